@@ -1,0 +1,3 @@
+//! Aligns a policy on scored responses: SFT, RJS, RRHF, DPO.
+
+fn main() {}

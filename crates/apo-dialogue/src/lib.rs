@@ -1,0 +1,1 @@
+//! HH dialogues, chat templates, tokens, and the boundary between prompt and response.

@@ -1,0 +1,1 @@
+//! A chat endpoint with journal, retries and limits.

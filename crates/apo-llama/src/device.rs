@@ -1,0 +1,126 @@
+//! Where the arithmetic runs, chosen at run time.
+
+use burn::backend::DispatchDevice;
+use burn::tensor::Device;
+
+use crate::error::ModelError;
+use crate::kernels;
+
+/// In what the operands of matrix products are held; sums, norms, softmax,
+/// log-probs and losses are f32 always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16 operands, with f32 master weights.
+    Bf16,
+}
+
+impl Precision {
+    /// Checks that a device multiplies in this precision natively.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub fn check(self, device: &Device) -> Result<(), ModelError> {
+        if self == Self::F32 || (has_kernels(device) && kernels::bf16::is_native()) {
+            return Ok(());
+        }
+        Err(ModelError::Device(
+            "`--precision bf16`: this device has no bf16 products of ours; use `--precision f32`"
+                .into(),
+        ))
+    }
+}
+
+/// Whether a device runs the CPU's own kernels.
+pub(crate) fn has_kernels(device: &Device) -> bool {
+    let device = device.clone().without_autodiff();
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// Chooses a device by name: `auto`, `cpu`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`.
+///
+/// `auto` is CUDA where it is compiled in and present, else the CPU.
+///
+/// # Errors
+///
+/// When the name is unknown, or the device is not compiled in or not there.
+pub fn choose(name: &str) -> Result<Device, ModelError> {
+    let (kind, index) = match name.split_once(':') {
+        None => (name, 0),
+        Some((kind, index)) => match index.parse::<usize>() {
+            Ok(index) => (kind, index),
+            Err(_) => return Err(unknown(name)),
+        },
+    };
+    match kind {
+        "cpu" if !name.contains(':') => Ok(cpu()),
+        "auto" if !name.contains(':') => Ok(cuda(0).unwrap_or_else(|_| cpu())),
+        "cuda" => cuda(index),
+        "wgpu" => wgpu(index),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// Returns the CPU.
+pub fn cpu() -> Device {
+    kernels::memory::keep_freed_memory();
+    Device::flex()
+}
+
+fn unknown(name: &str) -> ModelError {
+    ModelError::Device(format!(
+        "no device is called `{name}`; expected auto, cpu, cuda, cuda:N, wgpu or wgpu:N"
+    ))
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<Device, ModelError> {
+    let found = Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec();
+    found.into_iter().nth(index).ok_or_else(|| {
+        ModelError::Device(format!(
+            "`cuda:{index}`: there is no such GPU here; use `--device cpu`"
+        ))
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Result<Device, ModelError> {
+    Err(not_compiled_in("cuda"))
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu(index: usize) -> Result<Device, ModelError> {
+    let found = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
+    found.into_iter().nth(index).ok_or_else(|| {
+        ModelError::Device(format!(
+            "`wgpu:{index}`: there is no such GPU here; use `--device cpu`"
+        ))
+    })
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu(_: usize) -> Result<Device, ModelError> {
+    Err(not_compiled_in("wgpu"))
+}
+
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+fn not_compiled_in(feature: &str) -> ModelError {
+    ModelError::Device(format!(
+        "this program was built without {feature}; build it with `--features {feature}`, \
+         or use `--device cpu`"
+    ))
+}
+
+/// Sets how many threads the CPU's kernels use; once, before any work.
+///
+/// # Errors
+///
+/// When threads were started already.
+pub fn set_threads(n_threads: usize) -> Result<(), ModelError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .build_global()
+        .map_err(|error| ModelError::Device(format!("cannot use {n_threads} threads: {error}")))
+}

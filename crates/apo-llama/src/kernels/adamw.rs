@@ -1,0 +1,50 @@
+//! AdamW over one tensor's elements, in place.
+
+use rayon::prelude::*;
+
+use super::simd;
+
+/// Elements that one thread takes at a time; sums over them are the same for
+/// every number of threads.
+const PART: usize = 1 << 15;
+
+/// The numbers of one AdamW step (Loshchilov and Hutter 2019, algorithm 2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AdamWStep {
+    pub(crate) learning_rate: f32,
+    pub(crate) beta_1: f32,
+    pub(crate) beta_2: f32,
+    pub(crate) epsilon: f32,
+    pub(crate) weight_decay: f32,
+    /// `1 − β₁ᵗ`
+    pub(crate) first_correction: f32,
+    /// `1 − β₂ᵗ`
+    pub(crate) second_correction: f32,
+    /// What every gradient is multiplied by first: the clipping.
+    pub(crate) gradient_scale: f32,
+}
+
+/// Takes one step, in place. All slices are of one length.
+pub(crate) fn update(
+    parameter: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    step: &AdamWStep,
+) {
+    parameter
+        .par_chunks_mut(PART)
+        .zip(gradient.par_chunks(PART))
+        .zip(first.par_chunks_mut(PART))
+        .zip(second.par_chunks_mut(PART))
+        .for_each(|(((p, g), m), v)| simd::adamw(p, g, m, v, step));
+}
+
+/// Returns `Σ x²`, in an order that no number of threads changes.
+pub(crate) fn sum_of_squares(x: &[f32]) -> f64 {
+    let parts: Vec<f64> = x
+        .par_chunks(PART)
+        .map(|part| f64::from(simd::dot(part, part)))
+        .collect();
+    parts.iter().sum()
+}

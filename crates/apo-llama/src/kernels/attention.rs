@@ -1,0 +1,347 @@
+//! Causal attention over prompt trees, forward and backward.
+//!
+//! `qkv` is `[tokens, (heads + 2 · kv_heads) · head_dim]`: a row holds its
+//! queries, keys and values, already rotated. The heads that share a key head
+//! lie side by side, so that a block of queries is one matrix
+//! `[block · group, head_dim]` against that head's keys.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
+use super::shared::Disjoint;
+use super::simd;
+use crate::tree::{Layout, Segment};
+
+/// Query rows that are taken together.
+const BLOCK: usize = 64;
+
+/// Sizes of the attention of one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heads {
+    pub(crate) heads: usize,
+    pub(crate) kv_heads: usize,
+    pub(crate) head_dim: usize,
+}
+
+impl Heads {
+    /// Query heads that share one key head.
+    pub(crate) fn group(self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// Width of a row of `qkv`.
+    pub(crate) fn width(self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.head_dim
+    }
+
+    /// Width of all queries of a row, and of the output.
+    pub(crate) fn query_width(self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    fn group_width(self) -> usize {
+        self.group() * self.head_dim
+    }
+
+    fn key_column(self, kv_head: usize) -> usize {
+        (self.heads + kv_head) * self.head_dim
+    }
+
+    fn value_column(self, kv_head: usize) -> usize {
+        (self.heads + self.kv_heads + kv_head) * self.head_dim
+    }
+
+    fn scale(self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
+    }
+}
+
+/// A block of query rows of one segment.
+struct Block<'a> {
+    segment: &'a Segment,
+    rows: Range<usize>,
+}
+
+impl Block<'_> {
+    /// The row ranges of the keys that the block sees: the prompt, its own.
+    fn key_ranges(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let own = self.segment.rows.start..self.rows.end;
+        self.segment.prompt.clone().into_iter().chain([own])
+    }
+
+    fn n_keys(&self) -> usize {
+        self.key_ranges().map(|range| range.len()).sum()
+    }
+
+    /// Keys that row `i` of the block sees; the rest lie in its future.
+    fn visible(&self, i: usize) -> usize {
+        let context = self.segment.prompt.as_ref().map_or(0, Range::len);
+        context + (self.rows.start + i - self.segment.rows.start) + 1
+    }
+}
+
+fn blocks(segments: &[Segment]) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    for segment in segments {
+        let mut start = segment.rows.start;
+        while start < segment.rows.end {
+            let end = (start + BLOCK).min(segment.rows.end);
+            blocks.push(Block {
+                segment,
+                rows: start..end,
+            });
+            start = end;
+        }
+    }
+    blocks
+}
+
+/// Keys or values of one key head: `[range, head_dim]`.
+fn columns<'a>(qkv: &'a [f32], heads: Heads, range: &Range<usize>, column: usize) -> Matrix<'a> {
+    let width = heads.width();
+    Matrix::with_stride(
+        &qkv[range.start * width + column..],
+        range.len(),
+        heads.head_dim,
+        width,
+    )
+}
+
+/// Buffers that a thread keeps from block to block.
+#[derive(Default)]
+struct Scratch {
+    query: Vec<f32>,
+    prob: Vec<f32>,
+    dprob: Vec<f32>,
+    out: Vec<f32>,
+}
+
+fn resized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    buffer.resize(len, 0.0);
+    &mut buffer[..len]
+}
+
+/// Writes the block's attention probabilities, `[rows · group, keys]`, and its
+/// scaled queries, `[rows · group, head_dim]`.
+fn probabilities(
+    qkv: &[f32],
+    heads: Heads,
+    block: &Block<'_>,
+    kv_head: usize,
+    query: &mut [f32],
+    prob: &mut [f32],
+) {
+    let (width, group_width) = (heads.width(), heads.group_width());
+    let n_keys = block.n_keys();
+    for (i, query) in query.chunks_exact_mut(group_width).enumerate() {
+        let at = (block.rows.start + i) * width + kv_head * group_width;
+        simd::scale_into(query, &qkv[at..at + group_width], heads.scale());
+    }
+    let n_queries = block.rows.len() * heads.group();
+    let mut offset = 0;
+    for range in block.key_ranges() {
+        multiply_f32(
+            MatrixMut::with_stride(&mut prob[offset..], n_queries, range.len(), n_keys),
+            Matrix::new(query, n_queries, heads.head_dim),
+            columns(qkv, heads, &range, heads.key_column(kv_head)).transposed(),
+            Sum::Replace,
+            Threads::This,
+        );
+        offset += range.len();
+    }
+    for (i, row) in prob.chunks_exact_mut(n_keys).enumerate() {
+        let (seen, future) = row.split_at_mut(block.visible(i / heads.group()));
+        simd::softmax(seen);
+        future.fill(0.0);
+    }
+}
+
+/// Computes the attention output `[tokens, heads · head_dim]`.
+pub(crate) fn forward(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32]) {
+    let blocks = blocks(&layout.segments);
+    let (group_width, query_width) = (heads.group_width(), heads.query_width());
+    let out = Disjoint::new(out);
+    (0..blocks.len() * heads.kv_heads)
+        .into_par_iter()
+        .for_each_init(Scratch::default, |scratch, task| {
+            let (block, kv_head) = (&blocks[task / heads.kv_heads], task % heads.kv_heads);
+            let n_queries = block.rows.len() * heads.group();
+            let n_keys = block.n_keys();
+            let query = resized(&mut scratch.query, n_queries * heads.head_dim);
+            let prob = resized(&mut scratch.prob, n_queries * n_keys);
+            probabilities(qkv, heads, block, kv_head, query, prob);
+            let result = resized(&mut scratch.out, n_queries * heads.head_dim);
+            let (mut offset, mut sum) = (0, Sum::Replace);
+            for range in block.key_ranges() {
+                multiply_f32(
+                    MatrixMut::new(result, n_queries, heads.head_dim),
+                    Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys),
+                    columns(qkv, heads, &range, heads.value_column(kv_head)),
+                    sum,
+                    Threads::This,
+                );
+                offset += range.len();
+                sum = Sum::Add;
+            }
+            for (i, result) in result.chunks_exact(group_width).enumerate() {
+                let at = (block.rows.start + i) * query_width + kv_head * group_width;
+                // SAFETY: a task owns its rows' columns of its key head.
+                unsafe { out.part_mut(at, group_width) }.copy_from_slice(result);
+            }
+        });
+}
+
+/// Computes `dqkv` from the output and its gradient; probabilities are
+/// computed again rather than kept.
+pub(crate) fn backward(
+    layout: &Layout,
+    heads: Heads,
+    qkv: &[f32],
+    out: &[f32],
+    dout: &[f32],
+    dqkv: &mut [f32],
+) {
+    let blocks = blocks(&layout.segments);
+    let mut by_tree: Vec<Vec<&Block<'_>>> = layout.trees.iter().map(|_| Vec::new()).collect();
+    for block in &blocks {
+        by_tree[block.segment.tree].push(block);
+    }
+    let dqkv = Disjoint::new(dqkv);
+    // A task is one key head of one tree: what its blocks add to the tree's
+    // keys and values meets no other task.
+    (0..layout.trees.len() * heads.kv_heads)
+        .into_par_iter()
+        .for_each_init(Scratch::default, |scratch, task| {
+            let (tree, kv_head) = (task / heads.kv_heads, task % heads.kv_heads);
+            let rows = layout.trees[tree].clone();
+            let mut dkey = vec![0.0; rows.len() * heads.head_dim];
+            let mut dvalue = vec![0.0; rows.len() * heads.head_dim];
+            for block in &by_tree[tree] {
+                let part = Part {
+                    heads,
+                    qkv,
+                    out,
+                    dout,
+                    kv_head,
+                    first_row: rows.start,
+                };
+                part.backward(block, scratch, &mut dkey, &mut dvalue, dqkv);
+            }
+            let (width, head_dim) = (heads.width(), heads.head_dim);
+            for (i, row) in rows.enumerate() {
+                let from = i * head_dim..(i + 1) * head_dim;
+                for (column, d) in [
+                    (heads.key_column(kv_head), &dkey[from.clone()]),
+                    (heads.value_column(kv_head), &dvalue[from]),
+                ] {
+                    // SAFETY: a task owns its key head's columns of its tree.
+                    unsafe { dqkv.part_mut(row * width + column, head_dim) }.copy_from_slice(d);
+                }
+            }
+        });
+}
+
+/// One key head of one tree in the backward pass.
+struct Part<'a> {
+    heads: Heads,
+    qkv: &'a [f32],
+    out: &'a [f32],
+    dout: &'a [f32],
+    kv_head: usize,
+    first_row: usize,
+}
+
+impl Part<'_> {
+    fn backward(
+        &self,
+        block: &Block<'_>,
+        scratch: &mut Scratch,
+        dkey: &mut [f32],
+        dvalue: &mut [f32],
+        dqkv: Disjoint<'_>,
+    ) {
+        let Self {
+            heads,
+            qkv,
+            kv_head,
+            ..
+        } = *self;
+        let (head_dim, group_width) = (heads.head_dim, heads.group_width());
+        let n_queries = block.rows.len() * heads.group();
+        let n_keys = block.n_keys();
+        let query = resized(&mut scratch.query, n_queries * head_dim);
+        let prob = resized(&mut scratch.prob, n_queries * n_keys);
+        probabilities(qkv, heads, block, kv_head, query, prob);
+        let dprob = resized(&mut scratch.dprob, n_queries * n_keys);
+        let d = resized(&mut scratch.out, n_queries * head_dim);
+        for (i, d) in d.chunks_exact_mut(group_width).enumerate() {
+            d.copy_from_slice(self.output_part(self.dout, block.rows.start + i));
+        }
+
+        let mut offset = 0;
+        for range in block.key_ranges() {
+            let at = (range.start - self.first_row) * head_dim;
+            multiply_f32(
+                MatrixMut::with_stride(&mut dprob[offset..], n_queries, range.len(), n_keys),
+                Matrix::new(d, n_queries, head_dim),
+                columns(qkv, heads, &range, heads.value_column(kv_head)).transposed(),
+                Sum::Replace,
+                Threads::This,
+            );
+            multiply_f32(
+                MatrixMut::new(&mut dvalue[at..], range.len(), head_dim),
+                Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys).transposed(),
+                Matrix::new(d, n_queries, head_dim),
+                Sum::Add,
+                Threads::This,
+            );
+            offset += range.len();
+        }
+        for i in 0..n_queries {
+            // Σ prob · dprob of a row is its output times its gradient.
+            let (row, head) = (block.rows.start + i / heads.group(), i % heads.group());
+            let part = head * head_dim..(head + 1) * head_dim;
+            let along = simd::dot(
+                &self.output_part(self.out, row)[part.clone()],
+                &self.output_part(self.dout, row)[part],
+            );
+            let keys = i * n_keys..(i + 1) * n_keys;
+            simd::softmax_backward(&prob[keys.clone()], &mut dprob[keys], along);
+        }
+        let (mut offset, mut sum) = (0, Sum::Replace);
+        for range in block.key_ranges() {
+            let at = (range.start - self.first_row) * head_dim;
+            let dscore = Matrix::with_stride(&dprob[offset..], n_queries, range.len(), n_keys);
+            multiply_f32(
+                MatrixMut::new(d, n_queries, head_dim),
+                dscore,
+                columns(qkv, heads, &range, heads.key_column(kv_head)),
+                sum,
+                Threads::This,
+            );
+            multiply_f32(
+                MatrixMut::new(&mut dkey[at..], range.len(), head_dim),
+                dscore.transposed(),
+                Matrix::new(query, n_queries, head_dim), // scaled already
+                Sum::Add,
+                Threads::This,
+            );
+            offset += range.len();
+            sum = Sum::Add;
+        }
+        for (i, d) in d.chunks_exact(group_width).enumerate() {
+            let at = (block.rows.start + i) * heads.width() + kv_head * group_width;
+            // SAFETY: a task owns its tree's columns of its key head's queries.
+            let dquery = unsafe { dqkv.part_mut(at, group_width) };
+            simd::scale_into(dquery, d, heads.scale());
+        }
+    }
+
+    /// The row's part of this key head in `[tokens, heads · head_dim]`.
+    fn output_part<'b>(&self, of: &'b [f32], row: usize) -> &'b [f32] {
+        let at = row * self.heads.query_width() + self.kv_head * self.heads.group_width();
+        &of[at..at + self.heads.group_width()]
+    }
+}

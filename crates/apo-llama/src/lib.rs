@@ -1,0 +1,1 @@
+//! LLaMA policies and reward models: directories, prompt trees, kernels, generation.

@@ -1,0 +1,182 @@
+//! A model in memory: configuration, parameters, and how it computes.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::config::{Head, LlamaConfig};
+use crate::error::ModelError;
+use crate::model::{Compute, Llama};
+use crate::tree::TreeBatch;
+use crate::weights::Weights;
+
+/// A policy or a reward model, ready to compute.
+#[derive(Debug)]
+pub struct Model {
+    /// Sizes and settings.
+    pub config: LlamaConfig,
+    /// Which head it has.
+    pub head: Head,
+    /// Its parameters.
+    pub llama: Llama,
+    /// How it computes.
+    pub compute: Compute,
+}
+
+/// Where the parameters of a model that is to be trained come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// All from the directory's files.
+    Saved,
+    /// The trunk from the directory's files, a new reward head by this seed.
+    NewHead(u64),
+    /// None from files, all drawn by this seed: a model from scratch.
+    Scratch(u64),
+}
+
+impl Model {
+    /// Loads a model directory, to a device with or without autodiff.
+    ///
+    /// A new reward head is drawn from `N(0, 1 / (hidden + 1))`, as is usual
+    /// since InstructGPT; the parameters of a model from scratch as
+    /// `transformers` draws them: norms 1, the rest
+    /// `N(0, initializer_range²)`.
+    ///
+    /// # Errors
+    ///
+    /// When the directory lacks a file, when its config asks for what is not
+    /// done here, or when the weights do not fit the config.
+    pub fn load(
+        dir: &Path,
+        head: Head,
+        start: Start,
+        device: &Device,
+        compute: Compute,
+    ) -> Result<Self, ModelError> {
+        compute.precision.check(device)?;
+        let config = LlamaConfig::read(dir)?;
+        let llama = match start {
+            Start::Saved => {
+                let weights = Weights::open(dir)?;
+                weights.check(&config, head)?;
+                Llama::new(&config, head, device, |name, _| weights.read_f32(name))?
+            }
+            Start::NewHead(seed) => {
+                let weights = Weights::open(dir)?;
+                weights.check_trunk(&config)?;
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                let deviation = 1.0 / ((config.hidden_size + 1) as f32).sqrt();
+                Llama::new(&config, head, device, |name, shape| {
+                    if name == "score.weight" {
+                        return Ok(normal(&mut rng, shape, deviation));
+                    }
+                    weights.read_f32(name)
+                })?
+            }
+            Start::Scratch(seed) => {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                let deviation = config.initializer_range as f32;
+                Llama::new(&config, head, device, |_, shape| {
+                    Ok(match shape {
+                        [n] => vec![1.0; *n],
+                        _ => normal(&mut rng, shape, deviation),
+                    })
+                })?
+            }
+        };
+        Ok(Self {
+            config,
+            head,
+            llama,
+            compute,
+        })
+    }
+
+    /// Checks that a batch's tokens are the model's.
+    ///
+    /// # Errors
+    ///
+    /// For the first id beyond the vocabulary.
+    pub fn check_tokens(&self, batch: &TreeBatch) -> Result<(), ModelError> {
+        let beyond = |&&id: &&u32| id as usize >= self.config.vocab_size;
+        match batch.tokens().iter().find(beyond) {
+            None => Ok(()),
+            Some(&id) => Err(ModelError::TokenBeyondVocabulary {
+                id,
+                vocab_size: self.config.vocab_size,
+            }),
+        }
+    }
+
+    /// Returns the reward of every response of a batch, `[response]`.
+    ///
+    /// # Errors
+    ///
+    /// For a token beyond the vocabulary, or a reward that is not finite.
+    pub fn rewards(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
+        self.check_tokens(batch)?;
+        let rewards = self.llama.rewards(&self.config, self.compute, batch);
+        finite(values(rewards), "a reward")
+    }
+
+    /// Returns the log-prob of every response token of a batch, responses one
+    /// after the other, nats.
+    ///
+    /// # Errors
+    ///
+    /// For a token beyond the vocabulary, or a log-prob that is not finite.
+    pub fn token_log_probs(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
+        self.check_tokens(batch)?;
+        let log_probs = self.llama.token_log_probs(&self.config, self.compute, batch);
+        finite(values(log_probs), "a log-prob")
+    }
+
+    /// Returns the log-prob of every response of a batch, summed over its
+    /// tokens in f64, `[response]`, nats.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::token_log_probs`].
+    pub fn log_probs(&self, batch: &TreeBatch) -> Result<Vec<f64>, ModelError> {
+        let tokens = self.token_log_probs(batch)?;
+        let mut rest = tokens.as_slice();
+        let sums = batch.response_lengths().into_iter().map(|length| {
+            let (response, after) = rest.split_at(length);
+            rest = after;
+            response.iter().map(|&x| f64::from(x)).sum()
+        });
+        Ok(sums.collect())
+    }
+}
+
+fn values(tensor: Tensor<1>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.into_vec().expect("converted to f32")
+}
+
+fn finite(values: Vec<f32>, what: &'static str) -> Result<Vec<f32>, ModelError> {
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(&found) => Err(ModelError::NotFinite {
+            what: what.into(),
+            found,
+        }),
+    }
+}
+
+/// Draws from `N(0, deviation²)` by Box and Muller's transform.
+fn normal(rng: &mut ChaCha8Rng, shape: &[usize], deviation: f32) -> Vec<f32> {
+    let n: usize = shape.iter().product();
+    let mut out = Vec::with_capacity(n + 1);
+    while out.len() < n {
+        let u: f64 = 1.0 - rng.random::<f64>(); // (0, 1]
+        let angle = std::f64::consts::TAU * rng.random::<f64>();
+        let radius = (-2.0 * u.ln()).sqrt() * f64::from(deviation);
+        out.push((radius * angle.cos()) as f32);
+        out.push((radius * angle.sin()) as f32);
+    }
+    out.truncate(n);
+    out
+}

@@ -1,0 +1,186 @@
+//! Prompt trees: a prompt once, and the responses to it, as flat tokens.
+//!
+//! In this method every query comes with several responses: golden, samples,
+//! chosen, rejected. Each response attends to the prompt and to itself, with
+//! positions that go on from the prompt, so that its values are those of the
+//! separate sequence; the prompt is computed once for all of them.
+
+use std::ops::Range;
+
+use crate::config::LlamaConfig;
+
+/// A prompt and responses to it, as token ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PromptTree {
+    /// The prompt, at least one token.
+    pub prompt: Vec<u32>,
+    /// The responses, at least one token each.
+    pub responses: Vec<Vec<u32>>,
+}
+
+impl PromptTree {
+    /// Returns the tokens that a forward pass computes.
+    pub fn n_tokens(&self) -> usize {
+        self.prompt.len() + self.responses.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// A run of rows that follow each other: a prompt, or a response to one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Rows of the batch.
+    pub(crate) rows: Range<usize>,
+    /// The rows of the prompt that a response sees; none for a prompt.
+    pub(crate) prompt: Option<Range<usize>>,
+    /// Position of the first row.
+    pub(crate) position: usize,
+    /// The tree that it belongs to.
+    pub(crate) tree: usize,
+}
+
+/// Who sees whom in a batch, and at which positions.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) segments: Vec<Segment>,
+    /// Rows of each tree.
+    pub(crate) trees: Vec<Range<usize>>,
+    /// `[rows, head_dim / 2]`
+    pub(crate) cos: Vec<f32>,
+    /// `[rows, head_dim / 2]`
+    pub(crate) sin: Vec<f32>,
+}
+
+/// Prompt trees laid out as one run of tokens, without padding.
+///
+/// Responses are numbered through all trees, in order.
+#[derive(Clone, Debug, Default)]
+pub struct TreeBatch {
+    tokens: Vec<u32>,
+    segments: Vec<Segment>,
+    trees: Vec<Range<usize>>,
+    /// The segment of each response.
+    responses: Vec<usize>,
+}
+
+impl TreeBatch {
+    /// Lays out trees.
+    ///
+    /// # Panics
+    ///
+    /// When a prompt or a response has no token.
+    pub fn new<'a>(trees: impl IntoIterator<Item = &'a PromptTree>) -> Self {
+        let mut batch = Self::default();
+        for tree in trees {
+            batch.push(tree);
+        }
+        batch
+    }
+
+    /// Adds a tree.
+    ///
+    /// # Panics
+    ///
+    /// When its prompt or a response has no token.
+    pub fn push(&mut self, tree: &PromptTree) {
+        assert!(!tree.prompt.is_empty(), "a prompt has at least one token");
+        let number = self.trees.len();
+        let start = self.tokens.len();
+        self.tokens.extend(&tree.prompt);
+        let prompt = start..self.tokens.len();
+        self.segments.push(Segment {
+            rows: prompt.clone(),
+            prompt: None,
+            position: 0,
+            tree: number,
+        });
+        for response in &tree.responses {
+            assert!(!response.is_empty(), "a response has at least one token");
+            let first = self.tokens.len();
+            self.tokens.extend(response);
+            self.responses.push(self.segments.len());
+            self.segments.push(Segment {
+                rows: first..self.tokens.len(),
+                prompt: Some(prompt.clone()),
+                position: prompt.len(),
+                tree: number,
+            });
+        }
+        self.trees.push(start..self.tokens.len());
+    }
+
+    /// Returns the token ids, `[tokens]`.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Returns how many tokens are computed.
+    pub fn n_tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Returns how many responses the trees hold.
+    pub fn n_responses(&self) -> usize {
+        self.responses.len()
+    }
+
+    /// Returns how many tokens each response has, `[response]`.
+    pub fn response_lengths(&self) -> Vec<usize> {
+        self.responses
+            .iter()
+            .map(|&segment| self.segments[segment].rows.len())
+            .collect()
+    }
+
+    /// Returns the row of each response's last token, `[response]`.
+    pub(crate) fn last_rows(&self) -> Vec<usize> {
+        self.responses
+            .iter()
+            .map(|&segment| self.segments[segment].rows.end - 1)
+            .collect()
+    }
+
+    /// Returns, for each response token, the row that predicts it and the
+    /// token itself; responses one after the other.
+    pub(crate) fn predictions(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut rows = Vec::new();
+        let mut targets = Vec::new();
+        for &segment in &self.responses {
+            let segment = &self.segments[segment];
+            let prompt = segment.prompt.as_ref().expect("a response has a prompt");
+            for row in segment.rows.clone() {
+                rows.push(if row == segment.rows.start {
+                    prompt.end - 1
+                } else {
+                    row - 1
+                });
+                targets.push(self.tokens[row] as usize);
+            }
+        }
+        (rows, targets)
+    }
+
+    /// Returns who sees whom, with the rotations of each row's position.
+    pub(crate) fn layout(&self, config: &LlamaConfig) -> Layout {
+        let frequencies = config.rope.inverse_frequencies(config.head_dim);
+        let mut cos = Vec::with_capacity(self.tokens.len() * frequencies.len());
+        let mut sin = Vec::with_capacity(cos.capacity());
+        for segment in &self.segments {
+            for i in 0..segment.rows.len() {
+                let position = (segment.position + i) as f32;
+                for &frequency in &frequencies {
+                    // In f32, as PyTorch turns: at position 4000 the two
+                    // differ by more than rounding.
+                    let angle = f64::from(position * frequency as f32);
+                    cos.push(angle.cos() as f32);
+                    sin.push(angle.sin() as f32);
+                }
+            }
+        }
+        Layout {
+            segments: self.segments.clone(),
+            trees: self.trees.clone(),
+            cos,
+            sin,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Accuracy, calibration, means and their errors, on plain numbers.

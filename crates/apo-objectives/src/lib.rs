@@ -1,0 +1,1 @@
+//! The objectives of APO and their kin, as pure functions of tensors.

@@ -1,0 +1,1 @@
+//! What every stage shares: arguments, device, progress, signals, exit codes, whole outputs.

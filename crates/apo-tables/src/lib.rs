@@ -1,0 +1,1 @@
+//! The Parquet tables that the stages exchange: columns, typed readers and writers, provenance.

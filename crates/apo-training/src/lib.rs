@@ -1,0 +1,1 @@
+//! Training: batches, steps, schedules, accumulation, checkpoints, metrics.

@@ -1,0 +1,3 @@
+//! Collects golden answers from a chat endpoint or a file.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Splits human preference data into the tables of a run.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Scores responses and measures reward models.
+
+fn main() {}

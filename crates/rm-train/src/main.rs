@@ -1,0 +1,3 @@
+//! Trains a reward model on preferences and golden answers.
+
+fn main() {}

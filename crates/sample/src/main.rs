@@ -1,0 +1,3 @@
+//! Samples responses from a policy.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The mini world, and how the tests drive the real binaries.
