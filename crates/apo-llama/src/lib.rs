@@ -1,1 +1,21 @@
 //! LLaMA policies and reward models: directories, prompt trees, kernels, generation.
+
+pub mod config;
+pub mod device;
+pub mod error;
+mod kernels;
+pub mod loaded;
+pub mod model;
+mod operators;
+pub mod optimiser;
+mod plain;
+pub mod tree;
+pub mod weights;
+
+pub use config::{Head, LlamaConfig};
+pub use device::Precision;
+pub use error::ModelError;
+pub use loaded::{Model, Start};
+pub use model::Compute;
+pub use optimiser::{AdamW, AdamWSettings, GradientSum};
+pub use tree::{PromptTree, TreeBatch};

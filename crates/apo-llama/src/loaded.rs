@@ -153,7 +153,7 @@ impl Model {
 
 fn values(tensor: Tensor<1>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();
-    data.into_vec().expect("converted to f32")
+    data.try_into_vec().expect("converted to f32")
 }
 
 fn finite(values: Vec<f32>, what: &'static str) -> Result<Vec<f32>, ModelError> {

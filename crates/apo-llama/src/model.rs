@@ -298,6 +298,14 @@ impl Llama {
         });
     }
 
+    /// Calls `visit` with every parameter's name, in the module's order.
+    pub(crate) fn for_each_name(&self, visit: impl FnMut(&str)) {
+        self.visit(&mut Namer {
+            path: Vec::new(),
+            visit,
+        });
+    }
+
     /// Returns the same model on a device: with [`Device::autodiff`] to train
     /// it, without to use it.
     #[must_use]
@@ -349,8 +357,27 @@ impl<F: FnMut(&str, Vec<usize>, Vec<f32>)> ModuleVisitor for Reader<F> {
         let tensor = parameter.val();
         let shape = tensor.dims().to_vec();
         let values = tensor.into_data().convert::<f32>();
-        let values = values.into_vec().expect("converted to f32");
+        let values = values.try_into_vec().expect("converted to f32");
         (self.visit)(&self.path.join("."), shape, values);
+    }
+}
+
+struct Namer<F> {
+    path: Vec<String>,
+    visit: F,
+}
+
+impl<F: FnMut(&str)> ModuleVisitor for Namer<F> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+        (self.visit)(&self.path.join("."));
     }
 }
 

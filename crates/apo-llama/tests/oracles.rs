@@ -1,0 +1,214 @@
+//! Values and gradients against PyTorch's, in `fixtures/tiny/reference.json`.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch, device};
+use serde_json::Value;
+
+fn tiny(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny").join(name)
+}
+
+fn reference() -> Value {
+    let text = fs::read_to_string(tiny("reference.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Kernels that keep, kernels that compute again, the plain composition.
+fn ways() -> [Compute; 3] {
+    let default = Compute::default();
+    [
+        default,
+        Compute { recompute: true, ..default },
+        Compute { kernels: false, ..default },
+    ]
+}
+
+/// The directories, with the entry that holds their values.
+const MODELS: [(&str, &str); 3] = [("base", "base"), ("sharded", "base"), ("llama3", "llama3")];
+
+fn load(name: &str, compute: Compute, train: bool) -> Model {
+    let device = device::cpu();
+    let device = if train { device.autodiff() } else { device };
+    Model::load(&tiny(name), Head::LanguageModel, Start::Saved, &device, compute).unwrap()
+}
+
+fn assert_close(ours: &[f32], theirs: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}: number of values");
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert!(
+            (a - b).abs() <= tolerance * b.abs().max(1.0),
+            "{what}[{i}]: {a}, PyTorch has {b}"
+        );
+    }
+}
+
+fn pairs(reference: &Value) -> Vec<PromptTree> {
+    let pairs = reference["logprobs"].as_array().unwrap();
+    pairs
+        .iter()
+        .map(|pair| PromptTree {
+            prompt: ids(&pair["prompt_ids"]),
+            responses: vec![ids(&pair["response_ids"])],
+        })
+        .collect()
+}
+
+#[test]
+fn logits_and_log_probs_are_pytorchs() {
+    let reference = reference();
+    for (name, entry) in MODELS {
+        let reference = &reference[entry];
+        for compute in ways() {
+            let model = load(name, compute, false);
+            for sequence in reference["sequences"].as_array().unwrap() {
+                let tree = PromptTree { prompt: ids(&sequence["ids"]), responses: vec![] };
+                let logits = model.llama.logits(&model.config, compute, &TreeBatch::new([&tree]));
+                let logits: Vec<f32> = logits.into_data().try_into_vec().unwrap();
+                for (row, theirs) in sequence["logits"].as_object().unwrap() {
+                    let row: usize = row.parse().unwrap();
+                    let ours = &logits[row * 128..(row + 1) * 128];
+                    assert_close(ours, &floats(theirs), 2e-5, &format!("{name} logits {row}"));
+                }
+            }
+            let trees = pairs(reference);
+            let ours = model.token_log_probs(&TreeBatch::new(&trees)).unwrap();
+            let theirs: Vec<f32> = reference["logprobs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|pair| floats(&pair["tokens"]))
+                .collect();
+            assert_close(&ours, &theirs, 2e-5, &format!("{name} {compute:?} log-probs"));
+        }
+    }
+}
+
+fn nll_gradients(model: &Model, trees: &[PromptTree]) -> (f32, BTreeMap<String, Vec<f32>>) {
+    let batch = TreeBatch::new(trees);
+    let loss = model.llama.token_log_probs(&model.config, model.compute, &batch).mean().neg();
+    let value = loss.clone().into_data().try_into_vec::<f32>().unwrap()[0];
+    let mut sum = GradientSum::default();
+    sum.add(&model.llama, loss.backward());
+    let mut gradients = BTreeMap::new();
+    sum.for_each(&model.llama, |name, gradient| {
+        gradients.insert(name.to_owned(), gradient);
+    });
+    (value, gradients)
+}
+
+#[test]
+fn gradients_are_pytorchs() {
+    let reference = reference();
+    for (name, entry) in MODELS {
+        let reference = &reference[entry];
+        for compute in ways() {
+            let what = format!("{name} {compute:?}");
+            let model = load(name, compute, true);
+            let (loss, gradients) = nll_gradients(&model, &pairs(reference));
+            let theirs = &reference["nll"];
+            assert_close(&[loss], &[theirs["loss"].as_f64().unwrap() as f32], 1e-5, &what);
+            let norms = theirs["grad_norms"].as_object().unwrap();
+            assert_eq!(gradients.len(), norms.len(), "{what}: parameters");
+            for (parameter, norm) in norms {
+                let ours = &gradients[parameter];
+                let square: f64 = ours.iter().map(|&x| f64::from(x).powi(2)).sum();
+                let (ours_norm, norm) = (square.sqrt(), norm.as_f64().unwrap());
+                assert!(
+                    (ours_norm - norm).abs() < 1e-4 * norm,
+                    "{what}: norm of {parameter} is {ours_norm}, PyTorch has {norm}"
+                );
+                let first = floats(&theirs["grad_first8"][parameter]);
+                assert_close(&ours[..first.len()], &first, 2e-5, &format!("{what} {parameter}"));
+            }
+        }
+    }
+}
+
+/// Trees of several responses, prompts of one token and of many.
+fn trees() -> Vec<PromptTree> {
+    let run = |from: u32, n: u32| (0..n).map(|i| (from * 31 + i * 17) % 128).collect::<Vec<_>>();
+    vec![
+        PromptTree { prompt: run(1, 9), responses: vec![run(2, 4), run(3, 1), run(4, 40)] },
+        PromptTree { prompt: run(5, 1), responses: vec![run(6, 7)] },
+        PromptTree { prompt: run(7, 70), responses: vec![run(8, 33), run(9, 2)] },
+    ]
+}
+
+fn separate(trees: &[PromptTree]) -> Vec<PromptTree> {
+    let one = |tree: &PromptTree, response: &Vec<u32>| PromptTree {
+        prompt: tree.prompt.clone(),
+        responses: vec![response.clone()],
+    };
+    trees
+        .iter()
+        .flat_map(|tree| tree.responses.iter().map(|response| one(tree, response)))
+        .collect()
+}
+
+#[test]
+fn a_tree_is_its_separate_sequences() {
+    let trees = trees();
+    let separate = separate(&trees);
+    for compute in ways() {
+        let model = load("llama3", compute, true);
+        let (loss, gradients) = nll_gradients(&model, &trees);
+        let (loss_apart, apart) = nll_gradients(&model, &separate);
+        assert_close(&[loss], &[loss_apart], 1e-5, "loss");
+        for (name, gradient) in &gradients {
+            assert_close(gradient, &apart[name], 2e-5, &format!("{compute:?} {name}"));
+        }
+        let model = load("llama3", compute, false);
+        let together = model.token_log_probs(&TreeBatch::new(&trees)).unwrap();
+        let mut singly = Vec::new();
+        for tree in &separate {
+            singly.extend(model.token_log_probs(&TreeBatch::new([tree])).unwrap());
+        }
+        assert_close(&together, &singly, 2e-5, "log-probs");
+    }
+}
+
+#[test]
+fn rewards_and_their_gradients_agree_between_all_ways() {
+    let trees = trees();
+    let batch = TreeBatch::new(&trees);
+    let mut expected: Option<(Vec<f32>, BTreeMap<String, Vec<f32>>)> = None;
+    for compute in ways() {
+        let device = device::cpu().autodiff();
+        let start = Start::NewHead(7);
+        let model = Model::load(&tiny("base"), Head::Reward, start, &device, compute).unwrap();
+        let rewards = model.llama.rewards(&model.config, compute, &batch);
+        let mut sum = GradientSum::default();
+        sum.add(&model.llama, rewards.clone().square().sum().backward());
+        let rewards: Vec<f32> = rewards.into_data().try_into_vec().unwrap();
+        let mut gradients = BTreeMap::new();
+        sum.for_each(&model.llama, |name, gradient| {
+            gradients.insert(name.to_owned(), gradient);
+        });
+        let apart = separate(&trees);
+        let singly = model.llama.rewards(&model.config, compute, &TreeBatch::new(&apart));
+        let singly: Vec<f32> = singly.into_data().try_into_vec().unwrap();
+        assert_close(&rewards, &singly, 2e-5, "rewards of separate sequences");
+        match &expected {
+            None => expected = Some((rewards, gradients)),
+            Some((rewards_first, gradients_first)) => {
+                assert_close(&rewards, rewards_first, 2e-5, "rewards");
+                for (name, gradient) in &gradients {
+                    let what = format!("{compute:?} {name}");
+                    assert_close(gradient, &gradients_first[name], 3e-5, &what);
+                }
+            }
+        }
+    }
+}
