@@ -3,6 +3,7 @@
 pub mod config;
 pub mod device;
 pub mod error;
+pub mod generation;
 mod kernels;
 pub mod loaded;
 pub mod model;
@@ -15,6 +16,7 @@ pub mod weights;
 pub use config::{Head, LlamaConfig};
 pub use device::Precision;
 pub use error::ModelError;
+pub use generation::{Ended, Generated, Generation, Request, Sampling};
 pub use loaded::{Model, Start};
 pub use model::Compute;
 pub use optimiser::{AdamW, AdamWSettings, GradientSum};

@@ -94,14 +94,19 @@ impl Model {
         })
     }
 
-    /// Checks that a batch's tokens are the model's.
+    /// Returns where the parameters lie.
+    pub fn device(&self) -> Device {
+        self.llama.device()
+    }
+
+    /// Checks that tokens are the model's.
     ///
     /// # Errors
     ///
     /// For the first id beyond the vocabulary.
-    pub fn check_tokens(&self, batch: &TreeBatch) -> Result<(), ModelError> {
+    pub fn check_ids(&self, ids: &[u32]) -> Result<(), ModelError> {
         let beyond = |&&id: &&u32| id as usize >= self.config.vocab_size;
-        match batch.tokens().iter().find(beyond) {
+        match ids.iter().find(beyond) {
             None => Ok(()),
             Some(&id) => Err(ModelError::TokenBeyondVocabulary {
                 id,
@@ -116,7 +121,7 @@ impl Model {
     ///
     /// For a token beyond the vocabulary, or a reward that is not finite.
     pub fn rewards(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
-        self.check_tokens(batch)?;
+        self.check_ids(batch.tokens())?;
         let rewards = self.llama.rewards(&self.config, self.compute, batch);
         finite(values(rewards), "a reward")
     }
@@ -128,7 +133,7 @@ impl Model {
     ///
     /// For a token beyond the vocabulary, or a log-prob that is not finite.
     pub fn token_log_probs(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
-        self.check_tokens(batch)?;
+        self.check_ids(batch.tokens())?;
         let log_probs = self.llama.token_log_probs(&self.config, self.compute, batch);
         finite(values(log_probs), "a log-prob")
     }

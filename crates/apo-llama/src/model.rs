@@ -121,7 +121,7 @@ impl Projection {
     }
 }
 
-fn integers(values: &[usize], device: &Device) -> Tensor<1, Int> {
+pub(crate) fn integers(values: &[usize], device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
     let shape = [values.len()];
     Tensor::from_data(TensorData::new(values, shape), device)
@@ -210,7 +210,7 @@ impl Llama {
         head.weight.val()
     }
 
-    fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.model.norm.weight.val().device()
     }
 
@@ -240,7 +240,7 @@ impl Llama {
         } else {
             let trees = PaddedTrees::new(&layout, config, &device);
             for layer in &self.model.layers {
-                x = plain::decoder_layer(x, layer, config, &trees);
+                (x, _, _) = plain::decoder_layer(x, layer, config, &trees);
             }
         }
         let x = x.select(0, integers(rows, &device)); // [rows, hidden]

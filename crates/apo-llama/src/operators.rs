@@ -76,7 +76,7 @@ fn tensor(data: Vec<f32>, shape: &[usize]) -> FlexTensor {
     )
 }
 
-fn slice(tensor: &FlexTensor) -> &[f32] {
+pub(crate) fn slice(tensor: &FlexTensor) -> &[f32] {
     tensor
         .as_slice()
         .expect("weights and activations are contiguous f32")
@@ -91,7 +91,7 @@ fn width(tensor: &FlexTensor) -> usize {
 }
 
 /// Borrows nine tensors as a layer's weights, in [`LayerWeights`]' order.
-fn weights(tensors: &[FlexTensor; 9]) -> layer::Weights<'_> {
+pub(crate) fn weights(tensors: &[FlexTensor; 9]) -> layer::Weights<'_> {
     let [
         input_norm,
         query,
@@ -336,19 +336,45 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     }
 }
 
+/// Returns a tensor of the CPU's as the kernels take it, without copying.
+///
+/// # Panics
+///
+/// On another device.
+pub(crate) fn on_cpu<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    let Ok(primitive) = tensor.try_into_primitive::<Flex>() else {
+        panic!("kernels are for the CPU's tensors alone");
+    };
+    primitive.to_contiguous()
+}
+
+/// Returns a layer's weights in [`LayerWeights`]' order.
+pub(crate) fn layer_on_cpu(layer: &crate::model::DecoderLayer) -> [FlexTensor; 9] {
+    [
+        on_cpu(layer.input_layernorm.weight.val()),
+        on_cpu(layer.self_attn.q_proj.weight.val()),
+        on_cpu(layer.self_attn.k_proj.weight.val()),
+        on_cpu(layer.self_attn.v_proj.weight.val()),
+        on_cpu(layer.self_attn.o_proj.weight.val()),
+        on_cpu(layer.post_attention_layernorm.weight.val()),
+        on_cpu(layer.mlp.gate_proj.weight.val()),
+        on_cpu(layer.mlp.up_proj.weight.val()),
+        on_cpu(layer.mlp.down_proj.weight.val()),
+    ]
+}
+
 /// Runs a decoder layer through its kernel; `weights` in [`LayerWeights`]' order.
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
     layer: &crate::model::DecoderLayer,
     plan: Arc<LayerPlan>,
 ) -> Tensor<2> {
-    let attention = &layer.self_attn;
     let weights = LayerWeights::<Dispatch> {
         input_norm: layer.input_layernorm.weight.val().into_dispatch(),
-        query: attention.q_proj.weight.val().into_dispatch(),
-        key: attention.k_proj.weight.val().into_dispatch(),
-        value: attention.v_proj.weight.val().into_dispatch(),
-        output: attention.o_proj.weight.val().into_dispatch(),
+        query: layer.self_attn.q_proj.weight.val().into_dispatch(),
+        key: layer.self_attn.k_proj.weight.val().into_dispatch(),
+        value: layer.self_attn.v_proj.weight.val().into_dispatch(),
+        output: layer.self_attn.o_proj.weight.val().into_dispatch(),
         post_norm: layer.post_attention_layernorm.weight.val().into_dispatch(),
         gate: layer.mlp.gate_proj.weight.val().into_dispatch(),
         up: layer.mlp.up_proj.weight.val().into_dispatch(),

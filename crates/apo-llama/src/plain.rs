@@ -54,14 +54,6 @@ impl PaddedTrees {
                 }
             }
         }
-        let half = config.head_dim / 2;
-        let both = |of: &[f32]| {
-            let data: Vec<f32> = of
-                .chunks_exact(half)
-                .flat_map(|row| row.iter().chain(row).copied())
-                .collect();
-            Tensor::from_data(TensorData::new(data, [n_tokens, 1, 2 * half]), device)
-        };
         Self {
             rows: Tensor::from_data(TensorData::new(rows, [n_trees * longest]), device),
             places: Tensor::from_data(TensorData::new(places, [n_tokens]), device),
@@ -69,8 +61,8 @@ impl PaddedTrees {
                 TensorData::new(hidden, [n_trees, 1, longest, longest]),
                 device,
             ),
-            cos: both(&layout.cos),
-            sin: both(&layout.sin),
+            cos: both_halves(&layout.cos, config, device),
+            sin: both_halves(&layout.sin, config, device),
             n_trees,
             longest,
         }
@@ -85,6 +77,16 @@ impl PaddedTrees {
     }
 }
 
+/// Repeats rotations `[positions, head_dim / 2]` for both halves of a head:
+/// `[positions, 1, head_dim]`.
+pub(crate) fn both_halves(of: &[f32], config: &LlamaConfig, device: &Device) -> Tensor<3> {
+    let half = config.head_dim / 2;
+    let rows = of.chunks_exact(half);
+    let shape = [rows.len(), 1, config.head_dim];
+    let data: Vec<f32> = rows.flat_map(|row| row.iter().chain(row).copied()).collect();
+    Tensor::from_data(TensorData::new(data, shape), device)
+}
+
 /// RMS norm of each row of `[tokens, hidden]`.
 pub(crate) fn rms_norm(x: Tensor<2>, norm: &Norm, eps: f64) -> Tensor<2> {
     let scale = x.clone().square().mean_dim(1).add_scalar(eps).sqrt().recip(); // [tokens, 1]
@@ -92,7 +94,7 @@ pub(crate) fn rms_norm(x: Tensor<2>, norm: &Norm, eps: f64) -> Tensor<2> {
 }
 
 /// Turns `[tokens, heads, head_dim]` by each row's position.
-pub(crate) fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
+fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     let [_, _, head_dim] = x.dims();
     let first = x.clone().narrow(2, 0, head_dim / 2);
     let second = x.clone().narrow(2, head_dim / 2, head_dim / 2);
@@ -122,43 +124,69 @@ pub(crate) fn attend(
 }
 
 /// The feed-forward half of a layer, its residual added.
-pub(crate) fn feed_forward(x: Tensor<2>, layer: &DecoderLayer, eps: f64) -> Tensor<2> {
+fn feed_forward(x: Tensor<2>, layer: &DecoderLayer, eps: f64) -> Tensor<2> {
     let normed = rms_norm(x.clone(), &layer.post_attention_layernorm, eps);
     let gate = activation::silu(layer.mlp.gate_proj.project(normed.clone()));
     x + layer.mlp.down_proj.project(gate * layer.mlp.up_proj.project(normed))
 }
 
-/// One decoder layer over flat tokens, `[tokens, hidden]`.
+/// A layer's queries, keys and values of flat tokens, turned by position:
+/// `[tokens, heads or kv_heads, head_dim]`.
+pub(crate) struct Projected {
+    pub(crate) query: Tensor<3>,
+    pub(crate) key: Tensor<3>,
+    pub(crate) value: Tensor<3>,
+}
+
+pub(crate) fn project(
+    x: Tensor<2>,
+    layer: &DecoderLayer,
+    config: &LlamaConfig,
+    cos: &Tensor<3>,
+    sin: &Tensor<3>,
+) -> Projected {
+    let [tokens, _] = x.dims();
+    let normed = rms_norm(x, &layer.input_layernorm, config.rms_norm_eps);
+    let split = |x: Tensor<2>, heads| x.reshape([tokens, heads, config.head_dim]);
+    let attention = &layer.self_attn;
+    let query = split(attention.q_proj.project(normed.clone()), config.num_attention_heads);
+    let key = split(attention.k_proj.project(normed.clone()), config.num_key_value_heads);
+    let value = split(attention.v_proj.project(normed), config.num_key_value_heads);
+    Projected {
+        query: rotate(query, cos, sin),
+        key: rotate(key, cos, sin),
+        value,
+    }
+}
+
+/// Ends a layer: the output projection of what was attended,
+/// `[tokens, heads · head_dim]`, and the feed-forward network.
+pub(crate) fn finish(x: Tensor<2>, attended: Tensor<2>, layer: &DecoderLayer, eps: f64) -> Tensor<2> {
+    feed_forward(x + layer.self_attn.o_proj.project(attended), layer, eps)
+}
+
+/// One decoder layer over flat tokens, `[tokens, hidden]`; gives its keys and
+/// values too.
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
     layer: &DecoderLayer,
     config: &LlamaConfig,
     trees: &PaddedTrees,
-) -> Tensor<2> {
-    let [tokens, _] = x.dims();
+) -> (Tensor<2>, Tensor<3>, Tensor<3>) {
     let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
-    let head_dim = config.head_dim;
-    let attention = &layer.self_attn;
-    let normed = rms_norm(x.clone(), &layer.input_layernorm, config.rms_norm_eps);
-    let split = |x: Tensor<2>, heads| x.reshape([tokens, heads, head_dim]);
-    let query = split(attention.q_proj.project(normed.clone()), heads);
-    let key = split(attention.k_proj.project(normed.clone()), kv_heads);
-    let value = split(attention.v_proj.project(normed), kv_heads);
-    let query = trees.pad(rotate(query, &trees.cos, &trees.sin));
-    let key = trees.pad(rotate(key, &trees.cos, &trees.sin));
+    let Projected { query, key, value } = project(x.clone(), layer, config, &trees.cos, &trees.sin);
     let group = heads / kv_heads;
     let attended = attend(
-        query,
-        repeat_heads(key, group),
-        repeat_heads(trees.pad(value), group),
+        trees.pad(query),
+        repeat_heads(trees.pad(key.clone()), group),
+        repeat_heads(trees.pad(value.clone()), group),
         &trees.hidden,
     );
     let attended = attended
         .swap_dims(1, 2)
-        .reshape([trees.n_trees * trees.longest, heads * head_dim])
-        .select(0, trees.places.clone()); // [tokens, heads · head_dim]
-    let x = x + attention.o_proj.project(attended);
-    feed_forward(x, layer, config.rms_norm_eps)
+        .reshape([trees.n_trees * trees.longest, heads * config.head_dim])
+        .select(0, trees.places.clone());
+    (finish(x, attended, layer, config.rms_norm_eps), key, value)
 }
 
 /// Log-probs of targets, `[rows]`, from `hidden` `[rows, hidden]` and `head`

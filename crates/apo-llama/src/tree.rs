@@ -161,21 +161,11 @@ impl TreeBatch {
 
     /// Returns who sees whom, with the rotations of each row's position.
     pub(crate) fn layout(&self, config: &LlamaConfig) -> Layout {
-        let frequencies = config.rope.inverse_frequencies(config.head_dim);
-        let mut cos = Vec::with_capacity(self.tokens.len() * frequencies.len());
-        let mut sin = Vec::with_capacity(cos.capacity());
-        for segment in &self.segments {
-            for i in 0..segment.rows.len() {
-                let position = (segment.position + i) as f32;
-                for &frequency in &frequencies {
-                    // In f32, as PyTorch turns: at position 4000 the two
-                    // differ by more than rounding.
-                    let angle = f64::from(position * frequency as f32);
-                    cos.push(angle.cos() as f32);
-                    sin.push(angle.sin() as f32);
-                }
-            }
-        }
+        let positions = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.position..segment.position + segment.rows.len());
+        let (cos, sin) = rotations(config, positions);
         Layout {
             segments: self.segments.clone(),
             trees: self.trees.clone(),
@@ -183,4 +173,23 @@ impl TreeBatch {
             sin,
         }
     }
+}
+
+/// Returns the rotations of positions, cosines and sines, `[positions, head_dim / 2]`.
+pub(crate) fn rotations(
+    config: &LlamaConfig,
+    positions: impl Iterator<Item = usize>,
+) -> (Vec<f32>, Vec<f32>) {
+    let frequencies = config.rope.inverse_frequencies(config.head_dim);
+    let (mut cos, mut sin) = (Vec::new(), Vec::new());
+    for position in positions {
+        for &frequency in &frequencies {
+            // In f32, as PyTorch turns: at position 4000 the two differ by
+            // more than rounding.
+            let angle = f64::from(position as f32 * frequency as f32);
+            cos.push(angle.cos() as f32);
+            sin.push(angle.sin() as f32);
+        }
+    }
+    (cos, sin)
 }

@@ -1,6 +1,8 @@
 //! A decoder layer, forward and backward, over the flat tokens of a batch of
 //! prompt trees.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::attention::{self, Heads};
@@ -43,6 +45,22 @@ pub(crate) struct Saved {
     middle: Vec<f32>,
     /// `[tokens, 2 · intermediate]`, gate and up projections
     gate_up: Vec<f32>,
+}
+
+impl Saved {
+    /// Returns the keys and values of some rows, `[rows, kv_heads · head_dim]` each.
+    pub(crate) fn keys_and_values(&self, heads: Heads, rows: Range<usize>) -> (Vec<f32>, Vec<f32>) {
+        let key_width = heads.kv_heads * heads.head_dim;
+        let mut keys = Vec::with_capacity(rows.len() * key_width);
+        let mut values = Vec::with_capacity(rows.len() * key_width);
+        let rows = rows.start * heads.width()..rows.end * heads.width();
+        for row in self.qkv[rows].chunks_exact(heads.width()) {
+            let (key, value) = row[heads.query_width()..].split_at(key_width);
+            keys.extend_from_slice(key);
+            values.extend_from_slice(value);
+        }
+        (keys, values)
+    }
 }
 
 /// Gradients of a layer's input and weights.
@@ -98,19 +116,19 @@ fn swiglu(gate_up: &[f32], intermediate: usize) -> Vec<f32> {
 }
 
 /// Turns the queries and keys of each row by its position.
-fn rotate(layout: &Layout, heads: Heads, qkv: &mut [f32], direction: f32) {
+pub(super) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], direction: f32) {
     let (width, half) = (heads.width(), heads.head_dim / 2);
     let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
     qkv.par_chunks_mut(width)
         .with_min_len(ROWS_A_TASK)
-        .zip(layout.cos.par_chunks(half))
-        .zip(layout.sin.par_chunks(half))
+        .zip(cos.par_chunks(half))
+        .zip(sin.par_chunks(half))
         .for_each(|((row, cos), sin)| simd::rotate(&mut row[..turned], cos, sin, direction));
 }
 
 impl Shape {
     /// `out (+)= x · weightᵀ` with `x` `[tokens, n_in]`, `weight` `[n_out, n_in]`.
-    fn project(&self, x: &[f32], weight: &[f32], n_in: usize, out: MatrixMut<'_>, sum: Sum) {
+    pub(super) fn project(&self, x: &[f32], weight: &[f32], n_in: usize, out: MatrixMut<'_>, sum: Sum) {
         let (n_rows, n_out) = (x.len() / n_in, weight.len() / n_in);
         multiply(
             out,
@@ -150,44 +168,60 @@ impl Shape {
         dweight
     }
 
+    /// Writes queries, keys and values side by side, `[tokens, width]`.
+    pub(super) fn project_qkv(&self, normed: &[f32], w: &Weights<'_>, qkv: &mut [f32]) {
+        let (hidden, width) = (self.hidden, self.heads.width());
+        let tokens = normed.len() / hidden;
+        let mut column = 0;
+        for weight in [w.query, w.key, w.value] {
+            let n_out = weight.len() / hidden;
+            let out = MatrixMut::with_stride(&mut qkv[column..], tokens, n_out, width);
+            self.project(normed, weight, hidden, out, Sum::Replace);
+            column += n_out;
+        }
+    }
+
+    /// Adds the feed-forward network's output for `middle` to `out`; returns
+    /// that, and the gate and up projections `[tokens, 2 · intermediate]`.
+    pub(super) fn feed_forward(
+        &self,
+        mut out: Vec<f32>,
+        middle: &[f32],
+        w: &Weights<'_>,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let (hidden, intermediate) = (self.hidden, self.intermediate);
+        let tokens = middle.len() / hidden;
+        let normed = rms_norm(middle, w.post_norm, self.rms_norm_eps);
+        let mut gate_up = buffer(tokens * 2 * intermediate);
+        for (column, weight) in [(0, w.gate), (intermediate, w.up)] {
+            let part = &mut gate_up[column..];
+            let to = MatrixMut::with_stride(part, tokens, intermediate, 2 * intermediate);
+            self.project(&normed, weight, hidden, to, Sum::Replace);
+        }
+        let activated = swiglu(&gate_up, intermediate);
+        let sum = MatrixMut::new(&mut out, tokens, hidden);
+        self.project(&activated, w.down, intermediate, sum, Sum::Add);
+        (out, gate_up)
+    }
+
     /// Returns the layer's output `[tokens, hidden]` and what the backward
     /// pass needs.
     pub(crate) fn forward(&self, layout: &Layout, x: &[f32], w: &Weights<'_>) -> (Vec<f32>, Saved) {
-        let (hidden, intermediate, heads) = (self.hidden, self.intermediate, self.heads);
+        let (hidden, heads) = (self.hidden, self.heads);
         let tokens = x.len() / hidden;
         let width = heads.width();
 
         let normed = rms_norm(x, w.input_norm, self.rms_norm_eps);
         let mut qkv = buffer(tokens * width);
-        let mut column = 0;
-        for weight in [w.query, w.key, w.value] {
-            let n_out = weight.len() / hidden;
-            let out = MatrixMut::with_stride(&mut qkv[column..], tokens, n_out, width);
-            self.project(&normed, weight, hidden, out, Sum::Replace);
-            column += n_out;
-        }
-        rotate(layout, heads, &mut qkv, 1.0);
+        self.project_qkv(&normed, w, &mut qkv);
+        rotate(&layout.cos, &layout.sin, heads, &mut qkv, 1.0);
         let mut attended = buffer(tokens * heads.query_width());
         attention::forward(layout, heads, &qkv, &mut attended);
         let mut middle = x.to_vec();
         let out = MatrixMut::new(&mut middle, tokens, hidden);
         self.project(&attended, w.output, heads.query_width(), out, Sum::Add);
 
-        let normed = rms_norm(&middle, w.post_norm, self.rms_norm_eps);
-        let mut gate_up = buffer(tokens * 2 * intermediate);
-        for (column, weight) in [(0, w.gate), (intermediate, w.up)] {
-            let out = MatrixMut::with_stride(
-                &mut gate_up[column..],
-                tokens,
-                intermediate,
-                2 * intermediate,
-            );
-            self.project(&normed, weight, hidden, out, Sum::Replace);
-        }
-        let activated = swiglu(&gate_up, intermediate);
-        let mut out = middle.clone();
-        let sum = MatrixMut::new(&mut out, tokens, hidden);
-        self.project(&activated, w.down, intermediate, sum, Sum::Add);
+        let (out, gate_up) = self.feed_forward(middle.clone(), &middle, w);
         let saved = Saved {
             qkv,
             attended,
@@ -253,7 +287,7 @@ impl Shape {
             &dattended,
             &mut dqkv,
         );
-        rotate(layout, heads, &mut dqkv, -1.0);
+        rotate(&layout.cos, &layout.sin, heads, &mut dqkv, -1.0);
         let normed = rms_norm(x, w.input_norm, eps);
         let (mut column, mut sum) = (0, Sum::Replace);
         let mut projections = [w.query, w.key, w.value].map(|weight| {

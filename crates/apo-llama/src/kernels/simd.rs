@@ -295,6 +295,45 @@ for_each_instruction_set! {
         maximum_of(row)
     }
 
+    /// Attention of one query head, `[head_dim]`, over two runs of keys and
+    /// values whose rows begin every `stride` at `column`, both in `place`;
+    /// `scores` has room for every key.
+    pub(crate) fn attend(
+        query: &[f32],
+        keys: [&[f32]; 2],
+        values: [&[f32]; 2],
+        place: [usize; 2],
+        scores: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let ([stride, column], head_dim) = (place, query.len());
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let mut n = 0;
+        for part in keys {
+            for key in part.chunks_exact(stride) {
+                scores[n] = sum_of_products(query, &key[column..column + head_dim]) * scale;
+                n += 1;
+            }
+        }
+        let scores = &mut scores[..n];
+        let maximum = maximum_of(scores);
+        for score in scores.iter_mut() {
+            *score = exp(*score - maximum);
+        }
+        let inverse = 1.0 / sum_of(scores);
+        out.fill(0.0);
+        let mut n = 0;
+        for part in values {
+            for value in part.chunks_exact(stride) {
+                let weight = scores[n] * inverse;
+                for (out, value) in out.iter_mut().zip(&value[column..column + head_dim]) {
+                    *out = value.mul_add(weight, *out);
+                }
+                n += 1;
+            }
+        }
+    }
+
     /// One AdamW step of a run of parameters; see [`super::adamw`].
     pub(crate) fn adamw(
         parameter: &mut [f32],

@@ -1,0 +1,337 @@
+//! Generation: many responses at once, over a cache of keys and values.
+//!
+//! A prompt is computed once and shared by its samples. Rows that end leave
+//! the batch and waiting samples take their place. Every sample has a random
+//! generator of its own, so that what it is depends neither on the batch it
+//! stood in nor on the number of threads, beyond rounding.
+
+mod cached;
+mod plain;
+mod sampler;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::device::has_kernels;
+use crate::error::ModelError;
+use crate::loaded::Model;
+pub use sampler::Sampling;
+use sampler::Pick;
+
+/// Prompt tokens that are computed at once; more prompts wait for the next time.
+const PREFILL_TOKENS: usize = 2048;
+
+/// How responses are generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation {
+    /// How a token is chosen.
+    pub sampling: Sampling,
+    /// A response ends after this many tokens at the latest.
+    pub max_new_tokens: usize,
+    /// Rows that are computed at once.
+    pub batch: usize,
+    /// Token ids that end a response.
+    pub stop_ids: Vec<u32>,
+}
+
+/// A prompt and the seeds of its samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The caller's number, given back with each sample.
+    pub number: usize,
+    /// The prompt, at least one token.
+    pub prompt: Vec<u32>,
+    /// `(sample, seed)` of each response wanted.
+    pub samples: Vec<(usize, u64)>,
+}
+
+/// Why a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// At a stop id, which is not part of the tokens.
+    Stop,
+    /// After the most tokens allowed.
+    Length,
+    /// Because the caller's test said so, after the last token.
+    Cut,
+}
+
+/// A response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The request's number.
+    pub number: usize,
+    /// Which of its samples.
+    pub sample: usize,
+    /// Its tokens, the stop id left out.
+    pub tokens: Vec<u32>,
+    /// Tokens that were generated, the stop id among them.
+    pub n_generated: usize,
+    /// Sum of their log-probs under the model as it is (temperature 1,
+    /// nothing left out), nats.
+    pub log_prob: f64,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
+/// Something that continues rows by one token at a time.
+trait Decoder {
+    /// A prompt's keys and values.
+    type Prompt;
+    /// A row's own state.
+    type Row: Send;
+
+    /// Computes prompts; gives each with the logits of its next token, `[vocab]`.
+    fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Self::Prompt, Vec<f32>)>;
+
+    /// Starts a row on a prompt.
+    fn row(&mut self, prompt: &Arc<Self::Prompt>) -> Self::Row;
+
+    /// Adds a token to each row and writes the next token's logits,
+    /// `[rows, vocab]`.
+    fn step(&mut self, rows: &mut [&mut Self::Row], tokens: &[u32], logits: &mut Vec<f32>);
+}
+
+/// A sample that is being written.
+struct Running<R> {
+    row: R,
+    number: usize,
+    sample: usize,
+    rng: ChaCha8Rng,
+    tokens: Vec<u32>,
+    /// Ids of prompt and response, for the repetition penalty; else empty.
+    seen: Vec<u32>,
+    log_prob: f64,
+}
+
+/// A sample whose prompt is computed, waiting for a place.
+struct Waiting<P> {
+    prompt: Arc<P>,
+    logits: Arc<Vec<f32>>,
+    seen: Arc<Vec<u32>>,
+    number: usize,
+    sample: usize,
+    seed: u64,
+}
+
+impl Model {
+    /// Generates the samples of all requests and gives each to `done` as it
+    /// ends; `cut` says of a response's tokens so far whether it ends here.
+    ///
+    /// Requests are taken as places become free. `done` may stop everything by
+    /// an error of its own.
+    ///
+    /// # Errors
+    ///
+    /// What `done` fails with; a prompt token beyond the vocabulary; logits
+    /// that are not finite.
+    pub fn generate<E: From<ModelError>>(
+        &self,
+        generation: &Generation,
+        requests: impl IntoIterator<Item = Request>,
+        cut: impl Fn(&[u32]) -> bool + Sync,
+        done: impl FnMut(Generated) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let device = self.device();
+        let requests = requests.into_iter();
+        if self.compute.kernels && has_kernels(&device) {
+            let mut decoder = cached::Cached::new(self, generation.max_new_tokens);
+            run(self, &mut decoder, generation, requests, cut, done)
+        } else {
+            let mut decoder = plain::Plain::new(self);
+            run(self, &mut decoder, generation, requests, cut, done)
+        }
+    }
+}
+
+fn run<D: Decoder, E: From<ModelError>>(
+    model: &Model,
+    decoder: &mut D,
+    generation: &Generation,
+    mut requests: impl Iterator<Item = Request>,
+    cut: impl Fn(&[u32]) -> bool + Sync,
+    mut done: impl FnMut(Generated) -> Result<(), E>,
+) -> Result<(), E> {
+    let vocab = model.config.vocab_size;
+    let mut waiting = VecDeque::new();
+    let mut running: Vec<Running<D::Row>> = Vec::new();
+    let mut logits = Vec::new();
+    // The next request, where its prompt did not fit into the last prefill.
+    let mut held: Option<Request> = None;
+    loop {
+        while running.len() < generation.batch {
+            if waiting.is_empty() {
+                let free = generation.batch - running.len();
+                let asked = take(&mut requests, &mut held, free);
+                if asked.is_empty() {
+                    break;
+                }
+                for request in &asked {
+                    model.check_ids(&request.prompt)?;
+                }
+                waiting = prefill(decoder, generation, &asked);
+                continue;
+            }
+            let started: Vec<Running<D::Row>> = (running.len()..generation.batch)
+                .map_while(|_| waiting.pop_front())
+                .map(|waiting: Waiting<D::Prompt>| {
+                    logits.extend_from_slice(&waiting.logits);
+                    start(decoder, waiting)
+                })
+                .collect();
+            let ended = choose(generation, vocab, &mut logits, started, &cut, &mut running)?;
+            logits.clear();
+            for generated in ended {
+                done(generated)?;
+            }
+        }
+        if running.is_empty() {
+            return Ok(());
+        }
+        let last: Vec<u32> = running.iter().map(last_token).collect();
+        let mut rows: Vec<&mut D::Row> = running.iter_mut().map(|one| &mut one.row).collect();
+        decoder.step(&mut rows, &last, &mut logits);
+        let going = std::mem::take(&mut running);
+        let ended = choose(generation, vocab, &mut logits, going, &cut, &mut running)?;
+        logits.clear();
+        for generated in ended {
+            done(generated)?;
+        }
+    }
+}
+
+fn last_token<R>(running: &Running<R>) -> u32 {
+    *running.tokens.last().expect("a running sample has a first token")
+}
+
+/// Takes requests that together want about `free` samples, within one prefill.
+fn take(
+    requests: &mut impl Iterator<Item = Request>,
+    held: &mut Option<Request>,
+    free: usize,
+) -> Vec<Request> {
+    let (mut samples, mut tokens) = (0, 0);
+    let mut taken: Vec<Request> = Vec::new();
+    while samples < free {
+        let Some(request) = held.take().or_else(|| requests.next()) else {
+            break;
+        };
+        if !taken.is_empty() && tokens + request.prompt.len() > PREFILL_TOKENS {
+            *held = Some(request);
+            break;
+        }
+        samples += request.samples.len();
+        tokens += request.prompt.len();
+        taken.push(request);
+    }
+    taken
+}
+
+fn prefill<D: Decoder>(
+    decoder: &D,
+    generation: &Generation,
+    requests: &[Request],
+) -> VecDeque<Waiting<D::Prompt>> {
+    let prompts: Vec<&[u32]> = requests.iter().map(|request| &*request.prompt).collect();
+    let mut waiting = VecDeque::new();
+    for (request, (prompt, logits)) in requests.iter().zip(decoder.prefill(&prompts)) {
+        let (prompt, logits) = (Arc::new(prompt), Arc::new(logits));
+        let seen = Arc::new(match generation.sampling.repetition_penalty {
+            1.0 => Vec::new(),
+            _ => request.prompt.clone(),
+        });
+        for &(sample, seed) in &request.samples {
+            waiting.push_back(Waiting {
+                prompt: Arc::clone(&prompt),
+                logits: Arc::clone(&logits),
+                seen: Arc::clone(&seen),
+                number: request.number,
+                sample,
+                seed,
+            });
+        }
+    }
+    waiting
+}
+
+fn start<D: Decoder>(decoder: &mut D, waiting: Waiting<D::Prompt>) -> Running<D::Row> {
+    Running {
+        row: decoder.row(&waiting.prompt),
+        number: waiting.number,
+        sample: waiting.sample,
+        rng: ChaCha8Rng::seed_from_u64(waiting.seed),
+        tokens: Vec::new(),
+        seen: waiting.seen.to_vec(),
+        log_prob: 0.0,
+    }
+}
+
+/// Chooses each row's next token from its logits; rows that go on are added to
+/// `running`, those that ended are given back.
+fn choose<R: Send>(
+    generation: &Generation,
+    vocab: usize,
+    logits: &mut [f32],
+    rows: Vec<Running<R>>,
+    cut: &(impl Fn(&[u32]) -> bool + Sync),
+    running: &mut Vec<Running<R>>,
+) -> Result<Vec<Generated>, ModelError> {
+    let chosen: Vec<(Running<R>, Result<Option<Ended>, ModelError>)> = rows
+        .into_par_iter()
+        .zip(logits.par_chunks_mut(vocab))
+        .map(|(mut row, logits)| {
+            let ended = advance(generation, &mut row, logits, cut);
+            (row, ended)
+        })
+        .collect();
+    let mut ended = Vec::new();
+    for (row, how) in chosen {
+        match how? {
+            None => running.push(row),
+            Some(how) => ended.push(Generated {
+                number: row.number,
+                sample: row.sample,
+                n_generated: row.tokens.len() + usize::from(how == Ended::Stop),
+                tokens: row.tokens,
+                log_prob: row.log_prob,
+                ended: how,
+            }),
+        }
+    }
+    Ok(ended)
+}
+
+fn advance<R>(
+    generation: &Generation,
+    row: &mut Running<R>,
+    logits: &mut [f32],
+    cut: &impl Fn(&[u32]) -> bool,
+) -> Result<Option<Ended>, ModelError> {
+    let draw: f64 = row.rng.random();
+    let Pick { token, log_prob } = generation.sampling.pick(logits, &row.seen, draw);
+    if !log_prob.is_finite() {
+        return Err(ModelError::NotFinite {
+            what: "the log-prob of a generated token".into(),
+            found: log_prob,
+        });
+    }
+    row.log_prob += f64::from(log_prob);
+    if generation.stop_ids.contains(&token) {
+        return Ok(Some(Ended::Stop));
+    }
+    row.tokens.push(token);
+    if generation.sampling.repetition_penalty != 1.0 {
+        row.seen.push(token);
+    }
+    if cut(&row.tokens) {
+        return Ok(Some(Ended::Cut));
+    }
+    if row.tokens.len() == generation.max_new_tokens {
+        return Ok(Some(Ended::Length));
+    }
+    Ok(None)
+}

@@ -1,0 +1,158 @@
+//! The decoder over the CPU's kernels.
+
+use std::sync::Arc;
+
+use burn_flex::FlexTensor;
+
+use super::Decoder;
+use crate::kernels::decode::{self, RowCache};
+use crate::kernels::layer::{Shape, rms_norm};
+use crate::kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use crate::loaded::Model;
+use crate::model::kernel_shape;
+use crate::operators::{layer_on_cpu, on_cpu, slice, weights};
+use crate::tree::{PromptTree, TreeBatch, rotations};
+
+pub(super) struct Cached<'a> {
+    model: &'a Model,
+    shape: Shape,
+    layers: Vec<[FlexTensor; 9]>,
+    embedding: FlexTensor,
+    norm: FlexTensor,
+    head: FlexTensor,
+    max_new_tokens: usize,
+}
+
+/// A prompt's keys and values, `[tokens, kv_heads · head_dim]` each, by layer.
+pub(super) struct Prompt {
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    n_tokens: usize,
+}
+
+pub(super) struct Row {
+    prompt: Arc<Prompt>,
+    /// The row's own keys and values, by layer.
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    n_tokens: usize,
+}
+
+impl<'a> Cached<'a> {
+    pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
+        let llama = &model.llama;
+        Self {
+            model,
+            shape: kernel_shape(&model.config, model.compute.precision),
+            layers: llama.model.layers.iter().map(layer_on_cpu).collect(),
+            embedding: on_cpu(llama.model.embed_tokens.weight.val()),
+            norm: on_cpu(llama.model.norm.weight.val()),
+            head: on_cpu(llama.language_head()),
+            max_new_tokens,
+        }
+    }
+
+    fn embed(&self, tokens: &[u32]) -> Vec<f32> {
+        let (hidden, embedding) = (self.shape.hidden, slice(&self.embedding));
+        let mut x = Vec::with_capacity(tokens.len() * hidden);
+        for &id in tokens {
+            let at = id as usize * hidden;
+            x.extend_from_slice(&embedding[at..at + hidden]);
+        }
+        x
+    }
+
+    /// Adds the logits of rows `[rows, hidden]` to `logits`.
+    fn logits(&self, x: &[f32], logits: &mut Vec<f32>) {
+        let (hidden, vocab) = (self.shape.hidden, self.model.config.vocab_size);
+        let n_rows = x.len() / hidden;
+        let normed = rms_norm(x, slice(&self.norm), self.shape.rms_norm_eps);
+        let start = logits.len();
+        logits.resize(start + n_rows * vocab, 0.0);
+        multiply(
+            MatrixMut::new(&mut logits[start..], n_rows, vocab),
+            Matrix::new(&normed, n_rows, hidden),
+            Matrix::new(slice(&self.head), vocab, hidden).transposed(),
+            Sum::Replace,
+            Threads::All,
+            self.shape.precision,
+        );
+    }
+}
+
+impl Decoder for Cached<'_> {
+    type Prompt = Prompt;
+    type Row = Row;
+
+    fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Prompt, Vec<f32>)> {
+        let mut batch = TreeBatch::default();
+        for prompt in prompts {
+            batch.push(&PromptTree {
+                prompt: prompt.to_vec(),
+                responses: Vec::new(),
+            });
+        }
+        let layout = batch.layout(&self.model.config);
+        let mut x = self.embed(batch.tokens());
+        let mut computed: Vec<Prompt> = prompts
+            .iter()
+            .map(|prompt| Prompt {
+                layers: Vec::with_capacity(self.layers.len()),
+                n_tokens: prompt.len(),
+            })
+            .collect();
+        for layer in &self.layers {
+            let (out, saved) = self.shape.forward(&layout, &x, &weights(layer));
+            for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
+                let cache = saved.keys_and_values(self.shape.heads, rows.clone());
+                prompt.layers.push(cache);
+            }
+            x = out;
+        }
+        let hidden = self.shape.hidden;
+        let mut last = Vec::with_capacity(prompts.len() * hidden);
+        for rows in &layout.trees {
+            last.extend_from_slice(&x[(rows.end - 1) * hidden..rows.end * hidden]);
+        }
+        let mut logits = Vec::new();
+        self.logits(&last, &mut logits);
+        let logits = logits.chunks_exact(self.model.config.vocab_size);
+        computed.into_iter().zip(logits.map(<[f32]>::to_vec)).collect()
+    }
+
+    fn row(&mut self, prompt: &Arc<Prompt>) -> Row {
+        let width = self.shape.heads.kv_heads * self.shape.heads.head_dim;
+        // Room for short responses; a long one grows by doubling.
+        let room = self.max_new_tokens.min(64) * width;
+        let cache = || (Vec::with_capacity(room), Vec::with_capacity(room));
+        Row {
+            prompt: Arc::clone(prompt),
+            layers: self.layers.iter().map(|_| cache()).collect(),
+            n_tokens: 0,
+        }
+    }
+
+    fn step(&mut self, rows: &mut [&mut Row], tokens: &[u32], logits: &mut Vec<f32>) {
+        let positions = rows.iter().map(|row| row.prompt.n_tokens + row.n_tokens);
+        let (cos, sin) = rotations(&self.model.config, positions);
+        let mut x = self.embed(tokens);
+        for (i, layer) in self.layers.iter().enumerate() {
+            let mut caches: Vec<RowCache<'_>> = rows
+                .iter_mut()
+                .map(|row| {
+                    let (prompt_keys, prompt_values) = &row.prompt.layers[i];
+                    let (own_keys, own_values) = &mut row.layers[i];
+                    RowCache {
+                        prompt_keys,
+                        prompt_values,
+                        own_keys,
+                        own_values,
+                    }
+                })
+                .collect();
+            x = decode::step(&self.shape, &weights(layer), &x, &cos, &sin, &mut caches);
+        }
+        for row in rows {
+            row.n_tokens += 1;
+        }
+        self.logits(&x, logits);
+    }
+}

@@ -1,0 +1,215 @@
+//! The decoder as a plain composition of Burn's operators, for every device.
+
+use std::sync::Arc;
+
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+use super::Decoder;
+use crate::loaded::Model;
+use crate::model::integers;
+use crate::plain::{self, PaddedTrees, Projected};
+use crate::tree::{PromptTree, TreeBatch, rotations};
+
+pub(super) struct Plain<'a> {
+    model: &'a Model,
+    device: Device,
+    /// The rows of the last step.
+    stack: Vec<Stacked>,
+    /// Their keys and values by layer, `[rows, kv_heads, time, head_dim]`,
+    /// ending together: shorter rows have zeros in front.
+    layers: Vec<(Tensor<4>, Tensor<4>)>,
+    next_id: u64,
+}
+
+/// A row of the stack.
+#[derive(Clone, Copy)]
+struct Stacked {
+    id: u64,
+    n_tokens: usize,
+}
+
+/// A prompt's keys and values, `[1, kv_heads, tokens, head_dim]`, by layer.
+pub(super) struct Prompt {
+    layers: Vec<(Tensor<4>, Tensor<4>)>,
+    n_tokens: usize,
+}
+
+pub(super) struct Row {
+    prompt: Arc<Prompt>,
+    id: u64,
+}
+
+/// Puts zeros in front of `[rows, kv_heads, time, head_dim]`, up to `time`.
+fn padded(x: Tensor<4>, time: usize) -> Tensor<4> {
+    let [rows, heads, found, head_dim] = x.dims();
+    if found >= time {
+        return x;
+    }
+    let zeros = Tensor::zeros([rows, heads, time - found, head_dim], &x.device());
+    Tensor::cat(vec![zeros, x], 2)
+}
+
+impl<'a> Plain<'a> {
+    pub(super) fn new(model: &'a Model) -> Self {
+        Self {
+            model,
+            device: model.device(),
+            stack: Vec::new(),
+            layers: Vec::new(),
+            next_id: 0,
+        }
+    }
+
+    fn embed(&self, tokens: &[u32]) -> Tensor<2> {
+        let tokens: Vec<usize> = tokens.iter().map(|&id| id as usize).collect();
+        let embedding = self.model.llama.model.embed_tokens.weight.val();
+        embedding.select(0, integers(&tokens, &self.device))
+    }
+
+    fn logits(&self, x: Tensor<2>) -> Vec<f32> {
+        let llama = &self.model.llama;
+        let normed = plain::rms_norm(x, &llama.model.norm, self.model.config.rms_norm_eps);
+        let logits = normed.matmul(llama.language_head().transpose());
+        let logits = logits.into_data().convert::<f32>();
+        logits.try_into_vec().expect("converted to f32")
+    }
+
+    /// Makes the stack hold exactly `rows`: those that ended leave it, new
+    /// ones join at its end with their prompts.
+    fn restack(&mut self, rows: &[&mut Row]) {
+        let kept: Vec<usize> = (0..self.stack.len())
+            .filter(|&i| rows.iter().any(|row| row.id == self.stack[i].id))
+            .collect();
+        let new = &rows[kept.len()..];
+        if kept.len() == self.stack.len() && new.is_empty() {
+            return;
+        }
+        self.stack = kept.iter().map(|&i| self.stack[i]).collect();
+        self.stack.extend(new.iter().map(|row| Stacked {
+            id: row.id,
+            n_tokens: row.prompt.n_tokens,
+        }));
+        let time = self.stack.iter().map(|row| row.n_tokens).max().unwrap_or(0);
+        let index = integers(&kept, &self.device);
+        let old = std::mem::take(&mut self.layers);
+        let n_layers = self.model.config.num_hidden_layers;
+        self.layers = (0..n_layers)
+            .map(|layer| {
+                let (mut keys, mut values) = (Vec::new(), Vec::new());
+                if !kept.is_empty() {
+                    let [_, _, found, _] = old[layer].0.dims();
+                    // A long row may have left: its part of the front goes.
+                    let excess = found.saturating_sub(time);
+                    let keep = |x: &Tensor<4>| {
+                        let x = x.clone().select(0, index.clone());
+                        padded(x.narrow(2, excess, found - excess), time)
+                    };
+                    keys.push(keep(&old[layer].0));
+                    values.push(keep(&old[layer].1));
+                }
+                for row in new {
+                    let (key, value) = row.prompt.layers[layer].clone();
+                    keys.push(padded(key, time));
+                    values.push(padded(value, time));
+                }
+                (Tensor::cat(keys, 0), Tensor::cat(values, 0))
+            })
+            .collect();
+    }
+
+    /// True where a key lies before a row's beginning, `[rows, 1, 1, time]`.
+    fn hidden(&self, time: usize) -> Tensor<4, Bool> {
+        let hidden: Vec<bool> = self
+            .stack
+            .iter()
+            .flat_map(|row| (0..time).map(move |at| at < time - row.n_tokens))
+            .collect();
+        let shape = [self.stack.len(), 1, 1, time];
+        Tensor::from_data(TensorData::new(hidden, shape), &self.device)
+    }
+}
+
+impl Decoder for Plain<'_> {
+    type Prompt = Prompt;
+    type Row = Row;
+
+    fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Prompt, Vec<f32>)> {
+        let config = &self.model.config;
+        let mut batch = TreeBatch::default();
+        for prompt in prompts {
+            batch.push(&PromptTree {
+                prompt: prompt.to_vec(),
+                responses: Vec::new(),
+            });
+        }
+        let layout = batch.layout(config);
+        let trees = PaddedTrees::new(&layout, config, &self.device);
+        let mut computed: Vec<Prompt> = prompts
+            .iter()
+            .map(|prompt| Prompt {
+                layers: Vec::new(),
+                n_tokens: prompt.len(),
+            })
+            .collect();
+        let mut x = self.embed(batch.tokens());
+        for layer in &self.model.llama.model.layers {
+            let (out, key, value) = plain::decoder_layer(x, layer, config, &trees);
+            x = out;
+            for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
+                let part = |x: &Tensor<3>| {
+                    let x = x.clone().narrow(0, rows.start, rows.len());
+                    x.swap_dims(0, 1).unsqueeze()
+                };
+                prompt.layers.push((part(&key), part(&value)));
+            }
+        }
+        let last: Vec<usize> = layout.trees.iter().map(|rows| rows.end - 1).collect();
+        let logits = self.logits(x.select(0, integers(&last, &self.device)));
+        let logits = logits.chunks_exact(config.vocab_size).map(<[f32]>::to_vec);
+        computed.into_iter().zip(logits).collect()
+    }
+
+    fn row(&mut self, prompt: &Arc<Prompt>) -> Row {
+        self.next_id += 1;
+        Row {
+            prompt: Arc::clone(prompt),
+            id: self.next_id,
+        }
+    }
+
+    fn step(&mut self, rows: &mut [&mut Row], tokens: &[u32], logits: &mut Vec<f32>) {
+        self.restack(rows);
+        let config = &self.model.config;
+        let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
+        let n_rows = self.stack.len();
+        let positions = self.stack.iter().map(|row| row.n_tokens);
+        let (cos, sin) = rotations(config, positions);
+        let cos = plain::both_halves(&cos, config, &self.device);
+        let sin = plain::both_halves(&sin, config, &self.device);
+        for row in &mut self.stack {
+            row.n_tokens += 1;
+        }
+        let time = self.stack.iter().map(|row| row.n_tokens).max().unwrap_or(0);
+        let hidden = self.hidden(time);
+        let mut x = self.embed(tokens);
+        for (layer, cache) in self.model.llama.model.layers.iter().zip(&mut self.layers) {
+            let Projected { query, key, value } =
+                plain::project(x.clone(), layer, config, &cos, &sin);
+            let grown = |old: &Tensor<4>, new: Tensor<3>| {
+                let new = new.reshape([n_rows, kv_heads, 1, config.head_dim]);
+                Tensor::cat(vec![old.clone(), new], 2)
+            };
+            *cache = (grown(&cache.0, key), grown(&cache.1, value));
+            let group = heads / kv_heads;
+            let attended = plain::attend(
+                query.reshape([n_rows, heads, 1, config.head_dim]),
+                plain::repeat_heads(cache.0.clone(), group),
+                plain::repeat_heads(cache.1.clone(), group),
+                &hidden,
+            );
+            let attended = attended.reshape([n_rows, heads * config.head_dim]);
+            x = plain::finish(x, attended, layer, config.rms_norm_eps);
+        }
+        logits.extend(self.logits(x));
+    }
+}

@@ -1,0 +1,221 @@
+//! How a token is chosen from its logits.
+
+use crate::kernels::simd;
+
+/// Greedy or random choice, in the order and with the meaning of
+/// `transformers`: repetition penalty, temperature, top-k, top-p.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Logits are divided by it; 0 takes the likeliest token.
+    pub temperature: f32,
+    /// Only so many of the likeliest tokens are kept; 0 keeps all.
+    pub top_k: usize,
+    /// Only the likeliest tokens that together reach this probability are kept.
+    pub top_p: f32,
+    /// Logits of tokens in the prompt or response are divided by it where
+    /// positive and multiplied where negative; 1 leaves them.
+    pub repetition_penalty: f32,
+}
+
+impl Sampling {
+    /// Always the likeliest token.
+    pub const GREEDY: Self = Self {
+        temperature: 0.0,
+        top_k: 0,
+        top_p: 1.0,
+        repetition_penalty: 1.0,
+    };
+}
+
+/// A chosen token.
+pub(super) struct Pick {
+    pub(super) token: u32,
+    /// Under the model as it is, nats.
+    pub(super) log_prob: f32,
+}
+
+/// Candidates that top-p looks at first; few rows need more.
+const FIRST_CANDIDATES: usize = 512;
+
+impl Sampling {
+    /// Chooses by `draw`, uniform in [0, 1); `seen` are the ids that the
+    /// repetition penalty is for.
+    pub(super) fn pick(&self, logits: &[f32], seen: &[u32], draw: f64) -> Pick {
+        let token = if self.repetition_penalty == 1.0 {
+            self.choose(logits, draw)
+        } else {
+            let mut penalised = logits.to_vec();
+            for &id in seen {
+                // From the original: an id that was seen twice pays once.
+                let logit = logits[id as usize];
+                penalised[id as usize] = if logit > 0.0 {
+                    logit / self.repetition_penalty
+                } else {
+                    logit * self.repetition_penalty
+                };
+            }
+            self.choose(&penalised, draw)
+        };
+        Pick {
+            token: token as u32,
+            log_prob: logits[token] - simd::log_sum_exp(logits),
+        }
+    }
+
+    fn choose(&self, logits: &[f32], draw: f64) -> usize {
+        if self.temperature == 0.0 {
+            let maximum = simd::maximum(logits);
+            return logits.iter().position(|&x| x == maximum).unwrap_or(0);
+        }
+        let mut weights = logits.to_vec();
+        let total = simd::exponentials(&mut weights, 1.0 / self.temperature);
+        if self.top_k == 0 && self.top_p >= 1.0 {
+            return at(&weights, draw * total);
+        }
+        let kept = self.kept(&weights, total);
+        let sum: f64 = kept.iter().map(|&id| f64::from(weights[id])).sum();
+        let weights: Vec<f32> = kept.iter().map(|&id| weights[id]).collect();
+        kept[at(&weights, draw * sum)]
+    }
+
+    /// Returns the ids that top-k and top-p keep, likeliest first, equals by id.
+    fn kept(&self, weights: &[f32], total: f64) -> Vec<usize> {
+        let n = weights.len();
+        let order = |&a: &usize, &b: &usize| weights[b].total_cmp(&weights[a]).then(a.cmp(&b));
+        let top = |most: usize| {
+            let mut ids: Vec<usize> = (0..n).collect();
+            if most < n {
+                ids.select_nth_unstable_by(most, order);
+                ids.truncate(most);
+            }
+            ids.sort_unstable_by(order);
+            ids
+        };
+        if self.top_k > 0 {
+            let kept = top(self.top_k);
+            let total = kept.iter().map(|&id| f64::from(weights[id])).sum();
+            let n_kept = self.nucleus(weights, &kept, total).unwrap_or(kept.len());
+            return kept[..n_kept].to_vec();
+        }
+        let first = top(FIRST_CANDIDATES);
+        if let Some(n_kept) = self.nucleus(weights, &first, total) {
+            return first[..n_kept].to_vec();
+        }
+        let all = top(n);
+        let n_kept = self.nucleus(weights, &all, total).unwrap_or(n);
+        all[..n_kept].to_vec()
+    }
+
+    /// Returns how many of the sorted ids reach `top_p` of `total`; none where
+    /// all of them do not.
+    fn nucleus(&self, weights: &[f32], sorted: &[usize], total: f64) -> Option<usize> {
+        let wanted = f64::from(self.top_p) * total;
+        let mut sum = 0.0;
+        for (i, &id) in sorted.iter().enumerate() {
+            sum += f64::from(weights[id]);
+            if sum >= wanted {
+                return Some(i + 1);
+            }
+        }
+        None
+    }
+}
+
+/// Returns the first index at which the running sum of weights passes `point`.
+fn at(weights: &[f32], point: f64) -> usize {
+    const PART: usize = 256;
+    let mut sum = 0.0;
+    for (i, part) in weights.chunks(PART).enumerate() {
+        let of_part: f64 = part.iter().map(|&x| f64::from(x)).sum();
+        if sum + of_part > point {
+            for (j, &weight) in part.iter().enumerate() {
+                sum += f64::from(weight);
+                if sum > point {
+                    return i * PART + j;
+                }
+            }
+        } else {
+            sum += of_part;
+        }
+    }
+    // Rounding: the point lies beyond the last weight that counts.
+    weights.iter().rposition(|&weight| weight > 0.0).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(sampling: Sampling, logits: &[f32], seen: &[u32]) -> Vec<f64> {
+        let n = 40_000;
+        let mut counts = vec![0.0; logits.len()];
+        for i in 0..n {
+            let draw = (f64::from(i) + 0.5) / f64::from(n);
+            counts[sampling.pick(logits, seen, draw).token as usize] += 1.0 / f64::from(n);
+        }
+        counts
+    }
+
+    fn assert_shares(found: &[f64], expected: &[f64]) {
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-3, "{found:?}, expected {expected:?}");
+        }
+    }
+
+    const PLAIN: Sampling = Sampling { temperature: 1.0, ..Sampling::GREEDY };
+
+    fn logits() -> Vec<f32> {
+        [0.1_f32, 0.4, 0.2, 0.3].map(f32::ln).to_vec()
+    }
+
+    #[test]
+    fn shares_are_the_probabilities() {
+        assert_shares(&shares(PLAIN, &logits(), &[]), &[0.1, 0.4, 0.2, 0.3]);
+    }
+
+    #[test]
+    fn temperature_two_takes_square_roots() {
+        let roots = [0.1_f64, 0.4, 0.2, 0.3].map(f64::sqrt);
+        let sum: f64 = roots.iter().sum();
+        let warm = Sampling { temperature: 2.0, ..PLAIN };
+        assert_shares(&shares(warm, &logits(), &[]), &roots.map(|root| root / sum));
+    }
+
+    #[test]
+    fn top_k_keeps_the_likeliest() {
+        let two = Sampling { top_k: 2, ..PLAIN };
+        assert_shares(&shares(two, &logits(), &[]), &[0.0, 4.0 / 7.0, 0.0, 3.0 / 7.0]);
+    }
+
+    #[test]
+    fn top_p_keeps_what_reaches_it() {
+        // 0.4 falls short of 0.65; 0.4 + 0.3 reaches it.
+        let nucleus = Sampling { top_p: 0.65, ..PLAIN };
+        assert_shares(&shares(nucleus, &logits(), &[]), &[0.0, 4.0 / 7.0, 0.0, 3.0 / 7.0]);
+        let few = Sampling { top_p: 0.01, ..PLAIN };
+        assert_shares(&shares(few, &logits(), &[]), &[0.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn top_p_looks_beyond_its_first_candidates() {
+        let flat = vec![0.0_f32; 4 * FIRST_CANDIDATES];
+        let most = Sampling { top_p: 0.75, ..PLAIN };
+        let shares = shares(most, &flat, &[]);
+        assert_eq!(shares.iter().filter(|&&share| share > 0.0).count(), 3 * FIRST_CANDIDATES);
+    }
+
+    #[test]
+    fn the_penalty_is_paid_once_and_log_probs_stay_the_models() {
+        let sampling = Sampling { repetition_penalty: 2.0, ..Sampling::GREEDY };
+        let logits = [1.9, 1.0, -0.5];
+        let pick = sampling.pick(&logits, &[0, 0], 0.5);
+        assert_eq!(pick.token, 1, "1.9 / 2 is less than 1.0");
+        let sum: f32 = logits.iter().map(|x: &f32| x.exp()).sum();
+        assert!((pick.log_prob - (1.0 - sum.ln())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_equals() {
+        assert_eq!(Sampling::GREEDY.pick(&[1.0, 3.0, 3.0], &[], 0.9).token, 1);
+    }
+}

@@ -1,0 +1,66 @@
+//! A decoder layer for one new token of each of many rows, over their caches.
+
+use rayon::prelude::*;
+
+use super::layer::{self, Shape, Weights, rms_norm};
+use super::matrix::{MatrixMut, Sum};
+use super::{buffer, simd};
+
+/// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: the
+/// prompt's, which rows share, and its own.
+pub(crate) struct RowCache<'a> {
+    pub(crate) prompt_keys: &'a [f32],
+    pub(crate) prompt_values: &'a [f32],
+    pub(crate) own_keys: &'a mut Vec<f32>,
+    pub(crate) own_values: &'a mut Vec<f32>,
+}
+
+/// Returns the layer's output `[rows, hidden]` and adds the new token's key and
+/// value to each row's cache; `cos` and `sin` are `[rows, head_dim / 2]`.
+pub(crate) fn step(
+    shape: &Shape,
+    w: &Weights<'_>,
+    x: &[f32],
+    cos: &[f32],
+    sin: &[f32],
+    caches: &mut [RowCache<'_>],
+) -> Vec<f32> {
+    let (hidden, heads, n_rows) = (shape.hidden, shape.heads, caches.len());
+    let (width, query_width) = (heads.width(), heads.query_width());
+    let normed = rms_norm(x, w.input_norm, shape.rms_norm_eps);
+    let mut qkv = buffer(n_rows * width);
+    shape.project_qkv(&normed, w, &mut qkv);
+    layer::rotate(cos, sin, heads, &mut qkv, 1.0);
+
+    let mut attended = buffer(n_rows * query_width);
+    let key_width = heads.kv_heads * heads.head_dim;
+    attended
+        .par_chunks_mut(query_width)
+        .zip(qkv.par_chunks(width))
+        .zip(caches)
+        .for_each(|((out, qkv), cache)| {
+            let (query, key_value) = qkv.split_at(query_width);
+            let (key, value) = key_value.split_at(key_width);
+            cache.own_keys.extend_from_slice(key);
+            cache.own_values.extend_from_slice(value);
+            let n_keys = (cache.prompt_keys.len() + cache.own_keys.len()) / key_width;
+            let mut scores = buffer(n_keys);
+            let group = heads.group();
+            for (head, out) in out.chunks_exact_mut(heads.head_dim).enumerate() {
+                let column = head / group * heads.head_dim;
+                simd::attend(
+                    &query[head * heads.head_dim..][..heads.head_dim],
+                    [cache.prompt_keys, cache.own_keys],
+                    [cache.prompt_values, cache.own_values],
+                    [key_width, column],
+                    &mut scores,
+                    out,
+                );
+            }
+        });
+    let mut middle = x.to_vec();
+    let out = MatrixMut::new(&mut middle, n_rows, hidden);
+    shape.project(&attended, w.output, query_width, out, Sum::Add);
+    let (out, _) = shape.feed_forward(middle.clone(), &middle, w);
+    out
+}
