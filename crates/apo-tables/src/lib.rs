@@ -1,1 +1,21 @@
-//! The Parquet tables that the stages exchange: columns, typed readers and writers, provenance.
+//! The Parquet tables that the stages exchange: columns, typed readers and
+//! writers, provenance.
+//!
+//! Each table's columns are declared once, in [`tables`]; readers check them
+//! before they touch a row, and `TABLES.md` is made from them. Reading and
+//! writing stream: memory follows the batch, not the table.
+
+pub mod error;
+pub mod import;
+pub mod provenance;
+pub mod reader;
+pub mod schema;
+pub mod tables;
+pub mod writer;
+
+pub use error::TableError;
+pub use provenance::{Input, Provenance, digest_file, digest_path};
+pub use reader::{Batch, Reader};
+pub use schema::{Column, Kind, Row, Table};
+pub use tables::{Finish, Metric, Pair, Query, Reject, Response};
+pub use writer::{ScoredWriter, Writer};

@@ -1,0 +1,117 @@
+//! Cutting a prompt and a response to a number of tokens.
+
+/// A prompt and a response within a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fitted {
+    /// The prompt, perhaps without its beginning.
+    pub prompt: Vec<u32>,
+    /// The response with its end of text, or without its end.
+    pub response: Vec<u32>,
+    /// Tokens that the prompt lost.
+    pub prompt_cut: usize,
+    /// Tokens that the response lost.
+    pub response_cut: usize,
+}
+
+/// Cuts a prompt and a response to `limit` tokens in all.
+///
+/// The prompt loses tokens from its left, behind a beginning of text, down to
+/// a least of a quarter of the limit; only then the response from its right,
+/// and then no end of text is added. `eos` is `None` for a response that was
+/// cut already.
+///
+/// # Panics
+///
+/// When the limit is below 8 tokens, or the prompt has none.
+pub fn fit(
+    prompt: &[u32],
+    response: &[u32],
+    eos: Option<u32>,
+    bos: Option<u32>,
+    limit: usize,
+) -> Fitted {
+    assert!(limit >= 8, "a limit below 8 tokens leaves nothing to learn from");
+    let wanted = response.len() + usize::from(eos.is_some());
+    let least = prompt.len().min(limit / 4).max(1);
+    let room = limit.saturating_sub(wanted).max(least);
+    let prompt_cut = prompt.len().saturating_sub(room);
+    let kept = if prompt_cut == 0 {
+        prompt.to_vec()
+    } else if bos.is_some() && prompt.first() == bos.as_ref() {
+        let mut kept = vec![prompt[0]];
+        kept.extend_from_slice(&prompt[prompt_cut + 1..]);
+        kept
+    } else {
+        prompt[prompt_cut..].to_vec()
+    };
+    let room = limit - kept.len();
+    let (response, response_cut) = if wanted <= room {
+        (response.iter().copied().chain(eos).collect(), 0)
+    } else {
+        // Where the end of text alone does not fit, nothing else is lost.
+        let kept = room.min(response.len());
+        (response[..kept].to_vec(), response.len() - kept)
+    };
+    Fitted {
+        prompt: kept,
+        response,
+        prompt_cut,
+        response_cut,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const EOS: u32 = 9000;
+    const BOS: u32 = 9001;
+
+    #[test]
+    fn what_fits_stays_and_gets_its_end() {
+        let fitted = fit(&[1, 2, 3], &[4, 5], Some(EOS), None, 8);
+        assert_eq!((fitted.prompt, fitted.response), (vec![1, 2, 3], vec![4, 5, EOS]));
+        assert_eq!((fitted.prompt_cut, fitted.response_cut), (0, 0));
+    }
+
+    #[test]
+    fn the_prompt_loses_its_left_but_not_its_beginning_of_text() {
+        let fitted = fit(&[BOS, 1, 2, 3, 4, 5], &[6, 7, 8], Some(EOS), Some(BOS), 8);
+        assert_eq!(fitted.prompt, [BOS, 3, 4, 5]);
+        assert_eq!(fitted.response, [6, 7, 8, EOS]);
+        assert_eq!((fitted.prompt_cut, fitted.response_cut), (2, 0));
+    }
+
+    #[test]
+    fn only_then_the_response_loses_its_right_and_its_end() {
+        let fitted = fit(&[1, 2, 3, 4], &[5, 6, 7, 8, 9, 10, 11, 12], Some(EOS), None, 8);
+        assert_eq!(fitted.prompt, [3, 4]);
+        assert_eq!(fitted.response, [5, 6, 7, 8, 9, 10]);
+        assert_eq!((fitted.prompt_cut, fitted.response_cut), (2, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_kept_from_where_they_should_be(
+            n_prompt in 1_u32..60, n_response in 1_u32..60, limit in 8_usize..40, ends: bool,
+        ) {
+            let prompt: Vec<u32> = (0..n_prompt).collect();
+            let response: Vec<u32> = (100..100 + n_response).collect();
+            let fitted = fit(&prompt, &response, ends.then_some(EOS), None, limit);
+            prop_assert!(fitted.prompt.len() + fitted.response.len() <= limit);
+            prop_assert!(prompt.ends_with(&fitted.prompt));
+            let ended = fitted.response.last() == Some(&EOS);
+            let kept = &fitted.response[..fitted.response.len() - usize::from(ended)];
+            prop_assert!(response.starts_with(kept));
+            prop_assert_eq!(fitted.prompt.len() + fitted.prompt_cut, prompt.len());
+            prop_assert_eq!(kept.len() + fitted.response_cut, response.len());
+            if fitted.response_cut > 0 {
+                prop_assert!(!ended);
+                prop_assert_eq!(fitted.prompt.len(), prompt.len().min(limit / 4));
+            } else if fitted.prompt_cut > 0 {
+                prop_assert!(fitted.prompt.len() >= limit / 4);
+            }
+        }
+    }
+}

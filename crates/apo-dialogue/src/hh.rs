@@ -1,0 +1,243 @@
+//! Dialogues as the HH data writes them: turns that begin with `Human:` or
+//! `Assistant:` after a blank line.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// Begins a human turn.
+pub const HUMAN: &str = "\n\nHuman:";
+
+/// Begins an assistant's turn; a query ends with it.
+pub const ASSISTANT: &str = "\n\nAssistant:";
+
+/// A dialogue pair, cut where the query ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split<'a> {
+    /// The query, up to and including its last `Assistant:`.
+    pub prompt: &'a str,
+    /// The preferred response, stripped.
+    pub chosen: &'a str,
+    /// The other response, stripped.
+    pub rejected: &'a str,
+}
+
+/// Why a pair of dialogues is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// No `Assistant:` in what both have in common.
+    NoQuery,
+    /// The dialogues part ways before the last turn.
+    DivergesEarly,
+    /// A response is empty.
+    EmptyResponse,
+    /// Both responses are the same.
+    SameResponse,
+}
+
+impl Fault {
+    /// Returns the reason as the rejects table names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoQuery => "no_query",
+            Self::DivergesEarly => "diverges_early",
+            Self::EmptyResponse => "empty_response",
+            Self::SameResponse => "same_response",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Cuts two dialogues at the last `Assistant:` wholly inside their common
+/// prefix.
+///
+/// # Errors
+///
+/// The first fault, in the order of [`Fault`].
+pub fn split_pair<'a>(chosen: &'a str, rejected: &'a str) -> Result<Split<'a>, Fault> {
+    let common = chosen
+        .bytes()
+        .zip(rejected.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
+    // The common bytes may end inside a character; what is searched for is
+    // ASCII, so that its place is a boundary in both texts.
+    let common = chosen.floor_char_boundary(common);
+    let at = chosen[..common].rfind(ASSISTANT).ok_or(Fault::NoQuery)? + ASSISTANT.len();
+    split_at_prompt(&chosen[..at], &chosen[at..], &rejected[at..])
+}
+
+/// Checks the responses to a prompt that was given apart from them.
+///
+/// # Errors
+///
+/// The first fault, in the order of [`Fault`].
+pub fn split_at_prompt<'a>(
+    prompt: &'a str,
+    chosen: &'a str,
+    rejected: &'a str,
+) -> Result<Split<'a>, Fault> {
+    if !prompt.ends_with(ASSISTANT) {
+        return Err(Fault::NoQuery);
+    }
+    if chosen.contains(HUMAN) || rejected.contains(HUMAN) {
+        return Err(Fault::DivergesEarly);
+    }
+    let (chosen, rejected) = (chosen.trim(), rejected.trim());
+    if chosen.is_empty() || rejected.is_empty() {
+        return Err(Fault::EmptyResponse);
+    }
+    if chosen == rejected {
+        return Err(Fault::SameResponse);
+    }
+    Ok(Split {
+        prompt,
+        chosen,
+        rejected,
+    })
+}
+
+/// Returns the key of a query: the first 16 hex digits of the SHA-256 of its
+/// prompt.
+pub fn query_id(prompt: &str) -> String {
+    key(&[prompt])
+}
+
+/// Returns the key of a pair: the first 16 hex digits of the SHA-256 of
+/// prompt, chosen and rejected, a zero byte between each.
+pub fn pair_id(prompt: &str, chosen: &str, rejected: &str) -> String {
+    key(&[prompt, chosen, rejected])
+}
+
+fn key(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for (i, part) in parts.iter().enumerate() {
+        if i > 0 {
+            hasher.update([0]);
+        }
+        hasher.update(part);
+    }
+    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The human.
+    Human,
+    /// The assistant.
+    Assistant,
+}
+
+/// A turn of a dialogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, stripped.
+    pub text: String,
+}
+
+/// Returns a prompt's turns, without the empty one that it ends with.
+///
+/// Text before the first marker counts as the human's; turns of one speaker
+/// that follow each other are joined by a blank line.
+pub fn turns(prompt: &str) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = Vec::new();
+    let (mut role, mut rest) = (Role::Human, prompt);
+    loop {
+        let next = [(HUMAN, Role::Human), (ASSISTANT, Role::Assistant)]
+            .into_iter()
+            .filter_map(|(marker, role)| rest.find(marker).map(|at| (at, marker, role)))
+            .min_by_key(|(at, ..)| *at);
+        let text = rest[..next.map_or(rest.len(), |(at, ..)| at)].trim();
+        match turns.last_mut() {
+            _ if text.is_empty() => {}
+            Some(last) if last.role == role => {
+                last.text.push_str("\n\n");
+                last.text.push_str(text);
+            }
+            _ => turns.push(Turn {
+                role,
+                text: text.to_owned(),
+            }),
+        }
+        let Some((at, marker, speaker)) = next else {
+            return turns;
+        };
+        (role, rest) = (speaker, &rest[at + marker.len()..]);
+    }
+}
+
+/// Returns the prompt of turns, ending where the assistant is to answer.
+pub fn prompt_of<'a>(turns: impl IntoIterator<Item = (Role, &'a str)>) -> String {
+    let mut prompt = String::new();
+    for (role, text) in turns {
+        prompt += match role {
+            Role::Human => HUMAN,
+            Role::Assistant => ASSISTANT,
+        };
+        prompt.push(' ');
+        prompt += text.trim();
+    }
+    prompt + ASSISTANT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_cut_at_the_last_common_marker() {
+        let chosen = "\n\nHuman: hi\n\nAssistant: hello\n\nHuman: why?\n\nAssistant: since";
+        let rejected = "\n\nHuman: hi\n\nAssistant: hello\n\nHuman: why?\n\nAssistant:  so \n";
+        let split = split_pair(chosen, rejected).unwrap();
+        assert!(split.prompt.ends_with("why?\n\nAssistant:"));
+        assert_eq!((split.chosen, split.rejected), ("since", "so"));
+    }
+
+    #[test]
+    fn a_marker_half_in_common_does_not_count() {
+        let split = split_pair("\n\nHuman: a\n\nAssistant: b", "\n\nHuman: a\n\nAssistance");
+        assert_eq!(split, Err(Fault::NoQuery));
+    }
+
+    #[test]
+    fn responses_may_part_inside_a_character() {
+        let split = split_pair("\n\nHuman: a\n\nAssistant: é", "\n\nHuman: a\n\nAssistant: è");
+        assert_eq!(split.unwrap().chosen, "é");
+    }
+
+    #[test]
+    fn each_fault_has_its_reason() {
+        let q = "\n\nHuman: a\n\nAssistant:";
+        for (chosen, rejected, fault) in [
+            (format!("{q} x"), format!("{q} x"), Fault::SameResponse),
+            (format!("{q} x"), format!("{q}  "), Fault::EmptyResponse),
+            (format!("{q} x"), format!("{q} y{HUMAN} z"), Fault::DivergesEarly),
+            ("plain".into(), "plain text".into(), Fault::NoQuery),
+        ] {
+            assert_eq!(split_pair(&chosen, &rejected), Err(fault), "{rejected:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_the_documented_digests() {
+        // printf 'abc' | sha256sum
+        assert_eq!(query_id("abc"), "ba7816bf8f01cfea");
+        assert_ne!(pair_id("a", "b", "c"), pair_id("a", "bc", ""));
+    }
+
+    #[test]
+    fn turns_and_prompt_are_each_others_inverse() {
+        let prompt = "\n\nHuman: a b\n\nAssistant: c\n\nHuman: d\n\nAssistant:";
+        let turns = turns(prompt);
+        assert_eq!(turns.len(), 3);
+        assert_eq!(prompt_of(turns.iter().map(|turn| (turn.role, &*turn.text))), prompt);
+    }
+}

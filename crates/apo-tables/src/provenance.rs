@@ -1,0 +1,196 @@
+//! What made an output: stage, version, arguments, inputs.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::TableError;
+use crate::reader;
+
+/// The key of the Parquet footer under which the provenance stands.
+pub const FOOTER_KEY: &str = "apo";
+
+/// What made an output. No times, hosts or paths: equal work gives equal bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The stage.
+    pub stage: String,
+    /// Its version.
+    pub version: String,
+    /// The arguments that the output depends on, by name.
+    pub arguments: BTreeMap<String, Value>,
+    /// What was read, by the argument that named it.
+    pub inputs: BTreeMap<String, Input>,
+}
+
+/// A file or folder that an output was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its name, without the path.
+    pub name: String,
+    /// Its rows, where it is a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// SHA-256 of its content, hex.
+    pub digest: String,
+}
+
+impl Input {
+    /// Describes a file or folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn of(path: &Path) -> Result<Self, TableError> {
+        let digest = digest_path(path).map_err(|error| TableError::reading(path, error))?;
+        Ok(Self {
+            name: file_name(path),
+            rows: None,
+            digest,
+        })
+    }
+}
+
+pub(crate) fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+impl Provenance {
+    /// Starts the provenance of a stage's output.
+    pub fn new(stage: &str, version: &str) -> Self {
+        Self {
+            stage: stage.to_owned(),
+            version: version.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn argument(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.arguments.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds an input.
+    #[must_use]
+    pub fn input(mut self, name: &str, input: Input) -> Self {
+        self.inputs.insert(name.to_owned(), input);
+        self
+    }
+
+    /// Reads the provenance from a table's footer; none where another program
+    /// wrote it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or is no whole Parquet file.
+    pub fn read(path: &Path) -> Result<Option<Self>, TableError> {
+        let found = reader::footer_value(path, FOOTER_KEY)?;
+        Ok(found.and_then(|json| serde_json::from_str(&json).ok()))
+    }
+
+    /// Returns how another run differs from this one, a sentence each; none
+    /// where it made the same.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.stage != other.stage {
+            found.push(format!("stage {} there, {} here", self.stage, other.stage));
+        }
+        if self.version != other.version {
+            found.push(format!("version {} there, {} here", self.version, other.version));
+        }
+        for name in keys(&self.arguments, &other.arguments) {
+            let (there, here) = (self.arguments.get(name), other.arguments.get(name));
+            if there != here {
+                let show = |value: Option<&Value>| value.map_or("none".into(), Value::to_string);
+                found.push(format!("`{name}` {} there, {} here", show(there), show(here)));
+            }
+        }
+        for name in keys(&self.inputs, &other.inputs) {
+            match (self.inputs.get(name), other.inputs.get(name)) {
+                (Some(there), Some(here)) if there.digest == here.digest => {}
+                (Some(there), Some(here)) if there.name == here.name => {
+                    found.push(format!("`{name}` ({}) has changed since", here.name));
+                }
+                (there, here) => {
+                    let show = |input: Option<&Input>| input.map_or("none".into(), |i| i.name.clone());
+                    found.push(format!("`{name}` {} there, {} here", show(there), show(here)));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn keys<'a, T>(a: &'a BTreeMap<String, T>, b: &'a BTreeMap<String, T>) -> Vec<&'a str> {
+    let mut keys: Vec<&str> = a.keys().chain(b.keys()).map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Returns the SHA-256 of a file, hex.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn digest_file(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    hash_file(path, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Returns the SHA-256 of a file, or of a folder's names and files, hex.
+///
+/// # Errors
+///
+/// When something in it cannot be read.
+pub fn digest_path(path: &Path) -> io::Result<String> {
+    if !path.is_dir() {
+        return digest_file(path);
+    }
+    let mut hasher = Sha256::new();
+    hash_folder(path, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hash_folder(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    let mut entries: Vec<_> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        hasher.update(name.as_encoded_bytes());
+        hasher.update([0]);
+        if entry.path().is_dir() {
+            hash_folder(&entry.path(), hasher)?;
+        } else {
+            hash_file(&entry.path(), hasher)?;
+        }
+        hasher.update([0]);
+    }
+    Ok(())
+}
+
+fn hash_file(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(());
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+/// Returns bytes as hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

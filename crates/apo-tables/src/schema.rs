@@ -1,0 +1,216 @@
+//! Columns, and what rows are made of.
+
+use std::fmt;
+
+use arrow::datatypes::{DataType, Field, Schema};
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// Signed 32-bit integer.
+    Int32,
+    /// Signed 64-bit integer.
+    Int64,
+    /// 32-bit float.
+    Float32,
+}
+
+impl Kind {
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Self::Text => DataType::Utf8,
+            Self::Int32 => DataType::Int32,
+            Self::Int64 => DataType::Int64,
+            Self::Float32 => DataType::Float32,
+        }
+    }
+
+    /// Whether a column of another writer's type holds such values; a number
+    /// that does not fit is told when its row is read.
+    fn accepts(self, found: &DataType) -> bool {
+        match (self, found) {
+            (Self::Text, DataType::Dictionary(_, value)) => self.accepts(value),
+            (Self::Text, found) => matches!(
+                found,
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+            ),
+            (Self::Int32 | Self::Int64, found) => found.is_integer(),
+            (Self::Float32, found) => found.is_numeric(),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "utf8",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float32 => "float32",
+        })
+    }
+}
+
+/// A column's name, type and meaning.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Whether it may be null, or absent as a whole.
+    pub optional: bool,
+    /// What it holds, in a few words.
+    pub meaning: &'static str,
+}
+
+/// Declares a column that every row has.
+pub(crate) const fn required(name: &'static str, kind: Kind, meaning: &'static str) -> Column {
+    Column {
+        name,
+        kind,
+        optional: false,
+        meaning,
+    }
+}
+
+/// Declares a column that may be null or absent.
+pub(crate) const fn optional(name: &'static str, kind: Kind, meaning: &'static str) -> Column {
+    Column {
+        name,
+        kind,
+        optional: true,
+        meaning,
+    }
+}
+
+/// The contract of one kind of table.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// The stage that writes such tables, named in errors as the way out.
+    pub written_by: &'static str,
+    /// Its columns; others may stand beside them.
+    pub columns: &'static [Column],
+}
+
+impl Table {
+    /// Returns every fault of a file's schema; none where it is such a table.
+    pub(crate) fn faults(&self, found: &Schema) -> Vec<String> {
+        let fault = |column: &Column| match found.field_with_name(column.name) {
+            Err(_) if column.optional => None,
+            Err(_) => Some(format!("column `{}` is missing", column.name)),
+            Ok(field) if column.kind.accepts(field.data_type()) => None,
+            Ok(field) => Some(format!(
+                "column `{}` is {}, expected {}",
+                column.name,
+                field.data_type(),
+                column.kind
+            )),
+        };
+        self.columns.iter().filter_map(fault).collect()
+    }
+
+    pub(crate) fn schema(&self) -> Schema {
+        let field = |column: &Column| {
+            Field::new(column.name, column.kind.data_type(), column.optional)
+        };
+        Schema::new(self.columns.iter().map(field).collect::<Vec<_>>())
+    }
+}
+
+/// A value of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Nothing.
+    Null,
+    /// Of a text column.
+    Text(&'a str),
+    /// Of an integer column.
+    Int(i64),
+    /// Of a float column.
+    Float(f32),
+}
+
+impl Value<'_> {
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Text(text) => text.to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    pub(crate) fn int(self) -> Option<i64> {
+        match self {
+            Self::Int(int) => Some(int),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn int32(self) -> Option<i32> {
+        self.int().and_then(|int| i32::try_from(int).ok())
+    }
+
+    pub(crate) fn float(self) -> Option<f32> {
+        match self {
+            Self::Float(float) => Some(float),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i32> for Value<'_> {
+    fn from(int: i32) -> Self {
+        Self::Int(int.into())
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(int: i64) -> Self {
+        Self::Int(int)
+    }
+}
+
+impl From<f32> for Value<'_> {
+    fn from(float: f32) -> Self {
+        Self::Float(float)
+    }
+}
+
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// A row of a table.
+pub trait Row: Sized {
+    /// The table's contract.
+    const TABLE: &'static Table;
+
+    /// Calls `put` with each value, in the order of the table's columns.
+    fn each(&self, put: &mut dyn FnMut(Value<'_>));
+
+    /// Makes a row of its values, in the order of the table's columns;
+    /// required ones are never null.
+    ///
+    /// # Errors
+    ///
+    /// The column and what is wrong with its value.
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)>;
+}

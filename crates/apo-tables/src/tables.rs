@@ -1,0 +1,397 @@
+//! The tables.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
+
+const QUERY_ID: Column = required(
+    "query_id",
+    Kind::Text,
+    "first 16 hex digits of the SHA-256 of the prompt",
+);
+const SUBSET: Column = required("subset", Kind::Text, "part of the data, as `helpful-base`");
+const PROMPT: Column = required(
+    "prompt",
+    Kind::Text,
+    "the query: the dialogue up to and including its last `Assistant:`",
+);
+
+/// A human preference: one query and two responses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Key of the query.
+    pub query_id: String,
+    /// Key of query and responses.
+    pub pair_id: String,
+    /// Part of the data.
+    pub subset: String,
+    /// The query.
+    pub prompt: String,
+    /// The response that people preferred.
+    pub chosen: String,
+    /// The other one.
+    pub rejected: String,
+}
+
+impl Row for Pair {
+    const TABLE: &'static Table = &Table {
+        name: "pairs",
+        written_by: "hh-split",
+        columns: &[
+            QUERY_ID,
+            required("pair_id", Kind::Text, "the same of prompt, chosen and rejected"),
+            SUBSET,
+            PROMPT,
+            required("chosen", Kind::Text, "the response that people preferred, stripped"),
+            required("rejected", Kind::Text, "the other response, stripped"),
+        ],
+    };
+
+    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
+        put((&self.query_id).into());
+        put((&self.pair_id).into());
+        put((&self.subset).into());
+        put((&self.prompt).into());
+        put((&self.chosen).into());
+        put((&self.rejected).into());
+    }
+
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        Ok(Self {
+            query_id: values[0].text(),
+            pair_id: values[1].text(),
+            subset: values[2].text(),
+            prompt: values[3].text(),
+            chosen: values[4].text(),
+            rejected: values[5].text(),
+        })
+    }
+}
+
+/// A query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Its key.
+    pub query_id: String,
+    /// Part of the data.
+    pub subset: String,
+    /// The query.
+    pub prompt: String,
+}
+
+impl Row for Query {
+    const TABLE: &'static Table = &Table {
+        name: "queries",
+        written_by: "hh-split",
+        columns: &[QUERY_ID, SUBSET, PROMPT],
+    };
+
+    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
+        put((&self.query_id).into());
+        put((&self.subset).into());
+        put((&self.prompt).into());
+    }
+
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        Ok(Self {
+            query_id: values[0].text(),
+            subset: values[1].text(),
+            prompt: values[2].text(),
+        })
+    }
+}
+
+/// Why a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// At the end of the text.
+    Stop,
+    /// After as many tokens as were allowed.
+    Length,
+    /// At a further human turn, which was cut off.
+    Turn,
+    /// With nothing in it.
+    Empty,
+}
+
+impl Finish {
+    /// Returns the column's text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::Turn => "turn",
+            Self::Empty => "empty",
+        }
+    }
+
+    /// Whether the response is complete: training and scoring put the end of
+    /// text after it.
+    pub fn is_complete(self) -> bool {
+        self != Self::Length
+    }
+}
+
+impl FromStr for Finish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Stop, Self::Length, Self::Turn, Self::Empty]
+            .into_iter()
+            .find(|finish| finish.as_str() == text)
+            .ok_or_else(|| format!("is `{text}`, expected stop, length, turn or empty"))
+    }
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A response to a query: golden, sampled, or an answer to be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Response {
+    /// Key of the query.
+    pub query_id: String,
+    /// Part of the data.
+    pub subset: String,
+    /// The query.
+    pub prompt: String,
+    /// Number of the response to this query, from 0.
+    pub sample: i32,
+    /// The response, stripped.
+    pub response: String,
+    /// Where it comes from.
+    pub origin: String,
+    /// Why it ended.
+    pub finish: Finish,
+    /// Tokens generated, the end of text among them.
+    pub tokens: Option<i32>,
+    /// Its log-prob under what sampled it, nats.
+    pub log_prob: Option<f32>,
+    /// The reward model's score.
+    pub reward: Option<f32>,
+}
+
+impl Row for Response {
+    const TABLE: &'static Table = &Table {
+        name: "responses",
+        written_by: "sample",
+        columns: &[
+            QUERY_ID,
+            SUBSET,
+            PROMPT,
+            required("sample", Kind::Int32, "number of the response to its query, from 0"),
+            required("response", Kind::Text, "what follows the prompt, stripped"),
+            required(
+                "origin",
+                Kind::Text,
+                "`policy`, or how a golden answer came about",
+            ),
+            required("finish", Kind::Text, "`stop`, `length`, `turn` or `empty`"),
+            optional("tokens", Kind::Int32, "tokens generated, the end of text among them"),
+            optional(
+                "log_prob",
+                Kind::Float32,
+                "sum over these tokens under what sampled it, at temperature 1, nats",
+            ),
+            optional("reward", Kind::Float32, "the reward model's score, null until scored"),
+        ],
+    };
+
+    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
+        put((&self.query_id).into());
+        put((&self.subset).into());
+        put((&self.prompt).into());
+        put(self.sample.into());
+        put((&self.response).into());
+        put((&self.origin).into());
+        put(self.finish.as_str().into());
+        put(self.tokens.into());
+        put(self.log_prob.into());
+        put(self.reward.into());
+    }
+
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        let sample = values[3].int32().unwrap_or(-1);
+        if sample < 0 {
+            return Err(("sample", format!("is {sample}, expected a number from 0")));
+        }
+        let finish = values[6].text().parse().map_err(|problem| ("finish", problem))?;
+        Ok(Self {
+            query_id: values[0].text(),
+            subset: values[1].text(),
+            prompt: values[2].text(),
+            sample,
+            response: values[4].text(),
+            origin: values[5].text(),
+            finish,
+            tokens: values[7].int32(),
+            log_prob: values[8].float(),
+            reward: values[9].float(),
+        })
+    }
+}
+
+/// One optimiser step of a training.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Metric {
+    /// The step, from 1.
+    pub step: i64,
+    /// Share of the training's examples that were seen.
+    pub epoch: f32,
+    /// The loss.
+    pub loss: f32,
+    /// The learning rate.
+    pub lr: f32,
+    /// Global norm of the gradient, before clipping.
+    pub grad_norm: f32,
+    /// Tokens computed in this step.
+    pub tokens: i64,
+    /// Tokens computed a second.
+    pub tokens_per_second: f32,
+    /// Mean reward of what is to be preferred.
+    pub rewards_chosen: Option<f32>,
+    /// Mean reward of what is not.
+    pub rewards_rejected: Option<f32>,
+    /// Mean difference of the two.
+    pub rewards_margins: Option<f32>,
+    /// Share of pairs in the right order.
+    pub rewards_accuracies: Option<f32>,
+    /// Mean log-prob of what is to be preferred, nats.
+    pub logps_chosen: Option<f32>,
+    /// Mean log-prob of what is not, nats.
+    pub logps_rejected: Option<f32>,
+}
+
+impl Row for Metric {
+    const TABLE: &'static Table = &Table {
+        name: "metrics",
+        written_by: "rm-train` or `align",
+        columns: &[
+            required("step", Kind::Int64, "optimiser step, from 1"),
+            required("epoch", Kind::Float32, "share of the training's examples seen"),
+            required("loss", Kind::Float32, "loss of the step"),
+            required("lr", Kind::Float32, "learning rate"),
+            required("grad_norm", Kind::Float32, "global norm of the gradient, before clipping"),
+            required("tokens", Kind::Int64, "tokens computed in the step"),
+            required("tokens_per_second", Kind::Float32, "tokens computed a second"),
+            optional("rewards/chosen", Kind::Float32, "mean reward of the preferred"),
+            optional("rewards/rejected", Kind::Float32, "mean reward of the others"),
+            optional("rewards/margins", Kind::Float32, "mean difference of the two"),
+            optional("rewards/accuracies", Kind::Float32, "share of pairs in the right order"),
+            optional("logps/chosen", Kind::Float32, "mean log-prob of the preferred, nats"),
+            optional("logps/rejected", Kind::Float32, "mean log-prob of the others, nats"),
+        ],
+    };
+
+    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
+        put(self.step.into());
+        put(self.epoch.into());
+        put(self.loss.into());
+        put(self.lr.into());
+        put(self.grad_norm.into());
+        put(self.tokens.into());
+        put(self.tokens_per_second.into());
+        put(self.rewards_chosen.into());
+        put(self.rewards_rejected.into());
+        put(self.rewards_margins.into());
+        put(self.rewards_accuracies.into());
+        put(self.logps_chosen.into());
+        put(self.logps_rejected.into());
+    }
+
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        let float = |i: usize| values[i].float().unwrap_or(f32::NAN);
+        Ok(Self {
+            step: values[0].int().unwrap_or(0),
+            epoch: float(1),
+            loss: float(2),
+            lr: float(3),
+            grad_norm: float(4),
+            tokens: values[5].int().unwrap_or(0),
+            tokens_per_second: float(6),
+            rewards_chosen: values[7].float(),
+            rewards_rejected: values[8].float(),
+            rewards_margins: values[9].float(),
+            rewards_accuracies: values[10].float(),
+            logps_chosen: values[11].float(),
+            logps_rejected: values[12].float(),
+        })
+    }
+}
+
+/// A row of the raw data that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Name of the file.
+    pub file: String,
+    /// Line of the file, from 1.
+    pub line: i64,
+    /// Why, in one word.
+    pub reason: String,
+    /// The beginning of the row.
+    pub excerpt: String,
+}
+
+impl Row for Reject {
+    const TABLE: &'static Table = &Table {
+        name: "rejects",
+        written_by: "hh-split",
+        columns: &[
+            required("file", Kind::Text, "name of the file"),
+            required("line", Kind::Int64, "line or row of the file, from 1"),
+            required("reason", Kind::Text, "why it was not taken, as `same_response`"),
+            required("excerpt", Kind::Text, "the beginning of the row"),
+        ],
+    };
+
+    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
+        put((&self.file).into());
+        put(self.line.into());
+        put((&self.reason).into());
+        put((&self.excerpt).into());
+    }
+
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        Ok(Self {
+            file: values[0].text(),
+            line: values[1].int().unwrap_or(0),
+            reason: values[2].text(),
+            excerpt: values[3].text(),
+        })
+    }
+}
+
+/// All tables, in the order in which they are documented.
+pub const ALL: [&Table; 5] = [
+    Pair::TABLE,
+    Query::TABLE,
+    Response::TABLE,
+    Metric::TABLE,
+    Reject::TABLE,
+];
+
+/// Returns the page that documents all tables, Markdown.
+pub fn documentation() -> String {
+    let mut page = String::from(
+        "# Tables\n\nParquet, zstd. A table is a file, or a folder of `*.parquet` parts that are \
+         read in the order of their names. Columns may stand in any order and among others.\n",
+    );
+    for table in ALL {
+        page += &format!(
+            "\n## {}\n\nWritten by `{}`.\n\n| column | type | what it holds |\n|---|---|---|\n",
+            table.name, table.written_by
+        );
+        for column in table.columns {
+            let or_null = if column.optional { " or null" } else { "" };
+            page += &format!(
+                "| `{}` | {}{or_null} | {} |\n",
+                column.name, column.kind, column.meaning
+            );
+        }
+    }
+    page
+}

@@ -1,0 +1,254 @@
+//! Writing tables, batch by batch.
+
+use std::fs::File;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float32Array, Float32Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+use crate::error::TableError;
+use crate::provenance::{FOOTER_KEY, Provenance};
+use crate::reader::Batch;
+use crate::schema::{Kind, Row, Value};
+use crate::tables::Response;
+
+/// Rows that are handed to the encoder at once.
+const BATCH: usize = 1024;
+
+/// Rows of a row group: what the encoder holds in memory at most.
+const ROW_GROUP: usize = 16_384;
+
+/// A Parquet file that is being written.
+#[derive(Debug)]
+struct Sink {
+    path: PathBuf,
+    writer: ArrowWriter<File>,
+}
+
+impl Sink {
+    fn create(path: &Path, schema: SchemaRef, provenance: &Provenance) -> Result<Self, TableError> {
+        let file = File::create(path).map_err(|error| TableError::writing(path, error))?;
+        let json = serde_json::to_string(provenance).expect("a provenance is plain data");
+        let level = ZstdLevel::try_new(3).expect("3 is a level of zstd");
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_created_by(concat!("apo ", env!("CARGO_PKG_VERSION")).into())
+            .set_max_row_group_row_count(Some(ROW_GROUP))
+            .set_key_value_metadata(Some(vec![KeyValue::new(FOOTER_KEY.into(), json)]))
+            .build();
+        let writer = ArrowWriter::try_new(file, schema, Some(properties))
+            .map_err(|error| failed(path, error))?;
+        Ok(Self {
+            path: path.into(),
+            writer,
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
+        self.writer.write(batch).map_err(|error| failed(&self.path, error))
+    }
+
+    fn finish(self) -> Result<(), TableError> {
+        let file = self.writer.into_inner().map_err(|error| failed(&self.path, error))?;
+        file.sync_all().map_err(|error| TableError::writing(&self.path, error))
+    }
+}
+
+fn failed(path: &Path, error: ParquetError) -> TableError {
+    let source = match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(io) => *io,
+            Err(other) => std::io::Error::other(other),
+        },
+        other => std::io::Error::other(other),
+    };
+    TableError::writing(path, source)
+}
+
+enum Builder {
+    Text(StringBuilder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Float32(Float32Builder),
+}
+
+impl Builder {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text(StringBuilder::new()),
+            Kind::Int32 => Self::Int32(Int32Builder::new()),
+            Kind::Int64 => Self::Int64(Int64Builder::new()),
+            Kind::Float32 => Self::Float32(Float32Builder::new()),
+        }
+    }
+
+    fn put(&mut self, value: Value<'_>) {
+        match self {
+            Self::Text(builder) => match value {
+                Value::Text(text) => builder.append_value(text),
+                _ => builder.append_null(),
+            },
+            Self::Int32(builder) => builder.append_option(value.int32()),
+            Self::Int64(builder) => builder.append_option(value.int()),
+            Self::Float32(builder) => builder.append_option(value.float()),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(builder) => Arc::new(builder.finish()),
+            Self::Int32(builder) => Arc::new(builder.finish()),
+            Self::Int64(builder) => Arc::new(builder.finish()),
+            Self::Float32(builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+/// Writes a table row by row. Equal rows and provenance give equal bytes.
+pub struct Writer<R> {
+    sink: Sink,
+    schema: SchemaRef,
+    builders: Vec<Builder>,
+    pending: usize,
+    n_rows: u64,
+    marker: PhantomData<R>,
+}
+
+impl<R: Row> Writer<R> {
+    /// Creates the file, whatever stood there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be created.
+    pub fn create(path: &Path, provenance: &Provenance) -> Result<Self, TableError> {
+        let schema = Arc::new(R::TABLE.schema());
+        let columns = R::TABLE.columns.iter();
+        Ok(Self {
+            sink: Sink::create(path, Arc::clone(&schema), provenance)?,
+            schema,
+            builders: columns.map(|column| Builder::new(column.kind)).collect(),
+            pending: 0,
+            n_rows: 0,
+            marker: PhantomData,
+        })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not take it.
+    pub fn write(&mut self, row: &R) -> Result<(), TableError> {
+        let mut builders = self.builders.iter_mut();
+        row.each(&mut |value| {
+            if let Some(builder) = builders.next() {
+                builder.put(value);
+            }
+        });
+        self.pending += 1;
+        self.n_rows += 1;
+        if self.pending < BATCH {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), TableError> {
+        let columns = self.builders.iter_mut().map(Builder::finish).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .expect("every row puts one value into every column");
+        self.pending = 0;
+        self.sink.write(&batch)
+    }
+
+    /// Ends the file and waits until it is on the disk; gives its rows.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not take it.
+    pub fn finish(mut self) -> Result<u64, TableError> {
+        if self.pending > 0 {
+            self.flush()?;
+        }
+        self.sink.finish()?;
+        Ok(self.n_rows)
+    }
+}
+
+/// Writes responses with their rewards, all other columns as they came.
+#[derive(Debug)]
+pub struct ScoredWriter {
+    sink: Sink,
+    schema: SchemaRef,
+    n_rows: u64,
+}
+
+impl ScoredWriter {
+    /// Creates the file for batches of the given columns.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be created.
+    pub fn create(path: &Path, columns: &Schema, provenance: &Provenance) -> Result<Self, TableError> {
+        let reward = Arc::new(Field::new("reward", DataType::Float32, true));
+        let mut fields: Vec<_> = columns.fields().iter().cloned().collect();
+        match fields.iter().position(|field| field.name() == "reward") {
+            Some(at) => fields[at] = reward,
+            None => fields.push(reward),
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self {
+            sink: Sink::create(path, Arc::clone(&schema), provenance)?,
+            schema,
+            n_rows: 0,
+        })
+    }
+
+    /// Adds a batch; `rewards` is one a row.
+    ///
+    /// # Errors
+    ///
+    /// When the batch has other columns than the first, or the disk does not
+    /// take it.
+    pub fn write(&mut self, batch: &Batch<Response>, rewards: &[f32]) -> Result<(), TableError> {
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for field in self.schema.fields() {
+            columns.push(if field.name() == "reward" {
+                Arc::new(Float32Array::from(rewards.to_vec())) as ArrayRef
+            } else {
+                let found = batch.record.column_by_name(field.name());
+                Arc::clone(found.ok_or_else(|| self.differing(field.name()))?)
+            });
+        }
+        let record = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .map_err(|error| self.differing(&error.to_string()))?;
+        self.n_rows += record.num_rows() as u64;
+        self.sink.write(&record)
+    }
+
+    fn differing(&self, what: &str) -> TableError {
+        TableError::Import {
+            path: self.sink.path.clone(),
+            problem: format!("the table's parts have different columns: {what}"),
+        }
+    }
+
+    /// Ends the file and waits until it is on the disk; gives its rows.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not take it.
+    pub fn finish(self) -> Result<u64, TableError> {
+        self.sink.finish()?;
+        Ok(self.n_rows)
+    }
+}
