@@ -1,1 +1,18 @@
-//! The mini world, and how the tests drive the real binaries.
+//! The mini world: HH-like data whose true quality is known.
+//!
+//! A seeded generator writes dialogues about some dozens of tasks and harmful
+//! requests ([`content`]) in HH's own files ([`generator`]), the directory of a
+//! small policy without weights ([`policy`]) and a journal of golden answers
+//! ([`journal`]). What a response is worth is a documented function
+//! ([`quality`]), so that tests can tell whether a round improved a policy.
+//! [`fixtures`] are all of the files; `mini-world` writes them.
+
+pub mod content;
+pub mod fixtures;
+pub mod generator;
+pub mod journal;
+pub mod phrases;
+pub mod policy;
+pub mod quality;
+
+pub use quality::quality;

@@ -370,7 +370,7 @@ impl LlamaConfig {
     ///
     /// `pad_token_id` is where the reward is read from in a padded batch, so
     /// a reward model always names one.
-    pub fn to_json(&self, head: Head, dtype: &str, pad_token_id: u32) -> Value {
+    pub fn to_json(&self, head: Head, dtype: &str, pad_token_id: Option<u32>) -> Value {
         let mut raw = self.raw.clone();
         for other in ["dtype", "_name_or_path", "transformers_version"] {
             raw.remove(other);

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod device;
+pub mod directory;
 pub mod error;
 pub mod generation;
 mod kernels;
@@ -15,9 +16,11 @@ pub mod weights;
 
 pub use config::{Head, LlamaConfig};
 pub use device::Precision;
+pub use directory::Manifest;
 pub use error::ModelError;
 pub use generation::{Ended, Generated, Generation, Request, Sampling};
 pub use loaded::{Model, Start};
 pub use model::Compute;
 pub use optimiser::{AdamW, AdamWSettings, GradientSum};
 pub use tree::{PromptTree, TreeBatch};
+pub use weights::{StoredType, Weights, write_weights};

@@ -290,12 +290,19 @@ impl Llama {
         hidden.matmul(self.language_head().transpose())
     }
 
-    /// Calls `visit` with every parameter: name, shape, values.
-    pub fn for_each_parameter(&self, visit: impl FnMut(&str, Vec<usize>, Vec<f32>)) {
-        self.visit(&mut Reader {
+    /// Returns the values of one parameter.
+    ///
+    /// # Panics
+    ///
+    /// When there is none of that name.
+    pub fn values_of(&self, name: &str) -> Vec<f32> {
+        let mut found = None;
+        self.visit(&mut Finder {
             path: Vec::new(),
-            visit,
+            name,
+            found: &mut found,
         });
+        found.unwrap_or_else(|| panic!("no parameter is called `{name}`"))
     }
 
     /// Calls `visit` with every parameter's name, in the module's order.
@@ -339,12 +346,13 @@ pub(crate) fn kernel_shape(config: &LlamaConfig, precision: Precision) -> layer:
     }
 }
 
-struct Reader<F> {
+struct Finder<'a> {
     path: Vec<String>,
-    visit: F,
+    name: &'a str,
+    found: &'a mut Option<Vec<f32>>,
 }
 
-impl<F: FnMut(&str, Vec<usize>, Vec<f32>)> ModuleVisitor for Reader<F> {
+impl ModuleVisitor for Finder<'_> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.into());
     }
@@ -354,11 +362,10 @@ impl<F: FnMut(&str, Vec<usize>, Vec<f32>)> ModuleVisitor for Reader<F> {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let tensor = parameter.val();
-        let shape = tensor.dims().to_vec();
-        let values = tensor.into_data().convert::<f32>();
-        let values = values.try_into_vec().expect("converted to f32");
-        (self.visit)(&self.path.join("."), shape, values);
+        if self.found.is_none() && self.path.join(".") == self.name {
+            let values = parameter.val().into_data().convert::<f32>();
+            *self.found = Some(values.try_into_vec().expect("converted to f32"));
+        }
     }
 }
 

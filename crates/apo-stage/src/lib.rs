@@ -1,1 +1,15 @@
-//! What every stage shares: arguments, device, progress, signals, exit codes, whole outputs.
+//! What every stage shares: arguments, exit codes, signals, progress, and
+//! outputs that appear whole or not at all.
+
+pub mod args;
+pub mod exit;
+pub mod output;
+pub mod progress;
+pub mod report;
+pub mod signals;
+
+pub use args::{ComputeArgs, OutputArgs, ReportArgs};
+pub use exit::{BadInput, bad_input, run};
+pub use output::{Claim, Kind, Output};
+pub use progress::Progress;
+pub use report::{note, result, warn};

@@ -1,3 +1,42 @@
-//! Splits human preference data into the tables of a run.
+//! `hh-split`: raw dialogue pairs to the tables of a run.
+//!
+//! Reads everything once, cleans it and writes the training and test pairs;
+//! then draws the splits from the keys and deals the training pairs out.
 
-fn main() {}
+mod args;
+mod raw;
+mod split;
+mod write;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use apo_stage::report::{columns, result};
+use apo_stage::{Claim, Kind, Output, note};
+use clap::Parser as _;
+
+use crate::args::Args;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    apo_stage::run("hh-split", || run(&args))
+}
+
+/// Runs the stage from raw files to a folder of tables.
+///
+/// # Errors
+///
+/// When files are missing or unreadable, when the sizes asked for are more
+/// than there is, or when the folder cannot be written.
+fn run(args: &Args) -> Result<()> {
+    let sources = args.sources()?;
+    let provenance = args.provenance(&sources)?;
+    let claim = Output::claim(&args.output.out, &provenance, args.output.overwrite, Kind::Folder)?;
+    let Claim::Work(output) = claim else {
+        note(&args.report, &format!("{} is up to date", args.output.out.display()));
+        return Ok(());
+    };
+    let counts = write::tables(args, &sources, &provenance, output.dir())?;
+    output.publish(write::FOLDER)?;
+    result(&args.report, &counts, || columns(&counts.rows()))
+}

@@ -1,0 +1,90 @@
+//! Arguments that stages share.
+
+use std::path::PathBuf;
+
+use apo_llama::{Compute, Precision, device};
+use anyhow::Result;
+use burn::tensor::Device;
+
+/// Where the output goes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// What to write; it appears whole or not at all
+    #[arg(long, value_name = "PATH")]
+    pub out: PathBuf,
+
+    /// Replace an output that was made with other arguments or inputs
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// Where and how models compute.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Compute")]
+pub struct ComputeArgs {
+    /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N; auto is CUDA where it is
+    /// compiled in and present, else the CPU
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+
+    /// Threads of the CPU [default: all]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+
+    /// f32, or bf16 for the operands of matrix products where the device
+    /// multiplies them natively; sums, norms and losses are f32 always
+    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = precision)]
+    pub precision: Precision,
+}
+
+fn precision(text: &str) -> Result<Precision, &'static str> {
+    match text {
+        "f32" => Ok(Precision::F32),
+        "bf16" => Ok(Precision::Bf16),
+        _ => Err("expected f32 or bf16"),
+    }
+}
+
+impl ComputeArgs {
+    /// Sets the threads and returns the device.
+    ///
+    /// # Errors
+    ///
+    /// When the device is unknown or not there.
+    pub fn device(&self) -> Result<Device> {
+        if let Some(threads) = self.threads {
+            device::set_threads(threads)?;
+        }
+        Ok(device::choose(&self.device)?)
+    }
+
+    /// Returns how models compute.
+    pub fn compute(&self) -> Compute {
+        Compute {
+            precision: self.precision,
+            ..Compute::default()
+        }
+    }
+
+    /// Returns the precision's name, for the provenance.
+    pub fn precision_name(&self) -> &'static str {
+        match self.precision {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+}
+
+/// How a stage reports.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Report")]
+pub struct ReportArgs {
+    /// No progress and no notes; warnings and the result stay
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    /// The result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,209 @@
+//! Outputs that appear whole or not at all.
+//!
+//! Work goes on in `<out>.partial/`, a folder with a lock, the provenance of
+//! what is being made, and whatever the work keeps there to go on from. When
+//! all is done, one rename puts the result in its place.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use apo_llama::Manifest;
+use apo_tables::Provenance;
+
+const LOCK: &str = "lock";
+const PROVENANCE: &str = "provenance.json";
+const REPLACED: &str = "replaced";
+
+/// What kind of output a stage makes; its provenance stands in the footer of a
+/// table, in `apo.json` of a model or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A Parquet file.
+    Table,
+    /// A model directory.
+    Model,
+    /// A folder of tables.
+    Folder,
+}
+
+/// The output is there, and was made otherwise.
+#[derive(Debug)]
+pub struct Conflict {
+    path: PathBuf,
+    differences: Vec<String>,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} was made otherwise: {}. Choose another --out, or replace it with --overwrite",
+            self.path.display(),
+            self.differences.join("; ")
+        )
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+/// What a claim found.
+#[derive(Debug)]
+pub enum Claim {
+    /// The output is there, made of the same by the same.
+    UpToDate,
+    /// There is work to do.
+    Work(Output),
+}
+
+/// An output that this process alone is making.
+#[derive(Debug)]
+pub struct Output {
+    out: PathBuf,
+    partial: PathBuf,
+    resumed: bool,
+    /// Held until the work ends, however it ends.
+    _lock: File,
+}
+
+/// Returns the provenance of what stands at `out`; none where others made it.
+fn provenance_of(out: &Path, kind: Kind) -> Option<Provenance> {
+    match kind {
+        Kind::Table => Provenance::read(out).ok().flatten(),
+        Kind::Model => Manifest::read(out).ok().flatten().map(|it| it.provenance),
+        Kind::Folder => read_provenance(&out.join("apo.json")),
+    }
+}
+
+fn read_provenance(path: &Path) -> Option<Provenance> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+fn beside(out: &Path, ending: &str) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    out.with_file_name(name)
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+impl Output {
+    /// Claims an output for this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] when it, or a stopped run of it, was made with other
+    /// arguments or inputs and `overwrite` is not set; when another process is
+    /// making it; when its folder cannot be written.
+    pub fn claim(out: &Path, provenance: &Provenance, overwrite: bool, kind: Kind) -> Result<Claim> {
+        let partial = beside(out, ".partial");
+        let replaced = partial.join(REPLACED);
+        if replaced.exists() && !out.exists() {
+            // A kill between the two renames of a replacement.
+            fs::rename(&replaced, out).with_context(|| format!("cannot write {}", out.display()))?;
+        }
+        if out.exists() && !overwrite {
+            let differences = match provenance_of(out, kind) {
+                None => vec!["no stage of this project made it".to_owned()],
+                Some(found) => found.differences(provenance),
+            };
+            if differences.is_empty() {
+                return Ok(Claim::UpToDate);
+            }
+            return Err(Conflict { path: out.into(), differences }.into());
+        }
+        if overwrite && provenance_of(out, kind).as_ref() == Some(provenance) {
+            return Ok(Claim::UpToDate);
+        }
+        let cannot = || format!("cannot write {}", partial.display());
+        fs::create_dir_all(&partial).with_context(cannot)?;
+        let lock = lock(&partial)?;
+        let page = partial.join(PROVENANCE);
+        let mut resumed = false;
+        if let Some(found) = read_provenance(&page) {
+            let differences = found.differences(provenance);
+            resumed = differences.is_empty();
+            if !resumed && !overwrite {
+                return Err(Conflict { path: partial, differences }.into());
+            }
+        }
+        if !resumed {
+            clear(&partial).with_context(cannot)?;
+            let text = serde_json::to_vec_pretty(provenance)?;
+            let fresh = partial.join("provenance.new");
+            let written = fs::write(&fresh, text).and_then(|()| sync(&fresh));
+            written.and_then(|()| fs::rename(&fresh, &page)).with_context(cannot)?;
+        }
+        Ok(Claim::Work(Self {
+            out: out.into(),
+            partial,
+            resumed,
+            _lock: lock,
+        }))
+    }
+
+    /// Returns the folder in which the work goes on.
+    pub fn dir(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Whether an earlier run of the same work was stopped.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Puts the file or folder `name` of the working folder in the output's
+    /// place and ends the work.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be put there.
+    pub fn publish(self, name: &str) -> Result<()> {
+        let Self { out, partial, .. } = &self;
+        let cannot = || format!("cannot write {}", out.display());
+        let made = partial.join(name);
+        sync(&made).with_context(cannot)?;
+        if out.is_dir() {
+            fs::rename(out, partial.join(REPLACED)).with_context(cannot)?;
+        }
+        fs::rename(&made, out).with_context(cannot)?;
+        let parent = out.parent().filter(|it| !it.as_os_str().is_empty());
+        sync(parent.unwrap_or(Path::new("."))).with_context(cannot)?;
+        fs::remove_dir_all(partial).with_context(|| format!("cannot remove {}", partial.display()))
+    }
+}
+
+fn lock(partial: &Path) -> Result<File> {
+    let path = partial.join(LOCK);
+    let cannot = || format!("cannot write {}", path.display());
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another process is working in {}; wait for it, or stop it",
+            partial.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+    }
+}
+
+/// Empties the working folder, the lock excepted.
+fn clear(partial: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(partial)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.path().is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The one door to stdout and stderr.
+
+use std::io::{self, Write as _};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::args::ReportArgs;
+
+/// Tells something on stderr, unless `--quiet`.
+pub fn note(report: &ReportArgs, text: &str) {
+    if !report.quiet {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+/// Warns on stderr.
+pub fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "warning: {text}");
+}
+
+/// Prints a stage's result on stdout: for people, or as one JSON object.
+///
+/// # Errors
+///
+/// When stdout does not take it, unless its reader left.
+pub fn result(
+    report: &ReportArgs,
+    value: &impl Serialize,
+    people: impl FnOnce() -> String,
+) -> Result<()> {
+    let mut text = if report.json {
+        serde_json::to_string(value)?
+    } else {
+        people()
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Lays out rows as columns: the first to the left, the others to the right.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let n = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |i: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(i));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..n).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (i, cell) in row.iter().enumerate() {
+            let width = widths[i];
+            if i == 0 {
+                line += &format!("{cell:<width$}");
+            } else {
+                line += &format!("  {cell:>width$}");
+            }
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,305 @@
+//! The command line of `hh-split`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result};
+use apo_stage::{OutputArgs, ReportArgs, bad_input};
+use apo_tables::{Input, Provenance};
+use clap::Parser;
+
+const EXAMPLES: &str = "\
+Examples:
+  The paper's data, from a folder that holds helpful-base/train.jsonl.gz and so on:
+    hh-split --hh hh-rlhf --out data
+
+  One's own preferences, a tenth held out as a test part:
+    hh-split --train mine.parquet --hold-out 10% --rm 40% --dev 5% --out data
+
+Writes into --out: rm-pairs, rm-queries, llm-pairs, llm-queries, dev-pairs,
+train-pairs, test-pairs, test-queries and rejects, each .parquet.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
+/// Split dialogue pairs into the tables of a run
+///
+/// Each pair is cut where its query ends, cleaned, and dealt out by a hash of
+/// its query: reward-model pairs, policy queries, development pairs. What is
+/// not taken is counted, and listed in rejects.parquet with its reason.
+#[derive(Debug, Parser)]
+#[command(name = "hh-split", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder in HH's layout: SUBSET/train.jsonl[.gz], SUBSET/test.jsonl[.gz]
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
+    pub hh: Option<PathBuf>,
+
+    /// Subset to take from --hh (repeatable)
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    #[arg(default_values_t = ["helpful-base".to_owned(), "harmless-base".to_owned()])]
+    pub subset: Vec<String>,
+
+    /// File or folder of training pairs, .jsonl, .jsonl.gz or .parquet; as
+    /// NAME=PATH to name its subset (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    pub train: Vec<Named>,
+
+    /// File or folder of test pairs (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    pub test: Vec<Named>,
+
+    /// Queries whose pairs train reward models: a count or a percentage
+    #[arg(long, value_name = "AMOUNT", default_value = "20000", help_heading = "Split")]
+    pub rm: Amount,
+
+    /// Development pairs, drawn from the policy's side
+    #[arg(long, value_name = "AMOUNT", default_value = "10000", help_heading = "Split")]
+    pub dev: Amount,
+
+    /// Training queries to hold out as a test part, for data without one
+    #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
+    pub hold_out: Option<Amount>,
+
+    /// Seed of the split
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Split")]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// A path, perhaps with the name of its subset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    name: Option<String>,
+    path: PathBuf,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = text.split_once('=').filter(|(name, _)| !name.contains('/'));
+        let (name, path) = match named {
+            Some((name, path)) => (Some(name.to_owned()), path),
+            None => (None, text),
+        };
+        if path.is_empty() || name.as_deref() == Some("") {
+            return Err("expected PATH or NAME=PATH".into());
+        }
+        Ok(Self {
+            name,
+            path: path.into(),
+        })
+    }
+}
+
+/// How many: a count, or a percentage of what there is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    Count(u64),
+    Percent(f64),
+}
+
+impl FromStr for Amount {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected a count as 20000 or a percentage as 25%";
+        match text.strip_suffix('%') {
+            None => text.parse().map(Self::Count).map_err(|_| EXPECTED),
+            Some(number) => match number.parse::<f64>() {
+                Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self::Percent(percent)),
+                _ => Err(EXPECTED),
+            },
+        }
+    }
+}
+
+impl Amount {
+    /// Returns how many of `n` that is.
+    ///
+    /// # Errors
+    ///
+    /// When it is more than there is.
+    pub fn of(self, n: u64, option: &str, what: &str) -> Result<u64> {
+        match self {
+            Self::Percent(percent) => Ok((n as f64 * percent / 100.0).round() as u64),
+            Self::Count(count) if count <= n => Ok(count),
+            Self::Count(count) => Err(bad_input(format!(
+                "`{option} {count}`: there are only {n} {what}; \
+                 give a smaller count, or a percentage as 25%"
+            ))),
+        }
+    }
+}
+
+/// A raw file, and what its dialogues are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub subset: String,
+    pub path: PathBuf,
+}
+
+/// The raw files of both parts.
+#[derive(Debug, Default)]
+pub struct Sources {
+    pub train: Vec<Source>,
+    pub test: Vec<Source>,
+}
+
+const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
+
+/// What a file's name is without its kind.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = KINDS.iter().find_map(|kind| name.strip_suffix(&format!(".{kind}")));
+    stem.map_or(name.clone(), str::to_owned)
+}
+
+/// A file's subset: its name, or its folder's where the file is only called
+/// `train` or `test`.
+fn subset_of(path: &Path) -> String {
+    let stem = stem(path);
+    let folder = path.parent().and_then(Path::file_name);
+    match folder {
+        Some(folder) if stem == "train" || stem == "test" => folder.to_string_lossy().into_owned(),
+        _ => stem,
+    }
+}
+
+fn files(named: &Named) -> Result<Vec<Source>> {
+    let path = &named.path;
+    let source = |path: PathBuf| Source {
+        subset: named.name.clone().unwrap_or_else(|| subset_of(&path)),
+        path,
+    };
+    if !path.is_dir() {
+        if !path.exists() {
+            return Err(bad_input(format!("{}: no such file or folder", path.display())));
+        }
+        return Ok(vec![source(path.clone())]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
+        let path = entry?.path();
+        let name = path.to_string_lossy().into_owned();
+        if KINDS.iter().any(|kind| name.ends_with(&format!(".{kind}"))) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    if found.is_empty() {
+        return Err(bad_input(format!(
+            "{}: the folder holds no .jsonl, .jsonl.gz or .parquet files",
+            path.display()
+        )));
+    }
+    Ok(found.into_iter().map(source).collect())
+}
+
+impl Args {
+    /// Returns the raw files, each found to be there.
+    ///
+    /// # Errors
+    ///
+    /// When one is not, or when there is no training part at all.
+    pub fn sources(&self) -> Result<Sources> {
+        let mut sources = Sources::default();
+        if let Some(hh) = &self.hh {
+            for subset in &self.subset {
+                let part = |part: &str| {
+                    let candidates = KINDS.iter().map(|kind| format!("{part}.{kind}"));
+                    let mut paths = candidates.map(|name| hh.join(subset).join(name));
+                    paths.find(|path| path.exists()).map(|path| Source {
+                        subset: subset.clone(),
+                        path,
+                    })
+                };
+                let (train, test) = (part("train"), part("test"));
+                if train.is_none() && test.is_none() {
+                    return Err(bad_input(format!(
+                        "{}: no train or test file there; expected {subset}/train.jsonl.gz and so on",
+                        hh.join(subset).display()
+                    )));
+                }
+                sources.train.extend(train);
+                sources.test.extend(test);
+            }
+        }
+        for named in &self.train {
+            sources.train.extend(files(named)?);
+        }
+        for named in &self.test {
+            sources.test.extend(files(named)?);
+        }
+        if sources.train.is_empty() {
+            return Err(bad_input(
+                "there are no training pairs: name them by --hh DIR (with SUBSET/train.jsonl.gz) \
+                 or --train PATH",
+            ));
+        }
+        Ok(sources)
+    }
+
+    /// Returns what the output depends on.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn provenance(&self, sources: &Sources) -> Result<Provenance> {
+        let amount = |amount: &Amount| match amount {
+            Amount::Count(count) => count.to_string(),
+            Amount::Percent(percent) => format!("{percent}%"),
+        };
+        let mut provenance = Provenance::new("hh-split", env!("CARGO_PKG_VERSION"))
+            .argument("rm", amount(&self.rm))
+            .argument("dev", amount(&self.dev))
+            .argument("hold_out", self.hold_out.as_ref().map(amount))
+            .argument("seed", self.seed);
+        let mut names = BTreeMap::new();
+        for (part, sources) in [("train", &sources.train), ("test", &sources.test)] {
+            for (i, source) in sources.iter().enumerate() {
+                let name = format!("{part}-{i}");
+                names.insert(name.clone(), source.subset.clone());
+                provenance = provenance.input(&name, Input::of(&source.path)?);
+            }
+        }
+        Ok(provenance.argument("subsets", serde_json::to_value(names)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn amounts_are_counts_or_percentages() {
+        assert_eq!("25%".parse(), Ok(Amount::Percent(25.0)));
+        assert_eq!("20000".parse(), Ok(Amount::Count(20_000)));
+        for text in ["-1", "101%", "half", "", "1.5"] {
+            assert!(text.parse::<Amount>().is_err(), "{text:?} is no amount");
+        }
+        assert_eq!(Amount::Percent(25.0).of(10, "--rm", "queries").unwrap(), 3);
+        assert!(Amount::Count(11).of(10, "--rm", "queries").is_err());
+    }
+
+    #[test]
+    fn a_subset_is_named_after_file_or_folder() {
+        assert_eq!(subset_of(Path::new("hh/helpful-base/train.jsonl.gz")), "helpful-base");
+        assert_eq!(subset_of(Path::new("data/mine.parquet")), "mine");
+        let named: Named = "web=a/b.jsonl".parse().unwrap();
+        assert_eq!(named.name.as_deref(), Some("web"));
+    }
+}

@@ -1,0 +1,247 @@
+//! From raw files to the tables.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use apo_stage::{Progress, bad_input, signals};
+use apo_tables::import::{self, Record};
+use apo_tables::{Pair, Provenance, Query, Reader, Reject, TableError, Writer};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::args::{Args, Source, Sources};
+use crate::raw;
+use crate::split::{self, Key, Splits, key};
+
+/// The folder of tables inside the working folder.
+pub const FOLDER: &str = "tables";
+
+/// Records that are read ahead at once.
+const BATCH: usize = 2048;
+
+/// How many rows each table has, and what was not taken.
+#[derive(Debug, Default, Serialize)]
+pub struct Counts {
+    dialogues: u64,
+    tables: BTreeMap<&'static str, u64>,
+    rejected: BTreeMap<&'static str, u64>,
+}
+
+impl Counts {
+    /// Lays the counts out for people.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let mut rows = vec![vec!["dialogues".to_owned(), self.dialogues.to_string()]];
+        let named = |prefix: &str, counts: &BTreeMap<&str, u64>| -> Vec<Vec<String>> {
+            let row = |(name, n): (&&str, &u64)| vec![format!("{prefix}{name}"), n.to_string()];
+            counts.iter().map(row).collect()
+        };
+        rows.extend(named("  rejected: ", &self.rejected));
+        rows.extend(named("", &self.tables));
+        rows
+    }
+}
+
+/// What is known of the pairs that were taken.
+#[derive(Default)]
+struct Taken {
+    /// Pairs by their key, of both parts.
+    pairs: HashSet<Key>,
+    /// Training queries, with their numbers of pairs.
+    train: HashMap<Key, u32>,
+    test: HashSet<Key>,
+}
+
+/// Writes all tables into a folder of `dir`.
+///
+/// # Errors
+///
+/// When a raw file breaks off, when sizes do not fit, when the disk is full,
+/// or when a signal stopped the work.
+pub fn tables(args: &Args, sources: &Sources, provenance: &Provenance, dir: &Path) -> Result<Counts> {
+    let dir = dir.join(FOLDER);
+    // What an earlier run left is quicker made anew than checked.
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).with_context(|| format!("cannot write {}", dir.display()))?;
+    let mut counts = Counts::default();
+    let taken = clean(args, sources, provenance, &dir, &mut counts)?;
+    if taken.train.is_empty() {
+        return Err(bad_input(format!(
+            "none of the {} dialogues is a training pair; rejected: {:?}",
+            counts.dialogues, counts.rejected
+        )));
+    }
+    let splits = split::draw(args, &taken.train)?;
+    deal(&splits, provenance, &dir, &mut counts)?;
+    let text = serde_json::to_vec_pretty(provenance)?;
+    fs::write(dir.join("apo.json"), text).with_context(|| format!("cannot write {}", dir.display()))?;
+    Ok(counts)
+}
+
+/// Reads all raw files, the test part first; writes the pairs of both parts
+/// and the rejects.
+fn clean(
+    args: &Args,
+    sources: &Sources,
+    provenance: &Provenance,
+    dir: &Path,
+    counts: &mut Counts,
+) -> Result<Taken> {
+    let mut taken = Taken::default();
+    let mut test = Writer::<Pair>::create(&dir.join("raw-test.parquet"), provenance)?;
+    let mut train = Writer::<Pair>::create(&dir.join("raw-train.parquet"), provenance)?;
+    let mut rejects = Writer::<Reject>::create(&dir.join("rejects.parquet"), provenance)?;
+    let mut progress = Progress::new(&args.report, "reading", "dialogues", 0, 0);
+    for (is_test, sources) in [(true, &sources.test), (false, &sources.train)] {
+        for source in sources {
+            each_batch(source, |records, pairs| {
+                for (record, pair) in records.iter().zip(pairs) {
+                    counts.dialogues += 1;
+                    let reason = match pair {
+                        Err(reason) => reason,
+                        Ok(pair) => match taken.take(&pair, is_test) {
+                            Err(reason) => reason,
+                            Ok(()) => {
+                                if is_test { &mut test } else { &mut train }.write(&pair)?;
+                                continue;
+                            }
+                        },
+                    };
+                    *counts.rejected.entry(reason).or_default() += 1;
+                    rejects.write(&Reject {
+                        file: format!("{}/{}", source.subset, file_name(source)),
+                        line: record.line as i64,
+                        reason: reason.to_owned(),
+                        excerpt: record.excerpt(),
+                    })?;
+                }
+                progress.inc(records.len() as u64);
+                signals::check()?;
+                Ok(())
+            })?;
+        }
+    }
+    test.finish()?;
+    train.finish()?;
+    counts.tables.insert("rejects", rejects.finish()?);
+    Ok(taken)
+}
+
+impl Taken {
+    /// Takes a pair, unless it was taken before or belongs to the other part.
+    fn take(&mut self, pair: &Pair, is_test: bool) -> Result<(), &'static str> {
+        let query = key(&pair.query_id);
+        if !self.pairs.insert(key(&pair.pair_id)) {
+            return Err("duplicate");
+        }
+        if is_test {
+            self.test.insert(query);
+        } else if self.test.contains(&query) {
+            // One prompt never stands on both sides of a split.
+            return Err("in_test");
+        } else {
+            *self.train.entry(query).or_default() += 1;
+        }
+        Ok(())
+    }
+}
+
+fn file_name(source: &Source) -> String {
+    source.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Calls `each` with batches of a file, in order; reading and decompressing go
+/// on in a thread of their own, parsing on all.
+fn each_batch(
+    source: &Source,
+    mut each: impl FnMut(&[Record], Vec<Result<Pair, &'static str>>) -> Result<()>,
+) -> Result<()> {
+    let mut file = import::Source::open(&source.path)?;
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel::<Result<Vec<Record>, TableError>>(2);
+        scope.spawn(move || {
+            loop {
+                let batch = file.batch(BATCH);
+                let last = batch.as_ref().map_or(true, Vec::is_empty);
+                if sender.send(batch).is_err() || last {
+                    return;
+                }
+            }
+        });
+        for batch in receiver {
+            let records = batch?;
+            let pairs = records.par_iter().map(|record| raw::pair(record, &source.subset));
+            each(&records, pairs.collect())?;
+        }
+        Ok(())
+    })
+}
+
+/// A table of pairs or queries that is dealt to.
+struct Dealt<R> {
+    name: &'static str,
+    writer: Writer<R>,
+}
+
+/// Deals the raw pairs out into the tables of the splits.
+fn deal(splits: &Splits, provenance: &Provenance, dir: &Path, counts: &mut Counts) -> Result<()> {
+    let pairs = |name: &'static str| -> Result<Dealt<Pair>> {
+        let writer = Writer::create(&dir.join(name).with_extension("parquet"), provenance)?;
+        Ok(Dealt { name, writer })
+    };
+    let queries = |name: &'static str| -> Result<Dealt<Query>> {
+        let writer = Writer::create(&dir.join(name).with_extension("parquet"), provenance)?;
+        Ok(Dealt { name, writer })
+    };
+    let mut rm_pairs = pairs("rm-pairs")?;
+    let mut llm_pairs = pairs("llm-pairs")?;
+    let mut dev_pairs = pairs("dev-pairs")?;
+    let mut train_pairs = pairs("train-pairs")?;
+    let mut test_pairs = pairs("test-pairs")?;
+    let mut rm_queries = queries("rm-queries")?;
+    let mut llm_queries = queries("llm-queries")?;
+    let mut test_queries = queries("test-queries")?;
+    let mut seen = HashSet::new();
+    for (name, is_test) in [("raw-test.parquet", true), ("raw-train.parquet", false)] {
+        let path = dir.join(name);
+        for pair in Reader::<Pair>::open(&path)? {
+            let pair = pair?;
+            let query = key(&pair.query_id);
+            let queries = if is_test || splits.held_out.contains(&query) {
+                test_pairs.writer.write(&pair)?;
+                &mut test_queries
+            } else {
+                train_pairs.writer.write(&pair)?;
+                if splits.rm.contains(&query) {
+                    rm_pairs.writer.write(&pair)?;
+                    &mut rm_queries
+                } else {
+                    llm_pairs.writer.write(&pair)?;
+                    if splits.dev.contains(&query) {
+                        dev_pairs.writer.write(&pair)?;
+                    }
+                    &mut llm_queries
+                }
+            };
+            if seen.insert(query) {
+                queries.writer.write(&Query {
+                    query_id: pair.query_id,
+                    subset: pair.subset,
+                    prompt: pair.prompt,
+                })?;
+            }
+        }
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        signals::check()?;
+    }
+    for dealt in [rm_pairs, llm_pairs, dev_pairs, train_pairs, test_pairs] {
+        counts.tables.insert(dealt.name, dealt.writer.finish()?);
+    }
+    for dealt in [rm_queries, llm_queries, test_queries] {
+        counts.tables.insert(dealt.name, dealt.writer.finish()?);
+    }
+    Ok(())
+}
