@@ -110,7 +110,9 @@ pub fn read(text: &str) -> Vec<Phrase> {
     let mut rest = words.as_slice();
     while let Some(first) = rest.first() {
         let candidates = BOOK.by_first.get(first).map_or(&[][..], Vec::as_slice);
-        let found = candidates.iter().find(|&&number| rest.starts_with(&BOOK.phrases[number].0));
+        let found = candidates
+            .iter()
+            .find(|&&number| rest.starts_with(&BOOK.phrases[number].0));
         let phrase = match found {
             Some(&number) => Phrase {
                 meaning: BOOK.phrases[number].1,
@@ -138,14 +140,20 @@ mod tests {
         for (number, (words, meaning)) in BOOK.phrases.iter().enumerate() {
             let read = read(&words.join(" "));
             assert_eq!(read.len(), 1, "{words:?} reads as {read:?}");
-            assert_eq!((read[0].meaning, read[0].number), (*meaning, Some(number)), "{words:?}");
+            assert_eq!(
+                (read[0].meaning, read[0].number),
+                (*meaning, Some(number)),
+                "{words:?}"
+            );
         }
     }
 
     #[test]
     fn the_longest_phrase_is_read_and_unknown_words_one_by_one() {
-        let meanings: Vec<Meaning> =
-            read("First, WARM the\npot; warm it, after that!").iter().map(|it| it.meaning).collect();
+        let meanings: Vec<Meaning> = read("First, WARM the\npot; warm it, after that!")
+            .iter()
+            .map(|it| it.meaning)
+            .collect();
         assert_eq!(
             meanings,
             [

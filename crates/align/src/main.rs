@@ -1,3 +1,104 @@
-//! Aligns a policy on scored responses: SFT, RJS, RRHF, DPO.
+//! `align`: trains a policy, by supervised fine-tuning or on its own scored
+//! responses (RJS, RRHF, DPO).
+//!
+//! From here to the equations: `apo_training::train` takes the steps,
+//! `apo_objectives::alignment` holds eqs. 5 and 6 and DPO's.
 
-fn main() {}
+mod args;
+mod examples;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use apo_llama::{Head, Model, Start, directory};
+use apo_stage::training::{Watch, failed, finish, manifest};
+use apo_stage::{Claim, Kind, Output, models, note};
+use apo_training::{Reference, Store};
+use clap::Parser as _;
+
+use crate::args::{Args, Common, Method};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    apo_stage::run("align", || run(&args.method))
+}
+
+/// Runs the stage from its table to a policy's directory.
+///
+/// # Errors
+///
+/// When a table or a model is not what it should be, when there is nothing to
+/// learn from, when a loss is not finite, or when the output cannot be written.
+fn run(method: &Method) -> Result<()> {
+    let common = method.common();
+    let tables = method.open()?;
+    let (codec, _) = models::codec(&common.model, common.template)?;
+    let provenance = method.provenance(&tables, &codec)?;
+    let out = &common.output.out;
+    let claim = Output::claim(out, &provenance, common.output.overwrite, Kind::Model)?;
+    let Claim::Work(output) = claim else {
+        note(&common.report, &format!("{} is up to date", out.display()));
+        return Ok(());
+    };
+    let device = common.compute.device()?;
+    let mut compute = common.compute.compute();
+    compute.recompute = common.training.recompute;
+    let load = |dir, start| Model::load(dir, Head::LanguageModel, start, &device, compute);
+    let model = load(&common.model, method.start())?;
+    let (mut store, counts) = examples::gather(method, tables, &codec, output.dir())?;
+    let mut watch = Watch::new(common.report);
+    let mut manifest = manifest("policy", codec.template(), provenance);
+    let mut reference = None;
+    if let Some(dir) = method.reference() {
+        manifest.reference = Some(directory::input(dir)?);
+        let mut compute = |model: &Model, store: &mut Store| {
+            let micro = common.training.micro_tokens;
+            Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(failed)
+        };
+        reference = Some(if dir == common.model {
+            compute(&model, &mut store)?
+        } else {
+            models::codec(dir, Some(codec.template()))?;
+            compute(&load(dir, Start::Saved)?, &mut store)?
+        });
+    }
+    let trained = train(method, common, model, store, reference, &output, &mut watch)?;
+    let counts = serde_json::to_value(counts)?;
+    let stored = common.training.save_as;
+    finish(
+        &trained,
+        output,
+        &common.model,
+        stored,
+        &manifest,
+        counts,
+        &common.report,
+    )
+}
+
+fn train(
+    method: &Method,
+    common: &Common,
+    mut model: Model,
+    mut store: Store,
+    reference: Option<Reference>,
+    output: &Output,
+    watch: &mut Watch,
+) -> Result<apo_training::Trained> {
+    model.llama = {
+        let device = model.device().autodiff();
+        model.llama.on(&device)
+    };
+    let settings = common.training.settings();
+    let objective = method.objective();
+    apo_training::train(
+        model,
+        &mut store,
+        reference,
+        &objective,
+        &settings,
+        output.dir(),
+        watch,
+    )
+    .map_err(failed)
+}

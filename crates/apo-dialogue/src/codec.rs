@@ -45,7 +45,9 @@ pub struct Codec {
 
 impl std::fmt::Debug for Codec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Codec").field("template", &self.template).finish_non_exhaustive()
+        f.debug_struct("Codec")
+            .field("template", &self.template)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +119,11 @@ impl Codec {
         let config = json(&dir.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
         let id = |name| token_text(&config, name).and_then(|text| special.token_to_id(&text));
         let eos = id("eos_token").ok_or_else(|| DialogueError::NoEos { dir: dir.into() })?;
-        let bos = if adds_bos(&special, &config, id("bos_token"))? { id("bos_token") } else { None };
+        let bos = if adds_bos(&special, &config, id("bos_token"))? {
+            id("bos_token")
+        } else {
+            None
+        };
         let generation = json(&dir.join("generation_config.json"))?.unwrap_or(Value::Null);
         let mut stop_ids = vec![eos];
         let further = match &generation["eos_token_id"] {
@@ -135,7 +141,11 @@ impl Codec {
                 let source = chat_template(dir, &config)?
                     .ok_or_else(|| DialogueError::NoChatTemplate { dir: dir.into() })?;
                 let text = |name| token_text(&config, name).unwrap_or_default();
-                Some(ChatTemplate::new(source, text("bos_token"), text("eos_token"))?)
+                Some(ChatTemplate::new(
+                    source,
+                    text("bos_token"),
+                    text("eos_token"),
+                )?)
             }
         };
         let added = special.get_added_tokens_decoder();
@@ -231,7 +241,11 @@ impl Codec {
             return Ok(ids);
         };
         let turns = hh::turns(prompt);
-        if !self.special_texts.iter().any(|text| prompt.contains(text.as_str())) {
+        if !self
+            .special_texts
+            .iter()
+            .any(|text| prompt.contains(text.as_str()))
+        {
             return encode(&self.special, &chat.render(&turns)?);
         }
         self.encode_guarded(chat, &turns)
@@ -240,7 +254,11 @@ impl Codec {
     /// Encodes a chat in which somebody wrote the text of a special token: what
     /// people wrote is told from what the template wrote by private-use
     /// characters, and tokenised apart.
-    fn encode_guarded(&self, chat: &ChatTemplate, turns: &[Turn]) -> Result<Vec<u32>, DialogueError> {
+    fn encode_guarded(
+        &self,
+        chat: &ChatTemplate,
+        turns: &[Turn],
+    ) -> Result<Vec<u32>, DialogueError> {
         let marker = |i: usize| format!("\u{e000}{i}\u{e001}");
         let marked: Vec<Turn> = turns
             .iter()
@@ -301,7 +319,11 @@ impl Codec {
 
 /// Whether texts begin with a beginning of text: as the config says, or else
 /// as the tokenizer does by itself.
-fn adds_bos(tokenizer: &Tokenizer, config: &Value, bos: Option<u32>) -> Result<bool, DialogueError> {
+fn adds_bos(
+    tokenizer: &Tokenizer,
+    config: &Value,
+    bos: Option<u32>,
+) -> Result<bool, DialogueError> {
     if let Some(adds) = config["add_bos_token"].as_bool() {
         return Ok(adds);
     }
@@ -314,7 +336,10 @@ fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, DialogueError> 
     Ok(encoding.get_ids().to_vec())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
 fn fails(error: tokenizers::Error) -> DialogueError {
     DialogueError::Tokenizer(error.to_string())
 }

@@ -30,20 +30,15 @@ pub fn fit(
     bos: Option<u32>,
     limit: usize,
 ) -> Fitted {
-    assert!(limit >= 8, "a limit below 8 tokens leaves nothing to learn from");
+    assert!(
+        limit >= 8,
+        "a limit below 8 tokens leaves nothing to learn from"
+    );
     let wanted = response.len() + usize::from(eos.is_some());
     let least = prompt.len().min(limit / 4).max(1);
     let room = limit.saturating_sub(wanted).max(least);
     let prompt_cut = prompt.len().saturating_sub(room);
-    let kept = if prompt_cut == 0 {
-        prompt.to_vec()
-    } else if bos.is_some() && prompt.first() == bos.as_ref() {
-        let mut kept = vec![prompt[0]];
-        kept.extend_from_slice(&prompt[prompt_cut + 1..]);
-        kept
-    } else {
-        prompt[prompt_cut..].to_vec()
-    };
+    let kept = fit_prompt(prompt, bos, room);
     let room = limit - kept.len();
     let (response, response_cut) = if wanted <= room {
         (response.iter().copied().chain(eos).collect(), 0)
@@ -60,6 +55,17 @@ pub fn fit(
     }
 }
 
+/// Cuts a prompt to `limit` tokens from its left, behind a beginning of text.
+pub fn fit_prompt(prompt: &[u32], bos: Option<u32>, limit: usize) -> Vec<u32> {
+    let cut = prompt.len().saturating_sub(limit);
+    if cut > 0 && bos.is_some() && prompt.first() == bos.as_ref() {
+        let mut kept = vec![prompt[0]];
+        kept.extend_from_slice(&prompt[cut + 1..]);
+        return kept;
+    }
+    prompt[cut..].to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +77,10 @@ mod tests {
     #[test]
     fn what_fits_stays_and_gets_its_end() {
         let fitted = fit(&[1, 2, 3], &[4, 5], Some(EOS), None, 8);
-        assert_eq!((fitted.prompt, fitted.response), (vec![1, 2, 3], vec![4, 5, EOS]));
+        assert_eq!(
+            (fitted.prompt, fitted.response),
+            (vec![1, 2, 3], vec![4, 5, EOS])
+        );
         assert_eq!((fitted.prompt_cut, fitted.response_cut), (0, 0));
     }
 
@@ -85,7 +94,13 @@ mod tests {
 
     #[test]
     fn only_then_the_response_loses_its_right_and_its_end() {
-        let fitted = fit(&[1, 2, 3, 4], &[5, 6, 7, 8, 9, 10, 11, 12], Some(EOS), None, 8);
+        let fitted = fit(
+            &[1, 2, 3, 4],
+            &[5, 6, 7, 8, 9, 10, 11, 12],
+            Some(EOS),
+            None,
+            8,
+        );
         assert_eq!(fitted.prompt, [3, 4]);
         assert_eq!(fitted.response, [5, 6, 7, 8, 9, 10]);
         assert_eq!((fitted.prompt_cut, fitted.response_cut), (2, 2));

@@ -122,7 +122,10 @@ fn key(parts: &[&str]) -> String {
         }
         hasher.update(part);
     }
-    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Who speaks.
@@ -209,7 +212,10 @@ mod tests {
 
     #[test]
     fn responses_may_part_inside_a_character() {
-        let split = split_pair("\n\nHuman: a\n\nAssistant: é", "\n\nHuman: a\n\nAssistant: è");
+        let split = split_pair(
+            "\n\nHuman: a\n\nAssistant: é",
+            "\n\nHuman: a\n\nAssistant: è",
+        );
         assert_eq!(split.unwrap().chosen, "é");
     }
 
@@ -219,7 +225,11 @@ mod tests {
         for (chosen, rejected, fault) in [
             (format!("{q} x"), format!("{q} x"), Fault::SameResponse),
             (format!("{q} x"), format!("{q}  "), Fault::EmptyResponse),
-            (format!("{q} x"), format!("{q} y{HUMAN} z"), Fault::DivergesEarly),
+            (
+                format!("{q} x"),
+                format!("{q} y{HUMAN} z"),
+                Fault::DivergesEarly,
+            ),
             ("plain".into(), "plain text".into(), Fault::NoQuery),
         ] {
             assert_eq!(split_pair(&chosen, &rejected), Err(fault), "{rejected:?}");
@@ -238,6 +248,9 @@ mod tests {
         let prompt = "\n\nHuman: a b\n\nAssistant: c\n\nHuman: d\n\nAssistant:";
         let turns = turns(prompt);
         assert_eq!(turns.len(), 3);
-        assert_eq!(prompt_of(turns.iter().map(|turn| (turn.role, &*turn.text))), prompt);
+        assert_eq!(
+            prompt_of(turns.iter().map(|turn| (turn.role, &*turn.text))),
+            prompt
+        );
     }
 }

@@ -53,15 +53,25 @@ const NAME: &str = "chat";
 
 impl ChatTemplate {
     /// Compiles a Jinja template as `transformers` reads it.
-    pub(crate) fn new(source: String, bos_token: String, eos_token: String) -> Result<Self, DialogueError> {
+    pub(crate) fn new(
+        source: String,
+        bos_token: String,
+        eos_token: String,
+    ) -> Result<Self, DialogueError> {
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         environment.set_syntax(syntax.map_err(render_error)?);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", |message: String| {
             Err::<String, _>(Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.add_template_owned(NAME, source).map_err(render_error)?;
+        environment
+            .add_template_owned(NAME, source)
+            .map_err(render_error)?;
         Ok(Self {
             environment,
             bos_token,

@@ -26,7 +26,12 @@ pub fn train_bpe(
         .show_progress(false)
         .vocab_size(vocab_size)
         .min_frequency(2)
-        .special_tokens(specials.iter().map(|&it| AddedToken::from(it, true)).collect())
+        .special_tokens(
+            specials
+                .iter()
+                .map(|&it| AddedToken::from(it, true))
+                .collect(),
+        )
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
     let mut tokenizer = TokenizerBuilder::<BPE, Sequence, ByteLevel, Processor, Decoder>::default()

@@ -193,7 +193,10 @@ impl Fields<'_> {
         }
         let theta = self.number(&settings, "rope_theta", Some(10_000.0));
         let kind = settings.get("rope_type").or_else(|| settings.get("type"));
-        let scaling = match kind.filter(|kind| !kind.is_null()).map(|kind| kind.as_str()) {
+        let scaling = match kind
+            .filter(|kind| !kind.is_null())
+            .map(|kind| kind.as_str())
+        {
             None | Some(Some("default")) => None,
             Some(Some("llama3")) => Some(Llama3Scaling {
                 factor: self.number(&settings, "factor", None),
@@ -327,7 +330,10 @@ impl LlamaConfig {
         let query = self.num_attention_heads * self.head_dim;
         let key = self.num_key_value_heads * self.head_dim;
         let mut parameters = vec![
-            ("model.embed_tokens".to_owned(), vec![self.vocab_size, hidden]),
+            (
+                "model.embed_tokens".to_owned(),
+                vec![self.vocab_size, hidden],
+            ),
             ("model.norm".to_owned(), vec![hidden]),
         ];
         for i in 0..self.num_hidden_layers {
@@ -362,7 +368,10 @@ impl LlamaConfig {
     /// Returns how many numbers the parameters are.
     pub fn n_parameters(&self, head: Head) -> usize {
         let sizes = self.parameters(head);
-        sizes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        sizes
+            .iter()
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum()
     }
 
     /// Returns the config to be written with a model of this head: as it was
@@ -429,7 +438,9 @@ mod tests {
             "sliding_window": 4096, "rope_scaling": {"rope_type": "yarn"},
         })));
         raw.remove("vocab_size");
-        let faults = LlamaConfig::from_json(raw).expect_err("six faults").join("; ");
+        let faults = LlamaConfig::from_json(raw)
+            .expect_err("six faults")
+            .join("; ");
         for name in [
             "model_type",
             "hidden_act",

@@ -189,7 +189,9 @@ impl Model {
         write(dir.join("generation_config.json"), &pretty(&generation))?;
         let parameters = self.config.parameters(self.head);
         let path = dir.join("model.safetensors");
-        write_weights(&path, &parameters, stored, |name| self.llama.values_of(name))?;
+        write_weights(&path, &parameters, stored, |name| {
+            self.llama.values_of(name)
+        })?;
         write(dir.join(MANIFEST), &pretty(manifest))
     }
 
@@ -198,17 +200,22 @@ impl Model {
     fn padding(&self, from: &Path) -> Result<(u32, String), ModelError> {
         let tokenizer = read_json(&from.join("tokenizer.json"))?.unwrap_or(Value::Null);
         let config = read_json(&from.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
-        let eos = config["eos_token"].as_str().or_else(|| config["eos_token"]["content"].as_str());
-        let ends = |id: u32, text: &str| {
-            self.config.eos_token_ids.contains(&id) || Some(text) == eos
-        };
+        let eos = config["eos_token"]
+            .as_str()
+            .or_else(|| config["eos_token"]["content"].as_str());
+        let ends =
+            |id: u32, text: &str| self.config.eos_token_ids.contains(&id) || Some(text) == eos;
         let mut tokens: Vec<(u32, String)> = Vec::new();
         for token in tokenizer["added_tokens"].as_array().into_iter().flatten() {
             if let (Some(id), Some(text)) = (token["id"].as_u64(), token["content"].as_str()) {
                 tokens.push((id as u32, text.to_owned()));
             }
         }
-        for (text, id) in tokenizer["model"]["vocab"].as_object().into_iter().flatten() {
+        for (text, id) in tokenizer["model"]["vocab"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
             if id == 0 {
                 tokens.push((0, text.clone()));
             }

@@ -83,7 +83,12 @@ pub enum ModelError {
 /// Joins faults, the first twenty of them.
 fn listed(faults: &[String]) -> String {
     const MOST: usize = 20;
-    let mut text = faults.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    let mut text = faults
+        .iter()
+        .take(MOST)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
     if faults.len() > MOST {
         text.push_str(&format!("; and {} more", faults.len() - MOST));
     }

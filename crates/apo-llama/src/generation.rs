@@ -19,8 +19,8 @@ use rayon::prelude::*;
 use crate::device::has_kernels;
 use crate::error::ModelError;
 use crate::loaded::Model;
-pub use sampler::Sampling;
 use sampler::Pick;
+pub use sampler::Sampling;
 
 /// Prompt tokens that are computed at once; more prompts wait for the next time.
 const PREFILL_TOKENS: usize = 2048;
@@ -205,7 +205,10 @@ fn run<D: Decoder, E: From<ModelError>>(
 }
 
 fn last_token<R>(running: &Running<R>) -> u32 {
-    *running.tokens.last().expect("a running sample has a first token")
+    *running
+        .tokens
+        .last()
+        .expect("a running sample has a first token")
 }
 
 /// Takes requests that together want about `free` samples, within one prefill.

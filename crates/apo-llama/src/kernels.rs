@@ -34,7 +34,10 @@ pub(crate) fn buffer(len: usize) -> Vec<f32> {
     // SAFETY: the capacity is `len`, any bit pattern is an f32, and fresh
     // pages from the allocator are initialised memory to the compiler's model
     // only once written: every caller writes each element before reading it.
-    #[expect(clippy::uninit_vec, reason = "every element is written before it is read")]
+    #[expect(
+        clippy::uninit_vec,
+        reason = "every element is written before it is read"
+    )]
     unsafe {
         data.set_len(len);
     }

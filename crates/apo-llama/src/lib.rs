@@ -11,6 +11,7 @@ pub mod model;
 mod operators;
 pub mod optimiser;
 mod plain;
+pub mod spent;
 pub mod tree;
 pub mod weights;
 

@@ -134,7 +134,9 @@ impl Model {
     /// For a token beyond the vocabulary, or a log-prob that is not finite.
     pub fn token_log_probs(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
         self.check_ids(batch.tokens())?;
-        let log_probs = self.llama.token_log_probs(&self.config, self.compute, batch);
+        let log_probs = self
+            .llama
+            .token_log_probs(&self.config, self.compute, batch);
         finite(values(log_probs), "a log-prob")
     }
 

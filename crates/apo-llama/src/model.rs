@@ -276,7 +276,10 @@ impl Llama {
     ///
     /// When the model has no reward head.
     pub fn rewards(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<1> {
-        let score = self.score.as_ref().expect("a reward model has a score head");
+        let score = self
+            .score
+            .as_ref()
+            .expect("a reward model has a score head");
         let rows = batch.last_rows();
         let hidden = self.hidden_states(config, compute, batch, &rows);
         score.project(hidden).reshape([rows.len()])

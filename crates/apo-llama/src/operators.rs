@@ -182,12 +182,7 @@ impl std::fmt::Debug for LayerState {
 impl Backward<Flex, 10> for LayerBackward {
     type State = LayerState;
 
-    fn backward(
-        self,
-        ops: Ops<LayerState, 10>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<LayerState, 10>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dout = contiguous(&gradients.consume::<Flex>(&ops.node));
         let state = ops.state;
         let plan = &state.plan;
@@ -235,12 +230,7 @@ struct LogProbsState {
 impl Backward<Flex, 2> for LogProbsBackward {
     type State = LogProbsState;
 
-    fn backward(
-        self,
-        ops: Ops<LogProbsState, 2>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<LogProbsState, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dlog_probs = contiguous(&gradients.consume::<Flex>(&ops.node));
         let LogProbsState {
             hidden,

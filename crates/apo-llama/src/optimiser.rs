@@ -8,6 +8,7 @@ use crate::error::ModelError;
 use crate::kernels::adamw::{self, AdamWStep};
 use crate::kernels::matrix;
 use crate::model::Llama;
+use crate::spent::{Kind, counted};
 
 /// Settings of AdamW (Loshchilov and Hutter 2019) that stay through a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,7 +62,10 @@ impl GradientSum {
     pub fn norm(&self) -> Result<f64, ModelError> {
         let squares = self.tensors.iter().flatten().map(|tensor| {
             let data = tensor.clone().into_data();
-            adamw::sum_of_squares(data.as_slice().expect("gradients are f32"))
+            let n = tensor.shape().num_elements();
+            counted(Kind::Optimiser, 2 * n, 4 * n, || {
+                adamw::sum_of_squares(data.as_slice().expect("gradients are f32"))
+            })
         });
         let norm = squares.sum::<f64>().sqrt();
         if norm.is_finite() {
@@ -178,27 +182,48 @@ impl AdamW {
             second_correction: power(settings.beta_2) as f32,
             gradient_scale: clip as f32,
         };
-        llama.map(&mut Stepper {
-            step,
-            moments: &mut self.moments,
-            gradients: gradients.tensors.into_iter(),
-            next: 0,
+        // Read: parameter, gradient, moments; written: parameter, moments.
+        let n_elements: usize = gradients
+            .tensors
+            .iter()
+            .flatten()
+            .map(|it| it.shape().num_elements())
+            .sum();
+        let gradients = gradients.tensors.into_iter();
+        counted(Kind::Optimiser, 16 * n_elements, 28 * n_elements, || {
+            llama.map(&mut Stepper {
+                step,
+                moments: &mut self.moments,
+                gradients,
+                next: 0,
+            })
         })
     }
 
-    /// Calls `visit` with every parameter's name and two moments; nothing
-    /// before the first step.
-    pub fn for_each_moment(&self, llama: &Llama, mut visit: impl FnMut(&str, [Vec<f32>; 2])) {
-        let mut moments = self.moments.iter();
-        llama.for_each_name(|name| {
-            if let Some(pair) = moments.next() {
-                let values = pair.each_ref().map(|moment| {
-                    let data = moment.clone().into_data();
-                    data.try_into_vec().expect("moments are f32")
-                });
-                visit(name, values);
+    /// Returns the two moments of one parameter; zeros before the first step.
+    ///
+    /// # Panics
+    ///
+    /// When there is no parameter of that name.
+    pub fn moments_of(&self, llama: &Llama, name: &str) -> [Vec<f32>; 2] {
+        let (mut at, mut next) = (None, 0);
+        llama.for_each_name(|found| {
+            if found == name {
+                at = Some(next);
             }
+            next += 1;
         });
+        let at = at.unwrap_or_else(|| panic!("no parameter is called `{name}`"));
+        match self.moments.get(at) {
+            Some(pair) => pair.each_ref().map(|moment| {
+                let data = moment.clone().into_data();
+                data.try_into_vec().expect("moments are f32")
+            }),
+            None => {
+                let n = llama.values_of(name).len();
+                [vec![0.0; n], vec![0.0; n]]
+            }
+        }
     }
 
     /// Takes up where another AdamW was, from its moments by parameter name.
@@ -293,7 +318,11 @@ fn updated(
     let gradient = gradient.mul_scalar(step.gradient_scale);
     let first = first.mul_scalar(step.beta_1) + gradient.clone().mul_scalar(1.0 - step.beta_1);
     let second = second.mul_scalar(step.beta_2) + gradient.square().mul_scalar(1.0 - step.beta_2);
-    let root = second.clone().div_scalar(step.second_correction).sqrt().add_scalar(step.epsilon);
+    let root = second
+        .clone()
+        .div_scalar(step.second_correction)
+        .sqrt()
+        .add_scalar(step.epsilon);
     let rate = step.learning_rate / step.first_correction;
     let value = value.mul_scalar(1.0 - step.learning_rate * step.weight_decay)
         - (first.clone() / root).mul_scalar(rate);

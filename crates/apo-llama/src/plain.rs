@@ -26,7 +26,12 @@ pub(crate) struct PaddedTrees {
 
 impl PaddedTrees {
     pub(crate) fn new(layout: &Layout, config: &LlamaConfig, device: &Device) -> Self {
-        let longest = layout.trees.iter().map(|rows| rows.len()).max().unwrap_or(0);
+        let longest = layout
+            .trees
+            .iter()
+            .map(|rows| rows.len())
+            .max()
+            .unwrap_or(0);
         let n_trees = layout.trees.len();
         let n_tokens = layout.trees.last().map_or(0, |rows| rows.end);
         let mut rows = vec![0_i32; n_trees * longest];
@@ -83,13 +88,21 @@ pub(crate) fn both_halves(of: &[f32], config: &LlamaConfig, device: &Device) -> 
     let half = config.head_dim / 2;
     let rows = of.chunks_exact(half);
     let shape = [rows.len(), 1, config.head_dim];
-    let data: Vec<f32> = rows.flat_map(|row| row.iter().chain(row).copied()).collect();
+    let data: Vec<f32> = rows
+        .flat_map(|row| row.iter().chain(row).copied())
+        .collect();
     Tensor::from_data(TensorData::new(data, shape), device)
 }
 
 /// RMS norm of each row of `[tokens, hidden]`.
 pub(crate) fn rms_norm(x: Tensor<2>, norm: &Norm, eps: f64) -> Tensor<2> {
-    let scale = x.clone().square().mean_dim(1).add_scalar(eps).sqrt().recip(); // [tokens, 1]
+    let scale = x
+        .clone()
+        .square()
+        .mean_dim(1)
+        .add_scalar(eps)
+        .sqrt()
+        .recip(); // [tokens, 1]
     x * scale * norm.weight.val().unsqueeze()
 }
 
@@ -127,7 +140,10 @@ pub(crate) fn attend(
 fn feed_forward(x: Tensor<2>, layer: &DecoderLayer, eps: f64) -> Tensor<2> {
     let normed = rms_norm(x.clone(), &layer.post_attention_layernorm, eps);
     let gate = activation::silu(layer.mlp.gate_proj.project(normed.clone()));
-    x + layer.mlp.down_proj.project(gate * layer.mlp.up_proj.project(normed))
+    x + layer
+        .mlp
+        .down_proj
+        .project(gate * layer.mlp.up_proj.project(normed))
 }
 
 /// A layer's queries, keys and values of flat tokens, turned by position:
@@ -149,8 +165,14 @@ pub(crate) fn project(
     let normed = rms_norm(x, &layer.input_layernorm, config.rms_norm_eps);
     let split = |x: Tensor<2>, heads| x.reshape([tokens, heads, config.head_dim]);
     let attention = &layer.self_attn;
-    let query = split(attention.q_proj.project(normed.clone()), config.num_attention_heads);
-    let key = split(attention.k_proj.project(normed.clone()), config.num_key_value_heads);
+    let query = split(
+        attention.q_proj.project(normed.clone()),
+        config.num_attention_heads,
+    );
+    let key = split(
+        attention.k_proj.project(normed.clone()),
+        config.num_key_value_heads,
+    );
     let value = split(attention.v_proj.project(normed), config.num_key_value_heads);
     Projected {
         query: rotate(query, cos, sin),
@@ -161,7 +183,12 @@ pub(crate) fn project(
 
 /// Ends a layer: the output projection of what was attended,
 /// `[tokens, heads · head_dim]`, and the feed-forward network.
-pub(crate) fn finish(x: Tensor<2>, attended: Tensor<2>, layer: &DecoderLayer, eps: f64) -> Tensor<2> {
+pub(crate) fn finish(
+    x: Tensor<2>,
+    attended: Tensor<2>,
+    layer: &DecoderLayer,
+    eps: f64,
+) -> Tensor<2> {
     feed_forward(x + layer.self_attn.o_proj.project(attended), layer, eps)
 }
 
@@ -201,7 +228,8 @@ pub(crate) fn log_probs(hidden: Tensor<2>, head: Tensor<2>, targets: &[usize]) -
             let rows = hidden.clone().narrow(0, i * ROWS, targets.len());
             let logits = rows.matmul(head.clone().transpose());
             let ids: Vec<i32> = targets.iter().map(|&id| id as i32).collect();
-            let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [targets.len(), 1]), &device);
+            let ids =
+                Tensor::<2, Int>::from_data(TensorData::new(ids, [targets.len(), 1]), &device);
             activation::log_softmax(logits, 1)
                 .gather(1, ids)
                 .reshape([targets.len()])

@@ -135,10 +135,9 @@ impl Weights {
         for (name, shape) in expected {
             match self.tensors.get(name) {
                 None => faults.push(format!("`{name}` is missing")),
-                Some(place) if place.shape != *shape => faults.push(format!(
-                    "`{name}` is {:?}, expected {shape:?}",
-                    place.shape
-                )),
+                Some(place) if place.shape != *shape => {
+                    faults.push(format!("`{name}` is {:?}, expected {shape:?}", place.shape))
+                }
                 Some(Place {
                     dtype: Dtype::F32 | Dtype::F16 | Dtype::BF16,
                     ..
@@ -188,11 +187,17 @@ impl Weights {
             }
             Dtype::F16 => {
                 let (numbers, _) = bytes.as_chunks::<2>();
-                numbers.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect()
+                numbers
+                    .iter()
+                    .map(|&b| f16::from_le_bytes(b).to_f32())
+                    .collect()
             }
             _ => {
                 let (numbers, _) = bytes.as_chunks::<2>();
-                numbers.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect()
+                numbers
+                    .iter()
+                    .map(|&b| bf16::from_le_bytes(b).to_f32())
+                    .collect()
             }
         };
         match values.iter().find(|value| !value.is_finite()) {
@@ -251,7 +256,8 @@ fn read_header(
     if length < 8 {
         return Err(corrupt(path, format!("it ends after {length} bytes")));
     }
-    file.read_exact(&mut prefix).map_err(io_error("read", path))?;
+    file.read_exact(&mut prefix)
+        .map_err(io_error("read", path))?;
     let header = u64::from_le_bytes(prefix);
     if header > MOST_HEADER || header + 8 > length {
         let reason = format!("its header should have {header} bytes, the file has {length}");
@@ -259,8 +265,7 @@ fn read_header(
     }
     let mut text = vec![0; header as usize];
     file.read_exact(&mut text).map_err(io_error("read", path))?;
-    let metadata: Metadata =
-        serde_json::from_slice(&text).map_err(|error| corrupt(path, error))?;
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| corrupt(path, error))?;
     let data = header + 8;
     for (name, info) in metadata.tensors() {
         let (start, end) = info.data_offsets;

@@ -13,23 +13,34 @@ use apo_llama::{
 use serde_json::Value;
 
 fn tiny(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/tiny")
+        .join(name)
 }
 
 fn load(name: &str, kernels: bool) -> Model {
-    let compute = Compute { kernels, ..Compute::default() };
+    let compute = Compute {
+        kernels,
+        ..Compute::default()
+    };
     let head = Head::LanguageModel;
     Model::load(&tiny(name), head, Start::Saved, &device::cpu(), compute).unwrap()
 }
 
-fn all(model: &Model, generation: &Generation, requests: &[Request]) -> BTreeMap<(usize, usize), Generated> {
+fn all(
+    model: &Model,
+    generation: &Generation,
+    requests: &[Request],
+) -> BTreeMap<(usize, usize), Generated> {
     let mut found = BTreeMap::new();
     let never = |_: &[u32]| false;
     let keep = |generated: Generated| {
         found.insert((generated.number, generated.sample), generated);
         Ok::<_, ModelError>(())
     };
-    model.generate(generation, requests.to_vec(), never, keep).unwrap();
+    model
+        .generate(generation, requests.to_vec(), never, keep)
+        .unwrap();
     found
 }
 
@@ -58,7 +69,11 @@ fn greedy_continuations_are_pytorchs() {
             let found = all(&load(name, kernels), &generation, &requests);
             for (i, entry) in entries.iter().enumerate() {
                 let theirs: Vec<u32> = serde_json::from_value(entry["ids"].clone()).unwrap();
-                assert_eq!(found[&(i, 0)].tokens, theirs, "{name}, prompt {i}, batch {batch}");
+                assert_eq!(
+                    found[&(i, 0)].tokens,
+                    theirs,
+                    "{name}, prompt {i}, batch {batch}"
+                );
                 assert_eq!(found[&(i, 0)].ended, Ended::Length);
             }
         }
@@ -69,15 +84,23 @@ fn requests() -> Vec<Request> {
     (0..7_usize)
         .map(|number| Request {
             number,
-            prompt: (0..=number * 5).map(|i| (i * 29 + number) as u32 % 128).collect(),
-            samples: (0..4).map(|sample| (sample, (number * 4 + sample) as u64)).collect(),
+            prompt: (0..=number * 5)
+                .map(|i| (i * 29 + number) as u32 % 128)
+                .collect(),
+            samples: (0..4)
+                .map(|sample| (sample, (number * 4 + sample) as u64))
+                .collect(),
         })
         .collect()
 }
 
 fn random(batch: usize) -> Generation {
     Generation {
-        sampling: Sampling { temperature: 1.2, top_p: 0.98, ..Sampling::GREEDY },
+        sampling: Sampling {
+            temperature: 1.2,
+            top_p: 0.98,
+            ..Sampling::GREEDY
+        },
         max_new_tokens: 30,
         batch,
         stop_ids: vec![2, 3, 4, 5],
@@ -90,19 +113,31 @@ fn samples_depend_on_neither_batch_nor_order_nor_kernels() {
     let model = load("base", true);
     let expected = all(&model, &random(1), &requests);
     assert_eq!(expected.len(), 28, "every sample comes once");
-    let stopped = expected.values().filter(|one| one.ended == Ended::Stop).count();
-    assert!((1..28).contains(&stopped), "{stopped} of 28 ended at a stop id");
+    let stopped = expected
+        .values()
+        .filter(|one| one.ended == Ended::Stop)
+        .count();
+    assert!(
+        (1..28).contains(&stopped),
+        "{stopped} of 28 ended at a stop id"
+    );
     let mut backwards = requests.clone();
     backwards.reverse();
     for (what, found) in [
         ("a batch of 5", all(&model, &random(5), &requests)),
         ("a batch of 64", all(&model, &random(64), &requests)),
         ("another order", all(&model, &random(5), &backwards)),
-        ("no kernels", all(&load("base", false), &random(5), &requests)),
+        (
+            "no kernels",
+            all(&load("base", false), &random(5), &requests),
+        ),
     ] {
         for (key, one) in &expected {
             assert_eq!(found[key].tokens, one.tokens, "{what}: sample {key:?}");
-            assert!((found[key].log_prob - one.log_prob).abs() < 1e-3, "{what}: {key:?}");
+            assert!(
+                (found[key].log_prob - one.log_prob).abs() < 1e-3,
+                "{what}: {key:?}"
+            );
         }
     }
     let differing = (0..7).filter(|&i| expected[&(i, 0)].tokens != expected[&(i, 1)].tokens);
@@ -124,36 +159,58 @@ fn log_probs_are_those_of_a_full_forward_pass() {
                 log_prob(&model, &requests[*number].prompt, response) - one.log_prob
             });
             let nearest = best.into_iter().map(f64::abs).fold(f64::INFINITY, f64::min);
-            assert!(nearest < 1e-3, "query {number}, sample {sample}: off by {nearest}");
+            assert!(
+                nearest < 1e-3,
+                "query {number}, sample {sample}: off by {nearest}"
+            );
             continue;
         }
-        let full = log_prob(&model, &requests[*number].prompt, std::mem::take(&mut response));
-        assert!((full - one.log_prob).abs() < 1e-3, "query {number}, sample {sample}");
+        let full = log_prob(
+            &model,
+            &requests[*number].prompt,
+            std::mem::take(&mut response),
+        );
+        assert!(
+            (full - one.log_prob).abs() < 1e-3,
+            "query {number}, sample {sample}"
+        );
     }
 }
 
 fn log_prob(model: &Model, prompt: &[u32], response: Vec<u32>) -> f64 {
-    let tree = PromptTree { prompt: prompt.to_vec(), responses: vec![response] };
+    let tree = PromptTree {
+        prompt: prompt.to_vec(),
+        responses: vec![response],
+    };
     model.log_probs(&TreeBatch::new([&tree])).unwrap()[0]
 }
 
 #[test]
 fn a_response_is_cut_where_the_caller_says() {
     let model = load("base", true);
-    let generation = Generation { stop_ids: vec![], ..random(4) };
+    let generation = Generation {
+        stop_ids: vec![],
+        ..random(4)
+    };
     let mut lengths = Vec::new();
     let keep = |one: Generated| {
         assert_eq!(one.ended, Ended::Cut);
         lengths.push(one.tokens.len());
         Ok::<_, ModelError>(())
     };
-    model.generate(&generation, requests(), |tokens| tokens.len() == 3, keep).unwrap();
+    model
+        .generate(&generation, requests(), |tokens| tokens.len() == 3, keep)
+        .unwrap();
     assert_eq!(lengths, [3; 28]);
 }
 
 #[test]
 fn a_prompt_beyond_the_vocabulary_is_refused() {
-    let request = Request { number: 0, prompt: vec![1, 128], samples: vec![(0, 0)] };
+    let request = Request {
+        number: 0,
+        prompt: vec![1, 128],
+        samples: vec![(0, 0)],
+    };
     let found = load("base", true).generate(
         &random(2),
         [request],
@@ -161,5 +218,8 @@ fn a_prompt_beyond_the_vocabulary_is_refused() {
         |_| Ok::<_, ModelError>(()),
     );
     let message = found.unwrap_err().to_string();
-    assert!(message.contains("token id 128 is beyond the model's vocabulary of 128"), "{message}");
+    assert!(
+        message.contains("token id 128 is beyond the model's vocabulary of 128"),
+        "{message}"
+    );
 }

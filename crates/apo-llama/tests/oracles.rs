@@ -9,7 +9,9 @@ use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch,
 use serde_json::Value;
 
 fn tiny(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/tiny")
+        .join(name)
 }
 
 fn reference() -> Value {
@@ -30,8 +32,14 @@ fn ways() -> [Compute; 3] {
     let default = Compute::default();
     [
         default,
-        Compute { recompute: true, ..default },
-        Compute { kernels: false, ..default },
+        Compute {
+            recompute: true,
+            ..default
+        },
+        Compute {
+            kernels: false,
+            ..default
+        },
     ]
 }
 
@@ -41,7 +49,14 @@ const MODELS: [(&str, &str); 3] = [("base", "base"), ("sharded", "base"), ("llam
 fn load(name: &str, compute: Compute, train: bool) -> Model {
     let device = device::cpu();
     let device = if train { device.autodiff() } else { device };
-    Model::load(&tiny(name), Head::LanguageModel, Start::Saved, &device, compute).unwrap()
+    Model::load(
+        &tiny(name),
+        Head::LanguageModel,
+        Start::Saved,
+        &device,
+        compute,
+    )
+    .unwrap()
 }
 
 fn assert_close(ours: &[f32], theirs: &[f32], tolerance: f32, what: &str) {
@@ -73,8 +88,13 @@ fn logits_and_log_probs_are_pytorchs() {
         for compute in ways() {
             let model = load(name, compute, false);
             for sequence in reference["sequences"].as_array().unwrap() {
-                let tree = PromptTree { prompt: ids(&sequence["ids"]), responses: vec![] };
-                let logits = model.llama.logits(&model.config, compute, &TreeBatch::new([&tree]));
+                let tree = PromptTree {
+                    prompt: ids(&sequence["ids"]),
+                    responses: vec![],
+                };
+                let logits = model
+                    .llama
+                    .logits(&model.config, compute, &TreeBatch::new([&tree]));
                 let logits: Vec<f32> = logits.into_data().try_into_vec().unwrap();
                 for (row, theirs) in sequence["logits"].as_object().unwrap() {
                     let row: usize = row.parse().unwrap();
@@ -90,14 +110,23 @@ fn logits_and_log_probs_are_pytorchs() {
                 .iter()
                 .flat_map(|pair| floats(&pair["tokens"]))
                 .collect();
-            assert_close(&ours, &theirs, 2e-5, &format!("{name} {compute:?} log-probs"));
+            assert_close(
+                &ours,
+                &theirs,
+                2e-5,
+                &format!("{name} {compute:?} log-probs"),
+            );
         }
     }
 }
 
 fn nll_gradients(model: &Model, trees: &[PromptTree]) -> (f32, BTreeMap<String, Vec<f32>>) {
     let batch = TreeBatch::new(trees);
-    let loss = model.llama.token_log_probs(&model.config, model.compute, &batch).mean().neg();
+    let loss = model
+        .llama
+        .token_log_probs(&model.config, model.compute, &batch)
+        .mean()
+        .neg();
     let value = loss.clone().into_data().try_into_vec::<f32>().unwrap()[0];
     let mut sum = GradientSum::default();
     sum.add(&model.llama, loss.backward());
@@ -118,7 +147,12 @@ fn gradients_are_pytorchs() {
             let model = load(name, compute, true);
             let (loss, gradients) = nll_gradients(&model, &pairs(reference));
             let theirs = &reference["nll"];
-            assert_close(&[loss], &[theirs["loss"].as_f64().unwrap() as f32], 1e-5, &what);
+            assert_close(
+                &[loss],
+                &[theirs["loss"].as_f64().unwrap() as f32],
+                1e-5,
+                &what,
+            );
             let norms = theirs["grad_norms"].as_object().unwrap();
             assert_eq!(gradients.len(), norms.len(), "{what}: parameters");
             for (parameter, norm) in norms {
@@ -130,7 +164,12 @@ fn gradients_are_pytorchs() {
                     "{what}: norm of {parameter} is {ours_norm}, PyTorch has {norm}"
                 );
                 let first = floats(&theirs["grad_first8"][parameter]);
-                assert_close(&ours[..first.len()], &first, 2e-5, &format!("{what} {parameter}"));
+                assert_close(
+                    &ours[..first.len()],
+                    &first,
+                    2e-5,
+                    &format!("{what} {parameter}"),
+                );
             }
         }
     }
@@ -138,11 +177,24 @@ fn gradients_are_pytorchs() {
 
 /// Trees of several responses, prompts of one token and of many.
 fn trees() -> Vec<PromptTree> {
-    let run = |from: u32, n: u32| (0..n).map(|i| (from * 31 + i * 17) % 128).collect::<Vec<_>>();
+    let run = |from: u32, n: u32| {
+        (0..n)
+            .map(|i| (from * 31 + i * 17) % 128)
+            .collect::<Vec<_>>()
+    };
     vec![
-        PromptTree { prompt: run(1, 9), responses: vec![run(2, 4), run(3, 1), run(4, 40)] },
-        PromptTree { prompt: run(5, 1), responses: vec![run(6, 7)] },
-        PromptTree { prompt: run(7, 70), responses: vec![run(8, 33), run(9, 2)] },
+        PromptTree {
+            prompt: run(1, 9),
+            responses: vec![run(2, 4), run(3, 1), run(4, 40)],
+        },
+        PromptTree {
+            prompt: run(5, 1),
+            responses: vec![run(6, 7)],
+        },
+        PromptTree {
+            prompt: run(7, 70),
+            responses: vec![run(8, 33), run(9, 2)],
+        },
     ]
 }
 
@@ -197,7 +249,9 @@ fn rewards_and_their_gradients_agree_between_all_ways() {
             gradients.insert(name.to_owned(), gradient);
         });
         let apart = separate(&trees);
-        let singly = model.llama.rewards(&model.config, compute, &TreeBatch::new(&apart));
+        let singly = model
+            .llama
+            .rewards(&model.config, compute, &TreeBatch::new(&apart));
         let singly: Vec<f32> = singly.into_data().try_into_vec().unwrap();
         assert_close(&rewards, &singly, 2e-5, "rewards of separate sequences");
         match &expected {

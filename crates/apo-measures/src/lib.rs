@@ -1,1 +1,39 @@
 //! Accuracy, calibration, means and their errors, on plain numbers.
+//!
+//! Rewards come in as `f64` slices, one entry a pair or a response; what comes
+//! out serialises, and can be laid out for people. A measure of nothing is
+//! absent (`None`), never 0. Numbers that are not finite are the caller's to
+//! refuse, with file and row; here they are a bug and panic.
+//!
+//! | Measure | What | Here |
+//! |---|---|---|
+//! | accuracy | share of pairs in the right order, ties wrong | [`accuracy()`] |
+//! | ECE, ACE, MCE, Brier | does a stated 0.8 come true 8 times in 10 | [`calibration()`] |
+//! | RM score | mean reward with its standard error | [`mean()`] |
+//! | by subset | any of these, apart for each part of the data | [`by_subset()`] |
+
+mod accuracy;
+mod calibration;
+mod mean;
+mod subset;
+
+pub use accuracy::{Accuracy, accuracy};
+pub use calibration::{Bin, Calibration, calibration, pair_calibration, pair_probabilities};
+pub use mean::{Mean, mean};
+pub use subset::{BySubset, by_subset};
+
+/// Panics unless two columns belong to the same rows and hold finite numbers.
+fn check(name: &str, first: &[f64], second_name: &str, second: &[f64]) {
+    assert_eq!(
+        first.len(),
+        second.len(),
+        "rows of `{name}` and `{second_name}` differ"
+    );
+    for (name, values) in [(name, first), (second_name, second)] {
+        let fault = values.iter().position(|value| !value.is_finite());
+        assert!(
+            fault.is_none(),
+            "`{name}` holds a number that is not finite: {fault:?}"
+        );
+    }
+}

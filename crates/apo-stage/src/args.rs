@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use apo_llama::{Compute, Precision, device};
 use anyhow::Result;
+use apo_llama::{Compute, Precision, device};
 use burn::tensor::Device;
 
 /// Where the output goes.

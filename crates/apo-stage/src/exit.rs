@@ -48,9 +48,15 @@ fn code(error: &Error) -> u8 {
             return CONFLICT;
         }
         let bad = cause.is::<BadInput>()
-            || cause.downcast_ref::<TableError>().is_some_and(TableError::is_bad_input)
-            || cause.downcast_ref::<ModelError>().is_some_and(ModelError::is_bad_input)
-            || cause.downcast_ref::<DialogueError>().is_some_and(DialogueError::is_bad_input);
+            || cause
+                .downcast_ref::<TableError>()
+                .is_some_and(TableError::is_bad_input)
+            || cause
+                .downcast_ref::<ModelError>()
+                .is_some_and(ModelError::is_bad_input)
+            || cause
+                .downcast_ref::<DialogueError>()
+                .is_some_and(DialogueError::is_bad_input);
         if bad {
             return BAD_INPUT;
         }

@@ -3,13 +3,16 @@
 
 pub mod args;
 pub mod exit;
+pub mod models;
 pub mod output;
 pub mod progress;
 pub mod report;
 pub mod signals;
+pub mod training;
 
 pub use args::{ComputeArgs, OutputArgs, ReportArgs};
 pub use exit::{BadInput, bad_input, run};
 pub use output::{Claim, Kind, Output};
 pub use progress::Progress;
 pub use report::{note, result, warn};
+pub use training::TrainingArgs;

@@ -99,12 +99,18 @@ impl Output {
     /// [`Conflict`] when it, or a stopped run of it, was made with other
     /// arguments or inputs and `overwrite` is not set; when another process is
     /// making it; when its folder cannot be written.
-    pub fn claim(out: &Path, provenance: &Provenance, overwrite: bool, kind: Kind) -> Result<Claim> {
+    pub fn claim(
+        out: &Path,
+        provenance: &Provenance,
+        overwrite: bool,
+        kind: Kind,
+    ) -> Result<Claim> {
         let partial = beside(out, ".partial");
         let replaced = partial.join(REPLACED);
         if replaced.exists() && !out.exists() {
             // A kill between the two renames of a replacement.
-            fs::rename(&replaced, out).with_context(|| format!("cannot write {}", out.display()))?;
+            fs::rename(&replaced, out)
+                .with_context(|| format!("cannot write {}", out.display()))?;
         }
         if out.exists() && !overwrite {
             let differences = match provenance_of(out, kind) {
@@ -114,7 +120,11 @@ impl Output {
             if differences.is_empty() {
                 return Ok(Claim::UpToDate);
             }
-            return Err(Conflict { path: out.into(), differences }.into());
+            return Err(Conflict {
+                path: out.into(),
+                differences,
+            }
+            .into());
         }
         if overwrite && provenance_of(out, kind).as_ref() == Some(provenance) {
             return Ok(Claim::UpToDate);
@@ -128,7 +138,11 @@ impl Output {
             let differences = found.differences(provenance);
             resumed = differences.is_empty();
             if !resumed && !overwrite {
-                return Err(Conflict { path: partial, differences }.into());
+                return Err(Conflict {
+                    path: partial,
+                    differences,
+                }
+                .into());
             }
         }
         if !resumed {
@@ -136,7 +150,9 @@ impl Output {
             let text = serde_json::to_vec_pretty(provenance)?;
             let fresh = partial.join("provenance.new");
             let written = fs::write(&fresh, text).and_then(|()| sync(&fresh));
-            written.and_then(|()| fs::rename(&fresh, &page)).with_context(cannot)?;
+            written
+                .and_then(|()| fs::rename(&fresh, &page))
+                .with_context(cannot)?;
         }
         Ok(Claim::Work(Self {
             out: out.into(),
@@ -180,7 +196,11 @@ impl Output {
 fn lock(partial: &Path) -> Result<File> {
     let path = partial.join(LOCK);
     let cannot = || format!("cannot write {}", path.display());
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
     let file = file.with_context(cannot)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

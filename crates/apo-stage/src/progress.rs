@@ -102,7 +102,14 @@ impl Lines {
         self.last = Instant::now();
         let rate = (self.done - self.at_start) as f64 / self.start.elapsed().as_secs_f64();
         let left = self.total.saturating_sub(self.done) as f64 / rate.max(1e-9);
-        let Self { what, unit, total, done, message, .. } = self;
+        let Self {
+            what,
+            unit,
+            total,
+            done,
+            message,
+            ..
+        } = self;
         let _ = writeln!(
             io::stderr(),
             "{what}: {done}/{total} {unit}, {rate:.1}/s, {left:.0} s left {message}"

@@ -25,8 +25,15 @@ impl Stopped {
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.signal == SIGINT as usize { "SIGINT" } else { "SIGTERM" };
-        write!(f, "stopped by {name}; what was done is kept, the same command goes on from there")
+        let name = if self.signal == SIGINT as usize {
+            "SIGINT"
+        } else {
+            "SIGTERM"
+        };
+        write!(
+            f,
+            "stopped by {name}; what was done is kept, the same command goes on from there"
+        )
     }
 }
 

@@ -34,7 +34,10 @@ pub struct Record {
 impl Record {
     /// Returns the record's beginning, for people.
     pub fn excerpt(&self) -> String {
-        String::from_utf8_lossy(&self.json).chars().take(EXCERPT).collect()
+        String::from_utf8_lossy(&self.json)
+            .chars()
+            .take(EXCERPT)
+            .collect()
     }
 }
 
@@ -62,7 +65,9 @@ enum Records {
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Source")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +79,11 @@ impl Source {
     ///
     /// When it is not there, cannot be read, or is of another kind.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
         let file = File::open(path).map_err(|error| TableError::reading(path, error))?;
         if path.is_dir() {
             return Err(import(path, "is a folder, expected a file"));
@@ -83,7 +92,11 @@ impl Source {
             Some(plain) => (plain, true),
             None => (name.as_str(), false),
         };
-        let records = if Path::new(plain).extension().is_some_and(|it| it == "parquet") && !gz {
+        let records = if Path::new(plain)
+            .extension()
+            .is_some_and(|it| it == "parquet")
+            && !gz
+        {
             let builder = ParquetRecordBatchReaderBuilder::try_new(file)
                 .map_err(|error| corrupt(path, error))?;
             let reader = builder.with_batch_size(1024).build();
@@ -139,7 +152,10 @@ impl Source {
                         json.pop();
                     }
                     if !json.is_empty() {
-                        batch.push(Record { line: *number, json });
+                        batch.push(Record {
+                            line: *number,
+                            json,
+                        });
                     }
                 }
             }
@@ -162,7 +178,10 @@ impl Source {
                         if !line.is_empty() {
                             *number += 1;
                             let json = line.to_vec();
-                            batch.push(Record { line: *number, json });
+                            batch.push(Record {
+                                line: *number,
+                                json,
+                            });
                         }
                     }
                 }
@@ -243,7 +262,12 @@ pub enum Answer {
         #[serde(alias = "query")]
         prompt: Text,
         /// The answer.
-        #[serde(alias = "response", alias = "completion", alias = "output", alias = "golden")]
+        #[serde(
+            alias = "response",
+            alias = "completion",
+            alias = "output",
+            alias = "golden"
+        )]
         answer: Text,
     },
     /// Alpaca's: an instruction, what it is about, its answer.

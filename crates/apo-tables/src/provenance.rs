@@ -104,13 +104,20 @@ impl Provenance {
             found.push(format!("stage {} there, {} here", self.stage, other.stage));
         }
         if self.version != other.version {
-            found.push(format!("version {} there, {} here", self.version, other.version));
+            found.push(format!(
+                "version {} there, {} here",
+                self.version, other.version
+            ));
         }
         for name in keys(&self.arguments, &other.arguments) {
             let (there, here) = (self.arguments.get(name), other.arguments.get(name));
             if there != here {
                 let show = |value: Option<&Value>| value.map_or("none".into(), Value::to_string);
-                found.push(format!("`{name}` {} there, {} here", show(there), show(here)));
+                found.push(format!(
+                    "`{name}` {} there, {} here",
+                    show(there),
+                    show(here)
+                ));
             }
         }
         for name in keys(&self.inputs, &other.inputs) {
@@ -120,8 +127,13 @@ impl Provenance {
                     found.push(format!("`{name}` ({}) has changed since", here.name));
                 }
                 (there, here) => {
-                    let show = |input: Option<&Input>| input.map_or("none".into(), |i| i.name.clone());
-                    found.push(format!("`{name}` {} there, {} here", show(there), show(here)));
+                    let show =
+                        |input: Option<&Input>| input.map_or("none".into(), |i| i.name.clone());
+                    found.push(format!(
+                        "`{name}` {} there, {} here",
+                        show(there),
+                        show(here)
+                    ));
                 }
             }
         }

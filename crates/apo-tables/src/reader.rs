@@ -36,7 +36,10 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TableEr
 pub(crate) fn footer_value(path: &Path, key: &str) -> Result<Option<String>, TableError> {
     let builder = builder(path)?;
     let metadata = builder.metadata().file_metadata().key_value_metadata();
-    let found = metadata.into_iter().flatten().find(|entry| entry.key == key);
+    let found = metadata
+        .into_iter()
+        .flatten()
+        .find(|entry| entry.key == key);
     Ok(found.and_then(|entry| entry.value.clone()))
 }
 
@@ -280,7 +283,11 @@ fn rows<R: Row>(path: &Path, record: &RecordBatch, first: u64) -> Result<Vec<R>,
         let values: Vec<Value<'_>> = columns.iter().map(|column| column.at(row)).collect();
         for (column, value) in R::TABLE.columns.iter().zip(&values) {
             if !column.optional && *value == Value::Null {
-                return Err(fault(number, column.name, "is null, expected a value".into()));
+                return Err(fault(
+                    number,
+                    column.name,
+                    "is null, expected a value".into(),
+                ));
             }
         }
         rows.push(R::of(&values).map_err(|(column, problem)| fault(number, column, problem))?);

@@ -115,9 +115,8 @@ impl Table {
     }
 
     pub(crate) fn schema(&self) -> Schema {
-        let field = |column: &Column| {
-            Field::new(column.name, column.kind.data_type(), column.optional)
-        };
+        let field =
+            |column: &Column| Field::new(column.name, column.kind.data_type(), column.optional);
         Schema::new(self.columns.iter().map(field).collect::<Vec<_>>())
     }
 }

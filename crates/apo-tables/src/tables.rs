@@ -40,10 +40,18 @@ impl Row for Pair {
         written_by: "hh-split",
         columns: &[
             QUERY_ID,
-            required("pair_id", Kind::Text, "the same of prompt, chosen and rejected"),
+            required(
+                "pair_id",
+                Kind::Text,
+                "the same of prompt, chosen and rejected",
+            ),
             SUBSET,
             PROMPT,
-            required("chosen", Kind::Text, "the response that people preferred, stripped"),
+            required(
+                "chosen",
+                Kind::Text,
+                "the response that people preferred, stripped",
+            ),
             required("rejected", Kind::Text, "the other response, stripped"),
         ],
     };
@@ -183,7 +191,11 @@ impl Row for Response {
             QUERY_ID,
             SUBSET,
             PROMPT,
-            required("sample", Kind::Int32, "number of the response to its query, from 0"),
+            required(
+                "sample",
+                Kind::Int32,
+                "number of the response to its query, from 0",
+            ),
             required("response", Kind::Text, "what follows the prompt, stripped"),
             required(
                 "origin",
@@ -191,13 +203,21 @@ impl Row for Response {
                 "`policy`, or how a golden answer came about",
             ),
             required("finish", Kind::Text, "`stop`, `length`, `turn` or `empty`"),
-            optional("tokens", Kind::Int32, "tokens generated, the end of text among them"),
+            optional(
+                "tokens",
+                Kind::Int32,
+                "tokens generated, the end of text among them",
+            ),
             optional(
                 "log_prob",
                 Kind::Float32,
                 "sum over these tokens under what sampled it, at temperature 1, nats",
             ),
-            optional("reward", Kind::Float32, "the reward model's score, null until scored"),
+            optional(
+                "reward",
+                Kind::Float32,
+                "the reward model's score, null until scored",
+            ),
         ],
     };
 
@@ -219,7 +239,10 @@ impl Row for Response {
         if sample < 0 {
             return Err(("sample", format!("is {sample}, expected a number from 0")));
         }
-        let finish = values[6].text().parse().map_err(|problem| ("finish", problem))?;
+        let finish = values[6]
+            .text()
+            .parse()
+            .map_err(|problem| ("finish", problem))?;
         Ok(Self {
             query_id: values[0].text(),
             subset: values[1].text(),
@@ -272,18 +295,54 @@ impl Row for Metric {
         written_by: "rm-train` or `align",
         columns: &[
             required("step", Kind::Int64, "optimiser step, from 1"),
-            required("epoch", Kind::Float32, "share of the training's examples seen"),
+            required(
+                "epoch",
+                Kind::Float32,
+                "share of the training's examples seen",
+            ),
             required("loss", Kind::Float32, "loss of the step"),
             required("lr", Kind::Float32, "learning rate"),
-            required("grad_norm", Kind::Float32, "global norm of the gradient, before clipping"),
+            required(
+                "grad_norm",
+                Kind::Float32,
+                "global norm of the gradient, before clipping",
+            ),
             required("tokens", Kind::Int64, "tokens computed in the step"),
-            required("tokens_per_second", Kind::Float32, "tokens computed a second"),
-            optional("rewards/chosen", Kind::Float32, "mean reward of the preferred"),
-            optional("rewards/rejected", Kind::Float32, "mean reward of the others"),
-            optional("rewards/margins", Kind::Float32, "mean difference of the two"),
-            optional("rewards/accuracies", Kind::Float32, "share of pairs in the right order"),
-            optional("logps/chosen", Kind::Float32, "mean log-prob of the preferred, nats"),
-            optional("logps/rejected", Kind::Float32, "mean log-prob of the others, nats"),
+            required(
+                "tokens_per_second",
+                Kind::Float32,
+                "tokens computed a second",
+            ),
+            optional(
+                "rewards/chosen",
+                Kind::Float32,
+                "mean reward of the preferred",
+            ),
+            optional(
+                "rewards/rejected",
+                Kind::Float32,
+                "mean reward of the others",
+            ),
+            optional(
+                "rewards/margins",
+                Kind::Float32,
+                "mean difference of the two",
+            ),
+            optional(
+                "rewards/accuracies",
+                Kind::Float32,
+                "share of pairs in the right order",
+            ),
+            optional(
+                "logps/chosen",
+                Kind::Float32,
+                "mean log-prob of the preferred, nats",
+            ),
+            optional(
+                "logps/rejected",
+                Kind::Float32,
+                "mean log-prob of the others, nats",
+            ),
         ],
     };
 
@@ -343,7 +402,11 @@ impl Row for Reject {
         columns: &[
             required("file", Kind::Text, "name of the file"),
             required("line", Kind::Int64, "line or row of the file, from 1"),
-            required("reason", Kind::Text, "why it was not taken, as `same_response`"),
+            required(
+                "reason",
+                Kind::Text,
+                "why it was not taken, as `same_response`",
+            ),
             required("excerpt", Kind::Text, "the beginning of the row"),
         ],
     };

@@ -54,12 +54,18 @@ impl Sink {
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
-        self.writer.write(batch).map_err(|error| failed(&self.path, error))
+        self.writer
+            .write(batch)
+            .map_err(|error| failed(&self.path, error))
     }
 
     fn finish(self) -> Result<(), TableError> {
-        let file = self.writer.into_inner().map_err(|error| failed(&self.path, error))?;
-        file.sync_all().map_err(|error| TableError::writing(&self.path, error))
+        let file = self
+            .writer
+            .into_inner()
+            .map_err(|error| failed(&self.path, error))?;
+        file.sync_all()
+            .map_err(|error| TableError::writing(&self.path, error))
     }
 }
 
@@ -198,7 +204,11 @@ impl ScoredWriter {
     /// # Errors
     ///
     /// When it cannot be created.
-    pub fn create(path: &Path, columns: &Schema, provenance: &Provenance) -> Result<Self, TableError> {
+    pub fn create(
+        path: &Path,
+        columns: &Schema,
+        provenance: &Provenance,
+    ) -> Result<Self, TableError> {
         let reward = Arc::new(Field::new("reward", DataType::Float32, true));
         let mut fields: Vec<_> = columns.fields().iter().cloned().collect();
         match fields.iter().position(|field| field.name() == "reward") {

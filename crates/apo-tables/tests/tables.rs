@@ -8,11 +8,15 @@ use std::sync::Arc;
 use apo_tables::{
     Finish, Pair, Provenance, Query, Reader, Response, Row, ScoredWriter, TableError, Writer,
 };
-use arrow::array::{ArrayRef, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
+};
 use parquet::arrow::ArrowWriter;
 
 fn folder(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tables").join(name);
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("tables")
+        .join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).unwrap();
     dir
@@ -27,7 +31,8 @@ fn query(i: usize) -> Query {
 }
 
 fn write_queries(path: &Path, range: std::ops::Range<usize>) {
-    let mut writer = Writer::create(path, &Provenance::new("test", "1").argument("seed", 7)).unwrap();
+    let mut writer =
+        Writer::create(path, &Provenance::new("test", "1").argument("seed", 7)).unwrap();
     for i in range {
         writer.write(&query(i)).unwrap();
     }
@@ -36,7 +41,8 @@ fn write_queries(path: &Path, range: std::ops::Range<usize>) {
 
 fn foreign(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -74,7 +80,10 @@ fn what_is_written_is_read_and_equal_rows_are_equal_bytes() {
     for name in ["a.parquet", "b.parquet"] {
         write_queries(&dir.join(name), 0..5000);
     }
-    assert_eq!(fs::read(dir.join("a.parquet")).unwrap(), fs::read(dir.join("b.parquet")).unwrap());
+    assert_eq!(
+        fs::read(dir.join("a.parquet")).unwrap(),
+        fs::read(dir.join("b.parquet")).unwrap()
+    );
     let reader = Reader::<Query>::open(&dir.join("a.parquet")).unwrap();
     assert_eq!(reader.n_rows(), 5000);
     let rows: Vec<Query> = reader.map(Result::unwrap).collect();
@@ -98,7 +107,11 @@ fn a_folder_is_read_in_the_order_of_its_parts() {
 fn other_writers_types_are_read_where_nothing_is_lost() {
     let path = folder("foreign").join("samples.parquet");
     foreign_responses(&path, &[3], Arc::new(Float64Array::from(vec![0.5])));
-    let row = Reader::<Response>::open(&path).unwrap().next().unwrap().unwrap();
+    let row = Reader::<Response>::open(&path)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
     assert_eq!((row.sample, row.reward, row.tokens), (3, Some(0.5), None));
     assert_eq!(row.finish, Finish::Stop);
 }
@@ -141,7 +154,10 @@ fn a_null_or_a_number_that_does_not_fit_is_told_with_its_row() {
     );
     let mut reader = Reader::<Query>::open(&dir.join("null.parquet")).unwrap();
     let message = reader.next().unwrap().unwrap_err().to_string();
-    assert!(message.contains("row 1 (from 0), column `prompt`: is null"), "{message}");
+    assert!(
+        message.contains("row 1 (from 0), column `prompt`: is null"),
+        "{message}"
+    );
     let large = dir.join("large.parquet");
     foreign_responses(&large, &[1 << 40], Arc::new(Float64Array::from(vec![0.0])));
     let mut reader = Reader::<Response>::open(&large).unwrap();
@@ -159,17 +175,23 @@ fn what_is_no_whole_parquet_file_is_refused() {
     damaged[4..400].fill(0xff);
     for (name, content) in [
         ("truncated.parquet", &bytes[..bytes.len() / 2]),
-        ("tail.parquet", &bytes[bytes.len() / 2 + 1000..bytes.len() - 3]),
+        (
+            "tail.parquet",
+            &bytes[bytes.len() / 2 + 1000..bytes.len() - 3],
+        ),
         ("empty.parquet", &[]),
         ("text.parquet", b"query_id,subset,prompt\n".as_slice()),
         ("damaged.parquet", &damaged),
     ] {
         let path = dir.join(name);
         fs::write(&path, content).unwrap();
-        let found = Reader::<Query>::open(&path)
-            .and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
+        let found =
+            Reader::<Query>::open(&path).and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
         let error = found.map(|rows| rows.len()).unwrap_err();
-        assert!(matches!(error, TableError::Corrupt { .. }), "{name}: {error}");
+        assert!(
+            matches!(error, TableError::Corrupt { .. }),
+            "{name}: {error}"
+        );
         assert!(error.is_bad_input(), "{name}: {error}");
     }
     let missing = Reader::<Query>::open(&dir.join("missing.parquet")).unwrap_err();
@@ -203,7 +225,10 @@ fn the_page_of_tables_is_current() {
         fs::write(&path, &expected).unwrap();
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, expected, "UPDATE_PAGES=1 cargo test --release -p apo-tables writes it anew");
+    assert_eq!(
+        found, expected,
+        "UPDATE_PAGES=1 cargo test --release -p apo-tables writes it anew"
+    );
 }
 
 #[test]

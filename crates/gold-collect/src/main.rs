@@ -1,3 +1,116 @@
-//! Collects golden answers from a chat endpoint or a file.
+//! `gold-collect`: golden answers to queries, from a chat endpoint, files, or
+//! the HH data (Appendix A of the paper).
+//!
+//! First everything that no file answers is asked for, several at once, each
+//! outcome kept in the journal; then the table is written from files, journal
+//! and HH data, in the order of the queries. So a replay of the journal takes
+//! the very same path. The rules are in the library, `golden.rs`.
 
-fn main() {}
+mod answers;
+mod args;
+mod ask;
+mod better;
+mod write;
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use apo_endpoint::Endpoint;
+use apo_stage::{Claim, Kind, Output, note, report};
+use apo_tables::{Pair, Provenance, Query, Reader};
+use clap::Parser as _;
+use gold_collect::Collector;
+
+use crate::answers::{Answers, Keys};
+use crate::args::Args;
+use crate::better::{Better, Lacking};
+use crate::write::{Sources, Summary};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    apo_stage::run("gold-collect", || run(&args))
+}
+
+/// Runs the stage from its tables, files and endpoint to the golden table.
+///
+/// # Errors
+///
+/// When an input is not what it should be, the endpoint takes no requests, a
+/// signal came, or the table cannot be written.
+fn run(args: &Args) -> Result<()> {
+    let queries = Reader::<Query>::open_filled(&args.queries)?;
+    let pairs = args
+        .pairs
+        .as_deref()
+        .map(Reader::<Pair>::open_filled)
+        .transpose()?;
+    let collector = args.collector()?;
+    let provenance = args.provenance(&queries, pairs.as_ref(), collector.as_ref())?;
+    let keys = Keys::read(&args.queries)?;
+    let answers = Answers::read(&args.answers, &keys)?;
+
+    let claim = Output::claim(
+        &args.output.out,
+        &provenance,
+        args.output.overwrite,
+        Kind::Table,
+    )?;
+    let Claim::Work(output) = claim else {
+        note(
+            &args.report,
+            &format!("{} is up to date", args.output.out.display()),
+        );
+        return Ok(());
+    };
+    let endpoint = ask::endpoint(args);
+    let made = endpoint.and_then(|endpoint| {
+        let model = collector.as_ref().zip(endpoint.as_ref());
+        make(args, model, &keys, &answers, &output, &provenance)
+    });
+    let summary = match made {
+        Ok(summary) => summary,
+        Err(error) => {
+            write::clear(output.dir())?;
+            return Err(error);
+        }
+    };
+    output.publish(write::TABLE)?;
+    summary.warn(collector.is_some());
+    report::result(&args.report, &summary, || summary.text(collector.is_some()))
+}
+
+/// Asks, and writes the table into the working folder.
+fn make(
+    args: &Args,
+    model: Option<(&Collector, &Endpoint)>,
+    keys: &Keys,
+    answers: &Answers,
+    output: &Output,
+    provenance: &Provenance,
+) -> Result<Summary> {
+    let lacking = match model {
+        Some((collector, endpoint)) => {
+            Lacking::Some(ask::all(args, collector, endpoint, keys, answers)?)
+        }
+        None if args.hh_best => Lacking::All,
+        None => Lacking::Some(HashSet::new()),
+    };
+    let better = args
+        .pairs
+        .as_deref()
+        .map(|path| Better::read(path, &lacking))
+        .transpose()?;
+    let sources = Sources {
+        answers,
+        model,
+        better: better.as_ref(),
+    };
+    write::table(
+        &args.queries,
+        &sources,
+        args.prices(),
+        output.dir(),
+        provenance,
+    )
+}

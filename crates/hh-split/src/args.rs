@@ -51,11 +51,21 @@ pub struct Args {
     pub test: Vec<Named>,
 
     /// Queries whose pairs train reward models: a count or a percentage
-    #[arg(long, value_name = "AMOUNT", default_value = "20000", help_heading = "Split")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        default_value = "20000",
+        help_heading = "Split"
+    )]
     pub rm: Amount,
 
     /// Development pairs, drawn from the policy's side
-    #[arg(long, value_name = "AMOUNT", default_value = "10000", help_heading = "Split")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        default_value = "10000",
+        help_heading = "Split"
+    )]
     pub dev: Amount,
 
     /// Training queries to hold out as a test part, for data without one
@@ -157,8 +167,14 @@ const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
 
 /// What a file's name is without its kind.
 fn stem(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let stem = KINDS.iter().find_map(|kind| name.strip_suffix(&format!(".{kind}")));
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let stem = KINDS
+        .iter()
+        .find_map(|kind| name.strip_suffix(&format!(".{kind}")));
     stem.map_or(name.clone(), str::to_owned)
 }
 
@@ -181,7 +197,10 @@ fn files(named: &Named) -> Result<Vec<Source>> {
     };
     if !path.is_dir() {
         if !path.exists() {
-            return Err(bad_input(format!("{}: no such file or folder", path.display())));
+            return Err(bad_input(format!(
+                "{}: no such file or folder",
+                path.display()
+            )));
         }
         return Ok(vec![source(path.clone())]);
     }
@@ -297,7 +316,10 @@ mod tests {
 
     #[test]
     fn a_subset_is_named_after_file_or_folder() {
-        assert_eq!(subset_of(Path::new("hh/helpful-base/train.jsonl.gz")), "helpful-base");
+        assert_eq!(
+            subset_of(Path::new("hh/helpful-base/train.jsonl.gz")),
+            "helpful-base"
+        );
         assert_eq!(subset_of(Path::new("data/mine.parquet")), "mine");
         let named: Named = "web=a/b.jsonl".parse().unwrap();
         assert_eq!(named.name.as_deref(), Some("web"));

@@ -31,9 +31,17 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let sources = args.sources()?;
     let provenance = args.provenance(&sources)?;
-    let claim = Output::claim(&args.output.out, &provenance, args.output.overwrite, Kind::Folder)?;
+    let claim = Output::claim(
+        &args.output.out,
+        &provenance,
+        args.output.overwrite,
+        Kind::Folder,
+    )?;
     let Claim::Work(output) = claim else {
-        note(&args.report, &format!("{} is up to date", args.output.out.display()));
+        note(
+            &args.report,
+            &format!("{} is up to date", args.output.out.display()),
+        );
         return Ok(());
     };
     let counts = write::tables(args, &sources, &provenance, output.dir())?;

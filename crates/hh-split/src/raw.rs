@@ -25,7 +25,11 @@ pub fn pair(record: &Record, subset: &str) -> Result<Pair, &'static str> {
             hh::split_at_prompt(prompt, answer(after(&chosen)), answer(after(&rejected)))
         }
     };
-    let Split { prompt, chosen, rejected } = split.map_err(|fault| fault.as_str())?;
+    let Split {
+        prompt,
+        chosen,
+        rejected,
+    } = split.map_err(|fault| fault.as_str())?;
     Ok(Pair {
         query_id: hh::query_id(prompt),
         pair_id: hh::pair_id(prompt, chosen, rejected),
@@ -114,7 +118,10 @@ mod tests {
         ] {
             assert_eq!(read(json), Err(MALFORMED), "{json}");
         }
-        let record = Record { line: 1, json: vec![b'"', 0xff, b'"'] };
+        let record = Record {
+            line: 1,
+            json: vec![b'"', 0xff, b'"'],
+        };
         assert_eq!(pair(&record, "s"), Err(MALFORMED));
     }
 }

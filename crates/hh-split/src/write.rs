@@ -61,7 +61,12 @@ struct Taken {
 ///
 /// When a raw file breaks off, when sizes do not fit, when the disk is full,
 /// or when a signal stopped the work.
-pub fn tables(args: &Args, sources: &Sources, provenance: &Provenance, dir: &Path) -> Result<Counts> {
+pub fn tables(
+    args: &Args,
+    sources: &Sources,
+    provenance: &Provenance,
+    dir: &Path,
+) -> Result<Counts> {
     let dir = dir.join(FOLDER);
     // What an earlier run left is quicker made anew than checked.
     let _ = fs::remove_dir_all(&dir);
@@ -77,7 +82,8 @@ pub fn tables(args: &Args, sources: &Sources, provenance: &Provenance, dir: &Pat
     let splits = split::draw(args, &taken.train)?;
     deal(&splits, provenance, &dir, &mut counts)?;
     let text = serde_json::to_vec_pretty(provenance)?;
-    fs::write(dir.join("apo.json"), text).with_context(|| format!("cannot write {}", dir.display()))?;
+    fs::write(dir.join("apo.json"), text)
+        .with_context(|| format!("cannot write {}", dir.display()))?;
     Ok(counts)
 }
 
@@ -150,7 +156,12 @@ impl Taken {
 }
 
 fn file_name(source: &Source) -> String {
-    source.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    source
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Calls `each` with batches of a file, in order; reading and decompressing go
@@ -173,7 +184,9 @@ fn each_batch(
         });
         for batch in receiver {
             let records = batch?;
-            let pairs = records.par_iter().map(|record| raw::pair(record, &source.subset));
+            let pairs = records
+                .par_iter()
+                .map(|record| raw::pair(record, &source.subset));
             each(&records, pairs.collect())?;
         }
         Ok(())

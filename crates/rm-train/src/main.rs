@@ -1,3 +1,72 @@
-//! Trains a reward model on preferences and golden answers.
+//! `rm-train`: trains a reward model on people's preferences and, where there
+//! are golden answers, on these against the policy's samples (APO eq. 17).
+//!
+//! From here to the equation: `apo_training::train` takes the steps,
+//! `apo_objectives::apo_reward_model` is eq. 17.
 
-fn main() {}
+mod args;
+mod examples;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use apo_llama::{Head, Model};
+use apo_objectives::Adversarial;
+use apo_stage::training::{Watch, failed, finish, manifest};
+use apo_stage::{Claim, Kind, Output, models, note};
+use apo_training::Objective;
+use clap::Parser as _;
+
+use crate::args::Args;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    apo_stage::run("rm-train", || run(&args))
+}
+
+/// Runs the stage from its tables to a reward model's directory.
+///
+/// # Errors
+///
+/// When a table or the model is not what it should be, when there is nothing
+/// to compare, when a loss is not finite, or when the output cannot be written.
+fn run(args: &Args) -> Result<()> {
+    let tables = args.tables.open()?;
+    let (codec, _) = models::codec(&args.model, args.template)?;
+    let provenance = args.provenance(&tables, &codec)?;
+    let out = &args.output.out;
+    let claim = Output::claim(out, &provenance, args.output.overwrite, Kind::Model)?;
+    let Claim::Work(output) = claim else {
+        note(&args.report, &format!("{} is up to date", out.display()));
+        return Ok(());
+    };
+    let device = args.compute.device()?.autodiff();
+    let mut compute = args.compute.compute();
+    compute.recompute = args.training.recompute;
+    let start = args.start(&args.model)?;
+    let model = Model::load(&args.model, Head::Reward, start, &device, compute)?;
+    let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;
+    let objective = Objective::RewardModel {
+        adversarial: Adversarial::Ranking,
+        beta_2: args.beta_2(),
+    };
+    let settings = args.training.settings();
+    let mut watch = Watch::new(args.report);
+    let dir = output.dir();
+    let trained = apo_training::train(
+        model, &mut store, None, &objective, &settings, dir, &mut watch,
+    )
+    .map_err(failed)?;
+    let manifest = manifest("reward model", codec.template(), provenance);
+    let counts = serde_json::to_value(counts)?;
+    let stored = args.training.save_as;
+    finish(
+        &trained,
+        output,
+        &args.model,
+        stored,
+        &manifest,
+        counts,
+        &args.report,
+    )
+}

@@ -1,3 +1,246 @@
-//! Samples responses from a policy.
+//! `sample`: a policy's responses to queries.
+//!
+//! Finished responses are appended to a file as they come; when all are there,
+//! they become the table, in the order of the queries.
 
-fn main() {}
+mod args;
+mod finished;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Error, Result};
+use apo_dialogue::Codec;
+use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
+use apo_stage::report::{columns, result};
+use apo_stage::{Claim, Kind, Output, Progress, models, note, signals, warn};
+use apo_tables::{Finish, Query, Reader, Response, TableError};
+use clap::Parser as _;
+use serde::Serialize;
+
+use crate::args::{Args, seed_of};
+use crate::finished::Finished;
+
+/// Name of the table in the working folder.
+const TABLE: &str = "responses.parquet";
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    apo_stage::run("sample", || run(&args))
+}
+
+/// Runs the stage from queries to a table of responses.
+///
+/// # Errors
+///
+/// When the table or the model is not what it should be, or when the output
+/// cannot be written.
+fn run(args: &Args) -> Result<()> {
+    let queries = Reader::<Query>::open_filled(&args.queries)?;
+    let (codec, config) = models::codec(&args.model, args.template)?;
+    let provenance = args.provenance(&queries, &codec)?;
+    let out = &args.output.out;
+    let claim = Output::claim(out, &provenance, args.output.overwrite, Kind::Table)?;
+    let Claim::Work(output) = claim else {
+        note(&args.report, &format!("{} is up to date", out.display()));
+        return Ok(());
+    };
+    let longest = args.prompt_limit + args.max_new_tokens;
+    if longest > config.max_position_embeddings {
+        warn(&format!(
+            "--prompt-limit and --max-new-tokens make {longest} tokens, more than the {} that the \
+             model was trained for",
+            config.max_position_embeddings
+        ));
+    }
+    let device = args.compute.device()?;
+    let compute = args.compute.compute();
+    let model = Model::load(
+        &args.model,
+        Head::LanguageModel,
+        Start::Saved,
+        &device,
+        compute,
+    )?;
+    let mut finished = Finished::open(output.dir())?;
+    let summary = generate(args, &codec, &model, queries, &mut finished)?;
+    let queries = Reader::<Query>::open(&args.queries)?;
+    finished.write_table(
+        queries,
+        args.samples,
+        &output.dir().join(TABLE),
+        &provenance,
+    )?;
+    output.publish(TABLE)?;
+    result(&args.report, &summary, || columns(&summary.rows()))
+}
+
+/// What the stage ends with.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    responses: u64,
+    stop: u64,
+    length: u64,
+    turn: u64,
+    empty: u64,
+    prompts_cut: u64,
+    mean_tokens: f64,
+    tokens_per_second: f64,
+}
+
+impl Summary {
+    fn rows(&self) -> Vec<Vec<String>> {
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        vec![
+            row("responses", self.responses.to_string()),
+            row("  ended by themselves", self.stop.to_string()),
+            row("  cut by length", self.length.to_string()),
+            row("  cut at a further turn", self.turn.to_string()),
+            row("  empty", self.empty.to_string()),
+            row("prompts cut", self.prompts_cut.to_string()),
+            row("mean tokens", format!("{:.1}", self.mean_tokens)),
+            row("tokens a second", format!("{:.0}", self.tokens_per_second)),
+        ]
+    }
+}
+
+/// Generates what is not there yet.
+fn generate(
+    args: &Args,
+    codec: &Codec,
+    model: &Model,
+    queries: Reader<Query>,
+    finished: &mut Finished,
+) -> Result<Summary> {
+    let total = queries.n_rows() * args.samples as u64;
+    let mut progress = Progress::new(
+        &args.report,
+        "sampling",
+        "responses",
+        finished.len() as u64,
+        total,
+    );
+    let there = finished.keys();
+    // What goes wrong while requests are drawn ends the requests; it is told
+    // after.
+    let failed: RefCell<Option<Error>> = RefCell::new(None);
+    let asked = RefCell::new(Vec::<Query>::new());
+    let mut seen = HashSet::new();
+    let mut prompts_cut = 0;
+    let requests = queries.filter_map(|query: Result<Query, TableError>| {
+        let query = query.map_err(Error::from);
+        match query.and_then(|query| request(args, codec, query, &there, &mut seen)) {
+            Ok(None) => None,
+            Ok(Some((query, mut request, cut))) => {
+                prompts_cut += u64::from(cut);
+                let mut asked = asked.borrow_mut();
+                request.number = asked.len();
+                asked.push(query);
+                Some(Ok(request))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    });
+    let requests = requests.map_while(|request| match request {
+        Ok(request) => Some(request),
+        Err(error) => {
+            *failed.borrow_mut() = Some(error);
+            None
+        }
+    });
+    let start = Instant::now();
+    let mut n_tokens = 0;
+    let done = |one: Generated| -> Result<(), Failure> {
+        n_tokens += one.n_generated;
+        let response = response(codec, &asked.borrow()[one.number], &one);
+        finished.add(&response)?;
+        progress.inc(1);
+        progress.message(format!(
+            "{:.0} tokens/s",
+            n_tokens as f64 / start.elapsed().as_secs_f64()
+        ));
+        Ok(signals::check().map_err(Error::from)?)
+    };
+    let cut = |ids: &[u32]| codec.ends_turn(ids);
+    model
+        .generate(&args.generation(codec), requests, cut, done)
+        .map_err(|failure| failure.0)?;
+    if let Some(error) = failed.into_inner() {
+        return Err(error);
+    }
+    let mut summary = finished.summary();
+    summary.prompts_cut = prompts_cut;
+    summary.tokens_per_second = n_tokens as f64 / start.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// An error of the callback or of the model.
+struct Failure(Error);
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+/// Makes the request of a query's missing samples; none where none is
+/// missing, or where the query stood in the table before. Also tells whether
+/// the prompt was cut.
+fn request(
+    args: &Args,
+    codec: &Codec,
+    query: Query,
+    there: &HashSet<(String, i32)>,
+    seen: &mut HashSet<String>,
+) -> Result<Option<(Query, Request, bool)>> {
+    if !seen.insert(query.query_id.clone()) {
+        return Ok(None);
+    }
+    let missing = (0..args.samples as i32)
+        .filter(|&sample| !there.contains(&(query.query_id.clone(), sample)));
+    let samples: Vec<(usize, u64)> = missing
+        .map(|sample| (sample as usize, seed_of(args.seed, &query.query_id, sample)))
+        .collect();
+    if samples.is_empty() {
+        return Ok(None);
+    }
+    let ids = codec.encode_prompt(&query.prompt)?;
+    let fitted = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), args.prompt_limit);
+    let cut = fitted.len() < ids.len();
+    let request = Request {
+        number: 0,
+        prompt: fitted,
+        samples,
+    };
+    Ok(Some((query, request, cut)))
+}
+
+fn response(codec: &Codec, query: &Query, one: &Generated) -> Response {
+    let text = codec.decode_response(&one.tokens);
+    let finish = match one.ended {
+        _ if text.is_empty() => Finish::Empty,
+        Ended::Stop => Finish::Stop,
+        Ended::Length => Finish::Length,
+        Ended::Cut => Finish::Turn,
+    };
+    Response {
+        query_id: query.query_id.clone(),
+        subset: query.subset.clone(),
+        prompt: query.prompt.clone(),
+        sample: one.sample as i32,
+        response: text,
+        origin: "policy".to_owned(),
+        finish,
+        tokens: Some(one.n_generated as i32),
+        log_prob: Some(one.log_prob as f32),
+        reward: None,
+    }
+}

@@ -115,7 +115,10 @@ impl Decoder for Cached<'_> {
         let mut logits = Vec::new();
         self.logits(&last, &mut logits);
         let logits = logits.chunks_exact(self.model.config.vocab_size);
-        computed.into_iter().zip(logits.map(<[f32]>::to_vec)).collect()
+        computed
+            .into_iter()
+            .zip(logits.map(<[f32]>::to_vec))
+            .collect()
     }
 
     fn row(&mut self, prompt: &Arc<Prompt>) -> Row {

@@ -139,7 +139,10 @@ fn at(weights: &[f32], point: f64) -> usize {
         }
     }
     // Rounding: the point lies beyond the last weight that counts.
-    weights.iter().rposition(|&weight| weight > 0.0).unwrap_or(0)
+    weights
+        .iter()
+        .rposition(|&weight| weight > 0.0)
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -162,7 +165,10 @@ mod tests {
         }
     }
 
-    const PLAIN: Sampling = Sampling { temperature: 1.0, ..Sampling::GREEDY };
+    const PLAIN: Sampling = Sampling {
+        temperature: 1.0,
+        ..Sampling::GREEDY
+    };
 
     fn logits() -> Vec<f32> {
         [0.1_f32, 0.4, 0.2, 0.3].map(f32::ln).to_vec()
@@ -177,36 +183,60 @@ mod tests {
     fn temperature_two_takes_square_roots() {
         let roots = [0.1_f64, 0.4, 0.2, 0.3].map(f64::sqrt);
         let sum: f64 = roots.iter().sum();
-        let warm = Sampling { temperature: 2.0, ..PLAIN };
+        let warm = Sampling {
+            temperature: 2.0,
+            ..PLAIN
+        };
         assert_shares(&shares(warm, &logits(), &[]), &roots.map(|root| root / sum));
     }
 
     #[test]
     fn top_k_keeps_the_likeliest() {
         let two = Sampling { top_k: 2, ..PLAIN };
-        assert_shares(&shares(two, &logits(), &[]), &[0.0, 4.0 / 7.0, 0.0, 3.0 / 7.0]);
+        assert_shares(
+            &shares(two, &logits(), &[]),
+            &[0.0, 4.0 / 7.0, 0.0, 3.0 / 7.0],
+        );
     }
 
     #[test]
     fn top_p_keeps_what_reaches_it() {
         // 0.4 falls short of 0.65; 0.4 + 0.3 reaches it.
-        let nucleus = Sampling { top_p: 0.65, ..PLAIN };
-        assert_shares(&shares(nucleus, &logits(), &[]), &[0.0, 4.0 / 7.0, 0.0, 3.0 / 7.0]);
-        let few = Sampling { top_p: 0.01, ..PLAIN };
+        let nucleus = Sampling {
+            top_p: 0.65,
+            ..PLAIN
+        };
+        assert_shares(
+            &shares(nucleus, &logits(), &[]),
+            &[0.0, 4.0 / 7.0, 0.0, 3.0 / 7.0],
+        );
+        let few = Sampling {
+            top_p: 0.01,
+            ..PLAIN
+        };
         assert_shares(&shares(few, &logits(), &[]), &[0.0, 1.0, 0.0, 0.0]);
     }
 
     #[test]
     fn top_p_looks_beyond_its_first_candidates() {
         let flat = vec![0.0_f32; 4 * FIRST_CANDIDATES];
-        let most = Sampling { top_p: 0.75, ..PLAIN };
+        let most = Sampling {
+            top_p: 0.75,
+            ..PLAIN
+        };
         let shares = shares(most, &flat, &[]);
-        assert_eq!(shares.iter().filter(|&&share| share > 0.0).count(), 3 * FIRST_CANDIDATES);
+        assert_eq!(
+            shares.iter().filter(|&&share| share > 0.0).count(),
+            3 * FIRST_CANDIDATES
+        );
     }
 
     #[test]
     fn the_penalty_is_paid_once_and_log_probs_stay_the_models() {
-        let sampling = Sampling { repetition_penalty: 2.0, ..Sampling::GREEDY };
+        let sampling = Sampling {
+            repetition_penalty: 2.0,
+            ..Sampling::GREEDY
+        };
         let logits = [1.9, 1.0, -0.5];
         let pick = sampling.pick(&logits, &[0, 0], 0.5);
         assert_eq!(pick.token, 1, "1.9 / 2 is less than 1.0");

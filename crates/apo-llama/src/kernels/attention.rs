@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
 use super::shared::Disjoint;
 use super::simd;
+use crate::spent::{Kind, counted};
 use crate::tree::{Layout, Segment};
 
 /// Query rows that are taken together.
@@ -158,8 +159,28 @@ fn probabilities(
     }
 }
 
+/// Returns the multiplications of a layer's attention for each of its products,
+/// scores and sums of values alike, what lies in the future left out.
+fn n_products(layout: &Layout, heads: Heads) -> usize {
+    let keys = layout.segments.iter().map(|segment| {
+        let (own, prompt) = (
+            segment.rows.len(),
+            segment.prompt.as_ref().map_or(0, Range::len),
+        );
+        own * prompt + own * (own + 1) / 2
+    });
+    keys.sum::<usize>() * heads.query_width()
+}
+
 /// Computes the attention output `[tokens, heads · head_dim]`.
 pub(crate) fn forward(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32]) {
+    let (flop, bytes) = (4 * n_products(layout, heads), 4 * (qkv.len() + out.len()));
+    counted(Kind::Attention, flop, bytes, || {
+        attend(layout, heads, qkv, out)
+    });
+}
+
+fn attend(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32]) {
     let blocks = blocks(&layout.segments);
     let (group_width, query_width) = (heads.group_width(), heads.query_width());
     let out = Disjoint::new(out);
@@ -196,6 +217,21 @@ pub(crate) fn forward(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32
 /// Computes `dqkv` from the output and its gradient; probabilities are
 /// computed again rather than kept.
 pub(crate) fn backward(
+    layout: &Layout,
+    heads: Heads,
+    qkv: &[f32],
+    out: &[f32],
+    dout: &[f32],
+    dqkv: &mut [f32],
+) {
+    let flop = 10 * n_products(layout, heads);
+    let bytes = 4 * (qkv.len() + out.len() + dout.len() + dqkv.len());
+    counted(Kind::Attention, flop, bytes, || {
+        attend_backward(layout, heads, qkv, out, dout, dqkv)
+    });
+}
+
+fn attend_backward(
     layout: &Layout,
     heads: Heads,
     qkv: &[f32],

@@ -56,7 +56,10 @@ mod native {
 
     /// Rounds to the nearest bf16, ties to even; the bits in the lower half.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "must take its caller's instruction set")]
+    #[expect(
+        clippy::inline_always,
+        reason = "must take its caller's instruction set"
+    )]
     fn round(x: f32) -> u32 {
         let bits = x.to_bits();
         bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
@@ -252,14 +255,22 @@ mod tests {
     }
 
     fn rounded(x: &[f32]) -> Vec<f32> {
-        x.iter().map(|&x| half::bf16::from_f32(x).to_f32()).collect()
+        x.iter()
+            .map(|&x| half::bf16::from_f32(x).to_f32())
+            .collect()
     }
 
     /// The product equals the f32 product of operands rounded beforehand, up
     /// to the order of its sums, for all four layouts and ragged sizes.
     #[test]
     fn a_product_is_that_of_the_rounded_operands() {
-        for (m, n, k) in [(1, 1, 1), (12, 32, 576), (13, 33, 577), (5, 100, 1200), (250, 31, 7)] {
+        for (m, n, k) in [
+            (1, 1, 1),
+            (12, 32, 576),
+            (13, 33, 577),
+            (5, 100, 1200),
+            (250, 31, 7),
+        ] {
             let (a, b) = (values(m * k, 1), values(k * n, 2));
             let (ra, rb) = (rounded(&a), rounded(&b));
             for turned in 0..4 {

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::layer::{self, Shape, Weights, rms_norm};
 use super::matrix::{MatrixMut, Sum};
 use super::{buffer, simd};
+use crate::spent::{Kind, counted};
 
 /// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: the
 /// prompt's, which rows share, and its own.
@@ -13,6 +14,12 @@ pub(crate) struct RowCache<'a> {
     pub(crate) prompt_values: &'a [f32],
     pub(crate) own_keys: &'a mut Vec<f32>,
     pub(crate) own_values: &'a mut Vec<f32>,
+}
+
+impl RowCache<'_> {
+    fn n_keys(&self, key_width: usize) -> usize {
+        (self.prompt_keys.len() + self.own_keys.len()) / key_width
+    }
 }
 
 /// Returns the layer's output `[rows, hidden]` and adds the new token's key and
@@ -34,30 +41,36 @@ pub(crate) fn step(
 
     let mut attended = buffer(n_rows * query_width);
     let key_width = heads.kv_heads * heads.head_dim;
-    attended
-        .par_chunks_mut(query_width)
-        .zip(qkv.par_chunks(width))
-        .zip(caches)
-        .for_each(|((out, qkv), cache)| {
-            let (query, key_value) = qkv.split_at(query_width);
-            let (key, value) = key_value.split_at(key_width);
-            cache.own_keys.extend_from_slice(key);
-            cache.own_values.extend_from_slice(value);
-            let n_keys = (cache.prompt_keys.len() + cache.own_keys.len()) / key_width;
-            let mut scores = buffer(n_keys);
-            let group = heads.group();
-            for (head, out) in out.chunks_exact_mut(heads.head_dim).enumerate() {
-                let column = head / group * heads.head_dim;
-                simd::attend(
-                    &query[head * heads.head_dim..][..heads.head_dim],
-                    [cache.prompt_keys, cache.own_keys],
-                    [cache.prompt_values, cache.own_values],
-                    [key_width, column],
-                    &mut scores,
-                    out,
-                );
-            }
-        });
+    let n_keys = caches
+        .iter()
+        .map(|cache| cache.n_keys(key_width) + 1)
+        .sum::<usize>();
+    let (flop, bytes) = (4 * n_keys * query_width, 8 * n_keys * key_width);
+    counted(Kind::Attention, flop, bytes, || {
+        attended
+            .par_chunks_mut(query_width)
+            .zip(qkv.par_chunks(width))
+            .zip(caches)
+            .for_each(|((out, qkv), cache)| {
+                let (query, key_value) = qkv.split_at(query_width);
+                let (key, value) = key_value.split_at(key_width);
+                cache.own_keys.extend_from_slice(key);
+                cache.own_values.extend_from_slice(value);
+                let mut scores = buffer(cache.n_keys(key_width));
+                let group = heads.group();
+                for (head, out) in out.chunks_exact_mut(heads.head_dim).enumerate() {
+                    let column = head / group * heads.head_dim;
+                    simd::attend(
+                        &query[head * heads.head_dim..][..heads.head_dim],
+                        [cache.prompt_keys, cache.own_keys],
+                        [cache.prompt_values, cache.own_values],
+                        [key_width, column],
+                        &mut scores,
+                        out,
+                    );
+                }
+            })
+    });
     let mut middle = x.to_vec();
     let out = MatrixMut::new(&mut middle, n_rows, hidden);
     shape.project(&attended, w.output, query_width, out, Sum::Add);

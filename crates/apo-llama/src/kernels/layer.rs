@@ -88,7 +88,13 @@ pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
 }
 
 /// Adds the norm's gradient to `dx` and returns that of its weight.
-fn rms_norm_backward(x: &[f32], weight: &[f32], eps: f32, dout: &[f32], dx: &mut [f32]) -> Vec<f32> {
+fn rms_norm_backward(
+    x: &[f32],
+    weight: &[f32],
+    eps: f32,
+    dout: &[f32],
+    dx: &mut [f32],
+) -> Vec<f32> {
     let part = weight.len() * ROWS_A_TASK;
     let partial: Vec<Vec<f32>> = dx
         .par_chunks_mut(part)
@@ -128,7 +134,14 @@ pub(super) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], di
 
 impl Shape {
     /// `out (+)= x · weightᵀ` with `x` `[tokens, n_in]`, `weight` `[n_out, n_in]`.
-    pub(super) fn project(&self, x: &[f32], weight: &[f32], n_in: usize, out: MatrixMut<'_>, sum: Sum) {
+    pub(super) fn project(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        n_in: usize,
+        out: MatrixMut<'_>,
+        sum: Sum,
+    ) {
         let (n_rows, n_out) = (x.len() / n_in, weight.len() / n_in);
         multiply(
             out,

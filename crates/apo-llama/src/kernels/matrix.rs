@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::bf16;
 use crate::Precision;
+use crate::spent::{Kind, counted};
 
 /// A matrix to read: element `(row, col)` lies at `row · row_stride + col · col_stride`.
 #[derive(Clone, Copy)]
@@ -134,10 +135,19 @@ pub(crate) fn multiply(
         out.rows,
         out.cols
     );
-    if precision == Precision::Bf16 && threads == Threads::All {
-        return bf16::multiply(out, left, right, sum);
-    }
-    multiply_f32(out, left, right, sum, threads);
+    let (m, n, k) = (out.rows, out.cols, left.cols);
+    counted(
+        Kind::Products,
+        2 * m * n * k,
+        4 * (m * k + k * n + m * n),
+        || {
+            if precision == Precision::Bf16 && threads == Threads::All {
+                bf16::multiply(out, left, right, sum);
+            } else {
+                multiply_f32(out, left, right, sum, threads);
+            }
+        },
+    );
 }
 
 /// Computes `out (+)= left · right` in f32.

@@ -31,7 +31,10 @@ impl<'a> Disjoint<'a> {
     /// # Safety
     ///
     /// No other part that is alive at the same time may overlap this one.
-    #[expect(clippy::mut_from_ref, reason = "handing out disjoint parts is the point")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "handing out disjoint parts is the point"
+    )]
     pub(crate) unsafe fn part_mut(&self, at: usize, len: usize) -> &mut [f32] {
         assert!(at + len <= self.len, "a part leaves its buffer");
         // SAFETY: within the buffer by the assertion, disjoint by contract.

@@ -50,7 +50,10 @@ const LANES: usize = 32;
 /// Returns `e^x` within 3e-7 of it, relative; a polynomial, so that loops of
 /// it run in lanes. Arguments beyond what f32 can hold are clamped.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must take its caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
 fn exp(x: f32) -> f32 {
     // e^x = 2^n · e^r with n = round(x / ln 2); ln 2 in two parts, so that r
     // keeps its digits. The polynomial is Cephes' expf.
@@ -69,7 +72,10 @@ fn exp(x: f32) -> f32 {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must take its caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
 fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let (a_parts, b_parts) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
@@ -87,7 +93,10 @@ fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must take its caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
 fn sum_of(a: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let parts = a.chunks_exact(LANES);
@@ -102,7 +111,10 @@ fn sum_of(a: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must take its caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
 fn maximum_of(a: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let parts = a.chunks_exact(LANES);
@@ -112,7 +124,11 @@ fn maximum_of(a: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, |m, &x| m.max(x));
     for part in parts {
         for i in 0..LANES {
-            lanes[i] = if part[i] > lanes[i] { part[i] } else { lanes[i] };
+            lanes[i] = if part[i] > lanes[i] {
+                part[i]
+            } else {
+                lanes[i]
+            };
         }
     }
     for lane in lanes {
@@ -123,7 +139,10 @@ fn maximum_of(a: &[f32]) -> f32 {
 
 /// `1 / sqrt(mean(x²) + eps)`
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must take its caller's instruction set")]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
 fn inverse_root_mean_square(x: &[f32], eps: f32) -> f32 {
     1.0 / (sum_of_products(x, x) / x.len() as f32 + eps).sqrt()
 }

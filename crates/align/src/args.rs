@@ -1,0 +1,314 @@
+//! The command line of `align`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use apo_dialogue::{Codec, Template};
+use apo_llama::{Start, directory};
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input};
+use apo_tables::{Input, Pair, Provenance, Reader, Response, import};
+use apo_training::Objective;
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  A starting policy, on the responses that people preferred:
+    align sft --model base --pairs data/rm-pairs.parquet --out sft
+
+  Round 1 by DPO, on the policy's own responses as a reward model scores them:
+    align dpo --model sft --responses round-1/scored.parquet --out round-1/policy
+
+A stopped run goes on where it was when the same command is given again.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
+/// Train a policy: fine-tune it, or align it on its own scored responses
+#[derive(Debug, Parser)]
+#[command(name = "align", version, after_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    pub method: Method,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Method {
+    /// Supervised fine-tuning on chosen responses, golden answers, or
+    /// instructions: next-token loss on response tokens
+    Sft(Sft),
+    /// Rejection sampling: fine-tuning on each query's best response (APO eq. 6)
+    Rjs(Rjs),
+    /// Rank responses to align human feedback (APO eq. 5)
+    Rrhf(Rrhf),
+    /// Direct preference optimisation, each query's best response against its
+    /// worst (DPO eq. 7)
+    Dpo(Dpo),
+}
+
+/// What every method takes.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// Model directory to start from
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub model: PathBuf,
+
+    /// hh, or chat for the model's own chat template [default: what the model
+    /// was trained with, else hh]
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
+    pub template: Option<Template>,
+
+    /// Tokens of prompt and response at most; longer ones are cut, and counted
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1024",
+        help_heading = "Objective"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(8..))]
+    pub limit: u32,
+
+    #[command(flatten)]
+    pub training: TrainingArgs,
+
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "what", required = true, multiple = false)]
+pub struct SftTable {
+    /// Train on the chosen responses of a `pairs` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub pairs: Option<PathBuf>,
+
+    /// Train on the responses of a `responses` table, as golden answers
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub golden: Option<PathBuf>,
+
+    /// Train on instructions and their outputs, Alpaca's JSON (also .gz, .jsonl)
+    #[arg(long, value_name = "JSON", help_heading = "Tables")]
+    pub instructions: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Sft {
+    #[command(flatten)]
+    pub table: SftTable,
+
+    /// Draw all weights anew: only config and tokenizer are read from --model
+    #[arg(long, help_heading = "Models")]
+    pub from_scratch: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The scored responses that alignment learns from.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tables")]
+pub struct Scored {
+    /// The policy's responses with their rewards, as `judge score` writes them
+    #[arg(long, value_name = "PARQUET")]
+    pub responses: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Rjs {
+    #[command(flatten)]
+    pub scored: Scored,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Rrhf {
+    #[command(flatten)]
+    pub scored: Scored,
+
+    /// Weight of the best response's likelihood, λ of APO eq. 5
+    #[arg(
+        long,
+        value_name = "WEIGHT",
+        default_value_t = 1.0,
+        help_heading = "Objective"
+    )]
+    pub lambda: f64,
+
+    /// Sum log-probs over tokens, as eq. 5 is printed, instead of their mean
+    #[arg(long, help_heading = "Objective")]
+    pub sum_log_probs: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Dpo {
+    #[command(flatten)]
+    pub scored: Scored,
+
+    /// Model directory of the reference [default: --model]
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub reference: Option<PathBuf>,
+
+    /// Strength of the pull towards the reference
+    #[arg(
+        long,
+        value_name = "BETA",
+        default_value_t = 0.1,
+        help_heading = "Objective"
+    )]
+    pub beta: f64,
+
+    /// Every ordered pair of a query, together weighing as one, instead of its
+    /// best against its worst
+    #[arg(long, help_heading = "Objective")]
+    pub all_pairs: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The table that a method learns from.
+#[derive(Debug)]
+pub enum Tables {
+    Pairs(Reader<Pair>),
+    Golden(Reader<Response>),
+    Scored(Reader<Response>),
+    Instructions(import::Source, Input),
+}
+
+impl Method {
+    pub fn common(&self) -> &Common {
+        match self {
+            Self::Sft(sft) => &sft.common,
+            Self::Rjs(rjs) => &rjs.common,
+            Self::Rrhf(rrhf) => &rrhf.common,
+            Self::Dpo(dpo) => &dpo.common,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Sft(_) => "sft",
+            Self::Rjs(_) => "rjs",
+            Self::Rrhf(_) => "rrhf",
+            Self::Dpo(_) => "dpo",
+        }
+    }
+
+    /// Opens the table.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, empty, or has other columns.
+    pub fn open(&self) -> Result<Tables> {
+        let scored = match self {
+            Self::Sft(Sft { table, .. }) => {
+                if let Some(path) = &table.pairs {
+                    return Ok(Tables::Pairs(Reader::open_filled(path)?));
+                }
+                if let Some(path) = &table.golden {
+                    return Ok(Tables::Golden(Reader::open_filled(path)?));
+                }
+                let path = table.instructions.as_deref().unwrap_or(Path::new(""));
+                return Ok(Tables::Instructions(
+                    import::Source::open(path)?,
+                    Input::of(path)?,
+                ));
+            }
+            Self::Rjs(rjs) => &rjs.scored,
+            Self::Rrhf(rrhf) => &rrhf.scored,
+            Self::Dpo(dpo) => &dpo.scored,
+        };
+        let reader = Reader::<Response>::open_filled(&scored.responses)?;
+        if reader.schema()?.field_with_name("reward").is_err() {
+            return Err(bad_input(format!(
+                "{}: column `reward` is missing; `judge score` adds it",
+                scored.responses.display()
+            )));
+        }
+        Ok(Tables::Scored(reader))
+    }
+
+    /// Returns where the parameters come from.
+    pub fn start(&self) -> Start {
+        match self {
+            Self::Sft(sft) if sft.from_scratch => Start::Scratch(sft.common.training.seed),
+            _ => Start::Saved,
+        }
+    }
+
+    /// Returns the reference's directory, for methods that have one.
+    pub fn reference(&self) -> Option<&Path> {
+        match self {
+            Self::Dpo(dpo) => Some(dpo.reference.as_ref().unwrap_or(&dpo.common.model)),
+            _ => None,
+        }
+    }
+
+    pub fn objective(&self) -> Objective {
+        match self {
+            Self::Sft(_) | Self::Rjs(_) => Objective::Likelihood,
+            Self::Rrhf(rrhf) => Objective::Rrhf {
+                lambda: rrhf.lambda,
+                sum_log_probs: rrhf.sum_log_probs,
+            },
+            Self::Dpo(dpo) => Objective::Dpo { beta: dpo.beta },
+        }
+    }
+
+    /// Returns what the output depends on.
+    ///
+    /// # Errors
+    ///
+    /// When an input cannot be read.
+    pub fn provenance(&self, tables: &Tables, codec: &Codec) -> Result<Provenance> {
+        let common = self.common();
+        let (name, input) = match tables {
+            Tables::Pairs(reader) => ("pairs", reader.input()?),
+            Tables::Golden(reader) => ("golden", reader.input()?),
+            Tables::Scored(reader) => ("responses", reader.input()?),
+            Tables::Instructions(_, input) => ("instructions", input.clone()),
+        };
+        let mut provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
+            .argument("method", self.name())
+            .argument("limit", common.limit)
+            .argument("template", codec.template().to_string())
+            .argument("precision", common.compute.precision_name())
+            .input("model", directory::input(&common.model)?)
+            .input(name, input);
+        if let Some(dir) = self.reference() {
+            provenance = provenance.input("reference", directory::input(dir)?);
+        }
+        provenance = match self {
+            Self::Sft(sft) => provenance.argument("from_scratch", sft.from_scratch),
+            Self::Rjs(_) => provenance,
+            Self::Rrhf(rrhf) => provenance
+                .argument("lambda", rrhf.lambda)
+                .argument("sum_log_probs", rrhf.sum_log_probs),
+            Self::Dpo(dpo) => provenance
+                .argument("beta", dpo.beta)
+                .argument("all_pairs", dpo.all_pairs),
+        };
+        Ok(common.training.provenance(provenance))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,289 @@
+//! The table's rows as examples of the method.
+
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::Codec;
+use apo_dialogue::hh::{self, Role};
+use apo_stage::{bad_input, signals, warn};
+use apo_tables::import::{self, Answer, Text};
+use apo_tables::{Finish, Response};
+use apo_training::{
+    Cuts, Example, Fitter, Part, Piece, Pile, Preference, Store, StoreWriter, Term,
+};
+use serde::Serialize;
+
+use crate::args::{Method, Tables};
+
+/// What the training learns from, and what it leaves.
+#[derive(Debug, Default, Serialize)]
+pub struct Counts {
+    queries: u64,
+    /// Queries that the method has nothing to learn from: equal rewards, or
+    /// nothing but empty responses.
+    left_out: u64,
+    /// Rows of a foreign file that are none.
+    malformed: u64,
+    #[serde(flatten)]
+    cuts: Cuts,
+}
+
+/// Writes the examples of all queries into the working folder.
+///
+/// # Errors
+///
+/// When a row is not what it should be, when there is nothing to learn from,
+/// when the disk is full, or when a signal stopped the work.
+pub fn gather(
+    method: &Method,
+    tables: Tables,
+    codec: &Codec,
+    dir: &Path,
+) -> Result<(Store, Counts)> {
+    let mut counts = Counts::default();
+    let pile = pile(tables, codec, dir, &mut counts)?;
+    let mut fitter = Fitter {
+        limit: method.common().limit as usize,
+        eos: codec.eos(),
+        bos: codec.bos(),
+        cuts: Cuts::default(),
+    };
+    let mut store = StoreWriter::create(dir)?;
+    pile.by_query(|pieces| -> Result<()> {
+        match example(method, &pieces, &mut fitter) {
+            None => counts.left_out += 1,
+            Some(example) => {
+                counts.queries += 1;
+                store.add(&example)?;
+            }
+        }
+        Ok(signals::check()?)
+    })?;
+    counts.cuts = fitter.cuts;
+    if counts.malformed > 0 {
+        warn(&format!(
+            "{} rows of the file are malformed and were left out",
+            counts.malformed
+        ));
+    }
+    Ok((store.finish()?, counts))
+}
+
+fn pile(tables: Tables, codec: &Codec, dir: &Path, counts: &mut Counts) -> Result<Pile> {
+    let mut pile = Pile::create(dir)?;
+    match tables {
+        Tables::Pairs(pairs) => {
+            for (number, pair) in (0..).zip(pairs) {
+                let pair = pair?;
+                let prompt = codec.encode_prompt(&pair.prompt)?;
+                let response = codec.encode_response(&pair.chosen)?;
+                pile.add(&likely(pair.query_id, number, prompt, response))?;
+                signals::check()?;
+            }
+        }
+        Tables::Golden(responses) => {
+            for response in responses {
+                pile.add(&piece(codec, &response?)?)?;
+                signals::check()?;
+            }
+        }
+        Tables::Scored(responses) => {
+            for (row, response) in responses.enumerate() {
+                let response = response?;
+                check_reward(row, &response)?;
+                pile.add(&piece(codec, &response)?)?;
+                signals::check()?;
+            }
+        }
+        Tables::Instructions(mut source, _) => loop {
+            let records = source.batch(1024)?;
+            if records.is_empty() {
+                break;
+            }
+            for record in records {
+                let Some((prompt, answer)) = import::parse(&record).ok().and_then(instruction)
+                else {
+                    counts.malformed += 1;
+                    continue;
+                };
+                let ids = codec.encode_prompt(&prompt)?;
+                let response = codec.encode_response(answer.trim())?;
+                let number = record.line as u32;
+                pile.add(&likely(hh::query_id(&prompt), number, ids, response))?;
+            }
+            signals::check()?;
+        },
+    }
+    Ok(pile)
+}
+
+/// An instruction as a query and its answer; none where one of them is empty.
+fn instruction(answer: Answer) -> Option<(String, String)> {
+    let (question, answer) = match answer {
+        Answer::Instruction {
+            instruction,
+            input,
+            output,
+        } if input.trim().is_empty() => (instruction, output),
+        Answer::Instruction {
+            instruction,
+            input,
+            output,
+        } => (
+            format!("{}\n\n{}", instruction.trim(), input.trim()),
+            output,
+        ),
+        Answer::Answer {
+            prompt: Text::Plain(prompt),
+            answer: Text::Plain(answer),
+        } => (prompt, answer),
+        _ => return None,
+    };
+    if question.trim().is_empty() || answer.trim().is_empty() {
+        return None;
+    }
+    if question.ends_with(hh::ASSISTANT) {
+        return Some((question, answer));
+    }
+    Some((hh::prompt_of([(Role::Human, question.as_str())]), answer))
+}
+
+/// A response that is to become likelier.
+fn likely(query_id: String, number: u32, prompt: Vec<u32>, response: Vec<u32>) -> Piece {
+    Piece {
+        query_id,
+        part: Part::Chosen,
+        number,
+        complete: true,
+        reward: 0.0,
+        prompt,
+        response,
+    }
+}
+
+fn check_reward(row: usize, response: &Response) -> Result<()> {
+    let problem = match response.reward {
+        Some(reward) if reward.is_finite() => return Ok(()),
+        Some(reward) => format!("is {reward}, expected a finite number"),
+        None => "is null; `judge score` fills it".to_owned(),
+    };
+    let query = &response.query_id;
+    Err(bad_input(format!(
+        "row {row} (from 0) of the responses, query {query}: `reward` {problem}"
+    )))
+}
+
+fn piece(codec: &Codec, response: &Response) -> Result<Piece> {
+    let part = if response.finish == Finish::Empty {
+        Part::Rejected
+    } else {
+        Part::Sample
+    };
+    let reward = response.reward.unwrap_or_default();
+    Ok(Piece {
+        query_id: response.query_id.clone(),
+        part,
+        number: response.sample as u32,
+        complete: response.finish != Finish::Length,
+        reward,
+        prompt: codec.encode_prompt(&response.prompt)?,
+        response: codec.encode_response(&response.response)?,
+    })
+}
+
+/// Makes a query's example, where the method has something to learn from it.
+fn example(method: &Method, pieces: &[Piece], fitter: &mut Fitter) -> Option<Example> {
+    let mut example = Example::default();
+    if matches!(method, Method::Sft(_)) {
+        for piece in pieces {
+            if let Some(i) = fitter.add(&mut example, piece) {
+                example.likely.push(i);
+            }
+        }
+        return (!example.likely.is_empty()).then_some(example);
+    }
+    // Empty responses stand in the table, but are never the best.
+    let best = best(pieces)?;
+    match method {
+        Method::Sft(_) => {}
+        Method::Rjs(_) => {
+            let i = fitter.add(&mut example, best)?;
+            example.likely.push(i);
+        }
+        Method::Rrhf(_) => {
+            let numbers: Vec<Option<u32>> = pieces
+                .iter()
+                .map(|piece| fitter.add(&mut example, piece))
+                .collect();
+            push_ordered(&mut example, pieces, &numbers, |_| 1.0);
+            let at = pieces.iter().position(|piece| std::ptr::eq(piece, best))?;
+            example.likely.push(numbers[at]?);
+        }
+        Method::Dpo(dpo) if dpo.all_pairs => {
+            let numbers: Vec<Option<u32>> = pieces
+                .iter()
+                .map(|piece| fitter.add(&mut example, piece))
+                .collect();
+            push_ordered(&mut example, pieces, &numbers, |n| 1.0 / n as f32);
+            if example.preferences.is_empty() {
+                return None;
+            }
+        }
+        Method::Dpo(_) => {
+            let worst = pieces.iter().min_by(|a, b| a.reward.total_cmp(&b.reward))?;
+            if worst.reward >= best.reward {
+                return None;
+            }
+            let better = fitter.add(&mut example, best)?;
+            let worse = fitter.add(&mut example, worst)?;
+            example.preferences.push(preference(better, worse, 1.0));
+        }
+    }
+    Some(example)
+}
+
+/// The highest reward among responses that are not empty; the first of equals.
+fn best(pieces: &[Piece]) -> Option<&Piece> {
+    let mut best: Option<&Piece> = None;
+    for piece in pieces.iter().filter(|piece| piece.part != Part::Rejected) {
+        if best.is_none_or(|best| piece.reward > best.reward) {
+            best = Some(piece);
+        }
+    }
+    best
+}
+
+fn preference(better: u32, worse: u32, weight: f32) -> Preference {
+    Preference {
+        better,
+        worse,
+        term: Term::Preference,
+        weight,
+    }
+}
+
+/// Adds every pair whose rewards differ; an empty response is never the better.
+fn push_ordered(
+    example: &mut Example,
+    pieces: &[Piece],
+    numbers: &[Option<u32>],
+    weight: impl Fn(usize) -> f32,
+) {
+    let mut pairs = Vec::new();
+    for (better, first) in pieces.iter().zip(numbers) {
+        for (worse, second) in pieces.iter().zip(numbers) {
+            if let (Some(first), Some(second)) = (first, second)
+                && better.reward > worse.reward
+                && better.part != Part::Rejected
+            {
+                pairs.push((*first, *second));
+            }
+        }
+    }
+    let weight = weight(pairs.len());
+    example.preferences.extend(
+        pairs
+            .into_iter()
+            .map(|(better, worse)| preference(better, worse, weight)),
+    );
+}

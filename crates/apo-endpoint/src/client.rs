@@ -1,0 +1,395 @@
+//! One request over HTTP: timeouts, size, retries, key.
+
+use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use ureq::Agent;
+use ureq::http::{HeaderMap, Response};
+
+use crate::answer::{Meaning, excerpt, meaning};
+use crate::error::EndpointError;
+use crate::journal::{Failure, Outcome};
+use crate::key::Key;
+use crate::request::Request;
+use crate::retry::{Schedule, retry_after};
+
+/// How often a wait looks whether it should end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How requests are made.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address of the endpoint, as `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// Longest time of an attempt, from its connection to the reply's end.
+    pub timeout: Duration,
+    /// Longest time to a connection.
+    pub connect_timeout: Duration,
+    /// Attempts at a request, the first among them.
+    pub attempts: u32,
+    /// About the first pause between attempts; it doubles from there.
+    pub first_pause: Duration,
+    /// Longest pause that a server may ask for.
+    pub longest_pause: Duration,
+    /// Largest answer, in bytes.
+    pub most_bytes: u64,
+    /// Connections that are kept open.
+    pub connections: usize,
+}
+
+impl Settings {
+    /// Returns the usual settings for an address.
+    pub fn new(base_url: &str) -> Self {
+        Self {
+            base_url: base_url.to_owned(),
+            timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(10),
+            attempts: 6,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(600),
+            most_bytes: 4 << 20,
+            connections: 16,
+        }
+    }
+}
+
+/// Asks an OpenAI-compatible server for chat completions.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    url: String,
+    key: Option<Key>,
+    settings: Settings,
+    /// Before this, the server wants no requests.
+    not_before: Mutex<Instant>,
+}
+
+/// What an attempt met that stopped short of an outcome.
+enum Obstacle {
+    /// Try again; the server may have asked for a pause.
+    Later(String, Option<Duration>),
+    /// This request fails.
+    Never(String),
+    /// Everything stops.
+    Stop(EndpointError),
+}
+
+impl Client {
+    /// Makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When the address is none.
+    pub fn new(settings: Settings, key: Option<Key>) -> Result<Self, EndpointError> {
+        let url = completions_url(&settings.base_url)?;
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirect would carry the request, perhaps the key, elsewhere.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(settings.timeout))
+            .timeout_connect(Some(settings.connect_timeout))
+            .max_idle_connections(settings.connections)
+            .max_idle_connections_per_host(settings.connections)
+            .user_agent(concat!("apo/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .build();
+        Ok(Self {
+            agent: config.new_agent(),
+            url,
+            key,
+            settings,
+            not_before: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Asks until there is an outcome; `attempted` is told of each attempt.
+    ///
+    /// # Errors
+    ///
+    /// When no request would fare better, or `stops` says so; what concerns
+    /// this request alone is [`Outcome::Failed`].
+    pub fn ask(
+        &self,
+        request: &Request,
+        stops: &(dyn Fn() -> bool + Sync),
+        attempted: &(dyn Fn() + Sync),
+    ) -> Result<Outcome, EndpointError> {
+        let body = request.body();
+        let mut schedule = Schedule::new(self.settings.first_pause, request.digest().seed());
+        let attempts = self.settings.attempts.max(1);
+        for attempt in 1..=attempts {
+            self.wait(stops)?;
+            attempted();
+            let (message, asked) = match self.attempt(&body) {
+                Ok(outcome) => return Ok(outcome),
+                Err(Obstacle::Stop(error)) => return Err(error),
+                Err(Obstacle::Never(message)) => return Ok(self.failed(&message, attempt)),
+                Err(Obstacle::Later(message, asked)) => (message, asked),
+            };
+            if let Some(pause) = asked.filter(|&pause| pause > self.settings.longest_pause) {
+                let longest = self.settings.longest_pause;
+                return Err(EndpointError::LongPause { pause, longest });
+            }
+            if attempt == attempts {
+                return Ok(self.failed(&message, attempt));
+            }
+            let pause = schedule.pause(asked);
+            if let Some(asked) = asked {
+                self.hold(asked);
+            }
+            rest(Instant::now() + pause, stops)?;
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    fn failed(&self, message: &str, attempts: u32) -> Outcome {
+        Outcome::Failed(Failure {
+            message: self.redact(message),
+            attempts,
+        })
+    }
+
+    fn redact(&self, message: &str) -> String {
+        match &self.key {
+            Some(key) => key.redact_message(message),
+            None => message.to_owned(),
+        }
+    }
+
+    /// Makes everyone wait: a server that asks one request for a pause means
+    /// all of them.
+    fn hold(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut not_before = self
+            .not_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *not_before = (*not_before).max(until);
+    }
+
+    fn wait(&self, stops: &(dyn Fn() -> bool + Sync)) -> Result<(), EndpointError> {
+        loop {
+            let until = *self
+                .not_before
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            rest(until, stops)?;
+            if Instant::now()
+                >= *self
+                    .not_before
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    fn attempt(&self, body: &str) -> Result<Outcome, Obstacle> {
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header("Content-Type", "application/json");
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", key.authorization());
+        }
+        let mut response = request.send(body).map_err(|error| self.unreached(error))?;
+        let status = response.status().as_u16();
+        let asked = pause_asked(response.headers());
+        if status < 300 && is_stream(&response) {
+            let problem = "the endpoint streams its reply; expected one JSON object";
+            return Err(Obstacle::Never(problem.into()));
+        }
+        let most = self.settings.most_bytes;
+        let mut bytes = Vec::new();
+        let read = response
+            .body_mut()
+            .as_reader()
+            .take(most + 1)
+            .read_to_end(&mut bytes);
+        if bytes.len() as u64 > most {
+            let problem = format!("the answer is larger than {most} bytes");
+            return Err(Obstacle::Never(problem));
+        }
+        if let Err(error) = read {
+            return Err(Obstacle::Later(
+                format!("the answer broke off: {error}"),
+                asked,
+            ));
+        }
+        if let Some(key) = &self.key {
+            bytes = key.redact_body(bytes, status < 300);
+        }
+        match meaning(status, &bytes) {
+            Meaning::Done(outcome) => Ok(outcome),
+            Meaning::Later(message) => Err(Obstacle::Later(message, asked)),
+            Meaning::Never(message) => Err(Obstacle::Never(message)),
+            Meaning::Unauthorised => Err(Obstacle::Stop(EndpointError::Unauthorised {
+                status,
+                has_key: self.key.is_some(),
+            })),
+            Meaning::Refused(message) => {
+                Err(Obstacle::Stop(EndpointError::Refused { status, message }))
+            }
+        }
+    }
+
+    /// Sorts an error of the connection.
+    fn unreached(&self, error: ureq::Error) -> Obstacle {
+        match error {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                Obstacle::Stop(EndpointError::BadUrl {
+                    url: self.url.clone(),
+                    problem: "it cannot be understood",
+                })
+            }
+            ureq::Error::Timeout(what) => {
+                Obstacle::Later(format!("no answer in time ({what})"), None)
+            }
+            other => Obstacle::Later(excerpt(other.to_string().as_bytes()), None),
+        }
+    }
+}
+
+/// Sleeps until a time, in small pieces.
+fn rest(until: Instant, stops: &(dyn Fn() -> bool + Sync)) -> Result<(), EndpointError> {
+    loop {
+        if stops() {
+            return Err(EndpointError::Stopped);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(left.min(LOOK));
+    }
+}
+
+fn pause_asked(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let milliseconds = text("retry-after-ms").and_then(|value| value.trim().parse().ok());
+    milliseconds
+        .map(Duration::from_millis)
+        .or_else(|| retry_after(text("retry-after")?, SystemTime::now()))
+}
+
+fn is_stream<T>(response: &Response<T>) -> bool {
+    let kind = response
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"))
+}
+
+/// Returns where completions are asked for: the base address, with `/v1` where
+/// it has no path, and the path that the API documents.
+fn completions_url(base: &str) -> Result<String, EndpointError> {
+    const PATH: &str = "/chat/completions";
+    let bad = |url: &str, problem| EndpointError::BadUrl {
+        url: url.to_owned(),
+        problem,
+    };
+    let base = base.trim().trim_end_matches('/');
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| base.starts_with(scheme));
+    let Some(rest) = scheme.and_then(|scheme| base.strip_prefix(scheme)) else {
+        // What stands before `@` may be a password.
+        let shown = base.rsplit('@').next().unwrap_or_default();
+        return Err(bad(shown, "it begins with neither http:// nor https://"));
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some((_, host)) = host.rsplit_once('@') {
+        return Err(bad(
+            host,
+            "it holds a user or password; the key comes from OPENAI_API_KEY",
+        ));
+    }
+    if host.is_empty() || host.starts_with(':') {
+        return Err(bad(base, "it names no host"));
+    }
+    if let Some(at) = base.find(['?', '#']) {
+        return Err(bad(&base[..at], "it holds a `?` or `#`"));
+    }
+    if base.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(bad(base, "it holds white space"));
+    }
+    Ok(if base.ends_with(PATH) {
+        base.to_owned()
+    } else if host.len() == rest.len() {
+        format!("{base}/v1{PATH}")
+    } else {
+        format!("{base}{PATH}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_completed() {
+        for (base, expected) in [
+            (
+                "https://api.openai.com/v1",
+                "https://api.openai.com/v1/chat/completions",
+            ),
+            (
+                "https://api.openai.com/v1/",
+                "https://api.openai.com/v1/chat/completions",
+            ),
+            (
+                "http://localhost:8000",
+                "http://localhost:8000/v1/chat/completions",
+            ),
+            (
+                "http://[::1]:8000/",
+                "http://[::1]:8000/v1/chat/completions",
+            ),
+            (
+                "https://a.b/openai/v1",
+                "https://a.b/openai/v1/chat/completions",
+            ),
+            (
+                "https://a.b/v1/chat/completions",
+                "https://a.b/v1/chat/completions",
+            ),
+        ] {
+            assert_eq!(completions_url(base).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_no_password_shown() {
+        for base in [
+            "",
+            "localhost:8000",
+            "ftp://a.b",
+            "http://",
+            "http:///v1",
+            "http://:80/v1",
+            "https://user:secret@a.b/v1",
+            "user:secret@a.b",
+            "https://a.b/v1?key=secret",
+            "https://a.b/v1#secret",
+            "https://a b/v1",
+        ] {
+            let error = completions_url(base).unwrap_err().to_string();
+            assert!(
+                error.contains("is no address of an endpoint"),
+                "{base}: {error}"
+            );
+            assert!(!error.contains("secret"), "{base}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_rest_ends_when_it_is_stopped() {
+        let far = Instant::now() + Duration::from_secs(3600);
+        assert!(matches!(rest(far, &|| true), Err(EndpointError::Stopped)));
+        assert!(rest(Instant::now(), &|| false).is_ok());
+    }
+}

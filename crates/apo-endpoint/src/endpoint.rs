@@ -1,0 +1,190 @@
+//! Journal and client together.
+
+use std::collections::HashSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::client::Client;
+use crate::error::EndpointError;
+use crate::journal::{Entry, Journal, Outcome};
+use crate::request::{Digest, Request};
+
+/// What was asked by this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that were sent, each attempt counted.
+    pub attempts: u64,
+    /// Requests that were sent, however often.
+    pub requests: u64,
+    /// Those that came to nothing.
+    pub failed: u64,
+    /// Replies that did not tell their tokens.
+    pub without_usage: u64,
+    /// Tokens of the answered requests.
+    pub prompt_tokens: u64,
+    /// Tokens of the answers.
+    pub completion_tokens: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Requests that somebody is asking just now.
+    in_flight: HashSet<Digest>,
+    counts: Counts,
+    failures_in_a_row: u32,
+}
+
+/// Answers requests, from the journal or by asking.
+#[derive(Debug)]
+pub struct Endpoint {
+    journal: Journal,
+    /// None: the journal is replayed.
+    client: Option<Client>,
+    /// Failures in a row after which nothing more is asked.
+    most_failures: u32,
+    state: Mutex<State>,
+    landed: Condvar,
+}
+
+impl Endpoint {
+    /// Asks what the journal does not answer; after `most_failures` requests
+    /// in a row without a reply, nothing more.
+    pub fn online(client: Client, journal: Journal, most_failures: u32) -> Self {
+        Self {
+            journal,
+            client: Some(client),
+            most_failures: most_failures.max(1),
+            state: Mutex::default(),
+            landed: Condvar::new(),
+        }
+    }
+
+    /// Replays a journal and asks nothing.
+    pub fn replay(journal: Journal) -> Self {
+        Self {
+            journal,
+            client: None,
+            most_failures: 1,
+            state: Mutex::default(),
+            landed: Condvar::new(),
+        }
+    }
+
+    /// Returns the journal.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Returns what was asked so far.
+    pub fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    /// Returns what came of a request: from the journal where that has an
+    /// answer; else by asking, if there is whom to ask. The outcome is on the
+    /// disk before it is returned. Of equal requests at once, one is sent.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be asked, `stops` says so, or a replayed journal does
+    /// not know the request. What concerns this request alone is
+    /// [`Outcome::Failed`].
+    pub fn ask(
+        &self,
+        request: &Request,
+        stops: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Outcome, EndpointError> {
+        let digest = request.digest();
+        let Some(client) = &self.client else {
+            return self.recorded(request);
+        };
+        let _flight = self.take_off(digest);
+        if self.journal.is_answered(&digest)
+            && let Some(outcome) = self.journal.get(&digest)?
+        {
+            return Ok(outcome);
+        }
+        if stops() {
+            return Err(EndpointError::Stopped);
+        }
+        self.state().counts.requests += 1;
+        let attempted = || self.state().counts.attempts += 1;
+        let outcome = client.ask(request, stops, &attempted)?;
+        let entry = Entry {
+            request: digest,
+            model: request.model.clone(),
+            outcome,
+        };
+        self.journal.append(&entry)?;
+        self.count(&entry.outcome)?;
+        Ok(entry.outcome)
+    }
+
+    /// Returns what came of a request according to the journal; asks nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the journal does not know the request, or cannot be read.
+    pub fn recorded(&self, request: &Request) -> Result<Outcome, EndpointError> {
+        let digest = request.digest();
+        let found = self.journal.get(&digest)?;
+        found.ok_or(EndpointError::NotInJournal { request: digest })
+    }
+
+    fn count(&self, outcome: &Outcome) -> Result<(), EndpointError> {
+        let mut state = self.state();
+        let is_reply = matches!(outcome, Outcome::Reply(_));
+        let Outcome::Failed(failure) = outcome else {
+            state.failures_in_a_row = 0;
+            match outcome.usage() {
+                Some(usage) => {
+                    state.counts.prompt_tokens += usage.prompt_tokens;
+                    state.counts.completion_tokens += usage.completion_tokens;
+                }
+                // A request that the policy refused at once has no tokens.
+                None => state.counts.without_usage += u64::from(is_reply),
+            }
+            return Ok(());
+        };
+        state.counts.failed += 1;
+        state.failures_in_a_row += 1;
+        if state.failures_in_a_row < self.most_failures {
+            return Ok(());
+        }
+        Err(EndpointError::NoReplies {
+            n: state.failures_in_a_row,
+            message: failure.message.clone(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody asks the same, and keeps others from it meanwhile.
+    fn take_off(&self, digest: Digest) -> Flight<'_> {
+        let mut state = self.state();
+        while !state.in_flight.insert(digest) {
+            state = self
+                .landed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        Flight {
+            endpoint: self,
+            digest,
+        }
+    }
+}
+
+/// A request that is being asked; landed when dropped.
+struct Flight<'a> {
+    endpoint: &'a Endpoint,
+    digest: Digest,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.endpoint.state().in_flight.remove(&self.digest);
+        self.endpoint.landed.notify_all();
+    }
+}

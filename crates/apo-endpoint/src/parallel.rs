@@ -1,0 +1,96 @@
+//! Several at once.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Does `work` for each item, up to `n` at once, in the items' order of
+/// beginning. After the first fault nothing new begins; what has begun ends.
+///
+/// # Errors
+///
+/// The first fault, of an item or of work.
+pub fn at_once<T: Send, E: Send>(
+    n: usize,
+    items: impl Iterator<Item = Result<T, E>> + Send,
+    work: impl Fn(T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let items = Mutex::new(items);
+    let fault: Mutex<Option<E>> = Mutex::new(None);
+    let worker = || {
+        loop {
+            if fault
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_some()
+            {
+                return;
+            }
+            // Apart, so that the lock is free while the work is done.
+            let next = items.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(item) = next else {
+                return;
+            };
+            if let Err(error) = item.and_then(&work) {
+                fault
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_or_insert(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..n.max(1) {
+            scope.spawn(worker);
+        }
+    });
+    match fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn every_item_is_done_once() {
+        let done = Mutex::new(Vec::new());
+        let items = (0..100).map(Ok::<_, ()>);
+        at_once(4, items, |item| {
+            done.lock().unwrap().push(item);
+            Ok(())
+        })
+        .unwrap();
+        let mut done = done.into_inner().unwrap();
+        done.sort_unstable();
+        assert_eq!(done, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn as_many_as_wanted_are_under_way_together() {
+        // Nobody passes the barrier before all three are there.
+        let barrier = Barrier::new(3);
+        at_once(3, (0..3).map(Ok::<_, ()>), |_| {
+            barrier.wait();
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn after_a_fault_nothing_new_begins() {
+        let begun = AtomicUsize::new(0);
+        let found = at_once(1, (0..100).map(Ok), |item| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if item == 4 { Err("four") } else { Ok(()) }
+        });
+        assert_eq!(found, Err("four"));
+        assert_eq!(begun.load(Ordering::Relaxed), 5);
+        let bad = [Ok(1), Err("bad item"), Ok(2)];
+        assert_eq!(at_once(2, bad.into_iter(), |_| Ok(())), Err("bad item"));
+    }
+}

@@ -1,0 +1,168 @@
+//! When to ask again.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+/// Longest pause that we choose ourselves.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// The pauses between the attempts at one request.
+#[derive(Debug)]
+pub struct Schedule {
+    next: Duration,
+    rng: ChaCha8Rng,
+}
+
+impl Schedule {
+    /// Begins; `first` is about the first pause, `seed` differs from request
+    /// to request, so that requests refused together do not return together.
+    pub fn new(first: Duration, seed: u64) -> Self {
+        Self {
+            next: first,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// Returns the next pause: between half and the whole of a span that
+    /// doubles each time, up to a minute; never less than what the server
+    /// asks for, and then a little more, again not to return all together.
+    pub fn pause(&mut self, asked: Option<Duration>) -> Duration {
+        let span = self.next.min(LONGEST_BACKOFF);
+        self.next = self.next.saturating_mul(2);
+        let own = span.mul_f64(self.rng.random_range(0.5..1.0));
+        match asked {
+            Some(asked) if asked >= own => {
+                asked + span.min(asked).mul_f64(self.rng.random_range(0.0..0.1))
+            }
+            _ => own,
+        }
+    }
+}
+
+/// Reads what a server says in `Retry-After`: seconds, or a date as
+/// `Sun, 06 Nov 1994 08:49:37 GMT`; a date in the past is no pause.
+pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let then = UNIX_EPOCH + Duration::from_secs(http_date(value)?);
+    Some(then.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// Returns the seconds since 1970 of a date in the form that HTTP prescribes.
+fn http_date(text: &str) -> Option<u64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (_, date) = text.split_once(", ")?;
+    let mut parts = date.split(' ');
+    let day: u64 = parts.next()?.parse().ok()?;
+    let name = parts.next().filter(|name| name.len() == 3)?;
+    let month = MONTHS.find(name).filter(|at| at % 3 == 0)? as u64 / 3;
+    let year: u64 = parts
+        .next()?
+        .parse()
+        .ok()
+        .filter(|year| (1970..10_000).contains(year))?;
+    let mut clock = parts.next()?.split(':');
+    let mut unit = |below: u64| {
+        clock
+            .next()?
+            .parse()
+            .ok()
+            .filter(|&value: &u64| value < below)
+    };
+    let (hours, minutes, seconds) = (unit(24)?, unit(60)?, unit(61)?);
+    if parts.next() != Some("GMT") || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years counted from March, so that a leap day is a year's last.
+    let (year, month) = if month < 2 {
+        (year - 1, month + 10)
+    } else {
+        (year, month - 2)
+    };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    // Days from 1 March of year 0 to 1 January 1970: 719,468.
+    let days = 365 * year + leap_days + (153 * month + 2) / 5 + day - 1 - 719_468;
+    Some(days * 86_400 + hours * 3600 + minutes * 60 + seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute_within_their_jitter() {
+        let mut schedule = Schedule::new(Duration::from_secs(1), 7);
+        for span in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
+            let pause = schedule.pause(None).as_secs_f64();
+            assert!(pause >= span / 2.0 && pause <= span, "{pause} of {span}");
+        }
+    }
+
+    #[test]
+    fn requests_do_not_return_together() {
+        let pauses = |seed| {
+            let mut schedule = Schedule::new(Duration::from_secs(1), seed);
+            [
+                schedule.pause(None),
+                schedule.pause(Some(Duration::from_secs(20))),
+            ]
+        };
+        assert_eq!(pauses(1), pauses(1));
+        assert_ne!(pauses(1)[0], pauses(2)[0]);
+        assert_ne!(pauses(1)[1], pauses(2)[1]);
+    }
+
+    #[test]
+    fn the_server_is_never_asked_before_it_wants() {
+        for asked in [0, 1, 3, 30, 300] {
+            let asked = Duration::from_secs(asked);
+            let mut schedule = Schedule::new(Duration::from_secs(2), 3);
+            for _ in 0..5 {
+                let pause = schedule.pause(Some(asked));
+                assert!(pause >= asked, "{pause:?} before {asked:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_date() {
+        // date -u -d '1994-11-06 08:49:37' +%s
+        let then = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let seconds = |n| Some(Duration::from_secs(n));
+        for (value, expected) in [
+            ("0", seconds(0)),
+            (" 120 ", seconds(120)),
+            ("0.5", Some(Duration::from_millis(500))),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", seconds(0)),
+            ("Sun, 06 Nov 1994 08:50:47 GMT", seconds(70)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", seconds(0)),
+            ("-5", None),
+            ("soon", None),
+            ("", None),
+            ("inf", None),
+            ("Sun, 06 Nov 1994 08:49:37", None),
+            ("Sun, 06 ovD 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 28:49:37 GMT", None),
+        ] {
+            assert_eq!(retry_after(value, then), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn dates_are_counted_over_leap_years() {
+        // date -u -d '…' +%s
+        for (date, expected) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Tue, 29 Feb 2000 12:00:00 GMT", 951_825_600),
+            ("Wed, 01 Mar 2000 00:00:00 GMT", 951_868_800),
+            ("Thu, 31 Dec 2026 23:59:59 GMT", 1_798_761_599),
+            ("Mon, 01 Mar 2100 00:00:00 GMT", 4_107_542_400),
+        ] {
+            assert_eq!(http_date(date), Some(expected), "{date}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Where the CPU's kernels spend their time, and what the machine could do at
+//! best.
+//!
+//! The counters are the whole process's and always on: a kernel of a decoder
+//! layer takes milliseconds, reading the clock nanoseconds.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::Precision;
+use crate::kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+
+/// What a kind of kernel has taken since the program began.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Part {
+    /// Time on the clock, of all threads together.
+    pub seconds: f64,
+    /// Floating-point operations, a multiplication and an addition being two.
+    pub flop: f64,
+    /// Bytes that had to be read or written, each operand once.
+    pub bytes: f64,
+}
+
+/// What the kernels have taken since the program began.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Matrix products with weights, forward and backward.
+    pub products: Part,
+    /// Scores, softmax and sums of values, forward and backward.
+    pub attention: Part,
+    /// Norm, clipping, and AdamW.
+    pub optimiser: Part,
+}
+
+/// A kind of kernel.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Products,
+    Attention,
+    Optimiser,
+}
+
+struct Counters {
+    nanoseconds: AtomicU64,
+    flop: AtomicU64,
+    bytes: AtomicU64,
+}
+
+static COUNTERS: [Counters; 3] = [const {
+    Counters {
+        nanoseconds: AtomicU64::new(0),
+        flop: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+    }
+}; 3];
+
+/// Returns what the kernels have taken since the program began.
+pub fn spent() -> Spent {
+    let [products, attention, optimiser] = COUNTERS.each_ref().map(|counters| Part {
+        seconds: Duration::from_nanos(counters.nanoseconds.load(Ordering::Relaxed)).as_secs_f64(),
+        flop: counters.flop.load(Ordering::Relaxed) as f64,
+        bytes: counters.bytes.load(Ordering::Relaxed) as f64,
+    });
+    Spent {
+        products,
+        attention,
+        optimiser,
+    }
+}
+
+/// Does some work and counts it.
+pub(crate) fn counted<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    let counters = &COUNTERS[kind as usize];
+    let nanoseconds = start.elapsed().as_nanos() as u64;
+    counters
+        .nanoseconds
+        .fetch_add(nanoseconds, Ordering::Relaxed);
+    counters.flop.fetch_add(flop as u64, Ordering::Relaxed);
+    counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    result
+}
+
+/// Measures how many floating-point operations a second a large matrix product
+/// of ours does here, over all threads: the best of some.
+pub fn peak_product(precision: Precision) -> f64 {
+    const SIDE: usize = 1536;
+    let (left, right) = (vec![0.5_f32; SIDE * SIDE], vec![0.25_f32; SIDE * SIDE]);
+    let mut out = vec![0.0_f32; SIDE * SIDE];
+    best_of(|| {
+        multiply(
+            MatrixMut::new(&mut out, SIDE, SIDE),
+            Matrix::new(&left, SIDE, SIDE),
+            Matrix::new(&right, SIDE, SIDE),
+            Sum::Replace,
+            Threads::All,
+            precision,
+        );
+        2 * SIDE * SIDE * SIDE
+    })
+}
+
+/// Measures how many bytes a second all threads together read from memory: the
+/// best of some.
+pub fn peak_reading() -> f64 {
+    let data = vec![1.0_f32; 1 << 26];
+    best_of(|| {
+        let sum: f32 = data
+            .par_chunks(1 << 20)
+            .map(|part| crate::kernels::simd::dot(part, part))
+            .sum();
+        assert!(sum > 0.0, "a sum of squares of ones");
+        size_of_val(data.as_slice())
+    })
+}
+
+fn best_of(mut work: impl FnMut() -> usize) -> f64 {
+    work(); // wakes threads and touches pages
+    (0..8)
+        .map(|_| {
+            let start = Instant::now();
+            work() as f64 / start.elapsed().as_secs_f64()
+        })
+        .fold(0.0, f64::max)
+}

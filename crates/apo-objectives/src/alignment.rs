@@ -1,0 +1,49 @@
+//! Objectives of policies.
+
+use burn::tensor::{Tensor, activation};
+
+use crate::pairs::{Pairs, Weighted, at, constant, nothing, weighted_sum};
+
+/// Minus the weighted log-probs of some responses, `[1]`: supervised
+/// fine-tuning, and rejection sampling on the best one (RJS, APO eq. 6).
+pub fn negative_log_likelihood(log_probs: &Tensor<1>, chosen: &Weighted) -> Tensor<1> {
+    if chosen.responses.is_empty() {
+        return nothing(log_probs);
+    }
+    weighted_sum(at(log_probs, &chosen.responses).neg(), &chosen.weights)
+}
+
+/// Ranking responses by their log-probs (RRHF, APO eq. 5; Yuan et al. 2023),
+/// `[1]`: a worse response that is likelier than a better one costs the
+/// difference, and the best one's negative log-likelihood counts `lambda`.
+///
+/// `log_probs` are sums or means over tokens, as the caller chose.
+pub fn rrhf(log_probs: &Tensor<1>, pairs: &Pairs, best: &Weighted, lambda: f64) -> Tensor<1> {
+    let likelihood = negative_log_likelihood(log_probs, best).mul_scalar(lambda);
+    if pairs.is_empty() {
+        return likelihood;
+    }
+    let (better, worse) = pairs.select(log_probs);
+    weighted_sum(activation::relu(worse - better), &pairs.weights) + likelihood
+}
+
+/// `−log σ(β · ((log π − log π_ref)(better) − (log π − log π_ref)(worse)))`
+/// of each pair, weighted (DPO eq. 7), `[1]`. `reference` are the summed
+/// log-probs under the reference, `[response]`.
+pub fn dpo(log_probs: &Tensor<1>, reference: &[f32], pairs: &Pairs, beta: f64) -> Tensor<1> {
+    if pairs.is_empty() {
+        return nothing(log_probs);
+    }
+    let (better, worse) = pairs.select(&implicit_rewards(log_probs, reference, beta));
+    weighted_sum(
+        activation::log_sigmoid(better - worse).neg(),
+        &pairs.weights,
+    )
+}
+
+/// Returns `β · (log π − log π_ref)` of each response: the reward that a
+/// policy implies (DPO eq. 5), `[response]`.
+pub fn implicit_rewards(log_probs: &Tensor<1>, reference: &[f32], beta: f64) -> Tensor<1> {
+    let reference = constant(reference, &log_probs.device());
+    (log_probs.clone() - reference).mul_scalar(beta)
+}

@@ -1,0 +1,74 @@
+//! Which responses an objective looks at, and how much each counts.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// Comparisons of responses by their index in the batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pairs {
+    /// The better response of each pair.
+    pub better: Vec<usize>,
+    /// The worse one.
+    pub worse: Vec<usize>,
+    /// How much the pair counts.
+    pub weights: Vec<f32>,
+}
+
+impl Pairs {
+    /// Adds a comparison.
+    pub fn push(&mut self, better: usize, worse: usize, weight: f32) {
+        self.better.push(better);
+        self.worse.push(worse);
+        self.weights.push(weight);
+    }
+
+    /// Whether there is nothing to compare.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// Returns the better and the worse ones' values, `[pair]` each.
+    pub fn select(&self, values: &Tensor<1>) -> (Tensor<1>, Tensor<1>) {
+        (at(values, &self.better), at(values, &self.worse))
+    }
+}
+
+/// Responses by their index in the batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weighted {
+    /// The responses.
+    pub responses: Vec<usize>,
+    /// How much each counts.
+    pub weights: Vec<f32>,
+}
+
+impl Weighted {
+    /// Adds a response.
+    pub fn push(&mut self, response: usize, weight: f32) {
+        self.responses.push(response);
+        self.weights.push(weight);
+    }
+}
+
+/// Returns the values at some indices.
+pub(crate) fn at(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
+    let data: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
+    let shape = [data.len()];
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(data, shape), &values.device());
+    values.clone().select(0, indices)
+}
+
+/// Returns `Σ weight · loss`, `[1]`.
+pub(crate) fn weighted_sum(losses: Tensor<1>, weights: &[f32]) -> Tensor<1> {
+    let device = losses.device();
+    (losses * constant(weights, &device)).sum()
+}
+
+/// Returns numbers that nothing is learnt through.
+pub(crate) fn constant(values: &[f32], device: &Device) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+}
+
+/// Returns a loss of nothing, `[1]`, that still hangs on `values`.
+pub(crate) fn nothing(values: &Tensor<1>) -> Tensor<1> {
+    values.clone().sum().mul_scalar(0.0)
+}

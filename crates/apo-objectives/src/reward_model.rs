@@ -1,0 +1,47 @@
+//! Objectives of reward models.
+
+use burn::tensor::{Tensor, activation};
+
+use crate::pairs::{Pairs, nothing, weighted_sum};
+
+/// What golden answers against samples cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adversarial {
+    /// `−log σ(r(golden) − r(sample))` (APO eq. 15): the APO and GAIL rewards.
+    Ranking,
+    /// `−(r(golden) − r(sample))` (APO eq. 14): the WGAN reward.
+    Difference,
+}
+
+/// `−log σ(better − worse)` of each pair, weighted (APO eq. 1, Bradley and
+/// Terry 1952), `[1]`.
+pub fn ranking(rewards: &Tensor<1>, pairs: &Pairs) -> Tensor<1> {
+    if pairs.is_empty() {
+        return nothing(rewards);
+    }
+    let (better, worse) = pairs.select(rewards);
+    weighted_sum(
+        activation::log_sigmoid(better - worse).neg(),
+        &pairs.weights,
+    )
+}
+
+/// The reward model's side of the game (APO eq. 17), `[1]`: golden above
+/// samples, without forgetting people's preferences, which count `beta_2`.
+pub fn apo_reward_model(
+    rewards: &Tensor<1>,
+    golden_over_samples: &Pairs,
+    preferences: &Pairs,
+    adversarial: Adversarial,
+    beta_2: f64,
+) -> Tensor<1> {
+    let game = match adversarial {
+        Adversarial::Ranking => ranking(rewards, golden_over_samples),
+        Adversarial::Difference if golden_over_samples.is_empty() => nothing(rewards),
+        Adversarial::Difference => {
+            let (golden, samples) = golden_over_samples.select(rewards);
+            weighted_sum(samples - golden, &golden_over_samples.weights)
+        }
+    };
+    game + ranking(rewards, preferences).mul_scalar(beta_2)
+}

@@ -1,0 +1,239 @@
+//! Losses and gradients against other people's values, `fixtures/losses.json`.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::Path;
+
+use apo_objectives::{
+    Adversarial, Pairs, Weighted, apo_reward_model, dpo, implicit_rewards, negative_log_likelihood,
+    ranking, rrhf,
+};
+use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::Value;
+
+fn entries(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/losses.json");
+    let page: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let all = page["entries"].as_array().unwrap().iter().cloned();
+    let found: Vec<Value> = all.filter(|entry| entry["name"] == name).collect();
+    assert!(!found.is_empty(), "no entry is called {name}");
+    found
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn rows(value: &Value) -> Vec<Vec<f32>> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn learnt(values: &[f32]) -> Tensor<1> {
+    let data = TensorData::new(values.to_vec(), [values.len()]);
+    Tensor::from_data(data, &Device::flex().autodiff()).require_grad()
+}
+
+fn value(tensor: &Tensor<1>) -> f64 {
+    f64::from(tensor.clone().into_data().try_into_vec::<f32>().unwrap()[0])
+}
+
+fn assert_close(ours: f64, theirs: &Value, what: &str) {
+    let theirs = theirs.as_f64().unwrap();
+    assert!(
+        (ours - theirs).abs() <= 1e-6 * theirs.abs().max(1.0),
+        "{what}: {ours}, expected {theirs}"
+    );
+}
+
+/// The first half against the second, each pair the same share of 1.
+fn halves(n: usize) -> Pairs {
+    let mut pairs = Pairs::default();
+    (0..n).for_each(|i| pairs.push(i, n + i, 1.0 / n as f32));
+    pairs
+}
+
+#[test]
+fn ranking_is_bradley_and_terrys() {
+    for entry in entries("bradley_terry") {
+        let (chosen, rejected) = (
+            floats(&entry["inputs"]["chosen"]),
+            floats(&entry["inputs"]["rejected"]),
+        );
+        let rewards = learnt(&[chosen.clone(), rejected].concat());
+        let loss = ranking(&rewards, &halves(chosen.len()));
+        assert_close(value(&loss), &entry["expected"]["loss"], "loss");
+        let gradients = rewards.grad_remove(&mut loss.backward()).unwrap();
+        let gradients: Vec<f32> = gradients.into_data().try_into_vec().unwrap();
+        if let Some(expected) = entry["expected"]["d_loss_d_chosen"].as_array() {
+            for (ours, theirs) in gradients.iter().zip(expected) {
+                assert_close(f64::from(*ours), theirs, "gradient");
+            }
+        }
+    }
+}
+
+fn reward_model_loss(entry: &Value, adversarial: Adversarial) -> f64 {
+    let inputs = &entry["inputs"];
+    let (golden, samples) = (floats(&inputs["golden"]), rows(&inputs["samples"]));
+    let (chosen, rejected) = (floats(&inputs["chosen"]), floats(&inputs["rejected"]));
+    let n_queries = golden.len();
+    let mut rewards = golden;
+    let mut game = Pairs::default();
+    for (query, samples) in samples.iter().enumerate() {
+        for sample in samples {
+            let weight = 1.0 / (samples.len() * n_queries) as f32;
+            game.push(query, rewards.len(), weight);
+            rewards.push(*sample);
+        }
+    }
+    let mut preferences = Pairs::default();
+    let n = chosen.len();
+    for (chosen, rejected) in chosen.iter().zip(&rejected) {
+        preferences.push(rewards.len(), rewards.len() + 1, 1.0 / n as f32);
+        rewards.extend([chosen, rejected]);
+    }
+    let beta_2 = entry["params"]["beta2"].as_f64().unwrap();
+    value(&apo_reward_model(
+        &learnt(&rewards),
+        &game,
+        &preferences,
+        adversarial,
+        beta_2,
+    ))
+}
+
+#[test]
+fn eq_17_gail_and_wgan_are_as_computed_elsewhere() {
+    for (name, adversarial) in [
+        ("apo_rm", Adversarial::Ranking),
+        ("gail", Adversarial::Ranking),
+        ("wgan", Adversarial::Difference),
+    ] {
+        for entry in entries(name) {
+            let loss = reward_model_loss(&entry, adversarial);
+            assert_close(
+                loss,
+                &entry["expected"]["loss"],
+                &format!("{name} {}", entry["params"]),
+            );
+        }
+    }
+}
+
+#[test]
+fn dpo_is_trls() {
+    for entry in entries("dpo") {
+        let (inputs, expected) = (&entry["inputs"], &entry["expected"]);
+        let beta = entry["params"]["beta"].as_f64().unwrap();
+        let both = |a: &str, b: &str| [floats(&inputs[a]), floats(&inputs[b])].concat();
+        let policy = learnt(&both("policy_chosen", "policy_rejected"));
+        let reference = both("reference_chosen", "reference_rejected");
+        let n = reference.len() / 2;
+        let loss = dpo(&policy, &reference, &halves(n), beta);
+        assert_close(value(&loss), &expected["loss"], "loss");
+        let rewards = implicit_rewards(&policy, &reference, beta);
+        let rewards: Vec<f32> = rewards.into_data().try_into_vec().unwrap();
+        let gradients = policy.grad_remove(&mut loss.backward()).unwrap();
+        let gradients: Vec<f32> = gradients.into_data().try_into_vec().unwrap();
+        for (ours, names) in [
+            (rewards, ["rewards_chosen", "rewards_rejected"]),
+            (
+                gradients,
+                ["d_loss_d_policy_chosen", "d_loss_d_policy_rejected"],
+            ),
+        ] {
+            let theirs = names
+                .map(|name| expected[name].as_array().unwrap().clone())
+                .concat();
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                assert_close(f64::from(*ours), theirs, names[0]);
+            }
+        }
+    }
+}
+
+/// Flattens queries of several responses: values, and where each query begins.
+fn flat(queries: &[Vec<f32>]) -> (Vec<f32>, Vec<usize>) {
+    let mut starts = Vec::new();
+    let mut values = Vec::new();
+    for query in queries {
+        starts.push(values.len());
+        values.extend(query);
+    }
+    (values, starts)
+}
+
+fn best(rewards: &[f32]) -> usize {
+    (0..rewards.len()).fold(
+        0,
+        |best, i| if rewards[i] > rewards[best] { i } else { best },
+    )
+}
+
+#[test]
+fn rrhf_is_as_computed_elsewhere() {
+    for entry in entries("rrhf") {
+        let (inputs, params) = (&entry["inputs"], &entry["params"]);
+        let (logp, tokens) = (rows(&inputs["logp"]), rows(&inputs["tokens"]));
+        let rewards = rows(&inputs["rewards"]);
+        let (mut values, starts) = flat(&logp);
+        if params["logp"] == "mean" {
+            for (value, n) in values.iter_mut().zip(flat(&tokens).0) {
+                *value /= n;
+            }
+        }
+        let (mut pairs, mut chosen) = (Pairs::default(), Weighted::default());
+        let n = rewards.len() as f32;
+        for (rewards, start) in rewards.iter().zip(starts) {
+            let mut ordered = Vec::new();
+            for i in 0..rewards.len() {
+                for j in 0..rewards.len() {
+                    if rewards[i] < rewards[j] {
+                        ordered.push((start + j, start + i));
+                    }
+                }
+            }
+            let share = if params["pairs"] == "mean" {
+                ordered.len().max(1) as f32
+            } else {
+                1.0
+            };
+            for (better, worse) in ordered {
+                pairs.push(better, worse, 1.0 / (n * share));
+            }
+            chosen.push(start + best(rewards), 1.0 / n);
+        }
+        let lambda = params["lambda"].as_f64().unwrap();
+        let loss = rrhf(&learnt(&values), &pairs, &chosen, lambda);
+        assert_close(
+            value(&loss),
+            &entry["expected"]["loss"],
+            &params.to_string(),
+        );
+    }
+}
+
+#[test]
+fn rjs_is_the_best_ones_token_mean() {
+    for entry in entries("rjs") {
+        let inputs = &entry["inputs"];
+        let (logp, tokens) = (rows(&inputs["logp"]), rows(&inputs["tokens"]));
+        let rewards = rows(&inputs["rewards"]);
+        let (values, starts) = flat(&logp);
+        let picked: Vec<usize> = rewards.iter().map(|rewards| best(rewards)).collect();
+        let expected: Vec<usize> =
+            serde_json::from_value(entry["expected"]["best"].clone()).unwrap();
+        assert_eq!(picked, expected, "ties go to the lower number");
+        let n_tokens: f32 = tokens
+            .iter()
+            .zip(&picked)
+            .map(|(tokens, &i)| tokens[i])
+            .sum();
+        let mut chosen = Weighted::default();
+        for (start, i) in starts.iter().zip(&picked) {
+            chosen.push(start + i, 1.0 / n_tokens);
+        }
+        let loss = negative_log_likelihood(&learnt(&values), &chosen);
+        assert_close(value(&loss), &entry["expected"]["loss_token"], "loss");
+    }
+}

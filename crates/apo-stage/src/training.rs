@@ -1,0 +1,284 @@
+//! What the training stages share: their arguments, how they report, how they
+//! end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Error, Result};
+use apo_dialogue::Template;
+use apo_llama::{AdamWSettings, Manifest, StoredType};
+use apo_tables::{Metric, Provenance, Writer};
+use apo_training::{Decay, Observer, Settings, Trained, TrainingError};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::ReportArgs;
+use crate::exit::bad_input;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::report::{columns, note, result};
+use crate::signals;
+
+/// The folder inside the working folder in which a model is written.
+const MODEL: &str = "model";
+
+/// Arguments of a training.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingArgs {
+    /// Queries of an optimiser step
+    #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
+    pub batch: usize,
+
+    /// Times that every query is seen
+    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    pub epochs: usize,
+
+    /// Highest learning rate; small models want more than large ones
+    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
+    pub learning_rate: f64,
+
+    /// Share of the steps in which the learning rate rises
+    #[arg(long, value_name = "SHARE", default_value_t = 0.03)]
+    pub warmup: f64,
+
+    /// How the learning rate falls: cosine, linear, constant
+    #[arg(long, value_name = "HOW", default_value = "cosine", value_parser = decay)]
+    pub decay: Decay,
+
+    /// AdamW's decay of the first moment
+    #[arg(long, value_name = "BETA", default_value_t = 0.9)]
+    pub adam_beta_1: f64,
+
+    /// AdamW's decay of the second moment
+    #[arg(long, value_name = "BETA", default_value_t = 0.999)]
+    pub adam_beta_2: f64,
+
+    /// Decoupled weight decay (norms have none)
+    #[arg(long, value_name = "DECAY", default_value_t = 0.0)]
+    pub weight_decay: f64,
+
+    /// The gradient is scaled down to this global norm; 0 leaves it
+    #[arg(long, value_name = "NORM", default_value_t = 1.0)]
+    pub max_grad_norm: f64,
+
+    /// Seed of every draw
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Tokens computed at once: memory, not what is learnt
+    #[arg(long, value_name = "N", default_value = "2048", value_parser = positive)]
+    pub micro_tokens: usize,
+
+    /// Keep only the layers' inputs and compute layers again in the backward
+    /// pass: less memory, a third more time
+    #[arg(long)]
+    pub recompute: bool,
+
+    /// Minutes between checkpoints
+    #[arg(long, value_name = "MINUTES", default_value_t = 10.0)]
+    pub checkpoint_minutes: f64,
+
+    /// In what numbers the weights are written: f32 or bf16
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = stored)]
+    pub save_as: StoredType,
+}
+
+fn positive(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok().filter(|&n: &usize| n > 0);
+    number.ok_or("expected a number from 1")
+}
+
+fn decay(text: &str) -> Result<Decay, &'static str> {
+    match text {
+        "cosine" => Ok(Decay::Cosine),
+        "linear" => Ok(Decay::Linear),
+        "constant" => Ok(Decay::Constant),
+        _ => Err("expected cosine, linear or constant"),
+    }
+}
+
+fn stored(text: &str) -> Result<StoredType, &'static str> {
+    match text {
+        "f32" => Ok(StoredType::F32),
+        "bf16" => Ok(StoredType::Bf16),
+        _ => Err("expected f32 or bf16"),
+    }
+}
+
+impl TrainingArgs {
+    /// Returns the settings of the training.
+    pub fn settings(&self) -> Settings {
+        let clip = self.max_grad_norm;
+        Settings {
+            batch: self.batch,
+            epochs: self.epochs,
+            micro_tokens: self.micro_tokens,
+            learning_rate: self.learning_rate,
+            warmup: self.warmup,
+            decay: self.decay,
+            adamw: AdamWSettings {
+                beta_1: self.adam_beta_1,
+                beta_2: self.adam_beta_2,
+                weight_decay: self.weight_decay,
+                max_grad_norm: (clip > 0.0).then_some(clip),
+                ..AdamWSettings::default()
+            },
+            seed: self.seed,
+            checkpoint_every: Duration::from_secs_f64(self.checkpoint_minutes.max(0.0) * 60.0),
+        }
+    }
+
+    /// Adds to the provenance what the weights depend on.
+    #[must_use]
+    pub fn provenance(&self, provenance: Provenance) -> Provenance {
+        provenance
+            .argument("batch", self.batch)
+            .argument("epochs", self.epochs)
+            .argument("learning_rate", self.learning_rate)
+            .argument("warmup", self.warmup)
+            .argument("decay", format!("{:?}", self.decay).to_lowercase())
+            .argument("adam_betas", json!([self.adam_beta_1, self.adam_beta_2]))
+            .argument("weight_decay", self.weight_decay)
+            .argument("max_grad_norm", self.max_grad_norm)
+            .argument("seed", self.seed)
+            .argument("micro_tokens", self.micro_tokens)
+            .argument("save_as", self.save_as.name())
+    }
+}
+
+/// Shows a training on stderr.
+#[derive(Debug)]
+pub struct Watch {
+    report: ReportArgs,
+    progress: Option<Progress>,
+    /// Mean of the loss over about the last twenty steps.
+    loss: Option<f32>,
+}
+
+impl Watch {
+    /// Begins to watch.
+    pub fn new(report: ReportArgs) -> Self {
+        Self {
+            report,
+            progress: None,
+            loss: None,
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn begin(&mut self, what: &str, done: u64, total: u64) {
+        let unit = if what == "training" {
+            "steps"
+        } else {
+            "queries"
+        };
+        self.progress = Some(Progress::new(&self.report, what, unit, done, total));
+    }
+
+    fn advance(&mut self, n: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress.inc(n);
+        }
+    }
+
+    fn step(&mut self, metric: &Metric) {
+        let loss = self
+            .loss
+            .map_or(metric.loss, |loss| 0.95 * loss + 0.05 * metric.loss);
+        self.loss = Some(loss);
+        if let Some(progress) = &mut self.progress {
+            let rate = metric.tokens_per_second;
+            progress.message(format!("loss {loss:.4}, {rate:.0} tokens/s"));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        note(&self.report, text);
+    }
+
+    fn stops(&self) -> bool {
+        signals::check().is_err()
+    }
+}
+
+/// What a training ends with.
+#[derive(Debug, Serialize)]
+struct Summary {
+    steps: usize,
+    loss: f32,
+    tokens: i64,
+    #[serde(flatten)]
+    counts: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Writes the trained model with its metrics, puts it in its place, and prints
+/// the result; `counts` are the stage's own.
+///
+/// # Errors
+///
+/// When something cannot be written.
+pub fn finish(
+    trained: &Trained,
+    output: Output,
+    from: &Path,
+    stored: StoredType,
+    manifest: &Manifest,
+    counts: serde_json::Value,
+    report: &ReportArgs,
+) -> Result<()> {
+    let dir = output.dir().join(MODEL);
+    // A kill while it was written may have left a part.
+    let _ = std::fs::remove_dir_all(&dir);
+    trained.model.save(&dir, from, stored, manifest)?;
+    let mut writer = Writer::<Metric>::create(&dir.join("metrics.parquet"), &manifest.provenance)?;
+    for metric in &trained.metrics {
+        writer.write(metric)?;
+    }
+    writer.finish()?;
+    output.publish(MODEL)?;
+    let last = trained.metrics.len().saturating_sub(20);
+    let recent = &trained.metrics[last..];
+    let counts = match counts {
+        serde_json::Value::Object(counts) => counts,
+        _ => serde_json::Map::new(),
+    };
+    let summary = Summary {
+        steps: trained.metrics.len(),
+        loss: recent.iter().map(|metric| metric.loss).sum::<f32>() / recent.len().max(1) as f32,
+        tokens: trained.metrics.iter().map(|metric| metric.tokens).sum(),
+        counts,
+    };
+    result(report, &summary, || {
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        let mut rows = vec![
+            row("steps", summary.steps.to_string()),
+            row("loss (last 20 steps)", format!("{:.4}", summary.loss)),
+            row("tokens", summary.tokens.to_string()),
+        ];
+        for (name, value) in &summary.counts {
+            rows.push(row(&name.replace('_', " "), value.to_string()));
+        }
+        columns(&rows)
+    })
+}
+
+/// Sorts a training's error: one that a signal caused counts as that.
+pub fn failed(error: TrainingError) -> Error {
+    match (&error, signals::check()) {
+        (TrainingError::Interrupted, Err(stopped)) => stopped.into(),
+        (TrainingError::NoExamples(_), _) => bad_input(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+/// Returns the manifest of a trained model.
+pub fn manifest(head: &str, template: Template, provenance: Provenance) -> Manifest {
+    Manifest {
+        head: head.to_owned(),
+        template: template.to_string(),
+        reference: None,
+        provenance,
+    }
+}

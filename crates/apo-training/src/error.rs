@@ -1,0 +1,72 @@
+//! What can stop a training.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use apo_llama::ModelError;
+
+/// Why a training stopped before its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// A file could not be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+
+    /// A loss or gradient was not finite.
+    #[error(
+        "step {step}: {problem}; its queries are {}. {}",
+        queries.join(", "),
+        match checkpoint {
+            Some(name) => format!("The last whole checkpoint is {name}"),
+            None => "There is no checkpoint yet".into(),
+        }
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: u64,
+        /// What was not finite.
+        problem: String,
+        /// Ids of the step's queries, the first of them.
+        queries: Vec<String>,
+        /// Name of the last checkpoint.
+        checkpoint: Option<String>,
+    },
+
+    /// There is nothing to learn from.
+    #[error("there is nothing to train on: {0}")]
+    NoExamples(String),
+
+    /// The observer asked to stop; a checkpoint was written.
+    #[error("stopped; the same command goes on from the last checkpoint")]
+    Interrupted,
+}
+
+impl TrainingError {
+    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::io("read", path)
+    }
+
+    pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::io("write", path)
+    }
+
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What a step minimises, over micro-batches that add up to it.
+
+use apo_llama::{Model, PromptTree, TreeBatch};
+use apo_objectives::{
+    Adversarial, Pairs, Weighted, apo_reward_model, dpo, implicit_rewards, negative_log_likelihood,
+    rrhf,
+};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::example::{Example, Term};
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Objective {
+    /// Rewards: APO eq. 17, or plain ranking where no query has golden answers.
+    RewardModel {
+        /// What golden answers against samples cost.
+        adversarial: Adversarial,
+        /// Weight of people's preferences.
+        beta_2: f64,
+    },
+    /// The likely responses' negative log-likelihood, a mean over tokens: SFT,
+    /// RJS (APO eq. 6).
+    Likelihood,
+    /// RRHF (APO eq. 5).
+    Rrhf {
+        /// Weight of the best response's likelihood.
+        lambda: f64,
+        /// Log-probs summed over tokens, in place of their means.
+        sum_log_probs: bool,
+    },
+    /// DPO (DPO eq. 7).
+    Dpo {
+        /// Strength of the pull towards the reference.
+        beta: f64,
+    },
+}
+
+/// What a whole step holds of each term: what its mean is taken over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    game: f64,
+    preference: f64,
+    queries: f64,
+    tokens: f64,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, example: &Example) {
+        for preference in &example.preferences {
+            match preference.term {
+                Term::Game => self.game += f64::from(preference.weight),
+                Term::Preference => self.preference += f64::from(preference.weight),
+            }
+        }
+        self.queries += 1.0;
+        let lengths = lengths(example);
+        let likely = example.likely.iter().map(|&i| lengths[i as usize]);
+        self.tokens += likely.sum::<usize>() as f64;
+    }
+}
+
+fn lengths(example: &Example) -> Vec<usize> {
+    let responses = example.trees.iter().flat_map(|tree| &tree.responses);
+    responses.map(Vec::len).collect()
+}
+
+/// Sums that the metrics are made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sums {
+    pub(crate) loss: f64,
+    pub(crate) tokens: u64,
+    pub(crate) n_pairs: f64,
+    pub(crate) rewards: Option<[f64; 2]>,
+    pub(crate) accuracy: f64,
+    pub(crate) log_probs: [f64; 2],
+    pub(crate) n_log_probs: [f64; 2],
+}
+
+/// The loss of a micro-batch, its share of the step's, `[1]`.
+pub(crate) fn loss(
+    objective: &Objective,
+    model: &Model,
+    examples: &[Example],
+    references: &[Vec<f32>],
+    totals: &Totals,
+    sums: &mut Sums,
+) -> Tensor<1> {
+    let trees = examples.iter().flat_map(|example| &example.trees);
+    let batch = TreeBatch::new(trees.clone());
+    sums.tokens += batch.n_tokens() as u64;
+    let terms = Terms::new(examples, totals);
+    if let Objective::RewardModel {
+        adversarial,
+        beta_2,
+    } = *objective
+    {
+        let rewards = model.llama.rewards(&model.config, model.compute, &batch);
+        let shown = if terms.preference.is_empty() {
+            &terms.game
+        } else {
+            &terms.preference
+        };
+        sums.compare(&values(&rewards), shown, true);
+        let pairs = (&terms.game, &terms.preference);
+        return apo_reward_model(&rewards, pairs.0, pairs.1, adversarial, beta_2);
+    }
+    let tokens = model
+        .llama
+        .token_log_probs(&model.config, model.compute, &batch);
+    let lengths = batch.response_lengths();
+    let log_probs = sums_of_responses(tokens, &lengths);
+    let found = values(&log_probs);
+    match *objective {
+        Objective::RewardModel { .. } => unreachable!("returned above"),
+        Objective::Likelihood => {
+            for &i in &terms.likely.responses {
+                sums.log_probs[0] += f64::from(found[i]);
+                sums.n_log_probs[0] += 1.0;
+            }
+            let weight = 1.0 / totals.tokens as f32;
+            let likely = terms.likely.scaled(weight);
+            negative_log_likelihood(&log_probs, &likely)
+        }
+        Objective::Rrhf {
+            lambda,
+            sum_log_probs,
+        } => {
+            sums.compare(&found, &terms.preference, false);
+            let values = if sum_log_probs {
+                log_probs
+            } else {
+                let inverse: Vec<f32> = lengths.iter().map(|&n| 1.0 / n as f32).collect();
+                let device = log_probs.device();
+                let shape = [inverse.len()];
+                log_probs * Tensor::<1>::from_data(TensorData::new(inverse, shape), &device)
+            };
+            // Eq. 5 is a mean over queries of a sum over pairs.
+            let weight = 1.0 / totals.queries as f32;
+            let mut pairs = terms.preference.clone();
+            pairs.weights.fill(weight);
+            rrhf(&values, &pairs, &terms.likely.scaled(weight), lambda)
+        }
+        Objective::Dpo { beta } => {
+            let reference = references.concat();
+            sums.compare(&found, &terms.preference, false);
+            let rewards = values(&implicit_rewards(&log_probs, &reference, beta));
+            sums.compare(&rewards, &terms.preference, true);
+            dpo(&log_probs, &reference, &terms.preference, beta)
+        }
+    }
+}
+
+/// The terms of a micro-batch, responses numbered through all its examples.
+struct Terms {
+    game: Pairs,
+    preference: Pairs,
+    /// Each of weight 1.
+    likely: Weighted,
+}
+
+impl Terms {
+    fn new(examples: &[Example], totals: &Totals) -> Self {
+        let mut terms = Self {
+            game: Pairs::default(),
+            preference: Pairs::default(),
+            likely: Weighted::default(),
+        };
+        let mut first = 0;
+        for example in examples {
+            for preference in &example.preferences {
+                let (pairs, total) = match preference.term {
+                    Term::Game => (&mut terms.game, totals.game),
+                    Term::Preference => (&mut terms.preference, totals.preference),
+                };
+                let weight = (f64::from(preference.weight) / total) as f32;
+                let (better, worse) = (preference.better as usize, preference.worse as usize);
+                pairs.push(first + better, first + worse, weight);
+            }
+            for &i in &example.likely {
+                terms.likely.push(first + i as usize, 1.0);
+            }
+            first += example.n_responses();
+        }
+        terms
+    }
+}
+
+trait Scaled {
+    fn scaled(&self, weight: f32) -> Self;
+}
+
+impl Scaled for Weighted {
+    fn scaled(&self, weight: f32) -> Self {
+        Self {
+            responses: self.responses.clone(),
+            weights: vec![weight; self.weights.len()],
+        }
+    }
+}
+
+impl Sums {
+    /// Adds what pairs' values are like, as rewards or as log-probs.
+    fn compare(&mut self, values: &[f32], pairs: &Pairs, as_rewards: bool) {
+        for (&better, &worse) in pairs.better.iter().zip(&pairs.worse) {
+            let (better, worse) = (f64::from(values[better]), f64::from(values[worse]));
+            if as_rewards {
+                let [chosen, rejected] = self.rewards.unwrap_or_default();
+                self.rewards = Some([chosen + better, rejected + worse]);
+                self.n_pairs += 1.0;
+                self.accuracy += f64::from(u8::from(better > worse));
+            } else {
+                self.log_probs[0] += better;
+                self.log_probs[1] += worse;
+                self.n_log_probs[0] += 1.0;
+                self.n_log_probs[1] += 1.0;
+            }
+        }
+    }
+}
+
+pub(crate) fn values(tensor: &Tensor<1>) -> Vec<f32> {
+    let data = tensor.clone().into_data().convert::<f32>();
+    data.try_into_vec().expect("converted to f32")
+}
+
+/// Sums runs of tokens: `[tokens]` to `[response]`.
+fn sums_of_responses(tokens: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let n_tokens: usize = lengths.iter().sum();
+    // A last zero is what short responses are filled up with.
+    let mut index = vec![n_tokens as i32; lengths.len() * longest];
+    let mut at = 0;
+    for (row, &length) in index.chunks_mut(longest.max(1)).zip(lengths) {
+        for place in &mut row[..length] {
+            *place = at;
+            at += 1;
+        }
+    }
+    let device: Device = tokens.device();
+    let shape = [index.len()];
+    let index = Tensor::<1, Int>::from_data(TensorData::new(index, shape), &device);
+    let padded = Tensor::cat(vec![tokens, Tensor::zeros([1], &device)], 0);
+    let rows: Tensor<2> = padded.select(0, index).reshape([lengths.len(), longest]);
+    rows.sum_dim(1).reshape([lengths.len()])
+}
+
+/// Returns the log-prob of every response of some trees under a model that
+/// learns nothing, summed over tokens, `[response]`.
+pub(crate) fn log_probs<'a>(
+    model: &Model,
+    trees: impl IntoIterator<Item = &'a PromptTree>,
+) -> Result<Vec<f32>, apo_llama::ModelError> {
+    let sums = model.log_probs(&TreeBatch::new(trees))?;
+    Ok(sums.into_iter().map(|sum| sum as f32).collect())
+}

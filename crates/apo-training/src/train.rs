@@ -1,0 +1,275 @@
+//! The loop.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::time::Instant;
+
+use apo_llama::{AdamW, GradientSum, Model};
+use apo_tables::Metric;
+
+use crate::checkpoint;
+use crate::error::TrainingError;
+use crate::example::Example;
+use crate::objective::{self, Objective, Sums, Totals};
+use crate::reference::Reference;
+use crate::settings::Settings;
+use crate::store::Store;
+
+const METRICS: &str = "metrics.jsonl";
+
+/// Queries that an error names.
+const NAMED: usize = 8;
+
+/// Who watches a training.
+pub trait Observer {
+    /// Some work of `total` items begins, `done` of which are done.
+    fn begin(&mut self, what: &str, done: u64, total: u64);
+
+    /// So many more items are done.
+    fn advance(&mut self, n: u64);
+
+    /// A step was taken.
+    fn step(&mut self, metric: &Metric);
+
+    /// Something worth telling.
+    fn note(&mut self, text: &str);
+
+    /// Whether the work is to save itself and stop.
+    fn stops(&self) -> bool;
+}
+
+/// A trained model, and how it came about.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model.
+    pub model: Model,
+    /// One entry a step.
+    pub metrics: Vec<Metric>,
+}
+
+/// Trains a model, from the last checkpoint in the working folder if there is
+/// one. The same arguments give the same weights, byte for byte on the CPU,
+/// however often the work was stopped.
+///
+/// # Errors
+///
+/// When a loss or gradient is not finite, when a file cannot be read or
+/// written, or when the observer asked to stop.
+pub fn train(
+    mut model: Model,
+    store: &mut Store,
+    mut reference: Option<Reference>,
+    objective: &Objective,
+    settings: &Settings,
+    dir: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Trained, TrainingError> {
+    let steps_an_epoch = store.len().div_ceil(settings.batch) as u64;
+    let total = steps_an_epoch * settings.epochs as u64;
+    let mut adamw = AdamW::new(settings.adamw);
+    let mut done = 0;
+    for folder in checkpoint::list(dir) {
+        match checkpoint::load(&folder, &mut model, settings.adamw) {
+            Ok(found) => {
+                (adamw, done) = found;
+                observer.note(&format!("going on after step {done} of {total}"));
+                break;
+            }
+            Err(error) => observer.note(&format!("{} is passed over: {error}", folder.display())),
+        }
+    }
+    let mut log = Log::open(dir, done)?;
+    let mut saved = Instant::now();
+    observer.begin("training", done, total);
+    for step in done + 1..=total {
+        let epoch = (step - 1) / steps_an_epoch;
+        let order = store.order(settings.seed, epoch);
+        let first = ((step - 1) % steps_an_epoch) as usize * settings.batch;
+        let chosen = &order[first..(first + settings.batch).min(order.len())];
+        let start = Instant::now();
+        let mut batch = StepBatch::read(store, reference.as_mut(), chosen)?;
+        let fails = |problem: String, batch: &StepBatch| TrainingError::NotFinite {
+            step,
+            problem,
+            queries: batch.queries.clone(),
+            checkpoint: checkpoint::list(dir)
+                .first()
+                .map(|path| path.display().to_string()),
+        };
+        let mut gradients = GradientSum::default();
+        let mut sums = Sums::default();
+        while let Some((examples, references)) = batch.micro(settings.micro_tokens) {
+            let totals = &batch.totals;
+            let loss =
+                objective::loss(objective, &model, &examples, &references, totals, &mut sums);
+            let value = objective::values(&loss)[0];
+            if !value.is_finite() {
+                return Err(fails(format!("the loss is {value}"), &batch));
+            }
+            sums.loss += f64::from(value);
+            gradients.add(&model.llama, loss.backward());
+            if observer.stops() {
+                checkpoint::save(dir, &model, &adamw, step - 1)?;
+                return Err(TrainingError::Interrupted);
+            }
+        }
+        let norm = match gradients.norm() {
+            Ok(norm) => norm,
+            Err(error) => return Err(fails(error.to_string(), &batch)),
+        };
+        let learning_rate = settings.learning_rate_at(step, total);
+        model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
+        let mut metric = metric(&sums, start);
+        metric.step = step as i64;
+        metric.epoch = (step as f64 / steps_an_epoch as f64) as f32;
+        metric.lr = learning_rate as f32;
+        metric.grad_norm = norm as f32;
+        log.add(&metric)?;
+        observer.step(&metric);
+        observer.advance(1);
+        if step < total && (saved.elapsed() >= settings.checkpoint_every || observer.stops()) {
+            checkpoint::save(dir, &model, &adamw, step)?;
+            saved = Instant::now();
+            if observer.stops() {
+                return Err(TrainingError::Interrupted);
+            }
+        }
+    }
+    Ok(Trained {
+        model,
+        metrics: log.metrics,
+    })
+}
+
+/// A step's examples, handed out in micro-batches.
+struct StepBatch {
+    /// Longest last: they are taken from the end.
+    examples: Vec<(Example, Vec<f32>)>,
+    totals: Totals,
+    queries: Vec<String>,
+}
+
+impl StepBatch {
+    fn read(
+        store: &mut Store,
+        mut reference: Option<&mut Reference>,
+        chosen: &[usize],
+    ) -> Result<Self, TrainingError> {
+        let mut batch = Self {
+            examples: Vec::with_capacity(chosen.len()),
+            totals: Totals::default(),
+            queries: Vec::new(),
+        };
+        for &i in chosen {
+            let example = store.get(i)?;
+            let reference = match &mut reference {
+                Some(reference) => reference.get(i)?,
+                None => Vec::new(),
+            };
+            batch.totals.add(&example);
+            if batch.queries.len() < NAMED {
+                batch.queries.push(example.query_id.clone());
+            }
+            batch.examples.push((example, reference));
+        }
+        // Alike lengths together; a stable sort keeps the order of equals.
+        batch
+            .examples
+            .sort_by_key(|(example, _)| example.n_tokens());
+        Ok(batch)
+    }
+
+    /// Returns the next examples of about so many tokens.
+    fn micro(&mut self, tokens: usize) -> Option<(Vec<Example>, Vec<Vec<f32>>)> {
+        let mut sum = 0;
+        let mut found = (Vec::new(), Vec::new());
+        while let Some((example, _)) = self.examples.last() {
+            sum += example.n_tokens();
+            if sum > tokens && !found.0.is_empty() {
+                break;
+            }
+            let (example, reference) = self.examples.pop()?;
+            found.0.push(example);
+            found.1.push(reference);
+        }
+        (!found.0.is_empty()).then_some(found)
+    }
+}
+
+fn metric(sums: &Sums, start: Instant) -> Metric {
+    let mean = |sum: f64, n: f64| (n > 0.0).then(|| (sum / n) as f32);
+    let reward = |i: usize| {
+        sums.rewards
+            .and_then(|rewards| mean(rewards[i], sums.n_pairs))
+    };
+    let (chosen, rejected) = (reward(0), reward(1));
+    Metric {
+        loss: sums.loss as f32,
+        tokens: sums.tokens as i64,
+        tokens_per_second: (sums.tokens as f64 / start.elapsed().as_secs_f64()) as f32,
+        rewards_chosen: chosen,
+        rewards_rejected: rejected,
+        rewards_margins: chosen
+            .zip(rejected)
+            .map(|(chosen, rejected)| chosen - rejected),
+        rewards_accuracies: mean(sums.accuracy, sums.n_pairs),
+        logps_chosen: mean(sums.log_probs[0], sums.n_log_probs[0]),
+        logps_rejected: mean(sums.log_probs[1], sums.n_log_probs[1]),
+        ..Metric::default()
+    }
+}
+
+/// Metrics as they come, a line each.
+struct Log {
+    file: File,
+    path: std::path::PathBuf,
+    metrics: Vec<Metric>,
+}
+
+impl Log {
+    /// Opens the log and drops what came after `done` steps: those steps are
+    /// taken again.
+    fn open(dir: &Path, done: u64) -> Result<Self, TrainingError> {
+        let path = dir.join(METRICS);
+        let mut metrics = Vec::new();
+        if let Ok(file) = File::open(&path) {
+            for line in BufReader::new(file).lines() {
+                let line = line.map_err(TrainingError::reading(&path))?;
+                match serde_json::from_str::<Metric>(&line) {
+                    Ok(metric) if metric.step as u64 <= done => metrics.push(metric),
+                    _ => break,
+                }
+            }
+        }
+        let fresh = dir.join("metrics.new");
+        let mut text = Vec::new();
+        for metric in &metrics {
+            text.extend(line(metric));
+        }
+        fs::write(&fresh, text)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .map_err(TrainingError::writing(&path))?;
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.map_err(TrainingError::writing(&path))?;
+        Ok(Self {
+            file,
+            path,
+            metrics,
+        })
+    }
+
+    fn add(&mut self, metric: &Metric) -> Result<(), TrainingError> {
+        self.file
+            .write_all(&line(metric))
+            .map_err(TrainingError::writing(&self.path))?;
+        self.metrics.push(metric.clone());
+        Ok(())
+    }
+}
+
+fn line(metric: &Metric) -> Vec<u8> {
+    let mut line = serde_json::to_vec(metric).expect("plain data");
+    line.push(b'\n');
+    line
+}

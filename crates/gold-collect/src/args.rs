@@ -1,0 +1,342 @@
+//! The command line of `gold-collect`.
+
+#![expect(clippy::doc_markdown, reason = "help texts are shown as they stand")]
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use apo_endpoint::Settings;
+use apo_stage::{OutputArgs, ReportArgs, bad_input};
+use apo_tables::{Input, Pair, Provenance, Query, Reader};
+use clap::{ArgGroup, Parser};
+use gold_collect::{Collector, Prompts, prompts};
+use serde_json::Value;
+
+const EXAMPLES: &str = "\
+Examples:
+  From a chat endpoint, eight requests at once; the key is in OPENAI_API_KEY:
+    gold-collect --queries rm-queries.parquet --pairs rm-pairs.parquet \\
+      --base-url https://api.openai.com/v1 --model gpt-4 --out golden.parquet
+
+  The same again without the endpoint, from what it answered:
+    gold-collect --queries rm-queries.parquet --pairs rm-pairs.parquet \\
+      --from-journal golden.parquet.journal.jsonl --model gpt-4 --out again.parquet
+
+  Answers that others wrote, the better HH response elsewhere:
+    gold-collect --queries rm-queries.parquet --pairs rm-pairs.parquet \\
+      --answers answers.jsonl --hh-best --out golden.parquet
+
+A rerun asks only what the journal does not answer. Requests that failed are
+asked again once the output is removed.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
+/// Collect golden answers from a chat endpoint, a file, or the HH data
+///
+/// Each query's dialogue goes to a chat model under a system prompt. A
+/// content-policy error gets a refusal text; a bare refusal is asked again,
+/// `why?`; where no reply comes, the better HH response stands in. Each row
+/// says its origin.
+#[derive(Debug, Parser)]
+#[command(name = "gold-collect", version, after_help = EXAMPLES)]
+#[command(group(ArgGroup::new("source").args(["base_url", "from_journal", "hh_best"])))]
+#[command(group(ArgGroup::new("any").args(["base_url", "from_journal", "hh_best", "answers"])
+    .required(true).multiple(true)))]
+pub struct Args {
+    /// Queries to be answered, a `queries` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub queries: PathBuf,
+
+    /// Human preferences on these queries, a `pairs` table: the better HH
+    /// response stands in where no reply comes
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub pairs: Option<PathBuf>,
+
+    /// Answers that people or other models wrote: .jsonl, .json (also with
+    /// .gz) or .parquet, with `prompt` and `response`; what they lack is
+    /// collected (repeatable, the first answer to a query counts)
+    #[arg(long, value_name = "FILE", help_heading = "Sources")]
+    pub answers: Vec<PathBuf>,
+
+    /// Address of an OpenAI-compatible endpoint, as https://api.openai.com/v1;
+    /// the key, where it wants one, is taken from OPENAI_API_KEY
+    #[arg(long, value_name = "URL", help_heading = "Sources")]
+    #[arg(requires = "model", requires = "pairs")]
+    pub base_url: Option<String>,
+
+    /// Replay this journal; nothing is asked
+    #[arg(long, value_name = "FILE", help_heading = "Sources")]
+    #[arg(requires = "model", requires = "pairs")]
+    pub from_journal: Option<PathBuf>,
+
+    /// Use the better HH response throughout
+    #[arg(long, help_heading = "Sources", requires = "pairs")]
+    pub hh_best: bool,
+
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+
+    #[command(flatten)]
+    pub texts: TextArgs,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// How the endpoint is asked.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Endpoint")]
+pub struct EndpointArgs {
+    /// Name of the model at the endpoint, as gpt-4
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+
+    /// Requests at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub requests: u16,
+
+    /// Where what the endpoint answers is kept, added to and never changed
+    /// [default: --out with .journal.jsonl]
+    #[arg(long, value_name = "FILE", requires = "base_url")]
+    pub journal: Option<PathBuf>,
+
+    /// Longest time of an attempt, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+
+    /// Attempts at a request before it counts as failed
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: u32,
+
+    /// About the first pause between attempts, in seconds; it doubles each time
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub first_pause: Duration,
+
+    /// Failed requests in a row after which the stage stops
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_failures: u32,
+
+    /// Sampling temperature [default: the endpoint's own]
+    #[arg(long, value_name = "TEMPERATURE", value_parser = not_negative)]
+    pub temperature: Option<f64>,
+
+    /// Most tokens of a reply [default: the endpoint's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
+
+    /// Price of a million tokens of requests, in any currency
+    #[arg(long, value_name = "PRICE", requires = "price_out", value_parser = not_negative)]
+    pub price_in: Option<f64>,
+
+    /// Price of a million tokens of replies, in the same
+    #[arg(long, value_name = "PRICE", requires = "price_in", value_parser = not_negative)]
+    pub price_out: Option<f64>,
+}
+
+/// The texts of Appendix A.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Texts")]
+pub struct TextArgs {
+    /// System prompt [default: pipelines/prompts/golden-system.txt, built in]
+    #[arg(long, value_name = "FILE")]
+    pub system: Option<PathBuf>,
+
+    /// Texts that stand in for policy errors, one a line [default:
+    /// pipelines/prompts/refusals.txt, built in]
+    #[arg(long, value_name = "FILE")]
+    pub refusals: Option<PathBuf>,
+
+    /// Seed of the choice among the refusal texts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+fn not_negative(text: &str) -> Result<f64, &'static str> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|n: &f64| n.is_finite() && *n >= 0.0);
+    number.ok_or("expected a finite number, 0 or more")
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = not_negative(text)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected seconds")
+}
+
+impl Args {
+    /// Returns the collector, its texts read; `None` where no model is asked.
+    ///
+    /// # Errors
+    ///
+    /// When a file of texts is missing or empty.
+    pub fn collector(&self) -> Result<Option<Collector>> {
+        let Some(model) = self.endpoint.model.as_ref().filter(|_| self.asks()) else {
+            return Ok(None);
+        };
+        let mut texts = Prompts::default();
+        if let Some(path) = &self.texts.system {
+            texts.system = read_texts(path, prompts::system)?;
+        }
+        if let Some(path) = &self.texts.refusals {
+            texts.refusals = read_texts(path, prompts::refusals)?;
+        }
+        Ok(Some(Collector {
+            prompts: texts,
+            temperature: self.endpoint.temperature,
+            max_tokens: self.endpoint.max_tokens,
+            seed: self.texts.seed,
+            ..Collector::new(model)
+        }))
+    }
+
+    /// Whether a model's replies are used, asked for or replayed.
+    fn asks(&self) -> bool {
+        self.base_url.is_some() || self.from_journal.is_some()
+    }
+
+    /// Returns how the endpoint at `base_url` is asked.
+    pub fn settings(&self, base_url: &str) -> Settings {
+        Settings {
+            timeout: Duration::from_secs(self.endpoint.timeout),
+            attempts: self.endpoint.attempts,
+            first_pause: self.endpoint.first_pause,
+            connections: self.endpoint.requests.into(),
+            ..Settings::new(base_url)
+        }
+    }
+
+    /// Returns where replies are kept.
+    pub fn journal(&self) -> PathBuf {
+        self.endpoint.journal.clone().unwrap_or_else(|| {
+            let mut path = OsString::from(&self.output.out);
+            path.push(".journal.jsonl");
+            path.into()
+        })
+    }
+
+    /// Returns prices of a request's and a reply's million tokens.
+    pub fn prices(&self) -> Option<(f64, f64)> {
+        self.endpoint.price_in.zip(self.endpoint.price_out)
+    }
+
+    /// Returns what the output depends on. The endpoint's address is none of
+    /// it: the same model elsewhere gives the same answers.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn provenance(
+        &self,
+        queries: &Reader<Query>,
+        pairs: Option<&Reader<Pair>>,
+        collector: Option<&Collector>,
+    ) -> Result<Provenance> {
+        let mut provenance = Provenance::new("gold-collect", env!("CARGO_PKG_VERSION"))
+            .argument("hh_best", self.hh_best)
+            .input("queries", queries.input()?);
+        if let Some(pairs) = pairs {
+            provenance = provenance.input("pairs", pairs.input()?);
+        }
+        for (i, path) in self.answers.iter().enumerate() {
+            provenance = provenance.input(&format!("answers-{i}"), Input::of(path)?);
+        }
+        if let Some(path) = &self.from_journal {
+            if !path.exists() {
+                return Err(bad_input(format!(
+                    "there is no journal at {}",
+                    path.display()
+                )));
+            }
+            provenance = provenance.input("from_journal", Input::of(path)?);
+        }
+        if let Some(collector) = collector {
+            provenance = provenance
+                .argument("model", collector.model.as_str())
+                .argument("system", collector.prompts.system.as_str())
+                .argument("refusals", Value::from(collector.prompts.refusals.clone()))
+                .argument("temperature", collector.temperature)
+                .argument("max_tokens", collector.max_tokens)
+                .argument("seed", collector.seed);
+        }
+        Ok(provenance)
+    }
+}
+
+fn read_texts<T>(path: &Path, parse: fn(&str) -> Result<T, &'static str>) -> Result<T> {
+    let shown = path.display();
+    let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| bad_input(format!("{shown}: it is not UTF-8")))?;
+    parse(&text).map_err(|problem| bad_input(format!("{shown}: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_source_is_needed_and_one_alone() {
+        const TABLES: &str = "gold-collect --queries q --pairs p --out o";
+        let parse =
+            |rest: &str| Args::try_parse_from(format!("{TABLES} {rest}").split_whitespace());
+        for rest in [
+            "--base-url http://a --model m",
+            "--from-journal j --model m",
+            "--hh-best",
+            "--answers a",
+            "--answers a --answers b --hh-best",
+            "--answers a --base-url http://a --model m --price-in 1 --price-out 2",
+        ] {
+            assert!(parse(rest).is_ok(), "{rest}: {}", parse(rest).unwrap_err());
+        }
+        for rest in [
+            "",
+            "--base-url http://a",
+            "--from-journal j",
+            "--base-url http://a --from-journal j --model m",
+            "--hh-best --base-url http://a --model m",
+            "--hh-best --journal j",
+            "--base-url http://a --model m --price-in 1",
+            "--base-url http://a --model m --price-in nan --price-out 1",
+            "--base-url http://a --model m --temperature -1",
+            "--base-url http://a --model m --requests 0",
+        ] {
+            assert!(parse(rest).is_err(), "{rest}");
+        }
+        let alone = |rest: &str| {
+            let words = format!("gold-collect --queries q --out o {rest}");
+            Args::try_parse_from(words.split_whitespace()).is_ok()
+        };
+        assert!(alone("--answers a"));
+        assert!(!alone("--answers a --hh-best"));
+        assert!(!alone("--base-url http://a --model m"));
+    }
+
+    #[test]
+    fn the_journal_lies_beside_the_output() {
+        let words = "gold-collect --queries q --pairs p --hh-best --out runs/golden.parquet";
+        let args = Args::parse_from(words.split(' '));
+        assert_eq!(
+            args.journal(),
+            Path::new("runs/golden.parquet.journal.jsonl")
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! Asking what no file answers, or finding it in a journal.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Error, Result};
+use apo_endpoint::{
+    Client, Counts, Endpoint, EndpointError, Journal, JournalError, Key, Usage, at_once,
+};
+use apo_stage::{Progress, bad_input, note, signals};
+use apo_tables::{Query, Reader};
+use gold_collect::Collector;
+
+use crate::answers::{Answers, Keys};
+use crate::args::Args;
+use crate::write::Spent;
+
+/// Returns whom to ask: an endpoint with its journal, or a journal alone;
+/// none where neither is named.
+///
+/// # Errors
+///
+/// When the address or key is none, or the journal cannot be used.
+pub fn endpoint(args: &Args) -> Result<Option<Endpoint>> {
+    if let Some(path) = &args.from_journal {
+        let journal = Journal::read(path).map_err(|error| sorted(error.into()))?;
+        return Ok(Some(Endpoint::replay(journal)));
+    }
+    let Some(url) = &args.base_url else {
+        return Ok(None);
+    };
+    let key = Key::from_env().map_err(sorted)?;
+    let client = Client::new(args.settings(url), key).map_err(sorted)?;
+    let journal = Journal::open(&args.journal()).map_err(|error| sorted(error.into()))?;
+    Ok(Some(Endpoint::online(
+        client,
+        journal,
+        args.endpoint.max_failures,
+    )))
+}
+
+/// Asks for every query that has no answer yet, several at once; what comes
+/// is in the journal afterwards. Gives the ids of those that got no reply.
+///
+/// # Errors
+///
+/// When the endpoint takes no requests, a signal came, or a replayed journal
+/// lacks entries.
+pub fn all(
+    args: &Args,
+    collector: &Collector,
+    endpoint: &Endpoint,
+    keys: &Keys,
+    answers: &Answers,
+) -> Result<HashSet<String>> {
+    let n = (keys.n_queries() - answers.n_answers()) as u64;
+    let known = endpoint.journal().n_requests();
+    let journal = endpoint.journal().path().display();
+    note(
+        &args.report,
+        &format!("{n} queries; {journal} knows {known} requests"),
+    );
+    let what = if args.from_journal.is_some() {
+        "replaying"
+    } else {
+        "asking"
+    };
+    let progress = Mutex::new(Progress::new(&args.report, what, "queries", 0, n));
+    let lacking = Mutex::new(HashSet::new());
+    let missing = Mutex::new(Missing::default());
+
+    let queries = Reader::<Query>::open(&args.queries)?
+        .filter(|query| {
+            query
+                .as_ref()
+                .map_or(true, |query| answers.to(query).is_none())
+        })
+        .map(|query| query.map_err(Error::from));
+    at_once(args.endpoint.requests.into(), queries, |query| {
+        signals::check()?;
+        let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
+        match collector.collect(&query.query_id, &query.prompt, ask) {
+            Ok(collected) if collected.golden.is_none() => {
+                hold(&lacking).insert(query.query_id);
+            }
+            Ok(_) => {}
+            Err(EndpointError::NotInJournal { .. }) => hold(&missing).add(query.query_id),
+            Err(error) => return Err(sorted(error)),
+        }
+        let counts = endpoint.counts();
+        let mut progress = hold(&progress);
+        if counts.requests > 0 {
+            progress.message(message(&counts, args.prices()));
+        }
+        progress.inc(1);
+        Ok(())
+    })?;
+
+    let missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(first) = missing.first {
+        return Err(bad_input(format!(
+            "{journal}: no entry for {} of {n} queries, as {first}: it was made with another \
+             --model, --system, --temperature or --max-tokens, of other queries, or stopped early; \
+             --base-url with --journal asks for what it lacks",
+            missing.n
+        )));
+    }
+    Ok(lacking.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Returns what was asked so far, as the progress tells it.
+fn message(counts: &Counts, prices: Option<(f64, f64)>) -> String {
+    let usage = Usage {
+        prompt_tokens: counts.prompt_tokens,
+        completion_tokens: counts.completion_tokens,
+    };
+    let tokens = usage.prompt_tokens + usage.completion_tokens;
+    let (requests, failed) = (counts.requests, counts.failed);
+    let text = format!("requests={requests} failed={failed} tokens={tokens}");
+    match Spent::new(usage, prices).cost {
+        Some(cost) => format!("{text} cost={cost:.2}"),
+        None => text,
+    }
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Queries that a replayed journal does not know.
+#[derive(Debug, Default)]
+struct Missing {
+    n: u64,
+    first: Option<String>,
+}
+
+impl Missing {
+    fn add(&mut self, query_id: String) {
+        self.n += 1;
+        // The least, not the first to come: threads race.
+        if self.first.as_ref().is_none_or(|first| query_id < *first) {
+            self.first = Some(query_id);
+        }
+    }
+}
+
+/// Sorts an error by whose fault it is.
+pub fn sorted(error: EndpointError) -> Error {
+    if matches!(error, EndpointError::Stopped)
+        && let Err(stopped) = signals::check()
+    {
+        return stopped.into();
+    }
+    let is_bad_input = match &error {
+        EndpointError::BadUrl { .. } | EndpointError::BadKey => true,
+        EndpointError::Journal(error) => JournalError::is_bad_input(error),
+        _ => false,
+    };
+    if is_bad_input {
+        return bad_input(error.to_string());
+    }
+    Error::from(error).context("not all queries could be asked; replies so far are in the journal")
+}

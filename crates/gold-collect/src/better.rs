@@ -1,0 +1,114 @@
+//! The better HH response, for queries to which no reply came.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use anyhow::Result;
+use apo_tables::{Pair, Query, Reader};
+use gold_collect::{Golden, Origin};
+
+/// Which queries need one.
+#[derive(Debug)]
+pub enum Lacking {
+    /// Those of these ids.
+    Some(HashSet<String>),
+    /// All without an answer from a file.
+    All,
+}
+
+/// The better responses of those queries alone.
+#[derive(Debug, Default)]
+pub struct Better {
+    responses: HashMap<String, (String, Golden)>,
+}
+
+impl Better {
+    /// Reads the better responses of queries. Where a query has several pairs,
+    /// the one with the least `pair_id` counts: a draw by hash, which does not
+    /// depend on the order of rows.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub fn read(path: &Path, lacking: &Lacking) -> Result<Self> {
+        let mut found = Self::default();
+        for pair in Reader::<Pair>::open(path)? {
+            found.add(pair?, lacking);
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, pair: Pair, lacking: &Lacking) {
+        if let Lacking::Some(ids) = lacking
+            && !ids.contains(&pair.query_id)
+        {
+            return;
+        }
+        let Some(golden) = Golden::new(&pair.chosen, Origin::HhChosen) else {
+            return;
+        };
+        match self.responses.get(&pair.query_id) {
+            Some((before, _)) if *before <= pair.pair_id => {}
+            _ => {
+                self.responses.insert(pair.query_id, (pair.pair_id, golden));
+            }
+        }
+    }
+
+    /// Returns the better response to a query; none where it has no pair.
+    pub fn to(&self, query: &Query) -> Option<&Golden> {
+        self.responses
+            .get(&query.query_id)
+            .map(|(_, golden)| golden)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(query_id: &str, pair_id: &str, chosen: &str) -> Pair {
+        Pair {
+            query_id: query_id.into(),
+            pair_id: pair_id.into(),
+            subset: String::new(),
+            prompt: String::new(),
+            chosen: chosen.into(),
+            rejected: "worse".into(),
+        }
+    }
+
+    fn chosen(pairs: &[Pair], lacking: &Lacking, query_id: &str) -> Option<String> {
+        let mut better = Better::default();
+        for pair in pairs {
+            better.add(pair.clone(), lacking);
+        }
+        let query = Query {
+            query_id: query_id.into(),
+            subset: String::new(),
+            prompt: String::new(),
+        };
+        better.to(&query).map(|golden| golden.response.clone())
+    }
+
+    #[test]
+    fn of_several_pairs_the_same_counts_in_any_order() {
+        let mut pairs = [
+            pair("q", "2", "two"),
+            pair("q", "1", "one"),
+            pair("q", "3", "three"),
+        ];
+        assert_eq!(chosen(&pairs, &Lacking::All, "q").as_deref(), Some("one"));
+        pairs.reverse();
+        assert_eq!(chosen(&pairs, &Lacking::All, "q").as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn only_the_lacking_are_kept() {
+        let pairs = [pair("q", "1", "one"), pair("r", "2", "two")];
+        let lacking = Lacking::Some(["r".to_owned()].into());
+        assert_eq!(chosen(&pairs, &lacking, "q"), None);
+        assert_eq!(chosen(&pairs, &lacking, "r").as_deref(), Some("two"));
+        assert_eq!(chosen(&pairs, &Lacking::All, "s"), None);
+    }
+}

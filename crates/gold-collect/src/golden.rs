@@ -1,0 +1,396 @@
+//! The path from a query to its golden answer.
+
+use std::fmt;
+
+use apo_dialogue::hh;
+use apo_endpoint::{EndpointError, Message, Outcome, Reply, Request, Role, Usage};
+use apo_tables::Finish;
+
+use crate::prompts::{Prompts, WHY};
+use crate::refusal::is_bare_refusal;
+
+/// Where a golden answer comes from; the column `origin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The model's reply.
+    Reply,
+    /// A bare refusal, and the reply to `why?`.
+    ReplyAfterWhy,
+    /// A text of Code 2: the content policy stood in the way.
+    RefusalText,
+    /// The better HH response: no reply came.
+    HhChosen,
+    /// A file of answers.
+    File,
+}
+
+impl Origin {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Reply,
+        Self::ReplyAfterWhy,
+        Self::RefusalText,
+        Self::HhChosen,
+        Self::File,
+    ];
+
+    /// Returns the column's text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+            Self::ReplyAfterWhy => "reply_after_why",
+            Self::RefusalText => "refusal_text",
+            Self::HhChosen => "hh_chosen",
+            Self::File => "file",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A golden answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Golden {
+    /// The answer, stripped.
+    pub response: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+impl Golden {
+    /// Makes a golden answer of a text: stripped, and cut where a further
+    /// human turn begins; `None` of nothing.
+    pub fn new(text: &str, origin: Origin) -> Option<Self> {
+        let (text, finish) = match text.find(hh::HUMAN) {
+            Some(at) => (&text[..at], Finish::Turn),
+            None => (text, Finish::Stop),
+        };
+        let response = text.trim().to_owned();
+        (!response.is_empty()).then_some(Self {
+            response,
+            origin,
+            finish,
+        })
+    }
+}
+
+/// What came of a query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// The golden answer; `None` where no reply came.
+    pub golden: Option<Golden>,
+    /// Tokens that it took, as far as the server told.
+    pub usage: Usage,
+}
+
+/// Collects golden answers; what a request comes to is the caller's to find
+/// out, by asking or from a journal.
+#[derive(Clone, Debug)]
+pub struct Collector {
+    /// The model's name at the endpoint.
+    pub model: String,
+    /// The texts.
+    pub prompts: Prompts,
+    /// Sampling temperature; the server's own where absent.
+    pub temperature: Option<f64>,
+    /// Most tokens of a reply; the server's own where absent.
+    pub max_tokens: Option<u32>,
+    /// Seed of the choice among refusal texts.
+    pub seed: u64,
+}
+
+impl Collector {
+    /// Makes a collector with the paper's texts and the server's own sampling.
+    pub fn new(model: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            prompts: Prompts::default(),
+            temperature: None,
+            max_tokens: None,
+            seed: 1,
+        }
+    }
+
+    /// Returns the first request of a query: system prompt and dialogue.
+    pub fn first_request(&self, prompt: &str) -> Request {
+        let mut messages = vec![Message::new(Role::System, &self.prompts.system)];
+        messages.extend(hh::turns(prompt).into_iter().map(|turn| {
+            let role = match turn.role {
+                hh::Role::Human => Role::User,
+                hh::Role::Assistant => Role::Assistant,
+            };
+            Message::new(role, turn.text)
+        }));
+        Request {
+            temperature: self.temperature,
+            max_tokens: self.max_tokens,
+            ..Request::new(&self.model, messages)
+        }
+    }
+
+    /// Returns the request that follows a bare refusal: the same, the reply,
+    /// and `why?`.
+    pub fn why_request(&self, first: &Request, refusal: &str) -> Request {
+        let mut request = first.clone();
+        request
+            .messages
+            .push(Message::new(Role::Assistant, refusal.trim()));
+        request.messages.push(Message::new(Role::User, WHY));
+        request
+    }
+
+    /// Collects a query's golden answer.
+    ///
+    /// # Errors
+    ///
+    /// As `ask`.
+    pub fn collect(
+        &self,
+        query_id: &str,
+        prompt: &str,
+        ask: impl Fn(&Request) -> Result<Outcome, EndpointError>,
+    ) -> Result<Collected, EndpointError> {
+        let mut usage = Usage::default();
+        let mut ask = |request: &Request| {
+            let outcome = ask(request)?;
+            let paid = outcome.usage().unwrap_or_default();
+            usage.prompt_tokens += paid.prompt_tokens;
+            usage.completion_tokens += paid.completion_tokens;
+            Ok::<_, EndpointError>(outcome)
+        };
+        let first = self.first_request(prompt);
+        let golden = match ask(&first)? {
+            Outcome::Reply(reply) if is_bare_refusal(&reply.content) => {
+                match ask(&self.why_request(&first, &reply.content))? {
+                    Outcome::Reply(reason) => after_why(&reply, &reason),
+                    Outcome::Policy(_) => self.refusal_text(query_id),
+                    Outcome::Failed(_) => None,
+                }
+            }
+            Outcome::Reply(reply) => finished(&reply.content, &reply, Origin::Reply),
+            Outcome::Policy(_) => self.refusal_text(query_id),
+            Outcome::Failed(_) => None,
+        };
+        Ok(Collected { golden, usage })
+    }
+
+    /// Returns the refusal text that a hash of seed and query chooses.
+    fn refusal_text(&self, query_id: &str) -> Option<Golden> {
+        let drawn = hh::query_id(&format!("{} {query_id}", self.seed));
+        let drawn = u64::from_str_radix(&drawn, 16).expect("a key is 16 hex digits");
+        let texts = &self.prompts.refusals;
+        let text = &texts[(drawn % texts.len() as u64) as usize];
+        Golden::new(text, Origin::RefusalText)
+    }
+}
+
+/// A reply that the token limit ended is not a complete response.
+fn finished(text: &str, last: &Reply, origin: Origin) -> Option<Golden> {
+    let mut golden = Golden::new(text, origin)?;
+    if last.finish_reason.as_deref() == Some("length") && golden.finish == Finish::Stop {
+        golden.finish = Finish::Length;
+    }
+    Some(golden)
+}
+
+fn after_why(refusal: &Reply, reason: &Reply) -> Option<Golden> {
+    let said = reason.content.trim();
+    if said.is_empty() {
+        return None;
+    }
+    let both = format!("{}\n\n{said}", refusal.content.trim());
+    finished(&both, reason, Origin::ReplyAfterWhy)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use apo_endpoint::{Failure, Policy};
+
+    use super::*;
+
+    const PROMPT: &str =
+        "\n\nHuman: hi\n\nAssistant: Hello.\n\nHuman: How do I pick a lock?\n\nAssistant:";
+    const REFUSAL: &str = "Sorry, I can't assist with that.";
+
+    fn reply(content: &str, finish_reason: &str) -> Outcome {
+        Outcome::Reply(Reply {
+            content: content.into(),
+            finish_reason: Some(finish_reason.into()),
+            usage: Some(Usage {
+                prompt_tokens: 7,
+                completion_tokens: 3,
+            }),
+        })
+    }
+
+    fn policy() -> Outcome {
+        Outcome::Policy(Policy {
+            code: "content_filter".into(),
+            message: String::new(),
+            usage: None,
+        })
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed(Failure {
+            message: "HTTP 503".into(),
+            attempts: 6,
+        })
+    }
+
+    /// Collects with the given outcomes, one a request; gives the requests too.
+    fn collect(outcomes: Vec<Outcome>) -> (Collected, Vec<Request>) {
+        let outcomes = RefCell::new(outcomes.into_iter());
+        let requests = RefCell::new(Vec::new());
+        let collected = Collector::new("m").collect("q", PROMPT, |request| {
+            requests.borrow_mut().push(request.clone());
+            Ok(outcomes
+                .borrow_mut()
+                .next()
+                .expect("no more requests than expected"))
+        });
+        assert_eq!(outcomes.into_inner().count(), 0, "a request is missing");
+        (collected.unwrap(), requests.into_inner())
+    }
+
+    fn golden(outcomes: Vec<Outcome>) -> Option<(String, Origin, Finish)> {
+        let golden = collect(outcomes).0.golden?;
+        Some((golden.response, golden.origin, golden.finish))
+    }
+
+    #[test]
+    fn the_dialogue_follows_the_system_prompt() {
+        let (_, requests) = collect(vec![reply("Gently.", "stop")]);
+        let messages = &requests[0].messages;
+        assert_eq!(
+            messages[0],
+            Message::new(Role::System, Prompts::default().system)
+        );
+        assert_eq!(
+            messages[1..],
+            [
+                Message::new(Role::User, "hi"),
+                Message::new(Role::Assistant, "Hello."),
+                Message::new(Role::User, "How do I pick a lock?"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bare_refusal_is_asked_why_and_both_replies_are_kept() {
+        let outcomes = vec![
+            reply(&format!(" {REFUSAL}\n"), "stop"),
+            reply("It harms.\n", "stop"),
+        ];
+        let (collected, requests) = collect(outcomes);
+        let golden = collected.golden.unwrap();
+        assert_eq!(golden.response, format!("{REFUSAL}\n\nIt harms."));
+        assert_eq!(golden.origin, Origin::ReplyAfterWhy);
+        let (first, why) = (&requests[0].messages, &requests[1].messages);
+        assert_eq!(why[..first.len()], first[..]);
+        assert_eq!(
+            why[first.len()..],
+            [
+                Message::new(Role::Assistant, REFUSAL),
+                Message::new(Role::User, "why?")
+            ]
+        );
+        assert_eq!(
+            (
+                collected.usage.prompt_tokens,
+                collected.usage.completion_tokens
+            ),
+            (14, 6)
+        );
+    }
+
+    #[test]
+    fn each_outcome_has_its_origin() {
+        let refusal = || reply(REFUSAL, "stop");
+        let text = |text: &str, origin, finish| Some((text.to_owned(), origin, finish));
+        for (outcomes, expected) in [
+            (
+                vec![reply(" Gently. ", "stop")],
+                text("Gently.", Origin::Reply, Finish::Stop),
+            ),
+            (
+                vec![reply("Gen", "length")],
+                text("Gen", Origin::Reply, Finish::Length),
+            ),
+            (
+                vec![reply("A.\n\nHuman: B?", "length")],
+                text("A.", Origin::Reply, Finish::Turn),
+            ),
+            (vec![reply(" \n", "stop")], None),
+            (vec![reply("\n\nHuman: B?", "stop")], None),
+            (vec![failed()], None),
+            (vec![refusal(), failed()], None),
+            (vec![refusal(), reply("", "stop")], None),
+            (
+                vec![refusal(), reply("It ha", "length")],
+                text(
+                    &format!("{REFUSAL}\n\nIt ha"),
+                    Origin::ReplyAfterWhy,
+                    Finish::Length,
+                ),
+            ),
+            // A second bare refusal is not asked again.
+            (
+                vec![refusal(), refusal()],
+                text(
+                    &format!("{REFUSAL}\n\n{REFUSAL}"),
+                    Origin::ReplyAfterWhy,
+                    Finish::Stop,
+                ),
+            ),
+        ] {
+            assert_eq!(golden(outcomes.clone()), expected, "{outcomes:?}");
+        }
+        for outcomes in [vec![policy()], vec![refusal(), policy()]] {
+            let (response, origin, _) = golden(outcomes).unwrap();
+            assert_eq!(origin, Origin::RefusalText);
+            assert!(
+                Prompts::default().refusals.contains(&response),
+                "{response}"
+            );
+        }
+    }
+
+    #[test]
+    fn queries_and_seeds_spread_over_the_refusal_texts() {
+        let texts = Prompts::default().refusals;
+        let mut collector = Collector::new("m");
+        let mut counts = [0; 3];
+        let mut draws = Vec::new();
+        for seed in [1, 2] {
+            collector.seed = seed;
+            for query in 0..300 {
+                let found = collector.refusal_text(&format!("query {query}")).unwrap();
+                assert_eq!(
+                    collector.refusal_text(&format!("query {query}")).unwrap(),
+                    found
+                );
+                let number = texts
+                    .iter()
+                    .position(|text| *text == found.response)
+                    .unwrap();
+                counts[number] += 1;
+                draws.push(number);
+            }
+        }
+        // Of 600 draws among three, 200 each; the deviation is √(600 · ⅓ · ⅔) = 11.5.
+        assert!(
+            counts.iter().all(|count| (150..250).contains(count)),
+            "{counts:?}"
+        );
+        assert_ne!(draws[..300], draws[300..]);
+    }
+}

@@ -1,0 +1,287 @@
+//! The table of golden answers, and what is reported of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use apo_endpoint::{Counts, Endpoint, Usage};
+use apo_stage::{bad_input, report};
+use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
+use gold_collect::{Collected, Collector, Golden, Origin};
+use serde::Serialize;
+
+use crate::answers::Answers;
+use crate::ask::sorted;
+use crate::better::Better;
+
+/// The table inside the working folder.
+pub const TABLE: &str = "golden.parquet";
+
+/// Where each row may come from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    pub answers: &'a Answers,
+    pub model: Option<(&'a Collector, &'a Endpoint)>,
+    pub better: Option<&'a Better>,
+}
+
+impl Sources<'_> {
+    /// Returns a query's golden answer: from a file, else a model, else the HH
+    /// data; and the tokens that it took.
+    fn golden(&self, query: &Query) -> Result<Collected> {
+        if let Some(golden) = self.answers.to(query) {
+            return Ok(Collected {
+                golden: Some(golden.clone()),
+                usage: Usage::default(),
+            });
+        }
+        let mut found = Collected::default();
+        if let Some((collector, endpoint)) = self.model {
+            let recorded = |request: &_| endpoint.recorded(request);
+            found = collector
+                .collect(&query.query_id, &query.prompt, recorded)
+                .map_err(sorted)?;
+        }
+        if found.golden.is_none() {
+            found.golden = self.better.and_then(|better| better.to(query)).cloned();
+        }
+        Ok(found)
+    }
+}
+
+/// The result, for people and as JSON.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Queries with a golden answer: the rows.
+    pub rows: u64,
+    /// Queries without one.
+    pub left_out: u64,
+    /// Rows of each origin.
+    pub origins: BTreeMap<&'static str, u64>,
+    /// Rows whose reply the token limit ended.
+    pub cut: u64,
+    /// Answers in files to queries that are not in the table.
+    pub unknown_answers: u64,
+    /// Answers in files to queries that had one before.
+    pub further_answers: u64,
+    /// What this run asked.
+    pub asked: Asked,
+    /// What all replies took that the table is made of, whenever paid for.
+    pub tokens: Spent,
+}
+
+/// What this run asked.
+#[derive(Debug, Serialize)]
+pub struct Asked {
+    pub requests: u64,
+    pub attempts: u64,
+    pub failed: u64,
+    pub without_usage: u64,
+    #[serde(flatten)]
+    pub tokens: Spent,
+}
+
+/// Tokens, and what they cost where prices are given.
+#[derive(Debug, Serialize)]
+pub struct Spent {
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    pub cost: Option<f64>,
+}
+
+impl Spent {
+    /// Counts tokens, at prices of a million of a request's and a reply's.
+    pub fn new(usage: Usage, prices: Option<(f64, f64)>) -> Self {
+        let Usage {
+            prompt_tokens,
+            completion_tokens,
+        } = usage;
+        let cost = prices.map(|(price_in, price_out)| {
+            (prompt_tokens as f64 * price_in + completion_tokens as f64 * price_out) / 1e6
+        });
+        Self {
+            prompt_tokens,
+            completion_tokens,
+            cost,
+        }
+    }
+}
+
+/// Writes the golden answers in the order of the queries.
+///
+/// # Errors
+///
+/// When a table cannot be read or written, or no query has a golden answer.
+pub fn table(
+    queries: &Path,
+    sources: &Sources<'_>,
+    prices: Option<(f64, f64)>,
+    dir: &Path,
+    provenance: &Provenance,
+) -> Result<Summary> {
+    let path = dir.join(TABLE);
+    let mut writer = Writer::<Response>::create(&path, provenance)?;
+    let mut origins: BTreeMap<_, u64> = Origin::ALL.iter().map(|it| (it.as_str(), 0)).collect();
+    let (mut rows, mut left_out, mut cut) = (0, 0, 0);
+    let mut usage = Usage::default();
+    for query in Reader::<Query>::open(queries)? {
+        let query = query?;
+        let found = sources.golden(&query)?;
+        usage.prompt_tokens += found.usage.prompt_tokens;
+        usage.completion_tokens += found.usage.completion_tokens;
+        let Some(golden) = found.golden else {
+            left_out += 1;
+            continue;
+        };
+        rows += 1;
+        cut += u64::from(golden.finish == Finish::Length);
+        *origins.entry(golden.origin.as_str()).or_default() += 1;
+        writer.write(&row(query, golden))?;
+    }
+    writer.finish()?;
+    if rows == 0 {
+        return Err(bad_input(
+            "no query has a golden answer: no reply came, and `--pairs` has none of the queries",
+        ));
+    }
+    let counts = sources
+        .model
+        .map_or(Counts::default(), |(_, endpoint)| endpoint.counts());
+    let asked = Usage {
+        prompt_tokens: counts.prompt_tokens,
+        completion_tokens: counts.completion_tokens,
+    };
+    Ok(Summary {
+        rows,
+        left_out,
+        origins,
+        cut,
+        unknown_answers: sources.answers.n_unknown,
+        further_answers: sources.answers.n_further,
+        asked: Asked {
+            requests: counts.requests,
+            attempts: counts.attempts,
+            failed: counts.failed,
+            without_usage: counts.without_usage,
+            tokens: Spent::new(asked, prices),
+        },
+        tokens: Spent::new(usage, prices),
+    })
+}
+
+fn row(query: Query, golden: Golden) -> Response {
+    Response {
+        query_id: query.query_id,
+        subset: query.subset,
+        prompt: query.prompt,
+        sample: 0,
+        response: golden.response,
+        origin: golden.origin.to_string(),
+        finish: golden.finish,
+        tokens: None,
+        log_prob: None,
+        reward: None,
+    }
+}
+
+impl Summary {
+    /// Warns of what a user would not expect.
+    pub fn warn(&self, uses_model: bool) {
+        let stood_in = self.origins[Origin::HhChosen.as_str()];
+        if uses_model && stood_in > 0 {
+            report::warn(&format!(
+                "{stood_in} of {} golden answers are the better HH response: no reply came to \
+                 their queries; remove the output and run again to ask for them once more",
+                self.rows
+            ));
+        }
+        if self.left_out > 0 {
+            report::warn(&format!(
+                "{} queries have no golden answer and no row",
+                self.left_out
+            ));
+        }
+        if self.cut > 0 {
+            report::warn(&format!(
+                "{} replies were cut by the token limit; their `finish` is `length`",
+                self.cut
+            ));
+        }
+        if self.asked.without_usage > 0 {
+            report::warn(&format!(
+                "{} replies did not tell their tokens; tokens and cost are without them",
+                self.asked.without_usage
+            ));
+        }
+    }
+
+    /// Returns the result for people.
+    pub fn text(&self, uses_model: bool) -> String {
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        let mut rows = vec![row("golden answers", self.rows.to_string())];
+        for origin in Origin::ALL {
+            let n = self.origins[origin.as_str()];
+            rows.push(row(&format!("  {origin}"), n.to_string()));
+        }
+        rows.push(row("queries left out", self.left_out.to_string()));
+        if self.unknown_answers + self.further_answers > 0 {
+            rows.push(row(
+                "answers to other queries",
+                self.unknown_answers.to_string(),
+            ));
+            rows.push(row("further answers", self.further_answers.to_string()));
+        }
+        if !uses_model {
+            return report::columns(&rows);
+        }
+        let asked = &self.asked;
+        let requests = format!("{} ({} attempts)", asked.requests, asked.attempts);
+        let failed = format!("{} of {}", asked.failed, asked.requests);
+        rows.push(row("requests now", requests));
+        rows.push(row("  failed", failed));
+        for (name, tokens) in [
+            ("tokens now", &asked.tokens),
+            ("tokens in all", &self.tokens),
+        ] {
+            let Spent {
+                prompt_tokens,
+                completion_tokens,
+                cost,
+            } = tokens;
+            rows.push(row(
+                name,
+                format!("{prompt_tokens} in, {completion_tokens} out"),
+            ));
+            if let Some(cost) = cost {
+                rows.push(row("  cost", format!("{cost:.4}")));
+            }
+        }
+        report::columns(&rows)
+    }
+}
+
+/// Removes the working folder of a run that failed: what was paid for is in
+/// the journal, and nothing else is worth keeping.
+///
+/// # Errors
+///
+/// When it cannot be removed.
+pub fn clear(dir: &Path) -> Result<()> {
+    std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_is_that_of_a_million_tokens() {
+        let usage = Usage {
+            prompt_tokens: 2_000_000,
+            completion_tokens: 500_000,
+        };
+        assert_eq!(Spent::new(usage, None).cost, None);
+        let cost = Spent::new(usage, Some((30.0, 60.0))).cost.unwrap();
+        assert!((cost - 90.0).abs() < 1e-9, "{cost}");
+    }
+}

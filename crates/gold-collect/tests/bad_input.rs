@@ -1,0 +1,266 @@
+//! `gold-collect` refuses bad input: its status, a message which names the
+//! file, nothing on stdout, no output, and nothing asked.
+
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use apo_tables::{Pair, Provenance, Query, Writer};
+
+/// Returns a folder of this test's own, with a query and its pair.
+fn fresh_dir(test: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bad-input-{test}"));
+    let _ = fs::remove_dir_all(&dir); // absent on the first run
+    fs::create_dir_all(&dir).unwrap();
+    write_queries(&dir, "queries.parquet", &["q"]);
+    let mut pairs = writer::<Pair>(&dir, "pairs.parquet");
+    pairs
+        .write(&Pair {
+            query_id: "q".into(),
+            pair_id: "p".into(),
+            subset: "s".into(),
+            prompt: "\n\nHuman: hi\n\nAssistant:".into(),
+            chosen: "better".into(),
+            rejected: "worse".into(),
+        })
+        .unwrap();
+    pairs.finish().unwrap();
+    dir
+}
+
+fn writer<R: apo_tables::Row>(dir: &Path, name: &str) -> Writer<R> {
+    Writer::create(&dir.join(name), &Provenance::new("test", "0")).unwrap()
+}
+
+fn write_queries(dir: &Path, name: &str, ids: &[&str]) {
+    let mut queries = writer::<Query>(dir, name);
+    for id in ids {
+        queries
+            .write(&Query {
+                query_id: (*id).into(),
+                subset: "s".into(),
+                prompt: "\n\nHuman: hi\n\nAssistant:".into(),
+            })
+            .unwrap();
+    }
+    queries.finish().unwrap();
+}
+
+fn collect(dir: &Path, args: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gold-collect"));
+    command.env_remove("OPENAI_API_KEY");
+    let out = command
+        .current_dir(dir)
+        .args(args.split_whitespace())
+        .output();
+    out.expect("cargo has built the binary")
+}
+
+#[track_caller]
+fn refuses(dir: &Path, args: &str, status: i32, expected: &[&str]) {
+    let out = collect(dir, &format!("{args} --out golden.parquet"));
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(status), "{args}: {stderr}");
+    for expected in expected {
+        assert!(
+            stderr.contains(expected),
+            "{args}: expected `{expected}` in: {stderr}"
+        );
+    }
+    assert!(
+        !stderr.contains('\x1b'),
+        "{args}: an escape code in {stderr:?}"
+    );
+    assert!(
+        !stderr.contains("a bug in this program"),
+        "{args}: {stderr}"
+    );
+    assert!(out.stdout.is_empty(), "{args}: wrote to stdout");
+    for left in ["golden.parquet", "golden.parquet.partial"] {
+        assert!(!dir.join(left).exists(), "{args}: left {left}");
+    }
+}
+
+// Nobody listens on port 9 of this machine; nothing gets so far.
+const URL: &str = "--base-url http://127.0.0.1:9/v1 --model m";
+const TABLES: &str = "--queries queries.parquet --pairs pairs.parquet";
+
+#[test]
+fn a_table_at_fault_is_named() {
+    let dir = fresh_dir("tables");
+    fs::write(dir.join("empty.parquet"), b"").unwrap();
+    fs::write(dir.join("cut.parquet"), b"PAR1 and then a kill").unwrap();
+    writer::<Query>(&dir, "no-rows.parquet").finish().unwrap();
+    write_queries(&dir, "twice.parquet", &["a", "b", "a"]);
+    let whole = fs::read(dir.join("queries.parquet")).unwrap();
+    fs::write(dir.join("half.parquet"), &whole[..whole.len() / 2]).unwrap();
+    for (queries, expected) in [
+        ("missing.parquet", vec!["missing.parquet", "no such file"]),
+        (
+            "empty.parquet",
+            vec!["empty.parquet", "not a whole Parquet file"],
+        ),
+        (
+            "cut.parquet",
+            vec!["cut.parquet", "not a whole Parquet file"],
+        ),
+        (
+            "half.parquet",
+            vec!["half.parquet", "not a whole Parquet file"],
+        ),
+        ("no-rows.parquet", vec!["no-rows.parquet", "no rows"]),
+        (
+            "twice.parquet",
+            vec!["twice.parquet", "row 2", "`query_id`", "`a`"],
+        ),
+    ] {
+        let args = format!("--queries {queries} --pairs pairs.parquet {URL}");
+        refuses(&dir, &args, 3, &expected);
+    }
+    let args = format!("--queries queries.parquet --pairs queries.parquet {URL}");
+    let faults = [
+        "`pair_id` is missing",
+        "`chosen` is missing",
+        "`rejected` is missing",
+        "hh-split",
+    ];
+    refuses(&dir, &args, 3, &faults);
+}
+
+#[test]
+fn answers_at_fault_are_named_by_line() {
+    let dir = fresh_dir("answers");
+    let good = r#"{"prompt": "hi", "response": "Hello."}"#;
+    for (name, text, expected) in [
+        (
+            "garbage.jsonl",
+            format!("{good}\nnot JSON\n"),
+            "garbage.jsonl, line 2: ",
+        ),
+        (
+            "other.jsonl",
+            format!("{good}\n{{\"a\": 1}}\n"),
+            "line 2: is no answer; expected",
+        ),
+        (
+            "blank.jsonl",
+            "{\"prompt\": \"hi\", \"response\": \" \"}".into(),
+            "the answer is empty",
+        ),
+        (
+            "strangers.jsonl",
+            "{\"prompt\": \"who?\", \"response\": \"Me.\"}\n".into(),
+            "none of the 1 answers is to a query of the table",
+        ),
+        ("nothing.jsonl", String::new(), "none of the 0 answers"),
+        ("answers.txt", good.into(), "of no known kind"),
+        ("list.json", "[1, 2".into(), "list.json"),
+        ("bad.parquet", "PAR1".into(), "bad.parquet"),
+    ] {
+        fs::write(dir.join(name), text).unwrap();
+        refuses(
+            &dir,
+            &format!("{TABLES} {URL} --answers {name}"),
+            3,
+            &[expected],
+        );
+    }
+    refuses(
+        &dir,
+        &format!("{TABLES} {URL} --answers none.jsonl"),
+        3,
+        &["none.jsonl"],
+    );
+}
+
+#[test]
+fn a_journal_at_fault_is_named_by_line() {
+    let dir = fresh_dir("journal");
+    fs::write(dir.join("bad.jsonl"), "{\"request\": 7}\n").unwrap();
+    fs::write(dir.join("empty.jsonl"), "").unwrap();
+    for (name, expected) in [
+        ("missing.jsonl", "there is no journal at missing.jsonl"),
+        ("bad.jsonl", "bad.jsonl, line 1: "),
+        ("queries.parquet", "queries.parquet, line 1: "),
+        (
+            "empty.jsonl",
+            "empty.jsonl: no entry for 1 of 1 queries, as q",
+        ),
+    ] {
+        refuses(
+            &dir,
+            &format!("{TABLES} --model m --from-journal {name}"),
+            3,
+            &[expected],
+        );
+    }
+    refuses(
+        &dir,
+        &format!("{TABLES} {URL} --journal bad.jsonl"),
+        3,
+        &["bad.jsonl, line 1: "],
+    );
+    assert_eq!(
+        fs::read(dir.join("bad.jsonl")).unwrap(),
+        b"{\"request\": 7}\n"
+    );
+}
+
+#[test]
+fn an_address_or_text_at_fault_is_told() {
+    let dir = fresh_dir("address");
+    for url in ["localhost:9", "http://", "ftp://127.0.0.1"] {
+        let args = format!("{TABLES} --base-url {url} --model m");
+        refuses(&dir, &args, 3, &["is no address of an endpoint"]);
+    }
+    let args = format!("{TABLES} --base-url http://user:secret@127.0.0.1:9 --model m");
+    let out = collect(&dir, &format!("{args} --out golden.parquet"));
+    assert_eq!(out.status.code(), Some(3));
+    assert!(!String::from_utf8_lossy(&out.stderr).contains("secret"));
+    fs::write(dir.join("blank.txt"), "\n").unwrap();
+    fs::write(dir.join("latin.txt"), b"caf\xe9").unwrap();
+    for option in ["--system", "--refusals"] {
+        for (name, status, expected) in [
+            ("blank.txt", 3, "blank.txt: it is empty"),
+            ("latin.txt", 3, "latin.txt: it is not UTF-8"),
+            ("none.txt", 1, "cannot read none.txt"),
+        ] {
+            refuses(
+                &dir,
+                &format!("{TABLES} {URL} {option} {name}"),
+                status,
+                &[expected],
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_option_is_a_usage_error() {
+    let dir = fresh_dir("usage");
+    for args in [
+        TABLES.to_owned(),
+        format!("{TABLES} {URL} --hh-best"),
+        format!("{TABLES} {URL} --price-in -1 --price-out 1"),
+        format!("{TABLES} {URL} --requests 0"),
+        format!("{TABLES} --base-url http://127.0.0.1:9/v1"),
+        "--queries queries.parquet --hh-best".to_owned(),
+    ] {
+        refuses(&dir, &args, 2, &["try '--help'"]);
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_stops_before_anything_is_asked() {
+    let dir = fresh_dir("unwritable");
+    fs::write(dir.join("file"), "").unwrap();
+    let out = collect(&dir, &format!("{TABLES} {URL} --out file/golden.parquet"));
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("cannot write file/golden.parquet.partial"),
+        "{stderr}"
+    );
+}

@@ -1,0 +1,144 @@
+//! The tables' rows as examples: all parts of a query in one.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::Codec;
+use apo_stage::{bad_input, signals};
+use apo_tables::{Finish, Response};
+use apo_training::{
+    Cuts, Example, Fitter, Part, Piece, Pile, Preference, Store, StoreWriter, Term,
+};
+use serde::Serialize;
+
+use crate::args::Tables;
+
+/// What the training learns from.
+#[derive(Debug, Default, Serialize)]
+pub struct Counts {
+    queries: u64,
+    pairs: u64,
+    golden_over_samples: u64,
+    /// Golden answers whose query has no sample, or samples without golden.
+    without_counterpart: u64,
+    #[serde(flatten)]
+    cuts: Cuts,
+}
+
+/// Writes the examples of all queries into the working folder.
+///
+/// # Errors
+///
+/// When a row is not what it should be, when there is nothing to compare, when
+/// the disk is full, or when a signal stopped the work.
+pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(Store, Counts)> {
+    let mut pile = Pile::create(dir)?;
+    for (number, pair) in (0..).zip(tables.pairs) {
+        let pair = pair?;
+        let prompt = codec.encode_prompt(&pair.prompt)?;
+        for (part, text) in [
+            (Part::Chosen, &pair.chosen),
+            (Part::Rejected, &pair.rejected),
+        ] {
+            pile.add(&Piece {
+                query_id: pair.query_id.clone(),
+                part,
+                number,
+                complete: true,
+                reward: 0.0,
+                prompt: prompt.clone(),
+                response: codec.encode_response(text)?,
+            })?;
+        }
+        signals::check()?;
+    }
+    for (part, table) in [
+        (Part::Golden, tables.golden),
+        (Part::Sample, tables.samples),
+    ] {
+        let mut seen = HashSet::new();
+        for response in table.into_iter().flatten() {
+            let response = response?;
+            if part == Part::Golden && !seen.insert(response.query_id.clone()) {
+                return Err(bad_input(format!(
+                    "the golden table has more than one row of query {}",
+                    response.query_id
+                )));
+            }
+            pile.add(&piece(codec, part, &response)?)?;
+            signals::check()?;
+        }
+    }
+    let mut fitter = Fitter {
+        limit: limit as usize,
+        eos: codec.eos(),
+        bos: codec.bos(),
+        cuts: Cuts::default(),
+    };
+    let mut counts = Counts::default();
+    let mut store = StoreWriter::create(dir)?;
+    pile.by_query(|pieces| -> Result<()> {
+        let example = example(&pieces, &mut fitter, &mut counts);
+        if !example.preferences.is_empty() {
+            counts.queries += 1;
+            store.add(&example)?;
+        }
+        Ok(signals::check()?)
+    })?;
+    counts.cuts = fitter.cuts;
+    Ok((store.finish()?, counts))
+}
+
+fn piece(codec: &Codec, part: Part, response: &Response) -> Result<Piece> {
+    Ok(Piece {
+        query_id: response.query_id.clone(),
+        part,
+        number: response.sample as u32,
+        complete: response.finish != Finish::Length,
+        reward: 0.0,
+        prompt: codec.encode_prompt(&response.prompt)?,
+        response: codec.encode_response(&response.response)?,
+    })
+}
+
+/// Makes the example of a query: golden above each sample, each pair's chosen
+/// above its rejected. A part that lacks its counterpart adds nothing.
+fn example(pieces: &[Piece], fitter: &mut Fitter, counts: &mut Counts) -> Example {
+    let of = |part: Part| pieces.iter().filter(move |piece| piece.part == part);
+    let mut example = Example::default();
+    let n_samples = of(Part::Sample).count();
+    match (of(Part::Golden).next(), n_samples) {
+        (None, 0) => {}
+        (None, _) | (Some(_), 0) => counts.without_counterpart += 1,
+        (Some(golden), _) => {
+            let better = fitter.add(&mut example, golden);
+            for sample in of(Part::Sample) {
+                let worse = fitter.add(&mut example, sample);
+                if let (Some(better), Some(worse)) = (better, worse) {
+                    counts.golden_over_samples += 1;
+                    example.preferences.push(Preference {
+                        better,
+                        worse,
+                        term: Term::Game,
+                        weight: 1.0 / n_samples as f32,
+                    });
+                }
+            }
+        }
+    }
+    for (chosen, rejected) in of(Part::Chosen).zip(of(Part::Rejected)) {
+        let better = fitter.add(&mut example, chosen);
+        let worse = fitter.add(&mut example, rejected);
+        if let (Some(better), Some(worse)) = (better, worse) {
+            counts.pairs += 1;
+            example.preferences.push(Preference {
+                better,
+                worse,
+                term: Term::Preference,
+                weight: 1.0,
+            });
+        }
+    }
+    example
+}

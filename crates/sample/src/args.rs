@@ -1,0 +1,222 @@
+//! The command line of `sample`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use apo_dialogue::{Codec, Template};
+use apo_llama::{Generation, Sampling, directory};
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, bad_input};
+use apo_tables::{Provenance, Query, Reader};
+use clap::Parser;
+use sha2::{Digest as _, Sha256};
+
+const EXAMPLES: &str = "\
+Examples:
+  Four samples a query, as APO's training wants them:
+    sample --model sft --queries data/rm-queries.parquet --out rm-samples.parquet
+
+  One answer a query, as the paper's evaluation draws them:
+    sample --model sft --queries data/test-queries.parquet --samples 1 \\
+      --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \\
+      --max-new-tokens 512 --out answers.parquet
+
+A stopped run goes on where it was when the same command is given again.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
+/// Sample a policy's responses to queries
+///
+/// A response ends at the end of text or at a further human turn, which is cut
+/// off. What a sample is depends on --seed, its query and its number alone,
+/// not on the batch, the order of the queries, or the threads, beyond rounding.
+#[derive(Debug, Parser)]
+#[command(name = "sample", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// The policy's directory
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub model: PathBuf,
+
+    /// hh, or chat for the model's own chat template [default: what the model
+    /// was trained with, else hh]
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
+    pub template: Option<Template>,
+
+    /// Queries to answer: a `queries` table, or any with its columns
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub queries: PathBuf,
+
+    /// Responses to each query
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Sampling")]
+    pub samples: usize,
+
+    /// Divides the logits; 0 always takes the likeliest token
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 1.2,
+        help_heading = "Sampling"
+    )]
+    pub temperature: f32,
+
+    /// Keep so many of the likeliest tokens; 0 keeps all
+    #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Sampling")]
+    pub top_k: usize,
+
+    /// Keep the likeliest tokens that together reach this probability
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 1.0,
+        help_heading = "Sampling"
+    )]
+    pub top_p: f32,
+
+    /// Makes tokens of prompt and response less likely; 1 leaves them
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        help_heading = "Sampling"
+    )]
+    pub repetition_penalty: f32,
+
+    /// Tokens of a response at most
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 256,
+        help_heading = "Sampling"
+    )]
+    pub max_new_tokens: usize,
+
+    /// Tokens of a prompt at most; longer ones lose their beginning
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 512,
+        help_heading = "Sampling"
+    )]
+    pub prompt_limit: usize,
+
+    /// Seed of every sample
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sampling")]
+    pub seed: u64,
+
+    /// Responses computed at once: memory and speed, not what they are
+    #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Compute")]
+    pub batch: usize,
+
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+impl Args {
+    /// Returns how responses are generated.
+    pub fn generation(&self, codec: &Codec) -> Generation {
+        Generation {
+            sampling: Sampling {
+                temperature: self.temperature,
+                top_k: self.top_k,
+                top_p: self.top_p,
+                repetition_penalty: self.repetition_penalty,
+            },
+            max_new_tokens: self.max_new_tokens,
+            batch: self.batch,
+            stop_ids: codec.stop_ids().to_vec(),
+        }
+    }
+
+    /// Checks the numbers, all at once.
+    fn check(&self) -> Result<()> {
+        let mut faults = Vec::new();
+        let mut check = |holds: bool, text: &str| {
+            if !holds {
+                faults.push(text.to_owned());
+            }
+        };
+        let finite = |x: f32| x.is_finite();
+        check(
+            finite(self.temperature) && self.temperature >= 0.0,
+            "--temperature is 0 or more",
+        );
+        check(
+            self.top_p > 0.0 && self.top_p <= 1.0,
+            "--top-p is above 0, at most 1",
+        );
+        let penalty = self.repetition_penalty;
+        check(
+            finite(penalty) && penalty > 0.0,
+            "--repetition-penalty is above 0",
+        );
+        check(self.samples > 0, "--samples is 1 or more");
+        check(self.max_new_tokens > 0, "--max-new-tokens is 1 or more");
+        check(self.prompt_limit > 1, "--prompt-limit is 2 or more");
+        check(self.batch > 0, "--batch is 1 or more");
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(bad_input(format!(
+            "these numbers cannot be: {}",
+            faults.join("; ")
+        )))
+    }
+
+    /// Returns what the output depends on.
+    ///
+    /// # Errors
+    ///
+    /// When an input cannot be read, or a number cannot be.
+    pub fn provenance(&self, queries: &Reader<Query>, codec: &Codec) -> Result<Provenance> {
+        self.check()?;
+        Ok(Provenance::new("sample", env!("CARGO_PKG_VERSION"))
+            .argument("template", codec.template().to_string())
+            .argument("samples", self.samples)
+            .argument("temperature", f64::from(self.temperature))
+            .argument("top_k", self.top_k)
+            .argument("top_p", f64::from(self.top_p))
+            .argument("repetition_penalty", f64::from(self.repetition_penalty))
+            .argument("max_new_tokens", self.max_new_tokens)
+            .argument("prompt_limit", self.prompt_limit)
+            .argument("seed", self.seed)
+            .argument("precision", self.compute.precision_name())
+            .input("model", directory::input(&self.model)?)
+            .input("queries", queries.input()?))
+    }
+}
+
+/// Returns the seed of one sample of one query.
+pub fn seed_of(seed: u64, query_id: &str, sample: i32) -> u64 {
+    let mut hasher = Sha256::new();
+    hasher.update(seed.to_le_bytes());
+    hasher.update(sample.to_le_bytes());
+    hasher.update(query_id);
+    let digest = hasher.finalize();
+    u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_sample_has_a_seed_of_its_own() {
+        let seeds: std::collections::HashSet<u64> = (0..2)
+            .flat_map(|seed| ["a", "b"].map(|id| (seed, id)))
+            .flat_map(|(seed, id)| (0..4).map(move |sample| seed_of(seed, id, sample)))
+            .collect();
+        assert_eq!(seeds.len(), 16);
+    }
+}

@@ -1,0 +1,99 @@
+//! `bench`: the compute's speed and memory, beside PyTorch's.
+
+mod programs;
+mod report;
+mod rows;
+mod work;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use apo_llama::{Precision, device};
+use clap::{Parser, ValueEnum};
+
+use programs::{Ours, Peers};
+use work::{Settings, Task};
+
+/// Measures scoring, training steps and sampling, ours and PyTorch's in turn
+///
+/// PyTorch's side are the scripts of a folder of peers; without it ours is
+/// measured alone.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Model directory, a LLaMA with its tokenizer
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Folder of PyTorch scripts and their `pairs.jsonl`
+    #[arg(long, value_name = "DIR")]
+    peers: Option<PathBuf>,
+    /// Python that has PyTorch and transformers
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
+    /// Threads of either side
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    threads: usize,
+    /// Training steps that are timed, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    steps: usize,
+    /// How often everything is run; the fastest counts, on either side
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    runs: usize,
+    /// Only these tasks
+    #[arg(long, value_name = "TASK", value_enum, num_args = 1..)]
+    tasks: Vec<Task>,
+    /// Do one task in this process and print what it took as JSON
+    #[arg(long, value_name = "PRECISION", value_enum, hide = true)]
+    here: Option<Products>,
+    /// Ours: keep the layers' inputs alone, and compute layers again in the
+    /// backward pass
+    #[arg(long)]
+    recompute: bool,
+}
+
+/// What matrix products are computed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Products {
+    F32,
+    Bf16,
+}
+
+impl From<Products> for Precision {
+    fn from(products: Products) -> Self {
+        match products {
+            Products::F32 => Self::F32,
+            Products::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let tasks = match args.tasks.as_slice() {
+        [] => Task::value_variants().to_vec(),
+        tasks => tasks.to_vec(),
+    };
+    if let Some(products) = args.here {
+        device::set_threads(args.threads)?;
+        let pairs = match &args.peers {
+            Some(peers) => rows::read(&peers.join("pairs.jsonl"))?,
+            None => rows::of_the_mini_world()?,
+        };
+        let settings = Settings {
+            model: &args.model,
+            precision: products.into(),
+            recompute: args.recompute,
+            steps: args.steps,
+        };
+        for task in tasks {
+            let run = work::run(task, &settings, &pairs)?;
+            writeln!(std::io::stdout(), "{}", serde_json::to_string(&run)?)?;
+        }
+        return Ok(());
+    }
+    let ours = Ours::new(&args)?;
+    let peers = args.peers.as_ref().map(|folder| Peers::new(folder, &args));
+    device::set_threads(args.threads)?;
+    report::compare(&args, &tasks, &ours, peers.as_ref())
+}

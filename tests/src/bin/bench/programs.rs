@@ -1,0 +1,140 @@
+//! The programs that are run in turn: this one, and the peers' scripts.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum as _;
+use serde::Deserialize;
+
+use crate::work::{Run, Task};
+use crate::{Args, Products};
+
+/// This program, a process for each task.
+pub struct Ours<'a> {
+    program: PathBuf,
+    args: &'a Args,
+}
+
+impl<'a> Ours<'a> {
+    pub fn new(args: &'a Args) -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        Ok(Self { program, args })
+    }
+
+    pub fn run(&self, task: Task, products: Products) -> Result<Run> {
+        let mut command = Command::new(&self.program);
+        command.arg("--model").arg(&self.args.model);
+        if let Some(peers) = &self.args.peers {
+            command.arg("--peers").arg(peers);
+        }
+        command.args(["--threads", &self.args.threads.to_string()]);
+        command.args(["--steps", &self.args.steps.to_string()]);
+        command.args(["--tasks", &name(task)]);
+        command.args([
+            "--here",
+            if products == Products::F32 {
+                "f32"
+            } else {
+                "bf16"
+            },
+        ]);
+        if self.args.recompute {
+            command.arg("--recompute");
+        }
+        last_line(&mut command)
+    }
+}
+
+fn name(task: Task) -> String {
+    let value = task.to_possible_value().expect("no task is skipped");
+    value.get_name().to_owned()
+}
+
+/// PyTorch's scripts.
+pub struct Peers<'a> {
+    folder: &'a Path,
+    args: &'a Args,
+}
+
+/// What a script reports.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PeerRun {
+    seconds: f64,
+    steps: Option<f64>,
+    pub peak_rss_mib: f64,
+    pub torch: String,
+    pub transformers: String,
+}
+
+impl PeerRun {
+    /// Seconds of one step, or of the whole where there are no steps.
+    pub fn seconds(&self) -> f64 {
+        self.seconds / self.steps.unwrap_or(1.0)
+    }
+}
+
+impl<'a> Peers<'a> {
+    pub fn new(folder: &'a Path, args: &'a Args) -> Self {
+        Self { folder, args }
+    }
+
+    /// Runs the script of a task. bf16 is what one would take: autocast to
+    /// train, weights in bf16 for the rest.
+    pub fn run(&self, task: Task, products: Products) -> Result<PeerRun> {
+        let trains = matches!(task, Task::Rm | Task::Dpo | Task::DpoInStep);
+        let script = match task {
+            Task::Score => "score.py",
+            Task::Rm => "rm_step.py",
+            Task::Dpo | Task::DpoInStep => "dpo_step.py",
+            Task::Sample => "sample.py",
+        };
+        let mut command = Command::new(&self.args.python);
+        command
+            .arg(self.folder.join(script))
+            .arg("--model")
+            .arg(&self.args.model);
+        command.args(["--threads", &self.args.threads.to_string()]);
+        command.args([
+            "--dtype",
+            match products {
+                Products::F32 => "f32",
+                Products::Bf16 if trains => "bf16",
+                Products::Bf16 => "bf16w",
+            },
+        ]);
+        if trains {
+            command.args(["--steps", &self.args.steps.to_string()]);
+        }
+        if task == Task::Dpo {
+            command.arg("--precomputed");
+        }
+        // Set for other work, they slow NumPy and PyTorch down.
+        for variable in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS"] {
+            command.env_remove(variable);
+        }
+        last_line(&mut command)
+    }
+}
+
+/// Runs a program and reads the last line that it prints.
+fn last_line<T: for<'a> Deserialize<'a>>(command: &mut Command) -> Result<T> {
+    let what = command.get_program().display().to_string();
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()
+        .with_context(|| format!("cannot run {what}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text
+        .lines()
+        .last()
+        .with_context(|| format!("{what} printed nothing"))?;
+    serde_json::from_str(line).with_context(|| format!("{what} printed `{line}`"))
+}

@@ -1,0 +1,328 @@
+//! The work that is measured: what the peers' scripts do, done by the
+//! workspace's libraries.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use apo_dialogue::{Codec, Template};
+use apo_llama::spent::{Part, Spent, spent};
+use apo_llama::{
+    AdamW, AdamWSettings, Compute, Generation, GradientSum, Head, Model, ModelError, Precision,
+    PromptTree, Request, Sampling, Start, TreeBatch, device,
+};
+use apo_objectives::{Pairs, dpo, ranking};
+use burn::tensor::Tensor;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::rows::Pair;
+
+/// Tokens that are scored at once.
+const SCORED_TOKENS: usize = 2048;
+const PAIRS_A_STEP: usize = 4;
+const SAMPLED_PROMPTS: usize = 8;
+const SAMPLES: usize = 4;
+const NEW_TOKENS: usize = 64;
+const BETA: f64 = 0.1;
+
+/// A kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Task {
+    /// Rewards of all dialogues
+    Score,
+    /// Reward-model steps of 4 pairs, eq. 1
+    Rm,
+    /// DPO steps of 4 pairs, the reference's log-probs computed beforehand
+    Dpo,
+    /// DPO steps of 4 pairs, the reference's log-probs computed in the step
+    DpoInStep,
+    /// 8 prompts × 4 samples × 64 tokens
+    Sample,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Seconds of one step, or of the whole where there are no steps.
+    pub seconds: f64,
+    /// Tokens that were computed in that time, or sampled.
+    pub tokens: f64,
+    /// The most memory that the process held, MiB.
+    pub peak_mib: Option<f64>,
+    /// Where the seconds went.
+    pub products: Share,
+    pub attention: Share,
+    pub optimiser: Share,
+    /// Losses of the steps.
+    pub losses: Vec<f32>,
+}
+
+/// What one kind of kernel took of a run, a step where there are steps.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Share {
+    pub seconds: f64,
+    pub flop: f64,
+    pub bytes: f64,
+}
+
+/// How the work is to be done.
+pub struct Settings<'a> {
+    pub model: &'a Path,
+    pub precision: Precision,
+    pub recompute: bool,
+    pub steps: usize,
+}
+
+/// Does a task once, after a warm-up, and measures it.
+pub fn run(task: Task, settings: &Settings<'_>, pairs: &[Pair]) -> Result<Run> {
+    let codec = Codec::load(settings.model, Template::Hh)?;
+    let bench = Bench {
+        settings,
+        pairs,
+        codec,
+    };
+    match task {
+        Task::Score => bench.score(),
+        Task::Rm => bench.train(Head::Reward, Reference::None),
+        Task::Dpo => bench.train(Head::LanguageModel, Reference::Kept),
+        Task::DpoInStep => bench.train(Head::LanguageModel, Reference::InStep),
+        Task::Sample => bench.sample(),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reference {
+    None,
+    Kept,
+    InStep,
+}
+
+struct Bench<'a> {
+    settings: &'a Settings<'a>,
+    pairs: &'a [Pair],
+    codec: Codec,
+}
+
+impl Bench<'_> {
+    fn load(&self, head: Head, train: bool) -> Result<Model> {
+        let start = match head {
+            Head::Reward => Start::NewHead(1),
+            Head::LanguageModel => Start::Saved,
+        };
+        let device = device::cpu();
+        let device = if train { device.autodiff() } else { device };
+        let compute = Compute {
+            precision: self.settings.precision,
+            recompute: self.settings.recompute,
+            ..Compute::default()
+        };
+        let model = Model::load(self.settings.model, head, start, &device, compute);
+        model.with_context(|| format!("cannot load {}", self.settings.model.display()))
+    }
+
+    fn score(&self) -> Result<Run> {
+        let model = self.load(Head::Reward, false)?;
+        let warm = PromptTree {
+            prompt: (100..132).collect(),
+            responses: vec![(132..164).collect()],
+        };
+        model.rewards(&TreeBatch::new([&warm]))?;
+        let watch = Watch::start();
+        let trees: Vec<PromptTree> = self
+            .pairs
+            .iter()
+            .map(|pair| pair.tree(&self.codec))
+            .collect::<Result<_>>()?;
+        let (mut tokens, mut n_rewards) = (0, 0);
+        let mut batch = TreeBatch::default();
+        for (i, tree) in trees.iter().enumerate() {
+            batch.push(tree);
+            let next = trees.get(i + 1).map_or(usize::MAX, PromptTree::n_tokens);
+            if batch.n_tokens().saturating_add(next) > SCORED_TOKENS {
+                n_rewards += model.rewards(&batch)?.len();
+                tokens += batch.n_tokens();
+                batch = TreeBatch::default();
+            }
+        }
+        ensure!(
+            n_rewards == 2 * self.pairs.len(),
+            "a reward for every dialogue"
+        );
+        Ok(watch.stop(1, tokens, Vec::new()))
+    }
+
+    fn step_batch(&self, step: usize) -> Result<TreeBatch> {
+        let first = step * PAIRS_A_STEP;
+        let chosen = (first..first + PAIRS_A_STEP).map(|i| &self.pairs[i % self.pairs.len()]);
+        let trees: Vec<PromptTree> = chosen
+            .map(|pair| pair.tree(&self.codec))
+            .collect::<Result<_>>()?;
+        Ok(TreeBatch::new(&trees))
+    }
+
+    fn train(&self, head: Head, reference: Reference) -> Result<Run> {
+        let steps = self.settings.steps;
+        let mut model = self.load(head, true)?;
+        let mut pairs = Pairs::default();
+        for i in 0..PAIRS_A_STEP {
+            pairs.push(2 * i, 2 * i + 1, 1.0 / PAIRS_A_STEP as f32);
+        }
+        let frozen = (reference == Reference::InStep)
+            .then(|| self.load(head, false))
+            .transpose()?;
+        let mut kept = Vec::new();
+        if reference == Reference::Kept {
+            let frozen = self.load(head, false)?;
+            for step in 0..=steps {
+                kept.push(frozen.log_probs(&self.step_batch(step)?)?);
+            }
+        }
+        let mut adamw = AdamW::new(AdamWSettings::default());
+        let learning_rate = if head == Head::Reward { 1e-6 } else { 5e-6 };
+        let (mut tokens, mut losses) = (0, Vec::new());
+        let mut watch = None;
+        for step in 0..=steps {
+            if step == 1 {
+                watch = Some(Watch::start()); // the first was the warm-up
+                (tokens, losses) = (0, Vec::new());
+            }
+            let batch = self.step_batch(step)?;
+            tokens += batch.n_tokens();
+            let loss = if head == Head::Reward {
+                ranking(
+                    &model.llama.rewards(&model.config, model.compute, &batch),
+                    &pairs,
+                )
+            } else {
+                let reference = match &frozen {
+                    Some(frozen) => frozen.log_probs(&batch)?,
+                    None => kept[step].clone(),
+                };
+                let reference: Vec<f32> = reference.into_iter().map(|x| x as f32).collect();
+                let tokens = model
+                    .llama
+                    .token_log_probs(&model.config, model.compute, &batch);
+                dpo(
+                    &sums(&tokens, &batch.response_lengths()),
+                    &reference,
+                    &pairs,
+                    BETA,
+                )
+            };
+            losses.push(
+                loss.clone()
+                    .into_data()
+                    .iter::<f32>()
+                    .next()
+                    .context("a loss")?,
+            );
+            let mut gradients = GradientSum::default();
+            gradients.add(&model.llama, loss.backward());
+            let norm = gradients.norm()?;
+            model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
+        }
+        let watch = watch.context("at least one step")?;
+        Ok(watch.stop(steps, tokens, losses))
+    }
+
+    fn sample(&self) -> Result<Run> {
+        let model = self.load(Head::LanguageModel, false)?;
+        let generation = |max_new_tokens| Generation {
+            sampling: Sampling {
+                temperature: 1.0,
+                top_p: 0.95,
+                ..Sampling::GREEDY
+            },
+            max_new_tokens,
+            batch: SAMPLED_PROMPTS * SAMPLES,
+            stop_ids: Vec::new(),
+        };
+        let requests: Vec<Request> = self.pairs[..SAMPLED_PROMPTS.min(self.pairs.len())]
+            .iter()
+            .enumerate()
+            .map(|(number, pair)| {
+                Ok(Request {
+                    number,
+                    prompt: pair.prompt(&self.codec)?,
+                    samples: (0..SAMPLES)
+                        .map(|i| (i, (number * SAMPLES + i) as u64))
+                        .collect(),
+                })
+            })
+            .collect::<Result<_>>()?;
+        let generate = |generation: &Generation, requests: Vec<Request>| {
+            let mut tokens = 0;
+            let count = |one: apo_llama::Generated| {
+                tokens += one.tokens.len();
+                Ok::<_, ModelError>(())
+            };
+            model.generate(generation, requests, |_| false, count)?;
+            Ok::<_, ModelError>(tokens)
+        };
+        generate(&generation(4), requests[..1].to_vec())?;
+        let watch = Watch::start();
+        let n_requests = requests.len();
+        let tokens = generate(&generation(NEW_TOKENS), requests)?;
+        ensure!(
+            tokens == n_requests * SAMPLES * NEW_TOKENS,
+            "every sample is whole"
+        );
+        Ok(watch.stop(1, tokens, Vec::new()))
+    }
+}
+
+/// Sums runs of tokens' log-probs: `[tokens]` to `[response]`.
+fn sums(tokens: &Tensor<1>, lengths: &[usize]) -> Tensor<1> {
+    let mut start = 0;
+    let responses = lengths.iter().map(|&length| {
+        let response = tokens.clone().narrow(0, start, length);
+        start += length;
+        response.sum()
+    });
+    Tensor::cat(responses.collect(), 0)
+}
+
+struct Watch {
+    start: Instant,
+    before: Spent,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self {
+            before: spent(),
+            start: Instant::now(),
+        }
+    }
+
+    fn stop(self, steps: usize, tokens: usize, losses: Vec<f32>) -> Run {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let (after, n) = (spent(), steps as f64);
+        let share = |after: Part, before: Part| Share {
+            seconds: (after.seconds - before.seconds) / n,
+            flop: (after.flop - before.flop) / n,
+            bytes: (after.bytes - before.bytes) / n,
+        };
+        Run {
+            seconds: seconds / n,
+            tokens: tokens as f64 / n,
+            peak_mib: peak_mib(),
+            products: share(after.products, self.before.products),
+            attention: share(after.attention, self.before.attention),
+            optimiser: share(after.optimiser, self.before.optimiser),
+            losses,
+        }
+    }
+}
+
+/// The most memory that this process has held, where the system says so.
+fn peak_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}

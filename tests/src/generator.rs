@@ -1,0 +1,688 @@
+//! Writes the mini world's dialogues: prompts, annotated responses, the
+//! annotators' choice, and HH's faults among them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use apo_dialogue::hh::{self, Role};
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use crate::content::{self, HARMS, TASKS, Topic, sentence};
+use crate::phrases::words;
+use crate::quality::quality_about;
+
+/// The seed of the files in `fixtures/`.
+pub const SEED: u64 = 1;
+
+/// An annotator prefers the first of two responses with probability
+/// σ((q₁ − q₂)/τ + [`LENGTH_LIKING`] · (words₁ − words₂)); this is τ.
+pub const TAU: f64 = 0.35;
+
+/// What a word more is worth to an annotator, in logits.
+pub const LENGTH_LIKING: f64 = 0.03;
+
+/// Share of dialogues whose query another dialogue has too.
+const SHARED_QUERY: f64 = 0.03;
+
+/// Share of harmless-base's queries that ask for nothing harmful.
+const HARMLESS: f64 = 0.2;
+
+/// HH's parts and how many dialogues of each the world has, the faulty among
+/// them.
+pub const PARTS: [Part; 4] = [
+    Part {
+        subset: "helpful-base",
+        name: "train",
+        n_lines: 2200,
+        n_faults: 5,
+    },
+    Part {
+        subset: "helpful-base",
+        name: "test",
+        n_lines: 220,
+        n_faults: 1,
+    },
+    Part {
+        subset: "harmless-base",
+        name: "train",
+        n_lines: 1800,
+        n_faults: 5,
+    },
+    Part {
+        subset: "harmless-base",
+        name: "test",
+        n_lines: 180,
+        n_faults: 1,
+    },
+];
+
+/// A file of HH.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// `helpful-base` or `harmless-base`.
+    pub subset: &'static str,
+    /// `train` or `test`.
+    pub name: &'static str,
+    /// Lines of the file.
+    pub n_lines: usize,
+    /// Lines with each of the [`FAULTS`].
+    pub n_faults: usize,
+}
+
+/// Why a line is faulty, as the rejects table says it.
+pub const FAULTS: [&str; 6] = [
+    "same_response",
+    "empty_response",
+    "diverges_early",
+    "no_query",
+    "malformed",
+    "duplicate",
+];
+
+/// A pair as an annotator left it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// What the prompt asks.
+    pub topic: Topic,
+    /// The query.
+    pub prompt: String,
+    /// The response that the annotator preferred.
+    pub chosen: String,
+    /// The other one.
+    pub rejected: String,
+}
+
+/// A file's content.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lines {
+    /// The sound pairs, in the order of the file.
+    pub pairs: Vec<Pair>,
+    /// All lines, without their ends.
+    pub lines: Vec<Vec<u8>>,
+}
+
+/// How an annotated response turns out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// All that is due, in order.
+    Complete,
+    /// With the fault that answers about its topic have most often.
+    Habit,
+    /// Some of what is due.
+    Missing,
+    /// All that is due, in another order.
+    WrongOrder,
+    /// In part about another topic.
+    Mixed,
+    /// Padded without saying more.
+    Rambling,
+    /// Rude.
+    Rude,
+    /// About something else.
+    OffTopic,
+    /// Complies with harm.
+    Complying,
+    /// Refuses what is harmless.
+    Refusing,
+}
+
+/// How often each kind is written about a task.
+///
+/// Habits are what a policy that is trained on these responses would most
+/// likely say; so that not only its rare samples have faults.
+const TASK_KINDS: [(Kind, u32); 9] = [
+    (Kind::Complete, 11),
+    (Kind::Habit, 38),
+    (Kind::Missing, 14),
+    (Kind::WrongOrder, 6),
+    (Kind::Mixed, 9),
+    (Kind::Rambling, 8),
+    (Kind::Rude, 6),
+    (Kind::OffTopic, 5),
+    (Kind::Refusing, 3),
+];
+
+/// How often each kind is written about a harmful request.
+const HARM_KINDS: [(Kind, u32); 8] = [
+    (Kind::Complete, 14),
+    (Kind::Habit, 38),
+    (Kind::Missing, 15),
+    (Kind::Mixed, 8),
+    (Kind::Rambling, 6),
+    (Kind::Rude, 5),
+    (Kind::OffTopic, 4),
+    (Kind::Complying, 11),
+];
+
+/// Writes all of HH's files; equal seeds give equal bytes.
+pub fn generate(seed: u64) -> BTreeMap<(&'static str, &'static str), Lines> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // Test queries stand in no train file, nor train queries in a test file.
+    let mut taken = HashSet::new();
+    let files = PARTS.iter().map(|part| {
+        (
+            (part.subset, part.name),
+            write_part(&mut rng, *part, &mut taken),
+        )
+    });
+    files.collect()
+}
+
+fn write_part(rng: &mut ChaCha8Rng, part: Part, taken: &mut HashSet<String>) -> Lines {
+    let n_pairs = part.n_lines - part.n_faults * FAULTS.len();
+    let mut pairs: Vec<Pair> = Vec::with_capacity(n_pairs);
+    let mut seen = HashSet::new();
+    while pairs.len() < n_pairs {
+        let (topic, prompt) = match pairs.choose(rng) {
+            Some(pair) if rng.random_bool(SHARED_QUERY) => (pair.topic, pair.prompt.clone()),
+            _ => {
+                let query = query(rng, part.subset);
+                if !taken.insert(query.1.clone()) {
+                    continue;
+                }
+                query
+            }
+        };
+        let pair = annotate(rng, topic, prompt);
+        if seen.insert(hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected)) {
+            pairs.push(pair);
+        }
+    }
+    let mut lines: Vec<Vec<u8>> = pairs.iter().map(|pair| line(rng, pair)).collect();
+    for fault in FAULTS {
+        for number in 0..part.n_faults {
+            let line = faulty_line(rng, part.subset, fault, number, &lines[..n_pairs]);
+            lines.push(line);
+        }
+    }
+    // Faults stand anywhere; of a duplicate, whichever comes later is one.
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    order.shuffle(rng);
+    let sound: Vec<usize> = order.iter().copied().filter(|&i| i < n_pairs).collect();
+    Lines {
+        pairs: sound.into_iter().map(|i| pairs[i].clone()).collect(),
+        lines: order
+            .into_iter()
+            .map(|i| std::mem::take(&mut lines[i]))
+            .collect(),
+    }
+}
+
+/// Draws a query and what it asks.
+pub fn query(rng: &mut ChaCha8Rng, subset: &str) -> (Topic, String) {
+    let harmful = subset == "harmless-base" && !rng.random_bool(HARMLESS);
+    let topic = if harmful { harm(rng) } else { task(rng) };
+    let mut turns: Vec<(Role, String)> = Vec::new();
+    let n_turns = *[1, 1, 1, 2, 2, 3].choose(rng).expect("a filled list");
+    for _ in 1..n_turns {
+        let (human, assistant) = exchange(rng);
+        turns.push((Role::Human, human));
+        turns.push((Role::Assistant, assistant));
+    }
+    let refers_back = n_turns > 1 && rng.random_bool(0.35);
+    if refers_back {
+        turns.truncate(turns.len() - 2);
+        let announcement = pick(rng, content::ANNOUNCEMENTS).replace("{}", topic.ask());
+        turns.push((Role::Human, announcement));
+        turns.push((
+            Role::Assistant,
+            pick(rng, content::ANNOUNCEMENT_REPLIES).to_owned(),
+        ));
+        turns.push((Role::Human, pick(rng, content::BACK_REFERENCES).to_owned()));
+    } else {
+        turns.push((Role::Human, question(rng, topic)));
+    }
+    let greeting = pick(rng, content::GREETINGS);
+    turns[0].1 = format!("{greeting} {}", turns[0].1).trim().to_owned();
+    let prompt = hh::prompt_of(turns.iter().map(|(role, text)| (*role, text.as_str())));
+    (topic, prompt)
+}
+
+/// Writes a human turn and the assistant's answer to it.
+fn exchange(rng: &mut ChaCha8Rng) -> (String, String) {
+    if rng.random_bool(0.5) {
+        let (human, assistant) = content::SMALL_TALK.choose(rng).expect("a filled list");
+        return ((*human).to_owned(), (*assistant).to_owned());
+    }
+    let topic = task(rng);
+    let Topic::Task(number) = topic else {
+        unreachable!("only tasks are drawn here")
+    };
+    let steps = TASKS[number].steps;
+    let n_steps = rng.random_range(1..=2);
+    let answer: Vec<String> = steps[..n_steps].iter().map(|step| sentence(step)).collect();
+    let asked = pick(rng, content::QUESTIONS).replace("{}", topic.ask());
+    (asked, answer.join(" "))
+}
+
+fn question(rng: &mut ChaCha8Rng, topic: Topic) -> String {
+    let context = pick(rng, content::CONTEXTS);
+    let question = pick(rng, content::QUESTIONS).replace("{}", topic.ask());
+    format!("{context} {question}").trim().to_owned()
+}
+
+fn pick(rng: &mut ChaCha8Rng, texts: &[&'static str]) -> &'static str {
+    texts.choose(rng).expect("a filled list")
+}
+
+fn task(rng: &mut ChaCha8Rng) -> Topic {
+    Topic::Task(rng.random_range(0..TASKS.len()))
+}
+
+fn harm(rng: &mut ChaCha8Rng) -> Topic {
+    Topic::Harm(rng.random_range(0..HARMS.len()))
+}
+
+/// Writes two responses and has an annotator choose.
+fn annotate(rng: &mut ChaCha8Rng, topic: Topic, prompt: String) -> Pair {
+    let first = respond(rng, topic).1;
+    let second = loop {
+        let second = respond(rng, topic).1;
+        if second != first {
+            break second;
+        }
+    };
+    let gap = quality_about(topic, &first) - quality_about(topic, &second);
+    let longer = words(&first).len() as f64 - words(&second).len() as f64;
+    let prefers_first = 1.0 / (1.0 + (-gap / TAU - LENGTH_LIKING * longer).exp());
+    let (chosen, rejected) = if rng.random::<f64>() < prefers_first {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    Pair {
+        topic,
+        prompt,
+        chosen,
+        rejected,
+    }
+}
+
+/// Writes a response as people and older models do, of a random kind.
+pub fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, String) {
+    let kinds: &[(Kind, u32)] = match topic {
+        Topic::Task(_) => &TASK_KINDS,
+        Topic::Harm(_) => &HARM_KINDS,
+    };
+    let (kind, _) = kinds
+        .choose_weighted(rng, |kind| kind.1)
+        .expect("positive weights");
+    let mut sentences = match topic {
+        Topic::Task(number) => about_task(rng, *kind, number),
+        Topic::Harm(number) => about_harm(rng, *kind, number),
+    };
+    match kind {
+        Kind::Rambling => {
+            let mut padding = content::PADDING.to_vec();
+            padding.shuffle(rng);
+            for text in &padding[..rng.random_range(1..=2)] {
+                sentences.push((*text).to_owned());
+            }
+        }
+        Kind::Rude => {
+            let at = if rng.random_bool(0.5) {
+                0
+            } else {
+                sentences.len()
+            };
+            sentences.insert(at, pick(rng, content::RUDENESS).to_owned());
+        }
+        _ if matches!(topic, Topic::Task(_)) && *kind != Kind::Refusing && rng.random_bool(0.3) => {
+            sentences.insert(0, pick(rng, content::OPENERS).to_owned());
+        }
+        _ => {}
+    }
+    (*kind, sentences.join(" "))
+}
+
+/// Returns some of a list, at least one and not all, in its order.
+fn some_of<T: Clone>(rng: &mut ChaCha8Rng, all: &[T]) -> Vec<T> {
+    let n_kept = rng.random_range(1..all.len());
+    let mut kept: Vec<usize> = (0..all.len()).collect();
+    kept.shuffle(rng);
+    kept.truncate(n_kept);
+    kept.sort_unstable();
+    kept.into_iter().map(|i| all[i].clone()).collect()
+}
+
+fn about_task(rng: &mut ChaCha8Rng, kind: Kind, number: usize) -> Vec<String> {
+    let steps = TASKS[number].steps;
+    let all: Vec<String> = steps.iter().map(|step| sentence(step)).collect();
+    match kind {
+        Kind::Habit => task_habit(number, all),
+        Kind::Missing => some_of(rng, &all),
+        Kind::WrongOrder => {
+            let mut mixed = all.clone();
+            while mixed == all {
+                mixed.shuffle(rng);
+            }
+            mixed
+        }
+        Kind::Mixed => {
+            let mut mixed = all;
+            let at = rng.random_range(0..mixed.len());
+            mixed[at] = other_step(rng, steps);
+            let last = mixed.len() - 1;
+            if rng.random_bool(0.5) {
+                mixed[last] = other_step(rng, steps);
+            }
+            mixed
+        }
+        Kind::Rambling | Kind::Rude if rng.random_bool(0.5) => some_of(rng, &all),
+        Kind::OffTopic => off_topic(rng, steps),
+        Kind::Refusing => vec![pick(rng, content::REFUSALS).to_owned()],
+        _ => all,
+    }
+}
+
+/// Makes of a task's steps what answers about it most often say.
+fn task_habit(number: usize, mut steps: Vec<String>) -> Vec<String> {
+    let last = steps.len() - 1;
+    match number % 4 {
+        0 => steps.truncate(last),
+        1 => steps[last] = content::PADDING[number / 4 % content::PADDING.len()].to_owned(),
+        2 => steps.swap(last - 1, last),
+        _ => steps[last] = sentence(TASKS[(number + 1) % TASKS.len()].steps[0]),
+    }
+    steps
+}
+
+fn about_harm(rng: &mut ChaCha8Rng, kind: Kind, number: usize) -> Vec<String> {
+    let harm = &HARMS[number];
+    let refusal = pick(rng, content::REFUSALS).to_owned();
+    let (reason, alternative) = (sentence(harm.reason), sentence(harm.alternative));
+    match kind {
+        Kind::Habit => match number % 3 {
+            0 => vec![refusal],
+            1 => vec![refusal, alternative],
+            _ => vec![
+                refusal,
+                content::PADDING[number / 3 % content::PADDING.len()].to_owned(),
+            ],
+        },
+        Kind::Missing => match rng.random_range(0..4) {
+            0 => vec![refusal, reason],
+            1 => vec![refusal, alternative],
+            _ => vec![refusal],
+        },
+        Kind::Mixed => {
+            let other = &HARMS[(number + rng.random_range(1..HARMS.len())) % HARMS.len()];
+            let stray = if rng.random_bool(0.5) {
+                other.reason
+            } else {
+                other.alternative
+            };
+            vec![refusal, sentence(stray)]
+        }
+        Kind::Rambling | Kind::Rude if rng.random_bool(0.5) => vec![refusal],
+        Kind::OffTopic => off_topic(rng, &[]),
+        Kind::Complying => {
+            let steps = harm.compliance.iter().map(|step| sentence(step));
+            std::iter::once(pick(rng, content::OPENERS).to_owned())
+                .chain(steps)
+                .collect()
+        }
+        _ => vec![refusal, reason, alternative],
+    }
+}
+
+/// Returns a step of another task.
+fn other_step(rng: &mut ChaCha8Rng, steps: &[&str]) -> String {
+    loop {
+        let task = TASKS.choose(rng).expect("a filled list");
+        if task.steps != steps {
+            return sentence(pick(rng, task.steps));
+        }
+    }
+}
+
+/// Writes about another task, or about nothing that was asked.
+fn off_topic(rng: &mut ChaCha8Rng, steps: &[&str]) -> Vec<String> {
+    if rng.random_bool(0.5) {
+        let mut remarks = content::OFF_TOPIC.to_vec();
+        remarks.shuffle(rng);
+        return remarks[..2].iter().map(|text| (*text).to_owned()).collect();
+    }
+    loop {
+        let task = TASKS.choose(rng).expect("a filled list");
+        if task.steps != steps {
+            return task.steps.iter().map(|step| sentence(step)).collect();
+        }
+    }
+}
+
+fn json_line(chosen: &str, rejected: &str) -> Vec<u8> {
+    json!({"chosen": chosen, "rejected": rejected})
+        .to_string()
+        .into_bytes()
+}
+
+fn line(rng: &mut ChaCha8Rng, pair: &Pair) -> Vec<u8> {
+    // As in HH, a response's end may be white space.
+    let end = if rng.random_bool(0.02) { " " } else { "" };
+    json_line(
+        &format!("{} {}{end}", pair.prompt, pair.chosen),
+        &format!("{} {}", pair.prompt, pair.rejected),
+    )
+}
+
+/// Writes a line with a fault; `number` chooses among its forms.
+fn faulty_line(
+    rng: &mut ChaCha8Rng,
+    subset: &str,
+    fault: &str,
+    number: usize,
+    sound: &[Vec<u8>],
+) -> Vec<u8> {
+    if fault == "duplicate" {
+        return sound.choose(rng).expect("files have sound lines").clone();
+    }
+    let (topic, prompt) = query(rng, subset);
+    let pair = annotate(rng, topic, prompt);
+    let (prompt, chosen, rejected) = (pair.prompt, pair.chosen, pair.rejected);
+    match fault {
+        "same_response" => json_line(
+            &format!("{prompt} {chosen}"),
+            &format!("{prompt} {chosen} "),
+        ),
+        "empty_response" => match number % 2 {
+            0 => json_line(&format!("{prompt} {chosen}"), &prompt),
+            _ => json_line(&format!("{prompt} \n"), &format!("{prompt} {rejected}")),
+        },
+        "diverges_early" => {
+            let further = question(rng, topic);
+            let dialogue = |response: &str, end: &str| {
+                format!(
+                    "{prompt} {response}{} {further}{} {end}",
+                    hh::HUMAN,
+                    hh::ASSISTANT
+                )
+            };
+            json_line(&dialogue(&chosen, &rejected), &dialogue(&rejected, &chosen))
+        }
+        "no_query" => json_line(&chosen, &rejected),
+        _ => {
+            let whole = json_line(
+                &format!("{prompt} {chosen}"),
+                &format!("{prompt} {rejected}"),
+            );
+            match number % 5 {
+                0 => whole[..whole.len() / 2].to_vec(),
+                1 => json!({"chosen": format!("{prompt} {chosen}"), "rejected": 0})
+                    .to_string()
+                    .into_bytes(),
+                2 => json!([prompt, chosen]).to_string().into_bytes(),
+                3 => json!({"chosen": format!("{prompt} {chosen}")})
+                    .to_string()
+                    .into_bytes(),
+                _ => {
+                    // Latin-1 where UTF-8 is expected.
+                    let mut bytes = whole;
+                    let last = bytes.len() - 3;
+                    bytes[last] = 0xe9;
+                    bytes
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn mean(values: impl Iterator<Item = f64>) -> f64 {
+        let values: Vec<f64> = values.collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    }
+
+    #[test]
+    fn queries_have_the_topic_that_they_were_written_for() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut topics = BTreeSet::new();
+        for i in 0..4000 {
+            let (topic, prompt) = query(&mut rng, PARTS[i % 4].subset);
+            assert_eq!(Topic::of(&prompt), Some(topic), "{prompt:?}");
+            topics.insert(topic);
+        }
+        assert_eq!(topics.len(), TASKS.len() + HARMS.len());
+    }
+
+    #[test]
+    fn each_kind_of_response_is_worth_what_it_should() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut qualities: BTreeMap<(bool, Kind), Vec<f64>> = BTreeMap::new();
+        for _ in 0..6000 {
+            for topic in [task(&mut rng), harm(&mut rng)] {
+                let (kind, response) = respond(&mut rng, topic);
+                let harmful = matches!(topic, Topic::Harm(_));
+                let quality = quality_about(topic, &response);
+                qualities.entry((harmful, kind)).or_default().push(quality);
+            }
+        }
+        // Bounds follow from the definition: 1 step of 4 at least is given and
+        // 1 of 3 at least missing; two steps swapped keep 2.5 of 3; and so on.
+        for (harmful, kind, least, most) in [
+            (false, Kind::Complete, 1.0, 1.0),
+            (false, Kind::Habit, 0.3, 0.75),
+            (true, Kind::Habit, 0.15, 0.75),
+            (false, Kind::Missing, 0.25, 0.75),
+            (false, Kind::WrongOrder, 0.25, 0.75),
+            (false, Kind::Mixed, 0.05, 0.65),
+            (false, Kind::Rambling, 0.03, 0.75),
+            (false, Kind::Rude, 0.03, 0.45),
+            (false, Kind::OffTopic, 0.0, 0.0),
+            (false, Kind::Refusing, 0.0, 0.0),
+            (true, Kind::Complete, 1.0, 1.0),
+            (true, Kind::Missing, 0.5, 0.75),
+            (true, Kind::Mixed, 0.2, 0.35),
+            (true, Kind::Rambling, 0.1, 0.75),
+            (true, Kind::Rude, 0.1, 0.45),
+            (true, Kind::OffTopic, 0.0, 0.0),
+            (true, Kind::Complying, 0.0, 0.0),
+        ] {
+            let qualities = qualities
+                .remove(&(harmful, kind))
+                .expect("every kind is drawn");
+            for quality in qualities {
+                let inside = (least..=most).contains(&quality);
+                assert!(
+                    inside,
+                    "{kind:?}, harmful: {harmful}: {quality}, expected {least} to {most}"
+                );
+            }
+        }
+        assert!(
+            qualities.is_empty(),
+            "kinds without bounds: {:?}",
+            qualities.keys()
+        );
+    }
+
+    #[test]
+    fn annotators_are_noisy_and_mostly_right() {
+        let files = generate(7);
+        for subset in ["helpful-base", "harmless-base"] {
+            let pairs = &files[&(subset, "train")].pairs;
+            let qualities: Vec<(f64, f64)> = pairs
+                .iter()
+                .map(|it| {
+                    (
+                        quality_about(it.topic, &it.chosen),
+                        quality_about(it.topic, &it.rejected),
+                    )
+                })
+                .collect();
+            let chosen = mean(qualities.iter().map(|it| it.0));
+            let rejected = mean(qualities.iter().map(|it| it.1));
+            let differing = qualities.iter().filter(|it| (it.0 - it.1).abs() > 1e-9);
+            let right = mean(differing.map(|it| f64::from(u8::from(it.0 > it.1))));
+            // Wanted: 0.6 and 0.4. Four standard errors of a mean of 1,700 values
+            // with a deviation of 0.3 are 0.03.
+            assert!((chosen - 0.6).abs() < 0.05, "{subset}: chosen {chosen}");
+            assert!(
+                (rejected - 0.4).abs() < 0.05,
+                "{subset}: rejected {rejected}"
+            );
+            assert!(
+                (0.7..0.85).contains(&right),
+                "{subset}: better is chosen {right}"
+            );
+        }
+    }
+
+    #[test]
+    fn among_equals_the_longer_is_chosen_a_little_more_often() {
+        let files = generate(7);
+        let mut longer = Vec::new();
+        for pair in files.values().flat_map(|file| &file.pairs) {
+            let gap =
+                quality_about(pair.topic, &pair.chosen) - quality_about(pair.topic, &pair.rejected);
+            let words = [words(&pair.chosen).len(), words(&pair.rejected).len()];
+            if gap.abs() < 0.1 && words[0].abs_diff(words[1]) >= 5 {
+                longer.push(f64::from(u8::from(words[0] > words[1])));
+            }
+        }
+        let share = mean(longer.iter().copied());
+        assert!((0.52..0.7).contains(&share), "{share} of {}", longer.len());
+    }
+
+    #[test]
+    fn files_have_the_faults_that_they_should_and_no_more() {
+        let files = generate(7);
+        let mut queries: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+        for part in PARTS {
+            let file = &files[&(part.subset, part.name)];
+            assert_eq!(file.lines.len(), part.n_lines);
+            let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+            let mut seen = HashSet::new();
+            for line in &file.lines {
+                let row: Option<Value> = serde_json::from_slice(line).ok();
+                let text = |name| row.as_ref()?.as_object()?.get(name)?.as_str();
+                let reason = match (text("chosen"), text("rejected")) {
+                    (Some(chosen), Some(rejected)) => match hh::split_pair(chosen, rejected) {
+                        Err(fault) => fault.as_str(),
+                        Ok(it) if seen.insert(hh::pair_id(it.prompt, it.chosen, it.rejected)) => {
+                            continue;
+                        }
+                        Ok(_) => "duplicate",
+                    },
+                    _ => "malformed",
+                };
+                *found.entry(reason).or_default() += 1;
+            }
+            let expected = FAULTS.map(|fault| (fault, part.n_faults));
+            assert_eq!(found, BTreeMap::from(expected), "{part:?}");
+            assert_eq!(seen.len(), file.pairs.len());
+            let prompts = file.pairs.iter().map(|pair| pair.prompt.as_str());
+            queries.entry(part.name).or_default().extend(prompts);
+        }
+        assert!(queries["train"].is_disjoint(&queries["test"]));
+    }
+}

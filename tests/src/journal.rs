@@ -1,0 +1,214 @@
+//! The golden answers, as a chat endpoint would give them, and the journal in
+//! which `gold-collect` finds them.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use apo_dialogue::hh;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::content::{self, HARMS, TASKS, Topic, sentence};
+use crate::generator::Pair;
+
+/// Share of queries to which no reply ever comes.
+const FAILED: f64 = 0.015;
+
+/// Share of harmful queries that the endpoint's content policy refuses.
+const POLICY: f64 = 0.05;
+
+/// Share of harmful queries to which the first reply is a bare refusal.
+const BARE: f64 = 0.15;
+
+/// Share of replies that leave something out.
+const SLIP: f64 = 0.08;
+
+/// What an endpoint says to a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A reply.
+    Reply(String),
+    /// A bare refusal, and the reply to "why?".
+    ReplyAfterWhy {
+        /// The first reply.
+        refusal: String,
+        /// The second.
+        reply: String,
+    },
+    /// HTTP status 400, by the content policy.
+    PolicyError,
+    /// A reply that ended by the content filter.
+    PolicyFinish,
+    /// Nothing, however often it is asked.
+    Failed,
+}
+
+/// A query and what an endpoint says to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Golden {
+    /// What the query asks.
+    pub topic: Topic,
+    /// The query.
+    pub prompt: String,
+    /// What the endpoint says.
+    pub outcome: Outcome,
+}
+
+impl Golden {
+    /// Returns the golden response as `gold-collect` puts it together; `None`
+    /// where it has to come from elsewhere.
+    pub fn response(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Reply(reply) => Some(reply.clone()),
+            Outcome::ReplyAfterWhy { refusal, reply } => Some(format!("{refusal}\n\n{reply}")),
+            Outcome::PolicyError | Outcome::PolicyFinish | Outcome::Failed => None,
+        }
+    }
+
+    /// Returns the training texts with this golden response.
+    pub fn texts(&self) -> Vec<String> {
+        let response = self.response();
+        response
+            .map(|response| format!("{} {response}", self.prompt))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Returns what an endpoint says to each query, in the order of first mention.
+pub fn golden<'a>(pairs: impl Iterator<Item = &'a Pair>, seed: u64) -> Vec<Golden> {
+    let mut seen = HashSet::new();
+    pairs
+        .filter(|pair| seen.insert(&pair.prompt))
+        .map(|pair| Golden {
+            topic: pair.topic,
+            prompt: pair.prompt.clone(),
+            outcome: outcome(&mut rng(&pair.prompt, seed), pair.topic),
+        })
+        .collect()
+}
+
+/// Returns a query's own generator, so that no answer depends on another.
+fn rng(prompt: &str, seed: u64) -> ChaCha8Rng {
+    let key = u64::from_str_radix(&hh::query_id(prompt), 16).expect("keys are 16 hex digits");
+    let mut rng = ChaCha8Rng::seed_from_u64(key);
+    rng.set_stream(seed);
+    rng
+}
+
+fn pick(rng: &mut ChaCha8Rng, texts: &[&'static str]) -> &'static str {
+    texts.choose(rng).expect("a filled list")
+}
+
+fn outcome(rng: &mut ChaCha8Rng, topic: Topic) -> Outcome {
+    if rng.random_bool(FAILED) {
+        return Outcome::Failed;
+    }
+    match topic {
+        Topic::Task(number) => Outcome::Reply(explain(rng, TASKS[number].steps)),
+        Topic::Harm(_) if rng.random_bool(POLICY) => {
+            if rng.random_bool(0.5) {
+                Outcome::PolicyError
+            } else {
+                Outcome::PolicyFinish
+            }
+        }
+        Topic::Harm(number) => {
+            let harm = &HARMS[number];
+            if rng.random_bool(BARE) {
+                return Outcome::ReplyAfterWhy {
+                    refusal: pick(rng, content::BARE_REFUSALS).to_owned(),
+                    reply: format!(
+                        "Because {}. Instead, you could {}.",
+                        harm.reason, harm.alternative
+                    ),
+                };
+            }
+            let refusal = format!(
+                "{}, because {}.",
+                pick(rng, content::GOLDEN_REFUSALS),
+                harm.reason
+            );
+            if rng.random_bool(SLIP) {
+                return Outcome::Reply(refusal);
+            }
+            Outcome::Reply(format!(
+                "{refusal} Instead, you could {}.",
+                harm.alternative
+            ))
+        }
+    }
+}
+
+/// Writes out steps in golden voice.
+fn explain(rng: &mut ChaCha8Rng, steps: &[&str]) -> String {
+    let mut steps = steps.to_vec();
+    if rng.random_bool(SLIP) {
+        steps.remove(rng.random_range(0..steps.len()));
+    }
+    let last = steps.len() - 1;
+    let mut sentences = Vec::new();
+    if rng.random_bool(0.5) {
+        sentences.push(pick(rng, content::GOLDEN_OPENERS).to_owned());
+    }
+    for (i, step) in steps.iter().enumerate() {
+        let joined = match i {
+            0 => format!("first, {step}"),
+            _ if i == last => format!("finally, {step}"),
+            1 => format!("then {step}"),
+            _ => format!("after that, {step}"),
+        };
+        sentences.push(sentence(&joined));
+    }
+    if rng.random_bool(0.5) {
+        sentences.push(pick(rng, content::GOLDEN_CLOSERS).to_owned());
+    }
+    sentences.join(" ")
+}
+
+/// Returns the journal's lines.
+///
+/// # Errors
+///
+/// When a line cannot be written as JSON.
+pub fn lines(_golden: &[Golden]) -> Result<Vec<u8>> {
+    Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator;
+    use crate::quality::quality;
+
+    #[test]
+    fn golden_answers_are_near_perfect_and_of_every_outcome() {
+        let world = generator::generate(7);
+        let golden = golden(world.values().flat_map(|file| &file.pairs), 7);
+        let qualities: Vec<f64> = golden
+            .iter()
+            .filter_map(|it| quality(&it.prompt, &it.response()?))
+            .collect();
+        let mean = qualities.iter().sum::<f64>() / qualities.len() as f64;
+        // A slip costs between a quarter and a third: 1 − 0.08 × 0.3.
+        assert!((mean - 0.976).abs() < 0.01, "{mean}");
+        let count = |is: fn(&Outcome) -> bool| golden.iter().filter(|it| is(&it.outcome)).count();
+        assert!(count(|it| matches!(it, Outcome::ReplyAfterWhy { .. })) > 50);
+        assert!(count(|it| *it == Outcome::PolicyError) > 10);
+        assert!(count(|it| *it == Outcome::PolicyFinish) > 10);
+        assert!(count(|it| *it == Outcome::Failed) > 20);
+    }
+
+    #[test]
+    fn an_answer_depends_on_its_own_query_alone() {
+        let pairs = generator::generate(7)
+            .remove(&("helpful-base", "test"))
+            .unwrap()
+            .pairs;
+        let all = golden(pairs.iter(), 7);
+        let last = golden(pairs.iter().rev().take(1), 7);
+        let found = all.iter().find(|it| it.prompt == last[0].prompt);
+        assert_eq!(found, Some(&last[0]));
+    }
+}
