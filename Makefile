@@ -1,21 +1,57 @@
 # The APO workspace: builds, tests, and plays rounds. `make help` explains.
+# Needs GNU make 4.3 or later, for targets made together (`&:`).
 
 SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS   += --no-builtin-rules --warn-undefined-variables
 
 .DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
-.SECONDARY:
+.DELETE_ON_ERROR: # a stage that fails leaves no target behind
+.SECONDARY:       # keep what lies between: it took hours
 
-CARGO ?= cargo
+# ---- settings ---------------------------------------------------------------
 
-.PHONY: help test
+CONFIG   ?= mini
+METHOD   ?= dpo
+FEATURES ?=
+CARGO    ?= cargo
+
+# Where rustup puts what pipelines/setup.sh may have installed a moment ago.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+include pipelines/$(CONFIG).mk
+
+# ---- verbs ------------------------------------------------------------------
+
+.PHONY: help setup build test check-cuda clean FORCE
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  Settings, as in `make round-1 CONFIG=smollm2 METHOD=rjs`:'
+	@echo '  CONFIG=$(CONFIG)    $(patsubst pipelines/%.mk,%,$(filter-out %/round.mk %/bench.mk,$(wildcard pipelines/*.mk))): settings are pipelines/CONFIG.mk'
+	@echo '  METHOD=$(METHOD)     dpo, rjs or rrhf'
+	@echo '  FEATURES=       cuda or wgpu, to build that backend in'
+	@echo '  HH=, MODEL=     HH folder and model directory of real text; ANSWERS=, golden answers'
 
-test: ## Formatting, lints, documentation, all tests
+build: setup ## Build all stages
+	$(CARGO) build --release --workspace $(if $(FEATURES),--features $(FEATURES))
+
+test: setup ## Formatting, lints, documentation, all tests, the mini round
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --document-private-items
 	$(CARGO) test --release --workspace
+	$(MAKE) round-1 CONFIG=mini
+	$(MAKE) check-cuda
+
+check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA
+	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda
+
+clean: ## Remove the runs of this CONFIG
+	rm -rf -- $(RUN)
+
+setup:
+	@pipelines/setup.sh
+
+include pipelines/round.mk
+include pipelines/bench.mk

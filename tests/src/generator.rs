@@ -235,7 +235,8 @@ pub fn query(rng: &mut ChaCha8Rng, subset: &str) -> (Topic, String) {
         turns.push((Role::Human, question(rng, topic)));
     }
     let greeting = pick(rng, content::GREETINGS);
-    turns[0].1 = format!("{greeting} {}", turns[0].1).trim().to_owned();
+    let greeted = format!("{greeting} {}", turns[0].1);
+    greeted.trim().clone_into(&mut turns[0].1);
     let prompt = hh::prompt_of(turns.iter().map(|(role, text)| (*role, text.as_str())));
     (topic, prompt)
 }
@@ -382,7 +383,7 @@ fn task_habit(number: usize, mut steps: Vec<String>) -> Vec<String> {
     let last = steps.len() - 1;
     match number % 4 {
         0 => steps.truncate(last),
-        1 => steps[last] = content::PADDING[number / 4 % content::PADDING.len()].to_owned(),
+        1 => content::PADDING[number / 4 % content::PADDING.len()].clone_into(&mut steps[last]),
         2 => steps.swap(last - 1, last),
         _ => steps[last] = sentence(TASKS[(number + 1) % TASKS.len()].steps[0]),
     }

@@ -3,14 +3,18 @@
 
 use std::collections::HashSet;
 
-use anyhow::Result;
 use apo_dialogue::hh;
+use apo_endpoint::{self as endpoint, Entry, Failure, Policy, Reply, Request, Usage};
+use gold_collect::Collector;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::content::{self, HARMS, TASKS, Topic, sentence};
 use crate::generator::Pair;
+
+/// Name of the model that the journal's replies are said to be of.
+pub const MODEL: &str = "mini-golden";
 
 /// Share of queries to which no reply ever comes.
 const FAILED: f64 = 0.015;
@@ -167,17 +171,68 @@ fn explain(rng: &mut ChaCha8Rng, steps: &[&str]) -> String {
     sentences.join(" ")
 }
 
-/// Returns the journal's lines.
-///
-/// # Errors
-///
-/// When a line cannot be written as JSON.
-pub fn lines(_golden: &[Golden]) -> Result<Vec<u8>> {
-    Ok(Vec::new())
+/// Returns the journal's lines, as `gold-collect` writes and replays them.
+pub fn lines(golden: &[Golden]) -> Vec<u8> {
+    let collector = Collector::new(MODEL);
+    let mut text = String::new();
+    for golden in golden {
+        let first = collector.first_request(&golden.prompt);
+        let mut add = |request: &Request, outcome: endpoint::Outcome| {
+            let entry = Entry {
+                request: request.digest(),
+                model: MODEL.to_owned(),
+                outcome,
+            };
+            text += &entry.line();
+        };
+        match &golden.outcome {
+            Outcome::Reply(reply) => add(&first, said(&golden.prompt, reply)),
+            Outcome::ReplyAfterWhy { refusal, reply } => {
+                add(&first, said(&golden.prompt, refusal));
+                let why = collector.why_request(&first, refusal);
+                add(&why, said(&golden.prompt, reply));
+            }
+            Outcome::PolicyError => add(&first, policy("content_policy_violation")),
+            Outcome::PolicyFinish => add(&first, policy("content_filter")),
+            Outcome::Failed => {
+                let failure = Failure {
+                    message: "HTTP 503: overloaded".to_owned(),
+                    attempts: 6,
+                };
+                add(&first, endpoint::Outcome::Failed(failure));
+            }
+        }
+    }
+    text.into_bytes()
+}
+
+/// A reply, a word taken for a token.
+fn said(prompt: &str, reply: &str) -> endpoint::Outcome {
+    let n_words = |text: &str| text.split_whitespace().count() as u64;
+    endpoint::Outcome::Reply(Reply {
+        content: reply.to_owned(),
+        finish_reason: Some("stop".to_owned()),
+        usage: Some(Usage {
+            prompt_tokens: n_words(prompt),
+            completion_tokens: n_words(reply),
+        }),
+    })
+}
+
+fn policy(code: &str) -> endpoint::Outcome {
+    endpoint::Outcome::Policy(Policy {
+        code: code.to_owned(),
+        message: "the prompt was filtered".to_owned(),
+        usage: None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use gold_collect::Origin;
+
     use super::*;
     use crate::generator;
     use crate::quality::quality;
@@ -210,5 +265,39 @@ mod tests {
         let last = golden(pairs.iter().rev().take(1), 7);
         let found = all.iter().find(|it| it.prompt == last[0].prompt);
         assert_eq!(found, Some(&last[0]));
+    }
+
+    #[test]
+    fn the_journal_replays_to_the_golden_answers() {
+        let pairs = generator::generate(7)
+            .remove(&("harmless-base", "test"))
+            .unwrap()
+            .pairs;
+        let golden = golden(pairs.iter(), 7);
+        let text = String::from_utf8(lines(&golden)).unwrap();
+        let entries: HashMap<_, _> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Entry>(line).unwrap())
+            .map(|entry| (entry.request, entry.outcome))
+            .collect();
+        let collector = Collector::new(MODEL);
+        for golden in &golden {
+            let collected = collector
+                .collect("0", &golden.prompt, |request| {
+                    Ok(entries[&request.digest()].clone())
+                })
+                .unwrap();
+            let found = collected.golden.map(|it| (it.origin, it.response));
+            let expected = match &golden.outcome {
+                Outcome::Reply(_) => Some(Origin::Reply),
+                Outcome::ReplyAfterWhy { .. } => Some(Origin::ReplyAfterWhy),
+                Outcome::PolicyError | Outcome::PolicyFinish => Some(Origin::RefusalText),
+                Outcome::Failed => None,
+            };
+            assert_eq!(found.as_ref().map(|it| it.0), expected, "{golden:?}");
+            if let Some(response) = golden.response() {
+                assert_eq!(found.map(|it| it.1), Some(response));
+            }
+        }
     }
 }

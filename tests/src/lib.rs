@@ -5,7 +5,8 @@
 //! small policy without weights ([`policy`]) and a journal of golden answers
 //! ([`journal`]). What a response is worth is a documented function
 //! ([`quality`]), so that tests can tell whether a round improved a policy.
-//! [`fixtures`] are all of the files; `mini-world` writes them.
+//! [`fixtures`] are all of the files; `mini-world` writes them. [`stages`] drives
+//! the real binaries.
 
 pub mod content;
 pub mod fixtures;
@@ -14,5 +15,6 @@ pub mod journal;
 pub mod phrases;
 pub mod policy;
 pub mod quality;
+pub mod stages;
 
 pub use quality::quality;

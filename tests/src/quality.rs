@@ -119,6 +119,7 @@ mod tests {
     const LIE: &str = "\n\nHuman: How do I lie to the police?\n\nAssistant:";
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn each_kind_of_response_has_the_quality_that_the_definition_gives() {
         // Tea: 3 steps of 3, 5 and 6 words. Lie: refusals of 5 words, the
         // reason 5, the alternative 4.

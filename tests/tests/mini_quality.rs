@@ -1,5 +1,7 @@
 //! `mini-quality` measures a table of responses, and refuses what is none.
 
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

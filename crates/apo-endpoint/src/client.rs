@@ -44,11 +44,11 @@ impl Settings {
     pub fn new(base_url: &str) -> Self {
         Self {
             base_url: base_url.to_owned(),
-            timeout: Duration::from_secs(120),
+            timeout: Duration::from_mins(2),
             connect_timeout: Duration::from_secs(10),
             attempts: 6,
             first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(600),
+            longest_pause: Duration::from_mins(10),
             most_bytes: 4 << 20,
             connections: 16,
         }
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_rest_ends_when_it_is_stopped() {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         assert!(matches!(rest(far, &|| true), Err(EndpointError::Stopped)));
         assert!(rest(Instant::now(), &|| false).is_ok());
     }

@@ -145,14 +145,14 @@ impl Fields<'_> {
                 self.faults.push(format!("`{name}` is missing"));
                 1.0
             }
-            (Some(value), _) => match value.as_f64().filter(|x| x.is_finite() && *x > 0.0) {
-                Some(number) => number,
-                None => {
+            (Some(value), _) => {
+                let number = value.as_f64().filter(|x| x.is_finite() && *x > 0.0);
+                if number.is_none() {
                     self.faults
                         .push(format!("`{name}` is {value}, expected a positive number"));
-                    1.0
                 }
-            },
+                number.unwrap_or(1.0)
+            }
         }
     }
 

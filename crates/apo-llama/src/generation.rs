@@ -283,7 +283,7 @@ fn choose<R: Send>(
     cut: &(impl Fn(&[u32]) -> bool + Sync),
     running: &mut Vec<Running<R>>,
 ) -> Result<Vec<Generated>, ModelError> {
-    let chosen: Vec<(Running<R>, Result<Option<Ended>, ModelError>)> = rows
+    let chosen: Vec<(Running<R>, Result<_, ModelError>)> = rows
         .into_par_iter()
         .zip(logits.par_chunks_mut(vocab))
         .map(|(mut row, logits)| {

@@ -29,15 +29,15 @@ pub(crate) mod simd;
 const ROWS_A_TASK: usize = 64;
 
 /// Returns a buffer of `len` floats of unspecified value, to be overwritten.
+#[expect(
+    clippy::uninit_vec,
+    reason = "every element is written before it is read"
+)]
 pub(crate) fn buffer(len: usize) -> Vec<f32> {
     let mut data = Vec::with_capacity(len);
     // SAFETY: the capacity is `len`, any bit pattern is an f32, and fresh
     // pages from the allocator are initialised memory to the compiler's model
     // only once written: every caller writes each element before reading it.
-    #[expect(
-        clippy::uninit_vec,
-        reason = "every element is written before it is read"
-    )]
     unsafe {
         data.set_len(len);
     }

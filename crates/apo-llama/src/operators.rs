@@ -268,6 +268,10 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self> {
         let tensors = layer_weights.into_array();
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "Burn names the type nowhere in public"
+        )]
         let [w0, w1, w2, w3, w4, w5, w6, w7, w8] = tensors.each_ref().map(|w| w.node());
         let nodes = [x.node(), w0, w1, w2, w3, w4, w5, w6, w7, w8];
         let primitives = tensors.each_ref().map(|w| w.primitive().clone());

@@ -214,16 +214,14 @@ impl AdamW {
             next += 1;
         });
         let at = at.unwrap_or_else(|| panic!("no parameter is called `{name}`"));
-        match self.moments.get(at) {
-            Some(pair) => pair.each_ref().map(|moment| {
-                let data = moment.clone().into_data();
-                data.try_into_vec().expect("moments are f32")
-            }),
-            None => {
-                let n = llama.values_of(name).len();
-                [vec![0.0; n], vec![0.0; n]]
-            }
-        }
+        let Some(pair) = self.moments.get(at) else {
+            let n = llama.values_of(name).len();
+            return [vec![0.0; n], vec![0.0; n]];
+        };
+        pair.each_ref().map(|moment| {
+            let data = moment.clone().into_data();
+            data.try_into_vec().expect("moments are f32")
+        })
     }
 
     /// Takes up where another AdamW was, from its moments by parameter name.

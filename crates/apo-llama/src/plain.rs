@@ -29,7 +29,7 @@ impl PaddedTrees {
         let longest = layout
             .trees
             .iter()
-            .map(|rows| rows.len())
+            .map(ExactSizeIterator::len)
             .max()
             .unwrap_or(0);
         let n_trees = layout.trees.len();

@@ -136,7 +136,7 @@ impl Weights {
             match self.tensors.get(name) {
                 None => faults.push(format!("`{name}` is missing")),
                 Some(place) if place.shape != *shape => {
-                    faults.push(format!("`{name}` is {:?}, expected {shape:?}", place.shape))
+                    faults.push(format!("`{name}` is {:?}, expected {shape:?}", place.shape));
                 }
                 Some(Place {
                     dtype: Dtype::F32 | Dtype::F16 | Dtype::BF16,

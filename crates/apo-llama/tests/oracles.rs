@@ -235,7 +235,7 @@ fn a_tree_is_its_separate_sequences() {
 fn rewards_and_their_gradients_agree_between_all_ways() {
     let trees = trees();
     let batch = TreeBatch::new(&trees);
-    let mut expected: Option<(Vec<f32>, BTreeMap<String, Vec<f32>>)> = None;
+    let mut expected: Option<(_, BTreeMap<String, Vec<f32>>)> = None;
     for compute in ways() {
         let device = device::cpu().autodiff();
         let start = Start::NewHead(7);

@@ -11,6 +11,7 @@ use apo_llama::ModelError;
 use apo_tables::TableError;
 
 use crate::output::Conflict;
+use crate::report;
 use crate::signals::{self, Stopped};
 
 /// Failed while working.
@@ -67,6 +68,7 @@ fn code(error: &Error) -> u8 {
 /// Runs a stage and gives its exit code; an error is told on stderr as one
 /// line a cause, from outside to inside.
 pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
+    report::begin();
     let name = stage.to_owned();
     panic::set_hook(Box::new(move |info| {
         let mut stderr = io::stderr().lock();

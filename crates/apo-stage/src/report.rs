@@ -1,11 +1,36 @@
 //! The one door to stdout and stderr.
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::ReportArgs;
+
+static BEGAN: OnceLock<Instant> = OnceLock::new();
+
+/// Notes when the stage began; called by [`crate::run`].
+pub(crate) fn begin() {
+    BEGAN.get_or_init(Instant::now);
+}
+
+/// Returns what the stage has taken so far: seconds, and the most memory that
+/// it held where the system tells.
+fn taken() -> String {
+    let seconds = BEGAN.get().map_or(0.0, |it| it.elapsed().as_secs_f64());
+    let memory = peak_mib().map_or(String::new(), |mib| format!(", {mib:.0} MiB at most"));
+    format!("took {seconds:.1} s{memory}")
+}
+
+fn peak_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}
 
 /// Tells something on stderr, unless `--quiet`.
 pub fn note(report: &ReportArgs, text: &str) {
@@ -19,7 +44,8 @@ pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "warning: {text}");
 }
 
-/// Prints a stage's result on stdout: for people, or as one JSON object.
+/// Prints a stage's result on stdout: for people, or as one JSON object. What
+/// the stage has taken goes to stderr.
 ///
 /// # Errors
 ///
@@ -34,6 +60,7 @@ pub fn result(
     } else {
         people()
     };
+    note(report, &taken());
     if !text.ends_with('\n') {
         text.push('\n');
     }

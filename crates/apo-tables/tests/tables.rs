@@ -185,8 +185,7 @@ fn what_is_no_whole_parquet_file_is_refused() {
     ] {
         let path = dir.join(name);
         fs::write(&path, content).unwrap();
-        let found =
-            Reader::<Query>::open(&path).and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
+        let found = Reader::<Query>::open(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let error = found.map(|rows| rows.len()).unwrap_err();
         assert!(
             matches!(error, TableError::Corrupt { .. }),

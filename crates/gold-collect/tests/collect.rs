@@ -373,7 +373,7 @@ fn a_server_that_hangs_does_not_hang_the_stage() {
     let dir = fresh_dir("hang");
     write_tables(&dir, &["a", "b"]);
     let server = Server::start(|call, _| match call.last() {
-        "a" => Answer::Silence(Duration::from_secs(60)),
+        "a" => Answer::Silence(Duration::from_mins(1)),
         _ => Answer::reply("B"),
     });
 
@@ -401,7 +401,7 @@ fn stalling() -> (Server, Arc<AtomicBool>) {
     let seen = Arc::clone(&is_up);
     let server = Server::start(move |call, before| {
         if before >= 10 && !seen.load(Ordering::Relaxed) {
-            return Answer::Silence(Duration::from_secs(60));
+            return Answer::Silence(Duration::from_mins(1));
         }
         Answer::reply(&call.last().to_uppercase())
     });

@@ -72,6 +72,14 @@ pub struct Args {
     #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
     pub hold_out: Option<Amount>,
 
+    /// Training queries to take at all, for a smaller run [default: all]
+    #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
+    pub take: Option<Amount>,
+
+    /// Test queries to take at all [default: all]
+    #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
+    pub take_test: Option<Amount>,
+
     /// Seed of the split
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Split")]
     pub seed: u64,
@@ -280,6 +288,8 @@ impl Args {
             .argument("rm", amount(&self.rm))
             .argument("dev", amount(&self.dev))
             .argument("hold_out", self.hold_out.as_ref().map(amount))
+            .argument("take", self.take.as_ref().map(amount))
+            .argument("take_test", self.take_test.as_ref().map(amount))
             .argument("seed", self.seed);
         let mut names = BTreeMap::new();
         for (part, sources) in [("train", &sources.train), ("test", &sources.test)] {

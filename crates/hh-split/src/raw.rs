@@ -29,7 +29,7 @@ pub fn pair(record: &Record, subset: &str) -> Result<Pair, &'static str> {
         prompt,
         chosen,
         rejected,
-    } = split.map_err(|fault| fault.as_str())?;
+    } = split.map_err(hh::Fault::as_str)?;
     Ok(Pair {
         query_id: hh::query_id(prompt),
         pair_id: hh::pair_id(prompt, chosen, rejected),

@@ -35,14 +35,17 @@ pub struct Splits {
     pub rm: HashSet<Key>,
     /// The policy's, and their pairs the development part.
     pub dev: HashSet<Key>,
+    /// Not taken at all, of both parts.
+    pub left_out: HashSet<Key>,
 }
 
-/// Draws the splits from the training queries and their numbers of pairs.
+/// Draws the splits from the training queries, with their numbers of pairs,
+/// and the test queries.
 ///
 /// # Errors
 ///
 /// When more is asked for than there is.
-pub fn draw(args: &Args, queries: &HashMap<Key, u32>) -> Result<Splits> {
+pub fn draw(args: &Args, queries: &HashMap<Key, u32>, test: &HashSet<Key>) -> Result<Splits> {
     let mut splits = Splits::default();
     let sorted = |keys: Vec<Key>, purpose| {
         let mut keys = keys;
@@ -53,6 +56,16 @@ pub fn draw(args: &Args, queries: &HashMap<Key, u32>) -> Result<Splits> {
     let held_out = args.hold_out.unwrap_or(Amount::Count(0));
     let n = held_out.of(keys.len() as u64, "--hold-out", "training queries")? as usize;
     splits.held_out.extend(keys.drain(..n));
+
+    let all = Amount::Percent(100.0);
+    let mut keys = sorted(keys, "take");
+    let n = args.take.unwrap_or(all);
+    let n = n.of(keys.len() as u64, "--take", "training queries")? as usize;
+    splits.left_out.extend(keys.drain(n..));
+    let test = sorted(test.iter().copied().collect(), "take");
+    let n = args.take_test.unwrap_or(all);
+    let n = n.of(test.len() as u64, "--take-test", "test queries")? as usize;
+    splits.left_out.extend(&test[n..]);
 
     let mut keys = sorted(keys, "rm");
     let n = args.rm.of(keys.len() as u64, "--rm", "training queries")? as usize;

@@ -27,6 +27,8 @@ const BATCH: usize = 2048;
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     dialogues: u64,
+    /// Sound pairs of queries that `--take` and `--take-test` leave out.
+    left_out: u64,
     tables: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
 }
@@ -40,6 +42,9 @@ impl Counts {
             counts.iter().map(row).collect()
         };
         rows.extend(named("  rejected: ", &self.rejected));
+        if self.left_out > 0 {
+            rows.push(vec!["  left out".to_owned(), self.left_out.to_string()]);
+        }
         rows.extend(named("", &self.tables));
         rows
     }
@@ -79,7 +84,7 @@ pub fn tables(
             counts.dialogues, counts.rejected
         )));
     }
-    let splits = split::draw(args, &taken.train)?;
+    let splits = split::draw(args, &taken.train, &taken.test)?;
     deal(&splits, provenance, &dir, &mut counts)?;
     let text = serde_json::to_vec_pretty(provenance)?;
     fs::write(dir.join("apo.json"), text)
@@ -108,13 +113,14 @@ fn clean(
                     counts.dialogues += 1;
                     let reason = match pair {
                         Err(reason) => reason,
-                        Ok(pair) => match taken.take(&pair, is_test) {
-                            Err(reason) => reason,
-                            Ok(()) => {
+                        Ok(pair) => {
+                            if let Err(reason) = taken.take(&pair, is_test) {
+                                reason
+                            } else {
                                 if is_test { &mut test } else { &mut train }.write(&pair)?;
                                 continue;
                             }
-                        },
+                        }
                     };
                     *counts.rejected.entry(reason).or_default() += 1;
                     rejects.write(&Reject {
@@ -223,6 +229,10 @@ fn deal(splits: &Splits, provenance: &Provenance, dir: &Path, counts: &mut Count
         for pair in Reader::<Pair>::open(&path)? {
             let pair = pair?;
             let query = key(&pair.query_id);
+            if splits.left_out.contains(&query) {
+                counts.left_out += 1;
+                continue;
+            }
             let queries = if is_test || splits.held_out.contains(&query) {
                 test_pairs.writer.write(&pair)?;
                 &mut test_queries

@@ -1,3 +1,23 @@
-//! Scores responses and measures reward models.
+//! `judge`: rewards of responses, and how far a reward model can be trusted.
 
-fn main() {}
+mod accuracy;
+mod args;
+mod rewards;
+mod score;
+mod scorer;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    apo_stage::run("judge", || match &args.command {
+        Command::Score(args) => score::run(args),
+        Command::Accuracy(args) => accuracy::run(args),
+        Command::Table(args) => table::run(args),
+    })
+}

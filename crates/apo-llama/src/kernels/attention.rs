@@ -20,6 +20,7 @@ const BLOCK: usize = 64;
 
 /// Sizes of the attention of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the field's own terms")]
 pub(crate) struct Heads {
     pub(crate) heads: usize,
     pub(crate) kv_heads: usize,
@@ -176,7 +177,7 @@ fn n_products(layout: &Layout, heads: Heads) -> usize {
 pub(crate) fn forward(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32]) {
     let (flop, bytes) = (4 * n_products(layout, heads), 4 * (qkv.len() + out.len()));
     counted(Kind::Attention, flop, bytes, || {
-        attend(layout, heads, qkv, out)
+        attend(layout, heads, qkv, out);
     });
 }
 
@@ -227,7 +228,7 @@ pub(crate) fn backward(
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + dqkv.len());
     counted(Kind::Attention, flop, bytes, || {
-        attend_backward(layout, heads, qkv, out, dout, dqkv)
+        attend_backward(layout, heads, qkv, out, dout, dqkv);
     });
 }
 

@@ -37,8 +37,8 @@ pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, 
 #[cfg(target_arch = "x86_64")]
 mod native {
     use std::arch::x86_64::{
-        __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-        _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+        __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512,
+        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
     };
 
     use rayon::prelude::*;
@@ -86,7 +86,7 @@ mod native {
                 let n = (pairs - p0).min(16);
                 for (lane, block) in block.iter_mut().enumerate().take(lanes) {
                     let k = start + 2 * p0;
-                    let row = &m.data[at(lane, k)..at(lane, end - 1) + 1];
+                    let row = &m.data[at(lane, k)..=at(lane, end - 1)];
                     let (whole, rest) = row[..row.len().min(2 * n)].as_chunks::<2>();
                     for (to, [low, high]) in block.iter_mut().zip(whole) {
                         *to = round(*low) | (round(*high) << 16);
@@ -142,16 +142,21 @@ mod native {
         let mut acc = [[_mm512_setzero_ps(); 2]; M];
         for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(COLS)) {
             // SAFETY: `right` is a panel's 32 pairs: two registers.
-            let (low, high): (__m512bh, __m512bh) = unsafe {
+            let (low, high) = unsafe {
                 (
-                    std::mem::transmute(_mm512_loadu_si512(right.as_ptr().cast())),
-                    std::mem::transmute(_mm512_loadu_si512(right.as_ptr().add(16).cast())),
+                    std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
+                        right.as_ptr().cast(),
+                    )),
+                    std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
+                        right.as_ptr().add(16).cast(),
+                    )),
                 )
             };
             for (acc, pair) in acc.iter_mut().zip(left) {
                 // SAFETY: both are 512 bits of bf16.
-                let pair: __m512bh =
-                    unsafe { std::mem::transmute(_mm512_set1_epi32(pair.cast_signed())) };
+                let pair: __m512bh = unsafe {
+                    std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(pair.cast_signed()))
+                };
                 acc[0] = _mm512_dpbf16_ps(acc[0], pair, low);
                 acc[1] = _mm512_dpbf16_ps(acc[1], pair, high);
             }

@@ -69,7 +69,7 @@ pub(crate) fn step(
                         out,
                     );
                 }
-            })
+            });
     });
     let mut middle = x.to_vec();
     let out = MatrixMut::new(&mut middle, n_rows, hidden);

@@ -191,8 +191,8 @@ pub(super) fn multiply_f32(
 
 /// Adds `from` to `to`, element by element, over the threads.
 pub(crate) fn add_assign(to: &mut [f32], from: &[f32]) {
-    assert_eq!(to.len(), from.len(), "a sum of unlike lengths");
     const PART: usize = 1 << 15;
+    assert_eq!(to.len(), from.len(), "a sum of unlike lengths");
     to.par_chunks_mut(PART)
         .zip(from.par_chunks(PART))
         .for_each(|(to, from)| super::simd::add(to, from));

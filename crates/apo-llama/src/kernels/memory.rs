@@ -5,7 +5,7 @@ use std::sync::Once;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// mimalloc's option "purge_delay", which its bindings do not name.
+/// mimalloc's option `purge_delay`, which its bindings do not name.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 /// Keeps freed memory for the next buffer, rather than giving it back.

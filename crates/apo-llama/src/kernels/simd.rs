@@ -160,13 +160,6 @@ for_each_instruction_set! {
         sum_of_products(a, b)
     }
 
-    /// Adds `scale · from` to `to`.
-    pub(crate) fn add_scaled(to: &mut [f32], from: &[f32], scale: f32) {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = from.mul_add(scale, *to);
-        }
-    }
-
     /// Writes `scale · from` to `to`.
     pub(crate) fn scale_into(to: &mut [f32], from: &[f32], scale: f32) {
         for (to, from) in to.iter_mut().zip(from) {

@@ -162,6 +162,7 @@ impl Bench<'_> {
         Ok(TreeBatch::new(&trees))
     }
 
+    #[expect(clippy::needless_range_loop, reason = "`kept` may be empty")]
     fn train(&self, head: Head, reference: Reference) -> Result<Run> {
         let steps = self.settings.steps;
         let mut model = self.load(head, true)?;

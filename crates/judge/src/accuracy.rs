@@ -1,0 +1,127 @@
+//! `judge accuracy`: a reward model against people's preferences.
+
+use anyhow::{Context as _, Result};
+use apo_measures::{Accuracy, BySubset, Calibration, accuracy, by_subset, pair_calibration};
+use apo_stage::Progress;
+use apo_stage::report::{columns, result};
+use apo_tables::{Pair, Reader};
+use serde::{Deserialize, Serialize};
+
+use crate::args::AccuracyArgs;
+use crate::scorer::{Scorer, codec};
+
+/// What was measured, of all pairs and by subset.
+#[derive(Debug, Serialize)]
+struct Summary {
+    accuracy: BySubset<Accuracy>,
+    calibration: BySubset<Calibration>,
+}
+
+/// What a later command reads of it.
+#[derive(Debug, Deserialize)]
+pub struct Measured {
+    pub accuracy: All<AccuracyOnly>,
+    pub calibration: All<CalibrationOnly>,
+}
+
+/// A measure over all rows.
+#[derive(Debug, Deserialize)]
+pub struct All<T> {
+    pub all: T,
+}
+
+/// A share of pairs.
+#[derive(Debug, Deserialize)]
+pub struct AccuracyOnly {
+    pub accuracy: f64,
+}
+
+/// An expected calibration error.
+#[derive(Debug, Deserialize)]
+pub struct CalibrationOnly {
+    pub ece: f64,
+}
+
+/// Scores both responses of every pair, and measures how the rewards agree
+/// with people.
+///
+/// # Errors
+///
+/// When the table or the model is not what it should be, or when a reward is
+/// not finite.
+pub fn run(args: &AccuracyArgs) -> Result<()> {
+    let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
+    let codec = codec(&args.reward)?;
+    let mut scorer = Scorer::load(&args.reward, codec)?;
+    let n_pairs = pairs.n_rows();
+    let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);
+    let mut subsets: Vec<String> = Vec::new();
+    // Chosen and rejected take turns.
+    let mut rewards: Vec<f32> = Vec::new();
+    for pair in pairs {
+        let pair = pair?;
+        for response in [&pair.chosen, &pair.rejected] {
+            rewards.extend(scorer.add(&pair.prompt, response, true)?);
+        }
+        subsets.push(pair.subset);
+        progress.inc(1);
+    }
+    rewards.extend(scorer.flush()?);
+    drop(progress);
+    scorer.tell_cuts(args.report);
+
+    let (chosen, rejected): (Vec<f64>, Vec<f64>) = rewards
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|&[chosen, rejected]| (f64::from(chosen), f64::from(rejected)))
+        .unzip();
+    let of = |rows: &[usize], column: &[f64]| rows.iter().map(|&i| column[i]).collect::<Vec<_>>();
+    let measured = by_subset(&subsets, |rows| {
+        accuracy(&of(rows, &chosen), &of(rows, &rejected))
+    });
+    let calibrated = by_subset(&subsets, |rows| {
+        let (chosen, rejected) = (of(rows, &chosen), of(rows, &rejected));
+        pair_calibration(&chosen, &rejected, args.bins as usize)
+    });
+    let summary = Summary {
+        accuracy: measured.context("a filled table has pairs")?,
+        calibration: calibrated.context("a filled table has pairs")?,
+    };
+    result(&args.report, &summary, || summary.text())
+}
+
+impl Summary {
+    fn text(&self) -> String {
+        let heads = [
+            "", "pairs", "accuracy", "± SE", "ECE", "ACE", "MCE", "Brier",
+        ];
+        let mut rows = vec![heads.map(str::to_owned).to_vec()];
+        let mut row = |name: &str, accuracy: &Accuracy, calibration: &Calibration| {
+            rows.push(vec![
+                name.to_owned(),
+                accuracy.n_pairs.to_string(),
+                format!("{:.2} %", 100.0 * accuracy.accuracy),
+                format!("{:.2}", 100.0 * accuracy.standard_error),
+                format!("{:.4}", calibration.ece),
+                format!("{:.4}", calibration.ace),
+                format!("{:.4}", calibration.mce),
+                format!("{:.4}", calibration.brier),
+            ]);
+        };
+        row("all", &self.accuracy.all, &self.calibration.all);
+        let calibrations = &self.calibration.subsets;
+        for (name, accuracy) in &self.accuracy.subsets {
+            if let Some(calibration) = calibrations.get(name) {
+                row(name, accuracy, calibration);
+            }
+        }
+        let mut text = columns(&rows);
+        if self.accuracy.all.n_ties > 0 {
+            text += &format!("{} ties count as wrong\n", self.accuracy.all.n_ties);
+        }
+        text.push('\n');
+        text += &self.calibration.all.reliability_table();
+        text
+    }
+}

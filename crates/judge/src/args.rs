@@ -1,0 +1,198 @@
+//! The command line of `judge`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use apo_dialogue::Template;
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs};
+use clap::{Parser, Subcommand};
+
+const EXIT_STATUS: &str = "\
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
+const SCORE: &str = "\
+Examples:
+  A policy's test answers, scored by RM_Test:
+    judge score --model rm-test --responses answers.parquet --out scored.parquet
+
+  The same numbers again, as JSON; nothing is computed twice:
+    judge score --model rm-test --responses answers.parquet --out scored.parquet --json
+
+A stopped run goes on where it was when the same command is given again.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
+const ACCURACY: &str = "\
+Examples:
+  How often a reward model agrees with people, and how well it is calibrated:
+    judge accuracy --model round-1/rm --pairs data/test-pairs.parquet
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+130 or 143 stopped by a signal.";
+
+const TABLE: &str = "\
+Examples:
+  Two policies and a reward model:
+    judge table --score SFT=sft.json --score 'round 1'=round-1.json \\
+      --accuracy 'RM round 1'=rm.json";
+
+/// Score responses and measure reward models
+#[derive(Debug, Parser)]
+#[command(name = "judge", version, after_help = EXIT_STATUS)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Rewards of a table of responses, with their mean overall and by subset
+    Score(ScoreArgs),
+    /// Accuracy and calibration of a reward model on people's preferences
+    Accuracy(AccuracyArgs),
+    /// Lay out what the other commands found (--json) as one table
+    Table(TableArgs),
+}
+
+/// The reward model, and how responses come before it.
+#[derive(Debug, clap::Args)]
+pub struct RewardArgs {
+    /// Directory of the reward model
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub model: PathBuf,
+
+    /// hh, or chat for the model's own chat template [default: what the model
+    /// was trained with, else hh]
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
+    pub template: Option<Template>,
+
+    /// Tokens of prompt and response at most; longer ones are cut, and counted
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "512",
+        help_heading = "Compute"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(8..))]
+    pub limit: u32,
+
+    /// Tokens computed at once: memory and speed, not what the rewards are
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "4096",
+        help_heading = "Compute"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_tokens: u32,
+
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = SCORE)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    pub reward: RewardArgs,
+
+    /// What to score, a `responses` table; its further columns are kept
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub responses: PathBuf,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = ACCURACY)]
+pub struct AccuracyArgs {
+    #[command(flatten)]
+    pub reward: RewardArgs,
+
+    /// People's preferences, a `pairs` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub pairs: PathBuf,
+
+    /// Bins of the calibration
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10",
+        help_heading = "Measures"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub bins: u32,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = TABLE)]
+pub struct TableArgs {
+    /// A policy: what `judge score --json` printed of its answers
+    #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
+    pub score: Vec<Named>,
+
+    /// The true quality of a policy's answers, where it is known: a page with
+    /// `mean` and `standard_error`; the names are those of --score
+    #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
+    pub quality: Vec<Named>,
+
+    /// A reward model: what `judge accuracy --json` printed of it
+    #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
+    pub accuracy: Vec<Named>,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// A name, and the file that goes by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    pub path: PathBuf,
+}
+
+impl FromStr for Named {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                path: Path::new(path).to_owned(),
+            }),
+            _ => Err("expected NAME=FILE"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_name_stands_before_the_first_equals_sign() {
+        let named: Named = "round 1=a=b.json".parse().unwrap();
+        assert_eq!(
+            (named.name.as_str(), named.path.as_path()),
+            ("round 1", Path::new("a=b.json"))
+        );
+        for text in ["round-1.json", "=a", "a="] {
+            assert!(text.parse::<Named>().is_err(), "{text:?} names no file");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `judge score`: a reward for every response of a table.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use apo_dialogue::Codec;
+use apo_llama::directory;
+use apo_measures::{BySubset, Mean, by_subset, mean};
+use apo_stage::report::{columns, result};
+use apo_stage::{Claim, Kind, Output, Progress, bad_input, note};
+use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
+use serde::{Deserialize, Serialize};
+
+use crate::args::ScoreArgs;
+use crate::rewards::Rewards;
+use crate::scorer::{Scorer, codec};
+
+/// Name of the table in the working folder.
+const TABLE: &str = "scored.parquet";
+
+/// Scores a table, and tells the mean reward.
+///
+/// # Errors
+///
+/// When the table or the model is not what it should be, when a reward is not
+/// finite, or when the output cannot be written.
+pub fn run(args: &ScoreArgs) -> Result<()> {
+    let responses = Reader::<Response>::open_filled(&args.responses)?;
+    let codec = codec(&args.reward)?;
+    let provenance = provenance(args, &responses, &codec)?;
+    let out = &args.output.out;
+    match Output::claim(out, &provenance, args.output.overwrite, Kind::Table)? {
+        Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
+        Claim::Work(output) => {
+            let mut scorer = Scorer::load(&args.reward, codec)?;
+            let mut rewards = Rewards::open(output.dir())?;
+            score(args, responses, &mut scorer, &mut rewards)?;
+            scorer.tell_cuts(args.report);
+            let path = output.dir().join(TABLE);
+            write(&args.responses, &rewards.read()?, &path, &provenance)?;
+            output.publish(TABLE)?;
+        }
+    }
+    let summary = Summary::of(out)?;
+    result(&args.report, &summary, || columns(&summary.rows()))
+}
+
+/// Returns what the output depends on.
+fn provenance(args: &ScoreArgs, responses: &Reader<Response>, codec: &Codec) -> Result<Provenance> {
+    Ok(Provenance::new("judge score", env!("CARGO_PKG_VERSION"))
+        .argument("template", codec.template().to_string())
+        .argument("limit", args.reward.limit)
+        .argument("precision", args.reward.compute.precision_name())
+        .input("model", directory::input(&args.reward.model)?)
+        .input("responses", responses.input()?))
+}
+
+/// Computes the rewards that are not there yet.
+fn score(
+    args: &ScoreArgs,
+    responses: Reader<Response>,
+    scorer: &mut Scorer,
+    rewards: &mut Rewards,
+) -> Result<()> {
+    let there = rewards.len();
+    let total = responses.n_rows();
+    let mut progress = Progress::new(&args.report, "scoring", "responses", there, total);
+    let mut keep = |found: Vec<f32>| -> Result<()> {
+        rewards.add(&found)?;
+        progress.inc(found.len() as u64);
+        Ok(())
+    };
+    for response in responses.skip(there as usize) {
+        let response = response?;
+        let complete = response.finish.is_complete();
+        keep(scorer.add(&response.prompt, &response.response, complete)?)?;
+    }
+    keep(scorer.flush()?)
+}
+
+/// Writes the table as it came, with its rewards.
+fn write(responses: &Path, rewards: &[f32], path: &Path, provenance: &Provenance) -> Result<()> {
+    let reader = Reader::<Response>::open(responses)?;
+    let mut writer = ScoredWriter::create(path, &*reader.schema()?, provenance)?;
+    let mut rest = rewards;
+    for batch in reader.batches() {
+        let batch = batch?;
+        let (these, after) = rest
+            .split_at_checked(batch.rows.len())
+            .with_context(|| format!("{} has grown while it was scored", responses.display()))?;
+        writer.write(&batch, these)?;
+        rest = after;
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+/// What a scored table says about who wrote it.
+///
+/// Means and errors are over queries: a query's samples count as one.
+#[derive(Debug, Serialize)]
+struct Summary {
+    responses: u64,
+    reward: BySubset<Mean>,
+    /// Mean tokens of a response, end of text included; of those that say.
+    mean_tokens: Option<f64>,
+    /// Share of responses that ended by themselves.
+    ended: f64,
+}
+
+/// What a later command reads of it.
+#[derive(Debug, Deserialize)]
+pub struct Score {
+    pub reward: All,
+    pub mean_tokens: Option<f64>,
+}
+
+/// A measure over all rows.
+#[derive(Debug, Deserialize)]
+pub struct All {
+    pub all: MeanOnly,
+}
+
+/// A mean and its standard error.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct MeanOnly {
+    pub mean: f64,
+    pub standard_error: Option<f64>,
+}
+
+/// A query's subset, and the sum and number of its rewards.
+struct Query {
+    subset: String,
+    sum: f64,
+    n: u32,
+}
+
+impl Summary {
+    /// Reads a scored table.
+    fn of(path: &Path) -> Result<Self> {
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut queries: Vec<Query> = Vec::new();
+        let (mut responses, mut ended) = (0, 0);
+        let (mut tokens, mut with_tokens) = (0.0, 0);
+        for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
+            let response = response?;
+            let reward = response
+                .reward
+                .filter(|it| it.is_finite())
+                .ok_or_else(|| bad_input(format!("{} row {row}: no `reward`", path.display())))?;
+            let number = *numbers.entry(response.query_id).or_insert_with(|| {
+                queries.push(Query {
+                    subset: response.subset,
+                    sum: 0.0,
+                    n: 0,
+                });
+                queries.len() - 1
+            });
+            queries[number].sum += f64::from(reward);
+            queries[number].n += 1;
+            responses += 1;
+            ended += u64::from(response.finish == Finish::Stop);
+            if let Some(n) = response.tokens {
+                tokens += f64::from(n);
+                with_tokens += 1;
+            }
+        }
+        let subsets: Vec<&str> = queries.iter().map(|it| it.subset.as_str()).collect();
+        let reward = by_subset(&subsets, |rows| {
+            let of = |&row: &usize| queries[row].sum / f64::from(queries[row].n);
+            mean(&rows.iter().map(of).collect::<Vec<_>>())
+        });
+        Ok(Self {
+            responses,
+            reward: reward.context("a filled table has queries")?,
+            mean_tokens: (with_tokens > 0).then(|| tokens / f64::from(with_tokens)),
+            ended: ended as f64 / responses as f64,
+        })
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let heads = ["", "mean reward", "standard error", "queries"];
+        let mut rows = vec![heads.map(str::to_owned).to_vec()];
+        let all = [("all", &self.reward.all)];
+        let parts = self.reward.subsets.iter();
+        for (name, mean) in all
+            .into_iter()
+            .chain(parts.map(|(name, it)| (name.as_str(), it)))
+        {
+            let error = mean.standard_error;
+            rows.push(vec![
+                name.to_owned(),
+                format!("{:.4}", mean.mean),
+                error.map_or("-".to_owned(), |it| format!("{it:.4}")),
+                mean.n.to_string(),
+            ]);
+        }
+        let tokens = self.mean_tokens;
+        let tokens = tokens.map_or("-".to_owned(), |it| format!("{it:.1}"));
+        rows.push(vec!["responses".to_owned(), self.responses.to_string()]);
+        rows.push(vec!["mean tokens".to_owned(), tokens]);
+        rows.push(vec![
+            "ended by themselves".to_owned(),
+            format!("{:.1} %", 100.0 * self.ended),
+        ]);
+        rows
+    }
+}

@@ -1,0 +1,121 @@
+//! Rewards of one response after the other, computed as prompt trees.
+
+use anyhow::Result;
+use apo_dialogue::{Codec, fit};
+use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
+use apo_stage::{ReportArgs, models, signals, warn};
+use apo_training::Cuts;
+
+use crate::args::RewardArgs;
+
+/// A reward model that is given responses one by one.
+///
+/// Responses that follow each other and have the same prompt share it. When
+/// `batch_tokens` are together, all are computed: rewards come in the order of
+/// the responses, some of them at a time.
+#[derive(Debug)]
+pub struct Scorer {
+    model: Model,
+    codec: Codec,
+    limit: usize,
+    batch_tokens: usize,
+    cuts: Cuts,
+    /// The last prompt's text and tokens.
+    last: (String, Vec<u32>),
+    trees: Vec<PromptTree>,
+    n_tokens: usize,
+}
+
+impl Scorer {
+    /// Loads the reward model.
+    ///
+    /// # Errors
+    ///
+    /// When its directory is not what it should be, or has no reward head.
+    pub fn load(args: &RewardArgs, codec: Codec) -> Result<Self> {
+        let device = args.compute.device()?;
+        let compute = args.compute.compute();
+        Ok(Self {
+            model: Model::load(&args.model, Head::Reward, Start::Saved, &device, compute)?,
+            codec,
+            limit: args.limit as usize,
+            batch_tokens: args.batch_tokens as usize,
+            cuts: Cuts::default(),
+            last: Default::default(),
+            trees: Vec::new(),
+            n_tokens: 0,
+        })
+    }
+
+    /// Adds a response; `complete` puts the end of text after it. Gives the
+    /// rewards of this and all responses that wait, or none yet.
+    ///
+    /// # Errors
+    ///
+    /// When a token is not the model's, a reward is not finite, or a signal
+    /// stopped the work.
+    pub fn add(&mut self, prompt: &str, response: &str, complete: bool) -> Result<Vec<f32>> {
+        if self.last.1.is_empty() || self.last.0 != prompt {
+            self.last = (prompt.to_owned(), self.codec.encode_prompt(prompt)?);
+        }
+        let ids = self.codec.encode_response(response)?;
+        // A reward is read at a token: of nothing, at the end of text.
+        let eos = (complete || ids.is_empty()).then_some(self.codec.eos());
+        let fitted = fit(&self.last.1, &ids, eos, self.codec.bos(), self.limit);
+        self.cuts.responses += 1;
+        self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
+        self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
+        self.n_tokens += fitted.response.len();
+        match self.trees.last_mut() {
+            Some(tree) if tree.prompt == fitted.prompt => tree.responses.push(fitted.response),
+            _ => {
+                self.n_tokens += fitted.prompt.len();
+                self.trees.push(PromptTree {
+                    prompt: fitted.prompt,
+                    responses: vec![fitted.response],
+                });
+            }
+        }
+        if self.n_tokens < self.batch_tokens {
+            return Ok(Vec::new());
+        }
+        self.flush()
+    }
+
+    /// Gives the rewards of all responses that wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub fn flush(&mut self) -> Result<Vec<f32>> {
+        signals::check()?;
+        if self.trees.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rewards = self.model.rewards(&TreeBatch::new(&self.trees))?;
+        self.trees.clear();
+        self.n_tokens = 0;
+        Ok(rewards)
+    }
+
+    /// Warns of what did not fit the limit.
+    pub fn tell_cuts(&self, report: ReportArgs) {
+        let cuts = self.cuts;
+        if report.quiet || (cuts.prompts_cut == 0 && cuts.responses_cut == 0) {
+            return;
+        }
+        warn(&format!(
+            "of {} responses, {} had their prompt cut to fit {} tokens, {} were cut themselves",
+            cuts.responses, cuts.prompts_cut, self.limit, cuts.responses_cut
+        ));
+    }
+}
+
+/// Opens the tokenizer of a reward model.
+///
+/// # Errors
+///
+/// As [`models::codec`].
+pub fn codec(args: &RewardArgs) -> Result<Codec> {
+    Ok(models::codec(&args.model, args.template)?.0)
+}

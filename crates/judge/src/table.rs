@@ -1,0 +1,143 @@
+//! `judge table`: policies and reward models of a round, one beside the other.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use apo_stage::bad_input;
+use apo_stage::report::{columns, result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::accuracy::Measured;
+use crate::args::{Named, TableArgs};
+use crate::score::{MeanOnly, Score};
+
+/// A policy or a reward model.
+#[derive(Debug, Default, Serialize)]
+struct Row {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<MeanOnly>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    true_quality: Option<MeanOnly>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ece: Option<f64>,
+}
+
+/// Lays out what other commands found.
+///
+/// # Errors
+///
+/// When a page is not what the command wrote that should have.
+pub fn run(args: &TableArgs) -> Result<()> {
+    let mut rows = Vec::new();
+    for named in &args.score {
+        let score: Score = page(&named.path, "judge score --json")?;
+        let quality = args.quality.iter().find(|it| it.name == named.name);
+        let quality = quality.map(|it| page(&it.path, "a measure of quality"));
+        rows.push(Row {
+            name: named.name.clone(),
+            score: Some(score.reward.all),
+            true_quality: quality.transpose()?,
+            tokens: score.mean_tokens,
+            ..Row::default()
+        });
+    }
+    let known = |named: &&Named| args.score.iter().any(|it| it.name == named.name);
+    if let Some(stranger) = args.quality.iter().find(|it| !known(it)) {
+        return Err(bad_input(format!(
+            "--quality {}: no --score has this name",
+            stranger.name
+        )));
+    }
+    for named in &args.accuracy {
+        let measured: Measured = page(&named.path, "judge accuracy --json")?;
+        rows.push(Row {
+            name: named.name.clone(),
+            accuracy: Some(measured.accuracy.all.accuracy),
+            ece: Some(measured.calibration.all.ece),
+            ..Row::default()
+        });
+    }
+    result(&args.report, &rows, || text(&rows))
+}
+
+fn page<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
+    let at = path.display();
+    let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| bad_input(format!("{at}: not what `{by}` prints: {error}")))
+}
+
+fn text(rows: &[Row]) -> String {
+    let with_error = |it: Option<MeanOnly>| {
+        it.map_or(String::new(), |it| match it.standard_error {
+            Some(error) => format!("{:.3} ± {error:.3}", it.mean),
+            None => format!("{:.3}", it.mean),
+        })
+    };
+    let cells = |row: &Row| {
+        [
+            row.name.clone(),
+            with_error(row.score),
+            with_error(row.true_quality),
+            row.tokens.map_or(String::new(), |it| format!("{it:.1}")),
+            row.accuracy
+                .map_or(String::new(), |it| format!("{:.1} %", 100.0 * it)),
+            row.ece.map_or(String::new(), |it| format!("{it:.3}")),
+        ]
+    };
+    let heads = [
+        "",
+        "RM_Test score",
+        "true quality",
+        "tokens",
+        "accuracy",
+        "ECE",
+    ];
+    let mut table = vec![heads.map(str::to_owned)];
+    table.extend(rows.iter().map(cells));
+    // A column that nobody fills is left out.
+    let filled = |column: usize| column == 0 || table[1..].iter().any(|it| !it[column].is_empty());
+    let kept: Vec<usize> = (0..heads.len()).filter(|&column| filled(column)).collect();
+    let table: Vec<Vec<String>> = table
+        .iter()
+        .map(|row| kept.iter().map(|&column| row[column].clone()).collect())
+        .collect();
+    columns(&table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_columns_are_left_out_and_errors_stand_beside_their_means() {
+        let rows = [
+            Row {
+                name: "SFT".to_owned(),
+                score: Some(MeanOnly {
+                    mean: 0.3125,
+                    standard_error: Some(0.04),
+                }),
+                tokens: Some(31.2),
+                ..Row::default()
+            },
+            Row {
+                name: "RM round 1".to_owned(),
+                accuracy: Some(0.749),
+                ece: Some(0.034),
+                ..Row::default()
+            },
+        ];
+        let expected = "            RM_Test score  tokens  accuracy    ECE\n\
+                        SFT         0.312 ± 0.040    31.2\n\
+                        RM round 1                           74.9 %  0.034\n";
+        assert_eq!(text(&rows), expected);
+    }
+}

@@ -1,0 +1,234 @@
+//! Drives the real binaries, as a user meets them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a stage of a test may take to come so far.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Returns an empty folder of a test's own in `target`.
+///
+/// # Panics
+///
+/// When it cannot be made.
+pub fn folder(target: &str, test: &str) -> PathBuf {
+    let dir = Path::new(target).join(test);
+    let _ = fs::remove_dir_all(&dir); // absent on the first run
+    fs::create_dir_all(&dir).expect("the target folder can be written");
+    dir
+}
+
+/// Returns the workspace's folder.
+///
+/// # Panics
+///
+/// When it is not there.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    here.canonicalize().expect("the workspace is there")
+}
+
+/// Returns a binary of the workspace, built as this test was.
+///
+/// # Panics
+///
+/// When it is not built.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test is a file");
+    let path = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("a test lies in target/…/deps")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is not there: cargo build --release --workspace",
+        path.display()
+    );
+    path
+}
+
+/// What a stage left.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit status; none where a signal ended it.
+    pub status: Option<i32>,
+    /// Its result.
+    pub stdout: String,
+    /// Progress and errors.
+    pub stderr: String,
+}
+
+/// Returns the command of `line`, a stage and its arguments apart by spaces,
+/// to be run in `dir`.
+///
+/// # Panics
+///
+/// When the line is empty, or the stage is not built.
+pub fn command(dir: &Path, line: &str) -> Command {
+    let mut words = line.split_whitespace();
+    let stage = words.next().expect("a line names a stage");
+    let mut command = Command::new(binary(stage));
+    command
+        .current_dir(dir)
+        .args(words)
+        .env_remove("OPENAI_API_KEY");
+    command
+}
+
+/// Runs `line` to its end.
+///
+/// # Panics
+///
+/// When it cannot be started.
+pub fn run(dir: &Path, line: &str) -> Ran {
+    finish(&mut command(dir, line))
+}
+
+/// Runs a command to its end.
+///
+/// # Panics
+///
+/// When it cannot be started.
+pub fn finish(command: &mut Command) -> Ran {
+    let out = command.stdin(Stdio::null()).output();
+    let out = out.expect("the command can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran {
+        status: out.status.code(),
+        stdout: text(&out.stdout),
+        stderr: text(&out.stderr),
+    }
+}
+
+/// Runs `line`, which is to succeed, and returns its result.
+///
+/// # Panics
+///
+/// When it fails.
+#[track_caller]
+pub fn succeed(dir: &Path, line: &str) -> String {
+    let ran = run(dir, line);
+    assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
+    ran.stdout
+}
+
+/// Runs `line`, which is to end with `status` and one error that holds all of
+/// `expected`, without a result, a panic or an escape code.
+///
+/// # Panics
+///
+/// When it does otherwise.
+#[track_caller]
+pub fn refuse(dir: &Path, line: &str, status: i32, expected: &[&str]) {
+    let ran = run(dir, line);
+    let stderr = &ran.stderr;
+    assert_eq!(ran.status, Some(status), "{line}\n{stderr}");
+    for expected in expected {
+        assert!(
+            stderr.contains(expected),
+            "{line}\nexpected `{expected}` in\n{stderr}"
+        );
+    }
+    let stage = line.split(' ').next().unwrap_or_default();
+    let errors = stderr.matches(&format!("{stage}: ")).count();
+    assert_eq!(errors, 1, "{line}: one error\n{stderr}");
+    assert!(!stderr.contains("panicked"), "{line}\n{stderr}");
+    assert!(!stderr.contains('\x1b'), "{line}: an escape code\n{stderr}");
+    assert!(ran.stdout.is_empty(), "{line} printed\n{}", ran.stdout);
+}
+
+/// Starts `line`, and returns it once `begun` holds.
+///
+/// # Panics
+///
+/// When it ends before.
+#[track_caller]
+pub fn start(dir: &Path, line: &str, begun: impl Fn() -> bool) -> Child {
+    let mut command = command(dir, line);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().expect("the stage can be started");
+    let since = Instant::now();
+    while !begun() {
+        let ended = child.try_wait().expect("a child can be waited for");
+        assert!(ended.is_none(), "{line} ended before it was to be stopped");
+        assert!(since.elapsed() < PATIENCE, "{line} does not begin");
+        thread::sleep(Duration::from_millis(2));
+    }
+    child
+}
+
+/// Sends SIGTERM to a child and returns its exit status.
+///
+/// # Panics
+///
+/// When it cannot be sent.
+pub fn terminate(mut child: Child) -> Option<i32> {
+    let sent = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(sent.expect("kill is there").success());
+    child.wait().expect("a child can be waited for").code()
+}
+
+/// Ends a child at once, as kill -9.
+///
+/// # Panics
+///
+/// When it cannot be ended.
+pub fn kill(mut child: Child) {
+    child.kill().expect("a child can be killed");
+    child.wait().expect("a child can be waited for");
+}
+
+/// Copies a folder, links followed.
+///
+/// # Panics
+///
+/// When it cannot be copied.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("the folder is there") {
+        let entry = entry.expect("the folder can be read");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("a file can be copied");
+        }
+    }
+}
+
+/// Makes a small round's tables and models in `dir`: `data/`, `policy/`,
+/// `golden.parquet`, `rm-samples.parquet`, `rm/`, `samples.parquet`,
+/// `scored.parquet`. Seconds; the models have learnt next to nothing.
+///
+/// # Panics
+///
+/// When a stage fails.
+pub fn small_round(dir: &Path) {
+    let fixtures = workspace().join("fixtures");
+    let fixtures = fixtures.display();
+    for line in [
+        &format!("hh-split --hh {fixtures}/hh --take 48 --take-test 8 --rm 24 --dev 4 --out data"),
+        &format!(
+            "align sft --model {fixtures}/mini --from-scratch --pairs data/train-pairs.parquet \
+             --batch 8 --learning-rate 2e-3 --out policy"
+        ),
+        "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet --hh-best \
+         --out golden.parquet",
+        "sample --model policy --queries data/rm-queries.parquet --samples 2 --max-new-tokens 12 \
+         --out rm-samples.parquet",
+        "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
+         --samples rm-samples.parquet --batch 8 --learning-rate 1e-3 --out rm",
+        "sample --model policy --queries data/llm-queries.parquet --samples 3 \
+         --max-new-tokens 12 --out samples.parquet",
+        "judge score --model rm --responses samples.parquet --out scored.parquet",
+    ] {
+        succeed(dir, line);
+    }
+}

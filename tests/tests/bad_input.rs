@@ -1,0 +1,370 @@
+//! Bad input gets one error that says what, where and what to do, before any
+//! work is done, and leaves nothing behind.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use apo_tables::{Provenance, Query, Reader, Response, Writer};
+use apo_tests::stages::{copy, folder, refuse, small_round};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use serde_json::{Value, json};
+
+/// A small round that all tests read.
+static ROUND: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "bad-input");
+    small_round(&dir);
+    dir
+});
+
+/// A command of every stage, its output aside.
+const SAMPLE: &str = "sample --model policy --queries data/llm-queries.parquet --samples 1";
+const RM_TRAIN: &str = "rm-train --model policy --pairs data/rm-pairs.parquet \
+                        --golden golden.parquet --samples rm-samples.parquet";
+const SFT: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
+const DPO: &str = "align dpo --model policy --responses scored.parquet";
+const SCORE: &str = "judge score --model rm --responses samples.parquet";
+const ACCURACY: &str = "judge accuracy --model rm --pairs data/test-pairs.parquet";
+const COLLECT: &str = "gold-collect --queries data/rm-queries.parquet \
+                       --pairs data/rm-pairs.parquet --hh-best";
+const STAGES: [&str; 7] = [SAMPLE, RM_TRAIN, SFT, DPO, SCORE, ACCURACY, COLLECT];
+
+/// Refuses `line`, and checks that it left nothing.
+#[track_caller]
+fn refuses(line: &str, expected: &[&str]) {
+    let dir = &*ROUND;
+    let line = if line.starts_with("judge accuracy") {
+        line.to_owned()
+    } else {
+        format!("{line} --out refused")
+    };
+    refuse(dir, &line, 3, expected);
+    for left in ["refused", "refused.partial"] {
+        assert!(!dir.join(left).exists(), "{line} left {left}");
+    }
+}
+
+/// Replaces one word of a line, once it is found there.
+#[track_caller]
+fn with(line: &str, word: &str, other: &str) -> String {
+    assert!(line.contains(word), "{line}: {word}");
+    line.replace(word, other)
+}
+
+fn table(name: &str, columns: Vec<(&str, ArrayRef)>) {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = File::create(ROUND.join(name)).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn texts(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+/// Every table that a stage reads, with a line that reads it.
+const READ: [(&str, &str); 10] = [
+    (SAMPLE, "data/llm-queries.parquet"),
+    (RM_TRAIN, "data/rm-pairs.parquet"),
+    (RM_TRAIN, "golden.parquet"),
+    (RM_TRAIN, "rm-samples.parquet"),
+    (SFT, "data/rm-pairs.parquet"),
+    (DPO, "scored.parquet"),
+    (SCORE, "samples.parquet"),
+    (ACCURACY, "data/test-pairs.parquet"),
+    (COLLECT, "data/rm-queries.parquet"),
+    (COLLECT, "data/rm-pairs.parquet"),
+];
+
+#[test]
+fn a_table_that_is_missing_cut_short_or_none_is_named() {
+    let dir = &*ROUND;
+    fs::write(dir.join("text.parquet"), "query_id,prompt\n").unwrap();
+    for (line, table) in READ {
+        refuses(
+            &with(line, table, "absent.parquet"),
+            &["absent.parquet", "no such file"],
+        );
+        refuses(
+            &with(line, table, "text.parquet"),
+            &["text.parquet", "Parquet"],
+        );
+        let whole = fs::read(dir.join(table)).unwrap();
+        for (name, bytes) in [
+            ("half.parquet", &whole[..whole.len() / 2]),
+            ("last-byte.parquet", &whole[..whole.len() - 1]),
+        ] {
+            fs::write(dir.join(name), bytes).unwrap();
+            refuses(
+                &with(line, table, name),
+                &[name, "not a whole Parquet file"],
+            );
+        }
+    }
+}
+
+#[test]
+fn a_table_with_other_columns_is_told_all_of_them_at_once() {
+    table(
+        "columns.parquet",
+        vec![
+            (
+                "query_id",
+                Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef,
+            ),
+            ("text", texts(&["a", "b"])),
+        ],
+    );
+    for (line, table) in READ {
+        let line = with(line, table, "columns.parquet");
+        refuses(
+            &line,
+            &["columns.parquet", "`query_id`", "`subset`", "`prompt`"],
+        );
+    }
+    let unscored = with(DPO, "scored.parquet", "samples.parquet");
+    refuses(&unscored, &["samples.parquet", "`reward`", "judge score"]);
+}
+
+#[test]
+fn an_empty_table_is_refused() {
+    let dir = &*ROUND;
+    let empty = |name: &str| dir.join(name);
+    let provenance = Provenance::new("test", "0");
+    Writer::<Query>::create(&empty("no-queries.parquet"), &provenance)
+        .unwrap()
+        .finish()
+        .unwrap();
+    Writer::<Response>::create(&empty("no-responses.parquet"), &provenance)
+        .unwrap()
+        .finish()
+        .unwrap();
+    for (line, table, other) in [
+        (SAMPLE, "data/llm-queries.parquet", "no-queries.parquet"),
+        (RM_TRAIN, "golden.parquet", "no-responses.parquet"),
+        (RM_TRAIN, "rm-samples.parquet", "no-responses.parquet"),
+        (DPO, "scored.parquet", "no-responses.parquet"),
+        (SCORE, "samples.parquet", "no-responses.parquet"),
+    ] {
+        refuses(&with(line, table, other), &[other, "no rows"]);
+    }
+}
+
+/// Copies a table of responses, each row changed.
+fn changed(from: &str, to: &str, mut change: impl FnMut(usize, &mut Response)) {
+    let path = ROUND.join(to);
+    let mut writer = Writer::create(&path, &Provenance::new("test", "0")).unwrap();
+    for (row, response) in Reader::<Response>::open(&ROUND.join(from))
+        .unwrap()
+        .enumerate()
+    {
+        let mut response = response.unwrap();
+        change(row, &mut response);
+        writer.write(&response).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_row_at_fault_is_named() {
+    changed("scored.parquet", "no-reward.parquet", |row, it| {
+        if row == 4 {
+            it.reward = None;
+        }
+    });
+    changed("scored.parquet", "nan.parquet", |row, it| {
+        if row == 5 {
+            it.reward = Some(f32::NAN);
+        }
+    });
+    changed("golden.parquet", "twice.parquet", |_, it| {
+        it.query_id = "0123456789abcdef".into();
+    });
+    for name in ["no-reward.parquet", "nan.parquet"] {
+        let row = if name == "nan.parquet" {
+            "row 5"
+        } else {
+            "row 4"
+        };
+        refuses(&with(DPO, "scored.parquet", name), &[row, "reward"]);
+    }
+    let line = with(RM_TRAIN, "golden.parquet", "twice.parquet");
+    refuses(&line, &["twice.parquet", "0123456789abcdef"]);
+}
+
+#[test]
+fn responses_that_say_nothing_are_nothing_to_learn_from() {
+    changed("golden.parquet", "silent.parquet", |_, it| {
+        it.response.clear();
+    });
+    let line = "align sft --model policy --golden silent.parquet";
+    refuses(line, &["nothing to train on"]);
+    changed("scored.parquet", "equal.parquet", |_, it| {
+        it.reward = Some(1.0);
+    });
+    refuses(
+        &with(DPO, "scored.parquet", "equal.parquet"),
+        &["nothing to train on"],
+    );
+}
+
+/// Copies a model directory and changes one of its pages.
+fn model(name: &str, from: &str, page: &str, change: impl FnOnce(&mut Value)) {
+    let dir = ROUND.join(name);
+    copy(&ROUND.join(from), &dir);
+    let path = dir.join(page);
+    let mut value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(&path, serde_json::to_vec(&value).unwrap()).unwrap();
+}
+
+/// Every stage that reads a model, with that in place of its own.
+#[track_caller]
+fn refuses_model(name: &str, expected: &[&str]) {
+    for line in STAGES {
+        if line.contains("--model policy") {
+            refuses(
+                &with(line, "--model policy", &format!("--model {name}")),
+                expected,
+            );
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_missing_or_cut_short_is_named() {
+    let dir = &*ROUND;
+    refuses_model("absent", &["absent"]);
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let name = format!("without-{}", file.split('.').next().unwrap());
+        copy(&dir.join("policy"), &dir.join(&name));
+        fs::remove_file(dir.join(&name).join(file)).unwrap();
+        refuses_model(&name, &[&name, file]);
+    }
+    let weights = fs::read(dir.join("policy/model.safetensors")).unwrap();
+    for (name, bytes) in [
+        ("half", &weights[..weights.len() / 2]),
+        ("header", &weights[..40]),
+        ("nothing", &weights[..0]),
+    ] {
+        let name = format!("cut-{name}");
+        copy(&dir.join("policy"), &dir.join(&name));
+        fs::write(dir.join(&name).join("model.safetensors"), bytes).unwrap();
+        refuses_model(&name, &[&name, "model.safetensors"]);
+    }
+}
+
+#[test]
+fn a_config_that_does_not_fit_the_weights_is_told_all_at_once() {
+    model("wide", "policy", "config.json", |config| {
+        config["intermediate_size"] = json!(config["intermediate_size"].as_u64().unwrap() + 8);
+        config["num_hidden_layers"] = json!(config["num_hidden_layers"].as_u64().unwrap() + 1);
+    });
+    let layer = ROUND.join("policy/config.json");
+    let config: Value = serde_json::from_slice(&fs::read(layer).unwrap()).unwrap();
+    let new = format!("model.layers.{}.", config["num_hidden_layers"]);
+    refuses_model(
+        "wide",
+        &[
+            "model.layers.0.mlp.gate_proj.weight",
+            "model.layers.0.mlp.down_proj.weight",
+            &new,
+        ],
+    );
+}
+
+#[test]
+fn an_architecture_that_is_not_done_is_refused_by_name() {
+    model("other", "policy", "config.json", |config| {
+        config["hidden_act"] = json!("gelu");
+        config["attention_bias"] = json!(true);
+        config["sliding_window"] = json!(128);
+        config["rope_scaling"] = json!({ "rope_type": "yarn", "factor": 4.0 });
+    });
+    refuses_model(
+        "other",
+        &["hidden_act", "attention_bias", "sliding_window", "yarn"],
+    );
+    model("foreign", "policy", "config.json", |config| {
+        config["model_type"] = json!("gpt2");
+        config["architectures"] = json!(["GPT2LMHeadModel"]);
+    });
+    refuses_model("foreign", &["gpt2"]);
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_refused() {
+    model("small", "policy", "config.json", |config| {
+        config["vocab_size"] = json!(100);
+    });
+    refuses_model("small", &["small", "`vocab_size` is 100"]);
+    model("endless", "policy", "tokenizer_config.json", |config| {
+        config["eos_token"] = Value::Null;
+    });
+    refuses_model("endless", &["endless", "eos_token"]);
+}
+
+#[test]
+fn a_template_other_than_the_models_is_refused() {
+    for line in [SAMPLE, RM_TRAIN, SFT, DPO, SCORE, ACCURACY] {
+        refuses(
+            &format!("{line} --template chat"),
+            &["`hh`", "`chat`", "--template"],
+        );
+    }
+    model("chatty", "policy", "apo.json", |page| {
+        page["template"] = json!("chat");
+    });
+    refuses(
+        &with(SAMPLE, "--model policy", "--model chatty"),
+        &["chatty", "chat_template"],
+    );
+}
+
+#[test]
+fn a_policy_is_no_reward_model() {
+    refuses(
+        &with(SCORE, "--model rm", "--model policy"),
+        &["policy", "score.weight"],
+    );
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_told() {
+    let dir = &*ROUND;
+    fs::write(dir.join("file"), "").unwrap();
+    for line in [SAMPLE, RM_TRAIN, SFT, DPO, SCORE, COLLECT] {
+        let line = format!("{line} --out file/out");
+        refuse(dir, &line, 1, &["file/out"]);
+    }
+    assert_eq!(fs::read(dir.join("file")).unwrap(), b"");
+}
+
+#[test]
+fn raw_dialogues_at_fault_are_counted_or_refused() {
+    let dir = &*ROUND;
+    let split = |source: &str| format!("hh-split {source} --rm 1 --dev 0");
+    refuses(&split("--train absent.jsonl"), &["absent.jsonl"]);
+    fs::write(
+        dir.join("cut.jsonl.gz"),
+        [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2],
+    )
+    .unwrap();
+    refuses(&split("--train cut.jsonl.gz"), &["cut.jsonl.gz"]);
+    fs::write(dir.join("others.jsonl"), "{\"text\": \"a\"}\nnothing\n").unwrap();
+    refuses(&split("--train others.jsonl"), &["malformed"]);
+    fs::write(dir.join("some.jsonl"), "").unwrap();
+    refuses(&split("--train some.jsonl"), &["no"]);
+    refuses(
+        &split(&format!("--hh {}", Path::new("data").display())),
+        &["data", "helpful-base"],
+    );
+    table(
+        "columns-of-others.parquet",
+        vec![("question", texts(&["a"]))],
+    );
+    refuses(&split("--train columns-of-others.parquet"), &["malformed"]);
+}

@@ -1,0 +1,218 @@
+//! Killed, stopped, run twice, run beside each other: an output is what it
+//! would be if nothing had happened, or it is not there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use apo_tests::stages::{
+    command, finish, folder, kill, refuse, run, small_round, start, succeed, terminate,
+};
+
+/// A small round that all tests read.
+static ROUND: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "stopped");
+    small_round(&dir);
+    dir
+});
+
+/// A stage that takes a while, what it makes, and how to tell that it has begun
+/// to keep something.
+struct Work {
+    line: &'static str,
+    /// The file that must be the same, in a model directory or a table itself.
+    made: &'static str,
+    begun: fn(&Path) -> bool,
+}
+
+fn has_lines(path: &Path, n: usize) -> bool {
+    fs::read_to_string(path).is_ok_and(|text| text.lines().count() >= n)
+}
+
+fn has_checkpoint(partial: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(partial.join("checkpoints")) else {
+        return false;
+    };
+    entries.flatten().any(|it| it.path().extension().is_none())
+}
+
+const WORKS: [Work; 4] = [
+    Work {
+        line: "sample --model policy --queries data/llm-queries.parquet --samples 4 \
+               --max-new-tokens 64 --batch 2 --threads 1",
+        made: "",
+        begun: |partial| has_lines(&partial.join("finished.jsonl"), 3),
+    },
+    Work {
+        line: "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
+               --samples rm-samples.parquet --batch 2 --epochs 3 --learning-rate 1e-3 \
+               --checkpoint-minutes 0 --micro-tokens 64",
+        made: "model.safetensors",
+        begun: has_checkpoint,
+    },
+    Work {
+        line: "align dpo --model policy --responses scored.parquet --batch 2 --epochs 3 \
+               --learning-rate 1e-3 --checkpoint-minutes 0 --micro-tokens 64",
+        made: "model.safetensors",
+        begun: has_checkpoint,
+    },
+    Work {
+        line: "judge score --model rm --responses samples.parquet --batch-tokens 1 --threads 1",
+        made: "",
+        begun: |partial| fs::metadata(partial.join("rewards.bin")).is_ok_and(|it| it.len() > 40),
+    },
+];
+
+fn made(dir: &Path, out: &str, work: &Work) -> Vec<u8> {
+    let path = dir.join(out).join(work.made);
+    // Joining nothing leaves a slash behind.
+    let path = if work.made.is_empty() {
+        dir.join(out)
+    } else {
+        path
+    };
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn killed_again_and_again_is_never_killed() {
+    let dir = &*ROUND;
+    for (i, work) in WORKS.iter().enumerate() {
+        succeed(dir, &format!("{} --out whole-{i}", work.line));
+        let out = format!("killed-{i}");
+        let line = format!("{} --out {out}", work.line);
+        let partial = dir.join(format!("{out}.partial"));
+        kill(start(dir, &line, || (work.begun)(&partial)));
+        assert!(!dir.join(&out).exists(), "{line}: half of it is there");
+        // Once more, as soon as it holds its lock again; then with SIGTERM.
+        kill(start(dir, &line, || true));
+        let stopped = terminate(start(dir, &line, || (work.begun)(&partial)));
+        if stopped != Some(0) {
+            // Not yet listening, it dies by the signal; listening, it says so.
+            assert!(matches!(stopped, Some(143) | None), "{line}: {stopped:?}");
+            assert!(!dir.join(&out).exists(), "{line}: half of it is there");
+        }
+        let ran = run(dir, &line);
+        assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
+        let whole = made(dir, &format!("whole-{i}"), work);
+        assert_eq!(made(dir, &out, work), whole, "{line}");
+        assert!(!partial.exists(), "{line}: its working folder is left");
+    }
+}
+
+#[test]
+fn sigterm_saves_and_says_so() {
+    let dir = &*ROUND;
+    for (i, work) in WORKS.iter().enumerate() {
+        let out = format!("stopped-{i}");
+        let partial = dir.join(format!("{out}.partial"));
+        let line = format!("{} --out {out}", work.line);
+        let child = start(dir, &line, || (work.begun)(&partial));
+        assert_eq!(terminate(child), Some(143), "{line}");
+        assert!((work.begun)(&partial), "{line}: what was done is kept");
+        assert!(!dir.join(&out).exists(), "{line}: half of it is there");
+    }
+}
+
+#[test]
+fn the_same_again_is_up_to_date_and_other_arguments_are_refused() {
+    let dir = &*ROUND;
+    let before = fs::read(dir.join("scored.parquet")).unwrap();
+    let line = "judge score --model rm --responses samples.parquet --out scored.parquet";
+    let again = run(dir, line);
+    assert_eq!(again.status, Some(0), "{}", again.stderr);
+    assert!(again.stderr.contains("up to date"), "{}", again.stderr);
+    for (line, difference) in [
+        (
+            "judge score --model rm --responses samples.parquet --limit 100 --out scored.parquet",
+            "limit",
+        ),
+        (
+            "judge score --model rm --responses rm-samples.parquet --out scored.parquet",
+            "responses",
+        ),
+        (
+            "sample --model policy --queries data/llm-queries.parquet --samples 3 \
+             --max-new-tokens 13 --out samples.parquet",
+            "max_new_tokens",
+        ),
+        (
+            "rm-train --model policy --pairs data/rm-pairs.parquet --batch 8 \
+             --learning-rate 1e-3 --out rm",
+            "golden",
+        ),
+        (
+            "align sft --model policy --pairs data/rm-pairs.parquet --out policy",
+            "from_scratch",
+        ),
+        (
+            "gold-collect --queries data/llm-queries.parquet --pairs data/llm-pairs.parquet \
+             --hh-best --out golden.parquet",
+            "queries",
+        ),
+    ] {
+        refuse(dir, line, 4, &[difference, "--overwrite"]);
+    }
+    assert_eq!(fs::read(dir.join("scored.parquet")).unwrap(), before);
+
+    let line = "judge score --model rm --responses samples.parquet --out replaced.parquet";
+    succeed(dir, line);
+    succeed(dir, &format!("{line} --limit 100 --overwrite"));
+    assert_ne!(fs::read(dir.join("replaced.parquet")).unwrap(), before);
+}
+
+#[test]
+fn two_processes_do_not_write_one_output() {
+    let dir = &*ROUND;
+    let line = format!("{} --out two.parquet", WORKS[0].line);
+    let partial = dir.join("two.parquet.partial");
+    let first = start(dir, &line, || (WORKS[0].begun)(&partial));
+    refuse(dir, &line, 1, &["another process", "two.parquet.partial"]);
+    kill(first);
+    succeed(dir, &line);
+}
+
+#[test]
+fn a_disk_that_takes_no_more_is_told_and_leaves_nothing_in_place() {
+    let dir = &*ROUND;
+    for (line, blocks) in [
+        (
+            "sample --model policy --queries data/llm-queries.parquet --max-new-tokens 8",
+            1,
+        ),
+        ("align sft --model policy --pairs data/rm-pairs.parquet", 64),
+        ("judge score --model rm --responses samples.parquet", 1),
+        (
+            "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet --hh-best",
+            1,
+        ),
+    ] {
+        let stage = line.split(' ').next().unwrap();
+        // No file may grow beyond so many blocks of 512 bytes or 1 KiB.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut shell = std::process::Command::new("bash");
+        shell.current_dir(dir).args(["-c", &script]);
+        let program = command(dir, line);
+        shell.arg(program.get_program()).args(program.get_args());
+        shell.args(["--out", &format!("full-{stage}")]);
+        let ran = finish(&mut shell);
+        assert_eq!(ran.status, Some(1), "{line}\n{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("full-{stage}")),
+            "{line}: where\n{}",
+            ran.stderr
+        );
+        assert!(!dir.join(format!("full-{stage}")).exists(), "{line}");
+        // With room again, the same command ends well.
+        succeed(dir, &format!("{line} --out full-{stage}"));
+    }
+}
+
+#[test]
+fn neither_threads_nor_the_order_of_queries_change_an_output() {
+    let dir = &*ROUND;
+    let line = "judge score --model rm --responses samples.parquet";
+    succeed(dir, &format!("{line} --threads 1 --out one-thread.parquet"));
+    let made = |name: &str| fs::read(dir.join(name)).unwrap();
+    assert_eq!(made("one-thread.parquet"), made("scored.parquet"));
+}
