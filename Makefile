@@ -7,7 +7,6 @@ MAKEFLAGS   += --no-builtin-rules --warn-undefined-variables
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR: # a stage that fails leaves no target behind
-.SECONDARY:       # keep what lies between: it took hours
 
 # ---- settings ---------------------------------------------------------------
 
@@ -40,8 +39,9 @@ test: setup ## Formatting, lints, documentation, all tests, the mini round
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --document-private-items
-	$(CARGO) test --release --workspace
-	$(MAKE) round-1 CONFIG=mini
+	$(CARGO) build --release --workspace
+	python=$$(pipelines/python.sh target/python) && \
+	  $${python:+env APO_PYTHON=$$PWD/$$python} $(CARGO) test --release --workspace
 	$(MAKE) check-cuda
 
 check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA

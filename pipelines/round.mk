@@ -1,12 +1,13 @@
 # The rules of rounds (APO Algorithm 1): real files as targets, one stage a
-# recipe line. What a policy says lies in its folder, so that arms which start
-# from one policy share it:
+# recipe line. What depends on a policy lies in its folder, so that all that
+# starts from one policy is computed once:
 #
 #   RUN/data, golden.parquet, rm-base, rm-test   once
-#   RUN/start       policy π_0, its rm-samples, samples, answers
-#   RUN/apo-dpo-1   rm, scored, policy π_1, its rm-samples, samples, answers
-#   RUN/apo-dpo-2   the same from π_1, and so on; apo-rjs-…, apo-rrhf-…
-#   RUN/dpo-1       the baseline, with RM_Base in place of rm
+#   RUN/start       policy π_0; its rm-samples and the reward model RM_1 made of
+#                   them; its samples, scored by RM_1; its answers
+#   RUN/apo-dpo-1   policy π_1, aligned by DPO on these; its rm-samples, RM_2, …
+#   RUN/apo-dpo-2   π_2, and so on; apo-rjs-…, apo-rrhf-…
+#   RUN/dpo-1       the baseline: aligned on base-scored, RM_Base's scores
 #
 # A model directory is its config.json; it appears whole. Binaries are
 # order-only: a recompiled stage does not make hours of work stale. A setting is
@@ -19,31 +20,40 @@ RUN  ?= runs/$(CONFIG)
 BIN  := target/release
 DATA := $(RUN)/data
 
+# Each stage may be a program of one's own that takes the same arguments.
+SPLITTER  ?= $(BIN)/hh-split
+COLLECTOR ?= $(BIN)/gold-collect
+SAMPLER   ?= $(BIN)/sample
+RM_TRAIN  ?= $(BIN)/rm-train
+ALIGNER   ?= $(BIN)/align
+JUDGE     ?= $(BIN)/judge
+
 .SECONDEXPANSION:
 
 # ---- settings as files ------------------------------------------------------
 
+# `+`: also under `make -n`, so that it plans from what has really changed.
 $(RUN)/settings/%: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' '$($*)' | cmp -s - $@ || printf '%s\n' '$($*)' > $@
+	+@mkdir -p $(@D)
+	+@printf '%s\n' '$($*)' | cmp -s - $@ || printf '%s\n' '$($*)' > $@
 
 set = $(addprefix $(RUN)/settings/,$(1))
 
 # ---- once: data, golden answers, the reward models that all rounds share ----
 
 $(DATA)/apo.json: $(call set,SPLIT) | build
-	$(BIN)/hh-split $(SPLIT) --out $(DATA) --overwrite
+	$(SPLITTER) $(SPLIT) --out $(DATA) --overwrite
 	@touch $@
 
 $(RUN)/golden.parquet: $(DATA)/apo.json $(call set,GOLDEN) | build
-	$(BIN)/gold-collect --queries $(DATA)/rm-queries.parquet --pairs $(DATA)/rm-pairs.parquet \
+	$(COLLECTOR) --queries $(DATA)/rm-queries.parquet --pairs $(DATA)/rm-pairs.parquet \
 	  $(GOLDEN) --out $@ --overwrite
 	@touch $@
 
 # START=sft trains the starting policy from MODEL; else MODEL is it.
 ifeq ($(START),sft)
 $(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT) | build
-	$(BIN)/align sft --model $(MODEL) --pairs $(DATA)/train-pairs.parquet $(SFT) \
+	$(ALIGNER) sft --model $(MODEL) --pairs $(DATA)/train-pairs.parquet $(SFT) \
 	  --out $(@D) --overwrite
 	@touch $@
 else
@@ -56,74 +66,77 @@ endif
 BASE := $(RUN)/start/policy
 
 $(RUN)/rm-base/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD) | build
-	$(BIN)/rm-train --model $(BASE) --pairs $(DATA)/rm-pairs.parquet $(REWARD) --out $(@D) --overwrite
+	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet $(REWARD) --out $(@D) --overwrite
 	@touch $@
 
 $(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD) | build
-	$(BIN)/rm-train --model $(BASE) --pairs $(DATA)/train-pairs.parquet $(REWARD) --out $(@D) --overwrite
+	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/train-pairs.parquet $(REWARD) --out $(@D) --overwrite
 	@touch $@
 
-# ---- a round: % is `apo-METHOD-k`, or `METHOD-k` for the baseline ------------
+# ---- a round: % is `start`, `apo-METHOD-k`, or `METHOD-k` for the baseline ----
 
 METHODS := dpo rjs rrhf
 ROUNDS  := 1 2 3
 ARMS    := $(METHODS) $(METHODS:%=apo-%)
-PLAYED  := $(foreach arm,$(ARMS),$(ROUNDS:%=$(arm)-%))
-RMS     := rm-base $(patsubst %,%/rm,$(filter apo-%,$(PLAYED)))
+ALIGNED := $(foreach arm,$(ARMS),$(ROUNDS:%=$(arm)-%))
+RMS     := rm-base start/rm $(ALIGNED:%=%/rm)
 
-each      = $(patsubst %,$(RUN)/%/$(1),$(PLAYED))
+each      = $(patsubst %,$(RUN)/%/$(1),start $(ALIGNED))
 before    = $(if $(filter %-1,$(1)),start,$(patsubst %-3,%-2,$(patsubst %-2,%-1,$(1))))
 method_of = $(firstword $(subst -, ,$(1:apo-%=%)))
-rm_of     = $(if $(filter apo-%,$(1)),$(1)/rm,rm-base)
+scored_by = $(call before,$(1))/$(if $(filter apo-%,$(1)),,base-)scored.parquet
 
-# (a) samples of the last policy to the reward model's queries
-$(call each,rm-samples.parquet) $(RUN)/start/rm-samples.parquet: $(RUN)/%/rm-samples.parquet: \
+# (a) the policy's samples to the reward model's queries
+$(call each,rm-samples.parquet): $(RUN)/%/rm-samples.parquet: \
   $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE) | build
-	$(BIN)/sample --model $(<D) --queries $(DATA)/rm-queries.parquet $(SAMPLE) --out $@ --overwrite
+	$(SAMPLER) --model $(<D) --queries $(DATA)/rm-queries.parquet $(SAMPLE) --out $@ --overwrite
 	@touch $@
 
-# (b) the round's reward model, from the base anew (APO eq. 17)
+# (b) the next round's reward model, from the base anew (APO eq. 17)
 $(call each,rm/config.json): $(RUN)/%/rm/config.json: \
-  $(RUN)/$$(call before,$$*)/rm-samples.parquet $(BASE)/config.json \
-  $(RUN)/golden.parquet $(call set,REWARD APO) | build
-	$(BIN)/rm-train --model $(BASE) --pairs $(DATA)/rm-pairs.parquet --golden $(RUN)/golden.parquet \
+  $(RUN)/%/rm-samples.parquet $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO) | build
+	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet --golden $(RUN)/golden.parquet \
 	  --samples $< $(REWARD) $(APO) --out $(@D) --overwrite
 	@touch $@
 
-# (c) samples of the last policy to its own queries
-$(call each,samples.parquet) $(RUN)/start/samples.parquet: $(RUN)/%/samples.parquet: \
+# (c) the policy's samples to its own queries
+$(call each,samples.parquet): $(RUN)/%/samples.parquet: \
   $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE) | build
-	$(BIN)/sample --model $(<D) --queries $(DATA)/llm-queries.parquet $(SAMPLE) --out $@ --overwrite
+	$(SAMPLER) --model $(<D) --queries $(DATA)/llm-queries.parquet $(SAMPLE) --out $@ --overwrite
 	@touch $@
 
-# (d) their rewards
+# (d) their rewards, by the game's reward model and by the baseline's
 $(call each,scored.parquet): $(RUN)/%/scored.parquet: \
-  $(RUN)/$$(call before,$$*)/samples.parquet \
-  $(RUN)/$$(call rm_of,$$*)/config.json $(call set,SCORE) | build
-	$(BIN)/judge score --model $(word 2,$(^D)) --responses $< $(SCORE) --out $@ --overwrite
+  $(RUN)/%/samples.parquet $(RUN)/%/rm/config.json $(call set,SCORE) | build
+	$(JUDGE) score --model $(word 2,$(^D)) --responses $< $(SCORE) --out $@ --overwrite
+	@touch $@
+
+$(call each,base-scored.parquet): $(RUN)/%/base-scored.parquet: \
+  $(RUN)/%/samples.parquet $(RUN)/rm-base/config.json $(call set,SCORE) | build
+	$(JUDGE) score --model $(word 2,$(^D)) --responses $< $(SCORE) --out $@ --overwrite
 	@touch $@
 
 # (e) the next policy
-$(call each,policy/config.json): $(RUN)/%/policy/config.json: \
-  $(RUN)/%/scored.parquet $(RUN)/$$(call before,$$*)/policy/config.json \
+$(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
+  $(RUN)/$$(call scored_by,$$*) $(RUN)/$$(call before,$$*)/policy/config.json \
   $$(call set,ALIGN $$(call method_of,$$*)) | build
-	$(BIN)/align $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
+	$(ALIGNER) $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
 	  $(ALIGN) $($(call method_of,$*)) --out $(@D) --overwrite
 	@touch $@
 
 # (f) the policy's answers to the test queries, and how good they are
-$(call each,answers.parquet) $(RUN)/start/answers.parquet: $(RUN)/%/answers.parquet: \
+$(call each,answers.parquet): $(RUN)/%/answers.parquet: \
   $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,ANSWER) | build
-	$(BIN)/sample --model $(<D) --queries $(DATA)/test-queries.parquet $(ANSWER) --out $@ --overwrite
+	$(SAMPLER) --model $(<D) --queries $(DATA)/test-queries.parquet $(ANSWER) --out $@ --overwrite
 	@touch $@
 
-$(call each,score.json) $(RUN)/start/score.json: $(RUN)/%/score.json: \
+$(call each,score.json): $(RUN)/%/score.json: \
   $(RUN)/%/answers.parquet $(RUN)/rm-test/config.json $(call set,SCORE) | build
-	$(BIN)/judge score --model $(RUN)/rm-test --responses $< $(SCORE) \
+	$(JUDGE) score --model $(RUN)/rm-test --responses $< $(SCORE) \
 	  --out $(@D)/answers-scored.parquet --overwrite --json > $@.new
 	@mv $@.new $@
 
-$(call each,quality.json) $(RUN)/start/quality.json: $(RUN)/%/quality.json: \
+$(call each,quality.json): $(RUN)/%/quality.json: \
   $(RUN)/%/answers.parquet | build
 	$(BIN)/$(QUALITY) --responses $< --json > $@.new
 	@mv $@.new $@
@@ -131,12 +144,12 @@ $(call each,quality.json) $(RUN)/start/quality.json: $(RUN)/%/quality.json: \
 # A reward model on people's preferences
 $(RMS:%=$(RUN)/%.test.json): $(RUN)/%.test.json: $(RUN)/%/config.json $(DATA)/apo.json \
   $(call set,SCORE) | build
-	$(BIN)/judge accuracy --model $(<D) --pairs $(DATA)/test-pairs.parquet $(SCORE) --json > $@.new
+	$(JUDGE) accuracy --model $(<D) --pairs $(DATA)/test-pairs.parquet $(SCORE) --json > $@.new
 	@mv $@.new $@
 
 $(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(DATA)/apo.json \
   $(call set,SCORE) | build
-	$(BIN)/judge accuracy --model $(<D) --pairs $(DATA)/dev-pairs.parquet $(SCORE) --json > $@.new
+	$(JUDGE) accuracy --model $(<D) --pairs $(DATA)/dev-pairs.parquet $(SCORE) --json > $@.new
 	@mv $@.new $@
 
 # ---- a round's table --------------------------------------------------------
@@ -149,18 +162,21 @@ round-2: ## The rounds after it, each from the policy of the last (also round-3)
 $(addprefix round-,$(ROUNDS)): round-%: $(RUN)/$(ARM)-%.txt
 	@cat $<
 
-# All that is measured up to round $(1).
+# All that is measured up to round $(1), with its names in the table.
+title_dpo  := DPO
+title_rjs  := RJS
+title_rrhf := RRHF
 rounds   = $(wordlist 1,$(1),$(ROUNDS))
 policies = start $(addprefix $(ARM)-,$(rounds))
-rms      = rm-base $(patsubst %,$(ARM)-%/rm,$(rounds))
-name_of  = $(if $(filter start,$(1)),$(if $(filter sft,$(START)),SFT,start),$(1))
-rm_name  = $(if $(filter rm-base,$(1)),RM_Base,RM of $(1:/rm=))
+rms      = rm-base $(addsuffix /rm,$(wordlist 1,$(1),$(policies)))
+name_of  = $(if $(filter start,$(1)),$(if $(filter sft,$(START)),SFT,start),round $(1:$(ARM)-%=%) APO-$(title_$(METHOD)))
+rm_name  = $(if $(filter rm-base,$(1)),RM_Base,RM round $(if $(filter start/%,$(1)),1,$(word $(1:$(ARM)-%/rm=%),2 3 4)))
 measured = $(policies:%=%/score.json) $(if $(QUALITY),$(policies:%=%/quality.json)) \
   $(rms:%=%.test.json) $(rms:%=%.dev.json)
 
 $(ROUNDS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: $$(addprefix $(RUN)/,$$(call measured,$$*)) \
   | build
-	@$(BIN)/judge table \
+	@$(JUDGE) table --quiet \
 	  $(foreach it,$(call policies,$*),--score '$(call name_of,$(it))=$(RUN)/$(it)/score.json' \
 	    $(if $(QUALITY),--quality '$(call name_of,$(it))=$(RUN)/$(it)/quality.json')) \
 	  $(foreach it,$(call rms,$*),$(foreach part,test dev,\

@@ -31,7 +31,7 @@ SAMPLE   ?= $(CHAT) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
 ANSWER   ?= $(CHAT) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128
 SCORE    ?= --limit 384
-ALIGN    ?= --limit 384 --batch 16
+ALIGN    ?= $(CHAT) --limit 384 --batch 16
 dpo      ?= --learning-rate 2e-6
 rjs      ?= --learning-rate 5e-6
 rrhf     ?= --learning-rate 2e-6

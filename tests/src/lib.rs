@@ -4,7 +4,7 @@
 //! requests ([`content`]) in HH's own files ([`generator`]), the directory of a
 //! small policy without weights ([`policy`]) and a journal of golden answers
 //! ([`journal`]). What a response is worth is a documented function
-//! ([`quality`]), so that tests can tell whether a round improved a policy.
+//! ([`mod@quality`]), so that tests can tell whether a round improved a policy.
 //! [`fixtures`] are all of the files; `mini-world` writes them. [`stages`] drives
 //! the real binaries.
 

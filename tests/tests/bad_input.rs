@@ -4,9 +4,10 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use apo_tables::{Provenance, Query, Reader, Response, Writer};
+use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
 use apo_tests::stages::{copy, folder, refuse, small_round};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
@@ -34,15 +35,17 @@ const STAGES: [&str; 7] = [SAMPLE, RM_TRAIN, SFT, DPO, SCORE, ACCURACY, COLLECT]
 /// Refuses `line`, and checks that it left nothing.
 #[track_caller]
 fn refuses(line: &str, expected: &[&str]) {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
     let dir = &*ROUND;
+    let out = format!("refused-{}", CALLS.fetch_add(1, Ordering::Relaxed));
     let line = if line.starts_with("judge accuracy") {
         line.to_owned()
     } else {
-        format!("{line} --out refused")
+        format!("{line} --out {out}")
     };
     refuse(dir, &line, 3, expected);
-    for left in ["refused", "refused.partial"] {
-        assert!(!dir.join(left).exists(), "{line} left {left}");
+    for left in [out.clone(), format!("{out}.partial")] {
+        assert!(!dir.join(&left).exists(), "{line} left {left}");
     }
 }
 
@@ -197,11 +200,23 @@ fn a_row_at_fault_is_named() {
 
 #[test]
 fn responses_that_say_nothing_are_nothing_to_learn_from() {
-    changed("golden.parquet", "silent.parquet", |_, it| {
-        it.response.clear();
+    changed("golden.parquet", "silent.parquet", |row, it| {
+        if row == 7 {
+            it.response.clear();
+            it.finish = Finish::Empty;
+        }
     });
-    let line = "align sft --model policy --golden silent.parquet";
-    refuses(line, &["nothing to train on"]);
+    changed("golden.parquet", "unsaid.parquet", |row, it| {
+        if row == 6 {
+            it.response.clear();
+        }
+    });
+    for line in ["align sft --model policy --golden golden.parquet", RM_TRAIN] {
+        for (name, row) in [("silent.parquet", "row 7"), ("unsaid.parquet", "row 6")] {
+            let line = with(line, "golden.parquet", name);
+            refuses(&line, &[name, row, "`response`", "empty"]);
+        }
+    }
     changed("scored.parquet", "equal.parquet", |_, it| {
         it.reward = Some(1.0);
     });

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::Codec;
 use apo_dialogue::hh::{self, Role};
-use apo_stage::{bad_input, signals, warn};
+use apo_stage::rows::{check_golden, check_scored};
+use apo_stage::{signals, warn};
 use apo_tables::import::{self, Answer, Text};
 use apo_tables::{Finish, Response};
 use apo_training::{
@@ -82,15 +83,19 @@ fn pile(tables: Tables, codec: &Codec, dir: &Path, counts: &mut Counts) -> Resul
             }
         }
         Tables::Golden(responses) => {
-            for response in responses {
-                pile.add(&piece(codec, &response?)?)?;
+            let path = responses.path().to_owned();
+            for (row, response) in responses.enumerate() {
+                let response = response?;
+                check_golden(&path, row, &response)?;
+                pile.add(&piece(codec, &response)?)?;
                 signals::check()?;
             }
         }
         Tables::Scored(responses) => {
+            let path = responses.path().to_owned();
             for (row, response) in responses.enumerate() {
                 let response = response?;
-                check_reward(row, &response)?;
+                check_scored(&path, row, &response)?;
                 pile.add(&piece(codec, &response)?)?;
                 signals::check()?;
             }
@@ -159,18 +164,6 @@ fn likely(query_id: String, number: u32, prompt: Vec<u32>, response: Vec<u32>) -
         prompt,
         response,
     }
-}
-
-fn check_reward(row: usize, response: &Response) -> Result<()> {
-    let problem = match response.reward {
-        Some(reward) if reward.is_finite() => return Ok(()),
-        Some(reward) => format!("is {reward}, expected a finite number"),
-        None => "is null; `judge score` fills it".to_owned(),
-    };
-    let query = &response.query_id;
-    Err(bad_input(format!(
-        "row {row} (from 0) of the responses, query {query}: `reward` {problem}"
-    )))
 }
 
 fn piece(codec: &Codec, response: &Response) -> Result<Piece> {

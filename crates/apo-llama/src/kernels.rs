@@ -18,6 +18,7 @@ pub(crate) mod adamw;
 pub(crate) mod attention;
 pub(crate) mod bf16;
 pub(crate) mod decode;
+pub(crate) mod few_rows;
 pub(crate) mod layer;
 pub(crate) mod log_prob;
 pub(crate) mod matrix;

@@ -9,6 +9,7 @@ use anyhow::{Error, Result};
 use apo_dialogue::DialogueError;
 use apo_llama::ModelError;
 use apo_tables::TableError;
+use apo_training::TrainingError;
 
 use crate::output::Conflict;
 use crate::report;
@@ -57,7 +58,10 @@ fn code(error: &Error) -> u8 {
                 .is_some_and(ModelError::is_bad_input)
             || cause
                 .downcast_ref::<DialogueError>()
-                .is_some_and(DialogueError::is_bad_input);
+                .is_some_and(DialogueError::is_bad_input)
+            || cause
+                .downcast_ref::<TrainingError>()
+                .is_some_and(TrainingError::is_bad_input);
         if bad {
             return BAD_INPUT;
         }

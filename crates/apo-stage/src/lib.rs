@@ -7,6 +7,7 @@ pub mod models;
 pub mod output;
 pub mod progress;
 pub mod report;
+pub mod rows;
 pub mod signals;
 pub mod training;
 

@@ -17,6 +17,15 @@ const LOCK: &str = "lock";
 const PROVENANCE: &str = "provenance.json";
 const REPLACED: &str = "replaced";
 
+/// What a stopped run is worth keeping for; all else is made anew from the
+/// inputs within moments.
+const KEPT: [&str; 4] = [
+    "checkpoints",
+    "reference.bin",
+    "finished.jsonl",
+    "rewards.bin",
+];
+
 /// What kind of output a stage makes; its provenance stands in the footer of a
 /// table, in `apo.json` of a model or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +73,27 @@ pub struct Output {
     out: PathBuf,
     partial: PathBuf,
     resumed: bool,
+    published: bool,
     /// Held until the work ends, however it ends.
     _lock: File,
+}
+
+/// Whether a working folder holds what would be lost with it.
+fn has_work(partial: &Path) -> bool {
+    let is_filled = |path: PathBuf| match fs::read_dir(&path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => fs::metadata(&path).is_ok_and(|it| it.len() > 0),
+    };
+    partial.join(REPLACED).exists() || KEPT.iter().any(|name| is_filled(partial.join(name)))
+}
+
+impl Drop for Output {
+    /// A run that failed before it had anything to keep leaves nothing.
+    fn drop(&mut self) {
+        if !self.published && !has_work(&self.partial) {
+            let _ = fs::remove_dir_all(&self.partial);
+        }
+    }
 }
 
 /// Returns the provenance of what stands at `out`; none where others made it.
@@ -137,7 +165,7 @@ impl Output {
         if let Some(found) = read_provenance(&page) {
             let differences = found.differences(provenance);
             resumed = differences.is_empty();
-            if !resumed && !overwrite {
+            if !resumed && !overwrite && has_work(&partial) {
                 return Err(Conflict {
                     path: partial,
                     differences,
@@ -158,6 +186,7 @@ impl Output {
             out: out.into(),
             partial,
             resumed,
+            published: false,
             _lock: lock,
         }))
     }
@@ -178,7 +207,7 @@ impl Output {
     /// # Errors
     ///
     /// When it cannot be put there.
-    pub fn publish(self, name: &str) -> Result<()> {
+    pub fn publish(mut self, name: &str) -> Result<()> {
         let Self { out, partial, .. } = &self;
         let cannot = || format!("cannot write {}", out.display());
         let made = partial.join(name);
@@ -189,7 +218,10 @@ impl Output {
         fs::rename(&made, out).with_context(cannot)?;
         let parent = out.parent().filter(|it| !it.as_os_str().is_empty());
         sync(parent.unwrap_or(Path::new("."))).with_context(cannot)?;
-        fs::remove_dir_all(partial).with_context(|| format!("cannot remove {}", partial.display()))
+        fs::remove_dir_all(partial)
+            .with_context(|| format!("cannot remove {}", partial.display()))?;
+        self.published = true;
+        Ok(())
     }
 }
 

@@ -13,7 +13,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::ReportArgs;
-use crate::exit::bad_input;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::{columns, note, result};
@@ -268,7 +267,6 @@ pub fn finish(
 pub fn failed(error: TrainingError) -> Error {
     match (&error, signals::check()) {
         (TrainingError::Interrupted, Err(stopped)) => stopped.into(),
-        (TrainingError::NoExamples(_), _) => bad_input(error.to_string()),
         _ => error.into(),
     }
 }

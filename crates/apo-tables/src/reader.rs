@@ -141,6 +141,11 @@ impl<R: Row> Reader<R> {
         })
     }
 
+    /// Returns where the table lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns how many rows the table has.
     pub fn n_rows(&self) -> u64 {
         self.n_rows

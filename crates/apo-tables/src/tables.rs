@@ -66,13 +66,19 @@ impl Row for Pair {
     }
 
     fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        let (chosen, rejected) = (values[4].text(), values[5].text());
+        for (column, text) in [("chosen", &chosen), ("rejected", &rejected)] {
+            if text.trim().is_empty() {
+                return Err((column, "is empty, expected a response".into()));
+            }
+        }
         Ok(Self {
             query_id: values[0].text(),
             pair_id: values[1].text(),
             subset: values[2].text(),
             prompt: values[3].text(),
-            chosen: values[4].text(),
-            rejected: values[5].text(),
+            chosen,
+            rejected,
         })
     }
 }
@@ -243,12 +249,17 @@ impl Row for Response {
             .text()
             .parse()
             .map_err(|problem| ("finish", problem))?;
+        let response = values[4].text();
+        if response.trim().is_empty() && finish != Finish::Empty {
+            let problem = format!("is empty, though `finish` is `{finish}`, not `empty`");
+            return Err(("response", problem));
+        }
         Ok(Self {
             query_id: values[0].text(),
             subset: values[1].text(),
             prompt: values[2].text(),
             sample,
-            response: values[4].text(),
+            response,
             origin: values[5].text(),
             finish,
             tokens: values[7].int32(),

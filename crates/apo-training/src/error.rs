@@ -54,6 +54,15 @@ pub enum TrainingError {
 }
 
 impl TrainingError {
+    /// Whether the input is at fault, rather than the machine.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::NoExamples(_) => true,
+            Self::Model(error) => error.is_bad_input(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
         Self::io("read", path)
     }

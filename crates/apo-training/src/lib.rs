@@ -1,7 +1,7 @@
 //! Training: examples on disk, steps, accumulation, checkpoints, metrics.
 //!
 //! A stage turns its tables into [`Example`]s, a query with its responses and
-//! what is to be learnt of them; [`train`] takes the steps of an
+//! what is to be learnt of them; [`fn@train`] takes the steps of an
 //! [`Objective`]. Memory follows the batch and the model, not the data.
 
 mod checkpoint;

@@ -8,7 +8,8 @@ use apo_dialogue::Codec;
 use apo_llama::directory;
 use apo_measures::{BySubset, Mean, by_subset, mean};
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, Output, Progress, bad_input, note};
+use apo_stage::rows::check_scored;
+use apo_stage::{Claim, Kind, Output, Progress, note};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use serde::{Deserialize, Serialize};
 
@@ -145,10 +146,8 @@ impl Summary {
         let (mut tokens, mut with_tokens) = (0.0, 0);
         for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
             let response = response?;
-            let reward = response
-                .reward
-                .filter(|it| it.is_finite())
-                .ok_or_else(|| bad_input(format!("{} row {row}: no `reward`", path.display())))?;
+            check_scored(path, row, &response)?;
+            let reward = response.reward.unwrap_or_default();
             let number = *numbers.entry(response.query_id).or_insert_with(|| {
                 queries.push(Query {
                     subset: response.subset,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
+use apo_stage::rows::check_golden;
 use apo_stage::{bad_input, signals};
 use apo_tables::{Finish, Response};
 use apo_training::{
@@ -57,14 +58,21 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
         (Part::Golden, tables.golden),
         (Part::Sample, tables.samples),
     ] {
+        let Some(table) = table else { continue };
+        let path = table.path().to_owned();
         let mut seen = HashSet::new();
-        for response in table.into_iter().flatten() {
+        for (row, response) in table.enumerate() {
             let response = response?;
-            if part == Part::Golden && !seen.insert(response.query_id.clone()) {
-                return Err(bad_input(format!(
-                    "the golden table has more than one row of query {}",
-                    response.query_id
-                )));
+            if part == Part::Golden {
+                check_golden(&path, row, &response)?;
+                if !seen.insert(response.query_id.clone()) {
+                    return Err(bad_input(format!(
+                        "{}, row {row} (from 0): query {} stands in the table before, expected \
+                         one golden answer a query",
+                        path.display(),
+                        response.query_id
+                    )));
+                }
             }
             pile.add(&piece(codec, part, &response)?)?;
             signals::check()?;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::bf16;
+use super::{bf16, few_rows};
 use crate::Precision;
 use crate::spent::{Kind, counted};
 
@@ -143,6 +143,8 @@ pub(crate) fn multiply(
         || {
             if precision == Precision::Bf16 && threads == Threads::All {
                 bf16::multiply(out, left, right, sum);
+            } else if threads == Threads::All && few_rows::is_it(left, right) {
+                few_rows::multiply(out, left, right, sum);
             } else {
                 multiply_f32(out, left, right, sum, threads);
             }

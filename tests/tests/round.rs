@@ -1,0 +1,115 @@
+//! A whole round by the Makefile: it makes the policy better, runs again in no
+//! time, and takes a stage of one's own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use apo_tests::stages::{Ran, finish, folder, workspace};
+use serde_json::Value;
+
+/// `make` in the workspace, its run in `run`.
+fn make(run: &Path, arguments: &[&str]) -> Ran {
+    let mut make = Command::new("make");
+    make.current_dir(workspace())
+        .arg("--no-print-directory")
+        .args(arguments)
+        .arg(format!("RUN={}", run.display()));
+    // What cargo and make set for a test is not for the make that it starts.
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("CARGO_") && shown != "CARGO_HOME" && shown != "CARGO_TARGET_DIR" {
+            make.env_remove(&name);
+        }
+    }
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
+        make.env_remove(name);
+    }
+    finish(&mut make)
+}
+
+/// A round of the mini world, played once.
+static ROUND: LazyLock<(PathBuf, Ran)> = LazyLock::new(|| {
+    let run = folder(env!("CARGO_TARGET_TMPDIR"), "round");
+    let ran = make(&run, &["round-1"]);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    (run, ran)
+});
+
+fn page(path: &Path) -> Value {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&bytes).expect("a page is JSON")
+}
+
+#[test]
+fn a_round_makes_the_policys_answers_better_by_more_than_their_standard_error() {
+    let (run, ran) = &*ROUND;
+    let quality = |policy: &str| {
+        let page = page(&run.join(policy).join("quality.json"));
+        let number = |name: &str| page[name].as_f64().expect("a number");
+        (number("mean"), number("standard_error"))
+    };
+    let (before, after) = (quality("start"), quality("apo-dpo-1"));
+    // Of the difference: both are means over the same queries.
+    let error = before.1.hypot(after.1);
+    assert!(
+        after.0 - before.0 > error,
+        "true quality {before:?} before, {after:?} after"
+    );
+    for named in [
+        "RM_Test score",
+        "true quality",
+        "SFT",
+        "apo-dpo-1",
+        "RM_Base, test",
+        "ECE",
+    ] {
+        assert!(
+            ran.stdout.contains(named),
+            "no `{named}` in\n{}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn a_round_that_is_played_is_not_played_again_and_a_setting_remakes_what_follows() {
+    let (run, _) = &*ROUND;
+    let again = make(run, &["round-1"]);
+    assert_eq!(again.status, Some(0), "{}", again.stderr);
+    for stage in ["hh-split", "sample", "rm-train", "align", "judge"] {
+        let called = format!("release/{stage} ");
+        assert!(
+            !again.stdout.contains(&called),
+            "{stage} again\n{}",
+            again.stdout
+        );
+    }
+    let plan = |arguments: &[&str]| make(run, arguments).stdout;
+    let stages = |plan: &str| -> Vec<String> {
+        let calls = plan.lines().filter_map(|line| line.split_once("release/"));
+        let names = calls.map(|(_, call)| call.split(' ').take(2).collect::<Vec<_>>().join(" "));
+        names
+            .filter(|name| !name.starts_with("judge table"))
+            .collect()
+    };
+    let changed = stages(&plan(&["-n", "round-1", "APO=--beta-2 3"]));
+    assert_eq!(
+        changed,
+        [
+            "rm-train --model",
+            "judge score",
+            "align dpo",
+            "sample --model",
+            "judge score",
+            "mini-quality --responses",
+            "judge accuracy",
+            "judge accuracy",
+        ],
+        "a new β₂ remakes the reward model and what follows, no more"
+    );
+    let other = stages(&plan(&["-n", "round-1", "METHOD=rjs"]));
+    assert!(other.contains(&"align rjs".to_owned()), "{other:?}");
+    assert!(!other.contains(&"align sft".to_owned()), "{other:?}");
+}
