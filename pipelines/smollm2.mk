@@ -5,7 +5,7 @@
 #   make round-1 CONFIG=smollm2 HH=… MODEL=… [ANSWERS=…]
 #
 # HH       a folder in HH's layout; where it has no train files, its test files
-#          are shuffled into one pool, and 200 queries of it held out
+#          are shuffled into one pool, and 160 queries of it held out
 # MODEL    the model directory; an instruction-tuned one is the starting policy
 # ANSWERS  golden answers by others (.jsonl[.gz], .json, .parquet); the better
 #          HH response stands in where they have none
@@ -16,24 +16,24 @@ ANSWERS  ?=
 
 SUBSETS  ?= helpful-base harmless-base
 ifneq ($(wildcard $(HH)/helpful-base/train.*),)
-PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test 200
+PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test 160
 else
-PARTS    ?= $(foreach it,$(SUBSETS),--train $(it)=$(HH)/$(it)) --hold-out 200
+PARTS    ?= $(foreach it,$(SUBSETS),--train $(it)=$(HH)/$(it)) --hold-out 160
 endif
-SPLIT    ?= $(PARTS) --take 1200 --rm 500 --dev 100
+SPLIT    ?= $(PARTS) --take 600 --rm 250 --dev 80
 GOLDEN   ?= $(addprefix --answers ,$(ANSWERS)) --hh-best
 START    ?= chat
 CHAT     ?= --template chat
 SFT      ?=
-REWARD   ?= $(CHAT) --limit 384 --batch 16 --learning-rate 2e-5
+REWARD   ?= $(CHAT) --limit 384 --batch 8 --learning-rate 3e-5
 APO      ?= --beta-2 10
 SAMPLE   ?= $(CHAT) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
 ANSWER   ?= $(CHAT) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128
 SCORE    ?= --limit 384
-ALIGN    ?= $(CHAT) --limit 384 --batch 16
-dpo      ?= --learning-rate 2e-6
+ALIGN    ?= $(CHAT) --limit 384 --batch 8
+dpo      ?= --learning-rate 5e-6
 rjs      ?= --learning-rate 5e-6
-rrhf     ?= --learning-rate 2e-6
+rrhf     ?= --learning-rate 5e-6
 
 QUALITY  :=

@@ -3,7 +3,6 @@
 //!
 //! It needs a Python with pyarrow, which `APO_PYTHON` names (`make test` sees to
 //! that); without one it says that it is skipped.
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

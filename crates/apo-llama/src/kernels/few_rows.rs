@@ -8,53 +8,170 @@
 //! A result is summed in the same order whatever tile it falls into, so that it
 //! does not depend on the number of rows.
 
-use rayon::prelude::*;
-
-use super::matrix::{Matrix, MatrixMut, Sum};
-use super::shared::Disjoint;
-use super::simd;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
 
 /// Most rows that are fewer work this way; beyond, packing pays.
 const MOST_ROWS: usize = 96;
 
-/// Rows of the weight that one thread takes at a time: a multiple of all tiles.
-const PART: usize = 96;
-
-/// Whether a product is of this kind.
+/// Whether a product is of this kind, and the processor has the instructions.
 pub(super) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
-    left.rows <= MOST_ROWS && left.col_stride == 1 && right.row_stride == 1
+    let fits = left.rows <= MOST_ROWS && left.col_stride == 1 && right.row_stride == 1;
+    #[cfg(target_arch = "x86_64")]
+    {
+        fits && is_x86_feature_detected!("avx512f")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        fits && false
+    }
 }
 
 /// Computes `out (+)= left · right`, over the threads.
 pub(super) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    let (n_rows, n_cols, depth) = (left.rows, right.cols, left.cols);
-    let stride = out.row_stride;
-    let target = Disjoint::new(out.data);
-    let x: Vec<&[f32]> = (0..n_rows)
-        .map(|row| &left.data[row * left.row_stride..][..depth])
-        .collect();
-    (0..n_cols.div_ceil(PART)).into_par_iter().for_each(|part| {
-        let first = part * PART;
-        let cols = PART.min(n_cols - first);
-        let weight: Vec<&[f32]> = (first..first + cols)
-            .map(|col| &right.data[col * right.col_stride..][..depth])
+    #[cfg(target_arch = "x86_64")]
+    if is_it(left, right) {
+        return native::multiply(out, left, right, sum);
+    }
+    multiply_f32(out, left, right, sum, Threads::All);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod native {
+    use std::arch::x86_64::{
+        _MM_HINT_T1, _mm_prefetch, _mm512_fmadd_ps, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps,
+        _mm512_setzero_ps,
+    };
+
+    use rayon::prelude::*;
+
+    use super::super::matrix::{Matrix, MatrixMut, Sum};
+    use super::super::shared::Disjoint;
+    use super::super::simd;
+
+    /// Rows of x and of the weight in a tile: 24 sums, 6 weights and a row of x
+    /// fill 31 of 32 registers.
+    const ROWS: usize = 4;
+    const COLS: usize = 6;
+
+    /// Rows of the weight that one thread takes at a time.
+    const PART: usize = 16 * COLS;
+
+    const LANES: usize = 16;
+
+    /// See [`super::multiply`]; the processor has the instructions.
+    pub(super) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+        let (n_rows, n_cols, depth) = (left.rows, right.cols, left.cols);
+        let stride = out.row_stride;
+        let target = Disjoint::new(out.data);
+        let x: Vec<&[f32]> = (0..n_rows)
+            .map(|row| &left.data[row * left.row_stride..][..depth])
             .collect();
-        let mut results = vec![0.0; n_rows * cols];
-        simd::dot_products(&x, &weight, &mut results);
-        for (row, results) in results.chunks_exact(cols).enumerate() {
-            // SAFETY: a part owns its columns of every row.
-            let out = unsafe { target.part_mut(row * stride + first, cols) };
-            match sum {
-                Sum::Replace => out.copy_from_slice(results),
-                Sum::Add => simd::add(out, results),
+        (0..n_cols.div_ceil(PART)).into_par_iter().for_each(|part| {
+            let first = part * PART;
+            let cols = PART.min(n_cols - first);
+            let weight: Vec<&[f32]> = (first..first + cols)
+                .map(|col| &right.data[col * right.col_stride..][..depth])
+                .collect();
+            let mut results = vec![0.0; n_rows * cols];
+            // SAFETY: `is_it` has found the instructions.
+            unsafe { dot_products(&x, &weight, &mut results) };
+            for (row, results) in results.chunks_exact(cols).enumerate() {
+                // SAFETY: a part owns its columns of every row.
+                let out = unsafe { target.part_mut(row * stride + first, cols) };
+                match sum {
+                    Sum::Replace => out.copy_from_slice(results),
+                    Sum::Add => simd::add(out, results),
+                }
+            }
+        });
+    }
+
+    /// Writes the dot product of each row of `x` with each of `weight`,
+    /// `[x, weight]`.
+    #[target_feature(enable = "avx512f")]
+    fn dot_products(x: &[&[f32]], weight: &[&[f32]], out: &mut [f32]) {
+        let n = weight.len();
+        let (weight_tiles, weight_rest) = weight.as_chunks::<COLS>();
+        let (x_tiles, x_rest) = x.as_chunks::<ROWS>();
+        let first = x_tiles.len() * ROWS;
+        for (j, weight) in weight_tiles.iter().enumerate() {
+            let mut next = weight_tiles.get(j + 1);
+            for (i, x) in x_tiles.iter().enumerate() {
+                let out = &mut out[i * ROWS * n + j * COLS..];
+                tile(x, weight, next.take(), out, n);
+            }
+            for (i, x) in x_rest.iter().enumerate() {
+                let out = &mut out[(first + i) * n + j * COLS..];
+                tile(&[*x], weight, next.take(), out, n);
             }
         }
-    });
+        let first = weight_tiles.len() * COLS;
+        for (j, weight) in weight_rest.iter().enumerate() {
+            for (i, x) in x.iter().enumerate() {
+                tile(&[*x], &[*weight], None, &mut out[i * n + first + j..], n);
+            }
+        }
+    }
+
+    /// Writes the dot products of a tile, a row every `stride` elements; asks
+    /// for the next rows of the weight meanwhile, which come from afar.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn tile<const R: usize, const C: usize>(
+        x: &[&[f32]; R],
+        weight: &[&[f32]; C],
+        next: Option<&[&[f32]; C]>,
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        let depth = x[0].len();
+        assert!(
+            x.iter().chain(weight).all(|row| row.len() == depth),
+            "rows of one length"
+        );
+        // Plain loops: what the compiler is to keep in registers must not pass
+        // through functions without the instructions.
+        let x_at = x.map(<[f32]>::as_ptr);
+        let weight_at = weight.map(<[f32]>::as_ptr);
+        let next_at = next.unwrap_or(weight).map(<[f32]>::as_ptr);
+        let mut sums = [[_mm512_setzero_ps(); C]; R];
+        let mut at = 0;
+        while at < depth {
+            let left = depth - at;
+            let mask = if left < LANES {
+                (1_u16 << left) - 1
+            } else {
+                !0
+            };
+            let mut weights = [_mm512_setzero_ps(); C];
+            for c in 0..C {
+                // SAFETY: the mask keeps to the row.
+                weights[c] = unsafe { _mm512_maskz_loadu_ps(mask, weight_at[c].add(at)) };
+            }
+            if next.is_some() {
+                for next in next_at {
+                    _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(at).cast());
+                }
+            }
+            for r in 0..R {
+                // SAFETY: the mask keeps to the row.
+                let x = unsafe { _mm512_maskz_loadu_ps(mask, x_at[r].add(at)) };
+                for c in 0..C {
+                    sums[r][c] = _mm512_fmadd_ps(x, weights[c], sums[r][c]);
+                }
+            }
+            at += LANES;
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (c, sum) in sums.iter().enumerate() {
+                out[r * stride + c] = _mm512_reduce_add_ps(*sum);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::matrix::{Threads, multiply_f32};
     use super::*;
 
     fn values(n: usize, seed: u32) -> Vec<f32> {
@@ -81,7 +198,6 @@ mod tests {
                 // A row of the result is longer than its columns.
                 let (mut got, mut expected) = (values(m * (n + 3), 3), values(m * (n + 3), 3));
                 let left = Matrix::new(&x, m, k);
-                assert!(is_it(left, right));
                 let to = MatrixMut::with_stride(&mut got, m, n, n + 3);
                 multiply(to, left, right, sum);
                 let to = MatrixMut::with_stride(&mut expected, m, n, n + 3);

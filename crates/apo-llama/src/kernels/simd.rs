@@ -137,87 +137,6 @@ fn maximum_of(a: &[f32]) -> f32 {
     maximum
 }
 
-/// Lanes of a dot product in a tile.
-const TILE_LANES: usize = 16;
-
-/// Writes the dot products of `R` rows of `x` with `C` rows of `weight`.
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "must take its caller's instruction set"
-)]
-fn tile<const R: usize, const C: usize>(
-    x: [&[f32]; R],
-    weight: [&[f32]; C],
-    mut put: impl FnMut(usize, usize, f32),
-) {
-    let depth = x[0].len();
-    let (x, weight) = (x.map(|it| &it[..depth]), weight.map(|it| &it[..depth]));
-    let mut sums = [[[0.0_f32; TILE_LANES]; C]; R];
-    let whole = depth / TILE_LANES * TILE_LANES;
-    let mut at = 0;
-    while at < whole {
-        let lanes = |row: &[f32]| -> [f32; TILE_LANES] {
-            row[at..at + TILE_LANES].try_into().expect("so many lanes")
-        };
-        let weight = weight.map(lanes);
-        for r in 0..R {
-            let x = lanes(x[r]);
-            for c in 0..C {
-                for i in 0..TILE_LANES {
-                    sums[r][c][i] = x[i].mul_add(weight[c][i], sums[r][c][i]);
-                }
-            }
-        }
-        at += TILE_LANES;
-    }
-    for r in 0..R {
-        for c in 0..C {
-            let mut lanes = sums[r][c];
-            for width in [8, 4, 2, 1] {
-                for i in 0..width {
-                    lanes[i] += lanes[i + width];
-                }
-            }
-            let rest = x[r][whole..].iter().zip(&weight[c][whole..]);
-            let rest: f32 = rest.map(|(x, weight)| x * weight).sum();
-            put(r, c, lanes[0] + rest);
-        }
-    }
-}
-
-/// Tiles of `R` × `C` over all rows, then what is left in smaller ones.
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "must take its caller's instruction set"
-)]
-fn tiles<const R: usize, const C: usize>(x: &[&[f32]], weight: &[&[f32]], out: &mut [f32]) {
-    let n = weight.len();
-    let (weight_tiles, weight_rest) = weight.as_chunks::<C>();
-    let (x_tiles, x_rest) = x.as_chunks::<R>();
-    let first_rest = x_tiles.len() * R;
-    for (j, weight) in weight_tiles.iter().enumerate() {
-        for (i, x) in x_tiles.iter().enumerate() {
-            tile(*x, *weight, |r, c, sum| {
-                out[(i * R + r) * n + j * C + c] = sum
-            });
-        }
-        for (i, x) in x_rest.iter().enumerate() {
-            tile([*x], *weight, |_, c, sum| {
-                out[(first_rest + i) * n + j * C + c] = sum
-            });
-        }
-    }
-    for (j, weight) in weight_rest.iter().enumerate() {
-        for (i, x) in x.iter().enumerate() {
-            tile([*x], [*weight], |_, _, sum| {
-                out[i * n + weight_tiles.len() * C + j] = sum;
-            });
-        }
-    }
-}
-
 /// `1 / sqrt(mean(x²) + eps)`
 #[inline(always)]
 #[expect(
@@ -239,13 +158,6 @@ for_each_instruction_set! {
     /// Returns `Σ aᵢ bᵢ`.
     pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
         sum_of_products(a, b)
-    }
-
-    /// Writes the dot product of each row of `x` with each of `weight`,
-    /// `[x, weight]`.
-    pub(crate) fn dot_products(x: &[&[f32]], weight: &[&[f32]], out: &mut [f32]) {
-        // 24 sums, 6 weights and a row of x fill AVX-512's 32 registers.
-        tiles::<4, 6>(x, weight, out);
     }
 
     /// Writes `scale · from` to `to`.
