@@ -33,7 +33,11 @@ fn write_responses(path: &Path, rows: &[(&str, &str)]) {
             sample: 0,
             response: (*response).into(),
             origin: "policy".into(),
-            finish: Finish::Stop,
+            finish: if response.is_empty() {
+                Finish::Empty
+            } else {
+                Finish::Stop
+            },
             tokens: None,
             log_prob: None,
             reward: None,

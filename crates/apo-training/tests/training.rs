@@ -201,11 +201,15 @@ fn many_small_batches_are_one_large() {
         for (a, b) in large.metrics.iter().zip(&small.metrics) {
             close(a.loss, b.loss, 1e-4, "loss");
             close(a.grad_norm, b.grad_norm, 1e-3, "grad_norm");
-            for (name, a, b) in [
+            let mut shown = vec![
                 ("margins", a.rewards_margins, b.rewards_margins),
-                ("accuracies", a.rewards_accuracies, b.rewards_accuracies),
                 ("logps/chosen", a.logps_chosen, b.logps_chosen),
-            ] {
+            ];
+            // A policy that is its reference has margins of rounding alone.
+            if a.step > 1 || what != DPO {
+                shown.push(("accuracies", a.rewards_accuracies, b.rewards_accuracies));
+            }
+            for (name, a, b) in shown {
                 assert_eq!(a.is_some(), b.is_some(), "{what:?}: {name}");
                 close(a.unwrap_or(0.0), b.unwrap_or(0.0), 1e-3, name);
             }
