@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model, Start, directory};
-use apo_stage::training::{Watch, failed, finish, manifest};
+use apo_stage::training::{Watch, failed, finish, manifest, show_first};
 use apo_stage::{Claim, Kind, Output, models, note};
 use apo_training::{Reference, Store};
 use clap::Parser as _;
@@ -46,6 +46,7 @@ fn run(method: &Method) -> Result<()> {
     let load = |dir, start| Model::load(dir, Head::LanguageModel, start, &device, compute);
     let model = load(&common.model, method.start())?;
     let (mut store, counts) = examples::gather(method, tables, &codec, output.dir())?;
+    show_first(&mut store, &codec, &common.report)?;
     let mut watch = Watch::new(common.report);
     let mut manifest = manifest("policy", codec.template(), provenance);
     let mut reference = None;

@@ -1,9 +1,10 @@
 //! Progress on stderr: a bar on a terminal, a plain line now and then elsewhere.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::args::ReportArgs;
 
@@ -43,9 +44,17 @@ impl Progress {
         } else if io::stderr().is_terminal() {
             let bar = ProgressBar::new(total).with_position(done);
             let style = ProgressStyle::with_template(&format!(
-                "{{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left {{msg}}"
+                "{{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{rate}}, {{left}} left {{msg}}"
             ));
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style = style
+                .with_key("rate", |state: &ProgressState, to: &mut dyn fmt::Write| {
+                    let _ = to.write_str(&rate(state.per_sec()));
+                })
+                .with_key("left", |state: &ProgressState, to: &mut dyn fmt::Write| {
+                    let _ = to.write_str(&duration(state.eta().as_secs_f64()));
+                });
+            bar.set_style(style);
             bar.set_prefix(what.to_owned());
             bar.reset_eta();
             Shown::Bar(bar)
@@ -100,8 +109,8 @@ impl Drop for Progress {
 impl Lines {
     fn print(&mut self) {
         self.last = Instant::now();
-        let rate = (self.done - self.at_start) as f64 / self.start.elapsed().as_secs_f64();
-        let left = self.total.saturating_sub(self.done) as f64 / rate.max(1e-9);
+        let per_second = (self.done - self.at_start) as f64 / self.start.elapsed().as_secs_f64();
+        let left = self.total.saturating_sub(self.done) as f64 / per_second.max(1e-9);
         let Self {
             what,
             unit,
@@ -112,7 +121,46 @@ impl Lines {
         } = self;
         let _ = writeln!(
             io::stderr(),
-            "{what}: {done}/{total} {unit}, {rate:.1}/s, {left:.0} s left {message}"
+            "{what}: {done}/{total} {unit}, {}, {} left {message}",
+            rate(per_second),
+            duration(left)
         );
+    }
+}
+
+/// A rate, or what one item takes where that is more than a second.
+fn rate(per_second: f64) -> String {
+    if per_second >= 10.0 {
+        format!("{per_second:.0}/s")
+    } else if per_second >= 1.0 || per_second <= 0.0 {
+        format!("{per_second:.1}/s")
+    } else {
+        format!("{:.1} s each", 1.0 / per_second)
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    if seconds < 100.0 {
+        format!("{seconds:.0} s")
+    } else if minutes < 100 {
+        format!("{minutes} min")
+    } else {
+        format!("{} h {:02} min", minutes / 60, minutes % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_durations_are_told_in_units_that_fit() {
+        for (per_second, shown) in [(402.3, "402/s"), (1.25, "1.2/s"), (0.08, "12.5 s each")] {
+            assert_eq!(rate(per_second), shown);
+        }
+        for (seconds, shown) in [(16.4, "16 s"), (1328.0, "22 min"), (7_149.0, "1 h 59 min")] {
+            assert_eq!(duration(seconds), shown);
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
-use apo_dialogue::Template;
+use apo_dialogue::{Codec, Template};
 use apo_llama::{AdamWSettings, Manifest, StoredType};
 use apo_tables::{Metric, Provenance, Writer};
-use apo_training::{Decay, Observer, Settings, Trained, TrainingError};
+use apo_training::{Decay, Observer, Settings, Store, Trained, TrainingError};
 use serde::Serialize;
 use serde_json::json;
 
@@ -200,6 +200,22 @@ impl Observer for Watch {
     fn stops(&self) -> bool {
         signals::check().is_err()
     }
+}
+
+/// Shows a query with one of its responses as the model sees them, special
+/// tokens and all: a wrong template or a doubled BOS is seen before hours go by.
+///
+/// # Errors
+///
+/// When the examples cannot be read.
+pub fn show_first(store: &mut Store, codec: &Codec, report: &ReportArgs) -> Result<()> {
+    let example = store.get(0)?;
+    if let Some(tree) = example.trees.first() {
+        let response = tree.responses.first().map_or(&[][..], Vec::as_slice);
+        let text = codec.decode_all(&[&tree.prompt, response].concat());
+        note(report, &format!("as the model sees it: {text:?}"));
+    }
+    Ok(())
 }
 
 /// What a training ends with.

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_objectives::Adversarial;
-use apo_stage::training::{Watch, failed, finish, manifest};
+use apo_stage::training::{Watch, failed, finish, manifest, show_first};
 use apo_stage::{Claim, Kind, Output, models, note};
 use apo_training::Objective;
 use clap::Parser as _;
@@ -46,6 +46,7 @@ fn run(args: &Args) -> Result<()> {
     let start = args.start(&args.model)?;
     let model = Model::load(&args.model, Head::Reward, start, &device, compute)?;
     let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;
+    show_first(&mut store, &codec, &args.report)?;
     let objective = Objective::RewardModel {
         adversarial: Adversarial::Ranking,
         beta_2: args.beta_2(),

@@ -53,7 +53,7 @@ mod native {
     const ROWS: usize = 4;
     const COLS: usize = 6;
 
-    /// Rows of the weight that one thread takes at a time.
+    /// Most rows of the weight that one thread takes at a time.
     const PART: usize = 16 * COLS;
 
     const LANES: usize = 16;
@@ -66,24 +66,28 @@ mod native {
         let x: Vec<&[f32]> = (0..n_rows)
             .map(|row| &left.data[row * left.row_stride..][..depth])
             .collect();
-        (0..n_cols.div_ceil(PART)).into_par_iter().for_each(|part| {
-            let first = part * PART;
-            let cols = PART.min(n_cols - first);
-            let weight: Vec<&[f32]> = (first..first + cols)
-                .map(|col| &right.data[col * right.col_stride..][..depth])
-                .collect();
-            let mut results = vec![0.0; n_rows * cols];
-            // SAFETY: `is_it` has found the instructions.
-            unsafe { dot_products(&x, &weight, &mut results) };
-            for (row, results) in results.chunks_exact(cols).enumerate() {
-                // SAFETY: a part owns its columns of every row.
-                let out = unsafe { target.part_mut(row * stride + first, cols) };
-                match sum {
-                    Sum::Replace => out.copy_from_slice(results),
-                    Sum::Add => simd::add(out, results),
+        let a_thread = n_cols.div_ceil(2 * rayon::current_num_threads());
+        let part_cols = a_thread.next_multiple_of(COLS).min(PART);
+        (0..n_cols.div_ceil(part_cols))
+            .into_par_iter()
+            .for_each(|part| {
+                let first = part * part_cols;
+                let cols = part_cols.min(n_cols - first);
+                let weight: Vec<&[f32]> = (first..first + cols)
+                    .map(|col| &right.data[col * right.col_stride..][..depth])
+                    .collect();
+                let mut results = vec![0.0; n_rows * cols];
+                // SAFETY: `is_it` has found the instructions.
+                unsafe { dot_products(&x, &weight, &mut results) };
+                for (row, results) in results.chunks_exact(cols).enumerate() {
+                    // SAFETY: a part owns its columns of every row.
+                    let out = unsafe { target.part_mut(row * stride + first, cols) };
+                    match sum {
+                        Sum::Replace => out.copy_from_slice(results),
+                        Sum::Add => simd::add(out, results),
+                    }
                 }
-            }
-        });
+            });
     }
 
     /// Writes the dot product of each row of `x` with each of `weight`,
