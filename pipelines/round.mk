@@ -41,35 +41,43 @@ set = $(addprefix $(RUN)/settings/,$(1))
 
 # ---- once: data, golden answers, the reward models that all rounds share ----
 
-$(DATA)/apo.json: $(call set,SPLIT) | build
+# The files among a setting's words, and what lies in the folders among them.
+files_of = $(foreach word,$(1),$(wildcard $(foreach end,.jsonl .jsonl.gz .json .json.gz .parquet,\
+  $(filter %$(end),$(lastword $(subst =, ,$(word)))) \
+  $(lastword $(subst =, ,$(word)))/*$(end) $(lastword $(subst =, ,$(word)))/*/*$(end))))
+
+$(DATA)/apo.json: $$(call files_of,$$(SPLIT)) $(call set,SPLIT SPLITTER) | build
 	$(SPLITTER) $(SPLIT) --out $(DATA) --overwrite
 	@touch $@
 
-$(RUN)/golden.parquet: $(DATA)/apo.json $(call set,GOLDEN) | build
+$(RUN)/golden.parquet: $(DATA)/apo.json $$(call files_of,$$(GOLDEN)) \
+  $(call set,GOLDEN COLLECTOR) | build
 	$(COLLECTOR) --queries $(DATA)/rm-queries.parquet --pairs $(DATA)/rm-pairs.parquet \
 	  $(GOLDEN) --out $@ --overwrite
 	@touch $@
 
 # START=sft trains the starting policy from MODEL; else MODEL is it.
 ifeq ($(START),sft)
-$(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT) | build
+$(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT ALIGNER MODEL START) | build
 	$(ALIGNER) sft --model $(MODEL) --pairs $(DATA)/train-pairs.parquet $(SFT) \
 	  --out $(@D) --overwrite
 	@touch $@
 else
-$(RUN)/start/policy/config.json: $$(MODEL)/config.json
-	@mkdir -p $(RUN)/start
-	ln -sfn $(abspath $(MODEL)) $(@D)
+$(RUN)/start/policy/config.json: $$(MODEL)/config.json $(call set,MODEL START)
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	ln -s $(abspath $(MODEL))/* $(@D)/
+	cp --remove-destination $(MODEL)/config.json $@
 endif
 
 # Every reward model starts from the starting policy's weights.
 BASE := $(RUN)/start/policy
 
-$(RUN)/rm-base/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD) | build
+$(RUN)/rm-base/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD RM_TRAIN) | build
 	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet $(REWARD) --out $(@D) --overwrite
 	@touch $@
 
-$(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD) | build
+$(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD RM_TRAIN) | build
 	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/train-pairs.parquet $(REWARD) --out $(@D) --overwrite
 	@touch $@
 
@@ -88,50 +96,50 @@ scored_by = $(call before,$(1))/$(if $(filter apo-%,$(1)),,base-)scored.parquet
 
 # (a) the policy's samples to the reward model's queries
 $(call each,rm-samples.parquet): $(RUN)/%/rm-samples.parquet: \
-  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE) | build
+  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE SAMPLER) | build
 	$(SAMPLER) --model $(<D) --queries $(DATA)/rm-queries.parquet $(SAMPLE) --out $@ --overwrite
 	@touch $@
 
 # (b) the next round's reward model, from the base anew (APO eq. 17)
 $(call each,rm/config.json): $(RUN)/%/rm/config.json: \
-  $(RUN)/%/rm-samples.parquet $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO) | build
+  $(RUN)/%/rm-samples.parquet $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
 	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet --golden $(RUN)/golden.parquet \
 	  --samples $< $(REWARD) $(APO) --out $(@D) --overwrite
 	@touch $@
 
 # (c) the policy's samples to its own queries
 $(call each,samples.parquet): $(RUN)/%/samples.parquet: \
-  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE) | build
+  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE SAMPLER) | build
 	$(SAMPLER) --model $(<D) --queries $(DATA)/llm-queries.parquet $(SAMPLE) --out $@ --overwrite
 	@touch $@
 
 # (d) their rewards, by the game's reward model and by the baseline's
 $(call each,scored.parquet): $(RUN)/%/scored.parquet: \
-  $(RUN)/%/samples.parquet $(RUN)/%/rm/config.json $(call set,SCORE) | build
+  $(RUN)/%/samples.parquet $(RUN)/%/rm/config.json $(call set,SCORE JUDGE) | build
 	$(JUDGE) score --model $(word 2,$(^D)) --responses $< $(SCORE) --out $@ --overwrite
 	@touch $@
 
 $(call each,base-scored.parquet): $(RUN)/%/base-scored.parquet: \
-  $(RUN)/%/samples.parquet $(RUN)/rm-base/config.json $(call set,SCORE) | build
+  $(RUN)/%/samples.parquet $(RUN)/rm-base/config.json $(call set,SCORE JUDGE) | build
 	$(JUDGE) score --model $(word 2,$(^D)) --responses $< $(SCORE) --out $@ --overwrite
 	@touch $@
 
 # (e) the next policy
 $(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
   $(RUN)/$$(call scored_by,$$*) $(RUN)/$$(call before,$$*)/policy/config.json \
-  $$(call set,ALIGN $$(call method_of,$$*)) | build
+  $$(call set,ALIGN ALIGNER $$(call method_of,$$*)) | build
 	$(ALIGNER) $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
 	  $(ALIGN) $($(call method_of,$*)) --out $(@D) --overwrite
 	@touch $@
 
 # (f) the policy's answers to the test queries, and how good they are
 $(call each,answers.parquet): $(RUN)/%/answers.parquet: \
-  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,ANSWER) | build
+  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,ANSWER SAMPLER) | build
 	$(SAMPLER) --model $(<D) --queries $(DATA)/test-queries.parquet $(ANSWER) --out $@ --overwrite
 	@touch $@
 
 $(call each,score.json): $(RUN)/%/score.json: \
-  $(RUN)/%/answers.parquet $(RUN)/rm-test/config.json $(call set,SCORE) | build
+  $(RUN)/%/answers.parquet $(RUN)/rm-test/config.json $(call set,SCORE JUDGE) | build
 	$(JUDGE) score --model $(RUN)/rm-test --responses $< $(SCORE) \
 	  --out $(@D)/answers-scored.parquet --overwrite --json > $@.new
 	@mv $@.new $@
@@ -143,12 +151,12 @@ $(call each,quality.json): $(RUN)/%/quality.json: \
 
 # A reward model on people's preferences
 $(RMS:%=$(RUN)/%.test.json): $(RUN)/%.test.json: $(RUN)/%/config.json $(DATA)/apo.json \
-  $(call set,SCORE) | build
+  $(call set,SCORE JUDGE) | build
 	$(JUDGE) accuracy --model $(<D) --pairs $(DATA)/test-pairs.parquet $(SCORE) --json > $@.new
 	@mv $@.new $@
 
 $(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(DATA)/apo.json \
-  $(call set,SCORE) | build
+  $(call set,SCORE JUDGE) | build
 	$(JUDGE) accuracy --model $(<D) --pairs $(DATA)/dev-pairs.parquet $(SCORE) --json > $@.new
 	@mv $@.new $@
 

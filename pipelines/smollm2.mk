@@ -10,7 +10,7 @@
 # ANSWERS  golden answers by others (.jsonl[.gz], .json, .parquet); the better
 #          HH response stands in where they have none
 
-HH       ?= $(error HH is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODEL=DIRECTORY)
+HH       ?=
 MODEL    ?= $(error MODEL is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODEL=DIRECTORY)
 ANSWERS  ?=
 
@@ -20,13 +20,15 @@ PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test 160
 else
 PARTS    ?= $(foreach it,$(SUBSETS),--train $(it)=$(HH)/$(it)) --hold-out 160
 endif
-SPLIT    ?= $(PARTS) --take 600 --rm 250 --dev 80
+SPLIT    ?= $(if $(HH),$(PARTS),$(error HH is not set: make round-1 CONFIG=smollm2 \
+  HH=FOLDER MODEL=DIRECTORY, or SPLIT= with the arguments of hh-split)) --take 600 --rm 250 --dev 80
 GOLDEN   ?= $(addprefix --answers ,$(ANSWERS)) --hh-best
 START    ?= chat
 CHAT     ?= --template chat
 SFT      ?=
 REWARD   ?= $(CHAT) --limit 384 --batch 8 --learning-rate 3e-5
 APO      ?= --beta-2 10
+# At the paper's 1.2 a model of this size writes little but noise.
 SAMPLE   ?= $(CHAT) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
 ANSWER   ?= $(CHAT) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128

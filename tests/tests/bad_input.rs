@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use apo_tests::stages::{copy, folder, refuse, small_round};
+use apo_tests::stages::{copy, folder, refuse, run, small_round};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
@@ -340,6 +340,55 @@ fn a_template_other_than_the_models_is_refused() {
 }
 
 #[test]
+fn a_model_with_a_chat_template_wants_to_be_told_whether_to_use_it() {
+    let config = |page: &mut Value| page["chat_template"] = json!("{{ messages[0].content }}");
+    model("foreign-chat", "policy", "tokenizer_config.json", config);
+    fs::remove_file(ROUND.join("foreign-chat/apo.json")).unwrap();
+    for line in [SAMPLE, RM_TRAIN, SFT, DPO] {
+        let line = with(line, "--model policy", "--model foreign-chat");
+        refuses(&line, &["foreign-chat", "--template chat", "--template hh"]);
+    }
+}
+
+#[test]
+fn a_prompt_that_says_nothing_is_refused() {
+    table(
+        "no-prompt.parquet",
+        vec![
+            ("query_id", texts(&["a", "b"])),
+            ("subset", texts(&["s", "s"])),
+            ("prompt", texts(&["\n\nHuman: hi\n\nAssistant:", ""])),
+        ],
+    );
+    let line = with(SAMPLE, "data/llm-queries.parquet", "no-prompt.parquet");
+    refuses(&line, &["no-prompt.parquet", "row 1", "`prompt`", "empty"]);
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_wrong_usage() {
+    for (line, value) in [
+        (SFT, "--learning-rate=nan"),
+        (SFT, "--learning-rate=-1"),
+        (SFT, "--warmup=1.5"),
+        (RM_TRAIN, "--adam-beta-2=1"),
+        (RM_TRAIN, "--checkpoint-minutes=inf"),
+        (RM_TRAIN, "--beta-2=-1"),
+        (DPO, "--beta=nan"),
+        (DPO, "--pairs=some"),
+        (SCORE, "--device=gpu"),
+        (SCORE, "--device=cuda:first"),
+        (SAMPLE, "--threads=0"),
+        (SAMPLE, "--precision=f16"),
+    ] {
+        let ran = run(&ROUND, &format!("{line} {value} --out usage"));
+        assert_eq!(ran.status, Some(2), "{line} {value}\n{}", ran.stderr);
+        let name = value.split('=').next().unwrap();
+        assert!(ran.stderr.contains(name), "{value}\n{}", ran.stderr);
+        assert!(!ROUND.join("usage.partial").exists(), "{line} {value}");
+    }
+}
+
+#[test]
 fn a_policy_is_no_reward_model() {
     refuses(
         &with(SCORE, "--model rm", "--model policy"),
@@ -381,5 +430,17 @@ fn raw_dialogues_at_fault_are_counted_or_refused() {
         "columns-of-others.parquet",
         vec![("question", texts(&["a"]))],
     );
-    refuses(&split("--train columns-of-others.parquet"), &["malformed"]);
+    refuses(
+        &split("--train columns-of-others.parquet"),
+        &[
+            "columns-of-others.parquet",
+            "`chosen`, `rejected`",
+            "question",
+        ],
+    );
+    let pairs = dir.join("data/rm-pairs.parquet");
+    refuses(
+        &split(&format!("--train {} --test others.jsonl", pairs.display())),
+        &["test files", "malformed"],
+    );
 }

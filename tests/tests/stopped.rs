@@ -122,6 +122,12 @@ fn the_same_again_is_up_to_date_and_other_arguments_are_refused() {
     let again = run(dir, line);
     assert_eq!(again.status, Some(0), "{}", again.stderr);
     assert!(again.stderr.contains("up to date"), "{}", again.stderr);
+    let line = "sample --model policy --queries data/llm-queries.parquet --samples 3 \
+                --max-new-tokens 12 --out samples.parquet --json";
+    assert_eq!(
+        succeed(dir, line),
+        "{\"up_to_date\":true,\"out\":\"samples.parquet\"}\n"
+    );
     for (line, difference) in [
         (
             "judge score --model rm --responses samples.parquet --limit 100 --out scored.parquet",

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, directory};
+use apo_stage::training::{Defaults, not_negative};
 use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input};
 use apo_tables::{Input, Pair, Provenance, Reader, Response, import};
 use apo_training::Objective;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,7 +137,8 @@ pub struct Rrhf {
     #[arg(
         long,
         value_name = "WEIGHT",
-        default_value_t = 1.0,
+        default_value = "1",
+        value_parser = not_negative,
         help_heading = "Objective"
     )]
     pub lambda: f64,
@@ -162,18 +164,35 @@ pub struct Dpo {
     #[arg(
         long,
         value_name = "BETA",
-        default_value_t = 0.1,
+        default_value = "0.1",
+        value_parser = not_negative,
         help_heading = "Objective"
     )]
     pub beta: f64,
 
-    /// Every ordered pair of a query, together weighing as one, instead of its
-    /// best against its worst
-    #[arg(long, help_heading = "Objective")]
-    pub all_pairs: bool,
+    /// Which pairs of a query: its best response against its worst, or all whose
+    /// rewards differ, together weighing as one; an empty response is never the
+    /// better one
+    #[arg(
+        long,
+        value_name = "WHICH",
+        value_enum,
+        default_value = "best-worst",
+        help_heading = "Objective"
+    )]
+    pub pairs: Which,
 
     #[command(flatten)]
     pub common: Common,
+}
+
+/// The pairs of a query that DPO compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// The best response against the worst.
+    BestWorst,
+    /// Every ordered pair.
+    All,
 }
 
 /// The table that a method learns from.
@@ -294,11 +313,16 @@ impl Method {
             Self::Rrhf(rrhf) => provenance
                 .argument("lambda", rrhf.lambda)
                 .argument("sum_log_probs", rrhf.sum_log_probs),
-            Self::Dpo(dpo) => provenance
-                .argument("beta", dpo.beta)
-                .argument("all_pairs", dpo.all_pairs),
+            Self::Dpo(dpo) => provenance.argument("beta", dpo.beta).argument(
+                "pairs",
+                if dpo.pairs == Which::All {
+                    "all"
+                } else {
+                    "best-worst"
+                },
+            ),
         };
-        Ok(common.training.provenance(provenance))
+        Ok(common.training.provenance(provenance, Defaults::POLICY))
     }
 }
 

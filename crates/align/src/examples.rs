@@ -14,7 +14,7 @@ use apo_training::{
 };
 use serde::Serialize;
 
-use crate::args::{Method, Tables};
+use crate::args::{Method, Tables, Which};
 
 /// What the training learns from, and what it leaves.
 #[derive(Debug, Default, Serialize)]
@@ -212,7 +212,7 @@ fn example(method: &Method, pieces: &[Piece], fitter: &mut Fitter) -> Option<Exa
             let at = pieces.iter().position(|piece| std::ptr::eq(piece, best))?;
             example.likely.push(numbers[at]?);
         }
-        Method::Dpo(dpo) if dpo.all_pairs => {
+        Method::Dpo(dpo) if dpo.pairs == Which::All => {
             let numbers: Vec<Option<u32>> = pieces
                 .iter()
                 .map(|piece| fitter.add(&mut example, piece))

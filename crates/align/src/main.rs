@@ -11,8 +11,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model, Start, directory};
-use apo_stage::training::{Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, Output, models, note};
+use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_stage::{Claim, Kind, Output, models, up_to_date};
 use apo_training::{Reference, Store};
 use clap::Parser as _;
 
@@ -37,8 +37,7 @@ fn run(method: &Method) -> Result<()> {
     let out = &common.output.out;
     let claim = Output::claim(out, &provenance, common.output.overwrite, Kind::Model)?;
     let Claim::Work(output) = claim else {
-        note(&common.report, &format!("{} is up to date", out.display()));
-        return Ok(());
+        return up_to_date(&common.report, out);
     };
     let device = common.compute.device()?;
     let mut compute = common.compute.compute();
@@ -90,7 +89,7 @@ fn train(
         let device = model.device().autodiff();
         model.llama.on(&device)
     };
-    let settings = common.training.settings();
+    let settings = common.training.settings(Defaults::POLICY);
     let objective = method.objective();
     apo_training::train(
         model,

@@ -9,7 +9,7 @@ pub struct Fitted {
     pub response: Vec<u32>,
     /// Tokens that the prompt lost.
     pub prompt_cut: usize,
-    /// Tokens that the response lost.
+    /// Tokens that the response lost, its end of text among them.
     pub response_cut: usize,
 }
 
@@ -45,7 +45,7 @@ pub fn fit(
     } else {
         // Where the end of text alone does not fit, nothing else is lost.
         let kept = room.min(response.len());
-        (response[..kept].to_vec(), response.len() - kept)
+        (response[..kept].to_vec(), wanted - kept)
     };
     Fitted {
         prompt: kept,
@@ -103,7 +103,8 @@ mod tests {
         );
         assert_eq!(fitted.prompt, [3, 4]);
         assert_eq!(fitted.response, [5, 6, 7, 8, 9, 10]);
-        assert_eq!((fitted.prompt_cut, fitted.response_cut), (2, 2));
+        // Two tokens and the end of text.
+        assert_eq!((fitted.prompt_cut, fitted.response_cut), (2, 3));
     }
 
     proptest! {
@@ -120,7 +121,8 @@ mod tests {
             let kept = &fitted.response[..fitted.response.len() - usize::from(ended)];
             prop_assert!(response.starts_with(kept));
             prop_assert_eq!(fitted.prompt.len() + fitted.prompt_cut, prompt.len());
-            prop_assert_eq!(kept.len() + fitted.response_cut, response.len());
+            let wanted = response.len() + usize::from(ends);
+            prop_assert_eq!(fitted.response.len() + fitted.response_cut, wanted);
             if fitted.response_cut > 0 {
                 prop_assert!(!ended);
                 prop_assert_eq!(fitted.prompt.len(), prompt.len().min(limit / 4));

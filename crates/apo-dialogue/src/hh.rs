@@ -177,6 +177,26 @@ pub fn turns(prompt: &str) -> Vec<Turn> {
     }
 }
 
+/// Returns a plain text as a query: itself where it is one, perhaps without its
+/// open end, else a human turn.
+pub fn as_prompt(text: &str) -> String {
+    if !text.contains(HUMAN) && !text.starts_with(HUMAN.trim_start()) {
+        return prompt_of([(Role::Human, text)]);
+    }
+    let text = text.trim_end();
+    let begin = if text.starts_with(HUMAN.trim_start()) {
+        "\n\n"
+    } else {
+        ""
+    };
+    let end = if text.ends_with(ASSISTANT) {
+        ""
+    } else {
+        ASSISTANT
+    };
+    format!("{begin}{text}{end}")
+}
+
 /// Returns the prompt of turns, ending where the assistant is to answer.
 pub fn prompt_of<'a>(turns: impl IntoIterator<Item = (Role, &'a str)>) -> String {
     let mut prompt = String::new();

@@ -8,6 +8,7 @@ use crate::error::ModelError;
 use crate::kernels::adamw::{self, AdamWStep};
 use crate::kernels::matrix;
 use crate::model::Llama;
+use crate::operators::{on_cpu, slice};
 use crate::spent::{Kind, counted};
 
 /// Settings of AdamW (Loshchilov and Hutter 2019) that stay through a training.
@@ -61,10 +62,14 @@ impl GradientSum {
     /// When it is not finite.
     pub fn norm(&self) -> Result<f64, ModelError> {
         let squares = self.tensors.iter().flatten().map(|tensor| {
-            let data = tensor.clone().into_data();
             let n = tensor.shape().num_elements();
             counted(Kind::Optimiser, 2 * n, 4 * n, || {
-                adamw::sum_of_squares(data.as_slice().expect("gradients are f32"))
+                if has_kernels(&tensor.device()) {
+                    // A view: taking the data out would copy all gradients.
+                    return adamw::sum_of_squares(slice(&on_cpu(tensor.clone())));
+                }
+                let sum = tensor.clone().square().sum().into_data();
+                f64::from(sum.convert::<f32>().as_slice::<f32>().expect("one f32")[0])
             })
         });
         let norm = squares.sum::<f64>().sqrt();

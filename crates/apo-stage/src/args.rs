@@ -25,17 +25,31 @@ pub struct OutputArgs {
 pub struct ComputeArgs {
     /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N; auto is CUDA where it is
     /// compiled in and present, else the CPU
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device_name)]
     pub device: String,
 
     /// Threads of the CPU [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 
-    /// f32, or bf16 for the operands of matrix products where the device
-    /// multiplies them natively; sums, norms and losses are f32 always
+    /// f32, or bf16 for the operands of matrix products on CPUs that multiply
+    /// them natively; sums, norms and losses are f32 always
     #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = precision)]
     pub precision: Precision,
+}
+
+fn device_name(text: &str) -> Result<String, &'static str> {
+    let known = match text.split_once(':') {
+        None => ["auto", "cpu", "cuda", "wgpu"].contains(&text),
+        Some((kind, index)) => ["cuda", "wgpu"].contains(&kind) && index.parse::<usize>().is_ok(),
+    };
+    let name = known.then(|| text.to_owned());
+    name.ok_or("expected auto, cpu, cuda, cuda:N, wgpu or wgpu:N")
+}
+
+fn threads(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok().filter(|it| (1..=1024).contains(it));
+    number.ok_or("expected a number from 1 to 1024")
 }
 
 fn precision(text: &str) -> Result<Precision, &'static str> {

@@ -15,5 +15,5 @@ pub use args::{ComputeArgs, OutputArgs, ReportArgs};
 pub use exit::{BadInput, bad_input, run};
 pub use output::{Claim, Kind, Output};
 pub use progress::Progress;
-pub use report::{note, result, warn};
+pub use report::{note, result, up_to_date, warn};
 pub use training::TrainingArgs;

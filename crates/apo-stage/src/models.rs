@@ -9,12 +9,14 @@ use apo_llama::{LlamaConfig, Manifest};
 use crate::exit::bad_input;
 
 /// Opens a model directory's tokenizer with the template that it was trained
-/// with, or, where it does not say, the one asked for (`hh` if none is).
+/// with, or, where it does not say, the one asked for. A model without a chat
+/// template of its own speaks `hh` unless told otherwise.
 ///
 /// # Errors
 ///
 /// When the directory is not what it should be, when it was trained with
-/// another template than is asked for, or when its tokenizer has ids that the
+/// another template than is asked for, when it has a chat template and nothing
+/// says whether to use it, or when its tokenizer has ids that the
 /// model has not.
 pub fn codec(dir: &Path, asked: Option<Template>) -> Result<(Codec, LlamaConfig)> {
     let config = LlamaConfig::read(dir)?;
@@ -41,7 +43,15 @@ pub fn codec(dir: &Path, asked: Option<Template>) -> Result<(Codec, LlamaConfig)
             )));
         }
         (Some(trained), _) => trained,
-        (None, asked) => asked.unwrap_or(Template::Hh),
+        (None, Some(asked)) => asked,
+        (None, None) if Codec::load(dir, Template::Chat).is_ok() => {
+            return Err(bad_input(format!(
+                "{}: the model has a chat template, and nothing says whether it is to be used; \
+                 say `--template chat`, or `--template hh` for plain HH text",
+                dir.display()
+            )));
+        }
+        (None, None) => Template::Hh,
     };
     let codec = Codec::load(dir, template)?;
     if codec.vocab_size() > config.vocab_size {

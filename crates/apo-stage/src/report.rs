@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -72,6 +73,18 @@ pub fn result(
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Prints as the result that the output was there already, made of the same.
+///
+/// # Errors
+///
+/// As [`result`].
+pub fn up_to_date(report: &ReportArgs, out: &Path) -> Result<()> {
+    let value = serde_json::json!({ "up_to_date": true, "out": out });
+    result(report, &value, || {
+        format!("{} is up to date", out.display())
+    })
 }
 
 /// Lays out rows as columns: the first to the left, the others to the right.

@@ -25,20 +25,22 @@ const MODEL: &str = "model";
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
-    /// Queries of an optimiser step
-    #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
-    pub batch: usize,
+    /// Queries of an optimiser step [default: 64 for reward models, 128 for
+    /// policies]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch: Option<usize>,
 
     /// Times that every query is seen
     #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
     pub epochs: usize,
 
     /// Highest learning rate; small models want more than large ones
-    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
-    pub learning_rate: f64,
+    /// [default: the paper's at 7B, 1e-6 for reward models, 5e-6 for policies]
+    #[arg(long, value_name = "RATE", value_parser = not_negative)]
+    pub learning_rate: Option<f64>,
 
     /// Share of the steps in which the learning rate rises
-    #[arg(long, value_name = "SHARE", default_value_t = 0.03)]
+    #[arg(long, value_name = "SHARE", default_value = "0.03", value_parser = share)]
     pub warmup: f64,
 
     /// How the learning rate falls: cosine, linear, constant
@@ -46,19 +48,19 @@ pub struct TrainingArgs {
     pub decay: Decay,
 
     /// AdamW's decay of the first moment
-    #[arg(long, value_name = "BETA", default_value_t = 0.9)]
+    #[arg(long, value_name = "BETA", default_value = "0.9", value_parser = below_one)]
     pub adam_beta_1: f64,
 
     /// AdamW's decay of the second moment
-    #[arg(long, value_name = "BETA", default_value_t = 0.999)]
+    #[arg(long, value_name = "BETA", default_value = "0.999", value_parser = below_one)]
     pub adam_beta_2: f64,
 
     /// Decoupled weight decay (norms have none)
-    #[arg(long, value_name = "DECAY", default_value_t = 0.0)]
+    #[arg(long, value_name = "DECAY", default_value = "0", value_parser = not_negative)]
     pub weight_decay: f64,
 
     /// The gradient is scaled down to this global norm; 0 leaves it
-    #[arg(long, value_name = "NORM", default_value_t = 1.0)]
+    #[arg(long, value_name = "NORM", default_value = "1", value_parser = not_negative)]
     pub max_grad_norm: f64,
 
     /// Seed of every draw
@@ -75,8 +77,8 @@ pub struct TrainingArgs {
     pub recompute: bool,
 
     /// Minutes between checkpoints
-    #[arg(long, value_name = "MINUTES", default_value_t = 10.0)]
-    pub checkpoint_minutes: f64,
+    #[arg(long, value_name = "MINUTES", default_value = "10", value_parser = minutes)]
+    pub checkpoint_minutes: Duration,
 
     /// In what numbers the weights are written: f32 or bf16
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = stored)]
@@ -86,6 +88,32 @@ pub struct TrainingArgs {
 fn positive(text: &str) -> Result<usize, &'static str> {
     let number = text.parse().ok().filter(|&n: &usize| n > 0);
     number.ok_or("expected a number from 1")
+}
+
+/// Reads a finite number, 0 or more, as a weight or a rate.
+///
+/// # Errors
+///
+/// What was expected.
+pub fn not_negative(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|it: &f64| it.is_finite() && *it >= 0.0);
+    number.ok_or("expected a finite number, 0 or more")
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    let number = not_negative(text).ok().filter(|it| *it <= 1.0);
+    number.ok_or("expected a share from 0 to 1")
+}
+
+fn below_one(text: &str) -> Result<f64, &'static str> {
+    let number = not_negative(text).ok().filter(|it| *it < 1.0);
+    number.ok_or("expected a number from 0, below 1")
+}
+
+fn minutes(text: &str) -> Result<Duration, &'static str> {
+    let seconds = not_negative(text)? * 60.0;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected fewer minutes")
 }
 
 fn decay(text: &str) -> Result<Decay, &'static str> {
@@ -105,15 +133,35 @@ fn stored(text: &str) -> Result<StoredType, &'static str> {
     }
 }
 
+/// What the paper trains a kind of model with, where nothing else is said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Defaults {
+    batch: usize,
+    learning_rate: f64,
+}
+
+impl Defaults {
+    /// A reward model's (APO section 4.1).
+    pub const REWARD_MODEL: Self = Self {
+        batch: 64,
+        learning_rate: 1e-6,
+    };
+    /// A policy's in the first round (APO section 4.1).
+    pub const POLICY: Self = Self {
+        batch: 128,
+        learning_rate: 5e-6,
+    };
+}
+
 impl TrainingArgs {
     /// Returns the settings of the training.
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self, defaults: Defaults) -> Settings {
         let clip = self.max_grad_norm;
         Settings {
-            batch: self.batch,
+            batch: self.batch.unwrap_or(defaults.batch),
             epochs: self.epochs,
             micro_tokens: self.micro_tokens,
-            learning_rate: self.learning_rate,
+            learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
             warmup: self.warmup,
             decay: self.decay,
             adamw: AdamWSettings {
@@ -124,17 +172,18 @@ impl TrainingArgs {
                 ..AdamWSettings::default()
             },
             seed: self.seed,
-            checkpoint_every: Duration::from_secs_f64(self.checkpoint_minutes.max(0.0) * 60.0),
+            checkpoint_every: self.checkpoint_minutes,
         }
     }
 
     /// Adds to the provenance what the weights depend on.
     #[must_use]
-    pub fn provenance(&self, provenance: Provenance) -> Provenance {
+    pub fn provenance(&self, provenance: Provenance, defaults: Defaults) -> Provenance {
+        let settings = self.settings(defaults);
         provenance
-            .argument("batch", self.batch)
+            .argument("batch", settings.batch)
             .argument("epochs", self.epochs)
-            .argument("learning_rate", self.learning_rate)
+            .argument("learning_rate", settings.learning_rate)
             .argument("warmup", self.warmup)
             .argument("decay", format!("{:?}", self.decay).to_lowercase())
             .argument("adam_betas", json!([self.adam_beta_1, self.adam_beta_2]))

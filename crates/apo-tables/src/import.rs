@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use arrow::array::RecordBatchReader as _;
 use arrow::json::LineDelimitedWriter;
 use flate2::read::MultiGzDecoder;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -122,6 +123,37 @@ impl Source {
             path: path.into(),
             records,
         })
+    }
+
+    /// Checks that a Parquet file has columns; other kinds of files say so row
+    /// by row.
+    ///
+    /// # Errors
+    ///
+    /// When some are missing: all of them in one error.
+    pub fn check_columns(&self, names: &[&str]) -> Result<(), TableError> {
+        let Records::Parquet(reader, _) = &self.records else {
+            return Ok(());
+        };
+        let schema = reader.schema();
+        let missing = names
+            .iter()
+            .filter(|it| schema.field_with_name(it).is_err());
+        let missing: Vec<String> = missing.map(|it| format!("`{it}`")).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|it| it.name().as_str())
+            .collect();
+        let problem = format!(
+            "has no column {}; its columns are {}",
+            missing.join(", "),
+            found.join(", ")
+        );
+        Err(import(&self.path, &problem))
     }
 
     /// Returns up to `most` records; none at the end.

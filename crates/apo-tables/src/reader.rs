@@ -165,13 +165,34 @@ impl<R: Row> Reader<R> {
         })
     }
 
-    /// Returns the columns of the first part.
+    /// Returns the columns of all parts, the table's own and others.
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
+    /// When a part cannot be read, or has other columns than the first.
     pub fn schema(&self) -> Result<SchemaRef, TableError> {
-        Ok(Arc::clone(builder(&self.parts[0])?.schema()))
+        let schema = Arc::clone(builder(&self.parts[0])?.schema());
+        for part in &self.parts[1..] {
+            let found = Arc::clone(builder(part)?.schema());
+            let column =
+                |it: &Arc<arrow::datatypes::Field>| (it.name().clone(), it.data_type().clone());
+            if !found
+                .fields()
+                .iter()
+                .map(column)
+                .eq(schema.fields().iter().map(column))
+            {
+                return Err(TableError::Import {
+                    path: part.clone(),
+                    problem: format!(
+                        "its columns are not those of {}; a table's parts have the same columns, \
+                         in the same order",
+                        self.parts[0].display()
+                    ),
+                });
+            }
+        }
+        Ok(schema)
     }
 
     /// Reads batches that keep the columns which are not the table's own.

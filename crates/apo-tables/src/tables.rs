@@ -17,6 +17,15 @@ const PROMPT: Column = required(
     "the query: the dialogue up to and including its last `Assistant:`",
 );
 
+/// Reads a prompt, which says something.
+fn prompt(value: &Value<'_>) -> Result<String, (&'static str, String)> {
+    let text = value.text();
+    if text.trim().is_empty() {
+        return Err(("prompt", "is empty, expected a query".into()));
+    }
+    Ok(text)
+}
+
 /// A human preference: one query and two responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
@@ -66,6 +75,7 @@ impl Row for Pair {
     }
 
     fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        let prompt = prompt(&values[3])?;
         let (chosen, rejected) = (values[4].text(), values[5].text());
         for (column, text) in [("chosen", &chosen), ("rejected", &rejected)] {
             if text.trim().is_empty() {
@@ -76,7 +86,7 @@ impl Row for Pair {
             query_id: values[0].text(),
             pair_id: values[1].text(),
             subset: values[2].text(),
-            prompt: values[3].text(),
+            prompt,
             chosen,
             rejected,
         })
@@ -111,7 +121,7 @@ impl Row for Query {
         Ok(Self {
             query_id: values[0].text(),
             subset: values[1].text(),
-            prompt: values[2].text(),
+            prompt: prompt(&values[2])?,
         })
     }
 }
@@ -257,7 +267,7 @@ impl Row for Response {
         Ok(Self {
             query_id: values[0].text(),
             subset: values[1].text(),
-            prompt: values[2].text(),
+            prompt: prompt(&values[2])?,
             sample,
             response,
             origin: values[5].text(),

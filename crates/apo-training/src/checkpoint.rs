@@ -96,7 +96,7 @@ pub(crate) fn load(
     let weights = Weights::open(folder)?;
     weights.check(&model.config, model.head)?;
     let read = |name: &str, _: &[usize]| weights.read_f32(name);
-    model.llama = Llama::new(&model.config, model.head, &device, read)?;
+    let llama = Llama::new(&model.config, model.head, &device, read)?;
     let moments = [
         Weights::open(&folder.join(MOMENTS[0]))?,
         Weights::open(&folder.join(MOMENTS[1]))?,
@@ -104,6 +104,8 @@ pub(crate) fn load(
     let read = |name: &str| -> Result<[Vec<f32>; 2], ModelError> {
         Ok([moments[0].read_f32(name)?, moments[1].read_f32(name)?])
     };
-    let adamw = AdamW::resume(settings, state.step as u32, &model.llama, &device, read)?;
+    let adamw = AdamW::resume(settings, state.step as u32, &llama, &device, read)?;
+    // Only now: a checkpoint that is damaged in its last file changes nothing.
+    model.llama = llama;
     Ok((adamw, state.step))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_dialogue::hh;
-use apo_stage::bad_input;
+use apo_stage::{bad_input, warn};
 use apo_tables::import::{Answer, Message, Record, Source, Text, parse};
 use apo_tables::{Query, Reader};
 use gold_collect::{Golden, Origin};
@@ -17,6 +17,15 @@ const BATCH: usize = 1024;
 
 const EXPECTED: &str = "expected `prompt` and `response`, `messages`, `instruction` and `output`, \
                         or `query_id` and `golden`";
+
+/// What there is for queries that the files do not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// Nothing, or an endpoint: the files are to hold an answer.
+    NoneOrPaid,
+    /// The better HH response.
+    Free,
+}
 
 /// The queries' keys: their ids, and the hash of each one's prompt.
 ///
@@ -92,7 +101,7 @@ impl Answers {
     ///
     /// When a file cannot be read, a record is not an answer, or none of all
     /// answers is to a query of the table.
-    pub fn read(paths: &[PathBuf], keys: &Keys) -> Result<Self> {
+    pub fn read(paths: &[PathBuf], keys: &Keys, others: Others) -> Result<Self> {
         let mut found = Self::default();
         for path in paths {
             let mut source = Source::open(path)?;
@@ -117,12 +126,16 @@ impl Answers {
                 .iter()
                 .map(|path| path.display().to_string())
                 .collect();
-            return Err(bad_input(format!(
+            let problem = format!(
                 "{}: none of the {} answers is to a query of the table; prompts must be the same \
                  to the letter",
                 names.join(", "),
                 found.n_unknown
-            )));
+            );
+            match others {
+                Others::NoneOrPaid => return Err(bad_input(problem)),
+                Others::Free => warn(&problem),
+            }
         }
         Ok(found)
     }
@@ -161,7 +174,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<(Option<String>, String), Stri
                 Text::Messages(messages) => last_of(&messages)?.1,
             };
             let prompt = match prompt {
-                Text::Plain(text) => as_prompt(&text),
+                Text::Plain(text) => hh::as_prompt(&text),
                 Text::Messages(messages) => prompt_of(&messages)?,
             };
             Ok((hashed(&prompt), answer))
@@ -172,7 +185,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<(Option<String>, String), Stri
             output,
         }) => {
             let asked = [instruction.trim(), input.trim()].join("\n\n");
-            Ok((hashed(&as_prompt(asked.trim())), output))
+            Ok((hashed(&hh::as_prompt(asked.trim())), output))
         }
         Ok(Answer::Messages { messages }) => {
             let (before, answer) = last_of(&messages)?;
@@ -186,25 +199,6 @@ fn answer(record: &Record, keys: &Keys) -> Result<(Option<String>, String), Stri
             Ok((keys.prompt_of.get(&query_id).cloned(), answer))
         }
     }
-}
-
-/// Returns a plain text as a query: itself where it is one, else a human turn.
-fn as_prompt(text: &str) -> String {
-    if !text.contains(hh::HUMAN) && !text.starts_with(hh::HUMAN.trim_start()) {
-        return hh::prompt_of([(hh::Role::Human, text)]);
-    }
-    let text = text.trim_end();
-    let begin = if text.starts_with(hh::HUMAN.trim_start()) {
-        "\n\n"
-    } else {
-        ""
-    };
-    let end = if text.ends_with(hh::ASSISTANT) {
-        ""
-    } else {
-        hh::ASSISTANT
-    };
-    format!("{begin}{text}{end}")
 }
 
 /// Returns the messages before the last, and what that says.
@@ -290,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_plain_question_is_a_human_turn() {
-        assert_eq!(as_prompt(" Why? "), "\n\nHuman: Why?\n\nAssistant:");
+        assert_eq!(hh::as_prompt(" Why? "), "\n\nHuman: Why?\n\nAssistant:");
         let record = serde_json::json!({"instruction": "Add.", "input": "1 2", "output": "3"});
         let prompt = "\n\nHuman: Add.\n\n1 2\n\nAssistant:";
         assert_eq!(read(&record), Ok((Some(hh::query_id(prompt)), "3".into())));

@@ -15,6 +15,8 @@ use clap::{ArgGroup, Parser};
 use gold_collect::{Collector, Prompts, prompts};
 use serde_json::Value;
 
+use crate::answers::Others;
+
 const EXAMPLES: &str = "\
 Examples:
   From a chat endpoint, eight requests at once; the key is in OPENAI_API_KEY:
@@ -199,6 +201,16 @@ impl Args {
             seed: self.texts.seed,
             ..Collector::new(model)
         }))
+    }
+
+    /// Returns what there is beside `--answers`. Where that is an endpoint,
+    /// files without a single match would cost what they were to save.
+    pub fn others(&self) -> Others {
+        if self.hh_best {
+            Others::Free
+        } else {
+            Others::NoneOrPaid
+        }
     }
 
     /// Whether a model's replies are used, asked for or replayed.

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_endpoint::Endpoint;
-use apo_stage::{Claim, Kind, Output, note, report};
+use apo_stage::{Claim, Kind, Output, report, up_to_date};
 use apo_tables::{Pair, Provenance, Query, Reader};
 use clap::Parser as _;
 use gold_collect::Collector;
@@ -48,7 +48,7 @@ fn run(args: &Args) -> Result<()> {
     let collector = args.collector()?;
     let provenance = args.provenance(&queries, pairs.as_ref(), collector.as_ref())?;
     let keys = Keys::read(&args.queries)?;
-    let answers = Answers::read(&args.answers, &keys)?;
+    let answers = Answers::read(&args.answers, &keys, args.others())?;
 
     let claim = Output::claim(
         &args.output.out,
@@ -57,11 +57,7 @@ fn run(args: &Args) -> Result<()> {
         Kind::Table,
     )?;
     let Claim::Work(output) = claim else {
-        note(
-            &args.report,
-            &format!("{} is up to date", args.output.out.display()),
-        );
-        return Ok(());
+        return up_to_date(&args.report, &args.output.out);
     };
     let endpoint = ask::endpoint(args);
     let made = endpoint.and_then(|endpoint| {

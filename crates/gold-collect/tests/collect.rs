@@ -247,10 +247,9 @@ fn a_rerun_asks_nothing_and_says_so() {
     let out = collect(&dir, &online(&server, ""));
 
     succeeds(&out);
-    assert!(
-        stderr(&out).contains("golden.parquet is up to date"),
-        "{}",
-        stderr(&out)
+    assert_eq!(
+        String::from_utf8_lossy(&out.stdout),
+        "golden.parquet is up to date\n"
     );
     assert_eq!(fs::read(dir.join("golden.parquet")).unwrap(), before);
 

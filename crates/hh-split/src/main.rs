@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, Output, note};
+use apo_stage::{Claim, Kind, Output, up_to_date};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -38,11 +38,7 @@ fn run(args: &Args) -> Result<()> {
         Kind::Folder,
     )?;
     let Claim::Work(output) = claim else {
-        note(
-            &args.report,
-            &format!("{} is up to date", args.output.out.display()),
-        );
-        return Ok(());
+        return up_to_date(&args.report, &args.output.out);
     };
     let counts = write::tables(args, &sources, &provenance, output.dir())?;
     output.publish(write::FOLDER)?;

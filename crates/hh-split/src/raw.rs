@@ -45,10 +45,12 @@ fn answer(text: &str) -> &str {
     text.strip_prefix(hh::ASSISTANT).unwrap_or(text)
 }
 
-fn role(message: &Message) -> Result<Role, &'static str> {
+/// Whose message it is; a system message is no part of a dialogue.
+fn role(message: &Message) -> Result<Option<Role>, &'static str> {
     match message.role.as_str() {
-        "user" | "human" => Ok(Role::Human),
-        "assistant" | "gpt" => Ok(Role::Assistant),
+        "user" | "human" => Ok(Some(Role::Human)),
+        "assistant" | "gpt" => Ok(Some(Role::Assistant)),
+        "system" => Ok(None),
         _ => Err(MALFORMED),
     }
 }
@@ -61,7 +63,9 @@ fn text(text: &Text) -> Result<String, &'static str> {
     };
     let mut turns = Vec::with_capacity(messages.len());
     for message in messages {
-        turns.push((role(message)?, message.content.as_str()));
+        if let Some(role) = role(message)? {
+            turns.push((role, message.content.as_str()));
+        }
     }
     let open = hh::prompt_of(turns);
     Ok(open.strip_suffix(hh::ASSISTANT).unwrap_or(&open).to_owned())
@@ -70,8 +74,7 @@ fn text(text: &Text) -> Result<String, &'static str> {
 /// A prompt in HH's form: as it is, or one question, or a conversation.
 fn prompt(text: &Text) -> Result<String, &'static str> {
     match text {
-        Text::Plain(text) if text.ends_with(hh::ASSISTANT) => Ok(text.clone()),
-        Text::Plain(text) => Ok(hh::prompt_of([(Role::Human, text.as_str())])),
+        Text::Plain(text) => Ok(hh::as_prompt(text)),
         Text::Messages(_) => Ok(self::text(text)? + hh::ASSISTANT),
     }
 }
@@ -93,6 +96,11 @@ mod tests {
         for json in [
             r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "score": 3}"#,
             r#"{"prompt": "\n\nHuman: a?\n\nAssistant:", "chosen": " yes", "rejected": "no"}"#,
+            r#"{"prompt": "\n\nHuman: a?\n\nAssistant: ", "chosen": "yes", "rejected": "no"}"#,
+            r#"{"prompt": "Human: a?", "chosen": "yes", "rejected": "no"}"#,
+            r#"{"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a?"}],
+                "chosen": [{"role": "assistant", "content": "yes"}],
+                "rejected": [{"role": "assistant", "content": "no"}]}"#,
             r#"{"prompt": [{"role": "user", "content": "a?"}],
                 "chosen": [{"role": "assistant", "content": "yes"}],
                 "rejected": [{"role": "assistant", "content": "no"}]}"#,

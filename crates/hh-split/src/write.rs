@@ -136,8 +136,14 @@ fn clean(
             })?;
         }
     }
-    test.finish()?;
+    let n_test = test.finish()?;
     train.finish()?;
+    if n_test == 0 && !sources.test.is_empty() {
+        return Err(bad_input(format!(
+            "the test files hold no pair that can be taken; rejected: {:?}",
+            counts.rejected
+        )));
+    }
     counts.tables.insert("rejects", rejects.finish()?);
     Ok(taken)
 }
@@ -177,6 +183,7 @@ fn each_batch(
     mut each: impl FnMut(&[Record], Vec<Result<Pair, &'static str>>) -> Result<()>,
 ) -> Result<()> {
     let mut file = import::Source::open(&source.path)?;
+    file.check_columns(&["chosen", "rejected"])?;
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Result<Vec<Record>, TableError>>(2);
         scope.spawn(move || {

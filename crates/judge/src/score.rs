@@ -28,6 +28,7 @@ const TABLE: &str = "scored.parquet";
 /// finite, or when the output cannot be written.
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
+    responses.schema()?; // further columns are kept: all parts must have them
     let codec = codec(&args.reward)?;
     let provenance = provenance(args, &responses, &codec)?;
     let out = &args.output.out;

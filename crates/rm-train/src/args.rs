@@ -1,12 +1,12 @@
 //! The command line of `rm-train`.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, Weights, directory};
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input};
+use apo_stage::training::{Defaults, not_negative};
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs};
 use apo_tables::{Pair, Provenance, Reader, Response};
 use clap::Parser;
 
@@ -50,9 +50,10 @@ pub struct Args {
         long,
         value_name = "WEIGHT",
         default_value = "10",
+        value_parser = not_negative,
         help_heading = "Objective"
     )]
-    pub beta_2: Weight,
+    pub beta_2: f64,
 
     /// Tokens of prompt and response at most; longer ones are cut, and counted
     #[arg(
@@ -123,7 +124,7 @@ impl Args {
     /// Returns the weight of people's preferences; plain ranking weighs them 1.
     pub fn beta_2(&self) -> f64 {
         if self.tables.golden.is_some() {
-            self.beta_2.0
+            self.beta_2
         } else {
             1.0
         }
@@ -159,27 +160,7 @@ impl Args {
                 provenance = provenance.input(name, table.input()?);
             }
         }
-        if !self.training.learning_rate.is_finite() || self.training.learning_rate < 0.0 {
-            return Err(bad_input(
-                "`--learning-rate`: expected a finite number, 0 or more",
-            ));
-        }
-        Ok(self.training.provenance(provenance))
-    }
-}
-
-/// A weight of a loss term: finite, 0 or more.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weight(f64);
-
-impl FromStr for Weight {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.parse::<f64>() {
-            Ok(value) if value.is_finite() && value >= 0.0 => Ok(Self(value)),
-            _ => Err("expected a finite number, 0 or more"),
-        }
+        Ok(self.training.provenance(provenance, Defaults::REWARD_MODEL))
     }
 }
 
@@ -191,15 +172,5 @@ mod tests {
     #[test]
     fn the_declaration_is_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn a_weight_is_finite_and_not_negative() {
-        for text in ["0", "0.5", "10", "1e3"] {
-            assert!(text.parse::<Weight>().is_ok(), "{text} is a weight");
-        }
-        for text in ["-1", "inf", "NaN", "10%", ""] {
-            assert!(text.parse::<Weight>().is_err(), "{text:?} is none");
-        }
     }
 }

@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_objectives::Adversarial;
-use apo_stage::training::{Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, Output, models, note};
+use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_stage::{Claim, Kind, Output, models, up_to_date};
 use apo_training::Objective;
 use clap::Parser as _;
 
@@ -37,8 +37,7 @@ fn run(args: &Args) -> Result<()> {
     let out = &args.output.out;
     let claim = Output::claim(out, &provenance, args.output.overwrite, Kind::Model)?;
     let Claim::Work(output) = claim else {
-        note(&args.report, &format!("{} is up to date", out.display()));
-        return Ok(());
+        return up_to_date(&args.report, out);
     };
     let device = args.compute.device()?.autodiff();
     let mut compute = args.compute.compute();
@@ -51,7 +50,7 @@ fn run(args: &Args) -> Result<()> {
         adversarial: Adversarial::Ranking,
         beta_2: args.beta_2(),
     };
-    let settings = args.training.settings();
+    let settings = args.training.settings(Defaults::REWARD_MODEL);
     let mut watch = Watch::new(args.report);
     let dir = output.dir();
     let trained = apo_training::train(

@@ -7,15 +7,15 @@ mod args;
 mod finished;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Error, Result};
+use anyhow::{Context as _, Error, Result};
 use apo_dialogue::Codec;
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, Output, Progress, models, note, signals, warn};
+use apo_stage::{Claim, Kind, Output, Progress, models, signals, up_to_date, warn};
 use apo_tables::{Finish, Query, Reader, Response, TableError};
 use clap::Parser as _;
 use serde::Serialize;
@@ -44,8 +44,7 @@ fn run(args: &Args) -> Result<()> {
     let out = &args.output.out;
     let claim = Output::claim(out, &provenance, args.output.overwrite, Kind::Table)?;
     let Claim::Work(output) = claim else {
-        note(&args.report, &format!("{} is up to date", out.display()));
-        return Ok(());
+        return up_to_date(&args.report, out);
     };
     let longest = args.prompt_limit + args.max_new_tokens;
     if longest > config.max_position_embeddings {
@@ -126,7 +125,9 @@ fn generate(
     // What goes wrong while requests are drawn ends the requests; it is told
     // after.
     let failed: RefCell<Option<Error>> = RefCell::new(None);
-    let asked = RefCell::new(Vec::<Query>::new());
+    // Queries whose samples are on their way, with how many are.
+    let asked = RefCell::new(HashMap::<usize, (Query, usize)>::new());
+    let mut number = 0;
     let mut seen = HashSet::new();
     let mut prompts_cut = 0;
     let requests = queries.filter_map(|query: Result<Query, TableError>| {
@@ -135,9 +136,10 @@ fn generate(
             Ok(None) => None,
             Ok(Some((query, mut request, cut))) => {
                 prompts_cut += u64::from(cut);
-                let mut asked = asked.borrow_mut();
-                request.number = asked.len();
-                asked.push(query);
+                request.number = number;
+                let missing = request.samples.len();
+                asked.borrow_mut().insert(number, (query, missing));
+                number += 1;
                 Some(Ok(request))
             }
             Err(error) => Some(Err(error)),
@@ -153,17 +155,26 @@ fn generate(
     let start = Instant::now();
     let mut n_tokens = 0;
     let done = |one: Generated| -> Result<(), Failure> {
+        // What a signal cut short is no response.
+        signals::check().map_err(Error::from)?;
         n_tokens += one.n_generated;
-        let response = response(codec, &asked.borrow()[one.number], &one);
-        finished.add(&response)?;
+        let mut asked = asked.borrow_mut();
+        let (query, missing) = asked
+            .get_mut(&one.number)
+            .context("a sample is of a query that was asked for")?;
+        finished.add(&response(codec, query, &one))?;
+        *missing -= 1;
+        if *missing == 0 {
+            asked.remove(&one.number);
+        }
         progress.inc(1);
         progress.message(format!(
             "{:.0} tokens/s",
             n_tokens as f64 / start.elapsed().as_secs_f64()
         ));
-        Ok(signals::check().map_err(Error::from)?)
+        Ok(())
     };
-    let cut = |ids: &[u32]| codec.ends_turn(ids);
+    let cut = |ids: &[u32]| signals::check().is_err() || codec.ends_turn(ids);
     model
         .generate(&args.generation(codec), requests, cut, done)
         .map_err(|failure| failure.0)?;
