@@ -365,8 +365,86 @@ fn a_prompt_that_says_nothing_is_refused() {
 }
 
 #[test]
+fn an_output_never_takes_the_place_of_an_input_or_of_what_others_made() {
+    let dir = &*ROUND;
+    copy(&dir.join("policy"), &dir.join("mine"));
+    fs::copy(
+        dir.join("data/llm-queries.parquet"),
+        dir.join("mine.parquet"),
+    )
+    .unwrap();
+    fs::create_dir_all(dir.join("notes")).unwrap();
+    fs::write(dir.join("notes/a.txt"), "by hand").unwrap();
+    let sample = "sample --model mine --queries mine.parquet --samples 1 --overwrite";
+    for (line, expected) in [
+        (format!("{sample} --out mine"), "is the input mine;"),
+        (
+            format!("{sample} --out mine.parquet"),
+            "is the input mine.parquet;",
+        ),
+        (
+            format!("{sample} --out mine/answers.parquet"),
+            "lies in the input mine;",
+        ),
+        (
+            format!("{sample} --out notes"),
+            "no stage of this project made",
+        ),
+        (
+            "hh-split --train data --rm 1 --dev 0 --out data --overwrite".into(),
+            "is the input",
+        ),
+        (
+            "gold-collect --queries mine.parquet --pairs data/llm-pairs.parquet --base-url \
+             http://127.0.0.1:9/v1 --model m --journal j --out j --overwrite"
+                .into(),
+            "--journal and --out",
+        ),
+    ] {
+        refuse(dir, &line, 3, &[expected]);
+    }
+    assert_eq!(fs::read(dir.join("notes/a.txt")).unwrap(), b"by hand");
+    assert!(dir.join("mine/model.safetensors").exists());
+    assert!(dir.join("data/rm-pairs.parquet").exists());
+}
+
+#[test]
+fn one_query_with_two_prompts_or_one_sample_twice_is_refused() {
+    changed("scored.parquet", "other-prompt.parquet", |row, it| {
+        if row == 1 {
+            it.prompt = it.prompt.replacen("Human: ", "Human: Well, ", 1);
+        }
+    });
+    changed("scored.parquet", "same-sample.parquet", |_, it| {
+        it.sample = 0;
+    });
+    let line = |name| with(DPO, "scored.parquet", name);
+    refuses(&line("other-prompt.parquet"), &["different prompts"]);
+    refuses(&line("same-sample.parquet"), &["`sample` 0"]);
+    table(
+        "two-prompts.parquet",
+        vec![
+            ("query_id", texts(&["a", "a"])),
+            ("subset", texts(&["s", "s"])),
+            (
+                "prompt",
+                texts(&["\n\nHuman: hi\n\nAssistant:", "\n\nHuman: ho\n\nAssistant:"]),
+            ),
+        ],
+    );
+    let line = with(SAMPLE, "data/llm-queries.parquet", "two-prompts.parquet");
+    refuses(&line, &["two-prompts.parquet", "query a"]);
+}
+
+#[test]
 fn a_value_that_makes_no_sense_is_wrong_usage() {
     for (line, value) in [
+        (
+            SAMPLE.trim_end_matches(" --samples 1"),
+            "--samples=99999999999999",
+        ),
+        (SAMPLE, "--temperature=1e-45"),
+        (SAMPLE, "--top-p=0"),
         (SFT, "--learning-rate=nan"),
         (SFT, "--learning-rate=-1"),
         (SFT, "--warmup=1.5"),

@@ -148,8 +148,8 @@ fn the_same_again_is_up_to_date_and_other_arguments_are_refused() {
             "golden",
         ),
         (
-            "align sft --model policy --pairs data/rm-pairs.parquet --out policy",
-            "from_scratch",
+            "align sft --model policy --pairs data/rm-pairs.parquet --out rm",
+            "stage rm-train there, align here",
         ),
         (
             "gold-collect --queries data/llm-queries.parquet --pairs data/llm-pairs.parquet \

@@ -257,6 +257,21 @@ impl Method {
         Ok(Tables::Scored(reader))
     }
 
+    /// Returns the files and folders that the policy is made of.
+    pub fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let table = match self {
+            Self::Sft(Sft { table, .. }) => {
+                let paths = [&table.pairs, &table.golden, &table.instructions];
+                paths.into_iter().find_map(Option::as_deref)
+            }
+            Self::Rjs(rjs) => Some(rjs.scored.responses.as_path()),
+            Self::Rrhf(rrhf) => Some(rrhf.scored.responses.as_path()),
+            Self::Dpo(dpo) => Some(dpo.scored.responses.as_path()),
+        };
+        let model = self.common().model.as_path();
+        table.into_iter().chain(self.reference()).chain([model])
+    }
+
     /// Returns where the parameters come from.
     pub fn start(&self) -> Start {
         match self {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::Codec;
 use apo_dialogue::hh::{self, Role};
-use apo_stage::rows::{check_golden, check_scored};
+use apo_stage::rows::{check_golden, check_query, check_scored};
 use apo_stage::{signals, warn};
 use apo_tables::import::{self, Answer, Text};
 use apo_tables::{Finish, Response};
@@ -51,6 +51,7 @@ pub fn gather(
     };
     let mut store = StoreWriter::create(dir)?;
     pile.by_query(|pieces| -> Result<()> {
+        check_query(&pieces)?;
         match example(method, &pieces, &mut fitter) {
             None => counts.left_out += 1,
             Some(example) => {

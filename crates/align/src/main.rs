@@ -35,7 +35,9 @@ fn run(method: &Method) -> Result<()> {
     let (codec, _) = models::codec(&common.model, common.template)?;
     let provenance = method.provenance(&tables, &codec)?;
     let out = &common.output.out;
-    let claim = Output::claim(out, &provenance, common.output.overwrite, Kind::Model)?;
+    let claim = common
+        .output
+        .claim(&provenance, Kind::Model, method.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&common.report, out);
     };

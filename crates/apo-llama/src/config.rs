@@ -122,10 +122,16 @@ impl Fields<'_> {
 
     fn optional_size(&mut self, name: &str) -> Option<usize> {
         let value = self.get(name)?.clone();
-        let size = value.as_u64().filter(|&size| size > 0 && size < 1 << 32);
+        let most = if name == "num_hidden_layers" {
+            1 << 12
+        } else {
+            1 << 24
+        };
+        let size = value.as_u64().filter(|size| (1..=most).contains(size));
         if size.is_none() {
-            self.faults
-                .push(format!("`{name}` is {value}, expected a positive number"));
+            self.faults.push(format!(
+                "`{name}` is {value}, expected a number from 1 to {most}"
+            ));
         }
         size.map(|size| size as usize)
     }
@@ -172,9 +178,13 @@ impl Fields<'_> {
             && !allowed.contains(value)
         {
             let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
-            self.faults.push(format!(
-                "`{name}` is {value}, which is not supported (only {})",
+            let only = if allowed.is_empty() {
+                "null".to_owned()
+            } else {
                 allowed.join(" or ")
+            };
+            self.faults.push(format!(
+                "`{name}` is {value}, which is not supported (only {only})"
             ));
         }
     }
@@ -318,6 +328,13 @@ impl LlamaConfig {
             initializer_range: fields.number(&raw, "initializer_range", Some(0.02)),
             raw: Map::new(),
         };
+        let beyond = config.eos_token_ids.iter();
+        for id in beyond.filter(|&&id| id as usize >= config.vocab_size) {
+            fields.faults.push(format!(
+                "`eos_token_id` is {id}, beyond the `vocab_size` of {}",
+                config.vocab_size
+            ));
+        }
         if !fields.faults.is_empty() {
             return Err(fields.faults);
         }

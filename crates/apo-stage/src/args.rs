@@ -1,6 +1,6 @@
 //! Arguments that stages share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_llama::{Compute, Precision, device};
@@ -11,7 +11,7 @@ use burn::tensor::Device;
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// What to write; it appears whole or not at all
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = output_path)]
     pub out: PathBuf,
 
     /// Replace an output that was made with other arguments or inputs
@@ -36,6 +36,18 @@ pub struct ComputeArgs {
     /// them natively; sums, norms and losses are f32 always
     #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = precision)]
     pub precision: Precision,
+}
+
+/// Reads a path that names a file or folder to be made, a slash at its end left
+/// out.
+fn output_path(text: &str) -> Result<PathBuf, &'static str> {
+    let path: PathBuf = Path::new(text).components().collect();
+    let names = path.file_name().is_some();
+    if names {
+        Ok(path)
+    } else {
+        Err("expected the name of a file or folder to be made")
+    }
 }
 
 fn device_name(text: &str) -> Result<String, &'static str> {

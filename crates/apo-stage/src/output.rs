@@ -13,6 +13,9 @@ use anyhow::{Context as _, Result};
 use apo_llama::Manifest;
 use apo_tables::Provenance;
 
+use crate::args::OutputArgs;
+use crate::exit::bad_input;
+
 const LOCK: &str = "lock";
 const PROVENANCE: &str = "provenance.json";
 const REPLACED: &str = "replaced";
@@ -96,6 +99,59 @@ impl Drop for Output {
     }
 }
 
+impl OutputArgs {
+    /// Claims the output for this process; `inputs` are the files and folders
+    /// that it is made of.
+    ///
+    /// # Errors
+    ///
+    /// When the output is one of its inputs, holds one, or lies in one; when a
+    /// folder stands there that no stage made; [`Conflict`] when it, or a
+    /// stopped run of it, was made with other arguments or inputs and
+    /// `--overwrite` is not given; when another process is making it; when its
+    /// folder cannot be written.
+    pub fn claim<'a>(
+        &self,
+        provenance: &Provenance,
+        kind: Kind,
+        inputs: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Claim> {
+        for input in inputs {
+            check_apart(&self.out, input)?;
+        }
+        Output::claim(&self.out, provenance, self.overwrite, kind)
+    }
+}
+
+/// Checks that writing an output does not touch an input.
+fn check_apart(out: &Path, input: &Path) -> Result<()> {
+    let Ok(input_at) = input.canonicalize() else {
+        return Ok(()); // what is not there is not touched
+    };
+    let out_at = out.canonicalize().or_else(|_| {
+        let parent = out.parent().filter(|it| !it.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new(".")).canonicalize();
+        parent.map(|parent| parent.join(out.file_name().unwrap_or_default()))
+    });
+    let Ok(out_at) = out_at else {
+        return Ok(());
+    };
+    let how = if out_at == input_at {
+        "is the input"
+    } else if input_at.starts_with(&out_at) {
+        "holds the input"
+    } else if out_at.starts_with(&input_at) {
+        "lies in the input"
+    } else {
+        return Ok(());
+    };
+    Err(bad_input(format!(
+        "--out {} {how} {}; choose a place of its own",
+        out.display(),
+        input.display()
+    )))
+}
+
 /// Returns the provenance of what stands at `out`; none where others made it.
 fn provenance_of(out: &Path, kind: Kind) -> Option<Provenance> {
     match kind {
@@ -120,19 +176,7 @@ fn sync(path: &Path) -> io::Result<()> {
 }
 
 impl Output {
-    /// Claims an output for this process.
-    ///
-    /// # Errors
-    ///
-    /// [`Conflict`] when it, or a stopped run of it, was made with other
-    /// arguments or inputs and `overwrite` is not set; when another process is
-    /// making it; when its folder cannot be written.
-    pub fn claim(
-        out: &Path,
-        provenance: &Provenance,
-        overwrite: bool,
-        kind: Kind,
-    ) -> Result<Claim> {
+    fn claim(out: &Path, provenance: &Provenance, overwrite: bool, kind: Kind) -> Result<Claim> {
         let partial = beside(out, ".partial");
         let replaced = partial.join(REPLACED);
         if replaced.exists() && !out.exists() {
@@ -153,6 +197,14 @@ impl Output {
                 differences,
             }
             .into());
+        }
+        let is_filled = |dir: &Path| fs::read_dir(dir).is_ok_and(|mut it| it.next().is_some());
+        if is_filled(out) && provenance_of(out, kind).is_none() {
+            return Err(bad_input(format!(
+                "{} is a folder that no stage of this project made; it is not replaced, remove it \
+                 or choose another --out",
+                out.display()
+            )));
         }
         if overwrite && provenance_of(out, kind).as_ref() == Some(provenance) {
             return Ok(Claim::UpToDate);

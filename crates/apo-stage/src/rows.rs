@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_tables::{Finish, Response};
+use apo_training::Piece;
 
 use crate::exit::bad_input;
 
@@ -42,6 +43,34 @@ pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<()>
             response,
             "`reward` is null; `judge score` fills it",
         ),
+    }
+}
+
+/// Checks that a query's responses have one prompt, and keys of their own.
+///
+/// # Errors
+///
+/// When they do not; the error names the query.
+pub fn check_query(pieces: &[Piece]) -> Result<()> {
+    let Some(first) = pieces.first() else {
+        return Ok(());
+    };
+    let query = &first.query_id;
+    if pieces.iter().any(|piece| piece.prompt != first.prompt) {
+        return Err(bad_input(format!(
+            "query {query} stands in the tables with different prompts, expected one a query"
+        )));
+    }
+    // Pieces are sorted by part and number.
+    let twice = pieces
+        .windows(2)
+        .find(|it| (it[0].part, it[0].number) == (it[1].part, it[1].number));
+    match twice {
+        None => Ok(()),
+        Some(it) => Err(bad_input(format!(
+            "query {query} has two responses with `sample` {}, expected numbers of their own",
+            it[0].number
+        ))),
     }
 }
 

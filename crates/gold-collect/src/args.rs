@@ -203,6 +203,16 @@ impl Args {
         }))
     }
 
+    /// Returns the files that the table is made of, the journal among them.
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let mut inputs = self.answers.clone();
+        inputs.push(self.queries.clone());
+        inputs.extend(self.pairs.clone());
+        inputs.extend(self.from_journal.clone());
+        inputs.push(self.journal());
+        inputs
+    }
+
     /// Returns what there is beside `--answers`. Where that is an endpoint,
     /// files without a single match would cost what they were to save.
     pub fn others(&self) -> Others {

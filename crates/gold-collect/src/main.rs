@@ -13,11 +13,12 @@ mod better;
 mod write;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_endpoint::Endpoint;
-use apo_stage::{Claim, Kind, Output, report, up_to_date};
+use apo_stage::{Claim, Kind, Output, bad_input, report, up_to_date};
 use apo_tables::{Pair, Provenance, Query, Reader};
 use clap::Parser as _;
 use gold_collect::Collector;
@@ -47,14 +48,18 @@ fn run(args: &Args) -> Result<()> {
         .transpose()?;
     let collector = args.collector()?;
     let provenance = args.provenance(&queries, pairs.as_ref(), collector.as_ref())?;
+    if args.journal() == args.output.out {
+        return Err(bad_input(
+            "--journal and --out are the same file; the journal stays beside",
+        ));
+    }
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 
-    let claim = Output::claim(
-        &args.output.out,
+    let claim = args.output.claim(
         &provenance,
-        args.output.overwrite,
         Kind::Table,
+        args.inputs().iter().map(PathBuf::as_path),
     )?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);

@@ -274,6 +274,13 @@ impl Args {
         Ok(sources)
     }
 
+    /// Returns the files and folders that the tables are made of.
+    pub fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let named = self.train.iter().chain(&self.test);
+        let named = named.map(|it| it.path.as_path());
+        named.chain(self.hh.as_deref())
+    }
+
     /// Returns what the output depends on.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, Output, up_to_date};
+use apo_stage::{Claim, Kind, up_to_date};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -31,12 +31,9 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let sources = args.sources()?;
     let provenance = args.provenance(&sources)?;
-    let claim = Output::claim(
-        &args.output.out,
-        &provenance,
-        args.output.overwrite,
-        Kind::Folder,
-    )?;
+    let claim = args
+        .output
+        .claim(&provenance, Kind::Folder, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };

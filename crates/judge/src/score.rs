@@ -9,7 +9,7 @@ use apo_llama::directory;
 use apo_measures::{BySubset, Mean, by_subset, mean};
 use apo_stage::report::{columns, result};
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Kind, Output, Progress, note};
+use apo_stage::{Claim, Kind, Progress, note};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,8 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let codec = codec(&args.reward)?;
     let provenance = provenance(args, &responses, &codec)?;
     let out = &args.output.out;
-    match Output::claim(out, &provenance, args.output.overwrite, Kind::Table)? {
+    let inputs = [args.reward.model.as_path(), &args.responses];
+    match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let mut scorer = Scorer::load(&args.reward, codec)?;

@@ -130,6 +130,13 @@ impl Args {
         }
     }
 
+    /// Returns the files and folders that the model is made of.
+    pub fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let tables = [&self.tables.golden, &self.tables.samples];
+        let tables = tables.into_iter().filter_map(Option::as_deref);
+        tables.chain([self.model.as_path(), &self.tables.pairs])
+    }
+
     /// Returns where the parameters come from.
     ///
     /// # Errors

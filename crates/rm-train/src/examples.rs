@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
-use apo_stage::rows::check_golden;
+use apo_stage::rows::{check_golden, check_query};
 use apo_stage::{bad_input, signals};
 use apo_tables::{Finish, Response};
 use apo_training::{
@@ -87,6 +87,7 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
     let mut counts = Counts::default();
     let mut store = StoreWriter::create(dir)?;
     pile.by_query(|pieces| -> Result<()> {
+        check_query(&pieces)?;
         let example = example(&pieces, &mut fitter, &mut counts);
         if !example.preferences.is_empty() {
             counts.queries += 1;

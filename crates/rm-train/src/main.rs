@@ -13,7 +13,7 @@ use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_objectives::Adversarial;
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, Output, models, up_to_date};
+use apo_stage::{Claim, Kind, models, up_to_date};
 use apo_training::Objective;
 use clap::Parser as _;
 
@@ -35,7 +35,7 @@ fn run(args: &Args) -> Result<()> {
     let (codec, _) = models::codec(&args.model, args.template)?;
     let provenance = args.provenance(&tables, &codec)?;
     let out = &args.output.out;
-    let claim = Output::claim(out, &provenance, args.output.overwrite, Kind::Model)?;
+    let claim = args.output.claim(&provenance, Kind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
     };

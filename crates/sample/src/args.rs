@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Generation, Sampling, directory};
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, bad_input};
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs};
 use apo_tables::{Provenance, Query, Reader};
 use clap::Parser;
 use sha2::{Digest as _, Sha256};
@@ -47,14 +47,14 @@ pub struct Args {
     pub queries: PathBuf,
 
     /// Responses to each query
-    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Sampling")]
-    pub samples: usize,
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sampling")]
+    pub samples: u16,
 
     /// Divides the logits; 0 always takes the likeliest token
     #[arg(
         long,
         value_name = "T",
-        default_value_t = 1.2,
+        default_value = "1.2", value_parser = temperature,
         help_heading = "Sampling"
     )]
     pub temperature: f32,
@@ -67,7 +67,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "P",
-        default_value_t = 1.0,
+        default_value = "1", value_parser = top_p,
         help_heading = "Sampling"
     )]
     pub top_p: f32,
@@ -76,7 +76,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "X",
-        default_value_t = 1.0,
+        default_value = "1", value_parser = penalty,
         help_heading = "Sampling"
     )]
     pub repetition_penalty: f32,
@@ -85,27 +85,27 @@ pub struct Args {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 256,
+        default_value = "256", value_parser = clap::value_parser!(u32).range(1..=1_000_000),
         help_heading = "Sampling"
     )]
-    pub max_new_tokens: usize,
+    pub max_new_tokens: u32,
 
     /// Tokens of a prompt at most; longer ones lose their beginning
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 512,
+        default_value = "512", value_parser = clap::value_parser!(u32).range(2..=1_000_000),
         help_heading = "Sampling"
     )]
-    pub prompt_limit: usize,
+    pub prompt_limit: u32,
 
     /// Seed of every sample
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sampling")]
     pub seed: u64,
 
     /// Responses computed at once: memory and speed, not what they are
-    #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Compute")]
-    pub batch: usize,
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Compute")]
+    pub batch: u16,
 
     #[command(flatten)]
     pub compute: ComputeArgs,
@@ -115,6 +115,26 @@ pub struct Args {
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+fn number(text: &str, holds: impl Fn(f32) -> bool) -> Option<f32> {
+    text.parse()
+        .ok()
+        .filter(|it: &f32| it.is_finite() && holds(*it))
+}
+
+fn temperature(text: &str) -> Result<f32, &'static str> {
+    // Below, logits divided by it leave what f32 can hold.
+    let found = number(text, |it| it == 0.0 || it >= 1e-3);
+    found.ok_or("expected 0, or a number from 0.001")
+}
+
+fn top_p(text: &str) -> Result<f32, &'static str> {
+    number(text, |it| it > 0.0 && it <= 1.0).ok_or("expected a number above 0, at most 1")
+}
+
+fn penalty(text: &str) -> Result<f32, &'static str> {
+    number(text, |it| it > 0.0).ok_or("expected a number above 0")
 }
 
 impl Args {
@@ -127,54 +147,18 @@ impl Args {
                 top_p: self.top_p,
                 repetition_penalty: self.repetition_penalty,
             },
-            max_new_tokens: self.max_new_tokens,
-            batch: self.batch,
+            max_new_tokens: self.max_new_tokens as usize,
+            batch: self.batch.into(),
             stop_ids: codec.stop_ids().to_vec(),
         }
-    }
-
-    /// Checks the numbers, all at once.
-    fn check(&self) -> Result<()> {
-        let mut faults = Vec::new();
-        let mut check = |holds: bool, text: &str| {
-            if !holds {
-                faults.push(text.to_owned());
-            }
-        };
-        let finite = |x: f32| x.is_finite();
-        check(
-            finite(self.temperature) && self.temperature >= 0.0,
-            "--temperature is 0 or more",
-        );
-        check(
-            self.top_p > 0.0 && self.top_p <= 1.0,
-            "--top-p is above 0, at most 1",
-        );
-        let penalty = self.repetition_penalty;
-        check(
-            finite(penalty) && penalty > 0.0,
-            "--repetition-penalty is above 0",
-        );
-        check(self.samples > 0, "--samples is 1 or more");
-        check(self.max_new_tokens > 0, "--max-new-tokens is 1 or more");
-        check(self.prompt_limit > 1, "--prompt-limit is 2 or more");
-        check(self.batch > 0, "--batch is 1 or more");
-        if faults.is_empty() {
-            return Ok(());
-        }
-        Err(bad_input(format!(
-            "these numbers cannot be: {}",
-            faults.join("; ")
-        )))
     }
 
     /// Returns what the output depends on.
     ///
     /// # Errors
     ///
-    /// When an input cannot be read, or a number cannot be.
+    /// When an input cannot be read.
     pub fn provenance(&self, queries: &Reader<Query>, codec: &Codec) -> Result<Provenance> {
-        self.check()?;
         Ok(Provenance::new("sample", env!("CARGO_PKG_VERSION"))
             .argument("template", codec.template().to_string())
             .argument("samples", self.samples)

@@ -8,14 +8,15 @@ mod finished;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Error, Result};
-use apo_dialogue::Codec;
+use apo_dialogue::{Codec, hh};
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, Output, Progress, models, signals, up_to_date, warn};
+use apo_stage::{Claim, Kind, Progress, bad_input, models, signals, up_to_date, warn};
 use apo_tables::{Finish, Query, Reader, Response, TableError};
 use clap::Parser as _;
 use serde::Serialize;
@@ -39,14 +40,19 @@ fn main() -> ExitCode {
 /// cannot be written.
 fn run(args: &Args) -> Result<()> {
     let queries = Reader::<Query>::open_filled(&args.queries)?;
+    check_prompts(&args.queries)?;
     let (codec, config) = models::codec(&args.model, args.template)?;
     let provenance = args.provenance(&queries, &codec)?;
     let out = &args.output.out;
-    let claim = Output::claim(out, &provenance, args.output.overwrite, Kind::Table)?;
+    let claim = args.output.claim(
+        &provenance,
+        Kind::Table,
+        [args.model.as_path(), &args.queries],
+    )?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
     };
-    let longest = args.prompt_limit + args.max_new_tokens;
+    let longest = (args.prompt_limit + args.max_new_tokens) as usize;
     if longest > config.max_position_embeddings {
         warn(&format!(
             "--prompt-limit and --max-new-tokens make {longest} tokens, more than the {} that the \
@@ -68,12 +74,30 @@ fn run(args: &Args) -> Result<()> {
     let queries = Reader::<Query>::open(&args.queries)?;
     finished.write_table(
         queries,
-        args.samples,
+        args.samples.into(),
         &output.dir().join(TABLE),
         &provenance,
     )?;
     output.publish(TABLE)?;
     result(&args.report, &summary, || columns(&summary.rows()))
+}
+
+/// Checks that a query has one prompt, however often it stands in the table.
+fn check_prompts(path: &Path) -> Result<()> {
+    let mut prompts = HashMap::new();
+    for query in Reader::<Query>::open(path)? {
+        let query = query?;
+        let prompt = hh::query_id(&query.prompt);
+        let before = prompts.insert(query.query_id.clone(), prompt.clone());
+        if before.is_some_and(|before| before != prompt) {
+            return Err(bad_input(format!(
+                "{}: query {} stands there with two prompts, expected one a query",
+                path.display(),
+                query.query_id
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What the stage ends with.
@@ -113,7 +137,7 @@ fn generate(
     queries: Reader<Query>,
     finished: &mut Finished,
 ) -> Result<Summary> {
-    let total = queries.n_rows() * args.samples as u64;
+    let total = queries.n_rows() * u64::from(args.samples);
     let mut progress = Progress::new(
         &args.report,
         "sampling",
@@ -215,7 +239,7 @@ fn request(
     if !seen.insert(query.query_id.clone()) {
         return Ok(None);
     }
-    let missing = (0..args.samples as i32)
+    let missing = (0..i32::from(args.samples))
         .filter(|&sample| !there.contains(&(query.query_id.clone(), sample)));
     let samples: Vec<(usize, u64)> = missing
         .map(|sample| (sample as usize, seed_of(args.seed, &query.query_id, sample)))
@@ -224,7 +248,7 @@ fn request(
         return Ok(None);
     }
     let ids = codec.encode_prompt(&query.prompt)?;
-    let fitted = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), args.prompt_limit);
+    let fitted = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), args.prompt_limit as usize);
     let cut = fitted.len() < ids.len();
     let request = Request {
         number: 0,
