@@ -38,7 +38,7 @@ pub struct Args {
     pub model: PathBuf,
 
     /// hh, or chat for the model's own chat template [default: what the model
-    /// was trained with, else hh]
+    /// was trained with; hh for one without a chat template]
     #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
     pub template: Option<Template>,
 
