@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use apo_tests::stages::{
-    command, finish, folder, kill, refuse, run, small_round, start, succeed, terminate,
+    command, finish, folder, kill, refuse, run, small_round, start, succeed, terminate, workspace,
 };
 
 /// A small round that all tests read.
@@ -39,7 +39,7 @@ fn has_checkpoint(partial: &Path) -> bool {
 const WORKS: [Work; 4] = [
     Work {
         line: "sample --model policy --queries data/llm-queries.parquet --samples 4 \
-               --max-new-tokens 64 --batch 2 --threads 1",
+               --max-new-tokens 64 --batch 5",
         made: "",
         begun: |partial| has_lines(&partial.join("finished.jsonl"), 3),
     },
@@ -97,6 +97,33 @@ fn killed_again_and_again_is_never_killed() {
         let whole = made(dir, &format!("whole-{i}"), work);
         assert_eq!(made(dir, &out, work), whole, "{line}");
         assert!(!partial.exists(), "{line}: its working folder is left");
+    }
+}
+
+#[test]
+fn a_split_that_was_killed_is_made_anew_and_the_same() {
+    let dir = &*ROUND;
+    let hh = workspace().join("fixtures/hh");
+    let line = |out: &str| {
+        format!(
+            "hh-split --hh {} --rm 40% --dev 5% --out {out}",
+            hh.display()
+        )
+    };
+    succeed(dir, &line("split"));
+    let partial = dir.join("split-killed.partial");
+    let begun = || partial.join("tables/raw-train.parquet").exists();
+    kill(start(dir, &line("split-killed"), begun));
+    assert!(!dir.join("split-killed").exists());
+    assert_eq!(
+        terminate(start(dir, &line("split-killed"), begun)),
+        Some(143)
+    );
+    assert!(!partial.exists(), "there is nothing worth keeping");
+    succeed(dir, &line("split-killed"));
+    for table in ["rm-pairs", "llm-queries", "test-pairs", "rejects"] {
+        let made = |out: &str| fs::read(dir.join(out).join(format!("{table}.parquet"))).unwrap();
+        assert_eq!(made("split-killed"), made("split"), "{table}");
     }
 }
 

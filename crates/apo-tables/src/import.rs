@@ -273,7 +273,7 @@ pub enum Text {
 
 /// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
 /// `rejected`, with or without a `prompt`, as texts or conversations.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Preference {
     /// What both responses follow; where absent, it is their common beginning.
     #[serde(default)]
@@ -282,6 +282,12 @@ pub struct Preference {
     pub chosen: Text,
     /// The other one.
     pub rejected: Text,
+    /// What the preferred one was scored, where scores made the preference.
+    #[serde(default)]
+    pub score_chosen: Option<f64>,
+    /// What the other one was.
+    #[serde(default)]
+    pub score_rejected: Option<f64>,
 }
 
 /// An answer to a prompt, by people or another model.

@@ -7,6 +7,9 @@ use apo_tables::import::{Message, Preference, Record, Text, parse};
 /// The reason of a record that is not what it should be.
 pub const MALFORMED: &str = "malformed";
 
+/// The reason of a preference that its own scores do not make.
+const SAME_SCORE: &str = "same_score";
+
 /// Reads a record.
 ///
 /// # Errors
@@ -14,6 +17,10 @@ pub const MALFORMED: &str = "malformed";
 /// The reason, as the rejects table names it.
 pub fn pair(record: &Record, subset: &str) -> Result<Pair, &'static str> {
     let preference: Preference = parse(record).map_err(|_| MALFORMED)?;
+    let scores = (preference.score_chosen, preference.score_rejected);
+    if scores.0.is_some() && scores.0 == scores.1 {
+        return Err(SAME_SCORE);
+    }
     let chosen = text(&preference.chosen)?;
     let rejected = text(&preference.rejected)?;
     let prompt = preference.prompt.as_ref().map(prompt).transpose()?;
@@ -112,6 +119,18 @@ mod tests {
         ] {
             assert_eq!(read(json), Ok(expected.clone()), "{json}");
         }
+    }
+
+    #[test]
+    fn equal_scores_are_no_preference() {
+        let scored = |chosen: f64, rejected: f64| {
+            read(&format!(
+                r#"{{"prompt": "a?", "chosen": "yes", "rejected": "no",
+                    "score_chosen": {chosen:?}, "score_rejected": {rejected:?}}}"#
+            ))
+        };
+        assert_eq!(scored(7.5, 7.5), Err(SAME_SCORE));
+        assert!(scored(7.5, 7.0).is_ok());
     }
 
     #[test]

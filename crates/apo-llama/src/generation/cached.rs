@@ -78,46 +78,37 @@ impl<'a> Cached<'a> {
     }
 }
 
+impl Cached<'_> {
+    fn prefill_one(&self, prompt: &[u32]) -> (Prompt, Vec<f32>) {
+        let batch = TreeBatch::new([&PromptTree {
+            prompt: prompt.to_vec(),
+            responses: Vec::new(),
+        }]);
+        let layout = batch.layout(&self.model.config);
+        let mut x = self.embed(prompt);
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let (out, saved) = self.shape.forward(&layout, &x, &weights(layer));
+            layers.push(saved.keys_and_values(self.shape.heads, 0..prompt.len()));
+            x = out;
+        }
+        let mut logits = Vec::new();
+        self.logits(&x[x.len() - self.shape.hidden..], &mut logits);
+        let n_tokens = prompt.len();
+        (Prompt { layers, n_tokens }, logits)
+    }
+}
+
 impl Decoder for Cached<'_> {
     type Prompt = Prompt;
     type Row = Row;
 
+    /// Each prompt by itself: products of many rows are split by their number,
+    /// and a prompt's values are not to depend on who comes with it.
     fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Prompt, Vec<f32>)> {
-        let mut batch = TreeBatch::default();
-        for prompt in prompts {
-            batch.push(&PromptTree {
-                prompt: prompt.to_vec(),
-                responses: Vec::new(),
-            });
-        }
-        let layout = batch.layout(&self.model.config);
-        let mut x = self.embed(batch.tokens());
-        let mut computed: Vec<Prompt> = prompts
+        prompts
             .iter()
-            .map(|prompt| Prompt {
-                layers: Vec::with_capacity(self.layers.len()),
-                n_tokens: prompt.len(),
-            })
-            .collect();
-        for layer in &self.layers {
-            let (out, saved) = self.shape.forward(&layout, &x, &weights(layer));
-            for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
-                let cache = saved.keys_and_values(self.shape.heads, rows.clone());
-                prompt.layers.push(cache);
-            }
-            x = out;
-        }
-        let hidden = self.shape.hidden;
-        let mut last = Vec::with_capacity(prompts.len() * hidden);
-        for rows in &layout.trees {
-            last.extend_from_slice(&x[(rows.end - 1) * hidden..rows.end * hidden]);
-        }
-        let mut logits = Vec::new();
-        self.logits(&last, &mut logits);
-        let logits = logits.chunks_exact(self.model.config.vocab_size);
-        computed
-            .into_iter()
-            .zip(logits.map(<[f32]>::to_vec))
+            .map(|prompt| self.prefill_one(prompt))
             .collect()
     }
 

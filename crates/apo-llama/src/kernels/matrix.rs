@@ -115,8 +115,9 @@ impl<'a> MatrixMut<'a> {
 /// Computes `out (+)= left · right`.
 ///
 /// With [`Precision::Bf16`] the operands are rounded to bf16 and the sums kept
-/// in f32, where the processor has such products; small ones on one thread
-/// stay in f32.
+/// in f32, where the processor has such products. Small ones on one thread, and
+/// those of a few rows, which rounding a weight would only slow down, stay in
+/// f32.
 pub(crate) fn multiply(
     out: MatrixMut<'_>,
     left: Matrix<'_>,
@@ -141,10 +142,10 @@ pub(crate) fn multiply(
         2 * m * n * k,
         4 * (m * k + k * n + m * n),
         || {
-            if precision == Precision::Bf16 && threads == Threads::All {
-                bf16::multiply(out, left, right, sum);
-            } else if threads == Threads::All && few_rows::is_it(left, right) {
+            if threads == Threads::All && few_rows::is_it(left, right) {
                 few_rows::multiply(out, left, right, sum);
+            } else if threads == Threads::All && precision == Precision::Bf16 {
+                bf16::multiply(out, left, right, sum);
             } else {
                 multiply_f32(out, left, right, sum, threads);
             }
