@@ -17,7 +17,8 @@
 # `touch` says so to make.
 
 RUN  ?= runs/$(CONFIG)
-BIN  := target/release
+CARGO_TARGET_DIR ?= target
+BIN  := $(CARGO_TARGET_DIR)/release
 DATA := $(RUN)/data
 
 # Each stage may be a program of one's own that takes the same arguments.
