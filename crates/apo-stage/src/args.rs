@@ -38,6 +38,17 @@ pub struct ComputeArgs {
     pub precision: Precision,
 }
 
+/// Reads a finite number, 0 or more, as a weight or a rate.
+///
+/// # Errors
+///
+/// What was expected.
+pub fn not_negative(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|it: &f64| it.is_finite() && *it >= 0.0);
+    number.ok_or("expected a finite number, 0 or more")
+}
+
 /// Reads a path that names a file or folder to be made, a slash at its end left
 /// out.
 fn output_path(text: &str) -> Result<PathBuf, &'static str> {

@@ -12,7 +12,7 @@ use apo_training::{Decay, Observer, Settings, Store, Trained, TrainingError};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::ReportArgs;
+use crate::args::{ReportArgs, not_negative};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::{columns, note, result};
@@ -88,17 +88,6 @@ pub struct TrainingArgs {
 fn positive(text: &str) -> Result<usize, &'static str> {
     let number = text.parse().ok().filter(|&n: &usize| n > 0);
     number.ok_or("expected a number from 1")
-}
-
-/// Reads a finite number, 0 or more, as a weight or a rate.
-///
-/// # Errors
-///
-/// What was expected.
-pub fn not_negative(text: &str) -> Result<f64, &'static str> {
-    let number = text.parse().ok();
-    let number = number.filter(|it: &f64| it.is_finite() && *it >= 0.0);
-    number.ok_or("expected a finite number, 0 or more")
 }
 
 fn share(text: &str) -> Result<f64, &'static str> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use apo_endpoint::Settings;
-use apo_stage::{OutputArgs, ReportArgs, bad_input};
+use apo_stage::{OutputArgs, ReportArgs, bad_input, not_negative};
 use apo_tables::{Input, Pair, Provenance, Query, Reader};
 use clap::{ArgGroup, Parser};
 use gold_collect::{Collector, Prompts, prompts};
@@ -162,14 +162,6 @@ pub struct TextArgs {
     /// Seed of the choice among the refusal texts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-}
-
-fn not_negative(text: &str) -> Result<f64, &'static str> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|n: &f64| n.is_finite() && *n >= 0.0);
-    number.ok_or("expected a finite number, 0 or more")
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, Weights, directory};
-use apo_stage::training::{Defaults, not_negative};
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs};
+use apo_stage::training::Defaults;
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, not_negative};
 use apo_tables::{Pair, Provenance, Reader, Response};
 use clap::Parser;
 
