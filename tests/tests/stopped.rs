@@ -115,10 +115,12 @@ fn a_split_that_was_killed_is_made_anew_and_the_same() {
     let begun = || partial.join("tables/raw-train.parquet").exists();
     kill(start(dir, &line("split-killed"), begun));
     assert!(!dir.join("split-killed").exists());
-    assert_eq!(
-        terminate(start(dir, &line("split-killed"), begun)),
-        Some(143)
-    );
+    // The killed run's table lies there still: the next one's is younger.
+    let written = || fs::metadata(partial.join("tables/raw-train.parquet"))?.modified();
+    let killed_at = written().unwrap();
+    let begun_anew = || written().is_ok_and(|at| at > killed_at);
+    let stopped = terminate(start(dir, &line("split-killed"), begun_anew));
+    assert_eq!(stopped, Some(143));
     assert!(!partial.exists(), "there is nothing worth keeping");
     succeed(dir, &line("split-killed"));
     for table in ["rm-pairs", "llm-queries", "test-pairs", "rejects"] {

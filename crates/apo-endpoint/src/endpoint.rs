@@ -31,6 +31,7 @@ struct State {
     in_flight: HashSet<Digest>,
     counts: Counts,
     failures_in_a_row: u32,
+    last_failure: Option<String>,
 }
 
 /// Answers requests, from the journal or by asking.
@@ -77,6 +78,11 @@ impl Endpoint {
     /// Returns what was asked so far.
     pub fn counts(&self) -> Counts {
         self.state().counts
+    }
+
+    /// Returns what the last request that came to nothing met.
+    pub fn last_failure(&self) -> Option<String> {
+        self.state().last_failure.clone()
     }
 
     /// Returns what came of a request: from the journal where that has an
@@ -147,6 +153,7 @@ impl Endpoint {
         };
         state.counts.failed += 1;
         state.failures_in_a_row += 1;
+        state.last_failure = Some(failure.message.clone());
         if state.failures_in_a_row < self.most_failures {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use apo_endpoint::{
     Client, Counts, Endpoint, EndpointError, Journal, JournalError, Key, Usage, at_once,
 };
@@ -44,8 +44,8 @@ pub fn endpoint(args: &Args) -> Result<Option<Endpoint>> {
 ///
 /// # Errors
 ///
-/// When the endpoint takes no requests, a signal came, or a replayed journal
-/// lacks entries.
+/// When the endpoint takes no requests, no query got a reply, a signal came, or
+/// a replayed journal lacks entries.
 pub fn all(
     args: &Args,
     collector: &Collector,
@@ -105,7 +105,13 @@ pub fn all(
             missing.n
         )));
     }
-    Ok(lacking.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let lacking = lacking.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if lacking.len() as u64 == n
+        && let Some(last) = endpoint.last_failure()
+    {
+        bail!("none of {n} queries got a reply; the last failure: {last}");
+    }
+    Ok(lacking)
 }
 
 /// Returns what was asked so far, as the progress tells it.

@@ -528,12 +528,12 @@ fn the_key_is_sent_and_shown_nowhere() {
             Answer::error(404, "not_found", &format!("No {KEY} here")),
             1,
         ),
-        ("busy", Answer::error(503, "overloaded", KEY), 0),
+        ("busy", Answer::error(503, "overloaded", KEY), 1),
         ("policy", Answer::error(400, "content_filter", KEY), 0),
         (
             "garbage",
             Answer::Http(200, Vec::new(), KEY.as_bytes().to_vec()),
-            0,
+            1,
         ),
         (
             "moved",
@@ -714,4 +714,15 @@ fn an_endpoint_that_takes_nothing_leaves_no_output() {
             "{case}: left a folder"
         );
     }
+}
+
+#[test]
+fn no_reply_at_all_is_a_failure_that_names_the_last_one() {
+    let dir = fresh_dir("no-reply");
+    write_tables(&dir, &["a", "b"]);
+    let server = Server::start(|_, _| Answer::error(500, "broken", "oops"));
+    let out = collect(&dir, &online(&server, "--max-failures 9"));
+    fails(&out, 1, "none of 2 queries got a reply; the last failure: ");
+    assert!(stderr(&out).contains("oops"), "{}", stderr(&out));
+    assert!(!dir.join("golden.parquet").exists(), "left an output");
 }

@@ -74,10 +74,15 @@ fn score(
         progress.inc(found.len() as u64);
         Ok(())
     };
-    for response in responses.skip(there as usize) {
+    for (row, response) in (0..).zip(responses) {
         let response = response?;
         let complete = response.finish.is_complete();
-        keep(scorer.add(&response.prompt, &response.response, complete)?)?;
+        let (prompt, response) = (&response.prompt, &response.response);
+        if row < there {
+            scorer.fit(prompt, response, complete)?;
+        } else {
+            keep(scorer.add(prompt, response, complete)?)?;
+        }
     }
     keep(scorer.flush()?)
 }

@@ -1,7 +1,7 @@
 //! Rewards of one response after the other, computed as prompt trees.
 
 use anyhow::Result;
-use apo_dialogue::{Codec, fit};
+use apo_dialogue::{Codec, Fitted, fit};
 use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
 use apo_stage::{ReportArgs, models, signals, warn};
 use apo_training::Cuts;
@@ -55,16 +55,7 @@ impl Scorer {
     /// When a token is not the model's, a reward is not finite, or a signal
     /// stopped the work.
     pub fn add(&mut self, prompt: &str, response: &str, complete: bool) -> Result<Vec<f32>> {
-        if self.last.1.is_empty() || self.last.0 != prompt {
-            self.last = (prompt.to_owned(), self.codec.encode_prompt(prompt)?);
-        }
-        let ids = self.codec.encode_response(response)?;
-        // A reward is read at a token: of nothing, at the end of text.
-        let eos = (complete || ids.is_empty()).then_some(self.codec.eos());
-        let fitted = fit(&self.last.1, &ids, eos, self.codec.bos(), self.limit);
-        self.cuts.responses += 1;
-        self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
-        self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
+        let fitted = self.fit(prompt, response, complete)?;
         self.n_tokens += fitted.response.len();
         match self.trees.last_mut() {
             Some(tree) if tree.prompt == fitted.prompt => tree.responses.push(fitted.response),
@@ -80,6 +71,26 @@ impl Scorer {
             return Ok(Vec::new());
         }
         self.flush()
+    }
+
+    /// Fits a response to the limit and counts what that cuts: all that there
+    /// is to do for one that was scored before a stop.
+    ///
+    /// # Errors
+    ///
+    /// When its text cannot be made tokens.
+    pub fn fit(&mut self, prompt: &str, response: &str, complete: bool) -> Result<Fitted> {
+        if self.last.1.is_empty() || self.last.0 != prompt {
+            self.last = (prompt.to_owned(), self.codec.encode_prompt(prompt)?);
+        }
+        let ids = self.codec.encode_response(response)?;
+        // A reward is read at a token: of nothing, at the end of text.
+        let eos = (complete || ids.is_empty()).then_some(self.codec.eos());
+        let fitted = fit(&self.last.1, &ids, eos, self.codec.bos(), self.limit);
+        self.cuts.responses += 1;
+        self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
+        self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
+        Ok(fitted)
     }
 
     /// Gives the rewards of all responses that wait.

@@ -160,6 +160,9 @@ fn generate(
             Ok(None) => None,
             Ok(Some((query, mut request, cut))) => {
                 prompts_cut += u64::from(cut);
+                if request.samples.is_empty() {
+                    return None;
+                }
                 request.number = number;
                 let missing = request.samples.len();
                 asked.borrow_mut().insert(number, (query, missing));
@@ -226,9 +229,9 @@ impl From<Error> for Failure {
     }
 }
 
-/// Makes the request of a query's missing samples; none where none is
-/// missing, or where the query stood in the table before. Also tells whether
-/// the prompt was cut.
+/// Makes the request of a query's missing samples, of which there may be none
+/// after a stop; none where the query stood in the table before. Also tells
+/// whether the prompt was cut.
 fn request(
     args: &Args,
     codec: &Codec,
@@ -244,9 +247,6 @@ fn request(
     let samples: Vec<(usize, u64)> = missing
         .map(|sample| (sample as usize, seed_of(args.seed, &query.query_id, sample)))
         .collect();
-    if samples.is_empty() {
-        return Ok(None);
-    }
     let ids = codec.encode_prompt(&query.prompt)?;
     let fitted = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), args.prompt_limit as usize);
     let cut = fitted.len() < ids.len();
