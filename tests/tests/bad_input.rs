@@ -522,3 +522,52 @@ fn raw_dialogues_at_fault_are_counted_or_refused() {
         &["test files", "malformed"],
     );
 }
+
+#[test]
+fn an_objective_without_its_tables_is_refused_before_anything_is_loaded() {
+    let all = "--pairs none.parquet --golden none.parquet --samples none.parquet";
+    for (line, expected) in [
+        (
+            "apo",
+            "--objective apo needs --pairs and --golden and --samples",
+        ),
+        (
+            "seq --pairs none.parquet",
+            "--objective seq needs --golden and --samples",
+        ),
+        (
+            "wgan --golden none.parquet",
+            "--objective wgan needs --pairs and --samples",
+        ),
+        (
+            &format!("gail {all}"),
+            "--objective gail does not use --pairs",
+        ),
+        (
+            &format!("ab {all}"),
+            "--objective ab does not use --golden and --samples",
+        ),
+        (
+            "rank --golden none.parquet",
+            "--objective rank needs --pairs; it does not use --golden",
+        ),
+    ] {
+        let ran = run(
+            &ROUND,
+            &format!("rm-train --model none --out none --objective {line}"),
+        );
+        assert_eq!(ran.status, Some(2), "{line}\n{}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{line}\n{}", ran.stderr);
+    }
+    for objective in [
+        "ab",
+        "seq --golden golden.parquet --samples rm-samples.parquet",
+    ] {
+        refuses(
+            &format!(
+                "rm-train --model policy --pairs data/rm-pairs.parquet --objective {objective}"
+            ),
+            &["policy: has no reward head", "goes on from a reward model"],
+        );
+    }
+}

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, Weights, directory};
+use apo_objectives::Adversarial;
 use apo_stage::training::Defaults;
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, not_negative};
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative};
 use apo_tables::{Pair, Provenance, Reader, Response};
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +20,11 @@ Examples:
 
   RM_Base: people's preferences alone:
     rm-train --model base --pairs data/rm-pairs.parquet --out rm-base
+
+  The paper's ablations: without people's preferences, and RM_Base trained on:
+    rm-train --objective gail --model base --golden golden.parquet \\
+      --samples round-1/rm-samples.parquet --out rm-gail
+    rm-train --objective ab --model rm-base --pairs data/rm-pairs.parquet --out rm-ab
 
 A stopped run goes on where it was when the same command is given again.
 
@@ -29,7 +36,7 @@ Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
 /// Minimises APO eq. 17: golden responses are to be rewarded above the
 /// policy's samples, without forgetting which response people preferred.
 /// Every query's parts are taken in one step. Without --golden it is plain
-/// ranking of the pairs.
+/// ranking of the pairs; --objective names the paper's other ones.
 #[derive(Debug, Parser)]
 #[command(name = "rm-train", version, after_help = EXAMPLES)]
 pub struct Args {
@@ -44,6 +51,10 @@ pub struct Args {
 
     #[command(flatten)]
     pub tables: TableArgs,
+
+    /// What is minimised [default: apo with --golden, else rank]
+    #[arg(long, value_name = "NAME", value_enum, help_heading = "Objective")]
+    pub objective: Option<Objective>,
 
     /// Weight of people's preferences, β₂ of APO eq. 17
     #[arg(
@@ -78,26 +89,72 @@ pub struct Args {
     pub report: ReportArgs,
 }
 
+/// The reward models of the paper (Tables 3 and 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Objective {
+    /// Golden answers above samples, and people's preferences (eq. 17)
+    Apo,
+    /// People's preferences alone (eq. 1): the baseline and the test reward model
+    Rank,
+    /// Eq. 17 with the plain difference of rewards between golden and samples
+    /// (eq. 14)
+    Wgan,
+    /// Golden answers above samples alone (β₂ = 0)
+    Gail,
+    /// People's preferences alone, on from --model, the baseline (AB)
+    Ab,
+    /// Eq. 17, on from --model, the previous round's reward model
+    Seq,
+}
+
+impl Objective {
+    fn plays(self) -> bool {
+        matches!(self, Self::Apo | Self::Wgan | Self::Gail | Self::Seq)
+    }
+
+    fn ranks(self) -> bool {
+        self != Self::Gail
+    }
+
+    fn goes_on(self) -> bool {
+        matches!(self, Self::Ab | Self::Seq)
+    }
+
+    /// Returns what golden answers against samples cost.
+    pub fn adversarial(self) -> Adversarial {
+        if self == Self::Wgan {
+            Adversarial::Difference
+        } else {
+            Adversarial::Ranking
+        }
+    }
+
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |it| it.get_name().to_owned())
+    }
+}
+
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tables")]
 pub struct TableArgs {
     /// People's preferences, a `pairs` table
     #[arg(long, value_name = "PARQUET")]
-    pub pairs: PathBuf,
+    pub pairs: Option<PathBuf>,
 
     /// Golden answers, a `responses` table
-    #[arg(long, value_name = "PARQUET", requires = "samples")]
+    #[arg(long, value_name = "PARQUET")]
     pub golden: Option<PathBuf>,
 
     /// The policy's answers to the same queries, a `responses` table
-    #[arg(long, value_name = "PARQUET", requires = "golden")]
+    #[arg(long, value_name = "PARQUET")]
     pub samples: Option<PathBuf>,
 }
 
 /// The tables, found to be what they should be.
 #[derive(Debug)]
 pub struct Tables {
-    pub pairs: Reader<Pair>,
+    pub pairs: Option<Reader<Pair>>,
     pub golden: Option<Reader<Response>>,
     pub samples: Option<Reader<Response>>,
 }
@@ -113,7 +170,7 @@ impl TableArgs {
             Ok(path.as_deref().map(Reader::open_filled).transpose()?)
         };
         Ok(Tables {
-            pairs: Reader::open_filled(&self.pairs)?,
+            pairs: self.pairs.as_deref().map(Reader::open_filled).transpose()?,
             golden: responses(&self.golden)?,
             samples: responses(&self.samples)?,
         })
@@ -121,30 +178,94 @@ impl TableArgs {
 }
 
 impl Args {
-    /// Returns the weight of people's preferences; plain ranking weighs them 1.
-    pub fn beta_2(&self) -> f64 {
-        if self.tables.golden.is_some() {
-            self.beta_2
+    /// Reads the command line. One whose tables are not those of its objective
+    /// ends the program, with all of them named.
+    pub fn read() -> Self {
+        let args = Self::parse();
+        if let Err(problem) = args.check_tables() {
+            let mut command = Self::command();
+            command.error(ErrorKind::ArgumentConflict, problem).exit();
+        }
+        args
+    }
+
+    fn check_tables(&self) -> Result<(), String> {
+        let objective = self.objective();
+        let tables = &self.tables;
+        let mut needed = Vec::new();
+        let mut unused = Vec::new();
+        for (name, table, uses) in [
+            ("--pairs", &tables.pairs, objective.ranks()),
+            ("--golden", &tables.golden, objective.plays()),
+            ("--samples", &tables.samples, objective.plays()),
+        ] {
+            match table {
+                None if uses => needed.push(name),
+                Some(_) if !uses => unused.push(name),
+                _ => {}
+            }
+        }
+        let mut problems = Vec::new();
+        if !needed.is_empty() {
+            problems.push(format!("needs {}", needed.join(" and ")));
+        }
+        if !unused.is_empty() {
+            problems.push(format!("does not use {}", unused.join(" and ")));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let name = objective.name();
+        Err(format!("--objective {name} {}", problems.join("; it ")))
+    }
+
+    /// Returns what is minimised.
+    pub fn objective(&self) -> Objective {
+        let plays = self.tables.golden.is_some() || self.tables.samples.is_some();
+        self.objective.unwrap_or(if plays {
+            Objective::Apo
         } else {
-            1.0
+            Objective::Rank
+        })
+    }
+
+    /// Returns the weight of people's preferences; what has no game weighs
+    /// them 1, and GAIL's game 0.
+    pub fn beta_2(&self) -> f64 {
+        match self.objective() {
+            Objective::Rank | Objective::Ab => 1.0,
+            Objective::Gail => 0.0,
+            Objective::Apo | Objective::Wgan | Objective::Seq => self.beta_2,
         }
     }
 
     /// Returns the files and folders that the model is made of.
     pub fn inputs(&self) -> impl Iterator<Item = &Path> {
-        let tables = [&self.tables.golden, &self.tables.samples];
+        let tables = [
+            &self.tables.pairs,
+            &self.tables.golden,
+            &self.tables.samples,
+        ];
         let tables = tables.into_iter().filter_map(Option::as_deref);
-        tables.chain([self.model.as_path(), &self.tables.pairs])
+        tables.chain([self.model.as_path()])
     }
 
     /// Returns where the parameters come from.
     ///
     /// # Errors
     ///
-    /// When the weights cannot be opened.
+    /// When the weights cannot be opened, or the objective goes on from a reward
+    /// model and this is none.
     pub fn start(&self, model: &Path) -> Result<Start> {
         if Weights::open(model)?.has_reward_head() {
             return Ok(Start::Saved);
+        }
+        if self.objective().goes_on() {
+            return Err(bad_input(format!(
+                "{}: has no reward head, and --objective {} goes on from a reward model",
+                model.display(),
+                self.objective().name()
+            )));
         }
         Ok(Start::NewHead(self.training.seed))
     }
@@ -156,12 +277,15 @@ impl Args {
     /// When an input cannot be read.
     pub fn provenance(&self, tables: &Tables, codec: &Codec) -> Result<Provenance> {
         let mut provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
+            .argument("objective", self.objective().name())
             .argument("beta_2", self.beta_2())
             .argument("limit", self.limit)
             .argument("template", codec.template().to_string())
             .argument("precision", self.compute.precision_name())
-            .input("model", directory::input(&self.model)?)
-            .input("pairs", tables.pairs.input()?);
+            .input("model", directory::input(&self.model)?);
+        if let Some(pairs) = &tables.pairs {
+            provenance = provenance.input("pairs", pairs.input()?);
+        }
         for (name, table) in [("golden", &tables.golden), ("samples", &tables.samples)] {
             if let Some(table) = table {
                 provenance = provenance.input(name, table.input()?);
@@ -174,7 +298,6 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_declaration_is_consistent() {

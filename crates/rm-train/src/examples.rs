@@ -35,7 +35,7 @@ pub struct Counts {
 /// the disk is full, or when a signal stopped the work.
 pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(Store, Counts)> {
     let mut pile = Pile::create(dir)?;
-    for (number, pair) in (0..).zip(tables.pairs) {
+    for (number, pair) in (0..).zip(tables.pairs.into_iter().flatten()) {
         let pair = pair?;
         let prompt = codec.encode_prompt(&pair.prompt)?;
         for (part, text) in [

@@ -11,16 +11,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model};
-use apo_objectives::Adversarial;
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
 use apo_stage::{Claim, Kind, models, up_to_date};
 use apo_training::Objective;
-use clap::Parser as _;
 
 use crate::args::Args;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     apo_stage::run("rm-train", || run(&args))
 }
 
@@ -32,6 +30,7 @@ fn main() -> ExitCode {
 /// to compare, when a loss is not finite, or when the output cannot be written.
 fn run(args: &Args) -> Result<()> {
     let tables = args.tables.open()?;
+    let start = args.start(&args.model)?;
     let (codec, _) = models::codec(&args.model, args.template)?;
     let provenance = args.provenance(&tables, &codec)?;
     let out = &args.output.out;
@@ -42,12 +41,11 @@ fn run(args: &Args) -> Result<()> {
     let device = args.compute.device()?.autodiff();
     let mut compute = args.compute.compute();
     compute.recompute = args.training.recompute;
-    let start = args.start(&args.model)?;
     let model = Model::load(&args.model, Head::Reward, start, &device, compute)?;
     let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;
     show_first(&mut store, &codec, &args.report)?;
     let objective = Objective::RewardModel {
-        adversarial: Adversarial::Ranking,
+        adversarial: args.objective().adversarial(),
         beta_2: args.beta_2(),
     };
     let settings = args.training.settings(Defaults::REWARD_MODEL);
