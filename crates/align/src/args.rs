@@ -9,7 +9,10 @@ use apo_stage::training::Defaults;
 use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative};
 use apo_tables::{Input, Pair, Provenance, Reader, Response, import};
 use apo_training::Objective;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::loss::LossArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +45,7 @@ pub enum Method {
     /// Rank responses to align human feedback (APO eq. 5)
     Rrhf(Rrhf),
     /// Direct preference optimisation, each query's best response against its
-    /// worst (DPO eq. 7)
+    /// worst (DPO eq. 7), or another loss on such pairs (--loss)
     Dpo(Dpo),
 }
 
@@ -156,19 +159,12 @@ pub struct Dpo {
     #[command(flatten)]
     pub scored: Scored,
 
-    /// Model directory of the reference [default: --model]
+    /// Model directory of the reference [default: --model]; simpo and slic have none
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub reference: Option<PathBuf>,
 
-    /// Strength of the pull towards the reference
-    #[arg(
-        long,
-        value_name = "BETA",
-        default_value = "0.1",
-        value_parser = not_negative,
-        help_heading = "Objective"
-    )]
-    pub beta: f64,
+    #[command(flatten)]
+    pub loss: LossArgs,
 
     /// Which pairs of a query: its best response against its worst, or all whose
     /// rewards differ, together weighing as one; an empty response is never the
@@ -202,6 +198,21 @@ pub enum Tables {
     Golden(Reader<Response>),
     Scored(Reader<Response>),
     Instructions(import::Source, Input),
+}
+
+impl Args {
+    /// Reads the command line. One whose options are not its loss's ends the
+    /// program, with all of them named.
+    pub fn read() -> Self {
+        let args = Self::parse();
+        if let Method::Dpo(dpo) = &args.method
+            && let Err(problem) = dpo.loss.check(dpo.reference.is_some())
+        {
+            let mut command = Self::command();
+            command.error(ErrorKind::ArgumentConflict, problem).exit();
+        }
+        args
+    }
 }
 
 impl Method {
@@ -283,7 +294,9 @@ impl Method {
     /// Returns the reference's directory, for methods that have one.
     pub fn reference(&self) -> Option<&Path> {
         match self {
-            Self::Dpo(dpo) => Some(dpo.reference.as_ref().unwrap_or(&dpo.common.model)),
+            Self::Dpo(dpo) if dpo.loss.pair_loss().has_reference() => {
+                Some(dpo.reference.as_ref().unwrap_or(&dpo.common.model))
+            }
             _ => None,
         }
     }
@@ -295,7 +308,10 @@ impl Method {
                 lambda: rrhf.lambda,
                 sum_log_probs: rrhf.sum_log_probs,
             },
-            Self::Dpo(dpo) => Objective::Dpo { beta: dpo.beta },
+            Self::Dpo(dpo) => Objective::Pairs {
+                loss: dpo.loss.pair_loss(),
+                sft_weight: dpo.loss.sft_weight,
+            },
         }
     }
 
@@ -328,7 +344,7 @@ impl Method {
             Self::Rrhf(rrhf) => provenance
                 .argument("lambda", rrhf.lambda)
                 .argument("sum_log_probs", rrhf.sum_log_probs),
-            Self::Dpo(dpo) => provenance.argument("beta", dpo.beta).argument(
+            Self::Dpo(dpo) => dpo.loss.provenance(provenance).argument(
                 "pairs",
                 if dpo.pairs == Which::All {
                     "all"
@@ -344,7 +360,6 @@ impl Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_declaration_is_consistent() {

@@ -222,8 +222,12 @@ fn example(method: &Method, pieces: &[Piece], fitter: &mut Fitter) -> Option<Exa
             if example.preferences.is_empty() {
                 return None;
             }
+            if dpo.loss.sft_weight > 0.0 {
+                let at = pieces.iter().position(|piece| std::ptr::eq(piece, best))?;
+                example.likely.push(numbers[at]?);
+            }
         }
-        Method::Dpo(_) => {
+        Method::Dpo(dpo) => {
             let worst = pieces.iter().min_by(|a, b| a.reward.total_cmp(&b.reward))?;
             if worst.reward >= best.reward {
                 return None;
@@ -231,6 +235,9 @@ fn example(method: &Method, pieces: &[Piece], fitter: &mut Fitter) -> Option<Exa
             let better = fitter.add(&mut example, best)?;
             let worse = fitter.add(&mut example, worst)?;
             example.preferences.push(preference(better, worse, 1.0));
+            if dpo.loss.sft_weight > 0.0 {
+                example.likely.push(better);
+            }
         }
     }
     Some(example)

@@ -2,10 +2,11 @@
 //! responses (RJS, RRHF, DPO).
 //!
 //! From here to the equations: `apo_training::train` takes the steps,
-//! `apo_objectives::alignment` holds eqs. 5 and 6 and DPO's.
+//! `apo_objectives` holds eqs. 5 and 6, DPO's and its kin's.
 
 mod args;
 mod examples;
+mod loss;
 
 use std::process::ExitCode;
 
@@ -14,12 +15,11 @@ use apo_llama::{Head, Model, Start, directory};
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
 use apo_stage::{Claim, Kind, Output, models, up_to_date};
 use apo_training::{Reference, Store};
-use clap::Parser as _;
 
 use crate::args::{Args, Common, Method};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     apo_stage::run("align", || run(&args.method))
 }
 

@@ -15,7 +15,9 @@ use apo_llama::{
     Compute, Generation, GradientSum, Head, Model, ModelError, PromptTree, Request, Sampling,
     Start, TreeBatch, device,
 };
-use apo_objectives::{Adversarial, Pairs, apo_reward_model, dpo, negative_log_likelihood};
+use apo_objectives::{
+    Adversarial, LogProbs, PairLoss, Pairs, apo_reward_model, negative_log_likelihood,
+};
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
@@ -245,7 +247,12 @@ fn dpos_loss_and_gradient_are_pytorchs() {
     }
     let frozen: Vec<f32> = frozen.into_iter().map(|x| x as f32).collect();
     let beta = theirs["beta"].as_f64().unwrap();
-    let loss = dpo(&log_probs, &frozen, &compared, beta);
+    let responses = LogProbs {
+        policy: &log_probs,
+        reference: &frozen,
+        tokens: &[],
+    };
+    let loss = PairLoss::Dpo { beta }.loss(responses, &compared);
     assert_loss_and_norms(&model, loss, theirs, "dpo");
 }
 

@@ -1,8 +1,8 @@
-//! Objectives of policies.
+//! Objectives of policies that have no reference.
 
 use burn::tensor::{Tensor, activation};
 
-use crate::pairs::{Pairs, Weighted, at, constant, nothing, weighted_sum};
+use crate::pairs::{Pairs, Weighted, at, nothing, weighted_sum};
 
 /// Minus the weighted log-probs of some responses, `[1]`: supervised
 /// fine-tuning, and rejection sampling on the best one (RJS, APO eq. 6).
@@ -25,25 +25,4 @@ pub fn rrhf(log_probs: &Tensor<1>, pairs: &Pairs, best: &Weighted, lambda: f64) 
     }
     let (better, worse) = pairs.select(log_probs);
     weighted_sum(activation::relu(worse - better), &pairs.weights) + likelihood
-}
-
-/// `−log σ(β · ((log π − log π_ref)(better) − (log π − log π_ref)(worse)))`
-/// of each pair, weighted (DPO eq. 7), `[1]`. `reference` are the summed
-/// log-probs under the reference, `[response]`.
-pub fn dpo(log_probs: &Tensor<1>, reference: &[f32], pairs: &Pairs, beta: f64) -> Tensor<1> {
-    if pairs.is_empty() {
-        return nothing(log_probs);
-    }
-    let (better, worse) = pairs.select(&implicit_rewards(log_probs, reference, beta));
-    weighted_sum(
-        activation::log_sigmoid(better - worse).neg(),
-        &pairs.weights,
-    )
-}
-
-/// Returns `β · (log π − log π_ref)` of each response: the reward that a
-/// policy implies (DPO eq. 5), `[response]`.
-pub fn implicit_rewards(log_probs: &Tensor<1>, reference: &[f32], beta: f64) -> Tensor<1> {
-    let reference = constant(reference, &log_probs.device());
-    (log_probs.clone() - reference).mul_scalar(beta)
 }

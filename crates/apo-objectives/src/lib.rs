@@ -7,9 +7,11 @@
 //! weights divides by what the whole step holds.
 
 pub mod alignment;
+pub mod pair_loss;
 pub mod pairs;
 pub mod reward_model;
 
-pub use alignment::{dpo, implicit_rewards, negative_log_likelihood, rrhf};
+pub use alignment::{negative_log_likelihood, rrhf};
+pub use pair_loss::{LogProbs, PairLoss};
 pub use pairs::{Pairs, Weighted};
 pub use reward_model::{Adversarial, apo_reward_model, ranking};

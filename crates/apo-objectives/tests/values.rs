@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use apo_objectives::{
-    Adversarial, Pairs, Weighted, apo_reward_model, dpo, implicit_rewards, negative_log_likelihood,
+    Adversarial, LogProbs, PairLoss, Pairs, Weighted, apo_reward_model, negative_log_likelihood,
     ranking, rrhf,
 };
 use burn::tensor::{Device, Tensor, TensorData};
@@ -120,18 +120,95 @@ fn eq_17_gail_and_wgan_are_as_computed_elsewhere() {
     }
 }
 
+/// The loss of an entry's parameters, by the entry's name.
+fn pair_loss(name: &str, params: &Value) -> PairLoss {
+    let param = |name: &str| params[name].as_f64().unwrap();
+    let beta = params["beta"].as_f64().unwrap_or(f64::NAN);
+    match name {
+        "dpo" => PairLoss::Dpo { beta },
+        "cdpo" => PairLoss::Conservative {
+            beta,
+            label_smoothing: param("label_smoothing"),
+        },
+        "robust_dpo" => PairLoss::Robust {
+            beta,
+            label_smoothing: param("label_smoothing"),
+        },
+        "dpo_length_normalised" => PairLoss::Normalised { beta },
+        "ipo_sum" => PairLoss::Ipo { beta },
+        "ipo_token_mean" => PairLoss::IpoMean { beta },
+        "hinge_dpo" => PairLoss::Hinge { beta },
+        "simpo" => PairLoss::SimPo {
+            beta,
+            gamma: param("gamma"),
+        },
+        "slic_rank" => PairLoss::Slic {
+            delta: param("delta"),
+        },
+        other => panic!("no loss for {other}"),
+    }
+}
+
+/// Chosen and rejected values of an entry, one after the other.
+fn both(inputs: &Value, what: [&str; 2]) -> Vec<f32> {
+    let there = what.iter().filter(|it| !inputs[**it].is_null());
+    there.flat_map(|it| floats(&inputs[*it])).collect()
+}
+
 #[test]
-fn dpo_is_trls() {
+fn each_pair_loss_is_as_published() {
+    for name in [
+        "dpo",
+        "cdpo",
+        "robust_dpo",
+        "dpo_length_normalised",
+        "ipo_sum",
+        "ipo_token_mean",
+        "hinge_dpo",
+        "simpo",
+        "slic_rank",
+    ] {
+        for entry in entries(name) {
+            let inputs = &entry["inputs"];
+            let what = format!("{name} {}", entry["params"]);
+            let loss = pair_loss(name, &entry["params"]);
+            let reference = both(inputs, ["reference_chosen", "reference_rejected"]);
+            assert_eq!(reference.is_empty(), !loss.has_reference(), "{what}");
+            let policy = learnt(&both(inputs, ["policy_chosen", "policy_rejected"]));
+            let responses = LogProbs {
+                policy: &policy,
+                reference: &reference,
+                tokens: &both(inputs, ["chosen_tokens", "rejected_tokens"]),
+            };
+            let per_pair = entry["expected"]["per_pair"].as_array().unwrap();
+            let n = per_pair.len();
+            let mean = loss.loss(responses, &halves(n));
+            assert_close(value(&mean), &entry["expected"]["loss"], &what);
+            for (i, expected) in per_pair.iter().enumerate() {
+                let mut one = Pairs::default();
+                one.push(i, n + i, 1.0);
+                let ours = value(&loss.loss(responses, &one));
+                assert_close(ours, expected, &format!("{what}, pair {i}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn dpos_rewards_and_gradients_are_trls() {
     for entry in entries("dpo") {
         let (inputs, expected) = (&entry["inputs"], &entry["expected"]);
         let beta = entry["params"]["beta"].as_f64().unwrap();
-        let both = |a: &str, b: &str| [floats(&inputs[a]), floats(&inputs[b])].concat();
-        let policy = learnt(&both("policy_chosen", "policy_rejected"));
-        let reference = both("reference_chosen", "reference_rejected");
+        let policy = learnt(&both(inputs, ["policy_chosen", "policy_rejected"]));
+        let reference = both(inputs, ["reference_chosen", "reference_rejected"]);
         let n = reference.len() / 2;
-        let loss = dpo(&policy, &reference, &halves(n), beta);
-        assert_close(value(&loss), &expected["loss"], "loss");
-        let rewards = implicit_rewards(&policy, &reference, beta);
+        let responses = LogProbs {
+            policy: &policy,
+            reference: &reference,
+            tokens: &[],
+        };
+        let loss = PairLoss::Dpo { beta }.loss(responses, &halves(n));
+        let rewards = PairLoss::Dpo { beta }.rewards(responses);
         let rewards: Vec<f32> = rewards.into_data().try_into_vec().unwrap();
         let gradients = policy.grad_remove(&mut loss.backward()).unwrap();
         let gradients: Vec<f32> = gradients.into_data().try_into_vec().unwrap();

@@ -2,7 +2,7 @@
 
 use apo_llama::{Model, PromptTree, TreeBatch};
 use apo_objectives::{
-    Adversarial, Pairs, Weighted, apo_reward_model, dpo, implicit_rewards, negative_log_likelihood,
+    Adversarial, LogProbs, PairLoss, Pairs, Weighted, apo_reward_model, negative_log_likelihood,
     rrhf,
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -29,10 +29,13 @@ pub enum Objective {
         /// Log-probs summed over tokens, in place of their means.
         sum_log_probs: bool,
     },
-    /// DPO (DPO eq. 7).
-    Dpo {
-        /// Strength of the pull towards the reference.
-        beta: f64,
+    /// DPO (DPO eq. 7) and its kin.
+    Pairs {
+        /// What a pair costs.
+        loss: PairLoss,
+        /// Weight of the likely responses' negative log-likelihood, a mean over
+        /// tokens.
+        sft_weight: f64,
     },
 }
 
@@ -141,12 +144,22 @@ pub(crate) fn loss(
             pairs.weights.fill(weight);
             rrhf(&values, &pairs, &terms.likely.scaled(weight), lambda)
         }
-        Objective::Dpo { beta } => {
-            let reference = references.concat();
+        Objective::Pairs { loss, sft_weight } => {
+            let tokens: Vec<f32> = lengths.iter().map(|&n| n as f32).collect();
+            let responses = LogProbs {
+                policy: &log_probs,
+                reference: &references.concat(),
+                tokens: &tokens,
+            };
             sums.compare(&found, &terms.preference, false);
-            let rewards = values(&implicit_rewards(&log_probs, &reference, beta));
+            let rewards = values(&loss.rewards(responses));
             sums.compare(&rewards, &terms.preference, true);
-            dpo(&log_probs, &reference, &terms.preference, beta)
+            let cost = loss.loss(responses, &terms.preference);
+            if totals.tokens == 0.0 {
+                return cost;
+            }
+            let weight = (sft_weight / totals.tokens) as f32;
+            cost + negative_log_likelihood(&log_probs, &terms.likely.scaled(weight))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use apo_llama::{AdamWSettings, Compute, Head, Model, Start, device};
-use apo_objectives::Adversarial;
+use apo_objectives::{Adversarial, PairLoss};
 use apo_tables::Metric;
 use apo_training::{
     Decay, Example, Objective, Observer, Preference, Reference, Settings, Store, StoreWriter, Term,
@@ -148,7 +148,24 @@ const RRHF: (Head, Objective) = (
         sum_log_probs: false,
     },
 );
-const DPO: (Head, Objective) = (Head::LanguageModel, Objective::Dpo { beta: 0.1 });
+const DPO: (Head, Objective) = (
+    Head::LanguageModel,
+    Objective::Pairs {
+        loss: PairLoss::Dpo { beta: 0.1 },
+        sft_weight: 0.0,
+    },
+);
+
+const SIMPO_AND_SFT: (Head, Objective) = (
+    Head::LanguageModel,
+    Objective::Pairs {
+        loss: PairLoss::SimPo {
+            beta: 2.0,
+            gamma: 1.0,
+        },
+        sft_weight: 0.5,
+    },
+);
 
 fn trained_on(
     mut store: Store,
@@ -158,7 +175,7 @@ fn trained_on(
     mut watcher: Watcher,
 ) -> Result<Trained, TrainingError> {
     let mut reference = None;
-    if matches!(objective, Objective::Dpo { .. }) {
+    if matches!(objective, Objective::Pairs { .. }) {
         let mut frozen = model(head);
         frozen.llama = frozen.llama.on(&device::cpu());
         let never = &mut Watcher::never();
@@ -188,7 +205,10 @@ const NAMES: [&str; 3] = [
 
 #[test]
 fn many_small_batches_are_one_large() {
-    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO].into_iter().enumerate() {
+    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO, SIMPO_AND_SFT]
+        .into_iter()
+        .enumerate()
+    {
         let of = |micro_tokens: usize| {
             let dir = folder(&format!("accumulated-{i}-{micro_tokens}"));
             trained(&dir, what, &settings(micro_tokens), Watcher::never()).unwrap()
@@ -226,7 +246,10 @@ fn many_small_batches_are_one_large() {
 
 #[test]
 fn stopped_and_resumed_is_never_stopped_to_the_bit() {
-    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO].into_iter().enumerate() {
+    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO, SIMPO_AND_SFT]
+        .into_iter()
+        .enumerate()
+    {
         let whole = folder(&format!("whole-{i}"));
         let whole = trained(&whole, what, &settings(40), Watcher::never()).unwrap();
         let dir = folder(&format!("stopped-{i}"));

@@ -12,7 +12,7 @@ use apo_llama::{
     AdamW, AdamWSettings, Compute, Generation, GradientSum, Head, Model, ModelError, Precision,
     PromptTree, Request, Sampling, Start, TreeBatch, device,
 };
-use apo_objectives::{Pairs, dpo, ranking};
+use apo_objectives::{LogProbs, PairLoss, Pairs, ranking};
 use burn::tensor::Tensor;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -205,12 +205,12 @@ impl Bench<'_> {
                 let tokens = model
                     .llama
                     .token_log_probs(&model.config, model.compute, &batch);
-                dpo(
-                    &sums(&tokens, &batch.response_lengths()),
-                    &reference,
-                    &pairs,
-                    BETA,
-                )
+                let responses = LogProbs {
+                    policy: &sums(&tokens, &batch.response_lengths()),
+                    reference: &reference,
+                    tokens: &[],
+                };
+                PairLoss::Dpo { beta: BETA }.loss(responses, &pairs)
             };
             losses.push(
                 loss.clone()

@@ -1,0 +1,138 @@
+//! The arguments of DPO's kin.
+
+use apo_objectives::PairLoss;
+use apo_stage::not_negative;
+use apo_tables::Provenance;
+use clap::ValueEnum;
+
+/// What `align dpo` minimises.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Objective")]
+pub struct LossArgs {
+    /// What a pair costs
+    #[arg(long, value_name = "NAME", value_enum, default_value = "dpo")]
+    pub loss: Loss,
+
+    /// Strength of the pull towards the reference; of simpo, the scale of the
+    /// rewards [default: 0.1; simpo: 2]
+    #[arg(long, value_name = "BETA", value_parser = positive)]
+    pub beta: Option<f64>,
+
+    /// Share of pairs that are told the wrong way round (conservative, robust)
+    /// [default: 0.1]
+    #[arg(long, value_name = "SHARE", value_parser = below_half)]
+    pub label_smoothing: Option<f64>,
+
+    /// Margin that simpo aims at [default: 1]
+    #[arg(long, value_name = "MARGIN", value_parser = not_negative)]
+    pub gamma: Option<f64>,
+
+    /// Margin that slic aims at [default: 1]
+    #[arg(long, value_name = "MARGIN", value_parser = not_negative)]
+    pub delta: Option<f64>,
+
+    /// Weight of an SFT term on each query's best response, a mean over tokens,
+    /// that keeps its log-prob from falling
+    #[arg(long, value_name = "WEIGHT", default_value = "0", value_parser = not_negative)]
+    pub sft_weight: f64,
+}
+
+/// A loss on pairs, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Loss {
+    /// DPO (Rafailov et al. 2023)
+    Dpo,
+    /// DPO that takes some pairs for told the wrong way round (Mitchell 2023)
+    Conservative,
+    /// The same without bias (Chowdhury et al. 2024)
+    Robust,
+    /// DPO with log-ratios divided by the responses' tokens
+    Normalised,
+    /// IPO (Azar et al. 2023)
+    Ipo,
+    /// IPO with log-ratios divided by the responses' tokens, as TRL's
+    IpoMean,
+    /// A hinge on DPO's margin (Liu et al. 2024)
+    Hinge,
+    /// Mean log-probs and a margin, no reference (Meng et al. 2024)
+    Simpo,
+    /// SLiC-HF's rank loss, no reference (Zhao et al. 2023)
+    Slic,
+}
+
+impl LossArgs {
+    /// Returns the loss with its parameters.
+    pub fn pair_loss(&self) -> PairLoss {
+        let beta = self.beta.unwrap_or(0.1);
+        let label_smoothing = self.label_smoothing.unwrap_or(0.1);
+        match self.loss {
+            Loss::Dpo => PairLoss::Dpo { beta },
+            Loss::Conservative => PairLoss::Conservative {
+                beta,
+                label_smoothing,
+            },
+            Loss::Robust => PairLoss::Robust {
+                beta,
+                label_smoothing,
+            },
+            Loss::Normalised => PairLoss::Normalised { beta },
+            Loss::Ipo => PairLoss::Ipo { beta },
+            Loss::IpoMean => PairLoss::IpoMean { beta },
+            Loss::Hinge => PairLoss::Hinge { beta },
+            Loss::Simpo => PairLoss::SimPo {
+                beta: self.beta.unwrap_or(2.0),
+                gamma: self.gamma.unwrap_or(1.0),
+            },
+            Loss::Slic => PairLoss::Slic {
+                delta: self.delta.unwrap_or(1.0),
+            },
+        }
+    }
+
+    /// Checks that no option of another loss is given.
+    ///
+    /// # Errors
+    ///
+    /// When some are: all of them.
+    pub fn check(&self, names_reference: bool) -> Result<(), String> {
+        let used: &[&str] = match self.loss {
+            Loss::Conservative | Loss::Robust => &["--beta", "--label-smoothing", "--reference"],
+            Loss::Simpo => &["--beta", "--gamma"],
+            Loss::Slic => &["--delta"],
+            _ => &["--beta", "--reference"],
+        };
+        let given = [
+            ("--beta", self.beta.is_some()),
+            ("--label-smoothing", self.label_smoothing.is_some()),
+            ("--gamma", self.gamma.is_some()),
+            ("--delta", self.delta.is_some()),
+            ("--reference", names_reference),
+        ];
+        let given = given.iter().filter(|it| it.1).map(|it| it.0);
+        let unused: Vec<&str> = given.filter(|it| !used.contains(it)).collect();
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let name = self.loss.to_possible_value();
+        let name = name.map_or_else(String::new, |it| it.get_name().to_owned());
+        let unused = unused.join(" and ");
+        Err(format!("--loss {name} does not use {unused}"))
+    }
+
+    /// Adds what the policy depends on.
+    pub fn provenance(&self, provenance: Provenance) -> Provenance {
+        provenance
+            .argument("loss", format!("{:?}", self.pair_loss()))
+            .argument("sft_weight", self.sft_weight)
+    }
+}
+
+fn positive(text: &str) -> Result<f64, &'static str> {
+    let number = not_negative(text).ok().filter(|it| *it > 0.0);
+    number.ok_or("expected a finite number above 0")
+}
+
+fn below_half(text: &str) -> Result<f64, &'static str> {
+    let number = not_negative(text).ok().filter(|it| *it < 0.5);
+    number.ok_or("expected a share from 0 to below 0.5")
+}

@@ -1,0 +1,141 @@
+//! What `align dpo` and `rm-train` minimise, by name, driven from their command
+//! lines.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use apo_tables::{Metric, Reader};
+use apo_tests::stages::{folder, run, small_round, succeed};
+
+/// A small round that all tests read.
+static ROUND: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "losses");
+    small_round(&dir);
+    dir
+});
+
+const DPO: &str = "align dpo --model policy --responses scored.parquet --batch 16";
+
+fn metrics(model: &Path) -> Vec<Metric> {
+    let reader = Reader::open(&model.join("metrics.parquet")).unwrap();
+    reader.map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_policy_that_is_its_reference_costs_what_a_margin_of_0_does() {
+    let ln_2 = std::f32::consts::LN_2;
+    for (i, (loss, expected)) in [
+        ("dpo", ln_2),
+        ("dpo --pairs all", ln_2),
+        ("conservative", ln_2),
+        ("robust --label-smoothing 0.25", ln_2),
+        ("normalised --beta 2", ln_2),
+        // IPO: (0 − 1/(2β))².
+        ("ipo", 25.0),
+        ("ipo-mean --beta 0.25", 4.0),
+        ("hinge", 1.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let out = format!("margin-0-{i}");
+        succeed(&ROUND, &format!("{DPO} --loss {loss} --out {out}"));
+        let first = &metrics(&ROUND.join(&out))[0];
+        assert!(
+            (first.loss - expected).abs() < 1e-5 * expected,
+            "{loss}: {}, expected {expected}",
+            first.loss
+        );
+        // Training sums other batches than the reference's pass: rounding is left.
+        let margin = first.rewards_margins.unwrap();
+        assert!(margin.abs() < 1e-5, "{loss}: a margin of {margin}");
+    }
+}
+
+#[test]
+fn a_loss_without_a_reference_computes_none() {
+    for loss in ["simpo", "slic"] {
+        let out = format!("alone-{loss}");
+        let line = format!("{DPO} --loss {loss} --out {out}");
+        let ran = run(&ROUND, &line);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("reference"), "{}", ran.stderr);
+        let first = &metrics(&ROUND.join(&out))[0];
+        assert!(first.loss.is_finite() && first.grad_norm > 0.0, "{loss}");
+        let ran = run(&ROUND, &format!("{line} --reference policy --overwrite"));
+        assert_eq!(ran.status, Some(2), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_sft_term_keeps_the_chosen_log_prob_higher() {
+    let chosen = |out: &str, sft: &str| {
+        let line = "--epochs 6 --learning-rate 1e-3";
+        succeed(&ROUND, &format!("{DPO} {line} {sft} --out {out}"));
+        metrics(&ROUND.join(out))
+            .last()
+            .unwrap()
+            .logps_chosen
+            .unwrap()
+    };
+    let (without, with) = (chosen("without", ""), chosen("with", "--sft-weight 1"));
+    assert!(with > without, "{with}, expected above {without}");
+}
+
+#[test]
+fn options_of_another_loss_are_refused_together() {
+    for (options, expected) in [
+        (
+            "--loss ipo --gamma 1 --delta 1",
+            "--loss ipo does not use --gamma and --delta",
+        ),
+        ("--loss slic --beta 1", "--loss slic does not use --beta"),
+        (
+            "--label-smoothing 0.1",
+            "--loss dpo does not use --label-smoothing",
+        ),
+        ("--loss robust --label-smoothing 0.5", "to below 0.5"),
+        ("--loss ipo --beta 0", "above 0"),
+    ] {
+        let ran = run(&ROUND, &format!("{DPO} {options} --out refused"));
+        assert_eq!(ran.status, Some(2), "{options}\n{}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{options}\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_reward_model_of_the_paper_trains() {
+    let game = "--golden golden.parquet --samples rm-samples.parquet";
+    let pairs = "--pairs data/rm-pairs.parquet";
+    for (objective, line) in [
+        ("apo", format!("--model policy {pairs} {game}")),
+        ("rank", format!("--model policy {pairs}")),
+        ("wgan", format!("--model policy {pairs} {game}")),
+        ("gail", format!("--model policy {game}")),
+        ("ab", format!("--model rm {pairs}")),
+        ("seq", format!("--model rm {pairs} {game}")),
+    ] {
+        let out = format!("rm-{objective}");
+        succeed(
+            &ROUND,
+            &format!(
+                "rm-train --objective {objective} {line} --batch 8 --learning-rate 1e-3 --out {out}"
+            ),
+        );
+        let metrics = metrics(&ROUND.join(&out));
+        assert!(metrics.iter().all(|it| it.grad_norm > 0.0), "{objective}");
+        succeed(
+            &ROUND,
+            &format!("judge accuracy --model {out} --pairs data/test-pairs.parquet"),
+        );
+    }
+    // Going on from a model starts where that one ended; anew, at its own head.
+    let first = |out: &str| metrics(&ROUND.join(out))[0].rewards_margins;
+    assert_eq!(
+        first("rm-apo"),
+        first("rm-wgan"),
+        "one head, one first step"
+    );
+    assert_ne!(first("rm-apo"), first("rm-seq"), "another start");
+}
