@@ -2,7 +2,10 @@
 //!
 //! A [`Source`] gives records as JSON text with their line, in bounded
 //! batches; [`parse`] makes a row of one, so that callers may parse on many
-//! threads. What a record may look like stands at [`Preference`] and [`Answer`].
+//! threads. What a record may look like stands at [`Preference`],
+//! [`Comparison`] and [`Answer`].
+
+mod records;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,10 +15,14 @@ use arrow::array::RecordBatchReader as _;
 use arrow::json::LineDelimitedWriter;
 use flate2::read::MultiGzDecoder;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::TableError;
+
+pub use records::{
+    Answer, Comparison, Message, PREFERENCE_COLUMNS, Preference, Question, ScoredAnswer,
+    ScoredResponse, Text,
+};
 
 /// A record that takes more than this is no dialogue.
 const LONGEST: usize = 64 << 20;
@@ -125,32 +132,33 @@ impl Source {
         })
     }
 
-    /// Checks that a Parquet file has columns; other kinds of files say so row
-    /// by row.
+    /// Checks that a Parquet file has all columns of one of some lists; other
+    /// kinds of files say so row by row.
     ///
     /// # Errors
     ///
-    /// When some are missing: all of them in one error.
-    pub fn check_columns(&self, names: &[&str]) -> Result<(), TableError> {
+    /// When it has none of the lists: all of them in one error.
+    pub fn check_columns(&self, lists: &[&[&str]]) -> Result<(), TableError> {
         let Records::Parquet(reader, _) = &self.records else {
             return Ok(());
         };
         let schema = reader.schema();
-        let missing = names
-            .iter()
-            .filter(|it| schema.field_with_name(it).is_err());
-        let missing: Vec<String> = missing.map(|it| format!("`{it}`")).collect();
-        if missing.is_empty() {
+        let has = |name: &&str| schema.field_with_name(name).is_ok();
+        if lists.iter().any(|names| names.iter().all(has)) {
             return Ok(());
         }
+        let expected: Vec<String> = lists
+            .iter()
+            .map(|names| format!("`{}`", names.join("`, `")))
+            .collect();
         let found: Vec<&str> = schema
             .fields()
             .iter()
             .map(|it| it.name().as_str())
             .collect();
         let problem = format!(
-            "has no column {}; its columns are {}",
-            missing.join(", "),
+            "expected the columns {}; its columns are {}",
+            expected.join("; or "),
             found.join(", ")
         );
         Err(import(&self.path, &problem))
@@ -248,80 +256,4 @@ fn corrupt(path: &Path, error: impl ToString) -> TableError {
         path: path.into(),
         reason: error.to_string(),
     }
-}
-
-/// A message of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Message {
-    /// `user` or `assistant` (also `human`, `gpt`), `system`.
-    #[serde(alias = "from")]
-    pub role: String,
-    /// What was said.
-    #[serde(alias = "value")]
-    pub content: String,
-}
-
-/// A text, or a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Text {
-    /// Plain text.
-    Plain(String),
-    /// Messages in order.
-    Messages(Vec<Message>),
-}
-
-/// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
-/// `rejected`, with or without a `prompt`, as texts or conversations.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Preference {
-    /// What both responses follow; where absent, it is their common beginning.
-    #[serde(default)]
-    pub prompt: Option<Text>,
-    /// The preferred response or dialogue.
-    pub chosen: Text,
-    /// The other one.
-    pub rejected: Text,
-    /// What the preferred one was scored, where scores made the preference.
-    #[serde(default)]
-    pub score_chosen: Option<f64>,
-    /// What the other one was.
-    #[serde(default)]
-    pub score_rejected: Option<f64>,
-}
-
-/// An answer to a prompt, by people or another model.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// A prompt and its answer, under their usual names.
-    Answer {
-        /// The query.
-        #[serde(alias = "query")]
-        prompt: Text,
-        /// The answer.
-        #[serde(
-            alias = "response",
-            alias = "completion",
-            alias = "output",
-            alias = "golden"
-        )]
-        answer: Text,
-    },
-    /// Alpaca's: an instruction, what it is about, its answer.
-    Instruction {
-        /// The task.
-        instruction: String,
-        /// What the task is about, often empty.
-        #[serde(default)]
-        input: String,
-        /// The answer.
-        output: String,
-    },
-    /// A conversation that ends with the answer.
-    Messages {
-        /// Messages in order.
-        #[serde(alias = "conversations")]
-        messages: Vec<Message>,
-    },
 }

@@ -18,6 +18,10 @@ Examples:
   One's own preferences, a tenth held out as a test part:
     hh-split --train mine.parquet --hold-out 10% --rm 40% --dev 5% --out data
 
+  WebGPT's and GPT4LLM's comparisons, as they are published:
+    hh-split --train webgpt=comparisons.jsonl --train gpt4llm=comparison_data.json \\
+        --hold-out 10% --rm 40% --dev 5% --out data
+
 Writes into --out: rm-pairs, rm-queries, llm-pairs, llm-queries, dev-pairs,
 train-pairs, test-pairs, test-queries and rejects, each .parquet.
 
@@ -41,8 +45,15 @@ pub struct Args {
     #[arg(default_values_t = ["helpful-base".to_owned(), "harmless-base".to_owned()])]
     pub subset: Vec<String>,
 
-    /// File or folder of training pairs, .jsonl, .jsonl.gz or .parquet; as
-    /// NAME=PATH to name its subset (repeatable)
+    /// File or folder of training pairs; as NAME=PATH to name its subset
+    /// (repeatable)
+    ///
+    /// .jsonl, .jsonl.gz or .parquet; also .json and .json.gz, a list or lines,
+    /// but not out of a folder. Rows are told apart by their fields: `chosen`
+    /// and `rejected`, with or without `prompt`; WebGPT's `question`, answers
+    /// and scores; GPT4LLM's `user_input` with `completion_a` and
+    /// `completion_b`, or with `responses_and_scores`; the lists `text` and
+    /// `score` of APO's authors.
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     pub train: Vec<Named>,
 
@@ -171,7 +182,11 @@ pub struct Sources {
     pub test: Vec<Source>,
 }
 
+/// What is taken of a folder: not `.json`, which is often about the data.
 const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
+
+/// What may be named only file by file.
+const SINGLE_KINDS: [&str; 2] = ["json", "json.gz"];
 
 /// What a file's name is without its kind.
 fn stem(path: &Path) -> String {
@@ -182,6 +197,7 @@ fn stem(path: &Path) -> String {
         .into_owned();
     let stem = KINDS
         .iter()
+        .chain(&SINGLE_KINDS)
         .find_map(|kind| name.strip_suffix(&format!(".{kind}")));
     stem.map_or(name.clone(), str::to_owned)
 }
@@ -338,6 +354,7 @@ mod tests {
             "helpful-base"
         );
         assert_eq!(subset_of(Path::new("data/mine.parquet")), "mine");
+        assert_eq!(subset_of(Path::new("webgpt/test.json.gz")), "webgpt");
         let named: Named = "web=a/b.jsonl".parse().unwrap();
         assert_eq!(named.name.as_deref(), Some("web"));
     }

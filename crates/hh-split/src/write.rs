@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use apo_stage::{Progress, bad_input, signals};
-use apo_tables::import::{self, Record};
+use apo_tables::import::{self, PREFERENCE_COLUMNS, Record};
 use apo_tables::{Pair, Provenance, Query, Reader, Reject, TableError, Writer};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -26,6 +26,7 @@ const BATCH: usize = 2048;
 /// How many rows each table has, and what was not taken.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
+    /// Pairs that were read, taken or not.
     dialogues: u64,
     /// Sound pairs of queries that `--take` and `--take-test` leave out.
     left_out: u64,
@@ -109,7 +110,11 @@ fn clean(
     for (is_test, sources) in [(true, &sources.test), (false, &sources.train)] {
         for source in sources {
             each_batch(source, |records, pairs| {
-                for (record, pair) in records.iter().zip(pairs) {
+                let pairs = records.iter().zip(pairs).flat_map(|(record, pairs)| {
+                    let with_record = move |pair| (record, pair);
+                    pairs.into_iter().map(with_record)
+                });
+                for (record, pair) in pairs {
                     counts.dialogues += 1;
                     let reason = match pair {
                         Err(reason) => reason,
@@ -180,10 +185,10 @@ fn file_name(source: &Source) -> String {
 /// on in a thread of their own, parsing on all.
 fn each_batch(
     source: &Source,
-    mut each: impl FnMut(&[Record], Vec<Result<Pair, &'static str>>) -> Result<()>,
+    mut each: impl FnMut(&[Record], Vec<Vec<Result<Pair, &'static str>>>) -> Result<()>,
 ) -> Result<()> {
     let mut file = import::Source::open(&source.path)?;
-    file.check_columns(&["chosen", "rejected"])?;
+    file.check_columns(PREFERENCE_COLUMNS)?;
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Result<Vec<Record>, TableError>>(2);
         scope.spawn(move || {
@@ -199,7 +204,7 @@ fn each_batch(
             let records = batch?;
             let pairs = records
                 .par_iter()
-                .map(|record| raw::pair(record, &source.subset));
+                .map(|record| raw::pairs(record, &source.subset));
             each(&records, pairs.collect())?;
         }
         Ok(())
