@@ -6,16 +6,22 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_llama::directory;
-use apo_measures::{BySubset, Mean, by_subset, mean};
+use apo_measures::{BySubset, Mean, by_subset, mean, repeats};
 use apo_stage::report::{columns, result};
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Kind, Progress, note};
+use apo_stage::{Claim, Kind, Progress, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::args::ScoreArgs;
 use crate::rewards::Rewards;
 use crate::scorer::{Scorer, codec};
+
+/// Below this share of responses that end by themselves, a policy is warned of.
+const FEW_ENDED: f64 = 0.5;
+
+/// Above this share of repeated 3-grams, likewise.
+const MANY_REPEATS: f64 = 0.2;
 
 /// Name of the table in the working folder.
 const TABLE: &str = "scored.parquet";
@@ -46,6 +52,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         }
     }
     let summary = Summary::of(out)?;
+    summary.warn(args);
     result(&args.report, &summary, || columns(&summary.rows()))
 }
 
@@ -115,6 +122,9 @@ struct Summary {
     mean_tokens: Option<f64>,
     /// Share of responses that ended by themselves.
     ended: f64,
+    /// Mean share of a response's 3-grams that it said before; of those that
+    /// have three words.
+    repeats: Option<f64>,
 }
 
 /// What a later command reads of it.
@@ -122,6 +132,8 @@ struct Summary {
 pub struct Score {
     pub reward: All,
     pub mean_tokens: Option<f64>,
+    pub ended: Option<f64>,
+    pub repeats: Option<f64>,
 }
 
 /// A measure over all rows.
@@ -151,6 +163,7 @@ impl Summary {
         let mut queries: Vec<Query> = Vec::new();
         let (mut responses, mut ended) = (0, 0);
         let (mut tokens, mut with_tokens) = (0.0, 0);
+        let mut repeated = Vec::new();
         for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
             let response = response?;
             check_scored(path, row, &response)?;
@@ -166,6 +179,7 @@ impl Summary {
             queries[number].sum += f64::from(reward);
             queries[number].n += 1;
             responses += 1;
+            repeated.extend(repeats(&response.response));
             ended += u64::from(response.finish == Finish::Stop);
             if let Some(n) = response.tokens {
                 tokens += f64::from(n);
@@ -182,7 +196,29 @@ impl Summary {
             reward: reward.context("a filled table has queries")?,
             mean_tokens: (with_tokens > 0).then(|| tokens / f64::from(with_tokens)),
             ended: ended as f64 / responses as f64,
+            repeats: mean(&repeated).map(|it| it.mean),
         })
+    }
+
+    /// Warns of a policy that falls into loops, or does not come to an end.
+    fn warn(&self, args: &ScoreArgs) {
+        if args.report.quiet {
+            return;
+        }
+        let percent = |share: f64| 100.0 * share;
+        if self.ended < FEW_ENDED {
+            warn(&format!(
+                "only {:.1} % of the responses ended by themselves; the others are cut short, and \
+                 their rewards are of what was cut",
+                percent(self.ended)
+            ));
+        }
+        if let Some(repeats) = self.repeats.filter(|it| *it > MANY_REPEATS) {
+            warn(&format!(
+                "{:.1} % of the responses' 3-grams are repeats: the policy may be in loops",
+                percent(repeats)
+            ));
+        }
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
@@ -209,6 +245,11 @@ impl Summary {
         rows.push(vec![
             "ended by themselves".to_owned(),
             format!("{:.1} %", 100.0 * self.ended),
+        ]);
+        let repeats = self.repeats;
+        rows.push(vec![
+            "repeated 3-grams".to_owned(),
+            repeats.map_or("-".to_owned(), |it| format!("{:.1} %", 100.0 * it)),
         ]);
         rows
     }

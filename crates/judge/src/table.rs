@@ -24,6 +24,10 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeats: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ece: Option<f64>,
@@ -45,6 +49,8 @@ pub fn run(args: &TableArgs) -> Result<()> {
             score: Some(score.reward.all),
             true_quality: quality.transpose()?,
             tokens: score.mean_tokens,
+            ended: score.ended,
+            repeats: score.repeats,
             ..Row::default()
         });
     }
@@ -81,14 +87,16 @@ fn text(rows: &[Row]) -> String {
             None => format!("{:.3}", it.mean),
         })
     };
+    let percent = |it: Option<f64>| it.map_or(String::new(), |it| format!("{:.1} %", 100.0 * it));
     let cells = |row: &Row| {
         [
             row.name.clone(),
             with_error(row.score),
             with_error(row.true_quality),
             row.tokens.map_or(String::new(), |it| format!("{it:.1}")),
-            row.accuracy
-                .map_or(String::new(), |it| format!("{:.1} %", 100.0 * it)),
+            percent(row.ended),
+            percent(row.repeats),
+            percent(row.accuracy),
             row.ece.map_or(String::new(), |it| format!("{it:.3}")),
         ]
     };
@@ -97,6 +105,8 @@ fn text(rows: &[Row]) -> String {
         "RM_Test score",
         "true quality",
         "tokens",
+        "ended",
+        "repeats",
         "accuracy",
         "ECE",
     ];
