@@ -15,9 +15,18 @@ ANSWER   ?= --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-pe
             --max-new-tokens 96 --batch 64
 SCORE    ?=
 ALIGN    ?= --batch 32
-dpo      ?= --learning-rate 1e-4
-rjs      ?= --learning-rate 2e-4
-rrhf     ?= --learning-rate 1e-4
+GOLDEN_SFT ?= --batch 32 --learning-rate 2e-4
+
+# Each method's rounds; rates fall from round to round as the paper's do.
+dpo-1    ?= --learning-rate 1e-4
+dpo-2    ?= --learning-rate 4e-5
+dpo-3    ?= --learning-rate 1.8e-5
+rjs-1    ?= --learning-rate 2e-4
+rjs-2    ?= --learning-rate 8e-5
+rjs-3    ?= --learning-rate 3.6e-5
+rrhf-1   ?= --learning-rate 1e-4
+rrhf-2   ?= --learning-rate 4e-5
+rrhf-3   ?= --learning-rate 1.8e-5
 
 # What only a generated world has: the true quality of answers.
 QUALITY  := mini-quality

@@ -8,6 +8,8 @@
 #   RUN/apo-dpo-1   policy π_1, aligned by DPO on these; its rm-samples, RM_2, …
 #   RUN/apo-dpo-2   π_2, and so on; apo-rjs-…, apo-rrhf-…
 #   RUN/dpo-1       the baseline: aligned on base-scored, RM_Base's scores
+#   RUN/golden-sft  π_0 fine-tuned on the golden answers
+#   RUN/rm-wgan, …  the reward models of the paper's ablations
 #
 # A model directory is its config.json; it appears whole. Binaries are
 # order-only: a recompiled stage does not make hours of work stale. A setting is
@@ -85,13 +87,14 @@ $(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWA
 # ---- a round: % is `start`, `apo-METHOD-k`, or `METHOD-k` for the baseline ----
 
 METHODS := dpo rjs rrhf
-ROUNDS  := 1 2 3
+NUMBERS := 1 2 3
 ARMS    := $(METHODS) $(METHODS:%=apo-%)
-ALIGNED := $(foreach arm,$(ARMS),$(ROUNDS:%=$(arm)-%))
-RMS     := rm-base start/rm $(ALIGNED:%=%/rm)
+ALIGNED := $(foreach arm,$(ARMS),$(NUMBERS:%=$(arm)-%))
+RMS     := rm-base rm-test start/rm $(ALIGNED:%=%/rm) $(addprefix rm-,ab wgan gail $(NUMBERS:%=seq-%))
 
-each      = $(patsubst %,$(RUN)/%/$(1),start $(ALIGNED))
+each      = $(patsubst %,$(RUN)/%/$(1),start golden-sft $(ALIGNED))
 before    = $(if $(filter %-1,$(1)),start,$(patsubst %-3,%-2,$(patsubst %-2,%-1,$(1))))
+settings_of = $(1:apo-%=%)
 method_of = $(firstword $(subst -, ,$(1:apo-%=%)))
 scored_by = $(call before,$(1))/$(if $(filter apo-%,$(1)),,base-)scored.parquet
 
@@ -128,9 +131,15 @@ $(call each,base-scored.parquet): $(RUN)/%/base-scored.parquet: \
 # (e) the next policy
 $(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
   $(RUN)/$$(call scored_by,$$*) $(RUN)/$$(call before,$$*)/policy/config.json \
-  $$(call set,ALIGN ALIGNER $$(call method_of,$$*)) | build
+  $$(call set,ALIGN ALIGNER $$(call settings_of,$$*)) | build
 	$(ALIGNER) $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
-	  $(ALIGN) $($(call method_of,$*)) --out $(@D) --overwrite
+	  $(ALIGN) $($(call settings_of,$*)) --out $(@D) --overwrite
+	@touch $@
+
+# What golden answers are worth without the game (Table 2)
+$(RUN)/golden-sft/policy/config.json: $(RUN)/golden.parquet $(RUN)/start/policy/config.json \
+  $(call set,GOLDEN_SFT ALIGNER) | build
+	$(ALIGNER) sft --model $(word 2,$(^D)) --golden $< $(GOLDEN_SFT) --out $(@D) --overwrite
 	@touch $@
 
 # (f) the policy's answers to the test queries, and how good they are
@@ -165,17 +174,17 @@ $(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(DATA)/apo.
 
 ARM := apo-$(METHOD)
 
-.PHONY: $(addprefix round-,$(ROUNDS))
+.PHONY: $(addprefix round-,$(NUMBERS))
 round-1: ## Play a round of APO: prints scores, true quality (mini), accuracy, ECE
 round-2: ## The rounds after it, each from the policy of the last (also round-3)
-$(addprefix round-,$(ROUNDS)): round-%: $(RUN)/$(ARM)-%.txt
+$(addprefix round-,$(NUMBERS)): round-%: $(RUN)/$(ARM)-%.txt
 	@cat $<
 
 # All that is measured up to round $(1), with its names in the table.
 title_dpo  := DPO
 title_rjs  := RJS
 title_rrhf := RRHF
-rounds   = $(wordlist 1,$(1),$(ROUNDS))
+rounds   = $(wordlist 1,$(1),$(NUMBERS))
 policies = start $(addprefix $(ARM)-,$(rounds))
 rms      = rm-base $(addsuffix /rm,$(wordlist 1,$(1),$(policies)))
 name_of  = $(if $(filter start,$(1)),$(if $(filter sft,$(START)),SFT,start),round $(1:$(ARM)-%=%) APO-$(title_$(METHOD)))
@@ -183,7 +192,7 @@ rm_name  = $(if $(filter rm-base,$(1)),RM_Base,RM round $(if $(filter start/%,$(
 measured = $(policies:%=%/score.json) $(if $(QUALITY),$(policies:%=%/quality.json)) \
   $(rms:%=%.test.json) $(rms:%=%.dev.json)
 
-$(ROUNDS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: $$(addprefix $(RUN)/,$$(call measured,$$*)) \
+$(NUMBERS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: $$(addprefix $(RUN)/,$$(call measured,$$*)) \
   | build
 	@$(JUDGE) table --quiet \
 	  $(foreach it,$(call policies,$*),--score '$(call name_of,$(it))=$(RUN)/$(it)/score.json' \

@@ -34,8 +34,17 @@ ANSWER   ?= $(CHAT) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repet
             --prompt-limit 256 --max-new-tokens 128
 SCORE    ?= --limit 384
 ALIGN    ?= $(CHAT) --limit 384 --batch 8
-dpo      ?= --learning-rate 5e-6
-rjs      ?= --learning-rate 5e-6
-rrhf     ?= --learning-rate 5e-6
+GOLDEN_SFT ?= $(CHAT) --limit 384 --batch 8 --learning-rate 5e-6
+
+# Each method's rounds, at the paper's rates.
+dpo-1    ?= --learning-rate 5e-6
+dpo-2    ?= --learning-rate 2e-6
+dpo-3    ?= --learning-rate 9e-7
+rjs-1    ?= $(dpo-1)
+rjs-2    ?= $(dpo-2)
+rjs-3    ?= $(dpo-3)
+rrhf-1   ?= $(dpo-1)
+rrhf-2   ?= $(dpo-2)
+rrhf-3   ?= $(dpo-3)
 
 QUALITY  :=

@@ -1,0 +1,67 @@
+# The paper's tables and Figure 5, from what the rules of rounds make, and the
+# reward models that only they need.
+
+# ---- reward models of the ablations (section 4.2, Table 4) ------------------
+
+ADVERSARIES := wgan gail
+GAME = --golden $(RUN)/golden.parquet --samples
+
+$(ADVERSARIES:%=$(RUN)/rm-%/config.json): $(RUN)/rm-%/config.json: $(RUN)/start/rm-samples.parquet \
+  $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
+	$(RM_TRAIN) --objective $* --model $(BASE) $(if $(filter gail,$*),,--pairs $(DATA)/rm-pairs.parquet) \
+	  $(GAME) $< $(REWARD) $(APO) --out $(@D) --overwrite
+	@touch $@
+
+# RM_Base trained on with the same preferences
+$(RUN)/rm-ab/config.json: $(RUN)/rm-base/config.json $(call set,REWARD RM_TRAIN) | build
+	$(RM_TRAIN) --objective ab --model $(<D) --pairs $(DATA)/rm-pairs.parquet $(REWARD) --out $(@D) --overwrite
+	@touch $@
+
+# Each from the one before it, against the policies of APO-RJS
+policy_before = $(if $(filter 1,$(1)),start,apo-rjs-$(if $(filter 2,$(1)),1,2))
+rm_before     = $(if $(filter 1,$(1)),rm-base,rm-seq-$(if $(filter 2,$(1)),1,2))
+
+$(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
+  $(RUN)/$$(call policy_before,$$*)/rm-samples.parquet $(RUN)/$$(call rm_before,$$*)/config.json \
+  $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
+	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) --pairs $(DATA)/rm-pairs.parquet \
+	  $(GAME) $< $(REWARD) $(APO) --out $(@D) --overwrite
+	@touch $@
+
+# ---- tables: rows are NAME=what, in the paper's order -----------------------
+
+ROUNDS ?= 3
+played  = $(wordlist 1,$(ROUNDS),$(NUMBERS))
+
+row_of   = $(firstword $(subst =, ,$(1)))
+what_of  = $(lastword $(subst =, ,$(1)))
+policies_of = $(foreach row,$(1),--score '$(call row_of,$(row))=$(RUN)/$(call what_of,$(row))/score.json' \
+  $(if $(QUALITY),--quality '$(call row_of,$(row))=$(RUN)/$(call what_of,$(row))/quality.json'))
+rms_of   = $(foreach row,$(1),$(foreach part,test dev,\
+  --accuracy '$(call row_of,$(row)) $(part)=$(RUN)/$(call what_of,$(row)).$(part).json'))
+scores_of   = $(foreach row,$(1),$(RUN)/$(call what_of,$(row))/score.json \
+  $(if $(QUALITY),$(RUN)/$(call what_of,$(row))/quality.json))
+accuracies_of = $(foreach row,$(1),$(foreach part,test dev,$(RUN)/$(call what_of,$(row)).$(part).json))
+
+apo_rms = RM_APO-v1=start/rm $(if $(filter 2,$(played)),RM_APO-v2=apo-rjs-1/rm) \
+  $(if $(filter 3,$(played)),RM_APO-v3=apo-rjs-2/rm)
+
+TABLE_2 := SFT=start Golden-SFT=golden-sft RJS=rjs-1 APO-RJS=apo-rjs-1 RRHF=rrhf-1 APO-RRHF=apo-rrhf-1 \
+  DPO=dpo-1 APO-DPO=apo-dpo-1
+TABLE_3  = RM_Test=rm-test RM_Base=rm-base $(apo_rms)
+TABLE_4  = RM_Base=rm-base RM_AB=rm-ab RM_WGAN=rm-wgan RM_GAIL=rm-gail \
+  $(foreach k,$(played),RM_APO-v$(k)seq=rm-seq-$(k)) $(apo_rms)
+FIGURE_5 = SFT=start $(foreach k,$(played),RJS-$(k)=rjs-$(k) APO-RJS-$(k)=apo-rjs-$(k))
+
+.PHONY: table-2 table-3 table-4 rounds
+table-2: $(call scores_of,$(TABLE_2)) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
+	@$(JUDGE) table --quiet $(call policies_of,$(TABLE_2))
+
+table-3: $(call accuracies_of,$(TABLE_3)) ## Reward models over ROUNDS=3 rounds (Table 3)
+	@$(JUDGE) table --quiet $(call rms_of,$(TABLE_3))
+
+table-4: $(call accuracies_of,$(TABLE_4)) ## Reward models: the ablations (Table 4)
+	@$(JUDGE) table --quiet $(call rms_of,$(TABLE_4))
+
+rounds: $(call scores_of,$(FIGURE_5)) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
+	@$(JUDGE) table --quiet $(call policies_of,$(FIGURE_5))
