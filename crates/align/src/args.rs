@@ -6,11 +6,12 @@ use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, directory};
 use apo_stage::training::Defaults;
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative};
+use apo_stage::{
+    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative, value_name,
+};
 use apo_tables::{Input, Pair, Provenance, Reader, Response, import};
 use apo_training::Objective;
-use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::loss::LossArgs;
 
@@ -201,17 +202,16 @@ pub enum Tables {
 }
 
 impl Args {
-    /// Reads the command line. One whose options are not its loss's ends the
-    /// program, with all of them named.
-    pub fn read() -> Self {
-        let args = Self::parse();
-        if let Method::Dpo(dpo) = &args.method
-            && let Err(problem) = dpo.loss.check(dpo.reference.is_some())
-        {
-            let mut command = Self::command();
-            command.error(ErrorKind::ArgumentConflict, problem).exit();
+    /// Checks that the options are those of the loss.
+    ///
+    /// # Errors
+    ///
+    /// As [`LossArgs::check`].
+    pub fn check_loss(&self) -> Result<(), String> {
+        match &self.method {
+            Method::Dpo(dpo) => dpo.loss.check(dpo.reference.is_some()),
+            _ => Ok(()),
         }
-        args
     }
 }
 
@@ -344,14 +344,10 @@ impl Method {
             Self::Rrhf(rrhf) => provenance
                 .argument("lambda", rrhf.lambda)
                 .argument("sum_log_probs", rrhf.sum_log_probs),
-            Self::Dpo(dpo) => dpo.loss.provenance(provenance).argument(
-                "pairs",
-                if dpo.pairs == Which::All {
-                    "all"
-                } else {
-                    "best-worst"
-                },
-            ),
+            Self::Dpo(dpo) => dpo
+                .loss
+                .provenance(provenance)
+                .argument("pairs", value_name(&dpo.pairs)),
         };
         Ok(common.training.provenance(provenance, Defaults::POLICY))
     }
@@ -360,6 +356,7 @@ impl Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_declaration_is_consistent() {

@@ -205,26 +205,16 @@ fn example(method: &Method, pieces: &[Piece], fitter: &mut Fitter) -> Option<Exa
             example.likely.push(i);
         }
         Method::Rrhf(_) => {
-            let numbers: Vec<Option<u32>> = pieces
-                .iter()
-                .map(|piece| fitter.add(&mut example, piece))
-                .collect();
-            push_ordered(&mut example, pieces, &numbers, |_| 1.0);
-            let at = pieces.iter().position(|piece| std::ptr::eq(piece, best))?;
-            example.likely.push(numbers[at]?);
+            let best = add_ordered(&mut example, pieces, best, fitter, |_| 1.0)?;
+            example.likely.push(best);
         }
         Method::Dpo(dpo) if dpo.pairs == Which::All => {
-            let numbers: Vec<Option<u32>> = pieces
-                .iter()
-                .map(|piece| fitter.add(&mut example, piece))
-                .collect();
-            push_ordered(&mut example, pieces, &numbers, |n| 1.0 / n as f32);
+            let best = add_ordered(&mut example, pieces, best, fitter, |n| 1.0 / n as f32);
             if example.preferences.is_empty() {
                 return None;
             }
             if dpo.loss.sft_weight > 0.0 {
-                let at = pieces.iter().position(|piece| std::ptr::eq(piece, best))?;
-                example.likely.push(numbers[at]?);
+                example.likely.push(best?);
             }
         }
         Method::Dpo(dpo) => {
@@ -263,16 +253,23 @@ fn preference(better: u32, worse: u32, weight: f32) -> Preference {
     }
 }
 
-/// Adds every pair whose rewards differ; an empty response is never the better.
-fn push_ordered(
+/// Adds all responses, and every pair whose rewards differ, each of a weight by
+/// their number; an empty response is never the better. Returns the best one's
+/// number.
+fn add_ordered(
     example: &mut Example,
     pieces: &[Piece],
-    numbers: &[Option<u32>],
+    best: &Piece,
+    fitter: &mut Fitter,
     weight: impl Fn(usize) -> f32,
-) {
+) -> Option<u32> {
+    let numbers: Vec<Option<u32>> = pieces
+        .iter()
+        .map(|piece| fitter.add(example, piece))
+        .collect();
     let mut pairs = Vec::new();
-    for (better, first) in pieces.iter().zip(numbers) {
-        for (worse, second) in pieces.iter().zip(numbers) {
+    for (better, first) in pieces.iter().zip(&numbers) {
+        for (worse, second) in pieces.iter().zip(&numbers) {
             if let (Some(first), Some(second)) = (first, second)
                 && better.reward > worse.reward
                 && better.part != Part::Rejected
@@ -287,4 +284,6 @@ fn push_ordered(
             .into_iter()
             .map(|(better, worse)| preference(better, worse, weight)),
     );
+    let at = pieces.iter().position(|piece| std::ptr::eq(piece, best))?;
+    numbers[at]
 }

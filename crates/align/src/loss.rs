@@ -1,7 +1,7 @@
 //! The arguments of DPO's kin.
 
 use apo_objectives::PairLoss;
-use apo_stage::not_negative;
+use apo_stage::{not_negative, value_name};
 use apo_tables::Provenance;
 use clap::ValueEnum;
 
@@ -113,8 +113,7 @@ impl LossArgs {
         if unused.is_empty() {
             return Ok(());
         }
-        let name = self.loss.to_possible_value();
-        let name = name.map_or_else(String::new, |it| it.get_name().to_owned());
+        let name = value_name(&self.loss);
         let unused = unused.join(" and ");
         Err(format!("--loss {name} does not use {unused}"))
     }

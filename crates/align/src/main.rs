@@ -19,7 +19,7 @@ use apo_training::{Reference, Store};
 use crate::args::{Args, Common, Method};
 
 fn main() -> ExitCode {
-    let args = Args::read();
+    let args = apo_stage::read(Args::check_loss);
     apo_stage::run("align", || run(&args.method))
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_llama::{Compute, Precision, device};
 use burn::tensor::Device;
+use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
 
 /// Where the output goes.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,6 +38,27 @@ pub struct ComputeArgs {
     /// them natively; sums, norms and losses are f32 always
     #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = precision)]
     pub precision: Precision,
+}
+
+/// Reads the command line; one whose options do not fit together ends the
+/// program as wrong usage, with what `check` says of it.
+pub fn read<A: Parser>(check: impl FnOnce(&A) -> Result<(), String>) -> A {
+    let args = A::parse();
+    if let Err(problem) = check(&args) {
+        let mut command = A::command();
+        command.error(ErrorKind::ArgumentConflict, problem).exit();
+    }
+    args
+}
+
+/// Returns how a value is named on the command line.
+///
+/// # Panics
+///
+/// When it is one that the command line hides.
+pub fn value_name(value: &impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.expect("a value has a name").get_name().to_owned()
 }
 
 /// Reads a finite number, 0 or more, as a weight or a rate.

@@ -11,7 +11,7 @@ pub mod rows;
 pub mod signals;
 pub mod training;
 
-pub use args::{ComputeArgs, OutputArgs, ReportArgs, not_negative};
+pub use args::{ComputeArgs, OutputArgs, ReportArgs, not_negative, read, value_name};
 pub use exit::{BadInput, bad_input, run};
 pub use output::{Claim, Kind, Output};
 pub use progress::Progress;

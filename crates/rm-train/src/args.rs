@@ -7,10 +7,11 @@ use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, Weights, directory};
 use apo_objectives::Adversarial;
 use apo_stage::training::Defaults;
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative};
+use apo_stage::{
+    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative, value_name,
+};
 use apo_tables::{Pair, Provenance, Reader, Response};
-use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -128,11 +129,6 @@ impl Objective {
             Adversarial::Ranking
         }
     }
-
-    fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |it| it.get_name().to_owned())
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -178,18 +174,12 @@ impl TableArgs {
 }
 
 impl Args {
-    /// Reads the command line. One whose tables are not those of its objective
-    /// ends the program, with all of them named.
-    pub fn read() -> Self {
-        let args = Self::parse();
-        if let Err(problem) = args.check_tables() {
-            let mut command = Self::command();
-            command.error(ErrorKind::ArgumentConflict, problem).exit();
-        }
-        args
-    }
-
-    fn check_tables(&self) -> Result<(), String> {
+    /// Checks that the tables are those of the objective.
+    ///
+    /// # Errors
+    ///
+    /// When some lack or are not used: all of them.
+    pub fn check_tables(&self) -> Result<(), String> {
         let objective = self.objective();
         let tables = &self.tables;
         let mut needed = Vec::new();
@@ -215,7 +205,7 @@ impl Args {
         if problems.is_empty() {
             return Ok(());
         }
-        let name = objective.name();
+        let name = value_name(&objective);
         Err(format!("--objective {name} {}", problems.join("; it ")))
     }
 
@@ -264,7 +254,7 @@ impl Args {
             return Err(bad_input(format!(
                 "{}: has no reward head, and --objective {} goes on from a reward model",
                 model.display(),
-                self.objective().name()
+                value_name(&self.objective())
             )));
         }
         Ok(Start::NewHead(self.training.seed))
@@ -277,7 +267,7 @@ impl Args {
     /// When an input cannot be read.
     pub fn provenance(&self, tables: &Tables, codec: &Codec) -> Result<Provenance> {
         let mut provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
-            .argument("objective", self.objective().name())
+            .argument("objective", value_name(&self.objective()))
             .argument("beta_2", self.beta_2())
             .argument("limit", self.limit)
             .argument("template", codec.template().to_string())
@@ -298,6 +288,7 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_declaration_is_consistent() {

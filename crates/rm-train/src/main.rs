@@ -18,7 +18,7 @@ use apo_training::Objective;
 use crate::args::Args;
 
 fn main() -> ExitCode {
-    let args = Args::read();
+    let args = apo_stage::read(Args::check_tables);
     apo_stage::run("rm-train", || run(&args))
 }
 
