@@ -203,14 +203,16 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Makes a small round's tables and models in `dir`: `data/`, `policy/`,
-/// `golden.parquet`, `rm-samples.parquet`, `rm/`, `samples.parquet`,
-/// `scored.parquet`. Seconds; the models have learnt next to nothing.
+/// Makes a small round's tables and models in a folder of a test's own in
+/// `target`, and returns it: `data/`, `policy/`, `golden.parquet`,
+/// `rm-samples.parquet`, `rm/`, `samples.parquet`, `scored.parquet`. Seconds;
+/// the models have learnt next to nothing.
 ///
 /// # Panics
 ///
 /// When a stage fails.
-pub fn small_round(dir: &Path) {
+pub fn small_round(target: &str, test: &str) -> PathBuf {
+    let dir = folder(target, test);
     let fixtures = workspace().join("fixtures");
     let fixtures = fixtures.display();
     for line in [
@@ -229,6 +231,7 @@ pub fn small_round(dir: &Path) {
          --max-new-tokens 12 --out samples.parquet",
         "judge score --model rm --responses samples.parquet --out scored.parquet",
     ] {
-        succeed(dir, line);
+        succeed(&dir, line);
     }
+    dir
 }

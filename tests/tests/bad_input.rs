@@ -8,17 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use apo_tests::stages::{copy, folder, refuse, run, small_round};
+use apo_tests::stages::{copy, refuse, run, small_round};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
 /// A small round that all tests read.
-static ROUND: LazyLock<PathBuf> = LazyLock::new(|| {
-    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "bad-input");
-    small_round(&dir);
-    dir
-});
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "bad-input"));
 
 /// A command of every stage, its output aside.
 const SAMPLE: &str = "sample --model policy --queries data/llm-queries.parquet --samples 1";

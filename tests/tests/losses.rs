@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use apo_tables::{Metric, Reader};
-use apo_tests::stages::{folder, run, small_round, succeed};
+use apo_tests::stages::{run, small_round, succeed};
 
 /// A small round that all tests read.
-static ROUND: LazyLock<PathBuf> = LazyLock::new(|| {
-    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "losses");
-    small_round(&dir);
-    dir
-});
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "losses"));
 
 const DPO: &str = "align dpo --model policy --responses scored.parquet --batch 16";
 

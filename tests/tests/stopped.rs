@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use apo_tests::stages::{
-    command, finish, folder, kill, refuse, run, small_round, start, succeed, terminate, workspace,
+    command, finish, kill, refuse, run, small_round, start, succeed, terminate, workspace,
 };
 
 /// A small round that all tests read.
-static ROUND: LazyLock<PathBuf> = LazyLock::new(|| {
-    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "stopped");
-    small_round(&dir);
-    dir
-});
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "stopped"));
 
 /// A stage that takes a while, what it makes, and how to tell that it has begun
 /// to keep something.

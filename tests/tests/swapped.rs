@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 
 use apo_tables::{Finish, Reader, Response};
-use apo_tests::stages::{finish, folder, small_round, succeed, workspace};
+use apo_tests::stages::{finish, small_round, succeed, workspace};
 use serde_json::{Value, json};
 
 /// Answers one request: as many choices as are asked for, the last cut short.
@@ -58,8 +58,7 @@ fn a_sampler_of_ones_own_stands_between_the_stages() {
         eprintln!("skipped: APO_PYTHON names no Python with pyarrow, it is not here");
         return;
     };
-    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "swapped");
-    small_round(&dir);
+    let dir = small_round(env!("CARGO_TARGET_TMPDIR"), "swapped");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
