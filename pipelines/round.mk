@@ -189,14 +189,18 @@ policies = start $(addprefix $(ARM)-,$(rounds))
 rms      = rm-base $(addsuffix /rm,$(wordlist 1,$(1),$(policies)))
 name_of  = $(if $(filter start,$(1)),$(if $(filter sft,$(START)),SFT,start),round $(1:$(ARM)-%=%) APO-$(title_$(METHOD)))
 rm_name  = $(if $(filter rm-base,$(1)),RM_Base,RM round $(if $(filter start/%,$(1)),1,$(word $(1:$(ARM)-%/rm=%),2 3 4)))
-measured = $(policies:%=%/score.json) $(if $(QUALITY),$(policies:%=%/quality.json)) \
-  $(rms:%=%.test.json) $(rms:%=%.dev.json)
 
-$(NUMBERS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: $$(addprefix $(RUN)/,$$(call measured,$$*)) \
-  | build
+# What is measured of policies and of reward models, and the arguments that
+# show it under a name $(1).
+of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json $(if $(QUALITY),$(RUN)/$(it)/quality.json))
+of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json)
+show_policy = --score '$(1)=$(RUN)/$(2)/score.json' \
+  $(if $(QUALITY),--quality '$(1)=$(RUN)/$(2)/quality.json')
+show_rm     = $(foreach part,test dev,--accuracy '$(1), $(part)=$(RUN)/$(2).$(part).json')
+
+$(NUMBERS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: \
+  $$(call of_policies,$$(call policies,$$*)) $$(call of_rms,$$(call rms,$$*)) | build
 	@$(JUDGE) table --quiet \
-	  $(foreach it,$(call policies,$*),--score '$(call name_of,$(it))=$(RUN)/$(it)/score.json' \
-	    $(if $(QUALITY),--quality '$(call name_of,$(it))=$(RUN)/$(it)/quality.json')) \
-	  $(foreach it,$(call rms,$*),$(foreach part,test dev,\
-	    --accuracy '$(call rm_name,$(it)), $(part)=$(RUN)/$(it).$(part).json')) > $@.new
+	  $(foreach it,$(call policies,$*),$(call show_policy,$(call name_of,$(it)),$(it))) \
+	  $(foreach it,$(call rms,$*),$(call show_rm,$(call rm_name,$(it)),$(it))) > $@.new
 	@mv $@.new $@

@@ -18,11 +18,10 @@ $(RUN)/rm-ab/config.json: $(RUN)/rm-base/config.json $(call set,REWARD RM_TRAIN)
 	@touch $@
 
 # Each from the one before it, against the policies of APO-RJS
-policy_before = $(if $(filter 1,$(1)),start,apo-rjs-$(if $(filter 2,$(1)),1,2))
-rm_before     = $(if $(filter 1,$(1)),rm-base,rm-seq-$(if $(filter 2,$(1)),1,2))
+rm_before = $(patsubst start,rm-base,$(call before,rm-seq-$(1)))
 
 $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
-  $(RUN)/$$(call policy_before,$$*)/rm-samples.parquet $(RUN)/$$(call rm_before,$$*)/config.json \
+  $(RUN)/$$(call before,apo-rjs-$$*)/rm-samples.parquet $(RUN)/$$(call rm_before,$$*)/config.json \
   $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
 	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) --pairs $(DATA)/rm-pairs.parquet \
 	  $(GAME) $< $(REWARD) $(APO) --out $(@D) --overwrite
@@ -33,15 +32,10 @@ $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
 ROUNDS ?= 3
 played  = $(wordlist 1,$(ROUNDS),$(NUMBERS))
 
-row_of   = $(firstword $(subst =, ,$(1)))
-what_of  = $(lastword $(subst =, ,$(1)))
-policies_of = $(foreach row,$(1),--score '$(call row_of,$(row))=$(RUN)/$(call what_of,$(row))/score.json' \
-  $(if $(QUALITY),--quality '$(call row_of,$(row))=$(RUN)/$(call what_of,$(row))/quality.json'))
-rms_of   = $(foreach row,$(1),$(foreach part,test dev,\
-  --accuracy '$(call row_of,$(row)) $(part)=$(RUN)/$(call what_of,$(row)).$(part).json'))
-scores_of   = $(foreach row,$(1),$(RUN)/$(call what_of,$(row))/score.json \
-  $(if $(QUALITY),$(RUN)/$(call what_of,$(row))/quality.json))
-accuracies_of = $(foreach row,$(1),$(foreach part,test dev,$(RUN)/$(call what_of,$(row)).$(part).json))
+row_of  = $(firstword $(subst =, ,$(1)))
+what_of = $(lastword $(subst =, ,$(1)))
+whats   = $(foreach row,$(1),$(call what_of,$(row)))
+show    = $(foreach row,$(2),$(call show_$(1),$(call row_of,$(row)),$(call what_of,$(row))))
 
 apo_rms = RM_APO-v1=start/rm $(if $(filter 2,$(played)),RM_APO-v2=apo-rjs-1/rm) \
   $(if $(filter 3,$(played)),RM_APO-v3=apo-rjs-2/rm)
@@ -54,14 +48,14 @@ TABLE_4  = RM_Base=rm-base RM_AB=rm-ab RM_WGAN=rm-wgan RM_GAIL=rm-gail \
 FIGURE_5 = SFT=start $(foreach k,$(played),RJS-$(k)=rjs-$(k) APO-RJS-$(k)=apo-rjs-$(k))
 
 .PHONY: table-2 table-3 table-4 rounds
-table-2: $(call scores_of,$(TABLE_2)) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
-	@$(JUDGE) table --quiet $(call policies_of,$(TABLE_2))
+table-2: $(call of_policies,$(call whats,$(TABLE_2))) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
+	@$(JUDGE) table --quiet $(call show,policy,$(TABLE_2))
 
-table-3: $(call accuracies_of,$(TABLE_3)) ## Reward models over ROUNDS=3 rounds (Table 3)
-	@$(JUDGE) table --quiet $(call rms_of,$(TABLE_3))
+table-3: $(call of_rms,$(call whats,$(TABLE_3))) ## Reward models over ROUNDS=3 rounds (Table 3)
+	@$(JUDGE) table --quiet $(call show,rm,$(TABLE_3))
 
-table-4: $(call accuracies_of,$(TABLE_4)) ## Reward models: the ablations (Table 4)
-	@$(JUDGE) table --quiet $(call rms_of,$(TABLE_4))
+table-4: $(call of_rms,$(call whats,$(TABLE_4))) ## Reward models: the ablations (Table 4)
+	@$(JUDGE) table --quiet $(call show,rm,$(TABLE_4))
 
-rounds: $(call scores_of,$(FIGURE_5)) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
-	@$(JUDGE) table --quiet $(call policies_of,$(FIGURE_5))
+rounds: $(call of_policies,$(call whats,$(FIGURE_5))) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
+	@$(JUDGE) table --quiet $(call show,policy,$(FIGURE_5))
