@@ -4,18 +4,20 @@
 HH       ?= fixtures/hh
 MODEL    ?= fixtures/mini
 
-SPLIT    ?= --hh $(HH) --rm 40% --dev 5%
-GOLDEN   ?= --from-journal fixtures/golden-journal.jsonl --model mini-golden
+# Of the split, the starting weights, the order of training and every sample.
+SEED     ?= 1
+SPLIT    ?= --hh $(HH) --rm 40% --dev 5% --seed $(SEED)
+GOLDEN   ?= --seed $(SEED) --from-journal fixtures/golden-journal.jsonl --model mini-golden
 START    ?= sft
-SFT      ?= --from-scratch --epochs 3 --batch 16 --learning-rate 2e-3
-REWARD   ?= --batch 32 --learning-rate 5e-4
+SFT      ?= --seed $(SEED) --from-scratch --epochs 3 --batch 16 --learning-rate 2e-3
+REWARD   ?= --seed $(SEED) --epochs 2 --batch 32 --learning-rate 5e-4
 APO      ?= --beta-2 10
-SAMPLE   ?= --max-new-tokens 96 --batch 64
-ANSWER   ?= --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
+SAMPLE   ?= --seed $(SEED) --max-new-tokens 96 --batch 64
+ANSWER   ?= --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --max-new-tokens 96 --batch 64
 SCORE    ?=
-ALIGN    ?= --batch 32
-GOLDEN_SFT ?= --batch 32 --learning-rate 2e-4
+ALIGN    ?= --seed $(SEED) --batch 32
+GOLDEN_SFT ?= --seed $(SEED) --batch 32 --learning-rate 2e-4
 
 # Each method's rounds; rates fall from round to round as the paper's do.
 dpo-1    ?= --learning-rate 1e-4

@@ -45,7 +45,8 @@ TABLE_2 := SFT=start Golden-SFT=golden-sft RJS=rjs-1 APO-RJS=apo-rjs-1 RRHF=rrhf
 TABLE_3  = RM_Test=rm-test RM_Base=rm-base $(apo_rms)
 TABLE_4  = RM_Base=rm-base RM_AB=rm-ab RM_WGAN=rm-wgan RM_GAIL=rm-gail \
   $(foreach k,$(played),RM_APO-v$(k)seq=rm-seq-$(k)) $(apo_rms)
-FIGURE_5 = SFT=start $(foreach k,$(played),RJS-$(k)=rjs-$(k) APO-RJS-$(k)=apo-rjs-$(k))
+rjs_rows = $(foreach k,$(1),RJS-$(k)=rjs-$(k) APO-RJS-$(k)=apo-rjs-$(k))
+FIGURE_5 = SFT=start $(call rjs_rows,$(played))
 
 .PHONY: table-2 table-3 table-4 rounds
 table-2: $(call of_policies,$(call whats,$(TABLE_2))) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
@@ -59,3 +60,50 @@ table-4: $(call of_rms,$(call whats,$(TABLE_4))) ## Reward models: the ablations
 
 rounds: $(call of_policies,$(call whats,$(FIGURE_5))) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
 	@$(JUDGE) table --quiet $(call show,policy,$(FIGURE_5))
+
+# ---- claims: all of these, over seeds ---------------------------------------
+
+SEEDS   ?= 1 2 3 4 5
+of_seed  = $(SEEDS:%=$(RUN)/seeds/%/table.json)
+
+.PHONY: claims
+claims: $(RUN)/claims.json ## Which of the paper's claims hold, over SEEDS='1 2 3 4 5'
+	@$(JUDGE) claims --quiet $(of_seed)
+
+$(RUN)/claims.json: $(of_seed) | build
+	$(JUDGE) claims --quiet --json $(of_seed) > $@.new
+	@mv $@.new $@
+
+# A run of its own for each seed
+$(of_seed): $(RUN)/seeds/%/table.json: FORCE
+	+@$(MAKE) --no-print-directory RUN=$(RUN)/seeds/$* SEED=$* $@
+
+# What the mini world alone can tell of a reward model: how often it orders
+# people's pairs as is true, and how good its favourites among the samples are.
+$(DATA)/true-pairs.parquet: $(DATA)/apo.json | build
+	$(BIN)/$(QUALITY) --pairs $(DATA)/test-pairs.parquet --out $@
+
+$(RMS:%=$(RUN)/%.truth.json): $(RUN)/%.truth.json: $(RUN)/%/config.json $(DATA)/true-pairs.parquet \
+  $(call set,SCORE JUDGE) | build
+	$(JUDGE) accuracy --model $(<D) --pairs $(word 2,$^) $(SCORE) --json > $@.new
+	@mv $@.new $@
+
+FAVOURITES := RM_Base=base-scored RM_APO-v1=scored
+
+$(RUN)/start/%.best.json: $(RUN)/start/%.parquet | build
+	$(BIN)/$(QUALITY) --responses $< --best --json > $@.new
+	@mv $@.new $@
+
+of_truth   = $(if $(QUALITY),$(foreach it,$(1),$(RUN)/$(it).truth.json) \
+  $(foreach row,$(FAVOURITES),$(RUN)/start/$(call what_of,$(row)).best.json))
+show_truth = --accuracy '$(1), truth=$(RUN)/$(2).truth.json'
+show_best  = --quality 'best by $(1)=$(RUN)/start/$(2).best.json'
+
+POLICIES = $(TABLE_2) $(call rjs_rows,$(filter-out 1,$(played)))
+JUDGES   = RM_Test=rm-test $(TABLE_4)
+
+$(RUN)/table.json: $(call of_policies,$(call whats,$(POLICIES))) $(call of_rms,$(call whats,$(JUDGES))) \
+  $(call of_truth,$(call whats,$(JUDGES))) | build
+	@$(JUDGE) table --quiet --json $(call show,policy,$(POLICIES)) $(call show,rm,$(JUDGES)) \
+	  $(if $(QUALITY),$(call show,truth,$(JUDGES)) $(call show,best,$(FAVOURITES))) > $@.new
+	@mv $@.new $@

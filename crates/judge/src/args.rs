@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use apo_dialogue::Template;
 use apo_stage::{ComputeArgs, OutputArgs, ReportArgs};
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
@@ -38,6 +38,14 @@ Examples:
     judge table --score SFT=sft.json --score 'round 1'=round-1.json \\
       --accuracy 'RM round 1'=rm.json";
 
+const CLAIMS: &str = "\
+Examples:
+  Five runs that differ in their seed alone:
+    judge claims seeds/*/table.json
+
+A claim holds where the 95 % interval of the mean difference lies on its side,
+fails where it lies on the other, and is open where it lies on both.";
+
 /// Score responses and measure reward models
 #[derive(Debug, Parser)]
 #[command(name = "judge", version, after_help = EXIT_STATUS)]
@@ -54,6 +62,8 @@ pub enum Command {
     Accuracy(AccuracyArgs),
     /// Lay out what the other commands found (--json) as one table
     Table(TableArgs),
+    /// Whether the paper's claims hold, from the tables of several seeds
+    Claims(ClaimsArgs),
 }
 
 /// The reward model, and how responses come before it.
@@ -134,14 +144,27 @@ pub struct AccuracyArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = CLAIMS)]
+pub struct ClaimsArgs {
+    /// What `judge table --json` printed of each seed; rows have the names of
+    /// the paper's tables
+    #[arg(value_name = "JSON", required = true, num_args = 2..)]
+    pub tables: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
 #[command(after_help = TABLE)]
+#[command(group(ArgGroup::new("rows").required(true).multiple(true).args(["score", "quality", "accuracy"])))]
 pub struct TableArgs {
     /// A policy: what `judge score --json` printed of its answers
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub score: Vec<Named>,
 
     /// The true quality of a policy's answers, where it is known: a page with
-    /// `mean` and `standard_error`; the names are those of --score
+    /// `mean` and `standard_error`; beside the score of the same name, if any
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub quality: Vec<Named>,
 
@@ -151,6 +174,35 @@ pub struct TableArgs {
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+impl Args {
+    /// Refuses what the command line's shape lets through.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit together.
+    pub fn check(&self) -> Result<(), String> {
+        match &self.command {
+            Command::Table(table) => table.check(),
+            Command::Score(_) | Command::Accuracy(_) | Command::Claims(_) => Ok(()),
+        }
+    }
+}
+
+impl TableArgs {
+    /// Refuses two rows of one name. A score and the quality beside it are one
+    /// row.
+    fn check(&self) -> Result<(), String> {
+        let rows = self.score.iter().chain(&self.accuracy);
+        for mut names in [rows.collect::<Vec<_>>(), self.quality.iter().collect()] {
+            names.sort_by_key(|it| &it.name);
+            if let Some(twice) = names.windows(2).find(|it| it[0].name == it[1].name) {
+                return Err(format!("two rows have the name '{}'", twice[0].name));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A name, and the file that goes by it.

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod args;
+mod claims;
 mod rewards;
 mod score;
 mod scorer;
@@ -9,15 +10,14 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = apo_stage::read(Args::check);
     apo_stage::run("judge", || match &args.command {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
         Command::Table(args) => table::run(args),
+        Command::Claims(args) => claims::run(args),
     })
 }

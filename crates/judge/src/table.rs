@@ -6,21 +6,21 @@ use std::path::Path;
 use anyhow::Result;
 use apo_stage::bad_input;
 use apo_stage::report::{columns, result};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::accuracy::Measured;
 use crate::args::{Named, TableArgs};
 use crate::score::{MeanOnly, Score};
 
 /// A policy or a reward model.
-#[derive(Debug, Default, Serialize)]
-struct Row {
-    name: String,
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Row {
+    pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    score: Option<MeanOnly>,
+    pub score: Option<MeanOnly>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    true_quality: Option<MeanOnly>,
+    pub true_quality: Option<MeanOnly>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,9 +28,9 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     repeats: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    accuracy: Option<f64>,
+    pub accuracy: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ece: Option<f64>,
+    pub ece: Option<f64>,
 }
 
 /// Lays out what other commands found.
@@ -54,12 +54,13 @@ pub fn run(args: &TableArgs) -> Result<()> {
             ..Row::default()
         });
     }
-    let known = |named: &&Named| args.score.iter().any(|it| it.name == named.name);
-    if let Some(stranger) = args.quality.iter().find(|it| !known(it)) {
-        return Err(bad_input(format!(
-            "--quality {}: no --score has this name",
-            stranger.name
-        )));
+    let scored = |named: &&Named| args.score.iter().any(|it| it.name == named.name);
+    for named in args.quality.iter().filter(|it| !scored(it)) {
+        rows.push(Row {
+            name: named.name.clone(),
+            true_quality: Some(page(&named.path, "a measure of quality")?),
+            ..Row::default()
+        });
     }
     for named in &args.accuracy {
         let measured: Measured = page(&named.path, "judge accuracy --json")?;
@@ -73,7 +74,12 @@ pub fn run(args: &TableArgs) -> Result<()> {
     result(&args.report, &rows, || text(&rows))
 }
 
-fn page<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
+/// Reads what a command printed.
+///
+/// # Errors
+///
+/// When the file is not there or holds something else.
+pub fn page<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
     let at = path.display();
     let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
     serde_json::from_slice(&bytes)

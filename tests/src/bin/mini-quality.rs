@@ -1,24 +1,42 @@
-//! `mini-quality`: the mean true quality of a table of responses.
+//! `mini-quality`: the true quality of a table of responses, and people's
+//! preferences put right by it.
 
+use std::collections::HashMap;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
-use apo_tables::{Reader, Response};
+use anyhow::{Context as _, Result, bail, ensure};
+use apo_dialogue::hh;
+use apo_tables::{Finish, Pair, Provenance, Reader, Response, Writer};
 use apo_tests::quality;
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 
 /// Measures the true quality of responses to the mini world's queries
 ///
 /// The result is the mean over the table's rows, its standard error (of one
 /// row: none), and the number of rows. What quality is stands in the
 /// documentation of `apo_tests::quality`.
+///
+/// With --pairs, people's preferences are put right: the truly better response
+/// of a pair becomes its chosen one, and pairs of equal quality are left out.
 #[derive(Debug, Parser)]
 #[command(version)]
+#[command(group(ArgGroup::new("table").required(true).args(["responses", "pairs"])))]
 struct Args {
     /// Responses, scored or not
     #[arg(long, value_name = "PARQUET")]
-    responses: PathBuf,
+    responses: Option<PathBuf>,
+    /// Of each query only the response of the highest reward: what a reward
+    /// model makes of the samples
+    #[arg(long, requires = "responses")]
+    best: bool,
+    /// Preferences to put right
+    #[arg(long, value_name = "PARQUET", requires = "out")]
+    pairs: Option<PathBuf>,
+    /// Where to write them
+    #[arg(long, value_name = "PARQUET", requires = "pairs")]
+    out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -33,7 +51,12 @@ struct Summary {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let summary = summarise(&qualities(&args.responses)?);
+    if let (Some(pairs), Some(out)) = (&args.pairs, &args.out) {
+        return put_right(pairs, out);
+    }
+    let responses = args.responses.as_ref();
+    let responses = responses.context("clap asks for one of the two")?;
+    let summary = summarise(&qualities(responses, args.best)?);
     let mut stdout = std::io::stdout().lock();
     if args.json {
         writeln!(stdout, "{}", serde_json::to_string(&summary)?)?;
@@ -50,18 +73,68 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn qualities(path: &Path) -> Result<Vec<f64>> {
+/// Writes the pairs with the truly better response as the chosen one.
+fn put_right(pairs: &Path, out: &Path) -> Result<()> {
+    let reader = Reader::<Pair>::open(pairs).context("cannot read pairs")?;
+    let provenance =
+        Provenance::new("mini-quality", env!("CARGO_PKG_VERSION")).input("pairs", reader.input()?);
+    let beside = out.with_extension("parquet.new");
+    let mut writer = Writer::create(&beside, &provenance)?;
+    for (row, pair) in reader.enumerate() {
+        let mut pair = pair?;
+        let chosen = quality_of(pairs, row, &pair.prompt, &pair.chosen)?;
+        let rejected = quality_of(pairs, row, &pair.prompt, &pair.rejected)?;
+        if chosen == rejected {
+            continue;
+        }
+        if chosen < rejected {
+            std::mem::swap(&mut pair.chosen, &mut pair.rejected);
+            pair.pair_id = hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected);
+        }
+        writer.write(&pair)?;
+    }
+    writer.finish()?;
+    fs::rename(&beside, out).with_context(|| format!("cannot write {}", out.display()))
+}
+
+fn quality_of(path: &Path, row: usize, prompt: &str, response: &str) -> Result<f64> {
+    quality(prompt, response).with_context(|| {
+        format!(
+            "{} row {row}: the prompt asks nothing of the mini world",
+            path.display()
+        )
+    })
+}
+
+/// Returns the quality of every response, or of each query's best by reward.
+fn qualities(path: &Path, best: bool) -> Result<Vec<f64>> {
     let reader = Reader::<Response>::open(path).context("cannot read responses")?;
     let mut qualities = Vec::new();
+    // A query's highest reward so far, and where its quality stands.
+    let mut highest: HashMap<String, (f32, usize)> = HashMap::new();
     for (row, response) in reader.enumerate() {
         let response = response?;
-        let quality = quality(&response.prompt, &response.response).with_context(|| {
-            format!(
-                "{} row {row}: the prompt asks nothing of the mini world",
-                path.display()
-            )
-        })?;
-        qualities.push(quality);
+        let quality = quality_of(path, row, &response.prompt, &response.response)?;
+        if !best {
+            qualities.push(quality);
+            continue;
+        }
+        let Some(reward) = response.reward else {
+            bail!("{} row {row}: `reward` is null", path.display());
+        };
+        if response.finish == Finish::Empty {
+            continue;
+        }
+        let next = qualities.len();
+        let (top, at) = highest
+            .entry(response.query_id)
+            .or_insert((f32::NEG_INFINITY, next));
+        if *at == qualities.len() {
+            qualities.push(quality);
+        }
+        if reward > *top {
+            (*top, qualities[*at]) = (reward, quality);
+        }
     }
     ensure!(!qualities.is_empty(), "{} has no rows", path.display());
     Ok(qualities)
