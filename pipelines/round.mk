@@ -159,6 +159,12 @@ $(call each,quality.json): $(RUN)/%/quality.json: \
 	$(BIN)/$(QUALITY) --responses $< --json > $@.new
 	@mv $@.new $@
 
+# How far it is from the starting policy
+$(patsubst %,$(RUN)/%/kl.json,golden-sft $(ALIGNED)): $(RUN)/%/kl.json: $(RUN)/%/answers.parquet \
+  $(BASE)/config.json $(call set,SCORE JUDGE) | build
+	$(JUDGE) kl --model $(@D)/policy --reference $(BASE) --responses $< $(SCORE) --json > $@.new
+	@mv $@.new $@
+
 # A reward model on people's preferences
 $(RMS:%=$(RUN)/%.test.json): $(RUN)/%.test.json: $(RUN)/%/config.json $(DATA)/apo.json \
   $(call set,SCORE JUDGE) | build
@@ -192,9 +198,11 @@ rm_name  = $(if $(filter rm-base,$(1)),RM_Base,RM round $(if $(filter start/%,$(
 
 # What is measured of policies and of reward models, and the arguments that
 # show it under a name $(1).
-of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json $(if $(QUALITY),$(RUN)/$(it)/quality.json))
+of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json \
+  $(if $(filter start,$(it)),,$(RUN)/$(it)/kl.json) $(if $(QUALITY),$(RUN)/$(it)/quality.json))
 of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json)
 show_policy = --score '$(1)=$(RUN)/$(2)/score.json' \
+  $(if $(filter start,$(2)),,--kl '$(1)=$(RUN)/$(2)/kl.json') \
   $(if $(QUALITY),--quality '$(1)=$(RUN)/$(2)/quality.json')
 show_rm     = $(foreach part,test dev,--accuracy '$(1), $(part)=$(RUN)/$(2).$(part).json')
 

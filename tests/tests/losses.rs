@@ -32,6 +32,8 @@ fn a_policy_that_is_its_reference_costs_what_a_margin_of_0_does() {
         ("ipo", 25.0),
         ("ipo-mean --beta 0.25", 4.0),
         ("hinge", 1.0),
+        // Half of 2 · σ(0), half of σ(0).
+        ("kto --desirable-weight 2", 0.75),
     ]
     .into_iter()
     .enumerate()
@@ -91,6 +93,10 @@ fn options_of_another_loss_are_refused_together() {
         (
             "--label-smoothing 0.1",
             "--loss dpo does not use --label-smoothing",
+        ),
+        (
+            "--loss dpo --undesirable-weight 2",
+            "--loss dpo does not use --undesirable-weight",
         ),
         ("--loss robust --label-smoothing 0.5", "to below 0.5"),
         ("--loss ipo --beta 0", "above 0"),

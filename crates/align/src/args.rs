@@ -301,6 +301,12 @@ impl Method {
         }
     }
 
+    /// Whether responses are held against each other, so that margins may grow
+    /// while all of them become less likely.
+    pub fn compares(&self) -> bool {
+        matches!(self, Self::Rrhf(_) | Self::Dpo(_))
+    }
+
     pub fn objective(&self) -> Objective {
         match self {
             Self::Sft(_) | Self::Rjs(_) => Objective::Likelihood,

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::Codec;
 use apo_dialogue::hh::{self, Role};
+use apo_llama::PromptTree;
 use apo_stage::rows::{check_golden, check_query, check_scored};
 use apo_stage::{signals, warn};
 use apo_tables::import::{self, Answer, Text};
@@ -50,11 +51,15 @@ pub fn gather(
         cuts: Cuts::default(),
     };
     let mut store = StoreWriter::create(dir)?;
+    let mut mismatch = Mismatch::of(method);
     pile.by_query(|pieces| -> Result<()> {
         check_query(&pieces)?;
         match example(method, &pieces, &mut fitter) {
             None => counts.left_out += 1,
-            Some(example) => {
+            Some(mut example) => {
+                if let Some(mismatch) = &mut mismatch {
+                    example.mismatched = mismatch.pair(&pieces, &mut fitter);
+                }
                 counts.queries += 1;
                 store.add(&example)?;
             }
@@ -183,6 +188,38 @@ fn piece(codec: &Codec, response: &Response) -> Result<Piece> {
         prompt: codec.encode_prompt(&response.prompt)?,
         response: codec.encode_response(&response.response)?,
     })
+}
+
+/// Pairs queries with responses of others, for losses that look at the KL.
+#[derive(Default)]
+struct Mismatch {
+    /// The best response of the query before, in the order of their ids'
+    /// hashes; the first query has none.
+    before: Option<Piece>,
+}
+
+impl Mismatch {
+    fn of(method: &Method) -> Option<Self> {
+        match method {
+            Method::Dpo(dpo) if dpo.loss.pair_loss().has_kl() => Some(Self::default()),
+            _ => None,
+        }
+    }
+
+    fn pair(&mut self, pieces: &[Piece], fitter: &mut Fitter) -> Option<PromptTree> {
+        let own = best(pieces)?;
+        let other = self.before.replace(own.clone());
+        let piece = Piece {
+            prompt: own.prompt.clone(),
+            ..other?
+        };
+        // No response of the table: what is cut of it is not counted.
+        let cuts = fitter.cuts;
+        let mut example = Example::default();
+        fitter.add(&mut example, &piece);
+        fitter.cuts = cuts;
+        example.trees.pop()
+    }
 }
 
 /// Makes a query's example, where the method has something to learn from it.

@@ -31,6 +31,14 @@ pub struct LossArgs {
     #[arg(long, value_name = "MARGIN", value_parser = not_negative)]
     pub delta: Option<f64>,
 
+    /// Weight of the better responses (kto) [default: 1]
+    #[arg(long, value_name = "WEIGHT", value_parser = not_negative)]
+    pub desirable_weight: Option<f64>,
+
+    /// Weight of the worse responses (kto) [default: 1]
+    #[arg(long, value_name = "WEIGHT", value_parser = not_negative)]
+    pub undesirable_weight: Option<f64>,
+
     /// Weight of an SFT term on each query's best response, a mean over tokens,
     /// that keeps its log-prob from falling
     #[arg(long, value_name = "WEIGHT", default_value = "0", value_parser = not_negative)]
@@ -54,6 +62,9 @@ pub enum Loss {
     IpoMean,
     /// A hinge on DPO's margin (Liu et al. 2024)
     Hinge,
+    /// The better response desirable, the worse one not, each against the KL
+    /// (Ethayarajh et al. 2024)
+    Kto,
     /// Mean log-probs and a margin, no reference (Meng et al. 2024)
     Simpo,
     /// SLiC-HF's rank loss, no reference (Zhao et al. 2023)
@@ -79,6 +90,11 @@ impl LossArgs {
             Loss::Ipo => PairLoss::Ipo { beta },
             Loss::IpoMean => PairLoss::IpoMean { beta },
             Loss::Hinge => PairLoss::Hinge { beta },
+            Loss::Kto => PairLoss::Kto {
+                beta,
+                desirable_weight: self.desirable_weight.unwrap_or(1.0),
+                undesirable_weight: self.undesirable_weight.unwrap_or(1.0),
+            },
             Loss::Simpo => PairLoss::SimPo {
                 beta: self.beta.unwrap_or(2.0),
                 gamma: self.gamma.unwrap_or(1.0),
@@ -97,6 +113,12 @@ impl LossArgs {
     pub fn check(&self, names_reference: bool) -> Result<(), String> {
         let used: &[&str] = match self.loss {
             Loss::Conservative | Loss::Robust => &["--beta", "--label-smoothing", "--reference"],
+            Loss::Kto => &[
+                "--beta",
+                "--desirable-weight",
+                "--undesirable-weight",
+                "--reference",
+            ],
             Loss::Simpo => &["--beta", "--gamma"],
             Loss::Slic => &["--delta"],
             _ => &["--beta", "--reference"],
@@ -106,6 +128,8 @@ impl LossArgs {
             ("--label-smoothing", self.label_smoothing.is_some()),
             ("--gamma", self.gamma.is_some()),
             ("--delta", self.delta.is_some()),
+            ("--desirable-weight", self.desirable_weight.is_some()),
+            ("--undesirable-weight", self.undesirable_weight.is_some()),
             ("--reference", names_reference),
         ];
         let given = given.iter().filter(|it| it.1).map(|it| it.0);
@@ -120,9 +144,47 @@ impl LossArgs {
 
     /// Adds what the policy depends on.
     pub fn provenance(&self, provenance: Provenance) -> Provenance {
-        provenance
-            .argument("loss", format!("{:?}", self.pair_loss()))
-            .argument("sft_weight", self.sft_weight)
+        let provenance = provenance
+            .argument("loss", value_name(&self.loss))
+            .argument("sft_weight", self.sft_weight);
+        let add = |provenance: Provenance, parameters: &[(&str, f64)]| {
+            let parameters = parameters.iter();
+            parameters.fold(provenance, |provenance, &(name, value)| {
+                provenance.argument(name, value)
+            })
+        };
+        match self.pair_loss() {
+            PairLoss::Dpo { beta }
+            | PairLoss::Normalised { beta }
+            | PairLoss::Ipo { beta }
+            | PairLoss::IpoMean { beta }
+            | PairLoss::Hinge { beta } => add(provenance, &[("beta", beta)]),
+            PairLoss::Conservative {
+                beta,
+                label_smoothing,
+            }
+            | PairLoss::Robust {
+                beta,
+                label_smoothing,
+            } => add(
+                provenance,
+                &[("beta", beta), ("label_smoothing", label_smoothing)],
+            ),
+            PairLoss::Kto {
+                beta,
+                desirable_weight,
+                undesirable_weight,
+            } => add(
+                provenance,
+                &[
+                    ("beta", beta),
+                    ("desirable_weight", desirable_weight),
+                    ("undesirable_weight", undesirable_weight),
+                ],
+            ),
+            PairLoss::SimPo { beta, gamma } => add(provenance, &[("beta", beta), ("gamma", gamma)]),
+            PairLoss::Slic { delta } => add(provenance, &[("delta", delta)]),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod args;
 mod examples;
+mod falling;
 mod loss;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use apo_stage::{Claim, Kind, Output, models, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
+use crate::falling::warn_of_falling;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check_loss);
@@ -65,6 +67,9 @@ fn run(method: &Method) -> Result<()> {
         });
     }
     let trained = train(method, common, model, store, reference, &output, &mut watch)?;
+    if method.compares() {
+        warn_of_falling(&trained.metrics, method.reference().is_some());
+    }
     let counts = serde_json::to_value(counts)?;
     let stored = common.training.save_as;
     finish(

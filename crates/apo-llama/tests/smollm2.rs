@@ -251,6 +251,7 @@ fn dpos_loss_and_gradient_are_pytorchs() {
         policy: &log_probs,
         reference: &frozen,
         tokens: &[],
+        kl: 0.0,
     };
     let loss = PairLoss::Dpo { beta }.loss(responses, &compared);
     assert_loss_and_norms(&model, loss, theirs, "dpo");

@@ -10,6 +10,7 @@
 //! | accuracy | share of pairs in the right order, ties wrong | [`accuracy()`] |
 //! | ECE, ACE, MCE, Brier | does a stated 0.8 come true 8 times in 10 | [`calibration()`] |
 //! | RM score | mean reward with its standard error | [`mean()`] |
+//! | KL a token | log-ratios over tokens, responses of all lengths | [`ratio()`] |
 //! | interval | between what a mean over seeds lies | [`interval()`] |
 //! | repeats | share of a text's 3-grams that it said before | [`repeats()`] |
 //! | by subset | any of these, apart for each part of the data | [`by_subset()`] |
@@ -24,7 +25,7 @@ mod subset;
 pub use accuracy::{Accuracy, accuracy};
 pub use calibration::{Bin, Calibration, calibration, pair_calibration, pair_probabilities};
 pub use interval::{Interval, interval};
-pub use mean::{Mean, mean};
+pub use mean::{Mean, mean, ratio};
 pub use repeats::repeats;
 pub use subset::{BySubset, by_subset};
 

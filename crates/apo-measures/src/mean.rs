@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::check;
+
 /// A mean over rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Mean {
@@ -35,6 +37,32 @@ pub fn mean(values: &[f64]) -> Option<Mean> {
     })
 }
 
+/// Returns the ratio of two sums with its standard error, as for tokens of
+/// responses of different lengths; `None` of no rows, or where the second sum
+/// is not above 0.
+///
+/// The error is the usual one of a ratio of means, `s(a − R·b) / (√n · mean b)`.
+///
+/// # Panics
+///
+/// When the columns differ in length or hold a number that is not finite.
+pub fn ratio(a: &[f64], b: &[f64]) -> Option<Mean> {
+    check("a", a, "b", b);
+    let total: f64 = b.iter().sum();
+    if total <= 0.0 {
+        return None;
+    }
+    let ratio = a.iter().sum::<f64>() / total;
+    let residuals: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - ratio * b).collect();
+    let n = residuals.len();
+    let error = mean(&residuals)?.standard_error;
+    Some(Mean {
+        n,
+        mean: ratio,
+        standard_error: error.map(|error| error * n as f64 / total),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +85,16 @@ mod tests {
             shifted.standard_error.unwrap(),
         );
         assert!((a - b).abs() < 1e-9, "{a} {b}");
+    }
+
+    #[test]
+    fn a_ratio_weighs_rows_by_their_length() {
+        // 6/3; residuals 1 − 2, 5 − 4 of mean 0: variance 2, error √(2/2)/1.5.
+        let found = ratio(&[1.0, 5.0], &[1.0, 2.0]).unwrap();
+        assert!((found.mean - 2.0).abs() < 1e-12);
+        assert!((found.standard_error.unwrap() - 1.0 / 1.5).abs() < 1e-12);
+        assert_eq!(ratio(&[], &[]), None);
+        assert_eq!(ratio(&[1.0], &[0.0]), None);
     }
 
     #[test]

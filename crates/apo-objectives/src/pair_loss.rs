@@ -1,7 +1,7 @@
 //! DPO and its kin: what a pair of a better and a worse response costs.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{log_sigmoid, relu};
+use burn::tensor::activation::{log_sigmoid, relu, sigmoid};
 
 use crate::pairs::{Pairs, constant, nothing, weighted_sum};
 
@@ -14,10 +14,13 @@ pub struct LogProbs<'a> {
     pub reference: &'a [f32],
     /// Tokens of each response.
     pub tokens: &'a [f32],
+    /// Estimate of KL[policy ‖ reference] of a response, nats, 0 or more;
+    /// nothing is learnt through it. Only KTO looks at it.
+    pub kl: f64,
 }
 
-/// A loss on pairs: what it takes for a response's reward, and what a margin
-/// between two of them costs.
+/// A loss on pairs: what it takes for a response's reward, and what two of them
+/// cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PairLoss {
     /// DPO (Rafailov et al. 2023, eq. 7).
@@ -67,6 +70,16 @@ pub enum PairLoss {
         /// Margin that is aimed at.
         gamma: f64,
     },
+    /// KTO (Ethayarajh et al. 2024, eq. 7): the better response is desirable and
+    /// the worse one not, each against the KL, a mean of the two.
+    Kto {
+        /// As DPO's.
+        beta: f64,
+        /// Weight of the better responses.
+        desirable_weight: f64,
+        /// Weight of the worse ones.
+        undesirable_weight: f64,
+    },
     /// SLiC-HF's rank loss (Zhao et al. 2023, eq. 1), no reference.
     Slic {
         /// Margin that is aimed at.
@@ -78,6 +91,11 @@ impl PairLoss {
     /// Whether it looks at a reference.
     pub fn has_reference(self) -> bool {
         !matches!(self, Self::SimPo { .. } | Self::Slic { .. })
+    }
+
+    /// Whether it looks at the KL.
+    pub fn has_kl(self) -> bool {
+        matches!(self, Self::Kto { .. })
     }
 
     /// Returns the rewards that the policy implies, `[response]` (DPO eq. 5 and
@@ -97,7 +115,8 @@ impl PairLoss {
             | Self::Conservative { beta, .. }
             | Self::Robust { beta, .. }
             | Self::Ipo { beta }
-            | Self::Hinge { beta } => ratio() * beta,
+            | Self::Hinge { beta }
+            | Self::Kto { beta, .. } => ratio() * beta,
             Self::Normalised { beta } | Self::IpoMean { beta } => a_token(ratio()) * beta,
             Self::SimPo { beta, .. } => a_token(responses.policy.clone()) * beta,
             Self::Slic { .. } => responses.policy.clone(),
@@ -110,12 +129,27 @@ impl PairLoss {
             return nothing(responses.policy);
         }
         let (better, worse) = pairs.select(&self.rewards(responses));
-        weighted_sum(self.cost(better - worse), &pairs.weights)
+        weighted_sum(self.cost(better, worse, responses.kl), &pairs.weights)
     }
 
-    /// Returns what margins between rewards cost, `[pair]`.
-    fn cost(self, margin: Tensor<1>) -> Tensor<1> {
+    /// Returns what pairs of rewards cost, `[pair]`: but for KTO's, by their
+    /// margin alone.
+    fn cost(self, better: Tensor<1>, worse: Tensor<1>, kl: f64) -> Tensor<1> {
+        if let Self::Kto {
+            beta,
+            desirable_weight,
+            undesirable_weight,
+        } = self
+        {
+            let point = beta * kl;
+            // 1 − σ(x) is σ(−x).
+            let desirable = sigmoid(better.neg() + point) * desirable_weight;
+            let undesirable = sigmoid(worse - point) * undesirable_weight;
+            return (desirable + undesirable) / 2.0;
+        }
+        let margin = better - worse;
         match self {
+            Self::Kto { .. } => unreachable!("returned above"),
             Self::Dpo { .. } | Self::Normalised { .. } => log_sigmoid(margin).neg(),
             Self::Conservative {
                 label_smoothing, ..

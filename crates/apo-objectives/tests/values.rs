@@ -142,6 +142,11 @@ fn pair_loss(name: &str, params: &Value) -> PairLoss {
             beta,
             gamma: param("gamma"),
         },
+        "kto" => PairLoss::Kto {
+            beta,
+            desirable_weight: param("desirable_weight"),
+            undesirable_weight: param("undesirable_weight"),
+        },
         "slic_rank" => PairLoss::Slic {
             delta: param("delta"),
         },
@@ -179,6 +184,7 @@ fn each_pair_loss_is_as_published() {
                 policy: &policy,
                 reference: &reference,
                 tokens: &both(inputs, ["chosen_tokens", "rejected_tokens"]),
+                kl: 0.0,
             };
             let per_pair = entry["expected"]["per_pair"].as_array().unwrap();
             let n = per_pair.len();
@@ -195,6 +201,34 @@ fn each_pair_loss_is_as_published() {
 }
 
 #[test]
+fn ktos_loss_is_trls() {
+    for entry in entries("kto") {
+        let (inputs, expected) = (&entry["inputs"], &entry["expected"]);
+        let policy = learnt(&both(inputs, ["policy_chosen", "policy_rejected"]));
+        let reference = both(inputs, ["reference_chosen", "reference_rejected"]);
+        let n = reference.len() / 2;
+        let responses = LogProbs {
+            policy: &policy,
+            reference: &reference,
+            tokens: &[],
+            kl: expected["kl"].as_f64().unwrap(),
+        };
+        let loss = pair_loss("kto", &entry["params"]);
+        let what = format!("kto {}", entry["params"]);
+        let mean = value(&loss.loss(responses, &halves(n)));
+        assert_close(mean, &expected["loss"], &what);
+        for i in 0..n {
+            let mut one = Pairs::default();
+            one.push(i, n + i, 1.0);
+            let number = |name: &str| expected[name][i].as_f64().unwrap();
+            let pair = f64::midpoint(number("desirable"), number("undesirable"));
+            let ours = value(&loss.loss(responses, &one));
+            assert_close(ours, &pair.into(), &format!("{what}, pair {i}"));
+        }
+    }
+}
+
+#[test]
 fn dpos_rewards_and_gradients_are_trls() {
     for entry in entries("dpo") {
         let (inputs, expected) = (&entry["inputs"], &entry["expected"]);
@@ -206,6 +240,7 @@ fn dpos_rewards_and_gradients_are_trls() {
             policy: &policy,
             reference: &reference,
             tokens: &[],
+            kl: 0.0,
         };
         let loss = PairLoss::Dpo { beta }.loss(responses, &halves(n));
         let rewards = PairLoss::Dpo { beta }.rewards(responses);

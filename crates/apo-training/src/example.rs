@@ -35,6 +35,9 @@ pub struct Example {
     pub preferences: Vec<Preference>,
     /// Responses whose likelihood is to rise.
     pub likely: Vec<u32>,
+    /// The prompt with another query's response: what the KL from the reference
+    /// is estimated from, by losses that look at it.
+    pub mismatched: Option<PromptTree>,
 }
 
 impl Example {
@@ -61,6 +64,16 @@ impl Example {
         self.trees.iter().map(|tree| tree.responses.len()).sum()
     }
 
+    /// Returns all whose log-probs the reference gives, the mismatched last.
+    pub(crate) fn referenced(&self) -> impl Iterator<Item = &PromptTree> {
+        self.trees.iter().chain(&self.mismatched)
+    }
+
+    /// Returns how many responses these hold.
+    pub(crate) fn n_referenced(&self) -> usize {
+        self.referenced().map(|tree| tree.responses.len()).sum()
+    }
+
     /// Returns how many tokens a forward pass computes.
     pub fn n_tokens(&self) -> usize {
         self.trees.iter().map(PromptTree::n_tokens).sum()
@@ -76,7 +89,8 @@ impl Example {
         let id: Vec<u32> = self.query_id.bytes().map(u32::from).collect();
         run(&mut words, &id);
         words.push(self.trees.len() as u32);
-        for tree in &self.trees {
+        words.push(u32::from(self.mismatched.is_some()));
+        for tree in self.referenced() {
             run(&mut words, &tree.prompt);
             words.push(tree.responses.len() as u32);
             for response in &tree.responses {
@@ -98,12 +112,13 @@ impl Example {
         let mut words = Words(words);
         let id = words.run().iter().map(|&byte| byte as u8).collect();
         let query_id = String::from_utf8(id).expect("written from text");
-        let trees = (0..words.next())
-            .map(|_| PromptTree {
-                prompt: words.run(),
-                responses: (0..words.next()).map(|_| words.run()).collect(),
-            })
-            .collect();
+        let (n_trees, n_mismatched) = (words.next(), words.next());
+        let tree = |words: &mut Words<'_>| PromptTree {
+            prompt: words.run(),
+            responses: (0..words.next()).map(|_| words.run()).collect(),
+        };
+        let trees = (0..n_trees).map(|_| tree(&mut words)).collect();
+        let mismatched = (n_mismatched > 0).then(|| tree(&mut words));
         let preferences = (0..words.next())
             .map(|_| Preference {
                 better: words.next(),
@@ -121,6 +136,7 @@ impl Example {
             trees,
             preferences,
             likely: words.run(),
+            mismatched,
         }
     }
 }
@@ -164,5 +180,11 @@ mod tests {
             weight: 0.25,
         });
         assert_eq!(Example::decode(&example.encode()), example);
+        example.mismatched = Some(PromptTree {
+            prompt: vec![1, 2],
+            responses: vec![vec![7]],
+        });
+        assert_eq!(Example::decode(&example.encode()), example);
+        assert_eq!((example.n_responses(), example.n_referenced()), (3, 4));
     }
 }

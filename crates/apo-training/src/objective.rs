@@ -39,6 +39,13 @@ pub enum Objective {
     },
 }
 
+impl Objective {
+    /// Whether it looks at the policy's KL from the reference.
+    pub(crate) fn has_kl(&self) -> bool {
+        matches!(self, Self::Pairs { loss, .. } if loss.has_kl())
+    }
+}
+
 /// What a whole step holds of each term: what its mean is taken over.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
@@ -46,6 +53,8 @@ pub(crate) struct Totals {
     preference: f64,
     queries: f64,
     tokens: f64,
+    /// Estimate of the policy's KL from the reference, nats a response.
+    pub(crate) kl: f64,
 }
 
 impl Totals {
@@ -146,10 +155,14 @@ pub(crate) fn loss(
         }
         Objective::Pairs { loss, sft_weight } => {
             let tokens: Vec<f32> = lengths.iter().map(|&n| n as f32).collect();
+            // Of mismatched responses only the KL is made.
+            let own = examples.iter().zip(references);
+            let own = own.map(|(example, all)| &all[..example.n_responses().min(all.len())]);
             let responses = LogProbs {
                 policy: &log_probs,
-                reference: &references.concat(),
+                reference: &own.collect::<Vec<_>>().concat(),
                 tokens: &tokens,
+                kl: totals.kl,
             };
             sums.compare(&found, &terms.preference, false);
             let rewards = values(&loss.rewards(responses));

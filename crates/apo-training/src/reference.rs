@@ -42,7 +42,7 @@ impl Reference {
         let mut file = options.open(&path).map_err(TrainingError::writing(&path))?;
         let mut starts = vec![0];
         for i in 0..store.len() {
-            starts.push(starts[i] + store.n_responses(i) as u64);
+            starts.push(starts[i] + store.n_referenced(i) as u64);
         }
         let found = file
             .metadata()
@@ -63,7 +63,8 @@ impl Reference {
                 && (next == first || tokens + store.n_tokens(next) <= micro_tokens)
             {
                 tokens += store.n_tokens(next);
-                trees.extend(store.get(next)?.trees);
+                let example = store.get(next)?;
+                trees.extend(example.referenced().cloned());
                 next += 1;
             }
             let found = log_probs(model, &trees)?;
@@ -78,7 +79,7 @@ impl Reference {
         Ok(Self { path, file, starts })
     }
 
-    /// Returns an example's log-probs, `[response]`.
+    /// Returns an example's log-probs, `[response]`, a mismatched one last.
     pub(crate) fn get(&mut self, i: usize) -> Result<Vec<f32>, TrainingError> {
         let (start, end) = (self.starts[i], self.starts[i + 1]);
         let mut bytes = vec![0; (end - start) as usize * 4];

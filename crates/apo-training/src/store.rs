@@ -18,7 +18,7 @@ struct Place {
     at: u64,
     n_words: u32,
     n_tokens: u32,
-    n_responses: u32,
+    n_referenced: u32,
     /// Of the query's id.
     hash: u64,
 }
@@ -73,7 +73,7 @@ impl StoreWriter {
             at: self.at,
             n_words: words.len() as u32,
             n_tokens: example.n_tokens() as u32,
-            n_responses: example.n_responses() as u32,
+            n_referenced: example.n_referenced() as u32,
             hash: hash(&[example.query_id.as_bytes()]),
         });
         self.at += bytes.len() as u64;
@@ -130,9 +130,9 @@ impl Store {
         self.places[i].n_tokens as usize
     }
 
-    /// Returns the responses of an example.
-    pub fn n_responses(&self, i: usize) -> usize {
-        self.places[i].n_responses as usize
+    /// Returns the responses of an example whose log-probs the reference gives.
+    pub(crate) fn n_referenced(&self, i: usize) -> usize {
+        self.places[i].n_referenced as usize
     }
 
     /// Reads an example.

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-use apo_llama::{AdamW, GradientSum, Model};
+use apo_llama::{AdamW, GradientSum, Model, PromptTree};
 use apo_tables::Metric;
 
 use crate::checkpoint;
@@ -97,6 +97,9 @@ pub fn train(
                 .first()
                 .map(|path| path.display().to_string()),
         };
+        if objective.has_kl() {
+            batch.totals.kl = batch.kl(&model, settings.micro_tokens)?;
+        }
         let mut gradients = GradientSum::default();
         let mut sums = Sums::default();
         while let Some((examples, references)) = batch.micro(settings.micro_tokens) {
@@ -178,6 +181,31 @@ impl StepBatch {
             .examples
             .sort_by_key(|(example, _)| example.n_tokens());
         Ok(batch)
+    }
+
+    /// Estimates the policy's KL from the reference over the whole step, nats a
+    /// response, from mismatched responses (Ethayarajh et al. 2024, section
+    /// 4.2); a negative estimate is 0.
+    fn kl(&self, model: &Model, tokens: usize) -> Result<f64, TrainingError> {
+        let pairs = self.examples.iter();
+        let pairs = pairs.filter_map(|(example, all)| example.mismatched.as_ref().zip(all.last()));
+        let pairs: Vec<(&PromptTree, &f32)> = pairs.collect();
+        let mut sum = 0.0;
+        let mut rest = pairs.as_slice();
+        while !rest.is_empty() {
+            let mut n_tokens = 0;
+            let fits = rest.iter().take_while(|(tree, _)| {
+                n_tokens += tree.n_tokens();
+                n_tokens <= tokens
+            });
+            let (these, after) = rest.split_at(fits.count().max(1));
+            let policy = objective::log_probs(model, these.iter().map(|it| it.0))?;
+            for (policy, (_, reference)) in policy.iter().zip(these) {
+                sum += f64::from(*policy) - f64::from(**reference);
+            }
+            rest = after;
+        }
+        Ok((sum / pairs.len().max(1) as f64).max(0.0))
     }
 
     /// Returns the next examples of about so many tokens.

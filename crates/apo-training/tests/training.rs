@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use apo_llama::{AdamWSettings, Compute, Head, Model, Start, device};
+use apo_llama::{AdamWSettings, Compute, Head, Model, PromptTree, Start, device};
 use apo_objectives::{Adversarial, PairLoss};
 use apo_tables::Metric;
 use apo_training::{
@@ -94,6 +94,11 @@ fn examples() -> Vec<Example> {
             }
             compare(2, 3, Term::Preference, 1.0);
             example.likely = vec![added[0]];
+            // The first has no neighbour.
+            example.mismatched = (i > 0).then(|| PromptTree {
+                prompt,
+                responses: vec![run(7 * i, 4)],
+            });
             example
         })
         .collect()
@@ -167,6 +172,18 @@ const SIMPO_AND_SFT: (Head, Objective) = (
     },
 );
 
+const KTO: (Head, Objective) = (
+    Head::LanguageModel,
+    Objective::Pairs {
+        loss: PairLoss::Kto {
+            beta: 0.1,
+            desirable_weight: 1.0,
+            undesirable_weight: 1.5,
+        },
+        sft_weight: 0.0,
+    },
+);
+
 fn trained_on(
     mut store: Store,
     dir: &Path,
@@ -205,7 +222,7 @@ const NAMES: [&str; 3] = [
 
 #[test]
 fn many_small_batches_are_one_large() {
-    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO, SIMPO_AND_SFT]
+    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO, KTO, SIMPO_AND_SFT]
         .into_iter()
         .enumerate()
     {
@@ -226,7 +243,7 @@ fn many_small_batches_are_one_large() {
                 ("logps/chosen", a.logps_chosen, b.logps_chosen),
             ];
             // A policy that is its reference has margins of rounding alone.
-            if a.step > 1 || what != DPO {
+            if a.step > 1 || ![DPO, KTO].contains(&what) {
                 shown.push(("accuracies", a.rewards_accuracies, b.rewards_accuracies));
             }
             for (name, a, b) in shown {
@@ -246,7 +263,7 @@ fn many_small_batches_are_one_large() {
 
 #[test]
 fn stopped_and_resumed_is_never_stopped_to_the_bit() {
-    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO, SIMPO_AND_SFT]
+    for (i, what) in [EQ_17, WGAN, LIKELIHOOD, RRHF, DPO, KTO, SIMPO_AND_SFT]
         .into_iter()
         .enumerate()
     {
@@ -311,6 +328,35 @@ fn a_policy_that_is_its_reference_begins_at_ln_2_and_learns_to_prefer() {
     let last = trained.metrics.last().unwrap();
     assert!(last.loss < expected - 0.01, "{last:?}");
     assert!(last.rewards_accuracies.unwrap() > 0.9, "{last:?}");
+}
+
+#[test]
+fn kto_weighs_rewards_against_the_kl_of_mismatched_responses() {
+    let losses = |name: &str, examples: Vec<Example>| -> Vec<f32> {
+        let dir = folder(name);
+        let store = store_of(&dir, examples);
+        let trained = trained_on(store, &dir, KTO, &settings(40), Watcher::never());
+        let metrics = trained.unwrap().metrics;
+        metrics.iter().map(|it| it.loss).collect()
+    };
+    // Likelier under the trained policy wherever they stand: the KL grows.
+    let mut liked = examples();
+    for example in &mut liked {
+        let better = example.preferences.last().unwrap().better as usize;
+        let response = example.trees[0].responses[better].clone();
+        if let Some(tree) = &mut example.mismatched {
+            tree.responses = vec![response];
+        }
+    }
+    let mut without = examples();
+    for example in &mut without {
+        example.mismatched = None;
+    }
+    let (with, without) = (losses("kto", liked), losses("kto-0", without));
+    assert!((with[0] - without[0]).abs() < 1e-6, "no KL at the start");
+    // σ(0)·(1 + 1.5)/2
+    assert!((with[0] - 0.625).abs() < 1e-5, "{}", with[0]);
+    assert!((with[3] - without[3]).abs() > 1e-4, "{with:?} {without:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `judge accuracy`: a reward model against people's preferences.
 
 use anyhow::{Context as _, Result};
+use apo_llama::Head;
 use apo_measures::{Accuracy, BySubset, Calibration, accuracy, by_subset, pair_calibration};
 use apo_stage::Progress;
 use apo_stage::report::{columns, result};
@@ -8,7 +9,7 @@ use apo_tables::{Pair, Reader};
 use serde::{Deserialize, Serialize};
 
 use crate::args::AccuracyArgs;
-use crate::scorer::{Scorer, codec};
+use crate::scorer::{Scored, Scorer, codec};
 
 /// What was measured, of all pairs and by subset.
 #[derive(Debug, Serialize)]
@@ -51,13 +52,13 @@ pub struct CalibrationOnly {
 /// not finite.
 pub fn run(args: &AccuracyArgs) -> Result<()> {
     let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
-    let codec = codec(&args.reward)?;
-    let mut scorer = Scorer::load(&args.reward, codec)?;
+    let codec = codec(&args.scorer)?;
+    let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);
     let mut subsets: Vec<String> = Vec::new();
     // Chosen and rejected take turns.
-    let mut rewards: Vec<f32> = Vec::new();
+    let mut rewards: Vec<Scored> = Vec::new();
     for pair in pairs {
         let pair = pair?;
         for response in [&pair.chosen, &pair.rejected] {
@@ -74,7 +75,7 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
         .as_chunks::<2>()
         .0
         .iter()
-        .map(|&[chosen, rejected]| (f64::from(chosen), f64::from(rejected)))
+        .map(|&[chosen, rejected]| (f64::from(chosen.value), f64::from(rejected.value)))
         .unzip();
     let of = |rows: &[usize], column: &[f64]| rows.iter().map(|&i| column[i]).collect::<Vec<_>>();
     let measured = by_subset(&subsets, |rows| {

@@ -38,6 +38,18 @@ Examples:
     judge table --score SFT=sft.json --score 'round 1'=round-1.json \\
       --accuracy 'RM round 1'=rm.json";
 
+const KL: &str = "\
+Examples:
+  A round's policy against the one it was aligned from, on its test answers:
+    judge kl --model round-1/policy --reference sft --responses round-1/answers.parquet
+
+The estimate is the mean of log π(y) − log π_ref(y) over the responses, a token
+each; both log-probs are of the text, at temperature 1. Of responses that were
+sampled at another temperature it is an estimate of how far these are.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+130 or 143 stopped by a signal.";
+
 const CLAIMS: &str = "\
 Examples:
   Five runs that differ in their seed alone:
@@ -60,16 +72,18 @@ pub enum Command {
     Score(ScoreArgs),
     /// Accuracy and calibration of a reward model on people's preferences
     Accuracy(AccuracyArgs),
+    /// How far a policy has gone from its reference: nats a token
+    Kl(KlArgs),
     /// Lay out what the other commands found (--json) as one table
     Table(TableArgs),
     /// Whether the paper's claims hold, from the tables of several seeds
     Claims(ClaimsArgs),
 }
 
-/// The reward model, and how responses come before it.
+/// The model, and how responses come before it.
 #[derive(Debug, clap::Args)]
-pub struct RewardArgs {
-    /// Directory of the reward model
+pub struct ScorerArgs {
+    /// Directory of the reward model; for `kl`, of the policy
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub model: PathBuf,
 
@@ -88,7 +102,7 @@ pub struct RewardArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(8..))]
     pub limit: u32,
 
-    /// Tokens computed at once: memory and speed, not what the rewards are
+    /// Tokens computed at once: memory and speed, not what comes out
     #[arg(
         long,
         value_name = "N",
@@ -106,7 +120,7 @@ pub struct RewardArgs {
 #[command(after_help = SCORE)]
 pub struct ScoreArgs {
     #[command(flatten)]
-    pub reward: RewardArgs,
+    pub scorer: ScorerArgs,
 
     /// What to score, a `responses` table; its further columns are kept
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
@@ -123,7 +137,7 @@ pub struct ScoreArgs {
 #[command(after_help = ACCURACY)]
 pub struct AccuracyArgs {
     #[command(flatten)]
-    pub reward: RewardArgs,
+    pub scorer: ScorerArgs,
 
     /// People's preferences, a `pairs` table
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
@@ -138,6 +152,25 @@ pub struct AccuracyArgs {
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub bins: u32,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = KL)]
+pub struct KlArgs {
+    #[command(flatten)]
+    pub scorer: ScorerArgs,
+
+    /// Directory of the reference: the policy that an alignment started from, or
+    /// the first of all rounds
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub reference: PathBuf,
+
+    /// The policy's own responses, a `responses` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub responses: PathBuf,
 
     #[command(flatten)]
     pub report: ReportArgs,
@@ -168,6 +201,11 @@ pub struct TableArgs {
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub quality: Vec<Named>,
 
+    /// How far a policy is from its reference: what `judge kl --json` printed;
+    /// beside the score of the same name
+    #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
+    pub kl: Vec<Named>,
+
     /// A reward model: what `judge accuracy --json` printed of it
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub accuracy: Vec<Named>,
@@ -185,7 +223,9 @@ impl Args {
     pub fn check(&self) -> Result<(), String> {
         match &self.command {
             Command::Table(table) => table.check(),
-            Command::Score(_) | Command::Accuracy(_) | Command::Claims(_) => Ok(()),
+            Command::Score(_) | Command::Accuracy(_) | Command::Kl(_) | Command::Claims(_) => {
+                Ok(())
+            }
         }
     }
 }
@@ -195,7 +235,8 @@ impl TableArgs {
     /// row.
     fn check(&self) -> Result<(), String> {
         let rows = self.score.iter().chain(&self.accuracy);
-        for mut names in [rows.collect::<Vec<_>>(), self.quality.iter().collect()] {
+        let alone = [&self.quality, &self.kl].map(|it| it.iter().collect());
+        for mut names in [vec![rows.collect::<Vec<_>>()], alone.to_vec()].concat() {
             names.sort_by_key(|it| &it.name);
             if let Some(twice) = names.windows(2).find(|it| it[0].name == it[1].name) {
                 return Err(format!("two rows have the name '{}'", twice[0].name));

@@ -3,6 +3,7 @@
 mod accuracy;
 mod args;
 mod claims;
+mod kl;
 mod rewards;
 mod score;
 mod scorer;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     apo_stage::run("judge", || match &args.command {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
+        Command::Kl(args) => kl::run(args),
         Command::Table(args) => table::run(args),
         Command::Claims(args) => claims::run(args),
     })

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
-use apo_llama::directory;
+use apo_llama::{Head, directory};
 use apo_measures::{BySubset, Mean, by_subset, mean, repeats};
 use apo_stage::report::{columns, result};
 use apo_stage::rows::check_scored;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::ScoreArgs;
 use crate::rewards::Rewards;
-use crate::scorer::{Scorer, codec};
+use crate::scorer::{Scored, Scorer, codec};
 
 /// Below this share of responses that end by themselves, a policy is warned of.
 const FEW_ENDED: f64 = 0.5;
@@ -35,14 +35,14 @@ const TABLE: &str = "scored.parquet";
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // further columns are kept: all parts must have them
-    let codec = codec(&args.reward)?;
+    let codec = codec(&args.scorer)?;
     let provenance = provenance(args, &responses, &codec)?;
     let out = &args.output.out;
-    let inputs = [args.reward.model.as_path(), &args.responses];
+    let inputs = [args.scorer.model.as_path(), &args.responses];
     match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
-            let mut scorer = Scorer::load(&args.reward, codec)?;
+            let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
             let mut rewards = Rewards::open(output.dir())?;
             score(args, responses, &mut scorer, &mut rewards)?;
             scorer.tell_cuts(args.report);
@@ -60,9 +60,9 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
 fn provenance(args: &ScoreArgs, responses: &Reader<Response>, codec: &Codec) -> Result<Provenance> {
     Ok(Provenance::new("judge score", env!("CARGO_PKG_VERSION"))
         .argument("template", codec.template().to_string())
-        .argument("limit", args.reward.limit)
-        .argument("precision", args.reward.compute.precision_name())
-        .input("model", directory::input(&args.reward.model)?)
+        .argument("limit", args.scorer.limit)
+        .argument("precision", args.scorer.compute.precision_name())
+        .input("model", directory::input(&args.scorer.model)?)
         .input("responses", responses.input()?))
 }
 
@@ -76,7 +76,8 @@ fn score(
     let there = rewards.len();
     let total = responses.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "responses", there, total);
-    let mut keep = |found: Vec<f32>| -> Result<()> {
+    let mut keep = |found: Vec<Scored>| -> Result<()> {
+        let found: Vec<f32> = found.iter().map(|it| it.value).collect();
         rewards.add(&found)?;
         progress.inc(found.len() as u64);
         Ok(())

@@ -1,4 +1,7 @@
-//! Rewards of one response after the other, computed as prompt trees.
+//! Rewards or log-probs of one response after the other, computed as prompt
+//! trees.
+
+use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::{Codec, Fitted, fit};
@@ -6,16 +9,27 @@ use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
 use apo_stage::{ReportArgs, models, signals, warn};
 use apo_training::Cuts;
 
-use crate::args::RewardArgs;
+use crate::args::ScorerArgs;
 
-/// A reward model that is given responses one by one.
+/// A response's value: its reward, or its log-prob, nats.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored {
+    /// The value.
+    pub value: f32,
+    /// Tokens of the response, as fitted.
+    pub tokens: u32,
+}
+
+/// A model that is given responses one by one: a reward model for their rewards,
+/// a policy for their log-probs.
 ///
 /// Responses that follow each other and have the same prompt share it. When
-/// `batch_tokens` are together, all are computed: rewards come in the order of
+/// `batch_tokens` are together, all are computed: values come in the order of
 /// the responses, some of them at a time.
 #[derive(Debug)]
 pub struct Scorer {
     model: Model,
+    head: Head,
     codec: Codec,
     limit: usize,
     batch_tokens: usize,
@@ -27,16 +41,17 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// Loads the reward model.
+    /// Loads a model from its directory.
     ///
     /// # Errors
     ///
-    /// When its directory is not what it should be, or has no reward head.
-    pub fn load(args: &RewardArgs, codec: Codec) -> Result<Self> {
+    /// When the directory is not what it should be, or lacks the head.
+    pub fn load(args: &ScorerArgs, dir: &Path, head: Head, codec: Codec) -> Result<Self> {
         let device = args.compute.device()?;
         let compute = args.compute.compute();
         Ok(Self {
-            model: Model::load(&args.model, Head::Reward, Start::Saved, &device, compute)?,
+            model: Model::load(dir, head, Start::Saved, &device, compute)?,
+            head,
             codec,
             limit: args.limit as usize,
             batch_tokens: args.batch_tokens as usize,
@@ -48,13 +63,13 @@ impl Scorer {
     }
 
     /// Adds a response; `complete` puts the end of text after it. Gives the
-    /// rewards of this and all responses that wait, or none yet.
+    /// values of this and all responses that wait, or none yet.
     ///
     /// # Errors
     ///
-    /// When a token is not the model's, a reward is not finite, or a signal
+    /// When a token is not the model's, a value is not finite, or a signal
     /// stopped the work.
-    pub fn add(&mut self, prompt: &str, response: &str, complete: bool) -> Result<Vec<f32>> {
+    pub fn add(&mut self, prompt: &str, response: &str, complete: bool) -> Result<Vec<Scored>> {
         let fitted = self.fit(prompt, response, complete)?;
         self.n_tokens += fitted.response.len();
         match self.trees.last_mut() {
@@ -93,20 +108,34 @@ impl Scorer {
         Ok(fitted)
     }
 
-    /// Gives the rewards of all responses that wait.
+    /// Gives the values of all responses that wait.
     ///
     /// # Errors
     ///
     /// As [`Self::add`].
-    pub fn flush(&mut self) -> Result<Vec<f32>> {
+    pub fn flush(&mut self) -> Result<Vec<Scored>> {
         signals::check()?;
         if self.trees.is_empty() {
             return Ok(Vec::new());
         }
-        let rewards = self.model.rewards(&TreeBatch::new(&self.trees))?;
+        let batch = TreeBatch::new(&self.trees);
+        let values = match self.head {
+            Head::Reward => self.model.rewards(&batch)?,
+            Head::LanguageModel => {
+                let sums = self.model.log_probs(&batch)?;
+                sums.into_iter().map(|it| it as f32).collect()
+            }
+        };
+        let lengths = batch.response_lengths();
         self.trees.clear();
         self.n_tokens = 0;
-        Ok(rewards)
+        let found = values.into_iter().zip(lengths);
+        Ok(found
+            .map(|(value, tokens)| Scored {
+                value,
+                tokens: tokens as u32,
+            })
+            .collect())
     }
 
     /// Warns of what did not fit the limit.
@@ -122,11 +151,11 @@ impl Scorer {
     }
 }
 
-/// Opens the tokenizer of a reward model.
+/// Opens the tokenizer of a model.
 ///
 /// # Errors
 ///
 /// As [`models::codec`].
-pub fn codec(args: &RewardArgs) -> Result<Codec> {
+pub fn codec(args: &ScorerArgs) -> Result<Codec> {
     Ok(models::codec(&args.model, args.template)?.0)
 }

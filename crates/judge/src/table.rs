@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accuracy::Measured;
 use crate::args::{Named, TableArgs};
+use crate::kl::Kl;
 use crate::score::{MeanOnly, Score};
 
 /// A policy or a reward model.
@@ -21,6 +22,9 @@ pub struct Row {
     pub score: Option<MeanOnly>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub true_quality: Option<MeanOnly>,
+    /// Nats a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kl: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,8 +48,11 @@ pub fn run(args: &TableArgs) -> Result<()> {
         let score: Score = page(&named.path, "judge score --json")?;
         let quality = args.quality.iter().find(|it| it.name == named.name);
         let quality = quality.map(|it| page(&it.path, "a measure of quality"));
+        let kl = args.kl.iter().find(|it| it.name == named.name);
+        let kl = kl.map(|it| page::<Kl>(&it.path, "judge kl --json"));
         rows.push(Row {
             name: named.name.clone(),
+            kl: kl.transpose()?.map(|it| it.kl_per_token.mean),
             score: Some(score.reward.all),
             true_quality: quality.transpose()?,
             tokens: score.mean_tokens,
@@ -55,6 +62,12 @@ pub fn run(args: &TableArgs) -> Result<()> {
         });
     }
     let scored = |named: &&Named| args.score.iter().any(|it| it.name == named.name);
+    if let Some(stranger) = args.kl.iter().find(|it| !scored(it)) {
+        let name = &stranger.name;
+        return Err(bad_input(format!(
+            "--kl '{name}': no --score has this name"
+        )));
+    }
     for named in args.quality.iter().filter(|it| !scored(it)) {
         rows.push(Row {
             name: named.name.clone(),
@@ -99,6 +112,7 @@ fn text(rows: &[Row]) -> String {
             row.name.clone(),
             with_error(row.score),
             with_error(row.true_quality),
+            row.kl.map_or(String::new(), |it| format!("{it:.3}")),
             row.tokens.map_or(String::new(), |it| format!("{it:.1}")),
             percent(row.ended),
             percent(row.repeats),
@@ -110,6 +124,7 @@ fn text(rows: &[Row]) -> String {
         "",
         "RM_Test score",
         "true quality",
+        "KL a token",
         "tokens",
         "ended",
         "repeats",

@@ -209,6 +209,7 @@ impl Bench<'_> {
                     policy: &sums(&tokens, &batch.response_lengths()),
                     reference: &reference,
                     tokens: &[],
+                    kl: 0.0,
                 };
                 PairLoss::Dpo { beta: BETA }.loss(responses, &pairs)
             };

@@ -1,0 +1,110 @@
+//! `judge kl`: how far a policy has gone from its reference.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use apo_dialogue::Codec;
+use apo_llama::Head;
+use apo_measures::{Mean, mean, ratio};
+use apo_stage::report::{columns, result};
+use apo_stage::{Progress, models, warn};
+use apo_tables::{Reader, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::args::KlArgs;
+use crate::score::MeanOnly;
+use crate::scorer::{Scored, Scorer, codec};
+
+/// Above this many nats a token, a policy is warned of: its response of 100
+/// tokens is then e^25 times as likely as its reference has it.
+const FAR: f64 = 0.25;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Summary {
+    responses: usize,
+    tokens: u64,
+    /// Nats a token.
+    kl_per_token: Mean,
+    /// Nats a response.
+    kl: Mean,
+}
+
+/// What a later command reads of it.
+#[derive(Debug, Deserialize)]
+pub struct Kl {
+    pub kl_per_token: MeanOnly,
+}
+
+/// Estimates the policy's KL from its reference on its own responses.
+///
+/// # Errors
+///
+/// When the table or a model is not what it should be, or a log-prob is not
+/// finite.
+pub fn run(args: &KlArgs) -> Result<()> {
+    Reader::<Response>::open_filled(&args.responses)?;
+    let template = codec(&args.scorer)?.template();
+    models::codec(&args.reference, Some(template))?;
+    let policy = log_probs(args, &args.scorer.model, codec(&args.scorer)?)?;
+    let reference = log_probs(args, &args.reference, codec(&args.scorer)?)?;
+    let both = policy.iter().zip(&reference);
+    let log_ratios: Vec<f64> = both
+        .map(|(policy, reference)| f64::from(policy.value) - f64::from(reference.value))
+        .collect();
+    let tokens: Vec<f64> = policy.iter().map(|it| f64::from(it.tokens)).collect();
+    let summary = Summary {
+        responses: policy.len(),
+        tokens: tokens.iter().sum::<f64>() as u64,
+        kl_per_token: ratio(&log_ratios, &tokens).context("responses have tokens")?,
+        kl: mean(&log_ratios).context("a filled table has responses")?,
+    };
+    if summary.kl_per_token.mean > FAR {
+        warn(&format!(
+            "the policy is {:.2} nats a token from its reference; above {FAR} its rewards are \
+             seldom to be trusted",
+            summary.kl_per_token.mean
+        ));
+    }
+    result(&args.report, &summary, || summary.text())
+}
+
+/// Computes the log-prob of every response under one of the models.
+fn log_probs(args: &KlArgs, dir: &Path, codec: Codec) -> Result<Vec<Scored>> {
+    let mut scorer = Scorer::load(&args.scorer, dir, Head::LanguageModel, codec)?;
+    let responses = Reader::<Response>::open(&args.responses)?;
+    let total = responses.n_rows();
+    let mut progress = Progress::new(&args.report, "log-probs", "responses", 0, total);
+    let mut found = Vec::new();
+    for response in responses {
+        let response = response?;
+        let complete = response.finish.is_complete();
+        found.extend(scorer.add(&response.prompt, &response.response, complete)?);
+        progress.inc(1);
+    }
+    found.extend(scorer.flush()?);
+    drop(progress);
+    scorer.tell_cuts(args.report);
+    Ok(found)
+}
+
+impl Summary {
+    fn text(&self) -> String {
+        let row = |name: &str, it: &Mean| {
+            let error = it.standard_error;
+            let error = error.map_or(String::new(), |it| format!("{it:.4}"));
+            vec![name.to_owned(), format!("{:.4}", it.mean), error]
+        };
+        columns(&[
+            vec![
+                "nats".to_owned(),
+                "mean".to_owned(),
+                "standard error".to_owned(),
+            ],
+            row("KL a token", &self.kl_per_token),
+            row("KL a response", &self.kl),
+            vec!["responses".to_owned(), self.responses.to_string()],
+            vec!["tokens".to_owned(), self.tokens.to_string()],
+        ])
+    }
+}
