@@ -23,6 +23,9 @@ CARGO_TARGET_DIR ?= target
 BIN  := $(CARGO_TARGET_DIR)/release
 DATA := $(RUN)/data
 
+# Comparisons that RM_All has beside HH's, NAME=FILE each; without any, no RM_All
+MORE ?=
+
 # Each stage may be a program of one's own that takes the same arguments.
 SPLITTER  ?= $(BIN)/hh-split
 COLLECTOR ?= $(BIN)/gold-collect
@@ -80,6 +83,22 @@ $(RUN)/rm-base/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWA
 	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet $(REWARD) --out $(@D) --overwrite
 	@touch $@
 
+# RM_All: all pairs and those of MORE, as parts of one table
+$(RUN)/more/apo.json: $$(call files_of,$$(MORE)) $(call set,MORE SPLITTER) | build
+	$(SPLITTER) $(addprefix --train ,$(MORE)) --rm 0 --dev 0 --out $(@D) --overwrite
+	@touch $@
+
+$(RUN)/all-pairs/more.parquet: $(RUN)/more/apo.json $(DATA)/apo.json
+	mkdir -p $(@D)
+	ln -sf ../data/train-pairs.parquet $(@D)/hh.parquet
+	ln -sf ../more/train-pairs.parquet $@
+	@touch -h $@
+
+$(RUN)/rm-all/config.json: $(BASE)/config.json $(RUN)/all-pairs/more.parquet \
+  $(call set,REWARD RM_TRAIN) | build
+	$(RM_TRAIN) --model $(BASE) --pairs $(RUN)/all-pairs $(REWARD) --out $(@D) --overwrite
+	@touch $@
+
 $(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD RM_TRAIN) | build
 	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/train-pairs.parquet $(REWARD) --out $(@D) --overwrite
 	@touch $@
@@ -90,7 +109,7 @@ METHODS := dpo rjs rrhf
 NUMBERS := 1 2 3
 ARMS    := $(METHODS) $(METHODS:%=apo-%)
 ALIGNED := $(foreach arm,$(ARMS),$(NUMBERS:%=$(arm)-%))
-RMS     := rm-base rm-test start/rm $(ALIGNED:%=%/rm) $(addprefix rm-,ab wgan gail $(NUMBERS:%=seq-%))
+RMS     := rm-base rm-test rm-all start/rm $(ALIGNED:%=%/rm) $(addprefix rm-,ab wgan gail $(NUMBERS:%=seq-%))
 
 each      = $(patsubst %,$(RUN)/%/$(1),start golden-sft $(ALIGNED))
 before    = $(if $(filter %-1,$(1)),start,$(patsubst %-3,%-2,$(patsubst %-2,%-1,$(1))))
@@ -159,6 +178,12 @@ $(call each,quality.json): $(RUN)/%/quality.json: \
 	$(BIN)/$(QUALITY) --responses $< --json > $@.new
 	@mv $@.new $@
 
+$(call each,score-all.json): $(RUN)/%/score-all.json: \
+  $(RUN)/%/answers.parquet $(RUN)/rm-all/config.json $(call set,SCORE JUDGE) | build
+	$(JUDGE) score --model $(RUN)/rm-all --responses $< $(SCORE) \
+	  --out $(@D)/answers-scored-all.parquet --overwrite --json > $@.new
+	@mv $@.new $@
+
 # How far it is from the starting policy
 $(patsubst %,$(RUN)/%/kl.json,golden-sft $(ALIGNED)): $(RUN)/%/kl.json: $(RUN)/%/answers.parquet \
   $(BASE)/config.json $(call set,SCORE JUDGE) | build
@@ -198,10 +223,11 @@ rm_name  = $(if $(filter rm-base,$(1)),RM_Base,RM round $(if $(filter start/%,$(
 
 # What is measured of policies and of reward models, and the arguments that
 # show it under a name $(1).
-of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json \
+of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json $(if $(MORE),$(RUN)/$(it)/score-all.json) \
   $(if $(filter start,$(it)),,$(RUN)/$(it)/kl.json) $(if $(QUALITY),$(RUN)/$(it)/quality.json))
 of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json)
 show_policy = --score '$(1)=$(RUN)/$(2)/score.json' \
+  $(if $(MORE),--score-all '$(1)=$(RUN)/$(2)/score-all.json') \
   $(if $(filter start,$(2)),,--kl '$(1)=$(RUN)/$(2)/kl.json') \
   $(if $(QUALITY),--quality '$(1)=$(RUN)/$(2)/quality.json')
 show_rm     = $(foreach part,test dev,--accuracy '$(1), $(part)=$(RUN)/$(2).$(part).json')

@@ -40,15 +40,20 @@ show    = $(foreach row,$(2),$(call show_$(1),$(call row_of,$(row)),$(call what_
 apo_rms = RM_APO-v1=start/rm $(if $(filter 2,$(played)),RM_APO-v2=apo-rjs-1/rm) \
   $(if $(filter 3,$(played)),RM_APO-v3=apo-rjs-2/rm)
 
+TABLE_1 := HH_Train=data/train-pairs HH_RM=data/rm-pairs HH_LLM=data/llm-queries HH_Dev=data/dev-pairs \
+  HH_Test=data/test-pairs D_gold=golden samples-for-D_APO=start/rm-samples samples-for-D_Q=start/samples
 TABLE_2 := SFT=start Golden-SFT=golden-sft RJS=rjs-1 APO-RJS=apo-rjs-1 RRHF=rrhf-1 APO-RRHF=apo-rrhf-1 \
   DPO=dpo-1 APO-DPO=apo-dpo-1
-TABLE_3  = RM_Test=rm-test RM_Base=rm-base $(apo_rms)
+TABLE_3  = $(if $(MORE),RM_All=rm-all) RM_Test=rm-test RM_Base=rm-base $(apo_rms)
 TABLE_4  = RM_Base=rm-base RM_AB=rm-ab RM_WGAN=rm-wgan RM_GAIL=rm-gail \
   $(foreach k,$(played),RM_APO-v$(k)seq=rm-seq-$(k)) $(apo_rms)
 rjs_rows = $(foreach k,$(1),RJS-$(k)=rjs-$(k) APO-RJS-$(k)=apo-rjs-$(k))
 FIGURE_5 = SFT=start $(call rjs_rows,$(played))
 
-.PHONY: table-2 table-3 table-4 rounds
+.PHONY: table-1 table-2 table-3 table-4 rounds
+table-1: $(DATA)/apo.json $(addprefix $(RUN)/,golden.parquet start/rm-samples.parquet start/samples.parquet) | build ## The data's rows and queries beside the paper's (Table 1)
+	@$(JUDGE) data --quiet $(foreach row,$(TABLE_1),--table $(call row_of,$(row))=$(RUN)/$(call what_of,$(row)).parquet)
+
 table-2: $(call of_policies,$(call whats,$(TABLE_2))) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
 	@$(JUDGE) table --quiet $(call show,policy,$(TABLE_2))
 

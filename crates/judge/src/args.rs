@@ -50,6 +50,11 @@ sampled at another temperature it is an estimate of how far these are.
 Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
 130 or 143 stopped by a signal.";
 
+const DATA: &str = "\
+Examples:
+  The parts of a split:
+    judge data --table HH_RM=data/rm-pairs.parquet --table HH_Test=data/test-pairs.parquet";
+
 const CLAIMS: &str = "\
 Examples:
   Five runs that differ in their seed alone:
@@ -74,6 +79,8 @@ pub enum Command {
     Accuracy(AccuracyArgs),
     /// How far a policy has gone from its reference: nats a token
     Kl(KlArgs),
+    /// Rows and queries of the data, beside the paper's (Table 1)
+    Data(DataArgs),
     /// Lay out what the other commands found (--json) as one table
     Table(TableArgs),
     /// Whether the paper's claims hold, from the tables of several seeds
@@ -177,6 +184,18 @@ pub struct KlArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = DATA)]
+pub struct DataArgs {
+    /// A table of pairs, queries or responses, and what it is; the paper's parts
+    /// are HH_Train, HH_RM, HH_LLM, HH_Dev and HH_Test
+    #[arg(long = "table", value_name = "NAME=PARQUET", required = true)]
+    pub tables: Vec<Named>,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
 #[command(after_help = CLAIMS)]
 pub struct ClaimsArgs {
     /// What `judge table --json` printed of each seed; rows have the names of
@@ -195,6 +214,11 @@ pub struct TableArgs {
     /// A policy: what `judge score --json` printed of its answers
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub score: Vec<Named>,
+
+    /// What a second reward model says of the same answers, as RM_All does
+    /// beside RM_Test; beside the score of the same name
+    #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
+    pub score_all: Vec<Named>,
 
     /// The true quality of a policy's answers, where it is known: a page with
     /// `mean` and `standard_error`; beside the score of the same name, if any
@@ -223,9 +247,7 @@ impl Args {
     pub fn check(&self) -> Result<(), String> {
         match &self.command {
             Command::Table(table) => table.check(),
-            Command::Score(_) | Command::Accuracy(_) | Command::Kl(_) | Command::Claims(_) => {
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 }
@@ -235,7 +257,7 @@ impl TableArgs {
     /// row.
     fn check(&self) -> Result<(), String> {
         let rows = self.score.iter().chain(&self.accuracy);
-        let alone = [&self.quality, &self.kl].map(|it| it.iter().collect());
+        let alone = [&self.quality, &self.kl, &self.score_all].map(|it| it.iter().collect());
         for mut names in [vec![rows.collect::<Vec<_>>()], alone.to_vec()].concat() {
             names.sort_by_key(|it| &it.name);
             if let Some(twice) = names.windows(2).find(|it| it[0].name == it[1].name) {

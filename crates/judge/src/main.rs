@@ -3,6 +3,7 @@
 mod accuracy;
 mod args;
 mod claims;
+mod data;
 mod kl;
 mod rewards;
 mod score;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
         Command::Kl(args) => kl::run(args),
+        Command::Data(args) => data::run(args),
         Command::Table(args) => table::run(args),
         Command::Claims(args) => claims::run(args),
     })

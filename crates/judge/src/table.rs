@@ -22,6 +22,8 @@ pub struct Row {
     pub score: Option<MeanOnly>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub true_quality: Option<MeanOnly>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score_all: Option<MeanOnly>,
     /// Nats a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     kl: Option<f64>,
@@ -50,10 +52,13 @@ pub fn run(args: &TableArgs) -> Result<()> {
         let quality = quality.map(|it| page(&it.path, "a measure of quality"));
         let kl = args.kl.iter().find(|it| it.name == named.name);
         let kl = kl.map(|it| page::<Kl>(&it.path, "judge kl --json"));
+        let all = args.score_all.iter().find(|it| it.name == named.name);
+        let all = all.map(|it| page::<Score>(&it.path, "judge score --json"));
         rows.push(Row {
             name: named.name.clone(),
             kl: kl.transpose()?.map(|it| it.kl_per_token.mean),
             score: Some(score.reward.all),
+            score_all: all.transpose()?.map(|it| it.reward.all),
             true_quality: quality.transpose()?,
             tokens: score.mean_tokens,
             ended: score.ended,
@@ -62,10 +67,15 @@ pub fn run(args: &TableArgs) -> Result<()> {
         });
     }
     let scored = |named: &&Named| args.score.iter().any(|it| it.name == named.name);
-    if let Some(stranger) = args.kl.iter().find(|it| !scored(it)) {
+    let beside = [("--kl", &args.kl), ("--score-all", &args.score_all)];
+    let mut beside = beside.into_iter().flat_map(|(option, named)| {
+        let option = move |named| (option, named);
+        named.iter().map(option)
+    });
+    if let Some((option, stranger)) = beside.find(|it| !scored(&it.1)) {
         let name = &stranger.name;
         return Err(bad_input(format!(
-            "--kl '{name}': no --score has this name"
+            "{option} '{name}': no --score has this name"
         )));
     }
     for named in args.quality.iter().filter(|it| !scored(it)) {
@@ -111,6 +121,7 @@ fn text(rows: &[Row]) -> String {
         [
             row.name.clone(),
             with_error(row.score),
+            with_error(row.score_all),
             with_error(row.true_quality),
             row.kl.map_or(String::new(), |it| format!("{it:.3}")),
             row.tokens.map_or(String::new(), |it| format!("{it:.1}")),
@@ -123,6 +134,7 @@ fn text(rows: &[Row]) -> String {
     let heads = [
         "",
         "RM_Test score",
+        "RM_All score",
         "true quality",
         "KL a token",
         "tokens",
