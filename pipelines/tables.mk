@@ -66,6 +66,24 @@ table-4: $(call of_rms,$(call whats,$(TABLE_4))) ## Reward models: the ablations
 rounds: $(call of_policies,$(call whats,$(FIGURE_5))) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
 	@$(JUDGE) table --quiet $(call show,policy,$(FIGURE_5))
 
+# Figure 5 itself, by score and, where it is known, by true quality
+rjs_line = $(1)=$(RUN)/start/$(2).json$(foreach k,$(played),,$(RUN)/$(3)-$(k)/$(2).json)
+spaceless = $(subst $(subst ,, ),,$(1))
+
+$(RUN)/figure-5.svg: $(call of_policies,$(call whats,$(FIGURE_5))) | build
+	@$(JUDGE) figure --quiet --title 'RJS against APO-RJS (Figure 5)' \
+	  --y 'mean RM_Test score of the test answers, ± standard error' \
+	  $(foreach arm,rjs apo-rjs,--line $(call spaceless,$(call rjs_line,$(subst apo,APO,$(subst rjs,RJS,$(arm))),score,$(arm)))) --out $@
+
+$(RUN)/figure-5-quality.svg: $(call of_policies,$(call whats,$(FIGURE_5))) | build
+	@$(JUDGE) figure --quiet --title 'RJS against APO-RJS, by true quality' \
+	  --y 'mean true quality of the test answers, ± standard error' \
+	  $(foreach arm,rjs apo-rjs,--line $(call spaceless,$(call rjs_line,$(subst apo,APO,$(subst rjs,RJS,$(arm))),quality,$(arm)))) --out $@
+
+.PHONY: figure-5
+figure-5: $(RUN)/figure-5.svg $(if $(QUALITY),$(RUN)/figure-5-quality.svg) ## RJS against APO-RJS over ROUNDS=3 rounds, as SVG (Figure 5)
+	@printf '%s\n' $^
+
 # ---- claims: all of these, over seeds ---------------------------------------
 
 SEEDS   ?= 1 2 3 4 5

@@ -53,6 +53,70 @@ fn a_policy_that_is_its_reference_costs_what_a_margin_of_0_does() {
 }
 
 #[test]
+fn the_references_log_probs_may_be_kept_for_many_alignments() {
+    let keep = "judge log-probs --model policy --responses samples.parquet --limit 1024";
+    succeed(&ROUND, &format!("{keep} --out reference.parquet"));
+    let kept = format!("{DPO} --reference-log-probs reference.parquet");
+    succeed(&ROUND, &format!("{DPO} --out computed"));
+    let ran = run(&ROUND, &format!("{kept} --out kept"));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(
+        !ran.stderr.contains("reference log-probs"),
+        "{}",
+        ran.stderr
+    );
+    let (computed, kept_metrics) = (
+        metrics(&ROUND.join("computed")),
+        metrics(&ROUND.join("kept")),
+    );
+    for (a, b) in computed.iter().zip(&kept_metrics) {
+        assert!((a.loss - b.loss).abs() < 1e-5, "{a:?} {b:?}");
+    }
+    // Of another model, limit or table they are refused, and by KTO, whose KL
+    // they say nothing of.
+    succeed(
+        &ROUND,
+        "judge log-probs --model kept --responses samples.parquet --out other.parquet",
+    );
+    for (line, status, expected) in [
+        (
+            format!("{DPO} --reference-log-probs other.parquet"),
+            3,
+            &[
+                "other.parquet: its model is another",
+                "its `limit` is 512, 1024 here",
+            ][..],
+        ),
+        (
+            format!("{DPO} --reference-log-probs samples.parquet"),
+            3,
+            &["`judge log-probs` did not write it"],
+        ),
+        (
+            kept.replace("scored.parquet", "scored-elsewhere.parquet"),
+            3,
+            &["has no log-prob of it"],
+        ),
+        (
+            format!("{kept} --loss kto"),
+            2,
+            &["--loss kto does not use --reference-log-probs"],
+        ),
+    ] {
+        let other = "sample --model policy --queries data/llm-queries.parquet --samples 3 \
+                     --max-new-tokens 9 --seed 5 --out elsewhere.parquet";
+        succeed(&ROUND, other);
+        let score = "judge score --model rm --responses elsewhere.parquet";
+        succeed(&ROUND, &format!("{score} --out scored-elsewhere.parquet"));
+        let ran = run(&ROUND, &format!("{line} --out refused-kept"));
+        assert_eq!(ran.status, Some(status), "{line}\n{}", ran.stderr);
+        for expected in expected {
+            assert!(ran.stderr.contains(expected), "{line}\n{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_loss_without_a_reference_computes_none() {
     for loss in ["simpo", "slic"] {
         let out = format!("alone-{loss}");

@@ -23,6 +23,7 @@ fn write_responses(path: &Path, rows: &[(&str, &str)]) {
         version: "0".into(),
         arguments: BTreeMap::new(),
         inputs: BTreeMap::new(),
+        split: None,
     };
     let mut writer = Writer::create(path, &provenance).unwrap();
     for (prompt, response) in rows {

@@ -105,6 +105,7 @@ fn a_round_that_is_played_is_not_played_again_and_a_setting_remakes_what_follows
             "align dpo",
             "sample --model",
             "judge score",
+            "judge kl",
             "mini-quality --responses",
             "judge accuracy",
             "judge accuracy",

@@ -14,6 +14,7 @@ use apo_training::Objective;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::loss::LossArgs;
+use crate::reference::KnownLogProbs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -164,6 +165,11 @@ pub struct Dpo {
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub reference: Option<PathBuf>,
 
+    /// Log-probs of the responses under the reference, as `judge log-probs` wrote
+    /// them of the same table [default: computed here]
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub reference_log_probs: Option<PathBuf>,
+
     #[command(flatten)]
     pub loss: LossArgs,
 
@@ -209,7 +215,10 @@ impl Args {
     /// As [`LossArgs::check`].
     pub fn check_loss(&self) -> Result<(), String> {
         match &self.method {
-            Method::Dpo(dpo) => dpo.loss.check(dpo.reference.is_some()),
+            Method::Dpo(dpo) => {
+                let log_probs = dpo.reference_log_probs.is_some();
+                dpo.loss.check(dpo.reference.is_some(), log_probs)
+            }
             _ => Ok(()),
         }
     }
@@ -280,7 +289,12 @@ impl Method {
             Self::Dpo(dpo) => Some(dpo.scored.responses.as_path()),
         };
         let model = self.common().model.as_path();
-        table.into_iter().chain(self.reference()).chain([model])
+        let log_probs = match self {
+            Self::Dpo(dpo) => dpo.reference_log_probs.as_deref(),
+            _ => None,
+        };
+        let models = self.reference().into_iter().chain([model]);
+        table.into_iter().chain(log_probs).chain(models)
     }
 
     /// Returns where the parameters come from.
@@ -299,6 +313,20 @@ impl Method {
             }
             _ => None,
         }
+    }
+
+    /// Reads the reference's log-probs, where they are given.
+    ///
+    /// # Errors
+    ///
+    /// As [`KnownLogProbs::read`].
+    pub fn known_log_probs(&self, codec: &Codec) -> Result<Option<KnownLogProbs>> {
+        let (Self::Dpo(dpo), Some(reference)) = (self, self.reference()) else {
+            return Ok(None);
+        };
+        let path = dpo.reference_log_probs.as_deref();
+        path.map(|path| KnownLogProbs::read(path, reference, &dpo.common, codec))
+            .transpose()
     }
 
     /// Whether responses are held against each other, so that margins may grow
@@ -343,6 +371,11 @@ impl Method {
             .input(name, input);
         if let Some(dir) = self.reference() {
             provenance = provenance.input("reference", directory::input(dir)?);
+        }
+        if let Self::Dpo(dpo) = self
+            && let Some(path) = &dpo.reference_log_probs
+        {
+            provenance = provenance.input("reference_log_probs", Input::of(path)?);
         }
         provenance = match self {
             Self::Sft(sft) => provenance.argument("from_scratch", sft.from_scratch),

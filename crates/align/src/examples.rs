@@ -16,6 +16,7 @@ use apo_training::{
 use serde::Serialize;
 
 use crate::args::{Method, Tables, Which};
+use crate::reference::KnownLogProbs;
 
 /// What the training learns from, and what it leaves.
 #[derive(Debug, Default, Serialize)]
@@ -39,11 +40,12 @@ pub struct Counts {
 pub fn gather(
     method: &Method,
     tables: Tables,
+    known: Option<&KnownLogProbs>,
     codec: &Codec,
     dir: &Path,
 ) -> Result<(Store, Counts)> {
     let mut counts = Counts::default();
-    let pile = pile(tables, codec, dir, &mut counts)?;
+    let pile = pile(tables, known, codec, dir, &mut counts)?;
     let mut fitter = Fitter {
         limit: method.common().limit as usize,
         eos: codec.eos(),
@@ -76,7 +78,13 @@ pub fn gather(
     Ok((store.finish()?, counts))
 }
 
-fn pile(tables: Tables, codec: &Codec, dir: &Path, counts: &mut Counts) -> Result<Pile> {
+fn pile(
+    tables: Tables,
+    known: Option<&KnownLogProbs>,
+    codec: &Codec,
+    dir: &Path,
+    counts: &mut Counts,
+) -> Result<Pile> {
     let mut pile = Pile::create(dir)?;
     match tables {
         Tables::Pairs(pairs) => {
@@ -102,7 +110,12 @@ fn pile(tables: Tables, codec: &Codec, dir: &Path, counts: &mut Counts) -> Resul
             for (row, response) in responses.enumerate() {
                 let response = response?;
                 check_scored(&path, row, &response)?;
-                pile.add(&piece(codec, &response)?)?;
+                let log_prob = known.map(|known| known.get(&path, row, &response));
+                let reference = log_prob.transpose()?;
+                pile.add(&Piece {
+                    reference,
+                    ..piece(codec, &response)?
+                })?;
                 signals::check()?;
             }
         }
@@ -167,6 +180,7 @@ fn likely(query_id: String, number: u32, prompt: Vec<u32>, response: Vec<u32>) -
         number,
         complete: true,
         reward: 0.0,
+        reference: None,
         prompt,
         response,
     }
@@ -185,6 +199,7 @@ fn piece(codec: &Codec, response: &Response) -> Result<Piece> {
         number: response.sample as u32,
         complete: response.finish != Finish::Length,
         reward,
+        reference: None,
         prompt: codec.encode_prompt(&response.prompt)?,
         response: codec.encode_response(&response.response)?,
     })

@@ -110,9 +110,15 @@ impl LossArgs {
     /// # Errors
     ///
     /// When some are: all of them.
-    pub fn check(&self, names_reference: bool) -> Result<(), String> {
+    pub fn check(&self, reference: bool, reference_log_probs: bool) -> Result<(), String> {
         let used: &[&str] = match self.loss {
-            Loss::Conservative | Loss::Robust => &["--beta", "--label-smoothing", "--reference"],
+            Loss::Conservative | Loss::Robust => &[
+                "--beta",
+                "--label-smoothing",
+                "--reference",
+                "--reference-log-probs",
+            ],
+            // What its KL is made of stands in no table.
             Loss::Kto => &[
                 "--beta",
                 "--desirable-weight",
@@ -121,7 +127,7 @@ impl LossArgs {
             ],
             Loss::Simpo => &["--beta", "--gamma"],
             Loss::Slic => &["--delta"],
-            _ => &["--beta", "--reference"],
+            _ => &["--beta", "--reference", "--reference-log-probs"],
         };
         let given = [
             ("--beta", self.beta.is_some()),
@@ -130,7 +136,8 @@ impl LossArgs {
             ("--delta", self.delta.is_some()),
             ("--desirable-weight", self.desirable_weight.is_some()),
             ("--undesirable-weight", self.undesirable_weight.is_some()),
-            ("--reference", names_reference),
+            ("--reference", reference),
+            ("--reference-log-probs", reference_log_probs),
         ];
         let given = given.iter().filter(|it| it.1).map(|it| it.0);
         let unused: Vec<&str> = given.filter(|it| !used.contains(it)).collect();

@@ -8,13 +8,14 @@ mod args;
 mod examples;
 mod falling;
 mod loss;
+mod reference;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model, Start, directory};
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, Output, models, up_to_date};
+use apo_stage::{Claim, Kind, Output, check_splits, models, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
@@ -35,7 +36,9 @@ fn run(method: &Method) -> Result<()> {
     let common = method.common();
     let tables = method.open()?;
     let (codec, _) = models::codec(&common.model, common.template)?;
+    let known = method.known_log_probs(&codec)?;
     let provenance = method.provenance(&tables, &codec)?;
+    check_splits(&provenance, common.training.allow_test)?;
     let out = &common.output.out;
     let claim = common
         .output
@@ -48,23 +51,26 @@ fn run(method: &Method) -> Result<()> {
     compute.recompute = common.training.recompute;
     let load = |dir, start| Model::load(dir, Head::LanguageModel, start, &device, compute);
     let model = load(&common.model, method.start())?;
-    let (mut store, counts) = examples::gather(method, tables, &codec, output.dir())?;
+    let (mut store, counts) =
+        examples::gather(method, tables, known.as_ref(), &codec, output.dir())?;
     show_first(&mut store, &codec, &common.report)?;
     let mut watch = Watch::new(common.report);
     let mut manifest = manifest("policy", codec.template(), provenance);
     let mut reference = None;
     if let Some(dir) = method.reference() {
         manifest.reference = Some(directory::input(dir)?);
+        models::codec(dir, Some(codec.template()))?;
         let mut compute = |model: &Model, store: &mut Store| {
             let micro = common.training.micro_tokens;
             Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(failed)
         };
-        reference = Some(if dir == common.model {
-            compute(&model, &mut store)?
-        } else {
-            models::codec(dir, Some(codec.template()))?;
-            compute(&load(dir, Start::Saved)?, &mut store)?
-        });
+        if known.is_none() {
+            reference = Some(if dir == common.model {
+                compute(&model, &mut store)?
+            } else {
+                compute(&load(dir, Start::Saved)?, &mut store)?
+            });
+        }
     }
     let trained = train(method, common, model, store, reference, &output, &mut watch)?;
     if method.compares() {

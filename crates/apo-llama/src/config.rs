@@ -275,6 +275,8 @@ impl LlamaConfig {
             None => fields.faults.push("`model_type` is missing".into()),
             Some(_) => fields.only("model_type", &[json!("llama")]),
         }
+        let architectures = ["LlamaForCausalLM", "LlamaForSequenceClassification"];
+        fields.only("architectures", &architectures.map(|it| json!([it])));
         fields.only("hidden_act", &[json!("silu"), json!("swish")]);
         fields.only("attention_bias", &[json!(false)]);
         fields.only("mlp_bias", &[json!(false)]);

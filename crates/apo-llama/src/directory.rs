@@ -97,6 +97,7 @@ pub fn input(dir: &Path) -> Result<Input, ModelError> {
         name: name.to_string_lossy().into_owned(),
         rows: None,
         digest: hex(&hasher.finalize()),
+        split: None,
     })
 }
 

@@ -2,6 +2,7 @@
 //! outputs that appear whole or not at all.
 
 pub mod args;
+pub mod endpoint;
 pub mod exit;
 pub mod models;
 pub mod output;
@@ -9,6 +10,7 @@ pub mod progress;
 pub mod report;
 pub mod rows;
 pub mod signals;
+pub mod splits;
 pub mod training;
 
 pub use args::{ComputeArgs, OutputArgs, ReportArgs, not_negative, read, value_name};
@@ -16,4 +18,5 @@ pub use exit::{BadInput, bad_input, run};
 pub use output::{Claim, Kind, Output};
 pub use progress::Progress;
 pub use report::{note, result, up_to_date, warn};
+pub use splits::check_splits;
 pub use training::TrainingArgs;

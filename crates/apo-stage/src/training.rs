@@ -67,6 +67,10 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// Learn also from tables of the test part, or of different splits
+    #[arg(long, help_heading = "Tables")]
+    pub allow_test: bool,
+
     /// Tokens computed at once: memory, not what is learnt
     #[arg(long, value_name = "N", default_value = "2048", value_parser = positive)]
     pub micro_tokens: usize,

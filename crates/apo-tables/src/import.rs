@@ -27,6 +27,9 @@ pub use records::{
 /// A record that takes more than this is no dialogue.
 const LONGEST: usize = 64 << 20;
 
+/// What some editors put before UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Characters of a record that are shown of a rejected one.
 const EXCERPT: usize = 200;
 
@@ -188,6 +191,9 @@ impl Source {
                         let problem = format!("line {number} is longer than 64 MiB");
                         return Err(import(path, &problem));
                     }
+                    if *number == 1 && json.starts_with(BOM) {
+                        json.drain(..BOM.len());
+                    }
                     while json.last().is_some_and(u8::is_ascii_whitespace) {
                         json.pop();
                     }
@@ -236,6 +242,9 @@ fn json(path: &Path, bytes: &mut Box<dyn BufRead + Send>) -> Result<Records, Tab
     let reading = |error| import(path, &format!("cannot be read: {error}"));
     let mut text = Vec::new();
     bytes.read_to_end(&mut text).map_err(reading)?;
+    if text.starts_with(BOM) {
+        text.drain(..BOM.len());
+    }
     if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
         return Ok(Records::Lines(Box::new(std::io::Cursor::new(text)), 0));
     }

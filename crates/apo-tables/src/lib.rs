@@ -14,7 +14,7 @@ pub mod tables;
 pub mod writer;
 
 pub use error::TableError;
-pub use provenance::{Input, Provenance, digest_file, digest_path};
+pub use provenance::{Input, Provenance, Split, digest_file, digest_path};
 pub use reader::{Batch, Reader};
 pub use schema::{Column, Kind, Row, Table};
 pub use tables::{Finish, Metric, Pair, Query, Reject, Response};

@@ -26,7 +26,22 @@ pub struct Provenance {
     pub arguments: BTreeMap<String, Value>,
     /// What was read, by the argument that named it.
     pub inputs: BTreeMap<String, Input>,
+    /// The part of the data that this is, where it was split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
 }
+
+/// A part of split data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// What tells this split from others: a digest of what made it, hex.
+    pub of: String,
+    /// The part, as `rm`, `llm` or [`TEST`].
+    pub part: String,
+}
+
+/// The part that nothing is to be learnt from.
+pub const TEST: &str = "test";
 
 /// A file or folder that an output was made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +53,9 @@ pub struct Input {
     pub rows: Option<u64>,
     /// SHA-256 of its content, hex.
     pub digest: String,
+    /// The part of the data that its queries are, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
 }
 
 impl Input {
@@ -52,6 +70,7 @@ impl Input {
             name: file_name(path),
             rows: None,
             digest,
+            split: None,
         })
     }
 }
@@ -83,6 +102,27 @@ impl Provenance {
     pub fn input(mut self, name: &str, input: Input) -> Self {
         self.inputs.insert(name.to_owned(), input);
         self
+    }
+
+    /// Returns the provenance of a part of the data that this splits.
+    #[must_use]
+    pub fn of_part(&self, part: &str) -> Self {
+        let json = serde_json::to_vec(self).expect("a provenance is plain data");
+        let of = hex(&Sha256::digest(json)[..8]);
+        let part = part.to_owned();
+        Self {
+            split: Some(Split { of, part }),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the part of the data that the output's queries are: its own, or
+    /// that of what it was made from; the test part first.
+    pub fn split(&self) -> Option<&Split> {
+        let inputs = self.inputs.values().filter_map(|it| it.split.as_ref());
+        let mut all = self.split.iter().chain(inputs);
+        let test = all.clone().find(|it| it.part == TEST);
+        test.or_else(|| all.next())
     }
 
     /// Reads the provenance from a table's footer; none where another program

@@ -14,7 +14,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::error::TableError;
-use crate::provenance::{Input, digest_path, file_name};
+use crate::provenance::{Input, Provenance, Split, TEST, digest_path, file_name};
 use crate::schema::{Kind, Row, Value};
 
 /// Rows that are in memory at once.
@@ -162,6 +162,28 @@ impl<R: Row> Reader<R> {
             name: file_name(&self.path),
             rows: Some(self.n_rows),
             digest,
+            split: self.split()?,
+        })
+    }
+
+    /// Returns the part of the data that the queries are: of several, the test
+    /// part; none where other programs wrote the table, or its parts are of
+    /// different splits.
+    fn split(&self) -> Result<Option<Split>, TableError> {
+        let mut found: Vec<Option<Split>> = Vec::new();
+        for part in &self.parts {
+            let provenance = Provenance::read(part)?;
+            found.push(provenance.and_then(|it| it.split().cloned()));
+        }
+        let is_test = |it: &&Option<Split>| it.as_ref().is_some_and(|it| it.part == TEST);
+        if let Some(test) = found.iter().find(is_test) {
+            return Ok(test.clone());
+        }
+        found.dedup();
+        Ok(if found.len() == 1 {
+            found.pop().flatten()
+        } else {
+            None
         })
     }
 

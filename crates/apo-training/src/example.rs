@@ -35,6 +35,9 @@ pub struct Example {
     pub preferences: Vec<Preference>,
     /// Responses whose likelihood is to rise.
     pub likely: Vec<u32>,
+    /// The responses' log-probs under the reference, where they are known
+    /// already: all of them, or none.
+    pub reference: Vec<f32>,
     /// The prompt with another query's response: what the KL from the reference
     /// is estimated from, by losses that look at it.
     pub mismatched: Option<PromptTree>,
@@ -104,6 +107,8 @@ impl Example {
             words.extend([preference.better, preference.worse, term, weight]);
         }
         run(&mut words, &self.likely);
+        let reference: Vec<u32> = self.reference.iter().map(|it| it.to_bits()).collect();
+        run(&mut words, &reference);
         words
     }
 
@@ -136,6 +141,7 @@ impl Example {
             trees,
             preferences,
             likely: words.run(),
+            reference: words.run().into_iter().map(f32::from_bits).collect(),
             mismatched,
         }
     }
@@ -167,6 +173,7 @@ mod tests {
         let mut example = Example {
             query_id: "0123abcd".into(),
             likely: vec![1],
+            reference: vec![-1.5, -0.25, -3.0],
             ..Example::default()
         };
         assert_eq!(example.add(vec![1, 2], vec![3]), 0);

@@ -38,6 +38,8 @@ pub struct Piece {
     pub complete: bool,
     /// The reward model's score, where there is one.
     pub reward: f32,
+    /// Its log-prob under the reference, where that is known.
+    pub reference: Option<f32>,
     /// The prompt's ids.
     pub prompt: Vec<u32>,
     /// The response's ids, without end of text.
@@ -159,6 +161,7 @@ impl Fitter {
             return None;
         }
         example.query_id.clone_from(&piece.query_id);
+        example.reference.extend(piece.reference);
         Some(example.add(fitted.prompt, fitted.response))
     }
 }

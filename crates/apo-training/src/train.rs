@@ -168,7 +168,7 @@ impl StepBatch {
             let example = store.get(i)?;
             let reference = match &mut reference {
                 Some(reference) => reference.get(i)?,
-                None => Vec::new(),
+                None => example.reference.clone(),
             };
             batch.totals.add(&example);
             if batch.queries.len() < NAMED {

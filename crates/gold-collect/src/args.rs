@@ -2,14 +2,12 @@
 
 #![expect(clippy::doc_markdown, reason = "help texts are shown as they stand")]
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use apo_endpoint::Settings;
-use apo_stage::{OutputArgs, ReportArgs, bad_input, not_negative};
+use anyhow::Result;
+use apo_stage::endpoint::EndpointArgs;
+use apo_stage::{OutputArgs, ReportArgs, bad_input};
 use apo_tables::{Input, Pair, Provenance, Query, Reader};
 use clap::{ArgGroup, Parser};
 use gold_collect::{Collector, Prompts, prompts};
@@ -79,6 +77,10 @@ pub struct Args {
     #[arg(long, help_heading = "Sources", requires = "pairs")]
     pub hh_best: bool,
 
+    /// Name of the model at the endpoint, as gpt-4
+    #[arg(long, value_name = "NAME", help_heading = "Endpoint")]
+    pub model: Option<String>,
+
     #[command(flatten)]
     pub endpoint: EndpointArgs,
 
@@ -90,60 +92,6 @@ pub struct Args {
 
     #[command(flatten)]
     pub report: ReportArgs,
-}
-
-/// How the endpoint is asked.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Endpoint")]
-pub struct EndpointArgs {
-    /// Name of the model at the endpoint, as gpt-4
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
-
-    /// Requests at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub requests: u16,
-
-    /// Where what the endpoint answers is kept, added to and never changed
-    /// [default: --out with .journal.jsonl]
-    #[arg(long, value_name = "FILE", requires = "base_url")]
-    pub journal: Option<PathBuf>,
-
-    /// Longest time of an attempt, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub timeout: u64,
-
-    /// Attempts at a request before it counts as failed
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub attempts: u32,
-
-    /// About the first pause between attempts, in seconds; it doubles each time
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub first_pause: Duration,
-
-    /// Failed requests in a row after which the stage stops
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_failures: u32,
-
-    /// Sampling temperature [default: the endpoint's own]
-    #[arg(long, value_name = "TEMPERATURE", value_parser = not_negative)]
-    pub temperature: Option<f64>,
-
-    /// Most tokens of a reply [default: the endpoint's own]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_tokens: Option<u32>,
-
-    /// Price of a million tokens of requests, in any currency
-    #[arg(long, value_name = "PRICE", requires = "price_out", value_parser = not_negative)]
-    pub price_in: Option<f64>,
-
-    /// Price of a million tokens of replies, in the same
-    #[arg(long, value_name = "PRICE", requires = "price_in", value_parser = not_negative)]
-    pub price_out: Option<f64>,
 }
 
 /// The texts of Appendix A.
@@ -164,11 +112,6 @@ pub struct TextArgs {
     pub seed: u64,
 }
 
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds = not_negative(text)?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "expected seconds")
-}
-
 impl Args {
     /// Returns the collector, its texts read; `None` where no model is asked.
     ///
@@ -176,7 +119,7 @@ impl Args {
     ///
     /// When a file of texts is missing or empty.
     pub fn collector(&self) -> Result<Option<Collector>> {
-        let Some(model) = self.endpoint.model.as_ref().filter(|_| self.asks()) else {
+        let Some(model) = self.model.as_ref().filter(|_| self.asks()) else {
             return Ok(None);
         };
         let mut texts = Prompts::default();
@@ -220,29 +163,9 @@ impl Args {
         self.base_url.is_some() || self.from_journal.is_some()
     }
 
-    /// Returns how the endpoint at `base_url` is asked.
-    pub fn settings(&self, base_url: &str) -> Settings {
-        Settings {
-            timeout: Duration::from_secs(self.endpoint.timeout),
-            attempts: self.endpoint.attempts,
-            first_pause: self.endpoint.first_pause,
-            connections: self.endpoint.requests.into(),
-            ..Settings::new(base_url)
-        }
-    }
-
     /// Returns where replies are kept.
     pub fn journal(&self) -> PathBuf {
-        self.endpoint.journal.clone().unwrap_or_else(|| {
-            let mut path = OsString::from(&self.output.out);
-            path.push(".journal.jsonl");
-            path.into()
-        })
-    }
-
-    /// Returns prices of a request's and a reply's million tokens.
-    pub fn prices(&self) -> Option<(f64, f64)> {
-        self.endpoint.price_in.zip(self.endpoint.price_out)
+        self.endpoint.journal(&self.output.out)
     }
 
     /// Returns what the output depends on. The endpoint's address is none of
@@ -290,7 +213,7 @@ impl Args {
 
 fn read_texts<T>(path: &Path, parse: fn(&str) -> Result<T, &'static str>) -> Result<T> {
     let shown = path.display();
-    let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    let bytes = fs::read(path).map_err(|error| bad_input(format!("{shown}: {error}")))?;
     let text =
         String::from_utf8(bytes).map_err(|_| bad_input(format!("{shown}: it is not UTF-8")))?;
     parse(&text).map_err(|problem| bad_input(format!("{shown}: {problem}")))

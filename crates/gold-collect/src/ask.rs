@@ -4,40 +4,14 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, Result, bail};
-use apo_endpoint::{
-    Client, Counts, Endpoint, EndpointError, Journal, JournalError, Key, Usage, at_once,
-};
+use apo_endpoint::{Endpoint, EndpointError, at_once};
+use apo_stage::endpoint::sorted;
 use apo_stage::{Progress, bad_input, note, signals};
 use apo_tables::{Query, Reader};
 use gold_collect::Collector;
 
 use crate::answers::{Answers, Keys};
 use crate::args::Args;
-use crate::write::Spent;
-
-/// Returns whom to ask: an endpoint with its journal, or a journal alone;
-/// none where neither is named.
-///
-/// # Errors
-///
-/// When the address or key is none, or the journal cannot be used.
-pub fn endpoint(args: &Args) -> Result<Option<Endpoint>> {
-    if let Some(path) = &args.from_journal {
-        let journal = Journal::read(path).map_err(|error| sorted(error.into()))?;
-        return Ok(Some(Endpoint::replay(journal)));
-    }
-    let Some(url) = &args.base_url else {
-        return Ok(None);
-    };
-    let key = Key::from_env().map_err(sorted)?;
-    let client = Client::new(args.settings(url), key).map_err(sorted)?;
-    let journal = Journal::open(&args.journal()).map_err(|error| sorted(error.into()))?;
-    Ok(Some(Endpoint::online(
-        client,
-        journal,
-        args.endpoint.max_failures,
-    )))
-}
 
 /// Asks for every query that has no answer yet, several at once; what comes
 /// is in the journal afterwards. Gives the ids of those that got no reply.
@@ -90,7 +64,7 @@ pub fn all(
         let counts = endpoint.counts();
         let mut progress = hold(&progress);
         if counts.requests > 0 {
-            progress.message(message(&counts, args.prices()));
+            progress.message(args.endpoint.message(&counts));
         }
         progress.inc(1);
         Ok(())
@@ -114,21 +88,6 @@ pub fn all(
     Ok(lacking)
 }
 
-/// Returns what was asked so far, as the progress tells it.
-fn message(counts: &Counts, prices: Option<(f64, f64)>) -> String {
-    let usage = Usage {
-        prompt_tokens: counts.prompt_tokens,
-        completion_tokens: counts.completion_tokens,
-    };
-    let tokens = usage.prompt_tokens + usage.completion_tokens;
-    let (requests, failed) = (counts.requests, counts.failed);
-    let text = format!("requests={requests} failed={failed} tokens={tokens}");
-    match Spent::new(usage, prices).cost {
-        Some(cost) => format!("{text} cost={cost:.2}"),
-        None => text,
-    }
-}
-
 fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -148,22 +107,4 @@ impl Missing {
             self.first = Some(query_id);
         }
     }
-}
-
-/// Sorts an error by whose fault it is.
-pub fn sorted(error: EndpointError) -> Error {
-    if matches!(error, EndpointError::Stopped)
-        && let Err(stopped) = signals::check()
-    {
-        return stopped.into();
-    }
-    let is_bad_input = match &error {
-        EndpointError::BadUrl { .. } | EndpointError::BadKey => true,
-        EndpointError::Journal(error) => JournalError::is_bad_input(error),
-        _ => false,
-    };
-    if is_bad_input {
-        return bad_input(error.to_string());
-    }
-    Error::from(error).context("not all queries could be asked; replies so far are in the journal")
 }

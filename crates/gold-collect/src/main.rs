@@ -64,7 +64,8 @@ fn run(args: &Args) -> Result<()> {
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };
-    let endpoint = ask::endpoint(args);
+    let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
+    let endpoint = args.endpoint.open(url, from, &args.output.out);
     let made = endpoint.and_then(|endpoint| {
         let model = collector.as_ref().zip(endpoint.as_ref());
         make(args, model, &keys, &answers, &output, &provenance)
@@ -110,7 +111,7 @@ fn make(
     write::table(
         &args.queries,
         &sources,
-        args.prices(),
+        args.endpoint.prices(),
         output.dir(),
         provenance,
     )

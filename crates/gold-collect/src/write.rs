@@ -5,13 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_endpoint::{Counts, Endpoint, Usage};
+use apo_stage::endpoint::{Asked, Spent, sorted};
 use apo_stage::{bad_input, report};
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
 use gold_collect::{Collected, Collector, Golden, Origin};
 use serde::Serialize;
 
 use crate::answers::Answers;
-use crate::ask::sorted;
 use crate::better::Better;
 
 /// The table inside the working folder.
@@ -70,43 +70,6 @@ pub struct Summary {
     pub tokens: Spent,
 }
 
-/// What this run asked.
-#[derive(Debug, Serialize)]
-pub struct Asked {
-    pub requests: u64,
-    pub attempts: u64,
-    pub failed: u64,
-    pub without_usage: u64,
-    #[serde(flatten)]
-    pub tokens: Spent,
-}
-
-/// Tokens, and what they cost where prices are given.
-#[derive(Debug, Serialize)]
-pub struct Spent {
-    pub prompt_tokens: u64,
-    pub completion_tokens: u64,
-    pub cost: Option<f64>,
-}
-
-impl Spent {
-    /// Counts tokens, at prices of a million of a request's and a reply's.
-    pub fn new(usage: Usage, prices: Option<(f64, f64)>) -> Self {
-        let Usage {
-            prompt_tokens,
-            completion_tokens,
-        } = usage;
-        let cost = prices.map(|(price_in, price_out)| {
-            (prompt_tokens as f64 * price_in + completion_tokens as f64 * price_out) / 1e6
-        });
-        Self {
-            prompt_tokens,
-            completion_tokens,
-            cost,
-        }
-    }
-}
-
 /// Writes the golden answers in the order of the queries.
 ///
 /// # Errors
@@ -147,10 +110,6 @@ pub fn table(
     let counts = sources
         .model
         .map_or(Counts::default(), |(_, endpoint)| endpoint.counts());
-    let asked = Usage {
-        prompt_tokens: counts.prompt_tokens,
-        completion_tokens: counts.completion_tokens,
-    };
     Ok(Summary {
         rows,
         left_out,
@@ -158,13 +117,7 @@ pub fn table(
         cut,
         unknown_answers: sources.answers.n_unknown,
         further_answers: sources.answers.n_further,
-        asked: Asked {
-            requests: counts.requests,
-            attempts: counts.attempts,
-            failed: counts.failed,
-            without_usage: counts.without_usage,
-            tokens: Spent::new(asked, prices),
-        },
+        asked: Asked::new(counts, prices),
         tokens: Spent::new(usage, prices),
     })
 }

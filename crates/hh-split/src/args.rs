@@ -41,7 +41,7 @@ pub struct Args {
     pub hh: Option<PathBuf>,
 
     /// Subset to take from --hh (repeatable)
-    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    #[arg(long, value_name = "NAME", help_heading = "Data", requires = "hh")]
     #[arg(default_values_t = ["helpful-base".to_owned(), "harmless-base".to_owned()])]
     pub subset: Vec<String>,
 

@@ -220,11 +220,17 @@ struct Dealt<R> {
 /// Deals the raw pairs out into the tables of the splits.
 fn deal(splits: &Splits, provenance: &Provenance, dir: &Path, counts: &mut Counts) -> Result<()> {
     let pairs = |name: &'static str| -> Result<Dealt<Pair>> {
-        let writer = Writer::create(&dir.join(name).with_extension("parquet"), provenance)?;
+        // Named by the part and what it holds, as `rm-pairs`.
+        let (part, _) = name.split_once('-').unwrap_or((name, ""));
+        let path = dir.join(name).with_extension("parquet");
+        let writer = Writer::create(&path, &provenance.of_part(part))?;
         Ok(Dealt { name, writer })
     };
     let queries = |name: &'static str| -> Result<Dealt<Query>> {
-        let writer = Writer::create(&dir.join(name).with_extension("parquet"), provenance)?;
+        // Named by the part and what it holds, as `rm-pairs`.
+        let (part, _) = name.split_once('-').unwrap_or((name, ""));
+        let path = dir.join(name).with_extension("parquet");
+        let writer = Writer::create(&path, &provenance.of_part(part))?;
         Ok(Dealt { name, writer })
     };
     let mut rm_pairs = pairs("rm-pairs")?;

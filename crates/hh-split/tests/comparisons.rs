@@ -46,8 +46,9 @@ const GPT4LLM: &str = r####"[
 #[test]
 fn published_comparisons_are_pairs_of_the_tables() {
     let dir = fresh_dir("published");
-    fs::write(dir.join("comparisons.jsonl"), WEBGPT).unwrap();
-    fs::write(dir.join("gpt4llm.json"), GPT4LLM).unwrap();
+    // Some editors begin files with a byte order mark.
+    fs::write(dir.join("comparisons.jsonl"), format!("\u{feff}{WEBGPT}")).unwrap();
+    fs::write(dir.join("gpt4llm.json"), format!("\u{feff}{GPT4LLM}")).unwrap();
     let out = hh_split(
         &dir,
         "--train webgpt=comparisons.jsonl --train gpt4llm.json --rm 1 --dev 0 --out data",

@@ -55,6 +55,12 @@ Examples:
   The parts of a split:
     judge data --table HH_RM=data/rm-pairs.parquet --table HH_Test=data/test-pairs.parquet";
 
+const FIGURE: &str = "\
+Examples:
+  Two methods over two rounds from one start:
+    judge figure --line RJS=start.json,rjs-1.json,rjs-2.json \
+      --line APO-RJS=start.json,apo-rjs-1.json,apo-rjs-2.json --out figure-5.svg";
+
 const CLAIMS: &str = "\
 Examples:
   Five runs that differ in their seed alone:
@@ -79,10 +85,15 @@ pub enum Command {
     Accuracy(AccuracyArgs),
     /// How far a policy has gone from its reference: nats a token
     Kl(KlArgs),
+    /// Log-probs of a table of responses under a policy: a reference's, kept for
+    /// many alignments
+    LogProbs(ScoreArgs),
     /// Rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),
     /// Lay out what the other commands found (--json) as one table
     Table(TableArgs),
+    /// Draw what policies are worth, round by round, as SVG (Figure 5)
+    Figure(FigureArgs),
     /// Whether the paper's claims hold, from the tables of several seeds
     Claims(ClaimsArgs),
 }
@@ -90,7 +101,7 @@ pub enum Command {
 /// The model, and how responses come before it.
 #[derive(Debug, clap::Args)]
 pub struct ScorerArgs {
-    /// Directory of the reward model; for `kl`, of the policy
+    /// Directory of the reward model; for `kl` and `log-probs`, of the policy
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub model: PathBuf,
 
@@ -129,7 +140,7 @@ pub struct ScoreArgs {
     #[command(flatten)]
     pub scorer: ScorerArgs,
 
-    /// What to score, a `responses` table; its further columns are kept
+    /// What to compute on, a `responses` table; `score` keeps its further columns
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub responses: PathBuf,
 
@@ -187,9 +198,40 @@ pub struct KlArgs {
 #[command(after_help = DATA)]
 pub struct DataArgs {
     /// A table of pairs, queries or responses, and what it is; the paper's parts
-    /// are HH_Train, HH_RM, HH_LLM, HH_Dev and HH_Test
+    /// are `HH_Train`, `HH_RM`, `HH_LLM`, `HH_Dev` and `HH_Test`
     #[arg(long = "table", value_name = "NAME=PARQUET", required = true)]
     pub tables: Vec<Named>,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = FIGURE)]
+pub struct FigureArgs {
+    /// A line: its name, and what `judge score --json` printed of each round,
+    /// the start first; or pages with `mean` and `standard_error`
+    #[arg(long = "line", value_name = "NAME=JSON,…", required = true)]
+    pub lines: Vec<Series>,
+
+    /// What the picture shows
+    #[arg(long, default_value = "Policies over rounds")]
+    pub title: String,
+
+    /// What the rounds are called
+    #[arg(long, default_value = "round")]
+    pub x: String,
+
+    /// What is measured, with its unit
+    #[arg(
+        long,
+        default_value = "mean reward of the test answers, ± standard error"
+    )]
+    pub y: String,
+
+    /// The SVG file to write
+    #[arg(long, value_name = "SVG")]
+    pub out: PathBuf,
 
     #[command(flatten)]
     pub report: ReportArgs,
@@ -215,8 +257,8 @@ pub struct TableArgs {
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub score: Vec<Named>,
 
-    /// What a second reward model says of the same answers, as RM_All does
-    /// beside RM_Test; beside the score of the same name
+    /// What a second reward model says of the same answers, as the paper's does
+    /// with more data; beside the score of the same name
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub score_all: Vec<Named>,
 
@@ -265,6 +307,26 @@ impl TableArgs {
             }
         }
         Ok(())
+    }
+}
+
+/// A name, and the files of its rounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    pub name: String,
+    pub paths: Vec<PathBuf>,
+}
+
+impl FromStr for Series {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Named { name, path } = text.parse().map_err(|_| "expected NAME=FILE,FILE,…")?;
+        let paths = path.to_str().unwrap_or_default().split(',');
+        Ok(Self {
+            name,
+            paths: paths.map(PathBuf::from).collect(),
+        })
     }
 }
 

@@ -4,11 +4,13 @@ mod accuracy;
 mod args;
 mod claims;
 mod data;
+mod figure;
 mod kl;
-mod rewards;
+mod log_probs;
 mod score;
 mod scorer;
 mod table;
+mod values;
 
 use std::process::ExitCode;
 
@@ -19,8 +21,10 @@ fn main() -> ExitCode {
     apo_stage::run("judge", || match &args.command {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
+        Command::LogProbs(args) => log_probs::run(args),
         Command::Kl(args) => kl::run(args),
         Command::Data(args) => data::run(args),
+        Command::Figure(args) => figure::run(args),
         Command::Table(args) => table::run(args),
         Command::Claims(args) => claims::run(args),
     })

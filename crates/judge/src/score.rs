@@ -14,8 +14,8 @@ use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::args::ScoreArgs;
-use crate::rewards::Rewards;
 use crate::scorer::{Scored, Scorer, codec};
+use crate::values::Values;
 
 /// Below this share of responses that end by themselves, a policy is warned of.
 const FEW_ENDED: f64 = 0.5;
@@ -36,15 +36,15 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // further columns are kept: all parts must have them
     let codec = codec(&args.scorer)?;
-    let provenance = provenance(args, &responses, &codec)?;
+    let provenance = provenance("judge score", args, &responses, &codec)?;
     let out = &args.output.out;
     let inputs = [args.scorer.model.as_path(), &args.responses];
     match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
-            let mut rewards = Rewards::open(output.dir())?;
-            score(args, responses, &mut scorer, &mut rewards)?;
+            let mut rewards = Values::open(output.dir())?;
+            compute(args, "scoring", responses, &mut scorer, &mut rewards)?;
             scorer.tell_cuts(args.report);
             let path = output.dir().join(TABLE);
             write(&args.responses, &rewards.read()?, &path, &provenance)?;
@@ -57,8 +57,17 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
 }
 
 /// Returns what the output depends on.
-fn provenance(args: &ScoreArgs, responses: &Reader<Response>, codec: &Codec) -> Result<Provenance> {
-    Ok(Provenance::new("judge score", env!("CARGO_PKG_VERSION"))
+///
+/// # Errors
+///
+/// When an input cannot be read.
+pub fn provenance(
+    stage: &str,
+    args: &ScoreArgs,
+    responses: &Reader<Response>,
+    codec: &Codec,
+) -> Result<Provenance> {
+    Ok(Provenance::new(stage, env!("CARGO_PKG_VERSION"))
         .argument("template", codec.template().to_string())
         .argument("limit", args.scorer.limit)
         .argument("precision", args.scorer.compute.precision_name())
@@ -66,19 +75,25 @@ fn provenance(args: &ScoreArgs, responses: &Reader<Response>, codec: &Codec) -> 
         .input("responses", responses.input()?))
 }
 
-/// Computes the rewards that are not there yet.
-fn score(
+/// Computes the values that are not there yet.
+///
+/// # Errors
+///
+/// When a row is not what it should be, a value is not finite, the disk is full,
+/// or a signal stopped the work.
+pub fn compute(
     args: &ScoreArgs,
+    what: &str,
     responses: Reader<Response>,
     scorer: &mut Scorer,
-    rewards: &mut Rewards,
+    values: &mut Values,
 ) -> Result<()> {
-    let there = rewards.len();
+    let there = values.len();
     let total = responses.n_rows();
-    let mut progress = Progress::new(&args.report, "scoring", "responses", there, total);
+    let mut progress = Progress::new(&args.report, what, "responses", there, total);
     let mut keep = |found: Vec<Scored>| -> Result<()> {
         let found: Vec<f32> = found.iter().map(|it| it.value).collect();
-        rewards.add(&found)?;
+        values.add(&found)?;
         progress.inc(found.len() as u64);
         Ok(())
     };

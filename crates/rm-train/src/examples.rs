@@ -43,6 +43,7 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
             (Part::Rejected, &pair.rejected),
         ] {
             pile.add(&Piece {
+                reference: None,
                 query_id: pair.query_id.clone(),
                 part,
                 number,
@@ -101,6 +102,7 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
 
 fn piece(codec: &Codec, part: Part, response: &Response) -> Result<Piece> {
     Ok(Piece {
+        reference: None,
         query_id: response.query_id.clone(),
         part,
         number: response.sample as u32,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, models, up_to_date};
+use apo_stage::{Claim, Kind, check_splits, models, up_to_date};
 use apo_training::Objective;
 
 use crate::args::Args;
@@ -33,6 +33,7 @@ fn run(args: &Args) -> Result<()> {
     let start = args.start(&args.model)?;
     let (codec, _) = models::codec(&args.model, args.template)?;
     let provenance = args.provenance(&tables, &codec)?;
+    check_splits(&provenance, args.training.allow_test)?;
     let out = &args.output.out;
     let claim = args.output.claim(&provenance, Kind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {

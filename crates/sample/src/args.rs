@@ -162,10 +162,10 @@ impl Args {
         Ok(Provenance::new("sample", env!("CARGO_PKG_VERSION"))
             .argument("template", codec.template().to_string())
             .argument("samples", self.samples)
-            .argument("temperature", f64::from(self.temperature))
+            .argument("temperature", as_written(self.temperature))
             .argument("top_k", self.top_k)
-            .argument("top_p", f64::from(self.top_p))
-            .argument("repetition_penalty", f64::from(self.repetition_penalty))
+            .argument("top_p", as_written(self.top_p))
+            .argument("repetition_penalty", as_written(self.repetition_penalty))
             .argument("max_new_tokens", self.max_new_tokens)
             .argument("prompt_limit", self.prompt_limit)
             .argument("seed", self.seed)
@@ -173,6 +173,12 @@ impl Args {
             .input("model", directory::input(&self.model)?)
             .input("queries", queries.input()?))
     }
+}
+
+/// Returns a number as people write it: 1.2 is 1.2, not the nearest f32 in f64.
+fn as_written(number: f32) -> f64 {
+    let text = number.to_string();
+    text.parse().expect("a number that was read")
 }
 
 /// Returns the seed of one sample of one query.

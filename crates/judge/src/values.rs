@@ -1,4 +1,4 @@
-//! Rewards on the disk as they come, in the order of the rows.
+//! Values on the disk as they come, in the order of the rows.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-const FILE: &str = "rewards.bin";
+const FILE: &str = "values.bin";
 
-/// A file of blocks: the number of rewards, then the rewards, little endian.
+/// A file of blocks: the number of values, then the values, little endian.
 ///
 /// A block holds what was computed at once; a run that goes on from the end of
 /// a block computes the same batches as one that was never stopped.
 #[derive(Debug)]
-pub struct Rewards {
+pub struct Values {
     path: PathBuf,
     file: File,
     n: u64,
 }
 
-impl Rewards {
+impl Values {
     /// Opens the file of an earlier run, or begins one. A block that a kill
     /// cut short is dropped.
     ///
@@ -60,19 +60,19 @@ impl Rewards {
     /// # Errors
     ///
     /// When the disk does not take it.
-    pub fn add(&mut self, rewards: &[f32]) -> Result<()> {
-        if rewards.is_empty() {
+    pub fn add(&mut self, values: &[f32]) -> Result<()> {
+        if values.is_empty() {
             return Ok(());
         }
-        let mut block = (rewards.len() as u32).to_le_bytes().to_vec();
-        block.extend(rewards.iter().flat_map(|reward| reward.to_le_bytes()));
+        let mut block = (values.len() as u32).to_le_bytes().to_vec();
+        block.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         let written = self.file.write_all(&block);
         written.with_context(|| format!("cannot write {}", self.path.display()))?;
-        self.n += rewards.len() as u64;
+        self.n += values.len() as u64;
         Ok(())
     }
 
-    /// Reads all rewards.
+    /// Reads all values.
     ///
     /// # Errors
     ///
@@ -80,15 +80,15 @@ impl Rewards {
     pub fn read(&self) -> Result<Vec<f32>> {
         let bytes = std::fs::read(&self.path)
             .with_context(|| format!("cannot read {}", self.path.display()))?;
-        let mut rewards = Vec::with_capacity(self.n as usize);
+        let mut values = Vec::with_capacity(self.n as usize);
         let words = bytes.as_chunks::<4>().0;
         let mut at = 0;
         while let Some(&count) = words.get(at) {
             let end = at + 1 + u32::from_le_bytes(count) as usize;
-            rewards.extend(words[at + 1..end].iter().map(|&it| f32::from_le_bytes(it)));
+            values.extend(words[at + 1..end].iter().map(|&it| f32::from_le_bytes(it)));
             at = end;
         }
-        Ok(rewards)
+        Ok(values)
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn whole_blocks_outlive_a_kill_and_parts_of_one_do_not() {
         let dir = tempfile::tempdir().unwrap();
-        let mut rewards = Rewards::open(dir.path()).unwrap();
+        let mut rewards = Values::open(dir.path()).unwrap();
         rewards.add(&[1.0, -2.5]).unwrap();
         rewards.add(&[3.0]).unwrap();
         let path = dir.path().join(FILE);
@@ -111,7 +111,7 @@ mod tests {
             (20, &[1.0, -2.5, 3.0]),
         ] {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let mut again = Rewards::open(dir.path()).unwrap();
+            let mut again = Values::open(dir.path()).unwrap();
             assert_eq!(again.len(), expected.len() as u64);
             assert_eq!(again.read().unwrap(), expected);
             again.add(&[9.0]).unwrap();

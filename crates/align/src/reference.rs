@@ -1,0 +1,105 @@
+//! Log-probs under the reference that were computed before, for many alignments
+//! on the same responses.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::Codec;
+use apo_llama::directory;
+use apo_stage::bad_input;
+use apo_tables::{Provenance, Reader, Response};
+use serde_json::{Value, json};
+
+use crate::args::Common;
+
+/// What wrote such a table.
+const STAGE: &str = "judge log-probs";
+
+/// The reference's log-probs of responses, by a hash of what each is.
+#[derive(Debug)]
+pub struct KnownLogProbs(HashMap<u64, f32>);
+
+impl KnownLogProbs {
+    /// Reads a table that `judge log-probs` wrote with this reference, and cut
+    /// and rendered as the alignment does.
+    ///
+    /// # Errors
+    ///
+    /// When the table is not that: all that differs, in one error.
+    pub fn read(path: &Path, reference: &Path, common: &Common, codec: &Codec) -> Result<Self> {
+        let reader = Reader::<Response>::open_filled(path)?;
+        let fault = |problem: &str| {
+            let (path, reference) = (path.display(), reference.display());
+            bad_input(format!(
+                "{path}: {problem}; `{STAGE} --model {reference} --limit {}` on the responses \
+                 makes it",
+                common.limit
+            ))
+        };
+        let found = if path.is_file() {
+            Provenance::read(path)?
+        } else {
+            None
+        };
+        let Some(found) = found.filter(|it| it.stage == STAGE) else {
+            return Err(fault(&format!("`{STAGE}` did not write it")));
+        };
+        let mut problems = Vec::new();
+        let model = found.inputs.get("model").map(|it| it.digest.as_str());
+        if model != Some(&directory::input(reference)?.digest) {
+            problems.push("its model is another than the reference".to_owned());
+        }
+        let here = [
+            ("limit", json!(common.limit)),
+            ("template", json!(codec.template().to_string())),
+            ("precision", json!(common.compute.precision_name())),
+        ];
+        for (name, here) in here {
+            let there = found.arguments.get(name).unwrap_or(&Value::Null);
+            if *there != here {
+                problems.push(format!("its `{name}` is {there}, {here} here"));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(fault(&problems.join(", ")));
+        }
+        let mut known = HashMap::with_capacity(reader.n_rows() as usize);
+        for response in reader {
+            let response = response?;
+            if let Some(log_prob) = response.log_prob {
+                known.insert(key(&response), log_prob);
+            }
+        }
+        Ok(Self(known))
+    }
+
+    /// Returns a response's log-prob, nats.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub fn get(&self, table: &Path, row: usize, response: &Response) -> Result<f32> {
+        self.0.get(&key(response)).copied().ok_or_else(|| {
+            bad_input(format!(
+                "{} row {row} (query {}, sample {}): --reference-log-probs has no log-prob of it; \
+                 it must be made of the same responses",
+                table.display(),
+                response.query_id,
+                response.sample
+            ))
+        })
+    }
+}
+
+/// Two responses have one key only if they are the same.
+fn key(response: &Response) -> u64 {
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    hasher.hash_one((
+        &response.query_id,
+        response.sample,
+        &response.response,
+        response.finish.as_str(),
+    ))
+}

@@ -1,0 +1,69 @@
+//! `judge figure`: what policies are worth, round by round, as a picture.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use apo_plots::{Line, Lines, Point};
+use apo_stage::bad_input;
+use apo_stage::report::result;
+use serde::Deserialize;
+
+use crate::args::{FigureArgs, Series};
+use crate::score::{MeanOnly, Score};
+use crate::table::page;
+
+/// A page with a mean: of rewards, or of anything else.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Measured {
+    Score(Score),
+    Mean(MeanOnly),
+}
+
+/// Draws a line for every series.
+///
+/// # Errors
+///
+/// When a page holds no mean, or the picture cannot be written.
+pub fn run(args: &FigureArgs) -> Result<()> {
+    let lines = args.lines.iter().map(line).collect::<Result<Vec<Line>>>()?;
+    let figure = Lines {
+        title: args.title.clone(),
+        x: args.x.clone(),
+        y: args.y.clone(),
+        lines,
+    };
+    let svg = figure.svg().map_err(|error| bad_input(error.to_string()))?;
+    write(&args.out, &svg)?;
+    let shown = serde_json::json!({ "out": args.out });
+    result(&args.report, &shown, || args.out.display().to_string())
+}
+
+fn line(series: &Series) -> Result<Line> {
+    let points = (0..).zip(&series.paths).map(|(round, path)| {
+        let page: Measured = page(path, "judge score --json")?;
+        let found = match page {
+            Measured::Score(score) => score.reward.all,
+            Measured::Mean(mean) => mean,
+        };
+        Ok(Point {
+            x: f64::from(round),
+            y: found.mean,
+            error: found.standard_error,
+        })
+    });
+    Ok(Line {
+        name: series.name.clone(),
+        points: points.collect::<Result<_>>()?,
+    })
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, text).with_context(failed)?;
+    fs::rename(&beside, path).with_context(failed)
+}
