@@ -16,6 +16,8 @@ SAMPLE   ?= --seed $(SEED) --max-new-tokens 96 --batch 64
 ANSWER   ?= --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --max-new-tokens 96 --batch 64
 SCORE    ?=
+# Cut as `align` cuts
+LOG_PROBS ?= --limit 1024
 ALIGN    ?= --seed $(SEED) --batch 32
 GOLDEN_SFT ?= --seed $(SEED) --batch 32 --learning-rate 2e-4
 
@@ -29,6 +31,10 @@ rjs-3    ?= --learning-rate 3.6e-5
 rrhf-1   ?= --learning-rate 1e-4
 rrhf-2   ?= --learning-rate 4e-5
 rrhf-3   ?= --learning-rate 1.8e-5
+
+# A judge with a judge's faults, for the time of a comparison.
+COMPARE  ?= --model mini-judge
+JUDGE_SERVER = $(BIN)/mini-judge
 
 # What only a generated world has: the true quality of answers.
 QUALITY  := mini-quality

@@ -115,6 +115,9 @@ each      = $(patsubst %,$(RUN)/%/$(1),start golden-sft $(ALIGNED))
 before    = $(if $(filter %-1,$(1)),start,$(patsubst %-3,%-2,$(patsubst %-2,%-1,$(1))))
 settings_of = $(1:apo-%=%)
 method_of = $(firstword $(subst -, ,$(1:apo-%=%)))
+# Only where the setting asks for no other reference, and for a loss that has one
+reference_of = $(if $(filter dpo,$(call method_of,$(1))),$(if $(filter --reference simpo slic kto,\
+  $($(call settings_of,$(1)))),,$(RUN)/$(call before,$(1))/log-probs.parquet))
 scored_by = $(call before,$(1))/$(if $(filter apo-%,$(1)),,base-)scored.parquet
 
 # (a) the policy's samples to the reward model's queries
@@ -147,11 +150,19 @@ $(call each,base-scored.parquet): $(RUN)/%/base-scored.parquet: \
 	$(JUDGE) score --model $(word 2,$(^D)) --responses $< $(SCORE) --out $@ --overwrite
 	@touch $@
 
+# Their log-probs under the policy itself: the reference of all that is aligned
+# on them by DPO, whichever reward model scored them
+$(call each,log-probs.parquet): $(RUN)/%/log-probs.parquet: \
+  $(RUN)/%/samples.parquet $(RUN)/%/policy/config.json $(call set,LOG_PROBS JUDGE) | build
+	$(JUDGE) log-probs --model $(word 2,$(^D)) --responses $< $(LOG_PROBS) --out $@ --overwrite
+	@touch $@
+
 # (e) the next policy
 $(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
   $(RUN)/$$(call scored_by,$$*) $(RUN)/$$(call before,$$*)/policy/config.json \
-  $$(call set,ALIGN ALIGNER $$(call settings_of,$$*)) | build
+  $$(call reference_of,$$*) $$(call set,ALIGN ALIGNER $$(call settings_of,$$*)) | build
 	$(ALIGNER) $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
+	  $(addprefix --reference-log-probs ,$(call reference_of,$*)) \
 	  $(ALIGN) $($(call settings_of,$*)) --out $(@D) --overwrite
 	@touch $@
 

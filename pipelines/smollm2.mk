@@ -40,6 +40,7 @@ SAMPLE   ?= $(CHAT) --seed $(SEED) --temperature 1.0 --prompt-limit 256 --max-ne
 ANSWER   ?= $(CHAT) --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128
 SCORE    ?= --precision $(PRECISION) --limit 384
+LOG_PROBS ?= $(CHAT) --precision $(PRECISION) --limit 384
 ALIGN    ?= $(CHAT) --seed $(SEED) --precision $(PRECISION) --limit 384 --batch 8
 GOLDEN_SFT ?= $(CHAT) --seed $(SEED) --precision $(PRECISION) --limit 384 --batch 8 --learning-rate 5e-6
 
@@ -54,5 +55,9 @@ rjs-3    ?= $(dpo-3)
 rrhf-1   ?= $(dpo-1)
 rrhf-2   ?= $(dpo-2)
 rrhf-3   ?= $(dpo-3)
+
+# A judge: COMPARE='--base-url URL --model NAME', the key in OPENAI_API_KEY
+COMPARE  ?= $(error COMPARE is not set: make compare COMPARE='--base-url URL --model NAME')
+JUDGE_SERVER =
 
 QUALITY  :=

@@ -66,6 +66,22 @@ table-4: $(call of_rms,$(call whats,$(TABLE_4))) ## Reward models: the ablations
 rounds: $(call of_policies,$(call whats,$(FIGURE_5))) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
 	@$(JUDGE) table --quiet $(call show,policy,$(FIGURE_5))
 
+# Each method's policy with APO's rewards against the one with RM_Base's, before
+# a language model (Figure 3)
+VERDICTS = $(METHODS:%=$(RUN)/apo-%-1.verdicts.json)
+
+$(VERDICTS): $(RUN)/apo-%-1.verdicts.json: $(RUN)/apo-%-1/answers.parquet $(RUN)/%-1/answers.parquet \
+  $$(call set,COMPARE JUDGE) | build
+	$(JUDGE_SERVER) $(JUDGE) compare --a $< --b $(word 2,$^) --out $(basename $@).parquet --overwrite \
+	  --journal $(basename $@).journal.jsonl --json $(COMPARE) > $@.new
+	@mv $@.new $@
+
+.PHONY: compare
+compare: $(VERDICTS) ## APO's policies against the baselines' before a language model (Figure 3)
+	@$(foreach it,$(METHODS),echo 'A: APO-$(title_$(it)), B: $(title_$(it))'; $(JUDGE_SERVER) $(JUDGE) compare \
+	  --quiet --a $(RUN)/apo-$(it)-1/answers.parquet --b $(RUN)/$(it)-1/answers.parquet \
+	  --out $(RUN)/apo-$(it)-1.verdicts.parquet --journal $(RUN)/apo-$(it)-1.verdicts.journal.jsonl $(COMPARE);)
+
 # Figure 5 itself, by score and, where it is known, by true quality
 rjs_line = $(1)=$(RUN)/start/$(2).json$(foreach k,$(played),,$(RUN)/$(3)-$(k)/$(2).json)
 spaceless = $(subst $(subst ,, ),,$(1))

@@ -4,32 +4,15 @@
 //! It needs a Python with pyarrow, which `APO_PYTHON` names (`make test` sees to
 //! that); without one it says that it is skipped.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::thread;
 
 use apo_tables::{Finish, Reader, Response};
+use apo_tests::loopback::serve;
 use apo_tests::stages::{finish, small_round, succeed, workspace};
 use serde_json::{Value, json};
 
-/// Answers one request: as many choices as are asked for, the last cut short.
-fn answer(mut stream: TcpStream) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a stream can be shared"));
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).expect("a request has a head");
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a length is a number");
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).expect("a request is whole");
-    let asked: Value = serde_json::from_slice(&body).expect("a request is JSON");
+/// Answers a request: as many choices as are asked for, the last cut short.
+fn answer(asked: &Value) -> (u16, Value) {
     let messages = asked["messages"].as_array().expect("messages");
     let last = messages.last().expect("a dialogue has a turn");
     assert_eq!(last["role"], "user", "{asked}");
@@ -41,15 +24,7 @@ fn answer(mut stream: TcpStream) {
             json!({ "index": i, "finish_reason": finish, "message": { "content": content } })
         })
         .collect();
-    let text = json!({ "choices": choices }).to_string();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
-        text.len()
-    );
-    stream
-        .write_all((head + &text).as_bytes())
-        .expect("the sampler listens");
+    (200, json!({ "choices": choices }))
 }
 
 #[test]
@@ -59,13 +34,7 @@ fn a_sampler_of_ones_own_stands_between_the_stages() {
         return;
     };
     let dir = small_round(env!("CARGO_TARGET_TMPDIR"), "swapped");
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(|| answer(stream));
-        }
-    });
+    let address = serve(answer).expect("a port is free");
     // The very line of the Makefile's rule, with another program before it.
     let mut sampler = Command::new(python);
     sampler

@@ -50,6 +50,10 @@ pub struct Request {
     /// Most tokens of the reply; the server's own where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
+    /// Seed of the server's sampling, where it takes one; tells apart requests
+    /// that are otherwise the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }
 
 impl Request {
@@ -60,6 +64,7 @@ impl Request {
             messages,
             temperature: None,
             max_tokens: None,
+            seed: None,
         }
     }
 

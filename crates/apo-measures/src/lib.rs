@@ -13,21 +13,29 @@
 //! | KL a token | log-ratios over tokens, responses of all lengths | [`ratio()`] |
 //! | interval | between what a mean over seeds lies | [`interval()`] |
 //! | repeats | share of a text's 3-grams that it said before | [`repeats()`] |
+//! | win rate | two policies before a judge, both orders merged | [`win_rate()`], [`length_controlled()`] |
+//! | κ | agreement of judges beyond chance | [`cohens_kappa()`], [`fleiss_kappa()`] |
 //! | by subset | any of these, apart for each part of the data | [`by_subset()`] |
 
 mod accuracy;
+mod agreement;
 mod calibration;
 mod interval;
 mod mean;
 mod repeats;
 mod subset;
+mod verdicts;
 
 pub use accuracy::{Accuracy, accuracy};
+pub use agreement::{cohens_kappa, fleiss_kappa};
 pub use calibration::{Bin, Calibration, calibration, pair_calibration, pair_probabilities};
 pub use interval::{Interval, interval};
 pub use mean::{Mean, mean, ratio};
 pub use repeats::repeats;
 pub use subset::{BySubset, by_subset};
+pub use verdicts::{
+    LengthControlled, Outcome, Verdict, WinRate, bootstrap, length_controlled, merge, win_rate,
+};
 
 /// Panics unless two columns belong to the same rows and hold finite numbers.
 fn check(name: &str, first: &[f64], second_name: &str, second: &[f64]) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use apo_dialogue::Template;
+use apo_stage::endpoint::EndpointArgs;
 use apo_stage::{ComputeArgs, OutputArgs, ReportArgs};
 use clap::{ArgGroup, Parser, Subcommand};
 
@@ -37,6 +38,24 @@ Examples:
   Two policies and a reward model:
     judge table --score SFT=sft.json --score 'round 1'=round-1.json \\
       --accuracy 'RM round 1'=rm.json";
+
+const COMPARE: &str = "\
+Examples:
+  An aligned policy against the one it came from:
+    judge compare --a round-1/answers.parquet --b sft/answers.parquet \\
+      --base-url https://api.openai.com/v1 --model gpt-4 --out verdicts.parquet
+
+  The same again without the endpoint, from what it answered:
+    judge compare --a round-1/answers.parquet --b sft/answers.parquet \\
+      --from-journal verdicts.parquet.journal.jsonl --model gpt-4 --out again.parquet
+
+The responses are shown in both orders. A verdict that follows the position is a
+tie in the rates, and counted; one that cannot be read is asked for once more,
+then counted and in no rate; a request without a reply is asked again by the
+next run, once the output is removed.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
 
 const KL: &str = "\
 Examples:
@@ -83,6 +102,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Accuracy and calibration of a reward model on people's preferences
     Accuracy(AccuracyArgs),
+    /// Two policies before a language model as judge, in both orders: win rates
+    Compare(CompareArgs),
     /// How far a policy has gone from its reference: nats a token
     Kl(KlArgs),
     /// Log-probs of a table of responses under a policy: a reference's, kept for
@@ -170,6 +191,69 @@ pub struct AccuracyArgs {
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub bins: u32,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = COMPARE)]
+#[command(group(ArgGroup::new("whom").required(true).args(["base_url", "from_journal"])))]
+pub struct CompareArgs {
+    /// The first policy's responses, one to each query, a `responses` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub a: PathBuf,
+
+    /// The second policy's, to the same queries
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub b: PathBuf,
+
+    /// Queries to judge at all, drawn by a hash of their ids [default: all]
+    #[arg(long, value_name = "N", help_heading = "Tables")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub take: Option<u32>,
+
+    /// Address of an OpenAI-compatible endpoint; the key, where it wants one, is
+    /// taken from OPENAI_API_KEY
+    #[arg(long, value_name = "URL", help_heading = "Judges")]
+    pub base_url: Option<String>,
+
+    /// Replay this journal; nothing is asked
+    #[arg(long, value_name = "FILE", help_heading = "Judges")]
+    pub from_journal: Option<PathBuf>,
+
+    /// Name of the judge at the endpoint, as gpt-4 (repeatable)
+    #[arg(
+        long = "model",
+        value_name = "NAME",
+        required = true,
+        help_heading = "Judges"
+    )]
+    pub models: Vec<String>,
+
+    /// Times that each judge is asked, for its agreement with itself
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Judges")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeats: u32,
+
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+
+    /// Draws of the bootstrap
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2000,
+        help_heading = "Measures"
+    )]
+    pub draws: usize,
+
+    /// Seed of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Measures")]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,

@@ -3,6 +3,7 @@
 mod accuracy;
 mod args;
 mod claims;
+mod compare;
 mod data;
 mod figure;
 mod kl;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
         Command::LogProbs(args) => log_probs::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Kl(args) => kl::run(args),
         Command::Data(args) => data::run(args),
         Command::Figure(args) => figure::run(args),

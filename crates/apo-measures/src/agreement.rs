@@ -1,0 +1,112 @@
+//! Agreement between those who judge.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Returns Cohen's κ of two judges' categories, row by row: the agreement beyond
+/// what their habits alone would give (Cohen 1960); `None` of no rows, or where
+/// both always say the same one thing.
+///
+/// # Panics
+///
+/// When the columns differ in length.
+pub fn cohens_kappa<T: Ord>(first: &[T], second: &[T]) -> Option<f64> {
+    assert_eq!(first.len(), second.len(), "rows of two judges differ");
+    let n = first.len() as f64;
+    let agreed = first.iter().zip(second).filter(|(a, b)| a == b).count();
+    let shares =
+        |judge: &[T], category: &T| judge.iter().filter(|it| *it == category).count() as f64 / n;
+    let categories: BTreeSet<&T> = first.iter().chain(second).collect();
+    let by_chance: f64 = categories
+        .into_iter()
+        .map(|it| shares(first, it) * shares(second, it))
+        .sum();
+    beyond(agreed as f64 / n, by_chance)
+}
+
+/// Returns Fleiss' κ of items that were each put into categories by several
+/// judges, which need not be the same people (Fleiss 1971); `None` of no items,
+/// of fewer than two votes an item, or where all say the same one thing.
+///
+/// # Panics
+///
+/// When items have different numbers of votes.
+pub fn fleiss_kappa<T: Ord>(items: &[Vec<T>]) -> Option<f64> {
+    let n_votes = items.first()?.len();
+    assert!(
+        items.iter().all(|it| it.len() == n_votes),
+        "items have different numbers of votes"
+    );
+    if n_votes < 2 {
+        return None;
+    }
+    let votes = n_votes as f64;
+    let mut totals: BTreeMap<&T, f64> = BTreeMap::new();
+    let mut agreement = 0.0;
+    for item in items {
+        let mut counts: BTreeMap<&T, f64> = BTreeMap::new();
+        for vote in item {
+            *counts.entry(vote).or_default() += 1.0;
+            *totals.entry(vote).or_default() += 1.0;
+        }
+        let pairs: f64 = counts.values().map(|n| n * (n - 1.0)).sum();
+        agreement += pairs / (votes * (votes - 1.0));
+    }
+    let n = items.len() as f64;
+    let by_chance = totals.values().map(|total| (total / (n * votes)).powi(2));
+    beyond(agreement / n, by_chance.sum())
+}
+
+/// κ: (observed − by chance) / (1 − by chance).
+fn beyond(observed: f64, by_chance: f64) -> Option<f64> {
+    let kappa = (observed - by_chance) / (1.0 - by_chance);
+    kappa.is_finite().then_some(kappa)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cohens_kappa_is_that_of_a_known_table() {
+        // 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no: (0.7 − 0.5) / 0.5.
+        let votes = |counts: [usize; 4], which: usize| -> Vec<u8> {
+            let pairs = [[1, 1], [1, 0], [0, 1], [0, 0]];
+            let rows = counts.iter().zip(pairs);
+            rows.flat_map(|(n, pair)| vec![pair[which]; *n]).collect()
+        };
+        let counts = [20, 5, 10, 15];
+        let kappa = cohens_kappa(&votes(counts, 0), &votes(counts, 1)).unwrap();
+        assert!((kappa - 0.4).abs() < 1e-12, "{kappa}");
+        assert_eq!(cohens_kappa::<u8>(&[], &[]), None);
+        assert_eq!(cohens_kappa(&[1, 1], &[1, 1]), None);
+    }
+
+    #[test]
+    fn fleiss_kappa_is_that_of_his_example_as_it_is_often_told() {
+        // Ten items, fourteen votes, five categories: κ = 0.210 (Fleiss 1971's
+        // kind of table, as Wikipedia works it out).
+        let table = [
+            [0, 0, 0, 0, 14],
+            [0, 2, 6, 4, 2],
+            [0, 0, 3, 5, 6],
+            [0, 3, 9, 2, 0],
+            [2, 2, 8, 1, 1],
+            [7, 7, 0, 0, 0],
+            [3, 2, 6, 3, 0],
+            [2, 5, 3, 2, 2],
+            [6, 5, 2, 1, 0],
+            [0, 2, 2, 3, 7],
+        ];
+        let items: Vec<Vec<usize>> = table
+            .iter()
+            .map(|counts| {
+                let counts = counts.iter().enumerate();
+                counts.flat_map(|(i, n)| vec![i; *n]).collect()
+            })
+            .collect();
+        let kappa = fleiss_kappa(&items).unwrap();
+        assert!((kappa - 0.209_930_7).abs() < 1e-6, "{kappa}");
+        assert_eq!(fleiss_kappa::<u8>(&[]), None);
+        assert_eq!(fleiss_kappa(&[vec![1]]), None);
+    }
+}

@@ -1,0 +1,306 @@
+//! `judge compare`: two policies before a language model, in both orders
+//! (APO appendix B).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Error, Result, bail};
+use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once};
+use apo_measures::{Outcome, Verdict, merge};
+use apo_stage::endpoint::sorted;
+use apo_stage::report::result;
+use apo_stage::{Claim, Kind, Progress, bad_input, note, signals};
+use apo_tables::{Comparison, Input, Provenance, Reader, Response, Writer};
+
+use crate::args::CompareArgs;
+
+mod summary;
+mod template;
+
+use summary::Summary;
+use template::{Judge, Pairing, request, verdict};
+
+/// Name of the table in the working folder.
+const TABLE: &str = "verdicts.parquet";
+
+/// Judges all queries, and tells who won.
+///
+/// # Errors
+///
+/// When the tables are not what they should be, when the endpoint takes no
+/// requests or nothing was judged, or when the output cannot be written.
+pub fn run(args: &CompareArgs) -> Result<()> {
+    let pairings = pairings(args)?;
+    let journal = args.endpoint.journal(&args.output.out);
+    if journal == args.output.out {
+        return Err(bad_input("--journal and --out are the same file"));
+    }
+    let provenance = provenance(args)?;
+    let inputs = [
+        Some(&args.a),
+        Some(&args.b),
+        args.from_journal.as_ref(),
+        Some(&journal),
+    ];
+    let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
+    let out = &args.output.out;
+    let mut asked = None;
+    let mut failed = 0;
+    match args.output.claim(&provenance, Kind::Table, inputs)? {
+        Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
+        Claim::Work(output) => {
+            let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
+            let endpoint = args.endpoint.open(url, from, out)?;
+            let endpoint = endpoint.expect("clap asks for an address or a journal");
+            ask_all(args, &pairings, &endpoint)?;
+            let path = output.dir().join(TABLE);
+            failed = write(args, &pairings, &endpoint, &path, &provenance)?;
+            output.publish(TABLE)?;
+            asked = Some(endpoint.counts());
+        }
+    }
+    let total = (pairings.len() * args.models.len() * args.repeats as usize) as u64;
+    let mut rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
+    rows.sort_by_key(|row| row.repeat);
+    failed = failed.max(total - rows.len() as u64);
+    let summary = Summary::of(args, &rows, failed, asked)?;
+    result(&args.report, &summary, || summary.text())
+}
+
+/// Reads both policies' responses, a pair to each query, in the order of the
+/// queries' hashes.
+fn pairings(args: &CompareArgs) -> Result<Vec<Pairing>> {
+    let a = by_query(&args.a)?;
+    let mut b = by_query(&args.b)?;
+    let mut pairings = Vec::new();
+    let mut alone = Vec::new();
+    for (query_id, first) in a {
+        match b.remove(&query_id) {
+            Some(second) if second.prompt == first.prompt => pairings.push(Pairing {
+                query_id,
+                subset: first.subset,
+                prompt: first.prompt,
+                a: first.response,
+                b: second.response,
+            }),
+            Some(_) => {
+                return Err(bad_input(format!(
+                    "query {query_id} has one prompt in {} and another in {}",
+                    args.a.display(),
+                    args.b.display()
+                )));
+            }
+            None => alone.push(query_id),
+        }
+    }
+    if !alone.is_empty() || !b.is_empty() {
+        let (n_a, n_b) = (alone.len(), b.len());
+        let example = alone.into_iter().chain(b.into_keys()).min();
+        return Err(bad_input(format!(
+            "the policies did not answer the same queries: {n_a} are only in {}, {n_b} only in \
+             {}, as {}",
+            args.a.display(),
+            args.b.display(),
+            example.unwrap_or_default()
+        )));
+    }
+    // An id is a hash: its order is a draw.
+    pairings.sort_by(|a, b| a.query_id.cmp(&b.query_id));
+    pairings.truncate(args.take.map_or(usize::MAX, |n| n as usize));
+    Ok(pairings)
+}
+
+fn by_query(path: &Path) -> Result<HashMap<String, Response>> {
+    let mut found: HashMap<String, Response> = HashMap::new();
+    for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
+        let response = response?;
+        let query_id = response.query_id.clone();
+        if found.insert(query_id.clone(), response).is_some() {
+            return Err(bad_input(format!(
+                "{} row {row}: query {query_id} has a second response; expected one to each, as \
+                 `sample --samples 1` writes them",
+                path.display()
+            )));
+        }
+    }
+    Ok(found)
+}
+
+fn provenance(args: &CompareArgs) -> Result<Provenance> {
+    let table = |path: &Path| Reader::<Response>::open(path)?.input();
+    let mut provenance = Provenance::new("judge compare", env!("CARGO_PKG_VERSION"))
+        .argument("models", args.models.clone())
+        .argument("repeats", args.repeats)
+        .argument("take", args.take)
+        .argument("temperature", args.endpoint.temperature)
+        .argument("max_tokens", args.endpoint.max_tokens)
+        .input("a", table(&args.a)?)
+        .input("b", table(&args.b)?);
+    if let Some(path) = &args.from_journal {
+        if !path.exists() {
+            let path = path.display();
+            return Err(bad_input(format!("there is no journal at {path}")));
+        }
+        provenance = provenance.input("from_journal", Input::of(path)?);
+    }
+    Ok(provenance)
+}
+
+/// A query before a judge, one time.
+struct Hearing<'a> {
+    pairing: &'a Pairing,
+    judge: Judge,
+    repeat: u32,
+}
+
+fn hearings<'a>(
+    args: &'a CompareArgs,
+    pairings: &'a [Pairing],
+) -> impl Iterator<Item = Hearing<'a>> {
+    pairings.iter().flat_map(move |pairing| {
+        args.models.iter().flat_map(move |model| {
+            (0..args.repeats).map(move |repeat| Hearing {
+                pairing,
+                judge: Judge {
+                    model: model.clone(),
+                    temperature: args.endpoint.temperature,
+                    max_tokens: args.endpoint.max_tokens,
+                },
+                repeat,
+            })
+        })
+    })
+}
+
+impl Hearing<'_> {
+    /// Returns the verdict of one order: an unreadable one is asked for once
+    /// more. None where no reply came.
+    fn verdict(
+        &self,
+        swapped: bool,
+        ask: impl Fn(&Request) -> Result<Reply, EndpointError>,
+    ) -> Result<Option<Verdict>, EndpointError> {
+        let mut found = Verdict::Invalid;
+        for again in 0..2 {
+            let attempt = u64::from(2 * self.repeat + again);
+            found = match ask(&request(self.pairing, swapped, &self.judge, attempt))? {
+                Reply::Reply(reply) => verdict(&reply.content),
+                Reply::Policy(_) => Verdict::Invalid,
+                Reply::Failed(_) => return Ok(None),
+            };
+            if found != Verdict::Invalid {
+                break;
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+/// Asks everything that the journal does not answer; what comes is in the
+/// journal afterwards.
+fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Result<()> {
+    let total = (pairings.len() * args.models.len() * args.repeats as usize) as u64;
+    let what = if args.from_journal.is_some() {
+        "replaying"
+    } else {
+        "judging"
+    };
+    let progress = Mutex::new(Progress::new(&args.report, what, "comparisons", 0, total));
+    let (judged, missing) = (AtomicU64::new(0), AtomicU64::new(0));
+    let items = hearings(args, pairings).map(Ok::<_, Error>);
+    at_once(args.endpoint.requests.into(), items, |hearing| {
+        signals::check()?;
+        let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
+        let mut both = true;
+        for swapped in [false, true] {
+            match hearing.verdict(swapped, ask) {
+                Ok(found) => both &= found.is_some(),
+                Err(EndpointError::NotInJournal { .. }) => {
+                    missing.fetch_add(1, Ordering::Relaxed);
+                    both = false;
+                }
+                Err(error) => return Err(sorted(error)),
+            }
+        }
+        judged.fetch_add(u64::from(both), Ordering::Relaxed);
+        if let Ok(mut progress) = progress.lock() {
+            let counts = endpoint.counts();
+            if counts.requests > 0 {
+                progress.message(args.endpoint.message(&counts));
+            }
+            progress.inc(1);
+        }
+        Ok(())
+    })?;
+    let missing = missing.into_inner();
+    if missing > 0 {
+        return Err(bad_input(format!(
+            "{}: no entry for {missing} of {} requests; it was made of other responses, another \
+             --model, --repeats, --temperature or --max-tokens, or stopped early; --base-url with \
+             --journal asks for what it lacks",
+            endpoint.journal().path().display(),
+            2 * total
+        )));
+    }
+    if judged.into_inner() == 0
+        && let Some(last) = endpoint.last_failure()
+    {
+        bail!("nothing was judged; the last failure: {last}");
+    }
+    Ok(())
+}
+
+/// Writes the verdicts; returns how many comparisons lack a reply.
+fn write(
+    args: &CompareArgs,
+    pairings: &[Pairing],
+    endpoint: &Endpoint,
+    path: &Path,
+    provenance: &Provenance,
+) -> Result<u64> {
+    let mut writer = Writer::<Comparison>::create(path, provenance)?;
+    let mut failed = 0;
+    for hearing in hearings(args, pairings) {
+        let recorded = |request: &_| endpoint.recorded(request);
+        let order = |swapped| hearing.verdict(swapped, recorded).map_err(sorted);
+        let (Some(plain), Some(swapped)) = (order(false)?, order(true)?) else {
+            failed += 1;
+            continue;
+        };
+        let pairing = hearing.pairing;
+        writer.write(&Comparison {
+            query_id: pairing.query_id.clone(),
+            subset: pairing.subset.clone(),
+            judge: hearing.judge.model.clone(),
+            repeat: hearing.repeat as i32,
+            plain: verdict_name(plain).to_owned(),
+            swapped: verdict_name(swapped).to_owned(),
+            outcome: outcome_name(merge(plain, swapped)).to_owned(),
+            characters_a: pairing.a.chars().count() as i32,
+            characters_b: pairing.b.chars().count() as i32,
+        })?;
+    }
+    writer.finish()?;
+    Ok(failed)
+}
+
+fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::A => "a",
+        Verdict::B => "b",
+        Verdict::Same => "same",
+        Verdict::Invalid => "invalid",
+    }
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::A => "a",
+        Outcome::B => "b",
+        Outcome::Tie => "tie",
+        Outcome::Inconsistent => "inconsistent",
+        Outcome::Invalid => "invalid",
+    }
+}

@@ -1,0 +1,164 @@
+//! What a judge is asked (APO appendix B), and what it answers.
+
+use apo_dialogue::hh::ASSISTANT;
+use apo_endpoint::{Message, Request, Role};
+use apo_measures::Verdict;
+
+const TEMPLATE: &str = include_str!("../../../../pipelines/prompts/judge-compare.txt");
+
+/// A query with the responses of both policies.
+#[derive(Clone, Debug)]
+pub struct Pairing {
+    pub query_id: String,
+    pub subset: String,
+    pub prompt: String,
+    pub a: String,
+    pub b: String,
+}
+
+/// Returns the request that shows the responses in one order, the second
+/// policy's first if `swapped`. The names stay with the policies: a verdict
+/// means the same in both orders.
+///
+/// `attempt` tells requests apart that are otherwise the same.
+pub fn request(pairing: &Pairing, swapped: bool, judge: &Judge, attempt: u64) -> Request {
+    let a = ("model_A", pairing.a.as_str());
+    let b = ("model_B", pairing.b.as_str());
+    let (first, second) = if swapped { (b, a) } else { (a, b) };
+    let dialogue = pairing.prompt.trim_end();
+    let dialogue = dialogue.strip_suffix(ASSISTANT.trim()).unwrap_or(dialogue);
+    let content = fill(&[
+        ("{dialog_history}", dialogue.trim()),
+        ("{first}", first.0),
+        ("{second}", second.0),
+        ("{response_of_first}", first.1),
+        ("{response_of_second}", second.1),
+    ]);
+    Request {
+        temperature: judge.temperature,
+        max_tokens: judge.max_tokens,
+        seed: (attempt > 0).then_some(attempt),
+        ..Request::new(&judge.model, vec![Message::new(Role::User, content)])
+    }
+}
+
+/// Whom to ask, and how it samples.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    pub model: String,
+    pub temperature: Option<f64>,
+    pub max_tokens: Option<u32>,
+}
+
+/// Fills the template in one pass: what stands in a response is never a slot.
+fn fill(slots: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    let mut rest = TEMPLATE.trim_end();
+    loop {
+        let found = slots
+            .iter()
+            .filter_map(|slot| Some((rest.find(slot.0)?, slot)));
+        let Some((at, (slot, value))) = found.min_by_key(|it| it.0) else {
+            return text + rest;
+        };
+        text += &rest[..at];
+        text += value;
+        rest = &rest[at + slot.len()..];
+    }
+}
+
+/// Reads the verdict of a reply: its last line that is not empty, one of the
+/// four sentences up to white space, case, brackets, punctuation at its end and
+/// emphasis. Anything else is no verdict.
+pub fn verdict(reply: &str) -> Verdict {
+    let Some(line) = reply.lines().rev().find(|line| !line.trim().is_empty()) else {
+        return Verdict::Invalid;
+    };
+    let words = line
+        .trim()
+        .trim_matches(['*', '_', '`', '#', '>', '"', ' ']);
+    let words = words.trim_end_matches(['.', ',', ';', '!', '*', '_', '`', '"', ' ']);
+    let words = words
+        .replace(['[', ']', '{', '}', '*', '`'], " ")
+        .to_lowercase();
+    match words
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .as_str()
+    {
+        "model_a is better" => Verdict::A,
+        "model_b is better" => Verdict::B,
+        "equally good" | "equally bad" => Verdict::Same,
+        _ => Verdict::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairing(a: &str) -> Pairing {
+        Pairing {
+            query_id: "q".into(),
+            subset: "s".into(),
+            prompt: "\n\nHuman: Hi. What is tea?\n\nAssistant:".into(),
+            a: a.into(),
+            b: "A drink.".into(),
+        }
+    }
+
+    fn content(a: &str, swapped: bool) -> String {
+        let judge = Judge {
+            model: "m".into(),
+            temperature: Some(0.0),
+            max_tokens: None,
+        };
+        let request = request(&pairing(a), swapped, &judge, 0);
+        request.messages[0].content.clone()
+    }
+
+    #[test]
+    fn the_names_stay_with_the_policies_and_the_places_are_swapped() {
+        let (plain, swapped) = (content("Leaves.", false), content("Leaves.", true));
+        assert!(plain.contains("Here is a conversation:\nHuman: Hi. What is tea?\nHere are"));
+        assert!(plain.contains("[[model_A]]: Leaves.\n[[model_B]]: A drink.\n"));
+        assert!(swapped.contains("[[model_B]]: A drink.\n[[model_A]]: Leaves.\n"));
+        assert!(swapped.contains("two models model_B, model_A:"));
+    }
+
+    #[test]
+    fn a_response_that_names_a_slot_stays_as_it_is() {
+        let text = content("{response_of_second} {first}", false);
+        assert!(text.contains("[[model_A]]: {response_of_second} {first}\n"));
+        assert_eq!(text.matches("A drink.").count(), 1);
+    }
+
+    #[test]
+    fn a_verdict_is_one_of_four_sentences_on_the_last_line() {
+        for (reply, expected) in [
+            ("It is clear.\n[[model_A]] is better", Verdict::A),
+            ("So:\n\n**[model_B] is better.**\n\n", Verdict::B),
+            ("model_A IS  better,", Verdict::A),
+            ("_Equally good_", Verdict::Same),
+            ("> `equally bad.`", Verdict::Same),
+            ("", Verdict::Invalid),
+            ("\n \n", Verdict::Invalid),
+            // What a response quotes changes nothing.
+            (
+                "It says \"[[model_A]] is better\".\nequally good",
+                Verdict::Same,
+            ),
+            ("[[model_A]] is better\nI cannot decide.", Verdict::Invalid),
+            ("Final answer: [[model_A]] is better", Verdict::Invalid),
+            (
+                "[[model_A]] is better, [[model_B]] is better",
+                Verdict::Invalid,
+            ),
+            ("[[model_A]] is not better", Verdict::Invalid),
+            ("model A is better", Verdict::Invalid),
+        ] {
+            assert_eq!(verdict(reply), expected, "{reply:?}");
+        }
+    }
+}
