@@ -1,5 +1,7 @@
 //! The command line of `judge`.
 
+#![expect(clippy::doc_markdown, reason = "help texts are shown as they stand")]
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -282,7 +284,7 @@ pub struct KlArgs {
 #[command(after_help = DATA)]
 pub struct DataArgs {
     /// A table of pairs, queries or responses, and what it is; the paper's parts
-    /// are `HH_Train`, `HH_RM`, `HH_LLM`, `HH_Dev` and `HH_Test`
+    /// are HH_Train, HH_RM, HH_LLM, HH_Dev and HH_Test
     #[arg(long = "table", value_name = "NAME=PARQUET", required = true)]
     pub tables: Vec<Named>,
 
