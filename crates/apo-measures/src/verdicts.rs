@@ -173,8 +173,8 @@ fn fit_at_no_difference(rows: &[[f64; 2]]) -> Option<f64> {
     None
 }
 
-/// What keeps the fit finite where lengths do not differ.
-const RIDGE: f64 = 1e-9;
+/// What keeps the fit finite where lengths do not differ, or decide all.
+const RIDGE: f64 = 1e-3;
 
 /// Returns the 2.5th and 97.5th percentile of what `of` says of `n` draws of the
 /// rows with replacement; draws of which it says nothing are left out. `None`
@@ -288,7 +288,8 @@ mod tests {
             })
             .collect();
         let found = length_controlled(&outcomes, &all_a_is_longer, 0, 1).unwrap();
-        assert!((found.rate - 0.5).abs() < 1e-6, "{found:?}");
+        // Up to the ridge, without which φ would have no end.
+        assert!((found.rate - 0.5).abs() < 1e-3, "{found:?}");
         assert_eq!(
             length_controlled(&[Outcome::A; 4], &[[1.0, 2.0]; 4], 0, 1),
             None
@@ -312,7 +313,7 @@ mod tests {
         let plain = win_rate(&outcomes, 0, 1).rate.unwrap();
         assert!((plain - 7.0 / 12.0).abs() < 1e-9, "{plain}");
         let found = length_controlled(&outcomes, &lengths, 200, 1).unwrap();
-        assert!((found.rate - 0.5).abs() < 1e-6, "{found:?}");
+        assert!((found.rate - 0.5).abs() < 1e-4, "{found:?}");
         let [low, high] = found.interval.unwrap();
         assert!(low < 0.5 && 0.5 < high, "{low} {high}");
     }
