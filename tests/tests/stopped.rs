@@ -56,7 +56,7 @@ const WORKS: [Work; 4] = [
     Work {
         line: "judge score --model rm --responses samples.parquet --batch-tokens 1 --threads 1",
         made: "",
-        begun: |partial| fs::metadata(partial.join("rewards.bin")).is_ok_and(|it| it.len() > 40),
+        begun: |partial| fs::metadata(partial.join("values.bin")).is_ok_and(|it| it.len() > 40),
     },
 ];
 

@@ -26,7 +26,7 @@ const KEPT: [&str; 4] = [
     "checkpoints",
     "reference.bin",
     "finished.jsonl",
-    "rewards.bin",
+    "values.bin",
 ];
 
 /// What kind of output a stage makes; its provenance stands in the footer of a
