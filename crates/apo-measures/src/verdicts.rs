@@ -34,6 +34,19 @@ pub enum Outcome {
     Invalid,
 }
 
+impl Outcome {
+    /// Returns the first policy's points: 1, 0, or a half; none where nothing
+    /// was judged.
+    pub fn point(self) -> Option<f64> {
+        match self {
+            Self::A => Some(1.0),
+            Self::B => Some(0.0),
+            Self::Tie | Self::Inconsistent => Some(0.5),
+            Self::Invalid => None,
+        }
+    }
+}
+
 /// Merges the verdicts of both orders (APO appendix B): a side that wins one
 /// order and does not lose the other wins.
 pub fn merge(first: Verdict, second: Verdict) -> Outcome {
@@ -69,7 +82,7 @@ pub struct WinRate {
 /// draws of whole comparisons, so that a query's two orders move together.
 pub fn win_rate(outcomes: &[Outcome], n: usize, seed: u64) -> WinRate {
     let count = |outcome| outcomes.iter().filter(|it| **it == outcome).count();
-    let points: Vec<f64> = outcomes.iter().filter_map(|it| point(*it)).collect();
+    let points: Vec<f64> = outcomes.iter().filter_map(|it| it.point()).collect();
     WinRate {
         wins: count(Outcome::A),
         losses: count(Outcome::B),
@@ -78,15 +91,6 @@ pub fn win_rate(outcomes: &[Outcome], n: usize, seed: u64) -> WinRate {
         invalid: count(Outcome::Invalid),
         rate: mean_of(&points),
         interval: bootstrap(&points, n, seed, mean_of),
-    }
-}
-
-fn point(outcome: Outcome) -> Option<f64> {
-    match outcome {
-        Outcome::A => Some(1.0),
-        Outcome::B => Some(0.0),
-        Outcome::Tie | Outcome::Inconsistent => Some(0.5),
-        Outcome::Invalid => None,
     }
 }
 
@@ -100,32 +104,31 @@ pub struct LengthControlled {
 }
 
 /// Returns the win rate without what length does (after Dubois et al. 2024,
-/// `AlpacaEval` 2): a logistic regression of the outcomes on an intercept and
-/// tanh of the difference of lengths over its standard deviation; the rate is
-/// what it predicts at no difference. `AlpacaEval`'s term for an instruction's
-/// difficulty, which takes the verdicts on many models, is not in it.
+/// `AlpacaEval` 2): a logistic regression of the first policy's points, 0 to 1,
+/// on an intercept and tanh of the difference of lengths over its standard
+/// deviation; the rate is what it predicts at no difference. `AlpacaEval`'s term
+/// for an instruction's difficulty, which takes the verdicts on many models, is
+/// not in it.
 ///
-/// `lengths` are those of both responses. `None` where nothing was judged, or
-/// one side wins all.
+/// `lengths` are those of both responses. `None` of no rows, or where one side
+/// wins all.
 ///
 /// # Panics
 ///
 /// When the columns differ in length.
 pub fn length_controlled(
-    outcomes: &[Outcome],
+    points: &[f64],
     lengths: &[[f64; 2]],
     n: usize,
     seed: u64,
 ) -> Option<LengthControlled> {
     assert_eq!(
-        outcomes.len(),
+        points.len(),
         lengths.len(),
-        "rows of outcomes and lengths differ"
+        "rows of points and lengths differ"
     );
-    let judged = outcomes.iter().zip(lengths);
-    let rows: Vec<[f64; 2]> = judged
-        .filter_map(|(outcome, [a, b])| Some([point(*outcome)?, a - b]))
-        .collect();
+    let rows = points.iter().zip(lengths);
+    let rows: Vec<[f64; 2]> = rows.map(|(point, [a, b])| [*point, a - b]).collect();
     Some(LengthControlled {
         rate: fit_at_no_difference(&rows)?,
         interval: bootstrap(&rows, n, seed, fit_at_no_difference),
@@ -269,6 +272,10 @@ mod tests {
         assert_ne!(of(100, 3), of(100, 4));
     }
 
+    fn points(outcomes: &[Outcome]) -> Vec<f64> {
+        outcomes.iter().filter_map(|it| it.point()).collect()
+    }
+
     #[test]
     fn a_rate_that_is_all_length_is_a_half_once_length_is_out() {
         // The longer one wins, by as much on either side.
@@ -287,13 +294,10 @@ mod tests {
                 _ => [150.0, 150.0],
             })
             .collect();
-        let found = length_controlled(&outcomes, &all_a_is_longer, 0, 1).unwrap();
+        let found = length_controlled(&points(&outcomes), &all_a_is_longer, 0, 1).unwrap();
         // Up to the ridge, without which φ would have no end.
         assert!((found.rate - 0.5).abs() < 1e-3, "{found:?}");
-        assert_eq!(
-            length_controlled(&[Outcome::A; 4], &[[1.0, 2.0]; 4], 0, 1),
-            None
-        );
+        assert_eq!(length_controlled(&[1.0; 4], &[[1.0, 2.0]; 4], 0, 1), None);
         // Both lengths win at 3 of 4, and A is longer in 2 of 3: 7/12 in all,
         // half without length.
         let mut rows = Vec::new();
@@ -312,7 +316,7 @@ mod tests {
         let (outcomes, lengths): (Vec<Outcome>, Vec<[f64; 2]>) = rows.into_iter().unzip();
         let plain = win_rate(&outcomes, 0, 1).rate.unwrap();
         assert!((plain - 7.0 / 12.0).abs() < 1e-9, "{plain}");
-        let found = length_controlled(&outcomes, &lengths, 200, 1).unwrap();
+        let found = length_controlled(&points(&outcomes), &lengths, 200, 1).unwrap();
         assert!((found.rate - 0.5).abs() < 1e-4, "{found:?}");
         let [low, high] = found.interval.unwrap();
         assert!(low < 0.5 && 0.5 < high, "{low} {high}");

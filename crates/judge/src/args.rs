@@ -59,6 +59,11 @@ next run, once the output is removed.
 Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
 4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
 
+const TALLY: &str = "\
+Examples:
+  A model of AlpacaEval's leaderboard:
+    judge tally --annotations results/alpaca-7b/alpaca_eval_gpt4/annotations.json";
+
 const KL: &str = "\
 Examples:
   A round's policy against the one it was aligned from, on its test answers:
@@ -106,6 +111,8 @@ pub enum Command {
     Accuracy(AccuracyArgs),
     /// Two policies before a language model as judge, in both orders: win rates
     Compare(CompareArgs),
+    /// Win rates of annotations that others published, as AlpacaEval's
+    Tally(TallyArgs),
     /// How far a policy has gone from its reference: nats a token
     Kl(KlArgs),
     /// Log-probs of a table of responses under a policy: a reference's, kept for
@@ -256,6 +263,27 @@ pub struct CompareArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = TALLY)]
+pub struct TallyArgs {
+    /// Annotations of one model against a baseline (.json, .jsonl, each also with
+    /// .gz): `generator_1`, `generator_2`, `preference`; with `output_1` and
+    /// `output_2` for the rate without length
+    #[arg(long, value_name = "FILE")]
+    pub annotations: PathBuf,
+
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub draws: usize,
+
+    /// Seed of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 
     #[command(flatten)]
     pub report: ReportArgs,

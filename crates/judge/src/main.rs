@@ -11,6 +11,7 @@ mod log_probs;
 mod score;
 mod scorer;
 mod table;
+mod tally;
 mod values;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Accuracy(args) => accuracy::run(args),
         Command::LogProbs(args) => log_probs::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Tally(args) => tally::run(args),
         Command::Kl(args) => kl::run(args),
         Command::Data(args) => data::run(args),
         Command::Figure(args) => figure::run(args),

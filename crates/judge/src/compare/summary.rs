@@ -155,13 +155,15 @@ impl Judged {
             })
             .copied()
             .collect();
-        let all_lengths: Vec<[f64; 2]> = first.iter().map(|row| lengths(row)).collect();
         let all = outcomes(&first);
+        let judged = all.iter().zip(&first);
+        let judged = judged.filter_map(|(it, row)| Some((it.point()?, lengths(row))));
+        let (points, of_points): (Vec<f64>, Vec<[f64; 2]>) = judged.unzip();
         Self {
             judge: judge.to_owned(),
             all: win_rate(&all, args.draws, args.seed),
             alike: win_rate(&outcomes(&alike), args.draws, args.seed),
-            length_controlled: length_controlled(&all, &all_lengths, args.draws, args.seed),
+            length_controlled: length_controlled(&points, &of_points, args.draws, args.seed),
             self_agreement: agreement(
                 own.iter().map(|row| (&row.query_id, *row)),
                 args.repeats as usize,
