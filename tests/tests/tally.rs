@@ -1,4 +1,4 @@
-//! `judge tally` on annotations in AlpacaEval's format.
+//! `judge tally` on annotations in `AlpacaEval`'s format.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
