@@ -95,7 +95,7 @@ Examples:
 A claim holds where the 95 % interval of the mean difference lies on its side,
 fails where it lies on the other, and is open where it lies on both.";
 
-/// Score responses and measure reward models
+/// Judge policies and reward models: rewards, accuracy, win rates, drift
 #[derive(Debug, Parser)]
 #[command(name = "judge", version, after_help = EXIT_STATUS)]
 pub struct Args {
