@@ -85,16 +85,15 @@ compare: $(VERDICTS) ## APO's policies against the baselines' before a language 
 # Figure 5 itself, by score and, where it is known, by true quality
 rjs_line = $(1)=$(RUN)/start/$(2).json$(foreach k,$(played),,$(RUN)/$(3)-$(k)/$(2).json)
 spaceless = $(subst $(subst ,, ),,$(1))
+comma := ,
+draw = $(JUDGE) figure --quiet --title '$(2)' --y '$(3) of the test answers, ± standard error' \
+  $(foreach arm,rjs apo-rjs,--line $(call spaceless,$(call rjs_line,$(subst apo,APO,$(subst rjs,RJS,$(arm))),$(1),$(arm)))) --out $@
 
 $(RUN)/figure-5.svg: $(call of_policies,$(call whats,$(FIGURE_5))) | build
-	@$(JUDGE) figure --quiet --title 'RJS against APO-RJS (Figure 5)' \
-	  --y 'mean RM_Test score of the test answers, ± standard error' \
-	  $(foreach arm,rjs apo-rjs,--line $(call spaceless,$(call rjs_line,$(subst apo,APO,$(subst rjs,RJS,$(arm))),score,$(arm)))) --out $@
+	@$(call draw,score,RJS against APO-RJS (Figure 5),mean RM_Test score)
 
 $(RUN)/figure-5-quality.svg: $(call of_policies,$(call whats,$(FIGURE_5))) | build
-	@$(JUDGE) figure --quiet --title 'RJS against APO-RJS, by true quality' \
-	  --y 'mean true quality of the test answers, ± standard error' \
-	  $(foreach arm,rjs apo-rjs,--line $(call spaceless,$(call rjs_line,$(subst apo,APO,$(subst rjs,RJS,$(arm))),quality,$(arm)))) --out $@
+	@$(call draw,quality,RJS against APO-RJS$(comma) by true quality,mean true quality)
 
 .PHONY: figure-5
 figure-5: $(RUN)/figure-5.svg $(if $(QUALITY),$(RUN)/figure-5-quality.svg) ## RJS against APO-RJS over ROUNDS=3 rounds, as SVG (Figure 5)

@@ -320,10 +320,15 @@ impl Method {
     /// # Errors
     ///
     /// As [`KnownLogProbs::read`].
-    pub fn known_log_probs(&self, codec: &Codec) -> Result<Option<KnownLogProbs>> {
-        let (Self::Dpo(dpo), Some(reference)) = (self, self.reference()) else {
+    pub fn known_log_probs(
+        &self,
+        provenance: &Provenance,
+        codec: &Codec,
+    ) -> Result<Option<KnownLogProbs>> {
+        let (Self::Dpo(dpo), Some(dir)) = (self, self.reference()) else {
             return Ok(None);
         };
+        let reference = (dir, &provenance.inputs["reference"]);
         let path = dpo.reference_log_probs.as_deref();
         path.map(|path| KnownLogProbs::read(path, reference, &dpo.common, codec))
             .transpose()
@@ -367,11 +372,18 @@ impl Method {
             .argument("limit", common.limit)
             .argument("template", codec.template().to_string())
             .argument("precision", common.compute.precision_name())
-            .input("model", directory::input(&common.model)?)
             .input(name, input);
+        let model = directory::input(&common.model)?;
         if let Some(dir) = self.reference() {
-            provenance = provenance.input("reference", directory::input(dir)?);
+            // All of a model is read for its digest: once is enough.
+            let reference = if dir == common.model {
+                model.clone()
+            } else {
+                directory::input(dir)?
+            };
+            provenance = provenance.input("reference", reference);
         }
+        provenance = provenance.input("model", model);
         if let Self::Dpo(dpo) = self
             && let Some(path) = &dpo.reference_log_probs
         {

@@ -13,7 +13,7 @@ mod reference;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_llama::{Head, Model, Start, directory};
+use apo_llama::{Head, Model, Start};
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
 use apo_stage::{Claim, Kind, Output, check_splits, models, up_to_date};
 use apo_training::{Reference, Store};
@@ -36,8 +36,8 @@ fn run(method: &Method) -> Result<()> {
     let common = method.common();
     let tables = method.open()?;
     let (codec, _) = models::codec(&common.model, common.template)?;
-    let known = method.known_log_probs(&codec)?;
     let provenance = method.provenance(&tables, &codec)?;
+    let known = method.known_log_probs(&provenance, &codec)?;
     check_splits(&provenance, common.training.allow_test)?;
     let out = &common.output.out;
     let claim = common
@@ -55,10 +55,11 @@ fn run(method: &Method) -> Result<()> {
         examples::gather(method, tables, known.as_ref(), &codec, output.dir())?;
     show_first(&mut store, &codec, &common.report)?;
     let mut watch = Watch::new(common.report);
+    let named = provenance.inputs.get("reference").cloned();
     let mut manifest = manifest("policy", codec.template(), provenance);
+    manifest.reference = named;
     let mut reference = None;
     if let Some(dir) = method.reference() {
-        manifest.reference = Some(directory::input(dir)?);
         models::codec(dir, Some(codec.template()))?;
         let mut compute = |model: &Model, store: &mut Store| {
             let micro = common.training.micro_tokens;

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
-use apo_llama::directory;
 use apo_stage::bad_input;
-use apo_tables::{Provenance, Reader, Response};
+use apo_tables::{Input, Provenance, Reader, Response};
 use serde_json::{Value, json};
 
 use crate::args::Common;
@@ -28,10 +27,15 @@ impl KnownLogProbs {
     /// # Errors
     ///
     /// When the table is not that: all that differs, in one error.
-    pub fn read(path: &Path, reference: &Path, common: &Common, codec: &Codec) -> Result<Self> {
+    pub fn read(
+        path: &Path,
+        (dir, reference): (&Path, &Input),
+        common: &Common,
+        codec: &Codec,
+    ) -> Result<Self> {
         let reader = Reader::<Response>::open_filled(path)?;
         let fault = |problem: &str| {
-            let (path, reference) = (path.display(), reference.display());
+            let (path, reference) = (path.display(), dir.display());
             bad_input(format!(
                 "{path}: {problem}; `{STAGE} --model {reference} --limit {}` on the responses \
                  makes it",
@@ -48,7 +52,7 @@ impl KnownLogProbs {
         };
         let mut problems = Vec::new();
         let model = found.inputs.get("model").map(|it| it.digest.as_str());
-        if model != Some(&directory::input(reference)?.digest) {
+        if model != Some(&reference.digest) {
             problems.push("its model is another than the reference".to_owned());
         }
         let here = [
@@ -93,7 +97,7 @@ impl KnownLogProbs {
     }
 }
 
-/// Two responses have one key only if they are the same.
+/// A hash of what the response is; of others it differs but by rare chance.
 fn key(response: &Response) -> u64 {
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     hasher.hash_one((

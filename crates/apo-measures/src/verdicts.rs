@@ -18,6 +18,18 @@ pub enum Verdict {
     Invalid,
 }
 
+impl Verdict {
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::Same => "same",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 /// What the two orders of a comparison come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,6 +47,31 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::A,
+        Self::B,
+        Self::Tie,
+        Self::Inconsistent,
+        Self::Invalid,
+    ];
+
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::Tie => "tie",
+            Self::Inconsistent => "inconsistent",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    /// Returns the outcome of a name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// Returns the first policy's points: 1, 0, or a half; none where nothing
     /// was judged.
     pub fn point(self) -> Option<f64> {

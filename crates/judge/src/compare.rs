@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once};
-use apo_measures::{Outcome, Verdict, merge};
+use apo_measures::{Verdict, merge};
 use apo_stage::endpoint::sorted;
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals};
@@ -47,7 +47,6 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
     let out = &args.output.out;
     let mut asked = None;
-    let mut failed = 0;
     match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
@@ -56,15 +55,14 @@ pub fn run(args: &CompareArgs) -> Result<()> {
             let endpoint = endpoint.expect("clap asks for an address or a journal");
             ask_all(args, &pairings, &endpoint)?;
             let path = output.dir().join(TABLE);
-            failed = write(args, &pairings, &endpoint, &path, &provenance)?;
+            write(args, &pairings, &endpoint, &path, &provenance)?;
             output.publish(TABLE)?;
             asked = Some(endpoint.counts());
         }
     }
     let total = (pairings.len() * args.models.len() * args.repeats as usize) as u64;
-    let mut rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
-    rows.sort_by_key(|row| row.repeat);
-    failed = failed.max(total - rows.len() as u64);
+    let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
+    let failed = total - rows.len() as u64;
     let summary = Summary::of(args, &rows, failed, asked)?;
     result(&args.report, &summary, || summary.text())
 }
@@ -252,21 +250,19 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
     Ok(())
 }
 
-/// Writes the verdicts; returns how many comparisons lack a reply.
+/// Writes the verdicts; comparisons that lack a reply have none.
 fn write(
     args: &CompareArgs,
     pairings: &[Pairing],
     endpoint: &Endpoint,
     path: &Path,
     provenance: &Provenance,
-) -> Result<u64> {
+) -> Result<()> {
     let mut writer = Writer::<Comparison>::create(path, provenance)?;
-    let mut failed = 0;
     for hearing in hearings(args, pairings) {
         let recorded = |request: &_| endpoint.recorded(request);
         let order = |swapped| hearing.verdict(swapped, recorded).map_err(sorted);
         let (Some(plain), Some(swapped)) = (order(false)?, order(true)?) else {
-            failed += 1;
             continue;
         };
         let pairing = hearing.pairing;
@@ -275,32 +271,13 @@ fn write(
             subset: pairing.subset.clone(),
             judge: hearing.judge.model.clone(),
             repeat: hearing.repeat as i32,
-            plain: verdict_name(plain).to_owned(),
-            swapped: verdict_name(swapped).to_owned(),
-            outcome: outcome_name(merge(plain, swapped)).to_owned(),
+            plain: plain.as_str().to_owned(),
+            swapped: swapped.as_str().to_owned(),
+            outcome: merge(plain, swapped).as_str().to_owned(),
             characters_a: pairing.a.chars().count() as i32,
             characters_b: pairing.b.chars().count() as i32,
         })?;
     }
     writer.finish()?;
-    Ok(failed)
-}
-
-fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::A => "a",
-        Verdict::B => "b",
-        Verdict::Same => "same",
-        Verdict::Invalid => "invalid",
-    }
-}
-
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::A => "a",
-        Outcome::B => "b",
-        Outcome::Tie => "tie",
-        Outcome::Inconsistent => "inconsistent",
-        Outcome::Invalid => "invalid",
-    }
+    Ok(())
 }

@@ -44,9 +44,9 @@ pub struct Kl {
 /// finite.
 pub fn run(args: &KlArgs) -> Result<()> {
     Reader::<Response>::open_filled(&args.responses)?;
-    let template = codec(&args.scorer)?.template();
-    models::codec(&args.reference, Some(template))?;
-    let policy = log_probs(args, &args.scorer.model, codec(&args.scorer)?)?;
+    let of_policy = codec(&args.scorer)?;
+    models::codec(&args.reference, Some(of_policy.template()))?;
+    let policy = log_probs(args, &args.scorer.model, of_policy)?;
     let reference = log_probs(args, &args.reference, codec(&args.scorer)?)?;
     let both = policy.iter().zip(&reference);
     let log_ratios: Vec<f64> = both

@@ -49,7 +49,7 @@ struct Judged {
 }
 
 impl Summary {
-    /// Sums rows up, repeats in order.
+    /// Sums rows up, a query's in the order of judges and repeats.
     ///
     /// # Errors
     ///
@@ -144,7 +144,11 @@ impl Judged {
         // A query's repeats are no further evidence: its first time counts.
         let first: Vec<&Comparison> = own.iter().filter(|it| it.repeat == 0).copied().collect();
         let outcomes = |rows: &[&Comparison]| -> Vec<Outcome> {
-            rows.iter().map(|row| outcome(&row.outcome)).collect()
+            let outcome = |row: &&Comparison| Outcome::of(&row.outcome);
+            let found = rows.iter().map(outcome);
+            found
+                .map(|it| it.expect("the reader checks outcomes"))
+                .collect()
         };
         let lengths = |row: &Comparison| [row.characters_a, row.characters_b].map(f64::from);
         let alike: Vec<&Comparison> = first
@@ -191,14 +195,4 @@ fn agreement<'a>(
     }
     let (first, second): (Vec<&str>, Vec<&str>) = items.iter().map(|it| (it[0], it[1])).unzip();
     cohens_kappa(&first, &second)
-}
-
-fn outcome(name: &str) -> Outcome {
-    match name {
-        "a" => Outcome::A,
-        "b" => Outcome::B,
-        "tie" => Outcome::Tie,
-        "inconsistent" => Outcome::Inconsistent,
-        _ => Outcome::Invalid,
-    }
 }
