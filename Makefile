@@ -40,8 +40,9 @@ test: setup ## Formatting, lints, documentation, all tests, the mini round
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --document-private-items
 	$(CARGO) build --release --workspace
-	python=$$(pipelines/python.sh target/python) && \
-	  $${python:+env APO_PYTHON=$$PWD/$$python} $(CARGO) test --release --workspace
+	python=$$(pipelines/python.sh target/python) && chromium=$$(pipelines/chromium.sh) && \
+	  env $${python:+APO_PYTHON=$$PWD/$$python} $${chromium:+APO_CHROMIUM=$$chromium} \
+	  $(CARGO) test --release --workspace
 	$(MAKE) check-cuda
 
 check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA

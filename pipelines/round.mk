@@ -62,10 +62,11 @@ $(RUN)/golden.parquet: $(DATA)/apo.json $$(call files_of,$$(GOLDEN)) \
 	  $(GOLDEN) --out $@ --overwrite
 	@touch $@
 
-# START=sft trains the starting policy from MODEL; else MODEL is it.
+# START=sft trains the starting policy from MODEL; else MODEL is it. Of HH_LLM
+# the policy gets the queries alone: Dev's responses lie there.
 ifeq ($(START),sft)
 $(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT ALIGNER MODEL START) | build
-	$(ALIGNER) sft --model $(MODEL) --pairs $(DATA)/train-pairs.parquet $(SFT) \
+	$(ALIGNER) sft --model $(MODEL) --pairs $(DATA)/rm-pairs.parquet $(SFT) \
 	  --out $(@D) --overwrite
 	@touch $@
 else

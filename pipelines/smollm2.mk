@@ -57,7 +57,7 @@ rrhf-2   ?= $(dpo-2)
 rrhf-3   ?= $(dpo-3)
 
 # A judge: COMPARE='--base-url URL --model NAME', the key in OPENAI_API_KEY
-COMPARE  ?= $(error COMPARE is not set: make compare COMPARE='--base-url URL --model NAME')
+COMPARE  ?=
 JUDGE_SERVER =
 
 QUALITY  :=

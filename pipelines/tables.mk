@@ -72,6 +72,7 @@ VERDICTS = $(METHODS:%=$(RUN)/apo-%-1.verdicts.json)
 
 $(VERDICTS): $(RUN)/apo-%-1.verdicts.json: $(RUN)/apo-%-1/answers.parquet $(RUN)/%-1/answers.parquet \
   $$(call set,COMPARE JUDGE) | build
+	$(if $(COMPARE),,$(error COMPARE is not set: COMPARE='--base-url URL --model NAME'))
 	$(JUDGE_SERVER) $(JUDGE) compare --a $< --b $(word 2,$^) --out $(basename $@).parquet --overwrite \
 	  --journal $(basename $@).journal.jsonl --json $(COMPARE) > $@.new
 	@mv $@.new $@
@@ -137,11 +138,14 @@ of_truth   = $(if $(QUALITY),$(foreach it,$(1),$(RUN)/$(it).truth.json) \
 show_truth = --accuracy '$(1), truth=$(RUN)/$(2).truth.json'
 show_best  = --quality 'best by $(1)=$(RUN)/start/$(2).best.json'
 
+show_against = $(if $(COMPARE),$(foreach it,$(METHODS),--verdicts \
+  'APO-$(title_$(it)) against $(title_$(it))=$(RUN)/apo-$(it)-1.verdicts.json'))
+
 POLICIES = $(TABLE_2) $(call rjs_rows,$(filter-out 1,$(played)))
 JUDGES   = RM_Test=rm-test $(TABLE_4)
 
 $(RUN)/table.json: $(call of_policies,$(call whats,$(POLICIES))) $(call of_rms,$(call whats,$(JUDGES))) \
-  $(call of_truth,$(call whats,$(JUDGES))) | build
-	@$(JUDGE) table --quiet --json $(call show,policy,$(POLICIES)) $(call show,rm,$(JUDGES)) \
+  $(call of_truth,$(call whats,$(JUDGES))) $(if $(COMPARE),$(VERDICTS)) | build
+	@$(JUDGE) table --quiet --json $(call show,policy,$(POLICIES)) $(call show,rm,$(JUDGES)) $(show_against) \
 	  $(if $(QUALITY),$(call show,truth,$(JUDGES)) $(call show,best,$(FAVOURITES))) > $@.new
 	@mv $@.new $@

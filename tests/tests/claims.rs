@@ -45,7 +45,9 @@ fn table(lead: f64, accuracy: f64) -> Vec<Value> {
     };
     let favourites = ["RM_Base", "RM_APO-v1"]
         .map(|name| json!({ "name": format!("best by {name}"), "true_quality": mean(0.5) }));
-    let rows = policies.map(policy).into_iter();
+    let verdicts = ["RJS", "RRHF", "DPO"]
+        .map(|name| json!({ "name": format!("APO-{name} against {name}"), "win_rate": accuracy }));
+    let rows = policies.map(policy).into_iter().chain(verdicts);
     let rows = rows.chain(models.iter().flat_map(|name| model(name)));
     rows.chain(favourites).collect()
 }
@@ -79,6 +81,8 @@ fn a_claim_holds_where_every_seed_shows_it_and_fails_where_they_show_the_contrar
     };
     assert_eq!(claim("C1")["measured"], "fails");
     assert_eq!(claim("C11")["measured"], "open", "equal ECE is not worse");
+    assert_eq!(claim("C12")["measured"], "holds", "54 to 56 % is above 50");
+    assert_eq!(claim("C12")["truth"], Value::Null);
     let c4 = claim("C4");
     let lead = c4["comparisons"].as_array().expect("comparisons").iter();
     let lead = lead.clone().find(|it| it["of"] == "APO-DPO − DPO");

@@ -17,5 +17,5 @@ pub use error::TableError;
 pub use provenance::{Input, Provenance, Split, digest_file, digest_path};
 pub use reader::{Batch, Reader};
 pub use schema::{Column, Kind, Row, Table};
-pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response};
+pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response, Shown};
 pub use writer::{ScoredWriter, Writer};

@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
 
+mod judged;
+
+pub use judged::{Comparison, Shown};
+
 const QUERY_ID: Column = required(
     "query_id",
     Kind::Text,
@@ -449,116 +453,15 @@ impl Row for Reject {
     }
 }
 
-/// What a judge said of two responses to a query, in both orders.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comparison {
-    /// Key of the query.
-    pub query_id: String,
-    /// Part of the data.
-    pub subset: String,
-    /// Who judged.
-    pub judge: String,
-    /// Which time, from 0.
-    pub repeat: i32,
-    /// The verdict with the first policy's response first.
-    pub plain: String,
-    /// The verdict with the second one's first.
-    pub swapped: String,
-    /// What the two come to.
-    pub outcome: String,
-    /// Characters of the first policy's response.
-    pub characters_a: i32,
-    /// Characters of the second one's.
-    pub characters_b: i32,
-}
-
-impl Comparison {
-    /// What a verdict may be.
-    pub const VERDICTS: [&'static str; 4] = ["a", "b", "same", "invalid"];
-    /// What an outcome may be.
-    pub const OUTCOMES: [&'static str; 5] = ["a", "b", "tie", "inconsistent", "invalid"];
-}
-
-impl Row for Comparison {
-    const TABLE: &'static Table = &Table {
-        name: "verdicts",
-        written_by: "judge compare",
-        columns: &[
-            QUERY_ID,
-            SUBSET,
-            required("judge", Kind::Text, "the judge's name"),
-            required("repeat", Kind::Int32, "which time it was asked, from 0"),
-            required(
-                "plain",
-                Kind::Text,
-                "`a`, `b`, `same` or `invalid`, the first policy's response first",
-            ),
-            required(
-                "swapped",
-                Kind::Text,
-                "the same, the second policy's response first",
-            ),
-            required(
-                "outcome",
-                Kind::Text,
-                "both together: `a`, `b`, `tie`, `inconsistent` or `invalid`",
-            ),
-            required(
-                "characters_a",
-                Kind::Int32,
-                "length of the first policy's response",
-            ),
-            required(
-                "characters_b",
-                Kind::Int32,
-                "length of the second policy's response",
-            ),
-        ],
-    };
-
-    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
-        put((&self.query_id).into());
-        put((&self.subset).into());
-        put((&self.judge).into());
-        put(self.repeat.into());
-        put((&self.plain).into());
-        put((&self.swapped).into());
-        put((&self.outcome).into());
-        put(self.characters_a.into());
-        put(self.characters_b.into());
-    }
-
-    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
-        let one_of = |i: usize, column, allowed: &[&str]| {
-            let text = values[i].text();
-            if allowed.contains(&text.as_str()) {
-                return Ok(text);
-            }
-            let allowed = allowed.join(", ");
-            Err((column, format!("is `{text}`, expected one of {allowed}")))
-        };
-        Ok(Self {
-            query_id: values[0].text(),
-            subset: values[1].text(),
-            judge: values[2].text(),
-            repeat: values[3].int32().unwrap_or(0),
-            plain: one_of(4, "plain", &Self::VERDICTS)?,
-            swapped: one_of(5, "swapped", &Self::VERDICTS)?,
-            outcome: one_of(6, "outcome", &Self::OUTCOMES)?,
-            characters_a: values[7].int32().unwrap_or(0),
-            characters_b: values[8].int32().unwrap_or(0),
-        })
-    }
-}
-
 /// All tables, in the order in which they are documented.
-pub const ALL: [&Table; 6] = [
+pub const ALL: [&Table; 7] = [
     Pair::TABLE,
     Query::TABLE,
     Response::TABLE,
     Metric::TABLE,
     Reject::TABLE,
     Comparison::TABLE,
+    Shown::TABLE,
 ];
 
 /// Returns the page that documents all tables, Markdown.

@@ -64,6 +64,33 @@ Examples:
   A model of AlpacaEval's leaderboard:
     judge tally --annotations results/alpaca-7b/alpaca_eval_gpt4/annotations.json";
 
+const SHEET: &str = "\
+Examples:
+  A sheet of 100 queries for annotators, and what they send back:
+    judge human sheet --a round-1/answers.parquet --b sft/answers.parquet --out sheet
+    judge human tally --key sheet/key.parquet --votes anna.json --votes ben.csv \\
+      --out verdicts.parquet
+
+The folder holds sheet.html, to be opened in a browser and worked through by
+keyboard, sheet.csv with the same for a spreadsheet, and key.parquet, which tells
+which side is which: it stays with you.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
+const HUMAN_TALLY: &str = "\
+Examples:
+  Two annotators' files, one of the page and one of the spreadsheet:
+    judge human tally --key sheet/key.parquet --votes anna.json --votes ben.csv \\
+      --out verdicts.parquet
+
+An annotator is called as in the page, else as the file. Queries without a vote
+are counted and left out; a file whose texts were changed, or of another sheet, is
+refused.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+
 const KL: &str = "\
 Examples:
   A round's policy against the one it was aligned from, on its test answers:
@@ -111,6 +138,11 @@ pub enum Command {
     Accuracy(AccuracyArgs),
     /// Two policies before a language model as judge, in both orders: win rates
     Compare(CompareArgs),
+    /// Two policies before people: sheets out, votes in (Figure 4)
+    Human {
+        #[command(subcommand)]
+        command: HumanCommand,
+    },
     /// Win rates of annotations that others published, as AlpacaEval's
     Tally(TallyArgs),
     /// How far a policy has gone from its reference: nats a token
@@ -126,6 +158,14 @@ pub enum Command {
     Figure(FigureArgs),
     /// Whether the paper's claims hold, from the tables of several seeds
     Claims(ClaimsArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HumanCommand {
+    /// A page and a table in which annotators compare two policies' responses
+    Sheet(SheetArgs),
+    /// Annotators' files back into verdicts, win rates and agreement
+    Tally(HumanTallyArgs),
 }
 
 /// The model, and how responses come before it.
@@ -269,6 +309,64 @@ pub struct CompareArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = SHEET)]
+pub struct SheetArgs {
+    /// The first policy's responses, one to each query, a `responses` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub a: PathBuf,
+
+    /// The second policy's, to the same queries
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub b: PathBuf,
+
+    /// Queries on the sheet
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub take: u32,
+
+    /// Seed of queries, order and sides
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HUMAN_TALLY)]
+pub struct HumanTallyArgs {
+    /// The sheet's key
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub key: PathBuf,
+
+    /// An annotator's file: .json of the page, or the filled .csv (repeatable)
+    #[arg(long, value_name = "FILE", required = true, help_heading = "Tables")]
+    pub votes: Vec<PathBuf>,
+
+    /// Draws of the bootstrap
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2000,
+        help_heading = "Measures"
+    )]
+    pub draws: usize,
+
+    /// Seed of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Measures")]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
 #[command(after_help = TALLY)]
 pub struct TallyArgs {
     /// Annotations of one model against a baseline (.json, .jsonl, each also with
@@ -365,7 +463,7 @@ pub struct ClaimsArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = TABLE)]
-#[command(group(ArgGroup::new("rows").required(true).multiple(true).args(["score", "quality", "accuracy"])))]
+#[command(group(ArgGroup::new("rows").required(true).multiple(true).args(["score", "quality", "accuracy", "verdicts"])))]
 pub struct TableArgs {
     /// A policy: what `judge score --json` printed of its answers
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
@@ -390,6 +488,10 @@ pub struct TableArgs {
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub accuracy: Vec<Named>,
 
+    /// A policy against another: what `judge compare --json` printed of them
+    #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
+    pub verdicts: Vec<Named>,
+
     #[command(flatten)]
     pub report: ReportArgs,
 }
@@ -413,6 +515,7 @@ impl TableArgs {
     /// row.
     fn check(&self) -> Result<(), String> {
         let rows = self.score.iter().chain(&self.accuracy);
+        let rows = rows.chain(&self.verdicts);
         let alone = [&self.quality, &self.kl, &self.score_all].map(|it| it.iter().collect());
         for mut names in [vec![rows.collect::<Vec<_>>()], alone.to_vec()].concat() {
             names.sort_by_key(|it| &it.name);

@@ -70,9 +70,15 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Tells whether the truth is known, as in the mini world.
-    fn knows_truth(&self) -> bool {
-        self.rows.values().any(|row| row.true_quality.is_some())
+    /// Tells whether such comparisons can be made: the truth is known in a
+    /// generated world alone, and not every run has a judge.
+    fn knows(&self, comparison: &Comparison) -> bool {
+        let has = |of: fn(&Row) -> bool| self.rows.values().any(of);
+        match (comparison.is_of_truth(), comparison.by) {
+            (true, _) => has(|row| row.true_quality.is_some()),
+            (_, Measure::WinRate) => has(|row| row.win_rate.is_some()),
+            _ => true,
+        }
     }
 }
 
@@ -130,7 +136,7 @@ enum Verdict {
 impl Verdict {
     fn of(difference: Interval, expected: Expected) -> Self {
         let (holds, fails) = match expected {
-            Expected::Above => (difference.is_above(0.0), difference.is_below(0.0)),
+            Expected::Above(least) => (difference.is_above(least), difference.is_below(least)),
             Expected::Within(margin) => (
                 difference.is_above(-margin) && difference.is_below(margin),
                 difference.is_above(margin) || difference.is_below(-margin),
@@ -164,9 +170,9 @@ impl Verdict {
 
 impl Found {
     fn of(claim: &Claim, tables: &[Table]) -> Result<Self> {
-        let known = tables.iter().all(Table::knows_truth);
         let asked = claim.comparisons();
-        let asked = asked.iter().filter(|it| known || !it.is_of_truth());
+        let known = |it: &&Comparison| tables.iter().all(|table| table.knows(it));
+        let asked = asked.iter().filter(known);
         let comparisons = asked.map(|it| Ok((it.is_of_truth(), Compared::of(it, tables)?)));
         let comparisons: Vec<(bool, Compared)> = comparisons.collect::<Result<_>>()?;
         let verdict = |truth: bool| {
@@ -194,11 +200,12 @@ impl Compared {
         let differences: Vec<f64> = tables.iter().map(of_seed).collect::<Result<_>>()?;
         let difference = interval(&differences, LEVEL).expect("tables of two seeds or more");
         let scale = match by {
-            Measure::Accuracy => Scale::Points,
+            Measure::Accuracy | Measure::WinRate => Scale::Points,
             _ => Scale::Plain,
         };
         let expected = match comparison.expected {
-            Expected::Above => "above 0".to_owned(),
+            Expected::Above(0.0) => "above 0".to_owned(),
+            Expected::Above(least) => format!("above {}", scale.write(least)),
             Expected::Within(margin) => format!("within ± {}", scale.write(margin)),
         };
         Ok(Self {
@@ -280,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_claim_holds_only_with_its_whole_interval() {
-        let above = |low, high| Verdict::of(between(low, high), Expected::Above);
+        let above = |low, high| Verdict::of(between(low, high), Expected::Above(0.0));
         assert_eq!(above(0.1, 0.3), Verdict::Holds);
         assert_eq!(above(-0.1, 0.3), Verdict::Open);
         assert_eq!(above(-0.3, -0.1), Verdict::Fails);
@@ -306,8 +313,10 @@ mod tests {
             let comparisons = claim.comparisons();
             assert!(!comparisons.is_empty(), "{} compares nothing", claim.name);
             for comparison in comparisons {
-                let sum: f64 = comparison.terms.iter().map(|it| it.0).sum();
-                assert_eq!(sum, 0.0, "{}", comparison.title());
+                // A win rate is a comparison by itself.
+                let sum = f64::from(comparison.by == Measure::WinRate);
+                let terms = comparison.terms.iter().map(|it| it.0);
+                assert_eq!(terms.sum::<f64>(), sum, "{}", comparison.title());
             }
         }
     }

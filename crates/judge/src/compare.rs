@@ -1,7 +1,6 @@
 //! `judge compare`: two policies before a language model, in both orders
 //! (APO appendix B).
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,18 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once};
 use apo_measures::{Verdict, merge};
-use apo_stage::endpoint::sorted;
+use apo_stage::endpoint::{Asked, sorted};
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals};
 use apo_tables::{Comparison, Input, Provenance, Reader, Response, Writer};
 
 use crate::args::CompareArgs;
+use crate::pairing::{Pairing, pairings};
+use crate::verdicts::{Drawn, Summary};
 
-mod summary;
 mod template;
 
-use summary::Summary;
-use template::{Judge, Pairing, request, verdict};
+use template::{Judge, request, verdict};
 
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
@@ -32,7 +31,9 @@ const TABLE: &str = "verdicts.parquet";
 /// When the tables are not what they should be, when the endpoint takes no
 /// requests or nothing was judged, or when the output cannot be written.
 pub fn run(args: &CompareArgs) -> Result<()> {
-    let pairings = pairings(args)?;
+    let mut pairings = pairings(&args.a, &args.b)?;
+    // An id is a hash: its order is a draw.
+    pairings.truncate(args.take.map_or(usize::MAX, |n| n as usize));
     let journal = args.endpoint.journal(&args.output.out);
     if journal == args.output.out {
         return Err(bad_input("--journal and --out are the same file"));
@@ -60,70 +61,16 @@ pub fn run(args: &CompareArgs) -> Result<()> {
             asked = Some(endpoint.counts());
         }
     }
-    let total = (pairings.len() * args.models.len() * args.repeats as usize) as u64;
     let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
-    let failed = total - rows.len() as u64;
-    let summary = Summary::of(args, &rows, failed, asked)?;
+    let drawn = Drawn {
+        queries: pairings.len(),
+        repeats: args.repeats as usize,
+        draws: args.draws,
+        seed: args.seed,
+    };
+    let asked = asked.map(|counts| Asked::new(counts, args.endpoint.prices()));
+    let summary = Summary::of(&args.models, &rows, drawn, asked)?;
     result(&args.report, &summary, || summary.text())
-}
-
-/// Reads both policies' responses, a pair to each query, in the order of the
-/// queries' hashes.
-fn pairings(args: &CompareArgs) -> Result<Vec<Pairing>> {
-    let a = by_query(&args.a)?;
-    let mut b = by_query(&args.b)?;
-    let mut pairings = Vec::new();
-    let mut alone = Vec::new();
-    for (query_id, first) in a {
-        match b.remove(&query_id) {
-            Some(second) if second.prompt == first.prompt => pairings.push(Pairing {
-                query_id,
-                subset: first.subset,
-                prompt: first.prompt,
-                a: first.response,
-                b: second.response,
-            }),
-            Some(_) => {
-                return Err(bad_input(format!(
-                    "query {query_id} has one prompt in {} and another in {}",
-                    args.a.display(),
-                    args.b.display()
-                )));
-            }
-            None => alone.push(query_id),
-        }
-    }
-    if !alone.is_empty() || !b.is_empty() {
-        let (n_a, n_b) = (alone.len(), b.len());
-        let example = alone.into_iter().chain(b.into_keys()).min();
-        return Err(bad_input(format!(
-            "the policies did not answer the same queries: {n_a} are only in {}, {n_b} only in \
-             {}, as {}",
-            args.a.display(),
-            args.b.display(),
-            example.unwrap_or_default()
-        )));
-    }
-    // An id is a hash: its order is a draw.
-    pairings.sort_by(|a, b| a.query_id.cmp(&b.query_id));
-    pairings.truncate(args.take.map_or(usize::MAX, |n| n as usize));
-    Ok(pairings)
-}
-
-fn by_query(path: &Path) -> Result<HashMap<String, Response>> {
-    let mut found: HashMap<String, Response> = HashMap::new();
-    for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
-        let response = response?;
-        let query_id = response.query_id.clone();
-        if found.insert(query_id.clone(), response).is_some() {
-            return Err(bad_input(format!(
-                "{} row {row}: query {query_id} has a second response; expected one to each, as \
-                 `sample --samples 1` writes them",
-                path.display()
-            )));
-        }
-    }
-    Ok(found)
 }
 
 fn provenance(args: &CompareArgs) -> Result<Provenance> {
@@ -271,8 +218,8 @@ fn write(
             subset: pairing.subset.clone(),
             judge: hearing.judge.model.clone(),
             repeat: hearing.repeat as i32,
-            plain: plain.as_str().to_owned(),
-            swapped: swapped.as_str().to_owned(),
+            plain: Some(plain.as_str().to_owned()),
+            swapped: Some(swapped.as_str().to_owned()),
             outcome: merge(plain, swapped).as_str().to_owned(),
             characters_a: pairing.a.chars().count() as i32,
             characters_b: pairing.b.chars().count() as i32,

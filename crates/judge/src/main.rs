@@ -6,17 +6,20 @@ mod claims;
 mod compare;
 mod data;
 mod figure;
+mod human;
 mod kl;
 mod log_probs;
+mod pairing;
 mod score;
 mod scorer;
 mod table;
 mod tally;
 mod values;
+mod verdicts;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, HumanCommand};
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check);
@@ -25,6 +28,10 @@ fn main() -> ExitCode {
         Command::Accuracy(args) => accuracy::run(args),
         Command::LogProbs(args) => log_probs::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Human { command } => match command {
+            HumanCommand::Sheet(args) => human::sheet(args),
+            HumanCommand::Tally(args) => human::tally(args),
+        },
         Command::Tally(args) => tally::run(args),
         Command::Kl(args) => kl::run(args),
         Command::Data(args) => data::run(args),

@@ -37,6 +37,21 @@ pub struct Row {
     pub accuracy: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ece: Option<f64>,
+    /// Of the first of two policies, before a judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub win_rate: Option<f64>,
+}
+
+/// What is read of `judge compare --json`.
+#[derive(Debug, Deserialize)]
+struct Verdicts {
+    judges: Vec<OfJudge>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OfJudge {
+    judge: String,
+    rate: Option<f64>,
 }
 
 /// Lays out what other commands found.
@@ -94,6 +109,19 @@ pub fn run(args: &TableArgs) -> Result<()> {
             ..Row::default()
         });
     }
+    for named in &args.verdicts {
+        let Verdicts { judges } = page(&named.path, "judge compare --json")?;
+        let alone = judges.len() == 1;
+        rows.extend(judges.into_iter().map(|it| Row {
+            name: if alone {
+                named.name.clone()
+            } else {
+                format!("{}, {}", named.name, it.judge)
+            },
+            win_rate: it.rate,
+            ..Row::default()
+        }));
+    }
     result(&args.report, &rows, || text(&rows))
 }
 
@@ -129,6 +157,7 @@ fn text(rows: &[Row]) -> String {
             percent(row.repeats),
             percent(row.accuracy),
             row.ece.map_or(String::new(), |it| format!("{it:.3}")),
+            percent(row.win_rate),
         ]
     };
     let heads = [
@@ -142,6 +171,7 @@ fn text(rows: &[Row]) -> String {
         "repeats",
         "accuracy",
         "ECE",
+        "win rate",
     ];
     let mut table = vec![heads.map(str::to_owned)];
     table.extend(rows.iter().map(cells));

@@ -28,12 +28,14 @@ enum On {
     Ece,
     /// The true quality of the samples that it likes best.
     Favourites,
+    /// How often a policy wins against another before a judge.
+    Verdicts,
 }
 
 /// Where a difference should lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Expected {
-    Above,
+    Above(f64),
     Within(f64),
 }
 
@@ -44,6 +46,7 @@ pub enum Measure {
     Quality,
     Accuracy,
     Ece,
+    WinRate,
 }
 
 /// A difference by one measure.
@@ -62,12 +65,21 @@ const fn more(terms: &'static [(f64, &'static str)], on: On) -> Part {
     Part {
         terms,
         on,
-        expected: Expected::Above,
+        expected: Expected::Above(0.0),
+    }
+}
+
+/// A policy that wins more often than not.
+const fn preferred(terms: &'static [(f64, &'static str)]) -> Part {
+    Part {
+        terms,
+        on: On::Verdicts,
+        expected: Expected::Above(0.5),
     }
 }
 
 /// The claims, in the paper's order.
-pub const CLAIMS: [Claim; 11] = [
+pub const CLAIMS: [Claim; 12] = [
     Claim {
         name: "C1",
         says: "RM_APO is more accurate than RM_Base (Table 3)",
@@ -171,6 +183,15 @@ pub const CLAIMS: [Claim; 11] = [
             more(&[(1.0, "RM_APO-v3seq"), (-1.0, "RM_APO-v3")], On::Ece),
         ],
     },
+    Claim {
+        name: "C12",
+        says: "a judge prefers APO's policies to the baselines' (Figure 3)",
+        parts: &[
+            preferred(&[(1.0, "APO-RJS against RJS")]),
+            preferred(&[(1.0, "APO-RRHF against RRHF")]),
+            preferred(&[(1.0, "APO-DPO against DPO")]),
+        ],
+    },
 ];
 
 impl Claim {
@@ -203,6 +224,7 @@ impl Part {
                 on_table(", truth", Measure::Accuracy, true),
             ],
             On::Favourites => vec![on_table("", Measure::Quality, true)],
+            On::Verdicts => vec![on_table("", Measure::WinRate, false)],
             On::Ece => vec![
                 on_table(", test", Measure::Ece, false),
                 on_table(", dev", Measure::Ece, false),
@@ -239,6 +261,7 @@ impl Measure {
             Self::Quality => row.true_quality.map(|it| it.mean),
             Self::Accuracy => row.accuracy,
             Self::Ece => row.ece,
+            Self::WinRate => row.win_rate,
         }
     }
 
@@ -249,6 +272,7 @@ impl Measure {
             Self::Quality => "true quality",
             Self::Accuracy => "accuracy",
             Self::Ece => "ECE",
+            Self::WinRate => "win rate",
         }
     }
 }

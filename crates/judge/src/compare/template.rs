@@ -1,20 +1,11 @@
 //! What a judge is asked (APO appendix B), and what it answers.
 
-use apo_dialogue::hh::ASSISTANT;
 use apo_endpoint::{Message, Request, Role};
 use apo_measures::Verdict;
 
-const TEMPLATE: &str = include_str!("../../../../pipelines/prompts/judge-compare.txt");
+use crate::pairing::Pairing;
 
-/// A query with the responses of both policies.
-#[derive(Clone, Debug)]
-pub struct Pairing {
-    pub query_id: String,
-    pub subset: String,
-    pub prompt: String,
-    pub a: String,
-    pub b: String,
-}
+const TEMPLATE: &str = include_str!("../../../../pipelines/prompts/judge-compare.txt");
 
 /// Returns the request that shows the responses in one order, the second
 /// policy's first if `swapped`. The names stay with the policies: a verdict
@@ -25,10 +16,8 @@ pub fn request(pairing: &Pairing, swapped: bool, judge: &Judge, attempt: u64) ->
     let a = ("model_A", pairing.a.as_str());
     let b = ("model_B", pairing.b.as_str());
     let (first, second) = if swapped { (b, a) } else { (a, b) };
-    let dialogue = pairing.prompt.trim_end();
-    let dialogue = dialogue.strip_suffix(ASSISTANT.trim()).unwrap_or(dialogue);
     let content = fill(&[
-        ("{dialog_history}", dialogue.trim()),
+        ("{dialog_history}", pairing.dialogue()),
         ("{first}", first.0),
         ("{second}", second.0),
         ("{response_of_first}", first.1),

@@ -1,33 +1,46 @@
-//! Who won, how sure that is, and how far the judges agree.
+//! Who won, how sure that is, and how far those who judge agree.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use apo_endpoint::Counts;
 use apo_measures::{
-    LengthControlled, Outcome, WinRate, cohens_kappa, fleiss_kappa, length_controlled, mean,
-    win_rate,
+    LengthControlled, Outcome, WinRate, bootstrap, cohens_kappa, fleiss_kappa, length_controlled,
+    mean, win_rate,
 };
 use apo_stage::endpoint::Asked;
 use apo_stage::report::columns;
 use apo_tables::Comparison;
 use serde::Serialize;
 
-use crate::args::CompareArgs;
-
 /// Lengths are alike where they differ by no more than this share of the longer.
 const ALIKE: f64 = 0.2;
+
+/// What was to be judged, and how intervals are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn {
+    /// Queries.
+    pub queries: usize,
+    /// Times that each judge was asked.
+    pub repeats: usize,
+    /// Draws of the bootstrap.
+    pub draws: usize,
+    /// Its seed.
+    pub seed: u64,
+}
 
 /// What came of a comparison.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// Comparisons that have both verdicts.
+    /// Comparisons that have a verdict.
     judged: usize,
-    /// Those that lack one, since no reply came.
-    failed: u64,
+    /// Those that have none: no reply came, no vote was given.
+    failed: usize,
     /// Mean characters of a response.
     characters: [f64; 2],
     judges: Vec<Judged>,
+    /// All judges', where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    together: Option<Together>,
     /// κ of all judges on the queries that all judged; of two Cohen's, of more
     /// Fleiss'.
     agreement: Option<f64>,
@@ -39,6 +52,8 @@ pub struct Summary {
 #[derive(Debug, Serialize)]
 struct Judged {
     judge: String,
+    /// Its comparisons that have no verdict.
+    failed: usize,
     #[serde(flatten)]
     all: WinRate,
     /// Of pairs of like length.
@@ -48,6 +63,14 @@ struct Judged {
     self_agreement: Option<f64>,
 }
 
+/// What all judges found: a query's points are the mean of its judges'.
+#[derive(Debug, Serialize)]
+struct Together {
+    queries: usize,
+    rate: f64,
+    interval: Option<[f64; 2]>,
+}
+
 impl Summary {
     /// Sums rows up, a query's in the order of judges and repeats.
     ///
@@ -55,10 +78,10 @@ impl Summary {
     ///
     /// When nothing was judged.
     pub fn of(
-        args: &CompareArgs,
+        judges: &[String],
         rows: &[Comparison],
-        failed: u64,
-        asked: Option<Counts>,
+        drawn: Drawn,
+        asked: Option<Asked>,
     ) -> Result<Self> {
         let of = |get: fn(&Comparison) -> i32| {
             let values: Vec<f64> = rows.iter().map(|row| f64::from(get(row))).collect();
@@ -67,18 +90,22 @@ impl Summary {
                 .context("nothing was judged")
         };
         let characters = [of(|row| row.characters_a)?, of(|row| row.characters_b)?];
-        let judges = args.models.iter();
-        let judges = judges.map(|judge| Judged::of(args, judge, rows)).collect();
         // Each judge's first time stands for it.
-        let first = rows.iter().filter(|row| row.repeat == 0);
-        let firsts = first.map(|row| (&row.query_id, row));
+        let firsts = || rows.iter().filter(|row| row.repeat == 0);
+        let by_query = firsts().map(|row| (&row.query_id, row));
         Ok(Self {
             judged: rows.len(),
-            failed,
+            failed: drawn.queries * drawn.repeats * judges.len() - rows.len(),
             characters,
-            judges,
-            agreement: agreement(firsts, args.models.len()),
-            asked: asked.map(|counts| Asked::new(counts, args.endpoint.prices())),
+            judges: judges
+                .iter()
+                .map(|judge| Judged::of(judge, rows, drawn))
+                .collect(),
+            together: (judges.len() > 1)
+                .then(|| Together::of(firsts(), drawn))
+                .flatten(),
+            agreement: agreement(by_query, judges.len()),
+            asked,
         })
     }
 
@@ -102,6 +129,7 @@ impl Summary {
             "tie",
             "inconsistent",
             "invalid",
+            "none",
             "win rate of A",
             "like length",
             "length-controlled",
@@ -117,6 +145,7 @@ impl Summary {
                 it.all.ties.to_string(),
                 it.all.inconsistent.to_string(),
                 it.all.invalid.to_string(),
+                it.failed.to_string(),
                 rate(it.all.rate, it.all.interval),
                 rate(it.alike.rate, it.alike.interval),
                 controlled.map_or(String::new(), |it| rate(Some(it.rate), it.interval)),
@@ -127,10 +156,14 @@ impl Summary {
         let row = |name: &str, value: String| vec![name.to_owned(), value];
         let mut rest = vec![
             row("judged", self.judged.to_string()),
-            row("failed, without a reply", self.failed.to_string()),
+            row("failed, without a verdict", self.failed.to_string()),
             row("mean characters of A", format!("{:.1}", self.characters[0])),
             row("mean characters of B", format!("{:.1}", self.characters[1])),
         ];
+        if let Some(it) = &self.together {
+            let rate = rate(Some(it.rate), it.interval);
+            rest.push(row("win rate of A, all judges together", rate));
+        }
         if let Some(kappa) = self.agreement {
             rest.push(row("κ of the judges", format!("{kappa:.3}")));
         }
@@ -139,16 +172,12 @@ impl Summary {
 }
 
 impl Judged {
-    fn of(args: &CompareArgs, judge: &str, rows: &[Comparison]) -> Self {
+    fn of(judge: &str, rows: &[Comparison], drawn: Drawn) -> Self {
         let own: Vec<&Comparison> = rows.iter().filter(|row| row.judge == judge).collect();
         // A query's repeats are no further evidence: its first time counts.
         let first: Vec<&Comparison> = own.iter().filter(|it| it.repeat == 0).copied().collect();
         let outcomes = |rows: &[&Comparison]| -> Vec<Outcome> {
-            let outcome = |row: &&Comparison| Outcome::of(&row.outcome);
-            let found = rows.iter().map(outcome);
-            found
-                .map(|it| it.expect("the reader checks outcomes"))
-                .collect()
+            rows.iter().map(|row| outcome(row)).collect()
         };
         let lengths = |row: &Comparison| [row.characters_a, row.characters_b].map(f64::from);
         let alike: Vec<&Comparison> = first
@@ -165,14 +194,35 @@ impl Judged {
         let (points, of_points): (Vec<f64>, Vec<[f64; 2]>) = judged.unzip();
         Self {
             judge: judge.to_owned(),
-            all: win_rate(&all, args.draws, args.seed),
-            alike: win_rate(&outcomes(&alike), args.draws, args.seed),
-            length_controlled: length_controlled(&points, &of_points, args.draws, args.seed),
-            self_agreement: agreement(
-                own.iter().map(|row| (&row.query_id, *row)),
-                args.repeats as usize,
-            ),
+            failed: drawn.queries * drawn.repeats - own.len(),
+            all: win_rate(&all, drawn.draws, drawn.seed),
+            alike: win_rate(&outcomes(&alike), drawn.draws, drawn.seed),
+            length_controlled: length_controlled(&points, &of_points, drawn.draws, drawn.seed),
+            self_agreement: agreement(own.iter().map(|row| (&row.query_id, *row)), drawn.repeats),
         }
+    }
+}
+
+fn outcome(row: &Comparison) -> Outcome {
+    Outcome::of(&row.outcome).expect("the reader checks outcomes")
+}
+
+impl Together {
+    /// None where nothing has a point.
+    fn of<'a>(rows: impl Iterator<Item = &'a Comparison>, drawn: Drawn) -> Option<Self> {
+        let mut queries: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
+        for row in rows {
+            if let Some(point) = outcome(row).point() {
+                queries.entry(&row.query_id).or_default().push(point);
+            }
+        }
+        let mean_of = |points: &[f64]| mean(points).map(|it| it.mean);
+        let points: Vec<f64> = queries.values().filter_map(|it| mean_of(it)).collect();
+        Some(Self {
+            queries: points.len(),
+            rate: mean_of(&points)?,
+            interval: bootstrap(&points, drawn.draws, drawn.seed, mean_of),
+        })
     }
 }
 

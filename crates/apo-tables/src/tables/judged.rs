@@ -1,0 +1,179 @@
+//! Two policies' responses before those who judge them.
+
+use super::{QUERY_ID, SUBSET};
+use crate::schema::{Kind, Row, Table, Value, optional, required};
+
+/// What a judge said of two responses to a query: a language model in both
+/// orders, a person in the one that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// Key of the query.
+    pub query_id: String,
+    /// Part of the data.
+    pub subset: String,
+    /// Who judged.
+    pub judge: String,
+    /// Which time, from 0.
+    pub repeat: i32,
+    /// The verdict with the first policy's response first.
+    pub plain: Option<String>,
+    /// The verdict with the second one's first.
+    pub swapped: Option<String>,
+    /// What the two come to.
+    pub outcome: String,
+    /// Characters of the first policy's response.
+    pub characters_a: i32,
+    /// Characters of the second one's.
+    pub characters_b: i32,
+}
+
+impl Comparison {
+    /// What a verdict may be.
+    pub const VERDICTS: [&'static str; 4] = ["a", "b", "same", "invalid"];
+    /// What an outcome may be.
+    pub const OUTCOMES: [&'static str; 5] = ["a", "b", "tie", "inconsistent", "invalid"];
+}
+
+/// Reads one of a few words.
+fn one_of(
+    value: &Value<'_>,
+    column: &'static str,
+    allowed: &[&str],
+) -> Result<String, (&'static str, String)> {
+    let text = value.text();
+    if allowed.contains(&text.as_str()) {
+        return Ok(text);
+    }
+    let allowed = allowed.join(", ");
+    Err((column, format!("is `{text}`, expected one of {allowed}")))
+}
+
+impl Row for Comparison {
+    const TABLE: &'static Table = &Table {
+        name: "verdicts",
+        written_by: "judge compare` or `judge human tally",
+        columns: &[
+            QUERY_ID,
+            SUBSET,
+            required("judge", Kind::Text, "who judged: a model, a person"),
+            required("repeat", Kind::Int32, "which time it was asked, from 0"),
+            optional(
+                "plain",
+                Kind::Text,
+                "`a`, `b`, `same` or `invalid`, the first policy's response first; null where a \
+                 person saw the other order",
+            ),
+            optional(
+                "swapped",
+                Kind::Text,
+                "the same, the second policy's response first",
+            ),
+            required(
+                "outcome",
+                Kind::Text,
+                "both together: `a`, `b`, `tie`, `inconsistent` or `invalid`",
+            ),
+            required(
+                "characters_a",
+                Kind::Int32,
+                "length of the first policy's response",
+            ),
+            required(
+                "characters_b",
+                Kind::Int32,
+                "length of the second policy's response",
+            ),
+        ],
+    };
+
+    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
+        put((&self.query_id).into());
+        put((&self.subset).into());
+        put((&self.judge).into());
+        put(self.repeat.into());
+        put(self.plain.as_deref().into());
+        put(self.swapped.as_deref().into());
+        put((&self.outcome).into());
+        put(self.characters_a.into());
+        put(self.characters_b.into());
+    }
+
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        let verdict = |i: usize, column| match &values[i] {
+            Value::Null => Ok(None),
+            value => one_of(value, column, &Self::VERDICTS).map(Some),
+        };
+        Ok(Self {
+            query_id: values[0].text(),
+            subset: values[1].text(),
+            judge: values[2].text(),
+            repeat: values[3].int32().unwrap_or(0),
+            plain: verdict(4, "plain")?,
+            swapped: verdict(5, "swapped")?,
+            outcome: one_of(&values[6], "outcome", &Self::OUTCOMES)?,
+            characters_a: values[7].int32().unwrap_or(0),
+            characters_b: values[8].int32().unwrap_or(0),
+        })
+    }
+}
+
+/// A query of a sheet for people: which policy stands on which side. It stays
+/// with whoever tallies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Key of the query.
+    pub query_id: String,
+    /// Part of the data.
+    pub subset: String,
+    /// The policy on the left, `a` or `b`.
+    pub left: String,
+    /// SHA-256 of what is shown, hex.
+    pub digest: String,
+    /// Characters of the first policy's response.
+    pub characters_a: i32,
+    /// Characters of the second one's.
+    pub characters_b: i32,
+}
+
+impl Row for Shown {
+    const TABLE: &'static Table = &Table {
+        name: "key",
+        written_by: "judge human sheet",
+        columns: &[
+            QUERY_ID,
+            SUBSET,
+            required("left", Kind::Text, "the policy on the left, `a` or `b`"),
+            required("digest", Kind::Text, "SHA-256 of what is shown, hex"),
+            required(
+                "characters_a",
+                Kind::Int32,
+                "length of the first policy's response",
+            ),
+            required(
+                "characters_b",
+                Kind::Int32,
+                "length of the second policy's response",
+            ),
+        ],
+    };
+
+    fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
+        put((&self.query_id).into());
+        put((&self.subset).into());
+        put((&self.left).into());
+        put((&self.digest).into());
+        put(self.characters_a.into());
+        put(self.characters_b.into());
+    }
+
+    fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        Ok(Self {
+            query_id: values[0].text(),
+            subset: values[1].text(),
+            left: one_of(&values[2], "left", &["a", "b"])?,
+            digest: values[3].text(),
+            characters_a: values[4].int32().unwrap_or(0),
+            characters_b: values[5].int32().unwrap_or(0),
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! `judge human sheet`: what annotators work through, as a page and as a table.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use apo_dialogue::hh::{self, Role};
+use apo_stage::report::{columns, result};
+use apo_stage::{Claim, Kind, bad_input, up_to_date};
+use apo_tables::{Provenance, Reader, Response, Shown, Writer};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{Texts, sheet_id};
+use crate::args::SheetArgs;
+use crate::pairing::{Pairing, pairings};
+
+/// Name of the folder in the working folder.
+const FOLDER: &str = "sheet";
+
+const PAGE: &str = include_str!("sheet.html");
+const DATA: &str = "{{data}}";
+
+/// What the page is filled with.
+#[derive(Serialize)]
+struct Page<'a> {
+    sheet: &'a str,
+    items: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    query_id: &'a str,
+    turns: Vec<Said>,
+    left: &'a str,
+    right: &'a str,
+}
+
+#[derive(Serialize)]
+struct Said {
+    who: &'static str,
+    text: String,
+}
+
+/// A pairing with its first policy on the left, or on the right.
+struct Placed {
+    pairing: Pairing,
+    a_is_left: bool,
+}
+
+/// Writes a folder with the page, the table for spreadsheets, and the key.
+///
+/// # Errors
+///
+/// When the policies did not answer the same queries, when there are fewer than
+/// asked for, or the folder cannot be written.
+pub fn run(args: &SheetArgs) -> Result<()> {
+    let placed = draw(args, pairings(&args.a, &args.b)?)?;
+    let table = |path: &Path| Reader::<Response>::open(path)?.input();
+    let provenance = Provenance::new("judge human sheet", env!("CARGO_PKG_VERSION"))
+        .argument("take", args.take)
+        .argument("seed", args.seed)
+        .input("a", table(&args.a)?)
+        .input("b", table(&args.b)?);
+    let inputs = [args.a.as_path(), &args.b];
+    let out = &args.output.out;
+    let Claim::Work(output) = args.output.claim(&provenance, Kind::Folder, inputs)? else {
+        return up_to_date(&args.report, out);
+    };
+    let dir = output.dir().join(FOLDER);
+    let _ = fs::remove_dir_all(&dir); // what a kill left
+    let cannot = || format!("cannot write {}", dir.display());
+    fs::create_dir_all(&dir).with_context(cannot)?;
+    let key: Vec<Shown> = placed.iter().map(Placed::shown).collect();
+    let mut writer = Writer::<Shown>::create(&dir.join("key.parquet"), &provenance)?;
+    for row in &key {
+        writer.write(row)?;
+    }
+    writer.finish()?;
+    let sheet = sheet_id(&key);
+    fs::write(dir.join("sheet.html"), page(&sheet, &placed)?).with_context(cannot)?;
+    spreadsheet(&dir.join("sheet.csv"), &placed).with_context(cannot)?;
+    let text = serde_json::to_vec_pretty(&provenance)?;
+    fs::write(dir.join("apo.json"), text).with_context(cannot)?;
+    output.publish(FOLDER)?;
+    let shown = serde_json::json!({ "sheet": sheet, "queries": key.len(), "out": out });
+    result(&args.report, &shown, || {
+        let row =
+            |name: &str, file: &str| vec![name.to_owned(), out.join(file).display().to_string()];
+        let rows = [
+            row("queries", "")
+                .into_iter()
+                .take(1)
+                .chain([key.len().to_string()])
+                .collect(),
+            row("give to annotators", "sheet.html"),
+            row("or, for a spreadsheet", "sheet.csv"),
+            row("keep", "key.parquet"),
+        ];
+        columns(&rows)
+    })
+}
+
+/// Draws the queries and their sides; both by a hash of seed and query, so that
+/// they depend on neither order nor number.
+fn draw(args: &SheetArgs, pairings: Vec<Pairing>) -> Result<Vec<Placed>> {
+    let (n, there) = (args.take as usize, pairings.len());
+    if there < n {
+        return Err(bad_input(format!(
+            "the policies answered {there} queries, --take asks for {n}"
+        )));
+    }
+    let draw = |pairing: &Pairing| -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        hasher.update(args.seed.to_le_bytes());
+        hasher.update(&pairing.query_id);
+        hasher.finalize().into()
+    };
+    let mut drawn: Vec<([u8; 32], Pairing)> =
+        pairings.into_iter().map(|it| (draw(&it), it)).collect();
+    drawn.sort_by_key(|it| it.0);
+    drawn.truncate(n);
+    let placed = drawn.into_iter().map(|(hash, pairing)| Placed {
+        pairing,
+        a_is_left: hash[31] & 1 == 0,
+    });
+    Ok(placed.collect())
+}
+
+impl Placed {
+    fn texts(&self) -> Texts<'_> {
+        let (a, b) = (&self.pairing.a, &self.pairing.b);
+        let (left, right) = if self.a_is_left { (a, b) } else { (b, a) };
+        Texts {
+            dialogue: self.pairing.dialogue(),
+            left,
+            right,
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        Shown {
+            query_id: self.pairing.query_id.clone(),
+            subset: self.pairing.subset.clone(),
+            left: if self.a_is_left { "a" } else { "b" }.to_owned(),
+            digest: self.texts().digest(),
+            characters_a: self.pairing.a.chars().count() as i32,
+            characters_b: self.pairing.b.chars().count() as i32,
+        }
+    }
+}
+
+/// Returns the page. What people wrote stands in it as JSON without a `<`, and
+/// is put on the screen as text: no response is ever markup.
+fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
+    let items = placed.iter().map(|it| {
+        let texts = it.texts();
+        let turns = hh::turns(&it.pairing.prompt).into_iter();
+        Item {
+            query_id: &it.pairing.query_id,
+            turns: turns
+                .map(|turn| Said {
+                    who: match turn.role {
+                        Role::Human => "Human",
+                        Role::Assistant => "Assistant",
+                    },
+                    text: turn.text,
+                })
+                .collect(),
+            left: texts.left,
+            right: texts.right,
+        }
+    });
+    let items = items.collect();
+    let data = serde_json::to_string(&Page { sheet, items })?.replace('<', "\\u003c");
+    let (before, after) = PAGE
+        .split_once(DATA)
+        .context("the page has a place for data")?;
+    Ok([before, &data, after].concat())
+}
+
+/// Writes the table for spreadsheets.
+fn spreadsheet(path: &Path, placed: &[Placed]) -> Result<()> {
+    let mut writer = csv::Writer::from_path(path)?;
+    writer.write_record(["query_id", "dialogue", "left", "right", "vote"])?;
+    for it in placed {
+        let texts = it.texts();
+        let [dialogue, left, right] = [texts.dialogue, texts.left, texts.right].map(as_cell);
+        writer.write_record([&it.pairing.query_id, &dialogue, &left, &right, ""])?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+/// Keeps a spreadsheet from taking a text for a formula and running it.
+fn as_cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        return format!(" {text}");
+    }
+    text.to_owned()
+}

@@ -1,0 +1,116 @@
+//! `judge human tally`: annotators' files back into verdicts.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use apo_measures::{Outcome, Verdict};
+use apo_stage::report::result;
+use apo_stage::{Claim, Kind, bad_input, note, warn};
+use apo_tables::{Comparison, Input, Provenance, Reader, Shown, Writer};
+
+use super::votes::{Vote, Votes};
+use crate::args::HumanTallyArgs;
+use crate::verdicts::{Drawn, Summary};
+
+/// Name of the table in the working folder.
+const TABLE: &str = "verdicts.parquet";
+
+/// Reads all votes, and tells who won.
+///
+/// # Errors
+///
+/// When a file is not of this sheet, or was edited; when two are of one
+/// annotator; when nobody voted, or the output cannot be written.
+pub fn run(args: &HumanTallyArgs) -> Result<()> {
+    let key = Reader::<Shown>::open_filled(&args.key)?.collect::<Result<Vec<_>, _>>()?;
+    let all: Vec<Votes> = args
+        .votes
+        .iter()
+        .map(|path| Votes::read(path, &key))
+        .collect::<Result<_>>()?;
+    let mut names = HashSet::new();
+    if let Some(twice) = all.iter().find(|it| !names.insert(&it.annotator)) {
+        return Err(bad_input(format!(
+            "two files are of annotator '{}'; give each their own",
+            twice.annotator
+        )));
+    }
+    if all.iter().all(|it| it.votes.is_empty()) {
+        return Err(bad_input("no file holds a vote"));
+    }
+    let out = &args.output.out;
+    let provenance = provenance(args)?;
+    let inputs = args.votes.iter().chain([&args.key]).map(PathBuf::as_path);
+    match args.output.claim(&provenance, Kind::Table, inputs)? {
+        Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
+        Claim::Work(output) => {
+            let path = output.dir().join(TABLE);
+            let mut writer = Writer::<Comparison>::create(&path, &provenance)?;
+            for row in &key {
+                let votes = all
+                    .iter()
+                    .filter_map(|it| Some((it, it.votes.get(&row.query_id)?)));
+                for (it, vote) in votes {
+                    writer.write(&comparison(row, &it.annotator, *vote))?;
+                }
+            }
+            writer.finish()?;
+            output.publish(TABLE)?;
+        }
+    }
+    for it in all.iter().filter(|it| it.votes.len() < key.len()) {
+        let (name, n, of) = (&it.annotator, it.votes.len(), key.len());
+        warn(&format!(
+            "{name} voted on {n} of {of} queries; the others are not counted"
+        ));
+    }
+    let names: Vec<String> = all.into_iter().map(|it| it.annotator).collect();
+    let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
+    let drawn = Drawn {
+        queries: key.len(),
+        repeats: 1,
+        draws: args.draws,
+        seed: args.seed,
+    };
+    let summary = Summary::of(&names, &rows, drawn, None)?;
+    result(&args.report, &summary, || summary.text())
+}
+
+fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
+    let key = Reader::<Shown>::open(&args.key)?.input()?;
+    let mut provenance =
+        Provenance::new("judge human tally", env!("CARGO_PKG_VERSION")).input("key", key);
+    for (i, path) in args.votes.iter().enumerate() {
+        provenance = provenance.input(&format!("votes {}", i + 1), Input::of(path)?);
+    }
+    Ok(provenance)
+}
+
+/// Returns the row of a vote: a person sees one order.
+fn comparison(shown: &Shown, annotator: &str, vote: Vote) -> Comparison {
+    let a_is_left = shown.left == "a";
+    let (verdict, outcome) = match vote {
+        Vote::Same => (Verdict::Same, Outcome::Tie),
+        Vote::Left if a_is_left => (Verdict::A, Outcome::A),
+        Vote::Right if !a_is_left => (Verdict::A, Outcome::A),
+        Vote::Left | Vote::Right => (Verdict::B, Outcome::B),
+    };
+    let verdict = Some(verdict.as_str().to_owned());
+    let (plain, swapped) = if a_is_left {
+        (verdict, None)
+    } else {
+        (None, verdict)
+    };
+    Comparison {
+        query_id: shown.query_id.clone(),
+        subset: shown.subset.clone(),
+        judge: annotator.to_owned(),
+        repeat: 0,
+        plain,
+        swapped,
+        outcome: outcome.as_str().to_owned(),
+        characters_a: shown.characters_a,
+        characters_b: shown.characters_b,
+    }
+}
