@@ -10,6 +10,7 @@
 #   RUN/dpo-1       the baseline: aligned on base-scored, RM_Base's scores
 #   RUN/golden-sft  π_0 fine-tuned on the golden answers
 #   RUN/rm-wgan, …  the reward models of the paper's ablations
+#   RUN/times.jsonl, tensorboard/   what stages took; curves while models train
 #
 # A model directory is its config.json; it appears whole. Binaries are
 # order-only: a recompiled stage does not make hours of work stale. A setting is
@@ -45,6 +46,13 @@ $(RUN)/settings/%: FORCE
 
 set = $(addprefix $(RUN)/settings/,$(1))
 
+# A trained model, and its curves for those who watch:
+# `tensorboard --logdir RUN/tensorboard`
+model_out = --out $(@D) --overwrite --tensorboard $(RUN)/tensorboard/$(@D:$(RUN)/%=%)
+
+# What each stage took, a line each, for the report
+export APO_TIMES := $(RUN)/times.jsonl
+
 # ---- once: data, golden answers, the reward models that all rounds share ----
 
 # The files among a setting's words, and what lies in the folders among them.
@@ -67,7 +75,7 @@ $(RUN)/golden.parquet: $(DATA)/apo.json $$(call files_of,$$(GOLDEN)) \
 ifeq ($(START),sft)
 $(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT ALIGNER MODEL START) | build
 	$(ALIGNER) sft --model $(MODEL) --pairs $(DATA)/rm-pairs.parquet $(SFT) \
-	  --out $(@D) --overwrite
+	  $(model_out)
 	@touch $@
 else
 $(RUN)/start/policy/config.json: $$(MODEL)/config.json $(call set,MODEL START)
@@ -81,7 +89,7 @@ endif
 BASE := $(RUN)/start/policy
 
 $(RUN)/rm-base/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet $(REWARD) --out $(@D) --overwrite
+	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
 # RM_All: all pairs and those of MORE, as parts of one table
@@ -97,11 +105,11 @@ $(RUN)/all-pairs/more.parquet: $(RUN)/more/apo.json $(DATA)/apo.json
 
 $(RUN)/rm-all/config.json: $(BASE)/config.json $(RUN)/all-pairs/more.parquet \
   $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(RUN)/all-pairs $(REWARD) --out $(@D) --overwrite
+	$(RM_TRAIN) --model $(BASE) --pairs $(RUN)/all-pairs $(REWARD) $(model_out)
 	@touch $@
 
 $(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/train-pairs.parquet $(REWARD) --out $(@D) --overwrite
+	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/train-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
 # ---- a round: % is `start`, `apo-METHOD-k`, or `METHOD-k` for the baseline ----
@@ -131,7 +139,7 @@ $(call each,rm-samples.parquet): $(RUN)/%/rm-samples.parquet: \
 $(call each,rm/config.json): $(RUN)/%/rm/config.json: \
   $(RUN)/%/rm-samples.parquet $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
 	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet --golden $(RUN)/golden.parquet \
-	  --samples $< $(REWARD) $(APO) --out $(@D) --overwrite
+	  --samples $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
 # (c) the policy's samples to its own queries
@@ -164,13 +172,13 @@ $(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
   $$(call reference_of,$$*) $$(call set,ALIGN ALIGNER $$(call settings_of,$$*)) | build
 	$(ALIGNER) $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
 	  $(addprefix --reference-log-probs ,$(call reference_of,$*)) \
-	  $(ALIGN) $($(call settings_of,$*)) --out $(@D) --overwrite
+	  $(ALIGN) $($(call settings_of,$*)) $(model_out)
 	@touch $@
 
 # What golden answers are worth without the game (Table 2)
 $(RUN)/golden-sft/policy/config.json: $(RUN)/golden.parquet $(RUN)/start/policy/config.json \
   $(call set,GOLDEN_SFT ALIGNER) | build
-	$(ALIGNER) sft --model $(word 2,$(^D)) --golden $< $(GOLDEN_SFT) --out $(@D) --overwrite
+	$(ALIGNER) sft --model $(word 2,$(^D)) --golden $< $(GOLDEN_SFT) $(model_out)
 	@touch $@
 
 # (f) the policy's answers to the test queries, and how good they are

@@ -9,12 +9,12 @@ GAME = --golden $(RUN)/golden.parquet --samples
 $(ADVERSARIES:%=$(RUN)/rm-%/config.json): $(RUN)/rm-%/config.json: $(RUN)/start/rm-samples.parquet \
   $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
 	$(RM_TRAIN) --objective $* --model $(BASE) $(if $(filter gail,$*),,--pairs $(DATA)/rm-pairs.parquet) \
-	  $(GAME) $< $(REWARD) $(APO) --out $(@D) --overwrite
+	  $(GAME) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
 # RM_Base trained on with the same preferences
 $(RUN)/rm-ab/config.json: $(RUN)/rm-base/config.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --objective ab --model $(<D) --pairs $(DATA)/rm-pairs.parquet $(REWARD) --out $(@D) --overwrite
+	$(RM_TRAIN) --objective ab --model $(<D) --pairs $(DATA)/rm-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
 # Each from the one before it, against the policies of APO-RJS
@@ -24,7 +24,7 @@ $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
   $(RUN)/$$(call before,apo-rjs-$$*)/rm-samples.parquet $(RUN)/$$(call rm_before,$$*)/config.json \
   $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
 	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) --pairs $(DATA)/rm-pairs.parquet \
-	  $(GAME) $< $(REWARD) $(APO) --out $(@D) --overwrite
+	  $(GAME) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
 # ---- tables: rows are NAME=what, in the paper's order -----------------------

@@ -54,7 +54,7 @@ fn run(method: &Method) -> Result<()> {
     let (mut store, counts) =
         examples::gather(method, tables, known.as_ref(), &codec, output.dir())?;
     show_first(&mut store, &codec, &common.report)?;
-    let mut watch = Watch::new(common.report);
+    let mut watch = Watch::new(common.report, &common.training)?;
     let named = provenance.inputs.get("reference").cloned();
     let mut manifest = manifest("policy", codec.template(), provenance);
     manifest.reference = named;

@@ -87,7 +87,10 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
     let found = panic::catch_unwind(AssertUnwindSafe(work));
     let error = match found {
         Err(_) => return ExitCode::from(FAILED),
-        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Ok(())) => {
+            report::end(stage);
+            return ExitCode::SUCCESS;
+        }
         Ok(Err(error)) => error,
     };
     let mut text = format!("{stage}: {error}");

@@ -15,6 +15,7 @@ use apo_tables::Provenance;
 
 use crate::args::OutputArgs;
 use crate::exit::bad_input;
+use crate::report;
 
 const LOCK: &str = "lock";
 const PROVENANCE: &str = "provenance.json";
@@ -272,6 +273,7 @@ impl Output {
         sync(parent.unwrap_or(Path::new("."))).with_context(cannot)?;
         fs::remove_dir_all(partial)
             .with_context(|| format!("cannot remove {}", partial.display()))?;
+        report::made(out);
         self.published = true;
         Ok(())
     }

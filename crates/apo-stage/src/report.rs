@@ -1,9 +1,10 @@
 //! The one door to stdout and stderr.
 
-use std::fs;
+use std::env;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -12,16 +13,67 @@ use serde::Serialize;
 use crate::args::ReportArgs;
 
 static BEGAN: OnceLock<Instant> = OnceLock::new();
+static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Names a file to which every stage that ends well adds a line of what it took:
+/// the one thing that a run's outputs do not say, since equal work gives equal
+/// bytes.
+const TIMES: &str = "APO_TIMES";
+
+/// A line of that file.
+#[derive(Serialize)]
+struct Took {
+    /// The stage and its subcommand.
+    stage: String,
+    /// What it made.
+    out: Option<PathBuf>,
+    seconds: f64,
+    peak_mib: Option<f64>,
+}
 
 /// Notes when the stage began; called by [`crate::run`].
 pub(crate) fn begin() {
     BEGAN.get_or_init(Instant::now);
 }
 
+/// Notes what the stage made.
+pub(crate) fn made(out: &Path) {
+    if let Ok(mut made) = MADE.lock() {
+        *made = Some(out.to_owned());
+    }
+}
+
+/// Notes at the end of a stage what it took, where [`TIMES`] asks for it.
+pub(crate) fn end(stage: &str) {
+    let Some(path) = env::var_os(TIMES).filter(|it| !it.is_empty()) else {
+        return;
+    };
+    let subcommand = env::args().nth(1).filter(|it| !it.starts_with('-'));
+    let took = Took {
+        stage: [stage.to_owned()]
+            .into_iter()
+            .chain(subcommand)
+            .collect::<Vec<_>>()
+            .join(" "),
+        out: MADE.lock().ok().and_then(|it| it.clone()),
+        seconds: seconds(),
+        peak_mib: peak_mib(),
+    };
+    let line = serde_json::to_string(&took).expect("plain data") + "\n";
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    if let Err(error) = file.and_then(|mut it| it.write_all(line.as_bytes())) {
+        warn(&format!("cannot write {}: {error}", path.display()));
+    }
+}
+
+fn seconds() -> f64 {
+    BEGAN.get().map_or(0.0, |it| it.elapsed().as_secs_f64())
+}
+
 /// Returns what the stage has taken so far: seconds, and the most memory that
 /// it held where the system tells.
 fn taken() -> String {
-    let seconds = BEGAN.get().map_or(0.0, |it| it.elapsed().as_secs_f64());
+    let seconds = seconds();
     let memory = peak_mib().map_or(String::new(), |mib| format!(", {mib:.0} MiB at most"));
     format!("took {seconds:.1} s{memory}")
 }

@@ -1,21 +1,21 @@
 //! What the training stages share: their arguments, how they report, how they
 //! end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Error, Result};
 use apo_dialogue::{Codec, Template};
 use apo_llama::{AdamWSettings, Manifest, StoredType};
 use apo_tables::{Metric, Provenance, Writer};
-use apo_training::{Decay, Observer, Settings, Store, Trained, TrainingError};
+use apo_training::{Decay, Events, Observer, Settings, Store, Trained, TrainingError};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{ReportArgs, not_negative};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::report::{columns, note, result};
+use crate::report::{columns, note, result, warn};
 use crate::signals;
 
 /// The folder inside the working folder in which a model is written.
@@ -83,6 +83,10 @@ pub struct TrainingArgs {
     /// Minutes between checkpoints
     #[arg(long, value_name = "MINUTES", default_value = "10", value_parser = minutes)]
     pub checkpoint_minutes: Duration,
+
+    /// Folder for the curves as a TensorBoard event file, while training runs
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub tensorboard: Option<PathBuf>,
 
     /// In what numbers the weights are written: f32 or bf16
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = stored)]
@@ -195,16 +199,23 @@ pub struct Watch {
     progress: Option<Progress>,
     /// Mean of the loss over about the last twenty steps.
     loss: Option<f32>,
+    events: Option<Events>,
 }
 
 impl Watch {
     /// Begins to watch.
-    pub fn new(report: ReportArgs) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// When the event file cannot be written.
+    pub fn new(report: ReportArgs, training: &TrainingArgs) -> Result<Self> {
+        let events = training.tensorboard.as_deref().map(Events::create);
+        Ok(Self {
             report,
             progress: None,
             loss: None,
-        }
+            events: events.transpose()?,
+        })
     }
 }
 
@@ -225,6 +236,13 @@ impl Observer for Watch {
     }
 
     fn step(&mut self, metric: &Metric) {
+        // A training is not lost because nobody can watch it.
+        if let Some(events) = &mut self.events
+            && let Err(error) = events.add(metric)
+        {
+            warn(&format!("{:#}; the curves end here", Error::from(error)));
+            self.events = None;
+        }
         let loss = self
             .loss
             .map_or(metric.loss, |loss| 0.95 * loss + 0.05 * metric.loss);

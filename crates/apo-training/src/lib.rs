@@ -6,6 +6,7 @@
 
 mod checkpoint;
 pub mod error;
+pub mod events;
 pub mod example;
 pub mod objective;
 pub mod pile;
@@ -15,6 +16,7 @@ pub mod store;
 pub mod train;
 
 pub use error::TrainingError;
+pub use events::Events;
 pub use example::{Example, Preference, Term};
 pub use objective::Objective;
 pub use pile::{Cuts, Fitter, Part, Piece, Pile};

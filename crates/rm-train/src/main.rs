@@ -50,7 +50,7 @@ fn run(args: &Args) -> Result<()> {
         beta_2: args.beta_2(),
     };
     let settings = args.training.settings(Defaults::REWARD_MODEL);
-    let mut watch = Watch::new(args.report);
+    let mut watch = Watch::new(args.report, &args.training)?;
     let dir = output.dir();
     let trained = apo_training::train(
         model, &mut store, None, &objective, &settings, dir, &mut watch,
