@@ -100,6 +100,12 @@ $(RUN)/figure-5-quality.svg: $(call of_policies,$(call whats,$(FIGURE_5))) | bui
 figure-5: $(RUN)/figure-5.svg $(if $(QUALITY),$(RUN)/figure-5-quality.svg) ## RJS against APO-RJS over ROUNDS=3 rounds, as SVG (Figure 5)
 	@printf '%s\n' $^
 
+# ---- all that a run holds, as one page ---------------------------------------
+
+.PHONY: report
+report: | build ## What RUN holds as one page: tables, figures, curves, dialogues
+	@$(JUDGE) report --run $(RUN) --out $(RUN)/report.html
+
 # ---- claims: all of these, over seeds ---------------------------------------
 
 SEEDS   ?= 1 2 3 4 5

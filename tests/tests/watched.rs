@@ -4,7 +4,6 @@
 //! The curves are read by the `tensorboard` package of the Python that
 //! `APO_PYTHON` names (`make test` sees to that); without one the test says that
 //! it is skipped.
-#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
 use std::path::PathBuf;

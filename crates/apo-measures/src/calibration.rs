@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check;
 
@@ -29,7 +29,7 @@ pub struct Calibration {
 }
 
 /// The entries whose probability lies in `[low, high)`; 1 is in the last bin.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Least probability of the bin.
     pub low: f64,

@@ -97,7 +97,7 @@ pub fn merge(first: Verdict, second: Verdict) -> Outcome {
 }
 
 /// How often each outcome came, and the first policy's win rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WinRate {
     /// The first policy's wins.
     pub wins: usize,
@@ -132,7 +132,7 @@ pub fn win_rate(outcomes: &[Outcome], n: usize, seed: u64) -> WinRate {
 }
 
 /// A win rate as it would be were all responses of like length.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LengthControlled {
     /// The rate.
     pub rate: f64,

@@ -279,6 +279,20 @@ impl Output {
     }
 }
 
+/// Writes a file that is made within moments, whole or not at all; one that is
+/// there is replaced.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fresh = beside(path, ".new");
+    fs::write(&fresh, bytes)
+        .and_then(|()| sync(&fresh))
+        .and_then(|()| fs::rename(&fresh, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 fn lock(partial: &Path) -> Result<File> {
     let path = partial.join(LOCK);
     let cannot = || format!("cannot write {}", path.display());

@@ -23,7 +23,7 @@ const VERSION: &str = "brain.Event:2";
 
 /// A training's curves as they come: one file a run in the training's folder.
 ///
-/// Records as TFRecord frames them, of the protocol buffer `tensorflow.Event`
+/// Records as `TFRecord` frames them, of the protocol buffer `tensorflow.Event`
 /// (`tensorflow/core/util/event.proto`).
 #[derive(Debug)]
 pub struct Events {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use apo_llama::Head;
-use apo_measures::{Accuracy, BySubset, Calibration, accuracy, by_subset, pair_calibration};
+use apo_measures::{Accuracy, Bin, BySubset, Calibration, accuracy, by_subset, pair_calibration};
 use apo_stage::Progress;
 use apo_stage::report::{columns, result};
 use apo_tables::{Pair, Reader};
@@ -37,10 +37,12 @@ pub struct AccuracyOnly {
     pub accuracy: f64,
 }
 
-/// An expected calibration error.
+/// An expected calibration error, and its bins.
 #[derive(Debug, Deserialize)]
 pub struct CalibrationOnly {
     pub ece: f64,
+    #[serde(default)]
+    pub bins: Vec<Bin>,
 }
 
 /// Scores both responses of every pair, and measures how the rewards agree

@@ -114,6 +114,16 @@ Examples:
     judge figure --line RJS=start.json,rjs-1.json,rjs-2.json \
       --line APO-RJS=start.json,apo-rjs-1.json,apo-rjs-2.json --out figure-5.svg";
 
+const REPORT: &str = "\
+Examples:
+  What the Makefile's rules made in a run's folder, as one page:
+    judge report --run runs/mini --out report.html
+
+It shows what is there: tables 1 to 4 beside the paper's, Figure 5, verdicts
+(*.verdicts.json of `judge compare --json`, *.votes.json of `judge human tally
+--json`), calibration, rewards, the curves of all trainings, a few dialogues, what
+was made from what, settings and times. The page needs no network.";
+
 const CLAIMS: &str = "\
 Examples:
   Five runs that differ in their seed alone:
@@ -158,6 +168,8 @@ pub enum Command {
     Figure(FigureArgs),
     /// Whether the paper's claims hold, from the tables of several seeds
     Claims(ClaimsArgs),
+    /// A run's folder as one page for someone who was not there
+    Report(RunReportArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -456,6 +468,21 @@ pub struct ClaimsArgs {
     /// the paper's tables
     #[arg(value_name = "JSON", required = true, num_args = 2..)]
     pub tables: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = REPORT)]
+pub struct RunReportArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+
+    /// The page to write
+    #[arg(long, value_name = "HTML", required_unless_present = "json")]
+    pub out: Option<PathBuf>,
 
     #[command(flatten)]
     pub report: ReportArgs,

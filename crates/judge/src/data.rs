@@ -20,15 +20,15 @@ const PAPER: [(&str, u64); 5] = [
 
 /// A table's size.
 #[derive(Debug, Serialize)]
-struct Size {
-    name: String,
-    rows: u64,
-    queries: u64,
+pub struct Size {
+    pub name: String,
+    pub rows: u64,
+    pub queries: u64,
     /// Rows by subset.
     subsets: BTreeMap<String, u64>,
     /// The paper's rows of this name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    paper: Option<u64>,
+    pub paper: Option<u64>,
 }
 
 /// Counts the rows and queries of tables.
@@ -42,7 +42,12 @@ pub fn run(args: &DataArgs) -> Result<()> {
 }
 
 impl Size {
-    fn of(table: &Named) -> Result<Self> {
+    /// Counts a table's rows and queries.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn of(table: &Named) -> Result<Self> {
         let mut rows = 0;
         let mut queries = HashSet::new();
         let mut subsets = BTreeMap::new();

@@ -1,11 +1,9 @@
 //! `judge figure`: what policies are worth, round by round, as a picture.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use apo_plots::{Line, Lines, Point};
 use apo_stage::bad_input;
+use apo_stage::output::write_whole;
 use apo_stage::report::result;
 use serde::Deserialize;
 
@@ -28,14 +26,9 @@ enum Measured {
 /// When a page holds no mean, or the picture cannot be written.
 pub fn run(args: &FigureArgs) -> Result<()> {
     let lines = args.lines.iter().map(line).collect::<Result<Vec<Line>>>()?;
-    let figure = Lines {
-        title: args.title.clone(),
-        x: args.x.clone(),
-        y: args.y.clone(),
-        lines,
-    };
+    let figure = Lines::new(&args.title, &args.x, &args.y, lines);
     let svg = figure.svg().map_err(|error| bad_input(error.to_string()))?;
-    write(&args.out, &svg)?;
+    write_whole(&args.out, svg.alone().as_bytes())?;
     let shown = serde_json::json!({ "out": args.out });
     result(&args.report, &shown, || args.out.display().to_string())
 }
@@ -57,13 +50,4 @@ fn line(series: &Series) -> Result<Line> {
         name: series.name.clone(),
         points: points.collect::<Result<_>>()?,
     })
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    fs::write(&beside, text).with_context(failed)?;
-    fs::rename(&beside, path).with_context(failed)
 }

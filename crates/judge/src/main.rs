@@ -10,6 +10,7 @@ mod human;
 mod kl;
 mod log_probs;
 mod pairing;
+mod report;
 mod score;
 mod scorer;
 mod table;
@@ -38,5 +39,6 @@ fn main() -> ExitCode {
         Command::Figure(args) => figure::run(args),
         Command::Table(args) => table::run(args),
         Command::Claims(args) => claims::run(args),
+        Command::Report(args) => report::run(args),
     })
 }

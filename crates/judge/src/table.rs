@@ -13,6 +13,7 @@ use crate::accuracy::Measured;
 use crate::args::{Named, TableArgs};
 use crate::kl::Kl;
 use crate::score::{MeanOnly, Score};
+use crate::verdicts::Summary;
 
 /// A policy or a reward model.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -40,18 +41,6 @@ pub struct Row {
     /// Of the first of two policies, before a judge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub win_rate: Option<f64>,
-}
-
-/// What is read of `judge compare --json`.
-#[derive(Debug, Deserialize)]
-struct Verdicts {
-    judges: Vec<OfJudge>,
-}
-
-#[derive(Debug, Deserialize)]
-struct OfJudge {
-    judge: String,
-    rate: Option<f64>,
 }
 
 /// Lays out what other commands found.
@@ -110,7 +99,7 @@ pub fn run(args: &TableArgs) -> Result<()> {
         });
     }
     for named in &args.verdicts {
-        let Verdicts { judges } = page(&named.path, "judge compare --json")?;
+        let Summary { judges, .. } = page(&named.path, "judge compare --json")?;
         let alone = judges.len() == 1;
         rows.extend(judges.into_iter().map(|it| Row {
             name: if alone {
@@ -118,7 +107,7 @@ pub fn run(args: &TableArgs) -> Result<()> {
             } else {
                 format!("{}, {}", named.name, it.judge)
             },
-            win_rate: it.rate,
+            win_rate: it.all.rate,
             ..Row::default()
         }));
     }

@@ -10,7 +10,7 @@ use apo_measures::{
 use apo_stage::endpoint::Asked;
 use apo_stage::report::columns;
 use apo_tables::Comparison;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Lengths are alike where they differ by no more than this share of the longer.
 const ALIKE: f64 = 0.2;
@@ -29,43 +29,44 @@ pub struct Drawn {
 }
 
 /// What came of a comparison.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// Comparisons that have a verdict.
-    judged: usize,
+    pub judged: usize,
     /// Those that have none: no reply came, no vote was given.
-    failed: usize,
+    pub failed: usize,
     /// Mean characters of a response.
-    characters: [f64; 2],
-    judges: Vec<Judged>,
+    pub characters: [f64; 2],
+    pub judges: Vec<Judged>,
     /// All judges', where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     together: Option<Together>,
     /// κ of all judges on the queries that all judged; of two Cohen's, of more
     /// Fleiss'.
-    agreement: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     asked: Option<Asked>,
 }
 
 /// What a judge found.
-#[derive(Debug, Serialize)]
-struct Judged {
-    judge: String,
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Judged {
+    pub judge: String,
     /// Its comparisons that have no verdict.
+    #[serde(default)]
     failed: usize,
     #[serde(flatten)]
-    all: WinRate,
+    pub all: WinRate,
     /// Of pairs of like length.
-    alike: WinRate,
-    length_controlled: Option<LengthControlled>,
+    pub alike: WinRate,
+    pub length_controlled: Option<LengthControlled>,
     /// κ between its repeats, where it was asked more than once.
     self_agreement: Option<f64>,
 }
 
 /// What all judges found: a query's points are the mean of its judges'.
-#[derive(Debug, Serialize)]
-struct Together {
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Together {
     queries: usize,
     rate: f64,
     interval: Option<[f64; 2]>,

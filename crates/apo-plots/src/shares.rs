@@ -1,0 +1,153 @@
+//! Shares of a whole, a bar a row.
+
+use plotters::element::Text;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::{COLOURS, Drawn, PlotError, Svg, draw, label};
+
+/// A bar: its name, and its parts in the order of the legend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// What stands beside it.
+    pub name: String,
+    /// Counts, or anything else that adds up.
+    pub parts: Vec<f64>,
+}
+
+/// Bars of one length, each with its parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shares {
+    /// What the plot shows.
+    pub title: String,
+    /// What the parts are called, each with its colour's number.
+    pub legend: Vec<(String, usize)>,
+    /// The bars, from above.
+    pub bars: Vec<Share>,
+}
+
+/// Width of the plot and of the bars' names, height of a bar with its room, and
+/// of the title with the legend, in SVG's units.
+const WIDTH: u32 = 720;
+const NAMES: i32 = 190;
+const ROW: i32 = 34;
+const HEAD: i32 = 64;
+
+/// Parts below this share have no number in them.
+const NARROW: f64 = 0.06;
+
+impl Shares {
+    /// Draws it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no bar, or one is empty or not of numbers.
+    pub fn svg(&self) -> Result<Svg, PlotError> {
+        if self.bars.is_empty() {
+            return Err(PlotError("there are no bars".into()));
+        }
+        for bar in &self.bars {
+            let sum: f64 = bar.parts.iter().sum();
+            let whole = sum.is_finite() && sum > 0.0 && bar.parts.iter().all(|it| *it >= 0.0);
+            if !whole || bar.parts.len() != self.legend.len() {
+                return Err(PlotError(format!("{bar:?} is no bar")));
+            }
+        }
+        let height = HEAD + ROW * self.bars.len() as i32 + 8;
+        draw((WIDTH, height as u32), |area| self.draw(area))
+    }
+
+    fn draw(&self, area: &crate::Area<'_>) -> Drawn {
+        let at = |h, v| Pos::new(h, v);
+        let text = |text: String, place, size, pos| Text::new(text, place, label(size).pos(pos));
+        let title = text(
+            self.title.clone(),
+            (WIDTH as i32 / 2, 8),
+            18,
+            at(HPos::Center, VPos::Top),
+        );
+        area.draw(&title)?;
+        let colour = |i: usize| COLOURS[self.legend[i].1 % COLOURS.len()];
+        let mut x = NAMES;
+        for (i, (name, _)) in self.legend.iter().enumerate() {
+            area.draw(&Rectangle::new(
+                [(x, 40), (x + 12, 52)],
+                colour(i).mix(0.85).filled(),
+            ))?;
+            area.draw(&text(
+                name.clone(),
+                (x + 18, 46),
+                13,
+                at(HPos::Left, VPos::Center),
+            ))?;
+            x += 40 + 7 * name.chars().count() as i32;
+        }
+        let right = WIDTH as i32 - 16;
+        for (row, bar) in (0..).zip(&self.bars) {
+            let top = HEAD + row * ROW;
+            let (top, bottom) = (top + 3, top + ROW - 3);
+            let middle = i32::midpoint(top, bottom);
+            let name = text(
+                bar.name.clone(),
+                (NAMES - 10, middle),
+                14,
+                at(HPos::Right, VPos::Center),
+            );
+            area.draw(&name)?;
+            let sum: f64 = bar.parts.iter().sum();
+            let place = |share: f64| NAMES + (f64::from(right - NAMES) * share) as i32;
+            let mut before = 0.0;
+            for (i, part) in bar.parts.iter().enumerate() {
+                let (from, to) = (before / sum, (before + part) / sum);
+                before += part;
+                if *part == 0.0 {
+                    continue;
+                }
+                let corners = [(place(from), top), (place(to), bottom)];
+                area.draw(&Rectangle::new(corners, colour(i).mix(0.85).filled()))?;
+                if to - from >= NARROW {
+                    let centre = (i32::midpoint(place(from), place(to)), middle);
+                    let style = ("sans-serif", 13).into_font().color(&WHITE);
+                    let style = style.pos(at(HPos::Center, VPos::Center));
+                    area.draw(&Text::new(
+                        format!("{:.0} %", 100.0 * (to - from)),
+                        centre,
+                        style,
+                    ))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(parts: &[f64]) -> Shares {
+        Shares {
+            title: "Verdicts".into(),
+            legend: vec![("wins".into(), 2), ("losses".into(), 1)],
+            bars: vec![Share {
+                name: "A & B".into(),
+                parts: parts.to_vec(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_bar_shows_its_shares_and_names() {
+        let svg = shares(&[3.0, 1.0]).svg().unwrap();
+        for expected in ["A &amp; B", "wins", "losses", "75 %", "25 %"] {
+            assert!(svg.inside().contains(expected), "{expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_share_is_refused() {
+        for parts in [&[][..], &[1.0], &[0.0, 0.0], &[1.0, -1.0], &[f64::NAN, 1.0]] {
+            shares(parts).svg().unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `judge report`: a run's folder as one page, for someone who was not there.
+
+mod page;
+mod paper;
+mod plots;
+mod run;
+
+use anyhow::Result;
+use apo_stage::output::write_whole;
+use apo_stage::report::result;
+
+use crate::args::RunReportArgs;
+use run::Run;
+
+/// Reads a run, and writes the page, or prints what it would show.
+///
+/// # Errors
+///
+/// When the folder is no run, or the page cannot be written.
+pub fn run(args: &RunReportArgs) -> Result<()> {
+    let run = Run::read(&args.run)?;
+    let mut written = String::new();
+    if let Some(out) = &args.out {
+        write_whole(out, page::page(&run)?.as_bytes())?;
+        written = out.display().to_string();
+    }
+    result(&args.report, &run, || written)
+}

@@ -1,0 +1,233 @@
+//! The report's plots.
+
+use anyhow::Result;
+use apo_plots::{Line, Lines, Mark, Point, Share, Shares, Svg};
+use apo_tables::Metric;
+
+use super::run::{OnPairs, Policy, Run, Training, Verdicts};
+use crate::score::MeanOnly;
+
+/// Bins of the rewards' histograms.
+const BINS: usize = 20;
+
+/// Points of a learning curve; longer ones are means of so many stretches.
+const POINTS: usize = 150;
+
+/// Width and height of plots that stand beside each other.
+const SMALL: (u32, u32) = (350, 240);
+
+/// Returns Figure 5: what policies of each method are worth over rounds, by
+/// score or by true quality; none where no method was played more than once.
+///
+/// # Errors
+///
+/// When a number is not finite.
+pub fn over_rounds(
+    run: &Run,
+    y: &str,
+    of: impl Fn(&Policy) -> Option<MeanOnly>,
+) -> Result<Option<Svg>> {
+    let point = |policy: &Policy| {
+        let found = of(policy)?;
+        Some(Point {
+            x: f64::from(policy.round),
+            y: found.mean,
+            error: found.standard_error,
+        })
+    };
+    let start = run.start().and_then(&point);
+    let mut lines = Vec::new();
+    for method in ["RJS", "APO-RJS", "RRHF", "APO-RRHF", "DPO", "APO-DPO"] {
+        let own = run.policies.iter().filter(|it| {
+            let rest = it.name.strip_prefix(method);
+            rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
+        });
+        let own: Vec<Point> = own.filter_map(&point).collect();
+        if !own.is_empty() {
+            let points = start.into_iter().chain(own).collect();
+            lines.push(Line {
+                name: method.to_owned(),
+                points,
+            });
+        }
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let title = "Policies over rounds (Figure 5)";
+    let y = format!("{y} of the test answers, ± standard error");
+    let plot = Lines {
+        size: (590, 380),
+        ..Lines::new(title, "round", y, lines)
+    };
+    Ok(Some(plot.svg()?))
+}
+
+/// Returns verdicts as bars: APO's policies against the baselines'.
+///
+/// # Errors
+///
+/// When nothing was judged.
+pub fn verdicts(title: &str, all: &[&Verdicts]) -> Result<Svg> {
+    let bars = all.iter().flat_map(|it| {
+        let alone = it.found.judges.len() == 1;
+        it.found.judges.iter().map(move |judge| {
+            let found = &judge.all;
+            let counts = [found.wins, found.ties, found.inconsistent, found.losses];
+            Share {
+                name: if alone {
+                    it.name.clone()
+                } else {
+                    format!("{}, {}", it.name, judge.judge)
+                },
+                parts: counts.map(|n| n as f64).to_vec(),
+            }
+        })
+    });
+    let legend = [
+        ("wins", 2),
+        ("ties", 6),
+        ("follows the position", 4),
+        ("losses", 1),
+    ];
+    let shares = Shares {
+        title: title.to_owned(),
+        legend: legend.map(|it| (it.0.to_owned(), it.1)).to_vec(),
+        bars: bars.collect(),
+    };
+    Ok(shares.svg()?)
+}
+
+/// Returns a reliability diagram: of the pairs that a reward model gives a
+/// probability, how many came out so.
+///
+/// # Errors
+///
+/// When a number is not finite.
+pub fn reliability(name: &str, test: Option<&OnPairs>, dev: Option<&OnPairs>) -> Result<Svg> {
+    let line = |name: &str, it: Option<&OnPairs>| {
+        let bins = it?.bins.iter();
+        let points = bins.filter_map(|bin| Some((bin.expected?, bin.observed?)));
+        Some(Line::new(name, points))
+    };
+    let lines = [line("Test", test), line("Dev", dev)];
+    let plot = Lines {
+        guide: Some([(0.0, 0.0), (1.0, 1.0)]),
+        size: SMALL,
+        ..Lines::new(
+            name,
+            "stated probability",
+            "share that came true",
+            lines.into_iter().flatten().collect(),
+        )
+    };
+    Ok(plot.svg()?)
+}
+
+/// Returns how the rewards of a policy's answers are spread, beside the start's.
+///
+/// # Errors
+///
+/// When a reward is not finite.
+pub fn rewards(policy: &Policy, start: &Policy) -> Result<Svg> {
+    let two = [start, policy];
+    let all = || two.iter().flat_map(|it| it.rewards.values());
+    let low = all().copied().fold(f64::INFINITY, f64::min);
+    let high = all().copied().fold(f64::NEG_INFINITY, f64::max);
+    let width = ((high - low) / BINS as f64).max(f64::MIN_POSITIVE);
+    let lines = two.iter().map(|policy| {
+        let mut counts = vec![0.0; BINS];
+        for reward in policy.rewards.values() {
+            counts[(((reward - low) / width) as usize).min(BINS - 1)] += 1.0;
+        }
+        let n = policy.rewards.len() as f64;
+        let ends = |i: usize| [i, i + 1].map(|i| low + i as f64 * width);
+        let steps = counts.iter().enumerate();
+        let points = steps.flat_map(|(i, it)| ends(i).map(|at| (at, 100.0 * it / n)));
+        Line::new(&policy.name, points)
+    });
+    let plot = Lines {
+        mark: Mark::Curve,
+        size: SMALL,
+        ..Lines::new(
+            &policy.name,
+            "RM_Test reward",
+            "answers, %",
+            lines.collect(),
+        )
+    };
+    Ok(plot.svg()?)
+}
+
+/// Returns a training's curves: the loss, and what it does to the preferred and
+/// to the others.
+///
+/// # Errors
+///
+/// When a number is not finite.
+pub fn curves(training: &Training) -> Result<Vec<Svg>> {
+    let curve = |name: &str, of: fn(&Metric) -> Option<f32>| {
+        let points = training.metrics.iter();
+        let points = points.filter_map(|it| Some((it.step as f64, f64::from(of(it)?))));
+        Line::new(name, thinned(&points.collect::<Vec<_>>()))
+    };
+    let plots = [
+        ("loss", "loss", vec![curve("loss", |it| Some(it.loss))]),
+        (
+            "rewards",
+            "mean reward",
+            vec![
+                curve("chosen", |it| it.rewards_chosen),
+                curve("rejected", |it| it.rewards_rejected),
+            ],
+        ),
+        (
+            "log-probs",
+            "mean log-prob, nats",
+            vec![
+                curve("chosen", |it| it.logps_chosen),
+                curve("rejected", |it| it.logps_rejected),
+            ],
+        ),
+    ];
+    let mut found = Vec::new();
+    for (title, y, mut lines) in plots {
+        lines.retain(|it| !it.points.is_empty());
+        if !lines.is_empty() {
+            let plot = Lines {
+                mark: Mark::Curve,
+                size: SMALL,
+                ..Lines::new(title, "step", y, lines)
+            };
+            found.push(plot.svg()?);
+        }
+    }
+    Ok(found)
+}
+
+/// Takes the means of stretches where there are more points than can be seen.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let stretch = points.len().div_ceil(POINTS).max(1);
+    let means = points.chunks(stretch).map(|chunk| {
+        let n = chunk.len() as f64;
+        let sum = |of: fn(&(f64, f64)) -> f64| chunk.iter().map(of).sum::<f64>() / n;
+        (sum(|it| it.0), sum(|it| it.1))
+    });
+    means.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_curves_are_thinned_to_means() {
+        let points: Vec<(f64, f64)> = (0..1000)
+            .map(|i| (f64::from(i), f64::from(i % 2)))
+            .collect();
+        let found = thinned(&points);
+        assert!(found.len() <= POINTS, "{}", found.len());
+        assert!(found.iter().all(|it| (it.1 - 0.5).abs() < 0.1), "{found:?}");
+        assert_eq!(thinned(&points[..3]), points[..3]);
+    }
+}

@@ -1,0 +1,231 @@
+//! `judge report` on a run whose numbers are known.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use apo_tables::{Finish, Metric, Provenance, Reader, Response, Row, Writer};
+use apo_tests::stages::{folder, refuse, run, succeed};
+use serde_json::{Value, json};
+
+/// What would do harm if it were more than text.
+const MARKUP: &str = "</div><script>alert(1)</script><img src=x onerror=alert(1)>";
+
+fn write<R: Row>(path: &Path, provenance: &Provenance, rows: &[R]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut writer = Writer::create(path, provenance).unwrap();
+    for row in rows {
+        writer.write(row).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn put(path: &Path, page: &Value) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, page.to_string()).unwrap();
+}
+
+fn score(mean: f64) -> Value {
+    json!({
+        "reward": { "all": { "mean": mean, "standard_error": 0.5 } },
+        "mean_tokens": 20.0, "ended": 1.0, "repeats": 0.01,
+    })
+}
+
+/// A run of two policies: every answer of the aligned one has ½ more reward
+/// than its baseline's, and 2 more than the start's.
+fn played(test: &str) -> PathBuf {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), test).join("played");
+    let answers = |at: &str, more: f32| {
+        let rows: Vec<Response> = (0..8)
+            .map(|i| Response {
+                query_id: format!("{i:016x}"),
+                subset: "helpful-base".into(),
+                prompt: format!("\n\nHuman: Question {i}?\n\nAssistant:"),
+                sample: 0,
+                response: format!("{at}: {MARKUP}"),
+                origin: "policy".into(),
+                finish: Finish::Stop,
+                tokens: Some(20),
+                log_prob: None,
+                reward: Some(i as f32 + more),
+            })
+            .collect();
+        let made = Provenance::new("sample", "9.9.9").argument("seed", 7);
+        write(&dir.join(at).join("answers.parquet"), &made, &rows);
+        let input = Reader::<Response>::open(&dir.join(at).join("answers.parquet"));
+        let scored = Provenance::new("judge score", "9.9.9")
+            .input("responses", input.unwrap().input().unwrap());
+        write(&dir.join(at).join("answers-scored.parquet"), &scored, &rows);
+        put(
+            &dir.join(at).join("score.json"),
+            &score(3.5 + f64::from(more)),
+        );
+    };
+    answers("start", 0.0);
+    answers("dpo-1", 1.5);
+    answers("apo-dpo-1", 2.0);
+    let bins = json!([
+        { "low": 0.0, "high": 0.5, "n": 4, "expected": 0.25, "observed": 0.5 },
+        { "low": 0.5, "high": 1.0, "n": 4, "expected": 0.75, "observed": 0.5 },
+    ]);
+    let measured = json!({
+        "accuracy": { "all": { "accuracy": 0.625 } },
+        "calibration": { "all": { "ece": 0.25, "bins": bins } },
+    });
+    put(&dir.join("rm-base.test.json"), &measured);
+    put(&dir.join("start/rm.test.json"), &measured);
+    let rate = |wins, rate| {
+        json!({
+            "judge": "gpt-4", "wins": wins, "losses": 1, "ties": 0, "inconsistent": 2,
+            "invalid": 0, "rate": rate, "interval": [0.5, 0.9],
+        })
+    };
+    let mut judge = rate(5, 0.75);
+    judge["alike"] = rate(5, 0.75);
+    judge["length_controlled"] = Value::Null;
+    judge["self_agreement"] = Value::Null;
+    let verdicts = json!({
+        "judged": 8, "failed": 0, "characters": [50.0, 40.0], "judges": [judge], "agreement": null,
+    });
+    put(&dir.join("apo-dpo-1.verdicts.json"), &verdicts);
+    let metrics: Vec<Metric> = (1..=400)
+        .map(|step| Metric {
+            step,
+            loss: 1.0 / step as f32,
+            tokens: 10,
+            rewards_chosen: Some(1.0),
+            rewards_rejected: Some(0.0),
+            ..Metric::default()
+        })
+        .collect();
+    let made = Provenance::new("align", "9.9.9");
+    write(
+        &dir.join("apo-dpo-1/policy/metrics.parquet"),
+        &made,
+        &metrics,
+    );
+    fs::create_dir_all(dir.join("settings")).unwrap();
+    fs::write(dir.join("settings/dpo-1"), "--learning-rate 1e-4\n").unwrap();
+    let times = "{\"stage\":\"align dpo\",\"out\":\"x\",\"seconds\":30.0,\"peak_mib\":100.0}\n\
+                 {\"stage\":\"align dpo\",\"out\":\"y\",\"seconds\":12.5,\"peak_mib\":120.0}\n{\"sta";
+    fs::write(dir.join("times.jsonl"), times).unwrap();
+    dir
+}
+
+#[test]
+fn a_run_is_told_in_numbers() {
+    let dir = played("reported-numbers");
+    let parent = dir.parent().unwrap();
+    let run: Value =
+        serde_json::from_str(&succeed(parent, "judge report --run played --json")).unwrap();
+    assert_eq!(run["name"], "played");
+    assert_eq!(run["versions"], json!(["9.9.9"]));
+    let policies = run["policies"].as_array().unwrap();
+    let names: Vec<&str> = policies
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["SFT", "DPO", "APO-DPO"], "in the order of Table 2");
+    let apo = &policies[2];
+    assert_eq!(apo["gain"]["mean"], 2.0);
+    assert_eq!(apo["lead"]["mean"], 0.5);
+    assert_eq!(apo["lead"]["standard_error"], 0.0, "query by query");
+    let models = run["reward_models"].as_array().unwrap();
+    let names: Vec<&str> = models
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["RM_Base", "RM_APO-v1"]);
+    assert_eq!(models[0]["test"]["accuracy"], 0.625);
+    assert_eq!(models[0]["dev"], Value::Null);
+    assert_eq!(run["verdicts"][0]["name"], "APO-DPO against DPO");
+    assert_eq!(run["verdicts"][0]["found"]["judges"][0]["wins"], 5);
+    let training = &run["trainings"][0];
+    assert_eq!(training["stage"], "align dpo");
+    assert_eq!(
+        (&training["steps"], &training["tokens"]),
+        (&json!(400), &json!(4000))
+    );
+    let times = &run["times"][0];
+    assert_eq!(times["seconds"], 42.5);
+    assert_eq!(
+        (&times["runs"], &times["peak_mib"]),
+        (&json!(2), &json!(120.0))
+    );
+    assert_eq!(times["tokens"], 4000);
+    let made = run["made"].as_array().unwrap();
+    let scored = made
+        .iter()
+        .find(|it| it["at"] == "start/answers-scored.parquet")
+        .unwrap();
+    assert_eq!(
+        scored["from"][0]["at"], "start/answers.parquet",
+        "by its digest"
+    );
+    assert_eq!(run["settings"]["dpo-1"], "--learning-rate 1e-4");
+}
+
+#[test]
+fn a_page_needs_no_network_and_shows_text_as_text() {
+    let dir = played("reported-page");
+    let parent = dir.parent().unwrap();
+    succeed(parent, "judge report --run played --out report.html");
+    let page = fs::read_to_string(parent.join("report.html")).unwrap();
+    for expected in [
+        "APO run played",
+        "2.000 ± 0.000 above the start",
+        "0.500 ± 0.000 above DPO",
+        "RM_APO-v1 agrees with people on 62.5 % of the test pairs",
+        "win rate 75.0 % (50.0 to 90.0) before gpt-4",
+        "Policies over rounds (Figure 5)",
+        "Before a language model (Figure 3)",
+        "stated probability",
+        "42.5 s",
+        // Cheng et al. 2023, Tables 2 and 3.
+        "1.916",
+        "66.73",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    assert!(
+        !page.contains("<script") && !page.contains("<img"),
+        "markup"
+    );
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+    for link in ["src=", "@import", "url("] {
+        assert!(!page.replace("img src=x", "").contains(link), "{link}");
+    }
+    assert!(!page.contains(parent.to_str().unwrap()), "where it lies");
+    // Curves are thinned, not drawn point by point.
+    assert!(page.len() < 300_000, "{}", page.len());
+    // Replaced whole.
+    succeed(parent, "judge report --run played --out report.html");
+    assert!(!parent.join("report.html.new").exists());
+}
+
+#[test]
+fn what_is_no_run_or_is_broken_is_named() {
+    let dir = played("reported-refused");
+    let parent = dir.parent().unwrap();
+    let refused = |run: &str, expected: &[&str]| {
+        let line = format!("judge report --run {run} --out report.html");
+        refuse(parent, &line, 3, expected);
+        assert!(!parent.join("report.html").exists());
+    };
+    refused("nowhere", &["nowhere is no folder"]);
+    fs::create_dir(parent.join("empty")).unwrap();
+    refused("empty", &["empty holds no scored policy", "make round-1"]);
+    fs::write(dir.join("rm-base.test.json"), "{\"accuracy\": ").unwrap();
+    refused(
+        "played",
+        &[
+            "rm-base.test.json",
+            "not what `judge accuracy --json` prints",
+        ],
+    );
+    fs::remove_file(dir.join("rm-base.test.json")).unwrap();
+    fs::write(dir.join("apo-dpo-1/answers-scored.parquet"), "PAR1").unwrap();
+    refused("played", &["apo-dpo-1/answers-scored.parquet"]);
+    assert_eq!(run(parent, "judge report --run played").status, Some(2));
+}
