@@ -136,7 +136,7 @@ pub fn rewards(policy: &Policy, start: &Policy) -> Result<Svg> {
     let high = all().copied().fold(f64::NEG_INFINITY, f64::max);
     let width = ((high - low) / BINS as f64).max(f64::MIN_POSITIVE);
     let lines = two.iter().map(|policy| {
-        let mut counts = vec![0.0; BINS];
+        let mut counts = [0.0; BINS];
         for reward in policy.rewards.values() {
             counts[(((reward - low) / width) as usize).min(BINS - 1)] += 1.0;
         }
