@@ -109,4 +109,42 @@ mod tests {
         assert_eq!(fleiss_kappa::<u8>(&[]), None);
         assert_eq!(fleiss_kappa(&[vec![1]]), None);
     }
+
+    /// Draws from `kinds` by a congruential generator, as any language can.
+    fn draws(seed: u64, kinds: u64) -> Vec<u64> {
+        let mut state = seed;
+        let draw = |_| {
+            state = (1_103_515_245 * state + 12_345) % (1 << 31);
+            (state >> 16) % kinds
+        };
+        (0..60).map(draw).collect()
+    }
+
+    /// A judge who says what another says, but for one time in `kinds`.
+    fn follower(of: &[u64], seed: u64, kinds: u64) -> Vec<u64> {
+        let (own, follows) = (draws(seed + 1, 3), draws(seed, kinds));
+        let votes = of.iter().zip(own).zip(follows);
+        votes
+            .map(|((of, own), it)| if it > 0 { *of } else { own })
+            .collect()
+    }
+
+    #[test]
+    fn kappas_are_those_of_known_packages() {
+        // scikit-learn 1.9.1's cohen_kappa_score, statsmodels 0.15.0's
+        // fleiss_kappa of the same draws.
+        let a = draws(1, 3);
+        let (b, c) = (follower(&a, 2, 4), follower(&a, 4, 3));
+        for (first, second, expected) in [
+            (&a, &b, 0.797_468_354_430_379_8),
+            (&a, &c, 0.745_114_698_385_726_4),
+            (&b, &c, 0.595_959_595_959_596),
+        ] {
+            let kappa = cohens_kappa(first, second).unwrap();
+            assert!((kappa - expected).abs() < 1e-12, "{kappa}");
+        }
+        let items: Vec<Vec<u64>> = (0..60).map(|i| vec![a[i], b[i], c[i]]).collect();
+        let kappa = fleiss_kappa(&items).unwrap();
+        assert!((kappa - 0.712_514_092_446_448_7).abs() < 1e-12, "{kappa}");
+    }
 }
