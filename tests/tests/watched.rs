@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use apo_tables::{Metric, Reader};
-use apo_tests::stages::{command, finish, kill, small_round, start, succeed};
+use apo_tests::stages::{command, finish, kill, run, small_round, start, succeed};
 use serde_json::Value;
 
 static ROUND: LazyLock<PathBuf> =
@@ -94,4 +94,33 @@ fn stages_that_end_well_say_what_they_took_where_they_are_asked_to() {
     }
     assert_eq!(lines[0]["out"], "timed.parquet");
     assert_eq!(lines[1]["out"], Value::Null, "up to date: nothing was made");
+}
+
+#[test]
+fn a_training_says_what_memory_it_needs_and_stays_within_it() {
+    let dir = &*ROUND;
+    let line = "rm-train --model policy --pairs data/rm-pairs.parquet --batch 24 --out foreseen-rm";
+    let ran = run(dir, line);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let number = |before: &str, after: &str| -> f64 {
+        let found = ran
+            .stderr
+            .split_once(before)
+            .and_then(|it| it.1.split_once(after));
+        let (number, _) = found.unwrap_or_else(|| panic!("no `{before}` in {}", ran.stderr));
+        let number = number.rsplit(' ').next().unwrap_or_default();
+        number
+            .parse()
+            .unwrap_or_else(|_| panic!("{number} in {}", ran.stderr))
+    };
+    let foreseen = 1024.0 * number("memory: about ", " GiB");
+    let held = number(", ", " MiB at most");
+    assert!(
+        held < 1.1 * foreseen,
+        "{held} MiB held, {foreseen} foreseen"
+    );
+    assert!(
+        held > 0.4 * foreseen,
+        "{held} MiB held, {foreseen} foreseen"
+    );
 }

@@ -257,6 +257,10 @@ impl Observer for Watch {
         note(&self.report, text);
     }
 
+    fn warn(&mut self, text: &str) {
+        warn(text);
+    }
+
     fn stops(&self) -> bool {
         signals::check().is_err()
     }

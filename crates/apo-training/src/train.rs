@@ -5,7 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-use apo_llama::{AdamW, GradientSum, Model, PromptTree};
+use apo_llama::forecast::available;
+use apo_llama::{AdamW, Forecast, GradientSum, Model, PromptTree};
 use apo_tables::Metric;
 
 use crate::checkpoint;
@@ -34,6 +35,9 @@ pub trait Observer {
 
     /// Something worth telling.
     fn note(&mut self, text: &str);
+
+    /// Something that may go wrong.
+    fn warn(&mut self, text: &str);
 
     /// Whether the work is to save itself and stop.
     fn stops(&self) -> bool;
@@ -67,6 +71,9 @@ pub fn train(
 ) -> Result<Trained, TrainingError> {
     let steps_an_epoch = store.len().div_ceil(settings.batch) as u64;
     let total = steps_an_epoch * settings.epochs as u64;
+    if let Some(forecast) = forecast(&model, store, settings) {
+        tell(&forecast, &model, observer);
+    }
     let mut adamw = AdamW::new(settings.adamw);
     let mut done = 0;
     for folder in checkpoint::list(dir) {
@@ -143,6 +150,41 @@ pub fn train(
         model,
         metrics: log.metrics,
     })
+}
+
+/// Returns what the training will hold at most; none of a device whose operators
+/// are Burn's own.
+fn forecast(model: &Model, store: &Store, settings: &Settings) -> Option<Forecast> {
+    let tokens = (0..store.len()).map(|i| store.n_tokens(i));
+    let (longest, all) = (tokens.clone().max()?, tokens.sum::<usize>());
+    let a_step = (all * settings.batch).div_ceil(store.len());
+    let most = settings.micro_tokens.max(longest);
+    let most = most.min(longest * settings.batch.min(store.len()));
+    model.forecast(most, a_step > settings.micro_tokens)
+}
+
+/// Tells the forecast, and warns where there is less memory.
+fn tell(forecast: &Forecast, model: &Model, observer: &mut dyn Observer) {
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    observer.note(&format!(
+        "memory: about {:.2} GiB, {:.2} of them for weights, gradients and moments, {:.2} for the \
+         activations of {} tokens at once",
+        gib(forecast.total()),
+        gib(forecast.parameters),
+        gib(forecast.activations),
+        forecast.tokens
+    ));
+    // The weights are there already.
+    let weights = 4 * model.config.n_parameters(model.head) as u64;
+    let more = forecast.total().saturating_sub(weights);
+    if let Some(free) = available().filter(|free| *free < more) {
+        observer.warn(&format!(
+            "{:.2} GiB more are needed, {:.2} are free; --recompute and fewer --micro-tokens take \
+             less",
+            gib(more),
+            gib(free)
+        ));
+    }
 }
 
 /// A step's examples, handed out in micro-batches.

@@ -38,6 +38,7 @@ impl Observer for Watcher {
     fn advance(&mut self, _: u64) {}
     fn step(&mut self, _: &Metric) {}
     fn note(&mut self, _: &str) {}
+    fn warn(&mut self, _: &str) {}
     fn stops(&self) -> bool {
         self.asked.set(self.asked.get() + 1);
         self.asked.get() >= self.stop_at

@@ -10,7 +10,8 @@ use crate::Precision;
 /// Logits that exist at once: 32 MiB of them.
 const SLICE: usize = 1 << 23;
 
-fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
+/// Returns how many rows' logits exist at once.
+pub(crate) fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
     (SLICE / vocab).clamp(16, 1024).min(n_rows.max(1))
 }
 

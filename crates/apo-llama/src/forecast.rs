@@ -1,0 +1,94 @@
+//! How much memory a training will hold, before it begins.
+
+use std::fs;
+
+use crate::config::{Head, LlamaConfig};
+use crate::device::has_kernels;
+use crate::kernels::log_prob;
+use crate::loaded::Model;
+
+/// Bytes of a number: weights, gradients, moments and activations are f32.
+const F32: u64 = 4;
+
+/// What a program holds beside: code, tokenizer, allocator.
+const BASE: u64 = 96 << 20;
+
+/// Memory of a training by the CPU's kernels, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Weights, gradients and both moments.
+    pub parameters: u64,
+    /// What the backward pass needs of the forward pass, and what is computed
+    /// at once.
+    pub activations: u64,
+    /// Tokens of the largest micro-batch.
+    pub tokens: usize,
+}
+
+impl Forecast {
+    fn new(config: &LlamaConfig, head: Head, recompute: bool, tokens: usize, summed: bool) -> Self {
+        let copies = if summed { 5 } else { 4 };
+        // Of the largest there are a flat gradient and a new value beside.
+        let sizes = config.parameters(head).into_iter();
+        let largest = sizes
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .max();
+        let numbers = copies * config.n_parameters(head) + 2 * largest.unwrap_or(0);
+        let heads = config.num_attention_heads + 2 * config.num_key_value_heads;
+        // As a layer's kernel saves them: queries, keys and values, what was
+        // attended, the residual, gate and up.
+        let saved = heads * config.head_dim
+            + config.num_attention_heads * config.head_dim
+            + config.hidden_size
+            + 2 * config.intermediate_size;
+        let layers = config.num_hidden_layers;
+        let kept = layers * config.hidden_size + if recompute { saved } else { layers * saved };
+        // One layer's gradients of these, and the products that they come from.
+        let at_once = 2 * saved;
+        let slices = match head {
+            Head::LanguageModel => {
+                2 * log_prob::rows_at_once(tokens, config.vocab_size) * config.vocab_size
+            }
+            Head::Reward => 0,
+        };
+        Self {
+            parameters: F32 * numbers as u64,
+            activations: F32 * (tokens * (kept + at_once) + slices) as u64,
+            tokens,
+        }
+    }
+
+    /// Returns all of it, and what a program holds beside.
+    pub fn total(&self) -> u64 {
+        self.parameters + self.activations + BASE
+    }
+}
+
+impl Model {
+    /// Returns what a training of the model needs whose largest micro-batch has
+    /// `tokens`; `summed` where a step has several, whose gradients are added up.
+    /// None of a device whose operators are Burn's own.
+    pub fn forecast(&self, tokens: usize, summed: bool) -> Option<Forecast> {
+        let known = self.compute.kernels && has_kernels(&self.device());
+        let of = || {
+            Forecast::new(
+                &self.config,
+                self.head,
+                self.compute.recompute,
+                tokens,
+                summed,
+            )
+        };
+        known.then(of)
+    }
+}
+
+/// Returns the memory that the system can give, bytes, where it says so.
+pub fn available() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|it| it.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
