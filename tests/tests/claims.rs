@@ -117,4 +117,21 @@ fn a_table_that_lacks_a_row_is_named_with_it() {
         Some(2),
         "one seed is none"
     );
+    let ran = claims(&[tables[0].clone(), tables[0].clone()], &[]);
+    assert_eq!(ran.status, Some(3), "and one twice is none");
+    assert!(
+        ran.stderr.contains("1.json is given twice"),
+        "{}",
+        ran.stderr
+    );
+    // Verdicts in one seed alone are missed in the other, not passed over.
+    let mut unjudged = whole.clone();
+    unjudged.retain(|row| row["win_rate"].is_null());
+    let tables = [
+        write(&dir, "3.json", &whole),
+        write(&dir, "4.json", &unjudged),
+    ];
+    let ran = claims(&tables, &[]);
+    assert_eq!(ran.status, Some(3));
+    assert!(ran.stderr.contains("4.json: no win rate"), "{}", ran.stderr);
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use apo_tables::{Comparison, Finish, Pair, Provenance, Reader, Response, Writer};
-use apo_tests::stages::{Ran, binary, finish, folder, refuse, succeed, workspace};
+use apo_tests::stages::{Ran, binary, finish, folder, refuse, run, succeed, workspace};
 use serde_json::Value;
 
 /// Test pairs put right by true quality, as two policies' answers: `a.parquet`
@@ -177,6 +177,15 @@ fn tables_that_do_not_belong_together_are_refused() {
     refused(
         "--a twice.parquet --b b.parquet",
         &["twice.parquet row", id, "second response"],
+    );
+    refused("--a a.parquet --b a.parquet", &["are the same responses"]);
+    let twice = format!("judge compare --a a.parquet --b b.parquet {offline} --model m");
+    let twice = run(&dir, &twice);
+    assert_eq!(twice.status, Some(2), "a judge that counts twice");
+    assert!(
+        twice.stderr.contains("--model m is given twice"),
+        "{}",
+        twice.stderr
     );
     refused(
         "--a a.parquet --b b.parquet",

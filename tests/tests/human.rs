@@ -138,7 +138,7 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
         }
         assert!(!better_text.starts_with("Worse"), "{better_text}");
         match i {
-            0 => drop(tab.press_key("ArrowDown").unwrap()),
+            0 => drop(tab.press_key("s").unwrap()),
             1 => drop(tab.press_key("n").unwrap()),
             2 => {
                 let button = format!("[data-vote={better}]");
@@ -153,14 +153,22 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
         "no markup"
     );
     assert_ne!(tab.get_title().unwrap(), "owned");
-    // What was done outlives the page.
-    tab.reload(false, None).unwrap();
-    let status = || {
-        tab.find_element("#status")
+    // After the last, what was skipped.
+    let text = |selector| {
+        tab.find_element(selector)
             .and_then(|it| it.get_inner_text())
     };
-    let expected = "Query 2 of 6, 5 judged";
-    until(expected, || status().is_ok_and(|it| it == expected));
+    assert_eq!(text("#status").unwrap(), "Query 2 of 6, 5 judged");
+    // What was done outlives the page.
+    tab.reload(false, None).unwrap();
+    let kept = "Going on as Ann e, 5 judged";
+    until(kept, || text("#notice").is_ok_and(|it| it.contains(kept)));
+    assert_eq!(text("#status").unwrap(), "Query 2 of 6, 5 judged");
+    // A key that is held is no further vote.
+    let held =
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft', repeat: true}))";
+    tab.evaluate(held, false).unwrap();
+    assert_eq!(text("#status").unwrap(), "Query 2 of 6, 5 judged");
     tab.press_key("e").unwrap();
     let export = dir.join("votes-Ann-e.json");
     until("the export", || export.exists());
@@ -204,7 +212,8 @@ fn filled(
         let vote = vote(i).unwrap_or(better);
         [&row[0], &row[1], &row[2], &row[3], vote].map(str::to_owned)
     });
-    let head: Vec<String> = head.iter().map(str::to_owned).collect();
+    let name = |it: &str| it.trim_start_matches('\u{feff}').to_owned();
+    let head: Vec<String> = head.iter().map(name).collect();
     [head.try_into().unwrap()].into_iter().chain(rows).collect()
 }
 
@@ -232,8 +241,15 @@ fn tables_of_several_annotators_come_back_as_offices_save_them() {
             assert!(!text.contains(telling), "{telling} tells sides");
         }
     }
-    assert!(key.iter().any(|it| it.left == "a") && key.iter().any(|it| it.left == "b"));
     assert!(!table.lines().any(|it| it.contains(",=")), "no formula");
+    for id in key.iter().map(|it| &it.query_id) {
+        assert!(
+            !page.contains(id) && !table.contains(id),
+            "{id} tells the query"
+        );
+    }
+    let on_the_left = key.iter().filter(|it| it.left == "a").count();
+    assert_eq!(on_the_left, key.len() / 2, "half and half");
     save(
         &dir.join("anna.csv"),
         &filled(&dir, &key, |_| None),
@@ -261,6 +277,21 @@ fn tables_of_several_annotators_come_back_as_offices_save_them() {
 }
 
 #[test]
+fn a_row_that_was_changed_is_told_and_not_counted() {
+    let (dir, key) = sheet("human-changed", 4);
+    let mut rows = filled(&dir, &key, |_| None);
+    rows[2][3] += " And more.";
+    save(&dir.join("anna.csv"), &rows, b',', "\u{feff}");
+    let ran = run(&dir, &format!("{TALLY} --votes anna.csv --json"));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let expected = "anna: the texts of q-2 are not as the sheet showed them";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&found["judged"], &found["failed"]), (&json!(3), &json!(1)));
+    assert_eq!(found["judges"][0]["interval"], Value::Null, "all alike");
+}
+
+#[test]
 fn what_was_edited_is_of_another_sheet_or_no_vote_is_refused_by_name() {
     let (dir, key) = sheet("human-refused", 3);
     let refused = |name: &str, expected: &[&str]| {
@@ -274,22 +305,29 @@ fn what_was_edited_is_of_another_sheet_or_no_vote_is_refused_by_name() {
         rows[row][column] = text.to_owned();
         rows
     };
-    let id = key[1].query_id.as_str();
     let table = |name: &str, rows: &[[String; 5]]| save(&dir.join(name), rows, b',', "");
-    table("edited.csv", &changed(2, 3, "A better answer."));
-    refused("edited.csv", &[id, "not as the sheet showed them"]);
+    let mut all = good.clone();
+    for row in &mut all[1..] {
+        row[3] += " And more.";
+    }
+    table("edited.csv", &all);
+    refused(
+        "edited.csv",
+        &["no row's texts are as the sheet of --key showed them"],
+    );
     table("vote.csv", &changed(2, 4, "both"));
     refused(
         "vote.csv",
-        &[id, "`vote` is `both`", "left, right, same or nothing"],
+        &[
+            "row q-2",
+            "`vote` is `both`",
+            "left, right, same or nothing",
+        ],
     );
-    table("unknown.csv", &changed(2, 0, "0123456789abcdef"));
-    refused(
-        "unknown.csv",
-        &["query 0123456789abcdef is not on the sheet"],
-    );
+    table("unknown.csv", &changed(2, 0, "q-9"));
+    refused("unknown.csv", &["row `q-9` is not on the sheet"]);
     table("twice.csv", &[good.clone(), vec![good[2].clone()]].concat());
-    refused("twice.csv", &[id, "second vote"]);
+    refused("twice.csv", &["row q-2 stands there twice"]);
     table("empty.csv", &filled(&dir, &key, |_| Some("")));
     refuse(
         &dir,
@@ -298,8 +336,13 @@ fn what_was_edited_is_of_another_sheet_or_no_vote_is_refused_by_name() {
         &["no file holds a vote"],
     );
     fs::write(dir.join("others.csv"), "id,text\n1,no\n").unwrap();
-    refused("others.csv", &["not the sheet's table (query_id, dialogue"]);
-    fs::write(dir.join("latin.csv"), b"query_id,vote\n\xe9,left\n").unwrap();
+    refused(
+        "others.csv",
+        &["not the sheet's table (row, dialogue", "no column `row`"],
+    );
+    fs::write(dir.join("nothing.csv"), "").unwrap();
+    refused("nothing.csv", &["not the sheet's table"]);
+    fs::write(dir.join("latin.csv"), b"row,vote\n\xe9,left\n").unwrap();
     refused("latin.csv", &["is not UTF-8"]);
     fs::write(dir.join("broken.json"), "{\"sheet\": ").unwrap();
     refused("broken.json", &["not what the sheet exports"]);

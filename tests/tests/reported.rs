@@ -89,17 +89,43 @@ fn played(test: &str) -> PathBuf {
         "judged": 8, "failed": 0, "characters": [50.0, 40.0], "judges": [judge], "agreement": null,
     });
     put(&dir.join("apo-dpo-1.verdicts.json"), &verdicts);
+    // Of two people one has not voted.
+    let mut silent = judge.clone();
+    for (name, value) in [
+        ("judge", json!("Ben")),
+        ("rate", Value::Null),
+        ("wins", json!(0)),
+    ] {
+        silent[name] = value;
+    }
+    for name in ["losses", "ties", "inconsistent"] {
+        silent[name] = json!(0);
+    }
+    silent["failed"] = json!(8);
+    judge["judge"] = json!("Anna");
+    judge["inconsistent"] = json!(0);
+    let votes = json!({
+        "judged": 6, "failed": 10, "characters": [50.0, 40.0], "judges": [judge, silent],
+        "together": { "queries": 6, "rate": 0.8, "interval": null },
+        "agreement": null, "agreement_queries": 0,
+    });
+    put(&dir.join("apo-dpo-1.votes.json"), &votes);
     let metrics: Vec<Metric> = (1..=400)
         .map(|step| Metric {
             step,
-            loss: 1.0 / step as f32,
+            // A training that diverges is one to look at.
+            loss: if step > 390 {
+                f32::NAN
+            } else {
+                1.0 / step as f32
+            },
             tokens: 10,
             rewards_chosen: Some(1.0),
             rewards_rejected: Some(0.0),
             ..Metric::default()
         })
         .collect();
-    let made = Provenance::new("align", "9.9.9");
+    let made = Provenance::new("align", "9.9.9").argument("method", "dpo");
     write(
         &dir.join("apo-dpo-1/policy/metrics.parquet"),
         &made,
@@ -177,9 +203,12 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
         "2.000 ± 0.000 above the start",
         "0.500 ± 0.000 above DPO",
         "RM_APO-v1 agrees with people on 62.5 % of the test pairs",
-        "win rate 75.0 % (50.0 to 90.0) before gpt-4",
-        "Policies over rounds (Figure 5)",
+        "win rate 75.0 % (50.0 to 90.0) before gpt-4, 8 queries",
+        "Policies over rounds: mean RM_Test score (Figure 5)",
         "Before a language model (Figure 3)",
+        "Before people (Figure 4)",
+        "win rate 80.0 % before 2 judges together, 6 queries",
+        "no κ: too few queries",
         "stated probability",
         "42.5 s",
         // Cheng et al. 2023, Tables 2 and 3.
@@ -199,6 +228,15 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
     assert!(!page.contains(parent.to_str().unwrap()), "where it lies");
     // Curves are thinned, not drawn point by point.
     assert!(page.len() < 300_000, "{}", page.len());
+    // What is not there is not spoken of, and nothing else is replaced.
+    assert!(!page.contains(">Data<"));
+    let other = "judge report --run played --out played/start/score.json";
+    refuse(
+        parent,
+        other,
+        3,
+        &["played/start/score.json is there", "no page"],
+    );
     // Replaced whole.
     succeed(parent, "judge report --run played --out report.html");
     assert!(!parent.join("report.html.new").exists());

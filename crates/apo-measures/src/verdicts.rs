@@ -218,7 +218,8 @@ const RIDGE: f64 = 1e-3;
 
 /// Returns the 2.5th and 97.5th percentile of what `of` says of `n` draws of the
 /// rows with replacement; draws of which it says nothing are left out. `None`
-/// of no rows or draws.
+/// of no rows or draws, and where all draws are alike: rows without a difference
+/// say nothing of how sure they are.
 pub fn bootstrap<T: Copy>(
     rows: &[T],
     n: usize,
@@ -239,6 +240,9 @@ pub fn bootstrap<T: Copy>(
         return None;
     }
     found.sort_unstable_by(f64::total_cmp);
+    if found.first() == found.last() {
+        return None;
+    }
     Some([0.025, 0.975].map(|level| percentile(&found, level)))
 }
 

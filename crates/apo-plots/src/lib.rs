@@ -1,6 +1,7 @@
 //! Plots as SVG, legible in light and dark.
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 mod lines;
 mod shares;
@@ -23,13 +24,9 @@ pub(crate) const COLOURS: [RGBColor; 7] = [
 /// What is drawn in black takes the text's colour.
 const INK: &str = "#000000";
 
-/// What is drawn in this takes the colour of what the plot stands on.
-pub(crate) const PAPER: RGBColor = RGBColor(254, 254, 254);
-const PAPER_TEXT: &str = "#FEFEFE";
-
 /// A plot standing alone sets its own; inside a page, the page does.
-const STYLE: &str = "<style>svg{--paper:#fff;color:#1f2328;background:#fff;font-family:sans-serif}\
-    @media(prefers-color-scheme:dark){svg{--paper:#0d1117;color:#e6edf3;background:#0d1117}}</style>";
+const STYLE: &str = "<style>svg{color:#1f2328;background:#fff;font-family:sans-serif}\
+    @media(prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
 
 /// A plot that could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +35,7 @@ pub struct PlotError(String);
 
 /// A plot.
 ///
-/// Inside a page, the page sets the `color` of an SVG element, and `--paper` to
-/// what it stands on.
+/// Inside a page, the page sets the `color` of an SVG element.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Svg(String);
 
@@ -68,8 +64,8 @@ fn draw(size: (u32, u32), on: impl FnOnce(&Area<'_>) -> Drawn) -> Result<Svg, Pl
             .and_then(|()| area.present())
             .map_err(|error| PlotError(error.to_string()))?;
     }
-    let text = text.replace(INK, "currentColor");
-    let text = text.replace(PAPER_TEXT, "var(--paper)");
+    // In attributes alone: a name may say the same.
+    let text = text.replace(&format!("\"{INK}\""), "\"currentColor\"");
     let begin = text.find("<svg");
     let begin = begin.ok_or_else(|| PlotError("no SVG came out".into()))?;
     Ok(Svg(text[begin..].to_owned()))
@@ -78,4 +74,54 @@ fn draw(size: (u32, u32), on: impl FnOnce(&Area<'_>) -> Drawn) -> Result<Svg, Pl
 /// Text of a size in the text's colour.
 fn label<'a>(size: u32) -> TextStyle<'a> {
     ("sans-serif", size).into_font().color(&BLACK)
+}
+
+/// Names with their colours, beside each other in as many rows as they need.
+struct Legend<'a> {
+    entries: Vec<(&'a str, RGBColor)>,
+    /// Left and right end.
+    between: (i32, i32),
+    /// Size of the text.
+    size: u32,
+}
+
+impl Legend<'_> {
+    /// Returns each entry's place, from the left and in rows.
+    fn places(&self) -> Vec<(i32, i32)> {
+        let (left, right) = self.between;
+        let (mut x, mut row) = (left, 0);
+        let place = |name: &str| {
+            let width = 34 + width_of(name, self.size);
+            if x > left && x + width > right {
+                (x, row) = (left, row + 1);
+            }
+            x += width;
+            (x - width, row)
+        };
+        self.entries.iter().map(|it| it.0).map(place).collect()
+    }
+
+    /// Returns its height.
+    fn height(&self) -> i32 {
+        let rows = self.places().last().map_or(0, |it| it.1 + 1);
+        rows * (self.size as i32 + 6)
+    }
+
+    /// Draws it from `top` on.
+    fn draw(&self, area: &Area<'_>, top: i32) -> Drawn {
+        let pos = Pos::new(HPos::Left, VPos::Center);
+        for ((name, colour), (x, row)) in self.entries.iter().zip(self.places()) {
+            let middle = top + row * (self.size as i32 + 6) + self.size as i32 / 2 + 1;
+            let corners = [(x, middle - 4), (x + 12, middle + 4)];
+            area.draw(&Rectangle::new(corners, colour.filled()))?;
+            let text = Text::new(*name, (x + 17, middle), label(self.size).pos(pos));
+            area.draw(&text)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns about how wide a text is: the viewer's fonts are not known here.
+fn width_of(text: &str, size: u32) -> i32 {
+    (text.chars().count() as f64 * f64::from(size) * 0.56) as i32
 }

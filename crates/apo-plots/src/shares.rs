@@ -4,7 +4,7 @@ use plotters::element::Text;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::{COLOURS, Drawn, PlotError, Svg, draw, label};
+use crate::{COLOURS, Drawn, Legend, PlotError, Svg, draw, label, width_of};
 
 /// A bar: its name, and its parts in the order of the legend.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,12 +26,19 @@ pub struct Shares {
     pub bars: Vec<Share>,
 }
 
-/// Width of the plot and of the bars' names, height of a bar with its room, and
-/// of the title with the legend, in SVG's units.
+/// Width of the plot, height of a bar with its room, and of the title, in SVG's
+/// units.
 const WIDTH: u32 = 720;
-const NAMES: i32 = 190;
 const ROW: i32 = 34;
-const HEAD: i32 = 64;
+const HEAD: i32 = 36;
+
+/// Size of names, and the most that they may take of the width.
+const NAME: u32 = 14;
+const NAMES: i32 = 360;
+
+/// What stands on the colours, which are neither light nor dark: almost black,
+/// but not black, which takes the text's colour.
+const ON_COLOUR: RGBColor = RGBColor(16, 16, 16);
 
 /// Parts below this share have no number in them.
 const NARROW: f64 = 0.06;
@@ -53,11 +60,25 @@ impl Shares {
                 return Err(PlotError(format!("{bar:?} is no bar")));
             }
         }
-        let height = HEAD + ROW * self.bars.len() as i32 + 8;
-        draw((WIDTH, height as u32), |area| self.draw(area))
+        let names = self.bars.iter().map(|it| width_of(&it.name, NAME) + 20);
+        let names = names.max().unwrap_or(0).min(NAMES);
+        let right = WIDTH as i32 - 16;
+        let colour = |i: usize| COLOURS[self.legend[i].1 % COLOURS.len()];
+        let entries = self.legend.iter().enumerate();
+        let legend = Legend {
+            entries: entries.map(|(i, it)| (it.0.as_str(), colour(i))).collect(),
+            between: (names, right),
+            size: 13,
+        };
+        let head = HEAD + legend.height() + 6;
+        let height = head + ROW * self.bars.len() as i32 + 8;
+        draw((WIDTH, height as u32), |area| {
+            legend.draw(area, HEAD)?;
+            self.draw(area, head, names, right)
+        })
     }
 
-    fn draw(&self, area: &crate::Area<'_>) -> Drawn {
+    fn draw(&self, area: &crate::Area<'_>, head: i32, names: i32, right: i32) -> Drawn {
         let at = |h, v| Pos::new(h, v);
         let text = |text: String, place, size, pos| Text::new(text, place, label(size).pos(pos));
         let title = text(
@@ -68,34 +89,19 @@ impl Shares {
         );
         area.draw(&title)?;
         let colour = |i: usize| COLOURS[self.legend[i].1 % COLOURS.len()];
-        let mut x = NAMES;
-        for (i, (name, _)) in self.legend.iter().enumerate() {
-            area.draw(&Rectangle::new(
-                [(x, 40), (x + 12, 52)],
-                colour(i).mix(0.85).filled(),
-            ))?;
-            area.draw(&text(
-                name.clone(),
-                (x + 18, 46),
-                13,
-                at(HPos::Left, VPos::Center),
-            ))?;
-            x += 40 + 7 * name.chars().count() as i32;
-        }
-        let right = WIDTH as i32 - 16;
         for (row, bar) in (0..).zip(&self.bars) {
-            let top = HEAD + row * ROW;
+            let top = head + row * ROW;
             let (top, bottom) = (top + 3, top + ROW - 3);
             let middle = i32::midpoint(top, bottom);
             let name = text(
-                bar.name.clone(),
-                (NAMES - 10, middle),
-                14,
+                fitting(&bar.name, names - 20),
+                (names - 10, middle),
+                NAME,
                 at(HPos::Right, VPos::Center),
             );
             area.draw(&name)?;
             let sum: f64 = bar.parts.iter().sum();
-            let place = |share: f64| NAMES + (f64::from(right - NAMES) * share) as i32;
+            let place = |share: f64| names + (f64::from(right - names) * share) as i32;
             let mut before = 0.0;
             for (i, part) in bar.parts.iter().enumerate() {
                 let (from, to) = (before / sum, (before + part) / sum);
@@ -104,10 +110,10 @@ impl Shares {
                     continue;
                 }
                 let corners = [(place(from), top), (place(to), bottom)];
-                area.draw(&Rectangle::new(corners, colour(i).mix(0.85).filled()))?;
+                area.draw(&Rectangle::new(corners, colour(i).filled()))?;
                 if to - from >= NARROW {
                     let centre = (i32::midpoint(place(from), place(to)), middle);
-                    let style = ("sans-serif", 13).into_font().color(&WHITE);
+                    let style = ("sans-serif", 13).into_font().color(&ON_COLOUR);
                     let style = style.pos(at(HPos::Center, VPos::Center));
                     area.draw(&Text::new(
                         format!("{:.0} %", 100.0 * (to - from)),
@@ -119,6 +125,18 @@ impl Shares {
         }
         Ok(())
     }
+}
+
+/// Cuts a name to a width, with a mark where it is cut.
+fn fitting(name: &str, width: i32) -> String {
+    if width_of(name, NAME) <= width {
+        return name.to_owned();
+    }
+    let mut cut = name.to_owned();
+    while !cut.is_empty() && width_of(&cut, NAME) + NAME as i32 > width {
+        cut.pop();
+    }
+    cut + "…"
 }
 
 #[cfg(test)]

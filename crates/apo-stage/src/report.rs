@@ -48,7 +48,12 @@ pub(crate) fn end(stage: &str) {
     let Some(path) = env::var_os(TIMES).filter(|it| !it.is_empty()) else {
         return;
     };
-    let subcommand = env::args().nth(1).filter(|it| !it.starts_with('-'));
+    // Subcommands are words; what follows them are options or files.
+    let is_word = |it: &String| it.chars().all(|it| it.is_ascii_lowercase() || it == '-');
+    let words = env::args()
+        .skip(1)
+        .take_while(|it| is_word(it) && !it.starts_with('-'));
+    let subcommand = words.take(2);
     let took = Took {
         stage: [stage.to_owned()]
             .into_iter()

@@ -35,6 +35,7 @@ pub struct All<T> {
 #[derive(Debug, Deserialize)]
 pub struct AccuracyOnly {
     pub accuracy: f64,
+    pub standard_error: Option<f64>,
 }
 
 /// An expected calibration error, and its bins.

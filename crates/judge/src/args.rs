@@ -72,8 +72,8 @@ Examples:
       --out verdicts.parquet
 
 The folder holds sheet.html, to be opened in a browser and worked through by
-keyboard, sheet.csv with the same for a spreadsheet, and key.parquet, which tells
-which side is which: it stays with you.
+keyboard, sheet.csv with the same for a spreadsheet, and key.parquet with apo.json,
+which tell sides apart and stay with you.
 
 Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
 4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
@@ -84,9 +84,9 @@ Examples:
     judge human tally --key sheet/key.parquet --votes anna.json --votes ben.csv \\
       --out verdicts.parquet
 
-An annotator is called as in the page, else as the file. Queries without a vote
-are counted and left out; a file whose texts were changed, or of another sheet, is
-refused.
+An annotator is called as in the page, else as the file. Rows without a vote, and
+those whose texts are not as the sheet showed them, are told and left out; a file
+of another sheet is refused.
 
 Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
 4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
@@ -122,7 +122,10 @@ Examples:
 It shows what is there: tables 1 to 4 beside the paper's, Figure 5, verdicts
 (*.verdicts.json of `judge compare --json`, *.votes.json of `judge human tally
 --json`), calibration, rewards, the curves of all trainings, a few dialogues, what
-was made from what, settings and times. The page needs no network.";
+was made from what, settings and times. The page needs no network.
+
+Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
+130 or 143 stopped by a signal.";
 
 const CLAIMS: &str = "\
 Examples:
@@ -269,7 +272,8 @@ pub struct CompareArgs {
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub b: PathBuf,
 
-    /// Queries to judge at all, drawn by a hash of their ids [default: all]
+    /// Queries to judge at all, the first by their ids, which are hashes [default:
+    /// all]
     #[arg(long, value_name = "N", help_heading = "Tables")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub take: Option<u32>,
@@ -532,7 +536,23 @@ impl Args {
     pub fn check(&self) -> Result<(), String> {
         match &self.command {
             Command::Table(table) => table.check(),
+            Command::Compare(compare) => compare.check(),
             _ => Ok(()),
+        }
+    }
+}
+
+impl CompareArgs {
+    /// Refuses a judge that would count twice.
+    fn check(&self) -> Result<(), String> {
+        let mut names = self.models.clone();
+        names.sort();
+        match names.windows(2).find(|it| it[0] == it[1]) {
+            Some(twice) => Err(format!(
+                "--model {} is given twice; --repeats asks one judge several times",
+                twice[0]
+            )),
+            None => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `judge claims`: which of the paper's claims hold, over seeds.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{Interval, interval};
@@ -25,6 +25,20 @@ const LEVEL: f64 = 0.95;
 ///
 /// When a page is not what `judge table --json` prints, or lacks a row.
 pub fn run(args: &ClaimsArgs) -> Result<()> {
+    let same = |a: &PathBuf, b: &PathBuf| {
+        a == b
+            || a.canonicalize()
+                .is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+    };
+    let mut rest = args.tables.iter();
+    while let Some(path) = rest.next() {
+        if rest.clone().any(|it| same(path, it)) {
+            let path = path.display();
+            return Err(bad_input(format!(
+                "{path} is given twice; a seed is one table"
+            )));
+        }
+    }
     let tables: Vec<Table> = args
         .tables
         .iter()
@@ -171,7 +185,8 @@ impl Verdict {
 impl Found {
     fn of(claim: &Claim, tables: &[Table]) -> Result<Self> {
         let asked = claim.comparisons();
-        let known = |it: &&Comparison| tables.iter().all(|table| table.knows(it));
+        // What one seed has and another lacks is an error that names the row.
+        let known = |it: &&Comparison| tables.iter().any(|table| table.knows(it));
         let asked = asked.iter().filter(known);
         let comparisons = asked.map(|it| Ok((it.is_of_truth(), Compared::of(it, tables)?)));
         let comparisons: Vec<(bool, Compared)> = comparisons.collect::<Result<_>>()?;

@@ -75,14 +75,18 @@ pub fn run(args: &CompareArgs) -> Result<()> {
 
 fn provenance(args: &CompareArgs) -> Result<Provenance> {
     let table = |path: &Path| Reader::<Response>::open(path)?.input();
+    let (a, b) = (table(&args.a)?, table(&args.b)?);
+    if a.digest == b.digest {
+        return Err(bad_input("--a and --b are the same responses"));
+    }
     let mut provenance = Provenance::new("judge compare", env!("CARGO_PKG_VERSION"))
         .argument("models", args.models.clone())
         .argument("repeats", args.repeats)
         .argument("take", args.take)
         .argument("temperature", args.endpoint.temperature)
         .argument("max_tokens", args.endpoint.max_tokens)
-        .input("a", table(&args.a)?)
-        .input("b", table(&args.b)?);
+        .input("a", a)
+        .input("b", b);
     if let Some(path) = &args.from_journal {
         if !path.exists() {
             let path = path.display();

@@ -11,6 +11,15 @@ use apo_tables::Shown;
 use apo_tables::provenance::hex;
 use sha2::{Digest as _, Sha256};
 
+/// Columns of the table for spreadsheets.
+const COLUMNS: [&str; 5] = ["row", "dialogue", "left", "right", "vote"];
+
+/// Returns what a sheet calls its rows: nothing that tells of the query, and
+/// nothing that a spreadsheet takes for a number.
+fn row_id(i: usize) -> String {
+    format!("q-{}", i + 1)
+}
+
 /// What a person sees of a query.
 #[derive(Clone, Copy, Debug)]
 struct Texts<'a> {
@@ -26,7 +35,8 @@ impl Texts<'_> {
     fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         for text in [self.dialogue, self.left, self.right] {
-            hasher.update(text.replace("\r\n", "\n").trim());
+            let text = text.replace("\r\n", "\n").replace('\r', "\n");
+            hasher.update(text.trim());
             hasher.update([0]);
         }
         hex(&hasher.finalize())

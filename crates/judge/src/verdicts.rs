@@ -39,11 +39,15 @@ pub struct Summary {
     pub characters: [f64; 2],
     pub judges: Vec<Judged>,
     /// All judges', where there are several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    together: Option<Together>,
-    /// κ of all judges on the queries that all judged; of two Cohen's, of more
-    /// Fleiss'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
+    /// κ of the judges; of two Cohen's, of more Fleiss'. None of one, or where
+    /// all say the same one thing.
     pub agreement: Option<f64>,
+    /// Queries that it is of: those that both judged, or that as many judged as
+    /// most did.
+    #[serde(default)]
+    pub agreement_queries: usize,
     #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     asked: Option<Asked>,
 }
@@ -54,7 +58,7 @@ pub struct Judged {
     pub judge: String,
     /// Its comparisons that have no verdict.
     #[serde(default)]
-    failed: usize,
+    pub failed: usize,
     #[serde(flatten)]
     pub all: WinRate,
     /// Of pairs of like length.
@@ -67,9 +71,9 @@ pub struct Judged {
 /// What all judges found: a query's points are the mean of its judges'.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Together {
-    queries: usize,
-    rate: f64,
-    interval: Option<[f64; 2]>,
+    pub queries: usize,
+    pub rate: f64,
+    pub interval: Option<[f64; 2]>,
 }
 
 impl Summary {
@@ -94,9 +98,10 @@ impl Summary {
         // Each judge's first time stands for it.
         let firsts = || rows.iter().filter(|row| row.repeat == 0);
         let by_query = firsts().map(|row| (&row.query_id, row));
+        let (agreement, agreement_queries) = agreement(by_query, judges.len());
         Ok(Self {
             judged: rows.len(),
-            failed: drawn.queries * drawn.repeats * judges.len() - rows.len(),
+            failed: (drawn.queries * drawn.repeats * judges.len()).saturating_sub(rows.len()),
             characters,
             judges: judges
                 .iter()
@@ -105,7 +110,8 @@ impl Summary {
             together: (judges.len() > 1)
                 .then(|| Together::of(firsts(), drawn))
                 .flatten(),
-            agreement: agreement(by_query, judges.len()),
+            agreement,
+            agreement_queries,
             asked,
         })
     }
@@ -165,8 +171,10 @@ impl Summary {
             let rate = rate(Some(it.rate), it.interval);
             rest.push(row("win rate of A, all judges together", rate));
         }
-        if let Some(kappa) = self.agreement {
-            rest.push(row("κ of the judges", format!("{kappa:.3}")));
+        if self.judges.len() > 1 {
+            let name = format!("κ of the judges, on {} queries", self.agreement_queries);
+            let kappa = self.agreement.map(|it| format!("{it:.3}"));
+            rest.push(row(&name, kappa.unwrap_or_else(|| "-".to_owned())));
         }
         format!("{}\n{}", columns(&table), columns(&rest))
     }
@@ -195,11 +203,11 @@ impl Judged {
         let (points, of_points): (Vec<f64>, Vec<[f64; 2]>) = judged.unzip();
         Self {
             judge: judge.to_owned(),
-            failed: drawn.queries * drawn.repeats - own.len(),
+            failed: (drawn.queries * drawn.repeats).saturating_sub(own.len()),
             all: win_rate(&all, drawn.draws, drawn.seed),
             alike: win_rate(&outcomes(&alike), drawn.draws, drawn.seed),
             length_controlled: length_controlled(&points, &of_points, drawn.draws, drawn.seed),
-            self_agreement: agreement(own.iter().map(|row| (&row.query_id, *row)), drawn.repeats),
+            self_agreement: agreement(own.iter().map(|row| (&row.query_id, *row)), drawn.repeats).0,
         }
     }
 }
@@ -227,23 +235,30 @@ impl Together {
     }
 }
 
-/// Returns κ over the queries that have all `n` outcomes; `None` of fewer than
-/// two outcomes a query.
+/// Returns κ of `n` judges, or of as many repeats, and the queries that it is of;
+/// none of fewer than two outcomes a query.
 fn agreement<'a>(
     rows: impl Iterator<Item = (&'a String, &'a Comparison)>,
     n: usize,
-) -> Option<f64> {
-    if n < 2 {
-        return None;
-    }
+) -> (Option<f64>, usize) {
     let mut queries: BTreeMap<&String, Vec<&str>> = BTreeMap::new();
     for (query, row) in rows {
         queries.entry(query).or_default().push(&row.outcome);
     }
-    let items: Vec<Vec<&str>> = queries.into_values().filter(|it| it.len() == n).collect();
-    if n > 2 {
-        return fleiss_kappa(&items);
+    let mut items: Vec<Vec<&str>> = queries.into_values().filter(|it| it.len() > 1).collect();
+    if n == 2 {
+        let (first, second): (Vec<&str>, Vec<&str>) = items.iter().map(|it| (it[0], it[1])).unzip();
+        return (cohens_kappa(&first, &second), items.len());
     }
-    let (first, second): (Vec<&str>, Vec<&str>) = items.iter().map(|it| (it[0], it[1])).unzip();
-    cohens_kappa(&first, &second)
+    // Fleiss' judges need not be the same people, but as many everywhere.
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    for item in &items {
+        *sizes.entry(item.len()).or_default() += 1;
+    }
+    let most = sizes
+        .into_iter()
+        .max_by_key(|it| (it.1, it.0))
+        .map(|it| it.0);
+    items.retain(|it| Some(it.len()) == most);
+    (fleiss_kappa(&items), items.len())
 }

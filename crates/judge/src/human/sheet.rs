@@ -11,7 +11,7 @@ use apo_tables::{Provenance, Reader, Response, Shown, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Texts, sheet_id};
+use super::{COLUMNS, Texts, row_id, sheet_id};
 use crate::args::SheetArgs;
 use crate::pairing::{Pairing, pairings};
 
@@ -30,7 +30,7 @@ struct Page<'a> {
 
 #[derive(Serialize)]
 struct Item<'a> {
-    query_id: &'a str,
+    id: String,
     turns: Vec<Said>,
     left: &'a str,
     right: &'a str,
@@ -55,13 +55,18 @@ struct Placed {
 /// When the policies did not answer the same queries, when there are fewer than
 /// asked for, or the folder cannot be written.
 pub fn run(args: &SheetArgs) -> Result<()> {
-    let placed = draw(args, pairings(&args.a, &args.b)?)?;
     let table = |path: &Path| Reader::<Response>::open(path)?.input();
+    let (a, b) = (table(&args.a)?, table(&args.b)?);
+    if a.digest == b.digest {
+        return Err(bad_input("--a and --b are the same responses"));
+    }
+    let secret = format!("{} {}", a.digest, b.digest);
+    let placed = draw(args, &secret, pairings(&args.a, &args.b)?)?;
     let provenance = Provenance::new("judge human sheet", env!("CARGO_PKG_VERSION"))
         .argument("take", args.take)
         .argument("seed", args.seed)
-        .input("a", table(&args.a)?)
-        .input("b", table(&args.b)?);
+        .input("a", a)
+        .input("b", b);
     let inputs = [args.a.as_path(), &args.b];
     let out = &args.output.out;
     let Claim::Work(output) = args.output.claim(&provenance, Kind::Folder, inputs)? else {
@@ -95,35 +100,41 @@ pub fn run(args: &SheetArgs) -> Result<()> {
                 .collect(),
             row("give to annotators", "sheet.html"),
             row("or, for a spreadsheet", "sheet.csv"),
-            row("keep", "key.parquet"),
+            row("keep to yourself", "key.parquet"),
+            row("", "apo.json"),
         ];
         columns(&rows)
     })
 }
 
-/// Draws the queries and their sides; both by a hash of seed and query, so that
-/// they depend on neither order nor number.
-fn draw(args: &SheetArgs, pairings: Vec<Pairing>) -> Result<Vec<Placed>> {
+/// Draws the queries and their order by a hash of seed and query, so that they
+/// depend on neither order nor number; and sides, half and half, by one that only
+/// those can compute who have both tables: their digests are `secret`.
+fn draw(args: &SheetArgs, secret: &str, pairings: Vec<Pairing>) -> Result<Vec<Placed>> {
     let (n, there) = (args.take as usize, pairings.len());
     if there < n {
         return Err(bad_input(format!(
             "the policies answered {there} queries, --take asks for {n}"
         )));
     }
-    let draw = |pairing: &Pairing| -> [u8; 32] {
+    let hash = |of: &str, pairing: &Pairing| -> [u8; 32] {
         let mut hasher = Sha256::new();
+        hasher.update(of);
         hasher.update(args.seed.to_le_bytes());
         hasher.update(&pairing.query_id);
         hasher.finalize().into()
     };
-    let mut drawn: Vec<([u8; 32], Pairing)> =
-        pairings.into_iter().map(|it| (draw(&it), it)).collect();
-    drawn.sort_by_key(|it| it.0);
+    let mut drawn = pairings;
+    drawn.sort_by_cached_key(|it| hash("order", it));
     drawn.truncate(n);
-    let placed = drawn.into_iter().map(|(hash, pairing)| Placed {
-        pairing,
-        a_is_left: hash[31] & 1 == 0,
-    });
+    let mut sides: Vec<usize> = (0..n).collect();
+    sides.sort_by_cached_key(|&i| hash(secret, &drawn[i]));
+    let mut a_is_left = vec![false; n];
+    for &i in &sides[..n / 2] {
+        a_is_left[i] = true;
+    }
+    let placed = drawn.into_iter().zip(a_is_left);
+    let placed = placed.map(|(pairing, a_is_left)| Placed { pairing, a_is_left });
     Ok(placed.collect())
 }
 
@@ -153,11 +164,11 @@ impl Placed {
 /// Returns the page. What people wrote stands in it as JSON without a `<`, and
 /// is put on the screen as text: no response is ever markup.
 fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
-    let items = placed.iter().map(|it| {
+    let items = placed.iter().enumerate().map(|(i, it)| {
         let texts = it.texts();
         let turns = hh::turns(&it.pairing.prompt).into_iter();
         Item {
-            query_id: &it.pairing.query_id,
+            id: row_id(i),
             turns: turns
                 .map(|turn| Said {
                     who: match turn.role {
@@ -179,16 +190,16 @@ fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
     Ok([before, &data, after].concat())
 }
 
-/// Writes the table for spreadsheets.
+/// Writes the table for spreadsheets, with the mark by which they know UTF-8.
 fn spreadsheet(path: &Path, placed: &[Placed]) -> Result<()> {
-    let mut writer = csv::Writer::from_path(path)?;
-    writer.write_record(["query_id", "dialogue", "left", "right", "vote"])?;
-    for it in placed {
+    let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+    writer.write_record(COLUMNS)?;
+    for (i, it) in placed.iter().enumerate() {
         let texts = it.texts();
         let [dialogue, left, right] = [texts.dialogue, texts.left, texts.right].map(as_cell);
-        writer.write_record([&it.pairing.query_id, &dialogue, &left, &right, ""])?;
+        writer.write_record([row_id(i), dialogue, left, right, String::new()])?;
     }
-    writer.flush()?;
+    fs::write(path, writer.into_inner()?)?;
     Ok(())
 }
 

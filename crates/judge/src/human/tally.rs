@@ -24,6 +24,14 @@ const TABLE: &str = "verdicts.parquet";
 /// annotator; when nobody voted, or the output cannot be written.
 pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let key = Reader::<Shown>::open_filled(&args.key)?.collect::<Result<Vec<_>, _>>()?;
+    let mut ids = HashSet::new();
+    if let Some(twice) = key.iter().find(|row| !ids.insert(&row.query_id)) {
+        return Err(bad_input(format!(
+            "{}: query {} stands there twice",
+            args.key.display(),
+            twice.query_id
+        )));
+    }
     let all: Vec<Votes> = args
         .votes
         .iter()
@@ -32,7 +40,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let mut names = HashSet::new();
     if let Some(twice) = all.iter().find(|it| !names.insert(&it.annotator)) {
         return Err(bad_input(format!(
-            "two files are of annotator '{}'; give each their own",
+            "two files are of annotator '{}'; rename one, or leave the older one out",
             twice.annotator
         )));
     }
@@ -47,10 +55,8 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
         Claim::Work(output) => {
             let path = output.dir().join(TABLE);
             let mut writer = Writer::<Comparison>::create(&path, &provenance)?;
-            for row in &key {
-                let votes = all
-                    .iter()
-                    .filter_map(|it| Some((it, it.votes.get(&row.query_id)?)));
+            for (i, row) in key.iter().enumerate() {
+                let votes = all.iter().filter_map(|it| Some((it, it.votes.get(&i)?)));
                 for (it, vote) in votes {
                     writer.write(&comparison(row, &it.annotator, *vote))?;
                 }
@@ -58,6 +64,13 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
             writer.finish()?;
             output.publish(TABLE)?;
         }
+    }
+    for it in all.iter().filter(|it| !it.changed.is_empty()) {
+        let (name, rows) = (&it.annotator, it.changed.join(", "));
+        warn(&format!(
+            "{name}: the texts of {rows} are not as the sheet showed them; their votes are not \
+             counted"
+        ));
     }
     for it in all.iter().filter(|it| it.votes.len() < key.len()) {
         let (name, n, of) = (&it.annotator, it.votes.len(), key.len());

@@ -1,6 +1,6 @@
 //! An annotator's file: what the page exports, or the filled table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use apo_stage::bad_input;
 use apo_tables::Shown;
 use serde::Deserialize;
 
-use super::{Texts, sheet_id};
+use super::{COLUMNS, Texts, row_id, sheet_id};
 
 /// What a person says of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +19,14 @@ pub enum Vote {
     Same,
 }
 
-/// An annotator's votes, by query.
+/// An annotator's votes, by the sheet's row, from 0.
 #[derive(Debug)]
 pub struct Votes {
     pub annotator: String,
-    pub votes: HashMap<String, Vote>,
+    pub votes: BTreeMap<usize, Vote>,
+    /// Rows whose texts are not as the sheet showed them: what was judged there
+    /// nobody knows.
+    pub changed: Vec<String>,
 }
 
 /// What the page exports.
@@ -36,14 +39,14 @@ struct Export {
 
 #[derive(Deserialize)]
 struct Exported {
-    query_id: String,
+    id: String,
     vote: String,
 }
 
 /// A row of the table.
 #[derive(Deserialize)]
 struct Row {
-    query_id: String,
+    row: String,
     dialogue: String,
     left: String,
     right: String,
@@ -58,8 +61,8 @@ impl Votes {
     ///
     /// # Errors
     ///
-    /// When it is of another sheet, a row is not as it was shown, a vote is none,
-    /// or a query is unknown or stands there twice.
+    /// When it is of another sheet, a vote is none, or a row is unknown or stands
+    /// there twice.
     pub fn read(path: &Path, key: &[Shown]) -> Result<Self> {
         let at = path.display();
         let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
@@ -70,11 +73,18 @@ impl Votes {
         })?;
         let text = text.trim_start_matches('\u{feff}');
         let is_page = path.extension().is_some_and(|it| it == "json");
-        if is_page {
-            Self::of_page(path, text, key)
+        let found = if is_page {
+            Self::of_page(path, text, key)?
         } else {
-            Self::of_table(path, text, key)
+            Self::of_table(path, text, key)?
+        };
+        if found.annotator.chars().any(char::is_control) {
+            let name = &found.annotator;
+            return Err(bad_input(format!(
+                "{at}: the annotator's name {name:?} holds control characters"
+            )));
         }
+        Ok(found)
     }
 
     fn of_page(path: &Path, text: &str, key: &[Shown]) -> Result<Self> {
@@ -88,12 +98,10 @@ impl Votes {
                 "{at}: votes for sheet {theirs}, --key is of sheet {own}"
             )));
         }
-        let name = export.annotator.trim();
-        let mut found = Self::of_nobody(path, name);
-        for (i, it) in export.votes.iter().enumerate() {
-            let at = format!("{at} vote {}", i + 1);
-            let shown = key.iter().find(|row| row.query_id == it.query_id);
-            found.add(&at, shown, &it.query_id, &it.vote)?;
+        let mut found = Self::of_nobody(path, export.annotator.trim());
+        for it in &export.votes {
+            let row = row_of(&it.id, key, path)?;
+            found.add(path, row, &it.vote)?;
         }
         Ok(found)
     }
@@ -106,31 +114,46 @@ impl Votes {
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(separator.unwrap_or(b','))
             .from_reader(text.as_bytes());
+        let broken = |problem: String| {
+            let columns = COLUMNS.join(", ");
+            bad_input(format!(
+                "{at}: not the sheet's table ({columns}): {problem}"
+            ))
+        };
+        let heads = reader
+            .headers()
+            .map_err(|error| broken(error.to_string()))?;
+        let lacking = COLUMNS
+            .into_iter()
+            .find(|it| !heads.iter().any(|head| head == *it));
+        if let Some(lacking) = lacking {
+            return Err(broken(format!("there is no column `{lacking}`")));
+        }
         let mut found = Self::of_nobody(path, "");
+        let mut seen = BTreeSet::new();
         for row in reader.deserialize() {
-            let row: Row = row.map_err(|error| {
-                bad_input(format!(
-                    "{at}: not the sheet's table (query_id, dialogue, left, right, vote): {error}"
-                ))
-            })?;
-            let id = &row.query_id;
-            let at = format!("{at} query {id}");
-            let shown = key.iter().find(|it| it.query_id == *id);
+            let it: Row = row.map_err(|error| broken(error.to_string()))?;
+            let row = row_of(it.row.trim(), key, path)?;
+            if !seen.insert(row) {
+                let id = row_id(row);
+                return Err(bad_input(format!("{at}: row {id} stands there twice")));
+            }
             let texts = Texts {
-                dialogue: &row.dialogue,
-                left: &row.left,
-                right: &row.right,
+                dialogue: &it.dialogue,
+                left: &it.left,
+                right: &it.right,
             };
-            if shown.is_some_and(|it| it.digest != texts.digest()) {
-                return Err(bad_input(format!(
-                    "{at}: dialogue, left or right are not as the sheet showed them; take them from \
-                     the sheet of --key again"
-                )));
+            if key[row].digest != texts.digest() {
+                found.changed.push(row_id(row));
+            } else if !it.vote.trim().is_empty() {
+                found.add(path, row, &it.vote)?;
             }
-            if row.vote.trim().is_empty() && shown.is_some() {
-                continue;
-            }
-            found.add(&at, shown, id, &row.vote)?;
+        }
+        if found.changed.len() == seen.len() {
+            return Err(bad_input(format!(
+                "{at}: no row's texts are as the sheet of --key showed them; it is of another \
+                 sheet, or was saved in another encoding than UTF-8"
+            )));
         }
         Ok(found)
     }
@@ -141,29 +164,35 @@ impl Votes {
         let stem = stem.to_string_lossy();
         Self {
             annotator: if name.is_empty() { &stem } else { name }.to_owned(),
-            votes: HashMap::new(),
+            votes: BTreeMap::new(),
+            changed: Vec::new(),
         }
     }
 
-    fn add(&mut self, at: &str, shown: Option<&Shown>, query: &str, vote: &str) -> Result<()> {
-        if shown.is_none() {
-            return Err(bad_input(format!(
-                "{at}: query {query} is not on the sheet"
-            )));
-        }
+    fn add(&mut self, path: &Path, row: usize, vote: &str) -> Result<()> {
+        let (at, id) = (path.display(), row_id(row));
         let vote = match vote.trim().to_lowercase().as_str() {
             "left" => Vote::Left,
             "right" => Vote::Right,
             "same" => Vote::Same,
             _ => {
                 return Err(bad_input(format!(
-                    "{at}: `vote` is `{vote}`, expected left, right, same or nothing"
+                    "{at} row {id}: `vote` is `{vote}`, expected left, right, same or nothing"
                 )));
             }
         };
-        if self.votes.insert(query.to_owned(), vote).is_some() {
-            return Err(bad_input(format!("{at}: query {query} has a second vote")));
+        if self.votes.insert(row, vote).is_some() {
+            return Err(bad_input(format!("{at}: row {id} has a second vote")));
         }
         Ok(())
     }
+}
+
+/// Returns the number of a row of the sheet, from 0.
+fn row_of(id: &str, key: &[Shown], path: &Path) -> Result<usize> {
+    let found = (0..key.len()).find(|&i| row_id(i) == id);
+    found.ok_or_else(|| {
+        let at = path.display();
+        bad_input(format!("{at}: row `{id}` is not on the sheet of --key"))
+    })
 }

@@ -7,27 +7,20 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::paper;
 use super::plots;
-use super::run::{Policy, RewardModel, Run, Verdicts};
+use super::run::{OnPairs, Policy, RewardModel, Run, Verdicts};
 use crate::score::MeanOnly;
+use crate::verdicts::Judged;
+
+/// How a page begins.
+pub const BEGIN: &str = "<!DOCTYPE html><html";
 
 const STYLE: &str = include_str!("style.css");
 
 /// Characters of a digest that are shown.
 const SHORT: usize = 12;
 
-/// Sections, by their anchors.
-const SECTIONS: [(&str, &str); 10] = [
-    ("policies", "Policies"),
-    ("reward-models", "Reward models"),
-    ("verdicts", "Verdicts"),
-    ("rewards", "Rewards"),
-    ("calibration", "Calibration"),
-    ("trainings", "Trainings"),
-    ("dialogues", "Dialogues"),
-    ("data", "Data"),
-    ("lineage", "Lineage"),
-    ("settings", "Settings and times"),
-];
+/// A part of the page: its anchor, its name, and what it shows.
+type Section = (&'static str, &'static str, Markup);
 
 /// Returns the page.
 ///
@@ -36,6 +29,22 @@ const SECTIONS: [(&str, &str); 10] = [
 /// When a plot cannot be drawn.
 pub fn page(run: &Run) -> Result<String> {
     let title = format!("APO run {}", run.name);
+    let sections: Vec<Section> = [
+        ("policies", "Policies", policies(run)?),
+        ("reward-models", "Reward models", reward_models(run)),
+        ("verdicts", "Verdicts", verdicts(run)?),
+        ("rewards", "Rewards", rewards(run)?),
+        ("calibration", "Calibration", calibration(run)?),
+        ("trainings", "Trainings", trainings(run)?),
+        ("dialogues", "Dialogues", dialogues(run)),
+        ("data", "Data", data(run)),
+        ("lineage", "Lineage", lineage(run)),
+        ("settings", "Settings and times", settings(run)),
+    ]
+    .into_iter()
+    // What a run does not have, the page does not speak of.
+    .filter(|it| !it.2.0.is_empty())
+    .collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -50,39 +59,35 @@ pub fn page(run: &Run) -> Result<String> {
                 h1 { (title) }
                 (outcome(run))
                 nav {
-                    @for (anchor, name) in SECTIONS {
+                    @for (anchor, name, _) in &sections {
                         a href={ "#" (anchor) } { (name) }
                     }
                 }
-                (policies(run)?)
-                (reward_models(run))
-                (verdicts(run)?)
-                (rewards(run)?)
-                (calibration(run)?)
-                (trainings(run)?)
-                (dialogues(run))
-                (data(run))
-                (lineage(run))
-                (settings(run))
+                @for (anchor, name, shown) in &sections {
+                    h2 id=(anchor) { (name) }
+                    (shown)
+                }
             }
         }
     };
     Ok(page.into_string())
 }
 
-fn heading(anchor: &str) -> Markup {
-    let name = SECTIONS
-        .iter()
-        .find(|it| it.0 == anchor)
-        .map_or("", |it| it.1);
-    html! { h2 id=(anchor) { (name) } }
-}
-
 fn figure(svg: &Svg, caption: &str) -> Markup {
     html! {
         figure {
             (PreEscaped(svg.inside()))
-            @if !caption.is_empty() {
+            figcaption { (caption) }
+        }
+    }
+}
+
+/// Plots beside each other, with one caption for all.
+fn plots_of(all: &[Svg], caption: &str) -> Markup {
+    html! {
+        @if !all.is_empty() {
+            figure {
+                div.plots { @for svg in all { div { (PreEscaped(svg.inside())) } } }
                 figcaption { (caption) }
             }
         }
@@ -123,11 +128,13 @@ fn outcome(run: &Run) -> Markup {
     let data = |name: &str| run.data.iter().find(|it| it.name == name);
     let queries = data("HH_Test").map(|it| it.queries);
     let last = run.policies.iter().map(|it| it.round).max().unwrap_or(0);
+    let has_leads = run.policies.iter().any(|it| it.lead.is_some());
     html! {
         p {
             "Adversarial Preference Optimization: "
             (match last { 0 => "no round yet".to_owned(), 1 => "one round".to_owned(), n => format!("{n} rounds") })
-            ", " (run.policies.len()) " policies and " (run.reward_models.len()) " reward models"
+            ", " (counted(run.policies.len(), "policy", "policies"))
+            " and " (counted(run.reward_models.len(), "reward model", "reward models"))
             @if let (Some(train), Some(test)) = (data("HH_Train"), queries) {
                 ", " (train.rows) " training pairs, " (test) " test queries"
             }
@@ -135,13 +142,17 @@ fn outcome(run: &Run) -> Markup {
             "."
         }
         ul {
-            @for policy in run.policies.iter().filter(|it| it.lead.is_some() || run.policies.len() < 4) {
+            @for policy in run.policies.iter().filter(|it| it.lead.is_some() || !has_leads) {
                 @if let Some(said) = said_of(policy, run) { li { (said) } }
             }
             @if let Some(said) = said_of_models(run) { li { (said) } }
             @for it in &run.verdicts { (said_of_verdicts(it)) }
         }
     }
+}
+
+fn counted(n: usize, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
 }
 
 /// Says how far a policy is above the start and, APO's, above its baseline.
@@ -188,26 +199,62 @@ fn above(difference: Mean) -> String {
 }
 
 fn said_of_models(run: &Run) -> Option<String> {
-    let accuracy = |name: &str| Some(run.reward_model(name)?.test.as_ref()?.accuracy);
-    let (apo, base) = (accuracy("RM_APO-v1")?, accuracy("RM_Base")?);
+    let agrees = |name: &str| Some(accuracy(run.reward_model(name)?.test.as_ref()));
     Some(format!(
-        "RM_APO-v1 agrees with people on {:.1} % of the test pairs, RM_Base on {:.1} %.",
-        100.0 * apo,
-        100.0 * base
+        "RM_APO-v1 agrees with people on {} of the test pairs, RM_Base on {}.",
+        agrees("RM_APO-v1")?,
+        agrees("RM_Base")?
     ))
 }
 
+/// Writes a share of pairs with its standard error.
+fn accuracy(it: Option<&OnPairs>) -> String {
+    it.map_or(String::new(), |it| match it.standard_error {
+        Some(error) => format!("{:.1} ± {:.1} %", 100.0 * it.accuracy, 100.0 * error),
+        None => percent(Some(it.accuracy)),
+    })
+}
+
+/// Writes a win rate with its interval.
+fn rate(rate: Option<f64>, interval: Option<[f64; 2]>) -> String {
+    match (rate, interval) {
+        (Some(rate), Some([low, high])) => {
+            format!(
+                "{:.1} % ({:.1} to {:.1})",
+                100.0 * rate,
+                100.0 * low,
+                100.0 * high
+            )
+        }
+        (rate, _) => percent(rate),
+    }
+}
+
+/// Says who won: before all judges together, where there are several.
 fn said_of_verdicts(it: &Verdicts) -> Markup {
+    let found = &it.found;
+    let said = match (&found.together, &found.judges[..]) {
+        (Some(all), judges) => Some((
+            rate(Some(all.rate), all.interval),
+            format!("{} judges together, {} queries", judges.len(), all.queries),
+        )),
+        (None, [judge]) if judge.all.rate.is_some() => Some((
+            rate(judge.all.rate, judge.all.interval),
+            format!("{}, {} queries", judge.judge, compared(judge)),
+        )),
+        _ => None,
+    };
     html! {
-        @for judge in &it.found.judges {
-            @if let (Some(rate), Some([low, high])) = (judge.all.rate, judge.all.interval) {
-                li {
-                    (it.name) ": win rate " (format!("{:.1} % ({:.1} to {:.1})", 100.0 * rate, 100.0 * low, 100.0 * high))
-                    " before " (judge.judge) "."
-                }
-            }
+        @if let Some((rate, who)) = said {
+            li { (it.name) ": win rate " (rate) " before " (who) "." }
         }
     }
+}
+
+/// Returns how many queries a judge's rate is of.
+fn compared(judge: &Judged) -> usize {
+    let it = &judge.all;
+    it.wins + it.losses + it.ties + it.inconsistent
 }
 
 fn policies(run: &Run) -> Result<Markup> {
@@ -220,7 +267,6 @@ fn policies(run: &Run) -> Result<Markup> {
     let by_score = plots::over_rounds(run, "mean RM_Test score", |it| Some(it.score))?;
     let by_truth = plots::over_rounds(run, "mean true quality", |it| it.true_quality)?;
     Ok(html! {
-        (heading("policies"))
         div.wide { table {
             caption {
                 "Table 2. Scores are rewards of the answers to the test queries; differences are taken query by query, "
@@ -234,6 +280,7 @@ fn policies(run: &Run) -> Result<Markup> {
                 @if truth { th { "true quality" } }
                 th { "KL a token" } th { "tokens" } th { "ended" } th { "repeats" }
                 th.paper { "paper, Alpaca" } th.paper { "paper, Alpaca 2" }
+                @if all { th.paper { "paper, Alpaca, RM_All" } th.paper { "paper, Alpaca 2, RM_All" } }
             }
             @for it in &run.policies {
                 @let paper = paper::policy(&it.name);
@@ -246,27 +293,34 @@ fn policies(run: &Run) -> Result<Markup> {
                     td { (number(it.kl, 3)) } td { (number(it.tokens, 1)) } td { (percent(it.ended)) } td { (percent(it.repeats)) }
                     td.paper { (number(paper.map(|it| it.alpaca[0]), 3)) }
                     td.paper { (number(paper.map(|it| it.alpaca_2[0]), 3)) }
+                    @if all {
+                        td.paper { (number(paper.map(|it| it.alpaca[1]), 3)) }
+                        td.paper { (number(paper.map(|it| it.alpaca_2[1]), 3)) }
+                    }
                 }
             }
         } }
         p.quiet {
-            "KL: nats from the start, of the answers. Ended: responses that came to an end by themselves. Repeats: 3-grams that a response said before."
+            "KL: log π − log π_start of the answers, nats a token, an estimate for comparing policies: the answers were sampled at a lower temperature than 1, and it may be below 0. "
+            "Ended: responses that came to an end by themselves. Repeats: 3-grams that a response said before."
         }
         div.plots {
-            @if let Some(svg) = by_score { (figure(&svg, "")) }
-            @if let Some(svg) = by_truth { (figure(&svg, "By true quality, which a generated world alone knows")) }
+            @if let Some(svg) = by_score { (figure(&svg, "Rewards of the answers to the test queries")) }
+            @if let Some(svg) = by_truth { (figure(&svg, "The same answers by true quality, which a generated world alone knows")) }
         }
     })
 }
 
 fn reward_models(run: &Run) -> Markup {
-    let cell = |it: Option<(f64, f64)>| {
+    if run.reward_models.is_empty() {
+        return html! {};
+    }
+    let cell = |it: Option<&OnPairs>| {
         html! {
-            td { (percent(it.map(|it| it.0))) } td { (number(it.map(|it| it.1), 3)) }
+            td { (accuracy(it)) } td { (number(it.map(|it| it.ece), 3)) }
         }
     };
     let row = |it: &RewardModel| {
-        let own = |it: &Option<super::run::OnPairs>| it.as_ref().map(|it| (it.accuracy, it.ece));
         let paper = paper::reward_model(&it.name);
         let theirs = |it: Option<(f64, f64)>| {
             html! {
@@ -275,15 +329,14 @@ fn reward_models(run: &Run) -> Markup {
         };
         html! {
             tr {
-                td { (it.name) } (cell(own(&it.test))) (cell(own(&it.dev)))
+                td { (it.name) } (cell(it.test.as_ref())) (cell(it.dev.as_ref()))
                 (theirs(paper.map(|it| it.test))) (theirs(paper.map(|it| it.dev)))
             }
         }
     };
     html! {
-        (heading("reward-models"))
         div.wide { table {
-            caption { "Tables 3 and 4. Accuracy: share of people's pairs in the right order; ECE: expected calibration error." }
+            caption { "Tables 3 and 4. Accuracy: share of people's pairs in the right order, ± standard error; ECE: expected calibration error." }
             tr {
                 th { "reward model" } th { "Test" } th { "ECE" } th { "Dev" } th { "ECE" }
                 th.paper { "paper, Test" } th.paper { "ECE" } th.paper { "Dev" } th.paper { "ECE" }
@@ -302,29 +355,15 @@ fn verdicts(run: &Run) -> Result<Markup> {
     };
     let (machine, people) = (of(false), of(true));
     let bars = |title: &str, all: &[&Verdicts]| -> Result<Markup> {
-        if all.is_empty() {
-            return Ok(html! {});
-        }
-        Ok(figure(&plots::verdicts(title, all)?, ""))
+        let svg = plots::verdicts(title, all)?;
+        let caption = "Of all that came to a verdict, the first policy's wins on the left";
+        Ok(html! { @if let Some(svg) = svg { (figure(&svg, caption)) } })
     };
     let rows = || {
-        run.verdicts
-            .iter()
-            .flat_map(|it| it.found.judges.iter().map(move |judge| (it, judge)))
-    };
-    let rate = |it: &apo_measures::WinRate| match (it.rate, it.interval) {
-        (Some(rate), Some([low, high])) => {
-            format!(
-                "{:.1} % ({:.1} to {:.1})",
-                100.0 * rate,
-                100.0 * low,
-                100.0 * high
-            )
-        }
-        (rate, _) => percent(rate),
+        let rows = run.verdicts.iter();
+        rows.flat_map(|it| it.found.judges.iter().map(move |judge| (it, judge)))
     };
     Ok(html! {
-        (heading("verdicts"))
         @if run.verdicts.is_empty() {
             p.quiet { "Nobody judged yet: " code { "make compare" } ", or " code { "judge human" } "." }
         } @else {
@@ -332,25 +371,36 @@ fn verdicts(run: &Run) -> Result<Markup> {
             (bars("Before people (Figure 4)", &people)?)
             div.wide { table {
                 caption {
-                    "Win rates with their 95 % intervals over queries; ties, and verdicts that follow the position, are half a win. "
-                    "Of like length: responses that differ by no more than a fifth."
+                    "Win rates with their 95 % intervals over queries; ties, and verdicts that follow the position, are half a win; "
+                    "invalid ones, and those that failed, are in no rate. Of like length: responses that differ by no more than a fifth."
                 }
                 tr {
                     th { "" } th { "judge" } th { "win rate" } th { "of like length" } th { "length-controlled" }
-                    th { "invalid" } th { "judged" } th { "failed" } th { "mean characters" }
+                    th { "queries" } th { "invalid" } th { "failed" } th { "mean characters" }
                 }
                 @for (it, judge) in rows() {
                     tr {
-                        td { (it.name) } td { (judge.judge) } td { (rate(&judge.all)) } td { (rate(&judge.alike)) }
+                        td { (it.name) } td { (judge.judge) }
+                        td { (rate(judge.all.rate, judge.all.interval)) }
+                        td { (rate(judge.alike.rate, judge.alike.interval)) }
                         td { (percent(judge.length_controlled.map(|it| it.rate))) }
-                        td { (judge.all.invalid) } td { (it.found.judged) } td { (it.found.failed) }
+                        td { (compared(judge)) } td { (judge.all.invalid) } td { (judge.failed) }
                         td { (format!("{:.0}, {:.0}", it.found.characters[0], it.found.characters[1])) }
                     }
                 }
             } }
-            @for it in &run.verdicts {
-                @if let Some(kappa) = it.found.agreement {
-                    p { (it.name) ": the judges agree by κ = " (number(Some(kappa), 3)) "." }
+            @for it in run.verdicts.iter().filter(|it| it.found.judges.len() > 1) {
+                p {
+                    (it.name) ": "
+                    @if let Some(all) = &it.found.together {
+                        "all judges together " (rate(Some(all.rate), all.interval)) " on " (counted(all.queries, "query", "queries")) "; "
+                    }
+                    @if let Some(kappa) = it.found.agreement {
+                        "κ of the judges " (number(Some(kappa), 3))
+                    } @else {
+                        "no κ: too few queries have several verdicts, or all are the same"
+                    }
+                    ", on " (counted(it.found.agreement_queries, "query", "queries")) "."
                 }
             }
         }
@@ -367,9 +417,7 @@ fn rewards(run: &Run) -> Result<Markup> {
         .map(|it| plots::rewards(it, start))
         .collect::<Result<Vec<Svg>>>()?;
     Ok(html! {
-        (heading("rewards"))
-        p.quiet { "How RM_Test's rewards of the test answers are spread, each policy's beside the start's." }
-        div.plots { @for svg in &all { (figure(svg, "")) } }
+        (plots_of(&all, "How RM_Test's rewards of the test answers are spread, each policy's beside the start's"))
     })
 }
 
@@ -387,11 +435,7 @@ fn calibration(run: &Run) -> Result<Markup> {
         )?);
     }
     Ok(html! {
-        (heading("calibration"))
-        p.quiet {
-            "Both orders of every pair, by the probability that the model gives them. On the thin line it is right as often as it says; flatter is too sure, steeper not sure enough."
-        }
-        div.plots { @for svg in &all { (figure(svg, "")) } }
+        (plots_of(&all, "Both orders of every pair, by the probability that the model gives them. On the thin line it is right as often as it says; flatter is too sure, steeper not sure enough."))
     })
 }
 
@@ -401,12 +445,13 @@ fn trainings(run: &Run) -> Result<Markup> {
         all.push((it, plots::curves(it)?));
     }
     Ok(html! {
-        (heading("trainings"))
-        p.quiet { "Rewards of a policy's training are β times the log-ratio to the reference. A chosen response that becomes less likely is no fault by itself; both falling without end is." }
+        @if !all.is_empty() {
+            p.quiet { "Rewards of a policy's training are β times the log-ratio to the reference. A chosen response that becomes less likely is no fault by itself; both falling without end is. Steps whose number was not finite are gaps." }
+        }
         @for (it, curves) in &all {
             details open[all.len() <= 6] {
                 summary { code { (it.at) } " · " (it.stage) " · " (it.steps) " steps · " (it.tokens) " tokens" }
-                div.plots { @for svg in curves { (figure(svg, "")) } }
+                div.plots { @for svg in curves { div { (PreEscaped(svg.inside())) } } }
             }
         }
     })
@@ -414,8 +459,9 @@ fn trainings(run: &Run) -> Result<Markup> {
 
 fn dialogues(run: &Run) -> Markup {
     html! {
-        (heading("dialogues"))
-        p.quiet { "The first test queries by the hashes that are their ids, not chosen; each answer with its RM_Test reward." }
+        @if !run.dialogues.is_empty() {
+            p.quiet { "The first test queries by the hashes that are their ids, not chosen; each answer with its RM_Test reward." }
+        }
         @for it in &run.dialogues {
             div.dialogue {
                 @for (who, text) in &it.turns {
@@ -436,8 +482,10 @@ fn dialogues(run: &Run) -> Markup {
 }
 
 fn data(run: &Run) -> Markup {
+    if run.data.is_empty() {
+        return html! {};
+    }
     html! {
-        (heading("data"))
         div.wide { table {
             caption { "Table 1, in rows; HH_LLM in queries." }
             tr { th { "" } th { "rows" } th { "queries" } th.paper { "paper's rows" } }
@@ -454,7 +502,6 @@ fn data(run: &Run) -> Markup {
 fn lineage(run: &Run) -> Markup {
     let anchor = |at: &str| format!("made-{}", at.replace('/', "-"));
     html! {
-        (heading("lineage"))
         p.quiet { "What was made from what, as each table and model says of itself; found by the digests of what lies here." }
         div.wide { table.left.lineage {
             tr { th { "" } th { "made by" } th { "from" } th { "SHA-256" } }
@@ -488,12 +535,13 @@ fn settings(run: &Run) -> Markup {
     };
     let whole: f64 = run.times.iter().map(|it| it.seconds).sum();
     html! {
-        (heading("settings"))
         @if run.times.is_empty() {
             p.quiet { "What stages took is not noted in this run (times.jsonl)." }
         } @else {
             div.wide { table {
-                caption { "What stages took, all runs of each together: " (duration(whole)) ". Tokens: learnt from, or written." }
+                caption {
+                    "What made what lies here took " (duration(whole)) ". What a killed run took before it went on is not in it. Tokens: learnt from, or written."
+                }
                 tr { th { "stage" } th { "runs" } th { "time" } th { "memory at most" } th { "tokens" } }
                 @for it in &run.times {
                     tr {

@@ -54,8 +54,8 @@ pub fn over_rounds(
     if lines.is_empty() {
         return Ok(None);
     }
-    let title = "Policies over rounds (Figure 5)";
-    let y = format!("{y} of the test answers, ± standard error");
+    let title = format!("Policies over rounds: {y} (Figure 5)");
+    let y = format!("{y}, ± standard error");
     let plot = Lines {
         size: (590, 380),
         ..Lines::new(title, "round", y, lines)
@@ -63,39 +63,50 @@ pub fn over_rounds(
     Ok(Some(plot.svg()?))
 }
 
-/// Returns verdicts as bars: APO's policies against the baselines'.
+/// Returns verdicts as bars, a judge's each; none where nobody came to one.
 ///
 /// # Errors
 ///
-/// When nothing was judged.
-pub fn verdicts(title: &str, all: &[&Verdicts]) -> Result<Svg> {
+/// When it cannot be drawn.
+pub fn verdicts(title: &str, all: &[&Verdicts]) -> Result<Option<Svg>> {
+    let places = all
+        .iter()
+        .any(|it| it.found.judges.iter().any(|it| it.all.inconsistent > 0));
     let bars = all.iter().flat_map(|it| {
         let alone = it.found.judges.len() == 1;
-        it.found.judges.iter().map(move |judge| {
+        let judged = it.found.judges.iter().filter(|it| it.all.rate.is_some());
+        judged.map(move |judge| {
             let found = &judge.all;
-            let counts = [found.wins, found.ties, found.inconsistent, found.losses];
+            let mut counts = vec![found.wins, found.ties, found.losses];
+            if places {
+                counts.insert(2, found.inconsistent);
+            }
             Share {
                 name: if alone {
                     it.name.clone()
                 } else {
                     format!("{}, {}", it.name, judge.judge)
                 },
-                parts: counts.map(|n| n as f64).to_vec(),
+                parts: counts.into_iter().map(|n| n as f64).collect(),
             }
         })
     });
-    let legend = [
-        ("wins", 2),
-        ("ties", 6),
-        ("follows the position", 4),
-        ("losses", 1),
-    ];
+    let mut legend = vec![("wins", 2), ("ties", 6), ("losses", 1)];
+    if places {
+        legend.insert(2, ("follows the position", 4));
+    }
     let shares = Shares {
         title: title.to_owned(),
-        legend: legend.map(|it| (it.0.to_owned(), it.1)).to_vec(),
+        legend: legend
+            .into_iter()
+            .map(|it| (it.0.to_owned(), it.1))
+            .collect(),
         bars: bars.collect(),
     };
-    Ok(shares.svg()?)
+    if shares.bars.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(shares.svg()?))
 }
 
 /// Returns a reliability diagram: of the pairs that a reward model gives a
@@ -160,15 +171,16 @@ pub fn rewards(policy: &Policy, start: &Policy) -> Result<Svg> {
 }
 
 /// Returns a training's curves: the loss, and what it does to the preferred and
-/// to the others.
+/// to the others. Steps whose number is not finite leave a gap.
 ///
 /// # Errors
 ///
-/// When a number is not finite.
+/// When it cannot be drawn.
 pub fn curves(training: &Training) -> Result<Vec<Svg>> {
     let curve = |name: &str, of: fn(&Metric) -> Option<f32>| {
         let points = training.metrics.iter();
         let points = points.filter_map(|it| Some((it.step as f64, f64::from(of(it)?))));
+        let points = points.filter(|it| it.1.is_finite());
         Line::new(name, thinned(&points.collect::<Vec<_>>()))
     };
     let plots = [

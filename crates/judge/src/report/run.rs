@@ -1,6 +1,6 @@
 //! A run's folder, as the Makefile's rules fill it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,9 @@ use crate::verdicts::Summary;
 
 /// Dialogues that are shown: the first by the hashes that are their queries' ids.
 const SHOWN: usize = 6;
+
+/// Commands that compute and only print.
+const MEASURES: [&str; 2] = ["judge accuracy", "judge kl"];
 
 /// All that a run's folder holds.
 #[derive(Debug, Serialize)]
@@ -90,6 +93,7 @@ pub struct RewardModel {
 #[derive(Debug, Serialize)]
 pub struct OnPairs {
     pub accuracy: f64,
+    pub standard_error: Option<f64>,
     pub ece: f64,
     pub bins: Vec<Bin>,
 }
@@ -165,6 +169,7 @@ pub struct Times {
 #[derive(Deserialize)]
 struct Took {
     stage: String,
+    out: Option<String>,
     seconds: f64,
     peak_mib: Option<f64>,
 }
@@ -246,8 +251,11 @@ fn files_of(dir: &Path) -> Result<Vec<String>> {
             } else {
                 format!("{folder}/{name}")
             };
+            let kind = entry.file_type().with_context(cannot)?;
             if !entry.path().is_dir() {
                 found.push(at);
+            } else if kind.is_symlink() {
+                // It may lead anywhere, and back here.
             } else if !OTHERS.contains(&at.as_str()) && !name.ends_with(".partial") {
                 folders.push(at);
             }
@@ -313,9 +321,9 @@ fn model_name(at: &str) -> Option<(usize, String)> {
 fn policies(dir: &Path, files: &[String]) -> Result<Vec<Policy>> {
     let mut found = Vec::new();
     for at in files.iter().filter_map(|it| it.strip_suffix("/score.json")) {
-        let Some((round, order, name)) = policy_name(at) else {
-            continue;
-        };
+        // One that the Makefile's rules do not know comes last, under its own name.
+        let (round, order, name) =
+            policy_name(at).unwrap_or_else(|| (1, usize::MAX, at.to_owned()));
         let beside = |file: &str| {
             let file = format!("{at}/{file}");
             has(files, &file).then(|| dir.join(file))
@@ -401,6 +409,7 @@ fn reward_models(dir: &Path, files: &[String]) -> Result<Vec<RewardModel>> {
             let measured: Measured = page(&dir.join(file), "judge accuracy --json")?;
             Ok(Some(OnPairs {
                 accuracy: measured.accuracy.all.accuracy,
+                standard_error: measured.accuracy.all.standard_error,
                 ece: measured.calibration.all.ece,
                 bins: measured.calibration.all.bins,
             }))
@@ -435,7 +444,14 @@ fn verdicts(dir: &Path, files: &[String]) -> Result<Vec<Verdicts>> {
                 _ => at.to_owned(),
             },
             people: machine.is_none(),
-            found: page(&dir.join(file), "judge compare --json")?,
+            found: page(
+                &dir.join(file),
+                if machine.is_some() {
+                    "judge compare --json"
+                } else {
+                    "judge human tally --json"
+                },
+            )?,
         });
     }
     Ok(found)
@@ -449,16 +465,12 @@ fn trainings(dir: &Path, files: &[String]) -> Result<Vec<Training>> {
     {
         let path = dir.join(at).join("metrics.parquet");
         let metrics = Reader::<Metric>::open(&path)?.collect::<Result<Vec<_>, _>>()?;
-        let policy = at.strip_suffix("/policy").and_then(policy_name);
-        let stage = match policy.map(|it| it.2) {
-            None => "rm-train".to_owned(),
-            Some(name) => {
-                let method = name
-                    .split('-')
-                    .find(|it| ["RJS", "RRHF", "DPO"].contains(it));
-                format!("align {}", method.unwrap_or("sft").to_lowercase())
-            }
-        };
+        let made = Provenance::read(&path)?;
+        let stage = made.map_or_else(String::new, |made| {
+            let method = made.arguments.get("method").and_then(Value::as_str);
+            let words = [Some(made.stage.as_str()), method];
+            words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        });
         found.push(Training {
             at: at.to_owned(),
             stage,
@@ -616,12 +628,23 @@ fn times(dir: &Path, trainings: &[Training], policies: &[Policy]) -> Result<Vec<
     }
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut found: BTreeMap<String, Times> = BTreeMap::new();
-    // A line that a kill cut short tells nothing.
-    for took in text
+    // A line that a kill cut short tells nothing; of an output made again the
+    // last one counts.
+    let lines = text
         .lines()
-        .filter_map(|it| serde_json::from_str::<Took>(it).ok())
-    {
+        .filter_map(|it| serde_json::from_str::<Took>(it).ok());
+    let (mut last, mut printed): (HashMap<String, Took>, Vec<Took>) = Default::default();
+    for took in lines {
+        match &took.out {
+            Some(out) => drop(last.insert(out.clone(), took)),
+            None => printed.push(took),
+        }
+    }
+    // Without an output: what only prints, or found its output up to date.
+    let makes: HashSet<&String> = last.values().map(|it| &it.stage).collect();
+    printed.retain(|it| !makes.contains(&it.stage) && MEASURES.contains(&it.stage.as_str()));
+    let mut found: BTreeMap<String, Times> = BTreeMap::new();
+    for took in last.into_values().chain(printed) {
         let times = found.entry(took.stage.clone()).or_default();
         times.stage = took.stage;
         times.runs += 1;
