@@ -80,7 +80,7 @@ fn raw(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
         for mut stream in listener.incoming().flatten() {
             let answer = Arc::clone(&answer);
             thread::spawn(move || {
-                let mut buffer = [0; 1 << 16];
+                let mut buffer = vec![0; 1 << 16];
                 let _ = stream.read(&mut buffer);
                 answer(&mut stream);
             });
@@ -172,7 +172,7 @@ fn garbage_floods_cuts_and_silence_are_failures_with_a_name() {
                 let head = format!("{head}Content-Length: {length}\r\n\r\n{{\"choices\":\"");
                 let _ = stream.write_all(head.as_bytes());
                 for _ in 0..160 {
-                    if stream.write_all(&[b'x'; 1 << 16]).is_err() {
+                    if stream.write_all(&vec![b'x'; 1 << 16]).is_err() {
                         return;
                     }
                 }

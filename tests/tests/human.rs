@@ -4,8 +4,10 @@
 //! that); without one the test of the page says that it is skipped.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apo_tables::{Comparison, Finish, Provenance, Reader, Response, Shown, Writer};
@@ -67,11 +69,37 @@ fn verdicts(dir: &Path) -> Vec<Comparison> {
     rows.map(Result::unwrap).collect()
 }
 
+/// What stands in an element; nothing while the page is not there.
 fn text_of(tab: &Tab, selector: &str) -> String {
-    tab.wait_for_element(selector)
-        .unwrap()
-        .get_inner_text()
-        .unwrap()
+    let text = format!("document.querySelector({selector:?})?.innerText ?? ''");
+    let found = tab.evaluate(&text, false).ok().and_then(|it| it.value);
+    found
+        .and_then(|it| it.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// Opens a sheet's page; what it exports comes into the folder.
+fn open(chromium: OsString, dir: &Path) -> (Browser, Arc<Tab>) {
+    let options = LaunchOptions {
+        path: Some(chromium.into()),
+        sandbox: false,
+        ..LaunchOptions::default()
+    };
+    let browser = Browser::new(options).unwrap();
+    let tab = browser.new_tab().unwrap();
+    tab.call_method(SetDownloadBehavior {
+        behavior: SetDownloadBehaviorBehaviorOption::Allow,
+        browser_context_id: None,
+        download_path: Some(dir.display().to_string()),
+        events_enabled: None,
+    })
+    .unwrap();
+    let page = format!("file://{}", dir.join("sheet/sheet.html").display());
+    tab.navigate_to(&page).unwrap();
+    until("the page", || {
+        text_of(&tab, "#dialogue").contains("Question")
+    });
+    (browser, tab)
 }
 
 /// Waits until something holds.
@@ -93,25 +121,7 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
         return;
     };
     let (dir, key) = sheet("human-page", 6);
-    let options = LaunchOptions {
-        path: Some(chromium.into()),
-        sandbox: false,
-        ..LaunchOptions::default()
-    };
-    let browser = Browser::new(options).unwrap();
-    let tab = browser.new_tab().unwrap();
-    tab.call_method(SetDownloadBehavior {
-        behavior: SetDownloadBehaviorBehaviorOption::Allow,
-        browser_context_id: None,
-        download_path: Some(dir.display().to_string()),
-        events_enabled: None,
-    })
-    .unwrap();
-    let page = format!("file://{}", dir.join("sheet/sheet.html").display());
-    tab.navigate_to(&page)
-        .unwrap()
-        .wait_until_navigated()
-        .unwrap();
+    let (_browser, tab) = open(chromium, &dir);
     tab.find_element("#name").unwrap().click().unwrap();
     // In the name, keys are letters.
     tab.type_str("Ann e").unwrap();
@@ -154,21 +164,18 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
     );
     assert_ne!(tab.get_title().unwrap(), "owned");
     // After the last, what was skipped.
-    let text = |selector| {
-        tab.find_element(selector)
-            .and_then(|it| it.get_inner_text())
-    };
-    assert_eq!(text("#status").unwrap(), "Query 2 of 6, 5 judged");
+    let text = |selector| text_of(&tab, selector);
+    assert_eq!(text("#status"), "Query 2 of 6, 5 judged");
     // What was done outlives the page.
     tab.reload(false, None).unwrap();
     let kept = "Going on as Ann e, 5 judged";
-    until(kept, || text("#notice").is_ok_and(|it| it.contains(kept)));
-    assert_eq!(text("#status").unwrap(), "Query 2 of 6, 5 judged");
+    until(kept, || text("#notice").contains(kept));
+    assert_eq!(text("#status"), "Query 2 of 6, 5 judged");
     // A key that is held is no further vote.
     let held =
         "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft', repeat: true}))";
     tab.evaluate(held, false).unwrap();
-    assert_eq!(text("#status").unwrap(), "Query 2 of 6, 5 judged");
+    assert_eq!(text("#status"), "Query 2 of 6, 5 judged");
     tab.press_key("e").unwrap();
     let export = dir.join("votes-Ann-e.json");
     until("the export", || export.exists());

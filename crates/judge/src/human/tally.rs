@@ -44,7 +44,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
             twice.annotator
         )));
     }
-    if all.iter().all(|it| it.votes.is_empty()) {
+    if all.iter().all(|it| it.by_row.is_empty()) {
         return Err(bad_input("no file holds a vote"));
     }
     let out = &args.output.out;
@@ -56,7 +56,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
             let path = output.dir().join(TABLE);
             let mut writer = Writer::<Comparison>::create(&path, &provenance)?;
             for (i, row) in key.iter().enumerate() {
-                let votes = all.iter().filter_map(|it| Some((it, it.votes.get(&i)?)));
+                let votes = all.iter().filter_map(|it| Some((it, it.by_row.get(&i)?)));
                 for (it, vote) in votes {
                     writer.write(&comparison(row, &it.annotator, *vote))?;
                 }
@@ -72,8 +72,8 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
              counted"
         ));
     }
-    for it in all.iter().filter(|it| it.votes.len() < key.len()) {
-        let (name, n, of) = (&it.annotator, it.votes.len(), key.len());
+    for it in all.iter().filter(|it| it.by_row.len() < key.len()) {
+        let (name, n, of) = (&it.annotator, it.by_row.len(), key.len());
         warn(&format!(
             "{name} voted on {n} of {of} queries; the others are not counted"
         ));

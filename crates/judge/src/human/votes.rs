@@ -23,7 +23,7 @@ pub enum Vote {
 #[derive(Debug)]
 pub struct Votes {
     pub annotator: String,
-    pub votes: BTreeMap<usize, Vote>,
+    pub by_row: BTreeMap<usize, Vote>,
     /// Rows whose texts are not as the sheet showed them: what was judged there
     /// nobody knows.
     pub changed: Vec<String>,
@@ -46,7 +46,8 @@ struct Exported {
 /// A row of the table.
 #[derive(Deserialize)]
 struct Row {
-    row: String,
+    #[serde(rename = "row")]
+    id: String,
     dialogue: String,
     left: String,
     right: String,
@@ -133,7 +134,7 @@ impl Votes {
         let mut seen = BTreeSet::new();
         for row in reader.deserialize() {
             let it: Row = row.map_err(|error| broken(error.to_string()))?;
-            let row = row_of(it.row.trim(), key, path)?;
+            let row = row_of(it.id.trim(), key, path)?;
             if !seen.insert(row) {
                 let id = row_id(row);
                 return Err(bad_input(format!("{at}: row {id} stands there twice")));
@@ -164,7 +165,7 @@ impl Votes {
         let stem = stem.to_string_lossy();
         Self {
             annotator: if name.is_empty() { &stem } else { name }.to_owned(),
-            votes: BTreeMap::new(),
+            by_row: BTreeMap::new(),
             changed: Vec::new(),
         }
     }
@@ -181,7 +182,7 @@ impl Votes {
                 )));
             }
         };
-        if self.votes.insert(row, vote).is_some() {
+        if self.by_row.insert(row, vote).is_some() {
             return Err(bad_input(format!("{at}: row {id} has a second vote")));
         }
         Ok(())
