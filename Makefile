@@ -35,6 +35,8 @@ help: ## Show this list
 build: setup ## Build all stages
 	$(CARGO) build --release --workspace $(if $(FEATURES),--features $(FEATURES))
 
+# No part of a run
+test: export APO_TIMES :=
 test: setup ## Formatting, lints, documentation, all tests, the mini round
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings

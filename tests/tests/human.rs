@@ -4,7 +4,7 @@
 //! that); without one the test of the page says that it is skipped.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,6 +83,8 @@ fn open(chromium: OsString, dir: &Path) -> (Browser, Arc<Tab>) {
     let options = LaunchOptions {
         path: Some(chromium.into()),
         sandbox: false,
+        // Where a machine is small, so is its shared memory.
+        args: vec![OsStr::new("--disable-dev-shm-usage")],
         ..LaunchOptions::default()
     };
     let browser = Browser::new(options).unwrap();
