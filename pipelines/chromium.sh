@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Prints where Chromium is, for the test of the page for annotators: installs
-# Debian's where it can. Prints nothing, and says why on stderr, where it cannot.
+# Prints where a Chromium is that runs, for the test of the page for annotators:
+# installs Debian's where it can. Prints nothing, and says why on stderr, where
+# there is none.
 set -eu
 
 if ! command -v chromium > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
@@ -8,4 +9,10 @@ if ! command -v chromium > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get
         && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } > /dev/null 2>&1 \
         || true
 fi
-command -v chromium || echo "chromium cannot be installed here: the page for annotators is not tested" >&2
+if ! chromium=$(command -v chromium); then
+    echo "chromium cannot be installed here: the page for annotators is not tested" >&2
+elif ! timeout 60 "$chromium" --headless --no-sandbox --disable-dev-shm-usage --dump-dom about:blank > /dev/null 2>&1; then
+    echo "$chromium does not run here: the page for annotators is not tested" >&2
+else
+    echo "$chromium"
+fi
