@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use apo_tables::{Finish, Provenance, Response, Row, Writer};
+
 /// How long a stage of a test may take to come so far.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -234,4 +236,35 @@ pub fn small_round(target: &str, test: &str) -> PathBuf {
         succeed(&dir, line);
     }
     dir
+}
+
+/// Writes a table, its folder too.
+///
+/// # Panics
+///
+/// When it cannot be written.
+pub fn write<R: Row>(path: &Path, provenance: &Provenance, rows: &[R]) {
+    let folder = path.parent().expect("a table lies in a folder");
+    fs::create_dir_all(folder).expect("a folder can be made");
+    let mut writer = Writer::create(path, provenance).expect("a table can be begun");
+    for row in rows {
+        writer.write(row).expect("a row can be written");
+    }
+    writer.finish().expect("a table can be ended");
+}
+
+/// Returns a policy's only answer to the query of a number.
+pub fn answer(query: usize, prompt: String, response: String) -> Response {
+    Response {
+        query_id: format!("{query:016x}"),
+        subset: "helpful-base".into(),
+        prompt,
+        sample: 0,
+        response,
+        origin: "policy".into(),
+        finish: Finish::Stop,
+        tokens: None,
+        log_prob: None,
+        reward: None,
+    }
 }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use apo_tables::{Comparison, Finish, Provenance, Reader, Response, Writer};
+use apo_tables::{Comparison, Provenance, Reader, Response};
 use apo_tests::loopback::serve;
-use apo_tests::stages::{Ran, command, finish, folder};
+use apo_tests::stages::{Ran, answer, command, finish, folder, write};
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-not-to-be-seen";
@@ -22,23 +22,12 @@ fn answers(test: &str, n: usize) -> PathBuf {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test);
     for name in ["a", "b"] {
         let path = dir.join(format!("{name}.parquet"));
-        let mut writer = Writer::create(&path, &Provenance::new("test", "0")).unwrap();
-        for i in 0..n {
-            let row = Response {
-                query_id: format!("{i:016x}"),
-                subset: "helpful-base".into(),
-                prompt: format!("\n\nHuman: Question {i}?\n\nAssistant:"),
-                sample: 0,
-                response: format!("Answer {name}."),
-                origin: "policy".into(),
-                finish: Finish::Stop,
-                tokens: None,
-                log_prob: None,
-                reward: None,
-            };
-            writer.write(&row).unwrap();
-        }
-        writer.finish().unwrap();
+        let row = |i| {
+            let prompt = format!("\n\nHuman: Question {i}?\n\nAssistant:");
+            answer(i, prompt, format!("Answer {name}."))
+        };
+        let rows: Vec<Response> = (0..n).map(row).collect();
+        write(&path, &Provenance::new("test", "0"), &rows);
     }
     dir
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apo_tables::{Comparison, Finish, Provenance, Reader, Response, Shown, Writer};
-use apo_tests::stages::{folder, refuse, run, succeed};
+use apo_tables::{Comparison, Provenance, Reader, Response, Shown};
+use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 use headless_chrome::browser::LaunchOptions;
 use headless_chrome::protocol::cdp::Browser::{
     SetDownloadBehavior, SetDownloadBehaviorBehaviorOption,
@@ -25,34 +25,22 @@ const MARKUP: &str = "</script><script>document.title = 'owned'</script><img src
 /// A folder with two policies' answers to `n` queries, and a sheet of them all.
 fn sheet(test: &str, n: usize) -> (PathBuf, Vec<Shown>) {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test);
-    let write = |name: &str, text: &dyn Fn(usize) -> String| {
-        let provenance = Provenance::new("test", "0");
-        let mut writer = Writer::create(&dir.join(name), &provenance).unwrap();
-        for i in 0..n {
-            let row = Response {
-                query_id: format!("{i:016x}"),
-                subset: "helpful-base".into(),
-                prompt: format!(
-                    "\n\nHuman: Question {i}?\n\nAssistant: Which?\n\nHuman: That, \"please\".\n\nAssistant:"
-                ),
-                sample: 0,
-                response: text(i),
-                origin: "policy".into(),
-                finish: Finish::Stop,
-                tokens: None,
-                log_prob: None,
-                reward: None,
-            };
-            writer.write(&row).unwrap();
-        }
-        writer.finish().unwrap();
+    let answers = |name: &str, text: &dyn Fn(usize) -> String| {
+        let row = |i| {
+            let prompt = format!(
+                "\n\nHuman: Question {i}?\n\nAssistant: Which?\n\nHuman: That, \"please\".\n\nAssistant:"
+            );
+            answer(i, prompt, text(i))
+        };
+        let rows: Vec<Response> = (0..n).map(row).collect();
+        write(&dir.join(name), &Provenance::new("test", "0"), &rows);
     };
-    write("first.parquet", &|i| match i {
+    answers("first.parquet", &|i| match i {
         0 => MARKUP.to_owned(),
         1 => "=1+1, said; \"so\"\nand more".to_owned(),
         _ => format!("Good answer {i}."),
     });
-    write("second.parquet", &|i| format!("Worse answer {i}."));
+    answers("second.parquet", &|i| format!("Worse answer {i}."));
     succeed(
         &dir,
         &format!("judge human sheet --a first.parquet --b second.parquet --take {n} --out sheet"),

@@ -4,21 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use apo_tables::{Finish, Metric, Provenance, Reader, Response, Row, Writer};
-use apo_tests::stages::{folder, refuse, run, succeed};
+use apo_tables::{Metric, Provenance, Reader, Response};
+use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 use serde_json::{Value, json};
 
 /// What would do harm if it were more than text.
 const MARKUP: &str = "</div><script>alert(1)</script><img src=x onerror=alert(1)>";
-
-fn write<R: Row>(path: &Path, provenance: &Provenance, rows: &[R]) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut writer = Writer::create(path, provenance).unwrap();
-    for row in rows {
-        writer.write(row).unwrap();
-    }
-    writer.finish().unwrap();
-}
 
 fn put(path: &Path, page: &Value) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,17 +29,13 @@ fn played(test: &str) -> PathBuf {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test).join("played");
     let answers = |at: &str, more: f32| {
         let rows: Vec<Response> = (0..8)
-            .map(|i| Response {
-                query_id: format!("{i:016x}"),
-                subset: "helpful-base".into(),
-                prompt: format!("\n\nHuman: Question {i}?\n\nAssistant:"),
-                sample: 0,
-                response: format!("{at}: {MARKUP}"),
-                origin: "policy".into(),
-                finish: Finish::Stop,
-                tokens: Some(20),
-                log_prob: None,
-                reward: Some(i as f32 + more),
+            .map(|i| {
+                let prompt = format!("\n\nHuman: Question {i}?\n\nAssistant:");
+                Response {
+                    tokens: Some(20),
+                    reward: Some(i as f32 + more),
+                    ..answer(i, prompt, format!("{at}: {MARKUP}"))
+                }
             })
             .collect();
         let made = Provenance::new("sample", "9.9.9").argument("seed", 7);

@@ -260,6 +260,19 @@ pub struct AccuracyArgs {
     pub report: ReportArgs,
 }
 
+/// How intervals are drawn.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Measures")]
+pub struct BootstrapArgs {
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub draws: usize,
+
+    /// Seed of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = COMPARE)]
 #[command(group(ArgGroup::new("whom").required(true).args(["base_url", "from_journal"])))]
@@ -304,18 +317,8 @@ pub struct CompareArgs {
     #[command(flatten)]
     pub endpoint: EndpointArgs,
 
-    /// Draws of the bootstrap
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 2000,
-        help_heading = "Measures"
-    )]
-    pub draws: usize,
-
-    /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Measures")]
-    pub seed: u64,
+    #[command(flatten)]
+    pub bootstrap: BootstrapArgs,
 
     #[command(flatten)]
     pub output: OutputArgs,
@@ -362,18 +365,8 @@ pub struct HumanTallyArgs {
     #[arg(long, value_name = "FILE", required = true, help_heading = "Tables")]
     pub votes: Vec<PathBuf>,
 
-    /// Draws of the bootstrap
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 2000,
-        help_heading = "Measures"
-    )]
-    pub draws: usize,
-
-    /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Measures")]
-    pub seed: u64,
+    #[command(flatten)]
+    pub bootstrap: BootstrapArgs,
 
     #[command(flatten)]
     pub output: OutputArgs,
@@ -391,13 +384,8 @@ pub struct TallyArgs {
     #[arg(long, value_name = "FILE")]
     pub annotations: PathBuf,
 
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    pub draws: usize,
-
-    /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    #[command(flatten)]
+    pub bootstrap: BootstrapArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,

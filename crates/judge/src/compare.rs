@@ -65,8 +65,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let drawn = Drawn {
         queries: pairings.len(),
         repeats: args.repeats as usize,
-        draws: args.draws,
-        seed: args.seed,
+        bootstrap: args.bootstrap,
     };
     let asked = asked.map(|counts| Asked::new(counts, args.endpoint.prices()));
     let summary = Summary::of(&args.models, &rows, drawn, asked)?;

@@ -111,7 +111,12 @@ pub fn run(args: &TallyArgs) -> Result<()> {
         n_total,
         not_counted,
         discrete_win_rate: 100.0 * (n_wins as f64 + 0.5 * n_draws as f64) / n_total as f64,
-        length_controlled: length_controlled(&points, &lengths, args.draws, args.seed),
+        length_controlled: length_controlled(
+            &points,
+            &lengths,
+            args.bootstrap.draws,
+            args.bootstrap.seed,
+        ),
     };
     result(&args.report, &tally, || tally.text())
 }

@@ -12,6 +12,8 @@ use apo_stage::report::columns;
 use apo_tables::Comparison;
 use serde::{Deserialize, Serialize};
 
+use crate::args::BootstrapArgs;
+
 /// Lengths are alike where they differ by no more than this share of the longer.
 const ALIKE: f64 = 0.2;
 
@@ -22,10 +24,8 @@ pub struct Drawn {
     pub queries: usize,
     /// Times that each judge was asked.
     pub repeats: usize,
-    /// Draws of the bootstrap.
-    pub draws: usize,
-    /// Its seed.
-    pub seed: u64,
+    /// How intervals are drawn.
+    pub bootstrap: BootstrapArgs,
 }
 
 /// What came of a comparison.
@@ -204,9 +204,18 @@ impl Judged {
         Self {
             judge: judge.to_owned(),
             failed: (drawn.queries * drawn.repeats).saturating_sub(own.len()),
-            all: win_rate(&all, drawn.draws, drawn.seed),
-            alike: win_rate(&outcomes(&alike), drawn.draws, drawn.seed),
-            length_controlled: length_controlled(&points, &of_points, drawn.draws, drawn.seed),
+            all: win_rate(&all, drawn.bootstrap.draws, drawn.bootstrap.seed),
+            alike: win_rate(
+                &outcomes(&alike),
+                drawn.bootstrap.draws,
+                drawn.bootstrap.seed,
+            ),
+            length_controlled: length_controlled(
+                &points,
+                &of_points,
+                drawn.bootstrap.draws,
+                drawn.bootstrap.seed,
+            ),
             self_agreement: agreement(own.iter().map(|row| (&row.query_id, *row)), drawn.repeats).0,
         }
     }
@@ -230,7 +239,12 @@ impl Together {
         Some(Self {
             queries: points.len(),
             rate: mean_of(&points)?,
-            interval: bootstrap(&points, drawn.draws, drawn.seed, mean_of),
+            interval: bootstrap(
+                &points,
+                drawn.bootstrap.draws,
+                drawn.bootstrap.seed,
+                mean_of,
+            ),
         })
     }
 }

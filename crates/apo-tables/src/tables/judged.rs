@@ -1,7 +1,18 @@
 //! Two policies' responses before those who judge them.
 
 use super::{QUERY_ID, SUBSET};
-use crate::schema::{Kind, Row, Table, Value, optional, required};
+use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
+
+const CHARACTERS_A: Column = required(
+    "characters_a",
+    Kind::Int32,
+    "length of the first policy's response",
+);
+const CHARACTERS_B: Column = required(
+    "characters_b",
+    Kind::Int32,
+    "length of the second policy's response",
+);
 
 /// What a judge said of two responses to a query: a language model in both
 /// orders, a person in the one that was seen.
@@ -73,16 +84,8 @@ impl Row for Comparison {
                 Kind::Text,
                 "both together: `a`, `b`, `tie`, `inconsistent` or `invalid`",
             ),
-            required(
-                "characters_a",
-                Kind::Int32,
-                "length of the first policy's response",
-            ),
-            required(
-                "characters_b",
-                Kind::Int32,
-                "length of the second policy's response",
-            ),
+            CHARACTERS_A,
+            CHARACTERS_B,
         ],
     };
 
@@ -144,16 +147,8 @@ impl Row for Shown {
             SUBSET,
             required("left", Kind::Text, "the policy on the left, `a` or `b`"),
             required("digest", Kind::Text, "SHA-256 of what is shown, hex"),
-            required(
-                "characters_a",
-                Kind::Int32,
-                "length of the first policy's response",
-            ),
-            required(
-                "characters_b",
-                Kind::Int32,
-                "length of the second policy's response",
-            ),
+            CHARACTERS_A,
+            CHARACTERS_B,
         ],
     };
 

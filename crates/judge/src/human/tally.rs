@@ -83,8 +83,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let drawn = Drawn {
         queries: key.len(),
         repeats: 1,
-        draws: args.draws,
-        seed: args.seed,
+        bootstrap: args.bootstrap,
     };
     let summary = Summary::of(&names, &rows, drawn, None)?;
     result(&args.report, &summary, || summary.text())
