@@ -11,7 +11,7 @@
 #          HH response stands in where they have none
 #
 # PRECISION=bf16 halves the time of training and scoring where the processor
-# multiplies it.
+# multiplies it; on CUDA it is the default.
 
 HH       ?=
 MODEL    ?= $(error MODEL is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODEL=DIRECTORY)
@@ -20,7 +20,8 @@ ANSWERS  ?=
 SUBSETS  ?= helpful-base harmless-base
 SIZES    ?= --take 600 --rm 250 --dev 80
 TEST     ?= 160
-PRECISION ?= f32
+PRECISION ?=
+PRODUCTS ?= $(addprefix --precision ,$(PRECISION))
 SEED     ?= 1
 ifneq ($(wildcard $(HH)/helpful-base/train.*),)
 PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test $(TEST)
@@ -33,16 +34,16 @@ GOLDEN   ?= --seed $(SEED) $(addprefix --answers ,$(ANSWERS)) --hh-best
 START    ?= chat
 CHAT     ?= --template chat
 SFT      ?=
-REWARD   ?= $(CHAT) --seed $(SEED) --precision $(PRECISION) --limit 384 --batch 8 --learning-rate 3e-5
+REWARD   ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8 --learning-rate 3e-5
 APO      ?= --beta-2 10
 # At the paper's 1.2 a model of this size writes little but noise.
 SAMPLE   ?= $(CHAT) --seed $(SEED) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
 ANSWER   ?= $(CHAT) --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128
-SCORE    ?= --precision $(PRECISION) --limit 384
-LOG_PROBS ?= $(CHAT) --precision $(PRECISION) --limit 384
-ALIGN    ?= $(CHAT) --seed $(SEED) --precision $(PRECISION) --limit 384 --batch 8
-GOLDEN_SFT ?= $(CHAT) --seed $(SEED) --precision $(PRECISION) --limit 384 --batch 8 --learning-rate 5e-6
+SCORE    ?= $(PRODUCTS) --limit 384
+LOG_PROBS ?= $(CHAT) $(PRODUCTS) --limit 384
+ALIGN    ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8
+GOLDEN_SFT ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8 --learning-rate 5e-6
 
 # Each method's rounds. The paper's rates times four: at 5e-6 a model of this
 # size hardly moves in so few steps.

@@ -371,7 +371,7 @@ impl Method {
             .argument("method", self.name())
             .argument("limit", common.limit)
             .argument("template", codec.template().to_string())
-            .argument("precision", common.compute.precision_name())
+            .argument("precision", common.compute.precision()?.name())
             .input(name, input);
         let model = directory::input(&common.model)?;
         if let Some(dir) = self.reference() {

@@ -58,7 +58,7 @@ impl KnownLogProbs {
         let here = [
             ("limit", json!(common.limit)),
             ("template", json!(codec.template().to_string())),
-            ("precision", json!(common.compute.precision_name())),
+            ("precision", json!(common.compute.precision()?.name())),
         ];
         for (name, here) in here {
             let there = found.arguments.get(name).unwrap_or(&Value::Null);

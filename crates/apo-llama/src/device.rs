@@ -1,10 +1,11 @@
 //! Where the arithmetic runs, chosen at run time.
 
-use burn::backend::DispatchDevice;
-use burn::tensor::Device;
+use burn::backend::{Backend as _, DTypeUsage, Dispatch, DispatchDevice};
+use burn::tensor::{DType, Device, FloatDType};
 
 use crate::error::ModelError;
 use crate::kernels;
+use crate::model::Compute;
 
 /// In what the operands of matrix products are held; sums, norms, softmax,
 /// log-probs and losses are f32 always.
@@ -17,18 +18,42 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Checks that a device multiplies in this precision natively.
+    /// Returns what a device computes in where nothing else is asked for: bf16
+    /// on CUDA where the GPU has units for its products, else f32.
+    pub fn default_on(device: &Device) -> Self {
+        if is_cuda(device) && multiplies_bf16(device) {
+            Self::Bf16
+        } else {
+            Self::F32
+        }
+    }
+
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+impl Compute {
+    /// Checks that a device multiplies in the precision natively.
     ///
     /// # Errors
     ///
     /// When it does not.
-    pub fn check(self, device: &Device) -> Result<(), ModelError> {
-        if self == Self::F32 || (has_kernels(device) && kernels::bf16::is_native()) {
+    pub fn check(&self, device: &Device) -> Result<(), ModelError> {
+        let is_native = match self.precision {
+            Precision::F32 => true,
+            Precision::Bf16 if self.kernels && has_kernels(device) => kernels::bf16::is_native(),
+            Precision::Bf16 => device.supports_dtype(FloatDType::BF16),
+        };
+        if is_native {
             return Ok(());
         }
         Err(ModelError::Device(
-            "`--precision bf16`: this device has no bf16 products of ours; use `--precision f32`"
-                .into(),
+            "`--precision bf16`: this device has no bf16 products; use `--precision f32`".into(),
         ))
     }
 }
@@ -37,6 +62,22 @@ impl Precision {
 pub(crate) fn has_kernels(device: &Device) -> bool {
     let device = device.clone().without_autodiff();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+fn multiplies_bf16(device: &Device) -> bool {
+    let usage = Dispatch::dtype_usage(device.as_dispatch(), DType::BF16);
+    usage.contains(DTypeUsage::Accelerated)
+}
+
+#[cfg(feature = "cuda")]
+fn is_cuda(device: &Device) -> bool {
+    let gpus = Device::enumerate(burn::tensor::DeviceType::Cuda);
+    gpus.into_vec().contains(device)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn is_cuda(_: &Device) -> bool {
+    false
 }
 
 /// Chooses a device by name: `auto`, `cpu`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`.

@@ -7,6 +7,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::{Head, LlamaConfig};
+use crate::device::has_kernels;
 use crate::error::ModelError;
 use crate::model::{Compute, Llama};
 use crate::tree::TreeBatch;
@@ -55,7 +56,7 @@ impl Model {
         device: &Device,
         compute: Compute,
     ) -> Result<Self, ModelError> {
-        compute.precision.check(device)?;
+        compute.check(device)?;
         let config = LlamaConfig::read(dir)?;
         let llama = match start {
             Start::Saved => {
@@ -92,6 +93,17 @@ impl Model {
             llama,
             compute,
         })
+    }
+
+    /// Returns the same model to be used, not trained: on devices that compute
+    /// by Burn's own operators its matrices are held in what products take
+    /// them in, so that they are not rounded anew each time.
+    #[must_use]
+    pub fn for_inference(mut self) -> Self {
+        if !(self.compute.kernels && has_kernels(&self.device())) {
+            self.llama = self.llama.held_in(self.compute.precision);
+        }
+        self
     }
 
     /// Returns where the parameters lie.

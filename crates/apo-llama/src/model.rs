@@ -15,7 +15,9 @@ use crate::error::ModelError;
 use crate::kernels::attention::Heads;
 use crate::kernels::layer;
 use crate::operators::{self, LayerPlan, Targets};
-use crate::plain::{self, PaddedTrees};
+use crate::plain::{self, Composition};
+use crate::products::product_transposed;
+use crate::recomputed;
 use crate::tree::TreeBatch;
 
 /// A matrix `[out, in]`, applied to rows.
@@ -115,9 +117,11 @@ impl Default for Compute {
 }
 
 impl Projection {
-    /// Applies the matrix to rows: `[rows, in]` to `[rows, out]`.
-    pub(crate) fn project(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose())
+    /// Applies the matrix to rows: `[rows, in]` to `[rows, out]`, by Burn's
+    /// own operators.
+    pub(crate) fn project(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
+        let weight = plain::rounded(self.weight.val(), precision);
+        product_transposed(plain::rounded(x, precision), weight)
     }
 }
 
@@ -210,6 +214,13 @@ impl Llama {
         head.weight.val()
     }
 
+    /// Returns tokens' embeddings, `[tokens, hidden]`.
+    pub(crate) fn embed(&self, tokens: &[u32]) -> Tensor<2> {
+        let tokens: Vec<usize> = tokens.iter().map(|&id| id as usize).collect();
+        let embedding = self.model.embed_tokens.weight.val();
+        embedding.select(0, integers(&tokens, &self.device()))
+    }
+
     pub(crate) fn device(&self) -> Device {
         self.model.norm.weight.val().device()
     }
@@ -225,9 +236,7 @@ impl Llama {
     ) -> Tensor<2> {
         let device = self.device();
         let layout = batch.layout(config);
-        let tokens: Vec<usize> = batch.tokens().iter().map(|&id| id as usize).collect();
-        let embedding = self.model.embed_tokens.weight.val();
-        let mut x = embedding.select(0, integers(&tokens, &device)); // [tokens, hidden]
+        let mut x = self.embed(batch.tokens());
         if compute.kernels && has_kernels(&device) {
             let plan = Arc::new(LayerPlan {
                 shape: kernel_shape(config, compute.precision),
@@ -238,9 +247,14 @@ impl Llama {
                 x = operators::decoder_layer(x, layer, Arc::clone(&plan));
             }
         } else {
-            let trees = PaddedTrees::new(&layout, config, &device);
+            let composition = Composition::new(&layout, config, compute.precision, &device);
+            let composition = Arc::new(composition);
             for layer in &self.model.layers {
-                (x, _, _) = plain::decoder_layer(x, layer, config, &trees);
+                x = if compute.recompute {
+                    recomputed::decoder_layer(x, layer, Arc::clone(&composition))
+                } else {
+                    composition.decoder_layer(x, layer)
+                };
             }
         }
         let x = x.select(0, integers(rows, &device)); // [rows, hidden]
@@ -258,14 +272,13 @@ impl Llama {
         let (rows, targets) = batch.predictions();
         let hidden = self.hidden_states(config, compute, batch, &rows);
         let head = self.language_head();
+        let precision = compute.precision;
         if compute.kernels && has_kernels(&hidden.device()) {
-            let targets = Targets {
-                ids: targets,
-                precision: compute.precision,
-            };
+            let ids = targets;
+            let targets = Targets { ids, precision };
             operators::log_probs(hidden, head, Arc::new(targets))
         } else {
-            plain::log_probs(hidden, head, &targets)
+            recomputed::log_probs(hidden, head, &targets, precision)
         }
     }
 
@@ -282,7 +295,8 @@ impl Llama {
             .expect("a reward model has a score head");
         let rows = batch.last_rows();
         let hidden = self.hidden_states(config, compute, batch, &rows);
-        score.project(hidden).reshape([rows.len()])
+        let rewards = hidden.matmul(score.weight.val().transpose());
+        rewards.reshape([rows.len()])
     }
 
     /// Returns the logits of every token of a batch, `[tokens, vocab]`: for
@@ -290,7 +304,7 @@ impl Llama {
     pub fn logits(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<2> {
         let rows: Vec<usize> = (0..batch.n_tokens()).collect();
         let hidden = self.hidden_states(config, compute, batch, &rows);
-        hidden.matmul(self.language_head().transpose())
+        plain::logits(hidden, self.language_head(), compute.precision)
     }
 
     /// Returns the values of one parameter.
@@ -314,6 +328,21 @@ impl Llama {
             path: Vec::new(),
             visit,
         });
+    }
+
+    /// Returns the same model with the matrices that its large products take
+    /// held in a precision, a tied head beside its embedding.
+    pub(crate) fn held_in(mut self, precision: Precision) -> Self {
+        if precision == Precision::F32 {
+            return self;
+        }
+        let mut rounder = Rounder { precision };
+        if self.score.is_none() {
+            let weight = parameter(self.language_head());
+            self.lm_head = Some(Projection { weight }.map(&mut rounder));
+        }
+        self.model.layers = self.model.layers.map(&mut rounder);
+        self
     }
 
     /// Returns the same model on a device: with [`Device::autodiff`] to train
@@ -388,6 +417,22 @@ impl<F: FnMut(&str)> ModuleVisitor for Namer<F> {
 
     fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
         (self.visit)(&self.path.join("."));
+    }
+}
+
+struct Rounder {
+    precision: Precision,
+}
+
+impl ModuleMapper for Rounder {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, _) = parameter.consume();
+        let tensor = if D == 2 {
+            plain::rounded(tensor, self.precision)
+        } else {
+            tensor
+        };
+        Param::initialized(id, tensor)
     }
 }
 

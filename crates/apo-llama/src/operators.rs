@@ -22,15 +22,15 @@ use crate::tree::Layout;
 /// The weights of a decoder layer.
 #[derive(ExtensionType)]
 pub struct LayerWeights<B: Backend> {
-    input_norm: FloatTensor<B>,
-    query: FloatTensor<B>,
-    key: FloatTensor<B>,
-    value: FloatTensor<B>,
-    output: FloatTensor<B>,
-    post_norm: FloatTensor<B>,
-    gate: FloatTensor<B>,
-    up: FloatTensor<B>,
-    down: FloatTensor<B>,
+    pub(crate) input_norm: FloatTensor<B>,
+    pub(crate) query: FloatTensor<B>,
+    pub(crate) key: FloatTensor<B>,
+    pub(crate) value: FloatTensor<B>,
+    pub(crate) output: FloatTensor<B>,
+    pub(crate) post_norm: FloatTensor<B>,
+    pub(crate) gate: FloatTensor<B>,
+    pub(crate) up: FloatTensor<B>,
+    pub(crate) down: FloatTensor<B>,
 }
 
 /// What a layer's kernel needs beside tensors.
@@ -116,8 +116,49 @@ pub(crate) fn weights(tensors: &[FlexTensor; 9]) -> layer::Weights<'_> {
     }
 }
 
+impl LayerWeights<Dispatch> {
+    pub(crate) fn of(layer: &crate::model::DecoderLayer) -> Self {
+        Self {
+            input_norm: layer.input_layernorm.weight.val().into_dispatch(),
+            query: layer.self_attn.q_proj.weight.val().into_dispatch(),
+            key: layer.self_attn.k_proj.weight.val().into_dispatch(),
+            value: layer.self_attn.v_proj.weight.val().into_dispatch(),
+            output: layer.self_attn.o_proj.weight.val().into_dispatch(),
+            post_norm: layer.post_attention_layernorm.weight.val().into_dispatch(),
+            gate: layer.mlp.gate_proj.weight.val().into_dispatch(),
+            up: layer.mlp.up_proj.weight.val().into_dispatch(),
+            down: layer.mlp.down_proj.weight.val().into_dispatch(),
+        }
+    }
+}
+
 impl<B: Backend> LayerWeights<B> {
-    fn into_array(self) -> [FloatTensor<B>; 9] {
+    pub(crate) fn from_array(weights: [FloatTensor<B>; 9]) -> Self {
+        let [
+            input_norm,
+            query,
+            key,
+            value,
+            output,
+            post_norm,
+            gate,
+            up,
+            down,
+        ] = weights;
+        Self {
+            input_norm,
+            query,
+            key,
+            value,
+            output,
+            post_norm,
+            gate,
+            up,
+            down,
+        }
+    }
+
+    pub(crate) fn into_array(self) -> [FloatTensor<B>; 9] {
         [
             self.input_norm,
             self.query,
@@ -363,20 +404,9 @@ pub(crate) fn decoder_layer(
     layer: &crate::model::DecoderLayer,
     plan: Arc<LayerPlan>,
 ) -> Tensor<2> {
-    let weights = LayerWeights::<Dispatch> {
-        input_norm: layer.input_layernorm.weight.val().into_dispatch(),
-        query: layer.self_attn.q_proj.weight.val().into_dispatch(),
-        key: layer.self_attn.k_proj.weight.val().into_dispatch(),
-        value: layer.self_attn.v_proj.weight.val().into_dispatch(),
-        output: layer.self_attn.o_proj.weight.val().into_dispatch(),
-        post_norm: layer.post_attention_layernorm.weight.val().into_dispatch(),
-        gate: layer.mlp.gate_proj.weight.val().into_dispatch(),
-        up: layer.mlp.up_proj.weight.val().into_dispatch(),
-        down: layer.mlp.down_proj.weight.val().into_dispatch(),
-    };
     Tensor::from_dispatch(<Dispatch as Kernels>::decoder_layer(
         x.into_dispatch(),
-        weights,
+        LayerWeights::of(layer),
         plan,
     ))
 }

@@ -61,18 +61,26 @@ impl GradientSum {
     ///
     /// When it is not finite.
     pub fn norm(&self) -> Result<f64, ModelError> {
-        let squares = self.tensors.iter().flatten().map(|tensor| {
+        let mut squares = 0.0;
+        let mut on_device = Vec::new();
+        for tensor in self.tensors.iter().flatten() {
+            if !has_kernels(&tensor.device()) {
+                on_device.push(tensor.clone().square().sum());
+                continue;
+            }
             let n = tensor.shape().num_elements();
-            counted(Kind::Optimiser, 2 * n, 4 * n, || {
-                if has_kernels(&tensor.device()) {
-                    // A view: taking the data out would copy all gradients.
-                    return adamw::sum_of_squares(slice(&on_cpu(tensor.clone())));
-                }
-                let sum = tensor.clone().square().sum().into_data();
-                f64::from(sum.convert::<f32>().as_slice::<f32>().expect("one f32")[0])
-            })
-        });
-        let norm = squares.sum::<f64>().sqrt();
+            squares += counted(Kind::Optimiser, 2 * n, 4 * n, || {
+                // A view: taking the data out would copy all gradients.
+                adamw::sum_of_squares(slice(&on_cpu(tensor.clone())))
+            });
+        }
+        if !on_device.is_empty() {
+            // All at once: each reading waits for the device.
+            let sums = Tensor::cat(on_device, 0).into_data().convert::<f32>();
+            let sums = sums.as_slice::<f32>().expect("converted to f32");
+            squares += sums.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+        }
+        let norm = squares.sqrt();
         if norm.is_finite() {
             return Ok(norm);
         }

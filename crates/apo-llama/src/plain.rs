@@ -1,20 +1,27 @@
 //! The model's arithmetic as a plain composition of Burn's operators: the
 //! definition, and what runs on every device without kernels of ours.
 
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
+use std::fmt;
 
+use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData, activation};
+
+use crate::Precision;
 use crate::config::LlamaConfig;
-use crate::model::{DecoderLayer, Norm};
+use crate::model::{DecoderLayer, Norm, Projection};
+use crate::operators::Targets;
+use crate::products::{product, product_transposed};
+use crate::rows::ordered;
 use crate::tree::Layout;
 
 /// Attention's view of a batch on a device without kernels: trees padded to
 /// the longest.
-pub(crate) struct PaddedTrees {
+struct PaddedTrees {
     /// The row of each padded place, `[trees · longest]`; padding names row 0.
     rows: Tensor<1, Int>,
     /// The padded place of each row, `[tokens]`.
     places: Tensor<1, Int>,
-    /// True where a key is hidden from a query, `[trees, 1, longest, longest]`.
+    /// True where a key is hidden from a query, for all query heads that share
+    /// it, `[trees, 1, group · longest, longest]`.
     hidden: Tensor<4, Bool>,
     /// `[tokens, 1, head_dim]`
     cos: Tensor<3>,
@@ -25,13 +32,10 @@ pub(crate) struct PaddedTrees {
 }
 
 impl PaddedTrees {
-    pub(crate) fn new(layout: &Layout, config: &LlamaConfig, device: &Device) -> Self {
-        let longest = layout
-            .trees
-            .iter()
-            .map(ExactSizeIterator::len)
-            .max()
-            .unwrap_or(0);
+    fn new(layout: &Layout, config: &LlamaConfig, device: &Device) -> Self {
+        let lengths = layout.trees.iter().map(ExactSizeIterator::len);
+        // Devices read several numbers at once where rows divide by that.
+        let longest = lengths.max().unwrap_or(0).next_multiple_of(8);
         let n_trees = layout.trees.len();
         let n_tokens = layout.trees.last().map_or(0, |rows| rows.end);
         let mut rows = vec![0_i32; n_trees * longest];
@@ -59,13 +63,13 @@ impl PaddedTrees {
                 }
             }
         }
+        let shape = [n_trees, 1, longest, longest];
+        let hidden = Tensor::<4, Bool>::from_data(TensorData::new(hidden, shape), device);
+        let group = config.num_attention_heads / config.num_key_value_heads;
         Self {
             rows: Tensor::from_data(TensorData::new(rows, [n_trees * longest]), device),
             places: Tensor::from_data(TensorData::new(places, [n_tokens]), device),
-            hidden: Tensor::from_data(
-                TensorData::new(hidden, [n_trees, 1, longest, longest]),
-                device,
-            ),
+            hidden: hidden.repeat_dim(2, group),
             cos: both_halves(&layout.cos, config, device),
             sin: both_halves(&layout.sin, config, device),
             n_trees,
@@ -76,9 +80,21 @@ impl PaddedTrees {
     /// `[tokens, heads, head_dim]` to `[trees, heads, longest, head_dim]`.
     fn pad(&self, x: Tensor<3>) -> Tensor<4> {
         let [_, heads, head_dim] = x.dims();
-        x.select(0, self.rows.clone())
+        ordered(x, self.rows.clone(), self.places.clone())
             .reshape([self.n_trees, self.longest, heads, head_dim])
             .swap_dims(1, 2)
+    }
+
+    /// `[trees, heads, longest, head_dim]` to `[tokens, heads · head_dim]`.
+    ///
+    /// Going back, padding gets some gradient. It sees itself alone and nothing
+    /// else sees it, so that this ends where [`Self::pad`] leaves padding out.
+    fn unpad(&self, x: Tensor<4>) -> Tensor<2> {
+        let [_, heads, _, head_dim] = x.dims();
+        let x = x
+            .swap_dims(1, 2)
+            .reshape([self.n_trees * self.longest, heads * head_dim]);
+        ordered(x, self.places.clone(), self.rows.clone())
     }
 }
 
@@ -114,36 +130,46 @@ fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     x * cos.clone() + Tensor::cat(vec![second.neg(), first], 2) * sin.clone()
 }
 
-/// Repeats key or value heads for the query heads that share them.
-pub(crate) fn repeat_heads(x: Tensor<4>, group: usize) -> Tensor<4> {
-    let [batch, kv_heads, time, head_dim] = x.dims();
-    x.reshape([batch, kv_heads, 1, time, head_dim])
-        .expand([batch, kv_heads, group, time, head_dim])
-        .reshape([batch, kv_heads * group, time, head_dim])
+/// A product's operand, in what it is held.
+pub(crate) fn rounded<const D: usize>(x: Tensor<D>, precision: Precision) -> Tensor<D> {
+    match precision {
+        Precision::F32 => x,
+        Precision::Bf16 => x.cast(FloatDType::BF16),
+    }
 }
 
-/// Attention with a mask of what is hidden: query, key and value are
-/// `[batch, heads, time, head_dim]`.
+/// Attention with a mask of what is hidden: query is
+/// `[batch, heads, queries, head_dim]`; key and value are
+/// `[batch, kv_heads, keys, head_dim]`, each for the query heads that share it;
+/// `hidden` is `[batch, 1, heads / kv_heads · queries or 1, keys]`.
 pub(crate) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,
     value: Tensor<4>,
     hidden: &Tensor<4, Bool>,
+    precision: Precision,
 ) -> Tensor<4> {
-    let [_, _, _, head_dim] = query.dims();
-    let score = query.matmul(key.transpose()) / (head_dim as f64).sqrt();
+    let [batch, heads, queries, head_dim] = query.dims();
+    let [_, kv_heads, _, _] = key.dims();
+    let [query, key, value] = [query, key, value].map(|it| rounded(it, precision));
+    // Heads that share a key stand one after the other: they are its rows.
+    let rows = heads / kv_heads * queries;
+    let query = query.reshape([batch, kv_heads, rows, head_dim]);
+    let score = product_transposed(query, key) / (head_dim as f64).sqrt();
     let prob = activation::softmax(score.mask_fill(hidden.clone(), -1e30), 3);
-    prob.matmul(value)
+    product(rounded(prob, precision), value).reshape([batch, heads, queries, head_dim])
 }
 
 /// The feed-forward half of a layer, its residual added.
-fn feed_forward(x: Tensor<2>, layer: &DecoderLayer, eps: f64) -> Tensor<2> {
+fn feed_forward(x: Tensor<2>, layer: &DecoderLayer, eps: f64, precision: Precision) -> Tensor<2> {
     let normed = rms_norm(x.clone(), &layer.post_attention_layernorm, eps);
-    let gate = activation::silu(layer.mlp.gate_proj.project(normed.clone()));
+    let normed = rounded(normed, precision);
+    let gate = layer.mlp.gate_proj.project(normed.clone(), precision);
+    let up = layer.mlp.up_proj.project(normed, precision);
     x + layer
         .mlp
         .down_proj
-        .project(gate * layer.mlp.up_proj.project(normed))
+        .project(activation::silu(gate) * up, precision)
 }
 
 /// A layer's queries, keys and values of flat tokens, turned by position:
@@ -160,20 +186,19 @@ pub(crate) fn project(
     config: &LlamaConfig,
     cos: &Tensor<3>,
     sin: &Tensor<3>,
+    precision: Precision,
 ) -> Projected {
     let [tokens, _] = x.dims();
     let normed = rms_norm(x, &layer.input_layernorm, config.rms_norm_eps);
-    let split = |x: Tensor<2>, heads| x.reshape([tokens, heads, config.head_dim]);
+    let normed = rounded(normed, precision);
+    let project = |projection: &Projection, heads| {
+        let x = projection.project(normed.clone(), precision);
+        x.reshape([tokens, heads, config.head_dim])
+    };
     let attention = &layer.self_attn;
-    let query = split(
-        attention.q_proj.project(normed.clone()),
-        config.num_attention_heads,
-    );
-    let key = split(
-        attention.k_proj.project(normed.clone()),
-        config.num_key_value_heads,
-    );
-    let value = split(attention.v_proj.project(normed), config.num_key_value_heads);
+    let query = project(&attention.q_proj, config.num_attention_heads);
+    let key = project(&attention.k_proj, config.num_key_value_heads);
+    let value = project(&attention.v_proj, config.num_key_value_heads);
     Projected {
         query: rotate(query, cos, sin),
         key: rotate(key, cos, sin),
@@ -188,52 +213,84 @@ pub(crate) fn finish(
     attended: Tensor<2>,
     layer: &DecoderLayer,
     eps: f64,
+    precision: Precision,
 ) -> Tensor<2> {
-    feed_forward(x + layer.self_attn.o_proj.project(attended), layer, eps)
+    let x = x + layer.self_attn.o_proj.project(attended, precision);
+    feed_forward(x, layer, eps, precision)
 }
 
-/// One decoder layer over flat tokens, `[tokens, hidden]`; gives its keys and
-/// values too.
-pub(crate) fn decoder_layer(
-    x: Tensor<2>,
-    layer: &DecoderLayer,
-    config: &LlamaConfig,
-    trees: &PaddedTrees,
-) -> (Tensor<2>, Tensor<3>, Tensor<3>) {
-    let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
-    let Projected { query, key, value } = project(x.clone(), layer, config, &trees.cos, &trees.sin);
-    let group = heads / kv_heads;
-    let attended = attend(
-        trees.pad(query),
-        repeat_heads(trees.pad(key.clone()), group),
-        repeat_heads(trees.pad(value.clone()), group),
-        &trees.hidden,
-    );
-    let attended = attended
-        .swap_dims(1, 2)
-        .reshape([trees.n_trees * trees.longest, heads * config.head_dim])
-        .select(0, trees.places.clone());
-    (finish(x, attended, layer, config.rms_norm_eps), key, value)
+/// The composition of layers over a batch.
+pub struct Composition {
+    config: LlamaConfig,
+    precision: Precision,
+    trees: PaddedTrees,
+}
+
+impl Composition {
+    pub(crate) fn new(
+        layout: &Layout,
+        config: &LlamaConfig,
+        precision: Precision,
+        device: &Device,
+    ) -> Self {
+        // Nothing is learnt through where tokens stand.
+        let device = device.clone().without_autodiff();
+        Self {
+            config: config.clone(),
+            precision,
+            trees: PaddedTrees::new(layout, config, &device),
+        }
+    }
+
+    /// One decoder layer over flat tokens, `[tokens, hidden]`.
+    pub(crate) fn decoder_layer(&self, x: Tensor<2>, layer: &DecoderLayer) -> Tensor<2> {
+        self.decoder_layer_with_cache(x, layer).0
+    }
+
+    /// One decoder layer; gives its keys and values too, each
+    /// `[tokens, kv_heads, head_dim]`.
+    pub(crate) fn decoder_layer_with_cache(
+        &self,
+        x: Tensor<2>,
+        layer: &DecoderLayer,
+    ) -> (Tensor<2>, Tensor<3>, Tensor<3>) {
+        let (config, precision, trees) = (&self.config, self.precision, &self.trees);
+        let (cos, sin) = (&trees.cos, &trees.sin);
+        let Projected { query, key, value } =
+            project(x.clone(), layer, config, cos, sin, precision);
+        let attended = attend(
+            trees.pad(query),
+            trees.pad(key.clone()),
+            trees.pad(value.clone()),
+            &trees.hidden,
+            precision,
+        );
+        let attended = trees.unpad(attended);
+        let out = finish(x, attended, layer, config.rms_norm_eps, precision);
+        (out, key, value)
+    }
+}
+
+impl fmt::Debug for Composition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Composition").finish_non_exhaustive()
+    }
+}
+
+/// Logits `[rows, vocab]` of `hidden` `[rows, hidden]` by `head`
+/// `[vocab, hidden]`.
+pub(crate) fn logits(hidden: Tensor<2>, head: Tensor<2>, precision: Precision) -> Tensor<2> {
+    product_transposed(rounded(hidden, precision), rounded(head, precision))
 }
 
 /// Log-probs of targets, `[rows]`, from `hidden` `[rows, hidden]` and `head`
-/// `[vocab, hidden]`, in slices of rows.
-pub(crate) fn log_probs(hidden: Tensor<2>, head: Tensor<2>, targets: &[usize]) -> Tensor<1> {
-    const ROWS: usize = 256;
-    let device = hidden.device();
-    let slices = targets
-        .chunks(ROWS)
-        .enumerate()
-        .map(|(i, targets)| {
-            let rows = hidden.clone().narrow(0, i * ROWS, targets.len());
-            let logits = rows.matmul(head.clone().transpose());
-            let ids: Vec<i32> = targets.iter().map(|&id| id as i32).collect();
-            let ids =
-                Tensor::<2, Int>::from_data(TensorData::new(ids, [targets.len(), 1]), &device);
-            activation::log_softmax(logits, 1)
-                .gather(1, ids)
-                .reshape([targets.len()])
-        })
-        .collect();
-    Tensor::cat(slices, 0)
+/// `[vocab, hidden]`.
+pub(crate) fn log_probs(hidden: Tensor<2>, head: Tensor<2>, targets: &Targets) -> Tensor<1> {
+    let n_rows = targets.ids.len();
+    let ids: Vec<i32> = targets.ids.iter().map(|&id| id as i32).collect();
+    let ids = TensorData::new(ids, [n_rows, 1]);
+    let ids = Tensor::<2, Int>::from_data(ids, &hidden.device());
+    activation::log_softmax(logits(hidden, head, targets.precision), 1)
+        .gather(1, ids)
+        .reshape([n_rows])
 }

@@ -1,30 +1,42 @@
 //! Products in bf16 with f32 sums, against f32: gradients tensor by tensor, and
-//! a training. On a processor without such products there is nothing to compare.
+//! a training; by the kernels, where the processor has such products, and by the
+//! plain composition, which GPUs run.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod common;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use apo_llama::{
     AdamW, AdamWSettings, Compute, GradientSum, Head, Model, Precision, PromptTree, Start,
-    TreeBatch, device,
+    TreeBatch,
 };
 
-fn is_here() -> bool {
-    let is_here = Precision::Bf16.check(&device::cpu()).is_ok();
-    if !is_here {
-        eprintln!("skipped: this processor has no bf16 products");
+use apo_objectives::{Pairs, ranking};
+use common::{device, tiny};
+
+fn compute(precision: Precision, kernels: bool) -> Compute {
+    Compute {
+        precision,
+        kernels,
+        ..Compute::default()
     }
-    is_here
 }
 
-fn load(dir: &Path, head: Head, precision: Precision, start: Start) -> Model {
-    let compute = Compute {
-        precision,
-        ..Compute::default()
-    };
-    Model::load(dir, head, start, &device::cpu().autodiff(), compute).unwrap()
+/// By kernels or not: all that the device can do.
+fn ways() -> Vec<bool> {
+    let mut ways = vec![true, false];
+    ways.retain(|&kernels| compute(Precision::Bf16, kernels).check(&device()).is_ok());
+    if ways.len() < 2 {
+        eprintln!("skipped, but for kernels in {ways:?}: the device has no bf16 products");
+    }
+    ways
+}
+
+fn load(dir: &Path, head: Head, start: Start, compute: Compute) -> Model {
+    Model::load(dir, head, start, &device().autodiff(), compute).unwrap()
 }
 
 /// Trees of tokens below `vocab`.
@@ -41,8 +53,11 @@ fn trees(vocab: u32) -> Vec<PromptTree> {
 fn gradients(model: &Model, batch: &TreeBatch) -> (f32, BTreeMap<String, Vec<f32>>) {
     let (llama, config, compute) = (&model.llama, &model.config, model.compute);
     let loss = if model.head == Head::Reward {
-        let rewards = llama.rewards(config, compute, batch);
-        rewards.square().mean()
+        let mut pairs = Pairs::default();
+        for i in 0..6 {
+            pairs.push(2 * i, 2 * i + 1, 1.0 / 6.0);
+        }
+        ranking(&llama.rewards(config, compute, batch), &pairs)
     } else {
         llama.token_log_probs(config, compute, batch).mean().neg()
     };
@@ -73,13 +88,13 @@ const TENSOR: f64 = 0.03;
 const DEEP: f64 = 0.1;
 
 #[track_caller]
-fn compare(dir: &Path, head: Head, tolerance: f64) {
+fn compare(dir: &Path, head: Head, tolerance: f64, kernels: bool) {
     let start = match head {
         Head::Reward => Start::NewHead(3),
         Head::LanguageModel => Start::Saved,
     };
-    let exact = load(dir, head, Precision::F32, start);
-    let rounded = load(dir, head, Precision::Bf16, start);
+    let [exact, rounded] = [Precision::F32, Precision::Bf16]
+        .map(|precision| load(dir, head, start, compute(precision, kernels)));
     let trees = trees(exact.config.vocab_size as u32);
     let batch = TreeBatch::new(&trees);
     let (loss, of_f32) = gradients(&exact, &batch);
@@ -95,18 +110,12 @@ fn compare(dir: &Path, head: Head, tolerance: f64) {
     }
 }
 
-fn tiny(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures/tiny")
-        .join(name)
-}
-
 #[test]
 fn gradients_are_f32s_tensor_by_tensor() {
-    if is_here() {
+    for kernels in ways() {
         for name in ["base", "llama3"] {
-            compare(&tiny(name), Head::LanguageModel, TENSOR);
-            compare(&tiny(name), Head::Reward, TENSOR);
+            compare(&tiny(name), Head::LanguageModel, TENSOR, kernels);
+            compare(&tiny(name), Head::Reward, TENSOR, kernels);
         }
     }
 }
@@ -117,19 +126,17 @@ fn gradients_of_a_real_model_are_f32s_tensor_by_tensor() {
         eprintln!("skipped: SmolLM2-135M-Instruct is not here, APO_SMOLLM2 names no directory");
         return;
     };
-    if is_here() {
-        compare(&dir, Head::LanguageModel, DEEP);
-        compare(&dir, Head::Reward, DEEP);
+    for kernels in ways() {
+        compare(&dir, Head::LanguageModel, DEEP, kernels);
+        compare(&dir, Head::Reward, DEEP, kernels);
     }
 }
 
 #[test]
 fn a_training_falls_as_f32s_does() {
-    if !is_here() {
-        return;
-    }
-    let losses = |precision: Precision| -> Vec<f32> {
-        let mut model = load(&tiny("base"), Head::LanguageModel, precision, Start::Saved);
+    let losses = |compute: Compute| -> Vec<f32> {
+        let (dir, head) = (tiny("base"), Head::LanguageModel);
+        let mut model = load(&dir, head, Start::Saved, compute);
         let trees = trees(128);
         let batch = TreeBatch::new(&trees);
         let mut adamw = AdamW::new(AdamWSettings::default());
@@ -147,13 +154,16 @@ fn a_training_falls_as_f32s_does() {
             })
             .collect()
     };
-    let (of_f32, of_bf16) = (losses(Precision::F32), losses(Precision::Bf16));
+    let of_f32 = losses(Compute::default());
     let (first, last) = (of_f32[0], of_f32[39]);
     assert!(last < 0.5 * first, "f32 falls from {first} to {last}");
-    for (step, (a, b)) in of_f32.iter().zip(&of_bf16).enumerate() {
-        assert!(
-            (a - b).abs() < 0.02 * first,
-            "step {step}: {b} in bf16, {a} in f32"
-        );
+    for kernels in ways() {
+        let of_bf16 = losses(compute(Precision::Bf16, kernels));
+        for (step, (a, b)) in of_f32.iter().zip(&of_bf16).enumerate() {
+            assert!(
+                (a - b).abs() < 0.02 * first,
+                "step {step}, kernels {kernels}: {b} in bf16, {a} in f32"
+            );
+        }
     }
 }

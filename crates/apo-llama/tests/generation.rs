@@ -2,21 +2,18 @@
 //! a cache or without, alone or in a batch, by kernels or plainly.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use apo_llama::{
-    Compute, Ended, Generated, Generation, Head, Model, ModelError, PromptTree, Request, Sampling,
-    Start, TreeBatch, device,
+    Compute, Ended, Generated, Generation, Head, Model, ModelError, Precision, PromptTree, Request,
+    Sampling, Start, TreeBatch,
 };
 use serde_json::Value;
 
-fn tiny(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures/tiny")
-        .join(name)
-}
+use common::{device, tiny};
 
 fn load(name: &str, kernels: bool) -> Model {
     let compute = Compute {
@@ -24,7 +21,7 @@ fn load(name: &str, kernels: bool) -> Model {
         ..Compute::default()
     };
     let head = Head::LanguageModel;
-    Model::load(&tiny(name), head, Start::Saved, &device::cpu(), compute).unwrap()
+    Model::load(&tiny(name), head, Start::Saved, &device(), compute).unwrap()
 }
 
 fn all(
@@ -146,9 +143,30 @@ fn samples_depend_on_neither_batch_nor_order_nor_kernels() {
 
 #[test]
 fn log_probs_are_those_of_a_full_forward_pass() {
-    let model = load("llama3", true);
+    full_forward_passes(&load("llama3", true), 1e-3);
+}
+
+/// As a GPU generates by default: matrices, keys and values held in bf16.
+#[test]
+fn log_probs_in_bf16_are_those_of_a_full_forward_pass() {
+    let compute = Compute {
+        precision: Precision::Bf16,
+        kernels: false,
+        ..Compute::default()
+    };
+    if compute.check(&device()).is_err() {
+        eprintln!("skipped: the device has no bf16 products");
+        return;
+    }
+    let (head, start) = (Head::LanguageModel, Start::Saved);
+    let model = Model::load(&tiny("llama3"), head, start, &device(), compute).unwrap();
+    full_forward_passes(&model.for_inference(), 1e-2);
+}
+
+#[track_caller]
+fn full_forward_passes(model: &Model, tolerance: f64) {
     let requests = requests();
-    let found = all(&model, &random(6), &requests);
+    let found = all(model, &random(6), &requests);
     for ((number, sample), one) in &found {
         let mut response = one.tokens.clone();
         if one.ended == Ended::Stop {
@@ -156,23 +174,24 @@ fn log_probs_are_those_of_a_full_forward_pass() {
             let best = [2, 3, 4, 5].map(|stop| {
                 let mut response = one.tokens.clone();
                 response.push(stop);
-                log_prob(&model, &requests[*number].prompt, response) - one.log_prob
+                log_prob(model, &requests[*number].prompt, response) - one.log_prob
             });
             let nearest = best.into_iter().map(f64::abs).fold(f64::INFINITY, f64::min);
             assert!(
-                nearest < 1e-3,
+                nearest < tolerance,
                 "query {number}, sample {sample}: off by {nearest}"
             );
             continue;
         }
         let full = log_prob(
-            &model,
+            model,
             &requests[*number].prompt,
             std::mem::take(&mut response),
         );
         assert!(
-            (full - one.log_prob).abs() < 1e-3,
-            "query {number}, sample {sample}"
+            (full - one.log_prob).abs() < tolerance,
+            "query {number}, sample {sample}: off by {}",
+            full - one.log_prob
         );
     }
 }

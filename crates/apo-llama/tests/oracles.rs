@@ -1,18 +1,15 @@
 //! Values and gradients against PyTorch's, in `fixtures/tiny/reference.json`.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch, device};
+use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch};
 use serde_json::Value;
 
-fn tiny(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures/tiny")
-        .join(name)
-}
+use common::{device, tiny};
 
 fn reference() -> Value {
     let text = fs::read_to_string(tiny("reference.json")).unwrap();
@@ -27,19 +24,18 @@ fn floats(value: &Value) -> Vec<f32> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// Kernels that keep, kernels that compute again, the plain composition.
-fn ways() -> [Compute; 3] {
-    let default = Compute::default();
+/// Kernels and the plain composition, each keeping all or computing again.
+fn ways() -> [Compute; 4] {
+    let way = |kernels, recompute| Compute {
+        kernels,
+        recompute,
+        ..Compute::default()
+    };
     [
-        default,
-        Compute {
-            recompute: true,
-            ..default
-        },
-        Compute {
-            kernels: false,
-            ..default
-        },
+        way(true, false),
+        way(true, true),
+        way(false, false),
+        way(false, true),
     ]
 }
 
@@ -47,8 +43,7 @@ fn ways() -> [Compute; 3] {
 const MODELS: [(&str, &str); 3] = [("base", "base"), ("sharded", "base"), ("llama3", "llama3")];
 
 fn load(name: &str, compute: Compute, train: bool) -> Model {
-    let device = device::cpu();
-    let device = if train { device.autodiff() } else { device };
+    let device = if train { device().autodiff() } else { device() };
     Model::load(
         &tiny(name),
         Head::LanguageModel,
@@ -237,7 +232,7 @@ fn rewards_and_their_gradients_agree_between_all_ways() {
     let batch = TreeBatch::new(&trees);
     let mut expected: Option<(_, BTreeMap<String, Vec<f32>>)> = None;
     for compute in ways() {
-        let device = device::cpu().autodiff();
+        let device = device().autodiff();
         let start = Start::NewHead(7);
         let model = Model::load(&tiny("base"), Head::Reward, start, &device, compute).unwrap();
         let rewards = model.llama.rewards(&model.config, compute, &batch);

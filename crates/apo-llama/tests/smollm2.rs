@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 use apo_llama::model::Projection;
 use apo_llama::{
     Compute, Generation, GradientSum, Head, Model, ModelError, PromptTree, Request, Sampling,
-    Start, TreeBatch, device,
+    Start, TreeBatch,
 };
 use apo_objectives::{
     Adversarial, LogProbs, PairLoss, Pairs, apo_reward_model, negative_log_likelihood,
@@ -21,6 +23,8 @@ use apo_objectives::{
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
+
+use common::device;
 
 /// PyTorch's f32 and f64 differ by 2e-6 a token; a response has up to 100.
 const LOG_PROB: f64 = 1e-3;
@@ -58,15 +62,14 @@ fn tree<'a>(prompt: &Value, responses: impl IntoIterator<Item = &'a Value>) -> P
 }
 
 fn policy(dir: &Path, train: bool) -> Model {
-    let device = device::cpu();
-    let device = if train { device.autodiff() } else { device };
+    let device = if train { device().autodiff() } else { device() };
     let (head, compute) = (Head::LanguageModel, Compute::default());
     Model::load(dir, head, Start::Saved, &device, compute).unwrap()
 }
 
 /// The model with the score head of the values: `sin(i) / 24`.
 fn reward_model(dir: &Path) -> Model {
-    let device = device::cpu().autodiff();
+    let device = device().autodiff();
     let (head, compute) = (Head::Reward, Compute::default());
     let mut model = Model::load(dir, head, Start::NewHead(1), &device, compute).unwrap();
     let width = model.config.hidden_size;

@@ -34,10 +34,11 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 
-    /// f32, or bf16 for the operands of matrix products on CPUs that multiply
-    /// them natively; sums, norms and losses are f32 always
-    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = precision)]
-    pub precision: Precision,
+    /// f32, or bf16 for the operands of matrix products where the device
+    /// multiplies them natively; weights in training, sums, norms and losses
+    /// are f32 always [default: bf16 on CUDA, f32 elsewhere]
+    #[arg(long, value_name = "PRECISION", value_parser = precision)]
+    pub precision: Option<Precision>,
 }
 
 /// Reads the command line; one whose options do not fit together ends the
@@ -119,20 +120,30 @@ impl ComputeArgs {
         Ok(device::choose(&self.device)?)
     }
 
-    /// Returns how models compute.
-    pub fn compute(&self) -> Compute {
-        Compute {
-            precision: self.precision,
-            ..Compute::default()
+    /// Returns in what products' operands are held: what was asked for, else
+    /// the device's default.
+    ///
+    /// # Errors
+    ///
+    /// When the device is unknown or not there.
+    pub fn precision(&self) -> Result<Precision> {
+        if let Some(precision) = self.precision {
+            return Ok(precision);
         }
+        let device = device::choose(&self.device)?;
+        Ok(Precision::default_on(&device))
     }
 
-    /// Returns the precision's name, for the provenance.
-    pub fn precision_name(&self) -> &'static str {
-        match self.precision {
-            Precision::F32 => "f32",
-            Precision::Bf16 => "bf16",
-        }
+    /// Returns how models compute.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::precision`].
+    pub fn compute(&self) -> Result<Compute> {
+        Ok(Compute {
+            precision: self.precision()?,
+            ..Compute::default()
+        })
     }
 }
 

@@ -70,7 +70,7 @@ pub fn provenance(
     Ok(Provenance::new(stage, env!("CARGO_PKG_VERSION"))
         .argument("template", codec.template().to_string())
         .argument("limit", args.scorer.limit)
-        .argument("precision", args.scorer.compute.precision_name())
+        .argument("precision", args.scorer.compute.precision()?.name())
         .input("model", directory::input(&args.scorer.model)?)
         .input("responses", responses.input()?))
 }

@@ -48,9 +48,9 @@ impl Scorer {
     /// When the directory is not what it should be, or lacks the head.
     pub fn load(args: &ScorerArgs, dir: &Path, head: Head, codec: Codec) -> Result<Self> {
         let device = args.compute.device()?;
-        let compute = args.compute.compute();
+        let compute = args.compute.compute()?;
         Ok(Self {
-            model: Model::load(dir, head, Start::Saved, &device, compute)?,
+            model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,
             codec,
             limit: args.limit as usize,

@@ -271,7 +271,7 @@ impl Args {
             .argument("beta_2", self.beta_2())
             .argument("limit", self.limit)
             .argument("template", codec.template().to_string())
-            .argument("precision", self.compute.precision_name())
+            .argument("precision", self.compute.precision()?.name())
             .input("model", directory::input(&self.model)?);
         if let Some(pairs) = &tables.pairs {
             provenance = provenance.input("pairs", pairs.input()?);

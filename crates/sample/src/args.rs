@@ -169,7 +169,7 @@ impl Args {
             .argument("max_new_tokens", self.max_new_tokens)
             .argument("prompt_limit", self.prompt_limit)
             .argument("seed", self.seed)
-            .argument("precision", self.compute.precision_name())
+            .argument("precision", self.compute.precision()?.name())
             .input("model", directory::input(&self.model)?)
             .input("queries", queries.input()?))
     }

@@ -61,14 +61,9 @@ fn run(args: &Args) -> Result<()> {
         ));
     }
     let device = args.compute.device()?;
-    let compute = args.compute.compute();
-    let model = Model::load(
-        &args.model,
-        Head::LanguageModel,
-        Start::Saved,
-        &device,
-        compute,
-    )?;
+    let compute = args.compute.compute()?;
+    let (head, start) = (Head::LanguageModel, Start::Saved);
+    let model = Model::load(&args.model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;
     let summary = generate(args, &codec, &model, queries, &mut finished)?;
     let queries = Reader::<Query>::open(&args.queries)?;

@@ -7,7 +7,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use super::Decoder;
 use crate::loaded::Model;
 use crate::model::integers;
-use crate::plain::{self, PaddedTrees, Projected};
+use crate::plain::{self, Composition, Projected};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 
 pub(super) struct Plain<'a> {
@@ -15,9 +15,11 @@ pub(super) struct Plain<'a> {
     device: Device,
     /// The rows of the last step.
     stack: Vec<Stacked>,
-    /// Their keys and values by layer, `[rows, kv_heads, time, head_dim]`,
-    /// ending together: shorter rows have zeros in front.
+    /// Their keys and values by layer, `[rows, kv_heads, room, head_dim]`. Rows
+    /// end together at `time`: shorter ones have zeros in front. What lies
+    /// behind is room for tokens to come.
     layers: Vec<(Tensor<4>, Tensor<4>)>,
+    time: usize,
     next_id: u64,
 }
 
@@ -39,13 +41,23 @@ pub(super) struct Row {
     id: u64,
 }
 
+/// Tokens that room is made for at once.
+const ROOM: usize = 64;
+
+/// Zeros like `x` but for their number in time,
+/// `[rows, kv_heads, time, head_dim]`.
+fn zeros_like(x: &Tensor<4>, time: usize) -> Tensor<4> {
+    let [rows, heads, _, head_dim] = x.dims();
+    Tensor::zeros([rows, heads, time, head_dim], (&x.device(), x.dtype()))
+}
+
 /// Puts zeros in front of `[rows, kv_heads, time, head_dim]`, up to `time`.
 fn padded(x: Tensor<4>, time: usize) -> Tensor<4> {
-    let [rows, heads, found, head_dim] = x.dims();
+    let [_, _, found, _] = x.dims();
     if found >= time {
         return x;
     }
-    let zeros = Tensor::zeros([rows, heads, time - found, head_dim], &x.device());
+    let zeros = zeros_like(&x, time - found);
     Tensor::cat(vec![zeros, x], 2)
 }
 
@@ -56,20 +68,15 @@ impl<'a> Plain<'a> {
             device: model.device(),
             stack: Vec::new(),
             layers: Vec::new(),
+            time: 0,
             next_id: 0,
         }
-    }
-
-    fn embed(&self, tokens: &[u32]) -> Tensor<2> {
-        let tokens: Vec<usize> = tokens.iter().map(|&id| id as usize).collect();
-        let embedding = self.model.llama.model.embed_tokens.weight.val();
-        embedding.select(0, integers(&tokens, &self.device))
     }
 
     fn logits(&self, x: Tensor<2>) -> Vec<f32> {
         let llama = &self.model.llama;
         let normed = plain::rms_norm(x, &llama.model.norm, self.model.config.rms_norm_eps);
-        let logits = normed.matmul(llama.language_head().transpose());
+        let logits = plain::logits(normed, llama.language_head(), self.model.compute.precision);
         let logits = logits.into_data().convert::<f32>();
         logits.try_into_vec().expect("converted to f32")
     }
@@ -90,6 +97,7 @@ impl<'a> Plain<'a> {
             n_tokens: row.prompt.n_tokens,
         }));
         let time = self.stack.iter().map(|row| row.n_tokens).max().unwrap_or(0);
+        let found = std::mem::replace(&mut self.time, time);
         let index = integers(&kept, &self.device);
         let old = std::mem::take(&mut self.layers);
         let n_layers = self.model.config.num_hidden_layers;
@@ -97,7 +105,6 @@ impl<'a> Plain<'a> {
             .map(|layer| {
                 let (mut keys, mut values) = (Vec::new(), Vec::new());
                 if !kept.is_empty() {
-                    let [_, _, found, _] = old[layer].0.dims();
                     // A long row may have left: its part of the front goes.
                     let excess = found.saturating_sub(time);
                     let keep = |x: &Tensor<4>| {
@@ -117,14 +124,33 @@ impl<'a> Plain<'a> {
             .collect();
     }
 
-    /// True where a key lies before a row's beginning, `[rows, 1, 1, time]`.
-    fn hidden(&self, time: usize) -> Tensor<4, Bool> {
+    /// Makes room for a further token.
+    fn make_room(&mut self) {
+        let room = self.layers.first().map_or(0, |(key, _)| key.dims()[2]);
+        if self.time < room {
+            return;
+        }
+        let grown = |x: Tensor<4>| {
+            let zeros = zeros_like(&x, ROOM);
+            Tensor::cat(vec![x, zeros], 2)
+        };
+        let layers = std::mem::take(&mut self.layers).into_iter();
+        self.layers = layers
+            .map(|(key, value)| (grown(key), grown(value)))
+            .collect();
+    }
+
+    /// True where a key is no token of a row, `[rows, 1, 1, room]`.
+    fn hidden(&self, room: usize) -> Tensor<4, Bool> {
         let hidden: Vec<bool> = self
             .stack
             .iter()
-            .flat_map(|row| (0..time).map(move |at| at < time - row.n_tokens))
+            .flat_map(|row| {
+                let tokens = self.time - row.n_tokens..self.time;
+                (0..room).map(move |at| !tokens.contains(&at))
+            })
             .collect();
-        let shape = [self.stack.len(), 1, 1, time];
+        let shape = [self.stack.len(), 1, 1, room];
         Tensor::from_data(TensorData::new(hidden, shape), &self.device)
     }
 }
@@ -143,7 +169,8 @@ impl Decoder for Plain<'_> {
             });
         }
         let layout = batch.layout(config);
-        let trees = PaddedTrees::new(&layout, config, &self.device);
+        let precision = self.model.compute.precision;
+        let composition = Composition::new(&layout, config, precision, &self.device);
         let mut computed: Vec<Prompt> = prompts
             .iter()
             .map(|prompt| Prompt {
@@ -151,10 +178,14 @@ impl Decoder for Plain<'_> {
                 n_tokens: prompt.len(),
             })
             .collect();
-        let mut x = self.embed(batch.tokens());
+        let mut x = self.model.llama.embed(batch.tokens());
         for layer in &self.model.llama.model.layers {
-            let (out, key, value) = plain::decoder_layer(x, layer, config, &trees);
+            let (out, key, value) = composition.decoder_layer_with_cache(x, layer);
             x = out;
+            let (key, value) = (
+                plain::rounded(key, precision),
+                plain::rounded(value, precision),
+            );
             for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
                 let part = |x: &Tensor<3>| {
                     let x = x.clone().narrow(0, rows.start, rows.len());
@@ -179,36 +210,44 @@ impl Decoder for Plain<'_> {
 
     fn step(&mut self, rows: &mut [&mut Row], tokens: &[u32], logits: &mut Vec<f32>) {
         self.restack(rows);
+        self.make_room();
         let config = &self.model.config;
+        let precision = self.model.compute.precision;
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
         let n_rows = self.stack.len();
         let positions = self.stack.iter().map(|row| row.n_tokens);
         let (cos, sin) = rotations(config, positions);
         let cos = plain::both_halves(&cos, config, &self.device);
         let sin = plain::both_halves(&sin, config, &self.device);
+        let at = self.time;
+        self.time += 1;
         for row in &mut self.stack {
             row.n_tokens += 1;
         }
-        let time = self.stack.iter().map(|row| row.n_tokens).max().unwrap_or(0);
-        let hidden = self.hidden(time);
-        let mut x = self.embed(tokens);
-        for (layer, cache) in self.model.llama.model.layers.iter().zip(&mut self.layers) {
+        let [_, _, room, _] = self.layers[0].0.dims();
+        let hidden = self.hidden(room);
+        let mut x = self.model.llama.embed(tokens);
+        // A tensor in hand alone is changed in place.
+        let layers = std::mem::take(&mut self.layers);
+        for (layer, (keys, values)) in self.model.llama.model.layers.iter().zip(layers) {
             let Projected { query, key, value } =
-                plain::project(x.clone(), layer, config, &cos, &sin);
-            let grown = |old: &Tensor<4>, new: Tensor<3>| {
+                plain::project(x.clone(), layer, config, &cos, &sin, precision);
+            let with = |all: Tensor<4>, new: Tensor<3>| {
                 let new = new.reshape([n_rows, kv_heads, 1, config.head_dim]);
-                Tensor::cat(vec![old.clone(), new], 2)
+                let place = [0..n_rows, 0..kv_heads, at..at + 1, 0..config.head_dim];
+                all.slice_assign(place, plain::rounded(new, precision))
             };
-            *cache = (grown(&cache.0, key), grown(&cache.1, value));
-            let group = heads / kv_heads;
+            let (keys, values) = (with(keys, key), with(values, value));
             let attended = plain::attend(
                 query.reshape([n_rows, heads, 1, config.head_dim]),
-                plain::repeat_heads(cache.0.clone(), group),
-                plain::repeat_heads(cache.1.clone(), group),
+                keys.clone(),
+                values.clone(),
                 &hidden,
+                precision,
             );
+            self.layers.push((keys, values));
             let attended = attended.reshape([n_rows, heads * config.head_dim]);
-            x = plain::finish(x, attended, layer, config.rms_norm_eps);
+            x = plain::finish(x, attended, layer, config.rms_norm_eps, precision);
         }
         logits.extend(self.logits(x));
     }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use apo_llama::spent::{peak_product, peak_reading};
-use apo_llama::{Precision, device};
+use apo_llama::{Compute, Precision, device};
 
 use crate::programs::{Ours, PeerRun, Peers};
 use crate::work::{Run, Share, Task};
@@ -80,7 +80,11 @@ pub fn compare(
     ours: &Ours<'_>,
     peers: Option<&Peers<'_>>,
 ) -> Result<()> {
-    let native = Precision::Bf16.check(&device::cpu()).is_ok();
+    let bf16 = Compute {
+        precision: Precision::Bf16,
+        ..Compute::default()
+    };
+    let native = bf16.check(&device::cpu()).is_ok();
     let mut results = Results::default();
     for turn in 1..=args.runs {
         for &task in tasks {
