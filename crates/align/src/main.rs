@@ -47,7 +47,7 @@ fn run(method: &Method) -> Result<()> {
         return up_to_date(&common.report, out);
     };
     let device = common.compute.device()?;
-    let mut compute = common.compute.compute()?;
+    let mut compute = common.compute.compute(&device);
     compute.recompute = common.training.recompute;
     let load = |dir, start| Model::load(dir, Head::LanguageModel, start, &device, compute);
     let model = load(&common.model, method.start())?;

@@ -20,7 +20,7 @@ use crate::kernels::{layer, log_prob};
 use crate::tree::Layout;
 
 /// The weights of a decoder layer.
-#[derive(ExtensionType)]
+#[derive(Clone, Debug, ExtensionType)]
 pub struct LayerWeights<B: Backend> {
     pub(crate) input_norm: FloatTensor<B>,
     pub(crate) query: FloatTensor<B>,
@@ -133,28 +133,21 @@ impl LayerWeights<Dispatch> {
 }
 
 impl<B: Backend> LayerWeights<B> {
-    pub(crate) fn from_array(weights: [FloatTensor<B>; 9]) -> Self {
-        let [
-            input_norm,
-            query,
-            key,
-            value,
-            output,
-            post_norm,
-            gate,
-            up,
-            down,
-        ] = weights;
-        Self {
-            input_norm,
-            query,
-            key,
-            value,
-            output,
-            post_norm,
-            gate,
-            up,
-            down,
+    /// The weights as another backend's.
+    pub(crate) fn map<A: Backend>(
+        self,
+        to: impl Fn(FloatTensor<B>) -> FloatTensor<A>,
+    ) -> LayerWeights<A> {
+        LayerWeights {
+            input_norm: to(self.input_norm),
+            query: to(self.query),
+            key: to(self.key),
+            value: to(self.value),
+            output: to(self.output),
+            post_norm: to(self.post_norm),
+            gate: to(self.gate),
+            up: to(self.up),
+            down: to(self.down),
         }
     }
 

@@ -57,7 +57,7 @@ macro_rules! composed {
                 weights: LayerWeights<Self>,
                 composition: Arc<Composition>,
             ) -> FloatTensor<Self> {
-                let layer = layer_of::<Self>(weights.into_array(), false);
+                let layer = layer_of::<Self>(weights, false);
                 primitive::<Self, 2>(
                     composition.decoder_layer(Tensor::from_primitive::<Self>(x), &layer),
                 )
@@ -97,9 +97,8 @@ where
     tensor.autodiff().require_grad()
 }
 
-/// A layer of weights in [`LayerWeights`]' order; where `tracked`, leaves of a
-/// graph of their own.
-fn layer_of<B: Backend>(weights: [FloatTensor<B>; 9], tracked: bool) -> DecoderLayer
+/// A layer of weights; where `tracked`, leaves of a graph of their own.
+fn layer_of<B: Backend>(weights: LayerWeights<B>, tracked: bool) -> DecoderLayer
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
@@ -116,31 +115,20 @@ where
     let projection = |weight| Projection {
         weight: parameter(tensor::<B, 2>(weight, tracked)),
     };
-    let [
-        input_norm,
-        query,
-        key,
-        value,
-        output,
-        post_norm,
-        gate,
-        up,
-        down,
-    ] = weights;
     DecoderLayer {
         self_attn: Attention {
-            q_proj: projection(query),
-            k_proj: projection(key),
-            v_proj: projection(value),
-            o_proj: projection(output),
+            q_proj: projection(weights.query),
+            k_proj: projection(weights.key),
+            v_proj: projection(weights.value),
+            o_proj: projection(weights.output),
         },
         mlp: FeedForward {
-            gate_proj: projection(gate),
-            up_proj: projection(up),
-            down_proj: projection(down),
+            gate_proj: projection(weights.gate),
+            up_proj: projection(weights.up),
+            down_proj: projection(weights.down),
         },
-        input_layernorm: norm(input_norm),
-        post_attention_layernorm: norm(post_norm),
+        input_layernorm: norm(weights.input_norm),
+        post_attention_layernorm: norm(weights.post_norm),
     }
 }
 
@@ -174,7 +162,7 @@ struct LayerBackward;
 #[derive(Clone, Debug)]
 struct LayerState<B: Backend> {
     x: FloatTensor<B>,
-    weights: [FloatTensor<B>; 9],
+    weights: LayerWeights<B>,
     composition: Arc<Composition>,
 }
 
@@ -271,17 +259,11 @@ where
         weights: LayerWeights<Self>,
         composition: Arc<Composition>,
     ) -> FloatTensor<Self> {
-        let tensors = weights.into_array();
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "Burn names the type nowhere in public"
-        )]
-        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] = tensors.each_ref().map(|w| w.node());
+        let primitives = weights.clone().map::<B>(|w| w.primitive().clone());
+        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] = weights.into_array().map(|w| w.node());
         let nodes = [x.node(), w0, w1, w2, w3, w4, w5, w6, w7, w8];
-        let weights = tensors.each_ref().map(|w| w.primitive().clone());
-        let x = x.primitive().clone();
-        let layer = LayerWeights::from_array(weights.clone());
-        let out = B::decoder_layer(x.clone(), layer, Arc::clone(&composition));
+        let (x, weights) = (x.primitive().clone(), primitives);
+        let out = B::decoder_layer(x.clone(), weights.clone(), Arc::clone(&composition));
         match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(
                 LayerState {

@@ -127,23 +127,19 @@ impl ComputeArgs {
     ///
     /// When the device is unknown or not there.
     pub fn precision(&self) -> Result<Precision> {
-        if let Some(precision) = self.precision {
-            return Ok(precision);
+        match self.precision {
+            Some(precision) => Ok(precision),
+            None => Ok(Precision::default_on(&device::choose(&self.device)?)),
         }
-        let device = device::choose(&self.device)?;
-        Ok(Precision::default_on(&device))
     }
 
-    /// Returns how models compute.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::precision`].
-    pub fn compute(&self) -> Result<Compute> {
-        Ok(Compute {
-            precision: self.precision()?,
+    /// Returns how models compute on the device.
+    pub fn compute(&self, device: &Device) -> Compute {
+        let default = || Precision::default_on(device);
+        Compute {
+            precision: self.precision.unwrap_or_else(default),
             ..Compute::default()
-        })
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl Scorer {
     /// When the directory is not what it should be, or lacks the head.
     pub fn load(args: &ScorerArgs, dir: &Path, head: Head, codec: Codec) -> Result<Self> {
         let device = args.compute.device()?;
-        let compute = args.compute.compute()?;
+        let compute = args.compute.compute(&device);
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,

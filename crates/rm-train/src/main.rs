@@ -40,7 +40,7 @@ fn run(args: &Args) -> Result<()> {
         return up_to_date(&args.report, out);
     };
     let device = args.compute.device()?.autodiff();
-    let mut compute = args.compute.compute()?;
+    let mut compute = args.compute.compute(&device);
     compute.recompute = args.training.recompute;
     let model = Model::load(&args.model, Head::Reward, start, &device, compute)?;
     let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;

@@ -61,7 +61,7 @@ fn run(args: &Args) -> Result<()> {
         ));
     }
     let device = args.compute.device()?;
-    let compute = args.compute.compute()?;
+    let compute = args.compute.compute(&device);
     let (head, start) = (Head::LanguageModel, Start::Saved);
     let model = Model::load(&args.model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;
