@@ -7,10 +7,12 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::LlamaConfig;
 
 /// A prompt and responses to it, as token ids.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromptTree {
     /// The prompt, at least one token.
     pub prompt: Vec<u32>,

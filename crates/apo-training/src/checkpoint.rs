@@ -1,27 +1,50 @@
 //! Checkpoints: weights, moments, and how far the training was.
+//!
+//! A checkpoint is a folder `step-N` with three files of weights and a page that
+//! holds the metrics so far and the files' checksums. One that does not match
+//! them is passed over.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_llama::model::Llama;
 use apo_llama::{AdamW, AdamWSettings, Model, ModelError, StoredType, Weights, write_weights};
+use apo_spool::{checksum_of_file, read_record, sync_folder, write_record};
+use apo_tables::Metric;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 
 const FOLDER: &str = "checkpoints";
-const MOMENTS: [&str; 2] = ["first-moment", "second-moment"];
+const STATE: &str = "state.spool";
+/// Folders of a checkpoint's files: the weights and AdamW's two moments.
+const PARTS: [&str; 3] = ["", "first-moment", "second-moment"];
 const KEPT: usize = 2;
 
 /// How far a training was.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
-    /// Steps taken.
-    step: u64,
+    /// One entry a step.
+    metrics: Vec<Metric>,
+    /// CRC-32 of the files of [`PARTS`].
+    checksums: [u32; 3],
 }
 
-fn name(step: u64) -> String {
+/// Where a training goes on.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// One entry a step that was taken.
+    pub metrics: Vec<Metric>,
+    /// The optimiser.
+    pub adamw: AdamW,
+}
+
+fn weights_file(folder: &Path, part: &str) -> PathBuf {
+    folder.join(part).join("model.safetensors")
+}
+
+fn name(step: usize) -> String {
     format!("step-{step:08}")
 }
 
@@ -45,35 +68,35 @@ pub(crate) fn save(
     dir: &Path,
     model: &Model,
     adamw: &AdamW,
-    step: u64,
+    metrics: &[Metric],
 ) -> Result<PathBuf, TrainingError> {
-    let folder = dir.join(FOLDER).join(name(step));
-    if folder.exists() {
-        return Ok(folder);
-    }
+    let folder = dir.join(FOLDER).join(name(metrics.len()));
     let fresh = folder.with_extension("new");
     let writing = |source: io::Error| TrainingError::writing(&fresh)(source);
     if fresh.exists() {
         fs::remove_dir_all(&fresh).map_err(writing)?;
     }
     let parameters = model.config.parameters(model.head);
-    for part in MOMENTS {
+    let mut checksums = [0; 3];
+    for (i, part) in PARTS.into_iter().enumerate() {
         fs::create_dir_all(fresh.join(part)).map_err(writing)?;
-    }
-    let path = |part: &str| fresh.join(part).join("model.safetensors");
-    write_weights(&path(""), &parameters, StoredType::F32, |name| {
-        model.llama.values_of(name)
-    })?;
-    for (i, part) in MOMENTS.into_iter().enumerate() {
-        write_weights(&path(part), &parameters, StoredType::F32, |name| {
-            adamw.moments_of(&model.llama, name)[i].clone()
+        let path = weights_file(&fresh, part);
+        write_weights(&path, &parameters, StoredType::F32, |name| match i {
+            0 => model.llama.values_of(name),
+            _ => adamw.moments_of(&model.llama, name)[i - 1].clone(),
         })?;
+        checksums[i] = checksum_of_file(&path)?;
     }
-    let state = serde_json::to_vec(&State { step }).expect("plain data");
-    fs::write(fresh.join("state.json"), state)
-        .and_then(|()| File::open(fresh.join("state.json"))?.sync_all())
-        .and_then(|()| fs::rename(&fresh, &folder))
-        .and_then(|()| File::open(dir.join(FOLDER))?.sync_all())
+    let state = State {
+        metrics: metrics.to_vec(),
+        checksums,
+    };
+    write_record(&fresh.join(STATE), &state)?;
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(writing)?; // one that was passed over
+    }
+    fs::rename(&fresh, &folder)
+        .and_then(|()| sync_folder(&dir.join(FOLDER)))
         .map_err(writing)?;
     for old in list(dir).into_iter().skip(KEPT) {
         fs::remove_dir_all(&old).map_err(TrainingError::writing(&old))?;
@@ -81,31 +104,37 @@ pub(crate) fn save(
     Ok(folder)
 }
 
-/// Takes a model and its optimiser back to where a checkpoint was; gives the
-/// steps taken.
+/// Takes a model and its optimiser back to where a checkpoint was.
 pub(crate) fn load(
     folder: &Path,
     model: &mut Model,
     settings: AdamWSettings,
-) -> Result<(AdamW, u64), TrainingError> {
-    let path = folder.join("state.json");
-    let text = fs::read(&path).map_err(TrainingError::reading(&path))?;
-    let state: State = serde_json::from_slice(&text)
-        .map_err(|error| TrainingError::reading(&path)(io::Error::other(error)))?;
+) -> Result<Progress, TrainingError> {
+    let state: State = read_record(&folder.join(STATE))?;
+    for (part, checksum) in PARTS.into_iter().zip(state.checksums) {
+        let path = weights_file(folder, part);
+        if checksum_of_file(&path)? != checksum {
+            let problem = io::Error::new(io::ErrorKind::InvalidData, "it is damaged");
+            return Err(TrainingError::reading(&path)(problem));
+        }
+    }
     let device = model.device();
     let weights = Weights::open(folder)?;
     weights.check(&model.config, model.head)?;
     let read = |name: &str, _: &[usize]| weights.read_f32(name);
     let llama = Llama::new(&model.config, model.head, &device, read)?;
     let moments = [
-        Weights::open(&folder.join(MOMENTS[0]))?,
-        Weights::open(&folder.join(MOMENTS[1]))?,
+        Weights::open(&folder.join(PARTS[1]))?,
+        Weights::open(&folder.join(PARTS[2]))?,
     ];
     let read = |name: &str| -> Result<[Vec<f32>; 2], ModelError> {
         Ok([moments[0].read_f32(name)?, moments[1].read_f32(name)?])
     };
-    let adamw = AdamW::resume(settings, state.step as u32, &llama, &device, read)?;
-    // Only now: a checkpoint that is damaged in its last file changes nothing.
+    let adamw = AdamW::resume(settings, state.metrics.len() as u32, &llama, &device, read)?;
+    // Only now: a checkpoint that cannot be read to its end changes nothing.
     model.llama = llama;
-    Ok((adamw, state.step))
+    Ok(Progress {
+        metrics: state.metrics,
+        adamw,
+    })
 }

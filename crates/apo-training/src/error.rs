@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_llama::ModelError;
+use apo_spool::SpoolError;
 
 /// Why a training stopped before its end.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,10 @@ pub enum TrainingError {
     /// The model failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+
+    /// A working file could not be read or written, or is damaged.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 
     /// A loss or gradient was not finite.
     #[error(

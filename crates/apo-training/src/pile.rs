@@ -1,16 +1,16 @@
 //! Responses of several tables, brought together by query: the responses on
 //! disk, their keys in memory.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use apo_spool::{Place, Spool};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::example::Example;
 
-const FILE: &str = "responses.bin";
+/// Not kept when a stage stops: the tables give it again.
+const FILE: &str = "responses.scratch";
 
 /// What a response is to its query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,11 +49,9 @@ pub struct Piece {
 /// Pieces being gathered.
 #[derive(Debug)]
 pub struct Pile {
-    path: PathBuf,
-    file: BufWriter<File>,
-    at: u64,
-    /// Query, part, number, first byte, bytes.
-    entries: Vec<(u64, Part, u32, u64, u32)>,
+    spool: Spool<Piece>,
+    /// Query, part, number, place.
+    entries: Vec<(u64, Part, u32, Place)>,
 }
 
 impl Pile {
@@ -63,12 +61,8 @@ impl Pile {
     ///
     /// When it cannot be written.
     pub fn create(dir: &Path) -> Result<Self, TrainingError> {
-        let path = dir.join(FILE);
-        let file = File::create(&path).map_err(TrainingError::writing(&path))?;
         Ok(Self {
-            path,
-            file: BufWriter::with_capacity(1 << 20, file),
-            at: 0,
+            spool: Spool::create(&dir.join(FILE))?,
             entries: Vec::new(),
         })
     }
@@ -79,15 +73,9 @@ impl Pile {
     ///
     /// When it cannot be written.
     pub fn add(&mut self, piece: &Piece) -> Result<(), TrainingError> {
-        let bytes = serde_json::to_vec(piece).expect("plain data");
-        self.file
-            .write_all(&bytes)
-            .map_err(TrainingError::writing(&self.path))?;
         let key = crate::store::hash(&[piece.query_id.as_bytes()]);
-        let n = bytes.len() as u32;
-        self.entries
-            .push((key, piece.part, piece.number, self.at, n));
-        self.at += u64::from(n);
+        let place = self.spool.append(piece)?;
+        self.entries.push((key, piece.part, piece.number, place));
         Ok(())
     }
 
@@ -101,25 +89,13 @@ impl Pile {
         mut self,
         mut each: impl FnMut(Vec<Piece>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.file
-            .flush()
-            .map_err(TrainingError::writing(&self.path))?;
-        drop(self.file);
         self.entries.sort_unstable();
-        let mut file = File::open(&self.path).map_err(TrainingError::reading(&self.path))?;
         for group in self.entries.chunk_by(|a, b| a.0 == b.0) {
-            let mut pieces = Vec::with_capacity(group.len());
-            for &(.., at, n) in group {
-                let mut bytes = vec![0; n as usize];
-                file.seek(SeekFrom::Start(at))
-                    .and_then(|_| file.read_exact(&mut bytes))
-                    .map_err(TrainingError::reading(&self.path))?;
-                let piece = serde_json::from_slice(&bytes).expect("as it was written");
-                pieces.push(piece);
-            }
-            each(pieces)?;
+            let pieces = group.iter().map(|&(.., place)| self.spool.read(place));
+            let pieces: Result<Vec<Piece>, _> = pieces.collect();
+            each(pieces.map_err(TrainingError::from)?)?;
         }
-        fs::remove_file(&self.path).map_err(TrainingError::writing(&self.path))?;
+        self.spool.remove().map_err(TrainingError::from)?;
         Ok(())
     }
 }

@@ -1,25 +1,38 @@
 //! The reference's log-probs: computed once, kept on disk.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
 
 use apo_llama::Model;
+use apo_spool::{Place, Spool};
+use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::objective::log_probs;
 use crate::store::Store;
 use crate::train::Observer;
 
-const FILE: &str = "reference.bin";
+const FILE: &str = "reference.spool";
+
+/// The log-probs of examples that were computed at once, so that a run which
+/// goes on computes the same batches as one that was never stopped.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Batch {
+    examples: Range<usize>,
+    /// One a response, examples one after the other.
+    log_probs: Vec<f32>,
+}
 
 /// The log-prob of every response under the reference.
 #[derive(Debug)]
 pub struct Reference {
-    path: PathBuf,
-    file: File,
+    spool: Spool<Batch>,
+    /// End of each batch's examples, and where it lies.
+    batches: Vec<(usize, Place)>,
     /// First response of each example.
-    starts: Vec<u64>,
+    starts: Vec<usize>,
+    /// The batch that was read last.
+    last: Batch,
 }
 
 impl Reference {
@@ -37,24 +50,30 @@ impl Reference {
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainingError> {
         let path = dir.join(FILE);
-        let mut options = OpenOptions::new();
-        let options = options.create(true).truncate(false).read(true).write(true);
-        let mut file = options.open(&path).map_err(TrainingError::writing(&path))?;
         let mut starts = vec![0];
         for i in 0..store.len() {
-            starts.push(starts[i] + store.n_referenced(i) as u64);
+            starts.push(starts[i] + store.n_referenced(i));
         }
-        let found = file
-            .metadata()
-            .map_err(TrainingError::reading(&path))?
-            .len()
-            / 4;
-        // Whole examples only: a kill may have left a part of one.
-        let mut next = starts.partition_point(|&start| start <= found) - 1;
-        let keep = starts[next] * 4;
-        file.set_len(keep)
-            .and_then(|()| file.seek(SeekFrom::End(0)))
-            .map_err(TrainingError::writing(&path))?;
+        let mut next = 0;
+        let mut batches = Vec::new();
+        let recovered = Spool::recover(&path, |place, batch: Batch| {
+            let Range { start, end } = batch.examples;
+            let n = starts.get(end).map(|to| to - starts[start]);
+            // Behind a gap all is computed anew: batches follow each other.
+            if start != next || end <= start || n != Some(batch.log_probs.len()) {
+                return ControlFlow::Break(());
+            }
+            batches.push((end, place));
+            next = end;
+            ControlFlow::Continue(())
+        })?;
+        if recovered.damaged > 0 {
+            observer.warn(&format!(
+                "{} is damaged; what is lost of it is computed again",
+                path.display()
+            ));
+        }
+        let mut spool = recovered.spool;
         observer.begin("reference log-probs", next as u64, store.len() as u64);
         while next < store.len() {
             let first = next;
@@ -67,29 +86,32 @@ impl Reference {
                 trees.extend(example.referenced().cloned());
                 next += 1;
             }
-            let found = log_probs(model, &trees)?;
-            let bytes: Vec<u8> = found.iter().flat_map(|x| x.to_le_bytes()).collect();
-            file.write_all(&bytes)
-                .map_err(TrainingError::writing(&path))?;
+            let place = spool.append(&Batch {
+                examples: first..next,
+                log_probs: log_probs(model, &trees)?,
+            })?;
+            batches.push((next, place));
             observer.advance((next - first) as u64);
             if observer.stops() {
                 return Err(TrainingError::Interrupted);
             }
         }
-        Ok(Self { path, file, starts })
+        Ok(Self {
+            spool,
+            batches,
+            starts,
+            last: Batch::default(),
+        })
     }
 
     /// Returns an example's log-probs, `[response]`, a mismatched one last.
     pub(crate) fn get(&mut self, i: usize) -> Result<Vec<f32>, TrainingError> {
-        let (start, end) = (self.starts[i], self.starts[i + 1]);
-        let mut bytes = vec![0; (end - start) as usize * 4];
-        self.file
-            .seek(SeekFrom::Start(start * 4))
-            .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(TrainingError::reading(&self.path))?;
-        let values = bytes.chunks_exact(4);
-        Ok(values
-            .map(|it| f32::from_le_bytes(it.try_into().expect("four bytes")))
-            .collect())
+        if !self.last.examples.contains(&i) {
+            let batch = self.batches.partition_point(|&(end, _)| end <= i);
+            self.last = self.spool.read(self.batches[batch].1)?;
+        }
+        let first = self.starts[self.last.examples.start];
+        let (start, end) = (self.starts[i] - first, self.starts[i + 1] - first);
+        Ok(self.last.log_probs[start..end].to_vec())
     }
 }

@@ -1,22 +1,20 @@
 //! Examples on disk, their places in memory.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use apo_spool::{Place, Spool};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::TrainingError;
 use crate::example::Example;
 
-const FILE: &str = "examples.bin";
+/// Not kept when a stage stops: the tables give it again.
+const FILE: &str = "examples.scratch";
 
 /// What is kept of an example in memory.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    /// First byte.
-    at: u64,
-    n_words: u32,
+struct Entry {
+    place: Place,
     n_tokens: u32,
     n_referenced: u32,
     /// Of the query's id.
@@ -26,10 +24,8 @@ struct Place {
 /// Examples being written.
 #[derive(Debug)]
 pub struct StoreWriter {
-    path: PathBuf,
-    file: BufWriter<File>,
-    at: u64,
-    places: Vec<Place>,
+    spool: Spool<Example>,
+    entries: Vec<Entry>,
 }
 
 pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
@@ -48,13 +44,9 @@ impl StoreWriter {
     ///
     /// When it cannot be written.
     pub fn create(dir: &Path) -> Result<Self, TrainingError> {
-        let path = dir.join(FILE);
-        let file = File::create(&path).map_err(TrainingError::writing(&path))?;
         Ok(Self {
-            path,
-            file: BufWriter::with_capacity(1 << 20, file),
-            at: 0,
-            places: Vec::new(),
+            spool: Spool::create(&dir.join(FILE))?,
+            entries: Vec::new(),
         })
     }
 
@@ -64,19 +56,12 @@ impl StoreWriter {
     ///
     /// When it cannot be written.
     pub fn add(&mut self, example: &Example) -> Result<(), TrainingError> {
-        let words = example.encode();
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.file
-            .write_all(&bytes)
-            .map_err(TrainingError::writing(&self.path))?;
-        self.places.push(Place {
-            at: self.at,
-            n_words: words.len() as u32,
+        self.entries.push(Entry {
+            place: self.spool.append(example)?,
             n_tokens: example.n_tokens() as u32,
             n_referenced: example.n_referenced() as u32,
             hash: hash(&[example.query_id.as_bytes()]),
         });
-        self.at += bytes.len() as u64;
         Ok(())
     }
 
@@ -84,24 +69,19 @@ impl StoreWriter {
     ///
     /// # Errors
     ///
-    /// When it cannot be written, or holds nothing.
+    /// When it holds nothing.
     pub fn finish(mut self) -> Result<Store, TrainingError> {
-        self.file
-            .flush()
-            .map_err(TrainingError::writing(&self.path))?;
-        drop(self.file);
-        if self.places.is_empty() {
+        if self.entries.is_empty() {
             return Err(TrainingError::NoExamples(
                 "no query has what the objective needs".into(),
             ));
         }
         // By query, so that nothing depends on the order of the input.
-        self.places.sort_by_key(|place| (place.hash, place.n_words));
-        let file = File::open(&self.path).map_err(TrainingError::reading(&self.path))?;
+        self.entries
+            .sort_by_key(|entry| (entry.hash, entry.n_tokens));
         Ok(Store {
-            path: self.path,
-            file,
-            places: self.places,
+            spool: self.spool,
+            entries: self.entries,
         })
     }
 }
@@ -109,55 +89,44 @@ impl StoreWriter {
 /// Examples on disk, numbered from 0.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
-    file: File,
-    places: Vec<Place>,
+    spool: Spool<Example>,
+    entries: Vec<Entry>,
 }
 
 impl Store {
     /// Returns how many examples there are.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.entries.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.entries.is_empty()
     }
 
     /// Returns the tokens of an example.
     pub fn n_tokens(&self, i: usize) -> usize {
-        self.places[i].n_tokens as usize
+        self.entries[i].n_tokens as usize
     }
 
     /// Returns the responses of an example whose log-probs the reference gives.
     pub(crate) fn n_referenced(&self, i: usize) -> usize {
-        self.places[i].n_referenced as usize
+        self.entries[i].n_referenced as usize
     }
 
     /// Reads an example.
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
+    /// When it cannot be read, or is damaged.
     pub fn get(&mut self, i: usize) -> Result<Example, TrainingError> {
-        let place = self.places[i];
-        let mut bytes = vec![0; place.n_words as usize * 4];
-        self.file
-            .seek(SeekFrom::Start(place.at))
-            .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(TrainingError::reading(&self.path))?;
-        let words = bytes.chunks_exact(4);
-        let words: Vec<u32> = words
-            .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
-            .collect();
-        Ok(Example::decode(&words))
+        Ok(self.spool.read(self.entries[i].place)?)
     }
 
     /// Returns the order of an epoch: a shuffle by seed and query.
     pub(crate) fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
         let key = |i: usize| {
-            let hash_of = self.places[i].hash.to_le_bytes();
+            let hash_of = self.entries[i].hash.to_le_bytes();
             hash(&[&seed.to_le_bytes(), &epoch.to_le_bytes(), &hash_of])
         };
         let mut order: Vec<usize> = (0..self.len()).collect();
@@ -171,6 +140,6 @@ impl Store {
     ///
     /// When it cannot be removed.
     pub fn remove(self) -> Result<(), TrainingError> {
-        fs::remove_file(&self.path).map_err(TrainingError::writing(&self.path))
+        Ok(self.spool.remove()?)
     }
 }

@@ -1,7 +1,7 @@
 //! The loop.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -75,18 +75,21 @@ pub fn train(
         tell(&forecast, &model, observer);
     }
     let mut adamw = AdamW::new(settings.adamw);
-    let mut done = 0;
+    let mut metrics = Vec::new();
     for folder in checkpoint::list(dir) {
         match checkpoint::load(&folder, &mut model, settings.adamw) {
             Ok(found) => {
-                (adamw, done) = found;
-                observer.note(&format!("going on after step {done} of {total}"));
+                (adamw, metrics) = (found.adamw, found.metrics);
+                observer.note(&format!("going on after step {} of {total}", metrics.len()));
                 break;
             }
-            Err(error) => observer.note(&format!("{} is passed over: {error}", folder.display())),
+            Err(error) => observer.warn(&format!("{} is passed over: {error}", folder.display())),
         }
     }
-    let mut log = Log::open(dir, done)?;
+    let mut log = Log::begin(dir, metrics)?;
+    let done = log.metrics.len() as u64;
+    // A stop may come right after a checkpoint.
+    let mut kept = (done > 0).then_some(done);
     let mut saved = Instant::now();
     observer.begin("training", done, total);
     for step in done + 1..=total {
@@ -120,7 +123,9 @@ pub fn train(
             sums.loss += f64::from(value);
             gradients.add(&model.llama, loss.backward());
             if observer.stops() {
-                checkpoint::save(dir, &model, &adamw, step - 1)?;
+                if kept != Some(step - 1) {
+                    checkpoint::save(dir, &model, &adamw, &log.metrics)?;
+                }
                 return Err(TrainingError::Interrupted);
             }
         }
@@ -135,11 +140,12 @@ pub fn train(
         metric.epoch = (step as f64 / steps_an_epoch as f64) as f32;
         metric.lr = learning_rate as f32;
         metric.grad_norm = norm as f32;
-        log.add(&metric)?;
         observer.step(&metric);
+        log.add(metric)?;
         observer.advance(1);
         if step < total && (saved.elapsed() >= settings.checkpoint_every || observer.stops()) {
-            checkpoint::save(dir, &model, &adamw, step)?;
+            checkpoint::save(dir, &model, &adamw, &log.metrics)?;
+            kept = Some(step);
             saved = Instant::now();
             if observer.stops() {
                 return Err(TrainingError::Interrupted);
@@ -290,7 +296,8 @@ fn metric(sums: &Sums, start: Instant) -> Metric {
     }
 }
 
-/// Metrics as they come, a line each.
+/// Metrics as they come, a line each, for whoever follows a training; a
+/// checkpoint keeps them for the training itself.
 struct Log {
     file: File,
     path: std::path::PathBuf,
@@ -298,48 +305,28 @@ struct Log {
 }
 
 impl Log {
-    /// Opens the log and drops what came after `done` steps: those steps are
-    /// taken again.
-    fn open(dir: &Path, done: u64) -> Result<Self, TrainingError> {
+    /// Begins the log with the metrics of the steps that were taken.
+    fn begin(dir: &Path, metrics: Vec<Metric>) -> Result<Self, TrainingError> {
         let path = dir.join(METRICS);
-        let mut metrics = Vec::new();
-        if let Ok(file) = File::open(&path) {
-            for line in BufReader::new(file).lines() {
-                let line = line.map_err(TrainingError::reading(&path))?;
-                match serde_json::from_str::<Metric>(&line) {
-                    Ok(metric) if metric.step as u64 <= done => metrics.push(metric),
-                    _ => break,
-                }
-            }
-        }
-        let fresh = dir.join("metrics.new");
-        let mut text = Vec::new();
-        for metric in &metrics {
-            text.extend(line(metric));
-        }
-        fs::write(&fresh, text)
-            .and_then(|()| fs::rename(&fresh, &path))
-            .map_err(TrainingError::writing(&path))?;
-        let file = OpenOptions::new().append(true).open(&path);
-        let file = file.map_err(TrainingError::writing(&path))?;
-        Ok(Self {
+        let file = File::create(&path).map_err(TrainingError::writing(&path))?;
+        let mut log = Self {
             file,
             path,
-            metrics,
-        })
+            metrics: Vec::new(),
+        };
+        for metric in metrics {
+            log.add(metric)?;
+        }
+        Ok(log)
     }
 
-    fn add(&mut self, metric: &Metric) -> Result<(), TrainingError> {
+    fn add(&mut self, metric: Metric) -> Result<(), TrainingError> {
+        let mut line = serde_json::to_vec(&metric).expect("plain data");
+        line.push(b'\n');
         self.file
-            .write_all(&line(metric))
+            .write_all(&line)
             .map_err(TrainingError::writing(&self.path))?;
-        self.metrics.push(metric.clone());
+        self.metrics.push(metric);
         Ok(())
     }
-}
-
-fn line(metric: &Metric) -> Vec<u8> {
-    let mut line = serde_json::to_vec(metric).expect("plain data");
-    line.push(b'\n');
-    line
 }

@@ -309,13 +309,27 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     let mut checkpoints: Vec<PathBuf> = entries.map(|it| it.unwrap().path()).collect();
     checkpoints.sort();
     assert_eq!(checkpoints.len(), 2, "the last two are kept");
-    let newest = checkpoints[1].join("model.safetensors");
-    let bytes = fs::read(&newest).unwrap();
-    fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
     settings.checkpoint_every = Duration::from_hours(1);
-    let resumed = trained(&dir, LIKELIHOOD, &settings, Watcher::never()).unwrap();
     let weights = |it: &Trained| it.model.llama.values_of(NAMES[0]);
-    assert_eq!(weights(&whole), weights(&resumed));
+    let losses = |it: &Trained| -> Vec<f32> { it.metrics.iter().map(|it| it.loss).collect() };
+    for name in [
+        "model.safetensors",
+        "first-moment/model.safetensors",
+        "second-moment/model.safetensors",
+        "state.spool",
+    ] {
+        let newest = checkpoints[1].join(name);
+        let bytes = fs::read(&newest).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() - 9] ^= 2;
+        for damaged in [&bytes[..bytes.len() / 2], &flipped] {
+            fs::write(&newest, damaged).unwrap();
+            let resumed = trained(&dir, LIKELIHOOD, &settings, Watcher::never()).unwrap();
+            assert_eq!(weights(&whole), weights(&resumed), "{name}");
+            assert_eq!(losses(&whole), losses(&resumed), "{name}");
+        }
+        fs::write(&newest, &bytes).unwrap();
+    }
 }
 
 #[test]

@@ -4,12 +4,12 @@ use anyhow::Result;
 use apo_llama::Head;
 use apo_measures::mean;
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, bad_input, up_to_date};
+use apo_stage::{Claim, Kind, up_to_date};
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
 
 use crate::args::ScoreArgs;
-use crate::score::{compute, provenance};
+use crate::score::{changed, compute, provenance};
 use crate::scorer::{Scorer, codec};
 use crate::values::Values;
 
@@ -36,17 +36,17 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let mut values = Values::open(output.dir())?;
     compute(args, "log-probs", responses, &mut scorer, &mut values)?;
     scorer.tell_cuts(args.report);
-    let found = values.read()?;
+    let found = values.into_vec();
     let mut writer = Writer::<Response>::create(&output.dir().join(TABLE), &provenance)?;
     let mut rest = found.iter();
     for response in Reader::<Response>::open(&args.responses)? {
         let mut response = response?;
-        response.log_prob = rest.next().copied();
+        let log_prob = rest.next().ok_or_else(|| changed(&args.responses))?;
+        response.log_prob = Some(*log_prob);
         writer.write(&response)?;
     }
     if rest.next().is_some() {
-        let path = args.responses.display();
-        return Err(bad_input(format!("{path} has changed while it was read")));
+        return Err(changed(&args.responses));
     }
     let n_rows = writer.finish()?;
     output.publish(TABLE)?;

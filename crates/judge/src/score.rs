@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use apo_dialogue::Codec;
 use apo_llama::{Head, directory};
 use apo_measures::{BySubset, Mean, by_subset, mean, repeats};
 use apo_stage::report::{columns, result};
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Kind, Progress, note, warn};
+use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use serde::{Deserialize, Serialize};
 
@@ -39,19 +39,24 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let provenance = provenance("judge score", args, &responses, &codec)?;
     let out = &args.output.out;
     let inputs = [args.scorer.model.as_path(), &args.responses];
-    match args.output.claim(&provenance, Kind::Table, inputs)? {
-        Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
+    let summary = match args.output.claim(&provenance, Kind::Table, inputs)? {
+        Claim::UpToDate => {
+            note(&args.report, &format!("{} is up to date", out.display()));
+            Summary::of(out)?
+        }
         Claim::Work(output) => {
             let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
             let mut rewards = Values::open(output.dir())?;
             compute(args, "scoring", responses, &mut scorer, &mut rewards)?;
             scorer.tell_cuts(args.report);
             let path = output.dir().join(TABLE);
-            write(&args.responses, &rewards.read()?, &path, &provenance)?;
+            write(&args.responses, &rewards.into_vec(), &path, &provenance)?;
+            // Before it is in its place: what cannot be read back is no output.
+            let summary = Summary::of(&path)?;
             output.publish(TABLE)?;
+            summary
         }
-    }
-    let summary = Summary::of(out)?;
+    };
     summary.warn(args);
     result(&args.report, &summary, || columns(&summary.rows()))
 }
@@ -90,11 +95,10 @@ pub fn compute(
 ) -> Result<()> {
     let there = values.len();
     let total = responses.n_rows();
-    let mut progress = Progress::new(&args.report, what, "responses", there, total);
+    let mut progress = Progress::new(&args.report, what, "responses", there as u64, total);
     let mut keep = |found: Vec<Scored>| -> Result<()> {
-        let found: Vec<f32> = found.iter().map(|it| it.value).collect();
-        values.add(&found)?;
         progress.inc(found.len() as u64);
+        values.add(found.iter().map(|it| it.value).collect())?;
         Ok(())
     };
     for (row, response) in (0..).zip(responses) {
@@ -110,6 +114,14 @@ pub fn compute(
     keep(scorer.flush()?)
 }
 
+/// The error of a table that has other rows than when its values were computed.
+pub fn changed(responses: &Path) -> Error {
+    bad_input(format!(
+        "{} has changed while it was read",
+        responses.display()
+    ))
+}
+
 /// Writes the table as it came, with its rewards.
 fn write(responses: &Path, rewards: &[f32], path: &Path, provenance: &Provenance) -> Result<()> {
     let reader = Reader::<Response>::open(responses)?;
@@ -119,9 +131,12 @@ fn write(responses: &Path, rewards: &[f32], path: &Path, provenance: &Provenance
         let batch = batch?;
         let (these, after) = rest
             .split_at_checked(batch.rows.len())
-            .with_context(|| format!("{} has grown while it was scored", responses.display()))?;
+            .ok_or_else(|| changed(responses))?;
         writer.write(&batch, these)?;
         rest = after;
+    }
+    if !rest.is_empty() {
+        return Err(changed(responses));
     }
     writer.finish()?;
     Ok(())

@@ -1,58 +1,63 @@
 //! Values on the disk as they come, in the order of the rows.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use apo_spool::Spool;
+use apo_stage::warn;
+use serde::{Deserialize, Serialize};
 
-const FILE: &str = "values.bin";
+const FILE: &str = "values.spool";
 
-/// A file of blocks: the number of values, then the values, little endian.
-///
-/// A block holds what was computed at once; a run that goes on from the end of
-/// a block computes the same batches as one that was never stopped.
+/// Values that were computed at once, so that a run which goes on computes the
+/// same batches as one that was never stopped.
+#[derive(Debug, Serialize, Deserialize)]
+struct Batch {
+    /// The first value's row.
+    first: usize,
+    values: Vec<f32>,
+}
+
+/// The values of a table's first rows.
 #[derive(Debug)]
 pub struct Values {
-    path: PathBuf,
-    file: File,
-    n: u64,
+    spool: Spool<Batch>,
+    values: Vec<f32>,
 }
 
 impl Values {
-    /// Opens the file of an earlier run, or begins one. A block that a kill
-    /// cut short is dropped.
+    /// Takes up the values of an earlier run, or begins without any.
     ///
     /// # Errors
     ///
-    /// When it cannot be read or written.
+    /// When the file cannot be read or written.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        let cannot = || format!("cannot write {}", path.display());
-        let mut options = OpenOptions::new();
-        let options = options.create(true).truncate(false).read(true).write(true);
-        let mut file = options.open(&path).with_context(cannot)?;
-        let length = file.metadata().with_context(cannot)?.len();
-        let (mut end, mut n) = (0, 0);
-        while end + 4 <= length {
-            let mut count = [0; 4];
-            file.seek(SeekFrom::Start(end)).with_context(cannot)?;
-            file.read_exact(&mut count).with_context(cannot)?;
-            let count = u64::from(u32::from_le_bytes(count));
-            if end + 4 + 4 * count > length {
-                break;
+        let mut values = Vec::new();
+        let recovered = Spool::recover(&path, |_, batch: Batch| {
+            // Behind a gap all is computed anew: batches follow each other.
+            if batch.first != values.len() {
+                return ControlFlow::Break(());
             }
-            end += 4 + 4 * count;
-            n += count;
+            values.extend(batch.values);
+            ControlFlow::Continue(())
+        })?;
+        if recovered.damaged > 0 {
+            warn(&format!(
+                "{} is damaged; what is lost of it is computed again",
+                path.display()
+            ));
         }
-        file.set_len(end).with_context(cannot)?;
-        file.seek(SeekFrom::Start(end)).with_context(cannot)?;
-        Ok(Self { path, file, n })
+        Ok(Self {
+            spool: recovered.spool,
+            values,
+        })
     }
 
     /// Returns how many there are.
-    pub fn len(&self) -> u64 {
-        self.n
+    pub fn len(&self) -> usize {
+        self.values.len()
     }
 
     /// Appends what was computed at once.
@@ -60,35 +65,19 @@ impl Values {
     /// # Errors
     ///
     /// When the disk does not take it.
-    pub fn add(&mut self, values: &[f32]) -> Result<()> {
+    pub fn add(&mut self, values: Vec<f32>) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }
-        let mut block = (values.len() as u32).to_le_bytes().to_vec();
-        block.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        let written = self.file.write_all(&block);
-        written.with_context(|| format!("cannot write {}", self.path.display()))?;
-        self.n += values.len() as u64;
+        let first = self.values.len();
+        self.values.extend(&values);
+        self.spool.append(&Batch { first, values })?;
         Ok(())
     }
 
-    /// Reads all values.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read.
-    pub fn read(&self) -> Result<Vec<f32>> {
-        let bytes = std::fs::read(&self.path)
-            .with_context(|| format!("cannot read {}", self.path.display()))?;
-        let mut values = Vec::with_capacity(self.n as usize);
-        let words = bytes.as_chunks::<4>().0;
-        let mut at = 0;
-        while let Some(&count) = words.get(at) {
-            let end = at + 1 + u32::from_le_bytes(count) as usize;
-            values.extend(words[at + 1..end].iter().map(|&it| f32::from_le_bytes(it)));
-            at = end;
-        }
-        Ok(values)
+    /// Returns all values, one a row.
+    pub fn into_vec(self) -> Vec<f32> {
+        self.values
     }
 }
 
@@ -97,25 +86,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_blocks_outlive_a_kill_and_parts_of_one_do_not() {
+    fn what_follows_a_damaged_batch_is_computed_again() {
         let dir = tempfile::tempdir().unwrap();
-        let mut rewards = Values::open(dir.path()).unwrap();
-        rewards.add(&[1.0, -2.5]).unwrap();
-        rewards.add(&[3.0]).unwrap();
+        let mut values = Values::open(dir.path()).unwrap();
+        let batches = [vec![1.0, -2.5], vec![3.0], vec![4.0, 5.0]];
+        for batch in &batches {
+            values.add(batch.clone()).unwrap();
+        }
         let path = dir.path().join(FILE);
         let whole = std::fs::read(&path).unwrap();
-        // Cut within the last reward, within the count, and not at all.
-        for (length, expected) in [
-            (whole.len() - 1, &[1.0, -2.5][..]),
-            (14, &[1.0, -2.5]),
-            (20, &[1.0, -2.5, 3.0]),
-        ] {
-            std::fs::write(&path, &whole[..length]).unwrap();
+        let at = |bytes: &[u8], value: f32| {
+            let found = bytes.windows(4).position(|it| it == value.to_le_bytes());
+            found.unwrap()
+        };
+        for (damaged, kept) in [(-2.5, 0), (3.0, 2), (5.0, 3)] {
+            let mut bytes = whole.clone();
+            bytes[at(&whole, damaged) + 3] ^= 0x40;
+            std::fs::write(&path, &bytes).unwrap();
             let mut again = Values::open(dir.path()).unwrap();
-            assert_eq!(again.len(), expected.len() as u64);
-            assert_eq!(again.read().unwrap(), expected);
-            again.add(&[9.0]).unwrap();
-            assert_eq!(again.read().unwrap().last(), Some(&9.0));
+            assert_eq!(again.len(), kept, "{damaged} is damaged");
+            for batch in &batches[[0, 0, 1, 2][kept]..] {
+                again.add(batch.clone()).unwrap();
+            }
+            assert_eq!(again.into_vec(), batches.concat());
+            assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
     }
 }

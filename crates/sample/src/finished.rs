@@ -1,26 +1,26 @@
 //! Finished responses on disk, their keys in memory.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_stage::bad_input;
+use apo_spool::{Place, Spool};
+use apo_stage::warn;
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
 use serde::{Deserialize, Serialize};
 
 use crate::Summary;
 
-const FILE: &str = "finished.jsonl";
+const FILE: &str = "finished.spool";
 
 /// What is kept of a response; the rest stands in the queries.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct Record {
     query_id: String,
     sample: i32,
     response: String,
-    finish: String,
+    finish: Finish,
     tokens: i32,
     log_prob: f32,
 }
@@ -28,66 +28,60 @@ struct Line {
 /// The responses that are finished.
 #[derive(Debug)]
 pub struct Finished {
-    path: PathBuf,
-    file: File,
-    end: u64,
-    /// First byte and bytes, by query and sample.
-    places: HashMap<(String, i32), (u64, usize)>,
-    counts: HashMap<String, u64>,
+    spool: Spool<Record>,
+    kept: Kept,
+}
+
+/// What of the finished responses is in memory.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Where each lies, by query and sample.
+    places: HashMap<(String, i32), Place>,
+    counts: HashMap<&'static str, u64>,
     n_tokens: u64,
 }
 
+impl Kept {
+    fn add(&mut self, place: Place, record: Record) {
+        *self.counts.entry(record.finish.as_str()).or_default() += 1;
+        self.n_tokens += record.tokens as u64;
+        self.places.insert((record.query_id, record.sample), place);
+    }
+}
+
 impl Finished {
-    /// Opens the file of an earlier run, or begins one. A line that a kill cut
-    /// short is dropped.
+    /// Takes up the responses of an earlier run, or begins without any.
     ///
     /// # Errors
     ///
-    /// When it cannot be read or written.
+    /// When the file cannot be read or written.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        let mut options = OpenOptions::new();
-        let options = options.create(true).truncate(false).read(true).write(true);
-        let cannot = || format!("cannot write {}", path.display());
-        let file = options.open(&path).with_context(cannot)?;
-        let mut finished = Self {
-            path: path.clone(),
-            file,
-            end: 0,
-            places: HashMap::new(),
-            counts: HashMap::new(),
-            n_tokens: 0,
-        };
-        let mut reader = BufReader::new(File::open(&path).with_context(cannot)?);
-        let mut text = Vec::new();
-        while reader.read_until(b'\n', &mut text).with_context(cannot)? > 0 {
-            match serde_json::from_slice::<Line>(&text) {
-                Ok(line) if text.ends_with(b"\n") => finished.keep(&line, text.len()),
-                _ => break,
-            }
-            text.clear();
+        let mut kept = Kept::default();
+        let recovered = Spool::recover(&path, |place, record| {
+            kept.add(place, record);
+            ControlFlow::Continue(())
+        })?;
+        if recovered.damaged > 0 {
+            warn(&format!(
+                "{} is damaged; what is lost of it is sampled again",
+                path.display()
+            ));
         }
-        finished.file.set_len(finished.end).with_context(cannot)?;
-        finished.file.seek(SeekFrom::End(0)).with_context(cannot)?;
-        Ok(finished)
-    }
-
-    fn keep(&mut self, line: &Line, n_bytes: usize) {
-        let key = (line.query_id.clone(), line.sample);
-        self.places.insert(key, (self.end, n_bytes));
-        self.end += n_bytes as u64;
-        *self.counts.entry(line.finish.clone()).or_default() += 1;
-        self.n_tokens += line.tokens as u64;
+        Ok(Self {
+            spool: recovered.spool,
+            kept,
+        })
     }
 
     /// Returns how many there are.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.kept.places.len()
     }
 
     /// Returns query and sample of each.
     pub fn keys(&self) -> HashSet<(String, i32)> {
-        self.places.keys().cloned().collect()
+        self.kept.places.keys().cloned().collect()
     }
 
     /// Appends a response.
@@ -96,32 +90,30 @@ impl Finished {
     ///
     /// When the disk does not take it.
     pub fn add(&mut self, response: &Response) -> Result<()> {
-        let line = Line {
+        let record = Record {
             query_id: response.query_id.clone(),
             sample: response.sample,
             response: response.response.clone(),
-            finish: response.finish.to_string(),
+            finish: response.finish,
             tokens: response.tokens.unwrap_or_default(),
             log_prob: response.log_prob.unwrap_or_default(),
         };
-        let mut text = serde_json::to_vec(&line)?;
-        text.push(b'\n');
-        let cannot = || format!("cannot write {}", self.path.display());
-        self.file.write_all(&text).with_context(cannot)?;
-        self.keep(&line, text.len());
+        let place = self.spool.append(&record)?;
+        self.kept.add(place, record);
         Ok(())
     }
 
     /// Returns what the responses are like.
     pub fn summary(&self) -> Summary {
-        let count = |finish: Finish| self.counts.get(finish.as_str()).copied().unwrap_or(0);
+        let kept = &self.kept;
+        let count = |finish: Finish| kept.counts.get(finish.as_str()).copied().unwrap_or(0);
         Summary {
             responses: self.len() as u64,
             stop: count(Finish::Stop),
             length: count(Finish::Length),
             turn: count(Finish::Turn),
             empty: count(Finish::Empty),
-            mean_tokens: self.n_tokens as f64 / self.len().max(1) as f64,
+            mean_tokens: kept.n_tokens as f64 / self.len().max(1) as f64,
             ..Summary::default()
         }
     }
@@ -146,17 +138,17 @@ impl Finished {
                 continue;
             }
             for sample in 0..samples as i32 {
-                let line = self.read(&query.query_id, sample)?;
+                let record = self.read(&query.query_id, sample)?;
                 writer.write(&Response {
                     query_id: query.query_id.clone(),
                     subset: query.subset.clone(),
                     prompt: query.prompt.clone(),
                     sample,
-                    response: line.response,
+                    response: record.response,
                     origin: "policy".to_owned(),
-                    finish: line.finish.parse().map_err(bad_input)?,
-                    tokens: Some(line.tokens),
-                    log_prob: Some(line.log_prob),
+                    finish: record.finish,
+                    tokens: Some(record.tokens),
+                    log_prob: Some(record.log_prob),
                     reward: None,
                 })?;
             }
@@ -165,15 +157,11 @@ impl Finished {
         Ok(())
     }
 
-    fn read(&mut self, query_id: &str, sample: i32) -> Result<Line> {
+    fn read(&mut self, query_id: &str, sample: i32) -> Result<Record> {
         let key = (query_id.to_owned(), sample);
-        let &(at, n_bytes) = self.places.get(&key).with_context(|| {
+        let place = self.kept.places.get(&key).with_context(|| {
             format!("sample {sample} of query {query_id} was not generated; is the table of queries changing?")
         })?;
-        let mut text = vec![0; n_bytes];
-        let cannot = || format!("cannot read {}", self.path.display());
-        self.file.seek(SeekFrom::Start(at)).with_context(cannot)?;
-        self.file.read_exact(&mut text).with_context(cannot)?;
-        Ok(serde_json::from_slice(&text)?)
+        Ok(self.spool.read(*place)?)
     }
 }

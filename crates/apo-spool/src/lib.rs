@@ -1,0 +1,296 @@
+//! Records on disk, each with a checksum.
+//!
+//! A stage that is stopped goes on from what it spooled: rows that it finished,
+//! values that it computed. A spool is a file of frames, appended one by one:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | length of the record |
+//! | 4 | CRC-32 of the frame's offset in the file and the length |
+//! | length | the record, in [postcard](https://postcard.jamesmunns.com)'s format |
+//! | 4 | CRC-32 of the frame's offset in the file and the record |
+//!
+//! All integers are little endian. The offset is part of both checksums, so that
+//! a frame counts only where it was written.
+
+mod recover;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::marker::PhantomData;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use crc32fast::Hasher;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use recover::Recovered;
+
+/// Bytes of a frame before its record.
+const HEAD: usize = 8;
+
+/// Bytes of a frame beside its record.
+const FRAME: u64 = HEAD as u64 + 4;
+
+/// Bytes that a buffered spool gathers before it writes them.
+const BUFFER: usize = 1 << 20;
+
+/// Extension of a spool that is worth keeping when a stage stops.
+pub const KEPT: &str = "spool";
+
+/// Why a spool cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpoolError {
+    /// The file cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// A record is not what was written.
+    #[error(
+        "{} is damaged: the record at byte {at} does not match its checksum; run the same command \
+         again, which makes it anew",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the record's frame begins.
+        at: u64,
+    },
+}
+
+/// Where a record lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    at: u64,
+    length: u32,
+}
+
+impl Place {
+    /// Returns the byte of the file at which the record's frame begins.
+    pub fn at(self) -> u64 {
+        self.at
+    }
+}
+
+/// A file of records of one type.
+#[derive(Debug)]
+pub struct Spool<T> {
+    path: PathBuf,
+    file: File,
+    /// Bytes of the file, without what is still in the buffer.
+    written: u64,
+    /// Frames that are not written yet.
+    buffer: Vec<u8>,
+    /// Bytes of the buffer from which on it is written.
+    limit: usize,
+    marker: PhantomData<T>,
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
+    let path = path.to_owned();
+    move |source| SpoolError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+fn checksum(at: u64, bytes: &[u8]) -> u32 {
+    let mut hasher = Hasher::new();
+    hasher.update(&at.to_le_bytes());
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// Returns the length of the record whose frame begins with `head` at byte `at`;
+/// none where no frame was written there.
+fn record_length(at: u64, head: [u8; HEAD]) -> Option<u32> {
+    let [a, b, c, d, crc @ ..] = head;
+    let length = [a, b, c, d];
+    (checksum(at, &length) == u32::from_le_bytes(crc)).then(|| u32::from_le_bytes(length))
+}
+
+/// Returns the record of the frame at byte `at`, from its bytes and the checksum
+/// behind them.
+fn decode<T: DeserializeOwned>(at: u64, bytes: &[u8]) -> Option<T> {
+    let (record, crc) = bytes.split_last_chunk::<4>()?;
+    if checksum(at, record) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    postcard::from_bytes(record).ok()
+}
+
+impl<T: Serialize + DeserializeOwned> Spool<T> {
+    /// Begins an empty spool, whatever stood there. Records are written many at
+    /// a time: it is for work that a stopped stage does anew.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn create(path: &Path) -> Result<Self, SpoolError> {
+        let mut options = OpenOptions::new();
+        let options = options.create(true).truncate(true).read(true).write(true);
+        let file = options.open(path).map_err(failed("write", path))?;
+        Ok(Self {
+            path: path.into(),
+            file,
+            written: 0,
+            buffer: Vec::new(),
+            limit: BUFFER,
+            marker: PhantomData,
+        })
+    }
+
+    /// Adds a record and returns where it lies. In a spool that was recovered it
+    /// is in the file when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not take it.
+    pub fn append(&mut self, record: &T) -> Result<Place, SpoolError> {
+        let at = self.written + self.buffer.len() as u64;
+        let start = self.buffer.len();
+        self.buffer.extend([0; HEAD]);
+        let buffer = std::mem::take(&mut self.buffer);
+        self.buffer = postcard::to_extend(record, buffer)
+            .map_err(|error| failed("write", &self.path)(io::Error::other(error)))?;
+        let record = &self.buffer[start + HEAD..];
+        let length = u32::try_from(record.len()).map_err(|_| {
+            let problem = io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a record of more than 4 GiB does not fit",
+            );
+            failed("write", &self.path)(problem)
+        })?;
+        let crc = checksum(at, record);
+        let head = length.to_le_bytes();
+        let head_crc = checksum(at, &head).to_le_bytes();
+        self.buffer[start..start + 4].copy_from_slice(&head);
+        self.buffer[start + 4..start + HEAD].copy_from_slice(&head_crc);
+        self.buffer.extend(crc.to_le_bytes());
+        if self.buffer.len() >= self.limit {
+            self.flush()?;
+        }
+        Ok(Place { at, length })
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or does not match its checksum.
+    pub fn read(&mut self, place: Place) -> Result<T, SpoolError> {
+        if place.at >= self.written {
+            self.flush()?;
+        }
+        let mut bytes = vec![0; place.length as usize + 4];
+        match self.file.read_exact_at(&mut bytes, place.at + HEAD as u64) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(failed("read", &self.path)(error));
+            }
+            // A file that was cut short meanwhile fails its checksum.
+            _ => {}
+        }
+        decode(place.at, &bytes).ok_or_else(|| SpoolError::Damaged {
+            path: self.path.clone(),
+            at: place.at,
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), SpoolError> {
+        self.file
+            .write_all(&self.buffer)
+            .map_err(failed("write", &self.path))?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Removes the file; nobody needs it any more.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub fn remove(self) -> Result<(), SpoolError> {
+        fs::remove_file(&self.path).map_err(failed("remove", &self.path))
+    }
+}
+
+/// Writes one record as a file of its own, and waits until it is on the disk.
+///
+/// # Errors
+///
+/// When the disk does not take it.
+pub fn write_record<T: Serialize + DeserializeOwned>(
+    path: &Path,
+    record: &T,
+) -> Result<(), SpoolError> {
+    let mut spool = Spool::create(path)?;
+    spool.append(record)?;
+    spool.flush()?;
+    spool.file.sync_all().map_err(failed("write", path))
+}
+
+/// Reads the record of a file that [`write_record`] wrote.
+///
+/// # Errors
+///
+/// When it cannot be read, or does not match its checksum.
+pub fn read_record<T: DeserializeOwned>(path: &Path) -> Result<T, SpoolError> {
+    let bytes = fs::read(path).map_err(failed("read", path))?;
+    let record = bytes.split_first_chunk().and_then(|(head, rest)| {
+        let length = record_length(0, *head)? as usize;
+        (rest.len() == length + 4).then(|| decode(0, rest))?
+    });
+    record.ok_or_else(|| SpoolError::Damaged {
+        path: path.into(),
+        at: 0,
+    })
+}
+
+/// Waits until a folder's entries are on the disk, where the file system can
+/// tell: some cannot, and then a rename is as durable as it will ever be.
+///
+/// # Errors
+///
+/// When the disk fails.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    match File::open(path)?.sync_all() {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Returns the CRC-32 of a file that others write, as of a model's weights.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn checksum_of_file(path: &Path) -> Result<u32, SpoolError> {
+    let mut file = File::open(path).map_err(failed("read", path))?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match file.read(&mut buffer).map_err(failed("read", path))? {
+            0 => return Ok(hasher.finalize()),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
