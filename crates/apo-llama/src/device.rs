@@ -153,15 +153,3 @@ fn not_compiled_in(feature: &str) -> ModelError {
          or use `--device cpu`"
     ))
 }
-
-/// Sets how many threads the CPU's kernels use; once, before any work.
-///
-/// # Errors
-///
-/// When threads were started already.
-pub fn set_threads(n_threads: usize) -> Result<(), ModelError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(n_threads)
-        .build_global()
-        .map_err(|error| ModelError::Device(format!("cannot use {n_threads} threads: {error}")))
-}

@@ -1,19 +1,22 @@
 //! Arguments that stages share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use apo_llama::{Compute, Precision, device};
 use burn::tensor::Device;
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
+
+use crate::threads;
 
 /// Where the output goes.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// What to write; it appears whole or not at all
-    #[arg(long, value_name = "PATH", value_parser = output_path)]
+    #[arg(long, value_name = "PATH", value_parser = PathBufValueParser::new().try_map(output_path))]
     pub out: PathBuf,
 
     /// Replace an output that was made with other arguments or inputs
@@ -31,7 +34,7 @@ pub struct ComputeArgs {
     pub device: String,
 
     /// Threads of the CPU [default: all]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = n_threads)]
     pub threads: Option<usize>,
 
     /// f32, or bf16 for the operands of matrix products where the device
@@ -75,8 +78,8 @@ pub fn not_negative(text: &str) -> Result<f64, &'static str> {
 
 /// Reads a path that names a file or folder to be made, a slash at its end left
 /// out.
-fn output_path(text: &str) -> Result<PathBuf, &'static str> {
-    let path: PathBuf = Path::new(text).components().collect();
+fn output_path(path: PathBuf) -> Result<PathBuf, &'static str> {
+    let path: PathBuf = path.components().collect();
     let names = path.file_name().is_some();
     if names {
         Ok(path)
@@ -94,7 +97,7 @@ fn device_name(text: &str) -> Result<String, &'static str> {
     name.ok_or("expected auto, cpu, cuda, cuda:N, wgpu or wgpu:N")
 }
 
-fn threads(text: &str) -> Result<usize, &'static str> {
+fn n_threads(text: &str) -> Result<usize, &'static str> {
     let number = text.parse().ok().filter(|it| (1..=1024).contains(it));
     number.ok_or("expected a number from 1 to 1024")
 }
@@ -114,9 +117,7 @@ impl ComputeArgs {
     ///
     /// When the device is unknown or not there.
     pub fn device(&self) -> Result<Device> {
-        if let Some(threads) = self.threads {
-            device::set_threads(threads)?;
-        }
+        threads::start(self.threads)?;
         Ok(device::choose(&self.device)?)
     }
 

@@ -12,6 +12,7 @@ use apo_tables::TableError;
 use apo_training::TrainingError;
 
 use crate::output::Conflict;
+use crate::plain::brief;
 use crate::report;
 use crate::signals::{self, Stopped};
 
@@ -101,6 +102,6 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
             text += &cause;
         }
     }
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", brief(&text));
     ExitCode::from(code(&error))
 }

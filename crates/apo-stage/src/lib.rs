@@ -6,11 +6,14 @@ pub mod endpoint;
 pub mod exit;
 pub mod models;
 pub mod output;
+mod place;
+mod plain;
 pub mod progress;
 pub mod report;
 pub mod rows;
 pub mod signals;
 pub mod splits;
+pub mod threads;
 pub mod training;
 
 pub use args::{ComputeArgs, OutputArgs, ReportArgs, not_negative, read, value_name};

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::args::ReportArgs;
+use crate::plain::{brief, plain};
 
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -93,13 +94,13 @@ fn peak_mib() -> Option<f64> {
 /// Tells something on stderr, unless `--quiet`.
 pub fn note(report: &ReportArgs, text: &str) {
     if !report.quiet {
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", plain(text));
     }
 }
 
 /// Warns on stderr.
 pub fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "warning: {text}");
+    let _ = writeln!(io::stderr(), "warning: {}", brief(text));
 }
 
 /// Prints a stage's result on stdout: for people, or as one JSON object. What
@@ -116,7 +117,7 @@ pub fn result(
     let mut text = if report.json {
         serde_json::to_string(value)?
     } else {
-        people()
+        plain(&people()).into_owned()
     };
     note(report, &taken());
     if !text.ends_with('\n') {
@@ -127,7 +128,11 @@ pub fn result(
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
     {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let made = MADE.lock().ok().and_then(|it| it.clone());
+            let made = made.map_or(String::new(), |out| format!("{} is made; ", out.display()));
+            Err(error).context(format!("{made}the result cannot be printed on stdout"))
+        }
         _ => Ok(()),
     }
 }

@@ -1,11 +1,11 @@
 //! SIGINT and SIGTERM: the first asks the work to save itself and stop, a
-//! second ends the program at once.
+//! second ends the program at once. SIGXFSZ is no reason to end without a word.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 static RECEIVED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
@@ -42,6 +42,8 @@ impl std::error::Error for Stopped {}
 /// Begins to listen; called by [`crate::run`].
 pub(crate) fn install() {
     let received = RECEIVED.get_or_init(|| Arc::new(AtomicUsize::new(0)));
+    // A file that grows beyond the shell's limit is then an error of the write.
+    let _ = flag::register(SIGXFSZ, Arc::default());
     let again = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal arms the second.

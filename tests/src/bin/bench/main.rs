@@ -9,7 +9,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use apo_llama::{Precision, device};
+use apo_llama::Precision;
+use apo_stage::threads;
 use clap::{Parser, ValueEnum};
 
 use programs::{Ours, Peers};
@@ -75,7 +76,7 @@ fn main() -> Result<()> {
         tasks => tasks.to_vec(),
     };
     if let Some(products) = args.here {
-        device::set_threads(args.threads)?;
+        threads::start(Some(args.threads))?;
         let pairs = match &args.peers {
             Some(peers) => rows::read(&peers.join("pairs.jsonl"))?,
             None => rows::of_the_mini_world()?,
@@ -94,6 +95,6 @@ fn main() -> Result<()> {
     }
     let ours = Ours::new(&args)?;
     let peers = args.peers.as_ref().map(|folder| Peers::new(folder, &args));
-    device::set_threads(args.threads)?;
+    threads::start(Some(args.threads))?;
     report::compare(&args, &tasks, &ours, peers.as_ref())
 }

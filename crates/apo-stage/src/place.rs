@@ -1,0 +1,192 @@
+//! What a file system does for outputs: what can be replaced, locks, renames.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use apo_spool::sync_folder;
+use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
+
+use crate::report;
+
+/// The lock in a working folder.
+pub const LOCK: &str = "lock";
+
+/// Why nothing can be put in a place by one rename.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occupied {
+    /// A device, a pipe or a socket stands there.
+    Special(&'static str),
+    /// Another file system is mounted there.
+    MountPoint,
+    /// A link stands there that leads nowhere.
+    BrokenLink(PathBuf),
+}
+
+impl fmt::Display for Occupied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Special(what) => write!(
+                f,
+                "{what} is there, which is not replaced; name a file or folder to be made"
+            ),
+            Self::MountPoint => f.write_str(
+                "a mount point cannot be replaced as a whole; name a file or folder to be made in \
+                 it",
+            ),
+            Self::BrokenLink(to) => write!(
+                f,
+                "it is a link to {}, which is not there; remove the link or make what it leads to",
+                to.display()
+            ),
+        }
+    }
+}
+
+/// Returns where an output is to be put, links followed.
+///
+/// # Errors
+///
+/// When what stands there cannot be replaced by a rename.
+pub fn check(out: &Path) -> Result<PathBuf, Occupied> {
+    let Ok(found) = fs::symlink_metadata(out) else {
+        return Ok(out.into()); // nothing is there
+    };
+    if found.is_symlink() {
+        let to = out.canonicalize();
+        let to = to.map_err(|_| Occupied::BrokenLink(fs::read_link(out).unwrap_or_default()))?;
+        return check(&to);
+    }
+    let kind = found.file_type();
+    let special = [
+        (kind.is_fifo(), "a pipe"),
+        (kind.is_socket(), "a socket"),
+        (kind.is_char_device() || kind.is_block_device(), "a device"),
+    ];
+    if let Some((_, what)) = special.iter().find(|(is_it, _)| *is_it) {
+        return Err(Occupied::Special(what));
+    }
+    if is_mount_point(out, &found) {
+        return Err(Occupied::MountPoint);
+    }
+    Ok(out.into())
+}
+
+fn is_mount_point(path: &Path, found: &fs::Metadata) -> bool {
+    let asked = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS);
+    if let Ok(asked) = asked
+        && asked
+            .stx_attributes_mask
+            .contains(StatxAttributes::MOUNT_ROOT)
+    {
+        return asked.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    }
+    // Older kernels do not tell; a bind mount of the same file system stays unseen.
+    let parent = path.canonicalize().ok();
+    let parent = parent.as_deref().and_then(Path::parent).map(fs::metadata);
+    parent.is_some_and(|it| it.is_ok_and(|it| it.dev() != found.dev()))
+}
+
+/// Makes a working folder and takes its lock.
+///
+/// # Errors
+///
+/// When it cannot be written, or another process works there.
+pub fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let cannot = || format!("cannot write {}", folder.display());
+    loop {
+        fs::create_dir_all(folder).with_context(cannot)?;
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).open(&path);
+        let file = match file {
+            // Whoever worked there removed the folder a moment ago.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other.with_context(cannot)?,
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => anyhow::bail!(
+                "another process is working in {}; wait for it, or stop it",
+                folder.display()
+            ),
+            Err(TryLockError::Error(error)) if lacks_locks(&error) => {
+                report::warn(&format!(
+                    "{} cannot be locked on this file system: see to it that no other process \
+                     makes the same",
+                    folder.display()
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
+        }
+        // The lock counts if it is still the one that others find.
+        let ours = file.metadata().with_context(cannot)?;
+        let theirs = fs::metadata(&path);
+        if theirs.is_ok_and(|it| (it.dev(), it.ino()) == (ours.dev(), ours.ino())) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether a file system has no locks at all, as NFS without a lock service.
+fn lacks_locks(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::Unsupported
+        || error.raw_os_error() == Some(Errno::NOLCK.raw_os_error())
+}
+
+/// Puts `ready` where `out` is in one step; what stood there is then `ready`, or
+/// nowhere. Where the file system cannot exchange the two, what stood there goes
+/// to `replaced` first.
+///
+/// # Errors
+///
+/// When `out` cannot be replaced; then `ready` is as it was.
+pub fn exchange(ready: &Path, out: &Path, replaced: &Path) -> io::Result<()> {
+    let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|it| it.is_dir());
+    if !out.exists() || !(is_folder(out) || is_folder(ready)) {
+        return fs::rename(ready, out);
+    }
+    if rustix::fs::renameat_with(CWD, ready, CWD, out, RenameFlags::EXCHANGE).is_ok() {
+        return Ok(());
+    }
+    fs::rename(out, replaced)?;
+    fs::rename(ready, out).inspect_err(|_| {
+        let _ = fs::rename(replaced, out);
+    })
+}
+
+/// Waits until a file, or a folder with all that it holds, is on the disk.
+///
+/// # Errors
+///
+/// When the disk fails.
+pub fn sync_all(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        return File::open(path)?.sync_all();
+    }
+    for entry in fs::read_dir(path)? {
+        sync_all(&entry?.path())?;
+    }
+    sync_folder(path)
+}
+
+/// Removes a file or folder, if it is there.
+///
+/// # Errors
+///
+/// When it cannot be removed.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,87 @@
+//! Text of others, made fit for a terminal.
+
+use std::borrow::Cow;
+
+/// Characters of a line that an error shows at most.
+const LINE: usize = 2000;
+
+/// Lines that an error shows at most.
+const LINES: usize = 60;
+
+/// Whether a character could do something to a terminal, or turn text around, in
+/// place of being shown.
+fn acts(c: char) -> bool {
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (c.is_control() && c != '\n' && c != '\t') || turns
+}
+
+/// Returns text with its control characters escaped, as `\u{1b}`.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(acts) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if acts(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown.into()
+}
+
+/// Returns an error's text as it is shown: plain, and no longer than is read.
+/// Inputs are quoted in it, and one of them may be a whole file.
+pub fn brief(text: &str) -> String {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let mut shown: Vec<String> = lines.iter().take(LINES).map(|it| brief_line(it)).collect();
+    if lines.len() > LINES {
+        shown.push(format!("... and {} lines more", lines.len() - LINES));
+    }
+    plain(&shown.join("\n")).into_owned()
+}
+
+fn brief_line(line: &str) -> String {
+    let n = line.chars().count();
+    if n <= LINE {
+        return line.to_owned();
+    }
+    // What it is and what to do stand at the ends.
+    let half = LINE / 2;
+    let head: String = line.chars().take(half).collect();
+    let tail: String = line.chars().skip(n - half).collect();
+    format!("{head} [{} characters left out] {tail}", n - 2 * half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_shown() {
+        for (text, shown) in [
+            ("naïve\ttext\nof two lines", "naïve\ttext\nof two lines"),
+            (
+                "\u{1b}[2J\u{1b}]0;title\u{7}",
+                "\\u{1b}[2J\\u{1b}]0;title\\u{7}",
+            ),
+            ("nul\0, bs\u{8}, cr\r", "nul\\u{0}, bs\\u{8}, cr\\r"),
+            ("del\u{7f}, csi\u{9b}31m", "del\\u{7f}, csi\\u{9b}31m"),
+            ("ab\u{202e}cd\u{2066}", "ab\\u{202e}cd\\u{2066}"),
+        ] {
+            assert_eq!(plain(text), shown);
+        }
+    }
+
+    #[test]
+    fn an_error_that_quotes_a_file_stays_short() {
+        let quoted = format!("expected a name, found {}; rename it", "x".repeat(20_000));
+        let shown = brief(&quoted);
+        assert!(shown.len() < 2100, "{}", shown.len());
+        assert!(shown.starts_with("expected a name") && shown.ends_with("rename it"));
+        let many = "a fault\n".repeat(500);
+        assert!(brief(&many).ends_with("and 441 lines more"));
+        assert_eq!(brief("short"), "short");
+    }
+}
