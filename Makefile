@@ -22,7 +22,7 @@ include pipelines/$(CONFIG).mk
 
 # ---- verbs ------------------------------------------------------------------
 
-.PHONY: help setup build test check-cuda clean FORCE
+.PHONY: help setup build test crash check-cuda clean FORCE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
@@ -42,10 +42,15 @@ test: setup ## Formatting, lints, documentation, all tests, the mini round
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --document-private-items
 	$(CARGO) build --release --workspace
+	pipelines/strace.sh
 	python=$$(pipelines/python.sh target/python) && chromium=$$(pipelines/chromium.sh) && \
 	  env $${python:+APO_PYTHON=$$PWD/$$python} $${chromium:+APO_CHROMIUM=$$chromium} \
 	  $(CARGO) test --release --workspace
 	$(MAKE) check-cuda
+
+crash: build ## Break every stage at each system call that changes the disk (minutes)
+	pipelines/strace.sh
+	target/release/crash
 
 check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA
 	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda

@@ -39,18 +39,12 @@ pub fn workspace() -> PathBuf {
 ///
 /// When it is not built.
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test is a file");
-    let path = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("a test lies in target/…/deps")
-        .join(name);
-    assert!(
-        path.exists(),
-        "{} is not there: cargo build --release --workspace",
-        path.display()
-    );
-    path
+    let here = std::env::current_exe().expect("a test is a file");
+    // A test lies in `deps/`, a program beside the others.
+    let folders = here.ancestors().skip(1).take(2);
+    let mut paths = folders.map(|it| it.join(name));
+    let found = paths.find(|it| it.exists());
+    found.unwrap_or_else(|| panic!("{name} is not there: cargo build --release --workspace"))
 }
 
 /// What a stage left.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use apo_tests::stages::{
-    command, finish, kill, refuse, run, small_round, start, succeed, terminate, workspace,
+    command, copy, finish, kill, refuse, run, small_round, start, succeed, terminate, workspace,
 };
 
 /// A small round that all tests read.
@@ -22,8 +22,8 @@ struct Work {
     begun: fn(&Path) -> bool,
 }
 
-fn has_lines(path: &Path, n: usize) -> bool {
-    fs::read_to_string(path).is_ok_and(|text| text.lines().count() >= n)
+fn has_bytes(path: &Path, n: u64) -> bool {
+    fs::metadata(path).is_ok_and(|it| it.len() >= n)
 }
 
 fn has_checkpoint(partial: &Path) -> bool {
@@ -38,7 +38,7 @@ const WORKS: [Work; 4] = [
         line: "sample --model policy --queries data/llm-queries.parquet --samples 4 \
                --max-new-tokens 64 --batch 5",
         made: "",
-        begun: |partial| has_lines(&partial.join("finished.jsonl"), 3),
+        begun: |partial| has_bytes(&partial.join("finished.spool"), 500),
     },
     Work {
         line: "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
@@ -56,7 +56,7 @@ const WORKS: [Work; 4] = [
     Work {
         line: "judge score --model rm --responses samples.parquet --batch-tokens 1 --threads 1",
         made: "",
-        begun: |partial| fs::metadata(partial.join("values.bin")).is_ok_and(|it| it.len() > 40),
+        begun: |partial| has_bytes(&partial.join("values.spool"), 100),
     },
 ];
 
@@ -94,6 +94,77 @@ fn killed_again_and_again_is_never_killed() {
         let whole = made(dir, &format!("whole-{i}"), work);
         assert_eq!(made(dir, &out, work), whole, "{line}");
         assert!(!partial.exists(), "{line}: its working folder is left");
+    }
+}
+
+/// Returns all files of a folder and its folders, but for the lock.
+fn files_in(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_in(&path));
+        } else if !path.ends_with("lock") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Ways to damage a file, in which a disk or a copy would.
+const DAMAGES: [fn(&mut Vec<u8>); 5] = [
+    |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+    },
+    |bytes| bytes[0] ^= 1,
+    |bytes| *bytes.last_mut().unwrap() ^= 0x80,
+    |bytes| bytes.truncate(bytes.len() * 2 / 3),
+    |bytes| {
+        let (third, n) = (bytes.len() / 3, bytes.len());
+        bytes[third..(third + 512).min(n)].fill(0);
+    },
+];
+
+#[test]
+fn damage_to_what_a_stopped_run_kept_is_made_good_or_told() {
+    let dir = &*ROUND;
+    for (i, work) in WORKS.iter().enumerate() {
+        let out = format!("damaged-{i}");
+        let line = format!("{} --out {out}", work.line);
+        let partial = dir.join(format!("{out}.partial"));
+        succeed(dir, &format!("{} --out undamaged-{i}", work.line));
+        let whole = made(dir, &format!("undamaged-{i}"), work);
+        kill(start(dir, &line, || (work.begun)(&partial)));
+        let kept = dir.join(format!("kept-{i}"));
+        let _ = fs::remove_dir_all(&kept); // absent on the first run
+        fs::rename(&partial, &kept).unwrap();
+        for (k, file) in files_in(&kept).into_iter().enumerate() {
+            let name = file.strip_prefix(&kept).unwrap();
+            let mut bytes = fs::read(&file).unwrap();
+            if bytes.is_empty() {
+                continue;
+            }
+            DAMAGES[(i + k) % DAMAGES.len()](&mut bytes);
+            copy(&kept, &partial);
+            fs::write(partial.join(name), &bytes).unwrap();
+            let case = format!("{line}: {} is damaged", name.display());
+            let mut ran = run(dir, &line);
+            if ran.status != Some(0) {
+                // What it is the work of cannot be told any more.
+                assert!(matches!(ran.status, Some(3 | 4)), "{case}\n{}", ran.stderr);
+                let told = [&*out, "--overwrite"];
+                let told = told.iter().all(|it| ran.stderr.contains(it));
+                assert!(told, "{case}\n{}", ran.stderr);
+                ran = run(dir, &format!("{line} --overwrite"));
+            }
+            assert_eq!(ran.status, Some(0), "{case}\n{}", ran.stderr);
+            assert_eq!(made(dir, &out, work), whole, "{case}");
+            assert!(!partial.exists(), "{case}");
+            let made = dir.join(&out);
+            let _ = fs::remove_dir_all(&made).or_else(|_| fs::remove_file(&made));
+        }
     }
 }
 

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes sure that strace is here and may trace, for the tests of crashes: installs
+# Debian's where it can. Says why on stderr where it does not work.
+set -eu
+
+if ! command -v strace > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    { apt-get update -qq \
+        && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends strace; } > /dev/null 2>&1 \
+        || true
+fi
+if ! command -v strace > /dev/null; then
+    echo "strace cannot be installed here: crashes are not tested" >&2
+elif ! strace -f -qq -e trace=none true 2> /dev/null; then
+    echo "strace may not trace here: crashes are not tested" >&2
+fi

@@ -1,0 +1,44 @@
+//! Kills every stage at each of its system calls that change the disk, and lets
+//! each of these calls fail; prints what does not heal.
+//!
+//! `crash` in an empty folder; `crash NAME` for works whose name begins so.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use apo_tests::crash::{Fault, Trial, can_trace, inputs, works};
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout();
+    if !can_trace() {
+        let _ = writeln!(out, "skipped: strace is not here, or may not trace");
+        return ExitCode::FAILURE;
+    }
+    let asked = std::env::args().nth(1).unwrap_or_default();
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp");
+    let dir = inputs(&target.to_string_lossy(), "crash-all");
+    let (mut n_faults, mut n_wrong) = (0, 0);
+    for work in works().iter().filter(|it| it.name.starts_with(&asked)) {
+        let trial = Trial::new(&dir, work);
+        let mut wrong = Vec::new();
+        for fault in Fault::ALL {
+            let numbers = 1..=trial.calls.len();
+            wrong.extend(numbers.filter_map(|number| trial.fault(fault, number)));
+        }
+        let (n, calls) = (wrong.len(), trial.calls.len());
+        let _ = writeln!(
+            out,
+            "{:<20} {calls:>3} calls, {:>3} faults, {n} wrong",
+            work.name,
+            3 * calls
+        );
+        for wrong in wrong {
+            let _ = writeln!(out, "  {}", wrong.replace('\n', "\n    "));
+        }
+        n_faults += 3 * calls;
+        n_wrong += n;
+    }
+    let _ = writeln!(out, "{n_faults} faults, {n_wrong} wrong");
+    ExitCode::from(u8::from(n_wrong > 0 || n_faults == 0))
+}
