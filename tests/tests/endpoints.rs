@@ -189,3 +189,75 @@ fn garbage_floods_cuts_and_silence_are_failures_with_a_name() {
         assert!(!dir.join("verdicts.parquet").exists(), "{name}");
     }
 }
+
+#[test]
+fn a_weak_judge_is_warned_of_with_a_count_and_an_example() {
+    let dir = answers("endpoints-weak", 4);
+    let address = serve(|request| {
+        let text = request["messages"][0]["content"]
+            .as_str()
+            .unwrap_or_default();
+        if text.contains("Question 2") {
+            return reply("<think>\nA is fine.\n</think>\n\nFinal answer: [[model_A]] is better");
+        }
+        reply("Both have merits.\nI like the \u{1b}[31mfirst.")
+    })
+    .unwrap();
+    let ran = compare(&dir, address, "");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        (&found["judges"][0]["wins"], &found["judges"][0]["invalid"]),
+        (&json!(1), &json!(3))
+    );
+    for expected in [
+        "warning: 6 of 8 replies hold no verdict",
+        "the last line to query 0000000000000000 is `I like the [31mfirst.`",
+        "expected as `[[model_A]] is better`",
+    ] {
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn without_a_single_verdict_there_is_no_table() {
+    let nothing = json!({ "choices": [{ "message": { "content": "<think>Hm" },
+        "finish_reason": "length" }] });
+    let flagged = json!({ "error": { "message": "x", "metadata": { "reasons": ["violence"] } } });
+    for (name, status, body, expected) in [
+        ("words", 200, reply("I like both.").1, "is `I like both.`"),
+        (
+            "thoughts",
+            200,
+            nothing,
+            "4 of them are empty, 4 cut by the token limit",
+        ),
+        (
+            "policy",
+            403,
+            flagged,
+            "refused by the content policy (reasons: ",
+        ),
+    ] {
+        let dir = answers(&format!("endpoints-no-verdict-{name}"), 2);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let address = serve(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            (status, body.clone())
+        })
+        .unwrap();
+        for _ in 0..2 {
+            let ran = compare(&dir, address, "");
+            assert_eq!(ran.status, Some(1), "{name}: {}", ran.stderr);
+            for expected in ["4 of 4 replies hold no verdict", expected, "no table"] {
+                assert!(ran.stderr.contains(expected), "{name}: {}", ran.stderr);
+            }
+            assert!(ran.stdout.is_empty(), "{name}: {}", ran.stdout);
+            assert!(!dir.join("verdicts.parquet").exists(), "{name}");
+            assert!(!dir.join("verdicts.parquet.partial").exists(), "{name}");
+        }
+        // Each order, asked once more; and the rerun asks nothing.
+        assert_eq!(asked.load(Ordering::Relaxed), 8, "{name}");
+    }
+}

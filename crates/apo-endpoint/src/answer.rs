@@ -1,11 +1,20 @@
 //! What a server's answer means.
 //!
 //! A function of status and body alone, so that every case is a line of a
-//! test's table.
+//! test's table. What servers have their own words for, policy refusals and
+//! prompts that are too long, is known in modules of its own.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-use crate::journal::{Outcome, Policy, Reply, Usage};
+use crate::outcome::{Outcome, Policy, Reply, Unreadable, Usage};
+
+mod length;
+mod policy;
+mod repair;
+
+pub use length::TOO_LONG;
 
 /// Characters of a server's message that are kept.
 const EXCERPT: usize = 300;
@@ -20,89 +29,167 @@ pub(crate) enum Meaning {
     /// This request will fare no better.
     Never(String),
     /// The key is wrong or missing.
-    Unauthorised,
+    Unauthorised(String),
     /// No request will fare better.
     Refused(String),
 }
 
 /// Sorts an answer.
 pub(crate) fn meaning(status: u16, body: &[u8]) -> Meaning {
-    let body: Result<Value, _> = serde_json::from_slice(body).map_err(|_| excerpt(body));
-    let message = || match &body {
-        Ok(json) => format!("HTTP {status}: {}", error_message(json)),
-        Err(text) if text.is_empty() => format!("HTTP {status}"),
-        Err(text) => format!("HTTP {status}: {text}"),
-    };
-    let names = body.as_ref().map(error_names).unwrap_or_default();
-    match status {
-        200..=299 => match &body {
-            Ok(json) => completion(json),
-            Err(text) if text.starts_with("data:") || text.starts_with("event:") => {
-                Meaning::Never("the endpoint streams its reply; expected one JSON object".into())
-            }
-            Err(text) => Meaning::Never(format!(
-                "expected a chat completion as JSON, found `{text}`"
-            )),
-        },
-        400 => match names.iter().find(|name| is_policy(name)) {
-            Some(code) => Meaning::Done(Outcome::Policy(Policy {
-                code: excerpt(code.as_bytes()),
-                message: body.as_ref().map(error_message).unwrap_or_default(),
-                usage: None,
-            })),
-            None => Meaning::Never(message()),
-        },
-        401 | 403 => Meaning::Unauthorised,
-        429 if names.iter().any(|name| name == "insufficient_quota") => Meaning::Refused(message()),
-        408 | 409 | 425 | 429 | 500.. => Meaning::Later(message()),
-        300..=399 => Meaning::Refused(
-            "it redirects, and a key is not sent on; give the address that it redirects to".into(),
+    match (status, serde_json::from_slice(body)) {
+        (200..=299, Ok(json)) => completion(&json),
+        (200..=299, Err(_)) => unclean(body),
+        (300..=399, _) => Meaning::Refused(
+            "it redirects, and neither request nor key is sent on; give as --base-url the address \
+             that it redirects to"
+                .into(),
         ),
-        402 | 404 | 405 | 407 | 410 => Meaning::Refused(message()),
-        _ => Meaning::Never(message()),
+        (_, json) => refused(
+            status,
+            json.ok().or_else(|| repair::repaired(body)),
+            &excerpt(body),
+        ),
+    }
+}
+
+/// Sorts a body that came with an error's status; `text` is how it begins.
+fn refused(status: u16, json: Option<Value>, text: &str) -> Meaning {
+    // A text in quotation marks is no object, either.
+    let json = json.filter(Value::is_object);
+    let said = json.as_ref().map_or_else(|| text.to_owned(), error_message);
+    let message = if said.is_empty() {
+        format!("HTTP {status}")
+    } else {
+        format!("HTTP {status}: {said}")
+    };
+    let names = json.as_ref().map(error_names).unwrap_or_default();
+    if status == 401 {
+        return Meaning::Unauthorised(message);
+    }
+    let is_about_text = !matches!(status, 402 | 407 | 408 | 429);
+    if is_about_text && status != 403 && length::is_too_long(&names, &said) {
+        return Meaning::Never(format!("{TOO_LONG}: {message}"));
+    }
+    if let Some(json) = json.as_ref().filter(|_| is_about_text)
+        && let Some(policy) = policy_of(status, json, &names, &said)
+    {
+        return Meaning::Done(Outcome::Policy(policy));
+    }
+    match status {
+        // A legal reason; a guardrail.
+        446 | 451 => Meaning::Done(Outcome::Policy(Policy {
+            code: format!("HTTP {status}"),
+            message: said,
+            usage: None,
+        })),
+        403 => Meaning::Unauthorised(message),
+        429 if names.iter().any(|name| name == "insufficient_quota") => Meaning::Refused(message),
+        408 | 409 | 425 | 429 | 500.. => Meaning::Later(message),
+        402 | 404 | 405 | 407 | 410 => Meaning::Refused(message),
+        _ => Meaning::Never(message),
+    }
+}
+
+/// Returns the policy refusal that an error is; none of another error.
+fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<Policy> {
+    let name = names.iter().find(|name| policy::names_policy(name));
+    let sentence = || {
+        let is_fit = matches!(status, 200..=299 | 400 | 403 | 406 | 422);
+        (is_fit && policy::tells_policy(said)).then(|| "content policy".to_owned())
+    };
+    let code = name.cloned().or_else(|| policy::field(json));
+    let code = code.or_else(sentence)?;
+    Some(Policy {
+        code: excerpt(code.as_bytes()),
+        message: said.to_owned(),
+        usage: usage(json),
+    })
+}
+
+/// Sorts a body that came with success and is not JSON.
+fn unclean(body: &[u8]) -> Meaning {
+    let text = excerpt(body);
+    if text.starts_with("data:") || text.starts_with("event:") {
+        return Meaning::Never("the endpoint streams its reply; expected one JSON object".into());
+    }
+    let unreadable = |problem: &str, usage| {
+        Meaning::Done(Outcome::Unreadable(Unreadable {
+            problem: problem.to_owned(),
+            body: BASE64_STANDARD.encode(body),
+            usage,
+        }))
+    };
+    let Some(json) = repair::repaired(body).filter(Value::is_object) else {
+        let text = String::from_utf8_lossy(body);
+        // It was begun, and is most likely paid for.
+        if text.contains("\"choices\"") && text.contains("\"content\"") {
+            return unreadable("it is a chat completion that is no JSON, or cut off", None);
+        }
+        let text = excerpt(body);
+        return Meaning::Never(format!(
+            "expected a chat completion as JSON, found `{text}`"
+        ));
+    };
+    match completion(&json) {
+        // What the faults did not touch is as good as any.
+        Meaning::Done(Outcome::Reply(reply)) if reply.content.contains(repair::UNREAD) => {
+            let problem = "its text is not UTF-8, or holds half a character (a lone surrogate)";
+            unreadable(problem, reply.usage)
+        }
+        other => other,
     }
 }
 
 /// Sorts a body that came with success.
 fn completion(json: &Value) -> Meaning {
-    if let Some(error) = json.get("error").filter(|error| !error.is_null()) {
-        // Some routers pass another server's error on under status 200.
-        let names = error_names(json);
-        let message = error_message(json);
-        return match names.iter().find(|name| is_policy(name)) {
-            Some(code) => Meaning::Done(Outcome::Policy(Policy {
-                code: excerpt(code.as_bytes()),
-                message,
-                usage: usage(json),
-            })),
-            None => match error.get("code").and_then(Value::as_u64) {
-                Some(code) if code == 429 || code >= 500 => Meaning::Later(message),
-                _ => Meaning::Never(message),
-            },
-        };
-    }
+    // Some routers pass another server's error on under status 200, beside the
+    // choices or in one.
     let choice = &json["choices"][0];
+    for holder in [json, choice] {
+        if holder.get("error").is_some_and(|error| !error.is_null()) {
+            return hidden_error(holder);
+        }
+    }
     let finish_reason = choice["finish_reason"].as_str();
-    if finish_reason == Some("content_filter") {
-        return Meaning::Done(Outcome::Policy(Policy {
-            code: "content_filter".into(),
-            message: "the reply was ended by the content filter".into(),
+    let reasons = ["native_finish_reason", "stop_reason"];
+    let reasons = reasons.iter().filter_map(|name| choice[*name].as_str());
+    let refused = |code: &str, message: &str| {
+        Meaning::Done(Outcome::Policy(Policy {
+            code: excerpt(code.as_bytes()),
+            message: excerpt(message.as_bytes()),
             usage: usage(json),
-        }));
+        }))
+    };
+    if let Some(reason) = finish_reason
+        .into_iter()
+        .chain(reasons)
+        .find(|reason| policy::names_policy(reason))
+    {
+        return refused(reason, "the reply was ended by the content policy");
     }
     let message = &choice["message"];
-    let content = match &message["content"] {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => Some(
-            parts
-                .iter()
-                .filter_map(|part| part["text"].as_str())
-                .collect(),
-        ),
-        Value::Null if message.is_object() => {
-            Some(message["refusal"].as_str().unwrap_or_default().to_owned())
-        }
-        _ => None,
+    let content = text(&message["content"]);
+    if let Some(refusal) = refusal(message) {
+        return refused("refusal", refusal);
+    }
+    if content.as_ref().is_none_or(String::is_empty)
+        && let Some(code) = policy::field(json)
+    {
+        return refused(&code, "no reply, by the content policy");
+    }
+    let status = &json["base_resp"];
+    if status["status_code"].as_i64().is_some_and(|code| code != 0) {
+        return hidden_error(json);
+    }
+    // No choice, or none that says anything, where tokens were counted.
+    let is_paid = json["usage"].is_object() || json["object"] == "chat.completion";
+    let has_choices = json["choices"].as_array().is_some_and(|it| !it.is_empty());
+    let is_bare = (json["choices"].is_null() || json["choices"].is_array()) && !has_choices;
+    let content = match content {
+        Some(content) => Some(content),
+        None if message.is_object() && message["content"].is_null() => Some(String::new()),
+        None if is_paid && (is_bare || message.is_null()) => Some(String::new()),
+        None => None,
     };
     match content {
         Some(content) => Meaning::Done(Outcome::Reply(Reply {
@@ -117,6 +204,52 @@ fn completion(json: &Value) -> Meaning {
     }
 }
 
+/// Sorts an error that came with success.
+fn hidden_error(json: &Value) -> Meaning {
+    let names = error_names(json);
+    let message = error_message(json);
+    if length::is_too_long(&names, &message) {
+        return Meaning::Never(format!("{TOO_LONG}: {message}"));
+    }
+    if let Some(policy) = policy_of(200, json, &names, &message) {
+        return Meaning::Done(Outcome::Policy(policy));
+    }
+    match json["error"]["code"].as_u64() {
+        Some(code) if code == 429 || code >= 500 => Meaning::Later(message),
+        _ => Meaning::Never(message),
+    }
+}
+
+/// Returns the text of a message's content, a text or a list of parts: thoughts
+/// are no part of it.
+fn text(content: &Value) -> Option<String> {
+    match content {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => {
+            let part = |part: &Value| match part {
+                Value::String(text) => Some(text.clone()),
+                part => {
+                    let kind = part["type"].as_str().unwrap_or("text");
+                    let is_text = matches!(kind, "text" | "output_text");
+                    part["text"].as_str().filter(|_| is_text).map(str::to_owned)
+                }
+            };
+            Some(parts.iter().filter_map(part).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Returns what a message refuses with, in a field or a part of its own.
+fn refusal(message: &Value) -> Option<&str> {
+    let parts = message["content"].as_array().into_iter().flatten();
+    let parts = parts.filter(|part| part["type"] == "refusal");
+    std::iter::once(message)
+        .chain(parts)
+        .filter_map(|it| it["refusal"].as_str())
+        .find(|text| !text.trim().is_empty())
+}
+
 fn usage(json: &Value) -> Option<Usage> {
     let usage = json.get("usage").filter(|usage| usage.is_object())?;
     let count = |name: &str| usage[name].as_u64().unwrap_or(0);
@@ -126,39 +259,66 @@ fn usage(json: &Value) -> Option<Usage> {
     })
 }
 
-/// Returns the code and type of an error, and of the one inside it.
+/// Returns the codes, types and reasons of an error, of the one inside it, and
+/// of the one that a router passes on as text.
 fn error_names(json: &Value) -> Vec<String> {
     let error = &json["error"];
-    let inner = &error["innererror"];
-    [&error["code"], &error["type"], &inner["code"]]
-        .into_iter()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect()
+    let details = error["details"].as_array().into_iter().flatten();
+    let holders = [json, error, &error["innererror"], &error["error"]];
+    let holders = holders.into_iter().chain(details);
+    let fields = holders.flat_map(|holder| {
+        ["code", "type", "status", "reason"]
+            .into_iter()
+            .map(move |name| &holder[name])
+    });
+    let mut names: Vec<String> = fields
+        .chain([&json["base_resp"]["status_code"]])
+        .filter_map(|name| match name {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+        .collect();
+    if let Some(inner) = passed_on(json) {
+        names.extend(error_names(&inner));
+    }
+    names
+}
+
+/// Returns the error of another server that a router passes on.
+fn passed_on(json: &Value) -> Option<Value> {
+    let raw = json["error"]["metadata"]["raw"].as_str()?;
+    let inner: Value = serde_json::from_str(raw).ok()?;
+    // Once: what it passes on itself is its own affair.
+    (inner.is_object() && inner["error"]["metadata"].is_null()).then_some(inner)
 }
 
 /// Returns what the server says about an error.
 fn error_message(json: &Value) -> String {
     let error = &json["error"];
-    let said = [&error["message"], error, &json["message"], &json["detail"]];
-    let text = said.into_iter().find_map(Value::as_str).map(str::to_owned);
-    excerpt(text.unwrap_or_else(|| json.to_string()).as_bytes())
-}
-
-/// Whether an error's code or type names the content filter or policy.
-fn is_policy(name: &str) -> bool {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    let name = name.to_ascii_lowercase();
-    let known = [
-        "contentfilter",
-        "contentpolicy",
-        "contentmanagementpolicy",
-        "policyviolation",
+    let said = [
+        &error["message"],
+        error,
+        &error["error"]["message"],
+        &json["message"],
+        &json["detail"],
+        &json["detail"][0]["msg"],
+        &json["errors"][0]["message"],
+        &json["base_resp"]["status_msg"],
+        &json["error_msg"],
+        &json["msg"],
     ];
-    known.iter().any(|it| name.contains(it))
+    let text = said.into_iter().find_map(Value::as_str).map(str::to_owned);
+    let mut text = text.unwrap_or_else(|| json.to_string());
+    if let Some(raw) = error["metadata"]["raw"].as_str() {
+        text += ": ";
+        text += &passed_on(json).map_or_else(|| raw.to_owned(), |inner| error_message(&inner));
+    }
+    excerpt(text.as_bytes())
 }
 
 /// Returns the beginning of a text as one line that no terminal acts upon.
-pub(crate) fn excerpt(text: &[u8]) -> String {
+pub fn excerpt(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(4 * EXCERPT)]);
     let mut found = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -177,175 +337,4 @@ pub(crate) fn excerpt(text: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn of(status: u16, body: &Value) -> Meaning {
-        meaning(status, body.to_string().as_bytes())
-    }
-
-    fn reply(content: &str, finish_reason: Option<&str>, usage: Option<(u64, u64)>) -> Meaning {
-        Meaning::Done(Outcome::Reply(Reply {
-            content: content.into(),
-            finish_reason: finish_reason.map(str::to_owned),
-            usage: usage.map(|(prompt_tokens, completion_tokens)| Usage {
-                prompt_tokens,
-                completion_tokens,
-            }),
-        }))
-    }
-
-    #[test]
-    fn a_completion_is_a_reply() {
-        let full = json!({
-            "id": "chatcmpl-1", "object": "chat.completion", "model": "m",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."},
-                         "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
-        });
-        assert_eq!(of(200, &full), reply("Hello.", Some("stop"), Some((9, 2))));
-        let bare = json!({"choices": [{"message": {"content": "Hello."}}]});
-        assert_eq!(of(200, &bare), reply("Hello.", None, None));
-        let parts = json!({"choices": [{"message": {"content": [
-            {"type": "text", "text": "Hel"}, {"type": "text", "text": "lo."}]}}]});
-        assert_eq!(of(200, &parts), reply("Hello.", None, None));
-        let refusal = json!({"choices": [{"message": {"content": null, "refusal": "No."}}]});
-        assert_eq!(of(200, &refusal), reply("No.", None, None));
-    }
-
-    #[test]
-    fn errors_that_name_the_content_policy_are_told_from_others() {
-        for (error, is_policy) in [
-            (
-                json!({"code": "content_filter", "message": "filtered"}),
-                true,
-            ),
-            (
-                json!({"code": "content_policy_violation", "type": "invalid_request_error"}),
-                true,
-            ),
-            (json!({"code": null, "type": "content_policy_error"}), true),
-            (
-                json!({"code": "400", "innererror": {"code": "ResponsibleAIPolicyViolation"}}),
-                true,
-            ),
-            (
-                json!({"code": "context_length_exceeded", "message": "content_filter"}),
-                false,
-            ),
-            (json!({"code": 400, "message": "bad"}), false),
-            (json!("content_filter"), false),
-            (json!(null), false),
-        ] {
-            let found = of(400, &json!({"error": error}));
-            let found_policy = matches!(found, Meaning::Done(Outcome::Policy(_)));
-            assert_eq!(found_policy, is_policy, "{error}: {found:?}");
-            assert!(
-                found_policy || matches!(found, Meaning::Never(_)),
-                "{error}: {found:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_reply_that_the_filter_ended_is_a_policy_refusal_and_was_paid_for() {
-        let found = of(
-            200,
-            &json!({
-                "choices": [{"message": {"content": "How to"}, "finish_reason": "content_filter"}],
-                "usage": {"prompt_tokens": 5, "completion_tokens": 2},
-            }),
-        );
-        let Meaning::Done(outcome @ Outcome::Policy(_)) = found else {
-            panic!("{found:?}");
-        };
-        assert_eq!(outcome.usage().unwrap().completion_tokens, 2);
-    }
-
-    #[test]
-    fn each_status_has_its_meaning() {
-        let body = json!({"error": {"message": "the model is\u{1b}[31m busy\n now"}});
-        for (status, name) in [
-            (301, "refused"),
-            (307, "refused"),
-            (400, "never"),
-            (401, "unauthorised"),
-            (402, "refused"),
-            (403, "unauthorised"),
-            (404, "refused"),
-            (405, "refused"),
-            (408, "later"),
-            (409, "later"),
-            (413, "never"),
-            (418, "never"),
-            (422, "never"),
-            (425, "later"),
-            (429, "later"),
-            (500, "later"),
-            (502, "later"),
-            (503, "later"),
-            (529, "later"),
-        ] {
-            let (found, text) = match of(status, &body) {
-                Meaning::Done(outcome) => panic!("{status}: {outcome:?}"),
-                Meaning::Later(text) => ("later", Some(text)),
-                Meaning::Never(text) => ("never", Some(text)),
-                Meaning::Refused(text) => ("refused", Some(text)),
-                Meaning::Unauthorised => ("unauthorised", None),
-            };
-            assert_eq!(found, name, "HTTP {status}");
-            if let Some(text) = text.filter(|_| status >= 400) {
-                assert_eq!(text, format!("HTTP {status}: the model is [31m busy now"));
-            }
-        }
-        let empty = json!({"error": {"code": "insufficient_quota", "message": "pay"}});
-        assert_eq!(of(429, &empty), Meaning::Refused("HTTP 429: pay".into()));
-    }
-
-    #[test]
-    fn what_is_no_completion_is_refused() {
-        for (body, expected) in [
-            ("data: {\"choices\":[]}\n\ndata: [DONE]\n", "streams"),
-            ("event: message\ndata: {}\n", "streams"),
-            ("<html>hello</html>", "found `<html>hello</html>`"),
-            ("", "expected a chat completion"),
-            ("{\"choices\":[{\"mess", "expected a chat completion"),
-            ("{}", "choices[0].message.content"),
-            ("[1, 2]", "choices[0].message.content"),
-            ("{\"choices\":[]}", "choices[0].message.content"),
-            (
-                "{\"choices\":[{\"message\":{\"content\":7}}]}",
-                "choices[0].message.content",
-            ),
-            ("\u{fffd}\u{0}\u{1}", "expected a chat completion"),
-        ] {
-            let found = meaning(200, body.as_bytes());
-            let Meaning::Never(text) = &found else {
-                panic!("{body:?}: {found:?}");
-            };
-            assert!(text.contains(expected), "{body:?}: {text}");
-        }
-    }
-
-    #[test]
-    fn an_error_under_status_200_is_no_reply() {
-        let later = json!({"error": {"code": 503, "message": "busy"}});
-        assert_eq!(of(200, &later), Meaning::Later("busy".into()));
-        let never = json!({"error": {"code": 400, "message": "too long"}});
-        assert_eq!(of(200, &never), Meaning::Never("too long".into()));
-        let policy = json!({"error": {"code": "content_filter", "message": "no"}});
-        assert!(matches!(
-            of(200, &policy),
-            Meaning::Done(Outcome::Policy(_))
-        ));
-    }
-
-    #[test]
-    fn a_long_message_is_cut_between_characters() {
-        let text = excerpt("é".repeat(1000).as_bytes());
-        assert_eq!(text.chars().count(), EXCERPT + 1);
-        assert!(text.ends_with('…'));
-    }
-}
+mod tests;

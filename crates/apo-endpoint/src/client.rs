@@ -1,17 +1,20 @@
 //! One request over HTTP: timeouts, size, retries, key.
 
+use std::env;
 use std::io::Read as _;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ureq::Agent;
 use ureq::http::{HeaderMap, Response};
+use ureq::{Agent, Body};
 
 use crate::answer::{Meaning, excerpt, meaning};
+use crate::encoding::{Unread, decoded};
 use crate::error::EndpointError;
-use crate::journal::{Failure, Outcome};
 use crate::key::Key;
+use crate::outcome::{Failure, Outcome};
+use crate::proxy::{Route, route};
 use crate::request::Request;
 use crate::retry::{Schedule, retry_after};
 
@@ -62,6 +65,7 @@ pub struct Client {
     url: String,
     key: Option<Key>,
     settings: Settings,
+    route: Route,
     /// Before this, the server wants no requests.
     not_before: Mutex<Instant>,
 }
@@ -81,9 +85,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the address is none.
+    /// When the address is none, or the environment names a proxy that cannot be
+    /// used.
     pub fn new(settings: Settings, key: Option<Key>) -> Result<Self, EndpointError> {
         let url = completions_url(&settings.base_url)?;
+        let route = route(&url, |name| env::var_os(name))?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect would carry the request, perhaps the key, elsewhere.
@@ -95,14 +101,24 @@ impl Client {
             .max_idle_connections_per_host(settings.connections)
             .user_agent(concat!("apo/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
+            // Replies are small; who compresses all the same is understood.
+            .accept_encoding("identity")
+            .proxy(route.proxy.as_ref().map(|it| it.inner.clone()))
             .build();
         Ok(Self {
             agent: config.new_agent(),
             url,
             key,
             settings,
+            route,
             not_before: Mutex::new(Instant::now()),
         })
+    }
+
+    /// Returns the variable that names a proxy for other addresses than this one,
+    /// if none is used.
+    pub fn unused_proxy(&self) -> Option<&str> {
+        self.route.unused.as_deref()
     }
 
     /// Asks until there is an outcome; `attempted` is told of each attempt.
@@ -203,7 +219,35 @@ impl Client {
             let problem = "the endpoint streams its reply; expected one JSON object";
             return Err(Obstacle::Never(problem.into()));
         }
+        let bytes = self.body(&mut response, asked)?;
+        match meaning(status, &bytes) {
+            Meaning::Done(outcome) => Ok(outcome),
+            Meaning::Later(message) => Err(Obstacle::Later(message, asked)),
+            Meaning::Never(message) => Err(Obstacle::Never(message)),
+            Meaning::Unauthorised(message) => Err(Obstacle::Stop(EndpointError::Unauthorised {
+                status,
+                message: self.redact(&message),
+                has_key: self.key.is_some(),
+            })),
+            Meaning::Refused(mut message) => {
+                if let Some(there) = redirection(response.headers()) {
+                    message += ": ";
+                    message += &there;
+                }
+                let message = self.redact(&message);
+                Err(Obstacle::Stop(EndpointError::Refused { status, message }))
+            }
+        }
+    }
+
+    /// Reads an answer's body, whole, unpacked, and without the key.
+    fn body(
+        &self,
+        response: &mut Response<Body>,
+        asked: Option<Duration>,
+    ) -> Result<Vec<u8>, Obstacle> {
         let most = self.settings.most_bytes;
+        let too_large = || Obstacle::Never(format!("the answer is larger than {most} bytes"));
         let mut bytes = Vec::new();
         let read = response
             .body_mut()
@@ -211,47 +255,82 @@ impl Client {
             .take(most + 1)
             .read_to_end(&mut bytes);
         if bytes.len() as u64 > most {
-            let problem = format!("the answer is larger than {most} bytes");
-            return Err(Obstacle::Never(problem));
+            return Err(too_large());
         }
         if let Err(error) = read {
-            return Err(Obstacle::Later(
-                format!("the answer broke off: {error}"),
-                asked,
-            ));
+            let problem = format!("the answer broke off after {} bytes: {error}", bytes.len());
+            return Err(Obstacle::Later(problem, asked));
         }
-        if let Some(key) = &self.key {
-            bytes = key.redact_body(bytes, status < 300);
-        }
-        match meaning(status, &bytes) {
-            Meaning::Done(outcome) => Ok(outcome),
-            Meaning::Later(message) => Err(Obstacle::Later(message, asked)),
-            Meaning::Never(message) => Err(Obstacle::Never(message)),
-            Meaning::Unauthorised => Err(Obstacle::Stop(EndpointError::Unauthorised {
-                status,
-                has_key: self.key.is_some(),
-            })),
-            Meaning::Refused(message) => {
-                Err(Obstacle::Stop(EndpointError::Refused { status, message }))
+        let label = response.headers().get("content-encoding");
+        let label = label.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+        let bytes = decoded(bytes, &label.unwrap_or_default(), most);
+        let bytes = bytes.map_err(|unread| match unread {
+            Unread::TooLarge => too_large(),
+            Unread::Damaged(problem) => {
+                Obstacle::Never(format!("HTTP {}: {problem}", response.status().as_u16()))
             }
-        }
+        })?;
+        Ok(match &self.key {
+            Some(key) => key.redact_body(bytes, response.status().is_success()),
+            None => bytes,
+        })
     }
 
-    /// Sorts an error of the connection.
+    /// Sorts an error of the connection; where a proxy stands in between, it may
+    /// be the proxy's.
     fn unreached(&self, error: ureq::Error) -> Obstacle {
-        match error {
+        let problem = match &error {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-                Obstacle::Stop(EndpointError::BadUrl {
+                return Obstacle::Stop(EndpointError::BadUrl {
                     url: self.url.clone(),
                     problem: "it cannot be understood",
+                });
+            }
+            ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
+            ureq::Error::HostNotFound => "there is no host of that name".to_owned(),
+            ureq::Error::Rustls(error) => format!(
+                "no secure connection: {error}; is the address right, and https:// what the \
+                 server speaks?"
+            ),
+            ureq::Error::Protocol(error) => format!(
+                "what answers does not speak HTTP/1.1: {error}; is the address right, and http:// \
+                 what the server speaks?"
+            ),
+            ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
+            other => other.to_string(),
+        };
+        let problem = excerpt(problem.as_bytes());
+        let Some(proxy) = &self.route.proxy else {
+            return Obstacle::Later(problem, None);
+        };
+        let shown = &proxy.shown;
+        match error {
+            // It wants a password, or another one.
+            ureq::Error::ConnectProxyFailed(reason) if reason.contains("407") => {
+                Obstacle::Stop(EndpointError::Proxy {
+                    proxy: shown.clone(),
+                    problem,
                 })
             }
-            ureq::Error::Timeout(what) => {
-                Obstacle::Later(format!("no answer in time ({what})"), None)
-            }
-            other => Obstacle::Later(excerpt(other.to_string().as_bytes()), None),
+            _ => Obstacle::Later(format!("through {shown}: {problem}"), None),
         }
     }
+}
+
+/// Returns the address that an answer redirects to, without what may be a
+/// password or a key in it.
+fn redirection(headers: &HeaderMap) -> Option<String> {
+    let there = headers.get("location")?;
+    let there = excerpt(there.as_bytes());
+    let there = there.split(['?', '#']).next().unwrap_or_default();
+    Some(match there.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => there.to_owned(),
+    })
 }
 
 /// Sleeps until a time, in small pieces.

@@ -5,7 +5,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::client::Client;
 use crate::error::EndpointError;
-use crate::journal::{Entry, Journal, Outcome};
+use crate::journal::{Entry, Journal};
+use crate::outcome::{Kind, Outcome};
 use crate::request::{Digest, Request};
 
 /// What was asked by this process.
@@ -17,6 +18,10 @@ pub struct Counts {
     pub requests: u64,
     /// Those that came to nothing.
     pub failed: u64,
+    /// Those whose reply says nothing, or thoughts alone.
+    pub empty: u64,
+    /// Those whose reply cannot be read.
+    pub unreadable: u64,
     /// Replies that did not tell their tokens.
     pub without_usage: u64,
     /// Tokens of the answered requests.
@@ -29,6 +34,8 @@ pub struct Counts {
 struct State {
     /// Requests that somebody is asking just now.
     in_flight: HashSet<Digest>,
+    /// Requests that were asked although the journal had an outcome.
+    asked_again: HashSet<Digest>,
     counts: Counts,
     failures_in_a_row: u32,
     last_failure: Option<String>,
@@ -42,6 +49,8 @@ pub struct Endpoint {
     client: Option<Client>,
     /// Failures in a row after which nothing more is asked.
     most_failures: u32,
+    /// What is asked again although the journal has it.
+    again: Vec<Kind>,
     state: Mutex<State>,
     landed: Condvar,
 }
@@ -54,9 +63,18 @@ impl Endpoint {
             journal,
             client: Some(client),
             most_failures: most_failures.max(1),
+            again: Vec::new(),
             state: Mutex::default(),
             landed: Condvar::new(),
         }
+    }
+
+    /// Asks once more for outcomes of these kinds that the journal has; what comes
+    /// takes their place.
+    #[must_use]
+    pub fn asking_again(mut self, kinds: &[Kind]) -> Self {
+        self.again = kinds.to_vec();
+        self
     }
 
     /// Replays a journal and asks nothing.
@@ -65,6 +83,7 @@ impl Endpoint {
             journal,
             client: None,
             most_failures: 1,
+            again: Vec::new(),
             state: Mutex::default(),
             landed: Condvar::new(),
         }
@@ -104,7 +123,7 @@ impl Endpoint {
             return self.recorded(request);
         };
         let _flight = self.take_off(digest);
-        if self.journal.is_answered(&digest)
+        if self.is_settled(digest)
             && let Some(outcome) = self.journal.get(&digest)?
         {
             return Ok(outcome);
@@ -136,11 +155,23 @@ impl Endpoint {
         found.ok_or(EndpointError::NotInJournal { request: digest })
     }
 
+    /// Whether the journal has an outcome that is not to be asked for by this
+    /// run; one that is, is so once.
+    fn is_settled(&self, digest: Digest) -> bool {
+        match self.journal.kind(&digest) {
+            None | Some(Kind::Failed) => false,
+            Some(kind) => !self.again.contains(&kind) || !self.state().asked_again.insert(digest),
+        }
+    }
+
     fn count(&self, outcome: &Outcome) -> Result<(), EndpointError> {
         let mut state = self.state();
-        let is_reply = matches!(outcome, Outcome::Reply(_));
+        let is_reply = matches!(outcome, Outcome::Reply(_) | Outcome::Unreadable(_));
         let Outcome::Failed(failure) = outcome else {
             state.failures_in_a_row = 0;
+            let kind = outcome.kind();
+            state.counts.empty += u64::from(kind == Kind::Empty);
+            state.counts.unreadable += u64::from(kind == Kind::Unreadable);
             match outcome.usage() {
                 Some(usage) => {
                     state.counts.prompt_tokens += usage.prompt_tokens;

@@ -30,14 +30,38 @@ pub enum EndpointError {
     )]
     BadKey,
 
+    /// The environment names a proxy that cannot be used.
+    #[error(
+        "{variable} names a proxy that cannot be used, `{proxy}`: {problem}; correct it, or unset it"
+    )]
+    BadProxy {
+        /// The variable.
+        variable: String,
+        /// Its address, without user and password.
+        proxy: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// The proxy lets nobody through.
+    #[error("{proxy} does not let us through: {problem}; put user and password into the variable")]
+    Proxy {
+        /// The proxy and its variable, without user and password.
+        proxy: String,
+        /// What it says.
+        problem: String,
+    },
+
     /// The key is wrong, or there is none.
-    #[error("the endpoint does not let us in (HTTP {status}): {}", match has_key {
+    #[error("the endpoint does not let us in ({message}): {}", match has_key {
         true => "check the key in OPENAI_API_KEY, and that it may use this model",
         false => "set OPENAI_API_KEY to a key of that endpoint",
     })]
     Unauthorised {
         /// 401 or 403.
         status: u16,
+        /// What the server says, the status before it.
+        message: String,
         /// Whether a key was sent.
         has_key: bool,
     },

@@ -3,9 +3,11 @@
 //! A journal is a file of JSON lines, one an outcome:
 //!
 //! ```json
-//! {"request":"<64 hex digits>","model":"gpt-4","reply":{"content":"Hello.","finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":2}}}
-//! {"request":"<64 hex digits>","model":"gpt-4","policy":{"code":"content_filter","message":"…"}}
-//! {"request":"<64 hex digits>","model":"gpt-4","failed":{"message":"HTTP 503: overloaded","attempts":6}}
+//! {"journal":"apo","lines":"checked","crc":"b5b518ea"}
+//! {"request":"<64 hex digits>","model":"gpt-4","reply":{"content":"Hello.","finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":2}},"crc":"…"}
+//! {"request":"<64 hex digits>","model":"gpt-4","policy":{"code":"content_filter","message":"…"},"crc":"…"}
+//! {"request":"<64 hex digits>","model":"gpt-4","unreadable":{"problem":"…","body":"<base64>"},"crc":"…"}
+//! {"request":"<64 hex digits>","model":"gpt-4","failed":{"message":"HTTP 503: overloaded","attempts":6},"crc":"…"}
 //! ```
 //!
 //! `request` is [`Request::digest`](crate::Request::digest). Lines are only
@@ -14,9 +16,16 @@
 //! can ask. Of several lines to one request the last counts, but a failure
 //! never hides an answer.
 //!
-//! A last line that a crash cut short is no fault; anything else that is not
-//! such a line is refused by its number. In memory are the keys and where
-//! their lines begin, not the texts.
+//! `crc` is the CRC-32 (as zip and gzip have it) of the line without that
+//! field. The first line says that every line after it has one. So a line that
+//! was damaged is known, whatever part of it was: it is told
+//! ([`Journal::damage`]), and its request counts as never asked. A journal
+//! without checksums, written by hand or by an older version, is taken as it
+//! is; what is added to it has them. In such a journal a line that is none is
+//! refused by its number.
+//!
+//! A last line that a crash cut short is dropped and its request asked again.
+//! In memory are the keys and where their lines begin, not the texts.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -26,85 +35,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::{Kind, Outcome};
 use crate::request::Digest;
+
+mod line;
+
+use line::{Line, check, header, sealed};
 
 /// A line that takes more than this is none of ours.
 const LONGEST_LINE: u64 = 64 << 20;
-
-/// Tokens that a reply took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Tokens of the request.
-    #[serde(default)]
-    pub prompt_tokens: u64,
-    /// Tokens of the reply.
-    #[serde(default)]
-    pub completion_tokens: u64,
-}
-
-/// What the model said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    /// The text as it came.
-    pub content: String,
-    /// Why it ended: `stop`, `length`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finish_reason: Option<String>,
-    /// What it took, where the server says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
-}
-
-/// The server's content policy stood in the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    /// The error's code or type, as `content_filter`.
-    pub code: String,
-    /// What the server says about it.
-    #[serde(default)]
-    pub message: String,
-    /// What it took, where the server says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
-}
-
-/// No reply, after all attempts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// What the last attempt met.
-    pub message: String,
-    /// How often it was tried.
-    #[serde(default)]
-    pub attempts: u32,
-}
-
-/// What came of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// A reply.
-    Reply(Reply),
-    /// A refusal by content policy.
-    Policy(Policy),
-    /// Nothing.
-    Failed(Failure),
-}
-
-impl Outcome {
-    /// Whether it is the end of the matter, not to be asked again.
-    pub fn is_answer(&self) -> bool {
-        !matches!(self, Self::Failed(_))
-    }
-
-    /// Returns the tokens that were paid for, where the server told them.
-    pub fn usage(&self) -> Option<Usage> {
-        match self {
-            Self::Reply(reply) => reply.usage,
-            Self::Policy(policy) => policy.usage,
-            Self::Failed(_) => None,
-        }
-    }
-}
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,11 +58,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Returns the line, with its end.
+    /// Returns the line without a checksum, with its end.
     pub fn line(&self) -> String {
-        let mut line = serde_json::to_string(self).expect("an entry is plain data");
+        let mut line = self.json();
         line.push('\n');
         line
+    }
+
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("an entry is plain data")
     }
 }
 
@@ -141,7 +84,8 @@ pub enum JournalError {
     /// A line is not what it should be.
     #[error(
         "{}, line {line}: {problem}; expected one JSON object a line, with `request`, `model` \
-         and one of `reply`, `policy` and `failed`",
+         and one of `reply`, `policy`, `unreadable` and `failed`; remove the line to have its \
+         request asked again",
         path.display()
     )]
     Line {
@@ -182,12 +126,21 @@ impl JournalError {
     }
 }
 
+/// A line that is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
 /// Where an entry stands in the file.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     offset: u64,
     length: u64,
-    is_answer: bool,
+    kind: Kind,
 }
 
 #[derive(Debug)]
@@ -195,6 +148,8 @@ struct State {
     file: File,
     /// Where the next line goes.
     end: u64,
+    /// Whether a line says that those after it have checksums.
+    has_header: bool,
     places: HashMap<Digest, Place>,
 }
 
@@ -203,6 +158,7 @@ struct State {
 pub struct Journal {
     path: PathBuf,
     is_writable: bool,
+    damage: Vec<Damage>,
     state: Mutex<State>,
 }
 
@@ -230,8 +186,9 @@ impl Journal {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let Read { places, end, tail } = read(path, &file)?;
-        match tail {
+        let found = read(path, &file)?;
+        let end = found.end;
+        match found.tail {
             Tail::Clean => {}
             Tail::Torn => file
                 .set_len(end)
@@ -251,11 +208,7 @@ impl Journal {
                 .and_then(|folder| folder.sync_all())
                 .map_err(failed)?;
         }
-        Ok(Self {
-            path: path.into(),
-            is_writable: true,
-            state: Mutex::new(State { file, end, places }),
-        })
+        Ok(Self::of(path, file, found, true))
     }
 
     /// Opens a journal to be replayed; it is left as it is.
@@ -269,12 +222,22 @@ impl Journal {
             io::ErrorKind::NotFound => JournalError::NotThere { path: path.into() },
             _ => io_error("read", path, source),
         })?;
-        let Read { places, end, .. } = read(path, &file)?;
-        Ok(Self {
+        let found = read(path, &file)?;
+        Ok(Self::of(path, file, found, false))
+    }
+
+    fn of(path: &Path, file: File, found: Read, is_writable: bool) -> Self {
+        Self {
             path: path.into(),
-            is_writable: false,
-            state: Mutex::new(State { file, end, places }),
-        })
+            is_writable,
+            damage: found.damage,
+            state: Mutex::new(State {
+                file,
+                end: found.end,
+                has_header: found.has_header,
+                places: found.places,
+            }),
+        }
     }
 
     /// Returns where it is.
@@ -287,12 +250,21 @@ impl Journal {
         self.state().places.len()
     }
 
+    /// Returns the lines that are not what was written; their requests count as
+    /// never asked.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// Returns of what kind the outcome of a request is; none where it was never
+    /// asked.
+    pub fn kind(&self, request: &Digest) -> Option<Kind> {
+        self.state().places.get(request).map(|place| place.kind)
+    }
+
     /// Whether the request was answered: a failure is no answer.
     pub fn is_answered(&self, request: &Digest) -> bool {
-        self.state()
-            .places
-            .get(request)
-            .is_some_and(|place| place.is_answer)
+        self.kind(request).is_some_and(|kind| kind != Kind::Failed)
     }
 
     /// Returns what came of a request; none where it was never asked.
@@ -309,8 +281,13 @@ impl Journal {
         let found = state.file.seek(SeekFrom::Start(place.offset));
         let found = found.and_then(|_| state.file.read_exact(&mut line));
         found.map_err(|source| io_error("read", &self.path, source))?;
-        match serde_json::from_slice::<Entry>(&line) {
-            Ok(entry) if entry.request == *request => Ok(Some(entry.outcome)),
+        let entry = match check(&line) {
+            Line::Whole(json) => serde_json::from_slice::<Entry>(&json).ok(),
+            Line::Unchecked(json) => serde_json::from_slice(json).ok(),
+            Line::Header | Line::Damaged => None,
+        };
+        match entry {
+            Some(entry) if entry.request == *request => Ok(Some(entry.outcome)),
             _ => Err(io_error(
                 "read",
                 &self.path,
@@ -333,22 +310,29 @@ impl Journal {
             self.is_writable,
             "a journal that is replayed takes no entries"
         );
-        let line = entry.line();
+        let line = sealed(&entry.json());
         let mut state = self.state();
         let offset = state.end;
+        let before = if state.has_header {
+            String::new()
+        } else {
+            header()
+        };
+        let text = before.clone() + &line;
         let written = state.file.seek(SeekFrom::Start(offset));
-        let written = written.and_then(|_| state.file.write_all(line.as_bytes()));
+        let written = written.and_then(|_| state.file.write_all(text.as_bytes()));
         if let Err(source) = written.and_then(|()| state.file.sync_data()) {
             // Of a part that a full disk took, nothing may stand before the
             // next line. If this fails too, the next run finds a torn line.
             let _ = state.file.set_len(offset);
             return Err(io_error("write", &self.path, source));
         }
-        state.end += line.len() as u64;
+        state.end += text.len() as u64;
+        state.has_header = true;
         let place = Place {
-            offset,
+            offset: offset + before.len() as u64,
             length: line.len() as u64,
-            is_answer: entry.outcome.is_answer(),
+            kind: entry.outcome.kind(),
         };
         keep(&mut state.places, entry.request, place);
         Ok(())
@@ -370,7 +354,7 @@ fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalErro
 
 /// The last entry counts, but a failure never hides an answer.
 fn keep(places: &mut HashMap<Digest, Place>, request: Digest, place: Place) {
-    let hides = |before: &Place| before.is_answer && !place.is_answer;
+    let hides = |before: &Place| before.kind != Kind::Failed && place.kind == Kind::Failed;
     if !places.get(&request).is_some_and(hides) {
         places.insert(request, place);
     }
@@ -392,19 +376,29 @@ struct Read {
     /// Where the next line goes; for [`Tail::Unended`], once the end is added.
     end: u64,
     tail: Tail,
+    has_header: bool,
+    damage: Vec<Damage>,
 }
 
 fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
     let mut lines = BufReader::with_capacity(1 << 18, file);
-    let mut places = HashMap::new();
-    let (mut offset, mut number) = (0, 0);
-    loop {
+    let mut found = Read {
+        places: HashMap::new(),
+        end: 0,
+        tail: Tail::Clean,
+        has_header: false,
+        damage: Vec::new(),
+    };
+    // What is no line of a journal is a fault of one without checksums, and
+    // damage of one with them; which it is may show later.
+    let mut first_fault = None;
+    let mut is_checked = false;
+    for number in 1.. {
         let mut line = Vec::new();
         let limited = &mut lines.by_ref().take(LONGEST_LINE);
         let length = limited
             .read_until(b'\n', &mut line)
             .map_err(|source| io_error("read", path, source))? as u64;
-        number += 1;
         let fault = |problem: String| JournalError::Line {
             path: path.into(),
             line: number,
@@ -415,245 +409,64 @@ fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
             return Err(fault("is longer than 64 MiB".into()));
         }
         if length == 0 {
-            return Ok(Read {
-                places,
-                end: offset,
-                tail: Tail::Clean,
-            });
+            break;
         }
-        let is_blank = line.iter().all(u8::is_ascii_whitespace);
-        if !is_blank {
-            let entry: Entry = match serde_json::from_slice(&line) {
-                Ok(entry) => entry,
-                Err(_) if !is_ended => {
-                    return Ok(Read {
-                        places,
-                        end: offset,
-                        tail: Tail::Torn,
-                    });
-                }
-                Err(error) => return Err(fault(error.to_string())),
-            };
-            let place = Place {
-                offset,
-                length,
-                is_answer: entry.outcome.is_answer(),
-            };
-            keep(&mut places, entry.request, place);
+        let line = check(&line);
+        found.has_header |= line == Line::Header;
+        let is_unchecked = matches!(line, Line::Unchecked(_));
+        match entry(line, is_checked) {
+            None => {}
+            Some(Ok(entry)) => {
+                let place = Place {
+                    offset: found.end,
+                    length,
+                    kind: entry.outcome.kind(),
+                };
+                keep(&mut found.places, entry.request, place);
+            }
+            Some(Err(_)) if !is_ended => {
+                found.tail = Tail::Torn;
+                found.damage.push(Damage {
+                    line: number,
+                    problem: "it was cut short",
+                });
+                break;
+            }
+            Some(Err(problem)) => {
+                found.damage.push(Damage {
+                    line: number,
+                    problem: "it is not what was written",
+                });
+                first_fault.get_or_insert_with(|| fault(problem));
+            }
         }
-        offset += length;
+        is_checked |= !is_unchecked;
+        found.end += length;
         if !is_ended {
-            return Ok(Read {
-                places,
-                end: offset + 1,
-                tail: Tail::Unended,
-            });
+            found.tail = Tail::Unended;
+            found.end += 1;
+            break;
         }
     }
+    match first_fault {
+        Some(fault) if !is_checked => Err(fault),
+        _ => Ok(found),
+    }
+}
+
+/// Returns the entry of a line, or why it is none; nothing of a line that need
+/// not hold one.
+fn entry(line: Line<'_>, is_checked: bool) -> Option<Result<Entry, String>> {
+    let json = match &line {
+        Line::Header => return None,
+        Line::Unchecked(json) if json.iter().all(u8::is_ascii_whitespace) => return None,
+        Line::Unchecked(_) if is_checked => return Some(Err("its checksum is missing".into())),
+        Line::Damaged => return Some(Err("its checksum is not that of its text".into())),
+        Line::Whole(json) => json.as_ref(),
+        Line::Unchecked(json) => json,
+    };
+    Some(serde_json::from_slice(json).map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::request::{Message, Request, Role};
-
-    /// An empty folder of this test's own.
-    fn fresh(test: &str) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("apo-journal-{}-{test}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir); // absent on the first run
-        fs::create_dir_all(&dir).unwrap();
-        dir.join("journal.jsonl")
-    }
-
-    fn request(text: &str) -> Digest {
-        Request::new("m", vec![Message::new(Role::User, text)]).digest()
-    }
-
-    fn entry(text: &str, outcome: Outcome) -> Entry {
-        Entry {
-            request: request(text),
-            model: "m".into(),
-            outcome,
-        }
-    }
-
-    fn reply(content: &str) -> Outcome {
-        Outcome::Reply(Reply {
-            content: content.into(),
-            finish_reason: Some("stop".into()),
-            usage: Some(Usage {
-                prompt_tokens: 3,
-                completion_tokens: 2,
-            }),
-        })
-    }
-
-    fn failed() -> Outcome {
-        Outcome::Failed(Failure {
-            message: "HTTP 503".into(),
-            attempts: 6,
-        })
-    }
-
-    fn policy() -> Outcome {
-        Outcome::Policy(Policy {
-            code: "content_filter".into(),
-            message: "no".into(),
-            usage: None,
-        })
-    }
-
-    #[test]
-    fn a_line_reads_as_documented() {
-        let digest = request("hi");
-        assert_eq!(
-            entry("hi", reply("Hello.\n")).line(),
-            format!(
-                r#"{{"request":"{digest}","model":"m","reply":{{"content":"Hello.\n","finish_reason":"stop","usage":{{"prompt_tokens":3,"completion_tokens":2}}}}}}"#
-            ) + "\n"
-        );
-        assert_eq!(
-            entry("hi", failed()).line(),
-            format!(
-                r#"{{"request":"{digest}","model":"m","failed":{{"message":"HTTP 503","attempts":6}}}}"#
-            ) + "\n"
-        );
-        assert_eq!(
-            entry("hi", policy()).line(),
-            format!(
-                r#"{{"request":"{digest}","model":"m","policy":{{"code":"content_filter","message":"no"}}}}"#
-            ) + "\n"
-        );
-    }
-
-    #[test]
-    fn what_was_added_is_found_again_by_this_and_the_next() {
-        let path = fresh("found");
-        let outcomes = [
-            ("a", reply("A")),
-            ("b", policy()),
-            ("c", failed()),
-            ("d", reply("ü\n\"D")),
-        ];
-        {
-            let journal = Journal::open(&path).unwrap();
-            for (text, outcome) in &outcomes {
-                journal.append(&entry(text, outcome.clone())).unwrap();
-                assert_eq!(journal.get(&request(text)).unwrap().as_ref(), Some(outcome));
-            }
-            assert_eq!(journal.get(&request("a")).unwrap(), Some(reply("A")));
-        }
-        for journal in [Journal::read(&path).unwrap(), Journal::open(&path).unwrap()] {
-            assert_eq!(journal.n_requests(), 4);
-            for (text, outcome) in &outcomes {
-                assert_eq!(
-                    journal.get(&request(text)).unwrap().as_ref(),
-                    Some(outcome),
-                    "{text}"
-                );
-                assert_eq!(
-                    journal.is_answered(&request(text)),
-                    outcome.is_answer(),
-                    "{text}"
-                );
-            }
-            assert_eq!(journal.get(&request("e")).unwrap(), None);
-        }
-    }
-
-    #[test]
-    fn a_later_answer_counts_but_a_failure_never_hides_one() {
-        let path = fresh("later");
-        let journal = Journal::open(&path).unwrap();
-        for outcome in [failed(), reply("first"), reply("second"), failed()] {
-            journal.append(&entry("a", outcome)).unwrap();
-        }
-        assert_eq!(journal.get(&request("a")).unwrap(), Some(reply("second")));
-        drop(journal);
-        let journal = Journal::read(&path).unwrap();
-        assert_eq!(journal.get(&request("a")).unwrap(), Some(reply("second")));
-    }
-
-    #[test]
-    fn a_last_line_cut_anywhere_is_no_fault() {
-        let path = fresh("torn");
-        let whole = entry("a", reply("A")).line();
-        let last = entry("b", reply("é B")).line();
-        for cut in 0..last.len() {
-            let mut bytes = whole.clone().into_bytes();
-            bytes.extend_from_slice(&last.as_bytes()[..cut]);
-            fs::write(&path, &bytes).unwrap();
-            // A line that only lacks its end was paid for, and is kept.
-            let expected = if cut == last.len() - 1 { 2 } else { 1 };
-            let journal = Journal::read(&path).unwrap();
-            assert_eq!(journal.n_requests(), expected, "cut after {cut} bytes");
-            assert_eq!(fs::read(&path).unwrap(), bytes, "a replay changes nothing");
-
-            let journal = Journal::open(&path).unwrap();
-            assert_eq!(journal.n_requests(), expected, "cut after {cut} bytes");
-            journal.append(&entry("c", reply("C"))).unwrap();
-            drop(journal);
-            let journal = Journal::read(&path).unwrap();
-            assert_eq!(journal.n_requests(), expected + 1, "cut after {cut} bytes");
-            assert_eq!(journal.get(&request("c")).unwrap(), Some(reply("C")));
-        }
-    }
-
-    #[test]
-    fn a_tail_of_zero_bytes_is_torn_too() {
-        let path = fresh("zeros");
-        let mut bytes = entry("a", reply("A")).line().into_bytes();
-        bytes.extend([0; 100]);
-        fs::write(&path, bytes).unwrap();
-        assert_eq!(Journal::open(&path).unwrap().n_requests(), 1);
-        let left = fs::read_to_string(&path).unwrap();
-        assert_eq!(left, entry("a", reply("A")).line());
-    }
-
-    #[test]
-    fn a_line_that_is_none_is_refused_by_its_number() {
-        let path = fresh("fault");
-        let whole = entry("a", reply("A")).line();
-        let digest = request("a");
-        for (line, problem) in [
-            ("garbage\n".to_owned(), "expected value"),
-            ("\u{0}\u{0}\n".to_owned(), "expected value"),
-            (
-                format!("{{\"request\":\"{digest}\",\"model\":\"m\"}}\n"),
-                "no variant",
-            ),
-            (
-                "{\"request\":\"abc\",\"model\":\"m\",\"failed\":{\"message\":\"\"}}\n".into(),
-                "64 hex digits",
-            ),
-            (
-                format!("{{\"request\":\"{digest}\",\"model\":\"m\",\"reply\":{{}}}}\n"),
-                "content",
-            ),
-        ] {
-            fs::write(&path, format!("{whole}\n{line}{whole}")).unwrap();
-            let error = Journal::read(&path).unwrap_err();
-            assert!(error.is_bad_input());
-            let text = error.to_string();
-            assert!(text.contains("journal.jsonl, line 3: "), "{text}");
-            assert!(text.contains(problem), "{line}: {text}");
-        }
-    }
-
-    #[test]
-    fn two_writers_are_kept_apart() {
-        let path = fresh("locked");
-        let _first = Journal::open(&path).unwrap();
-        let error = Journal::open(&path).unwrap_err();
-        assert!(matches!(error, JournalError::Locked { .. }), "{error}");
-        assert!(Journal::read(&path).is_ok());
-    }
-
-    #[test]
-    fn a_missing_journal_cannot_be_replayed() {
-        let error = Journal::read(&fresh("missing")).unwrap_err();
-        assert!(matches!(error, JournalError::NotThere { .. }), "{error}");
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 use std::env;
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::error::EndpointError;
 
 /// The only place that a key is taken from.
@@ -14,6 +16,9 @@ const REDACTED: &str = "[key]";
 /// A key shorter than this may be a word of everyday text (local servers take
 /// `none` or `EMPTY`), so that it is left alone in replies.
 const SHORTEST_SECRET: usize = 16;
+
+/// Characters by which a part of a key is known.
+const SHOWN: usize = 5;
 
 /// A key; neither its `Debug` nor any message shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,23 +65,81 @@ impl Key {
         format!("Bearer {}", self.0)
     }
 
-    /// Returns a message without the key, should a server have echoed it.
+    /// Returns a message without the key, should a server have echoed it, nor
+    /// what shows a part of it, as `sk-1…wxyz`.
     pub(crate) fn redact_message(&self, text: &str) -> String {
-        text.replace(&self.0, REDACTED)
+        let text = text.replace(&self.0, REDACTED);
+        let Some(beginning) = self.0.get(..SHOWN).filter(|_| self.0.len() > 2 * SHOWN) else {
+            return text;
+        };
+        let is_part = |word: &str| {
+            let masked = word.contains('*') || word.contains('…') || word.contains("..");
+            masked && word.contains(beginning)
+        };
+        if !text.split(' ').any(is_part) {
+            return text;
+        }
+        let words = text.split(' ');
+        let words = words.map(|word| if is_part(word) { REDACTED } else { word });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// Returns an answer's body without the key, should a server have echoed
-    /// it. In a reply, what could be a plain word is left alone.
+    /// it, plain or with JSON's escapes. In a reply, what could be a plain word
+    /// is left alone.
     pub(crate) fn redact_body(&self, body: Vec<u8>, is_reply: bool) -> Vec<u8> {
         let key = self.0.as_bytes();
-        let may_be_a_word = is_reply && key.len() < SHORTEST_SECRET;
-        if may_be_a_word || !body.windows(key.len()).any(|window| window == key) {
+        if is_reply && key.len() < SHORTEST_SECRET {
             return body;
         }
-        String::from_utf8_lossy(&body)
-            .replace(&self.0, REDACTED)
-            .into_bytes()
+        let body = without(body, key);
+        if !body.contains(&b'\\') {
+            return body;
+        }
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(mut json) => {
+                if self.redact_json(&mut json) {
+                    json.to_string().into_bytes()
+                } else {
+                    body
+                }
+            }
+            Err(_) => body,
+        }
     }
+
+    /// Takes the key out of all texts of a value; tells whether it was there.
+    fn redact_json(&self, json: &mut Value) -> bool {
+        match json {
+            Value::String(text) if text.contains(&self.0) => {
+                *text = text.replace(&self.0, REDACTED);
+                true
+            }
+            Value::Array(items) => items
+                .iter_mut()
+                .fold(false, |found, it| self.redact_json(it) || found),
+            Value::Object(fields) => fields
+                .values_mut()
+                .fold(false, |found, it| self.redact_json(it) || found),
+            _ => false,
+        }
+    }
+}
+
+/// Returns bytes with all others as they were where the key stood.
+fn without(body: Vec<u8>, key: &[u8]) -> Vec<u8> {
+    let mut found = Vec::new();
+    let mut rest = body.as_slice();
+    while let Some(at) = rest.windows(key.len()).position(|window| window == key) {
+        found.extend_from_slice(&rest[..at]);
+        found.extend_from_slice(REDACTED.as_bytes());
+        rest = &rest[at + key.len()..];
+    }
+    if found.is_empty() && rest.len() == body.len() {
+        return body;
+    }
+    found.extend_from_slice(rest);
+    found
 }
 
 #[cfg(test)]
@@ -104,6 +167,19 @@ mod tests {
             word.redact_body(b"none of them".into(), false),
             b"[key] of them"
         );
+    }
+
+    #[test]
+    fn escapes_and_masks_do_not_show_it_and_other_bytes_stay() {
+        let key = Key::new("sk-01234/56789abcdef").unwrap().unwrap();
+        let escaped = br#"{"a":["sk-01234\/56789\u0061bcdef"]}"#.to_vec();
+        assert_eq!(key.redact_body(escaped, false), br#"{"a":["[key]"]}"#);
+        let bytes = b"\xff sk-01234/56789abcdef \xfe".to_vec();
+        assert_eq!(key.redact_body(bytes, true), b"\xff [key] \xfe");
+        for part in ["sk-01***cdef", "sk-01…cdef.", "`sk-01...cdef`"] {
+            let found = key.redact_message(&format!("wrong key: {part} given"));
+            assert_eq!(found, "wrong key: [key] given");
+        }
     }
 
     #[test]

@@ -12,24 +12,35 @@
 //! | what came of it, line by line on the disk | [`journal`] |
 //! | one request over HTTP: timeouts, size, retries, key | [`client`] |
 //! | what a server's answer means | [`answer`] |
+//! | what can come of a request | [`outcome`] |
+//! | what is thought in a reply, and what is answer | [`thought`] |
+//! | which cause of failures is the commonest | [`causes`] |
 //! | when to ask again | [`retry`] |
 //! | journal and client together | [`endpoint`] |
 //! | several at once | [`parallel`] |
 
 pub mod answer;
+pub mod causes;
 pub mod client;
+mod encoding;
 pub mod endpoint;
 pub mod error;
 pub mod journal;
 pub mod key;
+pub mod outcome;
 pub mod parallel;
+mod proxy;
 pub mod request;
 pub mod retry;
+pub mod thought;
 
+pub use answer::{TOO_LONG, excerpt};
+pub use causes::Causes;
 pub use client::{Client, Settings};
 pub use endpoint::{Counts, Endpoint};
 pub use error::EndpointError;
-pub use journal::{Entry, Failure, Journal, JournalError, Outcome, Policy, Reply, Usage};
+pub use journal::{Damage, Entry, Journal, JournalError};
 pub use key::Key;
+pub use outcome::{Failure, Kind, Outcome, Policy, Reply, Unreadable, Usage};
 pub use parallel::at_once;
 pub use request::{Digest, Message, Request, Role};

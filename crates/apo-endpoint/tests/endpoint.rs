@@ -6,12 +6,13 @@
 mod loopback;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use apo_endpoint::{
-    Client, Endpoint, EndpointError, Journal, Key, Message, Outcome, Request, Role, Settings,
+    Client, Endpoint, EndpointError, Journal, Key, Kind, Message, Outcome, Request, Role, Settings,
     at_once,
 };
 use loopback::{Answer, Server};
@@ -439,4 +440,71 @@ fn what_a_crash_left_unanswered_is_asked_again_and_no_more() {
         .map(|call| call.last().to_owned())
         .collect();
     assert_eq!(asked, ["a", "b", "c", "c"]);
+}
+
+#[test]
+fn compressed_replies_are_read_whatever_their_label() {
+    let Answer::Http(_, _, plain) = Answer::reply("Hello.") else {
+        panic!("a reply is an answer over HTTP");
+    };
+    let gzip = |bytes: &[u8]| {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    };
+    let zstd = zstd::encode_all(plain.as_slice(), 1).unwrap();
+    for (case, label, body) in [
+        ("gzip", Some("gzip"), gzip(&plain)),
+        ("zstd", Some("zstd"), zstd.clone()),
+        ("unsaid", None, gzip(&plain)),
+        ("not at all", Some("gzip"), plain.clone()),
+        ("not at all, too", Some("br"), plain.clone()),
+        ("another", Some("deflate"), zstd),
+        ("twice", Some("gzip, gzip"), gzip(&gzip(&plain))),
+    ] {
+        let headers = label.map(|label| ("Content-Encoding", label.to_owned()));
+        let answer = Answer::Http(200, headers.into_iter().collect(), body);
+        let server = Server::start(move |_, _| answer.clone());
+        let endpoint = endpoint(settings(&server.url), &fresh("compressed"));
+        assert_eq!(content(&ask(&endpoint, "hi").unwrap()), "Hello.", "{case}");
+        let call = &server.calls()[0];
+        assert_eq!(call.header("accept-encoding"), Some("identity"));
+    }
+    let bomb = Answer::Http(
+        200,
+        vec![("Content-Encoding", "gzip".into())],
+        gzip(&[b' '; 1 << 20]),
+    );
+    let server = Server::start(move |_, _| bomb.clone());
+    let settings = Settings {
+        most_bytes: 1 << 16,
+        ..settings(&server.url)
+    };
+    let endpoint = endpoint(settings, &fresh("bomb"));
+    let outcome = ask(&endpoint, "hi").unwrap();
+    assert_eq!(
+        failure(&outcome),
+        ("the answer is larger than 65536 bytes", 1)
+    );
+}
+
+#[test]
+fn a_reply_that_cannot_be_read_is_kept_and_not_paid_for_again() {
+    let path = fresh("unreadable");
+    let body = b"{\"choices\":[{\"message\":{\"content\":\"caf\xe9\"}}]}".to_vec();
+    let server = Server::start(move |_, before| match before {
+        0 => Answer::Http(200, Vec::new(), body.clone()),
+        _ => Answer::reply("coffee"),
+    });
+    for _ in 0..2 {
+        let endpoint = endpoint(settings(&server.url), &path);
+        let outcome = ask(&endpoint, "hi").unwrap();
+        assert_eq!(outcome.kind(), Kind::Unreadable);
+        assert_eq!(server.calls().len(), 1);
+    }
+    let endpoint = endpoint(settings(&server.url), &path).asking_again(&[Kind::Unreadable]);
+    for _ in 0..2 {
+        assert_eq!(content(&ask(&endpoint, "hi").unwrap()), "coffee");
+        assert_eq!(server.calls().len(), 2);
+    }
 }

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Error, Result};
 use apo_endpoint::{
-    Client, Counts, Endpoint, EndpointError, Journal, JournalError, Key, Settings, Usage,
+    Client, Counts, Endpoint, EndpointError, Journal, JournalError, Key, Kind, Settings, Usage,
 };
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::args::not_negative;
 use crate::exit::bad_input;
+use crate::report::warn;
 use crate::signals;
+
+/// Damaged lines that are told one by one.
+const TOLD: usize = 5;
 
 /// How the endpoint is asked.
 #[derive(Debug, clap::Args)]
@@ -28,6 +33,18 @@ pub struct EndpointArgs {
     /// [default: --out with .journal.jsonl]
     #[arg(long, value_name = "FILE", requires = "base_url")]
     pub journal: Option<PathBuf>,
+
+    /// What the journal has and is asked for once more: empty (replies that say
+    /// nothing), unreadable (replies that are not UTF-8), policy (refusals by the
+    /// content policy); several apart by commas. Failed requests are always
+    /// asked again. Needs an output that is not there yet
+    #[arg(
+        long,
+        value_name = "KIND",
+        requires = "base_url",
+        value_delimiter = ','
+    )]
+    pub ask_again: Vec<AskAgain>,
 
     /// Longest time of an attempt, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -65,6 +82,27 @@ pub struct EndpointArgs {
     pub price_out: Option<f64>,
 }
 
+/// What `--ask-again` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AskAgain {
+    /// Replies that say nothing, or thoughts alone.
+    Empty,
+    /// Replies whose text cannot be read.
+    Unreadable,
+    /// Refusals by the content policy.
+    Policy,
+}
+
+impl From<AskAgain> for Kind {
+    fn from(again: AskAgain) -> Self {
+        match again {
+            AskAgain::Empty => Self::Empty,
+            AskAgain::Unreadable => Self::Unreadable,
+            AskAgain::Policy => Self::Policy,
+        }
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = not_negative(text)?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected seconds")
@@ -76,7 +114,9 @@ impl EndpointArgs {
     ///
     /// # Errors
     ///
-    /// When the address or key is none, or the journal cannot be used.
+    /// When the address or key is none, when the environment names a proxy that
+    /// cannot be used, when the journal cannot be used, or when something is to be
+    /// asked again for an output that is there.
     pub fn open(
         &self,
         base_url: Option<&str>,
@@ -85,6 +125,7 @@ impl EndpointArgs {
     ) -> Result<Option<Endpoint>> {
         if let Some(path) = from_journal {
             let journal = Journal::read(path).map_err(|error| sorted(error.into()))?;
+            warn_of_damage(&journal);
             return Ok(Some(Endpoint::replay(journal)));
         }
         let Some(url) = base_url else {
@@ -92,8 +133,34 @@ impl EndpointArgs {
         };
         let key = Key::from_env().map_err(sorted)?;
         let client = Client::new(self.settings(url), key).map_err(sorted)?;
+        if let Some(variable) = client.unused_proxy() {
+            let scheme = url.split_once("://").map_or(url, |it| it.0);
+            warn(&format!(
+                "{variable} is set, but not for addresses that begin with {scheme}://; the \
+                 endpoint is asked directly ({scheme}_proxy or all_proxy name a proxy for it)"
+            ));
+        }
         let journal = Journal::open(&self.journal(out)).map_err(|error| sorted(error.into()))?;
-        Ok(Some(Endpoint::online(client, journal, self.max_failures)))
+        warn_of_damage(&journal);
+        let again: Vec<Kind> = self.ask_again.iter().map(|&it| it.into()).collect();
+        let endpoint = Endpoint::online(client, journal, self.max_failures);
+        Ok(Some(endpoint.asking_again(&again)))
+    }
+
+    /// Refuses to ask again where the output is there, since nothing would be
+    /// asked at all.
+    ///
+    /// # Errors
+    ///
+    /// When it is there.
+    pub fn check_again(&self, out: &Path) -> Result<()> {
+        if self.ask_again.is_empty() || !out.exists() {
+            return Ok(());
+        }
+        Err(bad_input(format!(
+            "--ask-again: {} is there; remove it, so that it is made anew",
+            out.display()
+        )))
     }
 
     fn settings(&self, base_url: &str) -> Settings {
@@ -135,6 +202,24 @@ impl EndpointArgs {
     }
 }
 
+/// Tells of lines that are not what was written.
+fn warn_of_damage(journal: &Journal) {
+    let path = journal.path().display();
+    let damage = journal.damage();
+    for it in damage.iter().take(TOLD) {
+        warn(&format!(
+            "{path}, line {}: {}; its request counts as never asked",
+            it.line, it.problem
+        ));
+    }
+    if damage.len() > TOLD {
+        let more = damage.len() - TOLD;
+        warn(&format!(
+            "{path}: {more} more lines are not what was written"
+        ));
+    }
+}
+
 /// What a run asked.
 #[derive(Debug, Serialize)]
 pub struct Asked {
@@ -144,6 +229,10 @@ pub struct Asked {
     pub attempts: u64,
     /// Those that came to nothing.
     pub failed: u64,
+    /// Those whose reply says nothing, or thoughts alone.
+    pub empty: u64,
+    /// Those whose reply cannot be read.
+    pub unreadable: u64,
     /// Replies that did not tell their tokens.
     pub without_usage: u64,
     /// What it took.
@@ -163,6 +252,8 @@ impl Asked {
             requests: counts.requests,
             attempts: counts.attempts,
             failed: counts.failed,
+            empty: counts.empty,
+            unreadable: counts.unreadable,
             without_usage: counts.without_usage,
             tokens: Spent::new(usage, prices),
         }
@@ -206,7 +297,9 @@ pub fn sorted(error: EndpointError) -> Error {
         return stopped.into();
     }
     let is_bad_input = match &error {
-        EndpointError::BadUrl { .. } | EndpointError::BadKey => true,
+        EndpointError::BadUrl { .. } | EndpointError::BadKey | EndpointError::BadProxy { .. } => {
+            true
+        }
         EndpointError::Journal(error) => JournalError::is_bad_input(error),
         _ => false,
     };

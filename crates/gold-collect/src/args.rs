@@ -29,8 +29,10 @@ Examples:
     gold-collect --queries rm-queries.parquet --pairs rm-pairs.parquet \\
       --answers answers.jsonl --hh-best --out golden.parquet
 
-A rerun asks only what the journal does not answer. Requests that failed are
-asked again once the output is removed.
+A rerun asks only what the journal does not answer; what was under way when a
+run was killed is asked again. Requests that failed are asked again once the
+output is removed, and so are empty or unreadable replies with --ask-again.
+Proxies come from http_proxy, https_proxy, all_proxy and no_proxy.
 
 Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
 4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
@@ -241,6 +243,7 @@ mod tests {
             "--answers a",
             "--answers a --answers b --hh-best",
             "--answers a --base-url http://a --model m --price-in 1 --price-out 2",
+            "--base-url http://a --model m --ask-again empty,unreadable,policy",
         ] {
             assert!(parse(rest).is_ok(), "{rest}: {}", parse(rest).unwrap_err());
         }
@@ -251,6 +254,8 @@ mod tests {
             "--base-url http://a --from-journal j --model m",
             "--hh-best --base-url http://a --model m",
             "--hh-best --journal j",
+            "--from-journal j --model m --ask-again empty",
+            "--base-url http://a --model m --ask-again reply",
             "--base-url http://a --model m --price-in 1",
             "--base-url http://a --model m --price-in nan --price-out 1",
             "--base-url http://a --model m --temperature -1",

@@ -1,6 +1,7 @@
 //! Asking what no file answers, or finding it in a journal.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, Result, bail};
@@ -8,7 +9,7 @@ use apo_endpoint::{Endpoint, EndpointError, at_once};
 use apo_stage::endpoint::sorted;
 use apo_stage::{Progress, bad_input, note, signals};
 use apo_tables::{Query, Reader};
-use gold_collect::Collector;
+use gold_collect::{Collector, Lack};
 
 use crate::answers::{Answers, Keys};
 use crate::args::Args;
@@ -42,6 +43,7 @@ pub fn all(
     let progress = Mutex::new(Progress::new(&args.report, what, "queries", 0, n));
     let lacking = Mutex::new(HashSet::new());
     let missing = Mutex::new(Missing::default());
+    let (empty, unreadable) = (AtomicU64::new(0), AtomicU64::new(0));
 
     let queries = Reader::<Query>::open(&args.queries)?
         .filter(|query| {
@@ -54,10 +56,17 @@ pub fn all(
         signals::check()?;
         let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
         match collector.collect(&query.query_id, &query.prompt, ask) {
-            Ok(collected) if collected.golden.is_none() => {
-                hold(&lacking).insert(query.query_id);
-            }
-            Ok(_) => {}
+            Ok(collected) => match collected.lack {
+                None => {}
+                Some(lack) => {
+                    match lack {
+                        Lack::Empty { .. } => empty.fetch_add(1, Ordering::Relaxed),
+                        Lack::Unreadable(_) => unreadable.fetch_add(1, Ordering::Relaxed),
+                        Lack::Failed(_) => 0,
+                    };
+                    hold(&lacking).insert(query.query_id);
+                }
+            },
             Err(EndpointError::NotInJournal { .. }) => hold(&missing).add(query.query_id),
             Err(error) => return Err(sorted(error)),
         }
@@ -84,6 +93,14 @@ pub fn all(
         && let Some(last) = endpoint.last_failure()
     {
         bail!("none of {n} queries got a reply; the last failure: {last}");
+    }
+    let (empty, unreadable) = (empty.into_inner(), unreadable.into_inner());
+    if args.base_url.is_some() && lacking.len() as u64 == n && empty + unreadable > 0 {
+        bail!(
+            "none of {n} queries got an answer: {empty} replies are empty or thoughts alone, \
+             {unreadable} cannot be read; a greater --max-tokens lets a model that thinks come to \
+             its answer, and --ask-again empty,unreadable asks the same once more"
+        );
     }
     Ok(lacking)
 }

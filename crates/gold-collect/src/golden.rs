@@ -80,11 +80,27 @@ impl Golden {
     }
 }
 
+/// Why a query has no golden answer of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// No reply came; what the last attempt met.
+    Failed(String),
+    /// A reply came that says nothing, or thoughts alone.
+    Empty {
+        /// Whether the token limit ended it.
+        is_cut: bool,
+    },
+    /// A reply came that cannot be read; what is wrong with it.
+    Unreadable(String),
+}
+
 /// What came of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// The golden answer; `None` where no reply came.
+    /// The golden answer; `None` where no reply came that can be used.
     pub golden: Option<Golden>,
+    /// Why there is none.
+    pub lack: Option<Lack>,
     /// Tokens that it took, as far as the server told.
     pub usage: Usage,
 }
@@ -165,54 +181,76 @@ impl Collector {
             Ok::<_, EndpointError>(outcome)
         };
         let first = self.first_request(prompt);
-        let golden = match ask(&first)? {
-            Outcome::Reply(reply) if is_bare_refusal(&reply.content) => {
-                match ask(&self.why_request(&first, &reply.content))? {
+        let found = match ask(&first)? {
+            Outcome::Reply(reply) if is_bare_refusal(reply.answer()) => {
+                match ask(&self.why_request(&first, reply.answer()))? {
                     Outcome::Reply(reason) => after_why(&reply, &reason),
-                    Outcome::Policy(_) => self.refusal_text(query_id),
-                    Outcome::Failed(_) => None,
+                    other => self.without_reply(query_id, other),
                 }
             }
-            Outcome::Reply(reply) => finished(&reply.content, &reply, Origin::Reply),
-            Outcome::Policy(_) => self.refusal_text(query_id),
-            Outcome::Failed(_) => None,
+            Outcome::Reply(reply) => finished(reply.answer(), &reply, Origin::Reply),
+            other => self.without_reply(query_id, other),
         };
-        Ok(Collected { golden, usage })
+        let (golden, lack) = match found {
+            Ok(golden) => (Some(golden), None),
+            Err(lack) => (None, Some(lack)),
+        };
+        Ok(Collected {
+            golden,
+            lack,
+            usage,
+        })
+    }
+
+    /// Returns what stands for an outcome that is no reply.
+    fn without_reply(&self, query_id: &str, outcome: Outcome) -> Result<Golden, Lack> {
+        match outcome {
+            Outcome::Policy(_) => Ok(self.refusal_text(query_id)),
+            Outcome::Failed(failure) => Err(Lack::Failed(failure.message)),
+            Outcome::Unreadable(unreadable) => Err(Lack::Unreadable(unreadable.problem)),
+            Outcome::Reply(reply) => Err(empty(&reply)),
+        }
     }
 
     /// Returns the refusal text that a hash of seed and query chooses.
-    fn refusal_text(&self, query_id: &str) -> Option<Golden> {
+    fn refusal_text(&self, query_id: &str) -> Golden {
         let drawn = hh::query_id(&format!("{} {query_id}", self.seed));
         let drawn = u64::from_str_radix(&drawn, 16).expect("a key is 16 hex digits");
         let texts = &self.prompts.refusals;
         let text = &texts[(drawn % texts.len() as u64) as usize];
-        Golden::new(text, Origin::RefusalText)
+        Golden::new(text, Origin::RefusalText).expect("a refusal text is filled")
     }
 }
 
 /// A reply that the token limit ended is not a complete response.
-fn finished(text: &str, last: &Reply, origin: Origin) -> Option<Golden> {
-    let mut golden = Golden::new(text, origin)?;
-    if last.finish_reason.as_deref() == Some("length") && golden.finish == Finish::Stop {
+fn finished(text: &str, last: &Reply, origin: Origin) -> Result<Golden, Lack> {
+    let mut golden = Golden::new(text, origin).ok_or_else(|| empty(last))?;
+    if last.is_cut() && golden.finish == Finish::Stop {
         golden.finish = Finish::Length;
     }
-    Some(golden)
+    Ok(golden)
 }
 
-fn after_why(refusal: &Reply, reason: &Reply) -> Option<Golden> {
-    let said = reason.content.trim();
+fn after_why(refusal: &Reply, reason: &Reply) -> Result<Golden, Lack> {
+    let said = reason.answer();
     if said.is_empty() {
-        return None;
+        return Err(empty(reason));
     }
-    let both = format!("{}\n\n{said}", refusal.content.trim());
+    let both = format!("{}\n\n{said}", refusal.answer());
     finished(&both, reason, Origin::ReplyAfterWhy)
+}
+
+fn empty(reply: &Reply) -> Lack {
+    Lack::Empty {
+        is_cut: reply.is_cut(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
-    use apo_endpoint::{Failure, Policy};
+    use apo_endpoint::{Failure, Policy, Unreadable};
 
     use super::*;
 
@@ -243,6 +281,14 @@ mod tests {
         Outcome::Failed(Failure {
             message: "HTTP 503".into(),
             attempts: 6,
+        })
+    }
+
+    fn unreadable() -> Outcome {
+        Outcome::Unreadable(Unreadable {
+            problem: "half a character".into(),
+            body: String::new(),
+            usage: None,
         })
     }
 
@@ -313,6 +359,22 @@ mod tests {
     }
 
     #[test]
+    fn thoughts_are_neither_taught_nor_taken_for_more_than_a_refusal() {
+        let outcomes = vec![reply("<think>\nThey ask.\n</think>\n\nGently.", "stop")];
+        let expected = ("Gently.".to_owned(), Origin::Reply, Finish::Stop);
+        assert_eq!(golden(outcomes), Some(expected));
+        let outcomes = vec![
+            reply(&format!("<think>I could harm.</think>{REFUSAL}"), "stop"),
+            reply("Hm.\n</think>\n\nIt harms.", "stop"),
+        ];
+        let (collected, requests) = collect(outcomes);
+        let found = collected.golden.unwrap();
+        assert_eq!(found.response, format!("{REFUSAL}\n\nIt harms."));
+        let asked = requests[1].messages.iter().rev().nth(1).unwrap();
+        assert_eq!(*asked, Message::new(Role::Assistant, REFUSAL));
+    }
+
+    #[test]
     fn each_outcome_has_its_origin() {
         let refusal = || reply(REFUSAL, "stop");
         let text = |text: &str, origin, finish| Some((text.to_owned(), origin, finish));
@@ -354,6 +416,35 @@ mod tests {
         ] {
             assert_eq!(golden(outcomes.clone()), expected, "{outcomes:?}");
         }
+        for (outcomes, expected) in [
+            (vec![failed()], Lack::Failed("HTTP 503".into())),
+            (vec![refusal(), failed()], Lack::Failed("HTTP 503".into())),
+            (vec![reply("", "stop")], Lack::Empty { is_cut: false }),
+            (
+                vec![reply("<think>Hm", "length")],
+                Lack::Empty { is_cut: true },
+            ),
+            (vec![reply("", "MAX_TOKENS")], Lack::Empty { is_cut: true }),
+            (
+                vec![refusal(), reply(" ", "stop")],
+                Lack::Empty { is_cut: false },
+            ),
+            (
+                vec![unreadable()],
+                Lack::Unreadable("half a character".into()),
+            ),
+            (
+                vec![refusal(), unreadable()],
+                Lack::Unreadable("half a character".into()),
+            ),
+        ] {
+            let found = collect(outcomes.clone()).0;
+            assert_eq!(
+                (found.golden, found.lack),
+                (None, Some(expected)),
+                "{outcomes:?}"
+            );
+        }
         for outcomes in [vec![policy()], vec![refusal(), policy()]] {
             let (response, origin, _) = golden(outcomes).unwrap();
             assert_eq!(origin, Origin::RefusalText);
@@ -373,11 +464,8 @@ mod tests {
         for seed in [1, 2] {
             collector.seed = seed;
             for query in 0..300 {
-                let found = collector.refusal_text(&format!("query {query}")).unwrap();
-                assert_eq!(
-                    collector.refusal_text(&format!("query {query}")).unwrap(),
-                    found
-                );
+                let found = collector.refusal_text(&format!("query {query}"));
+                assert_eq!(collector.refusal_text(&format!("query {query}")), found);
                 let number = texts
                     .iter()
                     .position(|text| *text == found.response)

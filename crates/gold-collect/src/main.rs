@@ -53,6 +53,7 @@ fn run(args: &Args) -> Result<()> {
             "--journal and --out are the same file; the journal stays beside",
         ));
     }
+    args.endpoint.check_again(&args.output.out)?;
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_endpoint::{Counts, Endpoint, Usage};
+use apo_endpoint::{Causes, Counts, Endpoint, TOO_LONG, Usage};
 use apo_stage::endpoint::{Asked, Spent, sorted};
 use apo_stage::{bad_input, report};
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use gold_collect::{Collected, Collector, Golden, Origin};
+use gold_collect::{Collected, Collector, Golden, Lack, Origin};
 use serde::Serialize;
 
 use crate::answers::Answers;
@@ -32,7 +32,7 @@ impl Sources<'_> {
         if let Some(golden) = self.answers.to(query) {
             return Ok(Collected {
                 golden: Some(golden.clone()),
-                usage: Usage::default(),
+                ..Collected::default()
             });
         }
         let mut found = Collected::default();
@@ -49,6 +49,85 @@ impl Sources<'_> {
     }
 }
 
+/// Why queries have no answer of the model.
+#[derive(Debug, Default, Serialize)]
+pub struct Lacks {
+    /// Queries whose request failed.
+    pub failed: u64,
+    /// Queries whose prompt is longer than the server's context, among them.
+    pub too_long: u64,
+    /// Queries whose reply says nothing, or thoughts alone.
+    pub empty: u64,
+    /// Those whose reply the token limit ended, among them.
+    pub empty_cut: u64,
+    /// Queries whose reply cannot be read.
+    pub unreadable: u64,
+    /// What failures met.
+    #[serde(skip)]
+    causes: Causes,
+    /// What is wrong with replies that cannot be read.
+    #[serde(skip)]
+    problems: Causes,
+}
+
+impl Lacks {
+    fn add(&mut self, lack: &Lack) {
+        match lack {
+            Lack::Failed(message) => {
+                self.failed += 1;
+                self.too_long += u64::from(message.contains(TOO_LONG));
+                self.causes.add(message);
+            }
+            Lack::Empty { is_cut } => {
+                self.empty += 1;
+                self.empty_cut += u64::from(*is_cut);
+            }
+            Lack::Unreadable(problem) => {
+                self.unreadable += 1;
+                self.problems.add(problem);
+            }
+        }
+    }
+
+    /// Returns what happened and what can be done about it, one phrase a kind.
+    fn phrases(&self) -> Vec<String> {
+        let mut phrases = Vec::new();
+        if let Some((count, cause)) = self.causes.commonest() {
+            let advice = if self.too_long == self.failed {
+                "a server with a longer context would take them"
+            } else {
+                "remove the output and run again to ask for them once more"
+            };
+            phrases.push(format!(
+                "{} requests failed, {count} of them as this one: {cause}; {advice}",
+                self.failed
+            ));
+        }
+        if self.empty > 0 {
+            let cut = match self.empty_cut {
+                0 => String::new(),
+                n => format!(
+                    ", {n} of them cut by the token limit, within thoughts perhaps (a greater \
+                     --max-tokens helps)"
+                ),
+            };
+            phrases.push(format!(
+                "{} replies are empty{cut}; remove the output and run with --ask-again empty to \
+                 ask for them once more",
+                self.empty
+            ));
+        }
+        if let Some((_, problem)) = self.problems.commonest() {
+            phrases.push(format!(
+                "{} replies cannot be read ({problem}), and are kept in the journal; remove the \
+                 output and run with --ask-again unreadable to ask for them once more",
+                self.unreadable
+            ));
+        }
+        phrases
+    }
+}
+
 /// The result, for people and as JSON.
 #[derive(Debug, Serialize)]
 pub struct Summary {
@@ -58,6 +137,8 @@ pub struct Summary {
     pub left_out: u64,
     /// Rows of each origin.
     pub origins: BTreeMap<&'static str, u64>,
+    /// Why queries have no answer of the model, where one was asked.
+    pub lacks: Lacks,
     /// Rows whose reply the token limit ended.
     pub cut: u64,
     /// Answers in files to queries that are not in the table.
@@ -86,12 +167,16 @@ pub fn table(
     let mut writer = Writer::<Response>::create(&path, provenance)?;
     let mut origins: BTreeMap<_, u64> = Origin::ALL.iter().map(|it| (it.as_str(), 0)).collect();
     let (mut rows, mut left_out, mut cut) = (0, 0, 0);
+    let mut lacks = Lacks::default();
     let mut usage = Usage::default();
     for query in Reader::<Query>::open(queries)? {
         let query = query?;
         let found = sources.golden(&query)?;
         usage.prompt_tokens += found.usage.prompt_tokens;
         usage.completion_tokens += found.usage.completion_tokens;
+        if let Some(lack) = &found.lack {
+            lacks.add(lack);
+        }
         let Some(golden) = found.golden else {
             left_out += 1;
             continue;
@@ -114,6 +199,7 @@ pub fn table(
         rows,
         left_out,
         origins,
+        lacks,
         cut,
         unknown_answers: sources.answers.n_unknown,
         further_answers: sources.answers.n_further,
@@ -143,8 +229,18 @@ impl Summary {
         let stood_in = self.origins[Origin::HhChosen.as_str()];
         if uses_model && stood_in > 0 {
             report::warn(&format!(
-                "{stood_in} of {} golden answers are the better HH response: no reply came to \
-                 their queries; remove the output and run again to ask for them once more",
+                "{stood_in} of {} golden answers are the better HH response",
+                self.rows
+            ));
+        }
+        for phrase in self.lacks.phrases() {
+            report::warn(&phrase);
+        }
+        let refused = self.origins[Origin::RefusalText.as_str()];
+        if 2 * refused > self.rows {
+            report::warn(&format!(
+                "{refused} of {} golden answers are refusal texts: the endpoint's content policy \
+                 refused most queries; the journal has its codes and messages",
                 self.rows
             ));
         }
@@ -177,6 +273,11 @@ impl Summary {
             rows.push(row(&format!("  {origin}"), n.to_string()));
         }
         rows.push(row("queries left out", self.left_out.to_string()));
+        if uses_model {
+            rows.push(row("requests failed", self.lacks.failed.to_string()));
+            rows.push(row("empty replies", self.lacks.empty.to_string()));
+            rows.push(row("unreadable replies", self.lacks.unreadable.to_string()));
+        }
         if self.unknown_answers + self.further_answers > 0 {
             rows.push(row(
                 "answers to other queries",

@@ -5,126 +5,29 @@
 
 #[path = "../../apo-endpoint/tests/loopback/mod.rs"]
 mod loopback;
+mod stage;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use apo_dialogue::hh;
-use apo_tables::{Finish, Pair, Provenance, Query, Reader, Response, Writer};
+use apo_tables::Finish;
 use gold_collect::Prompts;
 use loopback::{Answer, Call, Server};
-use serde_json::{Value, json};
+use serde_json::json;
+use stage::{
+    TABLES, by_question, collect, command, fails, fresh_dir, golden, online, prompt, stderr,
+    succeeds, write_tables,
+};
 
 const KEY: &str = "sk-0123456789abcdefghij";
 const REFUSAL: &str = "I'm sorry, but I can't assist with that.";
-
-/// Returns an empty folder of this test's own.
-fn fresh_dir(test: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("collect-{test}"));
-    let _ = fs::remove_dir_all(&dir); // absent on the first run
-    fs::create_dir_all(&dir).unwrap();
-    dir
-}
-
-fn prompt(question: &str) -> String {
-    hh::prompt_of([(hh::Role::Human, question)])
-}
-
-/// Writes `queries.parquet` and `pairs.parquet`.
-fn write_tables(dir: &Path, questions: &[&str]) {
-    let provenance = Provenance::new("test", "0");
-    let mut queries = Writer::create(&dir.join("queries.parquet"), &provenance).unwrap();
-    let mut pairs = Writer::create(&dir.join("pairs.parquet"), &provenance).unwrap();
-    for question in questions {
-        let prompt = prompt(question);
-        let (chosen, rejected) = (format!("better: {question}"), "worse".to_owned());
-        queries
-            .write(&Query {
-                query_id: hh::query_id(&prompt),
-                subset: "helpful-base".into(),
-                prompt: prompt.clone(),
-            })
-            .unwrap();
-        pairs
-            .write(&Pair {
-                query_id: hh::query_id(&prompt),
-                pair_id: hh::pair_id(&prompt, &chosen, &rejected),
-                subset: "helpful-base".into(),
-                prompt,
-                chosen,
-                rejected,
-            })
-            .unwrap();
-    }
-    queries.finish().unwrap();
-    pairs.finish().unwrap();
-}
-
-/// The stage in a folder, its environment without keys and proxies.
-fn command(dir: &Path, args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gold-collect"));
-    command.current_dir(dir).args(args.split_whitespace());
-    for name in ["OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        command.env_remove(name).env_remove(name.to_lowercase());
-    }
-    command
-}
-
-fn collect(dir: &Path, args: &str) -> Output {
-    command(dir, args)
-        .output()
-        .expect("cargo has built the binary")
-}
-
-const TABLES: &str = "--queries queries.parquet --pairs pairs.parquet";
-
-/// The usual arguments against a server, with pauses that no test waits for.
-fn online(server: &Server, rest: &str) -> String {
-    let url = &server.url;
-    let quick = "--first-pause 0.01 --attempts 3 --out golden.parquet";
-    format!("{TABLES} --base-url {url} --model m {quick} {rest}")
-}
-
-fn stderr(out: &Output) -> String {
-    String::from_utf8_lossy(&out.stderr).into_owned()
-}
-
-#[track_caller]
-fn succeeds(out: &Output) -> Value {
-    assert_eq!(out.status.code(), Some(0), "{}", stderr(out));
-    serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)
-}
-
-#[track_caller]
-fn fails(out: &Output, status: i32, expected: &str) {
-    let stderr = stderr(out);
-    assert_eq!(out.status.code(), Some(status), "{stderr}");
-    assert!(
-        stderr.contains(expected),
-        "expected `{expected}` in: {stderr}"
-    );
-    assert!(out.stdout.is_empty(), "wrote to stdout");
-}
-
-fn golden(dir: &Path, name: &str) -> Vec<Response> {
-    let rows = Reader::<Response>::open(&dir.join(name)).unwrap();
-    rows.collect::<Result<_, _>>().unwrap()
-}
-
-/// Returns response and origin by question.
-fn by_question(rows: &[Response]) -> BTreeMap<String, (String, String)> {
-    let entry = |row: &Response| {
-        let question = hh::turns(&row.prompt)[0].text.clone();
-        (question, (row.response.clone(), row.origin.clone()))
-    };
-    rows.iter().map(entry).collect()
-}
 
 /// Answers as the question says.
 fn obliging() -> Server {
@@ -538,6 +441,58 @@ fn the_key_is_sent_and_shown_nowhere() {
         (
             "moved",
             Answer::error(308, "", "").with("Location", &format!("http://{KEY}.invalid")),
+            1,
+        ),
+        (
+            "moved, a password",
+            Answer::error(302, "", "")
+                .with("Location", &format!("http://u:{KEY}@a.invalid/x?k={KEY}")),
+            1,
+        ),
+        ("forbidden", Answer::error(403, "forbidden", KEY), 1),
+        (
+            "flagged",
+            Answer::json(
+                403,
+                &json!({"error": {"message": KEY, "metadata": {"reasons": [KEY]}}}),
+            ),
+            0,
+        ),
+        (
+            "escaped",
+            Answer::Http(
+                404,
+                Vec::new(),
+                format!("{{\"error\":\"no \\u0073{}\"}}", &KEY[1..]).into_bytes(),
+            ),
+            1,
+        ),
+        (
+            "too long",
+            Answer::error(400, "context_length_exceeded", KEY),
+            1,
+        ),
+        (
+            "unreadable",
+            Answer::Http(
+                200,
+                Vec::new(),
+                [
+                    br#"{"choices":[{"message":{"content":""#.as_slice(),
+                    KEY.as_bytes(),
+                    b" caf\xe9\"}}]}",
+                ]
+                .concat(),
+            ),
+            1,
+        ),
+        (
+            "compressed by what is not known",
+            Answer::Http(
+                200,
+                vec![("Content-Encoding", KEY.to_owned())],
+                vec![0xff, 0],
+            ),
             1,
         ),
     ] {

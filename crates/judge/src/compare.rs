@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
-use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once};
+use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
 use apo_measures::{Verdict, merge};
 use apo_stage::endpoint::{Asked, sorted};
 use apo_stage::report::result;
-use apo_stage::{Claim, Kind, Progress, bad_input, note, signals};
+use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
 use apo_tables::{Comparison, Input, Provenance, Reader, Response, Writer};
 
 use crate::args::CompareArgs;
@@ -19,7 +19,7 @@ use crate::verdicts::{Drawn, Summary};
 
 mod template;
 
-use template::{Judge, request, verdict};
+use template::{Judge, last_line, request, verdict};
 
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
@@ -29,7 +29,7 @@ const TABLE: &str = "verdicts.parquet";
 /// # Errors
 ///
 /// When the tables are not what they should be, when the endpoint takes no
-/// requests or nothing was judged, or when the output cannot be written.
+/// requests, when no reply holds a verdict, or when the output cannot be written.
 pub fn run(args: &CompareArgs) -> Result<()> {
     let mut pairings = pairings(&args.a, &args.b)?;
     // An id is a hash: its order is a draw.
@@ -38,6 +38,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     if journal == args.output.out {
         return Err(bad_input("--journal and --out are the same file"));
     }
+    args.endpoint.check_again(&args.output.out)?;
     let provenance = provenance(args)?;
     let inputs = [
         Some(&args.a),
@@ -56,8 +57,10 @@ pub fn run(args: &CompareArgs) -> Result<()> {
             let endpoint = endpoint.expect("clap asks for an address or a journal");
             ask_all(args, &pairings, &endpoint)?;
             let path = output.dir().join(TABLE);
-            write(args, &pairings, &endpoint, &path, &provenance)?;
+            let unread = write(args, &pairings, &endpoint, &path, &provenance)?;
+            unread.check()?;
             output.publish(TABLE)?;
+            unread.warn();
             asked = Some(endpoint.counts());
         }
     }
@@ -122,6 +125,98 @@ fn hearings<'a>(
     })
 }
 
+/// What a reply without a verdict says instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Instead {
+    /// Its last line.
+    Line(String),
+    /// Nothing, or thoughts alone; whether the token limit ended it.
+    Nothing { is_cut: bool },
+    /// It cannot be read, or the content policy stood in the way.
+    Other(String),
+}
+
+/// What came of one order.
+struct Found {
+    verdict: Verdict,
+    /// Where it is [`Verdict::Invalid`].
+    instead: Option<Instead>,
+}
+
+/// Replies without a verdict.
+#[derive(Debug, Default)]
+struct Unread {
+    n_orders: u64,
+    n_invalid: u64,
+    n_nothing: u64,
+    n_cut: u64,
+    /// The first that says something else, and its query.
+    example: Option<(String, String)>,
+}
+
+impl Unread {
+    fn add(&mut self, query_id: &str, found: &Found) {
+        self.n_orders += 1;
+        let Some(instead) = &found.instead else {
+            return;
+        };
+        self.n_invalid += 1;
+        let said = match instead {
+            Instead::Line(said) | Instead::Other(said) => said,
+            Instead::Nothing { is_cut } => {
+                self.n_nothing += 1;
+                self.n_cut += u64::from(*is_cut);
+                return;
+            }
+        };
+        let example = || (query_id.to_owned(), excerpt(said.as_bytes()));
+        self.example.get_or_insert_with(example);
+    }
+
+    /// Tells how many replies hold no verdict, as which, and what may help.
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} of {} replies hold no verdict, also when asked once more",
+            self.n_invalid, self.n_orders
+        );
+        if let Some((query_id, said)) = &self.example {
+            text += &format!(
+                "; the last line to query {query_id} is `{said}`, expected as `[[model_A]] is \
+                 better`"
+            );
+        }
+        if self.n_nothing > 0 {
+            text += &format!("; {} of them are empty", self.n_nothing);
+        }
+        if self.n_cut > 0 {
+            text += &format!(
+                ", {} cut by the token limit, within thoughts perhaps (a greater --max-tokens \
+                 helps)",
+                self.n_cut
+            );
+        }
+        text
+    }
+
+    /// Refuses a table of nothing.
+    fn check(&self) -> Result<()> {
+        if self.n_invalid < self.n_orders || self.n_orders == 0 {
+            return Ok(());
+        }
+        bail!(
+            "{}; no verdicts, no table: another --model may judge better; the replies are in the \
+             journal",
+            self.text()
+        )
+    }
+
+    fn warn(&self) {
+        if self.n_invalid > 0 {
+            warn(&self.text());
+        }
+    }
+}
+
 impl Hearing<'_> {
     /// Returns the verdict of one order: an unreadable one is asked for once
     /// more. None where no reply came.
@@ -129,16 +224,33 @@ impl Hearing<'_> {
         &self,
         swapped: bool,
         ask: impl Fn(&Request) -> Result<Reply, EndpointError>,
-    ) -> Result<Option<Verdict>, EndpointError> {
-        let mut found = Verdict::Invalid;
+    ) -> Result<Option<Found>, EndpointError> {
+        let mut found = Found {
+            verdict: Verdict::Invalid,
+            instead: None,
+        };
         for again in 0..2 {
             let attempt = u64::from(2 * self.repeat + again);
-            found = match ask(&request(self.pairing, swapped, &self.judge, attempt))? {
-                Reply::Reply(reply) => verdict(&reply.content),
-                Reply::Policy(_) => Verdict::Invalid,
+            let instead = match ask(&request(self.pairing, swapped, &self.judge, attempt))? {
+                Reply::Reply(reply) => {
+                    let said = reply.answer();
+                    found.verdict = verdict(said);
+                    last_line(said).map_or(
+                        Instead::Nothing {
+                            is_cut: reply.is_cut(),
+                        },
+                        |line| Instead::Line(line.trim().to_owned()),
+                    )
+                }
+                Reply::Policy(policy) => Instead::Other(format!(
+                    "refused by the content policy ({}): {}",
+                    policy.code, policy.message
+                )),
+                Reply::Unreadable(unreadable) => Instead::Other(unreadable.problem),
                 Reply::Failed(_) => return Ok(None),
             };
-            if found != Verdict::Invalid {
+            found.instead = (found.verdict == Verdict::Invalid).then_some(instead);
+            if found.instead.is_none() {
                 break;
             }
         }
@@ -200,14 +312,16 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
     Ok(())
 }
 
-/// Writes the verdicts; comparisons that lack a reply have none.
+/// Writes the verdicts; comparisons that lack a reply have none. Returns the
+/// replies that hold none.
 fn write(
     args: &CompareArgs,
     pairings: &[Pairing],
     endpoint: &Endpoint,
     path: &Path,
     provenance: &Provenance,
-) -> Result<()> {
+) -> Result<Unread> {
+    let mut unread = Unread::default();
     let mut writer = Writer::<Comparison>::create(path, provenance)?;
     for hearing in hearings(args, pairings) {
         let recorded = |request: &_| endpoint.recorded(request);
@@ -216,6 +330,10 @@ fn write(
             continue;
         };
         let pairing = hearing.pairing;
+        for found in [&plain, &swapped] {
+            unread.add(&pairing.query_id, found);
+        }
+        let (plain, swapped) = (plain.verdict, swapped.verdict);
         writer.write(&Comparison {
             query_id: pairing.query_id.clone(),
             subset: pairing.subset.clone(),
@@ -229,5 +347,5 @@ fn write(
         })?;
     }
     writer.finish()?;
-    Ok(())
+    Ok(unread)
 }

@@ -51,6 +51,8 @@ pub enum Answer {
     Endless,
     /// Half a body, then the end of the connection.
     BreaksOff,
+    /// These bytes, whatever they are, then the end of the connection.
+    Raw(Vec<u8>),
     /// The other, after a while.
     After(Duration, Box<Answer>),
 }
@@ -197,6 +199,7 @@ fn write(mut stream: TcpStream, answer: Answer) -> Option<()> {
                 stream.write_all(&[b'x'; 1 << 13]).ok()?;
             }
         }
+        Answer::Raw(bytes) => stream.write_all(&bytes).ok(),
         Answer::BreaksOff => {
             let head = b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n{\"choices\":";
             stream.write_all(head).ok()

@@ -56,11 +56,57 @@ fn fill(slots: &[(&str, &str)]) -> String {
     }
 }
 
+/// Words that may stand before a verdict without changing it, as in "Final
+/// answer: [[model_A]] is better". A word that is none of these, as "not",
+/// leaves the line without a verdict.
+const LEADS: &[&str] = &[
+    "a",
+    "answer",
+    "are",
+    "as",
+    "assessment",
+    "both",
+    "choice",
+    "comparison",
+    "conclude",
+    "conclusion",
+    "decision",
+    "evaluation",
+    "final",
+    "finally",
+    "hence",
+    "i",
+    "in",
+    "is",
+    "it",
+    "judge",
+    "judgement",
+    "judgment",
+    "models",
+    "my",
+    "of",
+    "overall",
+    "response",
+    "responses",
+    "result",
+    "say",
+    "so",
+    "summary",
+    "that",
+    "the",
+    "therefore",
+    "they",
+    "thus",
+    "verdict",
+    "would",
+];
+
 /// Reads the verdict of a reply: its last line that is not empty, one of the
 /// four sentences up to white space, case, brackets, punctuation at its end and
-/// emphasis. Anything else is no verdict.
+/// emphasis; before it may stand what only announces it ([`LEADS`]), behind it
+/// the other model. Anything else is no verdict.
 pub fn verdict(reply: &str) -> Verdict {
-    let Some(line) = reply.lines().rev().find(|line| !line.trim().is_empty()) else {
+    let Some(line) = last_line(reply) else {
         return Verdict::Invalid;
     };
     let words = line
@@ -70,17 +116,23 @@ pub fn verdict(reply: &str) -> Verdict {
     let words = words
         .replace(['[', ']', '{', '}', '*', '`'], " ")
         .to_lowercase();
-    match words
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .as_str()
-    {
-        "model_a is better" => Verdict::A,
-        "model_b is better" => Verdict::B,
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let is_lead = |word: &&&str| {
+        let word = word.trim_matches([':', ',', '.', '-', '–', '—', '"', '\'', '(', ')', '_']);
+        word.is_empty() || LEADS.contains(&word)
+    };
+    let n_leads = words.iter().take_while(is_lead).count();
+    match words[n_leads..].join(" ").trim_end_matches(',') {
+        "model_a is better" | "model_a is better than model_b" => Verdict::A,
+        "model_b is better" | "model_b is better than model_a" => Verdict::B,
         "equally good" | "equally bad" => Verdict::Same,
         _ => Verdict::Invalid,
     }
+}
+
+/// Returns the line of a reply that is to hold the verdict.
+pub fn last_line(reply: &str) -> Option<&str> {
+    reply.lines().rev().find(|line| !line.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -139,7 +191,26 @@ mod tests {
                 Verdict::Same,
             ),
             ("[[model_A]] is better\nI cannot decide.", Verdict::Invalid),
-            ("Final answer: [[model_A]] is better", Verdict::Invalid),
+            ("Final answer: [[model_A]] is better", Verdict::A),
+            ("**Final Answer:** [[model_B]] is better.", Verdict::B),
+            ("Final verdict - model_B is better", Verdict::B),
+            ("Therefore, [[model_A]] is better.", Verdict::A),
+            ("So, in conclusion, model_A is better", Verdict::A),
+            ("[[model_A]] is better than [[model_B]]", Verdict::A),
+            ("Both responses are equally good.", Verdict::Same),
+            ("My judgment: equally bad", Verdict::Same),
+            ("Final answer: [[model_A]] is not better", Verdict::Invalid),
+            ("It is not that [[model_A]] is better", Verdict::Invalid),
+            ("I cannot say that [[model_A]] is better", Verdict::Invalid),
+            (
+                "Final answer: model_A is better or equally good",
+                Verdict::Invalid,
+            ),
+            ("[[model_A]] is better than [[model_A]]", Verdict::Invalid),
+            ("[[model_A]] is better in length", Verdict::Invalid),
+            ("Not equally good", Verdict::Invalid),
+            ("Is [[model_A]] is better?", Verdict::Invalid),
+            ("Final answer: [[model_A]]", Verdict::Invalid),
             (
                 "[[model_A]] is better, [[model_B]] is better",
                 Verdict::Invalid,

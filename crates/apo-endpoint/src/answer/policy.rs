@@ -1,0 +1,169 @@
+//! How servers say that their content policy stands in the way.
+//!
+//! By a code, a type or the reason of a finish, by fields of their own, or in a
+//! sentence alone. Codes and fields are sure; sentences count only where the
+//! status fits them and they do not speak of a key or an account.
+
+use serde_json::Value;
+
+/// What codes, types and reasons of policy refusals hold, without punctuation
+/// and in lower case.
+const NAMES: &[&str] = &[
+    "contentfilter",
+    "contentpolicy",
+    "contentmanagementpolicy",
+    "contentmoderation",
+    "contentblocked",
+    "contentviolation",
+    "contentsafety",
+    "contentexistsrisk",
+    "policyviolation",
+    "moderationblocked",
+    "moderationerror",
+    "moderated",
+    "datainspection",
+    "responsibleai",
+    "safety",
+    "prohibitedcontent",
+    "blocklist",
+    "recitation",
+    "spii",
+    "sensitive",
+    "guardrail",
+    "censorship",
+    "censored",
+    "refusal",
+    "errortoxic",
+    "inappropriate",
+    "riskdetection",
+    "invalidprompt",
+    "jailbreak",
+    "flagged",
+    "usagepolicy",
+    "unsafecontent",
+];
+
+/// Codes that are numbers, of Zhipu, MiniMax and Spark.
+const NUMBERS: &[u64] = &[1301, 1026, 1027, 10_013, 10_014, 10_019];
+
+/// What sentences say that tell of a policy refusal.
+const SENTENCES: &[&str] = &[
+    "content exists risk",
+    "considered high risk",
+    "content management policy",
+    "content policy",
+    "contentpolicyviolation",
+    "data_inspection_failed",
+    "datainspectionfailed",
+    "responsibleaipolicyviolation",
+    "usage policy",
+    "usage policies",
+    "usage guidelines",
+    "content guidelines",
+    "safety system",
+    "safety guidelines",
+    "safety filter",
+    "was flagged",
+    "were flagged",
+    "been flagged",
+    "is flagged",
+    "requires moderation",
+    "inappropriate content",
+    "sensitive content",
+    "unsafe content",
+    "harmful content",
+    "prohibited content",
+    "blocked due to",
+    "content moderation",
+    "敏感",
+    "不安全",
+    "违规",
+];
+
+/// Whom a sentence concerns that is about no text.
+const NOT_TEXTS: &[&str] = &[
+    "account",
+    "api key",
+    "api-key",
+    "api_key",
+    "apikey",
+    "organization",
+    "organisation",
+    "billing",
+    "subscription",
+    "country",
+    "region",
+    "ip address",
+    "permission to access",
+];
+
+/// Whether a code, type or reason names a content policy.
+pub(super) fn names_policy(name: &str) -> bool {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = name.to_ascii_lowercase();
+    let is_number = name.parse().is_ok_and(|number| NUMBERS.contains(&number));
+    is_number || NAMES.iter().any(|it| name.contains(it))
+}
+
+/// Whether a sentence tells of a content policy.
+pub(super) fn tells_policy(message: &str) -> bool {
+    let message = message.to_lowercase();
+    SENTENCES.iter().any(|it| message.contains(it))
+        && !NOT_TEXTS.iter().any(|it| message.contains(it))
+}
+
+/// Returns what a body says beside codes that tells of a content policy.
+pub(super) fn field(json: &Value) -> Option<String> {
+    let filled = |value: &Value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => false,
+    };
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let error = &json["error"];
+    for (holder, name) in [
+        // OpenRouter's moderation.
+        (&error["metadata"], "reasons"),
+        (&error["metadata"], "flagged_input"),
+        // Gemini's.
+        (&json["promptFeedback"], "blockReason"),
+        (&json["prompt_feedback"], "block_reason"),
+        // Zhipu's, beside its error.
+        (json, "contentFilter"),
+        (error, "contentFilter"),
+    ] {
+        if filled(&holder[name]) {
+            return Some(format!("{name}: {}", text(&holder[name])));
+        }
+    }
+    // MiniMax'.
+    for name in ["input_sensitive", "output_sensitive"] {
+        if json[name] == Value::Bool(true) {
+            return Some(name.to_owned());
+        }
+    }
+    is_filtered(json).then(|| "content_filter_results".to_owned())
+}
+
+/// Whether one of Azure's filters caught the prompt or the reply.
+fn is_filtered(json: &Value) -> bool {
+    let prompts = json["prompt_filter_results"].as_array();
+    let prompts = prompts.into_iter().flatten();
+    let results = prompts.map(|it| &it["content_filter_results"]);
+    let inner = &json["error"]["innererror"];
+    let own = [
+        &json["choices"][0]["content_filter_results"],
+        &inner["content_filter_result"],
+        &inner["content_filter_results"],
+    ];
+    results.chain(own).any(|result| {
+        let filters = result.as_object().into_iter().flat_map(|it| it.values());
+        filters
+            .into_iter()
+            .any(|filter| filter["filtered"] == Value::Bool(true))
+    })
+}

@@ -1,0 +1,136 @@
+//! What can come of a request.
+
+use serde::{Deserialize, Serialize};
+
+use crate::thought::said;
+
+/// Tokens that a reply took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the request.
+    #[serde(default)]
+    pub prompt_tokens: u64,
+    /// Tokens of the reply.
+    #[serde(default)]
+    pub completion_tokens: u64,
+}
+
+/// What the model said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The text as it came, thoughts included.
+    pub content: String,
+    /// Why it ended: `stop`, `length`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
+    /// What it took, where the server says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+impl Reply {
+    /// Returns what the model answered, stripped, without its thoughts.
+    pub fn answer(&self) -> &str {
+        said(&self.content).trim()
+    }
+
+    /// Whether the token limit ended it.
+    pub fn is_cut(&self) -> bool {
+        let reason = self.finish_reason.as_deref().unwrap_or_default();
+        ["length", "max_tokens", "max_output_tokens", "model_length"]
+            .iter()
+            .any(|it| reason.eq_ignore_ascii_case(it))
+    }
+}
+
+/// The server's content policy stood in the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The error's code or type, as `content_filter`.
+    pub code: String,
+    /// What the server says about it.
+    #[serde(default)]
+    pub message: String,
+    /// What it took, where the server says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// A completion came, and its text cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// What is wrong with it.
+    pub problem: String,
+    /// The body as it came, in base64.
+    pub body: String,
+    /// What it took, where the server says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// No reply, after all attempts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What the last attempt met.
+    pub message: String,
+    /// How often it was tried.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A reply.
+    Reply(Reply),
+    /// A refusal by content policy.
+    Policy(Policy),
+    /// A completion whose text cannot be read.
+    Unreadable(Unreadable),
+    /// Nothing.
+    Failed(Failure),
+}
+
+/// Sorts outcomes by what is to be done about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A reply that says something.
+    Answer,
+    /// A reply of nothing, or of thoughts alone.
+    Empty,
+    /// A completion whose text cannot be read.
+    Unreadable,
+    /// A refusal by content policy.
+    Policy,
+    /// No reply; the next run asks again.
+    Failed,
+}
+
+impl Outcome {
+    /// Returns its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Reply(reply) if reply.answer().is_empty() => Kind::Empty,
+            Self::Reply(_) => Kind::Answer,
+            Self::Policy(_) => Kind::Policy,
+            Self::Unreadable(_) => Kind::Unreadable,
+            Self::Failed(_) => Kind::Failed,
+        }
+    }
+
+    /// Whether it is the end of the matter, not to be asked again by itself.
+    pub fn is_answer(&self) -> bool {
+        !matches!(self, Self::Failed(_))
+    }
+
+    /// Returns the tokens that were paid for, where the server told them.
+    pub fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Reply(reply) => reply.usage,
+            Self::Policy(policy) => policy.usage,
+            Self::Unreadable(unreadable) => unreadable.usage,
+            Self::Failed(_) => None,
+        }
+    }
+}
