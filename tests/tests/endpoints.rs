@@ -99,6 +99,8 @@ fn what_failed_is_counted_kept_as_no_answer_and_asked_again_alone() {
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     let found: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&found["judged"], &found["failed"]), (&json!(3), &json!(1)));
+    let cause = "2 requests failed, 2 of them with: HTTP 500: out of order";
+    assert!(ran.stderr.contains(cause), "{}", ran.stderr);
     assert_eq!(found["judges"][0]["wins"], 3);
     let rows = Reader::<Comparison>::open(&dir.join("verdicts.parquet")).unwrap();
     assert!(
@@ -250,7 +252,11 @@ fn without_a_single_verdict_there_is_no_table() {
         for _ in 0..2 {
             let ran = compare(&dir, address, "");
             assert_eq!(ran.status, Some(1), "{name}: {}", ran.stderr);
-            for expected in ["4 of 4 replies hold no verdict", expected, "no table"] {
+            for expected in [
+                "4 of 4 replies hold no verdict",
+                expected,
+                "no table is written",
+            ] {
                 assert!(ran.stderr.contains(expected), "{name}: {}", ran.stderr);
             }
             assert!(ran.stdout.is_empty(), "{name}: {}", ran.stdout);

@@ -177,8 +177,15 @@ fn completion(json: &Value) -> Meaning {
     {
         return refused(&code, "no reply, by the content policy");
     }
-    let status = &json["base_resp"];
-    if status["status_code"].as_i64().is_some_and(|code| code != 0) {
+    // Some have fields of their own for an error.
+    let has_error = [
+        &json["base_resp"]["status_code"],
+        &json["code"],
+        &json["error_code"],
+    ]
+    .iter()
+    .any(|code| code.is_string() || code.as_i64().is_some_and(|code| code != 0));
+    if has_error && json["choices"][0].is_null() {
         return hidden_error(json);
     }
     // No choice, or none that says anything, where tokens were counted.
@@ -214,8 +221,13 @@ fn hidden_error(json: &Value) -> Meaning {
     if let Some(policy) = policy_of(200, json, &names, &message) {
         return Meaning::Done(Outcome::Policy(policy));
     }
-    match json["error"]["code"].as_u64() {
-        Some(code) if code == 429 || code >= 500 => Meaning::Later(message),
+    let code = [&json["error"]["code"], &json["code"]]
+        .into_iter()
+        .find_map(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok()));
+    match code {
+        Some(401 | 403) => Meaning::Unauthorised(message),
+        _ if names.iter().any(|name| name == "invalid_api_key") => Meaning::Unauthorised(message),
+        Some(429 | 500..=599) => Meaning::Later(message),
         _ => Meaning::Never(message),
     }
 }
@@ -267,7 +279,7 @@ fn error_names(json: &Value) -> Vec<String> {
     let holders = [json, error, &error["innererror"], &error["error"]];
     let holders = holders.into_iter().chain(details);
     let fields = holders.flat_map(|holder| {
-        ["code", "type", "status", "reason"]
+        ["code", "error_code", "type", "status", "reason"]
             .into_iter()
             .map(move |name| &holder[name])
     });

@@ -1,7 +1,8 @@
 //! One request over HTTP: timeouts, size, retries, key.
 
 use std::env;
-use std::io::Read as _;
+use std::fmt::Display;
+use std::io::{ErrorKind, Read as _};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -288,10 +289,10 @@ impl Client {
             }
             ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
             ureq::Error::HostNotFound => "there is no host of that name".to_owned(),
-            ureq::Error::Rustls(error) => format!(
-                "no secure connection: {error}; is the address right, and https:// what the \
-                 server speaks?"
-            ),
+            ureq::Error::Rustls(error) => no_tls(error),
+            // So TLS tells its faults.
+            ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => no_tls(error),
+            ureq::Error::Io(error) => error.to_string(),
             ureq::Error::Protocol(error) => format!(
                 "what answers does not speak HTTP/1.1: {error}; is the address right, and http:// \
                  what the server speaks?"
@@ -315,6 +316,13 @@ impl Client {
             _ => Obstacle::Later(format!("through {shown}: {problem}"), None),
         }
     }
+}
+
+fn no_tls(error: &impl Display) -> String {
+    format!(
+        "no secure connection: {error}; is the address right, is https:// what the server speaks, \
+         and is its certificate one that everybody trusts?"
+    )
 }
 
 /// Returns the address that an answer redirects to, without what may be a

@@ -435,7 +435,11 @@ fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
             Some(Err(problem)) => {
                 found.damage.push(Damage {
                     line: number,
-                    problem: "it is not what was written",
+                    problem: if is_unchecked && !is_checked {
+                        "it is no entry of a journal"
+                    } else {
+                        "its checksum does not match its text"
+                    },
                 });
                 first_fault.get_or_insert_with(|| fault(problem));
             }

@@ -158,7 +158,7 @@ impl EndpointArgs {
             return Ok(());
         }
         Err(bad_input(format!(
-            "--ask-again: {} is there; remove it, so that it is made anew",
+            "--ask-again has no effect while {} exists; remove it first",
             out.display()
         )))
     }
@@ -208,14 +208,14 @@ fn warn_of_damage(journal: &Journal) {
     let damage = journal.damage();
     for it in damage.iter().take(TOLD) {
         warn(&format!(
-            "{path}, line {}: {}; its request counts as never asked",
+            "{path}, line {}: {}; the line is ignored, as if its request was never sent",
             it.line, it.problem
         ));
     }
     if damage.len() > TOLD {
         let more = damage.len() - TOLD;
         warn(&format!(
-            "{path}: {more} more lines are not what was written"
+            "{path}: {more} more lines are damaged and ignored"
         ));
     }
 }

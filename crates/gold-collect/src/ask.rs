@@ -97,9 +97,9 @@ pub fn all(
     let (empty, unreadable) = (empty.into_inner(), unreadable.into_inner());
     if args.base_url.is_some() && lacking.len() as u64 == n && empty + unreadable > 0 {
         bail!(
-            "none of {n} queries got an answer: {empty} replies are empty or thoughts alone, \
-             {unreadable} cannot be read; a greater --max-tokens lets a model that thinks come to \
-             its answer, and --ask-again empty,unreadable asks the same once more"
+            "none of {n} queries got an answer: {empty} replies are empty or hold only thoughts, \
+             {unreadable} cannot be read; raise --max-tokens if the model thinks first, or ask again \
+             with --ask-again empty,unreadable"
         );
     }
     Ok(lacking)

@@ -94,12 +94,12 @@ impl Lacks {
         let mut phrases = Vec::new();
         if let Some((count, cause)) = self.causes.commonest() {
             let advice = if self.too_long == self.failed {
-                "a server with a longer context would take them"
+                "use a server with a longer context"
             } else {
-                "remove the output and run again to ask for them once more"
+                "remove the output and run again to ask for them again"
             };
             phrases.push(format!(
-                "{} requests failed, {count} of them as this one: {cause}; {advice}",
+                "{} requests failed, {count} of them with: {cause}; {advice}",
                 self.failed
             ));
         }
@@ -107,20 +107,20 @@ impl Lacks {
             let cut = match self.empty_cut {
                 0 => String::new(),
                 n => format!(
-                    ", {n} of them cut by the token limit, within thoughts perhaps (a greater \
-                     --max-tokens helps)"
+                    ", {n} of them cut by the token limit, perhaps while the model was still \
+                     thinking (raise --max-tokens)"
                 ),
             };
             phrases.push(format!(
                 "{} replies are empty{cut}; remove the output and run with --ask-again empty to \
-                 ask for them once more",
+                 ask for them again",
                 self.empty
             ));
         }
         if let Some((_, problem)) = self.problems.commonest() {
             phrases.push(format!(
-                "{} replies cannot be read ({problem}), and are kept in the journal; remove the \
-                 output and run with --ask-again unreadable to ask for them once more",
+                "{} replies cannot be read ({problem}); the journal keeps them; remove the output \
+                 and run with --ask-again unreadable to ask for them again",
                 self.unreadable
             ));
         }

@@ -418,6 +418,7 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of answers")]
 fn the_key_is_sent_and_shown_nowhere() {
     for (case, answer, status) in [
         ("reply", Answer::reply(&format!("I know {KEY}.")), 0),

@@ -241,7 +241,11 @@ fn what_was_paid_for_is_counted_and_asked_again_as_the_user_says_alone() {
     );
     // An output that is there asks nothing, and says so.
     let there = collect(&dir, &format!("{args} --ask-again empty"));
-    fails(&there, 3, "golden.parquet is there; remove it");
+    fails(
+        &there,
+        3,
+        "no effect while golden.parquet exists; remove it",
+    );
 }
 
 #[test]
@@ -271,14 +275,14 @@ fn the_commonest_cause_stands_in_the_warning_with_its_count() {
                 "bad_request",
                 "This model's maximum context length is 64 tokens.",
             ),
-            "3 requests failed, 3 of them as this one: the prompt is longer than the server's \
-             context: HTTP 400: This model's maximum context length is 64 tokens.; a server with a \
-             longer context would take them",
+            "3 requests failed, 3 of them with: the prompt is longer than the server's \
+             context: HTTP 400: This model's maximum context length is 64 tokens.; use a server with a \
+             longer context",
         ),
         (
             "a page",
             Answer::Http(200, Vec::new(), b"<html>Log in</html>".to_vec()),
-            "3 of them as this one: expected a chat completion as JSON, found `<html>Log in</html>`",
+            "3 of them with: expected a chat completion as JSON, found `<html>Log in</html>`",
         ),
         (
             "a stream",
@@ -374,7 +378,9 @@ fn a_damaged_line_of_the_journal_is_told_and_its_query_asked_again_alone() {
     let out = collect(&dir, &args);
     let summary = succeeds(&out);
     assert_eq!(summary["asked"]["requests"], 1);
-    assert!(stderr(&out).contains(&format!("{JOURNAL}, line 3: it is not what was written")));
+    assert!(stderr(&out).contains(&format!(
+        "{JOURNAL}, line 3: its checksum does not match its text"
+    )));
     let rows = golden(&dir, "golden.parquet");
     assert!(rows.iter().all(|row| row.response == "Warm water."));
     succeeds(&collect(

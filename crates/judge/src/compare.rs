@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
-use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
+use apo_endpoint::{Causes, Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
 use apo_measures::{Verdict, merge};
 use apo_stage::endpoint::{Asked, sorted};
 use apo_stage::report::result;
@@ -152,6 +152,8 @@ struct Unread {
     n_cut: u64,
     /// The first that says something else, and its query.
     example: Option<(String, String)>,
+    /// What requests met that got no reply.
+    failures: Causes,
 }
 
 impl Unread {
@@ -190,8 +192,8 @@ impl Unread {
         }
         if self.n_cut > 0 {
             text += &format!(
-                ", {} cut by the token limit, within thoughts perhaps (a greater --max-tokens \
-                 helps)",
+                ", {} cut by the token limit, perhaps while the judge was still thinking (raise \
+                 --max-tokens)",
                 self.n_cut
             );
         }
@@ -204,8 +206,7 @@ impl Unread {
             return Ok(());
         }
         bail!(
-            "{}; no verdicts, no table: another --model may judge better; the replies are in the \
-             journal",
+            "{}; no table is written; try another --model (the journal keeps the replies)",
             self.text()
         )
     }
@@ -214,17 +215,24 @@ impl Unread {
         if self.n_invalid > 0 {
             warn(&self.text());
         }
+        if let Some((count, cause)) = self.failures.commonest() {
+            warn(&format!(
+                "{} requests failed, {count} of them with: {cause}; their comparisons have no row; \
+                 remove the output and run again to ask for them again",
+                self.failures.n()
+            ));
+        }
     }
 }
 
 impl Hearing<'_> {
     /// Returns the verdict of one order: an unreadable one is asked for once
-    /// more. None where no reply came.
+    /// more. Where no reply came, gives what the last attempt met.
     fn verdict(
         &self,
         swapped: bool,
         ask: impl Fn(&Request) -> Result<Reply, EndpointError>,
-    ) -> Result<Option<Found>, EndpointError> {
+    ) -> Result<Result<Found, String>, EndpointError> {
         let mut found = Found {
             verdict: Verdict::Invalid,
             instead: None,
@@ -247,14 +255,14 @@ impl Hearing<'_> {
                     policy.code, policy.message
                 )),
                 Reply::Unreadable(unreadable) => Instead::Other(unreadable.problem),
-                Reply::Failed(_) => return Ok(None),
+                Reply::Failed(failure) => return Ok(Err(failure.message)),
             };
             found.instead = (found.verdict == Verdict::Invalid).then_some(instead);
             if found.instead.is_none() {
                 break;
             }
         }
-        Ok(Some(found))
+        Ok(Ok(found))
     }
 }
 
@@ -276,7 +284,7 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
         let mut both = true;
         for swapped in [false, true] {
             match hearing.verdict(swapped, ask) {
-                Ok(found) => both &= found.is_some(),
+                Ok(found) => both &= found.is_ok(),
                 Err(EndpointError::NotInJournal { .. }) => {
                     missing.fetch_add(1, Ordering::Relaxed);
                     both = false;
@@ -326,8 +334,14 @@ fn write(
     for hearing in hearings(args, pairings) {
         let recorded = |request: &_| endpoint.recorded(request);
         let order = |swapped| hearing.verdict(swapped, recorded).map_err(sorted);
-        let (Some(plain), Some(swapped)) = (order(false)?, order(true)?) else {
-            continue;
+        let (plain, swapped) = match (order(false)?, order(true)?) {
+            (Ok(plain), Ok(swapped)) => (plain, swapped),
+            (plain, swapped) => {
+                for failure in [plain.err(), swapped.err()].into_iter().flatten() {
+                    unread.failures.add(&failure);
+                }
+                continue;
+            }
         };
         let pairing = hearing.pairing;
         for found in [&plain, &swapped] {

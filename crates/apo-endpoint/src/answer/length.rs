@@ -62,7 +62,5 @@ pub(super) fn is_too_long(names: &[String], message: &str) -> bool {
         .any(|name| NAMES.iter().any(|it| name.contains(it)));
     let message = message.to_lowercase();
     let says = |parts: &&[&str]| parts.iter().all(|part| message.contains(part));
-    by_name
-        || (SENTENCES.iter().any(says)
-            && !NOT_PROMPTS.iter().any(|it| message.contains(it)))
+    by_name || (SENTENCES.iter().any(says) && !NOT_PROMPTS.iter().any(|it| message.contains(it)))
 }

@@ -43,7 +43,7 @@ const NAMES: &[&str] = &[
     "unsafecontent",
 ];
 
-/// Codes that are numbers, of Zhipu, MiniMax and Spark.
+/// Codes that are numbers, of three Chinese providers.
 const NUMBERS: &[u64] = &[1301, 1026, 1027, 10_013, 10_014, 10_019];
 
 /// What sentences say that tell of a policy refusal.

@@ -169,6 +169,7 @@ fn a_long_message_is_cut_between_characters() {
 }
 
 /// Bodies under statuses by which servers refuse for their content policy.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn policy_refusals() -> Vec<(&'static str, u16, Value)> {
     let finished = |reason: &str| {
         json!({"choices": [{"message": {"role": "assistant", "content": null},
@@ -308,6 +309,16 @@ fn policy_refusals() -> Vec<(&'static str, u16, Value)> {
             200,
             json!({"choices": [{"error": {"code": 403,
             "message": "flagged", "metadata": {"reasons": ["self-harm"]}}}]}),
+        ),
+        (
+            "DashScope, hidden",
+            200,
+            json!({"code": "DataInspectionFailed", "message": "no"}),
+        ),
+        (
+            "Spark, hidden",
+            200,
+            json!({"code": 10_013, "message": "no"}),
         ),
         (
             "Gemini, blocked",

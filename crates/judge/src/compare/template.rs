@@ -103,7 +103,7 @@ const LEADS: &[&str] = &[
 
 /// Reads the verdict of a reply: its last line that is not empty, one of the
 /// four sentences up to white space, case, brackets, punctuation at its end and
-/// emphasis; before it may stand what only announces it ([`LEADS`]), behind it
+/// emphasis; before it may stand what only announces it, behind it
 /// the other model. Anything else is no verdict.
 pub fn verdict(reply: &str) -> Verdict {
     let Some(line) = last_line(reply) else {
