@@ -46,16 +46,25 @@ const NAMES: &[&str] = &[
 /// Codes that are numbers, of three Chinese providers.
 const NUMBERS: &[u64] = &[1301, 1026, 1027, 10_013, 10_014, 10_019];
 
-/// What sentences say that tell of a policy refusal.
-const SENTENCES: &[&str] = &[
+/// What sentences say that tell of a policy refusal by themselves.
+const SURE: &[&str] = &[
     "content exists risk",
     "considered high risk",
-    "content management policy",
-    "content policy",
     "contentpolicyviolation",
     "data_inspection_failed",
     "datainspectionfailed",
     "responsibleaipolicyviolation",
+    "requires moderation",
+    "敏感",
+    "不安全",
+    "违规",
+];
+
+/// What is violated, and what for a text is caught; one of [`ACTS`] stands
+/// beside it. Alone it may be a prompt's own words that an error repeats.
+const TOPICS: &[&str] = &[
+    "content policy",
+    "content management policy",
     "usage policy",
     "usage policies",
     "usage guidelines",
@@ -63,22 +72,32 @@ const SENTENCES: &[&str] = &[
     "safety system",
     "safety guidelines",
     "safety filter",
-    "was flagged",
-    "were flagged",
-    "been flagged",
-    "is flagged",
-    "requires moderation",
+    "content filter",
+    "content moderation",
     "inappropriate content",
     "sensitive content",
     "unsafe content",
     "harmful content",
     "prohibited content",
-    "blocked due to",
-    "content moderation",
-    "敏感",
-    "不安全",
-    "违规",
 ];
+
+const ACTS: &[&str] = &[
+    "violat",
+    "flagged",
+    "blocked",
+    "rejected",
+    "filtered",
+    "not allowed",
+    "disallowed",
+    "trigger",
+    "may contain",
+    "might contain",
+    "detected",
+];
+
+/// What is caught, and how.
+const TEXTS: &[&str] = &["input", "prompt", "content", "response", "completion"];
+const CAUGHT: &[&str] = &["flagged", "blocked"];
 
 /// Whom a sentence concerns that is about no text.
 const NOT_TEXTS: &[&str] = &[
@@ -108,8 +127,9 @@ pub(super) fn names_policy(name: &str) -> bool {
 /// Whether a sentence tells of a content policy.
 pub(super) fn tells_policy(message: &str) -> bool {
     let message = message.to_lowercase();
-    SENTENCES.iter().any(|it| message.contains(it))
-        && !NOT_TEXTS.iter().any(|it| message.contains(it))
+    let says = |parts: &[&str]| parts.iter().any(|it| message.contains(it));
+    (says(SURE) || (says(TOPICS) && says(ACTS)) || (says(TEXTS) && says(CAUGHT)))
+        && !says(NOT_TEXTS)
 }
 
 /// Returns what a body says beside codes that tells of a content policy.

@@ -432,6 +432,11 @@ fn what_only_resembles_a_policy_refusal_is_none() {
     }
     for (case, status, body) in [
         (
+            "an echo",
+            400,
+            error(json!({"message": "No role `x` in 'Write our content policy.'"})),
+        ),
+        (
             "a bad request",
             400,
             error(json!({"code": "bad_request", "message": "no such role"})),
