@@ -29,9 +29,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Returns what the model answered, stripped, without its thoughts.
+    /// Returns what the model answered, without its thoughts.
     pub fn answer(&self) -> &str {
-        said(&self.content).trim()
+        said(&self.content)
     }
 
     /// Whether the token limit ended it.
@@ -111,7 +111,7 @@ impl Outcome {
     /// Returns its kind.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Reply(reply) if reply.answer().is_empty() => Kind::Empty,
+            Self::Reply(reply) if reply.answer().trim().is_empty() => Kind::Empty,
             Self::Reply(_) => Kind::Answer,
             Self::Policy(_) => Kind::Policy,
             Self::Unreadable(_) => Kind::Unreadable,

@@ -144,7 +144,9 @@ fn is_exempt(url: &str, exempt: &str) -> bool {
             let ends = host.strip_suffix(name.as_str());
             let is_same = match (address, name.parse::<IpAddr>()) {
                 (Some(address), Ok(name)) => address == name,
-                _ => ends.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+                // An address has no domain above it.
+                (Some(_), Err(_)) => false,
+                (None, _) => ends.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
             };
             !name.is_empty() && is_same
         })

@@ -42,7 +42,8 @@ const ANSWERS: &[(&str, &str)] = &[
     ("<output>", "</output>"),
 ];
 
-/// Returns the answer in a reply's text: all but the thoughts before it.
+/// Returns the answer in a reply's text: all but the thoughts before it, white
+/// space included.
 pub fn said(content: &str) -> &str {
     let text = start(content);
     // Lower case of ASCII alone keeps every place where it is.
@@ -50,22 +51,22 @@ pub fn said(content: &str) -> &str {
     if let Some(answer) = channels(text, &lower) {
         return answer;
     }
+    // Where the last thought ends, and where what follows it begins.
+    let mut thought = None;
     let mut at = 0;
-    let mut thinks = false;
     loop {
-        match block(&lower[at..]) {
-            Block::None if thinks => break,
-            Block::None => match unopened(text, &lower) {
-                Some(end) => at = end,
-                None => return text,
+        let end = match (block(&lower[at..]), thought) {
+            (Block::None, Some(end)) => return unwrapped(&text[end..]),
+            (Block::None, None) => match unopened(text, &lower) {
+                Some(end) => end,
+                None => return content,
             },
-            Block::Cut => return "",
-            Block::Ended(end) => at += end,
-        }
-        thinks = true;
-        at = text.len() - start(&text[at..]).len();
+            (Block::Cut, _) => return "",
+            (Block::Ended(length), _) => at + length,
+        };
+        thought = Some(end);
+        at = text.len() - start(&text[end..]).len();
     }
-    unwrapped(&text[at..])
 }
 
 /// Returns a text without the white space and byte-order mark that it begins with.
@@ -315,7 +316,8 @@ mod tests {
             "Use `<think>` and `</think>`.",
             "<answer>a</answer> or <answer>b</answer>, as you like",
         ] {
-            assert_eq!(said(&format!("<think>a</think>\n\n{answer}")), answer);
+            let content = format!("<think>a</think>\n\n{answer}");
+            assert_eq!(said(&content), format!("\n\n{answer}"));
         }
     }
 }

@@ -44,6 +44,7 @@ pub struct EndpointArgs {
         requires = "base_url",
         value_delimiter = ','
     )]
+    #[arg(conflicts_with = "from_journal")]
     pub ask_again: Vec<AskAgain>,
 
     /// Longest time of an attempt, in seconds

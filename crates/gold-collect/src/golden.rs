@@ -232,11 +232,11 @@ fn finished(text: &str, last: &Reply, origin: Origin) -> Result<Golden, Lack> {
 }
 
 fn after_why(refusal: &Reply, reason: &Reply) -> Result<Golden, Lack> {
-    let said = reason.answer();
+    let said = reason.answer().trim();
     if said.is_empty() {
         return Err(empty(reason));
     }
-    let both = format!("{}\n\n{said}", refusal.answer());
+    let both = format!("{}\n\n{said}", refusal.answer().trim());
     finished(&both, reason, Origin::ReplyAfterWhy)
 }
 
