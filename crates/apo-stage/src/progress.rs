@@ -29,11 +29,34 @@ struct Lines {
     what: String,
     unit: &'static str,
     total: u64,
-    at_start: u64,
     done: u64,
-    start: Instant,
+    pace: Pace,
     last: Instant,
     message: String,
+}
+
+/// How fast this run is; what an earlier one did does not count.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    at_start: u64,
+    start: Instant,
+}
+
+impl Pace {
+    fn new(done: u64) -> Self {
+        Self {
+            at_start: done,
+            start: Instant::now(),
+        }
+    }
+
+    fn per_second(self, done: u64) -> f64 {
+        done.saturating_sub(self.at_start) as f64 / self.start.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn seconds_left(self, done: u64, total: u64) -> f64 {
+        total.saturating_sub(done) as f64 / self.per_second(done)
+    }
 }
 
 impl Progress {
@@ -43,31 +66,36 @@ impl Progress {
             Shown::Nothing
         } else if io::stderr().is_terminal() {
             let bar = ProgressBar::new(total).with_position(done);
+            let pace = Pace::new(done);
             let style = ProgressStyle::with_template(&format!(
                 "{{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{rate}}, {{left}} left {{msg}}"
             ));
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
             let style = style
-                .with_key("rate", |state: &ProgressState, to: &mut dyn fmt::Write| {
-                    let _ = to.write_str(&rate(state.per_sec()));
-                })
-                .with_key("left", |state: &ProgressState, to: &mut dyn fmt::Write| {
-                    let _ = to.write_str(&duration(state.eta().as_secs_f64()));
-                });
+                .with_key(
+                    "rate",
+                    move |state: &ProgressState, to: &mut dyn fmt::Write| {
+                        let _ = to.write_str(&rate(pace.per_second(state.pos())));
+                    },
+                )
+                .with_key(
+                    "left",
+                    move |state: &ProgressState, to: &mut dyn fmt::Write| {
+                        let left = pace.seconds_left(state.pos(), state.len().unwrap_or(0));
+                        let _ = to.write_str(&duration(left));
+                    },
+                );
             bar.set_style(style);
             bar.set_prefix(what.to_owned());
-            bar.reset_eta();
             Shown::Bar(bar)
         } else {
-            let now = Instant::now();
             Shown::Lines(Lines {
                 what: what.to_owned(),
                 unit,
                 total,
-                at_start: done,
                 done,
-                start: now,
-                last: now,
+                pace: Pace::new(done),
+                last: Instant::now(),
                 message: String::new(),
             })
         };
@@ -109,21 +137,20 @@ impl Drop for Progress {
 impl Lines {
     fn print(&mut self) {
         self.last = Instant::now();
-        let per_second = (self.done - self.at_start) as f64 / self.start.elapsed().as_secs_f64();
-        let left = self.total.saturating_sub(self.done) as f64 / per_second.max(1e-9);
         let Self {
             what,
             unit,
             total,
             done,
+            pace,
             message,
             ..
         } = self;
         let _ = writeln!(
             io::stderr(),
             "{what}: {done}/{total} {unit}, {}, {} left {message}",
-            rate(per_second),
-            duration(left)
+            rate(pace.per_second(*done)),
+            duration(pace.seconds_left(*done, *total))
         );
     }
 }
@@ -140,6 +167,9 @@ fn rate(per_second: f64) -> String {
 }
 
 fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "?".to_owned(); // nothing is done yet
+    }
     let minutes = (seconds / 60.0).round() as u64;
     if seconds < 100.0 {
         format!("{seconds:.0} s")
@@ -162,5 +192,18 @@ mod tests {
         for (seconds, shown) in [(16.4, "16 s"), (1328.0, "22 min"), (7_149.0, "1 h 59 min")] {
             assert_eq!(duration(seconds), shown);
         }
+        assert_eq!(duration(f64::INFINITY), "?");
+    }
+
+    #[test]
+    fn what_an_earlier_run_did_does_not_count_in_the_rate() {
+        let ten_seconds_ago = Instant::now().checked_sub(Duration::from_secs(10));
+        let pace = Pace {
+            at_start: 31,
+            start: ten_seconds_ago.expect("the machine runs for longer"),
+        };
+        assert!((pace.per_second(51) - 2.0).abs() < 0.1);
+        assert!((pace.seconds_left(51, 81) - 15.0).abs() < 0.5);
+        assert!(pace.seconds_left(31, 81).is_infinite());
     }
 }

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Error, Result};
 use apo_dialogue::{Codec, hh};
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, Progress, bad_input, models, signals, up_to_date, warn};
+use apo_stage::{Claim, Kind, Progress, bad_input, models, note, signals, up_to_date, warn};
 use apo_tables::{Finish, Query, Reader, Response, TableError};
 use clap::Parser as _;
 use serde::Serialize;
@@ -65,6 +65,10 @@ fn run(args: &Args) -> Result<()> {
     let (head, start) = (Head::LanguageModel, Start::Saved);
     let model = Model::load(&args.model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;
+    if finished.len() > 0 {
+        let n = finished.len();
+        note(&args.report, &format!("going on: {n} responses are there"));
+    }
     let summary = generate(args, &codec, &model, queries, &mut finished)?;
     let queries = Reader::<Query>::open(&args.queries)?;
     finished.write_table(
