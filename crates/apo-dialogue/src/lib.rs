@@ -5,6 +5,7 @@ pub mod codec;
 pub mod error;
 pub mod fit;
 pub mod hh;
+pub mod model_file;
 pub mod template;
 mod train;
 

@@ -1,0 +1,288 @@
+//! Reading the files of a model directory: one place that decides what stands
+//! in a file's place, so that every reader calls a Git LFS pointer, a web page
+//! or UTF-16 by its name.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+/// The largest text file that is read whole, bytes; the largest published
+/// `tokenizer.json` files have about 40 MB.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// How many bytes tell what a file is.
+pub const HEAD_BYTES: usize = 512;
+
+/// Why a file of a model directory cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The system could not read it.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// Something else stands in its place, or its content is malformed.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to do.
+        problem: String,
+    },
+}
+
+impl FileError {
+    /// Makes the error of a file whose content is not what it should be.
+    pub fn content(path: &Path, problem: impl fmt::Display) -> Self {
+        Self::Content {
+            path: path.into(),
+            problem: problem.to_string(),
+        }
+    }
+
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    /// Whether the input is at fault, rather than the machine.
+    pub fn is_bad_input(&self) -> bool {
+        matches!(self, Self::Content { .. })
+    }
+}
+
+/// Says what stands in a file's place, by its first bytes, where that is
+/// something that neither JSON, text nor safetensors begins with.
+pub fn stand_in(head: &[u8]) -> Option<&'static str> {
+    let begins = |with: &[u8]| head.starts_with(with);
+    if begins(b"version https://git-lfs.github.com/")
+        || begins(b"version https://hawser.github.com/")
+        || begins(b"version http://git-media.io/")
+    {
+        return Some(
+            "this is a Git LFS pointer, not the file itself; run `git lfs install` and \
+             `git lfs pull` in the folder that was cloned, or download the file",
+        );
+    }
+    if begins(b"# xet version") {
+        return Some("this is a Git Xet pointer, not the file itself; download the file");
+    }
+    if begins(b"/annex/objects/") {
+        return Some("this is a git-annex pointer, not the file itself; run `git annex get`");
+    }
+    if begins(&[0xff, 0xfe, 0, 0]) || begins(&[0, 0, 0xfe, 0xff]) {
+        return Some("it is UTF-32 text; save it as UTF-8");
+    }
+    if begins(&[0xff, 0xfe]) || begins(&[0xfe, 0xff]) {
+        return Some("it is UTF-16 text; save it as UTF-8");
+    }
+    // JSON in UTF-16 without a byte order mark: `{` and a zero byte.
+    if (begins(&[b'{', 0]) && head.get(3) == Some(&0)) || begins(&[0, b'{', 0]) {
+        return Some("it is UTF-16 text; save it as UTF-8");
+    }
+    if begins(b"PK\x03\x04") {
+        return Some(
+            "it is a ZIP archive, as PyTorch's pickled checkpoints are; only safetensors files \
+             are read: load the model with transformers and call `save_pretrained` to convert it",
+        );
+    }
+    if begins(b"GGUF") {
+        return Some("it is a GGUF file; only Hugging Face's layout with safetensors is read");
+    }
+    if begins(&[0x1f, 0x8b]) {
+        return Some("it is compressed with gzip; unpack it");
+    }
+    if begins(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        return Some("it is compressed with Zstandard; unpack it");
+    }
+    let text = String::from_utf8_lossy(&head[..head.len().min(64)]).to_lowercase();
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if text.starts_with("<!doctype") || text.starts_with("<html") || text.starts_with("<?xml") {
+        return Some("it is a web page, as a failed download leaves one; download the file again");
+    }
+    None
+}
+
+/// Opens a file for reading, with its length; none where there is none.
+///
+/// # Errors
+///
+/// When it is a link to nothing, a folder or a device, or cannot be opened.
+pub fn open(path: &Path) -> Result<Option<(File, u64)>, FileError> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return match fs::symlink_metadata(path) {
+                Ok(_) => Err(FileError::content(
+                    path,
+                    "it is a link to a file that is not there; was the download stopped?",
+                )),
+                Err(_) => Ok(None),
+            };
+        }
+        // A file where the folder should be.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        Err(error) => return Err(FileError::io(path)(error)),
+    };
+    if found.is_dir() {
+        return Err(FileError::content(path, "it is a folder, expected a file"));
+    }
+    if !found.is_file() {
+        let problem = "it is a pipe or a device, expected a regular file";
+        return Err(FileError::content(path, problem));
+    }
+    let file = File::open(path).map_err(FileError::io(path))?;
+    Ok(Some((file, found.len())))
+}
+
+/// Reads a text file without its byte order mark; none where there is none.
+///
+/// # Errors
+///
+/// When it cannot be read, is not UTF-8, or is something else, which is named.
+pub fn read_text(path: &Path) -> Result<Option<String>, FileError> {
+    let Some((mut file, length)) = open(path)? else {
+        return Ok(None);
+    };
+    if length > MOST_BYTES {
+        let problem = format!("it has {length} bytes; no file of this kind is so large");
+        return Err(FileError::content(path, problem));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.read_to_end(&mut bytes).map_err(FileError::io(path))?;
+    if let Some(what) = stand_in(&bytes[..bytes.len().min(HEAD_BYTES)]) {
+        return Err(FileError::content(path, what));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        FileError::content(path, format!("it is not UTF-8 text: see its byte {at}"))
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(Some(text))
+}
+
+/// Reads a JSON file; none where there is none.
+///
+/// # Errors
+///
+/// As [`read_text`], and when it is empty or not JSON.
+pub fn read_json(path: &Path) -> Result<Option<Value>, FileError> {
+    let Some(text) = read_text(path)? else {
+        return Ok(None);
+    };
+    if text.trim().is_empty() {
+        let problem = "it is empty, expected JSON; was its writer stopped?";
+        return Err(FileError::content(path, problem));
+    }
+    let value = serde_json::from_str(&text)
+        .map_err(|error| FileError::content(path, format!("it is not JSON: {error}")))?;
+    Ok(Some(value))
+}
+
+/// Reads a JSON file that holds an object; none where there is none.
+///
+/// # Errors
+///
+/// As [`read_json`], and when it holds something else.
+pub fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, FileError> {
+    let kind = match read_json(path)? {
+        None => return Ok(None),
+        Some(Value::Object(object)) => return Ok(Some(object)),
+        Some(Value::Array(_)) => "an array",
+        Some(Value::String(_)) => "a string",
+        Some(Value::Null) => "null",
+        Some(Value::Bool(_) | Value::Number(_)) => "a number or a truth value",
+    };
+    let problem = format!("it holds {kind}, expected a JSON object `{{…}}`");
+    Err(FileError::content(path, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, bytes: &[u8]) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("apo-model-file-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("the temporary folder can be written");
+        let path = dir.join(name);
+        fs::write(&path, bytes).expect("a file can be written");
+        path
+    }
+
+    fn utf16(text: &str, to_bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(to_bytes).collect()
+    }
+
+    #[test]
+    fn what_stands_in_a_files_place_is_named() {
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n";
+        let text = r#"{"model_type": "llama"}"#;
+        let with_mark = format!("\u{feff}{text}");
+        for (name, bytes, named) in [
+            ("pointer", pointer.as_bytes().to_vec(), "git lfs pull"),
+            ("le", utf16(&with_mark, u16::to_le_bytes), "UTF-16"),
+            ("be", utf16(&with_mark, u16::to_be_bytes), "UTF-16"),
+            ("le-unmarked", utf16(text, u16::to_le_bytes), "UTF-16"),
+            ("be-unmarked", utf16(text, u16::to_be_bytes), "UTF-16"),
+            ("page", b"\n<!DOCTYPE html><html>".to_vec(), "web page"),
+            ("gzip", vec![0x1f, 0x8b, 8, 0], "gzip"),
+            ("zip", b"PK\x03\x04data".to_vec(), "save_pretrained"),
+            ("latin-1", b"{\"a\": \"\xe9\"}".to_vec(), "byte 7"),
+            ("empty", b" \n".to_vec(), "empty"),
+            ("cut", b"{\"a\": ".to_vec(), "not JSON"),
+            ("deep", vec![b'['; 100_000], "not JSON"),
+        ] {
+            let path = file(name, &bytes);
+            let told = read_json(&path).expect_err(name).to_string();
+            assert!(told.contains(named), "{name}: {told}");
+            assert!(told.contains(&path.display().to_string()), "{name}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_left_out() {
+        let path = file("marked", "\u{feff}{\"a\": 1}".as_bytes());
+        let value = read_object(&path).expect("JSON").expect("it is there");
+        assert_eq!(value["a"], 1);
+    }
+
+    #[test]
+    fn what_is_no_object_is_told() {
+        for (name, text, named) in [
+            ("array", "[1]", "an array"),
+            ("text", "\"a\"", "a string"),
+            ("null", "null", "null"),
+        ] {
+            let told = read_object(&file(name, text.as_bytes())).expect_err(name);
+            assert!(told.to_string().contains(named), "{name}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_none_and_a_folder_is_told() {
+        let path = file("there", b"");
+        assert!(read_json(&path.with_file_name("absent")).is_ok_and(|it| it.is_none()));
+        let told = read_json(path.parent().expect("a folder")).expect_err("a folder");
+        assert!(told.to_string().contains("a folder"), "{told}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_is_told() {
+        let path = file("target", b"").with_file_name(format!("link-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink("nowhere", &path).expect("a link can be made");
+        let told = read_json(&path).expect_err("a link to nothing");
+        assert!(told.to_string().contains("link"), "{told}");
+    }
+}
