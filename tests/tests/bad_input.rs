@@ -294,11 +294,11 @@ fn an_architecture_that_is_not_done_is_refused_by_name() {
         config["hidden_act"] = json!("gelu");
         config["attention_bias"] = json!(true);
         config["sliding_window"] = json!(128);
-        config["rope_scaling"] = json!({ "rope_type": "yarn", "factor": 4.0 });
+        config["rope_scaling"] = json!({ "rope_type": "longrope", "factor": 4.0 });
     });
     refuses_model(
         "other",
-        &["hidden_act", "attention_bias", "sliding_window", "yarn"],
+        &["hidden_act", "attention_bias", "sliding_window", "longrope"],
     );
     model("foreign", "policy", "config.json", |config| {
         config["model_type"] = json!("gpt2");

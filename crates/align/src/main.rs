@@ -35,7 +35,8 @@ fn main() -> ExitCode {
 fn run(method: &Method) -> Result<()> {
     let common = method.common();
     let tables = method.open()?;
-    let (codec, _) = models::codec(&common.model, common.template)?;
+    let head = Head::LanguageModel;
+    let (codec, _) = models::codec(&common.model, common.template, head, method.start())?;
     let provenance = method.provenance(&tables, &codec)?;
     let known = method.known_log_probs(&provenance, &codec)?;
     check_splits(&provenance, common.training.allow_test)?;
@@ -49,7 +50,7 @@ fn run(method: &Method) -> Result<()> {
     let device = common.compute.device()?;
     let mut compute = common.compute.compute(&device);
     compute.recompute = common.training.recompute;
-    let load = |dir, start| Model::load(dir, Head::LanguageModel, start, &device, compute);
+    let load = |dir, start| Model::load(dir, head, start, &device, compute);
     let model = load(&common.model, method.start())?;
     let (mut store, counts) =
         examples::gather(method, tables, known.as_ref(), &codec, output.dir())?;
@@ -60,7 +61,7 @@ fn run(method: &Method) -> Result<()> {
     manifest.reference = named;
     let mut reference = None;
     if let Some(dir) = method.reference() {
-        models::codec(dir, Some(codec.template()))?;
+        models::codec(dir, Some(codec.template()), head, Start::Saved)?;
         let mut compute = |model: &Model, store: &mut Store| {
             let micro = common.training.micro_tokens;
             Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(failed)

@@ -1,12 +1,21 @@
 //! `config.json` of a LLaMA, and the parameters that it implies.
 
-use std::f64::consts::TAU;
-use std::fs;
+mod architecture;
+mod fields;
+mod keys;
+mod rope;
+
 use std::path::Path;
 
+use apo_dialogue::model_file::read_object;
 use serde_json::{Map, Value, json};
 
+pub use architecture::{ALL, Architecture, LLAMA};
+pub use rope::{Llama3Scaling, Rope, Scaling, YarnScaling};
+
 use crate::error::ModelError;
+use crate::identified;
+use fields::{Fields, shown};
 
 /// What stands on top of the trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,63 +26,11 @@ pub enum Head {
     Reward,
 }
 
-/// Rotary position embedding.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rope {
-    /// Base of the frequencies.
-    pub theta: f64,
-    /// LLaMA 3's scaling, where the config has it.
-    pub scaling: Option<Llama3Scaling>,
-}
-
-/// LLaMA 3's scaling of the rotary frequencies.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Llama3Scaling {
-    /// By how much long wavelengths are slowed.
-    pub factor: f64,
-    /// Wavelengths above `original / this` are slowed in full.
-    pub low_freq_factor: f64,
-    /// Wavelengths below `original / this` stay.
-    pub high_freq_factor: f64,
-    /// Context length of the original training, tokens.
-    pub original_max_position_embeddings: f64,
-}
-
-impl Rope {
-    /// Returns the frequency of each pair of dimensions, `[head_dim / 2]`,
-    /// radians per position.
-    pub fn inverse_frequencies(&self, head_dim: usize) -> Vec<f64> {
-        (0..head_dim / 2)
-            .map(|i| {
-                let frequency = self.theta.powf(-((2 * i) as f64) / head_dim as f64);
-                match &self.scaling {
-                    None => frequency,
-                    Some(scaling) => scaling.scale(frequency),
-                }
-            })
-            .collect()
-    }
-}
-
-impl Llama3Scaling {
-    fn scale(&self, frequency: f64) -> f64 {
-        let original = self.original_max_position_embeddings;
-        let wavelength = TAU / frequency;
-        if wavelength < original / self.high_freq_factor {
-            return frequency;
-        }
-        if wavelength > original / self.low_freq_factor {
-            return frequency / self.factor;
-        }
-        let smooth = (original / wavelength - self.low_freq_factor)
-            / (self.high_freq_factor - self.low_freq_factor);
-        (1.0 - smooth) * frequency / self.factor + smooth * frequency
-    }
-}
-
 /// Sizes and settings of a LLaMA.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LlamaConfig {
+    /// Which family of models it is of.
+    pub architecture: &'static Architecture,
     /// Number of token ids.
     pub vocab_size: usize,
     /// Width of the residual stream.
@@ -108,127 +65,17 @@ pub struct LlamaConfig {
     raw: Map<String, Value>,
 }
 
-/// Reads fields and gathers what is wrong with them.
-struct Fields<'a> {
-    raw: &'a Map<String, Value>,
-    faults: Vec<String>,
-}
+/// Most of a size: twice the widest and longest of what is published.
+const MOST_SIZE: u64 = 1 << 24;
 
-impl Fields<'_> {
-    /// Returns a field that is there and not null.
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.raw.get(name).filter(|value| !value.is_null())
-    }
+/// Most decoder layers.
+const MOST_LAYERS: u64 = 1 << 12;
 
-    fn optional_size(&mut self, name: &str) -> Option<usize> {
-        let value = self.get(name)?.clone();
-        let most = if name == "num_hidden_layers" {
-            1 << 12
-        } else {
-            1 << 24
-        };
-        let size = value.as_u64().filter(|size| (1..=most).contains(size));
-        if size.is_none() {
-            self.faults.push(format!(
-                "`{name}` is {value}, expected a number from 1 to {most}"
-            ));
-        }
-        size.map(|size| size as usize)
-    }
+/// Most tokens that a context may be said to have; nothing is as long.
+const MOST_POSITIONS: u64 = u32::MAX as u64;
 
-    fn size(&mut self, name: &str) -> usize {
-        if self.get(name).is_none() {
-            self.faults.push(format!("`{name}` is missing"));
-            return 1;
-        }
-        self.optional_size(name).unwrap_or(1)
-    }
-
-    fn number(&mut self, of: &Map<String, Value>, name: &str, default: Option<f64>) -> f64 {
-        match (of.get(name).filter(|value| !value.is_null()), default) {
-            (None, Some(default)) => default,
-            (None, None) => {
-                self.faults.push(format!("`{name}` is missing"));
-                1.0
-            }
-            (Some(value), _) => {
-                let number = value.as_f64().filter(|x| x.is_finite() && *x > 0.0);
-                if number.is_none() {
-                    self.faults
-                        .push(format!("`{name}` is {value}, expected a positive number"));
-                }
-                number.unwrap_or(1.0)
-            }
-        }
-    }
-
-    fn token(&mut self, name: &str) -> Option<u32> {
-        let value = self.get(name)?.clone();
-        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
-        if id.is_none() {
-            self.faults
-                .push(format!("`{name}` is {value}, expected a token id"));
-        }
-        id
-    }
-
-    /// Refuses a setting that is neither absent nor one of `allowed`.
-    fn only(&mut self, name: &str, allowed: &[Value]) {
-        if let Some(value) = self.get(name)
-            && !allowed.contains(value)
-        {
-            let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
-            let only = if allowed.is_empty() {
-                "null".to_owned()
-            } else {
-                allowed.join(" or ")
-            };
-            self.faults.push(format!(
-                "`{name}` is {value}, which is not supported (only {only})"
-            ));
-        }
-    }
-
-    fn rope(&mut self) -> Rope {
-        let mut settings = self.raw.clone();
-        for name in ["rope_scaling", "rope_parameters"] {
-            match self.get(name) {
-                None => {}
-                Some(Value::Object(inner)) => settings.extend(inner.clone()),
-                Some(other) => {
-                    let fault = format!("`{name}` is {other}, expected an object");
-                    self.faults.push(fault);
-                }
-            }
-        }
-        let theta = self.number(&settings, "rope_theta", Some(10_000.0));
-        let kind = settings.get("rope_type").or_else(|| settings.get("type"));
-        let scaling = match kind
-            .filter(|kind| !kind.is_null())
-            .map(|kind| kind.as_str())
-        {
-            None | Some(Some("default")) => None,
-            Some(Some("llama3")) => Some(Llama3Scaling {
-                factor: self.number(&settings, "factor", None),
-                low_freq_factor: self.number(&settings, "low_freq_factor", None),
-                high_freq_factor: self.number(&settings, "high_freq_factor", None),
-                original_max_position_embeddings: self.number(
-                    &settings,
-                    "original_max_position_embeddings",
-                    None,
-                ),
-            }),
-            Some(other) => {
-                self.faults.push(format!(
-                    "`rope_type` is `{}`, which is not supported (only `default` or `llama3`)",
-                    other.unwrap_or("not a text")
-                ));
-                None
-            }
-        };
-        Rope { theta, scaling }
-    }
-}
+/// Most parameters: what four bytes each of which can still be addressed.
+const MOST_PARAMETERS: u128 = 1 << 48;
 
 impl LlamaConfig {
     /// Reads a model directory's `config.json`.
@@ -240,107 +87,140 @@ impl LlamaConfig {
     /// done here.
     pub fn read(dir: &Path) -> Result<Self, ModelError> {
         let path = dir.join("config.json");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ModelError::MissingFile {
-                    dir: dir.into(),
-                    missing: "config.json".into(),
-                });
-            }
-            Err(source) => {
-                return Err(ModelError::Io {
-                    action: "read",
-                    path,
-                    source,
-                });
-            }
-        };
-        let config = |faults| ModelError::Config {
-            path: path.clone(),
-            faults,
-        };
-        let raw: Map<String, Value> =
-            serde_json::from_str(&text).map_err(|error| config(vec![error.to_string()]))?;
-        Self::from_json(raw).map_err(config)
+        let raw = read_object(&path)?.ok_or_else(|| ModelError::MissingFile {
+            dir: dir.into(),
+            missing: "config.json".into(),
+            hint: identified::hint(dir),
+        })?;
+        Self::from_json(raw).map_err(|faults| ModelError::Config { path, faults })
     }
 
     /// Reads a config; gives every fault where there is one.
     fn from_json(raw: Map<String, Value>) -> Result<Self, Vec<String>> {
-        let mut fields = Fields {
-            raw: &raw,
-            faults: Vec::new(),
-        };
-        match fields.get("model_type") {
-            None => fields.faults.push("`model_type` is missing".into()),
-            Some(_) => fields.only("model_type", &[json!("llama")]),
-        }
-        let architectures = ["LlamaForCausalLM", "LlamaForSequenceClassification"];
-        fields.only("architectures", &architectures.map(|it| json!([it])));
+        let mut fields = Fields::new(&raw);
+        let architecture = fields.architecture();
         fields.only("hidden_act", &[json!("silu"), json!("swish")]);
-        fields.only("attention_bias", &[json!(false)]);
-        fields.only("mlp_bias", &[json!(false)]);
-        fields.only("pretraining_tp", &[json!(1)]);
-        for name in ["sliding_window", "quantization_config"] {
-            fields.only(name, &[]);
-        }
-        let hidden_size = fields.size("hidden_size");
-        let num_attention_heads = fields.size("num_attention_heads");
+        fields.only("hidden_activation", &[json!("silu"), json!("swish")]);
+        fields.only("value_head_prefix", &[json!("score")]);
+        keys::refuse(&mut fields, &raw);
+        let n_faults = fields.n_faults();
+        let hidden_size = fields.size("hidden_size", MOST_SIZE);
+        let num_attention_heads = fields.size("num_attention_heads", MOST_SIZE);
         let num_key_value_heads = fields
-            .optional_size("num_key_value_heads")
+            .optional_size("num_key_value_heads", MOST_SIZE)
             .unwrap_or(num_attention_heads);
         let head_dim = fields
-            .optional_size("head_dim")
+            .optional_size("head_dim", MOST_SIZE)
             .unwrap_or(hidden_size / num_attention_heads);
-        if !num_attention_heads.is_multiple_of(num_key_value_heads) {
-            fields.faults.push(format!(
-                "`num_attention_heads` {num_attention_heads} is not a multiple of \
-                 `num_key_value_heads` {num_key_value_heads}"
-            ));
+        // What follows from a size that is at fault would be told beside it.
+        if fields.n_faults() == n_faults {
+            if fields.get("head_dim").is_none() && !hidden_size.is_multiple_of(num_attention_heads)
+            {
+                fields.fault(format!(
+                    "`hidden_size` {hidden_size} is not a multiple of `num_attention_heads` \
+                     {num_attention_heads}, and there is no `head_dim`"
+                ));
+            } else if head_dim == 0 || head_dim % 2 == 1 {
+                fields.fault(format!("`head_dim` is {head_dim}, expected an even number"));
+            }
+            if !num_attention_heads.is_multiple_of(num_key_value_heads) {
+                fields.fault(format!(
+                    "`num_attention_heads` {num_attention_heads} is not a multiple of \
+                     `num_key_value_heads` {num_key_value_heads}"
+                ));
+            }
         }
-        if head_dim == 0 || head_dim % 2 == 1 {
-            fields
-                .faults
-                .push(format!("`head_dim` is {head_dim}, expected an even number"));
-        }
-        let eos_token_ids = match fields.get("eos_token_id").cloned() {
-            Some(Value::Array(ids)) => ids
-                .iter()
-                .filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()))
-                .collect(),
-            _ => fields.token("eos_token_id").into_iter().collect(),
+        let n_faults = fields.n_faults();
+        let vocab_size = fields.size("vocab_size", MOST_SIZE);
+        let n_ids = if fields.n_faults() == n_faults {
+            vocab_size
+        } else {
+            usize::MAX
         };
+        let num_hidden_layers = fields.size("num_hidden_layers", MOST_LAYERS);
+        let max_position_embeddings = fields
+            .optional_size("max_position_embeddings", MOST_POSITIONS)
+            .unwrap_or(2048);
+        fields.windows(num_hidden_layers);
         let config = Self {
-            vocab_size: fields.size("vocab_size"),
+            architecture,
+            vocab_size,
             hidden_size,
-            intermediate_size: fields.size("intermediate_size"),
-            num_hidden_layers: fields.size("num_hidden_layers"),
+            intermediate_size: fields.size("intermediate_size", MOST_SIZE),
+            num_hidden_layers,
             num_attention_heads,
             num_key_value_heads,
             head_dim,
-            rms_norm_eps: fields.number(&raw, "rms_norm_eps", Some(1e-6)),
-            rope: fields.rope(),
-            tie_word_embeddings: raw.get("tie_word_embeddings") == Some(&json!(true)),
-            bos_token_id: fields.token("bos_token_id"),
-            eos_token_ids,
-            pad_token_id: fields.token("pad_token_id"),
-            max_position_embeddings: fields
-                .optional_size("max_position_embeddings")
-                .unwrap_or(2048),
-            initializer_range: fields.number(&raw, "initializer_range", Some(0.02)),
+            rms_norm_eps: fields.number_in(None, "rms_norm_eps", Some(1e-6)),
+            rope: fields.rope(max_position_embeddings),
+            tie_word_embeddings: fields.flag("tie_word_embeddings", architecture.ties),
+            bos_token_id: fields.token("bos_token_id", n_ids),
+            eos_token_ids: fields.tokens("eos_token_id", n_ids),
+            pad_token_id: fields.token("pad_token_id", n_ids),
+            max_position_embeddings,
+            initializer_range: fields.number_in(None, "initializer_range", Some(0.02)),
             raw: Map::new(),
         };
-        let beyond = config.eos_token_ids.iter();
-        for id in beyond.filter(|&&id| id as usize >= config.vocab_size) {
-            fields.faults.push(format!(
-                "`eos_token_id` is {id}, beyond the `vocab_size` of {}",
-                config.vocab_size
+        let n_parameters = config.n_parameters_unbounded();
+        if n_parameters > MOST_PARAMETERS {
+            fields.fault(format!(
+                "its sizes make a model of {n_parameters} parameters, more than any machine holds"
             ));
         }
-        if !fields.faults.is_empty() {
-            return Err(fields.faults);
+        let faults = fields.into_faults();
+        if !faults.is_empty() {
+            return Err(faults);
         }
         Ok(Self { raw, ..config })
+    }
+
+    /// Returns the keys of the file that are not known here, and so change
+    /// nothing.
+    pub fn unknown_keys(&self) -> Vec<String> {
+        keys::unknown(&self.raw)
+    }
+
+    /// Returns the head that `architectures` names, where it names one.
+    pub fn named_head(&self) -> Option<Head> {
+        let name = self.raw.get("architectures")?.get(0)?.as_str()?;
+        match name {
+            name if name == self.architecture.reward_class => Some(Head::Reward),
+            "LlamaModel" => None,
+            _ => Some(Head::LanguageModel),
+        }
+    }
+
+    /// Returns how many numbers the largest parameter is.
+    pub fn largest_parameter(&self, head: Head) -> usize {
+        let sizes = self.parameters(head).into_iter();
+        let sizes = sizes.map(|(_, shape)| shape.iter().product());
+        sizes.max().unwrap_or(0)
+    }
+
+    /// Returns how many numbers the parameters are, an `lm_head` and a `score`
+    /// among them, whatever the sizes are.
+    fn n_parameters_unbounded(&self) -> u128 {
+        let [
+            vocab,
+            hidden,
+            intermediate,
+            layers,
+            heads,
+            kv_heads,
+            head_dim,
+        ] = [
+            self.vocab_size,
+            self.hidden_size,
+            self.intermediate_size,
+            self.num_hidden_layers,
+            self.num_attention_heads,
+            self.num_key_value_heads,
+            self.head_dim,
+        ]
+        .map(|size| size as u128);
+        let attention = 2 * (heads + kv_heads) * head_dim * hidden;
+        let layer = attention + 3 * intermediate * hidden + 2 * hidden;
+        2 * vocab * hidden + layers * layer + 2 * hidden
     }
 
     /// Returns every parameter's name and shape, in the order of the names.
@@ -400,7 +280,8 @@ impl LlamaConfig {
     /// a reward model always names one.
     pub fn to_json(&self, head: Head, dtype: &str, pad_token_id: Option<u32>) -> Value {
         let mut raw = self.raw.clone();
-        for other in ["dtype", "_name_or_path", "transformers_version"] {
+        // `auto_map` names code, which is not written beside.
+        for other in ["dtype", "_name_or_path", "transformers_version", "auto_map"] {
             raw.remove(other);
         }
         let mut set = |name: &str, value: Value| raw.insert(name.to_owned(), value);
@@ -408,13 +289,13 @@ impl LlamaConfig {
         set("pad_token_id", json!(pad_token_id));
         match head {
             Head::LanguageModel => {
-                set("architectures", json!(["LlamaForCausalLM"]));
+                set("architectures", json!([self.architecture.policy_class]));
                 for name in ["num_labels", "id2label", "label2id", "problem_type"] {
                     raw.remove(name);
                 }
             }
             Head::Reward => {
-                set("architectures", json!(["LlamaForSequenceClassification"]));
+                set("architectures", json!([self.architecture.reward_class]));
                 set("num_labels", json!(1));
                 set("id2label", json!({"0": "LABEL_0"}));
                 set("label2id", json!({"LABEL_0": 0}));
@@ -424,19 +305,101 @@ impl LlamaConfig {
     }
 }
 
+impl Fields<'_> {
+    /// Returns the family of models, that of LLaMA after a fault.
+    fn architecture(&mut self) -> &'static Architecture {
+        let of_type = |name: &str| ALL.into_iter().find(|it| it.model_type == name);
+        let all = ALL.map(|it| format!("`{}`", it.model_type)).join(" or ");
+        let found = match self.get("model_type") {
+            None => {
+                self.fault(format!("`model_type` is missing, expected {all}"));
+                None
+            }
+            Some(value) => {
+                let found = value.as_str().and_then(of_type);
+                if found.is_none() {
+                    self.fault(format!(
+                        "`model_type` is {}, which is not supported (only {all})",
+                        shown(value)
+                    ));
+                }
+                found
+            }
+        };
+        let architecture = found.unwrap_or(&LLAMA);
+        let Some(value) = self.get("architectures") else {
+            return architecture;
+        };
+        let one = match value {
+            Value::Array(names) if names.len() == 1 => names[0].as_str(),
+            _ => None,
+        };
+        let known = one.is_some_and(|name| {
+            [architecture.policy_class, architecture.reward_class].contains(&name)
+                || architecture.aliases.contains(&name)
+        });
+        if !known {
+            self.fault(format!(
+                "`architectures` is {}, which is not supported (only [\"{}\"] or [\"{}\"])",
+                shown(value),
+                architecture.policy_class,
+                architecture.reward_class
+            ));
+        }
+        architecture
+    }
+
+    /// Refuses attention to a window of the context, in each of the ways that
+    /// configs have to ask for it.
+    fn windows(&mut self, num_hidden_layers: usize) {
+        let slides = self.flag("use_sliding_window", true);
+        if slides {
+            for name in ["use_sliding_window", "sliding_window"] {
+                if let Some(value) = self.get(name) {
+                    self.fault(format!(
+                        "`{name}` is {}, which is not supported (only null, or \
+                         `use_sliding_window` false)",
+                        shown(value)
+                    ));
+                }
+            }
+        }
+        let Some(value) = self.get("layer_types") else {
+            return;
+        };
+        let full = value.as_array().is_some_and(|types| {
+            types.len() == num_hidden_layers && types.iter().all(|it| it == "full_attention")
+        });
+        if !full {
+            self.fault(format!(
+                "`layer_types` is {}, which is not supported (only \"full_attention\" for each \
+                 of the {num_hidden_layers} layers)",
+                shown(value)
+            ));
+        }
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn object(value: Value) -> Map<String, Value> {
+    pub(crate) fn object(value: Value) -> Map<String, Value> {
         value.as_object().expect("an object").clone()
     }
 
-    fn small() -> Map<String, Value> {
+    pub(crate) fn small() -> Map<String, Value> {
         object(json!({
             "model_type": "llama", "vocab_size": 128, "hidden_size": 32, "intermediate_size": 88,
             "num_hidden_layers": 2, "num_attention_heads": 4, "eos_token_id": [2, 3],
         }))
+    }
+
+    /// The small config with other fields, read.
+    fn with(fields: &Value) -> Result<LlamaConfig, String> {
+        let mut raw = small();
+        raw.extend(object(fields.clone()));
+        LlamaConfig::from_json(raw).map_err(|faults| faults.join("; "))
     }
 
     #[test]
@@ -445,8 +408,32 @@ mod tests {
         assert_eq!(config.num_key_value_heads, 4);
         assert_eq!(config.head_dim, 8);
         assert_eq!(config.rope.theta, 10_000.0);
+        assert_eq!(config.rms_norm_eps, 1e-6);
         assert_eq!(config.eos_token_ids, [2, 3]);
+        assert_eq!(config.max_position_embeddings, 2048);
         assert!(!config.tie_word_embeddings);
+        assert_eq!(config.unknown_keys(), Vec::<String>::new());
+        let null = [
+            "num_key_value_heads",
+            "head_dim",
+            "rope_scaling",
+            "sliding_window",
+            "tie_word_embeddings",
+            "architectures",
+            "quantization_config",
+        ];
+        let null = null.into_iter().map(|name| (name.to_owned(), Value::Null));
+        let nulls = with(&Value::Object(null.collect())).expect("nulls are absent");
+        assert_eq!(
+            LlamaConfig {
+                raw: Map::new(),
+                ..nulls
+            },
+            LlamaConfig {
+                raw: Map::new(),
+                ..config
+            }
+        );
     }
 
     #[test]
@@ -454,7 +441,7 @@ mod tests {
         let mut raw = small();
         raw.extend(object(json!({
             "model_type": "mistral", "hidden_act": "gelu", "attention_bias": true,
-            "sliding_window": 4096, "rope_scaling": {"rope_type": "yarn"},
+            "sliding_window": 4096, "rope_scaling": {"rope_type": "longrope"},
         })));
         raw.remove("vocab_size");
         let faults = LlamaConfig::from_json(raw)
@@ -473,11 +460,119 @@ mod tests {
     }
 
     #[test]
-    fn theta_may_stand_among_the_rope_parameters() {
-        let mut raw = small();
-        let parameters = json!({"rope_theta": 5e5, "rope_type": "default"});
-        raw.insert("rope_parameters".into(), parameters);
-        let config = LlamaConfig::from_json(raw).expect("a whole config");
-        assert_eq!(config.rope.theta, 5e5);
+    fn a_token_that_is_minus_one_is_none() {
+        let config = with(&json!({
+            "bos_token_id": -1, "eos_token_id": [2, -1], "pad_token_id": -1,
+        }))
+        .expect("published configs have it");
+        assert_eq!(config.bos_token_id, None);
+        assert_eq!(config.eos_token_ids, [2]);
+        assert_eq!(config.pad_token_id, None);
+        for head in [Head::LanguageModel, Head::Reward] {
+            assert_eq!(
+                config.to_json(head, "float32", None)["pad_token_id"],
+                Value::Null
+            );
+        }
+        let none = with(&json!({"eos_token_id": -1})).expect("none");
+        assert!(none.eos_token_ids.is_empty());
+    }
+
+    #[test]
+    fn a_field_of_another_type_or_beyond_its_range_is_named() {
+        for (fields, named) in [
+            (json!({"hidden_size": 32.0}), "`hidden_size` is 32.0"),
+            (json!({"hidden_size": "32"}), "`hidden_size` is \"32\""),
+            (json!({"hidden_size": 0}), "`hidden_size` is 0"),
+            (json!({"hidden_size": -32}), "`hidden_size` is -32"),
+            (json!({"hidden_size": 1_u64 << 40}), "`hidden_size`"),
+            (json!({"num_hidden_layers": true}), "`num_hidden_layers`"),
+            (json!({"num_hidden_layers": 100_000}), "`num_hidden_layers`"),
+            (json!({"num_key_value_heads": 0}), "`num_key_value_heads`"),
+            (json!({"num_key_value_heads": 3}), "not a multiple"),
+            (json!({"num_attention_heads": 5}), "not a multiple"),
+            (json!({"num_attention_heads": 64}), "not a multiple"),
+            (json!({"num_attention_heads": 32}), "`head_dim` is 1"),
+            (json!({"head_dim": 7}), "`head_dim` is 7"),
+            (json!({"vocab_size": null}), "`vocab_size` is missing"),
+            (json!({"rms_norm_eps": 0}), "`rms_norm_eps`"),
+            (json!({"rms_norm_eps": -1e-6}), "`rms_norm_eps`"),
+            (json!({"rms_norm_eps": 1e-60}), "`rms_norm_eps`"),
+            (json!({"rms_norm_eps": 1e60}), "`rms_norm_eps`"),
+            (json!({"rms_norm_eps": "1e-6"}), "`rms_norm_eps`"),
+            (json!({"initializer_range": []}), "`initializer_range`"),
+            (
+                json!({"tie_word_embeddings": "true"}),
+                "`tie_word_embeddings`",
+            ),
+            (json!({"tie_word_embeddings": 1}), "`tie_word_embeddings`"),
+            (json!({"eos_token_id": 128}), "beyond the `vocab_size`"),
+            (json!({"eos_token_id": [2, "3"]}), "`eos_token_id` is \"3\""),
+            (json!({"eos_token_id": 2.5}), "`eos_token_id` is 2.5"),
+            (json!({"eos_token_id": -2}), "`eos_token_id` is -2"),
+            (json!({"pad_token_id": 32_000}), "`pad_token_id` is 32000"),
+            (json!({"pad_token_id": "<pad>"}), "`pad_token_id`"),
+            (json!({"bos_token_id": [1, 2]}), "`bos_token_id`"),
+            (json!({"hidden_act": "gelu_pytorch_tanh"}), "`hidden_act`"),
+            (json!({"hidden_activation": "gelu"}), "`hidden_activation`"),
+            (
+                json!({"architectures": ["MistralForCausalLM"]}),
+                "MistralForCausalLM",
+            ),
+            (
+                json!({"architectures": "LlamaForCausalLM"}),
+                "`architectures`",
+            ),
+            (json!({"architectures": []}), "`architectures`"),
+            (json!({"model_type": "llava"}), "`model_type` is \"llava\""),
+            (json!({"model_type": ["llama"]}), "`model_type`"),
+            (json!({"sliding_window": 0}), "`sliding_window`"),
+            (json!({"use_sliding_window": true}), "`use_sliding_window`"),
+            (json!({"layer_types": ["full_attention"]}), "`layer_types`"),
+            (
+                json!({"layer_types": ["full_attention", "sliding_attention"]}),
+                "`layer_types`",
+            ),
+            (
+                json!({"value_head_prefix": "value_head"}),
+                "`value_head_prefix`",
+            ),
+            (json!({"hidden_act": "a\u{9b}".repeat(99)}), "…"),
+        ] {
+            let told = with(&fields)
+                .map(|_| "read")
+                .expect_err(&fields.to_string());
+            assert!(told.contains(named), "{fields}: {told}");
+            assert!(!told.contains('\u{9b}'), "a control character: {told}");
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_taken() {
+        for fields in [
+            json!({"hidden_act": "swish"}),
+            json!({"sliding_window": 4096, "use_sliding_window": false, "max_window_layers": 2}),
+            json!({"layer_types": ["full_attention", "full_attention"]}),
+            json!({"architectures": ["LLaMAForCausalLM"]}),
+            json!({"pretraining_tp": 4}),
+            json!({"max_position_embeddings": 4_194_304}),
+            json!({"head_dim": 16, "num_attention_heads": 3}),
+            json!({"torch_dtype": "float16", "dtype": null}),
+        ] {
+            with(&fields).unwrap_or_else(|told| panic!("{fields}: {told}"));
+        }
+    }
+
+    #[test]
+    fn sizes_whose_product_overflows_are_told() {
+        let most = 1_u64 << 24;
+        let told = with(&json!({
+            "hidden_size": most, "num_attention_heads": most, "head_dim": most,
+            "num_key_value_heads": most, "intermediate_size": most, "vocab_size": most,
+            "num_hidden_layers": 4096,
+        }))
+        .map(|_| "read")
+        .expect_err("no machine holds it");
+        assert!(told.contains("parameters"), "{told}");
     }
 }

@@ -5,19 +5,25 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use apo_dialogue::model_file::{read_json, read_object};
+
 use apo_tables::provenance::hex;
 use apo_tables::{Input, Provenance, digest_file};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::config::Head;
+use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
-use crate::loaded::Model;
-use crate::weights::{StoredType, write_weights};
+use crate::identified;
+use crate::loaded::{Model, Start};
+use crate::weights::{StoredType, Weights, write_weights};
 
 /// Our page in a model directory.
 pub const MANIFEST: &str = "apo.json";
+
+/// Unknown keys that are named, at most.
+const MOST_NAMED: usize = 20;
 
 /// What a tokenizer may consist of.
 const TOKENIZER_FILES: [&str; 8] = [
@@ -30,6 +36,9 @@ const TOKENIZER_FILES: [&str; 8] = [
     "merges.txt",
     "tokenizer.model",
 ];
+
+/// What some editors put before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What we know of a model that we made: `apo.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,16 +63,123 @@ impl Manifest {
     /// When it cannot be read, or is malformed.
     pub fn read(dir: &Path) -> Result<Option<Self>, ModelError> {
         let path = dir.join(MANIFEST);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(reading(&path, error)),
+        let Some(page) = read_json(&path)? else {
+            return Ok(None);
         };
-        let manifest = serde_json::from_str(&text).map_err(|error| ModelError::Config {
+        let manifest = serde_json::from_value(page).map_err(|error| ModelError::Config {
             path,
             faults: vec![error.to_string()],
         })?;
         Ok(Some(manifest))
+    }
+}
+
+/// A model directory that may be read: its config, what we know of it, and
+/// where its weights lie. What a stage takes a directory for is decided here.
+#[derive(Debug)]
+pub struct ModelDirectory {
+    path: PathBuf,
+    /// Sizes and settings.
+    pub config: LlamaConfig,
+    /// Our page in it; none where others made the model.
+    pub manifest: Option<Manifest>,
+}
+
+impl ModelDirectory {
+    /// Reads a directory's config and our page in it.
+    ///
+    /// # Errors
+    ///
+    /// When it is no model directory, with what it is instead; when the config
+    /// is malformed or asks for what is not done here.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        identified::check(path)?;
+        Ok(Self {
+            path: path.into(),
+            config: LlamaConfig::read(path)?,
+            manifest: Manifest::read(path)?,
+        })
+    }
+
+    /// Whether there is a reward head among the weights.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn has_reward_head(&self) -> Result<bool, ModelError> {
+        Ok(Weights::open(&self.path)?.has_reward_head())
+    }
+
+    /// Checks that the directory holds a model with this head, or what such a
+    /// model starts from, and opens its weights; none for one from scratch.
+    ///
+    /// # Errors
+    ///
+    /// When it holds a model of another kind, or weights that do not fit its
+    /// config.
+    pub fn weights(&self, head: Head, start: Start) -> Result<Option<Weights>, ModelError> {
+        if matches!(start, Start::Scratch(_)) {
+            return Ok(None);
+        }
+        let weights = Weights::open(&self.path)?;
+        match start {
+            Start::NewHead(_) => weights.check_trunk(&self.config)?,
+            _ => {
+                self.check_kind(head, &weights)?;
+                weights.check(&self.config, head)?;
+            }
+        }
+        Ok(Some(weights))
+    }
+
+    /// Checks that the model is a policy or a reward model, as it is wanted.
+    fn check_kind(&self, head: Head, weights: &Weights) -> Result<(), ModelError> {
+        let is = |problem: &str| ModelError::Kind {
+            dir: self.path.clone(),
+            problem: problem.into(),
+        };
+        let named = |head: &str| self.manifest.as_ref().is_some_and(|it| it.head == head);
+        match head {
+            Head::LanguageModel if weights.has_reward_head() => Err(is(
+                "it is a reward model, not a policy: its weights have a `score.weight`; give the \
+                 policy",
+            )),
+            Head::LanguageModel if named("reward model") => Err(is(
+                "it is a reward model by its apo.json, though its weights have no `score.weight`; \
+                 give the policy",
+            )),
+            Head::LanguageModel if self.config.named_head() == Some(Head::Reward) => Err(is(
+                "it is a classifier by the `architectures` of its config.json, not a policy; give \
+                 the policy",
+            )),
+            Head::Reward if !weights.has_reward_head() && !weights.has_other_head() => Err(is(
+                "it is a policy, not a reward model: its weights have no `score.weight`; give a \
+                 reward model, as `rm-train` makes one of a policy",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what is worth telling of the directory before it is used.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let unknown = self.config.unknown_keys();
+        if !unknown.is_empty() {
+            let mut names: Vec<String> = unknown
+                .iter()
+                .take(MOST_NAMED)
+                .map(|name| name.escape_debug().to_string())
+                .collect();
+            if unknown.len() > MOST_NAMED {
+                names.push(format!("and {} more", unknown.len() - MOST_NAMED));
+            }
+            notes.push(format!(
+                "{}: keys that are not known here, and change nothing: {}",
+                self.path.join("config.json").display(),
+                names.join(", ")
+            ));
+        }
+        notes
     }
 }
 
@@ -106,6 +222,7 @@ fn reading(path: &Path, source: io::Error) -> ModelError {
         return ModelError::MissingFile {
             dir: path.into(),
             missing: "folder there".into(),
+            hint: String::new(),
         };
     }
     ModelError::Io {
@@ -128,18 +245,6 @@ fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).expect("plain data");
     text.push(b'\n');
     text
-}
-
-fn read_json(path: &Path) -> Result<Option<Value>, ModelError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(path).map_err(|error| reading(path, error))?;
-    let value = serde_json::from_str(&text).map_err(|error| ModelError::Config {
-        path: path.into(),
-        faults: vec![error.to_string()],
-    })?;
-    Ok(Some(value))
 }
 
 impl Model {
@@ -166,24 +271,27 @@ impl Model {
             let path = from.join(name);
             if path.exists() {
                 let bytes = fs::read(&path).map_err(|error| reading(&path, error))?;
-                write(dir.join(name), &bytes)?;
+                // `transformers` reads no JSON behind a byte order mark.
+                let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+                write(dir.join(name), bytes)?;
             }
         }
         let mut pad = self.config.pad_token_id;
         if self.head == Head::Reward {
             let (id, text) = self.padding(from)?;
             pad = Some(id);
-            let mut config = read_json(&from.join("tokenizer_config.json"))?.unwrap_or(json!({}));
-            config["pad_token"] = json!(text);
+            let page = from.join("tokenizer_config.json");
+            let mut config = read_object(&page)?.unwrap_or_default();
+            config.insert("pad_token".into(), json!(text));
             write(dir.join("tokenizer_config.json"), &pretty(&config))?;
         }
         let config = self.config.to_json(self.head, stored.name(), pad);
         write(dir.join("config.json"), &pretty(&config))?;
-        let generation = match read_json(&from.join("generation_config.json"))? {
-            Some(found) => found,
+        let generation = match read_object(&from.join("generation_config.json"))? {
+            Some(found) => Value::Object(found),
             None => json!({
                 "bos_token_id": self.config.bos_token_id,
-                "eos_token_id": self.config.eos_token_ids,
+                "eos_token_id": Some(&self.config.eos_token_ids).filter(|it| !it.is_empty()),
                 "pad_token_id": pad,
             }),
         };

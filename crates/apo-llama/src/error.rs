@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use apo_dialogue::model_file::FileError;
+
 /// Why a model cannot be used as it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,17 +20,53 @@ pub enum ModelError {
         source: io::Error,
     },
 
+    /// A file that should hold JSON or text does not.
+    #[error(transparent)]
+    File(#[from] FileError),
+
     /// A model directory lacks a file.
-    #[error("{} is not a model directory: it has no {missing}", dir.display())]
+    #[error("{} is not a model directory: it has no {missing}{hint}", dir.display())]
     MissingFile {
         /// The directory.
         dir: PathBuf,
         /// What it lacks.
         missing: String,
+        /// What it has instead and what to do, as the sentence's end; or
+        /// nothing.
+        hint: String,
+    },
+
+    /// Something else stands where a model directory was expected, or a model
+    /// of another kind.
+    #[error("{}: {problem}", dir.display())]
+    Kind {
+        /// What was given.
+        dir: PathBuf,
+        /// What it is, and what to do.
+        problem: String,
+    },
+
+    /// The sizes in a config need more memory than there is.
+    #[error(
+        "{}: its sizes make {parameters} parameters, which need at least {} of memory{purpose}; \
+         {} are free",
+        path.display(), size(*needed), size(*available)
+    )]
+    TooLarge {
+        /// The config.
+        path: PathBuf,
+        /// How many numbers the model has.
+        parameters: u64,
+        /// What for, as the sentence's end; or nothing.
+        purpose: &'static str,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
     },
 
     /// `config.json` is malformed, or asks for what is not done here; all of it.
-    #[error("{}: {}", path.display(), faults.join("; "))]
+    #[error("{}: {}", path.display(), listed(faults))]
     Config {
         /// The file.
         path: PathBuf,
@@ -95,9 +133,23 @@ fn listed(faults: &[String]) -> String {
     text
 }
 
+/// Shows bytes as people count them.
+fn size(bytes: u64) -> String {
+    let gib = bytes as f64 / (1_u64 << 30) as f64;
+    match gib {
+        ..0.1 => format!("{:.1} MiB", gib * 1024.0),
+        ..10_000.0 => format!("{gib:.1} GiB"),
+        _ => format!("{:.0} TiB", gib / 1024.0),
+    }
+}
+
 impl ModelError {
     /// Whether the input is at fault, rather than the machine.
     pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::Device(_))
+        match self {
+            Self::File(error) => error.is_bad_input(),
+            Self::Io { .. } | Self::Device(_) => false,
+            _ => true,
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! How much memory a training will hold, before it begins.
 
-use std::fs;
-
 use crate::config::{Head, LlamaConfig};
 use crate::device::has_kernels;
 use crate::kernels::log_prob;
@@ -29,11 +27,8 @@ impl Forecast {
     fn new(config: &LlamaConfig, head: Head, recompute: bool, tokens: usize, summed: bool) -> Self {
         let copies = if summed { 5 } else { 4 };
         // Of the largest there are a flat gradient and a new value beside.
-        let sizes = config.parameters(head).into_iter();
-        let largest = sizes
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .max();
-        let numbers = copies * config.n_parameters(head) + 2 * largest.unwrap_or(0);
+        let largest = config.largest_parameter(head);
+        let numbers = copies * config.n_parameters(head) + 2 * largest;
         let heads = config.num_attention_heads + 2 * config.num_key_value_heads;
         // As a layer's kernel saves them: queries, keys and values, what was
         // attended, the residual, gate and up.
@@ -81,14 +76,4 @@ impl Model {
         };
         known.then(of)
     }
-}
-
-/// Returns the memory that the system can give, bytes, where it says so.
-pub fn available() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|it| it.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
 }

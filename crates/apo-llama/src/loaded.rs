@@ -8,10 +8,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::{Head, LlamaConfig};
 use crate::device::has_kernels;
+use crate::directory::ModelDirectory;
 use crate::error::ModelError;
+use crate::machine;
 use crate::model::{Compute, Llama};
 use crate::tree::TreeBatch;
-use crate::weights::Weights;
 
 /// A policy or a reward model, ready to compute.
 #[derive(Debug)]
@@ -47,8 +48,9 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the directory lacks a file, when its config asks for what is not
-    /// done here, or when the weights do not fit the config.
+    /// When the directory lacks a file or holds a model of another kind, when
+    /// its config asks for what is not done here, when the weights do not fit
+    /// the config, or when the model is larger than the machine's memory.
     pub fn load(
         dir: &Path,
         head: Head,
@@ -57,36 +59,23 @@ impl Model {
         compute: Compute,
     ) -> Result<Self, ModelError> {
         compute.check(device)?;
-        let config = LlamaConfig::read(dir)?;
-        let llama = match start {
-            Start::Saved => {
-                let weights = Weights::open(dir)?;
-                weights.check(&config, head)?;
-                Llama::new(&config, head, device, |name, _| weights.read_f32(name))?
+        let directory = ModelDirectory::open(dir)?;
+        let weights = directory.weights(head, start)?;
+        let config = directory.config;
+        check_memory(dir, &config, head, start, device)?;
+        let mut drawn = Drawn::new(&config, start);
+        if let Some(weights) = &weights
+            && head == Head::LanguageModel
+            && config.tie_word_embeddings
+        {
+            weights.check_tied()?;
+        }
+        let llama = Llama::new(&config, head, device, |name, shape| match &weights {
+            Some(weights) if start == Start::Saved || name != "score.weight" => {
+                weights.read_f32(name)
             }
-            Start::NewHead(seed) => {
-                let weights = Weights::open(dir)?;
-                weights.check_trunk(&config)?;
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                let deviation = 1.0 / ((config.hidden_size + 1) as f32).sqrt();
-                Llama::new(&config, head, device, |name, shape| {
-                    if name == "score.weight" {
-                        return Ok(normal(&mut rng, shape, deviation));
-                    }
-                    weights.read_f32(name)
-                })?
-            }
-            Start::Scratch(seed) => {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                let deviation = config.initializer_range as f32;
-                Llama::new(&config, head, device, |_, shape| {
-                    Ok(match shape {
-                        [n] => vec![1.0; *n],
-                        _ => normal(&mut rng, shape, deviation),
-                    })
-                })?
-            }
-        };
+            _ => Ok(drawn.draw(shape)),
+        })?;
         Ok(Self {
             config,
             head,
@@ -182,6 +171,64 @@ fn finite(values: Vec<f32>, what: &'static str) -> Result<Vec<f32>, ModelError> 
             what: what.into(),
             found,
         }),
+    }
+}
+
+/// Draws the parameters that no file has.
+struct Drawn {
+    rng: ChaCha8Rng,
+    deviation: f32,
+}
+
+impl Drawn {
+    fn new(config: &LlamaConfig, start: Start) -> Self {
+        let (seed, deviation) = match start {
+            Start::Scratch(seed) => (seed, config.initializer_range as f32),
+            Start::NewHead(seed) => (seed, 1.0 / ((config.hidden_size + 1) as f32).sqrt()),
+            Start::Saved => (0, 0.0),
+        };
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            deviation,
+        }
+    }
+
+    fn draw(&mut self, shape: &[usize]) -> Vec<f32> {
+        match shape {
+            [n] => vec![1.0; *n],
+            _ => normal(&mut self.rng, shape, self.deviation),
+        }
+    }
+}
+
+/// Checks that the machine can hold a model before any of it is made. A model
+/// from scratch is to be trained: with each parameter there is its gradient
+/// and two moments.
+fn check_memory(
+    dir: &Path,
+    config: &LlamaConfig,
+    head: Head,
+    start: Start,
+    device: &Device,
+) -> Result<(), ModelError> {
+    let parameters = config.n_parameters(head) as u64;
+    let is_scratch = matches!(start, Start::Scratch(_));
+    let numbers = if has_kernels(device) {
+        parameters * if is_scratch { 4 } else { 1 }
+    } else {
+        // Each passes through the machine's memory on its way.
+        config.largest_parameter(head) as u64
+    };
+    let needed = size_of::<f32>() as u64 * numbers;
+    match machine::obtainable_memory() {
+        Some(available) if available < needed => Err(ModelError::TooLarge {
+            path: dir.join("config.json"),
+            parameters,
+            purpose: if is_scratch { " to be trained" } else { "" },
+            needed,
+            available,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -183,14 +183,15 @@ pub(crate) fn rotations(
     positions: impl Iterator<Item = usize>,
 ) -> (Vec<f32>, Vec<f32>) {
     let frequencies = config.rope.inverse_frequencies(config.head_dim);
+    let scale = config.rope.attention_factor() as f32;
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
     for position in positions {
         for &frequency in &frequencies {
             // In f32, as PyTorch turns: at position 4000 the two differ by
             // more than rounding.
             let angle = f64::from(position as f32 * frequency as f32);
-            cos.push(angle.cos() as f32);
-            sin.push(angle.sin() as f32);
+            cos.push(angle.cos() as f32 * scale);
+            sin.push(angle.sin() as f32 * scale);
         }
     }
     (cos, sin)

@@ -3,21 +3,43 @@
 //! Files are not mapped: tensors are read one by one, so that a model of any
 //! size costs one tensor beside its own memory.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+mod header;
+mod names;
+mod written;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+
+use apo_dialogue::model_file::{self, read_object};
 use half::{bf16, f16};
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
-use serde_json::{Map, Value, json};
+
+pub use written::write_weights;
 
 use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
+use crate::identified;
+use names::{Foreign, foreign, quoted};
 
-/// Longest header that a file may have; the format's own limit.
-const MOST_HEADER: u64 = 100_000_000;
+/// The embedding, by its name in the file.
+const EMBEDDING: &str = "model.embed_tokens.weight";
+
+/// The policy's head.
+const LM_HEAD: &str = "lm_head.weight";
+
+/// The reward model's head.
+const SCORE: &str = "score.weight";
+
+/// The file of weights that are not cut into several.
+pub const SINGLE: &str = "model.safetensors";
+
+/// The page that says which file holds which tensor.
+pub const INDEX: &str = "model.safetensors.index.json";
+
+/// Bytes that two tensors are compared by at once.
+const COMPARED: usize = 1 << 20;
 
 /// Where a tensor lies.
 #[derive(Clone, Debug)]
@@ -35,6 +57,10 @@ pub struct Weights {
     dir: PathBuf,
     files: Vec<PathBuf>,
     tensors: BTreeMap<String, Place>,
+    /// Names that are not stored, with the one whose values they have.
+    shared: BTreeMap<String, String>,
+    /// What was left out of names.
+    left_out: BTreeSet<String>,
 }
 
 /// In what numbers weights are written.
@@ -73,27 +99,91 @@ fn corrupt(path: &Path, reason: impl ToString) -> ModelError {
 }
 
 impl Weights {
-    /// Whether a directory holds weights at all.
-    pub fn exist(dir: &Path) -> bool {
-        dir.join("model.safetensors").exists() || dir.join("model.safetensors.index.json").exists()
-    }
-
     /// Reads the headers of a directory's weights.
+    ///
+    /// Names are given as `transformers` has them, without what wrappers put
+    /// before them: `_orig_mod.`, `module.` and their like.
     ///
     /// # Errors
     ///
-    /// When there are none, or a file is not whole.
+    /// When there are none, a file is not whole, or two tensors have one name.
     pub fn open(dir: &Path) -> Result<Self, ModelError> {
-        let files = list_files(dir)?;
-        let mut tensors = BTreeMap::new();
-        for (i, path) in files.iter().enumerate() {
-            read_header(path, i, &mut tensors)?;
+        let index = Index::read(dir)?;
+        let mut found: Vec<(String, Place)> = Vec::new();
+        let mut metadata = HashMap::new();
+        for (i, path) in index.files.iter().enumerate() {
+            let header = header::read(path, i)?;
+            index.check(dir, path, &header.tensors)?;
+            found.extend(header.tensors);
+            metadata.extend(header.metadata);
         }
+        let files = index.files;
+        let stored: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+        let (plain, left_out) = names::plain(&stored);
+        let mut tensors: BTreeMap<String, Place> = BTreeMap::new();
+        for (name, (as_stored, place)) in plain.into_iter().zip(found) {
+            if let Some(other) = tensors.get(&name) {
+                let reason = if other.file == place.file {
+                    format!("{} stands in it under two names", quoted(&name))
+                } else {
+                    format!(
+                        "{} stands in {} too",
+                        quoted(&as_stored),
+                        files[other.file].display()
+                    )
+                };
+                return Err(corrupt(&files[place.file], reason));
+            }
+            tensors.insert(name, place);
+        }
+        let shared = metadata.into_iter().filter(|(name, kept)| {
+            !tensors.contains_key(name) && tensors.contains_key(kept) && name.contains('.')
+        });
         Ok(Self {
             dir: dir.into(),
+            shared: shared.collect(),
             files,
             tensors,
+            left_out,
         })
+    }
+
+    /// Says what was left out of the tensors' names, where something was.
+    pub fn note(&self) -> Option<String> {
+        if self.left_out.is_empty() {
+            return None;
+        }
+        let parts: Vec<&str> = self.left_out.iter().map(String::as_str).collect();
+        Some(format!(
+            "the names of the weights in {} are read without {}",
+            self.dir.display(),
+            parts.join(" and ")
+        ))
+    }
+
+    /// Whether there is a reward head.
+    pub fn has_reward_head(&self) -> bool {
+        self.tensors.contains_key(SCORE)
+    }
+
+    /// Whether there are heads of another kind, as PPO's value heads are.
+    pub(crate) fn has_other_head(&self) -> bool {
+        self.tensors
+            .keys()
+            .any(|name| foreign(name, usize::MAX) == Foreign::Head)
+    }
+
+    /// Returns where a parameter's values lie: under its own name, under one
+    /// that it shares them with, or, for an embedding that is not stored, as
+    /// the head that it is tied to.
+    fn place(&self, name: &str) -> Option<&Place> {
+        let tied = || {
+            (name == EMBEDDING)
+                .then(|| self.tensors.get(LM_HEAD))
+                .flatten()
+        };
+        let shared = || self.tensors.get(self.shared.get(name)?);
+        self.tensors.get(name).or_else(shared).or_else(tied)
     }
 
     /// Checks that the files hold just the parameters of a config with a head.
@@ -102,10 +192,13 @@ impl Weights {
     ///
     /// With every tensor that is missing, unexpected, or of another shape.
     pub fn check(&self, config: &LlamaConfig, head: Head) -> Result<(), ModelError> {
-        self.check_against(&config.parameters(head), |name| {
-            // Some writers keep the tied head as well.
-            name == "lm_head.weight" && config.tie_word_embeddings
-        })
+        // A head beside the one that is used takes nothing away.
+        let allowed: &[&str] = match head {
+            Head::LanguageModel if config.tie_word_embeddings => &[LM_HEAD],
+            Head::LanguageModel => &[],
+            Head::Reward => &[LM_HEAD],
+        };
+        self.check_against(config, &config.parameters(head), allowed)
     }
 
     /// Checks that the files hold the trunk of a config, whatever its head.
@@ -115,46 +208,48 @@ impl Weights {
     /// As [`Self::check`].
     pub fn check_trunk(&self, config: &LlamaConfig) -> Result<(), ModelError> {
         let mut expected = config.parameters(Head::LanguageModel);
-        expected.retain(|(name, _)| name != "lm_head.weight");
-        self.check_against(&expected, |name| {
-            ["lm_head.weight", "score.weight"].contains(&name)
-        })
-    }
-
-    /// Whether there is a reward head.
-    pub fn has_reward_head(&self) -> bool {
-        self.tensors.contains_key("score.weight")
+        expected.retain(|(name, _)| name != LM_HEAD);
+        self.check_against(config, &expected, &[LM_HEAD, SCORE])
     }
 
     fn check_against(
         &self,
+        config: &LlamaConfig,
         expected: &[(String, Vec<usize>)],
-        allowed: impl Fn(&str) -> bool,
+        allowed: &[&str],
     ) -> Result<(), ModelError> {
         let mut faults = Vec::new();
+        let prefix = self.unknown_prefix();
+        if let Some(prefix) = &prefix {
+            faults.push(format!(
+                "its names begin with {}, as those of a model within another one do; save the \
+                 language model alone",
+                quoted(prefix)
+            ));
+        }
+        let longer = |name: &str| format!("{}{name}", prefix.as_deref().unwrap_or_default());
         for (name, shape) in expected {
-            match self.tensors.get(name) {
-                None => faults.push(format!("`{name}` is missing")),
+            if prefix.is_some() && self.tensors.contains_key(&longer(name)) {
+                continue;
+            }
+            let tied = config.tie_word_embeddings || self.shared.contains_key(name);
+            let stored = self.tensors.contains_key(name) || tied;
+            match self.place(name).filter(|_| stored) {
+                None => faults.push(missing(name)),
                 Some(place) if place.shape != *shape => {
-                    faults.push(format!("`{name}` is {:?}, expected {shape:?}", place.shape));
+                    faults.push(mismatch(name, &place.shape, shape));
                 }
-                Some(Place {
-                    dtype: Dtype::F32 | Dtype::F16 | Dtype::BF16,
-                    ..
-                }) => {}
-                Some(place) => faults.push(format!(
-                    "`{name}` holds {:?}, expected F32, F16 or BF16",
-                    place.dtype
-                )),
+                Some(place) => {
+                    if !matches!(place.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+                        faults.push(format!(
+                            "`{name}` holds {:?}, expected F32, F16 or BF16",
+                            place.dtype
+                        ));
+                    }
+                }
             }
         }
-        for name in self.tensors.keys() {
-            let is_expected = expected.iter().any(|(expected, _)| expected == name);
-            // Older files keep the rotary frequencies, which the config implies.
-            if !is_expected && !allowed(name) && !name.ends_with("rotary_emb.inv_freq") {
-                faults.push(format!("`{name}` is not a parameter of this model"));
-            }
-        }
+        faults.extend(self.unexpected(config, expected, allowed, prefix.as_deref()));
         if faults.is_empty() {
             return Ok(());
         }
@@ -164,13 +259,130 @@ impl Weights {
         })
     }
 
+    /// Returns what stands before the names of the trunk, where that is nothing
+    /// that could be left out.
+    fn unknown_prefix(&self) -> Option<String> {
+        if self.place(EMBEDDING).is_some() {
+            return None;
+        }
+        let embedding = format!(".{EMBEDDING}");
+        let before = |name: &String| name.strip_suffix(&embedding).map(|it| format!("{it}."));
+        self.tensors.keys().find_map(before)
+    }
+
+    /// Says what the tensors are that are no parameters, those of one kind
+    /// together.
+    fn unexpected(
+        &self,
+        config: &LlamaConfig,
+        expected: &[(String, Vec<usize>)],
+        allowed: &[&str],
+        prefix: Option<&str>,
+    ) -> Vec<String> {
+        let expected: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+        let mut kinds: BTreeMap<Foreign, Vec<&str>> = BTreeMap::new();
+        for name in self.tensors.keys().map(String::as_str) {
+            // Older files keep the rotary frequencies, which the config implies.
+            let implied = name.contains("rotary_emb.");
+            let longer = prefix.is_some_and(|prefix| name.starts_with(prefix));
+            if !(expected.contains(name) || allowed.contains(&name) || implied || longer) {
+                let kind = foreign(name, config.num_hidden_layers);
+                kinds.entry(kind).or_default().push(name);
+            }
+        }
+        let mut faults = Vec::new();
+        for (kind, names) in kinds {
+            let first = quoted(names[0]);
+            let these = match names.len() {
+                1 => format!("{first} is"),
+                2 => format!("{first} and another tensor are"),
+                n => format!("{first} and {} other tensors are", n - 1),
+            };
+            let layers = config.num_hidden_layers;
+            faults.push(match kind {
+                Foreign::Layers => {
+                    format!("{these} of layers that `num_hidden_layers` {layers} leaves out")
+                }
+                Foreign::Head => format!(
+                    "{these} part of a head of another kind; a reward model's is `{SCORE}`, linear \
+                     with one label"
+                ),
+                Foreign::Other(what) => format!("{these} part of {what}"),
+                Foreign::Unknown => {
+                    for name in names {
+                        faults.push(format!("{} is not a parameter of this model", quoted(name)));
+                    }
+                    continue;
+                }
+            });
+        }
+        faults
+    }
+
+    /// Checks that a head that is stored beside the embedding that it is tied
+    /// to has its values: releases of `transformers` differ in which of the
+    /// two they take where it has not.
+    ///
+    /// # Errors
+    ///
+    /// When the two differ, or cannot be read.
+    pub fn check_tied(&self) -> Result<(), ModelError> {
+        let (Some(one), Some(other)) = (self.tensors.get(EMBEDDING), self.tensors.get(LM_HEAD))
+        else {
+            return Ok(());
+        };
+        if one.dtype == other.dtype && self.same_bytes(one, other)? {
+            return Ok(());
+        }
+        // Another type may hold the same numbers.
+        if one.dtype != other.dtype && self.read_f32(EMBEDDING)? == self.read_f32(LM_HEAD)? {
+            return Ok(());
+        }
+        Err(ModelError::Weights {
+            dir: self.dir.clone(),
+            faults: vec![format!(
+                "`tie_word_embeddings` is true, but `{LM_HEAD}` has other values than \
+                 `{EMBEDDING}`; write false to use it, or leave it out of the file"
+            )],
+        })
+    }
+
+    fn same_bytes(&self, one: &Place, other: &Place) -> Result<bool, ModelError> {
+        if one.bytes != other.bytes {
+            return Ok(false);
+        }
+        let opened = |place: &Place| {
+            let path = &self.files[place.file];
+            let mut file = File::open(path).map_err(io_error("read", path))?;
+            file.seek(SeekFrom::Start(place.start))
+                .map_err(io_error("read", path))?;
+            Ok::<_, ModelError>(file)
+        };
+        let (mut a, mut b) = (opened(one)?, opened(other)?);
+        let mut left = one.bytes;
+        let mut parts = [vec![0; COMPARED], vec![0; COMPARED]];
+        while left > 0 {
+            let n = left.min(COMPARED);
+            let [x, y] = &mut parts;
+            a.read_exact(&mut x[..n])
+                .map_err(io_error("read", &self.files[one.file]))?;
+            b.read_exact(&mut y[..n])
+                .map_err(io_error("read", &self.files[other.file]))?;
+            if x[..n] != y[..n] {
+                return Ok(false);
+            }
+            left -= n;
+        }
+        Ok(true)
+    }
+
     /// Reads a tensor's values, row after row.
     ///
     /// # Errors
     ///
     /// When the file cannot be read, or holds a value that is not finite.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, ModelError> {
-        let place = self.tensors.get(name).ok_or_else(|| ModelError::Weights {
+        let place = self.place(name).ok_or_else(|| ModelError::Weights {
             dir: self.dir.clone(),
             faults: vec![format!("`{name}` is missing")],
         })?;
@@ -210,135 +422,126 @@ impl Weights {
     }
 }
 
-/// Lists the files that hold a directory's weights.
-fn list_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
-    let single = dir.join("model.safetensors");
-    if single.exists() {
-        return Ok(vec![single]);
+/// Says that a parameter is missing.
+fn missing(name: &str) -> String {
+    let told = format!("`{name}` is missing");
+    if name == LM_HEAD {
+        return told
+            + " (if the head is the embedding, `tie_word_embeddings` in config.json must say so: \
+               absent, it is false)";
     }
-    let index = dir.join("model.safetensors.index.json");
-    if !index.exists() {
-        return Err(ModelError::MissingFile {
-            dir: dir.into(),
-            missing: "model.safetensors".into(),
-        });
+    told
+}
+
+/// Says that a parameter has another shape than the config implies.
+fn mismatch(name: &str, found: &[usize], expected: &[usize]) -> String {
+    let told = format!("`{name}` is {found:?}, expected {expected:?}");
+    match found {
+        [labels, _] if name == SCORE && *labels != 1 => {
+            format!("{told}: it is a classifier of {labels} labels, a reward model has one")
+        }
+        // The tokenizer may fit the one or the other.
+        [rows, _] if *rows != expected[0] && [EMBEDDING, LM_HEAD].contains(&name) => {
+            format!("{told}: `vocab_size` is {}", expected[0])
+        }
+        _ => told,
     }
-    let text = fs::read_to_string(&index).map_err(io_error("read", &index))?;
-    let json: Value = serde_json::from_str(&text).map_err(|error| corrupt(&index, error))?;
-    let map = json.get("weight_map").and_then(Value::as_object);
-    let map = map.ok_or_else(|| corrupt(&index, "it has no `weight_map`"))?;
-    let mut names: Vec<&str> = map.values().filter_map(Value::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut files = Vec::with_capacity(names.len());
-    for name in names {
-        let path = dir.join(name);
-        if Path::new(name).components().count() != 1 || !path.exists() {
-            return Err(ModelError::MissingFile {
-                dir: dir.into(),
-                missing: format!("{name}, which its model.safetensors.index.json names"),
+}
+
+/// The files that hold a directory's weights.
+struct Index {
+    files: Vec<PathBuf>,
+    /// Which tensors the index page expects in each file; nothing without one.
+    named: BTreeMap<PathBuf, Vec<String>>,
+}
+
+impl Index {
+    /// Reads which files there are: one, or those that an index names.
+    fn read(dir: &Path) -> Result<Self, ModelError> {
+        let single = dir.join(SINGLE);
+        if model_file::open(&single)?.is_some() {
+            return Ok(Self {
+                files: vec![single],
+                named: BTreeMap::new(),
             });
         }
-        files.push(path);
-    }
-    Ok(files)
-}
-
-/// Reads one file's header into `tensors`, and checks that the file is whole.
-fn read_header(
-    path: &Path,
-    number: usize,
-    tensors: &mut BTreeMap<String, Place>,
-) -> Result<(), ModelError> {
-    let mut file = File::open(path).map_err(io_error("read", path))?;
-    let length = file.metadata().map_err(io_error("read", path))?.len();
-    let mut prefix = [0; 8];
-    if length < 8 {
-        return Err(corrupt(path, format!("it ends after {length} bytes")));
-    }
-    file.read_exact(&mut prefix)
-        .map_err(io_error("read", path))?;
-    let header = u64::from_le_bytes(prefix);
-    if header > MOST_HEADER || header + 8 > length {
-        let reason = format!("its header should have {header} bytes, the file has {length}");
-        return Err(corrupt(path, reason));
-    }
-    let mut text = vec![0; header as usize];
-    file.read_exact(&mut text).map_err(io_error("read", path))?;
-    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| corrupt(path, error))?;
-    let data = header + 8;
-    for (name, info) in metadata.tensors() {
-        let (start, end) = info.data_offsets;
-        if data + end as u64 > length {
-            let reason = format!("`{name}` ends beyond the file's end; was its writer stopped?");
-            return Err(corrupt(path, reason));
-        }
-        let place = Place {
-            file: number,
-            dtype: info.dtype,
-            shape: info.shape.clone(),
-            start: data + start as u64,
-            bytes: end - start,
+        let page = dir.join(INDEX);
+        let Some(index) = read_object(&page)? else {
+            return Err(ModelError::MissingFile {
+                dir: dir.into(),
+                missing: SINGLE.into(),
+                hint: identified::hint(dir),
+            });
         };
-        if tensors.insert(name.clone(), place).is_some() {
-            return Err(corrupt(path, format!("`{name}` stands in two files")));
+        let fault = |fault: String| ModelError::Config {
+            path: page.clone(),
+            faults: vec![fault],
+        };
+        let map = index.get("weight_map").and_then(|it| it.as_object());
+        let map = map.filter(|it| !it.is_empty());
+        let map = map.ok_or_else(|| fault("expected a `weight_map` of tensors".into()))?;
+        let mut named: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+        for (tensor, file) in map {
+            let name = file.as_str().ok_or_else(|| {
+                fault(format!(
+                    "`weight_map` has {} for {}, expected a file's name",
+                    quoted(&file.to_string()),
+                    quoted(tensor)
+                ))
+            })?;
+            let mut parts = Path::new(name).components();
+            if !matches!(
+                (parts.next(), parts.next()),
+                (Some(Component::Normal(_)), None)
+            ) {
+                return Err(fault(format!(
+                    "`weight_map` has {} for {}, expected the name of a file in this folder",
+                    quoted(name),
+                    quoted(tensor)
+                )));
+            }
+            named
+                .entry(dir.join(name))
+                .or_default()
+                .push(tensor.clone());
         }
-    }
-    Ok(())
-}
-
-/// Writes tensors to one safetensors file, one at a time, and syncs it.
-///
-/// `parameters` are names and shapes in the order of the names; `values` gives
-/// each one's numbers. Equal values give equal bytes.
-///
-/// # Errors
-///
-/// When the file cannot be written.
-pub fn write_weights(
-    path: &Path,
-    parameters: &[(String, Vec<usize>)],
-    stored: StoredType,
-    mut values: impl FnMut(&str) -> Vec<f32>,
-) -> Result<(), ModelError> {
-    let (dtype, width) = match stored {
-        StoredType::F32 => ("F32", 4),
-        StoredType::Bf16 => ("BF16", 2),
-    };
-    let mut header = Map::new();
-    header.insert("__metadata__".into(), json!({"format": "pt"}));
-    let mut offset = 0;
-    for (name, shape) in parameters {
-        let end = offset + shape.iter().product::<usize>() * width;
-        let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [offset, end]});
-        header.insert(name.clone(), entry);
-        offset = end;
-    }
-    let mut header = Value::Object(header).to_string().into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let mut write = || -> io::Result<()> {
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        for (name, shape) in parameters {
-            let values = values(name);
-            assert_eq!(
-                values.len(),
-                shape.iter().product::<usize>(),
-                "`{name}` is not {shape:?}"
-            );
-            for part in values.chunks(1 << 16) {
-                let bytes: Vec<u8> = match stored {
-                    StoredType::F32 => part.iter().flat_map(|x| x.to_le_bytes()).collect(),
-                    StoredType::Bf16 => part
-                        .iter()
-                        .flat_map(|&x| bf16::from_f32(x).to_le_bytes())
-                        .collect(),
-                };
-                file.write_all(&bytes)?;
+        let mut absent = Vec::new();
+        for path in named.keys() {
+            if model_file::open(path)?.is_none() {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                absent.push(quoted(&name));
             }
         }
-        file.into_inner()?.sync_all()
-    };
-    write().map_err(io_error("write", path))
+        if !absent.is_empty() {
+            return Err(ModelError::MissingFile {
+                dir: dir.into(),
+                missing: format!("{}, which its {INDEX} names", absent.join(", ")),
+                hint: String::new(),
+            });
+        }
+        Ok(Self {
+            files: named.keys().cloned().collect(),
+            named,
+        })
+    }
+
+    /// Checks that a file has the tensors that the index says it has.
+    fn check(&self, dir: &Path, path: &Path, found: &[(String, Place)]) -> Result<(), ModelError> {
+        let Some(named) = self.named.get(path) else {
+            return Ok(());
+        };
+        let found: BTreeSet<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        let absent = named.iter().filter(|name| !found.contains(name.as_str()));
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let faults: Vec<String> = absent
+            .map(|name| format!("{} is not in {}", quoted(name), quoted(&file)))
+            .collect();
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(ModelError::Config {
+            path: dir.join(INDEX),
+            faults,
+        })
+    }
 }

@@ -1,26 +1,47 @@
 //! A model directory as stages meet it: tokenizer, template, configuration.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
 
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
-use apo_llama::{LlamaConfig, Manifest};
+use apo_llama::{Head, LlamaConfig, ModelDirectory, Start};
 
 use crate::exit::bad_input;
+use crate::report::warn;
+
+/// What was told already: a directory is opened more than once.
+static TOLD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 
 /// Opens a model directory's tokenizer with the template that it was trained
 /// with, or, where it does not say, the one asked for. A model without a chat
-/// template of its own speaks `hh` unless told otherwise.
+/// template of its own speaks `hh` unless told otherwise. Before that it checks
+/// that the directory holds a model with this head, or what such a model starts
+/// from.
 ///
 /// # Errors
 ///
-/// When the directory is not what it should be, when it was trained with
-/// another template than is asked for, when it has a chat template and nothing
-/// says whether to use it, or when its tokenizer has ids that the
-/// model has not.
-pub fn codec(dir: &Path, asked: Option<Template>) -> Result<(Codec, LlamaConfig)> {
-    let config = LlamaConfig::read(dir)?;
-    let trained = match Manifest::read(dir)? {
+/// When the directory is not what it should be or holds a model of another
+/// kind, when it was trained with another template than is asked for, when it
+/// has a chat template and nothing says whether to use it, or when its
+/// tokenizer has ids that the model has not.
+pub fn codec(
+    dir: &Path,
+    asked: Option<Template>,
+    head: Head,
+    start: Start,
+) -> Result<(Codec, LlamaConfig)> {
+    let directory = ModelDirectory::open(dir)?;
+    let weights = directory.weights(head, start)?;
+    for note in directory.notes() {
+        warn_once(note);
+    }
+    if let Some(note) = weights.and_then(|it| it.note()) {
+        warn_once(note);
+    }
+    let config = directory.config;
+    let trained = match directory.manifest {
         None => None,
         Some(manifest) => match manifest.template.parse::<Template>() {
             Ok(template) => Some(template),
@@ -64,4 +85,14 @@ pub fn codec(dir: &Path, asked: Option<Template>) -> Result<(Codec, LlamaConfig)
         )));
     }
     Ok((codec, config))
+}
+
+/// Warns of something that may be met again.
+fn warn_once(text: String) {
+    let Ok(mut told) = TOLD.lock() else {
+        return;
+    };
+    if told.get_or_insert_default().insert(text.clone()) {
+        warn(&text);
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use apo_llama::forecast::available;
+use apo_llama::machine::available_memory;
 use apo_llama::{AdamW, Forecast, GradientSum, Model, PromptTree};
 use apo_tables::Metric;
 
@@ -183,7 +183,7 @@ fn tell(forecast: &Forecast, model: &Model, observer: &mut dyn Observer) {
     // The weights are there already.
     let weights = 4 * model.config.n_parameters(model.head) as u64;
     let more = forecast.total().saturating_sub(weights);
-    if let Some(free) = available().filter(|free| *free < more) {
+    if let Some(free) = available_memory().filter(|free| *free < more) {
         observer.warn(&format!(
             "{:.2} GiB more are needed, {:.2} are free; --recompute and fewer --micro-tokens take \
              less",

@@ -55,7 +55,7 @@ pub struct CalibrationOnly {
 /// not finite.
 pub fn run(args: &AccuracyArgs) -> Result<()> {
     let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
-    let codec = codec(&args.scorer)?;
+    let codec = codec(&args.scorer, Head::Reward)?;
     let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
-use apo_llama::Head;
+use apo_llama::{Head, Start};
 use apo_measures::{Mean, mean, ratio};
 use apo_stage::report::{columns, result};
 use apo_stage::{Progress, models, warn};
@@ -44,10 +44,19 @@ pub struct Kl {
 /// finite.
 pub fn run(args: &KlArgs) -> Result<()> {
     Reader::<Response>::open_filled(&args.responses)?;
-    let of_policy = codec(&args.scorer)?;
-    models::codec(&args.reference, Some(of_policy.template()))?;
+    let of_policy = codec(&args.scorer, Head::LanguageModel)?;
+    models::codec(
+        &args.reference,
+        Some(of_policy.template()),
+        Head::LanguageModel,
+        Start::Saved,
+    )?;
     let policy = log_probs(args, &args.scorer.model, of_policy)?;
-    let reference = log_probs(args, &args.reference, codec(&args.scorer)?)?;
+    let reference = log_probs(
+        args,
+        &args.reference,
+        codec(&args.scorer, Head::LanguageModel)?,
+    )?;
     let both = policy.iter().zip(&reference);
     let log_ratios: Vec<f64> = both
         .map(|(policy, reference)| f64::from(policy.value) - f64::from(reference.value))

@@ -24,7 +24,7 @@ const TABLE: &str = "log-probs.parquet";
 /// finite, or when the output cannot be written.
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
-    let codec = codec(&args.scorer)?;
+    let codec = codec(&args.scorer, Head::LanguageModel)?;
     let provenance = provenance("judge log-probs", args, &responses, &codec)?;
     let inputs = [args.scorer.model.as_path(), &args.responses];
     let claim = args.output.claim(&provenance, Kind::Table, inputs)?;

@@ -35,7 +35,7 @@ const TABLE: &str = "scored.parquet";
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // further columns are kept: all parts must have them
-    let codec = codec(&args.scorer)?;
+    let codec = codec(&args.scorer, Head::Reward)?;
     let provenance = provenance("judge score", args, &responses, &codec)?;
     let out = &args.output.out;
     let inputs = [args.scorer.model.as_path(), &args.responses];

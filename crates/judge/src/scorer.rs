@@ -151,11 +151,11 @@ impl Scorer {
     }
 }
 
-/// Opens the tokenizer of a model.
+/// Opens the tokenizer of a model that has this head.
 ///
 /// # Errors
 ///
 /// As [`models::codec`].
-pub fn codec(args: &ScorerArgs) -> Result<Codec> {
-    Ok(models::codec(&args.model, args.template)?.0)
+pub fn codec(args: &ScorerArgs, head: Head) -> Result<Codec> {
+    Ok(models::codec(&args.model, args.template, head, Start::Saved)?.0)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
-use apo_llama::{Start, Weights, directory};
+use apo_llama::{ModelDirectory, Start, directory};
 use apo_objectives::Adversarial;
 use apo_stage::training::Defaults;
 use apo_stage::{
@@ -247,7 +247,7 @@ impl Args {
     /// When the weights cannot be opened, or the objective goes on from a reward
     /// model and this is none.
     pub fn start(&self, model: &Path) -> Result<Start> {
-        if Weights::open(model)?.has_reward_head() {
+        if ModelDirectory::open(model)?.has_reward_head()? {
             return Ok(Start::Saved);
         }
         if self.objective().goes_on() {

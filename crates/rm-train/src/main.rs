@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let tables = args.tables.open()?;
     let start = args.start(&args.model)?;
-    let (codec, _) = models::codec(&args.model, args.template)?;
+    let (codec, _) = models::codec(&args.model, args.template, Head::Reward, start)?;
     let provenance = args.provenance(&tables, &codec)?;
     check_splits(&provenance, args.training.allow_test)?;
     let out = &args.output.out;

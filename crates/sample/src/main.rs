@@ -41,7 +41,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let queries = Reader::<Query>::open_filled(&args.queries)?;
     check_prompts(&args.queries)?;
-    let (codec, config) = models::codec(&args.model, args.template)?;
+    let (head, start) = (Head::LanguageModel, Start::Saved);
+    let (codec, config) = models::codec(&args.model, args.template, head, start)?;
     let provenance = args.provenance(&queries, &codec)?;
     let out = &args.output.out;
     let claim = args.output.claim(
@@ -62,7 +63,6 @@ fn run(args: &Args) -> Result<()> {
     }
     let device = args.compute.device()?;
     let compute = args.compute.compute(&device);
-    let (head, start) = (Head::LanguageModel, Start::Saved);
     let model = Model::load(&args.model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;
     if finished.len() > 0 {

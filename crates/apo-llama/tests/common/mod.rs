@@ -1,6 +1,8 @@
 //! What tests of models share.
 #![allow(dead_code, reason = "each test takes what it needs of it")]
 
+pub mod safetensors;
+
 use std::path::{Path, PathBuf};
 
 use apo_llama::device;

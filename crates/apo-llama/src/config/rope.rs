@@ -1,0 +1,584 @@
+//! Rotary position embedding in every spelling that a config has for it.
+
+use std::f64::consts::TAU;
+
+use serde_json::{Map, Value};
+
+use super::fields::{Fields, shown};
+
+/// Rotary position embedding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    /// Base of the frequencies.
+    pub theta: f64,
+    /// How the frequencies are scaled for long contexts.
+    pub scaling: Scaling,
+}
+
+/// How rotary frequencies are scaled for long contexts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scaling {
+    /// `default`: not at all.
+    Unscaled,
+    /// `linear`: positions are divided by this factor.
+    Linear(f64),
+    /// `llama3`
+    Llama3(Llama3Scaling),
+    /// `yarn`
+    Yarn(YarnScaling),
+}
+
+/// LLaMA 3's scaling of the rotary frequencies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Llama3Scaling {
+    /// By how much long wavelengths are slowed.
+    pub factor: f64,
+    /// Wavelengths above `original / this` are slowed in full.
+    pub low_freq_factor: f64,
+    /// Wavelengths below `original / this` stay.
+    pub high_freq_factor: f64,
+    /// Context length of the original training, tokens.
+    pub original_max_position_embeddings: f64,
+}
+
+/// YaRN's scaling of the rotary frequencies (Peng et al. 2023, arXiv
+/// 2309.00071), as `transformers` computes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct YarnScaling {
+    /// By how much slow rotations are slowed further.
+    pub factor: f64,
+    /// Rotations over the original context above which a dimension stays.
+    pub beta_fast: f64,
+    /// Rotations over the original context below which a dimension is slowed
+    /// in full.
+    pub beta_slow: f64,
+    /// Context length of the original training, tokens.
+    pub original_max_position_embeddings: f64,
+    /// Whether the bounds of the ramp between the two are whole dimensions.
+    pub truncate: bool,
+    /// What cosines and sines are multiplied by.
+    pub attention_factor: f64,
+}
+
+impl Rope {
+    /// Returns the frequency of each pair of dimensions, `[head_dim / 2]`,
+    /// radians per position.
+    pub fn inverse_frequencies(&self, head_dim: usize) -> Vec<f64> {
+        let pairs = 0..head_dim / 2;
+        let frequency = |i: usize| self.theta.powf(-((2 * i) as f64) / head_dim as f64);
+        match &self.scaling {
+            Scaling::Unscaled => pairs.map(frequency).collect(),
+            Scaling::Linear(factor) => pairs.map(|i| frequency(i) / factor).collect(),
+            Scaling::Llama3(scaling) => pairs.map(|i| scaling.scale(frequency(i))).collect(),
+            Scaling::Yarn(scaling) => {
+                let (low, high) = scaling.ramp(self.theta, head_dim as f64);
+                pairs
+                    .map(|i| {
+                        let slowed = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                        let frequency = frequency(i);
+                        frequency / scaling.factor * slowed + frequency * (1.0 - slowed)
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// Returns what cosines and sines are multiplied by.
+    pub fn attention_factor(&self) -> f64 {
+        match &self.scaling {
+            Scaling::Yarn(scaling) => scaling.attention_factor,
+            _ => 1.0,
+        }
+    }
+}
+
+impl Llama3Scaling {
+    fn scale(&self, frequency: f64) -> f64 {
+        let original = self.original_max_position_embeddings;
+        let wavelength = TAU / frequency;
+        if wavelength < original / self.high_freq_factor {
+            return frequency;
+        }
+        if wavelength > original / self.low_freq_factor {
+            return frequency / self.factor;
+        }
+        let smooth = (original / wavelength - self.low_freq_factor)
+            / (self.high_freq_factor - self.low_freq_factor);
+        (1.0 - smooth) * frequency / self.factor + smooth * frequency
+    }
+}
+
+impl YarnScaling {
+    /// Returns the pairs of dimensions between which the slowing rises from
+    /// none to full.
+    fn ramp(&self, theta: f64, head_dim: f64) -> (f64, f64) {
+        let pair_of = |rotations: f64| {
+            let ratio = self.original_max_position_embeddings / (rotations * TAU);
+            head_dim * ratio.ln() / (2.0 * theta.ln())
+        };
+        let (mut low, mut high) = (pair_of(self.beta_fast), pair_of(self.beta_slow));
+        if self.truncate {
+            (low, high) = (low.floor(), high.ceil());
+        }
+        (low, high) = (low.max(0.0), high.min(head_dim - 1.0));
+        if low == high {
+            high += 0.001; // as transformers does, against a division by zero
+        }
+        (low, high)
+    }
+}
+
+/// YaRN's default for what cosines and sines are multiplied by.
+fn yarn_magnitude(factor: f64, scale: f64) -> f64 {
+    if factor <= 1.0 {
+        return 1.0;
+    }
+    0.1 * scale * factor.ln() + 1.0
+}
+
+/// The keys of a scaling's object that mean something, by its type; others
+/// would be passed over by `transformers`.
+const KEYS: [(&str, &[&str]); 4] = [
+    ("default", &[]),
+    ("linear", &["factor", "original_max_position_embeddings"]),
+    (
+        "llama3",
+        &[
+            "factor",
+            "low_freq_factor",
+            "high_freq_factor",
+            "original_max_position_embeddings",
+        ],
+    ),
+    (
+        "yarn",
+        &[
+            "factor",
+            "beta_fast",
+            "beta_slow",
+            "original_max_position_embeddings",
+            "attention_factor",
+            "mscale",
+            "mscale_all_dim",
+            "truncate",
+        ],
+    ),
+];
+
+/// The theta of a config that names none.
+pub(super) const DEFAULT_THETA: f64 = 10_000.0;
+
+impl Fields<'_> {
+    /// Reads the rotary embedding: `rope_theta` beside `rope_scaling`, as
+    /// `transformers` 4 writes it, or `rope_parameters`, as 5 does. Where both
+    /// stand there, they must say the same: each release of `transformers`
+    /// reads another one.
+    pub(super) fn rope(&mut self, max_position_embeddings: usize) -> Rope {
+        let mut found: Vec<(&str, Rope)> = Vec::new();
+        for name in ["rope_scaling", "rope_parameters"] {
+            match self.get(name).cloned() {
+                None => {}
+                Some(Value::Object(object)) => {
+                    // An object of nulls says as much as none.
+                    if object.values().any(|value| !value.is_null()) {
+                        let rope = self.rope_object(name, &object, max_position_embeddings);
+                        found.push((name, rope));
+                    }
+                }
+                Some(other) => self.fault(format!(
+                    "`{name}` is {}, expected an object or null",
+                    shown(&other)
+                )),
+            }
+        }
+        let original = "original_max_position_embeddings";
+        if let Some(value) = self.get(original).cloned() {
+            let number = self.number_in(None, original, None);
+            let used = found.iter().find_map(|(_, rope)| match &rope.scaling {
+                Scaling::Llama3(it) => Some(it.original_max_position_embeddings),
+                Scaling::Yarn(it) => Some(it.original_max_position_embeddings),
+                _ => None,
+            });
+            if used.is_some_and(|used| used != number) {
+                self.fault(format!(
+                    "`{original}` is {} beside another one in the rope's settings; keep the one \
+                     that is meant",
+                    shown(&value)
+                ));
+            }
+        }
+        if let [(first, one), (second, other)] = found.as_slice()
+            && one != other
+        {
+            let fault = format!("`{first}` and `{second}` differ; keep the one that is meant");
+            self.fault(fault);
+        }
+        match found.into_iter().next() {
+            Some((_, rope)) => rope,
+            None => Rope {
+                theta: self.number_in(None, "rope_theta", Some(DEFAULT_THETA)),
+                scaling: Scaling::Unscaled,
+            },
+        }
+    }
+
+    fn rope_object(
+        &mut self,
+        name: &str,
+        object: &Map<String, Value>,
+        max_position_embeddings: usize,
+    ) -> Rope {
+        let within = Some((name, object));
+        let mut rope = Rope {
+            theta: DEFAULT_THETA,
+            scaling: Scaling::Unscaled,
+        };
+        let set: Vec<(&String, &Value)> = object
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect();
+        if let Some((key, _)) = set.iter().find(|(_, value)| value.is_object()) {
+            self.fault(format!(
+                "`{name}` has an object in {key:?}: settings of their own for some layers are not \
+                 supported"
+            ));
+            return rope;
+        }
+        let top = self.get("rope_theta").is_some();
+        rope.theta = match (
+            top,
+            object.get("rope_theta").is_some_and(|it| !it.is_null()),
+        ) {
+            (true, true) => {
+                let top = self.number_in(None, "rope_theta", None);
+                let inner = self.number_in(within, "rope_theta", None);
+                if top != inner {
+                    self.fault(format!(
+                        "`rope_theta` is {top}, but {inner} in `{name}`; keep the one that is \
+                         meant"
+                    ));
+                }
+                inner
+            }
+            (_, true) => self.number_in(within, "rope_theta", None),
+            (_, false) => self.number_in(None, "rope_theta", Some(DEFAULT_THETA)),
+        };
+        if object.contains_key("partial_rotary_factor") {
+            let factor = self.number_in(within, "partial_rotary_factor", Some(1.0));
+            if factor != 1.0 {
+                self.fault(format!(
+                    "`partial_rotary_factor` in `{name}` is {factor}, which is not supported \
+                     (only 1.0)"
+                ));
+            }
+        }
+        let general = ["rope_type", "type", "rope_theta", "partial_rotary_factor"];
+        let settings: Vec<&str> = set
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .filter(|key| !general.contains(key))
+            .collect();
+        let Some(kind) = self.rope_type(name, object, &settings) else {
+            return rope;
+        };
+        let Some((kind, known)) = KEYS.iter().find(|(it, _)| *it == kind) else {
+            self.fault(unsupported(name, &kind));
+            return rope;
+        };
+        for key in settings.iter().filter(|key| !known.contains(key)) {
+            // A factor of one scales nothing.
+            if object[*key].as_f64() == Some(1.0) && *key == "factor" {
+                continue;
+            }
+            self.fault(format!(
+                "`{name}` of type `{kind}` has {key:?}: {}, which means nothing there; was \
+                 another `rope_type` meant?",
+                shown(&object[*key])
+            ));
+        }
+        rope.scaling = match *kind {
+            "linear" => Scaling::Linear(self.number_in(within, "factor", None)),
+            "llama3" => Scaling::Llama3(self.llama3(name, object)),
+            "yarn" => {
+                if rope.theta <= 1.0 {
+                    self.fault("`rope_theta` must be above 1 for the rope type `yarn`".into());
+                }
+                Scaling::Yarn(self.yarn(name, object, max_position_embeddings))
+            }
+            _ => Scaling::Unscaled,
+        };
+        rope
+    }
+
+    /// Returns the type that a scaling's object names, in one of two
+    /// spellings; none after a fault.
+    fn rope_type(
+        &mut self,
+        name: &str,
+        object: &Map<String, Value>,
+        settings: &[&str],
+    ) -> Option<String> {
+        let mut kinds = Vec::new();
+        for spelling in ["rope_type", "type"] {
+            match object.get(spelling) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(kind)) => kinds.push(kind.clone()),
+                Some(other) => {
+                    let found = shown(other);
+                    self.fault(format!(
+                        "`{spelling}` in `{name}` is {found}, expected a name"
+                    ));
+                    return None;
+                }
+            }
+        }
+        if let [one, other] = kinds.as_slice()
+            && one != other
+        {
+            self.fault(format!(
+                "`{name}` has the `rope_type` {one:?} and the `type` {other:?}; keep the one that \
+                 is meant"
+            ));
+            return None;
+        }
+        if let Some(kind) = kinds.pop() {
+            return Some(kind);
+        }
+        if settings.is_empty() {
+            return Some("default".into());
+        }
+        self.fault(format!(
+            "`{name}` has {settings:?}, but no `rope_type` that says how the rope is scaled"
+        ));
+        None
+    }
+
+    fn llama3(&mut self, name: &str, object: &Map<String, Value>) -> Llama3Scaling {
+        let mut number = |key| self.number_in(Some((name, object)), key, None);
+        let scaling = Llama3Scaling {
+            factor: number("factor"),
+            low_freq_factor: number("low_freq_factor"),
+            high_freq_factor: number("high_freq_factor"),
+            original_max_position_embeddings: number("original_max_position_embeddings"),
+        };
+        let named = |key: &str| object.get(key).is_some_and(|it| !it.is_null());
+        let (low, high) = (scaling.low_freq_factor, scaling.high_freq_factor);
+        if high <= low && named("low_freq_factor") && named("high_freq_factor") {
+            self.fault(format!(
+                "`high_freq_factor` in `{name}` is {high}, expected more than the \
+                 `low_freq_factor` {low}"
+            ));
+        }
+        scaling
+    }
+
+    fn yarn(
+        &mut self,
+        name: &str,
+        object: &Map<String, Value>,
+        max_position_embeddings: usize,
+    ) -> YarnScaling {
+        let within = Some((name, object));
+        // `transformers` takes a zero as none here.
+        let optional = |fields: &mut Self, key: &str| {
+            let zero = object.get(key).and_then(Value::as_f64) == Some(0.0);
+            let named = object.get(key).is_some_and(|it| !it.is_null()) && !zero;
+            named.then(|| fields.number_in(within, key, None))
+        };
+        let factor = self.number_in(within, "factor", None);
+        let scales = [optional(self, "mscale"), optional(self, "mscale_all_dim")];
+        let default = match scales {
+            [Some(one), Some(all)] => yarn_magnitude(factor, one) / yarn_magnitude(factor, all),
+            _ => yarn_magnitude(factor, 1.0),
+        };
+        let beta_fast = optional(self, "beta_fast").unwrap_or(32.0);
+        let beta_slow = optional(self, "beta_slow").unwrap_or(1.0);
+        if beta_fast < beta_slow {
+            self.fault(format!(
+                "`beta_fast` in `{name}` is {beta_fast}, expected at least the `beta_slow` \
+                 {beta_slow}"
+            ));
+        }
+        let truncate = match object.get("truncate") {
+            None | Some(Value::Null | Value::Bool(true)) => true,
+            Some(Value::Bool(false)) => false,
+            Some(other) => {
+                let found = shown(other);
+                self.fault(format!(
+                    "`truncate` in `{name}` is {found}, expected true or false"
+                ));
+                true
+            }
+        };
+        YarnScaling {
+            factor,
+            beta_fast,
+            beta_slow,
+            original_max_position_embeddings: self.number_in(
+                within,
+                "original_max_position_embeddings",
+                Some(max_position_embeddings as f64),
+            ),
+            truncate,
+            attention_factor: self.number_in(within, "attention_factor", Some(default)),
+        }
+    }
+}
+
+/// Says why a type of scaling is refused, and what to do where that is known.
+fn unsupported(name: &str, kind: &str) -> String {
+    let mut known = KEYS
+        .iter()
+        .map(|(it, _)| format!("`{it}`"))
+        .collect::<Vec<_>>();
+    let last = known.pop().unwrap_or_default();
+    let fault = format!(
+        "`rope_type` in `{name}` is {kind:?}, which is not supported (only {} or {last})",
+        known.join(", ")
+    );
+    if kind == "dynamic" {
+        return fault
+            + "; it changes nothing up to `max_position_embeddings` tokens: for these remove it";
+    }
+    fault
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::LlamaConfig;
+    use super::super::tests::{object, small};
+    use super::*;
+
+    fn with(settings: Value) -> Result<Rope, String> {
+        let mut raw = small();
+        raw.extend(object(settings));
+        let config = LlamaConfig::from_json(raw);
+        config.map(|it| it.rope).map_err(|faults| faults.join("; "))
+    }
+
+    fn llama3() -> Value {
+        json!({
+            "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+        })
+    }
+
+    #[test]
+    fn every_spelling_of_one_rope_is_read_as_the_same() {
+        let typed = |key: &str| {
+            let mut it = llama3();
+            let kind = it.as_object_mut().expect("an object").remove("rope_type");
+            it[key] = kind.expect("it was there");
+            it
+        };
+        let mut theta_within = llama3();
+        theta_within["rope_theta"] = json!(5e5);
+        let expected = with(json!({"rope_theta": 5e5, "rope_scaling": llama3()}));
+        let expected = expected.expect("the usual spelling");
+        assert!(matches!(expected.scaling, Scaling::Llama3(_)));
+        for spelling in [
+            json!({"rope_theta": 500_000, "rope_scaling": typed("type")}),
+            json!({"rope_parameters": theta_within}),
+            json!({"rope_scaling": theta_within}),
+            json!({"rope_theta": 5e5, "rope_scaling": null, "rope_parameters": llama3()}),
+            json!({"rope_theta": 5e5, "rope_scaling": {}, "rope_parameters": theta_within}),
+            json!({"rope_theta": 5e5, "rope_scaling": llama3(), "rope_parameters": theta_within}),
+        ] {
+            let found = with(spelling.clone()).unwrap_or_else(|it| panic!("{spelling}: {it}"));
+            assert_eq!(found, expected, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn no_scaling_is_none_however_it_is_said() {
+        for spelling in [
+            json!({}),
+            json!({"rope_scaling": null}),
+            json!({"rope_scaling": {}}),
+            json!({"rope_scaling": {"rope_type": null}}),
+            json!({"rope_scaling": {"rope_type": "default"}}),
+            json!({"rope_scaling": {"type": "default", "factor": 1.0}}),
+            json!({"rope_parameters": {"rope_theta": 10_000, "rope_type": "default"}}),
+            json!({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 1.0}}),
+        ] {
+            let found = with(spelling.clone()).unwrap_or_else(|it| panic!("{spelling}: {it}"));
+            assert_eq!(found.scaling, Scaling::Unscaled, "{spelling}");
+            assert_eq!(found.theta, 10_000.0, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_done_or_says_two_things_is_refused() {
+        let typed = |kind: &str| json!({"rope_scaling": {"rope_type": kind, "factor": 4.0}});
+        let mut flat = llama3();
+        flat["high_freq_factor"] = json!(1.0);
+        for (settings, named) in [
+            (typed("dynamic"), "\"dynamic\""),
+            (typed("longrope"), "\"longrope\""),
+            (typed("su"), "\"su\""),
+            (typed("mrope"), "\"mrope\""),
+            (typed("Linear"), "\"Linear\""),
+            (
+                json!({"rope_scaling": {"type": "default", "mrope_section": [16, 24, 24]}}),
+                "mrope_section",
+            ),
+            (json!({"rope_scaling": {"factor": 8.0}}), "no `rope_type`"),
+            (
+                json!({"rope_scaling": {"rope_type": "linear", "type": "yarn", "factor": 2}}),
+                "yarn",
+            ),
+            (json!({"rope_scaling": {"rope_type": 3}}), "expected a name"),
+            (
+                json!({"rope_scaling": {"rope_type": "default", "factor": 8.0}}),
+                "means nothing",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "linear"}}),
+                "`factor` in `rope_scaling` is missing",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "linear", "factor": "8"}}),
+                "`factor`",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "linear", "factor": 0}}),
+                "`factor`",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "linear", "factor": -2.0}}),
+                "`factor`",
+            ),
+            (json!({"rope_scaling": flat}), "`high_freq_factor`"),
+            (json!({"rope_scaling": "linear"}), "`rope_scaling`"),
+            (
+                json!({"rope_parameters": {"full_attention": llama3()}}),
+                "full_attention",
+            ),
+            (
+                json!({"rope_scaling": llama3(), "rope_parameters": {"rope_type": "default"}}),
+                "differ",
+            ),
+            (
+                json!({"rope_theta": 1e4, "rope_parameters": {"rope_theta": 5e5}}),
+                "500000",
+            ),
+            (
+                json!({"rope_parameters": {"partial_rotary_factor": 0.5}}),
+                "partial_rotary_factor",
+            ),
+            (
+                json!({"rope_scaling": llama3(), "original_max_position_embeddings": 4096}),
+                "original_max_position_embeddings",
+            ),
+            (json!({"rope_theta": 0}), "`rope_theta`"),
+            (json!({"rope_theta": -1e4}), "`rope_theta`"),
+            (json!({"rope_theta": "10000"}), "`rope_theta`"),
+        ] {
+            let told = with(settings.clone()).map(|it| format!("read as {it:?}"));
+            let told = told.expect_err(&settings.to_string());
+            assert!(told.contains(named), "{settings}: {told}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The header of a safetensors file, and whether the file is whole.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use apo_dialogue::model_file::{self, HEAD_BYTES, stand_in};
+use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+use super::names::quoted;
+use super::{Place, corrupt, io_error};
+use crate::error::ModelError;
+
+/// Longest header that a file may have; the format's own limit.
+const MOST_HEADER: u64 = 100_000_000;
+
+/// What a file says that it holds.
+pub(super) struct Header {
+    /// Names and places, in the order of the data.
+    pub tensors: Vec<(String, Place)>,
+    /// Tensors that were left out, with the one whose values they have, as
+    /// `safetensors.torch.save_model` notes it; and more.
+    pub metadata: HashMap<String, String>,
+}
+
+/// The header as it stands in the file, with what stands there twice.
+struct Entries {
+    tensors: Vec<(String, TensorInfo)>,
+    metadata: HashMap<String, String>,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Entries {
+                    tensors: Vec::new(),
+                    metadata: HashMap::new(),
+                };
+                while let Some(name) = map.next_key::<String>()? {
+                    if name == "__metadata__" {
+                        let found = map.next_value::<Option<HashMap<String, String>>>()?;
+                        entries.metadata = found.unwrap_or_default();
+                    } else {
+                        let info = map.next_value()?;
+                        entries.tensors.push((name, info));
+                    }
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_map(Each)
+    }
+}
+
+/// Reads a file's header; `file` is its number among the directory's.
+///
+/// # Errors
+///
+/// When there is none, when something else stands in its place, or when it is
+/// not whole.
+pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
+    let (mut file, length) = model_file::open(path)?.ok_or_else(|| ModelError::MissingFile {
+        dir: path.parent().unwrap_or(path).into(),
+        missing: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        hint: String::new(),
+    })?;
+    let reading = || io_error("read", path);
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let begin = file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
+    begin.map_err(reading())?;
+    let Some(prefix) = head.first_chunk::<8>() else {
+        return Err(corrupt(path, format!("it ends after {length} bytes")));
+    };
+    let size = u64::from_le_bytes(*prefix);
+    if size > MOST_HEADER || size > length - 8 || head.get(8) != Some(&b'{') {
+        // Only now: a length may look like the beginning of another format.
+        let reason = stand_in(&head).map_or_else(
+            || format!("its header should have {size} bytes, the file has {length}"),
+            str::to_owned,
+        );
+        return Err(corrupt(path, reason));
+    }
+    let mut text = vec![0; size as usize];
+    file.seek(SeekFrom::Start(8))
+        .and_then(|_| file.read_exact(&mut text))
+        .map_err(reading())?;
+    let entries: Entries = serde_json::from_slice(&text)
+        .map_err(|error| corrupt(path, format!("its header is malformed: {error}")))?;
+    check_names(&entries).map_err(|reason| corrupt(path, reason))?;
+    let Entries {
+        mut tensors,
+        metadata,
+    } = entries;
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
+    let checked = Metadata::new(None, tensors).map_err(|error| corrupt(path, explained(&error)))?;
+    let promised = checked.data_len() as u64;
+    let there = length - 8 - size;
+    if promised != there {
+        let reason = format!(
+            "its tensors take {promised} bytes, but {there} follow the header; was its writer \
+             or a download stopped?"
+        );
+        return Err(corrupt(path, reason));
+    }
+    let place = |name: String| {
+        let info = checked.info(&name).expect("it lists the name itself");
+        let (start, end) = info.data_offsets;
+        let place = Place {
+            file: number,
+            dtype: info.dtype,
+            shape: info.shape.clone(),
+            start: 8 + size + start as u64,
+            bytes: end - start,
+        };
+        (name, place)
+    };
+    Ok(Header {
+        tensors: checked.offset_keys().into_iter().map(place).collect(),
+        metadata,
+    })
+}
+
+/// Checks that no name stands there twice: of these all but one were lost.
+fn check_names(entries: &Entries) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    let mut names = entries.tensors.iter().map(|(name, _)| name.as_str());
+    match names.find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(format!("{} stands in its header twice", quoted(name))),
+    }
+}
+
+fn explained(error: &SafeTensorError) -> String {
+    match error {
+        SafeTensorError::InvalidOffset(name) => format!(
+            "{} does not begin where the tensor before it ends",
+            quoted(name)
+        ),
+        SafeTensorError::TensorInvalidInfo => {
+            "a tensor's bytes are not as many as its shape and type make".into()
+        }
+        SafeTensorError::ValidationOverflow => "a tensor's shape is larger than any file".into(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,236 @@
+//! Names of tensors: what libraries put before them, and what those that are
+//! not a parameter of the model belong to.
+
+use std::collections::BTreeSet;
+
+/// Longest that a name is shown in a message, characters.
+const MOST_SHOWN: usize = 120;
+
+/// Parts of a name that a wrapper around a module adds, anywhere in it, and
+/// that say nothing of what the tensor is.
+const WRAPPERS: [(&str, &str); 5] = [
+    ("_orig_mod", "torch.compile"),
+    ("module", "data parallelism or DeepSpeed"),
+    ("_fsdp_wrapped_module", "FSDP"),
+    ("_checkpoint_wrapped_module", "activation checkpointing"),
+    ("_forward_module", "Lightning"),
+];
+
+/// What PEFT puts before the names of the model that it adapts.
+const PEFT: &str = "base_model.model.";
+
+/// The trunk's parts, as a bare `LlamaModel` names them.
+const TRUNK: [&str; 3] = ["embed_tokens.", "layers.", "norm."];
+
+/// Shows a name in a message: without control characters, and not for ever.
+pub(super) fn quoted(name: &str) -> String {
+    let short: String = name.chars().take(MOST_SHOWN).collect();
+    let more = if short.len() < name.len() { "…" } else { "" };
+    format!("`{}{more}`", short.escape_debug())
+}
+
+/// Returns names as `transformers` gives them, in the same order, and what was
+/// left out or added to come to them.
+pub(super) fn plain(names: &[String]) -> (Vec<String>, BTreeSet<String>) {
+    let mut told = BTreeSet::new();
+    let mut plain: Vec<String> = names
+        .iter()
+        .map(|name| unwrapped(name, &mut told))
+        .collect();
+    // A module that holds the whole model as its `model`.
+    let doubled = "model.model.";
+    if plain.iter().any(|name| name.starts_with(doubled))
+        && plain.iter().all(|name| name.starts_with("model."))
+    {
+        told.insert("`model.`".into());
+        for name in &mut plain {
+            name.drain(.."model.".len());
+        }
+    }
+    let bare = |name: &String| TRUNK.iter().any(|part| name.starts_with(part));
+    if plain.iter().any(bare) && !plain.iter().any(|name| name.starts_with("model.")) {
+        for name in plain.iter_mut().filter(|name| bare(name)) {
+            name.insert_str(0, "model.");
+        }
+    }
+    (plain, told)
+}
+
+fn unwrapped(name: &str, told: &mut BTreeSet<String>) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in name.split('.') {
+        match WRAPPERS.iter().find(|(wrapper, _)| *wrapper == part) {
+            None => parts.push(part),
+            Some((_, by)) => {
+                told.insert(format!("`{part}.` ({by})"));
+            }
+        }
+    }
+    let mut plain = parts.join(".");
+    while let Some(rest) = plain.strip_prefix(PEFT) {
+        told.insert(format!("`{PEFT}` (PEFT)"));
+        plain = rest.to_owned();
+    }
+    plain
+}
+
+/// What tensors that are not a parameter of the model belong to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Foreign {
+    /// Layers that the config does not have.
+    Layers,
+    /// Another head than a linear one with one label.
+    Head,
+    /// A reason of its own, as a sentence's end.
+    Other(&'static str),
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// Parts of names, and what tensors that have them are.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (
+        &[
+            "lora_",
+            ".base_layer.",
+            "modules_to_save",
+            "original_module",
+            "ia3_l",
+        ],
+        "an adapter that is not merged: call PEFT's `merge_and_unload()` and save the model",
+    ),
+    (
+        &[
+            ".qweight",
+            ".qzeros",
+            ".scales",
+            ".g_idx",
+            ".absmax",
+            ".quant_map",
+            "quant_state",
+            ".SCB",
+            ".weight_format",
+            ".weight_packed",
+            ".weight_shape",
+            "_scale",
+            "zero_point",
+        ],
+        "quantised weights, which are not read: call transformers' `dequantize()` and save the \
+         model",
+    ),
+    (
+        &[
+            "vision_tower",
+            "vision_model",
+            "visual.",
+            "multi_modal_projector",
+            "mm_projector",
+            "audio_tower",
+            "image_newline",
+        ],
+        "a model of images or sound: save its language model alone",
+    ),
+    (
+        &["q_norm.", "k_norm.", "q_layernorm.", "k_layernorm."],
+        "norms of queries and keys, which LLaMA has not",
+    ),
+    (
+        &["feedforward_layernorm."],
+        "norms around the feed-forward network, which LLaMA has not",
+    ),
+    (
+        &[".experts.", "block_sparse_moe", ".router.", ".mlp.gate."],
+        "a mixture of experts, which LLaMA is not",
+    ),
+    (&["exp_avg", "optimizer"], "an optimiser's state"),
+];
+
+/// Parts of names of heads, on a trunk or in its place.
+const HEADS: [&str; 9] = [
+    "v_head",
+    "value_head",
+    "reward_head",
+    "regression_head",
+    "regression_layer",
+    "rm_head",
+    "gating",
+    "qa_outputs",
+    "classifier",
+];
+
+/// Says what a tensor that is not a parameter of the model belongs to.
+pub(super) fn foreign(name: &str, num_hidden_layers: usize) -> Foreign {
+    let layer = name
+        .strip_prefix("model.layers.")
+        .and_then(|rest| rest.split('.').next())
+        .and_then(|layer| layer.parse::<usize>().ok());
+    if layer.is_some_and(|layer| layer >= num_hidden_layers) {
+        return Foreign::Layers;
+    }
+    let has = |part: &&str| name.contains(part);
+    if let Some((_, what)) = FOREIGN.iter().find(|(parts, _)| parts.iter().any(has)) {
+        return Foreign::Other(what);
+    }
+    if HEADS.iter().any(has) {
+        return Foreign::Head;
+    }
+    if name.ends_with(".bias") {
+        return Foreign::Other("biases, which are not supported (`attention_bias`, `mlp_bias`)");
+    }
+    if name.starts_with("encoder.") || name.starts_with("decoder.") {
+        return Foreign::Other("an encoder or a decoder of another architecture");
+    }
+    Foreign::Unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrappers_are_left_out_wherever_they_stand() {
+        for (name, expected) in [
+            ("model.norm.weight", "model.norm.weight"),
+            ("_orig_mod.model.norm.weight", "model.norm.weight"),
+            ("module.lm_head.weight", "lm_head.weight"),
+            ("module._orig_mod.model.norm.weight", "model.norm.weight"),
+            ("base_model.model.model.norm.weight", "model.norm.weight"),
+            ("_orig_mod.base_model.model.score.weight", "score.weight"),
+            (
+                "model.layers.0._orig_mod.mlp.up_proj.weight",
+                "model.layers.0.mlp.up_proj.weight",
+            ),
+            (
+                "_fsdp_wrapped_module.model.layers.1._checkpoint_wrapped_module.input_layernorm.weight",
+                "model.layers.1.input_layernorm.weight",
+            ),
+        ] {
+            let mut told = BTreeSet::new();
+            assert_eq!(unwrapped(name, &mut told), expected);
+            assert_eq!(told.is_empty(), name == expected, "{name}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_trunk_and_a_doubled_model_get_their_names() {
+        let names = |of: &[&str]| of.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+        let whole = [
+            "model.embed_tokens.weight",
+            "model.layers.0.x",
+            "model.norm.weight",
+        ];
+        let bare = names(&["embed_tokens.weight", "layers.0.x", "norm.weight"]);
+        assert_eq!(plain(&bare).0, whole);
+        let doubled = names(&[
+            "model.model.embed_tokens.weight",
+            "model.model.layers.0.x",
+            "model.lm_head.weight",
+        ]);
+        let expected = [
+            "model.embed_tokens.weight",
+            "model.layers.0.x",
+            "lm_head.weight",
+        ];
+        assert_eq!(plain(&doubled).0, expected);
+    }
+}

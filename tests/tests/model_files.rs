@@ -1,0 +1,272 @@
+//! Each stage calls the files of a model what they are, and says what to do.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use apo_tests::stages::{command, copy, refuse, run, small_round};
+use serde_json::{Value, json};
+
+/// A small round that all tests read.
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "model-files"));
+
+/// A command of every stage that reads a model, its output aside.
+const SAMPLE: &str = "sample --model policy --queries data/llm-queries.parquet --samples 1";
+const SFT: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
+const DPO: &str = "align dpo --model policy --responses scored.parquet";
+const LOG_PROBS: &str = "judge log-probs --model policy --responses samples.parquet";
+const KL: &str = "judge kl --model policy --reference policy --responses samples.parquet";
+const RM_TRAIN: &str = "rm-train --model policy --pairs data/rm-pairs.parquet \
+                        --golden golden.parquet --samples rm-samples.parquet";
+const SCORE: &str = "judge score --model rm --responses samples.parquet";
+const ACCURACY: &str = "judge accuracy --model rm --pairs data/test-pairs.parquet";
+const OF_POLICIES: [&str; 5] = [SAMPLE, SFT, DPO, LOG_PROBS, KL];
+const OF_REWARD_MODELS: [&str; 2] = [SCORE, ACCURACY];
+
+/// A name that no other output has.
+fn fresh() -> String {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    format!("out-{}", CALLS.fetch_add(1, Ordering::Relaxed))
+}
+
+fn with_out(line: &str, out: &str) -> String {
+    if line.starts_with("judge accuracy") || line.starts_with("judge kl") {
+        return line.to_owned();
+    }
+    format!("{line} --out {out}")
+}
+
+/// Refuses `line`, and checks that it left nothing.
+#[track_caller]
+fn refuses(line: &str, expected: &[&str]) {
+    let out = fresh();
+    let line = with_out(line, &out);
+    refuse(&ROUND, &line, 3, expected);
+    for left in [out.clone(), format!("{out}.partial")] {
+        assert!(!ROUND.join(&left).exists(), "{line} left {left}");
+    }
+}
+
+/// Every stage that reads a model, with another one in place of its own.
+fn lines_with(model: &str) -> Vec<String> {
+    let lines = OF_POLICIES
+        .iter()
+        .chain(&[RM_TRAIN])
+        .chain(&OF_REWARD_MODELS);
+    let replaced = |line: &str| {
+        let line = line.replace("--model policy", &format!("--model {model}"));
+        line.replace("--model rm ", &format!("--model {model} "))
+    };
+    lines.map(|line| replaced(line)).collect()
+}
+
+/// Copies a model's directory.
+fn copied(name: &str, from: &str) -> PathBuf {
+    let dir = ROUND.join(name);
+    copy(&ROUND.join(from), &dir);
+    dir
+}
+
+fn change(page: PathBuf, change: impl FnOnce(&mut Value)) {
+    let mut value: Value = serde_json::from_slice(&fs::read(&page).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(page, value.to_string()).unwrap();
+}
+
+#[test]
+fn a_pointer_in_place_of_a_file_is_called_one() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 123456789\n";
+    for file in ["config.json", "model.safetensors", "apo.json"] {
+        let name = format!("pointer-{}", file.replace('.', "-"));
+        fs::write(copied(&name, "policy").join(file), pointer).unwrap();
+        for line in lines_with(&name) {
+            refuses(&line, &[&name, file, "Git LFS pointer", "git lfs pull"]);
+        }
+    }
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_named_and_a_byte_order_mark_is_left_out() {
+    let config = fs::read_to_string(ROUND.join("policy/config.json")).unwrap();
+    let dir = copied("utf-16", "policy");
+    let utf_16 = format!("\u{feff}{config}");
+    let bytes: Vec<u8> = utf_16.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(dir.join("config.json"), bytes).unwrap();
+    for line in lines_with("utf-16") {
+        refuses(
+            &line,
+            &["utf-16", "config.json", "UTF-16", "save it as UTF-8"],
+        );
+    }
+    let dir = copied("marked", "policy");
+    for page in ["config.json", "apo.json"] {
+        let text = fs::read_to_string(dir.join(page)).unwrap();
+        fs::write(dir.join(page), format!("\u{feff}{text}")).unwrap();
+    }
+    let out = fresh();
+    let ran = run(
+        &ROUND,
+        &format!("align sft --model marked --pairs data/rm-pairs.parquet --out {out}"),
+    );
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let written = fs::read(ROUND.join(out).join("config.json")).unwrap();
+    assert!(written.starts_with(b"{"));
+}
+
+#[test]
+fn an_adapter_is_called_one() {
+    let dir = copied("adapter", "policy");
+    let page = json!({"peft_type": "LORA", "base_model_name_or_path": "owner/base", "r": 8});
+    fs::write(dir.join("adapter_config.json"), page.to_string()).unwrap();
+    for line in lines_with("adapter") {
+        refuses(
+            &line,
+            &["adapter", "LORA", "owner/base", "merge_and_unload"],
+        );
+    }
+    for file in ["model.safetensors", "config.json"] {
+        fs::remove_file(dir.join(file)).unwrap();
+        for line in lines_with("adapter") {
+            refuses(
+                &line,
+                &["adapter", "LORA", "owner/base", "merge_and_unload"],
+            );
+        }
+    }
+}
+
+#[test]
+fn weights_in_another_format_are_called_what_they_are() {
+    for (file, named) in [
+        ("pytorch_model.bin", "save_pretrained"),
+        ("model.gguf", "GGUF"),
+    ] {
+        let name = format!("format-{}", file.replace('.', "-"));
+        let dir = copied(&name, "policy");
+        fs::rename(dir.join("model.safetensors"), dir.join(file)).unwrap();
+        for line in lines_with(&name) {
+            refuses(&line, &[&name, file, "model.safetensors", named]);
+        }
+    }
+}
+
+#[test]
+fn a_policy_and_a_reward_model_are_not_taken_for_each_other() {
+    for line in OF_REWARD_MODELS {
+        let line = line.replace("--model rm", "--model policy");
+        refuses(
+            &line,
+            &["policy: it is a policy, not a reward model", "rm-train"],
+        );
+    }
+    for line in OF_POLICIES {
+        let line = line.replace("--model policy", "--model rm");
+        refuses(&line, &["rm: it is a reward model, not a policy"]);
+    }
+    let reference = KL.replace("--reference policy", "--reference rm");
+    refuses(&reference, &["rm: it is a reward model, not a policy"]);
+    let reference = format!("{DPO} --reference rm");
+    refuses(&reference, &["rm: it is a reward model, not a policy"]);
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_told_once() {
+    let dir = copied("unknown", "policy");
+    change(dir.join("config.json"), |config| {
+        config["warp_factor"] = json!(9);
+        config["flux"] = json!({"capacity": 1.21});
+    });
+    for line in [SAMPLE, DPO, KL] {
+        let line = line.replace(" policy", " unknown");
+        let ran = run(&ROUND, &with_out(&line, &fresh()));
+        assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
+        let told = ran.stderr.matches("warp_factor, flux").count();
+        assert_eq!(told, 1, "{line}\n{}", ran.stderr);
+    }
+    let ran = run(&ROUND, &with_out(SAMPLE, &fresh()));
+    assert!(!ran.stderr.contains("not known"), "{}", ran.stderr);
+}
+
+#[test]
+fn settings_that_are_not_done_are_refused_by_every_stage() {
+    let dir = copied("settings", "policy");
+    change(dir.join("config.json"), |config| {
+        config["rope_scaling"] = json!({"type": "dynamic", "factor": 4.0});
+        config["partial_rotary_factor"] = json!(0.5);
+        config["attention_dropout"] = json!(0.1);
+        config["quantization_config"] = json!({"quant_method": "gptq", "bits": 4});
+        config["final_logit_softcapping"] = json!(30.0);
+        config["layer_types"] = json!(["sliding_attention"]);
+    });
+    for line in lines_with("settings") {
+        let named = [
+            "\"dynamic\"",
+            "`partial_rotary_factor` is 0.5",
+            "`attention_dropout` is 0.1",
+            "gptq",
+            "`final_logit_softcapping` is 30.0",
+            "`layer_types`",
+        ];
+        refuses(&line, &named);
+    }
+}
+
+#[test]
+fn a_model_from_scratch_that_no_memory_holds_is_refused() {
+    let fixtures = apo_tests::stages::workspace().join("fixtures/mini");
+    let pairs = "--from-scratch --pairs data/train-pairs.parquet";
+    for (name, settings) in [
+        ("hidden", json!({"hidden_size": 1 << 24})),
+        (
+            "layers",
+            json!({"num_hidden_layers": 4096, "intermediate_size": 1 << 22}),
+        ),
+        (
+            "all",
+            json!({"hidden_size": 1 << 24, "intermediate_size": 1 << 24, "vocab_size": 1 << 24}),
+        ),
+    ] {
+        let name = format!("scratch-{name}");
+        copy(&fixtures, &ROUND.join(&name));
+        change(ROUND.join(&name).join("config.json"), |config| {
+            for (key, value) in settings.as_object().unwrap() {
+                config[key] = value.clone();
+            }
+        });
+        refuses(
+            &format!("align sft --model {name} {pairs}"),
+            &[&name, "config.json", "parameters"],
+        );
+    }
+}
+
+/// As where a batch system or a shell limits what a process may take.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_the_address_space_counts_as_memory() {
+    let fixtures = apo_tests::stages::workspace().join("fixtures/mini");
+    copy(&fixtures, &ROUND.join("limited"));
+    change(ROUND.join("limited/config.json"), |config| {
+        config["hidden_size"] = json!(2048);
+        config["intermediate_size"] = json!(8192);
+        config["num_hidden_layers"] = json!(16);
+    });
+    let line = "align sft --model limited --from-scratch --pairs data/train-pairs.parquet \
+                --out limited-out";
+    let stage = command(&ROUND, line);
+    let mut words = vec![stage.get_program()];
+    words.extend(stage.get_args());
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .current_dir(&*ROUND)
+        .arg("-c")
+        .arg("ulimit -v 6000000; exec \"$0\" \"$@\"")
+        .args(words);
+    let ran = apo_tests::stages::finish(&mut shell);
+    assert_eq!(ran.status, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("are free"), "{}", ran.stderr);
+    assert!(!ROUND.join("limited-out.partial").exists());
+}
