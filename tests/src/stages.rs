@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use apo_tables::{Finish, Provenance, Response, Row, Writer};
+use serde_json::Value;
 
 /// How long a stage of a test may take to come so far.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -197,6 +198,22 @@ pub fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), to).expect("a file can be copied");
         }
     }
+}
+
+/// Copies a model that a stage wrote, to be changed: what its files were is
+/// taken out of its page.
+///
+/// # Panics
+///
+/// When it cannot be copied.
+pub fn copy_to_change(from: &Path, to: &Path) {
+    copy(from, to);
+    let page = to.join("apo.json");
+    let text = fs::read(&page).expect("a stage wrote the model");
+    let mut value: Value = serde_json::from_slice(&text).expect("its page is JSON");
+    let files = value.as_object_mut().and_then(|it| it.remove("files"));
+    assert!(files.is_some(), "{} names its files", page.display());
+    fs::write(&page, value.to_string()).expect("a file can be written");
 }
 
 /// Makes a small round's tables and models in a folder of a test's own in

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use apo_tests::stages::{copy, refuse, run, small_round};
+use apo_tests::stages::{copy, copy_to_change, refuse, run, small_round};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
@@ -226,7 +226,7 @@ fn responses_that_say_nothing_are_nothing_to_learn_from() {
 /// Copies a model directory and changes one of its pages.
 fn model(name: &str, from: &str, page: &str, change: impl FnOnce(&mut Value)) {
     let dir = ROUND.join(name);
-    copy(&ROUND.join(from), &dir);
+    copy_to_change(&ROUND.join(from), &dir);
     let path = dir.join(page);
     let mut value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     change(&mut value);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use apo_tests::stages::{command, copy, refuse, run, small_round};
+use apo_tests::stages::{command, copy, copy_to_change, refuse, run, small_round};
 use serde_json::{Value, json};
 
 /// A small round that all tests read.
@@ -66,7 +66,7 @@ fn lines_with(model: &str) -> Vec<String> {
 /// Copies a model's directory.
 fn copied(name: &str, from: &str) -> PathBuf {
     let dir = ROUND.join(name);
-    copy(&ROUND.join(from), &dir);
+    copy_to_change(&ROUND.join(from), &dir);
     dir
 }
 
@@ -269,4 +269,38 @@ fn a_limit_of_the_address_space_counts_as_memory() {
     assert_eq!(ran.status, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("are free"), "{}", ran.stderr);
     assert!(!ROUND.join("limited-out.partial").exists());
+}
+
+#[test]
+fn a_model_that_is_not_as_it_was_written_is_refused_by_every_stage() {
+    for (model, lines) in [("policy", &OF_POLICIES[..]), ("rm", &OF_REWARD_MODELS)] {
+        let mut names: Vec<PathBuf> = fs::read_dir(ROUND.join(model))
+            .unwrap()
+            .map(|it| it.unwrap().path())
+            .collect();
+        names.sort();
+        // Our own pages are read as what they are.
+        names.retain(|it| !it.ends_with("apo.json") && !it.ends_with("metrics.parquet"));
+        assert!(names.len() >= 5, "{names:?}");
+        for (i, path) in names.iter().enumerate() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let damaged = format!("damaged-{model}-{i}");
+            copy(&ROUND.join(model), &ROUND.join(&damaged));
+            let mut bytes = fs::read(path).unwrap();
+            // In JSON a blank more changes nothing but the digest.
+            match name.ends_with(".json") {
+                true => bytes.push(b' '),
+                false => *bytes.last_mut().unwrap() ^= 1,
+            }
+            fs::write(ROUND.join(&damaged).join(name), bytes).unwrap();
+            let line = lines[i % lines.len()];
+            let line = line.replace(&format!("--model {model}"), &format!("--model {damaged}"));
+            refuses(&line, &[&damaged, name, "has changed", "apo.json"]);
+        }
+        let lost = format!("lost-{model}");
+        copy(&ROUND.join(model), &ROUND.join(&lost));
+        fs::remove_file(ROUND.join(&lost).join("generation_config.json")).unwrap();
+        let line = lines[0].replace(&format!("--model {model}"), &format!("--model {lost}"));
+        refuses(&line, &["generation_config.json is missing"]);
+    }
 }

@@ -1,12 +1,13 @@
 //! Model directories in Hugging Face's layout: what we write, and our own
 //! page beside it.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_dialogue::model_file::{read_json, read_object};
-
 use apo_tables::provenance::hex;
 use apo_tables::{Input, Provenance, digest_file};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Manifest {
     /// The reference that a policy was aligned against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Input>,
+    /// SHA-256 of each file beside this one as it was written, hex, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// What made it.
     #[serde(flatten)]
     pub provenance: Provenance,
@@ -188,22 +192,12 @@ impl ModelDirectory {
 ///
 /// # Errors
 ///
-/// When it cannot be read.
+/// When it cannot be read; when we wrote it, and a file is not as it was written.
 pub fn input(dir: &Path) -> Result<Input, ModelError> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|error| reading(dir, error))? {
-        let entry = entry.map_err(|error| reading(dir, error))?;
-        let name = entry.file_name();
-        let hidden = name.as_encoded_bytes().starts_with(b".");
-        if entry.path().is_file() && !hidden && name != MANIFEST && name != "metrics.parquet" {
-            names.push(name);
-        }
-    }
-    names.sort();
+    let digests = digests(dir)?;
+    check_digests(dir, &digests)?;
     let mut hasher = Sha256::new();
-    for name in names {
-        let path = dir.join(&name);
-        let digest = digest_file(&path).map_err(|error| reading(&path, error))?;
+    for (name, digest) in digests {
         hasher.update(name.as_encoded_bytes());
         hasher.update([0]);
         hasher.update(digest);
@@ -214,6 +208,49 @@ pub fn input(dir: &Path) -> Result<Input, ModelError> {
         rows: None,
         digest: hex(&hasher.finalize()),
         split: None,
+    })
+}
+
+/// Checks that the files of a model that we wrote are as they were written.
+///
+/// # Errors
+///
+/// As [`input`].
+pub fn verify(dir: &Path) -> Result<(), ModelError> {
+    check_digests(dir, &digests(dir)?)
+}
+
+/// Returns the SHA-256 of each file that makes a model, hex, by name.
+fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelError> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).map_err(|error| reading(dir, error))? {
+        let entry = entry.map_err(|error| reading(dir, error))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if path.is_file() && !hidden && name != MANIFEST && name != "metrics.parquet" {
+            let digest = digest_file(&path).map_err(|error| reading(&path, error))?;
+            found.insert(name, digest);
+        }
+    }
+    Ok(found)
+}
+
+fn check_digests(dir: &Path, digests: &BTreeMap<OsString, String>) -> Result<(), ModelError> {
+    let written = Manifest::read(dir)?.map(|it| it.files).unwrap_or_default();
+    let faults = written
+        .iter()
+        .filter_map(|(name, digest)| match digests.get(OsStr::new(name)) {
+            None => Some(format!("{name} is missing")),
+            Some(found) if found != digest => Some(format!("{name} has changed")),
+            Some(_) => None,
+        });
+    let faults: Vec<String> = faults.collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ModelError::Changed {
+        dir: dir.into(),
+        faults,
     })
 }
 
@@ -301,7 +338,13 @@ impl Model {
         write_weights(&path, &parameters, stored, |name| {
             self.llama.values_of(name)
         })?;
-        write(dir.join(MANIFEST), &pretty(manifest))
+        let digests = digests(dir)?.into_iter();
+        let digests = digests.filter_map(|(name, digest)| Some((name.into_string().ok()?, digest)));
+        let manifest = Manifest {
+            files: digests.collect(),
+            ..manifest.clone()
+        };
+        write(dir.join(MANIFEST), &pretty(&manifest))
     }
 
     /// A token that pads batches of a reward model: never an end of text, for

@@ -46,6 +46,20 @@ pub enum ModelError {
         problem: String,
     },
 
+    /// A model that we wrote is not as it was written.
+    #[error(
+        "the model in {} is not as it was written: {}. A disk or a copy has damaged it; where it \
+         was changed on purpose, take what was changed out of `files` in its apo.json",
+        dir.display(),
+        faults.join(", ")
+    )]
+    Changed {
+        /// The directory.
+        dir: PathBuf,
+        /// A sentence for each file.
+        faults: Vec<String>,
+    },
+
     /// The sizes in a config need more memory than there is.
     #[error(
         "{}: its sizes make {parameters} parameters, which need at least {} of memory{purpose}; \

@@ -27,7 +27,7 @@ struct Took {
     /// The stage and its subcommand.
     stage: String,
     /// What it made.
-    out: Option<PathBuf>,
+    out: Option<String>,
     seconds: f64,
     peak_mib: Option<f64>,
 }
@@ -61,7 +61,7 @@ pub(crate) fn end(stage: &str) {
             .chain(subcommand)
             .collect::<Vec<_>>()
             .join(" "),
-        out: MADE.lock().ok().and_then(|it| it.clone()),
+        out: MADE.lock().ok().and_then(|it| Some(shown(it.as_ref()?))),
         seconds: seconds(),
         peak_mib: peak_mib(),
     };
@@ -70,6 +70,11 @@ pub(crate) fn end(stage: &str) {
     if let Err(error) = file.and_then(|mut it| it.write_all(line.as_bytes())) {
         warn(&format!("cannot write {}: {error}", path.display()));
     }
+}
+
+/// A path as JSON can hold it: one that is not UTF-8 with signs in its place.
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 fn seconds() -> f64 {
@@ -143,7 +148,7 @@ pub fn result(
 ///
 /// As [`result`].
 pub fn up_to_date(report: &ReportArgs, out: &Path) -> Result<()> {
-    let value = serde_json::json!({ "up_to_date": true, "out": out });
+    let value = serde_json::json!({ "up_to_date": true, "out": shown(out) });
     result(report, &value, || {
         format!("{} is up to date", out.display())
     })

@@ -1,6 +1,7 @@
 //! What the training stages share: their arguments, how they report, how they
 //! end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -357,6 +358,7 @@ pub fn manifest(head: &str, template: Template, provenance: Provenance) -> Manif
         head: head.to_owned(),
         template: template.to_string(),
         reference: None,
+        files: BTreeMap::new(), // known when they are written
         provenance,
     }
 }

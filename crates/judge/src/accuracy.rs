@@ -1,7 +1,7 @@
 //! `judge accuracy`: a reward model against people's preferences.
 
 use anyhow::{Context as _, Result};
-use apo_llama::Head;
+use apo_llama::{Head, directory};
 use apo_measures::{Accuracy, Bin, BySubset, Calibration, accuracy, by_subset, pair_calibration};
 use apo_stage::Progress;
 use apo_stage::report::{columns, result};
@@ -56,6 +56,7 @@ pub struct CalibrationOnly {
 pub fn run(args: &AccuracyArgs) -> Result<()> {
     let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
     let codec = codec(&args.scorer, Head::Reward)?;
+    directory::verify(&args.scorer.model)?;
     let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);

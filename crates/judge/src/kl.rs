@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
-use apo_llama::{Head, Start};
+use apo_llama::{Head, Start, directory};
 use apo_measures::{Mean, mean, ratio};
 use apo_stage::report::{columns, result};
 use apo_stage::{Progress, models, warn};
@@ -51,6 +51,9 @@ pub fn run(args: &KlArgs) -> Result<()> {
         Head::LanguageModel,
         Start::Saved,
     )?;
+    for model in [&args.scorer.model, &args.reference] {
+        directory::verify(model)?;
+    }
     let policy = log_probs(args, &args.scorer.model, of_policy)?;
     let reference = log_probs(
         args,
