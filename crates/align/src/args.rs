@@ -9,7 +9,8 @@ use apo_stage::training::Defaults;
 use apo_stage::{
     ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative, value_name,
 };
-use apo_tables::{Input, Pair, Provenance, Reader, Response, import};
+use apo_tables::import::{self, ANSWER_FIELDS};
+use apo_tables::{Input, Pair, Provenance, Reader, Response};
 use apo_training::Objective;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -259,7 +260,7 @@ impl Method {
                 }
                 let path = table.instructions.as_deref().unwrap_or(Path::new(""));
                 return Ok(Tables::Instructions(
-                    import::Source::open(path)?,
+                    import::Source::open(path, ANSWER_FIELDS)?,
                     Input::of(path)?,
                 ));
             }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
-use apo_dialogue::hh::{self, Role};
+use apo_dialogue::hh;
 use apo_llama::PromptTree;
 use apo_stage::rows::{check_golden, check_query, check_scored};
-use apo_stage::{signals, warn};
-use apo_tables::import::{self, Answer, Text};
+use apo_stage::{imported, signals, warn};
+use apo_tables::import::{Answer, Fault, Record, Text, reason};
 use apo_tables::{Finish, Response};
 use apo_training::{
     Cuts, Example, Fitter, Part, Piece, Pile, Preference, Store, StoreWriter, Term,
@@ -27,8 +27,31 @@ pub struct Counts {
     left_out: u64,
     /// Rows of a foreign file that are none.
     malformed: u64,
+    /// Rows that were taken without their system message or tools, which the
+    /// model does not see.
+    without_context: u64,
+    #[serde(skip)]
+    first_malformed: Option<String>,
     #[serde(flatten)]
     cuts: Cuts,
+}
+
+impl Counts {
+    /// Warns of rows of a foreign file that are not taken as they stand.
+    fn tell(&self) {
+        if let Some(first) = &self.first_malformed {
+            let n = self.malformed;
+            let rows = if n == 1 { "row was" } else { "rows were" };
+            warn(&format!("{n} {rows} left out; the first, {first}"));
+        }
+        if self.without_context > 0 {
+            warn(&format!(
+                "{} rows have a system message or tools, which are not carried: they are taken \
+                 without",
+                self.without_context
+            ));
+        }
+    }
 }
 
 /// Writes the examples of all queries into the working folder.
@@ -69,12 +92,7 @@ pub fn gather(
         Ok(signals::check()?)
     })?;
     counts.cuts = fitter.cuts;
-    if counts.malformed > 0 {
-        warn(&format!(
-            "{} rows of the file are malformed and were left out",
-            counts.malformed
-        ));
-    }
+    counts.tell();
     Ok((store.finish()?, counts))
 }
 
@@ -119,16 +137,23 @@ fn pile(
                 signals::check()?;
             }
         }
-        Tables::Instructions(mut source, _) => loop {
+        Tables::Instructions(mut source, input) => loop {
             let records = source.batch(1024)?;
             if records.is_empty() {
                 break;
             }
             for record in records {
-                let Some((prompt, answer)) = import::parse(&record).ok().and_then(instruction)
-                else {
-                    counts.malformed += 1;
-                    continue;
+                let (prompt, answer) = match instruction(&record) {
+                    Ok(found) => {
+                        counts.without_context += u64::from(found.has_context);
+                        (found.prompt, found.answer)
+                    }
+                    Err(fault) => {
+                        counts.malformed += 1;
+                        let first = || format!("{}, line {}: {fault}", input.name, record.line);
+                        counts.first_malformed.get_or_insert_with(first);
+                        continue;
+                    }
                 };
                 let ids = codec.encode_prompt(&prompt)?;
                 let response = codec.encode_response(answer.trim())?;
@@ -141,35 +166,43 @@ fn pile(
     Ok(pile)
 }
 
-/// An instruction as a query and its answer; none where one of them is empty.
-fn instruction(answer: Answer) -> Option<(String, String)> {
-    let (question, answer) = match answer {
-        Answer::Instruction {
-            instruction,
-            input,
-            output,
-        } if input.trim().is_empty() => (instruction, output),
-        Answer::Instruction {
-            instruction,
-            input,
-            output,
-        } => (
-            format!("{}\n\n{}", instruction.trim(), input.trim()),
-            output,
-        ),
-        Answer::Answer {
-            prompt: Text::Plain(prompt),
-            answer: Text::Plain(answer),
-        } => (prompt, answer),
-        _ => return None,
+/// An instruction as a query and its answer.
+struct Instruction {
+    prompt: String,
+    answer: String,
+    has_context: bool,
+}
+
+/// Reads an instruction.
+///
+/// # Errors
+///
+/// When it is none, or its question or answer is empty.
+fn instruction(record: &Record) -> Result<Instruction, Fault> {
+    let malformed = |problem: &str| Fault::new(reason::MALFORMED, problem);
+    let Answer::Answer {
+        prompt: Text::Plain(question),
+        answer: Text::Plain(answer),
+        context,
+    } = Answer::read(record)?
+    else {
+        return Err(malformed(
+            "is no instruction; expected `instruction` and `output`, or `prompt` and `response`, \
+             texts",
+        ));
     };
-    if question.trim().is_empty() || answer.trim().is_empty() {
-        return None;
+    if question.trim().is_empty() {
+        return Err(malformed("the question is empty"));
     }
-    if question.ends_with(hh::ASSISTANT) {
-        return Some((question, answer));
+    if answer.trim().is_empty() {
+        return Err(malformed("the answer is empty"));
     }
-    Some((hh::prompt_of([(Role::Human, question.as_str())]), answer))
+    imported::check_response("the answer", &answer)?;
+    Ok(Instruction {
+        prompt: imported::plain_prompt(&question)?,
+        answer,
+        has_context: context.is_some(),
+    })
 }
 
 /// A response that is to become likelier.

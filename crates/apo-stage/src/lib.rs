@@ -4,6 +4,7 @@
 pub mod args;
 pub mod endpoint;
 pub mod exit;
+pub mod imported;
 pub mod models;
 pub mod output;
 mod place;

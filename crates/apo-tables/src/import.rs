@@ -1,34 +1,41 @@
-//! Other people's data: JSON lines (plain or gzipped), JSON lists, Parquet.
+//! Other people's data: JSON lines, JSON lists (plain or gzipped), Parquet.
 //!
 //! A [`Source`] gives records as JSON text with their line, in bounded
-//! batches; [`parse`] makes a row of one, so that callers may parse on many
-//! threads. What a record may look like stands at [`Preference`],
-//! [`Comparison`] and [`Answer`].
+//! batches; [`Preferences::read`], [`Answer::read`] and [`parse`] make something
+//! of one, so that callers may read records on many threads. What a record may
+//! look like stands there, and in [`FORMS`] for people.
 
+mod fields;
+mod messages;
 mod records;
+mod text;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatchReader as _;
+use arrow::datatypes::DataType;
 use arrow::json::LineDelimitedWriter;
-use flate2::read::MultiGzDecoder;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
+use crate::columns::Columns;
 use crate::error::TableError;
 
+pub use fields::{Fault, reason};
+pub use messages::{Conversation, Message, Role, Text};
 pub use records::{
-    Answer, Comparison, Message, PREFERENCE_COLUMNS, Preference, Question, ScoredAnswer,
-    ScoredResponse, Text,
+    ANSWER_FIELDS, Answer, Asked, Comparison, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS,
+    Preference, Preferences, Scored,
 };
 
 /// A record that takes more than this is no dialogue.
 const LONGEST: usize = 64 << 20;
 
-/// What some editors put before UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// Bytes of records that are in memory at once, one record aside.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Characters of a record that are shown of a rejected one.
 const EXCERPT: usize = 200;
@@ -45,10 +52,20 @@ pub struct Record {
 impl Record {
     /// Returns the record's beginning, for people.
     pub fn excerpt(&self) -> String {
-        String::from_utf8_lossy(&self.json)
+        // A character takes four bytes at most.
+        let begin = &self.json[..self.json.len().min(4 * EXCERPT)];
+        String::from_utf8_lossy(begin)
             .chars()
             .take(EXCERPT)
             .collect()
+    }
+
+    /// Returns the record as text.
+    pub(crate) fn text(&self) -> Result<&str, Fault> {
+        std::str::from_utf8(&self.json).map_err(|error| {
+            let at = error.valid_up_to() + 1;
+            Fault::new(reason::NOT_UTF8, format!("byte {at} is not UTF-8"))
+        })
     }
 }
 
@@ -58,7 +75,7 @@ impl Record {
 ///
 /// What is malformed, in one line.
 pub fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, String> {
-    let text = std::str::from_utf8(&record.json).map_err(|error| format!("not UTF-8: {error}"))?;
+    let text = record.text().map_err(|fault| fault.detail)?;
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
@@ -70,8 +87,9 @@ pub struct Source {
 
 enum Records {
     Lines(Box<dyn BufRead + Send>, u64),
-    List(std::vec::IntoIter<Box<serde_json::value::RawValue>>, u64),
-    Parquet(ParquetRecordBatchReader, u64),
+    /// A list's text, and where its elements stand in it.
+    List(String, std::vec::IntoIter<Range<usize>>, u64),
+    Parquet(Columns, ParquetRecordBatchReader, u64),
 }
 
 impl std::fmt::Debug for Source {
@@ -84,49 +102,28 @@ impl std::fmt::Debug for Source {
 
 impl Source {
     /// Opens a file by its name's ending: `.jsonl`, `.json` (a list or lines),
-    /// each also with `.gz`, or `.parquet`.
+    /// each also with `.gz`, or `.parquet`. Whether text is gzip, its first
+    /// bytes tell. Of a Parquet file only the columns of `fields` are read.
     ///
     /// # Errors
     ///
     /// When it is not there, cannot be read, or is of another kind.
-    pub fn open(path: &Path) -> Result<Self, TableError> {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
-        let file = File::open(path).map_err(|error| TableError::reading(path, error))?;
-        if path.is_dir() {
-            return Err(import(path, "is a folder, expected a file"));
-        }
-        let (plain, gz) = match name.strip_suffix(".gz") {
-            Some(plain) => (plain, true),
-            None => (name.as_str(), false),
-        };
-        let records = if Path::new(plain)
-            .extension()
-            .is_some_and(|it| it == "parquet")
-            && !gz
-        {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-                .map_err(|error| corrupt(path, error))?;
-            let reader = builder.with_batch_size(1024).build();
-            Records::Parquet(reader.map_err(|error| corrupt(path, error))?, 0)
-        } else {
-            let mut bytes: Box<dyn BufRead + Send> = if gz {
-                Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(file)))
-            } else {
-                Box::new(BufReader::with_capacity(1 << 18, file))
-            };
-            match Path::new(plain).extension().and_then(|it| it.to_str()) {
-                Some("jsonl") => Records::Lines(bytes, 0),
-                Some("json") => json(path, &mut bytes)?,
-                _ => {
-                    return Err(import(
-                        path,
-                        "is of no known kind; expected .jsonl, .json (also with .gz) or .parquet",
-                    ));
-                }
+    pub fn open(path: &Path, fields: &[&str]) -> Result<Self, TableError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.to_lowercase();
+        let plain = name.strip_suffix(".gz").unwrap_or(&name);
+        let ending = Path::new(plain).extension().and_then(|it| it.to_str());
+        let records = match ending {
+            Some("parquet") if plain == name => parquet(path, fields)?,
+            Some("jsonl") => Records::Lines(text::open(path)?, 0),
+            Some("json") => json(path)?,
+            _ => {
+                // What it is comes before what it is called.
+                crate::file::open(path)?;
+                return Err(import(
+                    path,
+                    "is of no known kind; expected .jsonl, .json (also with .gz) or .parquet",
+                ));
             }
         };
         Ok(Self {
@@ -142,22 +139,17 @@ impl Source {
     ///
     /// When it has none of the lists: all of them in one error.
     pub fn check_columns(&self, lists: &[&[&str]]) -> Result<(), TableError> {
-        let Records::Parquet(reader, _) = &self.records else {
+        let Records::Parquet(columns, ..) = &self.records else {
             return Ok(());
         };
-        let schema = reader.schema();
-        let has = |name: &&str| schema.field_with_name(name).is_ok();
+        let found = columns.names();
+        let has = |name: &&str| found.iter().any(|it| it == name);
         if lists.iter().any(|names| names.iter().all(has)) {
             return Ok(());
         }
         let expected: Vec<String> = lists
             .iter()
             .map(|names| format!("`{}`", names.join("`, `")))
-            .collect();
-        let found: Vec<&str> = schema
-            .fields()
-            .iter()
-            .map(|it| it.name().as_str())
             .collect();
         let problem = format!(
             "expected the columns {}; its columns are {}",
@@ -167,7 +159,7 @@ impl Source {
         Err(import(&self.path, &problem))
     }
 
-    /// Returns up to `most` records; none at the end.
+    /// Returns up to `most` records, fewer where they are long; none at the end.
     ///
     /// # Errors
     ///
@@ -175,14 +167,15 @@ impl Source {
     pub fn batch(&mut self, most: usize) -> Result<Vec<Record>, TableError> {
         let path = &self.path;
         let mut batch = Vec::new();
+        let mut bytes = 0;
         match &mut self.records {
             Records::Lines(lines, number) => {
-                while batch.len() < most {
+                while batch.len() < most && bytes < BATCH_BYTES {
                     let mut json = Vec::new();
                     let limited = &mut lines.by_ref().take(LONGEST as u64);
                     let n = limited
                         .read_until(b'\n', &mut json)
-                        .map_err(|error| import(path, &format!("after line {number}: {error}")))?;
+                        .map_err(|error| text::broken(path, error))?;
                     if n == 0 {
                         break;
                     }
@@ -191,13 +184,11 @@ impl Source {
                         let problem = format!("line {number} is longer than 64 MiB");
                         return Err(import(path, &problem));
                     }
-                    if *number == 1 && json.starts_with(BOM) {
-                        json.drain(..BOM.len());
-                    }
                     while json.last().is_some_and(u8::is_ascii_whitespace) {
                         json.pop();
                     }
                     if !json.is_empty() {
+                        bytes += json.len();
                         batch.push(Record {
                             line: *number,
                             json,
@@ -205,18 +196,20 @@ impl Source {
                     }
                 }
             }
-            Records::List(values, number) => {
-                for value in values.take(most) {
+            Records::List(text, ranges, number) => {
+                while batch.len() < most && bytes < BATCH_BYTES {
+                    let Some(range) = ranges.next() else { break };
                     *number += 1;
+                    bytes += range.len();
                     batch.push(Record {
                         line: *number,
-                        json: value.get().as_bytes().to_vec(),
+                        json: text.as_bytes()[range].to_vec(),
                     });
                 }
             }
-            Records::Parquet(reader, number) => {
+            Records::Parquet(columns, reader, number) => {
                 if let Some(record) = reader.next() {
-                    let record = record.map_err(|error| corrupt(path, error))?;
+                    let record = record.map_err(|error| columns.failure(error))?;
                     let mut writer = LineDelimitedWriter::new(Vec::new());
                     let written = writer.write(&record).and_then(|()| writer.finish());
                     written.map_err(|error| import(path, &error.to_string()))?;
@@ -237,32 +230,69 @@ impl Source {
     }
 }
 
+/// A Parquet file, of which only some columns are read.
+fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
+    let columns = Columns::open(path, |name| fields.contains(&name))?;
+    let reader = columns.reader()?;
+    // JSON has no bytes: they would become digits.
+    for field in reader.schema().fields() {
+        let is_bytes = matches!(
+            field.data_type(),
+            DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView
+                | DataType::FixedSizeBinary(_)
+        );
+        if is_bytes {
+            let problem = format!(
+                "column `{}` is {}, expected text",
+                field.name(),
+                field.data_type()
+            );
+            return Err(import(path, &problem));
+        }
+    }
+    Ok(Records::Parquet(columns, reader, 0))
+}
+
 /// `.json`: a list, or lines under another name.
-fn json(path: &Path, bytes: &mut Box<dyn BufRead + Send>) -> Result<Records, TableError> {
-    let reading = |error| import(path, &format!("cannot be read: {error}"));
-    let mut text = Vec::new();
-    bytes.read_to_end(&mut text).map_err(reading)?;
-    if text.starts_with(BOM) {
-        text.drain(..BOM.len());
+fn json(path: &Path) -> Result<Records, TableError> {
+    let mut bytes = Vec::new();
+    text::open(path)?
+        .read_to_end(&mut bytes)
+        .map_err(|error| text::broken(path, error))?;
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return Ok(Records::Lines(Box::new(std::io::Cursor::new(bytes)), 0));
     }
-    if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
-        return Ok(Records::Lines(Box::new(std::io::Cursor::new(text)), 0));
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to() + 1;
+        import(path, &format!("byte {at} is not UTF-8"))
+    })?;
+    let mut ranges = elements(&text);
+    if ranges.is_err()
+        && let Some(mended) = fields::without_nan(&text)
+    {
+        text = mended;
+        ranges = elements(&text);
     }
-    let list: Vec<Box<serde_json::value::RawValue>> = serde_json::from_slice(&text)
-        .map_err(|error| import(path, &format!("is no JSON list: {error}")))?;
-    Ok(Records::List(list.into_iter(), 0))
+    let ranges = ranges.map_err(|error| import(path, &format!("is no JSON list: {error}")))?;
+    Ok(Records::List(text, ranges.into_iter(), 0))
+}
+
+/// Where the elements of a list stand in its text.
+fn elements(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
+    let list: Vec<&RawValue> = serde_json::from_str(text)?;
+    let begin = text.as_ptr() as usize;
+    let range = |it: &&RawValue| {
+        let at = it.get().as_ptr() as usize - begin;
+        at..at + it.get().len()
+    };
+    Ok(list.iter().map(range).collect())
 }
 
 fn import(path: &Path, problem: &str) -> TableError {
     TableError::Import {
         path: path.into(),
         problem: problem.to_owned(),
-    }
-}
-
-fn corrupt(path: &Path, error: impl ToString) -> TableError {
-    TableError::Corrupt {
-        path: path.into(),
-        reason: error.to_string(),
     }
 }

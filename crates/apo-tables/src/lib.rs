@@ -5,8 +5,11 @@
 //! before they touch a row, and `TABLES.md` is made from them. Reading and
 //! writing stream: memory follows the batch, not the table.
 
+mod columns;
 pub mod error;
+pub mod file;
 pub mod import;
+mod pages;
 pub mod provenance;
 pub mod reader;
 pub mod schema;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::TableError;
-use crate::reader;
+use crate::{file, reader};
 
 /// The key of the Parquet footer under which the provenance stands.
 pub const FOOTER_KEY: &str = "apo";
@@ -65,19 +65,18 @@ impl Input {
     ///
     /// When it cannot be read.
     pub fn of(path: &Path) -> Result<Self, TableError> {
+        // What cannot be digested cannot be read either: a pipe, a device.
+        if !path.is_dir() {
+            file::open(path)?;
+        }
         let digest = digest_path(path).map_err(|error| TableError::reading(path, error))?;
         Ok(Self {
-            name: file_name(path),
+            name: file::name(path),
             rows: None,
             digest,
             split: None,
         })
     }
-}
-
-pub(crate) fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
 }
 
 impl Provenance {
@@ -213,6 +212,19 @@ pub fn digest_path(path: &Path) -> io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
+/// Returns the SHA-256 of a table's parts: what [`digest_path`] says of a folder
+/// that holds nothing else.
+pub(crate) fn digest_parts(parts: &[PathBuf]) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update([0]);
+        hash_file(part, &mut hasher)?;
+        hasher.update([0]);
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
 fn hash_folder(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
     let mut entries: Vec<_> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -231,6 +243,11 @@ fn hash_folder(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
 }
 
 fn hash_file(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    // A pipe among a folder's files would be waited for.
+    if !fs::metadata(path)?.is_file() {
+        let problem = format!("{} is no regular file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 20];
     loop {

@@ -1,68 +1,47 @@
 //! Reading tables, batch by batch.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray as _, Float32Array, Int32Array, Int64Array, RecordBatch,
+    RecordBatchReader as _, StringArray,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Float32Type, Int32Type, Int64Type, Schema, SchemaRef};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use crate::columns::{self, Columns, corrupt};
 use crate::error::TableError;
-use crate::provenance::{Input, Provenance, Split, TEST, digest_path, file_name};
+use crate::file;
+use crate::provenance::{Input, Provenance, Split, TEST, digest_parts, digest_path};
 use crate::schema::{Kind, Row, Value};
-
-/// Rows that are in memory at once.
-const BATCH: usize = 1024;
-
-fn corrupt(path: &Path, error: impl ToString) -> TableError {
-    TableError::Corrupt {
-        path: path.into(),
-        reason: error.to_string(),
-    }
-}
-
-fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TableError> {
-    let file = File::open(path).map_err(|error| TableError::reading(path, error))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(path, error))
-}
 
 /// Returns a value of a Parquet file's footer.
 pub(crate) fn footer_value(path: &Path, key: &str) -> Result<Option<String>, TableError> {
-    let builder = builder(path)?;
-    let metadata = builder.metadata().file_metadata().key_value_metadata();
-    let found = metadata
-        .into_iter()
-        .flatten()
-        .find(|entry| entry.key == key);
-    Ok(found.and_then(|entry| entry.value.clone()))
+    let columns = Columns::open(path, |_| false)?;
+    Ok(columns.footer_value(key))
+}
+
+fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TableError> {
+    let file = columns::open(path)?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(path, error))
+}
+
+/// The table's own columns of a part.
+fn own<R: Row>(part: &Path) -> Result<Columns, TableError> {
+    let is_own = |name: &str| R::TABLE.columns.iter().any(|it| it.name == name);
+    Columns::open(part, is_own)
 }
 
 /// The parts of a table: the file, or a folder's `*.parquet` in name order.
 fn parts(path: &Path) -> Result<Vec<PathBuf>, TableError> {
-    if !path.is_dir() {
-        return Ok(vec![path.into()]);
+    if path.is_dir() {
+        return file::listed(path, &[".parquet"]);
     }
-    let mut parts = Vec::new();
-    for entry in fs::read_dir(path).map_err(|error| TableError::reading(path, error))? {
-        let entry = entry.map_err(|error| TableError::reading(path, error))?;
-        if entry.path().extension().is_some_and(|it| it == "parquet") {
-            parts.push(entry.path());
-        }
-    }
-    parts.sort();
-    if parts.is_empty() {
-        return Err(TableError::NotThere {
-            path: path.into(),
-            reason: "the folder holds no *.parquet files".into(),
-        });
-    }
-    Ok(parts)
+    Ok(vec![path.into()])
 }
 
 /// Reads a table row by row; an iterator of its rows.
@@ -76,10 +55,22 @@ pub struct Reader<R> {
     /// Keep columns that are not the table's own.
     carry: bool,
     next_part: usize,
-    /// The part that is being read, and the row of it that comes next.
-    open: Option<(PathBuf, ParquetRecordBatchReader, u64)>,
-    rows: std::vec::IntoIter<R>,
+    open: Option<Part>,
+    /// The batch that is being read, and the row of it that comes next.
+    current: Option<(Decoded, usize)>,
     marker: PhantomData<R>,
+}
+
+/// A part that is being read.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+    /// Its own columns, to say what is wrong with them; not where others are
+    /// carried.
+    columns: Option<Columns>,
+    /// The row that comes next.
+    next: u64,
 }
 
 /// Some rows, and the columns that came with them.
@@ -101,8 +92,8 @@ impl<R: Row> Reader<R> {
         let parts = parts(path)?;
         let mut n_rows = 0;
         for part in &parts {
-            let builder = builder(part)?;
-            let faults = R::TABLE.faults(builder.schema());
+            let columns = own::<R>(part)?;
+            let faults = R::TABLE.faults(&columns.reader()?.schema());
             if !faults.is_empty() {
                 return Err(TableError::Schema {
                     path: part.clone(),
@@ -111,7 +102,7 @@ impl<R: Row> Reader<R> {
                     faults,
                 });
             }
-            n_rows += builder.metadata().file_metadata().num_rows().max(0) as u64;
+            n_rows += columns.n_rows();
         }
         Ok(Self {
             path: path.into(),
@@ -120,7 +111,7 @@ impl<R: Row> Reader<R> {
             carry: false,
             next_part: 0,
             open: None,
-            rows: Vec::new().into_iter(),
+            current: None,
             marker: PhantomData,
         })
     }
@@ -135,9 +126,9 @@ impl<R: Row> Reader<R> {
         if reader.n_rows > 0 {
             return Ok(reader);
         }
-        Err(TableError::NotThere {
+        Err(TableError::Import {
             path: path.into(),
-            reason: format!("the `{}` table there has no rows", R::TABLE.name),
+            problem: format!("the `{}` table has no rows", R::TABLE.name),
         })
     }
 
@@ -157,11 +148,16 @@ impl<R: Row> Reader<R> {
     ///
     /// When it cannot be read.
     pub fn input(&self) -> Result<Input, TableError> {
-        let digest = digest_path(&self.path).map_err(|e| TableError::reading(&self.path, e))?;
+        // Of a folder, the parts alone: what else lies there is not read.
+        let digest = if self.path.is_dir() {
+            digest_parts(&self.parts)
+        } else {
+            digest_path(&self.path)
+        };
         Ok(Input {
-            name: file_name(&self.path),
+            name: file::name(&self.path),
             rows: Some(self.n_rows),
-            digest,
+            digest: digest.map_err(|error| TableError::reading(&self.path, error))?,
             split: self.split()?,
         })
     }
@@ -224,36 +220,58 @@ impl<R: Row> Reader<R> {
     }
 
     fn next_batch(&mut self) -> Option<Result<Batch<R>, TableError>> {
+        let (record, decoded) = match self.next_record()? {
+            Ok(found) => found,
+            Err(error) => return Some(Err(error)),
+        };
+        let rows: Result<Vec<R>, _> = (0..record.num_rows()).map(|row| decoded.row(row)).collect();
+        Some(rows.map(|rows| Batch { rows, record }))
+    }
+
+    fn next_record(&mut self) -> Option<Result<(RecordBatch, Decoded), TableError>> {
         loop {
             if self.open.is_none() {
-                let part = self.parts.get(self.next_part)?.clone();
+                let path = self.parts.get(self.next_part)?.clone();
                 self.next_part += 1;
-                match self.reader(&part) {
-                    Ok(reader) => self.open = Some((part, reader, 0)),
+                match self.part(&path) {
+                    Ok(part) => self.open = Some(part),
                     Err(error) => return Some(Err(error)),
                 }
             }
-            let (part, reader, first) = self.open.as_mut()?;
-            match reader.next() {
+            let part = self.open.as_mut()?;
+            match part.reader.next() {
                 None => self.open = None,
-                Some(Err(error)) => return Some(Err(corrupt(part, error))),
+                Some(Err(error)) => {
+                    return Some(Err(match &part.columns {
+                        Some(columns) => columns.failure(error),
+                        None => own::<R>(&part.path)
+                            .map_or_else(|it| it, |columns| columns.failure(error)),
+                    }));
+                }
                 Some(Ok(record)) => {
-                    let rows = rows(part, &record, *first);
-                    *first += record.num_rows() as u64;
-                    return Some(rows.map(|rows| Batch { rows, record }));
+                    let decoded = Decoded::new::<R>(&part.path, &record, part.next);
+                    part.next += record.num_rows() as u64;
+                    return Some(decoded.map(|decoded| (record, decoded)));
                 }
             }
         }
     }
 
-    fn reader(&self, part: &Path) -> Result<ParquetRecordBatchReader, TableError> {
-        let mut builder = builder(part)?.with_batch_size(BATCH);
-        if !self.carry {
-            let names = R::TABLE.columns.iter().map(|column| column.name);
-            let mask = ProjectionMask::columns(builder.parquet_schema(), names);
-            builder = builder.with_projection(mask);
-        }
-        builder.build().map_err(|error| corrupt(part, error))
+    fn part(&self, path: &Path) -> Result<Part, TableError> {
+        let own = own::<R>(path)?;
+        let (reader, columns) = if self.carry {
+            let builder = builder(path)?.with_batch_size(own.batch());
+            let reader = builder.build().map_err(|error| corrupt(path, error))?;
+            (reader, None)
+        } else {
+            (own.reader()?, Some(own))
+        };
+        Ok(Part {
+            path: path.into(),
+            reader,
+            columns,
+            next: 0,
+        })
     }
 }
 
@@ -262,11 +280,16 @@ impl<R: Row> Iterator for Reader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(row) = self.rows.next() {
-                return Some(Ok(row));
+            if let Some((decoded, row)) = &mut self.current
+                && *row < decoded.n_rows
+            {
+                *row += 1;
+                return Some(decoded.row(*row - 1));
             }
-            match self.next_batch()? {
-                Ok(batch) => self.rows = batch.rows.into_iter(),
+            // Let go of a batch before the next is read.
+            self.current = None;
+            match self.next_record()? {
+                Ok((_, decoded)) => self.current = Some((decoded, 0)),
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -274,6 +297,7 @@ impl<R: Row> Iterator for Reader<R> {
 }
 
 /// A column, turned into the table's own type.
+#[derive(Debug)]
 enum Values {
     Absent,
     Text(StringArray),
@@ -310,37 +334,56 @@ impl Values {
     }
 }
 
-fn rows<R: Row>(path: &Path, record: &RecordBatch, first: u64) -> Result<Vec<R>, TableError> {
-    let fault = |row: u64, column: &str, problem: String| TableError::Value {
-        path: path.into(),
-        row,
-        column: column.into(),
-        problem,
-    };
-    let mut columns = Vec::with_capacity(R::TABLE.columns.len());
-    for column in R::TABLE.columns {
-        columns.push(match record.column_by_name(column.name) {
-            None => Values::Absent,
-            Some(array) => Values::new(column.kind, array)
-                .map_err(|problem| fault(first, column.name, format!("at or after: {problem}")))?,
-        });
+/// The columns of a batch, turned into the table's own types; rows are made of
+/// them one at a time.
+#[derive(Debug)]
+struct Decoded {
+    path: PathBuf,
+    /// The number of the first row in its file.
+    first: u64,
+    n_rows: usize,
+    columns: Vec<Values>,
+}
+
+impl Decoded {
+    fn new<R: Row>(path: &Path, record: &RecordBatch, first: u64) -> Result<Self, TableError> {
+        let mut columns = Vec::with_capacity(R::TABLE.columns.len());
+        for column in R::TABLE.columns {
+            columns.push(match record.column_by_name(column.name) {
+                None => Values::Absent,
+                Some(array) => {
+                    Values::new(column.kind, array).map_err(|problem| TableError::Value {
+                        path: path.into(),
+                        row: first,
+                        column: column.name.into(),
+                        problem: format!("at or after: {problem}"),
+                    })?
+                }
+            });
+        }
+        Ok(Self {
+            path: path.into(),
+            first,
+            n_rows: record.num_rows(),
+            columns,
+        })
     }
-    let mut rows = Vec::with_capacity(record.num_rows());
-    for row in 0..record.num_rows() {
-        let number = first + row as u64;
-        let values: Vec<Value<'_>> = columns.iter().map(|column| column.at(row)).collect();
+
+    fn row<R: Row>(&self, row: usize) -> Result<R, TableError> {
+        let fault = |column: &str, problem: String| TableError::Value {
+            path: self.path.clone(),
+            row: self.first + row as u64,
+            column: column.into(),
+            problem,
+        };
+        let values: Vec<Value<'_>> = self.columns.iter().map(|it| it.at(row)).collect();
         for (column, value) in R::TABLE.columns.iter().zip(&values) {
             if !column.optional && *value == Value::Null {
-                return Err(fault(
-                    number,
-                    column.name,
-                    "is null, expected a value".into(),
-                ));
+                return Err(fault(column.name, "is null, expected a value".into()));
             }
         }
-        rows.push(R::of(&values).map_err(|(column, problem)| fault(number, column, problem))?);
+        R::of(&values).map_err(|(column, problem)| fault(column, problem))
     }
-    Ok(rows)
 }
 
 impl<R> Batch<R> {

@@ -31,6 +31,9 @@ impl Kind {
     /// that does not fit is told when its row is read.
     fn accepts(self, found: &DataType) -> bool {
         match (self, found) {
+            // A column of nothing but nulls; where a value is required, its
+            // first row says so.
+            (_, DataType::Null) => true,
             (Self::Text, DataType::Dictionary(_, value)) => self.accepts(value),
             (Self::Text, found) => matches!(
                 found,

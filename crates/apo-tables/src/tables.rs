@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::import::FORMS;
 use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
 
 mod judged;
@@ -416,6 +417,8 @@ pub struct Reject {
     pub line: i64,
     /// Why, in one word.
     pub reason: String,
+    /// What is wrong with it, in a sentence.
+    pub detail: String,
     /// The beginning of the row.
     pub excerpt: String,
 }
@@ -432,6 +435,7 @@ impl Row for Reject {
                 Kind::Text,
                 "why it was not taken, as `same_response`",
             ),
+            required("detail", Kind::Text, "what is wrong with it"),
             required("excerpt", Kind::Text, "the beginning of the row"),
         ],
     };
@@ -440,6 +444,7 @@ impl Row for Reject {
         put((&self.file).into());
         put(self.line.into());
         put((&self.reason).into());
+        put((&self.detail).into());
         put((&self.excerpt).into());
     }
 
@@ -448,7 +453,8 @@ impl Row for Reject {
             file: values[0].text(),
             line: values[1].int().unwrap_or(0),
             reason: values[2].text(),
-            excerpt: values[3].text(),
+            detail: values[3].text(),
+            excerpt: values[4].text(),
         })
     }
 }
@@ -483,5 +489,30 @@ pub fn documentation() -> String {
             );
         }
     }
+    page + &forms()
+}
+
+/// Says what rows of other people's files may look like.
+fn forms() -> String {
+    let mut page = String::from(
+        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or lines), each also as gzip, and \
+         `.parquet`, of which other columns than these are not read. A row may look so; where it \
+         has the fields of several forms, the first counts, and the first of several names. A \
+         field of null, or of Python's NaN, is no field.\n",
+    );
+    for (name, forms) in FORMS {
+        page += &format!("\n## {name}\n\n");
+        for (i, form) in forms.iter().enumerate() {
+            page += &format!("{}. {form}\n", i + 1);
+        }
+    }
+    page += "\nA message has `role` and `content` (or `from` and `value`); its content is a text, or \
+             parts that are texts. System and developer messages, and the fields `system`, \
+             `system_prompt` and `tools`, belong to a query, but no table carries them: such rows \
+             are taken without, counted and told; where the same query comes with another system \
+             message, the later row is rejected (`other_context`). Tools' turns and calls \
+             (`tool_turn`), images (`not_text`), half characters (`lone_surrogate`) and messages \
+             that quote HH's markers (`quotes_a_turn`) are rejected. `rejects.parquet` says of each \
+             row what is wrong.\n";
     page
 }

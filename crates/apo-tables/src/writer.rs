@@ -9,13 +9,17 @@ use arrow::array::{
     ArrayRef, Float32Array, Float32Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 
 use crate::error::TableError;
+use crate::pages;
 use crate::provenance::{FOOTER_KEY, Provenance};
 use crate::reader::Batch;
 use crate::schema::{Kind, Row, Value};
@@ -27,11 +31,28 @@ const BATCH: usize = 1024;
 /// Rows of a row group: what the encoder holds in memory at most.
 const ROW_GROUP: usize = 16_384;
 
+/// Bytes of a row group, where rows are long.
+const ROW_GROUP_BYTES: usize = 64 << 20;
+
 /// A Parquet file that is being written.
-#[derive(Debug)]
+///
+/// Each row group is encoded in memory, its pages are given their checksums,
+/// and it is appended to the file.
 struct Sink {
     path: PathBuf,
-    writer: ArrowWriter<File>,
+    schema: SchemaRef,
+    properties: WriterProperties,
+    /// The row group that is being encoded.
+    group: Option<ArrowWriter<Vec<u8>>>,
+    file: SerializedFileWriter<File>,
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Sink {
@@ -42,31 +63,120 @@ impl Sink {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
             .set_created_by(concat!("apo ", env!("CARGO_PKG_VERSION")).into())
-            .set_max_row_group_row_count(Some(ROW_GROUP))
-            .set_key_value_metadata(Some(vec![KeyValue::new(FOOTER_KEY.into(), json)]))
+            .set_max_row_group_row_count(None)
+            // Groups are small: an index of their pages would help nobody.
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true)
             .build();
-        let writer = ArrowWriter::try_new(file, schema, Some(properties))
+        let footer = vec![KeyValue::new(FOOTER_KEY.into(), json)];
+        let whole = properties.clone().into_builder();
+        let whole = whole.set_key_value_metadata(Some(footer)).build();
+        let begun = ArrowWriter::try_new(file, Arc::clone(&schema), Some(whole));
+        let (file, _) = begun
+            .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| failed(path, error))?;
         Ok(Self {
             path: path.into(),
-            writer,
+            schema,
+            properties,
+            group: None,
+            file,
         })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
-        self.writer
+        let group = match &mut self.group {
+            Some(group) => group,
+            None => self.group.insert(
+                ArrowWriter::try_new(
+                    Vec::new(),
+                    Arc::clone(&self.schema),
+                    Some(self.properties.clone()),
+                )
+                .map_err(|error| failed(&self.path, error))?,
+            ),
+        };
+        group
             .write(batch)
-            .map_err(|error| failed(&self.path, error))
+            .map_err(|error| failed(&self.path, error))?;
+        if group.in_progress_rows() >= ROW_GROUP || group.memory_size() >= ROW_GROUP_BYTES {
+            self.append()?;
+        }
+        Ok(())
     }
 
-    fn finish(self) -> Result<(), TableError> {
+    /// Appends the row group to the file, its pages with checksums.
+    fn append(&mut self) -> Result<(), TableError> {
+        let Some(group) = self.group.take() else {
+            return Ok(());
+        };
+        append(group, &mut self.file).map_err(|error| failed(&self.path, error))
+    }
+
+    fn finish(mut self) -> Result<(), TableError> {
+        self.append()?;
         let file = self
-            .writer
+            .file
             .into_inner()
             .map_err(|error| failed(&self.path, error))?;
         file.sync_all()
             .map_err(|error| TableError::writing(&self.path, error))
     }
+}
+
+fn append(
+    mut group: ArrowWriter<Vec<u8>>,
+    file: &mut SerializedFileWriter<File>,
+) -> Result<(), ParquetError> {
+    let metadata = group.finish()?;
+    let encoded = std::mem::take(group.inner_mut());
+    for row_group in metadata.row_groups() {
+        let mut appended = file.next_row_group()?;
+        for column in row_group.columns() {
+            let chunk = with_checksums(&encoded, column)?;
+            let close = ColumnCloseResult {
+                bytes_written: chunk.bytes.len() as u64,
+                rows_written: row_group.num_rows() as u64,
+                metadata: chunk.metadata,
+                bloom_filter: None,
+                column_index: None,
+                offset_index: None,
+            };
+            appended.append_column(&Bytes::from(chunk.bytes), close)?;
+        }
+        appended.close()?;
+    }
+    Ok(())
+}
+
+/// A column chunk on its own.
+struct Chunk {
+    bytes: Vec<u8>,
+    metadata: ColumnChunkMetaData,
+}
+
+fn with_checksums(encoded: &[u8], column: &ColumnChunkMetaData) -> Result<Chunk, ParquetError> {
+    let data_at = column.data_page_offset();
+    let begins = column.dictionary_page_offset().unwrap_or(data_at);
+    let chunk = usize::try_from(begins)
+        .ok()
+        .zip(usize::try_from(column.compressed_size()).ok())
+        .and_then(|(begins, len)| encoded.get(begins..begins.checked_add(len)?))
+        .and_then(|chunk| pages::with_checksums(chunk, (data_at - begins) as usize))
+        .ok_or_else(|| ParquetError::General("a page's header is not as expected".into()))?;
+    let added = chunk.bytes.len() as i64 - column.compressed_size();
+    let metadata = column
+        .clone()
+        .into_builder()
+        .set_total_compressed_size(column.compressed_size() + added)
+        .set_total_uncompressed_size(column.uncompressed_size() + added)
+        .set_dictionary_page_offset(column.dictionary_page_offset().map(|_| 0))
+        .set_data_page_offset(chunk.data_at as i64)
+        .build()?;
+    Ok(Chunk {
+        bytes: chunk.bytes,
+        metadata,
+    })
 }
 
 fn failed(path: &Path, error: ParquetError) -> TableError {

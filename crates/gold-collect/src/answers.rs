@@ -5,18 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_dialogue::hh;
-use apo_stage::{bad_input, warn};
-use apo_tables::import::{Answer, Message, Record, Source, Text, parse};
+use apo_stage::{bad_input, imported, warn};
+use apo_tables::import::{
+    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, reason,
+};
 use apo_tables::{Query, Reader};
 use gold_collect::{Golden, Origin};
-use serde::Deserialize;
-use serde_json::Value;
 
 /// Records that are in memory at once.
 const BATCH: usize = 1024;
-
-const EXPECTED: &str = "expected `prompt` and `response`, `messages`, `instruction` and `output`, \
-                        or `query_id` and `golden`";
 
 /// What there is for queries that the files do not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,19 +76,10 @@ pub struct Answers {
     pub n_unknown: u64,
     /// Further answers to queries that had one.
     pub n_further: u64,
-}
-
-/// An answer that names its query by the key.
-#[derive(Deserialize)]
-struct ById {
-    query_id: String,
-    #[serde(
-        alias = "golden",
-        alias = "response",
-        alias = "completion",
-        alias = "output"
-    )]
-    answer: String,
+    /// Answers of which a system message or tools are left aside.
+    n_without_context: u64,
+    /// Answers that are no text, or not only one; the first of them.
+    left_out: Option<(u64, String)>,
 }
 
 impl Answers {
@@ -100,27 +88,42 @@ impl Answers {
     /// # Errors
     ///
     /// When a file cannot be read, a record is not an answer, or none of all
-    /// answers is to a query of the table.
+    /// answers is to a query of the table. An answer that is one, but holds what
+    /// no table can, as half a character or a tool's turn, is left out and told.
     pub fn read(paths: &[PathBuf], keys: &Keys, others: Others) -> Result<Self> {
         let mut found = Self::default();
         for path in paths {
-            let mut source = Source::open(path)?;
+            let mut source = Source::open(path, ANSWER_FIELDS)?;
             loop {
                 let batch = source.batch(BATCH)?;
                 if batch.is_empty() {
                     break;
                 }
                 for record in batch {
-                    let line = record.line;
-                    let fault =
-                        |problem| bad_input(format!("{}, line {line}: {problem}", path.display()));
-                    let (prompt, text) = answer(&record, keys).map_err(fault)?;
-                    let golden = Golden::new(&text, Origin::File)
-                        .ok_or_else(|| fault("the answer is empty; leave the record out".into()))?;
-                    found.add(prompt, golden, keys);
+                    let at = format!("{}, line {}", path.display(), record.line);
+                    match answer(&record, keys) {
+                        Ok(read) => {
+                            let golden =
+                                Golden::new(&read.text, Origin::File).ok_or_else(|| {
+                                    bad_input(format!(
+                                        "{at}: the answer is empty; leave the record out"
+                                    ))
+                                })?;
+                            found.n_without_context += u64::from(read.has_context);
+                            found.add(read.prompt, golden, keys);
+                        }
+                        Err(fault) if fault.reason == reason::MALFORMED => {
+                            return Err(bad_input(format!("{at}: {fault}")));
+                        }
+                        Err(fault) => {
+                            let first = || (0, format!("{at}: {fault}"));
+                            found.left_out.get_or_insert_with(first).0 += 1;
+                        }
+                    }
                 }
             }
         }
+        found.tell();
         if found.by_prompt.is_empty() && !paths.is_empty() {
             let names: Vec<String> = paths
                 .iter()
@@ -138,6 +141,21 @@ impl Answers {
             }
         }
         Ok(found)
+    }
+
+    /// Warns of what is not taken as it stands.
+    fn tell(&self) {
+        if let Some((n, first)) = &self.left_out {
+            let answers = if *n == 1 { "answer is" } else { "answers are" };
+            warn(&format!("{n} {answers} left out; {first}"));
+        }
+        if self.n_without_context > 0 {
+            warn(&format!(
+                "{} answers stand under a system message or tools, which no query of the tables \
+                 has; they are taken as answers to the query alone",
+                self.n_without_context
+            ));
+        }
     }
 
     fn add(&mut self, prompt: Option<String>, golden: Golden, keys: &Keys) {
@@ -164,77 +182,70 @@ impl Answers {
     }
 }
 
-/// Returns the prompt's hash (none of an unknown id) and the answer.
-fn answer(record: &Record, keys: &Keys) -> Result<(Option<String>, String), String> {
-    let hashed = |prompt: &str| Some(hh::query_id(prompt));
-    match parse::<Answer>(record) {
-        Ok(Answer::Answer { prompt, answer }) => {
-            let answer = match answer {
+/// An answer, and what it answers.
+#[derive(Debug, PartialEq, Eq)]
+struct Read {
+    /// The prompt's hash; none of an unknown id.
+    prompt: Option<String>,
+    text: String,
+    /// Whether a system message or tools are left aside.
+    has_context: bool,
+}
+
+/// Reads an answer.
+fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
+    let hashed = |prompt: String| Some(hh::query_id(&prompt));
+    let read = match Answer::read(record)? {
+        Answer::Answer {
+            prompt,
+            answer,
+            context,
+        } => Read {
+            has_context: context.is_some() || prompt.system().is_some(),
+            prompt: hashed(imported::prompt(&prompt)?),
+            text: match answer {
                 Text::Plain(text) => text,
-                Text::Messages(messages) => last_of(&messages)?.1,
-            };
-            let prompt = match prompt {
-                Text::Plain(text) => hh::as_prompt(&text),
-                Text::Messages(messages) => prompt_of(&messages)?,
-            };
-            Ok((hashed(&prompt), answer))
+                Text::Messages(conversation) => last_of(&conversation)?.1.to_owned(),
+            },
+        },
+        Answer::Messages {
+            conversation,
+            context,
+        } => {
+            let (before, text) = last_of(&conversation)?;
+            Read {
+                has_context: context.is_some() || conversation.system.is_some(),
+                prompt: hashed(imported::prompt_of(before)?),
+                text: text.to_owned(),
+            }
         }
-        Ok(Answer::Instruction {
-            instruction,
-            input,
-            output,
-        }) => {
-            let asked = [instruction.trim(), input.trim()].join("\n\n");
-            Ok((hashed(&hh::as_prompt(asked.trim())), output))
-        }
-        Ok(Answer::Messages { messages }) => {
-            let (before, answer) = last_of(&messages)?;
-            Ok((hashed(&prompt_of(before)?), answer))
-        }
-        Err(_) => {
-            parse::<Value>(record)?;
-            let by_id = parse::<ById>(record);
-            let ById { query_id, answer } =
-                by_id.map_err(|_| format!("is no answer; {EXPECTED}"))?;
-            Ok((keys.prompt_of.get(&query_id).cloned(), answer))
-        }
-    }
+        Answer::ById { query_id, answer } => Read {
+            prompt: keys.prompt_of.get(&query_id).cloned(),
+            text: answer,
+            has_context: false,
+        },
+    };
+    imported::check_response("the answer", &read.text)?;
+    Ok(read)
 }
 
 /// Returns the messages before the last, and what that says.
-fn last_of(messages: &[Message]) -> Result<(&[Message], String), String> {
-    let (last, before) = messages.split_last().ok_or("`messages` is empty")?;
-    match role(last)? {
-        Some(hh::Role::Assistant) => Ok((before, last.content.clone())),
-        _ => Err("the last message is not the assistant's".into()),
-    }
-}
-
-/// Returns the query of messages; a system message is not part of one.
-fn prompt_of(messages: &[Message]) -> Result<String, String> {
-    let mut turns = Vec::new();
-    for message in messages {
-        if let Some(role) = role(message)? {
-            turns.push((role, message.content.as_str()));
-        }
-    }
-    Ok(hh::prompt_of(turns))
-}
-
-fn role(message: &Message) -> Result<Option<hh::Role>, String> {
-    match message.role.as_str() {
-        "user" | "human" => Ok(Some(hh::Role::Human)),
-        "assistant" | "gpt" => Ok(Some(hh::Role::Assistant)),
-        "system" => Ok(None),
-        other => Err(format!(
-            "a message's role is `{other}`, expected user or assistant"
-        )),
+fn last_of(conversation: &Conversation) -> Result<(&[Message], &str), Fault> {
+    let malformed = |problem| Fault::new(reason::MALFORMED, problem);
+    let (last, before) = conversation
+        .messages
+        .split_last()
+        .ok_or_else(|| malformed("`messages` is empty"))?;
+    match last.role {
+        Role::Assistant => Ok((before, &last.content)),
+        Role::Human => Err(malformed("the last message is not the assistant's")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     const PROMPT: &str = "\n\nHuman: hi\n\nAssistant: Hello.\n\nHuman: bye\n\nAssistant:";
 
@@ -251,7 +262,8 @@ mod tests {
             line: 1,
             json: json.to_string().into_bytes(),
         };
-        answer(&record, &keys())
+        let read = answer(&record, &keys()).map_err(|fault| fault.detail)?;
+        Ok((read.prompt, read.text))
     }
 
     #[test]
@@ -300,9 +312,9 @@ mod tests {
             ),
             (
                 json!({"prompt": 7, "response": "x"}),
-                "expected `prompt` and `response`",
+                "`prompt` is a number",
             ),
-            (json!(["x"]), "expected `prompt` and `response`"),
+            (json!(["x"]), "is a list, expected an object"),
             (json!({"messages": []}), "`messages` is empty"),
             (
                 json!({"messages": [{"role": "user", "content": "x"}]}),
@@ -321,7 +333,8 @@ mod tests {
             line: 1,
             json: b"{\"prompt\":".to_vec(),
         };
-        assert!(answer(&record, &keys()).unwrap_err().contains("EOF"));
+        let fault = answer(&record, &keys()).unwrap_err();
+        assert!(fault.detail.contains("EOF"), "{fault}");
     }
 
     #[test]

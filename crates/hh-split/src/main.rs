@@ -5,6 +5,7 @@
 
 mod args;
 mod raw;
+mod rejects;
 mod split;
 mod write;
 
@@ -39,5 +40,6 @@ fn run(args: &Args) -> Result<()> {
     };
     let counts = write::tables(args, &sources, &provenance, output.dir())?;
     output.publish(write::FOLDER)?;
+    rejects::clear_beside(&args.output.out);
     result(&args.report, &counts, || columns(&counts.rows()))
 }

@@ -1,14 +1,15 @@
 //! A raw record as pairs of the tables, or why it is none.
 
-use apo_dialogue::hh::{self, Role, Split};
+use std::borrow::Cow;
+
+use apo_dialogue::hh::{self, Split};
+use apo_stage::imported::{self, line_ends};
 use apo_tables::Pair;
-use apo_tables::import::{Comparison, Message, Preference, Record, Text, parse};
-
-/// The reason of a record that is not what it should be.
-pub const MALFORMED: &str = "malformed";
-
-/// The reason of a preference that its own scores do not make.
-const SAME_SCORE: &str = "same_score";
+use apo_tables::import::{
+    Asked, Comparison, Conversation, Fault, Message, Preference, Preferences, Record, Role, Text,
+    reason,
+};
+use sha2::{Digest as _, Sha256};
 
 /// Begins a human turn of the authors' dialogues outside of HH.
 const HEADED_HUMAN: &str = "## Human:";
@@ -19,44 +20,153 @@ const HEADED_ASSISTANT: &str = "\n\n## Assistant:";
 /// Ends Alpaca's prompt, where the response is to follow.
 const ALPACA_RESPONSE: &str = "### Response:";
 
+/// A pair, and what was said beside its dialogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub pair: Pair,
+    /// Tells the system message and tools of this pair's query from others';
+    /// none where there are none. They belong to the query, but no table
+    /// carries them.
+    pub context: Option<u64>,
+}
+
 /// Reads a record: a preference is one pair, a comparison one for each two of
 /// its answers.
 ///
 /// Each is a pair, or the reason why not, as the rejects table names it.
-pub fn pairs(record: &Record, subset: &str) -> Vec<Result<Pair, &'static str>> {
-    // Preferences first, so that the other forms cost HH's rows nothing.
-    if let Ok(preference) = parse::<Preference>(record) {
-        return vec![pair(&preference, subset)];
-    }
-    let comparison = parse::<Comparison>(record).map_err(|_| MALFORMED);
-    match comparison.and_then(preferences) {
-        Ok(preferences) => preferences.iter().map(|it| pair(it, subset)).collect(),
-        Err(reason) => vec![Err(reason)],
+pub fn pairs(record: &Record, subset: &str) -> Vec<Result<Read, Fault>> {
+    match Preferences::read(record) {
+        Ok(Preferences::Preference(preference)) => vec![pair(&preference, subset)],
+        Ok(Preferences::Comparison(comparison)) => preferences(comparison)
+            .iter()
+            .map(|it| pair(it, subset))
+            .collect(),
+        Err(fault) => vec![Err(fault)],
     }
 }
 
 /// Cuts and cleans a preference.
-fn pair(preference: &Preference, subset: &str) -> Result<Pair, &'static str> {
+fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
     let scores = (preference.score_chosen, preference.score_rejected);
     if scores.0.is_some() && scores.0 == scores.1 {
-        return Err(SAME_SCORE);
+        let score = scores.0.unwrap_or_default();
+        let problem = format!("both responses are scored {score}");
+        return Err(Fault::new(reason::SAME_SCORE, problem));
     }
-    let chosen = text(&preference.chosen)?;
-    let rejected = text(&preference.rejected)?;
-    let prompt = preference.prompt.as_ref().map(prompt).transpose()?;
+    let pair = match (&preference.chosen, &preference.rejected) {
+        (Text::Messages(chosen), Text::Messages(rejected)) => {
+            of_messages(preference.prompt.as_ref(), chosen, rejected, subset)
+        }
+        (chosen, rejected) => of_texts(preference, &text(chosen)?, &text(rejected)?, subset),
+    };
+    Ok(Read {
+        pair: pair?,
+        context: context(preference)?,
+    })
+}
+
+/// Two responses of which one at least is a plain text.
+fn of_texts(
+    preference: &Preference,
+    chosen: &str,
+    rejected: &str,
+    subset: &str,
+) -> Result<Pair, Fault> {
+    let prompt = preference
+        .prompt
+        .as_ref()
+        .map(imported::prompt)
+        .transpose()?;
     let split = match &prompt {
-        None => hh::split_pair(&chosen, &rejected),
-        // Responses may repeat the prompt, as TRL's conversational rows can.
+        None => hh::split_pair(chosen, rejected),
+        // Responses may repeat the prompt.
         Some(prompt) => {
-            let after = |response| str::strip_prefix(response, prompt.as_str()).unwrap_or(response);
-            hh::split_at_prompt(prompt, answer(after(&chosen)), answer(after(&rejected)))
+            let after = |it| answer(str::strip_prefix(it, prompt.as_str()).unwrap_or(it));
+            hh::split_at_prompt(prompt, after(chosen), after(rejected))
         }
     };
+    finished(split, subset)
+}
+
+/// Two responses that are messages: their borders are known, whatever is quoted.
+fn of_messages(
+    prompt: Option<&Text>,
+    chosen: &Conversation,
+    rejected: &Conversation,
+    subset: &str,
+) -> Result<Pair, Fault> {
+    let (before, chosen) = last_of("chosen", chosen)?;
+    let (other, rejected) = last_of("rejected", rejected)?;
+    if before.len() != other.len() || !begins_with(before, other) {
+        return Err(diverging(
+            "`chosen` and `rejected` differ before their last message",
+        ));
+    }
+    // A conversation that the human begins is whole; others go on from the prompt.
+    let is_whole = before.first().is_some_and(|it| it.role == Role::Human);
+    let query = match prompt {
+        Some(Text::Messages(prompt)) if is_whole => {
+            if !begins_with(before, &prompt.messages) {
+                return Err(diverging(
+                    "`chosen` and `rejected` begin with other messages than `prompt`",
+                ));
+            }
+            imported::prompt_of(before)?
+        }
+        Some(Text::Messages(prompt)) => {
+            imported::prompt_of(&[prompt.messages.as_slice(), before].concat())?
+        }
+        Some(Text::Plain(text)) if before.is_empty() => imported::plain_prompt(text)?,
+        Some(Text::Plain(text)) if !is_whole => {
+            let prompt = imported::plain_prompt(text)?;
+            let turns = hh::turns(&prompt).into_iter().map(|turn| Message {
+                role: match turn.role {
+                    hh::Role::Human => Role::Human,
+                    hh::Role::Assistant => Role::Assistant,
+                },
+                content: turn.text,
+            });
+            imported::prompt_of(&turns.chain(before.iter().cloned()).collect::<Vec<_>>())?
+        }
+        Some(Text::Plain(_)) | None => imported::prompt_of(before)?,
+    };
+    if hh::turns(&query).is_empty() {
+        return Err(fault(hh::Fault::NoQuery));
+    }
+    imported::check_response("the chosen response", chosen)?;
+    imported::check_response("the rejected response", rejected)?;
+    finished(hh::split_at_prompt(&query, chosen, rejected), subset)
+}
+
+/// Whether messages begin with some others.
+fn begins_with(messages: &[Message], others: &[Message]) -> bool {
+    let same =
+        |(a, b): (&Message, &Message)| a.role == b.role && a.content.trim() == b.content.trim();
+    messages.len() >= others.len() && messages.iter().zip(others).all(same)
+}
+
+/// The messages before the last, and what the assistant says in that.
+fn last_of<'a>(
+    name: &str,
+    conversation: &'a Conversation,
+) -> Result<(&'a [Message], &'a str), Fault> {
+    let malformed = |problem: &str| Fault::new(reason::MALFORMED, format!("`{name}` {problem}"));
+    let (last, before) = conversation
+        .messages
+        .split_last()
+        .ok_or_else(|| malformed("holds no messages"))?;
+    match last.role {
+        Role::Assistant => Ok((before, &last.content)),
+        Role::Human => Err(malformed("does not end with the assistant's message")),
+    }
+}
+
+fn finished(split: Result<Split<'_>, hh::Fault>, subset: &str) -> Result<Pair, Fault> {
     let Split {
         prompt,
         chosen,
         rejected,
-    } = split.map_err(hh::Fault::as_str)?;
+    } = split.map_err(fault)?;
     Ok(Pair {
         query_id: hh::query_id(prompt),
         pair_id: hh::pair_id(prompt, chosen, rejected),
@@ -67,73 +177,82 @@ fn pair(preference: &Preference, subset: &str) -> Result<Pair, &'static str> {
     })
 }
 
+/// Why a pair of dialogues is not taken, for people.
+fn fault(fault: hh::Fault) -> Fault {
+    let detail = match fault {
+        hh::Fault::NoQuery => {
+            "there is no `prompt`, and `chosen` and `rejected` have no assistant's turn in common"
+        }
+        hh::Fault::DivergesEarly => "the dialogues part before their last turn",
+        hh::Fault::EmptyResponse => "a response is empty",
+        hh::Fault::SameResponse => "both responses are the same",
+    };
+    Fault::new(fault.as_str(), detail)
+}
+
+fn diverging(detail: &str) -> Fault {
+    Fault::new(hh::Fault::DivergesEarly.as_str(), detail)
+}
+
+/// What the system messages and columns say, as a key; both responses must have
+/// been written under the same.
+fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
+    let (chosen, rejected) = (preference.chosen.system(), preference.rejected.system());
+    if chosen != rejected {
+        return Err(diverging(
+            "`chosen` and `rejected` have different system messages",
+        ));
+    }
+    let prompt = preference.prompt.as_ref().and_then(Text::system);
+    // Where a conversation repeats the prompt's, it is one message.
+    let system = prompt.or(chosen);
+    if system.is_none() && preference.context.is_none() {
+        return Ok(None);
+    }
+    let mut hasher = Sha256::new();
+    for said in [system, preference.context.as_deref()] {
+        hasher.update(said.unwrap_or_default().trim());
+        hasher.update([0]);
+    }
+    let digest = hasher.finalize();
+    let bytes = digest[..8].try_into().expect("a digest has 32 bytes");
+    Ok(Some(u64::from_le_bytes(bytes)))
+}
+
 /// The preferences between the answers of a comparison, each two in order;
 /// equal scores are left to [`pair`] to reject.
-fn preferences(comparison: Comparison) -> Result<Vec<Preference>, &'static str> {
-    let (prompt, answers): (Option<String>, Vec<(String, f64)>) = match comparison {
-        Comparison::WebGpt {
-            question,
-            answer_0,
-            answer_1,
-            score_0,
-            score_1,
-        } => {
-            let answers = vec![(answer_0, score_0), (answer_1, score_1)];
-            (Some(question.full_text), answers)
-        }
-        Comparison::WebGptList(answers) => {
-            let question = answers.first().ok_or(MALFORMED)?.question.clone();
-            if answers.iter().any(|it| it.question != question) {
-                return Err(MALFORMED);
+fn preferences(comparison: Comparison) -> Vec<Preference> {
+    let mut answers = comparison.answers;
+    let prompt = match comparison.asked {
+        Asked::Question(question) => Some(question),
+        Asked::Instruction(instruction) => Some(alpaca_prompt(&instruction)),
+        Asked::Dialogues => {
+            for answer in &mut answers {
+                let text = std::mem::take(&mut answer.text);
+                answer.text = dialogue(text);
             }
-            let answers = answers.into_iter().map(|it| (it.answer, it.score));
-            (Some(question.full_text), answers.collect())
-        }
-        Comparison::Dialogues { text, score } => {
-            if text.len() != score.len() {
-                return Err(MALFORMED);
-            }
-            let dialogues = text.into_iter().map(dialogue);
-            (None, dialogues.zip(score).collect())
-        }
-        Comparison::Gpt4Llm {
-            user_input,
-            completion_a,
-            completion_b,
-        } => {
-            let answers = vec![(completion_a, 1.0), (completion_b, 0.0)];
-            (Some(alpaca_prompt(&user_input)), answers)
-        }
-        Comparison::Gpt4LlmScored {
-            user_input,
-            responses_and_scores,
-        } => {
-            let answers = responses_and_scores.into_iter();
-            let answers = answers.map(|it| (it.response, it.score));
-            (Some(alpaca_prompt(&user_input)), answers.collect())
+            None
         }
     };
-    if answers.len() < 2 {
-        return Err(MALFORMED);
-    }
     let mut preferences = Vec::new();
     for (i, first) in answers.iter().enumerate() {
         for second in &answers[i + 1..] {
-            let (better, worse) = if first.1 < second.1 {
+            let (better, worse) = if first.score < second.score {
                 (second, first)
             } else {
                 (first, second)
             };
             preferences.push(Preference {
                 prompt: prompt.clone().map(Text::Plain),
-                chosen: Text::Plain(better.0.clone()),
-                rejected: Text::Plain(worse.0.clone()),
-                score_chosen: Some(better.1),
-                score_rejected: Some(worse.1),
+                chosen: Text::Plain(better.text.clone()),
+                rejected: Text::Plain(worse.text.clone()),
+                score_chosen: Some(better.score),
+                score_rejected: Some(worse.score),
+                context: None,
             });
         }
     }
-    Ok(preferences)
+    preferences
 }
 
 /// A dialogue of the authors' as HH writes it: as it is, or with HH's markers
@@ -169,37 +288,15 @@ fn answer(text: &str) -> &str {
     text.strip_prefix(hh::ASSISTANT).unwrap_or(text)
 }
 
-/// Whose message it is; a system message is no part of a dialogue.
-fn role(message: &Message) -> Result<Option<Role>, &'static str> {
-    match message.role.as_str() {
-        "user" | "human" => Ok(Some(Role::Human)),
-        "assistant" | "gpt" => Ok(Some(Role::Assistant)),
-        "system" => Ok(None),
-        _ => Err(MALFORMED),
-    }
-}
-
-/// A conversation as HH writes it, without an open end.
-fn text(text: &Text) -> Result<String, &'static str> {
-    let messages = match text {
-        Text::Plain(text) => return Ok(text.clone()),
-        Text::Messages(messages) => messages,
-    };
-    let mut turns = Vec::with_capacity(messages.len());
-    for message in messages {
-        if let Some(role) = role(message)? {
-            turns.push((role, message.content.as_str()));
-        }
-    }
-    let open = hh::prompt_of(turns);
-    Ok(open.strip_suffix(hh::ASSISTANT).unwrap_or(&open).to_owned())
-}
-
-/// A prompt in HH's form: as it is, or one question, or a conversation.
-fn prompt(text: &Text) -> Result<String, &'static str> {
+/// A response or dialogue as a text.
+fn text(text: &Text) -> Result<Cow<'_, str>, Fault> {
     match text {
-        Text::Plain(text) => Ok(hh::as_prompt(text)),
-        Text::Messages(_) => Ok(self::text(text)? + hh::ASSISTANT),
+        Text::Plain(text) => Ok(line_ends(text)),
+        Text::Messages(conversation) => {
+            let open = imported::prompt_of(&conversation.messages)?;
+            let text = open.strip_suffix(hh::ASSISTANT).unwrap_or(&open);
+            Ok(Cow::Owned(text.to_owned()))
+        }
     }
 }
 
@@ -207,11 +304,20 @@ fn prompt(text: &Text) -> Result<String, &'static str> {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Result<Pair, &'static str> {
+    const MALFORMED: &str = reason::MALFORMED;
+    const SAME_SCORE: &str = reason::SAME_SCORE;
+
+    fn read_all(json: &str) -> Result<Read, Fault> {
         let json = json.as_bytes().to_vec();
         let mut pairs = pairs(&Record { line: 1, json }, "s");
         assert_eq!(pairs.len(), 1);
         pairs.remove(0)
+    }
+
+    fn read(json: &str) -> Result<Pair, &'static str> {
+        read_all(json)
+            .map(|it| it.pair)
+            .map_err(|fault| fault.reason)
     }
 
     #[test]
@@ -286,8 +392,8 @@ mod tests {
         let mut taken = Vec::new();
         for pair in pairs(&Record { line: 1, json }, "s") {
             match pair {
-                Ok(pair) => taken.push(format!("{} > {}", pair.chosen, pair.rejected)),
-                Err(reason) => reasons.push(reason),
+                Ok(Read { pair, .. }) => taken.push(format!("{} > {}", pair.chosen, pair.rejected)),
+                Err(fault) => reasons.push(fault.reason),
             }
         }
         assert_eq!(taken, ["best > good", "best > fine"]);
@@ -323,7 +429,6 @@ mod tests {
             "[]",
             r#"{"chosen": "x"}"#,
             r#"{"chosen": "x", "rejected": 3}"#,
-            r#"{"chosen": [{"role": "tool", "content": "x"}], "rejected": "y"}"#,
             r#"{"question": {"full_text": "a?"}, "answer_0": "x", "answer_1": "y", "score_0": 1.0}"#,
             r#"[{"question": {"full_text": "a?"}, "answer": "x", "score": 1.0}]"#,
             r#"[{"question": {"full_text": "a?"}, "answer": "x", "score": 1.0},
@@ -340,6 +445,227 @@ mod tests {
             line: 1,
             json: vec![b'"', 0xff, b'"'],
         };
-        assert_eq!(pairs(&record, "s"), [Err(MALFORMED)]);
+        let found = pairs(&record, "s").remove(0).map_err(|it| it.reason);
+        assert_eq!(found, Err(reason::NOT_UTF8));
+    }
+
+    /// A pair of conversations of one query, whose responses differ.
+    fn conversations(before: &str, chosen: &str, rejected: &str) -> String {
+        let said = |text: &str| format!(r#"[{before}{{"role": "assistant", "content": {text}}}]"#);
+        format!(
+            r#"{{"chosen": {}, "rejected": {}}}"#,
+            said(chosen),
+            said(rejected)
+        )
+    }
+
+    const ASKED: &str = r#"{"role": "user", "content": "a?"},"#;
+
+    #[test]
+    fn a_message_is_a_text_whatever_its_form() {
+        let expected = read(&conversations(ASKED, r#""yes""#, r#""no""#)).unwrap();
+        for before in [
+            r#"{"role": "system", "content": null}, {"role": "user", "content": "a?"},"#,
+            r#"{"role": "system", "content": " "}, {"from": "human", "value": "a?"},"#,
+            r#"{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "?"}]},"#,
+            r#"{"role": "user", "content": "a?", "tool_calls": null, "name": NaN},"#,
+            r#"{"role": "user", "content": "a?", "tool_calls": []},"#,
+        ] {
+            let json = conversations(before, r#""yes""#, r#"[{"type": "text", "text": "no"}]"#);
+            let found = read_all(&json);
+            assert_eq!(found.as_ref().map(|it| &it.pair), Ok(&expected), "{json}");
+            assert_eq!(found.map(|it| it.context), Ok(None), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_no_table_carries_is_known() {
+        let before = format!(r#"{{"role": "system", "content": "Be kind."}}, {ASKED}"#);
+        let kind = read_all(&conversations(&before, r#""yes""#, r#""no""#)).unwrap();
+        assert_eq!(
+            Ok(kind.pair),
+            read(&conversations(ASKED, r#""yes""#, r#""no""#))
+        );
+        let contexts: Vec<Option<u64>> = [
+            r#"{"prompt": [{"role": "developer", "content": "Be kind. "}, {"role": "user", "content": "a?"}],
+                "chosen": [{"role": "assistant", "content": "yes"}],
+                "rejected": [{"role": "assistant", "content": "no"}]}"#,
+            r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "system": "Be kind."}"#,
+            r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "tools": [{"name": "f"}]}"#,
+            r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "system": "", "tools": null}"#,
+        ]
+        .iter()
+        .map(|json| read_all(json).unwrap().context)
+        .collect();
+        assert_eq!(contexts[0], kind.context);
+        assert!(contexts[1].is_some() && contexts[2].is_some() && contexts[3].is_none());
+        assert_ne!(contexts[1], contexts[2]);
+    }
+
+    #[test]
+    fn each_fault_of_a_row_is_named() {
+        let turns =
+            |message: &str| conversations(&format!("{ASKED}{message},"), r#""x""#, r#""y""#);
+        for (json, expected, detail) in [
+            (
+                r#"{"chosen": "x", "rejected": null}"#.into(),
+                MALFORMED,
+                "`rejected` is null",
+            ),
+            (
+                r#"{"chosen": "x"}"#.into(),
+                MALFORMED,
+                "`rejected` is missing",
+            ),
+            (
+                r#"{"instruction": "a", "output": "b"}"#.into(),
+                MALFORMED,
+                "`instruction`, `output`",
+            ),
+            (
+                r#"{"chosen": 3, "rejected": "y"}"#.into(),
+                MALFORMED,
+                "`chosen` is a number",
+            ),
+            (
+                r#"{"chosen": ["x"], "rejected": ["y"]}"#.into(),
+                MALFORMED,
+                "`chosen` is a list",
+            ),
+            ("[1]".into(), MALFORMED, "is a list"),
+            ("7".into(), MALFORMED, "is a number"),
+            (
+                r#"{"chosen": "x", "rejected": "y"#.into(),
+                MALFORMED,
+                "is no JSON: EOF",
+            ),
+            (
+                r#"{"prompt": "a?", "chosen": "x\ud83d", "rejected": "y"}"#.into(),
+                reason::LONE_SURROGATE,
+                "`chosen`",
+            ),
+            (
+                conversations(ASKED, r#""\udc00x""#, r#""y""#),
+                reason::LONE_SURROGATE,
+                "message 2",
+            ),
+            (
+                turns(r#"{"role": "tool", "content": "4"}"#),
+                reason::TOOL_TURN,
+                "message 2 of `chosen`",
+            ),
+            (
+                turns(r#"{"from": "observation", "value": "4"}"#),
+                reason::TOOL_TURN,
+                "observation",
+            ),
+            (
+                turns(r#"{"role": "assistant", "content": null, "tool_calls": [{"id": 1}]}"#),
+                reason::TOOL_TURN,
+                "calls a tool",
+            ),
+            (
+                turns(r#"{"role": "narrator", "content": "4"}"#),
+                reason::UNKNOWN_ROLE,
+                "narrator",
+            ),
+            (
+                turns(r#"{"role": "user", "content": null}"#),
+                MALFORMED,
+                "message 2 of `chosen`",
+            ),
+            (turns(r#"{"content": "b"}"#), MALFORMED, "no `role`"),
+            (
+                turns(r#"{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}"#),
+                reason::NOT_TEXT,
+                "image_url",
+            ),
+            (
+                r#"{"prompt": "a?", "chosen": "x", "rejected": "y", "images": ["a.png"]}"#.into(),
+                reason::NOT_TEXT,
+                "images",
+            ),
+            (
+                turns(r#"{"role": "user", "content": "Go on:\n\nHuman: b"}"#),
+                reason::QUOTES_A_TURN,
+                "message 2",
+            ),
+            (
+                conversations(ASKED, r#""x\n\nHuman: b""#, r#""y""#),
+                reason::QUOTES_A_TURN,
+                "chosen response",
+            ),
+            (
+                r#"{"prompt": "Go on:\n\nAssistant: b", "chosen": "x", "rejected": "y"}"#.into(),
+                reason::QUOTES_A_TURN,
+                "the prompt",
+            ),
+            (
+                r#"{"chosen": "x", "rejected": "y"}"#.into(),
+                "no_query",
+                "`prompt`",
+            ),
+        ] {
+            let fault = read_all(&json).unwrap_err();
+            assert_eq!(fault.reason, expected, "{json}: {fault}");
+            assert!(fault.detail.contains(detail), "{json}: {fault}");
+        }
+    }
+
+    #[test]
+    fn the_borders_of_messages_are_kept_whatever_they_quote() {
+        let pair = read(&conversations(
+            ASKED,
+            r#""It says:\n\nUser: b\n\nAssistant: c""#,
+            r#""It says:\n\nUser: b\n\nAssistant: d""#,
+        ))
+        .unwrap();
+        assert_eq!(pair.prompt, "\n\nHuman: a?\n\nAssistant:");
+        assert_eq!(pair.chosen, "It says:\n\nUser: b\n\nAssistant: c");
+    }
+
+    #[test]
+    fn a_prompt_beside_whole_conversations_is_cut_from_these() {
+        let turns = r#"{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
+                       {"role": "user", "content": "c"},"#;
+        let whole = conversations(turns, r#""yes""#, r#""no""#);
+        let expected = read(&whole).unwrap();
+        assert_eq!(
+            expected.prompt,
+            "\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant:"
+        );
+        for prompt in [
+            r#""a""#,
+            r#""c""#,
+            r#"[{"role": "user", "content": "a"}]"#,
+            r#"[{"role": "system", "content": ""}, {"role": "user", "content": "a"}]"#,
+        ] {
+            let json = format!(r#"{{"prompt": {prompt}, {}"#, &whole[1..]);
+            assert_eq!(read(&json).as_ref(), Ok(&expected), "{json}");
+        }
+        // What goes on from its prompt is not whole.
+        let after = r#"{"role": "assistant", "content": "b"}, {"role": "user", "content": "c"},"#;
+        let after = conversations(after, r#""yes""#, r#""no""#);
+        for prompt in [r#""a""#, r#"[{"role": "user", "content": "a"}]"#] {
+            let json = format!(r#"{{"prompt": {prompt}, {}"#, &after[1..]);
+            assert_eq!(read(&json).as_ref(), Ok(&expected), "{json}");
+        }
+        let other = format!(
+            r#"{{"prompt": [{{"role": "user", "content": "z"}}], {}"#,
+            &whole[1..]
+        );
+        assert_eq!(read(&other), Err("diverges_early"));
+    }
+
+    #[test]
+    fn line_ends_of_windows_are_line_ends() {
+        let expected = read(r#"{"prompt": "a?", "chosen": "yes", "rejected": "no"}"#);
+        for json in [
+            r#"{"prompt": "\r\n\r\nHuman: a?\r\n\r\nAssistant:", "chosen": "yes\r\n", "rejected": "no"}"#,
+            r#"{"chosen": "\r\n\r\nHuman: a?\r\n\r\nAssistant: yes",
+                "rejected": "\r\n\r\nHuman: a?\r\n\r\nAssistant: no"}"#,
+        ] {
+            assert_eq!(read(json), expected, "{json}");
+        }
     }
 }

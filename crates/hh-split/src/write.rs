@@ -7,14 +7,15 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use apo_stage::{Progress, bad_input, signals};
-use apo_tables::import::{self, PREFERENCE_COLUMNS, Record};
-use apo_tables::{Pair, Provenance, Query, Reader, Reject, TableError, Writer};
+use apo_stage::{Progress, signals, warn};
+use apo_tables::import::{self, Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record};
+use apo_tables::{Pair, Provenance, Query, Reader, TableError, Writer, file};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::{Args, Source, Sources};
-use crate::raw;
+use crate::raw::{self, Read};
+use crate::rejects::{Rejected, Rejects};
 use crate::split::{self, Key, Splits, key};
 
 /// The folder of tables inside the working folder.
@@ -30,8 +31,13 @@ pub struct Counts {
     dialogues: u64,
     /// Sound pairs of queries that `--take` and `--take-test` leave out.
     left_out: u64,
+    /// Pairs that were taken without their system message or tools, which no
+    /// table carries.
+    without_context: u64,
     tables: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
+    /// The first row of each reason: where it stands and what is wrong.
+    first_rejected: BTreeMap<&'static str, String>,
 }
 
 impl Counts {
@@ -43,6 +49,13 @@ impl Counts {
             counts.iter().map(row).collect()
         };
         rows.extend(named("  rejected: ", &self.rejected));
+        if self.without_context > 0 {
+            let n = self.without_context.to_string();
+            rows.push(vec![
+                "  without their system message or tools".to_owned(),
+                n,
+            ]);
+        }
         if self.left_out > 0 {
             rows.push(vec!["  left out".to_owned(), self.left_out.to_string()]);
         }
@@ -59,6 +72,8 @@ struct Taken {
     /// Training queries, with their numbers of pairs.
     train: HashMap<Key, u32>,
     test: HashSet<Key>,
+    /// The system message and tools of queries that have some.
+    contexts: HashMap<Key, u64>,
 }
 
 /// Writes all tables into a folder of `dir`.
@@ -78,13 +93,24 @@ pub fn tables(
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).with_context(|| format!("cannot write {}", dir.display()))?;
     let mut counts = Counts::default();
-    let taken = clean(args, sources, provenance, &dir, &mut counts)?;
+    let (taken, rejected) = clean(args, sources, provenance, &dir, &mut counts)?;
     if taken.train.is_empty() {
-        return Err(bad_input(format!(
-            "none of the {} dialogues is a training pair; rejected: {:?}",
-            counts.dialogues, counts.rejected
-        )));
+        let what = "is a training pair";
+        return Err(rejected.nothing_left(counts.dialogues, what, &dir, &args.output.out)?);
     }
+    if taken.test.is_empty() && !sources.test.is_empty() {
+        let what = "of the test files is a pair that can be taken";
+        return Err(rejected.nothing_left(counts.dialogues, what, &dir, &args.output.out)?);
+    }
+    rejected.tell(&args.report, counts.dialogues);
+    if counts.without_context > 0 {
+        warn(&format!(
+            "{} of {} pairs had a system message or tools, which the tables do not carry: they are \
+             taken without",
+            counts.without_context, counts.dialogues
+        ));
+    }
+    (counts.rejected, counts.first_rejected) = rejected.counts();
     let splits = split::draw(args, &taken.train, &taken.test)?;
     deal(&splits, provenance, &dir, &mut counts)?;
     let text = serde_json::to_vec_pretty(provenance)?;
@@ -101,39 +127,35 @@ fn clean(
     provenance: &Provenance,
     dir: &Path,
     counts: &mut Counts,
-) -> Result<Taken> {
+) -> Result<(Taken, Rejected)> {
     let mut taken = Taken::default();
     let mut test = Writer::<Pair>::create(&dir.join("raw-test.parquet"), provenance)?;
     let mut train = Writer::<Pair>::create(&dir.join("raw-train.parquet"), provenance)?;
-    let mut rejects = Writer::<Reject>::create(&dir.join("rejects.parquet"), provenance)?;
+    let mut rejects = Rejects::create(dir, provenance)?;
     let mut progress = Progress::new(&args.report, "reading", "dialogues", 0, 0);
     for (is_test, sources) in [(true, &sources.test), (false, &sources.train)] {
         for source in sources {
+            let name = format!("{}/{}", source.subset, file::name(&source.path));
             each_batch(source, |records, pairs| {
                 let pairs = records.iter().zip(pairs).flat_map(|(record, pairs)| {
                     let with_record = move |pair| (record, pair);
                     pairs.into_iter().map(with_record)
                 });
-                for (record, pair) in pairs {
+                for (record, read) in pairs {
                     counts.dialogues += 1;
-                    let reason = match pair {
-                        Err(reason) => reason,
-                        Ok(pair) => {
-                            if let Err(reason) = taken.take(&pair, is_test) {
-                                reason
-                            } else {
-                                if is_test { &mut test } else { &mut train }.write(&pair)?;
+                    let fault = match read {
+                        Err(fault) => fault,
+                        Ok(read) => match taken.take(&read, is_test) {
+                            Err(fault) => fault,
+                            Ok(()) => {
+                                counts.without_context += u64::from(read.context.is_some());
+                                let part = if is_test { &mut test } else { &mut train };
+                                part.write(&read.pair)?;
                                 continue;
                             }
-                        }
+                        },
                     };
-                    *counts.rejected.entry(reason).or_default() += 1;
-                    rejects.write(&Reject {
-                        file: format!("{}/{}", source.subset, file_name(source)),
-                        line: record.line as i64,
-                        reason: reason.to_owned(),
-                        excerpt: record.excerpt(),
-                    })?;
+                    rejects.add(&name, record, fault)?;
                 }
                 progress.inc(records.len() as u64);
                 signals::check()?;
@@ -141,54 +163,57 @@ fn clean(
             })?;
         }
     }
-    let n_test = test.finish()?;
+    test.finish()?;
     train.finish()?;
-    if n_test == 0 && !sources.test.is_empty() {
-        return Err(bad_input(format!(
-            "the test files hold no pair that can be taken; rejected: {:?}",
-            counts.rejected
-        )));
-    }
-    counts.tables.insert("rejects", rejects.finish()?);
-    Ok(taken)
+    let rejected = rejects.finish()?;
+    counts.tables.insert("rejects", rejected.n_rows());
+    Ok((taken, rejected))
 }
 
 impl Taken {
     /// Takes a pair, unless it was taken before or belongs to the other part.
-    fn take(&mut self, pair: &Pair, is_test: bool) -> Result<(), &'static str> {
+    fn take(&mut self, read: &Read, is_test: bool) -> Result<(), Fault> {
+        let (pair, context) = (&read.pair, read.context);
         let query = key(&pair.query_id);
+        let is_known = self.test.contains(&query) || self.train.contains_key(&query);
+        if is_known && self.contexts.get(&query).copied() != context {
+            // Under another system message it is another query, and a table
+            // that carries neither would hold both as one.
+            return Err(Fault::new(
+                "other_context",
+                "the same query stood in a row before with another system message or other tools, \
+                 which the tables do not carry",
+            ));
+        }
         if !self.pairs.insert(key(&pair.pair_id)) {
-            return Err("duplicate");
+            return Err(Fault::new(
+                "duplicate",
+                "the same pair stood in a row before",
+            ));
         }
         if is_test {
             self.test.insert(query);
         } else if self.test.contains(&query) {
             // One prompt never stands on both sides of a split.
-            return Err("in_test");
+            return Err(Fault::new("in_test", "its query is one of the test part"));
         } else {
             *self.train.entry(query).or_default() += 1;
         }
+        if let Some(context) = context {
+            self.contexts.insert(query, context);
+        }
         Ok(())
     }
-}
-
-fn file_name(source: &Source) -> String {
-    source
-        .path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 /// Calls `each` with batches of a file, in order; reading and decompressing go
 /// on in a thread of their own, parsing on all.
 fn each_batch(
     source: &Source,
-    mut each: impl FnMut(&[Record], Vec<Vec<Result<Pair, &'static str>>>) -> Result<()>,
+    mut each: impl FnMut(&[Record], Vec<Vec<Result<Read, Fault>>>) -> Result<()>,
 ) -> Result<()> {
-    let mut file = import::Source::open(&source.path)?;
-    file.check_columns(PREFERENCE_COLUMNS)?;
+    let mut file = import::Source::open(&source.path, PREFERENCE_FIELDS)?;
+    file.check_columns(PREFERENCE_FORMS)?;
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Result<Vec<Record>, TableError>>(2);
         scope.spawn(move || {

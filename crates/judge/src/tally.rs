@@ -12,6 +12,15 @@ use crate::args::TallyArgs;
 /// Records that are read at once.
 const BATCH: usize = 1024;
 
+/// The fields that are read.
+const FIELDS: &[&str] = &[
+    "generator_1",
+    "generator_2",
+    "output_1",
+    "output_2",
+    "preference",
+];
+
 /// A row of `AlpacaEval`'s annotations.
 #[derive(Debug, Deserialize)]
 struct Annotation {
@@ -52,7 +61,7 @@ struct Tally {
 /// counted.
 pub fn run(args: &TallyArgs) -> Result<()> {
     let path = args.annotations.display();
-    let mut source = Source::open(&args.annotations)?;
+    let mut source = Source::open(&args.annotations, FIELDS)?;
     let mut models: Option<[String; 2]> = None;
     let (mut values, mut not_counted) = (Vec::new(), 0);
     let (mut points, mut lengths) = (Vec::new(), Vec::new());

@@ -1,0 +1,159 @@
+//! Other people's texts and conversations as dialogues of the tables.
+//!
+//! A dialogue is a text whose turns begin with HH's markers. Where messages say
+//! which turn is whose, a marker inside of one would be read back as a turn that
+//! nobody took: such rows are not taken.
+
+use std::borrow::Cow;
+
+use apo_dialogue::hh::{self, ASSISTANT, HUMAN};
+use apo_tables::import::{Fault, Message, Role, Text, reason};
+
+/// Returns a prompt in HH's form: as it is, or one question, or a conversation.
+///
+/// # Errors
+///
+/// When it quotes a turn.
+pub fn prompt(text: &Text) -> Result<String, Fault> {
+    match text {
+        Text::Plain(text) => plain_prompt(text),
+        Text::Messages(conversation) => prompt_of(&conversation.messages),
+    }
+}
+
+/// Returns a text as a prompt: itself where it is a dialogue, else one human
+/// turn.
+///
+/// # Errors
+///
+/// When it is no dialogue, but quotes a turn of one.
+pub fn plain_prompt(text: &str) -> Result<String, Fault> {
+    let text = line_ends(text);
+    let begin = text.trim_start();
+    let is_dialogue = begin.starts_with(HUMAN.trim_start())
+        || begin.starts_with(ASSISTANT.trim_start()) && text.contains(HUMAN);
+    if is_dialogue {
+        return Ok(hh::as_prompt(&text));
+    }
+    check("the prompt", &text)?;
+    Ok(hh::prompt_of([(hh::Role::Human, &*text)]))
+}
+
+/// Returns messages as a prompt, ending where the assistant is to answer.
+///
+/// # Errors
+///
+/// When one of them quotes a turn.
+pub fn prompt_of(messages: &[Message]) -> Result<String, Fault> {
+    for (i, message) in messages.iter().enumerate() {
+        check(&format!("message {}", i + 1), &message.content)?;
+    }
+    let turns = messages.iter().map(|it| (role(it.role), &*it.content));
+    Ok(hh::prompt_of(turns))
+}
+
+/// Checks that a message of `place` does not read back as other turns.
+fn check(place: &str, text: &str) -> Result<(), Fault> {
+    let text = line_ends(text);
+    let quoted = [HUMAN, ASSISTANT].into_iter().find(|it| text.contains(it));
+    quoted.map_or(Ok(()), |marker| Err(quotes(place, marker)))
+}
+
+/// Checks a response whose borders messages give: a human turn in it would be
+/// cut off.
+///
+/// # Errors
+///
+/// When it holds one.
+pub fn check_response(place: &str, text: &str) -> Result<(), Fault> {
+    if line_ends(text).contains(HUMAN) {
+        return Err(quotes(place, HUMAN));
+    }
+    Ok(())
+}
+
+fn quotes(place: &str, marker: &str) -> Fault {
+    let problem = format!(
+        "{place} quotes {marker:?}, where a dialogue's text begins a turn; take the blank line out"
+    );
+    Fault::new(reason::QUOTES_A_TURN, problem)
+}
+
+/// A dialogue with the line ends of its markers: one that was written with
+/// Windows' line ends has none otherwise.
+pub fn line_ends(text: &str) -> Cow<'_, str> {
+    const MARKERS: [&str; 2] = ["\r\n\r\nHuman:", "\r\n\r\nAssistant:"];
+    if text.contains('\r') && MARKERS.iter().any(|it| text.contains(it)) {
+        return Cow::Owned(text.replace("\r\n", "\n"));
+    }
+    Cow::Borrowed(text)
+}
+
+/// Whose turn it is.
+pub fn role(role: Role) -> hh::Role {
+    match role {
+        Role::Human => hh::Role::Human,
+        Role::Assistant => hh::Role::Assistant,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(role: Role, content: &str) -> Message {
+        Message {
+            role,
+            content: content.into(),
+        }
+    }
+
+    #[test]
+    fn a_dialogue_stays_itself_and_a_question_becomes_a_turn() {
+        let question = "\n\nHuman: a?\n\nAssistant:";
+        for text in [
+            "a?",
+            " a?\n",
+            "Human: a?",
+            question,
+            "\r\n\r\nHuman: a?\r\n\r\nAssistant:",
+            "\n\nHuman: a?\n\nAssistant: ",
+        ] {
+            assert_eq!(plain_prompt(text).as_deref(), Ok(question), "{text:?}");
+        }
+        let begun = "\n\nAssistant: Hi.\n\nHuman: a?\n\nAssistant:";
+        assert_eq!(plain_prompt(begun).as_deref(), Ok(begun));
+    }
+
+    #[test]
+    fn what_quotes_a_turn_is_told() {
+        for text in [
+            "Sum this up:\n\nHuman: a?\n\nAssistant: b",
+            "Go on:\n\nAssistant: b",
+            "Sum up:\r\n\r\nHuman: a?",
+        ] {
+            let fault = plain_prompt(text).expect_err("it quotes a turn");
+            assert_eq!(fault.reason, reason::QUOTES_A_TURN, "{text:?}");
+        }
+        let messages = [
+            message(Role::Human, "a?"),
+            message(Role::Assistant, "It says:\n\nHuman: b"),
+        ];
+        let fault = prompt_of(&messages).expect_err("it quotes a turn");
+        assert!(fault.detail.contains("message 2"), "{fault}");
+        assert!(prompt_of(&[message(Role::Human, "Human: is a word\nAssistant: too")]).is_ok());
+    }
+
+    #[test]
+    fn messages_read_back_as_they_were() {
+        let messages = [
+            message(Role::Human, "a\n\nb"),
+            message(Role::Assistant, "c"),
+            message(Role::Human, "d"),
+        ];
+        let prompt = prompt_of(&messages).expect("they quote nothing");
+        let turns = hh::turns(&prompt);
+        let told: Vec<_> = turns.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(told, ["a\n\nb", "c", "d"]);
+    }
+}

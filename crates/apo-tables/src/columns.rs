@@ -1,0 +1,234 @@
+//! The columns of a Parquet file that somebody asks for; no others are looked
+//! at, so that their types do not matter.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
+use parquet::column::reader::ColumnReader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+
+use crate::error::TableError;
+use crate::file;
+
+/// Rows that are in memory at once, at most.
+const BATCH: usize = 1024;
+
+/// Bytes that a batch is to hold at most, by the file's own average.
+const BATCH_BYTES: u64 = 32 << 20;
+
+/// A Parquet file with the columns that are read of it.
+pub(crate) struct Columns {
+    path: PathBuf,
+    file: Arc<dyn FileReader>,
+    levels: parquet::arrow::FieldLevels,
+    mask: ProjectionMask,
+}
+
+/// Tells that a file is no whole Parquet file.
+pub(crate) fn corrupt(path: &Path, error: impl ToString) -> TableError {
+    TableError::Corrupt {
+        path: path.into(),
+        reason: error.to_string(),
+    }
+}
+
+/// Opens a file that is to be Parquet; one that is not is told what it is.
+pub(crate) fn open(path: &Path) -> Result<File, TableError> {
+    let mut file = file::open(path)?;
+    let head = file::head(&mut file).map_err(|error| TableError::reading(path, error))?;
+    let problem = match file::foreign(&head) {
+        Some(problem) => problem,
+        None if head.starts_with(b"\x1f\x8b") => "is compressed by gzip; unpack it first",
+        None => return Ok(file),
+    };
+    Err(TableError::Import {
+        path: path.into(),
+        problem: problem.into(),
+    })
+}
+
+impl std::fmt::Debug for Columns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Columns")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Columns {
+    /// Opens a file for those of its columns whose name is asked for.
+    pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
+        let file = SerializedFileReader::new(open(path)?).map_err(|error| corrupt(path, error))?;
+        let schema = file.metadata().file_metadata().schema_descr();
+        let leaves = (0..schema.num_columns())
+            .filter(|&leaf| wanted(schema.get_column_root(leaf).name()) && readable(schema, leaf));
+        let mask = ProjectionMask::leaves(schema, leaves);
+        let levels = parquet_to_arrow_field_levels(schema, mask.clone(), None)
+            .map_err(|error| corrupt(path, error))?;
+        Ok(Self {
+            path: path.into(),
+            levels,
+            mask,
+            file: Arc::new(file),
+        })
+    }
+
+    /// The names of all columns of the file.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let schema = self.file.metadata().file_metadata().schema_descr();
+        let fields = schema.root_schema().get_fields().iter();
+        fields.map(|field| field.name().to_owned()).collect()
+    }
+
+    /// Returns a value of the file's footer.
+    pub(crate) fn footer_value(&self, key: &str) -> Option<String> {
+        let metadata = self.file.metadata().file_metadata().key_value_metadata();
+        let found = metadata.into_iter().flatten().find(|it| it.key == key);
+        found.and_then(|it| it.value.clone())
+    }
+
+    pub(crate) fn n_rows(&self) -> u64 {
+        self.file.metadata().file_metadata().num_rows().max(0) as u64
+    }
+
+    /// Rows of a batch: fewer where rows are long.
+    pub(crate) fn batch(&self) -> usize {
+        let mut bytes: u64 = 0;
+        for group in self.file.metadata().row_groups() {
+            for (leaf, column) in group.columns().iter().enumerate() {
+                if self.mask.leaf_included(leaf) {
+                    bytes = bytes.saturating_add(column.uncompressed_size().max(0) as u64);
+                }
+            }
+        }
+        let a_row = (bytes / self.n_rows().max(1)).max(1);
+        ((BATCH_BYTES / a_row) as usize).clamp(1, BATCH)
+    }
+
+    /// Reads the columns, batch by batch.
+    pub(crate) fn reader(&self) -> Result<ParquetRecordBatchReader, TableError> {
+        let batch = self.batch();
+        ParquetRecordBatchReader::try_new_with_row_groups(&self.levels, &self.file, batch, None)
+            .map_err(|error| corrupt(&self.path, error))
+    }
+
+    /// Tells why reading failed: the first text that is not UTF-8, with its
+    /// column and row, or that the file is damaged.
+    pub(crate) fn failure(&self, error: impl ToString) -> TableError {
+        match self.not_utf8() {
+            Some((row, column)) => TableError::Value {
+                path: self.path.clone(),
+                row,
+                column,
+                problem: "is not UTF-8, expected text in UTF-8".into(),
+            },
+            None => corrupt(&self.path, error),
+        }
+    }
+
+    /// Finds the first text that is not UTF-8: its row, from 0, and column.
+    fn not_utf8(&self) -> Option<(u64, String)> {
+        let metadata = self.file.metadata();
+        let schema = metadata.file_metadata().schema_descr();
+        let mut found: Option<(u64, String)> = None;
+        for leaf in (0..schema.num_columns()).filter(|&it| self.mask.leaf_included(it)) {
+            let column = schema.column(leaf);
+            if !is_text(&column) {
+                continue;
+            }
+            let mut first = 0;
+            for group in 0..metadata.num_row_groups() {
+                let row_group = self.file.get_row_group(group).ok()?;
+                let reader = row_group.get_column_reader(leaf).ok()?;
+                if let Some(row) = first_not_utf8(reader, &column)
+                    && found.as_ref().is_none_or(|it| first + row < it.0)
+                {
+                    found = Some((first + row, column.path().string()));
+                }
+                first += metadata.row_group(group).num_rows().max(0) as u64;
+            }
+        }
+        found
+    }
+}
+
+/// Finds the first text of a column chunk that is not UTF-8; its row, from 0.
+fn first_not_utf8(reader: ColumnReader, column: &ColumnDescriptor) -> Option<u64> {
+    let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
+        return None;
+    };
+    let mut rows: u64 = 0;
+    loop {
+        let (mut definitions, mut repetitions, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let (records, n_values, n_levels) = reader
+            .read_records(
+                64,
+                Some(&mut definitions),
+                Some(&mut repetitions),
+                &mut values,
+            )
+            .ok()?;
+        if records == 0 && n_levels == 0 {
+            return None;
+        }
+        let bad = (0..n_values).find(|&it| std::str::from_utf8(values[it].data()).is_err());
+        if let Some(bad) = bad {
+            // The level that belongs to the value: each full definition has one.
+            let full = column.max_def_level();
+            let level = (0..n_levels)
+                .filter(|&it| definitions.get(it).is_none_or(|&it| it == full))
+                .nth(bad)?;
+            let begins = |it: &usize| repetitions.get(*it).is_none_or(|&it| it == 0);
+            let row = (0..=level).filter(begins).count() as u64;
+            return Some(rows + row.saturating_sub(1));
+        }
+        rows += records as u64;
+    }
+}
+
+/// Whether a column is text by its own account.
+fn is_text(column: &ColumnDescriptor) -> bool {
+    column.physical_type() == Physical::BYTE_ARRAY
+        && (matches!(
+            column.logical_type_ref(),
+            Some(LogicalType::String | LogicalType::Json | LogicalType::Enum)
+        ) || matches!(
+            column.converted_type(),
+            ConvertedType::UTF8 | ConvertedType::JSON | ConvertedType::ENUM
+        ))
+}
+
+/// Whether a leaf is read: a column always; inside of lists and records only
+/// texts, numbers and truth values, since a time beside a message is not asked
+/// for.
+fn readable(schema: &SchemaDescriptor, leaf: usize) -> bool {
+    if schema.get_column_root(leaf).is_primitive() {
+        return true;
+    }
+    let column = schema.column(leaf);
+    let plain_number = || {
+        matches!(
+            column.logical_type_ref(),
+            None | Some(LogicalType::Integer { .. })
+        ) && !matches!(
+            column.converted_type(),
+            ConvertedType::DATE
+                | ConvertedType::DECIMAL
+                | ConvertedType::TIME_MILLIS
+                | ConvertedType::TIME_MICROS
+                | ConvertedType::TIMESTAMP_MILLIS
+                | ConvertedType::TIMESTAMP_MICROS
+        )
+    };
+    match column.physical_type() {
+        Physical::BYTE_ARRAY => is_text(&column),
+        Physical::BOOLEAN | Physical::FLOAT | Physical::DOUBLE => true,
+        Physical::INT32 | Physical::INT64 => plain_number(),
+        Physical::INT96 | Physical::FIXED_LEN_BYTE_ARRAY => false,
+    }
+}

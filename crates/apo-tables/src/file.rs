@@ -1,0 +1,208 @@
+//! Input files: which ones can be read, and what they are.
+//!
+//! Every table and every raw file is opened by [`open`], so that a pipe, a
+//! folder or a device in a file's place is told at once and by name.
+
+use std::fs::{self, File, FileType};
+use std::io::{self, Read as _, Seek as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::TableError;
+
+/// Bytes of a file's beginning that tell what it is.
+pub(crate) const HEAD: usize = 512;
+
+/// Opens a regular file.
+///
+/// # Errors
+///
+/// When it is not there or cannot be read, and when it is no regular file: an
+/// input is read more than once, for its digest and for its rows.
+pub fn open(path: &Path) -> Result<File, TableError> {
+    // Asked before it is opened: opening a named pipe waits for its writer.
+    let metadata = fs::metadata(path).map_err(|error| TableError::reading(path, error))?;
+    if let Some(kind) = irregular(metadata.file_type()) {
+        return Err(TableError::Import {
+            path: path.into(),
+            problem: kind.into(),
+        });
+    }
+    File::open(path).map_err(|error| TableError::reading(path, error))
+}
+
+/// Says what stands in a regular file's place; none where it is one.
+fn irregular(found: FileType) -> Option<&'static str> {
+    if found.is_file() {
+        return None;
+    }
+    if found.is_dir() {
+        return Some("is a folder, expected a file");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if found.is_fifo() {
+            return Some(
+                "is a pipe, and an input is read more than once; save it to a file and name that",
+            );
+        }
+        if found.is_socket() {
+            return Some("is a socket, expected a file");
+        }
+    }
+    Some("is a device, expected a file")
+}
+
+/// Reads the beginning of a file and goes back to its start.
+pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD);
+    file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(head)
+}
+
+/// Says what a file is whose beginning gives it away, and what to do; none where
+/// it may be text, gzip or Parquet.
+pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
+    const UTF_16: &str = "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it";
+    let begins = |magic: &[u8]| head.starts_with(magic);
+    let text = head.trim_ascii_start();
+    Some(match head {
+        _ if begins(b"\xff\xfe\0\0") || begins(b"\0\0\xfe\xff") => {
+            "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it"
+        }
+        _ if begins(b"\xff\xfe") || begins(b"\xfe\xff") => UTF_16,
+        // Without a mark: JSON and table headers begin with ASCII.
+        [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..]
+        | [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] => UTF_16,
+        _ if begins(b"version https://git-lfs") => {
+            "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
+        }
+        _ if begins(b"\x28\xb5\x2f\xfd") => "is compressed by zstd; unpack it first",
+        _ if begins(b"\xfd7zXZ\0") => "is compressed by xz; unpack it first",
+        _ if begins(b"BZh") => "is compressed by bzip2; unpack it first",
+        _ if begins(b"PK\x03\x04") => "is a zip archive; unpack it first",
+        _ if begins(b"ARROW1") => "is an Arrow file; write it as Parquet",
+        _ if head.get(257..262) == Some(b"ustar") => "is a tar archive; unpack it first",
+        _ if text
+            .get(..9)
+            .is_some_and(|it| it.eq_ignore_ascii_case(b"<!doctype"))
+            || text
+                .get(..5)
+                .is_some_and(|it| it.eq_ignore_ascii_case(b"<html")) =>
+        {
+            "is a web page, not data; download the file itself"
+        }
+        _ => return None,
+    })
+}
+
+/// Returns the files of a folder whose names end so, in name order. Hidden
+/// files, whose names begin with a dot, are no parts of it.
+///
+/// # Errors
+///
+/// When there are none, and when some lie in sub-folders, which are not read.
+pub fn listed(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, TableError> {
+    let fault = |problem: String| {
+        Err(TableError::Import {
+            path: folder.into(),
+            problem,
+        })
+    };
+    let expected = match endings.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let (mut files, mut deeper) = (Vec::new(), Vec::new());
+    for path in visible(folder)? {
+        if path.is_dir() {
+            if holds(&path, endings) {
+                deeper.push(path);
+            }
+        } else if ends(&path, endings) {
+            files.push(path);
+        }
+    }
+    if let Some(first) = deeper.first() {
+        let names: Vec<_> = deeper
+            .iter()
+            .take(3)
+            .map(|it| format!("`{}`", name(it)))
+            .collect();
+        let more = if deeper.len() > 3 { ", …" } else { "" };
+        return fault(format!(
+            "the folder holds {expected} files in sub-folders ({}{more}), which are not read; \
+             name such a folder itself, as {}, or put all files into one",
+            names.join(", "),
+            first.display()
+        ));
+    }
+    if files.is_empty() {
+        return fault(format!("the folder holds no {expected} files"));
+    }
+    Ok(files)
+}
+
+/// What stands in a folder and is not hidden, in name order.
+fn visible(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
+    let reading = |error| TableError::reading(folder, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(reading)? {
+        let entry = entry.map_err(reading)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a folder holds such files, at any depth.
+fn holds(folder: &Path, endings: &[&str]) -> bool {
+    let found = visible(folder).unwrap_or_default();
+    found.iter().any(|path| match fs::symlink_metadata(path) {
+        // Links are not followed: they may lead back up.
+        Ok(it) if it.is_dir() => holds(path, endings),
+        Ok(_) => ends(path, endings),
+        Err(_) => false,
+    })
+}
+
+fn ends(path: &Path, endings: &[&str]) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    endings.iter().any(|it| name.ends_with(it.as_bytes()))
+}
+
+/// Returns a file's or folder's name, without the path.
+pub fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_tells_what_is_no_text() {
+        let utf_16: Vec<u8> = "{\"a\": 1}"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for (head, word) in [
+            (utf_16.as_slice(), "UTF-16"),
+            (b"\xfe\xff\0{", "UTF-16"),
+            (b"\xff\xfe\0\0{\0\0\0", "UTF-32"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "LFS"),
+            (b"\x28\xb5\x2f\xfd\x04", "zstd"),
+            (b"\n <!DOCTYPE HTML>", "web page"),
+        ] {
+            assert!(foreign(head).is_some_and(|it| it.contains(word)), "{word}");
+        }
+        for head in [b"{\"a\": 1}".as_slice(), b"", b"\x1f\x8b\x08", b"PAR1\x15"] {
+            assert_eq!(foreign(head), None);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Bytes of text files: plain or gzip, whatever the name says.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::GzDecoder;
+
+use crate::error::TableError;
+use crate::file;
+
+/// What some editors put before UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 18;
+
+/// Opens a text file, gzip unpacked and a byte order mark left out.
+///
+/// # Errors
+///
+/// When it cannot be read, or its beginning shows that it is something else.
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
+    let reading = |error| TableError::reading(path, error);
+    let mut file = file::open(path)?;
+    let head = file::head(&mut file).map_err(reading)?;
+    let is_gzip = head.starts_with(GZIP);
+    let file = BufReader::with_capacity(BUFFER, file);
+    let mut text: Box<dyn BufRead + Send> = if is_gzip {
+        Box::new(BufReader::with_capacity(BUFFER, Members::new(file)))
+    } else {
+        Box::new(file)
+    };
+    let head = text.fill_buf().map_err(|error| broken(path, error))?;
+    let problem = if head.starts_with(b"PAR1") {
+        Some("is a Parquet file; give it a name that ends in .parquet")
+    } else {
+        file::foreign(&head[..head.len().min(file::HEAD)])
+    };
+    if let Some(problem) = problem {
+        return Err(TableError::Import {
+            path: path.into(),
+            problem: problem.into(),
+        });
+    }
+    if head.starts_with(BOM) {
+        text.consume(BOM.len());
+    }
+    Ok(text)
+}
+
+/// Tells that text breaks off or cannot be unpacked.
+pub(super) fn broken(path: &Path, error: io::Error) -> TableError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            TableError::Import {
+                path: path.into(),
+                problem: format!("is no whole gzip file: {error}"),
+            }
+        }
+        _ => TableError::reading(path, error),
+    }
+}
+
+/// The members of a gzip file, one after the other; zeros after the last pad
+/// the file and are no data.
+struct Members {
+    member: Option<GzDecoder<BufReader<File>>>,
+}
+
+impl Members {
+    fn new(file: BufReader<File>) -> Self {
+        Self {
+            member: Some(GzDecoder::new(file)),
+        }
+    }
+}
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(member) = &mut self.member else {
+                return Ok(0);
+            };
+            let n = member.read(buffer)?;
+            if n > 0 || buffer.is_empty() {
+                return Ok(n);
+            }
+            let Some(mut rest) = self.member.take().map(GzDecoder::into_inner) else {
+                return Ok(0);
+            };
+            if skip_zeros(&mut rest)? {
+                return Ok(0);
+            }
+            self.member = Some(GzDecoder::new(rest));
+        }
+    }
+}
+
+/// Skips zeros; whether nothing follows them.
+fn skip_zeros(rest: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = rest.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        let zeros = bytes.iter().take_while(|it| **it == 0).count();
+        let all = zeros == bytes.len();
+        rest.consume(zeros);
+        if !all {
+            return Ok(false);
+        }
+    }
+}

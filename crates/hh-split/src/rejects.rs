@@ -1,0 +1,169 @@
+//! Rows that were not taken: listed in a table, counted, and told by the first
+//! of each reason.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Error, Result};
+use apo_stage::{ReportArgs, bad_input, note, warn};
+use apo_tables::import::{Fault, Record};
+use apo_tables::{Provenance, Reject, Writer};
+
+/// The table's name inside the folder of tables.
+const TABLE: &str = "rejects.parquet";
+
+/// Share of rows above which rejects are a warning.
+const MANY: f64 = 0.2;
+
+/// The table of rejects that is being written.
+pub struct Rejects {
+    writer: Writer<Reject>,
+    rejected: Rejected,
+}
+
+/// What was rejected, by reason.
+#[derive(Default)]
+pub struct Rejected {
+    by_reason: BTreeMap<&'static str, Reason>,
+}
+
+struct Reason {
+    n: u64,
+    /// Where the first one stands, and what is wrong with it.
+    first: String,
+}
+
+impl Rejects {
+    /// Begins the table in a folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be created.
+    pub fn create(dir: &Path, provenance: &Provenance) -> Result<Self> {
+        Ok(Self {
+            writer: Writer::create(&dir.join(TABLE), provenance)?,
+            rejected: Rejected::default(),
+        })
+    }
+
+    /// Adds a row of a file.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not take it.
+    pub fn add(&mut self, file: &str, record: &Record, fault: Fault) -> Result<()> {
+        let Fault { reason, detail } = fault;
+        let found = self
+            .rejected
+            .by_reason
+            .entry(reason)
+            .or_insert_with(|| Reason {
+                n: 0,
+                first: format!("{file}, line {}: {detail}", record.line),
+            });
+        found.n += 1;
+        self.writer.write(&Reject {
+            file: file.to_owned(),
+            line: record.line as i64,
+            reason: reason.to_owned(),
+            detail,
+            excerpt: record.excerpt(),
+        })?;
+        Ok(())
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not take it.
+    pub fn finish(self) -> Result<Rejected> {
+        self.writer.finish()?;
+        Ok(self.rejected)
+    }
+}
+
+/// Where the rejects lie of a run that had nothing to split.
+fn beside(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push("-rejects.parquet");
+    out.with_file_name(name)
+}
+
+/// Removes what a run that had nothing to split left; only a table of ours.
+pub fn clear_beside(out: &Path) {
+    let path = beside(out);
+    let ours = Provenance::read(&path).is_ok_and(|it| it.is_some_and(|it| it.stage == "hh-split"));
+    if ours {
+        let _ = fs::remove_file(path);
+    }
+}
+
+impl Rejected {
+    /// Returns how many rows were rejected.
+    pub fn n_rows(&self) -> u64 {
+        self.by_reason.values().map(|it| it.n).sum()
+    }
+
+    /// Returns the numbers, and the first row, of each reason.
+    pub fn counts(self) -> (BTreeMap<&'static str, u64>, BTreeMap<&'static str, String>) {
+        let n = self.by_reason.iter().map(|(reason, it)| (*reason, it.n));
+        let n = n.collect();
+        let first = self.by_reason.into_iter();
+        (n, first.map(|(reason, it)| (reason, it.first)).collect())
+    }
+
+    /// Says what was rejected, a sentence each reason, the commonest first.
+    fn sentences(&self) -> Vec<String> {
+        let mut reasons: Vec<_> = self.by_reason.iter().collect();
+        reasons.sort_by_key(|(reason, it)| (std::cmp::Reverse(it.n), **reason));
+        let sentence = |(reason, it): (&&str, &Reason)| {
+            let rows = if it.n == 1 { "row" } else { "rows" };
+            format!("{} {rows} `{reason}`, the first {}", it.n, it.first)
+        };
+        reasons.into_iter().map(sentence).collect()
+    }
+
+    /// Tells what was rejected: a note, or a warning where it is much.
+    pub fn tell(&self, report: &ReportArgs, n_rows: u64) {
+        let rejected = self.n_rows();
+        if rejected as f64 > MANY * n_rows as f64 {
+            let share = 100.0 * rejected as f64 / n_rows as f64;
+            warn(&format!(
+                "{rejected} of {n_rows} rows ({share:.0} %) were rejected: {}",
+                self.sentences().join("; ")
+            ));
+            return;
+        }
+        for sentence in self.sentences() {
+            note(report, &format!("rejected: {sentence}"));
+        }
+    }
+
+    /// Makes the error of a run that has nothing to split, and leaves the
+    /// table of rejects beside the output's place.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be put there.
+    pub fn nothing_left(&self, n_rows: u64, what: &str, dir: &Path, out: &Path) -> Result<Error> {
+        if n_rows == 0 {
+            return Ok(bad_input("the files hold no rows"));
+        }
+        let path = beside(out);
+        if path.exists() {
+            clear_beside(out);
+        }
+        let mut listed = String::new();
+        if !path.exists() {
+            fs::rename(dir.join(TABLE), &path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            listed = format!(". {} lists them", path.display());
+        }
+        Ok(bad_input(format!(
+            "none of the {n_rows} rows {what}; rejected: {}{listed}",
+            self.sentences().join("; ")
+        )))
+    }
+}
