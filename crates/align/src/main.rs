@@ -39,7 +39,7 @@ fn run(method: &Method) -> Result<()> {
     let (codec, _) = models::codec(&common.model, common.template, head, method.start())?;
     let provenance = method.provenance(&tables, &codec)?;
     let known = method.known_log_probs(&provenance, &codec)?;
-    check_splits(&provenance, common.training.allow_test)?;
+    check_splits(&provenance, method.inputs(), common.training.allow_test)?;
     let out = &common.output.out;
     let claim = common
         .output

@@ -165,7 +165,11 @@ impl<R: Row> Reader<R> {
     /// Returns the part of the data that the queries are: of several, the test
     /// part; none where other programs wrote the table, or its parts are of
     /// different splits.
-    fn split(&self) -> Result<Option<Split>, TableError> {
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot be read.
+    pub fn split(&self) -> Result<Option<Split>, TableError> {
         let mut found: Vec<Option<Split>> = Vec::new();
         for part in &self.parts {
             let provenance = Provenance::read(part)?;

@@ -9,9 +9,14 @@ use apo_tables::{
     Finish, Pair, Provenance, Query, Reader, Response, Row, ScoredWriter, TableError, Writer,
 };
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
+    ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 
 fn folder(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -195,6 +200,187 @@ fn what_is_no_whole_parquet_file_is_refused() {
     }
     let missing = Reader::<Query>::open(&dir.join("missing.parquet")).unwrap_err();
     assert!(missing.to_string().contains("no such file"), "{missing}");
+}
+
+/// Where the pages of a file lie: its row groups' columns.
+fn pages_of(path: &Path) -> std::ops::Range<usize> {
+    let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+    let columns = reader.metadata().row_groups().iter();
+    let ends = columns.flat_map(|group| {
+        group.columns().iter().map(|column| {
+            let (begin, length) = column.byte_range();
+            begin + length
+        })
+    });
+    4..ends.max().unwrap() as usize
+}
+
+#[test]
+fn a_flipped_bit_in_a_page_is_never_read() {
+    let dir = folder("flipped");
+    let whole = dir.join("whole.parquet");
+    let row = |i: i32| Response {
+        query_id: format!("q{}", i / 3),
+        subset: "s".into(),
+        prompt: format!("\n\nHuman: question {}?\n\nAssistant:", i / 3),
+        sample: i % 3,
+        response: format!("answer {i}"),
+        origin: "policy".into(),
+        finish: Finish::Stop,
+        tokens: (i % 2 == 0).then_some(i),
+        log_prob: Some(-0.5 * i as f32),
+        reward: None,
+    };
+    let rows: Vec<Response> = (0..40).map(row).collect();
+    let mut writer = Writer::create(&whole, &Provenance::new("test", "1")).unwrap();
+    for row in &rows {
+        writer.write(row).unwrap();
+    }
+    writer.finish().unwrap();
+    let read = |path: &Path| Reader::<Response>::open(path)?.collect::<Result<Vec<_>, _>>();
+    assert_eq!(read(&whole).unwrap(), rows);
+
+    let bytes = fs::read(&whole).unwrap();
+    let damaged = dir.join("damaged.parquet");
+    let pages = pages_of(&whole);
+    assert!(pages.len() > 500, "{pages:?}");
+    for at in pages {
+        for bit in [0, 3, 7] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(&damaged, &bytes).unwrap();
+            // A bit of a header that says nothing of the rows may go unseen.
+            if let Ok(found) = read(&damaged) {
+                assert_eq!(found, rows, "bit {bit} of byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn long_rows_make_small_groups_and_are_read_a_few_at_a_time() {
+    let path = folder("long").join("queries.parquet");
+    let long = |i: usize| Query {
+        prompt: format!("{i}{}", "word ".repeat(1 << 20)),
+        ..query(i)
+    };
+    let mut writer = Writer::create(&path, &Provenance::new("test", "1")).unwrap();
+    for i in 0..20 {
+        writer.write(&long(i)).unwrap();
+    }
+    writer.finish().unwrap();
+    let rows = Reader::<Query>::open(&path).unwrap();
+    for (i, row) in rows.enumerate() {
+        assert_eq!(row.unwrap(), long(i));
+    }
+}
+
+#[test]
+fn a_column_of_nothing_but_nulls_is_null_and_others_do_not_matter() {
+    let dir = folder("nulls");
+    let responses = |name: &str, response: ArrayRef| {
+        let path = dir.join(name);
+        let when = TimestampMicrosecondArray::from(vec![0, 1]).with_timezone("UTC");
+        let of_tokens: ArrayRef = Arc::new(NullArray::new(2));
+        foreign(
+            &path,
+            vec![
+                ("created_at", Arc::new(when) as ArrayRef),
+                ("finish", texts(&["stop", "stop"])),
+                ("origin", texts(&["policy", "policy"])),
+                ("prompt", texts(&["p", "p"])),
+                ("query_id", texts(&["q", "q"])),
+                ("response", response),
+                ("sample", numbers(&[0, 1])),
+                ("subset", texts(&["s", "s"])),
+                ("tokens", of_tokens),
+            ],
+        );
+        path
+    };
+    let path = responses("tokens.parquet", texts(&["a", "b"]));
+    let rows: Vec<Response> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
+    assert_eq!((rows[0].tokens, rows[1].response.as_str()), (None, "b"));
+    let path = responses("response.parquet", Arc::new(NullArray::new(2)));
+    let error = Reader::<Response>::open(&path).unwrap().next().unwrap();
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("row 0 (from 0), column `response`: is null"),
+        "{error}"
+    );
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_told_with_its_column_and_row() {
+    let path = folder("not-utf-8").join("queries.parquet");
+    let schema = "message schema {
+        required binary query_id (UTF8); required binary prompt (UTF8);
+        required binary subset (UTF8); }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer =
+        SerializedFileWriter::new(File::create(&path).unwrap(), schema, Arc::default()).unwrap();
+    for group in 0..2 {
+        let mut columns = writer.next_row_group().unwrap();
+        for bad in [false, true, false] {
+            let text = |i| match (bad, group, i) {
+                (true, 1, 2) => b"Caf\xe9?".to_vec(),
+                _ => format!("text {i}").into_bytes(),
+            };
+            let values: Vec<ByteArray> = (0..5).map(|i| text(i).into()).collect();
+            let mut column = columns.next_column().unwrap().unwrap();
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&values, None, None)
+                .unwrap();
+            column.close().unwrap();
+        }
+        columns.close().unwrap();
+    }
+    writer.close().unwrap();
+    let found = Reader::<Query>::open(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let error = found.unwrap_err();
+    let expected = "row 7 (from 0), column `prompt`: is not UTF-8";
+    assert!(error.to_string().contains(expected), "{error}");
+    assert!(error.is_bad_input());
+}
+
+#[test]
+fn hidden_files_are_no_parts_and_sub_folders_are_named() {
+    let dir = folder("hidden");
+    write_queries(&dir.join("part.parquet"), 0..3);
+    let digest = |dir: &Path| Reader::<Query>::open(dir).unwrap().input().unwrap().digest;
+    let before = digest(&dir);
+    assert_eq!(before, apo_tables::digest_path(&dir).unwrap());
+    for name in [
+        "._part.parquet",
+        ".part.parquet.crc",
+        "_SUCCESS",
+        ".DS_Store",
+    ] {
+        fs::write(dir.join(name), "no table").unwrap();
+    }
+    fs::create_dir(dir.join("notes")).unwrap();
+    fs::write(dir.join("notes/read.me"), "no table").unwrap();
+    assert_eq!(Reader::<Query>::open(&dir).unwrap().count(), 3);
+    assert_eq!(digest(&dir), before);
+    for (name, below) in [
+        ("hive", "subset=a"),
+        ("nested", "x.parquet"),
+        ("deep", "a/b"),
+    ] {
+        let dir = folder(name);
+        fs::create_dir_all(dir.join(below)).unwrap();
+        write_queries(&dir.join(below).join("part.parquet"), 0..3);
+        if name == "deep" {
+            write_queries(&dir.join("part.parquet"), 0..3);
+        }
+        let error = Reader::<Query>::open(&dir).unwrap_err();
+        let first = below.split('/').next().unwrap();
+        let message = error.to_string();
+        assert!(message.contains(&format!("`{first}`")), "{message}");
+        assert!(message.contains("sub-folders"), "{message}");
+        assert!(error.is_bad_input());
+    }
 }
 
 #[test]

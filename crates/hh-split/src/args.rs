@@ -1,14 +1,15 @@
 //! The command line of `hh-split`.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, Result};
-use apo_stage::{OutputArgs, ReportArgs, bad_input};
-use apo_tables::{Input, Provenance};
+use anyhow::Result;
+use apo_stage::{OutputArgs, ReportArgs, bad_input, warn};
+use apo_tables::{Input, Provenance, file};
 use clap::Parser;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,16 +50,20 @@ pub struct Args {
     /// (repeatable)
     ///
     /// .jsonl, .jsonl.gz or .parquet; also .json and .json.gz, a list or lines,
-    /// but not out of a folder. Rows are told apart by their fields: `chosen`
-    /// and `rejected`, with or without `prompt`; WebGPT's `question`, answers
-    /// and scores; GPT4LLM's `user_input` with `completion_a` and
-    /// `completion_b`, or with `responses_and_scores`; the lists `text` and
-    /// `score` of APO's authors.
+    /// but not out of a folder. Rows are told apart by their fields, the first
+    /// of these counts: `chosen` and `rejected`, with or without `prompt`;
+    /// WebGPT's `question`, answers and scores; the lists `text` and `score` of
+    /// APO's authors; GPT4LLM's `user_input` with `completion_a` and
+    /// `completion_b`, or with `responses_and_scores`. A field of null is none.
+    /// Of whole conversations the last message is the response. System messages
+    /// and tools are not carried: such rows are taken without, and counted.
     #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub train: Vec<Named>,
 
     /// File or folder of test pairs (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub test: Vec<Named>,
 
     /// Queries whose pairs train reward models: a count or a percentage
@@ -109,23 +114,43 @@ pub struct Named {
     path: PathBuf,
 }
 
-impl FromStr for Named {
-    type Err = String;
+impl TryFrom<OsString> for Named {
+    type Error = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let named = text.split_once('=').filter(|(name, _)| !name.contains('/'));
-        let (name, path) = match named {
-            Some((name, path)) => (Some(name.to_owned()), path),
-            None => (None, text),
+    fn try_from(text: OsString) -> Result<Self, Self::Error> {
+        // A path need not be UTF-8; a name is.
+        let bytes = text.as_encoded_bytes();
+        let at = bytes.iter().position(|it| *it == b'=');
+        let name = at
+            .filter(|at| !bytes[..*at].contains(&b'/'))
+            .and_then(|at| std::str::from_utf8(&bytes[..at]).ok());
+        let path = match name {
+            None => PathBuf::from(&text),
+            Some(name) => after(&text, name.len() + 1),
         };
-        if path.is_empty() || name.as_deref() == Some("") {
-            return Err("expected PATH or NAME=PATH".into());
+        if path.as_os_str().is_empty() || name == Some("") {
+            return Err("expected PATH or NAME=PATH");
         }
         Ok(Self {
-            name,
-            path: path.into(),
+            name: name.map(str::to_owned),
+            path,
         })
     }
+}
+
+/// A path without its first bytes.
+#[cfg(unix)]
+fn after(text: &OsString, n: usize) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    std::ffi::OsStr::from_bytes(&text.as_bytes()[n..]).into()
+}
+
+/// A path without its first bytes.
+#[cfg(not(unix))]
+fn after(text: &OsString, n: usize) -> PathBuf {
+    String::from_utf8_lossy(&text.as_encoded_bytes()[n..])
+        .into_owned()
+        .into()
 }
 
 /// How many: a count, or a percentage of what there is.
@@ -158,7 +183,15 @@ impl Amount {
     /// When it is more than there is.
     pub fn of(self, n: u64, option: &str, what: &str) -> Result<u64> {
         match self {
-            Self::Percent(percent) => Ok((n as f64 * percent / 100.0).round() as u64),
+            Self::Percent(percent) => {
+                let found = (n as f64 * percent / 100.0).round() as u64;
+                if found == 0 && n > 0 && percent > 0.0 {
+                    warn(&format!(
+                        "`{option} {percent}%` of {n} {what} rounds to 0: there are none"
+                    ));
+                }
+                Ok(found)
+            }
             Self::Count(count) if count <= n => Ok(count),
             Self::Count(count) => Err(bad_input(format!(
                 "`{option} {count}`: there are only {n} {what}; \
@@ -228,21 +261,7 @@ fn files(named: &Named) -> Result<Vec<Source>> {
         }
         return Ok(vec![source(path.clone())]);
     }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
-        let path = entry?.path();
-        let name = path.to_string_lossy().into_owned();
-        if KINDS.iter().any(|kind| name.ends_with(&format!(".{kind}"))) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    if found.is_empty() {
-        return Err(bad_input(format!(
-            "{}: the folder holds no .jsonl, .jsonl.gz or .parquet files",
-            path.display()
-        )));
-    }
+    let found = file::listed(path, &[".jsonl", ".jsonl.gz", ".parquet"])?;
     Ok(found.into_iter().map(source).collect())
 }
 
@@ -315,11 +334,25 @@ impl Args {
             .argument("take_test", self.take_test.as_ref().map(amount))
             .argument("seed", self.seed);
         let mut names = BTreeMap::new();
+        let mut digests = HashMap::new();
         for (part, sources) in [("train", &sources.train), ("test", &sources.test)] {
             for (i, source) in sources.iter().enumerate() {
                 let name = format!("{part}-{i}");
                 names.insert(name.clone(), source.subset.clone());
-                provenance = provenance.input(&name, Input::of(&source.path)?);
+                let input = Input::of(&source.path)?;
+                let (other, other_part) = digests
+                    .entry(input.digest.clone())
+                    .or_insert((&source.path, part));
+                if *other_part != part {
+                    return Err(bad_input(format!(
+                        "--train {} and --test {} hold the same: nothing would be left to train \
+                         on. To hold a part of one file out as a test part, leave --test out and \
+                         give --hold-out 10%",
+                        other.display(),
+                        source.path.display()
+                    )));
+                }
+                provenance = provenance.input(&name, input);
             }
         }
         Ok(provenance.argument("subsets", serde_json::to_value(names)?))
@@ -355,7 +388,8 @@ mod tests {
         );
         assert_eq!(subset_of(Path::new("data/mine.parquet")), "mine");
         assert_eq!(subset_of(Path::new("webgpt/test.json.gz")), "webgpt");
-        let named: Named = "web=a/b.jsonl".parse().unwrap();
+        let named = Named::try_from(OsString::from("web=a/b.jsonl")).unwrap();
+        assert_eq!(named.path, Path::new("a/b.jsonl"));
         assert_eq!(named.name.as_deref(), Some("web"));
     }
 }

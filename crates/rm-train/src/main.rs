@@ -33,7 +33,7 @@ fn run(args: &Args) -> Result<()> {
     let start = args.start(&args.model)?;
     let (codec, _) = models::codec(&args.model, args.template, Head::Reward, start)?;
     let provenance = args.provenance(&tables, &codec)?;
-    check_splits(&provenance, args.training.allow_test)?;
+    check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
     let claim = args.output.claim(&provenance, Kind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {
