@@ -106,6 +106,25 @@ fn a_table_that_is_missing_cut_short_or_none_is_named() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_named_at_once() {
+    let dir = &*ROUND;
+    let made = std::process::Command::new("mkfifo")
+        .arg(dir.join("pipe.parquet"))
+        .status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", dir.join("device.parquet")).unwrap();
+    for (line, table) in READ {
+        for (name, word) in [
+            ("pipe.parquet", "is a pipe"),
+            ("device.parquet", "is a device"),
+        ] {
+            refuses(&with(line, table, name), &[name, word]);
+        }
+    }
+}
+
 #[test]
 fn a_table_with_other_columns_is_told_all_of_them_at_once() {
     table(

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use apo_tests::stages::{refuse, small_round, succeed};
+use apo_tables::{Pair, Provenance, Reader, Row, Writer};
+use apo_tests::stages::{copy, folder, refuse, run, small_round, succeed};
 
 /// A small round that all tests read.
 static ROUND: LazyLock<PathBuf> =
@@ -47,6 +48,52 @@ fn tables_of_the_test_part_are_refused_by_name_unless_they_are_allowed() {
             &[named, "test part"],
         );
     }
+}
+
+/// Writes a table's rows anew without its footer, as other programs do.
+fn without_origin<R: Row>(from: &str, to: &str, keep: impl Fn(usize) -> bool) {
+    let rows = Reader::<R>::open(&ROUND.join(from)).expect("the table is there");
+    let to = ROUND.join(to);
+    std::fs::create_dir_all(to.parent().expect("a folder")).expect("the round can be written");
+    let nobody = Provenance::new("another program", "1");
+    let mut writer = Writer::create(&to, &nobody).expect("the round can be written");
+    for (i, row) in rows.enumerate() {
+        if keep(i) {
+            let row = row.expect("a whole row");
+            writer.write(&row).expect("the round can be written");
+        }
+    }
+    writer.finish().expect("the round can be written");
+}
+
+#[test]
+fn a_table_of_unknown_origin_is_compared_with_the_test_part() {
+    // One query of the test part among others, in the run's folder and deeper.
+    for own in ["own-test.parquet", "deep/own-test.parquet"] {
+        without_origin::<Pair>("data/test-pairs.parquet", own, |i| i == 0);
+        refuse(
+            &ROUND,
+            &format!("align sft --model policy --pairs {own} --out unknown"),
+            3,
+            &[own, "test part", "data/test-", "row 0", "--allow-test"],
+        );
+        assert!(!ROUND.join("unknown").exists());
+    }
+    without_origin::<Pair>("data/rm-pairs.parquet", "own-rm.parquet", |i| i < 8);
+    let line = "align sft --model policy --pairs own-rm.parquet --batch 8 --out unknown";
+    let ran = run(&ROUND, line);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("origin"), "{}", ran.stderr);
+    // Away from its run nothing is known.
+    let away = folder(env!("CARGO_TARGET_TMPDIR"), "splits-away/a/b/c");
+    std::fs::rename(ROUND.join("own-rm.parquet"), away.join("own.parquet")).expect("one disk");
+    let policy = ROUND.join("policy");
+    copy(&policy, &away.join("policy"));
+    let line = "align sft --model policy --pairs own.parquet --batch 8 --out unknown";
+    let ran = run(&away, line);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let expected = "warning: own.parquet says nothing of its origin";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }
 
 #[test]

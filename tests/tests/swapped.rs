@@ -4,11 +4,12 @@
 //! It needs a Python with pyarrow, which `APO_PYTHON` names (`make test` sees to
 //! that); without one it says that it is skipped.
 
+use std::path::Path;
 use std::process::Command;
 
-use apo_tables::{Finish, Reader, Response};
+use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
 use apo_tests::loopback::serve;
-use apo_tests::stages::{finish, small_round, succeed, workspace};
+use apo_tests::stages::{finish, folder, refuse, small_round, succeed, workspace};
 use serde_json::{Value, json};
 
 /// Answers a request: as many choices as are asked for, the last cut short.
@@ -21,31 +22,132 @@ fn answer(asked: &Value) -> (u16, Value) {
         .map(|i| {
             let finish = if i + 1 == n { "length" } else { "stop" };
             let content = format!("Answer {i} to: {}", last["content"].as_str().unwrap_or(""));
-            json!({ "index": i, "finish_reason": finish, "message": { "content": content } })
+            // A server tells what it drew where it is asked.
+            let drawn =
+                json!([{ "token": "a", "logprob": -0.5 }, { "token": "b", "logprob": -1.0 }]);
+            let logprobs =
+                (asked["logprobs"] == true && i == 0).then(|| json!({ "content": drawn }));
+            json!({
+                "index": i, "finish_reason": finish, "logprobs": logprobs,
+                "message": { "content": content },
+            })
         })
         .collect();
     (200, json!({ "choices": choices }))
 }
 
-#[test]
-fn a_sampler_of_ones_own_stands_between_the_stages() {
+/// The example, asking the server at `address`; none where there is no Python.
+fn sampler(dir: &Path, address: &str, line: &str) -> Option<Command> {
     let Some(python) = std::env::var_os("APO_PYTHON") else {
         eprintln!("skipped: APO_PYTHON names no Python with pyarrow, it is not here");
-        return;
+        return None;
     };
-    let dir = small_round(env!("CARGO_TARGET_TMPDIR"), "swapped");
-    let address = serve(answer).expect("a port is free");
-    // The very line of the Makefile's rule, with another program before it.
     let mut sampler = Command::new(python);
     sampler
-        .current_dir(&dir)
+        .current_dir(dir)
         .env("SAMPLER_URL", format!("http://{address}/v1"))
         .env("no_proxy", "127.0.0.1")
         .arg(workspace().join("examples/sample-from-server.py"))
-        .args(["--model", "policy", "--queries", "data/llm-queries.parquet"])
-        .args(["--samples", "3", "--batch", "64"])
-        .args(["--out", "own.parquet", "--overwrite"]);
-    let ran = finish(&mut sampler);
+        .args(line.split_whitespace());
+    Some(sampler)
+}
+
+#[test]
+fn a_sampler_of_ones_own_says_what_it_does() {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "swapped-options");
+    let mut writer = Writer::<Query>::create(
+        &dir.join("q.parquet"),
+        &Provenance::new("hh-split", "1").of_part("test"),
+    )
+    .expect("the folder can be written");
+    for i in 0..6 {
+        let query = Query {
+            query_id: format!("q{i}"),
+            subset: "s".into(),
+            prompt: format!("\n\nHuman: Question {i}?\n\nAssistant:"),
+        };
+        writer.write(&query).expect("the folder can be written");
+    }
+    writer.finish().expect("the folder can be written");
+
+    // What it cannot do is refused by name.
+    let line = "--model m --queries q.parquet --samples 2 --out own.parquet";
+    for (option, word) in [
+        ("--top-kk 3", "--top-kk"),
+        ("--template hh", "--template"),
+        ("--precision bf16", "--precision"),
+    ] {
+        let Some(mut command) = sampler(&dir, "127.0.0.1:9", &format!("{line} {option}")) else {
+            return;
+        };
+        let ran = finish(&mut command);
+        assert_eq!(ran.status, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+    }
+    // What a server says of a bad request is told, and what there was is kept.
+    let failing = |asked: &Value| {
+        let told = asked.to_string();
+        if told.contains("Question 5?") {
+            return (400, json!({ "error": { "message": "prompt too long" } }));
+        }
+        assert_eq!(
+            (
+                &asked["model"],
+                &asked["top_k"],
+                &asked["repetition_penalty"]
+            ),
+            (&json!("m"), &json!(7), &json!(1.1))
+        );
+        assert_eq!(asked["truncate_prompt_tokens"], 99);
+        answer(asked)
+    };
+    let options = "--top-k 7 --repetition-penalty 1.1 --prompt-limit 99 --requests 1";
+    let line = format!("{line} {options}");
+    let address = serve(failing).expect("a port is free");
+    let ran = finish(&mut sampler(&dir, &address.to_string(), &line).expect("as above"));
+    assert_eq!(ran.status, Some(1), "{}", ran.stderr);
+    for expected in ["query q5", "prompt too long", "5 of 6 queries are kept"] {
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("Traceback"), "{}", ran.stderr);
+    assert!(!dir.join("own.parquet").exists());
+    // The same command asks for the rest alone.
+    let rest = |asked: &Value| {
+        assert!(asked.to_string().contains("Question 5?"), "{asked}");
+        answer(asked)
+    };
+    let address = serve(rest).expect("a port is free");
+    let ran = finish(&mut sampler(&dir, &address.to_string(), &line).expect("as above"));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(!dir.join("own.parquet.jsonl").exists());
+
+    let own = dir.join("own.parquet");
+    let reader = Reader::<Response>::open(&own).expect("it is a table of responses");
+    let split = reader.split().expect("the footer can be read");
+    assert_eq!(split.expect("as its queries say").part, "test");
+    let rows: Vec<Response> = reader.map(|it| it.expect("a whole row")).collect();
+    let ids: Vec<&str> = rows
+        .iter()
+        .step_by(2)
+        .map(|it| it.query_id.as_str())
+        .collect();
+    assert_eq!(ids, ["q0", "q1", "q2", "q3", "q4", "q5"]);
+    assert_eq!((rows[0].tokens, rows[0].log_prob), (Some(2), Some(-1.5)));
+    assert_eq!((rows[1].tokens, rows[1].log_prob), (None, None));
+}
+
+#[test]
+fn a_sampler_of_ones_own_stands_between_the_stages() {
+    if std::env::var_os("APO_PYTHON").is_none() {
+        eprintln!("skipped: APO_PYTHON names no Python with pyarrow, it is not here");
+        return;
+    }
+    let dir = small_round(env!("CARGO_TARGET_TMPDIR"), "swapped");
+    let address = serve(answer).expect("a port is free").to_string();
+    // The very line of the Makefile's rule, with another program before it.
+    let line = "--model policy --queries data/llm-queries.parquet --samples 3 --batch 64 \
+                --out own.parquet --overwrite";
+    let ran = finish(&mut sampler(&dir, &address, line).expect("there is a Python"));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
 
     let rows: Vec<Response> = Reader::open(&dir.join("own.parquet"))
@@ -65,5 +167,24 @@ fn a_sampler_of_ones_own_stands_between_the_stages() {
     succeed(
         &dir,
         "align dpo --model policy --responses own-scored.parquet --out own-policy",
+    );
+
+    // Answers to the test part stay of the test part, whoever wrote them.
+    let line = "--model policy --queries data/test-queries.parquet --samples 2 --out test.parquet";
+    let ran = finish(&mut sampler(&dir, &address, line).expect("there is a Python"));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    succeed(
+        &dir,
+        "judge score --model rm --responses test.parquet --out test-scored.parquet",
+    );
+    refuse(
+        &dir,
+        "align dpo --model policy --responses test-scored.parquet --out test-policy",
+        3,
+        &[
+            "--responses (test-scored.parquet)",
+            "test part",
+            "--allow-test",
+        ],
     );
 }

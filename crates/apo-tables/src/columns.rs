@@ -13,7 +13,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use crate::error::TableError;
-use crate::file;
+use crate::{file, footer};
 
 /// Rows that are in memory at once, at most.
 const BATCH: usize = 1024;
@@ -64,7 +64,12 @@ impl Columns {
     /// Opens a file for those of its columns whose name is asked for.
     pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
         let file = SerializedFileReader::new(open(path)?).map_err(|error| corrupt(path, error))?;
-        let schema = file.metadata().file_metadata().schema_descr();
+        let metadata = file.metadata();
+        let entries = metadata.file_metadata().key_value_metadata();
+        if !footer::is_whole(entries, metadata.row_groups()) {
+            return Err(corrupt(path, "its footer does not match its checksum"));
+        }
+        let schema = metadata.file_metadata().schema_descr();
         let leaves = (0..schema.num_columns())
             .filter(|&leaf| wanted(schema.get_column_root(leaf).name()) && readable(schema, leaf));
         let mask = ProjectionMask::leaves(schema, leaves);
@@ -93,7 +98,8 @@ impl Columns {
     }
 
     pub(crate) fn n_rows(&self) -> u64 {
-        self.file.metadata().file_metadata().num_rows().max(0) as u64
+        let groups = self.file.metadata().row_groups().iter();
+        groups.map(|group| group.num_rows().max(0) as u64).sum()
     }
 
     /// Rows of a batch: fewer where rows are long.

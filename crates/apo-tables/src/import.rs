@@ -261,7 +261,14 @@ fn json(path: &Path) -> Result<Records, TableError> {
     text::open(path)?
         .read_to_end(&mut bytes)
         .map_err(|error| text::broken(path, error))?;
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+    let begin = bytes.trim_ascii_start();
+    if !begin.starts_with(b"[") {
+        let line = begin.split(|byte| *byte == b'\n').next().unwrap_or(begin);
+        if !is_json(line) && is_json(begin) {
+            let problem = "is one object over several lines; expected a list of records, or a \
+                           record a line";
+            return Err(import(path, problem));
+        }
         return Ok(Records::Lines(Box::new(std::io::Cursor::new(bytes)), 0));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
@@ -277,6 +284,10 @@ fn json(path: &Path) -> Result<Records, TableError> {
     }
     let ranges = ranges.map_err(|error| import(path, &format!("is no JSON list: {error}")))?;
     Ok(Records::List(text, ranges.into_iter(), 0))
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 /// Where the elements of a list stand in its text.

@@ -8,6 +8,7 @@
 mod columns;
 pub mod error;
 pub mod file;
+mod footer;
 pub mod import;
 mod pages;
 pub mod provenance;

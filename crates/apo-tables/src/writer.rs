@@ -19,14 +19,17 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 
 use crate::error::TableError;
-use crate::pages;
 use crate::provenance::{FOOTER_KEY, Provenance};
 use crate::reader::Batch;
 use crate::schema::{Kind, Row, Value};
 use crate::tables::Response;
+use crate::{footer, pages};
 
 /// Rows that are handed to the encoder at once.
 const BATCH: usize = 1024;
+
+/// Bytes of texts that are, where rows are long.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Rows of a row group: what the encoder holds in memory at most.
 const ROW_GROUP: usize = 16_384;
@@ -41,6 +44,7 @@ const ROW_GROUP_BYTES: usize = 64 << 20;
 struct Sink {
     path: PathBuf,
     schema: SchemaRef,
+    provenance: String,
     properties: WriterProperties,
     /// The row group that is being encoded.
     group: Option<ArrowWriter<Vec<u8>>>,
@@ -68,7 +72,7 @@ impl Sink {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .build();
-        let footer = vec![KeyValue::new(FOOTER_KEY.into(), json)];
+        let footer = vec![KeyValue::new(FOOTER_KEY.into(), json.clone())];
         let whole = properties.clone().into_builder();
         let whole = whole.set_key_value_metadata(Some(footer)).build();
         let begun = ArrowWriter::try_new(file, Arc::clone(&schema), Some(whole));
@@ -78,6 +82,7 @@ impl Sink {
         Ok(Self {
             path: path.into(),
             schema,
+            provenance: json,
             properties,
             group: None,
             file,
@@ -115,6 +120,8 @@ impl Sink {
 
     fn finish(mut self) -> Result<(), TableError> {
         self.append()?;
+        let checksum = footer::entry(&self.provenance, self.file.flushed_row_groups());
+        self.file.append_key_value_metadata(checksum);
         let file = self
             .file
             .into_inner()
@@ -235,6 +242,7 @@ pub struct Writer<R> {
     schema: SchemaRef,
     builders: Vec<Builder>,
     pending: usize,
+    pending_bytes: usize,
     n_rows: u64,
     marker: PhantomData<R>,
 }
@@ -253,6 +261,7 @@ impl<R: Row> Writer<R> {
             schema,
             builders: columns.map(|column| Builder::new(column.kind)).collect(),
             pending: 0,
+            pending_bytes: 0,
             n_rows: 0,
             marker: PhantomData,
         })
@@ -265,14 +274,19 @@ impl<R: Row> Writer<R> {
     /// When the disk does not take it.
     pub fn write(&mut self, row: &R) -> Result<(), TableError> {
         let mut builders = self.builders.iter_mut();
+        let mut bytes = 0;
         row.each(&mut |value| {
+            if let Value::Text(text) = value {
+                bytes += text.len();
+            }
             if let Some(builder) = builders.next() {
                 builder.put(value);
             }
         });
         self.pending += 1;
+        self.pending_bytes += bytes;
         self.n_rows += 1;
-        if self.pending < BATCH {
+        if self.pending < BATCH && self.pending_bytes < BATCH_BYTES {
             return Ok(());
         }
         self.flush()
@@ -282,7 +296,7 @@ impl<R: Row> Writer<R> {
         let columns = self.builders.iter_mut().map(Builder::finish).collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .expect("every row puts one value into every column");
-        self.pending = 0;
+        (self.pending, self.pending_bytes) = (0, 0);
         self.sink.write(&batch)
     }
 

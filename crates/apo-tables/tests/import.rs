@@ -137,6 +137,11 @@ fn what_is_no_text_is_told() {
             b"[{\"chosen\": \"\xe9\"}]".into(),
             "UTF-8",
         ),
+        (
+            "object.json",
+            b"{\n \"data\": [{\"chosen\": \"x\"}]\n}".into(),
+            "one object",
+        ),
         ("notes.txt", b"a".into(), "known kind"),
         ("text.parquet", b"{}".into(), "Parquet"),
     ] {

@@ -258,6 +258,37 @@ fn a_flipped_bit_in_a_page_is_never_read() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_footer_changes_neither_rows_nor_origin() {
+    let dir = folder("flipped-footer");
+    let whole = dir.join("whole.parquet");
+    let provenance = Provenance::new("test", "1").of_part("test");
+    let mut writer = Writer::create(&whole, &provenance).unwrap();
+    for i in 0..30 {
+        writer.write(&query(i)).unwrap();
+    }
+    writer.finish().unwrap();
+    let read = |path: &Path| {
+        let reader = Reader::<Query>::open(path)?;
+        let split = reader.split()?;
+        let n_rows = reader.n_rows();
+        Ok::<_, TableError>((split, n_rows, reader.collect::<Result<Vec<_>, _>>()?))
+    };
+    let expected = read(&whole).unwrap();
+    let bytes = fs::read(&whole).unwrap();
+    let damaged = dir.join("damaged.parquet");
+    for at in pages_of(&whole).end..bytes.len() {
+        for bit in [0, 2, 5] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(&damaged, &bytes).unwrap();
+            if let Ok(found) = read(&damaged) {
+                assert_eq!(found, expected, "bit {bit} of byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
 fn long_rows_make_small_groups_and_are_read_a_few_at_a_time() {
     let path = folder("long").join("queries.parquet");
     let long = |i: usize| Query {

@@ -231,7 +231,7 @@ pub(super) fn lacking(record: &str, names: &[&str]) -> Option<String> {
         Some(it) if it.get() == "null" => Some(format!("`{name}` is null")),
         Some(_) => None,
     });
-    lacks.map(|lacks| format!("{lacks}, beside `{}`", names.join("`, `")))
+    lacks.map(|lacks| format!("{lacks}; expected `{}`", names.join("`, `")))
 }
 
 /// Names a record's fields, the first of many.

@@ -1,0 +1,55 @@
+//! The footer's own checksum: page checksums cover the pages, this covers what
+//! says where they lie, what columns they are of, how many rows they hold, and
+//! where the table comes from.
+
+use parquet::file::metadata::{KeyValue, RowGroupMetaData};
+
+use crate::provenance::FOOTER_KEY;
+
+/// The key under which the checksum stands: CRC-32, hex.
+const KEY: &str = "apo.crc32";
+
+/// Makes the footer's entry for a file whose provenance and row groups are these.
+pub(crate) fn entry(provenance: &str, groups: &[RowGroupMetaData]) -> KeyValue {
+    KeyValue::new(KEY.into(), checksum(provenance, groups))
+}
+
+/// Whether a footer is as it was written; one without a checksum, as others
+/// write it, is taken as it stands.
+pub(crate) fn is_whole(entries: Option<&Vec<KeyValue>>, groups: &[RowGroupMetaData]) -> bool {
+    let value = |key| {
+        let mut entries = entries.into_iter().flatten();
+        entries
+            .find(|it| it.key == key)
+            .map(|it| it.value.as_deref())
+    };
+    let Some(found) = value(KEY) else {
+        return true;
+    };
+    let provenance = value(FOOTER_KEY).flatten().unwrap_or_default();
+    found == Some(checksum(provenance, groups).as_str())
+}
+
+fn checksum(provenance: &str, groups: &[RowGroupMetaData]) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(provenance.as_bytes());
+    for group in groups {
+        hasher.update(&group.num_rows().to_le_bytes());
+        for column in group.columns() {
+            let described = column.column_descr();
+            hasher.update(column.column_path().string().as_bytes());
+            for number in [
+                column.column_type() as i64,
+                i64::from(described.max_def_level()),
+                i64::from(described.max_rep_level()),
+                column.dictionary_page_offset().unwrap_or(-1),
+                column.data_page_offset(),
+                column.compressed_size(),
+                column.num_values(),
+            ] {
+                hasher.update(&number.to_le_bytes());
+            }
+        }
+    }
+    format!("{:08x}", hasher.finalize())
+}

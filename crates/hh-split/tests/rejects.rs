@@ -1,0 +1,200 @@
+//! What `hh-split` does not take, it says: which row first, and why.
+
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use apo_tables::{Query, Reader, Reject, Row};
+use serde_json::{Value, json};
+
+/// Returns an empty folder of this test's own.
+fn fresh_dir(test: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rejects-{test}"));
+    let _ = fs::remove_dir_all(&dir); // absent on the first run
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// Runs the stage: its exit status, its result, what it said.
+fn hh_split(dir: &Path, args: &str) -> (Option<i32>, String, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
+        .current_dir(dir)
+        .args(args.split_whitespace())
+        .stdin(Stdio::null())
+        .output()
+        .expect("cargo has built the binary");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.code(), text(&out.stdout), text(&out.stderr))
+}
+
+fn rows<R: Row>(path: &Path) -> Vec<R> {
+    let rows = Reader::<R>::open(path).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn write(dir: &Path, name: &str, rows: impl IntoIterator<Item = Value>) {
+    let lines: Vec<String> = rows.into_iter().map(|row| row.to_string()).collect();
+    fs::write(dir.join(name), lines.join("\n")).unwrap();
+}
+
+fn good(i: usize) -> Value {
+    json!({"prompt": format!("Question {i}?"), "chosen": "Yes.", "rejected": "No."})
+}
+
+#[test]
+fn rejects_are_written_even_where_nothing_is_left() {
+    let dir = fresh_dir("nothing-left");
+    let shareless = |i| json!({"conversations": [{"from": "human", "value": i}], "score": 1});
+    let same = json!({"prompt": "a?", "chosen": "x", "rejected": "x"});
+    write(&dir, "t.jsonl", (0..20).map(shareless).chain([same]));
+    let line = "--train t.jsonl --rm 100% --dev 0 --out data";
+    for _ in 0..2 {
+        let (status, _, stderr) = hh_split(&dir, line);
+        assert_eq!(status, Some(3), "{stderr}");
+        for expected in [
+            "none of the 21 rows is a training pair",
+            "20 rows `malformed`, the first t/t.jsonl, line 1: `text` is missing",
+            "1 row `same_response`, the first t/t.jsonl, line 21: both responses are the same",
+            "data-rejects.parquet lists them",
+        ] {
+            assert!(stderr.contains(expected), "`{expected}` is not in {stderr}");
+        }
+        assert!(!stderr.contains('{'), "a map is no sentence: {stderr}");
+        let left: Vec<Reject> = rows(&dir.join("data-rejects.parquet"));
+        assert_eq!((left.len(), left[20].line), (21, 21));
+        assert!(left[0].excerpt.contains("conversations"));
+        assert!(!dir.join("data").exists() && !dir.join("data.partial").exists());
+    }
+    // Once there is something to split, they would only confuse.
+    write(&dir, "t.jsonl", (0..4).map(good));
+    let (status, _, stderr) = hh_split(&dir, line);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(!dir.join("data-rejects.parquet").exists());
+}
+
+#[test]
+fn more_than_a_fifth_rejected_is_a_warning() {
+    let dir = fresh_dir("a-fifth");
+    let bad = || json!({"prompt": "a?", "chosen": "x", "rejected": null});
+    for (n_bad, warned) in [(2, false), (3, true)] {
+        let of_both = (0..n_bad).map(|_| bad()).chain((0..8).map(good));
+        write(&dir, "t.jsonl", of_both);
+        let line = "--train t.jsonl --rm 100% --dev 0 --overwrite --json --out data";
+        let (status, stdout, stderr) = hh_split(&dir, line);
+        assert_eq!(status, Some(0), "{stderr}");
+        assert_eq!(stderr.contains("warning: "), warned, "{stderr}");
+        assert!(stderr.contains("line 1: `rejected` is null"), "{stderr}");
+        let counts: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(counts["rejected"]["malformed"], n_bad);
+        let first = counts["first_rejected"]["malformed"].as_str().unwrap();
+        assert!(first.starts_with("t/t.jsonl, line 1"), "{first}");
+    }
+}
+
+#[test]
+fn what_no_table_carries_is_counted_and_never_mixed() {
+    let dir = fresh_dir("system");
+    let asked = |system: Value, question: &str, chosen: &str| {
+        let before = json!([
+            {"role": "system", "content": system},
+            {"role": "user", "content": question},
+        ]);
+        let with = |text: &str| {
+            let mut all = before.as_array().unwrap().clone();
+            all.push(json!({"role": "assistant", "content": text}));
+            all
+        };
+        json!({"chosen": with(chosen), "rejected": with("No.")})
+    };
+    write(
+        &dir,
+        "t.jsonl",
+        [
+            asked(json!("You are a pirate."), "Who?", "Arr."),
+            asked(json!("You are a pirate."), "Who?", "Arr, arr."),
+            asked(json!("You are a monk."), "Who?", "Peace."),
+            asked(json!(null), "Who?", "I."),
+            asked(json!(null), "What?", "This."),
+        ],
+    );
+    let line = "--train t.jsonl --rm 100% --dev 0 --json --out data";
+    let (status, stdout, stderr) = hh_split(&dir, line);
+    assert_eq!(status, Some(0), "{stderr}");
+    let counts: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(counts["without_context"], 2);
+    assert_eq!(counts["rejected"], json!({"other_context": 2}));
+    assert_eq!(counts["tables"]["rm-pairs"], 3);
+    let expected = "warning: 2 of 5 pairs had a system message or tools";
+    assert!(stderr.contains(expected), "{stderr}");
+    let rejects: Vec<Reject> = rows(&dir.join("data/rejects.parquet"));
+    assert_eq!(rejects.iter().map(|it| it.line).collect::<Vec<_>>(), [3, 4]);
+}
+
+#[test]
+fn one_file_on_both_sides_is_told() {
+    let dir = fresh_dir("both-sides");
+    write(&dir, "t.jsonl", (0..4).map(good));
+    fs::copy(dir.join("t.jsonl"), dir.join("copy.jsonl")).unwrap();
+    for test in ["t.jsonl", "copy.jsonl"] {
+        let (status, _, stderr) = hh_split(
+            &dir,
+            &format!("--train t.jsonl --test {test} --rm 100% --dev 0 --out data"),
+        );
+        assert_eq!(status, Some(3), "{stderr}");
+        assert!(stderr.contains("hold the same"), "{stderr}");
+        assert!(stderr.contains("--hold-out 10%"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_share_that_rounds_to_nothing_is_told() {
+    let dir = fresh_dir("rounds");
+    write(&dir, "t.jsonl", (0..8).map(good));
+    let line = "--train t.jsonl --rm 50% --dev 5% --hold-out 1% --out data";
+    let (status, _, stderr) = hh_split(&dir, line);
+    assert_eq!(status, Some(0), "{stderr}");
+    for expected in [
+        "warning: `--hold-out 1%` of 8 training queries rounds to 0",
+        "warning: `--dev 5%` of 4 pairs on the policy's side rounds to 0",
+    ] {
+        assert!(stderr.contains(expected), "`{expected}` is not in {stderr}");
+    }
+    assert!(!stderr.contains("`--rm"), "{stderr}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_named_at_once_and_any_path_is_taken() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let dir = fresh_dir("pipe");
+    let made = Command::new("mkfifo").arg(dir.join("pipe.jsonl")).status();
+    assert!(made.unwrap().success());
+    fs::create_dir(dir.join("parts")).unwrap();
+    let made = Command::new("mkfifo")
+        .arg(dir.join("parts/a.jsonl"))
+        .status();
+    assert!(made.unwrap().success());
+    for train in ["pipe.jsonl", "parts"] {
+        let line = format!("--train own={train} --rm 100% --dev 0 --out data");
+        let (status, _, stderr) = hh_split(&dir, &line);
+        assert_eq!(status, Some(3), "{stderr}");
+        assert!(stderr.contains("is a pipe"), "{stderr}");
+    }
+    let name = OsString::from_vec(b"caf\xe9.jsonl".to_vec());
+    fs::write(dir.join(&name), format!("{}\n{}", good(0), good(1))).unwrap();
+    let mut named = OsString::from("own=");
+    named.push(&name);
+    let ran = Command::new(env!("CARGO_BIN_EXE_hh-split"))
+        .current_dir(&dir)
+        .arg("--train")
+        .arg(named)
+        .args(["--rm", "100%", "--dev", "0", "--out", "data"])
+        .status();
+    assert!(ran.unwrap().success());
+    let queries: Vec<Query> = rows(&dir.join("data/rm-queries.parquet"));
+    assert_eq!((queries.len(), queries[0].subset.as_str()), (2, "own"));
+}
