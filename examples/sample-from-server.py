@@ -117,13 +117,13 @@ def row(query, i, choice):
 
 def provenance(args):
     """The footer: what made the table, and of which part its queries are, as theirs says."""
-    of_queries = json.loads((pq.read_schema(args.queries).metadata or {}).get(b"apo", b"{}"))
+    metadata = pq.read_metadata(args.queries)
+    of_queries = json.loads((metadata.metadata or {}).get(b"apo", b"{}"))
     splits = [it.get("split") for it in [of_queries, *of_queries.get("inputs", {}).values()]]
     splits = sorted(filter(None, splits), key=lambda it: it["part"] != "test")
     with open(args.queries, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
-    queries = {"name": os.path.basename(args.queries), "digest": digest,
-               "rows": pq.read_metadata(args.queries).num_rows}
+    queries = {"name": os.path.basename(args.queries), "rows": metadata.num_rows, "digest": digest}
     if splits:
         queries["split"] = splits[0]
     names = ["samples", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens",
@@ -134,8 +134,12 @@ def provenance(args):
 
 def main():
     args = options()
-    footer = json.dumps(provenance(args), sort_keys=True)
-    queries = pq.read_table(args.queries, columns=["query_id", "subset", "prompt"]).to_pylist()
+    try:
+        footer = json.dumps(provenance(args), sort_keys=True)
+        queries = pq.read_table(args.queries, columns=["query_id", "subset", "prompt"]).to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        print(f"{args.queries}: {error}", file=sys.stderr)
+        sys.exit(3)
     part, found = args.out + ".jsonl", {}
     if os.path.exists(part):
         lines = open(part).read().split("\n")[:-1]

@@ -101,7 +101,8 @@ fn text_is_read_whatever_packs_it() {
 #[test]
 fn what_is_no_text_is_told() {
     let dir = folder("foreign");
-    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf_16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     let packed = gzip(ROWS.as_bytes());
     for (name, bytes, word) in [
         ("utf-16.jsonl", utf_16(ROWS), "UTF-16"),

@@ -147,9 +147,9 @@ impl Rejected {
     /// # Errors
     ///
     /// When the table cannot be put there.
-    pub fn nothing_left(&self, n_rows: u64, what: &str, dir: &Path, out: &Path) -> Result<Error> {
-        if n_rows == 0 {
-            return Ok(bad_input("the files hold no rows"));
+    pub fn nothing_left(&self, what: &str, dir: &Path, out: &Path) -> Result<Error> {
+        if self.by_reason.is_empty() {
+            return Ok(bad_input(what));
         }
         let path = beside(out);
         if path.exists() {
@@ -162,7 +162,7 @@ impl Rejected {
             listed = format!(". {} lists them", path.display());
         }
         Ok(bad_input(format!(
-            "none of the {n_rows} rows {what}; rejected: {}{listed}",
+            "{what}; rejected: {}{listed}",
             self.sentences().join("; ")
         )))
     }

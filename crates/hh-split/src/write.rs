@@ -95,12 +95,15 @@ pub fn tables(
     let mut counts = Counts::default();
     let (taken, rejected) = clean(args, sources, provenance, &dir, &mut counts)?;
     if taken.train.is_empty() {
-        let what = "is a training pair";
-        return Err(rejected.nothing_left(counts.dialogues, what, &dir, &args.output.out)?);
+        let what = match counts.dialogues {
+            0 => "the files hold no rows".to_owned(),
+            n => format!("none of the {n} rows is a training pair"),
+        };
+        return Err(rejected.nothing_left(&what, &dir, &args.output.out)?);
     }
     if taken.test.is_empty() && !sources.test.is_empty() {
-        let what = "of the test files is a pair that can be taken";
-        return Err(rejected.nothing_left(counts.dialogues, what, &dir, &args.output.out)?);
+        let what = "the test files hold no pair that can be taken";
+        return Err(rejected.nothing_left(what, &dir, &args.output.out)?);
     }
     rejected.tell(&args.report, counts.dialogues);
     if counts.without_context > 0 {

@@ -163,7 +163,12 @@ fn no_json(error: &serde_json::Error) -> Fault {
         .rsplit_once(" at line ")
         .map_or(&*message, |it| it.0);
     let at = error.column();
-    Fault::malformed(format!("is no JSON: {message} at character {at}"))
+    let what = if error.is_data() {
+        "cannot be read"
+    } else {
+        "is no JSON"
+    };
+    Fault::malformed(format!("{what}: {message} at character {at}"))
 }
 
 /// Says what a value is.
