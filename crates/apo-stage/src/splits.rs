@@ -1,12 +1,13 @@
 //! What must not be learnt from: queries that are kept for testing.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_dialogue::hh;
 use apo_tables::provenance::TEST;
-use apo_tables::{Input, Provenance, Query, Reader, file};
+use apo_tables::{Input, Provenance, Query, Reader};
 
 use crate::exit::bad_input;
 use crate::report::warn;
@@ -130,9 +131,15 @@ fn tests_beside(inputs: &[&Path], split: Option<&str>) -> Vec<PathBuf> {
                 it.is_some_and(|it| it.part == TEST && split.is_none_or(|split| it.of == split))
             })
     };
-    let tables = folders
+    let files = folders
         .iter()
-        .filter_map(|folder| file::listed(folder, &[".parquet"]).ok())
+        .filter_map(|folder| fs::read_dir(folder).ok())
         .flatten();
-    tables.filter(is_test).collect()
+    let mut tables: Vec<PathBuf> = files
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|it| it == "parquet"))
+        .filter(is_test)
+        .collect();
+    tables.sort();
+    tables
 }
