@@ -46,8 +46,8 @@ impl Counts {
         }
         if self.without_context > 0 {
             warn(&format!(
-                "{} rows have a system message or tools, which are not carried: they are taken \
-                 without",
+                "{} rows have a system message or tools, which the model will not see; they are used \
+                 without them",
                 self.without_context
             ));
         }

@@ -1,8 +1,8 @@
 //! Other people's texts and conversations as dialogues of the tables.
 //!
-//! A dialogue is a text whose turns begin with HH's markers. Where messages say
-//! which turn is whose, a marker inside of one would be read back as a turn that
-//! nobody took: such rows are not taken.
+//! A dialogue is a text whose turns begin with HH's markers. A message that
+//! contains such a marker would be read back as more than one turn, so rows with
+//! such messages are rejected.
 
 use std::borrow::Cow;
 
@@ -74,7 +74,8 @@ pub fn check_response(place: &str, text: &str) -> Result<(), Fault> {
 
 fn quotes(place: &str, marker: &str) -> Fault {
     let problem = format!(
-        "{place} quotes {marker:?}, where a dialogue's text begins a turn; take the blank line out"
+        "{place} contains {marker:?}, which would be read back as a new turn; remove the blank \
+         line before it"
     );
     Fault::new(reason::QUOTES_A_TURN, problem)
 }

@@ -73,8 +73,8 @@ fn check_unknown(inputs: &[&Path], split: Option<&str>) -> Result<()> {
     if tests.is_empty() {
         for path in unknown {
             warn(&format!(
-                "{} says nothing of its origin (its footer has no `apo`), and no test part lies \
-                 beside it: whether it holds queries of the test part is not known",
+                "{} says nothing of its origin (no `apo` in its footer), and there is no test part \
+                 nearby to compare it with: it may contain test queries",
                 path.display()
             ));
         }

@@ -1,7 +1,7 @@
 //! Input files: which ones can be read, and what they are.
 //!
-//! Every table and every raw file is opened by [`open`], so that a pipe, a
-//! folder or a device in a file's place is told at once and by name.
+//! Every table and every raw file is opened by [`open`], which refuses pipes,
+//! folders and devices by name.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read as _, Seek as _};
@@ -30,7 +30,7 @@ pub fn open(path: &Path) -> Result<File, TableError> {
     File::open(path).map_err(|error| TableError::reading(path, error))
 }
 
-/// Says what stands in a regular file's place; none where it is one.
+/// Says what is there instead of a regular file.
 fn irregular(found: FileType) -> Option<&'static str> {
     if found.is_file() {
         return None;
@@ -43,7 +43,7 @@ fn irregular(found: FileType) -> Option<&'static str> {
         use std::os::unix::fs::FileTypeExt as _;
         if found.is_fifo() {
             return Some(
-                "is a pipe, and an input is read more than once; save it to a file and name that",
+                "is a pipe, but inputs are read more than once; save it to a file and pass that",
             );
         }
         if found.is_socket() {
@@ -61,8 +61,8 @@ pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Says what a file is whose beginning gives it away, and what to do; none where
-/// it may be text, gzip or Parquet.
+/// Says what a file is, and what to do, when its first bytes show that it is not
+/// text, gzip or Parquet.
 pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
     const UTF_16: &str = "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it";
     let begins = |magic: &[u8]| head.starts_with(magic);
@@ -133,14 +133,14 @@ pub fn listed(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, TableErro
             .collect();
         let more = if deeper.len() > 3 { ", …" } else { "" };
         return fault(format!(
-            "the folder holds {expected} files in sub-folders ({}{more}), which are not read; \
-             name such a folder itself, as {}, or put all files into one",
+            "the folder has {expected} files in sub-folders ({}{more}), which are not read; pass \
+             one of these folders, such as {}, or move all files into one folder",
             names.join(", "),
             first.display()
         ));
     }
     if files.is_empty() {
-        return fault(format!("the folder holds no {expected} files"));
+        return fault(format!("the folder has no {expected} files"));
     }
     Ok(files)
 }

@@ -495,10 +495,10 @@ pub fn documentation() -> String {
 /// Says what rows of other people's files may look like.
 fn forms() -> String {
     let mut page = String::from(
-        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or lines), each also as gzip, and \
-         `.parquet`, of which other columns than these are not read. A row may look so; where it \
-         has the fields of several forms, the first counts, and the first of several names. A \
-         field of null, or of Python's NaN, is no field.\n",
+        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or a record a line), both also \
+         gzipped, and `.parquet`. Only the columns named here are read. A row has one of these \
+         forms; if it has the fields of several, the first form in the list is used, and the first \
+         of several names. A field that is null, or Python's NaN, counts as absent.\n",
     );
     for (name, forms) in FORMS {
         page += &format!("\n## {name}\n\n");
@@ -506,13 +506,13 @@ fn forms() -> String {
             page += &format!("{}. {form}\n", i + 1);
         }
     }
-    page += "\nA message has `role` and `content` (or `from` and `value`); its content is a text, or \
-             parts that are texts. System and developer messages, and the fields `system`, \
-             `system_prompt` and `tools`, belong to a query, but no table carries them: such rows \
-             are taken without, counted and told; where the same query comes with another system \
-             message, the later row is rejected (`other_context`). Tools' turns and calls \
-             (`tool_turn`), images (`not_text`), half characters (`lone_surrogate`) and messages \
-             that quote HH's markers (`quotes_a_turn`) are rejected. `rejects.parquet` says of each \
-             row what is wrong.\n";
+    page += "\nA message has `role` and `content` (or `from` and `value`); its content is a text or a \
+             list of text parts. System and developer messages, and the fields `system`, \
+             `system_prompt` and `tools`, are part of a query, but the tables cannot hold them: \
+             such rows are kept without them, counted, and reported. When the same query appears \
+             again with a different system message, the later row is rejected (`other_context`). \
+             Tool messages and calls (`tool_turn`), images (`not_text`), lone surrogates \
+             (`lone_surrogate`) and messages that contain HH's markers (`quotes_a_turn`) are \
+             rejected. `rejects.parquet` says what is wrong with each row.\n";
     page
 }

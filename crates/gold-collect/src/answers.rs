@@ -151,8 +151,8 @@ impl Answers {
         }
         if self.n_without_context > 0 {
             warn(&format!(
-                "{} answers stand under a system message or tools, which no query of the tables \
-                 has; they are taken as answers to the query alone",
+                "{} answers were written under a system message or with tools, which the queries do \
+                 not have; they are used as answers to the query alone",
                 self.n_without_context
             ));
         }

@@ -55,8 +55,8 @@ pub struct Args {
     /// WebGPT's `question`, answers and scores; the lists `text` and `score` of
     /// APO's authors; GPT4LLM's `user_input` with `completion_a` and
     /// `completion_b`, or with `responses_and_scores`. A field of null is none.
-    /// Of whole conversations the last message is the response. System messages
-    /// and tools are not carried: such rows are taken without, and counted.
+    /// In whole conversations the last message is the response. System messages
+    /// and tools cannot be kept: such rows are taken without them, and counted.
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub train: Vec<Named>,
@@ -186,9 +186,7 @@ impl Amount {
             Self::Percent(percent) => {
                 let found = (n as f64 * percent / 100.0).round() as u64;
                 if found == 0 && n > 0 && percent > 0.0 {
-                    warn(&format!(
-                        "`{option} {percent}%` of {n} {what} rounds to 0: there are none"
-                    ));
+                    warn(&format!("`{option} {percent}%` of {n} {what} rounds to 0"));
                 }
                 Ok(found)
             }
@@ -345,9 +343,8 @@ impl Args {
                     .or_insert((&source.path, part));
                 if *other_part != part {
                     return Err(bad_input(format!(
-                        "--train {} and --test {} hold the same: nothing would be left to train \
-                         on. To hold a part of one file out as a test part, leave --test out and \
-                         give --hold-out 10%",
+                        "--train {} and --test {} have the same content, so nothing would be left \
+                         to train on. To split one file, use --hold-out 10% instead of --test",
                         other.display(),
                         source.path.display()
                     )));

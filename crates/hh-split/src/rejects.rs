@@ -114,14 +114,12 @@ impl Rejected {
         (n, first.map(|(reason, it)| (reason, it.first)).collect())
     }
 
-    /// Says what was rejected, a sentence each reason, the commonest first.
+    /// Says what was rejected, by reason, the commonest first.
     fn sentences(&self) -> Vec<String> {
         let mut reasons: Vec<_> = self.by_reason.iter().collect();
         reasons.sort_by_key(|(reason, it)| (std::cmp::Reverse(it.n), **reason));
-        let sentence = |(reason, it): (&&str, &Reason)| {
-            let rows = if it.n == 1 { "row" } else { "rows" };
-            format!("{} {rows} `{reason}`, the first {}", it.n, it.first)
-        };
+        let sentence =
+            |(reason, it): (&&str, &Reason)| format!("{} `{reason}` (first: {})", it.n, it.first);
         reasons.into_iter().map(sentence).collect()
     }
 

@@ -108,8 +108,8 @@ pub fn tables(
     rejected.tell(&args.report, counts.dialogues);
     if counts.without_context > 0 {
         warn(&format!(
-            "{} of {} pairs had a system message or tools, which the tables do not carry: they are \
-             taken without",
+            "{} of {} pairs have a system message or tools, which the tables cannot hold; they were \
+             kept without them",
             counts.without_context, counts.dialogues
         ));
     }

@@ -55,8 +55,8 @@ fn rejects_are_written_even_where_nothing_is_left() {
         assert_eq!(status, Some(3), "{stderr}");
         for expected in [
             "none of the 21 rows is a training pair",
-            "20 rows `malformed`, the first t/t.jsonl, line 1: `text` is missing",
-            "1 row `same_response`, the first t/t.jsonl, line 21: both responses are the same",
+            "20 `malformed` (first: t/t.jsonl, line 1: `text` is missing",
+            "1 `same_response` (first: t/t.jsonl, line 21: both responses are the same)",
             "data-rejects.parquet lists them",
         ] {
             assert!(stderr.contains(expected), "`{expected}` is not in {stderr}");
@@ -126,7 +126,7 @@ fn what_no_table_carries_is_counted_and_never_mixed() {
     assert_eq!(counts["without_context"], 2);
     assert_eq!(counts["rejected"], json!({"other_context": 2}));
     assert_eq!(counts["tables"]["rm-pairs"], 3);
-    let expected = "warning: 2 of 5 pairs had a system message or tools";
+    let expected = "warning: 2 of 5 pairs have a system message or tools";
     assert!(stderr.contains(expected), "{stderr}");
     let rejects: Vec<Reject> = rows(&dir.join("data/rejects.parquet"));
     assert_eq!(rejects.iter().map(|it| it.line).collect::<Vec<_>>(), [3, 4]);
@@ -143,7 +143,7 @@ fn one_file_on_both_sides_is_told() {
             &format!("--train t.jsonl --test {test} --rm 100% --dev 0 --out data"),
         );
         assert_eq!(status, Some(3), "{stderr}");
-        assert!(stderr.contains("hold the same"), "{stderr}");
+        assert!(stderr.contains("have the same content"), "{stderr}");
         assert!(stderr.contains("--hold-out 10%"), "{stderr}");
     }
 }

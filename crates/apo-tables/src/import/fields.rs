@@ -195,7 +195,7 @@ pub(super) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
     serde_json::from_str(value.get()).map_err(|_| {
         Fault::new(
             reason::LONE_SURROGATE,
-            format!("`{name}` holds half a surrogate pair, as \\ud83d alone"),
+            format!("`{name}` has a lone surrogate, such as \\ud83d: half a character"),
         )
     })
 }

@@ -15,11 +15,11 @@ pub const FORMS: &[(&str, &[&str])] = &[
     (
         "Preferences (`hh-split --train`, `--test`)",
         &[
-            "`chosen` and `rejected`, texts or lists of messages, with or without `prompt`. Where \
-             both are whole conversations, these are cut before their last message, and `prompt` is \
-             not looked at",
-            "a list of `question` (with `full_text`), `answer`, `score`: WebGPT as OpenAI \
-             publishes it",
+            "`chosen` and `rejected`, texts or lists of messages, with or without `prompt`. If both \
+             are whole conversations, their last message is the response, and a `prompt` text is \
+             ignored",
+            "a list of records with `question` (with `full_text`), `answer`, `score`: WebGPT as \
+             OpenAI publishes it",
             "`question` (with `full_text`), `answer_0`, `answer_1`, `score_0`, `score_1`: WebGPT",
             "the lists `text` and `score`: APO's authors",
             "`user_input`, `completion_a`, `completion_b`: GPT4LLM",
@@ -29,8 +29,8 @@ pub const FORMS: &[(&str, &[&str])] = &[
     (
         "Answers (`gold-collect --answers`, `align sft --instructions`)",
         &[
-            "`instruction` and `output`, with or without `input`; a `prompt` beside them is not \
-             looked at, since Alpaca's holds the answer",
+            "`instruction` and `output`, with or without `input`; `prompt` is ignored, since \
+             Alpaca's contains the answer",
             "`prompt` or `query`, and `response`, `completion`, `answer`, `output` or `golden`",
             "`messages` or `conversations`, the last one the assistant's (not for \
              `--instructions`)",
