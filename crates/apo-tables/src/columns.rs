@@ -65,8 +65,7 @@ impl Columns {
     pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
         let file = SerializedFileReader::new(open(path)?).map_err(|error| corrupt(path, error))?;
         let metadata = file.metadata();
-        let entries = metadata.file_metadata().key_value_metadata();
-        if !footer::is_whole(entries, metadata.row_groups()) {
+        if !footer::is_whole(metadata) {
             return Err(corrupt(path, "its footer does not match its checksum"));
         }
         let schema = metadata.file_metadata().schema_descr();

@@ -2,9 +2,12 @@
 //! says where they lie, what columns they are of, how many rows they hold, and
 //! where the table comes from.
 
-use parquet::file::metadata::{KeyValue, RowGroupMetaData};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 
 use crate::provenance::FOOTER_KEY;
+
+/// How a footer names this project as its writer, before the version.
+const WRITER: &str = "apo ";
 
 /// The key under which the checksum stands: CRC-32, hex.
 const KEY: &str = "apo.crc32";
@@ -14,11 +17,18 @@ pub(crate) fn entry(provenance: &str, groups: &[RowGroupMetaData]) -> KeyValue {
     KeyValue::new(KEY.into(), checksum(provenance, groups))
 }
 
-/// Whether a footer is as it was written; one without a checksum, as others
-/// write it, is taken as it stands.
-pub(crate) fn is_whole(entries: Option<&Vec<KeyValue>>, groups: &[RowGroupMetaData]) -> bool {
+/// Whether a file's footer is as it was written. Those of other programs have no
+/// checksum, or one that they copied from a table of ours.
+pub(crate) fn is_whole(file: &ParquetMetaData) -> bool {
+    let metadata = file.file_metadata();
+    if !metadata
+        .created_by()
+        .is_some_and(|it| it.starts_with(WRITER))
+    {
+        return true;
+    }
     let value = |key| {
-        let mut entries = entries.into_iter().flatten();
+        let mut entries = metadata.key_value_metadata().into_iter().flatten();
         entries
             .find(|it| it.key == key)
             .map(|it| it.value.as_deref())
@@ -27,7 +37,7 @@ pub(crate) fn is_whole(entries: Option<&Vec<KeyValue>>, groups: &[RowGroupMetaDa
         return true;
     };
     let provenance = value(FOOTER_KEY).flatten().unwrap_or_default();
-    found == Some(checksum(provenance, groups).as_str())
+    found == Some(checksum(provenance, file.row_groups()).as_str())
 }
 
 fn checksum(provenance: &str, groups: &[RowGroupMetaData]) -> String {
@@ -38,6 +48,9 @@ fn checksum(provenance: &str, groups: &[RowGroupMetaData]) -> String {
         for column in group.columns() {
             let described = column.column_descr();
             hasher.update(column.column_path().string().as_bytes());
+            // A level of compression is not kept.
+            let codec = format!("{:?}", column.compression_codec());
+            hasher.update(codec.split('(').next().unwrap_or_default().as_bytes());
             for number in [
                 column.column_type() as i64,
                 i64::from(described.max_def_level()),

@@ -43,7 +43,7 @@ pub enum Text {
     Messages(Conversation),
 }
 
-/// A message as it stands; `from` and `value` are the names of ShareGPT.
+/// A message as it stands; `from` and `value` are the names of `ShareGPT`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Raw<'a> {
