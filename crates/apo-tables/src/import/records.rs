@@ -152,6 +152,27 @@ pub enum Preferences {
     Comparison(Comparison),
 }
 
+/// A row of HH: two texts and nothing else. Such rows are read in one pass.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dialogues {
+    chosen: String,
+    rejected: String,
+}
+
+impl From<Dialogues> for Preference {
+    fn from(Dialogues { chosen, rejected }: Dialogues) -> Self {
+        Self {
+            prompt: None,
+            chosen: Text::Plain(chosen),
+            rejected: Text::Plain(rejected),
+            score_chosen: None,
+            score_rejected: None,
+            context: None,
+        }
+    }
+}
+
 /// A question of WebGPT's.
 #[derive(Deserialize)]
 struct Question<'a> {
@@ -189,6 +210,9 @@ impl Preferences {
         fields::of(record, |text| {
             if text.trim_start().starts_with('[') {
                 return list(text).map(Self::Comparison);
+            }
+            if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text) {
+                return Ok(Self::Preference(dialogues.into()));
             }
             let found = fields::object(text)?;
             if let (Some(chosen), Some(rejected)) = (found.chosen, found.rejected) {
