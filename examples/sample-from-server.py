@@ -148,15 +148,21 @@ def main():
     with open(part, "w", buffering=1) as kept, concurrent.futures.ThreadPoolExecutor(args.requests) as pool:
         kept.write("\n".join([footer, *map(json.dumps, found.values())]) + "\n")
         waiting = {pool.submit(ask, args, it) for it in queries if it["query_id"] not in found}
-        try:
-            for done in concurrent.futures.as_completed(waiting):
-                rows = done.result()
-                found[rows[0]["query_id"]] = rows
-                kept.write(json.dumps(rows) + "\n")
-        except RuntimeError as error:
-            pool.shutdown(cancel_futures=True)
-            sys.exit(f"{error}\n{len(found)} of {len(queries)} queries are kept in {part}; "
-                     "the same command goes on from there")
+        failed = None
+        for done in concurrent.futures.as_completed(waiting):
+            if done.cancelled():
+                continue
+            if done.exception():
+                failed = failed or done.exception()
+                for other in waiting:
+                    other.cancel()
+                continue
+            rows = done.result()
+            found[rows[0]["query_id"]] = rows
+            kept.write(json.dumps(rows) + "\n")
+    if failed:
+        sys.exit(f"{failed}\n{len(found)} of {len(queries)} queries are kept in {part}; "
+                 "the same command goes on from there")
     schema = SCHEMA.with_metadata({"apo": footer})
     rows = [row for query in queries for row in found[query["query_id"]]]
     pq.write_table(pa.Table.from_pylist(rows, schema), args.out + ".new", compression="zstd",

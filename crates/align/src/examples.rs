@@ -42,7 +42,7 @@ impl Counts {
         if let Some(first) = &self.first_malformed {
             let n = self.malformed;
             let rows = if n == 1 { "row was" } else { "rows were" };
-            warn(&format!("{n} {rows} left out; the first, {first}"));
+            warn(&format!("{n} {rows} left out (first: {first})"));
         }
         if self.without_context > 0 {
             warn(&format!(
