@@ -53,16 +53,16 @@ fn the_policy_has_about_a_million_parameters_and_short_texts() {
     let golden = journal::golden(world.values().flat_map(|file| &file.pairs), generator::SEED);
     let mut lengths: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for pair in world.values().flat_map(|file| &file.pairs) {
-        let prompt = codec.encode_prompt(&pair.prompt).unwrap();
+        let prompt = codec.encode_prompt(&pair.prompt, usize::MAX).unwrap();
         lengths.entry("prompt").or_default().push(prompt.len());
         for (name, text) in [("chosen", &pair.chosen), ("rejected", &pair.rejected)] {
-            let response = codec.encode_response(text).unwrap();
-            assert_eq!(codec.decode_response(&response), *text);
+            let response = codec.encode_response(&prompt, text, usize::MAX).unwrap();
+            assert_eq!(codec.decode_response(&response).unwrap(), *text);
             lengths.entry(name).or_default().push(response.len());
         }
     }
     for response in golden.iter().filter_map(journal::Golden::response) {
-        let response = codec.encode_response(&response).unwrap();
+        let response = codec.encode_response(&[], &response, usize::MAX).unwrap();
         lengths.entry("golden").or_default().push(response.len());
     }
     for (name, most) in [

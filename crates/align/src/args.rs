@@ -7,7 +7,7 @@ use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, directory};
 use apo_stage::training::Defaults;
 use apo_stage::{
-    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative, value_name,
+    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, models, not_negative, value_name,
 };
 use apo_tables::import::{self, ANSWER_FIELDS};
 use apo_tables::{Input, Pair, Provenance, Reader, Response};
@@ -368,12 +368,12 @@ impl Method {
             Tables::Scored(reader) => ("responses", reader.input()?),
             Tables::Instructions(_, input) => ("instructions", input.clone()),
         };
-        let mut provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
+        let provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
             .argument("method", self.name())
             .argument("limit", common.limit)
-            .argument("template", codec.template().to_string())
             .argument("precision", common.compute.precision()?.name())
             .input(name, input);
+        let mut provenance = models::rendering(provenance, codec);
         let model = directory::input(&common.model)?;
         if let Some(dir) = self.reference() {
             // All of a model is read for its digest: once is enough.

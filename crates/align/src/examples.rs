@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_dialogue::hh;
 use apo_llama::PromptTree;
-use apo_stage::rows::{check_golden, check_query, check_scored};
+use apo_stage::rows::{check_golden, check_query, check_scored, tokens};
 use apo_stage::{imported, signals, warn};
 use apo_tables::import::{Answer, Fault, Record, Text, reason};
 use apo_tables::{Finish, Response};
@@ -68,7 +68,7 @@ pub fn gather(
     dir: &Path,
 ) -> Result<(Store, Counts)> {
     let mut counts = Counts::default();
-    let pile = pile(tables, known, codec, dir, &mut counts)?;
+    let pile = pile(method, tables, known, codec, dir, &mut counts)?;
     let mut fitter = Fitter {
         limit: method.common().limit as usize,
         eos: codec.eos(),
@@ -97,6 +97,7 @@ pub fn gather(
 }
 
 fn pile(
+    method: &Method,
     tables: Tables,
     known: Option<&KnownLogProbs>,
     codec: &Codec,
@@ -104,13 +105,15 @@ fn pile(
     counts: &mut Counts,
 ) -> Result<Pile> {
     let mut pile = Pile::create(dir)?;
+    let keep = method.common().limit as usize;
     match tables {
         Tables::Pairs(pairs) => {
+            let path = pairs.path().to_owned();
             for (number, pair) in (0..).zip(pairs) {
                 let pair = pair?;
-                let prompt = codec.encode_prompt(&pair.prompt)?;
-                let response = codec.encode_response(&pair.chosen)?;
-                pile.add(&likely(pair.query_id, number, prompt, response))?;
+                let ids = codec.encode(&pair.prompt, &pair.chosen, keep);
+                let ids = tokens(&path, &pair.query_id, ids)?;
+                pile.add(&likely(pair.query_id, number, ids))?;
                 signals::check()?;
             }
         }
@@ -119,7 +122,9 @@ fn pile(
             for (row, response) in responses.enumerate() {
                 let response = response?;
                 check_golden(&path, row, &response)?;
-                pile.add(&piece(codec, &response)?)?;
+                let ids = codec.encode(&response.prompt, &response.response, keep);
+                let ids = tokens(&path, &response.query_id, ids)?;
+                pile.add(&piece(&response, ids))?;
                 signals::check()?;
             }
         }
@@ -130,9 +135,11 @@ fn pile(
                 check_scored(&path, row, &response)?;
                 let log_prob = known.map(|known| known.get(&path, row, &response));
                 let reference = log_prob.transpose()?;
+                let ids = codec.encode(&response.prompt, &response.response, keep);
+                let ids = tokens(&path, &response.query_id, ids)?;
                 pile.add(&Piece {
                     reference,
-                    ..piece(codec, &response)?
+                    ..piece(&response, ids)
                 })?;
                 signals::check()?;
             }
@@ -155,10 +162,12 @@ fn pile(
                         continue;
                     }
                 };
-                let ids = codec.encode_prompt(&prompt)?;
-                let response = codec.encode_response(answer.trim())?;
-                let number = record.line as u32;
-                pile.add(&likely(hh::query_id(&prompt), number, ids, response))?;
+                let ids = codec.encode(&prompt, answer.trim(), keep);
+                let ids = ids.with_context(|| {
+                    let (file, line) = (&input.name, record.line);
+                    format!("{file}, line {line}: its text does not become tokens")
+                })?;
+                pile.add(&likely(hh::query_id(&prompt), record.line as u32, ids))?;
             }
             signals::check()?;
         },
@@ -206,7 +215,7 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
 }
 
 /// A response that is to become likelier.
-fn likely(query_id: String, number: u32, prompt: Vec<u32>, response: Vec<u32>) -> Piece {
+fn likely(query_id: String, number: u32, (prompt, response): (Vec<u32>, Vec<u32>)) -> Piece {
     Piece {
         query_id,
         part: Part::Chosen,
@@ -219,23 +228,23 @@ fn likely(query_id: String, number: u32, prompt: Vec<u32>, response: Vec<u32>) -
     }
 }
 
-fn piece(codec: &Codec, response: &Response) -> Result<Piece> {
+fn piece(response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -> Piece {
     let part = if response.finish == Finish::Empty {
         Part::Rejected
     } else {
         Part::Sample
     };
     let reward = response.reward.unwrap_or_default();
-    Ok(Piece {
+    Piece {
         query_id: response.query_id.clone(),
         part,
         number: response.sample as u32,
         complete: response.finish != Finish::Length,
         reward,
         reference: None,
-        prompt: codec.encode_prompt(&response.prompt)?,
-        response: codec.encode_response(&response.response)?,
-    })
+        prompt,
+        response: ids,
+    }
 }
 
 /// Pairs queries with responses of others, for losses that look at the KL.

@@ -1,19 +1,27 @@
-//! A model directory's tokenizer and template: text to token ids and back.
+//! A model's tokenizer and template: text to token ids and back.
 //!
 //! Prompt and response are tokenised apart and joined, in training and
 //! sampling alike; decoding the joined ids gives the prompt, one space, and
 //! the response (template `hh`), whatever the tokenizer does with spaces.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use crate::boundary::Continuing;
 use crate::error::DialogueError;
-use crate::hh::{self, Turn};
-use crate::template::{ChatTemplate, Template};
+use crate::files;
+use crate::guard::guarded;
+use crate::hh;
+use crate::jinja;
+use crate::loader::Loaded;
+use crate::quoted::{Piece, Quoted};
+use crate::sources::{self, ChatSource};
+use crate::template::{ChatTemplate, Message, Template};
+use crate::window::{LONGEST, Wanted, Window};
 
 /// Text that the boundary is tried on.
 const PROBES: [(&str, &str); 3] = [
@@ -28,19 +36,34 @@ const TURN_WINDOW: usize = 16;
 
 /// Tokenizer and template of a model.
 pub struct Codec {
+    path: PathBuf,
     /// Takes the texts of special tokens as plain text.
     plain: Tokenizer,
     /// Takes them as the tokens that they are.
     special: Tokenizer,
+    /// As `plain`, for text that follows other text, where that is read
+    /// otherwise.
+    continuing: Option<Continuing>,
+    /// As `continuing`, but takes special tokens as what they are; made when it
+    /// is first asked for.
+    continuing_special: OnceLock<Tokenizer>,
+    window: Window,
     template: Template,
     chat: Option<ChatTemplate>,
-    /// What stands before a response when it is tokenised.
-    lead: &'static str,
+    /// The texts of special tokens, and what finds them.
     special_texts: Vec<String>,
+    finder: AhoCorasick,
+    /// The ids of all added tokens, sorted.
+    added: Vec<u32>,
+    /// Those of them that take the whitespace after them.
+    strips: Vec<u32>,
     bos: Option<u32>,
+    /// The text of `bos`.
+    bos_text: Option<String>,
     eos: u32,
     stop_ids: Vec<u32>,
     vocab_size: usize,
+    notes: Vec<String>,
 }
 
 impl std::fmt::Debug for Codec {
@@ -51,52 +74,16 @@ impl std::fmt::Debug for Codec {
     }
 }
 
-fn read(path: &Path) -> Result<Option<String>, DialogueError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(DialogueError::Io {
-            path: path.into(),
-            source,
-        }),
-    }
-}
-
-fn json(path: &Path) -> Result<Option<Value>, DialogueError> {
-    let Some(text) = read(path)? else {
-        return Ok(None);
-    };
-    let value = serde_json::from_str(&text).map_err(|error| malformed(path, error))?;
-    Ok(Some(value))
-}
-
-fn malformed(path: &Path, problem: impl ToString) -> DialogueError {
-    DialogueError::Malformed {
-        path: path.into(),
-        problem: problem.to_string(),
-    }
-}
-
-/// A token of `tokenizer_config.json`: its text, or an object that holds it.
-fn token_text(config: &Value, name: &str) -> Option<String> {
-    let token = &config[name];
-    let text = token.as_str().or_else(|| token["content"].as_str());
-    text.map(str::to_owned)
-}
-
-/// The model's own chat template, from where `transformers` looks for it.
-fn chat_template(dir: &Path, config: &Value) -> Result<Option<String>, DialogueError> {
-    if let Some(source) = read(&dir.join("chat_template.jinja"))? {
-        return Ok(Some(source));
-    }
-    let found = match &config["chat_template"] {
-        Value::Array(named) => {
-            let default = named.iter().find(|it| it["name"] == "default");
-            default.and_then(|it| it["template"].as_str())
-        }
-        other => other.as_str(),
-    };
-    Ok(found.map(str::to_owned))
+/// Returns the file that holds a model's own chat template, where it has one.
+///
+/// # Errors
+///
+/// When a file cannot be read or is not what it should be: such a model is not
+/// one without a template.
+pub fn chat_template_file(dir: &Path) -> Result<Option<PathBuf>, DialogueError> {
+    let config = files::object(&dir.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
+    let found = sources::chat_template(dir, &config)?;
+    Ok(found.map(|ChatSource { path, .. }| path))
 }
 
 impl Codec {
@@ -104,107 +91,123 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// When files are missing or malformed, when it has no end of text, when
-    /// the template `chat` is asked and it has none, or when prompt and
-    /// response cannot be joined.
+    /// When files are missing or malformed, when they contradict each other,
+    /// when there is no end of text, when the template `chat` is asked and it
+    /// has none, or when prompt and response cannot be joined.
     pub fn load(dir: &Path, template: Template) -> Result<Self, DialogueError> {
-        let path = dir.join("tokenizer.json");
-        if !path.exists() {
-            return Err(DialogueError::MissingFile {
-                dir: dir.into(),
-                missing: "tokenizer.json",
-            });
-        }
-        let special = Tokenizer::from_file(&path).map_err(|error| malformed(&path, error))?;
-        let config = json(&dir.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
-        let id = |name| token_text(&config, name).and_then(|text| special.token_to_id(&text));
-        let eos = id("eos_token").ok_or_else(|| DialogueError::NoEos { dir: dir.into() })?;
-        let bos = if adds_bos(&special, &config, id("bos_token"))? {
-            id("bos_token")
-        } else {
-            None
-        };
-        let generation = json(&dir.join("generation_config.json"))?.unwrap_or(Value::Null);
-        let mut stop_ids = vec![eos];
-        let further = match &generation["eos_token_id"] {
-            Value::Array(ids) => ids.iter().filter_map(Value::as_u64).collect(),
-            other => Vec::from_iter(other.as_u64()),
-        };
-        for id in further.into_iter().filter_map(|id| u32::try_from(id).ok()) {
-            if !stop_ids.contains(&id) {
-                stop_ids.push(id);
-            }
-        }
+        let Loaded {
+            tokenizer: special,
+            path,
+            config,
+            named,
+            mut bos,
+            ends,
+            mut notes,
+        } = Loaded::read(dir)?;
         let chat = match template {
             Template::Hh => None,
             Template::Chat => {
-                let source = chat_template(dir, &config)?
+                let source = sources::chat_template(dir, &config)?
                     .ok_or_else(|| DialogueError::NoChatTemplate { dir: dir.into() })?;
-                let text = |name| token_text(&config, name).unwrap_or_default();
-                Some(ChatTemplate::new(
-                    source,
-                    text("bos_token"),
-                    text("eos_token"),
-                )?)
+                let named_bos = named.text("bos_token");
+                // Where the template writes it, it is a beginning of text too.
+                bos = bos.or_else(|| named_bos.and_then(|text| special.token_to_id(text)));
+                Some(ChatTemplate::new(source, &named)?)
             }
         };
-        let added = special.get_added_tokens_decoder();
-        let special_texts = added
+        if let Some(chat) = chat.as_ref().filter(|it| it.is_dated) {
+            let (year, month, day) = jinja::DATE;
+            notes.push(format!(
+                "the chat template of {} asks for the date; it is told {year}-{month:02}-{day:02}, \
+                 on every day",
+                chat.path().display()
+            ));
+        }
+        let decoder = special.get_added_tokens_decoder();
+        let special_texts: Vec<String> = decoder
             .values()
-            .filter(|token| token.special)
+            .filter(|token| token.special && !token.content.is_empty())
             .map(|token| token.content.clone())
             .collect();
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&special_texts)
+            .map_err(|error| files::malformed(&path, error))?;
+        let strips = decoder.iter().filter(|(_, token)| token.rstrip);
+        let strips = strips.map(|(id, _)| *id).collect();
+        let mut added: Vec<u32> = decoder.into_keys().collect();
+        added.sort_unstable();
         let mut plain = special.clone();
         plain.set_encode_special_tokens(true);
         let ids = special.get_vocab(true).into_values();
         let vocab_size = ids.max().map_or(0, |id| id as usize + 1);
-        let mut codec = Self {
+        let codec = Self {
+            path,
+            continuing: Continuing::of(&plain),
+            continuing_special: OnceLock::new(),
+            window: Window::of(&special),
+            bos_text: bos.and_then(|bos| special.id_to_token(bos)),
             plain,
             special,
             template,
             chat,
-            lead: "",
             special_texts,
+            finder,
+            added,
+            strips,
             bos,
-            eos,
-            stop_ids,
+            eos: ends.eos,
+            stop_ids: ends.stop_ids,
             vocab_size,
+            notes,
         };
-        if template == Template::Hh {
-            codec.lead = codec.find_lead(dir)?;
-        }
+        codec.check_boundary(dir)?;
         Ok(codec)
     }
 
-    /// Finds what to put before a response, so that it stands one space after
-    /// its prompt: a space, or nothing where the tokenizer adds one itself.
-    fn find_lead(&self, dir: &Path) -> Result<&'static str, DialogueError> {
-        let mut failed = None;
-        for lead in [" ", ""] {
-            failed = None;
-            for (prompt, response) in PROBES {
-                let mut ids = encode(&self.plain, prompt)?;
-                ids.extend(encode(&self.plain, &format!("{lead}{response}"))?);
-                let (joined, expected) = (self.decode(&ids), format!("{prompt} {response}"));
-                if joined != expected {
-                    failed = Some((joined, expected));
-                }
-            }
-            if failed.is_none() {
-                return Ok(lead);
+    /// Checks that a response stands where it should after its prompt: one
+    /// space after it, or right after a chat template's header.
+    fn check_boundary(&self, dir: &Path) -> Result<(), DialogueError> {
+        for (prompt, response) in PROBES {
+            let mut ids = self.ids(&self.plain, prompt)?;
+            ids.extend(self.encode_response(&ids, response, usize::MAX)?);
+            let expected = format!("{prompt}{}{response}", self.lead());
+            let joined = self.decode(&ids)?;
+            if joined != expected {
+                return Err(DialogueError::Boundary {
+                    dir: dir.into(),
+                    joined,
+                    expected,
+                });
             }
         }
-        let (joined, expected) = failed.unwrap_or_default();
-        Err(DialogueError::Boundary {
-            dir: PathBuf::from(dir),
-            joined,
-            expected,
-        })
+        Ok(())
+    }
+
+    /// Returns what stands between prompt and response.
+    fn lead(&self) -> &'static str {
+        match self.template {
+            Template::Hh => " ",
+            Template::Chat => "",
+        }
     }
 
     /// Returns the template.
     pub fn template(&self) -> Template {
         self.template
+    }
+
+    /// Returns the date that the template is told, `YYYY-MM-DD`, where it asks
+    /// for it.
+    pub fn date(&self) -> Option<String> {
+        let (year, month, day) = jinja::DATE;
+        let chat = self.chat.as_ref().filter(|it| it.is_dated);
+        chat.map(|_| format!("{year}-{month:02}-{day:02}"))
+    }
+
+    /// Returns what a user should know of how the files were read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns the highest token id, plus one.
@@ -229,117 +232,241 @@ impl Codec {
 
     /// Returns a prompt's ids, the beginning of text once where it is due.
     ///
-    /// The text of a special token in the prompt is plain text.
+    /// Of a long prompt only the end may be read: it gives more than `keep` ids,
+    /// behind the beginning of text, and they are the whole's last ones. The
+    /// text of a special token in the prompt is plain text.
     ///
     /// # Errors
     ///
-    /// When the template refuses the dialogue or the tokenizer fails.
-    pub fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>, DialogueError> {
-        let Some(chat) = &self.chat else {
+    /// When the template refuses the dialogue, the tokenizer fails, or the
+    /// prompt is too long and its end alone cannot be read.
+    pub fn encode_prompt(&self, prompt: &str, keep: usize) -> Result<Vec<u32>, DialogueError> {
+        if self.chat.is_none() {
             let mut ids = Vec::from_iter(self.bos);
-            ids.extend(encode(&self.plain, prompt)?);
+            ids.extend(
+                self.encode_piece(&self.plain, prompt, Wanted::Last(keep))?
+                    .0,
+            );
             return Ok(ids);
-        };
-        let turns = hh::turns(prompt);
-        if !self
-            .special_texts
-            .iter()
-            .any(|text| prompt.contains(text.as_str()))
-        {
-            return encode(&self.special, &chat.render(&turns)?);
         }
-        self.encode_guarded(chat, &turns)
+        let turns = hh::turns(prompt);
+        let messages: Vec<Message> = turns.iter().map(Message::from).collect();
+        self.encode_messages(&messages, keep)
     }
 
-    /// Encodes a chat in which somebody wrote the text of a special token: what
-    /// people wrote is told from what the template wrote by private-use
-    /// characters, and tokenised apart.
-    fn encode_guarded(
+    /// Returns the ids of messages as the model's chat template renders them,
+    /// ending where the assistant is to answer; as [`Self::encode_prompt`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::encode_prompt`], and when the template is not `chat`.
+    pub fn encode_messages(
         &self,
-        chat: &ChatTemplate,
-        turns: &[Turn],
+        messages: &[Message],
+        keep: usize,
     ) -> Result<Vec<u32>, DialogueError> {
-        let marker = |i: usize| format!("\u{e000}{i}\u{e001}");
-        let marked: Vec<Turn> = turns
-            .iter()
-            .enumerate()
-            .map(|(i, turn)| Turn {
-                text: marker(i),
-                ..turn.clone()
-            })
-            .collect();
-        let rendered = chat.render(&marked)?;
-        let mut ids = Vec::new();
-        let mut rest = rendered.as_str();
-        while let Some((before, after)) = rest.split_once('\u{e000}') {
-            ids.extend(encode(&self.special, before)?);
-            let (number, after) = after.split_once('\u{e001}').unwrap_or((after, ""));
-            if let Some(turn) = number.parse().ok().and_then(|i: usize| turns.get(i)) {
-                ids.extend(encode(&self.plain, &turn.text)?);
+        let chat = self.chat.as_ref().ok_or(DialogueError::NotChat)?;
+        let quoted = Quoted::of(messages, &self.finder, chat);
+        let rendered = match &quoted {
+            None => chat.render(messages)?,
+            Some(quoted) => chat.render(&quoted.messages)?,
+        };
+        let pieces = match &quoted {
+            None => vec![Piece::Text(rendered.as_str())],
+            Some(quoted) => quoted.pieces(&rendered, &self.special_texts),
+        };
+        let begins = |text: &String| rendered.starts_with(text.as_str());
+        let bos = self
+            .bos
+            .filter(|_| self.bos_text.as_ref().is_some_and(begins));
+        self.encode_pieces(&pieces, bos, keep)
+    }
+
+    /// Returns the text of messages as the model's chat template renders them,
+    /// ending where the assistant is to answer.
+    ///
+    /// # Errors
+    ///
+    /// When the template refuses them or fails, or is not `chat`.
+    pub fn render(&self, messages: &[Message]) -> Result<String, DialogueError> {
+        let chat = self.chat.as_ref().ok_or(DialogueError::NotChat)?;
+        chat.render(messages)
+    }
+
+    /// Encodes pieces of a text, each as it follows the one before, from the
+    /// last one on, until there are more than `keep` ids.
+    fn encode_pieces(
+        &self,
+        pieces: &[Piece<'_>],
+        bos: Option<u32>,
+        keep: usize,
+    ) -> Result<Vec<u32>, DialogueError> {
+        let mut parts: Vec<Vec<u32>> = Vec::new();
+        let (mut n, mut are_all) = (0, true);
+        for (i, piece) in pieces.iter().enumerate().rev() {
+            if n > keep {
+                are_all = false;
+                break;
             }
-            rest = after;
+            let tokenizer = match (piece, i) {
+                (Piece::Text(_), 0) => &self.special,
+                (Piece::Text(_), _) => self.continuing_special(),
+                (Piece::Quoted(_), 0) => &self.plain,
+                (Piece::Quoted(_), _) => self.continuing(),
+            };
+            let (Piece::Text(text) | Piece::Quoted(text)) = piece;
+            let wanted = Wanted::Last(keep.saturating_sub(n));
+            let (ids, is_all) = self.encode_piece(tokenizer, text, wanted)?;
+            n += ids.len();
+            parts.push(ids);
+            if !is_all {
+                are_all = false;
+                break;
+            }
         }
-        ids.extend(encode(&self.special, rest)?);
+        let begin = bos.filter(|_| !are_all);
+        let ids = parts.into_iter().rev().flatten();
+        let ids: Vec<u32> = begin.into_iter().chain(ids).collect();
+        if ids.is_empty() {
+            return Err(self.fails("it makes no tokens of the dialogue"));
+        }
         Ok(ids)
     }
 
-    /// Returns a response's ids as they follow a prompt, without end of text.
+    /// Returns the ids of a prompt and of a response to it; as
+    /// [`Self::encode_prompt`] and [`Self::encode_response`].
     ///
     /// # Errors
     ///
-    /// When the tokenizer fails.
-    pub fn encode_response(&self, response: &str) -> Result<Vec<u32>, DialogueError> {
-        encode(&self.plain, &format!("{}{response}", self.lead))
+    /// As they.
+    pub fn encode(
+        &self,
+        prompt: &str,
+        response: &str,
+        keep: usize,
+    ) -> Result<(Vec<u32>, Vec<u32>), DialogueError> {
+        let prompt = self.encode_prompt(prompt, keep)?;
+        let response = self.encode_response(&prompt, response, keep)?;
+        Ok((prompt, response))
+    }
+
+    /// Returns a response's ids as they follow its prompt's, without end of
+    /// text. Of a long response only the beginning may be read: more than `keep`
+    /// ids, which are the whole's first ones.
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer fails, or the response is too long and its beginning
+    /// alone cannot be read.
+    pub fn encode_response(
+        &self,
+        prompt: &[u32],
+        response: &str,
+        keep: usize,
+    ) -> Result<Vec<u32>, DialogueError> {
+        let after_added = prompt
+            .last()
+            .is_some_and(|id| self.added.binary_search(id).is_ok());
+        let tokenizer = match &self.continuing {
+            Some(it) if after_added && it.after_added => &self.plain,
+            _ => self.continuing(),
+        };
+        let mut text = format!("{}{response}", self.lead());
+        if prompt.last().is_some_and(|id| self.strips.contains(id)) {
+            text = text.trim_start().to_owned();
+        }
+        Ok(self.encode_piece(tokenizer, &text, Wanted::First(keep))?.0)
+    }
+
+    fn continuing(&self) -> &Tokenizer {
+        self.continuing
+            .as_ref()
+            .map_or(&self.plain, |it| &it.tokenizer)
+    }
+
+    fn continuing_special(&self) -> &Tokenizer {
+        let Some(continuing) = &self.continuing else {
+            return &self.special;
+        };
+        self.continuing_special.get_or_init(|| {
+            let mut tokenizer = continuing.tokenizer.clone();
+            tokenizer.set_encode_special_tokens(false);
+            tokenizer
+        })
+    }
+
+    /// Encodes the wanted tokens of a text, and tells whether they are all.
+    fn encode_piece(
+        &self,
+        tokenizer: &Tokenizer,
+        text: &str,
+        wanted: Wanted,
+    ) -> Result<(Vec<u32>, bool), DialogueError> {
+        let found = self
+            .window
+            .encode(text, wanted, |text| self.ids(tokenizer, text))?;
+        found.ok_or_else(|| DialogueError::TooLong {
+            path: self.path.clone(),
+            bytes: text.len(),
+            most: LONGEST,
+        })
+    }
+
+    fn ids(&self, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, DialogueError> {
+        let encoding = guarded(|| tokenizer.encode_fast(text, false))
+            .map_err(|panic| self.fails(panic))?
+            .map_err(|error| self.fails(error))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    fn fails(&self, problem: impl ToString) -> DialogueError {
+        DialogueError::Tokenizer {
+            path: self.path.clone(),
+            problem: files::excerpt(&problem.to_string()),
+        }
     }
 
     /// Returns the text of a response's ids, stripped, up to a further human
     /// turn.
-    pub fn decode_response(&self, ids: &[u32]) -> String {
-        let text = self.decode(ids);
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer fails.
+    pub fn decode_response(&self, ids: &[u32]) -> Result<String, DialogueError> {
+        let text = self.decode(ids)?;
         let end = text.find(hh::HUMAN).unwrap_or(text.len());
-        text[..end].trim().to_owned()
+        Ok(text[..end].trim().to_owned())
     }
 
     /// Returns the text of ids, special tokens left out.
-    pub fn decode(&self, ids: &[u32]) -> String {
-        self.special.decode(ids, true).unwrap_or_default()
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, DialogueError> {
+        self.text(ids, true)
     }
 
     /// Returns the text of ids with special tokens, as a model sees it.
-    pub fn decode_all(&self, ids: &[u32]) -> String {
-        self.special.decode(ids, false).unwrap_or_default()
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer fails.
+    pub fn decode_all(&self, ids: &[u32]) -> Result<String, DialogueError> {
+        self.text(ids, false)
+    }
+
+    fn text(&self, ids: &[u32], skip_special: bool) -> Result<String, DialogueError> {
+        guarded(|| self.special.decode(ids, skip_special))
+            .map_err(|panic| self.fails(panic))?
+            .map_err(|error| self.fails(error))
     }
 
     /// Whether a further human turn begins in the last ids of a response.
     pub fn ends_turn(&self, ids: &[u32]) -> bool {
         let from = ids.len().saturating_sub(TURN_WINDOW);
-        self.decode(&ids[from..]).contains(hh::HUMAN)
+        // A tokenizer that fails here fails on the whole response too.
+        self.decode(&ids[from..])
+            .is_ok_and(|text| text.contains(hh::HUMAN))
     }
-}
-
-/// Whether texts begin with a beginning of text: as the config says, or else
-/// as the tokenizer does by itself.
-fn adds_bos(
-    tokenizer: &Tokenizer,
-    config: &Value,
-    bos: Option<u32>,
-) -> Result<bool, DialogueError> {
-    if let Some(adds) = config["add_bos_token"].as_bool() {
-        return Ok(adds);
-    }
-    let empty = tokenizer.encode("", true).map_err(fails)?;
-    Ok(bos.is_some() && empty.get_ids().first().copied() == bos)
-}
-
-fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, DialogueError> {
-    let encoding = tokenizer.encode_fast(text, false).map_err(fails)?;
-    Ok(encoding.get_ids().to_vec())
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_err wants"
-)]
-fn fails(error: tokenizers::Error) -> DialogueError {
-    DialogueError::Tokenizer(error.to_string())
 }

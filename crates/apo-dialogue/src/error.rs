@@ -3,11 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::model_file::FileError;
+
 /// Why a model directory's tokenizer cannot be used as it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialogueError {
-    /// A file could not be read.
+    /// A file of the model directory cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+
+    /// A folder could not be read.
     #[error("cannot read {}", path.display())]
     Io {
         /// The file.
@@ -36,8 +42,8 @@ pub enum DialogueError {
 
     /// Without an end of text no response would ever end.
     #[error(
-        "the tokenizer in {} names no end of text: tokenizer_config.json needs an `eos_token` \
-         that tokenizer.json knows",
+        "the tokenizer in {} names no end of text: tokenizer_config.json needs an `eos_token`, or \
+         generation_config.json an `eos_token_id`",
         dir.display()
     )]
     NoEos {
@@ -56,9 +62,37 @@ pub enum DialogueError {
         dir: PathBuf,
     },
 
-    /// A template refused a dialogue, or is broken.
-    #[error("the chat template fails: {0}")]
-    Render(String),
+    /// Messages were to be rendered without a chat template.
+    #[error("messages are rendered by the template `chat`, not `hh`")]
+    NotChat,
+
+    /// A chat template is broken.
+    #[error(
+        "the chat template of {} fails{}: {problem}; mend it, or use `--template hh`",
+        path.display(),
+        line.map_or(String::new(), |line| format!(" at line {line}"))
+    )]
+    Render {
+        /// The file that holds it.
+        path: PathBuf,
+        /// The line of the template, from 1.
+        line: Option<usize>,
+        /// What is wrong.
+        problem: String,
+    },
+
+    /// A chat template refuses a dialogue, by `raise_exception`.
+    #[error(
+        "the chat template of {} refuses the dialogue: {message}; leave it out, or use \
+         `--template hh`",
+        path.display()
+    )]
+    Refused {
+        /// The file that holds it.
+        path: PathBuf,
+        /// What it says.
+        message: String,
+    },
 
     /// Prompt and response cannot be joined so that they decode to their text.
     #[error(
@@ -76,13 +110,41 @@ pub enum DialogueError {
     },
 
     /// The tokenizer failed on a text.
-    #[error("the tokenizer fails: {0}")]
-    Tokenizer(String),
+    #[error("the tokenizer in {} fails: {problem}", path.display())]
+    Tokenizer {
+        /// Its file.
+        path: PathBuf,
+        /// What it says.
+        problem: String,
+    },
+
+    /// A text is too long to be read at once, and cannot be cut.
+    #[error(
+        "a text of {bytes} bytes is too long to be read as a whole (up to {most} are), and has no \
+         place near its end where the tokens of {} may be cut: a blank after a letter or a digit",
+        path.display()
+    )]
+    TooLong {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// How long the text is.
+        bytes: usize,
+        /// How long it may be.
+        most: usize,
+    },
+
+    /// A tokenizer could not be trained.
+    #[error("the tokenizer cannot be trained: {0}")]
+    Training(String),
 }
 
 impl DialogueError {
     /// Whether the input is at fault, rather than the machine.
     pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Self::Io { .. })
+        match self {
+            Self::File(error) => error.is_bad_input(),
+            Self::Io { .. } => false,
+            _ => true,
+        }
     }
 }

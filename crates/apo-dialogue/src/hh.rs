@@ -152,29 +152,35 @@ pub struct Turn {
 /// that follow each other are joined by a blank line.
 pub fn turns(prompt: &str) -> Vec<Turn> {
     let mut turns: Vec<Turn> = Vec::new();
-    let (mut role, mut rest) = (Role::Human, prompt);
-    loop {
-        let next = [(HUMAN, Role::Human), (ASSISTANT, Role::Assistant)]
-            .into_iter()
-            .filter_map(|(marker, role)| rest.find(marker).map(|at| (at, marker, role)))
-            .min_by_key(|(at, ..)| *at);
-        let text = rest[..next.map_or(rest.len(), |(at, ..)| at)].trim();
-        match turns.last_mut() {
-            _ if text.is_empty() => {}
-            Some(last) if last.role == role => {
-                last.text.push_str("\n\n");
-                last.text.push_str(text);
-            }
-            _ => turns.push(Turn {
-                role,
-                text: text.to_owned(),
-            }),
+    let (mut role, mut begin) = (Role::Human, 0);
+    let mut take = |role: Role, text: &str| match (turns.last_mut(), text.trim()) {
+        (_, "") => {}
+        (Some(last), text) if last.role == role => {
+            last.text.push_str("\n\n");
+            last.text.push_str(text);
         }
-        let Some((at, marker, speaker)) = next else {
-            return turns;
-        };
-        (role, rest) = (speaker, &rest[at + marker.len()..]);
+        (_, text) => turns.push(Turn {
+            role,
+            text: text.to_owned(),
+        }),
+    };
+    let mut at = 0;
+    while let Some(found) = prompt[at..].find("\n\n") {
+        at += found;
+        let speaks = |(marker, _): &(&str, Role)| prompt[at..].starts_with(marker);
+        let speakers = [(HUMAN, Role::Human), (ASSISTANT, Role::Assistant)];
+        match speakers.into_iter().find(speaks) {
+            Some((marker, speaker)) => {
+                take(role, &prompt[begin..at]);
+                at += marker.len();
+                (role, begin) = (speaker, at);
+            }
+            // The second line break may begin a marker.
+            None => at += 1,
+        }
     }
+    take(role, &prompt[begin..]);
+    turns
 }
 
 /// Returns a plain text as a query: itself where it is one, perhaps without its

@@ -1,16 +1,28 @@
 //! Dialogues: HH's text form, chat templates, token ids, and where prompt and
 //! response meet.
 
+mod boundary;
 pub mod codec;
+mod ends;
 pub mod error;
+mod files;
 pub mod fit;
+mod guard;
 pub mod hh;
+mod jinja;
+mod json;
+mod loader;
 pub mod model_file;
+mod named;
+mod python;
+mod quoted;
+mod sources;
 pub mod template;
 mod train;
+mod window;
 
-pub use codec::Codec;
+pub use codec::{Codec, chat_template_file};
 pub use error::DialogueError;
 pub use fit::{Fitted, fit};
-pub use template::Template;
+pub use template::{Message, Template};
 pub use train::train_bpe;

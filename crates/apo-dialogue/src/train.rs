@@ -21,7 +21,7 @@ pub fn train_bpe(
     vocab_size: usize,
     specials: &[&str],
 ) -> Result<String, DialogueError> {
-    let fails = |error: tokenizers::Error| DialogueError::Tokenizer(error.to_string());
+    let fails = |error: tokenizers::Error| DialogueError::Training(error.to_string());
     let mut trainer = BpeTrainer::builder()
         .show_progress(false)
         .vocab_size(vocab_size)

@@ -27,12 +27,13 @@ pub const MANIFEST: &str = "apo.json";
 const MOST_NAMED: usize = 20;
 
 /// What a tokenizer may consist of.
-const TOKENIZER_FILES: [&str; 8] = [
+const TOKENIZER_FILES: [&str; 9] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    "chat_template.json",
     "vocab.json",
     "merges.txt",
     "tokenizer.model",
@@ -40,6 +41,24 @@ const TOKENIZER_FILES: [&str; 8] = [
 
 /// What some editors put before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The folder of further chat templates.
+const TEMPLATES: &str = "additional_chat_templates";
+
+/// Returns the further chat templates of a directory, as paths within it.
+fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let folder = dir.join(TEMPLATES);
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(&folder).map_err(|error| reading(&folder, error))? {
+            let entry = entry.map_err(|error| reading(&folder, error))?;
+            if entry.path().is_file() {
+                found.push(Path::new(TEMPLATES).join(entry.file_name()));
+            }
+        }
+    }
+    Ok(found)
+}
 
 /// What we know of a model that we made: `apo.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -232,6 +251,11 @@ fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelError> {
             found.insert(name, digest);
         }
     }
+    for template in templates(dir)? {
+        let path = dir.join(&template);
+        let digest = digest_file(&path).map_err(|error| reading(&path, error))?;
+        found.insert(template.into_os_string(), digest);
+    }
     Ok(found)
 }
 
@@ -304,13 +328,23 @@ impl Model {
             path: dir.into(),
             source,
         })?;
-        for name in TOKENIZER_FILES {
-            let path = from.join(name);
+        let templates = templates(from)?;
+        if !templates.is_empty() {
+            let path = dir.join(TEMPLATES);
+            fs::create_dir_all(&path).map_err(|source| ModelError::Io {
+                action: "write",
+                path,
+                source,
+            })?;
+        }
+        let names = TOKENIZER_FILES.iter().map(PathBuf::from);
+        for name in names.chain(templates) {
+            let path = from.join(&name);
             if path.exists() {
                 let bytes = fs::read(&path).map_err(|error| reading(&path, error))?;
                 // `transformers` reads no JSON behind a byte order mark.
                 let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-                write(dir.join(name), bytes)?;
+                write(dir.join(&name), bytes)?;
             }
         }
         let mut pad = self.config.pad_token_id;

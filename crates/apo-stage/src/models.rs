@@ -1,24 +1,20 @@
 //! A model directory as stages meet it: tokenizer, template, configuration.
 
-use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Mutex;
 
 use anyhow::Result;
-use apo_dialogue::{Codec, Template};
+use apo_dialogue::{Codec, Template, chat_template_file};
 use apo_llama::{Head, LlamaConfig, ModelDirectory, Start};
+use apo_tables::Provenance;
 
 use crate::exit::bad_input;
-use crate::report::warn;
-
-/// What was told already: a directory is opened more than once.
-static TOLD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+use crate::report::warn_once;
 
 /// Opens a model directory's tokenizer with the template that it was trained
 /// with, or, where it does not say, the one asked for. A model without a chat
 /// template of its own speaks `hh` unless told otherwise. Before that it checks
 /// that the directory holds a model with this head, or what such a model starts
-/// from.
+/// from. Warns of what a user should know of how the files were read.
 ///
 /// # Errors
 ///
@@ -35,10 +31,10 @@ pub fn codec(
     let directory = ModelDirectory::open(dir)?;
     let weights = directory.weights(head, start)?;
     for note in directory.notes() {
-        warn_once(note);
+        warn_once(&note);
     }
     if let Some(note) = weights.and_then(|it| it.note()) {
-        warn_once(note);
+        warn_once(&note);
     }
     let config = directory.config;
     let trained = match directory.manifest {
@@ -65,16 +61,22 @@ pub fn codec(
         }
         (Some(trained), _) => trained,
         (None, Some(asked)) => asked,
-        (None, None) if Codec::load(dir, Template::Chat).is_ok() => {
-            return Err(bad_input(format!(
-                "{}: the model has a chat template, and nothing says whether it is to be used; \
-                 say `--template chat`, or `--template hh` for plain HH text",
-                dir.display()
-            )));
-        }
-        (None, None) => Template::Hh,
+        (None, None) => match chat_template_file(dir)? {
+            None => Template::Hh,
+            Some(path) => {
+                return Err(bad_input(format!(
+                    "{}: the model has a chat template ({}), and nothing says whether it is to be \
+                     used; say `--template chat`, or `--template hh` for plain HH text",
+                    dir.display(),
+                    path.display()
+                )));
+            }
+        },
     };
     let codec = Codec::load(dir, template)?;
+    for note in codec.notes() {
+        warn_once(note);
+    }
     if codec.vocab_size() > config.vocab_size {
         return Err(bad_input(format!(
             "{}: tokenizer.json has ids up to {}, but the model's `vocab_size` is {}; \
@@ -87,12 +89,13 @@ pub fn codec(
     Ok((codec, config))
 }
 
-/// Warns of something that may be met again.
-fn warn_once(text: String) {
-    let Ok(mut told) = TOLD.lock() else {
-        return;
-    };
-    if told.get_or_insert_default().insert(text.clone()) {
-        warn(&text);
+/// Adds to a provenance how dialogues are rendered: the template, and the date
+/// that it is told where it asks for one.
+#[must_use]
+pub fn rendering(provenance: Provenance, codec: &Codec) -> Provenance {
+    let provenance = provenance.argument("template", codec.template().to_string());
+    match codec.date() {
+        Some(date) => provenance.argument("template_date", date),
+        None => provenance,
     }
 }

@@ -108,6 +108,17 @@ pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "warning: {}", brief(text));
 }
 
+/// Warns on stderr of what may be found several times in a run.
+pub(crate) fn warn_once(text: &str) {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    if let Ok(mut told) = TOLD.lock()
+        && !told.iter().any(|it| it == text)
+    {
+        told.push(text.to_owned());
+        warn(text);
+    }
+}
+
 /// Prints a stage's result on stdout: for people, or as one JSON object. What
 /// the stage has taken goes to stderr.
 ///

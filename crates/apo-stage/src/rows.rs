@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use apo_dialogue::DialogueError;
 use apo_tables::{Finish, Response};
 use apo_training::Piece;
 
@@ -72,6 +73,18 @@ pub fn check_query(pieces: &[Piece]) -> Result<()> {
             it[0].number
         ))),
     }
+}
+
+/// Names the table and the query whose text was to become tokens.
+///
+/// # Errors
+///
+/// When it did not.
+pub fn tokens<T>(table: &Path, query_id: &str, found: Result<T, DialogueError>) -> Result<T> {
+    found.with_context(|| {
+        let table = table.display();
+        format!("{table}, query {query_id}: its text does not become tokens")
+    })
 }
 
 fn fault(table: &Path, row: usize, response: &Response, problem: &str) -> Result<()> {

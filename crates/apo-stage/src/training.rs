@@ -277,7 +277,7 @@ pub fn show_first(store: &mut Store, codec: &Codec, report: &ReportArgs) -> Resu
     let example = store.get(0)?;
     if let Some(tree) = example.trees.first() {
         let response = tree.responses.first().map_or(&[][..], Vec::as_slice);
-        let text = codec.decode_all(&[&tree.prompt, response].concat());
+        let text = codec.decode_all(&[&tree.prompt, response].concat())?;
         note(report, &format!("as the model sees it: {text:?}"));
     }
     Ok(())

@@ -9,7 +9,7 @@ use apo_tables::{Pair, Reader};
 use serde::{Deserialize, Serialize};
 
 use crate::args::AccuracyArgs;
-use crate::scorer::{Scored, Scorer, codec};
+use crate::scorer::{Asked, Scored, Scorer, codec};
 
 /// What was measured, of all pairs and by subset.
 #[derive(Debug, Serialize)]
@@ -66,7 +66,13 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
     for pair in pairs {
         let pair = pair?;
         for response in [&pair.chosen, &pair.rejected] {
-            rewards.extend(scorer.add(&pair.prompt, response, true)?);
+            rewards.extend(scorer.add(&Asked {
+                table: &args.pairs,
+                query_id: &pair.query_id,
+                prompt: &pair.prompt,
+                response,
+                complete: true,
+            })?);
         }
         subsets.push(pair.subset);
         progress.inc(1);

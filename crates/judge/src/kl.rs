@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::KlArgs;
 use crate::score::MeanOnly;
-use crate::scorer::{Scored, Scorer, codec};
+use crate::scorer::{Asked, Scored, Scorer, codec};
 
 /// Above this many nats a token, a policy is warned of: its response of 100
 /// tokens is then e^25 times as likely as its reference has it.
@@ -90,8 +90,7 @@ fn log_probs(args: &KlArgs, dir: &Path, codec: Codec) -> Result<Vec<Scored>> {
     let mut found = Vec::new();
     for response in responses {
         let response = response?;
-        let complete = response.finish.is_complete();
-        found.extend(scorer.add(&response.prompt, &response.response, complete)?);
+        found.extend(scorer.add(&Asked::of(&args.responses, &response))?);
         progress.inc(1);
     }
     found.extend(scorer.flush()?);

@@ -9,12 +9,12 @@ use apo_llama::{Head, directory};
 use apo_measures::{BySubset, Mean, by_subset, mean, repeats};
 use apo_stage::report::{columns, result};
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
+use apo_stage::{Claim, Kind, Progress, bad_input, models, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::args::ScoreArgs;
-use crate::scorer::{Scored, Scorer, codec};
+use crate::scorer::{Asked, Scored, Scorer, codec};
 use crate::values::Values;
 
 /// Below this share of responses that end by themselves, a policy is warned of.
@@ -72,8 +72,8 @@ pub fn provenance(
     responses: &Reader<Response>,
     codec: &Codec,
 ) -> Result<Provenance> {
-    Ok(Provenance::new(stage, env!("CARGO_PKG_VERSION"))
-        .argument("template", codec.template().to_string())
+    let provenance = Provenance::new(stage, env!("CARGO_PKG_VERSION"));
+    Ok(models::rendering(provenance, codec)
         .argument("limit", args.scorer.limit)
         .argument("precision", args.scorer.compute.precision()?.name())
         .input("model", directory::input(&args.scorer.model)?)
@@ -103,12 +103,11 @@ pub fn compute(
     };
     for (row, response) in (0..).zip(responses) {
         let response = response?;
-        let complete = response.finish.is_complete();
-        let (prompt, response) = (&response.prompt, &response.response);
+        let asked = Asked::of(&args.responses, &response);
         if row < there {
-            scorer.fit(prompt, response, complete)?;
+            scorer.fit(&asked)?;
         } else {
-            keep(scorer.add(prompt, response, complete)?)?;
+            keep(scorer.add(&asked)?)?;
         }
     }
     keep(scorer.flush()?)

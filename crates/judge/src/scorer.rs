@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::{Codec, Fitted, fit};
 use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
+use apo_stage::rows::tokens;
 use apo_stage::{ReportArgs, models, signals, warn};
+use apo_tables::Response;
 use apo_training::Cuts;
 
 use crate::args::ScorerArgs;
@@ -18,6 +20,31 @@ pub struct Scored {
     pub value: f32,
     /// Tokens of the response, as fitted.
     pub tokens: u32,
+}
+
+/// A response whose value is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The table it stands in.
+    pub table: &'a Path,
+    pub query_id: &'a str,
+    pub prompt: &'a str,
+    pub response: &'a str,
+    /// Whether the end of text belongs after it.
+    pub complete: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Asks for a row of a table of responses.
+    pub fn of(table: &'a Path, row: &'a Response) -> Self {
+        Self {
+            table,
+            query_id: &row.query_id,
+            prompt: &row.prompt,
+            response: &row.response,
+            complete: row.finish.is_complete(),
+        }
+    }
 }
 
 /// A model that is given responses one by one: a reward model for their rewards,
@@ -62,15 +89,15 @@ impl Scorer {
         })
     }
 
-    /// Adds a response; `complete` puts the end of text after it. Gives the
-    /// values of this and all responses that wait, or none yet.
+    /// Adds a response. Gives the values of this and all responses that wait, or
+    /// none yet.
     ///
     /// # Errors
     ///
     /// When a token is not the model's, a value is not finite, or a signal
     /// stopped the work.
-    pub fn add(&mut self, prompt: &str, response: &str, complete: bool) -> Result<Vec<Scored>> {
-        let fitted = self.fit(prompt, response, complete)?;
+    pub fn add(&mut self, asked: &Asked<'_>) -> Result<Vec<Scored>> {
+        let fitted = self.fit(asked)?;
         self.n_tokens += fitted.response.len();
         match self.trees.last_mut() {
             Some(tree) if tree.prompt == fitted.prompt => tree.responses.push(fitted.response),
@@ -94,13 +121,17 @@ impl Scorer {
     /// # Errors
     ///
     /// When its text cannot be made tokens.
-    pub fn fit(&mut self, prompt: &str, response: &str, complete: bool) -> Result<Fitted> {
-        if self.last.1.is_empty() || self.last.0 != prompt {
-            self.last = (prompt.to_owned(), self.codec.encode_prompt(prompt)?);
+    pub fn fit(&mut self, asked: &Asked<'_>) -> Result<Fitted> {
+        let (codec, limit) = (&self.codec, self.limit);
+        if self.last.1.is_empty() || self.last.0 != asked.prompt {
+            let ids = codec.encode_prompt(asked.prompt, limit);
+            let ids = tokens(asked.table, asked.query_id, ids)?;
+            self.last = (asked.prompt.to_owned(), ids);
         }
-        let ids = self.codec.encode_response(response)?;
+        let ids = codec.encode_response(&self.last.1, asked.response, limit);
+        let ids = tokens(asked.table, asked.query_id, ids)?;
         // A reward is read at a token: of nothing, at the end of text.
-        let eos = (complete || ids.is_empty()).then_some(self.codec.eos());
+        let eos = (asked.complete || ids.is_empty()).then_some(self.codec.eos());
         let fitted = fit(&self.last.1, &ids, eos, self.codec.bos(), self.limit);
         self.cuts.responses += 1;
         self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);

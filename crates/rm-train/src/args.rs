@@ -8,7 +8,7 @@ use apo_llama::{ModelDirectory, Start, directory};
 use apo_objectives::Adversarial;
 use apo_stage::training::Defaults;
 use apo_stage::{
-    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, not_negative, value_name,
+    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, models, not_negative, value_name,
 };
 use apo_tables::{Pair, Provenance, Reader, Response};
 use clap::{Parser, ValueEnum};
@@ -266,13 +266,13 @@ impl Args {
     ///
     /// When an input cannot be read.
     pub fn provenance(&self, tables: &Tables, codec: &Codec) -> Result<Provenance> {
-        let mut provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
+        let provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
             .argument("objective", value_name(&self.objective()))
             .argument("beta_2", self.beta_2())
             .argument("limit", self.limit)
-            .argument("template", codec.template().to_string())
             .argument("precision", self.compute.precision()?.name())
             .input("model", directory::input(&self.model)?);
+        let mut provenance = models::rendering(provenance, codec);
         if let Some(pairs) = &tables.pairs {
             provenance = provenance.input("pairs", pairs.input()?);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
-use apo_stage::rows::{check_golden, check_query};
+use apo_stage::rows::{check_golden, check_query, tokens};
 use apo_stage::{bad_input, signals};
 use apo_tables::{Finish, Response};
 use apo_training::{
@@ -35,13 +35,18 @@ pub struct Counts {
 /// the disk is full, or when a signal stopped the work.
 pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(Store, Counts)> {
     let mut pile = Pile::create(dir)?;
+    let keep = limit as usize;
+    let path = tables.pairs.as_ref().map(|it| it.path().to_owned());
+    let path = path.unwrap_or_default();
     for (number, pair) in (0..).zip(tables.pairs.into_iter().flatten()) {
         let pair = pair?;
-        let prompt = codec.encode_prompt(&pair.prompt)?;
+        let prompt = codec.encode_prompt(&pair.prompt, keep);
+        let prompt = tokens(&path, &pair.query_id, prompt)?;
         for (part, text) in [
             (Part::Chosen, &pair.chosen),
             (Part::Rejected, &pair.rejected),
         ] {
+            let response = codec.encode_response(&prompt, text, keep);
             pile.add(&Piece {
                 reference: None,
                 query_id: pair.query_id.clone(),
@@ -50,7 +55,7 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
                 complete: true,
                 reward: 0.0,
                 prompt: prompt.clone(),
-                response: codec.encode_response(text)?,
+                response: tokens(&path, &pair.query_id, response)?,
             })?;
         }
         signals::check()?;
@@ -75,7 +80,9 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
                     )));
                 }
             }
-            pile.add(&piece(codec, part, &response)?)?;
+            let ids = codec.encode(&response.prompt, &response.response, keep);
+            let ids = tokens(&path, &response.query_id, ids)?;
+            pile.add(&piece(part, &response, ids))?;
             signals::check()?;
         }
     }
@@ -100,17 +107,17 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
     Ok((store.finish()?, counts))
 }
 
-fn piece(codec: &Codec, part: Part, response: &Response) -> Result<Piece> {
-    Ok(Piece {
+fn piece(part: Part, response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -> Piece {
+    Piece {
         reference: None,
         query_id: response.query_id.clone(),
         part,
         number: response.sample as u32,
         complete: response.finish != Finish::Length,
         reward: 0.0,
-        prompt: codec.encode_prompt(&response.prompt)?,
-        response: codec.encode_response(&response.response)?,
-    })
+        prompt,
+        response: ids,
+    }
 }
 
 /// Makes the example of a query: golden above each sample, each pair's chosen

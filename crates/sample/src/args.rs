@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Generation, Sampling, directory};
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs};
+use apo_stage::{ComputeArgs, OutputArgs, ReportArgs, models};
 use apo_tables::{Provenance, Query, Reader};
 use clap::Parser;
 use sha2::{Digest as _, Sha256};
@@ -159,8 +159,8 @@ impl Args {
     ///
     /// When an input cannot be read.
     pub fn provenance(&self, queries: &Reader<Query>, codec: &Codec) -> Result<Provenance> {
-        Ok(Provenance::new("sample", env!("CARGO_PKG_VERSION"))
-            .argument("template", codec.template().to_string())
+        let provenance = Provenance::new("sample", env!("CARGO_PKG_VERSION"));
+        Ok(models::rendering(provenance, codec)
             .argument("samples", self.samples)
             .argument("temperature", as_written(self.temperature))
             .argument("top_k", self.top_k)

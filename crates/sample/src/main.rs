@@ -16,6 +16,7 @@ use anyhow::{Context as _, Error, Result};
 use apo_dialogue::{Codec, hh};
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
 use apo_stage::report::{columns, result};
+use apo_stage::rows::tokens;
 use apo_stage::{Claim, Kind, Progress, bad_input, models, note, signals, up_to_date, warn};
 use apo_tables::{Finish, Query, Reader, Response, TableError};
 use clap::Parser as _;
@@ -188,7 +189,7 @@ fn generate(
         let (query, missing) = asked
             .get_mut(&one.number)
             .context("a sample is of a query that was asked for")?;
-        finished.add(&response(codec, query, &one))?;
+        finished.add(&response(codec, query, &one)?)?;
         *missing -= 1;
         if *missing == 0 {
             asked.remove(&one.number);
@@ -246,8 +247,13 @@ fn request(
     let samples: Vec<(usize, u64)> = missing
         .map(|sample| (sample as usize, seed_of(args.seed, &query.query_id, sample)))
         .collect();
-    let ids = codec.encode_prompt(&query.prompt)?;
-    let fitted = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), args.prompt_limit as usize);
+    let keep = args.prompt_limit as usize;
+    let ids = tokens(
+        &args.queries,
+        &query.query_id,
+        codec.encode_prompt(&query.prompt, keep),
+    )?;
+    let fitted = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), keep);
     let cut = fitted.len() < ids.len();
     let request = Request {
         number: 0,
@@ -257,15 +263,15 @@ fn request(
     Ok(Some((query, request, cut)))
 }
 
-fn response(codec: &Codec, query: &Query, one: &Generated) -> Response {
-    let text = codec.decode_response(&one.tokens);
+fn response(codec: &Codec, query: &Query, one: &Generated) -> Result<Response> {
+    let text = codec.decode_response(&one.tokens)?;
     let finish = match one.ended {
         _ if text.is_empty() => Finish::Empty,
         Ended::Stop => Finish::Stop,
         Ended::Length => Finish::Length,
         Ended::Cut => Finish::Turn,
     };
-    Response {
+    Ok(Response {
         query_id: query.query_id.clone(),
         subset: query.subset.clone(),
         prompt: query.prompt.clone(),
@@ -276,5 +282,5 @@ fn response(codec: &Codec, query: &Query, one: &Generated) -> Response {
         tokens: Some(one.n_generated as i32),
         log_prob: Some(one.log_prob as f32),
         reward: None,
-    }
+    })
 }

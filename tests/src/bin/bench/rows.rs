@@ -24,16 +24,15 @@ pub struct Pair {
 impl Pair {
     /// Returns its tokens: the prompt, the chosen and the rejected response.
     pub fn tree(&self, codec: &Codec) -> Result<PromptTree> {
-        let response = |text: &str| codec.encode_response(text.trim_start());
-        Ok(PromptTree {
-            prompt: self.prompt(codec)?,
-            responses: vec![response(&self.chosen)?, response(&self.rejected)?],
-        })
+        let prompt = self.prompt(codec)?;
+        let response = |text: &str| codec.encode_response(&prompt, text.trim_start(), usize::MAX);
+        let responses = vec![response(&self.chosen)?, response(&self.rejected)?];
+        Ok(PromptTree { prompt, responses })
     }
 
     /// Returns the prompt's tokens.
     pub fn prompt(&self, codec: &Codec) -> Result<Vec<u32>> {
-        Ok(codec.encode_prompt(&self.prompt)?)
+        Ok(codec.encode_prompt(&self.prompt, usize::MAX)?)
     }
 }
 

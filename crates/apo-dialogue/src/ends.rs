@@ -1,0 +1,112 @@
+//! Where a text ends: the end of text that training puts after a response, and
+//! every id at which sampling stops.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+use crate::error::DialogueError;
+use crate::files::{self, malformed};
+use crate::named::NamedTokens;
+
+/// The ends of text of a model.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    /// What stands after a whole response.
+    pub(crate) eos: u32,
+    /// What sampling stops at, `eos` first.
+    pub(crate) stop_ids: Vec<u32>,
+    /// What is to be told of how they were found.
+    pub(crate) note: Option<String>,
+}
+
+impl Ends {
+    /// Finds the tokenizer's `eos_token` and the ids that generation stops at:
+    /// `eos_token_id` of `generation_config.json`, or else of `config.json`,
+    /// one or a list. Where the tokenizer names no end of text, the first of
+    /// those is it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or one that is not in the vocabulary.
+    pub(crate) fn find(
+        dir: &Path,
+        tokenizer: &Tokenizer,
+        named: &NamedTokens,
+        config: &Value,
+    ) -> Result<Self, DialogueError> {
+        let size = vocabulary(tokenizer, config);
+        let path = dir.join("generation_config.json");
+        let generation = files::object(&path)?.unwrap_or(Value::Null);
+        let mut ids = ids(&path, &generation, size)?;
+        let mut from = "generation_config.json";
+        if ids.is_empty() {
+            from = "config.json";
+            ids = self::ids(&dir.join(from), config, size)?;
+        }
+        let mut note = None;
+        let eos = match (named.text("eos_token"), ids.first()) {
+            (Some(text), _) => tokenizer.token_to_id(text).ok_or_else(|| {
+                let path = dir.join("tokenizer_config.json");
+                let problem = format!(
+                    "`eos_token` is {text:?}, which tokenizer.json does not know: no response \
+                     would ever end"
+                );
+                malformed(&path, problem)
+            })?,
+            (None, Some(&id)) => {
+                let text = tokenizer.id_to_token(id).ok_or_else(|| {
+                    let problem = format!("`eos_token_id` is {id}, which tokenizer.json lacks");
+                    malformed(&dir.join(from), problem)
+                })?;
+                note = Some(format!(
+                    "the tokenizer in {} names no `eos_token`; {text:?}, id {id}, is taken from \
+                     {from}",
+                    dir.display()
+                ));
+                id
+            }
+            (None, None) => return Err(DialogueError::NoEos { dir: dir.into() }),
+        };
+        let mut stop_ids = vec![eos];
+        for id in ids {
+            if !stop_ids.contains(&id) {
+                stop_ids.push(id);
+            }
+        }
+        Ok(Self {
+            eos,
+            stop_ids,
+            note,
+        })
+    }
+}
+
+/// Returns how many ids the model has: as its config says, or else as many as
+/// the tokenizer has.
+fn vocabulary(tokenizer: &Tokenizer, config: &Value) -> u64 {
+    config["vocab_size"].as_u64().unwrap_or_else(|| {
+        let ids = tokenizer.get_vocab(true).into_values();
+        ids.max().map_or(0, |id| u64::from(id) + 1)
+    })
+}
+
+/// Reads `eos_token_id` of a config: absent or null, an id, or a list of them.
+fn ids(path: &Path, config: &Value, size: u64) -> Result<Vec<u32>, DialogueError> {
+    let id = |value: &Value| match value.as_u64() {
+        Some(id) if id < size => Ok(id as u32),
+        Some(_) | None => {
+            let problem = format!(
+                "`eos_token_id` holds {value}, expected ids of the vocabulary, from 0 to {}",
+                size.saturating_sub(1)
+            );
+            Err(malformed(path, problem))
+        }
+    };
+    match &config["eos_token_id"] {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(ids) => ids.iter().map(id).collect(),
+        other => Ok(vec![id(other)?]),
+    }
+}

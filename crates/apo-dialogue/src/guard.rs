@@ -1,0 +1,53 @@
+//! Calls into libraries that panic on what files say.
+//!
+//! The tokenizers library unwraps on some of what a `tokenizer.json` can hold,
+//! and its regular expressions give up by a panic. Neither is a bug of ours:
+//! both become errors that name the file, without the panic's own report.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    /// Whether this thread's panics are caught and told by the caller.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`; a panic in it becomes its message.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let outer = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !CAUGHT.get() {
+                outer(info);
+            }
+        }));
+    });
+    let before = CAUGHT.replace(true);
+    let found = panic::catch_unwind(AssertUnwindSafe(work));
+    CAUGHT.set(before);
+    found.map_err(|payload| message(&*payload))
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|it| (*it).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "the tokenizers library gives up".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_its_message() {
+        let n: usize = "3".parse().unwrap();
+        assert_eq!(guarded(|| n + 1), Ok(4));
+        assert_eq!(
+            guarded(|| -> usize { panic!("no {n}") }),
+            Err("no 3".to_owned())
+        );
+    }
+}

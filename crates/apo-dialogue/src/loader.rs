@@ -1,0 +1,257 @@
+//! What the files of a model directory say together of its tokenizer.
+//!
+//! `tokenizer.json` says how text becomes ids, `tokenizer_config.json` and
+//! `special_tokens_map.json` which tokens have a name and which more there are,
+//! `generation_config.json` and `config.json` where a text ends. They are taken
+//! together as `transformers` takes them, in one place, so that all of a
+//! directory's users see the same tokens. Three things of `tokenizer.json` are
+//! left out: truncation and padding, since the limits are ours, and dropout,
+//! since equal text is to give equal tokens.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokenizers::models::ModelWrapper;
+use tokenizers::{AddedToken, Model as _, Tokenizer};
+
+use crate::ends::Ends;
+use crate::error::DialogueError;
+use crate::files::{self, malformed};
+use crate::guard::guarded;
+use crate::named::{NamedTokens, token};
+
+/// A tokenizer as its directory's files say.
+pub(crate) struct Loaded {
+    pub(crate) tokenizer: Tokenizer,
+    /// `tokenizer.json`.
+    pub(crate) path: PathBuf,
+    /// `tokenizer_config.json`; null where there is none.
+    pub(crate) config: Value,
+    pub(crate) named: NamedTokens,
+    /// What a plain text begins with.
+    pub(crate) bos: Option<u32>,
+    pub(crate) ends: Ends,
+    /// What a user should know of it.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What of `tokenizer.json` is read beside the tokenizer itself.
+#[derive(Deserialize)]
+struct Declared {
+    #[serde(default)]
+    added_tokens: Vec<DeclaredToken>,
+}
+
+#[derive(Deserialize)]
+struct DeclaredToken {
+    id: u32,
+    content: String,
+}
+
+impl Loaded {
+    /// Loads the tokenizer of a model directory.
+    ///
+    /// # Errors
+    ///
+    /// When files are missing or malformed, when they contradict each other,
+    /// or when there is no end of text.
+    pub(crate) fn read(dir: &Path) -> Result<Self, DialogueError> {
+        let path = dir.join("tokenizer.json");
+        let text = files::text(&path)?.ok_or_else(|| DialogueError::MissingFile {
+            dir: dir.into(),
+            missing: "tokenizer.json",
+        })?;
+        let config = files::object(&dir.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
+        let model = files::object(&dir.join("config.json"))?.unwrap_or(Value::Null);
+        let mut notes = Vec::new();
+        let mut tokenizer = parse(&path, &text, &mut notes)?;
+        drop(text);
+        let architecture = model["model_type"].as_str();
+        let mut named = NamedTokens::read(dir, &config, architecture)?;
+        named.keep_known(|text| tokenizer.token_to_id(text).is_some());
+        add_declared(dir, &mut tokenizer, &config, &named)?;
+        let room = model["vocab_size"].as_u64();
+        notes.extend(add_named(&mut tokenizer, &named, room));
+        let bos = first_token(dir, &path, &tokenizer, &config, &named)?;
+        let ends = Ends::find(dir, &tokenizer, &named, &model)?;
+        notes.extend(ends.note.clone());
+        Ok(Self {
+            tokenizer,
+            path,
+            config,
+            named,
+            bos,
+            ends,
+            notes,
+        })
+    }
+}
+
+/// Reads `tokenizer.json`, without truncation, padding and dropout.
+fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<Tokenizer, DialogueError> {
+    let declared: Declared = serde_json::from_str(text).map_err(|error| malformed(path, error))?;
+    let mut tokenizer: Tokenizer = guarded(|| text.parse())
+        .map_err(|panic| malformed(path, format!("is no tokenizer: {panic}")))?
+        .map_err(|error: tokenizers::Error| malformed(path, error))?;
+    for DeclaredToken { id, content } in &declared.added_tokens {
+        check_id(path, &tokenizer, content, *id)?;
+    }
+    tokenizer.with_padding(None);
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| malformed(path, error))?;
+    if let ModelWrapper::BPE(bpe) = tokenizer.get_model()
+        && let Some(dropout) = bpe.dropout.filter(|it| *it > 0.0)
+    {
+        let mut bpe = bpe.clone();
+        bpe.dropout = None;
+        tokenizer.with_model(bpe);
+        notes.push(format!(
+            "{}: the dropout of {dropout} is off: equal text gives equal tokens",
+            path.display()
+        ));
+    }
+    Ok(tokenizer)
+}
+
+/// Checks that an added token has the id that a file declares. The tokenizers
+/// library gives the next free one whatever is declared: where ids have a gap,
+/// a model that learnt by the declared ids would be fed others.
+fn check_id(
+    path: &Path,
+    tokenizer: &Tokenizer,
+    text: &str,
+    declared: u32,
+) -> Result<(), DialogueError> {
+    match tokenizer.token_to_id(text) {
+        Some(id) if id == declared => Ok(()),
+        found => {
+            let found = found.map_or("no id".to_owned(), |id| format!("the id {id}"));
+            let problem = format!(
+                "declares the added token {text:?} with the id {declared}, but the tokenizers \
+                 library gives it {found}; ids of added tokens must follow those of the model's \
+                 vocabulary without a gap, one token each"
+            );
+            Err(malformed(path, problem))
+        }
+    }
+}
+
+/// Adds the tokens that `tokenizer_config.json` lists with their ids, or, for
+/// tokenizers saved before it did, `added_tokens.json`.
+fn add_declared(
+    dir: &Path,
+    tokenizer: &mut Tokenizer,
+    config: &Value,
+    named: &NamedTokens,
+) -> Result<(), DialogueError> {
+    let mut path = dir.join("tokenizer_config.json");
+    let mut tokens: Vec<(u32, AddedToken)> = Vec::new();
+    match &config["added_tokens_decoder"] {
+        Value::Null => {
+            path = dir.join("added_tokens.json");
+            let listed = files::object(&path)?.unwrap_or(Value::Null);
+            for (text, id) in listed.as_object().into_iter().flatten() {
+                let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
+                let id = id.ok_or_else(|| malformed(&path, format!("{text:?} has no id")))?;
+                let is_named = named.in_order().iter().any(|(_, it)| it.content == *text);
+                tokens.push((id, AddedToken::from(text.as_str(), is_named)));
+            }
+        }
+        Value::Object(listed) => {
+            for (id, value) in listed {
+                let problem = || format!("`added_tokens_decoder` has the key {id:?}, no id");
+                let number = id.parse().map_err(|_| malformed(&path, problem()))?;
+                let name = format!("added_tokens_decoder.{id}");
+                let found = token(&path, &name, value, false)?;
+                let problem = || format!("`{name}` is null, expected a token");
+                tokens.push((number, found.ok_or_else(|| malformed(&path, problem()))?));
+            }
+        }
+        _ => return Err(malformed(&path, "`added_tokens_decoder` is no object")),
+    }
+    tokens.sort_by_key(|(id, _)| *id);
+    let added: Vec<AddedToken> = tokens.iter().map(|(_, token)| token.clone()).collect();
+    let library = guarded(|| tokenizer.add_tokens(&added));
+    library.map_err(|panic| malformed(&path, panic))?;
+    for (id, token) in &tokens {
+        check_id(&path, tokenizer, &token.content, *id)?;
+    }
+    Ok(())
+}
+
+/// Makes the named tokens special tokens, new ones behind the others, as far as
+/// the model has ids for them; an end of text must be there already.
+fn add_named(tokenizer: &mut Tokenizer, named: &NamedTokens, room: Option<u64>) -> Option<String> {
+    let size = tokenizer.get_model().get_vocab_size() as u64;
+    let last = tokenizer.get_added_tokens_decoder().into_keys().max();
+    let mut next = last.map_or(size, |last| size.max(u64::from(last) + 1));
+    let (mut tokens, mut left_out) = (Vec::new(), Vec::new());
+    for (name, token) in named.in_order() {
+        if tokenizer.token_to_id(&token.content).is_none() {
+            if room.is_some_and(|room| next >= room) || matches!(name, "bos_token" | "eos_token") {
+                left_out.push(format!("{:?} (`{name}`)", token.content));
+                continue;
+            }
+            if !tokens
+                .iter()
+                .any(|it: &AddedToken| it.content == token.content)
+            {
+                next += 1;
+            }
+        }
+        tokens.push(token.clone().special(true));
+    }
+    tokenizer.add_tokens(&tokens);
+    if left_out.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "tokenizer.json does not know {}: the model has no id for it, it is read as plain text",
+        left_out.join(", ")
+    ))
+}
+
+/// Finds what a plain text begins with: as `add_bos_token` says, or else as the
+/// tokenizer puts there by itself.
+fn first_token(
+    dir: &Path,
+    path: &Path,
+    tokenizer: &Tokenizer,
+    config: &Value,
+    named: &NamedTokens,
+) -> Result<Option<u32>, DialogueError> {
+    match config["add_bos_token"].as_bool() {
+        Some(false) => return Ok(None),
+        Some(true) => {
+            let text = named.text("bos_token");
+            let id = text.and_then(|text| tokenizer.token_to_id(text));
+            return id.map(Some).ok_or_else(|| {
+                let problem = "`add_bos_token` is true, but tokenizer.json knows no `bos_token`";
+                malformed(&dir.join("tokenizer_config.json"), problem)
+            });
+        }
+        None => {}
+    }
+    let encode = |special| {
+        guarded(|| tokenizer.encode_fast("a", special))
+            .map_err(|panic| malformed(path, panic))?
+            .map_err(|error| malformed(path, error))
+    };
+    let (with, without) = (encode(true)?, encode(false)?);
+    let (with, without) = (with.get_ids(), without.get_ids());
+    let n = (0..with.len()).find(|&n| with[n..].starts_with(without));
+    match &with[..n.unwrap_or(0)] {
+        [] => Ok(None),
+        [bos] => Ok(Some(*bos)),
+        more => {
+            let problem = format!(
+                "`post_processor` puts the {} tokens {more:?} before a text, expected one \
+                 beginning of text at most",
+                more.len()
+            );
+            Err(malformed(path, problem))
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The tokens that have a name: beginning and end of text, padding, and kin.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use tokenizers::AddedToken;
+
+use crate::error::DialogueError;
+use crate::files::{self, malformed};
+
+/// The names, in the order in which `transformers` adds their tokens.
+const NAMES: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
+
+/// What the tokenizer classes of `transformers` are given where the files do
+/// not name a token: class, the architectures whose class it is, tokens.
+type Class = (
+    &'static str,
+    &'static [&'static str],
+    &'static [(&'static str, &'static str)],
+);
+const CLASSES: [Class; 6] = [
+    (
+        "LlamaTokenizer",
+        &["llama", "mistral", "mixtral"],
+        &[
+            ("bos_token", "<s>"),
+            ("eos_token", "</s>"),
+            ("unk_token", "<unk>"),
+        ],
+    ),
+    (
+        "GemmaTokenizer",
+        &["gemma", "gemma2", "gemma3_text"],
+        &[
+            ("bos_token", "<bos>"),
+            ("eos_token", "<eos>"),
+            ("unk_token", "<unk>"),
+            ("pad_token", "<pad>"),
+        ],
+    ),
+    (
+        "Qwen2Tokenizer",
+        &["qwen2", "qwen3"],
+        &[
+            ("eos_token", "<|endoftext|>"),
+            ("unk_token", "<|endoftext|>"),
+            ("pad_token", "<|endoftext|>"),
+        ],
+    ),
+    (
+        "GPT2Tokenizer",
+        &["gpt2"],
+        &[
+            ("bos_token", "<|endoftext|>"),
+            ("eos_token", "<|endoftext|>"),
+            ("unk_token", "<|endoftext|>"),
+        ],
+    ),
+    (
+        "GPTNeoXTokenizer",
+        &["gpt_neox", "olmo"],
+        &[
+            ("bos_token", "<|endoftext|>"),
+            ("eos_token", "<|endoftext|>"),
+            ("unk_token", "<|endoftext|>"),
+        ],
+    ),
+    (
+        "CohereTokenizer",
+        &["cohere", "cohere2"],
+        &[
+            ("bos_token", "<BOS_TOKEN>"),
+            ("eos_token", "<|END_OF_TURN_TOKEN|>"),
+            ("unk_token", "<UNK>"),
+        ],
+    ),
+];
+
+/// The tokens that the files name.
+#[derive(Debug, Default)]
+pub(crate) struct NamedTokens {
+    /// By name; those of [`NAMES`] first, then a model's own (`…_token`).
+    tokens: Vec<(String, AddedToken)>,
+    /// Further special tokens, without a name.
+    pub(crate) further: Vec<AddedToken>,
+    /// Names whose token is the tokenizer class's own, not the files'.
+    defaults: Vec<&'static str>,
+}
+
+impl NamedTokens {
+    /// Reads them from `tokenizer_config.json` and, for tokenizers that were
+    /// saved before it listed the added tokens, `special_tokens_map.json`; what
+    /// neither names is as the tokenizer's class has it.
+    ///
+    /// # Errors
+    ///
+    /// When a file is not what it should be.
+    pub(crate) fn read(
+        dir: &Path,
+        config: &Value,
+        architecture: Option<&str>,
+    ) -> Result<Self, DialogueError> {
+        let path = dir.join("tokenizer_config.json");
+        let mut found = Self::default();
+        let mut silent = NAMES.to_vec();
+        found.take(&path, config, &mut silent)?;
+        if config["added_tokens_decoder"].is_null() {
+            let path = dir.join("special_tokens_map.json");
+            if let Some(map) = files::object(&path)? {
+                found.take(&path, &map, &mut silent)?;
+            }
+        }
+        let class = config["tokenizer_class"].as_str();
+        let class = class.map(|it| it.strip_suffix("Fast").unwrap_or(it));
+        let class = CLASSES.iter().find(|(name, architectures, _)| match class {
+            Some(class) => class == *name,
+            None => architecture.is_some_and(|it| architectures.contains(&it)),
+        });
+        for &(name, text) in class.map_or(&[][..], |(.., tokens)| tokens) {
+            if silent.contains(&name) {
+                found.set(name, AddedToken::from(text, true));
+                found.defaults.push(name);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes what a file names; `silent` loses the names that it speaks of.
+    fn take(
+        &mut self,
+        path: &Path,
+        file: &Value,
+        silent: &mut Vec<&'static str>,
+    ) -> Result<(), DialogueError> {
+        let nothing = Map::new();
+        for (name, value) in file.as_object().unwrap_or(&nothing) {
+            match name.as_str() {
+                "additional_special_tokens" | "extra_special_tokens" => {
+                    self.take_further(path, name, value)?;
+                }
+                _ if !name.ends_with("_token") || value.is_boolean() => {}
+                _ => {
+                    silent.retain(|it| it != name);
+                    match token(path, name, value, true)? {
+                        Some(token) => self.set(name, token),
+                        None => self.tokens.retain(|(it, _)| it != name),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a list of special tokens without names, or an object of named ones.
+    fn take_further(
+        &mut self,
+        path: &Path,
+        name: &str,
+        value: &Value,
+    ) -> Result<(), DialogueError> {
+        match value {
+            Value::Null => {}
+            Value::Array(tokens) => {
+                for value in tokens {
+                    let token = token(path, name, value, true)?;
+                    let is_new = |it: &AddedToken| !self.further.contains(it);
+                    self.further.extend(token.filter(is_new));
+                }
+            }
+            Value::Object(tokens) => {
+                for (name, value) in tokens {
+                    if let Some(token) = token(path, name, value, true)? {
+                        self.set(name, token);
+                    }
+                }
+            }
+            _ => return Err(malformed(path, format!("`{name}` is not a list"))),
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, token: AddedToken) {
+        match self.tokens.iter_mut().find(|(it, _)| it == name) {
+            Some((_, known)) => *known = token,
+            None => self.tokens.push((name.to_owned(), token)),
+        }
+    }
+
+    /// Returns the text of a name's token.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let found = self.tokens.iter().find(|(it, _)| it == name);
+        found.map(|(_, token)| token.content.as_str())
+    }
+
+    /// Forgets the defaults that the tokenizer does not know.
+    pub(crate) fn keep_known(&mut self, knows: impl Fn(&str) -> bool) {
+        let defaults = &self.defaults;
+        self.tokens.retain(|(name, token)| {
+            !defaults.contains(&name.as_str()) || knows(token.content.as_str())
+        });
+    }
+
+    /// Returns names and tokens, in the order in which they are added.
+    pub(crate) fn in_order(&self) -> Vec<(&str, &AddedToken)> {
+        let place = |name: &str| NAMES.iter().position(|it| *it == name);
+        let mut all: Vec<_> = self
+            .tokens
+            .iter()
+            .map(|(name, token)| (name.as_str(), token))
+            .collect();
+        all.sort_by_key(|(name, _)| place(name).unwrap_or(NAMES.len()));
+        let further = self.further.iter();
+        all.extend(further.map(|token| ("additional_special_tokens", token)));
+        all
+    }
+
+    /// Returns the variables that a chat template sees: names and texts.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tokens
+            .iter()
+            .map(|(name, token)| (name.as_str(), token.content.as_str()))
+    }
+}
+
+/// Reads a token: its text, or an object that also says how it is matched;
+/// `special` is what it is where it does not say.
+///
+/// # Errors
+///
+/// When it is neither.
+pub(crate) fn token(
+    path: &Path,
+    name: &str,
+    value: &Value,
+    special: bool,
+) -> Result<Option<AddedToken>, DialogueError> {
+    let text = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => Some(text.as_str()),
+        other => other["content"].as_str(),
+    };
+    let Some(text) = text else {
+        let problem = format!("`{name}` is neither a text nor an object with a text as `content`");
+        return Err(malformed(path, problem));
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let flag = |name: &str, default| value[name].as_bool().unwrap_or(default);
+    let special = flag("special", special);
+    Ok(Some(
+        AddedToken::from(text, special)
+            .single_word(flag("single_word", false))
+            .lstrip(flag("lstrip", false))
+            .rstrip(flag("rstrip", false))
+            .normalized(flag("normalized", !special)),
+    ))
+}

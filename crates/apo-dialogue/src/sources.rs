@@ -1,0 +1,111 @@
+//! Where a model's chat template stands.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::DialogueError;
+use crate::files::{self, malformed};
+
+/// A chat template and the file that holds it.
+#[derive(Debug)]
+pub(crate) struct ChatSource {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// Finds a model's chat template as `transformers` does: `chat_template.jinja`
+/// and the files in `additional_chat_templates`, or else `chat_template` in
+/// `tokenizer_config.json`, as text or as several with names, or else in
+/// `chat_template.json`. Of several it is the one named `default`.
+///
+/// # Errors
+///
+/// When a file cannot be read or is not what it should be, or when there are
+/// several templates and none is the default: a model with a template that
+/// cannot be read is no model without.
+pub(crate) fn chat_template(
+    dir: &Path,
+    config: &Value,
+) -> Result<Option<ChatSource>, DialogueError> {
+    let path = dir.join("chat_template.jinja");
+    if let Some(text) = files::text(&path)? {
+        return Ok(Some(ChatSource { path, text }));
+    }
+    let further = dir.join("additional_chat_templates");
+    if let Some(path) = jinja_files(&further)?.first() {
+        return if path.file_name().is_some_and(|it| it == "default.jinja") {
+            let text = files::text(path)?.unwrap_or_default();
+            let path = path.clone();
+            Ok(Some(ChatSource { path, text }))
+        } else {
+            Err(several(&further))
+        };
+    }
+    let path = dir.join("tokenizer_config.json");
+    if let Some(text) = of_config(&path, config)? {
+        return Ok(Some(ChatSource { path, text }));
+    }
+    let path = dir.join("chat_template.json");
+    let config = files::object(&path)?.unwrap_or(Value::Null);
+    let text = of_config(&path, &config)?;
+    Ok(text.map(|text| ChatSource { path, text }))
+}
+
+/// Returns the templates of a folder, the default one first.
+fn jinja_files(folder: &Path) -> Result<Vec<PathBuf>, DialogueError> {
+    let failed = |source| DialogueError::Io {
+        path: folder.into(),
+        source,
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|it| it == "jinja") {
+            found.push(path);
+        }
+    }
+    found.sort_by_key(|path| {
+        let is_default = path.file_name().is_some_and(|it| it == "default.jinja");
+        (!is_default, path.clone())
+    });
+    Ok(found)
+}
+
+/// Reads `chat_template` of a config: a text, or several with names.
+fn of_config(path: &Path, config: &Value) -> Result<Option<String>, DialogueError> {
+    let named: Vec<(&str, &Value)> = match &config["chat_template"] {
+        Value::Null => return Ok(None),
+        Value::String(text) => return Ok(Some(text.clone())),
+        Value::Array(named) => named
+            .iter()
+            .filter_map(|it| Some((it["name"].as_str()?, &it["template"])))
+            .collect(),
+        Value::Object(named) => named.iter().map(|(name, it)| (name.as_str(), it)).collect(),
+        _ => Vec::new(),
+    };
+    if named.is_empty() {
+        let problem = "`chat_template` is neither a text nor texts with names";
+        return Err(malformed(path, problem));
+    }
+    // Where a name stands twice, the last one counts.
+    let default = named.iter().rev().find(|(name, _)| *name == "default");
+    match default.map(|(_, text)| text.as_str()) {
+        Some(Some(text)) => Ok(Some(text.to_owned())),
+        Some(None) => Err(malformed(path, "the default `chat_template` is no text")),
+        None => Err(several(path)),
+    }
+}
+
+fn several(path: &Path) -> DialogueError {
+    let problem = "holds several chat templates and none is named `default`; name the one to use \
+                   so";
+    malformed(path, problem)
+}

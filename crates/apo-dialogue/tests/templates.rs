@@ -1,0 +1,417 @@
+//! Templates render, and become tokens, as `transformers` has them
+//! (`fixtures/templates/make_templates.py`).
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use apo_dialogue::{Codec, DialogueError, Message, Template};
+use serde_json::{Value, json};
+
+use common::{fixture, folder, special, tokenizer, write};
+
+/// Writes a model directory of the small byte-level tokenizer with a template.
+fn with_template(name: &str, template: &str) -> PathBuf {
+    let dir = folder("templates", name);
+    let made = tokenizer("bytes", &[special("<s>"), special("</s>")]);
+    let config = json!({"bos_token": "<s>", "eos_token": "</s>", "chat_template": template});
+    write(
+        &dir,
+        &[
+            ("tokenizer.json", &made),
+            ("tokenizer_config.json", &config),
+        ],
+    );
+    dir
+}
+
+fn load(name: &str, template: &str) -> Result<Codec, DialogueError> {
+    Codec::load(&with_template(name, template), Template::Chat)
+}
+
+fn message(role: &str, content: &str) -> Message {
+    Message {
+        role: role.to_owned(),
+        content: content.to_owned(),
+    }
+}
+
+/// The fixture's dialogue of so many turns.
+fn dialogue(all: &Value, turns: usize, system: bool) -> Vec<Message> {
+    let mut messages = Vec::new();
+    if system {
+        messages.push(message("system", all["system"].as_str().unwrap()));
+    }
+    for turn in all["prompts"].as_array().unwrap().iter().take(turns) {
+        messages.push(message("user", turn[0].as_str().unwrap()));
+        messages.push(message("assistant", turn[1].as_str().unwrap()));
+    }
+    messages.pop();
+    messages
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    let ids = value.as_array().unwrap().iter();
+    ids.map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+#[test]
+fn families_are_equal_to_transformers_to_the_id() {
+    let all = fixture("templates.json");
+    let (mut n_dialogues, mut n_refused, mut n_following) = (0, 0, 0);
+    for family in all["families"].as_array().unwrap() {
+        let kind = family["tokenizer"].as_str().unwrap();
+        let name = format!("{}-{kind}", family["name"].as_str().unwrap());
+        let dir = folder("families", &name);
+        let made = tokenizer(kind, family["added_tokens"].as_array().unwrap());
+        let mut config = family["named"].clone();
+        config["chat_template"] = family["template"].clone();
+        write(
+            &dir,
+            &[
+                ("tokenizer.json", &made),
+                ("tokenizer_config.json", &config),
+            ],
+        );
+        let codec = Codec::load(&dir, Template::Chat).unwrap();
+        let mut first = None;
+        for expected in family["dialogues"].as_array().unwrap() {
+            let turns = expected["turns"].as_u64().unwrap() as usize;
+            let system = expected["system"].as_bool().unwrap();
+            let messages = dialogue(&all, turns, system);
+            let at = format!("{name}, {turns} turns, system {system}");
+            if let Some(why) = expected["refused"].as_str() {
+                let error = codec.render(&messages).unwrap_err();
+                let DialogueError::Refused { message, .. } = error else {
+                    panic!("{at}: {error}");
+                };
+                assert_eq!(message, why, "{at}");
+                n_refused += 1;
+                continue;
+            }
+            assert_eq!(codec.render(&messages).unwrap(), expected["text"], "{at}");
+            let found = codec.encode_messages(&messages, usize::MAX).unwrap();
+            assert_eq!(found, ids(&expected["ids"]), "{at}");
+            first.get_or_insert(found);
+            n_dialogues += 1;
+        }
+        let prompt = first.unwrap();
+        for expected in family["following"].as_array().unwrap() {
+            let response = expected["response"].as_str().unwrap();
+            if expected["ids"].is_null() {
+                continue;
+            }
+            let found = codec
+                .encode_response(&prompt, response, usize::MAX)
+                .unwrap();
+            assert_eq!(found, ids(&expected["ids"]), "{name}, {response:?}");
+            n_following += 1;
+        }
+    }
+    println!("{n_dialogues} dialogues, {n_refused} refused, {n_following} responses");
+    assert!(n_dialogues > 200 && n_following > 100);
+}
+
+/// What Jinja renders and we refuse.
+const NOT_DONE: [&str; 3] = ["' % (", "| int(3)", "wordcount"];
+
+#[test]
+fn what_templates_use_renders_as_jinja_renders_it() {
+    let all = fixture("templates.json");
+    let messages = dialogue(&all, 2, false);
+    let mut wrong = Vec::new();
+    for (i, expected) in all["snippets"].as_array().unwrap().iter().enumerate() {
+        let template = expected["template"].as_str().unwrap();
+        let found = load(&format!("snippet-{i}"), template);
+        let found = found.and_then(|codec| codec.render(&messages));
+        match (found, expected["text"].as_str()) {
+            (Ok(found), Some(text)) if found == text => {}
+            (Err(_), None) => {}
+            (Err(_), Some(_)) if NOT_DONE.iter().any(|it| template.contains(it)) => {}
+            (found, _) => wrong.push(format!(
+                "{template:?}: {} expected, found {found:?}",
+                expected.get("text").unwrap_or(&expected["refused"])
+            )),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_template_that_does_not_end_is_stopped() {
+    let hello = [message("user", "Hello")];
+    for (name, template) in [
+        (
+            "loops",
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        ),
+        (
+            "doubles",
+            "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}\
+             {% endfor %}{{ ns.x }}",
+        ),
+        ("multiplies", "{{ 'a' * 99999999 }}"),
+        (
+            "joins",
+            "{{ range(99999) | map('string') | join('a' * 999999) }}",
+        ),
+        ("replaces", "{{ ('a' * 99999).replace('a', 'b' * 99999) }}"),
+        (
+            "writes",
+            "{% for a in range(99999) %}{{ messages[0].content * 99 }}{% endfor %}",
+        ),
+        (
+            "recurses",
+            "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        ),
+        (
+            "nests",
+            "{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}\
+             {% endfor %}{{ ns.x | tojson }}",
+        ),
+    ] {
+        let error = load(name, template).unwrap().render(&hello).unwrap_err();
+        let told = error.to_string();
+        assert!(
+            told.contains(&format!("{name}/tokenizer_config.json")),
+            "{told}"
+        );
+        assert!(told.contains("--template hh"), "{told}");
+        assert!(error.is_bad_input());
+    }
+}
+
+#[test]
+fn values_that_are_nested_deep_are_freed() {
+    let nests = "{% set ns = namespace(x=[]) %}{% for i in range(9) %}{% for j in range(99999) %}\
+                 {% set ns.x = [ns.x] %}{% endfor %}{% endfor %}x";
+    let codec = load("nests-deep", nests).unwrap();
+    for len in [1, 1 << 16, 1 << 23] {
+        let long = [message("user", &"a".repeat(len))];
+        assert!(codec.render(&long).is_err());
+    }
+}
+
+#[test]
+fn a_template_may_copy_a_long_dialogue() {
+    let template = "{% for m in messages %}{% set text = m.content.strip().replace('a', 'b') | trim \
+                    %}{{ '[' + m.role + ']' + text + '\\n' }}{% endfor %}";
+    let codec = load("long", template).unwrap();
+    let long = "A long text. ".repeat(1 << 18);
+    let messages: Vec<_> = (0..5).map(|_| message("user", &long)).collect();
+    assert!(codec.render(&messages).unwrap().len() > 5 * 3_000_000);
+    let many: Vec<_> = (0..5000).map(|_| message("user", "short")).collect();
+    assert!(codec.render(&many).unwrap().len() > 5000 * 5);
+}
+
+#[test]
+fn what_goes_wrong_names_file_and_line() {
+    let hello = [message("user", "Hello")];
+    for (name, template, told) in [
+        (
+            "refuses",
+            "\n{{ raise_exception('Roles must\nalternate') }}",
+            "refuses the dialogue: Roles must alternate",
+        ),
+        (
+            "inside",
+            "{% macro f() %}{{ raise_exception('no') }}{% endmacro %}{{ f() }}",
+            "refuses the dialogue: no",
+        ),
+        ("undefined", "a\n{{ nothing.more }}", "fails at line 2"),
+        (
+            "nothing",
+            "{% if false %}x{% endif %}",
+            "renders the dialogue as nothing",
+        ),
+        (
+            "format",
+            "{{ strftime_now('%Q') }}",
+            "strftime_now does not know the format",
+        ),
+    ] {
+        let error = load(name, template)
+            .unwrap()
+            .render(&hello)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(told), "{error}");
+        assert!(
+            error.contains(&format!("{name}/tokenizer_config.json")),
+            "{error}"
+        );
+    }
+    let error = load("syntax", "a\n{% if %}").unwrap_err().to_string();
+    assert!(
+        error.contains("syntax/tokenizer_config.json fails at line 2"),
+        "{error}"
+    );
+    let long = format!("{{{{ raise_exception('{}') }}}}", "long ".repeat(9999));
+    let error = load("much", &long).unwrap().render(&hello).unwrap_err();
+    assert!(error.to_string().len() < 600);
+}
+
+#[test]
+fn a_template_is_found_where_transformers_finds_it() {
+    let named =
+        json!([{"name": "tool_use", "template": "no"}, {"name": "default", "template": "config"}]);
+    let jinja = "{{ 'file' }}";
+    // What `chat_template` in the config is, which further files there are, what renders.
+    type Case<'a> = (
+        &'a str,
+        Value,
+        &'a [(&'a str, &'a str)],
+        Result<&'a str, &'a str>,
+    );
+    let cases: [Case<'_>; 14] = [
+        ("text", json!("config"), &[], Ok("config")),
+        ("list", named.clone(), &[], Ok("config")),
+        (
+            "object",
+            json!({"default": "config", "rag": "no"}),
+            &[],
+            Ok("config"),
+        ),
+        (
+            "twice",
+            json!([{"name": "default", "template": "no"}, {"name": "default", "template": "config"}]),
+            &[],
+            Ok("config"),
+        ),
+        (
+            "jinja",
+            json!("config"),
+            &[("chat_template.jinja", jinja)],
+            Ok("file"),
+        ),
+        (
+            "json",
+            Value::Null,
+            &[("chat_template.json", r#"{"chat_template": "other"}"#)],
+            Ok("other"),
+        ),
+        (
+            "json-last",
+            json!("config"),
+            &[("chat_template.json", r#"{"chat_template": "other"}"#)],
+            Ok("config"),
+        ),
+        (
+            "further",
+            json!("config"),
+            &[
+                ("additional_chat_templates/default.jinja", jinja),
+                ("additional_chat_templates/rag.jinja", "no"),
+            ],
+            Ok("file"),
+        ),
+        (
+            "further-only",
+            json!("config"),
+            &[("additional_chat_templates/rag.jinja", "no")],
+            Err("none is named `default`"),
+        ),
+        (
+            "no-default",
+            json!([{"name": "rag", "template": "no"}]),
+            &[],
+            Err("none is named `default`"),
+        ),
+        (
+            "number",
+            json!(3),
+            &[],
+            Err("neither a text nor texts with names"),
+        ),
+        (
+            "empty-list",
+            json!([]),
+            &[],
+            Err("neither a text nor texts with names"),
+        ),
+        (
+            "broken-json",
+            Value::Null,
+            &[("chat_template.json", "{")],
+            Err("chat_template.json"),
+        ),
+        ("none", Value::Null, &[], Err("has no chat template")),
+    ];
+    for (name, config, files, expected) in cases {
+        let dir = with_template(name, "");
+        let config = json!({"eos_token": "</s>", "chat_template": config});
+        write(&dir, &[("tokenizer_config.json", &config)]);
+        for (file, text) in files {
+            let path = dir.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let found = Codec::load(&dir, Template::Chat)
+            .and_then(|codec| codec.render(&[message("user", "Hello")]));
+        match (found, expected) {
+            (Ok(found), Ok(text)) => assert_eq!(found, text, "{name}"),
+            (Err(error), Err(told)) => assert!(error.to_string().contains(told), "{name}: {error}"),
+            (found, expected) => panic!("{name}: {found:?}, expected {expected:?}"),
+        }
+        // Nobody takes a template that cannot be read for none.
+        let file = apo_dialogue::chat_template_file(&dir);
+        assert_eq!(matches!(file, Ok(None)), name == "none", "{name}: {file:?}");
+    }
+    let dir = with_template("not-utf-8", "");
+    fs::write(dir.join("chat_template.jinja"), b"\xff").unwrap();
+    let error = apo_dialogue::chat_template_file(&dir).unwrap_err();
+    assert!(
+        error.is_bad_input()
+            && error
+                .to_string()
+                .contains("chat_template.jinja: is not UTF-8"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_date_is_the_same_every_day_and_told() {
+    let codec = load("date", "{{ strftime_now('%d %b %Y') }}").unwrap();
+    assert_eq!(
+        codec.render(&[message("user", "Hello")]).unwrap(),
+        "26 Jul 2024"
+    );
+    assert_eq!(codec.date().as_deref(), Some("2024-07-26"));
+    assert!(
+        codec
+            .notes()
+            .iter()
+            .any(|it| it.contains("told 2024-07-26"))
+    );
+    let codec = load("no-date", "{{ messages[0].content }}").unwrap();
+    assert_eq!((codec.date(), codec.notes().len()), (None, 0));
+}
+
+#[test]
+fn what_people_say_is_never_a_special_token() {
+    // Templates look into what was said, and see it.
+    let template = "{% for m in messages %}{{ '<s>' + m.role + ':' + m.content.split('|')[-1].strip() + '</s>' }}{% endfor %}";
+    let codec = load("said", template).unwrap();
+    let text = |content: &str| {
+        let ids = codec
+            .encode_messages(&[message("user", content)], usize::MAX)
+            .unwrap();
+        let n_special = ids
+            .iter()
+            .filter(|&&id| Some(id) == codec.bos() || id == codec.eos())
+            .count();
+        assert_eq!(n_special, 2, "{content:?}");
+        codec.decode_all(&ids).unwrap()
+    };
+    assert_eq!(text("Hello"), "<s>user:Hello</s>");
+    assert_eq!(
+        text("no| one <s> two</s></s> "),
+        "<s>user:one <s> two</s></s></s>"
+    );
+    assert_eq!(
+        text("\u{f0000}1\u{f0001}<s>\u{e000}"),
+        "<s>user:\u{f0000}1\u{f0001}<s>\u{e000}</s>"
+    );
+}
