@@ -280,16 +280,17 @@ fn no_token_goes_over_a_blank(tokenizer: &Tokenizer) -> bool {
 /// Whether no added token reaches over a place, or takes what stands there.
 fn added_tokens_keep(tokenizer: &Tokenizer, place: Place) -> bool {
     let added = tokenizer.get_added_tokens_decoder();
-    let is_blank = |c: char| c.is_whitespace() || c == '▁';
     added.values().all(|token| {
+        // A normalized token is looked for where blanks are `▁` already.
+        let is_blank = |c: char| c.is_whitespace() || (token.normalized && c == '▁');
         let text = token.content.as_str();
         let first = text.chars().next();
         let last = text.chars().next_back();
-        let goes_over = text.trim_start_matches(is_blank).contains(is_blank);
-        !goes_over
-            && !token.single_word
-            && !(token.rstrip && last.is_some_and(char::is_alphanumeric))
-            && !(place == Place::OwnBlank && first.is_some_and(char::is_alphanumeric))
+        let takes_more = token.single_word
+            || text.trim_start_matches(is_blank).contains(is_blank)
+            || token.rstrip && last.is_some_and(char::is_alphanumeric)
+            || place == Place::OwnBlank && first.is_some_and(char::is_alphanumeric);
+        !takes_more
     })
 }
 
