@@ -39,9 +39,13 @@ pub fn at_once<T: Send, E: Send>(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..n.max(1) {
-            scope.spawn(worker);
+        // This thread is one of them; where the system gives no more, fewer do.
+        for _ in 1..n {
+            if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
+                break;
+            }
         }
+        worker();
     });
     match fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),

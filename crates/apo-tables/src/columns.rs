@@ -1,7 +1,9 @@
 //! The columns of a Parquet file that somebody asks for; no others are looked
 //! at, so that their types do not matter.
 
+use std::error::Error;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +32,19 @@ pub(crate) struct Columns {
 }
 
 /// Tells that a file is no whole Parquet file.
-pub(crate) fn corrupt(path: &Path, error: impl ToString) -> TableError {
+pub(crate) fn corrupt(path: &Path, error: impl Into<Box<dyn Error>>) -> TableError {
+    let error = error.into();
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
+    while let Some(it) = cause {
+        // What the system says is no fault of the file.
+        if let Some(code) = it
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::raw_os_error)
+        {
+            return TableError::reading(path, io::Error::from_raw_os_error(code));
+        }
+        cause = it.source();
+    }
     TableError::Corrupt {
         path: path.into(),
         reason: error.to_string(),
@@ -124,7 +138,7 @@ impl Columns {
 
     /// Tells why reading failed: the first text that is not UTF-8, with its
     /// column and row, or that the file is damaged.
-    pub(crate) fn failure(&self, error: impl ToString) -> TableError {
+    pub(crate) fn failure(&self, error: impl Into<Box<dyn Error>>) -> TableError {
         match self.not_utf8() {
             Some((row, column)) => TableError::Value {
                 path: self.path.clone(),

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_stage::report::{columns, result};
-use apo_stage::{Claim, Kind, up_to_date};
+use apo_stage::{Claim, Kind, threads, up_to_date};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -38,6 +38,7 @@ fn run(args: &Args) -> Result<()> {
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };
+    threads::start(None)?;
     let counts = write::tables(args, &sources, &provenance, output.dir())?;
     output.publish(write::FOLDER)?;
     rejects::clear_beside(&args.output.out);

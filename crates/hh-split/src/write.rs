@@ -219,7 +219,7 @@ fn each_batch(
     file.check_columns(PREFERENCE_FORMS)?;
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Result<Vec<Record>, TableError>>(2);
-        scope.spawn(move || {
+        let read = move || {
             loop {
                 let batch = file.batch(BATCH);
                 let last = batch.as_ref().map_or(true, Vec::is_empty);
@@ -227,7 +227,10 @@ fn each_batch(
                     return;
                 }
             }
-        });
+        };
+        thread::Builder::new()
+            .spawn_scoped(scope, read)
+            .context("the system does not start a thread; `ulimit -u` tells how many it allows")?;
         for batch in receiver {
             let records = batch?;
             let pairs = records
