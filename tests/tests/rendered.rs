@@ -35,7 +35,7 @@ fn a_dialogue_that_a_template_refuses_is_named() {
         "strict",
         &json!("{% if messages | length > 1 %}{{ raise_exception('one turn only') }}{% endif %}x"),
     );
-    for (line, table) in [
+    for (i, (line, table)) in [
         (
             "sample --queries data/llm-queries.parquet --samples 1",
             "data/llm-queries.parquet",
@@ -58,8 +58,11 @@ fn a_dialogue_that_a_template_refuses_is_named() {
             "judge log-probs --responses samples.parquet",
             "samples.parquet",
         ),
-    ] {
-        let line = format!("{line} --model strict --template chat --out strict-out");
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let line = format!("{line} --model strict --template chat --out strict-{i}");
         let names = format!("{table}, query ");
         let told = [
             &names,
@@ -94,17 +97,16 @@ fn a_model_with_a_template_is_never_taken_for_one_without() {
             &["say `--template chat`", "tokenizer_config.json"],
         );
     }
-    for (name, template) in [
-        ("no-default", json!([{"name": "rag", "template": "x"}])),
-        ("number", json!(1)),
+    for (name, template, told) in [
+        (
+            "no-default",
+            json!([{"name": "rag", "template": "x"}]),
+            "several chat templates and none is named `default`",
+        ),
+        ("number", json!(1), "`chat_template` is neither a text"),
     ] {
         model(name, &template);
-        refuse(
-            &ROUND,
-            &line(name),
-            3,
-            &["chat_template", "tokenizer_config.json"],
-        );
+        refuse(&ROUND, &line(name), 3, &[told, "tokenizer_config.json"]);
     }
 }
 
