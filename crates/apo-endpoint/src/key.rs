@@ -110,19 +110,25 @@ impl Key {
 
     /// Takes the key out of all texts of a value; tells whether it was there.
     fn redact_json(&self, json: &mut Value) -> bool {
+        let mut found = false;
         match json {
             Value::String(text) if text.contains(&self.0) => {
                 *text = text.replace(&self.0, REDACTED);
-                true
+                found = true;
             }
-            Value::Array(items) => items
-                .iter_mut()
-                .fold(false, |found, it| self.redact_json(it) || found),
-            Value::Object(fields) => fields
-                .values_mut()
-                .fold(false, |found, it| self.redact_json(it) || found),
-            _ => false,
+            Value::Array(items) => {
+                for item in items {
+                    found |= self.redact_json(item);
+                }
+            }
+            Value::Object(fields) => {
+                for field in fields.values_mut() {
+                    found |= self.redact_json(field);
+                }
+            }
+            _ => {}
         }
+        found
     }
 }
 
