@@ -6,6 +6,9 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 
 use crate::provenance::FOOTER_KEY;
 
+/// The name of the schema in footers that have a checksum.
+pub(crate) const SCHEMA: &str = "apo";
+
 /// How a footer names this project as its writer, before the version.
 const WRITER: &str = "apo ";
 
@@ -21,20 +24,21 @@ pub(crate) fn entry(provenance: &str, groups: &[RowGroupMetaData]) -> KeyValue {
 /// checksum, or one that they copied from a table of ours.
 pub(crate) fn is_whole(file: &ParquetMetaData) -> bool {
     let metadata = file.file_metadata();
-    if !metadata
-        .created_by()
-        .is_some_and(|it| it.starts_with(WRITER))
-    {
-        return true;
-    }
+    let writer = metadata.created_by();
+    let is_ours = writer.is_some_and(|it| it.starts_with(WRITER));
+    // Damage may hide who wrote a file, but not the name of its schema as well.
+    let is_marked =
+        metadata.schema_descr().root_schema().name() == SCHEMA && (is_ours || writer.is_none());
     let value = |key| {
         let mut entries = metadata.key_value_metadata().into_iter().flatten();
         entries
             .find(|it| it.key == key)
             .map(|it| it.value.as_deref())
     };
-    let Some(found) = value(KEY) else {
-        return true;
+    let found = match value(KEY) {
+        Some(found) if is_ours || is_marked => found,
+        // Tables that were written before there were checksums have none.
+        _ => return !is_marked,
     };
     let provenance = value(FOOTER_KEY).flatten().unwrap_or_default();
     found == Some(checksum(provenance, file.row_groups()).as_str())

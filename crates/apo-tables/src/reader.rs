@@ -365,28 +365,42 @@ impl Decoded {
                 }
             });
         }
-        Ok(Self {
+        let decoded = Self {
             path: path.into(),
             first,
             n_rows: record.num_rows(),
             columns,
-        })
+        };
+        match decoded.missing::<R>() {
+            Some(error) => Err(error),
+            None => Ok(decoded),
+        }
     }
 
-    fn row<R: Row>(&self, row: usize) -> Result<R, TableError> {
-        let fault = |column: &str, problem: String| TableError::Value {
+    /// The first row that lacks a value which every row has.
+    fn missing<R: Row>(&self) -> Option<TableError> {
+        let columns = R::TABLE.columns.iter().zip(&self.columns);
+        let first = columns.filter(|(column, _)| !column.optional);
+        let first = first.filter_map(|(column, values)| {
+            let row = (0..self.n_rows).find(|&row| values.at(row) == Value::Null)?;
+            Some((row, column.name))
+        });
+        let (row, column) = first.min_by_key(|(row, _)| *row)?;
+        Some(self.fault(row, column, "is null, expected a value".into()))
+    }
+
+    fn fault(&self, row: usize, column: &str, problem: String) -> TableError {
+        TableError::Value {
             path: self.path.clone(),
             row: self.first + row as u64,
             column: column.into(),
             problem,
-        };
-        let values: Vec<Value<'_>> = self.columns.iter().map(|it| it.at(row)).collect();
-        for (column, value) in R::TABLE.columns.iter().zip(&values) {
-            if !column.optional && *value == Value::Null {
-                return Err(fault(column.name, "is null, expected a value".into()));
-            }
         }
-        R::of(&values).map_err(|(column, problem)| fault(column, problem))
+    }
+
+    fn row<R: Row>(&self, row: usize) -> Result<R, TableError> {
+        let values: Vec<Value<'_>> = self.columns.iter().map(|it| it.at(row)).collect();
+        R::of(&values).map_err(|(column, problem)| self.fault(row, column, problem))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writing tables, batch by batch.
 
 use std::fs::File;
+use std::io::Write;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
@@ -75,8 +77,7 @@ impl Sink {
         let footer = vec![KeyValue::new(FOOTER_KEY.into(), json.clone())];
         let whole = properties.clone().into_builder();
         let whole = whole.set_key_value_metadata(Some(footer)).build();
-        let begun = ArrowWriter::try_new(file, Arc::clone(&schema), Some(whole));
-        let (file, _) = begun
+        let (file, _) = encoder(file, &schema, whole)
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| failed(path, error))?;
         Ok(Self {
@@ -93,12 +94,8 @@ impl Sink {
         let group = match &mut self.group {
             Some(group) => group,
             None => self.group.insert(
-                ArrowWriter::try_new(
-                    Vec::new(),
-                    Arc::clone(&self.schema),
-                    Some(self.properties.clone()),
-                )
-                .map_err(|error| failed(&self.path, error))?,
+                encoder(Vec::new(), &self.schema, self.properties.clone())
+                    .map_err(|error| failed(&self.path, error))?,
             ),
         };
         group
@@ -129,6 +126,17 @@ impl Sink {
         file.sync_all()
             .map_err(|error| TableError::writing(&self.path, error))
     }
+}
+
+fn encoder<W: Write + Send>(
+    to: W,
+    schema: &SchemaRef,
+    properties: WriterProperties,
+) -> Result<ArrowWriter<W>, ParquetError> {
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties)
+        .with_schema_root(footer::SCHEMA.into());
+    ArrowWriter::try_new_with_options(to, Arc::clone(schema), options)
 }
 
 fn append(

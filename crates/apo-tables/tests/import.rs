@@ -261,6 +261,8 @@ fn of_several_forms_the_first_counts() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Whatever a line holds, it is read or told; lines beside it are read.
     #[test]
     fn no_line_keeps_others_from_being_read(junk in proptest::collection::vec(any::<u8>(), 0..80)) {

@@ -9,8 +9,8 @@ use apo_tables::{
     Finish, Pair, Provenance, Query, Reader, Response, Row, ScoredWriter, TableError, Writer,
 };
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Array as _, ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::data_type::{ByteArray, ByteArrayType};
@@ -45,7 +45,11 @@ fn write_queries(path: &Path, range: std::ops::Range<usize>) {
 }
 
 fn foreign(path: &Path, columns: Vec<(&str, ArrayRef)>) {
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let columns = columns.into_iter().map(|(name, array)| {
+        let nullable = array.logical_null_count() > 0;
+        (name, array, nullable)
+    });
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     let mut writer =
         ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();

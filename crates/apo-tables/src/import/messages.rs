@@ -114,7 +114,8 @@ impl Conversation {
     fn add(&mut self, place: &str, message: &Raw<'_>) -> Result<(), Fault> {
         let role = message.role.or(message.from);
         let role = role.ok_or_else(|| Fault::malformed(format!("{place} has no `role`")))?;
-        let role = text("role", role)?;
+        let told = |fault: Fault| Fault::new(fault.reason, format!("{place}: {}", fault.detail));
+        let role = text("role", role).map_err(told)?;
         if is_filled(message.tool_calls) || is_filled(message.function_call) {
             return Err(Fault::new(
                 reason::TOOL_TURN,
