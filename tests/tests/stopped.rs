@@ -1,5 +1,6 @@
 //! Killed, stopped, run twice, run beside each other: an output is what it
 //! would be if nothing had happened, or it is not there.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -37,6 +37,7 @@ fn answer(asked: &Value) -> (u16, Value) {
 }
 
 /// The example, asking the server at `address`; none where there is no Python.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn sampler(dir: &Path, address: &str, line: &str) -> Option<Command> {
     let Some(python) = std::env::var_os("APO_PYTHON") else {
         eprintln!("skipped: APO_PYTHON names no Python with pyarrow, it is not here");

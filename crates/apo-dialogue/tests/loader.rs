@@ -101,7 +101,7 @@ fn dropout_is_off_and_said() {
         );
     }
     let codec = load("zero-dropout", |made, _| {
-        made["model"]["dropout"] = json!(0.0)
+        made["model"]["dropout"] = json!(0.0);
     })
     .unwrap();
     assert_eq!((ids(&codec), codec.notes().len()), (plain, 0));
@@ -152,12 +152,12 @@ fn declared_ids_count_or_are_refused() {
     assert_eq!(codec.unwrap().eos(), next as u32);
     refused(
         load("decoder-gap", |_, config| {
-            config["added_tokens_decoder"] = decoder(next + 1)
+            config["added_tokens_decoder"] = decoder(next + 1);
         }),
         &["decoder-gap/tokenizer_config.json", "\"<|im_end|>\"", &id],
     );
     let dir = dir("added-tokens", |_, config| {
-        config["eos_token"] = json!("<|im_end|>")
+        config["eos_token"] = json!("<|im_end|>");
     });
     write(&dir, &[("added_tokens.json", &json!({"<|im_end|>": next}))]);
     assert_eq!(Codec::load(&dir, Template::Hh).unwrap().eos(), next as u32);
@@ -171,14 +171,17 @@ fn declared_ids_count_or_are_refused() {
     );
 }
 
+/// Files of a model directory, by name.
+type Files = Vec<(&'static str, Value)>;
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn ends_of_text_are_found_where_transformers_finds_them() {
     let size = tokenizer("bytes", &[])["model"]["vocab"]
         .as_object()
         .unwrap()
         .len() as u32;
     let (bos, eos, pad) = (size, size + 1, size + 2);
-    type Files = Vec<(&'static str, Value)>;
     let cases: Vec<(&str, Value, Files, u32, Vec<u32>)> = vec![
         (
             "object",
@@ -299,7 +302,7 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
     }
     refused(
         load("unknown-end", |_, config| {
-            config["eos_token"] = json!("<|none|>")
+            config["eos_token"] = json!("<|none|>");
         }),
         &["tokenizer_config.json", "<|none|>"],
     );
@@ -354,13 +357,13 @@ fn a_text_begins_as_the_files_say() {
     }
     refused(
         load("two", |made, _| {
-            made["post_processor"] = processor(&["<s>", "</s>"])
+            made["post_processor"] = processor(&["<s>", "</s>"]);
         }),
         &["two/tokenizer.json", "post_processor"],
     );
     refused(
         load("no-bos", |_, config| {
-            *config = json!({"eos_token": "</s>", "add_bos_token": true})
+            *config = json!({"eos_token": "</s>", "add_bos_token": true});
         }),
         &["tokenizer_config.json", "add_bos_token"],
     );
@@ -461,7 +464,7 @@ fn files_that_are_something_else_are_called_so() {
 fn a_tokenizer_that_loses_text_is_refused() {
     refused(
         load("lower", |made, _| {
-            made["normalizer"] = json!({"type": "Lowercase"})
+            made["normalizer"] = json!({"type": "Lowercase"});
         }),
         &["joins prompt and response"],
     );

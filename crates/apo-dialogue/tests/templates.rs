@@ -253,18 +253,21 @@ fn what_goes_wrong_names_file_and_line() {
     assert!(error.to_string().len() < 600);
 }
 
+/// A name, what `chat_template` in the config is, which further files there are,
+/// and what renders or why nothing does.
+type Case<'a> = (
+    &'a str,
+    Value,
+    &'a [(&'a str, &'a str)],
+    Result<&'a str, &'a str>,
+);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_template_is_found_where_transformers_finds_it() {
     let named =
         json!([{"name": "tool_use", "template": "no"}, {"name": "default", "template": "config"}]);
     let jinja = "{{ 'file' }}";
-    // What `chat_template` in the config is, which further files there are, what renders.
-    type Case<'a> = (
-        &'a str,
-        Value,
-        &'a [(&'a str, &'a str)],
-        Result<&'a str, &'a str>,
-    );
     let cases: [Case<'_>; 14] = [
         ("text", json!("config"), &[], Ok("config")),
         ("list", named.clone(), &[], Ok("config")),

@@ -473,7 +473,7 @@ fn compressed_replies_are_read_whatever_their_label() {
     let bomb = Answer::Http(
         200,
         vec![("Content-Encoding", "gzip".into())],
-        gzip(&[b' '; 1 << 20]),
+        gzip(&vec![b' '; 1 << 20]),
     );
     let server = Server::start(move |_, _| bomb.clone());
     let settings = Settings {

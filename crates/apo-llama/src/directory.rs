@@ -145,12 +145,11 @@ impl ModelDirectory {
             return Ok(None);
         }
         let weights = Weights::open(&self.path)?;
-        match start {
-            Start::NewHead(_) => weights.check_trunk(&self.config)?,
-            _ => {
-                self.check_kind(head, &weights)?;
-                weights.check(&self.config, head)?;
-            }
+        if matches!(start, Start::NewHead(_)) {
+            weights.check_trunk(&self.config)?;
+        } else {
+            self.check_kind(head, &weights)?;
+            weights.check(&self.config, head)?;
         }
         Ok(Some(weights))
     }

@@ -315,6 +315,7 @@ fn tensors_of_another_type_or_shape_are_named() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_file_that_is_not_whole_is_never_read() {
     let tensors = safetensors::read(&tiny("base").join(WEIGHTS));
     let (header, data) = parts(&tensors, &json!({"format": "pt"}));
@@ -451,7 +452,7 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
         .enumerate()
     {
         let dir = with(&format!("index-{i}"), &|it| {
-            it["weight_map"][norm] = json!(place)
+            it["weight_map"][norm] = json!(place);
         });
         refuses(policy(&dir), place, &[INDEX, norm, "in this folder"]);
     }
@@ -462,7 +463,7 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
     let dir = with("index-none", &|it| *it = json!([]));
     refuses(policy(&dir), "an array", &[INDEX, "an array"]);
     let dir = with("index-absent", &|it| {
-        it["weight_map"]["a.weight"] = json!(first)
+        it["weight_map"]["a.weight"] = json!(first);
     });
     refuses(
         policy(&dir),

@@ -1,4 +1,5 @@
 //! A spool gives back what was written, or says that it cannot.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
 use std::ops::ControlFlow;

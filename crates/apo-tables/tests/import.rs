@@ -84,7 +84,7 @@ fn text_is_read_whatever_packs_it() {
         ("members.jsonl.gz", [gzip(first), gzip(second)].concat()),
         (
             "zeros.jsonl.gz",
-            [packed.as_slice(), &[0; 700_000]].concat(),
+            [packed.clone(), vec![0; 700_000]].concat(),
         ),
         (
             "padded-members.jsonl.gz",

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use apo_stage::{OutputArgs, ReportArgs, bad_input, warn};
+use apo_tables::import::{self, PREFERENCE_FIELDS};
 use apo_tables::{Input, Provenance, file};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -337,6 +338,9 @@ impl Args {
             for (i, source) in sources.iter().enumerate() {
                 let name = format!("{part}-{i}");
                 names.insert(name.clone(), source.subset.clone());
+                // What is no file of rows is told as what it is, before contents
+                // are compared.
+                import::Source::open(&source.path, PREFERENCE_FIELDS)?;
                 let input = Input::of(&source.path)?;
                 let (other, other_part) = digests
                     .entry(input.digest.clone())

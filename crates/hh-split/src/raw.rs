@@ -503,6 +503,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn each_fault_of_a_row_is_named() {
         let turns =
             |message: &str| conversations(&format!("{ASKED}{message},"), r#""x""#, r#""y""#);

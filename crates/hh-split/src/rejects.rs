@@ -124,7 +124,7 @@ impl Rejected {
     }
 
     /// Tells what was rejected: a note, or a warning where it is much.
-    pub fn tell(&self, report: &ReportArgs, n_rows: u64) {
+    pub fn tell(&self, report: ReportArgs, n_rows: u64) {
         let rejected = self.n_rows();
         if rejected as f64 > MANY * n_rows as f64 {
             let share = 100.0 * rejected as f64 / n_rows as f64;
@@ -135,7 +135,7 @@ impl Rejected {
             return;
         }
         for sentence in self.sentences() {
-            note(report, &format!("rejected: {sentence}"));
+            note(&report, &format!("rejected: {sentence}"));
         }
     }
 

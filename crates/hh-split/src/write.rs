@@ -105,7 +105,7 @@ pub fn tables(
         let what = "the test files hold no pair that can be taken";
         return Err(rejected.nothing_left(what, &dir, &args.output.out)?);
     }
-    rejected.tell(&args.report, counts.dialogues);
+    rejected.tell(args.report, counts.dialogues);
     if counts.without_context > 0 {
         warn(&format!(
             "{} of {} pairs have a system message or tools, which the tables cannot hold; they were \
@@ -146,19 +146,18 @@ fn clean(
                 });
                 for (record, read) in pairs {
                     counts.dialogues += 1;
-                    let fault = match read {
-                        Err(fault) => fault,
-                        Ok(read) => match taken.take(&read, is_test) {
-                            Err(fault) => fault,
-                            Ok(()) => {
-                                counts.without_context += u64::from(read.context.is_some());
-                                let part = if is_test { &mut test } else { &mut train };
-                                part.write(&read.pair)?;
-                                continue;
-                            }
-                        },
-                    };
-                    rejects.add(&name, record, fault)?;
+                    let read = read.and_then(|read| {
+                        taken.take(&read, is_test)?;
+                        Ok(read)
+                    });
+                    match read {
+                        Err(fault) => rejects.add(&name, record, fault)?,
+                        Ok(read) => {
+                            counts.without_context += u64::from(read.context.is_some());
+                            let part = if is_test { &mut test } else { &mut train };
+                            part.write(&read.pair)?;
+                        }
+                    }
                 }
                 progress.inc(records.len() as u64);
                 signals::check()?;

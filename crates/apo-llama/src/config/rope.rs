@@ -178,12 +178,11 @@ impl Fields<'_> {
         for name in ["rope_scaling", "rope_parameters"] {
             match self.get(name).cloned() {
                 None => {}
+                // An object of nulls says as much as none.
+                Some(Value::Object(object)) if object.values().all(Value::is_null) => {}
                 Some(Value::Object(object)) => {
-                    // An object of nulls says as much as none.
-                    if object.values().any(|value| !value.is_null()) {
-                        let rope = self.rope_object(name, &object, max_position_embeddings);
-                        found.push((name, rope));
-                    }
+                    let rope = self.rope_object(name, &object, max_position_embeddings);
+                    found.push((name, rope));
                 }
                 Some(other) => self.fault(format!(
                     "`{name}` is {}, expected an object or null",

@@ -174,7 +174,7 @@ pub(super) fn foreign(name: &str, num_hidden_layers: usize) -> Foreign {
     if HEADS.iter().any(has) {
         return Foreign::Head;
     }
-    if name.ends_with(".bias") {
+    if name.rsplit('.').next() == Some("bias") {
         return Foreign::Other("biases, which are not supported (`attention_bias`, `mlp_bias`)");
     }
     if name.starts_with("encoder.") || name.starts_with("decoder.") {

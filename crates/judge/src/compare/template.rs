@@ -56,8 +56,8 @@ fn fill(slots: &[(&str, &str)]) -> String {
     }
 }
 
-/// Words that may stand before a verdict without changing it, as in "Final
-/// answer: [[model_A]] is better". A word that is none of these, as "not",
+/// Words that may stand before a verdict without changing it, as in `Final
+/// answer: [[model_A]] is better`. A word that is none of these, as "not",
 /// leaves the line without a verdict.
 const LEADS: &[&str] = &[
     "a",
