@@ -244,9 +244,12 @@ fn responses_that_say_nothing_are_nothing_to_learn_from() {
 
 /// Copies a model directory and changes one of its pages.
 fn model(name: &str, from: &str, page: &str, change: impl FnOnce(&mut Value)) {
-    let dir = ROUND.join(name);
-    copy_to_change(&ROUND.join(from), &dir);
-    let path = dir.join(page);
+    copy_to_change(&ROUND.join(from), &ROUND.join(name));
+    change_page(name, page, change);
+}
+
+fn change_page(name: &str, page: &str, change: impl FnOnce(&mut Value)) {
+    let path = ROUND.join(name).join(page);
     let mut value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     change(&mut value);
     fs::write(&path, serde_json::to_vec(&value).unwrap()).unwrap();
@@ -335,6 +338,12 @@ fn a_tokenizer_of_another_model_is_refused() {
     model("endless", "policy", "tokenizer_config.json", |config| {
         config["eos_token"] = Value::Null;
     });
+    // Nor any of the other files that may say it.
+    for page in ["generation_config.json", "config.json"] {
+        change_page("endless", page, |page| {
+            page["eos_token_id"] = Value::Null;
+        });
+    }
     refuses_model("endless", &["endless", "eos_token"]);
 }
 

@@ -369,7 +369,7 @@ fn a_template_is_found_where_transformers_finds_it() {
         error.is_bad_input()
             && error
                 .to_string()
-                .contains("chat_template.jinja: is not UTF-8"),
+                .contains("chat_template.jinja: it is not UTF-8 text"),
         "{error}"
     );
 }

@@ -323,7 +323,7 @@ mod tests {
             (
                 json!({"messages": [{"role": "tool", "content": "x"},
                                     {"role": "assistant", "content": "x"}]}),
-                "role is `tool`",
+                "the role of message 1 of `messages` is `tool`",
             ),
         ] {
             let error = read(&record).unwrap_err();

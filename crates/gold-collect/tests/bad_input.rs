@@ -142,7 +142,7 @@ fn answers_at_fault_are_named_by_line() {
         (
             "other.jsonl",
             format!("{good}\n{{\"a\": 1}}\n"),
-            "line 2: is no answer; expected",
+            "line 2: is no answer: its fields are `a`; expected",
         ),
         (
             "blank.jsonl",
