@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use apo_guard::guarded;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use crate::boundary::Continuing;
 use crate::error::DialogueError;
 use crate::files;
-use crate::guard::guarded;
 use crate::hh;
 use crate::jinja;
 use crate::loader::Loaded;

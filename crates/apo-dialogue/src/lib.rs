@@ -7,7 +7,6 @@ mod ends;
 pub mod error;
 mod files;
 pub mod fit;
-mod guard;
 pub mod hh;
 mod jinja;
 mod json;

@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
+use apo_guard::guarded;
 use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::models::ModelWrapper;
@@ -18,7 +19,6 @@ use tokenizers::{AddedToken, Model as _, Tokenizer};
 use crate::ends::Ends;
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
-use crate::guard::guarded;
 use crate::named::{NamedTokens, token};
 
 /// A tokenizer as its directory's files say.

@@ -7,6 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apo_guard::guarded;
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
@@ -51,6 +54,25 @@ pub(crate) fn corrupt(path: &Path, error: impl Into<Box<dyn Error>>) -> TableErr
     }
 }
 
+/// Calls the Parquet library; what it finds wrong with a file is told with the
+/// file's name, whether by an error or by a panic.
+pub(crate) fn library<T, E: Into<Box<dyn Error>>>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, TableError> {
+    match guarded(work) {
+        Ok(found) => found.map_err(|error| corrupt(path, error)),
+        Err(panic) => Err(corrupt(path, panic)),
+    }
+}
+
+/// Reads the next batch.
+pub(crate) fn next_batch(
+    reader: &mut ParquetRecordBatchReader,
+) -> Option<Result<RecordBatch, ArrowError>> {
+    guarded(|| reader.next()).unwrap_or_else(|panic| Some(Err(ArrowError::ParquetError(panic))))
+}
+
 /// Opens a file that is to be Parquet; one that is not is told what it is.
 pub(crate) fn open(path: &Path) -> Result<File, TableError> {
     let mut file = file::open(path)?;
@@ -77,17 +99,26 @@ impl std::fmt::Debug for Columns {
 impl Columns {
     /// Opens a file for those of its columns whose name is asked for.
     pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
-        let file = SerializedFileReader::new(open(path)?).map_err(|error| corrupt(path, error))?;
+        let file = open(path)?;
+        let file = library(path, || SerializedFileReader::new(file))?;
         let metadata = file.metadata();
         if !footer::is_whole(metadata) {
             return Err(corrupt(path, "its footer does not match its checksum"));
+        }
+        let said = metadata.file_metadata().num_rows();
+        let groups = metadata.row_groups().iter();
+        let found = groups.fold(0_i64, |sum, it| sum.saturating_add(it.num_rows()));
+        if said != found {
+            let problem = format!("its footer says {said} rows, and its row groups {found}");
+            return Err(corrupt(path, problem));
         }
         let schema = metadata.file_metadata().schema_descr();
         let leaves = (0..schema.num_columns())
             .filter(|&leaf| wanted(schema.get_column_root(leaf).name()) && readable(schema, leaf));
         let mask = ProjectionMask::leaves(schema, leaves);
-        let levels = parquet_to_arrow_field_levels(schema, mask.clone(), None)
-            .map_err(|error| corrupt(path, error))?;
+        let levels = library(path, || {
+            parquet_to_arrow_field_levels(schema, mask.clone(), None)
+        })?;
         Ok(Self {
             path: path.into(),
             levels,
@@ -132,14 +163,16 @@ impl Columns {
     /// Reads the columns, batch by batch.
     pub(crate) fn reader(&self) -> Result<ParquetRecordBatchReader, TableError> {
         let batch = self.batch();
-        ParquetRecordBatchReader::try_new_with_row_groups(&self.levels, &self.file, batch, None)
-            .map_err(|error| corrupt(&self.path, error))
+        let (levels, file) = (&self.levels, &self.file);
+        library(&self.path, || {
+            ParquetRecordBatchReader::try_new_with_row_groups(levels, file, batch, None)
+        })
     }
 
     /// Tells why reading failed: the first text that is not UTF-8, with its
     /// column and row, or that the file is damaged.
     pub(crate) fn failure(&self, error: impl Into<Box<dyn Error>>) -> TableError {
-        match self.not_utf8() {
+        match guarded(|| self.not_utf8()).ok().flatten() {
             Some((row, column)) => TableError::Value {
                 path: self.path.clone(),
                 row,

@@ -21,7 +21,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::columns::Columns;
+use crate::columns::{Columns, next_batch};
 use crate::error::TableError;
 
 pub use fields::{Fault, reason};
@@ -208,7 +208,7 @@ impl Source {
                 }
             }
             Records::Parquet(columns, reader, number) => {
-                if let Some(record) = reader.next() {
+                if let Some(record) = next_batch(reader) {
                     let record = record.map_err(|error| columns.failure(error))?;
                     let mut writer = LineDelimitedWriter::new(Vec::new());
                     let written = writer.write(&record).and_then(|()| writer.finish());

@@ -13,7 +13,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Float32Type, Int32Type, Int64Type, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use crate::columns::{self, Columns, corrupt};
+use crate::columns::{self, Columns, library, next_batch};
 use crate::error::TableError;
 use crate::file;
 use crate::provenance::{Input, Provenance, Split, TEST, digest_parts, digest_path};
@@ -27,7 +27,7 @@ pub(crate) fn footer_value(path: &Path, key: &str) -> Result<Option<String>, Tab
 
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TableError> {
     let file = columns::open(path)?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(path, error))
+    library(path, || ParquetRecordBatchReaderBuilder::try_new(file))
 }
 
 /// The table's own columns of a part.
@@ -243,7 +243,7 @@ impl<R: Row> Reader<R> {
                 }
             }
             let part = self.open.as_mut()?;
-            match part.reader.next() {
+            match next_batch(&mut part.reader) {
                 None => self.open = None,
                 Some(Err(error)) => {
                     return Some(Err(match &part.columns {
@@ -265,7 +265,7 @@ impl<R: Row> Reader<R> {
         let own = own::<R>(path)?;
         let (reader, columns) = if self.carry {
             let builder = builder(path)?.with_batch_size(own.batch());
-            let reader = builder.build().map_err(|error| corrupt(path, error))?;
+            let reader = library(path, || builder.build())?;
             (reader, None)
         } else {
             (own.reader()?, Some(own))

@@ -1,8 +1,9 @@
 //! Calls into libraries that panic on what files say.
 //!
 //! The tokenizers library unwraps on some of what a `tokenizer.json` can hold,
-//! and its regular expressions give up by a panic. Neither is a bug of ours:
-//! both become errors that name the file, without the panic's own report.
+//! and its regular expressions give up by a panic; the Parquet library asserts
+//! what a damaged page or footer can deny. None of that is a bug of ours: it
+//! becomes an error that names the file, without the panic's own report.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -15,7 +16,7 @@ thread_local! {
 }
 
 /// Runs `work`; a panic in it becomes its message.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let outer = panic::take_hook();
@@ -34,7 +35,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|it| (*it).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "the tokenizers library gives up".to_owned())
+    text.unwrap_or_else(|| "the library gives up".to_owned())
 }
 
 #[cfg(test)]
