@@ -12,6 +12,7 @@ mod plain;
 pub mod progress;
 pub mod report;
 pub mod rows;
+mod seal;
 pub mod signals;
 pub mod splits;
 pub mod threads;

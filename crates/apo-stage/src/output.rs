@@ -27,11 +27,15 @@ use crate::args::OutputArgs;
 use crate::exit::bad_input;
 use crate::place::{self, Occupied};
 use crate::report;
+use crate::seal;
 
 const PROVENANCE: &str = "provenance.json";
 
 /// The finished result in the working folder.
 const READY: &str = "ready";
+
+/// The checksums of the finished result.
+const SEAL: &str = "ready.checksums";
 
 /// What stood in the output's place, where a file system cannot exchange two
 /// folders at once.
@@ -288,7 +292,7 @@ impl Output {
             published: false,
             _lock: lock,
         };
-        if provenance_of(&output.partial.join(READY), kind).as_ref() == Some(provenance) {
+        if is_ready(&output.partial, provenance, kind) {
             output.put()?;
             return Ok(Claim::UpToDate);
         }
@@ -318,6 +322,7 @@ impl Output {
         place::sync_all(&made).with_context(cannot)?;
         let ready = self.partial.join(READY);
         place::remove(&ready).with_context(cannot)?;
+        seal::write(&made, &self.partial.join(SEAL)).with_context(cannot)?;
         fs::rename(&made, &ready).with_context(cannot)?;
         self.put()
     }
@@ -360,6 +365,24 @@ fn refuse(out: &Path, occupied: &Occupied) -> anyhow::Error {
     bad_input(format!("--out {}: {occupied}", out.display()))
 }
 
+/// Whether a working folder holds the finished result, as it was when it was
+/// finished.
+fn is_ready(partial: &Path, provenance: &Provenance, kind: Kind) -> bool {
+    let ready = partial.join(READY);
+    let found = provenance_of(&ready, kind);
+    if !ready.exists() || found.as_ref().is_some_and(|it| it != provenance) {
+        return false;
+    }
+    let holds = found.is_some() && seal::holds(&ready, &partial.join(SEAL));
+    if !holds {
+        report::warn(&format!(
+            "{} is damaged, and is made again",
+            ready.display()
+        ));
+    }
+    holds
+}
+
 /// Finishes a replacement that a kill stopped when the old output was out of its
 /// place and the new one not yet in it.
 fn restore(out: &Path, partial: &Path, provenance: &Provenance, kind: Kind) -> Result<()> {
@@ -369,7 +392,7 @@ fn restore(out: &Path, partial: &Path, provenance: &Provenance, kind: Kind) -> R
         return place::remove(&replaced)
             .with_context(|| format!("cannot remove {}", replaced.display()));
     }
-    let is_meant = provenance_of(&ready, kind).as_ref() == Some(provenance);
+    let is_meant = is_ready(partial, provenance, kind);
     let back = if is_meant { ready } else { replaced };
     fs::rename(back, out).with_context(|| format!("cannot write {}", out.display()))
 }
