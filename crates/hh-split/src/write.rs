@@ -96,7 +96,7 @@ pub fn tables(
     let (taken, rejected) = clean(args, sources, provenance, &dir, &mut counts)?;
     if taken.train.is_empty() {
         let what = match counts.dialogues {
-            0 => "the files hold no rows".to_owned(),
+            0 => format!("there are no rows in {}", listed(&sources.train)),
             n => format!("none of the {n} rows is a training pair"),
         };
         return Err(rejected.nothing_left(&what, &dir, &args.output.out)?);
@@ -120,6 +120,17 @@ pub fn tables(
     fs::write(dir.join("apo.json"), text)
         .with_context(|| format!("cannot write {}", dir.display()))?;
     Ok(counts)
+}
+
+/// Names files, for people.
+fn listed(sources: &[Source]) -> String {
+    const MOST: usize = 3;
+    let named = sources.iter().take(MOST);
+    let mut text: Vec<String> = named.map(|it| it.path.display().to_string()).collect();
+    if sources.len() > MOST {
+        text.push(format!("{} more", sources.len() - MOST));
+    }
+    text.join(", ")
 }
 
 /// Reads all raw files, the test part first; writes the pairs of both parts
