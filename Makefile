@@ -15,6 +15,11 @@ METHOD   ?= dpo
 FEATURES ?=
 CARGO    ?= cargo
 
+# Broken inputs for readers of bytes, all together, and runs of stages with them
+FUZZ_BYTES  ?= 1000000
+FUZZ_STAGES ?= 10000
+FUZZ_JOBS   ?= $(shell nproc)
+
 # Where rustup puts what pipelines/setup.sh may have installed a moment ago.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
@@ -22,7 +27,7 @@ include pipelines/$(CONFIG).mk
 
 # ---- verbs ------------------------------------------------------------------
 
-.PHONY: help setup build test crash check-cuda clean FORCE
+.PHONY: help setup build test crash fuzz check-cuda clean FORCE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
@@ -51,6 +56,11 @@ test: setup ## Formatting, lints, documentation, all tests, the mini round
 crash: build ## Break every stage at each system call that changes the disk (minutes)
 	pipelines/strace.sh
 	target/release/crash
+
+fuzz: build ## Give broken files to all that reads bytes, and to every stage (an hour)
+	pipelines/strace.sh
+	pipelines/fuzz.sh $(FUZZ_BYTES) '' $(FUZZ_JOBS)
+	target/release/fuzz-stages --runs $(FUZZ_STAGES) --jobs $(FUZZ_JOBS)
 
 check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA
 	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda

@@ -6,12 +6,13 @@
 //! ([`journal`]). What a response is worth is a documented function
 //! ([`mod@quality`]), so that tests can tell whether a round improved a policy.
 //! [`fixtures`] are all of the files; `mini-world` writes them. [`stages`] drives
-//! the real binaries, [`crash`] breaks them, [`loopback`] answers as a chat endpoint
-//! would.
+//! the real binaries, [`crash`] breaks them, [`mod@fuzz`] breaks what they read,
+//! [`loopback`] answers as a chat endpoint would.
 
 pub mod content;
 pub mod crash;
 pub mod fixtures;
+pub mod fuzz;
 pub mod generator;
 pub mod journal;
 pub mod loopback;

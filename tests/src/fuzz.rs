@@ -1,0 +1,67 @@
+//! Broken files, for every reader of bytes and every stage.
+//!
+//! A [`Target`] reads bytes as one part of the workspace reads a file, and
+//! panics where what it gives is not so. `make fuzz` has libFuzzer look for such
+//! bytes, guided by the paths that they take in our crates and by what is
+//! answered to them; the tests read all of `fixtures/fuzz/TARGET/`, where the
+//! search begins and what was found is kept. [`campaign`] breaks the inputs of
+//! whole stages; [`mutate`] does the breaking for both.
+
+pub mod campaign;
+mod damage;
+mod dialogues;
+mod kept;
+mod models;
+pub mod mutate;
+mod records;
+pub mod scratch;
+
+use std::path::PathBuf;
+
+use crate::stages::workspace;
+use mutate::Kind;
+
+/// Bytes that a part of the workspace reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// What it is called, here and in `fixtures/fuzz/`.
+    pub name: &'static str,
+    /// What its bytes are made of.
+    pub kind: Kind,
+    /// Reads bytes and returns what was answered, in a few words.
+    pub run: fn(&[u8]) -> String,
+}
+
+/// All targets.
+pub const TARGETS: [Target; 14] = [
+    target("tokenizer", Kind::Json, dialogues::tokenizer),
+    target("template", Kind::Bytes, dialogues::template),
+    target("config", Kind::Json, models::config),
+    target("weights", Kind::Safetensors, models::weights),
+    target("manifest", Kind::Json, models::manifest),
+    target("provenance", Kind::Json, records::provenance),
+    target("lines", Kind::Lines, records::lines),
+    target("list", Kind::Json, records::list),
+    target("gzip", Kind::Gzip, records::gzip),
+    target("parquet", Kind::Parquet, records::parquet),
+    target("table", Kind::Bytes, damage::table),
+    target("spool", Kind::Bytes, damage::spool),
+    target("journal", Kind::Lines, kept::journal),
+    target("damaged-journal", Kind::Bytes, damage::journal),
+];
+
+const fn target(name: &'static str, kind: Kind, run: fn(&[u8]) -> String) -> Target {
+    Target { name, kind, run }
+}
+
+impl Target {
+    /// Returns the target of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        TARGETS.into_iter().find(|it| it.name == name)
+    }
+
+    /// Returns the folder of its corpus.
+    pub fn corpus(&self) -> PathBuf {
+        workspace().join("fixtures/fuzz").join(self.name)
+    }
+}

@@ -1,0 +1,136 @@
+//! Other people's data, and pages about our own.
+
+use std::path::Path;
+
+use apo_dialogue::hh;
+use apo_tables::import::{
+    ANSWER_FIELDS, Answer, PREFERENCE_FIELDS, Preferences, Record, Source, parse,
+};
+use apo_tables::{Pair, Provenance, Reader};
+use serde_json::Value;
+
+use super::damage::chain;
+use super::scratch;
+
+/// Records that are read at once.
+const BATCH: usize = 64;
+
+/// What gzip can make of a byte, and a little more.
+const MOST_UNPACKED: usize = 1100;
+
+pub fn lines(bytes: &[u8]) -> String {
+    imported(&scratch::file("raw.jsonl", bytes), 4 * bytes.len())
+}
+
+pub fn list(bytes: &[u8]) -> String {
+    imported(&scratch::file("raw.json", bytes), 4 * bytes.len())
+}
+
+pub fn gzip(bytes: &[u8]) -> String {
+    imported(
+        &scratch::file("raw.jsonl.gz", bytes),
+        MOST_UNPACKED * bytes.len(),
+    )
+}
+
+pub fn parquet(bytes: &[u8]) -> String {
+    let path = scratch::file("raw.parquet", bytes);
+    let found = imported(&path, usize::MAX);
+    let rows = Reader::<Pair>::open(&path).and_then(Iterator::collect::<Result<Vec<Pair>, _>>);
+    let own = rows.map_or_else(|error| chain(&error), |rows| format!("{} rows", rows.len()));
+    let about = match Provenance::read(&path) {
+        Ok(found) => found.map_or("no page".into(), |it| it.stage),
+        Err(error) => chain(&error),
+    };
+    format!("{found}; {own}; {about}")
+}
+
+/// Reads a file as preferences and as answers; records are no more than `most`
+/// bytes.
+fn imported(path: &Path, most: usize) -> String {
+    let preferences = read(
+        path,
+        PREFERENCE_FIELDS,
+        most,
+        |record| match Preferences::read(record) {
+            Ok(Preferences::Preference(_)) => "preference".into(),
+            Ok(Preferences::Comparison(found)) => {
+                assert!(found.answers.len() > 1, "{found:?}");
+                assert!(found.answers.iter().all(|it| it.score.is_finite()));
+                "comparison".into()
+            }
+            Err(fault) => {
+                assert!(!fault.detail.is_empty());
+                fault.reason.into()
+            }
+        },
+    );
+    let answers = read(path, ANSWER_FIELDS, most, |record| {
+        match Answer::read(record) {
+            Ok(_) => "answer".into(),
+            Err(fault) => fault.reason.into(),
+        }
+    });
+    format!("{preferences}; {answers}")
+}
+
+/// Returns what the records of a file are, each thing once.
+fn read(path: &Path, fields: &[&str], most: usize, each: impl Fn(&Record) -> String) -> String {
+    let mut source = match Source::open(path, fields) {
+        Ok(source) => source,
+        Err(error) => return chain(&error),
+    };
+    let (mut found, mut n_bytes, mut line) = (Vec::new(), 0, 0);
+    loop {
+        let batch = match source.batch(BATCH) {
+            Ok(batch) if batch.is_empty() => break,
+            Ok(batch) => batch,
+            Err(error) => {
+                found.push(chain(&error));
+                break;
+            }
+        };
+        for record in batch {
+            assert!(
+                record.line > line,
+                "lines go on: {} after {line}",
+                record.line
+            );
+            line = record.line;
+            n_bytes += record.json.len();
+            found.push(each(&record));
+            let excerpt = record.excerpt();
+            assert!(excerpt.chars().count() <= 200, "{excerpt}");
+            if let Ok(Value::String(text)) = parse::<Value>(&record) {
+                dialogue(&text);
+            }
+        }
+    }
+    assert!(n_bytes <= most, "{n_bytes} bytes of records");
+    found.sort();
+    found.dedup();
+    found.join(", ")
+}
+
+/// Takes a text for a dialogue.
+fn dialogue(text: &str) {
+    let prompt = hh::as_prompt(text);
+    for turn in hh::turns(&prompt) {
+        assert_eq!(turn.text, turn.text.trim(), "a turn is stripped");
+        assert!(!turn.text.is_empty(), "a turn says something");
+    }
+    let _ = hh::split_pair(text, &format!("{text}!"));
+}
+
+pub fn provenance(bytes: &[u8]) -> String {
+    let found: Provenance = match serde_json::from_slice(bytes) {
+        Ok(found) => found,
+        Err(error) => return error.to_string(),
+    };
+    let page = serde_json::to_vec(&found).expect("a page is plain data");
+    let again: Provenance = serde_json::from_slice(&page).expect("a page of ours can be read");
+    assert_eq!(again, found, "it says what it said");
+    assert!(found.differences(&again).is_empty());
+    let other = Provenance::new("align", "0");
+    format!("{:?}, {:?}", found.split(), found.differences(&other))
+}
