@@ -15,7 +15,11 @@ thread_local! {
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work`; a panic in it becomes its message.
+/// Runs `work`.
+///
+/// # Errors
+///
+/// When it panics: what the panic says.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
