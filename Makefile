@@ -59,7 +59,7 @@ crash: build ## Break every stage at each system call that changes the disk (min
 
 fuzz: build ## Give broken files to all that reads bytes, and to every stage (an hour)
 	pipelines/strace.sh
-	pipelines/fuzz.sh $(FUZZ_BYTES) '' $(FUZZ_JOBS)
+	CARGO=$(CARGO) pipelines/fuzz.sh $(FUZZ_BYTES) '' $(FUZZ_JOBS)
 	target/release/fuzz-stages --runs $(FUZZ_STAGES) --jobs $(FUZZ_JOBS)
 
 check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA

@@ -116,16 +116,12 @@ fn record(bytes: &[u8]) -> &'static str {
     });
     let found = damaged(&WHOLE, WHOLE.len(), bytes);
     let path = scratch::file("damaged.record", &found);
-    match read_record::<Vec<(u64, String)>>(&path) {
-        Ok(records) => {
-            assert_eq!(records, spooled(), "a record is what was written");
-            "whole"
-        }
-        Err(_) => {
-            assert_ne!(found, *WHOLE, "a whole record is read");
-            "damaged"
-        }
-    }
+    let Ok(records) = read_record::<Vec<(u64, String)>>(&path) else {
+        assert_ne!(found, *WHOLE, "a whole record is read");
+        return "damaged";
+    };
+    assert_eq!(records, spooled(), "a record is what was written");
+    "whole"
 }
 
 fn pairs() -> Vec<Pair> {

@@ -32,7 +32,7 @@ const SIZES: [(&str, u64); 6] = [
 /// Lines of HH that are read as raw data.
 const RAW: usize = 24;
 
-/// A template in ChatML's manner.
+/// A chat template.
 const CHAT: &str = "{% for message in messages %}{{ '<|' + message.role + '|>' }}\n\
                     {{ message.content | trim }}\n{% endfor %}<|assistant|>\n";
 
