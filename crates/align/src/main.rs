@@ -41,6 +41,7 @@ fn run(method: &Method) -> Result<()> {
     let known = method.known_log_probs(&provenance, &codec)?;
     check_splits(&provenance, method.inputs(), common.training.allow_test)?;
     let out = &common.output.out;
+    common.training.keep_apart(&common.output)?;
     let claim = common
         .output
         .claim(&provenance, Kind::Model, method.inputs())?;

@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::ColumnReader;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
@@ -88,6 +89,21 @@ pub(crate) fn open(path: &Path) -> Result<File, TableError> {
     })
 }
 
+/// Opens a Parquet file whose footer is as it was written.
+fn reader(path: &Path) -> Result<SerializedFileReader<File>, TableError> {
+    let file = open(path)?;
+    let file = library(path, || SerializedFileReader::new(file))?;
+    if !footer::is_whole(file.metadata()) {
+        return Err(corrupt(path, "its footer does not match its checksum"));
+    }
+    Ok(file)
+}
+
+/// Reads a Parquet file's footer.
+pub(crate) fn metadata(path: &Path) -> Result<ParquetMetaData, TableError> {
+    Ok(reader(path)?.metadata().clone())
+}
+
 impl std::fmt::Debug for Columns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Columns")
@@ -99,12 +115,8 @@ impl std::fmt::Debug for Columns {
 impl Columns {
     /// Opens a file for those of its columns whose name is asked for.
     pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
-        let file = open(path)?;
-        let file = library(path, || SerializedFileReader::new(file))?;
+        let file = reader(path)?;
         let metadata = file.metadata();
-        if !footer::is_whole(metadata) {
-            return Err(corrupt(path, "its footer does not match its checksum"));
-        }
         let said = metadata.file_metadata().num_rows();
         let groups = metadata.row_groups().iter();
         let found = groups.fold(0_i64, |sum, it| sum.saturating_add(it.num_rows()));

@@ -51,6 +51,8 @@ struct Sink {
     /// The row group that is being encoded.
     group: Option<ArrowWriter<Vec<u8>>>,
     file: SerializedFileWriter<File>,
+    /// Of what was appended.
+    checksum: crc32fast::Hasher,
 }
 
 impl std::fmt::Debug for Sink {
@@ -87,6 +89,7 @@ impl Sink {
             properties,
             group: None,
             file,
+            checksum: crc32fast::Hasher::new(),
         })
     }
 
@@ -112,13 +115,16 @@ impl Sink {
         let Some(group) = self.group.take() else {
             return Ok(());
         };
-        append(group, &mut self.file).map_err(|error| failed(&self.path, error))
+        append(group, &mut self.file, &mut self.checksum).map_err(|error| failed(&self.path, error))
     }
 
     fn finish(mut self) -> Result<(), TableError> {
         self.append()?;
-        let checksum = footer::entry(&self.provenance, self.file.flushed_row_groups());
-        self.file.append_key_value_metadata(checksum);
+        let groups = self.file.flushed_row_groups();
+        let checksums = footer::entries(&self.provenance, groups, self.checksum.finalize());
+        for checksum in checksums {
+            self.file.append_key_value_metadata(checksum);
+        }
         let file = self
             .file
             .into_inner()
@@ -142,6 +148,7 @@ fn encoder<W: Write + Send>(
 fn append(
     mut group: ArrowWriter<Vec<u8>>,
     file: &mut SerializedFileWriter<File>,
+    checksum: &mut crc32fast::Hasher,
 ) -> Result<(), ParquetError> {
     let metadata = group.finish()?;
     let encoded = std::mem::take(group.inner_mut());
@@ -149,6 +156,7 @@ fn append(
         let mut appended = file.next_row_group()?;
         for column in row_group.columns() {
             let chunk = with_checksums(&encoded, column)?;
+            checksum.update(&chunk.bytes);
             let close = ColumnCloseResult {
                 bytes_written: chunk.bytes.len() as u64,
                 rows_written: row_group.num_rows() as u64,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use apo_tables::{
     Finish, Pair, Provenance, Query, Reader, Response, Row, ScoredWriter, TableError, Writer,
+    verify,
 };
 use arrow::array::{
     Array as _, ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch,
@@ -246,6 +247,7 @@ fn a_flipped_bit_in_a_page_is_never_read() {
 
     let bytes = fs::read(&whole).unwrap();
     let damaged = dir.join("damaged.parquet");
+    verify(&whole).unwrap();
     let pages = pages_of(&whole);
     assert!(pages.len() > 500, "{pages:?}");
     for at in pages {
@@ -253,10 +255,13 @@ fn a_flipped_bit_in_a_page_is_never_read() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1 << bit;
             fs::write(&damaged, &bytes).unwrap();
-            // A bit of a header that says nothing of the rows may go unseen.
+            // A bit of a header that says nothing of the rows may be read over.
             if let Ok(found) = read(&damaged) {
                 assert_eq!(found, rows, "bit {bit} of byte {at}");
+                let input = Reader::<Response>::open(&damaged).unwrap().input();
+                assert!(input.is_err(), "bit {bit} of byte {at}");
             }
+            assert!(verify(&damaged).is_err(), "bit {bit} of byte {at}");
         }
     }
 }

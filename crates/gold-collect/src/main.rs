@@ -57,6 +57,7 @@ fn run(args: &Args) -> Result<()> {
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 
+    args.output.keep_apart("--journal", &args.journal())?;
     let claim = args.output.claim(
         &provenance,
         Kind::Table,

@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::{Context as _, Result};
+use apo_stage::output::write_page;
 use apo_stage::{Progress, signals, warn};
 use apo_tables::import::{self, Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record};
 use apo_tables::{Pair, Provenance, Query, Reader, TableError, Writer, file};
@@ -116,9 +117,7 @@ pub fn tables(
     (counts.rejected, counts.first_rejected) = rejected.counts();
     let splits = split::draw(args, &taken.train, &taken.test)?;
     deal(&splits, provenance, &dir, &mut counts)?;
-    let text = serde_json::to_vec_pretty(provenance)?;
-    fs::write(dir.join("apo.json"), text)
-        .with_context(|| format!("cannot write {}", dir.display()))?;
+    write_page(&dir, provenance)?;
     Ok(counts)
 }
 

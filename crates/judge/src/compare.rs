@@ -48,6 +48,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     ];
     let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
     let out = &args.output.out;
+    args.output.keep_apart("--journal", &journal)?;
     let mut asked = None;
     match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),

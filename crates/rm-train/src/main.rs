@@ -35,6 +35,7 @@ fn run(args: &Args) -> Result<()> {
     let provenance = args.provenance(&tables, &codec)?;
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
+    args.training.keep_apart(&args.output)?;
     let claim = args.output.claim(&provenance, Kind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
