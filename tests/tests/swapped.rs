@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use apo_tests::loopback::serve;
 use apo_tests::stages::{finish, folder, refuse, small_round, succeed, workspace};
+use mini_world::loopback::serve;
 use serde_json::{Value, json};
 
 /// Answers a request: as many choices as are asked for, the last cut short.

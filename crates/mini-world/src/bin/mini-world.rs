@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use apo_tests::fixtures;
 use clap::Parser;
+use mini_world::fixtures;
 
 /// Writes the mini world: HH's files, the policy's directory, the journal
 ///

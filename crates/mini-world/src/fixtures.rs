@@ -13,7 +13,7 @@ use crate::{journal, policy};
 
 /// Returns the repository's `fixtures/`.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
 }
 
 /// Returns every file by its path in `fixtures/`; what ends in `.gz` is not

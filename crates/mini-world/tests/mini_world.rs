@@ -5,7 +5,7 @@ use std::fs;
 
 use apo_dialogue::{Codec, Template};
 use apo_llama::config::{Head, LlamaConfig};
-use apo_tests::{fixtures, generator, journal};
+use mini_world::{fixtures, generator, journal};
 
 #[test]
 fn the_committed_files_are_what_the_generator_writes() {

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use apo_dialogue::hh;
 use apo_tables::{Finish, Pair, Provenance, Reader, Response, Writer};
-use apo_tests::quality;
 use clap::{ArgGroup, Parser};
+use mini_world::quality;
 
 /// Measures the true quality of responses to the mini world's queries
 ///
 /// The result is the mean over the table's rows, its standard error (of one
 /// row: none), and the number of rows. What quality is stands in the
-/// documentation of `apo_tests::quality`.
+/// documentation of `mini_world::quality`.
 ///
 /// With --pairs, people's preferences are put right: the truly better response
 /// of a pair becomes its chosen one, and pairs of equal quality are left out.

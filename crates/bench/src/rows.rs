@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use apo_dialogue::{Codec, hh};
 use apo_llama::PromptTree;
-use apo_tests::fixtures;
+use mini_world::fixtures;
 use serde::Deserialize;
 use serde_json::Value;
 

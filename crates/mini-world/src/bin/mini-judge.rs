@@ -8,9 +8,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::hh;
-use apo_tests::loopback::serve;
-use apo_tests::quality;
 use clap::Parser;
+use mini_world::loopback::serve;
+use mini_world::quality;
 use serde_json::{Value, json};
 
 /// What standing first is worth to the judge, in quality.
