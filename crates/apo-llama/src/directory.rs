@@ -197,7 +197,7 @@ impl ModelDirectory {
                 names.push(format!("and {} more", unknown.len() - MOST_NAMED));
             }
             notes.push(format!(
-                "{}: nothing is known here of these keys, so they are not used: {}",
+                "{}: keys that are not known here, and are not used: {}",
                 page.display(),
                 names.join(", ")
             ));
