@@ -63,3 +63,21 @@ impl Buffer {
         self.data
     }
 }
+
+/// Writes all of a part.
+pub(crate) fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
+    assert_eq!(to.len(), from.len(), "a part is written as a whole");
+    for (to, from) in to.iter_mut().zip(from) {
+        to.write(*from);
+    }
+}
+
+/// Returns a part with the values that it has.
+///
+/// # Safety
+///
+/// Every element has been written.
+pub(crate) unsafe fn written(part: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    // SAFETY: both are laid out alike, and the elements have values by contract.
+    unsafe { &mut *(std::ptr::from_mut(part) as *mut [f32]) }
+}

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
 use super::shared::Disjoint;
-use super::{Buffer, simd};
+use super::{Buffer, simd, write};
 use crate::spent::{Kind, counted};
 use crate::tree::{Layout, Segment};
 
@@ -234,7 +234,7 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
             for (i, result) in result.chunks_exact(group_width).enumerate() {
                 let at = (block.rows.start + i) * query_width + kv_head * group_width;
                 // SAFETY: a task owns its rows' columns of its key head.
-                unsafe { out.part_mut(at, group_width) }.write_copy_of_slice(result);
+                write(unsafe { out.part_mut(at, group_width) }, result);
             }
         });
     // SAFETY: each row is of one block, which writes the columns of each key
@@ -309,7 +309,7 @@ fn attend_backward(
                 ] {
                     let at = row * width + column;
                     // SAFETY: a task owns its key head's columns of its tree.
-                    unsafe { dqkv.part_mut(at, head_dim) }.write_copy_of_slice(d);
+                    write(unsafe { dqkv.part_mut(at, head_dim) }, d);
                 }
             }
         });
@@ -411,7 +411,7 @@ impl Part<'_> {
             let at = (block.rows.start + i) * heads.width() + kv_head * group_width;
             // SAFETY: a task owns the columns of its key head's queries in its
             // blocks.
-            unsafe { dqkv.part_mut(at, group_width) }.write_copy_of_slice(d);
+            write(unsafe { dqkv.part_mut(at, group_width) }, d);
         }
     }
 

@@ -51,7 +51,7 @@ mod native {
     use rayon::prelude::*;
 
     use super::super::matrix::{Matrix, MatrixMut, Sum};
-    use super::super::simd;
+    use super::super::{simd, write, written};
 
     /// Rows of x and of the weight in a tile: 24 sums, 6 weights and a row of x
     /// fill 31 of 32 registers.
@@ -87,11 +87,9 @@ mod native {
                     // SAFETY: a part owns its columns of every row.
                     let out = unsafe { out.part_mut(row, first, cols) };
                     match sum {
-                        Sum::Replace => {
-                            out.write_copy_of_slice(results);
-                        }
+                        Sum::Replace => write(out, results),
                         // SAFETY: `check` has seen that they have values.
-                        Sum::Add => simd::add(unsafe { out.assume_init_mut() }, results),
+                        Sum::Add => simd::add(unsafe { written(out) }, results),
                     }
                 }
             });

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
-use super::{Buffer, simd};
+use super::{Buffer, simd, written};
 use crate::Precision;
 
 /// Logits that exist at once: 32 MiB of them.
@@ -35,7 +35,7 @@ fn logits<'a>(
         precision,
     );
     // SAFETY: a product writes the whole of what it replaces.
-    unsafe { out.assume_init_mut() }
+    unsafe { written(out) }
 }
 
 /// Returns each target's log-prob and each row's log-sum-exp.
@@ -116,7 +116,7 @@ pub(crate) fn backward(
         let to = match sum {
             Sum::Replace => MatrixMut::unwritten(dhead.parts(), vocab, width),
             // SAFETY: the first rows' product has written all of it.
-            Sum::Add => MatrixMut::new(unsafe { dhead.parts().assume_init_mut() }, vocab, width),
+            Sum::Add => MatrixMut::new(unsafe { written(dhead.parts()) }, vocab, width),
         };
         multiply(
             to,
