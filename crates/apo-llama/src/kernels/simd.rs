@@ -392,7 +392,8 @@ mod tests {
     #[test]
     fn exp_stays_within_its_stated_error() {
         let mut worst = 0.0_f64;
-        for i in -87_000..88_000 {
+        let step = if cfg!(miri) { 997 } else { 1 };
+        for i in (-87_000..88_000).step_by(step) {
             let x = i as f32 / 1000.0;
             let exact = f64::from(x).exp();
             worst = worst.max(((f64::from(exp(x)) - exact) / exact).abs());
