@@ -28,6 +28,8 @@ pub struct Read {
     /// none where there are none. They belong to the query, but no table
     /// carries them.
     pub context: Option<u64>,
+    /// Names of columns that hold text and are not used.
+    pub unused: Vec<String>,
 }
 
 /// Reads a record: a preference is one pair, a comparison one for each two of
@@ -53,15 +55,23 @@ fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
         let problem = format!("both responses are scored {score}");
         return Err(Fault::new(reason::SAME_SCORE, problem));
     }
+    if let (Some(chosen), Some(rejected)) = scores
+        && chosen < rejected
+    {
+        let problem =
+            format!("the chosen response is scored {chosen}, the rejected one {rejected}");
+        return Err(Fault::new(reason::OTHER_SCORE, problem));
+    }
     let pair = match (&preference.chosen, &preference.rejected) {
         (Text::Messages(chosen), Text::Messages(rejected)) => {
-            of_messages(preference.prompt.as_ref(), chosen, rejected, subset)
+            of_messages(preference, chosen, rejected, subset)
         }
         (chosen, rejected) => of_texts(preference, &text(chosen)?, &text(rejected)?, subset),
     };
     Ok(Read {
         pair: pair?,
         context: context(preference)?,
+        unused: preference.beside.unused.clone(),
     })
 }
 
@@ -72,29 +82,121 @@ fn of_texts(
     rejected: &str,
     subset: &str,
 ) -> Result<Pair, Fault> {
-    let prompt = preference
-        .prompt
-        .as_ref()
-        .map(imported::prompt)
-        .transpose()?;
-    let split = match &prompt {
-        None => hh::split_pair(chosen, rejected),
-        // Responses may repeat the prompt.
-        Some(prompt) => {
-            let after = |it| answer(str::strip_prefix(it, prompt.as_str()).unwrap_or(it));
-            hh::split_at_prompt(prompt, after(chosen), after(rejected))
+    let whole = (
+        imported::as_dialogue(chosen),
+        imported::as_dialogue(rejected),
+    );
+    let Some(prompt) = &preference.prompt else {
+        let chosen = whole.0.as_deref().unwrap_or(chosen);
+        let rejected = whole.1.as_deref().unwrap_or(rejected);
+        let split = hh::split_pair(chosen, rejected);
+        return finished(split.map_err(|it| without_query(it, preference))?, subset);
+    };
+    let prompt = imported::prompt(prompt)?;
+    let (chosen, rejected) = match &whole {
+        (Some(chosen), Some(rejected)) => {
+            let after = |it| str::strip_prefix(it, prompt.as_str());
+            if let (Some(chosen), Some(rejected)) = (after(chosen), after(rejected)) {
+                return cut(&prompt, chosen, rejected, subset);
+            }
+            let split = hh::split_pair(chosen, rejected).map_err(fault)?;
+            check_part_of(&prompt, split.prompt)?;
+            return finished(split, subset);
+        }
+        (None, None) => (answer(chosen), answer(rejected)),
+        _ => {
+            return Err(diverging(
+                "one of `chosen` and `rejected` is a whole dialogue, the other is a response",
+            ));
         }
     };
+    let after_name = |it| str::trim_start(it).strip_prefix(ASSISTANT_NAME);
+    let (chosen, rejected) = match (after_name(chosen), after_name(rejected)) {
+        (Some(chosen), Some(rejected)) => (chosen, rejected),
+        _ => (chosen, rejected),
+    };
+    check_apart(&prompt, chosen, rejected)?;
+    cut(&prompt, chosen, rejected, subset)
+}
+
+/// Names the assistant at the beginning of its turn.
+const ASSISTANT_NAME: &str = "Assistant:";
+
+/// Cuts responses that were given apart from their prompt.
+fn cut(prompt: &str, chosen: &str, rejected: &str, subset: &str) -> Result<Pair, Fault> {
+    let split = hh::split_at_prompt(prompt, chosen, rejected).map_err(fault)?;
     finished(split, subset)
+}
+
+/// Checks that responses do not both repeat the question that they answer: how
+/// they mark where it ends is not known.
+fn check_apart(prompt: &str, chosen: &str, rejected: &str) -> Result<(), Fault> {
+    let turns = hh::turns(prompt);
+    let Some(question) = turns.last().map(|it| it.text.as_str()) else {
+        return Ok(());
+    };
+    let common = chosen
+        .char_indices()
+        .zip(rejected.chars())
+        .find(|((_, a), b)| a != b)
+        .map_or(chosen.len().min(rejected.len()), |((at, _), _)| at);
+    let is_word = |it: Option<char>| it.is_some_and(char::is_alphanumeric);
+    let repeats = chosen[..common].match_indices(question).any(|(at, _)| {
+        let (before, after) = (&chosen[..at], &chosen[at + question.len()..]);
+        let begins = !is_word(before.chars().next_back()) || !is_word(question.chars().next());
+        let ends = !is_word(after.chars().next()) || !is_word(question.chars().next_back());
+        begins && ends
+    });
+    if repeats {
+        let problem = "both responses repeat the prompt; leave it out of them, or write `prompt`, \
+                       `chosen` and `rejected` as dialogues of `Human:` and `Assistant:`";
+        return Err(Fault::new(reason::REPEATS_PROMPT, problem));
+    }
+    Ok(())
+}
+
+/// Checks that a prompt is part of the query that both whole dialogues begin with:
+/// some of its turns, or a text in one of them.
+fn check_part_of(prompt: &str, query: &str) -> Result<(), Fault> {
+    let (prompt, query) = (hh::turns(prompt), hh::turns(query));
+    let is_run = query.windows(prompt.len().max(1)).any(|it| it == prompt);
+    let is_text = || match &prompt[..] {
+        [only] => {
+            let human = query.iter().filter(|it| it.role == hh::Role::Human);
+            let mut human = human.map(|it| it.text.as_str());
+            human.any(|it| it.contains(&only.text) || only.text.contains(it))
+        }
+        _ => false,
+    };
+    if prompt.is_empty() || is_run || is_text() {
+        return Ok(());
+    }
+    Err(diverging(
+        "`chosen` and `rejected` begin with other messages than `prompt`",
+    ))
+}
+
+/// Why a row without a prompt is no pair; names what else it holds.
+fn without_query(found: hh::Fault, preference: &Preference) -> Fault {
+    let mut fault = fault(found);
+    let unused = &preference.beside.unused;
+    if found == hh::Fault::NoQuery && !unused.is_empty() {
+        fault.detail += &format!(
+            "; `{}` is not read as one, name what is the query `prompt`",
+            unused.join("`, `")
+        );
+    }
+    fault
 }
 
 /// Two responses that are messages: their borders are known, whatever is quoted.
 fn of_messages(
-    prompt: Option<&Text>,
+    preference: &Preference,
     chosen: &Conversation,
     rejected: &Conversation,
     subset: &str,
 ) -> Result<Pair, Fault> {
+    let prompt = preference.prompt.as_ref();
     let (before, chosen) = last_of("chosen", chosen)?;
     let (other, rejected) = last_of("rejected", rejected)?;
     if before.len() != other.len() || !begins_with(before, other) {
@@ -128,14 +230,22 @@ fn of_messages(
             });
             imported::prompt_of(&turns.chain(before.iter().cloned()).collect::<Vec<_>>())?
         }
-        Some(Text::Plain(_)) | None => imported::prompt_of(before)?,
+        Some(Text::Plain(text)) => {
+            let query = imported::prompt_of(before)?;
+            check_part_of(&hh::as_prompt(text), &query)?;
+            query
+        }
+        None => imported::prompt_of(before)?,
     };
     if hh::turns(&query).is_empty() {
-        return Err(fault(hh::Fault::NoQuery));
+        return Err(without_query(hh::Fault::NoQuery, preference));
+    }
+    if before.is_empty() {
+        check_apart(&query, chosen, rejected)?;
     }
     imported::check_response("the chosen response", chosen)?;
     imported::check_response("the rejected response", rejected)?;
-    finished(hh::split_at_prompt(&query, chosen, rejected), subset)
+    cut(&query, chosen, rejected, subset)
 }
 
 /// Whether messages begin with some others.
@@ -161,12 +271,12 @@ fn last_of<'a>(
     }
 }
 
-fn finished(split: Result<Split<'_>, hh::Fault>, subset: &str) -> Result<Pair, Fault> {
+fn finished(split: Split<'_>, subset: &str) -> Result<Pair, Fault> {
     let Split {
         prompt,
         chosen,
         rejected,
-    } = split.map_err(fault)?;
+    } = split;
     Ok(Pair {
         query_id: hh::query_id(prompt),
         pair_id: hh::pair_id(prompt, chosen, rejected),
@@ -206,11 +316,11 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
     let prompt = preference.prompt.as_ref().and_then(Text::system);
     // Where a conversation repeats the prompt's, it is one message.
     let system = prompt.or(chosen);
-    if system.is_none() && preference.context.is_none() {
+    if system.is_none() && preference.beside.context.is_none() {
         return Ok(None);
     }
     let mut hasher = Sha256::new();
-    for said in [system, preference.context.as_deref()] {
+    for said in [system, preference.beside.context.as_deref()] {
         hasher.update(said.unwrap_or_default().trim());
         hasher.update([0]);
     }
@@ -248,7 +358,7 @@ fn preferences(comparison: Comparison) -> Vec<Preference> {
                 rejected: Text::Plain(worse.text.clone()),
                 score_chosen: Some(better.score),
                 score_rejected: Some(worse.score),
-                context: None,
+                beside: comparison.beside.clone(),
             });
         }
     }
@@ -293,7 +403,7 @@ fn text(text: &Text) -> Result<Cow<'_, str>, Fault> {
     match text {
         Text::Plain(text) => Ok(line_ends(text)),
         Text::Messages(conversation) => {
-            let open = imported::prompt_of(&conversation.messages)?;
+            let open = imported::dialogue_of(&conversation.messages)?;
             let text = open.strip_suffix(hh::ASSISTANT).unwrap_or(&open);
             Ok(Cow::Owned(text.to_owned()))
         }
