@@ -139,11 +139,15 @@ impl std::fmt::Debug for Columns {
 impl Columns {
     /// Opens a file for those of its columns whose name is asked for.
     pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
-        let file = open(path)?;
+        let mut opened = open(path)?;
+        let reading = |error| TableError::reading(path, error);
+        let file = opened.try_clone().map_err(reading)?;
         let file = library(path, || SerializedFileReader::new(file))?;
         let metadata = file.metadata();
-        if !footer::is_whole(metadata) {
-            return Err(corrupt(path, "its footer does not match its checksum"));
+        if !footer::is_whole(&mut opened, metadata).map_err(reading)? {
+            let problem = "it was damaged or changed since it was written: its footer does not match \
+                           its checksum";
+            return Err(corrupt(path, problem));
         }
         let said = metadata.file_metadata().num_rows();
         let groups = metadata.row_groups().iter();

@@ -51,7 +51,7 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
     if !opens(first) {
         // One bad line among good ones is a row that is told.
         let others = lines.take(FIRST - 1);
-        let is_text = first.is_ascii() && !first.contains(&0);
+        let is_text = first.is_ascii() && !first.contains(&0) && !super::is_json(first);
         return (is_text && others.into_iter().all(|line| !opens(line))).then_some(CSV);
     }
     let mut values = serde_json::Deserializer::from_slice(begin).into_iter::<IgnoredAny>();
@@ -101,6 +101,7 @@ mod tests {
             ("[{\"a\": 1}]\n[{\"a\": 2}]\n", None),
             ("{\"a\": \"cut\n{\"a\": 2}\n", None),
             ("nonsense\n{\"a\": 2}\n", None),
+            ("null\n", None),
             ("\0\0\0\n", None),
         ] {
             assert_eq!(problem(begin.as_bytes()), expected, "{begin:?}");

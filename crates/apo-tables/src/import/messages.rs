@@ -149,7 +149,7 @@ fn joined(messages: &[Message]) -> String {
 
 /// Whether a text begins as messages do that were written as JSON, or as Python
 /// shows them.
-fn is_quoted(text: &str) -> bool {
+pub(super) fn is_quoted(text: &str) -> bool {
     let rest = text.trim_start();
     let rest = rest.strip_prefix('[').unwrap_or(rest).trim_start();
     let Some(rest) = rest.strip_prefix('{') else {

@@ -11,7 +11,7 @@ use super::Record;
 use super::beside::{Beside, beside};
 use super::fields::{self, Fault, Fields, number, text};
 use super::forms::{PREFERENCE_FORMS, SCORES};
-use super::messages::Text;
+use super::messages::{Text, is_quoted};
 use super::query::{after_history, alpaca};
 
 /// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
@@ -132,7 +132,9 @@ impl Preferences {
             if text.trim_start().starts_with('[') {
                 return list(text).map(Self::Comparison);
             }
-            if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text) {
+            if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text)
+                && !(is_quoted(&dialogues.chosen) && is_quoted(&dialogues.rejected))
+            {
                 return Ok(Self::Preference(dialogues.into()));
             }
             let found = fields::object(text)?;

@@ -66,7 +66,8 @@ fn beside() -> String {
          - {}: not read\n\
          - All other columns that hold text are named once, in a warning, and not used\n\n\
          Also rejected: tool messages and calls (`tool_turn`), images in messages (`not_text`), \
-         unknown roles (`unknown_role`), empty messages (`empty_message`), lone surrogates \
+         unknown roles (`unknown_role`), empty messages (`empty_message`), queries \
+         that end with the assistant's message (`assistant_last`), lone surrogates \
          (`lone_surrogate`), messages that contain HH's markers (`quotes_a_turn`), equal scores \
          (`same_score`) and scores that prefer the rejected response (`other_score`). \
          `rejects.parquet` says what is wrong with each row.\n",
