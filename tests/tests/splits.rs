@@ -172,7 +172,13 @@ fn instructions_are_compared_with_the_test_part() {
         &ROUND,
         sft,
         3,
-        &["own.jsonl", "test part", "data/test-", "line 9", "--allow-test"],
+        &[
+            "own.jsonl",
+            "test part",
+            "data/test-",
+            "line 9",
+            "--allow-test",
+        ],
     );
     std::fs::write(&own, &others).expect("the round can be written");
     let ran = run(&ROUND, sft);
@@ -183,7 +189,12 @@ fn instructions_are_compared_with_the_test_part() {
     let gold = "gold-collect --queries data/test-queries.parquet --pairs data/test-pairs.parquet \
                 --hh-best --out own-golden.parquet";
     succeed(&ROUND, gold);
-    refuse(&ROUND, line, 3, &["own-golden.parquet", "test part", "--allow-test"]);
+    refuse(
+        &ROUND,
+        line,
+        3,
+        &["own-golden.parquet", "test part", "--allow-test"],
+    );
     // Away from its run nothing is known.
     let away = folder(env!("CARGO_TARGET_TMPDIR"), "splits-instructed/a/b/c");
     std::fs::rename(own, away.join("own.jsonl")).expect("one disk");

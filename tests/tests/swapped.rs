@@ -147,7 +147,10 @@ fn a_sampler_of_ones_own_asks_what_the_queries_say() {
         prompt: prompt.into(),
     };
     let first = [
-        query("q0", "\n\n\nHuman: a\n\nb \n\nAssistant: c\n\nHuman: d\n\nAssistant:"),
+        query(
+            "q0",
+            "\n\n\nHuman: a\n\nb \n\nAssistant: c\n\nHuman: d\n\nAssistant:",
+        ),
         query("q1", "Before all.\n\nHuman: e\n\nAssistant:"),
     ];
     let second = [query("q2", "\n\nHuman: Human: f\n\nAssistant:")];
@@ -171,7 +174,9 @@ fn a_sampler_of_ones_own_asks_what_the_queries_say() {
     assert_eq!(split.expect("as its queries say").part, "test");
     let own = Provenance::read(&dir.join("own.parquet")).expect("a footer");
     let input = Reader::<Query>::open(&dir.join("q")).and_then(|it| it.input());
-    let digest = own.expect("it says what made it").inputs["queries"].digest.clone();
+    let digest = own.expect("it says what made it").inputs["queries"]
+        .digest
+        .clone();
     assert_eq!(digest, input.expect("the queries can be read").digest);
     let user = |text: &str| json!({"role": "user", "content": text});
     let expected = [

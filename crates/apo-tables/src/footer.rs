@@ -94,9 +94,7 @@ fn place(footer: &[u8]) -> Option<usize> {
     // An entry is its key and a text: a field's header and a length before each.
     const TEXT: u8 = 0x18;
     let before = [KEY.as_bytes(), &[TEXT, 2 * DIGITS as u8]].concat();
-    let at = footer
-        .windows(before.len())
-        .rposition(|it| it == before)?;
+    let at = footer.windows(before.len()).rposition(|it| it == before)?;
     let at = at + before.len();
     (footer.len() >= at + 2 * DIGITS).then_some(at)
 }

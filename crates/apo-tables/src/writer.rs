@@ -120,8 +120,7 @@ impl Sink {
         let Some(group) = self.group.take() else {
             return Ok(());
         };
-        append(group, &mut self.file, &mut self.headers)
-            .map_err(|error| failed(&self.path, error))
+        append(group, &mut self.file, &mut self.headers).map_err(|error| failed(&self.path, error))
     }
 
     fn finish(mut self) -> Result<(), TableError> {

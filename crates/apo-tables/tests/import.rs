@@ -150,9 +150,21 @@ fn what_is_no_text_is_told() {
             gzip(b"{\n \"chosen\": \"x\"\n}\n{\n \"chosen\": \"y\"\n}"),
             "jq -c",
         ),
-        ("objects.json", b"{\n \"a\": 1\n}\n{\n \"a\": 2\n}".into(), "jq -c"),
-        ("list.jsonl", b"[\n {\"chosen\": \"x\"}\n]".into(), "ends in .json"),
-        ("mac.jsonl", b"{\"a\": 1}\r{\"a\": 2}\r".into(), "carriage return"),
+        (
+            "objects.json",
+            b"{\n \"a\": 1\n}\n{\n \"a\": 2\n}".into(),
+            "jq -c",
+        ),
+        (
+            "list.jsonl",
+            b"[\n {\"chosen\": \"x\"}\n]".into(),
+            "ends in .json",
+        ),
+        (
+            "mac.jsonl",
+            b"{\"a\": 1}\r{\"a\": 2}\r".into(),
+            "carriage return",
+        ),
         ("columns.jsonl", b"chosen,rejected\nx,y\n".into(), "CSV"),
         ("columns.csv", b"chosen,rejected\nx,y\n".into(), "CSV"),
         ("columns.tsv.gz", gzip(b"chosen\trejected\n"), "CSV"),
@@ -272,13 +284,17 @@ fn columns_of_text_that_are_not_read_are_named() {
 #[test]
 fn pictures_are_refused_whatever_parts_of_them_are_read() {
     let dir = folder("pictures");
-    let texts = |values: [Option<&str>; 1]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let texts =
+        |values: [Option<&str>; 1]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
     let bytes = || Arc::new(BinaryArray::from(vec![b"a".as_ref()])) as ArrayRef;
     let struct_of = |fields: Vec<(&str, ArrayRef)>| {
         Arc::new(StructArray::try_from(fields).unwrap()) as ArrayRef
     };
     for (name, picture) in [
-        ("whole", struct_of(vec![("bytes", bytes()), ("path", texts([None]))])),
+        (
+            "whole",
+            struct_of(vec![("bytes", bytes()), ("path", texts([None]))]),
+        ),
         ("bytes", struct_of(vec![("bytes", bytes())])),
         ("path", struct_of(vec![("path", texts([Some("a.png")]))])),
     ] {

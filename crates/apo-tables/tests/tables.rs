@@ -183,7 +183,11 @@ fn what_is_no_whole_parquet_file_is_refused() {
     let mut damaged = bytes.clone();
     damaged[4..400].fill(0xff);
     for (name, content, told) in [
-        ("truncated.parquet", &bytes[..bytes.len() / 2], "was cut off"),
+        (
+            "truncated.parquet",
+            &bytes[..bytes.len() / 2],
+            "was cut off",
+        ),
         ("begun.parquet", &bytes[..6], "was cut off"),
         ("nearly.parquet", &bytes[..bytes.len() - 1], "was cut off"),
         (

@@ -57,7 +57,9 @@ fn split(dir: &Path, row: &Value) -> Split {
     let pairs = pairs.into_iter();
     let rejects = rows::<Reject>(&dir.join(rejects)).into_iter();
     Split {
-        pairs: pairs.map(|it| (it.prompt, it.chosen, it.rejected)).collect(),
+        pairs: pairs
+            .map(|it| (it.prompt, it.chosen, it.rejected))
+            .collect(),
         rejects: rejects.map(|it| (it.reason, it.detail)).collect(),
         stderr,
     }
@@ -77,7 +79,11 @@ fn known_shapes_are_read_and_what_is_left_aside_is_said() {
     let dialogue = |answer: &str| format!("\n\nHuman: Why?\n\nAssistant: {answer}");
     let messages = |answer: &str| json!([user("Why?"), assistant(answer)]);
     for (name, row, said) in [
-        ("HH", json!({"chosen": dialogue("Yes."), "rejected": dialogue("No.")}), ""),
+        (
+            "HH",
+            json!({"chosen": dialogue("Yes."), "rejected": dialogue("No.")}),
+            "",
+        ),
         (
             "HH with its prompt apart",
             json!({"prompt": "\n\nHuman: Why?\n\nAssistant:",
@@ -150,7 +156,11 @@ fn known_shapes_are_read_and_what_is_left_aside_is_said() {
         let pair = (pair.0.to_owned(), pair.1.to_owned(), pair.2.to_owned());
         assert_eq!(found.pairs, [pair], "{name}: {found:?}");
         if said.is_empty() {
-            assert!(!found.stderr.contains("warning"), "{name}: {}", found.stderr);
+            assert!(
+                !found.stderr.contains("warning"),
+                "{name}: {}",
+                found.stderr
+            );
         }
         assert!(found.stderr.contains(said), "{name}: {}", found.stderr);
     }
@@ -163,7 +173,9 @@ fn other_shapes_are_refused_by_name() {
     let answers = json!({"chosen": "Yes.", "rejected": "No."});
     let with = |more: Value| {
         let mut row = answers.clone();
-        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         row
     };
     let whole = |before: Value, answer: &str| {
@@ -171,9 +183,7 @@ fn other_shapes_are_refused_by_name() {
         all.push(assistant(answer));
         all
     };
-    let both = |before: Value| {
-        json!({"chosen": whole(before.clone(), "Yes."), "rejected": whole(before, "No.")})
-    };
+    let both = |before: Value| json!({"chosen": whole(before.clone(), "Yes."), "rejected": whole(before, "No.")});
     for (row, reason, detail) in [
         (
             with(json!({"system": "s", "question": "Why?"})),
@@ -257,7 +267,11 @@ fn other_shapes_are_refused_by_name() {
             "malformed",
             "`label`",
         ),
-        (json!([{"chosen": "a", "rejected": "b"}]), "malformed", "named .json"),
+        (
+            json!([{"chosen": "a", "rejected": "b"}]),
+            "malformed",
+            "named .json",
+        ),
         (json!(null), "malformed", "is null"),
         (json!("a"), "malformed", "is a text"),
         (
@@ -331,7 +345,10 @@ fn other_shapes_are_refused_by_name() {
         };
         assert_eq!(found_reason, reason, "{row}: {found:?}");
         assert!(found_detail.contains(detail), "{row}: {found:?}");
-        assert!(found.stderr.contains("t/t.jsonl, line 1: "), "{row}: {found:?}");
+        assert!(
+            found.stderr.contains("t/t.jsonl, line 1: "),
+            "{row}: {found:?}"
+        );
     }
 }
 

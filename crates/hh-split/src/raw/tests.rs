@@ -246,8 +246,7 @@ fn what_no_table_carries_is_known() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_fault_of_a_row_is_named() {
-    let turns =
-        |message: &str| conversations(&format!("{ASKED}{message},"), r#""x""#, r#""y""#);
+    let turns = |message: &str| conversations(&format!("{ASKED}{message},"), r#""x""#, r#""y""#);
     for (json, expected, detail) in [
         (
             r#"{"chosen": "x", "rejected": null}"#.into(),
@@ -440,8 +439,14 @@ fn messages_in_a_text_are_messages() {
     let json = serde_json::json!({"prompt": "a?", "chosen": data, "rejected": "no"});
     assert_eq!(read(&json.to_string()).unwrap().chosen, data);
     for (chosen, rejected) in [
-        ("[{'role': 'assistant', 'content': 'yes'}]", "[{'role': 'assistant', 'content': 'no'}]"),
-        (r#"[{"role": "assistant", "cont"#, r#"[{"role": "assistant", "content": "no"}]"#),
+        (
+            "[{'role': 'assistant', 'content': 'yes'}]",
+            "[{'role': 'assistant', 'content': 'no'}]",
+        ),
+        (
+            r#"[{"role": "assistant", "cont"#,
+            r#"[{"role": "assistant", "content": "no"}]"#,
+        ),
     ] {
         let json = serde_json::json!({"prompt": "a?", "chosen": chosen, "rejected": rejected});
         assert_eq!(read(&json.to_string()), Err(MALFORMED), "{json}");
@@ -454,7 +459,10 @@ fn a_repeated_prompt_is_cut_off_or_told() {
     let row = |prompt: &str, chosen: &str, rejected: &str| {
         serde_json::json!({"prompt": prompt, "chosen": chosen, "rejected": rejected}).to_string()
     };
-    let (yes, no) = ("Human: a b?\n\nAssistant: yes", "Human: a b?\n\nAssistant: no");
+    let (yes, no) = (
+        "Human: a b?\n\nAssistant: yes",
+        "Human: a b?\n\nAssistant: no",
+    );
     let blank = |text: &str| format!("\n\n{text}");
     for json in [
         row("a b?", yes, no),
@@ -474,7 +482,10 @@ fn a_repeated_prompt_is_cut_off_or_told() {
     for (json, reason) in [
         (row("a b?", "a b? yes", "a b? no"), reason::REPEATS_PROMPT),
         (row("a b?", "a b?\nyes", "a b?\nno"), reason::REPEATS_PROMPT),
-        (row("a b?", "<user>a b?</user> yes", "<user>a b?</user> no"), reason::REPEATS_PROMPT),
+        (
+            row("a b?", "<user>a b?</user> yes", "<user>a b?</user> no"),
+            reason::REPEATS_PROMPT,
+        ),
         (row("z?", yes, no), "diverges_early"),
         (row("a b?", yes, "no"), "diverges_early"),
         (row("", "yes", "no"), "no_query"),
@@ -492,22 +503,38 @@ fn a_repeated_prompt_is_cut_off_or_told() {
 
 #[test]
 fn each_column_beside_a_pair_is_used_or_told() {
-    let row = |more: &str| {
-        format!(r#"{{"prompt": "a b?", "chosen": "yes", "rejected": "no", {more}}}"#)
-    };
+    let row =
+        |more: &str| format!(r#"{{"prompt": "a b?", "chosen": "yes", "rejected": "no", {more}}}"#);
     let plain = read(&row(r#""n": 1"#)).unwrap();
-    for name in ["system", "system_prompt", "system_message", "tools", "functions", "documents"] {
+    for name in [
+        "system",
+        "system_prompt",
+        "system_message",
+        "tools",
+        "functions",
+        "documents",
+    ] {
         let found = read_all(&row(&format!(r#""{name}": "Be kind.""#))).unwrap();
         assert!(found.context.is_some(), "{name}");
         assert_eq!(found.pair, plain, "{name}");
     }
-    for name in ["instruction", "input", "question", "query", "context", "history"] {
+    for name in [
+        "instruction",
+        "input",
+        "question",
+        "query",
+        "context",
+        "history",
+    ] {
         let told = read_all(&row(&format!(r#""{name}": "Other.""#))).unwrap_err();
         assert_eq!(told.reason, reason::OTHER_QUERY, "{name}");
         assert!(told.detail.contains(&format!("`{name}`")), "{told}");
         if name != "history" {
             // What the prompt says is said.
-            assert_eq!(read(&row(&format!(r#""{name}": "a b?""#))), Ok(plain.clone()));
+            assert_eq!(
+                read(&row(&format!(r#""{name}": "a b?""#))),
+                Ok(plain.clone())
+            );
         }
         assert_eq!(read(&row(&format!(r#""{name}": """#))), Ok(plain.clone()));
     }
@@ -523,7 +550,10 @@ fn each_column_beside_a_pair_is_used_or_told() {
     assert_eq!(found.unwrap().unused, ["rationale", "notes", "rating"]);
     let thought = r#"{"role": "assistant", "content": "yes", "reasoning_content": "Hm."}"#;
     let json = format!(r#"{{"prompt": "a b?", "chosen": [{thought}], "rejected": "no"}}"#);
-    assert_eq!(read_all(&json).unwrap().unused, ["reasoning_content (of messages)"]);
+    assert_eq!(
+        read_all(&json).unwrap().unused,
+        ["reasoning_content (of messages)"]
+    );
 }
 
 #[test]
@@ -537,7 +567,9 @@ fn earlier_turns_stand_before_the_prompt() {
         r#""history": [["a", "b"]], "prompt": [{"from": "human", "value": "a"},
            {"from": "gpt", "value": "b"}, {"from": "human", "value": "c"}]"#,
     ] {
-        let pair = read(&format!(r#"{{{asked}, "chosen": "yes", "rejected": "no"}}"#));
+        let pair = read(&format!(
+            r#"{{{asked}, "chosen": "yes", "rejected": "no"}}"#
+        ));
         assert_eq!(pair.map(|it| it.prompt).as_deref(), Ok(expected), "{asked}");
     }
     for (asked, reason) in [
@@ -549,7 +581,9 @@ fn earlier_turns_stand_before_the_prompt() {
             reason::OTHER_QUERY,
         ),
     ] {
-        let found = read(&format!(r#"{{{asked}, "chosen": "yes", "rejected": "no"}}"#));
+        let found = read(&format!(
+            r#"{{{asked}, "chosen": "yes", "rejected": "no"}}"#
+        ));
         assert_eq!(found, Err(reason), "{asked}");
     }
 }
