@@ -93,23 +93,17 @@ pub(crate) fn open(path: &Path) -> Result<File, TableError> {
             problem: problem.into(),
         });
     }
-    let problem = if head.is_empty() {
-        "it is empty"
-    } else if !head.starts_with(MAGIC) {
-        match head.trim_ascii_start().first() {
-            Some(b'{' | b'[') => "it is JSON; give it a name that ends in .jsonl or .json",
-            _ if head
-                .iter()
-                .all(|it| it.is_ascii_graphic() || it.is_ascii_whitespace()) =>
-            {
-                "it is text, as CSV; write it as Parquet"
-            }
-            _ => "it does not begin as one; it is damaged, or something else",
-        }
-    } else if !ends(&mut file).map_err(reading)? {
-        "its end is missing: it was cut off; copy it again, or make it anew"
-    } else {
+    let begins = head.starts_with(MAGIC);
+    if begins && ends(&mut file).map_err(reading)? {
         return Ok(file);
+    }
+    let is_text = |it: &u8| it.is_ascii_graphic() || it.is_ascii_whitespace();
+    let problem = match head.trim_ascii_start().first() {
+        _ if begins => "its end is missing: it was cut off; copy it again, or make it anew",
+        None => "it is empty",
+        Some(b'{' | b'[') => "it is JSON; give it a name that ends in .jsonl or .json",
+        Some(_) if head.iter().all(is_text) => "it is text, as CSV; write it as Parquet",
+        Some(_) => "it does not begin as one; it is damaged, or something else",
     };
     Err(corrupt(path, problem))
 }

@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 
 use crate::pages::Header;
 
@@ -27,6 +27,9 @@ const DIGITS: usize = 8;
 
 /// What a file ends with after its footer: the footer's length, and a magic word.
 const TAIL: usize = 8;
+
+/// Where the first page stands: after a magic word.
+const BEGIN: u64 = 4;
 
 /// Bytes of a page's header, at most.
 const HEADER: u64 = 512;
@@ -56,7 +59,7 @@ pub(crate) fn is_whole(file: &mut File, metadata: &ParquetMetaData) -> io::Resul
     if !is_marked && !is_ours {
         return Ok(true);
     }
-    let Some((_, mut footer)) = footer(file)? else {
+    let Some((begin, mut footer)) = footer(file)? else {
         return Ok(false);
     };
     let Some(at) = place(&footer) else {
@@ -65,7 +68,7 @@ pub(crate) fn is_whole(file: &mut File, metadata: &ParquetMetaData) -> io::Resul
     };
     let found = footer[at..at + 2 * DIGITS].to_owned();
     let digits = own(&mut footer, at + DIGITS);
-    let Some(headers) = headers(file, metadata)? else {
+    let Some(headers) = headers(file, metadata, begin)? else {
         return Ok(false);
     };
     Ok(found == format!("{headers:08x}{digits}").into_bytes())
@@ -105,10 +108,16 @@ fn own(footer: &mut [u8], at: usize) -> String {
     format!("{:08x}", crc32fast::hash(footer))
 }
 
-/// The checksum of all page headers; none where one is no header.
-fn headers(file: &mut File, metadata: &ParquetMetaData) -> io::Result<Option<u32>> {
+/// The checksum of all page headers; none where one is no header, or where pages do
+/// not follow each other from the file's beginning to its footer.
+fn headers(file: &mut File, metadata: &ParquetMetaData, footer: u64) -> io::Result<Option<u32>> {
     let mut hasher = crc32fast::Hasher::new();
-    for column in metadata.row_groups().iter().flat_map(|it| it.columns()) {
+    let mut next = BEGIN;
+    for column in metadata
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns)
+    {
         let data = column.data_page_offset();
         let begins = column.dictionary_page_offset().unwrap_or(data);
         let length = u64::try_from(column.compressed_size());
@@ -116,6 +125,9 @@ fn headers(file: &mut File, metadata: &ParquetMetaData) -> io::Result<Option<u32
             return Ok(None);
         };
         let ends = u64::saturating_add(at, length);
+        if at != next {
+            return Ok(None);
+        }
         while at < ends {
             let mut bytes = Vec::new();
             file.seek(SeekFrom::Start(at))?;
@@ -126,8 +138,10 @@ fn headers(file: &mut File, metadata: &ParquetMetaData) -> io::Result<Option<u32
                 return Ok(None);
             };
             hasher.update(&bytes[..header.len]);
-            at = at.saturating_add((header.len + header.compressed_size) as u64);
+            let page = header.len.saturating_add(header.compressed_size);
+            at = at.saturating_add(page as u64);
         }
+        next = at;
     }
-    Ok(Some(hasher.finalize()))
+    Ok((next == footer).then(|| hasher.finalize()))
 }

@@ -50,9 +50,9 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
     let opens = |line: &[u8]| matches!(line.first(), Some(b'{' | b'['));
     if !opens(first) {
         // One bad line among good ones is a row that is told.
-        let others = lines.take(FIRST - 1);
+        let mut others = lines.take(FIRST - 1);
         let is_text = first.is_ascii() && !first.contains(&0) && !super::is_json(first);
-        return (is_text && others.into_iter().all(|line| !opens(line))).then_some(CSV);
+        return (is_text && others.all(|line| !opens(line))).then_some(CSV);
     }
     let mut values = serde_json::Deserializer::from_slice(begin).into_iter::<IgnoredAny>();
     let ends = matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset());
