@@ -7,6 +7,7 @@
 mod args;
 mod examples;
 mod falling;
+mod instructions;
 mod loss;
 mod reference;
 
@@ -16,7 +17,7 @@ use anyhow::Result;
 use apo_llama::{Head, Model, Start};
 use apo_stage::models::Longest;
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, Output, check_splits, models, up_to_date};
+use apo_stage::{Claim, Kind, Output, TestPart, check_splits, models, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
@@ -48,6 +49,12 @@ fn run(method: &Method) -> Result<()> {
     let provenance = method.provenance(&tables, &codec)?;
     let known = method.known_log_probs(&provenance, &codec)?;
     check_splits(&provenance, method.inputs(), common.training.allow_test)?;
+    if let Some(path) = method.instructions()
+        && !common.training.allow_test
+    {
+        let tests = TestPart::near(&provenance, method.inputs())?;
+        instructions::check_apart(path, &provenance, &tests)?;
+    }
     let out = &common.output.out;
     common.training.keep_apart(&common.output)?;
     let claim = common

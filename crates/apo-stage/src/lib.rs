@@ -25,5 +25,5 @@ pub use exit::{BadInput, bad_input, run};
 pub use output::{Claim, Kind, Output};
 pub use progress::Progress;
 pub use report::{note, result, up_to_date, warn};
-pub use splits::check_splits;
+pub use splits::{TestPart, check_splits};
 pub use training::TrainingArgs;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use apo_dialogue::hh;
 use apo_stage::{bad_input, imported, warn};
 use apo_tables::import::{
-    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, reason,
+    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, Unused, reason,
 };
 use apo_tables::{Query, Reader};
 use gold_collect::{Golden, Origin};
@@ -80,6 +80,8 @@ pub struct Answers {
     n_without_context: u64,
     /// Answers that are no text, or not only one; the first of them.
     left_out: Option<(u64, String)>,
+    /// Columns that hold text and are not used.
+    unused: Unused,
 }
 
 impl Answers {
@@ -94,6 +96,7 @@ impl Answers {
         let mut found = Self::default();
         for path in paths {
             let mut source = Source::open(path, ANSWER_FIELDS)?;
+            found.unused.add(source.unused().iter().cloned());
             loop {
                 let batch = source.batch(BATCH)?;
                 if batch.is_empty() {
@@ -110,6 +113,7 @@ impl Answers {
                                     ))
                                 })?;
                             found.n_without_context += u64::from(read.has_context);
+                            found.unused.add(read.unused);
                             found.add(read.prompt, golden, keys);
                         }
                         Err(fault) if fault.reason == reason::MALFORMED => {
@@ -156,6 +160,9 @@ impl Answers {
                 self.n_without_context
             ));
         }
+        if let Some(sentence) = self.unused.sentence() {
+            warn(&sentence);
+        }
     }
 
     fn add(&mut self, prompt: Option<String>, golden: Golden, keys: &Keys) {
@@ -190,6 +197,7 @@ struct Read {
     text: String,
     /// Whether a system message or tools are left aside.
     has_context: bool,
+    unused: Vec<String>,
 }
 
 /// Reads an answer.
@@ -199,9 +207,10 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
         Answer::Answer {
             prompt,
             answer,
-            context,
+            beside,
         } => Read {
-            has_context: context.is_some() || prompt.system().is_some(),
+            has_context: beside.context.is_some() || prompt.system().is_some(),
+            unused: beside.unused,
             prompt: hashed(imported::prompt(&prompt)?),
             text: match answer {
                 Text::Plain(text) => text,
@@ -210,11 +219,12 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
         },
         Answer::Messages {
             conversation,
-            context,
+            beside,
         } => {
             let (before, text) = last_of(&conversation)?;
             Read {
-                has_context: context.is_some() || conversation.system.is_some(),
+                has_context: beside.context.is_some() || conversation.system.is_some(),
+                unused: beside.unused,
                 prompt: hashed(imported::prompt_of(before)?),
                 text: text.to_owned(),
             }
@@ -223,6 +233,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
             prompt: keys.prompt_of.get(&query_id).cloned(),
             text: answer,
             has_context: false,
+            unused: Vec::new(),
         },
     };
     imported::check_response("the answer", &read.text)?;
