@@ -13,6 +13,7 @@
 //! | one request over HTTP: timeouts, size, retries, key | [`client`] |
 //! | what a server's answer means | [`answer`] |
 //! | what can come of a request | [`outcome`] |
+//! | why a reply ended | [`ending`] |
 //! | what is thought in a reply, and what is answer | [`thought`] |
 //! | which cause of failures is the commonest | [`causes`] |
 //! | when to ask again | [`retry`] |
@@ -23,6 +24,7 @@ pub mod answer;
 pub mod causes;
 pub mod client;
 mod encoding;
+pub mod ending;
 pub mod endpoint;
 pub mod error;
 pub mod journal;
@@ -37,6 +39,7 @@ pub mod thought;
 pub use answer::{TOO_LONG, excerpt};
 pub use causes::Causes;
 pub use client::{Client, Settings};
+pub use ending::Ending;
 pub use endpoint::{Counts, Endpoint};
 pub use error::EndpointError;
 pub use journal::{Damage, Entry, Journal, JournalError};
