@@ -204,7 +204,7 @@ impl Journal {
     /// not do it.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let failed = |source| io_error("write", path, source);
-        check_file(path)?;
+        Self::check_file(path)?;
         let is_new = !path.exists();
         let options = OpenOptions::new()
             .read(true)
@@ -252,13 +252,40 @@ impl Journal {
     /// When it is not there, is no file, or one of something else, cannot be read,
     /// or has a line that is not what it should be.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
-        check_file(path)?;
+        Self::check_file(path)?;
         let file = File::open(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => JournalError::NotThere { path: path.into() },
             _ => io_error("read", path, source),
         })?;
         let found = read(path, &file)?;
         Ok(Self::of(path, file, found, false))
+    }
+
+    /// Refuses what is there and no file: to read a pipe is to wait for whoever
+    /// writes into it.
+    ///
+    /// # Errors
+    ///
+    /// When it is a folder, a pipe or a device.
+    pub fn check_file(path: &Path) -> Result<(), JournalError> {
+        // What is not there, or cannot be looked at, shows when it is opened.
+        let Ok(found) = fs::metadata(path) else {
+            return Ok(());
+        };
+        let kind = found.file_type();
+        let problem = if kind.is_file() {
+            return Ok(());
+        } else if kind.is_dir() {
+            "is a folder; name a file in it"
+        } else if kind.is_fifo() {
+            "is a pipe, but a journal is read more than once; name a file"
+        } else {
+            "is a device, which keeps nothing; name a file"
+        };
+        Err(JournalError::NotAFile {
+            path: path.into(),
+            problem,
+        })
     }
 
     fn of(path: &Path, file: File, found: Read, is_writable: bool) -> Self {
@@ -377,28 +404,6 @@ impl Journal {
         // A panic elsewhere leaves the state whole: it changes after writing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Refuses what is no file: to read a pipe is to wait for whoever writes into it.
-fn check_file(path: &Path) -> Result<(), JournalError> {
-    // What is not there, or cannot be looked at, shows when it is opened.
-    let Ok(found) = fs::metadata(path) else {
-        return Ok(());
-    };
-    let kind = found.file_type();
-    let problem = if kind.is_file() {
-        return Ok(());
-    } else if kind.is_dir() {
-        "is a folder; name a file in it"
-    } else if kind.is_fifo() {
-        "is a pipe, but a journal is read more than once; name a file"
-    } else {
-        "is a device, which keeps nothing; name a file"
-    };
-    Err(JournalError::NotAFile {
-        path: path.into(),
-        problem,
-    })
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {
