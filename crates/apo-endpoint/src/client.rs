@@ -344,10 +344,14 @@ impl Caller {
                 "what answers does not speak HTTP/1.1: {error}; is the address right, and http:// \
                  what the server speaks?"
             ),
-            ureq::Error::ConnectProxyFailed(reason) if self.url.starts_with("http://") => format!(
-                "{reason}; it is asked by CONNECT for http:// addresses, too, and must allow that \
+            ureq::Error::ConnectProxyFailed(reason)
+                if self.url.starts_with("http://") && !reason.contains("407") =>
+            {
+                format!(
+                    "{reason}; it is asked by CONNECT for http:// addresses, too, and must allow that \
                  to this port (or name the host in no_proxy)"
-            ),
+                )
+            }
             ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
             other => other.to_string(),
         };

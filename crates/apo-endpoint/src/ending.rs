@@ -6,7 +6,7 @@
 //! | `length`, `MAX_TOKENS` (Gemini), `model_context_window_exceeded` (Anthropic) | the token limit cut it |
 //! | `content_filter`, `SAFETY` (Gemini), `refusal` (Anthropic), `ERROR_TOXIC` (Cohere) | the content policy ended it |
 //! | `tool_calls`, `function_call`, `tool_use`, `pause_turn` | it is no text to be kept: the model called a tool |
-//! | `error`, `abort` (vLLM, SGLang), `insufficient_system_resource` (DeepSeek), `OTHER` (Gemini) | the server broke it off |
+//! | `error`, `abort` (`SGLang`), `insufficient_system_resource` (`DeepSeek`), `OTHER` (Gemini) | the server broke it off |
 //! | nothing, `null`, `unknown` | nobody knows |
 //!
 //! Case and punctuation do not count, nor does `FinishReason.` before a name.

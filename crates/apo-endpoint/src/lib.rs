@@ -11,6 +11,7 @@
 //! | what is asked, and the digest by which it is known | [`request`] |
 //! | what came of it, line by line on the disk | [`journal`] |
 //! | one request over HTTP: timeouts, size, retries, key | [`client`] |
+//! | how an answer is unpacked | [`encoding`] |
 //! | what a server's answer means | [`answer`] |
 //! | what can come of a request | [`outcome`] |
 //! | why a reply ended | [`ending`] |
@@ -23,7 +24,7 @@
 pub mod answer;
 pub mod causes;
 pub mod client;
-mod encoding;
+pub mod encoding;
 pub mod ending;
 pub mod endpoint;
 pub mod error;

@@ -115,7 +115,7 @@ impl Source {
         let ending = Path::new(plain).extension().and_then(|it| it.to_str());
         let records = match ending {
             Some("parquet") if plain == name => parquet(path, fields)?,
-            Some("jsonl") => Records::Lines(text::open(path)?, 0),
+            Some("jsonl") => Records::Lines(lines(path)?, 0),
             Some("json") => json(path)?,
             _ => {
                 // What it is comes before what it is called.
@@ -255,6 +255,16 @@ fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     Ok(Records::Parquet(columns, reader, 0))
 }
 
+/// `.jsonl`: a record a line.
+fn lines(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
+    let mut text = text::open(path)?;
+    let head = text.fill_buf().map_err(|error| text::broken(path, error))?;
+    match text::misshapen(head) {
+        Some(problem) => Err(import(path, problem)),
+        None => Ok(text),
+    }
+}
+
 /// `.json`: a list, or lines under another name.
 fn json(path: &Path) -> Result<Records, TableError> {
     let mut bytes = Vec::new();
@@ -267,6 +277,9 @@ fn json(path: &Path) -> Result<Records, TableError> {
         if !is_json(line) && is_json(begin) {
             let problem = "is one object over several lines; expected a list of records, or a \
                            record a line";
+            return Err(import(path, problem));
+        }
+        if let Some(problem) = text::misshapen(begin) {
             return Err(import(path, problem));
         }
         return Ok(Records::Lines(Box::new(std::io::Cursor::new(bytes)), 0));

@@ -187,12 +187,11 @@ fn unquoted(message: &str) -> String {
         let end = if mark == '“' { '”' } else { mark };
         // An apostrophe stands behind a letter.
         let opens = mark != '\'' || !before.ends_with(char::is_alphanumeric);
-        match inside.find(end).filter(|_| opens) {
-            Some(length) => rest = &inside[length + end.len_utf8()..],
-            None => {
-                found.push(mark);
-                rest = inside;
-            }
+        if let Some(length) = inside.find(end).filter(|_| opens) {
+            rest = &inside[length + end.len_utf8()..];
+        } else {
+            found.push(mark);
+            rest = inside;
         }
     }
     found + rest

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::GzDecoder;
+use serde::de::IgnoredAny;
 
 use crate::error::TableError;
 use crate::file;
@@ -49,6 +50,34 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
         text.consume(BOM.len());
     }
     Ok(text)
+}
+
+/// Says what is wrong with a text of JSON, by its beginning, whose values do not
+/// stand one a line; nothing of one that is no JSON.
+pub(super) fn misshapen(head: &[u8]) -> Option<&'static str> {
+    let begin = head.trim_ascii_start();
+    let mut values = serde_json::Deserializer::from_slice(begin).into_iter::<IgnoredAny>();
+    let length = match values.next()? {
+        Ok(_) => values.byte_offset(),
+        // It is longer than the beginning.
+        Err(error) if error.is_eof() => begin.len(),
+        Err(_) => return None,
+    };
+    let (value, rest) = begin.split_at(length);
+    if value.contains(&b'\n') {
+        return Some(if begin.starts_with(b"[") {
+            "is a JSON list over several lines; give it a name that ends in .json"
+        } else {
+            "has records over several lines, expected a record a line; `jq -c .` writes them so"
+        });
+    }
+    let goes_on = value.contains(&b'\r') || !rest.trim_ascii().is_empty();
+    if goes_on && begin.contains(&b'\r') && !begin.contains(&b'\n') {
+        return Some(
+            "ends its lines with CR alone, expected LF or CRLF; `tr '\\r' '\\n'` converts it",
+        );
+    }
+    None
 }
 
 /// Tells that text breaks off or cannot be unpacked.
@@ -111,6 +140,49 @@ fn skip_zeros(rest: &mut impl BufRead) -> io::Result<bool> {
         rest.consume(zeros);
         if !all {
             return Ok(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_that_is_no_value_a_line_is_told_apart() {
+        for (head, expected) in [
+            (
+                "{\n  \"a\": 1\n}\n{\n  \"a\": 2\n}\n",
+                "records over several lines",
+            ),
+            ("{\r\n  \"a\": 1\r\n}\r\n", "records over several lines"),
+            // Cut by the buffer.
+            ("\n{\n  \"a\": [\n    1,", "records over several lines"),
+            ("[\n  {\"a\": 1},\n  {\"a\": 2}\n]\n", ".json"),
+            ("{\"a\": 1}\r{\"a\": 2}\r", "CR alone"),
+            ("{\r  \"a\": 1\r}\r{\r", "CR alone"),
+        ] {
+            let found = misshapen(head.as_bytes());
+            assert!(
+                found.is_some_and(|it| it.contains(expected)),
+                "{head:?}: {found:?}"
+            );
+        }
+        for head in [
+            "",
+            "\n",
+            "{\"a\": 1}\n{\"a\": 2}\n",
+            "{\"a\": 1}\r\n{\"a\": 2}\r\n",
+            "\n\n[{\"question\": 1}, {\"question\": 2}]\n[]\n",
+            "{\"a\": 1}",
+            "{\"a\": 1}\r",
+            "{\"a\": \"one line that the buffer cuts",
+            "{\"a\": 1} \r {\"a\": 1}\n",
+            "{\"a\": 1}\nnot JSON\n",
+            "not JSON\n{\"a\": 1}\n",
+            "{\"a\": NaN}\n",
+        ] {
+            assert_eq!(misshapen(head.as_bytes()), None, "{head:?}");
         }
     }
 }
