@@ -385,7 +385,9 @@ fn error_message(json: &Value) -> String {
         &json["error_msg"],
         &json["msg"],
     ];
-    let text = said.into_iter().find_map(Value::as_str).map(str::to_owned);
+    let said = said.into_iter().filter_map(Value::as_str);
+    let mut said = said.map(|it| excerpt(it.as_bytes()));
+    let text = said.find(|it| !it.is_empty());
     let mut text = text.unwrap_or_else(|| json.to_string());
     if let Some(raw) = error["metadata"]["raw"].as_str() {
         text += ": ";

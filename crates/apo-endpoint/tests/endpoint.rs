@@ -384,10 +384,7 @@ fn a_stop_ends_the_waiting_between_attempts() {
 #[test]
 fn a_stop_ends_the_waiting_for_a_silent_server_and_keeps_what_comes() {
     let server = Server::start(|call, _| match call.last() {
-        "soon" => Answer::After(
-            Duration::from_millis(100),
-            Box::new(Answer::reply("Hello.")),
-        ),
+        "soon" => Answer::After(Duration::from_millis(20), Box::new(Answer::reply("Hello."))),
         _ => Answer::Silence(Duration::from_mins(1)),
     });
     let path = fresh("silent");

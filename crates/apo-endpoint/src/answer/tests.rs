@@ -889,4 +889,10 @@ fn an_error_under_status_200_that_passes_is_asked_for_again() {
             "error": {"code": code, "message": "no"}}]});
         assert_eq!(of(200, &body), Meaning::Later("no".into()), "{code}");
     }
+    // Something is said of one that says nothing.
+    let body = json!({"error": {"code": 502, "message": "\u{1}"}});
+    let Meaning::Later(text) = of(200, &body) else {
+        panic!("it passes");
+    };
+    assert!(text.contains("502"), "{text}");
 }
