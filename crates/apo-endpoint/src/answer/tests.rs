@@ -452,6 +452,7 @@ fn a_policy_refusal_is_known_in_each_of_its_forms() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "tables")]
 fn what_only_resembles_a_policy_refusal_is_none() {
     let error = |error: Value| json!({ "error": error });
     for (case, status, body) in [
