@@ -268,12 +268,7 @@ fn a_flipped_bit_in_a_page_is_never_read() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1 << bit;
             fs::write(&damaged, &bytes).unwrap();
-            // A bit of a header that says nothing of the rows may be read over.
-            if let Ok(found) = read(&damaged) {
-                assert_eq!(found, rows, "bit {bit} of byte {at}");
-                let input = Reader::<Response>::open(&damaged).unwrap().input();
-                assert!(input.is_err(), "bit {bit} of byte {at}");
-            }
+            assert!(read(&damaged).is_err(), "bit {bit} of byte {at}");
             assert!(verify(&damaged).is_err(), "bit {bit} of byte {at}");
         }
     }
