@@ -115,7 +115,7 @@ impl Codec {
                 Some(ChatTemplate::new(source, &named)?)
             }
         };
-        if let Some(chat) = chat.as_ref().filter(|it| it.is_dated) {
+        if let Some(chat) = chat.as_ref().filter(|it| it.is_dated()) {
             let (year, month, day) = jinja::DATE;
             notes.push(format!(
                 "the chat template of {} asks for the date; it is told {year}-{month:02}-{day:02}, \
@@ -201,7 +201,7 @@ impl Codec {
     /// for it.
     pub fn date(&self) -> Option<String> {
         let (year, month, day) = jinja::DATE;
-        let chat = self.chat.as_ref().filter(|it| it.is_dated);
+        let chat = self.chat.as_ref().filter(|it| it.is_dated());
         chat.map(|_| format!("{year}-{month:02}-{day:02}"))
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
@@ -88,7 +89,7 @@ const CLASSES: [Class; 6] = [
 #[derive(Debug, Default)]
 pub(crate) struct NamedTokens {
     /// By name; those of [`NAMES`] first, then a model's own (`…_token`).
-    tokens: Vec<(String, AddedToken)>,
+    tokens: IndexMap<String, AddedToken>,
     /// Further special tokens, without a name.
     pub(crate) further: Vec<AddedToken>,
     /// Names whose token is the tokenizer class's own, not the files'.
@@ -126,7 +127,8 @@ impl NamedTokens {
         });
         for &(name, text) in class.map_or(&[][..], |(.., tokens)| tokens) {
             if silent.contains(&name) {
-                found.set(name, AddedToken::from(text, true));
+                let token = AddedToken::from(text, true);
+                found.tokens.insert(name.to_owned(), token);
                 found.defaults.push(name);
             }
         }
@@ -150,9 +152,9 @@ impl NamedTokens {
                 _ => {
                     silent.retain(|it| it != name);
                     match token(path, name, value, true)? {
-                        Some(token) => self.set(name, token),
-                        None => self.tokens.retain(|(it, _)| it != name),
-                    }
+                        Some(token) => self.tokens.insert(name.clone(), token),
+                        None => self.tokens.shift_remove(name),
+                    };
                 }
             }
         }
@@ -178,7 +180,7 @@ impl NamedTokens {
             Value::Object(tokens) => {
                 for (name, value) in tokens {
                     if let Some(token) = token(path, name, value, true)? {
-                        self.set(name, token);
+                        self.tokens.insert(name.clone(), token);
                     }
                 }
             }
@@ -187,23 +189,15 @@ impl NamedTokens {
         Ok(())
     }
 
-    fn set(&mut self, name: &str, token: AddedToken) {
-        match self.tokens.iter_mut().find(|(it, _)| it == name) {
-            Some((_, known)) => *known = token,
-            None => self.tokens.push((name.to_owned(), token)),
-        }
-    }
-
     /// Returns the text of a name's token.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let found = self.tokens.iter().find(|(it, _)| it == name);
-        found.map(|(_, token)| token.content.as_str())
+        self.tokens.get(name).map(|token| token.content.as_str())
     }
 
     /// Forgets the defaults that the tokenizer does not know.
     pub(crate) fn keep_known(&mut self, knows: impl Fn(&str) -> bool) {
         let defaults = &self.defaults;
-        self.tokens.retain(|(name, token)| {
+        self.tokens.retain(|name, token| {
             !defaults.contains(&name.as_str()) || knows(token.content.as_str())
         });
     }

@@ -139,6 +139,39 @@ fn what_templates_use_renders_as_jinja_renders_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A thousand expressions and short templates: each gives what Jinja2 gives, or
+/// is refused by name (`fixtures/templates/make_expressions.py`).
+#[test]
+fn an_expression_gives_what_jinja_gives_or_is_refused() {
+    let all = fixture("expressions.json");
+    let said = all["messages"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let messages: Vec<Message> = said
+        .map(|it| message(&text(&it["role"]), &text(&it["content"])))
+        .collect();
+    let dir = with_template("expression", "");
+    let (mut n_equal, mut n_refused, mut wrong) = (0, 0, Vec::new());
+    for case in all["cases"].as_array().unwrap() {
+        let template = case["template"].as_str().unwrap();
+        fs::write(dir.join("chat_template.jinja"), template).unwrap();
+        let found = Codec::load(&dir, Template::Chat);
+        let found = found.and_then(|codec| codec.render(&messages));
+        match (found, case["text"].as_str()) {
+            (Ok(found), Some(text)) if found == text => n_equal += 1,
+            (Err(error), expected) if error.is_bad_input() => {
+                n_refused += usize::from(expected.is_some());
+            }
+            (found, _) => wrong.push(format!(
+                "{template:?}: {} expected, found {found:?}",
+                case.get("text").unwrap_or(&case["refused"])
+            )),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("{n_equal} equal, {n_refused} refused though Jinja renders them");
+    assert!(n_equal > 700 && n_refused < 40);
+}
+
 #[test]
 fn a_template_that_does_not_end_is_stopped() {
     let hello = [message("user", "Hello")];
