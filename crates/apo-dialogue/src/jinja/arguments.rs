@@ -57,7 +57,10 @@ impl Arguments {
 pub(super) fn text<'a>(what: &str, value: &'a Value) -> Result<&'a str> {
     match value.as_text() {
         Some(text) => Ok(text),
-        None => problem(format!("{what}: expected a str, found a {}", value.type_name())),
+        None => problem(format!(
+            "{what}: expected a str, found a {}",
+            value.type_name()
+        )),
     }
 }
 
@@ -73,7 +76,10 @@ pub(super) fn optional_text<'a>(what: &str, value: Option<&'a Value>) -> Result<
 pub(super) fn int(what: &str, value: &Value) -> Result<i128> {
     match value.as_int() {
         Some(it) => Ok(it),
-        None => problem(format!("{what}: expected an int, found a {}", value.type_name())),
+        None => problem(format!(
+            "{what}: expected an int, found a {}",
+            value.type_name()
+        )),
     }
 }
 

@@ -69,7 +69,9 @@ pub(super) fn check(name: &str, value: &Value, args: &Arguments, work: &Work) ->
         "lower" | "upper" => {
             return python::is_case(&to_text(value, work)?, name == "upper");
         }
-        "filter" => value.as_text().is_some_and(|it| names::FILTERS.contains(&it)),
+        "filter" => value
+            .as_text()
+            .is_some_and(|it| names::FILTERS.contains(&it)),
         "test" => value.as_text().is_some_and(|it| names::TESTS.contains(&it)),
         _ => return problem(format!("no test named '{name}'")),
     };

@@ -50,7 +50,9 @@ pub(super) fn date(format: &str) -> Result<String> {
             // Without a time zone, as `now()` has none.
             "z" | "Z" => "",
             _ => {
-                return problem(format!("strftime_now does not know the format \"%{pad}{code}\""));
+                return problem(format!(
+                    "strftime_now does not know the format \"%{pad}{code}\""
+                ));
             }
         };
         out += if pad == "-" && text.len() > 1 {

@@ -59,11 +59,19 @@ impl<'a> Renderer<'a> {
             }
             Expr::And(both) => {
                 let left = self.eval(&both[0])?;
-                if left.is_true() { self.eval(&both[1]) } else { Ok(left) }
+                if left.is_true() {
+                    self.eval(&both[1])
+                } else {
+                    Ok(left)
+                }
             }
             Expr::Or(both) => {
                 let left = self.eval(&both[0])?;
-                if left.is_true() { Ok(left) } else { self.eval(&both[1]) }
+                if left.is_true() {
+                    Ok(left)
+                } else {
+                    self.eval(&both[1])
+                }
             }
             Expr::Compare(first, more) => self.compare(first, more),
             Expr::Concat(parts) => {
@@ -80,7 +88,9 @@ impl<'a> Renderer<'a> {
                 }
                 match otherwise {
                     Some(node) => self.eval(node),
-                    None => Ok(Value::undefined("the condition is false and there is no else")),
+                    None => Ok(Value::undefined(
+                        "the condition is false and there is no else",
+                    )),
                 }
             }
             Expr::Attribute(of, name) => attribute(&self.eval(of)?, name),

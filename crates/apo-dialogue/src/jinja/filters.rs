@@ -136,7 +136,9 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
             for item in value.items(work)? {
                 let item = by_attribute(&item, by.as_ref(), work)?;
                 if matches!(item, Value::Float(_)) {
-                    return unsupported("the sum of floats, which Python's versions round differently,");
+                    return unsupported(
+                        "the sum of floats, which Python's versions round differently,",
+                    );
                 }
                 sum = binary(Binary::Add, &sum, &item, work)?;
             }
@@ -311,7 +313,10 @@ fn ends(name: &str, value: Value, work: &Work) -> Result<Value> {
     }
     if let (Value::Text(it), "reverse") = (&value, name) {
         work.text(it.text.len())?;
-        return Ok(Value::text(it.text.chars().rev().collect::<String>(), it.safe));
+        return Ok(Value::text(
+            it.text.chars().rev().collect::<String>(),
+            it.safe,
+        ));
     }
     if let (Value::Iterator(_), "last") = (&value, name) {
         return problem("a generator cannot be reversed");
@@ -393,7 +398,11 @@ fn number(name: &str, value: Value, args: Arguments) -> Result<Value> {
                         return unsupported("rounding so large a number up or down");
                     }
                     let scaled = it * power;
-                    let whole = if method == "ceil" { scaled.ceil() } else { scaled.floor() };
+                    let whole = if method == "ceil" {
+                        scaled.ceil()
+                    } else {
+                        scaled.floor()
+                    };
                     // Python's integers have no negative zero.
                     (whole + 0.0) / power
                 }
@@ -472,7 +481,11 @@ fn indent(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
         if i > 0 {
             out.push('\n');
         }
-        if if i == 0 { first } else { blank || !line.is_empty() } {
+        if if i == 0 {
+            first
+        } else {
+            blank || !line.is_empty()
+        } {
             out += &indention;
         }
         out += line;
@@ -537,9 +550,9 @@ fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> Result<Valu
             Value::iterator(found)
         }
         "groupby" => {
-            let pairs = keyed.into_iter().map(|(key, item)| {
-                Value::tuple(vec![key.clone(), item]).map(|pair| (key, pair))
-            });
+            let pairs = keyed
+                .into_iter()
+                .map(|(key, item)| Value::tuple(vec![key.clone(), item]).map(|pair| (key, pair)));
             let pairs = sort(pairs.collect::<Result<_>>()?, false, work)?;
             let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
             for pair in pairs {
@@ -552,12 +565,19 @@ fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> Result<Valu
             }
             let groups = groups.into_iter().map(|(_, items)| {
                 let key = attribute(&items[0])?;
-                Ok(Value::Tuple(Sequence::group(vec![key, Value::list(items)?])?))
+                Ok(Value::Tuple(Sequence::group(vec![
+                    key,
+                    Value::list(items)?,
+                ])?))
             });
             Value::list(groups.collect::<Result<_>>()?)
         }
         _ => {
-            let wanted = if name == "min" { Ordering::Less } else { Ordering::Greater };
+            let wanted = if name == "min" {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            };
             let mut best: Option<(Value, Value)> = None;
             for (key, item) in keyed {
                 let is_better = match &best {
@@ -597,7 +617,11 @@ fn dict_sort(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
 }
 
 fn groups(name: &str, value: &Value, args: Arguments, work: &Work) -> Result<Value> {
-    let n = if name == "batch" { "linecount" } else { "slices" };
+    let n = if name == "batch" {
+        "linecount"
+    } else {
+        "slices"
+    };
     let [n, fill] = args.bind(name, [n, "fill_with"])?;
     let n = match n {
         Some(n) => size(name, &n)?,
@@ -651,7 +675,9 @@ fn truncate(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
     };
     let end_length = end.chars().count() as i128;
     if length < end_length || leeway < 0 {
-        return problem("truncate: the length is less than that of the end, or the leeway negative");
+        return problem(
+            "truncate: the length is less than that of the end, or the leeway negative",
+        );
     }
     work.text(2 * of.len())?;
     if of.chars().count() as i128 <= length.saturating_add(leeway) {

@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use super::fault::{Result, Work, problem, unsupported};
 use super::print::{float, to_text, write_repr};
-use super::python::{parse_int};
+use super::python::parse_int;
 use super::value::{Dict, Text, Value};
 
 /// How a value is to be written in its place.
@@ -200,7 +200,9 @@ fn format_float(it: f64, spec: &Spec, work: &Work) -> Result<String> {
                 return unsupported("zeros before digits in groups");
             }
             Some(with) => {
-                let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+                let end = text
+                    .find(|c: char| !c.is_ascii_digit())
+                    .unwrap_or(text.len());
                 grouped(&text[..end], 3, with) + &text[end..]
             }
         }
@@ -266,7 +268,11 @@ fn digits_of(it: f64, kind: char, precision: usize) -> Result<String> {
         }
         _ => return problem(format!("format: unknown format '{kind}' for a float")),
     };
-    Ok(if kind.is_ascii_uppercase() { text.to_uppercase() } else { text })
+    Ok(if kind.is_ascii_uppercase() {
+        text.to_uppercase()
+    } else {
+        text
+    })
 }
 
 /// `text.format(…)`.
@@ -393,7 +399,11 @@ pub(super) fn percent(text: &Text, values: &Value, work: &Work) -> Result<Value>
             let len = rest.bytes().take_while(u8::is_ascii_digit).count();
             let (digits, after) = rest.split_at(len);
             *rest = after;
-            if len == 0 { Ok(None) } else { parse_int(digits, 10) }
+            if len == 0 {
+                Ok(None)
+            } else {
+                parse_int(digits, 10)
+            }
         };
         let width = number(&mut rest)?.unwrap_or(0);
         if let Some(after) = rest.strip_prefix('.') {
@@ -472,7 +482,9 @@ fn percent_value(
             }
             let int = match (value, kind) {
                 (Value::Float(it), 'd' | 'i' | 'u') if it.abs() < 1e38 => *it as i128,
-                (Value::Float(_), 'd' | 'i' | 'u') => return unsupported("so large a float in '%d'"),
+                (Value::Float(_), 'd' | 'i' | 'u') => {
+                    return unsupported("so large a float in '%d'");
+                }
                 _ => match value.as_int() {
                     Some(it) => it,
                     None => return wrong(),

@@ -357,7 +357,10 @@ fn unescape(text: &str) -> Result<String> {
             Some('t') => '\t',
             Some('v') => '\u{b}',
             Some('0'..='7') => {
-                let len = after.bytes().take(3).take_while(|it| matches!(it, b'0'..=b'7'));
+                let len = after
+                    .bytes()
+                    .take(3)
+                    .take_while(|it| matches!(it, b'0'..=b'7'));
                 let len = len.count();
                 rest = &after[len..];
                 code(u32::from_str_radix(&after[..len], 8).ok())?

@@ -161,7 +161,13 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
                 return problem("replace needs two texts");
             };
             let count = count.map_or(Ok(-1), |it| int(name, &it))?;
-            Value::from(replace(of, text(name, &old)?, text(name, &new)?, count, work)?)
+            Value::from(replace(
+                of,
+                text(name, &old)?,
+                text(name, &new)?,
+                count,
+                work,
+            )?)
         }
         "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count"
             if args.positional.len() > 1 =>
@@ -267,13 +273,7 @@ fn texts(parts: &[&str], work: &Work) -> Result<Value> {
 }
 
 /// Replaces a part of a text, at most `count` times unless that is negative.
-pub(super) fn replace(
-    of: &str,
-    old: &str,
-    new: &str,
-    count: i128,
-    work: &Work,
-) -> Result<String> {
+pub(super) fn replace(of: &str, old: &str, new: &str, count: i128, work: &Work) -> Result<String> {
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let n = of.matches(old).count().min(most);
     work.text(of.len() + n.saturating_mul(new.len()))?;
@@ -305,7 +305,11 @@ fn expand_tabs(of: &str, size: usize) -> String {
                 column += n;
             }
             c => {
-                column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
+                column = if matches!(c, '\n' | '\r') {
+                    0
+                } else {
+                    column + 1
+                };
                 out.push(c);
             }
         }

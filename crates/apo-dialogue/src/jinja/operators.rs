@@ -68,7 +68,12 @@ fn add_texts(a: &Text, b: &Text, work: &Work) -> Result<Value> {
 fn repeat(of: &Value, times: usize, work: &Work) -> Result<Value> {
     let items = |items: &[Value]| -> Result<Vec<Value>> {
         work.spend(items.len().saturating_mul(times))?;
-        Ok(items.iter().cycle().take(items.len() * times).cloned().collect())
+        Ok(items
+            .iter()
+            .cycle()
+            .take(items.len() * times)
+            .cloned()
+            .collect())
     };
     match of {
         Value::Text(it) => {
@@ -121,7 +126,11 @@ fn integers(op: Binary, a: i128, b: i128) -> Result<Value> {
         }),
         Binary::Remainder => {
             let rest = a.wrapping_rem(b);
-            Some(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+            Some(if rest != 0 && (rest < 0) != (b < 0) {
+                rest + b
+            } else {
+                rest
+            })
         }
         Binary::Power if b < 0 => return reals(op, a as f64, b as f64),
         Binary::Power => match a {
@@ -160,7 +169,11 @@ fn reals(op: Binary, a: f64, b: f64) -> Result<Value> {
                 0.0_f64.copysign(a / b)
             } else {
                 let floor = quotient.floor();
-                if quotient - floor > 0.5 { floor + 1.0 } else { floor }
+                if quotient - floor > 0.5 {
+                    floor + 1.0
+                } else {
+                    floor
+                }
             }
         }
         Binary::Power if a == 0.0 && b < 0.0 => {
@@ -189,7 +202,10 @@ pub(super) fn negative(of: &Value) -> Result<Value> {
                 Some(it) => Ok(Value::Int(it)),
                 None => unsupported(TOO_LARGE),
             },
-            None => problem(format!("bad operand type for unary -: '{}'", of.type_name())),
+            None => problem(format!(
+                "bad operand type for unary -: '{}'",
+                of.type_name()
+            )),
         },
     }
 }
@@ -231,7 +247,10 @@ pub(super) fn attribute(value: &Value, name: &str) -> Result<Value> {
 }
 
 fn nothing(value: &Value, name: &str) -> Value {
-    Value::undefined(format!("'{}' object has no attribute '{name}'", value.type_name()))
+    Value::undefined(format!(
+        "'{}' object has no attribute '{name}'",
+        value.type_name()
+    ))
 }
 
 /// Returns the attribute that Python's type gives a value.
@@ -258,7 +277,9 @@ pub(super) fn own_attribute(value: &Value, name: &str) -> Result<Option<Value>> 
         Value::View(..) => &names::VIEW,
         Value::Iterator(_) => &names::ITERATOR,
         Value::Macro(_) => &names::MACRO,
-        Value::Text(it) if it.safe && matches!(name, "escape" | "format" | "striptags" | "unescape") => {
+        Value::Text(it)
+            if it.safe && matches!(name, "escape" | "format" | "striptags" | "unescape") =>
+        {
             return unsupported(format!("'{name}' of a text that is marked as safe"));
         }
         _ => &[],
@@ -286,7 +307,11 @@ pub(super) fn item(value: &Value, index: &Value, work: &Work) -> Result<Value> {
     }
     let nth = |len: usize| {
         let index = index.as_int()?;
-        let index = if index < 0 { index + len as i128 } else { index };
+        let index = if index < 0 {
+            index + len as i128
+        } else {
+            index
+        };
         usize::try_from(index).ok().filter(|i| *i < len)
     };
     let found = match value {
@@ -306,7 +331,10 @@ pub(super) fn item(value: &Value, index: &Value, work: &Work) -> Result<Value> {
     }
     match index.as_text() {
         Some(name) => Ok(own_attribute(value, name)?.unwrap_or_else(|| nothing(value, name))),
-        None => Ok(Value::undefined(format!("the {} has no such item", value.type_name()))),
+        None => Ok(Value::undefined(format!(
+            "the {} has no such item",
+            value.type_name()
+        ))),
     }
 }
 
@@ -326,7 +354,10 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
         return problem(&**why);
     }
     let Some(len) = value.len() else {
-        return problem(format!("'{}' object is not subscriptable", value.type_name()));
+        return problem(format!(
+            "'{}' object is not subscriptable",
+            value.type_name()
+        ));
     };
     let [start, stop, step] = numbers;
     let step = step.unwrap_or(1);
@@ -339,7 +370,11 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
         None => default,
         Some(at) => (if at < 0 { at.saturating_add(len) } else { at }).clamp(least, most),
     };
-    let (first, end) = if step > 0 { (least, most) } else { (most, least) };
+    let (first, end) = if step > 0 {
+        (least, most)
+    } else {
+        (most, least)
+    };
     let (start, stop) = (place(start, first), place(stop, end));
     let mut places = Vec::new();
     let mut at = start;
@@ -352,7 +387,11 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
         Value::Text(it) => {
             work.text(it.text.len())?;
             let text: String = if step == 1 {
-                it.text.chars().skip(start as usize).take(places.len()).collect()
+                it.text
+                    .chars()
+                    .skip(start as usize)
+                    .take(places.len())
+                    .collect()
             } else {
                 let chars: Vec<char> = it.text.chars().collect();
                 places.into_iter().map(|i| chars[i]).collect()

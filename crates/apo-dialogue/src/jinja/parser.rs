@@ -3,9 +3,7 @@
 use super::fault::{Result, problem, unsupported};
 use super::lexer::{self, Kind as Token};
 use super::names;
-use super::syntax::{
-    Arguments, Expr, For, Kind, Macro, Node, Program, Statement, Target, Uses,
-};
+use super::syntax::{Arguments, Expr, For, Kind, Macro, Node, Program, Statement, Target, Uses};
 
 /// The longest source, bytes; the largest published templates have some 20 kB.
 const LONGEST: usize = 1 << 20;
@@ -144,7 +142,9 @@ impl Parser {
     /// Goes one level down.
     pub(super) fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH {
-            return problem(format!("more than {DEPTH} brackets or blocks in each other"));
+            return problem(format!(
+                "more than {DEPTH} brackets or blocks in each other"
+            ));
         }
         self.depth += 1;
         let found = read(self);
@@ -461,8 +461,10 @@ impl Parser {
         let mut targets = Vec::new();
         let mut is_tuple = false;
         loop {
-            let is_end = matches!(self.peek(), Some(Token::BlockEnd) | Some(Token::Op(")" | "=")))
-                || ends.iter().any(|it| self.is_name(it));
+            let is_end = matches!(
+                self.peek(),
+                Some(Token::BlockEnd) | Some(Token::Op(")" | "="))
+            ) || ends.iter().any(|it| self.is_name(it));
             if is_end && !targets.is_empty() {
                 break;
             }

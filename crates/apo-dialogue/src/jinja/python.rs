@@ -235,7 +235,10 @@ pub(super) fn parse_int(text: &str, base: u32) -> Result<Option<i128>> {
     if digits.chars().any(|c| !c.is_ascii() && c.is_numeric()) {
         return unsupported("a number in digits of another script");
     }
-    let digits = digits.strip_prefix('_').filter(|_| of_prefix == base).unwrap_or(digits);
+    let digits = digits
+        .strip_prefix('_')
+        .filter(|_| of_prefix == base)
+        .unwrap_or(digits);
     let is_digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_digit(base));
     if !digits.split('_').all(is_digits) {
         return Ok(None);

@@ -123,7 +123,9 @@ impl<'a> Renderer<'a> {
             Target::Name(name) => self.set(name, value),
             Target::Attribute(name, attribute) => {
                 let Some(Value::Namespace(it)) = self.lookup(name).cloned() else {
-                    return problem(format!("'{name}' is no namespace: its attributes cannot be set"));
+                    return problem(format!(
+                        "'{name}' is no namespace: its attributes cannot be set"
+                    ));
                 };
                 // As in a list: it must not nest for ever.
                 Sequence::new(vec![value.clone()])?;

@@ -108,17 +108,15 @@ impl Node {
             Expr::Binary(_, both) | Expr::And(both) | Expr::Or(both) | Expr::Item(both) => {
                 highest(&**both)
             }
-            Expr::Compare(first, more) => {
-                highest(more.iter().map(|(_, it)| it)).max(first.height)
-            }
+            Expr::Compare(first, more) => highest(more.iter().map(|(_, it)| it)).max(first.height),
             Expr::If(both, other) => highest(both.iter().chain(other.as_deref())),
             Expr::Slice(of, parts) => highest(parts.iter().flatten()).max(of.height),
             Expr::Call(of, arguments) | Expr::Test(of, _, arguments) => {
                 arguments.height().max(of.height)
             }
-            Expr::Filter(of, _, arguments) => {
-                arguments.height().max(of.as_ref().map_or(0, |it| it.height))
-            }
+            Expr::Filter(of, _, arguments) => arguments
+                .height()
+                .max(of.as_ref().map_or(0, |it| it.height)),
         };
         if below >= HEIGHT {
             return problem(format!(

@@ -458,9 +458,7 @@ fn compare_numbers(a: &Value, b: &Value) -> Option<Option<Ordering>> {
     };
     match (a, b) {
         (Value::Float(a), Value::Float(b)) => Some(a.partial_cmp(b)),
-        (Value::Float(a), b) => b
-            .as_int()
-            .map(|b| mixed(b, *a).map(Ordering::reverse)),
+        (Value::Float(a), b) => b.as_int().map(|b| mixed(b, *a).map(Ordering::reverse)),
         (a, Value::Float(b)) => a.as_int().map(|a| mixed(a, *b)),
         _ => None,
     }
