@@ -324,6 +324,7 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_text_begins_as_the_files_say() {
     let first = |codec: Codec| (codec.bos(), ids(&codec)[0]);
     let bos = load("bos-id", |_, _| {}).unwrap().eos() - 1;

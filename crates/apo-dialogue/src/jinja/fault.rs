@@ -64,16 +64,9 @@ impl Work {
 
     /// Pays for some units.
     pub(super) fn spend(&self, units: usize) -> Result<()> {
-        match self.0.get().checked_sub(units as u64) {
-            Some(left) => {
-                self.0.set(left);
-                Ok(())
-            }
-            None => {
-                self.0.set(0);
-                Err(Fault::new(Kind::Exhausted))
-            }
-        }
+        let left = self.0.get().checked_sub(units as u64);
+        self.0.set(left.unwrap_or(0));
+        left.map(drop).ok_or_else(|| Fault::new(Kind::Exhausted))
     }
 
     /// Pays for text of so many bytes.

@@ -323,24 +323,21 @@ fn ends(name: &str, value: Value, work: &Work) -> Result<Value> {
     }
     let is_generator = matches!(value, Value::Iterator(_));
     let mut items = value.items(work)?;
-    Ok(match name {
-        "reverse" => {
-            items.reverse();
-            if is_generator {
-                Value::list(items)?
-            } else {
-                Value::iterator(items)?
-            }
-        }
-        _ => {
-            let found = if name == "first" {
-                items.into_iter().next()
-            } else {
-                items.pop()
-            };
-            found.unwrap_or_else(|| Value::undefined(format!("no {name} item, sequence was empty")))
-        }
-    })
+    if name == "reverse" {
+        items.reverse();
+        return if is_generator {
+            Value::list(items)
+        } else {
+            Value::iterator(items)
+        };
+    }
+    let found = if name == "first" {
+        items.into_iter().next()
+    } else {
+        items.pop()
+    };
+    let none = || Value::undefined(format!("no {name} item, sequence was empty"));
+    Ok(found.unwrap_or_else(none))
 }
 
 fn title(of: &str, work: &Work) -> Result<String> {

@@ -134,7 +134,7 @@ fn format_value(value: &Value, spec: &str, work: &Work) -> Result<String> {
 fn grouped(digits: &str, every: usize, with: char) -> String {
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % every == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(every) {
             out.push(with);
         }
         out.push(c);
@@ -474,7 +474,7 @@ fn percent_value(
             if let Some(most) = spec.precision {
                 text = text.chars().take(most).collect();
             }
-            return spec.pad(text, '>', 0, work);
+            spec.pad(text, '>', 0, work)
         }
         'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
             if spec.precision.is_some() {

@@ -461,10 +461,8 @@ impl Parser {
         let mut targets = Vec::new();
         let mut is_tuple = false;
         loop {
-            let is_end = matches!(
-                self.peek(),
-                Some(Token::BlockEnd) | Some(Token::Op(")" | "="))
-            ) || ends.iter().any(|it| self.is_name(it));
+            let is_end = matches!(self.peek(), Some(Token::BlockEnd | Token::Op(")" | "=")))
+                || ends.iter().any(|it| self.is_name(it));
             if is_end && !targets.is_empty() {
                 break;
             }

@@ -400,14 +400,11 @@ impl<'a> Renderer<'a> {
                 let at = named.iter().position(|(it, _)| it == name)?;
                 Some(named.remove(at).1)
             });
-            match value {
-                Some(value) => self.set(name, value),
-                None => {
-                    let why = format!("parameter '{name}' was not provided");
-                    self.set(name, Value::undefined(why));
-                    missing.push(i);
-                }
+            if value.is_none() {
+                missing.push(i);
             }
+            let why = || Value::undefined(format!("parameter '{name}' was not provided"));
+            self.set(name, value.unwrap_or_else(why));
         }
         // A default may name the parameters before it.
         for i in missing {

@@ -441,13 +441,16 @@ pub(crate) fn dict(entries: Vec<(&str, Value)>) -> Value {
     }))
 }
 
-/// Compares numbers as Python does: integers and reals by what they stand for.
-fn compare_numbers(a: &Value, b: &Value) -> Option<Option<Ordering>> {
+/// Whether both values are numbers.
+fn are_numbers(a: &Value, b: &Value) -> bool {
+    a.as_float().is_some() && b.as_float().is_some()
+}
+
+/// Compares numbers as Python does, integers and reals by what they stand for;
+/// none where one is no number.
+fn compare_numbers(a: &Value, b: &Value) -> Option<Ordering> {
     /// The least integer that not every real can tell from its neighbours.
     const EXACT: u128 = 1 << 53;
-    if let (Some(a), Some(b)) = (a.as_int(), b.as_int()) {
-        return Some(Some(a.cmp(&b)));
-    }
     let mixed = |int: i128, real: f64| {
         if int.unsigned_abs() < EXACT || !real.is_finite() {
             (int as f64).partial_cmp(&real)
@@ -457,18 +460,18 @@ fn compare_numbers(a: &Value, b: &Value) -> Option<Option<Ordering>> {
         }
     };
     match (a, b) {
-        (Value::Float(a), Value::Float(b)) => Some(a.partial_cmp(b)),
-        (Value::Float(a), b) => b.as_int().map(|b| mixed(b, *a).map(Ordering::reverse)),
-        (a, Value::Float(b)) => a.as_int().map(|a| mixed(a, *b)),
-        _ => None,
+        (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
+        (Value::Float(a), b) => mixed(b.as_int()?, *a).map(Ordering::reverse),
+        (a, Value::Float(b)) => mixed(a.as_int()?, *b),
+        (a, b) => Some(a.as_int()?.cmp(&b.as_int()?)),
     }
 }
 
 /// Whether two values are equal.
 pub(super) fn equal(a: &Value, b: &Value, work: &Work) -> Result<bool> {
     work.spend(1)?;
-    if let Some(order) = compare_numbers(a, b) {
-        return Ok(order == Some(Ordering::Equal));
+    if are_numbers(a, b) {
+        return Ok(compare_numbers(a, b) == Some(Ordering::Equal));
     }
     match (a, b) {
         (Value::Undefined(_), Value::Undefined(_)) | (Value::None, Value::None) => Ok(true),
@@ -527,8 +530,8 @@ pub(super) fn equal(a: &Value, b: &Value, work: &Work) -> Result<bool> {
 /// Compares two values by `<`; none where neither is less or equal (NaN).
 pub(super) fn compare(a: &Value, b: &Value, work: &Work) -> Result<Option<Ordering>> {
     work.spend(1)?;
-    if let Some(order) = compare_numbers(a, b) {
-        return Ok(order);
+    if are_numbers(a, b) {
+        return Ok(compare_numbers(a, b));
     }
     match (a, b) {
         (Value::Undefined(why), _) | (_, Value::Undefined(why)) => problem(&**why),
