@@ -293,7 +293,7 @@ impl Parser {
     }
 
     fn for_loop_inside(&mut self) -> Result<Kind> {
-        let target = self.target(false, &["in"])?;
+        let target = self.target(false)?;
         if !self.skip_name("in") {
             return self.unexpected("'in'");
         }
@@ -402,7 +402,7 @@ impl Parser {
     }
 
     fn set(&mut self) -> Result<Kind> {
-        let target = self.target(true, &[])?;
+        let target = self.target(true)?;
         if self.skip_op("=") {
             let value = self.tuple(true, &[])?;
             self.expect_block_end()?;
@@ -423,7 +423,7 @@ impl Parser {
             if !values.is_empty() {
                 self.expect_op(",")?;
             }
-            let target = self.target(false, &[])?;
+            let target = self.target(false)?;
             self.expect_op("=")?;
             values.push((target, self.expression()?));
         }
@@ -457,17 +457,16 @@ impl Parser {
     }
 
     /// Reads what a value is given to: names, separated by commas.
-    fn target(&mut self, with_attributes: bool, ends: &[&str]) -> Result<Target> {
+    fn target(&mut self, with_attributes: bool) -> Result<Target> {
         let mut targets = Vec::new();
         let mut is_tuple = false;
         loop {
-            let is_end = matches!(self.peek(), Some(Token::BlockEnd | Token::Op(")" | "=")))
-                || ends.iter().any(|it| self.is_name(it));
+            let is_end = matches!(self.peek(), Some(Token::BlockEnd | Token::Op(")")));
             if is_end && !targets.is_empty() {
                 break;
             }
             targets.push(if self.skip_op("(") {
-                let inner = self.deeper(|parser| parser.target(with_attributes, &[]))?;
+                let inner = self.deeper(|parser| parser.target(with_attributes))?;
                 self.expect_op(")")?;
                 inner
             } else {
