@@ -1,4 +1,5 @@
 //! What others made, and what is finished, is never lost to an output.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -39,7 +40,9 @@ fn model(at: &Path) {
 fn state(at: &Path) -> String {
     match fs::symlink_metadata(at) {
         Err(_) => "nothing".into(),
-        Ok(found) if found.is_symlink() => format!("a link to {:?}", fs::read_link(at).unwrap()),
+        Ok(found) if found.is_symlink() => {
+            format!("a link to {}", fs::read_link(at).unwrap().display())
+        }
         Ok(_) => digest_path(at).unwrap(),
     }
 }

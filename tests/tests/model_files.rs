@@ -207,7 +207,11 @@ fn texts_beyond_what_a_model_was_trained_for_are_told_by_every_stage() {
         assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
         let told = ran.stderr.matches(beyond).count();
         assert_eq!(told, 1, "{line}\n{}", ran.stderr);
-        let by = if line.starts_with("sample") { "--prompt-limit" } else { "--limit" };
+        let by = if line.starts_with("sample") {
+            "--prompt-limit"
+        } else {
+            "--limit"
+        };
         assert!(ran.stderr.contains(by), "{line}\n{}", ran.stderr);
     }
 }

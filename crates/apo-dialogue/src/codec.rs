@@ -17,7 +17,6 @@ use crate::boundary::Continuing;
 use crate::error::DialogueError;
 use crate::files;
 use crate::hh;
-use crate::jinja;
 use crate::loader::Loaded;
 use crate::quoted::{Piece, Quoted};
 use crate::sources::{self, ChatSource};
@@ -117,7 +116,7 @@ impl Codec {
             }
         };
         if let Some(chat) = chat.as_ref().filter(|it| it.is_dated()) {
-            let (year, month, day) = jinja::DATE;
+            let (year, month, day) = apo_jinja::DATE;
             notes.push(format!(
                 "the chat template of {} asks for the date; it is told {year}-{month:02}-{day:02}, \
                  on every day",
@@ -230,7 +229,7 @@ impl Codec {
     /// Returns the date that the template is told, `YYYY-MM-DD`, where it asks
     /// for it.
     pub fn date(&self) -> Option<String> {
-        let (year, month, day) = jinja::DATE;
+        let (year, month, day) = apo_jinja::DATE;
         let chat = self.chat.as_ref().filter(|it| it.is_dated());
         chat.map(|_| format!("{year}-{month:02}-{day:02}"))
     }

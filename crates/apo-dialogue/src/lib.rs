@@ -8,7 +8,6 @@ pub mod error;
 mod files;
 pub mod fit;
 pub mod hh;
-mod jinja;
 mod loader;
 pub mod model_file;
 mod named;

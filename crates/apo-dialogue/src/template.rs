@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use apo_jinja::{Context, Fault, Given, Kind, Limits, Program};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DialogueError;
 use crate::files::excerpt;
 use crate::hh::{Role, Turn};
-use crate::jinja::{self, Context, Fault, Kind, Limits, Program, Value};
 use crate::named::NamedTokens;
 use crate::sources::ChatSource;
 
@@ -124,7 +124,7 @@ impl ChatTemplate {
 
     /// Whether it asks for the date.
     pub(crate) fn is_dated(&self) -> bool {
-        self.program.is_dated
+        self.program.is_dated()
     }
 
     /// Renders messages, ending where the assistant is to answer.
@@ -161,7 +161,7 @@ impl ChatTemplate {
     fn context(&self, messages: &[Message]) -> Context {
         let said = messages.iter().map(|it| {
             let (role, content) = (it.role.as_str().into(), it.content.as_str().into());
-            jinja::dict(vec![("role", role), ("content", content)])
+            Given::dict(vec![("role", role), ("content", content)])
         });
         let named = self.named.iter();
         let mut context: Context = named
@@ -170,14 +170,14 @@ impl ChatTemplate {
         if !self.further.is_empty() {
             let further = self.further.iter().map(|it| it.as_str().into());
             let name = "additional_special_tokens".to_owned();
-            context.push((name, jinja::list(further.collect())));
+            context.push((name, Given::list(further.collect())));
         }
         // What a call gives stands before the names of tokens.
         for (name, value) in [
-            ("messages", jinja::list(said.collect())),
-            ("tools", Value::None),
-            ("documents", Value::None),
-            ("add_generation_prompt", Value::Bool(true)),
+            ("messages", Given::list(said.collect())),
+            ("tools", Given::none()),
+            ("documents", Given::none()),
+            ("add_generation_prompt", true.into()),
         ] {
             context.retain(|(it, _)| it != name);
             context.push((name.to_owned(), value));

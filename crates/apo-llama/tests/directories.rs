@@ -557,6 +557,7 @@ fn a_header_as_long_as_another_formats_first_bytes_is_a_header() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_index_leads_to_whole_files_in_its_own_folder() {
     let first = "model-00001-of-00002.safetensors";
     let with = |name: &str, change: &dyn Fn(&mut Value)| {
@@ -650,7 +651,7 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
         .enumerate()
     {
         let dir = with(&format!("index-size-{i}"), &|it| {
-            it["metadata"]["total_size"] = size.clone()
+            it["metadata"]["total_size"] = size.clone();
         });
         let told = notes(&dir);
         assert!(

@@ -118,11 +118,10 @@ fn find(out: &Path) -> Found {
             files: BTreeMap::new(),
             provenance,
         })),
-        Ok(None) => Found::Foreign(nobody()),
         Err(error) if metadata.len() == 0 || begins(out, PARQUET) => {
             Found::Damaged(error.to_string())
         }
-        Err(_) => Found::Foreign(nobody()),
+        Ok(None) | Err(_) => Found::Foreign(nobody()),
     }
 }
 

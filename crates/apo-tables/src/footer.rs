@@ -44,7 +44,7 @@ pub(crate) fn entry(headers: u32) -> KeyValue {
 pub(crate) fn seal(file: &mut File) -> io::Result<()> {
     let missing = || io::Error::other("the footer that was written has no checksum");
     let (begin, mut footer) = footer(file)?.ok_or_else(missing)?;
-    let at = place(&footer).ok_or_else(missing)? + DIGITS;
+    let at = place(&footer, 2 * DIGITS).ok_or_else(missing)? + DIGITS;
     let digits = own(&mut footer, at);
     file.seek(SeekFrom::Start(begin + at as u64))?;
     file.write_all(digits.as_bytes())
@@ -62,9 +62,10 @@ pub(crate) fn is_whole(file: &mut File, metadata: &ParquetMetaData) -> io::Resul
     let Some((begin, mut footer)) = footer(file)? else {
         return Ok(false);
     };
-    let Some(at) = place(&footer) else {
-        // Tables that were written before there were checksums have none.
-        return Ok(!is_marked);
+    let Some(at) = place(&footer, 2 * DIGITS) else {
+        // Tables that were written before there were checksums have none, and at
+        // first there were checksums of half the length.
+        return Ok(!is_marked || place(&footer, DIGITS).is_some());
     };
     let found = footer[at..at + 2 * DIGITS].to_owned();
     let digits = own(&mut footer, at + DIGITS);
@@ -92,14 +93,14 @@ fn footer(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
     Ok(Some((begin, footer)))
 }
 
-/// Where the digits of the checksum stand in a footer.
-fn place(footer: &[u8]) -> Option<usize> {
+/// Where so many digits of the checksum stand in a footer.
+fn place(footer: &[u8], digits: usize) -> Option<usize> {
     // An entry is its key and a text: a field's header and a length before each.
     const TEXT: u8 = 0x18;
-    let before = [KEY.as_bytes(), &[TEXT, 2 * DIGITS as u8]].concat();
+    let before = [KEY.as_bytes(), &[TEXT, digits as u8]].concat();
     let at = footer.windows(before.len()).rposition(|it| it == before)?;
     let at = at + before.len();
-    (footer.len() >= at + 2 * DIGITS).then_some(at)
+    (footer.len() >= at + digits).then_some(at)
 }
 
 /// The footer's own digits, which stand at `at`; zeros are left there.

@@ -314,8 +314,8 @@ const READINGS: [(&str, Reading); 2] = [
         rows.map(drop)
     }),
     ("batches", |path| {
-        let batches = Reader::<Response>::open(path)?.batches();
-        batches.map(|it| it.map(drop)).collect()
+        let mut batches = Reader::<Response>::open(path)?.batches();
+        batches.try_for_each(|it| it.map(drop))
     }),
 ];
 

@@ -84,7 +84,10 @@ fn of_texts(
         let chosen = whole.0.as_deref().unwrap_or(chosen);
         let rejected = whole.1.as_deref().unwrap_or(rejected);
         let split = hh::split_pair(chosen, rejected);
-        return finished(split.map_err(|it| without_query(it, preference))?, subset);
+        return Ok(finished(
+            split.map_err(|it| without_query(it, preference))?,
+            subset,
+        ));
     };
     let prompt = imported::prompt(prompt)?;
     let (chosen, rejected) = match &whole {
@@ -95,7 +98,7 @@ fn of_texts(
             }
             let split = hh::split_pair(chosen, rejected).map_err(fault)?;
             check_part_of(&prompt, split.prompt)?;
-            return finished(split, subset);
+            return Ok(finished(split, subset));
         }
         (None, None) => (answer(chosen), answer(rejected)),
         _ => {
@@ -119,7 +122,7 @@ const ASSISTANT_NAME: &str = "Assistant:";
 /// Cuts responses that were given apart from their prompt.
 fn cut(prompt: &str, chosen: &str, rejected: &str, subset: &str) -> Result<Pair, Fault> {
     let split = hh::split_at_prompt(prompt, chosen, rejected).map_err(fault)?;
-    finished(split, subset)
+    Ok(finished(split, subset))
 }
 
 /// Checks that responses do not both repeat the question that they answer: how
@@ -265,20 +268,20 @@ fn last_of<'a>(
     }
 }
 
-fn finished(split: Split<'_>, subset: &str) -> Result<Pair, Fault> {
+fn finished(split: Split<'_>, subset: &str) -> Pair {
     let Split {
         prompt,
         chosen,
         rejected,
     } = split;
-    Ok(Pair {
+    Pair {
         query_id: hh::query_id(prompt),
         pair_id: hh::pair_id(prompt, chosen, rejected),
         subset: subset.to_owned(),
         prompt: prompt.to_owned(),
         chosen: chosen.to_owned(),
         rejected: rejected.to_owned(),
-    })
+    }
 }
 
 /// Why a pair of dialogues is not taken, for people.

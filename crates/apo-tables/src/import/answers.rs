@@ -67,10 +67,9 @@ fn answer(found: &Fields<'_>) -> Result<Answer, Fault> {
     let said = ANSWERS
         .into_iter()
         .find_map(|name| Some((name, found.get(name)?)));
-    let asked = ["prompt", "query"].into_iter();
-    let asked = asked
-        .filter_map(|name| Some((name, found.get(name)?)))
-        .next();
+    let asked = ["prompt", "query"]
+        .into_iter()
+        .find_map(|name| Some((name, found.get(name)?)));
     if let (Some((prompt_name, prompt)), Some((name, answer))) = (asked, said) {
         let prompt = Text::read(prompt_name, prompt)?;
         let prompt = after_history(found, prompt_name, prompt)?;

@@ -5,10 +5,21 @@
 //! they have. So this is a small interpreter with Python's semantics, rather
 //! than one with Rust's: an expression gives what Jinja2 gives, or it is
 //! refused by name. A template is somebody else's program: every step and all
-//! memory is paid for from a budget of [`fault::Work`], nesting is bounded, and
+//! memory is paid for from a budget of work, nesting is bounded, and
 //! the same template always gives the same result.
 //!
 //! One thing differs on purpose: `strftime_now` gives a fixed date, [`DATE`].
+//!
+//! ```
+//! use apo_jinja::{Given, Limits, Program};
+//!
+//! let program = Program::parse("{% for m in messages %}<{{ m.role }}>{{ m['content'] }}{% endfor %}");
+//! let message = Given::dict(vec![("role", "user".into()), ("content", "Hi!".into())]);
+//! let context = vec![("messages".to_owned(), Given::list(vec![message]))];
+//! let limits = Limits { work: 10_000, output: 1_000 };
+//! let text = program.and_then(|it| it.render(&context, limits));
+//! assert_eq!(text.ok().as_deref(), Some("<user>Hi!"));
+//! ```
 
 mod arguments;
 mod checks;
@@ -18,6 +29,7 @@ mod expressions;
 mod fault;
 mod filters;
 mod format;
+mod given;
 mod json;
 mod lexer;
 mod methods;
@@ -30,8 +42,8 @@ mod render;
 mod syntax;
 mod value;
 
-pub(crate) use date::DATE;
-pub(crate) use fault::{Fault, Kind};
-pub(crate) use render::{Context, Limits};
-pub(crate) use syntax::Program;
-pub(crate) use value::{Value, dict, list};
+pub use date::DATE;
+pub use fault::{Fault, Kind};
+pub use given::Given;
+pub use render::{Context, Limits};
+pub use syntax::Program;

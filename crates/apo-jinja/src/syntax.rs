@@ -199,10 +199,16 @@ pub(super) struct Uses {
 
 /// A template.
 #[derive(Debug, Default)]
-pub(crate) struct Program {
+pub struct Program {
     pub(super) body: Vec<Statement>,
     pub(super) loops: Vec<For>,
     pub(super) macros: Vec<Macro>,
-    /// Whether it uses the name `strftime_now`.
-    pub(crate) is_dated: bool,
+    pub(super) is_dated: bool,
+}
+
+impl Program {
+    /// Whether the template uses the name `strftime_now`.
+    pub fn is_dated(&self) -> bool {
+        self.is_dated
+    }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::arguments::Arguments;
 use super::fault::{Fault, Kind as Failure, Result, Work, problem, unsupported};
+use super::given::Given;
 use super::print::{to_text, write_text};
 use super::syntax::{For, Kind, Node, Program, Statement, Target};
 use super::value::{Dict, Loop, Macro, Sequence, Value};
@@ -14,15 +15,15 @@ use super::value::{Dict, Loop, Macro, Sequence, Value};
 const DEPTH: usize = 600;
 
 /// Names with their values.
-pub(crate) type Context = Vec<(String, Value)>;
+pub type Context = Vec<(String, Given)>;
 
 /// What a template may do.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// In the units of [`Work`].
-    pub(crate) work: u64,
+pub struct Limits {
+    /// Units of work: steps of evaluation, items of lists, 64 bytes of text.
+    pub work: u64,
     /// How many bytes it may write.
-    pub(crate) output: usize,
+    pub output: usize,
 }
 
 impl Program {
@@ -32,9 +33,9 @@ impl Program {
     ///
     /// When the template refuses what it is given, when Jinja would fail, when
     /// something is not supported, and when it exceeds its limits.
-    pub(crate) fn render(&self, context: &Context, limits: Limits) -> Result<String> {
+    pub fn render(&self, context: &Context, limits: Limits) -> Result<String> {
         let names = context.iter();
-        let names = names.map(|(name, value)| (name.as_str(), value.clone()));
+        let names = names.map(|(name, value)| (name.as_str(), value.0.clone()));
         let mut renderer = Renderer {
             program: self,
             work: Work::new(limits.work),

@@ -7,11 +7,11 @@ pub(super) type Result<T> = std::result::Result<T, Fault>;
 
 /// Why a template was stopped, and at which line.
 #[derive(Debug)]
-pub(crate) struct Fault(Box<(Option<usize>, Kind)>);
+pub struct Fault(Box<(Option<usize>, Kind)>);
 
 /// Why a template was stopped.
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// It refuses the dialogue, by `raise_exception`.
     Refused(String),
     /// It has done all the work that it may.
@@ -34,7 +34,7 @@ impl Fault {
     }
 
     /// Returns the line, from 1, and why.
-    pub(crate) fn into_parts(self) -> (Option<usize>, Kind) {
+    pub fn into_parts(self) -> (Option<usize>, Kind) {
         *self.0
     }
 }

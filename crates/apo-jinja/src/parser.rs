@@ -18,7 +18,7 @@ impl Program {
     /// # Errors
     ///
     /// When Jinja would refuse it, or it uses what is not supported.
-    pub(crate) fn parse(source: &str) -> Result<Self> {
+    pub fn parse(source: &str) -> Result<Self> {
         if source.len() > LONGEST {
             return problem(format!(
                 "it has {} bytes; up to {LONGEST} are read",
