@@ -556,49 +556,65 @@ fn a_header_as_long_as_another_formats_first_bytes_is_a_header() {
     }
 }
 
+const FIRST: &str = "model-00001-of-00002.safetensors";
+const SECOND: &str = "model-00002-of-00002.safetensors";
+const NORM: &str = "model.norm.weight";
+
+/// A copy of the model in two files whose index is changed.
+fn indexed(name: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
+    let dir = copied(name, "sharded");
+    let mut index: Value = serde_json::from_slice(&fs::read(dir.join(INDEX)).unwrap()).unwrap();
+    change(&mut index);
+    fs::write(dir.join(INDEX), index.to_string()).unwrap();
+    dir
+}
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_index_leads_to_whole_files_in_its_own_folder() {
-    let first = "model-00001-of-00002.safetensors";
-    let with = |name: &str, change: &dyn Fn(&mut Value)| {
-        let dir = copied(name, "sharded");
-        let mut index: Value = serde_json::from_slice(&fs::read(dir.join(INDEX)).unwrap()).unwrap();
-        change(&mut index);
-        fs::write(dir.join(INDEX), index.to_string()).unwrap();
-        dir
-    };
-    let norm = "model.norm.weight";
     for (i, place) in ["../x.safetensors", "/etc/passwd", "a/b", "", ".", ".."]
         .into_iter()
         .enumerate()
     {
-        let dir = with(&format!("index-{i}"), &|it| {
-            it["weight_map"][norm] = json!(place);
+        let dir = indexed(&format!("index-{i}"), |it| {
+            it["weight_map"][NORM] = json!(place);
         });
-        refuses(policy(&dir), place, &[INDEX, norm, "in this folder"]);
+        refuses(policy(&dir), place, &[INDEX, NORM, "in this folder"]);
     }
-    let dir = with("index-number", &|it| it["weight_map"][norm] = json!(3));
-    refuses(policy(&dir), "a number", &[INDEX, norm, "3"]);
-    let dir = with("index-empty", &|it| it["weight_map"] = json!({}));
+    let dir = indexed("index-number", |it| it["weight_map"][NORM] = json!(3));
+    refuses(policy(&dir), "a number", &[INDEX, NORM, "3"]);
+    let dir = indexed("index-empty", |it| it["weight_map"] = json!({}));
     refuses(policy(&dir), "empty", &[INDEX, "`weight_map`"]);
-    let dir = with("index-none", &|it| *it = json!([]));
+    let dir = indexed("index-none", |it| *it = json!([]));
     refuses(policy(&dir), "an array", &[INDEX, "an array"]);
-    let dir = with("index-absent", &|it| {
-        it["weight_map"]["a.weight"] = json!(first);
+    let dir = indexed("index-absent", |it| {
+        it["weight_map"]["a.weight"] = json!(FIRST);
     });
     refuses(
         policy(&dir),
         "a tensor too many",
-        &[INDEX, "`a.weight` is not in", first],
+        &[INDEX, "`a.weight` is not in", FIRST],
     );
-    let second = "model-00002-of-00002.safetensors";
+    let dir = copied("index-shards", "sharded");
+    fs::remove_file(dir.join(FIRST)).unwrap();
+    refuses(policy(&dir), "a missing file", &[FIRST, INDEX]);
+    let dir = copied("shards-alone", "sharded");
+    fs::remove_file(dir.join(INDEX)).unwrap();
+    refuses(policy(&dir), "no index", &[FIRST, INDEX]);
+    let dir = copied("index-pointer", "sharded");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+    fs::write(dir.join(INDEX), pointer).unwrap();
+    refuses(policy(&dir), "a pointer", &[INDEX, "git lfs pull"]);
+}
+
+#[test]
+fn an_index_and_its_files_name_the_same_tensors() {
     let elsewhere = |name: &str, other: &str| {
         let dir = copied(name, "sharded");
         let page: Value = serde_json::from_slice(&fs::read(dir.join(INDEX)).unwrap()).unwrap();
-        let from = page["weight_map"][norm].as_str().unwrap();
-        let to = if from == first { second } else { first };
+        let from = page["weight_map"][NORM].as_str().unwrap();
+        let to = if from == FIRST { SECOND } else { FIRST };
         let mut tensors = safetensors::read(&dir.join(from));
-        let it = (other.to_owned(), tensor(&mut tensors, norm).clone());
+        let it = (other.to_owned(), tensor(&mut tensors, NORM).clone());
         let mut tensors = safetensors::read(&dir.join(to));
         tensors.push(it);
         safetensors::write(&dir.join(to), &tensors, &json!({"format": "pt"}));
@@ -612,29 +628,32 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
         let named = [INDEX, other, "is not named", &to, "save it again"];
         refuses(policy(&dir), "a tensor that the index lacks", &named);
     }
-    let (dir, to) = elsewhere("index-twice", norm);
-    let named = [INDEX, norm, &to, "though the index has it in"];
+    let (dir, to) = elsewhere("index-twice", NORM);
+    let named = [INDEX, NORM, &to, "though the index has it in"];
     refuses(policy(&dir), "a tensor in two files", &named);
     let (dir, _) = elsewhere(
         "index-implied",
         "model.layers.0.self_attn.rotary_emb.inv_freq",
     );
     policy(&dir).unwrap();
-    let dir = with("index-lacks", &|it| {
-        it["weight_map"].as_object_mut().unwrap().remove(norm);
+    let dir = indexed("index-lacks", |it| {
+        it["weight_map"].as_object_mut().unwrap().remove(NORM);
     });
     refuses(
         policy(&dir),
         "a tensor not named",
-        &[INDEX, norm, "is not named"],
+        &[INDEX, NORM, "is not named"],
     );
-    let dir = with("index-swapped", &|it| {
-        let place = &mut it["weight_map"][norm];
-        *place = json!(if place == first { second } else { first });
+    let dir = indexed("index-swapped", |it| {
+        let place = &mut it["weight_map"][NORM];
+        *place = json!(if place == FIRST { SECOND } else { FIRST });
     });
-    let named = [INDEX, norm, "though the index has it in"];
+    let named = [INDEX, NORM, "though the index has it in"];
     refuses(policy(&dir), "the other file", &named);
+}
 
+#[test]
+fn what_an_index_says_beside_the_tensors_is_told() {
     let notes = |dir: &Path| {
         let directory = ModelDirectory::open(dir).unwrap();
         let weights = directory
@@ -650,7 +669,7 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
         .into_iter()
         .enumerate()
     {
-        let dir = with(&format!("index-size-{i}"), &|it| {
+        let dir = indexed(&format!("index-size-{i}"), |it| {
             it["metadata"]["total_size"] = size.clone();
         });
         let told = notes(&dir);
@@ -659,16 +678,16 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
             "{told:?}"
         );
     }
-    let dir = with("index-size-float", &|it| {
+    let dir = indexed("index-size-float", |it| {
         let size = it["metadata"]["total_size"].as_f64().unwrap();
         it["metadata"]["total_size"] = json!(size);
     });
     assert_eq!(notes(&dir), Vec::<String>::new());
-    let dir = with("index-none-size", &|it| it["metadata"] = json!(null));
+    let dir = indexed("index-none-size", |it| it["metadata"] = json!(null));
     assert_eq!(notes(&dir), Vec::<String>::new());
     let dir = copied("index-leftover", "sharded");
     fs::copy(
-        dir.join(first),
+        dir.join(FIRST),
         dir.join("model-00003-of-00003.safetensors"),
     )
     .unwrap();
@@ -684,17 +703,6 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
         told.len() == 1 && told[0].contains("beside it is not"),
         "{told:?}"
     );
-
-    let dir = copied("index-shards", "sharded");
-    fs::remove_file(dir.join(first)).unwrap();
-    refuses(policy(&dir), "a missing file", &[first, INDEX]);
-    let dir = copied("shards-alone", "sharded");
-    fs::remove_file(dir.join(INDEX)).unwrap();
-    refuses(policy(&dir), "no index", &[first, INDEX]);
-    let dir = copied("index-pointer", "sharded");
-    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
-    fs::write(dir.join(INDEX), pointer).unwrap();
-    refuses(policy(&dir), "a pointer", &[INDEX, "git lfs pull"]);
 }
 
 #[test]

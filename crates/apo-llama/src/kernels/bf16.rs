@@ -305,7 +305,7 @@ mod tests {
     /// to the order of its sums, for all four layouts and ragged sizes.
     #[test]
     fn a_product_is_that_of_the_rounded_operands() {
-        let small = [(1, 1, 1), (13, 33, 9), (5, 70, 17), (37, 3, 2)];
+        let small = [(1, 1, 1), (13, 33, 9), (25, 3, 2)];
         let sizes = [(12, 32, 576), (13, 33, 577), (5, 100, 1200), (250, 31, 7)];
         let sizes = if cfg!(miri) { &small[..] } else { &sizes };
         for &(m, n, k) in small[..1].iter().chain(sizes) {

@@ -469,8 +469,10 @@ mod tests {
         };
         let (_, gradients) = computed(&weights, &x, Precision::F32);
         let step = 1e-2_f32;
-        for (i, found) in gradients.iter().enumerate() {
-            for at in (0..found.len()).step_by(if cfg!(miri) { 61 } else { 7 }) {
+        // Miri is to see the one pass below, not a hundred.
+        let slopes = if cfg!(miri) { 0 } else { gradients.len() };
+        for (i, found) in gradients.iter().enumerate().take(slopes) {
+            for at in (0..found.len()).step_by(7) {
                 let moved = |step: f32| {
                     let (mut weights, mut x) = (weights.clone(), x.clone());
                     weights.get_mut(i).unwrap_or(&mut x)[at] += step;

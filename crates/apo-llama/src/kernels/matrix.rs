@@ -251,6 +251,34 @@ pub(super) fn multiply_f32(
     threads: Threads,
 ) {
     check(&out, left, right, sum);
+    #[cfg(miri)]
+    return plain(&out, left, right, sum);
+    #[cfg(not(miri))]
+    gemm_f32(&out, left, right, sum, threads);
+}
+
+/// The same by plain loops: Miri is to look at our views, and would take hours
+/// over a library's buffers.
+#[cfg(miri)]
+fn plain(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+    let at = |m: Matrix<'_>, row, col| m.data[row * m.row_stride + col * m.col_stride];
+    for row in 0..out.rows {
+        // SAFETY: one part at a time is alive.
+        let part = unsafe { out.part_mut(row, 0, out.cols) };
+        for (col, to) in part.iter_mut().enumerate() {
+            let products = (0..left.cols).map(|k| at(left, row, k) * at(right, k, col));
+            let value: f32 = products.sum();
+            match sum {
+                Sum::Replace => to.write(value),
+                // SAFETY: `check` has seen that it has a value.
+                Sum::Add => to.write(unsafe { to.assume_init() } + value),
+            };
+        }
+    }
+}
+
+#[cfg(not(miri))]
+fn gemm_f32(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum, threads: Threads) {
     let parallelism = match threads {
         Threads::All if rayon::current_num_threads() > 1 => gemm::Parallelism::Rayon(0),
         _ => gemm::Parallelism::None,
