@@ -27,7 +27,7 @@ include pipelines/$(CONFIG).mk
 
 # ---- verbs ------------------------------------------------------------------
 
-.PHONY: help setup build test crash fuzz check-cuda clean FORCE
+.PHONY: help setup build test crash fuzz miri check-cuda clean FORCE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
@@ -61,6 +61,11 @@ fuzz: build ## Give broken files to all that reads bytes, and to every stage (an
 	pipelines/strace.sh
 	CARGO=$(CARGO) pipelines/fuzz.sh $(FUZZ_BYTES) '' $(FUZZ_JOBS)
 	target/release/fuzz-stages --runs $(FUZZ_STAGES) --jobs $(FUZZ_JOBS)
+
+miri: setup ## Run the kernels' tests under Miri, which finds undefined behaviour (minutes)
+	rustup toolchain install nightly --profile minimal --component miri --component rust-src
+	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows' RAYON_NUM_THREADS=2 \
+	  cargo +nightly miri test --manifest-path tests/miri/Cargo.toml --target-dir target/miri
 
 check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA
 	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda

@@ -18,6 +18,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -61,15 +62,16 @@ def options():
 
 
 def messages(prompt):
-    """The turns of an HH dialogue, without its last, open one."""
+    """The turns of an HH dialogue; what stands before the first marker is the human's."""
+    human, *rest = re.split(r"\n\n(Human|Assistant):", prompt)
     turns, roles = [], {"Human": "user", "Assistant": "assistant"}
-    for turn in prompt.split("\n\n"):
-        role, colon, text = turn.partition(":")
-        if colon and role in roles:
-            turns.append({"role": roles[role], "content": text.strip()})
-        elif turns:  # a paragraph of the turn before
-            turns[-1]["content"] += "\n\n" + turn
-    return turns[:-1] if turns and not turns[-1]["content"] else turns
+    for role, text in [("Human", human), *zip(rest[::2], rest[1::2])]:
+        role, text = roles[role], text.strip()
+        if turns and text and turns[-1]["role"] == role:  # two turns of one speaker
+            turns[-1]["content"] += "\n\n" + text
+        elif text:
+            turns.append({"role": role, "content": text})
+    return turns
 
 
 def ask(args, query):
@@ -105,8 +107,11 @@ def ask(args, query):
 
 
 def row(query, i, choice):
-    text = (choice["message"].get("content") or "").strip()
-    finish = "length" if choice.get("finish_reason") == "length" else "stop"
+    # Half a character, as a cut response may end with, is no text.
+    text = (choice["message"].get("content") or "").encode(errors="replace").decode().strip()
+    finish = choice.get("finish_reason") or "stop"
+    if finish not in ("stop", "length"):
+        raise ValueError(f"a response ended by `{finish}`, expected stop or length")
     # The tokens that were drawn, each with its log-prob.
     drawn = (choice.get("logprobs") or {}).get("content") or []
     return {"query_id": query["query_id"], "subset": query["subset"], "prompt": query["prompt"],
@@ -115,38 +120,94 @@ def row(query, i, choice):
             "log_prob": sum(token["logprob"] for token in drawn) if drawn else None, "reward": None}
 
 
+def parts(path):
+    """The files of a table: itself, or those of a folder in the order of their names."""
+    if not os.path.isdir(path):
+        return [path]
+    names = sorted(it for it in os.listdir(path) if it.endswith(".parquet") and it[0] != ".")
+    if not names:
+        raise ValueError("the folder has no .parquet files")
+    return [os.path.join(path, name) for name in names]
+
+
+def split_of(part):
+    """The part of the data that a file's queries are, as its footer says: the test part first."""
+    footer = json.loads((pq.read_metadata(part).metadata or {}).get(b"apo", b"{}"))
+    splits = [it.get("split") for it in [footer, *footer.get("inputs", {}).values()]]
+    return next(iter(sorted(filter(None, splits), key=lambda it: it["part"] != "test")), None)
+
+
 def provenance(args):
     """The footer: what made the table, and of which part its queries are, as theirs says."""
-    metadata = pq.read_metadata(args.queries)
-    of_queries = json.loads((metadata.metadata or {}).get(b"apo", b"{}"))
-    splits = [it.get("split") for it in [of_queries, *of_queries.get("inputs", {}).values()]]
-    splits = sorted(filter(None, splits), key=lambda it: it["part"] != "test")
-    with open(args.queries, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
-    queries = {"name": os.path.basename(args.queries), "rows": metadata.num_rows, "digest": digest}
-    if splits:
-        queries["split"] = splits[0]
+    files, digest = parts(args.queries), hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            name = os.path.basename(path).encode() + b"\0" if os.path.isdir(args.queries) else b""
+            digest.update(name + file.read() + (b"\0" if name else b""))
+    rows = sum(pq.read_metadata(path).num_rows for path in files)
+    name = os.path.basename(os.path.normpath(args.queries))
+    queries = {"name": name, "rows": rows, "digest": digest.hexdigest()}
+    splits = [split_of(path) for path in files]
+    tests = [it for it in splits if it and it["part"] == "test"]
+    if tests or all(it == splits[0] for it in splits) and splits[0]:
+        queries["split"] = (tests or splits)[0]
     names = ["samples", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens",
              "prompt_limit", "seed"]
     return {"stage": "sample-from-server", "version": "1", "inputs": {"queries": queries},
             "arguments": {name: getattr(args, name) for name in names}}
 
 
+def read_queries(path):
+    """The rows of a `queries` table; other columns, which no response carries, are told."""
+    wanted, rows = ["query_id", "subset", "prompt"], []
+    for part in parts(path):
+        found = pq.read_schema(part).names
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            raise ValueError(f"no `queries` table, column `{missing[0]}` is missing")
+        others = [name for name in found if name not in wanted]
+        if others:
+            print(f"{part}: only `query_id`, `subset` and `prompt` are asked and passed on, "
+                  f"not `{'`, `'.join(others)}`", file=sys.stderr)
+        rows += pq.ParquetFile(part, page_checksum_verification=True).read(wanted).to_pylist()
+    seen = set()
+    for i, row in enumerate(rows):
+        is_text = all(isinstance(row[name], str) for name in wanted)
+        if not is_text or not row["query_id"] or row["query_id"] in seen or not messages(row["prompt"]):
+            raise ValueError(f"row {i} (from 0): expected a query, with an id of its own")
+        seen.add(row["query_id"])
+    return rows
+
+
+def kept(path, footer):
+    """What a run of the same work had found, by query; lines that a crash cut are not."""
+    found = {}
+    if not os.path.exists(path):
+        return found
+    with open(path) as file:
+        lines = file.read().split("\n")[:-1]
+    if lines and lines[0] == footer:
+        for line in lines[1:]:
+            try:
+                rows = json.loads(line)
+                found[rows[0]["query_id"]] = rows
+            except (ValueError, LookupError, TypeError):
+                continue
+    return found
+
+
 def main():
     args = options()
     try:
         footer = json.dumps(provenance(args), sort_keys=True)
-        queries = pq.read_table(args.queries, columns=["query_id", "subset", "prompt"]).to_pylist()
+        queries = read_queries(args.queries)
     except (OSError, ValueError, pa.ArrowException) as error:
         print(f"{args.queries}: {error}", file=sys.stderr)
         sys.exit(3)
-    part, found = args.out + ".jsonl", {}
-    if os.path.exists(part):
-        lines = open(part).read().split("\n")[:-1]
-        if lines and lines[0] == footer:  # the same work, stopped
-            found.update((rows[0]["query_id"], rows) for rows in map(json.loads, lines[1:]))
-    with open(part, "w", buffering=1) as kept, concurrent.futures.ThreadPoolExecutor(args.requests) as pool:
-        kept.write("\n".join([footer, *map(json.dumps, found.values())]) + "\n")
+    part = args.out + ".jsonl"
+    found = kept(part, footer)
+    with open(part, "w", buffering=1) as journal, concurrent.futures.ThreadPoolExecutor(args.requests) as pool:
+        journal.write("\n".join([footer, *map(json.dumps, found.values())]) + "\n")
         waiting = {pool.submit(ask, args, it) for it in queries if it["query_id"] not in found}
         failed = None
         for done in concurrent.futures.as_completed(waiting):
@@ -159,7 +220,7 @@ def main():
                 continue
             rows = done.result()
             found[rows[0]["query_id"]] = rows
-            kept.write(json.dumps(rows) + "\n")
+            journal.write(json.dumps(rows) + "\n")
     if failed:
         sys.exit(f"{failed}\n{len(found)} of {len(queries)} queries are kept in {part}; "
                  "the same command goes on from there")

@@ -4,6 +4,7 @@
 //!
 //! `strace` injects the faults; it is a Debian package of that name.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,8 +12,8 @@ use std::process::{Command, Stdio};
 use apo_tables::digest_path;
 use serde_json::{Value, json};
 
-use crate::loopback::serve;
 use crate::stages::{self, Ran};
+use mini_world::loopback::serve;
 
 /// System calls that change the disk, but for what is written into files.
 const CALLS: &str = "rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,fsync,\
@@ -42,6 +43,38 @@ impl Fault {
     }
 }
 
+/// A system call, and which of its thread's calls of this name it is, from 1.
+///
+/// `strace` counts like this: by name and by thread.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: usize,
+}
+
+impl Call {
+    /// Reads the calls in the log of `strace -f`, in order, with their lines.
+    pub fn all(log: &str) -> Vec<(&str, Self)> {
+        let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+        let mut found = Vec::new();
+        for line in log.lines() {
+            let words = line.split_once(char::is_whitespace);
+            let words =
+                words.and_then(|(thread, it)| Some((thread, it.trim_start().split_once('(')?)));
+            let Some((thread, (name, _))) = words else {
+                continue; // the end of a call that another thread interrupted
+            };
+            let number = counts.entry((thread, name)).or_default();
+            *number += 1;
+            let (name, number) = (name.to_owned(), *number);
+            found.push((line, Self { name, number }));
+        }
+        found
+    }
+}
+
 /// A command that makes one output.
 #[derive(Clone, Debug)]
 pub struct Work {
@@ -65,8 +98,8 @@ pub fn can_trace() -> bool {
 pub struct Trial<'a> {
     dir: &'a Path,
     work: &'a Work,
-    /// Names of the calls that the work makes, in order.
-    pub calls: Vec<String>,
+    /// The calls that the work makes, in order.
+    pub calls: Vec<Call>,
     /// What is made, and what stood there before.
     whole: Option<String>,
     before: Option<String>,
@@ -101,35 +134,36 @@ impl<'a> Trial<'a> {
         assert_eq!(trial.made(&out), trial.whole, "{}: twice", work.name);
         let text = fs::read_to_string(&log).expect("strace writes its log");
         fs::remove_file(&log).expect("the log can be removed");
-        let call = |line: &str| {
-            let (_, call) = line.split_once(char::is_whitespace)?;
-            let (name, _) = call.trim_start().split_once('(')?;
-            Some(name.to_owned())
-        };
-        trial.calls = text.lines().filter_map(call).collect();
+        let mut known = HashSet::new();
+        let calls = Call::all(&text).into_iter().map(|(_, call)| call);
+        trial.calls = calls.filter(|call| known.insert(call.clone())).collect();
         trial.clean(&out);
         trial
     }
 
-    /// Runs the work with a fault at its call of a number, from 1, then once
-    /// more without; returns what is wrong with that, if anything is.
+    /// Runs the work with a fault at one of its calls, then once more without;
+    /// returns what is wrong with that, if anything is.
     ///
     /// # Panics
     ///
     /// When a program cannot be started.
-    pub fn fault(&self, fault: Fault, number: usize) -> Option<String> {
-        let call = &self.calls[number - 1];
-        let out = self.prepare(&format!("{fault:?}-{number}").to_lowercase());
+    pub fn fault(&self, fault: Fault, call: &Call) -> Option<String> {
+        let Call { name, number } = call;
+        let out = self.prepare(&format!("{fault:?}-{name}-{number}").to_lowercase());
+        let log = self.dir.join(format!("{out}.strace"));
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null"]);
-        strace.arg(format!("--trace={CALLS}"));
-        strace.arg(format!(
-            "--inject={CALLS}:{}:when={number}",
-            fault.injected()
-        ));
+        strace.args(["-f", "-qq", "-o"]).arg(&log);
+        strace.arg(format!("--trace={name}"));
+        let injected = fault.injected();
+        strace.arg(format!("--inject={name}:{injected}:when={number}"));
         let faulty = self.run(strace, &out);
+        let text = fs::read_to_string(&log).expect("strace writes its log");
+        fs::remove_file(&log).expect("the log can be removed");
+        let happened = faulty.status.is_none() || text.contains("INJECTED");
         let found = self.made(&out);
-        let wrong = if faulty.stderr.contains("a bug in this program") {
+        let wrong = if !happened {
+            Some("the fault does not happen".to_owned())
+        } else if faulty.stderr.contains("a bug in this program") {
             Some("a panic".to_owned())
         } else if faulty.status == Some(0) && found != self.whole {
             Some("ends well, and its output is another".to_owned())
@@ -158,7 +192,7 @@ impl<'a> Trial<'a> {
         self.clean(&out);
         wrong.map(|wrong| {
             format!(
-                "{}, {fault:?} at call {number} ({call}): {wrong}\n{}",
+                "{}, {fault:?} at {name} {number}: {wrong}\n{}",
                 self.work.name, faulty.stderr
             )
         })

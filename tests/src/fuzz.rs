@@ -14,6 +14,7 @@ mod kept;
 mod models;
 pub mod mutate;
 mod records;
+mod replies;
 pub mod scratch;
 
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 16] = [
     target("tokenizer", Kind::Json, dialogues::tokenizer),
     target("template", Kind::Bytes, dialogues::template),
     target("config", Kind::Json, models::config),
@@ -48,6 +49,8 @@ pub const TARGETS: [Target; 14] = [
     target("spool", Kind::Bytes, damage::spool),
     target("journal", Kind::Lines, kept::journal),
     target("damaged-journal", Kind::Bytes, damage::journal),
+    target("reply", Kind::Json, replies::reply),
+    target("packed-reply", Kind::Gzip, replies::packed),
 ];
 
 const fn target(name: &'static str, kind: Kind, run: fn(&[u8]) -> String) -> Target {

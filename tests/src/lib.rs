@@ -1,24 +1,6 @@
-//! The mini world: HH-like data whose true quality is known.
-//!
-//! A seeded generator writes dialogues about some dozens of tasks and harmful
-//! requests ([`content`]) in HH's own files ([`generator`]), the directory of a
-//! small policy without weights ([`policy`]) and a journal of golden answers
-//! ([`journal`]). What a response is worth is a documented function
-//! ([`mod@quality`]), so that tests can tell whether a round improved a policy.
-//! [`fixtures`] are all of the files; `mini-world` writes them. [`stages`] drives
-//! the real binaries, [`crash`] breaks them, [`mod@fuzz`] breaks what they read,
-//! [`loopback`] answers as a chat endpoint would.
+//! What tests of the whole share: [`stages`] drives the real binaries, [`crash`]
+//! breaks them, [`mod@fuzz`] breaks what they read.
 
-pub mod content;
 pub mod crash;
-pub mod fixtures;
 pub mod fuzz;
-pub mod generator;
-pub mod journal;
-pub mod loopback;
-pub mod phrases;
-pub mod policy;
-pub mod quality;
 pub mod stages;
-
-pub use quality::quality;

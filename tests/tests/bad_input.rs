@@ -106,6 +106,31 @@ fn a_table_that_is_missing_cut_short_or_none_is_named() {
     }
 }
 
+#[test]
+fn a_table_of_which_a_byte_was_changed_is_named_by_each_stage() {
+    let dir = &*ROUND;
+    for (line, table) in READ {
+        let whole = fs::read(dir.join(table)).unwrap();
+        let end = whole.len();
+        for (region, at) in [
+            ("magic", 1),
+            ("header", 5),
+            ("page", 70),
+            ("footer", end - 300),
+            ("footer-end", end - 20),
+            ("length", end - 7),
+            ("last-magic", end - 2),
+        ] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            let name = format!("changed-{region}.parquet");
+            fs::write(dir.join(&name), bytes).unwrap();
+            let line = with(line, table, &name);
+            refuses(&line, &[&name, "not a whole Parquet file"]);
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_named_at_once() {

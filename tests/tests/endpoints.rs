@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use apo_tables::{Comparison, Provenance, Reader, Response};
-use apo_tests::loopback::serve;
 use apo_tests::stages::{Ran, answer, command, finish, folder, write};
+use mini_world::loopback::serve;
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-not-to-be-seen";

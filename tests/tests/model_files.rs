@@ -191,6 +191,32 @@ fn a_key_that_nobody_knows_is_told_once() {
 }
 
 #[test]
+fn texts_beyond_what_a_model_was_trained_for_are_told_by_every_stage() {
+    let short = |config: &mut Value| config["max_position_embeddings"] = json!(16);
+    for model in ["policy", "rm"] {
+        let dir = copied(&format!("short-{model}"), model);
+        change(dir.join("config.json"), short);
+    }
+    for line in [SAMPLE, SFT, DPO, RM_TRAIN, LOG_PROBS, SCORE, ACCURACY] {
+        let whole = run(&ROUND, &with_out(line, &fresh()));
+        assert_eq!(whole.status, Some(0), "{line}\n{}", whole.stderr);
+        let beyond = "`max_position_embeddings`";
+        assert!(!whole.stderr.contains(beyond), "{line}\n{}", whole.stderr);
+        let line = line.replace("--model ", "--model short-");
+        let ran = run(&ROUND, &with_out(&line, &fresh()));
+        assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
+        let told = ran.stderr.matches(beyond).count();
+        assert_eq!(told, 1, "{line}\n{}", ran.stderr);
+        let by = if line.starts_with("sample") {
+            "--prompt-limit"
+        } else {
+            "--limit"
+        };
+        assert!(ran.stderr.contains(by), "{line}\n{}", ran.stderr);
+    }
+}
+
+#[test]
 fn settings_that_are_not_done_are_refused_by_every_stage() {
     let dir = copied("settings", "policy");
     change(dir.join("config.json"), |config| {

@@ -118,8 +118,8 @@ fn a_result_that_cannot_be_put_in_its_place_is_kept_and_put_there_later() {
     strace
         .current_dir(dir)
         .args(["-f", "-qq", "-o", "/dev/null"]);
-    // The provenance's page, `ready`, and then the place itself.
-    strace.args(["--trace=rename", "--inject=rename:error=EBUSY:when=3"]);
+    // What puts it in its place, and nothing else, minds what is there.
+    strace.args(["--trace=renameat2", "--inject=renameat2:error=EBUSY"]);
     strace.arg(stage.get_program()).args(stage.get_args());
     let failed = finish(&mut strace);
     assert_eq!(failed.status, Some(1), "{}", failed.stderr);
@@ -157,13 +157,19 @@ fn what_a_kill_left_of_a_folder_that_was_being_removed_goes_with_the_next_run() 
     let dir = &*ROUND;
     let line = format!("{GOLDEN} --out swept.parquet");
     succeed(dir, &line);
-    fs::create_dir_all(dir.join("swept.parquet.discarded/checkpoints")).unwrap();
-    // And a working folder of the same, as before it is renamed.
-    let partial = dir.join("swept.parquet.partial");
-    fs::create_dir_all(partial.join("checkpoints/step-00000009")).unwrap();
+    // Its page goes last, and then the lock.
+    let [discarded, partial] =
+        ["partial.discarded", "partial"].map(|ending| dir.join(format!("swept.parquet.{ending}")));
+    fs::create_dir_all(discarded.join("checkpoints/step-00000009")).unwrap();
+    fs::write(discarded.join("provenance.json"), "{}").unwrap();
+    // And a working folder, as before anything is written to it.
+    fs::create_dir(&partial).unwrap();
+    fs::write(partial.join("lock"), "").unwrap();
     succeed(dir, &line);
-    assert!(!dir.join("swept.parquet.discarded").exists());
-    assert!(!partial.exists(), "it has no provenance");
+    assert!(!discarded.exists() && !partial.exists());
+    fs::create_dir(&discarded).unwrap();
+    succeed(dir, &line);
+    assert!(!discarded.exists());
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use apo_tables::{Pair, Provenance, Reader, Row, Writer};
-use apo_tests::stages::{copy, folder, refuse, run, small_round, succeed};
+use apo_tables::{Pair, Provenance, Query, Reader, Row, Writer};
+use apo_tests::stages::{copy, folder, refuse, run, small_round, succeed, write};
 
 /// A small round that all tests read.
 static ROUND: LazyLock<PathBuf> =
@@ -93,6 +93,115 @@ fn a_table_of_unknown_origin_is_compared_with_the_test_part() {
     let ran = run(&away, line);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     let expected = "warning: own.parquet says nothing of its origin";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+}
+
+#[test]
+fn what_lies_nearby_does_not_stand_for_the_test_part_of_the_run() {
+    const SFT: &str = "align sft --model policy --pairs own.parquet --batch 8 --out unknown";
+    const WARNING: &str = "warning: own.parquet says nothing of its origin";
+    let queries = |n: usize| -> Vec<Query> {
+        let queries = Reader::<Query>::open(&ROUND.join("data/test-queries.parquet"));
+        let queries = queries.expect("the table is there").take(n);
+        queries.map(|it| it.expect("a whole row")).collect()
+    };
+    let split = Provenance::new("hh-split", "1").argument("seed", 9);
+    let derived = |of: &str| {
+        let table = Reader::<Query>::open(&ROUND.join(of)).expect("the table is there");
+        let input = table.input().expect("it can be read");
+        Provenance::new("another program", "1").input("queries", input)
+    };
+    // Each a folder of its own: the run's policy, a table of unknown origin, and
+    // what lies beside them.
+    let cases: [(&str, Provenance, Vec<Query>); 3] = [
+        ("unrelated", split.of_part("test"), {
+            let mut other = queries(1);
+            other[0].prompt = "\n\nHuman: Another?\n\nAssistant:".into();
+            other[0].query_id = "0".into();
+            other
+        }),
+        ("empty", split.of_part("test"), Vec::new()),
+        ("a-part", derived("data/test-queries.parquet"), queries(1)),
+    ];
+    for (name, provenance, rows) in cases {
+        let away = folder(env!("CARGO_TARGET_TMPDIR"), &format!("splits-{name}/a/b"));
+        copy(&ROUND.join("policy"), &away.join("policy"));
+        let own = format!("own-{name}.parquet");
+        without_origin::<Pair>("data/rm-pairs.parquet", &own, |i| i < 8);
+        std::fs::rename(ROUND.join(&own), away.join("own.parquet")).expect("one disk");
+        write(&away.join("near.parquet"), &provenance, &rows);
+        let ran = run(&away, SFT);
+        assert_eq!(ran.status, Some(0), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(WARNING), "{name}: {}", ran.stderr);
+    }
+    // The table that is named is the one that holds the query.
+    let away = folder(env!("CARGO_TARGET_TMPDIR"), "splits-named/a/b");
+    copy(&ROUND.join("policy"), &away.join("policy"));
+    let of_run = derived("data/test-queries.parquet");
+    write(&away.join("a.parquet"), &of_run, &queries(8)[..1]);
+    write(&away.join("b.parquet"), &of_run, &queries(8)[1..]);
+    let second = queries(2).remove(1);
+    let pair = Pair {
+        query_id: "own".into(),
+        pair_id: "own".into(),
+        subset: "own".into(),
+        // As other programs strip a dialogue.
+        prompt: second.prompt.replace("\n\nHuman: ", "\n\nHuman:  "),
+        chosen: "Yes.".into(),
+        rejected: "No.".into(),
+    };
+    let nobody = Provenance::new("another program", "1");
+    write(&away.join("own.parquet"), &nobody, &[pair]);
+    refuse(&away, SFT, 3, &["own.parquet", "/b.parquet", "row 0"]);
+}
+
+#[test]
+fn instructions_are_compared_with_the_test_part() {
+    let test = Reader::<Query>::open(&ROUND.join("data/test-queries.parquet"));
+    let test = test.expect("the table is there").next().expect("a row");
+    let prompt = test.expect("a whole row").prompt;
+    let line = |prompt: &str| {
+        let row = serde_json::json!({"prompt": prompt, "response": "Yes."});
+        format!("{row}\n")
+    };
+    let others: String = (0..8).map(|i| line(&format!("Question {i}?"))).collect();
+    let own = ROUND.join("own.jsonl");
+    std::fs::write(&own, others.clone() + &line(&prompt)).expect("the round can be written");
+    let sft = "align sft --model policy --instructions own.jsonl --batch 8 --out instructed";
+    refuse(
+        &ROUND,
+        sft,
+        3,
+        &[
+            "own.jsonl",
+            "test part",
+            "data/test-",
+            "line 9",
+            "--allow-test",
+        ],
+    );
+    std::fs::write(&own, &others).expect("the round can be written");
+    let ran = run(&ROUND, sft);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("origin"), "{}", ran.stderr);
+    // A table of ours says itself what it is of.
+    let line = "align sft --model policy --instructions own-golden.parquet --batch 8 --out taught";
+    let gold = "gold-collect --queries data/test-queries.parquet --pairs data/test-pairs.parquet \
+                --hh-best --out own-golden.parquet";
+    succeed(&ROUND, gold);
+    refuse(
+        &ROUND,
+        line,
+        3,
+        &["own-golden.parquet", "test part", "--allow-test"],
+    );
+    // Away from its run nothing is known.
+    let away = folder(env!("CARGO_TARGET_TMPDIR"), "splits-instructed/a/b/c");
+    std::fs::rename(own, away.join("own.jsonl")).expect("one disk");
+    copy(&ROUND.join("policy"), &away.join("policy"));
+    let ran = run(&away, sft);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let expected = "warning: own.jsonl says nothing of its origin";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use apo_tests::loopback::serve;
-use apo_tests::stages::{finish, folder, refuse, small_round, succeed, workspace};
+use apo_tests::stages::{finish, folder, refuse, small_round, succeed, workspace, write};
+use mini_world::loopback::serve;
 use serde_json::{Value, json};
 
 /// Answers a request: as many choices as are asked for, the last cut short.
@@ -135,6 +135,60 @@ fn a_sampler_of_ones_own_says_what_it_does() {
     assert_eq!(ids, ["q0", "q1", "q2", "q3", "q4", "q5"]);
     assert_eq!((rows[0].tokens, rows[0].log_prob), (Some(2), Some(-1.5)));
     assert_eq!((rows[1].tokens, rows[1].log_prob), (None, None));
+}
+
+#[test]
+fn a_sampler_of_ones_own_asks_what_the_queries_say() {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "swapped-asked");
+    let hh_split = Provenance::new("hh-split", "1");
+    let query = |id: &str, prompt: &str| Query {
+        query_id: id.into(),
+        subset: "s".into(),
+        prompt: prompt.into(),
+    };
+    let first = [
+        query(
+            "q0",
+            "\n\n\nHuman: a\n\nb \n\nAssistant: c\n\nHuman: d\n\nAssistant:",
+        ),
+        query("q1", "Before all.\n\nHuman: e\n\nAssistant:"),
+    ];
+    let second = [query("q2", "\n\nHuman: Human: f\n\nAssistant:")];
+    write(&dir.join("q/a.parquet"), &hh_split.of_part("rm"), &first);
+    write(&dir.join("q/b.parquet"), &hh_split.of_part("test"), &second);
+    // It answers by what it is asked.
+    let echo = |asked: &Value| {
+        let content = asked["messages"].to_string();
+        let choice = json!({"index": 0, "finish_reason": "stop", "message": {"content": content}});
+        (200, json!({ "choices": [choice] }))
+    };
+    let address = serve(echo).expect("a port is free").to_string();
+    let line = "--model m --queries q --samples 1 --out own.parquet";
+    let Some(mut command) = sampler(&dir, &address, line) else {
+        return;
+    };
+    let ran = finish(&mut command);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let reader = Reader::<Response>::open(&dir.join("own.parquet")).expect("it is a table");
+    let split = reader.split().expect("the footer can be read");
+    assert_eq!(split.expect("as its queries say").part, "test");
+    let own = Provenance::read(&dir.join("own.parquet")).expect("a footer");
+    let input = Reader::<Query>::open(&dir.join("q")).and_then(|it| Reader::input(&it));
+    let digest = own.expect("it says what made it").inputs["queries"]
+        .digest
+        .clone();
+    assert_eq!(digest, input.expect("the queries can be read").digest);
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let expected = [
+        json!([user("a\n\nb"), {"role": "assistant", "content": "c"}, user("d")]),
+        json!([user("Before all.\n\ne")]),
+        json!([user("Human: f")]),
+    ];
+    for (response, expected) in reader.zip(expected) {
+        let response = response.expect("a whole row").response;
+        let asked: Value = serde_json::from_str(&response).expect("what it was asked");
+        assert_eq!(asked, expected);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use apo_tables::{Input, Pair, Provenance, Reader, Response};
 use apo_training::Objective;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::instructions;
 use crate::loss::LossArgs;
 use crate::reference::KnownLogProbs;
 
@@ -261,7 +262,7 @@ impl Method {
                 let path = table.instructions.as_deref().unwrap_or(Path::new(""));
                 return Ok(Tables::Instructions(
                     import::Source::open(path, ANSWER_FIELDS)?,
-                    Input::of(path)?,
+                    instructions::input(path)?,
                 ));
             }
             Self::Rjs(rjs) => &rjs.scored,
@@ -276,6 +277,14 @@ impl Method {
             )));
         }
         Ok(Tables::Scored(reader))
+    }
+
+    /// Returns the file of instructions, where the policy learns from one.
+    pub fn instructions(&self) -> Option<&Path> {
+        match self {
+            Self::Sft(sft) => sft.table.instructions.as_deref(),
+            _ => None,
+        }
     }
 
     /// Returns the files and folders that the policy is made of.

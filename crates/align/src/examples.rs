@@ -7,8 +7,8 @@ use apo_dialogue::Codec;
 use apo_dialogue::hh;
 use apo_llama::PromptTree;
 use apo_stage::rows::{check_golden, check_query, check_scored, tokens};
-use apo_stage::{imported, signals, warn};
-use apo_tables::import::{Answer, Fault, Record, Text, reason};
+use apo_stage::{signals, warn};
+use apo_tables::import::Unused;
 use apo_tables::{Finish, Response};
 use apo_training::{
     Cuts, Example, Fitter, Part, Piece, Pile, Preference, Store, StoreWriter, Term,
@@ -16,6 +16,7 @@ use apo_training::{
 use serde::Serialize;
 
 use crate::args::{Method, Tables, Which};
+use crate::instructions::{Instruction, each_instruction};
 use crate::reference::KnownLogProbs;
 
 /// What the training learns from, and what it leaves.
@@ -32,6 +33,8 @@ pub struct Counts {
     without_context: u64,
     #[serde(skip)]
     first_malformed: Option<String>,
+    #[serde(skip)]
+    unused: Unused,
     #[serde(flatten)]
     cuts: Cuts,
 }
@@ -50,6 +53,9 @@ impl Counts {
                  without them",
                 self.without_context
             ));
+        }
+        if let Some(sentence) = self.unused.sentence() {
+            warn(&sentence);
         }
     }
 }
@@ -144,74 +150,36 @@ fn pile(
                 signals::check()?;
             }
         }
-        Tables::Instructions(mut source, input) => loop {
-            let records = source.batch(1024)?;
-            if records.is_empty() {
-                break;
-            }
-            for record in records {
-                let (prompt, answer) = match instruction(&record) {
-                    Ok(found) => {
-                        counts.without_context += u64::from(found.has_context);
-                        (found.prompt, found.answer)
-                    }
+        Tables::Instructions(source, input) => {
+            counts.unused.add(source.unused().iter().cloned());
+            each_instruction(source, |line, found| {
+                let Instruction {
+                    prompt,
+                    answer,
+                    beside,
+                } = match found {
+                    Ok(found) => found,
                     Err(fault) => {
                         counts.malformed += 1;
-                        let first = || format!("{}, line {}: {fault}", input.name, record.line);
+                        let first = || format!("{}, line {line}: {fault}", input.name);
                         counts.first_malformed.get_or_insert_with(first);
-                        continue;
+                        return Ok(());
                     }
                 };
+                counts.without_context += u64::from(beside.context.is_some());
+                counts.unused.add(beside.unused);
                 let ids = codec.encode(&prompt, answer.trim(), keep);
                 let ids = ids.with_context(|| {
-                    let (file, line) = (&input.name, record.line);
-                    format!("{file}, line {line}: its text does not become tokens")
+                    format!(
+                        "{}, line {line}: its text does not become tokens",
+                        input.name
+                    )
                 })?;
-                pile.add(&likely(hh::query_id(&prompt), record.line as u32, ids))?;
-            }
-            signals::check()?;
-        },
+                Ok(pile.add(&likely(hh::query_id(&prompt), line as u32, ids))?)
+            })?;
+        }
     }
     Ok(pile)
-}
-
-/// An instruction as a query and its answer.
-struct Instruction {
-    prompt: String,
-    answer: String,
-    has_context: bool,
-}
-
-/// Reads an instruction.
-///
-/// # Errors
-///
-/// When it is none, or its question or answer is empty.
-fn instruction(record: &Record) -> Result<Instruction, Fault> {
-    let malformed = |problem: &str| Fault::new(reason::MALFORMED, problem);
-    let Answer::Answer {
-        prompt: Text::Plain(question),
-        answer: Text::Plain(answer),
-        context,
-    } = Answer::read(record)?
-    else {
-        return Err(malformed(
-            "is no instruction; expected `instruction` and `output`, or `prompt` and `response`, \
-             texts",
-        ));
-    };
-    if question.trim().is_empty() {
-        return Err(malformed("the question is empty"));
-    }
-    if answer.trim().is_empty() {
-        return Err(malformed("the answer is empty"));
-    }
-    imported::check_response("the answer", &answer)?;
-    Ok(Instruction {
-        prompt: imported::plain_prompt(&question)?,
-        answer,
-        has_context: context.is_some(),
-    })
 }
 
 /// A response that is to become likelier.

@@ -7,6 +7,7 @@
 mod args;
 mod examples;
 mod falling;
+mod instructions;
 mod loss;
 mod reference;
 
@@ -14,8 +15,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model, Start};
+use apo_stage::models::Longest;
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, Output, check_splits, models, up_to_date};
+use apo_stage::{Claim, Kind, Output, TestPart, check_splits, models, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
@@ -36,11 +38,25 @@ fn run(method: &Method) -> Result<()> {
     let common = method.common();
     let tables = method.open()?;
     let head = Head::LanguageModel;
-    let (codec, _) = models::codec(&common.model, common.template, head, method.start())?;
+    let longest = Longest::limit(common.limit);
+    let (codec, _) = models::codec(
+        &common.model,
+        common.template,
+        head,
+        method.start(),
+        longest,
+    )?;
     let provenance = method.provenance(&tables, &codec)?;
     let known = method.known_log_probs(&provenance, &codec)?;
     check_splits(&provenance, method.inputs(), common.training.allow_test)?;
+    if let Some(path) = method.instructions()
+        && !common.training.allow_test
+    {
+        let tests = TestPart::near(&provenance, method.inputs())?;
+        instructions::check_apart(path, &provenance, &tests)?;
+    }
     let out = &common.output.out;
+    common.training.keep_apart(&common.output)?;
     let claim = common
         .output
         .claim(&provenance, Kind::Model, method.inputs())?;
@@ -61,7 +77,7 @@ fn run(method: &Method) -> Result<()> {
     manifest.reference = named;
     let mut reference = None;
     if let Some(dir) = method.reference() {
-        models::codec(dir, Some(codec.template()), head, Start::Saved)?;
+        models::codec(dir, Some(codec.template()), head, Start::Saved, longest)?;
         let mut compute = |model: &Model, store: &mut Store| {
             let micro = common.training.micro_tokens;
             Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(failed)

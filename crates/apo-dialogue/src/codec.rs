@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use apo_guard::guarded;
 use serde_json::Value;
-use tokenizers::Tokenizer;
+use tokenizers::models::ModelWrapper;
+use tokenizers::{NormalizedString, Normalizer as _, Tokenizer};
 
 use crate::boundary::Continuing;
 use crate::error::DialogueError;
 use crate::files;
 use crate::hh;
-use crate::jinja;
 use crate::loader::Loaded;
 use crate::quoted::{Piece, Quoted};
 use crate::sources::{self, ChatSource};
@@ -115,8 +115,8 @@ impl Codec {
                 Some(ChatTemplate::new(source, &named)?)
             }
         };
-        if let Some(chat) = chat.as_ref().filter(|it| it.is_dated) {
-            let (year, month, day) = jinja::DATE;
+        if let Some(chat) = chat.as_ref().filter(|it| it.is_dated()) {
+            let (year, month, day) = apo_jinja::DATE;
             notes.push(format!(
                 "the chat template of {} asks for the date; it is told {year}-{month:02}-{day:02}, \
                  on every day",
@@ -176,12 +176,41 @@ impl Codec {
             if joined != expected {
                 return Err(DialogueError::Boundary {
                     dir: dir.into(),
+                    cause: self.cause(&ids, &expected),
                     joined,
                     expected,
                 });
             }
         }
         Ok(())
+    }
+
+    /// Says why a text does not come back from its ids.
+    fn cause(&self, ids: &[u32], text: &str) -> String {
+        let tokenizer = &self.special;
+        if let Some(normalizer) = tokenizer.get_normalizer() {
+            let mut normalized = NormalizedString::from(text);
+            let is_done =
+                guarded(|| normalizer.normalize(&mut normalized)).is_ok_and(|it| it.is_ok());
+            let back = normalized.get().replace('▁', " ");
+            if !is_done || back.trim_start() != text.replace('▁', " ").trim_start() {
+                return "its `normalizer` changes the text".to_owned();
+            }
+        }
+        let unknown = match tokenizer.get_model() {
+            ModelWrapper::BPE(it) => it.unk_token.clone(),
+            ModelWrapper::WordLevel(it) => Some(it.unk_token.clone()),
+            ModelWrapper::WordPiece(it) => Some(it.unk_token.clone()),
+            ModelWrapper::Unigram(_) => None,
+        };
+        let unknown = unknown.and_then(|text| tokenizer.token_to_id(&text));
+        if unknown.is_some_and(|id| ids.contains(&id)) || ids.is_empty() {
+            return "its vocabulary lacks words or characters of it".to_owned();
+        }
+        if tokenizer.get_decoder().is_none() {
+            return "it has no `decoder`".to_owned();
+        }
+        "its `decoder` does not undo its `pre_tokenizer`, or drops text".to_owned()
     }
 
     /// Returns what stands between prompt and response.
@@ -200,8 +229,8 @@ impl Codec {
     /// Returns the date that the template is told, `YYYY-MM-DD`, where it asks
     /// for it.
     pub fn date(&self) -> Option<String> {
-        let (year, month, day) = jinja::DATE;
-        let chat = self.chat.as_ref().filter(|it| it.is_dated);
+        let (year, month, day) = apo_jinja::DATE;
+        let chat = self.chat.as_ref().filter(|it| it.is_dated());
         chat.map(|_| format!("{year}-{month:02}-{day:02}"))
     }
 
@@ -266,11 +295,7 @@ impl Codec {
         keep: usize,
     ) -> Result<Vec<u32>, DialogueError> {
         let chat = self.chat.as_ref().ok_or(DialogueError::NotChat)?;
-        let quoted = Quoted::of(messages, &self.finder, chat);
-        let rendered = match &quoted {
-            None => chat.render(messages)?,
-            Some(quoted) => chat.render(&quoted.messages)?,
-        };
+        let (rendered, quoted) = self.render_quoted(chat, messages)?;
         let pieces = match &quoted {
             None => vec![Piece::Text(rendered.as_str())],
             Some(quoted) => quoted.pieces(&rendered, &self.special_texts),
@@ -280,6 +305,30 @@ impl Codec {
             .bos
             .filter(|_| self.bos_text.as_ref().is_some_and(begins));
         self.encode_pieces(&pieces, bos, keep)
+    }
+
+    /// Renders messages, with marks in the place of special tokens' texts that
+    /// somebody says.
+    fn render_quoted(
+        &self,
+        chat: &ChatTemplate,
+        messages: &[Message],
+    ) -> Result<(String, Option<Quoted>), DialogueError> {
+        let quoted =
+            |is_marked: fn(&Message) -> bool| Quoted::of(messages, &self.finder, chat, is_marked);
+        let Some(all) = quoted(|_| true) else {
+            return Ok((chat.render(messages)?, None));
+        };
+        let plain = chat.render(messages)?;
+        if let Ok(rendered) = chat.render(&all.messages)
+            && all.unmarked(&rendered, &self.special_texts) == plain
+        {
+            return Ok((rendered, Some(all)));
+        }
+        match quoted(|it| it.role != "assistant") {
+            None => Ok((plain, None)),
+            Some(others) => Ok((chat.render(&others.messages)?, Some(others))),
+        }
     }
 
     /// Returns the text of messages as the model's chat template renders them,

@@ -92,10 +92,12 @@ fn vocabulary(tokenizer: &Tokenizer, config: &Value) -> u64 {
     })
 }
 
-/// Reads `eos_token_id` of a config: absent or null, an id, or a list of them.
+/// Reads `eos_token_id` of a config: absent, null or -1, an id, or a list of them.
 fn ids(path: &Path, config: &Value, size: u64) -> Result<Vec<u32>, DialogueError> {
     let id = |value: &Value| match value.as_u64() {
-        Some(id) if id < size => Ok(id as u32),
+        Some(id) if id < size => Ok(Some(id as u32)),
+        // In the files of many models it stands for none.
+        None if value.as_i64() == Some(-1) => Ok(None),
         Some(_) | None => {
             let problem = format!(
                 "`eos_token_id` holds {value}, expected ids of the vocabulary, from 0 to {}",
@@ -106,7 +108,7 @@ fn ids(path: &Path, config: &Value, size: u64) -> Result<Vec<u32>, DialogueError
     };
     match &config["eos_token_id"] {
         Value::Null => Ok(Vec::new()),
-        Value::Array(ids) => ids.iter().map(id).collect(),
-        other => Ok(vec![id(other)?]),
+        Value::Array(ids) => ids.iter().filter_map(|it| id(it).transpose()).collect(),
+        other => Ok(id(other)?.into_iter().collect()),
     }
 }

@@ -96,13 +96,15 @@ pub enum DialogueError {
 
     /// Prompt and response cannot be joined so that they decode to their text.
     #[error(
-        "the tokenizer in {} joins prompt and response as {joined:?} instead of {expected:?}; \
-         only byte-level BPE and Metaspace tokenizers are supported",
+        "the tokenizer in {} joins prompt and response as {joined:?} instead of {expected:?}: \
+         {cause}; a tokenizer must give back the text that it was given",
         dir.display()
     )]
     Boundary {
         /// The directory.
         dir: PathBuf,
+        /// Why.
+        cause: String,
         /// What it makes of them.
         joined: String,
         /// What it should.

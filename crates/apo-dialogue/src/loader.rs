@@ -19,7 +19,7 @@ use tokenizers::{AddedToken, Model as _, Tokenizer};
 use crate::ends::Ends;
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
-use crate::named::{NamedTokens, token};
+use crate::named::{NamedTokens, class, token};
 
 /// A tokenizer as its directory's files say.
 pub(crate) struct Loaded {
@@ -73,7 +73,8 @@ impl Loaded {
         add_declared(dir, &mut tokenizer, &config, &named)?;
         let room = model["vocab_size"].as_u64();
         notes.extend(add_named(&mut tokenizer, &named, room));
-        let bos = first_token(dir, &path, &tokenizer, &config, &named)?;
+        let (bos, note) = first_token(dir, &path, &tokenizer, &config, &named, architecture)?;
+        notes.extend(note);
         let ends = Ends::find(dir, &tokenizer, &named, &model)?;
         notes.extend(ends.note.clone());
         Ok(Self {
@@ -124,6 +125,17 @@ fn check_id(
     text: &str,
     declared: u32,
 ) -> Result<(), DialogueError> {
+    if let Some(id) = tokenizer
+        .get_model()
+        .token_to_id(text)
+        .filter(|id| *id != declared)
+    {
+        let problem = format!(
+            "declares the added token {text:?} with the id {declared}, but the vocabulary of its \
+             model has it with the id {id}; the two must agree"
+        );
+        return Err(malformed(path, problem));
+    }
     match tokenizer.token_to_id(text) {
         Some(id) if id == declared => Ok(()),
         found => {
@@ -213,27 +225,81 @@ fn add_named(tokenizer: &mut Tokenizer, named: &NamedTokens, room: Option<u64>) 
     ))
 }
 
-/// Finds what a plain text begins with: as `add_bos_token` says, or else as the
-/// tokenizer puts there by itself.
+/// Reads a truth value of `tokenizer_config.json`; none where it is absent or
+/// null.
+fn truth(dir: &Path, config: &Value, name: &str) -> Result<Option<bool>, DialogueError> {
+    match &config[name] {
+        Value::Null => Ok(None),
+        Value::Bool(it) => Ok(Some(*it)),
+        other => {
+            let problem = format!("`{name}` is {other}, expected true or false");
+            Err(malformed(&dir.join("tokenizer_config.json"), problem))
+        }
+    }
+}
+
+/// Finds what a plain text begins with. transformers 5 lets the `post_processor`
+/// of `tokenizer.json` decide; so does transformers 4, except for a few classes
+/// that follow `add_bos_token`. Where the two differ it is said; what the files
+/// say in words, in `add_bos_token` of such a class, counts.
 fn first_token(
     dir: &Path,
     path: &Path,
     tokenizer: &Tokenizer,
     config: &Value,
     named: &NamedTokens,
-) -> Result<Option<u32>, DialogueError> {
-    match config["add_bos_token"].as_bool() {
-        Some(false) => return Ok(None),
-        Some(true) => {
-            let text = named.text("bos_token");
-            let id = text.and_then(|text| tokenizer.token_to_id(text));
-            return id.map(Some).ok_or_else(|| {
-                let problem = "`add_bos_token` is true, but tokenizer.json knows no `bos_token`";
-                malformed(&dir.join("tokenizer_config.json"), problem)
-            });
-        }
-        None => {}
+    architecture: Option<&str>,
+) -> Result<(Option<u32>, Option<String>), DialogueError> {
+    let says = truth(dir, config, "add_bos_token")?;
+    truth(dir, config, "add_eos_token")?;
+    let text = named.text("bos_token");
+    let bos = text.and_then(|text| tokenizer.token_to_id(text));
+    if says == Some(true) && bos.is_none() {
+        let problem = "`add_bos_token` is true, but tokenizer.json knows no `bos_token`";
+        return Err(malformed(&dir.join("tokenizer_config.json"), problem));
     }
+    let by_processor = processed_first(path, tokenizer)?;
+    let put = |id: Option<u32>| {
+        let text = id.and_then(|id| tokenizer.id_to_token(id));
+        text.map_or("nothing".to_owned(), |text| format!("{text:?}"))
+    };
+    let file = dir.join("tokenizer_config.json");
+    // Where not even the architecture tells a class, the files' word counts too.
+    let is_unknown = config["tokenizer_class"].is_null() && architecture.is_none();
+    let adds_bos = class(config, architecture).and_then(|it| it.adds_bos);
+    let Some(default) = adds_bos.or(is_unknown.then_some(false)) else {
+        let note = says.filter(|it| *it != by_processor.is_some()).map(|says| {
+            format!(
+                "{}: `add_bos_token` is {says}, but the tokenizer's class goes by the \
+                 `post_processor` of tokenizer.json, which puts {} before a text",
+                file.display(),
+                put(by_processor)
+            )
+        });
+        return Ok((by_processor, note));
+    };
+    let by_config = bos.filter(|_| says.unwrap_or(default));
+    if by_config == by_processor || (says.is_none() && config["tokenizer_class"].is_null()) {
+        return Ok((by_processor, None));
+    }
+    let found = if says.is_some() {
+        by_config
+    } else {
+        by_processor
+    };
+    let note = format!(
+        "{}: by `add_bos_token`, as transformers 4 goes, {} stands before a text; by the \
+         `post_processor` of tokenizer.json, as transformers 5 goes, {}; here it is {}",
+        file.display(),
+        put(by_config),
+        put(by_processor),
+        put(found)
+    );
+    Ok((found, Some(note)))
+}
+
+/// Returns the token that the tokenizer puts before a text by itself.
+fn processed_first(path: &Path, tokenizer: &Tokenizer) -> Result<Option<u32>, DialogueError> {
     let encode = |special| {
         guarded(|| tokenizer.encode_fast("a", special))
             .map_err(|panic| malformed(path, panic))?

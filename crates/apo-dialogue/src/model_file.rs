@@ -149,6 +149,21 @@ pub fn open(path: &Path) -> Result<Option<(File, u64)>, FileError> {
 ///
 /// When it cannot be read, is not UTF-8, or is something else, which is named.
 pub fn read_text(path: &Path) -> Result<Option<String>, FileError> {
+    let Some(mut text) = read_whole_text(path)? else {
+        return Ok(None);
+    };
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(Some(text))
+}
+
+/// Reads a text file as [`read_text`], but with its byte order mark.
+///
+/// # Errors
+///
+/// As [`read_text`].
+pub fn read_whole_text(path: &Path) -> Result<Option<String>, FileError> {
     let Some((mut file, length)) = open(path)? else {
         return Ok(None);
     };
@@ -161,13 +176,10 @@ pub fn read_text(path: &Path) -> Result<Option<String>, FileError> {
     if let Some(what) = stand_in(&bytes[..bytes.len().min(HEAD_BYTES)]) {
         return Err(FileError::content(path, what));
     }
-    let mut text = String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         FileError::content(path, format!("it is not UTF-8 text: see its byte {at}"))
     })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
     Ok(Some(text))
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
@@ -19,80 +20,112 @@ const NAMES: [&str; 7] = [
     "mask_token",
 ];
 
-/// What the tokenizer classes of `transformers` are given where the files do
-/// not name a token: class, the architectures whose class it is, tokens.
-type Class = (
-    &'static str,
-    &'static [&'static str],
-    &'static [(&'static str, &'static str)],
-);
-const CLASSES: [Class; 6] = [
-    (
-        "LlamaTokenizer",
-        &["llama", "mistral", "mixtral"],
-        &[
-            ("bos_token", "<s>"),
-            ("eos_token", "</s>"),
-            ("unk_token", "<unk>"),
-        ],
-    ),
-    (
-        "GemmaTokenizer",
-        &["gemma", "gemma2", "gemma3_text"],
-        &[
+/// A tokenizer class of `transformers`.
+pub(crate) struct Class {
+    name: &'static str,
+    /// The architectures whose class it is.
+    architectures: &'static [&'static str],
+    /// The tokens that it is given where the files do not name them.
+    tokens: &'static [(&'static str, &'static str)],
+    /// For a class that transformers 4 has follow `add_bos_token`, what that is
+    /// where the files do not say.
+    pub(crate) adds_bos: Option<bool>,
+}
+
+const LLAMA: Class = Class {
+    name: "LlamaTokenizer",
+    architectures: &["llama", "mistral", "mixtral"],
+    tokens: &[
+        ("bos_token", "<s>"),
+        ("eos_token", "</s>"),
+        ("unk_token", "<unk>"),
+    ],
+    adds_bos: Some(true),
+};
+
+const CLASSES: [Class; 7] = [
+    LLAMA,
+    Class {
+        name: "CodeLlamaTokenizer",
+        architectures: &[],
+        ..LLAMA
+    },
+    Class {
+        name: "GemmaTokenizer",
+        architectures: &["gemma", "gemma2", "gemma3_text"],
+        tokens: &[
             ("bos_token", "<bos>"),
             ("eos_token", "<eos>"),
             ("unk_token", "<unk>"),
             ("pad_token", "<pad>"),
         ],
-    ),
-    (
-        "Qwen2Tokenizer",
-        &["qwen2", "qwen3"],
-        &[
+        adds_bos: Some(true),
+    },
+    Class {
+        name: "Qwen2Tokenizer",
+        architectures: &["qwen2", "qwen3"],
+        tokens: &[
             ("eos_token", "<|endoftext|>"),
             ("unk_token", "<|endoftext|>"),
             ("pad_token", "<|endoftext|>"),
         ],
-    ),
-    (
-        "GPT2Tokenizer",
-        &["gpt2"],
-        &[
+        adds_bos: None,
+    },
+    Class {
+        name: "GPT2Tokenizer",
+        architectures: &["gpt2"],
+        tokens: &[
             ("bos_token", "<|endoftext|>"),
             ("eos_token", "<|endoftext|>"),
             ("unk_token", "<|endoftext|>"),
         ],
-    ),
-    (
-        "GPTNeoXTokenizer",
-        &["gpt_neox", "olmo"],
-        &[
+        adds_bos: None,
+    },
+    Class {
+        name: "GPTNeoXTokenizer",
+        architectures: &["gpt_neox", "olmo"],
+        tokens: &[
             ("bos_token", "<|endoftext|>"),
             ("eos_token", "<|endoftext|>"),
             ("unk_token", "<|endoftext|>"),
         ],
-    ),
-    (
-        "CohereTokenizer",
-        &["cohere", "cohere2"],
-        &[
+        adds_bos: Some(false),
+    },
+    Class {
+        name: "CohereTokenizer",
+        architectures: &["cohere", "cohere2"],
+        tokens: &[
             ("bos_token", "<BOS_TOKEN>"),
             ("eos_token", "<|END_OF_TURN_TOKEN|>"),
             ("unk_token", "<UNK>"),
         ],
-    ),
+        adds_bos: Some(true),
+    },
 ];
+
+/// Returns the class of a tokenizer: the one that `tokenizer_config.json` names,
+/// or else that of the model's architecture.
+pub(crate) fn class(config: &Value, architecture: Option<&str>) -> Option<&'static Class> {
+    let name = config["tokenizer_class"].as_str();
+    let name = name.map(|it| it.strip_suffix("Fast").unwrap_or(it));
+    CLASSES.iter().find(|it| match name {
+        Some(name) => name == it.name,
+        None => architecture.is_some_and(|name| it.architectures.contains(&name)),
+    })
+}
 
 /// The tokens that the files name.
 #[derive(Debug, Default)]
 pub(crate) struct NamedTokens {
     /// By name; those of [`NAMES`] first, then a model's own (`…_token`).
-    tokens: Vec<(String, AddedToken)>,
+    tokens: IndexMap<String, AddedToken>,
     /// Further special tokens, without a name.
     pub(crate) further: Vec<AddedToken>,
     /// Names whose token is the tokenizer class's own, not the files'.
     defaults: Vec<&'static str>,
+    /// Whether templates do not see those: transformers 5 takes them of a class
+    /// that is named, not of the architecture's.
+    are_hidden: bool,
 }
 
 impl NamedTokens {
@@ -118,15 +151,12 @@ impl NamedTokens {
                 found.take(&path, &map, &mut silent)?;
             }
         }
-        let class = config["tokenizer_class"].as_str();
-        let class = class.map(|it| it.strip_suffix("Fast").unwrap_or(it));
-        let class = CLASSES.iter().find(|(name, architectures, _)| match class {
-            Some(class) => class == *name,
-            None => architecture.is_some_and(|it| architectures.contains(&it)),
-        });
-        for &(name, text) in class.map_or(&[][..], |(.., tokens)| tokens) {
+        found.are_hidden = config["tokenizer_class"].is_null();
+        let tokens = class(config, architecture).map_or(&[][..], |it| it.tokens);
+        for &(name, text) in tokens {
             if silent.contains(&name) {
-                found.set(name, AddedToken::from(text, true));
+                let token = AddedToken::from(text, true);
+                found.tokens.insert(name.to_owned(), token);
                 found.defaults.push(name);
             }
         }
@@ -146,13 +176,16 @@ impl NamedTokens {
                 "additional_special_tokens" | "extra_special_tokens" => {
                     self.take_further(path, name, value)?;
                 }
-                _ if !name.ends_with("_token") || value.is_boolean() => {}
+                // `add_bos_token` and its kin name no token.
+                _ if !name.ends_with("_token")
+                    || name.starts_with("add_")
+                    || value.is_boolean() => {}
                 _ => {
                     silent.retain(|it| it != name);
                     match token(path, name, value, true)? {
-                        Some(token) => self.set(name, token),
-                        None => self.tokens.retain(|(it, _)| it != name),
-                    }
+                        Some(token) => self.tokens.insert(name.clone(), token),
+                        None => self.tokens.shift_remove(name),
+                    };
                 }
             }
         }
@@ -178,7 +211,7 @@ impl NamedTokens {
             Value::Object(tokens) => {
                 for (name, value) in tokens {
                     if let Some(token) = token(path, name, value, true)? {
-                        self.set(name, token);
+                        self.tokens.insert(name.clone(), token);
                     }
                 }
             }
@@ -187,23 +220,15 @@ impl NamedTokens {
         Ok(())
     }
 
-    fn set(&mut self, name: &str, token: AddedToken) {
-        match self.tokens.iter_mut().find(|(it, _)| it == name) {
-            Some((_, known)) => *known = token,
-            None => self.tokens.push((name.to_owned(), token)),
-        }
-    }
-
     /// Returns the text of a name's token.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let found = self.tokens.iter().find(|(it, _)| it == name);
-        found.map(|(_, token)| token.content.as_str())
+        self.tokens.get(name).map(|token| token.content.as_str())
     }
 
     /// Forgets the defaults that the tokenizer does not know.
     pub(crate) fn keep_known(&mut self, knows: impl Fn(&str) -> bool) {
         let defaults = &self.defaults;
-        self.tokens.retain(|(name, token)| {
+        self.tokens.retain(|name, token| {
             !defaults.contains(&name.as_str()) || knows(token.content.as_str())
         });
     }
@@ -224,8 +249,10 @@ impl NamedTokens {
 
     /// Returns the variables that a chat template sees: names and texts.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.tokens
-            .iter()
+        let is_hidden = |name: &str| self.are_hidden && self.defaults.contains(&name);
+        let tokens = self.tokens.iter();
+        tokens
+            .filter(move |(name, _)| !is_hidden(name))
             .map(|(name, token)| (name.as_str(), token.content.as_str()))
     }
 }

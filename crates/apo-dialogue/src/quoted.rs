@@ -1,4 +1,9 @@
 //! Texts of special tokens that somebody says: they are text, not those tokens.
+//!
+//! One exception: a template may look for such a text in what the assistant
+//! says, as some do for `</think>`, and would render the dialogue otherwise if it
+//! did not find it. Then what the assistant says is left as it is, and its
+//! special tokens are what they are, as `transformers` has it.
 
 use aho_corasick::AhoCorasick;
 
@@ -23,14 +28,16 @@ pub(crate) struct Quoted {
 }
 
 impl Quoted {
-    /// Puts marks in the place of special tokens' texts; none where nobody says
-    /// one.
+    /// Puts marks in the place of special tokens' texts in some of the messages;
+    /// none where nobody says one there.
     pub(crate) fn of(
         messages: &[Message],
         finder: &AhoCorasick,
         chat: &ChatTemplate,
+        is_marked: impl Fn(&Message) -> bool,
     ) -> Option<Self> {
-        if !messages.iter().any(|it| finder.is_match(&it.content)) {
+        let is_quoting = |it: &Message| is_marked(it) && finder.is_match(&it.content);
+        if !messages.iter().any(is_quoting) {
             return None;
         }
         let is_free = |c: &char| {
@@ -39,6 +46,9 @@ impl Quoted {
         let mut free = ('\u{f0000}'..='\u{ffffd}').filter(is_free);
         let (begin, end) = (free.next()?, free.next()?);
         let messages = messages.iter().map(|message| {
+            if !is_marked(message) {
+                return message.clone();
+            }
             let mut content = String::with_capacity(message.content.len());
             finder.replace_all_with(&message.content, &mut content, |found, _, content| {
                 *content += &format!("{begin}{}{end}", found.pattern().as_usize());
@@ -52,6 +62,13 @@ impl Quoted {
             begin,
             end,
         })
+    }
+
+    /// Returns a rendered text with the texts in the marks' place.
+    pub(crate) fn unmarked(&self, rendered: &str, special_texts: &[String]) -> String {
+        let pieces = self.pieces(rendered, special_texts).into_iter();
+        let texts = pieces.map(|(Piece::Text(text) | Piece::Quoted(text))| text);
+        texts.collect()
     }
 
     /// Cuts a rendered text at the marks.

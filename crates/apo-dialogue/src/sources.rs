@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
+use crate::model_file::read_whole_text;
 
 /// A chat template and the file that holds it.
 #[derive(Debug)]
@@ -31,13 +32,14 @@ pub(crate) fn chat_template(
     config: &Value,
 ) -> Result<Option<ChatSource>, DialogueError> {
     let path = dir.join("chat_template.jinja");
-    if let Some(text) = files::text(&path)? {
+    // A byte order mark is part of the template, as in `transformers`.
+    if let Some(text) = read_whole_text(&path)? {
         return Ok(Some(ChatSource { path, text }));
     }
     let further = dir.join("additional_chat_templates");
     if let Some(path) = jinja_files(&further)?.first() {
         return if path.file_name().is_some_and(|it| it == "default.jinja") {
-            let text = files::text(path)?.unwrap_or_default();
+            let text = read_whole_text(path)?.unwrap_or_default();
             let path = path.clone();
             Ok(Some(ChatSource { path, text }))
         } else {

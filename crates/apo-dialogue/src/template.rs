@@ -1,18 +1,15 @@
 //! How a dialogue becomes the text that a model sees.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::thread;
 
-use minijinja::{Environment, Error, ErrorKind, Value};
+use apo_jinja::{Context, Fault, Given, Kind, Limits, Program};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DialogueError;
 use crate::files::excerpt;
 use crate::hh::{Role, Turn};
-use crate::jinja::{self, Refused};
 use crate::named::NamedTokens;
 use crate::sources::ChatSource;
 
@@ -70,68 +67,48 @@ impl From<&Turn> for Message {
     }
 }
 
-/// The work that any template may do, in minijinja's measure: an instruction, or
-/// 64 bytes of text made. The published templates take some hundred a message.
+/// The work that any template may do: a step of evaluation, or 64 bytes of text
+/// read or made. The published templates take some hundred a message.
 const WORK: u64 = 20_000;
 
 /// The further work for each message, up to [`MESSAGES`] of them, and for each
-/// 4 bytes of text: a template may copy it some sixteen times.
+/// 2 bytes of text: a template may read or copy it some thirty times.
 const WORK_A_MESSAGE: u64 = 500;
 const MESSAGES: usize = 20_000;
-const BYTES_A_WORK: u64 = 4;
-
-/// The work that is done on the stack at hand. Values that are nested into each
-/// other are freed by recursion, and a unit of work nests at most a tenth of one:
-/// with a larger budget there must be a larger stack.
-const WORK_IN_PLACE: u64 = 30_000;
-
-/// The stack for a unit of work, bytes; it is touched only where it is used.
-const STACK_A_WORK: u64 = 64;
+const BYTES_A_WORK: u64 = 2;
 
 /// The most that a template may write beyond four times what was said, bytes.
 const OUTPUT: usize = 1 << 20;
 
 /// A model's own chat template, ready to render.
 pub(crate) struct ChatTemplate {
-    environment: Environment<'static>,
+    program: Program,
     path: PathBuf,
     source: String,
-    variables: Vec<(String, Value)>,
-    /// Whether it asks for the date.
-    pub(crate) is_dated: bool,
+    /// The names and texts of special tokens.
+    named: Vec<(String, String)>,
+    /// The texts of special tokens without a name.
+    further: Vec<String>,
 }
 
-const NAME: &str = "chat";
-
 impl ChatTemplate {
-    /// Compiles a Jinja template as `transformers` reads it.
+    /// Reads a Jinja template as `transformers` reads it.
     ///
     /// # Errors
     ///
     /// When it is no template.
     pub(crate) fn new(source: ChatSource, named: &NamedTokens) -> Result<Self, DialogueError> {
         let ChatSource { path, text } = source;
-        let mut environment = jinja::environment();
-        let source = jinja::source(&text);
-        let is_dated = source.contains(jinja::DATE_FUNCTION);
-        environment
-            .add_template_owned(NAME, source.clone())
-            .map_err(|error| told(&path, &error))?;
-        let named_variables = named.variables();
-        let mut variables: Vec<(String, Value)> = named_variables
-            .map(|(name, text)| (name.to_owned(), Value::from(text)))
-            .collect();
-        if !named.further.is_empty() {
-            let texts = named.further.iter().map(|it| it.content.as_str());
-            let name = "additional_special_tokens".to_owned();
-            variables.push((name, texts.collect()));
-        }
+        let program = Program::parse(&text).map_err(|fault| told(&path, fault))?;
+        let variables = named.variables();
+        let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let further = named.further.iter().map(|it| it.content.clone());
         Ok(Self {
-            environment,
+            program,
             path,
-            source,
-            variables,
-            is_dated,
+            source: text,
+            named: variables.collect(),
+            further: further.collect(),
         })
     }
 
@@ -145,6 +122,11 @@ impl ChatTemplate {
         &self.source
     }
 
+    /// Whether it asks for the date.
+    pub(crate) fn is_dated(&self) -> bool {
+        self.program.is_dated()
+    }
+
     /// Renders messages, ending where the assistant is to answer.
     ///
     /// # Errors
@@ -154,119 +136,87 @@ impl ChatTemplate {
     pub(crate) fn render(&self, messages: &[Message]) -> Result<String, DialogueError> {
         let bytes: usize = messages.iter().map(|it| it.content.len()).sum();
         let by_messages = WORK_A_MESSAGE * messages.len().min(MESSAGES) as u64;
-        let work = WORK + by_messages + bytes as u64 / BYTES_A_WORK;
-        if work <= WORK_IN_PLACE {
-            return self.render_within(messages, bytes, work);
-        }
-        let render = || self.render_within(messages, bytes, work);
-        thread::scope(|scope| {
-            let stack = (work * STACK_A_WORK).max(8 << 20) as usize;
-            let thread = thread::Builder::new().stack_size(stack);
-            match thread.spawn_scoped(scope, render) {
-                Ok(thread) => thread.join().map_err(|_| {
-                    let problem = "it breaks the template engine".to_owned();
-                    self.fails(problem)
-                })?,
-                // Without a thread to be had, all but the strangest templates
-                // do with the stack that is there.
-                Err(_) => render(),
-            }
-        })
-    }
-
-    fn render_within(
-        &self,
-        messages: &[Message],
-        bytes: usize,
-        work: u64,
-    ) -> Result<String, DialogueError> {
-        let mut environment = self.environment.clone();
-        environment.set_fuel(Some(work));
-        let told = |error: &Error| told(&self.path, error);
-        let template = environment.get_template(NAME).map_err(|it| told(&it))?;
-        let none = || Value::from(());
-        let said = messages.iter().map(|it| {
-            Value::from_pairs([("role", it.role.as_str()), ("content", it.content.as_str())])
-        });
-        let context = [
-            ("messages".to_owned(), said.collect()),
-            ("tools".to_owned(), none()),
-            ("documents".to_owned(), none()),
-            ("add_generation_prompt".to_owned(), Value::from(true)),
-        ];
-        let context = Value::from_pairs(self.variables.iter().cloned().chain(context));
-        let mut output = Output {
-            text: Vec::with_capacity(bytes + 1024),
-            room: OUTPUT + 4 * bytes,
+        let limits = Limits {
+            work: WORK + by_messages + bytes as u64 / BYTES_A_WORK,
+            output: OUTPUT + 4 * bytes,
         };
-        let rendered = template.render_captured_to(context, &mut output);
-        if output.text.len() > output.room {
-            let problem = format!(
-                "it writes more than {} bytes for a dialogue of {bytes}: does it end?",
-                output.room
-            );
-            return Err(self.fails(problem));
-        }
-        rendered.map_err(|error| told(&error))?;
-        let text = String::from_utf8(output.text).expect("minijinja writes text");
+        let rendered = self.program.render(&self.context(messages), limits);
+        let text = rendered.map_err(|fault| match fault.into_parts() {
+            (line, Kind::TooLong) => {
+                let problem = format!(
+                    "it writes more than {} bytes for a dialogue of {bytes}: does it end?",
+                    limits.output
+                );
+                self.fails(line, problem)
+            }
+            (line, kind) => told_as(&self.path, line, kind),
+        })?;
         if text.is_empty() {
-            return Err(self.fails("it renders the dialogue as nothing".to_owned()));
+            return Err(self.fails(None, "it renders the dialogue as nothing".to_owned()));
         }
         Ok(text)
     }
 
-    fn fails(&self, problem: String) -> DialogueError {
+    /// Returns the names that the template sees, as `transformers` gives them.
+    fn context(&self, messages: &[Message]) -> Context {
+        let said = messages.iter().map(|it| {
+            let (role, content) = (it.role.as_str().into(), it.content.as_str().into());
+            Given::dict(vec![("role", role), ("content", content)])
+        });
+        let named = self.named.iter();
+        let mut context: Context = named
+            .map(|(name, text)| (name.clone(), text.as_str().into()))
+            .collect();
+        if !self.further.is_empty() {
+            let further = self.further.iter().map(|it| it.as_str().into());
+            let name = "additional_special_tokens".to_owned();
+            context.push((name, Given::list(further.collect())));
+        }
+        // What a call gives stands before the names of tokens.
+        for (name, value) in [
+            ("messages", Given::list(said.collect())),
+            ("tools", Given::none()),
+            ("documents", Given::none()),
+            ("add_generation_prompt", true.into()),
+        ] {
+            context.retain(|(it, _)| it != name);
+            context.push((name.to_owned(), value));
+        }
+        context
+    }
+
+    fn fails(&self, line: Option<usize>, problem: String) -> DialogueError {
         DialogueError::Render {
             path: self.path.clone(),
-            line: None,
+            line,
             problem,
         }
     }
 }
 
-/// Text that ends when it becomes too long.
-struct Output {
-    text: Vec<u8>,
-    room: usize,
-}
-
-impl Write for &mut Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        if self.text.len() > self.room {
-            return Err(io::Error::other("too long"));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Says what went wrong in a template, and where.
-fn told(path: &Path, error: &Error) -> DialogueError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(it) = cause {
-        if let Some(Refused(message)) = it.downcast_ref() {
+fn told(path: &Path, fault: Fault) -> DialogueError {
+    let (line, kind) = fault.into_parts();
+    told_as(path, line, kind)
+}
+
+fn told_as(path: &Path, line: Option<usize>, kind: Kind) -> DialogueError {
+    let problem = match kind {
+        Kind::Refused(message) => {
             return DialogueError::Refused {
                 path: path.into(),
-                message: excerpt(message),
+                message: excerpt(&message),
             };
         }
-        cause = it.source();
-    }
-    let problem = if error.kind() == ErrorKind::OutOfFuel {
-        "it does more work than a dialogue of this length asks for: does it end?".to_owned()
-    } else {
-        let kind = error.kind().to_string();
-        error
-            .detail()
-            .map_or(kind.clone(), |detail| format!("{kind}: {detail}"))
+        Kind::Exhausted => {
+            "it does more work than a dialogue of this length asks for: does it end?".to_owned()
+        }
+        Kind::TooLong => "it writes too much".to_owned(),
+        Kind::Problem(problem) => problem,
     };
     DialogueError::Render {
         path: path.into(),
-        line: error.line(),
+        line,
         problem: excerpt(&problem),
     }
 }

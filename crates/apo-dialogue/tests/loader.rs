@@ -269,6 +269,16 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
             vec![eos, pad],
         ),
         (
+            "none",
+            json!({"eos_token": "</s>"}),
+            vec![
+                ("generation_config.json", json!({"eos_token_id": -1})),
+                ("config.json", json!({"eos_token_id": [-1, pad]})),
+            ],
+            eos,
+            vec![eos, pad],
+        ),
+        (
             "padded",
             json!({"eos_token": "</s>"}),
             vec![(
@@ -290,7 +300,8 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
     for (name, file, value) in [
         ("beyond", "generation_config.json", json!([eos, pad + 1])),
         ("far", "config.json", json!(4_294_967_296_u64)),
-        ("negative", "generation_config.json", json!(-1)),
+        ("negative", "generation_config.json", json!(-2)),
+        ("negative-list", "config.json", json!([eos, -2])),
         ("text", "config.json", json!("2")),
         ("real", "config.json", json!(2.5)),
         ("deep", "generation_config.json", json!([[2]])),
@@ -313,6 +324,7 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_text_begins_as_the_files_say() {
     let first = |codec: Codec| (codec.bos(), ids(&codec)[0]);
     let bos = load("bos-id", |_, _| {}).unwrap().eos() - 1;
@@ -334,14 +346,66 @@ fn a_text_begins_as_the_files_say() {
         single.push(json!({"SpecialToken": {"id": "</s>", "type_id": 0}}));
         json!({"type": "TemplateProcessing", "single": single, "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": special})
     };
-    for (name, adds, tokens, expected) in [
-        ("says-true", Some(true), None, Some(bos)),
-        ("says-false", Some(false), Some(&["<s>"][..]), None),
-        ("by-processor", None, Some(&["<s>"]), Some(bos)),
-        ("by-nothing", None, Some(&[]), None),
-        ("none", None, None, None),
+    // What transformers 4.57.6 and 5.24.0 put before a text, by class; where they
+    // differ, or a file says what counts for neither, it is told.
+    let llama = Some("LlamaTokenizerFast");
+    let other = Some("PreTrainedTokenizerFast");
+    for (name, class, adds, tokens, expected, is_told) in [
+        ("says-true", llama, Some(true), None, Some(bos), true),
+        (
+            "says-both",
+            llama,
+            Some(true),
+            Some(&["<s>"][..]),
+            Some(bos),
+            false,
+        ),
+        ("says-false", llama, Some(false), Some(&["<s>"]), None, true),
+        ("says-none", llama, Some(false), None, None, false),
+        ("class-only", llama, None, None, None, true),
+        ("class-both", llama, None, Some(&["<s>"]), Some(bos), false),
+        (
+            "gpt-neox",
+            Some("GPTNeoXTokenizerFast"),
+            None,
+            None,
+            None,
+            false,
+        ),
+        ("other-true", other, Some(true), None, None, true),
+        (
+            "other-false",
+            other,
+            Some(false),
+            Some(&["<s>"]),
+            Some(bos),
+            true,
+        ),
+        ("other-none", other, Some(false), None, None, false),
+        (
+            "other-both",
+            other,
+            Some(true),
+            Some(&["<s>"]),
+            Some(bos),
+            false,
+        ),
+        (
+            "qwen-false",
+            Some("Qwen2Tokenizer"),
+            Some(false),
+            Some(&["<s>"]),
+            Some(bos),
+            true,
+        ),
+        ("by-processor", None, None, Some(&["<s>"]), Some(bos), false),
+        ("by-nothing", None, None, Some(&[]), None, false),
+        ("none", None, None, None, None, false),
     ] {
         let codec = load(name, |made, config| {
+            if let Some(class) = class {
+                config["tokenizer_class"] = json!(class);
+            }
             if let Some(tokens) = tokens {
                 made["post_processor"] = processor(tokens);
             }
@@ -353,7 +417,24 @@ fn a_text_begins_as_the_files_say() {
         let codec = codec.unwrap();
         assert!(!ids(&codec).contains(&codec.eos()), "{name}");
         assert_eq!(codec.bos(), expected, "{name}");
+        let told = codec
+            .notes()
+            .iter()
+            .any(|it| it.contains("`add_bos_token`"));
+        assert_eq!(told, is_told, "{name}: {:?}", codec.notes());
         assert_eq!(first(codec).1 == bos, expected.is_some(), "{name}");
+    }
+    for (name, value) in [
+        ("number", json!(1)),
+        ("text", json!("false")),
+        ("list", json!([])),
+    ] {
+        for key in ["add_bos_token", "add_eos_token"] {
+            refused(
+                load(name, |_, config| config[key] = value.clone()),
+                &["tokenizer_config.json", key, "expected true or false"],
+            );
+        }
     }
     refused(
         load("two", |made, _| {
@@ -455,11 +536,54 @@ fn files_that_are_something_else_are_called_so() {
 }
 
 #[test]
-fn a_tokenizer_that_loses_text_is_refused() {
+fn a_tokenizer_that_loses_text_is_refused_with_the_cause() {
+    let split =
+        |pattern: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": ""});
+    for (name, part, value, cause) in [
+        (
+            "lower",
+            "normalizer",
+            json!({"type": "Lowercase"}),
+            "`normalizer`",
+        ),
+        ("drops", "normalizer", split("[0-9]"), "`normalizer`"),
+        ("no-decoder", "decoder", Value::Null, "no `decoder`"),
+        (
+            "other-decoder",
+            "decoder",
+            json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}),
+            "`decoder` does not undo",
+        ),
+    ] {
+        let found = load(&format!("loses-{name}"), |made, _| made[part] = value);
+        refused(found, &["joins prompt and response", cause]);
+    }
+    let words = json!({"type": "WordLevel", "vocab": {"</s>": 0, "<s>": 1, "<unk>": 2, "Human": 3},
+        "unk_token": "<unk>"});
+    let tokens = |ids: [u64; 2]| {
+        let tokens = ["<s>", "</s>"].into_iter().zip(ids).map(|(text, id)| {
+            let mut token = special(text);
+            token["id"] = json!(id);
+            token
+        });
+        Value::Array(tokens.collect())
+    };
+    let with_words = |name: &str, ids: [u64; 2]| {
+        load(name, |made, _| {
+            made["model"] = words.clone();
+            made["added_tokens"] = tokens(ids);
+        })
+    };
     refused(
-        load("lower", |made, _| {
-            made["normalizer"] = json!({"type": "Lowercase"});
-        }),
-        &["joins prompt and response"],
+        with_words("words", [1, 0]),
+        &["joins prompt and response", "vocabulary lacks"],
+    );
+    refused(
+        with_words("words-other-id", [1, 3]),
+        &[
+            "words-other-id/tokenizer.json",
+            "\"</s>\" with the id 3",
+            "with the id 0",
+        ],
     );
 }

@@ -114,9 +114,6 @@ fn families_are_equal_to_transformers_to_the_id() {
     assert!(n_dialogues > 200 && n_following > 100);
 }
 
-/// What Jinja renders and we refuse.
-const NOT_DONE: [&str; 3] = ["' % (", "| int(3)", "wordcount"];
-
 #[test]
 fn what_templates_use_renders_as_jinja_renders_it() {
     let all = fixture("templates.json");
@@ -129,7 +126,6 @@ fn what_templates_use_renders_as_jinja_renders_it() {
         match (found, expected["text"].as_str()) {
             (Ok(found), Some(text)) if found == text => {}
             (Err(_), None) => {}
-            (Err(_), Some(_)) if NOT_DONE.iter().any(|it| template.contains(it)) => {}
             (found, _) => wrong.push(format!(
                 "{template:?}: {} expected, found {found:?}",
                 expected.get("text").unwrap_or(&expected["refused"])
@@ -137,6 +133,39 @@ fn what_templates_use_renders_as_jinja_renders_it() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A thousand expressions and short templates: each gives what Jinja2 gives, or
+/// is refused by name (`fixtures/templates/make_expressions.py`).
+#[test]
+fn an_expression_gives_what_jinja_gives_or_is_refused() {
+    let all = fixture("expressions.json");
+    let said = all["messages"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let messages: Vec<Message> = said
+        .map(|it| message(&text(&it["role"]), &text(&it["content"])))
+        .collect();
+    let dir = with_template("expression", "");
+    let (mut n_equal, mut n_refused, mut wrong) = (0, 0, Vec::new());
+    for case in all["cases"].as_array().unwrap() {
+        let template = case["template"].as_str().unwrap();
+        fs::write(dir.join("chat_template.jinja"), template).unwrap();
+        let found = Codec::load(&dir, Template::Chat);
+        let found = found.and_then(|codec| codec.render(&messages));
+        match (found, case["text"].as_str()) {
+            (Ok(found), Some(text)) if found == text => n_equal += 1,
+            (Err(error), expected) if error.is_bad_input() => {
+                n_refused += usize::from(expected.is_some());
+            }
+            (found, _) => wrong.push(format!(
+                "{template:?}: {} expected, found {found:?}",
+                case.get("text").unwrap_or(&case["refused"])
+            )),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("{n_equal} equal, {n_refused} refused though Jinja renders them");
+    assert!(n_equal > 700 && n_refused < 40);
 }
 
 #[test]
@@ -180,6 +209,111 @@ fn a_template_that_does_not_end_is_stopped() {
         );
         assert!(told.contains("--template hh"), "{told}");
         assert!(error.is_bad_input());
+    }
+}
+
+/// Templates that ask for much: more work, more memory or more nesting than any
+/// dialogue needs. Each is refused, soon, and by name.
+#[test]
+fn what_a_template_asks_for_is_bounded() {
+    let hello = [message("user", "Hello")];
+    let shared = |then: &str| {
+        format!(
+            "{{% set ns = namespace(l=[1], m=[1]) %}}{{% for i in range(60) %}}{{% set ns.l = \
+             [ns.l, ns.l] %}}{{% set ns.m = [ns.m, ns.m] %}}{{% endfor %}}{then}"
+        )
+    };
+    let mut templates: Vec<String> = [
+        "{{ ns.l == ns.m }}",
+        "{{ [ns.l, ns.m] | sort }}",
+        "{{ [ns.l, ns.m] | unique | list }}",
+        "{{ {(1, ns.l): 1} }}",
+        "{{ ns.l ~ 'a' }}",
+        "{{ ns.l | string | length }}",
+        "{{ ns.l | tojson }}",
+        "{{ ns.l | join }}",
+        "{{ raise_exception(ns.l) }}",
+        "{{ [2] in ns.l }}{{ ns.l < ns.m }}",
+        "{{ '%s' % (ns.l,) }}",
+        "{{ '{}'.format(ns.l) }}",
+        "{{ ns.l | max }}{{ ns.l.index([2]) }}{{ ns.l }}",
+    ]
+    .map(shared)
+    .to_vec();
+    let list = "{% set ns = namespace(l=[1], s='a') %}{% for i in range(99) %}";
+    let deep = |open: &str, close: &str, n: usize| {
+        format!("{{{{ {}1{} }}}}", open.repeat(n), close.repeat(n))
+    };
+    templates.extend([
+        format!("{list}{{% set ns.l = ns.l + ns.l %}}{{% endfor %}}{{{{ ns.l | length }}}}"),
+        format!("{list}{{% set ns.l = ns.l * 2 %}}{{% endfor %}}{{{{ ns.l | length }}}}"),
+        format!("{list}{{% set ns.s = ns.s ~ ns.s %}}{{% endfor %}}{{{{ ns.s | length }}}}"),
+        format!("{list}{{% set ns.s = ns.s | replace('a', 'aa') %}}{{% endfor %}}x"),
+        format!("{list}{{% set ns.s = ns.s.join(ns.s + 'b') %}}{{% endfor %}}x"),
+        deep("not ", "", 20_000),
+        deep("-", "", 20_000),
+        deep("1+", "", 50_000),
+        deep("1 ~ ", "", 50_000),
+        deep("1 if 1 else ", "", 20_000),
+        deep("(", ")", 5000),
+        deep("[", "]", 5000),
+        deep("{1:", "}", 5000),
+        deep("f(", ")", 5000),
+        deep("1 and ", "", 20_000),
+        deep("", ".b", 50_000),
+        deep("", "[0]", 50_000),
+        deep("", "|string", 20_000),
+        deep("", " is odd", 20_000),
+        format!(
+            "{}{}x",
+            "{% if 1 %}".repeat(3000),
+            "{% endif %}".repeat(3000)
+        ),
+        format!(
+            "{}{}x",
+            "{% for a in [1] %}".repeat(3000),
+            "{% endfor %}".repeat(3000)
+        ),
+        format!("{{{{ '{}' }}}}", "a".repeat(2 << 20)),
+    ]);
+    templates.extend(
+        [
+            "{{ '{:>10000000000}'.format('a') }}",
+            "{{ '{:.10000000000f}'.format(1.0) }}",
+            "{{ '%10000000000s' % 'a' }}",
+            "{{ '%.10000000000f' % 1.0 }}",
+            "{{ '%*d' % (10000000000, 1) }}",
+            "{{ 'a' * 10 ** 10 }}",
+            "{{ [1] * 10 ** 10 }}",
+            "{{ (1,) * 10 ** 12 }}",
+            "{{ 'a'.ljust(10 ** 10) }}",
+            "{{ 'a'.center(10 ** 10) }}",
+            "{{ 'a'.zfill(10 ** 30) }}",
+            "{{ '\\t'.expandtabs(10 ** 10) }}",
+            "{{ 'a' | center(10 ** 10) }}",
+            "{{ 'a\nb' | indent(width=10 ** 10) }}",
+            "{{ range(10 ** 12) | list }}",
+            "{{ [1] | tojson(indent=10 ** 9) }}",
+            "{{ [1] | batch(10 ** 10, 'x') | list }}",
+            "{{ [1] | slice(10 ** 10) | list }}",
+            "{{ 2 ** 1000000000 }}",
+            "{% macro f(x) %}{{ f([x]) }}{% endmacro %}{{ f(1) }}",
+            "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+            "{% macro f() %}{% call f() %}{% endcall %}{{ caller }}{{ f() }}{% endmacro %}{{ f() }}",
+        ]
+        .map(str::to_owned),
+    );
+    let dir = with_template("bounded", "");
+    for template in templates {
+        fs::write(dir.join("chat_template.jinja"), &template).unwrap();
+        let codec = Codec::load(&dir, Template::Chat);
+        let found = codec.and_then(|codec| codec.render(&hello));
+        let begin: String = template.chars().take(60).collect();
+        let error = found.expect_err(&begin);
+        assert!(
+            error.is_bad_input() && error.to_string().len() < 800,
+            "{begin}: {error}"
+        );
     }
 }
 
@@ -416,5 +550,95 @@ fn what_people_say_is_never_a_special_token() {
     assert_eq!(
         text("\u{f0000}1\u{f0001}<s>\u{e000}"),
         "<s>user:\u{f0000}1\u{f0001}<s>\u{e000}</s>"
+    );
+}
+
+#[test]
+fn what_the_assistant_says_renders_as_transformers_renders_it() {
+    // As templates of thinking models do, it looks into the assistant's text.
+    let template = "{% for m in messages %}{{ '<s>' + m.role + ':' }}\
+                    {% if m.role == 'assistant' and '</think>' in m.content %}\
+                    {{ m.content.split('</think>')[-1].lstrip('\\n') }}{% else %}{{ m.content }}\
+                    {% endif %}{{ '</s>' }}{% endfor %}";
+    let dir = folder("templates", "thinks");
+    let added = ["<s>", "</s>", "<think>", "</think>"].map(special);
+    let config = json!({"bos_token": "<s>", "eos_token": "</s>", "chat_template": template});
+    write(
+        &dir,
+        &[
+            ("tokenizer.json", &tokenizer("bytes", &added)),
+            ("tokenizer_config.json", &config),
+        ],
+    );
+    let codec = Codec::load(&dir, Template::Chat).unwrap();
+    let bos = codec.bos().unwrap();
+    let thought = "<think>\nhm\n</think>\n\nBecause.";
+    for (question, answer, expected, n_special) in [
+        (
+            "Why?",
+            thought,
+            "<s>user:Why?</s><s>assistant:Because.</s>",
+            4,
+        ),
+        (
+            "Why </think>?",
+            thought,
+            "<s>user:Why </think>?</s><s>assistant:Because.</s>",
+            4,
+        ),
+        (
+            "Why <s>?",
+            "A <think> B",
+            "<s>user:Why <s>?</s><s>assistant:A <think> B</s>",
+            4,
+        ),
+    ] {
+        let messages = [message("user", question), message("assistant", answer)];
+        assert_eq!(codec.render(&messages).unwrap(), expected);
+        let ids = codec.encode_messages(&messages, usize::MAX).unwrap();
+        assert_eq!(codec.decode_all(&ids).unwrap(), expected);
+        let special = ids.iter().filter(|id| (bos..bos + 4).contains(id));
+        assert_eq!(special.count(), n_special, "{question:?}");
+    }
+}
+
+#[test]
+fn what_the_files_do_not_name_is_undefined() {
+    let template = "{{ bos_token is defined }} {{ unk_token is defined }} {{ eos_token }}";
+    let rendered = |name: &str, config: Value| {
+        let dir = with_template(name, template);
+        let made = tokenizer("bytes", &["<s>", "</s>", "<unk>"].map(special));
+        let model = json!({"model_type": "llama"});
+        write(
+            &dir,
+            &[
+                ("tokenizer.json", &made),
+                ("tokenizer_config.json", &config),
+                ("config.json", &model),
+            ],
+        );
+        fs::write(dir.join("chat_template.jinja"), template).unwrap();
+        let codec = Codec::load(&dir, Template::Chat).unwrap();
+        codec.render(&[message("user", "Hello")]).unwrap()
+    };
+    // As transformers 5.24.0 has it.
+    let config = json!({"eos_token": "</s>"});
+    assert_eq!(rendered("names-nothing", config), "False False </s>");
+    let config = json!({"eos_token": "</s>", "tokenizer_class": "LlamaTokenizerFast"});
+    assert_eq!(rendered("names-class", config), "True True </s>");
+}
+
+#[test]
+fn a_byte_order_mark_is_part_of_a_template() {
+    let dir = with_template("mark", "");
+    fs::write(
+        dir.join("chat_template.jinja"),
+        "\u{feff}{{ messages[0].content }}",
+    )
+    .unwrap();
+    let codec = Codec::load(&dir, Template::Chat).unwrap();
+    assert_eq!(
+        codec.render(&[message("user", "Hello")]).unwrap(),
+        "\u{feff}Hello"
     );
 }

@@ -8,20 +8,25 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
+use crate::ending::Ending;
 use crate::outcome::{Outcome, Policy, Reply, Unreadable, Usage};
 
 mod length;
-mod policy;
+pub(crate) mod policy;
 mod repair;
 
 pub use length::TOO_LONG;
+
+/// How a failure begins where the model called a tool.
+pub(crate) const CALLS_TOOL: &str = "the model calls a tool in place of an answer, and none was \
+                                     offered: turn its tools off at the server";
 
 /// Characters of a server's message that are kept.
 const EXCERPT: usize = 300;
 
 /// What is to be done about an answer.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Meaning {
+pub enum Meaning {
     /// That is the end of the matter.
     Done(Outcome),
     /// The same request may fare better later.
@@ -35,15 +40,18 @@ pub(crate) enum Meaning {
 }
 
 /// Sorts an answer.
-pub(crate) fn meaning(status: u16, body: &[u8]) -> Meaning {
+///
+/// A completion without choices is a refusal by the content policy, as Gemini and
+/// Azure give one for a prompt that they block: they name a reason beside it or
+/// none. A reply that the server broke off, or that calls a tool, is no outcome.
+pub fn meaning(status: u16, body: &[u8]) -> Meaning {
     match (status, serde_json::from_slice(body)) {
         (200..=299, Ok(json)) => completion(&json),
         (200..=299, Err(_)) => unclean(body),
-        (300..=399, _) => Meaning::Refused(
-            "it redirects, and neither request nor key is sent on; give as --base-url the address \
-             that it redirects to"
-                .into(),
-        ),
+        (300..=399, _) => Meaning::Refused(format!(
+            "HTTP {status}: it redirects, and neither request nor key is sent on; give as \
+             --base-url the address that it redirects to"
+        )),
         (_, json) => refused(
             status,
             json.ok().or_else(|| repair::repaired(body)),
@@ -150,9 +158,6 @@ fn completion(json: &Value) -> Meaning {
             return hidden_error(holder);
         }
     }
-    let finish_reason = choice["finish_reason"].as_str();
-    let reasons = ["native_finish_reason", "stop_reason"];
-    let reasons = reasons.iter().filter_map(|name| choice[*name].as_str());
     let refused = |code: &str, message: &str| {
         Meaning::Done(Outcome::Policy(Policy {
             code: excerpt(code.as_bytes()),
@@ -160,12 +165,11 @@ fn completion(json: &Value) -> Meaning {
             usage: usage(json),
         }))
     };
-    if let Some(reason) = finish_reason
-        .into_iter()
-        .chain(reasons)
-        .find(|reason| policy::names_policy(reason))
-    {
-        return refused(reason, "the reply was ended by the content policy");
+    let finish_reason = finish_reason(choice);
+    let ending = Ending::of(finish_reason.as_deref());
+    if ending == Ending::Policy {
+        let reason = finish_reason.unwrap_or_default();
+        return refused(&reason, "the reply was ended by the content policy");
     }
     let message = &choice["message"];
     let content = text(&message["content"]);
@@ -185,30 +189,75 @@ fn completion(json: &Value) -> Meaning {
     ]
     .iter()
     .any(|code| code.is_string() || code.as_i64().is_some_and(|code| code != 0));
-    if has_error && json["choices"][0].is_null() {
+    if has_error && choice.is_null() {
         return hidden_error(json);
     }
-    // No choice, or none that says anything, where tokens were counted.
-    let is_paid = json["usage"].is_object() || json["object"] == "chat.completion";
-    let has_choices = json["choices"].as_array().is_some_and(|it| !it.is_empty());
-    let is_bare = (json["choices"].is_null() || json["choices"].is_array()) && !has_choices;
-    let content = match content {
-        Some(content) => Some(content),
-        None if message.is_object() && message["content"].is_null() => Some(String::new()),
-        None if is_paid && (is_bare || message.is_null()) => Some(String::new()),
-        None => None,
-    };
-    match content {
-        Some(content) => Meaning::Done(Outcome::Reply(Reply {
-            content,
-            finish_reason: finish_reason.map(str::to_owned),
-            usage: usage(json),
-        })),
-        None => Meaning::Never(format!(
-            "expected a chat completion with `choices[0].message.content`, found `{}`",
-            excerpt(json.to_string().as_bytes())
-        )),
+    let is_completion = json["usage"].is_object()
+        || json["object"] == "chat.completion"
+        || json["prompt_filter_results"].is_array();
+    let choices = &json["choices"];
+    let is_empty = choices.as_array().is_some_and(Vec::is_empty);
+    if is_empty || (choices.is_null() && is_completion) {
+        return refused("no choices", "the server gave no reply and no reason");
     }
+    if let Some(name) = called(message) {
+        return Meaning::Never(format!("{CALLS_TOOL} (`{}`)", excerpt(name.as_bytes())));
+    }
+    let content = match content {
+        Some(content) => content,
+        None if message.is_object() && message["content"].is_null() => String::new(),
+        // Where tokens were counted, they were paid for.
+        None if message.is_null() && (is_completion || ending == Ending::BrokenOff) => {
+            String::new()
+        }
+        None => {
+            return Meaning::Never(format!(
+                "expected a chat completion with `choices[0].message.content`, found `{}`",
+                excerpt(json.to_string().as_bytes())
+            ));
+        }
+    };
+    let reply = Reply {
+        content,
+        finish_reason,
+        usage: usage(json),
+    };
+    match (ending, reply.fault()) {
+        (Ending::Tool, Some(fault)) => Meaning::Never(fault),
+        (_, Some(fault)) => Meaning::Later(fault),
+        (_, None) => Meaning::Done(Outcome::Reply(reply)),
+    }
+}
+
+/// Returns why a choice ended: what tells most of the names that stand there.
+fn finish_reason(choice: &Value) -> Option<String> {
+    let name = |value: &Value| match value {
+        Value::String(text) => Some(excerpt(text.as_bytes())),
+        Value::Number(number) => Some(number.to_string()),
+        // SGLang's own.
+        Value::Object(fields) => fields["type"].as_str().map(|it| excerpt(it.as_bytes())),
+        _ => None,
+    };
+    let usual = name(&choice["finish_reason"]);
+    let native = name(&choice["native_finish_reason"]);
+    // In vLLM it is the token or text that ended the reply.
+    let stop = choice["stop_reason"].as_str().map(str::to_owned);
+    let tells = |it: &&Option<String>| {
+        let ending = Ending::of(it.as_deref());
+        !matches!(ending, Ending::Whole | Ending::Unsaid | Ending::Unknown)
+    };
+    let telling = [&usual, &native, &stop].into_iter().find(tells).cloned();
+    telling.unwrap_or_else(|| usual.or(native))
+}
+
+/// Returns the name of the tool that a message calls.
+fn called(message: &Value) -> Option<&str> {
+    let call = match &message["tool_calls"] {
+        Value::Array(calls) => calls.first().map(|call| &call["function"]),
+        _ => None,
+    };
+    let call = call.or_else(|| Some(&message["function_call"]).filter(|it| it.is_object()))?;
+    Some(call["name"].as_str().unwrap_or_default())
 }
 
 /// Sorts an error that came with success.
@@ -227,9 +276,25 @@ fn hidden_error(json: &Value) -> Meaning {
     match code {
         Some(401 | 403) => Meaning::Unauthorised(message),
         _ if names.iter().any(|name| name == "invalid_api_key") => Meaning::Unauthorised(message),
-        Some(429 | 500..=599) => Meaning::Later(message),
+        Some(408 | 429 | 500..=599) => Meaning::Later(message),
+        _ if names.iter().any(|name| passes(name)) => Meaning::Later(message),
         _ => Meaning::Never(message),
     }
+}
+
+/// Whether a code or type is of an error that passes.
+fn passes(name: &str) -> bool {
+    const PASSING: &[&str] = &[
+        "ratelimit",
+        "overload",
+        "unavailable",
+        "timeout",
+        "servererror",
+        "internalerror",
+    ];
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = name.to_ascii_lowercase();
+    PASSING.iter().any(|it| name.contains(it))
 }
 
 /// Returns the text of a message's content, a text or a list of parts: thoughts
@@ -320,7 +385,9 @@ fn error_message(json: &Value) -> String {
         &json["error_msg"],
         &json["msg"],
     ];
-    let text = said.into_iter().find_map(Value::as_str).map(str::to_owned);
+    let said = said.into_iter().filter_map(Value::as_str);
+    let mut said = said.map(|it| excerpt(it.as_bytes()));
+    let text = said.find(|it| !it.is_empty());
     let mut text = text.unwrap_or_else(|| json.to_string());
     if let Some(raw) = error["metadata"]["raw"].as_str() {
         text += ": ";

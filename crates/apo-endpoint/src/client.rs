@@ -3,7 +3,8 @@
 use std::env;
 use std::fmt::Display;
 use std::io::{ErrorKind, Read as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,6 +22,9 @@ use crate::retry::{Schedule, retry_after};
 
 /// How often a wait looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a reply that is under way may still take once it should end.
+const GRACE: Duration = Duration::from_millis(300);
 
 /// How requests are made.
 #[derive(Clone, Debug)]
@@ -62,13 +66,19 @@ impl Settings {
 /// Asks an OpenAI-compatible server for chat completions.
 #[derive(Debug)]
 pub struct Client {
+    caller: Arc<Caller>,
+    /// Before this, the server wants no requests.
+    not_before: Mutex<Instant>,
+}
+
+/// Makes one attempt.
+#[derive(Debug)]
+struct Caller {
     agent: Agent,
     url: String,
     key: Option<Key>,
     settings: Settings,
     route: Route,
-    /// Before this, the server wants no requests.
-    not_before: Mutex<Instant>,
 }
 
 /// What an attempt met that stopped short of an outcome.
@@ -107,11 +117,13 @@ impl Client {
             .proxy(route.proxy.as_ref().map(|it| it.inner.clone()))
             .build();
         Ok(Self {
-            agent: config.new_agent(),
-            url,
-            key,
-            settings,
-            route,
+            caller: Arc::new(Caller {
+                agent: config.new_agent(),
+                url,
+                key,
+                settings,
+                route,
+            }),
             not_before: Mutex::new(Instant::now()),
         })
     }
@@ -119,10 +131,11 @@ impl Client {
     /// Returns the variable that names a proxy for other addresses than this one,
     /// if none is used.
     pub fn unused_proxy(&self) -> Option<&str> {
-        self.route.unused.as_deref()
+        self.caller.route.unused.as_deref()
     }
 
-    /// Asks until there is an outcome; `attempted` is told of each attempt.
+    /// Asks until there is an outcome; `attempted` is told of each attempt. Once
+    /// `stops` says so, an attempt under way is given up within half a second.
     ///
     /// # Errors
     ///
@@ -134,24 +147,25 @@ impl Client {
         stops: &(dyn Fn() -> bool + Sync),
         attempted: &(dyn Fn() + Sync),
     ) -> Result<Outcome, EndpointError> {
-        let body = request.body();
-        let mut schedule = Schedule::new(self.settings.first_pause, request.digest().seed());
-        let attempts = self.settings.attempts.max(1);
+        let body: Arc<str> = request.body().into();
+        let settings = &self.caller.settings;
+        let mut schedule = Schedule::new(settings.first_pause, request.digest().seed());
+        let attempts = settings.attempts.max(1);
         for attempt in 1..=attempts {
             self.wait(stops)?;
             attempted();
-            let (message, asked) = match self.attempt(&body) {
+            let (message, asked) = match self.attempt(&body, stops) {
                 Ok(outcome) => return Ok(outcome),
                 Err(Obstacle::Stop(error)) => return Err(error),
-                Err(Obstacle::Never(message)) => return Ok(self.failed(&message, attempt)),
+                Err(Obstacle::Never(message)) => return Ok(self.caller.failed(&message, attempt)),
                 Err(Obstacle::Later(message, asked)) => (message, asked),
             };
-            if let Some(pause) = asked.filter(|&pause| pause > self.settings.longest_pause) {
-                let longest = self.settings.longest_pause;
+            if let Some(pause) = asked.filter(|&pause| pause > settings.longest_pause) {
+                let longest = settings.longest_pause;
                 return Err(EndpointError::LongPause { pause, longest });
             }
             if attempt == attempts {
-                return Ok(self.failed(&message, attempt));
+                return Ok(self.caller.failed(&message, attempt));
             }
             let pause = schedule.pause(asked);
             if let Some(asked) = asked {
@@ -160,20 +174,6 @@ impl Client {
             rest(Instant::now() + pause, stops)?;
         }
         unreachable!("the last attempt returns")
-    }
-
-    fn failed(&self, message: &str, attempts: u32) -> Outcome {
-        Outcome::Failed(Failure {
-            message: self.redact(message),
-            attempts,
-        })
-    }
-
-    fn redact(&self, message: &str) -> String {
-        match &self.key {
-            Some(key) => key.redact_message(message),
-            None => message.to_owned(),
-        }
     }
 
     /// Makes everyone wait: a server that asks one request for a pause means
@@ -202,6 +202,53 @@ impl Client {
             {
                 return Ok(());
             }
+        }
+    }
+
+    /// Makes an attempt on a thread of its own: nothing wakes one that waits for a
+    /// silent server, so it is left behind and ends by its timeout.
+    fn attempt(
+        &self,
+        body: &Arc<str>,
+        stops: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Outcome, Obstacle> {
+        let (tell, told) = channel();
+        let (caller, text) = (Arc::clone(&self.caller), Arc::clone(body));
+        // Nobody listens any more once it is left behind.
+        let work = move || drop(tell.send(caller.attempt(&text)));
+        if thread::Builder::new().spawn(work).is_err() {
+            // The system gives no more threads: this one waits itself.
+            return self.caller.attempt(body);
+        }
+        let mut until = None;
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok(found) => return found,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => panic!("an attempt panicked"),
+            }
+            if until.is_none() && stops() {
+                until = Some(Instant::now() + GRACE);
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Err(Obstacle::Stop(EndpointError::Stopped));
+            }
+        }
+    }
+}
+
+impl Caller {
+    fn failed(&self, message: &str, attempts: u32) -> Outcome {
+        Outcome::Failed(Failure {
+            message: self.redact(message),
+            attempts,
+        })
+    }
+
+    fn redact(&self, message: &str) -> String {
+        match &self.key {
+            Some(key) => key.redact_message(message),
+            None => message.to_owned(),
         }
     }
 
@@ -297,6 +344,14 @@ impl Client {
                 "what answers does not speak HTTP/1.1: {error}; is the address right, and http:// \
                  what the server speaks?"
             ),
+            ureq::Error::ConnectProxyFailed(reason)
+                if self.url.starts_with("http://") && !reason.contains("407") =>
+            {
+                format!(
+                    "{reason}; it is asked by CONNECT for http:// addresses, too, and must allow that \
+                 to this port (or name the host in no_proxy)"
+                )
+            }
             ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
             other => other.to_string(),
         };

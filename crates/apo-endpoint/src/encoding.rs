@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 use serde::de::IgnoredAny;
 
+use crate::answer::excerpt;
+
 /// Layers that are taken off at most.
 const MOST_LAYERS: usize = 3;
 
@@ -12,7 +14,7 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Why a body cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub enum Unread {
     /// It is larger than what is taken.
     TooLarge,
     /// It is not what its label says, nor anything else that is known.
@@ -26,7 +28,7 @@ pub(crate) enum Unread {
 /// # Errors
 ///
 /// When it cannot be read, or is larger than `most` bytes.
-pub(crate) fn decoded(body: Vec<u8>, label: &str, most: u64) -> Result<Vec<u8>, Unread> {
+pub fn decoded(body: Vec<u8>, label: &str, most: u64) -> Result<Vec<u8>, Unread> {
     if is_json(&body) {
         return Ok(body);
     }
@@ -94,7 +96,7 @@ fn layer(body: &[u8], label: &str, most: u64) -> Result<Vec<u8>, Unread> {
         ),
         other => Err(Unread::Damaged(format!(
             "the answer is compressed as `{}`, which is not read here",
-            other.escape_default()
+            excerpt(other.as_bytes())
         ))),
     }
 }

@@ -67,11 +67,14 @@ pub enum EndpointError {
     },
 
     /// Something that would meet every request alike.
-    #[error("the endpoint takes no requests like this (HTTP {status}): {message}")]
+    #[error("the endpoint takes no requests like this: {message}{}", match status {
+        404 | 405 | 410 => "; check --base-url and the model's name",
+        _ => "",
+    })]
     Refused {
         /// As 404, where there is no such model or address.
         status: u16,
-        /// What the server says.
+        /// What the server says, the status before it.
         message: String,
     },
 

@@ -28,19 +28,21 @@
 //! In memory are the keys and where their lines begin, not the texts.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::excerpt;
 use crate::outcome::{Kind, Outcome};
 use crate::request::Digest;
 
 mod line;
 
-use line::{Line, check, header, sealed};
+use line::{Line, check, header, is_begun, sealed};
 
 /// A line that takes more than this is none of ours.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -67,6 +69,14 @@ impl Entry {
 
     fn json(&self) -> String {
         serde_json::to_string(self).expect("an entry is plain data")
+    }
+
+    fn parse(json: &[u8]) -> serde_json::Result<Self> {
+        let entry: Self = serde_json::from_slice(json)?;
+        Ok(Self {
+            outcome: entry.outcome.by_its_end(),
+            ..entry
+        })
     }
 }
 
@@ -97,6 +107,28 @@ pub enum JournalError {
         problem: String,
     },
 
+    /// It is a folder, a pipe or a device.
+    #[error("the journal {} {problem}", path.display())]
+    NotAFile {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What it is, and what was expected.
+        problem: &'static str,
+    },
+
+    /// No line of it is one of ours.
+    #[error(
+        "{}, line 1: it is no line of a journal, but `{begin}`; the file is left as it is, name \
+         another one",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// How it begins.
+        begin: String,
+    },
+
     /// Another process writes into it.
     #[error(
         "another process writes into the journal {}; wait for it, or stop it",
@@ -122,7 +154,7 @@ pub enum JournalError {
 impl JournalError {
     /// Whether the input is at fault, rather than the machine.
     pub fn is_bad_input(&self) -> bool {
-        matches!(self, Self::NotThere { .. } | Self::Line { .. })
+        !matches!(self, Self::Locked { .. } | Self::Io { .. })
     }
 }
 
@@ -167,10 +199,12 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// When another process has it open to add to it, when a line is not what
-    /// it should be, or when the disk does not do it.
+    /// When another process has it open to add to it, when it is no file, or one of
+    /// something else, when a line is not what it should be, or when the disk does
+    /// not do it.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let failed = |source| io_error("write", path, source);
+        Self::check_file(path)?;
         let is_new = !path.exists();
         let options = OpenOptions::new()
             .read(true)
@@ -215,15 +249,43 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// When it is not there, cannot be read, or has a line that is not what it
-    /// should be.
+    /// When it is not there, is no file, or one of something else, cannot be read,
+    /// or has a line that is not what it should be.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
+        Self::check_file(path)?;
         let file = File::open(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => JournalError::NotThere { path: path.into() },
             _ => io_error("read", path, source),
         })?;
         let found = read(path, &file)?;
         Ok(Self::of(path, file, found, false))
+    }
+
+    /// Refuses what is there and no file: to read a pipe is to wait for whoever
+    /// writes into it.
+    ///
+    /// # Errors
+    ///
+    /// When it is a folder, a pipe or a device.
+    pub fn check_file(path: &Path) -> Result<(), JournalError> {
+        // What is not there, or cannot be looked at, shows when it is opened.
+        let Ok(found) = fs::metadata(path) else {
+            return Ok(());
+        };
+        let kind = found.file_type();
+        let problem = if kind.is_file() {
+            return Ok(());
+        } else if kind.is_dir() {
+            "is a folder; name a file in it"
+        } else if kind.is_fifo() {
+            "is a pipe, but a journal is read more than once; name a file"
+        } else {
+            "is a device, which keeps nothing; name a file"
+        };
+        Err(JournalError::NotAFile {
+            path: path.into(),
+            problem,
+        })
     }
 
     fn of(path: &Path, file: File, found: Read, is_writable: bool) -> Self {
@@ -282,8 +344,8 @@ impl Journal {
         let found = found.and_then(|_| state.file.read_exact(&mut line));
         found.map_err(|source| io_error("read", &self.path, source))?;
         let entry = match check(&line) {
-            Line::Whole(json) => serde_json::from_slice::<Entry>(&json).ok(),
-            Line::Unchecked(json) => serde_json::from_slice(json).ok(),
+            Line::Whole(json) => Entry::parse(&json).ok(),
+            Line::Unchecked(json) => Entry::parse(json).ok(),
             Line::Header | Line::Damaged => None,
         };
         match entry {
@@ -393,28 +455,36 @@ fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
     // damage of one with them; which it is may show later.
     let mut first_fault = None;
     let mut is_checked = false;
+    // The first line of a file of which no line is one of ours.
+    let mut foreign = None;
+    let mut is_ours = false;
     for number in 1.. {
-        let mut line = Vec::new();
+        let mut bytes = Vec::new();
         let limited = &mut lines.by_ref().take(LONGEST_LINE);
         let length = limited
-            .read_until(b'\n', &mut line)
+            .read_until(b'\n', &mut bytes)
             .map_err(|source| io_error("read", path, source))? as u64;
         let fault = |problem: String| JournalError::Line {
             path: path.into(),
             line: number,
             problem,
         };
-        let is_ended = line.ends_with(b"\n");
+        let is_ended = bytes.ends_with(b"\n");
         if !is_ended && length == LONGEST_LINE {
             return Err(fault("is longer than 64 MiB".into()));
         }
         if length == 0 {
             break;
         }
-        let line = check(&line);
+        let line = check(&bytes);
         found.has_header |= line == Line::Header;
         let is_unchecked = matches!(line, Line::Unchecked(_));
-        match entry(line, is_checked) {
+        let line = entry(line, is_checked);
+        is_ours = is_ours || found.has_header || matches!(line, Some(Ok(_))) || is_begun(&bytes);
+        if !is_ours && line.is_some() {
+            foreign.get_or_insert_with(|| excerpt(&bytes));
+        }
+        match line {
             None => {}
             Some(Ok(entry)) => {
                 let place = Place {
@@ -452,6 +522,12 @@ fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
             break;
         }
     }
+    if let Some(begin) = foreign.filter(|_| !is_ours) {
+        return Err(JournalError::Foreign {
+            path: path.into(),
+            begin,
+        });
+    }
     match first_fault {
         Some(fault) if !is_checked => Err(fault),
         _ => Ok(found),
@@ -469,7 +545,7 @@ fn entry(line: Line<'_>, is_checked: bool) -> Option<Result<Entry, String>> {
         Line::Whole(json) => json.as_ref(),
         Line::Unchecked(json) => json,
     };
-    Some(serde_json::from_slice(json).map_err(|error| error.to_string()))
+    Some(Entry::parse(json).map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]

@@ -11,8 +11,10 @@
 //! | what is asked, and the digest by which it is known | [`request`] |
 //! | what came of it, line by line on the disk | [`journal`] |
 //! | one request over HTTP: timeouts, size, retries, key | [`client`] |
+//! | how an answer is unpacked | [`encoding`] |
 //! | what a server's answer means | [`answer`] |
 //! | what can come of a request | [`outcome`] |
+//! | why a reply ended | [`ending`] |
 //! | what is thought in a reply, and what is answer | [`thought`] |
 //! | which cause of failures is the commonest | [`causes`] |
 //! | when to ask again | [`retry`] |
@@ -22,7 +24,8 @@
 pub mod answer;
 pub mod causes;
 pub mod client;
-mod encoding;
+pub mod encoding;
+pub mod ending;
 pub mod endpoint;
 pub mod error;
 pub mod journal;
@@ -37,6 +40,7 @@ pub mod thought;
 pub use answer::{TOO_LONG, excerpt};
 pub use causes::Causes;
 pub use client::{Client, Settings};
+pub use ending::Ending;
 pub use endpoint::{Counts, Endpoint};
 pub use error::EndpointError;
 pub use journal::{Damage, Entry, Journal, JournalError};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::CALLS_TOOL;
+use crate::ending::Ending;
 use crate::thought::said;
 
 /// Tokens that a reply took.
@@ -20,7 +22,7 @@ pub struct Usage {
 pub struct Reply {
     /// The text as it came, thoughts included.
     pub content: String,
-    /// Why it ended: `stop`, `length`.
+    /// Why it ended, in the server's word: `stop`, `length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
     /// What it took, where the server says so.
@@ -34,12 +36,27 @@ impl Reply {
         said(&self.content)
     }
 
+    /// Returns what its finish reason means.
+    pub fn ending(&self) -> Ending {
+        Ending::of(self.finish_reason.as_deref())
+    }
+
     /// Whether the token limit ended it.
     pub fn is_cut(&self) -> bool {
+        self.ending() == Ending::Cut
+    }
+
+    /// Returns what makes it a failure: it is no answer of the model's, or a part
+    /// of one that nobody meant to end there.
+    pub(crate) fn fault(&self) -> Option<String> {
         let reason = self.finish_reason.as_deref().unwrap_or_default();
-        ["length", "max_tokens", "max_output_tokens", "model_length"]
-            .iter()
-            .any(|it| reason.eq_ignore_ascii_case(it))
+        match self.ending() {
+            Ending::Tool => Some(format!("{CALLS_TOOL} (finish_reason `{reason}`)")),
+            Ending::BrokenOff => Some(format!(
+                "the server broke the reply off (finish_reason `{reason}`)"
+            )),
+            _ => None,
+        }
     }
 }
 
@@ -108,6 +125,31 @@ pub enum Kind {
 }
 
 impl Outcome {
+    /// Returns what it is by its finish reason. An older version kept replies that
+    /// were broken off or called a tool as answers.
+    pub(crate) fn by_its_end(self) -> Self {
+        let Self::Reply(reply) = self else {
+            return self;
+        };
+        if let Some(message) = reply.fault() {
+            return Self::Failed(Failure {
+                message,
+                attempts: 1,
+            });
+        }
+        match reply.finish_reason {
+            Some(code) if Ending::of(Some(&code)) == Ending::Policy => Self::Policy(Policy {
+                code,
+                message: String::new(),
+                usage: reply.usage,
+            }),
+            finish_reason => Self::Reply(Reply {
+                finish_reason,
+                ..reply
+            }),
+        }
+    }
+
     /// Returns its kind.
     pub fn kind(&self) -> Kind {
         match self {

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apo_endpoint::{
     Client, Endpoint, EndpointError, Journal, Key, Kind, Message, Outcome, Request, Role, Settings,
@@ -379,6 +379,39 @@ fn a_stop_ends_the_waiting_between_attempts() {
     let error = endpoint.ask(&request("hi"), &stops).unwrap_err();
     assert!(matches!(error, EndpointError::Stopped), "{error}");
     assert_eq!(server.calls().len(), 1);
+}
+
+#[test]
+fn a_stop_ends_the_waiting_for_a_silent_server_and_keeps_what_comes() {
+    let server = Server::start(|call, _| match call.last() {
+        "soon" => Answer::After(Duration::from_millis(20), Box::new(Answer::reply("Hello."))),
+        _ => Answer::Silence(Duration::from_mins(1)),
+    });
+    let path = fresh("silent");
+    let endpoint = endpoint(
+        Settings {
+            timeout: Duration::from_mins(1),
+            ..settings(&server.url)
+        },
+        &path,
+    );
+    let stops = || !server.calls().is_empty();
+    let since = Instant::now();
+    let error = endpoint.ask(&request("hi"), &stops).unwrap_err();
+    assert!(matches!(error, EndpointError::Stopped), "{error}");
+    assert!(
+        since.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        since.elapsed()
+    );
+    // What comes within a moment is paid for, and kept.
+    let stops = || server.calls().len() > 1;
+    assert_eq!(
+        content(&endpoint.ask(&request("soon"), &stops).unwrap()),
+        "Hello."
+    );
+    drop(endpoint);
+    assert_eq!(Journal::read(&path).unwrap().n_requests(), 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use rope::{Llama3Scaling, Rope, Scaling, YarnScaling};
 
 use crate::error::ModelError;
 use crate::identified;
-use fields::{Fields, shown};
+use fields::{Fields, quoted, shown};
 
 /// What stands on top of the trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +161,11 @@ impl LlamaConfig {
             initializer_range: fields.number_in(None, "initializer_range", Some(0.02)),
             raw: Map::new(),
         };
+        // What follows from other faults would be told beside them.
+        if fields.n_faults() == 0 {
+            config.rope.check(&mut fields, head_dim);
+            keys::refuse_synonyms(&mut fields, &raw, |field| config.setting(field));
+        }
         let n_parameters = config.n_parameters_unbounded();
         if n_parameters > MOST_PARAMETERS {
             fields.fault(format!(
@@ -174,10 +179,44 @@ impl LlamaConfig {
         Ok(Self { raw, ..config })
     }
 
-    /// Returns the keys of the file that are not known here, and so change
-    /// nothing.
+    /// Returns the keys of the file of which nothing is known here.
     pub fn unknown_keys(&self) -> Vec<String> {
         keys::unknown(&self.raw)
+    }
+
+    /// Returns what is worth telling of the settings before they are used, as
+    /// `transformers` warns of it.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.rope.notes(self.max_position_embeddings);
+        let code = self.raw.get("auto_map").and_then(Value::as_object);
+        let code = code.and_then(|it| it.iter().find(|(class, _)| class.starts_with("AutoModel")));
+        if let Some((class, name)) = code {
+            notes.push(format!(
+                "`auto_map` names code of the model's own ({}: {}), which is not run: the model \
+                 is computed as a LLaMA, as `transformers` does without `trust_remote_code`",
+                quoted(class),
+                shown(name)
+            ));
+        }
+        notes
+    }
+
+    /// Returns the value of a setting for which other architectures have
+    /// another name.
+    fn setting(&self, field: &str) -> Value {
+        match field {
+            "head_dim" => json!(self.head_dim),
+            "hidden_size" => json!(self.hidden_size),
+            "intermediate_size" => json!(self.intermediate_size),
+            "num_attention_heads" => json!(self.num_attention_heads),
+            "num_hidden_layers" => json!(self.num_hidden_layers),
+            "num_key_value_heads" => json!(self.num_key_value_heads),
+            "rms_norm_eps" => json!(self.rms_norm_eps),
+            "rope_theta" => json!(self.rope.theta),
+            "tie_word_embeddings" => json!(self.tie_word_embeddings),
+            "vocab_size" => json!(self.vocab_size),
+            _ => json!("silu"), // `hidden_act`
+        }
     }
 
     /// Returns the head that `architectures` names, where it names one.
@@ -354,7 +393,8 @@ impl Fields<'_> {
     fn windows(&mut self, num_hidden_layers: usize) {
         let slides = self.flag("use_sliding_window", true);
         if slides {
-            for name in ["use_sliding_window", "sliding_window"] {
+            let names = keys::WINDOWS.split_whitespace();
+            for name in std::iter::once("use_sliding_window").chain(names) {
                 if let Some(value) = self.get(name) {
                     self.fault(format!(
                         "`{name}` is {}, which is not supported (only null, or \

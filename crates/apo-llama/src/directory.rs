@@ -185,6 +185,7 @@ impl ModelDirectory {
     /// Returns what is worth telling of the directory before it is used.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        let page = self.path.join("config.json");
         let unknown = self.config.unknown_keys();
         if !unknown.is_empty() {
             let mut names: Vec<String> = unknown
@@ -196,11 +197,13 @@ impl ModelDirectory {
                 names.push(format!("and {} more", unknown.len() - MOST_NAMED));
             }
             notes.push(format!(
-                "{}: keys that are not known here, and change nothing: {}",
-                self.path.join("config.json").display(),
+                "{}: keys that are not known here, and are not used: {}",
+                page.display(),
                 names.join(", ")
             ));
         }
+        let told = self.config.notes().into_iter();
+        notes.extend(told.map(|note| format!("{}: {note}", page.display())));
         notes
     }
 }

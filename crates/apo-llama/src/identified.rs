@@ -9,6 +9,48 @@ use serde_json::Value;
 use crate::error::ModelError;
 use crate::weights::{INDEX, SINGLE};
 
+/// Ends of the names that files have while they are downloaded.
+const UNFINISHED: [&str; 8] = [
+    ".incomplete",
+    ".part",
+    ".partial",
+    ".aria2",
+    ".aria2__temp",
+    ".crdownload",
+    ".download",
+    ".filepart",
+];
+
+/// What distributed training saves in the place of a model: parts of the names
+/// of its files and folders, and what makes a model of them.
+const SHARDED: [(&[&str], &str); 4] = [
+    (
+        &[
+            "global_step",
+            "zero_pp_rank_",
+            "bf16_zero_pp_rank_",
+            "zero_to_fp32.py",
+        ],
+        "a checkpoint of DeepSpeed: run its `zero_to_fp32.py . OUT --safe_serialization` and put \
+         config.json and the tokenizer's files into OUT",
+    ),
+    (
+        &["pytorch_model_fsdp", "fsdp_model", "__0_0.distcp"],
+        "a sharded checkpoint of FSDP: run `accelerate merge-weights` on it, or save it with \
+         `FULL_STATE_DICT`",
+    ),
+    (
+        &["mp_rank_", "iter_0", "latest_checkpointed_iteration.txt"],
+        "a checkpoint of Megatron or of model parallelism: convert it to Hugging Face's layout \
+         with the tools of its library",
+    ),
+    (
+        &["optimizer.bin", "optimizer.pt", "random_states_"],
+        "the state of a training without its model: give the folder that `save_pretrained` or \
+         `save_model` wrote",
+    ),
+];
+
 /// Files that a PEFT adapter consists of.
 const ADAPTER: [&str; 3] = [
     "adapter_config.json",
@@ -58,6 +100,14 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
             return Err(kind(format!("there is no such folder{hint}")));
         }
     }
+    if let Some(name) = unfinished(dir) {
+        return Err(kind(format!(
+            "{} stands in it, as a download of {} leaves it that has not finished: go on with the \
+             download, or remove that file",
+            name.escape_debug(),
+            name.trim_end_matches(CONTROL).escape_debug()
+        )));
+    }
     let Some(file) = ADAPTER.into_iter().find(|name| dir.join(name).exists()) else {
         return Ok(());
     };
@@ -75,6 +125,18 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
          `AutoPeftModelForCausalLM`, call `merge_and_unload()` and `save_pretrained`, and give \
          that folder{beside}"
     )))
+}
+
+/// The end of the name of the file that aria2 keeps beside one whose space it
+/// has set aside, and removes when all of it is there.
+const CONTROL: &str = ".aria2";
+
+/// Returns the name of a file that says that the weights beside it, whole by
+/// their length, are not.
+fn unfinished(dir: &Path) -> Option<String> {
+    let names = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.find(|name| name.ends_with(&format!(".safetensors{CONTROL}")))
 }
 
 /// Says what a folder without weights or config has instead, as the end of a
@@ -97,6 +159,16 @@ pub(crate) fn hint(dir: &Path) -> String {
         move |name: &str| endings.iter().any(|it| name.ends_with(it))
     };
     let shown = |name: String| name.escape_debug().to_string();
+    if let Some(name) = file(&ends(&UNFINISHED)) {
+        let name = shown(name);
+        return format!("; {name} is of a download that has not finished: go on with it");
+    }
+    for (parts, what) in SHARDED {
+        let fits = |name: &&String| parts.iter().any(|part| name.starts_with(part));
+        if let Some(name) = files.iter().chain(&folders).find(fits) {
+            return format!("; by {} it is {what}", shown(name.clone()));
+        }
+    }
     if let Some(name) = file(&ends(&[".gguf"])) {
         let name = shown(name);
         return format!("; {name} is a GGUF file: give the model that it was made of");

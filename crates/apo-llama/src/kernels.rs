@@ -5,14 +5,16 @@
 //! operators of them. The plain composition in `plain` is the definition that
 //! they are compared with, value by value and gradient by gradient.
 //!
-//! This is the one module of the workspace that may use `unsafe`, for three
+//! This is the one module of the workspace that may use `unsafe`, for four
 //! things: calling the matrix product on strided views, letting threads write
-//! disjoint parts of one buffer, and functions compiled for several
-//! instruction sets. Each has a safe face.
+//! disjoint parts of one buffer, buffers that are not written twice, and
+//! functions compiled for several instruction sets. Each has a safe face.
 #![expect(
     unsafe_code,
-    reason = "strided products, disjoint writes, instruction sets; see above"
+    reason = "strided products, disjoint writes, buffers, instruction sets; see above"
 )]
+
+use std::mem::MaybeUninit;
 
 pub(crate) mod adamw;
 pub(crate) mod attention;
@@ -22,6 +24,7 @@ pub(crate) mod few_rows;
 pub(crate) mod layer;
 pub(crate) mod log_prob;
 pub(crate) mod matrix;
+#[cfg(not(miri))]
 pub(crate) mod memory;
 pub(crate) mod shared;
 pub(crate) mod simd;
@@ -29,18 +32,52 @@ pub(crate) mod simd;
 /// How many rows of a row-wise kernel one thread takes at a time.
 const ROWS_A_TASK: usize = 64;
 
-/// Returns a buffer of `len` floats of unspecified value, to be overwritten.
-#[expect(
-    clippy::uninit_vec,
-    reason = "every element is written before it is read"
-)]
-pub(crate) fn buffer(len: usize) -> Vec<f32> {
-    let mut data = Vec::with_capacity(len);
-    // SAFETY: the capacity is `len`, any bit pattern is an f32, and fresh
-    // pages from the allocator are initialised memory to the compiler's model
-    // only once written: every caller writes each element before reading it.
-    unsafe {
-        data.set_len(len);
+/// A buffer that is written before it is a vector: large ones are taken so many
+/// times a step that writing zeros first would show.
+pub(crate) struct Buffer {
+    data: Vec<f32>,
+    len: usize,
+}
+
+impl Buffer {
+    pub(crate) fn new(len: usize) -> Self {
+        let data = Vec::with_capacity(len);
+        Self { data, len }
     }
-    data
+
+    /// Returns the elements, to be written.
+    pub(crate) fn parts(&mut self) -> &mut [MaybeUninit<f32>] {
+        &mut self.data.spare_capacity_mut()[..self.len]
+    }
+
+    /// Returns the vector.
+    ///
+    /// # Safety
+    ///
+    /// Every element has been written.
+    pub(crate) unsafe fn written(mut self) -> Vec<f32> {
+        // SAFETY: `new` took that capacity; they are written by contract.
+        unsafe {
+            self.data.set_len(self.len);
+        }
+        self.data
+    }
+}
+
+/// Writes all of a part.
+pub(crate) fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
+    assert_eq!(to.len(), from.len(), "a part is written as a whole");
+    for (to, from) in to.iter_mut().zip(from) {
+        to.write(*from);
+    }
+}
+
+/// Returns a part with the values that it has.
+///
+/// # Safety
+///
+/// Every element has been written.
+pub(crate) unsafe fn written(part: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    // SAFETY: both are laid out alike, and the elements have values by contract.
+    unsafe { &mut *(std::ptr::from_mut(part) as *mut [f32]) }
 }

@@ -4,15 +4,16 @@
 //! size costs one tensor beside its own memory.
 
 mod header;
+mod index;
 mod names;
 mod written;
+mod zeros;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use apo_dialogue::model_file::{self, read_object};
 use half::{bf16, f16};
 use safetensors::Dtype;
 
@@ -20,7 +21,7 @@ pub use written::write_weights;
 
 use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
-use crate::identified;
+use index::Index;
 use names::{Foreign, foreign, quoted};
 
 /// The embedding, by its name in the file.
@@ -61,6 +62,8 @@ pub struct Weights {
     shared: BTreeMap<String, String>,
     /// What was left out of names.
     left_out: BTreeSet<String>,
+    /// What is worth telling of the files.
+    notes: Vec<String>,
 }
 
 /// In what numbers weights are written.
@@ -111,29 +114,44 @@ impl Weights {
         let index = Index::read(dir)?;
         let mut found: Vec<(String, Place)> = Vec::new();
         let mut metadata = HashMap::new();
+        let mut bytes = 0;
         for (i, path) in index.files.iter().enumerate() {
             let header = header::read(path, i)?;
-            index.check(dir, path, &header.tensors)?;
+            index.check(path, &header.tensors)?;
+            bytes += header
+                .tensors
+                .iter()
+                .map(|(_, it)| it.bytes as u64)
+                .sum::<u64>();
             found.extend(header.tensors);
             metadata.extend(header.metadata);
         }
+        let notes = index.notes(dir, bytes);
         let files = index.files;
         let stored: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
         let (plain, left_out) = names::plain(&stored);
         let mut tensors: BTreeMap<String, Place> = BTreeMap::new();
+        let mut names_of: HashMap<String, String> = HashMap::new();
         for (name, (as_stored, place)) in plain.into_iter().zip(found) {
             if let Some(other) = tensors.get(&name) {
-                let reason = if other.file == place.file {
-                    format!("{} stands in it under two names", quoted(&name))
-                } else {
-                    format!(
-                        "{} stands in {} too",
-                        quoted(&as_stored),
-                        files[other.file].display()
-                    )
+                let place_of = |file: usize| match files[file].file_name() {
+                    Some(name) if files.len() > 1 => format!(" in {}", name.to_string_lossy()),
+                    _ => String::new(),
                 };
-                return Err(corrupt(&files[place.file], reason));
+                return Err(ModelError::Kind {
+                    dir: dir.into(),
+                    problem: format!(
+                        "its weights have {} under two names, {}{} and {}{}: a model was saved \
+                         twice, with and without its wrapper; save it once",
+                        quoted(&name),
+                        quoted(&names_of[&name]),
+                        place_of(other.file),
+                        quoted(&as_stored),
+                        place_of(place.file)
+                    ),
+                });
             }
+            names_of.insert(name.clone(), as_stored);
             tensors.insert(name, place);
         }
         let shared = metadata.into_iter().filter(|(name, kept)| {
@@ -145,20 +163,27 @@ impl Weights {
             files,
             tensors,
             left_out,
+            notes,
         })
     }
 
-    /// Says what was left out of the tensors' names, where something was.
-    pub fn note(&self) -> Option<String> {
-        if self.left_out.is_empty() {
-            return None;
+    /// Returns what is worth telling of the files before they are used.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn notes(&self) -> Result<Vec<String>, ModelError> {
+        let mut notes = self.notes.clone();
+        if !self.left_out.is_empty() {
+            let parts: Vec<&str> = self.left_out.iter().map(String::as_str).collect();
+            notes.push(format!(
+                "the names of the weights in {} are read without {}",
+                self.dir.display(),
+                parts.join(" and ")
+            ));
         }
-        let parts: Vec<&str> = self.left_out.iter().map(String::as_str).collect();
-        Some(format!(
-            "the names of the weights in {} are read without {}",
-            self.dir.display(),
-            parts.join(" and ")
-        ))
+        notes.extend(self.notes_of_zeros()?);
+        Ok(notes)
     }
 
     /// Whether there is a reward head.
@@ -250,6 +275,9 @@ impl Weights {
             }
         }
         faults.extend(self.unexpected(config, expected, allowed, prefix.as_deref()));
+        if faults.is_empty() {
+            faults = self.zeros(expected)?;
+        }
         if faults.is_empty() {
             return Ok(());
         }
@@ -445,103 +473,5 @@ fn mismatch(name: &str, found: &[usize], expected: &[usize]) -> String {
             format!("{told}: `vocab_size` is {}", expected[0])
         }
         _ => told,
-    }
-}
-
-/// The files that hold a directory's weights.
-struct Index {
-    files: Vec<PathBuf>,
-    /// Which tensors the index page expects in each file; nothing without one.
-    named: BTreeMap<PathBuf, Vec<String>>,
-}
-
-impl Index {
-    /// Reads which files there are: one, or those that an index names.
-    fn read(dir: &Path) -> Result<Self, ModelError> {
-        let single = dir.join(SINGLE);
-        if model_file::open(&single)?.is_some() {
-            return Ok(Self {
-                files: vec![single],
-                named: BTreeMap::new(),
-            });
-        }
-        let page = dir.join(INDEX);
-        let Some(index) = read_object(&page)? else {
-            return Err(ModelError::MissingFile {
-                dir: dir.into(),
-                missing: SINGLE.into(),
-                hint: identified::hint(dir),
-            });
-        };
-        let fault = |fault: String| ModelError::Config {
-            path: page.clone(),
-            faults: vec![fault],
-        };
-        let map = index.get("weight_map").and_then(|it| it.as_object());
-        let map = map.filter(|it| !it.is_empty());
-        let map = map.ok_or_else(|| fault("expected a `weight_map` of tensors".into()))?;
-        let mut named: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
-        for (tensor, file) in map {
-            let name = file.as_str().ok_or_else(|| {
-                fault(format!(
-                    "`weight_map` has {} for {}, expected a file's name",
-                    quoted(&file.to_string()),
-                    quoted(tensor)
-                ))
-            })?;
-            let mut parts = Path::new(name).components();
-            if !matches!(
-                (parts.next(), parts.next()),
-                (Some(Component::Normal(_)), None)
-            ) {
-                return Err(fault(format!(
-                    "`weight_map` has {} for {}, expected the name of a file in this folder",
-                    quoted(name),
-                    quoted(tensor)
-                )));
-            }
-            named
-                .entry(dir.join(name))
-                .or_default()
-                .push(tensor.clone());
-        }
-        let mut absent = Vec::new();
-        for path in named.keys() {
-            if model_file::open(path)?.is_none() {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                absent.push(quoted(&name));
-            }
-        }
-        if !absent.is_empty() {
-            return Err(ModelError::MissingFile {
-                dir: dir.into(),
-                missing: format!("{}, which its {INDEX} names", absent.join(", ")),
-                hint: String::new(),
-            });
-        }
-        Ok(Self {
-            files: named.keys().cloned().collect(),
-            named,
-        })
-    }
-
-    /// Checks that a file has the tensors that the index says it has.
-    fn check(&self, dir: &Path, path: &Path, found: &[(String, Place)]) -> Result<(), ModelError> {
-        let Some(named) = self.named.get(path) else {
-            return Ok(());
-        };
-        let found: BTreeSet<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-        let absent = named.iter().filter(|name| !found.contains(name.as_str()));
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let faults: Vec<String> = absent
-            .map(|name| format!("{} is not in {}", quoted(name), quoted(&file)))
-            .collect();
-        if faults.is_empty() {
-            return Ok(());
-        }
-        Err(ModelError::Config {
-            path: dir.join(INDEX),
-            faults,
-        })
     }
 }

@@ -106,6 +106,7 @@ fn names_with_what_wrappers_put_before_them_are_the_same_model() {
         "_orig_mod.module.",
         "_fsdp_wrapped_module.",
         "base_model.model.",
+        "base_model.",
         "_orig_mod.base_model.model.",
     ]
     .into_iter()
@@ -121,7 +122,7 @@ fn names_with_what_wrappers_put_before_them_are_the_same_model() {
         let weights = directory
             .weights(Head::LanguageModel, Start::Saved)
             .unwrap();
-        let note = weights.unwrap().note().unwrap();
+        let note = weights.unwrap().notes().unwrap().remove(0);
         assert!(note.contains(prefix.split('.').next().unwrap()), "{note}");
     }
     let dir = changed("prefix-in-layers", "base", |tensors| {
@@ -410,6 +411,24 @@ fn a_file_that_is_not_whole_is_never_read() {
             b"<!DOCTYPE html><html></html>".to_vec(),
             "web page",
         ),
+        ("zeros", vec![0; 4096], "begins with zeros"),
+        ("a bare pickle", b"\x80\x02}q\x00.".repeat(9), "a pickle"),
+        ("another pickle", b"\x80\x05}\x94.".repeat(9), "a pickle"),
+        (
+            "an archive of arrays",
+            [b"PK\x03\x04", &[0; 26][..], b"norm.npy", &[0; 64][..]].concat(),
+            "NumPy",
+        ),
+        (
+            "an array",
+            [&b"\x93NUMPY\x01\0"[..], &[0; 64]].concat(),
+            "NumPy",
+        ),
+        (
+            "HDF5",
+            [&b"\x89HDF\r\n\x1a\n"[..], &[0; 64]].concat(),
+            "HDF5",
+        ),
         (
             "a pickle",
             b"PK\x03\x04 and more".to_vec(),
@@ -419,6 +438,107 @@ fn a_file_that_is_not_whole_is_never_read() {
         let dir = copied("broken", "base");
         fs::write(dir.join(WEIGHTS), bytes).unwrap();
         refuses(policy(&dir), what, &[WEIGHTS, named]);
+    }
+}
+
+#[test]
+fn weights_that_no_training_gives_are_refused_or_told() {
+    let zeroed = |name: &str, from: &str, zeros: &[&str]| {
+        changed(name, from, |tensors| {
+            for zero in zeros {
+                tensor(tensors, zero).bytes.fill(0);
+            }
+        })
+    };
+    let start = Start::NewHead(1);
+    for (i, name) in [
+        EMBEDDING,
+        "model.norm.weight",
+        "lm_head.weight",
+        "model.layers.0.input_layernorm.weight",
+        "model.layers.1.self_attn.q_proj.weight",
+        "model.layers.1.mlp.up_proj.weight",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let dir = zeroed(&format!("zeros-{i}"), "base", &[name]);
+        refuses(policy(&dir), name, &[name, "zero throughout"]);
+        if name == "lm_head.weight" {
+            load(&dir, Head::Reward, start).unwrap(); // it is not used
+        } else {
+            refuses(load(&dir, Head::Reward, start), name, &[name]);
+        }
+    }
+    let names = [EMBEDDING, "model.norm.weight"];
+    let dir = zeroed("zeros-many", "base", &names);
+    refuses(policy(&dir), "two", &["and 1 more are"]);
+
+    let notes = |dir: &Path| {
+        let directory = ModelDirectory::open(dir).unwrap();
+        let weights = directory
+            .weights(Head::LanguageModel, Start::Saved)
+            .unwrap();
+        weights.unwrap().notes().unwrap()
+    };
+    assert_eq!(notes(&tiny("base")), Vec::<String>::new());
+    // Layers that were added, and are yet to be trained.
+    let down = "model.layers.1.mlp.down_proj.weight";
+    let dir = zeroed("zeros-added", "base", &[down]);
+    policy(&dir).unwrap();
+    let told = notes(&dir);
+    assert!(told.len() == 1 && told[0].contains(down), "{told:?}");
+    let dir = changed("zeros-end", "base", |tensors| {
+        let bytes = &mut tensor(tensors, down).bytes;
+        let half = bytes.len() / 2;
+        bytes[half..].fill(0);
+    });
+    let told = notes(&dir);
+    assert!(
+        told.len() == 1 && told[0].contains("end in zeros"),
+        "{told:?}"
+    );
+    // Tokens that do not exist.
+    let dir = changed("zeros-padding", "base", |tensors| {
+        let bytes = &mut tensor(tensors, EMBEDDING).bytes;
+        let half = bytes.len() / 2;
+        bytes[half..].fill(0);
+    });
+    policy(&dir).unwrap();
+    assert_eq!(notes(&dir), Vec::<String>::new());
+    // A reward head that is yet to be trained.
+    let dir = changed("zeros-score", "base", |tensors| {
+        taken(tensors, "lm_head.weight");
+        let (dtype, shape) = ("F32".into(), vec![1, 32]);
+        let bytes = vec![0; 128];
+        tensors.push((
+            "score.weight".into(),
+            Stored {
+                dtype,
+                shape,
+                bytes,
+            },
+        ));
+    });
+    load(&dir, Head::Reward, Start::Saved).unwrap();
+
+    let cast = |to: &str, bits: u16| {
+        changed(&format!("not-finite-{to}-{bits}"), "base", |tensors| {
+            let it = tensor(tensors, down);
+            it.dtype = to.into();
+            it.bytes.truncate(it.bytes.len() / 2);
+            it.bytes.chunks_mut(2).for_each(|number| number.fill(1));
+            it.bytes[..2].copy_from_slice(&bits.to_le_bytes());
+        })
+    };
+    for (dtype, bits, named) in [
+        ("F16", 0x7c00, "inf"),
+        ("F16", 0xfc00, "-inf"),
+        ("F16", 0x7e00, "NaN"),
+        ("BF16", 0x7f80, "inf"),
+        ("BF16", 0xffc0, "NaN"),
+    ] {
+        refuses(policy(&cast(dtype, bits)), dtype, &[down, named]);
     }
 }
 
@@ -437,6 +557,7 @@ fn a_header_as_long_as_another_formats_first_bytes_is_a_header() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_index_leads_to_whole_files_in_its_own_folder() {
     let first = "model-00001-of-00002.safetensors";
     let with = |name: &str, change: &dyn Fn(&mut Value)| {
@@ -470,6 +591,100 @@ fn an_index_leads_to_whole_files_in_its_own_folder() {
         "a tensor too many",
         &[INDEX, "`a.weight` is not in", first],
     );
+    let second = "model-00002-of-00002.safetensors";
+    let elsewhere = |name: &str, other: &str| {
+        let dir = copied(name, "sharded");
+        let page: Value = serde_json::from_slice(&fs::read(dir.join(INDEX)).unwrap()).unwrap();
+        let from = page["weight_map"][norm].as_str().unwrap();
+        let to = if from == first { second } else { first };
+        let mut tensors = safetensors::read(&dir.join(from));
+        let it = (other.to_owned(), tensor(&mut tensors, norm).clone());
+        let mut tensors = safetensors::read(&dir.join(to));
+        tensors.push(it);
+        safetensors::write(&dir.join(to), &tensors, &json!({"format": "pt"}));
+        (dir, to.to_owned())
+    };
+    for (i, other) in ["model.layers.0.b.weight", "lm_head.bias"]
+        .into_iter()
+        .enumerate()
+    {
+        let (dir, to) = elsewhere(&format!("index-unnamed-{i}"), other);
+        let named = [INDEX, other, "is not named", &to, "save it again"];
+        refuses(policy(&dir), "a tensor that the index lacks", &named);
+    }
+    let (dir, to) = elsewhere("index-twice", norm);
+    let named = [INDEX, norm, &to, "though the index has it in"];
+    refuses(policy(&dir), "a tensor in two files", &named);
+    let (dir, _) = elsewhere(
+        "index-implied",
+        "model.layers.0.self_attn.rotary_emb.inv_freq",
+    );
+    policy(&dir).unwrap();
+    let dir = with("index-lacks", &|it| {
+        it["weight_map"].as_object_mut().unwrap().remove(norm);
+    });
+    refuses(
+        policy(&dir),
+        "a tensor not named",
+        &[INDEX, norm, "is not named"],
+    );
+    let dir = with("index-swapped", &|it| {
+        let place = &mut it["weight_map"][norm];
+        *place = json!(if place == first { second } else { first });
+    });
+    let named = [INDEX, norm, "though the index has it in"];
+    refuses(policy(&dir), "the other file", &named);
+
+    let notes = |dir: &Path| {
+        let directory = ModelDirectory::open(dir).unwrap();
+        let weights = directory
+            .weights(Head::LanguageModel, Start::Saved)
+            .unwrap();
+        weights.unwrap().notes().unwrap()
+    };
+    assert_eq!(
+        notes(&copied("index-whole", "sharded")),
+        Vec::<String>::new()
+    );
+    for (i, size) in [json!(12), json!(1e12), json!("many")]
+        .into_iter()
+        .enumerate()
+    {
+        let dir = with(&format!("index-size-{i}"), &|it| {
+            it["metadata"]["total_size"] = size.clone();
+        });
+        let told = notes(&dir);
+        assert!(
+            told.len() == 1 && told[0].contains("`total_size` is"),
+            "{told:?}"
+        );
+    }
+    let dir = with("index-size-float", &|it| {
+        let size = it["metadata"]["total_size"].as_f64().unwrap();
+        it["metadata"]["total_size"] = json!(size);
+    });
+    assert_eq!(notes(&dir), Vec::<String>::new());
+    let dir = with("index-none-size", &|it| it["metadata"] = json!(null));
+    assert_eq!(notes(&dir), Vec::<String>::new());
+    let dir = copied("index-leftover", "sharded");
+    fs::copy(
+        dir.join(first),
+        dir.join("model-00003-of-00003.safetensors"),
+    )
+    .unwrap();
+    let told = notes(&dir);
+    assert!(
+        told.len() == 1 && told[0].contains("model-00003-of-00003"),
+        "{told:?}"
+    );
+    let dir = copied("index-beside", "base");
+    fs::write(dir.join(INDEX), "{}").unwrap();
+    let told = notes(&dir);
+    assert!(
+        told.len() == 1 && told[0].contains("beside it is not"),
+        "{told:?}"
+    );
+
     let dir = copied("index-shards", "sharded");
     fs::remove_file(dir.join(first)).unwrap();
     refuses(policy(&dir), "a missing file", &[first, INDEX]);
@@ -533,6 +748,40 @@ fn what_is_no_model_directory_is_called_what_it_is() {
             file,
             &[file, named],
         );
+    }
+    for (what, named) in [
+        ("global_step500", "DeepSpeed"),
+        ("zero_pp_rank_0_mp_rank_00_model_states.pt", "DeepSpeed"),
+        ("zero_to_fp32.py", "DeepSpeed"),
+        ("pytorch_model_fsdp_0", "FSDP"),
+        ("__0_0.distcp", "FSDP"),
+        ("mp_rank_00", "Megatron"),
+        ("mp_rank_00_model_states.pt", "Megatron"),
+        ("iter_0001000", "Megatron"),
+        ("optimizer.pt", "the state of a training"),
+        ("model.safetensors.incomplete", "not finished"),
+        ("model.safetensors.part", "not finished"),
+        ("abc.crdownload", "not finished"),
+    ] {
+        for config in [true, false] {
+            let dir = copied("sharded-training", "base");
+            fs::remove_file(dir.join(WEIGHTS)).unwrap();
+            if !config {
+                fs::remove_file(dir.join("config.json")).unwrap();
+            }
+            if what.contains('.') {
+                fs::write(dir.join(what), "").unwrap();
+            } else {
+                fs::create_dir(dir.join(what)).unwrap();
+            }
+            refuses(policy(&dir), what, &[what, named]);
+        }
+    }
+    for name in ["model.safetensors", "model-00001-of-00002.safetensors"] {
+        let dir = copied("set-aside", "sharded");
+        fs::copy(tiny("base").join(WEIGHTS), dir.join(WEIGHTS)).unwrap();
+        fs::write(dir.join(format!("{name}.aria2")), "").unwrap();
+        refuses(policy(&dir), name, &[name, ".aria2", "not finished"]);
     }
     let dir = folder("trainer");
     fs::create_dir(dir.join("checkpoint-500")).unwrap();

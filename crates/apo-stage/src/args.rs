@@ -1,5 +1,6 @@
 //! Arguments that stages share.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
 use crate::threads;
+use crate::working::{DISCARDED, PARTIAL};
 
 /// Where the output goes.
 #[derive(Clone, Debug, clap::Args)]
@@ -80,12 +82,14 @@ pub fn not_negative(text: &str) -> Result<f64, &'static str> {
 /// out.
 fn output_path(path: PathBuf) -> Result<PathBuf, &'static str> {
     let path: PathBuf = path.components().collect();
-    let names = path.file_name().is_some();
-    if names {
-        Ok(path)
-    } else {
-        Err("expected the name of a file or folder to be made")
+    let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else {
+        return Err("expected the name of a file or folder to be made");
+    };
+    let is_taken = |ending: &str| name.ends_with(ending.as_bytes());
+    if is_taken(PARTIAL) || is_taken(DISCARDED) {
+        return Err("expected another name: what ends so is the folder in which an output is made");
     }
+    Ok(path)
 }
 
 fn device_name(text: &str) -> Result<String, &'static str> {

@@ -9,6 +9,7 @@ use anyhow::{Error, Result};
 use apo_endpoint::{
     Client, Counts, Endpoint, EndpointError, Journal, JournalError, Key, Kind, Settings, Usage,
 };
+use apo_tables::Input;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -164,6 +165,30 @@ impl EndpointArgs {
         )))
     }
 
+    /// Refuses a `--journal` that is one of the inputs: it would be added to.
+    ///
+    /// # Errors
+    ///
+    /// When it is one, by whatever name.
+    pub fn check_journal<'a>(&self, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+        let Some((journal, at)) = self
+            .journal
+            .as_deref()
+            .and_then(|it| Some((it, it.canonicalize().ok()?)))
+        else {
+            return Ok(()); // one that is not there is no input
+        };
+        let is_it = |input: &&Path| input.canonicalize().is_ok_and(|it| it == at);
+        match inputs.into_iter().find(is_it) {
+            None => Ok(()),
+            Some(input) => Err(bad_input(format!(
+                "--journal {} is the input {}; choose a place of its own",
+                journal.display(),
+                input.display()
+            ))),
+        }
+    }
+
     fn settings(&self, base_url: &str) -> Settings {
         Settings {
             timeout: Duration::from_secs(self.timeout),
@@ -201,6 +226,20 @@ impl EndpointArgs {
             None => text,
         }
     }
+}
+
+/// Returns a journal that is replayed, as an input.
+///
+/// # Errors
+///
+/// When it is not there, is no file, or cannot be read.
+pub fn replayed(path: &Path) -> Result<Input> {
+    Journal::check_file(path).map_err(|error| sorted(error.into()))?;
+    if !path.exists() {
+        let error = JournalError::NotThere { path: path.into() };
+        return Err(sorted(error.into()));
+    }
+    Ok(Input::of(path)?)
 }
 
 /// Tells of lines that are not what was written.

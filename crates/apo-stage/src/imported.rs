@@ -43,10 +43,31 @@ pub fn plain_prompt(text: &str) -> Result<String, Fault> {
 ///
 /// # Errors
 ///
-/// When one of them quotes a turn.
+/// When one of them quotes a turn or is empty, or when the last one is the
+/// assistant's: the response would go on from it.
 pub fn prompt_of(messages: &[Message]) -> Result<String, Fault> {
+    let prompt = dialogue_of(messages)?;
+    if messages.last().is_some_and(|it| it.role == Role::Assistant) {
+        let problem = "the query ends with the assistant's message, from which the response would \
+                       go on";
+        return Err(Fault::new(reason::ASSISTANT_LAST, problem));
+    }
+    Ok(prompt)
+}
+
+/// Returns messages as a dialogue, open for an answer.
+///
+/// # Errors
+///
+/// When one of them quotes a turn or is empty.
+pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
     for (i, message) in messages.iter().enumerate() {
-        check(&format!("message {}", i + 1), &message.content)?;
+        let place = format!("message {}", i + 1);
+        if message.content.trim().is_empty() {
+            let problem = format!("{place} is empty");
+            return Err(Fault::new(reason::EMPTY_MESSAGE, problem));
+        }
+        check(&place, &message.content)?;
     }
     let turns = messages.iter().map(|it| (role(it.role), &*it.content));
     Ok(hh::prompt_of(turns))
@@ -69,7 +90,25 @@ pub fn check_response(place: &str, text: &str) -> Result<(), Fault> {
     if line_ends(text).contains(HUMAN) {
         return Err(quotes(place, HUMAN));
     }
+    if as_dialogue(text).is_some() {
+        let problem = format!("{place} is a whole dialogue, expected its last turn alone");
+        return Err(Fault::new(reason::QUOTES_A_TURN, problem));
+    }
     Ok(())
+}
+
+/// Returns a text that is a whole dialogue, a human turn first and an answer after
+/// it, with the blank line that its first turn begins with; none where it is not.
+pub fn as_dialogue(text: &str) -> Option<Cow<'_, str>> {
+    let begin = text.trim_start();
+    if !begin.starts_with(HUMAN.trim_start()) || !line_ends(begin).contains(ASSISTANT) {
+        return None;
+    }
+    let text = line_ends(text);
+    if text.starts_with(HUMAN) {
+        return Some(text);
+    }
+    Some(Cow::Owned(format!("\n\n{}", text.trim_start())))
 }
 
 fn quotes(place: &str, marker: &str) -> Fault {
@@ -143,6 +182,42 @@ mod tests {
         let fault = prompt_of(&messages).expect_err("it quotes a turn");
         assert!(fault.detail.contains("message 2"), "{fault}");
         assert!(prompt_of(&[message(Role::Human, "Human: is a word\nAssistant: too")]).is_ok());
+    }
+
+    #[test]
+    fn messages_that_would_be_lost_or_gone_on_from_are_told() {
+        let (asked, said) = (message(Role::Human, "a?"), message(Role::Assistant, "b"));
+        let empty = message(Role::Assistant, " \n");
+        for (messages, expected) in [
+            (
+                vec![asked.clone(), empty, asked.clone()],
+                reason::EMPTY_MESSAGE,
+            ),
+            (vec![asked.clone(), said.clone()], reason::ASSISTANT_LAST),
+        ] {
+            let fault = prompt_of(&messages).expect_err("it is no query");
+            assert_eq!(fault.reason, expected, "{fault}");
+        }
+        assert!(dialogue_of(&[asked, said]).is_ok());
+    }
+
+    #[test]
+    fn a_whole_dialogue_is_known_whatever_it_begins_with() {
+        let whole = "\n\nHuman: a?\n\nAssistant: b";
+        for text in [
+            whole,
+            "Human: a?\n\nAssistant: b",
+            " \n\n\nHuman: a?\n\nAssistant: b",
+            "\r\n\r\nHuman: a?\r\n\r\nAssistant: b",
+            "Human: a?\r\n\r\nAssistant: b",
+        ] {
+            assert_eq!(as_dialogue(text).as_deref(), Some(whole), "{text:?}");
+            assert!(check_response("it", text).is_err(), "{text:?}");
+        }
+        for text in ["b", "Human: is a word", "It is so.\n\nAssistant: b"] {
+            assert_eq!(as_dialogue(text), None, "{text:?}");
+            assert_eq!(check_response("it", text), Ok(()), "{text:?}");
+        }
     }
 
     #[test]

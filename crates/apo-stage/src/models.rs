@@ -10,11 +10,29 @@ use apo_tables::Provenance;
 use crate::exit::bad_input;
 use crate::report::warn_once;
 
+/// The longest text that a stage gives a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Longest {
+    /// Prompt and response together, tokens.
+    pub tokens: u32,
+    /// The arguments that bound it.
+    pub by: &'static str,
+}
+
+impl Longest {
+    /// The text that `--limit` bounds.
+    pub fn limit(tokens: u32) -> Self {
+        let by = "--limit makes texts of up to";
+        Self { tokens, by }
+    }
+}
+
 /// Opens a model directory's tokenizer with the template that it was trained
 /// with, or, where it does not say, the one asked for. A model without a chat
 /// template of its own speaks `hh` unless told otherwise. Before that it checks
 /// that the directory holds a model with this head, or what such a model starts
-/// from. Warns of what a user should know of how the files were read.
+/// from. Warns of what a user should know of how the files were read, and of texts
+/// that are longer than what the model was trained for.
 ///
 /// # Errors
 ///
@@ -27,16 +45,29 @@ pub fn codec(
     asked: Option<Template>,
     head: Head,
     start: Start,
+    longest: Longest,
 ) -> Result<(Codec, LlamaConfig)> {
     let directory = ModelDirectory::open(dir)?;
     let weights = directory.weights(head, start)?;
     for note in directory.notes() {
         warn_once(&note);
     }
-    if let Some(note) = weights.and_then(|it| it.note()) {
-        warn_once(&note);
+    if let Some(weights) = weights {
+        for note in weights.notes()? {
+            warn_once(&note);
+        }
     }
     let config = directory.config;
+    if longest.tokens as usize > config.max_position_embeddings {
+        warn_once(&format!(
+            "{} {} tokens, more than the {} (`max_position_embeddings`) that the model in {} was \
+             trained for",
+            longest.by,
+            longest.tokens,
+            config.max_position_embeddings,
+            dir.display()
+        ));
+    }
     let trained = match directory.manifest {
         None => None,
         Some(manifest) => match manifest.template.parse::<Template>() {

@@ -138,16 +138,69 @@ fn lacks_locks(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(Errno::NOLCK.raw_os_error())
 }
 
-/// Puts `ready` where `out` is in one step; what stood there is then `ready`, or
-/// nowhere. Where the file system cannot exchange the two, what stood there goes
-/// to `replaced` first.
+/// Returns a path with all links followed, also where its end is not there yet.
+pub fn resolve(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    for there in path.ancestors() {
+        if let (Ok(found), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
+            // Joined with nothing, a path would end in a slash.
+            return found.components().chain(rest.components()).collect();
+        }
+    }
+    path
+}
+
+/// A file or folder as it was seen: whether it is still the same can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    device: u64,
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+/// Looks at a file or folder; none where nothing is there.
+pub fn see(path: &Path) -> Option<Seen> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some(Seen {
+        device: found.dev(),
+        inode: found.ino(),
+        length: found.len(),
+        changed: (found.mtime(), found.mtime_nsec()),
+    })
+}
+
+/// Puts `ready` where `out` is in one step, if `out` is as it was `seen`; what
+/// stood there is then `ready`, or nowhere. Where the file system cannot exchange
+/// the two, what stood there goes to `replaced` first.
 ///
 /// # Errors
 ///
-/// When `out` cannot be replaced; then `ready` is as it was.
-pub fn exchange(ready: &Path, out: &Path, replaced: &Path) -> io::Result<()> {
+/// When `out` cannot be replaced, or is not as it was seen; then `ready` is as it
+/// was.
+pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<Seen>) -> io::Result<()> {
+    let others = |how: &str| {
+        let problem = format!("something {how} there while the work went on");
+        Err(io::Error::new(ErrorKind::AlreadyExists, problem))
+    };
+    if see(out) != seen {
+        return others(if seen.is_some() {
+            "changed"
+        } else {
+            "appeared"
+        });
+    }
+    if seen.is_none() {
+        return match rustix::fs::renameat_with(CWD, ready, CWD, out, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => others("appeared"),
+            // Some file systems cannot, as NFS.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => fs::rename(ready, out),
+            Err(error) => Err(error.into()),
+        };
+    }
     let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|it| it.is_dir());
-    if !out.exists() || !(is_folder(out) || is_folder(ready)) {
+    if !(is_folder(out) || is_folder(ready)) {
         return fs::rename(ready, out);
     }
     if rustix::fs::renameat_with(CWD, ready, CWD, out, RenameFlags::EXCHANGE).is_ok() {
@@ -157,6 +210,22 @@ pub fn exchange(ready: &Path, out: &Path, replaced: &Path) -> io::Result<()> {
     fs::rename(ready, out).inspect_err(|_| {
         let _ = fs::rename(replaced, out);
     })
+}
+
+/// Writes a file that is made within moments, whole or not at all, by way of
+/// `fresh`; one that is there is replaced.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write_whole(path: &Path, fresh: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = fs::write(fresh, bytes)
+        .and_then(|()| File::open(fresh)?.sync_all())
+        .and_then(|()| fs::rename(fresh, path));
+    if written.is_err() {
+        let _ = fs::remove_file(fresh);
+    }
+    written
 }
 
 /// Waits until a file, or a folder with all that it holds, is on the disk.

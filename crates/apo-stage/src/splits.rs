@@ -1,13 +1,14 @@
 //! What must not be learnt from: queries that are kept for testing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_dialogue::hh;
+use apo_llama::Manifest;
 use apo_tables::provenance::TEST;
-use apo_tables::{Input, Provenance, Query, Reader};
+use apo_tables::{Input, Provenance, Query, Reader, Split};
 
 use crate::exit::bad_input;
 use crate::report::warn;
@@ -16,8 +17,8 @@ use crate::report::warn;
 /// splits, in one of which a query may be for testing that the other trains on.
 ///
 /// `inputs` are the files and folders that are learnt from. A table among them
-/// that says nothing of its origin is compared with the test part where that
-/// lies beside them, and else is a warning.
+/// that says nothing of its origin is compared with the test parts that lie near
+/// them; unless one of these is the run's own, there is a warning, too.
 ///
 /// # Errors
 ///
@@ -53,67 +54,183 @@ pub fn check_splits<'a>(
         )));
     }
     let inputs: Vec<&Path> = inputs.into_iter().collect();
-    check_unknown(&inputs, first.map(|it| it.of).as_deref())
-}
-
-/// Compares tables that say nothing of their origin with the test part.
-fn check_unknown(inputs: &[&Path], split: Option<&str>) -> Result<()> {
-    let unknown: Vec<&Path> = inputs
-        .iter()
-        .copied()
+    let is_unknown = |path: &&Path| {
         // What is no table of queries, as a model, has no part.
-        .filter(|path| {
-            Reader::<Query>::open(path).is_ok_and(|it| it.split().is_ok_and(|it| it.is_none()))
-        })
-        .collect();
+        Reader::<Query>::open(path).is_ok_and(|it| it.split().is_ok_and(|it| it.is_none()))
+    };
+    let unknown: Vec<&Path> = inputs.iter().copied().filter(is_unknown).collect();
     if unknown.is_empty() {
         return Ok(());
     }
-    let tests = tests_beside(inputs, split);
-    if tests.is_empty() {
-        for path in unknown {
-            warn(&format!(
-                "{} says nothing of its origin (no `apo` in its footer), and there is no test part \
-                 nearby to compare it with: it may contain test queries",
-                path.display()
-            ));
-        }
-        return Ok(());
-    }
-    let mut kept = HashSet::new();
-    for path in &tests {
-        for query in Reader::<Query>::open(path)? {
-            let query = query?;
-            kept.insert(hh::query_id(&query.prompt));
-            kept.insert(query.query_id);
-        }
-    }
+    let tests = TestPart::near(provenance, inputs)?;
     for path in unknown {
-        let (mut n, mut first) = (0, None);
+        let mut overlap = tests.overlap(path);
         for (row, query) in Reader::<Query>::open(path)?.enumerate() {
             let query = query?;
-            if kept.contains(&query.query_id) || kept.contains(&hh::query_id(&query.prompt)) {
-                n += 1;
-                first.get_or_insert(row);
-            }
+            let place = || format!("row {row} (from 0)");
+            overlap.add(place, Some(&query.query_id), &query.prompt);
         }
-        if let Some(row) = first {
-            let rows = if n == 1 { "row" } else { "rows" };
-            return Err(bad_input(format!(
-                "{} holds queries of the test part ({}) in {n} {rows}, the first is row {row} \
-                 (from 0): what learns from them cannot be tested on them. Leave them out, or give \
-                 --allow-test where this is meant",
-                path.display(),
-                tests[0].display()
-            )));
-        }
+        overlap.finish()?;
     }
     Ok(())
 }
 
-/// Finds tables of the test part in the inputs' folders, in those around them,
-/// and in a `data` of these, by what their footers say.
-fn tests_beside(inputs: &[&Path], split: Option<&str>) -> Vec<PathBuf> {
+/// The queries that are kept for testing, of the tables near a run's inputs.
+#[derive(Debug, Default)]
+pub struct TestPart {
+    /// Which table a query's keys are of.
+    keys: HashMap<String, usize>,
+    tables: Vec<PathBuf>,
+    /// Whether one of the tables is the whole test part of the run that the inputs
+    /// are of.
+    is_of_run: bool,
+}
+
+/// What rows of a table of unknown origin share with the test part.
+#[derive(Debug)]
+pub struct Overlap<'a> {
+    tests: &'a TestPart,
+    path: &'a Path,
+    n: u64,
+    /// Where the first such row stands, and of which test table it is.
+    first: Option<(String, usize)>,
+}
+
+impl TestPart {
+    /// Reads the test tables in the inputs' folders, in those around them, and in
+    /// a `data` of these, known by their footers. Where the run is known by other
+    /// inputs, only its own.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read.
+    pub fn near<'a>(
+        provenance: &Provenance,
+        inputs: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Self> {
+        let inputs: Vec<&Path> = inputs.into_iter().collect();
+        let runs = runs(provenance, &inputs);
+        let mut found = Self::default();
+        for path in tables_near(&inputs) {
+            let Ok(Some(made)) = Provenance::read(&path) else {
+                continue;
+            };
+            let is_of_run = |it: &Split| runs.contains(&it.of);
+            let Some(split) = made.split().filter(|it| it.part == TEST) else {
+                continue;
+            };
+            if !runs.is_empty() && !is_of_run(split) {
+                continue;
+            }
+            let Ok(queries) = Reader::<Query>::open_filled(&path) else {
+                continue;
+            };
+            let table = found.tables.len();
+            for query in queries {
+                let query = query?;
+                for key in keys(&query.prompt).into_iter().chain([query.query_id]) {
+                    found.keys.entry(key).or_insert(table);
+                }
+            }
+            // What was made of test queries need not hold all of them.
+            found.is_of_run |= made.split.as_ref().is_some_and(is_of_run);
+            found.tables.push(path);
+        }
+        Ok(found)
+    }
+
+    /// Begins to compare a table.
+    pub fn overlap<'a>(&'a self, path: &'a Path) -> Overlap<'a> {
+        Overlap {
+            tests: self,
+            path,
+            n: 0,
+            first: None,
+        }
+    }
+}
+
+impl Overlap<'_> {
+    /// Compares a row; `place` says where it stands.
+    pub fn add(&mut self, place: impl FnOnce() -> String, query_id: Option<&str>, prompt: &str) {
+        if self.tests.keys.is_empty() {
+            return;
+        }
+        let keys = keys(prompt);
+        let mut keys = keys.iter().map(String::as_str).chain(query_id);
+        if let Some(table) = keys.find_map(|key| self.tests.keys.get(key)) {
+            self.n += 1;
+            self.first.get_or_insert_with(|| (place(), *table));
+        }
+    }
+
+    /// Ends the comparison; warns where it does not settle that there is no test
+    /// query in the table.
+    ///
+    /// # Errors
+    ///
+    /// When there is one.
+    pub fn finish(self) -> Result<()> {
+        let (path, tests) = (self.path.display(), &self.tests.tables);
+        if let Some((place, table)) = self.first {
+            let (n, rows) = (self.n, if self.n == 1 { "row" } else { "rows" });
+            return Err(bad_input(format!(
+                "{path} holds queries of the test part ({}) in {n} {rows}, the first is {place}: \
+                 what learns from them cannot be tested on them. Leave them out, or give \
+                 --allow-test where this is meant",
+                tests[table].display()
+            )));
+        }
+        if self.tests.is_of_run {
+            return Ok(());
+        }
+        let compared = match &tests[..] {
+            [] => "there is no test part of its run nearby to compare it with".to_owned(),
+            [first, others @ ..] => {
+                let more = match others.len() {
+                    0 => String::new(),
+                    n => format!(" and {n} more"),
+                };
+                format!(
+                    "that it shares no query with {}{more} does not settle it, since whether that \
+                     is the test part of its run is not known",
+                    first.display()
+                )
+            }
+        };
+        warn(&format!(
+            "{path} says nothing of its origin (no part of a split in an `apo` footer), and \
+             {compared}: it may contain test queries"
+        ));
+        Ok(())
+    }
+}
+
+/// The keys of a query: of its prompt as it is, and with its turns stripped.
+fn keys(prompt: &str) -> [String; 2] {
+    let turns = hh::turns(prompt);
+    let stripped = hh::prompt_of(turns.iter().map(|it| (it.role, &*it.text)));
+    [hh::query_id(prompt), hh::query_id(&stripped)]
+}
+
+/// The splits that a run is of, by what its tables say, or else its models.
+fn runs(provenance: &Provenance, inputs: &[&Path]) -> HashSet<String> {
+    let tables = provenance.inputs.values();
+    let tables = tables.filter_map(|it| Some(it.split.as_ref()?.of.clone()));
+    let of_tables: HashSet<String> = tables.collect();
+    if !of_tables.is_empty() {
+        return of_tables;
+    }
+    let models = inputs.iter().filter(|it| it.is_dir());
+    let models = models.filter_map(|it| Manifest::read(it).ok().flatten());
+    models
+        .filter_map(|it| Some(it.provenance.split()?.of.clone()))
+        .collect()
+}
+
+/// Finds the Parquet files in the inputs' folders, in those around them, and in a
+/// `data` of these.
+fn tables_near(inputs: &[&Path]) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for input in inputs {
         let input = input.canonicalize().unwrap_or_else(|_| (*input).into());
@@ -124,13 +241,6 @@ fn tests_beside(inputs: &[&Path], split: Option<&str>) -> Vec<PathBuf> {
     }
     folders.sort();
     folders.dedup();
-    let is_test = |path: &PathBuf| {
-        Reader::<Query>::open(path)
-            .and_then(|it| it.split())
-            .is_ok_and(|it| {
-                it.is_some_and(|it| it.part == TEST && split.is_none_or(|split| it.of == split))
-            })
-    };
     let files = folders
         .iter()
         .filter_map(|folder| fs::read_dir(folder).ok())
@@ -138,7 +248,6 @@ fn tests_beside(inputs: &[&Path], split: Option<&str>) -> Vec<PathBuf> {
     let mut tables: Vec<PathBuf> = files
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|it| it == "parquet"))
-        .filter(is_test)
         .collect();
     tables.sort();
     tables

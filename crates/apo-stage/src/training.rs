@@ -13,7 +13,7 @@ use apo_training::{Decay, Events, Observer, Settings, Store, Trained, TrainingEr
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::{ReportArgs, not_negative};
+use crate::args::{OutputArgs, ReportArgs, not_negative};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::{columns, note, result, warn};
@@ -152,6 +152,16 @@ impl Defaults {
 }
 
 impl TrainingArgs {
+    /// Checks that the curves are not written where the output comes and goes.
+    ///
+    /// # Errors
+    ///
+    /// When they are.
+    pub fn keep_apart(&self, output: &OutputArgs) -> Result<()> {
+        let folder = self.tensorboard.as_deref();
+        folder.map_or(Ok(()), |it| output.keep_apart("--tensorboard", it))
+    }
+
     /// Returns the settings of the training.
     pub fn settings(&self, defaults: Defaults) -> Settings {
         let clip = self.max_grad_norm;

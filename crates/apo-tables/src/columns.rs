@@ -1,9 +1,10 @@
 //! The columns of a Parquet file that somebody asks for; no others are looked
 //! at, so that their types do not matter.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,19 +74,66 @@ pub(crate) fn next_batch(
     guarded(|| reader.next()).unwrap_or_else(|panic| Some(Err(ArrowError::ParquetError(panic))))
 }
 
+/// What a Parquet file begins and ends with.
+const MAGIC: &[u8] = b"PAR1";
+
 /// Opens a file that is to be Parquet; one that is not is told what it is.
 pub(crate) fn open(path: &Path) -> Result<File, TableError> {
+    let reading = |error| TableError::reading(path, error);
     let mut file = file::open(path)?;
-    let head = file::head(&mut file).map_err(|error| TableError::reading(path, error))?;
+    let head = file::head(&mut file).map_err(reading)?;
     let problem = match file::foreign(&head) {
-        Some(problem) => problem,
-        None if head.starts_with(b"\x1f\x8b") => "is compressed by gzip; unpack it first",
-        None => return Ok(file),
+        Some(problem) => Some(problem),
+        None if head.starts_with(b"\x1f\x8b") => Some("is compressed by gzip; unpack it first"),
+        None => None,
     };
-    Err(TableError::Import {
-        path: path.into(),
-        problem: problem.into(),
-    })
+    if let Some(problem) = problem {
+        return Err(TableError::Import {
+            path: path.into(),
+            problem: problem.into(),
+        });
+    }
+    let begins = head.starts_with(MAGIC);
+    if begins && ends(&mut file).map_err(reading)? {
+        return Ok(file);
+    }
+    let is_text = |it: &u8| it.is_ascii_graphic() || it.is_ascii_whitespace();
+    let problem = match head.trim_ascii_start().first() {
+        _ if begins => "its end is missing: it was cut off; copy it again, or make it anew",
+        None => "it is empty",
+        Some(b'{' | b'[') => "it is JSON; give it a name that ends in .jsonl or .json",
+        Some(_) if head.iter().all(is_text) => "it is text, as CSV; write it as Parquet",
+        Some(_) => "it does not begin as one; it is damaged, or something else",
+    };
+    Err(corrupt(path, problem))
+}
+
+/// Whether a file ends as Parquet does.
+fn ends(file: &mut File) -> io::Result<bool> {
+    let mut end = [0; MAGIC.len()];
+    let length = file.seek(SeekFrom::End(0))?;
+    // Beginning and end are not the same four bytes.
+    if length < 3 * MAGIC.len() as u64 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-(MAGIC.len() as i64)))?;
+    file.read_exact(&mut end)?;
+    file.rewind()?;
+    Ok(end == MAGIC)
+}
+
+/// Opens a Parquet file of which all but the pages is as it was written.
+pub(crate) fn reader(path: &Path) -> Result<SerializedFileReader<File>, TableError> {
+    let mut opened = open(path)?;
+    let reading = |error| TableError::reading(path, error);
+    let file = opened.try_clone().map_err(reading)?;
+    let file = library(path, || SerializedFileReader::new(file))?;
+    if !footer::is_whole(&mut opened, file.metadata()).map_err(reading)? {
+        let problem = "it was damaged or changed since it was written: its footer does not match \
+                       its checksum";
+        return Err(corrupt(path, problem));
+    }
+    Ok(file)
 }
 
 impl std::fmt::Debug for Columns {
@@ -99,12 +147,8 @@ impl std::fmt::Debug for Columns {
 impl Columns {
     /// Opens a file for those of its columns whose name is asked for.
     pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
-        let file = open(path)?;
-        let file = library(path, || SerializedFileReader::new(file))?;
+        let file = reader(path)?;
         let metadata = file.metadata();
-        if !footer::is_whole(metadata) {
-            return Err(corrupt(path, "its footer does not match its checksum"));
-        }
         let said = metadata.file_metadata().num_rows();
         let groups = metadata.row_groups().iter();
         let found = groups.fold(0_i64, |sum, it| sum.saturating_add(it.num_rows()));
@@ -113,8 +157,18 @@ impl Columns {
             return Err(corrupt(path, problem));
         }
         let schema = metadata.file_metadata().schema_descr();
-        let leaves = (0..schema.num_columns())
-            .filter(|&leaf| wanted(schema.get_column_root(leaf).name()) && readable(schema, leaf));
+        let of_wanted = |&leaf: &usize| wanted(schema.get_column_root(leaf).name());
+        let is_read = |&leaf: &usize| readable(schema, leaf);
+        let leaves: Vec<usize> = (0..schema.num_columns()).filter(of_wanted).collect();
+        let name = |leaf: &usize| schema.get_column_root(*leaf).name();
+        let read: HashSet<&str> = leaves.iter().filter(|it| is_read(it)).map(name).collect();
+        if let Some(unread) = leaves.iter().map(name).find(|it| !read.contains(it)) {
+            return Err(TableError::Import {
+                path: path.into(),
+                problem: format!("column `{unread}` holds nothing that can be read, expected text"),
+            });
+        }
+        let leaves = leaves.into_iter().filter(is_read);
         let mask = ProjectionMask::leaves(schema, leaves);
         let levels = library(path, || {
             parquet_to_arrow_field_levels(schema, mask.clone(), None)
@@ -132,6 +186,20 @@ impl Columns {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let fields = schema.root_schema().get_fields().iter();
         fields.map(|field| field.name().to_owned()).collect()
+    }
+
+    /// The names of columns that hold text and are not read, and `are_told`.
+    pub(crate) fn unread_texts(&self, are_told: impl Fn(&str) -> bool) -> Vec<String> {
+        let schema = self.file.metadata().file_metadata().schema_descr();
+        let mut names: Vec<String> = Vec::new();
+        for leaf in 0..schema.num_columns() {
+            let name = schema.get_column_root(leaf).name();
+            let is_new = names.last().is_none_or(|it| it != name);
+            if is_new && is_text(&schema.column(leaf)) && are_told(name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
     }
 
     /// Returns a value of the file's footer.

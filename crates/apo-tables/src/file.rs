@@ -61,40 +61,100 @@ pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// What files begin with that are neither text, gzip nor Parquet: the first bytes,
+/// what such a file is, and what to do.
+const FOREIGN: &[(&[u8], &str)] = &[
+    (b"\xff\xfe\0\0", UTF_32),
+    (b"\0\0\xfe\xff", UTF_32),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
+    (b"version https://git-lfs", LFS),
+    (b"version https://hawser", LFS),
+    (b"version http://git-media", LFS),
+    (
+        b"# xet version",
+        "is a Git Xet pointer, not the file itself; download the file",
+    ),
+    (
+        b"/annex/objects/",
+        "is a git-annex pointer, not the file itself; `git annex get` fetches it",
+    ),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "is compressed by zstd; unpack it first (`unzstd`)",
+    ),
+    (
+        b"\xfd7zXZ\0",
+        "is compressed by xz; unpack it first (`unxz`)",
+    ),
+    (
+        b"BZh",
+        "is compressed by bzip2; unpack it first (`bunzip2`)",
+    ),
+    (
+        b"\x04\x22\x4d\x18",
+        "is compressed by lz4; unpack it first (`unlz4`)",
+    ),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive; unpack it first"),
+    (
+        b"PK\x03\x04",
+        "is a zip archive, or a spreadsheet; unpack or export it first",
+    ),
+    (b"ARROW1", ARROW),
+    (b"FEA1", ARROW),
+    (b"\xff\xff\xff\xff", ARROW),
+    (
+        b"PARE",
+        "is an encrypted Parquet file, which cannot be read; write it without encryption",
+    ),
+    (b"ORC", "is an ORC file; write it as Parquet"),
+    (b"Obj\x01", "is an Avro file; write it as Parquet"),
+    (
+        b"SQLite format 3",
+        "is an SQLite database; write the table as Parquet",
+    ),
+    (
+        b"\x89HDF\r\n\x1a\n",
+        "is an HDF5 file; write the table as Parquet",
+    ),
+    (b"\x93NUMPY", "is a NumPy file; write it as Parquet"),
+    (b"\x80\x02", PICKLE),
+    (b"\x80\x03", PICKLE),
+    (b"\x80\x04", PICKLE),
+    (b"\x80\x05", PICKLE),
+    (b"%PDF", "is a PDF document, not data"),
+];
+
+const UTF_16: &str = "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it";
+const UTF_32: &str = "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it";
+const LFS: &str = "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it";
+const ARROW: &str = "is an Arrow file; write it as Parquet";
+const PICKLE: &str = "is a Python pickle, which is not read; write it as .jsonl or .parquet";
+
 /// Says what a file is, and what to do, when its first bytes show that it is not
 /// text, gzip or Parquet.
 pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
-    const UTF_16: &str = "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it";
-    let begins = |magic: &[u8]| head.starts_with(magic);
-    let text = head.trim_ascii_start();
-    Some(match head {
-        _ if begins(b"\xff\xfe\0\0") || begins(b"\0\0\xfe\xff") => {
-            "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it"
-        }
-        _ if begins(b"\xff\xfe") || begins(b"\xfe\xff") => UTF_16,
-        // Without a mark: JSON and table headers begin with ASCII.
-        [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..]
-        | [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] => UTF_16,
-        _ if begins(b"version https://git-lfs") => {
-            "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
-        }
-        _ if begins(b"\x28\xb5\x2f\xfd") => "is compressed by zstd; unpack it first",
-        _ if begins(b"\xfd7zXZ\0") => "is compressed by xz; unpack it first",
-        _ if begins(b"BZh") => "is compressed by bzip2; unpack it first",
-        _ if begins(b"PK\x03\x04") => "is a zip archive; unpack it first",
-        _ if begins(b"ARROW1") => "is an Arrow file; write it as Parquet",
-        _ if head.get(257..262) == Some(b"ustar") => "is a tar archive; unpack it first",
-        _ if text
-            .get(..9)
-            .is_some_and(|it| it.eq_ignore_ascii_case(b"<!doctype"))
-            || text
-                .get(..5)
-                .is_some_and(|it| it.eq_ignore_ascii_case(b"<html")) =>
-        {
-            "is a web page, not data; download the file itself"
-        }
-        _ => return None,
-    })
+    let begins = |(magic, _): &&(&[u8], &str)| head.starts_with(magic);
+    if let Some((_, problem)) = FOREIGN.iter().find(begins) {
+        return Some(problem);
+    }
+    // Without a mark: JSON and table headers begin with ASCII.
+    if let [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..]
+    | [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] = head
+    {
+        return Some(UTF_16);
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return Some("is a tar archive; unpack it first");
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = text.trim_ascii_start();
+    let page: [&[u8]; 4] = [b"<!doctype", b"<html", b"<?xml", b"<!--"];
+    let is_page = page.iter().any(|begin| {
+        text.get(..begin.len())
+            .is_some_and(|it| it.eq_ignore_ascii_case(begin))
+    });
+    is_page.then_some("is a web page, not data; download the file itself")
 }
 
 /// Returns the files of a folder whose names end so, in name order. Hidden
@@ -198,6 +258,19 @@ mod tests {
             (b"version https://git-lfs.github.com/spec/v1\n", "LFS"),
             (b"\x28\xb5\x2f\xfd\x04", "zstd"),
             (b"\n <!DOCTYPE HTML>", "web page"),
+            (b"\xef\xbb\xbf<HTML>", "web page"),
+            (
+                b"<?xml version=\"1.0\"?><Error><Code>AccessDenied",
+                "web page",
+            ),
+            (b"# xet version 0\n", "Xet"),
+            (b"/annex/objects/SHA256E-s1", "git-annex"),
+            (b"BZh91AY", "bzip2"),
+            (b"\xfd7zXZ\0\0", "xz"),
+            (b"PK\x03\x04\x14", "zip"),
+            (b"PARE", "encrypted"),
+            (b"ARROW1\0\0", "Arrow"),
+            (b"\x80\x04\x95", "pickle"),
         ] {
             assert!(foreign(head).is_some_and(|it| it.contains(word)), "{word}");
         }

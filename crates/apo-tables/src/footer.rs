@@ -1,10 +1,17 @@
-//! The footer's own checksum: page checksums cover the pages, this covers what
-//! says where they lie, what columns they are of, how many rows they hold, and
-//! where the table comes from.
+//! The checksum of all that page checksums do not cover: the footer, which says
+//! where the pages lie, what columns they are of and where the table comes from,
+//! and the pages' headers.
+//!
+//! It stands in the footer itself: 16 hex digits, the CRC-32 of all page headers
+//! and that of the footer with zeros in the place of its own digits. A table of
+//! which any byte was changed is refused, whatever that byte says.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 
 use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 
-use crate::provenance::FOOTER_KEY;
+use crate::pages::Header;
 
 /// The name of the schema in footers that have a checksum.
 pub(crate) const SCHEMA: &str = "apo";
@@ -12,61 +19,130 @@ pub(crate) const SCHEMA: &str = "apo";
 /// How a footer names this project as its writer, before the version.
 const WRITER: &str = "apo ";
 
-/// The key under which the checksum stands: CRC-32, hex.
+/// The key under which the checksum stands.
 const KEY: &str = "apo.crc32";
 
-/// Makes the footer's entry for a file whose provenance and row groups are these.
-pub(crate) fn entry(provenance: &str, groups: &[RowGroupMetaData]) -> KeyValue {
-    KeyValue::new(KEY.into(), checksum(provenance, groups))
+/// Digits of a CRC-32, hex.
+const DIGITS: usize = 8;
+
+/// What a file ends with after its footer: the footer's length, and a magic word.
+const TAIL: usize = 8;
+
+/// Where the first page stands: after a magic word.
+const BEGIN: u64 = 4;
+
+/// Bytes of a page's header, at most.
+const HEADER: u64 = 512;
+
+/// Makes the footer's entry of a file with these page headers; [`seal`] completes
+/// it once the file is written.
+pub(crate) fn entry(headers: u32) -> KeyValue {
+    KeyValue::new(KEY.into(), format!("{headers:08x}{:08x}", 0))
 }
 
-/// Whether a file's footer is as it was written. Those of other programs have no
-/// checksum, or one that they copied from a table of ours.
-pub(crate) fn is_whole(file: &ParquetMetaData) -> bool {
-    let metadata = file.file_metadata();
-    let writer = metadata.created_by();
-    let is_ours = writer.is_some_and(|it| it.starts_with(WRITER));
-    // Damage may hide who wrote a file, but not the name of its schema as well.
-    let is_marked =
-        metadata.schema_descr().root_schema().name() == SCHEMA && (is_ours || writer.is_none());
-    let value = |key| {
-        let mut entries = metadata.key_value_metadata().into_iter().flatten();
-        entries
-            .find(|it| it.key == key)
-            .map(|it| it.value.as_deref())
-    };
-    let found = match value(KEY) {
-        Some(found) if is_ours || is_marked => found,
-        // Tables that were written before there were checksums have none.
-        _ => return !is_marked,
-    };
-    let provenance = value(FOOTER_KEY).flatten().unwrap_or_default();
-    found == Some(checksum(provenance, file.row_groups()).as_str())
+/// Completes the checksum of a file that is written.
+pub(crate) fn seal(file: &mut File) -> io::Result<()> {
+    let missing = || io::Error::other("the footer that was written has no checksum");
+    let (begin, mut footer) = footer(file)?.ok_or_else(missing)?;
+    let at = place(&footer, 2 * DIGITS).ok_or_else(missing)? + DIGITS;
+    let digits = own(&mut footer, at);
+    file.seek(SeekFrom::Start(begin + at as u64))?;
+    file.write_all(digits.as_bytes())
 }
 
-fn checksum(provenance: &str, groups: &[RowGroupMetaData]) -> String {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(provenance.as_bytes());
-    for group in groups {
-        hasher.update(&group.num_rows().to_le_bytes());
-        for column in group.columns() {
-            let described = column.column_descr();
-            hasher.update(column.column_path().string().as_bytes());
-            // A level of compression is not kept.
-            let codec = format!("{:?}", column.compression_codec());
-            hasher.update(codec.split('(').next().unwrap_or_default().as_bytes());
-            for number in [
-                column.column_type() as i64,
-                i64::from(described.max_def_level()),
-                i64::from(described.max_rep_level()),
-                column.dictionary_page_offset().unwrap_or(-1),
-                column.data_page_offset(),
-                column.compressed_size(),
-                column.num_values(),
-            ] {
-                hasher.update(&number.to_le_bytes());
-            }
-        }
+/// Whether all but the pages of a file is as it was written. Those of other
+/// programs have no checksum, or one that they copied from a table of ours.
+pub(crate) fn is_whole(file: &mut File, metadata: &ParquetMetaData) -> io::Result<bool> {
+    let about = metadata.file_metadata();
+    let is_marked = about.schema_descr().root_schema().name() == SCHEMA;
+    let is_ours = about.created_by().is_some_and(|it| it.starts_with(WRITER));
+    if !is_marked && !is_ours {
+        return Ok(true);
     }
-    format!("{:08x}", hasher.finalize())
+    let Some((begin, mut footer)) = footer(file)? else {
+        return Ok(false);
+    };
+    let Some(at) = place(&footer, 2 * DIGITS) else {
+        // Tables that were written before there were checksums have none, and at
+        // first there were checksums of half the length.
+        return Ok(!is_marked || place(&footer, DIGITS).is_some());
+    };
+    let found = footer[at..at + 2 * DIGITS].to_owned();
+    let digits = own(&mut footer, at + DIGITS);
+    let Some(headers) = headers(file, metadata, begin)? else {
+        return Ok(false);
+    };
+    Ok(found == format!("{headers:08x}{digits}").into_bytes())
+}
+
+/// Reads a file's footer and what follows it; gives where it begins, too.
+fn footer(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let Some(tail) = length.checked_sub(TAIL as u64) else {
+        return Ok(None);
+    };
+    file.seek(SeekFrom::Start(tail))?;
+    let mut of_footer = [0; 4];
+    file.read_exact(&mut of_footer)?;
+    let Some(begin) = tail.checked_sub(u32::from_le_bytes(of_footer).into()) else {
+        return Ok(None);
+    };
+    file.seek(SeekFrom::Start(begin))?;
+    let mut footer = Vec::new();
+    file.read_to_end(&mut footer)?;
+    Ok(Some((begin, footer)))
+}
+
+/// Where so many digits of the checksum stand in a footer.
+fn place(footer: &[u8], digits: usize) -> Option<usize> {
+    // An entry is its key and a text: a field's header and a length before each.
+    const TEXT: u8 = 0x18;
+    let before = [KEY.as_bytes(), &[TEXT, digits as u8]].concat();
+    let at = footer.windows(before.len()).rposition(|it| it == before)?;
+    let at = at + before.len();
+    (footer.len() >= at + digits).then_some(at)
+}
+
+/// The footer's own digits, which stand at `at`; zeros are left there.
+fn own(footer: &mut [u8], at: usize) -> String {
+    footer[at..at + DIGITS].fill(b'0');
+    format!("{:08x}", crc32fast::hash(footer))
+}
+
+/// The checksum of all page headers; none where one is no header, or where pages do
+/// not follow each other from the file's beginning to its footer.
+fn headers(file: &mut File, metadata: &ParquetMetaData, footer: u64) -> io::Result<Option<u32>> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut next = BEGIN;
+    for column in metadata
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns)
+    {
+        let data = column.data_page_offset();
+        let begins = column.dictionary_page_offset().unwrap_or(data);
+        let length = u64::try_from(column.compressed_size());
+        let (Ok(mut at), Ok(length)) = (u64::try_from(begins), length) else {
+            return Ok(None);
+        };
+        let ends = u64::saturating_add(at, length);
+        if at != next {
+            return Ok(None);
+        }
+        while at < ends {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(at))?;
+            Read::by_ref(file)
+                .take(HEADER.min(ends - at))
+                .read_to_end(&mut bytes)?;
+            let Some(header) = Header::parse(&bytes) else {
+                return Ok(None);
+            };
+            hasher.update(&bytes[..header.len]);
+            let page = header.len.saturating_add(header.compressed_size);
+            at = at.saturating_add(page as u64);
+        }
+        next = at;
+    }
+    Ok((next == footer).then(|| hasher.finalize()))
 }

@@ -5,8 +5,13 @@
 //! of one, so that callers may read records on many threads. What a record may
 //! look like stands there, and in [`FORMS`] for people.
 
+mod answers;
+mod beside;
 mod fields;
+mod forms;
+mod lines;
 mod messages;
+mod query;
 mod records;
 mod text;
 
@@ -24,12 +29,12 @@ use serde_json::value::RawValue;
 use crate::columns::{Columns, next_batch};
 use crate::error::TableError;
 
+pub use answers::Answer;
+pub use beside::{ASKED, Beside, CONTEXT, MEDIA, ORIGIN, Unused};
 pub use fields::{Fault, reason};
+pub use forms::{ANSWER_FIELDS, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
 pub use messages::{Conversation, Message, Role, Text};
-pub use records::{
-    ANSWER_FIELDS, Answer, Asked, Comparison, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS,
-    Preference, Preferences, Scored,
-};
+pub use records::{Asked, Comparison, Preference, Preferences, Scored};
 
 /// A record that takes more than this is no dialogue.
 const LONGEST: usize = 64 << 20;
@@ -89,7 +94,9 @@ enum Records {
     Lines(Box<dyn BufRead + Send>, u64),
     /// A list's text, and where its elements stand in it.
     List(String, std::vec::IntoIter<Range<usize>>, u64),
-    Parquet(Columns, ParquetRecordBatchReader, u64),
+    /// A file's columns, their reader, the rows read so far, and the names of the
+    /// columns that hold text and are not read.
+    Parquet(Columns, ParquetRecordBatchReader, u64, Vec<String>),
 }
 
 impl std::fmt::Debug for Source {
@@ -115,11 +122,15 @@ impl Source {
         let ending = Path::new(plain).extension().and_then(|it| it.to_str());
         let records = match ending {
             Some("parquet") if plain == name => parquet(path, fields)?,
-            Some("jsonl") => Records::Lines(text::open(path)?, 0),
+            Some("jsonl") => Records::Lines(lines::checked(path, text::open(path)?)?, 0),
             Some("json") => json(path)?,
+            Some("csv" | "tsv") => {
+                text::open(path)?;
+                return Err(import(path, lines::CSV));
+            }
             _ => {
                 // What it is comes before what it is called.
-                crate::file::open(path)?;
+                text::open(path)?;
                 return Err(import(
                     path,
                     "is of no known kind; expected .jsonl, .json (also with .gz) or .parquet",
@@ -130,6 +141,15 @@ impl Source {
             path: path.into(),
             records,
         })
+    }
+
+    /// Returns the names of a Parquet file's columns that hold text and are not
+    /// read; records of other kinds of files name theirs.
+    pub fn unused(&self) -> &[String] {
+        match &self.records {
+            Records::Parquet(.., unused) => unused,
+            Records::Lines(..) | Records::List(..) => &[],
+        }
     }
 
     /// Checks that a Parquet file has all columns of one of some lists; other
@@ -207,7 +227,7 @@ impl Source {
                     });
                 }
             }
-            Records::Parquet(columns, reader, number) => {
+            Records::Parquet(columns, reader, number, _) => {
                 if let Some(record) = next_batch(reader) {
                     let record = record.map_err(|error| columns.failure(error))?;
                     let mut writer = LineDelimitedWriter::new(Vec::new());
@@ -252,7 +272,8 @@ fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
             return Err(import(path, &problem));
         }
     }
-    Ok(Records::Parquet(columns, reader, 0))
+    let unused = columns.unread_texts(|name| beside::is_unknown(name, fields));
+    Ok(Records::Parquet(columns, reader, 0, unused))
 }
 
 /// `.json`: a list, or lines under another name.
@@ -269,7 +290,8 @@ fn json(path: &Path) -> Result<Records, TableError> {
                            record a line";
             return Err(import(path, problem));
         }
-        return Ok(Records::Lines(Box::new(std::io::Cursor::new(bytes)), 0));
+        let lines = lines::checked(path, Box::new(std::io::Cursor::new(bytes)))?;
+        return Ok(Records::Lines(lines, 0));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to() + 1;

@@ -15,6 +15,7 @@ pub mod provenance;
 pub mod reader;
 pub mod schema;
 pub mod tables;
+mod verify;
 pub mod writer;
 
 pub use error::TableError;
@@ -22,4 +23,5 @@ pub use provenance::{Input, Provenance, Split, digest_file, digest_path};
 pub use reader::{Batch, Reader};
 pub use schema::{Column, Kind, Row, Table};
 pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response, Shown};
+pub use verify::verify;
 pub use writer::{ScoredWriter, Writer};

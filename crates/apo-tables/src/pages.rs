@@ -23,6 +23,8 @@ const CRC: u8 = 4;
 /// A column chunk whose pages carry checksums.
 pub(crate) struct Chunk {
     pub bytes: Vec<u8>,
+    /// The pages' headers, one after the other.
+    pub headers: Vec<u8>,
     /// Where the first page of data begins: after the dictionary, if any.
     pub data_at: usize,
 }
@@ -32,12 +34,14 @@ pub(crate) struct Chunk {
 /// our encoder writes.
 pub(crate) fn with_checksums(chunk: &[u8], dictionary: usize) -> Option<Chunk> {
     let mut bytes = Vec::with_capacity(chunk.len() + chunk.len() / 64 + 64);
+    let mut headers = Vec::new();
     let (mut at, mut data_at) = (0, 0);
     while at < chunk.len() {
         if at == dictionary {
             data_at = bytes.len();
         }
-        let header = Header::parse(&chunk[at..])?;
+        let header = Header::parse(&chunk[at..]).filter(|it| !it.has_crc)?;
+        let header_at = bytes.len();
         let begins = at + header.len;
         let ends = begins.checked_add(header.compressed_size)?;
         let page = chunk.get(begins..ends)?;
@@ -48,24 +52,32 @@ pub(crate) fn with_checksums(chunk: &[u8], dictionary: usize) -> Option<Chunk> {
         let next = chunk[at + header.crc_at];
         bytes.push((next >> 4).checked_sub(1).filter(|it| *it > 0)? << 4 | next & 15);
         bytes.extend_from_slice(&chunk[at + header.crc_at + 1..begins]);
+        headers.extend_from_slice(&bytes[header_at..]);
         bytes.extend_from_slice(page);
         at = ends;
     }
-    Some(Chunk { bytes, data_at })
+    Some(Chunk {
+        bytes,
+        headers,
+        data_at,
+    })
 }
 
 /// What is known of a page's header.
-struct Header {
-    len: usize,
-    compressed_size: usize,
+pub(crate) struct Header {
+    pub len: usize,
+    pub compressed_size: usize,
     /// Where the checksum's field belongs.
     crc_at: usize,
+    has_crc: bool,
 }
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// Reads the header that bytes begin with; none where it is not what our encoder
+    /// writes.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut at = 0;
-        let (mut id, mut size, mut crc_at) = (0, None, None);
+        let (mut id, mut size, mut crc_at, mut has_crc) = (0_u8, None, None, false);
         loop {
             let field = *bytes.get(at)?;
             if field == 0 {
@@ -74,26 +86,25 @@ impl Header {
             }
             // Page headers have few fields: the distance is never written out.
             let distance = Some(field >> 4).filter(|it| *it > 0)?;
-            id += distance;
-            if id == CRC {
-                return None;
-            }
-            if id > CRC && crc_at.is_none() {
+            id = id.checked_add(distance)?;
+            has_crc |= id == CRC;
+            if id >= CRC && crc_at.is_none() {
                 crc_at = Some(at);
             }
             at += 1;
             if id == COMPRESSED_SIZE {
-                let (value, len) = varint(&bytes[at..])?;
+                let (value, len) = varint(bytes.get(at..)?)?;
                 size = usize::try_from(unzigzag(value)).ok();
                 at += len;
             } else {
-                at += skip(&bytes[at..], field & 15)?;
+                at = at.checked_add(skip(bytes.get(at..)?, field & 15)?)?;
             }
         }
         Some(Self {
             len: at,
             compressed_size: size?,
             crc_at: crc_at?,
+            has_crc,
         })
     }
 }
@@ -115,7 +126,7 @@ fn skip(bytes: &[u8], kind: u8) -> Option<usize> {
                 if field == 0 {
                     break at;
                 }
-                at += skip(bytes.get(at..)?, field & 15)?;
+                at = at.checked_add(skip(bytes.get(at..)?, field & 15)?)?;
             }
         }
         _ => return None,

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::import::FORMS;
 use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
 
+mod documentation;
 mod judged;
 
+pub use documentation::documentation;
 pub use judged::{Comparison, Shown};
 
 const QUERY_ID: Column = required(
@@ -469,50 +470,3 @@ pub const ALL: [&Table; 7] = [
     Comparison::TABLE,
     Shown::TABLE,
 ];
-
-/// Returns the page that documents all tables, Markdown.
-pub fn documentation() -> String {
-    let mut page = String::from(
-        "# Tables\n\nParquet, zstd. A table is a file, or a folder of `*.parquet` parts that are \
-         read in the order of their names. Columns may stand in any order and among others.\n",
-    );
-    for table in ALL {
-        page += &format!(
-            "\n## {}\n\nWritten by `{}`.\n\n| column | type | what it holds |\n|---|---|---|\n",
-            table.name, table.written_by
-        );
-        for column in table.columns {
-            let or_null = if column.optional { " or null" } else { "" };
-            page += &format!(
-                "| `{}` | {}{or_null} | {} |\n",
-                column.name, column.kind, column.meaning
-            );
-        }
-    }
-    page + &forms()
-}
-
-/// Says what rows of other people's files may look like.
-fn forms() -> String {
-    let mut page = String::from(
-        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or a record a line), both also \
-         gzipped, and `.parquet`. Only the columns named here are read. A row has one of these \
-         forms; if it has the fields of several, the first form in the list is used, and the first \
-         of several names. A field that is null, or Python's NaN, counts as absent.\n",
-    );
-    for (name, forms) in FORMS {
-        page += &format!("\n## {name}\n\n");
-        for (i, form) in forms.iter().enumerate() {
-            page += &format!("{}. {form}\n", i + 1);
-        }
-    }
-    page += "\nA message has `role` and `content` (or `from` and `value`); its content is a text or a \
-             list of text parts. System and developer messages, and the fields `system`, \
-             `system_prompt` and `tools`, are part of a query, but the tables cannot hold them: \
-             such rows are kept without them, counted, and reported. When the same query appears \
-             again with a different system message, the later row is rejected (`other_context`). \
-             Tool messages and calls (`tool_turn`), images (`not_text`), lone surrogates \
-             (`lone_surrogate`) and messages that contain HH's markers (`quotes_a_turn`) are \
-             rejected. `rejects.parquet` says what is wrong with each row.\n";
-    page
-}

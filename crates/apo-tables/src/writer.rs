@@ -46,11 +46,12 @@ const ROW_GROUP_BYTES: usize = 64 << 20;
 struct Sink {
     path: PathBuf,
     schema: SchemaRef,
-    provenance: String,
     properties: WriterProperties,
     /// The row group that is being encoded.
     group: Option<ArrowWriter<Vec<u8>>>,
     file: SerializedFileWriter<File>,
+    /// Of the page headers that are in the file.
+    headers: crc32fast::Hasher,
 }
 
 impl std::fmt::Debug for Sink {
@@ -63,7 +64,14 @@ impl std::fmt::Debug for Sink {
 
 impl Sink {
     fn create(path: &Path, schema: SchemaRef, provenance: &Provenance) -> Result<Self, TableError> {
-        let file = File::create(path).map_err(|error| TableError::writing(path, error))?;
+        // Read again at the end, for its checksum.
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .map_err(|error| TableError::writing(path, error))?;
         let json = serde_json::to_string(provenance).expect("a provenance is plain data");
         let level = ZstdLevel::try_new(3).expect("3 is a level of zstd");
         let properties = WriterProperties::builder()
@@ -74,7 +82,7 @@ impl Sink {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .build();
-        let footer = vec![KeyValue::new(FOOTER_KEY.into(), json.clone())];
+        let footer = vec![KeyValue::new(FOOTER_KEY.into(), json)];
         let whole = properties.clone().into_builder();
         let whole = whole.set_key_value_metadata(Some(footer)).build();
         let (file, _) = encoder(file, &schema, whole)
@@ -83,10 +91,10 @@ impl Sink {
         Ok(Self {
             path: path.into(),
             schema,
-            provenance: json,
             properties,
             group: None,
             file,
+            headers: crc32fast::Hasher::new(),
         })
     }
 
@@ -112,18 +120,19 @@ impl Sink {
         let Some(group) = self.group.take() else {
             return Ok(());
         };
-        append(group, &mut self.file).map_err(|error| failed(&self.path, error))
+        append(group, &mut self.file, &mut self.headers).map_err(|error| failed(&self.path, error))
     }
 
     fn finish(mut self) -> Result<(), TableError> {
         self.append()?;
-        let checksum = footer::entry(&self.provenance, self.file.flushed_row_groups());
+        let checksum = footer::entry(self.headers.finalize());
         self.file.append_key_value_metadata(checksum);
-        let file = self
+        let mut file = self
             .file
             .into_inner()
             .map_err(|error| failed(&self.path, error))?;
-        file.sync_all()
+        footer::seal(&mut file)
+            .and_then(|()| file.sync_all())
             .map_err(|error| TableError::writing(&self.path, error))
     }
 }
@@ -142,6 +151,7 @@ fn encoder<W: Write + Send>(
 fn append(
     mut group: ArrowWriter<Vec<u8>>,
     file: &mut SerializedFileWriter<File>,
+    headers: &mut crc32fast::Hasher,
 ) -> Result<(), ParquetError> {
     let metadata = group.finish()?;
     let encoded = std::mem::take(group.inner_mut());
@@ -149,6 +159,7 @@ fn append(
         let mut appended = file.next_row_group()?;
         for column in row_group.columns() {
             let chunk = with_checksums(&encoded, column)?;
+            headers.update(&chunk.headers);
             let close = ColumnCloseResult {
                 bytes_written: chunk.bytes.len() as u64,
                 rows_written: row_group.num_rows() as u64,
@@ -167,6 +178,7 @@ fn append(
 /// A column chunk on its own.
 struct Chunk {
     bytes: Vec<u8>,
+    headers: Vec<u8>,
     metadata: ColumnChunkMetaData,
 }
 
@@ -190,6 +202,7 @@ fn with_checksums(encoded: &[u8], column: &ColumnChunkMetaData) -> Result<Chunk,
         .build()?;
     Ok(Chunk {
         bytes: chunk.bytes,
+        headers: chunk.headers,
         metadata,
     })
 }

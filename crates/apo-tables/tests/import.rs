@@ -11,7 +11,8 @@ use apo_tables::import::{
     Answer, PREFERENCE_FIELDS, PREFERENCE_FORMS, Preferences, Record, Source, Text,
 };
 use arrow::array::{
-    ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -143,6 +144,34 @@ fn what_is_no_text_is_told() {
             b"{\n \"data\": [{\"chosen\": \"x\"}]\n}".into(),
             "one object",
         ),
+        ("object.jsonl", b"{\n \"chosen\": \"x\"\n}".into(), "jq -c"),
+        (
+            "objects.jsonl.gz",
+            gzip(b"{\n \"chosen\": \"x\"\n}\n{\n \"chosen\": \"y\"\n}"),
+            "jq -c",
+        ),
+        (
+            "objects.json",
+            b"{\n \"a\": 1\n}\n{\n \"a\": 2\n}".into(),
+            "jq -c",
+        ),
+        (
+            "list.jsonl",
+            b"[\n {\"chosen\": \"x\"}\n]".into(),
+            "ends in .json",
+        ),
+        (
+            "mac.jsonl",
+            b"{\"a\": 1}\r{\"a\": 2}\r".into(),
+            "carriage return",
+        ),
+        ("columns.jsonl", b"chosen,rejected\nx,y\n".into(), "CSV"),
+        ("columns.csv", b"chosen,rejected\nx,y\n".into(), "CSV"),
+        ("columns.tsv.gz", gzip(b"chosen\trejected\n"), "CSV"),
+        ("zstd.jsonl.zst", b"\x28\xb5\x2f\xfd\0\0".into(), "zstd"),
+        ("lines.parquet", ROWS.into(), "is JSON"),
+        ("cut.parquet", b"PAR1\x15\x04".into(), "cut off"),
+        ("page.parquet", b"\n<html>".into(), "web page"),
         ("notes.txt", b"a".into(), "known kind"),
         ("text.parquet", b"{}".into(), "Parquet"),
     ] {
@@ -231,6 +260,58 @@ fn columns_that_are_not_used_do_not_matter() {
     parquet(&path, columns());
     let error = records(&path).unwrap_err().to_string();
     assert!(error.contains("column `text` is Binary"), "{error}");
+}
+
+#[test]
+fn columns_of_text_that_are_not_read_are_named() {
+    let path = folder("unused").join("rows.parquet");
+    let text = || Arc::new(StringArray::from(vec!["x"])) as ArrayRef;
+    parquet(
+        &path,
+        vec![
+            ("chosen", text()),
+            ("rejected", text()),
+            ("rationale", text()),
+            ("source", text()),
+            ("system", text()),
+            ("n", Arc::new(Float64Array::from(vec![1.0]))),
+        ],
+    );
+    let source = Source::open(&path, PREFERENCE_FIELDS).unwrap();
+    assert_eq!(source.unused(), ["rationale"]);
+}
+
+#[test]
+fn pictures_are_refused_whatever_parts_of_them_are_read() {
+    let dir = folder("pictures");
+    let texts =
+        |values: [Option<&str>; 1]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let bytes = || Arc::new(BinaryArray::from(vec![b"a".as_ref()])) as ArrayRef;
+    let struct_of = |fields: Vec<(&str, ArrayRef)>| {
+        Arc::new(StructArray::try_from(fields).unwrap()) as ArrayRef
+    };
+    for (name, picture) in [
+        (
+            "whole",
+            struct_of(vec![("bytes", bytes()), ("path", texts([None]))]),
+        ),
+        ("bytes", struct_of(vec![("bytes", bytes())])),
+        ("path", struct_of(vec![("path", texts([Some("a.png")]))])),
+    ] {
+        let path = dir.join(format!("{name}.parquet"));
+        let columns = vec![
+            ("prompt", texts([Some("a?")])),
+            ("chosen", texts([Some("x")])),
+            ("rejected", texts([Some("y")])),
+            ("image", picture),
+        ];
+        parquet(&path, columns);
+        let refused = match records(&path) {
+            Err(error) => error.to_string(),
+            Ok(rows) => Preferences::read(&rows[0]).unwrap_err().detail,
+        };
+        assert!(refused.contains("`image`"), "{name}: {refused}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use apo_tables::{
     Finish, Pair, Provenance, Query, Reader, Response, Row, ScoredWriter, TableError, Writer,
+    verify,
 };
 use arrow::array::{
     Array as _, ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch,
@@ -182,15 +183,27 @@ fn what_is_no_whole_parquet_file_is_refused() {
     let bytes = fs::read(&whole).unwrap();
     let mut damaged = bytes.clone();
     damaged[4..400].fill(0xff);
-    for (name, content) in [
-        ("truncated.parquet", &bytes[..bytes.len() / 2]),
+    for (name, content, told) in [
+        (
+            "truncated.parquet",
+            &bytes[..bytes.len() / 2],
+            "was cut off",
+        ),
+        ("begun.parquet", &bytes[..6], "was cut off"),
+        ("nearly.parquet", &bytes[..bytes.len() - 1], "was cut off"),
         (
             "tail.parquet",
             &bytes[bytes.len() / 2 + 1000..bytes.len() - 3],
+            "does not begin as one",
         ),
-        ("empty.parquet", &[]),
-        ("text.parquet", b"query_id,subset,prompt\n".as_slice()),
-        ("damaged.parquet", &damaged),
+        ("empty.parquet", &[], "is empty"),
+        (
+            "text.parquet",
+            b"query_id,subset,prompt\n".as_slice(),
+            "is text, as CSV",
+        ),
+        ("lines.parquet", b"{\"query_id\": \"a\"}\n", "is JSON"),
+        ("damaged.parquet", &damaged, "damaged"),
     ] {
         let path = dir.join(name);
         fs::write(&path, content).unwrap();
@@ -201,6 +214,7 @@ fn what_is_no_whole_parquet_file_is_refused() {
             "{name}: {error}"
         );
         assert!(error.is_bad_input(), "{name}: {error}");
+        assert!(error.to_string().contains(told), "{name}: {error}");
     }
     let missing = Reader::<Query>::open(&dir.join("missing.parquet")).unwrap_err();
     assert!(missing.to_string().contains("no such file"), "{missing}");
@@ -246,6 +260,7 @@ fn a_flipped_bit_in_a_page_is_never_read() {
 
     let bytes = fs::read(&whole).unwrap();
     let damaged = dir.join("damaged.parquet");
+    verify(&whole).unwrap();
     let pages = pages_of(&whole);
     assert!(pages.len() > 500, "{pages:?}");
     for at in pages {
@@ -253,10 +268,8 @@ fn a_flipped_bit_in_a_page_is_never_read() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1 << bit;
             fs::write(&damaged, &bytes).unwrap();
-            // A bit of a header that says nothing of the rows may go unseen.
-            if let Ok(found) = read(&damaged) {
-                assert_eq!(found, rows, "bit {bit} of byte {at}");
-            }
+            assert!(read(&damaged).is_err(), "bit {bit} of byte {at}");
+            assert!(verify(&damaged).is_err(), "bit {bit} of byte {at}");
         }
     }
 }
@@ -289,6 +302,74 @@ fn a_flipped_bit_in_a_footer_changes_neither_rows_nor_origin() {
                 assert_eq!(found, expected, "bit {bit} of byte {at}");
             }
         }
+    }
+}
+
+/// Ways to read a table of responses: by rows, and in batches that carry all
+/// columns.
+type Reading = fn(&Path) -> Result<(), TableError>;
+const READINGS: [(&str, Reading); 2] = [
+    ("rows", |path| {
+        let rows: Result<Vec<_>, _> = Reader::<Response>::open(path)?.collect();
+        rows.map(drop)
+    }),
+    ("batches", |path| {
+        let mut batches = Reader::<Response>::open(path)?.batches();
+        batches.try_for_each(|it| it.map(drop))
+    }),
+];
+
+#[test]
+fn no_byte_of_a_table_can_be_changed_unseen() {
+    let dir = folder("changed");
+    let whole = dir.join("whole.parquet");
+    let response = |i: i32| Response {
+        query_id: format!("q{}", i / 3),
+        subset: "s".into(),
+        prompt: format!("\n\nHuman: question {}?\n\nAssistant:", i / 3),
+        sample: i % 3,
+        response: format!("answer {i}"),
+        origin: "policy".into(),
+        finish: Finish::Stop,
+        tokens: Some(i),
+        log_prob: Some(-0.5),
+        reward: Some(0.5),
+    };
+    let provenance = Provenance::new("test", "1").of_part("rm");
+    let mut writer = Writer::create(&whole, &provenance).unwrap();
+    for i in 0..9 {
+        writer.write(&response(i)).unwrap();
+    }
+    writer.finish().unwrap();
+    let bytes = fs::read(&whole).unwrap();
+    let changed = dir.join("changed.parquet");
+    let is_refused = |what: &str, bytes: &[u8]| {
+        fs::write(&changed, bytes).unwrap();
+        for (name, read) in READINGS {
+            match read(&changed) {
+                Ok(()) => panic!("{what}: {name} are read"),
+                Err(error) => assert!(error.is_bad_input(), "{what}: {error}"),
+            }
+        }
+    };
+    for (name, read) in READINGS {
+        assert!(read(&whole).is_ok(), "{name}");
+    }
+    for at in 0..bytes.len() {
+        for bit in [1, 6] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << bit;
+            is_refused(&format!("bit {bit} of byte {at}"), &bytes);
+        }
+        let mut longer = bytes.clone();
+        longer.insert(at, b'0');
+        is_refused(&format!("a byte before byte {at}"), &longer);
+        is_refused(&format!("without byte {at}"), &{
+            let mut shorter = bytes.clone();
+            shorter.remove(at);
+            shorter
+        });
+        is_refused(&format!("cut at byte {at}"), &bytes[..at]);
     }
 }
 

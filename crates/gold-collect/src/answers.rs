@@ -1,13 +1,15 @@
 //! Golden answers that people or other models wrote, from files.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_dialogue::hh;
+use apo_endpoint::thought::said;
 use apo_stage::{bad_input, imported, warn};
 use apo_tables::import::{
-    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, reason,
+    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, Unused, reason,
 };
 use apo_tables::{Query, Reader};
 use gold_collect::{Golden, Origin};
@@ -78,8 +80,11 @@ pub struct Answers {
     pub n_further: u64,
     /// Answers of which a system message or tools are left aside.
     n_without_context: u64,
-    /// Answers that are no text, or not only one; the first of them.
+    /// Answers that are no text, or not only one, or thoughts alone; the first of
+    /// them.
     left_out: Option<(u64, String)>,
+    /// Columns that hold text and are not used.
+    unused: Unused,
 }
 
 impl Answers {
@@ -89,11 +94,13 @@ impl Answers {
     ///
     /// When a file cannot be read, a record is not an answer, or none of all
     /// answers is to a query of the table. An answer that is one, but holds what
-    /// no table can, as half a character or a tool's turn, is left out and told.
+    /// no table can, as half a character or a tool's turn, or thoughts alone, is
+    /// left out and told. Thoughts before an answer are no part of it.
     pub fn read(paths: &[PathBuf], keys: &Keys, others: Others) -> Result<Self> {
         let mut found = Self::default();
         for path in paths {
             let mut source = Source::open(path, ANSWER_FIELDS)?;
+            found.unused.add(source.unused().iter().cloned());
             loop {
                 let batch = source.batch(BATCH)?;
                 if batch.is_empty() {
@@ -102,23 +109,24 @@ impl Answers {
                 for record in batch {
                     let at = format!("{}, line {}", path.display(), record.line);
                     match answer(&record, keys) {
-                        Ok(read) => {
-                            let golden =
-                                Golden::new(&read.text, Origin::File).ok_or_else(|| {
-                                    bad_input(format!(
-                                        "{at}: the answer is empty; leave the record out"
-                                    ))
-                                })?;
-                            found.n_without_context += u64::from(read.has_context);
-                            found.add(read.prompt, golden, keys);
+                        Ok(read) if read.text.trim().is_empty() => {
+                            return Err(bad_input(format!(
+                                "{at}: the answer is empty; leave the record out"
+                            )));
                         }
+                        // As of a server's reply: thoughts are no answer.
+                        Ok(read) => match Golden::new(said(&read.text), Origin::File) {
+                            Some(golden) => {
+                                found.n_without_context += u64::from(read.has_context);
+                                found.unused.add(read.unused);
+                                found.add(read.prompt, golden, keys);
+                            }
+                            None => found.leave_out(&at, &"the answer is thoughts alone"),
+                        },
                         Err(fault) if fault.reason == reason::MALFORMED => {
                             return Err(bad_input(format!("{at}: {fault}")));
                         }
-                        Err(fault) => {
-                            let first = || (0, format!("{at}: {fault}"));
-                            found.left_out.get_or_insert_with(first).0 += 1;
-                        }
+                        Err(fault) => found.leave_out(&at, &fault),
                     }
                 }
             }
@@ -143,6 +151,11 @@ impl Answers {
         Ok(found)
     }
 
+    fn leave_out(&mut self, at: &str, fault: &dyn Display) {
+        let first = || (0, format!("{at}: {fault}"));
+        self.left_out.get_or_insert_with(first).0 += 1;
+    }
+
     /// Warns of what is not taken as it stands.
     fn tell(&self) {
         if let Some((n, first)) = &self.left_out {
@@ -155,6 +168,9 @@ impl Answers {
                  not have; they are used as answers to the query alone",
                 self.n_without_context
             ));
+        }
+        if let Some(sentence) = self.unused.sentence() {
+            warn(&sentence);
         }
     }
 
@@ -190,6 +206,7 @@ struct Read {
     text: String,
     /// Whether a system message or tools are left aside.
     has_context: bool,
+    unused: Vec<String>,
 }
 
 /// Reads an answer.
@@ -199,9 +216,10 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
         Answer::Answer {
             prompt,
             answer,
-            context,
+            beside,
         } => Read {
-            has_context: context.is_some() || prompt.system().is_some(),
+            has_context: beside.context.is_some() || prompt.system().is_some(),
+            unused: beside.unused,
             prompt: hashed(imported::prompt(&prompt)?),
             text: match answer {
                 Text::Plain(text) => text,
@@ -210,11 +228,12 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
         },
         Answer::Messages {
             conversation,
-            context,
+            beside,
         } => {
             let (before, text) = last_of(&conversation)?;
             Read {
-                has_context: context.is_some() || conversation.system.is_some(),
+                has_context: beside.context.is_some() || conversation.system.is_some(),
+                unused: beside.unused,
                 prompt: hashed(imported::prompt_of(before)?),
                 text: text.to_owned(),
             }
@@ -223,6 +242,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
             prompt: keys.prompt_of.get(&query_id).cloned(),
             text: answer,
             has_context: false,
+            unused: Vec::new(),
         },
     };
     imported::check_response("the answer", &read.text)?;

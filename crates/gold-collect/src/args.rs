@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_stage::endpoint::EndpointArgs;
+use apo_stage::endpoint::{EndpointArgs, replayed};
 use apo_stage::{OutputArgs, ReportArgs, bad_input};
 use apo_tables::{Input, Pair, Provenance, Query, Reader};
 use clap::{ArgGroup, Parser};
@@ -32,7 +32,8 @@ Examples:
 A rerun asks only what the journal does not answer; what was under way when a
 run was killed is asked again. Requests that failed are asked again once the
 output is removed, and so are empty or unreadable replies with --ask-again.
-Proxies come from http_proxy, https_proxy, all_proxy and no_proxy.
+Proxies come from http_proxy, https_proxy, all_proxy and no_proxy; an http:// one
+is asked by CONNECT, for http:// addresses as well.
 
 Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
 4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
@@ -140,14 +141,13 @@ impl Args {
         }))
     }
 
-    /// Returns the files that the table is made of, the journal among them.
-    pub fn inputs(&self) -> Vec<PathBuf> {
-        let mut inputs = self.answers.clone();
-        inputs.push(self.queries.clone());
-        inputs.extend(self.pairs.clone());
-        inputs.extend(self.from_journal.clone());
-        inputs.push(self.journal());
-        inputs
+    /// Returns the files that the table is made of, without the journal that is
+    /// added to.
+    pub fn inputs(&self) -> Vec<&Path> {
+        let texts = [&self.texts.system, &self.texts.refusals];
+        let files = [&self.pairs, &self.from_journal].into_iter().chain(texts);
+        let inputs = files.filter_map(Option::as_ref).chain([&self.queries]);
+        inputs.chain(&self.answers).map(PathBuf::as_path).collect()
     }
 
     /// Returns what there is beside `--answers`. Where that is an endpoint,
@@ -192,13 +192,7 @@ impl Args {
             provenance = provenance.input(&format!("answers-{i}"), Input::of(path)?);
         }
         if let Some(path) = &self.from_journal {
-            if !path.exists() {
-                return Err(bad_input(format!(
-                    "there is no journal at {}",
-                    path.display()
-                )));
-            }
-            provenance = provenance.input("from_journal", Input::of(path)?);
+            provenance = provenance.input("from_journal", replayed(path)?);
         }
         if let Some(collector) = collector {
             provenance = provenance
@@ -215,6 +209,10 @@ impl Args {
 
 fn read_texts<T>(path: &Path, parse: fn(&str) -> Result<T, &'static str>) -> Result<T> {
     let shown = path.display();
+    if path.exists() {
+        // What is no file is refused by name: a pipe may never end.
+        apo_tables::file::open(path)?;
+    }
     let bytes = fs::read(path).map_err(|error| bad_input(format!("{shown}: {error}")))?;
     let text =
         String::from_utf8(bytes).map_err(|_| bad_input(format!("{shown}: it is not UTF-8")))?;

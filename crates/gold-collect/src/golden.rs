@@ -3,7 +3,7 @@
 use std::fmt;
 
 use apo_dialogue::hh;
-use apo_endpoint::{EndpointError, Message, Outcome, Reply, Request, Role, Usage};
+use apo_endpoint::{Ending, EndpointError, Message, Outcome, Reply, Request, Role, Usage};
 use apo_tables::Finish;
 
 use crate::prompts::{Prompts, WHY};
@@ -94,6 +94,28 @@ pub enum Lack {
     Unreadable(String),
 }
 
+/// Why it is not known whether a golden answer is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The server does not say why the reply ended.
+    Unsaid,
+    /// It ended for a reason that is not known here, in the server's word.
+    Unknown(String),
+}
+
+impl Doubt {
+    fn of(reply: &Reply) -> Option<Self> {
+        match reply.ending() {
+            Ending::Unsaid => Some(Self::Unsaid),
+            Ending::Unknown => Some(Self::Unknown(
+                reply.finish_reason.clone().unwrap_or_default(),
+            )),
+            // The others are no replies, or known.
+            _ => None,
+        }
+    }
+}
+
 /// What came of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
@@ -101,6 +123,8 @@ pub struct Collected {
     pub golden: Option<Golden>,
     /// Why there is none.
     pub lack: Option<Lack>,
+    /// Why it may not be whole.
+    pub doubt: Option<Doubt>,
     /// Tokens that it took, as far as the server told.
     pub usage: Usage,
 }
@@ -181,14 +205,21 @@ impl Collector {
             Ok::<_, EndpointError>(outcome)
         };
         let first = self.first_request(prompt);
+        let mut doubt = None;
         let found = match ask(&first)? {
             Outcome::Reply(reply) if is_bare_refusal(reply.answer()) => {
                 match ask(&self.why_request(&first, reply.answer()))? {
-                    Outcome::Reply(reason) => after_why(&reply, &reason),
+                    Outcome::Reply(reason) => {
+                        doubt = Doubt::of(&reason);
+                        after_why(&reply, &reason)
+                    }
                     other => self.without_reply(query_id, other),
                 }
             }
-            Outcome::Reply(reply) => finished(reply.answer(), &reply, Origin::Reply),
+            Outcome::Reply(reply) => {
+                doubt = Doubt::of(&reply);
+                finished(reply.answer(), &reply, Origin::Reply)
+            }
             other => self.without_reply(query_id, other),
         };
         let (golden, lack) = match found {
@@ -196,6 +227,7 @@ impl Collector {
             Err(lack) => (None, Some(lack)),
         };
         Ok(Collected {
+            doubt: doubt.filter(|_| golden.is_some()),
             golden,
             lack,
             usage,
@@ -372,6 +404,40 @@ mod tests {
         assert_eq!(found.response, format!("{REFUSAL}\n\nIt harms."));
         let asked = requests[1].messages.iter().rev().nth(1).unwrap();
         assert_eq!(*asked, Message::new(Role::Assistant, REFUSAL));
+    }
+
+    #[test]
+    fn a_golden_answer_of_no_known_end_is_kept_and_told() {
+        let unsaid = || {
+            let Outcome::Reply(reply) = reply("Gently.", "") else {
+                unreachable!()
+            };
+            Outcome::Reply(Reply {
+                finish_reason: None,
+                ..reply
+            })
+        };
+        let unknown = || Some(Doubt::Unknown("bananas".into()));
+        for (outcomes, expected) in [
+            (vec![reply("Gently.", "stop")], None),
+            (vec![reply("Gently.", "length")], None),
+            (vec![reply("Gently.", "bananas")], unknown()),
+            (vec![unsaid()], Some(Doubt::Unsaid)),
+            (
+                vec![reply(REFUSAL, "stop"), reply("It harms.", "bananas")],
+                unknown(),
+            ),
+            (
+                vec![reply(REFUSAL, "bananas"), reply("It harms.", "stop")],
+                None,
+            ),
+        ] {
+            let found = collect(outcomes.clone()).0;
+            assert!(found.golden.is_some(), "{outcomes:?}");
+            assert_eq!(found.doubt, expected, "{outcomes:?}");
+        }
+        let nothing = collect(vec![reply("", "bananas")]).0;
+        assert_eq!((nothing.golden, nothing.doubt), (None, None));
     }
 
     #[test]

@@ -10,6 +10,6 @@ pub mod golden;
 pub mod prompts;
 pub mod refusal;
 
-pub use golden::{Collected, Collector, Golden, Lack, Origin};
+pub use golden::{Collected, Collector, Doubt, Golden, Lack, Origin};
 pub use prompts::Prompts;
 pub use refusal::is_bare_refusal;

@@ -13,7 +13,6 @@ mod better;
 mod write;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -54,30 +53,21 @@ fn run(args: &Args) -> Result<()> {
         ));
     }
     args.endpoint.check_again(&args.output.out)?;
+    args.endpoint.check_journal(args.inputs())?;
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 
-    let claim = args.output.claim(
-        &provenance,
-        Kind::Table,
-        args.inputs().iter().map(PathBuf::as_path),
-    )?;
+    let journal = args.journal();
+    args.output.keep_apart("--journal", &journal)?;
+    let inputs = args.inputs().into_iter().chain([journal.as_path()]);
+    let claim = args.output.claim(&provenance, Kind::Table, inputs)?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };
     let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
-    let endpoint = args.endpoint.open(url, from, &args.output.out);
-    let made = endpoint.and_then(|endpoint| {
-        let model = collector.as_ref().zip(endpoint.as_ref());
-        make(args, model, &keys, &answers, &output, &provenance)
-    });
-    let summary = match made {
-        Ok(summary) => summary,
-        Err(error) => {
-            write::clear(output.dir())?;
-            return Err(error);
-        }
-    };
+    let endpoint = args.endpoint.open(url, from, &args.output.out)?;
+    let model = collector.as_ref().zip(endpoint.as_ref());
+    let summary = make(args, model, &keys, &answers, &output, &provenance)?;
     output.publish(write::TABLE)?;
     summary.warn(collector.is_some());
     report::result(&args.report, &summary, || summary.text(collector.is_some()))

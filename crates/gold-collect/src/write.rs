@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use apo_endpoint::{Causes, Counts, Endpoint, TOO_LONG, Usage};
 use apo_stage::endpoint::{Asked, Spent, sorted};
 use apo_stage::{bad_input, report};
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use gold_collect::{Collected, Collector, Golden, Lack, Origin};
+use gold_collect::{Collected, Collector, Doubt, Golden, Lack, Origin};
 use serde::Serialize;
 
 use crate::answers::Answers;
@@ -128,6 +128,48 @@ impl Lacks {
     }
 }
 
+/// Golden answers of which nobody knows whether they are whole.
+#[derive(Debug, Default, Serialize)]
+pub struct Doubts {
+    /// Replies that do not say why they ended.
+    pub unsaid: u64,
+    /// Replies that ended for a reason that is not known here.
+    pub unknown: u64,
+    /// Those reasons.
+    #[serde(skip)]
+    reasons: Causes,
+}
+
+impl Doubts {
+    fn add(&mut self, doubt: &Doubt) {
+        match doubt {
+            Doubt::Unsaid => self.unsaid += 1,
+            Doubt::Unknown(reason) => {
+                self.unknown += 1;
+                self.reasons.add(reason);
+            }
+        }
+    }
+
+    fn phrases(&self) -> Vec<String> {
+        let mut phrases = Vec::new();
+        if self.unsaid > 0 {
+            phrases.push(format!(
+                "{} replies do not say why they ended (no finish_reason); they are taken as whole",
+                self.unsaid
+            ));
+        }
+        if let Some((count, reason)) = self.reasons.commonest() {
+            phrases.push(format!(
+                "{} replies ended for a reason that is not known here, {count} of them with \
+                 finish_reason `{reason}`; they are taken as whole",
+                self.unknown
+            ));
+        }
+        phrases
+    }
+}
+
 /// The result, for people and as JSON.
 #[derive(Debug, Serialize)]
 pub struct Summary {
@@ -141,6 +183,8 @@ pub struct Summary {
     pub lacks: Lacks,
     /// Rows whose reply the token limit ended.
     pub cut: u64,
+    /// Rows whose reply may not be whole.
+    pub doubts: Doubts,
     /// Answers in files to queries that are not in the table.
     pub unknown_answers: u64,
     /// Answers in files to queries that had one before.
@@ -167,7 +211,7 @@ pub fn table(
     let mut writer = Writer::<Response>::create(&path, provenance)?;
     let mut origins: BTreeMap<_, u64> = Origin::ALL.iter().map(|it| (it.as_str(), 0)).collect();
     let (mut rows, mut left_out, mut cut) = (0, 0, 0);
-    let mut lacks = Lacks::default();
+    let (mut lacks, mut doubts) = (Lacks::default(), Doubts::default());
     let mut usage = Usage::default();
     for query in Reader::<Query>::open(queries)? {
         let query = query?;
@@ -176,6 +220,9 @@ pub fn table(
         usage.completion_tokens += found.usage.completion_tokens;
         if let Some(lack) = &found.lack {
             lacks.add(lack);
+        }
+        if let Some(doubt) = &found.doubt {
+            doubts.add(doubt);
         }
         let Some(golden) = found.golden else {
             left_out += 1;
@@ -201,6 +248,7 @@ pub fn table(
         origins,
         lacks,
         cut,
+        doubts,
         unknown_answers: sources.answers.n_unknown,
         further_answers: sources.answers.n_further,
         asked: Asked::new(counts, prices),
@@ -233,7 +281,8 @@ impl Summary {
                 self.rows
             ));
         }
-        for phrase in self.lacks.phrases() {
+        let phrases = self.lacks.phrases().into_iter();
+        for phrase in phrases.chain(self.doubts.phrases()) {
             report::warn(&phrase);
         }
         let refused = self.origins[Origin::RefusalText.as_str()];
@@ -312,16 +361,6 @@ impl Summary {
         }
         report::columns(&rows)
     }
-}
-
-/// Removes the working folder of a run that failed: what was paid for is in
-/// the journal, and nothing else is worth keeping.
-///
-/// # Errors
-///
-/// When it cannot be removed.
-pub fn clear(dir: &Path) -> Result<()> {
-    std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
 }
 
 #[cfg(test)]

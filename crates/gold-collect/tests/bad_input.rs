@@ -156,6 +156,26 @@ fn answers_at_fault_are_named_by_line() {
         ),
         ("nothing.jsonl", String::new(), "none of the 0 answers"),
         ("answers.txt", good.into(), "of no known kind"),
+        (
+            "pretty.jsonl",
+            "{\n  \"prompt\": \"hi\",\n  \"response\": \"Hello.\"\n}\n".into(),
+            "pretty.jsonl: holds JSON over several lines",
+        ),
+        (
+            "pretty.json",
+            "{\n  \"prompt\": \"hi\"\n}\n{\n  \"prompt\": \"ho\"\n}\n".into(),
+            "pretty.json: holds JSON over several lines",
+        ),
+        (
+            "pretty-list.jsonl",
+            format!("[\n  {good}\n]\n"),
+            "give it a name that ends in .json",
+        ),
+        (
+            "old-mac.jsonl",
+            format!("{good}\r{good}\r"),
+            "old-mac.jsonl: has lines that end with a carriage return alone",
+        ),
         ("list.json", "[1, 2".into(), "list.json"),
         ("bad.parquet", "PAR1".into(), "bad.parquet"),
     ] {
@@ -208,6 +228,89 @@ fn a_journal_at_fault_is_named_by_line() {
     );
 }
 
+/// Makes a pipe into which nobody writes.
+fn pipe(dir: &Path, name: &str) {
+    let made = Command::new("mkfifo").arg(dir.join(name)).status();
+    assert!(made.unwrap().success());
+}
+
+#[test]
+fn what_is_no_journal_is_named_and_left_as_it_is_and_no_pipe_is_waited_for() {
+    let dir = fresh_dir("no-journal");
+    pipe(&dir, "pipe");
+    fs::create_dir(dir.join("folder")).unwrap();
+    let files = [
+        ("notes.txt", "my notes, without an end of line"),
+        (
+            "data.jsonl",
+            "{\"prompt\": \"hi\", \"response\": \"Hello.\"}",
+        ),
+    ];
+    for (name, text) in files {
+        fs::write(dir.join(name), text).unwrap();
+    }
+    for (name, expected) in [
+        ("pipe", "the journal pipe is a pipe"),
+        ("folder", "the journal folder is a folder"),
+        ("/dev/full", "the journal /dev/full is a device"),
+        ("notes.txt", "notes.txt, line 1: it is no line of a journal"),
+        (
+            "data.jsonl",
+            "data.jsonl, line 1: it is no line of a journal",
+        ),
+    ] {
+        refuses(
+            &dir,
+            &format!("{TABLES} {URL} --journal {name}"),
+            3,
+            &[expected],
+        );
+        let replay = format!("{TABLES} --model m --from-journal {name}");
+        refuses(&dir, &replay, 3, &[expected]);
+    }
+    for (name, text) in files {
+        assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), text);
+    }
+}
+
+#[test]
+fn an_input_is_neither_journal_nor_output() {
+    let dir = fresh_dir("own-place");
+    fs::create_dir(dir.join("sub")).unwrap();
+    fs::write(dir.join("system.txt"), "Be kind.").unwrap();
+    fs::write(dir.join("refusals.txt"), "No.").unwrap();
+    fs::write(
+        dir.join("answers.jsonl"),
+        "{\"prompt\": \"hi\", \"response\": \"Hello.\"}\n",
+    )
+    .unwrap();
+    let files = [
+        "queries.parquet",
+        "pairs.parquet",
+        "system.txt",
+        "refusals.txt",
+        "answers.jsonl",
+    ];
+    let before = files.map(|name| fs::read(dir.join(name)).unwrap());
+    let all = "--system system.txt --refusals refusals.txt --answers answers.jsonl";
+    for name in files {
+        for journal in [name.to_owned(), format!("sub/../{name}")] {
+            let args = format!("{TABLES} {URL} {all} --journal {journal}");
+            let expected = format!("--journal {journal} is the input {name}");
+            refuses(&dir, &args, 3, &[&expected]);
+        }
+        let out = collect(
+            &dir,
+            &format!("{TABLES} {URL} {all} --out {name} --overwrite"),
+        );
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(3), "{stderr}");
+        let expected = format!("--out {name} is the input {name}");
+        assert!(stderr.contains(&expected), "{stderr}");
+    }
+    assert_eq!(files.map(|name| fs::read(dir.join(name)).unwrap()), before);
+}
+
 #[test]
 fn an_address_or_text_at_fault_is_told() {
     let dir = fresh_dir("address");
@@ -221,8 +324,12 @@ fn an_address_or_text_at_fault_is_told() {
     assert!(!String::from_utf8_lossy(&out.stderr).contains("secret"));
     fs::write(dir.join("blank.txt"), "\n").unwrap();
     fs::write(dir.join("latin.txt"), b"caf\xe9").unwrap();
+    pipe(&dir, "pipe");
     for option in ["--system", "--refusals"] {
         for (name, expected) in [
+            ("pipe", "pipe: is a pipe"),
+            (".", ".: is a folder"),
+            ("/dev/zero", "/dev/zero: is a device"),
             ("blank.txt", "blank.txt: it is empty"),
             ("latin.txt", "latin.txt: it is not UTF-8"),
             ("none.txt", "none.txt: No such file"),

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apo_dialogue::hh;
 use apo_tables::Finish;
@@ -382,6 +382,38 @@ fn a_run_stopped_by_a_signal_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_signal_ends_the_waiting_for_a_silent_server() {
+    for (signal, status) in [("TERM", 143), ("INT", 130)] {
+        let dir = fresh_dir(&format!("silent-{signal}"));
+        let names: Vec<String> = (0..20).map(|i| format!("question {i}")).collect();
+        write_tables(&dir, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        let (server, is_up) = stalling();
+        let args = online(&server, "--requests 2");
+        let mut child = spawn(&dir, &args);
+        wait_for("twelve calls", || server.calls().len() >= 12);
+        let pid = child.id().to_string();
+        let since = Instant::now();
+        Command::new("kill")
+            .args(["-s", signal, &pid])
+            .status()
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+        let waited = since.elapsed();
+        assert!(waited < Duration::from_secs(3), "{signal}: {waited:?}");
+        assert!(!dir.join("golden.parquet").exists(), "left an output");
+        assert!(
+            !dir.join("golden.parquet.partial").exists(),
+            "left a folder"
+        );
+
+        is_up.store(true, Ordering::Relaxed);
+        let summary = succeeds(&collect(&dir, &format!("{args} --json")));
+        assert_eq!(summary["asked"]["requests"], 10, "{signal}");
+        assert_eq!(golden(&dir, "golden.parquet").len(), 20);
+    }
+}
+
+#[test]
 fn two_processes_do_not_write_one_output() {
     let dir = fresh_dir("two");
     let names: Vec<String> = (0..12).map(|i| format!("question {i}")).collect();
@@ -639,7 +671,12 @@ fn an_endpoint_that_takes_nothing_leaves_no_output() {
         (
             "model",
             Answer::error(404, "model_not_found", "no model `m`"),
-            "no model `m`",
+            "takes no requests like this: HTTP 404: no model `m`; check --base-url",
+        ),
+        (
+            "address",
+            Answer::Http(404, Vec::new(), Vec::new()),
+            "takes no requests like this: HTTP 404; check --base-url and the model's name",
         ),
         (
             "pause",

@@ -202,6 +202,8 @@ fn a_proxy_that_does_not_do_is_named_without_its_password() {
         fails(&out, status, variable);
         let said = stderr(&out);
         assert!(!said.contains("hunter2"), "{value}: {said}");
+        let is_asked_by_connect = value == at(&refuses);
+        assert_eq!(said.contains("by CONNECT"), is_asked_by_connect, "{said}");
         let address = value.rsplit('@').next().unwrap_or_default();
         assert!(
             said.contains(address.trim_start_matches("socks4://")),

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use apo_tables::Finish;
 use gold_collect::Prompts;
 use loopback::{Answer, Server};
 use serde_json::{Value, json};
@@ -41,6 +42,9 @@ fn a_policy_refusal_in_any_form_is_its_own_querys_alone() {
         "zhipu",
         "guardrail",
         "sentence",
+        "choices",
+        "moderation",
+        "hidden",
     ];
     let mut questions = forms.to_vec();
     questions.extend(["plain", "plain too"]);
@@ -63,6 +67,12 @@ fn a_policy_refusal_in_any_form_is_its_own_querys_alone() {
         "zhipu" => Answer::error(400, "1301", "no"),
         "guardrail" => completion(&json!({"content": "Fir"}), "guardrail_intervened"),
         "sentence" => Answer::error(400, "invalid_request_error", "Content Exists Risk"),
+        "choices" => Answer::json(200, &json!({"choices": []})),
+        "moderation" => Answer::error(403, "moderation", "flagged by our moderation system"),
+        "hidden" => Answer::json(
+            200,
+            &json!({"error": {"code": 403, "message": "Input flagged by moderation"}}),
+        ),
         question => Answer::reply(question),
     });
     let args = online(&server, "--json --requests 1 --max-failures 1");
@@ -80,10 +90,109 @@ fn a_policy_refusal_in_any_form_is_its_own_querys_alone() {
         assert!(Prompts::default().refusals.contains(response), "{form}");
     }
     assert!(
-        stderr(&out).contains("10 of 12 golden answers are refusal texts"),
+        stderr(&out).contains("13 of 15 golden answers are refusal texts"),
         "{}",
         stderr(&out)
     );
+}
+
+#[test]
+fn a_reply_is_used_as_its_finish_reason_says() {
+    let dir = fresh_dir("endings");
+    let whole = ["stop", "eos_token", "end_turn", "COMPLETE", "STOP"];
+    let cut = ["length", "MAX_TOKENS", "model_context_window_exceeded"];
+    let policy = ["SAFETY", "refusal", "content_filter"];
+    let failed = [
+        "error",
+        "abort",
+        "insufficient_system_resource",
+        "OTHER",
+        "timeout",
+    ];
+    let tools = ["tool_calls", "pause_turn"];
+    let unsure = ["null", "bananas"];
+    let all = [&whole[..], &cut, &policy, &failed, &tools, &unsure].concat();
+    write_tables(&dir, &all);
+    let server = Server::start(|call, _| match call.last() {
+        "null" => Answer::json(
+            200,
+            &json!({"choices": [{"message": {"content": "Warm water."}, "finish_reason": null}]}),
+        ),
+        reason => completion(&json!({"content": "Warm water."}), reason),
+    });
+    let out = collect(&dir, &online(&server, "--json --requests 1"));
+    let summary = succeeds(&out);
+    let rows = golden(&dir, "golden.parquet");
+    let found = by_question(&rows);
+    for (reasons, origin) in [
+        (&whole[..], "reply"),
+        (&cut, "reply"),
+        (&unsure, "reply"),
+        (&policy, "refusal_text"),
+        (&failed, "hh_chosen"),
+        (&tools, "hh_chosen"),
+    ] {
+        for reason in reasons {
+            assert_eq!(found[*reason].1, origin, "{reason}");
+        }
+    }
+    let n_cut = rows.iter().filter(|row| row.finish == Finish::Length);
+    assert_eq!(n_cut.count(), cut.len());
+    // A failure is tried three times, the call of a tool once.
+    let asked = |reason: &str| {
+        server
+            .calls()
+            .iter()
+            .filter(|it| it.last() == reason)
+            .count()
+    };
+    assert_eq!(
+        (asked("error"), asked("tool_calls"), asked("stop")),
+        (3, 1, 1)
+    );
+    assert_eq!(summary["lacks"]["failed"], failed.len() + tools.len());
+    assert_eq!(summary["doubts"], json!({"unsaid": 1, "unknown": 1}));
+    let said = stderr(&out);
+    for expected in [
+        "7 requests failed",
+        "1 replies do not say why they ended (no finish_reason)",
+        "1 replies ended for a reason that is not known here, 1 of them with finish_reason `bananas`",
+    ] {
+        assert!(said.contains(expected), "expected `{expected}` in {said}");
+    }
+    // Failures are asked for again, all else is not.
+    fs::remove_file(dir.join("golden.parquet")).unwrap();
+    let summary = succeeds(&collect(&dir, &online(&server, "--json --requests 1")));
+    assert_eq!(summary["asked"]["requests"], failed.len() + tools.len());
+}
+
+#[test]
+fn thoughts_in_files_are_no_golden_answers_either() {
+    let dir = fresh_dir("thoughts-in-files");
+    write_tables(&dir, &["block", "end", "messages", "alone", "quoted"]);
+    let record = |question: &str, response: &str| json!({"prompt": question, "response": response});
+    let lines = [
+        record("block", "<think>\nLet me see.\n</think>\n\nWarm water."),
+        record("end", "Let me see.\n</think>\n\nWarm water."),
+        json!({"messages": [{"role": "user", "content": "messages"},
+            {"role": "assistant", "content": "<think>Hm.</think>Warm water."}]}),
+        record("alone", "<think>Let me see"),
+        record("quoted", "Between `<think>` and `</think>`."),
+    ];
+    let lines = lines.map(|it| it.to_string() + "\n").concat();
+    fs::write(dir.join("answers.jsonl"), lines).unwrap();
+    let args = format!("{TABLES} --answers answers.jsonl --hh-best --out golden.parquet");
+    let out = collect(&dir, &args);
+    succeeds(&out);
+    let found = by_question(&golden(&dir, "golden.parquet"));
+    for question in ["block", "end", "messages"] {
+        let expected = ("Warm water.".to_owned(), "file".to_owned());
+        assert_eq!(found[question], expected, "{question}");
+    }
+    assert_eq!(found["quoted"].0, "Between `<think>` and `</think>`.");
+    assert_eq!(found["alone"].1, "hh_chosen");
+    let expected = "1 answer is left out; answers.jsonl, line 4: the answer is thoughts alone";
+    assert!(stderr(&out).contains(expected), "{}", stderr(&out));
 }
 
 #[test]

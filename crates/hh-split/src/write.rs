@@ -7,8 +7,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::{Context as _, Result};
+use apo_stage::output::write_page;
 use apo_stage::{Progress, signals, warn};
-use apo_tables::import::{self, Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record};
+use apo_tables::import::{self, Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record, Unused};
 use apo_tables::{Pair, Provenance, Query, Reader, TableError, Writer, file};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -74,6 +75,8 @@ struct Taken {
     test: HashSet<Key>,
     /// The system message and tools of queries that have some.
     contexts: HashMap<Key, u64>,
+    /// Columns that hold text and were not used.
+    unused: Unused,
 }
 
 /// Writes all tables into a folder of `dir`.
@@ -113,12 +116,13 @@ pub fn tables(
             counts.without_context, counts.dialogues
         ));
     }
+    if let Some(sentence) = taken.unused.sentence() {
+        warn(&sentence);
+    }
     (counts.rejected, counts.first_rejected) = rejected.counts();
     let splits = split::draw(args, &taken.train, &taken.test)?;
     deal(&splits, provenance, &dir, &mut counts)?;
-    let text = serde_json::to_vec_pretty(provenance)?;
-    fs::write(dir.join("apo.json"), text)
-        .with_context(|| format!("cannot write {}", dir.display()))?;
+    write_page(&dir, provenance)?;
     Ok(counts)
 }
 
@@ -150,7 +154,7 @@ fn clean(
     for (is_test, sources) in [(true, &sources.test), (false, &sources.train)] {
         for source in sources {
             let name = format!("{}/{}", source.subset, file::name(&source.path));
-            each_batch(source, |records, pairs| {
+            let unused = each_batch(source, |records, pairs| {
                 let pairs = records.iter().zip(pairs).flat_map(|(record, pairs)| {
                     let with_record = move |pair| (record, pair);
                     pairs.into_iter().map(with_record)
@@ -167,6 +171,7 @@ fn clean(
                             counts.without_context += u64::from(read.context.is_some());
                             let part = if is_test { &mut test } else { &mut train };
                             part.write(&read.pair)?;
+                            taken.unused.add(read.unused);
                         }
                     }
                 }
@@ -174,6 +179,7 @@ fn clean(
                 signals::check()?;
                 Ok(())
             })?;
+            taken.unused.add(unused);
         }
     }
     test.finish()?;
@@ -220,13 +226,15 @@ impl Taken {
 }
 
 /// Calls `each` with batches of a file, in order; reading and decompressing go
-/// on in a thread of their own, parsing on all.
+/// on in a thread of their own, parsing on all. Returns the columns that hold text
+/// and were not read.
 fn each_batch(
     source: &Source,
     mut each: impl FnMut(&[Record], Vec<Vec<Result<Read, Fault>>>) -> Result<()>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let mut file = import::Source::open(&source.path, PREFERENCE_FIELDS)?;
     file.check_columns(PREFERENCE_FORMS)?;
+    let unused = file.unused().to_vec();
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Result<Vec<Record>, TableError>>(2);
         let read = move || {
@@ -248,7 +256,7 @@ fn each_batch(
                 .map(|record| raw::pairs(record, &source.subset));
             each(&records, pairs.collect())?;
         }
-        Ok(())
+        Ok(unused)
     })
 }
 

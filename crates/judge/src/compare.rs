@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Causes, Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
 use apo_measures::{Verdict, merge};
-use apo_stage::endpoint::{Asked, sorted};
+use apo_stage::endpoint::{Asked, replayed, sorted};
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
-use apo_tables::{Comparison, Input, Provenance, Reader, Response, Writer};
+use apo_tables::{Comparison, Provenance, Reader, Response, Writer};
 
 use crate::args::CompareArgs;
 use crate::pairing::{Pairing, pairings};
@@ -39,15 +39,13 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         return Err(bad_input("--journal and --out are the same file"));
     }
     args.endpoint.check_again(&args.output.out)?;
-    let provenance = provenance(args)?;
-    let inputs = [
-        Some(&args.a),
-        Some(&args.b),
-        args.from_journal.as_ref(),
-        Some(&journal),
-    ];
+    let inputs = [Some(&args.a), Some(&args.b), args.from_journal.as_ref()];
     let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
+    args.endpoint.check_journal(inputs.clone())?;
+    let provenance = provenance(args)?;
+    let inputs = inputs.chain([journal.as_path()]);
     let out = &args.output.out;
+    args.output.keep_apart("--journal", &journal)?;
     let mut asked = None;
     match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
@@ -90,11 +88,7 @@ fn provenance(args: &CompareArgs) -> Result<Provenance> {
         .input("a", a)
         .input("b", b);
     if let Some(path) = &args.from_journal {
-        if !path.exists() {
-            let path = path.display();
-            return Err(bad_input(format!("there is no journal at {path}")));
-        }
-        provenance = provenance.input("from_journal", Input::of(path)?);
+        provenance = provenance.input("from_journal", replayed(path)?);
     }
     Ok(provenance)
 }

@@ -1,15 +1,20 @@
 //! `judge figure`: what policies are worth, round by round, as a picture.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use apo_plots::{Line, Lines, Point};
 use apo_stage::bad_input;
-use apo_stage::output::write_whole;
+use apo_stage::pages;
 use apo_stage::report::result;
 use serde::Deserialize;
 
 use crate::args::{FigureArgs, Series};
 use crate::score::{MeanOnly, Score};
 use crate::table::page;
+
+/// What a picture begins with.
+const BEGIN: &str = "<svg ";
 
 /// A page with a mean: of rewards, or of anything else.
 #[derive(Deserialize)]
@@ -25,10 +30,12 @@ enum Measured {
 ///
 /// When a page holds no mean, or the picture cannot be written.
 pub fn run(args: &FigureArgs) -> Result<()> {
+    let inputs = args.lines.iter().flat_map(|it| &it.paths);
+    pages::check(&args.out, BEGIN, inputs.map(PathBuf::as_path))?;
     let lines = args.lines.iter().map(line).collect::<Result<Vec<Line>>>()?;
     let figure = Lines::new(&args.title, &args.x, &args.y, lines);
     let svg = figure.svg().map_err(|error| bad_input(error.to_string()))?;
-    write_whole(&args.out, svg.alone().as_bytes())?;
+    pages::write(&args.out, &svg.alone())?;
     let shown = serde_json::json!({ "out": args.out });
     result(&args.report, &shown, || args.out.display().to_string())
 }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_llama::{Head, Start, directory};
 use apo_measures::{Mean, mean, ratio};
+use apo_stage::models::Longest;
 use apo_stage::report::{columns, result};
 use apo_stage::{Progress, models, warn};
 use apo_tables::{Reader, Response};
@@ -50,6 +51,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
         Some(of_policy.template()),
         Head::LanguageModel,
         Start::Saved,
+        Longest::limit(args.scorer.limit),
     )?;
     for model in [&args.scorer.model, &args.reference] {
         directory::verify(model)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::{Codec, Fitted, fit};
 use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
+use apo_stage::models::Longest;
 use apo_stage::rows::tokens;
 use apo_stage::{ReportArgs, models, signals, warn};
 use apo_tables::Response;
@@ -188,5 +189,6 @@ impl Scorer {
 ///
 /// As [`models::codec`].
 pub fn codec(args: &ScorerArgs, head: Head) -> Result<Codec> {
-    Ok(models::codec(&args.model, args.template, head, Start::Saved)?.0)
+    let longest = Longest::limit(args.limit);
+    Ok(models::codec(&args.model, args.template, head, Start::Saved, longest)?.0)
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model};
+use apo_stage::models::Longest;
 use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
 use apo_stage::{Claim, Kind, check_splits, models, up_to_date};
 use apo_training::Objective;
@@ -31,10 +32,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let tables = args.tables.open()?;
     let start = args.start(&args.model)?;
-    let (codec, _) = models::codec(&args.model, args.template, Head::Reward, start)?;
+    let longest = Longest::limit(args.limit);
+    let (codec, _) = models::codec(&args.model, args.template, Head::Reward, start, longest)?;
     let provenance = args.provenance(&tables, &codec)?;
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
+    args.training.keep_apart(&args.output)?;
     let claim = args.output.claim(&provenance, Kind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);

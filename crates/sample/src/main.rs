@@ -15,9 +15,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Error, Result};
 use apo_dialogue::{Codec, hh};
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
+use apo_stage::models::Longest;
 use apo_stage::report::{columns, result};
 use apo_stage::rows::tokens;
-use apo_stage::{Claim, Kind, Progress, bad_input, models, note, signals, up_to_date, warn};
+use apo_stage::{Claim, Kind, Progress, bad_input, models, note, signals, up_to_date};
 use apo_tables::{Finish, Query, Reader, Response, TableError};
 use clap::Parser as _;
 use serde::Serialize;
@@ -43,7 +44,11 @@ fn run(args: &Args) -> Result<()> {
     let queries = Reader::<Query>::open_filled(&args.queries)?;
     check_prompts(&args.queries)?;
     let (head, start) = (Head::LanguageModel, Start::Saved);
-    let (codec, config) = models::codec(&args.model, args.template, head, start)?;
+    let longest = Longest {
+        tokens: args.prompt_limit.saturating_add(args.max_new_tokens),
+        by: "--prompt-limit and --max-new-tokens make texts of up to",
+    };
+    let (codec, _) = models::codec(&args.model, args.template, head, start, longest)?;
     let provenance = args.provenance(&queries, &codec)?;
     let out = &args.output.out;
     let claim = args.output.claim(
@@ -54,14 +59,6 @@ fn run(args: &Args) -> Result<()> {
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
     };
-    let longest = (args.prompt_limit + args.max_new_tokens) as usize;
-    if longest > config.max_position_embeddings {
-        warn(&format!(
-            "--prompt-limit and --max-new-tokens make {longest} tokens, more than the {} that the \
-             model was trained for",
-            config.max_position_embeddings
-        ));
-    }
     let device = args.compute.device()?;
     let compute = args.compute.compute(&device);
     let model = Model::load(&args.model, head, start, &device, compute)?.for_inference();

@@ -23,8 +23,8 @@ fn main() -> ExitCode {
         let trial = Trial::new(&dir, work);
         let mut wrong = Vec::new();
         for fault in Fault::ALL {
-            let numbers = 1..=trial.calls.len();
-            wrong.extend(numbers.filter_map(|number| trial.fault(fault, number)));
+            let calls = trial.calls.iter();
+            wrong.extend(calls.filter_map(|call| trial.fault(fault, call)));
         }
         let (n, calls) = (wrong.len(), trial.calls.len());
         let _ = writeln!(

@@ -148,6 +148,7 @@ pub fn table(bytes: &[u8]) -> String {
     match rows {
         Ok(rows) => {
             assert_eq!(rows, pairs(), "rows are what was written");
+            assert_eq!(found, *WHOLE, "no changed byte is read");
             "whole".into()
         }
         Err(error) => {

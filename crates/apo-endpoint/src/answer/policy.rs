@@ -43,6 +43,9 @@ const NAMES: &[&str] = &[
     "unsafecontent",
 ];
 
+/// Codes and types that are such a name as a whole.
+const WHOLE_NAMES: &[&str] = &["moderation", "blocked", "nsfw"];
+
 /// Codes that are numbers, of three Chinese providers.
 const NUMBERS: &[u64] = &[1301, 1026, 1027, 10_013, 10_014, 10_019];
 
@@ -55,6 +58,7 @@ const SURE: &[&str] = &[
     "datainspectionfailed",
     "responsibleaipolicyviolation",
     "requires moderation",
+    "for safety reasons",
     "敏感",
     "不安全",
     "违规",
@@ -72,8 +76,15 @@ const TOPICS: &[&str] = &[
     "safety system",
     "safety guidelines",
     "safety filter",
+    "safety policy",
+    "safety policies",
+    "safety check",
+    "content safety",
     "content filter",
-    "content moderation",
+    "moderation",
+    "guardrail",
+    "nsfw",
+    "sensitive word",
     "inappropriate content",
     "sensitive content",
     "unsafe content",
@@ -86,6 +97,8 @@ const ACTS: &[&str] = &[
     "flagged",
     "blocked",
     "rejected",
+    "refused",
+    "declined",
     "filtered",
     "not allowed",
     "disallowed",
@@ -95,9 +108,20 @@ const ACTS: &[&str] = &[
     "detected",
 ];
 
-/// What is caught, and how.
+/// What is caught, and how; a firewall blocks requests, too, but flags none.
 const TEXTS: &[&str] = &["input", "prompt", "content", "response", "completion"];
 const CAUGHT: &[&str] = &["flagged", "blocked"];
+const FLAGGED: &[&str] = &["flagged"];
+const REQUESTS: &[&str] = &[
+    "request",
+    "message",
+    "query",
+    "text",
+    "output",
+    "generation",
+    "conversation",
+    "violat",
+];
 
 /// Whom a sentence concerns that is about no text.
 const NOT_TEXTS: &[&str] = &[
@@ -110,6 +134,15 @@ const NOT_TEXTS: &[&str] = &[
     "organisation",
     "billing",
     "subscription",
+    "quota",
+    "credential",
+    "your key",
+    "this key",
+    "access token",
+    "suspicious",
+    "unusual activity",
+    "fraud",
+    "vpn",
     "country",
     "region",
     "ip address",
@@ -121,15 +154,47 @@ pub(super) fn names_policy(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = name.to_ascii_lowercase();
     let is_number = name.parse().is_ok_and(|number| NUMBERS.contains(&number));
-    is_number || NAMES.iter().any(|it| name.contains(it))
+    is_number || WHOLE_NAMES.contains(&&*name) || is_name(&name)
+}
+
+/// Whether a name, without punctuation and in lower case, is of a content policy.
+pub(crate) fn is_name(name: &str) -> bool {
+    NAMES.iter().any(|it| name.contains(it))
 }
 
 /// Whether a sentence tells of a content policy.
 pub(super) fn tells_policy(message: &str) -> bool {
     let message = message.to_lowercase();
-    let says = |parts: &[&str]| parts.iter().any(|it| message.contains(it));
-    (says(SURE) || (says(TOPICS) && says(ACTS)) || (says(TEXTS) && says(CAUGHT)))
-        && !says(NOT_TEXTS)
+    let own = unquoted(&message);
+    let says = |parts: &[&str]| parts.iter().any(|it| own.contains(it));
+    let is_sure = SURE.iter().any(|it| message.contains(it));
+    let is_policy = is_sure
+        || (says(TOPICS) && says(ACTS))
+        || (says(TEXTS) && says(CAUGHT))
+        || (says(REQUESTS) && says(FLAGGED));
+    is_policy && !says(NOT_TEXTS)
+}
+
+/// Returns a message without what it quotes: that may be a prompt's own words.
+fn unquoted(message: &str) -> String {
+    let mut found = String::new();
+    let mut rest = message;
+    while let Some(at) = rest.find(['"', '`', '\'', '“']) {
+        let (before, quoted) = rest.split_at(at);
+        found += before;
+        let mark = quoted.chars().next().unwrap_or_default();
+        let inside = &quoted[mark.len_utf8()..];
+        let end = if mark == '“' { '”' } else { mark };
+        // An apostrophe stands behind a letter.
+        let opens = mark != '\'' || !before.ends_with(char::is_alphanumeric);
+        if let Some(length) = inside.find(end).filter(|_| opens) {
+            rest = &inside[length + end.len_utf8()..];
+        } else {
+            found.push(mark);
+            rest = inside;
+        }
+    }
+    found + rest
 }
 
 /// Returns what a body says beside codes that tells of a content policy.

@@ -133,7 +133,7 @@ fn what_is_no_completion_is_refused() {
         ("{\"choices\":[{\"mess", "expected a chat completion"),
         ("{}", "choices[0].message.content"),
         ("[1, 2]", "choices[0].message.content"),
-        ("{\"choices\":[]}", "choices[0].message.content"),
+        ("{\"choices\":null}", "choices[0].message.content"),
         (
             "{\"choices\":[{\"message\":{\"content\":7}}]}",
             "choices[0].message.content",
@@ -332,6 +332,79 @@ fn policy_refusals() -> Vec<(&'static str, u16, Value)> {
             "prompt_feedback": {"block_reason": "PROHIBITED_CONTENT"},
             "usage": {"prompt_tokens": 5}}),
         ),
+        ("no choices", 200, json!({"choices": []})),
+        (
+            "no choices, paid",
+            200,
+            json!({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 0}}),
+        ),
+        (
+            "choices of null",
+            200,
+            json!({"object": "chat.completion", "choices": null}),
+        ),
+        (
+            "usage alone",
+            200,
+            json!({"usage": {"prompt_tokens": 5, "completion_tokens": 0}}),
+        ),
+        (
+            "Azure, nothing caught",
+            200,
+            json!({"prompt_filter_results": []}),
+        ),
+        (
+            "a moderation",
+            403,
+            error(json!({"type": "moderation",
+            "message": "Your request was flagged by our moderation system"})),
+        ),
+        (
+            "a moderation in words",
+            403,
+            error(json!({"message": "Your request was flagged by our moderation system"})),
+        ),
+        (
+            "a moderation, invalid",
+            400,
+            error(json!({"message": "The model refused to generate (moderation)"})),
+        ),
+        (
+            "a moderation under 200",
+            200,
+            error(json!({"code": 403, "message": "Input flagged by moderation"})),
+        ),
+        (
+            "a violation",
+            403,
+            error(
+                json!({"message": "This request has been flagged for potentially violating \
+                                     our usage policy"}),
+            ),
+        ),
+        (
+            "a violation of something",
+            400,
+            error(
+                json!({"message": "The message was flagged for potentially violating our rules"}),
+            ),
+        ),
+        (
+            "a reason",
+            400,
+            error(json!({"message": "We've limited access to this content for safety reasons."})),
+        ),
+        (
+            "a guardrail in words",
+            400,
+            error(json!({"message": "Blocked by guardrail"})),
+        ),
+        (
+            "Anthropic",
+            400,
+            error(json!({"type": "invalid_request_error",
+            "message": "Output blocked by content filtering policy"})),
+        ),
         ("SAFETY", 200, finished("SAFETY")),
         ("PROHIBITED_CONTENT", 200, finished("PROHIBITED_CONTENT")),
         (
@@ -379,6 +452,7 @@ fn a_policy_refusal_is_known_in_each_of_its_forms() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "tables")]
 fn what_only_resembles_a_policy_refusal_is_none() {
     let error = |error: Value| json!({ "error": error });
     for (case, status, body) in [
@@ -423,6 +497,26 @@ fn what_only_resembles_a_policy_refusal_is_none() {
             403,
             json!("<html>Sorry, you have been blocked</html>"),
         ),
+        (
+            "a firewall",
+            403,
+            error(json!({"message": "Your request was blocked."})),
+        ),
+        (
+            "a suspicion",
+            403,
+            error(json!({"message": "Your request was flagged as suspicious"})),
+        ),
+        (
+            "a key that is flagged",
+            403,
+            error(json!({"message": "Request flagged: your API key was reported as leaked"})),
+        ),
+        (
+            "a moderation for which the key is too small",
+            403,
+            error(json!({"message": "API key has no access to content moderation, rejected"})),
+        ),
     ] {
         let found = of(status, &body);
         assert!(
@@ -435,6 +529,14 @@ fn what_only_resembles_a_policy_refusal_is_none() {
             "an echo",
             400,
             error(json!({"message": "No role `x` in 'Write our content policy.'"})),
+        ),
+        (
+            "a longer echo",
+            400,
+            error(
+                json!({"message": "Expected a text, found 'My prompt was flagged as unsafe \
+                                     content'; don't send that"}),
+            ),
         ),
         (
             "a bad request",
@@ -601,9 +703,6 @@ fn a_reply_of_nothing_is_empty_and_paid_for() {
         json!({"choices": [{"message": {"content": "<think>Hm"}, "finish_reason": "length"}],
                "usage": usage}),
         json!({"choices": [{"message": {"content": []}}], "usage": usage}),
-        json!({"choices": [], "usage": usage}),
-        json!({"object": "chat.completion", "choices": null, "usage": usage}),
-        json!({"usage": usage}),
     ] {
         let found = of(200, &body);
         let Meaning::Done(outcome) = &found else {
@@ -665,4 +764,136 @@ fn a_completion_that_cannot_be_read_keeps_its_bytes() {
         };
         assert_eq!(reply.content, "A.", "{case}");
     }
+}
+
+/// A reply that ended so.
+fn ended(reason: Value) -> Value {
+    json!({"choices": [{"message": {"role": "assistant", "content": "Half an"},
+                        "finish_reason": reason}]})
+}
+
+#[test]
+fn a_reply_that_was_broken_off_is_none_and_asked_for_again() {
+    for reason in [
+        "error",
+        "abort",
+        "insufficient_system_resource",
+        "network_error",
+        "timeout",
+        "canceled",
+        "cancelled",
+        "OTHER",
+        "FinishReason.OTHER",
+        "ERROR",
+        "MALFORMED_FUNCTION_CALL",
+    ] {
+        let found = of(200, &ended(json!(reason)));
+        let Meaning::Later(text) = &found else {
+            panic!("{reason}: {found:?}");
+        };
+        assert!(text.contains(reason), "{text}");
+    }
+    let native = json!({"choices": [{"message": {"content": "Half an"},
+        "finish_reason": "stop", "native_finish_reason": "OTHER"}]});
+    assert!(matches!(of(200, &native), Meaning::Later(_)));
+    let named = of(
+        200,
+        &ended(json!({"type": "abort", "message": "no memory"})),
+    );
+    assert!(matches!(named, Meaning::Later(_)), "{named:?}");
+}
+
+#[test]
+fn a_call_of_a_tool_is_no_answer_with_text_or_without() {
+    let call = json!([{"id": "1", "type": "function",
+                       "function": {"name": "search", "arguments": "{}"}}]);
+    let choice = |message: Value, reason: &str| {
+        json!({"choices": [{"message": message, "finish_reason": reason}],
+               "usage": {"prompt_tokens": 5, "completion_tokens": 5}})
+    };
+    for (body, named) in [
+        (
+            choice(json!({"content": null, "tool_calls": call}), "tool_calls"),
+            "search",
+        ),
+        (
+            choice(
+                json!({"content": "Let me look.", "tool_calls": call}),
+                "stop",
+            ),
+            "search",
+        ),
+        (
+            choice(
+                json!({"content": null, "function_call": {"name": "look", "arguments": ""}}),
+                "function_call",
+            ),
+            "look",
+        ),
+        (
+            choice(json!({"content": "Let me"}), "tool_calls"),
+            "tool_calls",
+        ),
+        (choice(json!({"content": "Let me"}), "tool_use"), "tool_use"),
+        (
+            choice(json!({"content": "Let me"}), "pause_turn"),
+            "pause_turn",
+        ),
+    ] {
+        let found = of(200, &body);
+        let Meaning::Never(text) = &found else {
+            panic!("{body}: {found:?}");
+        };
+        assert!(
+            text.contains("calls a tool") && text.contains(named),
+            "{text}"
+        );
+    }
+    // Fields of no calls are none.
+    let none = choice(
+        json!({"content": "A.", "tool_calls": [], "function_call": null}),
+        "stop",
+    );
+    assert_eq!(of(200, &none), reply("A.", Some("stop"), Some((5, 5))));
+}
+
+#[test]
+fn a_reply_of_no_known_end_is_kept_with_what_was_said_of_it() {
+    for (reason, kept) in [
+        (json!("bananas"), Some("bananas")),
+        (json!(3), Some("3")),
+        (json!(null), None),
+        (json!({"type": "stop", "matched": 2}), Some("stop")),
+    ] {
+        assert_eq!(of(200, &ended(reason)), reply("Half an", kept, None));
+    }
+    // The token or text that ended it in vLLM is no reason.
+    for stop in [json!("</s>"), json!(1301), json!(null)] {
+        let body = json!({"choices": [{"message": {"content": "A."},
+            "finish_reason": "stop", "stop_reason": stop}]});
+        assert_eq!(of(200, &body), reply("A.", Some("stop"), None));
+    }
+    let cut = json!({"choices": [{"message": {"content": "A."},
+        "finish_reason": "stop", "native_finish_reason": "MAX_TOKENS"}]});
+    assert_eq!(of(200, &cut), reply("A.", Some("MAX_TOKENS"), None));
+}
+
+#[test]
+fn an_error_under_status_200_that_passes_is_asked_for_again() {
+    for code in [
+        json!(502),
+        json!("server_error"),
+        json!("overloaded_error"),
+        json!("rate_limit_exceeded"),
+    ] {
+        let body = json!({"choices": [{"message": {"content": "Half"},
+            "error": {"code": code, "message": "no"}}]});
+        assert_eq!(of(200, &body), Meaning::Later("no".into()), "{code}");
+    }
+    // Something is said of one that says nothing.
+    let body = json!({"error": {"code": 502, "message": "\u{1}"}});
+    let Meaning::Later(text) = of(200, &body) else {
+        panic!("it passes");
+    };
+    assert!(text.contains("502"), "{text}");
 }

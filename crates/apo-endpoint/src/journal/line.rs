@@ -40,6 +40,22 @@ pub(super) fn header() -> String {
     sealed(HEADER)
 }
 
+/// Whether a line is one of ours as far as it goes, the zeros left out that a crash
+/// may leave in place of its end.
+pub(super) fn is_begun(line: &[u8]) -> bool {
+    const ENTRY: &[u8] = br#"{"request":""#;
+    const DIGEST: usize = 64;
+    let zeros = line.iter().rev().take_while(|it| **it == 0).count();
+    let line = &line[..line.len() - zeros];
+    let begins = |with: &[u8]| {
+        let n = with.len().min(line.len());
+        line[..n] == with[..n]
+    };
+    let digits = line.iter().skip(ENTRY.len()).take(DIGEST);
+    begins(&HEADER.as_bytes()[..HEADER.len() - 1])
+        || (begins(ENTRY) && digits.into_iter().all(u8::is_ascii_hexdigit))
+}
+
 /// Looks at a line, with its end or without.
 pub(super) fn check(line: &[u8]) -> Line<'_> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);

@@ -326,3 +326,99 @@ fn a_journal_with_checksums_survives_a_cut_anywhere() {
         assert_eq!(journal.get(&request("d")).unwrap(), Some(reply("D")));
     }
 }
+
+#[test]
+fn a_file_of_something_else_is_refused_and_left_as_it_is() {
+    let path = fresh("foreign");
+    for text in [
+        "my notes, without an end of line",
+        "my notes\nof two lines\n",
+        "{\"prompt\": \"hi\", \"response\": \"Hello.\"}",
+        "{\"prompt\": \"hi\"}\n{\"prompt\": \"ho\"}\n{\"pro",
+        "{\"request\":\"GET /\"}",
+        "\n\nPAR1\u{0}\u{15}",
+        "\u{1b}[31mred",
+    ] {
+        fs::write(&path, text).unwrap();
+        for error in [
+            Journal::read(&path).unwrap_err(),
+            Journal::open(&path).unwrap_err(),
+        ] {
+            assert!(error.is_bad_input(), "{error}");
+            let said = error.to_string();
+            assert!(
+                said.contains("line 1: it is no line of a journal"),
+                "{said}"
+            );
+            assert!(!said.contains('\u{1b}'), "{said}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    // What a crash may leave of a new one is gone on with.
+    let whole = String::from_utf8(three(&path)).unwrap();
+    for left in ["", "\0\0\0", "{\"jour\0\0", &whole[..1], &whole[..40]] {
+        fs::write(&path, left).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().n_requests(), 0, "{left:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"", "{left:?}");
+    }
+}
+
+#[test]
+fn a_folder_a_pipe_and_a_device_are_refused_by_name() {
+    let path = fresh("no-file");
+    let pipe = path.with_file_name("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let folder = path.parent().unwrap().to_owned();
+    for (path, expected) in [
+        (folder, "is a folder"),
+        (pipe, "is a pipe"),
+        ("/dev/full".into(), "is a device"),
+        ("/dev/null".into(), "is a device"),
+    ] {
+        for error in [
+            Journal::read(&path).unwrap_err(),
+            Journal::open(&path).unwrap_err(),
+        ] {
+            assert!(error.is_bad_input(), "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_reply_that_an_older_version_kept_is_what_its_finish_reason_says() {
+    let path = fresh("endings");
+    let ended = |reason: &str| {
+        let Outcome::Reply(reply) = reply("Half") else {
+            unreachable!();
+        };
+        Outcome::Reply(Reply {
+            finish_reason: Some(reason.into()),
+            ..reply
+        })
+    };
+    let cases = [
+        ("stop", Kind::Answer),
+        ("length", Kind::Answer),
+        ("bananas", Kind::Answer),
+        ("error", Kind::Failed),
+        ("abort", Kind::Failed),
+        ("tool_calls", Kind::Failed),
+        ("SAFETY", Kind::Policy),
+    ];
+    let lines = cases.map(|(reason, _)| entry(reason, ended(reason)).line());
+    fs::write(&path, lines.concat()).unwrap();
+    let journal = Journal::read(&path).unwrap();
+    for (reason, kind) in cases {
+        let request = request(reason);
+        assert_eq!(journal.kind(&request), Some(kind), "{reason}");
+        let found = journal.get(&request).unwrap().unwrap();
+        assert_eq!(found.kind(), kind, "{reason}");
+    }
+}

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// Longest that a key is shown in a message, characters.
+const MOST_QUOTED: usize = 60;
+
 /// Longest that a value is shown in a message, characters.
 const MOST_SHOWN: usize = 80;
 
@@ -27,6 +30,13 @@ pub(super) fn shown(value: &Value) -> String {
         }
     }
     short
+}
+
+/// Shows a key in a message, likewise.
+pub(super) fn quoted(name: &str) -> String {
+    let short: String = name.chars().take(MOST_QUOTED).collect();
+    let more = if short.len() < name.len() { "…" } else { "" };
+    format!("`{}{more}`", short.escape_debug())
 }
 
 impl<'a> Fields<'a> {

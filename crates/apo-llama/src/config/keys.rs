@@ -2,12 +2,18 @@
 //! computes, which do not and why, and which are done only where they are off.
 //!
 //! The names are those of `transformers`' configs, of the tools that write
-//! configs, and of published models. A key that stands in none of these tables
-//! is told to the user.
+//! configs, and of published models. The user is told of a key that none of
+//! these tables has.
+
+mod harmless;
+mod refused;
 
 use serde_json::{Map, Value};
 
-use super::fields::{Fields, shown};
+use super::fields::{Fields, quoted, shown};
+use harmless::{HARMLESS, TOKENS};
+pub(super) use refused::WINDOWS;
+use refused::{BEGINNINGS, ENDS, REFUSED};
 
 /// Keys that [`super::LlamaConfig`] reads.
 const READ: &[&str] = &[
@@ -32,125 +38,66 @@ const READ: &[&str] = &[
     "rope_parameters",
     "rope_scaling",
     "rope_theta",
-    "sliding_window",
     "tie_word_embeddings",
     "use_sliding_window",
     "value_head_prefix",
     "vocab_size",
 ];
 
-/// Keys that change nothing that is computed here, by the reason.
-const HARMLESS: &[(&str, &[&str])] = &[
+/// Settings, and the names that other architectures have for them. LLaMA's own
+/// name is the one that `transformers` reads, so that another one beside it may
+/// not say anything else.
+const SYNONYMS: &[(&str, &str)] = &[
     (
-        "names and versions of what wrote the file",
-        &[
-            "_commit_hash",
-            "_name_or_path",
-            "finetuning_task",
-            "is_llama_config",
-            "license",
-            "model_name",
-            "name_or_path",
-            "task_specific_params",
-            "transformers.js_config",
-            "transformers_version",
-            "unsloth_fixed",
-            "unsloth_version",
-        ],
+        "head_dim",
+        "attention_head_dim attention_key_size d_head d_kv dim_head head_size kv_channels \
+         qk_head_dim qk_rope_head_dim rope_head_dim v_head_dim",
     ),
     (
-        "the numbers that weights are stored in: each tensor says it itself",
-        &["dtype", "torch_dtype", "use_bfloat16"],
+        "hidden_act",
+        "act_fn activation activation_fn activation_function decoder_hidden_act ffn_act_fn \
+         mlp_activation mlp_hidden_act",
     ),
     (
-        "how a library computes, not what",
-        &[
-            "_attn_implementation",
-            "_attn_implementation_autoset",
-            "_attn_implementation_internal",
-            "_experts_implementation",
-            "_flash_attn_2_enabled",
-            "attn_implementation",
-            "chunk_size_feed_forward",
-            "gradient_checkpointing",
-            "output_attentions",
-            "output_hidden_states",
-            "return_dict",
-            "tie_last_hidden_states",
-            "torchscript",
-            "use_cache",
-            "use_flash_attention",
-            "use_flash_attn",
-            "use_return_dict",
-        ],
+        "hidden_size",
+        "attention_hidden_size backbone_hidden_size d_model dim embed_dim hidden_dim model_dim \
+         n_embd",
     ),
     (
-        "into how many slices older versions cut a product, whose sum is the same",
-        &["pretraining_tp"],
+        "intermediate_size",
+        "d_ff decoder_ffn_dim dim_ff ffn_dim ffn_hidden_size intermediate_dim mlp_hidden_size \
+         n_inner",
     ),
     (
-        "a role within encoder-decoder models, without effect on a decoder alone",
-        &["is_decoder"],
+        "num_attention_heads",
+        "attention_heads decoder_attention_heads decoder_num_attention_heads n_head n_heads \
+         num_heads",
     ),
     (
-        "labels of a classifier: how many there are is seen in `score.weight`",
-        &["id2label", "label2id", "num_labels", "problem_type"],
+        "num_hidden_layers",
+        "decoder_layers decoder_num_hidden_layers layers n_layer n_layers num_blocks num_layers",
     ),
     (
-        "the tokenizer's, which has files of its own",
-        &[
-            "add_bos_token",
-            "add_eos_token",
-            "decoder_start_token_id",
-            "max_sequence_length",
-            "model_max_length",
-            "prefix",
-            "sep_token_id",
-            "tokenizer_class",
-            "tokenizer_model_max_length",
-            "tokenizer_padding_side",
-            "unk_token_id",
-        ],
+        "num_key_value_heads",
+        "decoder_num_key_value_heads kv_n_heads n_head_kv n_kv_heads num_kv_heads \
+         num_query_groups",
     ),
     (
-        "settings of generation, which stages take from their arguments",
-        &[
-            "bad_words_ids",
-            "begin_suppress_tokens",
-            "diversity_penalty",
-            "do_sample",
-            "early_stopping",
-            "encoder_no_repeat_ngram_size",
-            "exponential_decay_length_penalty",
-            "forced_bos_token_id",
-            "forced_eos_token_id",
-            "length_penalty",
-            "max_length",
-            "max_new_tokens",
-            "min_length",
-            "no_repeat_ngram_size",
-            "num_beam_groups",
-            "num_beams",
-            "num_return_sequences",
-            "output_scores",
-            "remove_invalid_values",
-            "repetition_penalty",
-            "return_dict_in_generate",
-            "suppress_tokens",
-            "temperature",
-            "top_k",
-            "top_p",
-            "typical_p",
-        ],
+        "rms_norm_eps",
+        "eps layer_norm_eps layer_norm_epsilon layernorm_eps layernorm_epsilon norm_eps \
+         norm_epsilon rms_eps rms_norm_epsilon",
     ),
     (
-        "losses and modes of libraries that are not used here",
-        &["keys_to_ignore_at_inference", "loss_type", "tf_legacy_loss"],
+        "rope_theta",
+        "global_rope_theta layer_rope_theta local_rope_theta rope_base rope_freq_base \
+         rope_local_base_freq rotary_base rotary_emb_base rotary_embedding_base",
     ),
     (
-        "from which layer on windows slide, where `use_sliding_window` says that they do",
-        &["max_window_layers"],
+        "tie_word_embeddings",
+        "share_embeddings share_input_output_embed tie_embedding tie_embeddings tie_lm_head \
+         tie_weights tie_word_embedding tied_embeddings weight_tying",
     ),
+    ("vocab_size", "n_vocab padded_vocab_size text_vocab_size"),
 ];
 
 /// The value with which a key changes nothing, beside null.
@@ -159,135 +106,32 @@ enum Off {
     /// None but null, and what is empty.
     Empty,
     False,
+    True,
     Zero,
     One,
+    /// Any of null, false, 0 and what is empty.
+    Blank,
+    /// One of these words, in capitals or not.
+    Word(&'static str),
 }
-
-/// Keys of what is not done: refused unless they are off.
-const REFUSED: &[(Off, &[&str])] = &[
-    (
-        Off::False,
-        &[
-            "add_bias_linear",
-            "add_cross_attention",
-            "alibi",
-            "attention_bias",
-            "attention_out_bias",
-            "attention_qkv_bias",
-            "attn_bias",
-            "attn_temperature_tuning",
-            "bias",
-            "is_encoder_decoder",
-            "lm_head_bias",
-            "load_in_4bit",
-            "load_in_8bit",
-            "mlp_bias",
-            "normalize_reward",
-            "parallel_attn",
-            "parallel_residual",
-            "post_norm",
-            "qk_layernorm",
-            "qk_norm",
-            "qkv_bias",
-            "rope_interleave",
-            "rope_interleaved",
-            "rotary_interleaved",
-            "sandwich_norm",
-            "tie_encoder_decoder",
-            "use_alibi",
-            "use_bias",
-            "use_mrope",
-            "use_mup",
-            "use_parallel_residual",
-            "use_post_norm",
-            "use_qk_norm",
-            "use_qkv_bias",
-        ],
-    ),
-    (
-        Off::Zero,
-        &[
-            "attention_dropout",
-            "attention_probs_dropout_prob",
-            "attn_dropout",
-            "attn_pdrop",
-            "embd_pdrop",
-            "embedding_dropout",
-            "hidden_dropout",
-            "hidden_dropout_prob",
-            "mlp_dropout",
-            "num_mtp_layers",
-            "num_nextn_predict_layers",
-            "resid_pdrop",
-            "residual_dropout",
-        ],
-    ),
-    (
-        Off::One,
-        &[
-            "embedding_multiplier",
-            "embedding_scale",
-            "lm_head_multiplier",
-            "logit_scale",
-            "logits_scaling",
-            "partial_rotary_factor",
-            "residual_multiplier",
-            "rope_ratio",
-            "rotary_pct",
-            "scale_emb",
-        ],
-    ),
-    (
-        Off::Empty,
-        &[
-            "attention_chunk_size",
-            "attention_multiplier",
-            "attn_logit_softcapping",
-            "audio_config",
-            "clip_qkv",
-            "compression_config",
-            "cross_attention_hidden_size",
-            "dim_model_base",
-            "final_logit_softcapping",
-            "hidden_size_per_layer_input",
-            "kv_lora_rank",
-            "language_config",
-            "llm_config",
-            "logit_soft_cap",
-            "logits_soft_cap",
-            "mm_vision_tower",
-            "moe_intermediate_size",
-            "n_routed_experts",
-            "no_rope_layer_interval",
-            "no_rope_layers",
-            "num_experts",
-            "num_experts_per_tok",
-            "num_kv_shared_layers",
-            "num_local_experts",
-            "per_layer_config",
-            "pruned_heads",
-            "q_lora_rank",
-            "quant_config",
-            "quantization",
-            "quantization_config",
-            "query_pre_attn_scalar",
-            "rotary_dim",
-            "scale_depth",
-            "text_config",
-            "vision_config",
-        ],
-    ),
-];
 
 impl Off {
     fn is(self, value: &Value) -> bool {
         match (self, value) {
             (_, Value::Null) => true,
-            (Self::Empty, Value::Array(it)) => it.is_empty(),
-            (Self::Empty, Value::Object(it)) => it.is_empty(),
-            (Self::False, Value::Bool(it)) => !it,
-            (Self::Zero, Value::Number(it)) => it.as_f64() == Some(0.0),
+            (Self::Empty | Self::Blank, Value::Array(it)) => it.is_empty(),
+            (Self::Empty | Self::Blank, Value::Object(it)) => it.is_empty(),
+            (Self::Blank, Value::String(it)) => it.is_empty(),
+            (Self::False | Self::Blank, Value::Bool(it)) => !it,
+            (Self::True, Value::Bool(it)) => *it,
+            (Self::Zero | Self::Blank, Value::Number(it)) => it.as_f64() == Some(0.0),
             (Self::One, Value::Number(it)) => it.as_f64() == Some(1.0),
+            // A number for each of several things.
+            (Self::One, Value::Array(it)) => it.iter().all(|it| it.as_f64() == Some(1.0)),
+            (Self::Word(words), Value::String(it)) => {
+                let mut words = words.split_whitespace();
+                words.any(|word| word.eq_ignore_ascii_case(it))
+            }
             _ => false,
         }
     }
@@ -296,10 +140,69 @@ impl Off {
         match self {
             Self::Empty => "null",
             Self::False => "false",
+            Self::True => "true",
             Self::Zero => "0",
             Self::One => "1",
+            Self::Blank => "null, false, 0 or empty",
+            Self::Word(words) => words.split_whitespace().next().unwrap_or_default(),
         }
     }
+}
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// It is read, or checked with what is read.
+    Read,
+    Harmless,
+    /// Another name of this setting.
+    Synonym(&'static str),
+    /// It is refused unless it is off; it belongs to this, where that is known.
+    Refused(Off, Option<&'static str>),
+}
+
+fn has(words: &str, name: &str) -> bool {
+    words.split_whitespace().any(|word| word == name)
+}
+
+/// Looks a key up, by its whole name before its parts.
+fn known(name: &str) -> Option<Known> {
+    if READ.contains(&name) || has(WINDOWS, name) {
+        return Some(Known::Read);
+    }
+    if HARMLESS.iter().any(|(_, names)| has(names, name)) {
+        return Some(Known::Harmless);
+    }
+    if let Some((field, _)) = SYNONYMS.iter().find(|(_, names)| has(names, name)) {
+        return Some(Known::Synonym(field));
+    }
+    if let Some((off, _)) = REFUSED.iter().find(|(_, names)| has(names, name)) {
+        return Some(Known::Refused(*off, None));
+    }
+    if TOKENS.iter().any(|end| name.ends_with(end)) {
+        return Some(Known::Harmless);
+    }
+    if is_dropout(name) {
+        return Some(Known::Refused(Off::Zero, None));
+    }
+    let parts = |fits: fn(&str, &str) -> bool| {
+        move |(_, _, parts): &&(&str, Off, &str)| {
+            parts.split_whitespace().any(|part| fits(name, part))
+        }
+    };
+    let begins = parts(|name, part| name.starts_with(part));
+    let ends = parts(|name, part| name.ends_with(part));
+    let found = ENDS
+        .iter()
+        .find(ends)
+        .or_else(|| BEGINNINGS.iter().find(begins));
+    found.map(|(what, off, _)| Known::Refused(*off, Some(what)))
+}
+
+fn is_dropout(name: &str) -> bool {
+    ["dropout", "pdrop", "layerdrop", "drop_path"]
+        .iter()
+        .any(|part| name.contains(part))
 }
 
 /// Why a refused key needs more than to be named.
@@ -319,39 +222,71 @@ fn advice(name: &str) -> &'static str {
             "; only a language model by itself is read: save that part of the model alone"
         }
         "normalize_reward" => "; rewards would not be what the model was trained to give",
-        _ if name.contains("dropout") || name.contains("pdrop") => {
-            "; no dropout is done in training: write 0 to go on without"
-        }
+        _ if is_dropout(name) => "; no dropout is done in training: write 0 to go on without",
         _ => "",
     }
 }
 
 /// Refuses every key of what is not done, unless it is off.
 pub(super) fn refuse(fields: &mut Fields, raw: &Map<String, Value>) {
-    for (off, names) in REFUSED {
-        for name in *names {
-            if let Some(value) = raw.get(*name).filter(|value| !off.is(value)) {
-                fields.fault(format!(
-                    "`{name}` is {}, which is not supported (only {}){}",
-                    shown(value),
-                    off.shown(),
-                    advice(name)
-                ));
-            }
+    for (name, value) in raw {
+        let Some(Known::Refused(off, what)) = known(name) else {
+            continue;
+        };
+        if off.is(value) {
+            continue;
+        }
+        let what = what.map_or(String::new(), |what| format!(": it belongs to {what}"));
+        fields.fault(format!(
+            "{} is {}, which is not supported (only {}){what}{}",
+            quoted(name),
+            shown(value),
+            off.shown(),
+            advice(name)
+        ));
+    }
+}
+
+/// Refuses other names of settings that say something else than is computed
+/// with; `used` gives a setting's value.
+pub(super) fn refuse_synonyms(
+    fields: &mut Fields,
+    raw: &Map<String, Value>,
+    used: impl Fn(&str) -> Value,
+) {
+    for (name, value) in raw {
+        let Some(Known::Synonym(field)) = known(name) else {
+            continue;
+        };
+        let used = used(field);
+        let same = match (value, &used) {
+            (Value::Null, _) => true,
+            (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+            // Whichever of its names `hidden_act` has.
+            (Value::String(one), Value::String(_)) => has("silu swish swiglu", one),
+            (one, other) => one == other,
+        };
+        if !same {
+            fields.fault(format!(
+                "{} is {}, but `{field}`, which is the one that `transformers` reads, is {used}{}; \
+                 write what is meant there, and remove the other",
+                quoted(name),
+                shown(value),
+                if raw.get(field).is_none_or(Value::is_null) {
+                    " where nothing else is said"
+                } else {
+                    ""
+                }
+            ));
         }
     }
 }
 
 /// Returns the keys that are not known here and say something.
 pub(super) fn unknown(raw: &Map<String, Value>) -> Vec<String> {
-    let known = |name: &str| {
-        READ.contains(&name)
-            || HARMLESS.iter().any(|(_, names)| names.contains(&name))
-            || REFUSED.iter().any(|(_, names)| names.contains(&name))
-    };
     let unknown = raw
         .iter()
-        .filter(|(name, value)| !value.is_null() && !known(name));
+        .filter(|(name, value)| !value.is_null() && known(name).is_none());
     unknown.map(|(name, _)| name.clone()).collect()
 }
 
@@ -365,53 +300,167 @@ mod tests {
     use super::super::tests::{object, small};
     use super::*;
 
+    fn words<'a>(tables: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+        let words = tables.into_iter().flat_map(str::split_whitespace);
+        words.collect()
+    }
+
     #[test]
     fn a_key_stands_in_one_table_once() {
-        let harmless = HARMLESS.iter().flat_map(|(_, names)| *names);
-        let refused = REFUSED.iter().flat_map(|(_, names)| *names);
-        let all: Vec<&str> = READ
-            .iter()
-            .chain(harmless)
-            .chain(refused)
-            .copied()
-            .collect();
+        let mut all = READ.to_vec();
+        all.extend(words(HARMLESS.iter().map(|(_, names)| *names)));
+        all.extend(words(REFUSED.iter().map(|(_, names)| *names)));
+        all.extend(words(SYNONYMS.iter().map(|(_, names)| *names)));
+        all.extend(words([WINDOWS]));
         let distinct: BTreeSet<&str> = all.iter().copied().collect();
-        assert_eq!(distinct.len(), all.len());
+        for name in &distinct {
+            assert_eq!(all.iter().filter(|it| it == &name).count(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_decoder_in_transformers_is_known() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/keys/keys.json");
+        let page = std::fs::read_to_string(path).expect("a fixture");
+        let page: Value = serde_json::from_str(&page).expect("JSON");
+        let names = page["keys"].as_array().expect("a list");
+        assert!(names.len() > 600, "{}", names.len());
+        let unknown: Vec<&str> = names
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| known(name).is_none())
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    /// Reads the small config with one more key.
+    fn with(name: &str, value: &Value) -> Result<LlamaConfig, String> {
+        let mut raw = small();
+        raw.insert(name.into(), value.clone());
+        LlamaConfig::from_json(raw).map_err(|faults| faults.join("; "))
     }
 
     #[test]
     fn every_key_of_what_is_not_done_is_refused_with_its_value() {
-        for (off, names) in REFUSED {
-            for name in *names {
-                let on = match off {
-                    Off::False => json!(true),
-                    Off::Zero => json!(0.5),
-                    Off::One => json!(2.5),
-                    Off::Empty => json!({"a": 16}),
-                };
-                let mut raw = small();
-                raw.insert((*name).into(), on.clone());
-                let told = LlamaConfig::from_json(raw).expect_err(name).join("; ");
-                assert!(told.contains(&format!("`{name}` is {on}")), "{told}");
-                for harmless in [
-                    Value::Null,
-                    match off {
-                        Off::False => json!(false),
-                        Off::Zero => json!(0.0),
-                        Off::One => json!(1.0),
-                        Off::Empty => json!({}),
-                    },
-                ] {
-                    let mut raw = small();
-                    raw.insert((*name).into(), harmless);
-                    LlamaConfig::from_json(raw).expect(name);
-                }
-                // A value of another type is never taken for off.
-                let mut raw = small();
-                raw.insert((*name).into(), json!("none"));
-                LlamaConfig::from_json(raw).expect_err(name);
+        let parts = BEGINNINGS.iter().flat_map(|(_, off, parts)| {
+            let parts = parts.split_whitespace();
+            parts.map(|part| (*off, format!("{part}x")))
+        });
+        let ends = ENDS.iter().flat_map(|(_, off, parts)| {
+            let parts = parts.split_whitespace();
+            parts.map(|part| (*off, format!("x{part}")))
+        });
+        let whole = REFUSED.iter().flat_map(|(off, names)| {
+            let names = names.split_whitespace();
+            names.map(|name| (*off, name.to_owned()))
+        });
+        for (off, name) in whole.chain(parts).chain(ends) {
+            let (on, harmless) = match off {
+                Off::False => (json!(true), json!(false)),
+                Off::True => (json!(false), json!(true)),
+                Off::Zero => (json!(0.5), json!(0.0)),
+                Off::One => (json!(2.5), json!(1.0)),
+                Off::Empty => (json!({"a": 16}), json!({})),
+                Off::Blank => (json!(16), json!(0)),
+                Off::Word(words) => (json!("other"), json!(words.split(' ').next())),
+            };
+            let told = with(&name, &on).expect_err(&name);
+            assert!(told.contains(&format!("`{name}` is {on}")), "{told}");
+            for harmless in [Value::Null, harmless] {
+                with(&name, &harmless).unwrap_or_else(|told| panic!("{name}: {told}"));
             }
+            // A value of another type is never taken for off.
+            with(&name, &json!("something")).expect_err(&name);
         }
+    }
+
+    #[test]
+    fn another_name_of_a_setting_may_only_say_the_same() {
+        for (name, same, other) in [
+            ("n_embd", json!(32), json!(64)),
+            ("n_layer", json!(2), json!(3)),
+            ("num_heads", json!(4), json!(8)),
+            ("num_kv_heads", json!(4), json!(1)),
+            ("head_size", json!(8), json!(16)),
+            ("v_head_dim", json!(8), json!(4)),
+            ("ffn_dim", json!(88), json!(128)),
+            ("padded_vocab_size", json!(128), json!(192)),
+            ("rotary_emb_base", json!(10_000), json!(500_000)),
+            ("rope_base", json!(1e4), json!(1e6)),
+            ("rotary_base", json!(10_000.0), json!("10000")),
+            ("norm_eps", json!(1e-6), json!(1e-5)),
+            ("layer_norm_eps", json!(0.000_001), json!(1e-12)),
+            ("tie_embeddings", json!(false), json!(true)),
+            ("activation_function", json!("swish"), json!("gelu_new")),
+            ("mlp_hidden_act", json!("silu"), json!("relu2")),
+        ] {
+            with(name, &same).unwrap_or_else(|told| panic!("{name}: {told}"));
+            with(name, &Value::Null).unwrap_or_else(|told| panic!("{name}: {told}"));
+            let told = with(name, &other).expect_err(name);
+            assert!(
+                told.contains(&format!("`{name}` is {other}, but `")),
+                "{told}"
+            );
+        }
+        let mut raw = small();
+        raw.extend(object(
+            json!({"rope_theta": 5e5, "rotary_emb_base": 500_000}),
+        ));
+        LlamaConfig::from_json(raw).expect("they are the same");
+    }
+
+    #[test]
+    fn settings_of_other_attention_and_norms_are_refused_by_their_value() {
+        for (name, off, on) in [
+            ("position_embedding_type", json!("rope"), json!("alibi")),
+            (
+                "position_embedding_type",
+                json!("rotary"),
+                json!("absolute"),
+            ),
+            ("rope_type", json!("default"), json!("yarn")),
+            ("norm_type", json!("RMSNorm"), json!("layernorm")),
+            ("is_causal", json!(true), json!(false)),
+            ("use_bidirectional_attention", json!(false), json!(true)),
+            ("use_bidirectional_attention", json!(null), json!("vision")),
+            ("window_size", json!(null), json!(4096)),
+            ("interleaved_sliding_window", json!(null), json!([4096, 0])),
+            ("sliding_window_pattern", json!(null), json!(4)),
+            ("attention_scale", json!(null), json!(0.125)),
+            ("embed_scale", json!(1), json!(5.65)),
+            ("dropout", json!(0), json!(0.1)),
+            ("attn_dropout_prob", json!(0.0), json!(0.1)),
+            ("encoder_layerdrop", json!(0.0), json!(0.2)),
+            ("attention_in_multiplier", json!(1.0), json!(0.5)),
+            ("final_logit_softcap", json!(null), json!(30.0)),
+            ("mamba_d_state", json!(0), json!(16)),
+            ("moe_every_n", json!([]), json!([2])),
+            ("tts_config", json!({}), json!({"model_type": "vits"})),
+            ("red\u{1b}_config", json!(null), json!({"a": 1})),
+        ] {
+            with(name, &off).unwrap_or_else(|told| panic!("{name}: {told}"));
+            let told = with(name, &on).expect_err(name);
+            let named = format!("{} is {on}", quoted(name));
+            assert!(told.contains(&named), "{named}: {told}");
+            assert!(!told.contains('\u{1b}'), "a control character: {told}");
+        }
+        for (name, value) in [
+            ("image_token_id", json!(128_256)),
+            ("decoder_start_token_id", json!(1)),
+            ("classifier_dropout", json!(0.1)),
+            ("router_aux_loss_coef", json!(0.001)),
+            (
+                "auto_map",
+                json!({"AutoTokenizer": ["tokenization_x.X", null]}),
+            ),
+        ] {
+            let config = with(name, &value).unwrap_or_else(|told| panic!("{name}: {told}"));
+            assert_eq!(config.unknown_keys(), Vec::<String>::new(), "{name}");
+            assert_eq!(config.notes(), Vec::<String>::new(), "{name}");
+        }
+        let code = json!({"AutoModelForCausalLM": "modeling_x.XForCausalLM"});
+        let notes = with("auto_map", &code).expect("it is not run").notes();
+        assert!(notes[0].contains("modeling_x.XForCausalLM"), "{notes:?}");
     }
 
     #[test]

@@ -83,6 +83,41 @@ impl Rope {
         }
     }
 
+    /// Checks that every frequency can be computed with.
+    pub(super) fn check(&self, fields: &mut Fields, head_dim: usize) {
+        let frequencies = self.inverse_frequencies(head_dim);
+        let computed = |&it: &f64| (it as f32).is_finite() && it as f32 >= f32::MIN_POSITIVE;
+        if let Some(other) = frequencies.into_iter().find(|it| !computed(it)) {
+            fields.fault(format!(
+                "the rope's settings make a frequency of {other:e}, which cannot be computed with"
+            ));
+        }
+    }
+
+    /// Returns what `transformers` warns of: settings that do not belong
+    /// together, though they can be computed with.
+    pub(super) fn notes(&self, max_position_embeddings: usize) -> Vec<String> {
+        let most = max_position_embeddings as f64;
+        match &self.scaling {
+            Scaling::Llama3(it) if it.original_max_position_embeddings >= most => vec![format!(
+                "the rope's `{ORIGINAL}` {} is not below `max_position_embeddings` {most}",
+                it.original_max_position_embeddings
+            )],
+            Scaling::Yarn(it) => {
+                let stretched = most / it.original_max_position_embeddings;
+                if stretched == it.factor || stretched == 1.0 {
+                    return Vec::new();
+                }
+                vec![format!(
+                    "the rope's `factor` is {}, but `max_position_embeddings` {most} is \
+                     {stretched} times its `{ORIGINAL}` {}; the factor is used",
+                    it.factor, it.original_max_position_embeddings
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns what cosines and sines are multiplied by.
     pub fn attention_factor(&self) -> f64 {
         match &self.scaling {
@@ -165,6 +200,9 @@ const KEYS: [(&str, &[&str]); 4] = [
     ),
 ];
 
+/// The context of a model's original training, tokens.
+const ORIGINAL: &str = "original_max_position_embeddings";
+
 /// The theta of a config that names none.
 pub(super) const DEFAULT_THETA: f64 = 10_000.0;
 
@@ -181,6 +219,7 @@ impl Fields<'_> {
                 // An object of nulls says as much as none.
                 Some(Value::Object(object)) if object.values().all(Value::is_null) => {}
                 Some(Value::Object(object)) => {
+                    let object = self.with_original(name, object, max_position_embeddings);
                     let rope = self.rope_object(name, &object, max_position_embeddings);
                     found.push((name, rope));
                 }
@@ -190,35 +229,62 @@ impl Fields<'_> {
                 )),
             }
         }
-        let original = "original_max_position_embeddings";
-        if let Some(value) = self.get(original).cloned() {
-            let number = self.number_in(None, original, None);
-            let used = found.iter().find_map(|(_, rope)| match &rope.scaling {
-                Scaling::Llama3(it) => Some(it.original_max_position_embeddings),
-                Scaling::Yarn(it) => Some(it.original_max_position_embeddings),
-                _ => None,
-            });
-            if used.is_some_and(|used| used != number) {
-                self.fault(format!(
-                    "`{original}` is {} beside another one in the rope's settings; keep the one \
-                     that is meant",
-                    shown(&value)
-                ));
-            }
-        }
         if let [(first, one), (second, other)] = found.as_slice()
             && one != other
         {
             let fault = format!("`{first}` and `{second}` differ; keep the one that is meant");
             self.fault(fault);
         }
-        match found.into_iter().next() {
+        let rope = match found.into_iter().next() {
             Some((_, rope)) => rope,
             None => Rope {
                 theta: self.number_in(None, "rope_theta", Some(DEFAULT_THETA)),
                 scaling: Scaling::Unscaled,
             },
+        };
+        if rope.theta < 1.0 {
+            let theta = rope.theta;
+            self.fault(format!("`rope_theta` is {theta}, expected at least 1"));
         }
+        rope
+    }
+
+    /// Returns a scaling's object with the context of the original training
+    /// where that stands beside it. `transformers` 5 takes it from there, 4
+    /// does not see it, so that both must come to the same.
+    fn with_original(
+        &mut self,
+        name: &str,
+        mut object: Map<String, Value>,
+        max_position_embeddings: usize,
+    ) -> Map<String, Value> {
+        let kind = object.get("rope_type").or(object.get("type"));
+        let kind = kind.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Some(beside) = self
+            .get(ORIGINAL)
+            .filter(|_| ["llama3", "yarn"].contains(&&*kind))
+        else {
+            return object;
+        };
+        let within = object.get(ORIGINAL).filter(|it| !it.is_null());
+        let other = match within {
+            Some(within) if within != beside => Some(format!("{} in `{name}`", shown(within))),
+            // Without one, 4 refuses `llama3`, and takes this for `yarn`.
+            None if kind == "yarn" && *beside != max_position_embeddings => Some(format!(
+                "not in `{name}`, where releases of `transformers` that look only there take \
+                 `max_position_embeddings` {max_position_embeddings}"
+            )),
+            _ => None,
+        };
+        if let Some(other) = other {
+            self.fault(format!(
+                "`{ORIGINAL}` is {}, but {other}; write the one that is meant in `{name}`, and \
+                 remove the other",
+                shown(beside)
+            ));
+        }
+        object.insert(ORIGINAL.into(), beside.clone());
+        object
     }
 
     fn rope_object(
@@ -296,10 +362,10 @@ impl Fields<'_> {
             ));
         }
         rope.scaling = match *kind {
-            "linear" => Scaling::Linear(self.number_in(within, "factor", None)),
+            "linear" => Scaling::Linear(self.factor(name, object)),
             "llama3" => Scaling::Llama3(self.llama3(name, object)),
             "yarn" => {
-                if rope.theta <= 1.0 {
+                if rope.theta == 1.0 {
                     self.fault("`rope_theta` must be above 1 for the rope type `yarn`".into());
                 }
                 Scaling::Yarn(self.yarn(name, object, max_position_embeddings))
@@ -352,13 +418,39 @@ impl Fields<'_> {
         None
     }
 
+    /// Reads by how much a scaling stretches the context.
+    fn factor(&mut self, name: &str, object: &Map<String, Value>) -> f64 {
+        let factor = self.number_in(Some((name, object)), "factor", None);
+        if factor < 1.0 {
+            self.fault(format!(
+                "`factor` in `{name}` is {}, expected at least 1: a context is stretched by it",
+                shown(&object["factor"])
+            ));
+            return 1.0;
+        }
+        factor
+    }
+
+    /// Reads the context of the original training, a whole number of tokens.
+    fn original(&mut self, name: &str, object: &Map<String, Value>, default: Option<usize>) -> f64 {
+        let default = default.map(|tokens| tokens as f64);
+        let tokens = self.number_in(Some((name, object)), ORIGINAL, default);
+        if tokens.fract() != 0.0 || tokens > super::MOST_POSITIONS as f64 {
+            self.fault(format!(
+                "`{ORIGINAL}` in `{name}` is {}, expected a whole number of tokens",
+                object.get(ORIGINAL).map_or(String::new(), shown)
+            ));
+        }
+        tokens
+    }
+
     fn llama3(&mut self, name: &str, object: &Map<String, Value>) -> Llama3Scaling {
-        let mut number = |key| self.number_in(Some((name, object)), key, None);
+        let within = Some((name, object));
         let scaling = Llama3Scaling {
-            factor: number("factor"),
-            low_freq_factor: number("low_freq_factor"),
-            high_freq_factor: number("high_freq_factor"),
-            original_max_position_embeddings: number("original_max_position_embeddings"),
+            factor: self.factor(name, object),
+            low_freq_factor: self.number_in(within, "low_freq_factor", None),
+            high_freq_factor: self.number_in(within, "high_freq_factor", None),
+            original_max_position_embeddings: self.original(name, object, None),
         };
         let named = |key: &str| object.get(key).is_some_and(|it| !it.is_null());
         let (low, high) = (scaling.low_freq_factor, scaling.high_freq_factor);
@@ -384,7 +476,7 @@ impl Fields<'_> {
             let named = object.get(key).is_some_and(|it| !it.is_null()) && !zero;
             named.then(|| fields.number_in(within, key, None))
         };
-        let factor = self.number_in(within, "factor", None);
+        let factor = self.factor(name, object);
         let scales = [optional(self, "mscale"), optional(self, "mscale_all_dim")];
         let default = match scales {
             [Some(one), Some(all)] => yarn_magnitude(factor, one) / yarn_magnitude(factor, all),
@@ -413,10 +505,10 @@ impl Fields<'_> {
             factor,
             beta_fast,
             beta_slow,
-            original_max_position_embeddings: self.number_in(
-                within,
-                "original_max_position_embeddings",
-                Some(max_position_embeddings as f64),
+            original_max_position_embeddings: self.original(
+                name,
+                object,
+                Some(max_position_embeddings),
             ),
             truncate,
             attention_factor: self.number_in(within, "attention_factor", Some(default)),
@@ -509,6 +601,86 @@ mod tests {
     }
 
     #[test]
+    fn factors_and_contexts_that_nothing_can_be_trained_with_are_refused() {
+        for kind in ["linear", "llama3", "yarn"] {
+            let scaled = |key: &str, value: Value| {
+                let mut it = llama3();
+                it["rope_type"] = json!(kind);
+                if kind != "llama3" {
+                    let it = it.as_object_mut().expect("an object");
+                    it.retain(|key, _| !key.ends_with("freq_factor"));
+                }
+                it[key] = value;
+                with(json!({"rope_scaling": it, "max_position_embeddings": 128}))
+            };
+            scaled("factor", json!(1)).expect("no stretch");
+            for factor in [1e-40, 1e-3, 0.5, 0.999, 0.0, -2.0, 1e39] {
+                let told = scaled("factor", json!(factor)).expect_err(kind);
+                assert!(told.contains("`factor` in `rope_scaling` is"), "{told}");
+            }
+            if kind == "linear" {
+                continue;
+            }
+            scaled(ORIGINAL, json!(64.0)).expect("a whole number");
+            for original in [json!(0.5), json!(64.5), json!(0), json!(-64), json!(1e30)] {
+                let told = scaled(ORIGINAL, original).expect_err(kind);
+                assert!(told.contains(ORIGINAL), "{told}");
+            }
+        }
+        let slow = json!({"rope_theta": 3e38, "rope_scaling": {"type": "linear", "factor": 1e38}});
+        let told = with(slow).expect_err("a frequency of nothing");
+        assert!(told.contains("frequency"), "{told}");
+    }
+
+    #[test]
+    fn the_original_context_beside_the_scaling_is_read_where_releases_agree() {
+        let mut scaling = llama3();
+        let within = with(json!({"rope_scaling": scaling})).expect("it is whole");
+        scaling.as_object_mut().expect("an object").remove(ORIGINAL);
+        let beside = json!({"rope_scaling": scaling, ORIGINAL: 64});
+        assert_eq!(with(beside).expect("as 5 reads it"), within);
+        let parameters = json!({"rope_parameters": scaling, ORIGINAL: 64});
+        assert_eq!(with(parameters).expect("as 5 reads it"), within);
+        let both = json!({"rope_scaling": llama3(), ORIGINAL: 64});
+        assert_eq!(with(both).expect("the same"), within);
+
+        let yarn = json!({"rope_type": "yarn", "factor": 4.0});
+        let most = json!({"rope_scaling": yarn, ORIGINAL: 128, "max_position_embeddings": 128});
+        with(most).expect("5 and 4 come to the same");
+        let less = json!({"rope_scaling": yarn, ORIGINAL: 32, "max_position_embeddings": 128});
+        let told = with(less).expect_err("4 takes 128");
+        assert!(
+            told.contains("write the one that is meant in `rope_scaling`"),
+            "{told}"
+        );
+        // Without effect where nothing is scaled by it.
+        with(json!({ORIGINAL: 4096})).expect("no scaling");
+        let linear = json!({"rope_type": "linear", "factor": 4.0});
+        with(json!({"rope_scaling": linear, ORIGINAL: 4096})).expect("no effect");
+    }
+
+    #[test]
+    fn settings_that_do_not_belong_together_are_told() {
+        let notes = |settings: Value| {
+            let mut raw = small();
+            raw.extend(object(settings));
+            LlamaConfig::from_json(raw)
+                .expect("it can be computed")
+                .notes()
+        };
+        let llama3 = |most| json!({"rope_scaling": llama3(), "max_position_embeddings": most});
+        assert_eq!(notes(llama3(512)), Vec::<String>::new());
+        assert!(notes(llama3(64))[0].contains("is not below"));
+        let yarn = |most| {
+            let yarn = json!({"rope_type": "yarn", "factor": 4.0, ORIGINAL: 32});
+            json!({"rope_scaling": yarn, "max_position_embeddings": most})
+        };
+        assert_eq!(notes(yarn(128)), Vec::<String>::new());
+        assert_eq!(notes(yarn(32)), Vec::<String>::new());
+        assert!(notes(yarn(256))[0].contains("is 8 times"));
+    }
+
+    #[test]
     fn what_is_not_done_or_says_two_things_is_refused() {
         let typed = |kind: &str| json!({"rope_scaling": {"rope_type": kind, "factor": 4.0}});
         let mut flat = llama3();
@@ -572,6 +744,16 @@ mod tests {
                 "original_max_position_embeddings",
             ),
             (json!({"rope_theta": 0}), "`rope_theta`"),
+            (json!({"rope_theta": 0.5}), "`rope_theta` is 0.5"),
+            (
+                json!({"rope_parameters": {"rope_theta": 0.99}}),
+                "`rope_theta`",
+            ),
+            (
+                json!({"rope_theta": {"__float__": "NaN"}}),
+                "`rope_theta` is {",
+            ),
+            (json!({"rope_theta": 1e300}), "`rope_theta`"),
             (json!({"rope_theta": -1e4}), "`rope_theta`"),
             (json!({"rope_theta": "10000"}), "`rope_theta`"),
         ] {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
 use super::shared::Disjoint;
-use super::simd;
+use super::{Buffer, simd, write};
 use crate::spent::{Kind, counted};
 use crate::tree::{Layout, Segment};
 
@@ -173,18 +173,42 @@ fn n_products(layout: &Layout, heads: Heads) -> usize {
     keys.sum::<usize>() * heads.query_width()
 }
 
-/// Computes the attention output `[tokens, heads · head_dim]`.
-pub(crate) fn forward(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32]) {
-    let (flop, bytes) = (4 * n_products(layout, heads), 4 * (qkv.len() + out.len()));
-    counted(Kind::Attention, flop, bytes, || {
-        attend(layout, heads, qkv, out);
-    });
+/// Checks that ranges follow each other from 0 to `n`: then no two of them have
+/// a row in common, and each row is of one.
+fn check_rows<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, n: usize) {
+    let mut end = 0;
+    for range in ranges {
+        assert!(
+            range.start == end && range.end >= end,
+            "rows follow each other"
+        );
+        end = range.end;
+    }
+    assert_eq!(end, n, "each row is of one range");
 }
 
-fn attend(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32]) {
-    let blocks = blocks(&layout.segments);
+/// Returns the attention output `[tokens, heads · head_dim]`.
+pub(crate) fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
+    let tokens = qkv.len() / heads.width();
+    let (flop, bytes) = (
+        4 * n_products(layout, heads),
+        4 * (qkv.len() + tokens * heads.query_width()),
+    );
+    counted(Kind::Attention, flop, bytes, || attend(layout, heads, qkv))
+}
+
+fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
     let (group_width, query_width) = (heads.group_width(), heads.query_width());
-    let out = Disjoint::new(out);
+    let tokens = qkv.len() / heads.width();
+    check_rows(layout.segments.iter().map(|it| &it.rows), tokens);
+    assert_eq!(
+        heads.heads,
+        heads.group() * heads.kv_heads,
+        "groups are whole"
+    );
+    let blocks = blocks(&layout.segments);
+    let mut buffer = Buffer::new(tokens * query_width);
+    let out = Disjoint::new(buffer.parts());
     (0..blocks.len() * heads.kv_heads)
         .into_par_iter()
         .for_each_init(Scratch::default, |scratch, task| {
@@ -210,26 +234,28 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32], out: &mut [f32]) {
             for (i, result) in result.chunks_exact(group_width).enumerate() {
                 let at = (block.rows.start + i) * query_width + kv_head * group_width;
                 // SAFETY: a task owns its rows' columns of its key head.
-                unsafe { out.part_mut(at, group_width) }.copy_from_slice(result);
+                write(unsafe { out.part_mut(at, group_width) }, result);
             }
         });
+    // SAFETY: each row is of one block, which writes the columns of each key
+    // head.
+    unsafe { buffer.written() }
 }
 
-/// Computes `dqkv` from the output and its gradient; probabilities are
-/// computed again rather than kept.
+/// Returns `dqkv` from the output and its gradient; probabilities are computed
+/// again rather than kept.
 pub(crate) fn backward(
     layout: &Layout,
     heads: Heads,
     qkv: &[f32],
     out: &[f32],
     dout: &[f32],
-    dqkv: &mut [f32],
-) {
+) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
-    let bytes = 4 * (qkv.len() + out.len() + dout.len() + dqkv.len());
+    let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());
     counted(Kind::Attention, flop, bytes, || {
-        attend_backward(layout, heads, qkv, out, dout, dqkv);
-    });
+        attend_backward(layout, heads, qkv, out, dout)
+    })
 }
 
 fn attend_backward(
@@ -238,14 +264,22 @@ fn attend_backward(
     qkv: &[f32],
     out: &[f32],
     dout: &[f32],
-    dqkv: &mut [f32],
-) {
+) -> Vec<f32> {
+    let tokens = qkv.len() / heads.width();
+    check_rows(layout.segments.iter().map(|it| &it.rows), tokens);
+    check_rows(layout.trees.iter(), tokens);
+    assert_eq!(
+        heads.heads,
+        heads.group() * heads.kv_heads,
+        "groups are whole"
+    );
     let blocks = blocks(&layout.segments);
     let mut by_tree: Vec<Vec<&Block<'_>>> = layout.trees.iter().map(|_| Vec::new()).collect();
     for block in &blocks {
         by_tree[block.segment.tree].push(block);
     }
-    let dqkv = Disjoint::new(dqkv);
+    let mut buffer = Buffer::new(tokens * heads.width());
+    let dqkv = &Disjoint::new(buffer.parts());
     // A task is one key head of one tree: what its blocks add to the tree's
     // keys and values meets no other task.
     (0..layout.trees.len() * heads.kv_heads)
@@ -273,11 +307,15 @@ fn attend_backward(
                     (heads.key_column(kv_head), &dkey[from.clone()]),
                     (heads.value_column(kv_head), &dvalue[from]),
                 ] {
+                    let at = row * width + column;
                     // SAFETY: a task owns its key head's columns of its tree.
-                    unsafe { dqkv.part_mut(row * width + column, head_dim) }.copy_from_slice(d);
+                    write(unsafe { dqkv.part_mut(at, head_dim) }, d);
                 }
             }
         });
+    // SAFETY: each row is of one block, which writes its queries, and of one
+    // tree, which writes its keys and values, for each key head.
+    unsafe { buffer.written() }
 }
 
 /// One key head of one tree in the backward pass.
@@ -297,7 +335,7 @@ impl Part<'_> {
         scratch: &mut Scratch,
         dkey: &mut [f32],
         dvalue: &mut [f32],
-        dqkv: Disjoint<'_>,
+        dqkv: &Disjoint<'_>,
     ) {
         let Self {
             heads,
@@ -368,11 +406,12 @@ impl Part<'_> {
             offset += range.len();
             sum = Sum::Add;
         }
+        simd::scale(d, heads.scale());
         for (i, d) in d.chunks_exact(group_width).enumerate() {
             let at = (block.rows.start + i) * heads.width() + kv_head * group_width;
-            // SAFETY: a task owns its tree's columns of its key head's queries.
-            let dquery = unsafe { dqkv.part_mut(at, group_width) };
-            simd::scale_into(dquery, d, heads.scale());
+            // SAFETY: a task owns the columns of its key head's queries in its
+            // blocks.
+            write(unsafe { dqkv.part_mut(at, group_width) }, d);
         }
     }
 

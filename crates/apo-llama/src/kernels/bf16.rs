@@ -5,10 +5,14 @@
 //! rounded to the nearest even bf16 on the way; a micro-kernel of 12 × 32 sums
 //! keeps 24 registers of accumulators busy.
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
+use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
 
 /// Whether this processor multiplies bf16 natively.
 pub(crate) fn is_native() -> bool {
+    // Miri runs the same packing and tiles over a portable micro-kernel.
+    if cfg!(miri) {
+        return true;
+    }
     #[cfg(target_arch = "x86_64")]
     {
         is_x86_feature_detected!("avx512bf16")
@@ -27,6 +31,7 @@ pub(crate) fn is_native() -> bool {
 /// Where the processor has no such product it is done in f32;
 /// [`crate::Precision`] is checked against the device before any work.
 pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+    check(&out, left, right, sum);
     #[cfg(target_arch = "x86_64")]
     if is_native() {
         return native::multiply(out, left, right, sum);
@@ -36,6 +41,7 @@ pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, 
 
 #[cfg(target_arch = "x86_64")]
 mod native {
+    #[cfg(not(miri))]
     use std::arch::x86_64::{
         __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512,
         _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
@@ -44,15 +50,14 @@ mod native {
     use rayon::prelude::*;
 
     use super::super::matrix::{Matrix, MatrixMut, Sum};
-    use super::super::shared::Disjoint;
 
     /// Rows and columns of the micro-kernel.
     const ROWS: usize = 12;
     const COLS: usize = 32;
     /// Inner length of a panel: one of `right` fills 36 KiB of first-level cache.
-    const DEPTH: usize = 576;
+    const DEPTH: usize = if cfg!(miri) { 8 } else { 576 };
     /// Row panels that one task takes.
-    const PANELS: usize = 20;
+    const PANELS: usize = if cfg!(miri) { 2 } else { 20 };
 
     /// Rounds to the nearest bf16, ties to even; the bits in the lower half.
     #[inline(always)]
@@ -67,7 +72,7 @@ mod native {
 
     /// Packs `lanes` rows of `m`, from `first`, over the columns
     /// `depth.0..depth.1`, into pairs `[depth / 2][WIDTH]`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    #[cfg_attr(not(miri), target_feature(enable = "avx512f,avx512bw,avx512vl"))]
     fn pack<const WIDTH: usize>(
         m: Matrix<'_>,
         first: usize,
@@ -129,7 +134,10 @@ mod native {
     ///
     /// # Safety
     ///
-    /// `out` has `M` rows by `stride`, of at least `cols` elements each.
+    /// `out` has `M` rows by `stride`, of at least `cols` elements each, up to
+    /// `COLS`, which nobody else reads or writes meanwhile; they have values
+    /// where the sum is added to them.
+    #[cfg(not(miri))]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn block<const M: usize>(
         left: &[u32],
@@ -141,7 +149,8 @@ mod native {
     ) {
         let mut acc = [[_mm512_setzero_ps(); 2]; M];
         for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(COLS)) {
-            // SAFETY: `right` is a panel's 32 pairs: two registers.
+            // SAFETY: `right` is 32 pairs, `COLS` by `chunks_exact`: two
+            // registers of 512 bits, as those of bf16 are.
             let (low, high) = unsafe {
                 (
                     std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
@@ -153,7 +162,7 @@ mod native {
                 )
             };
             for (acc, pair) in acc.iter_mut().zip(left) {
-                // SAFETY: both are 512 bits of bf16.
+                // SAFETY: both are 512 bits, of which any are pairs of bf16.
                 let pair: __m512bh = unsafe {
                     std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(pair.cast_signed()))
                 };
@@ -165,7 +174,8 @@ mod native {
         let masks = [mask(cols), mask(cols.saturating_sub(16))];
         for (i, acc) in acc.into_iter().enumerate() {
             for (half, (mut value, mask)) in acc.into_iter().zip(masks).enumerate() {
-                // SAFETY: the mask keeps to the row's `cols` elements.
+                // SAFETY: the mask keeps to the row's `cols` elements; masked
+                // elements are neither read nor written.
                 unsafe {
                     let at = out.add(i * stride).wrapping_add(half * 16);
                     if sum == Sum::Add {
@@ -177,12 +187,38 @@ mod native {
         }
     }
 
+    /// The same without the instruction, for Miri.
+    #[cfg(miri)]
+    unsafe fn block<const M: usize>(
+        left: &[u32],
+        right: &[u32],
+        out: *mut f32,
+        stride: usize,
+        cols: usize,
+        sum: Sum,
+    ) {
+        let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
+        for i in 0..M {
+            for col in 0..cols {
+                let mut value = 0.0;
+                for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(COLS)) {
+                    let ([a, b], [c, d]) = (halves(left[i]), halves(right[col]));
+                    value += a * c + b * d;
+                }
+                // SAFETY: as above.
+                unsafe {
+                    let at = out.add(i * stride + col);
+                    *at = if sum == Sum::Add { *at + value } else { value };
+                }
+            }
+        }
+    }
+
     /// See [`super::multiply`]; the processor has the instruction.
     pub(super) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
         let (m, n, k) = (left.rows, right.cols, left.cols);
         let (row_panels, col_panels) = (m.div_ceil(ROWS), n.div_ceil(COLS));
         let stride = out.row_stride;
-        let target = Disjoint::new(out.data);
         let right = right.transposed(); // lanes of a panel are its columns
         let depth_most = DEPTH.min(k).div_ceil(2);
         let mut right_packed = vec![0_u32; col_panels * depth_most * COLS];
@@ -225,12 +261,12 @@ mod native {
                     for row in rows.clone() {
                         let left = &left_packed[row * pairs * ROWS..(row + 1) * pairs * ROWS];
                         let n_rows = ROWS.min(m - row * ROWS);
-                        let at = row * ROWS * stride + col * COLS;
-                        // SAFETY: a task owns its block of rows and columns,
-                        // and `is_native` has found the instructions.
+                        let to = out.block(row * ROWS, col * COLS, n_rows, n_cols);
+                        // SAFETY: a task owns its rows and columns, so that no
+                        // other writes to this block; `check` has seen that
+                        // what is added to has values, or an earlier depth has
+                        // written it; `is_native` has found the instructions.
                         unsafe {
-                            let part = target.part_mut(at, (n_rows - 1) * stride + n_cols);
-                            let to = part.as_mut_ptr();
                             macro_rules! by_rows {
                                 ($($rows:literal)*) => { match n_rows {
                                     $($rows => block::<$rows>(left, right, to, stride, n_cols, sum),)*
@@ -269,13 +305,10 @@ mod tests {
     /// to the order of its sums, for all four layouts and ragged sizes.
     #[test]
     fn a_product_is_that_of_the_rounded_operands() {
-        for (m, n, k) in [
-            (1, 1, 1),
-            (12, 32, 576),
-            (13, 33, 577),
-            (5, 100, 1200),
-            (250, 31, 7),
-        ] {
+        let small = [(1, 1, 1), (13, 33, 9), (5, 70, 17), (37, 3, 2)];
+        let sizes = [(12, 32, 576), (13, 33, 577), (5, 100, 1200), (250, 31, 7)];
+        let sizes = if cfg!(miri) { &small[..] } else { &sizes };
+        for &(m, n, k) in small[..1].iter().chain(sizes) {
             let (a, b) = (values(m * k, 1), values(k * n, 2));
             let (ra, rb) = (rounded(&a), rounded(&b));
             for turned in 0..4 {

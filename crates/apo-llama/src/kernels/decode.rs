@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::layer::{self, Shape, Weights, rms_norm};
 use super::matrix::{MatrixMut, Sum};
-use super::{buffer, simd};
+use super::simd;
 use crate::spent::{Kind, counted};
 
 /// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: the
@@ -35,11 +35,10 @@ pub(crate) fn step(
     let (hidden, heads, n_rows) = (shape.hidden, shape.heads, caches.len());
     let (width, query_width) = (heads.width(), heads.query_width());
     let normed = rms_norm(x, w.input_norm, shape.rms_norm_eps);
-    let mut qkv = buffer(n_rows * width);
-    shape.project_qkv(&normed, w, &mut qkv);
+    let mut qkv = shape.project_qkv(&normed, w);
     layer::rotate(cos, sin, heads, &mut qkv, 1.0);
 
-    let mut attended = buffer(n_rows * query_width);
+    let mut attended = vec![0.0; n_rows * query_width];
     let key_width = heads.kv_heads * heads.head_dim;
     let n_keys = caches
         .iter()
@@ -56,7 +55,7 @@ pub(crate) fn step(
                 let (key, value) = key_value.split_at(key_width);
                 cache.own_keys.extend_from_slice(key);
                 cache.own_values.extend_from_slice(value);
-                let mut scores = buffer(cache.n_keys(key_width));
+                let mut scores = vec![0.0; cache.n_keys(key_width)];
                 let group = heads.group();
                 for (head, out) in out.chunks_exact_mut(heads.head_dim).enumerate() {
                     let column = head / group * heads.head_dim;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::attention::{self, Heads};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
-use super::{ROWS_A_TASK, buffer, simd};
+use super::{Buffer, ROWS_A_TASK, simd};
 use crate::Precision;
 use crate::tree::Layout;
 
@@ -79,12 +79,15 @@ pub(crate) struct Gradients {
 
 /// RMS norm of each row, over the threads.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+    assert!(x.len().is_multiple_of(weight.len()), "rows are whole");
     let part = weight.len() * ROWS_A_TASK;
-    let mut out = buffer(x.len());
-    out.par_chunks_mut(part)
+    let mut out = Buffer::new(x.len());
+    out.parts()
+        .par_chunks_mut(part)
         .zip(x.par_chunks(part))
         .for_each(|(out, x)| simd::rms_norm(x, weight, eps, out));
-    out
+    // SAFETY: `x` and `out` are as many whole rows, each of which is written.
+    unsafe { out.written() }
 }
 
 /// Adds the norm's gradient to `dx` and returns that of its weight.
@@ -114,11 +117,17 @@ fn rms_norm_backward(
 }
 
 fn swiglu(gate_up: &[f32], intermediate: usize) -> Vec<f32> {
-    let mut out = buffer(gate_up.len() / 2);
-    out.par_chunks_mut(intermediate * ROWS_A_TASK)
+    assert!(
+        gate_up.len().is_multiple_of(2 * intermediate),
+        "rows are whole"
+    );
+    let mut out = Buffer::new(gate_up.len() / 2);
+    out.parts()
+        .par_chunks_mut(intermediate * ROWS_A_TASK)
         .zip(gate_up.par_chunks(2 * intermediate * ROWS_A_TASK))
         .for_each(|(out, gate_up)| simd::swiglu(gate_up, intermediate, out));
-    out
+    // SAFETY: both are as many whole rows, each of which is written.
+    unsafe { out.written() }
 }
 
 /// Turns the queries and keys of each row by its position.
@@ -154,10 +163,10 @@ impl Shape {
     }
 
     /// `dx (+)= dout · weight`
-    fn project_back(&self, dout: Matrix<'_>, weight: &[f32], dx: &mut [f32], sum: Sum) {
+    fn project_back(&self, dout: Matrix<'_>, weight: &[f32], dx: MatrixMut<'_>, sum: Sum) {
         let n_in = weight.len() / dout.cols;
         multiply(
-            MatrixMut::new(dx, dout.rows, n_in),
+            dx,
             dout,
             Matrix::new(weight, dout.cols, n_in),
             sum,
@@ -166,32 +175,48 @@ impl Shape {
         );
     }
 
+    /// Returns `dout · weight`, `[rows, n_in]`.
+    fn replaced(&self, dout: Matrix<'_>, weight: &[f32], n_in: usize) -> Vec<f32> {
+        let mut dx = Buffer::new(dout.rows * n_in);
+        let to = MatrixMut::unwritten(dx.parts(), dout.rows, n_in);
+        self.project_back(dout, weight, to, Sum::Replace);
+        // SAFETY: a product writes the whole of what it replaces.
+        unsafe { dx.written() }
+    }
+
     /// `doutᵀ · x`: the gradient of a projection's weight, `[n_out, n_in]`.
     fn weight_gradient(&self, dout: Matrix<'_>, x: &[f32]) -> Vec<f32> {
         let n_in = x.len() / dout.rows;
-        let mut dweight = buffer(dout.cols * n_in);
+        let mut dweight = Buffer::new(dout.cols * n_in);
         multiply(
-            MatrixMut::new(&mut dweight, dout.cols, n_in),
+            MatrixMut::unwritten(dweight.parts(), dout.cols, n_in),
             dout.transposed(),
             Matrix::new(x, dout.rows, n_in),
             Sum::Replace,
             Threads::All,
             self.precision,
         );
-        dweight
+        // SAFETY: a product writes the whole of what it replaces.
+        unsafe { dweight.written() }
     }
 
-    /// Writes queries, keys and values side by side, `[tokens, width]`.
-    pub(super) fn project_qkv(&self, normed: &[f32], w: &Weights<'_>, qkv: &mut [f32]) {
+    /// Returns queries, keys and values side by side, `[tokens, width]`.
+    pub(super) fn project_qkv(&self, normed: &[f32], w: &Weights<'_>) -> Vec<f32> {
         let (hidden, width) = (self.hidden, self.heads.width());
         let tokens = normed.len() / hidden;
+        let mut qkv = Buffer::new(tokens * width);
         let mut column = 0;
         for weight in [w.query, w.key, w.value] {
             let n_out = weight.len() / hidden;
-            let out = MatrixMut::with_stride(&mut qkv[column..], tokens, n_out, width);
+            let part = &mut qkv.parts()[column..];
+            let out = MatrixMut::unwritten_with_stride(part, tokens, n_out, width);
             self.project(normed, weight, hidden, out, Sum::Replace);
             column += n_out;
         }
+        assert_eq!(column, width, "projections fill a row");
+        // SAFETY: each product writes all of its columns, and there are no
+        // others.
+        unsafe { qkv.written() }
     }
 
     /// Adds the feed-forward network's output for `middle` to `out`; returns
@@ -205,12 +230,15 @@ impl Shape {
         let (hidden, intermediate) = (self.hidden, self.intermediate);
         let tokens = middle.len() / hidden;
         let normed = rms_norm(middle, w.post_norm, self.rms_norm_eps);
-        let mut gate_up = buffer(tokens * 2 * intermediate);
+        let mut gate_up = Buffer::new(tokens * 2 * intermediate);
         for (column, weight) in [(0, w.gate), (intermediate, w.up)] {
-            let part = &mut gate_up[column..];
-            let to = MatrixMut::with_stride(part, tokens, intermediate, 2 * intermediate);
+            let part = &mut gate_up.parts()[column..];
+            let stride = 2 * intermediate;
+            let to = MatrixMut::unwritten_with_stride(part, tokens, intermediate, stride);
             self.project(&normed, weight, hidden, to, Sum::Replace);
         }
+        // SAFETY: each product writes one half of every row.
+        let gate_up = unsafe { gate_up.written() };
         let activated = swiglu(&gate_up, intermediate);
         let sum = MatrixMut::new(&mut out, tokens, hidden);
         self.project(&activated, w.down, intermediate, sum, Sum::Add);
@@ -222,14 +250,11 @@ impl Shape {
     pub(crate) fn forward(&self, layout: &Layout, x: &[f32], w: &Weights<'_>) -> (Vec<f32>, Saved) {
         let (hidden, heads) = (self.hidden, self.heads);
         let tokens = x.len() / hidden;
-        let width = heads.width();
 
         let normed = rms_norm(x, w.input_norm, self.rms_norm_eps);
-        let mut qkv = buffer(tokens * width);
-        self.project_qkv(&normed, w, &mut qkv);
+        let mut qkv = self.project_qkv(&normed, w);
         rotate(&layout.cos, &layout.sin, heads, &mut qkv, 1.0);
-        let mut attended = buffer(tokens * heads.query_width());
-        attention::forward(layout, heads, &qkv, &mut attended);
+        let attended = attention::forward(layout, heads, &qkv);
         let mut middle = x.to_vec();
         let out = MatrixMut::new(&mut middle, tokens, hidden);
         self.project(&attended, w.output, heads.query_width(), out, Sum::Add);
@@ -259,19 +284,29 @@ impl Shape {
         let matrix = |data| Matrix::new(data, tokens, hidden);
 
         // Feed-forward.
+        assert_eq!(
+            saved.gate_up.len(),
+            tokens * 2 * intermediate,
+            "of the same tokens"
+        );
         let mut activated = swiglu(&saved.gate_up, intermediate);
         let down = self.weight_gradient(matrix(dout), &activated);
         let dactivated = &mut activated;
-        self.project_back(matrix(dout), w.down, dactivated, Sum::Replace);
-        let mut dgate_up = buffer(tokens * 2 * intermediate);
+        let to = MatrixMut::new(dactivated, tokens, intermediate);
+        self.project_back(matrix(dout), w.down, to, Sum::Replace);
+        let mut dgate_up = Buffer::new(saved.gate_up.len());
         let part = intermediate * ROWS_A_TASK;
         dgate_up
+            .parts()
             .par_chunks_mut(2 * part)
             .zip(saved.gate_up.par_chunks(2 * part))
             .zip(dactivated.par_chunks(part))
             .for_each(|((d, gate_up), dactivated)| {
                 simd::swiglu_backward(gate_up, intermediate, dactivated, d);
             });
+        // SAFETY: the gradient of the gate and up projections has as many whole
+        // rows as they and their product have, each of which is written.
+        let dgate_up = unsafe { dgate_up.written() };
         drop(activated);
         let normed = rms_norm(&saved.middle, w.post_norm, self.rms_norm_eps);
         let half = |column: usize| {
@@ -279,9 +314,9 @@ impl Shape {
         };
         let gate = self.weight_gradient(half(0), &normed);
         let up = self.weight_gradient(half(intermediate), &normed);
-        let mut dnormed = buffer(tokens * hidden);
-        self.project_back(half(0), w.gate, &mut dnormed, Sum::Replace);
-        self.project_back(half(intermediate), w.up, &mut dnormed, Sum::Add);
+        let mut dnormed = self.replaced(half(0), w.gate, hidden);
+        let to = MatrixMut::new(&mut dnormed, tokens, hidden);
+        self.project_back(half(intermediate), w.up, to, Sum::Add);
         let mut dx = dout.to_vec();
         let eps = self.rms_norm_eps;
         let post_norm = rms_norm_backward(&saved.middle, w.post_norm, eps, &dnormed, &mut dx);
@@ -289,24 +324,16 @@ impl Shape {
 
         // Attention.
         let output = self.weight_gradient(matrix(&dx), &saved.attended);
-        let mut dattended = buffer(tokens * heads.query_width());
-        self.project_back(matrix(&dx), w.output, &mut dattended, Sum::Replace);
-        let mut dqkv = buffer(tokens * heads.width());
-        attention::backward(
-            layout,
-            heads,
-            &saved.qkv,
-            &saved.attended,
-            &dattended,
-            &mut dqkv,
-        );
+        let dattended = self.replaced(matrix(&dx), w.output, heads.query_width());
+        let mut dqkv = attention::backward(layout, heads, &saved.qkv, &saved.attended, &dattended);
         rotate(&layout.cos, &layout.sin, heads, &mut dqkv, -1.0);
         let normed = rms_norm(x, w.input_norm, eps);
         let (mut column, mut sum) = (0, Sum::Replace);
         let mut projections = [w.query, w.key, w.value].map(|weight| {
             let n_out = weight.len() / hidden;
             let d = Matrix::with_stride(&dqkv[column..], tokens, n_out, heads.width());
-            self.project_back(d, weight, &mut dnormed, sum);
+            let to = MatrixMut::new(&mut dnormed, tokens, hidden);
+            self.project_back(d, weight, to, sum);
             column += n_out;
             sum = Sum::Add;
             self.weight_gradient(d, &normed)
@@ -325,5 +352,161 @@ impl Shape {
             up,
             down,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Segment;
+
+    fn values(n: usize, seed: u32) -> Vec<f32> {
+        (0..n as u32)
+            .map(|i| {
+                let x = (i.wrapping_mul(2_654_435_761) ^ seed).wrapping_mul(2_246_822_519);
+                (x >> 8) as f32 / (1 << 23) as f32 - 1.0
+            })
+            .collect()
+    }
+
+    /// Two trees: a prompt with two responses, and one with none.
+    fn layout(half: usize) -> Layout {
+        let segment = |rows: Range<usize>, prompt, position, tree| Segment {
+            rows,
+            prompt,
+            position,
+            tree,
+        };
+        let segments = vec![
+            segment(0..3, None, 0, 0),
+            segment(3..5, Some(0..3), 3, 0),
+            segment(5..6, Some(0..3), 3, 0),
+            segment(6..8, None, 0, 1),
+        ];
+        let positions = [0, 1, 2, 3, 4, 3, 0, 1];
+        let angles = positions
+            .iter()
+            .flat_map(|&at| (0..half).map(move |i| at as f32 / (i + 1) as f32));
+        let (sin, cos) = angles.map(f32::sin_cos).unzip();
+        Layout {
+            segments,
+            trees: vec![0..6, 6..8],
+            cos,
+            sin,
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_layer() {
+        let heads = Heads {
+            heads: 4,
+            kv_heads: 2,
+            head_dim: 4,
+        };
+        let (hidden, intermediate, tokens) = (6, 10, 8);
+        let sizes = [
+            hidden,
+            16 * hidden,
+            8 * hidden,
+            8 * hidden,
+            16 * hidden,
+            hidden,
+            intermediate * hidden,
+            intermediate * hidden,
+            intermediate * hidden,
+        ];
+        let weights: Vec<Vec<f32>> = (1..).zip(sizes).map(|(i, n)| values(n, i)).collect();
+        let x = values(tokens * hidden, 42);
+        let dout = values(tokens * hidden, 99);
+        let layout = layout(2);
+        // `Σ dout · out`, and its gradients: of each weight, and of the input.
+        let computed = |weights: &[Vec<f32>], x: &[f32], precision| {
+            let [
+                input_norm,
+                query,
+                key,
+                value,
+                output,
+                post_norm,
+                gate,
+                up,
+                down,
+            ] = std::array::from_fn(|i| weights[i].as_slice());
+            let w = Weights {
+                input_norm,
+                query,
+                key,
+                value,
+                output,
+                post_norm,
+                gate,
+                up,
+                down,
+            };
+            let shape = Shape {
+                hidden,
+                intermediate,
+                heads,
+                rms_norm_eps: 1e-6,
+                precision,
+            };
+            let (out, saved) = shape.forward(&layout, x, &w);
+            let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));
+            let d = shape.backward(&layout, x, &w, &saved, &dout);
+            let gradients = [
+                d.input_norm,
+                d.query,
+                d.key,
+                d.value,
+                d.output,
+                d.post_norm,
+                d.gate,
+                d.up,
+                d.down,
+                d.input,
+            ];
+            (sum.sum::<f64>(), gradients)
+        };
+        let (_, gradients) = computed(&weights, &x, Precision::F32);
+        let step = 1e-2_f32;
+        for (i, found) in gradients.iter().enumerate() {
+            for at in (0..found.len()).step_by(if cfg!(miri) { 61 } else { 7 }) {
+                let moved = |step: f32| {
+                    let (mut weights, mut x) = (weights.clone(), x.clone());
+                    weights.get_mut(i).unwrap_or(&mut x)[at] += step;
+                    computed(&weights, &x, Precision::F32).0
+                };
+                let slope = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+                let off = (slope - f64::from(found[at])).abs();
+                assert!(
+                    off < 2e-2 * slope.abs().max(1.0),
+                    "parameter {i} at {at}: {}, not {slope}",
+                    found[at]
+                );
+            }
+        }
+        let (_, rounded) = computed(&weights, &x, Precision::Bf16);
+        for (i, (rounded, exact)) in rounded.iter().zip(&gradients).enumerate() {
+            for (rounded, exact) in rounded.iter().zip(exact) {
+                let off = (rounded - exact).abs();
+                assert!(
+                    off < 0.1 * exact.abs().max(1.0),
+                    "parameter {i}: {rounded}, not {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "rows follow each other")]
+    fn rows_of_two_segments_are_refused() {
+        let heads = Heads {
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 4,
+        };
+        let mut layout = layout(2);
+        layout.segments[2].rows = 4..6;
+        attention::forward(&layout, heads, &values(8 * heads.width(), 1));
     }
 }

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
-use super::{buffer, simd};
+use super::{Buffer, simd, written};
 use crate::Precision;
 
 /// Logits that exist at once: 32 MiB of them.
@@ -15,17 +15,27 @@ pub(crate) fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
     (SLICE / vocab).clamp(16, 1024).min(n_rows.max(1))
 }
 
-/// Writes the logits of some rows: `hidden · headᵀ`.
-fn logits(hidden: &[f32], head: &[f32], width: usize, precision: Precision, out: &mut [f32]) {
+/// Returns the logits of some rows, `hidden · headᵀ`, in the first elements of
+/// `slice`.
+fn logits<'a>(
+    hidden: &[f32],
+    head: &[f32],
+    width: usize,
+    precision: Precision,
+    slice: &'a mut Buffer,
+) -> &'a mut [f32] {
     let (n_rows, vocab) = (hidden.len() / width, head.len() / width);
+    let out = &mut slice.parts()[..n_rows * vocab];
     multiply(
-        MatrixMut::new(out, n_rows, vocab),
+        MatrixMut::unwritten(out, n_rows, vocab),
         Matrix::new(hidden, n_rows, width),
         Matrix::new(head, vocab, width).transposed(),
         Sum::Replace,
         Threads::All,
         precision,
     );
+    // SAFETY: a product writes the whole of what it replaces.
+    unsafe { written(out) }
 }
 
 /// Returns each target's log-prob and each row's log-sum-exp.
@@ -41,12 +51,11 @@ pub(crate) fn forward(
 ) -> (Vec<f32>, Vec<f32>) {
     let vocab = head.len() / width;
     let at_once = rows_at_once(targets.len(), vocab);
-    let mut slice = buffer(at_once * vocab);
+    let mut slice = Buffer::new(at_once * vocab);
     let mut log_probs = Vec::with_capacity(targets.len());
     let mut log_sums = Vec::with_capacity(targets.len());
     for (targets, hidden) in targets.chunks(at_once).zip(hidden.chunks(at_once * width)) {
-        let slice = &mut slice[..targets.len() * vocab];
-        logits(hidden, head, width, precision, slice);
+        let slice = logits(hidden, head, width, precision, &mut slice);
         let sums: Vec<f32> = slice.par_chunks(vocab).map(simd::log_sum_exp).collect();
         for ((row, &target), sum) in slice.chunks(vocab).zip(targets).zip(&sums) {
             log_probs.push(row[target] - sum);
@@ -68,16 +77,20 @@ pub(crate) fn backward(
 ) -> (Vec<f32>, Vec<f32>) {
     let vocab = head.len() / width;
     let at_once = rows_at_once(targets.len(), vocab);
-    let mut slice = buffer(at_once * vocab);
-    let mut dhidden = buffer(hidden.len());
-    let mut dhead = buffer(head.len());
+    if targets.is_empty() {
+        return (vec![0.0; hidden.len()], vec![0.0; head.len()]);
+    }
+    assert_eq!(hidden.len(), targets.len() * width, "a row for each target");
+    assert_eq!(head.len(), vocab * width, "rows are whole");
+    let mut slice = Buffer::new(at_once * vocab);
+    let mut dhidden = Buffer::new(hidden.len());
+    let mut dhead = Buffer::new(head.len());
     let mut sum = Sum::Replace;
     for (i, targets) in targets.chunks(at_once).enumerate() {
         let first = i * at_once;
         let rows = first..first + targets.len();
         let hidden = &hidden[rows.start * width..rows.end * width];
-        let slice = &mut slice[..targets.len() * vocab];
-        logits(hidden, head, width, precision, slice);
+        let slice = logits(hidden, head, width, precision, &mut slice);
         slice
             .par_chunks_mut(vocab)
             .zip(targets)
@@ -89,8 +102,8 @@ pub(crate) fn backward(
             });
         let dlogits = Matrix::new(slice, targets.len(), vocab);
         multiply(
-            MatrixMut::new(
-                &mut dhidden[rows.start * width..rows.end * width],
+            MatrixMut::unwritten(
+                &mut dhidden.parts()[rows.start * width..rows.end * width],
                 targets.len(),
                 width,
             ),
@@ -100,8 +113,13 @@ pub(crate) fn backward(
             Threads::All,
             precision,
         );
+        let to = match sum {
+            Sum::Replace => MatrixMut::unwritten(dhead.parts(), vocab, width),
+            // SAFETY: the first rows' product has written all of it.
+            Sum::Add => MatrixMut::new(unsafe { written(dhead.parts()) }, vocab, width),
+        };
         multiply(
-            MatrixMut::new(&mut dhead, vocab, width),
+            to,
             dlogits.transposed(),
             Matrix::new(hidden, targets.len(), width),
             sum,
@@ -110,8 +128,66 @@ pub(crate) fn backward(
         );
         sum = Sum::Add;
     }
-    if targets.is_empty() {
-        dhead.fill(0.0);
+    // SAFETY: each slice of rows writes its part of the one, and there is a
+    // target for each row; the first of them writes the whole of the other.
+    unsafe { (dhidden.written(), dhead.written()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_in_several_slices_give_what_one_slice_gives() {
+        let (width, vocab) = (3, 5);
+        // More rows than exist at once, whatever a slice holds.
+        let n_rows = if cfg!(miri) { 20 } else { 1500 };
+        let value = |i: usize| ((i * 7919 % 101) as f32 - 50.0) / 50.0;
+        let hidden: Vec<f32> = (0..n_rows * width).map(value).collect();
+        let head: Vec<f32> = (3..3 + vocab * width).map(value).collect();
+        let targets: Vec<usize> = (0..n_rows).map(|row| row * 3 % vocab).collect();
+        let (log_probs, log_sums) = forward(&hidden, &head, width, &targets, Precision::F32);
+        let d: Vec<f32> = (0..n_rows).map(|row| value(row + 11)).collect();
+        let (dhidden, dhead) = backward(
+            &hidden,
+            &head,
+            width,
+            &targets,
+            &log_sums,
+            &d,
+            Precision::F32,
+        );
+        let mut expected = vec![0.0_f64; head.len()];
+        for (row, &target) in targets.iter().enumerate() {
+            let x = &hidden[row * width..][..width];
+            let logits = head.chunks(width).map(|head| {
+                let products = head.iter().zip(x).map(|(a, b)| f64::from(a * b));
+                products.sum::<f64>()
+            });
+            let logits: Vec<f64> = logits.collect();
+            let log_sum = logits.iter().map(|it| it.exp()).sum::<f64>().ln();
+            let log_prob = logits[target] - log_sum;
+            assert!((f64::from(log_probs[row]) - log_prob).abs() < 1e-5);
+            let mut dx = vec![0.0; width];
+            for (token, logit) in logits.iter().enumerate() {
+                let one = f64::from(u8::from(token == target));
+                let dlogit = f64::from(d[row]) * (one - (logit - log_sum).exp());
+                for i in 0..width {
+                    dx[i] += dlogit * f64::from(head[token * width + i]);
+                    expected[token * width + i] += dlogit * f64::from(x[i]);
+                }
+            }
+            for (found, expected) in dhidden[row * width..].iter().zip(dx) {
+                assert!((f64::from(*found) - expected).abs() < 1e-5);
+            }
+        }
+        for (found, expected) in dhead.iter().zip(expected) {
+            assert!(
+                (f64::from(*found) - expected).abs() < 1e-3,
+                "{found} {expected}"
+            );
+        }
+        let none = backward(&[], &head, width, &[], &[], &[], Precision::F32);
+        assert_eq!(none, (vec![], vec![0.0; head.len()]));
     }
-    (dhidden, dhead)
 }

@@ -1,5 +1,8 @@
 //! Matrix products over strided views of `f32` slices.
 
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::{bf16, few_rows};
@@ -17,12 +20,26 @@ pub(crate) struct Matrix<'a> {
 }
 
 /// A matrix to write, its columns side by side.
+///
+/// Its rows are `row_stride` elements apart, so that blocks of it that have no
+/// element in common may lie in slices that have: a block is given as a pointer
+/// and never as a slice.
 pub(crate) struct MatrixMut<'a> {
-    pub(super) data: &'a mut [f32],
+    start: *mut f32,
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) row_stride: usize,
+    /// Whether all of its elements have a value that may be added to.
+    written: bool,
+    lifetime: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
+
+// SAFETY: it stands for elements that are borrowed alone, and floats may be
+// written by any thread.
+unsafe impl Send for MatrixMut<'_> {}
+// SAFETY: through a shared reference the elements are reached by pointers
+// alone, whose users promise that no two threads touch the same element.
+unsafe impl Sync for MatrixMut<'_> {}
 
 /// Whether a product replaces what stands in its place or is added to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +60,12 @@ fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usi
     if rows == 0 || cols == 0 {
         return 0;
     }
-    (rows - 1) * row_stride + (cols - 1) * col_stride + 1
+    let rows = (rows - 1).checked_mul(row_stride);
+    let cols = (cols - 1).checked_mul(col_stride);
+    let last = rows
+        .zip(cols)
+        .and_then(|(rows, cols)| rows.checked_add(cols));
+    last.map_or(usize::MAX, |last| last + 1)
 }
 
 impl<'a> Matrix<'a> {
@@ -98,18 +120,95 @@ impl<'a> MatrixMut<'a> {
         cols: usize,
         row_stride: usize,
     ) -> Self {
+        let start = data.as_mut_ptr();
+        Self::over(start, data.len(), [rows, cols, row_stride], true)
+    }
+
+    /// As [`Self::new`], over elements that have no value yet.
+    pub(crate) fn unwritten(data: &'a mut [MaybeUninit<f32>], rows: usize, cols: usize) -> Self {
+        Self::unwritten_with_stride(data, rows, cols, cols)
+    }
+
+    /// As [`Self::with_stride`], over elements that have no value yet.
+    pub(crate) fn unwritten_with_stride(
+        data: &'a mut [MaybeUninit<f32>],
+        rows: usize,
+        cols: usize,
+        row_stride: usize,
+    ) -> Self {
+        let start = data.as_mut_ptr().cast();
+        Self::over(start, data.len(), [rows, cols, row_stride], false)
+    }
+
+    fn over(
+        start: *mut f32,
+        len: usize,
+        [rows, cols, row_stride]: [usize; 3],
+        written: bool,
+    ) -> Self {
         assert!(
-            extent(rows, cols, row_stride, 1) <= data.len() && cols <= row_stride,
-            "a view of [{rows}, {cols}] by {row_stride} leaves its {} elements",
-            data.len()
+            extent(rows, cols, row_stride, 1) <= len && cols <= row_stride,
+            "a view of [{rows}, {cols}] by {row_stride} leaves its {len} elements"
         );
         Self {
-            data,
+            start,
             rows,
             cols,
             row_stride,
+            written,
+            lifetime: PhantomData,
         }
     }
+
+    /// Returns where a block begins whose rows are `row_stride` apart. Others
+    /// may write beside it in the same rows, so that no slice may span two of
+    /// its rows.
+    pub(super) fn block(&self, row: usize, col: usize, rows: usize, cols: usize) -> *mut f32 {
+        assert!(
+            row + rows <= self.rows && col + cols <= self.cols,
+            "a block leaves its matrix"
+        );
+        self.start.wrapping_add(row * self.row_stride + col)
+    }
+
+    /// Returns a part of one row.
+    ///
+    /// # Safety
+    ///
+    /// No other part that is alive at the same time may overlap this one.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "handing out disjoint parts is the point"
+    )]
+    pub(super) unsafe fn part_mut(
+        &self,
+        row: usize,
+        col: usize,
+        cols: usize,
+    ) -> &mut [MaybeUninit<f32>] {
+        let start = self.block(row, col, 1, cols).cast();
+        // SAFETY: within the matrix by `block`, disjoint by contract.
+        unsafe { std::slice::from_raw_parts_mut(start, cols) }
+    }
+}
+
+/// Checks that a product can be written to `out`.
+pub(super) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+    assert!(
+        left.cols == right.rows && left.rows == out.rows && right.cols == out.cols,
+        "[{}, {}] · [{}, {}] does not give [{}, {}]",
+        left.rows,
+        left.cols,
+        right.rows,
+        right.cols,
+        out.rows,
+        out.cols
+    );
+    // A product without terms writes nothing.
+    assert!(
+        out.written || (sum == Sum::Replace && left.cols > 0),
+        "elements without a value are replaced by sums of something"
+    );
 }
 
 /// Computes `out (+)= left · right`.
@@ -126,16 +225,6 @@ pub(crate) fn multiply(
     threads: Threads,
     precision: Precision,
 ) {
-    assert!(
-        left.cols == right.rows && left.rows == out.rows && right.cols == out.cols,
-        "[{}, {}] · [{}, {}] does not give [{}, {}]",
-        left.rows,
-        left.cols,
-        right.rows,
-        right.cols,
-        out.rows,
-        out.cols
-    );
     let (m, n, k) = (out.rows, out.cols, left.cols);
     counted(
         Kind::Products,
@@ -161,18 +250,20 @@ pub(super) fn multiply_f32(
     sum: Sum,
     threads: Threads,
 ) {
+    check(&out, left, right, sum);
     let parallelism = match threads {
         Threads::All if rayon::current_num_threads() > 1 => gemm::Parallelism::Rayon(0),
         _ => gemm::Parallelism::None,
     };
     // SAFETY: the constructors have checked that every element that the
-    // strides reach lies within the slices, and `out` is borrowed alone.
+    // strides reach lies within the slices, and `check` that the sizes agree
+    // and that what is added to has values; `out` is borrowed alone.
     unsafe {
         gemm::gemm(
             out.rows,
             out.cols,
             left.cols,
-            out.data.as_mut_ptr(),
+            out.block(0, 0, out.rows, out.cols),
             1,
             out.row_stride as isize,
             sum == Sum::Add,

@@ -5,7 +5,8 @@ use std::sync::Once;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// mimalloc's option `purge_delay`, which its bindings do not name.
+/// mimalloc's option `purge_delay`, which its bindings do not name: its number
+/// in the release that Cargo.toml pins.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 /// How long freed memory waits for the next buffer, milliseconds.
@@ -20,7 +21,8 @@ const KEPT: std::ffi::c_long = 1000;
 pub(crate) fn keep_freed_memory() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: sets one documented option of the allocator.
+        // SAFETY: the allocator checks that there is such an option, and stores
+        // a number.
         unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, KEPT) }
     });
 }

@@ -1,24 +1,25 @@
 //! One buffer, written in disjoint parts by several threads.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
-/// A buffer whose rows' parts are handed to threads that never meet.
-#[derive(Clone, Copy)]
+/// A buffer whose parts are handed to threads that never meet.
 pub(crate) struct Disjoint<'a> {
-    start: *mut f32,
+    start: *mut MaybeUninit<f32>,
     len: usize,
-    lifetime: PhantomData<&'a mut [f32]>,
+    lifetime: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
 
+// SAFETY: it stands for a slice that is borrowed alone, and floats may be
+// written by any thread.
+unsafe impl Send for Disjoint<'_> {}
 // SAFETY: the only access is `part_mut`, whose callers promise that no two
 // live parts overlap; then threads never touch the same element.
-unsafe impl Send for Disjoint<'_> {}
-// SAFETY: as above.
 unsafe impl Sync for Disjoint<'_> {}
 
 impl<'a> Disjoint<'a> {
     /// Lends the whole buffer out, for `'a`.
-    pub(crate) fn new(data: &'a mut [f32]) -> Self {
+    pub(crate) fn new(data: &'a mut [MaybeUninit<f32>]) -> Self {
         Self {
             start: data.as_mut_ptr(),
             len: data.len(),
@@ -35,8 +36,12 @@ impl<'a> Disjoint<'a> {
         clippy::mut_from_ref,
         reason = "handing out disjoint parts is the point"
     )]
-    pub(crate) unsafe fn part_mut(&self, at: usize, len: usize) -> &mut [f32] {
-        assert!(at + len <= self.len, "a part leaves its buffer");
+    pub(crate) unsafe fn part_mut(&self, at: usize, len: usize) -> &mut [MaybeUninit<f32>] {
+        let end = at.checked_add(len);
+        assert!(
+            end.is_some_and(|end| end <= self.len),
+            "a part leaves its buffer"
+        );
         // SAFETY: within the buffer by the assertion, disjoint by contract.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
     }

@@ -90,7 +90,7 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     let size = u64::from_le_bytes(*prefix);
     if size > MOST_HEADER || size > length - 8 || head.get(8) != Some(&b'{') {
         // Only now: a length may look like the beginning of another format.
-        let reason = stand_in(&head).map_or_else(
+        let reason = other_format(&head).or_else(|| stand_in(&head)).map_or_else(
             || format!("its header should have {size} bytes, the file has {length}"),
             str::to_owned,
         );
@@ -134,6 +134,32 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
         tensors: checked.offset_keys().into_iter().map(place).collect(),
         metadata,
     })
+}
+
+/// Says what a file is by its first bytes, where it is one of numbers, or one
+/// that never came.
+fn other_format(head: &[u8]) -> Option<&'static str> {
+    let begins = |with: &[u8]| head.starts_with(with);
+    if head.iter().all(|&byte| byte == 0) {
+        return Some("it begins with zeros: the download stopped that set its space aside");
+    }
+    let archive = begins(b"PK\x03\x04") && head.windows(4).any(|part| part == b".npy");
+    if archive || begins(b"\x93NUMPY") {
+        return Some("it holds arrays of NumPy; save the model with `save_pretrained`");
+    }
+    if begins(b"\x89HDF") {
+        return Some(
+            "it is an HDF5 file, as TensorFlow's weights are; convert it with transformers",
+        );
+    }
+    // A pickle's protocol, from 2 on.
+    if matches!(head, [0x80, 2..=5, ..]) {
+        return Some(
+            "it is a pickle, as PyTorch's checkpoints are; load the model with transformers and \
+             call `save_pretrained` to convert it",
+        );
+    }
+    None
 }
 
 /// Checks that no name stands there twice: of these all but one were lost.

@@ -16,8 +16,9 @@ const WRAPPERS: [(&str, &str); 5] = [
     ("_forward_module", "Lightning"),
 ];
 
-/// What PEFT puts before the names of the model that it adapts.
-const PEFT: &str = "base_model.model.";
+/// What PEFT puts before the names of the model that it adapts, and before
+/// those that are saved of its inner module.
+const PEFT: [&str; 2] = ["base_model.model.", "base_model."];
 
 /// The trunk's parts, as a bare `LlamaModel` names them.
 const TRUNK: [&str; 3] = ["embed_tokens.", "layers.", "norm."];
@@ -67,9 +68,9 @@ fn unwrapped(name: &str, told: &mut BTreeSet<String>) -> String {
         }
     }
     let mut plain = parts.join(".");
-    while let Some(rest) = plain.strip_prefix(PEFT) {
-        told.insert(format!("`{PEFT}` (PEFT)"));
-        plain = rest.to_owned();
+    while let Some(prefix) = PEFT.into_iter().find(|it| plain.starts_with(it)) {
+        told.insert(format!("`{prefix}` (PEFT)"));
+        plain.drain(..prefix.len());
     }
     plain
 }
@@ -196,6 +197,7 @@ mod tests {
             ("module._orig_mod.model.norm.weight", "model.norm.weight"),
             ("base_model.model.model.norm.weight", "model.norm.weight"),
             ("_orig_mod.base_model.model.score.weight", "score.weight"),
+            ("base_model.lm_head.weight", "lm_head.weight"),
             (
                 "model.layers.0._orig_mod.mlp.up_proj.weight",
                 "model.layers.0.mlp.up_proj.weight",

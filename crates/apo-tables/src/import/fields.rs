@@ -1,10 +1,10 @@
 //! A record's fields, and why one is not what it should be.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Record;
@@ -29,6 +29,16 @@ pub mod reason {
     pub const QUOTES_A_TURN: &str = "quotes_a_turn";
     /// Its own scores do not prefer either response.
     pub const SAME_SCORE: &str = "same_score";
+    /// Its own scores prefer the rejected response.
+    pub const OTHER_SCORE: &str = "other_score";
+    /// A message says nothing, and would be lost between its neighbours.
+    pub const EMPTY_MESSAGE: &str = "empty_message";
+    /// The query ends with the assistant's message.
+    pub const ASSISTANT_LAST: &str = "assistant_last";
+    /// A column belongs to the query, but is not read as part of it.
+    pub const OTHER_QUERY: &str = "other_query";
+    /// The responses repeat the prompt, and where it ends in them is not sure.
+    pub const REPEATS_PROMPT: &str = "repeats_prompt";
 }
 
 /// Why a record is not taken.
@@ -62,76 +72,85 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The fields that some form of a record has. A field of null is none.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Fields<'a> {
-    #[serde(borrow)]
-    pub prompt: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub chosen: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub rejected: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub score_chosen: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub score_rejected: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub question: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub answer_0: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub answer_1: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub score_0: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub score_1: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub score: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub user_input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub completion_a: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub completion_b: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub responses_and_scores: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub instruction: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub output: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub query: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub response: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub completion: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub answer: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub golden: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub messages: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub conversations: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub query_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub system: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub system_prompt: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub images: Option<&'a RawValue>,
+/// A record's fields by name, as JSON text. A field of null is none.
+#[derive(Debug)]
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// Returns a field that is not null.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let (_, value) = self.0.iter().find(|(it, _)| it == name)?;
+        (value.get() != "null").then_some(*value)
+    }
+
+    /// Returns all fields, and their names.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+
+    /// Names the fields, the first of many.
+    pub fn names(&self) -> String {
+        const MOST: usize = 8;
+        if self.0.is_empty() {
+            return "none".into();
+        }
+        let shown = self.0.iter().take(MOST);
+        let names: Vec<String> = shown
+            .map(|(name, _)| format!("`{}`", name.chars().take(40).collect::<String>()))
+            .collect();
+        let more = if self.0.len() > MOST { ", …" } else { "" };
+        names.join(", ") + more
+    }
+
+    /// Tells what keeps a record from being of a form of which it has a field.
+    pub fn lacking(&self, names: &[&str]) -> Option<String> {
+        names.iter().find(|name| self.get(name).is_some())?;
+        let lacks = names.iter().find(|name| self.get(name).is_none())?;
+        let is_null = self.0.iter().any(|(it, _)| it == lacks);
+        let how = if is_null { "null" } else { "missing" };
+        Some(format!(
+            "`{lacks}` is {how}; expected `{}`",
+            names.join("`, `")
+        ))
+    }
 }
 
-/// Calls `read` with a record's text; once more where Python's NaN, which is no
-/// JSON, kept it from being read, and then with null in its place.
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visited;
+
+        impl<'de> Visitor<'de> for Visited {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields: Self::Value = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
+                }
+                let mut names: Vec<&str> = fields.iter().map(|(name, _)| &**name).collect();
+                names.sort_unstable();
+                match names.windows(2).find(|it| it[0] == it[1]) {
+                    Some(twice) => Err(A::Error::custom(format!("duplicate field `{}`", twice[0]))),
+                    None => Ok(fields),
+                }
+            }
+        }
+
+        deserializer.deserialize_map(Visited).map(Fields)
+    }
+}
+
+/// A field's name; borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Calls `read` with a record's text; once more where Python's NaN and Infinity,
+/// which are no JSON, kept it from being read, and then with null and a number
+/// beyond all in their place.
 pub(super) fn of<T>(record: &Record, read: impl Fn(&str) -> Result<T, Fault>) -> Result<T, Fault> {
     let text = record.text()?;
     let found = read(text);
@@ -156,13 +175,18 @@ pub(super) fn object(text: &str) -> Result<Fields<'_>, Fault> {
     serde_json::from_str(text).map_err(|error| no_json(&error))
 }
 
-fn no_json(error: &serde_json::Error) -> Fault {
+pub(super) fn no_json(error: &serde_json::Error) -> Fault {
     let message = error.to_string();
     // The line is that of the record, not of the file.
     let message = message
         .rsplit_once(" at line ")
         .map_or(&*message, |it| it.0);
     let at = error.column();
+    if message == "trailing characters" {
+        let problem =
+            format!("more follows the record from character {at} on; expected one a line");
+        return Fault::malformed(problem);
+    }
     let what = if error.is_data() {
         "cannot be read"
     } else {
@@ -203,7 +227,10 @@ pub(super) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
 /// Reads a number.
 pub(super) fn number(name: &str, value: &RawValue) -> Result<f64, Fault> {
     serde_json::from_str(value.get()).map_err(|_| {
-        let found = kind(value);
+        let found = match kind(value) {
+            "a number" => "infinite or too large",
+            other => other,
+        };
         Fault::malformed(format!("`{name}` is {found}, expected a number"))
     })
 }
@@ -221,44 +248,9 @@ pub(super) fn is_filled(value: Option<&RawValue>) -> bool {
     })
 }
 
-/// Tells what keeps a record from being of a form of which it has a field.
-pub(super) fn lacking(record: &str, names: &[&str]) -> Option<String> {
-    let found: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(record).ok()?;
-    let value = |name: &&&str| found.get(**name);
-    let has_one = names
-        .iter()
-        .any(|name| value(&name).is_some_and(|it| it.get() != "null"));
-    if !has_one {
-        return None;
-    }
-    let lacks = names.iter().find_map(|name| match value(&name) {
-        None => Some(format!("`{name}` is missing")),
-        Some(it) if it.get() == "null" => Some(format!("`{name}` is null")),
-        Some(_) => None,
-    });
-    lacks.map(|lacks| format!("{lacks}; expected `{}`", names.join("`, `")))
-}
-
-/// Names a record's fields, the first of many.
-pub(super) fn names(record: &str) -> String {
-    const MOST: usize = 8;
-    let found: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(record).unwrap_or_default();
-    if found.is_empty() {
-        return "none".into();
-    }
-    let names: Vec<String> = found
-        .keys()
-        .take(MOST)
-        .map(|name| format!("`{}`", name.chars().take(40).collect::<String>()))
-        .collect();
-    let more = if found.len() > MOST { ", …" } else { "" };
-    names.join(", ") + more
-}
-
-/// Returns JSON with null in the place of `NaN`, `Infinity` and `-Infinity`,
-/// which Python writes and reads; none where there are no such words outside of
-/// texts.
+/// Returns JSON with null in the place of `NaN`, and numbers beyond all in that of
+/// `Infinity` and `-Infinity`, which Python writes and reads; none where there are
+/// no such words outside of texts.
 pub(super) fn without_nan(json: &str) -> Option<String> {
     if !json.contains("NaN") && !json.contains("Infinity") {
         return None;
@@ -266,11 +258,16 @@ pub(super) fn without_nan(json: &str) -> Option<String> {
     let (mut mended, mut in_text, mut found) = (String::with_capacity(json.len()), false, false);
     let mut rest = json;
     while let Some(first) = rest.chars().next() {
-        let word = ["NaN", "-Infinity", "Infinity"]
+        let words = [
+            ("NaN", "null"),
+            ("-Infinity", "-1e999"),
+            ("Infinity", "1e999"),
+        ];
+        let word = words
             .into_iter()
-            .find(|word| !in_text && rest.starts_with(word));
-        if let Some(word) = word {
-            mended.push_str("null");
+            .find(|(word, _)| !in_text && rest.starts_with(word));
+        if let Some((word, json)) = word {
+            mended.push_str(json);
             found = true;
             rest = &rest[word.len()..];
             continue;
@@ -296,18 +293,19 @@ mod tests {
     fn nan_is_null_outside_of_texts_alone() {
         assert_eq!(
             without_nan(r#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" NaN"}"#).as_deref(),
-            Some(r#"{"a": null, "b": [null, null], "c": "NaN \" NaN"}"#)
+            Some(r#"{"a": null, "b": [-1e999, 1e999], "c": "NaN \" NaN"}"#)
         );
         assert_eq!(without_nan(r#"{"c": "NaN", "é\\": "Infinity"}"#), None);
     }
 
     #[test]
     fn what_a_record_lacks_is_told() {
-        let lacks = |json| lacking(json, &["chosen", "rejected"]);
+        let fields = |json| object(json).expect("it is an object");
+        let lacks = |json| fields(json).lacking(&["chosen", "rejected"]);
         assert!(lacks(r#"{"chosen": "x"}"#).is_some_and(|it| it.contains("`rejected` is missing")));
         let null = lacks(r#"{"chosen": null, "rejected": "y"}"#);
         assert!(null.is_some_and(|it| it.contains("`chosen` is null")));
         assert_eq!(lacks(r#"{"question": "x"}"#), None);
-        assert_eq!(names(r#"{"b": 1, "a": 2}"#), "`b`, `a`");
+        assert_eq!(fields(r#"{"b": 1, "a": 2}"#).names(), "`b`, `a`");
     }
 }

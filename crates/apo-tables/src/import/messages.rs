@@ -5,14 +5,15 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fields::{Fault, is_filled, kind, reason, text};
+use super::beside::beside;
+use super::fields::{Fault, Fields, is_filled, kind, no_json, reason, text};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// `user` or `human`.
+    /// `user`, `human` or `prompter`.
     Human,
-    /// `assistant` or `gpt`.
+    /// `assistant`, `gpt`, `bot` or `model`.
     Assistant,
 }
 
@@ -32,6 +33,8 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// What the system messages say; none where they say nothing.
     pub system: Option<String>,
+    /// Names of what else its messages hold that is text.
+    pub unused: Vec<String>,
 }
 
 /// A text, or a conversation.
@@ -43,24 +46,6 @@ pub enum Text {
     Messages(Conversation),
 }
 
-/// A message as it stands; `from` and `value` are the names of `ShareGPT`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Raw<'a> {
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-    #[serde(borrow)]
-    from: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_calls: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function_call: Option<&'a RawValue>,
-}
-
 /// A part of a message's content.
 #[derive(Deserialize)]
 struct Part<'a> {
@@ -70,16 +55,65 @@ struct Part<'a> {
     text: Option<&'a RawValue>,
 }
 
+/// What a message may hold, and is read.
+const READ: [&str; 7] = [
+    "role",
+    "from",
+    "content",
+    "value",
+    "tool_calls",
+    "function_call",
+    "tool_call_id",
+];
+
 impl Text {
-    /// Reads a text or a list of messages.
+    /// Reads a text, a list of messages, or a single one; also messages that are
+    /// written as JSON in a text.
     pub(super) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
         match value.get().as_bytes().first() {
-            Some(b'"') => text(name, value).map(Self::Plain),
+            Some(b'"') => {
+                let text = text(name, value)?;
+                if is_quoted(&text) {
+                    return quoted(name, &text).map(Self::Messages);
+                }
+                Ok(Self::Plain(text))
+            }
             Some(b'[') => Conversation::read(name, value).map(Self::Messages),
+            Some(b'{') if is_message(value) => {
+                let list = format!("[{}]", value.get());
+                let list = serde_json::from_str(&list).map_err(|error| no_json(&error))?;
+                Conversation::read(name, list).map(Self::Messages)
+            }
             _ => Err(Fault::malformed(format!(
                 "`{name}` is {}, expected a text or a list of messages",
                 kind(value)
             ))),
+        }
+    }
+
+    /// Reads two responses. A text alone among them that looks like messages is
+    /// a text: a response may well be JSON.
+    pub(super) fn read_both(
+        first: (&str, &RawValue),
+        second: (&str, &RawValue),
+    ) -> Result<(Self, Self), Fault> {
+        let plain = |(name, value): (&str, &RawValue)| -> Result<Option<String>, Fault> {
+            if !value.get().starts_with('"') {
+                return Ok(None);
+            }
+            let text = text(name, value)?;
+            Ok((!is_quoted(&text)).then_some(text))
+        };
+        let read = |(name, value): (&str, &RawValue), other: &Option<String>| {
+            if other.is_some() && value.get().starts_with('"') {
+                return text(name, value).map(Self::Plain);
+            }
+            Self::read(name, value)
+        };
+        let texts = (plain(first)?, plain(second)?);
+        match texts {
+            (Some(first), Some(second)) => Ok((Self::Plain(first), Self::Plain(second))),
+            texts => Ok((read(first, &texts.1)?, read(second, &texts.0)?)),
         }
     }
 
@@ -90,12 +124,78 @@ impl Text {
             Self::Messages(conversation) => conversation.system.as_deref(),
         }
     }
+
+    /// All that is said.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Self::Plain(text) => text.clone(),
+            Self::Messages(conversation) => joined(&conversation.messages),
+        }
+    }
+
+    /// Names of what is not used of its messages.
+    pub(super) fn unused(&self) -> &[String] {
+        match self {
+            Self::Plain(_) => &[],
+            Self::Messages(conversation) => &conversation.unused,
+        }
+    }
+}
+
+fn joined(messages: &[Message]) -> String {
+    let said: Vec<&str> = messages.iter().map(|it| it.content.as_str()).collect();
+    said.join("\n\n")
+}
+
+/// Whether a text begins as messages do that were written as JSON, or as Python
+/// shows them.
+pub(super) fn is_quoted(text: &str) -> bool {
+    let rest = text.trim_start();
+    let rest = rest.strip_prefix('[').unwrap_or(rest).trim_start();
+    let Some(rest) = rest.strip_prefix('{') else {
+        return false;
+    };
+    let rest = rest.trim_start();
+    ['"', '\''].iter().any(|quote| {
+        let name = rest
+            .strip_prefix(*quote)
+            .and_then(|it| it.split_once(*quote));
+        name.is_some_and(|(name, _)| READ[..4].contains(&name))
+    })
+}
+
+/// Reads messages that stand in a text as JSON.
+fn quoted(name: &str, text: &str) -> Result<Conversation, Fault> {
+    let text = text.trim();
+    let list = if text.starts_with('{') {
+        format!("[{text}]")
+    } else {
+        text.to_owned()
+    };
+    let list = serde_json::from_str(&list).map_err(|_| {
+        Fault::malformed(format!(
+            "`{name}` is a text that begins as messages do, but is no JSON; store the messages as a \
+             list, or as JSON in the text"
+        ))
+    })?;
+    Conversation::read(name, list)
+}
+
+/// Whether an object is a message.
+fn is_message(value: &RawValue) -> bool {
+    let found: Result<Fields<'_>, _> = serde_json::from_str(value.get());
+    found.is_ok_and(|it| it.get("role").or(it.get("from")).is_some())
 }
 
 impl Conversation {
     /// Reads a list of messages.
     pub(super) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
-        let raw: Vec<Raw<'_>> = serde_json::from_str(value.get()).map_err(|_| {
+        let raw: Vec<Fields<'_>> = serde_json::from_str(value.get()).map_err(|error| {
+            let error = error.to_string();
+            if error.starts_with("duplicate field") {
+                let error = error.split(" at line").next().unwrap_or_default();
+                return Fault::malformed(format!("a message of `{name}` has a {error}"));
+            }
             Fault::malformed(format!(
                 "`{name}` is {}, expected a list of messages with `role` and `content`",
                 match kind(value) {
@@ -111,31 +211,54 @@ impl Conversation {
         Ok(found)
     }
 
-    fn add(&mut self, place: &str, message: &Raw<'_>) -> Result<(), Fault> {
-        let role = message.role.or(message.from);
+    /// All that is said before the last message.
+    pub(super) fn asked(&self) -> String {
+        joined(self.messages.split_last().map_or(&[], |(_, before)| before))
+    }
+
+    fn add_system(&mut self, said: &str) {
+        if said.trim().is_empty() {
+            return;
+        }
+        let system = self.system.get_or_insert_default();
+        if !system.is_empty() {
+            system.push_str("\n\n");
+        }
+        system.push_str(said.trim());
+    }
+
+    fn add(&mut self, place: &str, message: &Fields<'_>) -> Result<(), Fault> {
+        let role = one_of(place, message, "role", "from")?;
         let role = role.ok_or_else(|| Fault::malformed(format!("{place} has no `role`")))?;
         let told = |fault: Fault| Fault::new(fault.reason, format!("{place}: {}", fault.detail));
         let role = text("role", role).map_err(told)?;
-        if is_filled(message.tool_calls) || is_filled(message.function_call) {
+        if ["tool_calls", "function_call"]
+            .iter()
+            .any(|name| is_filled(message.get(name)))
+        {
             return Err(Fault::new(
                 reason::TOOL_TURN,
                 format!("{place} calls a tool"),
             ));
         }
-        let content = || content(place, message.content.or(message.value));
-        let speaker = match role.as_str() {
-            "user" | "human" => Role::Human,
-            "assistant" | "gpt" => Role::Assistant,
+        let own = beside(message, &READ, "").map_err(told)?;
+        for name in own.unused {
+            let name = format!("{name} (of messages)");
+            if !self.unused.contains(&name) {
+                self.unused.push(name);
+            }
+        }
+        if let Some(context) = own.context {
+            self.add_system(&context);
+        }
+        let value = one_of(place, message, "content", "value")?;
+        let content = || content(place, value);
+        let speaker = match role.to_ascii_lowercase().as_str() {
+            "user" | "human" | "prompter" => Role::Human,
+            "assistant" | "gpt" | "bot" | "model" => Role::Assistant,
             "system" | "developer" => {
                 // Null is a system message that says nothing.
-                let said = content()?.unwrap_or_default();
-                if !said.trim().is_empty() {
-                    let system = self.system.get_or_insert_default();
-                    if !system.is_empty() {
-                        system.push_str("\n\n");
-                    }
-                    system.push_str(said.trim());
-                }
+                self.add_system(&content()?.unwrap_or_default());
                 return Ok(());
             }
             "tool" | "function" | "ipython" | "observation" | "environment" | "function_call"
@@ -145,8 +268,8 @@ impl Conversation {
                     format!("the role of {place} is `{role}`"),
                 ));
             }
-            other => {
-                let other: String = other.chars().take(40).collect();
+            _ => {
+                let other: String = role.chars().take(40).collect();
                 return Err(Fault::new(
                     reason::UNKNOWN_ROLE,
                     format!("the role of {place} is `{other}`, expected user or assistant"),
@@ -161,6 +284,21 @@ impl Conversation {
             content,
         });
         Ok(())
+    }
+}
+
+/// A field of two names, of which one may stand there, or both with the same.
+fn one_of<'a>(
+    place: &str,
+    message: &Fields<'a>,
+    name: &str,
+    other: &str,
+) -> Result<Option<&'a RawValue>, Fault> {
+    match (message.get(name), message.get(other)) {
+        (Some(first), Some(second)) if first.get() != second.get() => Err(Fault::malformed(
+            format!("{place} has both `{name}` and `{other}`, and they differ"),
+        )),
+        (first, second) => Ok(first.or(second)),
     }
 }
 

@@ -1,98 +1,18 @@
-//! What a record of other people's data may look like.
+//! A row as what somebody preferred to something else.
 //!
 //! A field of null is no field. Where a record has the fields of several forms,
-//! the first form of [`FORMS`] counts, and the first of several names.
+//! the first form of [`FORMS`](super::FORMS) counts, and the first of several
+//! names.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Record;
-use super::fields::{self, Fault, Fields, is_filled, lacking, number, reason, text};
-use super::messages::{Conversation, Text};
-
-/// The forms of records, for people; in the order in which they are tried.
-pub const FORMS: &[(&str, &[&str])] = &[
-    (
-        "Preferences (`hh-split --train`, `--test`)",
-        &[
-            "`chosen` and `rejected`, texts or lists of messages, with or without `prompt`. If both \
-             are whole conversations, their last message is the response, and a `prompt` text is \
-             ignored",
-            "a list of records with `question` (with `full_text`), `answer`, `score`: WebGPT as \
-             OpenAI publishes it",
-            "`question` (with `full_text`), `answer_0`, `answer_1`, `score_0`, `score_1`: WebGPT",
-            "the lists `text` and `score`: APO's authors",
-            "`user_input`, `completion_a`, `completion_b`: GPT4LLM",
-            "`user_input`, `responses_and_scores`: GPT4LLM, second version",
-        ],
-    ),
-    (
-        "Answers (`gold-collect --answers`, `align sft --instructions`)",
-        &[
-            "`instruction` and `output`, with or without `input`; `prompt` is ignored, since \
-             Alpaca's contains the answer",
-            "`prompt` or `query`, and `response`, `completion`, `answer`, `output` or `golden`",
-            "`messages` or `conversations`, the last one the assistant's (not for \
-             `--instructions`)",
-            "`query_id`, and one of the names of an answer (not for `--instructions`)",
-        ],
-    ),
-];
-
-/// The fields of a preference or comparison.
-pub const PREFERENCE_FIELDS: &[&str] = &[
-    "prompt",
-    "chosen",
-    "rejected",
-    "score_chosen",
-    "score_rejected",
-    "question",
-    "answer_0",
-    "answer_1",
-    "score_0",
-    "score_1",
-    "text",
-    "score",
-    "user_input",
-    "completion_a",
-    "completion_b",
-    "responses_and_scores",
-    "system",
-    "system_prompt",
-    "tools",
-    "images",
-];
-
-/// The fields of an answer.
-pub const ANSWER_FIELDS: &[&str] = &[
-    "instruction",
-    "input",
-    "output",
-    "prompt",
-    "query",
-    "response",
-    "completion",
-    "answer",
-    "golden",
-    "messages",
-    "conversations",
-    "query_id",
-    "system",
-    "system_prompt",
-    "tools",
-    "images",
-];
-
-/// The columns of a Parquet file of preferences: all of one of these lists.
-pub const PREFERENCE_FORMS: &[&[&str]] = &[
-    CHOSEN,
-    &["question", "answer_0", "answer_1", "score_0", "score_1"],
-    &["text", "score"],
-    &["user_input", "completion_a", "completion_b"],
-    &["user_input", "responses_and_scores"],
-];
-
-const CHOSEN: &[&str] = &["chosen", "rejected"];
+use super::beside::{Beside, beside};
+use super::fields::{self, Fault, Fields, number, text};
+use super::forms::{PREFERENCE_FORMS, SCORES};
+use super::messages::{Text, is_quoted};
+use super::query::{after_history, alpaca};
 
 /// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
 /// `rejected`, with or without a `prompt`, as texts or conversations.
@@ -108,9 +28,8 @@ pub struct Preference {
     pub score_chosen: Option<f64>,
     /// What the other one was.
     pub score_rejected: Option<f64>,
-    /// What the columns `system`, `system_prompt` and `tools` say: it belongs to
-    /// the query, but no table carries it.
-    pub context: Option<String>,
+    /// What else stands in the row.
+    pub beside: Beside,
 }
 
 /// What was asked of those whose answers are compared.
@@ -141,6 +60,8 @@ pub struct Comparison {
     pub asked: Asked,
     /// The answers.
     pub answers: Vec<Scored>,
+    /// What else stands in the row.
+    pub beside: Beside,
 }
 
 /// What a record says is preferred to what.
@@ -168,7 +89,7 @@ impl From<Dialogues> for Preference {
             rejected: Text::Plain(rejected),
             score_chosen: None,
             score_rejected: None,
-            context: None,
+            beside: Beside::default(),
         }
     }
 }
@@ -201,7 +122,7 @@ struct Rated<'a> {
 }
 
 impl Preferences {
-    /// Reads a record; [`FORMS`] says what it may look like.
+    /// Reads a record; [`FORMS`](super::FORMS) says what it may look like.
     ///
     /// # Errors
     ///
@@ -211,35 +132,35 @@ impl Preferences {
             if text.trim_start().starts_with('[') {
                 return list(text).map(Self::Comparison);
             }
-            if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text) {
+            if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text)
+                && !(is_quoted(&dialogues.chosen) && is_quoted(&dialogues.rejected))
+            {
                 return Ok(Self::Preference(dialogues.into()));
             }
             let found = fields::object(text)?;
-            if let (Some(chosen), Some(rejected)) = (found.chosen, found.rejected) {
+            if let (Some(chosen), Some(rejected)) = (found.get("chosen"), found.get("rejected")) {
                 return preference(&found, chosen, rejected).map(Self::Preference);
             }
             match comparison(&found)? {
                 Some(comparison) => comparison.checked().map(Self::Comparison),
-                None => Err(no_form(text, PREFERENCE_FORMS)),
+                None => Err(no_form(&found)),
             }
         })
     }
 }
 
-/// Says why a record is of none of some forms.
-fn no_form(record: &str, forms: &[&[&str]]) -> Fault {
-    if let Some(lacking) = forms.iter().find_map(|names| lacking(record, names)) {
-        return Fault::malformed(lacking);
+/// Says why a record is no preference.
+fn no_form(found: &Fields<'_>) -> Fault {
+    let fields = format!("its fields are {}", found.names());
+    let mut forms = PREFERENCE_FORMS.iter();
+    if let Some(lacking) = forms.find_map(|names| found.lacking(names)) {
+        return Fault::malformed(format!("{lacking}; {fields}"));
     }
-    let expected: Vec<String> = forms
+    let expected: Vec<String> = PREFERENCE_FORMS
         .iter()
         .map(|names| format!("`{}`", names.join("`, `")))
         .collect();
-    Fault::malformed(format!(
-        "its fields are {}; expected {}",
-        fields::names(record),
-        expected.join(", or ")
-    ))
+    Fault::malformed(format!("{fields}; expected {}", expected.join(", or ")))
 }
 
 fn preference(
@@ -247,41 +168,67 @@ fn preference(
     chosen: &RawValue,
     rejected: &RawValue,
 ) -> Result<Preference, Fault> {
-    let score = |name, value: Option<&RawValue>| value.map(|it| number(name, it)).transpose();
+    let (chosen, rejected) = Text::read_both(("chosen", chosen), ("rejected", rejected))?;
+    let mut used = vec!["chosen", "rejected"];
+    let prompt = prompt(found, &chosen, &mut used)?;
+    let mut scores = (None, None);
+    if let Some(names) = SCORES.iter().find(|names| found.get(names.0).is_some()) {
+        let score = |name| found.get(name).map(|it| number(name, it)).transpose();
+        scores = (score(names.0)?, score(names.1)?);
+    }
+    let query = match (&prompt, &chosen) {
+        (None, Text::Plain(dialogue)) => dialogue.clone(),
+        (None, Text::Messages(chosen)) => chosen.asked(),
+        (Some(prompt), Text::Plain(_)) => prompt.said(),
+        (Some(prompt), Text::Messages(chosen)) => prompt.said() + "\n\n" + &chosen.asked(),
+    };
+    let mut beside = beside(found, &used, &query)?;
+    for text in [prompt.as_ref(), Some(&chosen), Some(&rejected)] {
+        beside.add(text.map(Text::unused).unwrap_or_default());
+    }
     Ok(Preference {
-        prompt: found
-            .prompt
-            .map(|it| Text::read("prompt", it))
-            .transpose()?,
-        chosen: Text::read("chosen", chosen)?,
-        rejected: Text::read("rejected", rejected)?,
-        score_chosen: score("score_chosen", found.score_chosen)?,
-        score_rejected: score("score_rejected", found.score_rejected)?,
-        context: context(found)?,
+        prompt,
+        chosen,
+        rejected,
+        score_chosen: scores.0,
+        score_rejected: scores.1,
+        beside,
     })
 }
 
-/// What is said beside the dialogue; pictures are part of it, and no text.
-fn context(found: &Fields<'_>) -> Result<Option<String>, Fault> {
-    if is_filled(found.images) {
-        let problem = "`images` holds images, expected text alone";
-        return Err(Fault::new(reason::NOT_TEXT, problem));
+/// The prompt of a preference; where it has none, it is what both responses begin
+/// with.
+fn prompt(found: &Fields<'_>, chosen: &Text, used: &mut Vec<&str>) -> Result<Option<Text>, Fault> {
+    let (name, prompt) = if let Some(value) = found.get("prompt") {
+        used.push("prompt");
+        ("prompt", Text::read("prompt", value)?)
+    } else if let Some(asked) = alpaca(found)? {
+        used.extend(["instruction", "input"]);
+        ("instruction", Text::Plain(asked))
+    } else if let (Some(value), Text::Messages(response)) = (found.get("conversations"), chosen)
+        && response.messages.len() == 1
+    {
+        used.push("conversations");
+        ("conversations", Text::read("conversations", value)?)
+    } else {
+        return Ok(None);
+    };
+    let is_blank = match &prompt {
+        Text::Plain(text) => text.trim().is_empty(),
+        Text::Messages(_) => false,
+    };
+    if is_blank {
+        return Ok(None);
     }
-    let said = [found.system, found.system_prompt, found.tools];
-    let said: Vec<&str> = said
-        .into_iter()
-        .filter(|it| is_filled(*it))
-        .flatten()
-        .map(RawValue::get)
-        .collect();
-    Ok((!said.is_empty()).then(|| said.join("\n")))
+    used.push("history");
+    after_history(found, name, prompt).map(Some)
 }
 
 fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
     if let Some(comparison) = web_gpt(found)? {
         return Ok(Some(comparison));
     }
-    if let (Some(texts), Some(scores)) = (found.text, found.score) {
+    if let (Some(texts), Some(scores)) = (found.get("text"), found.get("score")) {
         let texts = items("text", texts)?;
         let scores = items("score", scores)?;
         if texts.len() != scores.len() {
@@ -292,62 +239,82 @@ fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
             )));
         }
         let answers = texts.into_iter().zip(scores);
+        let answers = answers
+            .map(|(it, score)| scored("text", it, "score", score))
+            .collect::<Result<Vec<_>, _>>()?;
+        let query = answers.first().map_or("", |it| &it.text);
         return Ok(Some(Comparison {
             asked: Asked::Dialogues,
-            answers: answers
-                .map(|(it, score)| scored("text", it, "score", score))
-                .collect::<Result<_, _>>()?,
+            beside: beside(found, &["text", "score"], query)?,
+            answers,
         }));
     }
-    let Some(user_input) = found.user_input else {
+    let Some(user_input) = found.get("user_input") else {
         return Ok(None);
     };
-    let asked = Asked::Instruction(text("user_input", user_input)?);
-    if let (Some(better), Some(worse)) = (found.completion_a, found.completion_b) {
+    let asked = text("user_input", user_input)?;
+    let beside = |used: &[&str]| beside(found, &[&["user_input"], used].concat(), &asked);
+    let names = ("completion_a", "completion_b");
+    if let (Some(better), Some(worse)) = (found.get(names.0), found.get(names.1)) {
         let answer = |name, it, score| text(name, it).map(|text| Scored { text, score });
-        // GPT-4 ranked the first one higher.
-        let answers = vec![
-            answer("completion_a", better, 1.0)?,
-            answer("completion_b", worse, 0.0)?,
-        ];
-        return Ok(Some(Comparison { asked, answers }));
+        return Ok(Some(Comparison {
+            // GPT-4 ranked the first one higher.
+            answers: vec![answer(names.0, better, 1.0)?, answer(names.1, worse, 0.0)?],
+            beside: beside(&[names.0, names.1])?,
+            asked: Asked::Instruction(asked),
+        }));
     }
-    let Some(rated) = found.responses_and_scores else {
+    let name = "responses_and_scores";
+    let Some(rated) = found.get(name) else {
         return Ok(None);
     };
-    let name = "responses_and_scores";
     let rated: Vec<Rated<'_>> = serde_json::from_str(rated.get())
         .map_err(|_| Fault::malformed(format!("`{name}` is no list of `response` and `score`")))?;
     let answers = rated
         .iter()
         .map(|it| scored("response", it.response, "score", it.score))
         .collect::<Result<_, _>>()?;
-    Ok(Some(Comparison { asked, answers }))
+    Ok(Some(Comparison {
+        answers,
+        beside: beside(&[name])?,
+        asked: Asked::Instruction(asked),
+    }))
 }
 
 fn web_gpt(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
-    let (Some(question), Some(first), Some(second)) =
-        (found.question, found.answer_0, found.answer_1)
+    let used = ["question", "answer_0", "answer_1", "score_0", "score_1"];
+    let [
+        Some(question),
+        Some(first),
+        Some(second),
+        Some(first_score),
+        Some(second_score),
+    ] = used.map(|name| found.get(name))
     else {
         return Ok(None);
     };
-    let (Some(first_score), Some(second_score)) = (found.score_0, found.score_1) else {
-        return Ok(None);
-    };
+    let question = full_text(question)?;
     Ok(Some(Comparison {
-        asked: Asked::Question(full_text(question)?),
         answers: vec![
             scored("answer_0", first, "score_0", first_score)?,
             scored("answer_1", second, "score_1", second_score)?,
         ],
+        beside: beside(found, &used, &question)?,
+        asked: Asked::Question(question),
     }))
 }
 
 /// WebGPT's as OpenAI's JSON lines hold it: a list of two.
 fn list(record: &str) -> Result<Comparison, Fault> {
-    let expected = "is a list, expected `question`, `answer` and `score` in each of its elements";
-    let answered: Vec<Answered<'_>> =
-        serde_json::from_str(record).map_err(|_| Fault::malformed(expected))?;
+    let answered: Vec<Answered<'_>> = serde_json::from_str(record).map_err(|error| {
+        if !error.is_data() {
+            return fields::no_json(&error);
+        }
+        Fault::malformed(
+            "is a list, expected a record a line (a file that is one list is to be named .json), or \
+             WebGPT's list of two with `question`, `answer` and `score`",
+        )
+    })?;
     let mut questions = answered.iter().map(|it| full_text(it.question));
     let question = questions
         .next()
@@ -361,8 +328,12 @@ fn list(record: &str) -> Result<Comparison, Fault> {
         .iter()
         .map(|it| scored("answer", it.answer, "score", it.score))
         .collect::<Result<_, _>>()?;
-    let asked = Asked::Question(question);
-    Comparison { asked, answers }.checked()
+    Comparison {
+        asked: Asked::Question(question),
+        answers,
+        beside: Beside::default(),
+    }
+    .checked()
 }
 
 fn full_text(question: &RawValue) -> Result<String, Fault> {
@@ -406,109 +377,4 @@ impl Comparison {
             _ => Ok(self),
         }
     }
-}
-
-/// An answer to a prompt, by people or another model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A prompt and its answer, under their usual names.
-    Answer {
-        /// The query.
-        prompt: Text,
-        /// The answer.
-        answer: Text,
-        /// As [`Preference::context`].
-        context: Option<String>,
-    },
-    /// A conversation that ends with the answer.
-    Messages {
-        /// The whole.
-        conversation: Conversation,
-        /// As [`Preference::context`].
-        context: Option<String>,
-    },
-    /// An answer that names its query by the key.
-    ById {
-        /// The key.
-        query_id: String,
-        /// The answer.
-        answer: String,
-    },
-}
-
-/// The names of an answer, the first of several counts.
-const ANSWERS: [&str; 5] = ["response", "completion", "answer", "output", "golden"];
-
-impl Answer {
-    /// Reads a record; [`FORMS`] says what it may look like.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
-    pub fn read(record: &Record) -> Result<Self, Fault> {
-        fields::of(record, |text| answer(text, &fields::object(text)?))
-    }
-}
-
-fn answer(record: &str, found: &Fields<'_>) -> Result<Answer, Fault> {
-    if let (Some(instruction), Some(output)) = (found.instruction, found.output) {
-        let mut asked = text("instruction", instruction)?.trim().to_owned();
-        if let Some(input) = found.input {
-            let input = text("input", input)?;
-            if !input.trim().is_empty() {
-                asked = format!("{asked}\n\n{}", input.trim());
-            }
-        }
-        return Ok(Answer::Answer {
-            prompt: Text::Plain(asked),
-            answer: Text::Plain(text("output", output)?),
-            context: context(found)?,
-        });
-    }
-    let values = [
-        found.response,
-        found.completion,
-        found.answer,
-        found.output,
-        found.golden,
-    ];
-    let said = ANSWERS
-        .into_iter()
-        .zip(values)
-        .find_map(|(name, value)| Some((name, value?)));
-    let asked = found.prompt.map(|it| ("prompt", it));
-    let asked = asked.or(found.query.map(|it| ("query", it)));
-    if let (Some((prompt_name, prompt)), Some((name, answer))) = (asked, said) {
-        return Ok(Answer::Answer {
-            prompt: Text::read(prompt_name, prompt)?,
-            answer: Text::read(name, answer)?,
-            context: context(found)?,
-        });
-    }
-    let messages = found.messages.map(|it| ("messages", it));
-    if let Some((name, messages)) = messages.or(found.conversations.map(|it| ("conversations", it)))
-    {
-        return Ok(Answer::Messages {
-            conversation: Conversation::read(name, messages)?,
-            context: context(found)?,
-        });
-    }
-    if let (Some(query_id), Some((name, answer))) = (found.query_id, said) {
-        return Ok(Answer::ById {
-            query_id: text("query_id", query_id)?,
-            answer: text(name, answer)?,
-        });
-    }
-    Err(no_answer(record, asked.map(|it| it.0)))
-}
-
-fn no_answer(record: &str, asked: Option<&str>) -> Fault {
-    const EXPECTED: &str = "expected `prompt` and `response`, `messages`, `instruction` and \
-                            `output`, or `query_id` and `golden`";
-    let lacks = match asked {
-        Some(prompt) => Some(format!("`{prompt}` stands there without an answer")),
-        None => lacking(record, &["instruction", "output"]),
-    };
-    let lacks = lacks.unwrap_or_else(|| format!("its fields are {}", fields::names(record)));
-    Fault::malformed(format!("is no answer: {lacks}; {EXPECTED}"))
 }

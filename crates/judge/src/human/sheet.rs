@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::hh::{self, Role};
+use apo_stage::output::write_page;
 use apo_stage::report::{columns, result};
 use apo_stage::{Claim, Kind, bad_input, up_to_date};
 use apo_tables::{Provenance, Reader, Response, Shown, Writer};
@@ -85,8 +86,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     let sheet = sheet_id(&key);
     fs::write(dir.join("sheet.html"), page(&sheet, &placed)?).with_context(cannot)?;
     spreadsheet(&dir.join("sheet.csv"), &placed).with_context(cannot)?;
-    let text = serde_json::to_vec_pretty(&provenance)?;
-    fs::write(dir.join("apo.json"), text).with_context(cannot)?;
+    write_page(&dir, &provenance)?;
     output.publish(FOLDER)?;
     let shown = serde_json::json!({ "sheet": sheet, "queries": key.len(), "out": out });
     result(&args.report, &shown, || {

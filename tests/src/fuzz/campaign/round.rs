@@ -11,12 +11,12 @@ use apo_tables::{Query, Reader};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gold_collect::Collector;
+use mini_world::fixtures;
+use mini_world::journal::MODEL;
 use serde_json::json;
 
 use super::works::{self, OUT, PARTIAL, STOPPED, Stop, Work};
-use crate::crash::can_trace;
-use crate::fixtures;
-use crate::journal::MODEL;
+use crate::crash::{Call, can_trace};
 use crate::stages::{self, succeed, workspace};
 
 /// Sizes of a model that takes next to no time.
@@ -232,12 +232,12 @@ impl Round {
         let text = fs::read_to_string(&log).expect("strace writes its log");
         let file = Path::new(PARTIAL).join(stop.file);
         let file = file.to_string_lossy();
-        let calls = text.lines().enumerate();
-        let mut calls = calls.filter(|(_, line)| line.contains(&*file));
-        let (number, _) = calls
+        let calls = Call::all(&text).into_iter();
+        let mut calls = calls.filter(|(line, _)| line.contains(&*file));
+        let (_, call) = calls
             .nth(stop.number - 1)
             .unwrap_or_else(|| panic!("{name}: no call {} with {file}", stop.number));
-        let when = format!("--inject={}:signal=SIGKILL:when={}", stop.calls, number + 1);
+        let when = format!("--inject={}:signal=SIGKILL:when={}", call.name, call.number);
         let ran = run(&[&when]);
         assert!(self.has(PARTIAL), "{name} was to be killed\n{}", ran.stderr);
         let to = self.dir.join(works::stopped(name));

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use mini_world::journal::MODEL;
+
 use super::round::Round;
-use crate::journal::MODEL;
 
 /// What works make.
 pub const OUT: &str = "out";

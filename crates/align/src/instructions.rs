@@ -1,0 +1,116 @@
+//! Other people's instructions and their answers, as `align sft --instructions`
+//! reads them.
+
+use std::path::Path;
+
+use anyhow::Result;
+use apo_stage::{TestPart, imported, signals};
+use apo_tables::import::{ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, reason};
+use apo_tables::{Input, Provenance, Query, Reader};
+
+/// Records that are in memory at once.
+const BATCH: usize = 1024;
+
+/// An instruction as a query and its answer.
+pub struct Instruction {
+    pub prompt: String,
+    pub answer: String,
+    /// What else stands in the row.
+    pub beside: Beside,
+}
+
+/// Describes a file of instructions, with the part of the data that it is of where
+/// a stage made it.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn input(path: &Path) -> Result<Input> {
+    let mut input = Input::of(path)?;
+    if path
+        .extension()
+        .is_some_and(|it| it.eq_ignore_ascii_case("parquet"))
+    {
+        input.split = Provenance::read(path)?.and_then(|it| it.split().cloned());
+    }
+    Ok(input)
+}
+
+/// Calls `each` with every row of a file: its line, and the instruction or why it
+/// is none.
+///
+/// # Errors
+///
+/// When the file breaks off, when `each` fails, or when a signal stopped the work.
+pub fn each_instruction(
+    mut source: Source,
+    mut each: impl FnMut(u64, Result<Instruction, Fault>) -> Result<()>,
+) -> Result<()> {
+    loop {
+        let records = source.batch(BATCH)?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        for record in records {
+            each(record.line, instruction(&record))?;
+        }
+        signals::check()?;
+    }
+}
+
+/// Refuses instructions that are queries of the test part, where the file does not
+/// say itself what part it is of.
+///
+/// # Errors
+///
+/// When one is: the error names file, line and test table.
+pub fn check_apart(path: &Path, provenance: &Provenance, tests: &TestPart) -> Result<()> {
+    let is_known = provenance.inputs["instructions"].split.is_some();
+    // A table of queries is compared as such.
+    if is_known || Reader::<Query>::open(path).is_ok() {
+        return Ok(());
+    }
+    let mut overlap = tests.overlap(path);
+    each_instruction(Source::open(path, ANSWER_FIELDS)?, |line, found| {
+        if let Ok(found) = found {
+            overlap.add(|| format!("line {line}"), None, &found.prompt);
+        }
+        Ok(())
+    })?;
+    overlap.finish()
+}
+
+/// Reads an instruction.
+///
+/// # Errors
+///
+/// When it is none, or its question or answer is empty.
+fn instruction(record: &Record) -> Result<Instruction, Fault> {
+    let malformed = |problem: &str| Fault::new(reason::MALFORMED, problem);
+    let Answer::Answer {
+        prompt,
+        answer: Text::Plain(answer),
+        mut beside,
+    } = Answer::read(record)?
+    else {
+        return Err(malformed(
+            "is no instruction; expected `instruction` and `output`, or `prompt` and `response`, \
+             texts",
+        ));
+    };
+    if matches!(&prompt, Text::Plain(question) if question.trim().is_empty()) {
+        return Err(malformed("the question is empty"));
+    }
+    if answer.trim().is_empty() {
+        return Err(malformed("the answer is empty"));
+    }
+    imported::check_response("the answer", &answer)?;
+    if let Some(system) = prompt.system() {
+        beside.context.get_or_insert_with(|| system.to_owned());
+    }
+    Ok(Instruction {
+        prompt: imported::prompt(&prompt)?,
+        answer,
+        beside,
+    })
+}

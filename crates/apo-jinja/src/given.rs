@@ -1,0 +1,37 @@
+//! What a template is given.
+
+use super::value::{self, Value};
+
+/// A value that a template is given.
+#[derive(Clone, Debug)]
+pub struct Given(pub(crate) Value);
+
+impl Given {
+    /// Python's `None`.
+    pub fn none() -> Self {
+        Self(Value::None)
+    }
+
+    /// Returns a list.
+    pub fn list(items: Vec<Self>) -> Self {
+        Self(value::list(items.into_iter().map(|it| it.0).collect()))
+    }
+
+    /// Returns a dict, its entries in this order.
+    pub fn dict(entries: Vec<(&str, Self)>) -> Self {
+        let entries = entries.into_iter().map(|(key, it)| (key, it.0));
+        Self(value::dict(entries.collect()))
+    }
+}
+
+impl From<&str> for Given {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<bool> for Given {
+    fn from(truth: bool) -> Self {
+        Self(Value::Bool(truth))
+    }
+}

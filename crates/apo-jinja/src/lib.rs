@@ -1,0 +1,49 @@
+//! Jinja as `transformers` sets it up for chat templates.
+//!
+//! Chat templates are written for Jinja2 in Python, and what they render to
+//! depends on Python's own values: how they print, compare, and which methods
+//! they have. So this is a small interpreter with Python's semantics, rather
+//! than one with Rust's: an expression gives what Jinja2 gives, or it is
+//! refused by name. A template is somebody else's program: every step and all
+//! memory is paid for from a budget of work, nesting is bounded, and
+//! the same template always gives the same result.
+//!
+//! One thing differs on purpose: `strftime_now` gives a fixed date, [`DATE`].
+//!
+//! ```
+//! use apo_jinja::{Given, Limits, Program};
+//!
+//! let program = Program::parse("{% for m in messages %}<{{ m.role }}>{{ m['content'] }}{% endfor %}");
+//! let message = Given::dict(vec![("role", "user".into()), ("content", "Hi!".into())]);
+//! let context = vec![("messages".to_owned(), Given::list(vec![message]))];
+//! let limits = Limits { work: 10_000, output: 1_000 };
+//! let text = program.and_then(|it| it.render(&context, limits));
+//! assert_eq!(text.ok().as_deref(), Some("<user>Hi!"));
+//! ```
+
+mod arguments;
+mod checks;
+mod date;
+mod evaluate;
+mod expressions;
+mod fault;
+mod filters;
+mod format;
+mod given;
+mod json;
+mod lexer;
+mod methods;
+mod names;
+mod operators;
+mod parser;
+mod print;
+mod python;
+mod render;
+mod syntax;
+mod value;
+
+pub use date::DATE;
+pub use fault::{Fault, Kind};
+pub use given::Given;
+pub use render::{Context, Limits};
+pub use syntax::Program;

@@ -1,0 +1,383 @@
+//! Python's methods, as templates call them.
+
+use super::arguments::{Arguments, int, optional_text, size, text};
+use super::fault::{Result, Work, problem, unsupported};
+use super::format;
+use super::print::{is_printable, to_text};
+use super::python;
+use super::value::{Dict, Loop, Text, Value, View, equal};
+use std::rc::Rc;
+
+/// Calls a method of a value.
+pub(super) fn call(of: &Value, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+    match of {
+        Value::Text(it) if it.safe => safe_text_method(it, name, args, work),
+        Value::Text(it) => text_method(&it.text, name, args, work),
+        Value::List(it) | Value::Tuple(it) => match name {
+            "copy" => {
+                let [] = args.bind(name, [])?;
+                work.spend(it.items.len())?;
+                Value::list(it.items.clone())
+            }
+            "count" => {
+                let [wanted] = args.all(name, [""])?;
+                let mut n = 0;
+                for item in &it.items {
+                    n += i128::from(equal(item, &wanted, work)?);
+                }
+                Ok(Value::Int(n))
+            }
+            _ => {
+                let [wanted] = args.all(name, [""])?;
+                for (i, item) in it.items.iter().enumerate() {
+                    if equal(item, &wanted, work)? {
+                        return Ok(Value::Int(i as i128));
+                    }
+                }
+                problem("the value is not in the list")
+            }
+        },
+        Value::Dict(it) => dict_method(it, name, args, work),
+        Value::Cycler(it) => {
+            let [] = args.bind(name, [])?;
+            let at = it.at.get();
+            if name == "reset" {
+                it.at.set(0);
+                return Ok(Value::None);
+            }
+            it.at.set((at + 1) % it.items.len());
+            Ok(it.items[at].clone())
+        }
+        Value::Loop(it) => it.call(name, args, work),
+        _ => unsupported(format!("'{name}' of a {}", of.type_name())),
+    }
+}
+
+fn dict_method(of: &Rc<Dict>, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+    let view = match name {
+        "get" => {
+            let [key, default] = args.bind(name, ["", ""])?;
+            let Some(key) = key else {
+                return problem("get needs a key");
+            };
+            let found = of.get(&key, work)?.cloned();
+            return Ok(found.or(default).unwrap_or(Value::None));
+        }
+        "copy" => {
+            let [] = args.bind(name, [])?;
+            return Ok(Value::Dict(of.clone()));
+        }
+        "keys" => View::Keys,
+        "values" => View::Values,
+        "items" => View::Items,
+        _ => return unsupported(format!("'{name}' of a dict")),
+    };
+    let [] = args.bind(name, [])?;
+    Ok(Value::View(view, of.clone()))
+}
+
+/// Methods of a text that is marked as safe: those that give no new text, or
+/// leave it to the letter.
+fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+    let gives_text = match name {
+        "strip" | "lstrip" | "rstrip" | "upper" | "lower"
+            if args.positional.is_empty() && args.named.is_empty() =>
+        {
+            true
+        }
+        "startswith" | "endswith" | "find" | "rfind" | "count" | "isdigit" => false,
+        _ => return unsupported(format!("'{name}' of a text that is marked as safe")),
+    };
+    match text_method(&of.text, name, args, work)? {
+        Value::Text(it) if gives_text => Ok(Value::text(it.text, true)),
+        found => Ok(found),
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table of methods")]
+fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+    work.text(2 * of.len())?;
+    let found = match name {
+        "strip" | "lstrip" | "rstrip" => {
+            let [chars] = args.bind(name, [""])?;
+            let chars = optional_text(name, chars.as_ref())?;
+            work.spend(of.len() / 64 * chars.map_or(0, str::len))?;
+            let (left, right) = (name != "rstrip", name != "lstrip");
+            Value::from(python::strip(of, chars, left, right))
+        }
+        "split" | "rsplit" => {
+            let [separator, most] = args.bind(name, ["sep", "maxsplit"])?;
+            let separator = optional_text(name, separator.as_ref())?;
+            let most = most.map_or(Ok(-1), |it| int(name, &it))?;
+            let parts = python::split(of, name == "rsplit", separator, most)?;
+            texts(&parts, work)?
+        }
+        "splitlines" => {
+            let [keep] = args.bind(name, ["keepends"])?;
+            let keep = keep.is_some_and(|it| it.is_true());
+            texts(&python::split_lines(of, keep), work)?
+        }
+        "join" => {
+            let [items] = args.all(name, [""])?;
+            let items = items.items(work)?;
+            let mut out = String::new();
+            for (i, item) in items.iter().enumerate() {
+                let item = text(name, item)?;
+                work.text(of.len() + item.len())?;
+                if i > 0 {
+                    out += of;
+                }
+                out += item;
+            }
+            Value::from(out)
+        }
+        "removeprefix" | "removesuffix" => {
+            let [part] = args.all(name, [""])?;
+            let part = text(name, &part)?;
+            let rest = if name == "removeprefix" {
+                of.strip_prefix(part)
+            } else {
+                of.strip_suffix(part)
+            };
+            Value::from(rest.unwrap_or(of))
+        }
+        "partition" | "rpartition" => {
+            let [separator] = args.all(name, [""])?;
+            let separator = text(name, &separator)?;
+            if separator.is_empty() {
+                return problem("empty separator");
+            }
+            let (parts, none) = if name == "partition" {
+                (of.split_once(separator), [of, "", ""])
+            } else {
+                (of.rsplit_once(separator), ["", "", of])
+            };
+            let parts = parts.map_or(none, |(before, after)| [before, separator, after]);
+            Value::tuple(parts.map(Value::from).to_vec())?
+        }
+        "replace" => {
+            let [old, new, count] = args.bind(name, ["", "", "count"])?;
+            let (Some(old), Some(new)) = (old, new) else {
+                return problem("replace needs two texts");
+            };
+            let count = count.map_or(Ok(-1), |it| int(name, &it))?;
+            Value::from(replace(
+                of,
+                text(name, &old)?,
+                text(name, &new)?,
+                count,
+                work,
+            )?)
+        }
+        "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count"
+            if args.positional.len() > 1 =>
+        {
+            return unsupported(format!("'{name}' in a part of the text"));
+        }
+        "startswith" | "endswith" => {
+            let [parts] = args.all(name, [""])?;
+            let parts = match &parts {
+                Value::Tuple(it) => it.items.clone(),
+                _ => vec![parts],
+            };
+            let mut found = false;
+            for part in &parts {
+                let part = text(name, part)?;
+                found |= if name == "startswith" {
+                    of.starts_with(part)
+                } else {
+                    of.ends_with(part)
+                };
+            }
+            Value::Bool(found)
+        }
+        "find" | "rfind" | "index" | "rindex" | "count" => {
+            let [part] = args.all(name, [""])?;
+            let part = text(name, &part)?;
+            if name == "count" {
+                return Ok(Value::Int(of.matches(part).count() as i128));
+            }
+            let at = if name.starts_with('r') {
+                of.rfind(part)
+            } else {
+                of.find(part)
+            };
+            match at {
+                Some(at) => Value::Int(of[..at].chars().count() as i128),
+                None if name.ends_with("find") => Value::Int(-1),
+                None => return problem("substring not found"),
+            }
+        }
+        "center" | "ljust" | "rjust" => {
+            let [width, fill] = args.bind(name, ["", ""])?;
+            let width = width.map_or(Ok(0), |it| size(name, &it))?;
+            let fill = fill.as_ref().map_or(Ok(" "), |it| text(name, it))?;
+            if fill.chars().count() != 1 {
+                return problem(format!("{name}: the padding is not one character"));
+            }
+            Value::from(pad(of, width, fill, name, work)?)
+        }
+        "zfill" => {
+            let [width] = args.all(name, [""])?;
+            let n = size(name, &width)?.saturating_sub(of.chars().count());
+            work.text(n)?;
+            let sign = usize::from(of.starts_with(['-', '+']));
+            Value::from(format!("{}{}{}", &of[..sign], "0".repeat(n), &of[sign..]))
+        }
+        "expandtabs" => {
+            let [size_] = args.bind(name, ["tabsize"])?;
+            let size_ = size_.map_or(Ok(8), |it| size(name, &it))?;
+            work.text(of.matches('\t').count().saturating_mul(size_))?;
+            Value::from(expand_tabs(of, size_))
+        }
+        "format" => Value::from(format::braces(of, &args, work)?),
+        _ => {
+            let [] = args.bind(name, [])?;
+            return without_arguments(of, name);
+        }
+    };
+    Ok(found)
+}
+
+fn without_arguments(of: &str, name: &str) -> Result<Value> {
+    let all = |is: fn(char) -> Result<bool>| -> Result<Value> {
+        for c in of.chars() {
+            if !is(c)? {
+                return Ok(Value::Bool(false));
+            }
+        }
+        Ok(Value::Bool(!of.is_empty()))
+    };
+    match name {
+        "upper" => Ok(Value::from(of.to_uppercase())),
+        "lower" => Ok(Value::from(of.to_lowercase())),
+        "capitalize" => Ok(Value::from(python::capitalize(of)?)),
+        "title" => Ok(Value::from(python::title(of)?)),
+        "swapcase" => Ok(Value::from(python::swap_case(of)?)),
+        "casefold" if of.is_ascii() => Ok(Value::from(of.to_lowercase())),
+        "isdigit" => all(python::is_digit),
+        "isdecimal" | "isnumeric" if of.is_ascii() => all(python::is_digit),
+        "isalpha" => all(python::is_letter),
+        "isalnum" => all(|c| Ok(python::is_letter(c)? || python::is_digit(c)?)),
+        "isspace" => all(|c| Ok(python::is_space(c))),
+        "isascii" => Ok(Value::Bool(of.is_ascii())),
+        "isprintable" => Ok(Value::Bool(of.chars().all(is_printable))),
+        "isupper" | "islower" => Ok(Value::Bool(python::is_case(of, name == "isupper")?)),
+        _ => unsupported(format!("'{name}' of this text")),
+    }
+}
+
+fn texts(parts: &[&str], work: &Work) -> Result<Value> {
+    work.spend(2 * parts.len())?;
+    Value::list(parts.iter().map(|it| Value::from(*it)).collect())
+}
+
+/// Replaces a part of a text, at most `count` times unless that is negative.
+pub(super) fn replace(of: &str, old: &str, new: &str, count: i128, work: &Work) -> Result<String> {
+    let most = usize::try_from(count).unwrap_or(usize::MAX);
+    let n = of.matches(old).count().min(most);
+    work.text(of.len() + n.saturating_mul(new.len()))?;
+    Ok(of.replacen(old, new, most))
+}
+
+/// Pads a text to a width, as `center`, `ljust` or `rjust`.
+pub(super) fn pad(of: &str, width: usize, fill: &str, how: &str, work: &Work) -> Result<String> {
+    let missing = width.saturating_sub(of.chars().count());
+    work.text(missing.saturating_mul(fill.len()))?;
+    let left = match how {
+        "ljust" => 0,
+        "rjust" => missing,
+        // Python's own rounding.
+        _ => missing / 2 + (missing & width & 1),
+    };
+    Ok(fill.repeat(left) + of + &fill.repeat(missing - left))
+}
+
+fn expand_tabs(of: &str, size: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for c in of.chars() {
+        match c {
+            '\t' if size == 0 => {}
+            '\t' => {
+                let n = size - column % size;
+                out += &" ".repeat(n);
+                column += n;
+            }
+            c => {
+                column = if matches!(c, '\n' | '\r') {
+                    0
+                } else {
+                    column + 1
+                };
+                out.push(c);
+            }
+        }
+    }
+    out
+}
+
+impl Loop {
+    /// Returns an attribute of `loop`.
+    pub(super) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
+        let (i, n) = (self.index.get(), self.items.items.len());
+        let number = |it: usize| Ok(Some(Value::Int(it as i128)));
+        match name {
+            "index0" => number(i),
+            "index" => number(i + 1),
+            "revindex0" => number(n - i - 1),
+            "revindex" => number(n - i),
+            "length" => number(n),
+            "depth0" => number(self.depth),
+            "depth" => number(self.depth + 1),
+            "first" => Ok(Some(Value::Bool(i == 0))),
+            "last" => Ok(Some(Value::Bool(i + 1 == n))),
+            "previtem" => Ok(Some(match i.checked_sub(1) {
+                Some(i) => self.items.items[i].clone(),
+                None => Value::undefined("there is no previous item"),
+            })),
+            "nextitem" => Ok(Some(match self.items.items.get(i + 1) {
+                Some(item) => item.clone(),
+                None => Value::undefined("there is no next item"),
+            })),
+            "cycle" | "changed" => {
+                let method = (Value::Loop(self.clone()), name.to_owned());
+                Ok(Some(Value::Method(Rc::new(method))))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn call(&self, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+        if !args.named.is_empty() {
+            return problem(format!("loop.{name} takes no arguments by name"));
+        }
+        let values = args.positional;
+        if name == "cycle" {
+            return match values.len() {
+                0 => problem("no items for cycling given"),
+                n => Ok(values[self.index.get() % n].clone()),
+            };
+        }
+        let mut same = false;
+        if let Some(before) = &*self.changed.borrow() {
+            same = before.len() == values.len();
+            for (a, b) in before.iter().zip(&values) {
+                same = same && equal(a, b, work)?;
+            }
+        }
+        *self.changed.borrow_mut() = Some(values);
+        Ok(Value::Bool(!same))
+    }
+}
+
+/// Returns a value's text where it is not one.
+pub(super) fn soft_text(value: &Value, work: &Work) -> Result<Text> {
+    Ok(match value {
+        Value::Text(it) => it.clone(),
+        it => Text {
+            text: to_text(it, work)?.into(),
+            safe: false,
+        },
+    })
+}

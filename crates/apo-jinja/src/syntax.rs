@@ -1,0 +1,214 @@
+//! What a template consists of.
+
+use std::sync::Arc;
+
+use super::fault::{Result, problem};
+
+/// How high an expression may be: it is evaluated and freed by recursion. A
+/// chain of operators is as high as it is long. Python's own limit is lower.
+const HEIGHT: u32 = 400;
+
+/// An expression and its height.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) expr: Expr,
+    height: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Expr {
+    None,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(Arc<str>),
+    Name(String),
+    Tuple(Vec<Node>),
+    List(Vec<Node>),
+    Dict(Vec<(Node, Node)>),
+    Negative(Box<Node>),
+    Positive(Box<Node>),
+    Not(Box<Node>),
+    Binary(Binary, Box<[Node; 2]>),
+    And(Box<[Node; 2]>),
+    Or(Box<[Node; 2]>),
+    Compare(Box<Node>, Vec<(Comparison, Node)>),
+    Concat(Vec<Node>),
+    /// Value, condition, and the value otherwise.
+    If(Box<[Node; 2]>, Option<Box<Node>>),
+    Attribute(Box<Node>, String),
+    Item(Box<[Node; 2]>),
+    Slice(Box<Node>, Box<[Option<Node>; 3]>),
+    Call(Box<Node>, Box<Arguments>),
+    /// None is the body of a block that is filtered.
+    Filter(Option<Box<Node>>, String, Box<Arguments>),
+    Test(Box<Node>, String, Box<Arguments>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binary {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    FloorDivide,
+    Remainder,
+    Power,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    Unequal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    In,
+    NotIn,
+}
+
+/// The arguments of a call.
+#[derive(Debug, Default)]
+pub(super) struct Arguments {
+    pub(super) positional: Vec<Node>,
+    pub(super) named: Vec<(String, Node)>,
+    pub(super) all: Option<Node>,
+    pub(super) all_named: Option<Node>,
+}
+
+impl Arguments {
+    fn height(&self) -> u32 {
+        let named = self.named.iter().map(|(_, it)| it);
+        let all = self.positional.iter().chain(named);
+        let all = all.chain(&self.all).chain(&self.all_named);
+        highest(all)
+    }
+}
+
+fn highest<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> u32 {
+    nodes.into_iter().map(|it| it.height).max().unwrap_or(0)
+}
+
+impl Node {
+    /// Makes an expression, unless it becomes too high.
+    pub(super) fn new(expr: Expr) -> Result<Self> {
+        let below = match &expr {
+            Expr::None
+            | Expr::Bool(_)
+            | Expr::Int(_)
+            | Expr::Float(_)
+            | Expr::Text(_)
+            | Expr::Name(_) => 0,
+            Expr::Tuple(all) | Expr::List(all) | Expr::Concat(all) => highest(all),
+            Expr::Dict(all) => highest(all.iter().flat_map(|(key, value)| [key, value])),
+            Expr::Negative(it) | Expr::Positive(it) | Expr::Not(it) | Expr::Attribute(it, _) => {
+                it.height
+            }
+            Expr::Binary(_, both) | Expr::And(both) | Expr::Or(both) | Expr::Item(both) => {
+                highest(&**both)
+            }
+            Expr::Compare(first, more) => highest(more.iter().map(|(_, it)| it)).max(first.height),
+            Expr::If(both, other) => highest(both.iter().chain(other.as_deref())),
+            Expr::Slice(of, parts) => highest(parts.iter().flatten()).max(of.height),
+            Expr::Call(of, arguments) | Expr::Test(of, _, arguments) => {
+                arguments.height().max(of.height)
+            }
+            Expr::Filter(of, _, arguments) => arguments
+                .height()
+                .max(of.as_ref().map_or(0, |it| it.height)),
+        };
+        if below >= HEIGHT {
+            return problem(format!(
+                "an expression of more than {HEIGHT} operators or brackets in a row"
+            ));
+        }
+        let height = below + 1;
+        Ok(Self { expr, height })
+    }
+}
+
+/// What a value is given to.
+#[derive(Debug)]
+pub(super) enum Target {
+    Name(String),
+    /// An attribute of a namespace.
+    Attribute(String, String),
+    Tuple(Vec<Target>),
+}
+
+/// A statement and its line.
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) line: usize,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Data(String),
+    Output(Vec<Node>),
+    /// Conditions with their bodies, and the body otherwise.
+    If(Vec<(Node, Vec<Statement>)>, Vec<Statement>),
+    /// The number of a loop.
+    For(usize),
+    Set(Target, Node),
+    /// A body's text, filtered.
+    SetBlock(Target, Option<Node>, Vec<Statement>),
+    With(Vec<(Target, Node)>, Vec<Statement>),
+    Filter(Node, Vec<Statement>),
+    /// The number of a macro.
+    Macro(usize),
+    /// A call, and the number of the macro that is its `caller`.
+    Call(Node, usize),
+    /// A body with a scope of its own.
+    Scope(Vec<Statement>),
+    /// A body that sees only what the template itself sets.
+    Block(Vec<Statement>),
+    Break,
+    Continue,
+}
+
+#[derive(Debug)]
+pub(super) struct For {
+    pub(super) target: Target,
+    pub(super) items: Node,
+    pub(super) test: Option<Node>,
+    pub(super) recursive: bool,
+    pub(super) body: Vec<Statement>,
+    pub(super) otherwise: Vec<Statement>,
+}
+
+#[derive(Debug)]
+pub(super) struct Macro {
+    pub(super) name: String,
+    pub(super) parameters: Vec<String>,
+    /// Those of the last parameters.
+    pub(super) defaults: Vec<Node>,
+    pub(super) body: Vec<Statement>,
+    pub(super) uses: Uses,
+}
+
+/// Which of the names that a macro has without declaring them it uses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Uses {
+    pub(super) varargs: bool,
+    pub(super) kwargs: bool,
+    pub(super) caller: bool,
+}
+
+/// A template.
+#[derive(Debug, Default)]
+pub struct Program {
+    pub(super) body: Vec<Statement>,
+    pub(super) loops: Vec<For>,
+    pub(super) macros: Vec<Macro>,
+    pub(super) is_dated: bool,
+}
+
+impl Program {
+    /// Whether the template uses the name `strftime_now`.
+    pub fn is_dated(&self) -> bool {
+        self.is_dated
+    }
+}

@@ -1,0 +1,117 @@
+//! Weights that are zeros: what a download leaves that set its space aside and
+//! did not finish.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use super::names::quoted;
+use super::{EMBEDDING, LM_HEAD, Place, SCORE, Weights, io_error};
+use crate::error::ModelError;
+
+/// Bytes at a tensor's beginning and end that are looked at: where all of
+/// these are zeros, the rest is read as well.
+const LOOKED_AT: usize = 1 << 12;
+
+/// Projections onto the residual stream: layers that were added to a model and
+/// are yet to be trained begin with zeros there, and pass on what they get.
+const ADDED: [&str; 2] = ["self_attn.o_proj.weight", "mlp.down_proj.weight"];
+
+impl Weights {
+    /// Returns a fault where parameters are zeros throughout that no model has
+    /// so.
+    pub(super) fn zeros(
+        &self,
+        expected: &[(String, Vec<usize>)],
+    ) -> Result<Vec<String>, ModelError> {
+        let mut zeros = Vec::new();
+        for (name, _) in expected {
+            let may_be = name == SCORE || ADDED.iter().any(|end| name.ends_with(end));
+            if let Some(place) = self.place(name)
+                && !may_be
+                && self.is_zero(place)?
+            {
+                zeros.push(name.as_str());
+            }
+        }
+        let Some(first) = zeros.first() else {
+            return Ok(Vec::new());
+        };
+        let more = match zeros.len() {
+            1 => "is".to_owned(),
+            n => format!("and {} more are", n - 1),
+        };
+        Ok(vec![format!(
+            "{} {more} zero throughout; was the download stopped that set its space aside?",
+            quoted(first)
+        )])
+    }
+
+    /// Says which parameters are zeros, or end in them, as few models have them.
+    pub(super) fn notes_of_zeros(&self) -> Result<Vec<String>, ModelError> {
+        let mut zeros = Vec::new();
+        let mut ends = Vec::new();
+        for (name, place) in &self.tensors {
+            // Rows of tokens that do not exist are zeros in many models.
+            if [EMBEDDING, LM_HEAD, SCORE].contains(&name.as_str()) {
+                continue;
+            }
+            if self.is_zero(place)? {
+                zeros.push(name.as_str());
+            } else if place.bytes > LOOKED_AT && self.ends_in_zeros(place)? {
+                ends.push(name.as_str());
+            }
+        }
+        let told = |names: &[&str], what: &str| {
+            let first = names.first()?;
+            let more = match names.len() {
+                1 => String::new(),
+                n => format!(" and {} more tensors", n - 1),
+            };
+            Some(format!(
+                "{}: {}{more} {what}",
+                self.dir.display(),
+                quoted(first)
+            ))
+        };
+        let notes = [
+            told(&zeros, "hold nothing but zeros"),
+            told(&ends, "end in zeros; was a download stopped?"),
+        ];
+        Ok(notes.into_iter().flatten().collect())
+    }
+
+    fn is_zero(&self, place: &Place) -> Result<bool, ModelError> {
+        if place.bytes == 0 || self.has_value(place, 0, place.bytes.min(LOOKED_AT))? {
+            return Ok(false);
+        }
+        if place.bytes <= LOOKED_AT {
+            return Ok(true);
+        }
+        Ok(self.ends_in_zeros(place)? && !self.has_value(place, 0, place.bytes)?)
+    }
+
+    fn ends_in_zeros(&self, place: &Place) -> Result<bool, ModelError> {
+        let last = place.bytes.min(LOOKED_AT);
+        Ok(!self.has_value(place, place.bytes - last, last)?)
+    }
+
+    /// Whether some of a tensor's bytes are not zero.
+    fn has_value(&self, place: &Place, from: usize, bytes: usize) -> Result<bool, ModelError> {
+        let path = &self.files[place.file];
+        let reading = || io_error("read", path);
+        let mut file = File::open(path).map_err(reading())?;
+        file.seek(SeekFrom::Start(place.start + from as u64))
+            .map_err(reading())?;
+        let mut left = bytes;
+        let mut part = vec![0; bytes.min(super::COMPARED)];
+        while left > 0 {
+            let n = left.min(part.len());
+            file.read_exact(&mut part[..n]).map_err(reading())?;
+            if part[..n].iter().any(|&byte| byte != 0) {
+                return Ok(true);
+            }
+            left -= n;
+        }
+        Ok(false)
+    }
+}

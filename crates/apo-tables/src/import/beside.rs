@@ -1,0 +1,258 @@
+//! What the columns of other people's rows are for: read as a query or response,
+//! left aside and counted, refused, or not used and told.
+//!
+//! Every filled column of a row is one of these; none is dropped unsaid.
+
+use std::collections::BTreeSet;
+
+use serde_json::value::RawValue;
+
+use super::fields::{Fault, Fields, is_filled, kind, reason, text};
+
+/// What a model is told beside the dialogue. No table carries it: a row is taken
+/// without it, and counted.
+pub const CONTEXT: &[&str] = &[
+    "system",
+    "system_prompt",
+    "system_message",
+    "tools",
+    "functions",
+    "documents",
+];
+
+/// What is no text, but belongs to the query: a row that has it is refused.
+pub const MEDIA: &[&str] = &["images", "image", "videos", "video", "audios", "audio"];
+
+/// What may be the query or belong to it. Where the form of a row does not read
+/// such a column, its text must stand in the query; else the row is refused.
+pub const ASKED: &[&str] = &[
+    "prompt",
+    "instruction",
+    "input",
+    "question",
+    "query",
+    "context",
+    "history",
+];
+
+/// What says where a row comes from; ignored without a word.
+pub const ORIGIN: &[&str] = &[
+    "id",
+    "idx",
+    "index",
+    "uuid",
+    "prompt_id",
+    "source",
+    "dataset",
+    "subset",
+    "split",
+    "category",
+    "language",
+    "model",
+    "chosen_model",
+    "rejected_model",
+    "chosen-model",
+    "rejected-model",
+    "url",
+    "license",
+    "timestamp",
+    "created_at",
+];
+
+/// What stands in a row beside the query and its responses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// What the columns of [`CONTEXT`] say: it belongs to the query, but no table
+    /// carries it.
+    pub context: Option<String>,
+    /// Names of other columns that hold text.
+    pub unused: Vec<String>,
+}
+
+impl Beside {
+    /// Adds names of what is not used of messages.
+    pub(super) fn add(&mut self, unused: &[String]) {
+        self.unused.extend_from_slice(unused);
+    }
+}
+
+/// Sorts the fields that a row's form does not read; `query` is what it takes for
+/// the query.
+///
+/// # Errors
+///
+/// When one of them belongs to the query, but is not part of it.
+pub(super) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Beside, Fault> {
+    let mut beside = Beside::default();
+    let mut context = Vec::new();
+    for (name, value) in found.all() {
+        // A picture of Parquet whose bytes are not read is an empty object.
+        if MEDIA.contains(&name) && (is_filled(Some(value)) || value.get().starts_with('{')) {
+            let problem = format!("`{name}` is filled, expected text alone");
+            return Err(Fault::new(reason::NOT_TEXT, problem));
+        }
+        if used.contains(&name) || ORIGIN.contains(&name) || !is_filled(Some(value)) {
+            continue;
+        }
+        if CONTEXT.contains(&name) {
+            context.push(value.get());
+        } else if ASKED.contains(&name) {
+            check_asked(name, value, query)?;
+        } else if holds_text(value) {
+            beside.unused.push(name.chars().take(LONGEST).collect());
+        }
+    }
+    beside.context = (!context.is_empty()).then(|| context.join("\n"));
+    Ok(beside)
+}
+
+/// Characters of a column's name that are shown.
+const LONGEST: usize = 40;
+
+/// Checks that a column which may belong to the query is part of it.
+fn check_asked(name: &str, value: &RawValue, query: &str) -> Result<(), Fault> {
+    let what = match kind(value) {
+        "a text" => {
+            let said = text(name, value)?;
+            if query.contains(said.trim()) {
+                return Ok(());
+            }
+            "a text that is"
+        }
+        "a number" | "a truth value" => return Ok(()),
+        "a list" => "a list that is",
+        _ => "an object that is",
+    };
+    Err(Fault::new(
+        reason::OTHER_QUERY,
+        format!(
+            "`{name}` holds {what} not read as part of the query; name it `prompt` if it is the \
+             query, write it into `prompt` if it belongs to it, or remove it"
+        ),
+    ))
+}
+
+/// Whether a value is a text, or a list or an object with a text in it.
+fn holds_text(value: &RawValue) -> bool {
+    let json = value.get();
+    match json.as_bytes().first() {
+        Some(b'"') => true,
+        Some(b'[' | b'{') => {
+            // Quotes that begin neither a name nor an empty text. In a list whose
+            // first item is no text, none of the others is taken for one.
+            let (mut before, mut in_text, mut escaped) = (b' ', false, false);
+            for (i, byte) in json.bytes().enumerate() {
+                if in_text {
+                    in_text = escaped || byte != b'"';
+                    escaped = !escaped && byte == b'\\';
+                } else if byte == b'"' {
+                    if matches!(before, b':' | b'[') && json.as_bytes().get(i + 1) != Some(&b'"') {
+                        return true;
+                    }
+                    in_text = true;
+                }
+                if !in_text && !byte.is_ascii_whitespace() {
+                    before = byte;
+                }
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Whether a column is read by no form and said nowhere else, so that its being
+/// left out is to be told.
+pub(super) fn is_unknown(name: &str, known: &[&str]) -> bool {
+    !known.contains(&name) && !ORIGIN.contains(&name)
+}
+
+/// The columns that were not used, over all rows and files of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Unused {
+    names: BTreeSet<String>,
+    n_more: u64,
+}
+
+impl Unused {
+    /// Names that are kept; data with more columns has none that people read.
+    const MOST: usize = 64;
+
+    /// Names that are told.
+    const TOLD: usize = 8;
+
+    /// Adds names of columns.
+    pub fn add(&mut self, names: impl IntoIterator<Item = String>) {
+        for name in names {
+            if self.names.len() < Self::MOST || self.names.contains(&name) {
+                self.names.insert(name);
+            } else {
+                self.n_more += 1;
+            }
+        }
+    }
+
+    /// Says which columns were not used; none where all were.
+    pub fn sentence(&self) -> Option<String> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let told: Vec<String> = self
+            .names
+            .iter()
+            .take(Self::TOLD)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let more = if self.names.len() > Self::TOLD || self.n_more > 0 {
+            " and more"
+        } else {
+            ""
+        };
+        let told = told.join(", ");
+        Some(match self.names.len() {
+            1 => format!("the column {told} is unknown and ignored, though it holds text"),
+            _ => format!("the columns {told}{more} are unknown and ignored, though they hold text"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_wherever_it_stands() {
+        let holds =
+            |json: &str| holds_text(&RawValue::from_string(json.to_owned()).expect("it is JSON"));
+        for json in [
+            r#""a""#,
+            r#"["a"]"#,
+            r#"{"a": "b"}"#,
+            r#"{"a\"": [1, {"b": "c"}]}"#,
+            r#"[[], ["a"]]"#,
+        ] {
+            assert!(holds(json), "{json}");
+        }
+        for json in [
+            r#"{"a": 1, "b\\": [2, 3]}"#,
+            "[1]",
+            "3",
+            "true",
+            r#"{"a": ""}"#,
+        ] {
+            assert!(!holds(json), "{json}");
+        }
+    }
+
+    #[test]
+    fn many_names_are_one_line() {
+        let mut unused = Unused::default();
+        assert_eq!(unused.sentence(), None);
+        unused.add(["b".into(), "a".into(), "b".into()]);
+        let told = unused.sentence().expect("two names");
+        assert!(told.contains("columns `a`, `b`"), "{told}");
+        unused.add((0..1000).map(|i| i.to_string()));
+        let told = unused.sentence().expect("many names");
+        assert!(told.len() < 200 && told.contains(" and more are"), "{told}");
+    }
+}

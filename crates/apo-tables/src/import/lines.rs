@@ -1,0 +1,110 @@
+//! Whether a file holds a record a line, by its beginning: what holds records in
+//! another way is told as what it is, not row by row.
+
+use std::io::BufRead;
+use std::path::Path;
+
+use serde::de::IgnoredAny;
+
+use super::{import, text};
+use crate::error::TableError;
+
+/// What is told of a table of commas or tabs.
+pub(super) const CSV: &str = "is CSV or plain text, expected JSON with a record a line; write it \
+                              as .jsonl or .parquet, as pandas does by `to_json(PATH, \
+                              orient=\"records\", lines=True)`";
+
+const SPREAD: &str = "holds JSON over several lines, expected a record a line; `jq -c . FILE` \
+                      writes it so";
+
+const LIST: &str = "is one JSON list, expected a record a line; give it a name that ends in .json";
+
+const OLD_MAC: &str = "has lines that end with a carriage return alone, expected line feeds; \
+                       `tr '\\r' '\\n' < FILE` converts it";
+
+/// Lines that are looked at.
+const FIRST: usize = 3;
+
+/// Checks the beginning of a file's text, and returns the text.
+///
+/// # Errors
+///
+/// When it holds records, but not one a line.
+pub(super) fn checked(
+    path: &Path,
+    mut text: Box<dyn BufRead + Send>,
+) -> Result<Box<dyn BufRead + Send>, TableError> {
+    let begin = text.fill_buf().map_err(|error| text::broken(path, error))?;
+    match problem(begin) {
+        Some(problem) => Err(import(path, problem)),
+        None => Ok(text),
+    }
+}
+
+/// Says in which other way the text that begins so holds records.
+fn problem(begin: &[u8]) -> Option<&'static str> {
+    let begin = begin.trim_ascii_start();
+    let lines = || begin.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut lines = lines().filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    let opens = |line: &[u8]| matches!(line.first(), Some(b'{' | b'['));
+    if !opens(first) {
+        // One bad line among good ones is a row that is told.
+        let mut others = lines.take(FIRST - 1);
+        let is_text = first.is_ascii() && !first.contains(&0) && !super::is_json(first);
+        return (is_text && others.all(|line| !opens(line))).then_some(CSV);
+    }
+    let mut values = serde_json::Deserializer::from_slice(begin).into_iter::<IgnoredAny>();
+    let ends = matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset());
+    let Some(value) = ends.and_then(|ends| begin.get(..ends)) else {
+        // Longer than what is looked at, or broken: a bracket alone on a line opens
+        // what goes on below.
+        return match first {
+            b"{" => Some(SPREAD),
+            b"[" | b"[{" => Some(LIST),
+            _ => None,
+        };
+    };
+    let is_list = value.starts_with(b"[");
+    if value.contains(&b'\n') {
+        return Some(if is_list { LIST } else { SPREAD });
+    }
+    let after = &begin[value.len()..];
+    let returned = after.trim_ascii_start();
+    let gap = &after[..after.len() - returned.len()];
+    (gap.contains(&b'\r') && !gap.contains(&b'\n') && opens(returned)).then_some(OLD_MAC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_records_in_another_way_is_called_what_it_is() {
+        for (begin, expected) in [
+            ("{\n \"a\": 1\n}\n", Some(SPREAD)),
+            ("\n\n{\"a\":\n1}\n{\"a\": 2}\n", Some(SPREAD)),
+            ("{\n \"a\": \"cut where the buffer en", Some(SPREAD)),
+            ("[\n {\"a\": 1},\n {\"a\": 2}\n]\n", Some(LIST)),
+            ("[\n {\"a\": 1},\n {\"a\": \"cut", Some(LIST)),
+            ("{\"a\": 1}\r{\"a\": 2}\r", Some(OLD_MAC)),
+            ("{\"a\": 1}\r\r{\"a\": 2", Some(OLD_MAC)),
+            ("prompt,chosen,rejected\nq,c,r\n", Some(CSV)),
+            ("a\tb\r\n1\t2\r\n", Some(CSV)),
+            ("prompt,chosen,rejected", Some(CSV)),
+            ("", None),
+            (" \n", None),
+            ("{\"a\": 1}\n{\"a\": 2}\n", None),
+            ("{\"a\": 1}\r\n{\"a\": 2}\r\n", None),
+            ("{\"a\": 1}\r", None),
+            ("{\"a\": 1}{\"a\": 2}\n", None),
+            ("[{\"a\": 1}]\n[{\"a\": 2}]\n", None),
+            ("{\"a\": \"cut\n{\"a\": 2}\n", None),
+            ("nonsense\n{\"a\": 2}\n", None),
+            ("null\n", None),
+            ("\0\0\0\n", None),
+        ] {
+            assert_eq!(problem(begin.as_bytes()), expected, "{begin:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The query of a row, where it does not stand in one column: Alpaca's
+//! instructions with their input, and earlier turns.
+
+use serde_json::value::RawValue;
+
+use super::fields::{Fault, Fields, is_filled, kind, reason, text};
+use super::messages::{Conversation, Message, Role, Text};
+
+/// Begins a human turn of HH's dialogues, blank lines before it aside.
+const HUMAN: &str = "Human:";
+
+/// An instruction and what it is about, as Alpaca has them; none where there is no
+/// instruction.
+pub(super) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
+    let Some(instruction) = found.get("instruction") else {
+        return Ok(None);
+    };
+    let mut asked = text("instruction", instruction)?.trim().to_owned();
+    if let Some(input) = found.get("input") {
+        let input = text("input", input)?;
+        if !input.trim().is_empty() {
+            asked = format!("{asked}\n\n{}", input.trim());
+        }
+    }
+    Ok(Some(asked))
+}
+
+/// Puts the turns of `history` before a prompt that came under `name`.
+pub(super) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Result<Text, Fault> {
+    let Some(history) = found.get("history").filter(|it| is_filled(Some(it))) else {
+        return Ok(prompt);
+    };
+    let earlier = turns(history)?;
+    let mut all = earlier.clone();
+    match prompt {
+        Text::Plain(asked) if asked.trim_start().starts_with(HUMAN) => {
+            let problem = format!(
+                "`history` stands beside a dialogue in `{name}`; write its turns into that, or \
+                 remove it"
+            );
+            return Err(Fault::new(reason::OTHER_QUERY, problem));
+        }
+        Text::Plain(content) => all.messages.push(Message {
+            role: Role::Human,
+            content,
+        }),
+        Text::Messages(own) => {
+            all.system = own.system.or(all.system);
+            all.unused.extend(own.unused);
+            if own.messages.starts_with(&earlier.messages) {
+                all.messages.clear();
+            }
+            all.messages.extend(own.messages);
+        }
+    }
+    Ok(Text::Messages(all))
+}
+
+/// The turns of `history`: pairs of what human and assistant said, or messages.
+fn turns(history: &RawValue) -> Result<Conversation, Fault> {
+    let items: Vec<&RawValue> = serde_json::from_str(history.get()).map_err(|_| {
+        let problem = format!(
+            "`history` is {}, expected a list of turns; write it into the prompt, or remove it",
+            kind(history)
+        );
+        Fault::new(reason::OTHER_QUERY, problem)
+    })?;
+    if !items.iter().all(|it| it.get().starts_with('[')) {
+        return Conversation::read("history", history);
+    }
+    let mut found = Conversation::default();
+    for (i, pair) in items.into_iter().enumerate() {
+        let said: Vec<&RawValue> = serde_json::from_str(pair.get()).unwrap_or_default();
+        let [human, assistant] = said[..] else {
+            let problem = format!("turn {} of `history` is no pair of texts", i + 1);
+            return Err(Fault::malformed(problem));
+        };
+        for (role, said) in [(Role::Human, human), (Role::Assistant, assistant)] {
+            let content = text(&format!("history, turn {}", i + 1), said)?;
+            found.messages.push(Message { role, content });
+        }
+    }
+    Ok(found)
+}

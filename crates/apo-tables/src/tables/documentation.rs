@@ -1,0 +1,79 @@
+//! The page about tables and other people's files.
+
+use super::ALL;
+use crate::import::{ASKED, CONTEXT, FORMS, MEDIA, ORIGIN};
+
+/// Returns the page that documents all tables, Markdown.
+pub fn documentation() -> String {
+    let mut page = String::from(
+        "# Tables\n\nParquet, zstd. A table is a file, or a folder of `*.parquet` parts that are \
+         read in the order of their names. Columns may stand in any order and among others.\n",
+    );
+    for table in ALL {
+        page += &format!(
+            "\n## {}\n\nWritten by `{}`.\n\n| column | type | what it holds |\n|---|---|---|\n",
+            table.name, table.written_by
+        );
+        for column in table.columns {
+            let or_null = if column.optional { " or null" } else { "" };
+            page += &format!(
+                "| `{}` | {}{or_null} | {} |\n",
+                column.name, column.kind, column.meaning
+            );
+        }
+    }
+    page + &forms()
+}
+
+/// Says what rows of other people's files may look like.
+fn forms() -> String {
+    let mut page = String::from(
+        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or a record a line), both also \
+         gzipped, and `.parquet`. Only the columns named here are read. A row has one of these \
+         forms; if it has the fields of several, the first form in the list is used, and the first \
+         of several names. A field that is null, or Python's NaN, counts as absent.\n",
+    );
+    for (name, forms) in FORMS {
+        page += &format!("\n## {name}\n\n");
+        for (i, form) in forms.iter().enumerate() {
+            page += &format!("{}. {form}\n", i + 1);
+        }
+    }
+    page += &beside();
+    page
+}
+
+/// Says what becomes of messages, and of columns that no form reads.
+fn beside() -> String {
+    let names = |names: &[&str]| format!("`{}`", names.join("`, `"));
+    format!(
+        "\nA message has `role` and `content` (or `from` and `value`); its content is a text or a \
+         list of text parts. Messages may also be written as JSON in a text; where only one of two \
+         responses looks so, it is a text. Messages of one speaker that follow each other read back \
+         as one turn. `history` (pairs of texts, or messages) are the turns before the prompt.\n\n\
+         Responses may be whole dialogues of `Human:` and `Assistant:` turns, beside a `prompt` or \
+         without one: what both begin with is cut off, and must be the prompt. Where both responses \
+         repeat a `prompt` that is no such dialogue, the row is rejected (`repeats_prompt`), since \
+         where the prompt ends in them is not sure.\n\n\
+         ## Other columns\n\n\
+         - System and developer messages and the columns {} are part of a query, but the tables \
+         cannot hold them: such rows are kept without them, counted, and reported. When the same \
+         query appears again with a different system message, the later row is rejected \
+         (`other_context`)\n\
+         - {}: their text must stand in the query that the row's form reads, else the row is \
+         rejected (`other_query`)\n\
+         - {}: rows in which they are filled are rejected (`not_text`)\n\
+         - {}: not read\n\
+         - All other columns that hold text are named once, in a warning, and not used\n\n\
+         Also rejected: tool messages and calls (`tool_turn`), images in messages (`not_text`), \
+         unknown roles (`unknown_role`), empty messages (`empty_message`), queries \
+         that end with the assistant's message (`assistant_last`), lone surrogates \
+         (`lone_surrogate`), messages that contain HH's markers (`quotes_a_turn`), equal scores \
+         (`same_score`) and scores that prefer the rejected response (`other_score`). \
+         `rejects.parquet` says what is wrong with each row.\n",
+        names(CONTEXT),
+        names(ASKED),
+        names(MEDIA),
+        names(ORIGIN),
+    )
+}

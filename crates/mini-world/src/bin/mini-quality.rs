@@ -1,0 +1,166 @@
+//! `mini-quality`: the true quality of a table of responses, and people's
+//! preferences put right by it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use apo_dialogue::hh;
+use apo_tables::{Finish, Pair, Provenance, Reader, Response, Writer};
+use clap::{ArgGroup, Parser};
+use mini_world::quality;
+
+/// Measures the true quality of responses to the mini world's queries
+///
+/// The result is the mean over the table's rows, its standard error (of one
+/// row: none), and the number of rows. What quality is stands in the
+/// documentation of `mini_world::quality`.
+///
+/// With --pairs, people's preferences are put right: the truly better response
+/// of a pair becomes its chosen one, and pairs of equal quality are left out.
+#[derive(Debug, Parser)]
+#[command(version)]
+#[command(group(ArgGroup::new("table").required(true).args(["responses", "pairs"])))]
+struct Args {
+    /// Responses, scored or not
+    #[arg(long, value_name = "PARQUET")]
+    responses: Option<PathBuf>,
+    /// Of each query only the response of the highest reward: what a reward
+    /// model makes of the samples
+    #[arg(long, requires = "responses")]
+    best: bool,
+    /// Preferences to put right
+    #[arg(long, value_name = "PARQUET", requires = "out")]
+    pairs: Option<PathBuf>,
+    /// Where to write them
+    #[arg(long, value_name = "PARQUET", requires = "pairs")]
+    out: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Summary {
+    mean: f64,
+    standard_error: Option<f64>,
+    n: usize,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    if let (Some(pairs), Some(out)) = (&args.pairs, &args.out) {
+        return put_right(pairs, out);
+    }
+    let responses = args.responses.as_ref();
+    let responses = responses.context("clap asks for one of the two")?;
+    let summary = summarise(&qualities(responses, args.best)?);
+    let mut stdout = std::io::stdout().lock();
+    if args.json {
+        writeln!(stdout, "{}", serde_json::to_string(&summary)?)?;
+    } else {
+        let error = summary
+            .standard_error
+            .map_or(String::new(), |it| format!(" ± {it:.4}"));
+        writeln!(
+            stdout,
+            "true quality {:.4}{error} of {} responses",
+            summary.mean, summary.n
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes the pairs with the truly better response as the chosen one.
+fn put_right(pairs: &Path, out: &Path) -> Result<()> {
+    let reader = Reader::<Pair>::open(pairs).context("cannot read pairs")?;
+    let provenance =
+        Provenance::new("mini-quality", env!("CARGO_PKG_VERSION")).input("pairs", reader.input()?);
+    let beside = out.with_extension("parquet.new");
+    let mut writer = Writer::create(&beside, &provenance)?;
+    for (row, pair) in reader.enumerate() {
+        let mut pair = pair?;
+        let chosen = quality_of(pairs, row, &pair.prompt, &pair.chosen)?;
+        let rejected = quality_of(pairs, row, &pair.prompt, &pair.rejected)?;
+        if chosen == rejected {
+            continue;
+        }
+        if chosen < rejected {
+            std::mem::swap(&mut pair.chosen, &mut pair.rejected);
+            pair.pair_id = hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected);
+        }
+        writer.write(&pair)?;
+    }
+    writer.finish()?;
+    fs::rename(&beside, out).with_context(|| format!("cannot write {}", out.display()))
+}
+
+fn quality_of(path: &Path, row: usize, prompt: &str, response: &str) -> Result<f64> {
+    quality(prompt, response).with_context(|| {
+        format!(
+            "{} row {row}: the prompt asks nothing of the mini world",
+            path.display()
+        )
+    })
+}
+
+/// Returns the quality of every response, or of each query's best by reward.
+fn qualities(path: &Path, best: bool) -> Result<Vec<f64>> {
+    let reader = Reader::<Response>::open(path).context("cannot read responses")?;
+    let mut qualities = Vec::new();
+    // A query's highest reward so far, and where its quality stands.
+    let mut highest: HashMap<String, (f32, usize)> = HashMap::new();
+    for (row, response) in reader.enumerate() {
+        let response = response?;
+        let quality = quality_of(path, row, &response.prompt, &response.response)?;
+        if !best {
+            qualities.push(quality);
+            continue;
+        }
+        let Some(reward) = response.reward else {
+            bail!("{} row {row}: `reward` is null", path.display());
+        };
+        if response.finish == Finish::Empty {
+            continue;
+        }
+        let next = qualities.len();
+        let (top, at) = highest
+            .entry(response.query_id)
+            .or_insert((f32::NEG_INFINITY, next));
+        if *at == qualities.len() {
+            qualities.push(quality);
+        }
+        if reward > *top {
+            (*top, qualities[*at]) = (reward, quality);
+        }
+    }
+    ensure!(!qualities.is_empty(), "{} has no rows", path.display());
+    Ok(qualities)
+}
+
+fn summarise(qualities: &[f64]) -> Summary {
+    let n = qualities.len() as f64;
+    let mean = qualities.iter().sum::<f64>() / n;
+    let squares: f64 = qualities.iter().map(|it| (it - mean).powi(2)).sum();
+    Summary {
+        mean,
+        standard_error: (qualities.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()),
+        n: qualities.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_is_the_deviation_over_the_root_of_n() {
+        // Deviations −½, 0, ½: variance ¼, over 3.
+        let summary = summarise(&[0.0, 0.5, 1.0]);
+        assert!((summary.mean - 0.5).abs() < 1e-12);
+        assert!((summary.standard_error.unwrap() - (0.25_f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert_eq!(summarise(&[0.5]).standard_error, None);
+    }
+}

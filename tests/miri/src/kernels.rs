@@ -1,0 +1,1 @@
+../../../crates/apo-llama/src/kernels.rs

@@ -1,0 +1,82 @@
+//! What a server answers.
+
+use apo_endpoint::answer::{Meaning, meaning};
+use apo_endpoint::encoding::decoded;
+use apo_endpoint::{Entry, Kind, Message, Outcome, Request, Role};
+
+/// Statuses, one of each meaning.
+const STATUSES: [u16; 10] = [200, 302, 400, 401, 403, 404, 429, 451, 500, 504];
+
+/// Characters of a message, which quotes the server's.
+const MOST_SAID: usize = 600;
+
+/// Bytes of an answer once it is unpacked.
+const MOST: u64 = 1 << 16;
+
+/// What a header may claim.
+const LABELS: [&str; 6] = ["", "gzip", "deflate", "br", "zstd", "zstd, gzip"];
+
+pub fn reply(bytes: &[u8]) -> String {
+    let answers = STATUSES.map(|status| read(status, bytes));
+    answers.join("; ")
+}
+
+fn read(status: u16, bytes: &[u8]) -> String {
+    match meaning(status, bytes) {
+        Meaning::Done(outcome) => kept(&outcome),
+        Meaning::Later(said) => format!("later: {}", plain(&said)),
+        Meaning::Never(said) => format!("never: {}", plain(&said)),
+        Meaning::Unauthorised(said) => format!("no entry: {}", plain(&said)),
+        Meaning::Refused(said) => format!("refused: {}", plain(&said)),
+    }
+}
+
+/// Checks what a person is shown.
+fn plain(said: &str) -> &str {
+    assert!(!said.is_empty(), "something is said");
+    assert!(said.chars().count() <= MOST_SAID, "{said}");
+    assert!(!said.contains(char::is_control), "{said:?}");
+    said
+}
+
+/// Checks what the journal is to keep.
+fn kept(outcome: &Outcome) -> String {
+    let message = Message::new(Role::User, "What is new?");
+    let entry = Entry {
+        request: Request::new("model", vec![message]).digest(),
+        model: "model".into(),
+        outcome: outcome.clone(),
+    };
+    let line = entry.line();
+    let again: Entry = serde_json::from_str(&line).expect("a line of ours can be read");
+    assert_eq!(again, entry, "it says what it said");
+    let kind = outcome.kind();
+    assert_ne!(kind, Kind::Failed, "a failure is tried again first");
+    match outcome {
+        Outcome::Reply(reply) => {
+            assert!(reply.content.contains(reply.answer()), "{reply:?}");
+            format!("{kind:?}, {:?}", reply.ending())
+        }
+        Outcome::Policy(policy) => {
+            if !policy.message.is_empty() {
+                plain(&policy.message);
+            }
+            format!("{kind:?}: {}", plain(&policy.code))
+        }
+        Outcome::Unreadable(unreadable) => format!("{kind:?}: {}", plain(&unreadable.problem)),
+        Outcome::Failed(_) => unreachable!("asserted above"),
+    }
+}
+
+pub fn packed(bytes: &[u8]) -> String {
+    let answers = LABELS.map(|label| match decoded(bytes.to_vec(), label, MOST) {
+        Ok(body) => {
+            // What comes as it is has the size that it has.
+            let most = bytes.len().max(MOST as usize);
+            assert!(body.len() <= most, "{} bytes of {most}", body.len());
+            read(200, &body)
+        }
+        Err(unread) => format!("{unread:?}"),
+    });
+    answers.join("; ")
+}

@@ -1,0 +1,332 @@
+//! What others made, and what is finished, is never lost to an output.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use apo_tables::digest_path;
+use apo_tests::stages::{command, copy, finish, kill, refuse, run, small_round, start, succeed};
+
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "kept"));
+
+const GOLDEN: &str = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
+                      --hh-best";
+const TUNED: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
+
+/// Something that may stand in an output's way.
+type Made = fn(&Path);
+
+fn text(at: &Path) {
+    fs::write(at, "notes of somebody\n").unwrap();
+}
+
+fn folder(at: &Path) {
+    fs::create_dir_all(at.join("deeper")).unwrap();
+    fs::write(at.join("deeper/notes.txt"), "mine").unwrap();
+}
+
+fn link(at: &Path) {
+    symlink("golden.parquet", at).unwrap();
+}
+
+fn model(at: &Path) {
+    copy(&at.with_file_name("policy"), at);
+}
+
+/// What stands at a path: nothing, a link, or a digest of what is there.
+fn state(at: &Path) -> String {
+    match fs::symlink_metadata(at) {
+        Err(_) => "nothing".into(),
+        Ok(found) if found.is_symlink() => {
+            format!("a link to {}", fs::read_link(at).unwrap().display())
+        }
+        Ok(_) => digest_path(at).unwrap(),
+    }
+}
+
+#[test]
+fn what_appears_in_an_outputs_place_while_it_is_made_stays() {
+    let dir = &*ROUND;
+    let made: [(&str, Made); 4] = [
+        ("text", text),
+        ("folder", folder),
+        ("link", link),
+        ("model", model),
+    ];
+    for (name, make) in made {
+        let line = format!("{TUNED} --out appeared-{name}");
+        let out = dir.join(format!("appeared-{name}"));
+        let page = dir.join(format!("appeared-{name}.partial/provenance.json"));
+        let child = start(dir, &line, || page.exists());
+        make(&out);
+        let before = state(&out);
+        let mut child = child;
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{name}");
+        assert_eq!(state(&out), before, "{name}");
+        let ready = page.with_file_name("ready/model.safetensors");
+        assert!(ready.exists(), "{name}: the result is kept");
+        assert_ne!(run(dir, &line).status, Some(0), "{name}: it is in the way");
+        assert_eq!(state(&out), before, "{name}");
+        fs::rename(&out, dir.join(format!("moved-{name}"))).unwrap();
+        let again = run(dir, &line);
+        assert_eq!(again.status, Some(0), "{name}: {}", again.stderr);
+        assert!(!again.stderr.contains("as the model sees it"), "no work");
+        assert!(out.join("model.safetensors").exists() && !page.exists());
+    }
+}
+
+#[test]
+fn what_is_changed_while_its_replacement_is_made_stays() {
+    let dir = &*ROUND;
+    let line = format!("{TUNED} --out changed");
+    succeed(dir, &line);
+    let line = format!("{TUNED} --seed 2 --out changed --overwrite");
+    let page = dir.join("changed.partial/provenance.json");
+    let mut child = start(dir, &line, || page.exists());
+    fs::write(dir.join("changed/README.md"), "what it is good for").unwrap();
+    let before = state(&dir.join("changed"));
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(state(&dir.join("changed")), before);
+    refuse(dir, &line, 3, &["changed", "README.md"]);
+    fs::rename(dir.join("changed/README.md"), dir.join("README.md")).unwrap();
+    succeed(dir, &line);
+    assert_ne!(state(&dir.join("changed")), before);
+}
+
+#[test]
+fn what_has_the_working_folders_name_stays() {
+    let dir = &*ROUND;
+    for ending in ["partial", "partial.discarded"] {
+        let made: [(&str, Made); 4] = [
+            ("text", text),
+            ("folder", folder),
+            ("link", link),
+            ("model", model),
+        ];
+        for (name, make) in made {
+            let at = dir.join(format!("taken-{name}.parquet.{ending}"));
+            make(&at);
+            let before = state(&at);
+            for options in ["", " --overwrite"] {
+                let line = format!("{GOLDEN} --out taken-{name}.parquet{options}");
+                let told = at.file_name().unwrap().to_str().unwrap();
+                refuse(dir, &line, 3, &[told, "move that away"]);
+                assert_eq!(state(&at), before, "{line}");
+            }
+            let _ = fs::remove_file(&at).or_else(|_| fs::remove_dir_all(&at));
+        }
+        let line = format!("{GOLDEN} --out own.{ending}");
+        refuse_usage(dir, &line, "expected another name");
+    }
+    let name = "n".repeat(246);
+    refuse(dir, &format!("{GOLDEN} --out {name}"), 3, &["too long"]);
+    let left = fs::read_dir(dir).unwrap().flatten();
+    let mut left = left.filter(|it| it.file_name().to_string_lossy().starts_with("nnn"));
+    assert!(left.next().is_none());
+}
+
+fn refuse_usage(dir: &Path, line: &str, told: &str) {
+    let ran = run(dir, line);
+    assert_eq!(ran.status, Some(2), "{line}: {}", ran.stderr);
+    assert!(ran.stderr.contains(told), "{line}: {}", ran.stderr);
+}
+
+#[test]
+fn inputs_and_what_is_kept_beside_never_lie_where_an_output_is_made() {
+    let dir = &*ROUND;
+    fs::create_dir_all(dir.join("apart.partial")).unwrap();
+    fs::copy(
+        dir.join("data/rm-pairs.parquet"),
+        dir.join("apart.partial/pairs.parquet"),
+    )
+    .unwrap();
+    let line = "align sft --model policy --pairs apart.partial/pairs.parquet --out apart";
+    refuse(dir, line, 3, &["apart.partial", "holds the input"]);
+    assert!(dir.join("apart.partial/pairs.parquet").exists());
+    let asks = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
+                --base-url http://127.0.0.1:9/v1 --model m";
+    for (line, flag) in [(TUNED, "--tensorboard"), (asks, "--journal")] {
+        for at in ["beside", "beside.partial", "beside.partial.discarded"] {
+            for below in ["", "/deeper/x"] {
+                let line = format!("{line} {flag} {at}{below} --out beside");
+                refuse(dir, &line, 3, &[flag]);
+                assert!(!dir.join("beside").exists() && !dir.join(at).exists());
+            }
+        }
+    }
+    // The folder in which the output lies is a place as good as any.
+    succeed(
+        dir,
+        &format!("{TUNED} --tensorboard curves --out curves/model"),
+    );
+    assert!(dir.join("curves/model/model.safetensors").exists());
+}
+
+#[test]
+fn overwriting_takes_nothing_that_no_stage_made() {
+    let dir = &*ROUND;
+    for (name, make) in [("text", text as Made), ("folder", folder), ("model", model)] {
+        let at = dir.join(format!("over-{name}"));
+        make(&at);
+        if name == "model" {
+            fs::remove_file(at.join("apo.json")).unwrap();
+        }
+        let before = state(&at);
+        for stage in [GOLDEN, TUNED] {
+            let line = format!("{stage} --out over-{name} --overwrite");
+            refuse(dir, &line, 3, &["no stage of this project made it"]);
+            assert_eq!(state(&at), before, "{line}");
+        }
+    }
+    // Files of others in a folder of ours.
+    let split = "hh-split --hh raw --rm 40% --dev 5%";
+    copy(
+        &apo_tests::stages::workspace().join("fixtures/hh"),
+        &dir.join("raw"),
+    );
+    succeed(dir, &format!("{split} --out held"));
+    succeed(dir, &format!("{TUNED} --out held-model"));
+    for (out, line) in [
+        ("held", split.replace("40%", "45%")),
+        ("held-model", format!("{TUNED} --seed 7")),
+    ] {
+        for foreign in ["notes.txt", ".git/HEAD", "deeper/golden.parquet"] {
+            let at = dir.join(out).join(foreign);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            fs::write(&at, "mine").unwrap();
+            refuse(
+                dir,
+                &format!("{line} --out {out} --overwrite"),
+                3,
+                &[foreign],
+            );
+            fs::remove_file(&at).unwrap();
+            if at.parent() != Some(&dir.join(out)) {
+                fs::remove_dir(at.parent().unwrap()).unwrap();
+            }
+        }
+        succeed(dir, &format!("{line} --out {out} --overwrite"));
+    }
+}
+
+/// A digest of an output, but for the metrics of a training, which hold times.
+fn content(at: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(at) else {
+        return vec![state(at)];
+    };
+    let paths = entries.map(|it| it.unwrap().path());
+    let mut found: Vec<_> = paths
+        .filter(|it| !it.ends_with("metrics.parquet"))
+        .map(|it| format!("{} {}", it.display(), state(&it)))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn an_output_that_is_not_whole_any_more_is_not_up_to_date() {
+    let dir = &*ROUND;
+    copy(
+        &apo_tests::stages::workspace().join("fixtures/hh"),
+        &dir.join("raw-2"),
+    );
+    let split = "hh-split --hh raw-2 --rm 40% --dev 5% --out whole";
+    let tuned = &*format!("{TUNED} --out whole-model");
+    let scored = "judge score --model rm --responses samples.parquet --out whole.parquet";
+    for (line, out, files) in [
+        (split, "whole", vec!["rm-pairs.parquet", "rejects.parquet"]),
+        (
+            tuned,
+            "whole-model",
+            vec!["model.safetensors", "config.json", "metrics.parquet"],
+        ),
+        (scored, "whole.parquet", vec![""]),
+    ] {
+        succeed(dir, line);
+        let whole = content(&dir.join(out));
+        for file in files {
+            let at = if file.is_empty() {
+                dir.join(out)
+            } else {
+                dir.join(out).join(file)
+            };
+            let mut bytes = fs::read(&at).unwrap();
+            let middle = bytes.len() / 3;
+            bytes[middle] ^= 4;
+            fs::write(&at, &bytes).unwrap();
+            let told = if file.is_empty() { out } else { file };
+            refuse(dir, line, 4, &[told, "not as it was made", "--overwrite"]);
+            succeed(dir, &format!("{line} --overwrite"));
+            assert_eq!(content(&dir.join(out)), whole, "{line}: {file}");
+            fs::remove_file(&at).unwrap();
+            succeed(dir, line);
+            assert_eq!(content(&dir.join(out)), whole, "{line}: {file}");
+            let again = run(dir, line);
+            let told = again.stdout + &again.stderr;
+            assert!(told.contains("up to date"), "{told}");
+        }
+    }
+    for damaged in [&b""[..], b"PAR1\x15\x04"] {
+        fs::write(dir.join("whole.parquet"), damaged).unwrap();
+        refuse(dir, scored, 4, &["whole.parquet", "not as it was made"]);
+        succeed(dir, &format!("{scored} --overwrite"));
+    }
+}
+
+#[test]
+fn a_picture_or_a_page_replaces_only_its_like() {
+    let dir = &*ROUND;
+    fs::write(
+        dir.join("mean.json"),
+        r#"{"mean": 1.0, "standard_error": 0.1}"#,
+    )
+    .unwrap();
+    let line = "judge figure --line Policy=mean.json";
+    refuse(
+        dir,
+        &format!("{line} --out mean.json"),
+        3,
+        &["is the input"],
+    );
+    refuse(
+        dir,
+        &format!("{line} --out ./data/../mean.json"),
+        3,
+        &["is the input"],
+    );
+    for out in ["golden.parquet", "policy/config.json", "policy"] {
+        let before = state(&dir.join(out));
+        refuse(dir, &format!("{line} --out {out}"), 3, &[out]);
+        assert_eq!(state(&dir.join(out)), before);
+    }
+    for _ in 0..2 {
+        succeed(dir, &format!("{line} --out mean.svg"));
+    }
+}
+
+#[test]
+fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
+    let dir = &*ROUND;
+    let scored = "judge score --model rm --responses samples.parquet --out stuck.parquet";
+    let tuned = &*format!("{TUNED} --out stuck");
+    for (line, out, begun) in [
+        (scored, "stuck.parquet", "values.spool"),
+        (tuned, "stuck", "examples.scratch"),
+    ] {
+        let partial = dir.join(format!("{out}.partial"));
+        kill(start(dir, line, || partial.join(begun).exists()));
+        for file in ["scored.parquet", begun, "metrics.jsonl"] {
+            let at = partial.join(file);
+            let _ = fs::remove_file(&at);
+            fs::create_dir(&at).unwrap();
+        }
+        let _ = fs::remove_dir_all(partial.join("checkpoints"));
+        fs::write(partial.join("checkpoints"), "").unwrap();
+        let ran = finish(&mut command(dir, line));
+        assert_eq!(ran.status, Some(0), "{line}: {}", ran.stderr);
+        assert!(dir.join(out).exists() && !partial.exists());
+    }
+}
