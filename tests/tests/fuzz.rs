@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use apo_tests::fuzz::campaign::Campaign;
@@ -20,6 +21,10 @@ const CASES: u64 = 60;
 
 /// What an input may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A program that is being started holds this process's files for a moment, and
+/// with them the locks of journals: the two tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
 
 fn corpus(target: &Target) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(target.corpus()).expect("each target has a corpus");
@@ -39,6 +44,7 @@ fn read(target: &Target, bytes: &[u8]) -> String {
 
 #[test]
 fn all_inputs_that_were_found_and_fresh_ones_are_read_as_they_should_be() {
+    let _turn = TURN.lock();
     for target in TARGETS {
         let corpus = corpus(&target);
         assert!(!corpus.is_empty(), "{} has inputs", target.name);
@@ -61,6 +67,7 @@ fn all_inputs_that_were_found_and_fresh_ones_are_read_as_they_should_be() {
 
 #[test]
 fn stages_end_well_or_say_what_is_wrong_with_broken_inputs() {
+    let _turn = TURN.lock();
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz-stages");
     let campaign = Campaign::new(&dir);
     let mut wrong = Vec::new();
