@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{Start, directory};
-use apo_stage::training::Defaults;
-use apo_stage::{
-    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, models, not_negative, value_name,
-};
+use apo_model_stage::training::Defaults;
+use apo_model_stage::{ComputeArgs, TrainingArgs, models};
+use apo_stage::{OutputArgs, ReportArgs, bad_input, not_negative, value_name};
 use apo_tables::import::{self, ANSWER_FIELDS};
 use apo_tables::{Input, Pair, Provenance, Reader, Response};
 use apo_training::Objective;

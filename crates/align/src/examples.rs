@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_dialogue::hh;
 use apo_llama::PromptTree;
-use apo_stage::rows::{check_golden, check_query, check_scored, tokens};
+use apo_model_stage::rows::{check_golden, check_query, check_scored, tokens};
 use apo_stage::{signals, warn};
 use apo_tables::import::Unused;
 use apo_tables::{Finish, Response};

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_stage::{TestPart, imported, signals};
+use apo_model_stage::TestPart;
+use apo_stage::{imported, signals};
 use apo_tables::import::{ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, reason};
 use apo_tables::{Input, Provenance, Query, Reader};
 

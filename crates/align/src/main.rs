@@ -15,9 +15,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model, Start};
-use apo_stage::models::Longest;
-use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, Output, TestPart, check_splits, models, up_to_date};
+use apo_model_stage::models::Longest;
+use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_model_stage::{TestPart, check_splits, models};
+use apo_stage::{Claim, Kind, Output, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
@@ -25,7 +26,7 @@ use crate::falling::warn_of_falling;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check_loss);
-    apo_stage::run("align", || run(&args.method))
+    apo_model_stage::run("align", || run(&args.method))
 }
 
 /// Runs the stage from its table to a policy's directory.

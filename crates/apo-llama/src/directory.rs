@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_dialogue::model_file::{read_json, read_object};
-use apo_tables::provenance::hex;
+use apo_tables::provenance::{MANIFEST, hex};
 use apo_tables::{Input, Provenance, digest_file};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,9 +19,6 @@ use crate::error::ModelError;
 use crate::identified;
 use crate::loaded::{Model, Start};
 use crate::weights::{StoredType, Weights, write_weights};
-
-/// Our page in a model directory.
-pub const MANIFEST: &str = "apo.json";
 
 /// Unknown keys that are named, at most.
 const MOST_NAMED: usize = 20;

@@ -1,5 +1,6 @@
 //! How a stage ends: exit codes and the one error message.
 
+use std::error;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
@@ -7,9 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Error, Result};
 use apo_dialogue::DialogueError;
-use apo_llama::ModelError;
 use apo_tables::TableError;
-use apo_training::TrainingError;
 
 use crate::output::Conflict;
 use crate::plain::brief;
@@ -35,14 +34,14 @@ impl fmt::Display for BadInput {
     }
 }
 
-impl std::error::Error for BadInput {}
+impl error::Error for BadInput {}
 
 /// Makes the error of bad input: what, where, what to do.
 pub fn bad_input(message: impl Into<String>) -> Error {
     Error::new(BadInput(message.into()))
 }
 
-fn code(error: &Error) -> u8 {
+fn code(error: &Error, is_bad_input: IsBadInput) -> u8 {
     for cause in error.chain() {
         if let Some(stopped) = cause.downcast_ref::<Stopped>() {
             return stopped.exit_code();
@@ -55,14 +54,9 @@ fn code(error: &Error) -> u8 {
                 .downcast_ref::<TableError>()
                 .is_some_and(TableError::is_bad_input)
             || cause
-                .downcast_ref::<ModelError>()
-                .is_some_and(ModelError::is_bad_input)
-            || cause
                 .downcast_ref::<DialogueError>()
                 .is_some_and(DialogueError::is_bad_input)
-            || cause
-                .downcast_ref::<TrainingError>()
-                .is_some_and(TrainingError::is_bad_input);
+            || is_bad_input(cause);
         if bad {
             return BAD_INPUT;
         }
@@ -70,9 +64,21 @@ fn code(error: &Error) -> u8 {
     FAILED
 }
 
+/// Tells whether an error of a library that this crate does not know is bad input.
+pub type IsBadInput = fn(&(dyn error::Error + 'static)) -> bool;
+
 /// Runs a stage and gives its exit code; an error is told on stderr as one
 /// line a cause, from outside to inside.
 pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
+    run_with(stage, |_| false, work)
+}
+
+/// Runs a stage, as [`run`], whose libraries have errors of their own.
+pub fn run_with(
+    stage: &str,
+    is_bad_input: IsBadInput,
+    work: impl FnOnce() -> Result<()>,
+) -> ExitCode {
     report::begin();
     let name = stage.to_owned();
     panic::set_hook(Box::new(move |info| {
@@ -103,5 +109,5 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
         }
     }
     let _ = writeln!(io::stderr(), "{}", brief(&text));
-    ExitCode::from(code(&error))
+    ExitCode::from(code(&error, is_bad_input))
 }

@@ -109,7 +109,7 @@ pub fn warn(text: &str) {
 }
 
 /// Warns on stderr of what may be found several times in a run.
-pub(crate) fn warn_once(text: &str) {
+pub fn warn_once(text: &str) {
     static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
     if let Ok(mut told) = TOLD.lock()
         && !told.iter().any(|it| it == text)

@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_llama::directory::MANIFEST;
+use apo_tables::provenance::MANIFEST;
 use apo_tables::{Provenance, digest_file};
 use serde::{Deserialize, Serialize};
 

@@ -15,6 +15,9 @@ use crate::{file, reader};
 /// The key of the Parquet footer under which the provenance stands.
 pub const FOOTER_KEY: &str = "apo";
 
+/// The page with the provenance in a model directory or a folder of tables.
+pub const MANIFEST: &str = "apo.json";
+
 /// What made an output. No times, hosts or paths: equal work gives equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {

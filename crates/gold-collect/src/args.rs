@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_stage::endpoint::{EndpointArgs, replayed};
+use apo_endpoint_stage::{EndpointArgs, replayed};
 use apo_stage::{OutputArgs, ReportArgs, bad_input};
 use apo_tables::{Input, Pair, Provenance, Query, Reader};
 use clap::{ArgGroup, Parser};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Endpoint, EndpointError, at_once};
-use apo_stage::endpoint::sorted;
+use apo_endpoint_stage::sorted;
 use apo_stage::{Progress, bad_input, note, signals};
 use apo_tables::{Query, Reader};
 use gold_collect::{Collector, Lack};

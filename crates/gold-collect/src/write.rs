@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_endpoint::{Causes, Counts, Endpoint, TOO_LONG, Usage};
-use apo_stage::endpoint::{Asked, Spent, sorted};
+use apo_endpoint_stage::{Asked, Spent, sorted};
 use apo_stage::{bad_input, report};
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
 use gold_collect::{Collected, Collector, Doubt, Golden, Lack, Origin};

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use apo_dialogue::Template;
-use apo_stage::endpoint::EndpointArgs;
-use apo_stage::{ComputeArgs, OutputArgs, ReportArgs};
+use apo_endpoint_stage::EndpointArgs;
+use apo_model_stage::ComputeArgs;
+use apo_stage::{OutputArgs, ReportArgs};
 use clap::{ArgGroup, Parser, Subcommand};
 
 const EXIT_STATUS: &str = "\

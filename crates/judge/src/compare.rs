@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Causes, Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
+use apo_endpoint_stage::{Asked, replayed, sorted};
 use apo_measures::{Verdict, merge};
-use apo_stage::endpoint::{Asked, replayed, sorted};
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
 use apo_tables::{Comparison, Provenance, Reader, Response, Writer};

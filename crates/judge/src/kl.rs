@@ -6,9 +6,10 @@ use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_llama::{Head, Start, directory};
 use apo_measures::{Mean, mean, ratio};
-use apo_stage::models::Longest;
+use apo_model_stage::models;
+use apo_model_stage::models::Longest;
 use apo_stage::report::{columns, result};
-use apo_stage::{Progress, models, warn};
+use apo_stage::{Progress, warn};
 use apo_tables::{Reader, Response};
 use serde::{Deserialize, Serialize};
 

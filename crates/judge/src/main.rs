@@ -24,7 +24,7 @@ use crate::args::{Args, Command, HumanCommand};
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check);
-    apo_stage::run("judge", || match &args.command {
+    apo_model_stage::run("judge", || match &args.command {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
         Command::LogProbs(args) => log_probs::run(args),

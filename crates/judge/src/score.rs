@@ -7,9 +7,10 @@ use anyhow::{Context as _, Error, Result};
 use apo_dialogue::Codec;
 use apo_llama::{Head, directory};
 use apo_measures::{BySubset, Mean, by_subset, mean, repeats};
+use apo_model_stage::models;
+use apo_model_stage::rows::check_scored;
 use apo_stage::report::{columns, result};
-use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Kind, Progress, bad_input, models, note, warn};
+use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use serde::{Deserialize, Serialize};
 

@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::{Codec, Fitted, fit};
 use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
-use apo_stage::models::Longest;
-use apo_stage::rows::tokens;
-use apo_stage::{ReportArgs, models, signals, warn};
+use apo_model_stage::models;
+use apo_model_stage::models::Longest;
+use apo_model_stage::rows::tokens;
+use apo_stage::{ReportArgs, signals, warn};
 use apo_tables::Response;
 use apo_training::Cuts;
 

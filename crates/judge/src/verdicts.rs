@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use apo_endpoint_stage::Asked;
 use apo_measures::{
     LengthControlled, Outcome, WinRate, bootstrap, cohens_kappa, fleiss_kappa, length_controlled,
     mean, win_rate,
 };
-use apo_stage::endpoint::Asked;
 use apo_stage::report::columns;
 use apo_tables::Comparison;
 use serde::{Deserialize, Serialize};

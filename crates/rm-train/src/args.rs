@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_dialogue::{Codec, Template};
 use apo_llama::{ModelDirectory, Start, directory};
+use apo_model_stage::training::Defaults;
+use apo_model_stage::{ComputeArgs, TrainingArgs, models};
 use apo_objectives::Adversarial;
-use apo_stage::training::Defaults;
-use apo_stage::{
-    ComputeArgs, OutputArgs, ReportArgs, TrainingArgs, bad_input, models, not_negative, value_name,
-};
+use apo_stage::{OutputArgs, ReportArgs, bad_input, not_negative, value_name};
 use apo_tables::{Pair, Provenance, Reader, Response};
 use clap::{Parser, ValueEnum};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
-use apo_stage::rows::{check_golden, check_query, tokens};
+use apo_model_stage::rows::{check_golden, check_query, tokens};
 use apo_stage::{bad_input, signals};
 use apo_tables::{Finish, Response};
 use apo_training::{

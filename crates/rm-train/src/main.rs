@@ -11,16 +11,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model};
-use apo_stage::models::Longest;
-use apo_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
-use apo_stage::{Claim, Kind, check_splits, models, up_to_date};
+use apo_model_stage::models::Longest;
+use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_model_stage::{check_splits, models};
+use apo_stage::{Claim, Kind, up_to_date};
 use apo_training::Objective;
 
 use crate::args::Args;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check_tables);
-    apo_stage::run("rm-train", || run(&args))
+    apo_model_stage::run("rm-train", || run(&args))
 }
 
 /// Runs the stage from its tables to a reward model's directory.

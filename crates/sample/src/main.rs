@@ -15,10 +15,11 @@ use std::time::Instant;
 use anyhow::{Context as _, Error, Result};
 use apo_dialogue::{Codec, hh};
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
-use apo_stage::models::Longest;
+use apo_model_stage::models;
+use apo_model_stage::models::Longest;
+use apo_model_stage::rows::tokens;
 use apo_stage::report::{columns, result};
-use apo_stage::rows::tokens;
-use apo_stage::{Claim, Kind, Progress, bad_input, models, note, signals, up_to_date};
+use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, up_to_date};
 use apo_tables::{Finish, Query, Reader, Response, TableError};
 use clap::Parser as _;
 use serde::Serialize;
@@ -31,7 +32,7 @@ const TABLE: &str = "responses.parquet";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    apo_stage::run("sample", || run(&args))
+    apo_model_stage::run("sample", || run(&args))
 }
 
 /// Runs the stage from queries to a table of responses.

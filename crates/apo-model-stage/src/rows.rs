@@ -7,7 +7,7 @@ use apo_dialogue::DialogueError;
 use apo_tables::{Finish, Response};
 use apo_training::Piece;
 
-use crate::exit::bad_input;
+use apo_stage::bad_input;
 
 /// Checks that a golden answer says something.
 ///

@@ -10,8 +10,8 @@ use apo_llama::Manifest;
 use apo_tables::provenance::TEST;
 use apo_tables::{Input, Provenance, Query, Reader, Split};
 
-use crate::exit::bad_input;
-use crate::report::warn;
+use apo_stage::bad_input;
+use apo_stage::report::warn;
 
 /// Refuses to learn from tables of the test part, and from tables of different
 /// splits, in one of which a query may be for testing that the other trains on.

@@ -7,8 +7,8 @@ use apo_dialogue::{Codec, Template, chat_template_file};
 use apo_llama::{Head, LlamaConfig, ModelDirectory, Start};
 use apo_tables::Provenance;
 
-use crate::exit::bad_input;
-use crate::report::warn_once;
+use apo_stage::bad_input;
+use apo_stage::report::warn_once;
 
 /// The longest text that a stage gives a model.
 #[derive(Clone, Copy, Debug)]

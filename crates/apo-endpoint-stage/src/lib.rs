@@ -13,10 +13,10 @@ use apo_tables::Input;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::args::not_negative;
-use crate::exit::bad_input;
-use crate::report::warn;
-use crate::signals;
+use apo_stage::args::not_negative;
+use apo_stage::bad_input;
+use apo_stage::report::warn;
+use apo_stage::signals;
 
 /// Damaged lines that are told one by one.
 const TOLD: usize = 5;

@@ -13,11 +13,11 @@ use apo_training::{Decay, Events, Observer, Settings, Store, Trained, TrainingEr
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::{OutputArgs, ReportArgs, not_negative};
-use crate::output::Output;
-use crate::progress::Progress;
-use crate::report::{columns, note, result, warn};
-use crate::signals;
+use apo_stage::args::{OutputArgs, ReportArgs, not_negative};
+use apo_stage::output::Output;
+use apo_stage::progress::Progress;
+use apo_stage::report::{columns, note, result, warn};
+use apo_stage::signals;
 
 /// The folder inside the working folder in which a model is written.
 const MODEL: &str = "model";
