@@ -65,7 +65,7 @@ fuzz: build ## Give broken files to all that reads bytes, and to every stage (an
 miri: setup ## Run the kernels' tests under Miri, which finds undefined behaviour (minutes)
 	rustup toolchain install nightly --profile minimal --component miri --component rust-src
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows' RAYON_NUM_THREADS=2 \
-	  cargo +nightly miri test --manifest-path tests/miri/Cargo.toml --target-dir target/miri
+	  cargo +nightly miri test -p apo-kernels --target-dir target/miri
 
 check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA
 	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda

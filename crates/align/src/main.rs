@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model, Start};
+use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
 use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
 use apo_model_stage::{TestPart, check_splits, models};
@@ -23,6 +24,10 @@ use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
 use crate::falling::warn_of_falling;
+
+// A training or a decoding step takes and frees the same large buffers again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check_loss);

@@ -1,39 +1,19 @@
 //! Where the arithmetic runs, chosen at run time.
 
+use apo_kernels::Precision;
 use burn::backend::{Backend as _, DTypeUsage, Dispatch, DispatchDevice};
 use burn::tensor::{DType, Device, FloatDType};
 
 use crate::error::ModelError;
-use crate::kernels;
 use crate::model::Compute;
 
-/// In what the operands of matrix products are held; sums, norms, softmax,
-/// log-probs and losses are f32 always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// 32-bit floats.
-    F32,
-    /// bfloat16 operands, with f32 master weights.
-    Bf16,
-}
-
-impl Precision {
-    /// Returns what a device computes in where nothing else is asked for: bf16
-    /// on CUDA where the GPU has units for its products, else f32.
-    pub fn default_on(device: &Device) -> Self {
-        if is_cuda(device) && multiplies_bf16(device) {
-            Self::Bf16
-        } else {
-            Self::F32
-        }
-    }
-
-    /// Its name, as on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-        }
+/// Returns what a device computes in where nothing else is asked for: bf16 on CUDA
+/// where the GPU has units for its products, else f32.
+pub fn default_precision(device: &Device) -> Precision {
+    if is_cuda(device) && multiplies_bf16(device) {
+        Precision::Bf16
+    } else {
+        Precision::F32
     }
 }
 
@@ -46,7 +26,9 @@ impl Compute {
     pub fn check(&self, device: &Device) -> Result<(), ModelError> {
         let is_native = match self.precision {
             Precision::F32 => true,
-            Precision::Bf16 if self.kernels && has_kernels(device) => kernels::bf16::is_native(),
+            Precision::Bf16 if self.kernels && has_kernels(device) => {
+                apo_kernels::bf16::is_native()
+            }
             Precision::Bf16 => device.supports_dtype(FloatDType::BF16),
         };
         if is_native {
@@ -106,7 +88,6 @@ pub fn choose(name: &str) -> Result<Device, ModelError> {
 
 /// Returns the CPU.
 pub fn cpu() -> Device {
-    kernels::memory::keep_freed_memory();
     Device::flex()
 }
 

@@ -2,8 +2,8 @@
 
 use crate::config::{Head, LlamaConfig};
 use crate::device::has_kernels;
-use crate::kernels::log_prob;
 use crate::loaded::Model;
+use apo_kernels::log_prob;
 
 /// Bytes of a number: weights, gradients, moments and activations are f32.
 const F32: u64 = 4;

@@ -12,13 +12,13 @@ use crate::Precision;
 use crate::config::{Head, LlamaConfig};
 use crate::device::has_kernels;
 use crate::error::ModelError;
-use crate::kernels::attention::Heads;
-use crate::kernels::layer;
 use crate::operators::{self, LayerPlan, Targets};
 use crate::plain::{self, Composition};
 use crate::products::product_transposed;
 use crate::recomputed;
 use crate::tree::TreeBatch;
+use apo_kernels::attention::Heads;
+use apo_kernels::layer;
 
 /// A matrix `[out, in]`, applied to rows.
 #[derive(Module, Debug)]

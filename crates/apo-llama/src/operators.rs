@@ -16,8 +16,8 @@ use burn::tensor::{Bytes, DType, Shape, Tensor};
 use burn_flex::{FlexTensor, Layout as FlexLayout};
 
 use crate::Precision;
-use crate::kernels::{layer, log_prob};
-use crate::tree::Layout;
+use apo_kernels::layout::Layout;
+use apo_kernels::{layer, log_prob};
 
 /// The weights of a decoder layer.
 #[derive(Clone, Debug, ExtensionType)]

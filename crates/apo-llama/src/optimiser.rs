@@ -5,11 +5,11 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use crate::device::has_kernels;
 use crate::error::ModelError;
-use crate::kernels::adamw::{self, AdamWStep};
-use crate::kernels::matrix;
 use crate::model::Llama;
 use crate::operators::{on_cpu, slice};
-use crate::spent::{Kind, counted};
+use apo_kernels::adamw::{self, AdamWStep};
+use apo_kernels::matrix;
+use apo_kernels::spent::{Kind, counted};
 
 /// Settings of AdamW (Loshchilov and Hutter 2019) that stay through a training.
 #[derive(Clone, Copy, Debug, PartialEq)]

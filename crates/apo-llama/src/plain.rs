@@ -11,7 +11,7 @@ use crate::model::{DecoderLayer, Norm, Projection};
 use crate::operators::Targets;
 use crate::products::{product, product_transposed};
 use crate::rows::ordered;
-use crate::tree::Layout;
+use apo_kernels::layout::Layout;
 
 /// Attention's view of a batch on a device without kernels: trees padded to
 /// the longest.

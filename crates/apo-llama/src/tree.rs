@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use apo_kernels::layout::{Layout, Segment};
+
 use crate::config::LlamaConfig;
 
 /// A prompt and responses to it, as token ids.
@@ -25,31 +27,6 @@ impl PromptTree {
     pub fn n_tokens(&self) -> usize {
         self.prompt.len() + self.responses.iter().map(Vec::len).sum::<usize>()
     }
-}
-
-/// A run of rows that follow each other: a prompt, or a response to one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Segment {
-    /// Rows of the batch.
-    pub(crate) rows: Range<usize>,
-    /// The rows of the prompt that a response sees; none for a prompt.
-    pub(crate) prompt: Option<Range<usize>>,
-    /// Position of the first row.
-    pub(crate) position: usize,
-    /// The tree that it belongs to.
-    pub(crate) tree: usize,
-}
-
-/// Who sees whom in a batch, and at which positions.
-#[derive(Debug)]
-pub(crate) struct Layout {
-    pub(crate) segments: Vec<Segment>,
-    /// Rows of each tree.
-    pub(crate) trees: Vec<Range<usize>>,
-    /// `[rows, head_dim / 2]`
-    pub(crate) cos: Vec<f32>,
-    /// `[rows, head_dim / 2]`
-    pub(crate) sin: Vec<f32>,
 }
 
 /// Prompt trees laid out as one run of tokens, without padding.

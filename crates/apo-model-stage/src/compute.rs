@@ -5,6 +5,8 @@ use apo_llama::{Compute, Precision, device};
 use apo_stage::threads;
 use burn::tensor::Device;
 
+use crate::memory;
+
 /// Where and how models compute.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Compute")]
@@ -55,6 +57,7 @@ impl ComputeArgs {
     /// When the device is unknown or not there.
     pub fn device(&self) -> Result<Device> {
         threads::start(self.threads)?;
+        memory::keep_freed();
         Ok(device::choose(&self.device)?)
     }
 
@@ -67,13 +70,13 @@ impl ComputeArgs {
     pub fn precision(&self) -> Result<Precision> {
         match self.precision {
             Some(precision) => Ok(precision),
-            None => Ok(Precision::default_on(&device::choose(&self.device)?)),
+            None => Ok(device::default_precision(&device::choose(&self.device)?)),
         }
     }
 
     /// Returns how models compute on the device.
     pub fn compute(&self, device: &Device) -> Compute {
-        let default = || Precision::default_on(device);
+        let default = || device::default_precision(device);
         Compute {
             precision: self.precision.unwrap_or_else(default),
             ..Compute::default()

@@ -4,6 +4,7 @@
 
 mod compute;
 mod exit;
+pub mod memory;
 pub mod models;
 pub mod rows;
 mod splits;

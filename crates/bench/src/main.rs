@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use apo_llama::Precision;
+use apo_model_stage::memory::MiMalloc;
 use apo_stage::threads;
 use clap::{Parser, ValueEnum};
 
@@ -68,6 +69,10 @@ impl From<Products> for Precision {
         }
     }
 }
+
+// A training or a decoding step takes and frees the same large buffers again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> Result<()> {
     let args = Args::parse();

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use apo_dialogue::{Codec, Template};
-use apo_llama::spent::{Part, Spent, spent};
+use apo_kernels::spent::{Part, Spent, spent};
 use apo_llama::{
     AdamW, AdamWSettings, Compute, Generation, GradientSum, Head, Model, ModelError, Precision,
     PromptTree, Request, Sampling, Start, TreeBatch, device,

@@ -20,7 +20,13 @@ mod verdicts;
 
 use std::process::ExitCode;
 
+use apo_model_stage::memory::MiMalloc;
+
 use crate::args::{Args, Command, HumanCommand};
+
+// A training or a decoding step takes and frees the same large buffers again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check);

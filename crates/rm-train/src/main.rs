@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::{Head, Model};
+use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
 use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
 use apo_model_stage::{check_splits, models};
@@ -18,6 +19,10 @@ use apo_stage::{Claim, Kind, up_to_date};
 use apo_training::Objective;
 
 use crate::args::Args;
+
+// A training or a decoding step takes and frees the same large buffers again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check_tables);

@@ -15,6 +15,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Error, Result};
 use apo_dialogue::{Codec, hh};
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
+use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
@@ -29,6 +30,10 @@ use crate::finished::Finished;
 
 /// Name of the table in the working folder.
 const TABLE: &str = "responses.parquet";
+
+// A training or a decoding step takes and frees the same large buffers again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use burn_flex::FlexTensor;
 
 use super::Decoder;
-use crate::kernels::decode::{self, RowCache};
-use crate::kernels::layer::{Shape, rms_norm};
-use crate::kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 use crate::loaded::Model;
 use crate::model::kernel_shape;
 use crate::operators::{layer_on_cpu, on_cpu, slice, weights};
 use crate::tree::{PromptTree, TreeBatch, rotations};
+use apo_kernels::decode::{self, RowCache};
+use apo_kernels::layer::{Shape, rms_norm};
+use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 
 pub(super) struct Cached<'a> {
     model: &'a Model,

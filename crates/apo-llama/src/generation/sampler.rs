@@ -1,6 +1,6 @@
 //! How a token is chosen from its logits.
 
-use crate::kernels::simd;
+use apo_kernels::simd;
 
 /// Greedy or random choice, in the order and with the meaning of
 /// `transformers`: repetition penalty, temperature, top-k, top-p.

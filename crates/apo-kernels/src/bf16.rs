@@ -8,7 +8,7 @@
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
 
 /// Whether this processor multiplies bf16 natively.
-pub(crate) fn is_native() -> bool {
+pub fn is_native() -> bool {
     // Miri runs the same packing and tiles over a portable micro-kernel.
     if cfg!(miri) {
         return true;
@@ -30,7 +30,7 @@ pub(crate) fn is_native() -> bool {
 ///
 /// Where the processor has no such product it is done in f32;
 /// [`crate::Precision`] is checked against the device before any work.
-pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     check(&out, left, right, sum);
     #[cfg(target_arch = "x86_64")]
     if is_native() {
@@ -49,7 +49,7 @@ mod native {
 
     use rayon::prelude::*;
 
-    use super::super::matrix::{Matrix, MatrixMut, Sum};
+    use crate::matrix::{Matrix, MatrixMut, Sum};
 
     /// Rows and columns of the micro-kernel.
     const ROWS: usize = 12;
@@ -215,7 +215,7 @@ mod native {
     }
 
     /// See [`super::multiply`]; the processor has the instruction.
-    pub(super) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+    pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
         let (m, n, k) = (left.rows, right.cols, left.cols);
         let (row_panels, col_panels) = (m.div_ceil(ROWS), n.div_ceil(COLS));
         let stride = out.row_stride;

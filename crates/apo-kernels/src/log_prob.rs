@@ -11,7 +11,7 @@ use crate::Precision;
 const SLICE: usize = 1 << 23;
 
 /// Returns how many rows' logits exist at once.
-pub(crate) fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
+pub fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
     (SLICE / vocab).clamp(16, 1024).min(n_rows.max(1))
 }
 
@@ -42,7 +42,7 @@ fn logits<'a>(
 ///
 /// `hidden` is `[rows, width]`, `head` `[vocab, width]`, `targets` `[rows]`,
 /// below `vocab`.
-pub(crate) fn forward(
+pub fn forward(
     hidden: &[f32],
     head: &[f32],
     width: usize,
@@ -66,7 +66,7 @@ pub(crate) fn forward(
 }
 
 /// Returns the gradients of `hidden` and `head` from those of the log-probs.
-pub(crate) fn backward(
+pub fn backward(
     hidden: &[f32],
     head: &[f32],
     width: usize,

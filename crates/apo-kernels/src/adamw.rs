@@ -10,22 +10,27 @@ const PART: usize = 1 << 15;
 
 /// The numbers of one AdamW step (Loshchilov and Hutter 2019, algorithm 2).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AdamWStep {
-    pub(crate) learning_rate: f32,
-    pub(crate) beta_1: f32,
-    pub(crate) beta_2: f32,
-    pub(crate) epsilon: f32,
-    pub(crate) weight_decay: f32,
+pub struct AdamWStep {
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// Decay of the mean of gradients.
+    pub beta_1: f32,
+    /// Decay of the mean of their squares.
+    pub beta_2: f32,
+    /// What is added to the root of that mean.
+    pub epsilon: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
     /// `1 − β₁ᵗ`
-    pub(crate) first_correction: f32,
+    pub first_correction: f32,
     /// `1 − β₂ᵗ`
-    pub(crate) second_correction: f32,
+    pub second_correction: f32,
     /// What every gradient is multiplied by first: the clipping.
-    pub(crate) gradient_scale: f32,
+    pub gradient_scale: f32,
 }
 
 /// Takes one step, in place. All slices are of one length.
-pub(crate) fn update(
+pub fn update(
     parameter: &mut [f32],
     gradient: &[f32],
     first: &mut [f32],
@@ -41,7 +46,7 @@ pub(crate) fn update(
 }
 
 /// Returns `Σ x²`, in an order that no number of threads changes.
-pub(crate) fn sum_of_squares(x: &[f32]) -> f64 {
+pub fn sum_of_squares(x: &[f32]) -> f64 {
     let parts: Vec<f64> = x
         .par_chunks(PART)
         .map(|part| f64::from(simd::dot(part, part)))

@@ -9,11 +9,15 @@ use crate::spent::{Kind, counted};
 
 /// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: the
 /// prompt's, which rows share, and its own.
-pub(crate) struct RowCache<'a> {
-    pub(crate) prompt_keys: &'a [f32],
-    pub(crate) prompt_values: &'a [f32],
-    pub(crate) own_keys: &'a mut Vec<f32>,
-    pub(crate) own_values: &'a mut Vec<f32>,
+pub struct RowCache<'a> {
+    /// Keys of the prompt.
+    pub prompt_keys: &'a [f32],
+    /// Values of the prompt.
+    pub prompt_values: &'a [f32],
+    /// Keys of the tokens after it.
+    pub own_keys: &'a mut Vec<f32>,
+    /// Values of the tokens after it.
+    pub own_values: &'a mut Vec<f32>,
 }
 
 impl RowCache<'_> {
@@ -24,7 +28,7 @@ impl RowCache<'_> {
 
 /// Returns the layer's output `[rows, hidden]` and adds the new token's key and
 /// value to each row's cache; `cos` and `sin` are `[rows, head_dim / 2]`.
-pub(crate) fn step(
+pub fn step(
     shape: &Shape,
     w: &Weights<'_>,
     x: &[f32],

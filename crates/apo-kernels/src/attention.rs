@@ -12,34 +12,36 @@ use rayon::prelude::*;
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
 use super::shared::Disjoint;
 use super::{Buffer, simd, write};
+use crate::layout::{Layout, Segment};
 use crate::spent::{Kind, counted};
-use crate::tree::{Layout, Segment};
 
 /// Query rows that are taken together.
 const BLOCK: usize = 64;
 
 /// Sizes of the attention of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "the field's own terms")]
-pub(crate) struct Heads {
-    pub(crate) heads: usize,
-    pub(crate) kv_heads: usize,
-    pub(crate) head_dim: usize,
+pub struct Heads {
+    /// Query heads.
+    pub heads: usize,
+    /// Heads of keys and values.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
 }
 
 impl Heads {
     /// Query heads that share one key head.
-    pub(crate) fn group(self) -> usize {
+    pub fn group(self) -> usize {
         self.heads / self.kv_heads
     }
 
     /// Width of a row of `qkv`.
-    pub(crate) fn width(self) -> usize {
+    pub fn width(self) -> usize {
         (self.heads + 2 * self.kv_heads) * self.head_dim
     }
 
     /// Width of all queries of a row, and of the output.
-    pub(crate) fn query_width(self) -> usize {
+    pub fn query_width(self) -> usize {
         self.heads * self.head_dim
     }
 
@@ -188,7 +190,7 @@ fn check_rows<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, n: usize) {
 }
 
 /// Returns the attention output `[tokens, heads · head_dim]`.
-pub(crate) fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
+pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
     let tokens = qkv.len() / heads.width();
     let (flop, bytes) = (
         4 * n_products(layout, heads),
@@ -244,13 +246,7 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
 
 /// Returns `dqkv` from the output and its gradient; probabilities are computed
 /// again rather than kept.
-pub(crate) fn backward(
-    layout: &Layout,
-    heads: Heads,
-    qkv: &[f32],
-    out: &[f32],
-    dout: &[f32],
-) -> Vec<f32> {
+pub fn backward(layout: &Layout, heads: Heads, qkv: &[f32], out: &[f32], dout: &[f32]) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());
     counted(Kind::Attention, flop, bytes, || {

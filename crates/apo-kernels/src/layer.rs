@@ -9,34 +9,48 @@ use super::attention::{self, Heads};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 use super::{Buffer, ROWS_A_TASK, simd};
 use crate::Precision;
-use crate::tree::Layout;
+use crate::layout::Layout;
 
 /// What a layer's arithmetic needs to know beside weights and tokens.
 #[derive(Clone, Debug)]
-pub(crate) struct Shape {
-    pub(crate) hidden: usize,
-    pub(crate) intermediate: usize,
-    pub(crate) heads: Heads,
-    pub(crate) rms_norm_eps: f32,
-    pub(crate) precision: Precision,
+pub struct Shape {
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Width of the feed-forward part.
+    pub intermediate: usize,
+    /// Sizes of the attention.
+    pub heads: Heads,
+    /// What is added to the mean square of a norm.
+    pub rms_norm_eps: f32,
+    /// In what products' operands are held.
+    pub precision: Precision,
 }
 
 /// A layer's weights as its file holds them: projections `[out, in]`.
 #[derive(Clone, Copy)]
-pub(crate) struct Weights<'a> {
-    pub(crate) input_norm: &'a [f32],
-    pub(crate) query: &'a [f32],
-    pub(crate) key: &'a [f32],
-    pub(crate) value: &'a [f32],
-    pub(crate) output: &'a [f32],
-    pub(crate) post_norm: &'a [f32],
-    pub(crate) gate: &'a [f32],
-    pub(crate) up: &'a [f32],
-    pub(crate) down: &'a [f32],
+pub struct Weights<'a> {
+    /// `[hidden]`
+    pub input_norm: &'a [f32],
+    /// `[heads · head_dim, hidden]`
+    pub query: &'a [f32],
+    /// `[kv_heads · head_dim, hidden]`
+    pub key: &'a [f32],
+    /// `[kv_heads · head_dim, hidden]`
+    pub value: &'a [f32],
+    /// `[hidden, heads · head_dim]`
+    pub output: &'a [f32],
+    /// `[hidden]`
+    pub post_norm: &'a [f32],
+    /// `[intermediate, hidden]`
+    pub gate: &'a [f32],
+    /// `[intermediate, hidden]`
+    pub up: &'a [f32],
+    /// `[hidden, intermediate]`
+    pub down: &'a [f32],
 }
 
 /// What the backward pass needs of the forward pass, beside the input.
-pub(crate) struct Saved {
+pub struct Saved {
     /// `[tokens, (heads + 2 · kv_heads) · head_dim]`, rotated
     qkv: Vec<f32>,
     /// `[tokens, heads · head_dim]`, before the output projection
@@ -49,7 +63,7 @@ pub(crate) struct Saved {
 
 impl Saved {
     /// Returns the keys and values of some rows, `[rows, kv_heads · head_dim]` each.
-    pub(crate) fn keys_and_values(&self, heads: Heads, rows: Range<usize>) -> (Vec<f32>, Vec<f32>) {
+    pub fn keys_and_values(&self, heads: Heads, rows: Range<usize>) -> (Vec<f32>, Vec<f32>) {
         let key_width = heads.kv_heads * heads.head_dim;
         let mut keys = Vec::with_capacity(rows.len() * key_width);
         let mut values = Vec::with_capacity(rows.len() * key_width);
@@ -64,21 +78,31 @@ impl Saved {
 }
 
 /// Gradients of a layer's input and weights.
-pub(crate) struct Gradients {
-    pub(crate) input: Vec<f32>,
-    pub(crate) input_norm: Vec<f32>,
-    pub(crate) query: Vec<f32>,
-    pub(crate) key: Vec<f32>,
-    pub(crate) value: Vec<f32>,
-    pub(crate) output: Vec<f32>,
-    pub(crate) post_norm: Vec<f32>,
-    pub(crate) gate: Vec<f32>,
-    pub(crate) up: Vec<f32>,
-    pub(crate) down: Vec<f32>,
+pub struct Gradients {
+    /// `[tokens, hidden]`
+    pub input: Vec<f32>,
+    /// `[hidden]`
+    pub input_norm: Vec<f32>,
+    /// `[heads · head_dim, hidden]`
+    pub query: Vec<f32>,
+    /// `[kv_heads · head_dim, hidden]`
+    pub key: Vec<f32>,
+    /// `[kv_heads · head_dim, hidden]`
+    pub value: Vec<f32>,
+    /// `[hidden, heads · head_dim]`
+    pub output: Vec<f32>,
+    /// `[hidden]`
+    pub post_norm: Vec<f32>,
+    /// `[intermediate, hidden]`
+    pub gate: Vec<f32>,
+    /// `[intermediate, hidden]`
+    pub up: Vec<f32>,
+    /// `[hidden, intermediate]`
+    pub down: Vec<f32>,
 }
 
 /// RMS norm of each row, over the threads.
-pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     assert!(x.len().is_multiple_of(weight.len()), "rows are whole");
     let part = weight.len() * ROWS_A_TASK;
     let mut out = Buffer::new(x.len());
@@ -131,7 +155,7 @@ fn swiglu(gate_up: &[f32], intermediate: usize) -> Vec<f32> {
 }
 
 /// Turns the queries and keys of each row by its position.
-pub(super) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], direction: f32) {
+pub(crate) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], direction: f32) {
     let (width, half) = (heads.width(), heads.head_dim / 2);
     let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
     qkv.par_chunks_mut(width)
@@ -143,7 +167,7 @@ pub(super) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], di
 
 impl Shape {
     /// `out (+)= x · weightᵀ` with `x` `[tokens, n_in]`, `weight` `[n_out, n_in]`.
-    pub(super) fn project(
+    pub(crate) fn project(
         &self,
         x: &[f32],
         weight: &[f32],
@@ -201,7 +225,7 @@ impl Shape {
     }
 
     /// Returns queries, keys and values side by side, `[tokens, width]`.
-    pub(super) fn project_qkv(&self, normed: &[f32], w: &Weights<'_>) -> Vec<f32> {
+    pub(crate) fn project_qkv(&self, normed: &[f32], w: &Weights<'_>) -> Vec<f32> {
         let (hidden, width) = (self.hidden, self.heads.width());
         let tokens = normed.len() / hidden;
         let mut qkv = Buffer::new(tokens * width);
@@ -221,7 +245,7 @@ impl Shape {
 
     /// Adds the feed-forward network's output for `middle` to `out`; returns
     /// that, and the gate and up projections `[tokens, 2 · intermediate]`.
-    pub(super) fn feed_forward(
+    pub(crate) fn feed_forward(
         &self,
         mut out: Vec<f32>,
         middle: &[f32],
@@ -247,7 +271,7 @@ impl Shape {
 
     /// Returns the layer's output `[tokens, hidden]` and what the backward
     /// pass needs.
-    pub(crate) fn forward(&self, layout: &Layout, x: &[f32], w: &Weights<'_>) -> (Vec<f32>, Saved) {
+    pub fn forward(&self, layout: &Layout, x: &[f32], w: &Weights<'_>) -> (Vec<f32>, Saved) {
         let (hidden, heads) = (self.hidden, self.heads);
         let tokens = x.len() / hidden;
 
@@ -271,7 +295,7 @@ impl Shape {
 
     /// Returns the gradients of the layer's input and weights from that of its
     /// output.
-    pub(crate) fn backward(
+    pub fn backward(
         &self,
         layout: &Layout,
         x: &[f32],
@@ -358,7 +382,7 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Segment;
+    use crate::layout::Segment;
 
     fn values(n: usize, seed: u32) -> Vec<f32> {
         (0..n as u32)

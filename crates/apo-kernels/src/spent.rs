@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use crate::Precision;
-use crate::kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 
 /// What a kind of kernel has taken since the program began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,9 +36,12 @@ pub struct Spent {
 
 /// A kind of kernel.
 #[derive(Clone, Copy)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Matrix products with weights.
     Products,
+    /// Attention.
     Attention,
+    /// The optimiser.
     Optimiser,
 }
 
@@ -71,7 +74,7 @@ pub fn spent() -> Spent {
 }
 
 /// Does some work and counts it.
-pub(crate) fn counted<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
+pub fn counted<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     let counters = &COUNTERS[kind as usize];
@@ -110,7 +113,7 @@ pub fn peak_reading() -> f64 {
     best_of(|| {
         let sum: f32 = data
             .par_chunks(1 << 20)
-            .map(|part| crate::kernels::simd::dot(part, part))
+            .map(|part| crate::simd::dot(part, part))
             .sum();
         assert!(sum > 0.0, "a sum of squares of ones");
         size_of_val(data.as_slice())

@@ -11,10 +11,10 @@ use std::mem::MaybeUninit;
 macro_rules! for_each_instruction_set {
     ($(
         $(#[$meta:meta])*
-        pub(crate) fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
+        pub fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
     )*) => { $(
         $(#[$meta])*
-        pub(crate) fn $name($($arg: $type),*) $(-> $result)? {
+        pub fn $name($($arg: $type),*) $(-> $result)? {
             #[inline(always)]
             fn generic($($arg: $type),*) $(-> $result)? $body
 
@@ -151,26 +151,26 @@ fn inverse_root_mean_square(x: &[f32], eps: f32) -> f32 {
 
 for_each_instruction_set! {
     /// Adds `from` to `to`.
-    pub(crate) fn add(to: &mut [f32], from: &[f32]) {
+    pub fn add(to: &mut [f32], from: &[f32]) {
         for (to, from) in to.iter_mut().zip(from) {
             *to += from;
         }
     }
 
     /// Returns `Σ aᵢ bᵢ`.
-    pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         sum_of_products(a, b)
     }
 
     /// Writes `scale · from` to `to`.
-    pub(crate) fn scale_into(to: &mut [f32], from: &[f32], scale: f32) {
+    pub fn scale_into(to: &mut [f32], from: &[f32], scale: f32) {
         for (to, from) in to.iter_mut().zip(from) {
             *to = from * scale;
         }
     }
 
     /// Multiplies by `scale`.
-    pub(crate) fn scale(row: &mut [f32], scale: f32) {
+    pub fn scale(row: &mut [f32], scale: f32) {
         for x in row {
             *x *= scale;
         }
@@ -178,7 +178,7 @@ for_each_instruction_set! {
 
     /// RMS norm of each whole row: `x / rms(x) · weight`. Writes all of `out`
     /// where both are as many whole rows.
-    pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [MaybeUninit<f32>]) {
+    pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [MaybeUninit<f32>]) {
         let hidden = weight.len();
         for (out, x) in out.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)) {
             let scale = inverse_root_mean_square(x, eps);
@@ -189,7 +189,7 @@ for_each_instruction_set! {
     }
 
     /// Backward of [`rms_norm`]: adds to `dx`, and to `dweight`.
-    pub(crate) fn rms_norm_backward(
+    pub fn rms_norm_backward(
         x: &[f32],
         weight: &[f32],
         eps: f32,
@@ -214,7 +214,7 @@ for_each_instruction_set! {
     }
 
     /// Turns each head of a row by its position; `direction` −1 turns it back.
-    pub(crate) fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
+    pub fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
         let half = cos.len();
         for head in row.chunks_exact_mut(2 * half) {
             let (first, second) = head.split_at_mut(half);
@@ -227,7 +227,7 @@ for_each_instruction_set! {
     }
 
     /// Softmax of a row, in place.
-    pub(crate) fn softmax(row: &mut [f32]) {
+    pub fn softmax(row: &mut [f32]) {
         let maximum = maximum_of(row);
         for x in row.iter_mut() {
             *x = exp(*x - maximum);
@@ -239,7 +239,7 @@ for_each_instruction_set! {
     }
 
     /// Backward of softmax, into `dprob`: `prob · (dprob − along)`.
-    pub(crate) fn softmax_backward(prob: &[f32], dprob: &mut [f32], along: f32) {
+    pub fn softmax_backward(prob: &[f32], dprob: &mut [f32], along: f32) {
         for (d, p) in dprob.iter_mut().zip(prob) {
             *d = p * (*d - along);
         }
@@ -247,7 +247,7 @@ for_each_instruction_set! {
 
     /// `silu(gate) · up` of rows that hold the gate, then the up projection.
     /// Writes all of `out` where both are as many whole rows.
-    pub(crate) fn swiglu(gate_up: &[f32], intermediate: usize, out: &mut [MaybeUninit<f32>]) {
+    pub fn swiglu(gate_up: &[f32], intermediate: usize, out: &mut [MaybeUninit<f32>]) {
         for (out, row) in out.chunks_exact_mut(intermediate).zip(gate_up.chunks_exact(2 * intermediate)) {
             let (gate, up) = row.split_at(intermediate);
             for i in 0..intermediate {
@@ -258,7 +258,7 @@ for_each_instruction_set! {
 
     /// Backward of [`swiglu`]. Writes all of `dgate_up` where all are as many
     /// whole rows.
-    pub(crate) fn swiglu_backward(
+    pub fn swiglu_backward(
         gate_up: &[f32],
         intermediate: usize,
         dout: &[f32],
@@ -284,7 +284,7 @@ for_each_instruction_set! {
     ///
     /// Summed in f64 over short runs of f32: over a vocabulary of 50,000 a
     /// plain f32 sum loses the small terms.
-    pub(crate) fn log_sum_exp(row: &[f32]) -> f32 {
+    pub fn log_sum_exp(row: &[f32]) -> f32 {
         let maximum = maximum_of(row);
         let mut sum = 0.0_f64;
         for part in row.chunks(1024) {
@@ -304,14 +304,14 @@ for_each_instruction_set! {
     }
 
     /// Turns logits into `−scale · softmax`, given their log-sum-exp.
-    pub(crate) fn negative_softmax(row: &mut [f32], log_sum_exp: f32, scale: f32) {
+    pub fn negative_softmax(row: &mut [f32], log_sum_exp: f32, scale: f32) {
         for x in row.iter_mut() {
             *x = -scale * exp(*x - log_sum_exp);
         }
     }
 
     /// Replaces each logit by `exp((x − maximum) · scale)` and returns their sum.
-    pub(crate) fn exponentials(row: &mut [f32], scale: f32) -> f64 {
+    pub fn exponentials(row: &mut [f32], scale: f32) -> f64 {
         let maximum = maximum_of(row);
         for x in row.iter_mut() {
             *x = exp((*x - maximum) * scale);
@@ -320,14 +320,14 @@ for_each_instruction_set! {
     }
 
     /// Returns the largest value of a row.
-    pub(crate) fn maximum(row: &[f32]) -> f32 {
+    pub fn maximum(row: &[f32]) -> f32 {
         maximum_of(row)
     }
 
     /// Attention of one query head, `[head_dim]`, over two runs of keys and
     /// values whose rows begin every `stride` at `column`, both in `place`;
     /// `scores` has room for every key.
-    pub(crate) fn attend(
+    pub fn attend(
         query: &[f32],
         keys: [&[f32]; 2],
         values: [&[f32]; 2],
@@ -364,7 +364,7 @@ for_each_instruction_set! {
     }
 
     /// One AdamW step of a run of parameters; see [`super::adamw`].
-    pub(crate) fn adamw(
+    pub fn adamw(
         parameter: &mut [f32],
         gradient: &[f32],
         first: &mut [f32],

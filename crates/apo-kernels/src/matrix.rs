@@ -11,12 +11,12 @@ use crate::spent::{Kind, counted};
 
 /// A matrix to read: element `(row, col)` lies at `row · row_stride + col · col_stride`.
 #[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
-    pub(super) data: &'a [f32],
-    pub(super) rows: usize,
-    pub(super) cols: usize,
-    pub(super) row_stride: usize,
-    pub(super) col_stride: usize,
+pub struct Matrix<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) row_stride: usize,
+    pub(crate) col_stride: usize,
 }
 
 /// A matrix to write, its columns side by side.
@@ -24,11 +24,11 @@ pub(crate) struct Matrix<'a> {
 /// Its rows are `row_stride` elements apart, so that blocks of it that have no
 /// element in common may lie in slices that have: a block is given as a pointer
 /// and never as a slice.
-pub(crate) struct MatrixMut<'a> {
+pub struct MatrixMut<'a> {
     start: *mut f32,
-    pub(super) rows: usize,
-    pub(super) cols: usize,
-    pub(super) row_stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) row_stride: usize,
     /// Whether all of its elements have a value that may be added to.
     written: bool,
     lifetime: PhantomData<&'a mut [MaybeUninit<f32>]>,
@@ -43,15 +43,19 @@ unsafe impl Sync for MatrixMut<'_> {}
 
 /// Whether a product replaces what stands in its place or is added to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sum {
+pub enum Sum {
+    /// They are replaced.
     Replace,
+    /// The product is added to them.
     Add,
 }
 
 /// Whether a product is split over the threads or stays on this one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Threads {
+pub enum Threads {
+    /// Split over all threads.
     All,
+    /// On this thread alone.
     This,
 }
 
@@ -70,17 +74,12 @@ fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usi
 
 impl<'a> Matrix<'a> {
     /// Views `data` as `[rows, cols]`, row after row.
-    pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+    pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
         Self::with_stride(data, rows, cols, cols)
     }
 
     /// Views `data` as `[rows, cols]`, a row beginning every `row_stride` elements.
-    pub(crate) fn with_stride(
-        data: &'a [f32],
-        rows: usize,
-        cols: usize,
-        row_stride: usize,
-    ) -> Self {
+    pub fn with_stride(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         assert!(
             extent(rows, cols, row_stride, 1) <= data.len(),
             "a view of [{rows}, {cols}] by {row_stride} leaves its {} elements",
@@ -96,7 +95,8 @@ impl<'a> Matrix<'a> {
     }
 
     /// Swaps rows and columns, without moving anything.
-    pub(crate) fn transposed(self) -> Self {
+    #[must_use]
+    pub fn transposed(self) -> Self {
         Self {
             rows: self.cols,
             cols: self.rows,
@@ -109,28 +109,23 @@ impl<'a> Matrix<'a> {
 
 impl<'a> MatrixMut<'a> {
     /// Views `data` as `[rows, cols]`, row after row.
-    pub(crate) fn new(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
+    pub fn new(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
         Self::with_stride(data, rows, cols, cols)
     }
 
     /// Views `data` as `[rows, cols]`, a row beginning every `row_stride` elements.
-    pub(crate) fn with_stride(
-        data: &'a mut [f32],
-        rows: usize,
-        cols: usize,
-        row_stride: usize,
-    ) -> Self {
+    pub fn with_stride(data: &'a mut [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         let start = data.as_mut_ptr();
         Self::over(start, data.len(), [rows, cols, row_stride], true)
     }
 
     /// As [`Self::new`], over elements that have no value yet.
-    pub(crate) fn unwritten(data: &'a mut [MaybeUninit<f32>], rows: usize, cols: usize) -> Self {
+    pub fn unwritten(data: &'a mut [MaybeUninit<f32>], rows: usize, cols: usize) -> Self {
         Self::unwritten_with_stride(data, rows, cols, cols)
     }
 
     /// As [`Self::with_stride`], over elements that have no value yet.
-    pub(crate) fn unwritten_with_stride(
+    pub fn unwritten_with_stride(
         data: &'a mut [MaybeUninit<f32>],
         rows: usize,
         cols: usize,
@@ -163,7 +158,7 @@ impl<'a> MatrixMut<'a> {
     /// Returns where a block begins whose rows are `row_stride` apart. Others
     /// may write beside it in the same rows, so that no slice may span two of
     /// its rows.
-    pub(super) fn block(&self, row: usize, col: usize, rows: usize, cols: usize) -> *mut f32 {
+    pub(crate) fn block(&self, row: usize, col: usize, rows: usize, cols: usize) -> *mut f32 {
         assert!(
             row + rows <= self.rows && col + cols <= self.cols,
             "a block leaves its matrix"
@@ -180,7 +175,7 @@ impl<'a> MatrixMut<'a> {
         clippy::mut_from_ref,
         reason = "handing out disjoint parts is the point"
     )]
-    pub(super) unsafe fn part_mut(
+    pub(crate) unsafe fn part_mut(
         &self,
         row: usize,
         col: usize,
@@ -193,7 +188,7 @@ impl<'a> MatrixMut<'a> {
 }
 
 /// Checks that a product can be written to `out`.
-pub(super) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+pub(crate) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     assert!(
         left.cols == right.rows && left.rows == out.rows && right.cols == out.cols,
         "[{}, {}] · [{}, {}] does not give [{}, {}]",
@@ -217,7 +212,7 @@ pub(super) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, su
 /// in f32, where the processor has such products. Small ones on one thread, and
 /// those of a few rows, which rounding a weight would only slow down, stay in
 /// f32.
-pub(crate) fn multiply(
+pub fn multiply(
     out: MatrixMut<'_>,
     left: Matrix<'_>,
     right: Matrix<'_>,
@@ -243,7 +238,7 @@ pub(crate) fn multiply(
 }
 
 /// Computes `out (+)= left · right` in f32.
-pub(super) fn multiply_f32(
+pub(crate) fn multiply_f32(
     out: MatrixMut<'_>,
     left: Matrix<'_>,
     right: Matrix<'_>,
@@ -312,7 +307,7 @@ fn gemm_f32(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum, 
 }
 
 /// Adds `from` to `to`, element by element, over the threads.
-pub(crate) fn add_assign(to: &mut [f32], from: &[f32]) {
+pub fn add_assign(to: &mut [f32], from: &[f32]) {
     const PART: usize = 1 << 15;
     assert_eq!(to.len(), from.len(), "a sum of unlike lengths");
     to.par_chunks_mut(PART)

@@ -1,14 +1,14 @@
 //! The CPU's own kernels: matrix products, tree attention, a decoder layer,
 //! sliced log-probs, AdamW.
 //!
-//! They work on plain slices and know no tensor; `operators` makes Burn
-//! operators of them. The plain composition in `plain` is the definition that
-//! they are compared with, value by value and gradient by gradient.
+//! They work on plain slices and know no tensor; `apo-llama` makes Burn
+//! operators of them. Its plain composition is the definition that they are
+//! compared with, value by value and gradient by gradient.
 //!
-//! This is the one module of the workspace that may use `unsafe`, for four
-//! things: calling the matrix product on strided views, letting threads write
-//! disjoint parts of one buffer, buffers that are not written twice, and
-//! functions compiled for several instruction sets. Each has a safe face.
+//! This crate uses `unsafe` for four things: calling the matrix product on
+//! strided views, letting threads write disjoint parts of one buffer, buffers
+//! that are not written twice, and functions compiled for several instruction
+//! sets. Each has a safe interface.
 #![expect(
     unsafe_code,
     reason = "strided products, disjoint writes, buffers, instruction sets; see above"
@@ -16,37 +16,41 @@
 
 use std::mem::MaybeUninit;
 
-pub(crate) mod adamw;
-pub(crate) mod attention;
-pub(crate) mod bf16;
-pub(crate) mod decode;
-pub(crate) mod few_rows;
-pub(crate) mod layer;
-pub(crate) mod log_prob;
-pub(crate) mod matrix;
-#[cfg(not(miri))]
-pub(crate) mod memory;
-pub(crate) mod shared;
-pub(crate) mod simd;
+pub mod adamw;
+pub mod attention;
+pub mod bf16;
+pub mod decode;
+pub mod few_rows;
+pub mod layer;
+pub mod layout;
+pub mod log_prob;
+pub mod matrix;
+mod precision;
+pub mod shared;
+pub mod simd;
+pub mod spent;
+
+pub use precision::Precision;
 
 /// How many rows of a row-wise kernel one thread takes at a time.
 const ROWS_A_TASK: usize = 64;
 
 /// A buffer that is written before it is a vector: large ones are taken so many
 /// times a step that writing zeros first would show.
-pub(crate) struct Buffer {
+pub struct Buffer {
     data: Vec<f32>,
     len: usize,
 }
 
 impl Buffer {
-    pub(crate) fn new(len: usize) -> Self {
+    /// Takes memory for so many elements.
+    pub fn new(len: usize) -> Self {
         let data = Vec::with_capacity(len);
         Self { data, len }
     }
 
     /// Returns the elements, to be written.
-    pub(crate) fn parts(&mut self) -> &mut [MaybeUninit<f32>] {
+    pub fn parts(&mut self) -> &mut [MaybeUninit<f32>] {
         &mut self.data.spare_capacity_mut()[..self.len]
     }
 
@@ -55,7 +59,7 @@ impl Buffer {
     /// # Safety
     ///
     /// Every element has been written.
-    pub(crate) unsafe fn written(mut self) -> Vec<f32> {
+    pub unsafe fn written(mut self) -> Vec<f32> {
         // SAFETY: `new` took that capacity; they are written by contract.
         unsafe {
             self.data.set_len(self.len);
@@ -65,7 +69,7 @@ impl Buffer {
 }
 
 /// Writes all of a part.
-pub(crate) fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
+pub fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
     assert_eq!(to.len(), from.len(), "a part is written as a whole");
     for (to, from) in to.iter_mut().zip(from) {
         to.write(*from);
@@ -77,7 +81,7 @@ pub(crate) fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
 /// # Safety
 ///
 /// Every element has been written.
-pub(crate) unsafe fn written(part: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+pub unsafe fn written(part: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     // SAFETY: both are laid out alike, and the elements have values by contract.
     unsafe { &mut *(std::ptr::from_mut(part) as *mut [f32]) }
 }

@@ -14,7 +14,7 @@ use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
 const MOST_ROWS: usize = 96;
 
 /// Whether a product is of this kind, and the processor has the instructions.
-pub(super) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
+pub(crate) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
     let fits = left.rows <= MOST_ROWS && left.col_stride == 1 && right.row_stride == 1;
     // Miri runs the same tiles, each computed by plain loops.
     if cfg!(miri) {
@@ -31,7 +31,7 @@ pub(super) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
 }
 
 /// Computes `out (+)= left · right`, over the threads.
-pub(super) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     check(&out, left, right, sum);
     #[cfg(target_arch = "x86_64")]
     if is_it(left, right) {
@@ -50,8 +50,8 @@ mod native {
 
     use rayon::prelude::*;
 
-    use super::super::matrix::{Matrix, MatrixMut, Sum};
-    use super::super::{simd, write, written};
+    use crate::matrix::{Matrix, MatrixMut, Sum};
+    use crate::{simd, write, written};
 
     /// Rows of x and of the weight in a tile: 24 sums, 6 weights and a row of x
     /// fill 31 of 32 registers.
@@ -65,7 +65,7 @@ mod native {
     const LANES: usize = 16;
 
     /// See [`super::multiply`]; the processor has the instructions.
-    pub(super) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+    pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
         let (n_rows, n_cols, depth) = (left.rows, right.cols, left.cols);
         let x: Vec<&[f32]> = (0..n_rows)
             .map(|row| &left.data[row * left.row_stride..][..depth])

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 /// A buffer whose parts are handed to threads that never meet.
-pub(crate) struct Disjoint<'a> {
+pub struct Disjoint<'a> {
     start: *mut MaybeUninit<f32>,
     len: usize,
     lifetime: PhantomData<&'a mut [MaybeUninit<f32>]>,
@@ -19,7 +19,7 @@ unsafe impl Sync for Disjoint<'_> {}
 
 impl<'a> Disjoint<'a> {
     /// Lends the whole buffer out, for `'a`.
-    pub(crate) fn new(data: &'a mut [MaybeUninit<f32>]) -> Self {
+    pub fn new(data: &'a mut [MaybeUninit<f32>]) -> Self {
         Self {
             start: data.as_mut_ptr(),
             len: data.len(),
@@ -36,7 +36,7 @@ impl<'a> Disjoint<'a> {
         clippy::mut_from_ref,
         reason = "handing out disjoint parts is the point"
     )]
-    pub(crate) unsafe fn part_mut(&self, at: usize, len: usize) -> &mut [MaybeUninit<f32>] {
+    pub unsafe fn part_mut(&self, at: usize, len: usize) -> &mut [MaybeUninit<f32>] {
         let end = at.checked_add(len);
         assert!(
             end.is_some_and(|end| end <= self.len),

@@ -1,1 +1,0 @@
-../../../crates/apo-llama/src/kernels.rs
