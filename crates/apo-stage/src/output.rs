@@ -110,7 +110,7 @@ impl OutputArgs {
         let Ok(input_at) = input.canonicalize() else {
             return Ok(()); // what is not there is not touched
         };
-        for taken in places(out) {
+        for (i, taken) in places(out).into_iter().enumerate() {
             let how = if taken == input_at {
                 "is the input"
             } else if input_at.starts_with(&taken) {
@@ -120,12 +120,15 @@ impl OutputArgs {
             } else {
                 continue;
             };
-            return Err(bad_input(format!(
-                "--out {}: {} {how} {}; choose a place of its own",
-                self.out.display(),
-                taken.display(),
-                input.display()
-            )));
+            let (out, input) = (self.out.display(), input.display());
+            let what = match i {
+                0 => format!("--out {out} {how} {input}"),
+                _ => format!(
+                    "--out {out} is made in {}, which {how} {input}",
+                    taken.display()
+                ),
+            };
+            return Err(bad_input(format!("{what}; choose a place of its own")));
         }
         Ok(())
     }
