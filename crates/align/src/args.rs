@@ -17,7 +17,8 @@ use crate::instructions;
 use crate::loss::LossArgs;
 use crate::reference::KnownLogProbs;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   A starting policy, on the responses that people preferred:
     align sft --model base --pairs data/rm-pairs.parquet --out sft
@@ -27,8 +28,9 @@ Examples:
 
 A stopped run goes on where it was when the same command is given again.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
 /// Train a policy: fine-tune it, or align it on its own scored responses
 #[derive(Debug, Parser)]

@@ -24,6 +24,20 @@ pub const BAD_INPUT: u8 = 3;
 /// The output exists and was made otherwise.
 pub const CONFLICT: u8 = 4;
 
+/// What `--help` says of exit codes, a literal; `no output` where a command makes
+/// none that could be there already.
+#[macro_export]
+macro_rules! exit_status {
+    () => {
+        "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\
+         4 the output exists and was made otherwise, 130 or 143 stopped by a signal."
+    };
+    (no output) => {
+        "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\
+         130 or 143 stopped by a signal."
+    };
+}
+
 /// Bad input that no library found, but a stage itself.
 #[derive(Debug)]
 pub struct BadInput(String);

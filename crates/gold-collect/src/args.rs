@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use crate::answers::Others;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   From a chat endpoint, eight requests at once; the key is in OPENAI_API_KEY:
     gold-collect --queries rm-queries.parquet --pairs rm-pairs.parquet \\
@@ -35,8 +36,9 @@ output is removed, and so are empty or unreadable replies with --ask-again.
 Proxies come from http_proxy, https_proxy, all_proxy and no_proxy; an http:// one
 is asked by CONNECT, for http:// addresses as well.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
 /// Collect golden answers from a chat endpoint, a file, or the HH data
 ///

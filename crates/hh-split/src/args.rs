@@ -12,7 +12,8 @@ use apo_tables::{Input, Provenance, file};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   The paper's data, from a folder that holds helpful-base/train.jsonl.gz and so on:
     hh-split --hh hh-rlhf --out data
@@ -27,8 +28,9 @@ Examples:
 Writes into --out: rm-pairs, rm-queries, llm-pairs, llm-queries, dev-pairs,
 train-pairs, test-pairs, test-queries and rejects, each .parquet.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
 /// Split dialogue pairs into the tables of a run
 ///

@@ -11,11 +11,14 @@ use apo_model_stage::ComputeArgs;
 use apo_stage::{OutputArgs, ReportArgs};
 use clap::{ArgGroup, Parser, Subcommand};
 
-const EXIT_STATUS: &str = "\
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+const EXIT_STATUS: &str = concat!(
+    "\
+",
+    apo_stage::exit_status!()
+);
 
-const SCORE: &str = "\
+const SCORE: &str = concat!(
+    "\
 Examples:
   A policy's test answers, scored by RM_Test:
     judge score --model rm-test --responses answers.parquet --out scored.parquet
@@ -25,16 +28,19 @@ Examples:
 
 A stopped run goes on where it was when the same command is given again.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
-const ACCURACY: &str = "\
+const ACCURACY: &str = concat!(
+    "\
 Examples:
   How often a reward model agrees with people, and how well it is calibrated:
     judge accuracy --model round-1/rm --pairs data/test-pairs.parquet
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!(no output)
+);
 
 const TABLE: &str = "\
 Examples:
@@ -42,7 +48,8 @@ Examples:
     judge table --score SFT=sft.json --score 'round 1'=round-1.json \\
       --accuracy 'RM round 1'=rm.json";
 
-const COMPARE: &str = "\
+const COMPARE: &str = concat!(
+    "\
 Examples:
   An aligned policy against the one it came from:
     judge compare --a round-1/answers.parquet --b sft/answers.parquet \\
@@ -57,15 +64,17 @@ tie in the rates, and counted; one that cannot be read is asked for once more,
 then counted and in no rate; a request without a reply is asked again by the
 next run, once the output is removed.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
 const TALLY: &str = "\
 Examples:
   A model of AlpacaEval's leaderboard:
     judge tally --annotations results/alpaca-7b/alpaca_eval_gpt4/annotations.json";
 
-const SHEET: &str = "\
+const SHEET: &str = concat!(
+    "\
 Examples:
   A sheet of 100 queries for annotators, and what they send back:
     judge human sheet --a round-1/answers.parquet --b sft/answers.parquet --out sheet
@@ -76,10 +85,12 @@ The folder holds sheet.html, to be opened in a browser and worked through by
 keyboard, sheet.csv with the same for a spreadsheet, and key.parquet with apo.json,
 which tell sides apart and stay with you.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
-const HUMAN_TALLY: &str = "\
+const HUMAN_TALLY: &str = concat!(
+    "\
 Examples:
   Two annotators' files, one of the page and one of the spreadsheet:
     judge human tally --key sheet/key.parquet --votes anna.json --votes ben.csv \\
@@ -89,10 +100,12 @@ An annotator is called as in the page, else as the file. Rows without a vote, an
 those whose texts are not as the sheet showed them, are told and left out; a file
 of another sheet is refused.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
-const KL: &str = "\
+const KL: &str = concat!(
+    "\
 Examples:
   A round's policy against the one it was aligned from, on its test answers:
     judge kl --model round-1/policy --reference sft --responses round-1/answers.parquet
@@ -101,8 +114,9 @@ The estimate is the mean of log π(y) − log π_ref(y) over the responses, a to
 each; both log-probs are of the text, at temperature 1. Of responses that were
 sampled at another temperature it is an estimate of how far these are.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!(no output)
+);
 
 const DATA: &str = "\
 Examples:
@@ -115,7 +129,8 @@ Examples:
     judge figure --line RJS=start.json,rjs-1.json,rjs-2.json \
       --line APO-RJS=start.json,apo-rjs-1.json,apo-rjs-2.json --out figure-5.svg";
 
-const REPORT: &str = "\
+const REPORT: &str = concat!(
+    "\
 Examples:
   What the Makefile's rules made in a run's folder, as one page:
     judge report --run runs/mini --out report.html
@@ -125,8 +140,9 @@ It shows what is there: tables 1 to 4 beside the paper's, Figure 5, verdicts
 --json`), calibration, rewards, the curves of all trainings, a few dialogues, what
 was made from what, settings and times. The page needs no network.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!(no output)
+);
 
 const CLAIMS: &str = "\
 Examples:

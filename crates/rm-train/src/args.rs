@@ -12,7 +12,8 @@ use apo_stage::{OutputArgs, ReportArgs, bad_input, not_negative, value_name};
 use apo_tables::{Pair, Provenance, Reader, Response};
 use clap::{Parser, ValueEnum};
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   The reward model of round 1:
     rm-train --model base --pairs data/rm-pairs.parquet --golden golden.parquet \\
@@ -28,8 +29,9 @@ Examples:
 
 A stopped run goes on where it was when the same command is given again.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
 /// Train a reward model on preferences and golden answers
 ///

@@ -11,7 +11,8 @@ use apo_tables::{Provenance, Query, Reader};
 use clap::Parser;
 use sha2::{Digest as _, Sha256};
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   Four samples a query, as APO's training wants them:
     sample --model sft --queries data/rm-queries.parquet --out rm-samples.parquet
@@ -23,8 +24,9 @@ Examples:
 
 A stopped run goes on where it was when the same command is given again.
 
-Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,
-4 the output exists and was made otherwise, 130 or 143 stopped by a signal.";
+",
+    apo_stage::exit_status!()
+);
 
 /// Sample a policy's responses to queries
 ///
