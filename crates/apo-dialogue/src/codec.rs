@@ -115,14 +115,7 @@ impl Codec {
                 Some(ChatTemplate::new(source, &named)?)
             }
         };
-        if let Some(chat) = chat.as_ref().filter(|it| it.is_dated()) {
-            let (year, month, day) = apo_jinja::DATE;
-            notes.push(format!(
-                "the chat template of {} asks for the date; it is told {year}-{month:02}-{day:02}, \
-                 on every day",
-                chat.path().display()
-            ));
-        }
+        notes.extend(chat.iter().flat_map(ChatTemplate::notes));
         let decoder = special.get_added_tokens_decoder();
         let special_texts: Vec<String> = decoder
             .values()
@@ -298,7 +291,9 @@ impl Codec {
         let (rendered, quoted) = self.render_quoted(chat, messages)?;
         let pieces = match &quoted {
             None => vec![Piece::Text(rendered.as_str())],
-            Some(quoted) => quoted.pieces(&rendered, &self.special_texts),
+            Some(quoted) => quoted
+                .pieces(&rendered, &self.special_texts)
+                .unwrap_or_else(|| vec![Piece::Text(rendered.as_str())]),
         };
         let begins = |text: &String| rendered.starts_with(text.as_str());
         let bos = self
@@ -308,7 +303,8 @@ impl Codec {
     }
 
     /// Renders messages, with marks in the place of special tokens' texts that
-    /// somebody says.
+    /// somebody says, as far as the template does not mind them: the rendering is
+    /// always that of the messages as they are.
     fn render_quoted(
         &self,
         chat: &ChatTemplate,
@@ -316,19 +312,16 @@ impl Codec {
     ) -> Result<(String, Option<Quoted>), DialogueError> {
         let quoted =
             |is_marked: fn(&Message) -> bool| Quoted::of(messages, &self.finder, chat, is_marked);
-        let Some(all) = quoted(|_| true) else {
-            return Ok((chat.render(messages)?, None));
-        };
         let plain = chat.render(messages)?;
-        if let Ok(rendered) = chat.render(&all.messages)
-            && all.unmarked(&rendered, &self.special_texts) == plain
-        {
-            return Ok((rendered, Some(all)));
+        for quoted in [quoted(|_| true), quoted(|it| it.role != "assistant")] {
+            if let Some(quoted) = quoted
+                && let Ok(rendered) = chat.render(&quoted.messages)
+                && quoted.unmarked(&rendered, &self.special_texts).as_ref() == Some(&plain)
+            {
+                return Ok((rendered, Some(quoted)));
+            }
         }
-        match quoted(|it| it.role != "assistant") {
-            None => Ok((plain, None)),
-            Some(others) => Ok((chat.render(&others.messages)?, Some(others))),
-        }
+        Ok((plain, None))
     }
 
     /// Returns the text of messages as the model's chat template renders them,

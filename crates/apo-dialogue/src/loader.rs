@@ -14,6 +14,7 @@ use apo_guard::guarded;
 use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::models::ModelWrapper;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::{AddedToken, Model as _, Tokenizer};
 
 use crate::ends::Ends;
@@ -66,6 +67,7 @@ impl Loaded {
         let model = files::object(&dir.join("config.json"))?.unwrap_or(Value::Null);
         let mut notes = Vec::new();
         let mut tokenizer = parse(&path, &text, &mut notes)?;
+        check_settings(dir, &tokenizer, &config)?;
         drop(text);
         let architecture = model["model_type"].as_str();
         let mut named = NamedTokens::read(dir, &config, architecture)?;
@@ -114,6 +116,42 @@ fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<Tokenizer, 
         ));
     }
     Ok(tokenizer)
+}
+
+/// Checks that settings of `tokenizer_config.json` by which `transformers` changes
+/// what `tokenizer.json` does say what it does anyway.
+fn check_settings(dir: &Path, tokenizer: &Tokenizer, config: &Value) -> Result<(), DialogueError> {
+    let refuse = |problem: String| Err(malformed(&dir.join("tokenizer_config.json"), problem));
+    if config["split_special_tokens"] == true {
+        return refuse(
+            "`split_special_tokens` is true, by which special tokens are read as plain text; that \
+             is not supported"
+                .into(),
+        );
+    }
+    if let (Some(wanted), Some(found)) = (config["add_prefix_space"].as_bool(), prefix(tokenizer))
+        && wanted != found
+    {
+        return refuse(format!(
+            "`add_prefix_space` is {wanted}, but the pre-tokenizer of tokenizer.json has {found}, \
+             and releases of `transformers` do not agree on which counts; make them equal"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a byte-level tokenizer puts a blank before a text; none where it is of
+/// another kind.
+fn prefix(tokenizer: &Tokenizer) -> Option<bool> {
+    let found = tokenizer.get_pre_tokenizer()?;
+    let of = |it: &PreTokenizerWrapper| match it {
+        PreTokenizerWrapper::ByteLevel(it) => Some(it.add_prefix_space),
+        _ => None,
+    };
+    match found {
+        PreTokenizerWrapper::Sequence(all) => all.as_ref().iter().find_map(of),
+        one => of(one),
+    }
 }
 
 /// Checks that an added token has the id that a file declares. The tokenizers

@@ -1,9 +1,10 @@
 //! Texts of special tokens that somebody says: they are text, not those tokens.
 //!
-//! One exception: a template may look for such a text in what the assistant
-//! says, as some do for `</think>`, and would render the dialogue otherwise if it
-//! did not find it. Then what the assistant says is left as it is, and its
-//! special tokens are what they are, as `transformers` has it.
+//! One exception: a template may look for such a text in what is said, as some
+//! do for `</think>` in the assistant's turns, or cut texts by their length, and
+//! would render the dialogue otherwise if it found something else. Then what the
+//! assistant says is left as it is, or if that is not enough what all say, and
+//! special tokens in it are what they are, as `transformers` has it.
 
 use aho_corasick::AhoCorasick;
 
@@ -64,36 +65,37 @@ impl Quoted {
         })
     }
 
-    /// Returns a rendered text with the texts in the marks' place.
-    pub(crate) fn unmarked(&self, rendered: &str, special_texts: &[String]) -> String {
-        let pieces = self.pieces(rendered, special_texts).into_iter();
+    /// Returns a rendered text with the texts in the marks' place; none where the
+    /// template changed a mark.
+    pub(crate) fn unmarked(&self, rendered: &str, special_texts: &[String]) -> Option<String> {
+        let pieces = self.pieces(rendered, special_texts)?.into_iter();
         let texts = pieces.map(|(Piece::Text(text) | Piece::Quoted(text))| text);
-        texts.collect()
+        Some(texts.collect())
     }
 
-    /// Cuts a rendered text at the marks.
+    /// Cuts a rendered text at the marks; none where the template changed one.
     pub(crate) fn pieces<'a>(
         &self,
         rendered: &'a str,
         special_texts: &'a [String],
-    ) -> Vec<Piece<'a>> {
+    ) -> Option<Vec<Piece<'a>>> {
         let mut pieces = Vec::new();
         let mut rest = rendered;
         while let Some((before, after)) = rest.split_once(self.begin) {
-            let (number, after) = after.split_once(self.end).unwrap_or((after, ""));
+            let (number, after) = after.split_once(self.end)?;
+            let number: usize = number.parse().ok()?;
             if !before.is_empty() {
                 pieces.push(Piece::Text(before));
             }
-            let text = number
-                .parse()
-                .ok()
-                .and_then(|i: usize| special_texts.get(i));
-            pieces.extend(text.map(|text| Piece::Quoted(text)));
+            pieces.push(Piece::Quoted(special_texts.get(number)?));
             rest = after;
+        }
+        if rest.contains(self.end) {
+            return None;
         }
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest));
         }
-        pieces
+        Some(pieces)
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
 use crate::model_file::read_whole_text;
+use crate::template::PROCESSOR;
 
 /// A chat template and the file that holds it.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub(crate) fn chat_template(
     if let Some(text) = of_config(&path, config)? {
         return Ok(Some(ChatSource { path, text }));
     }
-    let path = dir.join("chat_template.json");
+    let path = dir.join(PROCESSOR);
     let config = files::object(&path)?.unwrap_or(Value::Null);
     let text = of_config(&path, &config)?;
     Ok(text.map(|text| ChatSource { path, text }))

@@ -72,10 +72,17 @@ impl From<&Turn> for Message {
 const WORK: u64 = 20_000;
 
 /// The further work for each message, up to [`MESSAGES`] of them, and for each
-/// 2 bytes of text: a template may read or copy it some thirty times.
+/// byte of text: a template may read or copy it some hundred times, or take it
+/// apart by lines of one character.
 const WORK_A_MESSAGE: u64 = 500;
 const MESSAGES: usize = 20_000;
-const BYTES_A_WORK: u64 = 2;
+const WORK_A_BYTE: u64 = 2;
+
+/// The name of the list of special tokens without a name of their own.
+const FURTHER: &str = "additional_special_tokens";
+
+/// The file of a processor's chat template.
+pub(crate) const PROCESSOR: &str = "chat_template.json";
 
 /// The most that a template may write beyond four times what was said, bytes.
 const OUTPUT: usize = 1 << 20;
@@ -112,14 +119,35 @@ impl ChatTemplate {
         })
     }
 
-    /// Returns the file that holds it.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Returns its source.
     pub(crate) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Returns what is worth telling of how it is rendered.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let path = self.path.display();
+        if self.is_dated() {
+            let (year, month, day) = apo_jinja::DATE;
+            notes.push(format!(
+                "the chat template of {path} asks for the date; it is told \
+                 {year}-{month:02}-{day:02}, on every day"
+            ));
+        }
+        if !self.further.is_empty() && self.source.contains(FURTHER) {
+            notes.push(format!(
+                "the chat template of {path} uses `{FURTHER}`, which `transformers` 4 gives it and \
+                 5 does not; it is given"
+            ));
+        }
+        if self.path.ends_with(PROCESSOR) {
+            notes.push(format!(
+                "the chat template is that of {path}, which `transformers` reads for processors \
+                 and not for tokenizers"
+            ));
+        }
+        notes
     }
 
     /// Whether it asks for the date.
@@ -137,7 +165,7 @@ impl ChatTemplate {
         let bytes: usize = messages.iter().map(|it| it.content.len()).sum();
         let by_messages = WORK_A_MESSAGE * messages.len().min(MESSAGES) as u64;
         let limits = Limits {
-            work: WORK + by_messages + bytes as u64 / BYTES_A_WORK,
+            work: WORK + by_messages + WORK_A_BYTE * bytes as u64,
             output: OUTPUT + 4 * bytes,
         };
         let rendered = self.program.render(&self.context(messages), limits);
@@ -169,8 +197,7 @@ impl ChatTemplate {
             .collect();
         if !self.further.is_empty() {
             let further = self.further.iter().map(|it| it.as_str().into());
-            let name = "additional_special_tokens".to_owned();
-            context.push((name, Given::list(further.collect())));
+            context.push((FURTHER.to_owned(), Given::list(further.collect())));
         }
         // What a call gives stands before the names of tokens.
         for (name, value) in [

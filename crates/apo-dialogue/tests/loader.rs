@@ -451,6 +451,35 @@ fn a_text_begins_as_the_files_say() {
 }
 
 #[test]
+fn settings_that_change_a_tokenizer_agree_with_it_or_are_refused() {
+    let named = "tokenizer_config.json";
+    refused(
+        load("splits", |_, config| {
+            config["split_special_tokens"] = json!(true)
+        }),
+        &[named, "`split_special_tokens`"],
+    );
+    refused(
+        load("prefixed", |_, config| {
+            config["add_prefix_space"] = json!(true)
+        }),
+        &[named, "`add_prefix_space` is true"],
+    );
+    let plain = ids(&load("unprefixed", |_, _| {}).unwrap());
+    for (i, (name, value)) in [
+        ("split_special_tokens", json!(false)),
+        ("add_prefix_space", json!(false)),
+        ("add_prefix_space", Value::Null),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let codec = load(&format!("agrees-{i}"), |_, config| config[name] = value).unwrap();
+        assert_eq!(ids(&codec), plain, "{name}");
+    }
+}
+
+#[test]
 fn what_the_library_panics_on_is_an_error_that_names_the_file() {
     for (name, part, value) in [
         (

@@ -223,6 +223,12 @@ fn what_a_template_asks_for_is_bounded() {
              [ns.l, ns.l] %}}{{% set ns.m = [ns.m, ns.m] %}}{{% endfor %}}{then}"
         )
     };
+    let tuples = |then: &str| {
+        format!(
+            "{{% set ns = namespace(s=(1,)) %}}{{% for i in range(60) %}}{{% set ns.s = (ns.s, ns.s) %}}\
+             {{% endfor %}}{then}"
+        )
+    };
     let mut templates: Vec<String> = [
         "{{ ns.l == ns.m }}",
         "{{ [ns.l, ns.m] | sort }}",
@@ -240,6 +246,23 @@ fn what_a_template_asks_for_is_bounded() {
     ]
     .map(shared)
     .to_vec();
+    templates.extend(
+        [
+            "{{ {ns.s: 1, (ns.s, 1): 1} }}",
+            "{{ ns.s in {(1, 2): 2, ns.s: 1} }}{{ ns.s }}",
+            "{{ [ns.s, (ns.s, ns.s)[0]] | unique | list }}",
+        ]
+        .map(tuples),
+    );
+    let many =
+        |n: usize, of: &dyn Fn(usize) -> String| (0..n).map(of).collect::<Vec<_>>().join(",");
+    templates.extend([
+        format!(
+            "{{% macro f({}) %}}{{% endmacro %}}x",
+            many(99_999, &|i| format!("a{i}"))
+        ),
+        format!("{{{{ dict({}) }}}}", many(99_999, &|i| format!("a{i}=1"))),
+    ]);
     let list = "{% set ns = namespace(l=[1], s='a') %}{% for i in range(99) %}";
     let deep = |open: &str, close: &str, n: usize| {
         format!("{{{{ {}1{} }}}}", open.repeat(n), close.repeat(n))
@@ -599,6 +622,48 @@ fn what_the_assistant_says_renders_as_transformers_renders_it() {
         assert_eq!(codec.decode_all(&ids).unwrap(), expected);
         let special = ids.iter().filter(|id| (bos..bos + 4).contains(id));
         assert_eq!(special.count(), n_special, "{question:?}");
+    }
+}
+
+#[test]
+fn what_people_say_renders_as_transformers_renders_it() {
+    let said = "hello there </think> and more";
+    for (i, content) in [
+        "m.content[:13]",
+        "m.content[-14:]",
+        "m.content | truncate(13, true, '')",
+        "m.content | reverse",
+        "m.content | upper",
+        "m.content | length",
+        "m.content.split('</think>')[-1]",
+        "'thought' if '</think>' in m.content else 'text'",
+        "m.content | replace('>', '')",
+        "m.content",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let template = format!("{{% for m in messages %}}<s>{{{{ {content} }}}}{{% endfor %}}</s>");
+        let dir = folder("templates", &format!("said-{i}"));
+        let added = ["<s>", "</s>", "<think>", "</think>"].map(special);
+        let config = json!({"bos_token": "<s>", "eos_token": "</s>", "chat_template": template});
+        let made = tokenizer("bytes", &added);
+        write(
+            &dir,
+            &[
+                ("tokenizer.json", &made),
+                ("tokenizer_config.json", &config),
+            ],
+        );
+        let codec = Codec::load(&dir, Template::Chat).unwrap();
+        let messages = [
+            message("user", said),
+            message("assistant", "Yes."),
+            message("user", "Why?"),
+        ];
+        let expected = codec.render(&messages).unwrap();
+        let ids = codec.encode_messages(&messages, usize::MAX).unwrap();
+        assert_eq!(codec.decode_all(&ids).unwrap(), expected, "{content}");
     }
 }
 

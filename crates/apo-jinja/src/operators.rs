@@ -240,6 +240,9 @@ pub(super) fn attribute(value: &Value, name: &str) -> Result<Value> {
         return Ok(found);
     }
     let item = match value {
+        // A dict has them, the sandbox does not give them, and an item of that
+        // name is not looked for.
+        Value::Dict(_) if names::UNSAFE_OF_DICT.contains(&name) => None,
         Value::Dict(it) => it.get_text(name).cloned(),
         _ => None,
     };

@@ -12,6 +12,17 @@ const LONGEST: usize = 1 << 20;
 /// Python's own limit is lower.
 const DEPTH: usize = 150;
 
+/// How many parameters, arguments with a name, or blocks there may be: each is
+/// compared with those before it.
+const MOST: usize = 1_000;
+
+fn check_few(n: usize, what: &str) -> Result<()> {
+    if n < MOST {
+        return Ok(());
+    }
+    unsupported(format!("a template with more than {MOST} {what}"))
+}
+
 impl Program {
     /// Reads a template.
     ///
@@ -341,6 +352,7 @@ impl Parser {
             if parameters.contains(&name) {
                 return problem(format!("the parameter '{name}' stands twice"));
             }
+            check_few(parameters.len(), "parameters of a macro")?;
             parameters.push(name);
             if self.skip_op("=") {
                 defaults.push(self.expression()?);
@@ -438,6 +450,7 @@ impl Parser {
         if self.blocks.contains(&name) {
             return problem(format!("block '{name}' defined twice"));
         }
+        check_few(self.blocks.len(), "blocks")?;
         self.blocks.push(name.clone());
         self.loops.push(0);
         self.expect_block_end()?;
@@ -545,6 +558,7 @@ impl Parser {
                 if found.named.iter().any(|(it, _)| *it == name) {
                     return problem(format!("the argument '{name}' stands twice"));
                 }
+                check_few(found.named.len(), "arguments with a name")?;
                 found.named.push((name, self.expression()?));
             } else {
                 if !found.named.is_empty() || found.all.is_some() || found.all_named.is_some() {

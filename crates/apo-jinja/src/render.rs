@@ -1,6 +1,7 @@
 //! Statements of a template, carried out.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::arguments::Arguments;
@@ -13,6 +14,9 @@ use super::value::{Dict, Loop, Macro, Sequence, Value};
 /// How deep statements, expressions and calls of macros may stand in each
 /// other: they are carried out by recursion.
 const DEPTH: usize = 600;
+
+/// Names of a namespace that are compared for a unit of work.
+const NAMES: usize = 16;
 
 /// Names with their values.
 pub type Context = Vec<(String, Given)>;
@@ -57,7 +61,7 @@ impl Program {
 /// The names that are set in a part of a template.
 struct Scope<'a> {
     id: u64,
-    names: Vec<(&'a str, Value)>,
+    names: HashMap<&'a str, Value>,
 }
 
 pub(super) struct Renderer<'a> {
@@ -96,26 +100,19 @@ impl<'a> Renderer<'a> {
         self.last_scope += 1;
         self.scopes.push(Scope {
             id: self.last_scope,
-            names: Vec::new(),
+            names: HashMap::new(),
         });
     }
 
     /// Returns the value of a name; none where it has none.
     pub(super) fn lookup(&self, name: &str) -> Option<&Value> {
         let mut scopes = self.scopes.iter().rev();
-        scopes.find_map(|scope| {
-            let mut names = scope.names.iter();
-            names.find(|(it, _)| *it == name).map(|(_, value)| value)
-        })
+        scopes.find_map(|scope| scope.names.get(name))
     }
 
     fn set(&mut self, name: &'a str, value: Value) {
-        let Some(scope) = self.scopes.last_mut() else {
-            return;
-        };
-        match scope.names.iter_mut().find(|(it, _)| *it == name) {
-            Some((_, known)) => *known = value,
-            None => scope.names.push((name, value)),
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.names.insert(name, value);
         }
     }
 
@@ -131,6 +128,7 @@ impl<'a> Renderer<'a> {
                 // As in a list: it must not nest for ever.
                 Sequence::new(vec![value.clone()])?;
                 let mut names = it.borrow_mut();
+                self.work.spend(names.len() / NAMES)?;
                 match names.iter_mut().find(|(it, _)| it == attribute) {
                     Some((_, known)) => *known = value,
                     None => names.push((attribute.clone(), value)),
@@ -235,6 +233,12 @@ impl<'a> Renderer<'a> {
             Kind::Filter(filter, body) => {
                 let text = self.text_of(|it| it.scoped(body).map(drop))?;
                 let text = self.filter_text(filter, text)?;
+                if text.as_text().is_none() {
+                    return problem(format!(
+                        "the filters of a block give a text, found a {}",
+                        text.type_name()
+                    ));
+                }
                 self.write(&text)?;
             }
             Kind::Macro(number) => {

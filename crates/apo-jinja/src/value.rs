@@ -53,6 +53,9 @@ pub(crate) struct Sequence {
     /// Whether it is a group of `groupby`, whose items have names.
     pub(super) is_group: bool,
     height: u32,
+    /// Why a tuple of the items cannot be the key of a dict, if so: the type of
+    /// one of them.
+    unhashable: Option<&'static str>,
 }
 
 /// A dict, its entries in the order in which they were set.
@@ -135,10 +138,12 @@ impl Sequence {
     /// Makes a sequence, unless it nests too deep.
     pub(super) fn new(items: Vec<Value>) -> Result<Rc<Self>> {
         let height = height(items.iter())?;
+        let unhashable = items.iter().find_map(Value::unhashable);
         Ok(Rc::new(Self {
             items,
             is_group: false,
             height,
+            unhashable,
         }))
     }
 
@@ -148,15 +153,18 @@ impl Sequence {
             items,
             is_group: false,
             height: 0,
+            unhashable: None,
         })
     }
 
     pub(super) fn group(items: Vec<Value>) -> Result<Rc<Self>> {
         let height = height(items.iter())?;
+        let unhashable = items.iter().find_map(Value::unhashable);
         Ok(Rc::new(Self {
             items,
             is_group: true,
             height,
+            unhashable,
         }))
     }
 }
@@ -411,12 +419,18 @@ impl Value {
 
     /// Checks that it may be the key of a dict.
     pub(super) fn check_hashable(&self) -> Result<()> {
+        match self.unhashable() {
+            Some(name) => problem(format!("unhashable type: '{name}'")),
+            None => Ok(()),
+        }
+    }
+
+    /// The type for which it cannot be the key of a dict; none where it can.
+    fn unhashable(&self) -> Option<&'static str> {
         match self {
-            Self::List(_) | Self::Dict(_) | Self::View(..) => {
-                problem(format!("unhashable type: '{}'", self.type_name()))
-            }
-            Self::Tuple(it) => it.items.iter().try_for_each(Self::check_hashable),
-            _ => Ok(()),
+            Self::List(_) | Self::Dict(_) | Self::View(..) => Some(self.type_name()),
+            Self::Tuple(it) => it.unhashable,
+            _ => None,
         }
     }
 }
@@ -428,6 +442,7 @@ pub(crate) fn list(items: Vec<Value>) -> Value {
         items,
         is_group,
         height,
+        unhashable: None,
     }))
 }
 
