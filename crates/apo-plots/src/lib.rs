@@ -25,7 +25,7 @@ pub(crate) const COLOURS: [RGBColor; 7] = [
 const INK: &str = "#000000";
 
 /// A plot standing alone sets its own; inside a page, the page does.
-const STYLE: &str = "<style>svg{color:#1f2328;background:#fff;font-family:sans-serif}\
+pub const STYLE: &str = "<style>svg{color:#1f2328;background:#fff;font-family:sans-serif}\
     @media(prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
 
 /// A plot that could not be drawn.
