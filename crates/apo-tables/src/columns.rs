@@ -188,14 +188,15 @@ impl Columns {
         fields.map(|field| field.name().to_owned()).collect()
     }
 
-    /// The names of columns that hold text and are not read, and `are_told`.
-    pub(crate) fn unread_texts(&self, are_told: impl Fn(&str) -> bool) -> Vec<String> {
+    /// The names of columns of texts, numbers or truth values that are not read, and
+    /// `are_told`.
+    pub(crate) fn unread(&self, are_told: impl Fn(&str) -> bool) -> Vec<String> {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let mut names: Vec<String> = Vec::new();
         for leaf in 0..schema.num_columns() {
             let name = schema.get_column_root(leaf).name();
             let is_new = names.last().is_none_or(|it| it != name);
-            if is_new && is_text(&schema.column(leaf)) && are_told(name) {
+            if is_new && is_plain(&schema.column(leaf)) && are_told(name) {
                 names.push(name.to_owned());
             }
         }
@@ -330,7 +331,11 @@ fn readable(schema: &SchemaDescriptor, leaf: usize) -> bool {
     if schema.get_column_root(leaf).is_primitive() {
         return true;
     }
-    let column = schema.column(leaf);
+    is_plain(&schema.column(leaf))
+}
+
+/// Whether a column is of texts, numbers or truth values by its own account.
+fn is_plain(column: &ColumnDescriptor) -> bool {
     let plain_number = || {
         matches!(
             column.logical_type_ref(),
@@ -346,7 +351,7 @@ fn readable(schema: &SchemaDescriptor, leaf: usize) -> bool {
         )
     };
     match column.physical_type() {
-        Physical::BYTE_ARRAY => is_text(&column),
+        Physical::BYTE_ARRAY => is_text(column),
         Physical::BOOLEAN | Physical::FLOAT | Physical::DOUBLE => true,
         Physical::INT32 | Physical::INT64 => plain_number(),
         Physical::INT96 | Physical::FIXED_LEN_BYTE_ARRAY => false,

@@ -13,7 +13,9 @@ mod lines;
 mod messages;
 mod query;
 mod records;
+mod scores;
 mod text;
+mod wrapped;
 
 use std::io::{BufRead, Read as _};
 use std::ops::Range;
@@ -95,7 +97,7 @@ enum Records {
     /// A list's text, and where its elements stand in it.
     List(String, std::vec::IntoIter<Range<usize>>, u64),
     /// A file's columns, their reader, the rows read so far, and the names of the
-    /// columns that hold text and are not read.
+    /// columns that are not read.
     Parquet(Columns, ParquetRecordBatchReader, u64, Vec<String>),
 }
 
@@ -122,8 +124,8 @@ impl Source {
         let ending = Path::new(plain).extension().and_then(|it| it.to_str());
         let records = match ending {
             Some("parquet") if plain == name => parquet(path, fields)?,
-            Some("jsonl") => Records::Lines(lines::checked(path, text::open(path)?)?, 0),
-            Some("json") => json(path)?,
+            Some("jsonl") => Records::Lines(lines::checked(path, text::open(path)?, fields)?, 0),
+            Some("json") => json(path, fields)?,
             Some("csv" | "tsv") => {
                 text::open(path)?;
                 return Err(import(path, lines::CSV));
@@ -143,7 +145,7 @@ impl Source {
         })
     }
 
-    /// Returns the names of a Parquet file's columns that hold text and are not
+    /// Returns the names of a Parquet file's columns that hold something and are not
     /// read; records of other kinds of files name theirs.
     pub fn unused(&self) -> &[String] {
         match &self.records {
@@ -252,7 +254,7 @@ impl Source {
 
 /// A Parquet file, of which only some columns are read.
 fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
-    let columns = Columns::open(path, |name| fields.contains(&name))?;
+    let columns = Columns::open(path, |name| forms::is_read(name, fields))?;
     let reader = columns.reader()?;
     // JSON has no bytes: they would become digits.
     for field in reader.schema().fields() {
@@ -272,25 +274,28 @@ fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
             return Err(import(path, &problem));
         }
     }
-    let unused = columns.unread_texts(|name| beside::is_unknown(name, fields));
+    let unused = columns.unread(|name| beside::is_unknown(name, fields));
     Ok(Records::Parquet(columns, reader, 0, unused))
 }
 
 /// `.json`: a list, or lines under another name.
-fn json(path: &Path) -> Result<Records, TableError> {
+fn json(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     let mut bytes = Vec::new();
     text::open(path)?
         .read_to_end(&mut bytes)
         .map_err(|error| text::broken(path, error))?;
     let begin = bytes.trim_ascii_start();
     if !begin.starts_with(b"[") {
+        if let Some(problem) = wrapped::problem(begin, fields) {
+            return Err(import(path, &problem));
+        }
         let line = begin.split(|byte| *byte == b'\n').next().unwrap_or(begin);
         if !is_json(line) && is_json(begin) {
             let problem = "is one object over several lines; expected a list of records, or a \
                            record a line";
             return Err(import(path, problem));
         }
-        let lines = lines::checked(path, Box::new(std::io::Cursor::new(bytes)))?;
+        let lines = lines::checked(path, Box::new(std::io::Cursor::new(bytes)), fields)?;
         return Ok(Records::Lines(lines, 0));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {

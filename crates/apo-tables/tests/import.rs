@@ -131,7 +131,7 @@ fn what_is_no_text_is_told() {
         (
             "junk.jsonl.gz",
             [packed.as_slice(), b"junk"].concat(),
-            "gzip",
+            "something else follows: `junk`",
         ),
         ("list.json", b"[{\"chosen\": \"x\"}, {]".into(), "JSON list"),
         (
@@ -143,6 +143,21 @@ fn what_is_no_text_is_told() {
             "object.json",
             b"{\n \"data\": [{\"chosen\": \"x\"}]\n}".into(),
             "one object",
+        ),
+        (
+            "wrapped.json",
+            b"{\"data\": [{\"chosen\": \"x\", \"rejected\": \"y\"}]}".into(),
+            "in the list `data`",
+        ),
+        (
+            "rows.jsonl.gz",
+            gzip(b"{\"rows\": [{\"row\": {\"chosen\": \"x\", \"rejected\": \"y\"}}]}"),
+            "each in its field `row`",
+        ),
+        (
+            "by-column.json",
+            b"{\"chosen\": {\"0\": \"x\"}, \"rejected\": {\"0\": \"y\"}}".into(),
+            "a column in each field",
         ),
         ("object.jsonl", b"{\n \"chosen\": \"x\"\n}".into(), "jq -c"),
         (
@@ -263,7 +278,7 @@ fn columns_that_are_not_used_do_not_matter() {
 }
 
 #[test]
-fn columns_of_text_that_are_not_read_are_named() {
+fn columns_that_are_not_read_are_named() {
     let path = folder("unused").join("rows.parquet");
     let text = || Arc::new(StringArray::from(vec!["x"])) as ArrayRef;
     parquet(
@@ -278,7 +293,7 @@ fn columns_of_text_that_are_not_read_are_named() {
         ],
     );
     let source = Source::open(&path, PREFERENCE_FIELDS).unwrap();
-    assert_eq!(source.unused(), ["rationale"]);
+    assert_eq!(source.unused(), ["rationale", "n"]);
 }
 
 #[test]

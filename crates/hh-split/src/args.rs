@@ -216,6 +216,14 @@ pub struct Sources {
     pub test: Vec<Source>,
 }
 
+impl Sources {
+    /// Returns where all of them lie.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let all = self.train.iter().chain(&self.test);
+        all.map(|it| it.path.as_path())
+    }
+}
+
 /// What is taken of a folder: not `.json`, which is often about the data.
 const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
 

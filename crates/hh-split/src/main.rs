@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 /// than there is, or when the folder cannot be written.
 fn run(args: &Args) -> Result<()> {
     let sources = args.sources()?;
+    rejects::keep_apart(&args.output.out, sources.paths())?;
     let provenance = args.provenance(&sources)?;
     let claim = args
         .output

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result};
 use apo_stage::{ReportArgs, bad_input, note, warn};
 use apo_tables::import::{Fault, Record};
-use apo_tables::{Provenance, Reject, Writer};
+use apo_tables::{Provenance, Reader, Reject, Row as _, Writer};
 
 /// The table's name inside the folder of tables.
 const TABLE: &str = "rejects.parquet";
@@ -91,11 +92,51 @@ fn beside(out: &Path) -> PathBuf {
     out.with_file_name(name)
 }
 
-/// Removes what a run that had nothing to split left; only a table of ours.
+/// Checks that no input stands where the rejects of a run that has nothing to
+/// split are put.
+///
+/// # Errors
+///
+/// When one does, however it is named.
+pub fn keep_apart<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let path = beside(out);
+    let file = |path: &Path| {
+        let found = fs::metadata(path);
+        found.map(|it| (it.dev(), it.ino())).ok()
+    };
+    let Some(there) = file(&path) else {
+        return Ok(());
+    };
+    match inputs.into_iter().find(|it| file(it) == Some(there)) {
+        Some(input) => Err(bad_input(format!(
+            "the input {} is {}, where --out {} lists its rejects if nothing can be split; choose \
+             another --out, or move the input",
+            input.display(),
+            path.display(),
+            out.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a file is a list of rejects that this stage made, and nothing else.
+fn is_ours(path: &Path) -> bool {
+    // A link, or a folder of parts, is somebody's own.
+    let is_file = fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
+    let made_by = || Provenance::read(path).ok().flatten().map(|it| it.stage);
+    let has_columns = || {
+        let found = Reader::<Reject>::open(path).and_then(|it| it.schema());
+        let own = Reject::TABLE.columns.iter().map(|it| it.name);
+        found.is_ok_and(|it| it.fields().iter().map(|it| it.name().as_str()).eq(own))
+    };
+    is_file && made_by().as_deref() == Some("hh-split") && has_columns()
+}
+
+/// Removes the list of rejects that an earlier run left which had nothing to
+/// split; a file that is something else stays.
 pub fn clear_beside(out: &Path) {
     let path = beside(out);
-    let ours = Provenance::read(&path).is_ok_and(|it| it.is_some_and(|it| it.stage == "hh-split"));
-    if ours {
+    if is_ours(&path) {
         let _ = fs::remove_file(path);
     }
 }
@@ -150,15 +191,18 @@ impl Rejected {
             return Ok(bad_input(what));
         }
         let path = beside(out);
-        if path.exists() {
-            clear_beside(out);
-        }
-        let mut listed = String::new();
-        if !path.exists() {
+        let is_free = fs::symlink_metadata(&path).is_err() || is_ours(&path);
+        let listed = if is_free {
             fs::rename(dir.join(TABLE), &path)
                 .with_context(|| format!("cannot write {}", path.display()))?;
-            listed = format!(". {} lists them", path.display());
-        }
+            format!(". {} lists them", path.display())
+        } else {
+            format!(
+                ". They could not be listed in {}, since something else is there; move it away, or \
+                 choose another --out",
+                path.display()
+            )
+        };
         Ok(bad_input(format!(
             "{what}; rejected: {}{listed}",
             self.sentences().join("; ")

@@ -75,6 +75,91 @@ fn rejects_are_written_even_where_nothing_is_left() {
 }
 
 #[test]
+fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
+    let dir = fresh_dir("beside");
+    write(&dir, "good.jsonl", (0..4).map(good));
+    write(&dir, "bad.jsonl", [json!({"chosen": 1, "rejected": 2})]);
+    let run = |train: &str, out: &str| {
+        let line = format!("--train {train} --rm 100% --dev 0 --out {out}");
+        hh_split(&dir, &line)
+    };
+    assert_eq!(run("good.jsonl", "first").0, Some(0));
+    assert_eq!(run("bad.jsonl", "list").0, Some(3));
+    let beside = dir.join("data-rejects.parquet");
+    let read = |name: &str| fs::read(dir.join(name)).unwrap();
+    let mut cases = vec![
+        ("another table", read("first/train-pairs.parquet"), false),
+        ("no table", b"mine".to_vec(), false),
+        ("a list", read("list-rejects.parquet"), true),
+    ];
+    let (file, line) = ("file".to_owned(), 1);
+    let provenance = apo_tables::Provenance::new("notes", "1");
+    let path = dir.join("notes.parquet");
+    let mut writer = apo_tables::Writer::create(&path, &provenance).unwrap();
+    let (reason, detail, excerpt) = (String::new(), String::new(), String::new());
+    let row = Reject {
+        file,
+        line,
+        reason,
+        detail,
+        excerpt,
+    };
+    writer.write(&row).unwrap();
+    writer.finish().unwrap();
+    cases.push(("a list of others", read("notes.parquet"), false));
+    for (name, bytes, is_ours) in cases {
+        fs::write(&beside, &bytes).unwrap();
+        let (status, _, stderr) = run("bad.jsonl", "data");
+        assert_eq!(status, Some(3), "{name}: {stderr}");
+        let told = if is_ours {
+            "data-rejects.parquet lists them"
+        } else {
+            "could not be listed in data-rejects.parquet"
+        };
+        assert!(stderr.contains(told), "{name}: {stderr}");
+        if !is_ours {
+            assert_eq!(fs::read(&beside).unwrap(), bytes, "{name}");
+        }
+
+        fs::write(&beside, &bytes).unwrap();
+        assert_eq!(run("good.jsonl", "data").0, Some(0), "{name}");
+        assert_eq!(beside.exists(), !is_ours, "{name}");
+        fs::remove_dir_all(dir.join("data")).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_input_is_never_where_the_rejects_are_put() {
+    let dir = fresh_dir("input-beside");
+    write(&dir, "bad.jsonl", [json!({"chosen": 1, "rejected": 2})]);
+    write(&dir, "good.jsonl", (0..4).map(good));
+    let line = "--train good.jsonl --rm 100% --dev 0 --out first";
+    assert_eq!(hh_split(&dir, line).0, Some(0));
+    let input = dir.join("data-rejects.parquet");
+    fs::rename(dir.join("first/train-pairs.parquet"), &input).unwrap();
+    let bytes = fs::read(&input).unwrap();
+    fs::create_dir(dir.join("parts")).unwrap();
+    std::os::unix::fs::symlink(&input, dir.join("link.parquet")).unwrap();
+    fs::hard_link(&input, dir.join("parts/hard.parquet")).unwrap();
+    for line in [
+        "--train data-rejects.parquet",
+        "--train ./parts/../data-rejects.parquet",
+        "--train own=link.parquet",
+        "--train parts",
+        "--train good.jsonl --test data-rejects.parquet",
+    ] {
+        let line = format!("{line} --rm 100% --dev 0 --out data");
+        let (status, _, stderr) = hh_split(&dir, &line);
+        assert_eq!(status, Some(3), "{line}: {stderr}");
+        let told = "is data-rejects.parquet, where --out data lists its rejects";
+        assert!(stderr.contains(told), "{line}: {stderr}");
+        assert_eq!(fs::read(&input).unwrap(), bytes, "{line}");
+        assert!(!dir.join("data").exists() && !dir.join("data.partial").exists());
+    }
+}
+
+#[test]
 fn more_than_a_fifth_rejected_is_a_warning() {
     let dir = fresh_dir("a-fifth");
     let bad = || json!({"prompt": "a?", "chosen": "x", "rejected": null});

@@ -188,7 +188,22 @@ fn other_shapes_are_refused_by_name() {
         (
             with(json!({"system": "s", "question": "Why?"})),
             "other_query",
-            "`question`",
+            "rename `question` to that",
+        ),
+        (
+            with(json!({"prompt": "Why?", "question": "How?"})),
+            "other_query",
+            "write it into `prompt`",
+        ),
+        (
+            with(json!({"prompt": "Why?", "chosen_reward": -1, "rejected_reward": 3})),
+            "other_score",
+            "scored -1, the rejected one 3",
+        ),
+        (
+            with(json!({"prompt": "Why?", "margin": -3})),
+            "other_score",
+            "`margin` is -3",
         ),
         (
             with(json!({"system": "s", "input": "Why?", "generations": ["a"]})),
@@ -369,5 +384,8 @@ fn columns_that_are_not_known_are_one_line_over_all_rows() {
     let stderr = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{stderr}");
     assert_eq!(stderr.matches("warning").count(), 1, "{stderr}");
-    assert!(stderr.contains("columns `notes`, `rationale`"), "{stderr}");
+    assert!(
+        stderr.contains("columns `n`, `notes`, `rationale`"),
+        "{stderr}"
+    );
 }

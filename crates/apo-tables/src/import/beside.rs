@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 
 use super::fields::{Fault, Fields, is_filled, kind, reason, text};
+use super::forms::is_read;
 
 /// What a model is told beside the dialogue. No table carries it: a row is taken
 /// without it, and counted.
@@ -40,6 +41,7 @@ pub const ORIGIN: &[&str] = &[
     "id",
     "idx",
     "index",
+    "__index_level_0__",
     "uuid",
     "prompt_id",
     "source",
@@ -65,7 +67,7 @@ pub struct Beside {
     /// What the columns of [`CONTEXT`] say: it belongs to the query, but no table
     /// carries it.
     pub context: Option<String>,
-    /// Names of other columns that hold text.
+    /// Names of other columns that say something.
     pub unused: Vec<String>,
 }
 
@@ -97,8 +99,8 @@ pub(super) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<B
         if CONTEXT.contains(&name) {
             context.push(value.get());
         } else if ASKED.contains(&name) {
-            check_asked(name, value, query)?;
-        } else if holds_text(value) {
+            check_asked(name, value, query, used)?;
+        } else if says_something(value) {
             beside.unused.push(name.chars().take(LONGEST).collect());
         }
     }
@@ -109,8 +111,21 @@ pub(super) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<B
 /// Characters of a column's name that are shown.
 const LONGEST: usize = 40;
 
-/// Checks that a column which may belong to the query is part of it.
-fn check_asked(name: &str, value: &RawValue, query: &str) -> Result<(), Fault> {
+/// What may be the query of a row, of which others are to be part.
+const QUERIES: &[&str] = &[
+    "prompt",
+    "query",
+    "instruction",
+    "conversations",
+    "question",
+    "user_input",
+    "text",
+    "messages",
+];
+
+/// Checks that a column which may belong to the query is part of it; `used` are
+/// the columns that the row's form reads.
+fn check_asked(name: &str, value: &RawValue, query: &str, used: &[&str]) -> Result<(), Fault> {
     let what = match kind(value) {
         "a text" => {
             let said = text(name, value)?;
@@ -123,17 +138,22 @@ fn check_asked(name: &str, value: &RawValue, query: &str) -> Result<(), Fault> {
         "a list" => "a list that is",
         _ => "an object that is",
     };
+    let to_do = match QUERIES.iter().find(|it| used.contains(it)) {
+        Some(asked) => format!("write it into `{asked}` if it belongs to it, or remove it"),
+        None => format!(
+            "the row has no `prompt`: rename `{name}` to that if it is the query, as pandas does by \
+             `rename(columns={{\"{name}\": \"prompt\"}})`, or remove it"
+        ),
+    };
     Err(Fault::new(
         reason::OTHER_QUERY,
-        format!(
-            "`{name}` holds {what} not read as part of the query; name it `prompt` if it is the \
-             query, write it into `prompt` if it belongs to it, or remove it"
-        ),
+        format!("`{name}` holds {what} not read as part of the query; {to_do}"),
     ))
 }
 
-/// Whether a value is a text, or a list or an object with a text in it.
-fn holds_text(value: &RawValue) -> bool {
+/// Whether a value is a text, a number or a truth value, or a list or an object
+/// with one in it.
+fn says_something(value: &RawValue) -> bool {
     let json = value.get();
     match json.as_bytes().first() {
         Some(b'"') => true,
@@ -151,20 +171,23 @@ fn holds_text(value: &RawValue) -> bool {
                     }
                     in_text = true;
                 }
+                if !in_text && (byte.is_ascii_digit() || matches!(byte, b't' | b'f')) {
+                    return true;
+                }
                 if !in_text && !byte.is_ascii_whitespace() {
                     before = byte;
                 }
             }
             false
         }
-        _ => false,
+        _ => json != "null",
     }
 }
 
 /// Whether a column is read by no form and said nowhere else, so that its being
 /// left out is to be told.
 pub(super) fn is_unknown(name: &str, known: &[&str]) -> bool {
-    !known.contains(&name) && !ORIGIN.contains(&name)
+    !is_read(name, known) && !ORIGIN.contains(&name)
 }
 
 /// The columns that were not used, over all rows and files of a run.
@@ -210,8 +233,8 @@ impl Unused {
         };
         let told = told.join(", ");
         Some(match self.names.len() {
-            1 => format!("the column {told} is unknown and ignored, though it holds text"),
-            _ => format!("the columns {told}{more} are unknown and ignored, though they hold text"),
+            1 => format!("the column {told} is unknown and not used"),
+            _ => format!("the columns {told}{more} are unknown and not used"),
         })
     }
 }
@@ -221,25 +244,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_found_wherever_it_stands() {
-        let holds =
-            |json: &str| holds_text(&RawValue::from_string(json.to_owned()).expect("it is JSON"));
+    fn what_is_said_is_found_wherever_it_stands() {
+        let holds = |json: &str| {
+            says_something(&RawValue::from_string(json.to_owned()).expect("it is JSON"))
+        };
         for json in [
             r#""a""#,
             r#"["a"]"#,
             r#"{"a": "b"}"#,
             r#"{"a\"": [1, {"b": "c"}]}"#,
             r#"[[], ["a"]]"#,
-        ] {
-            assert!(holds(json), "{json}");
-        }
-        for json in [
             r#"{"a": 1, "b\\": [2, 3]}"#,
             "[1]",
             "3",
             "true",
-            r#"{"a": ""}"#,
+            r#"[{"a": false}]"#,
         ] {
+            assert!(holds(json), "{json}");
+        }
+        for json in [r#"{"a": ""}"#, "null", "[null, {}]", r#"{"1t": null}"#] {
             assert!(!holds(json), "{json}");
         }
     }

@@ -1,6 +1,8 @@
 //! What rows of other people's data may look like: for people, and as the names
 //! of the columns that are read of a file.
 
+use super::scores::is_score;
+
 /// The forms of records, for people; in the order in which they are tried.
 pub const FORMS: &[(&str, &[&str])] = &[
     (
@@ -40,33 +42,13 @@ pub const PREFERENCE_FORMS: &[&[&str]] = &[
     &["user_input", "responses_and_scores"],
 ];
 
-/// What the two responses of a preference are scored, under its usual names; the
-/// first of several counts.
-pub(super) const SCORES: [(&str, &str); 5] = [
-    ("score_chosen", "score_rejected"),
-    ("chosen_score", "rejected_score"),
-    ("chosen_rating", "rejected_rating"),
-    ("rating_chosen", "rating_rejected"),
-    ("chosen-rating", "rejected-rating"),
-];
-
 /// The names of an answer, the first of several counts.
 pub(super) const ANSWERS: [&str; 5] = ["response", "completion", "answer", "output", "golden"];
 
-/// The fields of a preference or comparison.
+/// The fields of a preference or comparison, its scores aside.
 pub const PREFERENCE_FIELDS: &[&str] = &[
     "chosen",
     "rejected",
-    "score_chosen",
-    "score_rejected",
-    "chosen_score",
-    "rejected_score",
-    "chosen_rating",
-    "rejected_rating",
-    "rating_chosen",
-    "rating_rejected",
-    "chosen-rating",
-    "rejected-rating",
     "answer_0",
     "answer_1",
     "score_0",
@@ -130,6 +112,12 @@ pub const ANSWER_FIELDS: &[&str] = &[
     "audio",
 ];
 
+/// Whether a column is read of a file that is read for some fields: one of them,
+/// or what the responses of a preference are scored.
+pub(super) fn is_read(name: &str, fields: &[&str]) -> bool {
+    fields.contains(&name) || (fields.contains(&"chosen") && is_score(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::beside::{ASKED, CONTEXT, MEDIA};
@@ -144,9 +132,6 @@ mod tests {
         }
         for name in PREFERENCE_FORMS.concat() {
             assert!(PREFERENCE_FIELDS.contains(&name), "{name}");
-        }
-        for (chosen, rejected) in SCORES {
-            assert!(PREFERENCE_FIELDS.contains(&chosen) && PREFERENCE_FIELDS.contains(&rejected));
         }
         for name in ANSWERS {
             assert!(ANSWER_FIELDS.contains(&name), "{name}");

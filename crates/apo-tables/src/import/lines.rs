@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
-use super::{import, text};
+use super::{import, text, wrapped};
 use crate::error::TableError;
 
 /// What is told of a table of commas or tabs.
@@ -33,10 +33,12 @@ const FIRST: usize = 3;
 pub(super) fn checked(
     path: &Path,
     mut text: Box<dyn BufRead + Send>,
+    fields: &[&str],
 ) -> Result<Box<dyn BufRead + Send>, TableError> {
     let begin = text.fill_buf().map_err(|error| text::broken(path, error))?;
-    match problem(begin) {
-        Some(problem) => Err(import(path, problem)),
+    let problem = wrapped::problem(begin, fields).or_else(|| problem(begin).map(str::to_owned));
+    match problem {
+        Some(problem) => Err(import(path, &problem)),
         None => Ok(text),
     }
 }

@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 use super::Record;
 use super::beside::{Beside, beside};
 use super::fields::{self, Fault, Fields, number, text};
-use super::forms::{PREFERENCE_FORMS, SCORES};
+use super::forms::PREFERENCE_FORMS;
 use super::messages::{Text, is_quoted};
 use super::query::{after_history, alpaca};
+use super::scores;
 
 /// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
 /// `rejected`, with or without a `prompt`, as texts or conversations.
@@ -171,11 +172,8 @@ fn preference(
     let (chosen, rejected) = Text::read_both(("chosen", chosen), ("rejected", rejected))?;
     let mut used = vec!["chosen", "rejected"];
     let prompt = prompt(found, &chosen, &mut used)?;
-    let mut scores = (None, None);
-    if let Some(names) = SCORES.iter().find(|names| found.get(names.0).is_some()) {
-        let score = |name| found.get(name).map(|it| number(name, it)).transpose();
-        scores = (score(names.0)?, score(names.1)?);
-    }
+    let scores = scores::read(found)?;
+    used.extend_from_slice(&scores.used);
     let query = match (&prompt, &chosen) {
         (None, Text::Plain(dialogue)) => dialogue.clone(),
         (None, Text::Messages(chosen)) => chosen.asked(),
@@ -190,8 +188,8 @@ fn preference(
         prompt,
         chosen,
         rejected,
-        score_chosen: scores.0,
-        score_rejected: scores.1,
+        score_chosen: scores.chosen,
+        score_rejected: scores.rejected,
         beside,
     })
 }

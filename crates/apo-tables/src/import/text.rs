@@ -1,7 +1,7 @@
 //! Bytes of text files: plain or gzip, whatever the name says.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek as _};
 use std::path::Path;
 
 use flate2::bufread::GzDecoder;
@@ -53,6 +53,13 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
 
 /// Tells that text breaks off or cannot be unpacked.
 pub(super) fn broken(path: &Path, error: io::Error) -> TableError {
+    let follows = error.get_ref().and_then(|it| it.downcast_ref::<Follows>());
+    if let Some(follows) = follows {
+        return TableError::Import {
+            path: path.into(),
+            problem: follows.0.clone(),
+        };
+    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             TableError::Import {
@@ -63,6 +70,14 @@ pub(super) fn broken(path: &Path, error: io::Error) -> TableError {
         _ => TableError::reading(path, error),
     }
 }
+
+/// Something that is no gzip follows the end of a gzip file; what, for people.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Follows(String);
+
+/// Characters that are shown of what follows a gzip file.
+const SHOWN: usize = 16;
 
 /// The members of a gzip file, one after the other; zeros after the last pad
 /// the file and are no data.
@@ -93,6 +108,16 @@ impl Read for Members {
             };
             if skip_zeros(&mut rest)? {
                 return Ok(0);
+            }
+            let at = rest.stream_position()?;
+            let next = rest.fill_buf()?;
+            if !GZIP.starts_with(&next[..next.len().min(GZIP.len())]) {
+                let shown = next[..next.len().min(SHOWN)].escape_ascii();
+                let problem = format!(
+                    "is gzip that ends at byte {at}, but something else follows: `{shown}`; cut it \
+                     off (`head -c {at} FILE`), or copy the file again"
+                );
+                return Err(io::Error::other(Follows(problem)));
             }
             self.member = Some(GzDecoder::new(rest));
         }

@@ -64,7 +64,10 @@ fn beside() -> String {
          rejected (`other_query`)\n\
          - {}: rows in which they are filled are rejected (`not_text`)\n\
          - {}: not read\n\
-         - All other columns that hold text are named once, in a warning, and not used\n\n\
+         - Scores of the two responses, as `score_chosen` and `score_rejected`, `chosen_avg_rating` and \
+         `rejected_avg_rating`, `reward_margin`, a list of two in `score`, `label`, `is_swapped`: \
+         rows are rejected if they prefer the rejected response (`other_score`)\n\
+         - All other columns are named once, in a warning, and not used\n\n\
          Also rejected: tool messages and calls (`tool_turn`), images in messages (`not_text`), \
          unknown roles (`unknown_role`), empty messages (`empty_message`), queries \
          that end with the assistant's message (`assistant_last`), lone surrogates \

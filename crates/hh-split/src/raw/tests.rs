@@ -547,7 +547,10 @@ fn each_column_beside_a_pair_is_used_or_told() {
     let found = read_all(&row(
         r#""rationale": "r", "n": 1, "notes": ["x"], "ids": [1, 2], "source": "web", "rating": {"by": "me"}"#,
     ));
-    assert_eq!(found.unwrap().unused, ["rationale", "notes", "rating"]);
+    assert_eq!(
+        found.unwrap().unused,
+        ["rationale", "n", "notes", "ids", "rating"]
+    );
     let thought = r#"{"role": "assistant", "content": "yes", "reasoning_content": "Hm."}"#;
     let json = format!(r#"{{"prompt": "a b?", "chosen": [{thought}], "rejected": "no"}}"#);
     assert_eq!(

@@ -1,0 +1,307 @@
+//! What the two responses of a preference are scored, under whatever name.
+//!
+//! A score is known by the words of its column's name: `score_chosen`,
+//! `chosen_avg_rating` and `rewardRejected` are scores, `chosen_length` is none.
+
+use serde_json::value::RawValue;
+
+use super::fields::{Fault, Fields, kind, number, reason};
+
+/// Words that name a score.
+const SCORE: &[&str] = &[
+    "score", "scores", "rating", "ratings", "reward", "rewards", "grade", "grades",
+];
+
+/// Words that name how much better one is than the other.
+const MARGIN: &[&str] = &["margin", "margins", "diff", "difference", "gap"];
+
+/// Words that say which score it is, but not of what: one of helpfulness alone
+/// is no preference.
+const WHICH: &[&str] = &[
+    "avg",
+    "average",
+    "mean",
+    "overall",
+    "total",
+    "final",
+    "raw",
+    "rm",
+    "model",
+    "llm",
+    "gpt4",
+    "judge",
+    "human",
+    "annotator",
+    "preference",
+];
+
+const SIDES: &[&str] = &["chosen", "rejected"];
+
+/// Columns of a truth value or number that says which response is better.
+const LABEL: &str = "label";
+
+/// Columns that say whether the two responses stand in each other's place.
+const SWAPPED: &[&str] = &["is_swapped", "swapped"];
+
+/// What the names of columns say about the order of a list of two scores.
+const ORDERS: &[&str] = &["order", "generations", "responses", "completions"];
+
+/// What a column says of the two responses.
+#[derive(Debug, PartialEq, Eq)]
+enum Column {
+    /// The score of the chosen response; its words with `rejected` in their place.
+    Chosen(Vec<String>),
+    Rejected,
+    Margin,
+    Label,
+    Swapped,
+    /// A list of two scores, the chosen response's first.
+    Both,
+}
+
+/// The words of a name, in small letters.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for found in name.chars() {
+        if !found.is_alphanumeric() || (was_small && found.is_uppercase()) {
+            words.push(String::new());
+        }
+        was_small = found.is_lowercase();
+        if found.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(found.to_lowercase());
+        }
+    }
+    words.retain(|it| !it.is_empty());
+    words
+}
+
+fn column(name: &str) -> Option<Column> {
+    if name == LABEL {
+        return Some(Column::Label);
+    }
+    if SWAPPED.contains(&name) {
+        return Some(Column::Swapped);
+    }
+    let words = words(name);
+    let n_of = |kind: &[&str]| words.iter().filter(|it| kind.contains(&&***it)).count();
+    let (sides, scores, margins) = (n_of(SIDES), n_of(SCORE), n_of(MARGIN));
+    if sides + scores + margins + n_of(WHICH) != words.len() {
+        return None;
+    }
+    let is = |side: &str| words.iter().any(|it| it == side);
+    if margins > 0 {
+        let is_told = scores > 0 || is("margin") || is("margins");
+        return is_told.then_some(Column::Margin);
+    }
+    match (scores, sides) {
+        (0, _) => None,
+        (_, 0) => (words.len() == 1).then_some(Column::Both),
+        (_, 1) if is("rejected") => Some(Column::Rejected),
+        (_, 1) => {
+            let other = |it: &String| if it == "chosen" { "rejected" } else { it }.to_owned();
+            Some(Column::Chosen(words.iter().map(other).collect()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a column may say which of the two responses is better.
+pub(super) fn is_score(name: &str) -> bool {
+    column(name).is_some()
+}
+
+/// What a row's own scores say.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Scores<'a> {
+    /// What the chosen response is scored: of several scores the first that
+    /// contradicts the preference, or else the first.
+    pub chosen: Option<f64>,
+    pub rejected: Option<f64>,
+    /// The columns that were compared.
+    pub used: Vec<&'a str>,
+}
+
+/// Reads the scores of a preference.
+///
+/// # Errors
+///
+/// When one is no number, or when a margin, a label, a list of both or a swap
+/// says that the rejected response is the better one.
+pub(super) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
+    let mut scores = Scores::default();
+    for (name, value) in found.all() {
+        let kind = kind(value);
+        let is_list = matches!(kind, "a list" | "an object");
+        let says_so = match column(name) {
+            None | Some(Column::Rejected) => continue,
+            _ if kind == "null" => continue,
+            Some(Column::Chosen(other)) => {
+                let rejected = found.all().find(|it| words(it.0) == other);
+                let rejected = rejected.filter(|it| it.1.get() != "null");
+                let is_unread =
+                    |it: &RawValue| matches!(super::fields::kind(it), "a list" | "an object");
+                if is_list && rejected.is_none_or(|it| is_unread(it.1)) {
+                    continue; // not used, which is told
+                }
+                scores.used.push(name);
+                let chosen = number(name, value)?;
+                let Some((other, rejected)) = rejected else {
+                    scores.chosen.get_or_insert(chosen);
+                    continue;
+                };
+                scores.used.push(other);
+                let rejected = number(other, rejected)?;
+                let is_contrary = scores.rejected.is_some() && scores.chosen < scores.rejected;
+                if scores.rejected.is_none() || (chosen < rejected && !is_contrary) {
+                    (scores.chosen, scores.rejected) = (Some(chosen), Some(rejected));
+                }
+                continue;
+            }
+            Some(Column::Margin) if is_list => continue,
+            Some(Column::Margin) => number(name, value)? >= 0.0,
+            // 0 and 1 may be the number of the better one, or whether it is the first.
+            Some(Column::Label) if kind == "a number" && number(name, value)? >= 0.0 => continue,
+            Some(Column::Label) if kind == "a number" => false,
+            Some(Column::Label) if kind == "a truth value" => value.get() == "true",
+            Some(Column::Swapped) if kind == "a truth value" => value.get() == "false",
+            Some(Column::Swapped) if kind == "a number" => number(name, value)? == 0.0,
+            Some(Column::Both) if !ORDERS.iter().any(|it| found.get(it).is_some()) => {
+                match pair(value) {
+                    None => continue,
+                    Some([chosen, rejected]) => chosen >= rejected,
+                }
+            }
+            Some(Column::Label | Column::Swapped | Column::Both) => continue,
+        };
+        if !says_so {
+            let said: String = value.get().chars().take(LONGEST).collect();
+            return Err(Fault::new(
+                reason::OTHER_SCORE,
+                format!(
+                    "`{name}` is {said}, as if the rejected response were the better one; if it \
+                     means something else, remove it"
+                ),
+            ));
+        }
+        scores.used.push(name);
+    }
+    Ok(scores)
+}
+
+/// Characters of a value that are shown.
+const LONGEST: usize = 40;
+
+/// A list of two numbers.
+fn pair(value: &RawValue) -> Option<[f64; 2]> {
+    serde_json::from_str(value.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::object;
+    use super::*;
+
+    #[test]
+    fn names_tell_what_is_a_score() {
+        for name in [
+            "score_chosen",
+            "rejected_score",
+            "chosen-rating",
+            "chosen_avg_rating",
+            "reward_rejected",
+            "rewardChosen",
+            "mean_score_chosen",
+            "margin",
+            "score_diff",
+            "reward_margin",
+            "chosen_rejected_score_gap",
+            "label",
+            "is_swapped",
+            "score",
+            "ratings",
+        ] {
+            assert!(is_score(name), "{name}");
+        }
+        for name in [
+            "chosen",
+            "rejected",
+            "chosen_length",
+            "chosen_toxicity_score",
+            "chosen_model",
+            "diff",
+            "n",
+            "",
+            "prompt",
+            "rank_chosen",
+        ] {
+            assert!(!is_score(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_is_found_whatever_its_name() {
+        let read = |json| {
+            let found = object(json).expect("it is an object");
+            read(&found).map(|it| (it.chosen, it.rejected, it.used.len()))
+        };
+        for (json, expected) in [
+            (
+                r#"{"chosen_reward": 3, "rejected_reward": -1}"#,
+                (Some(3.0), Some(-1.0), 2),
+            ),
+            (
+                r#"{"reward_rejected": 3, "reward_chosen": -1}"#,
+                (Some(-1.0), Some(3.0), 2),
+            ),
+            (
+                r#"{"chosenAvgRating": 1.5, "rejectedAvgRating": 2}"#,
+                (Some(1.5), Some(2.0), 2),
+            ),
+            (
+                r#"{"score_chosen": 3, "score_rejected": 1, "chosen_reward": 1, "rejected_reward": 2}"#,
+                (Some(1.0), Some(2.0), 4),
+            ),
+            (
+                r#"{"score_chosen": 3, "score_rejected": null}"#,
+                (Some(3.0), None, 1),
+            ),
+            (
+                r#"{"chosen_score": [1], "rejected_score": [2]}"#,
+                (None, None, 0),
+            ),
+            (
+                r#"{"margin": 0, "score_diff": 2.5, "is_swapped": false, "label": true}"#,
+                (None, None, 4),
+            ),
+            (
+                r#"{"score": [3, 1], "label": 0, "rating": [1, 2, 3]}"#,
+                (None, None, 1),
+            ),
+            (
+                r#"{"rating": [1, 3], "order": ["rejected", "chosen"]}"#,
+                (None, None, 0),
+            ),
+        ] {
+            assert_eq!(read(json), Ok(expected), "{json}");
+        }
+        for json in [
+            r#"{"margin": -3}"#,
+            r#"{"score_margin": -0.5}"#,
+            r#"{"reward_diff": -1}"#,
+            r#"{"score": [1, 3]}"#,
+            r#"{"rewards": [-1.5, 0]}"#,
+            r#"{"label": false}"#,
+            r#"{"label": -1}"#,
+            r#"{"is_swapped": true}"#,
+            r#"{"swapped": 1}"#,
+        ] {
+            let fault = read(json).expect_err("it contradicts");
+            assert_eq!(fault.reason, reason::OTHER_SCORE, "{json}");
+        }
+        let fault = read(r#"{"chosen_reward": "1", "rejected_reward": 3}"#);
+        assert!(fault.is_err_and(|it| it.detail.contains("`chosen_reward` is a text")));
+    }
+}
