@@ -28,6 +28,18 @@ fn folder(at: &Path) {
     fs::write(at.join("deeper/notes.txt"), "mine").unwrap();
 }
 
+/// A folder with a file that is called as ours.
+fn page(at: &Path) {
+    folder(at);
+    fs::write(at.join("provenance.json"), r#"{"project": "mine"}"#).unwrap();
+}
+
+fn noise(at: &Path) {
+    fs::create_dir(at).unwrap();
+    fs::write(at.join("provenance.json"), [7; 100]).unwrap();
+    fs::write(at.join("thesis.csv"), "precious").unwrap();
+}
+
 fn link(at: &Path) {
     symlink("golden.parquet", at).unwrap();
 }
@@ -100,11 +112,13 @@ fn what_is_changed_while_its_replacement_is_made_stays() {
 fn what_has_the_working_folders_name_stays() {
     let dir = &*ROUND;
     for ending in ["partial", "partial.discarded"] {
-        let made: [(&str, Made); 4] = [
+        let made: [(&str, Made); 6] = [
             ("text", text),
             ("folder", folder),
             ("link", link),
             ("model", model),
+            ("page", page),
+            ("noise", noise),
         ];
         for (name, make) in made {
             let at = dir.join(format!("taken-{name}.parquet.{ending}"));
@@ -269,11 +283,26 @@ fn an_output_that_is_not_whole_any_more_is_not_up_to_date() {
             assert!(told.contains("up to date"), "{told}");
         }
     }
-    for damaged in [&b""[..], b"PAR1\x15\x04"] {
-        fs::write(dir.join("whole.parquet"), damaged).unwrap();
+    let table = dir.join("whole.parquet");
+    let whole = fs::read(&table).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for damaged in [&b""[..], &changed] {
+        fs::write(&table, damaged).unwrap();
         refuse(dir, scored, 4, &["whole.parquet", "not as it was made"]);
         succeed(dir, &format!("{scored} --overwrite"));
+        assert_eq!(fs::read(&table).unwrap(), whole);
     }
+    // Whose it was cannot be told any more.
+    fs::write(&table, &whole[..whole.len() / 2]).unwrap();
+    let line = format!("{scored} --overwrite");
+    refuse(
+        dir,
+        &line,
+        3,
+        &["whole.parquet", "cannot be told", "move it away"],
+    );
+    assert_eq!(fs::read(&table).unwrap(), whole[..whole.len() / 2]);
 }
 
 #[test]
@@ -297,7 +326,17 @@ fn a_picture_or_a_page_replaces_only_its_like() {
         3,
         &["is the input"],
     );
-    for out in ["golden.parquet", "policy/config.json", "policy"] {
+    let drawn = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\"><g>mine</g></svg>";
+    fs::write(dir.join("drawn.svg"), drawn).unwrap();
+    fs::write(dir.join("empty.svg"), "").unwrap();
+    fs::write(dir.join("mean.svg.new"), "mine").unwrap();
+    for out in [
+        "golden.parquet",
+        "policy/config.json",
+        "policy",
+        "drawn.svg",
+        "empty.svg",
+    ] {
         let before = state(&dir.join(out));
         refuse(dir, &format!("{line} --out {out}"), 3, &[out]);
         assert_eq!(state(&dir.join(out)), before);
@@ -305,6 +344,20 @@ fn a_picture_or_a_page_replaces_only_its_like() {
     for _ in 0..2 {
         succeed(dir, &format!("{line} --out mean.svg"));
     }
+    assert_eq!(fs::read(dir.join("mean.svg.new")).unwrap(), b"mine");
+    fs::write(
+        dir.join("page.html"),
+        "<!DOCTYPE html><html><p>mine</p></html>",
+    )
+    .unwrap();
+    let before = state(&dir.join("page.html"));
+    refuse(
+        dir,
+        "judge report --run . --out page.html",
+        3,
+        &["page.html"],
+    );
+    assert_eq!(state(&dir.join("page.html")), before);
 }
 
 #[test]
@@ -329,4 +382,80 @@ fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
         assert_eq!(ran.status, Some(0), "{line}: {}", ran.stderr);
         assert!(dir.join(out).exists() && !partial.exists());
     }
+}
+
+#[test]
+fn what_is_put_into_a_working_folder_stays() {
+    let dir = &*ROUND;
+    let line = "judge score --model rm --responses samples.parquet --out noted.parquet";
+    let partial = dir.join("noted.parquet.partial");
+    kill(start(dir, line, || partial.join("values.spool").exists()));
+    for name in ["NOTES", "notes.txt", "exp/x", "dir.d/x"] {
+        let at = partial.join(name);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(&at, "mine").unwrap();
+        for options in ["", " --overwrite", " --limit 100 --overwrite"] {
+            let told = name.split('/').next().unwrap();
+            refuse(
+                dir,
+                &format!("{line}{options}"),
+                3,
+                &[told, "move that away"],
+            );
+            assert_eq!(fs::read(&at).unwrap(), b"mine");
+        }
+        let _ = fs::remove_file(&at);
+        let _ = fs::remove_dir(at.parent().unwrap());
+    }
+    succeed(dir, line);
+    assert!(!partial.exists());
+    // While it works.
+    let line = format!("{TUNED} --out noted");
+    let partial = dir.join("noted.partial");
+    let mut child = start(dir, &line, || partial.join("provenance.json").exists());
+    fs::write(partial.join("NOTES"), "mine").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(dir.join("noted/model.safetensors").exists());
+    let left = fs::read_dir(&partial)
+        .unwrap()
+        .map(|it| it.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["NOTES"]);
+}
+
+#[test]
+fn times_are_added_to_times_alone() {
+    let dir = &*ROUND;
+    let timed = |times: &str, out: &str| {
+        let mut stage = command(dir, &format!("{GOLDEN} --out {out}"));
+        finish(stage.env("APO_TIMES", times))
+    };
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(dir.join("times-pipe"))
+        .status();
+    assert!(pipe.unwrap().success());
+    for times in [
+        "data/rm-pairs.parquet",
+        "golden.parquet",
+        "policy/config.json",
+        "policy",
+        "times-pipe",
+    ] {
+        let before = (times != "times-pipe").then(|| state(&dir.join(times)));
+        let ran = timed(times, "timed.parquet");
+        assert_eq!(ran.status, Some(3), "{times}: {}", ran.stderr);
+        assert!(ran.stderr.contains("APO_TIMES"), "{}", ran.stderr);
+        assert_eq!(
+            (times != "times-pipe").then(|| state(&dir.join(times))),
+            before
+        );
+        assert!(!dir.join("timed.parquet").exists());
+    }
+    for own in ["timed.parquet", "timed.parquet.partial/times"] {
+        assert_eq!(timed(own, "timed.parquet").status, Some(3), "{own}");
+    }
+    for out in ["timed.parquet", "timed-2.parquet"] {
+        assert_eq!(timed("times.jsonl", out).status, Some(0));
+    }
+    let lines = fs::read_to_string(dir.join("times.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 2, "{lines}");
 }

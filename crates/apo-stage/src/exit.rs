@@ -105,6 +105,7 @@ pub fn run_with(
         );
     }));
     signals::install();
+    let work = || report::times().and_then(|_| work());
     let found = panic::catch_unwind(AssertUnwindSafe(work));
     let error = match found {
         Err(_) => return ExitCode::from(FAILED),

@@ -81,6 +81,9 @@ impl OutputArgs {
         for input in inputs {
             self.check_apart(&out, input)?;
         }
+        if let Some(times) = report::times()? {
+            self.keep_apart("APO_TIMES", &times)?;
+        }
         Output::claim(out, provenance, self.overwrite, kind)
     }
 

@@ -1,8 +1,8 @@
 //! The one door to stdout and stderr.
 
 use std::env;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::args::ReportArgs;
+use crate::exit::bad_input;
 use crate::plain::{brief, plain};
 
 static BEGAN: OnceLock<Instant> = OnceLock::new();
@@ -20,6 +21,9 @@ static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// the one thing that a run's outputs do not say, since equal work gives equal
 /// bytes.
 const TIMES: &str = "APO_TIMES";
+
+/// How each line of that file begins.
+const HEAD: &str = "{\"stage\":";
 
 /// A line of that file.
 #[derive(Serialize)]
@@ -37,6 +41,35 @@ pub(crate) fn begin() {
     BEGAN.get_or_init(Instant::now);
 }
 
+/// Returns the file that [`TIMES`] names; none where it names none.
+///
+/// # Errors
+///
+/// When something else stands there than such lines.
+pub(crate) fn times() -> Result<Option<PathBuf>> {
+    let Some(path) = env::var_os(TIMES).filter(|it| !it.is_empty()) else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(path);
+    // Asked before it is opened: opening a named pipe waits for its reader.
+    let is_fit = match fs::metadata(&path) {
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        Ok(found) if !found.is_file() => false,
+        Ok(_) => {
+            let mut head = Vec::new();
+            let head_of = |file: File| file.take(HEAD.len() as u64).read_to_end(&mut head);
+            File::open(&path).and_then(head_of).is_ok() && HEAD.as_bytes().starts_with(&head)
+        }
+    };
+    if is_fit {
+        return Ok(Some(path));
+    }
+    Err(bad_input(format!(
+        "{TIMES}: {} is no file of lines that stages wrote; name another one",
+        path.display()
+    )))
+}
+
 /// Notes what the stage made.
 pub(crate) fn made(out: &Path) {
     if let Ok(mut made) = MADE.lock() {
@@ -46,8 +79,10 @@ pub(crate) fn made(out: &Path) {
 
 /// Notes at the end of a stage what it took, where [`TIMES`] asks for it.
 pub(crate) fn end(stage: &str) {
-    let Some(path) = env::var_os(TIMES).filter(|it| !it.is_empty()) else {
-        return;
+    let path = match times() {
+        Ok(Some(path)) => path,
+        Ok(None) => return,
+        Err(error) => return warn(&error.to_string()),
     };
     // Subcommands are words; what follows them are options or files.
     let is_word = |it: &String| it.chars().all(|it| it.is_ascii_lowercase() || it == '-');

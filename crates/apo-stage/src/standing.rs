@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use apo_tables::provenance::MANIFEST;
-use apo_tables::{Provenance, digest_file};
+use apo_tables::{CHECKSUM_KEY, Provenance, digest_file};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::bad_input;
@@ -19,6 +19,9 @@ const METRICS: &str = "metrics.parquet";
 
 /// Names that an error tells, at most.
 const MOST_NAMED: usize = 3;
+
+/// Bytes of a file's end in which a table's footer stands, at least its checksum.
+const END: u64 = 1 << 16;
 
 /// What Parquet files begin and end with.
 const PARQUET: &[u8] = b"PAR1";
@@ -118,11 +121,26 @@ fn find(out: &Path) -> Found {
             files: BTreeMap::new(),
             provenance,
         })),
-        Err(error) if metadata.len() == 0 || begins(out, PARQUET) => {
-            Found::Damaged(error.to_string())
-        }
+        Err(error) if metadata.len() == 0 || ends_as_ours(out) => Found::Damaged(error.to_string()),
+        Err(error) if begins(out, PARQUET) => Found::Foreign(format!(
+            "{error}; whether a stage of this project made it cannot be told"
+        )),
         Ok(None) | Err(_) => Found::Foreign(nobody()),
     }
+}
+
+/// Whether the end of a file, damaged as it is, holds the name of our checksum.
+fn ends_as_ours(path: &Path) -> bool {
+    let end = |mut file: File| {
+        let length = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
+        let mut end = Vec::new();
+        file.read_to_end(&mut end)?;
+        Ok(end)
+    };
+    let end: io::Result<Vec<u8>> = File::open(path).and_then(end);
+    let mark = CHECKSUM_KEY.as_bytes();
+    end.is_ok_and(|it| it.windows(mark.len()).any(|it| it == mark))
 }
 
 /// Whether a file begins with these bytes.

@@ -6,6 +6,7 @@
 //! folder of ours holds the page, or nothing but the lock, and what does not is
 //! somebody else's and stays as it is.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,31 @@ const PROVENANCE: &str = "provenance.json";
 
 /// The page while it is written.
 const PROVENANCE_NEW: &str = "provenance.json.new";
+
+/// What else stages write into it: names, and endings.
+const WRITTEN: [&str; 5] = [
+    "metrics.jsonl",
+    "model",
+    "sheet",
+    "tables",
+    "ready.checksums",
+];
+const ENDINGS: [&str; 3] = [apo_spool::KEPT, "scratch", "parquet"];
+
+/// Whether stages write something of this name into a working folder.
+fn is_written(name: &OsStr) -> bool {
+    let own = [
+        LOCK,
+        PROVENANCE,
+        PROVENANCE_NEW,
+        READY,
+        REPLACED,
+        CHECKPOINTS,
+    ];
+    let ending = Path::new(name).extension();
+    own.iter().chain(&WRITTEN).any(|it| name == *it)
+        || ending.is_some_and(|ending| ENDINGS.iter().any(|it| ending == *it))
+}
 
 /// Returns the path with this ending added to its name.
 pub fn beside(out: &Path, ending: &str) -> PathBuf {
@@ -247,8 +273,14 @@ impl Working {
     ///
     /// # Errors
     ///
-    /// When it cannot be removed.
+    /// When it cannot be removed, or others put something into it, which stays.
     pub fn discard(&self) -> io::Result<()> {
+        if let Some(name) = foreign(&self.folder) {
+            empty(&self.folder)?;
+            return Err(io::Error::other(format!(
+                "it holds `{name}`, which no stage of this project put there"
+            )));
+        }
         self.sweep()?;
         match fs::rename(&self.folder, &self.discarded) {
             Ok(()) => self.sweep(),
@@ -263,27 +295,33 @@ impl Working {
     ///
     /// When it cannot be removed.
     pub fn sweep(&self) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.discarded) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            other => other?,
-        };
-        let mark = |path: &Path| path.ends_with(PROVENANCE) || path.ends_with(LOCK);
-        for entry in entries {
-            let path = entry?.path();
-            if !mark(&path) {
-                place::remove(&path)?;
-            }
+        match empty(&self.discarded) {
+            Ok(()) => fs::remove_dir(&self.discarded),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
-        place::remove(&self.discarded.join(PROVENANCE))?;
-        place::remove(&self.discarded)
     }
+}
+
+/// Removes what stages write into a working folder, its page at the end.
+fn empty(folder: &Path) -> io::Result<()> {
+    let last = [OsStr::new(PROVENANCE), OsStr::new(LOCK)];
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if is_written(&name) && !last.contains(&&*name) {
+            place::remove(&entry.path())?;
+        }
+    }
+    last.iter()
+        .try_for_each(|it| place::remove(&folder.join(it)))
 }
 
 /// `ENAMETOOLONG`, which the standard library does not name yet.
 const NAME_TOO_LONG: i32 = rustix::io::Errno::NAMETOOLONG.raw_os_error();
 
-/// Returns the name of something in a folder that is no working folder of ours;
-/// none where it is one.
+/// Returns the name of something in a folder that no stage put there; none where
+/// the folder is a working folder of ours.
 fn foreign(folder: &Path) -> Option<String> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -291,13 +329,13 @@ fn foreign(folder: &Path) -> Option<String> {
         Err(error) => return Some(error.to_string()),
     };
     let names: Vec<_> = entries.flatten().map(|it| it.file_name()).collect();
-    if names.iter().any(|it| it == PROVENANCE) {
-        return None;
-    }
-    let mut others = names
-        .iter()
-        .filter(|it| *it != LOCK && *it != PROVENANCE_NEW);
-    others.next().map(|it| it.to_string_lossy().into_owned())
+    let has_page = names.iter().any(|it| it == PROVENANCE);
+    let is_ours = |name: &OsStr| {
+        let is_first = name == LOCK || name == PROVENANCE_NEW;
+        is_first || has_page && is_written(name)
+    };
+    let other = names.iter().find(|it| !is_ours(it));
+    other.map(|it| it.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub(crate) const SCHEMA: &str = "apo";
 /// How a footer names this project as its writer, before the version.
 const WRITER: &str = "apo ";
 
-/// The key under which the checksum stands.
-const KEY: &str = "apo.crc32";
+/// The key of the footer under which the checksum of our tables stands.
+pub const CHECKSUM_KEY: &str = "apo.crc32";
 
 /// Digits of a CRC-32, hex.
 const DIGITS: usize = 8;
@@ -37,7 +37,7 @@ const HEADER: u64 = 512;
 /// Makes the footer's entry of a file with these page headers; [`seal`] completes
 /// it once the file is written.
 pub(crate) fn entry(headers: u32) -> KeyValue {
-    KeyValue::new(KEY.into(), format!("{headers:08x}{:08x}", 0))
+    KeyValue::new(CHECKSUM_KEY.into(), format!("{headers:08x}{:08x}", 0))
 }
 
 /// Completes the checksum of a file that is written.
@@ -97,7 +97,7 @@ fn footer(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
 fn place(footer: &[u8], digits: usize) -> Option<usize> {
     // An entry is its key and a text: a field's header and a length before each.
     const TEXT: u8 = 0x18;
-    let before = [KEY.as_bytes(), &[TEXT, digits as u8]].concat();
+    let before = [CHECKSUM_KEY.as_bytes(), &[TEXT, digits as u8]].concat();
     let at = footer.windows(before.len()).rposition(|it| it == before)?;
     let at = at + before.len();
     (footer.len() >= at + digits).then_some(at)

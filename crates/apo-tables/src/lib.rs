@@ -19,6 +19,7 @@ mod verify;
 pub mod writer;
 
 pub use error::TableError;
+pub use footer::CHECKSUM_KEY;
 pub use provenance::{Input, Provenance, Split, digest_file, digest_path};
 pub use reader::{Batch, Reader};
 pub use schema::{Column, Kind, Row, Table};

@@ -13,8 +13,8 @@ use crate::args::{FigureArgs, Series};
 use crate::score::{MeanOnly, Score};
 use crate::table::page;
 
-/// What a picture begins with.
-const BEGIN: &str = "<svg ";
+/// What the beginning of each picture holds.
+const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
 
 /// A page with a mean: of rewards, or of anything else.
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ enum Measured {
 /// When a page holds no mean, or the picture cannot be written.
 pub fn run(args: &FigureArgs) -> Result<()> {
     let inputs = args.lines.iter().flat_map(|it| &it.paths);
-    pages::check(&args.out, BEGIN, inputs.map(PathBuf::as_path))?;
+    pages::check(&args.out, &MARKS, inputs.map(PathBuf::as_path))?;
     let lines = args.lines.iter().map(line).collect::<Result<Vec<Line>>>()?;
     let figure = Lines::new(&args.title, &args.x, &args.y, lines);
     let svg = figure.svg().map_err(|error| bad_input(error.to_string()))?;

@@ -19,7 +19,7 @@ use run::Run;
 /// When the folder is no run, or the page cannot be written.
 pub fn run(args: &RunReportArgs) -> Result<()> {
     if let Some(out) = &args.out {
-        pages::check(out, page::BEGIN, [])?;
+        pages::check(out, &page::MARKS, [])?;
     }
     let run = Run::read(&args.run)?;
     let mut written = String::new();

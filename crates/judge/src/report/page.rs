@@ -11,8 +11,8 @@ use super::run::{OnPairs, Policy, RewardModel, Run, Verdicts};
 use crate::score::MeanOnly;
 use crate::verdicts::Judged;
 
-/// How a page begins.
-pub const BEGIN: &str = "<!DOCTYPE html><html";
+/// What the beginning of each page holds.
+pub const MARKS: [&str; 2] = ["<!DOCTYPE html><html", "<title>APO run "];
 
 const STYLE: &str = include_str!("style.css");
 
