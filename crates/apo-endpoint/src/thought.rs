@@ -440,7 +440,7 @@ fn is_wedged(text: &str, at: usize, length: usize) -> bool {
     let ends = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');
     before.is_some_and(ends)
         && after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '*' | '#'))
-        && text[..at].matches("```").count() % 2 == 0
+        && text[..at].matches("```").count().is_multiple_of(2)
 }
 
 /// Whether a mark stands between quotation marks.
