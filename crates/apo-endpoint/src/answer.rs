@@ -11,15 +11,20 @@ use serde_json::Value;
 use crate::ending::Ending;
 use crate::outcome::{Outcome, Policy, Reply, Unreadable, Usage};
 
+mod fault;
 mod length;
 pub(crate) mod policy;
 mod repair;
 
+use fault::{error_message, error_names};
 pub use length::TOO_LONG;
 
 /// How a failure begins where the model called a tool.
 pub(crate) const CALLS_TOOL: &str = "the model calls a tool in place of an answer, and none was \
                                      offered: turn its tools off at the server";
+
+/// How a failure reads where the server streams.
+const STREAMS: &str = "the endpoint streams its reply; expected one JSON object";
 
 /// Characters of a server's message that are kept.
 const EXCERPT: usize = 300;
@@ -54,23 +59,22 @@ pub fn meaning(status: u16, body: &[u8]) -> Meaning {
         )),
         (_, json) => refused(
             status,
-            json.ok().or_else(|| repair::repaired(body)),
-            &excerpt(body),
+            fault::fault(json.ok().or_else(|| repair::repaired(body)), body),
         ),
     }
 }
 
-/// Sorts a body that came with an error's status; `text` is how it begins.
-fn refused(status: u16, json: Option<Value>, text: &str) -> Meaning {
-    // A text in quotation marks is no object, either.
-    let json = json.filter(Value::is_object);
-    let said = json.as_ref().map_or_else(|| text.to_owned(), error_message);
+/// Sorts a body that came with an error's status, an object or a text.
+fn refused(status: u16, json: Value) -> Meaning {
+    let said = json
+        .as_str()
+        .map_or_else(|| error_message(&json), |text| excerpt(text.as_bytes()));
     let message = if said.is_empty() {
         format!("HTTP {status}")
     } else {
         format!("HTTP {status}: {said}")
     };
-    let names = json.as_ref().map(error_names).unwrap_or_default();
+    let names = error_names(&json);
     if status == 401 {
         return Meaning::Unauthorised(message);
     }
@@ -78,9 +82,7 @@ fn refused(status: u16, json: Option<Value>, text: &str) -> Meaning {
     if is_about_text && status != 403 && length::is_too_long(&names, &said) {
         return Meaning::Never(format!("{TOO_LONG}: {message}"));
     }
-    if let Some(json) = json.as_ref().filter(|_| is_about_text)
-        && let Some(policy) = policy_of(status, json, &names, &said)
-    {
+    if is_about_text && let Some(policy) = policy_of(status, &json, &names, &said) {
         return Meaning::Done(Outcome::Policy(policy));
     }
     match status {
@@ -102,8 +104,14 @@ fn refused(status: u16, json: Option<Value>, text: &str) -> Meaning {
 fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<Policy> {
     let name = names.iter().find(|name| policy::names_policy(name));
     let sentence = || {
-        let is_fit = matches!(status, 200..=299 | 400 | 403 | 406 | 422);
-        (is_fit && policy::tells_policy(said)).then(|| "content policy".to_owned())
+        let is_told = match status {
+            200..=299 | 400 | 403 | 406 | 422 => policy::tells_policy(said),
+            // A router's own fault in passing on the refusal of another server.
+            500.. => policy::tells_violation(said),
+            _ => false,
+        };
+        // Pages are written by firewalls and proxies.
+        (is_told && !said.starts_with('<')).then(|| "content policy".to_owned())
     };
     let code = name.cloned().or_else(|| policy::field(json));
     let code = code.or_else(sentence)?;
@@ -118,7 +126,7 @@ fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<
 fn unclean(body: &[u8]) -> Meaning {
     let text = excerpt(body);
     if text.starts_with("data:") || text.starts_with("event:") {
-        return Meaning::Never("the endpoint streams its reply; expected one JSON object".into());
+        return Meaning::Never(STREAMS.to_owned());
     }
     let unreadable = |problem: &str, usage| {
         Meaning::Done(Outcome::Unreadable(Unreadable {
@@ -143,6 +151,9 @@ fn unclean(body: &[u8]) -> Meaning {
         Meaning::Done(Outcome::Reply(reply)) if reply.content.contains(repair::UNREAD) => {
             let problem = "its text is not UTF-8, or holds half a character (a lone surrogate)";
             unreadable(problem, reply.usage)
+        }
+        Meaning::Done(Outcome::Reply(_)) if repair::holds_more(body) => {
+            unreadable("more JSON follows the chat completion", None)
         }
         other => other,
     }
@@ -192,6 +203,9 @@ fn completion(json: &Value) -> Meaning {
     if has_error && choice.is_null() {
         return hidden_error(json);
     }
+    if let Some(problem) = other_format(json, choice) {
+        return Meaning::Never(problem.to_owned());
+    }
     let is_completion = json["usage"].is_object()
         || json["object"] == "chat.completion"
         || json["prompt_filter_results"].is_array();
@@ -227,6 +241,20 @@ fn completion(json: &Value) -> Meaning {
         (_, Some(fault)) => Meaning::Later(fault),
         (_, None) => Meaning::Done(Outcome::Reply(reply)),
     }
+}
+
+/// Returns what is wrong with a reply that is in another of OpenAI's formats.
+fn other_format(json: &Value, choice: &Value) -> Option<&'static str> {
+    if !choice["message"].is_null() {
+        return None;
+    }
+    if json["object"] == "chat.completion.chunk" || choice["delta"].is_object() {
+        return Some(STREAMS);
+    }
+    (json["object"] == "text_completion" || choice["text"].is_string()).then_some(
+        "the endpoint sent a text completion; expected a chat completion: give as --base-url the \
+         address whose `/chat/completions` is a chat endpoint",
+    )
 }
 
 /// Returns why a choice ended: what tells most of the names that stand there.
@@ -307,7 +335,11 @@ fn text(content: &Value) -> Option<String> {
                 Value::String(text) => Some(text.clone()),
                 part => {
                     let kind = part["type"].as_str().unwrap_or("text");
-                    let is_text = matches!(kind, "text" | "output_text");
+                    // Gemini marks a thought so, among parts of the same type.
+                    let is_thought = ["thought", "is_thought", "thinking", "reasoning"]
+                        .iter()
+                        .any(|name| part[name] == Value::Bool(true));
+                    let is_text = matches!(kind, "text" | "output_text") && !is_thought;
                     part["text"].as_str().filter(|_| is_text).map(str::to_owned)
                 }
             };
@@ -334,66 +366,6 @@ fn usage(json: &Value) -> Option<Usage> {
         prompt_tokens: count("prompt_tokens"),
         completion_tokens: count("completion_tokens"),
     })
-}
-
-/// Returns the codes, types and reasons of an error, of the one inside it, and
-/// of the one that a router passes on as text.
-fn error_names(json: &Value) -> Vec<String> {
-    let error = &json["error"];
-    let details = error["details"].as_array().into_iter().flatten();
-    let holders = [json, error, &error["innererror"], &error["error"]];
-    let holders = holders.into_iter().chain(details);
-    let fields = holders.flat_map(|holder| {
-        ["code", "error_code", "type", "status", "reason"]
-            .into_iter()
-            .map(move |name| &holder[name])
-    });
-    let mut names: Vec<String> = fields
-        .chain([&json["base_resp"]["status_code"]])
-        .filter_map(|name| match name {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-        .collect();
-    if let Some(inner) = passed_on(json) {
-        names.extend(error_names(&inner));
-    }
-    names
-}
-
-/// Returns the error of another server that a router passes on.
-fn passed_on(json: &Value) -> Option<Value> {
-    let raw = json["error"]["metadata"]["raw"].as_str()?;
-    let inner: Value = serde_json::from_str(raw).ok()?;
-    // Once: what it passes on itself is its own affair.
-    (inner.is_object() && inner["error"]["metadata"].is_null()).then_some(inner)
-}
-
-/// Returns what the server says about an error.
-fn error_message(json: &Value) -> String {
-    let error = &json["error"];
-    let said = [
-        &error["message"],
-        error,
-        &error["error"]["message"],
-        &json["message"],
-        &json["detail"],
-        &json["detail"][0]["msg"],
-        &json["errors"][0]["message"],
-        &json["base_resp"]["status_msg"],
-        &json["error_msg"],
-        &json["msg"],
-    ];
-    let said = said.into_iter().filter_map(Value::as_str);
-    let mut said = said.map(|it| excerpt(it.as_bytes()));
-    let text = said.find(|it| !it.is_empty());
-    let mut text = text.unwrap_or_else(|| json.to_string());
-    if let Some(raw) = error["metadata"]["raw"].as_str() {
-        text += ": ";
-        text += &passed_on(json).map_or_else(|| raw.to_owned(), |inner| error_message(&inner));
-    }
-    excerpt(text.as_bytes())
 }
 
 /// Returns the beginning of a text as one line that no terminal acts upon.

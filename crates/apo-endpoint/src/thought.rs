@@ -1,11 +1,12 @@
 //! Which part of a reply is the answer, and which is thought.
 //!
 //! Servers that do not part the two leave thoughts in the text, between marks
-//! of the model's own. Position decides: a thought stands at the beginning. A
-//! block that opens there is removed up to its end, or wholly where it has
-//! none; where only an end is left of it (chat templates that open the block
-//! themselves), all before that end is removed, if it stands as the end of a
-//! block and not quoted within a sentence. Marks further on are text.
+//! of the model's own. Position decides: a thought stands at the beginning,
+//! behind special tokens and the speaker's name at most. A block that opens
+//! there is removed up to its end, or wholly where it has none; where only an
+//! end is left of it (chat templates that open the block themselves), all before
+//! that end is removed, if it stands as the end of a block and not quoted within
+//! a sentence. Marks further on are text, and [`is_doubtful`] tells of them.
 
 /// Names of XML-like tags around thoughts.
 const TAGS: &[&str] = &[
@@ -18,20 +19,46 @@ const TAGS: &[&str] = &[
     "antthinking",
     "seed:think",
     "longcat_think",
+    "reasoning_content",
+    "reasoning_process",
+    "thought_process",
+    "thinking_process",
+    "thinking process",
+    "chain_of_thought",
+    "inner_monologue",
 ];
 
-/// Other marks around thoughts.
-const MARKS: &[(&str, &str)] = &[
+/// Names of tags that stand around thoughts or around parts of an answer.
+const DOUBTFUL_TAGS: &[&str] = &[
+    "analysis",
+    "cot",
+    "monologue",
+    "reason",
+    "reflection",
+    "thinking_mode",
+];
+
+/// Marks around thoughts whose end stands alone where the prompt opens them.
+const ENDS: &[(&str, &str)] = &[
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|start_thinking|>", "<|end_thinking|>"),
     ("<|thinking|>", "<|/thinking|>"),
+    ("<|think|>", "<|/think|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("[think]", "[/think]"),
     ("◁think▷", "◁/think▷"),
     ("<|channel>thought", "<channel|>"),
     ("<unused94>thought", "<unused95>"),
+];
+
+/// Other marks around thoughts.
+const MARKS: &[(&str, &str)] = &[
     ("<details type=\"reasoning\"", "</details>"),
     ("here is my thought process:", "here is my response:"),
 ];
+
+/// How the summary of a folded block begins that holds a thought.
+const SUMMARIES: &[&str] = &["thought", "thinking", "reasoning", "chain of thought"];
 
 /// Marks around an answer that follows a thought.
 const ANSWERS: &[(&str, &str)] = &[
@@ -45,33 +72,187 @@ const ANSWERS: &[(&str, &str)] = &[
 /// Returns the answer in a reply's text: all but the thoughts before it, white
 /// space included.
 pub fn said(content: &str) -> &str {
-    let text = start(content);
     // Lower case of ASCII alone keeps every place where it is.
-    let lower = text.to_ascii_lowercase();
-    if let Some(answer) = channels(text, &lower) {
+    let lower = content.to_ascii_lowercase();
+    let mut at = lead(&lower);
+    if let Some(answer) = channels(&content[at..], &lower[at..]) {
         return answer;
     }
     // Where the last thought ends, and where what follows it begins.
     let mut thought = None;
-    let mut at = 0;
     loop {
         let end = match (block(&lower[at..]), thought) {
-            (Block::None, Some(end)) => return unwrapped(&text[end..]),
-            (Block::None, None) => match unopened(text, &lower) {
+            (Block::Cut, _) => return "",
+            (Block::Ended(length), _) => at + length,
+            (Block::None, None) => match unopened(content, &lower, 0, ends_block) {
                 Some(end) => end,
                 None => return content,
             },
-            (Block::Cut, _) => return "",
-            (Block::Ended(length), _) => at + length,
+            // The thought held an end, too.
+            (Block::None, Some(end)) => match unopened(content, &lower, end, is_wedged) {
+                Some(end) => end,
+                None => return unwrapped(&content[end..]),
+            },
         };
         thought = Some(end);
-        at = text.len() - start(&text[end..]).len();
+        at = end + lead(&lower[end..]);
     }
 }
 
-/// Returns a text without the white space and byte-order mark that it begins with.
-fn start(text: &str) -> &str {
-    text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\u{200b}')
+/// Whether an answer, as [`said`] returns it, may still hold a thought: a mark
+/// that is not quoted, or a beginning that only some models give their thoughts.
+pub fn is_doubtful(answer: &str) -> bool {
+    let lower = answer.to_ascii_lowercase();
+    let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
+    let mut tags = tags(&lower, TAGS).map(|(at, tag)| (at, tag.length));
+    let mut marks = ENDS
+        .iter()
+        .flat_map(|mark| [mark.0, mark.1])
+        .flat_map(|mark| lower.match_indices(mark).map(|(at, it)| (at, it.len())));
+    let first = &lower[lead(&lower)..];
+    let heading = first.trim_start_matches(['*', '#', '>', '_', ' ', '`', '\n']);
+    let after = [
+        "thinking",
+        "reasoning",
+        "thought process",
+        "chain of thought",
+    ]
+    .iter()
+    .find_map(|name| heading.strip_prefix(name));
+    let is_heading = after.is_some_and(|it| {
+        let it = it.trim_start_matches(['*', '_', ' ']);
+        it.starts_with([':', '\n'])
+    });
+    is_heading
+        || tag(first, DOUBTFUL_TAGS).is_some_and(|it| it.kind == Kind::Opening)
+        || tags.any(|it| is_plain(&it))
+        || marks.any(|it| is_plain(&it))
+}
+
+/// Returns the length of what says nothing at the beginning of a text in lower
+/// case: white space, invisible characters, special tokens, the speaker's name.
+fn lead(lower: &str) -> usize {
+    const TOKENS: &[&str] = &[
+        "<s>",
+        "</s>",
+        "<bos>",
+        "<start_of_turn>",
+        "<end_of_turn>",
+        "[/inst]",
+    ];
+    let blank = |c: char| c.is_whitespace() || is_invisible(c);
+    let mut rest = lower.trim_start_matches(blank);
+    let mut after_token = false;
+    loop {
+        let is_channel = rest.starts_with("<|channel|>") || rest.starts_with("<|start|>");
+        if is_channel || opening(rest).is_some() || answer_opens(rest) {
+            break;
+        }
+        let token = TOKENS.iter().find_map(|it| rest.strip_prefix(it));
+        let behind = if let Some(behind) = token.or_else(|| special(rest)) {
+            after_token = true;
+            behind
+        } else if let Some(behind) = speaker(rest, after_token) {
+            after_token = false;
+            behind
+        } else {
+            break;
+        };
+        rest = behind.trim_start_matches(blank);
+    }
+    lower.len() - rest.len()
+}
+
+fn answer_opens(lower: &str) -> bool {
+    ANSWERS.iter().any(|mark| lower.starts_with(mark.0))
+}
+
+/// Returns what follows a special token, as `<|im_start|>`.
+fn special(lower: &str) -> Option<&str> {
+    let (inside, end) = if let Some(inside) = lower.strip_prefix("<|") {
+        (inside, "|>")
+    } else {
+        (lower.strip_prefix("<｜")?, "｜>")
+    };
+    let (name, behind) = inside.split_once(end)?;
+    let is_name = name
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '▁'));
+    (is_name && name.len() < 40).then_some(behind)
+}
+
+/// Returns what follows the name of the speaker, with a colon or behind a token.
+fn speaker(lower: &str, after_token: bool) -> Option<&str> {
+    let name = lower.trim_start_matches(['*', '#', ' ']);
+    let names = ["assistant", "model", "ai", "bot", "gpt"];
+    let behind = names.iter().find_map(|it| name.strip_prefix(it))?;
+    let behind = behind.trim_start_matches('*');
+    if let Some(behind) = behind.strip_prefix(':') {
+        return Some(behind.trim_start_matches('*'));
+    }
+    let is_alone = after_token && behind.starts_with(|c: char| c.is_whitespace() || c == '<');
+    let is_line = behind.starts_with(['\n', '\r']);
+    (is_alone || is_line).then_some(behind)
+}
+
+/// Whether a character shows nothing: marks of width, direction and joining.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Opening,
+    Closing,
+    /// An element of nothing.
+    Empty,
+}
+
+struct Tag<'a> {
+    kind: Kind,
+    name: &'a str,
+    length: usize,
+}
+
+/// Returns the tag of such a name that a text in lower case begins with; it may
+/// be escaped, as `&lt;think&gt;`, and have attributes and white space.
+fn tag<'a>(lower: &str, names: &[&'a str]) -> Option<Tag<'a>> {
+    let (inside, end) = match lower.strip_prefix('<') {
+        Some(inside) => (inside, ">"),
+        None => (lower.strip_prefix("&lt;")?, "&gt;"),
+    };
+    let inside = inside.trim_start_matches(' ');
+    let (is_closing, inside) = match inside.strip_prefix('/') {
+        Some(inside) => (true, inside.trim_start_matches(' ')),
+        None => (false, inside),
+    };
+    let ends = |rest: &str| {
+        rest.starts_with(end) || rest.starts_with(|c: char| c == '/' || c.is_whitespace())
+    };
+    // The longest, for one holds a space.
+    let named = names.iter().filter_map(|name| {
+        let rest = inside.strip_prefix(name)?;
+        ends(rest).then_some((*name, rest))
+    });
+    let (name, rest) = named.max_by_key(|(name, _)| name.len())?;
+    let line = rest.lines().next().unwrap_or_default();
+    let at = line.find(end)?;
+    let within = line[..at].trim();
+    let kind = match (is_closing, within) {
+        (true, "") => Kind::Closing,
+        (true, _) => return None,
+        (false, it) if it.ends_with('/') => Kind::Empty,
+        _ => Kind::Opening,
+    };
+    let length = lower.len() - rest.len() + at + end.len();
+    Some(Tag { kind, name, length })
+}
+
+/// Returns the tags of such names in a text in lower case, and where they stand.
+fn tags<'a>(lower: &str, names: &'a [&'a str]) -> impl Iterator<Item = (usize, Tag<'a>)> {
+    let places = lower.match_indices(['<', '&']);
+    places.filter_map(move |(at, _)| Some((at, tag(&lower[at..], names)?)))
 }
 
 enum Block {
@@ -84,49 +265,108 @@ enum Block {
 }
 
 fn block(lower: &str) -> Block {
-    let Some((opening, closing)) = opening(lower) else {
+    let Some(opening) = opening(lower) else {
         return Block::None;
     };
-    let ends = lower[opening..].match_indices(&closing);
-    let mut ends = ends.map(|(at, mark)| (opening + at, mark.len()));
-    match ends.find(|&(at, length)| !is_quoted(lower, at, length)) {
-        Some((at, length)) => Block::Ended(at + length),
-        None => Block::Cut,
+    let is_end = |&(at, length): &(usize, usize)| !is_quoted(lower, at, length);
+    let end = match opening {
+        Opening::Empty(length) => return Block::Ended(length),
+        Opening::Mark(from, closing) => {
+            let mut ends = lower[from..].match_indices(closing);
+            ends.find_map(|(at, mark)| Some((from + at, mark.len())).filter(is_end))
+        }
+        Opening::Tag(from, name) => {
+            let closings = || {
+                tags(&lower[from..], TAGS)
+                    .filter(|(_, it)| it.kind == Kind::Closing)
+                    .map(|(at, it)| (it.name, (from + at, it.length)))
+                    .filter(|(_, it)| is_end(it))
+            };
+            // Some models end one with another's name.
+            let own = closings().find(|(it, _)| *it == name);
+            own.or_else(|| closings().next()).map(|(_, it)| it)
+        }
+    };
+    end.map_or(Block::Cut, |(at, length)| Block::Ended(at + length))
+}
+
+/// What opens a thought: its length, and what ends it.
+enum Opening {
+    Empty(usize),
+    Mark(usize, &'static str),
+    Tag(usize, &'static str),
+}
+
+fn opening(lower: &str) -> Option<Opening> {
+    let mut marks = ENDS.iter().chain(MARKS);
+    if let Some(mark) = marks.find(|mark| lower.starts_with(mark.0)) {
+        return Some(Opening::Mark(mark.0.len(), mark.1));
+    }
+    if let Some(length) = folded(lower) {
+        return Some(Opening::Mark(length, "</details>"));
+    }
+    let tag = tag(lower, TAGS)?;
+    match tag.kind {
+        Kind::Opening => Some(Opening::Tag(tag.length, tag.name)),
+        Kind::Empty => Some(Opening::Empty(tag.length)),
+        Kind::Closing => None,
     }
 }
 
-/// Returns the length of the mark that opens a thought, and the one that ends it.
-fn opening(lower: &str) -> Option<(usize, String)> {
-    let mark = MARKS.iter().find(|mark| lower.starts_with(mark.0));
-    if let Some((opening, closing)) = mark {
-        return Some((opening.len(), (*closing).to_owned()));
-    }
-    let rest = lower.strip_prefix('<')?;
-    let name = TAGS.iter().find(|name| {
-        let after = rest.strip_prefix(**name);
-        after.is_some_and(|it| it.starts_with(|c: char| c == '>' || c.is_whitespace()))
-    })?;
-    let line = rest.lines().next().unwrap_or_default();
-    let opening = 2 + line.find('>')?;
-    Some((opening, format!("</{name}>")))
+/// Returns where the summary of a folded block stands that holds a thought.
+fn folded(lower: &str) -> Option<usize> {
+    let rest = lower.strip_prefix("<details")?;
+    let (_, rest) = rest.split_once('>')?;
+    let rest = rest.trim_start().strip_prefix("<summary>")?;
+    let summary = rest.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '<');
+    let is_thought = SUMMARIES.iter().any(|it| summary.starts_with(it));
+    is_thought.then(|| lower.len() - rest.len())
 }
 
-/// Returns where a thought ends whose beginning stands in the prompt.
-fn unopened(text: &str, lower: &str) -> Option<usize> {
-    let tags = TAGS
-        .iter()
-        .map(|name| (format!("<{name}"), format!("</{name}>")));
-    let marks = MARKS[..7]
-        .iter()
-        .map(|mark| (mark.0.to_owned(), mark.1.to_owned()));
-    let ends = tags.chain(marks).filter_map(|(opening, closing)| {
-        let is_end = |&(at, mark): &(usize, &str)| {
-            !lower[..at].contains(&opening) && ends_block(text, at, mark.len())
-        };
-        let (at, mark) = lower.match_indices(&closing).find(is_end)?;
-        Some(at + mark.len())
+/// Returns where a thought ends whose beginning stands in the prompt, or before
+/// `from`: at the first mark there that no mark before it opens and that is an
+/// end by its place.
+fn unopened(
+    text: &str,
+    lower: &str,
+    from: usize,
+    is_end: fn(&str, usize, usize) -> bool,
+) -> Option<usize> {
+    let rest = &lower[from..];
+    let mut opened = Vec::new();
+    let mut tag_end = None;
+    for (at, tag) in tags(rest, TAGS) {
+        let at = from + at;
+        match tag.kind {
+            Kind::Opening if !is_quoted(lower, at, tag.length) => opened.push((at, tag.name)),
+            Kind::Closing => {
+                let is_pair = opened
+                    .iter()
+                    .any(|&(open, name)| name == tag.name && pairs(&lower[from..at], open - from));
+                if !is_pair && is_end(text, at, tag.length) {
+                    tag_end = Some(at + tag.length);
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    let marks = ENDS.iter().filter_map(|(opening, closing)| {
+        let mut ends = rest.match_indices(closing);
+        let (at, mark) = ends.find(|&(at, mark)| {
+            !rest[..at].contains(opening) && is_end(text, from + at, mark.len())
+        })?;
+        Some(from + at + mark.len())
     });
-    ends.min()
+    marks.chain(tag_end).min()
+}
+
+/// Whether a tag opens what ends behind `before`: it begins its line, but for
+/// the mark of a list, or stands on the same one. Else a sentence mentions it.
+fn pairs(before: &str, open: usize) -> bool {
+    let line = before[..open].rsplit('\n').next().unwrap_or_default();
+    let begins_line = line.chars().all(|c| !c.is_alphanumeric());
+    begins_line || !before[open..].contains('\n')
 }
 
 /// Whether a mark stands as the end of a block: on a line's border or after a
@@ -143,9 +383,64 @@ fn ends_block(text: &str, at: usize, length: usize) -> bool {
     let after_sentence = before
         .trim_end()
         .ends_with(['.', '!', '?', '…', '。', '！', '？']);
-    // As in "</think> is the tag that ends it".
-    let goes_on = after.starts_with(blank) && rest.starts_with(char::is_lowercase);
-    ends_line || ((after_sentence || begins_line) && !goes_on)
+    let goes_on = after.starts_with(blank) && speaks_of_tag(rest);
+    ends_line || is_wedged(text, at, length) || ((after_sentence || begins_line) && !goes_on)
+}
+
+/// Whether what follows a tag speaks of it, as "</think> is the tag that ends it".
+fn speaks_of_tag(rest: &str) -> bool {
+    const VERBS: &[&str] = &[
+        "is",
+        "was",
+        "are",
+        "and",
+        "or",
+        "ends",
+        "end",
+        "marks",
+        "closes",
+        "tells",
+        "means",
+        "tag",
+        "tags",
+        "must",
+        "should",
+        "has",
+        "in",
+        "at",
+        "to",
+        "for",
+        "as",
+        "which",
+        "that",
+        "stands",
+        "comes",
+        "goes",
+        "can",
+        "will",
+        "if",
+        "when",
+        "where",
+        "does",
+        "signals",
+        "indicates",
+        "shows",
+        "would",
+        "may",
+    ];
+    let word = rest.split(|c: char| !c.is_alphanumeric()).next();
+    word.is_some_and(|word| VERBS.contains(&word))
+}
+
+/// Whether a mark stands between the words of two texts without white space, as
+/// none does that a sentence speaks of.
+fn is_wedged(text: &str, at: usize, length: usize) -> bool {
+    let before = text[..at].chars().next_back();
+    let after = text[at + length..].chars().next();
+    let ends = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');
+    before.is_some_and(ends)
+        && after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '*' | '#'))
+        && text[..at].matches("```").count().is_multiple_of(2)
 }
 
 /// Whether a mark stands between quotation marks.
@@ -209,115 +504,4 @@ fn unwrapped(text: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thought_at_the_beginning_is_no_answer() {
-        for content in [
-            "<think>\nThe user asks. Let me see.\n</think>\n\nWarm water.",
-            "\u{feff} \n<think>a</think>Warm water.",
-            "<think></think>Warm water.",
-            "<think>\n\n</think>\n\nWarm water.",
-            "<THINK>a</THINK>Warm water.",
-            "<Think effort=\"high\">a</think>Warm water.",
-            "<thinking>a</thinking> Warm water.",
-            "<thought>a</thought>\nWarm water.",
-            "<thoughts>a</thoughts>\nWarm water.",
-            "<reasoning>a</reasoning>\nWarm water.",
-            "<scratchpad>a</scratchpad>\nWarm water.",
-            "<seed:think>a</seed:think>Warm water.",
-            "<|begin_of_thought|>\n\na\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nWarm water.\n\n<|end_of_solution|>",
-            "<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>Warm water.",
-            "<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>Warm water.<|END_RESPONSE|>",
-            "[THINK]a[/THINK]Warm water.",
-            "◁think▷a◁/think▷Warm water.",
-            "<|channel>thought\na<channel|>Warm water.",
-            "<unused94>thought\na<unused95>Warm water.",
-            "<details type=\"reasoning\" done=\"true\">\na\n</details>\nWarm water.",
-            "Here is my thought process:\na\n\nHere is my response:\nWarm water.",
-            "<think>a</think>\n<answer>\nWarm water.\n</answer>",
-            // Several.
-            "<think>a</think>\n<think>b</think>\n\nWarm water.",
-            "<think>a</think><thinking>b</thinking>Warm water.",
-            // The thought quotes its own end.
-            "<think>They want `</think>` explained. \"</think>\", too.</think>Warm water.",
-            // The beginning stands in the prompt.
-            "The user asks. Let me see.\n</think>\n\nWarm water.",
-            "Let me see.</think>Warm water.",
-            "Let me see. </think> Warm water.",
-            "so warm water it is</think>\nWarm water.",
-            "</think>\n\nWarm water.",
-            "Let me see\n</think>Warm water.",
-            "They mean the `</think>` tag.\n</think>\n\nWarm water.",
-            "Hm.\n</thinking>\n\nWarm water.",
-            "Hm.\n[/THINK]\n\nWarm water.",
-            "Hm.\n</think>\n\n<answer>Warm water.</answer>",
-            // gpt-oss.
-            "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.<|return|>",
-            "<|start|>assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
-            "<|channel|>final<|message|>Warm water.",
-            "analysisThe user asks. We answer.assistantfinalWarm water.",
-        ] {
-            assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
-        }
-    }
-
-    #[test]
-    fn a_thought_without_an_end_is_all_there_is() {
-        for content in [
-            "<think>",
-            "<think>\nThe user asks",
-            "\n<thinking>The user asks",
-            "<think>They want \"</think>\" expl",
-            "<think>a</think>\n<think>b",
-            "<think>a</think>",
-            "a\n</think>\n",
-            "<|begin_of_thought|>The user",
-            "[THINK]The user",
-            "<|channel|>analysis<|message|>The user asks",
-            "<|channel|>commentary<|message|>The user asks<|end|>",
-            "analysisThe user asks for",
-            "Here is my thought process:\nThe user",
-            "",
-            " \n",
-        ] {
-            assert_eq!(said(content).trim(), "", "{content:?}");
-        }
-    }
-
-    #[test]
-    fn marks_within_an_answer_are_text() {
-        for content in [
-            "Warm water.",
-            "Models write `<think>` first and `</think>` last.",
-            "Models write <think> first and </think> last.",
-            "Close it with </think> and go on.",
-            "The end is marked. </think> is the tag for it.",
-            "To end it:\n</think> is what you write.",
-            "The tag \"</think>\" ends a thought.",
-            "`<think>` begins a thought.",
-            "Tags:\n- <think>\n- </think>\n",
-            "Write this:\n```\n</think>\n```\nand go on.",
-            "Write this:\n```\n<think>\na\n</think>\nb\n```\n",
-            "Sure.\n<think>\nsecret\n</think>\nDone.",
-            "<thinker> is no such tag. </thinker>",
-            "<b>Warm</b> water.",
-            "<answer>Warm water.</answer>",
-            "analysis of the question: warm water.",
-            "Analysis: assistantfinal is a word of one model.",
-            "I think [think] is a tag, and so is [/think] in French.",
-        ] {
-            assert_eq!(said(content), content, "{content:?}");
-        }
-        // After the thought, the text stays as it is.
-        for answer in [
-            "The tag that ends a thought is\n</think>\nUse it.",
-            "Use `<think>` and `</think>`.",
-            "<answer>a</answer> or <answer>b</answer>, as you like",
-        ] {
-            let content = format!("<think>a</think>\n\n{answer}");
-            assert_eq!(said(&content), format!("\n\n{answer}"));
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use apo_dialogue::hh;
+use apo_endpoint::thought::is_doubtful;
 use apo_endpoint::{Ending, EndpointError, Message, Outcome, Reply, Request, Role, Usage};
 use apo_tables::Finish;
 
@@ -125,6 +126,8 @@ pub struct Collected {
     pub lack: Option<Lack>,
     /// Why it may not be whole.
     pub doubt: Option<Doubt>,
+    /// Whether it may hold a thought.
+    pub may_hold_thought: bool,
     /// Tokens that it took, as far as the server told.
     pub usage: Usage,
 }
@@ -226,8 +229,13 @@ impl Collector {
             Ok(golden) => (Some(golden), None),
             Err(lack) => (None, Some(lack)),
         };
+        let model_said = |it: &&Golden| matches!(it.origin, Origin::Reply | Origin::ReplyAfterWhy);
         Ok(Collected {
             doubt: doubt.filter(|_| golden.is_some()),
+            may_hold_thought: golden
+                .as_ref()
+                .filter(model_said)
+                .is_some_and(|it| is_doubtful(&it.response)),
             golden,
             lack,
             usage,

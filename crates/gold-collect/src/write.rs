@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use apo_endpoint::thought::is_doubtful;
 use apo_endpoint::{Causes, Counts, Endpoint, TOO_LONG, Usage};
 use apo_endpoint_stage::{Asked, Spent, sorted};
 use apo_stage::{bad_input, report};
@@ -31,6 +32,7 @@ impl Sources<'_> {
     fn golden(&self, query: &Query) -> Result<Collected> {
         if let Some(golden) = self.answers.to(query) {
             return Ok(Collected {
+                may_hold_thought: is_doubtful(&golden.response),
                 golden: Some(golden.clone()),
                 ..Collected::default()
             });
@@ -128,13 +130,15 @@ impl Lacks {
     }
 }
 
-/// Golden answers of which nobody knows whether they are whole.
+/// Golden answers of which nobody knows whether they are whole, or answers alone.
 #[derive(Debug, Default, Serialize)]
 pub struct Doubts {
     /// Replies that do not say why they ended.
     pub unsaid: u64,
     /// Replies that ended for a reason that is not known here.
     pub unknown: u64,
+    /// Answers with the mark of a thought in them.
+    pub thought: u64,
     /// Those reasons.
     #[serde(skip)]
     reasons: Causes,
@@ -157,6 +161,13 @@ impl Doubts {
             phrases.push(format!(
                 "{} replies do not say why they ended (no finish_reason); they are taken as whole",
                 self.unsaid
+            ));
+        }
+        if self.thought > 0 {
+            phrases.push(format!(
+                "{} golden answers hold what may be a thought or the mark of one (as `<think>`); \
+                 they are kept as they came: read them before you train on them",
+                self.thought
             ));
         }
         if let Some((count, reason)) = self.reasons.commonest() {
@@ -224,6 +235,7 @@ pub fn table(
         if let Some(doubt) = &found.doubt {
             doubts.add(doubt);
         }
+        doubts.thought += u64::from(found.may_hold_thought);
         let Some(golden) = found.golden else {
             left_out += 1;
             continue;

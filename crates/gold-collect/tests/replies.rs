@@ -151,7 +151,10 @@ fn a_reply_is_used_as_its_finish_reason_says() {
         (3, 1, 1)
     );
     assert_eq!(summary["lacks"]["failed"], failed.len() + tools.len());
-    assert_eq!(summary["doubts"], json!({"unsaid": 1, "unknown": 1}));
+    assert_eq!(
+        summary["doubts"],
+        json!({"unsaid": 1, "unknown": 1, "thought": 0})
+    );
     let said = stderr(&out);
     for expected in [
         "7 requests failed",
@@ -224,7 +227,7 @@ fn a_key_that_is_refused_stops_the_run_at_once() {
 #[test]
 fn thoughts_are_no_golden_answers() {
     let dir = fresh_dir("thoughts");
-    let forms = ["block", "end", "parts", "channel", "quoted"];
+    let forms = ["block", "end", "parts", "channel", "quoted", "marked"];
     write_tables(&dir, &forms);
     let server = Server::start(|call, _| match call.last() {
         "block" => Answer::reply("<think>\nLet me see.\n</think>\n\nWarm water."),
@@ -238,9 +241,13 @@ fn thoughts_are_no_golden_answers() {
         "channel" => Answer::reply(
             "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
         ),
+        "marked" => Answer::reply("Sure.\n<think>\nHm.\n</think>\nWarm water."),
         _ => Answer::reply("Between `<think>` and `</think>`."),
     });
-    succeeds(&collect(&dir, &online(&server, "")));
+    let out = collect(&dir, &online(&server, "--json"));
+    // Where nobody can tell, it is said.
+    assert_eq!(succeeds(&out)["doubts"]["thought"], 1);
+    assert!(stderr(&out).contains("1 golden answers hold what may be a thought"));
     let found = by_question(&golden(&dir, "golden.parquet"));
     for form in &forms[..4] {
         assert_eq!(

@@ -108,6 +108,29 @@ const ACTS: &[&str] = &[
     "detected",
 ];
 
+/// What a server says that passes a refusal on as a fault of its own: a policy,
+/// and that a text is caught by it.
+const POLICIES: &[&str] = &[
+    "content policy",
+    "content management policy",
+    "moderation policy",
+    "usage policy",
+    "usage policies",
+    "safety policy",
+    "safety policies",
+];
+const BREACHES: &[&str] = &["violat", "flagged", "blocked", "filtered", "trigger"];
+
+/// What a service says that judges no text because it fails.
+const OUTAGES: &[&str] = &[
+    "unavailable",
+    "timeout",
+    "timed out",
+    "failed to",
+    "could not",
+    "connect",
+];
+
 /// What is caught, and how; a firewall blocks requests, too, but flags none.
 const TEXTS: &[&str] = &["input", "prompt", "content", "response", "completion"];
 const CAUGHT: &[&str] = &["flagged", "blocked"];
@@ -147,12 +170,28 @@ const NOT_TEXTS: &[&str] = &[
     "region",
     "ip address",
     "permission to access",
+    "not have permission",
+    "not have access",
+    "access denied",
+    "firewall",
+    "cloudflare",
+    "administrator",
+    "your network",
+    "web filter",
+    "website",
 ];
 
 /// Whether a code, type or reason names a content policy.
 pub(super) fn names_policy(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = name.to_ascii_lowercase();
+    // As API_KEY_FLAGGED.
+    if ["apikey", "account", "ipaddress", "country", "region"]
+        .iter()
+        .any(|it| name.contains(it))
+    {
+        return false;
+    }
     let is_number = name.parse().is_ok_and(|number| NUMBERS.contains(&number));
     is_number || WHOLE_NAMES.contains(&&*name) || is_name(&name)
 }
@@ -173,6 +212,16 @@ pub(super) fn tells_policy(message: &str) -> bool {
         || (says(TEXTS) && says(CAUGHT))
         || (says(REQUESTS) && says(FLAGGED));
     is_policy && !says(NOT_TEXTS)
+}
+
+/// Whether a sentence tells of a content policy so surely that a server's own
+/// fault is none.
+pub(super) fn tells_violation(message: &str) -> bool {
+    let lower = message.to_lowercase();
+    let own = unquoted(&lower);
+    let says = |parts: &[&str]| parts.iter().any(|it| own.contains(it));
+    let is_sure = says(SURE) || (says(POLICIES) && says(BREACHES));
+    is_sure && !says(OUTAGES) && !says(NOT_TEXTS)
 }
 
 /// Returns a message without what it quotes: that may be a prompt's own words.

@@ -9,6 +9,21 @@ pub(super) const UNREAD: char = '\u{fffd}';
 /// Returns the value of a body that is JSON but for such faults: each faulty
 /// part of a text is [`UNREAD`], each number that is none is null.
 pub(super) fn repaired(body: &[u8]) -> Option<Value> {
+    let text = mended(body);
+    // What follows the value is none of it.
+    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    values.next()?.ok()
+}
+
+/// Whether another object, or the beginning of one, follows a body's first value.
+pub(super) fn holds_more(body: &[u8]) -> bool {
+    let text = mended(body);
+    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    values.next().is_some_and(|first| first.is_ok()) && text[values.byte_offset()..].contains('{')
+}
+
+/// Returns the text of a body without such faults.
+fn mended(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}');
     let mut found = String::with_capacity(text.len());
@@ -30,10 +45,7 @@ pub(super) fn repaired(body: &[u8]) -> Option<Value> {
             rest = &rest[1..];
         }
     }
-    found += rest;
-    // What follows the value is none of it.
-    let mut values = serde_json::Deserializer::from_str(&found).into_iter::<Value>();
-    values.next()?.ok()
+    found + rest
 }
 
 /// Copies the string at a text's beginning; returns its length.

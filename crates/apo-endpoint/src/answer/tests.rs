@@ -897,3 +897,153 @@ fn an_error_under_status_200_that_passes_is_asked_for_again() {
     };
     assert!(text.contains("502"), "{text}");
 }
+
+#[test]
+fn a_policy_refusal_is_seen_wherever_an_error_holds_it() {
+    let list = |code: u16, message: &str, status: &str| {
+        json!([{"error": {"code": code, "message": message, "status": status}}]).to_string()
+    };
+    let inner = json!({"error": {"code": "content_filter", "message": "filtered"}}).to_string();
+    let azure = "The response was filtered due to the prompt triggering Azure OpenAI's content \
+                 management policy.";
+    let litellm = "litellm.ContentPolicyViolationError: AzureException - filtered";
+    for body in [
+        "Request blocked: content filter triggered by the prompt.".to_owned(),
+        "Your prompt was flagged by our content moderation system.".to_owned(),
+        r#""The prompt violates our content policy and was blocked.""#.to_owned(),
+        json!(inner).to_string(),
+        list(
+            403,
+            "The prompt was blocked due to SAFETY",
+            "PERMISSION_DENIED",
+        ),
+        list(
+            400,
+            "The prompt was blocked: PROHIBITED_CONTENT",
+            "INVALID_ARGUMENT",
+        ),
+        json!({"errors": [{"code": "content_policy_violation", "message": "no"}]}).to_string(),
+        json!({"detail": {"code": "content_filter", "message": "no"}}).to_string(),
+        json!({"detail": {"error": {"code": "content_filter"}}}).to_string(),
+        json!({"detail": "Prompt rejected by content policy"}).to_string(),
+        json!({"error": {"code": 403, "errors": [{"reason": "contentFilter"}]}}).to_string(),
+        json!({"error": {"code": 403, "message": inner}}).to_string(),
+        json!({"error": {"message": format!("Error code: 400 - {inner}")}}).to_string(),
+        json!({"message": inner}).to_string(),
+        json!({"exception": "ContentFilterException"}).to_string(),
+        json!({"errors": ["The prompt violates our content policy."]}).to_string(),
+        json!({"error": {"message": {"error": "Violated OpenAI moderation policy"},
+                         "type": "None", "code": "400"}})
+        .to_string(),
+    ] {
+        for status in [400, 403, 422] {
+            let found = meaning(status, body.as_bytes());
+            let is_policy = matches!(found, Meaning::Done(Outcome::Policy(_)));
+            assert!(is_policy, "{status}: {body}: {found:?}");
+        }
+    }
+    for message in [azure, litellm, "The prompt violates our usage policies."] {
+        let found = of(500, &json!({"error": {"message": message, "code": "500"}}));
+        let is_policy = matches!(found, Meaning::Done(Outcome::Policy(_)));
+        assert!(is_policy, "{message}: {found:?}");
+    }
+}
+
+#[test]
+fn faults_of_keys_firewalls_and_services_are_no_policy_refusals_wherever_they_stand() {
+    for body in [
+        "Forbidden".to_owned(),
+        "Your request was blocked.".to_owned(),
+        "Access to this content was blocked by your network's firewall.".to_owned(),
+        "This website's content is blocked by your administrator.".to_owned(),
+        "<html><meta content=\"x\">Sorry, you have been blocked</html>".to_owned(),
+        json!("Your API key was flagged for violating our usage policies").to_string(),
+        json!([{"error": {"code": 403, "message": "API key not valid", "status": "PERMISSION_DENIED",
+                "details": [{"reason": "API_KEY_SERVICE_BLOCKED"}]}}])
+        .to_string(),
+        json!({"errors": [{"code": "API_KEY_FLAGGED", "message": "no"}]}).to_string(),
+        json!({"errors": [{"reason": "forbidden", "message": "no"}]}).to_string(),
+        json!({"detail": {"code": "unsupported_country", "message": "Region blocked"}}).to_string(),
+        json!({"detail": "Not authorised"}).to_string(),
+        json!({"error": {"message": {"error": "This account is disabled"}}}).to_string(),
+        "[]".to_owned(),
+        "7".to_owned(),
+    ] {
+        let found = meaning(403, body.as_bytes());
+        assert!(matches!(found, Meaning::Unauthorised(_)), "{body}: {found:?}");
+    }
+    for message in [
+        "The content filter service is unavailable; the request was blocked.",
+        "Guardrail service refused the connection",
+        "Content policy service timed out; request blocked",
+        "The upstream rejected the request",
+    ] {
+        let found = of(503, &json!({"error": {"message": message}}));
+        assert!(matches!(found, Meaning::Later(_)), "{message}: {found:?}");
+    }
+    // A prompt's own words.
+    let echo = "Expected a text, found '{\"error\": {\"code\": \"content_filter\"}}'";
+    let found = of(400, &json!({"error": {"message": echo}}));
+    assert!(matches!(found, Meaning::Never(_)), "{found:?}");
+}
+
+#[test]
+fn what_follows_a_completion_makes_it_unreadable() {
+    let part = |text: &str| json!({"choices": [{"message": {"content": text}}]}).to_string();
+    let (one, two) = (part("Part one."), part("Part two."));
+    for body in [
+        format!("{one}{two}"),
+        format!("{one}\n{two}"),
+        format!("{one}\n\ndata: {two}"),
+        format!("{one}, {two}"),
+        format!("{one}{}", &two[..20]),
+    ] {
+        let found = meaning(200, body.as_bytes());
+        let is_unreadable = matches!(found, Meaning::Done(Outcome::Unreadable(_)));
+        assert!(is_unreadable, "{body}: {found:?}");
+    }
+}
+
+#[test]
+fn other_formats_are_named() {
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 5});
+    let chunk = json!({"object": "chat.completion.chunk", "usage": usage,
+        "choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]});
+    for (body, expected) in [
+        (chunk.to_string(), "streams its reply"),
+        (format!("{chunk}\n{chunk}"), "streams its reply"),
+        (
+            json!({"choices": [{"delta": {"content": "Hi"}}]}).to_string(),
+            "streams its reply",
+        ),
+        (
+            json!({"object": "text_completion", "usage": usage,
+                   "choices": [{"text": "Hi", "finish_reason": "stop"}]})
+            .to_string(),
+            "text completion",
+        ),
+        (
+            json!({"choices": [{"text": "Hi"}], "usage": usage}).to_string(),
+            "text completion",
+        ),
+    ] {
+        let found = meaning(200, body.as_bytes());
+        let Meaning::Never(text) = &found else {
+            panic!("{body}: {found:?}");
+        };
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn parts_that_are_marked_as_thoughts_are_no_answer() {
+    for thought in [
+        json!({"text": "Hm.", "thought": true}),
+        json!({"type": "text", "text": "Hm.", "thought": true}),
+        json!({"type": "reasoning_content", "text": "Hm."}),
+    ] {
+        let body = json!({"choices": [{"message": {"content":
+            [thought, {"type": "text", "text": "A.", "thought": false}]}}]});
+        assert_eq!(of(200, &body), reply("A.", None, None), "{body}");
+    }
+}

@@ -1,0 +1,174 @@
+use super::*;
+
+#[test]
+fn a_thought_at_the_beginning_is_no_answer() {
+    for content in [
+        "<think>\nThe user asks. Let me see.\n</think>\n\nWarm water.",
+        "\u{feff} \n<think>a</think>Warm water.",
+        "<think></think>Warm water.",
+        "<think>\n\n</think>\n\nWarm water.",
+        "<THINK>a</THINK>Warm water.",
+        "<Think effort=\"high\">a</think>Warm water.",
+        "<thinking>a</thinking> Warm water.",
+        "<thought>a</thought>\nWarm water.",
+        "<thoughts>a</thoughts>\nWarm water.",
+        "<reasoning>a</reasoning>\nWarm water.",
+        "<scratchpad>a</scratchpad>\nWarm water.",
+        "<seed:think>a</seed:think>Warm water.",
+        "<|begin_of_thought|>\n\na\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nWarm water.\n\n<|end_of_solution|>",
+        "<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>Warm water.",
+        "<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>Warm water.<|END_RESPONSE|>",
+        "[THINK]a[/THINK]Warm water.",
+        "◁think▷a◁/think▷Warm water.",
+        "<|channel>thought\na<channel|>Warm water.",
+        "<unused94>thought\na<unused95>Warm water.",
+        "<details type=\"reasoning\" done=\"true\">\na\n</details>\nWarm water.",
+        "Here is my thought process:\na\n\nHere is my response:\nWarm water.",
+        "<think>a</think>\n<answer>\nWarm water.\n</answer>",
+        // Several.
+        "<think>a</think>\n<think>b</think>\n\nWarm water.",
+        "<think>a</think><thinking>b</thinking>Warm water.",
+        // The thought quotes its own end.
+        "<think>They want `</think>` explained. \"</think>\", too.</think>Warm water.",
+        // The beginning stands in the prompt.
+        "The user asks. Let me see.\n</think>\n\nWarm water.",
+        "Let me see.</think>Warm water.",
+        "Let me see. </think> Warm water.",
+        "so warm water it is</think>\nWarm water.",
+        "</think>\n\nWarm water.",
+        "Let me see\n</think>Warm water.",
+        "They mean the `</think>` tag.\n</think>\n\nWarm water.",
+        "Hm.\n</thinking>\n\nWarm water.",
+        "Hm.\n[/THINK]\n\nWarm water.",
+        "Hm.\n</think>\n\n<answer>Warm water.</answer>",
+        "They ask how. </think> Warm water.",
+        "The user typed <think> in it.\nSo.\n</think>\n\nWarm water.",
+        "They wrote `<think>`.\nSo.\n</think>\n\nWarm water.",
+        "so it is</think>Warm water.",
+        // The thought holds its own end.
+        "<think>a\n</think>\nb</think>Warm water.",
+        // Behind special tokens, names and what nobody sees.
+        "<s><think>a</think>Warm water.",
+        "<bos>\n<think>a</think>Warm water.",
+        "<|im_start|>assistant\n<think>a</think>Warm water.",
+        "<|start_header_id|>assistant<|end_header_id|>\n\n<think>a</think>Warm water.",
+        "<start_of_turn>model\n<think>a</think>Warm water.",
+        "<|assistant|><think>a</think>Warm water.",
+        "<｜Assistant｜><think>a</think>Warm water.",
+        "Assistant: <think>a</think>Warm water.",
+        "**Assistant:** <think>a</think>Warm water.",
+        "\u{200d}<think>a</think>Warm water.",
+        "\u{2060}<think>a</think>Warm water.",
+        "\u{200e}<|think|>a<|/think|>Warm water.",
+        // Further marks.
+        "<|inner_prefix|>a<|inner_suffix|>Warm water.",
+        "<|think|>a<|/think|>Warm water.",
+        "a<|/think|>\nWarm water.",
+        "<reasoning_content>a</reasoning_content>Warm water.",
+        "<thought_process>a</thought_process>Warm water.",
+        "<Thinking Process>a</Thinking Process>Warm water.",
+        "<chain_of_thought>a</chain_of_thought>Warm water.",
+        "<details><summary>Thought for 3 seconds</summary>a</details>Warm water.",
+        "<details open>\n<summary>💭 Reasoning</summary>\na\n</details>\nWarm water.",
+        "&lt;think&gt;a&lt;/think&gt;Warm water.",
+        "<think/>Warm water.",
+        "<think />\nWarm water.",
+        "<thinking>a</think>Warm water.",
+        "<think>a</Think >Warm water.",
+        "< think >a</ think >Warm water.",
+        // gpt-oss.
+        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.<|return|>",
+        "<|start|>assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
+        "<|channel|>final<|message|>Warm water.",
+        "analysisThe user asks. We answer.assistantfinalWarm water.",
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_thought_without_an_end_is_all_there_is() {
+    for content in [
+        "<think>",
+        "<think>\nThe user asks",
+        "\n<thinking>The user asks",
+        "<think>They want \"</think>\" expl",
+        "<think>a</think>\n<think>b",
+        "<think>a</think>",
+        "a\n</think>\n",
+        "<|begin_of_thought|>The user",
+        "[THINK]The user",
+        "<|channel|>analysis<|message|>The user asks",
+        "<|channel|>commentary<|message|>The user asks<|end|>",
+        "analysisThe user asks for",
+        "Here is my thought process:\nThe user",
+        "",
+        " \n",
+    ] {
+        assert_eq!(said(content).trim(), "", "{content:?}");
+    }
+}
+
+#[test]
+fn marks_within_an_answer_are_text() {
+    for content in [
+        "Warm water.",
+        "Models write `<think>` first and `</think>` last.",
+        "Models write <think> first and </think> last.",
+        "Close it with </think> and go on.",
+        "The end is marked. </think> is the tag for it.",
+        "To end it:\n</think> is what you write.",
+        "The tag \"</think>\" ends a thought.",
+        "`<think>` begins a thought.",
+        "Tags:\n- <think>\n- </think>\n",
+        "Write this:\n```\n</think>\n```\nand go on.",
+        "Write this:\n```\n<think>\na\n</think>\nb\n```\n",
+        "Sure.\n<think>\nsecret\n</think>\nDone.",
+        "<thinker> is no such tag. </thinker>",
+        "<b>Warm</b> water.",
+        "<answer>Warm water.</answer>",
+        "analysis of the question: warm water.",
+        "Analysis: assistantfinal is a word of one model.",
+        "I think [think] is a tag, and so is [/think] in French.",
+        "Assistant: warm water.",
+        "<s>Warm water.",
+        "<details><summary>Steps</summary>a</details>Warm water.",
+        "It is <think>so</think> there.",
+        "Here: <think>so</think>\nDone.",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+    }
+    // After the thought, the text stays as it is.
+    for answer in [
+        "The tag that ends a thought is\n</think>\nUse it.",
+        "Use `<think>` and `</think>`.",
+        "<answer>a</answer> or <answer>b</answer>, as you like",
+    ] {
+        let content = format!("<think>a</think>\n\n{answer}");
+        assert_eq!(said(&content), format!("\n\n{answer}"));
+    }
+}
+
+#[test]
+fn what_may_still_be_a_thought_is_doubtful() {
+    for (content, expected) in [
+        ("Sure.\n<think>\nsecret\n</think>\nDone.", true),
+        ("```\n<think>secret</think>\n```\nWarm water.", true),
+        ("<think>a</think>\n\nThe tag is\n</think>\nUse it.", true),
+        ("The end is marked. </think> is the tag for it.", true),
+        ("<analysis>secret</analysis>Warm water.", true),
+        ("<reflection>secret</reflection>Warm water.", true),
+        ("**Thinking**\nsecret\n\n**Answer**\nWarm water.", true),
+        ("> Reasoning\n> secret\n\nWarm water.", true),
+        ("Use <|/think|> there.", true),
+        ("Warm water.", false),
+        ("<think>a</think>Warm water.", false),
+        ("Thinking of it, warm water.", false),
+        ("Reasoning with them helps.", false),
+        ("Between `<think>` and `</think>`.", false),
+        ("If a < b & c > d, then use <b>.", false),
+        ("", false),
+    ] {
+        assert_eq!(is_doubtful(said(content)), expected, "{content:?}");
+    }
+}
