@@ -455,13 +455,13 @@ fn settings_that_change_a_tokenizer_agree_with_it_or_are_refused() {
     let named = "tokenizer_config.json";
     refused(
         load("splits", |_, config| {
-            config["split_special_tokens"] = json!(true)
+            config["split_special_tokens"] = json!(true);
         }),
         &[named, "`split_special_tokens`"],
     );
     refused(
         load("prefixed", |_, config| {
-            config["add_prefix_space"] = json!(true)
+            config["add_prefix_space"] = json!(true);
         }),
         &[named, "`add_prefix_space` is true"],
     );

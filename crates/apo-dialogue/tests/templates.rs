@@ -215,6 +215,7 @@ fn a_template_that_does_not_end_is_stopped() {
 /// Templates that ask for much: more work, more memory or more nesting than any
 /// dialogue needs. Each is refused, soon, and by name.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of templates")]
 fn what_a_template_asks_for_is_bounded() {
     let hello = [message("user", "Hello")];
     let shared = |then: &str| {
