@@ -387,7 +387,7 @@ fn ends_block(text: &str, at: usize, length: usize) -> bool {
     ends_line || is_wedged(text, at, length) || ((after_sentence || begins_line) && !goes_on)
 }
 
-/// Whether what follows a tag speaks of it, as "</think> is the tag that ends it".
+/// Whether what follows a tag speaks of it, as "`</think>` is the tag that ends it".
 fn speaks_of_tag(rest: &str) -> bool {
     const VERBS: &[&str] = &[
         "is",
