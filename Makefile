@@ -57,7 +57,7 @@ crash: build ## Break every stage at each system call that changes the disk (min
 	pipelines/strace.sh
 	target/release/crash
 
-fuzz: build ## Give broken files to all that reads bytes, and to every stage (an hour)
+fuzz: build ## Give broken files to all that reads bytes, and to every stage (a quarter of an hour)
 	pipelines/strace.sh
 	CARGO=$(CARGO) pipelines/fuzz.sh $(FUZZ_BYTES) '' $(FUZZ_JOBS)
 	target/release/fuzz-stages --runs $(FUZZ_STAGES) --jobs $(FUZZ_JOBS)
