@@ -263,7 +263,10 @@ fn finish_reason(choice: &Value) -> Option<String> {
         Value::String(text) => Some(excerpt(text.as_bytes())),
         Value::Number(number) => Some(number.to_string()),
         // SGLang's own.
-        Value::Object(fields) => fields["type"].as_str().map(|it| excerpt(it.as_bytes())),
+        Value::Object(fields) => {
+            let kind = fields.get("type").and_then(Value::as_str);
+            kind.map(|it| excerpt(it.as_bytes()))
+        }
         _ => None,
     };
     let usual = name(&choice["finish_reason"]);

@@ -1047,3 +1047,26 @@ fn parts_that_are_marked_as_thoughts_are_no_answer() {
         assert_eq!(of(200, &body), reply("A.", None, None), "{body}");
     }
 }
+
+#[test]
+fn a_reason_of_any_shape_is_read() {
+    for reason in [
+        json!({}),
+        json!({"type": 1}),
+        json!({"type": "stop"}),
+        json!([]),
+        json!(["stop"]),
+        json!(1),
+        json!(true),
+        json!(null),
+    ] {
+        for name in ["finish_reason", "native_finish_reason", "stop_reason"] {
+            let mut choice = json!({"message": {"content": "How to"}, "finish_reason": "stop"});
+            choice[name] = reason.clone();
+            let body = json!({ "choices": [choice] }).to_string();
+            let found = meaning(200, body.as_bytes());
+            let is_reply = matches!(found, Meaning::Done(Outcome::Reply(_)));
+            assert!(is_reply, "{name} {reason}: {found:?}");
+        }
+    }
+}
