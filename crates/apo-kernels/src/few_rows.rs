@@ -200,15 +200,7 @@ mod native {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn values(n: usize, seed: u32) -> Vec<f32> {
-        (0..n as u32)
-            .map(|i| {
-                let x = (i.wrapping_mul(2_654_435_761) ^ seed).wrapping_mul(2_246_822_519);
-                (x >> 8) as f32 / (1 << 23) as f32 - 1.0
-            })
-            .collect()
-    }
+    use crate::samples::values;
 
     #[test]
     fn it_is_the_product_and_does_not_depend_on_the_number_of_rows() {

@@ -383,15 +383,7 @@ impl Shape {
 mod tests {
     use super::*;
     use crate::layout::Segment;
-
-    fn values(n: usize, seed: u32) -> Vec<f32> {
-        (0..n as u32)
-            .map(|i| {
-                let x = (i.wrapping_mul(2_654_435_761) ^ seed).wrapping_mul(2_246_822_519);
-                (x >> 8) as f32 / (1 << 23) as f32 - 1.0
-            })
-            .collect()
-    }
+    use crate::samples::values;
 
     /// Two trees: a prompt with two responses, and one with none.
     fn layout(half: usize) -> Layout {

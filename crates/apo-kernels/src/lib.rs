@@ -26,6 +26,8 @@ pub mod layout;
 pub mod log_prob;
 pub mod matrix;
 mod precision;
+#[cfg(test)]
+mod samples;
 pub mod shared;
 pub mod simd;
 pub mod spent;

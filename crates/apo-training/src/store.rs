@@ -133,13 +133,4 @@ impl Store {
         order.sort_by_cached_key(|&i| (key(i), i));
         order
     }
-
-    /// Removes the file; the training is over.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be removed.
-    pub fn remove(self) -> Result<(), TrainingError> {
-        Ok(self.spool.remove()?)
-    }
 }
