@@ -175,9 +175,20 @@ struct Place {
     kind: Kind,
 }
 
+/// The file, which is unlocked before it is closed: a lock lasts as long as any
+/// copy of its handle, and a program that is being started holds copies of all.
+#[derive(Debug)]
+struct Unlocking(File);
+
+impl Drop for Unlocking {
+    fn drop(&mut self) {
+        let _ = self.0.unlock(); // closing it does as much, only later
+    }
+}
+
 #[derive(Debug)]
 struct State {
-    file: File,
+    file: Unlocking,
     /// Where the next line goes.
     end: u64,
     /// Whether a line says that those after it have checksums.
@@ -212,7 +223,8 @@ impl Journal {
             .create(true)
             .truncate(false)
             .open(path);
-        let mut file = options.map_err(failed)?;
+        let handle = Unlocking(options.map_err(failed)?);
+        let mut file = &handle.0;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -220,7 +232,7 @@ impl Journal {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let found = read(path, &file)?;
+        let found = read(path, file)?;
         let end = found.end;
         match found.tail {
             Tail::Clean => {}
@@ -242,7 +254,7 @@ impl Journal {
                 .and_then(|folder| folder.sync_all())
                 .map_err(failed)?;
         }
-        Ok(Self::of(path, file, found, true))
+        Ok(Self::of(path, handle, found, true))
     }
 
     /// Opens a journal to be replayed; it is left as it is.
@@ -258,7 +270,7 @@ impl Journal {
             _ => io_error("read", path, source),
         })?;
         let found = read(path, &file)?;
-        Ok(Self::of(path, file, found, false))
+        Ok(Self::of(path, Unlocking(file), found, false))
     }
 
     /// Refuses what is there and no file: to read a pipe is to wait for whoever
@@ -288,7 +300,7 @@ impl Journal {
         })
     }
 
-    fn of(path: &Path, file: File, found: Read, is_writable: bool) -> Self {
+    fn of(path: &Path, file: Unlocking, found: Read, is_writable: bool) -> Self {
         Self {
             path: path.into(),
             is_writable,
@@ -340,8 +352,8 @@ impl Journal {
             return Ok(None);
         };
         let mut line = vec![0; place.length as usize];
-        let found = state.file.seek(SeekFrom::Start(place.offset));
-        let found = found.and_then(|_| state.file.read_exact(&mut line));
+        let found = state.file.0.seek(SeekFrom::Start(place.offset));
+        let found = found.and_then(|_| state.file.0.read_exact(&mut line));
         found.map_err(|source| io_error("read", &self.path, source))?;
         let entry = match check(&line) {
             Line::Whole(json) => Entry::parse(&json).ok(),
@@ -381,12 +393,12 @@ impl Journal {
             header()
         };
         let text = before.clone() + &line;
-        let written = state.file.seek(SeekFrom::Start(offset));
-        let written = written.and_then(|_| state.file.write_all(text.as_bytes()));
-        if let Err(source) = written.and_then(|()| state.file.sync_data()) {
+        let written = state.file.0.seek(SeekFrom::Start(offset));
+        let written = written.and_then(|_| state.file.0.write_all(text.as_bytes()));
+        if let Err(source) = written.and_then(|()| state.file.0.sync_data()) {
             // Of a part that a full disk took, nothing may stand before the
             // next line. If this fails too, the next run finds a torn line.
-            let _ = state.file.set_len(offset);
+            let _ = state.file.0.set_len(offset);
             return Err(io_error("write", &self.path, source));
         }
         state.end += text.len() as u64;

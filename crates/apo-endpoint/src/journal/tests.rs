@@ -197,6 +197,15 @@ fn two_writers_are_kept_apart() {
 }
 
 #[test]
+fn a_closed_journal_is_free_though_its_handle_was_copied() {
+    let path = fresh("copied");
+    let first = Journal::open(&path).unwrap();
+    let _copy = first.state().file.0.try_clone().unwrap();
+    drop(first);
+    Journal::open(&path).unwrap();
+}
+
+#[test]
 fn a_missing_journal_cannot_be_replayed() {
     let error = Journal::read(&fresh("missing")).unwrap_err();
     assert!(matches!(error, JournalError::NotThere { .. }), "{error}");
