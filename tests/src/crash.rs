@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use apo_tables::digest_path;
+use apo_provenance::digest_path;
 use serde_json::{Value, json};
 
 use crate::stages::{self, Ran};

@@ -201,7 +201,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// Copies a model that a stage wrote, to be changed: what its files were is
-/// taken out of its page.
+/// taken out of its page, and the page's checksum with it.
 ///
 /// # Panics
 ///
@@ -211,8 +211,10 @@ pub fn copy_to_change(from: &Path, to: &Path) {
     let page = to.join("apo.json");
     let text = fs::read(&page).expect("a stage wrote the model");
     let mut value: Value = serde_json::from_slice(&text).expect("its page is JSON");
-    let files = value.as_object_mut().and_then(|it| it.remove("files"));
-    assert!(files.is_some(), "{} names its files", page.display());
+    for field in ["files", "crc32"] {
+        let found = value.as_object_mut().and_then(|it| it.remove(field));
+        assert!(found.is_some(), "{} has `{field}`", page.display());
+    }
     fs::write(&page, value.to_string()).expect("a file can be written");
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use apo_tables::digest_path;
+use apo_provenance::digest_path;
 use apo_tests::stages::{command, copy, finish, kill, refuse, run, small_round, start, succeed};
 
 static ROUND: LazyLock<PathBuf> =
@@ -106,6 +106,38 @@ fn what_is_changed_while_its_replacement_is_made_stays() {
     fs::rename(dir.join("changed/README.md"), dir.join("README.md")).unwrap();
     succeed(dir, &line);
     assert_ne!(state(&dir.join("changed")), before);
+}
+
+/// Files that lie in an output: what is changed in place changes no folder.
+#[test]
+fn what_is_changed_within_an_output_while_its_replacement_is_made_stays() {
+    let dir = &*ROUND;
+    let out = dir.join("edited");
+    fn append(path: &Path) {
+        let text = fs::read_to_string(path).unwrap();
+        fs::write(path, text + " ").unwrap();
+    }
+    let edits: [(&str, Made); 3] = [
+        ("tokenizer_config.json", append),
+        ("config.json", |path| {
+            let copy = path.with_extension("new");
+            fs::copy(path, &copy).unwrap();
+            fs::rename(&copy, path).unwrap();
+        }),
+        ("apo.json", append),
+    ];
+    succeed(dir, &format!("{TUNED} --out edited"));
+    for (seed, (name, edit)) in edits.into_iter().enumerate() {
+        let line = format!("{TUNED} --seed {} --out edited --overwrite", seed + 2);
+        let page = dir.join("edited.partial/provenance.json");
+        let mut child = start(dir, &line, || page.exists());
+        edit(&out.join(name));
+        let before = content(&out);
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{name}");
+        assert_eq!(content(&out), before, "{name}");
+        succeed(dir, &line);
+        assert_ne!(content(&out), before, "{name}");
+    }
 }
 
 #[test]

@@ -322,7 +322,27 @@ fn a_model_that_is_not_as_it_was_written_is_refused_by_every_stage() {
             fs::write(ROUND.join(&damaged).join(name), bytes).unwrap();
             let line = lines[i % lines.len()];
             let line = line.replace(&format!("--model {model}"), &format!("--model {damaged}"));
-            refuses(&line, &[&damaged, name, "has changed", "apo.json"]);
+            refuses(&line, &[&damaged, name, "has changed", "apo.json", "crc32"]);
+        }
+        for (i, change) in [
+            |page: &mut Value| page["version"] = json!("0.0.1"),
+            |page: &mut Value| page["files"] = json!({}),
+            |page: &mut Value| page["inputs"]["model"]["digest"] = json!("0"),
+            |page: &mut Value| {
+                let fields = page.as_object_mut().unwrap();
+                let sum = fields.remove("crc32").unwrap();
+                fields.insert("crc33".into(), sum);
+            },
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let edited = format!("edited-{model}-{i}");
+            copy(&ROUND.join(model), &ROUND.join(&edited));
+            self::change(ROUND.join(&edited).join("apo.json"), change);
+            let line = lines[i % lines.len()];
+            let line = line.replace(&format!("--model {model}"), &format!("--model {edited}"));
+            refuses(&line, &[&edited, "apo.json", "damaged", "crc32"]);
         }
         let lost = format!("lost-{model}");
         copy(&ROUND.join(model), &ROUND.join(&lost));

@@ -128,7 +128,7 @@ fn the_date_is_told_and_recorded() {
         "{}",
         ran.stderr
     );
-    let made = Provenance::read(&ROUND.join("dated.parquet"))
+    let made = apo_tables::provenance(&ROUND.join("dated.parquet"))
         .unwrap()
         .unwrap();
     assert_eq!(made.arguments["template_date"], "2024-07-26");

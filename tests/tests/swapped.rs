@@ -172,7 +172,7 @@ fn a_sampler_of_ones_own_asks_what_the_queries_say() {
     let reader = Reader::<Response>::open(&dir.join("own.parquet")).expect("it is a table");
     let split = reader.split().expect("the footer can be read");
     assert_eq!(split.expect("as its queries say").part, "test");
-    let own = Provenance::read(&dir.join("own.parquet")).expect("a footer");
+    let own = apo_tables::provenance(&dir.join("own.parquet")).expect("a footer");
     let input = Reader::<Query>::open(&dir.join("q")).and_then(|it| Reader::input(&it));
     let digest = own.expect("it says what made it").inputs["queries"]
         .digest

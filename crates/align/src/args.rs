@@ -398,7 +398,7 @@ impl Method {
         if let Self::Dpo(dpo) = self
             && let Some(path) = &dpo.reference_log_probs
         {
-            provenance = provenance.input("reference_log_probs", Input::of(path)?);
+            provenance = provenance.input("reference_log_probs", apo_tables::input(path)?);
         }
         provenance = match self {
             Self::Sft(sft) => provenance.argument("from_scratch", sft.from_scratch),

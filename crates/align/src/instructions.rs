@@ -27,12 +27,12 @@ pub struct Instruction {
 ///
 /// When it cannot be read.
 pub fn input(path: &Path) -> Result<Input> {
-    let mut input = Input::of(path)?;
+    let mut input = apo_tables::input(path)?;
     if path
         .extension()
         .is_some_and(|it| it.eq_ignore_ascii_case("parquet"))
     {
-        input.split = Provenance::read(path)?.and_then(|it| it.split().cloned());
+        input.split = apo_tables::provenance(path)?.and_then(|it| it.split().cloned());
     }
     Ok(input)
 }

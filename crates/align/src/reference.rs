@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::Codec;
 use apo_stage::bad_input;
-use apo_tables::{Input, Provenance, Reader, Response};
+use apo_tables::{Input, Reader, Response};
 use serde_json::{Value, json};
 
 use crate::args::Common;
@@ -43,7 +43,7 @@ impl KnownLogProbs {
             ))
         };
         let found = if path.is_file() {
-            Provenance::read(path)?
+            apo_tables::provenance(path)?
         } else {
             None
         };

@@ -239,7 +239,7 @@ pub fn replayed(path: &Path) -> Result<Input> {
         let error = JournalError::NotThere { path: path.into() };
         return Err(sorted(error.into()));
     }
-    Ok(Input::of(path)?)
+    Ok(apo_tables::input(path)?)
 }
 
 /// Tells of lines that are not what was written.

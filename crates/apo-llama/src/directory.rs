@@ -8,8 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_dialogue::model_file::{read_json, read_object};
-use apo_tables::provenance::{MANIFEST, hex};
-use apo_tables::{Input, Provenance, digest_file};
+use apo_provenance::{Input, MANIFEST, Provenance, digest_file, hex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -80,13 +79,13 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or is malformed.
+    /// When it cannot be read, is malformed, or is not as it was written.
     pub fn read(dir: &Path) -> Result<Option<Self>, ModelError> {
         let path = dir.join(MANIFEST);
         let Some(page) = read_json(&path)? else {
             return Ok(None);
         };
-        let manifest = serde_json::from_value(page).map_err(|error| ModelError::Config {
+        let manifest = apo_provenance::open(page).map_err(|error| ModelError::Config {
             path,
             faults: vec![error.to_string()],
         })?;
@@ -377,7 +376,7 @@ impl Model {
             files: digests.collect(),
             ..manifest.clone()
         };
-        write(dir.join(MANIFEST), &pretty(&manifest))
+        write(dir.join(MANIFEST), &apo_provenance::seal(&manifest))
     }
 
     /// A token that pads batches of a reward model: never an end of text, for

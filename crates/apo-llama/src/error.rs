@@ -49,7 +49,8 @@ pub enum ModelError {
     /// A model that we wrote is not as it was written.
     #[error(
         "the model in {} is not as it was written: {}. A disk or a copy has damaged it; where it \
-         was changed on purpose, take what was changed out of `files` in its apo.json",
+         was changed on purpose, take what was changed out of `files` in its apo.json, \
+         and `crc32` with it",
         dir.display(),
         faults.join(", ")
     )]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_dialogue::hh;
 use apo_llama::Manifest;
-use apo_tables::provenance::TEST;
+use apo_provenance::TEST;
 use apo_tables::{Input, Provenance, Query, Reader, Split};
 
 use apo_stage::bad_input;
@@ -112,7 +112,7 @@ impl TestPart {
         let runs = runs(provenance, &inputs);
         let mut found = Self::default();
         for path in tables_near(&inputs) {
-            let Ok(Some(made)) = Provenance::read(&path) else {
+            let Ok(Some(made)) = apo_tables::provenance(&path) else {
                 continue;
             };
             let is_of_run = |it: &Split| runs.contains(&it.of);

@@ -17,8 +17,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use apo_provenance::Provenance;
 use apo_spool::sync_folder;
-use apo_tables::Provenance;
 
 use crate::args::OutputArgs;
 use crate::exit::bad_input;
@@ -211,7 +211,7 @@ impl Output {
         self.published = true;
         let Self { out, working, .. } = &self;
         let ready = working.join(READY);
-        place::exchange(&ready, out, &working.join(REPLACED), self.seen).with_context(|| {
+        place::exchange(&ready, out, &working.join(REPLACED), self.seen.as_ref()).with_context(|| {
             format!(
                 "cannot put the result in its place, {}; it is whole in {}, and the same command \
                  tries again",

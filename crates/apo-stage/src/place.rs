@@ -150,9 +150,13 @@ pub fn resolve(path: &Path) -> PathBuf {
     path
 }
 
-/// A file or folder as it was seen: whether it is still the same can be told.
+/// A file, or a folder with all that it holds, as it was seen: whether it is
+/// still the same can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen(Vec<(PathBuf, Stat)>);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+struct Stat {
     device: u64,
     inode: u64,
     length: u64,
@@ -161,13 +165,27 @@ pub struct Seen {
 
 /// Looks at a file or folder; none where nothing is there.
 pub fn see(path: &Path) -> Option<Seen> {
+    let mut seen = Vec::new();
+    look(path, &mut seen)?;
+    seen.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Some(Seen(seen))
+}
+
+fn look(path: &Path, seen: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
     let found = fs::symlink_metadata(path).ok()?;
-    Some(Seen {
+    let stat = Stat {
         device: found.dev(),
         inode: found.ino(),
         length: found.len(),
         changed: (found.mtime(), found.mtime_nsec()),
-    })
+    };
+    seen.push((path.into(), stat));
+    if found.is_dir() {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            look(&entry.path(), seen);
+        }
+    }
+    Some(())
 }
 
 /// Puts `ready` where `out` is in one step, if `out` is as it was `seen`; what
@@ -178,12 +196,12 @@ pub fn see(path: &Path) -> Option<Seen> {
 ///
 /// When `out` cannot be replaced, or is not as it was seen; then `ready` is as it
 /// was.
-pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<Seen>) -> io::Result<()> {
+pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<&Seen>) -> io::Result<()> {
     let others = |how: &str| {
         let problem = format!("something {how} there while the work went on");
         Err(io::Error::new(ErrorKind::AlreadyExists, problem))
     };
-    if see(out) != seen {
+    if see(out).as_ref() != seen {
         return others(if seen.is_some() {
             "changed"
         } else {

@@ -8,8 +8,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_tables::provenance::MANIFEST;
-use apo_tables::{CHECKSUM_KEY, Provenance, digest_file};
+use apo_provenance::{MANIFEST, PageError, Provenance, digest_file};
+use apo_tables::CHECKSUM_KEY;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::bad_input;
@@ -110,13 +110,13 @@ fn find(out: &Path) -> Found {
         return match fs::read(out.join(MANIFEST)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Foreign(nobody()),
             Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(bytes) => match read(&bytes) {
                 Ok(page) => Found::Ours(Box::new(page)),
-                Err(error) => Found::Damaged(format!("its {MANIFEST} is damaged: {error}")),
+                Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
             },
         };
     }
-    match Provenance::read(out) {
+    match apo_tables::provenance(out) {
         Ok(Some(provenance)) => Found::Ours(Box::new(Page {
             files: BTreeMap::new(),
             provenance,
@@ -127,6 +127,10 @@ fn find(out: &Path) -> Found {
         )),
         Ok(None) | Err(_) => Found::Foreign(nobody()),
     }
+}
+
+fn read(page: &[u8]) -> Result<Page, PageError> {
+    apo_provenance::open(serde_json::from_slice(page)?)
 }
 
 /// Whether the end of a file, damaged as it is, holds the name of our checksum.
@@ -318,7 +322,5 @@ pub fn write_page(dir: &Path, provenance: &Provenance) -> Result<()> {
         files,
         provenance: provenance.clone(),
     };
-    let mut text = serde_json::to_vec_pretty(&page)?;
-    text.push(b'\n');
-    fs::write(dir.join(MANIFEST), text).with_context(cannot)
+    fs::write(dir.join(MANIFEST), apo_provenance::seal(&page)).with_context(cannot)
 }

@@ -12,8 +12,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_tables::Provenance;
-use serde::{Deserialize, Serialize};
+use apo_provenance::{PageError, Provenance};
 
 use crate::exit::bad_input;
 use crate::place::{self, LOCK};
@@ -88,18 +87,6 @@ pub enum Page {
     Damaged,
     /// The folder is the work of this.
     Of(Box<Provenance>),
-}
-
-/// The page as it is written. Pages without a checksum are older.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    crc32: String,
-    provenance: Provenance,
-}
-
-fn crc32(provenance: &Provenance) -> String {
-    let json = serde_json::to_vec(provenance).expect("a provenance is plain data");
-    format!("{:08x}", crc32fast::hash(&json))
 }
 
 impl Working {
@@ -180,14 +167,8 @@ impl Working {
             Err(error) if error.kind() == ErrorKind::NotFound => return Page::Missing,
             Err(_) => return Page::Damaged,
         };
-        let found = match serde_json::from_slice(&bytes) {
-            Ok(Written {
-                crc32: sum,
-                provenance,
-            }) if sum == crc32(&provenance) => Ok(provenance),
-            Ok(_) => return Page::Damaged,
-            Err(_) => serde_json::from_slice(&bytes),
-        };
+        let page = serde_json::from_slice(&bytes).map_err(PageError::from);
+        let found = page.and_then(apo_provenance::open);
         found.map_or(Page::Damaged, |it| Page::Of(Box::new(it)))
     }
 
@@ -244,11 +225,7 @@ impl Working {
         self.discard().with_context(cannot)?;
         drop(lock);
         let lock = self.lock()?;
-        let page = Written {
-            crc32: crc32(provenance),
-            provenance: provenance.clone(),
-        };
-        let text = serde_json::to_vec_pretty(&page)?;
+        let text = apo_provenance::seal(provenance);
         place::write_whole(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &text)
             .with_context(cannot)?;
         Ok(lock)

@@ -7,6 +7,8 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
+use apo_provenance::{Input, digest_path};
+
 use crate::error::TableError;
 
 /// Bytes of a file's beginning that tell what it is.
@@ -28,6 +30,25 @@ pub fn open(path: &Path) -> Result<File, TableError> {
         });
     }
     File::open(path).map_err(|error| TableError::reading(path, error))
+}
+
+/// Describes a file or folder as an input.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn input(path: &Path) -> Result<Input, TableError> {
+    // What cannot be digested cannot be read either: a pipe, a device.
+    if !path.is_dir() {
+        open(path)?;
+    }
+    let digest = digest_path(path).map_err(|error| TableError::reading(path, error))?;
+    Ok(Input {
+        name: name(path),
+        rows: None,
+        digest,
+        split: None,
+    })
 }
 
 /// Says what is there instead of a regular file.

@@ -22,6 +22,9 @@ const WRITER: &str = "apo ";
 /// The key of the footer under which the checksum of our tables stands.
 pub const CHECKSUM_KEY: &str = "apo.crc32";
 
+/// The key under which the provenance stands.
+pub(crate) const FOOTER_KEY: &str = "apo";
+
 /// Digits of a CRC-32, hex.
 const DIGITS: usize = 8;
 

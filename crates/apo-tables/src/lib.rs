@@ -1,5 +1,5 @@
 //! The Parquet tables that the stages exchange: columns, typed readers and
-//! writers, provenance.
+//! writers.
 //!
 //! Each table's columns are declared once, in [`tables`]; readers check them
 //! before they touch a row, and `TABLES.md` is made from them. Reading and
@@ -11,17 +11,17 @@ pub mod file;
 mod footer;
 pub mod import;
 mod pages;
-pub mod provenance;
 pub mod reader;
 pub mod schema;
 pub mod tables;
 mod verify;
 pub mod writer;
 
+pub use apo_provenance::{Input, Provenance, Split};
 pub use error::TableError;
+pub use file::input;
 pub use footer::CHECKSUM_KEY;
-pub use provenance::{Input, Provenance, Split, digest_file, digest_path};
-pub use reader::{Batch, Reader};
+pub use reader::{Batch, Reader, provenance};
 pub use schema::{Column, Kind, Row, Table};
 pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response, Shown};
 pub use verify::verify;

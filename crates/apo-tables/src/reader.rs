@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apo_provenance::{Input, Provenance, Split, TEST, digest_parts, digest_path};
 use arrow::array::{
     Array, ArrayRef, AsArray as _, Float32Array, Int32Array, Int64Array, RecordBatch,
     RecordBatchReader as _, StringArray,
@@ -16,13 +17,19 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::columns::{self, Columns, library, next_batch};
 use crate::error::TableError;
 use crate::file;
-use crate::provenance::{Input, Provenance, Split, TEST, digest_parts, digest_path};
+use crate::footer::FOOTER_KEY;
 use crate::schema::{Kind, Row, Value};
 
-/// Returns a value of a Parquet file's footer.
-pub(crate) fn footer_value(path: &Path, key: &str) -> Result<Option<String>, TableError> {
+/// Reads the provenance from a table's footer; none where another program wrote
+/// it.
+///
+/// # Errors
+///
+/// When the file cannot be read or is no whole Parquet file.
+pub fn provenance(path: &Path) -> Result<Option<Provenance>, TableError> {
     let columns = Columns::open(path, |_| false)?;
-    Ok(columns.footer_value(key))
+    let found = columns.footer_value(FOOTER_KEY);
+    Ok(found.and_then(|json| serde_json::from_str(&json).ok()))
 }
 
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TableError> {
@@ -172,8 +179,8 @@ impl<R: Row> Reader<R> {
     pub fn split(&self) -> Result<Option<Split>, TableError> {
         let mut found: Vec<Option<Split>> = Vec::new();
         for part in &self.parts {
-            let provenance = Provenance::read(part)?;
-            found.push(provenance.and_then(|it| it.split().cloned()));
+            let made = provenance(part)?;
+            found.push(made.and_then(|it| it.split().cloned()));
         }
         let is_test = |it: &&Option<Split>| it.as_ref().is_some_and(|it| it.part == TEST);
         if let Some(test) = found.iter().find(is_test) {

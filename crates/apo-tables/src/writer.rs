@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apo_provenance::Provenance;
 use arrow::array::{
     ArrayRef, Float32Array, Float32Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
 };
@@ -21,7 +22,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 
 use crate::error::TableError;
-use crate::provenance::{FOOTER_KEY, Provenance};
+use crate::footer::FOOTER_KEY;
 use crate::reader::Batch;
 use crate::schema::{Kind, Row, Value};
 use crate::tables::Response;

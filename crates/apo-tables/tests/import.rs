@@ -216,7 +216,7 @@ fn what_is_no_file_is_told_and_never_waited_for() {
         let error = records(&path).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
         assert!(error.is_bad_input());
-        let error = apo_tables::Input::of(&path).unwrap_err();
+        let error = apo_tables::input(&path).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
     }
 }

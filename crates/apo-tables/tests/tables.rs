@@ -98,7 +98,9 @@ fn what_is_written_is_read_and_equal_rows_are_equal_bytes() {
     assert_eq!(reader.n_rows(), 5000);
     let rows: Vec<Query> = reader.map(Result::unwrap).collect();
     assert_eq!(rows, (0..5000).map(query).collect::<Vec<_>>());
-    let provenance = Provenance::read(&dir.join("a.parquet")).unwrap().unwrap();
+    let provenance = apo_tables::provenance(&dir.join("a.parquet"))
+        .unwrap()
+        .unwrap();
     assert_eq!(provenance.stage, "test");
     assert_eq!(provenance.arguments["seed"], 7);
 }
@@ -466,7 +468,7 @@ fn hidden_files_are_no_parts_and_sub_folders_are_named() {
     write_queries(&dir.join("part.parquet"), 0..3);
     let digest = |dir: &Path| Reader::<Query>::open(dir).unwrap().input().unwrap().digest;
     let before = digest(&dir);
-    assert_eq!(before, apo_tables::digest_path(&dir).unwrap());
+    assert_eq!(before, apo_provenance::digest_path(&dir).unwrap());
     for name in [
         "._part.parquet",
         ".part.parquet.crc",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_endpoint_stage::{EndpointArgs, replayed};
 use apo_stage::{OutputArgs, ReportArgs, bad_input};
-use apo_tables::{Input, Pair, Provenance, Query, Reader};
+use apo_tables::{Pair, Provenance, Query, Reader};
 use clap::{ArgGroup, Parser};
 use gold_collect::{Collector, Prompts, prompts};
 use serde_json::Value;
@@ -191,7 +191,7 @@ impl Args {
             provenance = provenance.input("pairs", pairs.input()?);
         }
         for (i, path) in self.answers.iter().enumerate() {
-            provenance = provenance.input(&format!("answers-{i}"), Input::of(path)?);
+            provenance = provenance.input(&format!("answers-{i}"), apo_tables::input(path)?);
         }
         if let Some(path) = &self.from_journal {
             provenance = provenance.input("from_journal", replayed(path)?);

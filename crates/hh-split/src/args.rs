@@ -8,7 +8,7 @@ use std::str::FromStr;
 use anyhow::Result;
 use apo_stage::{OutputArgs, ReportArgs, bad_input, warn};
 use apo_tables::import::{self, PREFERENCE_FIELDS};
-use apo_tables::{Input, Provenance, file};
+use apo_tables::{Provenance, file};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
@@ -351,7 +351,7 @@ impl Args {
                 // What is no file of rows is told as what it is, before contents
                 // are compared.
                 import::Source::open(&source.path, PREFERENCE_FIELDS)?;
-                let input = Input::of(&source.path)?;
+                let input = apo_tables::input(&source.path)?;
                 let (other, other_part) = digests
                     .entry(input.digest.clone())
                     .or_insert((&source.path, part));

@@ -123,7 +123,12 @@ pub fn keep_apart<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) ->
 fn is_ours(path: &Path) -> bool {
     // A link, or a folder of parts, is somebody's own.
     let is_file = fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
-    let made_by = || Provenance::read(path).ok().flatten().map(|it| it.stage);
+    let made_by = || {
+        apo_tables::provenance(path)
+            .ok()
+            .flatten()
+            .map(|it| it.stage)
+    };
     let has_columns = || {
         let found = Reader::<Reject>::open(path).and_then(|it| it.schema());
         let own = Reject::TABLE.columns.iter().map(|it| it.name);

@@ -7,8 +7,8 @@ mod votes;
 pub use sheet::run as sheet;
 pub use tally::run as tally;
 
+use apo_provenance::hex;
 use apo_tables::Shown;
-use apo_tables::provenance::hex;
 use sha2::{Digest as _, Sha256};
 
 /// Columns of the table for spreadsheets.

@@ -102,7 +102,7 @@ pub fn manifest(bytes: &[u8]) -> String {
     let dir = scratch::folder(&[("apo.json", bytes)]);
     match Manifest::read(&dir) {
         Ok(Some(manifest)) => {
-            let page = serde_json::to_vec(&manifest).expect("a page is plain data");
+            let page = apo_provenance::seal(&manifest);
             let again = scratch::folder(&[("apo.json", &page)]);
             let again = Manifest::read(&again).expect("a page of ours can be read");
             assert_eq!(again, Some(manifest.clone()), "it says what it said");

@@ -38,7 +38,7 @@ pub fn parquet(bytes: &[u8]) -> String {
     let found = imported(&path, usize::MAX);
     let rows = Reader::<Pair>::open(&path).and_then(Iterator::collect::<Result<Vec<Pair>, _>>);
     let own = rows.map_or_else(|error| chain(&error), |rows| format!("{} rows", rows.len()));
-    let about = match Provenance::read(&path) {
+    let about = match apo_tables::provenance(&path) {
         Ok(found) => found.map_or("no page".into(), |it| it.stage),
         Err(error) => chain(&error),
     };

@@ -7,7 +7,7 @@ use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, bad_input, note, warn};
-use apo_tables::{Comparison, Input, Provenance, Reader, Shown, Writer};
+use apo_tables::{Comparison, Provenance, Reader, Shown, Writer};
 
 use super::votes::{Vote, Votes};
 use crate::args::HumanTallyArgs;
@@ -94,7 +94,7 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
     let mut provenance =
         Provenance::new("judge human tally", env!("CARGO_PKG_VERSION")).input("key", key);
     for (i, path) in args.votes.iter().enumerate() {
-        provenance = provenance.input(&format!("votes {}", i + 1), Input::of(path)?);
+        provenance = provenance.input(&format!("votes {}", i + 1), apo_tables::input(path)?);
     }
     Ok(provenance)
 }

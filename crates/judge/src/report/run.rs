@@ -9,8 +9,9 @@ use apo_dialogue::hh::{self, Role};
 use apo_llama::{Manifest, directory};
 use apo_measures::{Bin, Mean, mean};
 use apo_model_stage::rows::check_scored;
+use apo_provenance::{Provenance, digest_path};
 use apo_stage::bad_input;
-use apo_tables::{Metric, Provenance, Reader, Response, digest_path};
+use apo_tables::{Metric, Reader, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -465,7 +466,7 @@ fn trainings(dir: &Path, files: &[String]) -> Result<Vec<Training>> {
     {
         let path = dir.join(at).join("metrics.parquet");
         let metrics = Reader::<Metric>::open(&path)?.collect::<Result<Vec<_>, _>>()?;
-        let made = Provenance::read(&path)?;
+        let made = apo_tables::provenance(&path)?;
         let stage = made.map_or_else(String::new, |made| {
             let method = made.arguments.get("method").and_then(Value::as_str);
             let words = [Some(made.stage.as_str()), method];
@@ -579,7 +580,7 @@ fn made(dir: &Path, files: &[String]) -> Result<(Vec<Made>, Vec<String>)> {
             (digest, Manifest::read(&path)?.map(|it| it.provenance))
         } else {
             let digest = digest_path(&path).with_context(|| format!("cannot read {at}"))?;
-            (digest, Provenance::read(&path)?)
+            (digest, apo_tables::provenance(&path)?)
         };
         let of = |it: &Provenance| (it.stage.clone(), it.arguments.clone());
         let (stage, arguments) = provenance.as_ref().map(of).unzip();

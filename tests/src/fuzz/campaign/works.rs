@@ -191,7 +191,7 @@ pub fn has_checksums(file: &Path) -> bool {
     let is_table = file.extension().is_some_and(|it| it == "parquet");
     let of_a_model = file.starts_with("policy") || file.starts_with("rm");
     is_table && !file.starts_with("raw")
-        || of_a_model && !file.ends_with("apo.json")
+        || of_a_model
         || file.ends_with("journal.jsonl")
         || file.starts_with(PARTIAL)
 }

@@ -1,19 +1,17 @@
-//! What made an output: stage, version, arguments, inputs.
+//! What made an output: its stage, version, arguments and inputs, the digests
+//! that name contents, and JSON pages that carry a checksum.
+
+mod digest;
+mod page;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::TableError;
-use crate::{file, reader};
-
-/// The key of the Parquet footer under which the provenance stands.
-pub const FOOTER_KEY: &str = "apo";
+pub use digest::{digest_file, digest_parts, digest_path, hex};
+pub use page::{CHECKSUM, PageError, open, seal};
 
 /// The page with the provenance in a model directory or a folder of tables.
 pub const MANIFEST: &str = "apo.json";
@@ -61,27 +59,6 @@ pub struct Input {
     pub split: Option<Split>,
 }
 
-impl Input {
-    /// Describes a file or folder.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read.
-    pub fn of(path: &Path) -> Result<Self, TableError> {
-        // What cannot be digested cannot be read either: a pipe, a device.
-        if !path.is_dir() {
-            file::open(path)?;
-        }
-        let digest = digest_path(path).map_err(|error| TableError::reading(path, error))?;
-        Ok(Self {
-            name: file::name(path),
-            rows: None,
-            digest,
-            split: None,
-        })
-    }
-}
-
 impl Provenance {
     /// Starts the provenance of a stage's output.
     pub fn new(stage: &str, version: &str) -> Self {
@@ -125,17 +102,6 @@ impl Provenance {
         let mut all = self.split.iter().chain(inputs);
         let test = all.clone().find(|it| it.part == TEST);
         test.or_else(|| all.next())
-    }
-
-    /// Reads the provenance from a table's footer; none where another program
-    /// wrote it.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read or is no whole Parquet file.
-    pub fn read(path: &Path) -> Result<Option<Self>, TableError> {
-        let found = reader::footer_value(path, FOOTER_KEY)?;
-        Ok(found.and_then(|json| serde_json::from_str(&json).ok()))
     }
 
     /// Returns how another run differs from this one, a sentence each; none
@@ -188,81 +154,4 @@ fn keys<'a, T>(a: &'a BTreeMap<String, T>, b: &'a BTreeMap<String, T>) -> Vec<&'
     keys.sort_unstable();
     keys.dedup();
     keys
-}
-
-/// Returns the SHA-256 of a file, hex.
-///
-/// # Errors
-///
-/// When it cannot be read.
-pub fn digest_file(path: &Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    hash_file(path, &mut hasher)?;
-    Ok(hex(&hasher.finalize()))
-}
-
-/// Returns the SHA-256 of a file, or of a folder's names and files, hex.
-///
-/// # Errors
-///
-/// When something in it cannot be read.
-pub fn digest_path(path: &Path) -> io::Result<String> {
-    if !path.is_dir() {
-        return digest_file(path);
-    }
-    let mut hasher = Sha256::new();
-    hash_folder(path, &mut hasher)?;
-    Ok(hex(&hasher.finalize()))
-}
-
-/// Returns the SHA-256 of a table's parts: what [`digest_path`] says of a folder
-/// that holds nothing else.
-pub(crate) fn digest_parts(parts: &[PathBuf]) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part.file_name().unwrap_or_default().as_encoded_bytes());
-        hasher.update([0]);
-        hash_file(part, &mut hasher)?;
-        hasher.update([0]);
-    }
-    Ok(hex(&hasher.finalize()))
-}
-
-fn hash_folder(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
-    let mut entries: Vec<_> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let name = entry.file_name();
-        hasher.update(name.as_encoded_bytes());
-        hasher.update([0]);
-        if entry.path().is_dir() {
-            hash_folder(&entry.path(), hasher)?;
-        } else {
-            hash_file(&entry.path(), hasher)?;
-        }
-        hasher.update([0]);
-    }
-    Ok(())
-}
-
-fn hash_file(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
-    // A pipe among a folder's files would be waited for.
-    if !fs::metadata(path)?.is_file() {
-        let problem = format!("{} is no regular file", path.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-    }
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok(());
-        }
-        hasher.update(&buffer[..n]);
-    }
-}
-
-/// Returns bytes as hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

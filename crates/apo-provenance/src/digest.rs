@@ -1,0 +1,88 @@
+//! SHA-256 digests of files and folders.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+/// Returns the SHA-256 of a file, hex.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn digest_file(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    hash_file(path, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Returns the SHA-256 of a file, or of a folder's names and files, hex.
+///
+/// # Errors
+///
+/// When something in it cannot be read.
+pub fn digest_path(path: &Path) -> io::Result<String> {
+    if !path.is_dir() {
+        return digest_file(path);
+    }
+    let mut hasher = Sha256::new();
+    hash_folder(path, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Returns the SHA-256 of a table's parts: what [`digest_path`] says of a folder
+/// that holds nothing else.
+///
+/// # Errors
+///
+/// When one of them cannot be read.
+pub fn digest_parts(parts: &[PathBuf]) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update([0]);
+        hash_file(part, &mut hasher)?;
+        hasher.update([0]);
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hash_folder(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    let mut entries: Vec<_> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        hasher.update(name.as_encoded_bytes());
+        hasher.update([0]);
+        if entry.path().is_dir() {
+            hash_folder(&entry.path(), hasher)?;
+        } else {
+            hash_file(&entry.path(), hasher)?;
+        }
+        hasher.update([0]);
+    }
+    Ok(())
+}
+
+fn hash_file(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    // A pipe among a folder's files would be waited for.
+    if !fs::metadata(path)?.is_file() {
+        let problem = format!("{} is no regular file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(());
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+/// Returns bytes as hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
