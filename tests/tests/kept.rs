@@ -48,6 +48,11 @@ fn model(at: &Path) {
     copy(&at.with_file_name("policy"), at);
 }
 
+fn append(at: &Path) {
+    let text = fs::read_to_string(at).unwrap();
+    fs::write(at, text + " ").unwrap();
+}
+
 /// What stands at a path: nothing, a link, or a digest of what is there.
 fn state(at: &Path) -> String {
     match fs::symlink_metadata(at) {
@@ -113,10 +118,6 @@ fn what_is_changed_while_its_replacement_is_made_stays() {
 fn what_is_changed_within_an_output_while_its_replacement_is_made_stays() {
     let dir = &*ROUND;
     let out = dir.join("edited");
-    fn append(path: &Path) {
-        let text = fs::read_to_string(path).unwrap();
-        fs::write(path, text + " ").unwrap();
-    }
     let edits: [(&str, Made); 3] = [
         ("tokenizer_config.json", append),
         ("config.json", |path| {
