@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
 use apo_tests::stages::{copy, copy_to_change, refuse, run, small_round};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 

@@ -21,9 +21,9 @@ use std::io::{BufRead, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatchReader as _;
-use arrow::datatypes::DataType;
-use arrow::json::LineDelimitedWriter;
+use arrow_array::RecordBatchReader as _;
+use arrow_json::LineDelimitedWriter;
+use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;

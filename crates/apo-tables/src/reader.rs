@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apo_provenance::{Input, Provenance, Split, TEST, digest_parts, digest_path};
-use arrow::array::{
-    Array, ArrayRef, AsArray as _, Float32Array, Int32Array, Int64Array, RecordBatch,
-    RecordBatchReader as _, StringArray,
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Float32Type, Int32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, Float32Array, Int32Array, Int64Array, RecordBatch, RecordBatchReader as _,
+    StringArray,
 };
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{Float32Type, Int32Type, Int64Type, Schema, SchemaRef};
+use arrow_cast::cast::{CastOptions, cast_with_options};
+use arrow_schema::{Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::columns::{self, Columns, library, next_batch};
@@ -204,7 +206,7 @@ impl<R: Row> Reader<R> {
         for part in &self.parts[1..] {
             let found = Arc::clone(builder(part)?.schema());
             let column =
-                |it: &Arc<arrow::datatypes::Field>| (it.name().clone(), it.data_type().clone());
+                |it: &Arc<arrow_schema::Field>| (it.name().clone(), it.data_type().clone());
             if !found
                 .fields()
                 .iter()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use apo_tables::TableError;
 use apo_tables::import::{
     Answer, PREFERENCE_FIELDS, PREFERENCE_FORMS, Preferences, Record, Source, Text,
 };
-use arrow::array::{
+use arrow_array::{
     ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
 };

@@ -9,7 +9,7 @@ use apo_tables::{
     Finish, Pair, Provenance, Query, Reader, Response, Row, ScoredWriter, TableError, Writer,
     verify,
 };
-use arrow::array::{
+use arrow_array::{
     Array as _, ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch,
     StringArray, TimestampMicrosecondArray,
 };
