@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use apo_tables::{Metric, Provenance, Reader, Response};
-use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
+use apo_tests::stages::{answer, binary, finish, folder, refuse, run, succeed, write};
 use serde_json::{Value, json};
 
 /// What would do harm if it were more than text.
@@ -18,7 +19,8 @@ fn put(path: &Path, page: &Value) {
 
 fn score(mean: f64) -> Value {
     json!({
-        "reward": { "all": { "mean": mean, "standard_error": 0.5 } },
+        "responses": 8,
+        "reward": { "all": { "n": 8, "mean": mean, "standard_error": 0.5 }, "subsets": {} },
         "mean_tokens": 20.0, "ended": 1.0, "repeats": 0.01,
     })
 }
@@ -57,8 +59,19 @@ fn played(test: &str) -> PathBuf {
         { "low": 0.5, "high": 1.0, "n": 4, "expected": 0.75, "observed": 0.5 },
     ]);
     let measured = json!({
-        "accuracy": { "all": { "accuracy": 0.625 } },
-        "calibration": { "all": { "ece": 0.25, "bins": bins } },
+        "accuracy": {
+            "all": {
+                "n_pairs": 8, "n_correct": 5, "n_ties": 0,
+                "accuracy": 0.625, "standard_error": 0.17,
+            },
+            "subsets": {},
+        },
+        "calibration": {
+            "all": {
+                "n": 16, "ece": 0.25, "ace": 0.25, "mce": 0.25, "brier": 0.25, "bins": bins,
+            },
+            "subsets": {},
+        },
     });
     put(&dir.join("rm-base.test.json"), &measured);
     put(&dir.join("start/rm.test.json"), &measured);
@@ -123,7 +136,31 @@ fn played(test: &str) -> PathBuf {
     let times = "{\"stage\":\"align dpo\",\"out\":\"x\",\"seconds\":30.0,\"peak_mib\":100.0}\n\
                  {\"stage\":\"align dpo\",\"out\":\"y\",\"seconds\":12.5,\"peak_mib\":120.0}\n{\"sta";
     fs::write(dir.join("times.jsonl"), times).unwrap();
+    describe(&dir);
     dir
+}
+
+/// Writes down what the run holds, as the Makefile does.
+fn describe(dir: &Path) {
+    let mut things = vec![
+        "times:times=times.jsonl".to_owned(),
+        "test:RM_Base=rm-base.test.json".to_owned(),
+        "dev:RM_Base=rm-base.dev.json".to_owned(),
+        "test:RM_APO-v1=start/rm.test.json".to_owned(),
+        "verdicts:APO-DPO against DPO=apo-dpo-1.verdicts.json".to_owned(),
+        "votes:APO-DPO against DPO=apo-dpo-1.votes.json".to_owned(),
+    ];
+    for (name, at) in [("SFT", "start"), ("DPO", "dpo-1"), ("APO-DPO", "apo-dpo-1")] {
+        things.push(format!("score:{name}={at}/score.json"));
+        things.push(format!("scored-answers:{name}={at}/answers-scored.parquet"));
+    }
+    let mut judge = Command::new(binary("judge"));
+    judge.args(["describe", "--run"]).arg(dir);
+    judge.arg("--settings").arg(dir.join("settings"));
+    judge.args(["--arm", "DPO=SFT;DPO", "--arm", "APO-DPO=SFT;APO-DPO"]);
+    judge.args(["--table", "2=SFT;DPO;APO-DPO"]);
+    let ran = finish(judge.args(things));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
 }
 
 #[test]
@@ -230,6 +267,103 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
 }
 
 #[test]
+fn a_run_file_that_is_damaged_or_newer_is_refused() {
+    let dir = played("reported-run-file");
+    let parent = dir.parent().unwrap();
+    let file = dir.join("run.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    let commands = [
+        "judge report --run played --out report.html",
+        "judge table --run played --table 2",
+        "judge data --run played",
+        "judge claims --run played",
+        "judge figure --run played --out figure.svg",
+    ];
+    let newer = whole.replace("\"version\": 1", "\"version\": 2");
+    // What a newer version means by its fields is nobody's guess.
+    let newer = newer.replace("\"things\"", "\"objects\"");
+    let faults = [
+        (
+            &whole[..whole.len() / 2],
+            "not what `judge describe` writes",
+        ),
+        ("[]", "not what `judge describe` writes"),
+        (
+            &whole.replace("scored-answers", "riddles"),
+            "unknown variant `riddles`",
+        ),
+        (&newer, "has version 2, and this judge reads version 1"),
+    ];
+    for (text, expected) in faults {
+        fs::write(&file, text).unwrap();
+        for line in commands {
+            refuse(
+                parent,
+                line,
+                3,
+                &["played/run.json", expected, "make report RUN=played"],
+            );
+        }
+    }
+    fs::remove_file(&file).unwrap();
+    for line in commands {
+        refuse(
+            parent,
+            line,
+            3,
+            &["played has no run.json", "make report RUN=played"],
+        );
+    }
+    assert!(!parent.join("report.html").exists() && !parent.join("figure.svg").exists());
+    // Two things of one name, and no thing at all.
+    for (things, status) in [
+        (
+            &["score:A=start/score.json", "score:A=dpo-1/score.json"][..],
+            3,
+        ),
+        (&["scores:A=start/score.json"], 2),
+        (&["A=start/score.json"], 2),
+    ] {
+        let mut judge = Command::new(binary("judge"));
+        let ran = finish(judge.args(["describe", "--run"]).arg(&dir).args(things));
+        assert_eq!(ran.status, Some(status), "{}", ran.stderr);
+        assert!(!file.exists(), "{things:?}");
+    }
+}
+
+#[test]
+fn a_runs_table_is_that_of_its_files() {
+    let dir = played("reported-table");
+    let parent = dir.parent().unwrap();
+    let flags = "judge table --score SFT=played/start/score.json \
+                 --score DPO=played/dpo-1/score.json \
+                 --score APO-DPO=played/apo-dpo-1/score.json";
+    for more in ["", " --json"] {
+        assert_eq!(
+            succeed(parent, &format!("judge table --run played --table 2{more}")),
+            succeed(parent, &format!("{flags}{more}"))
+        );
+    }
+    let refused = |line: &str, expected: &[&str]| {
+        refuse(parent, &format!("judge {line}"), 3, expected);
+    };
+    refused(
+        "table --run played --table 5",
+        &["played/run.json has no table '5'", "it has: 2"],
+    );
+    refused("data --run played", &["no table '1'"]);
+    refused("claims --run played", &["0 seeds", "two or more"]);
+    fs::remove_file(dir.join("dpo-1/score.json")).unwrap();
+    describe(&dir);
+    refused(
+        "table --run played --table 2",
+        &["'DPO'", "a row of table 2"],
+    );
+    let both = "judge table --run played --table 2 --score SFT=played/start/score.json";
+    assert_eq!(run(parent, both).status, Some(2));
+}
+
+#[test]
 fn what_is_no_run_or_is_broken_is_named() {
     let dir = played("reported-refused");
     let parent = dir.parent().unwrap();
@@ -240,6 +374,11 @@ fn what_is_no_run_or_is_broken_is_named() {
     };
     refused("nowhere", &["nowhere is no folder"]);
     fs::create_dir(parent.join("empty")).unwrap();
+    refused(
+        "empty",
+        &["empty has no run.json", "`make report RUN=empty` writes it"],
+    );
+    describe(&parent.join("empty"));
     refused("empty", &["empty holds no scored policy", "make round-1"]);
     fs::write(dir.join("rm-base.test.json"), "{\"accuracy\": ").unwrap();
     refused(
@@ -250,6 +389,11 @@ fn what_is_no_run_or_is_broken_is_named() {
         ],
     );
     fs::remove_file(dir.join("rm-base.test.json")).unwrap();
+    refused(
+        "played",
+        &["played/run.json names what is not there: rm-base.test.json"],
+    );
+    describe(&dir);
     fs::write(dir.join("apo-dpo-1/answers-scored.parquet"), "PAR1").unwrap();
     refused("played", &["apo-dpo-1/answers-scored.parquet"]);
     assert_eq!(run(parent, "judge report --run played").status, Some(2));

@@ -2,49 +2,13 @@
 
 use anyhow::{Context as _, Result};
 use apo_llama::{Head, directory};
-use apo_measures::{Accuracy, Bin, BySubset, Calibration, accuracy, by_subset, pair_calibration};
+use apo_measures::{Accuracy, AccuracySummary, Calibration, accuracy, by_subset, pair_calibration};
 use apo_stage::Progress;
 use apo_stage::report::{columns, result};
 use apo_tables::{Pair, Reader};
-use serde::{Deserialize, Serialize};
 
 use crate::args::AccuracyArgs;
 use crate::scorer::{Asked, Scored, Scorer, codec};
-
-/// What was measured, of all pairs and by subset.
-#[derive(Debug, Serialize)]
-struct Summary {
-    accuracy: BySubset<Accuracy>,
-    calibration: BySubset<Calibration>,
-}
-
-/// What a later command reads of it.
-#[derive(Debug, Deserialize)]
-pub struct Measured {
-    pub accuracy: All<AccuracyOnly>,
-    pub calibration: All<CalibrationOnly>,
-}
-
-/// A measure over all rows.
-#[derive(Debug, Deserialize)]
-pub struct All<T> {
-    pub all: T,
-}
-
-/// A share of pairs.
-#[derive(Debug, Deserialize)]
-pub struct AccuracyOnly {
-    pub accuracy: f64,
-    pub standard_error: Option<f64>,
-}
-
-/// An expected calibration error, and its bins.
-#[derive(Debug, Deserialize)]
-pub struct CalibrationOnly {
-    pub ece: f64,
-    #[serde(default)]
-    pub bins: Vec<Bin>,
-}
 
 /// Scores both responses of every pair, and measures how the rewards agree
 /// with people.
@@ -95,44 +59,42 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
         let (chosen, rejected) = (of(rows, &chosen), of(rows, &rejected));
         pair_calibration(&chosen, &rejected, args.bins as usize)
     });
-    let summary = Summary {
+    let summary = AccuracySummary {
         accuracy: measured.context("a filled table has pairs")?,
         calibration: calibrated.context("a filled table has pairs")?,
     };
-    result(&args.report, &summary, || summary.text())
+    result(&args.report, &summary, || text(&summary))
 }
 
-impl Summary {
-    fn text(&self) -> String {
-        let heads = [
-            "", "pairs", "accuracy", "± SE", "ECE", "ACE", "MCE", "Brier",
-        ];
-        let mut rows = vec![heads.map(str::to_owned).to_vec()];
-        let mut row = |name: &str, accuracy: &Accuracy, calibration: &Calibration| {
-            rows.push(vec![
-                name.to_owned(),
-                accuracy.n_pairs.to_string(),
-                format!("{:.2} %", 100.0 * accuracy.accuracy),
-                format!("{:.2}", 100.0 * accuracy.standard_error),
-                format!("{:.4}", calibration.ece),
-                format!("{:.4}", calibration.ace),
-                format!("{:.4}", calibration.mce),
-                format!("{:.4}", calibration.brier),
-            ]);
-        };
-        row("all", &self.accuracy.all, &self.calibration.all);
-        let calibrations = &self.calibration.subsets;
-        for (name, accuracy) in &self.accuracy.subsets {
-            if let Some(calibration) = calibrations.get(name) {
-                row(name, accuracy, calibration);
-            }
+fn text(summary: &AccuracySummary) -> String {
+    let heads = [
+        "", "pairs", "accuracy", "± SE", "ECE", "ACE", "MCE", "Brier",
+    ];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let mut row = |name: &str, accuracy: &Accuracy, calibration: &Calibration| {
+        rows.push(vec![
+            name.to_owned(),
+            accuracy.n_pairs.to_string(),
+            format!("{:.2} %", 100.0 * accuracy.accuracy),
+            format!("{:.2}", 100.0 * accuracy.standard_error),
+            format!("{:.4}", calibration.ece),
+            format!("{:.4}", calibration.ace),
+            format!("{:.4}", calibration.mce),
+            format!("{:.4}", calibration.brier),
+        ]);
+    };
+    row("all", &summary.accuracy.all, &summary.calibration.all);
+    let calibrations = &summary.calibration.subsets;
+    for (name, accuracy) in &summary.accuracy.subsets {
+        if let Some(calibration) = calibrations.get(name) {
+            row(name, accuracy, calibration);
         }
-        let mut text = columns(&rows);
-        if self.accuracy.all.n_ties > 0 {
-            text += &format!("{} ties count as wrong\n", self.accuracy.all.n_ties);
-        }
-        text.push('\n');
-        text += &self.calibration.all.reliability_table();
-        text
     }
+    let mut text = columns(&rows);
+    if summary.accuracy.all.n_ties > 0 {
+        text += &format!("{} ties count as wrong\n", summary.accuracy.all.n_ties);
+    }
+    text.push('\n');
+    text += &summary.calibration.all.reliability_table();
+    text
 }

@@ -9,7 +9,9 @@ use apo_dialogue::Template;
 use apo_endpoint_stage::EndpointArgs;
 use apo_model_stage::ComputeArgs;
 use apo_stage::{OutputArgs, ReportArgs};
-use clap::{ArgGroup, Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+
+use crate::run_file::{Entry, List, Thing};
 
 const EXIT_STATUS: &str = concat!(
     "\
@@ -46,7 +48,10 @@ const TABLE: &str = "\
 Examples:
   Two policies and a reward model:
     judge table --score SFT=sft.json --score 'round 1'=round-1.json \\
-      --accuracy 'RM round 1'=rm.json";
+      --accuracy 'RM round 1'=rm.json
+
+  Table 2 of a run that the Makefile made:
+    judge table --run runs/mini --table 2";
 
 const COMPARE: &str = concat!(
     "\
@@ -144,6 +149,15 @@ was made from what, settings and times. The page needs no network.
     apo_stage::exit_status!(no output)
 );
 
+const DESCRIBE: &str = "\
+Examples:
+  A run of a policy and a reward model, and a table of both:
+    judge describe --run run --table 'all=SFT;RM_Test' score:SFT=start/score.json \\
+      test:RM_Test=rm-test.test.json dev:RM_Test=rm-test.dev.json
+    judge table --run run --table all
+
+The file is DIR/run.json. The Makefile writes it for the runs that it makes.";
+
 const CLAIMS: &str = "\
 Examples:
   Five runs that differ in their seed alone:
@@ -188,6 +202,8 @@ pub enum Command {
     Figure(FigureArgs),
     /// Whether the paper's claims hold, from the tables of several seeds
     Claims(ClaimsArgs),
+    /// Write down what a run's folder holds, for the commands that read runs
+    Describe(DescribeArgs),
     /// A run's folder as one page for someone who was not there
     Report(RunReportArgs),
 }
@@ -432,11 +448,28 @@ pub struct KlArgs {
 pub struct DataArgs {
     /// A table of pairs, queries or responses, and what it is; the paper's parts
     /// are HH_Train, HH_RM, HH_LLM, HH_Dev and HH_Test
-    #[arg(long = "table", value_name = "NAME=PARQUET", required = true)]
+    #[arg(
+        long = "table",
+        value_name = "NAME=PARQUET",
+        required_unless_present = "run"
+    )]
     pub tables: Vec<Named>,
+
+    /// Folder of a run, for its Table 1
+    #[arg(long, value_name = "DIR", conflicts_with = "tables")]
+    pub run: Option<PathBuf>,
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// What policies are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// Mean reward by `RM_Test`
+    Score,
+    /// True quality, where it is known
+    Quality,
 }
 
 #[derive(Debug, clap::Args)]
@@ -444,23 +477,33 @@ pub struct DataArgs {
 pub struct FigureArgs {
     /// A line: its name, and what `judge score --json` printed of each round,
     /// the start first; or pages with `mean` and `standard_error`
-    #[arg(long = "line", value_name = "NAME=JSON,…", required = true)]
+    #[arg(
+        long = "line",
+        value_name = "NAME=JSON,…",
+        required_unless_present = "run"
+    )]
     pub lines: Vec<Series>,
 
-    /// What the picture shows
-    #[arg(long, default_value = "Policies over rounds")]
-    pub title: String,
+    /// Folder of a run, for its Figure 5
+    #[arg(long, value_name = "DIR", conflicts_with = "lines")]
+    pub run: Option<PathBuf>,
+
+    /// What the figure of a run shows
+    #[arg(long, value_enum, default_value_t = Measure::Score, requires = "run")]
+    pub by: Measure,
+
+    /// Title of the picture [default: what it shows]
+    #[arg(long)]
+    pub title: Option<String>,
 
     /// What the rounds are called
     #[arg(long, default_value = "round")]
     pub x: String,
 
-    /// What is measured, with its unit
-    #[arg(
-        long,
-        default_value = "mean reward of the test answers, ± standard error"
-    )]
-    pub y: String,
+    /// What is measured, with its unit [default: the mean reward, or the run's
+    /// measure, of the test answers, ± standard error]
+    #[arg(long)]
+    pub y: Option<String>,
 
     /// The SVG file to write
     #[arg(long, value_name = "SVG")]
@@ -475,8 +518,12 @@ pub struct FigureArgs {
 pub struct ClaimsArgs {
     /// What `judge table --json` printed of each seed; rows have the names of
     /// the paper's tables
-    #[arg(value_name = "JSON", required = true, num_args = 2..)]
+    #[arg(value_name = "JSON", required_unless_present = "run", num_args = 2..)]
     pub tables: Vec<PathBuf>,
+
+    /// Folder of a run, for the tables of its seeds
+    #[arg(long, value_name = "DIR", conflicts_with = "tables")]
+    pub run: Option<PathBuf>,
 
     #[command(flatten)]
     pub report: ReportArgs,
@@ -499,8 +546,22 @@ pub struct RunReportArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = TABLE)]
-#[command(group(ArgGroup::new("rows").required(true).multiple(true).args(["score", "quality", "accuracy", "verdicts"])))]
+#[command(group(ArgGroup::new("rows").required(true).multiple(true).args(["score", "quality", "accuracy", "verdicts", "run"])))]
 pub struct TableArgs {
+    /// Folder of a run, for one of its tables
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "table",
+        conflicts_with_all = ["score", "score_all", "quality", "kl", "accuracy", "verdicts"],
+        help_heading = "Run"
+    )]
+    pub run: Option<PathBuf>,
+
+    /// Which of the run's tables, as 2 or rounds
+    #[arg(long, value_name = "NAME", requires = "run", help_heading = "Run")]
+    pub table: Option<String>,
+
     /// A policy: what `judge score --json` printed of its answers
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub score: Vec<Named>,
@@ -577,6 +638,35 @@ impl TableArgs {
         }
         Ok(())
     }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = DESCRIBE)]
+pub struct DescribeArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+
+    /// Folder with the settings, a file each
+    #[arg(long, value_name = "DIR")]
+    pub settings: Option<PathBuf>,
+
+    /// Policies of one method in the order of their rounds, the start first
+    /// (repeatable)
+    #[arg(long = "arm", value_name = "NAME=POLICY;…")]
+    pub arms: Vec<List<String>>,
+
+    /// A table's rows: names of things, perhaps shown under another name
+    /// (repeatable)
+    #[arg(long = "table", value_name = "NAME=[SHOWN=]ROW;…")]
+    pub tables: Vec<List<Entry>>,
+
+    /// What may lie in the run, with its path there; what does not is left out
+    #[arg(value_name = "KIND:NAME=PATH")]
+    pub things: Vec<Thing>,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// A name, and the files of its rounds.

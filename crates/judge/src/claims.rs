@@ -10,7 +10,9 @@ use apo_stage::report::{columns, result};
 use serde::Serialize;
 
 use crate::args::ClaimsArgs;
-use crate::table::{Row, page};
+use crate::measures::read_json;
+use crate::run_file::{Kind, RunFile};
+use crate::table::Row;
 
 mod paper;
 
@@ -30,7 +32,11 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
             || a.canonicalize()
                 .is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
     };
-    let mut rest = args.tables.iter();
+    let paths = match &args.run {
+        Some(dir) => seeds(dir)?,
+        None => args.tables.clone(),
+    };
+    let mut rest = paths.iter();
     while let Some(path) = rest.next() {
         if rest.clone().any(|it| same(path, it)) {
             let path = path.display();
@@ -39,8 +45,7 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
             )));
         }
     }
-    let tables: Vec<Table> = args
-        .tables
+    let tables: Vec<Table> = paths
         .iter()
         .map(|path| Table::read(path))
         .collect::<Result<_>>()?;
@@ -56,6 +61,21 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
     result(&args.report, &summary, || summary.text())
 }
 
+/// Returns the tables of a run's seeds.
+fn seeds(dir: &Path) -> Result<Vec<PathBuf>> {
+    let run = RunFile::read(dir)?;
+    let seeds = run.of(&[Kind::Seed]);
+    let seeds: Vec<PathBuf> = seeds.map(|it| run.dir().join(&it.path)).collect();
+    if seeds.len() < 2 {
+        return Err(bad_input(format!(
+            "{} has {} seeds, and claims need two or more: make claims SEEDS='1 2 3'",
+            run.path().display(),
+            seeds.len()
+        )));
+    }
+    Ok(seeds)
+}
+
 /// A seed's rows by name.
 struct Table<'a> {
     path: &'a Path,
@@ -64,7 +84,7 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn read(path: &'a Path) -> Result<Self> {
-        let rows: Vec<Row> = page(path, "judge table --json")?;
+        let rows: Vec<Row> = read_json(path, "judge table --json")?;
         let rows = rows.into_iter().map(|row| (row.name.clone(), row));
         Ok(Self {
             path,
@@ -89,7 +109,7 @@ impl<'a> Table<'a> {
     fn knows(&self, comparison: &Comparison) -> bool {
         let has = |of: fn(&Row) -> bool| self.rows.values().any(of);
         match (comparison.is_of_truth(), comparison.by) {
-            (true, _) => has(|row| row.true_quality.is_some()),
+            (true, _) => has(|row| row.policy.true_quality.is_some()),
             (_, Measure::WinRate) => has(|row| row.win_rate.is_some()),
             _ => true,
         }

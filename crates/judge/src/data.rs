@@ -1,13 +1,19 @@
 //! `judge data`: how much data a run has, beside the paper's.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 use anyhow::Result;
 use apo_stage::report::{columns, result};
+use apo_stage::{ReportArgs, bad_input};
 use apo_tables::{Query, Reader};
 use serde::Serialize;
 
-use crate::args::{DataArgs, Named};
+use crate::args::DataArgs;
+use crate::run_file::{Entry, Kind, RunFile};
+
+/// The table of data among a run's tables.
+const TABLE_1: &str = "1";
 
 /// The paper's Table 1 and section 4.1, in rows; LLM's are queries.
 const PAPER: [(&str, u64); 5] = [
@@ -37,8 +43,59 @@ pub struct Size {
 ///
 /// When a table cannot be read.
 pub fn run(args: &DataArgs) -> Result<()> {
-    let sizes: Vec<Size> = args.tables.iter().map(Size::of).collect::<Result<_>>()?;
-    result(&args.report, &sizes, || text(&sizes))
+    let sizes = match &args.run {
+        Some(dir) => {
+            let run = RunFile::read(dir)?;
+            of_run(&run, TABLE_1)?.ok_or_else(|| {
+                bad_input(format!(
+                    "table {TABLE_1} of {} is no table of data",
+                    run.path().display()
+                ))
+            })?
+        }
+        None => {
+            let given = args.tables.iter();
+            given
+                .map(|it| Size::of(&it.name, &it.path))
+                .collect::<Result<_>>()?
+        }
+    };
+    show(&args.report, &sizes)
+}
+
+/// Counts the tables of a run's table of data; none of another table.
+///
+/// # Errors
+///
+/// When the run has no table of this name, or lacks a part of it, or one cannot
+/// be read.
+pub fn of_run(run: &RunFile, table: &str) -> Result<Option<Vec<Size>>> {
+    let entries = run.table(table)?;
+    let is_data = |it: &&Entry| run.find(Kind::Table, &it.of).is_some();
+    if !entries.iter().any(|it| is_data(&it)) {
+        return Ok(None);
+    }
+    if let Some(missing) = entries.iter().find(|it| !is_data(it)) {
+        return Err(bad_input(format!(
+            "{} has no '{}', which is a row of table {table}; `make` the table, then it is there",
+            run.path().display(),
+            missing.of
+        )));
+    }
+    let sizes = entries.iter().filter_map(|it| {
+        let path = run.find(Kind::Table, &it.of)?;
+        Some(Size::of(&it.shown, &path))
+    });
+    sizes.collect::<Result<_>>().map(Some)
+}
+
+/// Prints sizes.
+///
+/// # Errors
+///
+/// As [`result`].
+pub fn show(report: &ReportArgs, sizes: &[Size]) -> Result<()> {
+    result(report, &sizes, || text(sizes))
 }
 
 impl Size {
@@ -47,19 +104,19 @@ impl Size {
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn of(table: &Named) -> Result<Self> {
+    pub fn of(name: &str, path: &Path) -> Result<Self> {
         let mut rows = 0;
         let mut queries = HashSet::new();
         let mut subsets = BTreeMap::new();
-        for query in Reader::<Query>::open(&table.path)? {
+        for query in Reader::<Query>::open(path)? {
             let query = query?;
             rows += 1;
             queries.insert(query.query_id);
             *subsets.entry(query.subset).or_default() += 1;
         }
-        let paper = PAPER.iter().find(|it| it.0 == table.name);
+        let paper = PAPER.iter().find(|it| it.0 == name);
         Ok(Self {
-            name: table.name.clone(),
+            name: name.to_owned(),
             rows,
             queries: queries.len() as u64,
             subsets,

@@ -5,38 +5,19 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_llama::{Head, Start, directory};
-use apo_measures::{Mean, mean, ratio};
+use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_stage::report::{columns, result};
 use apo_stage::{Progress, warn};
 use apo_tables::{Reader, Response};
-use serde::{Deserialize, Serialize};
 
 use crate::args::KlArgs;
-use crate::score::MeanOnly;
 use crate::scorer::{Asked, Scored, Scorer, codec};
 
 /// Above this many nats a token, a policy is warned of: its response of 100
 /// tokens is then e^25 times as likely as its reference has it.
 const FAR: f64 = 0.25;
-
-/// What was found.
-#[derive(Debug, Serialize)]
-struct Summary {
-    responses: usize,
-    tokens: u64,
-    /// Nats a token.
-    kl_per_token: Mean,
-    /// Nats a response.
-    kl: Mean,
-}
-
-/// What a later command reads of it.
-#[derive(Debug, Deserialize)]
-pub struct Kl {
-    pub kl_per_token: MeanOnly,
-}
 
 /// Estimates the policy's KL from its reference on its own responses.
 ///
@@ -68,7 +49,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
         .map(|(policy, reference)| f64::from(policy.value) - f64::from(reference.value))
         .collect();
     let tokens: Vec<f64> = policy.iter().map(|it| f64::from(it.tokens)).collect();
-    let summary = Summary {
+    let summary = KlSummary {
         responses: policy.len(),
         tokens: tokens.iter().sum::<f64>() as u64,
         kl_per_token: ratio(&log_ratios, &tokens).context("responses have tokens")?,
@@ -81,7 +62,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
             summary.kl_per_token.mean
         ));
     }
-    result(&args.report, &summary, || summary.text())
+    result(&args.report, &summary, || text(&summary))
 }
 
 /// Computes the log-prob of every response under one of the models.
@@ -102,23 +83,21 @@ fn log_probs(args: &KlArgs, dir: &Path, codec: Codec) -> Result<Vec<Scored>> {
     Ok(found)
 }
 
-impl Summary {
-    fn text(&self) -> String {
-        let row = |name: &str, it: &Mean| {
-            let error = it.standard_error;
-            let error = error.map_or(String::new(), |it| format!("{it:.4}"));
-            vec![name.to_owned(), format!("{:.4}", it.mean), error]
-        };
-        columns(&[
-            vec![
-                "nats".to_owned(),
-                "mean".to_owned(),
-                "standard error".to_owned(),
-            ],
-            row("KL a token", &self.kl_per_token),
-            row("KL a response", &self.kl),
-            vec!["responses".to_owned(), self.responses.to_string()],
-            vec!["tokens".to_owned(), self.tokens.to_string()],
-        ])
-    }
+fn text(summary: &KlSummary) -> String {
+    let row = |name: &str, it: &Mean| {
+        let error = it.standard_error;
+        let error = error.map_or(String::new(), |it| format!("{it:.4}"));
+        vec![name.to_owned(), format!("{:.4}", it.mean), error]
+    };
+    columns(&[
+        vec![
+            "nats".to_owned(),
+            "mean".to_owned(),
+            "standard error".to_owned(),
+        ],
+        row("KL a token", &summary.kl_per_token),
+        row("KL a response", &summary.kl),
+        vec!["responses".to_owned(), summary.responses.to_string()],
+        vec!["tokens".to_owned(), summary.tokens.to_string()],
+    ])
 }

@@ -5,12 +5,15 @@ mod args;
 mod claims;
 mod compare;
 mod data;
+mod describe;
 mod figure;
 mod human;
 mod kl;
 mod log_probs;
+mod measures;
 mod pairing;
 mod report;
+mod run_file;
 mod score;
 mod scorer;
 mod table;
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Figure(args) => figure::run(args),
         Command::Table(args) => table::run(args),
         Command::Claims(args) => claims::run(args),
+        Command::Describe(args) => describe::run(args),
         Command::Report(args) => report::run(args),
     })
 }

@@ -1,9 +1,12 @@
 //! `judge report`: a run's folder as one page, for someone who was not there.
 
+mod lineage;
 mod page;
 mod paper;
 mod plots;
+mod policies;
 mod run;
+mod times;
 
 use anyhow::Result;
 use apo_stage::pages;

@@ -6,13 +6,12 @@ use std::path::Path;
 use anyhow::{Context as _, Error, Result};
 use apo_dialogue::Codec;
 use apo_llama::{Head, directory};
-use apo_measures::{BySubset, Mean, by_subset, mean, repeats};
+use apo_measures::{ScoreSummary, by_subset, mean, repeats};
 use apo_model_stage::models;
 use apo_model_stage::rows::check_scored;
 use apo_stage::report::{columns, result};
 use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
-use serde::{Deserialize, Serialize};
 
 use crate::args::ScoreArgs;
 use crate::scorer::{Asked, Scored, Scorer, codec};
@@ -43,7 +42,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let summary = match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => {
             note(&args.report, &format!("{} is up to date", out.display()));
-            Summary::of(out)?
+            summarise(out)?
         }
         Claim::Work(output) => {
             let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
@@ -53,13 +52,13 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
             let path = output.dir().join(TABLE);
             write(&args.responses, &rewards.into_vec(), &path, &provenance)?;
             // Before it is in its place: what cannot be read back is no output.
-            let summary = Summary::of(&path)?;
+            let summary = summarise(&path)?;
             output.publish(TABLE)?;
             summary
         }
     };
-    summary.warn(args);
-    result(&args.report, &summary, || columns(&summary.rows()))
+    warn_of(&summary, args);
+    result(&args.report, &summary, || columns(&rows(&summary)))
 }
 
 /// Returns what the output depends on.
@@ -142,44 +141,6 @@ fn write(responses: &Path, rewards: &[f32], path: &Path, provenance: &Provenance
     Ok(())
 }
 
-/// What a scored table says about who wrote it.
-///
-/// Means and errors are over queries: a query's samples count as one.
-#[derive(Debug, Serialize)]
-struct Summary {
-    responses: u64,
-    reward: BySubset<Mean>,
-    /// Mean tokens of a response, end of text included; of those that say.
-    mean_tokens: Option<f64>,
-    /// Share of responses that ended by themselves.
-    ended: f64,
-    /// Mean share of a response's 3-grams that it said before; of those that
-    /// have three words.
-    repeats: Option<f64>,
-}
-
-/// What a later command reads of it.
-#[derive(Debug, Deserialize)]
-pub struct Score {
-    pub reward: All,
-    pub mean_tokens: Option<f64>,
-    pub ended: Option<f64>,
-    pub repeats: Option<f64>,
-}
-
-/// A measure over all rows.
-#[derive(Debug, Deserialize)]
-pub struct All {
-    pub all: MeanOnly,
-}
-
-/// A mean and its standard error.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub struct MeanOnly {
-    pub mean: f64,
-    pub standard_error: Option<f64>,
-}
-
 /// A query's subset, and the sum and number of its rewards.
 struct Query {
     subset: String,
@@ -187,101 +148,99 @@ struct Query {
     n: u32,
 }
 
-impl Summary {
-    /// Reads a scored table.
-    fn of(path: &Path) -> Result<Self> {
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut queries: Vec<Query> = Vec::new();
-        let (mut responses, mut ended) = (0, 0);
-        let (mut tokens, mut with_tokens) = (0.0, 0);
-        let mut repeated = Vec::new();
-        for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
-            let response = response?;
-            check_scored(path, row, &response)?;
-            let reward = response.reward.unwrap_or_default();
-            let number = *numbers.entry(response.query_id).or_insert_with(|| {
-                queries.push(Query {
-                    subset: response.subset,
-                    sum: 0.0,
-                    n: 0,
-                });
-                queries.len() - 1
+/// Sums a scored table up.
+fn summarise(path: &Path) -> Result<ScoreSummary> {
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut queries: Vec<Query> = Vec::new();
+    let (mut responses, mut ended) = (0, 0);
+    let (mut tokens, mut with_tokens) = (0.0, 0);
+    let mut repeated = Vec::new();
+    for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
+        let response = response?;
+        check_scored(path, row, &response)?;
+        let reward = response.reward.unwrap_or_default();
+        let number = *numbers.entry(response.query_id).or_insert_with(|| {
+            queries.push(Query {
+                subset: response.subset,
+                sum: 0.0,
+                n: 0,
             });
-            queries[number].sum += f64::from(reward);
-            queries[number].n += 1;
-            responses += 1;
-            repeated.extend(repeats(&response.response));
-            ended += u64::from(response.finish == Finish::Stop);
-            if let Some(n) = response.tokens {
-                tokens += f64::from(n);
-                with_tokens += 1;
-            }
-        }
-        let subsets: Vec<&str> = queries.iter().map(|it| it.subset.as_str()).collect();
-        let reward = by_subset(&subsets, |rows| {
-            let of = |&row: &usize| queries[row].sum / f64::from(queries[row].n);
-            mean(&rows.iter().map(of).collect::<Vec<_>>())
+            queries.len() - 1
         });
-        Ok(Self {
-            responses,
-            reward: reward.context("a filled table has queries")?,
-            mean_tokens: (with_tokens > 0).then(|| tokens / f64::from(with_tokens)),
-            ended: ended as f64 / responses as f64,
-            repeats: mean(&repeated).map(|it| it.mean),
-        })
+        queries[number].sum += f64::from(reward);
+        queries[number].n += 1;
+        responses += 1;
+        repeated.extend(repeats(&response.response));
+        ended += u64::from(response.finish == Finish::Stop);
+        if let Some(n) = response.tokens {
+            tokens += f64::from(n);
+            with_tokens += 1;
+        }
     }
+    let subsets: Vec<&str> = queries.iter().map(|it| it.subset.as_str()).collect();
+    let reward = by_subset(&subsets, |rows| {
+        let of = |&row: &usize| queries[row].sum / f64::from(queries[row].n);
+        mean(&rows.iter().map(of).collect::<Vec<_>>())
+    });
+    Ok(ScoreSummary {
+        responses,
+        reward: reward.context("a filled table has queries")?,
+        mean_tokens: (with_tokens > 0).then(|| tokens / f64::from(with_tokens)),
+        ended: ended as f64 / responses as f64,
+        repeats: mean(&repeated).map(|it| it.mean),
+    })
+}
 
-    /// Warns of a policy that falls into loops, or does not come to an end.
-    fn warn(&self, args: &ScoreArgs) {
-        if args.report.quiet {
-            return;
-        }
-        let percent = |share: f64| 100.0 * share;
-        if self.ended < FEW_ENDED {
-            warn(&format!(
-                "only {:.1} % of the responses ended by themselves; the others are cut short, and \
-                 their rewards are of what was cut",
-                percent(self.ended)
-            ));
-        }
-        if let Some(repeats) = self.repeats.filter(|it| *it > MANY_REPEATS) {
-            warn(&format!(
-                "{:.1} % of the responses' 3-grams are repeats: the policy may be in loops",
-                percent(repeats)
-            ));
-        }
+/// Warns of a policy that falls into loops, or does not come to an end.
+fn warn_of(summary: &ScoreSummary, args: &ScoreArgs) {
+    if args.report.quiet {
+        return;
     }
+    let percent = |share: f64| 100.0 * share;
+    if summary.ended < FEW_ENDED {
+        warn(&format!(
+            "only {:.1} % of the responses ended by themselves; the others are cut short, and \
+             their rewards are of what was cut",
+            percent(summary.ended)
+        ));
+    }
+    if let Some(repeats) = summary.repeats.filter(|it| *it > MANY_REPEATS) {
+        warn(&format!(
+            "{:.1} % of the responses' 3-grams are repeats: the policy may be in loops",
+            percent(repeats)
+        ));
+    }
+}
 
-    fn rows(&self) -> Vec<Vec<String>> {
-        let heads = ["", "mean reward", "standard error", "queries"];
-        let mut rows = vec![heads.map(str::to_owned).to_vec()];
-        let all = [("all", &self.reward.all)];
-        let parts = self.reward.subsets.iter();
-        for (name, mean) in all
-            .into_iter()
-            .chain(parts.map(|(name, it)| (name.as_str(), it)))
-        {
-            let error = mean.standard_error;
-            rows.push(vec![
-                name.to_owned(),
-                format!("{:.4}", mean.mean),
-                error.map_or("-".to_owned(), |it| format!("{it:.4}")),
-                mean.n.to_string(),
-            ]);
-        }
-        let tokens = self.mean_tokens;
-        let tokens = tokens.map_or("-".to_owned(), |it| format!("{it:.1}"));
-        rows.push(vec!["responses".to_owned(), self.responses.to_string()]);
-        rows.push(vec!["mean tokens".to_owned(), tokens]);
+fn rows(summary: &ScoreSummary) -> Vec<Vec<String>> {
+    let heads = ["", "mean reward", "standard error", "queries"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let all = [("all", &summary.reward.all)];
+    let parts = summary.reward.subsets.iter();
+    for (name, mean) in all
+        .into_iter()
+        .chain(parts.map(|(name, it)| (name.as_str(), it)))
+    {
+        let error = mean.standard_error;
         rows.push(vec![
-            "ended by themselves".to_owned(),
-            format!("{:.1} %", 100.0 * self.ended),
+            name.to_owned(),
+            format!("{:.4}", mean.mean),
+            error.map_or("-".to_owned(), |it| format!("{it:.4}")),
+            mean.n.to_string(),
         ]);
-        let repeats = self.repeats;
-        rows.push(vec![
-            "repeated 3-grams".to_owned(),
-            repeats.map_or("-".to_owned(), |it| format!("{:.1} %", 100.0 * it)),
-        ]);
-        rows
     }
+    let tokens = summary.mean_tokens;
+    let tokens = tokens.map_or("-".to_owned(), |it| format!("{it:.1}"));
+    rows.push(vec!["responses".to_owned(), summary.responses.to_string()]);
+    rows.push(vec!["mean tokens".to_owned(), tokens]);
+    rows.push(vec![
+        "ended by themselves".to_owned(),
+        format!("{:.1} %", 100.0 * summary.ended),
+    ]);
+    let repeats = summary.repeats;
+    rows.push(vec![
+        "repeated 3-grams".to_owned(),
+        repeats.map_or("-".to_owned(), |it| format!("{:.1} %", 100.0 * it)),
+    ]);
+    rows
 }

@@ -1,39 +1,27 @@
-//! `judge table`: policies and reward models of a round, one beside the other.
+//! `judge table`: policies and reward models side by side.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use apo_measures::{AccuracySummary, Estimate};
 use apo_stage::bad_input;
 use apo_stage::report::{columns, result};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::accuracy::Measured;
 use crate::args::{Named, TableArgs};
-use crate::kl::Kl;
-use crate::score::{MeanOnly, Score};
+use crate::data;
+use crate::measures::{PolicyFiles, PolicyMeasures, read_json};
+use crate::run_file::{Entry, Kind, RunFile};
 use crate::verdicts::Summary;
 
-/// A policy or a reward model.
+/// A policy, a reward model, or a policy against another.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Row {
     pub name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub score: Option<MeanOnly>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub true_quality: Option<MeanOnly>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    score_all: Option<MeanOnly>,
-    /// Nats a token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kl: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tokens: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repeats: Option<f64>,
+    /// Of a policy.
+    #[serde(flatten)]
+    pub policy: PolicyMeasures,
+    /// Of a reward model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,87 +35,169 @@ pub struct Row {
 ///
 /// # Errors
 ///
-/// When a page is not what the command wrote that should have.
+/// When a page is not what the command wrote that should have, or a run lacks
+/// what the table shows.
 pub fn run(args: &TableArgs) -> Result<()> {
+    let rows = match (&args.run, &args.table) {
+        (Some(run), Some(table)) => {
+            let run = RunFile::read(run)?;
+            if let Some(sizes) = data::of_run(&run, table)? {
+                return data::show(&args.report, &sizes);
+            }
+            rows_of(&run, table)?
+        }
+        _ => rows_given(args)?,
+    };
+    result(&args.report, &rows, || text(&rows))
+}
+
+/// Reads the rows of a run's table: policies, what else has a quality, reward
+/// models, verdicts; each in the table's order.
+fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
+    let entries = run.table(table)?;
+    let (mut policies, mut models, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in entries {
+        let files = [Kind::Score, Kind::ScoreAll, Kind::Quality, Kind::Kl]
+            .map(|kind| run.find(kind, &entry.of));
+        let [score, score_all, quality, kl] = files.each_ref().map(|it| it.as_deref());
+        if score.is_some() || quality.is_some() {
+            let files = PolicyFiles {
+                score,
+                score_all,
+                quality,
+                kl,
+            };
+            policies.push(Row {
+                name: entry.shown.clone(),
+                policy: files.read()?,
+                ..Row::default()
+            });
+            continue;
+        }
+        let measured = accuracies(run, entry);
+        if !measured.is_empty() {
+            for (name, path) in measured {
+                models.push(accuracy(name, &path)?);
+            }
+        } else if let Some(path) = run.find(Kind::Verdicts, &entry.of) {
+            verdicts.extend(win_rates(&entry.shown, &path)?);
+        } else {
+            return Err(bad_input(format!(
+                "{} has nothing that was measured of '{}', which is a row of table {table}; \
+                 `make` the table, then it is there",
+                run.path().display(),
+                entry.of
+            )));
+        }
+    }
+    Ok([policies, models, verdicts].into_iter().flatten().collect())
+}
+
+/// Returns where a reward model was measured: on people's pairs under its own
+/// name, on one kind of pairs under `NAME, test`, `NAME, dev` or `NAME, truth`.
+fn accuracies(run: &RunFile, entry: &Entry) -> Vec<(String, PathBuf)> {
+    let kinds = [Kind::Test, Kind::Dev, Kind::Truth];
+    let (model, kinds) = kinds
+        .iter()
+        .position(|kind| entry.of.ends_with(&format!(", {}", kind.name())))
+        .map_or((&entry.of[..], &kinds[..2]), |i| {
+            let model = entry.of.rsplit_once(", ").map_or("", |it| it.0);
+            (model, &kinds[i..=i])
+        });
+    let shown = if model == entry.of {
+        entry.shown.clone()
+    } else {
+        let shown = entry.shown.rsplit_once(", ");
+        shown.map_or(entry.shown.clone(), |it| it.0.to_owned())
+    };
+    let found = kinds.iter().filter_map(|kind| {
+        let path = run.find(*kind, model)?;
+        Some((format!("{shown}, {}", kind.name()), path))
+    });
+    found.collect()
+}
+
+/// Reads the rows that the command line names.
+fn rows_given(args: &TableArgs) -> Result<Vec<Row>> {
+    let named = |list: &'_ [Named], name: &str| {
+        let found = list.iter().find(|it| it.name == name);
+        found.map(|it| it.path.clone())
+    };
     let mut rows = Vec::new();
-    for named in &args.score {
-        let score: Score = page(&named.path, "judge score --json")?;
-        let quality = args.quality.iter().find(|it| it.name == named.name);
-        let quality = quality.map(|it| page(&it.path, "a measure of quality"));
-        let kl = args.kl.iter().find(|it| it.name == named.name);
-        let kl = kl.map(|it| page::<Kl>(&it.path, "judge kl --json"));
-        let all = args.score_all.iter().find(|it| it.name == named.name);
-        let all = all.map(|it| page::<Score>(&it.path, "judge score --json"));
+    for score in &args.score {
+        let beside = [&args.score_all, &args.quality, &args.kl].map(|it| named(it, &score.name));
+        let [score_all, quality, kl] = beside.each_ref().map(|it| it.as_deref());
+        let files = PolicyFiles {
+            score: Some(&score.path),
+            score_all,
+            quality,
+            kl,
+        };
         rows.push(Row {
-            name: named.name.clone(),
-            kl: kl.transpose()?.map(|it| it.kl_per_token.mean),
-            score: Some(score.reward.all),
-            score_all: all.transpose()?.map(|it| it.reward.all),
-            true_quality: quality.transpose()?,
-            tokens: score.mean_tokens,
-            ended: score.ended,
-            repeats: score.repeats,
+            name: score.name.clone(),
+            policy: files.read()?,
             ..Row::default()
         });
     }
-    let scored = |named: &&Named| args.score.iter().any(|it| it.name == named.name);
+    let scored = |it: &&Named| args.score.iter().any(|score| score.name == it.name);
     let beside = [("--kl", &args.kl), ("--score-all", &args.score_all)];
-    let mut beside = beside.into_iter().flat_map(|(option, named)| {
-        let option = move |named| (option, named);
-        named.iter().map(option)
-    });
+    let mut beside = beside
+        .into_iter()
+        .flat_map(|(option, all)| all.iter().map(move |it| (option, it)));
     if let Some((option, stranger)) = beside.find(|it| !scored(&it.1)) {
         let name = &stranger.name;
         return Err(bad_input(format!(
             "{option} '{name}': no --score has this name"
         )));
     }
-    for named in args.quality.iter().filter(|it| !scored(it)) {
+    for quality in args.quality.iter().filter(|it| !scored(it)) {
+        let files = PolicyFiles {
+            quality: Some(&quality.path),
+            ..PolicyFiles::default()
+        };
         rows.push(Row {
-            name: named.name.clone(),
-            true_quality: Some(page(&named.path, "a measure of quality")?),
+            name: quality.name.clone(),
+            policy: files.read()?,
             ..Row::default()
         });
     }
-    for named in &args.accuracy {
-        let measured: Measured = page(&named.path, "judge accuracy --json")?;
-        rows.push(Row {
-            name: named.name.clone(),
-            accuracy: Some(measured.accuracy.all.accuracy),
-            ece: Some(measured.calibration.all.ece),
-            ..Row::default()
-        });
+    for it in &args.accuracy {
+        rows.push(accuracy(it.name.clone(), &it.path)?);
     }
-    for named in &args.verdicts {
-        let Summary { judges, .. } = page(&named.path, "judge compare --json")?;
-        let alone = judges.len() == 1;
-        rows.extend(judges.into_iter().map(|it| Row {
-            name: if alone {
-                named.name.clone()
-            } else {
-                format!("{}, {}", named.name, it.judge)
-            },
-            win_rate: it.all.rate,
-            ..Row::default()
-        }));
+    for it in &args.verdicts {
+        rows.extend(win_rates(&it.name, &it.path)?);
     }
-    result(&args.report, &rows, || text(&rows))
+    Ok(rows)
 }
 
-/// Reads what a command printed.
-///
-/// # Errors
-///
-/// When the file is not there or holds something else.
-pub fn page<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
-    let at = path.display();
-    let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| bad_input(format!("{at}: not what `{by}` prints: {error}")))
+fn accuracy(name: String, path: &Path) -> Result<Row> {
+    let measured: AccuracySummary = read_json(path, "judge accuracy --json")?;
+    Ok(Row {
+        name,
+        accuracy: Some(measured.accuracy.all.accuracy),
+        ece: Some(measured.calibration.all.ece),
+        ..Row::default()
+    })
+}
+
+/// Reads a row for each judge.
+fn win_rates(name: &str, path: &Path) -> Result<Vec<Row>> {
+    let Summary { judges, .. } = read_json(path, "judge compare --json")?;
+    let alone = judges.len() == 1;
+    let rows = judges.into_iter().map(|it| Row {
+        name: if alone {
+            name.to_owned()
+        } else {
+            format!("{name}, {}", it.judge)
+        },
+        win_rate: it.all.rate,
+        ..Row::default()
+    });
+    Ok(rows.collect())
 }
 
 fn text(rows: &[Row]) -> String {
-    let with_error = |it: Option<MeanOnly>| {
+    let with_error = |it: Option<Estimate>| {
         it.map_or(String::new(), |it| match it.standard_error {
             Some(error) => format!("{:.3} ± {error:.3}", it.mean),
             None => format!("{:.3}", it.mean),
@@ -137,13 +207,15 @@ fn text(rows: &[Row]) -> String {
     let cells = |row: &Row| {
         [
             row.name.clone(),
-            with_error(row.score),
-            with_error(row.score_all),
-            with_error(row.true_quality),
-            row.kl.map_or(String::new(), |it| format!("{it:.3}")),
-            row.tokens.map_or(String::new(), |it| format!("{it:.1}")),
-            percent(row.ended),
-            percent(row.repeats),
+            with_error(row.policy.score),
+            with_error(row.policy.score_all),
+            with_error(row.policy.true_quality),
+            row.policy.kl.map_or(String::new(), |it| format!("{it:.3}")),
+            row.policy
+                .tokens
+                .map_or(String::new(), |it| format!("{it:.1}")),
+            percent(row.policy.ended),
+            percent(row.policy.repeats),
             percent(row.accuracy),
             row.ece.map_or(String::new(), |it| format!("{it:.3}")),
             percent(row.win_rate),
@@ -183,11 +255,14 @@ mod tests {
         let rows = [
             Row {
                 name: "SFT".to_owned(),
-                score: Some(MeanOnly {
-                    mean: 0.3125,
-                    standard_error: Some(0.04),
-                }),
-                tokens: Some(31.2),
+                policy: PolicyMeasures {
+                    score: Some(Estimate {
+                        mean: 0.3125,
+                        standard_error: Some(0.04),
+                    }),
+                    tokens: Some(31.2),
+                    ..PolicyMeasures::default()
+                },
                 ..Row::default()
             },
             Row {

@@ -257,8 +257,8 @@ impl Measure {
     /// Returns a row's number, if it has one.
     pub fn of(self, row: &Row) -> Option<f64> {
         match self {
-            Self::Score => row.score.map(|it| it.mean),
-            Self::Quality => row.true_quality.map(|it| it.mean),
+            Self::Score => row.policy.score.map(|it| it.mean),
+            Self::Quality => row.policy.true_quality.map(|it| it.mean),
             Self::Accuracy => row.accuracy,
             Self::Ece => row.ece,
             Self::WinRate => row.win_rate,

@@ -1,14 +1,14 @@
 //! The report as one page that needs no network.
 
 use anyhow::Result;
-use apo_measures::Mean;
+use apo_measures::{Estimate, Mean};
 use apo_plots::Svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::paper;
 use super::plots;
-use super::run::{OnPairs, Policy, RewardModel, Run, Verdicts};
-use crate::score::MeanOnly;
+use super::policies::Policy;
+use super::run::{OnPairs, RewardModel, Run, Verdicts};
 use crate::verdicts::Judged;
 
 /// What the beginning of each page holds.
@@ -94,7 +94,7 @@ fn plots_of(all: &[Svg], caption: &str) -> Markup {
     }
 }
 
-fn with_error(it: Option<MeanOnly>) -> String {
+fn with_error(it: Option<Estimate>) -> String {
     it.map_or(String::new(), |it| match it.standard_error {
         Some(error) => format!("{:.3} ± {error:.3}", it.mean),
         None => format!("{:.3}", it.mean),
@@ -161,15 +161,15 @@ fn said_of(policy: &Policy, run: &Run) -> Option<String> {
     let mut said = format!(
         "{}: RM_Test score {:.3}, {} the start",
         policy.name,
-        policy.score.mean,
+        policy.measures.score?.mean,
         above(gain)
     );
     if let Some(lead) = policy.lead {
-        let baseline = policy.name.replacen("APO-", "", 1);
+        let baseline = policy.baseline().unwrap_or_default();
         said += &format!(", {} {baseline}", above(lead));
     }
-    let start = run.start().and_then(|it| it.true_quality);
-    if let (Some(quality), Some(start)) = (policy.true_quality, start) {
+    let start = run.start().and_then(|it| it.measures.true_quality);
+    if let (Some(quality), Some(start)) = (policy.measures.true_quality, start) {
         said += &format!(
             "; true quality {:.3}, the start's {:.3}",
             quality.mean, start.mean
@@ -209,9 +209,12 @@ fn said_of_models(run: &Run) -> Option<String> {
 
 /// Writes a share of pairs with its standard error.
 fn accuracy(it: Option<&OnPairs>) -> String {
-    it.map_or(String::new(), |it| match it.standard_error {
-        Some(error) => format!("{:.1} ± {:.1} %", 100.0 * it.accuracy, 100.0 * error),
-        None => percent(Some(it.accuracy)),
+    it.map_or(String::new(), |it| {
+        format!(
+            "{:.1} ± {:.1} %",
+            100.0 * it.accuracy,
+            100.0 * it.standard_error
+        )
     })
 }
 
@@ -260,11 +263,11 @@ fn compared(judge: &Judged) -> usize {
 fn policies(run: &Run) -> Result<Markup> {
     let any = |of: fn(&Policy) -> bool| run.policies.iter().any(of);
     let (all, truth) = (
-        any(|it| it.score_all.is_some()),
-        any(|it| it.true_quality.is_some()),
+        any(|it| it.measures.score_all.is_some()),
+        any(|it| it.measures.true_quality.is_some()),
     );
     let has_leads = any(|it| it.lead.is_some());
-    let by_score = plots::over_rounds(run, "mean RM_Test score", |it| Some(it.score))?;
+    let by_score = plots::over_rounds(run, "mean RM_Test score", |it| it.score)?;
     let by_truth = plots::over_rounds(run, "mean true quality", |it| it.true_quality)?;
     Ok(html! {
         div.wide { table {
@@ -285,12 +288,12 @@ fn policies(run: &Run) -> Result<Markup> {
             @for it in &run.policies {
                 @let paper = paper::policy(&it.name);
                 tr {
-                    td { (it.name) } td { (with_error(Some(it.score))) }
-                    @if all { td { (with_error(it.score_all)) } }
+                    td { (it.name) } td { (with_error(it.measures.score)) }
+                    @if all { td { (with_error(it.measures.score_all)) } }
                     td { (signed(it.gain)) }
                     @if has_leads { td { (signed(it.lead)) } }
-                    @if truth { td { (with_error(it.true_quality)) } }
-                    td { (number(it.kl, 3)) } td { (number(it.tokens, 1)) } td { (percent(it.ended)) } td { (percent(it.repeats)) }
+                    @if truth { td { (with_error(it.measures.true_quality)) } }
+                    td { (number(it.measures.kl, 3)) } td { (number(it.measures.tokens, 1)) } td { (percent(it.measures.ended)) } td { (percent(it.measures.repeats)) }
                     td.paper { (number(paper.map(|it| it.alpaca[0]), 3)) }
                     td.paper { (number(paper.map(|it| it.alpaca_2[0]), 3)) }
                     @if all {
@@ -412,7 +415,7 @@ fn rewards(run: &Run) -> Result<Markup> {
         return Ok(html! {});
     };
     let scored = run.policies.iter();
-    let scored = scored.filter(|it| it.at != start.at && !it.rewards.is_empty());
+    let scored = scored.filter(|it| !it.is_start() && !it.rewards.is_empty());
     let all = scored
         .map(|it| plots::rewards(it, start))
         .collect::<Result<Vec<Svg>>>()?;

@@ -1,11 +1,13 @@
 //! The report's plots.
 
 use anyhow::Result;
+use apo_measures::Estimate;
 use apo_plots::{Line, Lines, Mark, Point, Share, Shares, Svg};
 use apo_tables::Metric;
 
-use super::run::{OnPairs, Policy, Run, Training, Verdicts};
-use crate::score::MeanOnly;
+use super::policies::Policy;
+use super::run::{OnPairs, Run, Training, Verdicts};
+use crate::measures::PolicyMeasures;
 
 /// Bins of the rewards' histograms.
 const BINS: usize = 20;
@@ -25,28 +27,26 @@ const SMALL: (u32, u32) = (350, 240);
 pub fn over_rounds(
     run: &Run,
     y: &str,
-    of: impl Fn(&Policy) -> Option<MeanOnly>,
+    of: impl Fn(&PolicyMeasures) -> Option<Estimate>,
 ) -> Result<Option<Svg>> {
     let point = |policy: &Policy| {
-        let found = of(policy)?;
+        let found = of(&policy.measures)?;
         Some(Point {
-            x: f64::from(policy.round),
+            x: policy.round as f64,
             y: found.mean,
             error: found.standard_error,
         })
     };
     let start = run.start().and_then(&point);
     let mut lines = Vec::new();
-    for method in ["RJS", "APO-RJS", "RRHF", "APO-RRHF", "DPO", "APO-DPO"] {
-        let own = run.policies.iter().filter(|it| {
-            let rest = it.name.strip_prefix(method);
-            rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
-        });
-        let own: Vec<Point> = own.filter_map(&point).collect();
+    for arm in &run.arms {
+        let own = arm.policies.iter().filter_map(|it| run.policy(it));
+        let own = own.filter(|it| !it.is_start()).filter_map(&point);
+        let own: Vec<Point> = own.collect();
         if !own.is_empty() {
             let points = start.into_iter().chain(own).collect();
             lines.push(Line {
-                name: method.to_owned(),
+                name: arm.name.clone(),
                 points,
             });
         }

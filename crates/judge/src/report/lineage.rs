@@ -1,0 +1,98 @@
+//! What was made from what, as each table and model says of itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use apo_llama::{Manifest, directory};
+use apo_tables::{Provenance, digest_path};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A table or model, and what made it.
+#[derive(Debug, Serialize)]
+pub struct Made {
+    pub at: String,
+    pub digest: String,
+    pub is_model: bool,
+    /// None where another program made it.
+    pub stage: Option<String>,
+    pub arguments: BTreeMap<String, Value>,
+    /// What it was made from: the argument, and where that lies in the run, or
+    /// the name of what came from outside.
+    pub from: Vec<Source>,
+}
+
+/// What something was made from.
+#[derive(Debug, Serialize)]
+pub struct Source {
+    pub argument: String,
+    pub name: String,
+    pub rows: Option<u64>,
+    /// Its place in the run; none of what came from outside.
+    pub at: Option<String>,
+}
+
+/// Reads what made each table and model, and the versions that did.
+///
+/// # Errors
+///
+/// When a table or a model cannot be read.
+pub fn made(dir: &Path, files: &[String]) -> Result<(Vec<Made>, Vec<String>)> {
+    let mut found: Vec<(Made, Option<Provenance>)> = Vec::new();
+    let models: Vec<&str> = files
+        .iter()
+        .filter_map(|it| it.strip_suffix("/config.json"))
+        .collect();
+    let tables = files.iter().filter(|it| {
+        let folder = it.rsplit_once('/').map(|it| it.0);
+        it.ends_with(".parquet") && !folder.is_some_and(|it| models.contains(&it))
+    });
+    let models = models.iter().map(|it| ((*it).to_owned(), true));
+    for (at, is_model) in models.chain(tables.map(|it| (it.clone(), false))) {
+        let path = dir.join(&at);
+        let (digest, provenance) = if is_model {
+            let digest = directory::input(&path)?.digest;
+            (digest, Manifest::read(&path)?.map(|it| it.provenance))
+        } else {
+            let digest = digest_path(&path).with_context(|| format!("cannot read {at}"))?;
+            (digest, Provenance::read(&path)?)
+        };
+        let of = |it: &Provenance| (it.stage.clone(), it.arguments.clone());
+        let (stage, arguments) = provenance.as_ref().map(of).unzip();
+        let made = Made {
+            at,
+            digest,
+            is_model,
+            stage,
+            arguments: arguments.unwrap_or_default(),
+            from: Vec::new(),
+        };
+        found.push((made, provenance));
+    }
+    let by_digest: HashMap<String, String> = found
+        .iter()
+        .map(|(made, _)| (made.digest.clone(), made.at.clone()))
+        .collect();
+    let mut versions = Vec::new();
+    for (made, provenance) in &mut found {
+        let Some(provenance) = provenance.take() else {
+            continue;
+        };
+        let inputs = provenance.inputs.into_iter();
+        made.from = inputs
+            .map(|(argument, input)| Source {
+                argument,
+                at: by_digest.get(&input.digest).cloned(),
+                name: input.name,
+                rows: input.rows,
+            })
+            .collect();
+        versions.push(provenance.version);
+    }
+    versions.sort();
+    versions.dedup();
+    let mut made: Vec<Made> = found.into_iter().map(|it| it.0).collect();
+    made.sort_by(|a, b| a.at.cmp(&b.at));
+    Ok((made, versions))
+}
