@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Accuracy, BySubset, Calibration, Mean};
+use crate::{Accuracy, BySubset, Calibration, LengthControlled, Mean, WinRate};
 
 /// A mean and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -63,4 +63,58 @@ pub struct KlSummary {
     pub kl_per_token: Mean,
     /// Nats a response.
     pub kl: Mean,
+}
+
+/// What judges, language models or people, said of two policies: `judge compare`
+/// and `judge human tally`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct VerdictSummary {
+    /// Comparisons that have a verdict.
+    pub judged: usize,
+    /// Those that have none: no reply came, no vote was given.
+    pub failed: usize,
+    /// Mean characters of a response of each policy.
+    pub characters: [f64; 2],
+    /// What each judge found.
+    pub judges: Vec<JudgeSummary>,
+    /// What all judges found, if there are several.
+    #[serde(default, rename = "together", skip_serializing_if = "Option::is_none")]
+    pub pooled: Option<PooledRate>,
+    /// κ of the judges: Cohen's of two, Fleiss' of more. None of one judge, or
+    /// if all say the same one thing.
+    pub agreement: Option<f64>,
+    /// Queries behind `agreement`: those that both judged, or that as many judged
+    /// as most did.
+    #[serde(default)]
+    pub agreement_queries: usize,
+}
+
+/// What one judge found.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct JudgeSummary {
+    /// Who judged.
+    pub judge: String,
+    /// Its comparisons that have no verdict.
+    #[serde(default)]
+    pub failed: usize,
+    /// Of all pairs.
+    #[serde(flatten)]
+    pub all: WinRate,
+    /// Of pairs of similar length.
+    pub alike: WinRate,
+    /// Of all pairs, without what length explains.
+    pub length_controlled: Option<LengthControlled>,
+    /// κ between its repeats, if it was asked more than once.
+    pub self_agreement: Option<f64>,
+}
+
+/// What all judges found: a query's points are the mean of its judges'.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct PooledRate {
+    /// Queries with a verdict.
+    pub queries: usize,
+    /// Win rate of the first policy.
+    pub rate: f64,
+    /// Its 95 % interval over queries.
+    pub interval: Option<[f64; 2]>,
 }

@@ -23,6 +23,6 @@ pub use footer::CHECKSUM_KEY;
 pub use provenance::{Input, Provenance, Split, digest_file, digest_path};
 pub use reader::{Batch, Reader};
 pub use schema::{Column, Kind, Row, Table};
-pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response, Shown};
+pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response, SheetKey};
 pub use verify::verify;
 pub use writer::{ScoredWriter, Writer};

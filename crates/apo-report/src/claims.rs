@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_measures::{Interval, interval};
 use apo_stage::bad_input;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use serde::Serialize;
 
 use crate::args::ClaimsArgs;
@@ -302,7 +302,7 @@ impl Summary {
                 ]);
             }
         }
-        let (claims, all) = (columns(&claims), columns(&all));
+        let (claims, all) = (format_table(&claims), format_table(&all));
         format!("{} seeds\n\n{claims}\n{all}", self.seeds)
     }
 }

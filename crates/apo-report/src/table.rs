@@ -3,27 +3,28 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_measures::{AccuracySummary, Estimate};
+use apo_measures::{AccuracySummary, Estimate, VerdictSummary};
 use apo_stage::bad_input;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Named, TableArgs};
 use crate::data;
 use crate::measures::{PolicyFiles, PolicyMeasures, read_json};
 use crate::run_file::{Entry, Kind, RunFile};
-use crate::verdicts::Summary;
 
 /// A policy, a reward model, or a policy against another.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Row {
+    /// Of the policy, the reward model with its pairs, or the comparison.
     pub name: String,
     /// Of a policy.
     #[serde(flatten)]
     pub policy: PolicyMeasures,
-    /// Of a reward model.
+    /// Share of pairs that a reward model orders as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
+    /// Expected calibration error of a reward model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ece: Option<f64>,
     /// Of the first of two policies, before a judge.
@@ -182,7 +183,7 @@ fn accuracy(name: String, path: &Path) -> Result<Row> {
 
 /// Reads a row for each judge.
 fn win_rates(name: &str, path: &Path) -> Result<Vec<Row>> {
-    let Summary { judges, .. } = read_json(path, "judge compare --json")?;
+    let VerdictSummary { judges, .. } = read_json(path, "judge compare --json")?;
     let alone = judges.len() == 1;
     let rows = judges.into_iter().map(|it| Row {
         name: if alone {
@@ -243,7 +244,7 @@ fn text(rows: &[Row]) -> String {
         .iter()
         .map(|row| kept.iter().map(|&column| row[column].clone()).collect())
         .collect();
-    columns(&table)
+    format_table(&table)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use apo_tables::{Comparison, Provenance, Reader, Response, Writer};
 
 use crate::args::CompareArgs;
 use crate::pairing::{Pairing, pairings};
-use crate::verdicts::{Drawn, Summary};
+use crate::verdicts::{Found, Plan};
 
 mod template;
 
@@ -63,14 +63,14 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         }
     }
     let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
-    let drawn = Drawn {
+    let plan = Plan {
         queries: pairings.len(),
         repeats: args.repeats as usize,
         bootstrap: args.bootstrap,
     };
     let asked = asked.map(|counts| Asked::new(counts, args.endpoint.prices()));
-    let summary = Summary::of(&args.models, &rows, drawn, asked)?;
-    result(&args.report, &summary, || summary.text())
+    let found = Found::of(&args.models, &rows, plan, asked)?;
+    result(&args.report, &found, || found.text())
 }
 
 fn provenance(args: &CompareArgs) -> Result<Provenance> {
@@ -94,19 +94,19 @@ fn provenance(args: &CompareArgs) -> Result<Provenance> {
 }
 
 /// A query before a judge, one time.
-struct Hearing<'a> {
+struct Judgement<'a> {
     pairing: &'a Pairing,
     judge: Judge,
     repeat: u32,
 }
 
-fn hearings<'a>(
+fn judgements<'a>(
     args: &'a CompareArgs,
     pairings: &'a [Pairing],
-) -> impl Iterator<Item = Hearing<'a>> {
+) -> impl Iterator<Item = Judgement<'a>> {
     pairings.iter().flat_map(move |pairing| {
         args.models.iter().flat_map(move |model| {
-            (0..args.repeats).map(move |repeat| Hearing {
+            (0..args.repeats).map(move |repeat| Judgement {
                 pairing,
                 judge: Judge {
                     model: model.clone(),
@@ -131,7 +131,7 @@ enum Instead {
 }
 
 /// What came of one order.
-struct Found {
+struct Order {
     verdict: Verdict,
     /// Where it is [`Verdict::Invalid`].
     instead: Option<Instead>,
@@ -151,7 +151,7 @@ struct Unread {
 }
 
 impl Unread {
-    fn add(&mut self, query_id: &str, found: &Found) {
+    fn add(&mut self, query_id: &str, found: &Order) {
         self.n_orders += 1;
         let Some(instead) = &found.instead else {
             return;
@@ -219,15 +219,15 @@ impl Unread {
     }
 }
 
-impl Hearing<'_> {
+impl Judgement<'_> {
     /// Returns the verdict of one order: an unreadable one is asked for once
     /// more. Where no reply came, gives what the last attempt met.
     fn verdict(
         &self,
         swapped: bool,
         ask: impl Fn(&Request) -> Result<Reply, EndpointError>,
-    ) -> Result<Result<Found, String>, EndpointError> {
-        let mut found = Found {
+    ) -> Result<Result<Order, String>, EndpointError> {
+        let mut found = Order {
             verdict: Verdict::Invalid,
             instead: None,
         };
@@ -271,13 +271,13 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
     };
     let progress = Mutex::new(Progress::new(&args.report, what, "comparisons", 0, total));
     let (judged, missing) = (AtomicU64::new(0), AtomicU64::new(0));
-    let items = hearings(args, pairings).map(Ok::<_, Error>);
-    at_once(args.endpoint.requests.into(), items, |hearing| {
+    let items = judgements(args, pairings).map(Ok::<_, Error>);
+    at_once(args.endpoint.requests.into(), items, |judgement| {
         signals::check()?;
         let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
         let mut both = true;
         for swapped in [false, true] {
-            match hearing.verdict(swapped, ask) {
+            match judgement.verdict(swapped, ask) {
                 Ok(found) => both &= found.is_ok(),
                 Err(EndpointError::NotInJournal { .. }) => {
                     missing.fetch_add(1, Ordering::Relaxed);
@@ -325,9 +325,9 @@ fn write(
 ) -> Result<Unread> {
     let mut unread = Unread::default();
     let mut writer = Writer::<Comparison>::create(path, provenance)?;
-    for hearing in hearings(args, pairings) {
+    for judgement in judgements(args, pairings) {
         let recorded = |request: &_| endpoint.recorded(request);
-        let order = |swapped| hearing.verdict(swapped, recorded).map_err(sorted);
+        let order = |swapped| judgement.verdict(swapped, recorded).map_err(sorted);
         let (plain, swapped) = match (order(false)?, order(true)?) {
             (Ok(plain), Ok(swapped)) => (plain, swapped),
             (plain, swapped) => {
@@ -337,7 +337,7 @@ fn write(
                 continue;
             }
         };
-        let pairing = hearing.pairing;
+        let pairing = judgement.pairing;
         for found in [&plain, &swapped] {
             unread.add(&pairing.query_id, found);
         }
@@ -345,8 +345,8 @@ fn write(
         writer.write(&Comparison {
             query_id: pairing.query_id.clone(),
             subset: pairing.subset.clone(),
-            judge: hearing.judge.model.clone(),
-            repeat: hearing.repeat as i32,
+            judge: judgement.judge.model.clone(),
+            repeat: judgement.repeat as i32,
             plain: Some(plain.as_str().to_owned()),
             swapped: Some(swapped.as_str().to_owned()),
             outcome: merge(plain, swapped).as_str().to_owned(),

@@ -15,6 +15,7 @@ pub struct PolicyMeasures {
     /// By `RM_Test`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<Estimate>,
+    /// Where it is known, as in a generated world.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub true_quality: Option<Estimate>,
     /// By `RM_All`.
@@ -23,10 +24,13 @@ pub struct PolicyMeasures {
     /// From the start, nats a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kl: Option<f64>,
+    /// Mean tokens of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<f64>,
+    /// Share of answers that ended by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<f64>,
+    /// Mean share of an answer's 3-grams that it said before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<f64>,
 }

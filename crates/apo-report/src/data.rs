@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use anyhow::Result;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_stage::{ReportArgs, bad_input};
 use apo_tables::{Query, Reader};
 use serde::Serialize;
@@ -27,8 +27,11 @@ const PAPER: [(&str, u64); 5] = [
 /// A table's size.
 #[derive(Debug, Serialize)]
 pub struct Size {
+    /// What the table is.
     pub name: String,
+    /// Its rows.
     pub rows: u64,
+    /// Different queries among them.
     pub queries: u64,
     /// Rows by subset.
     subsets: BTreeMap<String, u64>,
@@ -147,5 +150,5 @@ fn text(sizes: &[Size]) -> String {
                 .collect(),
         );
     }
-    columns(&table)
+    format_table(&table)
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_dialogue::hh::{self, Role};
 use apo_stage::output::write_page;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Kind, bad_input, up_to_date};
-use apo_tables::{Provenance, Reader, Response, Shown, Writer};
+use apo_tables::{Provenance, Reader, Response, SheetKey, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -77,8 +77,8 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     let _ = fs::remove_dir_all(&dir); // what a kill left
     let cannot = || format!("cannot write {}", dir.display());
     fs::create_dir_all(&dir).with_context(cannot)?;
-    let key: Vec<Shown> = placed.iter().map(Placed::shown).collect();
-    let mut writer = Writer::<Shown>::create(&dir.join("key.parquet"), &provenance)?;
+    let key: Vec<SheetKey> = placed.iter().map(Placed::key).collect();
+    let mut writer = Writer::<SheetKey>::create(&dir.join("key.parquet"), &provenance)?;
     for row in &key {
         writer.write(row)?;
     }
@@ -103,7 +103,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
             row("keep to yourself", "key.parquet"),
             row("", "apo.json"),
         ];
-        columns(&rows)
+        format_table(&rows)
     })
 }
 
@@ -149,8 +149,8 @@ impl Placed {
         }
     }
 
-    fn shown(&self) -> Shown {
-        Shown {
+    fn key(&self) -> SheetKey {
+        SheetKey {
             query_id: self.pairing.query_id.clone(),
             subset: self.pairing.subset.clone(),
             left: if self.a_is_left { "a" } else { "b" }.to_owned(),

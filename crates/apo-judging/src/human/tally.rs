@@ -7,11 +7,11 @@ use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, bad_input, note, warn};
-use apo_tables::{Comparison, Input, Provenance, Reader, Shown, Writer};
+use apo_tables::{Comparison, Input, Provenance, Reader, SheetKey, Writer};
 
 use super::votes::{Vote, Votes};
 use crate::args::HumanTallyArgs;
-use crate::verdicts::{Drawn, Summary};
+use crate::verdicts::{Found, Plan};
 
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
@@ -23,7 +23,7 @@ const TABLE: &str = "verdicts.parquet";
 /// When a file is not of this sheet, or was edited; when two are of one
 /// annotator; when nobody voted, or the output cannot be written.
 pub fn run(args: &HumanTallyArgs) -> Result<()> {
-    let key = Reader::<Shown>::open_filled(&args.key)?.collect::<Result<Vec<_>, _>>()?;
+    let key = Reader::<SheetKey>::open_filled(&args.key)?.collect::<Result<Vec<_>, _>>()?;
     let mut ids = HashSet::new();
     if let Some(twice) = key.iter().find(|row| !ids.insert(&row.query_id)) {
         return Err(bad_input(format!(
@@ -80,17 +80,17 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     }
     let names: Vec<String> = all.into_iter().map(|it| it.annotator).collect();
     let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
-    let drawn = Drawn {
+    let plan = Plan {
         queries: key.len(),
         repeats: 1,
         bootstrap: args.bootstrap,
     };
-    let summary = Summary::of(&names, &rows, drawn, None)?;
-    result(&args.report, &summary, || summary.text())
+    let found = Found::of(&names, &rows, plan, None)?;
+    result(&args.report, &found, || found.text())
 }
 
 fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
-    let key = Reader::<Shown>::open(&args.key)?.input()?;
+    let key = Reader::<SheetKey>::open(&args.key)?.input()?;
     let mut provenance =
         Provenance::new("judge human tally", env!("CARGO_PKG_VERSION")).input("key", key);
     for (i, path) in args.votes.iter().enumerate() {
@@ -100,8 +100,8 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
 }
 
 /// Returns the row of a vote: a person sees one order.
-fn comparison(shown: &Shown, annotator: &str, vote: Vote) -> Comparison {
-    let a_is_left = shown.left == "a";
+fn comparison(key: &SheetKey, annotator: &str, vote: Vote) -> Comparison {
+    let a_is_left = key.left == "a";
     let (verdict, outcome) = match vote {
         Vote::Same => (Verdict::Same, Outcome::Tie),
         Vote::Left if a_is_left => (Verdict::A, Outcome::A),
@@ -115,14 +115,14 @@ fn comparison(shown: &Shown, annotator: &str, vote: Vote) -> Comparison {
         (None, verdict)
     };
     Comparison {
-        query_id: shown.query_id.clone(),
-        subset: shown.subset.clone(),
+        query_id: key.query_id.clone(),
+        subset: key.subset.clone(),
         judge: annotator.to_owned(),
         repeat: 0,
         plain,
         swapped,
         outcome: outcome.as_str().to_owned(),
-        characters_a: shown.characters_a,
-        characters_b: shown.characters_b,
+        characters_a: key.characters_a,
+        characters_b: key.characters_b,
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_stage::bad_input;
-use apo_tables::Shown;
+use apo_tables::SheetKey;
 use serde::Deserialize;
 
 use super::{COLUMNS, Texts, row_id, sheet_id};
@@ -64,7 +64,7 @@ impl Votes {
     ///
     /// When it is of another sheet, a vote is none, or a row is unknown or stands
     /// there twice.
-    pub fn read(path: &Path, key: &[Shown]) -> Result<Self> {
+    pub fn read(path: &Path, key: &[SheetKey]) -> Result<Self> {
         let at = path.display();
         let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|_| {
@@ -88,7 +88,7 @@ impl Votes {
         Ok(found)
     }
 
-    fn of_page(path: &Path, text: &str, key: &[Shown]) -> Result<Self> {
+    fn of_page(path: &Path, text: &str, key: &[SheetKey]) -> Result<Self> {
         let at = path.display();
         let export: Export = serde_json::from_str(text)
             .map_err(|error| bad_input(format!("{at}: not what the sheet exports: {error}")))?;
@@ -107,7 +107,7 @@ impl Votes {
         Ok(found)
     }
 
-    fn of_table(path: &Path, text: &str, key: &[Shown]) -> Result<Self> {
+    fn of_table(path: &Path, text: &str, key: &[SheetKey]) -> Result<Self> {
         let at = path.display();
         let head = text.lines().next().unwrap_or_default();
         let fields = |separator: u8| head.matches(char::from(separator)).count();
@@ -190,7 +190,7 @@ impl Votes {
 }
 
 /// Returns the number of a row of the sheet, from 0.
-fn row_of(id: &str, key: &[Shown], path: &Path) -> Result<usize> {
+fn row_of(id: &str, key: &[SheetKey], path: &Path) -> Result<usize> {
     let found = (0..key.len()).find(|&i| row_id(i) == id);
     found.ok_or_else(|| {
         let at = path.display();

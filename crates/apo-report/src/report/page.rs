@@ -1,7 +1,7 @@
 //! The report as one page that needs no network.
 
 use anyhow::Result;
-use apo_measures::{Estimate, Mean};
+use apo_measures::{Estimate, JudgeSummary, Mean};
 use apo_plots::Svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -9,7 +9,6 @@ use super::paper;
 use super::plots;
 use super::policies::Policy;
 use super::run::{OnPairs, RewardModel, Run, Verdicts};
-use crate::verdicts::Judged;
 
 /// What the beginning of each page holds.
 pub const MARKS: [&str; 2] = ["<!DOCTYPE html><html", "<title>APO run "];
@@ -236,7 +235,7 @@ fn rate(rate: Option<f64>, interval: Option<[f64; 2]>) -> String {
 /// Says who won: before all judges together, where there are several.
 fn said_of_verdicts(it: &Verdicts) -> Markup {
     let found = &it.found;
-    let said = match (&found.together, &found.judges[..]) {
+    let said = match (&found.pooled, &found.judges[..]) {
         (Some(all), judges) => Some((
             rate(Some(all.rate), all.interval),
             format!("{} judges together, {} queries", judges.len(), all.queries),
@@ -255,7 +254,7 @@ fn said_of_verdicts(it: &Verdicts) -> Markup {
 }
 
 /// Returns how many queries a judge's rate is of.
-fn compared(judge: &Judged) -> usize {
+fn compared(judge: &JudgeSummary) -> usize {
     let it = &judge.all;
     it.wins + it.losses + it.ties + it.inconsistent
 }
@@ -395,7 +394,7 @@ fn verdicts(run: &Run) -> Result<Markup> {
             @for it in run.verdicts.iter().filter(|it| it.found.judges.len() > 1) {
                 p {
                     (it.name) ": "
-                    @if let Some(all) = &it.found.together {
+                    @if let Some(all) = &it.found.pooled {
                         "all judges together " (rate(Some(all.rate), all.interval)) " on " (counted(all.queries, "query", "queries")) "; "
                     }
                     @if let Some(kappa) = it.found.agreement {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use apo_llama::Head;
 use apo_measures::mean;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Kind, up_to_date};
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
@@ -55,7 +55,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let summary = json!({ "responses": n_rows, "log_prob": mean });
     result(&args.report, &summary, || {
         let mean = mean.map_or(String::new(), |it| format!("{it:.3}"));
-        columns(&[
+        format_table(&[
             vec!["responses".to_owned(), n_rows.to_string()],
             vec!["mean log-prob, nats".to_owned(), mean],
         ])

@@ -70,7 +70,10 @@ pub enum Kind {
 /// Something that lies in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Thing {
+    /// What it is.
     pub kind: Kind,
+    /// What the paper, or the run, calls it. Things of several kinds that belong
+    /// together have one name.
     pub name: String,
     /// Relative to the run's folder.
     pub path: PathBuf,
@@ -79,7 +82,9 @@ pub struct Thing {
 /// A name, and the names that belong to it, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct List<T> {
+    /// The name of all.
     pub name: String,
+    /// What belongs to it.
     pub rows: Vec<T>,
 }
 

@@ -8,8 +8,8 @@ use apo_dialogue::Codec;
 use apo_llama::{Head, directory};
 use apo_measures::{ScoreSummary, by_subset, mean, repeats};
 use apo_model_stage::models;
-use apo_model_stage::rows::check_scored;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
+use apo_stage::rows::check_scored;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 
@@ -58,7 +58,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         }
     };
     warn_of(&summary, args);
-    result(&args.report, &summary, || columns(&rows(&summary)))
+    result(&args.report, &summary, || format_table(&rows(&summary)))
 }
 
 /// Returns what the output depends on.
@@ -66,7 +66,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
 /// # Errors
 ///
 /// When an input cannot be read.
-pub fn provenance(
+pub(crate) fn provenance(
     stage: &str,
     args: &ScoreArgs,
     responses: &Reader<Response>,
@@ -86,7 +86,7 @@ pub fn provenance(
 ///
 /// When a row is not what it should be, a value is not finite, the disk is full,
 /// or a signal stopped the work.
-pub fn compute(
+pub(crate) fn compute(
     args: &ScoreArgs,
     what: &str,
     responses: Reader<Response>,
@@ -114,7 +114,7 @@ pub fn compute(
 }
 
 /// The error of a table that has other rows than when its values were computed.
-pub fn changed(responses: &Path) -> Error {
+pub(crate) fn changed(responses: &Path) -> Error {
     bad_input(format!(
         "{} has changed while it was read",
         responses.display()
@@ -157,8 +157,7 @@ fn summarise(path: &Path) -> Result<ScoreSummary> {
     let mut repeated = Vec::new();
     for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
         let response = response?;
-        check_scored(path, row, &response)?;
-        let reward = response.reward.unwrap_or_default();
+        let reward = check_scored(path, row, &response)?;
         let number = *numbers.entry(response.query_id).or_insert_with(|| {
             queries.push(Query {
                 subset: response.subset,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::hh::{self, Role};
 use apo_measures::{Mean, mean};
-use apo_model_stage::rows::check_scored;
+use apo_stage::rows::check_scored;
 use apo_tables::{Reader, Response};
 use serde::Serialize;
 
@@ -89,11 +89,8 @@ fn rewards(path: &Path) -> Result<BTreeMap<String, f64>> {
     let mut found = BTreeMap::new();
     for (row, response) in Reader::<Response>::open(path)?.enumerate() {
         let response = response?;
-        check_scored(path, row, &response)?;
-        found.insert(
-            response.query_id,
-            f64::from(response.reward.unwrap_or_default()),
-        );
+        let reward = check_scored(path, row, &response)?;
+        found.insert(response.query_id, f64::from(reward));
     }
     Ok(found)
 }
@@ -155,7 +152,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
         let Some(path) = run.find(Kind::ScoredAnswers, &policy.name) else {
             continue;
         };
-        for response in Reader::<Response>::open(&path)? {
+        for (row, response) in Reader::<Response>::open(&path)?.enumerate() {
             let response = response?;
             if !queries.contains(&&response.query_id) {
                 continue;
@@ -175,7 +172,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
                     turns: turns(),
                     answers: Vec::new(),
                 });
-            let reward = f64::from(response.reward.unwrap_or_default());
+            let reward = f64::from(check_scored(&path, row, &response)?);
             let answer = (policy.name.clone(), response.response, reward);
             dialogue.answers.push(answer);
         }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use apo_measures::{LengthControlled, length_controlled, mean};
 use apo_stage::bad_input;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_tables::import::{self, Source};
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +156,6 @@ impl Tally {
             let rate = format!("{:.2}{interval}", 100.0 * controlled.rate);
             rows.push(row("length-controlled, %", rate));
         }
-        columns(&rows)
+        format_table(&rows)
     }
 }

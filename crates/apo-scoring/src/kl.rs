@@ -8,7 +8,7 @@ use apo_llama::{Head, Start, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_stage::{Progress, warn};
 use apo_tables::{Reader, Response};
 
@@ -89,7 +89,7 @@ fn text(summary: &KlSummary) -> String {
         let error = error.map_or(String::new(), |it| format!("{it:.4}"));
         vec![name.to_owned(), format!("{:.4}", it.mean), error]
     };
-    columns(&[
+    format_table(&[
         vec![
             "nats".to_owned(),
             "mean".to_owned(),

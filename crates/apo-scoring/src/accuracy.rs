@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use apo_llama::{Head, directory};
 use apo_measures::{Accuracy, AccuracySummary, Calibration, accuracy, by_subset, pair_calibration};
 use apo_stage::Progress;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_tables::{Pair, Reader};
 
 use crate::args::AccuracyArgs;
@@ -90,7 +90,7 @@ fn text(summary: &AccuracySummary) -> String {
             row(name, accuracy, calibration);
         }
     }
-    let mut text = columns(&rows);
+    let mut text = format_table(&rows);
     if summary.accuracy.all.n_ties > 0 {
         text += &format!("{} ties count as wrong\n", summary.accuracy.all.n_ties);
     }

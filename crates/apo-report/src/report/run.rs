@@ -5,19 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_measures::{AccuracySummary, Bin};
+use apo_measures::{AccuracySummary, Bin, VerdictSummary};
 use apo_stage::bad_input;
 use apo_tables::{Metric, Provenance, Reader};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::ReadModel;
 use super::lineage::{Made, made};
 use super::policies::{Dialogue, Policy, dialogues, policies};
 use super::times::{Times, times};
 use crate::data::Size;
 use crate::measures::read_json;
 use crate::run_file::{Kind, RunFile};
-use crate::verdicts::Summary;
 
 /// All that a report shows of a run.
 #[derive(Debug, Serialize)]
@@ -75,7 +75,7 @@ pub struct Verdicts {
     pub name: String,
     /// Whether people judged.
     pub people: bool,
-    pub found: Summary,
+    pub found: VerdictSummary,
 }
 
 /// How a training went.
@@ -96,7 +96,7 @@ impl Run {
     /// # Errors
     ///
     /// When the run has no scored policy, or something in it cannot be read.
-    pub fn read(dir: &Path) -> Result<Self> {
+    pub fn read(dir: &Path, read_model: ReadModel) -> Result<Self> {
         let run = RunFile::read(dir)?;
         let policies = policies(&run)?;
         if policies.is_empty() {
@@ -106,7 +106,7 @@ impl Run {
             )));
         }
         let files = files_of(dir)?;
-        let (made, versions) = made(dir, &files)?;
+        let (made, versions) = made(dir, &files, read_model)?;
         let trainings = trainings(dir, &files)?;
         let tables = run.of(&[Kind::Table]);
         let sizes = tables.map(|it| Size::of(&it.name, &dir.join(&it.path)));

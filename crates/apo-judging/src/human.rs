@@ -7,7 +7,7 @@ mod votes;
 pub use sheet::run as sheet;
 pub use tally::run as tally;
 
-use apo_tables::Shown;
+use apo_tables::SheetKey;
 use apo_tables::provenance::hex;
 use sha2::{Digest as _, Sha256};
 
@@ -44,7 +44,7 @@ impl Texts<'_> {
 }
 
 /// Returns the name of a sheet: votes for another one are not for this.
-fn sheet_id(key: &[Shown]) -> String {
+fn sheet_id(key: &[SheetKey]) -> String {
     let mut hasher = Sha256::new();
     for row in key {
         hasher.update(&row.digest);

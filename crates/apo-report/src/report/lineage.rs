@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_llama::{Manifest, directory};
 use apo_tables::{Provenance, digest_path};
 use serde::Serialize;
 use serde_json::Value;
+
+use super::ReadModel;
 
 /// A table or model, and what made it.
 #[derive(Debug, Serialize)]
@@ -38,7 +39,11 @@ pub struct Source {
 /// # Errors
 ///
 /// When a table or a model cannot be read.
-pub fn made(dir: &Path, files: &[String]) -> Result<(Vec<Made>, Vec<String>)> {
+pub fn made(
+    dir: &Path,
+    files: &[String],
+    read_model: ReadModel,
+) -> Result<(Vec<Made>, Vec<String>)> {
     let mut found: Vec<(Made, Option<Provenance>)> = Vec::new();
     let models: Vec<&str> = files
         .iter()
@@ -52,8 +57,8 @@ pub fn made(dir: &Path, files: &[String]) -> Result<(Vec<Made>, Vec<String>)> {
     for (at, is_model) in models.chain(tables.map(|it| (it.clone(), false))) {
         let path = dir.join(&at);
         let (digest, provenance) = if is_model {
-            let digest = directory::input(&path)?.digest;
-            (digest, Manifest::read(&path)?.map(|it| it.provenance))
+            let origin = read_model(&path)?;
+            (origin.digest, origin.provenance)
         } else {
             let digest = digest_path(&path).with_context(|| format!("cannot read {at}"))?;
             (digest, Provenance::read(&path)?)
