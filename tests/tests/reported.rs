@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use apo_tables::{Metric, Provenance, Reader, Response};
-use apo_tests::stages::{answer, binary, finish, folder, refuse, run, succeed, write};
+use apo_tests::stages::{
+    answer, binary, finish, folder, refuse, run, succeed, workspace, write,
+};
 use serde_json::{Value, json};
 
 /// What would do harm if it were more than text.
@@ -361,6 +363,68 @@ fn a_runs_table_is_that_of_its_files() {
     );
     let both = "judge table --run played --table 2 --score SFT=played/start/score.json";
     assert_eq!(run(parent, both).status, Some(2));
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+/// `fixtures/old-run`: a round of the mini world from before runs had a
+/// `run.json`, and what `judge` then told of it.
+#[test]
+fn an_old_run_tells_the_same_once_make_has_described_it() {
+    let parent = folder(env!("CARGO_TARGET_TMPDIR"), "reported-old");
+    let fixture = workspace().join("fixtures/old-run");
+    let dir = parent.join("run");
+    copy(&fixture.join("run"), &dir);
+    let line = "judge report --run run --json";
+    refuse(
+        &parent,
+        line,
+        3,
+        &["run has no run.json", "`make report RUN=run` writes it"],
+    );
+    let mut make = Command::new("make");
+    make.current_dir(workspace())
+        .args(["--no-print-directory", "report", "CARGO=true"])
+        .arg(format!("RUN={}", dir.display()));
+    let built = binary("judge");
+    let target = built.ancestors().nth(2).unwrap();
+    make.env("CARGO_TARGET_DIR", target);
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
+        make.env_remove(name);
+    }
+    let ran = finish(&mut make);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let page = fs::read_to_string(dir.join("report.html")).unwrap();
+    assert!(page.contains("APO run run"), "the page is written");
+    let mut told: Value = serde_json::from_str(&succeed(&parent, line)).unwrap();
+    let told_then = fs::read_to_string(fixture.join("report.json")).unwrap();
+    let mut told_then: Value = serde_json::from_str(&told_then).unwrap();
+    // Places are in run.json now.
+    for list in ["policies", "reward_models"] {
+        for it in told_then[list].as_array_mut().unwrap() {
+            it.as_object_mut().unwrap().remove("at");
+        }
+    }
+    // What the commands take is noted in the run, too.
+    for run in [&mut told, &mut told_then] {
+        assert!(run.as_object_mut().unwrap().remove("times").is_some());
+    }
+    assert_eq!(told, told_then);
+    let table = succeed(&parent, "judge table --run run --table apo-dpo-1");
+    let table_then = fs::read_to_string(fixture.join("round-1.txt")).unwrap();
+    assert_eq!(table, table_then);
 }
 
 #[test]
