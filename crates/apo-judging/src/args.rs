@@ -70,17 +70,17 @@ of another sheet is refused.
 
 #[derive(Debug, Subcommand)]
 pub enum HumanCommand {
-    /// A page and a table in which annotators compare two policies' responses
+    /// Write a page and a spreadsheet on which annotators compare two policies
     Sheet(SheetArgs),
-    /// Annotators' files back into verdicts, win rates and agreement
+    /// Turn annotators' files into verdicts, win rates and agreement
     Tally(HumanTallyArgs),
 }
 
-/// How intervals are drawn.
+/// How intervals are computed.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Measures")]
 pub struct BootstrapArgs {
-    /// Draws of the bootstrap
+    /// Bootstrap samples
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub draws: usize,
 
@@ -101,22 +101,22 @@ pub struct CompareArgs {
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub b: PathBuf,
 
-    /// Queries to judge at all, the first by their ids, which are hashes [default:
-    /// all]
+    /// Number of queries to judge, the first by their ids, which are hashes
+    /// [default: all]
     #[arg(long, value_name = "N", help_heading = "Tables")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub take: Option<u32>,
 
-    /// Address of an OpenAI-compatible endpoint; the key, where it wants one, is
-    /// taken from OPENAI_API_KEY
+    /// URL of an OpenAI-compatible endpoint; a key, if it needs one, is taken from
+    /// OPENAI_API_KEY
     #[arg(long, value_name = "URL", help_heading = "Judges")]
     pub base_url: Option<String>,
 
-    /// Replay this journal; nothing is asked
+    /// Replay this journal without asking an endpoint
     #[arg(long, value_name = "FILE", help_heading = "Judges")]
     pub from_journal: Option<PathBuf>,
 
-    /// Name of the judge at the endpoint, as gpt-4 (repeatable)
+    /// Name of the judge at the endpoint, such as gpt-4 (repeatable)
     #[arg(
         long = "model",
         value_name = "NAME",
@@ -125,7 +125,7 @@ pub struct CompareArgs {
     )]
     pub models: Vec<String>,
 
-    /// Times that each judge is asked, for its agreement with itself
+    /// How often each judge is asked, to measure its agreement with itself
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Judges")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: u32,
@@ -154,12 +154,12 @@ pub struct SheetArgs {
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub b: PathBuf,
 
-    /// Queries on the sheet
+    /// Number of queries on the sheet
     #[arg(long, value_name = "N", default_value_t = 100)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub take: u32,
 
-    /// Seed of queries, order and sides
+    /// Seed for the choice of queries, their order and their sides
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
@@ -177,7 +177,7 @@ pub struct HumanTallyArgs {
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub key: PathBuf,
 
-    /// An annotator's file: .json of the page, or the filled .csv (repeatable)
+    /// An annotator's file: .json from the page, or the filled-in .csv (repeatable)
     #[arg(long, value_name = "FILE", required = true, help_heading = "Tables")]
     pub votes: Vec<PathBuf>,
 
@@ -208,7 +208,7 @@ pub struct TallyArgs {
 }
 
 impl CompareArgs {
-    /// Refuses a judge that would count twice.
+    /// Refuses a judge that is named twice.
     ///
     /// # Errors
     ///

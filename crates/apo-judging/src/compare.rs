@@ -1,5 +1,5 @@
-//! `judge compare`: two policies before a language model, in both orders
-//! (APO appendix B).
+//! `judge compare`: a language model compares two policies, in both orders (APO
+//! appendix B).
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ use template::{Judge, last_line, request, verdict};
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
 
-/// Judges all queries, and tells who won.
+/// Judges all queries and prints who won.
 ///
 /// # Errors
 ///
@@ -32,7 +32,7 @@ const TABLE: &str = "verdicts.parquet";
 /// requests, when no reply holds a verdict, or when the output cannot be written.
 pub fn run(args: &CompareArgs) -> Result<()> {
     let mut pairings = pairings(&args.a, &args.b)?;
-    // An id is a hash: its order is a draw.
+    // Ids are hashes, so the first ones are a random sample.
     pairings.truncate(args.take.map_or(usize::MAX, |n| n as usize));
     let journal = args.endpoint.journal(&args.output.out);
     if journal == args.output.out {
@@ -93,7 +93,7 @@ fn provenance(args: &CompareArgs) -> Result<Provenance> {
     Ok(provenance)
 }
 
-/// A query before a judge, one time.
+/// One judge's judgement of one query, in one repeat.
 struct Judgement<'a> {
     pairing: &'a Pairing,
     judge: Judge,
@@ -119,21 +119,21 @@ fn judgements<'a>(
     })
 }
 
-/// What a reply without a verdict says instead.
+/// What a reply contains in place of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Instead {
     /// Its last line.
     Line(String),
-    /// Nothing, or thoughts alone; whether the token limit ended it.
+    /// Nothing, or only reasoning; `is_cut` if the token limit ended it.
     Nothing { is_cut: bool },
-    /// It cannot be read, or the content policy stood in the way.
+    /// It cannot be read, or the content policy refused the request.
     Other(String),
 }
 
-/// What came of one order.
+/// The outcome of one order.
 struct Order {
     verdict: Verdict,
-    /// Where it is [`Verdict::Invalid`].
+    /// Set if the verdict is [`Verdict::Invalid`].
     instead: Option<Instead>,
 }
 
@@ -144,9 +144,9 @@ struct Unread {
     n_invalid: u64,
     n_nothing: u64,
     n_cut: u64,
-    /// The first that says something else, and its query.
+    /// The first that says something else, with its query.
     example: Option<(String, String)>,
-    /// What requests met that got no reply.
+    /// Why requests got no reply.
     failures: Causes,
 }
 
@@ -169,7 +169,7 @@ impl Unread {
         self.example.get_or_insert_with(example);
     }
 
-    /// Tells how many replies hold no verdict, as which, and what may help.
+    /// Says how many replies have no verdict, shows one, and suggests a remedy.
     fn text(&self) -> String {
         let mut text = format!(
             "{} of {} replies hold no verdict, also when asked once more",
@@ -194,7 +194,7 @@ impl Unread {
         text
     }
 
-    /// Refuses a table of nothing.
+    /// Fails if no reply has a verdict.
     fn check(&self) -> Result<()> {
         if self.n_invalid < self.n_orders || self.n_orders == 0 {
             return Ok(());
@@ -220,8 +220,8 @@ impl Unread {
 }
 
 impl Judgement<'_> {
-    /// Returns the verdict of one order: an unreadable one is asked for once
-    /// more. Where no reply came, gives what the last attempt met.
+    /// Returns the verdict of one order. An unreadable reply is asked for once
+    /// more. If no reply came, returns why the last attempt failed.
     fn verdict(
         &self,
         swapped: bool,
@@ -260,7 +260,7 @@ impl Judgement<'_> {
     }
 }
 
-/// Asks everything that the journal does not answer; what comes is in the
+/// Asks for everything that the journal does not answer. The replies are in the
 /// journal afterwards.
 fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Result<()> {
     let total = (pairings.len() * args.models.len() * args.repeats as usize) as u64;
@@ -314,8 +314,8 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
     Ok(())
 }
 
-/// Writes the verdicts; comparisons that lack a reply have none. Returns the
-/// replies that hold none.
+/// Writes the verdicts; comparisons without a reply get no row. Returns the
+/// replies without a verdict.
 fn write(
     args: &CompareArgs,
     pairings: &[Pairing],

@@ -1,4 +1,4 @@
-//! `judge human`: two policies before people (APO section 4.1, Figure 4).
+//! `judge human`: people compare two policies (APO section 4.1, Figure 4).
 
 mod sheet;
 mod tally;
@@ -11,11 +11,11 @@ use apo_tables::SheetKey;
 use apo_tables::provenance::hex;
 use sha2::{Digest as _, Sha256};
 
-/// Columns of the table for spreadsheets.
+/// Columns of the spreadsheet.
 const COLUMNS: [&str; 5] = ["row", "dialogue", "left", "right", "vote"];
 
-/// Returns what a sheet calls its rows: nothing that tells of the query, and
-/// nothing that a spreadsheet takes for a number.
+/// Returns the id of a sheet's row. It reveals nothing about the query, and no
+/// spreadsheet reads it as a number.
 fn row_id(i: usize) -> String {
     format!("q-{}", i + 1)
 }
@@ -29,9 +29,8 @@ struct Texts<'a> {
 }
 
 impl Texts<'_> {
-    /// Returns the digest of what is shown: the same however a spreadsheet ends
-    /// its lines, and with or without the space before what it takes for a
-    /// formula.
+    /// Returns the digest of the texts. Line endings and the space that keeps a
+    /// spreadsheet from reading a text as a formula do not change it.
     fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         for text in [self.dialogue, self.left, self.right] {
@@ -43,7 +42,7 @@ impl Texts<'_> {
     }
 }
 
-/// Returns the name of a sheet: votes for another one are not for this.
+/// Returns the id of a sheet, by which votes for another sheet are refused.
 fn sheet_id(key: &[SheetKey]) -> String {
     let mut hasher = Sha256::new();
     for row in key {

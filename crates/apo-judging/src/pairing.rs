@@ -19,7 +19,7 @@ pub struct Pairing {
 }
 
 impl Pairing {
-    /// Returns the dialogue without the open end, where the response is to stand.
+    /// Returns the dialogue without the open turn in which the response follows.
     pub fn dialogue(&self) -> &str {
         let dialogue = self.prompt.trim_end();
         let dialogue = dialogue.strip_suffix(ASSISTANT.trim()).unwrap_or(dialogue);
@@ -27,13 +27,13 @@ impl Pairing {
     }
 }
 
-/// Reads both policies' responses, a pair to each query, in the order of the
+/// Reads both policies' responses, one pair per query, in the order of the
 /// queries' hashes.
 ///
 /// # Errors
 ///
-/// When a table cannot be read, or the policies did not answer the same queries,
-/// each once.
+/// When a table cannot be read, or the policies did not each answer the same
+/// queries once.
 pub fn pairings(a: &Path, b: &Path) -> Result<Vec<Pairing>> {
     let (path_a, path_b) = (a.display(), b.display());
     let a = by_query(a)?;

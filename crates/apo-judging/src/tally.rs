@@ -28,8 +28,8 @@ struct Annotation {
     generator_2: String,
     output_1: Option<String>,
     output_2: Option<String>,
-    /// 1: the first is better, 2: the second, 0 and 1.5: neither; between them
-    /// in proportion; null: not counted.
+    /// 1: the first is better, 2: the second, 0 and 1.5: neither; values in
+    /// between count in proportion; null: not counted.
     preference: Option<f64>,
 }
 
@@ -53,12 +53,12 @@ struct Tally {
     length_controlled: Option<LengthControlled>,
 }
 
-/// Sums the annotations of one pair of models up.
+/// Sums up the annotations of one pair of models.
 ///
 /// # Errors
 ///
-/// When a row is malformed, of other models than the first, or nothing is
-/// counted.
+/// When a row is malformed or has other models than the first row, or nothing
+/// is counted.
 pub fn run(args: &TallyArgs) -> Result<()> {
     let path = args.annotations.display();
     let mut source = Source::open(&args.annotations, FIELDS)?;

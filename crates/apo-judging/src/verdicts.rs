@@ -1,4 +1,4 @@
-//! Who won, how sure that is, and how far those who judge agree.
+//! Who won, how certain that is, and how well the judges agree.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::args::BootstrapArgs;
 
-/// Lengths are alike where they differ by no more than this share of the longer.
+/// Two lengths are similar if they differ by at most this share of the longer.
 const ALIKE: f64 = 0.2;
 
 /// What was to be judged, and how intervals are computed.
@@ -22,24 +22,24 @@ const ALIKE: f64 = 0.2;
 pub struct Plan {
     /// Queries.
     pub queries: usize,
-    /// Times that each judge was asked.
+    /// How often each judge was asked.
     pub repeats: usize,
     /// How intervals are computed.
     pub bootstrap: BootstrapArgs,
 }
 
-/// What came of a comparison.
+/// What `judge compare` and `judge human tally` print.
 #[derive(Debug, Serialize)]
 pub struct Found {
     #[serde(flatten)]
     summary: VerdictSummary,
-    /// What was asked for it; none where nothing was.
+    /// The requests it took; none if nothing was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<Asked>,
 }
 
 impl Found {
-    /// Sums rows up, a query's in the order of judges and repeats.
+    /// Sums up rows; those of a query are in the order of judges and repeats.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Found {
                 .context("nothing was judged")
         };
         let characters = [of(|row| row.characters_a)?, of(|row| row.characters_b)?];
-        // Each judge's first time stands for it.
+        // The first repeat represents a judge.
         let firsts = || rows.iter().filter(|row| row.repeat == 0);
         let by_query = firsts().map(|row| (&row.query_id, row));
         let (agreement, agreement_queries) = agreement(by_query, judges.len());
@@ -149,7 +149,7 @@ impl Found {
 
 fn of_judge(judge: &str, rows: &[Comparison], plan: Plan) -> JudgeSummary {
     let own: Vec<&Comparison> = rows.iter().filter(|row| row.judge == judge).collect();
-    // A query's repeats are no further evidence: its first time counts.
+    // Repeats of a query are no further evidence: the first one counts.
     let first: Vec<&Comparison> = own.iter().filter(|it| it.repeat == 0).copied().collect();
     let outcomes =
         |rows: &[&Comparison]| -> Vec<Outcome> { rows.iter().map(|row| outcome(row)).collect() };
@@ -185,7 +185,7 @@ fn outcome(row: &Comparison) -> Outcome {
     Outcome::of(&row.outcome).expect("the reader checks outcomes")
 }
 
-/// Pools all judges' rows; none where nothing has a point.
+/// Pools the rows of all judges; `None` if no row counts for a rate.
 fn pooled<'a>(rows: impl Iterator<Item = &'a Comparison>, plan: Plan) -> Option<PooledRate> {
     let mut queries: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
     for row in rows {
@@ -202,8 +202,8 @@ fn pooled<'a>(rows: impl Iterator<Item = &'a Comparison>, plan: Plan) -> Option<
     })
 }
 
-/// Returns κ of `n` judges, or of as many repeats, and the queries that it is of;
-/// none of fewer than two outcomes a query.
+/// Returns κ of `n` judges or repeats and the number of queries behind it. `None`
+/// if no query has two outcomes.
 fn agreement<'a>(
     rows: impl Iterator<Item = (&'a String, &'a Comparison)>,
     n: usize,
@@ -217,7 +217,7 @@ fn agreement<'a>(
         let (first, second): (Vec<&str>, Vec<&str>) = items.iter().map(|it| (it[0], it[1])).unzip();
         return (cohens_kappa(&first, &second), items.len());
     }
-    // Fleiss' judges need not be the same people, but as many everywhere.
+    // Fleiss' κ allows different judges, but needs the same number everywhere.
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
     for item in &items {
         *sizes.entry(item.len()).or_default() += 1;

@@ -37,13 +37,12 @@ Examples:
 const REPORT: &str = concat!(
     "\
 Examples:
-  What the Makefile's rules made in a run's folder, as one page:
+  A run of the Makefile as one page:
     judge report --run runs/mini --out report.html
 
-It shows what is there: tables 1 to 4 beside the paper's, Figure 5, verdicts
-(*.verdicts.json of `judge compare --json`, *.votes.json of `judge human tally
---json`), calibration, rewards, the curves of all trainings, a few dialogues, what
-was made from what, settings and times. The page needs no network.
+It shows what run.json in the folder names: tables 1 to 4 beside the paper's,
+Figure 5, verdicts, calibration, rewards, learning curves, a few dialogues,
+lineage, settings and times. The page needs no network.
 
 ",
     apo_stage::exit_status!(no output)
@@ -60,13 +59,13 @@ The file is DIR/run.json. The Makefile writes it for the runs that it makes.";
 
 const CLAIMS: &str = "\
 Examples:
-  Five runs that differ in their seed alone:
+  Five runs that differ only in their seed:
     judge claims seeds/*/table.json
 
-A claim holds where the 95 % interval of the mean difference lies on its side,
-fails where it lies on the other, and is open where it lies on both.";
+A claim holds if the 95 % interval of the mean difference lies on its side, fails
+if it lies on the other side, and is open if it lies on both.";
 
-/// What policies are worth.
+/// A measure of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Measure {
     /// Mean reward by `RM_Test`
@@ -78,8 +77,8 @@ pub enum Measure {
 #[derive(Debug, clap::Args)]
 #[command(after_help = DATA)]
 pub struct DataArgs {
-    /// A table of pairs, queries or responses, and what it is; the paper's parts
-    /// are HH_Train, HH_RM, HH_LLM, HH_Dev and HH_Test
+    /// A table of pairs, queries or responses, and its name; the paper's are
+    /// HH_Train, HH_RM, HH_LLM, HH_Dev and HH_Test
     #[arg(
         long = "table",
         value_name = "NAME=PARQUET",
@@ -87,7 +86,7 @@ pub struct DataArgs {
     )]
     pub tables: Vec<Named>,
 
-    /// Folder of a run, for its Table 1
+    /// Folder of a run; shows its Table 1
     #[arg(long, value_name = "DIR", conflicts_with = "tables")]
     pub run: Option<PathBuf>,
 
@@ -98,8 +97,8 @@ pub struct DataArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = FIGURE)]
 pub struct FigureArgs {
-    /// A line: its name, and what `judge score --json` printed of each round,
-    /// the start first; or pages with `mean` and `standard_error`
+    /// A line: its name and the output of `judge score --json` for each round, the
+    /// start first; or JSON files with `mean` and `standard_error`
     #[arg(
         long = "line",
         value_name = "NAME=JSON,…",
@@ -107,24 +106,23 @@ pub struct FigureArgs {
     )]
     pub lines: Vec<Series>,
 
-    /// Folder of a run, for its Figure 5
+    /// Folder of a run; shows its Figure 5
     #[arg(long, value_name = "DIR", conflicts_with = "lines")]
     pub run: Option<PathBuf>,
 
-    /// What the figure of a run shows
+    /// Measure that the figure of a run shows
     #[arg(long, value_enum, default_value_t = Measure::Score, requires = "run")]
     pub by: Measure,
 
-    /// Title of the picture [default: what it shows]
+    /// Title of the picture [default: names what it shows]
     #[arg(long)]
     pub title: Option<String>,
 
-    /// What the rounds are called
+    /// Label of the x axis
     #[arg(long, default_value = "round")]
     pub x: String,
 
-    /// What is measured, with its unit [default: the mean reward, or the run's
-    /// measure, of the test answers, ± standard error]
+    /// Label of the y axis [default: names the measure]
     #[arg(long)]
     pub y: Option<String>,
 
@@ -139,12 +137,12 @@ pub struct FigureArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = CLAIMS)]
 pub struct ClaimsArgs {
-    /// What `judge table --json` printed of each seed; rows have the names of
-    /// the paper's tables
+    /// Output of `judge table --json` for each seed; rows have the names of the
+    /// paper's tables
     #[arg(value_name = "JSON", required_unless_present = "run", num_args = 2..)]
     pub tables: Vec<PathBuf>,
 
-    /// Folder of a run, for the tables of its seeds
+    /// Folder of a run; reads the tables of its seeds
     #[arg(long, value_name = "DIR", conflicts_with = "tables")]
     pub run: Option<PathBuf>,
 
@@ -171,7 +169,7 @@ pub struct RunReportArgs {
 #[command(after_help = TABLE)]
 #[command(group(ArgGroup::new("rows").required(true).multiple(true).args(["score", "quality", "accuracy", "verdicts", "run"])))]
 pub struct TableArgs {
-    /// Folder of a run, for one of its tables
+    /// Folder of a run; shows the table that --table names
     #[arg(
         long,
         value_name = "DIR",
@@ -181,34 +179,34 @@ pub struct TableArgs {
     )]
     pub run: Option<PathBuf>,
 
-    /// Which of the run's tables, as 2 or rounds
+    /// Table of the run, such as 2 or rounds
     #[arg(long, value_name = "NAME", requires = "run", help_heading = "Run")]
     pub table: Option<String>,
 
-    /// A policy: what `judge score --json` printed of its answers
+    /// A policy: output of `judge score --json` for its answers
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub score: Vec<Named>,
 
-    /// What a second reward model says of the same answers, as the paper's does
-    /// with more data; beside the score of the same name
+    /// Scores of the same answers by a second reward model, such as the paper's
+    /// RM_All; goes with the score of the same name
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub score_all: Vec<Named>,
 
-    /// The true quality of a policy's answers, where it is known: a page with
-    /// `mean` and `standard_error`; beside the score of the same name, if any
+    /// True quality of a policy's answers, if it is known: JSON with `mean` and
+    /// `standard_error`; goes with the score of the same name, if there is one
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub quality: Vec<Named>,
 
-    /// How far a policy is from its reference: what `judge kl --json` printed;
-    /// beside the score of the same name
+    /// Distance of a policy from its reference: output of `judge kl --json`; goes
+    /// with the score of the same name
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub kl: Vec<Named>,
 
-    /// A reward model: what `judge accuracy --json` printed of it
+    /// A reward model: output of `judge accuracy --json`
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub accuracy: Vec<Named>,
 
-    /// A policy against another: what `judge compare --json` printed of them
+    /// A policy against another: output of `judge compare --json`
     #[arg(long, value_name = "NAME=JSON", help_heading = "Rows")]
     pub verdicts: Vec<Named>,
 
@@ -223,21 +221,19 @@ pub struct DescribeArgs {
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
 
-    /// Folder with the settings, a file each
+    /// Folder with one file per setting
     #[arg(long, value_name = "DIR")]
     pub settings: Option<PathBuf>,
 
-    /// Policies of one method in the order of their rounds, the start first
-    /// (repeatable)
+    /// A method's policies in the order of rounds, the start first (repeatable)
     #[arg(long = "arm", value_name = "NAME=POLICY;…")]
     pub arms: Vec<List<String>>,
 
-    /// A table's rows: names of things, perhaps shown under another name
-    /// (repeatable)
+    /// A table and its rows, each the name of a thing (repeatable)
     #[arg(long = "table", value_name = "NAME=[SHOWN=]ROW;…")]
     pub tables: Vec<List<Entry>>,
 
-    /// What may lie in the run, with its path there; what does not is left out
+    /// A thing and its path in the run; left out if there is no such file
     #[arg(value_name = "KIND:NAME=PATH")]
     pub things: Vec<Thing>,
 
@@ -246,8 +242,8 @@ pub struct DescribeArgs {
 }
 
 impl TableArgs {
-    /// Refuses two rows of one name. A score and the quality beside it are one
-    /// row.
+    /// Refuses two rows of the same name. A score and the quality that goes with it
+    /// are one row.
     ///
     /// # Errors
     ///

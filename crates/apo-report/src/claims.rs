@@ -21,7 +21,7 @@ use paper::{CLAIMS, Claim, Comparison, Expected, Measure};
 /// Level of the intervals.
 const LEVEL: f64 = 0.95;
 
-/// Tells of each of the paper's claims whether it holds.
+/// Prints for each of the paper's claims whether it holds.
 ///
 /// # Errors
 ///
@@ -104,8 +104,8 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Tells whether such comparisons can be made: the truth is known in a
-    /// generated world alone, and not every run has a judge.
+    /// Tells whether such a comparison is possible: the truth is known only in a
+    /// generated world, and not every run has a judge.
     fn knows(&self, comparison: &Comparison) -> bool {
         let has = |of: fn(&Row) -> bool| self.rows.values().any(of);
         match (comparison.is_of_truth(), comparison.by) {
@@ -152,7 +152,7 @@ struct Compared {
 /// How a difference is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scale {
-    /// In points of per cent.
+    /// In percentage points.
     Points,
     Plain,
 }
@@ -183,8 +183,8 @@ impl Verdict {
         }
     }
 
-    /// All of several: one that fails makes it fail, one that is open leaves
-    /// it open.
+    /// Combines several: one that fails makes all fail, one that is open leaves all
+    /// open.
     fn all(verdicts: impl Iterator<Item = Self>) -> Option<Self> {
         verdicts.reduce(|a, b| match (a, b) {
             (Self::Fails, _) | (_, Self::Fails) => Self::Fails,

@@ -1,4 +1,4 @@
-//! `judge data`: how much data a run has, beside the paper's.
+//! `judge data`: sizes of a run's data beside the paper's.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::run_file::{Entry, Kind, RunFile};
 /// The table of data among a run's tables.
 const TABLE_1: &str = "1";
 
-/// The paper's Table 1 and section 4.1, in rows; LLM's are queries.
+/// The paper's sizes in rows (Table 1, section 4.1); `HH_LLM` in queries.
 const PAPER: [(&str, u64); 5] = [
     ("HH_Train", 86_000),
     ("HH_RM", 20_000),
@@ -66,7 +66,7 @@ pub fn run(args: &DataArgs) -> Result<()> {
     show(&args.report, &sizes)
 }
 
-/// Counts the tables of a run's table of data; none of another table.
+/// Counts the rows of a run's table of data; `None` for a table of something else.
 ///
 /// # Errors
 ///

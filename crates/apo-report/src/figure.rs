@@ -1,4 +1,4 @@
-//! `judge figure`: what policies are worth, round by round, as a picture.
+//! `judge figure`: scores or quality of policies over rounds, as a picture.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::args::{FigureArgs, Measure, Series};
 use crate::measures::read_json;
 use crate::run_file::{Kind, RunFile};
 
-/// What the beginning of each picture holds.
+/// What each picture's beginning contains.
 const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
 
 /// The table among a run's tables whose numbers the figure draws.

@@ -1,4 +1,4 @@
-//! `judge report`: a run's folder as one page, for someone who was not there.
+//! `judge report`: a run as one page.
 
 mod lineage;
 mod page;
@@ -18,7 +18,7 @@ use apo_tables::Provenance;
 use crate::args::RunReportArgs;
 use run::Run;
 
-/// What made a model, and what it is known by.
+/// A model's digest and what made it.
 #[derive(Clone, Debug)]
 pub struct ModelOrigin {
     /// Digest of the files that make the model.
@@ -31,7 +31,7 @@ pub struct ModelOrigin {
 /// that computes with models.
 pub type ReadModel = fn(&Path) -> Result<ModelOrigin>;
 
-/// Reads a run, and writes the page, or prints what it would show.
+/// Reads a run and writes the page, or prints its content as JSON.
 ///
 /// # Errors
 ///

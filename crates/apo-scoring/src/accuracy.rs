@@ -10,7 +10,7 @@ use apo_tables::{Pair, Reader};
 use crate::args::AccuracyArgs;
 use crate::scorer::{Asked, Scored, Scorer, codec};
 
-/// Scores both responses of every pair, and measures how the rewards agree
+/// Scores both responses of every pair and measures how well the rewards agree
 /// with people.
 ///
 /// # Errors
@@ -25,7 +25,7 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);
     let mut subsets: Vec<String> = Vec::new();
-    // Chosen and rejected take turns.
+    // Chosen and rejected alternate.
     let mut rewards: Vec<Scored> = Vec::new();
     for pair in pairs {
         let pair = pair?;

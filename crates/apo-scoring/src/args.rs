@@ -21,7 +21,7 @@ Examples:
   The same numbers again, as JSON; nothing is computed twice:
     judge score --model rm-test --responses answers.parquet --out scored.parquet --json
 
-A stopped run goes on where it was when the same command is given again.
+A stopped run continues where it was if you give the same command again.
 
 ",
     apo_stage::exit_status!()
@@ -51,7 +51,7 @@ sampled at another temperature it is an estimate of how far these are.
     apo_stage::exit_status!(no output)
 );
 
-/// The model, and how responses come before it.
+/// The model, and how it reads responses.
 #[derive(Debug, clap::Args)]
 pub struct ScorerArgs {
     /// Directory of the reward model; for `kl` and `log-probs`, of the policy
@@ -63,7 +63,7 @@ pub struct ScorerArgs {
     #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
     pub template: Option<Template>,
 
-    /// Tokens of prompt and response at most; longer ones are cut, and counted
+    /// Maximum tokens of prompt and response; longer ones are cut and counted
     #[arg(
         long,
         value_name = "N",
@@ -73,7 +73,7 @@ pub struct ScorerArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(8..))]
     pub limit: u32,
 
-    /// Tokens computed at once: memory and speed, not what comes out
+    /// Tokens computed at once; changes memory and speed, not the results
     #[arg(
         long,
         value_name = "N",
@@ -93,7 +93,7 @@ pub struct ScoreArgs {
     #[command(flatten)]
     pub scorer: ScorerArgs,
 
-    /// What to compute on, a `responses` table; `score` keeps its further columns
+    /// The responses, a `responses` table; `score` keeps additional columns
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub responses: PathBuf,
 
@@ -114,7 +114,7 @@ pub struct AccuracyArgs {
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub pairs: PathBuf,
 
-    /// Bins of the calibration
+    /// Number of calibration bins
     #[arg(
         long,
         value_name = "N",
@@ -134,8 +134,8 @@ pub struct KlArgs {
     #[command(flatten)]
     pub scorer: ScorerArgs,
 
-    /// Directory of the reference: the policy that an alignment started from, or
-    /// the first of all rounds
+    /// Directory of the reference: the policy before an alignment, or before all
+    /// rounds
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub reference: PathBuf,
 

@@ -1,4 +1,4 @@
-//! `judge kl`: how far a policy has gone from its reference.
+//! `judge kl`: how far a policy has moved from its reference.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use apo_tables::{Reader, Response};
 use crate::args::KlArgs;
 use crate::scorer::{Asked, Scored, Scorer, codec};
 
-/// Above this many nats a token, a policy is warned of: its response of 100
-/// tokens is then e^25 times as likely as its reference has it.
+/// Nats per token above which a warning is given. At this value a response of
+/// 100 tokens is e^25 times as likely as under the reference.
 const FAR: f64 = 0.25;
 
 /// Estimates the policy's KL from its reference on its own responses.

@@ -1,4 +1,4 @@
-//! `judge log-probs`: what responses are worth to a policy, token by token.
+//! `judge log-probs`: log-probs of responses under a policy.
 
 use anyhow::Result;
 use apo_llama::Head;

@@ -17,16 +17,16 @@ use crate::args::ScoreArgs;
 use crate::scorer::{Asked, Scored, Scorer, codec};
 use crate::values::Values;
 
-/// Below this share of responses that end by themselves, a policy is warned of.
+/// Share of responses that end by themselves below which a warning is given.
 const FEW_ENDED: f64 = 0.5;
 
-/// Above this share of repeated 3-grams, likewise.
+/// Share of repeated 3-grams above which a warning is given.
 const MANY_REPEATS: f64 = 0.2;
 
 /// Name of the table in the working folder.
 const TABLE: &str = "scored.parquet";
 
-/// Scores a table, and tells the mean reward.
+/// Scores a table and prints the mean reward.
 ///
 /// # Errors
 ///
@@ -113,7 +113,8 @@ pub(crate) fn compute(
     keep(scorer.flush()?)
 }
 
-/// The error of a table that has other rows than when its values were computed.
+/// Returns the error for a table whose rows changed after its values were
+/// computed.
 pub(crate) fn changed(responses: &Path) -> Error {
     bad_input(format!(
         "{} has changed while it was read",
@@ -121,7 +122,7 @@ pub(crate) fn changed(responses: &Path) -> Error {
     ))
 }
 
-/// Writes the table as it came, with its rewards.
+/// Writes the table unchanged, with its rewards added.
 fn write(responses: &Path, rewards: &[f32], path: &Path, provenance: &Provenance) -> Result<()> {
     let reader = Reader::<Response>::open(responses)?;
     let mut writer = ScoredWriter::create(path, &*reader.schema()?, provenance)?;
@@ -190,7 +191,7 @@ fn summarise(path: &Path) -> Result<ScoreSummary> {
     })
 }
 
-/// Warns of a policy that falls into loops, or does not come to an end.
+/// Warns of a policy that repeats itself or does not end its responses.
 fn warn_of(summary: &ScoreSummary, args: &ScoreArgs) {
     if args.report.quiet {
         return;

@@ -1,5 +1,4 @@
-//! Rewards or log-probs of one response after the other, computed as prompt
-//! trees.
+//! Rewards or log-probs of a stream of responses, computed as prompt trees.
 
 use std::path::Path;
 
@@ -27,7 +26,7 @@ pub struct Scored {
 /// A response whose value is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// The table it stands in.
+    /// The table that contains it.
     pub table: &'a Path,
     pub query_id: &'a str,
     pub prompt: &'a str,
@@ -49,12 +48,12 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A model that is given responses one by one: a reward model for their rewards,
-/// a policy for their log-probs.
+/// A model that takes responses one by one and computes their values: rewards
+/// with a reward model, log-probs with a policy.
 ///
-/// Responses that follow each other and have the same prompt share it. When
-/// `batch_tokens` are together, all are computed: values come in the order of
-/// the responses, some of them at a time.
+/// Consecutive responses to the same prompt share it. Once `batch_tokens` tokens
+/// are waiting, all waiting responses are computed. Values come in the order of
+/// the responses, several at a time.
 #[derive(Debug)]
 pub struct Scorer {
     model: Model,
@@ -91,8 +90,8 @@ impl Scorer {
         })
     }
 
-    /// Adds a response. Gives the values of this and all responses that wait, or
-    /// none yet.
+    /// Adds a response. Returns the values of all waiting responses if they were
+    /// computed, else nothing.
     ///
     /// # Errors
     ///
@@ -117,8 +116,8 @@ impl Scorer {
         self.flush()
     }
 
-    /// Fits a response to the limit and counts what that cuts: all that there
-    /// is to do for one that was scored before a stop.
+    /// Fits a response to the limit and counts what is cut. A response that was
+    /// scored before a stop needs no more than this.
     ///
     /// # Errors
     ///
@@ -141,7 +140,7 @@ impl Scorer {
         Ok(fitted)
     }
 
-    /// Gives the values of all responses that wait.
+    /// Computes and returns the values of all waiting responses.
     ///
     /// # Errors
     ///

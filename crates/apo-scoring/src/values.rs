@@ -1,4 +1,4 @@
-//! Values on the disk as they come, in the order of the rows.
+//! Values kept on disk as they are computed, in the order of the rows.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 const FILE: &str = "values.spool";
 
-/// Values that were computed at once, so that a run which goes on computes the
-/// same batches as one that was never stopped.
+/// Values of one batch. A continued run then computes the same batches as a run
+/// that was never stopped.
 #[derive(Debug, Serialize, Deserialize)]
 struct Batch {
     /// The first value's row.
@@ -27,7 +27,7 @@ pub struct Values {
 }
 
 impl Values {
-    /// Takes up the values of an earlier run, or begins without any.
+    /// Reads the values of an earlier run, or starts without any.
     ///
     /// # Errors
     ///
@@ -55,12 +55,12 @@ impl Values {
         })
     }
 
-    /// Returns how many there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Appends what was computed at once.
+    /// Appends the values of one batch.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Values {
         Ok(())
     }
 
-    /// Returns all values, one a row.
+    /// Returns all values, one per row.
     pub fn into_vec(self) -> Vec<f32> {
         self.values
     }

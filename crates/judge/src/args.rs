@@ -13,7 +13,7 @@ const EXIT_STATUS: &str = concat!(
     apo_stage::exit_status!()
 );
 
-/// Judge policies and reward models: rewards, accuracy, win rates, drift
+/// Measure and compare policies and reward models
 #[derive(Debug, Parser)]
 #[command(name = "judge", version, after_help = EXIT_STATUS)]
 pub struct Args {
@@ -23,40 +23,39 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Rewards of a table of responses, with their mean overall and by subset
+    /// Score a table of responses; print the mean reward overall and by subset
     Score(ScoreArgs),
-    /// Accuracy and calibration of a reward model on people's preferences
+    /// Measure a reward model's accuracy and calibration on people's preferences
     Accuracy(AccuracyArgs),
-    /// Two policies before a language model as judge, in both orders: win rates
+    /// Let a language model compare two policies, in both orders
     Compare(CompareArgs),
-    /// Two policies before people: sheets out, votes in (Figure 4)
+    /// Let people compare two policies (Figure 4)
     Human {
         #[command(subcommand)]
         command: HumanCommand,
     },
-    /// Win rates of annotations that others published, as AlpacaEval's
+    /// Compute win rates of published annotations in AlpacaEval's format
     Tally(TallyArgs),
-    /// How far a policy has gone from its reference: nats a token
+    /// Measure a policy's KL from its reference, in nats per token
     Kl(KlArgs),
-    /// Log-probs of a table of responses under a policy: a reference's, kept for
-    /// many alignments
+    /// Compute log-probs of responses under a policy, for use as a reference's
     LogProbs(ScoreArgs),
-    /// Rows and queries of the data, beside the paper's (Table 1)
+    /// Count the rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),
-    /// Lay out what the other commands found (--json) as one table
+    /// Show what the other commands printed with --json as one table
     Table(TableArgs),
-    /// Draw what policies are worth, round by round, as SVG (Figure 5)
+    /// Draw scores or quality of policies over rounds as SVG (Figure 5)
     Figure(FigureArgs),
-    /// Whether the paper's claims hold, from the tables of several seeds
+    /// Test the paper's claims on the tables of several seeds
     Claims(ClaimsArgs),
-    /// Write down what a run's folder holds, for the commands that read runs
+    /// Write a run's run.json, which says what the run holds
     Describe(DescribeArgs),
-    /// A run's folder as one page for someone who was not there
+    /// Show a run as one page
     Report(RunReportArgs),
 }
 
 impl Args {
-    /// Refuses what the command line's shape lets through.
+    /// Refuses arguments that clap accepts but that contradict each other.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a judge is asked (APO appendix B), and what it answers.
+//! The judge's prompt (APO appendix B) and its replies.
 
 use apo_endpoint::{Message, Request, Role};
 use apo_measures::Verdict;
@@ -11,7 +11,7 @@ const TEMPLATE: &str = include_str!("../../../../pipelines/prompts/judge-compare
 /// policy's first if `swapped`. The names stay with the policies: a verdict
 /// means the same in both orders.
 ///
-/// `attempt` tells requests apart that are otherwise the same.
+/// `attempt` distinguishes requests that are otherwise the same.
 pub fn request(pairing: &Pairing, swapped: bool, judge: &Judge, attempt: u64) -> Request {
     let a = ("model_A", pairing.a.as_str());
     let b = ("model_B", pairing.b.as_str());
@@ -31,7 +31,7 @@ pub fn request(pairing: &Pairing, swapped: bool, judge: &Judge, attempt: u64) ->
     }
 }
 
-/// Whom to ask, and how it samples.
+/// The judge and its sampling settings.
 #[derive(Clone, Debug)]
 pub struct Judge {
     pub model: String,
@@ -39,7 +39,7 @@ pub struct Judge {
     pub max_tokens: Option<u32>,
 }
 
-/// Fills the template in one pass: what stands in a response is never a slot.
+/// Fills the template in one pass, so that nothing in a response is a slot.
 fn fill(slots: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = TEMPLATE.trim_end();
@@ -130,7 +130,7 @@ pub fn verdict(reply: &str) -> Verdict {
     }
 }
 
-/// Returns the line of a reply that is to hold the verdict.
+/// Returns the line of a reply that should contain the verdict.
 pub fn last_line(reply: &str) -> Option<&str> {
     reply.lines().rev().find(|line| !line.trim().is_empty())
 }

@@ -1,4 +1,4 @@
-//! `judge human sheet`: what annotators work through, as a page and as a table.
+//! `judge human sheet`: the page and the spreadsheet that annotators fill in.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ const FOLDER: &str = "sheet";
 const PAGE: &str = include_str!("sheet.html");
 const DATA: &str = "{{data}}";
 
-/// What the page is filled with.
+/// The page's data.
 #[derive(Serialize)]
 struct Page<'a> {
     sheet: &'a str,
@@ -43,18 +43,18 @@ struct Said {
     text: String,
 }
 
-/// A pairing with its first policy on the left, or on the right.
+/// A pairing, with the side on which its first policy is shown.
 struct Placed {
     pairing: Pairing,
     a_is_left: bool,
 }
 
-/// Writes a folder with the page, the table for spreadsheets, and the key.
+/// Writes a folder with the page, the spreadsheet and the key.
 ///
 /// # Errors
 ///
-/// When the policies did not answer the same queries, when there are fewer than
-/// asked for, or the folder cannot be written.
+/// When the policies did not answer the same queries, when there are too few
+/// queries, or the folder cannot be written.
 pub fn run(args: &SheetArgs) -> Result<()> {
     let table = |path: &Path| Reader::<Response>::open(path)?.input();
     let (a, b) = (table(&args.a)?, table(&args.b)?);
@@ -107,9 +107,10 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     })
 }
 
-/// Draws the queries and their order by a hash of seed and query, so that they
-/// depend on neither order nor number; and sides, half and half, by one that only
-/// those can compute who have both tables: their digests are `secret`.
+/// Chooses the queries and their order by a hash of seed and query, so that they
+/// depend on neither the order nor the number of the rows. The sides, half and
+/// half, are chosen by a hash with `secret`, the digests of both tables, which
+/// annotators do not have.
 fn draw(args: &SheetArgs, secret: &str, pairings: Vec<Pairing>) -> Result<Vec<Placed>> {
     let (n, there) = (args.take as usize, pairings.len());
     if there < n {
@@ -161,8 +162,8 @@ impl Placed {
     }
 }
 
-/// Returns the page. What people wrote stands in it as JSON without a `<`, and
-/// is put on the screen as text: no response is ever markup.
+/// Returns the page. Its texts are JSON without a `<` and are displayed as text,
+/// so no response is interpreted as markup.
 fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
     let items = placed.iter().enumerate().map(|(i, it)| {
         let texts = it.texts();
@@ -190,7 +191,7 @@ fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
     Ok([before, &data, after].concat())
 }
 
-/// Writes the table for spreadsheets, with the mark by which they know UTF-8.
+/// Writes the spreadsheet, with the byte order mark that identifies UTF-8.
 fn spreadsheet(path: &Path, placed: &[Placed]) -> Result<()> {
     let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
     writer.write_record(COLUMNS)?;
@@ -203,7 +204,7 @@ fn spreadsheet(path: &Path, placed: &[Placed]) -> Result<()> {
     Ok(())
 }
 
-/// Keeps a spreadsheet from taking a text for a formula and running it.
+/// Keeps a spreadsheet from running a text as a formula.
 fn as_cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         return format!(" {text}");

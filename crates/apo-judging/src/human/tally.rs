@@ -1,4 +1,4 @@
-//! `judge human tally`: annotators' files back into verdicts.
+//! `judge human tally`: turns annotators' files into verdicts.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,12 +16,12 @@ use crate::verdicts::{Found, Plan};
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
 
-/// Reads all votes, and tells who won.
+/// Reads all votes and prints who won.
 ///
 /// # Errors
 ///
-/// When a file is not of this sheet, or was edited; when two are of one
-/// annotator; when nobody voted, or the output cannot be written.
+/// When a file belongs to another sheet or was edited, two files have the same
+/// annotator, nobody voted, or the output cannot be written.
 pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let key = Reader::<SheetKey>::open_filled(&args.key)?.collect::<Result<Vec<_>, _>>()?;
     let mut ids = HashSet::new();
@@ -99,7 +99,7 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
     Ok(provenance)
 }
 
-/// Returns the row of a vote: a person sees one order.
+/// Returns the row for a vote. A person sees one order only.
 fn comparison(key: &SheetKey, annotator: &str, vote: Vote) -> Comparison {
     let a_is_left = key.left == "a";
     let (verdict, outcome) = match vote {

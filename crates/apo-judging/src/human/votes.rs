@@ -1,4 +1,4 @@
-//! An annotator's file: what the page exports, or the filled table.
+//! An annotator's file: the page's export, or the filled-in spreadsheet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{COLUMNS, Texts, row_id, sheet_id};
 
-/// What a person says of a query.
+/// A person's vote on a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vote {
     Left,
@@ -24,12 +24,12 @@ pub enum Vote {
 pub struct Votes {
     pub annotator: String,
     pub by_row: BTreeMap<usize, Vote>,
-    /// Rows whose texts are not as the sheet showed them: what was judged there
-    /// nobody knows.
+    /// Rows whose texts differ from the sheet's, so that it is unknown what was
+    /// judged.
     pub changed: Vec<String>,
 }
 
-/// What the page exports.
+/// The page's export.
 #[derive(Deserialize)]
 struct Export {
     sheet: String,
@@ -43,7 +43,7 @@ struct Exported {
     vote: String,
 }
 
-/// A row of the table.
+/// A row of the spreadsheet.
 #[derive(Deserialize)]
 struct Row {
     #[serde(rename = "row")]
@@ -54,7 +54,7 @@ struct Row {
     vote: String,
 }
 
-/// What separates cells, by the language of the office that saved them.
+/// Separators that office programs use, depending on their language.
 const SEPARATORS: [u8; 3] = *b",;\t";
 
 impl Votes {
@@ -62,8 +62,8 @@ impl Votes {
     ///
     /// # Errors
     ///
-    /// When it is of another sheet, a vote is none, or a row is unknown or stands
-    /// there twice.
+    /// When it belongs to another sheet, a vote is invalid, or a row is unknown or
+    /// occurs twice.
     pub fn read(path: &Path, key: &[SheetKey]) -> Result<Self> {
         let at = path.display();
         let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
@@ -159,7 +159,7 @@ impl Votes {
         Ok(found)
     }
 
-    /// Begins with no votes; who left no name is called as the file is.
+    /// Starts without votes. An annotator without a name gets the file's name.
     fn of_nobody(path: &Path, name: &str) -> Self {
         let stem = path.file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy();

@@ -11,7 +11,7 @@ pub struct Claim {
 
 /// A difference that a claim is about, by each of several measures.
 struct Part {
-    /// What is added and taken away; a reward model's row without its table.
+    /// Weights and rows; a reward model's row is named without its pairs.
     terms: &'static [(f64, &'static str)],
     on: On,
     expected: Expected,
@@ -26,7 +26,7 @@ enum On {
     Accuracy,
     /// Its calibration.
     Ece,
-    /// The true quality of the samples that it likes best.
+    /// The true quality of the samples to which it gives the highest rewards.
     Favourites,
     /// How often a policy wins against another before a judge.
     Verdicts,
@@ -69,7 +69,7 @@ const fn more(terms: &'static [(f64, &'static str)], on: On) -> Part {
     }
 }
 
-/// A policy that wins more often than not.
+/// A policy that wins more often than it loses.
 const fn preferred(terms: &'static [(f64, &'static str)]) -> Part {
     Part {
         terms,
@@ -234,7 +234,7 @@ impl Part {
 }
 
 impl Comparison {
-    /// Tells whether it is by what is true, as only a generated world knows.
+    /// Tells whether it compares true quality, which only a generated world knows.
     pub fn is_of_truth(&self) -> bool {
         self.of_truth
     }

@@ -1,4 +1,4 @@
-//! What was made from what, as each table and model says of itself.
+//! What each table and model was made from, by its own account.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,21 +16,20 @@ pub struct Made {
     pub at: String,
     pub digest: String,
     pub is_model: bool,
-    /// None where another program made it.
+    /// None if another program made it.
     pub stage: Option<String>,
     pub arguments: BTreeMap<String, Value>,
-    /// What it was made from: the argument, and where that lies in the run, or
-    /// the name of what came from outside.
+    /// Its inputs.
     pub from: Vec<Source>,
 }
 
-/// What something was made from.
+/// An input of a table or model.
 #[derive(Debug, Serialize)]
 pub struct Source {
     pub argument: String,
     pub name: String,
     pub rows: Option<u64>,
-    /// Its place in the run; none of what came from outside.
+    /// Its place in the run; none if it came from outside.
     pub at: Option<String>,
 }
 

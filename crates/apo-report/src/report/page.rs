@@ -10,7 +10,7 @@ use super::plots;
 use super::policies::Policy;
 use super::run::{OnPairs, RewardModel, Run, Verdicts};
 
-/// What the beginning of each page holds.
+/// What each page's beginning contains.
 pub const MARKS: [&str; 2] = ["<!DOCTYPE html><html", "<title>APO run "];
 
 const STYLE: &str = include_str!("style.css");
@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("style.css");
 /// Characters of a digest that are shown.
 const SHORT: usize = 12;
 
-/// A part of the page: its anchor, its name, and what it shows.
+/// A part of the page: anchor, name and content.
 type Section = (&'static str, &'static str, Markup);
 
 /// Returns the page.
@@ -41,7 +41,7 @@ pub fn page(run: &Run) -> Result<String> {
         ("settings", "Settings and times", settings(run)),
     ]
     .into_iter()
-    // What a run does not have, the page does not speak of.
+    // Leave out what the run does not have.
     .filter(|it| !it.2.0.is_empty())
     .collect();
     let page = html! {
@@ -122,7 +122,7 @@ fn is_clear(it: Mean) -> bool {
         .is_some_and(|error| it.mean.abs() > 2.0 * error)
 }
 
-/// What was run, and what came out, in a few sentences and one table.
+/// Sums up what was run and what came out.
 fn outcome(run: &Run) -> Markup {
     let data = |name: &str| run.data.iter().find(|it| it.name == name);
     let queries = data("HH_Test").map(|it| it.queries);
@@ -154,7 +154,7 @@ fn counted(n: usize, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }
 
-/// Says how far a policy is above the start and, APO's, above its baseline.
+/// Says how far a policy is above the start and, with APO, above its baseline.
 fn said_of(policy: &Policy, run: &Run) -> Option<String> {
     let gain = policy.gain?;
     let mut said = format!(
@@ -232,7 +232,7 @@ fn rate(rate: Option<f64>, interval: Option<[f64; 2]>) -> String {
     }
 }
 
-/// Says who won: before all judges together, where there are several.
+/// Says who won, by all judges together if there are several.
 fn said_of_verdicts(it: &Verdicts) -> Markup {
     let found = &it.found;
     let said = match (&found.pooled, &found.judges[..]) {
@@ -253,7 +253,7 @@ fn said_of_verdicts(it: &Verdicts) -> Markup {
     }
 }
 
-/// Returns how many queries a judge's rate is of.
+/// Returns the number of queries behind a judge's rate.
 fn compared(judge: &JudgeSummary) -> usize {
     let it = &judge.all;
     it.wins + it.losses + it.ties + it.inconsistent

@@ -12,14 +12,14 @@ use crate::measures::PolicyMeasures;
 /// Bins of the rewards' histograms.
 const BINS: usize = 20;
 
-/// Points of a learning curve; longer ones are means of so many stretches.
+/// Maximum points of a learning curve; longer ones are averaged down to it.
 const POINTS: usize = 150;
 
-/// Width and height of plots that stand beside each other.
+/// Width and height of plots that are shown side by side.
 const SMALL: (u32, u32) = (350, 240);
 
-/// Returns Figure 5: what policies of each method are worth over rounds, by
-/// score or by true quality; none where no method was played more than once.
+/// Returns Figure 5: the policies of each method over rounds, by score or by true
+/// quality; `None` if there is none but the start.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ pub fn over_rounds(
     Ok(Some(plot.svg()?))
 }
 
-/// Returns verdicts as bars, a judge's each; none where nobody came to one.
+/// Returns verdicts as bars, one per judge; `None` if there are none.
 ///
 /// # Errors
 ///
@@ -109,8 +109,8 @@ pub fn verdicts(title: &str, all: &[&Verdicts]) -> Result<Option<Svg>> {
     Ok(Some(shares.svg()?))
 }
 
-/// Returns a reliability diagram: of the pairs that a reward model gives a
-/// probability, how many came out so.
+/// Returns a reliability diagram: how often a reward model is right, by the
+/// probability that it states.
 ///
 /// # Errors
 ///
@@ -135,7 +135,7 @@ pub fn reliability(name: &str, test: Option<&OnPairs>, dev: Option<&OnPairs>) ->
     Ok(plot.svg()?)
 }
 
-/// Returns how the rewards of a policy's answers are spread, beside the start's.
+/// Returns a histogram of the rewards of a policy's answers beside the start's.
 ///
 /// # Errors
 ///
@@ -170,8 +170,8 @@ pub fn rewards(policy: &Policy, start: &Policy) -> Result<Svg> {
     Ok(plot.svg()?)
 }
 
-/// Returns a training's curves: the loss, and what it does to the preferred and
-/// to the others. Steps whose number is not finite leave a gap.
+/// Returns a training's curves: the loss, and the rewards and log-probs of chosen
+/// and rejected responses. Steps without a finite number leave a gap.
 ///
 /// # Errors
 ///
@@ -217,7 +217,7 @@ pub fn curves(training: &Training) -> Result<Vec<Svg>> {
     Ok(found)
 }
 
-/// Takes the means of stretches where there are more points than can be seen.
+/// Averages stretches of a curve with more points than can be seen.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let stretch = points.len().div_ceil(POINTS).max(1);
     let means = points.chunks(stretch).map(|chunk| {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::measures::{PolicyFiles, PolicyMeasures};
 use crate::run_file::{Kind, RunFile};
 
-/// Dialogues that are shown: the first by the hashes that are their queries' ids.
+/// Number of dialogues shown: the first by their queries' ids, which are hashes.
 const SHOWN: usize = 6;
 
 /// What the names of APO's policies begin with; the rest is the baseline's name.
@@ -95,7 +95,8 @@ fn rewards(path: &Path) -> Result<BTreeMap<String, f64>> {
     Ok(found)
 }
 
-/// Notes how far each policy is above the start, and APO's above its baseline.
+/// Computes how far each policy is above the start and, with APO, above its
+/// baseline.
 fn compare(policies: &mut [Policy]) {
     let start = policies.iter().find(|it| it.is_start());
     let start = start.map(|it| it.rewards.clone());

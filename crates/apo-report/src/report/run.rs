@@ -40,7 +40,7 @@ pub struct Run {
     pub arms: Vec<Arm>,
     /// Tables and models, each with what made it.
     pub made: Vec<Made>,
-    /// What stages took, as far as it was noted.
+    /// Time and memory of the stages, if recorded.
     pub times: Vec<Times>,
 }
 
@@ -68,7 +68,7 @@ pub struct OnPairs {
     pub bins: Vec<Bin>,
 }
 
-/// What judges said of two policies.
+/// Verdicts on two policies.
 #[derive(Debug, Serialize)]
 pub struct Verdicts {
     /// As `APO-DPO against DPO`.
@@ -146,8 +146,8 @@ impl Run {
     }
 }
 
-/// Returns the folder's name; a seed's with the run's that it belongs to. Where
-/// that lies is nobody's business who reads the page.
+/// Returns the folder's name, for a seed with the name of its run. The page does
+/// not show the rest of the path.
 fn name(dir: &Path) -> String {
     let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let names: Vec<_> = whole.iter().map(|it| it.to_string_lossy()).collect();
@@ -158,8 +158,8 @@ fn name(dir: &Path) -> String {
     }
 }
 
-/// Returns all files of the run by their place in it, in order; what is being
-/// made, settings, curves and runs of other seeds are no part of it.
+/// Returns the paths of all files in the run, sorted. Leaves out unfinished
+/// outputs, settings, curves and the runs of seeds.
 fn files_of(dir: &Path) -> Result<Vec<String>> {
     const OTHERS: [&str; 3] = ["settings", "tensorboard", "seeds"];
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! What stages took.
+//! Time and memory that stages took.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 use super::run::Training;
 use crate::run_file::{Kind, RunFile};
 
-/// Commands that compute and only print.
+/// Commands that compute but only print.
 const MEASURES: [&str; 2] = ["judge accuracy", "judge kl"];
 
-/// What a stage's runs took together.
+/// Total over a stage's runs.
 #[derive(Debug, Default, Serialize)]
 pub struct Times {
     pub stage: String,
     pub runs: usize,
     pub seconds: f64,
-    /// Of the run that held most.
+    /// Maximum over the runs.
     pub peak_mib: f64,
-    /// Tokens that it learnt from or wrote.
+    /// Tokens that it trained on or wrote.
     pub tokens: Option<i64>,
 }
 
@@ -34,7 +34,7 @@ struct Took {
     peak_mib: Option<f64>,
 }
 
-/// Sums up what stages took; tokens are of what is there.
+/// Sums up what stages took. Tokens are counted in the run's tables and metrics.
 ///
 /// # Errors
 ///
@@ -46,8 +46,8 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
     let path = run.dir().join(&thing.path);
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    // A line that a kill cut short tells nothing; of an output made again the
-    // last one counts.
+    // A kill may have cut a line short. The last line counts for an output that
+    // was made again.
     let lines = text
         .lines()
         .filter_map(|it| serde_json::from_str::<Took>(it).ok());
@@ -58,7 +58,8 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
             None => printed.push(took),
         }
     }
-    // Without an output: what only prints, or found its output up to date.
+    // Lines without an output are of commands that only print, or that found
+    // their output up to date.
     let makes: HashSet<&String> = last.values().map(|it| &it.stage).collect();
     printed.retain(|it| !makes.contains(&it.stage) && MEASURES.contains(&it.stage.as_str()));
     let mut found: BTreeMap<String, Times> = BTreeMap::new();
