@@ -7,9 +7,9 @@
 
 comma := ,
 
-ROUNDS ?= 3
-played  = $(wordlist 1,$(ROUNDS),$(NUMBERS))
-SEEDS  ?= 1 2 3 4 5
+ROUNDS      ?= 3
+rounds_used  = $(wordlist 1,$(ROUNDS),$(NUMBERS))
+SEEDS       ?= 1 2 3 4 5
 
 # ---- things, in the order of a report ---------------------------------------
 
@@ -58,14 +58,14 @@ OTHER_AGAINST  = $(sort $(call found,$(AGAINST),.verdicts.json) $(call found,$(A
 TABLE_1 := HH_Train HH_RM HH_LLM HH_Dev HH_Test D_gold=golden~answers samples-for-D_APO=samples~for~D_APO \
   samples-for-D_Q=samples~for~D_Q
 TABLE_2 := SFT Golden-SFT $(foreach row,$(TITLES),$(call arms_of,$(row)))
-TABLE_3  = $(if $(MORE),RM_All) RM_Test RM_Base $(played:%=RM_APO-v%)
-TABLE_4  = RM_Base RM_AB RM_WGAN RM_GAIL $(played:%=RM_APO-v%seq) $(played:%=RM_APO-v%)
+TABLE_3  = $(if $(MORE),RM_All) RM_Test RM_Base $(rounds_used:%=RM_APO-v%)
+TABLE_4  = RM_Base RM_AB RM_WGAN RM_GAIL $(rounds_used:%=RM_APO-v%seq) $(rounds_used:%=RM_APO-v%)
 
 # Figure 5's numbers
-TABLE_rounds = SFT $(foreach k,$(played),$(foreach it,RJS APO-RJS,$(it)-$(k)=$(call numbered,$(it),$(k))))
+TABLE_rounds = SFT $(foreach k,$(rounds_used),$(foreach it,RJS APO-RJS,$(it)-$(k)=$(call numbered,$(it),$(k))))
 
 # All that claims are about
-ALL_POLICIES = $(TABLE_2) $(foreach k,$(filter-out 1,$(played)),RJS-$(k) APO-RJS-$(k))
+ALL_POLICIES = $(TABLE_2) $(foreach k,$(filter-out 1,$(rounds_used)),RJS-$(k) APO-RJS-$(k))
 ALL_MODELS   = RM_Test $(TABLE_4)
 TABLE_all    = $(ALL_POLICIES) $(ALL_MODELS) \
   $(if $(QUALITY),$(foreach row,$(FAVOURITES),$(call name_of,$(row))) $(ALL_MODELS:%=%$(comma)~truth)) \
