@@ -93,7 +93,7 @@ describe = $(JUDGE) describe --quiet --run $(RUN) --settings $(RUN)/settings $(s
   $(call things,$(REWARD_MODELS) $(OTHER_MODELS),$(OF_MODEL)) \
   $(call things,$(FAVOURITES),$(OF_FAVOURITE)) \
   $(call things,$(AGAINST) $(OTHER_AGAINST),$(OF_AGAINST)) \
-  $(SEEDS:%='seed:%=seeds/%/table.json') times:times=times.jsonl) > /dev/null
+  $(foreach it,$(SEEDS),'seed:$(it)=seeds/$(it)/table.json') times:times=times.jsonl) > /dev/null
 
 # Prints one of the tables
 table = $(describe) && $(JUDGE) table --quiet --run $(RUN) --table $(1)
