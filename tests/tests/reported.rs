@@ -25,6 +25,45 @@ fn score(mean: f64) -> Value {
     })
 }
 
+/// Verdicts of a model and of two people on the aligned policy.
+fn put_verdicts(dir: &Path) {
+    let rate = |wins, rate| {
+        json!({
+            "judge": "gpt-4", "wins": wins, "losses": 1, "ties": 0, "inconsistent": 2,
+            "invalid": 0, "rate": rate, "interval": [0.5, 0.9],
+        })
+    };
+    let mut judge = rate(5, 0.75);
+    judge["alike"] = rate(5, 0.75);
+    judge["length_controlled"] = Value::Null;
+    judge["self_agreement"] = Value::Null;
+    let verdicts = json!({
+        "judged": 8, "failed": 0, "characters": [50.0, 40.0], "judges": [judge], "agreement": null,
+    });
+    put(&dir.join("apo-dpo-1.verdicts.json"), &verdicts);
+    // Of two people one has not voted.
+    let mut silent = judge.clone();
+    for (name, value) in [
+        ("judge", json!("Ben")),
+        ("rate", Value::Null),
+        ("wins", json!(0)),
+    ] {
+        silent[name] = value;
+    }
+    for name in ["losses", "ties", "inconsistent"] {
+        silent[name] = json!(0);
+    }
+    silent["failed"] = json!(8);
+    judge["judge"] = json!("Anna");
+    judge["inconsistent"] = json!(0);
+    let votes = json!({
+        "judged": 6, "failed": 10, "characters": [50.0, 40.0], "judges": [judge, silent],
+        "together": { "queries": 6, "rate": 0.8, "interval": null },
+        "agreement": null, "agreement_queries": 0,
+    });
+    put(&dir.join("apo-dpo-1.votes.json"), &votes);
+}
+
 /// A run of two policies: every answer of the aligned one has ½ more reward
 /// than its baseline's, and 2 more than the start's.
 fn played(test: &str) -> PathBuf {
@@ -75,41 +114,7 @@ fn played(test: &str) -> PathBuf {
     });
     put(&dir.join("rm-base.test.json"), &measured);
     put(&dir.join("start/rm.test.json"), &measured);
-    let rate = |wins, rate| {
-        json!({
-            "judge": "gpt-4", "wins": wins, "losses": 1, "ties": 0, "inconsistent": 2,
-            "invalid": 0, "rate": rate, "interval": [0.5, 0.9],
-        })
-    };
-    let mut judge = rate(5, 0.75);
-    judge["alike"] = rate(5, 0.75);
-    judge["length_controlled"] = Value::Null;
-    judge["self_agreement"] = Value::Null;
-    let verdicts = json!({
-        "judged": 8, "failed": 0, "characters": [50.0, 40.0], "judges": [judge], "agreement": null,
-    });
-    put(&dir.join("apo-dpo-1.verdicts.json"), &verdicts);
-    // Of two people one has not voted.
-    let mut silent = judge.clone();
-    for (name, value) in [
-        ("judge", json!("Ben")),
-        ("rate", Value::Null),
-        ("wins", json!(0)),
-    ] {
-        silent[name] = value;
-    }
-    for name in ["losses", "ties", "inconsistent"] {
-        silent[name] = json!(0);
-    }
-    silent["failed"] = json!(8);
-    judge["judge"] = json!("Anna");
-    judge["inconsistent"] = json!(0);
-    let votes = json!({
-        "judged": 6, "failed": 10, "characters": [50.0, 40.0], "judges": [judge, silent],
-        "together": { "queries": 6, "rate": 0.8, "interval": null },
-        "agreement": null, "agreement_queries": 0,
-    });
-    put(&dir.join("apo-dpo-1.votes.json"), &votes);
+    put_verdicts(&dir);
     let metrics: Vec<Metric> = (1..=400)
         .map(|step| Metric {
             step,
@@ -159,6 +164,8 @@ fn describe(dir: &Path) {
     judge.arg("--settings").arg(dir.join("settings"));
     judge.args(["--arm", "DPO=SFT;DPO", "--arm", "APO-DPO=SFT;APO-DPO"]);
     judge.args(["--table", "2=SFT;DPO;APO-DPO"]);
+    judge.args(["--table", "3=RM_Base"]);
+    judge.args(["--table", "rounds=SFT;DPO-1=DPO;APO-DPO-1=APO-DPO"]);
     let ran = finish(judge.args(things));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
 }
@@ -349,10 +356,44 @@ fn a_runs_table_is_that_of_its_files() {
     };
     refused(
         "table --run played --table 5",
-        &["played/run.json has no table '5'", "it has: 2"],
+        &["played/run.json has no table '5'", "it has: 2, 3, rounds"],
     );
     refused("data --run played", &["no table '1'"]);
+    refused(
+        "table --run played --table 3",
+        &["nothing that was measured of 'RM_Base'"], // not on dev pairs
+    );
+    succeed(parent, "judge figure --run played --out run.svg");
+    let flags = "judge figure --line DPO=played/start/score.json,played/dpo-1/score.json \
+                 --line APO-DPO=played/start/score.json,played/apo-dpo-1/score.json \
+                 --title T --y Y --out flags.svg";
+    succeed(parent, flags);
+    succeed(
+        parent,
+        "judge figure --run played --title T --y Y --out run.svg",
+    );
+    let [run_svg, flags_svg] =
+        ["run.svg", "flags.svg"].map(|it| fs::read_to_string(parent.join(it)).unwrap());
+    assert_eq!(run_svg, flags_svg);
+    refused(
+        "figure --run played --by quality --out quality.svg",
+        &["no quality of 'SFT'", "make figure-5"],
+    );
     refused("claims --run played", &["0 seeds", "two or more"]);
+    // What was made since is not passed over in silence.
+    let quiet = run(parent, "judge report --run played --out report.html");
+    assert!(!quiet.stderr.contains("newer"), "{}", quiet.stderr);
+    let table = dir.join("apo-dpo-1/answers.parquet");
+    let bytes = fs::read(&table).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    fs::write(&table, bytes).unwrap();
+    let ran = run(parent, "judge report --run played --out report.html");
+    assert!(
+        ran.stderr
+            .contains("apo-dpo-1/answers.parquet is newer than played/run.json"),
+        "{}",
+        ran.stderr
+    );
     fs::remove_file(dir.join("dpo-1/score.json")).unwrap();
     describe(&dir);
     refused(

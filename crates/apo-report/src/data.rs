@@ -46,22 +46,19 @@ pub struct Size {
 ///
 /// When a table cannot be read.
 pub fn run(args: &DataArgs) -> Result<()> {
-    let sizes = match &args.run {
-        Some(dir) => {
-            let run = RunFile::read(dir)?;
-            of_run(&run, TABLE_1)?.ok_or_else(|| {
-                bad_input(format!(
-                    "table {TABLE_1} of {} is no table of data",
-                    run.path().display()
-                ))
-            })?
-        }
-        None => {
-            let given = args.tables.iter();
-            given
-                .map(|it| Size::of(&it.name, &it.path))
-                .collect::<Result<_>>()?
-        }
+    let sizes = if let Some(dir) = &args.run {
+        let run = RunFile::read(dir)?;
+        of_run(&run, TABLE_1)?.ok_or_else(|| {
+            bad_input(format!(
+                "table {TABLE_1} of {} is no table of data",
+                run.path().display()
+            ))
+        })?
+    } else {
+        let given = args.tables.iter();
+        given
+            .map(|it| Size::of(&it.name, &it.path))
+            .collect::<Result<_>>()?
     };
     show(&args.report, &sizes)
 }

@@ -162,8 +162,7 @@ impl RunFile {
         })
     }
 
-    /// Writes the file into the run's folder, whole or not at all; one that says
-    /// the same is left as it is.
+    /// Writes the file into the run's folder, whole or not at all.
     ///
     /// # Errors
     ///
@@ -172,9 +171,7 @@ impl RunFile {
         let path = self.dir.join(NAME);
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        if !fs::read(&path).is_ok_and(|it| it == text.as_bytes()) {
-            pages::write(&path, &text)?;
-        }
+        pages::write(&path, &text)?;
         Ok(path)
     }
 
@@ -277,6 +274,13 @@ impl RunFile {
         })
     }
 
+    /// Tells whether a file of the run was changed after this one was written, so
+    /// that there may be more than it names.
+    pub fn is_older_than(&self, path: &Path) -> bool {
+        let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
+        changed(&self.path()) < changed(path)
+    }
+
     /// Returns the arm that a policy belongs to, and its round in it. The start
     /// is round 0 of every arm.
     pub fn arm(&self, policy: &str) -> Option<(&str, usize)> {
@@ -291,7 +295,10 @@ fn check_folder(dir: &Path) -> Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
-    Err(bad_input(format!("{} is no folder", dir.display())))
+    Err(bad_input(format!(
+        "{} is no folder; expected that of a run, as `make round-1` makes one",
+        dir.display()
+    )))
 }
 
 /// Holds other writers of the same run's file off until it is dropped, so that

@@ -61,7 +61,9 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
         let files = [Kind::Score, Kind::ScoreAll, Kind::Quality, Kind::Kl]
             .map(|kind| run.find(kind, &entry.of));
         let [score, score_all, quality, kl] = files.each_ref().map(|it| it.as_deref());
-        if score.is_some() || quality.is_some() {
+        // Some samples have a quality alone; a policy has a score as well.
+        let is_policy = run.find(Kind::Policy, &entry.of).is_some();
+        if score.is_some() || (quality.is_some() && !is_policy) {
             let files = PolicyFiles {
                 score,
                 score_all,
@@ -75,8 +77,7 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
             });
             continue;
         }
-        let measured = accuracies(run, entry);
-        if !measured.is_empty() {
+        if let Some(measured) = accuracies(run, entry) {
             for (name, path) in measured {
                 models.push(accuracy(name, &path)?);
             }
@@ -96,7 +97,8 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
 
 /// Returns where a reward model was measured: on people's pairs under its own
 /// name, on one kind of pairs under `NAME, test`, `NAME, dev` or `NAME, truth`.
-fn accuracies(run: &RunFile, entry: &Entry) -> Vec<(String, PathBuf)> {
+/// `None` if one of them is not there.
+fn accuracies(run: &RunFile, entry: &Entry) -> Option<Vec<(String, PathBuf)>> {
     let kinds = [Kind::Test, Kind::Dev, Kind::Truth];
     let (model, kinds) = kinds
         .iter()
@@ -111,7 +113,7 @@ fn accuracies(run: &RunFile, entry: &Entry) -> Vec<(String, PathBuf)> {
         let shown = entry.shown.rsplit_once(", ");
         shown.map_or(entry.shown.clone(), |it| it.0.to_owned())
     };
-    let found = kinds.iter().filter_map(|kind| {
+    let found = kinds.iter().map(|kind| {
         let path = run.find(*kind, model)?;
         Some((format!("{shown}, {}", kind.name()), path))
     });

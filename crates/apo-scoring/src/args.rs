@@ -1,6 +1,5 @@
 //! Arguments of the commands that measure.
 
-#![expect(clippy::doc_markdown, reason = "help texts are shown as they stand")]
 #![expect(
     missing_docs,
     reason = "a doc comment is a help text; arguments without one have that of their type"

@@ -1,7 +1,7 @@
 //! What each table and model was made from, by its own account.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use apo_tables::{Provenance, digest_path};
@@ -21,6 +21,18 @@ pub struct Made {
     pub arguments: BTreeMap<String, Value>,
     /// Its inputs.
     pub from: Vec<Source>,
+}
+
+impl Made {
+    /// Returns the file that is there once it is made.
+    pub fn file(&self, dir: &Path) -> PathBuf {
+        let path = dir.join(&self.at);
+        if self.is_model {
+            path.join("config.json")
+        } else {
+            path
+        }
+    }
 }
 
 /// An input of a table or model.

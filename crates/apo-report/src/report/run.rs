@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_measures::{AccuracySummary, Bin, VerdictSummary};
-use apo_stage::bad_input;
+use apo_stage::{bad_input, warn};
 use apo_tables::{Metric, Provenance, Reader};
 use serde::Serialize;
 use serde_json::Value;
@@ -107,6 +107,16 @@ impl Run {
         }
         let files = files_of(dir)?;
         let (made, versions) = made(dir, &files, read_model)?;
+        let newer = made.iter().find(|it| run.is_older_than(&it.file(dir)));
+        if let Some(newer) = newer {
+            warn(&format!(
+                "{} is newer than {}: what was made since is not shown; `make report RUN={}` shows \
+                 it",
+                newer.at,
+                run.path().display(),
+                dir.display()
+            ));
+        }
         let trainings = trainings(dir, &files)?;
         let tables = run.of(&[Kind::Table]);
         let sizes = tables.map(|it| Size::of(&it.name, &dir.join(&it.path)));
