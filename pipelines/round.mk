@@ -11,6 +11,7 @@
 #   RUN/golden-sft  π_0 fine-tuned on the golden answers
 #   RUN/rm-wgan, …  the reward models of the paper's ablations
 #   RUN/times.jsonl, tensorboard/   what stages took; curves while models train
+#   RUN/run.json    what of all this is there, by the paper's names: pipelines/run.mk
 #
 # A model directory is its config.json; it appears whole. Binaries are
 # order-only: a recompiled stage does not make hours of work stale. A setting is
@@ -114,7 +115,14 @@ $(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWA
 
 # ---- a round: % is `start`, `apo-METHOD-k`, or `METHOD-k` for the baseline ----
 
-METHODS := dpo rjs rrhf
+# Each method with its name in the paper, in the order of Table 2
+TITLES  := RJS=rjs RRHF=rrhf DPO=dpo
+
+name_of  = $(firstword $(subst =, ,$(1)))
+place_of = $(lastword $(subst =, ,$(1)))
+title_of = $(call name_of,$(filter %=$(1),$(TITLES)))
+
+METHODS := $(sort $(foreach row,$(TITLES),$(call place_of,$(row))))
 NUMBERS := 1 2 3
 ARMS    := $(METHODS) $(METHODS:%=apo-%)
 ALIGNED := $(foreach arm,$(ARMS),$(NUMBERS:%=$(arm)-%))
@@ -231,30 +239,16 @@ round-2: ## The rounds after it, each from the policy of the last (also round-3)
 $(addprefix round-,$(NUMBERS)): round-%: $(RUN)/$(ARM)-%.txt
 	@cat $<
 
-# All that is measured up to round $(1), with its names in the table.
-title_dpo  := DPO
-title_rjs  := RJS
-title_rrhf := RRHF
+# All that is measured up to round $(1)
 rounds   = $(wordlist 1,$(1),$(NUMBERS))
 policies = start $(addprefix $(ARM)-,$(rounds))
 rms      = rm-base $(addsuffix /rm,$(wordlist 1,$(1),$(policies)))
-name_of  = $(if $(filter start,$(1)),$(if $(filter sft,$(START)),SFT,start),round $(1:$(ARM)-%=%) APO-$(title_$(METHOD)))
-rm_name  = $(if $(filter rm-base,$(1)),RM_Base,RM round $(if $(filter start/%,$(1)),1,$(word $(1:$(ARM)-%/rm=%),2 3 4)))
 
-# What is measured of policies and of reward models, and the arguments that
-# show it under a name $(1).
 of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json $(if $(MORE),$(RUN)/$(it)/score-all.json) \
   $(if $(filter start,$(it)),,$(RUN)/$(it)/kl.json) $(if $(QUALITY),$(RUN)/$(it)/quality.json))
 of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json)
-show_policy = --score '$(1)=$(RUN)/$(2)/score.json' \
-  $(if $(MORE),--score-all '$(1)=$(RUN)/$(2)/score-all.json') \
-  $(if $(filter start,$(2)),,--kl '$(1)=$(RUN)/$(2)/kl.json') \
-  $(if $(QUALITY),--quality '$(1)=$(RUN)/$(2)/quality.json')
-show_rm     = $(foreach part,test dev,--accuracy '$(1), $(part)=$(RUN)/$(2).$(part).json')
 
 $(NUMBERS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: \
   $$(call of_policies,$$(call policies,$$*)) $$(call of_rms,$$(call rms,$$*)) | build
-	@$(JUDGE) table --quiet \
-	  $(foreach it,$(call policies,$*),$(call show_policy,$(call name_of,$(it)),$(it))) \
-	  $(foreach it,$(call rms,$*),$(call show_rm,$(call rm_name,$(it)),$(it))) > $@.new
+	@$(call table,$(ARM)-$*) > $@.new
 	@mv $@.new $@

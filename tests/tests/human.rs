@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apo_tables::{Comparison, Provenance, Reader, Response, Shown};
+use apo_tables::{Comparison, Provenance, Reader, Response, SheetKey};
 use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 use headless_chrome::browser::LaunchOptions;
 use headless_chrome::protocol::cdp::Browser::{
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 const MARKUP: &str = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>";
 
 /// A folder with two policies' answers to `n` queries, and a sheet of them all.
-fn sheet(test: &str, n: usize) -> (PathBuf, Vec<Shown>) {
+fn sheet(test: &str, n: usize) -> (PathBuf, Vec<SheetKey>) {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test);
     let answers = |name: &str, text: &dyn Fn(usize) -> String| {
         let row = |i| {
@@ -198,7 +198,7 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
 /// `vote` says otherwise.
 fn filled(
     dir: &Path,
-    key: &[Shown],
+    key: &[SheetKey],
     vote: impl Fn(usize) -> Option<&'static str>,
 ) -> Vec<[String; 5]> {
     let mut reader = csv::Reader::from_path(dir.join("sheet/sheet.csv")).unwrap();

@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use apo_tables::{Metric, Provenance, Reader, Response};
-use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
+use apo_tests::stages::{answer, binary, finish, folder, refuse, run, succeed, workspace, write};
 use serde_json::{Value, json};
 
 /// What would do harm if it were more than text.
@@ -18,9 +19,49 @@ fn put(path: &Path, page: &Value) {
 
 fn score(mean: f64) -> Value {
     json!({
-        "reward": { "all": { "mean": mean, "standard_error": 0.5 } },
+        "responses": 8,
+        "reward": { "all": { "n": 8, "mean": mean, "standard_error": 0.5 }, "subsets": {} },
         "mean_tokens": 20.0, "ended": 1.0, "repeats": 0.01,
     })
+}
+
+/// Verdicts of a model and of two people on the aligned policy.
+fn put_verdicts(dir: &Path) {
+    let rate = |wins, rate| {
+        json!({
+            "judge": "gpt-4", "wins": wins, "losses": 1, "ties": 0, "inconsistent": 2,
+            "invalid": 0, "rate": rate, "interval": [0.5, 0.9],
+        })
+    };
+    let mut judge = rate(5, 0.75);
+    judge["alike"] = rate(5, 0.75);
+    judge["length_controlled"] = Value::Null;
+    judge["self_agreement"] = Value::Null;
+    let verdicts = json!({
+        "judged": 8, "failed": 0, "characters": [50.0, 40.0], "judges": [judge], "agreement": null,
+    });
+    put(&dir.join("apo-dpo-1.verdicts.json"), &verdicts);
+    // Of two people one has not voted.
+    let mut silent = judge.clone();
+    for (name, value) in [
+        ("judge", json!("Ben")),
+        ("rate", Value::Null),
+        ("wins", json!(0)),
+    ] {
+        silent[name] = value;
+    }
+    for name in ["losses", "ties", "inconsistent"] {
+        silent[name] = json!(0);
+    }
+    silent["failed"] = json!(8);
+    judge["judge"] = json!("Anna");
+    judge["inconsistent"] = json!(0);
+    let votes = json!({
+        "judged": 6, "failed": 10, "characters": [50.0, 40.0], "judges": [judge, silent],
+        "together": { "queries": 6, "rate": 0.8, "interval": null },
+        "agreement": null, "agreement_queries": 0,
+    });
+    put(&dir.join("apo-dpo-1.votes.json"), &votes);
 }
 
 /// A run of two policies: every answer of the aligned one has ½ more reward
@@ -57,46 +98,23 @@ fn played(test: &str) -> PathBuf {
         { "low": 0.5, "high": 1.0, "n": 4, "expected": 0.75, "observed": 0.5 },
     ]);
     let measured = json!({
-        "accuracy": { "all": { "accuracy": 0.625 } },
-        "calibration": { "all": { "ece": 0.25, "bins": bins } },
+        "accuracy": {
+            "all": {
+                "n_pairs": 8, "n_correct": 5, "n_ties": 0,
+                "accuracy": 0.625, "standard_error": 0.17,
+            },
+            "subsets": {},
+        },
+        "calibration": {
+            "all": {
+                "n": 16, "ece": 0.25, "ace": 0.25, "mce": 0.25, "brier": 0.25, "bins": bins,
+            },
+            "subsets": {},
+        },
     });
     put(&dir.join("rm-base.test.json"), &measured);
     put(&dir.join("start/rm.test.json"), &measured);
-    let rate = |wins, rate| {
-        json!({
-            "judge": "gpt-4", "wins": wins, "losses": 1, "ties": 0, "inconsistent": 2,
-            "invalid": 0, "rate": rate, "interval": [0.5, 0.9],
-        })
-    };
-    let mut judge = rate(5, 0.75);
-    judge["alike"] = rate(5, 0.75);
-    judge["length_controlled"] = Value::Null;
-    judge["self_agreement"] = Value::Null;
-    let verdicts = json!({
-        "judged": 8, "failed": 0, "characters": [50.0, 40.0], "judges": [judge], "agreement": null,
-    });
-    put(&dir.join("apo-dpo-1.verdicts.json"), &verdicts);
-    // Of two people one has not voted.
-    let mut silent = judge.clone();
-    for (name, value) in [
-        ("judge", json!("Ben")),
-        ("rate", Value::Null),
-        ("wins", json!(0)),
-    ] {
-        silent[name] = value;
-    }
-    for name in ["losses", "ties", "inconsistent"] {
-        silent[name] = json!(0);
-    }
-    silent["failed"] = json!(8);
-    judge["judge"] = json!("Anna");
-    judge["inconsistent"] = json!(0);
-    let votes = json!({
-        "judged": 6, "failed": 10, "characters": [50.0, 40.0], "judges": [judge, silent],
-        "together": { "queries": 6, "rate": 0.8, "interval": null },
-        "agreement": null, "agreement_queries": 0,
-    });
-    put(&dir.join("apo-dpo-1.votes.json"), &votes);
+    put_verdicts(&dir);
     let metrics: Vec<Metric> = (1..=400)
         .map(|step| Metric {
             step,
@@ -123,7 +141,33 @@ fn played(test: &str) -> PathBuf {
     let times = "{\"stage\":\"align dpo\",\"out\":\"x\",\"seconds\":30.0,\"peak_mib\":100.0}\n\
                  {\"stage\":\"align dpo\",\"out\":\"y\",\"seconds\":12.5,\"peak_mib\":120.0}\n{\"sta";
     fs::write(dir.join("times.jsonl"), times).unwrap();
+    describe(&dir);
     dir
+}
+
+/// Writes down what the run holds, as the Makefile does.
+fn describe(dir: &Path) {
+    let mut things = vec![
+        "times:times=times.jsonl".to_owned(),
+        "test:RM_Base=rm-base.test.json".to_owned(),
+        "dev:RM_Base=rm-base.dev.json".to_owned(),
+        "test:RM_APO-v1=start/rm.test.json".to_owned(),
+        "verdicts:APO-DPO against DPO=apo-dpo-1.verdicts.json".to_owned(),
+        "votes:APO-DPO against DPO=apo-dpo-1.votes.json".to_owned(),
+    ];
+    for (name, at) in [("SFT", "start"), ("DPO", "dpo-1"), ("APO-DPO", "apo-dpo-1")] {
+        things.push(format!("score:{name}={at}/score.json"));
+        things.push(format!("scored-answers:{name}={at}/answers-scored.parquet"));
+    }
+    let mut judge = Command::new(binary("judge"));
+    judge.args(["describe", "--run"]).arg(dir);
+    judge.arg("--settings").arg(dir.join("settings"));
+    judge.args(["--arm", "DPO=SFT;DPO", "--arm", "APO-DPO=SFT;APO-DPO"]);
+    judge.args(["--table", "2=SFT;DPO;APO-DPO"]);
+    judge.args(["--table", "3=RM_Base"]);
+    judge.args(["--table", "rounds=SFT;DPO-1=DPO;APO-DPO-1=APO-DPO"]);
+    let ran = finish(judge.args(things));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
 }
 
 #[test]
@@ -230,6 +274,199 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
 }
 
 #[test]
+fn a_run_file_that_is_damaged_or_newer_is_refused() {
+    let dir = played("reported-run-file");
+    let parent = dir.parent().unwrap();
+    let file = dir.join("run.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    let commands = [
+        "judge report --run played --out report.html",
+        "judge table --run played --table 2",
+        "judge data --run played",
+        "judge claims --run played",
+        "judge figure --run played --out figure.svg",
+    ];
+    let newer = whole.replace("\"version\": 1", "\"version\": 2");
+    // What a newer version means by its fields is nobody's guess.
+    let newer = newer.replace("\"things\"", "\"objects\"");
+    let faults = [
+        (
+            &whole[..whole.len() / 2],
+            "not what `judge describe` writes",
+        ),
+        ("[]", "not what `judge describe` writes"),
+        (
+            &whole.replace("scored-answers", "riddles"),
+            "unknown variant `riddles`",
+        ),
+        (&newer, "has version 2, and this judge reads version 1"),
+    ];
+    for (text, expected) in faults {
+        fs::write(&file, text).unwrap();
+        for line in commands {
+            refuse(
+                parent,
+                line,
+                3,
+                &["played/run.json", expected, "make report RUN=played"],
+            );
+        }
+    }
+    fs::remove_file(&file).unwrap();
+    for line in commands {
+        refuse(
+            parent,
+            line,
+            3,
+            &["played has no run.json", "make report RUN=played"],
+        );
+    }
+    assert!(!parent.join("report.html").exists() && !parent.join("figure.svg").exists());
+    // Two things of one name, and no thing at all.
+    for (things, status) in [
+        (
+            &["score:A=start/score.json", "score:A=dpo-1/score.json"][..],
+            3,
+        ),
+        (&["scores:A=start/score.json"], 2),
+        (&["A=start/score.json"], 2),
+    ] {
+        let mut judge = Command::new(binary("judge"));
+        let ran = finish(judge.args(["describe", "--run"]).arg(&dir).args(things));
+        assert_eq!(ran.status, Some(status), "{}", ran.stderr);
+        assert!(!file.exists(), "{things:?}");
+    }
+}
+
+#[test]
+fn a_runs_table_is_that_of_its_files() {
+    let dir = played("reported-table");
+    let parent = dir.parent().unwrap();
+    let flags = "judge table --score SFT=played/start/score.json \
+                 --score DPO=played/dpo-1/score.json \
+                 --score APO-DPO=played/apo-dpo-1/score.json";
+    for more in ["", " --json"] {
+        assert_eq!(
+            succeed(parent, &format!("judge table --run played --table 2{more}")),
+            succeed(parent, &format!("{flags}{more}"))
+        );
+    }
+    let refused = |line: &str, expected: &[&str]| {
+        refuse(parent, &format!("judge {line}"), 3, expected);
+    };
+    refused(
+        "table --run played --table 5",
+        &["played/run.json has no table '5'", "it has: 2, 3, rounds"],
+    );
+    refused("data --run played", &["no table '1'"]);
+    refused(
+        "table --run played --table 3",
+        &["nothing that was measured of 'RM_Base'"], // not on dev pairs
+    );
+    succeed(parent, "judge figure --run played --out run.svg");
+    let flags = "judge figure --line DPO=played/start/score.json,played/dpo-1/score.json \
+                 --line APO-DPO=played/start/score.json,played/apo-dpo-1/score.json \
+                 --title T --y Y --out flags.svg";
+    succeed(parent, flags);
+    succeed(
+        parent,
+        "judge figure --run played --title T --y Y --out run.svg",
+    );
+    let [run_svg, flags_svg] =
+        ["run.svg", "flags.svg"].map(|it| fs::read_to_string(parent.join(it)).unwrap());
+    assert_eq!(run_svg, flags_svg);
+    refused(
+        "figure --run played --by quality --out quality.svg",
+        &["no quality of 'SFT'", "make figure-5"],
+    );
+    refused("claims --run played", &["0 seeds", "two or more"]);
+    // What was made since is not passed over in silence.
+    let quiet = run(parent, "judge report --run played --out report.html");
+    assert!(!quiet.stderr.contains("newer"), "{}", quiet.stderr);
+    let table = dir.join("apo-dpo-1/answers.parquet");
+    let bytes = fs::read(&table).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    fs::write(&table, bytes).unwrap();
+    let ran = run(parent, "judge report --run played --out report.html");
+    assert!(
+        ran.stderr
+            .contains("apo-dpo-1/answers.parquet is newer than played/run.json"),
+        "{}",
+        ran.stderr
+    );
+    fs::remove_file(dir.join("dpo-1/score.json")).unwrap();
+    describe(&dir);
+    refused(
+        "table --run played --table 2",
+        &["'DPO'", "a row of table 2"],
+    );
+    let both = "judge table --run played --table 2 --score SFT=played/start/score.json";
+    assert_eq!(run(parent, both).status, Some(2));
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+/// `fixtures/old-run`: a round of the mini world from before runs had a
+/// `run.json`, and what `judge` then told of it.
+#[test]
+fn an_old_run_tells_the_same_once_make_has_described_it() {
+    let parent = folder(env!("CARGO_TARGET_TMPDIR"), "reported-old");
+    let fixture = workspace().join("fixtures/old-run");
+    let dir = parent.join("run");
+    copy(&fixture.join("run"), &dir);
+    let line = "judge report --run run --json";
+    refuse(
+        &parent,
+        line,
+        3,
+        &["run has no run.json", "`make report RUN=run` writes it"],
+    );
+    let mut make = Command::new("make");
+    make.current_dir(workspace())
+        .args(["--no-print-directory", "report", "CARGO=true"])
+        .arg(format!("RUN={}", dir.display()));
+    let built = binary("judge");
+    let target = built.ancestors().nth(2).unwrap();
+    make.env("CARGO_TARGET_DIR", target);
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
+        make.env_remove(name);
+    }
+    let ran = finish(&mut make);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let page = fs::read_to_string(dir.join("report.html")).unwrap();
+    assert!(page.contains("APO run run"), "the page is written");
+    let mut told: Value = serde_json::from_str(&succeed(&parent, line)).unwrap();
+    let told_then = fs::read_to_string(fixture.join("report.json")).unwrap();
+    let mut told_then: Value = serde_json::from_str(&told_then).unwrap();
+    // Places are in run.json now.
+    for list in ["policies", "reward_models"] {
+        for it in told_then[list].as_array_mut().unwrap() {
+            it.as_object_mut().unwrap().remove("at");
+        }
+    }
+    // What the commands take is noted in the run, too.
+    for run in [&mut told, &mut told_then] {
+        assert!(run.as_object_mut().unwrap().remove("times").is_some());
+    }
+    assert_eq!(told, told_then);
+    let table = succeed(&parent, "judge table --run run --table apo-dpo-1");
+    let table_then = fs::read_to_string(fixture.join("round-1.txt")).unwrap();
+    assert_eq!(table, table_then);
+}
+
+#[test]
 fn what_is_no_run_or_is_broken_is_named() {
     let dir = played("reported-refused");
     let parent = dir.parent().unwrap();
@@ -240,6 +477,11 @@ fn what_is_no_run_or_is_broken_is_named() {
     };
     refused("nowhere", &["nowhere is no folder"]);
     fs::create_dir(parent.join("empty")).unwrap();
+    refused(
+        "empty",
+        &["empty has no run.json", "`make report RUN=empty` writes it"],
+    );
+    describe(&parent.join("empty"));
     refused("empty", &["empty holds no scored policy", "make round-1"]);
     fs::write(dir.join("rm-base.test.json"), "{\"accuracy\": ").unwrap();
     refused(
@@ -250,6 +492,11 @@ fn what_is_no_run_or_is_broken_is_named() {
         ],
     );
     fs::remove_file(dir.join("rm-base.test.json")).unwrap();
+    refused(
+        "played",
+        &["played/run.json names what is not there: rm-base.test.json"],
+    );
+    describe(&dir);
     fs::write(dir.join("apo-dpo-1/answers-scored.parquet"), "PAR1").unwrap();
     refused("played", &["apo-dpo-1/answers-scored.parquet"]);
     assert_eq!(run(parent, "judge report --run played").status, Some(2));

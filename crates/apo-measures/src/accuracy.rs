@@ -1,11 +1,11 @@
 //! Preference accuracy of a reward model.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check;
 
 /// How many pairs a reward model puts in the order in which people put them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Pairs.
     pub n_pairs: usize,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::check;
 
 /// How far stated probabilities are from what comes true.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Entries; of pairs, two each.
     pub n: usize,

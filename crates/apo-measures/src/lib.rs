@@ -24,6 +24,7 @@ mod interval;
 mod mean;
 mod repeats;
 mod subset;
+mod summaries;
 mod verdicts;
 
 pub use accuracy::{Accuracy, accuracy};
@@ -33,6 +34,9 @@ pub use interval::{Interval, interval};
 pub use mean::{Mean, mean, ratio};
 pub use repeats::repeats;
 pub use subset::{BySubset, by_subset};
+pub use summaries::{
+    AccuracySummary, Estimate, JudgeSummary, KlSummary, PooledRate, ScoreSummary, VerdictSummary,
+};
 pub use verdicts::{
     LengthControlled, Outcome, Verdict, WinRate, bootstrap, length_controlled, merge, win_rate,
 };

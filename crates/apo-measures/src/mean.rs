@@ -1,11 +1,11 @@
 //! Means with their standard errors.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check;
 
 /// A mean over rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mean {
     /// Values.
     pub n: usize,

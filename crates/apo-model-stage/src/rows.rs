@@ -8,6 +8,9 @@ use apo_tables::{Finish, Response};
 use apo_training::Piece;
 
 use apo_stage::bad_input;
+use apo_stage::rows::fault;
+
+pub use apo_stage::rows::check_scored;
 
 /// Checks that a golden answer says something.
 ///
@@ -18,33 +21,12 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
     if response.finish != Finish::Empty {
         return Ok(());
     }
-    fault(
+    Err(fault(
         table,
         row,
         response,
         "`response` is empty, expected an answer",
-    )
-}
-
-/// Checks that a response has its reward.
-///
-/// # Errors
-///
-/// When it has none, or one that is not finite; as [`check_golden`].
-pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<()> {
-    match response.reward {
-        Some(reward) if reward.is_finite() => Ok(()),
-        Some(reward) => {
-            let problem = format!("`reward` is {reward}, expected a finite number");
-            fault(table, row, response, &problem)
-        }
-        None => fault(
-            table,
-            row,
-            response,
-            "`reward` is null; `judge score` fills it",
-        ),
-    }
+    ))
 }
 
 /// Checks that a query's responses have one prompt, and keys of their own.
@@ -85,12 +67,4 @@ pub fn tokens<T>(table: &Path, query_id: &str, found: Result<T, DialogueError>) 
         let table = table.display();
         format!("{table}, query {query_id}: its text does not become tokens")
     })
-}
-
-fn fault(table: &Path, row: usize, response: &Response, problem: &str) -> Result<()> {
-    Err(bad_input(format!(
-        "{}, row {row} (from 0), query {}: {problem}",
-        table.display(),
-        response.query_id
-    )))
 }

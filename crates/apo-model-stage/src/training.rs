@@ -16,7 +16,7 @@ use serde_json::json;
 use apo_stage::args::{OutputArgs, ReportArgs, not_negative};
 use apo_stage::output::Output;
 use apo_stage::progress::Progress;
-use apo_stage::report::{columns, note, result, warn};
+use apo_stage::report::{format_table, note, result, warn};
 use apo_stage::signals;
 
 /// The folder inside the working folder in which a model is written.
@@ -350,7 +350,7 @@ pub fn finish(
         for (name, value) in &summary.counts {
             rows.push(row(&name.replace('_', " "), value.to_string()));
         }
-        columns(&rows)
+        format_table(&rows)
     })
 }
 

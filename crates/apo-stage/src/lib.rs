@@ -12,6 +12,7 @@ mod place;
 mod plain;
 pub mod progress;
 pub mod report;
+pub mod rows;
 pub mod signals;
 mod standing;
 pub mod threads;

@@ -201,7 +201,7 @@ pub fn up_to_date(report: &ReportArgs, out: &Path) -> Result<()> {
 }
 
 /// Lays out rows as columns: the first to the left, the others to the right.
-pub fn columns(rows: &[Vec<String>]) -> String {
+pub fn format_table(rows: &[Vec<String>]) -> String {
     let n = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |i: usize| {
         let cells = rows.iter().filter_map(|row| row.get(i));

@@ -23,6 +23,6 @@ pub use file::input;
 pub use footer::CHECKSUM_KEY;
 pub use reader::{Batch, Reader, provenance};
 pub use schema::{Column, Kind, Row, Table};
-pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response, Shown};
+pub use tables::{Comparison, Finish, Metric, Pair, Query, Reject, Response, SheetKey};
 pub use verify::verify;
 pub use writer::{ScoredWriter, Writer};

@@ -9,7 +9,7 @@ mod documentation;
 mod judged;
 
 pub use documentation::documentation;
-pub use judged::{Comparison, Shown};
+pub use judged::{Comparison, SheetKey};
 
 const QUERY_ID: Column = required(
     "query_id",
@@ -468,5 +468,5 @@ pub const ALL: [&Table; 7] = [
     Metric::TABLE,
     Reject::TABLE,
     Comparison::TABLE,
-    Shown::TABLE,
+    SheetKey::TABLE,
 ];

@@ -347,7 +347,7 @@ impl Summary {
             rows.push(row("further answers", self.further_answers.to_string()));
         }
         if !uses_model {
-            return report::columns(&rows);
+            return report::format_table(&rows);
         }
         let asked = &self.asked;
         let requests = format!("{} ({} attempts)", asked.requests, asked.attempts);
@@ -371,7 +371,7 @@ impl Summary {
                 rows.push(row("  cost", format!("{cost:.4}")));
             }
         }
-        report::columns(&rows)
+        report::format_table(&rows)
     }
 }
 

@@ -12,7 +12,7 @@ mod write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Kind, threads, up_to_date};
 use clap::Parser as _;
 
@@ -43,5 +43,5 @@ fn run(args: &Args) -> Result<()> {
     let counts = write::tables(args, &sources, &provenance, output.dir())?;
     output.publish(write::FOLDER)?;
     rejects::clear_beside(&args.output.out);
-    result(&args.report, &counts, || columns(&counts.rows()))
+    result(&args.report, &counts, || format_table(&counts.rows()))
 }

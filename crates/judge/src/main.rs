@@ -1,28 +1,22 @@
-//! `judge`: rewards of responses, and how far a reward model can be trusted.
+//! `judge`: measures policies and reward models, lets others judge policies, and
+//! reports what was found. The work is in `apo-scoring`, `apo-judging` and
+//! `apo-report`.
 
-mod accuracy;
 mod args;
-mod claims;
-mod compare;
-mod data;
-mod figure;
-mod human;
-mod kl;
-mod log_probs;
-mod pairing;
-mod report;
-mod score;
-mod scorer;
-mod table;
-mod tally;
-mod values;
-mod verdicts;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Result;
+use apo_judging::args::HumanCommand;
+use apo_judging::{compare, human, tally};
+use apo_llama::{Manifest, directory};
 use apo_model_stage::memory::MiMalloc;
+use apo_report::report::ModelOrigin;
+use apo_report::{claims, data, describe, figure, report, table};
+use apo_scoring::{accuracy, kl, log_probs, score};
 
-use crate::args::{Args, Command, HumanCommand};
+use crate::args::{Args, Command};
 
 // A training or a decoding step takes and frees the same large buffers again.
 #[global_allocator]
@@ -34,17 +28,26 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
         Command::LogProbs(args) => log_probs::run(args),
+        Command::Kl(args) => kl::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Human { command } => match command {
             HumanCommand::Sheet(args) => human::sheet(args),
             HumanCommand::Tally(args) => human::tally(args),
         },
         Command::Tally(args) => tally::run(args),
-        Command::Kl(args) => kl::run(args),
         Command::Data(args) => data::run(args),
-        Command::Figure(args) => figure::run(args),
         Command::Table(args) => table::run(args),
+        Command::Figure(args) => figure::run(args),
         Command::Claims(args) => claims::run(args),
-        Command::Report(args) => report::run(args),
+        Command::Describe(args) => describe::run(args),
+        Command::Report(args) => report::run(args, model_origin),
+    })
+}
+
+/// Reads what made a model.
+fn model_origin(dir: &Path) -> Result<ModelOrigin> {
+    Ok(ModelOrigin {
+        digest: directory::input(dir)?.digest,
+        provenance: Manifest::read(dir)?.map(|it| it.provenance),
     })
 }

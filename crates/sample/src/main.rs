@@ -19,7 +19,7 @@ use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
-use apo_stage::report::{columns, result};
+use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, up_to_date};
 use apo_tables::{Finish, Query, Reader, Response, TableError};
 use clap::Parser as _;
@@ -82,7 +82,7 @@ fn run(args: &Args) -> Result<()> {
         &provenance,
     )?;
     output.publish(TABLE)?;
-    result(&args.report, &summary, || columns(&summary.rows()))
+    result(&args.report, &summary, || format_table(&summary.rows()))
 }
 
 /// Checks that a query has one prompt, however often it stands in the table.

@@ -123,7 +123,7 @@ impl Row for Comparison {
 /// A query of a sheet for people: which policy stands on which side. It stays
 /// with whoever tallies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct SheetKey {
     /// Key of the query.
     pub query_id: String,
     /// Part of the data.
@@ -138,7 +138,7 @@ pub struct Shown {
     pub characters_b: i32,
 }
 
-impl Row for Shown {
+impl Row for SheetKey {
     const TABLE: &'static Table = &Table {
         name: "key",
         written_by: "judge human sheet",

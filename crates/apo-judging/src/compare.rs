@@ -1,0 +1,359 @@
+//! `judge compare`: a language model compares two policies, in both orders (APO
+//! appendix B).
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Error, Result, bail};
+use apo_endpoint::{Causes, Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
+use apo_endpoint_stage::{Asked, replayed, sorted};
+use apo_measures::{Verdict, merge};
+use apo_stage::report::result;
+use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
+use apo_tables::{Comparison, Provenance, Reader, Response, Writer};
+
+use crate::args::CompareArgs;
+use crate::pairing::{Pairing, pairings};
+use crate::verdicts::{Found, Plan};
+
+mod template;
+
+use template::{Judge, last_line, request, verdict};
+
+/// Name of the table in the working folder.
+const TABLE: &str = "verdicts.parquet";
+
+/// Judges all queries and prints who won.
+///
+/// # Errors
+///
+/// When the tables are not what they should be, when the endpoint takes no
+/// requests, when no reply holds a verdict, or when the output cannot be written.
+pub fn run(args: &CompareArgs) -> Result<()> {
+    let mut pairings = pairings(&args.a, &args.b)?;
+    // Ids are hashes, so the first ones are a random sample.
+    pairings.truncate(args.take.map_or(usize::MAX, |n| n as usize));
+    let journal = args.endpoint.journal(&args.output.out);
+    if journal == args.output.out {
+        return Err(bad_input("--journal and --out are the same file"));
+    }
+    args.endpoint.check_again(&args.output.out)?;
+    let inputs = [Some(&args.a), Some(&args.b), args.from_journal.as_ref()];
+    let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
+    args.endpoint.check_journal(inputs.clone())?;
+    let provenance = provenance(args)?;
+    let inputs = inputs.chain([journal.as_path()]);
+    let out = &args.output.out;
+    args.output.keep_apart("--journal", &journal)?;
+    let mut asked = None;
+    match args.output.claim(&provenance, Kind::Table, inputs)? {
+        Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
+        Claim::Work(output) => {
+            let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
+            let endpoint = args.endpoint.open(url, from, out)?;
+            let endpoint = endpoint.expect("clap asks for an address or a journal");
+            ask_all(args, &pairings, &endpoint)?;
+            let path = output.dir().join(TABLE);
+            let unread = write(args, &pairings, &endpoint, &path, &provenance)?;
+            unread.check()?;
+            output.publish(TABLE)?;
+            unread.warn();
+            asked = Some(endpoint.counts());
+        }
+    }
+    let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
+    let plan = Plan {
+        queries: pairings.len(),
+        repeats: args.repeats as usize,
+        bootstrap: args.bootstrap,
+    };
+    let asked = asked.map(|counts| Asked::new(counts, args.endpoint.prices()));
+    let found = Found::of(&args.models, &rows, plan, asked)?;
+    result(&args.report, &found, || found.text())
+}
+
+fn provenance(args: &CompareArgs) -> Result<Provenance> {
+    let table = |path: &Path| Reader::<Response>::open(path)?.input();
+    let (a, b) = (table(&args.a)?, table(&args.b)?);
+    if a.digest == b.digest {
+        return Err(bad_input("--a and --b are the same responses"));
+    }
+    let mut provenance = Provenance::new("judge compare", env!("CARGO_PKG_VERSION"))
+        .argument("models", args.models.clone())
+        .argument("repeats", args.repeats)
+        .argument("take", args.take)
+        .argument("temperature", args.endpoint.temperature)
+        .argument("max_tokens", args.endpoint.max_tokens)
+        .input("a", a)
+        .input("b", b);
+    if let Some(path) = &args.from_journal {
+        provenance = provenance.input("from_journal", replayed(path)?);
+    }
+    Ok(provenance)
+}
+
+/// One judge's judgement of one query, in one repeat.
+struct Judgement<'a> {
+    pairing: &'a Pairing,
+    judge: Judge,
+    repeat: u32,
+}
+
+fn judgements<'a>(
+    args: &'a CompareArgs,
+    pairings: &'a [Pairing],
+) -> impl Iterator<Item = Judgement<'a>> {
+    pairings.iter().flat_map(move |pairing| {
+        args.models.iter().flat_map(move |model| {
+            (0..args.repeats).map(move |repeat| Judgement {
+                pairing,
+                judge: Judge {
+                    model: model.clone(),
+                    temperature: args.endpoint.temperature,
+                    max_tokens: args.endpoint.max_tokens,
+                },
+                repeat,
+            })
+        })
+    })
+}
+
+/// What a reply contains in place of a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Instead {
+    /// Its last line.
+    Line(String),
+    /// Nothing, or only reasoning; `is_cut` if the token limit ended it.
+    Nothing { is_cut: bool },
+    /// It cannot be read, or the content policy refused the request.
+    Other(String),
+}
+
+/// The outcome of one order.
+struct Order {
+    verdict: Verdict,
+    /// Set if the verdict is [`Verdict::Invalid`].
+    instead: Option<Instead>,
+}
+
+/// Replies without a verdict.
+#[derive(Debug, Default)]
+struct Unread {
+    n_orders: u64,
+    n_invalid: u64,
+    n_nothing: u64,
+    n_cut: u64,
+    /// The first that says something else, with its query.
+    example: Option<(String, String)>,
+    /// Why requests got no reply.
+    failures: Causes,
+}
+
+impl Unread {
+    fn add(&mut self, query_id: &str, found: &Order) {
+        self.n_orders += 1;
+        let Some(instead) = &found.instead else {
+            return;
+        };
+        self.n_invalid += 1;
+        let said = match instead {
+            Instead::Line(said) | Instead::Other(said) => said,
+            Instead::Nothing { is_cut } => {
+                self.n_nothing += 1;
+                self.n_cut += u64::from(*is_cut);
+                return;
+            }
+        };
+        let example = || (query_id.to_owned(), excerpt(said.as_bytes()));
+        self.example.get_or_insert_with(example);
+    }
+
+    /// Says how many replies have no verdict, shows one, and suggests a remedy.
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} of {} replies hold no verdict, also when asked once more",
+            self.n_invalid, self.n_orders
+        );
+        if let Some((query_id, said)) = &self.example {
+            text += &format!(
+                "; the last line to query {query_id} is `{said}`, expected as `[[model_A]] is \
+                 better`"
+            );
+        }
+        if self.n_nothing > 0 {
+            text += &format!("; {} of them are empty", self.n_nothing);
+        }
+        if self.n_cut > 0 {
+            text += &format!(
+                ", {} cut by the token limit, perhaps while the judge was still thinking (raise \
+                 --max-tokens)",
+                self.n_cut
+            );
+        }
+        text
+    }
+
+    /// Fails if no reply has a verdict.
+    fn check(&self) -> Result<()> {
+        if self.n_invalid < self.n_orders || self.n_orders == 0 {
+            return Ok(());
+        }
+        bail!(
+            "{}; no table is written; try another --model (the journal keeps the replies)",
+            self.text()
+        )
+    }
+
+    fn warn(&self) {
+        if self.n_invalid > 0 {
+            warn(&self.text());
+        }
+        if let Some((count, cause)) = self.failures.commonest() {
+            warn(&format!(
+                "{} requests failed, {count} of them with: {cause}; their comparisons have no row; \
+                 remove the output and run again to ask for them again",
+                self.failures.n()
+            ));
+        }
+    }
+}
+
+impl Judgement<'_> {
+    /// Returns the verdict of one order. An unreadable reply is asked for once
+    /// more. If no reply came, returns why the last attempt failed.
+    fn verdict(
+        &self,
+        swapped: bool,
+        ask: impl Fn(&Request) -> Result<Reply, EndpointError>,
+    ) -> Result<Result<Order, String>, EndpointError> {
+        let mut found = Order {
+            verdict: Verdict::Invalid,
+            instead: None,
+        };
+        for again in 0..2 {
+            let attempt = u64::from(2 * self.repeat + again);
+            let instead = match ask(&request(self.pairing, swapped, &self.judge, attempt))? {
+                Reply::Reply(reply) => {
+                    let said = reply.answer();
+                    found.verdict = verdict(said);
+                    last_line(said).map_or(
+                        Instead::Nothing {
+                            is_cut: reply.is_cut(),
+                        },
+                        |line| Instead::Line(line.trim().to_owned()),
+                    )
+                }
+                Reply::Policy(policy) => Instead::Other(format!(
+                    "refused by the content policy ({}): {}",
+                    policy.code, policy.message
+                )),
+                Reply::Unreadable(unreadable) => Instead::Other(unreadable.problem),
+                Reply::Failed(failure) => return Ok(Err(failure.message)),
+            };
+            found.instead = (found.verdict == Verdict::Invalid).then_some(instead);
+            if found.instead.is_none() {
+                break;
+            }
+        }
+        Ok(Ok(found))
+    }
+}
+
+/// Asks for everything that the journal does not answer. The replies are in the
+/// journal afterwards.
+fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Result<()> {
+    let total = (pairings.len() * args.models.len() * args.repeats as usize) as u64;
+    let what = if args.from_journal.is_some() {
+        "replaying"
+    } else {
+        "judging"
+    };
+    let progress = Mutex::new(Progress::new(&args.report, what, "comparisons", 0, total));
+    let (judged, missing) = (AtomicU64::new(0), AtomicU64::new(0));
+    let items = judgements(args, pairings).map(Ok::<_, Error>);
+    at_once(args.endpoint.requests.into(), items, |judgement| {
+        signals::check()?;
+        let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
+        let mut both = true;
+        for swapped in [false, true] {
+            match judgement.verdict(swapped, ask) {
+                Ok(found) => both &= found.is_ok(),
+                Err(EndpointError::NotInJournal { .. }) => {
+                    missing.fetch_add(1, Ordering::Relaxed);
+                    both = false;
+                }
+                Err(error) => return Err(sorted(error)),
+            }
+        }
+        judged.fetch_add(u64::from(both), Ordering::Relaxed);
+        if let Ok(mut progress) = progress.lock() {
+            let counts = endpoint.counts();
+            if counts.requests > 0 {
+                progress.message(args.endpoint.message(&counts));
+            }
+            progress.inc(1);
+        }
+        Ok(())
+    })?;
+    let missing = missing.into_inner();
+    if missing > 0 {
+        return Err(bad_input(format!(
+            "{}: no entry for {missing} of {} requests; it was made of other responses, another \
+             --model, --repeats, --temperature or --max-tokens, or stopped early; --base-url with \
+             --journal asks for what it lacks",
+            endpoint.journal().path().display(),
+            2 * total
+        )));
+    }
+    if judged.into_inner() == 0
+        && let Some(last) = endpoint.last_failure()
+    {
+        bail!("nothing was judged; the last failure: {last}");
+    }
+    Ok(())
+}
+
+/// Writes the verdicts; comparisons without a reply get no row. Returns the
+/// replies without a verdict.
+fn write(
+    args: &CompareArgs,
+    pairings: &[Pairing],
+    endpoint: &Endpoint,
+    path: &Path,
+    provenance: &Provenance,
+) -> Result<Unread> {
+    let mut unread = Unread::default();
+    let mut writer = Writer::<Comparison>::create(path, provenance)?;
+    for judgement in judgements(args, pairings) {
+        let recorded = |request: &_| endpoint.recorded(request);
+        let order = |swapped| judgement.verdict(swapped, recorded).map_err(sorted);
+        let (plain, swapped) = match (order(false)?, order(true)?) {
+            (Ok(plain), Ok(swapped)) => (plain, swapped),
+            (plain, swapped) => {
+                for failure in [plain.err(), swapped.err()].into_iter().flatten() {
+                    unread.failures.add(&failure);
+                }
+                continue;
+            }
+        };
+        let pairing = judgement.pairing;
+        for found in [&plain, &swapped] {
+            unread.add(&pairing.query_id, found);
+        }
+        let (plain, swapped) = (plain.verdict, swapped.verdict);
+        writer.write(&Comparison {
+            query_id: pairing.query_id.clone(),
+            subset: pairing.subset.clone(),
+            judge: judgement.judge.model.clone(),
+            repeat: judgement.repeat as i32,
+            plain: Some(plain.as_str().to_owned()),
+            swapped: Some(swapped.as_str().to_owned()),
+            outcome: merge(plain, swapped).as_str().to_owned(),
+            characters_a: pairing.a.chars().count() as i32,
+            characters_b: pairing.b.chars().count() as i32,
+        })?;
+    }
+    writer.finish()?;
+    Ok(unread)
+}

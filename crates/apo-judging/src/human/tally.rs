@@ -1,0 +1,128 @@
+//! `judge human tally`: turns annotators' files into verdicts.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use apo_measures::{Outcome, Verdict};
+use apo_stage::report::result;
+use apo_stage::{Claim, Kind, bad_input, note, warn};
+use apo_tables::{Comparison, Provenance, Reader, SheetKey, Writer};
+
+use super::votes::{Vote, Votes};
+use crate::args::HumanTallyArgs;
+use crate::verdicts::{Found, Plan};
+
+/// Name of the table in the working folder.
+const TABLE: &str = "verdicts.parquet";
+
+/// Reads all votes and prints who won.
+///
+/// # Errors
+///
+/// When a file belongs to another sheet or was edited, two files have the same
+/// annotator, nobody voted, or the output cannot be written.
+pub fn run(args: &HumanTallyArgs) -> Result<()> {
+    let key = Reader::<SheetKey>::open_filled(&args.key)?.collect::<Result<Vec<_>, _>>()?;
+    let mut ids = HashSet::new();
+    if let Some(twice) = key.iter().find(|row| !ids.insert(&row.query_id)) {
+        return Err(bad_input(format!(
+            "{}: query {} stands there twice",
+            args.key.display(),
+            twice.query_id
+        )));
+    }
+    let all: Vec<Votes> = args
+        .votes
+        .iter()
+        .map(|path| Votes::read(path, &key))
+        .collect::<Result<_>>()?;
+    let mut names = HashSet::new();
+    if let Some(twice) = all.iter().find(|it| !names.insert(&it.annotator)) {
+        return Err(bad_input(format!(
+            "two files are of annotator '{}'; rename one, or leave the older one out",
+            twice.annotator
+        )));
+    }
+    if all.iter().all(|it| it.by_row.is_empty()) {
+        return Err(bad_input("no file holds a vote"));
+    }
+    let out = &args.output.out;
+    let provenance = provenance(args)?;
+    let inputs = args.votes.iter().chain([&args.key]).map(PathBuf::as_path);
+    match args.output.claim(&provenance, Kind::Table, inputs)? {
+        Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
+        Claim::Work(output) => {
+            let path = output.dir().join(TABLE);
+            let mut writer = Writer::<Comparison>::create(&path, &provenance)?;
+            for (i, row) in key.iter().enumerate() {
+                let votes = all.iter().filter_map(|it| Some((it, it.by_row.get(&i)?)));
+                for (it, vote) in votes {
+                    writer.write(&comparison(row, &it.annotator, *vote))?;
+                }
+            }
+            writer.finish()?;
+            output.publish(TABLE)?;
+        }
+    }
+    for it in all.iter().filter(|it| !it.changed.is_empty()) {
+        let (name, rows) = (&it.annotator, it.changed.join(", "));
+        warn(&format!(
+            "{name}: the texts of {rows} are not as the sheet showed them; their votes are not \
+             counted"
+        ));
+    }
+    for it in all.iter().filter(|it| it.by_row.len() < key.len()) {
+        let (name, n, of) = (&it.annotator, it.by_row.len(), key.len());
+        warn(&format!(
+            "{name} voted on {n} of {of} queries; the others are not counted"
+        ));
+    }
+    let names: Vec<String> = all.into_iter().map(|it| it.annotator).collect();
+    let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
+    let plan = Plan {
+        queries: key.len(),
+        repeats: 1,
+        bootstrap: args.bootstrap,
+    };
+    let found = Found::of(&names, &rows, plan, None)?;
+    result(&args.report, &found, || found.text())
+}
+
+fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
+    let key = Reader::<SheetKey>::open(&args.key)?.input()?;
+    let mut provenance =
+        Provenance::new("judge human tally", env!("CARGO_PKG_VERSION")).input("key", key);
+    for (i, path) in args.votes.iter().enumerate() {
+        provenance = provenance.input(&format!("votes {}", i + 1), apo_tables::input(path)?);
+    }
+    Ok(provenance)
+}
+
+/// Returns the row for a vote. A person sees one order only.
+fn comparison(key: &SheetKey, annotator: &str, vote: Vote) -> Comparison {
+    let a_is_left = key.left == "a";
+    let (verdict, outcome) = match vote {
+        Vote::Same => (Verdict::Same, Outcome::Tie),
+        Vote::Left if a_is_left => (Verdict::A, Outcome::A),
+        Vote::Right if !a_is_left => (Verdict::A, Outcome::A),
+        Vote::Left | Vote::Right => (Verdict::B, Outcome::B),
+    };
+    let verdict = Some(verdict.as_str().to_owned());
+    let (plain, swapped) = if a_is_left {
+        (verdict, None)
+    } else {
+        (None, verdict)
+    };
+    Comparison {
+        query_id: key.query_id.clone(),
+        subset: key.subset.clone(),
+        judge: annotator.to_owned(),
+        repeat: 0,
+        plain,
+        swapped,
+        outcome: outcome.as_str().to_owned(),
+        characters_a: key.characters_a,
+        characters_b: key.characters_b,
+    }
+}

@@ -1,0 +1,87 @@
+//! Two policies' responses to the same queries.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::hh::ASSISTANT;
+use apo_stage::bad_input;
+use apo_tables::{Reader, Response};
+
+/// A query with the responses of both policies.
+#[derive(Clone, Debug)]
+pub struct Pairing {
+    pub query_id: String,
+    pub subset: String,
+    pub prompt: String,
+    pub a: String,
+    pub b: String,
+}
+
+impl Pairing {
+    /// Returns the dialogue without the open turn in which the response follows.
+    pub fn dialogue(&self) -> &str {
+        let dialogue = self.prompt.trim_end();
+        let dialogue = dialogue.strip_suffix(ASSISTANT.trim()).unwrap_or(dialogue);
+        dialogue.trim()
+    }
+}
+
+/// Reads both policies' responses, one pair per query, in the order of the
+/// queries' hashes.
+///
+/// # Errors
+///
+/// When a table cannot be read, or the policies did not each answer the same
+/// queries once.
+pub fn pairings(a: &Path, b: &Path) -> Result<Vec<Pairing>> {
+    let (path_a, path_b) = (a.display(), b.display());
+    let a = by_query(a)?;
+    let mut b = by_query(b)?;
+    let mut pairings = Vec::new();
+    let mut alone = Vec::new();
+    for (query_id, first) in a {
+        match b.remove(&query_id) {
+            Some(second) if second.prompt == first.prompt => pairings.push(Pairing {
+                query_id,
+                subset: first.subset,
+                prompt: first.prompt,
+                a: first.response,
+                b: second.response,
+            }),
+            Some(_) => {
+                return Err(bad_input(format!(
+                    "query {query_id} has one prompt in {path_a} and another in {path_b}"
+                )));
+            }
+            None => alone.push(query_id),
+        }
+    }
+    if !alone.is_empty() || !b.is_empty() {
+        let (n_a, n_b) = (alone.len(), b.len());
+        let example = alone.into_iter().chain(b.into_keys()).min();
+        return Err(bad_input(format!(
+            "the policies did not answer the same queries: {n_a} are only in {path_a}, {n_b} only \
+             in {path_b}, as {}",
+            example.unwrap_or_default()
+        )));
+    }
+    pairings.sort_by(|a, b| a.query_id.cmp(&b.query_id));
+    Ok(pairings)
+}
+
+fn by_query(path: &Path) -> Result<HashMap<String, Response>> {
+    let mut found: HashMap<String, Response> = HashMap::new();
+    for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
+        let response = response?;
+        let query_id = response.query_id.clone();
+        if found.insert(query_id.clone(), response).is_some() {
+            return Err(bad_input(format!(
+                "{} row {row}: query {query_id} has a second response; expected one to each, as \
+                 `sample --samples 1` writes them",
+                path.display()
+            )));
+        }
+    }
+    Ok(found)
+}

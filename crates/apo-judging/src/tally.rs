@@ -1,0 +1,161 @@
+//! `judge tally`: win rates of annotations that others published.
+
+use anyhow::Result;
+use apo_measures::{LengthControlled, length_controlled, mean};
+use apo_stage::bad_input;
+use apo_stage::report::{format_table, result};
+use apo_tables::import::{self, Source};
+use serde::{Deserialize, Serialize};
+
+use crate::args::TallyArgs;
+
+/// Records that are read at once.
+const BATCH: usize = 1024;
+
+/// The fields that are read.
+const FIELDS: &[&str] = &[
+    "generator_1",
+    "generator_2",
+    "output_1",
+    "output_2",
+    "preference",
+];
+
+/// A row of `AlpacaEval`'s annotations.
+#[derive(Debug, Deserialize)]
+struct Annotation {
+    generator_1: String,
+    generator_2: String,
+    output_1: Option<String>,
+    output_2: Option<String>,
+    /// 1: the first is better, 2: the second, 0 and 1.5: neither; values in
+    /// between count in proportion; null: not counted.
+    preference: Option<f64>,
+}
+
+/// A leaderboard's row, in `AlpacaEval`'s names; rates in per cent.
+#[derive(Debug, Serialize)]
+struct Tally {
+    /// The second generator.
+    model: String,
+    /// The first.
+    baseline: String,
+    win_rate: f64,
+    standard_error: Option<f64>,
+    n_wins: usize,
+    n_wins_base: usize,
+    n_draws: usize,
+    n_total: usize,
+    /// Rows without a preference.
+    not_counted: usize,
+    discrete_win_rate: f64,
+    /// A share, and its interval; of rows that have both outputs.
+    length_controlled: Option<LengthControlled>,
+}
+
+/// Sums up the annotations of one pair of models.
+///
+/// # Errors
+///
+/// When a row is malformed or has other models than the first row, or nothing
+/// is counted.
+pub fn run(args: &TallyArgs) -> Result<()> {
+    let path = args.annotations.display();
+    let mut source = Source::open(&args.annotations, FIELDS)?;
+    let mut models: Option<[String; 2]> = None;
+    let (mut values, mut not_counted) = (Vec::new(), 0);
+    let (mut points, mut lengths) = (Vec::new(), Vec::new());
+    loop {
+        let records = source.batch(BATCH)?;
+        if records.is_empty() {
+            break;
+        }
+        for record in records {
+            let at = format!("{path} row {}", record.line);
+            let row: Annotation = import::parse(&record)
+                .map_err(|problem| bad_input(format!("{at}: no annotation: {problem}")))?;
+            let these = [row.generator_1, row.generator_2];
+            let first = models.get_or_insert_with(|| these.clone());
+            if *first != these {
+                return Err(bad_input(format!(
+                    "{at}: compares {} with {}, the rows before it {} with {}",
+                    these[0], these[1], first[0], first[1]
+                )));
+            }
+            let Some(preference) = row.preference else {
+                not_counted += 1;
+                continue;
+            };
+            let value = match preference {
+                0.0 => 0.5,
+                it if (1.0..=2.0).contains(&it) => it - 1.0,
+                it => {
+                    return Err(bad_input(format!(
+                        "{at}: `preference` is {it}, expected 0 or a number from 1 to 2"
+                    )));
+                }
+            };
+            values.push(value);
+            if let (Some(first), Some(second)) = (&row.output_1, &row.output_2) {
+                let characters = |text: &str| text.chars().count() as f64;
+                points.push(value);
+                lengths.push([characters(second), characters(first)]);
+            }
+        }
+    }
+    let (Some([baseline, model]), Some(found)) = (models, mean(&values)) else {
+        return Err(bad_input(format!("{path}: no row has a preference")));
+    };
+    let count = |of: fn(&f64) -> bool| values.iter().filter(|it| of(it)).count();
+    let (n_wins, n_draws) = (count(|it| *it > 0.5), count(|it| *it == 0.5));
+    let n_total = values.len();
+    let tally = Tally {
+        model,
+        baseline,
+        win_rate: 100.0 * found.mean,
+        standard_error: found.standard_error.map(|it| 100.0 * it),
+        n_wins,
+        n_wins_base: n_total - n_wins - n_draws,
+        n_draws,
+        n_total,
+        not_counted,
+        discrete_win_rate: 100.0 * (n_wins as f64 + 0.5 * n_draws as f64) / n_total as f64,
+        length_controlled: length_controlled(
+            &points,
+            &lengths,
+            args.bootstrap.draws,
+            args.bootstrap.seed,
+        ),
+    };
+    result(&args.report, &tally, || tally.text())
+}
+
+impl Tally {
+    fn text(&self) -> String {
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        let error = self.standard_error;
+        let error = error.map_or(String::new(), |it| format!(" ± {it:.2}"));
+        let mut rows = vec![
+            row("model", self.model.clone()),
+            row("baseline", self.baseline.clone()),
+            row("win rate, %", format!("{:.2}{error}", self.win_rate)),
+            row("wins", self.n_wins.to_string()),
+            row("wins of the baseline", self.n_wins_base.to_string()),
+            row("draws", self.n_draws.to_string()),
+            row("in all", self.n_total.to_string()),
+            row("not counted", self.not_counted.to_string()),
+            row(
+                "discrete win rate, %",
+                format!("{:.2}", self.discrete_win_rate),
+            ),
+        ];
+        if let Some(controlled) = self.length_controlled {
+            let interval = controlled.interval.map_or(String::new(), |[low, high]| {
+                format!(" ({:.2} to {:.2})", 100.0 * low, 100.0 * high)
+            });
+            let rate = format!("{:.2}{interval}", 100.0 * controlled.rate);
+            rows.push(row("length-controlled, %", rate));
+        }
+        format_table(&rows)
+    }
+}

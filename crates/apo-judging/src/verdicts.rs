@@ -1,0 +1,231 @@
+//! Who won, how certain that is, and how well the judges agree.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use apo_endpoint_stage::Asked;
+use apo_measures::{
+    JudgeSummary, Outcome, PooledRate, VerdictSummary, bootstrap, cohens_kappa, fleiss_kappa,
+    length_controlled, mean, win_rate,
+};
+use apo_stage::report::format_table;
+use apo_tables::Comparison;
+use serde::Serialize;
+
+use crate::args::BootstrapArgs;
+
+/// Two lengths are similar if they differ by at most this share of the longer.
+const ALIKE: f64 = 0.2;
+
+/// What was to be judged, and how intervals are computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Queries.
+    pub queries: usize,
+    /// How often each judge was asked.
+    pub repeats: usize,
+    /// How intervals are computed.
+    pub bootstrap: BootstrapArgs,
+}
+
+/// What `judge compare` and `judge human tally` print.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    #[serde(flatten)]
+    summary: VerdictSummary,
+    /// The requests it took; none if nothing was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
+}
+
+impl Found {
+    /// Sums up rows; those of a query are in the order of judges and repeats.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was judged.
+    pub fn of(
+        judges: &[String],
+        rows: &[Comparison],
+        plan: Plan,
+        asked: Option<Asked>,
+    ) -> Result<Self> {
+        let of = |get: fn(&Comparison) -> i32| {
+            let values: Vec<f64> = rows.iter().map(|row| f64::from(get(row))).collect();
+            mean(&values)
+                .map(|it| it.mean)
+                .context("nothing was judged")
+        };
+        let characters = [of(|row| row.characters_a)?, of(|row| row.characters_b)?];
+        // The first repeat represents a judge.
+        let firsts = || rows.iter().filter(|row| row.repeat == 0);
+        let by_query = firsts().map(|row| (&row.query_id, row));
+        let (agreement, agreement_queries) = agreement(by_query, judges.len());
+        let summary = VerdictSummary {
+            judged: rows.len(),
+            failed: (plan.queries * plan.repeats * judges.len()).saturating_sub(rows.len()),
+            characters,
+            judges: judges
+                .iter()
+                .map(|judge| of_judge(judge, rows, plan))
+                .collect(),
+            pooled: (judges.len() > 1).then(|| pooled(firsts(), plan)).flatten(),
+            agreement,
+            agreement_queries,
+        };
+        Ok(Self { summary, asked })
+    }
+
+    /// Lays it out for people.
+    pub fn text(&self) -> String {
+        let summary = &self.summary;
+        let percent = |it: f64| format!("{:.1} %", 100.0 * it);
+        let rate = |it: Option<f64>, interval: Option<[f64; 2]>| match (it, interval) {
+            (Some(rate), Some([low, high])) => format!(
+                "{} ({:.1} to {:.1})",
+                percent(rate),
+                100.0 * low,
+                100.0 * high
+            ),
+            (Some(rate), None) => percent(rate),
+            _ => String::new(),
+        };
+        let heads = [
+            "judge",
+            "A",
+            "B",
+            "tie",
+            "inconsistent",
+            "invalid",
+            "none",
+            "win rate of A",
+            "like length",
+            "length-controlled",
+            "κ of repeats",
+        ];
+        let mut table = vec![heads.map(str::to_owned).to_vec()];
+        for it in &summary.judges {
+            let controlled = it.length_controlled;
+            table.push(vec![
+                it.judge.clone(),
+                it.all.wins.to_string(),
+                it.all.losses.to_string(),
+                it.all.ties.to_string(),
+                it.all.inconsistent.to_string(),
+                it.all.invalid.to_string(),
+                it.failed.to_string(),
+                rate(it.all.rate, it.all.interval),
+                rate(it.alike.rate, it.alike.interval),
+                controlled.map_or(String::new(), |it| rate(Some(it.rate), it.interval)),
+                it.self_agreement
+                    .map_or(String::new(), |it| format!("{it:.3}")),
+            ]);
+        }
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        let mut rest = vec![
+            row("judged", summary.judged.to_string()),
+            row("failed, without a verdict", summary.failed.to_string()),
+            row(
+                "mean characters of A",
+                format!("{:.1}", summary.characters[0]),
+            ),
+            row(
+                "mean characters of B",
+                format!("{:.1}", summary.characters[1]),
+            ),
+        ];
+        if let Some(it) = &summary.pooled {
+            let rate = rate(Some(it.rate), it.interval);
+            rest.push(row("win rate of A, all judges together", rate));
+        }
+        if summary.judges.len() > 1 {
+            let name = format!("κ of the judges, on {} queries", summary.agreement_queries);
+            let kappa = summary.agreement.map(|it| format!("{it:.3}"));
+            rest.push(row(&name, kappa.unwrap_or_else(|| "-".to_owned())));
+        }
+        format!("{}\n{}", format_table(&table), format_table(&rest))
+    }
+}
+
+fn of_judge(judge: &str, rows: &[Comparison], plan: Plan) -> JudgeSummary {
+    let own: Vec<&Comparison> = rows.iter().filter(|row| row.judge == judge).collect();
+    // Repeats of a query are no further evidence: the first one counts.
+    let first: Vec<&Comparison> = own.iter().filter(|it| it.repeat == 0).copied().collect();
+    let outcomes =
+        |rows: &[&Comparison]| -> Vec<Outcome> { rows.iter().map(|row| outcome(row)).collect() };
+    let lengths = |row: &Comparison| [row.characters_a, row.characters_b].map(f64::from);
+    let alike: Vec<&Comparison> = first
+        .iter()
+        .filter(|row| {
+            let [a, b] = lengths(row);
+            (a - b).abs() <= ALIKE * a.max(b)
+        })
+        .copied()
+        .collect();
+    let all = outcomes(&first);
+    let judged = all.iter().zip(&first);
+    let judged = judged.filter_map(|(it, row)| Some((it.point()?, lengths(row))));
+    let (points, of_points): (Vec<f64>, Vec<[f64; 2]>) = judged.unzip();
+    JudgeSummary {
+        judge: judge.to_owned(),
+        failed: (plan.queries * plan.repeats).saturating_sub(own.len()),
+        all: win_rate(&all, plan.bootstrap.draws, plan.bootstrap.seed),
+        alike: win_rate(&outcomes(&alike), plan.bootstrap.draws, plan.bootstrap.seed),
+        length_controlled: length_controlled(
+            &points,
+            &of_points,
+            plan.bootstrap.draws,
+            plan.bootstrap.seed,
+        ),
+        self_agreement: agreement(own.iter().map(|row| (&row.query_id, *row)), plan.repeats).0,
+    }
+}
+
+fn outcome(row: &Comparison) -> Outcome {
+    Outcome::of(&row.outcome).expect("the reader checks outcomes")
+}
+
+/// Pools the rows of all judges; `None` if no row counts for a rate.
+fn pooled<'a>(rows: impl Iterator<Item = &'a Comparison>, plan: Plan) -> Option<PooledRate> {
+    let mut queries: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
+    for row in rows {
+        if let Some(point) = outcome(row).point() {
+            queries.entry(&row.query_id).or_default().push(point);
+        }
+    }
+    let mean_of = |points: &[f64]| mean(points).map(|it| it.mean);
+    let points: Vec<f64> = queries.values().filter_map(|it| mean_of(it)).collect();
+    Some(PooledRate {
+        queries: points.len(),
+        rate: mean_of(&points)?,
+        interval: bootstrap(&points, plan.bootstrap.draws, plan.bootstrap.seed, mean_of),
+    })
+}
+
+/// Returns κ of `n` judges or repeats and the number of queries behind it. `None`
+/// if no query has two outcomes.
+fn agreement<'a>(
+    rows: impl Iterator<Item = (&'a String, &'a Comparison)>,
+    n: usize,
+) -> (Option<f64>, usize) {
+    let mut queries: BTreeMap<&String, Vec<&str>> = BTreeMap::new();
+    for (query, row) in rows {
+        queries.entry(query).or_default().push(&row.outcome);
+    }
+    let mut items: Vec<Vec<&str>> = queries.into_values().filter(|it| it.len() > 1).collect();
+    if n == 2 {
+        let (first, second): (Vec<&str>, Vec<&str>) = items.iter().map(|it| (it[0], it[1])).unzip();
+        return (cohens_kappa(&first, &second), items.len());
+    }
+    // Fleiss' κ allows different judges, but needs the same number everywhere.
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    for item in &items {
+        *sizes.entry(item.len()).or_default() += 1;
+    }
+    let most = sizes
+        .into_iter()
+        .max_by_key(|it| (it.1, it.0))
+        .map(|it| it.0);
+    items.retain(|it| Some(it.len()) == most);
+    (fleiss_kappa(&items), items.len())
+}

@@ -1,0 +1,278 @@
+//! What the paper claims, as differences between rows of its tables.
+
+use crate::table::Row;
+
+/// A claim of the paper.
+pub struct Claim {
+    pub name: &'static str,
+    pub says: &'static str,
+    parts: &'static [Part],
+}
+
+/// A difference that a claim is about, by each of several measures.
+struct Part {
+    /// Weights and rows; a reward model's row is named without its pairs.
+    terms: &'static [(f64, &'static str)],
+    on: On,
+    expected: Expected,
+}
+
+/// What a difference is measured on.
+#[derive(Clone, Copy)]
+enum On {
+    /// A policy's score, and its true quality.
+    Policies,
+    /// A reward model's accuracy on people's preferences, and by the truth.
+    Accuracy,
+    /// Its calibration.
+    Ece,
+    /// The true quality of the samples to which it gives the highest rewards.
+    Favourites,
+    /// How often a policy wins against another before a judge.
+    Verdicts,
+}
+
+/// Where a difference should lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Expected {
+    Above(f64),
+    Within(f64),
+}
+
+/// A number of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Score,
+    Quality,
+    Accuracy,
+    Ece,
+    WinRate,
+}
+
+/// A difference by one measure.
+pub struct Comparison {
+    pub terms: Vec<(f64, String)>,
+    pub by: Measure,
+    pub expected: Expected,
+    of_truth: bool,
+}
+
+/// Sequential training's accuracy is "compatible" in the paper's Table 4 with
+/// up to 3.5 points less.
+const COMPARABLE: f64 = 0.05;
+
+const fn more(terms: &'static [(f64, &'static str)], on: On) -> Part {
+    Part {
+        terms,
+        on,
+        expected: Expected::Above(0.0),
+    }
+}
+
+/// A policy that wins more often than it loses.
+const fn preferred(terms: &'static [(f64, &'static str)]) -> Part {
+    Part {
+        terms,
+        on: On::Verdicts,
+        expected: Expected::Above(0.5),
+    }
+}
+
+/// The claims, in the paper's order.
+pub const CLAIMS: [Claim; 12] = [
+    Claim {
+        name: "C1",
+        says: "RM_APO is more accurate than RM_Base (Table 3)",
+        parts: &[
+            more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_Base")], On::Accuracy),
+            more(
+                &[(1.0, "best by RM_APO-v1"), (-1.0, "best by RM_Base")],
+                On::Favourites,
+            ),
+        ],
+    },
+    Claim {
+        name: "C2",
+        says: "at some cost in calibration (Table 3)",
+        parts: &[more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_Base")], On::Ece)],
+    },
+    Claim {
+        name: "C3",
+        says: "accuracy rises over rounds (Table 3)",
+        parts: &[
+            more(&[(1.0, "RM_APO-v2"), (-1.0, "RM_APO-v1")], On::Accuracy),
+            more(&[(1.0, "RM_APO-v3"), (-1.0, "RM_APO-v2")], On::Accuracy),
+        ],
+    },
+    Claim {
+        name: "C4",
+        says: "APO's rewards make RJS, RRHF and DPO better (Table 2)",
+        parts: &[
+            more(&[(1.0, "APO-RJS"), (-1.0, "RJS")], On::Policies),
+            more(&[(1.0, "APO-RRHF"), (-1.0, "RRHF")], On::Policies),
+            more(&[(1.0, "APO-DPO"), (-1.0, "DPO")], On::Policies),
+        ],
+    },
+    Claim {
+        name: "C5",
+        says: "DPO > RRHF > RJS (Table 2)",
+        parts: &[
+            more(&[(1.0, "DPO"), (-1.0, "RRHF")], On::Policies),
+            more(&[(1.0, "RRHF"), (-1.0, "RJS")], On::Policies),
+            more(&[(1.0, "APO-DPO"), (-1.0, "APO-RRHF")], On::Policies),
+            more(&[(1.0, "APO-RRHF"), (-1.0, "APO-RJS")], On::Policies),
+        ],
+    },
+    Claim {
+        name: "C6",
+        says: "golden answers help more in APO than by SFT (Table 2)",
+        parts: &[
+            more(&[(1.0, "APO-RRHF"), (-1.0, "Golden-SFT")], On::Policies),
+            more(&[(1.0, "APO-DPO"), (-1.0, "Golden-SFT")], On::Policies),
+        ],
+    },
+    Claim {
+        name: "C7",
+        says: "the lead of APO-RJS over RJS grows in three rounds (Figure 5)",
+        parts: &[more(
+            &[
+                (1.0, "APO-RJS-3"),
+                (-1.0, "RJS-3"),
+                (-1.0, "APO-RJS"),
+                (1.0, "RJS"),
+            ],
+            On::Policies,
+        )],
+    },
+    Claim {
+        name: "C8",
+        says: "more training on people's preferences alone does not explain it (Table 4)",
+        parts: &[more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_AB")], On::Accuracy)],
+    },
+    Claim {
+        name: "C9",
+        says: "WGAN's difference is less accurate and worse calibrated (Table 4)",
+        parts: &[
+            more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_WGAN")], On::Accuracy),
+            more(&[(1.0, "RM_WGAN"), (-1.0, "RM_APO-v1")], On::Ece),
+        ],
+    },
+    Claim {
+        name: "C10",
+        says: "GAIL, without people's preferences, fails (Table 4)",
+        parts: &[
+            more(&[(1.0, "RM_Base"), (-1.0, "RM_GAIL")], On::Accuracy),
+            more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_GAIL")], On::Accuracy),
+        ],
+    },
+    Claim {
+        name: "C11",
+        says: "sequential training: comparable accuracy, worse calibrated (Table 4)",
+        parts: &[
+            Part {
+                terms: &[(1.0, "RM_APO-v2seq"), (-1.0, "RM_APO-v2")],
+                on: On::Accuracy,
+                expected: Expected::Within(COMPARABLE),
+            },
+            Part {
+                terms: &[(1.0, "RM_APO-v3seq"), (-1.0, "RM_APO-v3")],
+                on: On::Accuracy,
+                expected: Expected::Within(COMPARABLE),
+            },
+            more(&[(1.0, "RM_APO-v2seq"), (-1.0, "RM_APO-v2")], On::Ece),
+            more(&[(1.0, "RM_APO-v3seq"), (-1.0, "RM_APO-v3")], On::Ece),
+        ],
+    },
+    Claim {
+        name: "C12",
+        says: "a judge prefers APO's policies to the baselines' (Figure 3)",
+        parts: &[
+            preferred(&[(1.0, "APO-RJS against RJS")]),
+            preferred(&[(1.0, "APO-RRHF against RRHF")]),
+            preferred(&[(1.0, "APO-DPO against DPO")]),
+        ],
+    },
+];
+
+impl Claim {
+    /// Returns all differences that the claim is about.
+    pub fn comparisons(&self) -> Vec<Comparison> {
+        self.parts.iter().flat_map(Part::comparisons).collect()
+    }
+}
+
+impl Part {
+    fn comparisons(&self) -> Vec<Comparison> {
+        let on_table = |table: &str, by, of_truth| Comparison {
+            terms: self
+                .terms
+                .iter()
+                .map(|&(weight, name)| (weight, format!("{name}{table}")))
+                .collect(),
+            by,
+            expected: self.expected,
+            of_truth,
+        };
+        match self.on {
+            On::Policies => vec![
+                on_table("", Measure::Score, false),
+                on_table("", Measure::Quality, true),
+            ],
+            On::Accuracy => vec![
+                on_table(", test", Measure::Accuracy, false),
+                on_table(", dev", Measure::Accuracy, false),
+                on_table(", truth", Measure::Accuracy, true),
+            ],
+            On::Favourites => vec![on_table("", Measure::Quality, true)],
+            On::Verdicts => vec![on_table("", Measure::WinRate, false)],
+            On::Ece => vec![
+                on_table(", test", Measure::Ece, false),
+                on_table(", dev", Measure::Ece, false),
+            ],
+        }
+    }
+}
+
+impl Comparison {
+    /// Tells whether it compares true quality, which only a generated world knows.
+    pub fn is_of_truth(&self) -> bool {
+        self.of_truth
+    }
+
+    /// Returns the difference as people write it: `APO-DPO − DPO`.
+    pub fn title(&self) -> String {
+        let terms = self.terms.iter().enumerate().map(|(i, (weight, name))| {
+            let sign = match (i, *weight > 0.0) {
+                (0, _) => "",
+                (_, true) => " + ",
+                (_, false) => " − ",
+            };
+            format!("{sign}{name}")
+        });
+        terms.collect()
+    }
+}
+
+impl Measure {
+    /// Returns a row's number, if it has one.
+    pub fn of(self, row: &Row) -> Option<f64> {
+        match self {
+            Self::Score => row.policy.score.map(|it| it.mean),
+            Self::Quality => row.policy.true_quality.map(|it| it.mean),
+            Self::Accuracy => row.accuracy,
+            Self::Ece => row.ece,
+            Self::WinRate => row.win_rate,
+        }
+    }
+
+    /// Returns what it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Score => "RM_Test score",
+            Self::Quality => "true quality",
+            Self::Accuracy => "accuracy",
+            Self::Ece => "ECE",
+            Self::WinRate => "win rate",
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `judge figure`: scores or quality of policies over rounds, as a picture.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use apo_measures::{Estimate, ScoreSummary};
+use apo_plots::{Line, Lines, Point};
+use apo_stage::report::result;
+use apo_stage::{bad_input, pages};
+use serde::Deserialize;
+
+use crate::args::{FigureArgs, Measure, Series};
+use crate::measures::read_json;
+use crate::run_file::{Kind, RunFile};
+
+/// What each picture's beginning contains.
+const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
+
+/// The table among a run's tables whose numbers the figure draws.
+const ROUNDS: &str = "rounds";
+
+/// A page with a mean: of rewards, or of anything else.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Measured {
+    Score(Box<ScoreSummary>),
+    Mean(Estimate),
+}
+
+/// What a figure shows: its lines, its title, and what is measured.
+struct Figure {
+    lines: Vec<Series>,
+    title: String,
+    measure: &'static str,
+}
+
+/// Draws a line for every series.
+///
+/// # Errors
+///
+/// When a page holds no mean, a run lacks what the figure shows, or the picture
+/// cannot be written.
+pub fn run(args: &FigureArgs) -> Result<()> {
+    let figure = match &args.run {
+        Some(dir) => Figure::of_run(&RunFile::read(dir)?, args.by)?,
+        None => Figure {
+            lines: args.lines.clone(),
+            title: "Policies over rounds".to_owned(),
+            measure: "mean reward",
+        },
+    };
+    let inputs = figure.lines.iter().flat_map(|it| &it.paths);
+    pages::check(&args.out, &MARKS, inputs.map(PathBuf::as_path))?;
+    let lines = figure
+        .lines
+        .iter()
+        .map(line)
+        .collect::<Result<Vec<Line>>>()?;
+    let title = args.title.clone().unwrap_or(figure.title);
+    let measure = figure.measure;
+    let y = args.y.clone();
+    let y = y.unwrap_or_else(|| format!("{measure} of the test answers, ± standard error"));
+    let svg = Lines::new(title, &args.x, y, lines).svg();
+    let svg = svg.map_err(|error| bad_input(error.to_string()))?;
+    pages::write(&args.out, &svg.alone())?;
+    let shown = serde_json::json!({ "out": args.out });
+    result(&args.report, &shown, || args.out.display().to_string())
+}
+
+impl Figure {
+    /// Finds Figure 5's lines: the arms of the table of rounds.
+    fn of_run(run: &RunFile, by: Measure) -> Result<Self> {
+        let (kind, measure, ending) = match by {
+            Measure::Score => (Kind::Score, "mean RM_Test score", " (Figure 5)"),
+            Measure::Quality => (Kind::Quality, "mean true quality", ", by true quality"),
+        };
+        let rows = run.table(ROUNDS)?;
+        let mut lines = Vec::new();
+        for arm in &run.arms {
+            let shown = |policy: &&String| rows.iter().any(|row| row.of == **policy);
+            let policies: Vec<&String> = arm.rows.iter().filter(shown).collect();
+            // The start alone is a round of every arm.
+            if policies.len() < 2 {
+                continue;
+            }
+            let paths = policies.iter().map(|policy| {
+                run.find(kind, policy).ok_or_else(|| {
+                    bad_input(format!(
+                        "{} has no {} of '{policy}', which the figure shows; make figure-5",
+                        run.path().display(),
+                        kind.name()
+                    ))
+                })
+            });
+            lines.push(Series {
+                name: arm.name.clone(),
+                paths: paths.collect::<Result<_>>()?,
+            });
+        }
+        let names: Vec<&str> = lines.iter().map(|it| it.name.as_str()).collect();
+        Ok(Self {
+            title: names.join(" against ") + ending,
+            measure,
+            lines,
+        })
+    }
+}
+
+fn line(series: &Series) -> Result<Line> {
+    let points = (0..).zip(&series.paths).map(|(round, path)| {
+        let found = match read_json(path, "judge score --json")? {
+            Measured::Score(score) => score.reward.all.into(),
+            Measured::Mean(mean) => mean,
+        };
+        Ok(Point {
+            x: f64::from(round),
+            y: found.mean,
+            error: found.standard_error,
+        })
+    });
+    Ok(Line {
+        name: series.name.clone(),
+        points: points.collect::<Result<_>>()?,
+    })
+}

@@ -1,0 +1,50 @@
+//! `judge report`: a run as one page.
+
+mod lineage;
+mod page;
+mod paper;
+mod plots;
+mod policies;
+mod run;
+mod times;
+
+use std::path::Path;
+
+use anyhow::Result;
+use apo_stage::pages;
+use apo_stage::report::result;
+use apo_tables::Provenance;
+
+use crate::args::RunReportArgs;
+use run::Run;
+
+/// A model's digest and what made it.
+#[derive(Clone, Debug)]
+pub struct ModelOrigin {
+    /// Digest of the files that make the model.
+    pub digest: String,
+    /// None where another program made it.
+    pub provenance: Option<Provenance>,
+}
+
+/// Reads a model directory. The caller gives it, so that reporting needs nothing
+/// that computes with models.
+pub type ReadModel = fn(&Path) -> Result<ModelOrigin>;
+
+/// Reads a run and writes the page, or prints its content as JSON.
+///
+/// # Errors
+///
+/// When the folder is no run, or the page cannot be written.
+pub fn run(args: &RunReportArgs, read_model: ReadModel) -> Result<()> {
+    if let Some(out) = &args.out {
+        pages::check(out, &page::MARKS, [])?;
+    }
+    let run = Run::read(&args.run, read_model)?;
+    let mut written = String::new();
+    if let Some(out) = &args.out {
+        pages::write(out, &page::page(&run)?)?;
+        written = out.display().to_string();
+    }
+    result(&args.report, &run, || written)
+}

@@ -1,0 +1,182 @@
+//! Policies, and their answers to the test queries.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::hh::{self, Role};
+use apo_measures::{Mean, mean};
+use apo_stage::rows::check_scored;
+use apo_tables::{Reader, Response};
+use serde::Serialize;
+
+use crate::measures::{PolicyFiles, PolicyMeasures};
+use crate::run_file::{Kind, RunFile};
+
+/// Number of dialogues shown: the first by their queries' ids, which are hashes.
+const SHOWN: usize = 6;
+
+/// What the names of APO's policies begin with; the rest is the baseline's name.
+const APO: &str = "APO-";
+
+/// A policy and what is known of its answers to the test queries.
+#[derive(Debug, Serialize)]
+pub struct Policy {
+    pub name: String,
+    pub round: usize,
+    #[serde(flatten)]
+    pub measures: PolicyMeasures,
+    /// Its score less the start's, query by query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Mean>,
+    /// An APO policy's score less its baseline's, query by query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Mean>,
+    /// Of its answers, by query.
+    #[serde(skip)]
+    pub rewards: BTreeMap<String, f64>,
+}
+
+impl Policy {
+    /// Tells whether all other policies came from this one.
+    pub fn is_start(&self) -> bool {
+        self.round == 0
+    }
+
+    /// Returns the name of the policy that was aligned in the same way without
+    /// APO; none of a policy without APO.
+    pub fn baseline(&self) -> Option<&str> {
+        self.name.strip_prefix(APO)
+    }
+}
+
+/// Reads all policies that have a score, in the run's order.
+///
+/// # Errors
+///
+/// When a file is not what it should be.
+pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
+    let mut found = Vec::new();
+    for thing in run.of(&[Kind::Score]) {
+        let name = &thing.name;
+        let files = [Kind::ScoreAll, Kind::Quality, Kind::Kl].map(|kind| run.find(kind, name));
+        let [score_all, quality, kl] = files.each_ref().map(|it| it.as_deref());
+        let score = run.dir().join(&thing.path);
+        let files = PolicyFiles {
+            score: Some(&score),
+            score_all,
+            quality,
+            kl,
+        };
+        let scored = run.find(Kind::ScoredAnswers, name);
+        let rewards = scored.map(|it| rewards(&it)).transpose()?;
+        found.push(Policy {
+            name: name.clone(),
+            // A policy of no arm came from the start, as those of round 1 do.
+            round: run.arm(name).map_or(1, |it| it.1),
+            measures: files.read()?,
+            gain: None,
+            lead: None,
+            rewards: rewards.unwrap_or_default(),
+        });
+    }
+    compare(&mut found);
+    Ok(found)
+}
+
+/// Reads the rewards of a policy's answers, by query.
+fn rewards(path: &Path) -> Result<BTreeMap<String, f64>> {
+    let mut found = BTreeMap::new();
+    for (row, response) in Reader::<Response>::open(path)?.enumerate() {
+        let response = response?;
+        let reward = check_scored(path, row, &response)?;
+        found.insert(response.query_id, f64::from(reward));
+    }
+    Ok(found)
+}
+
+/// Computes how far each policy is above the start and, with APO, above its
+/// baseline.
+fn compare(policies: &mut [Policy]) {
+    let start = policies.iter().find(|it| it.is_start());
+    let start = start.map(|it| it.rewards.clone());
+    let by_name: HashMap<String, BTreeMap<String, f64>> = policies
+        .iter()
+        .map(|it| (it.name.clone(), it.rewards.clone()))
+        .collect();
+    for policy in policies {
+        let above = |other: &BTreeMap<String, f64>| -> Option<Mean> {
+            let both = policy.rewards.iter();
+            let both = both.filter_map(|(query, reward)| Some(reward - other.get(query)?));
+            mean(&both.collect::<Vec<f64>>())
+        };
+        if !policy.is_start() {
+            policy.gain = start.as_ref().and_then(above);
+        }
+        let baseline = policy.baseline().and_then(|it| by_name.get(it));
+        policy.lead = baseline.and_then(above);
+    }
+}
+
+/// A query with the answers of the first and the last policy.
+#[derive(Debug, Serialize)]
+pub struct Dialogue {
+    pub query_id: String,
+    pub turns: Vec<(String, String)>,
+    /// Each with the name of its policy and its reward.
+    pub answers: Vec<(String, String, f64)>,
+}
+
+/// Reads the answers of the first and the last policy to a few queries.
+///
+/// # Errors
+///
+/// When a table is not what it should be.
+pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
+    let scored = || policies.iter().filter(|it| !it.rewards.is_empty());
+    let start = scored().find(|it| it.is_start());
+    let last = scored()
+        .filter(|it| it.baseline().is_some())
+        .max_by_key(|it| it.round);
+    let last = last.or_else(|| scored().next_back());
+    let (Some(start), Some(last)) = (start, last) else {
+        return Ok(Vec::new());
+    };
+    let queries: Vec<&String> = start.rewards.keys().take(SHOWN).collect();
+    let mut found: BTreeMap<String, Dialogue> = BTreeMap::new();
+    let two = if start.name == last.name {
+        vec![start]
+    } else {
+        vec![start, last]
+    };
+    for policy in two {
+        let Some(path) = run.find(Kind::ScoredAnswers, &policy.name) else {
+            continue;
+        };
+        for (row, response) in Reader::<Response>::open(&path)?.enumerate() {
+            let response = response?;
+            if !queries.contains(&&response.query_id) {
+                continue;
+            }
+            let turns = || {
+                let turns = hh::turns(&response.prompt).into_iter();
+                let who = |role| match role {
+                    Role::Human => "Human".to_owned(),
+                    Role::Assistant => "Assistant".to_owned(),
+                };
+                turns.map(|turn| (who(turn.role), turn.text)).collect()
+            };
+            let dialogue = found
+                .entry(response.query_id.clone())
+                .or_insert_with(|| Dialogue {
+                    query_id: response.query_id.clone(),
+                    turns: turns(),
+                    answers: Vec::new(),
+                });
+            let reward = f64::from(check_scored(&path, row, &response)?);
+            let answer = (policy.name.clone(), response.response, reward);
+            dialogue.answers.push(answer);
+        }
+    }
+    Ok(found.into_values().collect())
+}

@@ -1,0 +1,90 @@
+//! Time and memory that stages took.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use apo_tables::{Reader, Response};
+use serde::{Deserialize, Serialize};
+
+use super::run::Training;
+use crate::run_file::{Kind, RunFile};
+
+/// Commands that compute but only print.
+const MEASURES: [&str; 2] = ["judge accuracy", "judge kl"];
+
+/// Total over a stage's runs.
+#[derive(Debug, Default, Serialize)]
+pub struct Times {
+    pub stage: String,
+    pub runs: usize,
+    pub seconds: f64,
+    /// Maximum over the runs.
+    pub peak_mib: f64,
+    /// Tokens that it trained on or wrote.
+    pub tokens: Option<i64>,
+}
+
+/// A line of the file of times.
+#[derive(Deserialize)]
+struct Took {
+    stage: String,
+    out: Option<String>,
+    seconds: f64,
+    peak_mib: Option<f64>,
+}
+
+/// Sums up what stages took. Tokens are counted in the run's tables and metrics.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
+    let Some(thing) = run.of(&[Kind::Times]).next() else {
+        return Ok(Vec::new());
+    };
+    let path = run.dir().join(&thing.path);
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    // A kill may have cut a line short. The last line counts for an output that
+    // was made again.
+    let lines = text
+        .lines()
+        .filter_map(|it| serde_json::from_str::<Took>(it).ok());
+    let (mut last, mut printed): (HashMap<String, Took>, Vec<Took>) = Default::default();
+    for took in lines {
+        match &took.out {
+            Some(out) => drop(last.insert(out.clone(), took)),
+            None => printed.push(took),
+        }
+    }
+    // Lines without an output are of commands that only print, or that found
+    // their output up to date.
+    let makes: HashSet<&String> = last.values().map(|it| &it.stage).collect();
+    printed.retain(|it| !makes.contains(&it.stage) && MEASURES.contains(&it.stage.as_str()));
+    let mut found: BTreeMap<String, Times> = BTreeMap::new();
+    for took in last.into_values().chain(printed) {
+        let times = found.entry(took.stage.clone()).or_default();
+        times.stage = took.stage;
+        times.runs += 1;
+        times.seconds += took.seconds;
+        times.peak_mib = times.peak_mib.max(took.peak_mib.unwrap_or(0.0));
+    }
+    let mut sampled = 0;
+    for thing in run.of(&[Kind::RmSamples, Kind::Samples, Kind::Answers]) {
+        for response in Reader::<Response>::open(&run.dir().join(&thing.path))? {
+            sampled += i64::from(response?.tokens.unwrap_or(0));
+        }
+    }
+    for times in found.values_mut() {
+        let trained = trainings.iter().filter(|it| it.stage == times.stage);
+        let trained: i64 = trained.map(|it| it.tokens).sum();
+        times.tokens = match times.stage.as_str() {
+            "sample" => Some(sampled),
+            _ => (trained > 0).then_some(trained),
+        };
+    }
+    let mut found: Vec<Times> = found.into_values().collect();
+    found.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    Ok(found)
+}

@@ -1,0 +1,438 @@
+//! `run.json`: what a run's folder holds, as the Makefile's rules laid it out.
+//!
+//! The file is what the report, the tables, the claims and the figure know of a
+//! run. It lists things, each with its kind, name and path; arms, which are
+//! policies in the order of their rounds; and the rows of the paper's tables.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result};
+use apo_stage::{bad_input, pages};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Name of the file in a run's folder.
+pub const NAME: &str = "run.json";
+
+/// Version of the file's layout.
+const VERSION: u32 = 1;
+
+/// Missing files that an error names, at most.
+const MOST_NAMED: usize = 5;
+
+/// What a thing in a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A table of the data.
+    Table,
+    /// A policy's model directory.
+    Policy,
+    /// A policy's samples to the reward model's queries.
+    RmSamples,
+    /// A policy's samples to its own queries.
+    Samples,
+    /// A policy's answers to the test queries.
+    Answers,
+    /// The answers with their rewards by `RM_Test`.
+    ScoredAnswers,
+    /// The answers' mean reward: what `judge score --json` printed.
+    Score,
+    /// The same by `RM_All`.
+    ScoreAll,
+    /// A policy's KL from the start: what `judge kl --json` printed.
+    Kl,
+    /// True quality: a mean and its standard error.
+    Quality,
+    /// A reward model's directory.
+    RewardModel,
+    /// A reward model on test pairs: what `judge accuracy --json` printed.
+    Test,
+    /// The same on dev pairs.
+    Dev,
+    /// The same on pairs that are ordered by true quality.
+    Truth,
+    /// What a language model said of two policies: what `judge compare --json`
+    /// printed.
+    Verdicts,
+    /// What people said of two policies: what `judge human tally --json` printed.
+    Votes,
+    /// A seed's table: what `judge table --json` printed.
+    Seed,
+    /// What the stages took, a line each.
+    Times,
+}
+
+/// Something that lies in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Thing {
+    /// What it is.
+    pub kind: Kind,
+    /// What the paper, or the run, calls it. Things of several kinds that belong
+    /// together have one name.
+    pub name: String,
+    /// Relative to the run's folder.
+    pub path: PathBuf,
+}
+
+/// A name, and the names that belong to it, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct List<T> {
+    /// The name of all.
+    pub name: String,
+    /// What belongs to it.
+    pub rows: Vec<T>,
+}
+
+/// A row of a table: a thing, and what the table calls it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Entry {
+    /// The name in the table.
+    pub shown: String,
+    /// The name of the thing.
+    pub of: String,
+}
+
+/// What a run's folder holds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct RunFile {
+    #[serde(skip)]
+    dir: PathBuf,
+    version: u32,
+    /// Settings of the Makefile, by name.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// Policies of one method in the order of their rounds; the first is the
+    /// start of all.
+    #[serde(default)]
+    pub arms: Vec<List<String>>,
+    /// The rows of each table, by the table's name.
+    #[serde(default)]
+    pub tables: Vec<List<Entry>>,
+    /// All that is there; policies and reward models in the order of a report.
+    pub things: Vec<Thing>,
+}
+
+/// What is read before all else: another version may look otherwise.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+impl RunFile {
+    /// Describes what is there of `things`.
+    ///
+    /// # Errors
+    ///
+    /// When `dir` is no folder, two things have the same kind and name, or a
+    /// setting cannot be read.
+    pub fn describe(
+        dir: &Path,
+        settings: Option<&Path>,
+        arms: &[List<String>],
+        tables: &[List<Entry>],
+        things: &[Thing],
+    ) -> Result<Self> {
+        check_folder(dir)?;
+        let mut there: Vec<Thing> = Vec::new();
+        for thing in things.iter().filter(|it| dir.join(&it.path).exists()) {
+            let same = |it: &&Thing| (it.kind, &it.name) == (thing.kind, &thing.name);
+            if let Some(other) = there.iter().find(same) {
+                return Err(bad_input(format!(
+                    "{} and {} are both the {} of '{}'; expected names of their own",
+                    other.path.display(),
+                    thing.path.display(),
+                    thing.kind.name(),
+                    thing.name
+                )));
+            }
+            there.push(thing.clone());
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            version: VERSION,
+            settings: settings.map_or_else(|| Ok(BTreeMap::new()), read_settings)?,
+            arms: arms.to_vec(),
+            tables: tables.to_vec(),
+            things: there,
+        })
+    }
+
+    /// Writes the file into the run's folder, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn write(&self) -> Result<PathBuf> {
+        let path = self.dir.join(NAME);
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        pages::write(&path, &text)?;
+        Ok(path)
+    }
+
+    /// Reads a run's file.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it is damaged or of a newer version, or it names
+    /// files that are not there.
+    pub fn read(dir: &Path) -> Result<Self> {
+        check_folder(dir)?;
+        let path = dir.join(NAME);
+        let at = path.display();
+        let again = format!("`make report RUN={}` writes it", dir.display());
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(bad_input(format!(
+                    "{} has no {NAME}, which says what the run holds; {again}",
+                    dir.display()
+                )));
+            }
+            Err(error) => return Err(bad_input(format!("{at}: {error}"))),
+        };
+        let damaged = |error| {
+            bad_input(format!(
+                "{at}: not what `judge describe` writes: {error}; {again} anew"
+            ))
+        };
+        let Versioned { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if version != VERSION {
+            return Err(bad_input(format!(
+                "{at} has version {version}, and this judge reads version {VERSION}; use the \
+                 version of judge that wrote it, or {again} anew"
+            )));
+        }
+        let mut run: Self = serde_json::from_slice(&bytes).map_err(damaged)?;
+        dir.clone_into(&mut run.dir);
+        let missing: Vec<String> = run
+            .things
+            .iter()
+            .filter(|it| !dir.join(&it.path).exists())
+            .map(|it| it.path.display().to_string())
+            .collect();
+        if !missing.is_empty() {
+            let named = missing[..missing.len().min(MOST_NAMED)].join(", ");
+            let more = missing.len().saturating_sub(MOST_NAMED);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            return Err(bad_input(format!(
+                "{at} names what is not there: {named}{more}; {again} anew"
+            )));
+        }
+        Ok(run)
+    }
+
+    /// Returns the run's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Returns the file's own path, for messages.
+    pub fn path(&self) -> PathBuf {
+        self.dir.join(NAME)
+    }
+
+    /// Returns where a thing lies.
+    pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
+        let thing = self
+            .things
+            .iter()
+            .find(|it| it.kind == kind && it.name == name);
+        thing.map(|it| self.dir.join(&it.path))
+    }
+
+    /// Returns all things of these kinds.
+    pub fn of(&self, kinds: &[Kind]) -> impl Iterator<Item = &Thing> {
+        self.things
+            .iter()
+            .filter(move |it| kinds.contains(&it.kind))
+    }
+
+    /// Returns the rows of a table.
+    ///
+    /// # Errors
+    ///
+    /// When the run knows no table of this name.
+    pub fn table(&self, name: &str) -> Result<&[Entry]> {
+        let table = self.tables.iter().find(|it| it.name == name);
+        table.map(|it| &it.rows[..]).ok_or_else(|| {
+            let known: Vec<&str> = self.tables.iter().map(|it| it.name.as_str()).collect();
+            bad_input(format!(
+                "{} has no table '{name}'; it has: {}",
+                self.path().display(),
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// Tells whether a file of the run was changed after this one was written, so
+    /// that there may be more than it names.
+    pub fn is_older_than(&self, path: &Path) -> bool {
+        let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
+        changed(&self.path()) < changed(path)
+    }
+
+    /// Returns the arm that a policy belongs to, and its round in it. The start
+    /// is round 0 of every arm.
+    pub fn arm(&self, policy: &str) -> Option<(&str, usize)> {
+        self.arms.iter().find_map(|arm| {
+            let round = arm.rows.iter().position(|it| it == policy)?;
+            Some((arm.name.as_str(), round))
+        })
+    }
+}
+
+fn check_folder(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "{} is no folder; expected that of a run, as `make round-1` makes one",
+        dir.display()
+    )))
+}
+
+/// Holds other writers of the same run's file off until it is dropped, so that
+/// the last one to write has seen the newest state.
+///
+/// # Errors
+///
+/// When the folder cannot be opened.
+pub fn lock(dir: &Path) -> Result<File> {
+    check_folder(dir)?;
+    let folder = File::open(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    match folder.lock() {
+        // Without locks the file is still written whole.
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+            Err(error).with_context(|| format!("cannot lock {}", dir.display()))
+        }
+        _ => Ok(folder),
+    }
+}
+
+/// Reads settings: a file each, by its name.
+fn read_settings(dir: &Path) -> Result<BTreeMap<String, String>> {
+    let cannot = |path: &Path| format!("cannot read {}", path.display());
+    let mut found = BTreeMap::new();
+    if !dir.exists() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(dir).with_context(|| cannot(dir))? {
+        let path = entry.with_context(|| cannot(dir))?.path();
+        let text = fs::read_to_string(&path).with_context(|| cannot(&path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let text: Vec<&str> = text.split_whitespace().collect();
+        found.insert(name.into_owned(), text.join(" "));
+    }
+    Ok(found)
+}
+
+impl Kind {
+    /// Returns the name, as the file has it.
+    pub fn name(self) -> String {
+        apo_stage::value_name(&self)
+    }
+}
+
+impl FromStr for Thing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(':').and_then(|(kind, rest)| {
+            let (name, path) = rest.split_once('=')?;
+            (!name.is_empty() && !path.is_empty()).then_some((kind, name, path))
+        });
+        let (kind, name, path) = parts.ok_or("expected KIND:NAME=PATH")?;
+        Ok(Self {
+            kind: Kind::from_str(kind, false)
+                .map_err(|_| format!("'{kind}' is no kind of thing"))?,
+            name: name.into(),
+            path: path.into(),
+        })
+    }
+}
+
+impl FromStr for Entry {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (shown, of) = text.split_once('=').unwrap_or((text, text));
+        if shown.is_empty() || of.is_empty() {
+            return Err("expected rows ROW or SHOWN=ROW");
+        }
+        Ok(Self {
+            shown: shown.into(),
+            of: of.into(),
+        })
+    }
+}
+
+impl FromStr for List<String> {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        list(text, |it| Ok(it.to_owned()))
+    }
+}
+
+impl FromStr for List<Entry> {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        list(text, str::parse)
+    }
+}
+
+/// Reads `NAME=ROW;ROW;…`; spaces around rows do not count.
+fn list<T>(
+    text: &str,
+    row: impl Fn(&str) -> Result<T, &'static str>,
+) -> Result<List<T>, &'static str> {
+    let (name, rows) = text.split_once('=').ok_or("expected NAME=ROW;ROW;…")?;
+    let rows = rows.split(';').map(str::trim).filter(|it| !it.is_empty());
+    Ok(List {
+        name: name.into(),
+        rows: rows.map(row).collect::<Result<_, _>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_has_kind_name_and_path() {
+        let thing: Thing = "test:RM against APO-DPO=apo-dpo-1/rm.test.json"
+            .parse()
+            .expect("it is a thing");
+        assert_eq!(thing.kind, Kind::Test);
+        assert_eq!(thing.name, "RM against APO-DPO");
+        assert_eq!(thing.path, Path::new("apo-dpo-1/rm.test.json"));
+        for text in ["test:a", "a=b", "what:a=b", "test:=b", "test:a="] {
+            assert!(text.parse::<Thing>().is_err(), "{text:?} is no thing");
+        }
+    }
+
+    #[test]
+    fn a_table_may_call_a_row_otherwise() {
+        let table: List<Entry> = "rounds=SFT; RJS-1=RJS;".parse().expect("it is a table");
+        let rows: Vec<(&str, &str)> = table
+            .rows
+            .iter()
+            .map(|it| (it.shown.as_str(), it.of.as_str()))
+            .collect();
+        assert_eq!(table.name, "rounds");
+        assert_eq!(rows, [("SFT", "SFT"), ("RJS-1", "RJS")]);
+        assert!("rounds".parse::<List<Entry>>().is_err());
+        assert!("rounds==RJS".parse::<List<Entry>>().is_err());
+    }
+}

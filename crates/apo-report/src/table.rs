@@ -1,0 +1,283 @@
+//! `judge table`: policies and reward models side by side.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use apo_measures::{AccuracySummary, Estimate, VerdictSummary};
+use apo_stage::bad_input;
+use apo_stage::report::{format_table, result};
+use serde::{Deserialize, Serialize};
+
+use crate::args::{Named, TableArgs};
+use crate::data;
+use crate::measures::{PolicyFiles, PolicyMeasures, read_json};
+use crate::run_file::{Entry, Kind, RunFile};
+
+/// A policy, a reward model, or a policy against another.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Row {
+    /// Of the policy, the reward model with its pairs, or the comparison.
+    pub name: String,
+    /// Of a policy.
+    #[serde(flatten)]
+    pub policy: PolicyMeasures,
+    /// Share of pairs that a reward model orders as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Expected calibration error of a reward model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ece: Option<f64>,
+    /// Of the first of two policies, before a judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub win_rate: Option<f64>,
+}
+
+/// Lays out what other commands found.
+///
+/// # Errors
+///
+/// When a page is not what the command wrote that should have, or a run lacks
+/// what the table shows.
+pub fn run(args: &TableArgs) -> Result<()> {
+    let rows = match (&args.run, &args.table) {
+        (Some(run), Some(table)) => {
+            let run = RunFile::read(run)?;
+            if let Some(sizes) = data::of_run(&run, table)? {
+                return data::show(&args.report, &sizes);
+            }
+            rows_of(&run, table)?
+        }
+        _ => rows_given(args)?,
+    };
+    result(&args.report, &rows, || text(&rows))
+}
+
+/// Reads the rows of a run's table: policies, what else has a quality, reward
+/// models, verdicts; each in the table's order.
+fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
+    let entries = run.table(table)?;
+    let (mut policies, mut models, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in entries {
+        let files = [Kind::Score, Kind::ScoreAll, Kind::Quality, Kind::Kl]
+            .map(|kind| run.find(kind, &entry.of));
+        let [score, score_all, quality, kl] = files.each_ref().map(|it| it.as_deref());
+        // Some samples have a quality alone; a policy has a score as well.
+        let is_policy = run.find(Kind::Policy, &entry.of).is_some();
+        if score.is_some() || (quality.is_some() && !is_policy) {
+            let files = PolicyFiles {
+                score,
+                score_all,
+                quality,
+                kl,
+            };
+            policies.push(Row {
+                name: entry.shown.clone(),
+                policy: files.read()?,
+                ..Row::default()
+            });
+            continue;
+        }
+        if let Some(measured) = accuracies(run, entry) {
+            for (name, path) in measured {
+                models.push(accuracy(name, &path)?);
+            }
+        } else if let Some(path) = run.find(Kind::Verdicts, &entry.of) {
+            verdicts.extend(win_rates(&entry.shown, &path)?);
+        } else {
+            return Err(bad_input(format!(
+                "{} has nothing that was measured of '{}', which is a row of table {table}; \
+                 `make` the table, then it is there",
+                run.path().display(),
+                entry.of
+            )));
+        }
+    }
+    Ok([policies, models, verdicts].into_iter().flatten().collect())
+}
+
+/// Returns where a reward model was measured: on people's pairs under its own
+/// name, on one kind of pairs under `NAME, test`, `NAME, dev` or `NAME, truth`.
+/// `None` if one of them is not there.
+fn accuracies(run: &RunFile, entry: &Entry) -> Option<Vec<(String, PathBuf)>> {
+    let kinds = [Kind::Test, Kind::Dev, Kind::Truth];
+    let (model, kinds) = kinds
+        .iter()
+        .position(|kind| entry.of.ends_with(&format!(", {}", kind.name())))
+        .map_or((&entry.of[..], &kinds[..2]), |i| {
+            let model = entry.of.rsplit_once(", ").map_or("", |it| it.0);
+            (model, &kinds[i..=i])
+        });
+    let shown = if model == entry.of {
+        entry.shown.clone()
+    } else {
+        let shown = entry.shown.rsplit_once(", ");
+        shown.map_or(entry.shown.clone(), |it| it.0.to_owned())
+    };
+    let found = kinds.iter().map(|kind| {
+        let path = run.find(*kind, model)?;
+        Some((format!("{shown}, {}", kind.name()), path))
+    });
+    found.collect()
+}
+
+/// Reads the rows that the command line names.
+fn rows_given(args: &TableArgs) -> Result<Vec<Row>> {
+    let named = |list: &'_ [Named], name: &str| {
+        let found = list.iter().find(|it| it.name == name);
+        found.map(|it| it.path.clone())
+    };
+    let mut rows = Vec::new();
+    for score in &args.score {
+        let beside = [&args.score_all, &args.quality, &args.kl].map(|it| named(it, &score.name));
+        let [score_all, quality, kl] = beside.each_ref().map(|it| it.as_deref());
+        let files = PolicyFiles {
+            score: Some(&score.path),
+            score_all,
+            quality,
+            kl,
+        };
+        rows.push(Row {
+            name: score.name.clone(),
+            policy: files.read()?,
+            ..Row::default()
+        });
+    }
+    let scored = |it: &&Named| args.score.iter().any(|score| score.name == it.name);
+    let beside = [("--kl", &args.kl), ("--score-all", &args.score_all)];
+    let mut beside = beside
+        .into_iter()
+        .flat_map(|(option, all)| all.iter().map(move |it| (option, it)));
+    if let Some((option, stranger)) = beside.find(|it| !scored(&it.1)) {
+        let name = &stranger.name;
+        return Err(bad_input(format!(
+            "{option} '{name}': no --score has this name"
+        )));
+    }
+    for quality in args.quality.iter().filter(|it| !scored(it)) {
+        let files = PolicyFiles {
+            quality: Some(&quality.path),
+            ..PolicyFiles::default()
+        };
+        rows.push(Row {
+            name: quality.name.clone(),
+            policy: files.read()?,
+            ..Row::default()
+        });
+    }
+    for it in &args.accuracy {
+        rows.push(accuracy(it.name.clone(), &it.path)?);
+    }
+    for it in &args.verdicts {
+        rows.extend(win_rates(&it.name, &it.path)?);
+    }
+    Ok(rows)
+}
+
+fn accuracy(name: String, path: &Path) -> Result<Row> {
+    let measured: AccuracySummary = read_json(path, "judge accuracy --json")?;
+    Ok(Row {
+        name,
+        accuracy: Some(measured.accuracy.all.accuracy),
+        ece: Some(measured.calibration.all.ece),
+        ..Row::default()
+    })
+}
+
+/// Reads a row for each judge.
+fn win_rates(name: &str, path: &Path) -> Result<Vec<Row>> {
+    let VerdictSummary { judges, .. } = read_json(path, "judge compare --json")?;
+    let alone = judges.len() == 1;
+    let rows = judges.into_iter().map(|it| Row {
+        name: if alone {
+            name.to_owned()
+        } else {
+            format!("{name}, {}", it.judge)
+        },
+        win_rate: it.all.rate,
+        ..Row::default()
+    });
+    Ok(rows.collect())
+}
+
+fn text(rows: &[Row]) -> String {
+    let with_error = |it: Option<Estimate>| {
+        it.map_or(String::new(), |it| match it.standard_error {
+            Some(error) => format!("{:.3} ± {error:.3}", it.mean),
+            None => format!("{:.3}", it.mean),
+        })
+    };
+    let percent = |it: Option<f64>| it.map_or(String::new(), |it| format!("{:.1} %", 100.0 * it));
+    let cells = |row: &Row| {
+        [
+            row.name.clone(),
+            with_error(row.policy.score),
+            with_error(row.policy.score_all),
+            with_error(row.policy.true_quality),
+            row.policy.kl.map_or(String::new(), |it| format!("{it:.3}")),
+            row.policy
+                .tokens
+                .map_or(String::new(), |it| format!("{it:.1}")),
+            percent(row.policy.ended),
+            percent(row.policy.repeats),
+            percent(row.accuracy),
+            row.ece.map_or(String::new(), |it| format!("{it:.3}")),
+            percent(row.win_rate),
+        ]
+    };
+    let heads = [
+        "",
+        "RM_Test score",
+        "RM_All score",
+        "true quality",
+        "KL a token",
+        "tokens",
+        "ended",
+        "repeats",
+        "accuracy",
+        "ECE",
+        "win rate",
+    ];
+    let mut table = vec![heads.map(str::to_owned)];
+    table.extend(rows.iter().map(cells));
+    // A column that nobody fills is left out.
+    let filled = |column: usize| column == 0 || table[1..].iter().any(|it| !it[column].is_empty());
+    let kept: Vec<usize> = (0..heads.len()).filter(|&column| filled(column)).collect();
+    let table: Vec<Vec<String>> = table
+        .iter()
+        .map(|row| kept.iter().map(|&column| row[column].clone()).collect())
+        .collect();
+    format_table(&table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_columns_are_left_out_and_errors_stand_beside_their_means() {
+        let rows = [
+            Row {
+                name: "SFT".to_owned(),
+                policy: PolicyMeasures {
+                    score: Some(Estimate {
+                        mean: 0.3125,
+                        standard_error: Some(0.04),
+                    }),
+                    tokens: Some(31.2),
+                    ..PolicyMeasures::default()
+                },
+                ..Row::default()
+            },
+            Row {
+                name: "RM round 1".to_owned(),
+                accuracy: Some(0.749),
+                ece: Some(0.034),
+                ..Row::default()
+            },
+        ];
+        let expected = "            RM_Test score  tokens  accuracy    ECE\n\
+                        SFT         0.312 ± 0.040    31.2\n\
+                        RM round 1                           74.9 %  0.034\n";
+        assert_eq!(text(&rows), expected);
+    }
+}

@@ -1,0 +1,100 @@
+//! `judge accuracy`: a reward model against people's preferences.
+
+use anyhow::{Context as _, Result};
+use apo_llama::{Head, directory};
+use apo_measures::{Accuracy, AccuracySummary, Calibration, accuracy, by_subset, pair_calibration};
+use apo_stage::Progress;
+use apo_stage::report::{format_table, result};
+use apo_tables::{Pair, Reader};
+
+use crate::args::AccuracyArgs;
+use crate::scorer::{Asked, Scored, Scorer, codec};
+
+/// Scores both responses of every pair and measures how well the rewards agree
+/// with people.
+///
+/// # Errors
+///
+/// When the table or the model is not what it should be, or when a reward is
+/// not finite.
+pub fn run(args: &AccuracyArgs) -> Result<()> {
+    let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
+    let codec = codec(&args.scorer, Head::Reward)?;
+    directory::verify(&args.scorer.model)?;
+    let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
+    let n_pairs = pairs.n_rows();
+    let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);
+    let mut subsets: Vec<String> = Vec::new();
+    // Chosen and rejected alternate.
+    let mut rewards: Vec<Scored> = Vec::new();
+    for pair in pairs {
+        let pair = pair?;
+        for response in [&pair.chosen, &pair.rejected] {
+            rewards.extend(scorer.add(&Asked {
+                table: &args.pairs,
+                query_id: &pair.query_id,
+                prompt: &pair.prompt,
+                response,
+                complete: true,
+            })?);
+        }
+        subsets.push(pair.subset);
+        progress.inc(1);
+    }
+    rewards.extend(scorer.flush()?);
+    drop(progress);
+    scorer.tell_cuts(args.report);
+
+    let (chosen, rejected): (Vec<f64>, Vec<f64>) = rewards
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|&[chosen, rejected]| (f64::from(chosen.value), f64::from(rejected.value)))
+        .unzip();
+    let of = |rows: &[usize], column: &[f64]| rows.iter().map(|&i| column[i]).collect::<Vec<_>>();
+    let measured = by_subset(&subsets, |rows| {
+        accuracy(&of(rows, &chosen), &of(rows, &rejected))
+    });
+    let calibrated = by_subset(&subsets, |rows| {
+        let (chosen, rejected) = (of(rows, &chosen), of(rows, &rejected));
+        pair_calibration(&chosen, &rejected, args.bins as usize)
+    });
+    let summary = AccuracySummary {
+        accuracy: measured.context("a filled table has pairs")?,
+        calibration: calibrated.context("a filled table has pairs")?,
+    };
+    result(&args.report, &summary, || text(&summary))
+}
+
+fn text(summary: &AccuracySummary) -> String {
+    let heads = [
+        "", "pairs", "accuracy", "± SE", "ECE", "ACE", "MCE", "Brier",
+    ];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let mut row = |name: &str, accuracy: &Accuracy, calibration: &Calibration| {
+        rows.push(vec![
+            name.to_owned(),
+            accuracy.n_pairs.to_string(),
+            format!("{:.2} %", 100.0 * accuracy.accuracy),
+            format!("{:.2}", 100.0 * accuracy.standard_error),
+            format!("{:.4}", calibration.ece),
+            format!("{:.4}", calibration.ace),
+            format!("{:.4}", calibration.mce),
+            format!("{:.4}", calibration.brier),
+        ]);
+    };
+    row("all", &summary.accuracy.all, &summary.calibration.all);
+    let calibrations = &summary.calibration.subsets;
+    for (name, accuracy) in &summary.accuracy.subsets {
+        if let Some(calibration) = calibrations.get(name) {
+            row(name, accuracy, calibration);
+        }
+    }
+    let mut text = format_table(&rows);
+    if summary.accuracy.all.n_ties > 0 {
+        text += &format!("{} ties count as wrong\n", summary.accuracy.all.n_ties);
+    }
+    text.push('\n');
+    text += &summary.calibration.all.reliability_table();
+    text
+}

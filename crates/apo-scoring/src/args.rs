@@ -1,0 +1,147 @@
+//! Arguments of the commands that measure.
+
+#![expect(
+    missing_docs,
+    reason = "a doc comment is a help text; arguments without one have that of their type"
+)]
+
+use std::path::PathBuf;
+
+use apo_dialogue::Template;
+use apo_model_stage::ComputeArgs;
+use apo_stage::{OutputArgs, ReportArgs};
+
+const SCORE: &str = concat!(
+    "\
+Examples:
+  A policy's test answers, scored by RM_Test:
+    judge score --model rm-test --responses answers.parquet --out scored.parquet
+
+  The same numbers again, as JSON; nothing is computed twice:
+    judge score --model rm-test --responses answers.parquet --out scored.parquet --json
+
+A stopped run continues where it was if you give the same command again.
+
+",
+    apo_stage::exit_status!()
+);
+
+const ACCURACY: &str = concat!(
+    "\
+Examples:
+  How often a reward model agrees with people, and how well it is calibrated:
+    judge accuracy --model round-1/rm --pairs data/test-pairs.parquet
+
+",
+    apo_stage::exit_status!(no output)
+);
+
+const KL: &str = concat!(
+    "\
+Examples:
+  A round's policy against the one it was aligned from, on its test answers:
+    judge kl --model round-1/policy --reference sft --responses round-1/answers.parquet
+
+The estimate is the mean of log π(y) − log π_ref(y) over the responses, a token
+each; both log-probs are of the text, at temperature 1. Of responses that were
+sampled at another temperature it is an estimate of how far these are.
+
+",
+    apo_stage::exit_status!(no output)
+);
+
+/// The model, and how it reads responses.
+#[derive(Debug, clap::Args)]
+pub struct ScorerArgs {
+    /// Directory of the reward model; for `kl` and `log-probs`, of the policy
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub model: PathBuf,
+
+    /// hh, or chat for the model's own chat template [default: what the model
+    /// was trained with; hh for one without a chat template]
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
+    pub template: Option<Template>,
+
+    /// Maximum tokens of prompt and response; longer ones are cut and counted
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "512",
+        help_heading = "Compute"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(8..))]
+    pub limit: u32,
+
+    /// Tokens computed at once; changes memory and speed, not the results
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "4096",
+        help_heading = "Compute"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_tokens: u32,
+
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = SCORE)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    pub scorer: ScorerArgs,
+
+    /// The responses, a `responses` table; `score` keeps additional columns
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub responses: PathBuf,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = ACCURACY)]
+pub struct AccuracyArgs {
+    #[command(flatten)]
+    pub scorer: ScorerArgs,
+
+    /// People's preferences, a `pairs` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub pairs: PathBuf,
+
+    /// Number of calibration bins
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10",
+        help_heading = "Measures"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub bins: u32,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = KL)]
+pub struct KlArgs {
+    #[command(flatten)]
+    pub scorer: ScorerArgs,
+
+    /// Directory of the reference: the policy before an alignment, or before all
+    /// rounds
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub reference: PathBuf,
+
+    /// The policy's own responses, a `responses` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub responses: PathBuf,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}

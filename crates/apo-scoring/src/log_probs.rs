@@ -1,0 +1,63 @@
+//! `judge log-probs`: log-probs of responses under a policy.
+
+use anyhow::Result;
+use apo_llama::Head;
+use apo_measures::mean;
+use apo_stage::report::{format_table, result};
+use apo_stage::{Claim, Kind, up_to_date};
+use apo_tables::{Reader, Response, Writer};
+use serde_json::json;
+
+use crate::args::ScoreArgs;
+use crate::score::{changed, compute, provenance};
+use crate::scorer::{Scorer, codec};
+use crate::values::Values;
+
+/// Name of the table in the working folder.
+const TABLE: &str = "log-probs.parquet";
+
+/// Writes the responses with their log-probs under the policy in `log_prob`.
+///
+/// # Errors
+///
+/// When the table or the model is not what it should be, when a log-prob is not
+/// finite, or when the output cannot be written.
+pub fn run(args: &ScoreArgs) -> Result<()> {
+    let responses = Reader::<Response>::open_filled(&args.responses)?;
+    let codec = codec(&args.scorer, Head::LanguageModel)?;
+    let provenance = provenance("judge log-probs", args, &responses, &codec)?;
+    let inputs = [args.scorer.model.as_path(), &args.responses];
+    let claim = args.output.claim(&provenance, Kind::Table, inputs)?;
+    let Claim::Work(output) = claim else {
+        return up_to_date(&args.report, &args.output.out);
+    };
+    let model = &args.scorer.model;
+    let mut scorer = Scorer::load(&args.scorer, model, Head::LanguageModel, codec)?;
+    let mut values = Values::open(output.dir())?;
+    compute(args, "log-probs", responses, &mut scorer, &mut values)?;
+    scorer.tell_cuts(args.report);
+    let found = values.into_vec();
+    let mut writer = Writer::<Response>::create(&output.dir().join(TABLE), &provenance)?;
+    let mut rest = found.iter();
+    for response in Reader::<Response>::open(&args.responses)? {
+        let mut response = response?;
+        let log_prob = rest.next().ok_or_else(|| changed(&args.responses))?;
+        response.log_prob = Some(*log_prob);
+        writer.write(&response)?;
+    }
+    if rest.next().is_some() {
+        return Err(changed(&args.responses));
+    }
+    let n_rows = writer.finish()?;
+    output.publish(TABLE)?;
+    let all: Vec<f64> = found.into_iter().map(f64::from).collect();
+    let mean = mean(&all).map(|it| it.mean);
+    let summary = json!({ "responses": n_rows, "log_prob": mean });
+    result(&args.report, &summary, || {
+        let mean = mean.map_or(String::new(), |it| format!("{it:.3}"));
+        format_table(&[
+            vec!["responses".to_owned(), n_rows.to_string()],
+            vec!["mean log-prob, nats".to_owned(), mean],
+        ])
+    })
+}

@@ -1,0 +1,194 @@
+//! Rewards or log-probs of a stream of responses, computed as prompt trees.
+
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::{Codec, Fitted, fit};
+use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
+use apo_model_stage::models;
+use apo_model_stage::models::Longest;
+use apo_model_stage::rows::tokens;
+use apo_stage::{ReportArgs, signals, warn};
+use apo_tables::Response;
+use apo_training::Cuts;
+
+use crate::args::ScorerArgs;
+
+/// A response's value: its reward, or its log-prob, nats.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored {
+    /// The value.
+    pub value: f32,
+    /// Tokens of the response, as fitted.
+    pub tokens: u32,
+}
+
+/// A response whose value is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The table that contains it.
+    pub table: &'a Path,
+    pub query_id: &'a str,
+    pub prompt: &'a str,
+    pub response: &'a str,
+    /// Whether the end of text belongs after it.
+    pub complete: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Asks for a row of a table of responses.
+    pub fn of(table: &'a Path, row: &'a Response) -> Self {
+        Self {
+            table,
+            query_id: &row.query_id,
+            prompt: &row.prompt,
+            response: &row.response,
+            complete: row.finish.is_complete(),
+        }
+    }
+}
+
+/// A model that takes responses one by one and computes their values: rewards
+/// with a reward model, log-probs with a policy.
+///
+/// Consecutive responses to the same prompt share it. Once `batch_tokens` tokens
+/// are waiting, all waiting responses are computed. Values come in the order of
+/// the responses, several at a time.
+#[derive(Debug)]
+pub struct Scorer {
+    model: Model,
+    head: Head,
+    codec: Codec,
+    limit: usize,
+    batch_tokens: usize,
+    cuts: Cuts,
+    /// The last prompt's text and tokens.
+    last: (String, Vec<u32>),
+    trees: Vec<PromptTree>,
+    n_tokens: usize,
+}
+
+impl Scorer {
+    /// Loads a model from its directory.
+    ///
+    /// # Errors
+    ///
+    /// When the directory is not what it should be, or lacks the head.
+    pub fn load(args: &ScorerArgs, dir: &Path, head: Head, codec: Codec) -> Result<Self> {
+        let device = args.compute.device()?;
+        let compute = args.compute.compute(&device);
+        Ok(Self {
+            model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
+            head,
+            codec,
+            limit: args.limit as usize,
+            batch_tokens: args.batch_tokens as usize,
+            cuts: Cuts::default(),
+            last: Default::default(),
+            trees: Vec::new(),
+            n_tokens: 0,
+        })
+    }
+
+    /// Adds a response. Returns the values of all waiting responses if they were
+    /// computed, else nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a token is not the model's, a value is not finite, or a signal
+    /// stopped the work.
+    pub fn add(&mut self, asked: &Asked<'_>) -> Result<Vec<Scored>> {
+        let fitted = self.fit(asked)?;
+        self.n_tokens += fitted.response.len();
+        match self.trees.last_mut() {
+            Some(tree) if tree.prompt == fitted.prompt => tree.responses.push(fitted.response),
+            _ => {
+                self.n_tokens += fitted.prompt.len();
+                self.trees.push(PromptTree {
+                    prompt: fitted.prompt,
+                    responses: vec![fitted.response],
+                });
+            }
+        }
+        if self.n_tokens < self.batch_tokens {
+            return Ok(Vec::new());
+        }
+        self.flush()
+    }
+
+    /// Fits a response to the limit and counts what is cut. A response that was
+    /// scored before a stop needs no more than this.
+    ///
+    /// # Errors
+    ///
+    /// When its text cannot be made tokens.
+    pub fn fit(&mut self, asked: &Asked<'_>) -> Result<Fitted> {
+        let (codec, limit) = (&self.codec, self.limit);
+        if self.last.1.is_empty() || self.last.0 != asked.prompt {
+            let ids = codec.encode_prompt(asked.prompt, limit);
+            let ids = tokens(asked.table, asked.query_id, ids)?;
+            self.last = (asked.prompt.to_owned(), ids);
+        }
+        let ids = codec.encode_response(&self.last.1, asked.response, limit);
+        let ids = tokens(asked.table, asked.query_id, ids)?;
+        // A reward is read at a token: of nothing, at the end of text.
+        let eos = (asked.complete || ids.is_empty()).then_some(self.codec.eos());
+        let fitted = fit(&self.last.1, &ids, eos, self.codec.bos(), self.limit);
+        self.cuts.responses += 1;
+        self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
+        self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
+        Ok(fitted)
+    }
+
+    /// Computes and returns the values of all waiting responses.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub fn flush(&mut self) -> Result<Vec<Scored>> {
+        signals::check()?;
+        if self.trees.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = TreeBatch::new(&self.trees);
+        let values = match self.head {
+            Head::Reward => self.model.rewards(&batch)?,
+            Head::LanguageModel => {
+                let sums = self.model.log_probs(&batch)?;
+                sums.into_iter().map(|it| it as f32).collect()
+            }
+        };
+        let lengths = batch.response_lengths();
+        self.trees.clear();
+        self.n_tokens = 0;
+        let found = values.into_iter().zip(lengths);
+        Ok(found
+            .map(|(value, tokens)| Scored {
+                value,
+                tokens: tokens as u32,
+            })
+            .collect())
+    }
+
+    /// Warns of what did not fit the limit.
+    pub fn tell_cuts(&self, report: ReportArgs) {
+        let cuts = self.cuts;
+        if report.quiet || (cuts.prompts_cut == 0 && cuts.responses_cut == 0) {
+            return;
+        }
+        warn(&format!(
+            "of {} responses, {} had their prompt cut to fit {} tokens, {} were cut themselves",
+            cuts.responses, cuts.prompts_cut, self.limit, cuts.responses_cut
+        ));
+    }
+}
+
+/// Opens the tokenizer of a model that has this head.
+///
+/// # Errors
+///
+/// As [`models::codec`].
+pub fn codec(args: &ScorerArgs, head: Head) -> Result<Codec> {
+    let longest = Longest::limit(args.limit);
+    Ok(models::codec(&args.model, args.template, head, Start::Saved, longest)?.0)
+}

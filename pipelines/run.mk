@@ -1,0 +1,102 @@
+# What a run holds, by the paper's names: the one list that RUN/run.json is
+# written from, and with it the tables, the figure, the claims and the report.
+#
+# A thing is NAME=PLACE: what the paper calls it, and where it lies in RUN. A
+# row of a table is the NAME of a thing, or SHOWN=NAME where the table calls it
+# otherwise. `~` in a name stands for a space.
+
+comma := ,
+
+ROUNDS      ?= 3
+rounds_used  = $(wordlist 1,$(ROUNDS),$(NUMBERS))
+SEEDS       ?= 1 2 3 4 5
+
+# ---- things, in the order of a report ---------------------------------------
+
+# The name of an arm's policy: the arm's own in round 1
+numbered = $(1)$(patsubst %,-%,$(filter-out 1,$(2)))
+# The names of a method's two arms, and the names by places
+arms_of  = $(call name_of,$(1)) APO-$(call name_of,$(1))
+named    = $(call name_of,$(filter %=$(1),$(POLICIES) $(REWARD_MODELS) $(OTHER_MODELS)))
+
+POLICIES := SFT=start Golden-SFT=golden-sft $(foreach k,$(NUMBERS),$(foreach row,$(TITLES),\
+  $(call numbered,$(call name_of,$(row)),$(k))=$(call place_of,$(row))-$(k) \
+  $(call numbered,APO-$(call name_of,$(row)),$(k))=apo-$(call place_of,$(row))-$(k)))
+
+REWARD_MODELS := RM_All=rm-all RM_Test=rm-test RM_Base=rm-base RM_AB=rm-ab RM_WGAN=rm-wgan RM_GAIL=rm-gail \
+  RM_APO-v1seq=rm-seq-1 RM_APO-v1=start/rm RM_APO-v2seq=rm-seq-2 RM_APO-v2=apo-rjs-1/rm \
+  RM_APO-v3seq=rm-seq-3 RM_APO-v3=apo-rjs-2/rm
+OTHER_MODELS  := $(foreach it,$(filter-out $(foreach row,$(REWARD_MODELS),$(call place_of,$(row))),\
+  $(patsubst %,%/rm,$(sort $(ALIGNED)))),RM~against~$(call name_of,$(filter %=$(it:/rm=),$(POLICIES)))=$(it))
+
+DATA_TABLES := HH_Train=data/train-pairs HH_RM=data/rm-pairs HH_LLM=data/llm-queries HH_Dev=data/dev-pairs \
+  HH_Test=data/test-pairs golden~answers=golden samples~for~D_APO=start/rm-samples samples~for~D_Q=start/samples
+
+# The samples that two reward models like best
+FAVOURITES := best~by~RM_Base=start/base-scored best~by~RM_APO-v1=start/scored
+
+# APO's policies against their baselines
+AGAINST := $(foreach it,$(sort $(filter apo-%,$(ALIGNED))),$(call named,$(it))~against~$(call named,$(it:apo-%=%))=$(it))
+
+# What may lie in RUN of a thing at the place %, as KIND=PATH
+OF_POLICY    := policy=%/policy rm-samples=%/rm-samples.parquet samples=%/samples.parquet answers=%/answers.parquet \
+  scored-answers=%/answers-scored.parquet score=%/score.json score-all=%/score-all.json kl=%/kl.json \
+  quality=%/quality.json
+OF_MODEL     := reward-model=% test=%.test.json dev=%.dev.json truth=%.truth.json
+OF_TABLE     := table=%.parquet
+OF_FAVOURITE := quality=%.best.json
+OF_AGAINST   := verdicts=%.verdicts.json votes=%.votes.json
+
+# What others put there, under the names of their folders and files
+found = $(foreach it,$(filter-out $(foreach row,$(1),$(call place_of,$(row))),\
+  $(patsubst $(RUN)/%$(2),%,$(wildcard $(RUN)/*$(2)))),$(it)=$(it))
+OTHER_POLICIES = $(call found,$(POLICIES),/score.json)
+OTHER_AGAINST  = $(sort $(call found,$(AGAINST),.verdicts.json) $(call found,$(AGAINST),.votes.json))
+
+# ---- tables, each row in the paper's order ----------------------------------
+
+TABLE_1 := HH_Train HH_RM HH_LLM HH_Dev HH_Test D_gold=golden~answers samples-for-D_APO=samples~for~D_APO \
+  samples-for-D_Q=samples~for~D_Q
+TABLE_2 := SFT Golden-SFT $(foreach row,$(TITLES),$(call arms_of,$(row)))
+TABLE_3  = $(if $(MORE),RM_All) RM_Test RM_Base $(rounds_used:%=RM_APO-v%)
+TABLE_4  = RM_Base RM_AB RM_WGAN RM_GAIL $(rounds_used:%=RM_APO-v%seq) $(rounds_used:%=RM_APO-v%)
+
+# Figure 5's numbers
+TABLE_rounds = SFT $(foreach k,$(rounds_used),$(foreach it,RJS APO-RJS,$(it)-$(k)=$(call numbered,$(it),$(k))))
+
+# All that claims are about
+ALL_POLICIES = $(TABLE_2) $(foreach k,$(filter-out 1,$(rounds_used)),RJS-$(k) APO-RJS-$(k))
+ALL_MODELS   = RM_Test $(TABLE_4)
+TABLE_all    = $(ALL_POLICIES) $(ALL_MODELS) \
+  $(if $(QUALITY),$(foreach row,$(FAVOURITES),$(call name_of,$(row))) $(ALL_MODELS:%=%$(comma)~truth)) \
+  $(if $(COMPARE),$(foreach it,$(METHODS),$(call named,apo-$(it)-1)~against~$(call named,$(it)-1)))
+
+# A method's up to round $(2), in the words of rounds
+round_table = $(if $(filter sft,$(START)),,start=)SFT \
+  $(foreach k,$(call rounds,$(2)),round~$(k)~APO-$(call title_of,$(1))=$(call named,apo-$(1)-$(k))) \
+  RM_Base $(foreach k,$(call rounds,$(2)),RM~round~$(k)=$(call named,$(call before,apo-$(1)-$(k))/rm))
+
+# ---- run.json ---------------------------------------------------------------
+
+things = $(foreach row,$(1),$(foreach it,$(2),\
+  '$(call name_of,$(it)):$(call name_of,$(row))=$(subst %,$(call place_of,$(row)),$(call place_of,$(it)))'))
+list   = '$(1)=$(foreach row,$(2),$(row);)'
+
+# Written anew before each use; it names what is there of all this
+describe = $(JUDGE) describe --quiet --run $(RUN) --settings $(RUN)/settings $(subst ~, ,\
+  $(foreach row,$(TITLES),$(foreach it,$(call arms_of,$(row)),\
+    --arm $(call list,$(it),SFT $(foreach k,$(NUMBERS),$(call numbered,$(it),$(k)))))) \
+  $(foreach it,1 2 3 4 rounds all,--table $(call list,$(it),$(TABLE_$(it)))) \
+  $(foreach it,$(METHODS),$(foreach k,$(NUMBERS),--table $(call list,apo-$(it)-$(k),$(call round_table,$(it),$(k))))) \
+  $(call things,$(DATA_TABLES),$(OF_TABLE)) \
+  $(call things,$(POLICIES) $(OTHER_POLICIES),$(OF_POLICY)) \
+  $(call things,$(REWARD_MODELS) $(OTHER_MODELS),$(OF_MODEL)) \
+  $(call things,$(FAVOURITES),$(OF_FAVOURITE)) \
+  $(call things,$(AGAINST) $(OTHER_AGAINST),$(OF_AGAINST)) \
+  $(foreach it,$(SEEDS),'seed:$(it)=seeds/$(it)/table.json') times:times=times.jsonl) > /dev/null
+
+# Prints one of the tables
+table = $(describe) && $(JUDGE) table --quiet --run $(RUN) --table $(1)
+
+# Where the rows of a table lie
+places = $(foreach row,$(1),$(call place_of,$(filter $(call place_of,$(row))=%,$(POLICIES) $(REWARD_MODELS))))
