@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apo_provenance::Provenance;
-use arrow_array::{
-    ArrayRef, Float32Array, Float32Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
-};
+use arrow_array::builder::{Float32Builder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::{ArrayRef, Float32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
