@@ -71,7 +71,7 @@ fn run(method: &Method) -> Result<()> {
     };
     let device = common.compute.device()?;
     let mut compute = common.compute.compute(&device);
-    compute.recompute = common.training.recompute;
+    compute.checkpointing = common.training.recompute;
     let load = |dir, start| Model::load(dir, head, start, &device, compute);
     let model = load(&common.model, method.start())?;
     let (mut store, counts) =

@@ -9,6 +9,7 @@ use super::attention::{self, Heads};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 use super::{Buffer, ROWS_A_TASK, simd};
 use crate::Precision;
+use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
 
 /// What a layer's arithmetic needs to know beside weights and tokens.
@@ -26,28 +27,8 @@ pub struct Shape {
     pub precision: Precision,
 }
 
-/// A layer's weights as its file holds them: projections `[out, in]`.
-#[derive(Clone, Copy)]
-pub struct Weights<'a> {
-    /// `[hidden]`
-    pub input_norm: &'a [f32],
-    /// `[heads · head_dim, hidden]`
-    pub query: &'a [f32],
-    /// `[kv_heads · head_dim, hidden]`
-    pub key: &'a [f32],
-    /// `[kv_heads · head_dim, hidden]`
-    pub value: &'a [f32],
-    /// `[hidden, heads · head_dim]`
-    pub output: &'a [f32],
-    /// `[hidden]`
-    pub post_norm: &'a [f32],
-    /// `[intermediate, hidden]`
-    pub gate: &'a [f32],
-    /// `[intermediate, hidden]`
-    pub up: &'a [f32],
-    /// `[hidden, intermediate]`
-    pub down: &'a [f32],
-}
+/// A layer's weights as kernels read them.
+pub type Weights<'a> = LayerWeights<&'a [f32]>;
 
 /// What the backward pass needs of the forward pass, beside the input.
 pub struct Saved {
@@ -81,24 +62,8 @@ impl Saved {
 pub struct Gradients {
     /// `[tokens, hidden]`
     pub input: Vec<f32>,
-    /// `[hidden]`
-    pub input_norm: Vec<f32>,
-    /// `[heads · head_dim, hidden]`
-    pub query: Vec<f32>,
-    /// `[kv_heads · head_dim, hidden]`
-    pub key: Vec<f32>,
-    /// `[kv_heads · head_dim, hidden]`
-    pub value: Vec<f32>,
-    /// `[hidden, heads · head_dim]`
-    pub output: Vec<f32>,
-    /// `[hidden]`
-    pub post_norm: Vec<f32>,
-    /// `[intermediate, hidden]`
-    pub gate: Vec<f32>,
-    /// `[intermediate, hidden]`
-    pub up: Vec<f32>,
-    /// `[hidden, intermediate]`
-    pub down: Vec<f32>,
+    /// Of each weight, in its shape.
+    pub weights: LayerWeights<Vec<f32>>,
 }
 
 /// RMS norm of each row, over the threads.
@@ -366,15 +331,17 @@ impl Shape {
         let [query, key, value] = projections.each_mut().map(std::mem::take);
         Gradients {
             input: dx,
-            input_norm,
-            query,
-            key,
-            value,
-            output,
-            post_norm,
-            gate,
-            up,
-            down,
+            weights: LayerWeights {
+                input_norm,
+                query,
+                key,
+                value,
+                output,
+                post_norm,
+                gate,
+                up,
+                down,
+            },
         }
     }
 }
@@ -437,28 +404,7 @@ mod tests {
         let layout = layout(2);
         // `Σ dout · out`, and its gradients: of each weight, and of the input.
         let computed = |weights: &[Vec<f32>], x: &[f32], precision| {
-            let [
-                input_norm,
-                query,
-                key,
-                value,
-                output,
-                post_norm,
-                gate,
-                up,
-                down,
-            ] = std::array::from_fn(|i| weights[i].as_slice());
-            let w = Weights {
-                input_norm,
-                query,
-                key,
-                value,
-                output,
-                post_norm,
-                gate,
-                up,
-                down,
-            };
+            let w = Weights::from_array(std::array::from_fn(|i| weights[i].as_slice()));
             let shape = Shape {
                 hidden,
                 intermediate,
@@ -469,18 +415,8 @@ mod tests {
             let (out, saved) = shape.forward(&layout, x, &w);
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));
             let d = shape.backward(&layout, x, &w, &saved, &dout);
-            let gradients = [
-                d.input_norm,
-                d.query,
-                d.key,
-                d.value,
-                d.output,
-                d.post_norm,
-                d.gate,
-                d.up,
-                d.down,
-                d.input,
-            ];
+            let mut gradients = Vec::from(d.weights.into_array());
+            gradients.push(d.input);
             (sum.sum::<f64>(), gradients)
         };
         let (_, gradients) = computed(&weights, &x, Precision::F32);

@@ -22,6 +22,7 @@ pub mod bf16;
 pub mod decode;
 pub mod few_rows;
 pub mod layer;
+pub mod layer_weights;
 pub mod layout;
 pub mod log_prob;
 pub mod matrix;
@@ -32,6 +33,7 @@ pub mod shared;
 pub mod simd;
 pub mod spent;
 
+pub use layer_weights::{LayerWeights, N_WEIGHTS};
 pub use precision::Precision;
 
 /// How many rows of a row-wise kernel one thread takes at a time.

@@ -2,10 +2,9 @@
 
 use apo_kernels::Precision;
 use burn::backend::{Backend as _, DTypeUsage, Dispatch, DispatchDevice};
-use burn::tensor::{DType, Device, FloatDType};
+use burn::tensor::{DType, Device};
 
 use crate::error::ModelError;
-use crate::model::Compute;
 
 /// Returns what a device computes in where nothing else is asked for: bf16 on CUDA
 /// where the GPU has units for its products, else f32.
@@ -14,29 +13,6 @@ pub fn default_precision(device: &Device) -> Precision {
         Precision::Bf16
     } else {
         Precision::F32
-    }
-}
-
-impl Compute {
-    /// Checks that a device multiplies in the precision natively.
-    ///
-    /// # Errors
-    ///
-    /// When it does not.
-    pub fn check(&self, device: &Device) -> Result<(), ModelError> {
-        let is_native = match self.precision {
-            Precision::F32 => true,
-            Precision::Bf16 if self.kernels && has_kernels(device) => {
-                apo_kernels::bf16::is_native()
-            }
-            Precision::Bf16 => device.supports_dtype(FloatDType::BF16),
-        };
-        if is_native {
-            return Ok(());
-        }
-        Err(ModelError::Device(
-            "`--precision bf16`: this device has no bf16 products; use `--precision f32`".into(),
-        ))
     }
 }
 

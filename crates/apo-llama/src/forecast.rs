@@ -1,8 +1,7 @@
 //! How much memory a training will hold, before it begins.
 
 use crate::config::{Head, LlamaConfig};
-use crate::device::has_kernels;
-use crate::loaded::Model;
+use crate::model::Model;
 use apo_kernels::log_prob;
 
 /// Bytes of a number: weights, gradients, moments and activations are f32.
@@ -64,12 +63,12 @@ impl Model {
     /// `tokens`; `summed` where a step has several, whose gradients are added up.
     /// None of a device whose operators are Burn's own.
     pub fn forecast(&self, tokens: usize, summed: bool) -> Option<Forecast> {
-        let known = self.compute.kernels && has_kernels(&self.device());
+        let known = self.compute.runs_kernels_on(&self.device());
         let of = || {
             Forecast::new(
                 &self.config,
                 self.head,
-                self.compute.recompute,
+                self.compute.checkpointing,
                 tokens,
                 summed,
             )

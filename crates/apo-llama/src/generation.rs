@@ -16,9 +16,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::device::has_kernels;
 use crate::error::ModelError;
-use crate::loaded::Model;
+use crate::model::Model;
 use sampler::Pick;
 pub use sampler::Sampling;
 
@@ -138,7 +137,7 @@ impl Model {
     ) -> Result<(), E> {
         let device = self.device();
         let requests = requests.into_iter();
-        if self.compute.kernels && has_kernels(&device) {
+        if self.compute.runs_kernels_on(&device) {
             let mut decoder = cached::Cached::new(self, generation.max_new_tokens);
             run(self, &mut decoder, generation, requests, cut, done)
         } else {

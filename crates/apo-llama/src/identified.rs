@@ -7,7 +7,12 @@ use apo_dialogue::model_file::read_object;
 use serde_json::Value;
 
 use crate::error::ModelError;
-use crate::weights::{INDEX, SINGLE};
+
+/// The file of weights that are not cut into several.
+pub(crate) const SINGLE: &str = "model.safetensors";
+
+/// The page that says which file holds which tensor.
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// Ends of the names that files have while they are downloaded.
 const UNFINISHED: [&str; 8] = [

@@ -3,9 +3,9 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
+use crate::decoder::Llama;
 use crate::device::has_kernels;
 use crate::error::ModelError;
-use crate::model::Llama;
 use crate::operators::{on_cpu, slice};
 use apo_kernels::adamw::{self, AdamWStep};
 use apo_kernels::matrix;

@@ -33,12 +33,6 @@ const LM_HEAD: &str = "lm_head.weight";
 /// The reward model's head.
 const SCORE: &str = "score.weight";
 
-/// The file of weights that are not cut into several.
-pub const SINGLE: &str = "model.safetensors";
-
-/// The page that says which file holds which tensor.
-pub const INDEX: &str = "model.safetensors.index.json";
-
 /// Bytes that two tensors are compared by at once.
 const COMPARED: usize = 1 << 20;
 

@@ -76,9 +76,9 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "N", default_value = "2048", value_parser = positive)]
     pub micro_tokens: usize,
 
-    /// Keep only the layers' inputs and compute layers again in the backward
-    /// pass: less memory, a third more time
-    #[arg(long)]
+    /// Gradient checkpointing: keep only the layers' inputs and compute layers
+    /// again in the backward pass; less memory, a third more time
+    #[arg(long, visible_alias = "gradient-checkpointing")]
     pub recompute: bool,
 
     /// Minutes between checkpoints

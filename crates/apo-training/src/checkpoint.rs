@@ -8,8 +8,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_llama::model::Llama;
-use apo_llama::{AdamW, AdamWSettings, Model, ModelError, StoredType, Weights, write_weights};
+use apo_llama::{
+    AdamW, AdamWSettings, Llama, Model, ModelError, StoredType, Weights, write_weights,
+};
 use apo_spool::{checksum_of_file, read_record, sync_folder, write_record};
 use apo_tables::Metric;
 use serde::{Deserialize, Serialize};

@@ -115,7 +115,7 @@ impl Bench<'_> {
         let device = if train { device.autodiff() } else { device };
         let compute = Compute {
             precision: self.settings.precision,
-            recompute: self.settings.recompute,
+            checkpointing: self.settings.recompute,
             ..Compute::default()
         };
         let model = Model::load(self.settings.model, head, start, &device, compute);

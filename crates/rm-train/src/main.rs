@@ -50,7 +50,7 @@ fn run(args: &Args) -> Result<()> {
     };
     let device = args.compute.device()?.autodiff();
     let mut compute = args.compute.compute(&device);
-    compute.recompute = args.training.recompute;
+    compute.checkpointing = args.training.recompute;
     let model = Model::load(&args.model, Head::Reward, start, &device, compute)?;
     let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;
     show_first(&mut store, &codec, &args.report)?;

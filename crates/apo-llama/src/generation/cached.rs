@@ -5,10 +5,10 @@ use std::sync::Arc;
 use burn_flex::FlexTensor;
 
 use super::Decoder;
-use crate::loaded::Model;
-use crate::model::kernel_shape;
-use crate::operators::{layer_on_cpu, on_cpu, slice, weights};
+use crate::model::Model;
+use crate::operators::{kernel_shape, layer_on_cpu, on_cpu, slice, weights};
 use crate::tree::{PromptTree, TreeBatch, rotations};
+use apo_kernels::LayerWeights;
 use apo_kernels::decode::{self, RowCache};
 use apo_kernels::layer::{Shape, rms_norm};
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
@@ -16,7 +16,7 @@ use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 pub(super) struct Cached<'a> {
     model: &'a Model,
     shape: Shape,
-    layers: Vec<[FlexTensor; 9]>,
+    layers: Vec<LayerWeights<FlexTensor>>,
     embedding: FlexTensor,
     norm: FlexTensor,
     head: FlexTensor,
@@ -39,10 +39,11 @@ pub(super) struct Row {
 impl<'a> Cached<'a> {
     pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
         let llama = &model.llama;
+        let layers = llama.model.layers.iter();
         Self {
             model,
             shape: kernel_shape(&model.config, model.compute.precision),
-            layers: llama.model.layers.iter().map(layer_on_cpu).collect(),
+            layers: layers.map(|layer| layer_on_cpu(layer.weights())).collect(),
             embedding: on_cpu(llama.model.embed_tokens.weight.val()),
             norm: on_cpu(llama.model.norm.weight.val()),
             head: on_cpu(llama.language_head()),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::Decoder;
-use crate::loaded::Model;
-use crate::model::integers;
-use crate::plain::{self, Composition, Projected};
+use crate::decoder::integers;
+use crate::matmul::cast_operand;
+use crate::model::Model;
+use crate::plain::{self, Forward, Projected};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 
 pub(super) struct Plain<'a> {
@@ -75,7 +76,7 @@ impl<'a> Plain<'a> {
 
     fn logits(&self, x: Tensor<2>) -> Vec<f32> {
         let llama = &self.model.llama;
-        let normed = plain::rms_norm(x, &llama.model.norm, self.model.config.rms_norm_eps);
+        let normed = llama.last_norm(x, &self.model.config);
         let logits = plain::logits(normed, llama.language_head(), self.model.compute.precision);
         let logits = logits.into_data().convert::<f32>();
         logits.try_into_vec().expect("converted to f32")
@@ -170,7 +171,7 @@ impl Decoder for Plain<'_> {
         }
         let layout = batch.layout(config);
         let precision = self.model.compute.precision;
-        let composition = Composition::new(&layout, config, precision, &self.device);
+        let forward = Forward::new(&layout, config, precision, &self.device);
         let mut computed: Vec<Prompt> = prompts
             .iter()
             .map(|prompt| Prompt {
@@ -180,12 +181,9 @@ impl Decoder for Plain<'_> {
             .collect();
         let mut x = self.model.llama.embed(batch.tokens());
         for layer in &self.model.llama.model.layers {
-            let (out, key, value) = composition.decoder_layer_with_cache(x, layer);
+            let (out, key, value) = forward.decoder_layer_with_cache(x, &layer.weights());
             x = out;
-            let (key, value) = (
-                plain::rounded(key, precision),
-                plain::rounded(value, precision),
-            );
+            let (key, value) = (cast_operand(key, precision), cast_operand(value, precision));
             for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
                 let part = |x: &Tensor<3>| {
                     let x = x.clone().narrow(0, rows.start, rows.len());
@@ -230,12 +228,13 @@ impl Decoder for Plain<'_> {
         // A tensor in hand alone is changed in place.
         let layers = std::mem::take(&mut self.layers);
         for (layer, (keys, values)) in self.model.llama.model.layers.iter().zip(layers) {
+            let weights = layer.weights();
             let Projected { query, key, value } =
-                plain::project(x.clone(), layer, config, &cos, &sin, precision);
+                plain::project(x.clone(), &weights, config, &cos, &sin, precision);
             let with = |all: Tensor<4>, new: Tensor<3>| {
                 let new = new.reshape([n_rows, kv_heads, 1, config.head_dim]);
                 let place = [0..n_rows, 0..kv_heads, at..at + 1, 0..config.head_dim];
-                all.slice_assign(place, plain::rounded(new, precision))
+                all.slice_assign(place, cast_operand(new, precision))
             };
             let (keys, values) = (with(keys, key), with(values, value));
             let attended = plain::attend(
@@ -247,7 +246,7 @@ impl Decoder for Plain<'_> {
             );
             self.layers.push((keys, values));
             let attended = attended.reshape([n_rows, heads * config.head_dim]);
-            x = plain::finish(x, attended, layer, config.rms_norm_eps, precision);
+            x = plain::finish(x, attended, &weights, config.rms_norm_eps, precision);
         }
         logits.extend(self.logits(x));
     }

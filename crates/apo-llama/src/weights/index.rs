@@ -8,10 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use apo_dialogue::model_file::{self, read_object};
 use serde_json::Value;
 
+use super::Place;
 use super::names::quoted;
-use super::{INDEX, Place, SINGLE};
 use crate::error::ModelError;
-use crate::identified;
+use crate::identified::{self, INDEX, SINGLE};
 
 /// The files that hold a directory's weights.
 pub(super) struct Index {
