@@ -5,8 +5,8 @@
 //! `apo_objectives` holds eqs. 5 and 6, DPO's and its kin's.
 
 mod args;
+mod displacement;
 mod examples;
-mod falling;
 mod instructions;
 mod loss;
 mod reference;
@@ -17,13 +17,13 @@ use anyhow::Result;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
-use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{TestPart, check_splits, models};
 use apo_stage::{Claim, Kind, Output, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
-use crate::falling::warn_of_falling;
+use crate::displacement::warn_of_displacement;
 
 // A training or a decoding step takes and frees the same large buffers again.
 #[global_allocator]
@@ -86,7 +86,7 @@ fn run(method: &Method) -> Result<()> {
         models::codec(dir, Some(codec.template()), head, Start::Saved, longest)?;
         let mut compute = |model: &Model, store: &mut Store| {
             let micro = common.training.micro_tokens;
-            Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(failed)
+            Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(classify)
         };
         if known.is_none() {
             reference = Some(if dir == common.model {
@@ -98,7 +98,7 @@ fn run(method: &Method) -> Result<()> {
     }
     let trained = train(method, common, model, store, reference, &output, &mut watch)?;
     if method.compares() {
-        warn_of_falling(&trained.metrics, method.reference().is_some());
+        warn_of_displacement(&trained.metrics, method.reference().is_some());
     }
     let counts = serde_json::to_value(counts)?;
     let stored = common.training.save_as;
@@ -137,5 +137,5 @@ fn train(
         output.dir(),
         watch,
     )
-    .map_err(failed)
+    .map_err(classify)
 }

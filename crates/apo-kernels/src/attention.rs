@@ -13,7 +13,7 @@ use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
 use super::shared::Disjoint;
 use super::{Buffer, simd, write};
 use crate::layout::{Layout, Segment};
-use crate::spent::{Kind, counted};
+use crate::stats::{Kind, timed};
 
 /// Query rows that are taken together.
 const BLOCK: usize = 64;
@@ -196,7 +196,7 @@ pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
         4 * n_products(layout, heads),
         4 * (qkv.len() + tokens * heads.query_width()),
     );
-    counted(Kind::Attention, flop, bytes, || attend(layout, heads, qkv))
+    timed(Kind::Attention, flop, bytes, || attend(layout, heads, qkv))
 }
 
 fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
@@ -249,7 +249,7 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
 pub fn backward(layout: &Layout, heads: Heads, qkv: &[f32], out: &[f32], dout: &[f32]) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());
-    counted(Kind::Attention, flop, bytes, || {
+    timed(Kind::Attention, flop, bytes, || {
         attend_backward(layout, heads, qkv, out, dout)
     })
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::layer::{self, Shape, Weights, rms_norm};
 use super::matrix::{MatrixMut, Sum};
 use super::simd;
-use crate::spent::{Kind, counted};
+use crate::stats::{Kind, timed};
 
 /// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: the
 /// prompt's, which rows share, and its own.
@@ -49,7 +49,7 @@ pub fn step(
         .map(|cache| cache.n_keys(key_width) + 1)
         .sum::<usize>();
     let (flop, bytes) = (4 * n_keys * query_width, 8 * n_keys * key_width);
-    counted(Kind::Attention, flop, bytes, || {
+    timed(Kind::Attention, flop, bytes, || {
         attended
             .par_chunks_mut(query_width)
             .zip(qkv.par_chunks(width))

@@ -14,7 +14,7 @@ use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
 const MOST_ROWS: usize = 96;
 
 /// Whether a product is of this kind, and the processor has the instructions.
-pub(crate) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
+pub(crate) fn applies(left: Matrix<'_>, right: Matrix<'_>) -> bool {
     let fits = left.rows <= MOST_ROWS && left.col_stride == 1 && right.row_stride == 1;
     // Miri runs the same tiles, each computed by plain loops.
     if cfg!(miri) {
@@ -34,7 +34,7 @@ pub(crate) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
 pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     check(&out, left, right, sum);
     #[cfg(target_arch = "x86_64")]
-    if is_it(left, right) {
+    if applies(left, right) {
         return native::multiply(out, left, right, sum);
     }
     multiply_f32(out, left, right, sum, Threads::All);
@@ -81,7 +81,7 @@ mod native {
                     .map(|col| &right.data[col * right.col_stride..][..depth])
                     .collect();
                 let mut results = vec![0.0; n_rows * cols];
-                // SAFETY: `is_it` has found the instructions.
+                // SAFETY: `applies` has found the instructions.
                 unsafe { dot_products(&x, &weight, &mut results) };
                 for (row, results) in results.chunks_exact(cols).enumerate() {
                     // SAFETY: a part owns its columns of every row.

@@ -31,7 +31,7 @@ mod precision;
 mod samples;
 pub mod shared;
 pub mod simd;
-pub mod spent;
+pub mod stats;
 
 pub use layer_weights::{LayerWeights, N_WEIGHTS};
 pub use precision::Precision;

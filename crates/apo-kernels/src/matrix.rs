@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{bf16, few_rows};
 use crate::Precision;
-use crate::spent::{Kind, counted};
+use crate::stats::{Kind, timed};
 
 /// A matrix to read: element `(row, col)` lies at `row · row_stride + col · col_stride`.
 #[derive(Clone, Copy)]
@@ -221,12 +221,12 @@ pub fn multiply(
     precision: Precision,
 ) {
     let (m, n, k) = (out.rows, out.cols, left.cols);
-    counted(
-        Kind::Products,
+    timed(
+        Kind::Matmul,
         2 * m * n * k,
         4 * (m * k + k * n + m * n),
         || {
-            if threads == Threads::All && few_rows::is_it(left, right) {
+            if threads == Threads::All && few_rows::applies(left, right) {
                 few_rows::multiply(out, left, right, sum);
             } else if threads == Threads::All && precision == Precision::Bf16 {
                 bf16::multiply(out, left, right, sum);

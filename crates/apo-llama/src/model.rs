@@ -53,7 +53,7 @@ impl Model {
         let weights = directory.weights(head, start)?;
         let config = directory.config;
         check_memory(dir, &config, head, start, device)?;
-        let mut drawn = Drawn::new(&config, start);
+        let mut drawn = Initializer::new(&config, start);
         if let Some(weights) = &weights
             && head == Head::LanguageModel
             && config.tie_word_embeddings
@@ -164,12 +164,12 @@ fn finite(values: Vec<f32>, what: &'static str) -> Result<Vec<f32>, ModelError> 
 }
 
 /// Draws the parameters that no file has.
-struct Drawn {
+struct Initializer {
     rng: ChaCha8Rng,
     deviation: f32,
 }
 
-impl Drawn {
+impl Initializer {
     fn new(config: &LlamaConfig, start: Start) -> Self {
         let (seed, deviation) = match start {
             Start::Scratch(seed) => (seed, config.initializer_range as f32),

@@ -9,7 +9,7 @@ use crate::error::ModelError;
 use crate::operators::{on_cpu, slice};
 use apo_kernels::adamw::{self, AdamWStep};
 use apo_kernels::matrix;
-use apo_kernels::spent::{Kind, counted};
+use apo_kernels::stats::{Kind, timed};
 
 /// Settings of AdamW (Loshchilov and Hutter 2019) that stay through a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +69,7 @@ impl GradientSum {
                 continue;
             }
             let n = tensor.shape().num_elements();
-            squares += counted(Kind::Optimiser, 2 * n, 4 * n, || {
+            squares += timed(Kind::Optimiser, 2 * n, 4 * n, || {
                 // A view: taking the data out would copy all gradients.
                 adamw::sum_of_squares(slice(&on_cpu(tensor.clone())))
             });
@@ -203,7 +203,7 @@ impl AdamW {
             .map(|it| it.shape().num_elements())
             .sum();
         let gradients = gradients.tensors.into_iter();
-        counted(Kind::Optimiser, 16 * n_elements, 28 * n_elements, || {
+        timed(Kind::Optimiser, 16 * n_elements, 28 * n_elements, || {
             llama.map(&mut Stepper {
                 step,
                 moments: &mut self.moments,

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use apo_dialogue::DialogueError;
 use apo_tables::{Finish, Response};
-use apo_training::Piece;
+use apo_training::TokenizedResponse;
 
 use apo_stage::bad_input;
 
@@ -18,32 +18,26 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
     if response.finish != Finish::Empty {
         return Ok(());
     }
-    fault(
-        table,
-        row,
-        response,
-        "`response` is empty, expected an answer",
-    )
+    let problem = "`response` is empty, expected an answer";
+    Err(fault(table, row, response, problem))
 }
 
-/// Checks that a response has its reward.
+/// Returns a response's reward.
 ///
 /// # Errors
 ///
 /// When it has none, or one that is not finite; as [`check_golden`].
-pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<()> {
+pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<f32> {
     match response.reward {
-        Some(reward) if reward.is_finite() => Ok(()),
+        Some(reward) if reward.is_finite() => Ok(reward),
         Some(reward) => {
             let problem = format!("`reward` is {reward}, expected a finite number");
-            fault(table, row, response, &problem)
+            Err(fault(table, row, response, &problem))
         }
-        None => fault(
-            table,
-            row,
-            response,
-            "`reward` is null; `judge score` fills it",
-        ),
+        None => {
+            let problem = "`reward` is null; `judge score` fills it";
+            Err(fault(table, row, response, problem))
+        }
     }
 }
 
@@ -52,20 +46,23 @@ pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<()>
 /// # Errors
 ///
 /// When they do not; the error names the query.
-pub fn check_query(pieces: &[Piece]) -> Result<()> {
-    let Some(first) = pieces.first() else {
+pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
+    let Some(first) = responses.first() else {
         return Ok(());
     };
     let query = &first.query_id;
-    if pieces.iter().any(|piece| piece.prompt != first.prompt) {
+    if responses
+        .iter()
+        .any(|response| response.prompt != first.prompt)
+    {
         return Err(bad_input(format!(
             "query {query} stands in the tables with different prompts, expected one a query"
         )));
     }
-    // Pieces are sorted by part and number.
-    let twice = pieces
+    // Responses are sorted by role and number.
+    let twice = responses
         .windows(2)
-        .find(|it| (it[0].part, it[0].number) == (it[1].part, it[1].number));
+        .find(|it| (it[0].role, it[0].number) == (it[1].role, it[1].number));
     match twice {
         None => Ok(()),
         Some(it) => Err(bad_input(format!(
@@ -87,10 +84,10 @@ pub fn tokens<T>(table: &Path, query_id: &str, found: Result<T, DialogueError>) 
     })
 }
 
-fn fault(table: &Path, row: usize, response: &Response, problem: &str) -> Result<()> {
-    Err(bad_input(format!(
+fn fault(table: &Path, row: usize, response: &Response, problem: &str) -> Error {
+    bad_input(format!(
         "{}, row {row} (from 0), query {}: {problem}",
         table.display(),
         response.query_id
-    )))
+    ))
 }

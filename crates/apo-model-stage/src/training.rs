@@ -354,8 +354,9 @@ pub fn finish(
     })
 }
 
-/// Sorts a training's error: one that a signal caused counts as that.
-pub fn failed(error: TrainingError) -> Error {
+/// Classifies a training's error: an interruption by a signal is reported as that
+/// signal.
+pub fn classify(error: TrainingError) -> Error {
     match (&error, signals::check()) {
         (TrainingError::Interrupted, Err(stopped)) => stopped.into(),
         _ => error.into(),

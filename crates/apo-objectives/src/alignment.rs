@@ -2,15 +2,15 @@
 
 use burn::tensor::{Tensor, activation};
 
-use crate::pairs::{Pairs, Weighted, at, nothing, weighted_sum};
+use crate::pairs::{Pairs, Weighted, gather, weighted_sum, zero};
 
 /// Minus the weighted log-probs of some responses, `[1]`: supervised
 /// fine-tuning, and rejection sampling on the best one (RJS, APO eq. 6).
 pub fn negative_log_likelihood(log_probs: &Tensor<1>, chosen: &Weighted) -> Tensor<1> {
     if chosen.responses.is_empty() {
-        return nothing(log_probs);
+        return zero(log_probs);
     }
-    weighted_sum(at(log_probs, &chosen.responses).neg(), &chosen.weights)
+    weighted_sum(gather(log_probs, &chosen.responses).neg(), &chosen.weights)
 }
 
 /// Ranking responses by their log-probs (RRHF, APO eq. 5; Yuan et al. 2023),

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, relu, sigmoid};
 
-use crate::pairs::{Pairs, constant, nothing, weighted_sum};
+use crate::pairs::{Pairs, constant, weighted_sum, zero};
 
 /// What a pair loss knows of responses, `[response]` each.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,7 @@ impl PairLoss {
     /// Returns the weighted sum of what the pairs cost, `[1]`.
     pub fn loss(self, responses: LogProbs<'_>, pairs: &Pairs) -> Tensor<1> {
         if pairs.is_empty() {
-            return nothing(responses.policy);
+            return zero(responses.policy);
         }
         let (better, worse) = pairs.select(&self.rewards(responses));
         weighted_sum(self.cost(better, worse, responses.kl), &pairs.weights)

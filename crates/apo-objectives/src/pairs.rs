@@ -28,7 +28,7 @@ impl Pairs {
 
     /// Returns the better and the worse ones' values, `[pair]` each.
     pub fn select(&self, values: &Tensor<1>) -> (Tensor<1>, Tensor<1>) {
-        (at(values, &self.better), at(values, &self.worse))
+        (gather(values, &self.better), gather(values, &self.worse))
     }
 }
 
@@ -50,7 +50,7 @@ impl Weighted {
 }
 
 /// Returns the values at some indices.
-pub(crate) fn at(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
+pub(crate) fn gather(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
     let data: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
     let shape = [data.len()];
     let indices = Tensor::<1, Int>::from_data(TensorData::new(data, shape), &values.device());
@@ -68,7 +68,7 @@ pub(crate) fn constant(values: &[f32], device: &Device) -> Tensor<1> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
 }
 
-/// Returns a loss of nothing, `[1]`, that still hangs on `values`.
-pub(crate) fn nothing(values: &Tensor<1>) -> Tensor<1> {
+/// Returns a loss of 0, `[1]`, whose graph still reaches `values`.
+pub(crate) fn zero(values: &Tensor<1>) -> Tensor<1> {
     values.clone().sum().mul_scalar(0.0)
 }

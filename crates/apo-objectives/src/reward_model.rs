@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use crate::pairs::{Pairs, nothing, weighted_sum};
+use crate::pairs::{Pairs, weighted_sum, zero};
 
 /// What golden answers against samples cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Adversarial {
 /// Terry 1952), `[1]`.
 pub fn ranking(rewards: &Tensor<1>, pairs: &Pairs) -> Tensor<1> {
     if pairs.is_empty() {
-        return nothing(rewards);
+        return zero(rewards);
     }
     let (better, worse) = pairs.select(rewards);
     weighted_sum(
@@ -35,13 +35,13 @@ pub fn apo_reward_model(
     adversarial: Adversarial,
     beta_2: f64,
 ) -> Tensor<1> {
-    let game = match adversarial {
+    let adversarial = match adversarial {
         Adversarial::Ranking => ranking(rewards, golden_over_samples),
-        Adversarial::Difference if golden_over_samples.is_empty() => nothing(rewards),
+        Adversarial::Difference if golden_over_samples.is_empty() => zero(rewards),
         Adversarial::Difference => {
             let (golden, samples) = golden_over_samples.select(rewards);
             weighted_sum(samples - golden, &golden_over_samples.weights)
         }
     };
-    game + ranking(rewards, preferences).mul_scalar(beta_2)
+    adversarial + ranking(rewards, preferences).mul_scalar(beta_2)
 }

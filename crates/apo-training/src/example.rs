@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Term {
     /// Golden above a sample: the first term of APO eq. 17.
-    Game,
+    Adversarial,
     /// People's preference, or the reward model's.
     Preference,
 }
@@ -35,7 +35,7 @@ pub struct Example {
     /// Comparisons of responses.
     pub preferences: Vec<Preference>,
     /// Responses whose likelihood is to rise.
-    pub likely: Vec<u32>,
+    pub sft_targets: Vec<u32>,
     /// The responses' log-probs under the reference, where they are known
     /// already: all of them, or none.
     pub reference: Vec<f32>,
@@ -92,7 +92,7 @@ mod tests {
     fn responses_are_numbered_through_the_trees() {
         let mut example = Example {
             query_id: "0123abcd".into(),
-            likely: vec![1],
+            sft_targets: vec![1],
             reference: vec![-1.5, -0.25, -3.0],
             ..Example::default()
         };
@@ -103,7 +103,7 @@ mod tests {
         example.preferences.push(Preference {
             better: 0,
             worse: 2,
-            term: Term::Game,
+            term: Term::Adversarial,
             weight: 0.25,
         });
         example.mismatched = Some(PromptTree {

@@ -19,7 +19,7 @@ pub enum Objective {
         /// Weight of people's preferences.
         beta_2: f64,
     },
-    /// The likely responses' negative log-likelihood, a mean over tokens: SFT,
+    /// The SFT targets' negative log-likelihood, a mean over tokens: SFT,
     /// RJS (APO eq. 6).
     Likelihood,
     /// RRHF (APO eq. 5).
@@ -33,7 +33,7 @@ pub enum Objective {
     Pairs {
         /// What a pair costs.
         loss: PairLoss,
-        /// Weight of the likely responses' negative log-likelihood, a mean over
+        /// Weight of the SFT targets' negative log-likelihood, a mean over
         /// tokens.
         sft_weight: f64,
     },
@@ -49,7 +49,7 @@ impl Objective {
 /// What a whole step holds of each term: what its mean is taken over.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
-    game: f64,
+    adversarial: f64,
     preference: f64,
     queries: f64,
     tokens: f64,
@@ -61,14 +61,14 @@ impl Totals {
     pub(crate) fn add(&mut self, example: &Example) {
         for preference in &example.preferences {
             match preference.term {
-                Term::Game => self.game += f64::from(preference.weight),
+                Term::Adversarial => self.adversarial += f64::from(preference.weight),
                 Term::Preference => self.preference += f64::from(preference.weight),
             }
         }
         self.queries += 1.0;
         let lengths = lengths(example);
-        let likely = example.likely.iter().map(|&i| lengths[i as usize]);
-        self.tokens += likely.sum::<usize>() as f64;
+        let targets = example.sft_targets.iter().map(|&i| lengths[i as usize]);
+        self.tokens += targets.sum::<usize>() as f64;
     }
 }
 
@@ -109,13 +109,13 @@ pub(crate) fn loss(
     {
         let rewards = model.llama.rewards(&model.config, model.compute, &batch);
         let shown = if terms.preference.is_empty() {
-            &terms.game
+            &terms.adversarial
         } else {
             &terms.preference
         };
         sums.compare(&values(&rewards), shown, true);
-        let pairs = (&terms.game, &terms.preference);
-        return apo_reward_model(&rewards, pairs.0, pairs.1, adversarial, beta_2);
+        let (golden, preferences) = (&terms.adversarial, &terms.preference);
+        return apo_reward_model(&rewards, golden, preferences, adversarial, beta_2);
     }
     let tokens = model
         .llama
@@ -126,13 +126,13 @@ pub(crate) fn loss(
     match *objective {
         Objective::RewardModel { .. } => unreachable!("returned above"),
         Objective::Likelihood => {
-            for &i in &terms.likely.responses {
+            for &i in &terms.sft_targets.responses {
                 sums.log_probs[0] += f64::from(found[i]);
                 sums.n_log_probs[0] += 1.0;
             }
             let weight = 1.0 / totals.tokens as f32;
-            let likely = terms.likely.scaled(weight);
-            negative_log_likelihood(&log_probs, &likely)
+            let targets = terms.sft_targets.scaled(weight);
+            negative_log_likelihood(&log_probs, &targets)
         }
         Objective::Rrhf {
             lambda,
@@ -151,7 +151,7 @@ pub(crate) fn loss(
             let weight = 1.0 / totals.queries as f32;
             let mut pairs = terms.preference.clone();
             pairs.weights.fill(weight);
-            rrhf(&values, &pairs, &terms.likely.scaled(weight), lambda)
+            rrhf(&values, &pairs, &terms.sft_targets.scaled(weight), lambda)
         }
         Objective::Pairs { loss, sft_weight } => {
             let tokens: Vec<f32> = lengths.iter().map(|&n| n as f32).collect();
@@ -172,39 +172,39 @@ pub(crate) fn loss(
                 return cost;
             }
             let weight = (sft_weight / totals.tokens) as f32;
-            cost + negative_log_likelihood(&log_probs, &terms.likely.scaled(weight))
+            cost + negative_log_likelihood(&log_probs, &terms.sft_targets.scaled(weight))
         }
     }
 }
 
 /// The terms of a micro-batch, responses numbered through all its examples.
 struct Terms {
-    game: Pairs,
+    adversarial: Pairs,
     preference: Pairs,
     /// Each of weight 1.
-    likely: Weighted,
+    sft_targets: Weighted,
 }
 
 impl Terms {
     fn new(examples: &[Example], totals: &Totals) -> Self {
         let mut terms = Self {
-            game: Pairs::default(),
+            adversarial: Pairs::default(),
             preference: Pairs::default(),
-            likely: Weighted::default(),
+            sft_targets: Weighted::default(),
         };
         let mut first = 0;
         for example in examples {
             for preference in &example.preferences {
                 let (pairs, total) = match preference.term {
-                    Term::Game => (&mut terms.game, totals.game),
+                    Term::Adversarial => (&mut terms.adversarial, totals.adversarial),
                     Term::Preference => (&mut terms.preference, totals.preference),
                 };
                 let weight = (f64::from(preference.weight) / total) as f32;
                 let (better, worse) = (preference.better as usize, preference.worse as usize);
                 pairs.push(first + better, first + worse, weight);
             }
-            for &i in &example.likely {
-                terms.likely.push(first + i as usize, 1.0);
+            for &i in &example.sft_targets {
+                terms.sft_targets.push(first + i as usize, 1.0);
             }
             first += example.n_responses();
         }

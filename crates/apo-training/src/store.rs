@@ -1,4 +1,4 @@
-//! Examples on disk, their places in memory.
+//! Examples on disk; their places are in memory.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::TrainingError;
 use crate::example::Example;
 
-/// Not kept when a stage stops: the tables give it again.
+/// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "examples.scratch";
 
 /// What is kept of an example in memory.

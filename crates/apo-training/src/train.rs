@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use apo_llama::machine::available_memory;
-use apo_llama::{AdamW, Forecast, GradientSum, Model, PromptTree};
+use apo_llama::{AdamW, GradientSum, MemoryEstimate, Model, PromptTree};
 use apo_tables::Metric;
 
 use crate::checkpoint;
@@ -71,8 +71,8 @@ pub fn train(
 ) -> Result<Trained, TrainingError> {
     let steps_an_epoch = store.len().div_ceil(settings.batch) as u64;
     let total = steps_an_epoch * settings.epochs as u64;
-    if let Some(forecast) = forecast(&model, store, settings) {
-        tell(&forecast, &model, observer);
+    if let Some(estimate) = memory_estimate(&model, store, settings) {
+        report_memory(&estimate, &model, observer);
     }
     let mut adamw = AdamW::new(settings.adamw);
     let mut metrics = Vec::new();
@@ -158,31 +158,31 @@ pub fn train(
     })
 }
 
-/// Returns what the training will hold at most; none of a device whose operators
-/// are Burn's own.
-fn forecast(model: &Model, store: &Store, settings: &Settings) -> Option<Forecast> {
+/// Estimates the most memory that the training will hold, or `None` on a device
+/// whose operators are Burn's own.
+fn memory_estimate(model: &Model, store: &Store, settings: &Settings) -> Option<MemoryEstimate> {
     let tokens = (0..store.len()).map(|i| store.n_tokens(i));
     let (longest, all) = (tokens.clone().max()?, tokens.sum::<usize>());
     let a_step = (all * settings.batch).div_ceil(store.len());
     let most = settings.micro_tokens.max(longest);
     let most = most.min(longest * settings.batch.min(store.len()));
-    model.forecast(most, a_step > settings.micro_tokens)
+    model.memory_estimate(most, a_step > settings.micro_tokens)
 }
 
-/// Tells the forecast, and warns where there is less memory.
-fn tell(forecast: &Forecast, model: &Model, observer: &mut dyn Observer) {
+/// Reports the estimate, and warns if less memory is free.
+fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Observer) {
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     observer.note(&format!(
         "memory: about {:.2} GiB, {:.2} of them for weights, gradients and moments, {:.2} for the \
          activations of {} tokens at once",
-        gib(forecast.total()),
-        gib(forecast.parameters),
-        gib(forecast.activations),
-        forecast.tokens
+        gib(estimate.total()),
+        gib(estimate.parameters),
+        gib(estimate.activations),
+        estimate.tokens
     ));
     // The weights are there already.
     let weights = 4 * model.config.n_parameters(model.head) as u64;
-    let more = forecast.total().saturating_sub(weights);
+    let more = estimate.total().saturating_sub(weights);
     if let Some(free) = available_memory().filter(|free| *free < more) {
         observer.warn(&format!(
             "{:.2} GiB more are needed, {:.2} are free; --recompute and fewer --micro-tokens take \

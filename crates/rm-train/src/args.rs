@@ -110,15 +110,15 @@ pub enum Objective {
 }
 
 impl Objective {
-    fn plays(self) -> bool {
+    fn uses_golden(self) -> bool {
         matches!(self, Self::Apo | Self::Wgan | Self::Gail | Self::Seq)
     }
 
-    fn ranks(self) -> bool {
+    fn uses_pairs(self) -> bool {
         self != Self::Gail
     }
 
-    fn goes_on(self) -> bool {
+    fn continues_rm(self) -> bool {
         matches!(self, Self::Ab | Self::Seq)
     }
 
@@ -186,9 +186,9 @@ impl Args {
         let mut needed = Vec::new();
         let mut unused = Vec::new();
         for (name, table, uses) in [
-            ("--pairs", &tables.pairs, objective.ranks()),
-            ("--golden", &tables.golden, objective.plays()),
-            ("--samples", &tables.samples, objective.plays()),
+            ("--pairs", &tables.pairs, objective.uses_pairs()),
+            ("--golden", &tables.golden, objective.uses_golden()),
+            ("--samples", &tables.samples, objective.uses_golden()),
         ] {
             match table {
                 None if uses => needed.push(name),
@@ -212,16 +212,16 @@ impl Args {
 
     /// Returns what is minimised.
     pub fn objective(&self) -> Objective {
-        let plays = self.tables.golden.is_some() || self.tables.samples.is_some();
-        self.objective.unwrap_or(if plays {
+        let has_golden = self.tables.golden.is_some() || self.tables.samples.is_some();
+        self.objective.unwrap_or(if has_golden {
             Objective::Apo
         } else {
             Objective::Rank
         })
     }
 
-    /// Returns the weight of people's preferences; what has no game weighs
-    /// them 1, and GAIL's game 0.
+    /// Returns the weight of people's preferences: 1 for an objective of
+    /// preferences alone, 0 for GAIL.
     pub fn beta_2(&self) -> f64 {
         match self.objective() {
             Objective::Rank | Objective::Ab => 1.0,
@@ -251,7 +251,7 @@ impl Args {
         if ModelDirectory::open(model)?.has_reward_head()? {
             return Ok(Start::Saved);
         }
-        if self.objective().goes_on() {
+        if self.objective().continues_rm() {
             return Err(bad_input(format!(
                 "{}: has no reward head, and --objective {} goes on from a reward model",
                 model.display(),

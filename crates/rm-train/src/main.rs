@@ -13,7 +13,7 @@ use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
-use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{check_splits, models};
 use apo_stage::{Claim, Kind, up_to_date};
 use apo_training::Objective;
@@ -64,7 +64,7 @@ fn run(args: &Args) -> Result<()> {
     let trained = apo_training::train(
         model, &mut store, None, &objective, &settings, dir, &mut watch,
     )
-    .map_err(failed)?;
+    .map_err(classify)?;
     let manifest = manifest("reward model", codec.template(), provenance);
     let counts = serde_json::to_value(counts)?;
     let stored = args.training.save_as;

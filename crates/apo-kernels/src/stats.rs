@@ -14,7 +14,7 @@ use crate::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 
 /// What a kind of kernel has taken since the program began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Part {
+pub struct KindStats {
     /// Time on the clock, of all threads together.
     pub seconds: f64,
     /// Floating-point operations, a multiplication and an addition being two.
@@ -25,20 +25,20 @@ pub struct Part {
 
 /// What the kernels have taken since the program began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spent {
-    /// Matrix products with weights, forward and backward.
-    pub products: Part,
+pub struct KernelStats {
+    /// Matrix matmul with weights, forward and backward.
+    pub matmul: KindStats,
     /// Scores, softmax and sums of values, forward and backward.
-    pub attention: Part,
+    pub attention: KindStats,
     /// Norm, clipping, and AdamW.
-    pub optimiser: Part,
+    pub optimiser: KindStats,
 }
 
 /// A kind of kernel.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// Matrix products with weights.
-    Products,
+    /// Matrix matmul with weights.
+    Matmul,
     /// Attention.
     Attention,
     /// The optimiser.
@@ -60,21 +60,21 @@ static COUNTERS: [Counters; 3] = [const {
 }; 3];
 
 /// Returns what the kernels have taken since the program began.
-pub fn spent() -> Spent {
-    let [products, attention, optimiser] = COUNTERS.each_ref().map(|counters| Part {
+pub fn stats() -> KernelStats {
+    let [matmul, attention, optimiser] = COUNTERS.each_ref().map(|counters| KindStats {
         seconds: Duration::from_nanos(counters.nanoseconds.load(Ordering::Relaxed)).as_secs_f64(),
         flop: counters.flop.load(Ordering::Relaxed) as f64,
         bytes: counters.bytes.load(Ordering::Relaxed) as f64,
     });
-    Spent {
-        products,
+    KernelStats {
+        matmul,
         attention,
         optimiser,
     }
 }
 
 /// Does some work and counts it.
-pub fn counted<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
+pub fn timed<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     let counters = &COUNTERS[kind as usize];

@@ -12,7 +12,7 @@ const BASE: u64 = 96 << 20;
 
 /// Memory of a training by the CPU's kernels, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forecast {
+pub struct MemoryEstimate {
     /// Weights, gradients and both moments.
     pub parameters: u64,
     /// What the backward pass needs of the forward pass, and what is computed
@@ -22,7 +22,7 @@ pub struct Forecast {
     pub tokens: usize,
 }
 
-impl Forecast {
+impl MemoryEstimate {
     fn new(config: &LlamaConfig, head: Head, recompute: bool, tokens: usize, summed: bool) -> Self {
         let copies = if summed { 5 } else { 4 };
         // Of the largest there are a flat gradient and a new value beside.
@@ -62,10 +62,10 @@ impl Model {
     /// Returns what a training of the model needs whose largest micro-batch has
     /// `tokens`; `summed` where a step has several, whose gradients are added up.
     /// None of a device whose operators are Burn's own.
-    pub fn forecast(&self, tokens: usize, summed: bool) -> Option<Forecast> {
+    pub fn memory_estimate(&self, tokens: usize, summed: bool) -> Option<MemoryEstimate> {
         let known = self.compute.runs_kernels_on(&self.device());
         let of = || {
-            Forecast::new(
+            MemoryEstimate::new(
                 &self.config,
                 self.head,
                 self.compute.checkpointing,

@@ -1,4 +1,4 @@
-//! Responses of several tables, brought together by query: the responses on
+//! Tokenized responses of several tables, grouped by query: the responses are on
 //! disk, their keys in memory.
 
 use std::path::Path;
@@ -9,36 +9,36 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrainingError;
 use crate::example::Example;
 
-/// Not kept when a stage stops: the tables give it again.
+/// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "responses.scratch";
 
-/// What a response is to its query.
+/// The role of a response among those to its query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Part {
+pub enum ResponseRole {
     /// A golden answer.
     Golden,
-    /// The policy's.
+    /// A sample of the policy.
     Sample,
-    /// What people preferred.
+    /// The response that people preferred.
     Chosen,
-    /// What they did not.
+    /// The response that they did not prefer.
     Rejected,
 }
 
 /// A response to a query, as token ids.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Piece {
+pub struct TokenizedResponse {
     /// The query's id.
     pub query_id: String,
-    /// What it is.
-    pub part: Part,
+    /// Its role.
+    pub role: ResponseRole,
     /// Sample number, or the number of the pair.
     pub number: u32,
-    /// Whether an end of text belongs after it.
+    /// Whether an end of text follows it.
     pub complete: bool,
-    /// The reward model's score, where there is one.
+    /// Its reward, or 0 if the table has none.
     pub reward: f32,
-    /// Its log-prob under the reference, where that is known.
+    /// Its log-prob under the reference, if it is known.
     pub reference: Option<f32>,
     /// The prompt's ids.
     pub prompt: Vec<u32>,
@@ -46,15 +46,15 @@ pub struct Piece {
     pub response: Vec<u32>,
 }
 
-/// Pieces being gathered.
+/// Tokenized responses on disk, while they are gathered.
 #[derive(Debug)]
-pub struct Pile {
-    spool: Spool<Piece>,
-    /// Query, part, number, place.
-    entries: Vec<(u64, Part, u32, Place)>,
+pub struct ResponseSpool {
+    spool: Spool<TokenizedResponse>,
+    /// Query, role, number, place.
+    entries: Vec<(u64, ResponseRole, u32, Place)>,
 }
 
-impl Pile {
+impl ResponseSpool {
     /// Begins in a working folder.
     ///
     /// # Errors
@@ -67,19 +67,20 @@ impl Pile {
         })
     }
 
-    /// Adds a piece.
+    /// Adds a response.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn add(&mut self, piece: &Piece) -> Result<(), TrainingError> {
-        let key = crate::store::hash(&[piece.query_id.as_bytes()]);
-        let place = self.spool.append(piece)?;
-        self.entries.push((key, piece.part, piece.number, place));
+    pub fn add(&mut self, response: &TokenizedResponse) -> Result<(), TrainingError> {
+        let key = crate::store::hash(&[response.query_id.as_bytes()]);
+        let place = self.spool.append(response)?;
+        self.entries
+            .push((key, response.role, response.number, place));
         Ok(())
     }
 
-    /// Calls `each` with the pieces of every query, sorted by part and number,
+    /// Calls `each` with the responses to every query, sorted by role and number,
     /// and removes the file.
     ///
     /// # Errors
@@ -87,20 +88,20 @@ impl Pile {
     /// When the file cannot be read, or what `each` fails with.
     pub fn by_query<E: From<TrainingError>>(
         mut self,
-        mut each: impl FnMut(Vec<Piece>) -> Result<(), E>,
+        mut each: impl FnMut(Vec<TokenizedResponse>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.entries.sort_unstable();
         for group in self.entries.chunk_by(|a, b| a.0 == b.0) {
-            let pieces = group.iter().map(|&(.., place)| self.spool.read(place));
-            let pieces: Result<Vec<Piece>, _> = pieces.collect();
-            each(pieces.map_err(TrainingError::from)?)?;
+            let responses = group.iter().map(|&(.., place)| self.spool.read(place));
+            let responses: Result<Vec<TokenizedResponse>, _> = responses.collect();
+            each(responses.map_err(TrainingError::from)?)?;
         }
         self.spool.remove().map_err(TrainingError::from)?;
         Ok(())
     }
 }
 
-/// How much was cut off to fit the limit.
+/// How many prompts and responses were truncated to fit the limit.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Cuts {
     /// Responses in all.
@@ -111,33 +112,39 @@ pub struct Cuts {
     pub responses_cut: u64,
 }
 
-/// Puts pieces into examples, cut to a limit.
+/// Puts tokenized responses into examples, cut to a limit.
 #[derive(Debug)]
 pub struct Fitter {
     /// Tokens of prompt and response.
     pub limit: usize,
     /// End of text.
     pub eos: u32,
-    /// Beginning of text, where the model has one.
+    /// Beginning of text, if the model has one.
     pub bos: Option<u32>,
-    /// What was cut so far.
+    /// What was truncated so far.
     pub cuts: Cuts,
 }
 
 impl Fitter {
-    /// Adds a piece's response to an example and returns its number there;
-    /// none where nothing of it is left to learn from.
-    pub fn add(&mut self, example: &mut Example, piece: &Piece) -> Option<u32> {
-        let eos = piece.complete.then_some(self.eos);
-        let fitted = apo_dialogue::fit(&piece.prompt, &piece.response, eos, self.bos, self.limit);
+    /// Adds a response to an example and returns its number there, or `None` if
+    /// truncation left nothing of it.
+    pub fn add(&mut self, example: &mut Example, response: &TokenizedResponse) -> Option<u32> {
+        let eos = response.complete.then_some(self.eos);
+        let fitted = apo_dialogue::fit(
+            &response.prompt,
+            &response.response,
+            eos,
+            self.bos,
+            self.limit,
+        );
         self.cuts.responses += 1;
         self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
         self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
         if fitted.response.is_empty() {
             return None;
         }
-        example.query_id.clone_from(&piece.query_id);
-        example.reference.extend(piece.reference);
+        example.query_id.clone_from(&response.query_id);
+        example.reference.extend(response.reference);
         Some(example.add(fitted.prompt, fitted.response))
     }
 }
