@@ -1,5 +1,6 @@
-//! Tells when an alignment has made the responses that it is to prefer less
-//! sft_targets: margins grow all the same, and the policy degenerates unseen.
+//! Warns of likelihood displacement: an alignment that has made the responses it
+//! should prefer less likely. Margins grow all the same, and the policy
+//! degenerates unseen.
 
 use apo_stage::warn;
 use apo_tables::Metric;
@@ -40,7 +41,7 @@ fn displacement(metrics: &[Metric], has_reference: bool) -> Option<String> {
     let after = mean(last, |it| it.logps_chosen)?;
     (after < before - SHARE_OF_LOG_PROB * before.abs()).then(|| {
         format!(
-            "the chosen responses have become less sft_targets: a log-prob of {before:.1} over the \
+            "the chosen responses have become less likely: a log-prob of {before:.1} over the \
              first {quarter} steps, {after:.1} over the last"
         )
     })

@@ -16,7 +16,8 @@ use apo_training::{
 };
 use serde::Serialize;
 
-use crate::args::{Method, Tables, Which};
+use crate::args::{Method, Which};
+use crate::inputs::Tables;
 use crate::instructions::{Instruction, each_instruction};
 use crate::reference::KnownLogProbs;
 

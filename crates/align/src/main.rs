@@ -7,6 +7,7 @@
 mod args;
 mod displacement;
 mod examples;
+mod inputs;
 mod instructions;
 mod loss;
 mod reference;
@@ -24,6 +25,7 @@ use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
 use crate::displacement::warn_of_displacement;
+use crate::inputs::Tables;
 
 // A training or a decoding step takes and frees the same large buffers again.
 #[global_allocator]
@@ -42,18 +44,18 @@ fn main() -> ExitCode {
 /// learn from, when a loss is not finite, or when the output cannot be written.
 fn run(method: &Method) -> Result<()> {
     let common = method.common();
-    let tables = method.open()?;
+    let tables = Tables::open(method)?;
     let head = Head::LanguageModel;
     let longest = Longest::limit(common.limit);
     let (codec, _) = models::codec(
-        &common.model,
-        common.template,
+        &common.model.dir,
+        common.model.template,
         head,
         method.start(),
         longest,
     )?;
-    let provenance = method.provenance(&tables, &codec)?;
-    let known = method.known_log_probs(&provenance, &codec)?;
+    let provenance = inputs::provenance(method, &tables, &codec)?;
+    let known = inputs::known_log_probs(method, &provenance, &codec)?;
     check_splits(&provenance, method.inputs(), common.training.allow_test)?;
     if let Some(path) = method.instructions()
         && !common.training.allow_test
@@ -73,7 +75,7 @@ fn run(method: &Method) -> Result<()> {
     let mut compute = common.compute.compute(&device);
     compute.checkpointing = common.training.recompute;
     let load = |dir, start| Model::load(dir, head, start, &device, compute);
-    let model = load(&common.model, method.start())?;
+    let model = load(&common.model.dir, method.start())?;
     let (mut store, counts) =
         examples::gather(method, tables, known.as_ref(), &codec, output.dir())?;
     show_first(&mut store, &codec, &common.report)?;
@@ -89,7 +91,7 @@ fn run(method: &Method) -> Result<()> {
             Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(classify)
         };
         if known.is_none() {
-            reference = Some(if dir == common.model {
+            reference = Some(if dir == common.model.dir {
                 compute(&model, &mut store)?
             } else {
                 compute(&load(dir, Start::Saved)?, &mut store)?
@@ -105,7 +107,7 @@ fn run(method: &Method) -> Result<()> {
     finish(
         &trained,
         output,
-        &common.model,
+        &common.model.dir,
         stored,
         &manifest,
         counts,

@@ -5,6 +5,7 @@
 mod compute;
 mod exit;
 pub mod memory;
+mod model_args;
 pub mod models;
 pub mod rows;
 mod splits;
@@ -12,5 +13,6 @@ pub mod training;
 
 pub use compute::ComputeArgs;
 pub use exit::run;
+pub use model_args::ModelArgs;
 pub use splits::{TestPart, check_splits};
 pub use training::TrainingArgs;

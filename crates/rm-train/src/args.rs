@@ -2,14 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use apo_dialogue::{Codec, Template};
-use apo_llama::{ModelDirectory, Start, directory};
-use apo_model_stage::training::Defaults;
-use apo_model_stage::{ComputeArgs, TrainingArgs, models};
+use apo_model_stage::{ComputeArgs, ModelArgs, TrainingArgs};
 use apo_objectives::Adversarial;
-use apo_stage::{OutputArgs, ReportArgs, bad_input, not_negative, value_name};
-use apo_tables::{Pair, Provenance, Reader, Response};
+use apo_stage::{OutputArgs, ReportArgs, not_negative, value_name};
 use clap::{Parser, ValueEnum};
 
 const EXAMPLES: &str = concat!(
@@ -37,19 +32,14 @@ A stopped run goes on where it was when the same command is given again.
 ///
 /// Minimises APO eq. 17: golden responses are to be rewarded above the
 /// policy's samples, without forgetting which response people preferred.
-/// Every query's parts are taken in one step. Without --golden it is plain
-/// ranking of the pairs; --objective names the paper's other ones.
+/// All responses to a query are part of the same step. Without --golden it is
+/// plain ranking of the pairs; --objective names the paper's other ones. A policy
+/// as --model gets a new reward head.
 #[derive(Debug, Parser)]
 #[command(name = "rm-train", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// Model directory to start from; a policy gets a new reward head
-    #[arg(long, value_name = "DIR", help_heading = "Models")]
-    pub model: PathBuf,
-
-    /// hh, or chat for the model's own chat template [default: what the model
-    /// was trained with; hh for one without a chat template]
-    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
-    pub template: Option<Template>,
+    #[command(flatten)]
+    pub model: ModelArgs,
 
     #[command(flatten)]
     pub tables: TableArgs,
@@ -110,15 +100,18 @@ pub enum Objective {
 }
 
 impl Objective {
+    /// Whether golden answers are ranked above samples.
     fn uses_golden(self) -> bool {
         matches!(self, Self::Apo | Self::Wgan | Self::Gail | Self::Seq)
     }
 
+    /// Whether people's preferences are learnt.
     fn uses_pairs(self) -> bool {
         self != Self::Gail
     }
 
-    fn continues_rm(self) -> bool {
+    /// Whether training continues from a reward model.
+    pub fn continues_rm(self) -> bool {
         matches!(self, Self::Ab | Self::Seq)
     }
 
@@ -146,32 +139,6 @@ pub struct TableArgs {
     /// The policy's answers to the same queries, a `responses` table
     #[arg(long, value_name = "PARQUET")]
     pub samples: Option<PathBuf>,
-}
-
-/// The tables, found to be what they should be.
-#[derive(Debug)]
-pub struct Tables {
-    pub pairs: Option<Reader<Pair>>,
-    pub golden: Option<Reader<Response>>,
-    pub samples: Option<Reader<Response>>,
-}
-
-impl TableArgs {
-    /// Opens all tables.
-    ///
-    /// # Errors
-    ///
-    /// When one is missing, empty, or has other columns.
-    pub fn open(&self) -> Result<Tables> {
-        let responses = |path: &Option<PathBuf>| -> Result<Option<Reader<Response>>> {
-            Ok(path.as_deref().map(Reader::open_filled).transpose()?)
-        };
-        Ok(Tables {
-            pairs: self.pairs.as_deref().map(Reader::open_filled).transpose()?,
-            golden: responses(&self.golden)?,
-            samples: responses(&self.samples)?,
-        })
-    }
 }
 
 impl Args {
@@ -238,51 +205,7 @@ impl Args {
             &self.tables.samples,
         ];
         let tables = tables.into_iter().filter_map(Option::as_deref);
-        tables.chain([self.model.as_path()])
-    }
-
-    /// Returns where the parameters come from.
-    ///
-    /// # Errors
-    ///
-    /// When the weights cannot be opened, or the objective goes on from a reward
-    /// model and this is none.
-    pub fn start(&self, model: &Path) -> Result<Start> {
-        if ModelDirectory::open(model)?.has_reward_head()? {
-            return Ok(Start::Saved);
-        }
-        if self.objective().continues_rm() {
-            return Err(bad_input(format!(
-                "{}: has no reward head, and --objective {} goes on from a reward model",
-                model.display(),
-                value_name(&self.objective())
-            )));
-        }
-        Ok(Start::NewHead(self.training.seed))
-    }
-
-    /// Returns what the output depends on.
-    ///
-    /// # Errors
-    ///
-    /// When an input cannot be read.
-    pub fn provenance(&self, tables: &Tables, codec: &Codec) -> Result<Provenance> {
-        let provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
-            .argument("objective", value_name(&self.objective()))
-            .argument("beta_2", self.beta_2())
-            .argument("limit", self.limit)
-            .argument("precision", self.compute.precision()?.name())
-            .input("model", directory::input(&self.model)?);
-        let mut provenance = models::rendering(provenance, codec);
-        if let Some(pairs) = &tables.pairs {
-            provenance = provenance.input("pairs", pairs.input()?);
-        }
-        for (name, table) in [("golden", &tables.golden), ("samples", &tables.samples)] {
-            if let Some(table) = table {
-                provenance = provenance.input(name, table.input()?);
-            }
-        }
-        Ok(self.training.provenance(provenance, Defaults::REWARD_MODEL))
+        tables.chain([self.model.dir.as_path()])
     }
 }
 

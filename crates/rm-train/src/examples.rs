@@ -14,7 +14,7 @@ use apo_training::{
 };
 use serde::Serialize;
 
-use crate::args::Tables;
+use crate::inputs::Tables;
 
 /// What the training learns from.
 #[derive(Debug, Default, Serialize)]

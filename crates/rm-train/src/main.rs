@@ -6,6 +6,7 @@
 
 mod args;
 mod examples;
+mod inputs;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ use apo_stage::{Claim, Kind, up_to_date};
 use apo_training::Objective;
 
 use crate::args::Args;
+use crate::inputs::Tables;
 
 // A training or a decoding step takes and frees the same large buffers again.
 #[global_allocator]
@@ -36,11 +38,12 @@ fn main() -> ExitCode {
 /// When a table or the model is not what it should be, when there is nothing
 /// to compare, when a loss is not finite, or when the output cannot be written.
 fn run(args: &Args) -> Result<()> {
-    let tables = args.tables.open()?;
-    let start = args.start(&args.model)?;
+    let tables = Tables::open(args)?;
+    let start = inputs::start(args)?;
+    let model = &args.model.dir;
     let longest = Longest::limit(args.limit);
-    let (codec, _) = models::codec(&args.model, args.template, Head::Reward, start, longest)?;
-    let provenance = args.provenance(&tables, &codec)?;
+    let (codec, _) = models::codec(model, args.model.template, Head::Reward, start, longest)?;
+    let provenance = inputs::provenance(args, &tables, &codec)?;
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
     args.training.keep_apart(&args.output)?;
@@ -51,7 +54,7 @@ fn run(args: &Args) -> Result<()> {
     let device = args.compute.device()?.autodiff();
     let mut compute = args.compute.compute(&device);
     compute.checkpointing = args.training.recompute;
-    let model = Model::load(&args.model, Head::Reward, start, &device, compute)?;
+    let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
     let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;
     show_first(&mut store, &codec, &args.report)?;
     let objective = Objective::RewardModel {
@@ -71,7 +74,7 @@ fn run(args: &Args) -> Result<()> {
     finish(
         &trained,
         output,
-        &args.model,
+        &args.model.dir,
         stored,
         &manifest,
         counts,

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use apo_dialogue::{Codec, Template};
-use apo_llama::{Generation, Sampling, directory};
-use apo_model_stage::{ComputeArgs, models};
+use apo_dialogue::Codec;
+use apo_llama::{Generation, Sampling};
+use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs};
-use apo_tables::{Provenance, Query, Reader};
 use clap::Parser;
 use sha2::{Digest as _, Sha256};
 
@@ -36,14 +34,8 @@ A stopped run goes on where it was when the same command is given again.
 #[derive(Debug, Parser)]
 #[command(name = "sample", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// The policy's directory
-    #[arg(long, value_name = "DIR", help_heading = "Models")]
-    pub model: PathBuf,
-
-    /// hh, or chat for the model's own chat template [default: what the model
-    /// was trained with; hh for one without a chat template]
-    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
-    pub template: Option<Template>,
+    #[command(flatten)]
+    pub model: ModelArgs,
 
     /// Queries to answer: a `queries` table, or any with its columns
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
@@ -155,33 +147,6 @@ impl Args {
             stop_ids: codec.stop_ids().to_vec(),
         }
     }
-
-    /// Returns what the output depends on.
-    ///
-    /// # Errors
-    ///
-    /// When an input cannot be read.
-    pub fn provenance(&self, queries: &Reader<Query>, codec: &Codec) -> Result<Provenance> {
-        let provenance = Provenance::new("sample", env!("CARGO_PKG_VERSION"));
-        Ok(models::rendering(provenance, codec)
-            .argument("samples", self.samples)
-            .argument("temperature", as_written(self.temperature))
-            .argument("top_k", self.top_k)
-            .argument("top_p", as_written(self.top_p))
-            .argument("repetition_penalty", as_written(self.repetition_penalty))
-            .argument("max_new_tokens", self.max_new_tokens)
-            .argument("prompt_limit", self.prompt_limit)
-            .argument("seed", self.seed)
-            .argument("precision", self.compute.precision()?.name())
-            .input("model", directory::input(&self.model)?)
-            .input("queries", queries.input()?))
-    }
-}
-
-/// Returns a number as people write it: 1.2 is 1.2, not the nearest f32 in f64.
-fn as_written(number: f32) -> f64 {
-    let text = number.to_string();
-    text.parse().expect("a number that was read")
 }
 
 /// Returns the seed of one sample of one query.

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_spool::{Place, Spool};
 use apo_stage::warn;
-use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
+use apo_tables::{Finish, Provenance, Query, Response, Writer};
 use serde::{Deserialize, Serialize};
 
 use crate::Summary;
@@ -125,18 +125,13 @@ impl Finished {
     /// When a response is missing, or the disk is full.
     pub fn write_table(
         &mut self,
-        queries: Reader<Query>,
+        queries: &[Query],
         samples: usize,
         path: &Path,
         provenance: &Provenance,
     ) -> Result<()> {
         let mut writer = Writer::create(path, provenance)?;
-        let mut seen = HashSet::new();
         for query in queries {
-            let query = query?;
-            if !seen.insert(query.query_id.clone()) {
-                continue;
-            }
             for sample in 0..samples as i32 {
                 let record = self.read(&query.query_id, sample)?;
                 writer.write(&Response {
@@ -159,9 +154,10 @@ impl Finished {
 
     fn read(&mut self, query_id: &str, sample: i32) -> Result<Record> {
         let key = (query_id.to_owned(), sample);
-        let place = self.kept.places.get(&key).with_context(|| {
-            format!("sample {sample} of query {query_id} was not generated; is the table of queries changing?")
-        })?;
+        let place =
+            self.kept.places.get(&key).with_context(|| {
+                format!("sample {sample} of query {query_id} was not generated")
+            })?;
         Ok(self.spool.read(*place)?)
     }
 }
