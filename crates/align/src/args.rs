@@ -47,13 +47,14 @@ pub enum Method {
     Dpo(Dpo),
 }
 
-/// What every method takes.
+/// The arguments of every method.
 #[derive(Debug, clap::Args)]
 pub struct Common {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Tokens of prompt and response at most; longer ones are cut, and counted
+    /// Most tokens of prompt and response; longer texts are truncated, and
+    /// counted
     #[arg(
         long,
         value_name = "N",
@@ -97,7 +98,7 @@ pub struct Sft {
     #[command(flatten)]
     pub table: SftTable,
 
-    /// Draw all weights anew: only config and tokenizer are read from --model
+    /// Draw all weights at random; --model gives only config and tokenizer
     #[arg(long, help_heading = "Models")]
     pub from_scratch: bool,
 
@@ -138,7 +139,8 @@ pub struct Rrhf {
     )]
     pub lambda: f64,
 
-    /// Sum log-probs over tokens, as eq. 5 is printed, instead of their mean
+    /// Sum log-probs over tokens, as eq. 5 is printed, instead of averaging
+    /// them
     #[arg(long, help_heading = "Objective")]
     pub sum_log_probs: bool,
 
@@ -151,21 +153,22 @@ pub struct Dpo {
     #[command(flatten)]
     pub scored: Scored,
 
-    /// Model directory of the reference [default: --model]; simpo and slic have none
+    /// Model directory of the reference [default: --model]; simpo and slic have
+    /// none
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub reference: Option<PathBuf>,
 
-    /// Log-probs of the responses under the reference, as `judge log-probs` wrote
-    /// them of the same table [default: computed here]
+    /// Log-probs of the responses under the reference, which `judge log-probs`
+    /// wrote for the same table [default: computed here]
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub reference_log_probs: Option<PathBuf>,
 
     #[command(flatten)]
     pub loss: LossArgs,
 
-    /// Which pairs of a query: its best response against its worst, or all whose
-    /// rewards differ, together weighing as one; an empty response is never the
-    /// better one
+    /// Which pairs of a query: best-worst is its best response against its
+    /// worst; all is every pair with different rewards, with a total weight of
+    /// one. An empty response is never the better one
     #[arg(
         long,
         value_name = "WHICH",
@@ -189,7 +192,7 @@ pub enum Which {
 }
 
 impl Args {
-    /// Checks that the options are those of the loss.
+    /// Checks that the options belong to the loss.
     ///
     /// # Errors
     ///
@@ -225,7 +228,7 @@ impl Method {
         }
     }
 
-    /// Returns the file of instructions, where the policy learns from one.
+    /// Returns the file of instructions, if the policy learns from one.
     pub fn instructions(&self) -> Option<&Path> {
         match self {
             Self::Sft(sft) => sft.table.instructions.as_deref(),
@@ -261,7 +264,7 @@ impl Method {
         }
     }
 
-    /// Returns the reference's directory, for methods that have one.
+    /// Returns the reference's directory, for methods with a reference.
     pub fn reference(&self) -> Option<&Path> {
         match self {
             Self::Dpo(dpo) if dpo.loss.pair_loss().has_reference() => {
@@ -271,8 +274,8 @@ impl Method {
         }
     }
 
-    /// Whether responses are held against each other, so that margins may grow
-    /// while all of them become less likely.
+    /// Whether responses are compared, so that margins may grow while all
+    /// responses become less likely.
     pub fn compares(&self) -> bool {
         matches!(self, Self::Rrhf(_) | Self::Dpo(_))
     }

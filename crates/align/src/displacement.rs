@@ -1,20 +1,20 @@
-//! Warns of likelihood displacement: an alignment that has made the responses it
-//! should prefer less likely. Margins grow all the same, and the policy
-//! degenerates unseen.
+//! Warns of likelihood displacement: the alignment has made the preferred
+//! responses less likely. Margins grow all the same, and the policy degenerates
+//! unnoticed.
 
 use apo_stage::warn;
 use apo_tables::Metric;
 
-/// Beside a reference: how much of the margin the chosen responses may have
-/// lost themselves.
+/// With a reference: the fraction of the margin that the chosen responses may
+/// lose.
 const SHARE_OF_MARGIN: f64 = 0.5;
 
-/// Without one: by what share of its first size their log-prob may have grown
-/// more negative.
+/// Without a reference: the fraction of its initial size by which their
+/// log-prob may fall.
 const SHARE_OF_LOG_PROB: f64 = 0.1;
 
-/// Warns where the chosen responses' log-probs have fallen past these bounds
-/// from the first quarter of the steps to the last, or below the reference's.
+/// Warns if the chosen responses' log-probs have fallen below these bounds from
+/// the first quarter of the steps to the last, or below the reference's.
 pub fn warn_of_displacement(metrics: &[Metric], has_reference: bool) {
     if let Some(warning) = displacement(metrics, has_reference) {
         warn(&format!(

@@ -1,4 +1,4 @@
-//! The table's rows as examples of the method.
+//! Makes the examples of a method from the table's rows.
 
 use std::path::Path;
 
@@ -21,16 +21,16 @@ use crate::inputs::Tables;
 use crate::instructions::{Instruction, each_instruction};
 use crate::reference::KnownLogProbs;
 
-/// What the training learns from, and what it leaves.
+/// Counts of what the training learns from and leaves out.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     queries: u64,
-    /// Queries that the method has nothing to learn from: equal rewards, or
-    /// nothing but empty responses.
+    /// Queries that the method cannot learn from: all rewards are equal, or all
+    /// responses empty.
     left_out: u64,
-    /// Rows of a foreign file that are none.
+    /// Rows of another program's file that are not instructions.
     malformed: u64,
-    /// Rows that were taken without their system message or tools, which the
+    /// Rows that are used without their system message or tools, which the
     /// model does not see.
     without_context: u64,
     #[serde(skip)]
@@ -42,7 +42,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Warns of rows of a foreign file that are not taken as they stand.
+    /// Warns of rows that are left out or used in part.
     fn tell(&self) {
         if let Some(first) = &self.first_malformed {
             let n = self.malformed;
@@ -66,8 +66,8 @@ impl Counts {
 ///
 /// # Errors
 ///
-/// When a row is not what it should be, when there is nothing to learn from,
-/// when the disk is full, or when a signal stopped the work.
+/// When a row is malformed, when there is nothing to learn from, when the disk
+/// is full, or when a signal stopped the work.
 pub fn gather(
     method: &Method,
     tables: Tables,
@@ -221,11 +221,11 @@ fn tokenized(response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -> Tokeni
     }
 }
 
-/// Pairs queries with responses of others, for losses that look at the KL.
+/// Pairs queries with responses to others, for losses that need the KL.
 #[derive(Default)]
 struct Mismatch {
-    /// The best response of the query before, in the order of their ids'
-    /// hashes; the first query has none.
+    /// The best response of the previous query, ordered by the hashes of their
+    /// ids; the first query has none.
     before: Option<TokenizedResponse>,
 }
 
@@ -244,7 +244,7 @@ impl Mismatch {
             prompt: own.prompt.clone(),
             ..other?
         };
-        // No response of the table: what is cut of it is not counted.
+        // This response is not in the table, so its truncation is not counted.
         let cuts = fitter.cuts;
         let mut example = Example::default();
         fitter.add(&mut example, &foreign);
@@ -253,7 +253,8 @@ impl Mismatch {
     }
 }
 
-/// Makes a query's example, where the method has something to learn from it.
+/// Makes a query's example, or returns `None` if the method cannot learn from
+/// it.
 fn example(
     method: &Method,
     responses: &[TokenizedResponse],
@@ -268,7 +269,7 @@ fn example(
         }
         return (!example.sft_targets.is_empty()).then_some(example);
     }
-    // Empty responses stand in the table, but are never the best.
+    // Empty responses are never the best.
     let best = best(responses)?;
     match method {
         Method::Sft(_) => {}
@@ -307,7 +308,8 @@ fn example(
     Some(example)
 }
 
-/// The highest reward among responses that are not empty; the first of equals.
+/// Returns the response with the highest reward that is not empty; the first of
+/// equals.
 fn best(responses: &[TokenizedResponse]) -> Option<&TokenizedResponse> {
     let mut best: Option<&TokenizedResponse> = None;
     for response in responses
@@ -330,9 +332,9 @@ fn preference(better: u32, worse: u32, weight: f32) -> Preference {
     }
 }
 
-/// Adds all responses, and every pair whose rewards differ, each of a weight by
-/// their number; an empty response is never the better. Returns the best one's
-/// number.
+/// Adds all responses, and every pair with different rewards, each with a
+/// weight that depends on the number of pairs; an empty response is never the
+/// better one. Returns the best response's number.
 fn add_ordered(
     example: &mut Example,
     responses: &[TokenizedResponse],

@@ -100,7 +100,7 @@ pub fn provenance(method: &Method, tables: &Tables, codec: &Codec) -> Result<Pro
     let mut provenance = models::rendering(provenance, codec);
     let model = directory::input(&common.model.dir)?;
     if let Some(dir) = method.reference() {
-        // The digest reads all of a model: once is enough.
+        // The digest reads the whole model: once is enough.
         let reference = if dir == common.model.dir {
             model.clone()
         } else {

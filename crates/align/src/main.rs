@@ -1,8 +1,8 @@
-//! `align`: trains a policy, by supervised fine-tuning or on its own scored
+//! `align`: trains a policy by supervised fine-tuning, or on its own scored
 //! responses (RJS, RRHF, DPO).
 //!
-//! From here to the equations: `apo_training::train` takes the steps,
-//! `apo_objectives` holds eqs. 5 and 6, DPO's and its kin's.
+//! To the equations: `apo_training::train` takes the steps, `apo_objectives`
+//! holds eqs. 5 and 6, DPO and related losses.
 
 mod args;
 mod displacement;
@@ -27,7 +27,7 @@ use crate::args::{Args, Common, Method};
 use crate::displacement::warn_of_displacement;
 use crate::inputs::Tables;
 
-// A training or a decoding step takes and frees the same large buffers again.
+// A training or decoding step frees and allocates the same large buffers again.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -40,8 +40,8 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When a table or a model is not what it should be, when there is nothing to
-/// learn from, when a loss is not finite, or when the output cannot be written.
+/// When a table or a model is malformed, when there is nothing to learn from,
+/// when a loss is not finite, or when the output cannot be written.
 fn run(method: &Method) -> Result<()> {
     let common = method.common();
     let tables = Tables::open(method)?;

@@ -15,7 +15,7 @@ use super::{Buffer, simd, write};
 use crate::layout::{Layout, Segment};
 use crate::stats::{Kind, timed};
 
-/// Query rows that are taken together.
+/// Query rows of a block.
 const BLOCK: usize = 64;
 
 /// Sizes of the attention of one layer.
@@ -113,7 +113,7 @@ fn columns<'a>(qkv: &'a [f32], heads: Heads, range: &Range<usize>, column: usize
     )
 }
 
-/// Buffers that a thread keeps from block to block.
+/// Buffers that a thread reuses from block to block.
 #[derive(Default)]
 struct Scratch {
     query: Vec<f32>,
@@ -162,8 +162,8 @@ fn probabilities(
     }
 }
 
-/// Returns the multiplications of a layer's attention for each of its products,
-/// scores and sums of values alike, what lies in the future left out.
+/// Returns how many multiplications each product of a layer's attention takes,
+/// for scores and for sums of values alike, without masked keys.
 fn n_products(layout: &Layout, heads: Heads) -> usize {
     let keys = layout.segments.iter().map(|segment| {
         let (own, prompt) = (
@@ -175,8 +175,8 @@ fn n_products(layout: &Layout, heads: Heads) -> usize {
     keys.sum::<usize>() * heads.query_width()
 }
 
-/// Checks that ranges follow each other from 0 to `n`: then no two of them have
-/// a row in common, and each row is of one.
+/// Checks that ranges follow each other from 0 to `n`, so that each row is in
+/// exactly one of them.
 fn check_rows<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, n: usize) {
     let mut end = 0;
     for range in ranges {
@@ -239,13 +239,13 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
                 write(unsafe { out.part_mut(at, group_width) }, result);
             }
         });
-    // SAFETY: each row is of one block, which writes the columns of each key
+    // SAFETY: each row is in one block, which writes the columns of every key
     // head.
     unsafe { buffer.written() }
 }
 
-/// Returns `dqkv` from the output and its gradient; probabilities are computed
-/// again rather than kept.
+/// Returns `dqkv` from the output and its gradient; the probabilities are
+/// computed again, not kept.
 pub fn backward(layout: &Layout, heads: Heads, qkv: &[f32], out: &[f32], dout: &[f32]) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());

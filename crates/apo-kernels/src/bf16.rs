@@ -28,8 +28,8 @@ pub fn is_native() -> bool {
 
 /// Computes `out (+)= left · right`, rounding the operands to bf16.
 ///
-/// Where the processor has no such product it is done in f32;
-/// [`crate::Precision`] is checked against the device before any work.
+/// A processor without such products computes them in f32; stages check
+/// [`crate::Precision`] against the device before any work.
 pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     check(&out, left, right, sum);
     #[cfg(target_arch = "x86_64")]
@@ -84,8 +84,8 @@ mod native {
         let pairs = (end - start).div_ceil(2);
         let at = |lane: usize, k: usize| (first + lane) * m.row_stride + k * m.col_stride;
         if m.col_stride == 1 {
-            // Read along the rows, sixteen pairs at a time, and turn them in
-            // first-level cache.
+            // Reads along the rows, sixteen pairs at a time, and transposes them
+            // in the first-level cache.
             let mut block = [[0_u32; 16]; WIDTH];
             for p0 in (0..pairs).step_by(16) {
                 let n = (pairs - p0).min(16);

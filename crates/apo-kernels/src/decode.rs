@@ -7,8 +7,8 @@ use super::matrix::{MatrixMut, Sum};
 use super::simd;
 use crate::stats::{Kind, timed};
 
-/// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: the
-/// prompt's, which rows share, and its own.
+/// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: those of
+/// the prompt, which rows share, and its own.
 pub struct RowCache<'a> {
     /// Keys of the prompt.
     pub prompt_keys: &'a [f32],
@@ -26,8 +26,14 @@ impl RowCache<'_> {
     }
 }
 
-/// Returns the layer's output `[rows, hidden]` and adds the new token's key and
-/// value to each row's cache; `cos` and `sin` are `[rows, head_dim / 2]`.
+/// Returns the layer's output, and adds the new token's key and value to each
+/// row's cache.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[rows, hidden]`
+/// - `cos`, `sin`: `[rows, head_dim / 2]`
+/// - `caches`: one a row
 pub fn step(
     shape: &Shape,
     w: &Weights<'_>,

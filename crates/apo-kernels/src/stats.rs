@@ -1,8 +1,7 @@
-//! Where the CPU's kernels spend their time, and what the machine could do at
-//! best.
+//! Time, operations and bytes of the CPU's kernels, and the machine's peak rates.
 //!
-//! The counters are the whole process's and always on: a kernel of a decoder
-//! layer takes milliseconds, reading the clock nanoseconds.
+//! The counters belong to the whole process and are always on: a kernel of a
+//! decoder layer takes milliseconds, reading the clock takes nanoseconds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,21 +11,21 @@ use rayon::prelude::*;
 use crate::Precision;
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
 
-/// What a kind of kernel has taken since the program began.
+/// What one kind of kernel has taken since the program began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct KindStats {
-    /// Time on the clock, of all threads together.
+    /// Wall-clock time while all threads work.
     pub seconds: f64,
-    /// Floating-point operations, a multiplication and an addition being two.
+    /// Floating-point operations; a fused multiply-add counts as two.
     pub flop: f64,
-    /// Bytes that had to be read or written, each operand once.
+    /// Bytes that must be read or written, each operand once.
     pub bytes: f64,
 }
 
 /// What the kernels have taken since the program began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct KernelStats {
-    /// Matrix matmul with weights, forward and backward.
+    /// Matrix products with weights, forward and backward.
     pub matmul: KindStats,
     /// Scores, softmax and sums of values, forward and backward.
     pub attention: KindStats,
@@ -37,7 +36,7 @@ pub struct KernelStats {
 /// A kind of kernel.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// Matrix matmul with weights.
+    /// Matrix products with weights.
     Matmul,
     /// Attention.
     Attention,
@@ -73,7 +72,7 @@ pub fn stats() -> KernelStats {
     }
 }
 
-/// Does some work and counts it.
+/// Does some work and adds its time, operations and bytes to the counters.
 pub fn timed<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
@@ -87,8 +86,8 @@ pub fn timed<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T)
     result
 }
 
-/// Measures how many floating-point operations a second a large matrix product
-/// of ours does here, over all threads: the best of some.
+/// Measures how many floating-point operations a second our matrix product
+/// reaches on this machine over all threads: the best of several runs.
 pub fn peak_product(precision: Precision) -> f64 {
     const SIDE: usize = 1536;
     let (left, right) = (vec![0.5_f32; SIDE * SIDE], vec![0.25_f32; SIDE * SIDE]);
@@ -107,7 +106,7 @@ pub fn peak_product(precision: Precision) -> f64 {
 }
 
 /// Measures how many bytes a second all threads together read from memory: the
-/// best of some.
+/// best of several runs.
 pub fn peak_reading() -> f64 {
     let data = vec![1.0_f32; 1 << 26];
     best_of(|| {

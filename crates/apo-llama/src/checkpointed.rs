@@ -30,21 +30,21 @@ use crate::layer_weights::{BackendWeights, LayerTensors};
 use crate::operators::{N_INPUTS, Targets};
 use crate::plain::{self, Forward};
 
-/// Rows whose logits are computed at once.
+/// Rows whose logits are in memory at once.
 const ROWS: usize = 1024;
 
-/// Backends that the plain composition runs on.
+/// Backends that run the plain composition.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
 pub trait Checkpointed: Backend {
-    /// A decoder layer: `x` and the result are `[tokens, hidden]`.
+    /// Runs a decoder layer; `x` and the result are `[tokens, hidden]`.
     fn decoder_layer(
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
         forward: Arc<Forward>,
     ) -> FloatTensor<Self>;
 
-    /// Log-probs of targets: `hidden` `[rows, width]`, `head` `[vocab, width]`,
-    /// result `[rows]`.
+    /// Returns the log-probs `[rows]` of `targets` from `hidden`
+    /// `[rows, width]` and `head` `[vocab, width]`.
     fn log_probs(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
@@ -52,7 +52,7 @@ pub trait Checkpointed: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Implements the operators of a backend without autodiff.
+/// Implements the operators for a backend without autodiff.
 macro_rules! composed {
     ($backend:ty) => {
         impl Checkpointed for $backend {
@@ -289,7 +289,7 @@ pub(crate) fn decoder_layer(
     ))
 }
 
-/// Returns the targets' log-probs, `[rows]`, in slices of rows whose logits are
+/// Returns the targets' log-probs, `[rows]`, in slices of rows; the logits are
 /// not kept.
 pub(crate) fn log_probs(
     hidden: Tensor<2>,

@@ -6,8 +6,8 @@ use burn::tensor::{DType, Device};
 
 use crate::error::ModelError;
 
-/// Returns what a device computes in where nothing else is asked for: bf16 on CUDA
-/// where the GPU has units for its products, else f32.
+/// Returns a device's default precision: bf16 on CUDA GPUs with units for bf16
+/// products, else f32.
 pub fn default_precision(device: &Device) -> Precision {
     if is_cuda(device) && multiplies_bf16(device) {
         Precision::Bf16
@@ -40,11 +40,11 @@ fn is_cuda(_: &Device) -> bool {
 
 /// Chooses a device by name: `auto`, `cpu`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`.
 ///
-/// `auto` is CUDA where it is compiled in and present, else the CPU.
+/// `auto` is CUDA if it is compiled in and present, else the CPU.
 ///
 /// # Errors
 ///
-/// When the name is unknown, or the device is not compiled in or not there.
+/// When the name is unknown, or the device is not compiled in or absent.
 pub fn choose(name: &str) -> Result<Device, ModelError> {
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),

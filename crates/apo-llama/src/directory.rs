@@ -17,13 +17,13 @@ use crate::error::ModelError;
 use crate::identified;
 use crate::weights::Weights;
 
-/// Unknown keys that are named, at most.
+/// How many unknown keys a note names.
 const MOST_NAMED: usize = 20;
 
-/// The folder of further chat templates.
+/// The folder of additional chat templates.
 pub(crate) const TEMPLATES: &str = "additional_chat_templates";
 
-/// Returns the further chat templates of a directory, as paths within it.
+/// Returns the additional chat templates of a directory, as paths within it.
 pub(crate) fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let folder = dir.join(TEMPLATES);
     let mut found = Vec::new();
@@ -38,7 +38,7 @@ pub(crate) fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Ok(found)
 }
 
-/// What we know of a model that we made: `apo.json`.
+/// What is known of a model that we made: `apo.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// `policy` or `reward model`.
@@ -48,7 +48,7 @@ pub struct Manifest {
     /// The reference that a policy was aligned against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Input>,
-    /// SHA-256 of each file beside this one as it was written, hex, by name.
+    /// SHA-256 of each file beside this one, hex, by name, as it was written.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
     /// What made it.
@@ -57,7 +57,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a directory's manifest; none where others made the model.
+    /// Reads a directory's manifest; returns `None` for a model that others
+    /// made.
     ///
     /// # Errors
     ///
@@ -75,35 +76,36 @@ impl Manifest {
     }
 }
 
-/// Where the parameters of a model that is to be trained come from.
+/// Where a model's parameters come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// All from the directory's files.
+    /// All come from the directory's files.
     Saved,
-    /// The trunk from the directory's files, a new reward head by this seed.
+    /// The trunk comes from the directory's files; the reward head is new,
+    /// drawn with this seed.
     NewHead(u64),
-    /// None from files, all drawn by this seed: a model from scratch.
+    /// All are drawn with this seed: a model from scratch.
     Scratch(u64),
 }
 
-/// A model directory that may be read: its config, what we know of it, and
-/// where its weights lie. What a stage takes a directory for is decided here.
+/// A model directory: its config, our page and the place of its weights. It
+/// decides what kind of model a stage may take the directory for.
 #[derive(Debug)]
 pub struct ModelDirectory {
     path: PathBuf,
     /// Sizes and settings.
     pub config: LlamaConfig,
-    /// Our page in it; none where others made the model.
+    /// Our page, or `None` for a model that others made.
     pub manifest: Option<Manifest>,
 }
 
 impl ModelDirectory {
-    /// Reads a directory's config and our page in it.
+    /// Reads a directory's config and our page.
     ///
     /// # Errors
     ///
-    /// When it is no model directory, with what it is instead; when the config
-    /// is malformed or asks for what is not done here.
+    /// When it is not a model directory (the error says what it is instead), or
+    /// when the config is malformed or needs something unsupported.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         identified::check(path)?;
         Ok(Self {
@@ -122,8 +124,9 @@ impl ModelDirectory {
         Ok(Weights::open(&self.path)?.has_reward_head())
     }
 
-    /// Checks that the directory holds a model with this head, or what such a
-    /// model starts from, and opens its weights; none for one from scratch.
+    /// Checks that the directory holds a model with this head, or one that such
+    /// a model starts from, and opens its weights; returns `None` for a model
+    /// from scratch.
     ///
     /// # Errors
     ///
@@ -143,7 +146,8 @@ impl ModelDirectory {
         Ok(Some(weights))
     }
 
-    /// Checks that the model is a policy or a reward model, as it is wanted.
+    /// Checks that the model is of the expected kind, a policy or a reward
+    /// model.
     fn check_kind(&self, head: Head, weights: &Weights) -> Result<(), ModelError> {
         let is = |problem: &str| ModelError::Kind {
             dir: self.path.clone(),
@@ -171,7 +175,7 @@ impl ModelDirectory {
         }
     }
 
-    /// Returns what is worth telling of the directory before it is used.
+    /// Returns notes on the directory for the user.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let page = self.path.join("config.json");
@@ -197,12 +201,12 @@ impl ModelDirectory {
     }
 }
 
-/// Describes a model directory as an input: a digest of all it holds except
-/// for our own page, so that it is the same model wherever it came from.
+/// Describes a model directory as an input. The digest leaves out our own page,
+/// so that a copy from elsewhere is the same model.
 ///
 /// # Errors
 ///
-/// When it cannot be read; when we wrote it, and a file is not as it was written.
+/// When it cannot be read, or when a file of a model that we wrote has changed.
 pub fn input(dir: &Path) -> Result<Input, ModelError> {
     let digests = digests(dir)?;
     check_digests(dir, &digests)?;
@@ -221,7 +225,7 @@ pub fn input(dir: &Path) -> Result<Input, ModelError> {
     })
 }
 
-/// Checks that the files of a model that we wrote are as they were written.
+/// Checks that the files of a model that we wrote have not changed.
 ///
 /// # Errors
 ///
@@ -230,7 +234,7 @@ pub fn verify(dir: &Path) -> Result<(), ModelError> {
     check_digests(dir, &digests(dir)?)
 }
 
-/// Returns the SHA-256 of each file that makes a model, hex, by name.
+/// Returns the SHA-256 of each of a model's files, hex, by name.
 pub(crate) fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelError> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(|error| reading(dir, error))? {

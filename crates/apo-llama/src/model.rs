@@ -29,17 +29,17 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model directory, to a device with or without autodiff.
+    /// Loads a model directory onto a device with or without autodiff.
     ///
     /// A new reward head is drawn from `N(0, 1 / (hidden + 1))`, as is usual
-    /// since InstructGPT; the parameters of a model from scratch as
-    /// `transformers` draws them: norms 1, the rest
+    /// since InstructGPT. The parameters of a model from scratch are drawn as
+    /// `transformers` draws them: norms are 1, the rest is
     /// `N(0, initializer_range²)`.
     ///
     /// # Errors
     ///
     /// When the directory lacks a file or holds a model of another kind, when
-    /// its config asks for what is not done here, when the weights do not fit
+    /// its config needs something unsupported, when the weights do not match
     /// the config, or when the model is larger than the machine's memory.
     pub fn load(
         dir: &Path,
@@ -84,12 +84,12 @@ impl Model {
         self
     }
 
-    /// Returns where the parameters lie.
+    /// Returns the device of the parameters.
     pub fn device(&self) -> Device {
         self.llama.device()
     }
 
-    /// Checks that tokens are the model's.
+    /// Checks that tokens are in the model's vocabulary.
     ///
     /// # Errors
     ///
@@ -105,7 +105,11 @@ impl Model {
         }
     }
 
-    /// Returns the reward of every response of a batch, `[response]`.
+    /// Returns the reward of every response of a batch.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response]`
     ///
     /// # Errors
     ///
@@ -116,8 +120,11 @@ impl Model {
         finite(values(rewards), "a reward")
     }
 
-    /// Returns the log-prob of every response token of a batch, responses one
-    /// after the other, nats.
+    /// Returns the log-prob of every response token of a batch, nats.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response tokens]`, responses one after the other
     ///
     /// # Errors
     ///
@@ -130,8 +137,12 @@ impl Model {
         finite(values(log_probs), "a log-prob")
     }
 
-    /// Returns the log-prob of every response of a batch, summed over its
-    /// tokens in f64, `[response]`, nats.
+    /// Returns the log-prob of every response of a batch, summed over its tokens in
+    /// f64, nats.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response]`
     ///
     /// # Errors
     ///
@@ -163,7 +174,7 @@ fn finite(values: Vec<f32>, what: &'static str) -> Result<Vec<f32>, ModelError> 
     }
 }
 
-/// Draws the parameters that no file has.
+/// Draws the parameters that are in no file.
 struct Initializer {
     rng: ChaCha8Rng,
     deviation: f32,
@@ -190,9 +201,9 @@ impl Initializer {
     }
 }
 
-/// Checks that the machine can hold a model before any of it is made. A model
-/// from scratch is to be trained: with each parameter there is its gradient
-/// and two moments.
+/// Checks that the machine can hold a model before any of it is allocated. A
+/// model from scratch will be trained: each parameter also needs a gradient and
+/// two moments.
 fn check_memory(
     dir: &Path,
     config: &LlamaConfig,
@@ -205,7 +216,7 @@ fn check_memory(
     let numbers = if has_kernels(device) {
         parameters * if is_scratch { 4 } else { 1 }
     } else {
-        // Each passes through the machine's memory on its way.
+        // Each parameter passes through the machine's memory on its way.
         config.largest_parameter(head) as u64
     };
     let needed = size_of::<f32>() as u64 * numbers;
@@ -221,7 +232,7 @@ fn check_memory(
     }
 }
 
-/// Draws from `N(0, deviation²)` by Box and Muller's transform.
+/// Draws from `N(0, deviation²)` by the Box–Muller transform.
 fn normal(rng: &mut ChaCha8Rng, shape: &[usize], deviation: f32) -> Vec<f32> {
     let n: usize = shape.iter().product();
     let mut out = Vec::with_capacity(n + 1);

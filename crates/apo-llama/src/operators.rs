@@ -57,18 +57,18 @@ pub(crate) fn kernel_shape(config: &LlamaConfig, precision: Precision) -> layer:
     }
 }
 
-/// Backends that have kernels of this crate.
+/// Backends that have this crate's kernels.
 #[backend_extension(Autodiff, Flex)]
 pub trait Kernels: Backend {
-    /// A decoder layer: `x` and the result are `[tokens, hidden]`.
+    /// Runs a decoder layer; `x` and the result are `[tokens, hidden]`.
     fn decoder_layer(
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self>;
 
-    /// Log-probs of targets: `hidden` `[rows, width]`, `head` `[vocab, width]`,
-    /// result `[rows]`.
+    /// Returns the log-probs `[rows]` of `targets` from `hidden`
+    /// `[rows, width]` and `head` `[vocab, width]`.
     fn log_probs(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
@@ -295,7 +295,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     }
 }
 
-/// Returns a tensor of the CPU's as the kernels take it, without copying.
+/// Returns a tensor of the CPU as the kernels take it, without copying.
 ///
 /// # Panics
 ///

@@ -12,14 +12,14 @@ use crate::matmul::{cast_operand, matmul, matmul_transposed};
 use crate::rows::reorder;
 use apo_kernels::layout::Layout;
 
-/// Attention's view of a batch on a device without kernels: trees padded to
-/// the longest.
+/// Attention's view of a batch on a device without kernels: trees padded to the
+/// longest one.
 struct PaddedTrees {
-    /// The row of each padded place, `[trees · longest]`; padding names row 0.
+    /// The row of each padded place, `[trees · longest]`; for padding, row 0.
     rows: Tensor<1, Int>,
     /// The padded place of each row, `[tokens]`.
     places: Tensor<1, Int>,
-    /// True where a key is hidden from a query, for all query heads that share
+    /// True where a key is masked from a query, for all query heads that share
     /// it, `[trees, 1, group · longest, longest]`.
     hidden: Tensor<4, Bool>,
     /// `[tokens, 1, head_dim]`
@@ -33,7 +33,7 @@ struct PaddedTrees {
 impl PaddedTrees {
     fn new(layout: &Layout, config: &LlamaConfig, device: &Device) -> Self {
         let lengths = layout.trees.iter().map(ExactSizeIterator::len);
-        // Devices read several numbers at once where rows divide by that.
+        // Devices read several numbers at once if their count divides the row.
         let longest = lengths.max().unwrap_or(0).next_multiple_of(8);
         let n_trees = layout.trees.len();
         let n_tokens = layout.trees.last().map_or(0, |rows| rows.end);
@@ -48,7 +48,7 @@ impl PaddedTrees {
         let mut hidden = vec![true; n_trees * longest * longest];
         for tree in 0..n_trees {
             for i in 0..longest {
-                // Padding sees itself, so that its softmax stays finite.
+                // Padding attends to itself, so that its softmax stays finite.
                 hidden[(tree * longest + i) * longest + i] = false;
             }
         }
@@ -86,8 +86,9 @@ impl PaddedTrees {
 
     /// `[trees, heads, longest, head_dim]` to `[tokens, heads · head_dim]`.
     ///
-    /// Going back, padding gets some gradient. It sees itself alone and nothing
-    /// else sees it, so that this ends where [`Self::pad`] leaves padding out.
+    /// The backward pass gives padding a gradient. Padding attends only to
+    /// itself and nothing else attends to it, so this gradient ends where
+    /// [`Self::pad`] leaves padding out.
     fn unpad(&self, x: Tensor<4>) -> Tensor<2> {
         let [_, heads, _, head_dim] = x.dims();
         let x = x
@@ -121,7 +122,7 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
     x * scale * weight.unsqueeze()
 }
 
-/// Turns `[tokens, heads, head_dim]` by each row's position.
+/// Rotates `[tokens, heads, head_dim]` by each row's position.
 fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     let [_, _, head_dim] = x.dims();
     let first = x.clone().narrow(2, 0, head_dim / 2);
@@ -135,10 +136,14 @@ fn linear(x: Tensor<2>, weight: &Tensor<2>, precision: Precision) -> Tensor<2> {
     matmul_transposed(cast_operand(x, precision), weight)
 }
 
-/// Attention with a mask of what is hidden: query is
-/// `[batch, heads, queries, head_dim]`; key and value are
-/// `[batch, kv_heads, keys, head_dim]`, each for the query heads that share it;
-/// `hidden` is `[batch, 1, heads / kv_heads · queries or 1, keys]`.
+/// Attention with a mask.
+///
+/// # Shapes
+///
+/// - `query` and the result: `[batch, heads, queries, head_dim]`
+/// - `key`, `value`: `[batch, kv_heads, keys, head_dim]`
+/// - `hidden`, true where a key is masked:
+///   `[batch, 1, heads / kv_heads · queries or 1, keys]`
 pub(crate) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -149,7 +154,7 @@ pub(crate) fn attend(
     let [batch, heads, queries, head_dim] = query.dims();
     let [_, kv_heads, _, _] = key.dims();
     let [query, key, value] = [query, key, value].map(|it| cast_operand(it, precision));
-    // Heads that share a key stand one after the other: they are its rows.
+    // Query heads that share a key head are adjacent: they become rows of it.
     let rows = heads / kv_heads * queries;
     let query = query.reshape([batch, kv_heads, rows, head_dim]);
     let score = matmul_transposed(query, key) / (head_dim as f64).sqrt();
@@ -166,7 +171,7 @@ fn feed_forward(x: Tensor<2>, weights: &LayerTensors, eps: f64, precision: Preci
     x + linear(activation::silu(gate) * up, &weights.down, precision)
 }
 
-/// A layer's queries, keys and values of flat tokens, turned by position:
+/// A layer's queries, keys and values of flat tokens, rotated by position:
 /// `[tokens, heads or kv_heads, head_dim]`.
 pub(crate) struct Projected {
     pub(crate) query: Tensor<3>,
@@ -201,7 +206,7 @@ pub(crate) fn project(
     }
 }
 
-/// Ends a layer: the output projection of what was attended,
+/// Ends a layer: applies the output projection to `attended`,
 /// `[tokens, heads · head_dim]`, and the feed-forward network.
 pub(crate) fn finish(
     x: Tensor<2>,
@@ -272,7 +277,7 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// Logits `[rows, vocab]` of `hidden` `[rows, hidden]` by `head`
+/// Returns the logits `[rows, vocab]` of `hidden` `[rows, hidden]` and `head`
 /// `[vocab, hidden]`.
 pub(crate) fn logits(hidden: Tensor<2>, head: Tensor<2>, precision: Precision) -> Tensor<2> {
     matmul_transposed(
@@ -281,8 +286,8 @@ pub(crate) fn logits(hidden: Tensor<2>, head: Tensor<2>, precision: Precision) -
     )
 }
 
-/// Log-probs of the tokens `targets`, `[rows]`, from `hidden` `[rows, hidden]`
-/// and `head` `[vocab, hidden]`.
+/// Returns the log-probs `[rows]` of the tokens `targets` from `hidden`
+/// `[rows, hidden]` and `head` `[vocab, hidden]`.
 pub(crate) fn log_probs(
     hidden: Tensor<2>,
     head: Tensor<2>,

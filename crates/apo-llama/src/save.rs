@@ -14,7 +14,7 @@ use crate::error::ModelError;
 use crate::model::Model;
 use crate::weights::{StoredType, write_weights};
 
-/// What a tokenizer may consist of.
+/// Files that a tokenizer may consist of.
 const TOKENIZER_FILES: [&str; 9] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -27,13 +27,13 @@ const TOKENIZER_FILES: [&str; 9] = [
     "tokenizer.model",
 ];
 
-/// What some editors put before UTF-8 text.
+/// The byte order mark that some editors put before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl Model {
-    /// Writes the model as a directory that `transformers` loads as it is:
-    /// `LlamaForCausalLM` or `LlamaForSequenceClassification`. `from` is the
-    /// directory whose tokenizer it has; the manifest comes last.
+    /// Writes the model as a directory that `transformers` loads:
+    /// `LlamaForCausalLM` or `LlamaForSequenceClassification`. The tokenizer is
+    /// copied from the directory `from`; the manifest is written last.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Model {
             let path = from.join(&name);
             if path.exists() {
                 let bytes = fs::read(&path).map_err(|error| reading(&path, error))?;
-                // `transformers` reads no JSON behind a byte order mark.
+                // `transformers` cannot read JSON after a byte order mark.
                 let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
                 write(dir.join(&name), bytes)?;
             }
@@ -103,8 +103,9 @@ impl Model {
         write(dir.join(MANIFEST), &pretty(&manifest))
     }
 
-    /// A token that pads batches of a reward model: never an end of text, for
-    /// `transformers` reads the reward at the last token that is no padding.
+    /// Returns a token that pads batches of a reward model. It is never an end
+    /// of text: `transformers` reads the reward at the last token that is not
+    /// padding.
     fn padding(&self, from: &Path) -> Result<(u32, String), ModelError> {
         let tokenizer = read_json(&from.join("tokenizer.json"))?.unwrap_or(Value::Null);
         let config = read_json(&from.join("tokenizer_config.json"))?.unwrap_or(Value::Null);

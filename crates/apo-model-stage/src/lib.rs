@@ -1,6 +1,6 @@
-//! What stages with models share, beside what every stage does (`apo-stage`):
-//! where models compute, model directories, rows for models, which part of the
-//! data may be learnt from, training.
+//! What stages with models share, beyond what all stages share (`apo-stage`):
+//! where models compute, model directories, checks of rows, the test part,
+//! training.
 
 mod compute;
 mod exit;

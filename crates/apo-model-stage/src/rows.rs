@@ -1,4 +1,4 @@
-//! What stages ask of a row beyond its columns.
+//! Checks of rows beyond their columns.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use apo_training::TokenizedResponse;
 
 use apo_stage::bad_input;
 
-/// Checks that a golden answer says something.
+/// Checks that a golden answer is not empty.
 ///
 /// # Errors
 ///
-/// When it does not; the error names the table, its row, from 0, and the query.
+/// When it is; the error names the table, its row, from 0, and the query.
 pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()> {
     if response.finish != Finish::Empty {
         return Ok(());
@@ -26,7 +26,8 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
 ///
 /// # Errors
 ///
-/// When it has none, or one that is not finite; as [`check_golden`].
+/// When it is missing or not finite; the error is like that of
+/// [`check_golden`].
 pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<f32> {
     match response.reward {
         Some(reward) if reward.is_finite() => Ok(reward),
@@ -41,7 +42,7 @@ pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<f32
     }
 }
 
-/// Checks that a query's responses have one prompt, and keys of their own.
+/// Checks that a query's responses have the same prompt, and different keys.
 ///
 /// # Errors
 ///
@@ -72,11 +73,11 @@ pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
     }
 }
 
-/// Names the table and the query whose text was to become tokens.
+/// Adds the table and the query to an error of tokenization.
 ///
 /// # Errors
 ///
-/// When it did not.
+/// When tokenization failed.
 pub fn tokens<T>(table: &Path, query_id: &str, found: Result<T, DialogueError>) -> Result<T> {
     found.with_context(|| {
         let table = table.display();

@@ -1,5 +1,4 @@
-//! What the training stages share: their arguments, how they report, how they
-//! end.
+//! What training stages share: arguments, progress, output.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,32 +18,32 @@ use apo_stage::progress::Progress;
 use apo_stage::report::{columns, note, result, warn};
 use apo_stage::signals;
 
-/// The folder inside the working folder in which a model is written.
+/// The folder in the working folder that the model is written to.
 const MODEL: &str = "model";
 
 /// Arguments of a training.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
-    /// Queries of an optimiser step [default: 64 for reward models, 128 for
+    /// Queries in an optimiser step [default: 64 for reward models, 128 for
     /// policies]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch: Option<usize>,
 
-    /// Times that every query is seen
+    /// Passes over the queries
     #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
     pub epochs: usize,
 
-    /// Highest learning rate; small models want more than large ones
+    /// Highest learning rate; small models need a higher one than large models
     /// [default: the paper's at 7B, 1e-6 for reward models, 5e-6 for policies]
     #[arg(long, value_name = "RATE", value_parser = not_negative)]
     pub learning_rate: Option<f64>,
 
-    /// Share of the steps in which the learning rate rises
+    /// Fraction of steps for warm-up
     #[arg(long, value_name = "SHARE", default_value = "0.03", value_parser = share)]
     pub warmup: f64,
 
-    /// How the learning rate falls: cosine, linear, constant
+    /// How the learning rate falls after the warm-up: cosine, linear, constant
     #[arg(long, value_name = "HOW", default_value = "cosine", value_parser = decay)]
     pub decay: Decay,
 
@@ -60,19 +59,19 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "DECAY", default_value = "0", value_parser = not_negative)]
     pub weight_decay: f64,
 
-    /// The gradient is scaled down to this global norm; 0 leaves it
+    /// Scale the gradient down to this global norm; 0 turns it off
     #[arg(long, value_name = "NORM", default_value = "1", value_parser = not_negative)]
     pub max_grad_norm: f64,
 
-    /// Seed of every draw
+    /// Seed of all random draws
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// Learn also from tables of the test part, or of different splits
+    /// Allow tables of the test part, or of different splits
     #[arg(long, help_heading = "Tables")]
     pub allow_test: bool,
 
-    /// Tokens computed at once: memory, not what is learnt
+    /// Tokens computed at once; affects memory, not the result
     #[arg(long, value_name = "N", default_value = "2048", value_parser = positive)]
     pub micro_tokens: usize,
 
@@ -85,11 +84,12 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "MINUTES", default_value = "10", value_parser = minutes)]
     pub checkpoint_minutes: Duration,
 
-    /// Folder for the curves as a TensorBoard event file, while training runs
+    /// Folder for the curves as a TensorBoard event file, written during the
+    /// training
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub tensorboard: Option<PathBuf>,
 
-    /// In what numbers the weights are written: f32 or bf16
+    /// Type of the written weights: f32 or bf16
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = stored)]
     pub save_as: StoredType,
 }
@@ -131,7 +131,7 @@ fn stored(text: &str) -> Result<StoredType, &'static str> {
     }
 }
 
-/// What the paper trains a kind of model with, where nothing else is said.
+/// The paper's settings for a kind of model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Defaults {
     batch: usize,
@@ -152,7 +152,7 @@ impl Defaults {
 }
 
 impl TrainingArgs {
-    /// Checks that the curves are not written where the output comes and goes.
+    /// Checks that the curves are not written into the output.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl TrainingArgs {
         }
     }
 
-    /// Adds to the provenance what the weights depend on.
+    /// Adds the arguments that the weights depend on to the provenance.
     #[must_use]
     pub fn provenance(&self, provenance: Provenance, defaults: Defaults) -> Provenance {
         let settings = self.settings(defaults);
@@ -203,7 +203,7 @@ impl TrainingArgs {
     }
 }
 
-/// Shows a training on stderr.
+/// Shows the progress of a training on stderr.
 #[derive(Debug)]
 pub struct Watch {
     report: ReportArgs,
@@ -247,7 +247,7 @@ impl Observer for Watch {
     }
 
     fn step(&mut self, metric: &Metric) {
-        // A training is not lost because nobody can watch it.
+        // A failure to write curves does not end the training.
         if let Some(events) = &mut self.events
             && let Err(error) = events.add(metric)
         {
@@ -277,8 +277,8 @@ impl Observer for Watch {
     }
 }
 
-/// Shows a query with one of its responses as the model sees them, special
-/// tokens and all: a wrong template or a doubled BOS is seen before hours go by.
+/// Shows a query with one response as the model sees them, with special tokens,
+/// so that the user notices a wrong template or a doubled BOS early.
 ///
 /// # Errors
 ///
@@ -293,7 +293,7 @@ pub fn show_first(store: &mut Store, codec: &Codec, report: &ReportArgs) -> Resu
     Ok(())
 }
 
-/// What a training ends with.
+/// The result of a training.
 #[derive(Debug, Serialize)]
 struct Summary {
     steps: usize,
@@ -303,8 +303,8 @@ struct Summary {
     counts: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Writes the trained model with its metrics, puts it in its place, and prints
-/// the result; `counts` are the stage's own.
+/// Writes the trained model with its metrics, publishes it, and prints the
+/// result; `counts` are the stage's own.
 ///
 /// # Errors
 ///
@@ -319,7 +319,7 @@ pub fn finish(
     report: &ReportArgs,
 ) -> Result<()> {
     let dir = output.dir().join(MODEL);
-    // A kill while it was written may have left a part.
+    // A run that was killed while writing may have left a part.
     let _ = std::fs::remove_dir_all(&dir);
     trained.model.save(&dir, from, stored, manifest)?;
     let mut writer = Writer::<Metric>::create(&dir.join("metrics.parquet"), &manifest.provenance)?;

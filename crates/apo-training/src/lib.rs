@@ -1,8 +1,8 @@
 //! Training: examples on disk, steps, accumulation, checkpoints, metrics.
 //!
-//! A stage turns its tables into [`Example`]s, a query with its responses and
-//! what is to be learnt of them; [`fn@train`] takes the steps of an
-//! [`Objective`]. Memory follows the batch and the model, not the data.
+//! A stage turns its tables into [`Example`]s: a query, its responses, and what
+//! a model learns from them. [`fn@train`] takes the steps of an [`Objective`].
+//! Memory depends on the batch and the model, not on the size of the data.
 
 mod checkpoint;
 pub mod error;

@@ -104,7 +104,7 @@ impl ResponseSpool {
 /// How many prompts and responses were truncated to fit the limit.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Cuts {
-    /// Responses in all.
+    /// All responses.
     pub responses: u64,
     /// Prompts that lost their beginning.
     pub prompts_cut: u64,
@@ -112,10 +112,10 @@ pub struct Cuts {
     pub responses_cut: u64,
 }
 
-/// Puts tokenized responses into examples, cut to a limit.
+/// Puts tokenized responses into examples, truncated to a limit.
 #[derive(Debug)]
 pub struct Fitter {
-    /// Tokens of prompt and response.
+    /// Most tokens of prompt and response.
     pub limit: usize,
     /// End of text.
     pub eos: u32,

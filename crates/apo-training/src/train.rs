@@ -1,4 +1,4 @@
-//! The loop.
+//! The training loop.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -19,31 +19,31 @@ use crate::store::Store;
 
 const METRICS: &str = "metrics.jsonl";
 
-/// Queries that an error names.
+/// How many queries an error names.
 const NAMED: usize = 8;
 
-/// Who watches a training.
+/// Watches a training.
 pub trait Observer {
-    /// Some work of `total` items begins, `done` of which are done.
+    /// Work on `total` items begins, of which `done` are already done.
     fn begin(&mut self, what: &str, done: u64, total: u64);
 
-    /// So many more items are done.
+    /// `n` more items are done.
     fn advance(&mut self, n: u64);
 
     /// A step was taken.
     fn step(&mut self, metric: &Metric);
 
-    /// Something worth telling.
+    /// A note for the user.
     fn note(&mut self, text: &str);
 
-    /// Something that may go wrong.
+    /// A warning for the user.
     fn warn(&mut self, text: &str);
 
-    /// Whether the work is to save itself and stop.
+    /// Whether the training should write a checkpoint and stop.
     fn stops(&self) -> bool;
 }
 
-/// A trained model, and how it came about.
+/// A trained model and its metrics.
 #[derive(Debug)]
 pub struct Trained {
     /// The model.
@@ -53,8 +53,8 @@ pub struct Trained {
 }
 
 /// Trains a model, from the last checkpoint in the working folder if there is
-/// one. The same arguments give the same weights, byte for byte on the CPU,
-/// however often the work was stopped.
+/// one. On the CPU the same arguments give the same weights, byte for byte,
+/// however often the training was interrupted.
 ///
 /// # Errors
 ///
@@ -180,7 +180,7 @@ fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Ob
         gib(estimate.activations),
         estimate.tokens
     ));
-    // The weights are there already.
+    // The weights are already in memory.
     let weights = 4 * model.config.n_parameters(model.head) as u64;
     let more = estimate.total().saturating_sub(weights);
     if let Some(free) = available_memory().filter(|free| *free < more) {
@@ -193,9 +193,9 @@ fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Ob
     }
 }
 
-/// A step's examples, handed out in micro-batches.
+/// A step's examples, taken in micro-batches.
 struct StepBatch {
-    /// Longest last: they are taken from the end.
+    /// Longest last, because they are taken from the end.
     examples: Vec<(Example, Vec<f32>)>,
     totals: Totals,
     queries: Vec<String>,
@@ -224,7 +224,8 @@ impl StepBatch {
             }
             batch.examples.push((example, reference));
         }
-        // Alike lengths together; a stable sort keeps the order of equals.
+        // Sorted by length, so that a micro-batch has similar ones; the sort is
+        // stable.
         batch
             .examples
             .sort_by_key(|(example, _)| example.n_tokens());
@@ -256,7 +257,7 @@ impl StepBatch {
         Ok((sum / pairs.len().max(1) as f64).max(0.0))
     }
 
-    /// Returns the next examples of about so many tokens.
+    /// Returns the next examples, of about `tokens` tokens.
     fn micro(&mut self, tokens: usize) -> Option<(Vec<Example>, Vec<Vec<f32>>)> {
         let mut sum = 0;
         let mut found = (Vec::new(), Vec::new());
@@ -296,8 +297,8 @@ fn metric(sums: &Sums, start: Instant) -> Metric {
     }
 }
 
-/// Metrics as they come, a line each, for whoever follows a training; a
-/// checkpoint keeps them for the training itself.
+/// Metrics while the training runs, one line a step, for users who follow it;
+/// the training itself reads them from a checkpoint.
 struct Log {
     file: File,
     path: std::path::PathBuf,
@@ -305,7 +306,7 @@ struct Log {
 }
 
 impl Log {
-    /// Begins the log with the metrics of the steps that were taken.
+    /// Begins the log with the metrics of earlier steps.
     fn begin(dir: &Path, metrics: Vec<Metric>) -> Result<Self, TrainingError> {
         let path = dir.join(METRICS);
         let file = File::create(&path).map_err(TrainingError::writing(&path))?;

@@ -30,11 +30,11 @@ A stopped run goes on where it was when the same command is given again.
 
 /// Train a reward model on preferences and golden answers
 ///
-/// Minimises APO eq. 17: golden responses are to be rewarded above the
-/// policy's samples, without forgetting which response people preferred.
-/// All responses to a query are part of the same step. Without --golden it is
-/// plain ranking of the pairs; --objective names the paper's other ones. A policy
-/// as --model gets a new reward head.
+/// Minimises APO eq. 17: golden responses should have higher rewards than the
+/// policy's samples, while the model keeps people's preferences. All responses
+/// to a query are part of the same step. Without --golden it is plain ranking
+/// of the pairs; --objective selects the paper's other objectives. A policy as
+/// --model gets a new reward head.
 #[derive(Debug, Parser)]
 #[command(name = "rm-train", version, after_help = EXAMPLES)]
 pub struct Args {
@@ -44,7 +44,7 @@ pub struct Args {
     #[command(flatten)]
     pub tables: TableArgs,
 
-    /// What is minimised [default: apo with --golden, else rank]
+    /// Objective [default: apo with --golden, else rank]
     #[arg(long, value_name = "NAME", value_enum, help_heading = "Objective")]
     pub objective: Option<Objective>,
 
@@ -58,7 +58,8 @@ pub struct Args {
     )]
     pub beta_2: f64,
 
-    /// Tokens of prompt and response at most; longer ones are cut, and counted
+    /// Most tokens of prompt and response; longer texts are truncated, and
+    /// counted
     #[arg(
         long,
         value_name = "N",
@@ -86,16 +87,17 @@ pub struct Args {
 pub enum Objective {
     /// Golden answers above samples, and people's preferences (eq. 17)
     Apo,
-    /// People's preferences alone (eq. 1): the baseline and the test reward model
+    /// Only people's preferences (eq. 1): the baseline and the test reward
+    /// model
     Rank,
     /// Eq. 17 with the plain difference of rewards between golden and samples
     /// (eq. 14)
     Wgan,
-    /// Golden answers above samples alone (β₂ = 0)
+    /// Only golden answers above samples (β₂ = 0)
     Gail,
-    /// People's preferences alone, on from --model, the baseline (AB)
+    /// Only people's preferences, continuing from --model, the baseline (AB)
     Ab,
-    /// Eq. 17, on from --model, the previous round's reward model
+    /// Eq. 17, continuing from --model, the previous round's reward model
     Seq,
 }
 
@@ -115,7 +117,7 @@ impl Objective {
         matches!(self, Self::Ab | Self::Seq)
     }
 
-    /// Returns what golden answers against samples cost.
+    /// Returns the adversarial term.
     pub fn adversarial(self) -> Adversarial {
         if self == Self::Wgan {
             Adversarial::Difference
@@ -142,11 +144,11 @@ pub struct TableArgs {
 }
 
 impl Args {
-    /// Checks that the tables are those of the objective.
+    /// Checks that the tables are those that the objective uses.
     ///
     /// # Errors
     ///
-    /// When some lack or are not used: all of them.
+    /// When tables are missing or not used: all of them in one error.
     pub fn check_tables(&self) -> Result<(), String> {
         let objective = self.objective();
         let tables = &self.tables;
@@ -177,7 +179,7 @@ impl Args {
         Err(format!("--objective {name} {}", problems.join("; it ")))
     }
 
-    /// Returns what is minimised.
+    /// Returns the objective.
     pub fn objective(&self) -> Objective {
         let has_golden = self.tables.golden.is_some() || self.tables.samples.is_some();
         self.objective.unwrap_or(if has_golden {

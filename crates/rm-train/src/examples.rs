@@ -1,4 +1,4 @@
-//! The tables' rows as examples: all parts of a query in one.
+//! Makes examples from the tables: all responses to a query in one example.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,13 +16,14 @@ use serde::Serialize;
 
 use crate::inputs::Tables;
 
-/// What the training learns from.
+/// Counts of what the training learns from.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     queries: u64,
     pairs: u64,
     golden_over_samples: u64,
-    /// Golden answers whose query has no sample, or samples without golden.
+    /// Golden answers without samples of their query, or samples without a
+    /// golden answer.
     without_counterpart: u64,
     #[serde(flatten)]
     cuts: Cuts,
@@ -125,8 +126,9 @@ fn tokenized(
     }
 }
 
-/// Makes the example of a query: golden above each sample, each pair's chosen
-/// above its rejected. A response without a counterpart adds nothing.
+/// Makes the example of a query: the golden answer above each sample, and each
+/// pair's chosen above its rejected response. A response without a counterpart
+/// adds nothing.
 fn example(responses: &[TokenizedResponse], fitter: &mut Fitter, counts: &mut Counts) -> Example {
     let of = |role: ResponseRole| {
         responses

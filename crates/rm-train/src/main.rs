@@ -1,7 +1,7 @@
-//! `rm-train`: trains a reward model on people's preferences and, where there
-//! are golden answers, on these against the policy's samples (APO eq. 17).
+//! `rm-train`: trains a reward model on people's preferences and on golden
+//! answers against the policy's samples (APO eq. 17).
 //!
-//! From here to the equation: `apo_training::train` takes the steps,
+//! To the equation: `apo_training::train` takes the steps,
 //! `apo_objectives::apo_reward_model` is eq. 17.
 
 mod args;
@@ -22,7 +22,7 @@ use apo_training::Objective;
 use crate::args::Args;
 use crate::inputs::Tables;
 
-// A training or a decoding step takes and frees the same large buffers again.
+// A training or decoding step frees and allocates the same large buffers again.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -35,8 +35,8 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When a table or the model is not what it should be, when there is nothing
-/// to compare, when a loss is not finite, or when the output cannot be written.
+/// When a table or the model is malformed, when there are no comparisons, when
+/// a loss is not finite, or when the output cannot be written.
 fn run(args: &Args) -> Result<()> {
     let tables = Tables::open(args)?;
     let start = inputs::start(args)?;

@@ -28,16 +28,16 @@ A stopped run goes on where it was when the same command is given again.
 
 /// Sample a policy's responses to queries
 ///
-/// A response ends at the end of text or at a further human turn, which is cut
-/// off. What a sample is depends on --seed, its query and its number alone,
-/// not on the batch, the order of the queries, or the threads, beyond rounding.
+/// A response ends at the end of text or before another human turn, which is
+/// cut off. A sample depends on --seed, its query and its number, but not on
+/// the batch, the order of the queries, or the threads, beyond rounding.
 #[derive(Debug, Parser)]
 #[command(name = "sample", version, after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Queries to answer: a `queries` table, or any with its columns
+    /// Queries to answer: a `queries` table, or any table with its columns
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub queries: PathBuf,
 
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sampling")]
     pub samples: u16,
 
-    /// Divides the logits; 0 always takes the likeliest token
+    /// Temperature: divides the logits; 0 always takes the likeliest token
     #[arg(
         long,
         value_name = "T",
@@ -54,11 +54,11 @@ pub struct Args {
     )]
     pub temperature: f32,
 
-    /// Keep so many of the likeliest tokens; 0 keeps all
+    /// Keep only this many of the likeliest tokens; 0 keeps all
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Sampling")]
     pub top_k: usize,
 
-    /// Keep the likeliest tokens that together reach this probability
+    /// Keep only the likeliest tokens that together reach this probability
     #[arg(
         long,
         value_name = "P",
@@ -76,7 +76,7 @@ pub struct Args {
     )]
     pub repetition_penalty: f32,
 
-    /// Tokens of a response at most
+    /// Most tokens of a response
     #[arg(
         long,
         value_name = "N",
@@ -85,7 +85,7 @@ pub struct Args {
     )]
     pub max_new_tokens: u32,
 
-    /// Tokens of a prompt at most; longer ones lose their beginning
+    /// Most tokens of a prompt; longer prompts lose their beginning
     #[arg(
         long,
         value_name = "N",
@@ -94,11 +94,11 @@ pub struct Args {
     )]
     pub prompt_limit: u32,
 
-    /// Seed of every sample
+    /// Seed of all samples
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sampling")]
     pub seed: u64,
 
-    /// Responses computed at once: memory and speed, not what they are
+    /// Responses computed at once; affects memory and speed, not the samples
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Compute")]
     pub batch: u16,
 
@@ -119,7 +119,7 @@ fn number(text: &str, holds: impl Fn(f32) -> bool) -> Option<f32> {
 }
 
 fn temperature(text: &str) -> Result<f32, &'static str> {
-    // Below, logits divided by it leave what f32 can hold.
+    // With a lower temperature, divided logits overflow f32.
     let found = number(text, |it| it == 0.0 || it >= 1e-3);
     found.ok_or("expected 0, or a number from 0.001")
 }

@@ -1,7 +1,7 @@
-//! `sample`: a policy's responses to queries.
+//! `sample`: draws a policy's responses to queries.
 //!
-//! Finished responses are appended to a file as they come; when all are there,
-//! they become the table, in the order of the queries.
+//! Finished responses are appended to a file; when all are finished, they
+//! become the table, in the order of the queries.
 
 mod args;
 mod finished;
@@ -31,7 +31,7 @@ use crate::queries::Queries;
 /// Name of the table in the working folder.
 const TABLE: &str = "responses.parquet";
 
-// A training or a decoding step takes and frees the same large buffers again.
+// A training or decoding step frees and allocates the same large buffers again.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -44,8 +44,8 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When the table or the model is not what it should be, or when the output
-/// cannot be written.
+/// When the table or the model is malformed, or when the output cannot be
+/// written.
 fn run(args: &Args) -> Result<()> {
     let queries = Queries::read(args)?;
     let model = &args.model.dir;
@@ -82,7 +82,7 @@ fn run(args: &Args) -> Result<()> {
     result(&args.report, &summary, || columns(&summary.rows()))
 }
 
-/// What the stage ends with.
+/// The result of the stage.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     responses: u64,
@@ -128,8 +128,8 @@ fn generate(
         total,
     );
     let there = finished.keys();
-    // An error of a request ends the requests, and is reported when the samples
-    // that are under way have ended.
+    // A request that fails ends the requests; the error is reported after the
+    // samples that are under way.
     let mut failed: Option<Error> = None;
     let mut prompts_cut = 0;
     let requests = (0..).zip(queries).map_while(|(number, query)| {
@@ -148,7 +148,7 @@ fn generate(
     let start = Instant::now();
     let mut n_tokens = 0;
     let done = |one: Generated| -> Result<(), Failure> {
-        // What a signal cut short is no response.
+        // A response that a signal cut short does not count.
         signals::check().map_err(Error::from)?;
         n_tokens += one.n_generated;
         finished.add(&response(codec, &queries[one.number], &one)?)?;
@@ -187,8 +187,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// Makes the request of a query's missing samples; after a stop there may be none.
-/// Also tells whether the prompt was cut.
+/// Makes the request of a query's missing samples, of which a resumed run may
+/// have none. Also returns whether the prompt was truncated.
 fn request(
     args: &Args,
     codec: &Codec,

@@ -15,14 +15,14 @@ use crate::args::Args;
 /// The queries of a table.
 #[derive(Debug)]
 pub struct Queries {
-    /// Each query once, in the order of the table.
+    /// Each query once, in the table's order.
     pub rows: Vec<Query>,
-    /// The table, as an input of the output.
+    /// The table, described as an input.
     input: Input,
 }
 
 impl Queries {
-    /// Reads a table. A query may be there several times, with one prompt.
+    /// Reads a table. A query may occur several times, with the same prompt.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Queries {
     }
 }
 
-/// Returns a number as people write it: 1.2 is 1.2, not the nearest f32 in f64.
+/// Returns a number as it is written: 1.2 is 1.2, not the nearest f32 as f64.
 fn as_written(number: f32) -> f64 {
     let text = number.to_string();
     text.parse().expect("a number that was read")

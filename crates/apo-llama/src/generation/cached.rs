@@ -1,4 +1,4 @@
-//! The decoder over the CPU's kernels.
+//! The decoder with a cache, by the CPU's kernels.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl<'a> Cached<'a> {
         x
     }
 
-    /// Adds the logits of rows `[rows, hidden]` to `logits`.
+    /// Appends the logits of rows `[rows, hidden]` to `logits`.
     fn logits(&self, x: &[f32], logits: &mut Vec<f32>) {
         let (hidden, vocab) = (self.shape.hidden, self.model.config.vocab_size);
         let n_rows = x.len() / hidden;
@@ -104,8 +104,9 @@ impl Decoder for Cached<'_> {
     type Prompt = Prompt;
     type Row = Row;
 
-    /// Each prompt by itself: products of many rows are split by their number,
-    /// and a prompt's values are not to depend on who comes with it.
+    /// Computes each prompt by itself: the sums of a product depend on its
+    /// number of rows, and a prompt's values must not depend on the other
+    /// prompts.
     fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Prompt, Vec<f32>)> {
         prompts
             .iter()
@@ -115,7 +116,7 @@ impl Decoder for Cached<'_> {
 
     fn row(&mut self, prompt: &Arc<Prompt>) -> Row {
         let width = self.shape.heads.kv_heads * self.shape.heads.head_dim;
-        // Room for short responses; a long one grows by doubling.
+        // Room for short responses; long ones grow by doubling.
         let room = self.max_new_tokens.min(64) * width;
         let cache = || (Vec::with_capacity(room), Vec::with_capacity(room));
         Row {

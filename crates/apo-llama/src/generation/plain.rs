@@ -17,8 +17,8 @@ pub(super) struct Plain<'a> {
     /// The rows of the last step.
     stack: Vec<Stacked>,
     /// Their keys and values by layer, `[rows, kv_heads, room, head_dim]`. Rows
-    /// end together at `time`: shorter ones have zeros in front. What lies
-    /// behind is room for tokens to come.
+    /// are aligned at their end, `time`: shorter ones have zeros in front.
+    /// Behind `time` is room for new tokens.
     layers: Vec<(Tensor<4>, Tensor<4>)>,
     time: usize,
     next_id: u64,
@@ -42,17 +42,17 @@ pub(super) struct Row {
     id: u64,
 }
 
-/// Tokens that room is made for at once.
+/// Tokens for which room is made at once.
 const ROOM: usize = 64;
 
-/// Zeros like `x` but for their number in time,
-/// `[rows, kv_heads, time, head_dim]`.
+/// Returns zeros like `x` `[rows, kv_heads, time, head_dim]` but with another
+/// time.
 fn zeros_like(x: &Tensor<4>, time: usize) -> Tensor<4> {
     let [rows, heads, _, head_dim] = x.dims();
     Tensor::zeros([rows, heads, time, head_dim], (&x.device(), x.dtype()))
 }
 
-/// Puts zeros in front of `[rows, kv_heads, time, head_dim]`, up to `time`.
+/// Pads `[rows, kv_heads, time, head_dim]` with zeros in front, up to `time`.
 fn padded(x: Tensor<4>, time: usize) -> Tensor<4> {
     let [_, _, found, _] = x.dims();
     if found >= time {
@@ -82,8 +82,8 @@ impl<'a> Plain<'a> {
         logits.try_into_vec().expect("converted to f32")
     }
 
-    /// Makes the stack hold exactly `rows`: those that ended leave it, new
-    /// ones join at its end with their prompts.
+    /// Makes the stack hold exactly `rows`: removes those that ended, and
+    /// appends new ones with their prompts.
     fn restack(&mut self, rows: &[&mut Row]) {
         let kept: Vec<usize> = (0..self.stack.len())
             .filter(|&i| rows.iter().any(|row| row.id == self.stack[i].id))
@@ -106,7 +106,7 @@ impl<'a> Plain<'a> {
             .map(|layer| {
                 let (mut keys, mut values) = (Vec::new(), Vec::new());
                 if !kept.is_empty() {
-                    // A long row may have left: its part of the front goes.
+                    // If the longest row has left, its part of the front goes.
                     let excess = found.saturating_sub(time);
                     let keep = |x: &Tensor<4>| {
                         let x = x.clone().select(0, index.clone());
@@ -125,7 +125,7 @@ impl<'a> Plain<'a> {
             .collect();
     }
 
-    /// Makes room for a further token.
+    /// Makes room for another token.
     fn make_room(&mut self) {
         let room = self.layers.first().map_or(0, |(key, _)| key.dims()[2]);
         if self.time < room {
@@ -141,7 +141,7 @@ impl<'a> Plain<'a> {
             .collect();
     }
 
-    /// True where a key is no token of a row, `[rows, 1, 1, room]`.
+    /// Returns true where a key is not a token of a row, `[rows, 1, 1, room]`.
     fn hidden(&self, room: usize) -> Tensor<4, Bool> {
         let hidden: Vec<bool> = self
             .stack
@@ -225,7 +225,7 @@ impl Decoder for Plain<'_> {
         let [_, _, room, _] = self.layers[0].0.dims();
         let hidden = self.hidden(room);
         let mut x = self.model.llama.embed(tokens);
-        // A tensor in hand alone is changed in place.
+        // Burn changes a tensor in place if nothing else holds it.
         let layers = std::mem::take(&mut self.layers);
         for (layer, (keys, values)) in self.model.llama.model.layers.iter().zip(layers) {
             let weights = layer.weights();
