@@ -5,11 +5,11 @@
 //! parameter's path in the module is its name in the file.
 //!
 //! This file says what a decoder consists of and in which order it computes.
-//! The arithmetic of a layer is in [`plain`], which defines it in Burn's own
-//! operators; [`operators`] computes the same with the CPU's kernels, and
-//! [`checkpointed`] computes it twice to save memory. An architecture that
-//! differs in a layer's weights adds them to `LayerWeights` and to `plain`
-//! first.
+//! `plain.rs` defines the arithmetic of a layer in Burn's own operators;
+//! `operators.rs` computes the same with the CPU's kernels, and
+//! `checkpointed.rs` computes it again in the backward pass to save memory. An
+//! architecture whose layers differ adds its weights to `LayerWeights` and its
+//! arithmetic to `plain.rs` first.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::tree::TreeBatch;
 pub struct Llama {
     /// The trunk.
     pub model: Trunk,
-    /// The policy's head, `[vocab, hidden]`; none where it is the embedding.
+    /// The policy's head, `[vocab, hidden]`; `None` if it is the embedding.
     pub lm_head: Option<Projection>,
     /// The reward model's head, `[1, hidden]`.
     pub score: Option<Projection>,
@@ -101,12 +101,12 @@ pub struct Norm {
 }
 
 impl Llama {
-    /// Makes the module of a configuration; `read` gives each parameter's
+    /// Makes the module for a configuration; `read` returns each parameter's
     /// values by name and shape.
     ///
     /// # Errors
     ///
-    /// What `read` fails with.
+    /// When `read` fails.
     pub fn new(
         config: &LlamaConfig,
         head: Head,

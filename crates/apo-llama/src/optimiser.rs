@@ -242,7 +242,7 @@ impl AdamW {
     ///
     /// # Errors
     ///
-    /// What `read` fails with.
+    /// When `read` fails.
     pub fn resume(
         settings: AdamWSettings,
         steps: u32,

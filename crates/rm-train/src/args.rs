@@ -46,7 +46,7 @@ pub struct Args {
 
     /// Objective [default: apo with --golden, else rank]
     #[arg(long, value_name = "NAME", value_enum, help_heading = "Objective")]
-    pub objective: Option<Objective>,
+    pub objective: Option<RewardObjective>,
 
     /// Weight of people's preferences, β₂ of APO eq. 17
     #[arg(
@@ -84,7 +84,7 @@ pub struct Args {
 
 /// The reward models of the paper (Tables 3 and 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Objective {
+pub enum RewardObjective {
     /// Golden answers above samples, and people's preferences (eq. 17)
     Apo,
     /// Only people's preferences (eq. 1): the baseline and the test reward
@@ -101,7 +101,7 @@ pub enum Objective {
     Seq,
 }
 
-impl Objective {
+impl RewardObjective {
     /// Whether golden answers are ranked above samples.
     fn uses_golden(self) -> bool {
         matches!(self, Self::Apo | Self::Wgan | Self::Gail | Self::Seq)
@@ -180,12 +180,12 @@ impl Args {
     }
 
     /// Returns the objective.
-    pub fn objective(&self) -> Objective {
+    pub fn objective(&self) -> RewardObjective {
         let has_golden = self.tables.golden.is_some() || self.tables.samples.is_some();
         self.objective.unwrap_or(if has_golden {
-            Objective::Apo
+            RewardObjective::Apo
         } else {
-            Objective::Rank
+            RewardObjective::Rank
         })
     }
 
@@ -193,9 +193,9 @@ impl Args {
     /// preferences alone, 0 for GAIL.
     pub fn beta_2(&self) -> f64 {
         match self.objective() {
-            Objective::Rank | Objective::Ab => 1.0,
-            Objective::Gail => 0.0,
-            Objective::Apo | Objective::Wgan | Objective::Seq => self.beta_2,
+            RewardObjective::Rank | RewardObjective::Ab => 1.0,
+            RewardObjective::Gail => 0.0,
+            RewardObjective::Apo | RewardObjective::Wgan | RewardObjective::Seq => self.beta_2,
         }
     }
 
