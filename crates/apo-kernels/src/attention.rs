@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
+use super::gemm_f32;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::shared::Disjoint;
 use super::{Buffer, simd, write};
 use crate::layout::{Layout, Segment};
@@ -146,7 +147,7 @@ fn probabilities(
     let n_queries = block.rows.len() * heads.group();
     let mut offset = 0;
     for range in block.key_ranges() {
-        multiply_f32(
+        gemm_f32::multiply(
             MatrixMut::with_stride(&mut prob[offset..], n_queries, range.len(), n_keys),
             Matrix::new(query, n_queries, heads.head_dim),
             columns(qkv, heads, &range, heads.key_column(kv_head)).transposed(),
@@ -189,7 +190,12 @@ fn check_rows<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, n: usize) {
     assert_eq!(end, n, "each row is of one range");
 }
 
-/// Returns the attention output `[tokens, heads · head_dim]`.
+/// Returns the attention output.
+///
+/// # Shapes
+///
+/// - `qkv`: `[tokens, (heads + 2 · kv_heads) · head_dim]`
+/// - result: `[tokens, heads · head_dim]`
 pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
     let tokens = qkv.len() / heads.width();
     let (flop, bytes) = (
@@ -223,7 +229,7 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
             let result = resized(&mut scratch.out, n_queries * heads.head_dim);
             let (mut offset, mut sum) = (0, Sum::Replace);
             for range in block.key_ranges() {
-                multiply_f32(
+                gemm_f32::multiply(
                     MatrixMut::new(result, n_queries, heads.head_dim),
                     Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys),
                     columns(qkv, heads, &range, heads.value_column(kv_head)),
@@ -244,8 +250,13 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
     unsafe { buffer.written() }
 }
 
-/// Returns `dqkv` from the output and its gradient; the probabilities are
-/// computed again, not kept.
+/// Returns the gradient of `qkv` from the output and its gradient; the
+/// probabilities are computed again, not kept.
+///
+/// # Shapes
+///
+/// - `qkv` and the result: `[tokens, (heads + 2 · kv_heads) · head_dim]`
+/// - the output and its gradient: `[tokens, heads · head_dim]`
 pub fn backward(layout: &Layout, heads: Heads, qkv: &[f32], out: &[f32], dout: &[f32]) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());
@@ -354,14 +365,14 @@ impl Part<'_> {
         let mut offset = 0;
         for range in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::with_stride(&mut dprob[offset..], n_queries, range.len(), n_keys),
                 Matrix::new(d, n_queries, head_dim),
                 columns(qkv, heads, &range, heads.value_column(kv_head)).transposed(),
                 Sum::Replace,
                 Threads::This,
             );
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::new(&mut dvalue[at..], range.len(), head_dim),
                 Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys).transposed(),
                 Matrix::new(d, n_queries, head_dim),
@@ -385,14 +396,14 @@ impl Part<'_> {
         for range in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
             let dscore = Matrix::with_stride(&dprob[offset..], n_queries, range.len(), n_keys);
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::new(d, n_queries, head_dim),
                 dscore,
                 columns(qkv, heads, &range, heads.key_column(kv_head)),
                 sum,
                 Threads::This,
             );
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::new(&mut dkey[at..], range.len(), head_dim),
                 dscore.transposed(),
                 Matrix::new(query, n_queries, head_dim), // scaled already

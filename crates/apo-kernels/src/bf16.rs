@@ -5,7 +5,8 @@
 //! rounded to the nearest even bf16 on the way; a micro-kernel of 12 × 32 sums
 //! keeps 24 registers of accumulators busy.
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
+use super::gemm_f32;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads, check};
 
 /// Whether this processor multiplies bf16 natively.
 pub fn is_native() -> bool {
@@ -36,7 +37,7 @@ pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Su
     if is_native() {
         return native::multiply(out, left, right, sum);
     }
-    multiply_f32(out, left, right, sum, Threads::All);
+    gemm_f32::multiply(out, left, right, sum, Threads::All);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -320,7 +321,7 @@ mod tests {
                 );
                 multiply(out, view(&a, ta, m, k), view(&b, tb, k, n), Sum::Add);
                 let (left, right) = (view(&ra, ta, m, k), view(&rb, tb, k, n));
-                multiply_f32(exact, left, right, Sum::Add, Threads::This);
+                gemm_f32::multiply(exact, left, right, Sum::Add, Threads::This);
                 let tolerance = if is_native() { 2e-4 } else { 2.0 };
                 for (got, expected) in got.iter().zip(&expected) {
                     assert!(

@@ -8,7 +8,8 @@
 //! A result is summed in the same order whatever tile it falls into, so that it
 //! does not depend on the number of rows.
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
+use super::gemm_f32;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads, check};
 
 /// Most rows that are fewer work this way; beyond, packing pays.
 const MOST_ROWS: usize = 96;
@@ -37,7 +38,7 @@ pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, 
     if applies(left, right) {
         return native::multiply(out, left, right, sum);
     }
-    multiply_f32(out, left, right, sum, Threads::All);
+    gemm_f32::multiply(out, left, right, sum, Threads::All);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -217,7 +218,7 @@ mod tests {
                 let to = MatrixMut::with_stride(&mut got, m, n, n + 3);
                 multiply(to, left, right, sum);
                 let to = MatrixMut::with_stride(&mut expected, m, n, n + 3);
-                multiply_f32(to, left, right, sum, Threads::This);
+                gemm_f32::multiply(to, left, right, sum, Threads::This);
                 for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
                     let close = (got - expected).abs() < 1e-5 * (k as f32).sqrt().max(4.0);
                     assert!(

@@ -6,7 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::attention::{self, Heads};
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use super::matmul::multiply;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, ROWS_A_TASK, simd};
 use crate::Precision;
 use crate::layer_weights::LayerWeights;
@@ -67,7 +68,12 @@ pub struct Gradients {
     pub weights: LayerWeights<Vec<f32>>,
 }
 
-/// RMS norm of each row, on all threads.
+/// Returns the RMS norm of each row, on all threads.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[rows, hidden]`
+/// - `weight`: `[hidden]`
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     assert!(x.len().is_multiple_of(weight.len()), "rows are whole");
     let part = weight.len() * ROWS_A_TASK;

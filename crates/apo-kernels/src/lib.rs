@@ -21,11 +21,14 @@ pub mod attention;
 pub mod bf16;
 pub mod decode;
 pub mod few_rows;
+mod gemm_f32;
 pub mod layer;
 pub mod layer_weights;
 pub mod layout;
 pub mod log_prob;
+pub mod matmul;
 pub mod matrix;
+pub mod peak;
 mod precision;
 #[cfg(test)]
 mod samples;

@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use super::matmul::multiply;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, simd, written};
 use crate::Precision;
 

@@ -109,12 +109,12 @@ pub(crate) fn loss(
     } = *objective
     {
         let rewards = model.llama.rewards(&model.config, model.compute, &batch);
-        let shown = if terms.preference.is_empty() {
+        let compared = if terms.preference.is_empty() {
             &terms.adversarial
         } else {
             &terms.preference
         };
-        sums.compare(&values(&rewards), shown, true);
+        sums.compare(&values(&rewards), compared, true);
         let (golden, preferences) = (&terms.adversarial, &terms.preference);
         return apo_reward_model(&rewards, golden, preferences, adversarial, beta_2);
     }

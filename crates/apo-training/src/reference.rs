@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::objective::log_probs;
+use crate::observer::Observer;
 use crate::store::Store;
-use crate::train::Observer;
 
 const FILE: &str = "reference.spool";
 

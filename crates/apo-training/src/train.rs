@@ -13,6 +13,7 @@ use crate::checkpoint;
 use crate::error::TrainingError;
 use crate::example::Example;
 use crate::objective::{self, Objective, Sums, Totals};
+use crate::observer::Observer;
 use crate::reference::Reference;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -21,27 +22,6 @@ const METRICS: &str = "metrics.jsonl";
 
 /// How many queries an error names.
 const NAMED: usize = 8;
-
-/// Watches a training.
-pub trait Observer {
-    /// Work on `total` items begins, of which `done` are already done.
-    fn begin(&mut self, what: &str, done: u64, total: u64);
-
-    /// `n` more items are done.
-    fn advance(&mut self, n: u64);
-
-    /// A step was taken.
-    fn step(&mut self, metric: &Metric);
-
-    /// A note for the user.
-    fn note(&mut self, text: &str);
-
-    /// A warning for the user.
-    fn warn(&mut self, text: &str);
-
-    /// Whether the training should write a checkpoint and stop.
-    fn stops(&self) -> bool;
-}
 
 /// A trained model and its metrics.
 #[derive(Debug)]

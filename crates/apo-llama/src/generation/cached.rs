@@ -11,7 +11,8 @@ use crate::tree::{PromptTree, TreeBatch, rotations};
 use apo_kernels::LayerWeights;
 use apo_kernels::decode::{self, RowCache};
 use apo_kernels::layer::{Shape, rms_norm};
-use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use apo_kernels::matmul::multiply;
+use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads};
 
 pub(super) struct Cached<'a> {
     model: &'a Model,
