@@ -2,20 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use apo_dialogue::{Codec, Template};
-use apo_llama::{Start, directory};
-use apo_model_stage::training::Defaults;
-use apo_model_stage::{ComputeArgs, TrainingArgs, models};
-use apo_stage::{OutputArgs, ReportArgs, bad_input, not_negative, value_name};
-use apo_tables::import::{self, ANSWER_FIELDS};
-use apo_tables::{Input, Pair, Provenance, Reader, Response};
+use apo_llama::Start;
+use apo_model_stage::{ComputeArgs, ModelArgs, TrainingArgs};
+use apo_stage::{OutputArgs, ReportArgs, not_negative};
 use apo_training::Objective;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::instructions;
 use crate::loss::LossArgs;
-use crate::reference::KnownLogProbs;
 
 const EXAMPLES: &str = concat!(
     "\
@@ -54,19 +47,14 @@ pub enum Method {
     Dpo(Dpo),
 }
 
-/// What every method takes.
+/// The arguments of every method.
 #[derive(Debug, clap::Args)]
 pub struct Common {
-    /// Model directory to start from
-    #[arg(long, value_name = "DIR", help_heading = "Models")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArgs,
 
-    /// hh, or chat for the model's own chat template [default: what the model
-    /// was trained with; hh for one without a chat template]
-    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
-    pub template: Option<Template>,
-
-    /// Tokens of prompt and response at most; longer ones are cut, and counted
+    /// Most tokens of prompt and response; longer texts are truncated, and
+    /// counted
     #[arg(
         long,
         value_name = "N",
@@ -110,7 +98,7 @@ pub struct Sft {
     #[command(flatten)]
     pub table: SftTable,
 
-    /// Draw all weights anew: only config and tokenizer are read from --model
+    /// Draw all weights at random; --model gives only config and tokenizer
     #[arg(long, help_heading = "Models")]
     pub from_scratch: bool,
 
@@ -151,7 +139,8 @@ pub struct Rrhf {
     )]
     pub lambda: f64,
 
-    /// Sum log-probs over tokens, as eq. 5 is printed, instead of their mean
+    /// Sum log-probs over tokens, as eq. 5 is printed, instead of averaging
+    /// them
     #[arg(long, help_heading = "Objective")]
     pub sum_log_probs: bool,
 
@@ -164,21 +153,22 @@ pub struct Dpo {
     #[command(flatten)]
     pub scored: Scored,
 
-    /// Model directory of the reference [default: --model]; simpo and slic have none
+    /// Model directory of the reference [default: --model]; simpo and slic have
+    /// none
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub reference: Option<PathBuf>,
 
-    /// Log-probs of the responses under the reference, as `judge log-probs` wrote
-    /// them of the same table [default: computed here]
+    /// Log-probs of the responses under the reference, which `judge log-probs`
+    /// wrote for the same table [default: computed here]
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub reference_log_probs: Option<PathBuf>,
 
     #[command(flatten)]
     pub loss: LossArgs,
 
-    /// Which pairs of a query: its best response against its worst, or all whose
-    /// rewards differ, together weighing as one; an empty response is never the
-    /// better one
+    /// Which pairs of a query: best-worst is its best response against its
+    /// worst; all is every pair with different rewards, with a total weight of
+    /// one. An empty response is never the better one
     #[arg(
         long,
         value_name = "WHICH",
@@ -201,17 +191,8 @@ pub enum Which {
     All,
 }
 
-/// The table that a method learns from.
-#[derive(Debug)]
-pub enum Tables {
-    Pairs(Reader<Pair>),
-    Golden(Reader<Response>),
-    Scored(Reader<Response>),
-    Instructions(import::Source, Input),
-}
-
 impl Args {
-    /// Checks that the options are those of the loss.
+    /// Checks that the options belong to the loss.
     ///
     /// # Errors
     ///
@@ -237,7 +218,8 @@ impl Method {
         }
     }
 
-    fn name(&self) -> &'static str {
+    /// Returns the method's name on the command line.
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Sft(_) => "sft",
             Self::Rjs(_) => "rjs",
@@ -246,41 +228,7 @@ impl Method {
         }
     }
 
-    /// Opens the table.
-    ///
-    /// # Errors
-    ///
-    /// When it is missing, empty, or has other columns.
-    pub fn open(&self) -> Result<Tables> {
-        let scored = match self {
-            Self::Sft(Sft { table, .. }) => {
-                if let Some(path) = &table.pairs {
-                    return Ok(Tables::Pairs(Reader::open_filled(path)?));
-                }
-                if let Some(path) = &table.golden {
-                    return Ok(Tables::Golden(Reader::open_filled(path)?));
-                }
-                let path = table.instructions.as_deref().unwrap_or(Path::new(""));
-                return Ok(Tables::Instructions(
-                    import::Source::open(path, ANSWER_FIELDS)?,
-                    instructions::input(path)?,
-                ));
-            }
-            Self::Rjs(rjs) => &rjs.scored,
-            Self::Rrhf(rrhf) => &rrhf.scored,
-            Self::Dpo(dpo) => &dpo.scored,
-        };
-        let reader = Reader::<Response>::open_filled(&scored.responses)?;
-        if reader.schema()?.field_with_name("reward").is_err() {
-            return Err(bad_input(format!(
-                "{}: column `reward` is missing; `judge score` adds it",
-                scored.responses.display()
-            )));
-        }
-        Ok(Tables::Scored(reader))
-    }
-
-    /// Returns the file of instructions, where the policy learns from one.
+    /// Returns the file of instructions, if the policy learns from one.
     pub fn instructions(&self) -> Option<&Path> {
         match self {
             Self::Sft(sft) => sft.table.instructions.as_deref(),
@@ -299,7 +247,7 @@ impl Method {
             Self::Rrhf(rrhf) => Some(rrhf.scored.responses.as_path()),
             Self::Dpo(dpo) => Some(dpo.scored.responses.as_path()),
         };
-        let model = self.common().model.as_path();
+        let model = self.common().model.dir.as_path();
         let log_probs = match self {
             Self::Dpo(dpo) => dpo.reference_log_probs.as_deref(),
             _ => None,
@@ -316,37 +264,18 @@ impl Method {
         }
     }
 
-    /// Returns the reference's directory, for methods that have one.
+    /// Returns the reference's directory, for methods with a reference.
     pub fn reference(&self) -> Option<&Path> {
         match self {
             Self::Dpo(dpo) if dpo.loss.pair_loss().has_reference() => {
-                Some(dpo.reference.as_ref().unwrap_or(&dpo.common.model))
+                Some(dpo.reference.as_ref().unwrap_or(&dpo.common.model.dir))
             }
             _ => None,
         }
     }
 
-    /// Reads the reference's log-probs, where they are given.
-    ///
-    /// # Errors
-    ///
-    /// As [`KnownLogProbs::read`].
-    pub fn known_log_probs(
-        &self,
-        provenance: &Provenance,
-        codec: &Codec,
-    ) -> Result<Option<KnownLogProbs>> {
-        let (Self::Dpo(dpo), Some(dir)) = (self, self.reference()) else {
-            return Ok(None);
-        };
-        let reference = (dir, &provenance.inputs["reference"]);
-        let path = dpo.reference_log_probs.as_deref();
-        path.map(|path| KnownLogProbs::read(path, reference, &dpo.common, codec))
-            .transpose()
-    }
-
-    /// Whether responses are held against each other, so that margins may grow
-    /// while all of them become less likely.
+    /// Whether responses are compared, so that margins may grow while all
+    /// responses become less likely.
     pub fn compares(&self) -> bool {
         matches!(self, Self::Rrhf(_) | Self::Dpo(_))
     }
@@ -363,55 +292,6 @@ impl Method {
                 sft_weight: dpo.loss.sft_weight,
             },
         }
-    }
-
-    /// Returns what the output depends on.
-    ///
-    /// # Errors
-    ///
-    /// When an input cannot be read.
-    pub fn provenance(&self, tables: &Tables, codec: &Codec) -> Result<Provenance> {
-        let common = self.common();
-        let (name, input) = match tables {
-            Tables::Pairs(reader) => ("pairs", reader.input()?),
-            Tables::Golden(reader) => ("golden", reader.input()?),
-            Tables::Scored(reader) => ("responses", reader.input()?),
-            Tables::Instructions(_, input) => ("instructions", input.clone()),
-        };
-        let provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
-            .argument("method", self.name())
-            .argument("limit", common.limit)
-            .argument("precision", common.compute.precision()?.name())
-            .input(name, input);
-        let mut provenance = models::rendering(provenance, codec);
-        let model = directory::input(&common.model)?;
-        if let Some(dir) = self.reference() {
-            // All of a model is read for its digest: once is enough.
-            let reference = if dir == common.model {
-                model.clone()
-            } else {
-                directory::input(dir)?
-            };
-            provenance = provenance.input("reference", reference);
-        }
-        provenance = provenance.input("model", model);
-        if let Self::Dpo(dpo) = self
-            && let Some(path) = &dpo.reference_log_probs
-        {
-            provenance = provenance.input("reference_log_probs", apo_tables::input(path)?);
-        }
-        provenance = match self {
-            Self::Sft(sft) => provenance.argument("from_scratch", sft.from_scratch),
-            Self::Rjs(_) => provenance,
-            Self::Rrhf(rrhf) => provenance
-                .argument("lambda", rrhf.lambda)
-                .argument("sum_log_probs", rrhf.sum_log_probs),
-            Self::Dpo(dpo) => dpo
-                .loss
-                .provenance(provenance)
-                .argument("pairs", value_name(&dpo.pairs)),
-        };
-        Ok(common.training.provenance(provenance, Defaults::POLICY))
     }
 }
 

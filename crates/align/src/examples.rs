@@ -1,4 +1,4 @@
-//! The table's rows as examples of the method.
+//! Makes the examples of a method from the table's rows.
 
 use std::path::Path;
 
@@ -6,29 +6,32 @@ use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_dialogue::hh;
 use apo_llama::PromptTree;
-use apo_model_stage::rows::{check_golden, check_query, check_scored, tokens};
+use apo_model_stage::rows::{check_golden, check_query, tokens};
+use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
 use apo_tables::import::Unused;
 use apo_tables::{Finish, Response};
 use apo_training::{
-    Cuts, Example, Fitter, Part, Piece, Pile, Preference, Store, StoreWriter, Term,
+    Cuts, Example, Fitter, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term,
+    TokenizedResponse,
 };
 use serde::Serialize;
 
-use crate::args::{Method, Tables, Which};
+use crate::args::{Method, Which};
+use crate::inputs::Tables;
 use crate::instructions::{Instruction, each_instruction};
 use crate::reference::KnownLogProbs;
 
-/// What the training learns from, and what it leaves.
+/// Counts of what the training learns from and leaves out.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     queries: u64,
-    /// Queries that the method has nothing to learn from: equal rewards, or
-    /// nothing but empty responses.
+    /// Queries that the method cannot learn from: all rewards are equal, or all
+    /// responses empty.
     left_out: u64,
-    /// Rows of a foreign file that are none.
+    /// Rows of another program's file that are not instructions.
     malformed: u64,
-    /// Rows that were taken without their system message or tools, which the
+    /// Rows that are used without their system message or tools, which the
     /// model does not see.
     without_context: u64,
     #[serde(skip)]
@@ -40,7 +43,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Warns of rows of a foreign file that are not taken as they stand.
+    /// Warns of rows that are left out or used in part.
     fn tell(&self) {
         if let Some(first) = &self.first_malformed {
             let n = self.malformed;
@@ -64,8 +67,8 @@ impl Counts {
 ///
 /// # Errors
 ///
-/// When a row is not what it should be, when there is nothing to learn from,
-/// when the disk is full, or when a signal stopped the work.
+/// When a row is malformed, when there is nothing to learn from, when the disk
+/// is full, or when a signal stopped the work.
 pub fn gather(
     method: &Method,
     tables: Tables,
@@ -74,7 +77,7 @@ pub fn gather(
     dir: &Path,
 ) -> Result<(Store, Counts)> {
     let mut counts = Counts::default();
-    let pile = pile(method, tables, known, codec, dir, &mut counts)?;
+    let spool = tokenize(method, tables, known, codec, dir, &mut counts)?;
     let mut fitter = Fitter {
         limit: method.common().limit as usize,
         eos: codec.eos(),
@@ -83,13 +86,13 @@ pub fn gather(
     };
     let mut store = StoreWriter::create(dir)?;
     let mut mismatch = Mismatch::of(method);
-    pile.by_query(|pieces| -> Result<()> {
-        check_query(&pieces)?;
-        match example(method, &pieces, &mut fitter) {
+    spool.by_query(|responses| -> Result<()> {
+        check_query(&responses)?;
+        match example(method, &responses, &mut fitter) {
             None => counts.left_out += 1,
             Some(mut example) => {
                 if let Some(mismatch) = &mut mismatch {
-                    example.mismatched = mismatch.pair(&pieces, &mut fitter);
+                    example.mismatched = mismatch.pair(&responses, &mut fitter);
                 }
                 counts.queries += 1;
                 store.add(&example)?;
@@ -102,15 +105,15 @@ pub fn gather(
     Ok((store.finish()?, counts))
 }
 
-fn pile(
+fn tokenize(
     method: &Method,
     tables: Tables,
     known: Option<&KnownLogProbs>,
     codec: &Codec,
     dir: &Path,
     counts: &mut Counts,
-) -> Result<Pile> {
-    let mut pile = Pile::create(dir)?;
+) -> Result<ResponseSpool> {
+    let mut spool = ResponseSpool::create(dir)?;
     let keep = method.common().limit as usize;
     match tables {
         Tables::Pairs(pairs) => {
@@ -119,7 +122,7 @@ fn pile(
                 let pair = pair?;
                 let ids = codec.encode(&pair.prompt, &pair.chosen, keep);
                 let ids = tokens(&path, &pair.query_id, ids)?;
-                pile.add(&likely(pair.query_id, number, ids))?;
+                spool.add(&sft_target(pair.query_id, number, ids))?;
                 signals::check()?;
             }
         }
@@ -130,7 +133,7 @@ fn pile(
                 check_golden(&path, row, &response)?;
                 let ids = codec.encode(&response.prompt, &response.response, keep);
                 let ids = tokens(&path, &response.query_id, ids)?;
-                pile.add(&piece(&response, ids))?;
+                spool.add(&tokenized(&response, ids))?;
                 signals::check()?;
             }
         }
@@ -138,14 +141,15 @@ fn pile(
             let path = responses.path().to_owned();
             for (row, response) in responses.enumerate() {
                 let response = response?;
-                check_scored(&path, row, &response)?;
+                let reward = check_scored(&path, row, &response)?;
                 let log_prob = known.map(|known| known.get(&path, row, &response));
                 let reference = log_prob.transpose()?;
                 let ids = codec.encode(&response.prompt, &response.response, keep);
                 let ids = tokens(&path, &response.query_id, ids)?;
-                pile.add(&Piece {
+                spool.add(&TokenizedResponse {
+                    reward,
                     reference,
-                    ..piece(&response, ids)
+                    ..tokenized(&response, ids)
                 })?;
                 signals::check()?;
             }
@@ -175,18 +179,22 @@ fn pile(
                         input.name
                     )
                 })?;
-                Ok(pile.add(&likely(hh::query_id(&prompt), line as u32, ids))?)
+                Ok(spool.add(&sft_target(hh::query_id(&prompt), line as u32, ids))?)
             })?;
         }
     }
-    Ok(pile)
+    Ok(spool)
 }
 
-/// A response that is to become likelier.
-fn likely(query_id: String, number: u32, (prompt, response): (Vec<u32>, Vec<u32>)) -> Piece {
-    Piece {
+/// Returns a response to fine-tune on.
+fn sft_target(
+    query_id: String,
+    number: u32,
+    (prompt, response): (Vec<u32>, Vec<u32>),
+) -> TokenizedResponse {
+    TokenizedResponse {
         query_id,
-        part: Part::Chosen,
+        role: ResponseRole::Chosen,
         number,
         complete: true,
         reward: 0.0,
@@ -196,31 +204,30 @@ fn likely(query_id: String, number: u32, (prompt, response): (Vec<u32>, Vec<u32>
     }
 }
 
-fn piece(response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -> Piece {
-    let part = if response.finish == Finish::Empty {
-        Part::Rejected
+fn tokenized(response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -> TokenizedResponse {
+    let role = if response.finish == Finish::Empty {
+        ResponseRole::Rejected
     } else {
-        Part::Sample
+        ResponseRole::Sample
     };
-    let reward = response.reward.unwrap_or_default();
-    Piece {
+    TokenizedResponse {
         query_id: response.query_id.clone(),
-        part,
+        role,
         number: response.sample as u32,
         complete: response.finish != Finish::Length,
-        reward,
+        reward: 0.0,
         reference: None,
         prompt,
         response: ids,
     }
 }
 
-/// Pairs queries with responses of others, for losses that look at the KL.
+/// Pairs queries with responses to others, for losses that need the KL.
 #[derive(Default)]
 struct Mismatch {
-    /// The best response of the query before, in the order of their ids'
-    /// hashes; the first query has none.
-    before: Option<Piece>,
+    /// The best response of the previous query, ordered by the hashes of their
+    /// ids; the first query has none.
+    before: Option<TokenizedResponse>,
 }
 
 impl Mismatch {
@@ -231,56 +238,63 @@ impl Mismatch {
         }
     }
 
-    fn pair(&mut self, pieces: &[Piece], fitter: &mut Fitter) -> Option<PromptTree> {
-        let own = best(pieces)?;
+    fn pair(&mut self, responses: &[TokenizedResponse], fitter: &mut Fitter) -> Option<PromptTree> {
+        let own = best(responses)?;
         let other = self.before.replace(own.clone());
-        let piece = Piece {
+        let foreign = TokenizedResponse {
             prompt: own.prompt.clone(),
             ..other?
         };
-        // No response of the table: what is cut of it is not counted.
+        // This response is not in the table, so its truncation is not counted.
         let cuts = fitter.cuts;
         let mut example = Example::default();
-        fitter.add(&mut example, &piece);
+        fitter.add(&mut example, &foreign);
         fitter.cuts = cuts;
         example.trees.pop()
     }
 }
 
-/// Makes a query's example, where the method has something to learn from it.
-fn example(method: &Method, pieces: &[Piece], fitter: &mut Fitter) -> Option<Example> {
+/// Makes a query's example, or returns `None` if the method cannot learn from
+/// it.
+fn example(
+    method: &Method,
+    responses: &[TokenizedResponse],
+    fitter: &mut Fitter,
+) -> Option<Example> {
     let mut example = Example::default();
     if matches!(method, Method::Sft(_)) {
-        for piece in pieces {
-            if let Some(i) = fitter.add(&mut example, piece) {
-                example.likely.push(i);
+        for response in responses {
+            if let Some(i) = fitter.add(&mut example, response) {
+                example.sft_targets.push(i);
             }
         }
-        return (!example.likely.is_empty()).then_some(example);
+        return (!example.sft_targets.is_empty()).then_some(example);
     }
-    // Empty responses stand in the table, but are never the best.
-    let best = best(pieces)?;
+    // Empty responses are never the best.
+    let best = best(responses)?;
     match method {
         Method::Sft(_) => {}
         Method::Rjs(_) => {
             let i = fitter.add(&mut example, best)?;
-            example.likely.push(i);
+            example.sft_targets.push(i);
         }
         Method::Rrhf(_) => {
-            let best = add_ordered(&mut example, pieces, best, fitter, |_| 1.0)?;
-            example.likely.push(best);
+            let best = add_ordered(&mut example, responses, best, fitter, |_| 1.0)?;
+            example.sft_targets.push(best);
         }
         Method::Dpo(dpo) if dpo.pairs == Which::All => {
-            let best = add_ordered(&mut example, pieces, best, fitter, |n| 1.0 / n as f32);
+            let best = add_ordered(&mut example, responses, best, fitter, |n| 1.0 / n as f32);
             if example.preferences.is_empty() {
                 return None;
             }
             if dpo.loss.sft_weight > 0.0 {
-                example.likely.push(best?);
+                example.sft_targets.push(best?);
             }
         }
         Method::Dpo(dpo) => {
-            let worst = pieces.iter().min_by(|a, b| a.reward.total_cmp(&b.reward))?;
+            let worst = responses
+                .iter()
+                .min_by(|a, b| a.reward.total_cmp(&b.reward))?;
             if worst.reward >= best.reward {
                 return None;
             }
@@ -288,19 +302,23 @@ fn example(method: &Method, pieces: &[Piece], fitter: &mut Fitter) -> Option<Exa
             let worse = fitter.add(&mut example, worst)?;
             example.preferences.push(preference(better, worse, 1.0));
             if dpo.loss.sft_weight > 0.0 {
-                example.likely.push(better);
+                example.sft_targets.push(better);
             }
         }
     }
     Some(example)
 }
 
-/// The highest reward among responses that are not empty; the first of equals.
-fn best(pieces: &[Piece]) -> Option<&Piece> {
-    let mut best: Option<&Piece> = None;
-    for piece in pieces.iter().filter(|piece| piece.part != Part::Rejected) {
-        if best.is_none_or(|best| piece.reward > best.reward) {
-            best = Some(piece);
+/// Returns the response with the highest reward that is not empty; the first of
+/// equals.
+fn best(responses: &[TokenizedResponse]) -> Option<&TokenizedResponse> {
+    let mut best: Option<&TokenizedResponse> = None;
+    for response in responses
+        .iter()
+        .filter(|response| response.role != ResponseRole::Rejected)
+    {
+        if best.is_none_or(|best| response.reward > best.reward) {
+            best = Some(response);
         }
     }
     best
@@ -315,26 +333,26 @@ fn preference(better: u32, worse: u32, weight: f32) -> Preference {
     }
 }
 
-/// Adds all responses, and every pair whose rewards differ, each of a weight by
-/// their number; an empty response is never the better. Returns the best one's
-/// number.
+/// Adds all responses, and every pair with different rewards, each with a
+/// weight that depends on the number of pairs; an empty response is never the
+/// better one. Returns the best response's number.
 fn add_ordered(
     example: &mut Example,
-    pieces: &[Piece],
-    best: &Piece,
+    responses: &[TokenizedResponse],
+    best: &TokenizedResponse,
     fitter: &mut Fitter,
     weight: impl Fn(usize) -> f32,
 ) -> Option<u32> {
-    let numbers: Vec<Option<u32>> = pieces
+    let numbers: Vec<Option<u32>> = responses
         .iter()
-        .map(|piece| fitter.add(example, piece))
+        .map(|response| fitter.add(example, response))
         .collect();
     let mut pairs = Vec::new();
-    for (better, first) in pieces.iter().zip(&numbers) {
-        for (worse, second) in pieces.iter().zip(&numbers) {
+    for (better, first) in responses.iter().zip(&numbers) {
+        for (worse, second) in responses.iter().zip(&numbers) {
             if let (Some(first), Some(second)) = (first, second)
                 && better.reward > worse.reward
-                && better.part != Part::Rejected
+                && better.role != ResponseRole::Rejected
             {
                 pairs.push((*first, *second));
             }
@@ -346,6 +364,8 @@ fn add_ordered(
             .into_iter()
             .map(|(better, worse)| preference(better, worse, weight)),
     );
-    let at = pieces.iter().position(|piece| std::ptr::eq(piece, best))?;
+    let at = responses
+        .iter()
+        .position(|response| std::ptr::eq(response, best))?;
     numbers[at]
 }

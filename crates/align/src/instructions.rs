@@ -1,5 +1,5 @@
-//! Other people's instructions and their answers, as `align sft --instructions`
-//! reads them.
+//! Instructions with answers in other programs' formats, for
+//! `align sft --instructions`.
 
 use std::path::Path;
 
@@ -9,19 +9,19 @@ use apo_stage::{imported, signals};
 use apo_tables::import::{ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, reason};
 use apo_tables::{Input, Provenance, Query, Reader};
 
-/// Records that are in memory at once.
+/// Records in memory at once.
 const BATCH: usize = 1024;
 
 /// An instruction as a query and its answer.
 pub struct Instruction {
     pub prompt: String,
     pub answer: String,
-    /// What else stands in the row.
+    /// What else is in the row.
     pub beside: Beside,
 }
 
-/// Describes a file of instructions, with the part of the data that it is of where
-/// a stage made it.
+/// Describes a file of instructions, with its part of the data if a stage wrote
+/// it.
 ///
 /// # Errors
 ///
@@ -37,12 +37,12 @@ pub fn input(path: &Path) -> Result<Input> {
     Ok(input)
 }
 
-/// Calls `each` with every row of a file: its line, and the instruction or why it
-/// is none.
+/// Calls `each` with the line of every row, and the instruction or its fault.
 ///
 /// # Errors
 ///
-/// When the file breaks off, when `each` fails, or when a signal stopped the work.
+/// When the file is truncated, when `each` fails, or when a signal stopped the
+/// work.
 pub fn each_instruction(
     mut source: Source,
     mut each: impl FnMut(u64, Result<Instruction, Fault>) -> Result<()>,
@@ -59,15 +59,15 @@ pub fn each_instruction(
     }
 }
 
-/// Refuses instructions that are queries of the test part, where the file does not
-/// say itself what part it is of.
+/// Refuses instructions that are queries of the test part, unless the file
+/// names its part.
 ///
 /// # Errors
 ///
-/// When one is: the error names file, line and test table.
+/// When there is one; the error names file, line and test table.
 pub fn check_apart(path: &Path, provenance: &Provenance, tests: &TestPart) -> Result<()> {
     let is_known = provenance.inputs["instructions"].split.is_some();
-    // A table of queries is compared as such.
+    // `check_splits` has compared tables of queries.
     if is_known || Reader::<Query>::open(path).is_ok() {
         return Ok(());
     }
@@ -85,7 +85,7 @@ pub fn check_apart(path: &Path, provenance: &Provenance, tests: &TestPart) -> Re
 ///
 /// # Errors
 ///
-/// When it is none, or its question or answer is empty.
+/// When it is malformed, or its question or answer is empty.
 fn instruction(record: &Record) -> Result<Instruction, Fault> {
     let malformed = |problem: &str| Fault::new(reason::MALFORMED, problem);
     let Answer::Answer {

@@ -1,33 +1,33 @@
-//! The arguments of DPO's kin.
+//! The arguments of DPO and related losses.
 
 use apo_objectives::PairLoss;
 use apo_stage::{not_negative, value_name};
 use apo_tables::Provenance;
 use clap::ValueEnum;
 
-/// What `align dpo` minimises.
+/// The loss of `align dpo`.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Objective")]
 pub struct LossArgs {
-    /// What a pair costs
+    /// Loss of a pair
     #[arg(long, value_name = "NAME", value_enum, default_value = "dpo")]
     pub loss: Loss,
 
-    /// Strength of the pull towards the reference; of simpo, the scale of the
+    /// Strength of the pull towards the reference; for simpo, the scale of the
     /// rewards [default: 0.1; simpo: 2]
     #[arg(long, value_name = "BETA", value_parser = positive)]
     pub beta: Option<f64>,
 
-    /// Share of pairs that are told the wrong way round (conservative, robust)
+    /// Fraction of pairs labelled the wrong way round (conservative, robust)
     /// [default: 0.1]
     #[arg(long, value_name = "SHARE", value_parser = below_half)]
     pub label_smoothing: Option<f64>,
 
-    /// Margin that simpo aims at [default: 1]
+    /// Target margin of simpo [default: 1]
     #[arg(long, value_name = "MARGIN", value_parser = not_negative)]
     pub gamma: Option<f64>,
 
-    /// Margin that slic aims at [default: 1]
+    /// Target margin of slic [default: 1]
     #[arg(long, value_name = "MARGIN", value_parser = not_negative)]
     pub delta: Option<f64>,
 
@@ -50,7 +50,8 @@ pub struct LossArgs {
 pub enum Loss {
     /// DPO (Rafailov et al. 2023)
     Dpo,
-    /// DPO that takes some pairs for told the wrong way round (Mitchell 2023)
+    /// DPO for pairs of which some are labelled the wrong way round (Mitchell
+    /// 2023)
     Conservative,
     /// The same without bias (Chowdhury et al. 2024)
     Robust,
@@ -58,12 +59,12 @@ pub enum Loss {
     Normalised,
     /// IPO (Azar et al. 2023)
     Ipo,
-    /// IPO with log-ratios divided by the responses' tokens, as TRL's
+    /// IPO with log-ratios divided by the responses' tokens, as in TRL
     IpoMean,
     /// A hinge on DPO's margin (Liu et al. 2024)
     Hinge,
-    /// The better response desirable, the worse one not, each against the KL
-    /// (Ethayarajh et al. 2024)
+    /// The better response is desirable and the worse one is not, each relative
+    /// to the KL (Ethayarajh et al. 2024)
     Kto,
     /// Mean log-probs and a margin, no reference (Meng et al. 2024)
     Simpo,
@@ -105,11 +106,11 @@ impl LossArgs {
         }
     }
 
-    /// Checks that no option of another loss is given.
+    /// Checks that all options belong to the loss.
     ///
     /// # Errors
     ///
-    /// When some are: all of them.
+    /// When some do not: all of them in one error.
     pub fn check(&self, reference: bool, reference_log_probs: bool) -> Result<(), String> {
         let used: &[&str] = match self.loss {
             Loss::Conservative | Loss::Robust => &[
@@ -118,7 +119,7 @@ impl LossArgs {
                 "--reference",
                 "--reference-log-probs",
             ],
-            // What its KL is made of stands in no table.
+            // No table holds the log-probs that its KL needs.
             Loss::Kto => &[
                 "--beta",
                 "--desirable-weight",
@@ -149,7 +150,7 @@ impl LossArgs {
         Err(format!("--loss {name} does not use {unused}"))
     }
 
-    /// Adds what the policy depends on.
+    /// Adds the arguments that the policy depends on.
     pub fn provenance(&self, provenance: Provenance) -> Provenance {
         let provenance = provenance
             .argument("loss", value_name(&self.loss))

@@ -1,12 +1,13 @@
-//! `align`: trains a policy, by supervised fine-tuning or on its own scored
+//! `align`: trains a policy by supervised fine-tuning, or on its own scored
 //! responses (RJS, RRHF, DPO).
 //!
-//! From here to the equations: `apo_training::train` takes the steps,
-//! `apo_objectives` holds eqs. 5 and 6, DPO's and its kin's.
+//! To the equations: `apo_training::train` takes the steps, `apo_objectives`
+//! holds eqs. 5 and 6, DPO and related losses.
 
 mod args;
+mod displacement;
 mod examples;
-mod falling;
+mod inputs;
 mod instructions;
 mod loss;
 mod reference;
@@ -17,15 +18,16 @@ use anyhow::Result;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
-use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{TestPart, check_splits, models};
 use apo_stage::{Claim, Kind, Output, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
-use crate::falling::warn_of_falling;
+use crate::displacement::warn_of_displacement;
+use crate::inputs::Tables;
 
-// A training or a decoding step takes and frees the same large buffers again.
+// A training or decoding step frees and allocates the same large buffers again.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -38,22 +40,22 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When a table or a model is not what it should be, when there is nothing to
-/// learn from, when a loss is not finite, or when the output cannot be written.
+/// When a table or a model is malformed, when there is nothing to learn from,
+/// when a loss is not finite, or when the output cannot be written.
 fn run(method: &Method) -> Result<()> {
     let common = method.common();
-    let tables = method.open()?;
+    let tables = Tables::open(method)?;
     let head = Head::LanguageModel;
     let longest = Longest::limit(common.limit);
     let (codec, _) = models::codec(
-        &common.model,
-        common.template,
+        &common.model.dir,
+        common.model.template,
         head,
         method.start(),
         longest,
     )?;
-    let provenance = method.provenance(&tables, &codec)?;
-    let known = method.known_log_probs(&provenance, &codec)?;
+    let provenance = inputs::provenance(method, &tables, &codec)?;
+    let known = inputs::known_log_probs(method, &provenance, &codec)?;
     check_splits(&provenance, method.inputs(), common.training.allow_test)?;
     if let Some(path) = method.instructions()
         && !common.training.allow_test
@@ -71,9 +73,9 @@ fn run(method: &Method) -> Result<()> {
     };
     let device = common.compute.device()?;
     let mut compute = common.compute.compute(&device);
-    compute.recompute = common.training.recompute;
+    compute.checkpointing = common.training.recompute;
     let load = |dir, start| Model::load(dir, head, start, &device, compute);
-    let model = load(&common.model, method.start())?;
+    let model = load(&common.model.dir, method.start())?;
     let (mut store, counts) =
         examples::gather(method, tables, known.as_ref(), &codec, output.dir())?;
     show_first(&mut store, &codec, &common.report)?;
@@ -86,10 +88,10 @@ fn run(method: &Method) -> Result<()> {
         models::codec(dir, Some(codec.template()), head, Start::Saved, longest)?;
         let mut compute = |model: &Model, store: &mut Store| {
             let micro = common.training.micro_tokens;
-            Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(failed)
+            Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(classify)
         };
         if known.is_none() {
-            reference = Some(if dir == common.model {
+            reference = Some(if dir == common.model.dir {
                 compute(&model, &mut store)?
             } else {
                 compute(&load(dir, Start::Saved)?, &mut store)?
@@ -98,14 +100,14 @@ fn run(method: &Method) -> Result<()> {
     }
     let trained = train(method, common, model, store, reference, &output, &mut watch)?;
     if method.compares() {
-        warn_of_falling(&trained.metrics, method.reference().is_some());
+        warn_of_displacement(&trained.metrics, method.reference().is_some());
     }
     let counts = serde_json::to_value(counts)?;
     let stored = common.training.save_as;
     finish(
         &trained,
         output,
-        &common.model,
+        &common.model.dir,
         stored,
         &manifest,
         counts,
@@ -137,5 +139,5 @@ fn train(
         output.dir(),
         watch,
     )
-    .map_err(failed)
+    .map_err(classify)
 }

@@ -1,5 +1,5 @@
-//! Log-probs under the reference that were computed before, for many alignments
-//! on the same responses.
+//! Log-probs under the reference that were computed once for many alignments on
+//! the same responses.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
@@ -13,20 +13,20 @@ use serde_json::{Value, json};
 
 use crate::args::Common;
 
-/// What wrote such a table.
+/// The stage that writes such a table.
 const STAGE: &str = "judge log-probs";
 
-/// The reference's log-probs of responses, by a hash of what each is.
+/// The reference's log-probs of responses, by a hash of the response.
 #[derive(Debug)]
 pub struct KnownLogProbs(HashMap<u64, f32>);
 
 impl KnownLogProbs {
-    /// Reads a table that `judge log-probs` wrote with this reference, and cut
-    /// and rendered as the alignment does.
+    /// Reads a table that `judge log-probs` wrote with this reference and the
+    /// alignment's template and limit.
     ///
     /// # Errors
     ///
-    /// When the table is not that: all that differs, in one error.
+    /// When the table differs in any of these: all differences in one error.
     pub fn read(
         path: &Path,
         (dir, reference): (&Path, &Input),
@@ -83,7 +83,7 @@ impl KnownLogProbs {
     ///
     /// # Errors
     ///
-    /// When it is not there.
+    /// When the table does not hold it.
     pub fn get(&self, table: &Path, row: usize, response: &Response) -> Result<f32> {
         self.0.get(&key(response)).copied().ok_or_else(|| {
             bad_input(format!(
@@ -97,7 +97,7 @@ impl KnownLogProbs {
     }
 }
 
-/// A hash of what the response is; of others it differs but by rare chance.
+/// Returns a hash that identifies the response; collisions are very unlikely.
 fn key(response: &Response) -> u64 {
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     hasher.hash_one((

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::simd;
 
-/// Elements that one thread takes at a time; sums over them are the same for
-/// every number of threads.
+/// Elements that one thread takes at a time. Sums do not depend on the number of
+/// threads.
 const PART: usize = 1 << 15;
 
 /// The numbers of one AdamW step (Loshchilov and Hutter 2019, algorithm 2).
@@ -17,7 +17,7 @@ pub struct AdamWStep {
     pub beta_1: f32,
     /// Decay of the mean of their squares.
     pub beta_2: f32,
-    /// What is added to the root of that mean.
+    /// Added to the root of that mean.
     pub epsilon: f32,
     /// Decoupled weight decay.
     pub weight_decay: f32,
@@ -25,11 +25,11 @@ pub struct AdamWStep {
     pub first_correction: f32,
     /// `1 − β₂ᵗ`
     pub second_correction: f32,
-    /// What every gradient is multiplied by first: the clipping.
+    /// Factor of every gradient: the clipping.
     pub gradient_scale: f32,
 }
 
-/// Takes one step, in place. All slices are of one length.
+/// Takes one step, in place. All slices have the same length.
 pub fn update(
     parameter: &mut [f32],
     gradient: &[f32],
@@ -45,7 +45,8 @@ pub fn update(
         .for_each(|(((p, g), m), v)| simd::adamw(p, g, m, v, step));
 }
 
-/// Returns `Σ x²`, in an order that no number of threads changes.
+/// Returns `Σ x²`; the order of summation does not depend on the number of
+/// threads.
 pub fn sum_of_squares(x: &[f32]) -> f64 {
     let parts: Vec<f64> = x
         .par_chunks(PART)

@@ -9,13 +9,14 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply_f32};
+use super::gemm_f32;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::shared::Disjoint;
 use super::{Buffer, simd, write};
 use crate::layout::{Layout, Segment};
-use crate::spent::{Kind, counted};
+use crate::stats::{Kind, timed};
 
-/// Query rows that are taken together.
+/// Query rows of a block.
 const BLOCK: usize = 64;
 
 /// Sizes of the attention of one layer.
@@ -113,7 +114,7 @@ fn columns<'a>(qkv: &'a [f32], heads: Heads, range: &Range<usize>, column: usize
     )
 }
 
-/// Buffers that a thread keeps from block to block.
+/// Buffers that a thread reuses from block to block.
 #[derive(Default)]
 struct Scratch {
     query: Vec<f32>,
@@ -146,7 +147,7 @@ fn probabilities(
     let n_queries = block.rows.len() * heads.group();
     let mut offset = 0;
     for range in block.key_ranges() {
-        multiply_f32(
+        gemm_f32::multiply(
             MatrixMut::with_stride(&mut prob[offset..], n_queries, range.len(), n_keys),
             Matrix::new(query, n_queries, heads.head_dim),
             columns(qkv, heads, &range, heads.key_column(kv_head)).transposed(),
@@ -162,8 +163,8 @@ fn probabilities(
     }
 }
 
-/// Returns the multiplications of a layer's attention for each of its products,
-/// scores and sums of values alike, what lies in the future left out.
+/// Returns how many multiplications each product of a layer's attention takes,
+/// for scores and for sums of values alike, without masked keys.
 fn n_products(layout: &Layout, heads: Heads) -> usize {
     let keys = layout.segments.iter().map(|segment| {
         let (own, prompt) = (
@@ -175,8 +176,8 @@ fn n_products(layout: &Layout, heads: Heads) -> usize {
     keys.sum::<usize>() * heads.query_width()
 }
 
-/// Checks that ranges follow each other from 0 to `n`: then no two of them have
-/// a row in common, and each row is of one.
+/// Checks that ranges follow each other from 0 to `n`, so that each row is in
+/// exactly one of them.
 fn check_rows<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, n: usize) {
     let mut end = 0;
     for range in ranges {
@@ -189,14 +190,19 @@ fn check_rows<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, n: usize) {
     assert_eq!(end, n, "each row is of one range");
 }
 
-/// Returns the attention output `[tokens, heads · head_dim]`.
+/// Returns the attention output.
+///
+/// # Shapes
+///
+/// - `qkv`: `[tokens, (heads + 2 · kv_heads) · head_dim]`
+/// - result: `[tokens, heads · head_dim]`
 pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
     let tokens = qkv.len() / heads.width();
     let (flop, bytes) = (
         4 * n_products(layout, heads),
         4 * (qkv.len() + tokens * heads.query_width()),
     );
-    counted(Kind::Attention, flop, bytes, || attend(layout, heads, qkv))
+    timed(Kind::Attention, flop, bytes, || attend(layout, heads, qkv))
 }
 
 fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
@@ -223,7 +229,7 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
             let result = resized(&mut scratch.out, n_queries * heads.head_dim);
             let (mut offset, mut sum) = (0, Sum::Replace);
             for range in block.key_ranges() {
-                multiply_f32(
+                gemm_f32::multiply(
                     MatrixMut::new(result, n_queries, heads.head_dim),
                     Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys),
                     columns(qkv, heads, &range, heads.value_column(kv_head)),
@@ -239,17 +245,22 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
                 write(unsafe { out.part_mut(at, group_width) }, result);
             }
         });
-    // SAFETY: each row is of one block, which writes the columns of each key
+    // SAFETY: each row is in one block, which writes the columns of every key
     // head.
     unsafe { buffer.written() }
 }
 
-/// Returns `dqkv` from the output and its gradient; probabilities are computed
-/// again rather than kept.
+/// Returns the gradient of `qkv` from the output and its gradient; the
+/// probabilities are computed again, not kept.
+///
+/// # Shapes
+///
+/// - `qkv` and the result: `[tokens, (heads + 2 · kv_heads) · head_dim]`
+/// - the output and its gradient: `[tokens, heads · head_dim]`
 pub fn backward(layout: &Layout, heads: Heads, qkv: &[f32], out: &[f32], dout: &[f32]) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());
-    counted(Kind::Attention, flop, bytes, || {
+    timed(Kind::Attention, flop, bytes, || {
         attend_backward(layout, heads, qkv, out, dout)
     })
 }
@@ -354,14 +365,14 @@ impl Part<'_> {
         let mut offset = 0;
         for range in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::with_stride(&mut dprob[offset..], n_queries, range.len(), n_keys),
                 Matrix::new(d, n_queries, head_dim),
                 columns(qkv, heads, &range, heads.value_column(kv_head)).transposed(),
                 Sum::Replace,
                 Threads::This,
             );
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::new(&mut dvalue[at..], range.len(), head_dim),
                 Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys).transposed(),
                 Matrix::new(d, n_queries, head_dim),
@@ -385,14 +396,14 @@ impl Part<'_> {
         for range in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
             let dscore = Matrix::with_stride(&dprob[offset..], n_queries, range.len(), n_keys);
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::new(d, n_queries, head_dim),
                 dscore,
                 columns(qkv, heads, &range, heads.key_column(kv_head)),
                 sum,
                 Threads::This,
             );
-            multiply_f32(
+            gemm_f32::multiply(
                 MatrixMut::new(&mut dkey[at..], range.len(), head_dim),
                 dscore.transposed(),
                 Matrix::new(query, n_queries, head_dim), // scaled already

@@ -5,7 +5,8 @@
 //! rounded to the nearest even bf16 on the way; a micro-kernel of 12 × 32 sums
 //! keeps 24 registers of accumulators busy.
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
+use super::gemm_f32;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads, check};
 
 /// Whether this processor multiplies bf16 natively.
 pub fn is_native() -> bool {
@@ -28,15 +29,15 @@ pub fn is_native() -> bool {
 
 /// Computes `out (+)= left · right`, rounding the operands to bf16.
 ///
-/// Where the processor has no such product it is done in f32;
-/// [`crate::Precision`] is checked against the device before any work.
+/// A processor without such products computes them in f32; stages check
+/// [`crate::Precision`] against the device before any work.
 pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     check(&out, left, right, sum);
     #[cfg(target_arch = "x86_64")]
     if is_native() {
         return native::multiply(out, left, right, sum);
     }
-    multiply_f32(out, left, right, sum, Threads::All);
+    gemm_f32::multiply(out, left, right, sum, Threads::All);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -84,8 +85,8 @@ mod native {
         let pairs = (end - start).div_ceil(2);
         let at = |lane: usize, k: usize| (first + lane) * m.row_stride + k * m.col_stride;
         if m.col_stride == 1 {
-            // Read along the rows, sixteen pairs at a time, and turn them in
-            // first-level cache.
+            // Reads along the rows, sixteen pairs at a time, and transposes them
+            // in the first-level cache.
             let mut block = [[0_u32; 16]; WIDTH];
             for p0 in (0..pairs).step_by(16) {
                 let n = (pairs - p0).min(16);
@@ -320,7 +321,7 @@ mod tests {
                 );
                 multiply(out, view(&a, ta, m, k), view(&b, tb, k, n), Sum::Add);
                 let (left, right) = (view(&ra, ta, m, k), view(&rb, tb, k, n));
-                multiply_f32(exact, left, right, Sum::Add, Threads::This);
+                gemm_f32::multiply(exact, left, right, Sum::Add, Threads::This);
                 let tolerance = if is_native() { 2e-4 } else { 2.0 };
                 for (got, expected) in got.iter().zip(&expected) {
                     assert!(

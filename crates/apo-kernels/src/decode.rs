@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use super::layer::{self, Shape, Weights, rms_norm};
 use super::matrix::{MatrixMut, Sum};
 use super::simd;
-use crate::spent::{Kind, counted};
+use crate::stats::{Kind, timed};
 
-/// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: the
-/// prompt's, which rows share, and its own.
+/// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: those of
+/// the prompt, which rows share, and its own.
 pub struct RowCache<'a> {
     /// Keys of the prompt.
     pub prompt_keys: &'a [f32],
@@ -26,8 +26,14 @@ impl RowCache<'_> {
     }
 }
 
-/// Returns the layer's output `[rows, hidden]` and adds the new token's key and
-/// value to each row's cache; `cos` and `sin` are `[rows, head_dim / 2]`.
+/// Returns the layer's output, and adds the new token's key and value to each
+/// row's cache.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[rows, hidden]`
+/// - `cos`, `sin`: `[rows, head_dim / 2]`
+/// - `caches`: one a row
 pub fn step(
     shape: &Shape,
     w: &Weights<'_>,
@@ -49,7 +55,7 @@ pub fn step(
         .map(|cache| cache.n_keys(key_width) + 1)
         .sum::<usize>();
     let (flop, bytes) = (4 * n_keys * query_width, 8 * n_keys * key_width);
-    counted(Kind::Attention, flop, bytes, || {
+    timed(Kind::Attention, flop, bytes, || {
         attended
             .par_chunks_mut(query_width)
             .zip(qkv.par_chunks(width))

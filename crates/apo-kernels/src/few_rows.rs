@@ -8,13 +8,14 @@
 //! A result is summed in the same order whatever tile it falls into, so that it
 //! does not depend on the number of rows.
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, check, multiply_f32};
+use super::gemm_f32;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads, check};
 
 /// Most rows that are fewer work this way; beyond, packing pays.
 const MOST_ROWS: usize = 96;
 
 /// Whether a product is of this kind, and the processor has the instructions.
-pub(crate) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
+pub(crate) fn applies(left: Matrix<'_>, right: Matrix<'_>) -> bool {
     let fits = left.rows <= MOST_ROWS && left.col_stride == 1 && right.row_stride == 1;
     // Miri runs the same tiles, each computed by plain loops.
     if cfg!(miri) {
@@ -34,10 +35,10 @@ pub(crate) fn is_it(left: Matrix<'_>, right: Matrix<'_>) -> bool {
 pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     check(&out, left, right, sum);
     #[cfg(target_arch = "x86_64")]
-    if is_it(left, right) {
+    if applies(left, right) {
         return native::multiply(out, left, right, sum);
     }
-    multiply_f32(out, left, right, sum, Threads::All);
+    gemm_f32::multiply(out, left, right, sum, Threads::All);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -81,7 +82,7 @@ mod native {
                     .map(|col| &right.data[col * right.col_stride..][..depth])
                     .collect();
                 let mut results = vec![0.0; n_rows * cols];
-                // SAFETY: `is_it` has found the instructions.
+                // SAFETY: `applies` has found the instructions.
                 unsafe { dot_products(&x, &weight, &mut results) };
                 for (row, results) in results.chunks_exact(cols).enumerate() {
                     // SAFETY: a part owns its columns of every row.
@@ -217,7 +218,7 @@ mod tests {
                 let to = MatrixMut::with_stride(&mut got, m, n, n + 3);
                 multiply(to, left, right, sum);
                 let to = MatrixMut::with_stride(&mut expected, m, n, n + 3);
-                multiply_f32(to, left, right, sum, Threads::This);
+                gemm_f32::multiply(to, left, right, sum, Threads::This);
                 for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
                     let close = (got - expected).abs() < 1e-5 * (k as f32).sqrt().max(4.0);
                     assert!(

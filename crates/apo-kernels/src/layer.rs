@@ -6,50 +6,33 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::attention::{self, Heads};
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use super::matmul::multiply;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, ROWS_A_TASK, simd};
 use crate::Precision;
+use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
 
-/// What a layer's arithmetic needs to know beside weights and tokens.
+/// Sizes and settings of a layer.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// Width of the residual stream.
     pub hidden: usize,
-    /// Width of the feed-forward part.
+    /// Width of the feed-forward network.
     pub intermediate: usize,
     /// Sizes of the attention.
     pub heads: Heads,
-    /// What is added to the mean square of a norm.
+    /// Added to the mean square of a norm.
     pub rms_norm_eps: f32,
-    /// In what products' operands are held.
+    /// The type of the matrix products' operands.
     pub precision: Precision,
 }
 
-/// A layer's weights as its file holds them: projections `[out, in]`.
-#[derive(Clone, Copy)]
-pub struct Weights<'a> {
-    /// `[hidden]`
-    pub input_norm: &'a [f32],
-    /// `[heads · head_dim, hidden]`
-    pub query: &'a [f32],
-    /// `[kv_heads · head_dim, hidden]`
-    pub key: &'a [f32],
-    /// `[kv_heads · head_dim, hidden]`
-    pub value: &'a [f32],
-    /// `[hidden, heads · head_dim]`
-    pub output: &'a [f32],
-    /// `[hidden]`
-    pub post_norm: &'a [f32],
-    /// `[intermediate, hidden]`
-    pub gate: &'a [f32],
-    /// `[intermediate, hidden]`
-    pub up: &'a [f32],
-    /// `[hidden, intermediate]`
-    pub down: &'a [f32],
-}
+/// A layer's weights as kernels read them.
+pub type Weights<'a> = LayerWeights<&'a [f32]>;
 
-/// What the backward pass needs of the forward pass, beside the input.
+/// Activations of the forward pass that the backward pass needs, without the
+/// input.
 pub struct Saved {
     /// `[tokens, (heads + 2 · kv_heads) · head_dim]`, rotated
     qkv: Vec<f32>,
@@ -81,27 +64,16 @@ impl Saved {
 pub struct Gradients {
     /// `[tokens, hidden]`
     pub input: Vec<f32>,
-    /// `[hidden]`
-    pub input_norm: Vec<f32>,
-    /// `[heads · head_dim, hidden]`
-    pub query: Vec<f32>,
-    /// `[kv_heads · head_dim, hidden]`
-    pub key: Vec<f32>,
-    /// `[kv_heads · head_dim, hidden]`
-    pub value: Vec<f32>,
-    /// `[hidden, heads · head_dim]`
-    pub output: Vec<f32>,
-    /// `[hidden]`
-    pub post_norm: Vec<f32>,
-    /// `[intermediate, hidden]`
-    pub gate: Vec<f32>,
-    /// `[intermediate, hidden]`
-    pub up: Vec<f32>,
-    /// `[hidden, intermediate]`
-    pub down: Vec<f32>,
+    /// The gradient of each weight, in its shape.
+    pub weights: LayerWeights<Vec<f32>>,
 }
 
-/// RMS norm of each row, over the threads.
+/// Returns the RMS norm of each row, on all threads.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[rows, hidden]`
+/// - `weight`: `[hidden]`
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     assert!(x.len().is_multiple_of(weight.len()), "rows are whole");
     let part = weight.len() * ROWS_A_TASK;
@@ -110,7 +82,7 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
         .par_chunks_mut(part)
         .zip(x.par_chunks(part))
         .for_each(|(out, x)| simd::rms_norm(x, weight, eps, out));
-    // SAFETY: `x` and `out` are as many whole rows, each of which is written.
+    // SAFETY: `x` and `out` have the same number of whole rows, and each is written.
     unsafe { out.written() }
 }
 
@@ -150,11 +122,11 @@ fn swiglu(gate_up: &[f32], intermediate: usize) -> Vec<f32> {
         .par_chunks_mut(intermediate * ROWS_A_TASK)
         .zip(gate_up.par_chunks(2 * intermediate * ROWS_A_TASK))
         .for_each(|(out, gate_up)| simd::swiglu(gate_up, intermediate, out));
-    // SAFETY: both are as many whole rows, each of which is written.
+    // SAFETY: both have the same number of whole rows, and each is written.
     unsafe { out.written() }
 }
 
-/// Turns the queries and keys of each row by its position.
+/// Rotates the queries and keys of each row by its position.
 pub(crate) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], direction: f32) {
     let (width, half) = (heads.width(), heads.head_dim / 2);
     let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
@@ -238,13 +210,13 @@ impl Shape {
             column += n_out;
         }
         assert_eq!(column, width, "projections fill a row");
-        // SAFETY: each product writes all of its columns, and there are no
-        // others.
+        // SAFETY: each product writes all of its columns, and the three have all
+        // columns.
         unsafe { qkv.written() }
     }
 
-    /// Adds the feed-forward network's output for `middle` to `out`; returns
-    /// that, and the gate and up projections `[tokens, 2 · intermediate]`.
+    /// Adds the feed-forward network's output for `middle` to `out`; returns the
+    /// sum, and the gate and up projections `[tokens, 2 · intermediate]`.
     pub(crate) fn feed_forward(
         &self,
         mut out: Vec<f32>,
@@ -269,8 +241,11 @@ impl Shape {
         (out, gate_up)
     }
 
-    /// Returns the layer's output `[tokens, hidden]` and what the backward
-    /// pass needs.
+    /// Returns the layer's output, and the activations for the backward pass.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and the output: `[tokens, hidden]`
     pub fn forward(&self, layout: &Layout, x: &[f32], w: &Weights<'_>) -> (Vec<f32>, Saved) {
         let (hidden, heads) = (self.hidden, self.heads);
         let tokens = x.len() / hidden;
@@ -293,8 +268,13 @@ impl Shape {
         (out, saved)
     }
 
-    /// Returns the gradients of the layer's input and weights from that of its
-    /// output.
+    /// Returns the gradients of the layer's input and weights from the gradient of
+    /// its output.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, `dout` and the input's gradient: `[tokens, hidden]`
+    /// - gradients of weights: as the weights
     pub fn backward(
         &self,
         layout: &Layout,
@@ -328,8 +308,8 @@ impl Shape {
             .for_each(|((d, gate_up), dactivated)| {
                 simd::swiglu_backward(gate_up, intermediate, dactivated, d);
             });
-        // SAFETY: the gradient of the gate and up projections has as many whole
-        // rows as they and their product have, each of which is written.
+        // SAFETY: the projections, their gradient and their product have the same
+        // number of whole rows, and each is written.
         let dgate_up = unsafe { dgate_up.written() };
         drop(activated);
         let normed = rms_norm(&saved.middle, w.post_norm, self.rms_norm_eps);
@@ -366,15 +346,17 @@ impl Shape {
         let [query, key, value] = projections.each_mut().map(std::mem::take);
         Gradients {
             input: dx,
-            input_norm,
-            query,
-            key,
-            value,
-            output,
-            post_norm,
-            gate,
-            up,
-            down,
+            weights: LayerWeights {
+                input_norm,
+                query,
+                key,
+                value,
+                output,
+                post_norm,
+                gate,
+                up,
+                down,
+            },
         }
     }
 }
@@ -437,28 +419,7 @@ mod tests {
         let layout = layout(2);
         // `Σ dout · out`, and its gradients: of each weight, and of the input.
         let computed = |weights: &[Vec<f32>], x: &[f32], precision| {
-            let [
-                input_norm,
-                query,
-                key,
-                value,
-                output,
-                post_norm,
-                gate,
-                up,
-                down,
-            ] = std::array::from_fn(|i| weights[i].as_slice());
-            let w = Weights {
-                input_norm,
-                query,
-                key,
-                value,
-                output,
-                post_norm,
-                gate,
-                up,
-                down,
-            };
+            let w = Weights::from_array(std::array::from_fn(|i| weights[i].as_slice()));
             let shape = Shape {
                 hidden,
                 intermediate,
@@ -469,23 +430,13 @@ mod tests {
             let (out, saved) = shape.forward(&layout, x, &w);
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));
             let d = shape.backward(&layout, x, &w, &saved, &dout);
-            let gradients = [
-                d.input_norm,
-                d.query,
-                d.key,
-                d.value,
-                d.output,
-                d.post_norm,
-                d.gate,
-                d.up,
-                d.down,
-                d.input,
-            ];
+            let mut gradients = Vec::from(d.weights.into_array());
+            gradients.push(d.input);
             (sum.sum::<f64>(), gradients)
         };
         let (_, gradients) = computed(&weights, &x, Precision::F32);
         let step = 1e-2_f32;
-        // Miri is to see the one pass below, not a hundred.
+        // Under Miri one pass below is enough; a hundred would take hours.
         let slopes = if cfg!(miri) { 0 } else { gradients.len() };
         for (i, found) in gradients.iter().enumerate().take(slopes) {
             for at in (0..found.len()).step_by(7) {

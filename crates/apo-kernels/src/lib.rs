@@ -1,9 +1,9 @@
 //! The CPU's own kernels: matrix products, tree attention, a decoder layer,
 //! sliced log-probs, AdamW.
 //!
-//! They work on plain slices and know no tensor; `apo-llama` makes Burn
-//! operators of them. Its plain composition is the definition that they are
-//! compared with, value by value and gradient by gradient.
+//! They work on plain slices and know no tensor; `apo-llama` wraps them as Burn
+//! operators. Its plain composition defines their results: tests compare every
+//! value and gradient.
 //!
 //! This crate uses `unsafe` for four things: calling the matrix product on
 //! strided views, letting threads write disjoint parts of one buffer, buffers
@@ -21,37 +21,42 @@ pub mod attention;
 pub mod bf16;
 pub mod decode;
 pub mod few_rows;
+mod gemm_f32;
 pub mod layer;
+pub mod layer_weights;
 pub mod layout;
 pub mod log_prob;
+pub mod matmul;
 pub mod matrix;
+pub mod peak;
 mod precision;
 #[cfg(test)]
 mod samples;
 pub mod shared;
 pub mod simd;
-pub mod spent;
+pub mod stats;
 
+pub use layer_weights::{LayerWeights, N_WEIGHTS};
 pub use precision::Precision;
 
 /// How many rows of a row-wise kernel one thread takes at a time.
 const ROWS_A_TASK: usize = 64;
 
-/// A buffer that is written before it is a vector: large ones are taken so many
-/// times a step that writing zeros first would show.
+/// A buffer that becomes a vector once it is written. A step allocates large
+/// buffers so often that writing zeros first would cost time.
 pub struct Buffer {
     data: Vec<f32>,
     len: usize,
 }
 
 impl Buffer {
-    /// Takes memory for so many elements.
+    /// Allocates memory for `len` elements.
     pub fn new(len: usize) -> Self {
         let data = Vec::with_capacity(len);
         Self { data, len }
     }
 
-    /// Returns the elements, to be written.
+    /// Returns the elements to write.
     pub fn parts(&mut self) -> &mut [MaybeUninit<f32>] {
         &mut self.data.spare_capacity_mut()[..self.len]
     }
@@ -62,7 +67,7 @@ impl Buffer {
     ///
     /// Every element has been written.
     pub unsafe fn written(mut self) -> Vec<f32> {
-        // SAFETY: `new` took that capacity; they are written by contract.
+        // SAFETY: `new` allocated `len` elements; by contract they are written.
         unsafe {
             self.data.set_len(self.len);
         }
@@ -70,7 +75,7 @@ impl Buffer {
     }
 }
 
-/// Writes all of a part.
+/// Copies `from` into an uninitialised part of the same length.
 pub fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
     assert_eq!(to.len(), from.len(), "a part is written as a whole");
     for (to, from) in to.iter_mut().zip(from) {
@@ -78,7 +83,7 @@ pub fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
     }
 }
 
-/// Returns a part with the values that it has.
+/// Returns a part as initialised elements.
 ///
 /// # Safety
 ///

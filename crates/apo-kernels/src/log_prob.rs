@@ -1,16 +1,17 @@
-//! Log-probs of given tokens, and their gradients, in slices of rows: the
-//! logits `[tokens, vocab]` never exist as a whole.
+//! Log-probs of given tokens and their gradients, in slices of rows, so that the
+//! logits `[tokens, vocab]` are never all in memory.
 
 use rayon::prelude::*;
 
-use super::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use super::matmul::multiply;
+use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, simd, written};
 use crate::Precision;
 
-/// Logits that exist at once: 32 MiB of them.
+/// Logits in memory at once: 32 MiB.
 const SLICE: usize = 1 << 23;
 
-/// Returns how many rows' logits exist at once.
+/// Returns how many rows of logits are in memory at once.
 pub fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
     (SLICE / vocab).clamp(16, 1024).min(n_rows.max(1))
 }
@@ -38,10 +39,28 @@ fn logits<'a>(
     unsafe { written(out) }
 }
 
-/// Returns each target's log-prob and each row's log-sum-exp.
+/// Returns each target's log-prob, nats, and each row's log-sum-exp.
 ///
-/// `hidden` is `[rows, width]`, `head` `[vocab, width]`, `targets` `[rows]`,
-/// below `vocab`.
+/// # Shapes
+///
+/// - `hidden`: `[rows, width]`
+/// - `head`: `[vocab, width]`
+/// - `targets`: `[rows]`, below `vocab`
+/// - results: `[rows]` each
+///
+/// # Examples
+///
+/// Logits of 0 and ln 3 are probabilities of 1/4 and 3/4:
+///
+/// ```
+/// use apo_kernels::{Precision, log_prob};
+///
+/// let hidden = [3_f32.ln()];
+/// let head = [0.0, 1.0];
+/// let (log_probs, log_sums) = log_prob::forward(&hidden, &head, 1, &[1], Precision::F32);
+/// assert!((log_probs[0] - 0.75_f32.ln()).abs() < 1e-6);
+/// assert!((log_sums[0] - 4_f32.ln()).abs() < 1e-6);
+/// ```
 pub fn forward(
     hidden: &[f32],
     head: &[f32],
@@ -66,6 +85,13 @@ pub fn forward(
 }
 
 /// Returns the gradients of `hidden` and `head` from those of the log-probs.
+///
+/// # Shapes
+///
+/// - `hidden`: `[rows, width]`
+/// - `head`: `[vocab, width]`
+/// - `targets`, `log_sums`, `dlog_probs`: `[rows]`
+/// - results: the shapes of `hidden` and `head`
 pub fn backward(
     hidden: &[f32],
     head: &[f32],

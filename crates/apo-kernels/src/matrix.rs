@@ -1,13 +1,9 @@
-//! Matrix products over strided views of `f32` slices.
+//! Matrices as strided views of `f32` slices.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
-
-use super::{bf16, few_rows};
-use crate::Precision;
-use crate::spent::{Kind, counted};
 
 /// A matrix to read: element `(row, col)` lies at `row · row_stride + col · col_stride`.
 #[derive(Clone, Copy)]
@@ -21,27 +17,25 @@ pub struct Matrix<'a> {
 
 /// A matrix to write, its columns side by side.
 ///
-/// Its rows are `row_stride` elements apart, so that blocks of it that have no
-/// element in common may lie in slices that have: a block is given as a pointer
-/// and never as a slice.
+/// Its rows are `row_stride` elements apart, so slices over two blocks can overlap
+/// although the blocks do not. A block is therefore a pointer and never a slice.
 pub struct MatrixMut<'a> {
     start: *mut f32,
     pub(crate) rows: usize,
     pub(crate) cols: usize,
     pub(crate) row_stride: usize,
-    /// Whether all of its elements have a value that may be added to.
+    /// Whether all elements are initialised, so that sums may be added to them.
     written: bool,
     lifetime: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
 
-// SAFETY: it stands for elements that are borrowed alone, and floats may be
-// written by any thread.
+// SAFETY: the elements are borrowed exclusively, and any thread may write floats.
 unsafe impl Send for MatrixMut<'_> {}
-// SAFETY: through a shared reference the elements are reached by pointers
-// alone, whose users promise that no two threads touch the same element.
+// SAFETY: a shared reference gives only pointers to the elements, and their users
+// promise that no two threads touch the same element.
 unsafe impl Sync for MatrixMut<'_> {}
 
-/// Whether a product replaces what stands in its place or is added to it.
+/// Whether a product replaces the elements or is added to them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
     /// They are replaced.
@@ -55,7 +49,7 @@ pub enum Sum {
 pub enum Threads {
     /// Split over all threads.
     All,
-    /// On this thread alone.
+    /// Only on this thread.
     This,
 }
 
@@ -155,9 +149,9 @@ impl<'a> MatrixMut<'a> {
         }
     }
 
-    /// Returns where a block begins whose rows are `row_stride` apart. Others
-    /// may write beside it in the same rows, so that no slice may span two of
-    /// its rows.
+    /// Returns a pointer to a block whose rows are `row_stride` elements apart.
+    /// Other threads may write to other columns of the same rows, so no slice may
+    /// span two rows.
     pub(crate) fn block(&self, row: usize, col: usize, rows: usize, cols: usize) -> *mut f32 {
         assert!(
             row + rows <= self.rows && col + cols <= self.cols,
@@ -170,7 +164,7 @@ impl<'a> MatrixMut<'a> {
     ///
     /// # Safety
     ///
-    /// No other part that is alive at the same time may overlap this one.
+    /// No other live part overlaps this one.
     #[expect(
         clippy::mut_from_ref,
         reason = "handing out disjoint parts is the point"
@@ -204,106 +198,6 @@ pub(crate) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, su
         out.written || (sum == Sum::Replace && left.cols > 0),
         "elements without a value are replaced by sums of something"
     );
-}
-
-/// Computes `out (+)= left · right`.
-///
-/// With [`Precision::Bf16`] the operands are rounded to bf16 and the sums kept
-/// in f32, where the processor has such products. Small ones on one thread, and
-/// those of a few rows, which rounding a weight would only slow down, stay in
-/// f32.
-pub fn multiply(
-    out: MatrixMut<'_>,
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-    sum: Sum,
-    threads: Threads,
-    precision: Precision,
-) {
-    let (m, n, k) = (out.rows, out.cols, left.cols);
-    counted(
-        Kind::Products,
-        2 * m * n * k,
-        4 * (m * k + k * n + m * n),
-        || {
-            if threads == Threads::All && few_rows::is_it(left, right) {
-                few_rows::multiply(out, left, right, sum);
-            } else if threads == Threads::All && precision == Precision::Bf16 {
-                bf16::multiply(out, left, right, sum);
-            } else {
-                multiply_f32(out, left, right, sum, threads);
-            }
-        },
-    );
-}
-
-/// Computes `out (+)= left · right` in f32.
-pub(crate) fn multiply_f32(
-    out: MatrixMut<'_>,
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-    sum: Sum,
-    threads: Threads,
-) {
-    check(&out, left, right, sum);
-    #[cfg(miri)]
-    return plain(&out, left, right, sum);
-    #[cfg(not(miri))]
-    gemm_f32(&out, left, right, sum, threads);
-}
-
-/// The same by plain loops: Miri is to look at our views, and would take hours
-/// over a library's buffers.
-#[cfg(miri)]
-fn plain(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    let at = |m: Matrix<'_>, row, col| m.data[row * m.row_stride + col * m.col_stride];
-    for row in 0..out.rows {
-        // SAFETY: one part at a time is alive.
-        let part = unsafe { out.part_mut(row, 0, out.cols) };
-        for (col, to) in part.iter_mut().enumerate() {
-            let products = (0..left.cols).map(|k| at(left, row, k) * at(right, k, col));
-            let value: f32 = products.sum();
-            match sum {
-                Sum::Replace => to.write(value),
-                // SAFETY: `check` has seen that it has a value.
-                Sum::Add => to.write(unsafe { to.assume_init() } + value),
-            };
-        }
-    }
-}
-
-#[cfg(not(miri))]
-fn gemm_f32(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum, threads: Threads) {
-    let parallelism = match threads {
-        Threads::All if rayon::current_num_threads() > 1 => gemm::Parallelism::Rayon(0),
-        _ => gemm::Parallelism::None,
-    };
-    // SAFETY: the constructors have checked that every element that the
-    // strides reach lies within the slices, and `check` that the sizes agree
-    // and that what is added to has values; `out` is borrowed alone.
-    unsafe {
-        gemm::gemm(
-            out.rows,
-            out.cols,
-            left.cols,
-            out.block(0, 0, out.rows, out.cols),
-            1,
-            out.row_stride as isize,
-            sum == Sum::Add,
-            left.data.as_ptr(),
-            left.col_stride as isize,
-            left.row_stride as isize,
-            right.data.as_ptr(),
-            right.col_stride as isize,
-            right.row_stride as isize,
-            1.0_f32,
-            1.0_f32,
-            false,
-            false,
-            false,
-            parallelism,
-        );
-    }
 }
 
 /// Adds `from` to `to`, element by element, over the threads.

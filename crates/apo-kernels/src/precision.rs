@@ -1,7 +1,7 @@
-//! In what matrix products compute.
+//! The type of the matrix products' operands.
 
-/// In what the operands of matrix products are held; sums, norms, softmax,
-/// log-probs and losses are f32 always.
+/// The type of the matrix products' operands. Sums, norms, softmax, log-probs and
+/// losses are always f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit floats.
@@ -11,7 +11,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Its name, as on the command line.
+    /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",

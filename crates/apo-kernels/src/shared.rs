@@ -1,24 +1,23 @@
-//! One buffer, written in disjoint parts by several threads.
+//! One buffer that several threads write in disjoint parts.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-/// A buffer whose parts are handed to threads that never meet.
+/// A buffer whose disjoint parts several threads write.
 pub struct Disjoint<'a> {
     start: *mut MaybeUninit<f32>,
     len: usize,
     lifetime: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
 
-// SAFETY: it stands for a slice that is borrowed alone, and floats may be
-// written by any thread.
+// SAFETY: the slice is borrowed exclusively, and any thread may write floats.
 unsafe impl Send for Disjoint<'_> {}
 // SAFETY: the only access is `part_mut`, whose callers promise that no two
 // live parts overlap; then threads never touch the same element.
 unsafe impl Sync for Disjoint<'_> {}
 
 impl<'a> Disjoint<'a> {
-    /// Lends the whole buffer out, for `'a`.
+    /// Lends out the whole buffer for `'a`.
     pub fn new(data: &'a mut [MaybeUninit<f32>]) -> Self {
         Self {
             start: data.as_mut_ptr(),
@@ -31,7 +30,7 @@ impl<'a> Disjoint<'a> {
     ///
     /// # Safety
     ///
-    /// No other part that is alive at the same time may overlap this one.
+    /// No other live part overlaps this one.
     #[expect(
         clippy::mut_from_ref,
         reason = "handing out disjoint parts is the point"

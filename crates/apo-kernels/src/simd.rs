@@ -6,8 +6,8 @@
 
 use std::mem::MaybeUninit;
 
-/// Compiles each function for AVX-512, for AVX2 with FMA, and as it is, and
-/// chooses by the processor.
+/// Compiles each function for AVX-512, for AVX2 with FMA, and for the target as
+/// it is; the processor decides at run time which one runs.
 macro_rules! for_each_instruction_set {
     ($(
         $(#[$meta:meta])*
@@ -49,8 +49,8 @@ macro_rules! for_each_instruction_set {
 /// Lanes of the sums below: two AVX-512 registers, so that additions overlap.
 const LANES: usize = 32;
 
-/// Returns `e^x` within 3e-7 of it, relative; a polynomial, so that loops of
-/// it run in lanes. Arguments beyond what f32 can hold are clamped.
+/// Returns `e^x` with a relative error below 3e-7. It is a polynomial, so that
+/// loops over it vectorise. Arguments whose result f32 cannot hold are clamped.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -176,8 +176,8 @@ for_each_instruction_set! {
         }
     }
 
-    /// RMS norm of each whole row: `x / rms(x) · weight`. Writes all of `out`
-    /// where both are as many whole rows.
+    /// RMS norm of each row: `x / rms(x) · weight`. Writes all of `out` if `x` and
+    /// `out` have the same number of whole rows.
     pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [MaybeUninit<f32>]) {
         let hidden = weight.len();
         for (out, x) in out.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)) {
@@ -213,7 +213,7 @@ for_each_instruction_set! {
         }
     }
 
-    /// Turns each head of a row by its position; `direction` −1 turns it back.
+    /// Rotates each head of a row by its position; `direction` −1 rotates it back.
     pub fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
         let half = cos.len();
         for head in row.chunks_exact_mut(2 * half) {
@@ -246,7 +246,7 @@ for_each_instruction_set! {
     }
 
     /// `silu(gate) · up` of rows that hold the gate, then the up projection.
-    /// Writes all of `out` where both are as many whole rows.
+    /// Writes all of `out` if both have the same number of whole rows.
     pub fn swiglu(gate_up: &[f32], intermediate: usize, out: &mut [MaybeUninit<f32>]) {
         for (out, row) in out.chunks_exact_mut(intermediate).zip(gate_up.chunks_exact(2 * intermediate)) {
             let (gate, up) = row.split_at(intermediate);
@@ -256,8 +256,8 @@ for_each_instruction_set! {
         }
     }
 
-    /// Backward of [`swiglu`]. Writes all of `dgate_up` where all are as many
-    /// whole rows.
+    /// Backward of [`swiglu`]. Writes all of `dgate_up` if all three have the same
+    /// number of whole rows.
     pub fn swiglu_backward(
         gate_up: &[f32],
         intermediate: usize,
@@ -282,8 +282,8 @@ for_each_instruction_set! {
 
     /// Returns `ln Σ exp(x)` of a row of logits.
     ///
-    /// Summed in f64 over short runs of f32: over a vocabulary of 50,000 a
-    /// plain f32 sum loses the small terms.
+    /// Adds short f32 sums in f64: over a vocabulary of 50,000 tokens a plain f32
+    /// sum loses the small terms.
     pub fn log_sum_exp(row: &[f32]) -> f32 {
         let maximum = maximum_of(row);
         let mut sum = 0.0_f64;
@@ -324,9 +324,9 @@ for_each_instruction_set! {
         maximum_of(row)
     }
 
-    /// Attention of one query head, `[head_dim]`, over two runs of keys and
-    /// values whose rows begin every `stride` at `column`, both in `place`;
-    /// `scores` has room for every key.
+    /// Attention of one query head, `[head_dim]`, over two runs of keys and values.
+    /// `place` is `[stride, column]`: rows are `stride` elements apart, and the head
+    /// begins at `column`. `scores` has room for every key.
     pub fn attend(
         query: &[f32],
         keys: [&[f32]; 2],

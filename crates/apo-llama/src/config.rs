@@ -17,7 +17,7 @@ use crate::error::ModelError;
 use crate::identified;
 use fields::{Fields, quoted, shown};
 
-/// What stands on top of the trunk.
+/// The head on top of the trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// `LlamaForCausalLM`: logits, tied to the embedding or by `lm_head`.
@@ -29,7 +29,7 @@ pub enum Head {
 /// Sizes and settings of a LLaMA.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LlamaConfig {
-    /// Which family of models it is of.
+    /// Its family of models.
     pub architecture: &'static Architecture,
     /// Number of token ids.
     pub vocab_size: usize,
@@ -45,7 +45,7 @@ pub struct LlamaConfig {
     pub num_key_value_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
-    /// Added under the norms' root.
+    /// Added to the mean square of the norms.
     pub rms_norm_eps: f64,
     /// Position embedding.
     pub rope: Rope,
@@ -57,24 +57,24 @@ pub struct LlamaConfig {
     pub eos_token_ids: Vec<u32>,
     /// Padding.
     pub pad_token_id: Option<u32>,
-    /// Longest sequence of the model's own training, tokens.
+    /// Longest sequence that the model was trained on, tokens.
     pub max_position_embeddings: usize,
-    /// Standard deviation of a model from scratch.
+    /// Standard deviation of the weights of a model from scratch.
     pub initializer_range: f64,
-    /// The file as it was, to be written back.
+    /// The file as it was read, to write it back.
     raw: Map<String, Value>,
 }
 
-/// Most of a size: twice the widest and longest of what is published.
+/// Largest size accepted: twice that of the largest published model.
 const MOST_SIZE: u64 = 1 << 24;
 
-/// Most decoder layers.
+/// Most decoder layers accepted.
 const MOST_LAYERS: u64 = 1 << 12;
 
-/// Most tokens that a context may be said to have; nothing is as long.
+/// Longest context accepted; no model has one as long.
 const MOST_POSITIONS: u64 = u32::MAX as u64;
 
-/// Most parameters: what four bytes each of which can still be addressed.
+/// Most parameters accepted: four bytes each still fit an address space.
 const MOST_PARAMETERS: u128 = 1 << 48;
 
 impl LlamaConfig {
@@ -82,9 +82,8 @@ impl LlamaConfig {
     ///
     /// # Errors
     ///
-    /// When there is none, when it is no JSON object, and, all in one error,
-    /// for every field that is missing, malformed, or asks for what is not
-    /// done here.
+    /// When there is none or it is not a JSON object, and for every field that
+    /// is missing, malformed, or needs something unsupported, all in one error.
     pub fn read(dir: &Path) -> Result<Self, ModelError> {
         let path = dir.join("config.json");
         let raw = read_object(&path)?.ok_or_else(|| ModelError::MissingFile {
@@ -95,7 +94,7 @@ impl LlamaConfig {
         Self::from_json(raw).map_err(|faults| ModelError::Config { path, faults })
     }
 
-    /// Reads a config; gives every fault where there is one.
+    /// Reads a config; returns all faults if there are any.
     fn from_json(raw: Map<String, Value>) -> Result<Self, Vec<String>> {
         let mut fields = Fields::new(&raw);
         let architecture = fields.architecture();
@@ -112,7 +111,7 @@ impl LlamaConfig {
         let head_dim = fields
             .optional_size("head_dim", MOST_SIZE)
             .unwrap_or(hidden_size / num_attention_heads);
-        // What follows from a size that is at fault would be told beside it.
+        // Faults that follow from a wrong size would only repeat it.
         if fields.n_faults() == n_faults {
             if fields.get("head_dim").is_none() && !hidden_size.is_multiple_of(num_attention_heads)
             {
@@ -161,7 +160,7 @@ impl LlamaConfig {
             initializer_range: fields.number_in(None, "initializer_range", Some(0.02)),
             raw: Map::new(),
         };
-        // What follows from other faults would be told beside them.
+        // Faults that follow from other faults would only repeat them.
         if fields.n_faults() == 0 {
             config.rope.check(&mut fields, head_dim);
             keys::refuse_synonyms(&mut fields, &raw, |field| config.setting(field));
@@ -179,13 +178,13 @@ impl LlamaConfig {
         Ok(Self { raw, ..config })
     }
 
-    /// Returns the keys of the file of which nothing is known here.
+    /// Returns the unknown keys of the file.
     pub fn unknown_keys(&self) -> Vec<String> {
         keys::unknown(&self.raw)
     }
 
-    /// Returns what is worth telling of the settings before they are used, as
-    /// `transformers` warns of it.
+    /// Returns notes on the settings for the user, as `transformers` warns of
+    /// them.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.rope.notes(self.max_position_embeddings);
         let code = self.raw.get("auto_map").and_then(Value::as_object);
@@ -201,8 +200,8 @@ impl LlamaConfig {
         notes
     }
 
-    /// Returns the value of a setting for which other architectures have
-    /// another name.
+    /// Returns the value of a setting that other architectures call
+    /// differently.
     fn setting(&self, field: &str) -> Value {
         match field {
             "head_dim" => json!(self.head_dim),
@@ -219,7 +218,7 @@ impl LlamaConfig {
         }
     }
 
-    /// Returns the head that `architectures` names, where it names one.
+    /// Returns the head that `architectures` names, if it names one.
     pub fn named_head(&self) -> Option<Head> {
         let name = self.raw.get("architectures")?.get(0)?.as_str()?;
         match name {
@@ -229,15 +228,15 @@ impl LlamaConfig {
         }
     }
 
-    /// Returns how many numbers the largest parameter is.
+    /// Returns the number of elements of the largest parameter.
     pub fn largest_parameter(&self, head: Head) -> usize {
         let sizes = self.parameters(head).into_iter();
         let sizes = sizes.map(|(_, shape)| shape.iter().product());
         sizes.max().unwrap_or(0)
     }
 
-    /// Returns how many numbers the parameters are, an `lm_head` and a `score`
-    /// among them, whatever the sizes are.
+    /// Returns the number of parameters, with an `lm_head` and a `score`, for
+    /// sizes that may overflow.
     fn n_parameters_unbounded(&self) -> u128 {
         let [
             vocab,
@@ -262,7 +261,7 @@ impl LlamaConfig {
         2 * vocab * hidden + layers * layer + 2 * hidden
     }
 
-    /// Returns every parameter's name and shape, in the order of the names.
+    /// Returns every parameter's name and shape, ordered by name.
     pub fn parameters(&self, head: Head) -> Vec<(String, Vec<usize>)> {
         let (hidden, intermediate) = (self.hidden_size, self.intermediate_size);
         let query = self.num_attention_heads * self.head_dim;
@@ -303,7 +302,7 @@ impl LlamaConfig {
         parameters
     }
 
-    /// Returns how many numbers the parameters are.
+    /// Returns the number of parameters.
     pub fn n_parameters(&self, head: Head) -> usize {
         let sizes = self.parameters(head);
         sizes
@@ -312,14 +311,14 @@ impl LlamaConfig {
             .sum()
     }
 
-    /// Returns the config to be written with a model of this head: as it was
-    /// read, with what `transformers` needs to load it as such.
+    /// Returns the config to write with a model of this head: the one that was
+    /// read, with what `transformers` needs to load the model.
     ///
-    /// `pad_token_id` is where the reward is read from in a padded batch, so
-    /// a reward model always names one.
+    /// In a padded batch the reward is read before the `pad_token_id`, so a
+    /// reward model always names one.
     pub fn to_json(&self, head: Head, dtype: &str, pad_token_id: Option<u32>) -> Value {
         let mut raw = self.raw.clone();
-        // `auto_map` names code, which is not written beside.
+        // `auto_map` names code, which is not copied.
         for other in ["dtype", "_name_or_path", "transformers_version", "auto_map"] {
             raw.remove(other);
         }
@@ -345,7 +344,7 @@ impl LlamaConfig {
 }
 
 impl Fields<'_> {
-    /// Returns the family of models, that of LLaMA after a fault.
+    /// Returns the family of models, or LLaMA after a fault.
     fn architecture(&mut self) -> &'static Architecture {
         let of_type = |name: &str| ALL.into_iter().find(|it| it.model_type == name);
         let all = ALL.map(|it| format!("`{}`", it.model_type)).join(" or ");
@@ -388,8 +387,8 @@ impl Fields<'_> {
         architecture
     }
 
-    /// Refuses attention to a window of the context, in each of the ways that
-    /// configs have to ask for it.
+    /// Refuses attention to a window of the context, in all the ways that
+    /// configs express it.
     fn windows(&mut self, num_hidden_layers: usize) {
         let slides = self.flag("use_sliding_window", true);
         if slides {
@@ -435,7 +434,7 @@ pub(crate) mod tests {
         }))
     }
 
-    /// The small config with other fields, read.
+    /// Reads the small config with other fields.
     fn with(fields: &Value) -> Result<LlamaConfig, String> {
         let mut raw = small();
         raw.extend(object(fields.clone()));

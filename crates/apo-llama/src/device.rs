@@ -2,41 +2,17 @@
 
 use apo_kernels::Precision;
 use burn::backend::{Backend as _, DTypeUsage, Dispatch, DispatchDevice};
-use burn::tensor::{DType, Device, FloatDType};
+use burn::tensor::{DType, Device};
 
 use crate::error::ModelError;
-use crate::model::Compute;
 
-/// Returns what a device computes in where nothing else is asked for: bf16 on CUDA
-/// where the GPU has units for its products, else f32.
+/// Returns a device's default precision: bf16 on CUDA GPUs with units for bf16
+/// products, else f32.
 pub fn default_precision(device: &Device) -> Precision {
     if is_cuda(device) && multiplies_bf16(device) {
         Precision::Bf16
     } else {
         Precision::F32
-    }
-}
-
-impl Compute {
-    /// Checks that a device multiplies in the precision natively.
-    ///
-    /// # Errors
-    ///
-    /// When it does not.
-    pub fn check(&self, device: &Device) -> Result<(), ModelError> {
-        let is_native = match self.precision {
-            Precision::F32 => true,
-            Precision::Bf16 if self.kernels && has_kernels(device) => {
-                apo_kernels::bf16::is_native()
-            }
-            Precision::Bf16 => device.supports_dtype(FloatDType::BF16),
-        };
-        if is_native {
-            return Ok(());
-        }
-        Err(ModelError::Device(
-            "`--precision bf16`: this device has no bf16 products; use `--precision f32`".into(),
-        ))
     }
 }
 
@@ -64,11 +40,11 @@ fn is_cuda(_: &Device) -> bool {
 
 /// Chooses a device by name: `auto`, `cpu`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`.
 ///
-/// `auto` is CUDA where it is compiled in and present, else the CPU.
+/// `auto` is CUDA if it is compiled in and present, else the CPU.
 ///
 /// # Errors
 ///
-/// When the name is unknown, or the device is not compiled in or not there.
+/// When the name is unknown, or the device is not compiled in or absent.
 pub fn choose(name: &str) -> Result<Device, ModelError> {
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),

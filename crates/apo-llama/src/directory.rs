@@ -1,48 +1,29 @@
-//! Model directories in Hugging Face's layout: what we write, and our own
-//! page beside it.
+//! Model directories in Hugging Face's layout, and our own page in them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_dialogue::model_file::{read_json, read_object};
+use apo_dialogue::model_file::read_json;
 use apo_provenance::{Input, MANIFEST, Provenance, digest_file, hex};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
 use crate::identified;
-use crate::loaded::{Model, Start};
-use crate::weights::{StoredType, Weights, write_weights};
+use crate::weights::Weights;
 
-/// Unknown keys that are named, at most.
+/// How many unknown keys a note names.
 const MOST_NAMED: usize = 20;
 
-/// What a tokenizer may consist of.
-const TOKENIZER_FILES: [&str; 9] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-];
+/// The folder of additional chat templates.
+pub(crate) const TEMPLATES: &str = "additional_chat_templates";
 
-/// What some editors put before UTF-8 text.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// The folder of further chat templates.
-const TEMPLATES: &str = "additional_chat_templates";
-
-/// Returns the further chat templates of a directory, as paths within it.
-fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
+/// Returns the additional chat templates of a directory, as paths within it.
+pub(crate) fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let folder = dir.join(TEMPLATES);
     let mut found = Vec::new();
     if folder.is_dir() {
@@ -56,7 +37,7 @@ fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Ok(found)
 }
 
-/// What we know of a model that we made: `apo.json`.
+/// What is known of a model that we made: `apo.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// `policy` or `reward model`.
@@ -66,7 +47,7 @@ pub struct Manifest {
     /// The reference that a policy was aligned against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Input>,
-    /// SHA-256 of each file beside this one as it was written, hex, by name.
+    /// SHA-256 of each file beside this one, hex, by name, as it was written.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
     /// What made it.
@@ -75,7 +56,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a directory's manifest; none where others made the model.
+    /// Reads a directory's manifest; returns `None` for a model that others
+    /// made.
     ///
     /// # Errors
     ///
@@ -93,24 +75,36 @@ impl Manifest {
     }
 }
 
-/// A model directory that may be read: its config, what we know of it, and
-/// where its weights lie. What a stage takes a directory for is decided here.
+/// Where a model's parameters come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// All come from the directory's files.
+    Saved,
+    /// The trunk comes from the directory's files; the reward head is new,
+    /// drawn with this seed.
+    NewHead(u64),
+    /// All are drawn with this seed: a model from scratch.
+    Scratch(u64),
+}
+
+/// A model directory: its config, our page and the place of its weights. It
+/// decides what kind of model a stage may take the directory for.
 #[derive(Debug)]
 pub struct ModelDirectory {
     path: PathBuf,
     /// Sizes and settings.
     pub config: LlamaConfig,
-    /// Our page in it; none where others made the model.
+    /// Our page, or `None` for a model that others made.
     pub manifest: Option<Manifest>,
 }
 
 impl ModelDirectory {
-    /// Reads a directory's config and our page in it.
+    /// Reads a directory's config and our page.
     ///
     /// # Errors
     ///
-    /// When it is no model directory, with what it is instead; when the config
-    /// is malformed or asks for what is not done here.
+    /// When it is not a model directory (the error says what it is instead), or
+    /// when the config is malformed or needs something unsupported.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         identified::check(path)?;
         Ok(Self {
@@ -129,8 +123,9 @@ impl ModelDirectory {
         Ok(Weights::open(&self.path)?.has_reward_head())
     }
 
-    /// Checks that the directory holds a model with this head, or what such a
-    /// model starts from, and opens its weights; none for one from scratch.
+    /// Checks that the directory holds a model with this head, or one that such
+    /// a model starts from, and opens its weights; returns `None` for a model
+    /// from scratch.
     ///
     /// # Errors
     ///
@@ -150,7 +145,8 @@ impl ModelDirectory {
         Ok(Some(weights))
     }
 
-    /// Checks that the model is a policy or a reward model, as it is wanted.
+    /// Checks that the model is of the expected kind, a policy or a reward
+    /// model.
     fn check_kind(&self, head: Head, weights: &Weights) -> Result<(), ModelError> {
         let is = |problem: &str| ModelError::Kind {
             dir: self.path.clone(),
@@ -178,7 +174,7 @@ impl ModelDirectory {
         }
     }
 
-    /// Returns what is worth telling of the directory before it is used.
+    /// Returns notes on the directory for the user.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let page = self.path.join("config.json");
@@ -204,12 +200,12 @@ impl ModelDirectory {
     }
 }
 
-/// Describes a model directory as an input: a digest of all it holds except
-/// for our own page, so that it is the same model wherever it came from.
+/// Describes a model directory as an input. The digest leaves out our own page,
+/// so that a copy from elsewhere is the same model.
 ///
 /// # Errors
 ///
-/// When it cannot be read; when we wrote it, and a file is not as it was written.
+/// When it cannot be read, or when a file of a model that we wrote has changed.
 pub fn input(dir: &Path) -> Result<Input, ModelError> {
     let digests = digests(dir)?;
     check_digests(dir, &digests)?;
@@ -228,7 +224,7 @@ pub fn input(dir: &Path) -> Result<Input, ModelError> {
     })
 }
 
-/// Checks that the files of a model that we wrote are as they were written.
+/// Checks that the files of a model that we wrote have not changed.
 ///
 /// # Errors
 ///
@@ -237,8 +233,8 @@ pub fn verify(dir: &Path) -> Result<(), ModelError> {
     check_digests(dir, &digests(dir)?)
 }
 
-/// Returns the SHA-256 of each file that makes a model, hex, by name.
-fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelError> {
+/// Returns the SHA-256 of each of a model's files, hex, by name.
+pub(crate) fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelError> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(|error| reading(dir, error))? {
         let entry = entry.map_err(|error| reading(dir, error))?;
@@ -276,7 +272,7 @@ fn check_digests(dir: &Path, digests: &BTreeMap<OsString, String>) -> Result<(),
     })
 }
 
-fn reading(path: &Path, source: io::Error) -> ModelError {
+pub(crate) fn reading(path: &Path, source: io::Error) -> ModelError {
     if source.kind() == io::ErrorKind::NotFound {
         return ModelError::MissingFile {
             dir: path.into(),
@@ -288,128 +284,5 @@ fn reading(path: &Path, source: io::Error) -> ModelError {
         action: "read",
         path: path.into(),
         source,
-    }
-}
-
-fn write(path: PathBuf, bytes: &[u8]) -> Result<(), ModelError> {
-    let written = fs::write(&path, bytes).and_then(|()| File::open(&path)?.sync_all());
-    written.map_err(|source| ModelError::Io {
-        action: "write",
-        path,
-        source,
-    })
-}
-
-fn pretty(value: &impl Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("plain data");
-    text.push(b'\n');
-    text
-}
-
-impl Model {
-    /// Writes the model as a directory that `transformers` loads as it is:
-    /// `LlamaForCausalLM` or `LlamaForSequenceClassification`. `from` is the
-    /// directory whose tokenizer it has; the manifest comes last.
-    ///
-    /// # Errors
-    ///
-    /// When a file cannot be read or written.
-    pub fn save(
-        &self,
-        dir: &Path,
-        from: &Path,
-        stored: StoredType,
-        manifest: &Manifest,
-    ) -> Result<(), ModelError> {
-        fs::create_dir_all(dir).map_err(|source| ModelError::Io {
-            action: "write",
-            path: dir.into(),
-            source,
-        })?;
-        let templates = templates(from)?;
-        if !templates.is_empty() {
-            let path = dir.join(TEMPLATES);
-            fs::create_dir_all(&path).map_err(|source| ModelError::Io {
-                action: "write",
-                path,
-                source,
-            })?;
-        }
-        let names = TOKENIZER_FILES.iter().map(PathBuf::from);
-        for name in names.chain(templates) {
-            let path = from.join(&name);
-            if path.exists() {
-                let bytes = fs::read(&path).map_err(|error| reading(&path, error))?;
-                // `transformers` reads no JSON behind a byte order mark.
-                let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-                write(dir.join(&name), bytes)?;
-            }
-        }
-        let mut pad = self.config.pad_token_id;
-        if self.head == Head::Reward {
-            let (id, text) = self.padding(from)?;
-            pad = Some(id);
-            let page = from.join("tokenizer_config.json");
-            let mut config = read_object(&page)?.unwrap_or_default();
-            config.insert("pad_token".into(), json!(text));
-            write(dir.join("tokenizer_config.json"), &pretty(&config))?;
-        }
-        let config = self.config.to_json(self.head, stored.name(), pad);
-        write(dir.join("config.json"), &pretty(&config))?;
-        let generation = match read_object(&from.join("generation_config.json"))? {
-            Some(found) => Value::Object(found),
-            None => json!({
-                "bos_token_id": self.config.bos_token_id,
-                "eos_token_id": Some(&self.config.eos_token_ids).filter(|it| !it.is_empty()),
-                "pad_token_id": pad,
-            }),
-        };
-        write(dir.join("generation_config.json"), &pretty(&generation))?;
-        let parameters = self.config.parameters(self.head);
-        let path = dir.join("model.safetensors");
-        write_weights(&path, &parameters, stored, |name| {
-            self.llama.values_of(name)
-        })?;
-        let digests = digests(dir)?.into_iter();
-        let digests = digests.filter_map(|(name, digest)| Some((name.into_string().ok()?, digest)));
-        let manifest = Manifest {
-            files: digests.collect(),
-            ..manifest.clone()
-        };
-        write(dir.join(MANIFEST), &apo_provenance::seal(&manifest))
-    }
-
-    /// A token that pads batches of a reward model: never an end of text, for
-    /// `transformers` reads the reward at the last token that is no padding.
-    fn padding(&self, from: &Path) -> Result<(u32, String), ModelError> {
-        let tokenizer = read_json(&from.join("tokenizer.json"))?.unwrap_or(Value::Null);
-        let config = read_json(&from.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
-        let eos = config["eos_token"]
-            .as_str()
-            .or_else(|| config["eos_token"]["content"].as_str());
-        let ends =
-            |id: u32, text: &str| self.config.eos_token_ids.contains(&id) || Some(text) == eos;
-        let mut tokens: Vec<(u32, String)> = Vec::new();
-        for token in tokenizer["added_tokens"].as_array().into_iter().flatten() {
-            if let (Some(id), Some(text)) = (token["id"].as_u64(), token["content"].as_str()) {
-                tokens.push((id as u32, text.to_owned()));
-            }
-        }
-        for (text, id) in tokenizer["model"]["vocab"]
-            .as_object()
-            .into_iter()
-            .flatten()
-        {
-            if id == 0 {
-                tokens.push((0, text.clone()));
-            }
-        }
-        let wanted = self.config.pad_token_id;
-        tokens.sort_by_key(|(id, _)| (Some(*id) != wanted, *id));
-        let found = tokens.into_iter().find(|(id, text)| !ends(*id, text));
-        found.ok_or_else(|| ModelError::Config {
-            path: from.join("tokenizer.json"),
-            faults: vec!["no token but the end of text could pad a batch".into()],
-        })
     }
 }

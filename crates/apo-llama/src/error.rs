@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use apo_dialogue::model_file::FileError;
 
-/// Why a model cannot be used as it was asked.
+/// Why a model cannot be used as requested.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -29,24 +29,23 @@ pub enum ModelError {
     MissingFile {
         /// The directory.
         dir: PathBuf,
-        /// What it lacks.
+        /// The missing file.
         missing: String,
-        /// What it has instead and what to do, as the sentence's end; or
-        /// nothing.
+        /// What the directory has instead and what to do, as the end of the
+        /// sentence; or empty.
         hint: String,
     },
 
-    /// Something else stands where a model directory was expected, or a model
-    /// of another kind.
+    /// The path is not a model directory, or holds a model of another kind.
     #[error("{}: {problem}", dir.display())]
     Kind {
-        /// What was given.
+        /// The path.
         dir: PathBuf,
         /// What it is, and what to do.
         problem: String,
     },
 
-    /// A model that we wrote is not as it was written.
+    /// A model that we wrote has changed.
     #[error(
         "the model in {} is not as it was written: {}. A disk or a copy has damaged it; where it \
          was changed on purpose, take what was changed out of `files` in its apo.json, \
@@ -70,17 +69,17 @@ pub enum ModelError {
     TooLarge {
         /// The config.
         path: PathBuf,
-        /// How many numbers the model has.
+        /// The number of parameters.
         parameters: u64,
-        /// What for, as the sentence's end; or nothing.
+        /// The purpose, as the end of the sentence; or empty.
         purpose: &'static str,
-        /// Bytes that are needed.
+        /// Bytes needed.
         needed: u64,
-        /// Bytes that are free.
+        /// Bytes free.
         available: u64,
     },
 
-    /// `config.json` is malformed, or asks for what is not done here; all of it.
+    /// `config.json` is malformed or needs something unsupported; all faults.
     #[error("{}: {}", path.display(), listed(faults))]
     Config {
         /// The file.
@@ -89,7 +88,7 @@ pub enum ModelError {
         faults: Vec<String>,
     },
 
-    /// The weights do not fit the config; all mismatches.
+    /// The weights do not match the config; all mismatches.
     #[error("the weights in {} do not fit its config.json: {}", dir.display(), listed(faults))]
     Weights {
         /// The directory.
@@ -98,7 +97,7 @@ pub enum ModelError {
         faults: Vec<String>,
     },
 
-    /// A weights file is not whole, or no safetensors file.
+    /// A weights file is incomplete, or not a safetensors file.
     #[error("{} is not a whole safetensors file: {reason}", path.display())]
     Corrupt {
         /// The file.
@@ -112,11 +111,11 @@ pub enum ModelError {
     NotFinite {
         /// Which value.
         what: String,
-        /// What it is.
+        /// The value.
         found: f32,
     },
 
-    /// A token id that the model has no embedding of.
+    /// A token id beyond the model's embedding.
     #[error(
         "token id {id} is beyond the model's vocabulary of {vocab_size}; \
          do tokenizer and model belong together?"
@@ -124,16 +123,16 @@ pub enum ModelError {
     TokenBeyondVocabulary {
         /// The id.
         id: u32,
-        /// The model's number of ids.
+        /// The size of the model's vocabulary.
         vocab_size: usize,
     },
 
-    /// A device is unknown, absent, or cannot do what was asked.
+    /// A device is unknown, absent, or lacks a feature.
     #[error("{0}")]
     Device(String),
 }
 
-/// Joins faults, the first twenty of them.
+/// Joins the first twenty faults.
 fn listed(faults: &[String]) -> String {
     const MOST: usize = 20;
     let mut text = faults
@@ -148,7 +147,7 @@ fn listed(faults: &[String]) -> String {
     text
 }
 
-/// Shows bytes as people count them.
+/// Formats bytes with a unit.
 fn size(bytes: u64) -> String {
     let gib = bytes as f64 / (1_u64 << 30) as f64;
     match gib {

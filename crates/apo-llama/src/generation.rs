@@ -1,9 +1,9 @@
-//! Generation: many responses at once, over a cache of keys and values.
+//! Generation: many responses at once, with a cache of keys and values.
 //!
-//! A prompt is computed once and shared by its samples. Rows that end leave
-//! the batch and waiting samples take their place. Every sample has a random
-//! generator of its own, so that what it is depends neither on the batch it
-//! stood in nor on the number of threads, beyond rounding.
+//! A prompt is computed once and shared by its samples. Rows that end leave the
+//! batch, and waiting samples take their place. Every sample has its own random
+//! generator, so that it depends neither on the batch nor on the number of
+//! threads, beyond rounding.
 
 mod cached;
 mod plain;
@@ -16,13 +16,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::device::has_kernels;
 use crate::error::ModelError;
-use crate::loaded::Model;
-use sampler::Pick;
-pub use sampler::Sampling;
+use crate::model::Model;
+pub use sampler::{Pick, Sampling};
 
-/// Prompt tokens that are computed at once; more prompts wait for the next time.
+/// Prompt tokens computed at once; further prompts wait for the next prefill.
 const PREFILL_TOKENS: usize = 2048;
 
 /// How responses are generated.
@@ -30,9 +28,9 @@ const PREFILL_TOKENS: usize = 2048;
 pub struct Generation {
     /// How a token is chosen.
     pub sampling: Sampling,
-    /// A response ends after this many tokens at the latest.
+    /// Most tokens of a response.
     pub max_new_tokens: usize,
-    /// Rows that are computed at once.
+    /// Rows computed at once.
     pub batch: usize,
     /// Token ids that end a response.
     pub stop_ids: Vec<u32>,
@@ -41,22 +39,22 @@ pub struct Generation {
 /// A prompt and the seeds of its samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The caller's number, given back with each sample.
+    /// The caller's number, returned with each sample.
     pub number: usize,
     /// The prompt, at least one token.
     pub prompt: Vec<u32>,
-    /// `(sample, seed)` of each response wanted.
+    /// `(sample, seed)` of each response.
     pub samples: Vec<(usize, u64)>,
 }
 
 /// Why a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// At a stop id, which is not part of the tokens.
+    /// At a stop id, which is not among the tokens.
     Stop,
-    /// After the most tokens allowed.
+    /// At the most tokens.
     Length,
-    /// Because the caller's test said so, after the last token.
+    /// The caller's test ended it, after the last token.
     Cut,
 }
 
@@ -65,30 +63,31 @@ pub enum Ended {
 pub struct Generated {
     /// The request's number.
     pub number: usize,
-    /// Which of its samples.
+    /// The number of the sample.
     pub sample: usize,
-    /// Its tokens, the stop id left out.
+    /// Its tokens, without the stop id.
     pub tokens: Vec<u32>,
-    /// Tokens that were generated, the stop id among them.
+    /// Tokens generated, with the stop id.
     pub n_generated: usize,
-    /// Sum of their log-probs under the model as it is (temperature 1,
-    /// nothing left out), nats.
+    /// Sum of their log-probs under the unchanged model (temperature 1, all
+    /// tokens), nats.
     pub log_prob: f64,
     /// Why it ended.
     pub ended: Ended,
 }
 
-/// Something that continues rows by one token at a time.
+/// Extends rows by one token at a time.
 trait Decoder {
     /// A prompt's keys and values.
     type Prompt;
     /// A row's own state.
     type Row: Send;
 
-    /// Computes prompts; gives each with the logits of its next token, `[vocab]`.
+    /// Computes prompts; returns each with the logits of its next token,
+    /// `[vocab]`.
     fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Self::Prompt, Vec<f32>)>;
 
-    /// Starts a row on a prompt.
+    /// Starts a row after a prompt.
     fn row(&mut self, prompt: &Arc<Self::Prompt>) -> Self::Row;
 
     /// Adds a token to each row and writes the next token's logits,
@@ -96,19 +95,20 @@ trait Decoder {
     fn step(&mut self, rows: &mut [&mut Self::Row], tokens: &[u32], logits: &mut Vec<f32>);
 }
 
-/// A sample that is being written.
+/// A sample that is being generated.
 struct Running<R> {
     row: R,
     number: usize,
     sample: usize,
     rng: ChaCha8Rng,
     tokens: Vec<u32>,
-    /// Ids of prompt and response, for the repetition penalty; else empty.
+    /// Ids of prompt and response for the repetition penalty, or empty without
+    /// it.
     seen: Vec<u32>,
     log_prob: f64,
 }
 
-/// A sample whose prompt is computed, waiting for a place.
+/// A sample whose prompt is computed and that waits for a place.
 struct Waiting<P> {
     prompt: Arc<P>,
     logits: Arc<Vec<f32>>,
@@ -119,16 +119,17 @@ struct Waiting<P> {
 }
 
 impl Model {
-    /// Generates the samples of all requests and gives each to `done` as it
-    /// ends; `cut` says of a response's tokens so far whether it ends here.
+    /// Generates the samples of all requests and passes each to `done` when it
+    /// ends; `cut` decides from a response's tokens so far whether it ends
+    /// here.
     ///
-    /// Requests are taken as places become free. `done` may stop everything by
-    /// an error of its own.
+    /// Requests are taken when places become free. An error of `done` stops the
+    /// generation.
     ///
     /// # Errors
     ///
-    /// What `done` fails with; a prompt token beyond the vocabulary; logits
-    /// that are not finite.
+    /// When `done` fails, a prompt has a token beyond the vocabulary, or logits
+    /// are not finite.
     pub fn generate<E: From<ModelError>>(
         &self,
         generation: &Generation,
@@ -138,7 +139,7 @@ impl Model {
     ) -> Result<(), E> {
         let device = self.device();
         let requests = requests.into_iter();
-        if self.compute.kernels && has_kernels(&device) {
+        if self.compute.runs_kernels_on(&device) {
             let mut decoder = cached::Cached::new(self, generation.max_new_tokens);
             run(self, &mut decoder, generation, requests, cut, done)
         } else {
@@ -160,7 +161,7 @@ fn run<D: Decoder, E: From<ModelError>>(
     let mut waiting = VecDeque::new();
     let mut running: Vec<Running<D::Row>> = Vec::new();
     let mut logits = Vec::new();
-    // The next request, where its prompt did not fit into the last prefill.
+    // The next request, if its prompt did not fit into the last prefill.
     let mut held: Option<Request> = None;
     loop {
         while running.len() < generation.batch {
@@ -211,7 +212,7 @@ fn last_token<R>(running: &Running<R>) -> u32 {
         .expect("a running sample has a first token")
 }
 
-/// Takes requests that together want about `free` samples, within one prefill.
+/// Takes requests for about `free` samples, within one prefill.
 fn take(
     requests: &mut impl Iterator<Item = Request>,
     held: &mut Option<Request>,
@@ -273,8 +274,8 @@ fn start<D: Decoder>(decoder: &mut D, waiting: Waiting<D::Prompt>) -> Running<D:
     }
 }
 
-/// Chooses each row's next token from its logits; rows that go on are added to
-/// `running`, those that ended are given back.
+/// Chooses each row's next token from its logits; adds rows that continue to
+/// `running` and returns those that ended.
 fn choose<R: Send>(
     generation: &Generation,
     vocab: usize,

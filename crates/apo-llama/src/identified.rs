@@ -1,4 +1,4 @@
-//! What a folder is that is no model directory of ours to read, and what to do.
+//! Identifies folders that are not model directories, and says what to do.
 
 use std::fs;
 use std::path::Path;
@@ -7,9 +7,14 @@ use apo_dialogue::model_file::read_object;
 use serde_json::Value;
 
 use crate::error::ModelError;
-use crate::weights::{INDEX, SINGLE};
 
-/// Ends of the names that files have while they are downloaded.
+/// The file of weights that are in one file.
+pub(crate) const SINGLE: &str = "model.safetensors";
+
+/// The index that says which file holds which tensor.
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
+
+/// Endings of file names during a download.
 const UNFINISHED: [&str; 8] = [
     ".incomplete",
     ".part",
@@ -21,8 +26,8 @@ const UNFINISHED: [&str; 8] = [
     ".filepart",
 ];
 
-/// What distributed training saves in the place of a model: parts of the names
-/// of its files and folders, and what makes a model of them.
+/// What distributed training saves instead of a model: parts of the names of
+/// its files and folders, and how to make a model of them.
 const SHARDED: [(&[&str], &str); 4] = [
     (
         &[
@@ -51,23 +56,23 @@ const SHARDED: [(&[&str], &str); 4] = [
     ),
 ];
 
-/// Files that a PEFT adapter consists of.
+/// Files of a PEFT adapter.
 const ADAPTER: [&str; 3] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "adapter_model.bin",
 ];
 
-/// How weights of other formats are converted.
+/// How to convert weights of other formats.
 const CONVERT: &str = "only safetensors files are read: load it with transformers and call \
                        `save_pretrained` to convert it";
 
-/// Checks that a path is a folder that may be a model directory: there, and no
+/// Checks that a path may be a model directory: it is a folder and not an
 /// adapter of another model.
 ///
 /// # Errors
 ///
-/// With what it is instead.
+/// When it is not; the error says what it is instead.
 pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
     let kind = |problem: String| ModelError::Kind {
         dir: dir.into(),
@@ -127,20 +132,20 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
     )))
 }
 
-/// The end of the name of the file that aria2 keeps beside one whose space it
-/// has set aside, and removes when all of it is there.
+/// The ending of the file that aria2 keeps beside a download whose space it has
+/// reserved, and removes at the end.
 const CONTROL: &str = ".aria2";
 
-/// Returns the name of a file that says that the weights beside it, whole by
-/// their length, are not.
+/// Returns the name of a file which shows that the weights beside it are
+/// incomplete although they have their full length.
 fn unfinished(dir: &Path) -> Option<String> {
     let names = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.find(|name| name.ends_with(&format!(".safetensors{CONTROL}")))
 }
 
-/// Says what a folder without weights or config has instead, as the end of a
-/// sentence; nothing where that is not known.
+/// Says what a folder without weights or config contains instead, as the end of
+/// a sentence; empty if that is unknown.
 pub(crate) fn hint(dir: &Path) -> String {
     let mut files = Vec::new();
     let mut folders = Vec::new();

@@ -1,22 +1,22 @@
-//! How much memory there is to be had.
+//! How much memory is available.
 
 use std::fs;
 
-/// Returns the memory that the system can give without swapping, bytes, where
-/// it says so.
+/// Returns the memory that the system can give without swapping, bytes, or
+/// `None` if the system does not say.
 pub fn available_memory() -> Option<u64> {
     least(in_kib("/proc/meminfo", "MemAvailable:"))
 }
 
-/// Returns the memory that the system can give at all, swap space included,
-/// bytes, where it says so.
+/// Returns the memory that the system can give with its swap space, bytes, or
+/// `None` if the system does not say.
 pub fn obtainable_memory() -> Option<u64> {
     let meminfo = |name| in_kib("/proc/meminfo", name);
     let swap = meminfo("SwapFree:").unwrap_or(0);
     least(meminfo("MemAvailable:").map(|free| free.saturating_add(swap)))
 }
 
-/// Returns the least of what the system has and what this process may take.
+/// Returns the least of the system's memory and this process's limits.
 fn least(system: Option<u64>) -> Option<u64> {
     [system, within_control_group(), within_address_space()]
         .into_iter()
@@ -24,14 +24,14 @@ fn least(system: Option<u64>) -> Option<u64> {
         .min()
 }
 
-/// What is left of the control group's limit: containers have one.
+/// Returns what remains of the control group's limit, which containers have.
 fn within_control_group() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = groups.lines().find_map(|it| it.strip_prefix("0::"))?;
     let file = |name: &str| fs::read_to_string(format!("/sys/fs/cgroup{group}/{name}")).ok();
     let most: u64 = file("memory.max")?.trim().parse().ok()?; // or `max`
     let taken: u64 = file("memory.current")?.trim().parse().ok()?;
-    // Files that were read are given back when memory is wanted.
+    // The system takes cached files back when memory is needed.
     let cached = file("memory.stat").and_then(|stat| {
         let line = stat
             .lines()
@@ -41,7 +41,7 @@ fn within_control_group() -> Option<u64> {
     Some(most.saturating_sub(taken.saturating_sub(cached.unwrap_or(0))))
 }
 
-/// What is left of the address space, as `ulimit -v` limits it.
+/// Returns what remains of the address space, which `ulimit -v` limits.
 fn within_address_space() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits
@@ -51,7 +51,7 @@ fn within_address_space() -> Option<u64> {
     Some(most.saturating_sub(in_kib("/proc/self/status", "VmSize:").unwrap_or(0)))
 }
 
-/// Reads a line such as `MemAvailable:   12345 kB`, in bytes.
+/// Reads a line such as `MemAvailable: 12345 kB`; returns bytes.
 fn in_kib(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|it| it.strip_prefix(name))?;

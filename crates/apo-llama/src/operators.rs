@@ -1,8 +1,8 @@
 //! Burn operators made of the CPU's kernels: a decoder layer, and log-probs
 //! in slices, each with its own backward pass.
 //!
-//! They exist for the backend `flex` alone; on every other device `plain`
-//! composes the same from Burn's own operators.
+//! Only the backend `flex` has them; on every other device `plain` composes the
+//! same from Burn's own operators.
 
 use std::sync::Arc;
 
@@ -11,56 +11,64 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 use burn_flex::{FlexTensor, Layout as FlexLayout};
 
-use crate::Precision;
+use apo_kernels::attention::Heads;
 use apo_kernels::layout::Layout;
-use apo_kernels::{layer, log_prob};
+use apo_kernels::{LayerWeights, N_WEIGHTS, layer, log_prob};
 
-/// The weights of a decoder layer.
-#[derive(Clone, Debug, ExtensionType)]
-pub struct LayerWeights<B: Backend> {
-    pub(crate) input_norm: FloatTensor<B>,
-    pub(crate) query: FloatTensor<B>,
-    pub(crate) key: FloatTensor<B>,
-    pub(crate) value: FloatTensor<B>,
-    pub(crate) output: FloatTensor<B>,
-    pub(crate) post_norm: FloatTensor<B>,
-    pub(crate) gate: FloatTensor<B>,
-    pub(crate) up: FloatTensor<B>,
-    pub(crate) down: FloatTensor<B>,
-}
+use crate::Precision;
+use crate::config::LlamaConfig;
+use crate::layer_weights::{BackendWeights, LayerTensors};
+
+/// Inputs of a layer's operator that have gradients: `x` and the weights.
+pub(crate) const N_INPUTS: usize = 1 + N_WEIGHTS;
 
 /// What a layer's kernel needs beside tensors.
 #[derive(Debug)]
 pub struct LayerPlan {
     pub(crate) shape: layer::Shape,
-    pub(crate) layout: Arc<Layout>,
-    /// Keep the input alone and compute the layer again in the backward pass.
-    pub(crate) recompute: bool,
+    pub(crate) layout: Layout,
+    /// Keep only the input, and compute the layer again in the backward pass.
+    pub(crate) checkpointing: bool,
 }
 
-/// The rows' targets.
+/// The tokens whose log-probs are computed, one a row.
 #[derive(Debug)]
 pub struct Targets {
     pub(crate) ids: Vec<usize>,
     pub(crate) precision: Precision,
 }
 
-/// Backends that have kernels of this crate.
+/// Returns what the layers' kernels need to know of a configuration.
+pub(crate) fn kernel_shape(config: &LlamaConfig, precision: Precision) -> layer::Shape {
+    layer::Shape {
+        hidden: config.hidden_size,
+        intermediate: config.intermediate_size,
+        heads: Heads {
+            heads: config.num_attention_heads,
+            kv_heads: config.num_key_value_heads,
+            head_dim: config.head_dim,
+        },
+        rms_norm_eps: config.rms_norm_eps as f32,
+        precision,
+    }
+}
+
+/// Backends that have this crate's kernels.
 #[backend_extension(Autodiff, Flex)]
 pub trait Kernels: Backend {
-    /// A decoder layer: `x` and the result are `[tokens, hidden]`.
+    /// Runs a decoder layer; `x` and the result are `[tokens, hidden]`.
     fn decoder_layer(
         x: FloatTensor<Self>,
-        #[extension_type] weights: LayerWeights<Self>,
+        #[extension_type] weights: BackendWeights<Self>,
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self>;
 
-    /// Log-probs of targets: `hidden` `[rows, width]`, `head` `[vocab, width]`,
-    /// result `[rows]`.
+    /// Returns the log-probs `[rows]` of `targets` from `hidden`
+    /// `[rows, width]` and `head` `[vocab, width]`.
     fn log_probs(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
@@ -90,89 +98,18 @@ fn width(tensor: &FlexTensor) -> usize {
     tensor.layout().shape()[1]
 }
 
-/// Borrows nine tensors as a layer's weights, in [`LayerWeights`]' order.
-pub(crate) fn weights(tensors: &[FlexTensor; 9]) -> layer::Weights<'_> {
-    let [
-        input_norm,
-        query,
-        key,
-        value,
-        output,
-        post_norm,
-        gate,
-        up,
-        down,
-    ] = tensors.each_ref().map(slice);
-    layer::Weights {
-        input_norm,
-        query,
-        key,
-        value,
-        output,
-        post_norm,
-        gate,
-        up,
-        down,
-    }
-}
-
-impl LayerWeights<Dispatch> {
-    pub(crate) fn of(layer: &crate::model::DecoderLayer) -> Self {
-        Self {
-            input_norm: layer.input_layernorm.weight.val().into_dispatch(),
-            query: layer.self_attn.q_proj.weight.val().into_dispatch(),
-            key: layer.self_attn.k_proj.weight.val().into_dispatch(),
-            value: layer.self_attn.v_proj.weight.val().into_dispatch(),
-            output: layer.self_attn.o_proj.weight.val().into_dispatch(),
-            post_norm: layer.post_attention_layernorm.weight.val().into_dispatch(),
-            gate: layer.mlp.gate_proj.weight.val().into_dispatch(),
-            up: layer.mlp.up_proj.weight.val().into_dispatch(),
-            down: layer.mlp.down_proj.weight.val().into_dispatch(),
-        }
-    }
-}
-
-impl<B: Backend> LayerWeights<B> {
-    /// The weights as another backend's.
-    pub(crate) fn map<A: Backend>(
-        self,
-        to: impl Fn(FloatTensor<B>) -> FloatTensor<A>,
-    ) -> LayerWeights<A> {
-        LayerWeights {
-            input_norm: to(self.input_norm),
-            query: to(self.query),
-            key: to(self.key),
-            value: to(self.value),
-            output: to(self.output),
-            post_norm: to(self.post_norm),
-            gate: to(self.gate),
-            up: to(self.up),
-            down: to(self.down),
-        }
-    }
-
-    pub(crate) fn into_array(self) -> [FloatTensor<B>; 9] {
-        [
-            self.input_norm,
-            self.query,
-            self.key,
-            self.value,
-            self.output,
-            self.post_norm,
-            self.gate,
-            self.up,
-            self.down,
-        ]
-    }
+/// Borrows a layer's tensors as its kernel reads them.
+pub(crate) fn weights(tensors: &LayerWeights<FlexTensor>) -> layer::Weights<'_> {
+    tensors.as_ref().map(slice)
 }
 
 impl Kernels for Flex {
     fn decoder_layer(
         x: FloatTensor<Self>,
-        layer_weights: LayerWeights<Self>,
+        BackendWeights(tensors): BackendWeights<Self>,
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self> {
-        let (x, tensors) = (contiguous(&x), layer_weights.into_array());
+        let x = contiguous(&x);
         let (out, _) = plan
             .shape
             .forward(&plan.layout, slice(&x), &weights(&tensors));
@@ -202,7 +139,7 @@ struct LayerBackward;
 #[derive(Clone)]
 struct LayerState {
     x: FlexTensor,
-    weights: [FlexTensor; 9],
+    weights: LayerWeights<FlexTensor>,
     plan: Arc<LayerPlan>,
     saved: Option<Arc<layer::Saved>>,
 }
@@ -213,10 +150,15 @@ impl std::fmt::Debug for LayerState {
     }
 }
 
-impl Backward<Flex, 10> for LayerBackward {
+impl Backward<Flex, N_INPUTS> for LayerBackward {
     type State = LayerState;
 
-    fn backward(self, ops: Ops<LayerState, 10>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<LayerState, N_INPUTS>,
+        gradients: &mut Gradients,
+        _: &mut Checkpointer,
+    ) {
         let dout = contiguous(&gradients.consume::<Flex>(&ops.node));
         let state = ops.state;
         let plan = &state.plan;
@@ -228,19 +170,8 @@ impl Backward<Flex, 10> for LayerBackward {
         let d = plan
             .shape
             .backward(&plan.layout, slice(&state.x), &view, &saved, slice(&dout));
-        let values = [
-            d.input,
-            d.input_norm,
-            d.query,
-            d.key,
-            d.value,
-            d.output,
-            d.post_norm,
-            d.gate,
-            d.up,
-            d.down,
-        ];
-        let inputs = std::iter::once(&state.x).chain(&state.weights);
+        let values = std::iter::once(d.input).chain(d.weights.into_array());
+        let inputs = std::iter::once(&state.x).chain(state.weights.as_ref().into_array());
         for ((parent, value), input) in ops.parents.into_iter().zip(values).zip(inputs) {
             if let Some(parent) = parent {
                 let shape = input.layout().shape();
@@ -298,17 +229,17 @@ impl Backward<Flex, 2> for LogProbsBackward {
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     fn decoder_layer(
         x: FloatTensor<Self>,
-        layer_weights: LayerWeights<Self>,
+        BackendWeights(tensors): BackendWeights<Self>,
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self> {
-        let tensors = layer_weights.into_array();
         #[expect(
             clippy::redundant_closure_for_method_calls,
             reason = "Burn names the type nowhere in public"
         )]
-        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] = tensors.each_ref().map(|w| w.node());
+        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] =
+            tensors.as_ref().map(|tensor| tensor.node()).into_array();
         let nodes = [x.node(), w0, w1, w2, w3, w4, w5, w6, w7, w8];
-        let primitives = tensors.each_ref().map(|w| w.primitive().clone());
+        let primitives = tensors.map(|tensor| tensor.primitive().clone());
         let x = contiguous(x.primitive());
         let (out, saved) = plan
             .shape
@@ -316,7 +247,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let out = tensor(out, x.layout().shape());
         match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
-                let saved = (!plan.recompute).then(|| Arc::new(saved));
+                let saved = (!plan.checkpointing).then(|| Arc::new(saved));
                 let state = LayerState {
                     x,
                     weights: primitives,
@@ -364,7 +295,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     }
 }
 
-/// Returns a tensor of the CPU's as the kernels take it, without copying.
+/// Returns a tensor of the CPU as the kernels take it, without copying.
 ///
 /// # Panics
 ///
@@ -376,39 +307,40 @@ pub(crate) fn on_cpu<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     primitive.to_contiguous()
 }
 
-/// Returns a layer's weights in [`LayerWeights`]' order.
-pub(crate) fn layer_on_cpu(layer: &crate::model::DecoderLayer) -> [FlexTensor; 9] {
-    [
-        on_cpu(layer.input_layernorm.weight.val()),
-        on_cpu(layer.self_attn.q_proj.weight.val()),
-        on_cpu(layer.self_attn.k_proj.weight.val()),
-        on_cpu(layer.self_attn.v_proj.weight.val()),
-        on_cpu(layer.self_attn.o_proj.weight.val()),
-        on_cpu(layer.post_attention_layernorm.weight.val()),
-        on_cpu(layer.mlp.gate_proj.weight.val()),
-        on_cpu(layer.mlp.up_proj.weight.val()),
-        on_cpu(layer.mlp.down_proj.weight.val()),
-    ]
+/// Returns a layer's weights as the kernels take them, without copying.
+///
+/// # Panics
+///
+/// On another device.
+pub(crate) fn layer_on_cpu(weights: LayerTensors) -> LayerWeights<FlexTensor> {
+    weights.map_each(on_cpu, on_cpu)
 }
 
-/// Runs a decoder layer through its kernel; `weights` in [`LayerWeights`]' order.
+/// Runs a decoder layer through its kernel; `x` and the result are
+/// `[tokens, hidden]`.
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
-    layer: &crate::model::DecoderLayer,
+    weights: LayerTensors,
     plan: Arc<LayerPlan>,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Kernels>::decoder_layer(
         x.into_dispatch(),
-        LayerWeights::of(layer),
+        BackendWeights::new(weights),
         plan,
     ))
 }
 
-/// Returns the targets' log-probs through the kernel, `[rows]`.
-pub(crate) fn log_probs(hidden: Tensor<2>, head: Tensor<2>, targets: Arc<Targets>) -> Tensor<1> {
+/// Returns the log-probs of the tokens `ids` through the kernel, `[rows]`, of
+/// `hidden` `[rows, hidden]` and `head` `[vocab, hidden]`.
+pub(crate) fn log_probs(
+    hidden: Tensor<2>,
+    head: Tensor<2>,
+    ids: Vec<usize>,
+    precision: Precision,
+) -> Tensor<1> {
     Tensor::from_dispatch(<Dispatch as Kernels>::log_probs(
         hidden.into_dispatch(),
         head.into_dispatch(),
-        targets,
+        Arc::new(Targets { ids, precision }),
     ))
 }

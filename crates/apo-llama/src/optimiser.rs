@@ -3,15 +3,16 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
+use crate::decoder::Llama;
 use crate::device::has_kernels;
 use crate::error::ModelError;
-use crate::model::Llama;
 use crate::operators::{on_cpu, slice};
 use apo_kernels::adamw::{self, AdamWStep};
 use apo_kernels::matrix;
-use apo_kernels::spent::{Kind, counted};
+use apo_kernels::stats::{Kind, timed};
 
-/// Settings of AdamW (Loshchilov and Hutter 2019) that stay through a training.
+/// Settings of AdamW (Loshchilov and Hutter 2019) that do not change during a
+/// training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWSettings {
     /// Decay of the first moment.
@@ -20,9 +21,9 @@ pub struct AdamWSettings {
     pub beta_2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// Decoupled weight decay, of matrices only: norms have none.
+    /// Decoupled weight decay of the matrices; norms have none.
     pub weight_decay: f64,
-    /// The gradient is scaled down to this global norm.
+    /// The gradient is scaled down to at most this global norm.
     pub max_grad_norm: Option<f64>,
 }
 
@@ -38,7 +39,7 @@ impl Default for AdamWSettings {
     }
 }
 
-/// The sum of the gradients of several losses, one flat tensor a parameter, in
+/// The sum of the gradients of several losses: one flat tensor a parameter, in
 /// the module's order.
 #[derive(Debug, Default)]
 pub struct GradientSum {
@@ -46,7 +47,7 @@ pub struct GradientSum {
 }
 
 impl GradientSum {
-    /// Adds what a backward pass gave.
+    /// Adds the gradients of a backward pass.
     pub fn add(&mut self, llama: &Llama, gradients: Gradients) {
         llama.visit(&mut Adder {
             sum: self,
@@ -55,7 +56,7 @@ impl GradientSum {
         });
     }
 
-    /// Returns the norm over all parameters together.
+    /// Returns the global norm over all parameters.
     ///
     /// # Errors
     ///
@@ -69,13 +70,13 @@ impl GradientSum {
                 continue;
             }
             let n = tensor.shape().num_elements();
-            squares += counted(Kind::Optimiser, 2 * n, 4 * n, || {
-                // A view: taking the data out would copy all gradients.
+            squares += timed(Kind::Optimiser, 2 * n, 4 * n, || {
+                // A view: taking out the data would copy all gradients.
                 adamw::sum_of_squares(slice(&on_cpu(tensor.clone())))
             });
         }
         if !on_device.is_empty() {
-            // All at once: each reading waits for the device.
+            // All at once, because every read waits for the device.
             let sums = Tensor::cat(on_device, 0).into_data().convert::<f32>();
             let sums = sums.as_slice::<f32>().expect("converted to f32");
             squares += sums.iter().map(|&sum| f64::from(sum)).sum::<f64>();
@@ -90,8 +91,8 @@ impl GradientSum {
         })
     }
 
-    /// Calls `visit` with every parameter's name and gradient; empty where no
-    /// loss reached it.
+    /// Calls `visit` with every parameter's name and gradient, which is empty
+    /// if no loss reached the parameter.
     pub fn for_each(&self, llama: &Llama, mut visit: impl FnMut(&str, Vec<f32>)) {
         let mut tensors = self.tensors.iter();
         llama.for_each_name(|name| {
@@ -154,7 +155,7 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// Starts with moments of zero.
+    /// Starts with zero moments.
     pub fn new(settings: AdamWSettings) -> Self {
         Self {
             settings,
@@ -168,8 +169,8 @@ impl AdamW {
         self.steps
     }
 
-    /// Takes a step and returns the model after it. `norm` is the gradient's,
-    /// before clipping.
+    /// Takes a step and returns the updated model; `norm` is the gradient's
+    /// norm before clipping.
     #[must_use]
     pub fn step(
         &mut self,
@@ -203,7 +204,7 @@ impl AdamW {
             .map(|it| it.shape().num_elements())
             .sum();
         let gradients = gradients.tensors.into_iter();
-        counted(Kind::Optimiser, 16 * n_elements, 28 * n_elements, || {
+        timed(Kind::Optimiser, 16 * n_elements, 28 * n_elements, || {
             llama.map(&mut Stepper {
                 step,
                 moments: &mut self.moments,
@@ -213,7 +214,7 @@ impl AdamW {
         })
     }
 
-    /// Returns the two moments of one parameter; zeros before the first step.
+    /// Returns the two moments of a parameter; zeros before the first step.
     ///
     /// # Panics
     ///
@@ -237,11 +238,11 @@ impl AdamW {
         })
     }
 
-    /// Takes up where another AdamW was, from its moments by parameter name.
+    /// Restores another AdamW from its moments by parameter name.
     ///
     /// # Errors
     ///
-    /// What `read` fails with.
+    /// When `read` fails.
     pub fn resume(
         settings: AdamWSettings,
         steps: u32,
@@ -285,8 +286,8 @@ impl ModuleMapper for Stepper<'_> {
             let zeros = || Tensor::<1>::zeros([n], &device);
             self.moments.push([zeros(), zeros()]);
         }
-        // A tensor in hand alone is changed in place; what stays in the list
-        // meanwhile holds nothing.
+        // Burn changes a tensor in place if nothing else holds it; meanwhile
+        // the list holds empty tensors.
         let empty = || Tensor::<1>::zeros([0], &device);
         let [first, second] = std::mem::replace(&mut self.moments[self.next], [empty(), empty()]);
         let gradient = self.gradients.next().flatten();

@@ -1,26 +1,25 @@
-//! The model's arithmetic as a plain composition of Burn's operators: the
-//! definition, and what runs on every device without kernels of ours.
+//! The arithmetic of a layer and of the heads as a plain composition of Burn's
+//! operators: the definition, and what runs on devices without kernels of ours.
 
 use std::fmt;
 
-use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData, activation};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
 
 use crate::Precision;
 use crate::config::LlamaConfig;
-use crate::model::{DecoderLayer, Norm, Projection};
-use crate::operators::Targets;
-use crate::products::{product, product_transposed};
-use crate::rows::ordered;
+use crate::layer_weights::LayerTensors;
+use crate::matmul::{cast_operand, matmul, matmul_transposed};
+use crate::rows::reorder;
 use apo_kernels::layout::Layout;
 
-/// Attention's view of a batch on a device without kernels: trees padded to
-/// the longest.
+/// Attention's view of a batch on a device without kernels: trees padded to the
+/// longest one.
 struct PaddedTrees {
-    /// The row of each padded place, `[trees · longest]`; padding names row 0.
+    /// The row of each padded place, `[trees · longest]`; for padding, row 0.
     rows: Tensor<1, Int>,
     /// The padded place of each row, `[tokens]`.
     places: Tensor<1, Int>,
-    /// True where a key is hidden from a query, for all query heads that share
+    /// True where a key is masked from a query, for all query heads that share
     /// it, `[trees, 1, group · longest, longest]`.
     hidden: Tensor<4, Bool>,
     /// `[tokens, 1, head_dim]`
@@ -34,7 +33,7 @@ struct PaddedTrees {
 impl PaddedTrees {
     fn new(layout: &Layout, config: &LlamaConfig, device: &Device) -> Self {
         let lengths = layout.trees.iter().map(ExactSizeIterator::len);
-        // Devices read several numbers at once where rows divide by that.
+        // Devices read several numbers at once if their count divides the row.
         let longest = lengths.max().unwrap_or(0).next_multiple_of(8);
         let n_trees = layout.trees.len();
         let n_tokens = layout.trees.last().map_or(0, |rows| rows.end);
@@ -49,7 +48,7 @@ impl PaddedTrees {
         let mut hidden = vec![true; n_trees * longest * longest];
         for tree in 0..n_trees {
             for i in 0..longest {
-                // Padding sees itself, so that its softmax stays finite.
+                // Padding attends to itself, so that its softmax stays finite.
                 hidden[(tree * longest + i) * longest + i] = false;
             }
         }
@@ -80,21 +79,22 @@ impl PaddedTrees {
     /// `[tokens, heads, head_dim]` to `[trees, heads, longest, head_dim]`.
     fn pad(&self, x: Tensor<3>) -> Tensor<4> {
         let [_, heads, head_dim] = x.dims();
-        ordered(x, self.rows.clone(), self.places.clone())
+        reorder(x, self.rows.clone(), self.places.clone())
             .reshape([self.n_trees, self.longest, heads, head_dim])
             .swap_dims(1, 2)
     }
 
     /// `[trees, heads, longest, head_dim]` to `[tokens, heads · head_dim]`.
     ///
-    /// Going back, padding gets some gradient. It sees itself alone and nothing
-    /// else sees it, so that this ends where [`Self::pad`] leaves padding out.
+    /// The backward pass gives padding a gradient. Padding attends only to
+    /// itself and nothing else attends to it, so this gradient ends where
+    /// [`Self::pad`] leaves padding out.
     fn unpad(&self, x: Tensor<4>) -> Tensor<2> {
         let [_, heads, _, head_dim] = x.dims();
         let x = x
             .swap_dims(1, 2)
             .reshape([self.n_trees * self.longest, heads * head_dim]);
-        ordered(x, self.places.clone(), self.rows.clone())
+        reorder(x, self.places.clone(), self.rows.clone())
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn both_halves(of: &[f32], config: &LlamaConfig, device: &Device) -> 
 }
 
 /// RMS norm of each row of `[tokens, hidden]`.
-pub(crate) fn rms_norm(x: Tensor<2>, norm: &Norm, eps: f64) -> Tensor<2> {
+pub(crate) fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
     let scale = x
         .clone()
         .square()
@@ -119,10 +119,10 @@ pub(crate) fn rms_norm(x: Tensor<2>, norm: &Norm, eps: f64) -> Tensor<2> {
         .add_scalar(eps)
         .sqrt()
         .recip(); // [tokens, 1]
-    x * scale * norm.weight.val().unsqueeze()
+    x * scale * weight.unsqueeze()
 }
 
-/// Turns `[tokens, heads, head_dim]` by each row's position.
+/// Rotates `[tokens, heads, head_dim]` by each row's position.
 fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     let [_, _, head_dim] = x.dims();
     let first = x.clone().narrow(2, 0, head_dim / 2);
@@ -130,18 +130,20 @@ fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     x * cos.clone() + Tensor::cat(vec![second.neg(), first], 2) * sin.clone()
 }
 
-/// A product's operand, in what it is held.
-pub(crate) fn rounded<const D: usize>(x: Tensor<D>, precision: Precision) -> Tensor<D> {
-    match precision {
-        Precision::F32 => x,
-        Precision::Bf16 => x.cast(FloatDType::BF16),
-    }
+/// Applies a weight `[out, in]` to rows `[rows, in]`; returns `[rows, out]`.
+fn linear(x: Tensor<2>, weight: &Tensor<2>, precision: Precision) -> Tensor<2> {
+    let weight = cast_operand(weight.clone(), precision);
+    matmul_transposed(cast_operand(x, precision), weight)
 }
 
-/// Attention with a mask of what is hidden: query is
-/// `[batch, heads, queries, head_dim]`; key and value are
-/// `[batch, kv_heads, keys, head_dim]`, each for the query heads that share it;
-/// `hidden` is `[batch, 1, heads / kv_heads · queries or 1, keys]`.
+/// Attention with a mask.
+///
+/// # Shapes
+///
+/// - `query` and the result: `[batch, heads, queries, head_dim]`
+/// - `key`, `value`: `[batch, kv_heads, keys, head_dim]`
+/// - `hidden`, true where a key is masked:
+///   `[batch, 1, heads / kv_heads · queries or 1, keys]`
 pub(crate) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -151,28 +153,25 @@ pub(crate) fn attend(
 ) -> Tensor<4> {
     let [batch, heads, queries, head_dim] = query.dims();
     let [_, kv_heads, _, _] = key.dims();
-    let [query, key, value] = [query, key, value].map(|it| rounded(it, precision));
-    // Heads that share a key stand one after the other: they are its rows.
+    let [query, key, value] = [query, key, value].map(|it| cast_operand(it, precision));
+    // Query heads that share a key head are adjacent: they become rows of it.
     let rows = heads / kv_heads * queries;
     let query = query.reshape([batch, kv_heads, rows, head_dim]);
-    let score = product_transposed(query, key) / (head_dim as f64).sqrt();
+    let score = matmul_transposed(query, key) / (head_dim as f64).sqrt();
     let prob = activation::softmax(score.mask_fill(hidden.clone(), -1e30), 3);
-    product(rounded(prob, precision), value).reshape([batch, heads, queries, head_dim])
+    matmul(cast_operand(prob, precision), value).reshape([batch, heads, queries, head_dim])
 }
 
 /// The feed-forward half of a layer, its residual added.
-fn feed_forward(x: Tensor<2>, layer: &DecoderLayer, eps: f64, precision: Precision) -> Tensor<2> {
-    let normed = rms_norm(x.clone(), &layer.post_attention_layernorm, eps);
-    let normed = rounded(normed, precision);
-    let gate = layer.mlp.gate_proj.project(normed.clone(), precision);
-    let up = layer.mlp.up_proj.project(normed, precision);
-    x + layer
-        .mlp
-        .down_proj
-        .project(activation::silu(gate) * up, precision)
+fn feed_forward(x: Tensor<2>, weights: &LayerTensors, eps: f64, precision: Precision) -> Tensor<2> {
+    let normed = rms_norm(x.clone(), weights.post_norm.clone(), eps);
+    let normed = cast_operand(normed, precision);
+    let gate = linear(normed.clone(), &weights.gate, precision);
+    let up = linear(normed, &weights.up, precision);
+    x + linear(activation::silu(gate) * up, &weights.down, precision)
 }
 
-/// A layer's queries, keys and values of flat tokens, turned by position:
+/// A layer's queries, keys and values of flat tokens, rotated by position:
 /// `[tokens, heads or kv_heads, head_dim]`.
 pub(crate) struct Projected {
     pub(crate) query: Tensor<3>,
@@ -180,25 +179,26 @@ pub(crate) struct Projected {
     pub(crate) value: Tensor<3>,
 }
 
+/// Returns the queries, keys and values of `x` `[tokens, hidden]`; `cos` and
+/// `sin` are `[tokens, 1, head_dim]`.
 pub(crate) fn project(
     x: Tensor<2>,
-    layer: &DecoderLayer,
+    weights: &LayerTensors,
     config: &LlamaConfig,
     cos: &Tensor<3>,
     sin: &Tensor<3>,
     precision: Precision,
 ) -> Projected {
     let [tokens, _] = x.dims();
-    let normed = rms_norm(x, &layer.input_layernorm, config.rms_norm_eps);
-    let normed = rounded(normed, precision);
-    let project = |projection: &Projection, heads| {
-        let x = projection.project(normed.clone(), precision);
+    let normed = rms_norm(x, weights.input_norm.clone(), config.rms_norm_eps);
+    let normed = cast_operand(normed, precision);
+    let project = |weight, heads| {
+        let x = linear(normed.clone(), weight, precision);
         x.reshape([tokens, heads, config.head_dim])
     };
-    let attention = &layer.self_attn;
-    let query = project(&attention.q_proj, config.num_attention_heads);
-    let key = project(&attention.k_proj, config.num_key_value_heads);
-    let value = project(&attention.v_proj, config.num_key_value_heads);
+    let query = project(&weights.query, config.num_attention_heads);
+    let key = project(&weights.key, config.num_key_value_heads);
+    let value = project(&weights.value, config.num_key_value_heads);
     Projected {
         query: rotate(query, cos, sin),
         key: rotate(key, cos, sin),
@@ -206,34 +206,34 @@ pub(crate) fn project(
     }
 }
 
-/// Ends a layer: the output projection of what was attended,
+/// Ends a layer: applies the output projection to `attended`,
 /// `[tokens, heads · head_dim]`, and the feed-forward network.
 pub(crate) fn finish(
     x: Tensor<2>,
     attended: Tensor<2>,
-    layer: &DecoderLayer,
+    weights: &LayerTensors,
     eps: f64,
     precision: Precision,
 ) -> Tensor<2> {
-    let x = x + layer.self_attn.o_proj.project(attended, precision);
-    feed_forward(x, layer, eps, precision)
+    let x = x + linear(attended, &weights.output, precision);
+    feed_forward(x, weights, eps, precision)
 }
 
-/// The composition of layers over a batch.
-pub struct Composition {
+/// The forward pass of layers over the flat tokens of a batch.
+pub struct Forward {
     config: LlamaConfig,
     precision: Precision,
     trees: PaddedTrees,
 }
 
-impl Composition {
+impl Forward {
     pub(crate) fn new(
         layout: &Layout,
         config: &LlamaConfig,
         precision: Precision,
         device: &Device,
     ) -> Self {
-        // Nothing is learnt through where tokens stand.
+        // Masks and positions are constants: no gradient flows through them.
         let device = device.clone().without_autodiff();
         Self {
             config: config.clone(),
@@ -242,22 +242,22 @@ impl Composition {
         }
     }
 
-    /// One decoder layer over flat tokens, `[tokens, hidden]`.
-    pub(crate) fn decoder_layer(&self, x: Tensor<2>, layer: &DecoderLayer) -> Tensor<2> {
-        self.decoder_layer_with_cache(x, layer).0
+    /// Runs one decoder layer over flat tokens, `[tokens, hidden]`.
+    pub(crate) fn decoder_layer(&self, x: Tensor<2>, weights: &LayerTensors) -> Tensor<2> {
+        self.decoder_layer_with_cache(x, weights).0
     }
 
-    /// One decoder layer; gives its keys and values too, each
+    /// Runs one decoder layer; also returns its keys and values, each
     /// `[tokens, kv_heads, head_dim]`.
     pub(crate) fn decoder_layer_with_cache(
         &self,
         x: Tensor<2>,
-        layer: &DecoderLayer,
+        weights: &LayerTensors,
     ) -> (Tensor<2>, Tensor<3>, Tensor<3>) {
         let (config, precision, trees) = (&self.config, self.precision, &self.trees);
         let (cos, sin) = (&trees.cos, &trees.sin);
         let Projected { query, key, value } =
-            project(x.clone(), layer, config, cos, sin, precision);
+            project(x.clone(), weights, config, cos, sin, precision);
         let attended = attend(
             trees.pad(query),
             trees.pad(key.clone()),
@@ -266,31 +266,39 @@ impl Composition {
             precision,
         );
         let attended = trees.unpad(attended);
-        let out = finish(x, attended, layer, config.rms_norm_eps, precision);
+        let out = finish(x, attended, weights, config.rms_norm_eps, precision);
         (out, key, value)
     }
 }
 
-impl fmt::Debug for Composition {
+impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Composition").finish_non_exhaustive()
+        f.debug_struct("Forward").finish_non_exhaustive()
     }
 }
 
-/// Logits `[rows, vocab]` of `hidden` `[rows, hidden]` by `head`
+/// Returns the logits `[rows, vocab]` of `hidden` `[rows, hidden]` and `head`
 /// `[vocab, hidden]`.
 pub(crate) fn logits(hidden: Tensor<2>, head: Tensor<2>, precision: Precision) -> Tensor<2> {
-    product_transposed(rounded(hidden, precision), rounded(head, precision))
+    matmul_transposed(
+        cast_operand(hidden, precision),
+        cast_operand(head, precision),
+    )
 }
 
-/// Log-probs of targets, `[rows]`, from `hidden` `[rows, hidden]` and `head`
-/// `[vocab, hidden]`.
-pub(crate) fn log_probs(hidden: Tensor<2>, head: Tensor<2>, targets: &Targets) -> Tensor<1> {
-    let n_rows = targets.ids.len();
-    let ids: Vec<i32> = targets.ids.iter().map(|&id| id as i32).collect();
+/// Returns the log-probs `[rows]` of the tokens `targets` from `hidden`
+/// `[rows, hidden]` and `head` `[vocab, hidden]`.
+pub(crate) fn log_probs(
+    hidden: Tensor<2>,
+    head: Tensor<2>,
+    targets: &[usize],
+    precision: Precision,
+) -> Tensor<1> {
+    let n_rows = targets.len();
+    let ids: Vec<i32> = targets.iter().map(|&id| id as i32).collect();
     let ids = TensorData::new(ids, [n_rows, 1]);
     let ids = Tensor::<2, Int>::from_data(ids, &hidden.device());
-    activation::log_softmax(logits(hidden, head, targets.precision), 1)
+    activation::log_softmax(logits(hidden, head, precision), 1)
         .gather(1, ids)
         .reshape([n_rows])
 }

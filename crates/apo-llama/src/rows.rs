@@ -1,5 +1,6 @@
-//! Rows in another order: forward and backward a selection each. Burn's own
-//! backward pass of a selection adds row after row, since one may be taken twice.
+//! Rows in another order. Forward and backward are one selection each; the
+//! backward pass of Burn's own selection adds row after row, because a row may be
+//! selected twice.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -16,20 +17,20 @@ use burn::backend::Cube;
 /// Backends that put rows in another order.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
 pub trait Rows: Backend {
-    /// The rows of `x` that `to` names; `back` names for each row of `x` where
-    /// it went.
-    fn ordered(
+    /// Returns the rows of `x` that `to` names; `back` gives the place of each
+    /// row of `x` in the result.
+    fn reorder(
         x: FloatTensor<Self>,
         to: IntTensor<Self>,
         back: IntTensor<Self>,
     ) -> FloatTensor<Self>;
 }
 
-/// Implements the operator of a backend without autodiff.
-macro_rules! selected {
+/// Implements the operator for a backend without autodiff.
+macro_rules! select_rows {
     ($backend:ty) => {
         impl Rows for $backend {
-            fn ordered(
+            fn reorder(
                 x: FloatTensor<Self>,
                 to: IntTensor<Self>,
                 _: IntTensor<Self>,
@@ -40,14 +41,14 @@ macro_rules! selected {
     };
 }
 
-selected!(Flex);
+select_rows!(Flex);
 #[cfg(feature = "gpu")]
-selected!(Cube);
+select_rows!(Cube);
 
 #[derive(Debug)]
-struct OrderedBackward;
+struct ReorderBackward;
 
-impl<B: Rows> Backward<B, 1> for OrderedBackward {
+impl<B: Rows> Backward<B, 1> for ReorderBackward {
     type State = IntTensor<B>;
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -60,14 +61,14 @@ impl<B: Rows> Backward<B, 1> for OrderedBackward {
 }
 
 impl<B: Rows, C: CheckpointStrategy> Rows for Autodiff<B, C> {
-    fn ordered(
+    fn reorder(
         x: FloatTensor<Self>,
         to: IntTensor<Self>,
         back: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         let nodes = [x.node()];
-        let out = B::ordered(x.primitive().clone(), to, back.clone());
-        let prepared = OrderedBackward.prepare::<C>(nodes).compute_bound();
+        let out = B::reorder(x.primitive().clone(), to, back.clone());
+        let prepared = ReorderBackward.prepare::<C>(nodes).compute_bound();
         match prepared.stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(back, out),
             OpsKind::UnTracked(prepared) => prepared.finish(out),
@@ -75,17 +76,17 @@ impl<B: Rows, C: CheckpointStrategy> Rows for Autodiff<B, C> {
     }
 }
 
-/// Returns the rows of `x` that `to` names, where `back` names for each row of
-/// `x` its place in the result.
+/// Returns the rows of `x` that `to` names; `back` gives the place of each row
+/// of `x` in the result.
 ///
-/// A row that `to` names twice learns through the place in `back` alone: the
-/// others must be such that nothing is learnt through them.
-pub(crate) fn ordered<const D: usize>(
+/// If `to` names a row twice, its gradient comes only from the place in `back`:
+/// no gradient may be needed through the other places.
+pub(crate) fn reorder<const D: usize>(
     x: Tensor<D>,
     to: Tensor<1, Int>,
     back: Tensor<1, Int>,
 ) -> Tensor<D> {
-    Tensor::from_dispatch(<Dispatch as Rows>::ordered(
+    Tensor::from_dispatch(<Dispatch as Rows>::reorder(
         x.into_dispatch(),
         to.into_dispatch(),
         back.into_dispatch(),

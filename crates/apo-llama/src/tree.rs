@@ -1,9 +1,9 @@
-//! Prompt trees: a prompt once, and the responses to it, as flat tokens.
+//! Prompt trees: flat tokens of a prompt and of the responses to it.
 //!
-//! In this method every query comes with several responses: golden, samples,
-//! chosen, rejected. Each response attends to the prompt and to itself, with
-//! positions that go on from the prompt, so that its values are those of the
-//! separate sequence; the prompt is computed once for all of them.
+//! In this method every query has several responses: golden, samples, chosen,
+//! rejected. Each response attends to the prompt and to itself, and its
+//! positions continue those of the prompt, so that its values are the same as
+//! in a separate sequence; the prompt is computed only once.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub struct PromptTree {
 }
 
 impl PromptTree {
-    /// Returns the tokens that a forward pass computes.
+    /// Returns how many tokens a forward pass computes.
     pub fn n_tokens(&self) -> usize {
         self.prompt.len() + self.responses.iter().map(Vec::len).sum::<usize>()
     }
@@ -32,6 +32,23 @@ impl PromptTree {
 /// Prompt trees laid out as one run of tokens, without padding.
 ///
 /// Responses are numbered through all trees, in order.
+///
+/// # Examples
+///
+/// A prompt of three tokens with two responses is a batch of seven tokens, not of
+/// ten:
+///
+/// ```
+/// use apo_llama::{PromptTree, TreeBatch};
+///
+/// let tree = PromptTree {
+///     prompt: vec![1, 15, 8],
+///     responses: vec![vec![40, 2], vec![41, 2]],
+/// };
+/// let batch = TreeBatch::new([&tree]);
+/// assert_eq!(batch.tokens(), [1, 15, 8, 40, 2, 41, 2]);
+/// assert_eq!(batch.response_lengths(), [2, 2]);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct TreeBatch {
     tokens: Vec<u32>,
@@ -92,7 +109,7 @@ impl TreeBatch {
         &self.tokens
     }
 
-    /// Returns how many tokens are computed.
+    /// Returns how many tokens a forward pass computes.
     pub fn n_tokens(&self) -> usize {
         self.tokens.len()
     }
@@ -119,7 +136,7 @@ impl TreeBatch {
     }
 
     /// Returns, for each response token, the row that predicts it and the
-    /// token itself; responses one after the other.
+    /// token, responses one after the other.
     pub(crate) fn predictions(&self) -> (Vec<usize>, Vec<usize>) {
         let mut rows = Vec::new();
         let mut targets = Vec::new();
@@ -138,7 +155,8 @@ impl TreeBatch {
         (rows, targets)
     }
 
-    /// Returns who sees whom, with the rotations of each row's position.
+    /// Returns which rows attend to which, with the rotations of each row's
+    /// position.
     pub(crate) fn layout(&self, config: &LlamaConfig) -> Layout {
         let positions = self
             .segments
@@ -154,7 +172,8 @@ impl TreeBatch {
     }
 }
 
-/// Returns the rotations of positions, cosines and sines, `[positions, head_dim / 2]`.
+/// Returns the cosines and sines of positions, `[positions, head_dim / 2]`
+/// each.
 pub(crate) fn rotations(
     config: &LlamaConfig,
     positions: impl Iterator<Item = usize>,
@@ -164,8 +183,8 @@ pub(crate) fn rotations(
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
     for position in positions {
         for &frequency in &frequencies {
-            // In f32, as PyTorch turns: at position 4000 the two differ by
-            // more than rounding.
+            // In f32 like PyTorch: at position 4000 the results differ by more
+            // than rounding.
             let angle = f64::from(position as f32 * frequency as f32);
             cos.push(angle.cos() as f32 * scale);
             sin.push(angle.sin() as f32 * scale);

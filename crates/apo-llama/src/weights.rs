@@ -1,7 +1,7 @@
-//! Weights in safetensors files: one, or several with an index.
+//! Weights in safetensors files: one file, or several with an index.
 //!
-//! Files are not mapped: tensors are read one by one, so that a model of any
-//! size costs one tensor beside its own memory.
+//! Files are not mapped. Tensors are read one by one, so that loading takes the
+//! memory of one tensor beside the model's own.
 
 mod header;
 mod index;
@@ -33,16 +33,10 @@ const LM_HEAD: &str = "lm_head.weight";
 /// The reward model's head.
 const SCORE: &str = "score.weight";
 
-/// The file of weights that are not cut into several.
-pub const SINGLE: &str = "model.safetensors";
-
-/// The page that says which file holds which tensor.
-pub const INDEX: &str = "model.safetensors.index.json";
-
-/// Bytes that two tensors are compared by at once.
+/// Bytes of two tensors that are compared at once.
 const COMPARED: usize = 1 << 20;
 
-/// Where a tensor lies.
+/// Where a tensor is.
 #[derive(Clone, Debug)]
 struct Place {
     file: usize,
@@ -58,15 +52,15 @@ pub struct Weights {
     dir: PathBuf,
     files: Vec<PathBuf>,
     tensors: BTreeMap<String, Place>,
-    /// Names that are not stored, with the one whose values they have.
+    /// Names that are not stored, each with the name whose values it shares.
     shared: BTreeMap<String, String>,
-    /// What was left out of names.
+    /// What was removed from names.
     left_out: BTreeSet<String>,
-    /// What is worth telling of the files.
+    /// Notes on the files for the user.
     notes: Vec<String>,
 }
 
-/// In what numbers weights are written.
+/// The type in which weights are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredType {
     /// 32-bit floats.
@@ -76,7 +70,7 @@ pub enum StoredType {
 }
 
 impl StoredType {
-    /// The name that `torch_dtype` has for it.
+    /// Returns its name in `torch_dtype`.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -104,12 +98,13 @@ fn corrupt(path: &Path, reason: impl ToString) -> ModelError {
 impl Weights {
     /// Reads the headers of a directory's weights.
     ///
-    /// Names are given as `transformers` has them, without what wrappers put
-    /// before them: `_orig_mod.`, `module.` and their like.
+    /// Names are as in `transformers`, without the prefixes of wrappers such as
+    /// `_orig_mod.` and `module.`.
     ///
     /// # Errors
     ///
-    /// When there are none, a file is not whole, or two tensors have one name.
+    /// When there are none, a file is incomplete, or two tensors have the same
+    /// name.
     pub fn open(dir: &Path) -> Result<Self, ModelError> {
         let index = Index::read(dir)?;
         let mut found: Vec<(String, Place)> = Vec::new();
@@ -167,7 +162,7 @@ impl Weights {
         })
     }
 
-    /// Returns what is worth telling of the files before they are used.
+    /// Returns notes on the files for the user.
     ///
     /// # Errors
     ///
@@ -191,15 +186,15 @@ impl Weights {
         self.tensors.contains_key(SCORE)
     }
 
-    /// Whether there are heads of another kind, as PPO's value heads are.
+    /// Whether there are heads of another kind, such as PPO's value heads.
     pub(crate) fn has_other_head(&self) -> bool {
         self.tensors
             .keys()
             .any(|name| foreign(name, usize::MAX) == Foreign::Head)
     }
 
-    /// Returns where a parameter's values lie: under its own name, under one
-    /// that it shares them with, or, for an embedding that is not stored, as
+    /// Returns where a parameter's values are: under its own name, under one
+    /// that it shares them with, or, for an embedding that is not stored, under
     /// the head that it is tied to.
     fn place(&self, name: &str) -> Option<&Place> {
         let tied = || {
@@ -211,13 +206,14 @@ impl Weights {
         self.tensors.get(name).or_else(shared).or_else(tied)
     }
 
-    /// Checks that the files hold just the parameters of a config with a head.
+    /// Checks that the files hold exactly the parameters of a config with a
+    /// head.
     ///
     /// # Errors
     ///
-    /// With every tensor that is missing, unexpected, or of another shape.
+    /// For every tensor that is missing, unexpected, or of another shape.
     pub fn check(&self, config: &LlamaConfig, head: Head) -> Result<(), ModelError> {
-        // A head beside the one that is used takes nothing away.
+        // An unused additional head does no harm.
         let allowed: &[&str] = match head {
             Head::LanguageModel if config.tie_word_embeddings => &[LM_HEAD],
             Head::LanguageModel => &[],
@@ -226,7 +222,7 @@ impl Weights {
         self.check_against(config, &config.parameters(head), allowed)
     }
 
-    /// Checks that the files hold the trunk of a config, whatever its head.
+    /// Checks that the files hold the trunk of a config, with any head.
     ///
     /// # Errors
     ///
@@ -287,8 +283,7 @@ impl Weights {
         })
     }
 
-    /// Returns what stands before the names of the trunk, where that is nothing
-    /// that could be left out.
+    /// Returns the prefix of the trunk's names, unless it can be ignored.
     fn unknown_prefix(&self) -> Option<String> {
         if self.place(EMBEDDING).is_some() {
             return None;
@@ -298,8 +293,7 @@ impl Weights {
         self.tensors.keys().find_map(before)
     }
 
-    /// Says what the tensors are that are no parameters, those of one kind
-    /// together.
+    /// Describes the tensors that are not parameters, grouped by kind.
     fn unexpected(
         &self,
         config: &LlamaConfig,
@@ -310,7 +304,8 @@ impl Weights {
         let expected: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
         let mut kinds: BTreeMap<Foreign, Vec<&str>> = BTreeMap::new();
         for name in self.tensors.keys().map(String::as_str) {
-            // Older files keep the rotary frequencies, which the config implies.
+            // Older files hold the rotary frequencies, which follow from the
+            // config.
             let implied = name.contains("rotary_emb.");
             let longer = prefix.is_some_and(|prefix| name.starts_with(prefix));
             if !(expected.contains(name) || allowed.contains(&name) || implied || longer) {
@@ -347,9 +342,8 @@ impl Weights {
         faults
     }
 
-    /// Checks that a head that is stored beside the embedding that it is tied
-    /// to has its values: releases of `transformers` differ in which of the
-    /// two they take where it has not.
+    /// Checks that a head that is stored beside its tied embedding has the same
+    /// values: releases of `transformers` differ in which of the two they use.
     ///
     /// # Errors
     ///
@@ -450,7 +444,7 @@ impl Weights {
     }
 }
 
-/// Says that a parameter is missing.
+/// Reports a missing parameter.
 fn missing(name: &str) -> String {
     let told = format!("`{name}` is missing");
     if name == LM_HEAD {
@@ -461,14 +455,14 @@ fn missing(name: &str) -> String {
     told
 }
 
-/// Says that a parameter has another shape than the config implies.
+/// Reports a parameter whose shape differs from the config's.
 fn mismatch(name: &str, found: &[usize], expected: &[usize]) -> String {
     let told = format!("`{name}` is {found:?}, expected {expected:?}");
     match found {
         [labels, _] if name == SCORE && *labels != 1 => {
             format!("{told}: it is a classifier of {labels} labels, a reward model has one")
         }
-        // The tokenizer may fit the one or the other.
+        // The tokenizer may match either of the two.
         [rows, _] if *rows != expected[0] && [EMBEDDING, LM_HEAD].contains(&name) => {
             format!("{told}: `vocab_size` is {}", expected[0])
         }

@@ -26,9 +26,9 @@ fn floats(value: &Value) -> Vec<f32> {
 
 /// Kernels and the plain composition, each keeping all or computing again.
 fn ways() -> [Compute; 4] {
-    let way = |kernels, recompute| Compute {
+    let way = |kernels, checkpointing| Compute {
         kernels,
-        recompute,
+        checkpointing,
         ..Compute::default()
     };
     [

@@ -42,11 +42,12 @@ fn scaled_ropes_are_those_of_transformers() {
     assert!(ropes.len() >= 7);
     for (i, theirs) in ropes.iter().enumerate() {
         let dir = base_with(&format!("rope-{i}"), &theirs["config"]);
-        for (kernels, recompute) in [(true, false), (true, true), (false, false), (false, true)] {
+        for (kernels, checkpointing) in [(true, false), (true, true), (false, false), (false, true)]
+        {
             let what = format!("{} kernels {kernels}", theirs["config"]);
             let compute = Compute {
                 kernels,
-                recompute,
+                checkpointing,
                 ..Compute::default()
             };
             let device = device().autodiff();

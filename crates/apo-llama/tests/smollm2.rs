@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use apo_llama::model::Projection;
+use apo_llama::decoder::Projection;
 use apo_llama::{
     Compute, Generation, GradientSum, Head, Model, ModelError, PromptTree, Request, Sampling,
     Start, TreeBatch,

@@ -11,18 +11,18 @@ use crate::memory;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Compute")]
 pub struct ComputeArgs {
-    /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N; auto is CUDA where it is
-    /// compiled in and present, else the CPU
+    /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N; auto is CUDA if it is compiled
+    /// in and present, else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device_name)]
     pub device: String,
 
-    /// Threads of the CPU [default: all]
+    /// CPU threads [default: all]
     #[arg(long, value_name = "N", value_parser = n_threads)]
     pub threads: Option<usize>,
 
-    /// f32, or bf16 for the operands of matrix products where the device
-    /// multiplies them natively; weights in training, sums, norms and losses
-    /// are f32 always [default: bf16 on CUDA, f32 elsewhere]
+    /// f32, or bf16 for the operands of matrix products on devices that
+    /// multiply bf16 natively; weights in training, sums, norms and losses are
+    /// always f32 [default: bf16 on CUDA, f32 elsewhere]
     #[arg(long, value_name = "PRECISION", value_parser = precision)]
     pub precision: Option<Precision>,
 }
@@ -61,8 +61,8 @@ impl ComputeArgs {
         Ok(device::choose(&self.device)?)
     }
 
-    /// Returns in what products' operands are held: what was asked for, else
-    /// the device's default.
+    /// Returns the type of the matrix products' operands: the one asked for,
+    /// else the device's default.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How a stage with models ends.
+//! Exit codes of stages with models.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -7,8 +7,8 @@ use anyhow::Result;
 use apo_llama::ModelError;
 use apo_training::TrainingError;
 
-/// Runs a stage and gives its exit code, as [`apo_stage::run`]; errors of models
-/// and of training may be bad input, too.
+/// Runs a stage and returns its exit code, as [`apo_stage::run`]; errors of
+/// models and of training may be bad input, too.
 pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
     apo_stage::exit::run_with(stage, is_bad_input, work)
 }

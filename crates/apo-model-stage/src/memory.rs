@@ -1,5 +1,5 @@
-//! The allocator of programs that compute; each of them chooses it, for a library
-//! has none to choose.
+//! The allocator of programs that compute. Each binary chooses it; a library
+//! should not.
 #![expect(unsafe_code, reason = "the allocator's options are C's")]
 
 use std::ffi::c_long;
@@ -11,21 +11,22 @@ pub use mimalloc::MiMalloc;
 /// in the release that Cargo.toml pins.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
-/// How long freed memory waits for the next buffer, milliseconds.
+/// How long freed memory is kept for the next buffer, milliseconds.
 ///
-/// A training step frees and takes the same hundreds of megabytes again; each
-/// time through the operating system would cost as much as the arithmetic. Kept
-/// for ever, what the activations held stays beside the gradients that follow
-/// them: a second is as fast as for ever, and an eighth less memory.
+/// A training step frees and allocates the same hundreds of megabytes again;
+/// going through the operating system each time would cost as much as the
+/// arithmetic. If memory were kept for ever, that of the activations would stay
+/// allocated beside the gradients that follow: a second is as fast as for ever,
+/// and takes an eighth less memory.
 const KEPT: c_long = 1000;
 
-/// Keeps freed memory for the next buffer, rather than giving it back at once, in
+/// Keeps freed memory for the next buffer instead of returning it at once, in
 /// programs whose allocator is [`MiMalloc`].
 pub fn keep_freed() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the allocator checks that there is such an option, and stores
-        // a number.
+        // SAFETY: the allocator checks that the option exists, and stores a
+        // number.
         unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, KEPT) }
     });
 }

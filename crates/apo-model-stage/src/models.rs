@@ -1,4 +1,4 @@
-//! A model directory as stages meet it: tokenizer, template, configuration.
+//! A model directory for a stage: tokenizer, template, configuration.
 
 use std::path::Path;
 
@@ -10,36 +10,37 @@ use apo_tables::Provenance;
 use apo_stage::bad_input;
 use apo_stage::report::warn_once;
 
-/// The longest text that a stage gives a model.
+/// The longest text that a stage gives to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Longest {
     /// Prompt and response together, tokens.
     pub tokens: u32,
-    /// The arguments that bound it.
+    /// The arguments that limit it.
     pub by: &'static str,
 }
 
 impl Longest {
-    /// The text that `--limit` bounds.
+    /// The limit of `--limit`.
     pub fn limit(tokens: u32) -> Self {
         let by = "--limit makes texts of up to";
         Self { tokens, by }
     }
 }
 
-/// Opens a model directory's tokenizer with the template that it was trained
-/// with, or, where it does not say, the one asked for. A model without a chat
-/// template of its own speaks `hh` unless told otherwise. Before that it checks
-/// that the directory holds a model with this head, or what such a model starts
-/// from. Warns of what a user should know of how the files were read, and of texts
-/// that are longer than what the model was trained for.
+/// Opens a model directory's tokenizer with the template that the model was
+/// trained with, or else with the template asked for. A model without a chat
+/// template uses `hh` by default.
+///
+/// Before that, checks that the directory holds a model with this head, or one
+/// that such a model starts from. Warns of notes on the files, and of texts
+/// that are longer than those that the model was trained on.
 ///
 /// # Errors
 ///
-/// When the directory is not what it should be or holds a model of another
-/// kind, when it was trained with another template than is asked for, when it
-/// has a chat template and nothing says whether to use it, or when its
-/// tokenizer has ids that the model has not.
+/// When the directory is malformed or holds a model of another kind, when the
+/// model was trained with another template than the one asked for, when it has
+/// a chat template and nothing says whether to use it, or when its tokenizer
+/// has ids beyond the model's vocabulary.
 pub fn codec(
     dir: &Path,
     asked: Option<Template>,
@@ -121,7 +122,7 @@ pub fn codec(
 }
 
 /// Adds to a provenance how dialogues are rendered: the template, and the date
-/// that it is told where it asks for one.
+/// if the template asks for one.
 #[must_use]
 pub fn rendering(provenance: Provenance, codec: &Codec) -> Provenance {
     let provenance = provenance.argument("template", codec.template().to_string());

@@ -1,22 +1,20 @@
-//! What stages ask of a row beyond its columns.
+//! Checks of rows beyond their columns.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::DialogueError;
 use apo_tables::{Finish, Response};
-use apo_training::Piece;
+use apo_training::TokenizedResponse;
 
 use apo_stage::bad_input;
 use apo_stage::rows::fault;
 
-pub use apo_stage::rows::check_scored;
-
-/// Checks that a golden answer says something.
+/// Checks that a golden answer is not empty.
 ///
 /// # Errors
 ///
-/// When it does not; the error names the table, its row, from 0, and the query.
+/// When it is; the error names the table, its row, from 0, and the query.
 pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()> {
     if response.finish != Finish::Empty {
         return Ok(());
@@ -29,25 +27,28 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
     ))
 }
 
-/// Checks that a query's responses have one prompt, and keys of their own.
+/// Checks that a query's responses have the same prompt, and different keys.
 ///
 /// # Errors
 ///
 /// When they do not; the error names the query.
-pub fn check_query(pieces: &[Piece]) -> Result<()> {
-    let Some(first) = pieces.first() else {
+pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
+    let Some(first) = responses.first() else {
         return Ok(());
     };
     let query = &first.query_id;
-    if pieces.iter().any(|piece| piece.prompt != first.prompt) {
+    if responses
+        .iter()
+        .any(|response| response.prompt != first.prompt)
+    {
         return Err(bad_input(format!(
             "query {query} stands in the tables with different prompts, expected one a query"
         )));
     }
-    // Pieces are sorted by part and number.
-    let twice = pieces
+    // Responses are sorted by role and number.
+    let twice = responses
         .windows(2)
-        .find(|it| (it[0].part, it[0].number) == (it[1].part, it[1].number));
+        .find(|it| (it[0].role, it[0].number) == (it[1].role, it[1].number));
     match twice {
         None => Ok(()),
         Some(it) => Err(bad_input(format!(
@@ -57,11 +58,11 @@ pub fn check_query(pieces: &[Piece]) -> Result<()> {
     }
 }
 
-/// Names the table and the query whose text was to become tokens.
+/// Adds the table and the query to an error of tokenization.
 ///
 /// # Errors
 ///
-/// When it did not.
+/// When tokenization failed.
 pub fn tokens<T>(table: &Path, query_id: &str, found: Result<T, DialogueError>) -> Result<T> {
     found.with_context(|| {
         let table = table.display();

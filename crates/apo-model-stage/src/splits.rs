@@ -1,4 +1,4 @@
-//! What must not be learnt from: queries that are kept for testing.
+//! Keeps test queries out of the training.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -13,16 +13,16 @@ use apo_tables::{Input, Provenance, Query, Reader, Split};
 use apo_stage::bad_input;
 use apo_stage::report::warn;
 
-/// Refuses to learn from tables of the test part, and from tables of different
-/// splits, in one of which a query may be for testing that the other trains on.
+/// Refuses to train on tables of the test part, and on tables of different
+/// splits: a query that one trains on may be for testing in the other.
 ///
-/// `inputs` are the files and folders that are learnt from. A table among them
-/// that says nothing of its origin is compared with the test parts that lie near
-/// them; unless one of these is the run's own, there is a warning, too.
+/// `inputs` are the files and folders to train on. A table without a known
+/// origin is compared with test parts near the inputs; unless one of these
+/// belongs to the same run, there is also a warning.
 ///
 /// # Errors
 ///
-/// When there are such tables: the error names them.
+/// When there are such tables; the error names them.
 pub fn check_splits<'a>(
     provenance: &Provenance,
     inputs: impl IntoIterator<Item = &'a Path>,
@@ -55,7 +55,7 @@ pub fn check_splits<'a>(
     }
     let inputs: Vec<&Path> = inputs.into_iter().collect();
     let is_unknown = |path: &&Path| {
-        // What is no table of queries, as a model, has no part.
+        // A file that is not a table of queries, such as a model, has no part.
         Reader::<Query>::open(path).is_ok_and(|it| it.split().is_ok_and(|it| it.is_none()))
     };
     let unknown: Vec<&Path> = inputs.iter().copied().filter(is_unknown).collect();
@@ -75,31 +75,30 @@ pub fn check_splits<'a>(
     Ok(())
 }
 
-/// The queries that are kept for testing, of the tables near a run's inputs.
+/// The test queries of the tables near a run's inputs.
 #[derive(Debug, Default)]
 pub struct TestPart {
-    /// Which table a query's keys are of.
+    /// The table of each query's key.
     keys: HashMap<String, usize>,
     tables: Vec<PathBuf>,
-    /// Whether one of the tables is the whole test part of the run that the inputs
-    /// are of.
+    /// Whether one of the tables is the whole test part of the inputs' run.
     is_of_run: bool,
 }
 
-/// What rows of a table of unknown origin share with the test part.
+/// The test queries found in a table of unknown origin.
 #[derive(Debug)]
 pub struct Overlap<'a> {
     tests: &'a TestPart,
     path: &'a Path,
     n: u64,
-    /// Where the first such row stands, and of which test table it is.
+    /// Place of the first such row, and its test table.
     first: Option<(String, usize)>,
 }
 
 impl TestPart {
-    /// Reads the test tables in the inputs' folders, in those around them, and in
-    /// a `data` of these, known by their footers. Where the run is known by other
-    /// inputs, only its own.
+    /// Reads the test tables in the inputs' folders, in the folders around
+    /// them, and in their `data` folders; footers identify them. If other
+    /// inputs tell the run, only tables of that run count.
     ///
     /// # Errors
     ///
@@ -132,7 +131,7 @@ impl TestPart {
                     found.keys.entry(key).or_insert(table);
                 }
             }
-            // What was made of test queries need not hold all of them.
+            // A table made from test queries need not hold all of them.
             found.is_of_run |= made.split.as_ref().is_some_and(is_of_run);
             found.tables.push(path);
         }
@@ -151,7 +150,7 @@ impl TestPart {
 }
 
 impl Overlap<'_> {
-    /// Compares a row; `place` says where it stands.
+    /// Compares a row; `place` describes its place.
     pub fn add(&mut self, place: impl FnOnce() -> String, query_id: Option<&str>, prompt: &str) {
         if self.tests.keys.is_empty() {
             return;
@@ -164,12 +163,12 @@ impl Overlap<'_> {
         }
     }
 
-    /// Ends the comparison; warns where it does not settle that there is no test
-    /// query in the table.
+    /// Ends the comparison; warns if it cannot exclude that the table holds
+    /// test queries.
     ///
     /// # Errors
     ///
-    /// When there is one.
+    /// When the table holds a test query.
     pub fn finish(self) -> Result<()> {
         let (path, tests) = (self.path.display(), &self.tests.tables);
         if let Some((place, table)) = self.first {
@@ -206,14 +205,15 @@ impl Overlap<'_> {
     }
 }
 
-/// The keys of a query: of its prompt as it is, and with its turns stripped.
+/// Returns the keys of a query: of its prompt, and of the prompt with stripped
+/// turns.
 fn keys(prompt: &str) -> [String; 2] {
     let turns = hh::turns(prompt);
     let stripped = hh::prompt_of(turns.iter().map(|it| (it.role, &*it.text)));
     [hh::query_id(prompt), hh::query_id(&stripped)]
 }
 
-/// The splits that a run is of, by what its tables say, or else its models.
+/// Returns the splits of a run, from its tables or else from its models.
 fn runs(provenance: &Provenance, inputs: &[&Path]) -> HashSet<String> {
     let tables = provenance.inputs.values();
     let tables = tables.filter_map(|it| Some(it.split.as_ref()?.of.clone()));
@@ -228,8 +228,8 @@ fn runs(provenance: &Provenance, inputs: &[&Path]) -> HashSet<String> {
         .collect()
 }
 
-/// Finds the Parquet files in the inputs' folders, in those around them, and in a
-/// `data` of these.
+/// Finds the Parquet files in the inputs' folders, in the folders around them,
+/// and in their `data` folders.
 fn tables_near(inputs: &[&Path]) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for input in inputs {

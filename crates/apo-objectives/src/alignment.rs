@@ -1,23 +1,49 @@
-//! Objectives of policies that have no reference.
+//! Objectives of policies without a reference.
 
 use burn::tensor::{Tensor, activation};
 
-use crate::pairs::{Pairs, Weighted, at, nothing, weighted_sum};
+use crate::pairs::{Pairs, Weighted, gather, weighted_sum, zero};
 
-/// Minus the weighted log-probs of some responses, `[1]`: supervised
-/// fine-tuning, and rejection sampling on the best one (RJS, APO eq. 6).
+/// Returns minus the weighted log-probs of some responses: supervised
+/// fine-tuning, and rejection sampling on the best response (RJS, APO eq. 6).
+///
+/// # Shapes
+///
+/// - `log_probs`: `[response]`
+/// - result: `[1]`
 pub fn negative_log_likelihood(log_probs: &Tensor<1>, chosen: &Weighted) -> Tensor<1> {
     if chosen.responses.is_empty() {
-        return nothing(log_probs);
+        return zero(log_probs);
     }
-    weighted_sum(at(log_probs, &chosen.responses).neg(), &chosen.weights)
+    weighted_sum(gather(log_probs, &chosen.responses).neg(), &chosen.weights)
 }
 
-/// Ranking responses by their log-probs (RRHF, APO eq. 5; Yuan et al. 2023),
-/// `[1]`: a worse response that is likelier than a better one costs the
-/// difference, and the best one's negative log-likelihood counts `lambda`.
+/// Returns RRHF's loss (APO eq. 5; Yuan et al. 2023). A worse response that is
+/// likelier than a better one costs the difference of their log-probs; the best
+/// response's negative log-likelihood has the weight `lambda`.
 ///
-/// `log_probs` are sums or means over tokens, as the caller chose.
+/// `log_probs` are sums or means over tokens, as the caller chooses.
+///
+/// # Shapes
+///
+/// - `log_probs`: `[response]`
+/// - result: `[1]`
+///
+/// # Examples
+///
+/// The worse response is likelier by 1, and the best one costs 3:
+///
+/// ```
+/// use apo_objectives::{Pairs, Weighted, rrhf};
+/// use burn::tensor::{Device, Tensor};
+///
+/// let log_probs = Tensor::<1>::from_floats([-3.0, -2.0], &Device::flex());
+/// let (mut pairs, mut best) = (Pairs::default(), Weighted::default());
+/// pairs.push(0, 1, 1.0);
+/// best.push(0, 1.0);
+/// let loss: f32 = rrhf(&log_probs, &pairs, &best, 0.5).into_scalar();
+/// assert_eq!(loss, 1.0 + 0.5 * 3.0);
+/// ```
 pub fn rrhf(log_probs: &Tensor<1>, pairs: &Pairs, best: &Weighted, lambda: f64) -> Tensor<1> {
     let likelihood = negative_log_likelihood(log_probs, best).mul_scalar(lambda);
     if pairs.is_empty() {

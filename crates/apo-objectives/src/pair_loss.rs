@@ -1,26 +1,25 @@
-//! DPO and its kin: what a pair of a better and a worse response costs.
+//! DPO and related losses of pairs of a better and a worse response.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, relu, sigmoid};
 
-use crate::pairs::{Pairs, constant, nothing, weighted_sum};
+use crate::pairs::{Pairs, constant, weighted_sum, zero};
 
 /// What a pair loss knows of responses, `[response]` each.
 #[derive(Clone, Copy, Debug)]
 pub struct LogProbs<'a> {
     /// Log-probs under the policy, summed over tokens.
     pub policy: &'a Tensor<1>,
-    /// The same under the reference; nothing for a loss without one.
+    /// The same under the reference; empty for a loss without one.
     pub reference: &'a [f32],
     /// Tokens of each response.
     pub tokens: &'a [f32],
-    /// Estimate of KL[policy ‖ reference] of a response, nats, 0 or more;
-    /// nothing is learnt through it. Only KTO looks at it.
+    /// Estimate of KL[policy ‖ reference] of a response, nats, at least 0. It
+    /// is a constant; only KTO uses it.
     pub kl: f64,
 }
 
-/// A loss on pairs: what it takes for a response's reward, and what two of them
-/// cost.
+/// A loss of pairs: the reward of a response, and the loss of two rewards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PairLoss {
     /// DPO (Rafailov et al. 2023, eq. 7).
@@ -28,24 +27,24 @@ pub enum PairLoss {
         /// Strength of the pull towards the reference.
         beta: f64,
     },
-    /// Conservative DPO (Mitchell 2023): of all pairs, some are told the wrong
-    /// way round.
+    /// Conservative DPO (Mitchell 2023): assumes that some pairs are labelled
+    /// the wrong way round.
     Conservative {
         /// As DPO's.
         beta: f64,
-        /// Share of them.
+        /// Fraction of wrong labels.
         label_smoothing: f64,
     },
-    /// Robust DPO (Chowdhury et al. 2024, eq. 12): the same, without bias.
+    /// Robust DPO (Chowdhury et al. 2024, eq. 12): the same without bias.
     Robust {
         /// As DPO's.
         beta: f64,
-        /// Share of pairs that are told the wrong way round, below 1/2.
+        /// Fraction of wrong labels, below 1/2.
         label_smoothing: f64,
     },
     /// DPO with each log-ratio divided by its response's tokens.
     Normalised {
-        /// As DPO's; larger, since a token's log-ratio is smaller.
+        /// As DPO's, but larger: a token's log-ratio is smaller.
         beta: f64,
     },
     /// IPO (Azar et al. 2023, eq. 17).
@@ -53,7 +52,7 @@ pub enum PairLoss {
         /// The paper's τ.
         beta: f64,
     },
-    /// IPO with each log-ratio divided by its response's tokens, as TRL has it.
+    /// IPO with each log-ratio divided by its response's tokens, as in TRL.
     IpoMean {
         /// The paper's τ.
         beta: f64,
@@ -67,39 +66,42 @@ pub enum PairLoss {
     SimPo {
         /// Scale of the rewards.
         beta: f64,
-        /// Margin that is aimed at.
+        /// Target margin.
         gamma: f64,
     },
-    /// KTO (Ethayarajh et al. 2024, eq. 7): the better response is desirable and
-    /// the worse one not, each against the KL, a mean of the two.
+    /// KTO (Ethayarajh et al. 2024, eq. 7): the better response is desirable
+    /// and the worse one is not, each relative to the KL; the mean of the two.
     Kto {
         /// As DPO's.
         beta: f64,
         /// Weight of the better responses.
         desirable_weight: f64,
-        /// Weight of the worse ones.
+        /// Weight of the worse responses.
         undesirable_weight: f64,
     },
     /// SLiC-HF's rank loss (Zhao et al. 2023, eq. 1), no reference.
     Slic {
-        /// Margin that is aimed at.
+        /// Target margin.
         delta: f64,
     },
 }
 
 impl PairLoss {
-    /// Whether it looks at a reference.
+    /// Whether it needs a reference.
     pub fn has_reference(self) -> bool {
         !matches!(self, Self::SimPo { .. } | Self::Slic { .. })
     }
 
-    /// Whether it looks at the KL.
+    /// Whether it needs the KL.
     pub fn has_kl(self) -> bool {
         matches!(self, Self::Kto { .. })
     }
 
-    /// Returns the rewards that the policy implies, `[response]` (DPO eq. 5 and
-    /// the like).
+    /// Returns the rewards that the policy implies (DPO eq. 5 and the like).
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response]`
     pub fn rewards(self, responses: LogProbs<'_>) -> Tensor<1> {
         let ratio = || {
             let policy = responses.policy.clone();
@@ -123,17 +125,42 @@ impl PairLoss {
         }
     }
 
-    /// Returns the weighted sum of what the pairs cost, `[1]`.
+    /// Returns the weighted sum of the pairs' losses.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    ///
+    /// # Examples
+    ///
+    /// A policy that equals its reference costs ln 2:
+    ///
+    /// ```
+    /// use apo_objectives::{LogProbs, PairLoss, Pairs};
+    /// use burn::tensor::{Device, Tensor};
+    ///
+    /// let policy = Tensor::<1>::from_floats([-12.5, -8.0], &Device::flex());
+    /// let responses = LogProbs {
+    ///     policy: &policy,
+    ///     reference: &[-12.5, -8.0],
+    ///     tokens: &[6.0, 3.0],
+    ///     kl: 0.0,
+    /// };
+    /// let mut pairs = Pairs::default();
+    /// pairs.push(0, 1, 1.0);
+    /// let loss: f32 = PairLoss::Dpo { beta: 0.1 }.loss(responses, &pairs).into_scalar();
+    /// assert!((loss - 2_f32.ln()).abs() < 1e-6);
+    /// ```
     pub fn loss(self, responses: LogProbs<'_>, pairs: &Pairs) -> Tensor<1> {
         if pairs.is_empty() {
-            return nothing(responses.policy);
+            return zero(responses.policy);
         }
         let (better, worse) = pairs.select(&self.rewards(responses));
         weighted_sum(self.cost(better, worse, responses.kl), &pairs.weights)
     }
 
-    /// Returns what pairs of rewards cost, `[pair]`: but for KTO's, by their
-    /// margin alone.
+    /// Returns the loss of each pair of rewards, `[pair]`. All but KTO's depend
+    /// only on the margin.
     fn cost(self, better: Tensor<1>, worse: Tensor<1>, kl: f64) -> Tensor<1> {
         if let Self::Kto {
             beta,
@@ -175,7 +202,7 @@ impl PairLoss {
     }
 }
 
-/// What a margin costs as it is told, and the other way round.
+/// Returns the loss of a margin as labelled, and with the labels swapped.
 fn both_ways(margin: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
     let right = log_sigmoid(margin.clone()).neg();
     (right, log_sigmoid(margin.neg()).neg())

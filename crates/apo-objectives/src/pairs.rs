@@ -1,4 +1,4 @@
-//! Which responses an objective looks at, and how much each counts.
+//! Which responses an objective uses, with their weights.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -9,7 +9,7 @@ pub struct Pairs {
     pub better: Vec<usize>,
     /// The worse one.
     pub worse: Vec<usize>,
-    /// How much the pair counts.
+    /// The weight of each pair.
     pub weights: Vec<f32>,
 }
 
@@ -21,23 +21,28 @@ impl Pairs {
         self.weights.push(weight);
     }
 
-    /// Whether there is nothing to compare.
+    /// Whether there are no comparisons.
     pub fn is_empty(&self) -> bool {
         self.weights.is_empty()
     }
 
-    /// Returns the better and the worse ones' values, `[pair]` each.
+    /// Returns the values of the better and of the worse responses.
+    ///
+    /// # Shapes
+    ///
+    /// - `values`: `[response]`
+    /// - results: `[pair]` each
     pub fn select(&self, values: &Tensor<1>) -> (Tensor<1>, Tensor<1>) {
-        (at(values, &self.better), at(values, &self.worse))
+        (gather(values, &self.better), gather(values, &self.worse))
     }
 }
 
-/// Responses by their index in the batch.
+/// Responses by their index in the batch, with weights.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weighted {
     /// The responses.
     pub responses: Vec<usize>,
-    /// How much each counts.
+    /// The weight of each response.
     pub weights: Vec<f32>,
 }
 
@@ -49,8 +54,8 @@ impl Weighted {
     }
 }
 
-/// Returns the values at some indices.
-pub(crate) fn at(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
+/// Returns the values at some indices, `[index]`.
+pub(crate) fn gather(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
     let data: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
     let shape = [data.len()];
     let indices = Tensor::<1, Int>::from_data(TensorData::new(data, shape), &values.device());
@@ -63,12 +68,12 @@ pub(crate) fn weighted_sum(losses: Tensor<1>, weights: &[f32]) -> Tensor<1> {
     (losses * constant(weights, &device)).sum()
 }
 
-/// Returns numbers that nothing is learnt through.
+/// Returns a constant tensor: no gradient flows through it.
 pub(crate) fn constant(values: &[f32], device: &Device) -> Tensor<1> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
 }
 
-/// Returns a loss of nothing, `[1]`, that still hangs on `values`.
-pub(crate) fn nothing(values: &Tensor<1>) -> Tensor<1> {
+/// Returns a loss of 0, `[1]`, whose graph still reaches `values`.
+pub(crate) fn zero(values: &Tensor<1>) -> Tensor<1> {
     values.clone().sum().mul_scalar(0.0)
 }

@@ -2,9 +2,9 @@
 
 use burn::tensor::{Tensor, activation};
 
-use crate::pairs::{Pairs, nothing, weighted_sum};
+use crate::pairs::{Pairs, weighted_sum, zero};
 
-/// What golden answers against samples cost.
+/// The adversarial term: the loss of golden answers against samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adversarial {
     /// `−log σ(r(golden) − r(sample))` (APO eq. 15): the APO and GAIL rewards.
@@ -13,11 +13,16 @@ pub enum Adversarial {
     Difference,
 }
 
-/// `−log σ(better − worse)` of each pair, weighted (APO eq. 1, Bradley and
-/// Terry 1952), `[1]`.
+/// Returns the ranking loss `−log σ(better − worse)` of the pairs, weighted
+/// (APO eq. 1, Bradley and Terry 1952).
+///
+/// # Shapes
+///
+/// - `rewards`: `[response]`
+/// - result: `[1]`
 pub fn ranking(rewards: &Tensor<1>, pairs: &Pairs) -> Tensor<1> {
     if pairs.is_empty() {
-        return nothing(rewards);
+        return zero(rewards);
     }
     let (better, worse) = pairs.select(rewards);
     weighted_sum(
@@ -26,8 +31,13 @@ pub fn ranking(rewards: &Tensor<1>, pairs: &Pairs) -> Tensor<1> {
     )
 }
 
-/// The reward model's side of the game (APO eq. 17), `[1]`: golden above
-/// samples, without forgetting people's preferences, which count `beta_2`.
+/// Returns the reward model's loss (APO eq. 17): golden answers rank above
+/// samples, and people's preferences have the weight `beta_2`.
+///
+/// # Shapes
+///
+/// - `rewards`: `[response]`
+/// - result: `[1]`
 pub fn apo_reward_model(
     rewards: &Tensor<1>,
     golden_over_samples: &Pairs,
@@ -35,13 +45,13 @@ pub fn apo_reward_model(
     adversarial: Adversarial,
     beta_2: f64,
 ) -> Tensor<1> {
-    let game = match adversarial {
+    let adversarial = match adversarial {
         Adversarial::Ranking => ranking(rewards, golden_over_samples),
-        Adversarial::Difference if golden_over_samples.is_empty() => nothing(rewards),
+        Adversarial::Difference if golden_over_samples.is_empty() => zero(rewards),
         Adversarial::Difference => {
             let (golden, samples) = golden_over_samples.select(rewards);
             weighted_sum(samples - golden, &golden_over_samples.weights)
         }
     };
-    game + ranking(rewards, preferences).mul_scalar(beta_2)
+    adversarial + ranking(rewards, preferences).mul_scalar(beta_2)
 }

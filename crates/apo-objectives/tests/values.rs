@@ -78,11 +78,11 @@ fn reward_model_loss(entry: &Value, adversarial: Adversarial) -> f64 {
     let (chosen, rejected) = (floats(&inputs["chosen"]), floats(&inputs["rejected"]));
     let n_queries = golden.len();
     let mut rewards = golden;
-    let mut game = Pairs::default();
+    let mut golden_over_samples = Pairs::default();
     for (query, samples) in samples.iter().enumerate() {
         for sample in samples {
             let weight = 1.0 / (samples.len() * n_queries) as f32;
-            game.push(query, rewards.len(), weight);
+            golden_over_samples.push(query, rewards.len(), weight);
             rewards.push(*sample);
         }
     }
@@ -95,7 +95,7 @@ fn reward_model_loss(entry: &Value, adversarial: Adversarial) -> f64 {
     let beta_2 = entry["params"]["beta2"].as_f64().unwrap();
     value(&apo_reward_model(
         &learnt(&rewards),
-        &game,
+        &golden_over_samples,
         &preferences,
         adversarial,
         beta_2,

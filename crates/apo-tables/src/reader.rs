@@ -56,6 +56,30 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, TableError> {
 /// Reads a table row by row; an iterator of its rows.
 ///
 /// Opening checks every part's footer and schema before any row is read.
+///
+/// # Examples
+///
+/// ```
+/// use apo_tables::{Provenance, Query, Reader, Writer};
+///
+/// # let name = format!("apo-tables-doc-{}.parquet", std::process::id());
+/// # let path = std::env::temp_dir().join(name);
+/// let mut writer = Writer::create(&path, &Provenance::new("example", "1.0"))?;
+/// writer.write(&Query {
+///     query_id: "6f1c04f2a1b7d9e3".into(),
+///     subset: "helpful-base".into(),
+///     prompt: "\n\nHuman: How do I boil an egg?\n\nAssistant:".into(),
+/// })?;
+/// writer.finish()?;
+///
+/// let queries = Reader::<Query>::open(&path)?;
+/// assert_eq!(queries.n_rows(), 1);
+/// for query in queries {
+///     assert_eq!(query?.subset, "helpful-base");
+/// }
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), apo_tables::TableError>(())
+/// ```
 #[derive(Debug)]
 pub struct Reader<R> {
     path: PathBuf,

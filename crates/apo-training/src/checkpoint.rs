@@ -1,15 +1,16 @@
-//! Checkpoints: weights, moments, and how far the training was.
+//! Checkpoints: weights, moments, and the progress of the training.
 //!
-//! A checkpoint is a folder `step-N` with three files of weights and a page that
-//! holds the metrics so far and the files' checksums. One that does not match
-//! them is passed over.
+//! A checkpoint is a folder `step-N` with three files of weights and a record
+//! of the metrics so far and the files' checksums. A checkpoint that does not
+//! match its checksums is skipped.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_llama::model::Llama;
-use apo_llama::{AdamW, AdamWSettings, Model, ModelError, StoredType, Weights, write_weights};
+use apo_llama::{
+    AdamW, AdamWSettings, Llama, Model, ModelError, StoredType, Weights, write_weights,
+};
 use apo_spool::{checksum_of_file, read_record, sync_folder, write_record};
 use apo_tables::Metric;
 use serde::{Deserialize, Serialize};
@@ -18,11 +19,11 @@ use crate::error::TrainingError;
 
 const FOLDER: &str = "checkpoints";
 const STATE: &str = "state.spool";
-/// Folders of a checkpoint's files: the weights and AdamW's two moments.
+/// Folders of a checkpoint's files: weights, and AdamW's two moments.
 const PARTS: [&str; 3] = ["", "first-moment", "second-moment"];
 const KEPT: usize = 2;
 
-/// How far a training was.
+/// The progress of a training.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     /// One entry a step.
@@ -31,10 +32,10 @@ struct State {
     checksums: [u32; 3],
 }
 
-/// Where a training goes on.
+/// Where a training continues.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// One entry a step that was taken.
+    /// One entry for each step taken.
     pub metrics: Vec<Metric>,
     /// The optimiser.
     pub adamw: AdamW,
@@ -48,7 +49,7 @@ fn name(step: usize) -> String {
     format!("step-{step:08}")
 }
 
-/// Returns the whole checkpoints of a working folder, newest first.
+/// Returns the complete checkpoints of a working folder, newest first.
 pub(crate) fn list(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir.join(FOLDER)) else {
         return Vec::new();
@@ -63,7 +64,7 @@ pub(crate) fn list(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Writes a checkpoint whole, and removes all but the last two.
+/// Writes a checkpoint atomically, and removes all but the last two.
 pub(crate) fn save(
     dir: &Path,
     model: &Model,
@@ -104,7 +105,7 @@ pub(crate) fn save(
     Ok(folder)
 }
 
-/// Takes a model and its optimiser back to where a checkpoint was.
+/// Restores a model and its optimiser from a checkpoint.
 pub(crate) fn load(
     folder: &Path,
     model: &mut Model,
@@ -131,7 +132,8 @@ pub(crate) fn load(
         Ok([moments[0].read_f32(name)?, moments[1].read_f32(name)?])
     };
     let adamw = AdamW::resume(settings, state.metrics.len() as u32, &llama, &device, read)?;
-    // Only now: a checkpoint that cannot be read to its end changes nothing.
+    // Assigned last: a checkpoint that cannot be read to its end changes
+    // nothing.
     model.llama = llama;
     Ok(Progress {
         metrics: state.metrics,

@@ -43,7 +43,7 @@ pub enum TrainingError {
         step: u64,
         /// What was not finite.
         problem: String,
-        /// Ids of the step's queries, the first of them.
+        /// Ids of the step's first queries.
         queries: Vec<String>,
         /// Name of the last checkpoint.
         checkpoint: Option<String>,

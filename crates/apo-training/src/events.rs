@@ -1,4 +1,4 @@
-//! Event files of `TensorBoard`, for those who watch a training there.
+//! Event files for `TensorBoard`, to watch a training.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -13,17 +13,17 @@ use prost::Message;
 
 use crate::error::TrainingError;
 
-/// What a checksum is masked with, so that one of a checksum is none.
+/// TFRecord's CRC mask.
 const MASK: u32 = 0xa282_ead8;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// Version of the format.
+/// The format's version.
 const VERSION: &str = "brain.Event:2";
 
-/// A training's curves as they come: one file a run in the training's folder.
+/// A training's curves while it runs: one event file a run.
 ///
-/// Records as `TFRecord` frames them, of the protocol buffer `tensorflow.Event`
+/// The file holds `TFRecord` frames of the protocol buffer `tensorflow.Event`
 /// (`tensorflow/core/util/event.proto`).
 #[derive(Debug)]
 pub struct Events {
@@ -66,12 +66,12 @@ struct Session {
     status: i32,
 }
 
-/// A session begins: what an earlier one wrote of this step and later ones is
-/// void, as after a kill that lost steps.
+/// Marks the start of a session: readers drop what an earlier session wrote
+/// from this step on, for example before a kill that lost steps.
 const START: i32 = 1;
 
 impl Events {
-    /// Begins a file in a folder, which is made.
+    /// Creates a file in a folder, and the folder if necessary.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl Events {
     }
 }
 
-/// Seconds of the epoch.
+/// Returns the seconds since the epoch.
 fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0.0, |it| it.as_secs_f64())
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn checksums_are_crc32c() {
-        // RFC 3720, B.4: 32 bytes of zeros.
+        // RFC 3720, B.4: 32 zero bytes.
         assert_eq!(CRC.checksum(&[0; 32]), 0x8a91_36aa);
     }
 }

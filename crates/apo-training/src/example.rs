@@ -1,46 +1,48 @@
-//! A query with its responses, and what is to be learnt of them.
+//! A query with its responses, and what a model learns from them.
 
 use apo_llama::PromptTree;
 use serde::{Deserialize, Serialize};
 
-/// Which term of an objective a comparison belongs to.
+/// The term of an objective that a comparison belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Term {
     /// Golden above a sample: the first term of APO eq. 17.
-    Game,
-    /// People's preference, or the reward model's.
+    Adversarial,
+    /// A preference of people or of the reward model.
     Preference,
 }
 
-/// A comparison of two responses, numbered through the example's trees.
+/// A comparison of two responses, by their numbers in the example.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preference {
     /// The better response.
     pub better: u32,
     /// The worse one.
     pub worse: u32,
-    /// The term it belongs to.
+    /// Its term.
     pub term: Term,
-    /// How much it counts within its query.
+    /// Its weight within the query.
     pub weight: f32,
 }
 
-/// A query with its responses, and what is to be learnt of them.
+/// A query with its responses, and what a model learns from them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Example {
-    /// The query's id; examples are shuffled by it, whatever order they came in.
+    /// The query's id. It decides the order of shuffled examples, so that the
+    /// order of the input does not.
     pub query_id: String,
-    /// The responses; more than one tree where the prompt was cut differently.
+    /// The responses. There are several trees if the prompt was truncated
+    /// differently.
     pub trees: Vec<PromptTree>,
     /// Comparisons of responses.
     pub preferences: Vec<Preference>,
-    /// Responses whose likelihood is to rise.
-    pub likely: Vec<u32>,
-    /// The responses' log-probs under the reference, where they are known
-    /// already: all of them, or none.
+    /// Responses to fine-tune on.
+    pub sft_targets: Vec<u32>,
+    /// The responses' log-probs under the reference if they are known: all of
+    /// them, or none.
     pub reference: Vec<f32>,
-    /// The prompt with another query's response: what the KL from the reference
-    /// is estimated from, by losses that look at it.
+    /// The prompt with the response to another query, for losses that estimate
+    /// the KL from the reference.
     pub mismatched: Option<PromptTree>,
 }
 
@@ -52,7 +54,7 @@ impl Example {
         for tree in &self.trees {
             number += tree.responses.len() as u32;
         }
-        // Only the last tree may grow: numbers count through the trees.
+        // Only the last tree may grow, because numbers run through the trees.
         match self.trees.last_mut() {
             Some(tree) if tree.prompt == prompt => tree.responses.push(response),
             _ => self.trees.push(PromptTree {
@@ -63,17 +65,18 @@ impl Example {
         number
     }
 
-    /// Returns how many responses there are.
+    /// Returns the number of responses.
     pub fn n_responses(&self) -> usize {
         self.trees.iter().map(|tree| tree.responses.len()).sum()
     }
 
-    /// Returns all whose log-probs the reference gives, the mismatched last.
+    /// Returns the trees that need the reference's log-probs, the mismatched
+    /// one last.
     pub(crate) fn referenced(&self) -> impl Iterator<Item = &PromptTree> {
         self.trees.iter().chain(&self.mismatched)
     }
 
-    /// Returns how many responses these hold.
+    /// Returns the number of responses in these trees.
     pub(crate) fn n_referenced(&self) -> usize {
         self.referenced().map(|tree| tree.responses.len()).sum()
     }
@@ -92,7 +95,7 @@ mod tests {
     fn responses_are_numbered_through_the_trees() {
         let mut example = Example {
             query_id: "0123abcd".into(),
-            likely: vec![1],
+            sft_targets: vec![1],
             reference: vec![-1.5, -0.25, -3.0],
             ..Example::default()
         };
@@ -103,7 +106,7 @@ mod tests {
         example.preferences.push(Preference {
             better: 0,
             worse: 2,
-            term: Term::Game,
+            term: Term::Adversarial,
             weight: 0.25,
         });
         example.mismatched = Some(PromptTree {

@@ -1,4 +1,4 @@
-//! What a step minimises, over micro-batches that add up to it.
+//! The loss of a step, summed over micro-batches.
 
 use apo_llama::{Model, PromptTree, TreeBatch};
 use apo_objectives::{
@@ -9,47 +9,48 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::example::{Example, Term};
 
-/// What is minimised.
+/// What a training minimises.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Objective {
-    /// Rewards: APO eq. 17, or plain ranking where no query has golden answers.
+    /// The reward model's loss: APO eq. 17, or plain ranking if no query has a
+    /// golden answer.
     RewardModel {
-        /// What golden answers against samples cost.
+        /// The adversarial term of golden answers against samples.
         adversarial: Adversarial,
         /// Weight of people's preferences.
         beta_2: f64,
     },
-    /// The likely responses' negative log-likelihood, a mean over tokens: SFT,
+    /// The SFT targets' negative log-likelihood, a mean over tokens: SFT,
     /// RJS (APO eq. 6).
     Likelihood,
     /// RRHF (APO eq. 5).
     Rrhf {
         /// Weight of the best response's likelihood.
         lambda: f64,
-        /// Log-probs summed over tokens, in place of their means.
+        /// Sum log-probs over tokens instead of averaging them.
         sum_log_probs: bool,
     },
-    /// DPO (DPO eq. 7) and its kin.
+    /// DPO (DPO eq. 7) and related losses.
     Pairs {
-        /// What a pair costs.
+        /// The loss of a pair.
         loss: PairLoss,
-        /// Weight of the likely responses' negative log-likelihood, a mean over
+        /// Weight of the SFT targets' negative log-likelihood, a mean over
         /// tokens.
         sft_weight: f64,
     },
 }
 
 impl Objective {
-    /// Whether it looks at the policy's KL from the reference.
+    /// Whether it needs the policy's KL from the reference.
     pub(crate) fn has_kl(&self) -> bool {
         matches!(self, Self::Pairs { loss, .. } if loss.has_kl())
     }
 }
 
-/// What a whole step holds of each term: what its mean is taken over.
+/// Totals of a whole step: the denominators of its means.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
-    game: f64,
+    adversarial: f64,
     preference: f64,
     queries: f64,
     tokens: f64,
@@ -61,14 +62,14 @@ impl Totals {
     pub(crate) fn add(&mut self, example: &Example) {
         for preference in &example.preferences {
             match preference.term {
-                Term::Game => self.game += f64::from(preference.weight),
+                Term::Adversarial => self.adversarial += f64::from(preference.weight),
                 Term::Preference => self.preference += f64::from(preference.weight),
             }
         }
         self.queries += 1.0;
         let lengths = lengths(example);
-        let likely = example.likely.iter().map(|&i| lengths[i as usize]);
-        self.tokens += likely.sum::<usize>() as f64;
+        let targets = example.sft_targets.iter().map(|&i| lengths[i as usize]);
+        self.tokens += targets.sum::<usize>() as f64;
     }
 }
 
@@ -77,7 +78,7 @@ fn lengths(example: &Example) -> Vec<usize> {
     responses.map(Vec::len).collect()
 }
 
-/// Sums that the metrics are made of.
+/// Sums for the metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sums {
     pub(crate) loss: f64,
@@ -89,7 +90,7 @@ pub(crate) struct Sums {
     pub(crate) n_log_probs: [f64; 2],
 }
 
-/// The loss of a micro-batch, its share of the step's, `[1]`.
+/// Returns the loss of a micro-batch as its share of the step's loss, `[1]`.
 pub(crate) fn loss(
     objective: &Objective,
     model: &Model,
@@ -108,14 +109,14 @@ pub(crate) fn loss(
     } = *objective
     {
         let rewards = model.llama.rewards(&model.config, model.compute, &batch);
-        let shown = if terms.preference.is_empty() {
-            &terms.game
+        let compared = if terms.preference.is_empty() {
+            &terms.adversarial
         } else {
             &terms.preference
         };
-        sums.compare(&values(&rewards), shown, true);
-        let pairs = (&terms.game, &terms.preference);
-        return apo_reward_model(&rewards, pairs.0, pairs.1, adversarial, beta_2);
+        sums.compare(&values(&rewards), compared, true);
+        let (golden, preferences) = (&terms.adversarial, &terms.preference);
+        return apo_reward_model(&rewards, golden, preferences, adversarial, beta_2);
     }
     let tokens = model
         .llama
@@ -126,13 +127,13 @@ pub(crate) fn loss(
     match *objective {
         Objective::RewardModel { .. } => unreachable!("returned above"),
         Objective::Likelihood => {
-            for &i in &terms.likely.responses {
+            for &i in &terms.sft_targets.responses {
                 sums.log_probs[0] += f64::from(found[i]);
                 sums.n_log_probs[0] += 1.0;
             }
             let weight = 1.0 / totals.tokens as f32;
-            let likely = terms.likely.scaled(weight);
-            negative_log_likelihood(&log_probs, &likely)
+            let targets = terms.sft_targets.scaled(weight);
+            negative_log_likelihood(&log_probs, &targets)
         }
         Objective::Rrhf {
             lambda,
@@ -151,11 +152,11 @@ pub(crate) fn loss(
             let weight = 1.0 / totals.queries as f32;
             let mut pairs = terms.preference.clone();
             pairs.weights.fill(weight);
-            rrhf(&values, &pairs, &terms.likely.scaled(weight), lambda)
+            rrhf(&values, &pairs, &terms.sft_targets.scaled(weight), lambda)
         }
         Objective::Pairs { loss, sft_weight } => {
             let tokens: Vec<f32> = lengths.iter().map(|&n| n as f32).collect();
-            // Of mismatched responses only the KL is made.
+            // Mismatched responses only serve to estimate the KL.
             let own = examples.iter().zip(references);
             let own = own.map(|(example, all)| &all[..example.n_responses().min(all.len())]);
             let responses = LogProbs {
@@ -172,39 +173,39 @@ pub(crate) fn loss(
                 return cost;
             }
             let weight = (sft_weight / totals.tokens) as f32;
-            cost + negative_log_likelihood(&log_probs, &terms.likely.scaled(weight))
+            cost + negative_log_likelihood(&log_probs, &terms.sft_targets.scaled(weight))
         }
     }
 }
 
-/// The terms of a micro-batch, responses numbered through all its examples.
+/// The terms of a micro-batch; responses are numbered through all its examples.
 struct Terms {
-    game: Pairs,
+    adversarial: Pairs,
     preference: Pairs,
-    /// Each of weight 1.
-    likely: Weighted,
+    /// Each with weight 1.
+    sft_targets: Weighted,
 }
 
 impl Terms {
     fn new(examples: &[Example], totals: &Totals) -> Self {
         let mut terms = Self {
-            game: Pairs::default(),
+            adversarial: Pairs::default(),
             preference: Pairs::default(),
-            likely: Weighted::default(),
+            sft_targets: Weighted::default(),
         };
         let mut first = 0;
         for example in examples {
             for preference in &example.preferences {
                 let (pairs, total) = match preference.term {
-                    Term::Game => (&mut terms.game, totals.game),
+                    Term::Adversarial => (&mut terms.adversarial, totals.adversarial),
                     Term::Preference => (&mut terms.preference, totals.preference),
                 };
                 let weight = (f64::from(preference.weight) / total) as f32;
                 let (better, worse) = (preference.better as usize, preference.worse as usize);
                 pairs.push(first + better, first + worse, weight);
             }
-            for &i in &example.likely {
-                terms.likely.push(first + i as usize, 1.0);
+            for &i in &example.sft_targets {
+                terms.sft_targets.push(first + i as usize, 1.0);
             }
             first += example.n_responses();
         }
@@ -226,7 +227,7 @@ impl Scaled for Weighted {
 }
 
 impl Sums {
-    /// Adds what pairs' values are like, as rewards or as log-probs.
+    /// Adds the values of pairs, as rewards or as log-probs.
     fn compare(&mut self, values: &[f32], pairs: &Pairs, as_rewards: bool) {
         for (&better, &worse) in pairs.better.iter().zip(&pairs.worse) {
             let (better, worse) = (f64::from(values[better]), f64::from(values[worse]));
@@ -250,11 +251,11 @@ pub(crate) fn values(tensor: &Tensor<1>) -> Vec<f32> {
     data.try_into_vec().expect("converted to f32")
 }
 
-/// Sums runs of tokens: `[tokens]` to `[response]`.
+/// Sums the tokens of each response: `[tokens]` to `[response]`.
 fn sums_of_responses(tokens: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
     let longest = lengths.iter().copied().max().unwrap_or(0);
     let n_tokens: usize = lengths.iter().sum();
-    // A last zero is what short responses are filled up with.
+    // Short responses are padded with the last element, a zero.
     let mut index = vec![n_tokens as i32; lengths.len() * longest];
     let mut at = 0;
     for (row, &length) in index.chunks_mut(longest.max(1)).zip(lengths) {
@@ -271,8 +272,8 @@ fn sums_of_responses(tokens: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
     rows.sum_dim(1).reshape([lengths.len()])
 }
 
-/// Returns the log-prob of every response of some trees under a model that
-/// learns nothing, summed over tokens, `[response]`.
+/// Returns the log-prob of every response of some trees under a model without
+/// autodiff, summed over tokens, `[response]`.
 pub(crate) fn log_probs<'a>(
     model: &Model,
     trees: impl IntoIterator<Item = &'a PromptTree>,

@@ -1,4 +1,4 @@
-//! The reference's log-probs: computed once, kept on disk.
+//! The reference's log-probs: computed once, and kept on disk.
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::objective::log_probs;
+use crate::observer::Observer;
 use crate::store::Store;
-use crate::train::Observer;
 
 const FILE: &str = "reference.spool";
 
-/// The log-probs of examples that were computed at once, so that a run which
-/// goes on computes the same batches as one that was never stopped.
+/// The log-probs of examples that were computed at once, so that a resumed run
+/// computes the same batches as an uninterrupted one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Batch {
     examples: Range<usize>,
@@ -27,21 +27,22 @@ struct Batch {
 #[derive(Debug)]
 pub struct Reference {
     spool: Spool<Batch>,
-    /// End of each batch's examples, and where it lies.
+    /// The end of each batch's examples, and its place.
     batches: Vec<(usize, Place)>,
-    /// First response of each example.
+    /// The first response of each example.
     starts: Vec<usize>,
     /// The batch that was read last.
     last: Batch,
 }
 
 impl Reference {
-    /// Computes what is not yet in the working folder, `micro_tokens` at once.
+    /// Computes the log-probs that the working folder lacks, `micro_tokens` at
+    /// once.
     ///
     /// # Errors
     ///
     /// When the model fails, the file cannot be written, or the observer asks
-    /// to stop; what was computed is kept.
+    /// to stop; the log-probs so far are kept.
     pub fn compute(
         model: &Model,
         store: &mut Store,
@@ -59,7 +60,8 @@ impl Reference {
         let recovered = Spool::recover(&path, |place, batch: Batch| {
             let Range { start, end } = batch.examples;
             let n = starts.get(end).map(|to| to - starts[start]);
-            // Behind a gap all is computed anew: batches follow each other.
+            // Batches must be consecutive: after a gap everything is computed
+            // again.
             if start != next || end <= start || n != Some(batch.log_probs.len()) {
                 return ControlFlow::Break(());
             }
@@ -104,7 +106,8 @@ impl Reference {
         })
     }
 
-    /// Returns an example's log-probs, `[response]`, a mismatched one last.
+    /// Returns an example's log-probs, `[response]`, that of a mismatched
+    /// response last.
     pub(crate) fn get(&mut self, i: usize) -> Result<Vec<f32>, TrainingError> {
         if !self.last.examples.contains(&i) {
             let batch = self.batches.partition_point(|&(end, _)| end <= i);

@@ -1,4 +1,4 @@
-//! How a training goes.
+//! Settings of a training.
 
 use std::time::Duration;
 
@@ -7,45 +7,69 @@ use apo_llama::AdamWSettings;
 /// How the learning rate falls after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decay {
-    /// Half a cosine, to 0.
+    /// Half a cosine, down to 0.
     Cosine,
-    /// A line, to 0.
+    /// Linearly, down to 0.
     Linear,
-    /// It stays.
+    /// Constant.
     Constant,
 }
 
 /// Settings of a training.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Queries of an optimiser step.
+    /// Queries in an optimiser step.
     pub batch: usize,
-    /// Times that every query is seen.
+    /// Passes over the queries.
     pub epochs: usize,
-    /// Tokens that are computed at once; does not change what is learnt.
+    /// Tokens computed at once; does not change the result of the training.
     pub micro_tokens: usize,
     /// The highest learning rate.
     pub learning_rate: f64,
-    /// Share of the steps in which it rises to that.
+    /// Fraction of steps for warm-up.
     pub warmup: f64,
-    /// How it falls.
+    /// How the learning rate falls after the warm-up.
     pub decay: Decay,
-    /// The optimiser's.
+    /// Settings of the optimiser.
     pub adamw: AdamWSettings,
     /// Seed of the shuffle.
     pub seed: u64,
-    /// Between two checkpoints.
+    /// Time between two checkpoints.
     pub checkpoint_every: Duration,
 }
 
 impl Settings {
-    /// Returns the learning rate of a step of `total`, both from 1, as
+    /// Returns the learning rate of a step of `total`, both counted from 1, as
     /// `transformers`' schedules give it to their steps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use apo_llama::AdamWSettings;
+    /// use apo_training::{Decay, Settings};
+    ///
+    /// let settings = Settings {
+    ///     batch: 64,
+    ///     epochs: 1,
+    ///     micro_tokens: 2048,
+    ///     learning_rate: 1e-6,
+    ///     warmup: 0.25,
+    ///     decay: Decay::Linear,
+    ///     adamw: AdamWSettings::default(),
+    ///     seed: 1,
+    ///     checkpoint_every: Duration::from_secs(600),
+    /// };
+    /// // Two of eight steps are warm-up; then the rate falls by a sixth a step.
+    /// assert_eq!(settings.learning_rate_at(3, 8), 1e-6);
+    /// assert_eq!(settings.learning_rate_at(6, 8), 0.5e-6);
+    /// ```
     pub fn learning_rate_at(&self, step: u64, total: u64) -> f64 {
         let warmup = (self.warmup * total as f64).ceil();
         let done = (step - 1) as f64;
         if done < warmup {
-            // From the first step on, so that none is taken at rate 0.
+            // The warm-up does not begin at 0, so that the first step counts.
             return self.learning_rate * (done + 1.0) / (warmup + 1.0);
         }
         let progress = (done - warmup) / (total as f64 - warmup).max(1.0);

@@ -1,4 +1,4 @@
-//! Examples on disk, their places in memory.
+//! Examples on disk; their places are in memory.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use sha2::{Digest as _, Sha256};
 use crate::error::TrainingError;
 use crate::example::Example;
 
-/// Not kept when a stage stops: the tables give it again.
+/// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "examples.scratch";
 
-/// What is kept of an example in memory.
+/// What memory holds of an example.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     place: Place,
     n_tokens: u32,
     n_referenced: u32,
-    /// Of the query's id.
+    /// Hash of the query's id.
     hash: u64,
 }
 
-/// Examples being written.
+/// A store that is being written.
 #[derive(Debug)]
 pub struct StoreWriter {
     spool: Spool<Example>,
@@ -38,7 +38,7 @@ pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
 }
 
 impl StoreWriter {
-    /// Begins a store in a working folder, replacing an earlier one.
+    /// Creates a store in a working folder, replacing an earlier one.
     ///
     /// # Errors
     ///
@@ -65,18 +65,18 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// Ends the store, ready to be read.
+    /// Finishes the store for reading.
     ///
     /// # Errors
     ///
-    /// When it holds nothing.
+    /// When it is empty.
     pub fn finish(mut self) -> Result<Store, TrainingError> {
         if self.entries.is_empty() {
             return Err(TrainingError::NoExamples(
                 "no query has what the objective needs".into(),
             ));
         }
-        // By query, so that nothing depends on the order of the input.
+        // Sorted by query, so that the order of the input does not matter.
         self.entries
             .sort_by_key(|entry| (entry.hash, entry.n_tokens));
         Ok(Store {
@@ -94,7 +94,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Returns how many examples there are.
+    /// Returns the number of examples.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -104,12 +104,12 @@ impl Store {
         self.entries.is_empty()
     }
 
-    /// Returns the tokens of an example.
+    /// Returns the number of tokens of an example.
     pub fn n_tokens(&self, i: usize) -> usize {
         self.entries[i].n_tokens as usize
     }
 
-    /// Returns the responses of an example whose log-probs the reference gives.
+    /// Returns how many responses of an example need the reference's log-probs.
     pub(crate) fn n_referenced(&self, i: usize) -> usize {
         self.entries[i].n_referenced as usize
     }
@@ -123,7 +123,7 @@ impl Store {
         Ok(self.spool.read(self.entries[i].place)?)
     }
 
-    /// Returns the order of an epoch: a shuffle by seed and query.
+    /// Returns the order of an epoch: a shuffle by seed and query id.
     pub(crate) fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
         let key = |i: usize| {
             let hash_of = self.entries[i].hash.to_le_bytes();

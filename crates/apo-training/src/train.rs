@@ -1,4 +1,4 @@
-//! The loop.
+//! The training loop.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -6,44 +6,24 @@ use std::path::Path;
 use std::time::Instant;
 
 use apo_llama::machine::available_memory;
-use apo_llama::{AdamW, Forecast, GradientSum, Model, PromptTree};
+use apo_llama::{AdamW, GradientSum, MemoryEstimate, Model, PromptTree};
 use apo_tables::Metric;
 
 use crate::checkpoint;
 use crate::error::TrainingError;
 use crate::example::Example;
 use crate::objective::{self, Objective, Sums, Totals};
+use crate::observer::Observer;
 use crate::reference::Reference;
 use crate::settings::Settings;
 use crate::store::Store;
 
 const METRICS: &str = "metrics.jsonl";
 
-/// Queries that an error names.
+/// How many queries an error names.
 const NAMED: usize = 8;
 
-/// Who watches a training.
-pub trait Observer {
-    /// Some work of `total` items begins, `done` of which are done.
-    fn begin(&mut self, what: &str, done: u64, total: u64);
-
-    /// So many more items are done.
-    fn advance(&mut self, n: u64);
-
-    /// A step was taken.
-    fn step(&mut self, metric: &Metric);
-
-    /// Something worth telling.
-    fn note(&mut self, text: &str);
-
-    /// Something that may go wrong.
-    fn warn(&mut self, text: &str);
-
-    /// Whether the work is to save itself and stop.
-    fn stops(&self) -> bool;
-}
-
-/// A trained model, and how it came about.
+/// A trained model and its metrics.
 #[derive(Debug)]
 pub struct Trained {
     /// The model.
@@ -53,8 +33,8 @@ pub struct Trained {
 }
 
 /// Trains a model, from the last checkpoint in the working folder if there is
-/// one. The same arguments give the same weights, byte for byte on the CPU,
-/// however often the work was stopped.
+/// one. On the CPU the same arguments give the same weights, byte for byte,
+/// however often the training was interrupted.
 ///
 /// # Errors
 ///
@@ -71,8 +51,8 @@ pub fn train(
 ) -> Result<Trained, TrainingError> {
     let steps_an_epoch = store.len().div_ceil(settings.batch) as u64;
     let total = steps_an_epoch * settings.epochs as u64;
-    if let Some(forecast) = forecast(&model, store, settings) {
-        tell(&forecast, &model, observer);
+    if let Some(estimate) = memory_estimate(&model, store, settings) {
+        report_memory(&estimate, &model, observer);
     }
     let mut adamw = AdamW::new(settings.adamw);
     let mut metrics = Vec::new();
@@ -158,31 +138,31 @@ pub fn train(
     })
 }
 
-/// Returns what the training will hold at most; none of a device whose operators
-/// are Burn's own.
-fn forecast(model: &Model, store: &Store, settings: &Settings) -> Option<Forecast> {
+/// Estimates the most memory that the training will hold, or `None` on a device
+/// whose operators are Burn's own.
+fn memory_estimate(model: &Model, store: &Store, settings: &Settings) -> Option<MemoryEstimate> {
     let tokens = (0..store.len()).map(|i| store.n_tokens(i));
     let (longest, all) = (tokens.clone().max()?, tokens.sum::<usize>());
     let a_step = (all * settings.batch).div_ceil(store.len());
     let most = settings.micro_tokens.max(longest);
     let most = most.min(longest * settings.batch.min(store.len()));
-    model.forecast(most, a_step > settings.micro_tokens)
+    model.memory_estimate(most, a_step > settings.micro_tokens)
 }
 
-/// Tells the forecast, and warns where there is less memory.
-fn tell(forecast: &Forecast, model: &Model, observer: &mut dyn Observer) {
+/// Reports the estimate, and warns if less memory is free.
+fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Observer) {
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     observer.note(&format!(
         "memory: about {:.2} GiB, {:.2} of them for weights, gradients and moments, {:.2} for the \
          activations of {} tokens at once",
-        gib(forecast.total()),
-        gib(forecast.parameters),
-        gib(forecast.activations),
-        forecast.tokens
+        gib(estimate.total()),
+        gib(estimate.parameters),
+        gib(estimate.activations),
+        estimate.tokens
     ));
-    // The weights are there already.
+    // The weights are already in memory.
     let weights = 4 * model.config.n_parameters(model.head) as u64;
-    let more = forecast.total().saturating_sub(weights);
+    let more = estimate.total().saturating_sub(weights);
     if let Some(free) = available_memory().filter(|free| *free < more) {
         observer.warn(&format!(
             "{:.2} GiB more are needed, {:.2} are free; --recompute and fewer --micro-tokens take \
@@ -193,9 +173,9 @@ fn tell(forecast: &Forecast, model: &Model, observer: &mut dyn Observer) {
     }
 }
 
-/// A step's examples, handed out in micro-batches.
+/// A step's examples, taken in micro-batches.
 struct StepBatch {
-    /// Longest last: they are taken from the end.
+    /// Longest last, because they are taken from the end.
     examples: Vec<(Example, Vec<f32>)>,
     totals: Totals,
     queries: Vec<String>,
@@ -224,7 +204,8 @@ impl StepBatch {
             }
             batch.examples.push((example, reference));
         }
-        // Alike lengths together; a stable sort keeps the order of equals.
+        // Sorted by length, so that a micro-batch has similar ones; the sort is
+        // stable.
         batch
             .examples
             .sort_by_key(|(example, _)| example.n_tokens());
@@ -256,7 +237,7 @@ impl StepBatch {
         Ok((sum / pairs.len().max(1) as f64).max(0.0))
     }
 
-    /// Returns the next examples of about so many tokens.
+    /// Returns the next examples, of about `tokens` tokens.
     fn micro(&mut self, tokens: usize) -> Option<(Vec<Example>, Vec<Vec<f32>>)> {
         let mut sum = 0;
         let mut found = (Vec::new(), Vec::new());
@@ -296,8 +277,8 @@ fn metric(sums: &Sums, start: Instant) -> Metric {
     }
 }
 
-/// Metrics as they come, a line each, for whoever follows a training; a
-/// checkpoint keeps them for the training itself.
+/// Metrics while the training runs, one line a step, for users who follow it;
+/// the training itself reads them from a checkpoint.
 struct Log {
     file: File,
     path: std::path::PathBuf,
@@ -305,7 +286,7 @@ struct Log {
 }
 
 impl Log {
-    /// Begins the log with the metrics of the steps that were taken.
+    /// Begins the log with the metrics of earlier steps.
     fn begin(dir: &Path, metrics: Vec<Metric>) -> Result<Self, TrainingError> {
         let path = dir.join(METRICS);
         let file = File::create(&path).map_err(TrainingError::writing(&path))?;

@@ -90,11 +90,11 @@ fn examples() -> Vec<Example> {
                 });
             };
             if i < 6 {
-                compare(0, 1, Term::Game, 0.5);
-                compare(0, 2, Term::Game, 0.5);
+                compare(0, 1, Term::Adversarial, 0.5);
+                compare(0, 2, Term::Adversarial, 0.5);
             }
             compare(2, 3, Term::Preference, 1.0);
-            example.likely = vec![added[0]];
+            example.sft_targets = vec![added[0]];
             // The first has no neighbour.
             example.mismatched = (i > 0).then(|| PromptTree {
                 prompt,

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write as _;
 
 use anyhow::Result;
-use apo_kernels::spent::{peak_product, peak_reading};
+use apo_kernels::peak::{peak_product, peak_reading};
 use apo_llama::{Compute, Precision, device};
 
 use crate::programs::{Ours, PeerRun, Peers};

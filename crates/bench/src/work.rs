@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use apo_dialogue::{Codec, Template};
-use apo_kernels::spent::{Part, Spent, spent};
+use apo_kernels::stats::{KernelStats, KindStats, stats};
 use apo_llama::{
     AdamW, AdamWSettings, Compute, Generation, GradientSum, Head, Model, ModelError, Precision,
     PromptTree, Request, Sampling, Start, TreeBatch, device,
@@ -115,7 +115,7 @@ impl Bench<'_> {
         let device = if train { device.autodiff() } else { device };
         let compute = Compute {
             precision: self.settings.precision,
-            recompute: self.settings.recompute,
+            checkpointing: self.settings.recompute,
             ..Compute::default()
         };
         let model = Model::load(self.settings.model, head, start, &device, compute);
@@ -288,21 +288,21 @@ fn sums(tokens: &Tensor<1>, lengths: &[usize]) -> Tensor<1> {
 
 struct Watch {
     start: Instant,
-    before: Spent,
+    before: KernelStats,
 }
 
 impl Watch {
     fn start() -> Self {
         Self {
-            before: spent(),
+            before: stats(),
             start: Instant::now(),
         }
     }
 
     fn stop(self, steps: usize, tokens: usize, losses: Vec<f32>) -> Run {
         let seconds = self.start.elapsed().as_secs_f64();
-        let (after, n) = (spent(), steps as f64);
-        let share = |after: Part, before: Part| Share {
+        let (after, n) = (stats(), steps as f64);
+        let share = |after: KindStats, before: KindStats| Share {
             seconds: (after.seconds - before.seconds) / n,
             flop: (after.flop - before.flop) / n,
             bytes: (after.bytes - before.bytes) / n,
@@ -311,7 +311,7 @@ impl Watch {
             seconds: seconds / n,
             tokens: tokens as f64 / n,
             peak_mib: peak_mib(),
-            products: share(after.products, self.before.products),
+            products: share(after.matmul, self.before.matmul),
             attention: share(after.attention, self.before.attention),
             optimiser: share(after.optimiser, self.before.optimiser),
             losses,

@@ -1,4 +1,4 @@
-//! The tables' rows as examples: all parts of a query in one.
+//! Makes examples from the tables: all responses to a query in one example.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -9,19 +9,21 @@ use apo_model_stage::rows::{check_golden, check_query, tokens};
 use apo_stage::{bad_input, signals};
 use apo_tables::{Finish, Response};
 use apo_training::{
-    Cuts, Example, Fitter, Part, Piece, Pile, Preference, Store, StoreWriter, Term,
+    Cuts, Example, Fitter, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term,
+    TokenizedResponse,
 };
 use serde::Serialize;
 
-use crate::args::Tables;
+use crate::inputs::Tables;
 
-/// What the training learns from.
+/// Counts of what the training learns from.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     queries: u64,
     pairs: u64,
     golden_over_samples: u64,
-    /// Golden answers whose query has no sample, or samples without golden.
+    /// Golden answers without samples of their query, or samples without a
+    /// golden answer.
     without_counterpart: u64,
     #[serde(flatten)]
     cuts: Cuts,
@@ -34,7 +36,7 @@ pub struct Counts {
 /// When a row is not what it should be, when there is nothing to compare, when
 /// the disk is full, or when a signal stopped the work.
 pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(Store, Counts)> {
-    let mut pile = Pile::create(dir)?;
+    let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
     let path = tables.pairs.as_ref().map(|it| it.path().to_owned());
     let path = path.unwrap_or_default();
@@ -42,15 +44,15 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
         let pair = pair?;
         let prompt = codec.encode_prompt(&pair.prompt, keep);
         let prompt = tokens(&path, &pair.query_id, prompt)?;
-        for (part, text) in [
-            (Part::Chosen, &pair.chosen),
-            (Part::Rejected, &pair.rejected),
+        for (role, text) in [
+            (ResponseRole::Chosen, &pair.chosen),
+            (ResponseRole::Rejected, &pair.rejected),
         ] {
             let response = codec.encode_response(&prompt, text, keep);
-            pile.add(&Piece {
+            spool.add(&TokenizedResponse {
                 reference: None,
                 query_id: pair.query_id.clone(),
-                part,
+                role,
                 number,
                 complete: true,
                 reward: 0.0,
@@ -60,16 +62,16 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
         }
         signals::check()?;
     }
-    for (part, table) in [
-        (Part::Golden, tables.golden),
-        (Part::Sample, tables.samples),
+    for (role, table) in [
+        (ResponseRole::Golden, tables.golden),
+        (ResponseRole::Sample, tables.samples),
     ] {
         let Some(table) = table else { continue };
         let path = table.path().to_owned();
         let mut seen = HashSet::new();
         for (row, response) in table.enumerate() {
             let response = response?;
-            if part == Part::Golden {
+            if role == ResponseRole::Golden {
                 check_golden(&path, row, &response)?;
                 if !seen.insert(response.query_id.clone()) {
                     return Err(bad_input(format!(
@@ -82,7 +84,7 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
             }
             let ids = codec.encode(&response.prompt, &response.response, keep);
             let ids = tokens(&path, &response.query_id, ids)?;
-            pile.add(&piece(part, &response, ids))?;
+            spool.add(&tokenized(role, &response, ids))?;
             signals::check()?;
         }
     }
@@ -94,9 +96,9 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
     };
     let mut counts = Counts::default();
     let mut store = StoreWriter::create(dir)?;
-    pile.by_query(|pieces| -> Result<()> {
-        check_query(&pieces)?;
-        let example = example(&pieces, &mut fitter, &mut counts);
+    spool.by_query(|responses| -> Result<()> {
+        check_query(&responses)?;
+        let example = example(&responses, &mut fitter, &mut counts);
         if !example.preferences.is_empty() {
             counts.queries += 1;
             store.add(&example)?;
@@ -107,11 +109,15 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
     Ok((store.finish()?, counts))
 }
 
-fn piece(part: Part, response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -> Piece {
-    Piece {
+fn tokenized(
+    role: ResponseRole,
+    response: &Response,
+    (prompt, ids): (Vec<u32>, Vec<u32>),
+) -> TokenizedResponse {
+    TokenizedResponse {
         reference: None,
         query_id: response.query_id.clone(),
-        part,
+        role,
         number: response.sample as u32,
         complete: response.finish != Finish::Length,
         reward: 0.0,
@@ -120,32 +126,37 @@ fn piece(part: Part, response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -
     }
 }
 
-/// Makes the example of a query: golden above each sample, each pair's chosen
-/// above its rejected. A part that lacks its counterpart adds nothing.
-fn example(pieces: &[Piece], fitter: &mut Fitter, counts: &mut Counts) -> Example {
-    let of = |part: Part| pieces.iter().filter(move |piece| piece.part == part);
+/// Makes the example of a query: the golden answer above each sample, and each
+/// pair's chosen above its rejected response. A response without a counterpart
+/// adds nothing.
+fn example(responses: &[TokenizedResponse], fitter: &mut Fitter, counts: &mut Counts) -> Example {
+    let of = |role: ResponseRole| {
+        responses
+            .iter()
+            .filter(move |response| response.role == role)
+    };
     let mut example = Example::default();
-    let n_samples = of(Part::Sample).count();
-    match (of(Part::Golden).next(), n_samples) {
+    let n_samples = of(ResponseRole::Sample).count();
+    match (of(ResponseRole::Golden).next(), n_samples) {
         (None, 0) => {}
         (None, _) | (Some(_), 0) => counts.without_counterpart += 1,
         (Some(golden), _) => {
             let better = fitter.add(&mut example, golden);
-            for sample in of(Part::Sample) {
+            for sample in of(ResponseRole::Sample) {
                 let worse = fitter.add(&mut example, sample);
                 if let (Some(better), Some(worse)) = (better, worse) {
                     counts.golden_over_samples += 1;
                     example.preferences.push(Preference {
                         better,
                         worse,
-                        term: Term::Game,
+                        term: Term::Adversarial,
                         weight: 1.0 / n_samples as f32,
                     });
                 }
             }
         }
     }
-    for (chosen, rejected) in of(Part::Chosen).zip(of(Part::Rejected)) {
+    for (chosen, rejected) in of(ResponseRole::Chosen).zip(of(ResponseRole::Rejected)) {
         let better = fitter.add(&mut example, chosen);
         let worse = fitter.add(&mut example, rejected);
         if let (Some(better), Some(worse)) = (better, worse) {

@@ -1,11 +1,12 @@
-//! `rm-train`: trains a reward model on people's preferences and, where there
-//! are golden answers, on these against the policy's samples (APO eq. 17).
+//! `rm-train`: trains a reward model on people's preferences and on golden
+//! answers against the policy's samples (APO eq. 17).
 //!
-//! From here to the equation: `apo_training::train` takes the steps,
+//! To the equation: `apo_training::train` takes the steps,
 //! `apo_objectives::apo_reward_model` is eq. 17.
 
 mod args;
 mod examples;
+mod inputs;
 
 use std::process::ExitCode;
 
@@ -13,14 +14,15 @@ use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
-use apo_model_stage::training::{Defaults, Watch, failed, finish, manifest, show_first};
+use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{check_splits, models};
 use apo_stage::{Claim, Kind, up_to_date};
 use apo_training::Objective;
 
 use crate::args::Args;
+use crate::inputs::Tables;
 
-// A training or a decoding step takes and frees the same large buffers again.
+// A training or decoding step frees and allocates the same large buffers again.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -33,14 +35,15 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When a table or the model is not what it should be, when there is nothing
-/// to compare, when a loss is not finite, or when the output cannot be written.
+/// When a table or the model is malformed, when there are no comparisons, when
+/// a loss is not finite, or when the output cannot be written.
 fn run(args: &Args) -> Result<()> {
-    let tables = args.tables.open()?;
-    let start = args.start(&args.model)?;
+    let tables = Tables::open(args)?;
+    let start = inputs::start(args)?;
+    let model = &args.model.dir;
     let longest = Longest::limit(args.limit);
-    let (codec, _) = models::codec(&args.model, args.template, Head::Reward, start, longest)?;
-    let provenance = args.provenance(&tables, &codec)?;
+    let (codec, _) = models::codec(model, args.model.template, Head::Reward, start, longest)?;
+    let provenance = inputs::provenance(args, &tables, &codec)?;
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
     args.training.keep_apart(&args.output)?;
@@ -50,8 +53,8 @@ fn run(args: &Args) -> Result<()> {
     };
     let device = args.compute.device()?.autodiff();
     let mut compute = args.compute.compute(&device);
-    compute.recompute = args.training.recompute;
-    let model = Model::load(&args.model, Head::Reward, start, &device, compute)?;
+    compute.checkpointing = args.training.recompute;
+    let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
     let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;
     show_first(&mut store, &codec, &args.report)?;
     let objective = Objective::RewardModel {
@@ -64,14 +67,14 @@ fn run(args: &Args) -> Result<()> {
     let trained = apo_training::train(
         model, &mut store, None, &objective, &settings, dir, &mut watch,
     )
-    .map_err(failed)?;
+    .map_err(classify)?;
     let manifest = manifest("reward model", codec.template(), provenance);
     let counts = serde_json::to_value(counts)?;
     let stored = args.training.save_as;
     finish(
         &trained,
         output,
-        &args.model,
+        &args.model.dir,
         stored,
         &manifest,
         counts,

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use apo_dialogue::{Codec, Template};
-use apo_llama::{Generation, Sampling, directory};
-use apo_model_stage::{ComputeArgs, models};
+use apo_dialogue::Codec;
+use apo_llama::{Generation, Sampling};
+use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs};
-use apo_tables::{Provenance, Query, Reader};
 use clap::Parser;
 use sha2::{Digest as _, Sha256};
 
@@ -30,22 +28,16 @@ A stopped run goes on where it was when the same command is given again.
 
 /// Sample a policy's responses to queries
 ///
-/// A response ends at the end of text or at a further human turn, which is cut
-/// off. What a sample is depends on --seed, its query and its number alone,
-/// not on the batch, the order of the queries, or the threads, beyond rounding.
+/// A response ends at the end of text or before another human turn, which is
+/// cut off. A sample depends on --seed, its query and its number, but not on
+/// the batch, the order of the queries, or the threads, beyond rounding.
 #[derive(Debug, Parser)]
 #[command(name = "sample", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// The policy's directory
-    #[arg(long, value_name = "DIR", help_heading = "Models")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArgs,
 
-    /// hh, or chat for the model's own chat template [default: what the model
-    /// was trained with; hh for one without a chat template]
-    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
-    pub template: Option<Template>,
-
-    /// Queries to answer: a `queries` table, or any with its columns
+    /// Queries to answer: a `queries` table, or any table with its columns
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub queries: PathBuf,
 
@@ -53,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sampling")]
     pub samples: u16,
 
-    /// Divides the logits; 0 always takes the likeliest token
+    /// Temperature: divides the logits; 0 always takes the likeliest token
     #[arg(
         long,
         value_name = "T",
@@ -62,11 +54,11 @@ pub struct Args {
     )]
     pub temperature: f32,
 
-    /// Keep so many of the likeliest tokens; 0 keeps all
+    /// Keep only this many of the likeliest tokens; 0 keeps all
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Sampling")]
     pub top_k: usize,
 
-    /// Keep the likeliest tokens that together reach this probability
+    /// Keep only the likeliest tokens that together reach this probability
     #[arg(
         long,
         value_name = "P",
@@ -84,7 +76,7 @@ pub struct Args {
     )]
     pub repetition_penalty: f32,
 
-    /// Tokens of a response at most
+    /// Most tokens of a response
     #[arg(
         long,
         value_name = "N",
@@ -93,7 +85,7 @@ pub struct Args {
     )]
     pub max_new_tokens: u32,
 
-    /// Tokens of a prompt at most; longer ones lose their beginning
+    /// Most tokens of a prompt; longer prompts lose their beginning
     #[arg(
         long,
         value_name = "N",
@@ -102,11 +94,11 @@ pub struct Args {
     )]
     pub prompt_limit: u32,
 
-    /// Seed of every sample
+    /// Seed of all samples
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sampling")]
     pub seed: u64,
 
-    /// Responses computed at once: memory and speed, not what they are
+    /// Responses computed at once; affects memory and speed, not the samples
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Compute")]
     pub batch: u16,
 
@@ -127,7 +119,7 @@ fn number(text: &str, holds: impl Fn(f32) -> bool) -> Option<f32> {
 }
 
 fn temperature(text: &str) -> Result<f32, &'static str> {
-    // Below, logits divided by it leave what f32 can hold.
+    // With a lower temperature, divided logits overflow f32.
     let found = number(text, |it| it == 0.0 || it >= 1e-3);
     found.ok_or("expected 0, or a number from 0.001")
 }
@@ -155,33 +147,6 @@ impl Args {
             stop_ids: codec.stop_ids().to_vec(),
         }
     }
-
-    /// Returns what the output depends on.
-    ///
-    /// # Errors
-    ///
-    /// When an input cannot be read.
-    pub fn provenance(&self, queries: &Reader<Query>, codec: &Codec) -> Result<Provenance> {
-        let provenance = Provenance::new("sample", env!("CARGO_PKG_VERSION"));
-        Ok(models::rendering(provenance, codec)
-            .argument("samples", self.samples)
-            .argument("temperature", as_written(self.temperature))
-            .argument("top_k", self.top_k)
-            .argument("top_p", as_written(self.top_p))
-            .argument("repetition_penalty", as_written(self.repetition_penalty))
-            .argument("max_new_tokens", self.max_new_tokens)
-            .argument("prompt_limit", self.prompt_limit)
-            .argument("seed", self.seed)
-            .argument("precision", self.compute.precision()?.name())
-            .input("model", directory::input(&self.model)?)
-            .input("queries", queries.input()?))
-    }
-}
-
-/// Returns a number as people write it: 1.2 is 1.2, not the nearest f32 in f64.
-fn as_written(number: f32) -> f64 {
-    let text = number.to_string();
-    text.parse().expect("a number that was read")
 }
 
 /// Returns the seed of one sample of one query.

@@ -1,4 +1,4 @@
-//! Finished responses on disk, their keys in memory.
+//! Finished responses on disk; their keys are in memory.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -7,14 +7,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_spool::{Place, Spool};
 use apo_stage::warn;
-use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
+use apo_tables::{Finish, Provenance, Query, Response, Writer};
 use serde::{Deserialize, Serialize};
 
 use crate::Summary;
 
 const FILE: &str = "finished.spool";
 
-/// What is kept of a response; the rest stands in the queries.
+/// What the disk keeps of a response; the rest is in the queries.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     query_id: String,
@@ -25,17 +25,17 @@ struct Record {
     log_prob: f32,
 }
 
-/// The responses that are finished.
+/// The finished responses.
 #[derive(Debug)]
 pub struct Finished {
     spool: Spool<Record>,
     kept: Kept,
 }
 
-/// What of the finished responses is in memory.
+/// What memory holds of the finished responses.
 #[derive(Debug, Default)]
 struct Kept {
-    /// Where each lies, by query and sample.
+    /// The place of each response, by query and sample.
     places: HashMap<(String, i32), Place>,
     counts: HashMap<&'static str, u64>,
     n_tokens: u64,
@@ -50,7 +50,7 @@ impl Kept {
 }
 
 impl Finished {
-    /// Takes up the responses of an earlier run, or begins without any.
+    /// Loads the responses of an earlier run, if there are any.
     ///
     /// # Errors
     ///
@@ -74,12 +74,12 @@ impl Finished {
         })
     }
 
-    /// Returns how many there are.
+    /// Returns the number of responses.
     pub fn len(&self) -> usize {
         self.kept.places.len()
     }
 
-    /// Returns query and sample of each.
+    /// Returns the query and sample of each response.
     pub fn keys(&self) -> HashSet<(String, i32)> {
         self.kept.places.keys().cloned().collect()
     }
@@ -88,7 +88,7 @@ impl Finished {
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When it cannot be written.
     pub fn add(&mut self, response: &Response) -> Result<()> {
         let record = Record {
             query_id: response.query_id.clone(),
@@ -103,7 +103,7 @@ impl Finished {
         Ok(())
     }
 
-    /// Returns what the responses are like.
+    /// Returns a summary of the responses.
     pub fn summary(&self) -> Summary {
         let kept = &self.kept;
         let count = |finish: Finish| kept.counts.get(finish.as_str()).copied().unwrap_or(0);
@@ -118,25 +118,20 @@ impl Finished {
         }
     }
 
-    /// Writes the table: in the order of the queries, then of the samples.
+    /// Writes the table in the order of the queries, then of the samples.
     ///
     /// # Errors
     ///
     /// When a response is missing, or the disk is full.
     pub fn write_table(
         &mut self,
-        queries: Reader<Query>,
+        queries: &[Query],
         samples: usize,
         path: &Path,
         provenance: &Provenance,
     ) -> Result<()> {
         let mut writer = Writer::create(path, provenance)?;
-        let mut seen = HashSet::new();
         for query in queries {
-            let query = query?;
-            if !seen.insert(query.query_id.clone()) {
-                continue;
-            }
             for sample in 0..samples as i32 {
                 let record = self.read(&query.query_id, sample)?;
                 writer.write(&Response {
@@ -159,9 +154,10 @@ impl Finished {
 
     fn read(&mut self, query_id: &str, sample: i32) -> Result<Record> {
         let key = (query_id.to_owned(), sample);
-        let place = self.kept.places.get(&key).with_context(|| {
-            format!("sample {sample} of query {query_id} was not generated; is the table of queries changing?")
-        })?;
+        let place =
+            self.kept.places.get(&key).with_context(|| {
+                format!("sample {sample} of query {query_id} was not generated")
+            })?;
         Ok(self.spool.read(*place)?)
     }
 }

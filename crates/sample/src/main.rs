@@ -1,37 +1,37 @@
-//! `sample`: a policy's responses to queries.
+//! `sample`: draws a policy's responses to queries.
 //!
-//! Finished responses are appended to a file as they come; when all are there,
-//! they become the table, in the order of the queries.
+//! Finished responses are appended to a file; when all are finished, they
+//! become the table, in the order of the queries.
 
 mod args;
 mod finished;
+mod queries;
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::HashSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Error, Result};
-use apo_dialogue::{Codec, hh};
+use anyhow::{Error, Result};
+use apo_dialogue::Codec;
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, up_to_date};
-use apo_tables::{Finish, Query, Reader, Response, TableError};
+use apo_stage::{Claim, Kind, Progress, note, signals, up_to_date};
+use apo_tables::{Finish, Query, Response};
 use clap::Parser as _;
 use serde::Serialize;
 
 use crate::args::{Args, seed_of};
 use crate::finished::Finished;
+use crate::queries::Queries;
 
 /// Name of the table in the working folder.
 const TABLE: &str = "responses.parquet";
 
-// A training or a decoding step takes and frees the same large buffers again.
+// A training or decoding step frees and allocates the same large buffers again.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -44,39 +44,36 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When the table or the model is not what it should be, or when the output
-/// cannot be written.
+/// When the table or the model is malformed, or when the output cannot be
+/// written.
 fn run(args: &Args) -> Result<()> {
-    let queries = Reader::<Query>::open_filled(&args.queries)?;
-    check_prompts(&args.queries)?;
+    let queries = Queries::read(args)?;
+    let model = &args.model.dir;
     let (head, start) = (Head::LanguageModel, Start::Saved);
     let longest = Longest {
         tokens: args.prompt_limit.saturating_add(args.max_new_tokens),
         by: "--prompt-limit and --max-new-tokens make texts of up to",
     };
-    let (codec, _) = models::codec(&args.model, args.template, head, start, longest)?;
-    let provenance = args.provenance(&queries, &codec)?;
+    let (codec, _) = models::codec(model, args.model.template, head, start, longest)?;
+    let provenance = queries.provenance(args, &codec)?;
     let out = &args.output.out;
-    let claim = args.output.claim(
-        &provenance,
-        Kind::Table,
-        [args.model.as_path(), &args.queries],
-    )?;
+    let claim = args
+        .output
+        .claim(&provenance, Kind::Table, [model.as_path(), &args.queries])?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
     };
     let device = args.compute.device()?;
     let compute = args.compute.compute(&device);
-    let model = Model::load(&args.model, head, start, &device, compute)?.for_inference();
+    let model = Model::load(model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;
     if finished.len() > 0 {
         let n = finished.len();
         note(&args.report, &format!("going on: {n} responses are there"));
     }
-    let summary = generate(args, &codec, &model, queries, &mut finished)?;
-    let queries = Reader::<Query>::open(&args.queries)?;
+    let summary = generate(args, &codec, &model, &queries.rows, &mut finished)?;
     finished.write_table(
-        queries,
+        &queries.rows,
         args.samples.into(),
         &output.dir().join(TABLE),
         &provenance,
@@ -85,25 +82,7 @@ fn run(args: &Args) -> Result<()> {
     result(&args.report, &summary, || format_table(&summary.rows()))
 }
 
-/// Checks that a query has one prompt, however often it stands in the table.
-fn check_prompts(path: &Path) -> Result<()> {
-    let mut prompts = HashMap::new();
-    for query in Reader::<Query>::open(path)? {
-        let query = query?;
-        let prompt = hh::query_id(&query.prompt);
-        let before = prompts.insert(query.query_id.clone(), prompt.clone());
-        if before.is_some_and(|before| before != prompt) {
-            return Err(bad_input(format!(
-                "{}: query {} stands there with two prompts, expected one a query",
-                path.display(),
-                query.query_id
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// What the stage ends with.
+/// The result of the stage.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     responses: u64,
@@ -132,15 +111,15 @@ impl Summary {
     }
 }
 
-/// Generates what is not there yet.
+/// Generates the responses that are still missing.
 fn generate(
     args: &Args,
     codec: &Codec,
     model: &Model,
-    queries: Reader<Query>,
+    queries: &[Query],
     finished: &mut Finished,
 ) -> Result<Summary> {
-    let total = queries.n_rows() * u64::from(args.samples);
+    let total = queries.len() as u64 * u64::from(args.samples);
     let mut progress = Progress::new(
         &args.report,
         "sampling",
@@ -149,54 +128,30 @@ fn generate(
         total,
     );
     let there = finished.keys();
-    // What goes wrong while requests are drawn ends the requests; it is told
-    // after.
-    let failed: RefCell<Option<Error>> = RefCell::new(None);
-    // Queries whose samples are on their way, with how many are.
-    let asked = RefCell::new(HashMap::<usize, (Query, usize)>::new());
-    let mut number = 0;
-    let mut seen = HashSet::new();
+    // A request that fails ends the requests; the error is reported after the
+    // samples that are under way.
+    let mut failed: Option<Error> = None;
     let mut prompts_cut = 0;
-    let requests = queries.filter_map(|query: Result<Query, TableError>| {
-        let query = query.map_err(Error::from);
-        match query.and_then(|query| request(args, codec, query, &there, &mut seen)) {
-            Ok(None) => None,
-            Ok(Some((query, mut request, cut))) => {
+    let requests = (0..).zip(queries).map_while(|(number, query)| {
+        match request(args, codec, number, query, &there) {
+            Ok((request, cut)) => {
                 prompts_cut += u64::from(cut);
-                if request.samples.is_empty() {
-                    return None;
-                }
-                request.number = number;
-                let missing = request.samples.len();
-                asked.borrow_mut().insert(number, (query, missing));
-                number += 1;
-                Some(Ok(request))
+                Some(request)
             }
-            Err(error) => Some(Err(error)),
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
         }
     });
-    let requests = requests.map_while(|request| match request {
-        Ok(request) => Some(request),
-        Err(error) => {
-            *failed.borrow_mut() = Some(error);
-            None
-        }
-    });
+    let requests = requests.filter(|request| !request.samples.is_empty());
     let start = Instant::now();
     let mut n_tokens = 0;
     let done = |one: Generated| -> Result<(), Failure> {
-        // What a signal cut short is no response.
+        // A response that a signal cut short does not count.
         signals::check().map_err(Error::from)?;
         n_tokens += one.n_generated;
-        let mut asked = asked.borrow_mut();
-        let (query, missing) = asked
-            .get_mut(&one.number)
-            .context("a sample is of a query that was asked for")?;
-        finished.add(&response(codec, query, &one)?)?;
-        *missing -= 1;
-        if *missing == 0 {
-            asked.remove(&one.number);
-        }
+        finished.add(&response(codec, &queries[one.number], &one)?)?;
         progress.inc(1);
         progress.message(format!(
             "{:.0} tokens/s",
@@ -208,7 +163,7 @@ fn generate(
     model
         .generate(&args.generation(codec), requests, cut, done)
         .map_err(|failure| failure.0)?;
-    if let Some(error) = failed.into_inner() {
+    if let Some(error) = failed {
         return Err(error);
     }
     let mut summary = finished.summary();
@@ -232,19 +187,15 @@ impl From<Error> for Failure {
     }
 }
 
-/// Makes the request of a query's missing samples, of which there may be none
-/// after a stop; none where the query stood in the table before. Also tells
-/// whether the prompt was cut.
+/// Makes the request of a query's missing samples, of which a resumed run may
+/// have none. Also returns whether the prompt was truncated.
 fn request(
     args: &Args,
     codec: &Codec,
-    query: Query,
+    number: usize,
+    query: &Query,
     there: &HashSet<(String, i32)>,
-    seen: &mut HashSet<String>,
-) -> Result<Option<(Query, Request, bool)>> {
-    if !seen.insert(query.query_id.clone()) {
-        return Ok(None);
-    }
+) -> Result<(Request, bool)> {
     let missing = (0..i32::from(args.samples))
         .filter(|&sample| !there.contains(&(query.query_id.clone(), sample)));
     let samples: Vec<(usize, u64)> = missing
@@ -256,14 +207,14 @@ fn request(
         &query.query_id,
         codec.encode_prompt(&query.prompt, keep),
     )?;
-    let fitted = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), keep);
-    let cut = fitted.len() < ids.len();
+    let prompt = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), keep);
+    let cut = prompt.len() < ids.len();
     let request = Request {
-        number: 0,
-        prompt: fitted,
+        number,
+        prompt,
         samples,
     };
-    Ok(Some((query, request, cut)))
+    Ok((request, cut))
 }
 
 fn response(codec: &Codec, query: &Query, one: &Generated) -> Result<Response> {

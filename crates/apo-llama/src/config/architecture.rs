@@ -1,5 +1,5 @@
-//! The architectures that are done: what their configs and classes are called,
-//! and what an absent field means. A further architecture begins here.
+//! The supported architectures: the names of their configs and classes, and the
+//! meaning of an absent field. To support another one, begin here.
 
 /// A family of models, as `transformers` knows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -8,12 +8,12 @@ pub struct Architecture {
     pub model_type: &'static str,
     /// The class with a language model's head.
     pub policy_class: &'static str,
-    /// The class whose head with one label is a reward.
+    /// The class with a head of one label: a reward model.
     pub reward_class: &'static str,
-    /// Other names in `architectures` that stand for a policy, or for the
-    /// trunk alone.
+    /// Other names in `architectures` of a policy, or of only the trunk.
     pub aliases: &'static [&'static str],
-    /// Whether the head is the embedding where `tie_word_embeddings` is absent.
+    /// Whether the head is tied to the embedding if `tie_word_embeddings` is
+    /// absent.
     pub ties: bool,
 }
 
@@ -26,5 +26,5 @@ pub const LLAMA: Architecture = Architecture {
     ties: false,
 };
 
-/// All that are done.
+/// All supported architectures.
 pub const ALL: [&Architecture; 1] = [&LLAMA];

@@ -1,20 +1,20 @@
-//! Reading a config's fields, with everything that is wrong with them.
+//! Reads a config's fields and collects everything that is wrong with them.
 
 use serde_json::{Map, Value};
 
-/// Longest that a key is shown in a message, characters.
+/// Longest key shown in a message, characters.
 const MOST_QUOTED: usize = 60;
 
-/// Longest that a value is shown in a message, characters.
+/// Longest value shown in a message, characters.
 const MOST_SHOWN: usize = 80;
 
-/// Reads fields and gathers what is wrong with them.
+/// Reads fields and collects their faults.
 pub(super) struct Fields<'a> {
     raw: &'a Map<String, Value>,
     faults: Vec<String>,
 }
 
-/// Shows a value in a message: without control characters, and not for ever.
+/// Formats a value for a message: without control characters, shortened.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     let mut short = String::new();
@@ -22,7 +22,8 @@ pub(super) fn shown(value: &Value) -> String {
         if short.chars().count() >= MOST_SHOWN {
             return short + "…";
         }
-        // JSON escapes what is below the space, not what is above the tilde.
+        // JSON escapes characters below the space, but not those above the
+        // tilde.
         if c.is_control() {
             short.extend(c.escape_unicode());
         } else {
@@ -32,7 +33,7 @@ pub(super) fn shown(value: &Value) -> String {
     short
 }
 
-/// Shows a key in a message, likewise.
+/// Formats a key for a message in the same way.
 pub(super) fn quoted(name: &str) -> String {
     let short: String = name.chars().take(MOST_QUOTED).collect();
     let more = if short.len() < name.len() { "…" } else { "" };
@@ -47,22 +48,22 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns a field that is there and not null.
+    /// Returns a field that is present and not null.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.raw.get(name).filter(|value| !value.is_null())
     }
 
-    /// Notes a fault.
+    /// Adds a fault.
     pub(super) fn fault(&mut self, fault: String) {
         self.faults.push(fault);
     }
 
-    /// Returns how many faults there are so far.
+    /// Returns the number of faults so far.
     pub(super) fn n_faults(&self) -> usize {
         self.faults.len()
     }
 
-    /// Returns everything that was found wrong.
+    /// Returns all faults.
     pub(super) fn into_faults(self) -> Vec<String> {
         self.faults
     }
@@ -79,7 +80,7 @@ impl<'a> Fields<'a> {
         size.map(|size| size as usize)
     }
 
-    /// Returns a size that must be there; 1 after a fault.
+    /// Returns a required size; 1 after a fault.
     pub(super) fn size(&mut self, name: &str, most: u64) -> usize {
         if self.get(name).is_none() {
             self.fault(format!("`{name}` is missing"));
@@ -88,8 +89,8 @@ impl<'a> Fields<'a> {
         self.optional_size(name, most).unwrap_or(1)
     }
 
-    /// Returns a positive number, of the config itself or of a named object
-    /// within; 1 after a fault.
+    /// Returns a positive number of the config or of a named object in it; 1
+    /// after a fault.
     pub(super) fn number_in(
         &mut self,
         within: Option<(&str, &Map<String, Value>)>,
@@ -110,7 +111,8 @@ impl<'a> Fields<'a> {
                 1.0
             }
             (Some(value), _) => {
-                // Computed with as f32: neither zero nor infinite there.
+                // It is used as f32, where it must be neither zero nor
+                // infinite.
                 let number = value.as_f64().filter(|&x| {
                     let x = x as f32;
                     x.is_finite() && x > 0.0
@@ -126,7 +128,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns a truth value.
+    /// Returns a boolean.
     pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
         match self.get(name) {
             None => default,
@@ -141,8 +143,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns the token ids of a field: one, a list of some, or none, which
-    /// older configs write as -1.
+    /// Returns the token ids of a field: one, several, or none, which older
+    /// configs write as -1.
     pub(super) fn tokens(&mut self, name: &str, vocab_size: usize) -> Vec<u32> {
         let values = match self.get(name) {
             None => return Vec::new(),
@@ -166,7 +168,7 @@ impl<'a> Fields<'a> {
         ids
     }
 
-    /// Returns the token id of a field that has one at most.
+    /// Returns the token id of a field that has at most one.
     pub(super) fn token(&mut self, name: &str, vocab_size: usize) -> Option<u32> {
         let ids = self.tokens(name, vocab_size);
         if ids.len() > 1 {

@@ -1,9 +1,10 @@
-//! The keys that configs are known to have: which of them change what a model
-//! computes, which do not and why, and which are done only where they are off.
+//! The known keys of configs: those that change what a model computes and are
+//! supported, those that are not and why, and those that are accepted only
+//! while they are off.
 //!
-//! The names are those of `transformers`' configs, of the tools that write
-//! configs, and of published models. The user is told of a key that none of
-//! these tables has.
+//! The names come from `transformers`' configs, from tools that write configs,
+//! and from published models. A key in none of these tables is reported to the
+//! user.
 
 mod harmless;
 mod refused;
@@ -44,9 +45,8 @@ const READ: &[&str] = &[
     "vocab_size",
 ];
 
-/// Settings, and the names that other architectures have for them. LLaMA's own
-/// name is the one that `transformers` reads, so that another one beside it may
-/// not say anything else.
+/// Settings, and their names in other architectures. `transformers` reads
+/// LLaMA's own name, so another name beside it must not differ.
 const SYNONYMS: &[(&str, &str)] = &[
     (
         "head_dim",
@@ -100,18 +100,18 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("vocab_size", "n_vocab padded_vocab_size text_vocab_size"),
 ];
 
-/// The value with which a key changes nothing, beside null.
+/// The value, beside null, with which a key changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Off {
-    /// None but null, and what is empty.
+    /// Only null and empty values.
     Empty,
     False,
     True,
     Zero,
     One,
-    /// Any of null, false, 0 and what is empty.
+    /// Null, false, 0 and empty values.
     Blank,
-    /// One of these words, in capitals or not.
+    /// One of these words, in any case.
     Word(&'static str),
 }
 
@@ -126,7 +126,7 @@ impl Off {
             (Self::True, Value::Bool(it)) => *it,
             (Self::Zero | Self::Blank, Value::Number(it)) => it.as_f64() == Some(0.0),
             (Self::One, Value::Number(it)) => it.as_f64() == Some(1.0),
-            // A number for each of several things.
+            // One number for each of several things.
             (Self::One, Value::Array(it)) => it.iter().all(|it| it.as_f64() == Some(1.0)),
             (Self::Word(words), Value::String(it)) => {
                 let mut words = words.split_whitespace();
@@ -152,12 +152,12 @@ impl Off {
 /// What is known of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
-    /// It is read, or checked with what is read.
+    /// It is read, or checked together with a key that is read.
     Read,
     Harmless,
     /// Another name of this setting.
     Synonym(&'static str),
-    /// It is refused unless it is off; it belongs to this, where that is known.
+    /// It is refused unless it is off; it belongs to this feature, if known.
     Refused(Off, Option<&'static str>),
 }
 
@@ -165,7 +165,7 @@ fn has(words: &str, name: &str) -> bool {
     words.split_whitespace().any(|word| word == name)
 }
 
-/// Looks a key up, by its whole name before its parts.
+/// Looks up a key, by its whole name before its parts.
 fn known(name: &str) -> Option<Known> {
     if READ.contains(&name) || has(WINDOWS, name) {
         return Some(Known::Read);
@@ -205,7 +205,7 @@ fn is_dropout(name: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
-/// Why a refused key needs more than to be named.
+/// Why a refused key needs an explanation.
 fn advice(name: &str) -> &'static str {
     match name {
         "quantization_config"
@@ -227,7 +227,7 @@ fn advice(name: &str) -> &'static str {
     }
 }
 
-/// Refuses every key of what is not done, unless it is off.
+/// Refuses every key of an unsupported feature, unless it is off.
 pub(super) fn refuse(fields: &mut Fields, raw: &Map<String, Value>) {
     for (name, value) in raw {
         let Some(Known::Refused(off, what)) = known(name) else {
@@ -247,8 +247,8 @@ pub(super) fn refuse(fields: &mut Fields, raw: &Map<String, Value>) {
     }
 }
 
-/// Refuses other names of settings that say something else than is computed
-/// with; `used` gives a setting's value.
+/// Refuses other names of settings whose value differs from the one in use;
+/// `used` gives a setting's value.
 pub(super) fn refuse_synonyms(
     fields: &mut Fields,
     raw: &Map<String, Value>,
@@ -262,7 +262,7 @@ pub(super) fn refuse_synonyms(
         let same = match (value, &used) {
             (Value::Null, _) => true,
             (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
-            // Whichever of its names `hidden_act` has.
+            // Either of the names of `hidden_act`.
             (Value::String(one), Value::String(_)) => has("silu swish swiglu", one),
             (one, other) => one == other,
         };
@@ -282,7 +282,7 @@ pub(super) fn refuse_synonyms(
     }
 }
 
-/// Returns the keys that are not known here and say something.
+/// Returns the unknown keys that are not empty.
 pub(super) fn unknown(raw: &Map<String, Value>) -> Vec<String> {
     let unknown = raw
         .iter()
@@ -369,7 +369,7 @@ mod tests {
             for harmless in [Value::Null, harmless] {
                 with(&name, &harmless).unwrap_or_else(|told| panic!("{name}: {told}"));
             }
-            // A value of another type is never taken for off.
+            // A value of another type never counts as off.
             with(&name, &json!("something")).expect_err(&name);
         }
     }

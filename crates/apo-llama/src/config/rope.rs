@@ -1,4 +1,4 @@
-//! Rotary position embedding in every spelling that a config has for it.
+//! Rotary position embedding in every spelling of configs.
 
 use std::f64::consts::TAU;
 
@@ -18,7 +18,7 @@ pub struct Rope {
 /// How rotary frequencies are scaled for long contexts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
-    /// `default`: not at all.
+    /// `default`: not scaled.
     Unscaled,
     /// `linear`: positions are divided by this factor.
     Linear(f64),
@@ -31,11 +31,11 @@ pub enum Scaling {
 /// LLaMA 3's scaling of the rotary frequencies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Llama3Scaling {
-    /// By how much long wavelengths are slowed.
+    /// Factor by which long wavelengths are slowed.
     pub factor: f64,
-    /// Wavelengths above `original / this` are slowed in full.
+    /// Wavelengths above `original / this` are slowed by the whole factor.
     pub low_freq_factor: f64,
-    /// Wavelengths below `original / this` stay.
+    /// Wavelengths below `original / this` are not slowed.
     pub high_freq_factor: f64,
     /// Context length of the original training, tokens.
     pub original_max_position_embeddings: f64,
@@ -45,18 +45,18 @@ pub struct Llama3Scaling {
 /// 2309.00071), as `transformers` computes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct YarnScaling {
-    /// By how much slow rotations are slowed further.
+    /// Factor by which slow rotations are slowed.
     pub factor: f64,
-    /// Rotations over the original context above which a dimension stays.
+    /// A dimension with more rotations over the original context is not slowed.
     pub beta_fast: f64,
-    /// Rotations over the original context below which a dimension is slowed
-    /// in full.
+    /// A dimension with fewer rotations over the original context is slowed by
+    /// the whole factor.
     pub beta_slow: f64,
     /// Context length of the original training, tokens.
     pub original_max_position_embeddings: f64,
-    /// Whether the bounds of the ramp between the two are whole dimensions.
+    /// Whether the bounds of the ramp are rounded to whole dimensions.
     pub truncate: bool,
-    /// What cosines and sines are multiplied by.
+    /// Factor of cosines and sines.
     pub attention_factor: f64,
 }
 
@@ -83,7 +83,7 @@ impl Rope {
         }
     }
 
-    /// Checks that every frequency can be computed with.
+    /// Checks that every frequency is usable.
     pub(super) fn check(&self, fields: &mut Fields, head_dim: usize) {
         let frequencies = self.inverse_frequencies(head_dim);
         let computed = |&it: &f64| (it as f32).is_finite() && it as f32 >= f32::MIN_POSITIVE;
@@ -94,8 +94,8 @@ impl Rope {
         }
     }
 
-    /// Returns what `transformers` warns of: settings that do not belong
-    /// together, though they can be computed with.
+    /// Returns what `transformers` warns of: usable settings that contradict
+    /// each other.
     pub(super) fn notes(&self, max_position_embeddings: usize) -> Vec<String> {
         let most = max_position_embeddings as f64;
         match &self.scaling {
@@ -118,7 +118,7 @@ impl Rope {
         }
     }
 
-    /// Returns what cosines and sines are multiplied by.
+    /// Returns the factor of cosines and sines.
     pub fn attention_factor(&self) -> f64 {
         match &self.scaling {
             Scaling::Yarn(scaling) => scaling.attention_factor,
@@ -145,7 +145,7 @@ impl Llama3Scaling {
 
 impl YarnScaling {
     /// Returns the pairs of dimensions between which the slowing rises from
-    /// none to full.
+    /// none to the whole factor.
     fn ramp(&self, theta: f64, head_dim: f64) -> (f64, f64) {
         let pair_of = |rotations: f64| {
             let ratio = self.original_max_position_embeddings / (rotations * TAU);
@@ -163,7 +163,7 @@ impl YarnScaling {
     }
 }
 
-/// YaRN's default for what cosines and sines are multiplied by.
+/// YaRN's default for the factor of cosines and sines.
 fn yarn_magnitude(factor: f64, scale: f64) -> f64 {
     if factor <= 1.0 {
         return 1.0;
@@ -171,8 +171,8 @@ fn yarn_magnitude(factor: f64, scale: f64) -> f64 {
     0.1 * scale * factor.ln() + 1.0
 }
 
-/// The keys of a scaling's object that mean something, by its type; others
-/// would be passed over by `transformers`.
+/// The meaningful keys of a scaling's object, by its type; `transformers`
+/// ignores others.
 const KEYS: [(&str, &[&str]); 4] = [
     ("default", &[]),
     ("linear", &["factor", "original_max_position_embeddings"]),
@@ -203,20 +203,20 @@ const KEYS: [(&str, &[&str]); 4] = [
 /// The context of a model's original training, tokens.
 const ORIGINAL: &str = "original_max_position_embeddings";
 
-/// The theta of a config that names none.
+/// The theta of a config without one.
 pub(super) const DEFAULT_THETA: f64 = 10_000.0;
 
 impl Fields<'_> {
     /// Reads the rotary embedding: `rope_theta` beside `rope_scaling`, as
-    /// `transformers` 4 writes it, or `rope_parameters`, as 5 does. Where both
-    /// stand there, they must say the same: each release of `transformers`
-    /// reads another one.
+    /// `transformers` 4 writes it, or `rope_parameters`, as 5 does. If both are
+    /// present they must agree, because each release of `transformers` reads
+    /// another one.
     pub(super) fn rope(&mut self, max_position_embeddings: usize) -> Rope {
         let mut found: Vec<(&str, Rope)> = Vec::new();
         for name in ["rope_scaling", "rope_parameters"] {
             match self.get(name).cloned() {
                 None => {}
-                // An object of nulls says as much as none.
+                // An object of nulls means the same as no object.
                 Some(Value::Object(object)) if object.values().all(Value::is_null) => {}
                 Some(Value::Object(object)) => {
                     let object = self.with_original(name, object, max_position_embeddings);
@@ -249,9 +249,9 @@ impl Fields<'_> {
         rope
     }
 
-    /// Returns a scaling's object with the context of the original training
-    /// where that stands beside it. `transformers` 5 takes it from there, 4
-    /// does not see it, so that both must come to the same.
+    /// Returns a scaling's object with the context of the original training if
+    /// that is beside it. `transformers` 5 takes it from there and 4 ignores
+    /// it, so both must give the same result.
     fn with_original(
         &mut self,
         name: &str,
@@ -269,7 +269,8 @@ impl Fields<'_> {
         let within = object.get(ORIGINAL).filter(|it| !it.is_null());
         let other = match within {
             Some(within) if within != beside => Some(format!("{} in `{name}`", shown(within))),
-            // Without one, 4 refuses `llama3`, and takes this for `yarn`.
+            // Without one, `transformers` 4 refuses `llama3` and uses this for
+            // `yarn`.
             None if kind == "yarn" && *beside != max_position_embeddings => Some(format!(
                 "not in `{name}`, where releases of `transformers` that look only there take \
                  `max_position_embeddings` {max_position_embeddings}"
@@ -351,7 +352,7 @@ impl Fields<'_> {
             return rope;
         };
         for key in settings.iter().filter(|key| !known.contains(key)) {
-            // A factor of one scales nothing.
+            // A factor of one does not scale.
             if object[*key].as_f64() == Some(1.0) && *key == "factor" {
                 continue;
             }
@@ -375,8 +376,8 @@ impl Fields<'_> {
         rope
     }
 
-    /// Returns the type that a scaling's object names, in one of two
-    /// spellings; none after a fault.
+    /// Returns the type that a scaling's object names, in one of two spellings;
+    /// `None` after a fault.
     fn rope_type(
         &mut self,
         name: &str,
@@ -418,7 +419,7 @@ impl Fields<'_> {
         None
     }
 
-    /// Reads by how much a scaling stretches the context.
+    /// Reads the factor by which a scaling stretches the context.
     fn factor(&mut self, name: &str, object: &Map<String, Value>) -> f64 {
         let factor = self.number_in(Some((name, object)), "factor", None);
         if factor < 1.0 {
@@ -470,7 +471,7 @@ impl Fields<'_> {
         max_position_embeddings: usize,
     ) -> YarnScaling {
         let within = Some((name, object));
-        // `transformers` takes a zero as none here.
+        // `transformers` treats zero as absent here.
         let optional = |fields: &mut Self, key: &str| {
             let zero = object.get(key).and_then(Value::as_f64) == Some(0.0);
             let named = object.get(key).is_some_and(|it| !it.is_null()) && !zero;
@@ -516,7 +517,7 @@ impl Fields<'_> {
     }
 }
 
-/// Says why a type of scaling is refused, and what to do where that is known.
+/// Says why a type of scaling is refused, and what to do if that is known.
 fn unsupported(name: &str, kind: &str) -> String {
     let mut known = KEYS
         .iter()
@@ -653,7 +654,7 @@ mod tests {
             told.contains("write the one that is meant in `rope_scaling`"),
             "{told}"
         );
-        // Without effect where nothing is scaled by it.
+        // It has no effect without scaling.
         with(json!({ORIGINAL: 4096})).expect("no scaling");
         let linear = json!({"rope_type": "linear", "factor": 4.0});
         with(json!({"rope_scaling": linear, ORIGINAL: 4096})).expect("no effect");

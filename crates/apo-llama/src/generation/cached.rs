@@ -1,22 +1,23 @@
-//! The decoder over the CPU's kernels.
+//! The decoder with a cache, by the CPU's kernels.
 
 use std::sync::Arc;
 
 use burn_flex::FlexTensor;
 
 use super::Decoder;
-use crate::loaded::Model;
-use crate::model::kernel_shape;
-use crate::operators::{layer_on_cpu, on_cpu, slice, weights};
+use crate::model::Model;
+use crate::operators::{kernel_shape, layer_on_cpu, on_cpu, slice, weights};
 use crate::tree::{PromptTree, TreeBatch, rotations};
+use apo_kernels::LayerWeights;
 use apo_kernels::decode::{self, RowCache};
 use apo_kernels::layer::{Shape, rms_norm};
-use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads, multiply};
+use apo_kernels::matmul::multiply;
+use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads};
 
 pub(super) struct Cached<'a> {
     model: &'a Model,
     shape: Shape,
-    layers: Vec<[FlexTensor; 9]>,
+    layers: Vec<LayerWeights<FlexTensor>>,
     embedding: FlexTensor,
     norm: FlexTensor,
     head: FlexTensor,
@@ -39,10 +40,11 @@ pub(super) struct Row {
 impl<'a> Cached<'a> {
     pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
         let llama = &model.llama;
+        let layers = llama.model.layers.iter();
         Self {
             model,
             shape: kernel_shape(&model.config, model.compute.precision),
-            layers: llama.model.layers.iter().map(layer_on_cpu).collect(),
+            layers: layers.map(|layer| layer_on_cpu(layer.weights())).collect(),
             embedding: on_cpu(llama.model.embed_tokens.weight.val()),
             norm: on_cpu(llama.model.norm.weight.val()),
             head: on_cpu(llama.language_head()),
@@ -60,7 +62,7 @@ impl<'a> Cached<'a> {
         x
     }
 
-    /// Adds the logits of rows `[rows, hidden]` to `logits`.
+    /// Appends the logits of rows `[rows, hidden]` to `logits`.
     fn logits(&self, x: &[f32], logits: &mut Vec<f32>) {
         let (hidden, vocab) = (self.shape.hidden, self.model.config.vocab_size);
         let n_rows = x.len() / hidden;
@@ -103,8 +105,9 @@ impl Decoder for Cached<'_> {
     type Prompt = Prompt;
     type Row = Row;
 
-    /// Each prompt by itself: products of many rows are split by their number,
-    /// and a prompt's values are not to depend on who comes with it.
+    /// Computes each prompt by itself: the sums of a product depend on its
+    /// number of rows, and a prompt's values must not depend on the other
+    /// prompts.
     fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Prompt, Vec<f32>)> {
         prompts
             .iter()
@@ -114,7 +117,7 @@ impl Decoder for Cached<'_> {
 
     fn row(&mut self, prompt: &Arc<Prompt>) -> Row {
         let width = self.shape.heads.kv_heads * self.shape.heads.head_dim;
-        // Room for short responses; a long one grows by doubling.
+        // Room for short responses; long ones grow by doubling.
         let room = self.max_new_tokens.min(64) * width;
         let cache = || (Vec::with_capacity(room), Vec::with_capacity(room));
         Row {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::Decoder;
-use crate::loaded::Model;
-use crate::model::integers;
-use crate::plain::{self, Composition, Projected};
+use crate::decoder::integers;
+use crate::matmul::cast_operand;
+use crate::model::Model;
+use crate::plain::{self, Forward, Projected};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 
 pub(super) struct Plain<'a> {
@@ -16,8 +17,8 @@ pub(super) struct Plain<'a> {
     /// The rows of the last step.
     stack: Vec<Stacked>,
     /// Their keys and values by layer, `[rows, kv_heads, room, head_dim]`. Rows
-    /// end together at `time`: shorter ones have zeros in front. What lies
-    /// behind is room for tokens to come.
+    /// are aligned at their end, `time`: shorter ones have zeros in front.
+    /// Behind `time` is room for new tokens.
     layers: Vec<(Tensor<4>, Tensor<4>)>,
     time: usize,
     next_id: u64,
@@ -41,17 +42,17 @@ pub(super) struct Row {
     id: u64,
 }
 
-/// Tokens that room is made for at once.
+/// Tokens for which room is made at once.
 const ROOM: usize = 64;
 
-/// Zeros like `x` but for their number in time,
-/// `[rows, kv_heads, time, head_dim]`.
+/// Returns zeros like `x` `[rows, kv_heads, time, head_dim]` but with another
+/// time.
 fn zeros_like(x: &Tensor<4>, time: usize) -> Tensor<4> {
     let [rows, heads, _, head_dim] = x.dims();
     Tensor::zeros([rows, heads, time, head_dim], (&x.device(), x.dtype()))
 }
 
-/// Puts zeros in front of `[rows, kv_heads, time, head_dim]`, up to `time`.
+/// Pads `[rows, kv_heads, time, head_dim]` with zeros in front, up to `time`.
 fn padded(x: Tensor<4>, time: usize) -> Tensor<4> {
     let [_, _, found, _] = x.dims();
     if found >= time {
@@ -75,14 +76,14 @@ impl<'a> Plain<'a> {
 
     fn logits(&self, x: Tensor<2>) -> Vec<f32> {
         let llama = &self.model.llama;
-        let normed = plain::rms_norm(x, &llama.model.norm, self.model.config.rms_norm_eps);
+        let normed = llama.last_norm(x, &self.model.config);
         let logits = plain::logits(normed, llama.language_head(), self.model.compute.precision);
         let logits = logits.into_data().convert::<f32>();
         logits.try_into_vec().expect("converted to f32")
     }
 
-    /// Makes the stack hold exactly `rows`: those that ended leave it, new
-    /// ones join at its end with their prompts.
+    /// Makes the stack hold exactly `rows`: removes those that ended, and
+    /// appends new ones with their prompts.
     fn restack(&mut self, rows: &[&mut Row]) {
         let kept: Vec<usize> = (0..self.stack.len())
             .filter(|&i| rows.iter().any(|row| row.id == self.stack[i].id))
@@ -105,7 +106,7 @@ impl<'a> Plain<'a> {
             .map(|layer| {
                 let (mut keys, mut values) = (Vec::new(), Vec::new());
                 if !kept.is_empty() {
-                    // A long row may have left: its part of the front goes.
+                    // If the longest row has left, its part of the front goes.
                     let excess = found.saturating_sub(time);
                     let keep = |x: &Tensor<4>| {
                         let x = x.clone().select(0, index.clone());
@@ -124,7 +125,7 @@ impl<'a> Plain<'a> {
             .collect();
     }
 
-    /// Makes room for a further token.
+    /// Makes room for another token.
     fn make_room(&mut self) {
         let room = self.layers.first().map_or(0, |(key, _)| key.dims()[2]);
         if self.time < room {
@@ -140,7 +141,7 @@ impl<'a> Plain<'a> {
             .collect();
     }
 
-    /// True where a key is no token of a row, `[rows, 1, 1, room]`.
+    /// Returns true where a key is not a token of a row, `[rows, 1, 1, room]`.
     fn hidden(&self, room: usize) -> Tensor<4, Bool> {
         let hidden: Vec<bool> = self
             .stack
@@ -170,7 +171,7 @@ impl Decoder for Plain<'_> {
         }
         let layout = batch.layout(config);
         let precision = self.model.compute.precision;
-        let composition = Composition::new(&layout, config, precision, &self.device);
+        let forward = Forward::new(&layout, config, precision, &self.device);
         let mut computed: Vec<Prompt> = prompts
             .iter()
             .map(|prompt| Prompt {
@@ -180,12 +181,9 @@ impl Decoder for Plain<'_> {
             .collect();
         let mut x = self.model.llama.embed(batch.tokens());
         for layer in &self.model.llama.model.layers {
-            let (out, key, value) = composition.decoder_layer_with_cache(x, layer);
+            let (out, key, value) = forward.decoder_layer_with_cache(x, &layer.weights());
             x = out;
-            let (key, value) = (
-                plain::rounded(key, precision),
-                plain::rounded(value, precision),
-            );
+            let (key, value) = (cast_operand(key, precision), cast_operand(value, precision));
             for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
                 let part = |x: &Tensor<3>| {
                     let x = x.clone().narrow(0, rows.start, rows.len());
@@ -227,15 +225,16 @@ impl Decoder for Plain<'_> {
         let [_, _, room, _] = self.layers[0].0.dims();
         let hidden = self.hidden(room);
         let mut x = self.model.llama.embed(tokens);
-        // A tensor in hand alone is changed in place.
+        // Burn changes a tensor in place if nothing else holds it.
         let layers = std::mem::take(&mut self.layers);
         for (layer, (keys, values)) in self.model.llama.model.layers.iter().zip(layers) {
+            let weights = layer.weights();
             let Projected { query, key, value } =
-                plain::project(x.clone(), layer, config, &cos, &sin, precision);
+                plain::project(x.clone(), &weights, config, &cos, &sin, precision);
             let with = |all: Tensor<4>, new: Tensor<3>| {
                 let new = new.reshape([n_rows, kv_heads, 1, config.head_dim]);
                 let place = [0..n_rows, 0..kv_heads, at..at + 1, 0..config.head_dim];
-                all.slice_assign(place, plain::rounded(new, precision))
+                all.slice_assign(place, cast_operand(new, precision))
             };
             let (keys, values) = (with(keys, key), with(values, value));
             let attended = plain::attend(
@@ -247,7 +246,7 @@ impl Decoder for Plain<'_> {
             );
             self.layers.push((keys, values));
             let attended = attended.reshape([n_rows, heads * config.head_dim]);
-            x = plain::finish(x, attended, layer, config.rms_norm_eps, precision);
+            x = plain::finish(x, attended, &weights, config.rms_norm_eps, precision);
         }
         logits.extend(self.logits(x));
     }

@@ -1,4 +1,4 @@
-//! How a token is chosen from its logits.
+//! Chooses a token from logits.
 
 use apo_kernels::simd;
 
@@ -6,14 +6,14 @@ use apo_kernels::simd;
 /// `transformers`: repetition penalty, temperature, top-k, top-p.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Logits are divided by it; 0 takes the likeliest token.
+    /// Divides the logits; 0 always takes the likeliest token.
     pub temperature: f32,
-    /// Only so many of the likeliest tokens are kept; 0 keeps all.
+    /// Keeps only this many of the likeliest tokens; 0 keeps all.
     pub top_k: usize,
-    /// Only the likeliest tokens that together reach this probability are kept.
+    /// Keeps only the likeliest tokens that together reach this probability.
     pub top_p: f32,
-    /// Logits of tokens in the prompt or response are divided by it where
-    /// positive and multiplied where negative; 1 leaves them.
+    /// Divides positive logits of tokens in the prompt or response, and multiplies
+    /// negative ones; 1 changes nothing.
     pub repetition_penalty: f32,
 }
 
@@ -28,25 +28,51 @@ impl Sampling {
 }
 
 /// A chosen token.
-pub(super) struct Pick {
-    pub(super) token: u32,
-    /// Under the model as it is, nats.
-    pub(super) log_prob: f32,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pick {
+    /// Its id.
+    pub token: u32,
+    /// Its log-prob under the unchanged model, nats.
+    pub log_prob: f32,
 }
 
-/// Candidates that top-p looks at first; few rows need more.
+/// Candidates that top-p sorts first; few rows need more.
 const FIRST_CANDIDATES: usize = 512;
 
 impl Sampling {
-    /// Chooses by `draw`, uniform in [0, 1); `seen` are the ids that the
-    /// repetition penalty is for.
-    pub(super) fn pick(&self, logits: &[f32], seen: &[u32], draw: f64) -> Pick {
+    /// Chooses a token by `draw`, uniform in [0, 1). The repetition penalty
+    /// applies to the ids in `seen`.
+    ///
+    /// # Shapes
+    ///
+    /// - `logits`: `[vocab]`
+    ///
+    /// # Examples
+    ///
+    /// Of probabilities 0.1, 0.6 and 0.3, top-k 2 keeps 0.6 and 0.3:
+    ///
+    /// ```
+    /// use apo_llama::Sampling;
+    ///
+    /// let logits = [0.1_f32, 0.6, 0.3].map(f32::ln);
+    /// let top_2 = Sampling {
+    ///     temperature: 1.0,
+    ///     top_k: 2,
+    ///     ..Sampling::GREEDY
+    /// };
+    /// assert_eq!(Sampling::GREEDY.pick(&logits, &[], 0.9).token, 1);
+    /// assert_eq!(top_2.pick(&logits, &[], 0.6).token, 1);
+    /// let pick = top_2.pick(&logits, &[], 0.7);
+    /// assert_eq!(pick.token, 2);
+    /// assert!((pick.log_prob - 0.3_f32.ln()).abs() < 1e-6);
+    /// ```
+    pub fn pick(&self, logits: &[f32], seen: &[u32], draw: f64) -> Pick {
         let token = if self.repetition_penalty == 1.0 {
             self.choose(logits, draw)
         } else {
             let mut penalised = logits.to_vec();
             for &id in seen {
-                // From the original: an id that was seen twice pays once.
+                // From the original logit: an id that occurs twice is penalised once.
                 let logit = logits[id as usize];
                 penalised[id as usize] = if logit > 0.0 {
                     logit / self.repetition_penalty
@@ -106,8 +132,8 @@ impl Sampling {
         all[..n_kept].to_vec()
     }
 
-    /// Returns how many of the sorted ids reach `top_p` of `total`; none where
-    /// all of them do not.
+    /// Returns how many of the sorted ids reach `top_p` of `total`, or `None` if all
+    /// of them together do not.
     fn nucleus(&self, weights: &[f32], sorted: &[usize], total: f64) -> Option<usize> {
         let wanted = f64::from(self.top_p) * total;
         let mut sum = 0.0;
@@ -138,7 +164,7 @@ fn at(weights: &[f32], point: f64) -> usize {
             sum += of_part;
         }
     }
-    // Rounding: the point lies beyond the last weight that counts.
+    // By rounding, the point can be beyond the last positive weight.
     weights
         .iter()
         .rposition(|&weight| weight > 0.0)

@@ -1,4 +1,4 @@
-//! The header of a safetensors file, and whether the file is whole.
+//! The header of a safetensors file, and whether the file is complete.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -13,19 +13,19 @@ use super::names::quoted;
 use super::{Place, corrupt, io_error};
 use crate::error::ModelError;
 
-/// Longest header that a file may have; the format's own limit.
+/// Longest header of a file; the format's own limit.
 const MOST_HEADER: u64 = 100_000_000;
 
-/// What a file says that it holds.
+/// What a file's header says.
 pub(super) struct Header {
     /// Names and places, in the order of the data.
     pub tensors: Vec<(String, Place)>,
-    /// Tensors that were left out, with the one whose values they have, as
-    /// `safetensors.torch.save_model` notes it; and more.
+    /// Metadata: tensors that were left out, each with the one whose values it
+    /// shares, as `safetensors.torch.save_model` notes them, and more.
     pub metadata: HashMap<String, String>,
 }
 
-/// The header as it stands in the file, with what stands there twice.
+/// The header as it is in the file, with duplicate names.
 struct Entries {
     tensors: Vec<(String, TensorInfo)>,
     metadata: HashMap<String, String>,
@@ -68,8 +68,7 @@ impl<'de> Deserialize<'de> for Entries {
 ///
 /// # Errors
 ///
-/// When there is none, when something else stands in its place, or when it is
-/// not whole.
+/// When there is none, the file has another format, or it is incomplete.
 pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     let (mut file, length) = model_file::open(path)?.ok_or_else(|| ModelError::MissingFile {
         dir: path.parent().unwrap_or(path).into(),
@@ -89,7 +88,7 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     };
     let size = u64::from_le_bytes(*prefix);
     if size > MOST_HEADER || size > length - 8 || head.get(8) != Some(&b'{') {
-        // Only now: a length may look like the beginning of another format.
+        // Checked last: a length may look like the beginning of another format.
         let reason = other_format(&head).or_else(|| stand_in(&head)).map_or_else(
             || format!("its header should have {size} bytes, the file has {length}"),
             str::to_owned,
@@ -136,8 +135,8 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     })
 }
 
-/// Says what a file is by its first bytes, where it is one of numbers, or one
-/// that never came.
+/// Identifies a file by its first bytes, if it has a known format or was never
+/// downloaded.
 fn other_format(head: &[u8]) -> Option<&'static str> {
     let begins = |with: &[u8]| head.starts_with(with);
     if head.iter().all(|&byte| byte == 0) {
@@ -152,7 +151,7 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
             "it is an HDF5 file, as TensorFlow's weights are; convert it with transformers",
         );
     }
-    // A pickle's protocol, from 2 on.
+    // A pickle's protocol is 2 or higher.
     if matches!(head, [0x80, 2..=5, ..]) {
         return Some(
             "it is a pickle, as PyTorch's checkpoints are; load the model with transformers and \
@@ -162,7 +161,7 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Checks that no name stands there twice: of these all but one were lost.
+/// Checks that no name is there twice: all but one would be lost.
 fn check_names(entries: &Entries) -> Result<(), String> {
     let mut seen = HashSet::new();
     let mut names = entries.tensors.iter().map(|(name, _)| name.as_str());

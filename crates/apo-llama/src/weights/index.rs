@@ -1,5 +1,4 @@
-//! Which files hold a directory's weights, and whether they are the files that
-//! the index was written with.
+//! Which files hold a directory's weights, and whether they match the index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,23 +7,24 @@ use std::path::{Component, Path, PathBuf};
 use apo_dialogue::model_file::{self, read_object};
 use serde_json::Value;
 
+use super::Place;
 use super::names::quoted;
-use super::{INDEX, Place, SINGLE};
 use crate::error::ModelError;
-use crate::identified;
+use crate::identified::{self, INDEX, SINGLE};
 
 /// The files that hold a directory's weights.
 pub(super) struct Index {
     pub(super) files: Vec<PathBuf>,
-    /// Which tensors the index page expects in each file; nothing without one.
+    /// The tensors that the index expects in each file; `None` without an
+    /// index.
     named: BTreeMap<PathBuf, BTreeSet<String>>,
-    /// The index page, and what it says of the bytes of all tensors together.
+    /// The index, and its total number of bytes of all tensors.
     page: PathBuf,
     total_size: Option<Value>,
 }
 
 impl Index {
-    /// Reads which files there are: one, or those that an index names.
+    /// Finds the files: a single one, or those that an index names.
     pub(super) fn read(dir: &Path) -> Result<Self, ModelError> {
         let single = dir.join(SINGLE);
         if model_file::open(&single)?.is_some() {
@@ -100,7 +100,7 @@ impl Index {
         })
     }
 
-    /// Checks that a file has just the tensors that the index says it has.
+    /// Checks that a file has exactly the tensors that the index lists for it.
     pub(super) fn check(&self, path: &Path, found: &[(String, Place)]) -> Result<(), ModelError> {
         let Some(named) = self.named.get(path) else {
             return Ok(());
@@ -110,7 +110,7 @@ impl Index {
         let absent = named.iter().filter(|name| !found.contains(name.as_str()));
         let absent = absent.map(|name| format!("{} is not in {}", quoted(name), quoted(&file)));
         let more = found.iter().filter(|name| !named.contains(**name));
-        // Older files keep the rotary frequencies, which nothing reads.
+        // Older files hold the rotary frequencies, which nothing reads.
         let more = more.filter(|name| !name.contains("rotary_emb."));
         let more = more.map(|name| match self.place_of(name) {
             None => format!("{} in {} is not named", quoted(name), quoted(&file)),
@@ -132,7 +132,7 @@ impl Index {
         })
     }
 
-    /// Returns the name of the file that the index has for a tensor.
+    /// Returns the file that the index names for a tensor.
     fn place_of(&self, tensor: &str) -> Option<String> {
         let (path, _) = self
             .named
@@ -141,8 +141,8 @@ impl Index {
         Some(path.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// Returns what is worth telling: files that are not read though they look
-    /// as if they were, and a size that the tensors have not.
+    /// Returns notes for the user: files that are ignored although they look
+    /// like weights, and a wrong total size.
     pub(super) fn notes(&self, dir: &Path, bytes: u64) -> Vec<String> {
         let mut notes = Vec::new();
         let page = self.page.display();

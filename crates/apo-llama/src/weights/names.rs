@@ -1,13 +1,12 @@
-//! Names of tensors: what libraries put before them, and what those that are
-//! not a parameter of the model belong to.
+//! Names of tensors: prefixes that libraries add, and what tensors belong to
+//! that are not parameters of the model.
 
 use std::collections::BTreeSet;
 
-/// Longest that a name is shown in a message, characters.
+/// Longest name shown in a message, characters.
 const MOST_SHOWN: usize = 120;
 
-/// Parts of a name that a wrapper around a module adds, anywhere in it, and
-/// that say nothing of what the tensor is.
+/// Parts of a name that a wrapper around a module adds anywhere in it.
 const WRAPPERS: [(&str, &str); 5] = [
     ("_orig_mod", "torch.compile"),
     ("module", "data parallelism or DeepSpeed"),
@@ -16,22 +15,22 @@ const WRAPPERS: [(&str, &str); 5] = [
     ("_forward_module", "Lightning"),
 ];
 
-/// What PEFT puts before the names of the model that it adapts, and before
-/// those that are saved of its inner module.
+/// Prefixes that PEFT adds to the names of the model that it adapts, and to
+/// those of its inner module.
 const PEFT: [&str; 2] = ["base_model.model.", "base_model."];
 
 /// The trunk's parts, as a bare `LlamaModel` names them.
 const TRUNK: [&str; 3] = ["embed_tokens.", "layers.", "norm."];
 
-/// Shows a name in a message: without control characters, and not for ever.
+/// Formats a name for a message: without control characters, shortened.
 pub(super) fn quoted(name: &str) -> String {
     let short: String = name.chars().take(MOST_SHOWN).collect();
     let more = if short.len() < name.len() { "…" } else { "" };
     format!("`{}{more}`", short.escape_debug())
 }
 
-/// Returns names as `transformers` gives them, in the same order, and what was
-/// left out or added to come to them.
+/// Returns names as `transformers` has them, in the same order, and what was
+/// removed or added.
 pub(super) fn plain(names: &[String]) -> (Vec<String>, BTreeSet<String>) {
     let mut told = BTreeSet::new();
     let mut plain: Vec<String> = names
@@ -78,17 +77,17 @@ fn unwrapped(name: &str, told: &mut BTreeSet<String>) -> String {
 /// What tensors that are not a parameter of the model belong to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Foreign {
-    /// Layers that the config does not have.
+    /// Layers beyond those of the config.
     Layers,
-    /// Another head than a linear one with one label.
+    /// A head other than a linear one with one label.
     Head,
-    /// A reason of its own, as a sentence's end.
+    /// Another reason, as the end of a sentence.
     Other(&'static str),
-    /// Nothing that is known.
+    /// Unknown.
     Unknown,
 }
 
-/// Parts of names, and what tensors that have them are.
+/// Parts of names, and the feature of tensors that have them.
 const FOREIGN: &[(&[&str], &str)] = &[
     (
         &[
@@ -146,7 +145,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["exp_avg", "optimizer"], "an optimiser's state"),
 ];
 
-/// Parts of names of heads, on a trunk or in its place.
+/// Parts of names of heads, on top of a trunk or instead of it.
 const HEADS: [&str; 9] = [
     "v_head",
     "value_head",

@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use super::{StoredType, io_error};
 use crate::error::ModelError;
 
-/// Writes tensors to one safetensors file, one at a time, and syncs it.
+/// Writes tensors to a safetensors file, one at a time, and syncs it.
 ///
-/// `parameters` are names and shapes in the order of the names; `values` gives
-/// each one's numbers. Equal values give equal bytes.
+/// `parameters` are names and shapes, ordered by name; `values` gives the
+/// numbers of each. Equal values give equal bytes.
 ///
 /// # Errors
 ///

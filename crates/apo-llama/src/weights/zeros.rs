@@ -1,5 +1,5 @@
-//! Weights that are zeros: what a download leaves that set its space aside and
-//! did not finish.
+//! Weights that are zeros: an interrupted download that reserved its space
+//! leaves them.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -8,17 +8,16 @@ use super::names::quoted;
 use super::{EMBEDDING, LM_HEAD, Place, SCORE, Weights, io_error};
 use crate::error::ModelError;
 
-/// Bytes at a tensor's beginning and end that are looked at: where all of
-/// these are zeros, the rest is read as well.
+/// Bytes at a tensor's beginning and end that are checked first: if all are
+/// zero, the rest is read as well.
 const LOOKED_AT: usize = 1 << 12;
 
-/// Projections onto the residual stream: layers that were added to a model and
-/// are yet to be trained begin with zeros there, and pass on what they get.
+/// Projections onto the residual stream. Layers that were added to a model and
+/// not yet trained start with zeros there and pass on their input.
 const ADDED: [&str; 2] = ["self_attn.o_proj.weight", "mlp.down_proj.weight"];
 
 impl Weights {
-    /// Returns a fault where parameters are zeros throughout that no model has
-    /// so.
+    /// Returns a fault if parameters are all zeros that no model has as zeros.
     pub(super) fn zeros(
         &self,
         expected: &[(String, Vec<usize>)],
@@ -46,12 +45,13 @@ impl Weights {
         )])
     }
 
-    /// Says which parameters are zeros, or end in them, as few models have them.
+    /// Reports parameters that are zeros, or end in zeros, as few models have
+    /// them.
     pub(super) fn notes_of_zeros(&self) -> Result<Vec<String>, ModelError> {
         let mut zeros = Vec::new();
         let mut ends = Vec::new();
         for (name, place) in &self.tensors {
-            // Rows of tokens that do not exist are zeros in many models.
+            // Rows of unused tokens are zeros in many models.
             if [EMBEDDING, LM_HEAD, SCORE].contains(&name.as_str()) {
                 continue;
             }
@@ -95,7 +95,7 @@ impl Weights {
         Ok(!self.has_value(place, place.bytes - last, last)?)
     }
 
-    /// Whether some of a tensor's bytes are not zero.
+    /// Whether a tensor has bytes that are not zero.
     fn has_value(&self, place: &Place, from: usize, bytes: usize) -> Result<bool, ModelError> {
         let path = &self.files[place.file];
         let reading = || io_error("read", path);

@@ -1,6 +1,6 @@
-//! Keys that change nothing that is computed here, by the reason.
+//! Keys that do not change the computation, by reason.
 
-/// Reasons, and the keys that each is true of.
+/// Reasons, and the keys to which each applies.
 pub(super) const HARMLESS: &[(&str, &str)] = &[
     (
         "names and versions of what wrote the file, and how it was trained",
@@ -97,6 +97,6 @@ pub(super) const HARMLESS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Ends of keys that name a token's id: the tokenizer says which tokens there
-/// are, and `READ` has those that are asked for.
+/// Suffixes of keys that name a token's id: the tokenizer defines the tokens,
+/// and `READ` has the ids that are needed.
 pub(super) const TOKENS: [&str; 3] = ["_token_id", "_token_ids", "_token_index"];

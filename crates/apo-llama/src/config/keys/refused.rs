@@ -1,4 +1,4 @@
-//! Keys of what is not done, with the value with which each says nothing.
+//! Keys of unsupported features, with the value that turns each off.
 
 use super::Off;
 
@@ -81,7 +81,7 @@ pub(super) const REFUSED: &[(Off, &str)] = &[
     ),
     (
         Off::Blank,
-        // What other architectures have and LLaMA has not.
+        // Features of other architectures that LLaMA lacks.
         "H_cycles L_bp_cycles L_cycles activation_sparsity_pattern adapter_rank \
          adapter_reduction_factor attention_types \
          attn_layer_indices attn_layer_offset attn_layer_period block_types \
@@ -105,7 +105,7 @@ pub(super) const REFUSED: &[(Off, &str)] = &[
     ),
 ];
 
-/// Keys that ask for attention to a window of the context: refused like
+/// Keys that request attention to a window of the context: refused like
 /// `sliding_window`.
 pub(in super::super) const WINDOWS: &str = "_sliding_window_pattern attention_window attention_window_size full_attn_idxs \
      global_attn_every_n_layers interleaved_sliding_window keep_window_size local_attention \
@@ -113,8 +113,8 @@ pub(in super::super) const WINDOWS: &str = "_sliding_window_pattern attention_wi
      prefix_dense_sliding_window_pattern sliding_window sliding_window_pattern \
      sliding_window_size window_size";
 
-/// Beginnings of keys, what they belong to, and the value with which they say
-/// nothing. They are looked up after all other tables.
+/// Prefixes of keys, the feature they belong to, and the value that turns it
+/// off. They are looked up after all other tables.
 pub(super) const BEGINNINGS: &[(&str, Off, &str)] = &[
     (
         "a mixture of experts",
@@ -153,7 +153,7 @@ pub(super) const BEGINNINGS: &[(&str, Off, &str)] = &[
     ),
 ];
 
-/// Ends of keys, likewise.
+/// Suffixes of keys, in the same way.
 pub(super) const ENDS: &[(&str, Off, &str)] = &[
     ("a model within another one", Off::Blank, "_config"),
     (

@@ -1,44 +1,43 @@
-//! How much memory a training will hold, before it begins.
+//! Estimates the memory of a training before it begins.
 
 use crate::config::{Head, LlamaConfig};
-use crate::device::has_kernels;
-use crate::loaded::Model;
+use crate::model::Model;
 use apo_kernels::log_prob;
 
 /// Bytes of a number: weights, gradients, moments and activations are f32.
 const F32: u64 = 4;
 
-/// What a program holds beside: code, tokenizer, allocator.
+/// What a program holds besides: code, tokenizer, allocator.
 const BASE: u64 = 96 << 20;
 
-/// Memory of a training by the CPU's kernels, bytes.
+/// Memory of a training with the CPU's kernels, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forecast {
+pub struct MemoryEstimate {
     /// Weights, gradients and both moments.
     pub parameters: u64,
-    /// What the backward pass needs of the forward pass, and what is computed
-    /// at once.
+    /// Activations that the backward pass needs, and temporary buffers.
     pub activations: u64,
     /// Tokens of the largest micro-batch.
     pub tokens: usize,
 }
 
-impl Forecast {
+impl MemoryEstimate {
     fn new(config: &LlamaConfig, head: Head, recompute: bool, tokens: usize, summed: bool) -> Self {
         let copies = if summed { 5 } else { 4 };
-        // Of the largest there are a flat gradient and a new value beside.
+        // The largest parameter also has a flat gradient and a new value for a
+        // while.
         let largest = config.largest_parameter(head);
         let numbers = copies * config.n_parameters(head) + 2 * largest;
         let heads = config.num_attention_heads + 2 * config.num_key_value_heads;
-        // As a layer's kernel saves them: queries, keys and values, what was
-        // attended, the residual, gate and up.
+        // What a layer's kernel saves: queries, keys and values, the attention
+        // output, the residual, gate and up.
         let saved = heads * config.head_dim
             + config.num_attention_heads * config.head_dim
             + config.hidden_size
             + 2 * config.intermediate_size;
         let layers = config.num_hidden_layers;
         let kept = layers * config.hidden_size + if recompute { saved } else { layers * saved };
-        // One layer's gradients of these, and the products that they come from.
+        // One layer's gradients of these, and the operands of their products.
         let at_once = 2 * saved;
         let slices = match head {
             Head::LanguageModel => {
@@ -53,23 +52,24 @@ impl Forecast {
         }
     }
 
-    /// Returns all of it, and what a program holds beside.
+    /// Returns the sum, with what a program holds besides.
     pub fn total(&self) -> u64 {
         self.parameters + self.activations + BASE
     }
 }
 
 impl Model {
-    /// Returns what a training of the model needs whose largest micro-batch has
-    /// `tokens`; `summed` where a step has several, whose gradients are added up.
-    /// None of a device whose operators are Burn's own.
-    pub fn forecast(&self, tokens: usize, summed: bool) -> Option<Forecast> {
-        let known = self.compute.kernels && has_kernels(&self.device());
+    /// Estimates the memory of a training of the model whose largest
+    /// micro-batch has `tokens`. `summed` says whether a step adds up the
+    /// gradients of several micro-batches. Returns `None` on a device whose
+    /// operators are Burn's own.
+    pub fn memory_estimate(&self, tokens: usize, summed: bool) -> Option<MemoryEstimate> {
+        let known = self.compute.runs_kernels_on(&self.device());
         let of = || {
-            Forecast::new(
+            MemoryEstimate::new(
                 &self.config,
                 self.head,
-                self.compute.recompute,
+                self.compute.checkpointing,
                 tokens,
                 summed,
             )

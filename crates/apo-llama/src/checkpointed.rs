@@ -1,10 +1,12 @@
-//! The plain composition as operators that keep their inputs alone and are
-//! computed again in the backward pass, on every device.
+//! Gradient checkpointing on every device: the plain composition as operators
+//! that keep only their inputs and are computed again in the backward pass.
 //!
-//! A backward pass of theirs is a small training step by itself: the inputs
-//! become leaves of a graph of their own, the composition is run on them, and
-//! that graph's gradients are the operator's.
+//! Such a backward pass is a small training step by itself: the inputs become
+//! leaves of a new graph, the composition runs on them, and that graph's
+//! gradients are the operator's.
 
+use std::cell::RefCell;
+use std::iter;
 use std::sync::Arc;
 
 use burn::backend::autodiff::NodeId;
@@ -21,26 +23,28 @@ use burn::tensor::Tensor;
 #[cfg(feature = "gpu")]
 use burn::backend::Cube;
 
-use crate::Precision;
-use crate::model::{Attention, DecoderLayer, FeedForward, Norm, Projection, parameter};
-use crate::operators::{LayerWeights, Targets};
-use crate::plain::{self, Composition};
+use apo_kernels::LayerWeights;
 
-/// Rows whose logits are computed at once.
+use crate::Precision;
+use crate::layer_weights::{BackendWeights, LayerTensors};
+use crate::operators::{N_INPUTS, Targets};
+use crate::plain::{self, Forward};
+
+/// Rows whose logits are in memory at once.
 const ROWS: usize = 1024;
 
-/// Backends that the plain composition runs on.
+/// Backends that run the plain composition.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
-pub trait Recomputed: Backend {
-    /// A decoder layer: `x` and the result are `[tokens, hidden]`.
+pub trait Checkpointed: Backend {
+    /// Runs a decoder layer; `x` and the result are `[tokens, hidden]`.
     fn decoder_layer(
         x: FloatTensor<Self>,
-        #[extension_type] weights: LayerWeights<Self>,
-        composition: Arc<Composition>,
+        #[extension_type] weights: BackendWeights<Self>,
+        forward: Arc<Forward>,
     ) -> FloatTensor<Self>;
 
-    /// Log-probs of targets: `hidden` `[rows, width]`, `head` `[vocab, width]`,
-    /// result `[rows]`.
+    /// Returns the log-probs `[rows]` of `targets` from `hidden`
+    /// `[rows, width]` and `head` `[vocab, width]`.
     fn log_probs(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
@@ -48,19 +52,21 @@ pub trait Recomputed: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Implements the operators of a backend without autodiff.
+/// Implements the operators for a backend without autodiff.
 macro_rules! composed {
     ($backend:ty) => {
-        impl Recomputed for $backend {
+        impl Checkpointed for $backend {
             fn decoder_layer(
                 x: FloatTensor<Self>,
-                weights: LayerWeights<Self>,
-                composition: Arc<Composition>,
+                BackendWeights(weights): BackendWeights<Self>,
+                forward: Arc<Forward>,
             ) -> FloatTensor<Self> {
-                let layer = layer_of::<Self>(weights, false);
-                primitive::<Self, 2>(
-                    composition.decoder_layer(Tensor::from_primitive::<Self>(x), &layer),
-                )
+                let x = Tensor::from_primitive::<Self>(x);
+                let weights = weights.map_each(
+                    Tensor::from_primitive::<Self>,
+                    Tensor::from_primitive::<Self>,
+                );
+                primitive::<Self, 2>(forward.decoder_layer(x, &weights))
             }
 
             fn log_probs(
@@ -70,7 +76,8 @@ macro_rules! composed {
             ) -> FloatTensor<Self> {
                 let hidden = Tensor::from_primitive::<Self>(hidden);
                 let head = Tensor::from_primitive::<Self>(head);
-                primitive::<Self, 1>(plain::log_probs(hidden, head, &targets))
+                let Targets { ids, precision } = &*targets;
+                primitive::<Self, 1>(plain::log_probs(hidden, head, ids, *precision))
             }
         }
     };
@@ -88,7 +95,7 @@ where
     primitive.expect("a composition stays on its inputs' backend")
 }
 
-/// A tensor of a graph of its own, its first.
+/// Makes a tensor the leaf of a new graph.
 fn leaf<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<D>
 where
     DispatchTensor: DispatchKindConversion<B>,
@@ -97,43 +104,8 @@ where
     tensor.autodiff().require_grad()
 }
 
-/// A layer of weights; where `tracked`, leaves of a graph of their own.
-fn layer_of<B: Backend>(weights: LayerWeights<B>, tracked: bool) -> DecoderLayer
-where
-    DispatchTensor: DispatchKindConversion<B>,
-{
-    fn tensor<B: Backend, const D: usize>(weight: FloatTensor<B>, tracked: bool) -> Tensor<D>
-    where
-        DispatchTensor: DispatchKindConversion<B>,
-    {
-        let tensor = Tensor::from_primitive::<B>(weight);
-        if tracked { tensor.autodiff() } else { tensor }
-    }
-    let norm = |weight| Norm {
-        weight: parameter(tensor::<B, 1>(weight, tracked)),
-    };
-    let projection = |weight| Projection {
-        weight: parameter(tensor::<B, 2>(weight, tracked)),
-    };
-    DecoderLayer {
-        self_attn: Attention {
-            q_proj: projection(weights.query),
-            k_proj: projection(weights.key),
-            v_proj: projection(weights.value),
-            o_proj: projection(weights.output),
-        },
-        mlp: FeedForward {
-            gate_proj: projection(weights.gate),
-            up_proj: projection(weights.up),
-            down_proj: projection(weights.down),
-        },
-        input_layernorm: norm(weights.input_norm),
-        post_attention_layernorm: norm(weights.post_norm),
-    }
-}
-
-/// Runs a composition's graph back from the gradient of its result: a backward
-/// pass begins with ones at each value.
+/// Runs the graph of `out` back from the gradient of `out`. A backward pass
+/// begins with ones at each value, so the gradient is multiplied in.
 fn back<B: Backend, const D: usize>(
     out: Tensor<D>,
     gradient: FloatTensor<B>,
@@ -144,7 +116,7 @@ where
     (out * Tensor::from_primitive::<B>(gradient)).backward()
 }
 
-/// The gradient of a leaf.
+/// Takes the gradient of a leaf.
 fn gradient_of<B: Backend, const D: usize>(
     leaf: &Tensor<D>,
     gradients: &mut burn::tensor::Gradients,
@@ -162,11 +134,11 @@ struct LayerBackward;
 #[derive(Clone, Debug)]
 struct LayerState<B: Backend> {
     x: FloatTensor<B>,
-    weights: LayerWeights<B>,
-    composition: Arc<Composition>,
+    weights: LayerWeights<FloatTensor<B>>,
+    forward: Arc<Forward>,
 }
 
-impl<B: Backend> Backward<B, 10> for LayerBackward
+impl<B: Backend> Backward<B, N_INPUTS> for LayerBackward
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
@@ -174,7 +146,7 @@ where
 
     fn backward(
         self,
-        ops: Ops<LayerState<B>, 10>,
+        ops: Ops<LayerState<B>, N_INPUTS>,
         gradients: &mut Gradients,
         _: &mut Checkpointer,
     ) {
@@ -182,26 +154,22 @@ where
         let LayerState {
             x,
             weights,
-            composition,
+            forward,
         } = ops.state;
         let x = leaf::<B, 2>(x);
-        let layer = layer_of::<B>(weights, true);
-        let mut own = back::<B, 2>(composition.decoder_layer(x.clone(), &layer), dout);
-        let own = &mut own;
-        let found = [
-            gradient_of::<B, 2>(&x, own),
-            gradient_of::<B, 1>(&layer.input_layernorm.weight.val(), own),
-            gradient_of::<B, 2>(&layer.self_attn.q_proj.weight.val(), own),
-            gradient_of::<B, 2>(&layer.self_attn.k_proj.weight.val(), own),
-            gradient_of::<B, 2>(&layer.self_attn.v_proj.weight.val(), own),
-            gradient_of::<B, 2>(&layer.self_attn.o_proj.weight.val(), own),
-            gradient_of::<B, 1>(&layer.post_attention_layernorm.weight.val(), own),
-            gradient_of::<B, 2>(&layer.mlp.gate_proj.weight.val(), own),
-            gradient_of::<B, 2>(&layer.mlp.up_proj.weight.val(), own),
-            gradient_of::<B, 2>(&layer.mlp.down_proj.weight.val(), own),
-        ];
+        let weights = weights.map_each(leaf::<B, 2>, leaf::<B, 1>);
+        let own = RefCell::new(back::<B, 2>(
+            forward.decoder_layer(x.clone(), &weights),
+            dout,
+        ));
+        let of_x = gradient_of::<B, 2>(&x, &mut own.borrow_mut());
+        let of_weights = weights.map_each(
+            |weight| gradient_of::<B, 2>(&weight, &mut own.borrow_mut()),
+            |weight| gradient_of::<B, 1>(&weight, &mut own.borrow_mut()),
+        );
+        let found = iter::once(of_x).chain(of_weights.into_array());
         let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register::<B, 10>(parents, found, gradients);
+        register::<B>(parents, found, gradients);
     }
 }
 
@@ -230,17 +198,18 @@ where
         let dout = gradients.consume::<B>(&ops.node);
         let hidden = leaf::<B, 2>(ops.state.hidden);
         let head = leaf::<B, 2>(ops.state.head);
-        let out = plain::log_probs(hidden.clone(), head.clone(), &ops.state.targets);
+        let Targets { ids, precision } = &*ops.state.targets;
+        let out = plain::log_probs(hidden.clone(), head.clone(), ids, *precision);
         let mut own = back::<B, 1>(out, dout);
         let found = [&hidden, &head].map(|it| gradient_of::<B, 2>(it, &mut own));
         let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register::<B, 2>(parents, found, gradients);
+        register::<B>(parents, found, gradients);
     }
 }
 
-fn register<B: Backend, const N: usize>(
-    parents: [Option<NodeId>; N],
-    found: [FloatTensor<B>; N],
+fn register<B: Backend>(
+    parents: impl IntoIterator<Item = Option<NodeId>>,
+    found: impl IntoIterator<Item = FloatTensor<B>>,
     gradients: &mut Gradients,
 ) {
     for (parent, gradient) in parents.into_iter().zip(found) {
@@ -250,26 +219,32 @@ fn register<B: Backend, const N: usize>(
     }
 }
 
-impl<B: Recomputed, C: CheckpointStrategy> Recomputed for Autodiff<B, C>
+impl<B: Checkpointed, C: CheckpointStrategy> Checkpointed for Autodiff<B, C>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
     fn decoder_layer(
         x: FloatTensor<Self>,
-        weights: LayerWeights<Self>,
-        composition: Arc<Composition>,
+        BackendWeights(weights): BackendWeights<Self>,
+        forward: Arc<Forward>,
     ) -> FloatTensor<Self> {
-        let primitives = weights.clone().map::<B>(|w| w.primitive().clone());
-        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] = weights.into_array().map(|w| w.node());
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "Burn names the type nowhere in public"
+        )]
+        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] =
+            weights.as_ref().map(|weight| weight.node()).into_array();
         let nodes = [x.node(), w0, w1, w2, w3, w4, w5, w6, w7, w8];
-        let (x, weights) = (x.primitive().clone(), primitives);
-        let out = B::decoder_layer(x.clone(), weights.clone(), Arc::clone(&composition));
+        let x = x.primitive().clone();
+        let weights = weights.map(|weight| weight.primitive().clone());
+        let shared = BackendWeights(weights.clone());
+        let out = B::decoder_layer(x.clone(), shared, Arc::clone(&forward));
         match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(
                 LayerState {
                     x,
                     weights,
-                    composition,
+                    forward,
                 },
                 out,
             ),
@@ -300,20 +275,21 @@ where
     }
 }
 
-/// Runs a decoder layer of which the input alone is kept.
+/// Runs a decoder layer and keeps only its input; `x` and the result are
+/// `[tokens, hidden]`.
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
-    layer: &DecoderLayer,
-    composition: Arc<Composition>,
+    weights: LayerTensors,
+    forward: Arc<Forward>,
 ) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as Recomputed>::decoder_layer(
+    Tensor::from_dispatch(<Dispatch as Checkpointed>::decoder_layer(
         x.into_dispatch(),
-        LayerWeights::of(layer),
-        composition,
+        BackendWeights::new(weights),
+        forward,
     ))
 }
 
-/// Returns the targets' log-probs, `[rows]`, in slices of rows whose logits are
+/// Returns the targets' log-probs, `[rows]`, in slices of rows; the logits are
 /// not kept.
 pub(crate) fn log_probs(
     hidden: Tensor<2>,
@@ -324,7 +300,7 @@ pub(crate) fn log_probs(
     let slices = targets.chunks(ROWS).enumerate().map(|(i, ids)| {
         let rows = hidden.clone().narrow(0, i * ROWS, ids.len());
         let ids = ids.to_vec();
-        Tensor::from_dispatch(<Dispatch as Recomputed>::log_probs(
+        Tensor::from_dispatch(<Dispatch as Checkpointed>::log_probs(
             rows.into_dispatch(),
             head.clone().into_dispatch(),
             Arc::new(Targets { ids, precision }),

@@ -1,21 +1,22 @@
-//! Tells when an alignment has made the responses that it is to prefer less
-//! likely: margins grow all the same, and the policy degenerates unseen.
+//! Warns of likelihood displacement: the alignment has made the preferred
+//! responses less likely. Margins grow all the same, and the policy degenerates
+//! unnoticed.
 
 use apo_stage::warn;
 use apo_tables::Metric;
 
-/// Beside a reference: how much of the margin the chosen responses may have
-/// lost themselves.
+/// With a reference: the fraction of the margin that the chosen responses may
+/// lose.
 const SHARE_OF_MARGIN: f64 = 0.5;
 
-/// Without one: by what share of its first size their log-prob may have grown
-/// more negative.
+/// Without a reference: the fraction of its initial size by which their
+/// log-prob may fall.
 const SHARE_OF_LOG_PROB: f64 = 0.1;
 
-/// Warns where the chosen responses' log-probs have fallen past these bounds
-/// from the first quarter of the steps to the last, or below the reference's.
-pub fn warn_of_falling(metrics: &[Metric], has_reference: bool) {
-    if let Some(warning) = falling(metrics, has_reference) {
+/// Warns if the chosen responses' log-probs have fallen below these bounds from
+/// the first quarter of the steps to the last, or below the reference's.
+pub fn warn_of_displacement(metrics: &[Metric], has_reference: bool) {
+    if let Some(warning) = displacement(metrics, has_reference) {
         warn(&format!(
             "{warning}; a lower --learning-rate moves the policy less, and `align dpo \
              --sft-weight` holds them up"
@@ -23,7 +24,7 @@ pub fn warn_of_falling(metrics: &[Metric], has_reference: bool) {
     }
 }
 
-fn falling(metrics: &[Metric], has_reference: bool) -> Option<String> {
+fn displacement(metrics: &[Metric], has_reference: bool) -> Option<String> {
     let quarter = metrics.len().div_ceil(4);
     let (first, last) = (&metrics[..quarter], &metrics[metrics.len() - quarter..]);
     if has_reference {
@@ -68,8 +69,8 @@ mod tests {
                 ..Metric::default()
             })
         };
-        assert_eq!(falling(&lost(-0.4), true), None);
-        let warning = falling(&lost(-0.6), true).expect("below half of the margin");
+        assert_eq!(displacement(&lost(-0.4), true), None);
+        let warning = displacement(&lost(-0.6), true).expect("below half of the margin");
         assert!(warning.contains("-0.600 at a margin of 1.000 over the last 2"));
     }
 
@@ -81,12 +82,12 @@ mod tests {
                 ..Metric::default()
             })
         };
-        assert_eq!(falling(&ending(-54.0), false), None);
-        let warning = falling(&ending(-56.0), false).expect("more than a tenth");
+        assert_eq!(displacement(&ending(-54.0), false), None);
+        let warning = displacement(&ending(-56.0), false).expect("more than a tenth");
         assert!(
             warning.contains("-50.0 over the first 2 steps, -56.0"),
             "{warning}"
         );
-        assert_eq!(falling(&steps(|_| Metric::default()), false), None);
+        assert_eq!(displacement(&steps(|_| Metric::default()), false), None);
     }
 }

@@ -1,0 +1,129 @@
+//! The files that a policy is made of: a table, models, log-probs.
+
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::Codec;
+use apo_llama::directory;
+use apo_model_stage::models;
+use apo_model_stage::training::Defaults;
+use apo_stage::{bad_input, value_name};
+use apo_tables::import::{self, ANSWER_FIELDS};
+use apo_tables::{Input, Pair, Provenance, Reader, Response};
+
+use crate::args::{Method, Sft};
+use crate::instructions;
+use crate::reference::KnownLogProbs;
+
+/// The table that a method learns from.
+#[derive(Debug)]
+pub enum Tables {
+    Pairs(Reader<Pair>),
+    Golden(Reader<Response>),
+    Scored(Reader<Response>),
+    Instructions(import::Source, Input),
+}
+
+impl Tables {
+    /// Opens the table.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, empty, or has other columns.
+    pub fn open(method: &Method) -> Result<Self> {
+        let scored = match method {
+            Method::Sft(Sft { table, .. }) => {
+                if let Some(path) = &table.pairs {
+                    return Ok(Self::Pairs(Reader::open_filled(path)?));
+                }
+                if let Some(path) = &table.golden {
+                    return Ok(Self::Golden(Reader::open_filled(path)?));
+                }
+                let path = table.instructions.as_deref().unwrap_or(Path::new(""));
+                return Ok(Self::Instructions(
+                    import::Source::open(path, ANSWER_FIELDS)?,
+                    instructions::input(path)?,
+                ));
+            }
+            Method::Rjs(rjs) => &rjs.scored,
+            Method::Rrhf(rrhf) => &rrhf.scored,
+            Method::Dpo(dpo) => &dpo.scored,
+        };
+        let reader = Reader::<Response>::open_filled(&scored.responses)?;
+        if reader.schema()?.field_with_name("reward").is_err() {
+            return Err(bad_input(format!(
+                "{}: column `reward` is missing; `judge score` adds it",
+                scored.responses.display()
+            )));
+        }
+        Ok(Self::Scored(reader))
+    }
+}
+
+/// Reads the reference's log-probs, if they are given.
+///
+/// # Errors
+///
+/// As [`KnownLogProbs::read`].
+pub fn known_log_probs(
+    method: &Method,
+    provenance: &Provenance,
+    codec: &Codec,
+) -> Result<Option<KnownLogProbs>> {
+    let (Method::Dpo(dpo), Some(dir)) = (method, method.reference()) else {
+        return Ok(None);
+    };
+    let reference = (dir, &provenance.inputs["reference"]);
+    let path = dpo.reference_log_probs.as_deref();
+    path.map(|path| KnownLogProbs::read(path, reference, &dpo.common, codec))
+        .transpose()
+}
+
+/// Returns what the output depends on.
+///
+/// # Errors
+///
+/// When an input cannot be read.
+pub fn provenance(method: &Method, tables: &Tables, codec: &Codec) -> Result<Provenance> {
+    let common = method.common();
+    let (name, input) = match tables {
+        Tables::Pairs(reader) => ("pairs", reader.input()?),
+        Tables::Golden(reader) => ("golden", reader.input()?),
+        Tables::Scored(reader) => ("responses", reader.input()?),
+        Tables::Instructions(_, input) => ("instructions", input.clone()),
+    };
+    let provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
+        .argument("method", method.name())
+        .argument("limit", common.limit)
+        .argument("precision", common.compute.precision()?.name())
+        .input(name, input);
+    let mut provenance = models::rendering(provenance, codec);
+    let model = directory::input(&common.model.dir)?;
+    if let Some(dir) = method.reference() {
+        // The digest reads the whole model: once is enough.
+        let reference = if dir == common.model.dir {
+            model.clone()
+        } else {
+            directory::input(dir)?
+        };
+        provenance = provenance.input("reference", reference);
+    }
+    provenance = provenance.input("model", model);
+    if let Method::Dpo(dpo) = method
+        && let Some(path) = &dpo.reference_log_probs
+    {
+        provenance = provenance.input("reference_log_probs", apo_tables::input(path)?);
+    }
+    provenance = match method {
+        Method::Sft(sft) => provenance.argument("from_scratch", sft.from_scratch),
+        Method::Rjs(_) => provenance,
+        Method::Rrhf(rrhf) => provenance
+            .argument("lambda", rrhf.lambda)
+            .argument("sum_log_probs", rrhf.sum_log_probs),
+        Method::Dpo(dpo) => dpo
+            .loss
+            .provenance(provenance)
+            .argument("pairs", value_name(&dpo.pairs)),
+    };
+    Ok(common.training.provenance(provenance, Defaults::POLICY))
+}

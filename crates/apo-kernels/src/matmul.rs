@@ -1,0 +1,36 @@
+//! Matrix products: chooses how each one is computed.
+
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::stats::{Kind, timed};
+use crate::{Precision, bf16, few_rows, gemm_f32};
+
+/// Computes `out (+)= left · right`.
+///
+/// With [`Precision::Bf16`], processors that have such products round the
+/// operands to bf16 and keep the sums in f32. Small products on one thread stay
+/// in f32, and so do products of few rows: converting the weight would cost more
+/// than it saves.
+pub fn multiply(
+    out: MatrixMut<'_>,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    sum: Sum,
+    threads: Threads,
+    precision: Precision,
+) {
+    let (m, n, k) = (out.rows, out.cols, left.cols);
+    timed(
+        Kind::Matmul,
+        2 * m * n * k,
+        4 * (m * k + k * n + m * n),
+        || {
+            if threads == Threads::All && few_rows::applies(left, right) {
+                few_rows::multiply(out, left, right, sum);
+            } else if threads == Threads::All && precision == Precision::Bf16 {
+                bf16::multiply(out, left, right, sum);
+            } else {
+                gemm_f32::multiply(out, left, right, sum, threads);
+            }
+        },
+    );
+}

@@ -1,0 +1,372 @@
+//! The LLaMA decoder, top to bottom: its parameters, the embedding, the layers,
+//! the last norm, the heads.
+//!
+//! Fields of the modules are named as Hugging Face names the tensors, so that a
+//! parameter's path in the module is its name in the file.
+//!
+//! This file says what a decoder consists of and in which order it computes.
+//! `plain.rs` defines the arithmetic of a layer in Burn's own operators;
+//! `operators.rs` computes the same with the CPU's kernels, and
+//! `checkpointed.rs` computes it again in the backward pass to save memory. An
+//! architecture whose layers differ adds its weights to `LayerWeights` and its
+//! arithmetic to `plain.rs` first.
+
+use std::sync::Arc;
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::Precision;
+use crate::checkpointed;
+use crate::compute::Compute;
+use crate::config::{Head, LlamaConfig};
+use crate::error::ModelError;
+use crate::layer_weights::LayerTensors;
+use crate::operators::{self, LayerPlan};
+use crate::parameters::{self, parameter};
+use crate::plain;
+use crate::tree::TreeBatch;
+
+/// A LLaMA with the head of a policy or of a reward model.
+#[derive(Module, Debug)]
+pub struct Llama {
+    /// The trunk.
+    pub model: Trunk,
+    /// The policy's head, `[vocab, hidden]`; `None` if it is the embedding.
+    pub lm_head: Option<Projection>,
+    /// The reward model's head, `[1, hidden]`.
+    pub score: Option<Projection>,
+}
+
+/// Embedding, layers and last norm.
+#[derive(Module, Debug)]
+pub struct Trunk {
+    /// `[vocab, hidden]`
+    pub embed_tokens: Projection,
+    /// The layers, first to last.
+    pub layers: Vec<DecoderLayer>,
+    /// Norm of the last layer's output.
+    pub norm: Norm,
+}
+
+/// One decoder layer.
+#[derive(Module, Debug)]
+pub struct DecoderLayer {
+    /// Attention.
+    pub self_attn: Attention,
+    /// Feed-forward network.
+    pub mlp: FeedForward,
+    /// Norm before attention.
+    pub input_layernorm: Norm,
+    /// Norm before the feed-forward network.
+    pub post_attention_layernorm: Norm,
+}
+
+/// Attention's projections.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// Queries, `[heads · head_dim, hidden]`
+    pub q_proj: Projection,
+    /// Keys, `[kv_heads · head_dim, hidden]`
+    pub k_proj: Projection,
+    /// Values, `[kv_heads · head_dim, hidden]`
+    pub v_proj: Projection,
+    /// Output, `[hidden, heads · head_dim]`
+    pub o_proj: Projection,
+}
+
+/// The gated feed-forward network's projections.
+#[derive(Module, Debug)]
+pub struct FeedForward {
+    /// `[intermediate, hidden]`
+    pub gate_proj: Projection,
+    /// `[intermediate, hidden]`
+    pub up_proj: Projection,
+    /// `[hidden, intermediate]`
+    pub down_proj: Projection,
+}
+
+/// A matrix `[out, in]`, applied to rows.
+#[derive(Module, Debug)]
+pub struct Projection {
+    /// `[out, in]`
+    pub weight: Param<Tensor<2>>,
+}
+
+/// The weight of an RMS norm.
+#[derive(Module, Debug)]
+pub struct Norm {
+    /// `[hidden]`
+    pub weight: Param<Tensor<1>>,
+}
+
+impl Llama {
+    /// Makes the module for a configuration; `read` returns each parameter's
+    /// values by name and shape.
+    ///
+    /// # Errors
+    ///
+    /// When `read` fails.
+    pub fn new(
+        config: &LlamaConfig,
+        head: Head,
+        device: &Device,
+        read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>,
+    ) -> Result<Self, ModelError> {
+        let mut reader = Reader { read, device };
+        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
+        let embed_tokens = reader.projection("model.embed_tokens", [vocab, hidden])?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| DecoderLayer::new(config, &format!("model.layers.{i}"), &mut reader))
+            .collect::<Result<_, _>>()?;
+        let norm = reader.norm("model.norm", hidden)?;
+        let (mut lm_head, mut score) = (None, None);
+        match head {
+            Head::LanguageModel if config.tie_word_embeddings => {}
+            Head::LanguageModel => lm_head = Some(reader.projection("lm_head", [vocab, hidden])?),
+            Head::Reward => score = Some(reader.projection("score", [1, hidden])?),
+        }
+        Ok(Self {
+            model: Trunk {
+                embed_tokens,
+                layers,
+                norm,
+            },
+            lm_head,
+            score,
+        })
+    }
+
+    /// Returns tokens' embeddings, `[tokens, hidden]`.
+    pub(crate) fn embed(&self, tokens: &[u32]) -> Tensor<2> {
+        let tokens: Vec<usize> = tokens.iter().map(|&id| id as usize).collect();
+        let embedding = self.model.embed_tokens.weight.val();
+        embedding.select(0, integers(&tokens, &self.device()))
+    }
+
+    /// Returns the hidden states at `rows`, after the last norm,
+    /// `[rows, hidden]`.
+    fn hidden_states(
+        &self,
+        config: &LlamaConfig,
+        compute: Compute,
+        batch: &TreeBatch,
+        rows: &[usize],
+    ) -> Tensor<2> {
+        let device = self.device();
+        let layout = batch.layout(config);
+        let mut x = self.embed(batch.tokens()); // [tokens, hidden]
+        if compute.runs_kernels_on(&device) {
+            let plan = Arc::new(LayerPlan {
+                shape: operators::kernel_shape(config, compute.precision),
+                layout,
+                checkpointing: compute.checkpointing,
+            });
+            for layer in &self.model.layers {
+                x = operators::decoder_layer(x, layer.weights(), Arc::clone(&plan));
+            }
+        } else {
+            let forward = plain::Forward::new(&layout, config, compute.precision, &device);
+            let forward = Arc::new(forward);
+            for layer in &self.model.layers {
+                x = if compute.checkpointing {
+                    checkpointed::decoder_layer(x, layer.weights(), Arc::clone(&forward))
+                } else {
+                    forward.decoder_layer(x, &layer.weights())
+                };
+            }
+        }
+        let x = x.select(0, integers(rows, &device)); // [rows, hidden]
+        self.last_norm(x, config)
+    }
+
+    /// Applies the norm of the last layer's output, `[rows, hidden]`.
+    pub(crate) fn last_norm(&self, x: Tensor<2>, config: &LlamaConfig) -> Tensor<2> {
+        plain::rms_norm(x, self.model.norm.weight.val(), config.rms_norm_eps)
+    }
+
+    /// Returns the matrix that turns hidden states into logits,
+    /// `[vocab, hidden]`.
+    pub(crate) fn language_head(&self) -> Tensor<2> {
+        let head = self.lm_head.as_ref().unwrap_or(&self.model.embed_tokens);
+        head.weight.val()
+    }
+
+    /// Returns the log-prob of every response token of a batch, nats.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response tokens]`, responses one after the other
+    pub fn token_log_probs(
+        &self,
+        config: &LlamaConfig,
+        compute: Compute,
+        batch: &TreeBatch,
+    ) -> Tensor<1> {
+        let (rows, targets) = batch.predictions();
+        let hidden = self.hidden_states(config, compute, batch, &rows);
+        let head = self.language_head();
+        let precision = compute.precision;
+        if compute.runs_kernels_on(&hidden.device()) {
+            operators::log_probs(hidden, head, targets, precision)
+        } else {
+            checkpointed::log_probs(hidden, head, &targets, precision)
+        }
+    }
+
+    /// Returns the reward of every response of a batch, read at its last token.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response]`
+    ///
+    /// # Panics
+    ///
+    /// When the model has no reward head.
+    pub fn rewards(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<1> {
+        let score = self
+            .score
+            .as_ref()
+            .expect("a reward model has a score head");
+        let rows = batch.last_rows();
+        let hidden = self.hidden_states(config, compute, batch, &rows);
+        let rewards = hidden.matmul(score.weight.val().transpose()); // [response, 1]
+        rewards.reshape([rows.len()])
+    }
+
+    /// Returns the logits of every token of a batch. Only comparisons need them
+    /// all.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[tokens, vocab]`
+    pub fn logits(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<2> {
+        let rows: Vec<usize> = (0..batch.n_tokens()).collect();
+        let hidden = self.hidden_states(config, compute, batch, &rows);
+        plain::logits(hidden, self.language_head(), compute.precision)
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.model.norm.weight.val().device()
+    }
+
+    /// Returns the values of one parameter.
+    ///
+    /// # Panics
+    ///
+    /// When no parameter has that name.
+    pub fn values_of(&self, name: &str) -> Vec<f32> {
+        let found = parameters::values_of(self, name);
+        found.unwrap_or_else(|| panic!("no parameter is called `{name}`"))
+    }
+
+    /// Calls `visit` with every parameter's name, in the module's order.
+    pub(crate) fn for_each_name(&self, visit: impl FnMut(&str)) {
+        parameters::for_each_name(self, visit);
+    }
+
+    /// Returns the model with the matrices of its large products held in a
+    /// precision. A tied head is cast apart from its embedding.
+    pub(crate) fn cast(mut self, precision: Precision) -> Self {
+        if precision == Precision::F32 {
+            return self;
+        }
+        if self.score.is_none() {
+            let weight = parameter(self.language_head());
+            self.lm_head = Some(parameters::cast(Projection { weight }, precision));
+        }
+        self.model.layers = parameters::cast(self.model.layers, precision);
+        self
+    }
+
+    /// Returns the model on a device: one with [`Device::autodiff`] to train
+    /// it, one without to use it.
+    #[must_use]
+    pub fn on(self, device: &Device) -> Self {
+        parameters::to_device(self, device)
+    }
+}
+
+impl DecoderLayer {
+    fn new<F>(
+        config: &LlamaConfig,
+        name: &str,
+        reader: &mut Reader<'_, F>,
+    ) -> Result<Self, ModelError>
+    where
+        F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>,
+    {
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let query = config.num_attention_heads * config.head_dim;
+        let key = config.num_key_value_heads * config.head_dim;
+        let mut matrix = |part: &str, shape| reader.projection(&format!("{name}.{part}"), shape);
+        let self_attn = Attention {
+            q_proj: matrix("self_attn.q_proj", [query, hidden])?,
+            k_proj: matrix("self_attn.k_proj", [key, hidden])?,
+            v_proj: matrix("self_attn.v_proj", [key, hidden])?,
+            o_proj: matrix("self_attn.o_proj", [hidden, query])?,
+        };
+        let mlp = FeedForward {
+            gate_proj: matrix("mlp.gate_proj", [intermediate, hidden])?,
+            up_proj: matrix("mlp.up_proj", [intermediate, hidden])?,
+            down_proj: matrix("mlp.down_proj", [hidden, intermediate])?,
+        };
+        let mut norm = |part: &str| reader.norm(&format!("{name}.{part}"), hidden);
+        Ok(Self {
+            self_attn,
+            mlp,
+            input_layernorm: norm("input_layernorm")?,
+            post_attention_layernorm: norm("post_attention_layernorm")?,
+        })
+    }
+
+    /// Returns the weights by their place in the arithmetic.
+    pub(crate) fn weights(&self) -> LayerTensors {
+        LayerTensors {
+            input_norm: self.input_layernorm.weight.val(),
+            query: self.self_attn.q_proj.weight.val(),
+            key: self.self_attn.k_proj.weight.val(),
+            value: self.self_attn.v_proj.weight.val(),
+            output: self.self_attn.o_proj.weight.val(),
+            post_norm: self.post_attention_layernorm.weight.val(),
+            gate: self.mlp.gate_proj.weight.val(),
+            up: self.mlp.up_proj.weight.val(),
+            down: self.mlp.down_proj.weight.val(),
+        }
+    }
+}
+
+/// Makes parameters of the values that `read` gives by name and shape.
+struct Reader<'a, F> {
+    read: F,
+    device: &'a Device,
+}
+
+impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>> Reader<'_, F> {
+    fn weight<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+    ) -> Result<Param<Tensor<D>>, ModelError> {
+        let values = (self.read)(&format!("{name}.weight"), &shape)?;
+        let data = TensorData::new(values, shape);
+        Ok(parameter(Tensor::from_data(data, self.device)))
+    }
+
+    fn projection(&mut self, name: &str, shape: [usize; 2]) -> Result<Projection, ModelError> {
+        let weight = self.weight(name, shape)?;
+        Ok(Projection { weight })
+    }
+
+    fn norm(&mut self, name: &str, hidden: usize) -> Result<Norm, ModelError> {
+        let weight = self.weight(name, [hidden])?;
+        Ok(Norm { weight })
+    }
+}
+
+/// Makes a tensor of indices.
+pub(crate) fn integers(values: &[usize], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    let shape = [values.len()];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}

@@ -1,0 +1,64 @@
+//! A decoder layer's weights as tensors: as the plain composition takes them, and
+//! as operators take them on one backend.
+
+use apo_kernels::LayerWeights;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
+    ExtensionType,
+};
+use burn::tensor::Tensor;
+
+/// A layer's weights as Burn's tensors.
+pub(crate) type LayerTensors = LayerWeights<Tensor<2>, Tensor<1>>;
+
+/// A layer's weights as the tensors of a backend, whose type does not tell how
+/// many dimensions they have.
+#[derive(Clone, Debug)]
+pub struct BackendWeights<B: Backend>(pub(crate) LayerWeights<FloatTensor<B>>);
+
+impl BackendWeights<Dispatch> {
+    /// Makes them of Burn's tensors.
+    pub(crate) fn new(weights: LayerTensors) -> Self {
+        Self(weights.map_each(Tensor::into_dispatch, Tensor::into_dispatch))
+    }
+}
+
+/// What `derive(ExtensionType)` would write of nine fields.
+impl<B: Backend> ExtensionType<B> for BackendWeights<B> {
+    type Target = BackendWeights<Dispatch>;
+
+    fn map_to_dispatch<F>(self, map_kind: F, autodiff: DispatchAutodiffContext) -> Self::Target
+    where
+        F: Fn(BackendTensor<B>) -> DispatchTensorKind,
+    {
+        BackendWeights(self.0.map(|weight| DispatchTensor {
+            kind: map_kind(BackendTensor::Float(weight)),
+            autodiff,
+        }))
+    }
+
+    fn map_from_dispatch<F>(target: Self::Target, unwrap_kind: F) -> Self
+    where
+        F: Fn(DispatchTensor) -> BackendTensor<B>,
+    {
+        Self(target.0.map(|weight| unwrap_kind(weight).float()))
+    }
+
+    fn routing_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
+        Some(&target.0.input_norm)
+    }
+
+    fn routing_float_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
+        Self::routing_tensor(target)
+    }
+
+    fn autodiff_context(target: &Self::Target) -> DispatchAutodiffContext {
+        let weights = target.0.as_ref().into_array();
+        weights
+            .iter()
+            .fold(DispatchAutodiffContext::Disabled, |context, weight| {
+                context.merge(weight.autodiff)
+            })
+    }
+}

@@ -1,0 +1,193 @@
+//! The arguments of a training.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use apo_llama::{AdamWSettings, StoredType};
+use apo_stage::args::{OutputArgs, not_negative};
+use apo_tables::Provenance;
+use apo_training::{Decay, Settings};
+use serde_json::json;
+
+/// Arguments of a training.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingArgs {
+    /// Queries in an optimiser step [default: 64 for reward models, 128 for
+    /// policies]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch: Option<usize>,
+
+    /// Passes over the queries
+    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    pub epochs: usize,
+
+    /// Highest learning rate; small models need a higher one than large models
+    /// [default: the paper's at 7B, 1e-6 for reward models, 5e-6 for policies]
+    #[arg(long, value_name = "RATE", value_parser = not_negative)]
+    pub learning_rate: Option<f64>,
+
+    /// Fraction of steps for warm-up
+    #[arg(long, value_name = "SHARE", default_value = "0.03", value_parser = share)]
+    pub warmup: f64,
+
+    /// How the learning rate falls after the warm-up: cosine, linear, constant
+    #[arg(long, value_name = "HOW", default_value = "cosine", value_parser = decay)]
+    pub decay: Decay,
+
+    /// AdamW's decay of the first moment
+    #[arg(long, value_name = "BETA", default_value = "0.9", value_parser = below_one)]
+    pub adam_beta_1: f64,
+
+    /// AdamW's decay of the second moment
+    #[arg(long, value_name = "BETA", default_value = "0.999", value_parser = below_one)]
+    pub adam_beta_2: f64,
+
+    /// Decoupled weight decay (norms have none)
+    #[arg(long, value_name = "DECAY", default_value = "0", value_parser = not_negative)]
+    pub weight_decay: f64,
+
+    /// Scale the gradient down to this global norm; 0 turns it off
+    #[arg(long, value_name = "NORM", default_value = "1", value_parser = not_negative)]
+    pub max_grad_norm: f64,
+
+    /// Seed of all random draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Allow tables of the test part, or of different splits
+    #[arg(long, help_heading = "Tables")]
+    pub allow_test: bool,
+
+    /// Tokens computed at once; affects memory, not the result
+    #[arg(long, value_name = "N", default_value = "2048", value_parser = positive)]
+    pub micro_tokens: usize,
+
+    /// Gradient checkpointing: keep only the layers' inputs and compute layers
+    /// again in the backward pass; less memory, a third more time
+    #[arg(long, visible_alias = "gradient-checkpointing")]
+    pub recompute: bool,
+
+    /// Minutes between checkpoints
+    #[arg(long, value_name = "MINUTES", default_value = "10", value_parser = minutes)]
+    pub checkpoint_minutes: Duration,
+
+    /// Folder for the curves as a TensorBoard event file, written during the
+    /// training
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub tensorboard: Option<PathBuf>,
+
+    /// Type of the written weights: f32 or bf16
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = stored)]
+    pub save_as: StoredType,
+}
+
+fn positive(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok().filter(|&n: &usize| n > 0);
+    number.ok_or("expected a number from 1")
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    let number = not_negative(text).ok().filter(|it| *it <= 1.0);
+    number.ok_or("expected a share from 0 to 1")
+}
+
+fn below_one(text: &str) -> Result<f64, &'static str> {
+    let number = not_negative(text).ok().filter(|it| *it < 1.0);
+    number.ok_or("expected a number from 0, below 1")
+}
+
+fn minutes(text: &str) -> Result<Duration, &'static str> {
+    let seconds = not_negative(text)? * 60.0;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected fewer minutes")
+}
+
+fn decay(text: &str) -> Result<Decay, &'static str> {
+    match text {
+        "cosine" => Ok(Decay::Cosine),
+        "linear" => Ok(Decay::Linear),
+        "constant" => Ok(Decay::Constant),
+        _ => Err("expected cosine, linear or constant"),
+    }
+}
+
+fn stored(text: &str) -> Result<StoredType, &'static str> {
+    match text {
+        "f32" => Ok(StoredType::F32),
+        "bf16" => Ok(StoredType::Bf16),
+        _ => Err("expected f32 or bf16"),
+    }
+}
+
+/// The paper's settings for a kind of model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Defaults {
+    batch: usize,
+    learning_rate: f64,
+}
+
+impl Defaults {
+    /// A reward model's (APO section 4.1).
+    pub const REWARD_MODEL: Self = Self {
+        batch: 64,
+        learning_rate: 1e-6,
+    };
+    /// A policy's in the first round (APO section 4.1).
+    pub const POLICY: Self = Self {
+        batch: 128,
+        learning_rate: 5e-6,
+    };
+}
+
+impl TrainingArgs {
+    /// Checks that the curves are not written into the output.
+    ///
+    /// # Errors
+    ///
+    /// When they are.
+    pub fn keep_apart(&self, output: &OutputArgs) -> Result<()> {
+        let folder = self.tensorboard.as_deref();
+        folder.map_or(Ok(()), |it| output.keep_apart("--tensorboard", it))
+    }
+
+    /// Returns the settings of the training.
+    pub fn settings(&self, defaults: Defaults) -> Settings {
+        let clip = self.max_grad_norm;
+        Settings {
+            batch: self.batch.unwrap_or(defaults.batch),
+            epochs: self.epochs,
+            micro_tokens: self.micro_tokens,
+            learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
+            warmup: self.warmup,
+            decay: self.decay,
+            adamw: AdamWSettings {
+                beta_1: self.adam_beta_1,
+                beta_2: self.adam_beta_2,
+                weight_decay: self.weight_decay,
+                max_grad_norm: (clip > 0.0).then_some(clip),
+                ..AdamWSettings::default()
+            },
+            seed: self.seed,
+            checkpoint_every: self.checkpoint_minutes,
+        }
+    }
+
+    /// Adds the arguments that the weights depend on to the provenance.
+    #[must_use]
+    pub fn provenance(&self, provenance: Provenance, defaults: Defaults) -> Provenance {
+        let settings = self.settings(defaults);
+        provenance
+            .argument("batch", settings.batch)
+            .argument("epochs", self.epochs)
+            .argument("learning_rate", settings.learning_rate)
+            .argument("warmup", self.warmup)
+            .argument("decay", format!("{:?}", self.decay).to_lowercase())
+            .argument("adam_betas", json!([self.adam_beta_1, self.adam_beta_2]))
+            .argument("weight_decay", self.weight_decay)
+            .argument("max_grad_norm", self.max_grad_norm)
+            .argument("seed", self.seed)
+            .argument("micro_tokens", self.micro_tokens)
+            .argument("save_as", self.save_as.name())
+    }
+}

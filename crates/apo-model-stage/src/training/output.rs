@@ -1,0 +1,89 @@
+//! Writing the trained model, and its summary.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use apo_dialogue::Template;
+use apo_llama::{Manifest, StoredType};
+use apo_stage::args::ReportArgs;
+use apo_stage::output::Output;
+use apo_stage::report::{format_table, result};
+use apo_tables::{Metric, Provenance, Writer};
+use apo_training::Trained;
+use serde::Serialize;
+
+/// The folder in the working folder that the model is written to.
+const MODEL: &str = "model";
+
+/// The result of a training.
+#[derive(Debug, Serialize)]
+struct Summary {
+    steps: usize,
+    loss: f32,
+    tokens: i64,
+    #[serde(flatten)]
+    counts: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Writes the trained model with its metrics, publishes it, and prints the
+/// result; `counts` are the stage's own.
+///
+/// # Errors
+///
+/// When something cannot be written.
+pub fn finish(
+    trained: &Trained,
+    output: Output,
+    from: &Path,
+    stored: StoredType,
+    manifest: &Manifest,
+    counts: serde_json::Value,
+    report: &ReportArgs,
+) -> Result<()> {
+    let dir = output.dir().join(MODEL);
+    // A run that was killed while writing may have left a part.
+    let _ = std::fs::remove_dir_all(&dir);
+    trained.model.save(&dir, from, stored, manifest)?;
+    let mut writer = Writer::<Metric>::create(&dir.join("metrics.parquet"), &manifest.provenance)?;
+    for metric in &trained.metrics {
+        writer.write(metric)?;
+    }
+    writer.finish()?;
+    output.publish(MODEL)?;
+    let last = trained.metrics.len().saturating_sub(20);
+    let recent = &trained.metrics[last..];
+    let counts = match counts {
+        serde_json::Value::Object(counts) => counts,
+        _ => serde_json::Map::new(),
+    };
+    let summary = Summary {
+        steps: trained.metrics.len(),
+        loss: recent.iter().map(|metric| metric.loss).sum::<f32>() / recent.len().max(1) as f32,
+        tokens: trained.metrics.iter().map(|metric| metric.tokens).sum(),
+        counts,
+    };
+    result(report, &summary, || {
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        let mut rows = vec![
+            row("steps", summary.steps.to_string()),
+            row("loss (last 20 steps)", format!("{:.4}", summary.loss)),
+            row("tokens", summary.tokens.to_string()),
+        ];
+        for (name, value) in &summary.counts {
+            rows.push(row(&name.replace('_', " "), value.to_string()));
+        }
+        format_table(&rows)
+    })
+}
+
+/// Returns the manifest of a trained model.
+pub fn manifest(head: &str, template: Template, provenance: Provenance) -> Manifest {
+    Manifest {
+        head: head.to_owned(),
+        template: template.to_string(),
+        reference: None,
+        files: BTreeMap::new(), // known when they are written
+        provenance,
+    }
+}

@@ -1,0 +1,111 @@
+//! What a training shows while it runs, and how it ends.
+
+use anyhow::{Error, Result};
+use apo_dialogue::Codec;
+use apo_stage::args::ReportArgs;
+use apo_stage::progress::Progress;
+use apo_stage::report::{note, warn};
+use apo_stage::signals;
+use apo_tables::Metric;
+use apo_training::{Events, Observer, Store, TrainingError};
+
+use super::TrainingArgs;
+
+/// Shows the progress of a training on stderr.
+#[derive(Debug)]
+pub struct Watch {
+    report: ReportArgs,
+    progress: Option<Progress>,
+    /// Mean of the loss over about the last twenty steps.
+    loss: Option<f32>,
+    events: Option<Events>,
+}
+
+impl Watch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    ///
+    /// When the event file cannot be written.
+    pub fn new(report: ReportArgs, training: &TrainingArgs) -> Result<Self> {
+        let events = training.tensorboard.as_deref().map(Events::create);
+        Ok(Self {
+            report,
+            progress: None,
+            loss: None,
+            events: events.transpose()?,
+        })
+    }
+}
+
+impl Observer for Watch {
+    fn begin(&mut self, what: &str, done: u64, total: u64) {
+        let unit = if what == "training" {
+            "steps"
+        } else {
+            "queries"
+        };
+        self.progress = Some(Progress::new(&self.report, what, unit, done, total));
+    }
+
+    fn advance(&mut self, n: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress.inc(n);
+        }
+    }
+
+    fn step(&mut self, metric: &Metric) {
+        // A failure to write curves does not end the training.
+        if let Some(events) = &mut self.events
+            && let Err(error) = events.add(metric)
+        {
+            warn(&format!("{:#}; the curves end here", Error::from(error)));
+            self.events = None;
+        }
+        let loss = self
+            .loss
+            .map_or(metric.loss, |loss| 0.95 * loss + 0.05 * metric.loss);
+        self.loss = Some(loss);
+        if let Some(progress) = &mut self.progress {
+            let rate = metric.tokens_per_second;
+            progress.message(format!("loss {loss:.4}, {rate:.0} tokens/s"));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        note(&self.report, text);
+    }
+
+    fn warn(&mut self, text: &str) {
+        warn(text);
+    }
+
+    fn stops(&self) -> bool {
+        signals::check().is_err()
+    }
+}
+
+/// Shows a query with one response as the model sees them, with special tokens,
+/// so that the user notices a wrong template or a doubled BOS early.
+///
+/// # Errors
+///
+/// When the examples cannot be read.
+pub fn show_first(store: &mut Store, codec: &Codec, report: &ReportArgs) -> Result<()> {
+    let example = store.get(0)?;
+    if let Some(tree) = example.trees.first() {
+        let response = tree.responses.first().map_or(&[][..], Vec::as_slice);
+        let text = codec.decode_all(&[&tree.prompt, response].concat())?;
+        note(report, &format!("as the model sees it: {text:?}"));
+    }
+    Ok(())
+}
+
+/// Classifies a training's error: an interruption by a signal is reported as that
+/// signal.
+pub fn classify(error: TrainingError) -> Error {
+    match (&error, signals::check()) {
+        (TrainingError::Interrupted, Err(stopped)) => stopped.into(),
+        _ => error.into(),
+    }
+}

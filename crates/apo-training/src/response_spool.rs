@@ -1,0 +1,150 @@
+//! Tokenized responses of several tables, grouped by query: the responses are on
+//! disk, their keys in memory.
+
+use std::path::Path;
+
+use apo_spool::{Place, Spool};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainingError;
+use crate::example::Example;
+
+/// Removed when a stage stops: the tables can be read again.
+const FILE: &str = "responses.scratch";
+
+/// The role of a response among those to its query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ResponseRole {
+    /// A golden answer.
+    Golden,
+    /// A sample of the policy.
+    Sample,
+    /// The response that people preferred.
+    Chosen,
+    /// The response that they did not prefer.
+    Rejected,
+}
+
+/// A response to a query, as token ids.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenizedResponse {
+    /// The query's id.
+    pub query_id: String,
+    /// Its role.
+    pub role: ResponseRole,
+    /// Sample number, or the number of the pair.
+    pub number: u32,
+    /// Whether an end of text follows it.
+    pub complete: bool,
+    /// Its reward, or 0 if the table has none.
+    pub reward: f32,
+    /// Its log-prob under the reference, if it is known.
+    pub reference: Option<f32>,
+    /// The prompt's ids.
+    pub prompt: Vec<u32>,
+    /// The response's ids, without end of text.
+    pub response: Vec<u32>,
+}
+
+/// Tokenized responses on disk, while they are gathered.
+#[derive(Debug)]
+pub struct ResponseSpool {
+    spool: Spool<TokenizedResponse>,
+    /// Query, role, number, place.
+    entries: Vec<(u64, ResponseRole, u32, Place)>,
+}
+
+impl ResponseSpool {
+    /// Begins in a working folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn create(dir: &Path) -> Result<Self, TrainingError> {
+        Ok(Self {
+            spool: Spool::create(&dir.join(FILE))?,
+            entries: Vec::new(),
+        })
+    }
+
+    /// Adds a response.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn add(&mut self, response: &TokenizedResponse) -> Result<(), TrainingError> {
+        let key = crate::store::hash(&[response.query_id.as_bytes()]);
+        let place = self.spool.append(response)?;
+        self.entries
+            .push((key, response.role, response.number, place));
+        Ok(())
+    }
+
+    /// Calls `each` with the responses to every query, sorted by role and number,
+    /// and removes the file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or what `each` fails with.
+    pub fn by_query<E: From<TrainingError>>(
+        mut self,
+        mut each: impl FnMut(Vec<TokenizedResponse>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.entries.sort_unstable();
+        for group in self.entries.chunk_by(|a, b| a.0 == b.0) {
+            let responses = group.iter().map(|&(.., place)| self.spool.read(place));
+            let responses: Result<Vec<TokenizedResponse>, _> = responses.collect();
+            each(responses.map_err(TrainingError::from)?)?;
+        }
+        self.spool.remove().map_err(TrainingError::from)?;
+        Ok(())
+    }
+}
+
+/// How many prompts and responses were truncated to fit the limit.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Cuts {
+    /// All responses.
+    pub responses: u64,
+    /// Prompts that lost their beginning.
+    pub prompts_cut: u64,
+    /// Responses that lost their end.
+    pub responses_cut: u64,
+}
+
+/// Puts tokenized responses into examples, truncated to a limit.
+#[derive(Debug)]
+pub struct Fitter {
+    /// Most tokens of prompt and response.
+    pub limit: usize,
+    /// End of text.
+    pub eos: u32,
+    /// Beginning of text, if the model has one.
+    pub bos: Option<u32>,
+    /// What was truncated so far.
+    pub cuts: Cuts,
+}
+
+impl Fitter {
+    /// Adds a response to an example and returns its number there, or `None` if
+    /// truncation left nothing of it.
+    pub fn add(&mut self, example: &mut Example, response: &TokenizedResponse) -> Option<u32> {
+        let eos = response.complete.then_some(self.eos);
+        let fitted = apo_dialogue::fit(
+            &response.prompt,
+            &response.response,
+            eos,
+            self.bos,
+            self.limit,
+        );
+        self.cuts.responses += 1;
+        self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
+        self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
+        if fitted.response.is_empty() {
+            return None;
+        }
+        example.query_id.clone_from(&response.query_id);
+        example.reference.extend(response.reference);
+        Some(example.add(fitted.prompt, fitted.response))
+    }
+}

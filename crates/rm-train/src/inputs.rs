@@ -1,0 +1,85 @@
+//! The files that a reward model is made of: tables and a model.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use apo_dialogue::Codec;
+use apo_llama::{ModelDirectory, Start, directory};
+use apo_model_stage::models;
+use apo_model_stage::training::Defaults;
+use apo_stage::{bad_input, value_name};
+use apo_tables::{Pair, Provenance, Reader, Response};
+
+use crate::args::Args;
+
+/// The tables, checked for their columns.
+#[derive(Debug)]
+pub struct Tables {
+    pub pairs: Option<Reader<Pair>>,
+    pub golden: Option<Reader<Response>>,
+    pub samples: Option<Reader<Response>>,
+}
+
+impl Tables {
+    /// Opens all tables.
+    ///
+    /// # Errors
+    ///
+    /// When one is missing, empty, or has other columns.
+    pub fn open(args: &Args) -> Result<Self> {
+        let responses = |path: &Option<PathBuf>| -> Result<Option<Reader<Response>>> {
+            Ok(path.as_deref().map(Reader::open_filled).transpose()?)
+        };
+        let pairs = args.tables.pairs.as_deref().map(Reader::open_filled);
+        Ok(Self {
+            pairs: pairs.transpose()?,
+            golden: responses(&args.tables.golden)?,
+            samples: responses(&args.tables.samples)?,
+        })
+    }
+}
+
+/// Returns where the model's parameters come from.
+///
+/// # Errors
+///
+/// When the weights cannot be opened, or the objective continues from a reward
+/// model and this is a policy.
+pub fn start(args: &Args) -> Result<Start> {
+    let model = &args.model.dir;
+    if ModelDirectory::open(model)?.has_reward_head()? {
+        return Ok(Start::Saved);
+    }
+    if args.objective().continues_rm() {
+        return Err(bad_input(format!(
+            "{}: has no reward head, and --objective {} goes on from a reward model",
+            model.display(),
+            value_name(&args.objective())
+        )));
+    }
+    Ok(Start::NewHead(args.training.seed))
+}
+
+/// Returns what the output depends on.
+///
+/// # Errors
+///
+/// When an input cannot be read.
+pub fn provenance(args: &Args, tables: &Tables, codec: &Codec) -> Result<Provenance> {
+    let provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
+        .argument("objective", value_name(&args.objective()))
+        .argument("beta_2", args.beta_2())
+        .argument("limit", args.limit)
+        .argument("precision", args.compute.precision()?.name())
+        .input("model", directory::input(&args.model.dir)?);
+    let mut provenance = models::rendering(provenance, codec);
+    if let Some(pairs) = &tables.pairs {
+        provenance = provenance.input("pairs", pairs.input()?);
+    }
+    for (name, table) in [("golden", &tables.golden), ("samples", &tables.samples)] {
+        if let Some(table) = table {
+            provenance = provenance.input(name, table.input()?);
+        }
+    }
+    Ok(args.training.provenance(provenance, Defaults::REWARD_MODEL))
+}
