@@ -233,7 +233,7 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
         "APO run played",
         "2.000 ± 0.000 above the start",
         "0.500 ± 0.000 above DPO",
-        "RM_APO-v1 agrees with people on 62.5 % of the test pairs",
+        "RM_APO-v1 agrees with people on 62.5 ± 17.0 % of the test pairs",
         "win rate 75.0 % (50.0 to 90.0) before gpt-4, 8 queries",
         "Policies over rounds: mean RM_Test score (Figure 5)",
         "Before a language model (Figure 3)",
