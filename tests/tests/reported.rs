@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use apo_tables::{Metric, Provenance, Reader, Response};
-use apo_tests::stages::{answer, binary, copy, finish, folder, refuse, run, succeed, workspace, write};
+use apo_tests::stages::{
+    answer, binary, copy, finish, folder, refuse, run, succeed, workspace, write,
+};
 use serde_json::{Value, json};
 
 /// What would do harm if it were more than text.
