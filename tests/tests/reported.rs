@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use apo_tables::{Metric, Provenance, Reader, Response};
-use apo_tests::stages::{answer, binary, finish, folder, refuse, run, succeed, workspace, write};
+use apo_tests::stages::{
+    answer, binary, copy, finish, folder, refuse, run, succeed, workspace, write,
+};
 use serde_json::{Value, json};
 
 /// What would do harm if it were more than text.
@@ -233,7 +235,7 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
         "APO run played",
         "2.000 ± 0.000 above the start",
         "0.500 ± 0.000 above DPO",
-        "RM_APO-v1 agrees with people on 62.5 % of the test pairs",
+        "RM_APO-v1 agrees with people on 62.5 ± 17.0 % of the test pairs",
         "win rate 75.0 % (50.0 to 90.0) before gpt-4, 8 queries",
         "Policies over rounds: mean RM_Test score (Figure 5)",
         "Before a language model (Figure 3)",
@@ -402,20 +404,6 @@ fn a_runs_table_is_that_of_its_files() {
     );
     let both = "judge table --run played --table 2 --score SFT=played/start/score.json";
     assert_eq!(run(parent, both).status, Some(2));
-}
-
-/// Copies a folder.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }
 
 /// `fixtures/old-run`: a round of the mini world from before runs had a

@@ -167,6 +167,24 @@ impl Round {
             write(raw.join(to), succeed(&self.dir, line));
         }
         self.answers(&raw);
+        self.described();
+    }
+
+    /// A run that describes itself, of what was measured.
+    fn described(&self) {
+        let run = self.dir.join("run");
+        fs::create_dir_all(&run).expect("the round's folder can be written");
+        for (from, to) in [
+            ("score.json", "score.json"),
+            ("accuracy.json", "rm.test.json"),
+            ("accuracy.json", "rm.dev.json"),
+        ] {
+            let from = self.dir.join("raw").join(from);
+            fs::copy(from, run.join(to)).expect("the round's folder can be written");
+        }
+        let describe = "judge describe --run run --arm RJS=SFT --table all=SFT;RM \
+                        score:SFT=score.json test:RM=rm.test.json dev:RM=rm.dev.json";
+        succeed(&self.dir, describe);
     }
 
     /// Golden answers to the round's queries: a journal of them, and a file as

@@ -166,6 +166,10 @@ pub fn all(round: &Round) -> Vec<Work> {
             "judge table",
             "judge table --score a=raw/score.json --accuracy b=raw/accuracy.json --json",
         ),
+        work(
+            "judge table, of a run",
+            "judge table --run run --table all --json",
+        ),
     ];
     for (name, line, _) in STOPPED {
         let folder = stopped(name);

@@ -1,0 +1,199 @@
+//! The parts of the page that show what was measured.
+
+use anyhow::Result;
+use apo_plots::Svg;
+use maud::{Markup, html};
+
+use super::cells::{accuracy, compared, counted, number, percent, rate, signed, with_error};
+use super::{figure, plots_of};
+use crate::report::paper;
+use crate::report::plots;
+use crate::report::policies::Policy;
+use crate::report::run::{OnPairs, RewardModel, Run, Verdicts};
+
+/// Table 2 and Figure 5.
+pub fn policies(run: &Run) -> Result<Markup> {
+    let any = |of: fn(&Policy) -> bool| run.policies.iter().any(of);
+    let (all, truth) = (
+        any(|it| it.measures.score_all.is_some()),
+        any(|it| it.measures.true_quality.is_some()),
+    );
+    let has_leads = any(|it| it.lead.is_some());
+    let by_score = plots::over_rounds(run, "mean RM_Test score", |it| it.score)?;
+    let by_truth = plots::over_rounds(run, "mean true quality", |it| it.true_quality)?;
+    Ok(html! {
+        div.wide { table {
+            caption {
+                "Table 2. Scores are rewards of the answers to the test queries; differences are taken query by query, "
+                "± standard errors. Rewards of different reward models do not compare: set beside the paper's, only the order does."
+            }
+            tr {
+                th { "policy" } th { "RM_Test score" }
+                @if all { th { "RM_All score" } }
+                th { "above the start" }
+                @if has_leads { th { "above the baseline" } }
+                @if truth { th { "true quality" } }
+                th { "KL a token" } th { "tokens" } th { "ended" } th { "repeats" }
+                th.paper { "paper, Alpaca" } th.paper { "paper, Alpaca 2" }
+                @if all { th.paper { "paper, Alpaca, RM_All" } th.paper { "paper, Alpaca 2, RM_All" } }
+            }
+            @for it in &run.policies {
+                @let paper = paper::policy(&it.name);
+                tr {
+                    td { (it.name) } td { (with_error(it.measures.score)) }
+                    @if all { td { (with_error(it.measures.score_all)) } }
+                    td { (signed(it.gain)) }
+                    @if has_leads { td { (signed(it.lead)) } }
+                    @if truth { td { (with_error(it.measures.true_quality)) } }
+                    td { (number(it.measures.kl, 3)) } td { (number(it.measures.tokens, 1)) } td { (percent(it.measures.ended)) } td { (percent(it.measures.repeats)) }
+                    td.paper { (number(paper.map(|it| it.alpaca[0]), 3)) }
+                    td.paper { (number(paper.map(|it| it.alpaca_2[0]), 3)) }
+                    @if all {
+                        td.paper { (number(paper.map(|it| it.alpaca[1]), 3)) }
+                        td.paper { (number(paper.map(|it| it.alpaca_2[1]), 3)) }
+                    }
+                }
+            }
+        } }
+        p.quiet {
+            "KL: log π − log π_start of the answers, nats a token, an estimate for comparing policies: the answers were sampled at a lower temperature than 1, and it may be below 0. "
+            "Ended: responses that came to an end by themselves. Repeats: 3-grams that a response said before."
+        }
+        div.plots {
+            @if let Some(svg) = by_score { (figure(&svg, "Rewards of the answers to the test queries")) }
+            @if let Some(svg) = by_truth { (figure(&svg, "The same answers by true quality, which a generated world alone knows")) }
+        }
+    })
+}
+
+/// Tables 3 and 4.
+pub fn reward_models(run: &Run) -> Markup {
+    if run.reward_models.is_empty() {
+        return html! {};
+    }
+    let cell = |it: Option<&OnPairs>| {
+        html! {
+            td { (accuracy(it)) } td { (number(it.map(|it| it.ece), 3)) }
+        }
+    };
+    let row = |it: &RewardModel| {
+        let paper = paper::reward_model(&it.name);
+        let theirs = |it: Option<(f64, f64)>| {
+            html! {
+                td.paper { (number(it.map(|it| it.0), 2)) } td.paper { (number(it.map(|it| it.1), 3)) }
+            }
+        };
+        html! {
+            tr {
+                td { (it.name) } (cell(it.test.as_ref())) (cell(it.dev.as_ref()))
+                (theirs(paper.map(|it| it.test))) (theirs(paper.map(|it| it.dev)))
+            }
+        }
+    };
+    html! {
+        div.wide { table {
+            caption { "Tables 3 and 4. Accuracy: share of people's pairs in the right order, ± standard error; ECE: expected calibration error." }
+            tr {
+                th { "reward model" } th { "Test" } th { "ECE" } th { "Dev" } th { "ECE" }
+                th.paper { "paper, Test" } th.paper { "ECE" } th.paper { "Dev" } th.paper { "ECE" }
+            }
+            @for it in &run.reward_models { (row(it)) }
+        } }
+    }
+}
+
+/// Figures 3 and 4, and their numbers.
+pub fn verdicts(run: &Run) -> Result<Markup> {
+    let of = |people: bool| -> Vec<&Verdicts> {
+        run.verdicts
+            .iter()
+            .filter(|it| it.people == people)
+            .collect()
+    };
+    let (machine, people) = (of(false), of(true));
+    let bars = |title: &str, all: &[&Verdicts]| -> Result<Markup> {
+        let svg = plots::verdicts(title, all)?;
+        let caption = "Of all that came to a verdict, the first policy's wins on the left";
+        Ok(html! { @if let Some(svg) = svg { (figure(&svg, caption)) } })
+    };
+    let rows = || {
+        let rows = run.verdicts.iter();
+        rows.flat_map(|it| it.found.judges.iter().map(move |judge| (it, judge)))
+    };
+    Ok(html! {
+        @if run.verdicts.is_empty() {
+            p.quiet { "Nobody judged yet: " code { "make compare" } ", or " code { "judge human" } "." }
+        } @else {
+            (bars("Before a language model (Figure 3)", &machine)?)
+            (bars("Before people (Figure 4)", &people)?)
+            div.wide { table {
+                caption {
+                    "Win rates with their 95 % intervals over queries; ties, and verdicts that follow the position, are half a win; "
+                    "invalid ones, and those that failed, are in no rate. Of like length: responses that differ by no more than a fifth."
+                }
+                tr {
+                    th { "" } th { "judge" } th { "win rate" } th { "of like length" } th { "length-controlled" }
+                    th { "queries" } th { "invalid" } th { "failed" } th { "mean characters" }
+                }
+                @for (it, judge) in rows() {
+                    tr {
+                        td { (it.name) } td { (judge.judge) }
+                        td { (rate(judge.all.rate, judge.all.interval)) }
+                        td { (rate(judge.alike.rate, judge.alike.interval)) }
+                        td { (percent(judge.length_controlled.map(|it| it.rate))) }
+                        td { (compared(judge)) } td { (judge.all.invalid) } td { (judge.failed) }
+                        td { (format!("{:.0}, {:.0}", it.found.characters[0], it.found.characters[1])) }
+                    }
+                }
+            } }
+            @for it in run.verdicts.iter().filter(|it| it.found.judges.len() > 1) {
+                p {
+                    (it.name) ": "
+                    @if let Some(all) = &it.found.pooled {
+                        "all judges together " (rate(Some(all.rate), all.interval)) " on " (counted(all.queries, "query", "queries")) "; "
+                    }
+                    @if let Some(kappa) = it.found.agreement {
+                        "κ of the judges " (number(Some(kappa), 3))
+                    } @else {
+                        "no κ: too few queries have several verdicts, or all are the same"
+                    }
+                    ", on " (counted(it.found.agreement_queries, "query", "queries")) "."
+                }
+            }
+        }
+    })
+}
+
+/// How the rewards of the policies' answers are distributed.
+pub fn rewards(run: &Run) -> Result<Markup> {
+    let Some(start) = run.start().filter(|it| !it.rewards.is_empty()) else {
+        return Ok(html! {});
+    };
+    let scored = run.policies.iter();
+    let scored = scored.filter(|it| !it.is_start() && !it.rewards.is_empty());
+    let all = scored
+        .map(|it| plots::rewards(it, start))
+        .collect::<Result<Vec<Svg>>>()?;
+    Ok(html! {
+        (plots_of(&all, "How RM_Test's rewards of the test answers are spread, each policy's beside the start's"))
+    })
+}
+
+/// How well the reward models are calibrated.
+pub fn calibration(run: &Run) -> Result<Markup> {
+    let mut all = Vec::new();
+    for it in run
+        .reward_models
+        .iter()
+        .filter(|it| it.test.is_some() || it.dev.is_some())
+    {
+        all.push(plots::reliability(
+            &it.name,
+            it.test.as_ref(),
+            it.dev.as_ref(),
+        )?);
+    }
+    Ok(html! {
+        (plots_of(&all, "Both orders of every pair, by the probability that the model gives them. On the thin line it is right as often as it says; flatter is too sure, steeper not sure enough."))
+    })
+}
