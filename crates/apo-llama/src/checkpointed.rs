@@ -6,7 +6,6 @@
 //! gradients are the operator's.
 
 use std::cell::RefCell;
-use std::iter;
 use std::sync::Arc;
 
 use burn::backend::autodiff::NodeId;
@@ -26,8 +25,8 @@ use burn::backend::Cube;
 use apo_kernels::LayerWeights;
 
 use crate::Precision;
-use crate::layer_weights::{BackendWeights, LayerTensors};
-use crate::operators::{N_INPUTS, Targets};
+use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
+use crate::operators::Targets;
 use crate::plain::{self, Forward};
 
 /// Rows whose logits are in memory at once.
@@ -167,9 +166,9 @@ where
             |weight| gradient_of::<B, 2>(&weight, &mut own.borrow_mut()),
             |weight| gradient_of::<B, 1>(&weight, &mut own.borrow_mut()),
         );
-        let found = iter::once(of_x).chain(of_weights.into_array());
+        let found = inputs(of_x, of_weights);
         let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register::<B>(parents, found, gradients);
+        register::<B, _>(parents, found, gradients);
     }
 }
 
@@ -203,13 +202,13 @@ where
         let mut own = back::<B, 1>(out, dout);
         let found = [&hidden, &head].map(|it| gradient_of::<B, 2>(it, &mut own));
         let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register::<B>(parents, found, gradients);
+        register::<B, _>(parents, found, gradients);
     }
 }
 
-fn register<B: Backend>(
-    parents: impl IntoIterator<Item = Option<NodeId>>,
-    found: impl IntoIterator<Item = FloatTensor<B>>,
+fn register<B: Backend, const N: usize>(
+    parents: [Option<NodeId>; N],
+    found: [FloatTensor<B>; N],
     gradients: &mut Gradients,
 ) {
     for (parent, gradient) in parents.into_iter().zip(found) {
@@ -232,9 +231,7 @@ where
             clippy::redundant_closure_for_method_calls,
             reason = "Burn names the type nowhere in public"
         )]
-        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] =
-            weights.as_ref().map(|weight| weight.node()).into_array();
-        let nodes = [x.node(), w0, w1, w2, w3, w4, w5, w6, w7, w8];
+        let nodes = inputs(x.node(), weights.as_ref().map(|weight| weight.node()));
         let x = x.primitive().clone();
         let weights = weights.map(|weight| weight.primitive().clone());
         let shared = BackendWeights(weights.clone());

@@ -51,7 +51,7 @@ impl Compute {
     }
 
     /// Whether a model on the device runs the CPU's own kernels.
-    pub(crate) fn runs_kernels_on(&self, device: &Device) -> bool {
+    pub(crate) fn runs_kernels_on(self, device: &Device) -> bool {
         self.kernels && has_kernels(device)
     }
 }

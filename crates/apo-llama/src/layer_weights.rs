@@ -1,7 +1,9 @@
 //! A decoder layer's weights as tensors: as the plain composition takes them, and
 //! as operators take them on one backend.
 
-use apo_kernels::LayerWeights;
+use std::{array, iter};
+
+use apo_kernels::{LayerWeights, N_WEIGHTS};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
@@ -24,7 +26,16 @@ impl BackendWeights<Dispatch> {
     }
 }
 
-/// What `derive(ExtensionType)` would write of nine fields.
+/// Inputs of a layer's operator that have gradients: `x` and the weights.
+pub(crate) const N_INPUTS: usize = 1 + N_WEIGHTS;
+
+/// Puts `x` before the weights: the order of an operator's inputs.
+pub(crate) fn inputs<T>(x: T, weights: LayerWeights<T>) -> [T; N_INPUTS] {
+    let mut all = iter::once(x).chain(weights.into_array());
+    array::from_fn(|_| all.next().expect("as many as `N_INPUTS`"))
+}
+
+/// What `derive(ExtensionType)` would write if each weight were a field.
 impl<B: Backend> ExtensionType<B> for BackendWeights<B> {
     type Target = BackendWeights<Dispatch>;
 

@@ -17,14 +17,11 @@ use burn_flex::{FlexTensor, Layout as FlexLayout};
 
 use apo_kernels::attention::Heads;
 use apo_kernels::layout::Layout;
-use apo_kernels::{LayerWeights, N_WEIGHTS, layer, log_prob};
+use apo_kernels::{LayerWeights, layer, log_prob};
 
 use crate::Precision;
 use crate::config::LlamaConfig;
-use crate::layer_weights::{BackendWeights, LayerTensors};
-
-/// Inputs of a layer's operator that have gradients: `x` and the weights.
-pub(crate) const N_INPUTS: usize = 1 + N_WEIGHTS;
+use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
 
 /// What a layer's kernel needs beside tensors.
 #[derive(Debug)]
@@ -170,9 +167,9 @@ impl Backward<Flex, N_INPUTS> for LayerBackward {
         let d = plan
             .shape
             .backward(&plan.layout, slice(&state.x), &view, &saved, slice(&dout));
-        let values = std::iter::once(d.input).chain(d.weights.into_array());
-        let inputs = std::iter::once(&state.x).chain(state.weights.as_ref().into_array());
-        for ((parent, value), input) in ops.parents.into_iter().zip(values).zip(inputs) {
+        let values = inputs(d.input, d.weights);
+        let tensors = inputs(&state.x, state.weights.as_ref());
+        for ((parent, value), input) in ops.parents.into_iter().zip(values).zip(tensors) {
             if let Some(parent) = parent {
                 let shape = input.layout().shape();
                 gradients.register::<Flex>(parent.id, tensor(value, shape));
@@ -236,9 +233,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             clippy::redundant_closure_for_method_calls,
             reason = "Burn names the type nowhere in public"
         )]
-        let [w0, w1, w2, w3, w4, w5, w6, w7, w8] =
-            tensors.as_ref().map(|tensor| tensor.node()).into_array();
-        let nodes = [x.node(), w0, w1, w2, w3, w4, w5, w6, w7, w8];
+        let nodes = inputs(x.node(), tensors.as_ref().map(|tensor| tensor.node()));
         let primitives = tensors.map(|tensor| tensor.primitive().clone());
         let x = contiguous(x.primitive());
         let (out, saved) = plan

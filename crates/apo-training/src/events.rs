@@ -13,7 +13,7 @@ use prost::Message;
 
 use crate::error::TrainingError;
 
-/// TFRecord's CRC mask.
+/// `TFRecord`'s CRC mask.
 const MASK: u32 = 0xa282_ead8;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
