@@ -4,7 +4,8 @@ use super::arguments::Arguments;
 use super::fault::{Result, Work, problem, unsupported};
 use super::print::{float, to_text, write_repr};
 use super::python::parse_int;
-use super::value::{Dict, Text, Value};
+use super::holders::Dict;
+use super::value::{Text, Value};
 
 /// How a value is to be written in its place.
 struct Spec {
@@ -355,11 +356,11 @@ pub(super) fn percent(text: &Text, values: &Value, work: &Work) -> Result<Value>
     if text.safe {
         return unsupported("'%' on a text that is marked as safe");
     }
-    let is_list = matches!(values, Value::List(_));
+    let is_list = matches!(values, Value::List(_) | Value::Range(_));
     let (values, names): (Vec<Value>, Option<&Dict>) = match values {
         Value::Tuple(it) => (it.items.clone(), None),
         Value::Dict(it) => (vec![values.clone()], Some(it)),
-        Value::Undefined(_) | Value::Range(_) | Value::Namespace(_) => {
+        Value::Undefined(_) => {
             return unsupported(format!("'%' with a {}", values.type_name()));
         }
         it => (vec![it.clone()], None),
@@ -440,7 +441,7 @@ pub(super) fn percent(text: &Text, values: &Value, work: &Work) -> Result<Value>
         out += &percent_value(&value, kind, &mut spec, flags.contains('0') && !left, work)?;
     }
     out += rest;
-    // To Python a list is a mapping here, of which nothing need be used.
+    // To Python a list or a range is a mapping here, of which nothing need be used.
     if used < values.len() && names.is_none() && !is_list {
         return problem("'%': not all values are used by the text");
     }

@@ -22,6 +22,7 @@
 //! ```
 
 mod arguments;
+mod calls;
 mod checks;
 mod date;
 mod evaluate;
@@ -30,15 +31,20 @@ mod fault;
 mod filters;
 mod format;
 mod given;
+mod holders;
 mod json;
 mod lexer;
 mod methods;
 mod names;
 mod operators;
+mod order;
 mod parser;
 mod print;
 mod python;
 mod render;
+mod scopes;
+mod stateful;
+mod statements;
 mod syntax;
 mod value;
 

@@ -5,7 +5,9 @@ use super::fault::{Result, Work, problem, unsupported};
 use super::format;
 use super::print::{is_printable, to_text};
 use super::python;
-use super::value::{Dict, Loop, Text, Value, View, equal};
+use super::holders::Dict;
+use super::order::equal;
+use super::value::{Text, Value, View};
 use std::rc::Rc;
 
 /// Calls a method of a value.
@@ -40,13 +42,14 @@ pub(super) fn call(of: &Value, name: &str, args: Arguments, work: &Work) -> Resu
         Value::Dict(it) => dict_method(it, name, args, work),
         Value::Cycler(it) => {
             let [] = args.bind(name, [])?;
+            work.change();
             let at = it.at.get();
             if name == "reset" {
                 it.at.set(0);
                 return Ok(Value::None);
             }
-            it.at.set((at + 1) % it.items.len());
-            Ok(it.items[at].clone())
+            it.at.set((at + 1) % it.items.items.len());
+            Ok(it.items.items[at].clone())
         }
         Value::Loop(it) => it.call(name, args, work),
         _ => unsupported(format!("'{name}' of a {}", of.type_name())),
@@ -315,60 +318,6 @@ fn expand_tabs(of: &str, size: usize) -> String {
         }
     }
     out
-}
-
-impl Loop {
-    /// Returns an attribute of `loop`.
-    pub(super) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
-        let (i, n) = (self.index.get(), self.items.items.len());
-        let number = |it: usize| Ok(Some(Value::Int(it as i128)));
-        match name {
-            "index0" => number(i),
-            "index" => number(i + 1),
-            "revindex0" => number(n - i - 1),
-            "revindex" => number(n - i),
-            "length" => number(n),
-            "depth0" => number(self.depth),
-            "depth" => number(self.depth + 1),
-            "first" => Ok(Some(Value::Bool(i == 0))),
-            "last" => Ok(Some(Value::Bool(i + 1 == n))),
-            "previtem" => Ok(Some(match i.checked_sub(1) {
-                Some(i) => self.items.items[i].clone(),
-                None => Value::undefined("there is no previous item"),
-            })),
-            "nextitem" => Ok(Some(match self.items.items.get(i + 1) {
-                Some(item) => item.clone(),
-                None => Value::undefined("there is no next item"),
-            })),
-            "cycle" | "changed" => {
-                let method = (Value::Loop(self.clone()), name.to_owned());
-                Ok(Some(Value::Method(Rc::new(method))))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn call(&self, name: &str, args: Arguments, work: &Work) -> Result<Value> {
-        if !args.named.is_empty() {
-            return problem(format!("loop.{name} takes no arguments by name"));
-        }
-        let values = args.positional;
-        if name == "cycle" {
-            return match values.len() {
-                0 => problem("no items for cycling given"),
-                n => Ok(values[self.index.get() % n].clone()),
-            };
-        }
-        let mut same = false;
-        if let Some(before) = &*self.changed.borrow() {
-            same = before.len() == values.len();
-            for (a, b) in before.iter().zip(&values) {
-                same = same && equal(a, b, work)?;
-            }
-        }
-        *self.changed.borrow_mut() = Some(values);
-        Ok(Value::Bool(!same))
-    }
 }
 
 /// Returns a value's text where it is not one.

@@ -4,7 +4,8 @@ use super::fault::{Result, Work, problem, unsupported};
 use super::format;
 use super::names;
 use super::syntax::{Binary, Comparison};
-use super::value::{Text, Value, compare, contains, equal};
+use super::order::{compare, contains, equal};
+use super::value::{Range, Text, Value};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -269,7 +270,9 @@ pub(super) fn own_attribute(value: &Value, name: &str) -> Result<Option<Value>> 
             return Ok(it.items.get(usize::from(name == "list")).cloned());
         }
         Value::Loop(it) => return it.attribute(name),
-        Value::Cycler(it) if name == "current" => return Ok(it.items.get(it.at.get()).cloned()),
+        Value::Cycler(it) if name == "current" => {
+            return Ok(it.items.items.get(it.at.get()).cloned());
+        }
         Value::Range(it) => match name {
             "start" => return Ok(Some(Value::Int(it.start.into()))),
             "stop" => return Ok(Some(Value::Int(it.stop.into()))),
@@ -279,7 +282,23 @@ pub(super) fn own_attribute(value: &Value, name: &str) -> Result<Option<Value>> 
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => &names::NUMBER,
         Value::View(..) => &names::VIEW,
         Value::Iterator(_) => &names::ITERATOR,
-        Value::Macro(_) => &names::MACRO,
+        Value::Macro(it) => {
+            return match name {
+                "name" => Ok(Some(it.name.as_deref().map_or(Value::None, Value::from))),
+                "arguments" => {
+                    let names = it.parameters.iter().map(|it| Value::from(it.as_str()));
+                    Value::tuple(names.collect()).map(Some)
+                }
+                "catch_kwargs" => Ok(Some(Value::Bool(it.uses.kwargs))),
+                "catch_varargs" => Ok(Some(Value::Bool(it.uses.varargs))),
+                "caller" => Ok(Some(Value::Bool(it.uses.caller))),
+                "explicit_caller" => {
+                    let is_own = it.parameters.iter().any(|it| it == "caller");
+                    Ok(Some(Value::Bool(is_own)))
+                }
+                _ => Ok(None),
+            };
+        }
         Value::Text(it)
             if it.safe && matches!(name, "escape" | "format" | "striptags" | "unescape") =>
         {
@@ -334,15 +353,19 @@ pub(super) fn item(value: &Value, index: &Value, work: &Work) -> Result<Value> {
     }
     match index.as_text() {
         Some(name) => Ok(own_attribute(value, name)?.unwrap_or_else(|| nothing(value, name))),
-        None => Ok(Value::undefined(format!(
-            "the {} has no such item",
-            value.type_name()
-        ))),
+        None => Ok(no_such(value)),
     }
+}
+
+fn no_such(value: &Value) -> Value {
+    Value::undefined(format!("the {} has no such item", value.type_name()))
 }
 
 /// Returns `value[start:stop:step]`.
 pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Result<Value> {
+    if let Value::Undefined(why) = value {
+        return problem(&**why);
+    }
     let mut numbers = [None; 3];
     for (number, part) in numbers.iter_mut().zip(&parts) {
         *number = match part {
@@ -353,14 +376,12 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
             },
         };
     }
-    if let Value::Undefined(why) = value {
-        return problem(&**why);
-    }
-    let Some(len) = value.len() else {
-        return problem(format!(
-            "'{}' object is not subscriptable",
-            value.type_name()
-        ));
+    let len = match value {
+        Value::Text(_) | Value::List(_) | Value::Tuple(_) | Value::Range(_) => value.len(),
+        _ => None,
+    };
+    let Some(len) = len else {
+        return problem(format!("'{}' object cannot be sliced", value.type_name()));
     };
     let [start, stop, step] = numbers;
     let step = step.unwrap_or(1);
@@ -403,7 +424,19 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
         }
         Value::List(it) => Value::list(places.into_iter().map(|i| it.items[i].clone()).collect()),
         Value::Tuple(it) => Value::tuple(places.into_iter().map(|i| it.items[i].clone()).collect()),
-        Value::Range(_) => unsupported("a part of a range"),
+        Value::Range(it) => {
+            let at = |place: i128| {
+                let at = i128::from(it.start) + place * i128::from(it.step);
+                i64::try_from(at).ok()
+            };
+            let step = i64::try_from(step * i128::from(it.step)).ok();
+            match (at(start), at(stop), step) {
+                (Some(start), Some(stop), Some(step)) => {
+                    Ok(Value::Range(Range { start, stop, step }))
+                }
+                _ => unsupported("so large a number in a range"),
+            }
+        }
         _ => problem(format!("'{}' object cannot be sliced", value.type_name())),
     }
 }
