@@ -16,6 +16,8 @@
 mod places;
 mod regex;
 mod settled;
+#[cfg(test)]
+mod tests;
 
 use std::sync::OnceLock;
 
@@ -79,25 +81,28 @@ impl Window {
         }
         // Most tokens are shorter; where they are not, it is tried again.
         let mut bytes = n.saturating_mul(8).max(SHORT);
-        let mut settled = Settled::of(tokenizer, &self.longest);
+        let mut may_cut_words = true;
         while bytes < text.len().min(LONGEST)
             && let Some(places) = &self.places
         {
-            let cut = places.cut(text, wanted, bytes..LONGEST, settled.is_some());
+            let cut = places.cut(text, wanted, bytes..LONGEST, may_cut_words);
             let Some(Cut { piece, is_inside }) = cut else {
                 break;
             };
-            let mut ids = encode(piece)?;
-            if is_inside {
-                let kept = settled.as_ref().and_then(|it| it.kept(&ids, wanted));
-                let Some(kept) = kept else {
-                    // Only places between words are left.
-                    settled = None;
-                    continue;
-                };
-                ids.truncate(kept.end);
-                ids.drain(..kept.start);
-            }
+            let settled = is_inside.then(|| Settled::of(tokenizer, &self.longest));
+            let ids = match settled {
+                None => Some(encode(piece)?),
+                Some(None) => None,
+                Some(Some(settled)) => {
+                    let ids = encode(piece)?;
+                    settled.kept(&ids, wanted).map(|kept| ids[kept].to_vec())
+                }
+            };
+            let Some(ids) = ids else {
+                // Only places between words are left.
+                may_cut_words = false;
+                continue;
+            };
             if ids.len() > n {
                 return Ok(Some((ids, false)));
             }

@@ -12,7 +12,8 @@ use super::holders::Dict;
 use super::json::tojson;
 use super::methods::{self, pad, replace, soft_text};
 use super::names;
-use super::operators::{binary, escape, item, own_attribute};
+use super::access::{item, own_attribute};
+use super::operators::{binary, escape};
 use super::print::to_text;
 use super::python;
 use super::syntax::Binary;
@@ -186,6 +187,10 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
                 in_word = is_part;
             }
             Value::Int(n)
+        }
+        "pprint" => {
+            let [] = args.bind(name, [])?;
+            texts::pprint(&value, work)?
         }
         "truncate" => texts::truncate(&value, args, work)?,
         "urlencode" => {

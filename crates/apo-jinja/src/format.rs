@@ -1,11 +1,13 @@
-//! Texts with places for values: `'{}'.format(…)` and `'%s' % …`.
+//! Texts with places for values: how a value is written in its place.
 
-use super::arguments::Arguments;
+mod braces;
+mod percent;
+
+pub(super) use braces::braces;
+pub(super) use percent::percent;
+
 use super::fault::{Result, Work, problem, unsupported};
-use super::print::{float, to_text, write_repr};
-use super::python::parse_int;
-use super::holders::Dict;
-use super::value::{Text, Value};
+use super::print::float;
 
 /// How a value is to be written in its place.
 struct Spec {
@@ -98,40 +100,6 @@ impl Spec {
     }
 }
 
-/// Formats a value as `format(value, spec)` does.
-fn format_value(value: &Value, spec: &str, work: &Work) -> Result<String> {
-    if spec.is_empty() {
-        return to_text(value, work);
-    }
-    let spec = Spec::parse(spec)?;
-    match value {
-        Value::Text(it) => {
-            if it.safe {
-                return unsupported("formatting a text that is marked as safe");
-            }
-            if spec.align == Some('=') && spec.fill != '0'
-                || spec.sign != '-'
-                || spec.alternate
-                || spec.grouping.is_some()
-                || !matches!(spec.kind, None | Some('s'))
-            {
-                return problem("format: a str cannot be written so");
-            }
-            if spec.align == Some('=') {
-                return unsupported("a str padded with zeros by format");
-            }
-            work.text(it.text.len())?;
-            let most = spec.precision.unwrap_or(usize::MAX);
-            spec.pad(it.text.chars().take(most).collect(), '<', 0, work)
-        }
-        Value::Int(it) => format_int(*it, &spec, work),
-        Value::Bool(it) if spec.kind.is_some() => format_int(i128::from(*it), &spec, work),
-        Value::Bool(_) => unsupported("a truth value in a format of its own"),
-        Value::Float(it) => format_float(*it, &spec, work),
-        _ => problem(format!("format: a {} takes no format", value.type_name())),
-    }
-}
-
 fn grouped(digits: &str, every: usize, with: char) -> String {
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -143,7 +111,7 @@ fn grouped(digits: &str, every: usize, with: char) -> String {
     out
 }
 
-fn format_int(it: i128, spec: &Spec, work: &Work) -> Result<String> {
+pub(super) fn format_int(it: i128, spec: &Spec, work: &Work) -> Result<String> {
     let n = it.unsigned_abs();
     let (prefix, mut digits, every) = match spec.kind {
         Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%') => {
@@ -181,7 +149,7 @@ fn sign(is_negative: bool, wanted: char) -> String {
     }
 }
 
-fn format_float(it: f64, spec: &Spec, work: &Work) -> Result<String> {
+pub(super) fn format_float(it: f64, spec: &Spec, work: &Work) -> Result<String> {
     if spec.alternate {
         return unsupported("'#' in the format of a float");
     }
@@ -274,239 +242,4 @@ fn digits_of(it: f64, kind: char, precision: usize) -> Result<String> {
     } else {
         text
     })
-}
-
-/// `text.format(…)`.
-pub(super) fn braces(text: &str, args: &Arguments, work: &Work) -> Result<String> {
-    work.text(text.len())?;
-    let mut out = String::new();
-    let mut rest = text;
-    let mut next = Some(0);
-    while let Some(at) = rest.find(['{', '}']) {
-        out += &rest[..at];
-        let brace = &rest[at..=at];
-        rest = &rest[at + 1..];
-        if rest.starts_with(brace) {
-            out += brace;
-            rest = &rest[1..];
-            continue;
-        }
-        if brace == "}" {
-            return problem("format: a single '}'");
-        }
-        let Some(end) = rest.find(['{', '}']) else {
-            return problem("format: a '{' without its '}'");
-        };
-        if rest[end..].starts_with('{') {
-            return unsupported("a place in the format of a place");
-        }
-        let field = &rest[..end];
-        rest = &rest[end + 1..];
-        let (field, spec) = field.split_once(':').unwrap_or((field, ""));
-        let (name, conversion) = field.split_once('!').unwrap_or((field, ""));
-        if name.contains(['.', '[']) {
-            return unsupported("an attribute or an item in a format");
-        }
-        let found = if name.is_empty() || name.bytes().all(|it| it.is_ascii_digit()) {
-            let place = if name.is_empty() {
-                let place = next;
-                next = next.map(|it| it + 1);
-                place
-            } else {
-                // Places count by themselves or have numbers, not both.
-                if next.is_some_and(|it| it > 0) {
-                    return problem("format: cannot switch from automatic to numbered places");
-                }
-                next = None;
-                name.parse().ok()
-            };
-            let Some(place) = place else {
-                return problem("format: cannot switch from numbered to automatic places");
-            };
-            args.positional.get(place)
-        } else {
-            let named = args.named.iter().find(|(it, _)| it == name);
-            named.map(|(_, value)| value)
-        };
-        let Some(value) = found else {
-            return problem(format!("format: there is no value for '{{{name}}}'"));
-        };
-        let converted;
-        let value = match conversion {
-            "" => value,
-            "s" => {
-                converted = Value::from(to_text(value, work)?);
-                &converted
-            }
-            "r" => {
-                let mut text = String::new();
-                write_repr(&mut text, value, work)?;
-                converted = Value::from(text);
-                &converted
-            }
-            _ => return unsupported(format!("the conversion '!{conversion}'")),
-        };
-        out += &format_value(value, spec, work)?;
-    }
-    Ok(out + rest)
-}
-
-/// `text % values`.
-pub(super) fn percent(text: &Text, values: &Value, work: &Work) -> Result<Value> {
-    if text.safe {
-        return unsupported("'%' on a text that is marked as safe");
-    }
-    let is_list = matches!(values, Value::List(_) | Value::Range(_));
-    let (values, names): (Vec<Value>, Option<&Dict>) = match values {
-        Value::Tuple(it) => (it.items.clone(), None),
-        Value::Dict(it) => (vec![values.clone()], Some(it)),
-        Value::Undefined(_) => {
-            return unsupported(format!("'%' with a {}", values.type_name()));
-        }
-        it => (vec![it.clone()], None),
-    };
-    work.text(text.text.len())?;
-    let (mut out, mut rest, mut used) = (String::new(), &*text.text, 0);
-    while let Some((before, after)) = rest.split_once('%') {
-        out += before;
-        rest = after;
-        let mut key = None;
-        if let Some(named) = rest.strip_prefix('(') {
-            let Some((name, after)) = named.split_once(')').filter(|(it, _)| !it.contains('('))
-            else {
-                return problem("'%': the end of a name is missing");
-            };
-            (key, rest) = (Some(name), after);
-        }
-        let mut next = || match values.get(used) {
-            Some(value) if names.is_none() || key.is_none() => {
-                used += 1;
-                Ok(value.clone())
-            }
-            _ => problem("'%': not enough values for the text"),
-        };
-        let mut spec = Spec::plain();
-        let flags = rest.len() - rest.trim_start_matches(['-', '+', ' ', '#', '0']).len();
-        let (flags, after) = rest.split_at(flags);
-        rest = after;
-        let mut number = |rest: &mut &str| -> Result<Option<i128>> {
-            if let Some(after) = rest.strip_prefix('*') {
-                *rest = after;
-                return match next()?.as_int() {
-                    Some(it) => Ok(Some(it)),
-                    None => problem("'%': '*' wants an int"),
-                };
-            }
-            let len = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let (digits, after) = rest.split_at(len);
-            *rest = after;
-            if len == 0 {
-                Ok(None)
-            } else {
-                parse_int(digits, 10)
-            }
-        };
-        let width = number(&mut rest)?.unwrap_or(0);
-        if let Some(after) = rest.strip_prefix('.') {
-            rest = after;
-            let precision = number(&mut rest)?.unwrap_or(0).max(0);
-            spec.precision = Some(usize::try_from(precision).unwrap_or(usize::MAX));
-        }
-        rest = rest.trim_start_matches(['h', 'l', 'L']);
-        let Some(kind) = rest.chars().next() else {
-            return problem("'%': the text ends in a place");
-        };
-        rest = &rest[kind.len_utf8()..];
-        spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX);
-        let left = flags.contains('-') || width < 0;
-        spec.align = Some(if left { '<' } else { '>' });
-        for flag in ['+', ' '] {
-            if spec.sign == '-' && flags.contains(flag) {
-                spec.sign = flag;
-            }
-        }
-        spec.alternate = flags.contains('#');
-        if kind == '%' {
-            out.push('%');
-            continue;
-        }
-        let value = match (key, names) {
-            (Some(key), Some(names)) => match names.get_text(key) {
-                Some(value) => value.clone(),
-                None => return problem(format!("'%': there is no value for '{key}'")),
-            },
-            (Some(_), None) => return problem("'%': names want a dict"),
-            (None, _) => next()?,
-        };
-        out += &percent_value(&value, kind, &mut spec, flags.contains('0') && !left, work)?;
-    }
-    out += rest;
-    // To Python a list or a range is a mapping here, of which nothing need be used.
-    if used < values.len() && names.is_none() && !is_list {
-        return problem("'%': not all values are used by the text");
-    }
-    Ok(Value::from(out))
-}
-
-fn percent_value(
-    value: &Value,
-    kind: char,
-    spec: &mut Spec,
-    zeros: bool,
-    work: &Work,
-) -> Result<String> {
-    let wrong = || {
-        problem(format!(
-            "'%{kind}' wants a number, found a {}",
-            value.type_name()
-        ))
-    };
-    match kind {
-        's' | 'r' => {
-            if matches!(value, Value::Text(it) if it.safe) {
-                return unsupported("formatting a text that is marked as safe");
-            }
-            let mut text = String::new();
-            if kind == 's' {
-                text = to_text(value, work)?;
-            } else {
-                write_repr(&mut text, value, work)?;
-            }
-            if let Some(most) = spec.precision {
-                text = text.chars().take(most).collect();
-            }
-            spec.pad(text, '>', 0, work)
-        }
-        'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
-            if spec.precision.is_some() {
-                return unsupported("a precision of an int in '%'");
-            }
-            let int = match (value, kind) {
-                (Value::Float(it), 'd' | 'i' | 'u') if it.abs() < 1e38 => *it as i128,
-                (Value::Float(_), 'd' | 'i' | 'u') => {
-                    return unsupported("so large a float in '%d'");
-                }
-                _ => match value.as_int() {
-                    Some(it) => it,
-                    None => return wrong(),
-                },
-            };
-            spec.kind = Some(if matches!(kind, 'i' | 'u') { 'd' } else { kind });
-            if zeros {
-                (spec.fill, spec.align) = ('0', Some('='));
-            }
-            format_int(int, spec, work)
-        }
-        'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-            let Some(float) = value.as_float() else {
-                return wrong();
-            };
-            spec.kind = Some(kind);
-            if zeros {
-                (spec.fill, spec.align) = ('0', Some('='));
-            }
-            format_float(float, spec, work)
-        }
-        _ => unsupported(format!("'%{kind}'")),
-    }
 }

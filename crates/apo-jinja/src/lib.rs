@@ -21,6 +21,7 @@
 //! assert_eq!(text.ok().as_deref(), Some("<user>Hi!"));
 //! ```
 
+mod access;
 mod arguments;
 mod calls;
 mod checks;

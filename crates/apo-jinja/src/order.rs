@@ -80,6 +80,17 @@ pub(super) fn equal(a: &Value, b: &Value, work: &Work) -> Result<bool> {
             && (a.len() == 0 || a.start == b.start && (a.len() == 1 || a.step == b.step))),
         (Value::Namespace(a), Value::Namespace(b)) => Ok(Rc::ptr_eq(a, b)),
         (Value::Iterator(a), Value::Iterator(b)) => Ok(Rc::ptr_eq(a, b)),
+        (Value::View(View::Keys, a), Value::View(View::Keys, b)) => {
+            if a.entries.len() != b.entries.len() {
+                return Ok(false);
+            }
+            for (key, _) in &a.entries {
+                if b.get(key, work)?.is_none() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
         (Value::View(..), Value::View(..)) => unsupported("comparing views of dicts"),
         (Value::Macro(a), Value::Macro(b)) => Ok(Rc::ptr_eq(a, b)),
         (Value::Function(a), Value::Function(b)) => Ok(a == b),

@@ -7,7 +7,8 @@
 //! first merge over the border would also be made with nothing but the two
 //! tokens there. Which token ends the unknown text before a piece is not known,
 //! but it is one of those that the text before the border ends with: if the
-//! border holds for each of them, it is one of the whole text's.
+//! border holds for each of them, it is one of the whole text's. The bytes of a
+//! character that the vocabulary lacks are merged with nothing.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -22,11 +23,16 @@ use super::Wanted;
 /// How many borders are tried; in prose one of the first is found to hold.
 const TRIES: usize = 1 << 12;
 
+/// How many characters a byte's token has.
+const BYTE: usize = 6;
+
 /// A tokenizer's BPE.
 pub(super) struct Settled<'a> {
     bpe: &'a BPE,
     /// Tokens that the BPE does not make of text, or not of text alone.
     others: HashSet<u32>,
+    /// The tokens of bytes, which stand for characters that the vocabulary lacks.
+    bytes: HashSet<u32>,
     /// How many characters the longest token has.
     longest: usize,
 }
@@ -46,9 +52,28 @@ impl<'a> Settled<'a> {
         }
         let longest = *longest.get_or_init(|| {
             let vocab = bpe.get_vocab();
+            let is_joined = |token: &String| token.len() > BYTE && token.contains("<0x");
+            if bpe.byte_fallback && vocab.keys().any(is_joined) {
+                return 0;
+            }
             let lengths = vocab.keys().map(|token| token.chars().count());
             lengths.max().unwrap_or(0)
         });
+        if longest == 0 {
+            return None;
+        }
+        let mut bytes = HashSet::new();
+        if bpe.byte_fallback {
+            for byte in 0..=u8::MAX {
+                let token = format!("<0x{byte:02X}>");
+                bytes.extend(bpe.token_to_id(&token));
+                // What is made of text as well is no longer a byte's alone.
+                let read = bpe.tokenize(&token).ok()?;
+                if read.iter().any(|it| it.value == token) {
+                    return None;
+                }
+            }
+        }
         let mut others: HashSet<u32> = tokenizer
             .get_added_tokens_decoder()
             .keys()
@@ -59,6 +84,7 @@ impl<'a> Settled<'a> {
         Some(Self {
             bpe,
             others,
+            bytes,
             longest,
         })
     }
@@ -96,6 +122,9 @@ impl<'a> Settled<'a> {
         let mut before: Vec<char> = Vec::new();
         let mut tries = 0;
         for (at, id) in ids.enumerate() {
+            if self.bytes.contains(&id) {
+                return Some(at);
+            }
             let Some(token) = self.text(id) else {
                 before.clear();
                 continue;
@@ -133,6 +162,9 @@ impl Backwards<'_, '_> {
         let mut behind: Vec<char> = Vec::new();
         let mut tries = 0;
         for (at, id) in ids.enumerate() {
+            if of.bytes.contains(&id) {
+                return Some(at);
+            }
             let Some(token) = of.text(id) else {
                 behind.clear();
                 continue;

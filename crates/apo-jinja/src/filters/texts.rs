@@ -2,7 +2,9 @@
 
 use super::super::arguments::{Arguments, int, size, text};
 use super::super::fault::{Result, Work, problem, unsupported};
-use super::super::print::to_text;
+use super::super::holders::Dict;
+use super::super::order::sort;
+use super::super::print::{to_text, write_repr};
 use super::super::python;
 use super::super::value::{Value, View};
 
@@ -136,4 +138,40 @@ pub(super) fn url_encode(value: &Value, work: &Work) -> Result<String> {
         }
     }
     Ok(parts.join("&"))
+}
+
+/// Python's `pprint.pformat`, of what fits into a line.
+pub(super) fn pprint(value: &Value, work: &Work) -> Result<Value> {
+    /// How long a line may be.
+    const WIDTH: usize = 80;
+    let mut out = String::new();
+    write_repr(&mut out, &sorted(value, work)?, work)?;
+    if out.chars().count() > WIDTH {
+        return unsupported("'pprint' of what does not fit into a line");
+    }
+    Ok(Value::from(out))
+}
+
+/// Returns a value with its dicts sorted by their keys.
+fn sorted(value: &Value, work: &Work) -> Result<Value> {
+    let all = |items: &[Value]| items.iter().map(|it| sorted(it, work)).collect();
+    match value {
+        Value::List(it) => Value::list(all(&it.items)?),
+        Value::Tuple(it) => Value::tuple(all(&it.items)?),
+        Value::Dict(it) => {
+            work.spend(2 * it.entries.len())?;
+            let mut keyed = Vec::new();
+            for (key, value) in &it.entries {
+                let pair = Value::tuple(vec![key.clone(), sorted(value, work)?])?;
+                keyed.push((key.clone(), pair));
+            }
+            let pairs = sort(keyed, false, work)?.into_iter();
+            let pairs = pairs.filter_map(|pair| match pair {
+                Value::Tuple(it) => Some((it.items[0].clone(), it.items[1].clone())),
+                _ => None,
+            });
+            Ok(Value::Dict(Dict::new(pairs.collect(), work)?))
+        }
+        it => Ok(it.clone()),
+    }
 }
