@@ -154,7 +154,9 @@ pub(super) fn pprint(value: &Value, work: &Work) -> Result<Value> {
 
 /// Returns a value with its dicts sorted by their keys.
 fn sorted(value: &Value, work: &Work) -> Result<Value> {
-    let all = |items: &[Value]| items.iter().map(|it| sorted(it, work)).collect();
+    let all = |items: &[Value]| -> Result<Vec<Value>> {
+        items.iter().map(|it| sorted(it, work)).collect()
+    };
     match value {
         Value::List(it) => Value::list(all(&it.items)?),
         Value::Tuple(it) => Value::tuple(all(&it.items)?),
