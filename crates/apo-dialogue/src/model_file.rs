@@ -225,9 +225,7 @@ fn no_number(text: &str) -> Option<String> {
                 continue;
             }
             // What is escaped cannot end the text.
-            (true, _) if c == '\\' => {
-                1 + rest[1..].chars().next().map_or(0, char::len_utf8)
-            }
+            (true, _) if c == '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
             _ => c.len_utf8(),
         };
         in_text ^= c == '"';
@@ -326,8 +324,16 @@ mod tests {
     #[test]
     fn numbers_that_only_python_has_are_named_with_their_keys() {
         for (name, text, named) in [
-            ("nan", r#"{"a": "NaN", "rope_theta": NaN}"#, "`rope_theta` is NaN"),
-            ("inf", r#"{"a": [1, {"b": Infinity}]}"#, "`a.1.b` is Infinity"),
+            (
+                "nan",
+                r#"{"a": "NaN", "rope_theta": NaN}"#,
+                "`rope_theta` is NaN",
+            ),
+            (
+                "inf",
+                r#"{"a": [1, {"b": Infinity}]}"#,
+                "`a.1.b` is Infinity",
+            ),
             ("less", r#"{"\\\"x": -Infinity}"#, "is -Infinity"),
             ("text", r#"{"a\" NaN": NaN"#, "not JSON"),
             ("other", r#"{"a": nan}"#, "not JSON"),
@@ -337,7 +343,9 @@ mod tests {
             assert!(told.to_string().contains(named), "{name}: {told}");
         }
         let text = br#"{"a": "say \"NaN\", Infinity"}"#;
-        let value = read_object(&file("said", text)).expect("JSON").expect("there");
+        let value = read_object(&file("said", text))
+            .expect("JSON")
+            .expect("there");
         assert_eq!(value["a"], "say \"NaN\", Infinity");
     }
 

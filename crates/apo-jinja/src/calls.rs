@@ -24,11 +24,7 @@ impl<'a> Renderer<'a> {
     }
 
     /// Carries out something that sees only the names of a scope.
-    fn at_scope<T>(
-        &mut self,
-        scope: usize,
-        run: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
+    fn at_scope<T>(&mut self, scope: usize, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let here = self.scopes.go_to(scope)?;
         let found = run(self)?;
         self.scopes.come_back(here);

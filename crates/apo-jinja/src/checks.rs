@@ -4,10 +4,10 @@ use super::arguments::Arguments;
 use super::fault::{Result, Work, problem, unsupported};
 use super::names;
 use super::operators::{binary, compares};
+use super::order::equal;
 use super::print::to_text;
 use super::python;
 use super::syntax::{Binary, Comparison};
-use super::order::equal;
 use super::value::Value;
 use std::rc::Rc;
 

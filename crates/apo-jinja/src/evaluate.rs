@@ -3,20 +3,20 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::access::{attribute, item, slice};
 use super::arguments::{Arguments, int};
 use super::checks::check;
 use super::date::date;
 use super::fault::{Fault, Kind as Failure, Result, problem, unsupported};
 use super::filters::filter;
+use super::holders::{Dict, Sequence};
 use super::methods;
 use super::names;
-use super::access::{attribute, item, slice};
 use super::operators::{binary, compares, negative, positive};
 use super::print::write_text;
 use super::render::Renderer;
-use super::syntax::{self, Expr, Node};
-use super::holders::{Dict, Sequence};
 use super::stateful::{Cycler, Joiner};
+use super::syntax::{self, Expr, Node};
 use super::value::{Range, Value};
 
 /// The most numbers that Jinja's sandbox gives a `range`.

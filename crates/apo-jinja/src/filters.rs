@@ -5,6 +5,7 @@ mod ordered;
 mod sequences;
 mod texts;
 
+use super::access::{item, own_attribute};
 use super::arguments::{Arguments, int, optional_text, size};
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
@@ -12,7 +13,6 @@ use super::holders::Dict;
 use super::json::tojson;
 use super::methods::{self, pad, replace, soft_text};
 use super::names;
-use super::access::{item, own_attribute};
 use super::operators::{binary, escape};
 use super::print::to_text;
 use super::python;
@@ -78,7 +78,9 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
             Value::from(out)
         }
         "map" => return sequences::map(&value, args, work),
-        "select" | "reject" => return sequences::select(&value, args, name == "select", false, work),
+        "select" | "reject" => {
+            return sequences::select(&value, args, name == "select", false, work);
+        }
         "selectattr" | "rejectattr" => {
             return sequences::select(&value, args, name == "selectattr", true, work);
         }
@@ -119,7 +121,9 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
         }
         "int" | "float" | "round" | "abs" => return numbers::number(name, value, args),
         "indent" => texts::indent(&value, args, work)?,
-        "sort" | "unique" | "min" | "max" | "groupby" => return ordered::order(name, &value, args, work),
+        "sort" | "unique" | "min" | "max" | "groupby" => {
+            return ordered::order(name, &value, args, work);
+        }
         "dictsort" => return ordered::dict_sort(&value, args, work),
         "items" => {
             let [] = args.bind(name, [])?;

@@ -2,8 +2,8 @@
 
 use super::arguments::Arguments;
 use super::fault::{Result, Work, problem};
-use super::print;
 use super::order::sort;
+use super::print;
 use super::value::Value;
 
 /// `tojson`: what Python's `json.dumps` writes, with the arguments that

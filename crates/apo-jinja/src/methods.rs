@@ -3,11 +3,11 @@
 use super::arguments::{Arguments, int, optional_text, size, text};
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
-use super::print::{is_printable, to_text};
-use super::python;
 use super::holders::Dict;
 use super::operators::escape;
 use super::order::equal;
+use super::print::{is_printable, to_text};
+use super::python;
 use super::value::{Text, Value, View};
 use std::rc::Rc;
 
@@ -88,8 +88,8 @@ fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Resu
         "strip" | "lstrip" | "rstrip" | "split" | "rsplit" | "splitlines" | "partition"
         | "rpartition" | "removeprefix" | "removesuffix" | "zfill" | "expandtabs" => {}
         "upper" | "lower" | "capitalize" | "title" | "swapcase" | "casefold" if takes_nothing => {}
-        "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count"
-        | "isdigit" | "isalpha" | "isalnum" | "isspace" | "isupper" | "islower" => {}
+        "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" | "isdigit"
+        | "isalpha" | "isalnum" | "isspace" | "isupper" | "islower" => {}
         "replace" => return replace_in_safe(&of.text, args, work),
         _ => return unsupported(format!("'{name}' of a text that is marked as safe")),
     }
@@ -274,7 +274,11 @@ fn in_part(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Value> 
         None | Some(Value::None) => Ok(default),
         Some(at) => {
             let at = int(name, &at)?;
-            Ok(if at < 0 { at.saturating_add(length).max(0) } else { at })
+            Ok(if at < 0 {
+                at.saturating_add(length).max(0)
+            } else {
+                at
+            })
         }
     };
     let (start, end) = (place(start, 0)?, place(end, length)?.min(length));

@@ -125,10 +125,7 @@ impl Loop {
     ) -> Result<Rc<Self>> {
         let (ahead, source) = match items {
             Value::Iterator(it) => (Vec::new(), Some(Source::Generator(it.clone()))),
-            it if is_tested => (
-                Vec::new(),
-                Some(Source::Items(it.items(work)?.into_iter())),
-            ),
+            it if is_tested => (Vec::new(), Some(Source::Items(it.items(work)?.into_iter()))),
             it => (it.items(work)?, None),
         };
         Ok(Rc::new(Self {
@@ -234,12 +231,7 @@ impl Loop {
     }
 
     /// Calls a method of `loop`.
-    pub(super) fn call(
-        &self,
-        name: &str,
-        args: Arguments,
-        work: &Work,
-    ) -> Result<Value> {
+    pub(super) fn call(&self, name: &str, args: Arguments, work: &Work) -> Result<Value> {
         if !args.named.is_empty() {
             return problem(format!("loop.{name} takes no arguments by name"));
         }

@@ -333,7 +333,10 @@ fn doubles_are_rounded_to_singles() {
     let dir = changed("doubles-too-large", "base", |tensors| {
         let it = tensor(tensors, "model.norm.weight");
         it.dtype = "F64".into();
-        it.bytes = [1e300_f64; 32].iter().flat_map(|it| it.to_le_bytes()).collect();
+        it.bytes = [1e300_f64; 32]
+            .iter()
+            .flat_map(|it| it.to_le_bytes())
+            .collect();
     });
     refuses(policy(&dir), "1e300", &["model.norm.weight", "inf"]);
 }
@@ -351,9 +354,14 @@ fn names_of_the_base_class_are_the_same_model_where_it_is_whole() {
     let dir = changed("base-class", "base", bare);
     assert_eq!(log_probs(&policy(&dir).unwrap()), expected);
     let directory = ModelDirectory::open(&dir).unwrap();
-    let weights = directory.weights(Head::LanguageModel, Start::Saved).unwrap();
+    let weights = directory
+        .weights(Head::LanguageModel, Start::Saved)
+        .unwrap();
     let notes = weights.unwrap().notes().unwrap();
-    assert!(notes.iter().any(|it| it.contains("base class")), "{notes:?}");
+    assert!(
+        notes.iter().any(|it| it.contains("base class")),
+        "{notes:?}"
+    );
     let dir = changed("base-class-alone", "base", |tensors| {
         taken(tensors, "lm_head.weight");
         bare(tensors);

@@ -183,7 +183,9 @@ fn find(
     match wanted {
         Wanted::First(_) => {
             let from = text.ceil_char_boundary(range.start.min(text.len()));
-            let to = text.floor_char_boundary(range.end.min(text.len())).max(from);
+            let to = text
+                .floor_char_boundary(range.end.min(text.len()))
+                .max(from);
             let mut places = text[from..to].char_indices();
             places.find_map(|(i, _)| is_place(from + i).then_some(from + i))
         }

@@ -39,7 +39,10 @@ pub(super) fn known(regex: &str) -> Option<(bool, bool)> {
     let known = |it: &&str| ALTERNATIVES.contains(it);
     alternatives.iter().all(known).then(|| {
         let takes_all = alternatives.last() == Some(&r"\s+");
-        (takes_all, alternatives.iter().any(|it| it.contains(r"\p{Lu}")))
+        (
+            takes_all,
+            alternatives.iter().any(|it| it.contains(r"\p{Lu}")),
+        )
     })
 }
 
