@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::arguments::Arguments;
-use super::fault::{Result, problem};
+use super::fault::{Result, Work, problem};
 use super::holders::Dict;
 use super::render::{Flow, Renderer};
 use super::stateful::Loop;
-use super::syntax::{Expr, Node, Statement};
+use super::syntax::{Expr, Node, Statement, Target};
 use super::value::{Macro, Value};
 
 impl<'a> Renderer<'a> {
@@ -61,7 +61,7 @@ impl<'a> Renderer<'a> {
     }
 
     #[inline(never)]
-    pub(super) fn for_loop(&mut self, number: usize, items: &Value, depth: usize) -> Result<()> {
+    pub(super) fn for_loop(&mut self, number: usize, items: &Value, depth: usize) -> Result<Flow> {
         let it = &self.program.loops[number];
         let scope = self.scopes.keep();
         let items = (items, it.test.is_some());
@@ -83,10 +83,11 @@ impl<'a> Renderer<'a> {
                 Flow::Break => break,
             }
         }
-        if !ended {
-            self.scoped(&it.otherwise)?;
+        if ended {
+            return Ok(Flow::Done);
         }
-        Ok(())
+        // What stands otherwise may end a loop around.
+        self.scoped(&it.otherwise)
     }
 
     /// Sees to it that a loop knows its next item, or all that come.
@@ -96,16 +97,18 @@ impl<'a> Renderer<'a> {
                 break;
             };
             let it = &self.program.loops[state.number];
-            let holds = match &it.test {
-                None => true,
-                Some(test) => self.at_scope(state.scope, |renderer| {
-                    renderer.scopes.push();
-                    renderer.assign(&it.target, item.clone())?;
-                    let holds = renderer.eval(test)?.is_true();
-                    renderer.scopes.pop();
-                    Ok(holds)
-                })?,
+            let Some(test) = &it.test else {
+                state.add(item);
+                continue;
             };
+            let item = unpacked(&it.target, item, &self.work)?;
+            let holds = self.at_scope(state.scope, |renderer| {
+                renderer.scopes.push();
+                renderer.assign(&it.target, item.clone())?;
+                let holds = renderer.eval(test)?.is_true();
+                renderer.scopes.pop();
+                Ok(holds)
+            })?;
             if holds {
                 state.add(item);
             }
@@ -133,7 +136,7 @@ impl<'a> Renderer<'a> {
         }
         let [items] = args.all("loop", ["iterable"])?;
         let depth = state.depth() + 1;
-        let run = |it: &mut Self| it.for_loop(state.number, &items, depth);
+        let run = |it: &mut Self| it.for_loop(state.number, &items, depth).map(drop);
         Ok(self.text_of(|it| it.at_scope(state.scope, run))?.0)
     }
 
@@ -205,4 +208,19 @@ impl<'a> Renderer<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns an item as a loop that tests its items passes it on: taken apart and
+/// put together again as tuples, where several names take it.
+fn unpacked(target: &Target, item: Value, work: &Work) -> Result<Value> {
+    let Target::Tuple(targets) = target else {
+        return Ok(item);
+    };
+    let items = item.items(work)?;
+    if items.len() != targets.len() {
+        return Value::tuple(items);
+    }
+    let items = targets.iter().zip(items);
+    let items = items.map(|(target, item)| unpacked(target, item, work));
+    Value::tuple(items.collect::<Result<_>>()?)
 }

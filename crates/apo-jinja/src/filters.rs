@@ -121,7 +121,8 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
         }
         "int" | "float" | "round" | "abs" => return numbers::number(name, value, args),
         "indent" => texts::indent(&value, args, work)?,
-        "sort" | "unique" | "min" | "max" | "groupby" => {
+        "sort" => return ordered::sorted(&value, args, work),
+        "unique" | "min" | "max" | "groupby" => {
             return ordered::order(name, &value, args, work);
         }
         "dictsort" => return ordered::dict_sort(&value, args, work),

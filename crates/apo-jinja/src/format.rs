@@ -111,7 +111,7 @@ fn grouped(digits: &str, every: usize, with: char) -> String {
     out
 }
 
-pub(super) fn format_int(it: i128, spec: &Spec, work: &Work) -> Result<String> {
+fn format_int(it: i128, spec: &Spec, work: &Work) -> Result<String> {
     let n = it.unsigned_abs();
     let (prefix, mut digits, every) = match spec.kind {
         Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%') => {
@@ -149,7 +149,7 @@ fn sign(is_negative: bool, wanted: char) -> String {
     }
 }
 
-pub(super) fn format_float(it: f64, spec: &Spec, work: &Work) -> Result<String> {
+fn format_float(it: f64, spec: &Spec, work: &Work) -> Result<String> {
     if spec.alternate {
         return unsupported("'#' in the format of a float");
     }

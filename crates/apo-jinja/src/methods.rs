@@ -83,13 +83,12 @@ fn dict_method(of: &Rc<Dict>, name: &str, args: Arguments, work: &Work) -> Resul
 /// Methods of a text that is marked as safe: those that give no new text, or
 /// one made of nothing but this one, which is safe as well.
 fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Result<Value> {
-    let takes_nothing = args.positional.is_empty() && args.named.is_empty();
     match name {
         "strip" | "lstrip" | "rstrip" | "split" | "rsplit" | "splitlines" | "partition"
-        | "rpartition" | "removeprefix" | "removesuffix" | "zfill" | "expandtabs" => {}
-        "upper" | "lower" | "capitalize" | "title" | "swapcase" | "casefold" if takes_nothing => {}
-        "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" | "isdigit"
-        | "isalpha" | "isalnum" | "isspace" | "isupper" | "islower" => {}
+        | "rpartition" | "removeprefix" | "removesuffix" | "zfill" | "expandtabs" | "startswith"
+        | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" | "isdigit" | "isalpha"
+        | "isalnum" | "isspace" | "isupper" | "islower" | "upper" | "lower" | "capitalize"
+        | "title" | "swapcase" | "casefold" => {}
         "replace" => return replace_in_safe(&of.text, args, work),
         _ => return unsupported(format!("'{name}' of a text that is marked as safe")),
     }

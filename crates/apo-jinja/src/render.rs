@@ -202,7 +202,7 @@ impl<'a> Renderer<'a> {
             }
             Kind::For(number) => {
                 let items = self.eval(&self.program.loops[*number].items)?;
-                self.for_loop(*number, &items, 0)?;
+                return self.for_loop(*number, &items, 0);
             }
             Kind::Set(target, value) => {
                 let value = self.eval(value)?;

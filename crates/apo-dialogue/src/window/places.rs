@@ -137,12 +137,12 @@ impl Places {
             return false;
         };
         let here = match self.split {
-            // A word of letters of one kind, behind what may be `'ll` or its like.
+            // A word of letters of one kind, far behind what may be `'ll`.
             Split::Gpt { by_case } => {
                 let word = text[..at].chars().rev().take(4);
                 let are = |is: fn(char) -> bool| is(c) && word.clone().all(is);
                 let is_first = matches!(wanted, Wanted::First(_));
-                are(is_letter_without_case)
+                is_letter_without_case(c) && is_letter_without_case(before)
                     || are(|c| c.is_ascii_lowercase())
                     || !(by_case && is_first) && are(|c| c.is_ascii_uppercase())
             }
@@ -217,7 +217,7 @@ fn is_letter_without_case(c: char) -> bool {
     matches!(c,
         '\u{5d0}'..='\u{5ea}' // Hebrew
         | '\u{621}'..='\u{63a}' | '\u{641}'..='\u{64a}' // Arabic
-        | '\u{e01}'..='\u{e2e}' // Thai
+        | '\u{e01}'..='\u{e30}' | '\u{e32}'..='\u{e33}' | '\u{e40}'..='\u{e45}' // Thai
         | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' // kana
         | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}') // Chinese characters
 }

@@ -32,38 +32,35 @@ fn by_attributes(value: &Value, by: Option<&Value>, work: &Work) -> Result<Vec<V
     }
 }
 
+/// `sort`, which compares all attributes that it is given.
+pub(super) fn sorted(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
+    let names = ["reverse", "case_sensitive", "attribute"];
+    let [reverse, case_sensitive, by] = args.bind("sort", names)?;
+    let is_true = |it: Option<Value>| it.is_some_and(|it| it.is_true());
+    let case_sensitive = is_true(case_sensitive);
+    let mut keyed = Vec::new();
+    for item in value.items(work)? {
+        let keys = by_attributes(&item, by.as_ref(), work)?.into_iter();
+        let keys = keys.map(|it| ignore_case(it, case_sensitive, work));
+        keyed.push((Value::list(keys.collect::<Result<_>>()?)?, item));
+    }
+    Value::list(sort(keyed, is_true(reverse), work)?)
+}
+
+/// `unique`, `min`, `max` and `groupby`, which compare one.
 pub(super) fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> Result<Value> {
-    let (reverse, case_sensitive, by, default);
-    match name {
-        "sort" => {
-            let names = ["reverse", "case_sensitive", "attribute"];
-            [reverse, case_sensitive, by] = args.bind(name, names)?;
-            default = None;
+    let (case_sensitive, by, default);
+    if name == "groupby" {
+        let names = ["attribute", "default", "case_sensitive"];
+        [by, default, case_sensitive] = args.bind(name, names)?;
+        if by.is_none() {
+            return problem("groupby needs an attribute");
         }
-        "groupby" => {
-            let names = ["attribute", "default", "case_sensitive"];
-            [by, default, case_sensitive] = args.bind(name, names)?;
-            reverse = None;
-            if by.is_none() {
-                return problem("groupby needs an attribute");
-            }
-        }
-        _ => {
-            [case_sensitive, by] = args.bind(name, ["case_sensitive", "attribute"])?;
-            (reverse, default) = (None, None);
-        }
+    } else {
+        [case_sensitive, by] = args.bind(name, ["case_sensitive", "attribute"])?;
+        default = None;
     }
-    let is_true = |it: &Option<Value>| it.as_ref().is_some_and(Value::is_true);
-    let case_sensitive = is_true(&case_sensitive);
-    if name == "sort" {
-        let mut keyed = Vec::new();
-        for item in value.items(work)? {
-            let keys = by_attributes(&item, by.as_ref(), work)?.into_iter();
-            let keys = keys.map(|it| ignore_case(it, case_sensitive, work));
-            keyed.push((Value::list(keys.collect::<Result<_>>()?)?, item));
-        }
-        return Value::list(sort(keyed, is_true(&reverse), work)?);
-    }
+    let case_sensitive = case_sensitive.is_some_and(|it| it.is_true());
     let attribute = |item: &Value| -> Result<Value> {
         let found = by_attribute(item, by.as_ref(), work)?;
         Ok(match &default {

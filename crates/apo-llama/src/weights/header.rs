@@ -113,7 +113,7 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     begin.map_err(reading())?;
     let Some(prefix) = head.first_chunk::<8>() else {
         let reason = match length {
-            0 => "it is empty; was its writer or a download stopped?".to_owned(),
+            0 => "it is empty (0 bytes); was its writer or a download stopped?".to_owned(),
             n => format!(
                 "it ends after {n} bytes, within the length of its header; was its writer or a \
                  download stopped?"
