@@ -72,6 +72,7 @@ impl<'a> Renderer<'a> {
             let Some(item) = state.go_on() else { break };
             self.work.spend(1)?;
             self.scopes.push();
+            self.hide_unset(&it.body);
             self.scopes.set("loop", Value::Loop(state.clone()));
             self.assign(&it.target, item)?;
             let flow = self.body(&it.body)?;
@@ -145,6 +146,7 @@ impl<'a> Renderer<'a> {
     pub(super) fn call_macro(&mut self, made: &Macro, args: Arguments) -> Result<Value> {
         let run = |it: &mut Self| {
             it.scopes.push();
+            it.hide_unset(&it.program.macros[made.number].body);
             it.bind(made.number, args)?;
             it.body(&it.program.macros[made.number].body)?;
             it.scopes.pop();

@@ -47,6 +47,7 @@ mod scopes;
 mod stateful;
 mod statements;
 mod syntax;
+mod unset;
 mod value;
 
 pub use date::DATE;

@@ -85,10 +85,10 @@ fn dict_method(of: &Rc<Dict>, name: &str, args: Arguments, work: &Work) -> Resul
 fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Result<Value> {
     match name {
         "strip" | "lstrip" | "rstrip" | "split" | "rsplit" | "splitlines" | "partition"
-        | "rpartition" | "removeprefix" | "removesuffix" | "zfill" | "expandtabs" | "startswith"
-        | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" | "isdigit" | "isalpha"
-        | "isalnum" | "isspace" | "isupper" | "islower" | "upper" | "lower" | "capitalize"
-        | "title" | "swapcase" | "casefold" => {}
+        | "rpartition" | "removeprefix" | "removesuffix" | "zfill" | "expandtabs"
+        | "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count"
+        | "isdigit" | "isalpha" | "isalnum" | "isspace" | "isupper" | "islower" | "upper"
+        | "lower" | "capitalize" | "title" | "swapcase" | "casefold" => {}
         "replace" => return replace_in_safe(&of.text, args, work),
         _ => return unsupported(format!("'{name}' of a text that is marked as safe")),
     }

@@ -49,6 +49,7 @@ impl Program {
             filtered: Vec::new(),
             depth: 0,
         };
+        renderer.hide_unset(&self.body);
         let done = renderer.body(&self.body);
         // They may hold each other, and be freed only so.
         for names in &renderer.namespaces {
@@ -146,9 +147,17 @@ impl<'a> Renderer<'a> {
         Ok(Flow::Done)
     }
 
+    /// Hides from a body, whose scope has begun, what has no value in it yet.
+    pub(super) fn hide_unset(&mut self, body: &'a [Statement]) {
+        for name in self.program.unset.names(body) {
+            self.scopes.hide(name);
+        }
+    }
+
     /// Carries out a body with a scope of its own.
     pub(super) fn scoped(&mut self, body: &'a [Statement]) -> Result<Flow> {
         self.scopes.push();
+        self.hide_unset(body);
         let flow = self.body(body)?;
         self.scopes.pop();
         Ok(flow)
@@ -265,6 +274,7 @@ impl<'a> Renderer<'a> {
             given.push((target, self.eval(value)?));
         }
         self.scopes.push();
+        self.hide_unset(body);
         for (target, value) in given {
             self.assign(target, value)?;
         }

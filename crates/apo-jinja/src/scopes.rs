@@ -15,23 +15,30 @@ struct Scope<'a> {
     has_ended: bool,
 }
 
-/// All scopes; the first one is the template's own. A scope that has ended is
-/// dropped, unless something refers to it.
+/// All scopes. The first one has what the template is given and sets itself; the
+/// second one hides what it has not set yet from the parts of its body. A scope
+/// that has ended is dropped, unless something refers to it.
 pub(super) struct Scopes<'a> {
     all: Vec<Scope<'a>>,
     current: usize,
 }
+
+/// The scope of the template's body.
+const BODY: usize = 1;
 
 impl<'a> Scopes<'a> {
     /// Returns the template's own scope with the names that it is given.
     pub(super) fn new(names: impl Iterator<Item = (&'a str, Value)>) -> Self {
         let names = names.collect();
         Self {
-            all: vec![Scope {
-                names,
-                ..Scope::default()
-            }],
-            current: 0,
+            all: vec![
+                Scope {
+                    names,
+                    ..Scope::default()
+                },
+                Scope::default(),
+            ],
+            current: BODY,
         }
     }
 
@@ -86,8 +93,19 @@ impl<'a> Scopes<'a> {
         }
     }
 
+    /// Hides a name from the current scope on, until it is set there.
+    pub(super) fn hide(&mut self, name: &'a str) {
+        let why = Value::undefined(format!("'{name}' is undefined"));
+        self.all[self.current].names.insert(name, why);
+    }
+
     /// Gives a name of the current scope a value.
     pub(super) fn set(&mut self, name: &'a str, value: Value) {
-        self.all[self.current].names.insert(name, value);
+        if self.current == BODY {
+            self.all[BODY].names.remove(name);
+            self.all[0].names.insert(name, value);
+        } else {
+            self.all[self.current].names.insert(name, value);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::fault::{Result, problem};
+use super::unset::Unset;
 
 /// How high an expression may be: it is evaluated and freed by recursion. A
 /// chain of operators is as high as it is long. Python's own limit is lower.
@@ -214,6 +215,7 @@ pub struct Program {
     pub(super) loops: Vec<For>,
     pub(super) macros: Vec<Macro>,
     pub(super) blocks: Vec<Block>,
+    pub(super) unset: Unset,
     pub(super) is_dated: bool,
 }
 
