@@ -117,6 +117,26 @@ fn text_that_is_not_utf_8_is_named_and_a_byte_order_mark_is_left_out() {
 }
 
 #[test]
+fn numbers_that_json_does_not_have_are_named_with_their_keys() {
+    for (file, number) in [
+        ("config.json", "NaN"),
+        ("generation_config.json", "Infinity"),
+        ("tokenizer_config.json", "-Infinity"),
+    ] {
+        let name = format!("number-{}", number.trim_start_matches('-'));
+        let path = copied(&name, "policy").join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
+        let rest = text.trim_start().strip_prefix('{').unwrap();
+        let comma = if rest.trim_start() == "}" { "" } else { "," };
+        fs::write(&path, format!("{{\"some_rate\": {number}{comma}{rest}")).unwrap();
+        refuses(
+            &SAMPLE.replace("policy", &name),
+            &[file, "`some_rate`", &format!("is {number}")],
+        );
+    }
+}
+
+#[test]
 fn an_adapter_is_called_one() {
     let dir = copied("adapter", "policy");
     let page = json!({"peft_type": "LORA", "base_model_name_or_path": "owner/base", "r": 8});

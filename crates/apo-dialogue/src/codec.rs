@@ -446,7 +446,7 @@ impl Codec {
     ) -> Result<(Vec<u32>, bool), DialogueError> {
         let found = self
             .window
-            .encode(text, wanted, |text| self.ids(tokenizer, text))?;
+            .encode(tokenizer, text, wanted, |text| self.ids(tokenizer, text))?;
         found.ok_or_else(|| DialogueError::TooLong {
             path: self.path.clone(),
             bytes: text.len(),

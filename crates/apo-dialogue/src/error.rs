@@ -122,8 +122,9 @@ pub enum DialogueError {
 
     /// A text is too long to be read at once, and cannot be cut.
     #[error(
-        "a text of {bytes} bytes is too long to be read as a whole (up to {most} are), and has no \
-         place near its end where the tokens of {} may be cut: a blank after a letter or a digit",
+        "a text of {bytes} bytes is too long to be read as a whole (up to {most} are), and nothing \
+         in it shows where the tokens of {} begin: no blank after a letter or a digit, and no word \
+         whose parts are read alike whatever stands before them",
         path.display()
     )]
     TooLong {

@@ -196,9 +196,69 @@ pub fn read_json(path: &Path) -> Result<Option<Value>, FileError> {
         let problem = "it is empty, expected JSON; was its writer stopped?";
         return Err(FileError::content(path, problem));
     }
-    let value = serde_json::from_str(&text)
-        .map_err(|error| FileError::content(path, format!("it is not JSON: {error}")))?;
-    Ok(Some(value))
+    match serde_json::from_str(&text) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => {
+            let of_python = no_number(&text).unwrap_or_else(|| format!("it is not JSON: {error}"));
+            Err(FileError::content(path, of_python))
+        }
+    }
+}
+
+/// What Python's `json` writes and reads for numbers that JSON does not have.
+const NO_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+
+/// Stands in texts in the place of such a number: no file has it in its own
+/// texts without an escape.
+const STANDS_FOR: char = '\u{0}';
+
+/// Says where a text has one of these numbers, if it is JSON otherwise.
+fn no_number(text: &str) -> Option<String> {
+    let mut marked = String::with_capacity(text.len());
+    let (mut in_text, mut rest) = (false, text);
+    while let Some(c) = rest.chars().next() {
+        let number = NO_NUMBERS.into_iter().find(|it| rest.starts_with(it));
+        let len = match (in_text, number) {
+            (false, Some(number)) => {
+                marked += &format!("\"\\u0000{number}\"");
+                rest = &rest[number.len()..];
+                continue;
+            }
+            // What is escaped cannot end the text.
+            (true, _) if c == '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            _ => c.len_utf8(),
+        };
+        in_text ^= c == '"';
+        marked += &rest[..len];
+        rest = &rest[len..];
+    }
+    let value: Value = serde_json::from_str(&marked).ok()?;
+    let (key, number) = marked_in(&value)?;
+    Some(format!(
+        "its `{key}` is {number}, which is no number that anything here can compute with; write \
+         what is meant, or leave the key out"
+    ))
+}
+
+/// Returns the key that leads to the first marked number, and the number.
+fn marked_in(value: &Value) -> Option<(String, &str)> {
+    let joined = |key: String, rest: String| match rest.as_str() {
+        "" => key,
+        rest => format!("{key}.{rest}"),
+    };
+    match value {
+        Value::String(text) => Some((String::new(), text.strip_prefix(STANDS_FOR)?)),
+        Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| {
+            let (rest, number) = marked_in(item)?;
+            Some((joined(i.to_string(), rest), number))
+        }),
+        Value::Object(object) => object.iter().find_map(|(key, item)| {
+            let (rest, number) = marked_in(item)?;
+            let key: String = key.chars().take(60).collect();
+            Some((joined(key.escape_debug().to_string(), rest), number))
+        }),
+        _ => None,
+    }
 }
 
 /// Reads a JSON file that holds an object; none where there is none.
@@ -259,6 +319,34 @@ mod tests {
             assert!(told.contains(named), "{name}: {told}");
             assert!(told.contains(&path.display().to_string()), "{name}: {told}");
         }
+    }
+
+    #[test]
+    fn numbers_that_only_python_has_are_named_with_their_keys() {
+        for (name, text, named) in [
+            (
+                "nan",
+                r#"{"a": "NaN", "rope_theta": NaN}"#,
+                "`rope_theta` is NaN",
+            ),
+            (
+                "inf",
+                r#"{"a": [1, {"b": Infinity}]}"#,
+                "`a.1.b` is Infinity",
+            ),
+            ("less", r#"{"\\\"x": -Infinity}"#, "is -Infinity"),
+            ("text", r#"{"a\" NaN": NaN"#, "not JSON"),
+            ("other", r#"{"a": nan}"#, "not JSON"),
+            ("plus", r#"{"a": +Infinity}"#, "not JSON"),
+        ] {
+            let told = read_object(&file(name, text.as_bytes())).expect_err(name);
+            assert!(told.to_string().contains(named), "{name}: {told}");
+        }
+        let text = br#"{"a": "say \"NaN\", Infinity"}"#;
+        let value = read_object(&file("said", text))
+            .expect("JSON")
+            .expect("there");
+        assert_eq!(value["a"], "say \"NaN\", Infinity");
     }
 
     #[test]

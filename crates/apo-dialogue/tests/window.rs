@@ -135,11 +135,37 @@ fn forty_megabytes_cost_what_is_wanted_of_them() {
 }
 
 #[test]
+fn a_long_prompt_without_blanks_is_read_by_its_end() {
+    for (what, part) in [
+        ("Chinese", "我们的中国人民很好"),
+        ("Chinese with marks", "我们的，中国人民很好。"),
+        ("Japanese", "これはペンです"),
+        ("Thai", "ภาษาไทยไม่มีช่องว่าง"),
+        ("base64", "aGVsbG8gd29ybGQ9Kzk5"),
+        ("a word", "abcdefghij"),
+    ] {
+        for kind in KINDS {
+            let codec = codec(&format!("without-{kind}"), Template::Hh, &made(kind));
+            let long = part.repeat((8 << 20) / part.len());
+            let end = codec.encode_prompt(&long, 64).unwrap();
+            // The same text, as far as its end goes, and short enough to be read.
+            let short = part.repeat((48 << 10) / part.len());
+            let whole = codec.encode_prompt(&short, usize::MAX).unwrap();
+            assert!(whole.ends_with(&end[end.len() - 64..]), "{what}, {kind}");
+            assert_eq!(Some(end[0]), codec.bos());
+            let response = codec.encode_response(&end, &long, 64).unwrap();
+            let whole = codec.encode_response(&end, &short, usize::MAX).unwrap();
+            assert!(whole.starts_with(&response[..64]), "{what}, {kind}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_cut_is_refused_by_name_or_read_whole() {
     let codec = codec("uncut", Template::Hh, &made("bytes"));
-    let whole = codec.encode_prompt(&"a".repeat(1 << 20), 512).unwrap();
+    let whole = codec.encode_prompt(&"1".repeat(1 << 20), 512).unwrap();
     assert!(whole.len() > 1 << 16);
-    let error = codec.encode_prompt(&"a".repeat(4 << 20), 512).unwrap_err();
+    let error = codec.encode_prompt(&"1".repeat(4 << 20), 512).unwrap_err();
     assert!(
         matches!(
             error,

@@ -4,10 +4,11 @@ use super::arguments::Arguments;
 use super::fault::{Result, Work, problem, unsupported};
 use super::names;
 use super::operators::{binary, compares};
+use super::order::equal;
 use super::print::to_text;
 use super::python;
 use super::syntax::{Binary, Comparison};
-use super::value::{Value, equal};
+use super::value::Value;
 use std::rc::Rc;
 
 /// Whether a test holds of a value.
@@ -69,10 +70,15 @@ pub(super) fn check(name: &str, value: &Value, args: &Arguments, work: &Work) ->
         "lower" | "upper" => {
             return python::is_case(&to_text(value, work)?, name == "upper");
         }
-        "filter" => value
-            .as_text()
-            .is_some_and(|it| names::FILTERS.contains(&it)),
-        "test" => value.as_text().is_some_and(|it| names::TESTS.contains(&it)),
+        "filter" | "test" => {
+            value.check_hashable()?;
+            let known: &[&str] = if name == "filter" {
+                &names::FILTERS
+            } else {
+                &names::TESTS
+            };
+            value.as_text().is_some_and(|it| known.contains(&it))
+        }
         _ => return problem(format!("no test named '{name}'")),
     };
     Ok(is)
@@ -86,6 +92,9 @@ fn is_same(a: &Value, b: &Value) -> Result<bool> {
         (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b),
         (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
         (Value::Namespace(a), Value::Namespace(b)) => Rc::ptr_eq(a, b),
+        (Value::Macro(a), Value::Macro(b)) => Rc::ptr_eq(a, b),
+        // Python keeps one of each small integer.
+        (Value::Int(a), Value::Int(b)) if a != b || (-5..=256).contains(a) => a == b,
         _ if std::mem::discriminant(a) != std::mem::discriminant(b) => false,
         _ => return unsupported(format!("'sameas' of a {}", a.type_name())),
     })

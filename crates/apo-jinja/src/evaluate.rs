@@ -1,20 +1,23 @@
 //! Expressions of a template, evaluated.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
+use super::access::{attribute, item, slice};
 use super::arguments::{Arguments, int};
 use super::checks::check;
 use super::date::date;
 use super::fault::{Fault, Kind as Failure, Result, problem, unsupported};
 use super::filters::filter;
+use super::holders::{Dict, Sequence};
 use super::methods;
 use super::names;
-use super::operators::{attribute, binary, compares, item, negative, positive, slice};
+use super::operators::{binary, compares, negative, positive};
 use super::print::write_text;
 use super::render::Renderer;
+use super::stateful::{Cycler, Joiner};
 use super::syntax::{self, Expr, Node};
-use super::value::{Cycler, Dict, Joiner, Range, Sequence, Value};
+use super::value::{Range, Value};
 
 /// The most numbers that Jinja's sandbox gives a `range`.
 const LONGEST_RANGE: usize = 100_000;
@@ -35,7 +38,7 @@ impl<'a> Renderer<'a> {
     }
 
     fn named(&self, name: &str) -> Result<Value> {
-        if let Some(value) = self.lookup(name) {
+        if let Some(value) = self.scopes.lookup(name) {
             return Ok(value.clone());
         }
         match names::FUNCTIONS.iter().find(|it| **it == name) {
@@ -93,9 +96,14 @@ impl<'a> Renderer<'a> {
                     )),
                 }
             }
-            Expr::Attribute(of, name) => attribute(&self.eval(of)?, name),
+            Expr::Attribute(of, name) => {
+                let of = self.eval(of)?;
+                self.look_ahead(&of, name)?;
+                attribute(&of, name)
+            }
             Expr::Item(both) => {
                 let (of, index) = (self.eval(&both[0])?, self.eval(&both[1])?);
+                self.look_ahead(&of, index.as_text().unwrap_or_default())?;
                 item(&of, &index, &self.work)
             }
             Expr::Slice(of, parts) => self.slice(of, parts),
@@ -206,6 +214,11 @@ impl<'a> Renderer<'a> {
         let Expr::Call(callee, args) = &node.expr else {
             return self.eval(node);
         };
+        if let Some(number) = self.own_block(callee) {
+            let args = self.arguments(args)?;
+            let [] = args.bind("a block", [])?;
+            return self.deeper(|renderer| renderer.call_block(number));
+        }
         let callee = self.eval(callee)?;
         let mut args = self.arguments(args)?;
         if let Some(caller) = caller {
@@ -220,12 +233,12 @@ impl<'a> Renderer<'a> {
             Value::Undefined(why) => problem(&**why),
             Value::Function(name) => self.function(name, args),
             Value::Method(it) => methods::call(&it.0, &it.1, args, &self.work),
-            Value::Macro(it) => self.deeper(|renderer| renderer.call_macro(*it, args)),
+            Value::Macro(it) => self.deeper(|renderer| renderer.call_macro(it, args)),
             Value::Loop(it) => self.deeper(|renderer| renderer.call_loop(it, args)),
             Value::Joiner(it) => {
                 let [] = args.bind("joiner", [])?;
                 if it.used.replace(true) {
-                    Ok(it.separator.clone())
+                    Ok(it.separator.items[0].clone())
                 } else {
                     Ok(Value::from(""))
                 }
@@ -248,25 +261,22 @@ impl<'a> Renderer<'a> {
                     };
                     names.push((name.to_owned(), value.clone()));
                 }
-                Ok(Value::Namespace(Rc::new(RefCell::new(names))))
+                Ok(self.new_namespace(names))
             }
             "cycler" => {
                 if args.positional.is_empty() || !args.named.is_empty() {
                     return problem("cycler needs at least one item");
                 }
-                // As in a list: a cycler of cyclers would nest for ever.
-                Sequence::new(args.positional.clone())?;
                 Ok(Value::Cycler(Rc::new(Cycler {
-                    items: args.positional,
+                    items: Sequence::new(args.positional)?,
                     at: Cell::new(0),
                 })))
             }
             "joiner" => {
                 let [separator] = args.bind(name, ["sep"])?;
                 let separator = separator.unwrap_or_else(|| Value::from(", "));
-                Sequence::new(vec![separator.clone()])?;
                 Ok(Value::Joiner(Rc::new(Joiner {
-                    separator,
+                    separator: Sequence::new(vec![separator])?,
                     used: Cell::new(false),
                 })))
             }
@@ -294,6 +304,7 @@ impl<'a> Renderer<'a> {
         let mut entries = Vec::new();
         match &args.positional[..] {
             [] => {}
+            [Value::Undefined(why)] => return problem(&**why),
             [Value::Dict(it)] => entries.clone_from(&it.entries),
             [pairs] => {
                 for pair in pairs.items(&self.work)? {

@@ -52,21 +52,54 @@ pub(super) fn unsupported<T>(what: impl std::fmt::Display) -> Result<T> {
 /// The work that is left to a template. A unit is a step of evaluation, an item
 /// of a list, or 64 bytes of text read or made; memory is taken only after it
 /// was paid for, so the work also bounds the memory.
-pub(super) struct Work(Cell<u64>);
+pub(super) struct Work {
+    left: Cell<u64>,
+    /// How often a value was changed.
+    changes: Cell<u64>,
+    /// How many namespaces are being printed, one in the other.
+    printed: Cell<u32>,
+}
 
 /// Bytes of text for a unit of work.
 const BYTES: usize = 64;
 
 impl Work {
     pub(super) fn new(units: u64) -> Self {
-        Self(Cell::new(units))
+        Self {
+            left: Cell::new(units),
+            changes: Cell::new(0),
+            printed: Cell::new(0),
+        }
     }
 
     /// Pays for some units.
     pub(super) fn spend(&self, units: usize) -> Result<()> {
-        let left = self.0.get().checked_sub(units as u64);
-        self.0.set(left.unwrap_or(0));
+        let left = self.left.get().checked_sub(units as u64);
+        self.left.set(left.unwrap_or(0));
         left.map(drop).ok_or_else(|| Fault::new(Kind::Exhausted))
+    }
+
+    /// Notes that a value was changed.
+    pub(super) fn change(&self) {
+        self.changes.set(self.changes.get() + 1);
+    }
+
+    /// Returns how often a value was changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// Prints a namespace, which may hold itself.
+    pub(super) fn print_names(&self, print: impl FnOnce() -> Result<()>) -> Result<()> {
+        /// How many namespaces may be printed, one in the other.
+        const MOST: u32 = 10;
+        if self.printed.get() >= MOST {
+            return unsupported(format!("printing {MOST} namespaces inside each other"));
+        }
+        self.printed.set(self.printed.get() + 1);
+        print()?;
+        self.printed.set(self.printed.get() - 1);
+        Ok(())
     }
 
     /// Pays for text of so many bytes.

@@ -1,6 +1,7 @@
 //! What a template is given.
 
-use super::value::{self, Value};
+use super::holders;
+use super::value::Value;
 
 /// A value that a template is given.
 #[derive(Clone, Debug)]
@@ -14,13 +15,13 @@ impl Given {
 
     /// Returns a list.
     pub fn list(items: Vec<Self>) -> Self {
-        Self(value::list(items.into_iter().map(|it| it.0).collect()))
+        Self(holders::list(items.into_iter().map(|it| it.0).collect()))
     }
 
     /// Returns a dict, its entries in this order.
     pub fn dict(entries: Vec<(&str, Self)>) -> Self {
         let entries = entries.into_iter().map(|(key, it)| (key, it.0));
-        Self(value::dict(entries.collect()))
+        Self(holders::dict(entries.collect()))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::arguments::Arguments;
 use super::fault::{Result, Work, problem};
+use super::order::sort;
 use super::print;
-use super::value::{Value, sort};
+use super::value::Value;
 
 /// `tojson`: what Python's `json.dumps` writes, with the arguments that
 /// `transformers` gives its filter.

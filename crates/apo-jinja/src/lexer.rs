@@ -195,8 +195,8 @@ impl<'a> Lexer<'a> {
             }
             if c.is_ascii_digit() {
                 self.number(after_dot)?;
-            } else if c.is_ascii_alphabetic() || c == '_' {
-                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            } else if c == '_' || is_letter(c) {
+                let is_part = |c: char| c.is_ascii_digit() || c == '_' || is_letter(c);
                 let len = self.rest.len() - self.rest.trim_start_matches(is_part).len();
                 self.push(Kind::Name(self.rest[..len].to_owned()));
                 self.take(len);
@@ -300,6 +300,18 @@ impl<'a> Lexer<'a> {
         self.take(end + 1);
         Ok(())
     }
+}
+
+/// Whether a character may stand in a name; not all are known here that may in
+/// Python, which takes some for others.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic()
+        || matches!(c,
+            'À'..='ÿ' if c != '×' && c != '÷')
+        || matches!(c,
+            'Α'..='Ρ' | 'Σ'..='Ω' | 'α'..='ω' | 'А'..='я' | 'ё' | 'Ё'
+            | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}'
+            | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
 /// Finds where the next tag, expression or comment begins.

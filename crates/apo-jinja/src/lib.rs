@@ -21,7 +21,9 @@
 //! assert_eq!(text.ok().as_deref(), Some("<user>Hi!"));
 //! ```
 
+mod access;
 mod arguments;
+mod calls;
 mod checks;
 mod date;
 mod evaluate;
@@ -30,16 +32,22 @@ mod fault;
 mod filters;
 mod format;
 mod given;
+mod holders;
 mod json;
 mod lexer;
 mod methods;
 mod names;
 mod operators;
+mod order;
 mod parser;
 mod print;
 mod python;
 mod render;
+mod scopes;
+mod stateful;
+mod statements;
 mod syntax;
+mod unset;
 mod value;
 
 pub use date::DATE;

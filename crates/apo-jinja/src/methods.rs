@@ -3,9 +3,12 @@
 use super::arguments::{Arguments, int, optional_text, size, text};
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
+use super::holders::Dict;
+use super::operators::escape;
+use super::order::equal;
 use super::print::{is_printable, to_text};
 use super::python;
-use super::value::{Dict, Loop, Text, Value, View, equal};
+use super::value::{Text, Value, View};
 use std::rc::Rc;
 
 /// Calls a method of a value.
@@ -40,13 +43,14 @@ pub(super) fn call(of: &Value, name: &str, args: Arguments, work: &Work) -> Resu
         Value::Dict(it) => dict_method(it, name, args, work),
         Value::Cycler(it) => {
             let [] = args.bind(name, [])?;
+            work.change();
             let at = it.at.get();
             if name == "reset" {
                 it.at.set(0);
                 return Ok(Value::None);
             }
-            it.at.set((at + 1) % it.items.len());
-            Ok(it.items[at].clone())
+            it.at.set((at + 1) % it.items.items.len());
+            Ok(it.items.items[at].clone())
         }
         Value::Loop(it) => it.call(name, args, work),
         _ => unsupported(format!("'{name}' of a {}", of.type_name())),
@@ -77,21 +81,43 @@ fn dict_method(of: &Rc<Dict>, name: &str, args: Arguments, work: &Work) -> Resul
 }
 
 /// Methods of a text that is marked as safe: those that give no new text, or
-/// leave it to the letter.
+/// one made of nothing but this one, which is safe as well.
 fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Result<Value> {
-    let gives_text = match name {
-        "strip" | "lstrip" | "rstrip" | "upper" | "lower"
-            if args.positional.is_empty() && args.named.is_empty() =>
-        {
-            true
-        }
-        "startswith" | "endswith" | "find" | "rfind" | "count" | "isdigit" => false,
+    match name {
+        "strip" | "lstrip" | "rstrip" | "split" | "rsplit" | "splitlines" | "partition"
+        | "rpartition" | "removeprefix" | "removesuffix" | "zfill" | "expandtabs"
+        | "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count"
+        | "isdigit" | "isalpha" | "isalnum" | "isspace" | "isupper" | "islower" | "upper"
+        | "lower" | "capitalize" | "title" | "swapcase" | "casefold" => {}
+        "replace" => return replace_in_safe(&of.text, args, work),
         _ => return unsupported(format!("'{name}' of a text that is marked as safe")),
+    }
+    let safe = |it: &Value| match it {
+        Value::Text(it) => Value::text(it.text.clone(), true),
+        it => it.clone(),
     };
     match text_method(&of.text, name, args, work)? {
-        Value::Text(it) if gives_text => Ok(Value::text(it.text, true)),
-        found => Ok(found),
+        Value::List(it) => Value::list(it.items.iter().map(safe).collect()),
+        Value::Tuple(it) => Value::tuple(it.items.iter().map(safe).collect()),
+        found => Ok(safe(&found)),
     }
+}
+
+/// `replace` of a text that is marked as safe: what is put in is escaped, unless
+/// it is marked too.
+fn replace_in_safe(of: &str, args: Arguments, work: &Work) -> Result<Value> {
+    let [old, new, count] = args.bind("replace", ["", "", "count"])?;
+    let (Some(old), Some(Value::Text(new))) = (old, new) else {
+        return problem("replace needs two texts");
+    };
+    let count = count.map_or(Ok(-1), |it| int("replace", &it))?;
+    let new = if new.safe {
+        new.text.to_string()
+    } else {
+        escape(&new.text, work)?
+    };
+    let replaced = replace(of, text("replace", &old)?, &new, count, work)?;
+    Ok(Value::text(replaced, true))
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of methods")]
@@ -172,7 +198,7 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
         "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count"
             if args.positional.len() > 1 =>
         {
-            return unsupported(format!("'{name}' in a part of the text"));
+            return in_part(of, name, args, work);
         }
         "startswith" | "endswith" => {
             let [parts] = args.all(name, [""])?;
@@ -237,6 +263,47 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
         }
     };
     Ok(found)
+}
+
+/// Calls a method that looks at a part of the text, from a place or between two.
+fn in_part(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+    let [wanted, start, end] = args.bind(name, ["", "", ""])?;
+    let length = of.chars().count() as i128;
+    let place = |at: Option<Value>, default: i128| match at {
+        None | Some(Value::None) => Ok(default),
+        Some(at) => {
+            let at = int(name, &at)?;
+            Ok(if at < 0 {
+                at.saturating_add(length).max(0)
+            } else {
+                at
+            })
+        }
+    };
+    let (start, end) = (place(start, 0)?, place(end, length)?.min(length));
+    let args = Arguments {
+        positional: wanted.into_iter().collect(),
+        named: Vec::new(),
+    };
+    // Behind such a part there is not even an empty text.
+    if start > end {
+        text_method("", name, args, work)?;
+        return match name {
+            "startswith" | "endswith" => Ok(Value::Bool(false)),
+            "count" => Ok(Value::Int(0)),
+            "find" | "rfind" => Ok(Value::Int(-1)),
+            _ => problem("substring not found"),
+        };
+    }
+    let byte = |at: i128| {
+        let mut places = of.char_indices().map(|(i, _)| i);
+        places.nth(at as usize).unwrap_or(of.len())
+    };
+    let found = text_method(&of[byte(start)..byte(end)], name, args, work)?;
+    Ok(match found {
+        Value::Int(at) if at >= 0 && name != "count" => Value::Int(at + start),
+        found => found,
+    })
 }
 
 fn without_arguments(of: &str, name: &str) -> Result<Value> {
@@ -315,60 +382,6 @@ fn expand_tabs(of: &str, size: usize) -> String {
         }
     }
     out
-}
-
-impl Loop {
-    /// Returns an attribute of `loop`.
-    pub(super) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
-        let (i, n) = (self.index.get(), self.items.items.len());
-        let number = |it: usize| Ok(Some(Value::Int(it as i128)));
-        match name {
-            "index0" => number(i),
-            "index" => number(i + 1),
-            "revindex0" => number(n - i - 1),
-            "revindex" => number(n - i),
-            "length" => number(n),
-            "depth0" => number(self.depth),
-            "depth" => number(self.depth + 1),
-            "first" => Ok(Some(Value::Bool(i == 0))),
-            "last" => Ok(Some(Value::Bool(i + 1 == n))),
-            "previtem" => Ok(Some(match i.checked_sub(1) {
-                Some(i) => self.items.items[i].clone(),
-                None => Value::undefined("there is no previous item"),
-            })),
-            "nextitem" => Ok(Some(match self.items.items.get(i + 1) {
-                Some(item) => item.clone(),
-                None => Value::undefined("there is no next item"),
-            })),
-            "cycle" | "changed" => {
-                let method = (Value::Loop(self.clone()), name.to_owned());
-                Ok(Some(Value::Method(Rc::new(method))))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn call(&self, name: &str, args: Arguments, work: &Work) -> Result<Value> {
-        if !args.named.is_empty() {
-            return problem(format!("loop.{name} takes no arguments by name"));
-        }
-        let values = args.positional;
-        if name == "cycle" {
-            return match values.len() {
-                0 => problem("no items for cycling given"),
-                n => Ok(values[self.index.get() % n].clone()),
-            };
-        }
-        let mut same = false;
-        if let Some(before) = &*self.changed.borrow() {
-            same = before.len() == values.len();
-            for (a, b) in before.iter().zip(&values) {
-                same = same && equal(a, b, work)?;
-            }
-        }
-        *self.changed.borrow_mut() = Some(values);
-        Ok(Value::Bool(!same))
-    }
 }
 
 /// Returns a value's text where it is not one.

@@ -201,14 +201,6 @@ pub(super) const ITERATOR: [&str; 7] = [
     "send",
     "throw",
 ];
-pub(super) const MACRO: [&str; 6] = [
-    "arguments",
-    "caller",
-    "catch_kwargs",
-    "catch_varargs",
-    "explicit_caller",
-    "name",
-];
 
 /// What a dict has in Python (3.13) and the sandbox does not give.
 pub(super) const UNSAFE_OF_DICT: [&str; 40] = [

@@ -1,7 +1,8 @@
 //! Values as text: Python's `str` and `repr`.
 
 use super::fault::{Result, Work, unsupported};
-use super::value::{Sequence, Value, View};
+use super::holders::Sequence;
+use super::value::{Value, View};
 
 /// Returns a value as `str` writes it.
 pub(super) fn to_text(value: &Value, work: &Work) -> Result<String> {
@@ -73,6 +74,33 @@ pub(super) fn write_repr(out: &mut String, value: &Value, work: &Work) -> Result
                 _ => format!("range({start}, {stop}, {step})"),
             });
         }
+        Value::Macro(it) => match &it.name {
+            Some(name) => {
+                out.push_str("<Macro ");
+                write_quoted(out, name);
+                out.push('>');
+            }
+            None => out.push_str("<Macro anonymous>"),
+        },
+        Value::Namespace(it) => {
+            out.push_str("<Namespace {");
+            work.print_names(|| {
+                for (i, (name, value)) in it.borrow().iter().enumerate() {
+                    if i > 0 {
+                        out.push_str(", ");
+                    }
+                    write_quoted(out, name);
+                    out.push_str(": ");
+                    write_repr(out, value, work)?;
+                }
+                Ok(())
+            })?;
+            out.push_str("}>");
+        }
+        Value::Loop(it) => match it.len() {
+            Some(n) => *out += &format!("<LoopContext {}/{n}>", n - it.left()),
+            None => return unsupported("printing this loop"),
+        },
         // Python writes an address in memory, or what only it knows.
         _ => return unsupported(format!("printing a {}", value.type_name())),
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::fault::{Result, problem};
+use super::unset::Unset;
 
 /// How high an expression may be: it is evaluated and freed by recursion. A
 /// chain of operators is as high as it is long. Python's own limit is lower.
@@ -163,8 +164,8 @@ pub(super) enum Kind {
     Call(Node, usize),
     /// A body with a scope of its own.
     Scope(Vec<Statement>),
-    /// A body that sees only what the template itself sets.
-    Block(Vec<Statement>),
+    /// The number of a block.
+    Block(usize),
     Break,
     Continue,
 }
@@ -197,12 +198,24 @@ pub(super) struct Uses {
     pub(super) caller: bool,
 }
 
+/// A part with a name, that can be written again.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) name: String,
+    /// Whether it sees the names around it, and not only what the template
+    /// itself sets.
+    pub(super) is_scoped: bool,
+    pub(super) body: Vec<Statement>,
+}
+
 /// A template.
 #[derive(Debug, Default)]
 pub struct Program {
     pub(super) body: Vec<Statement>,
     pub(super) loops: Vec<For>,
     pub(super) macros: Vec<Macro>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) unset: Unset,
     pub(super) is_dated: bool,
 }
 

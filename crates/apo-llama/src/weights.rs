@@ -33,6 +33,9 @@ const LM_HEAD: &str = "lm_head.weight";
 /// The reward model's head.
 const SCORE: &str = "score.weight";
 
+/// The types of numbers that are read.
+const READ: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
+
 /// Bytes of two tensors that are compared at once.
 const COMPARED: usize = 1 << 20;
 
@@ -56,6 +59,8 @@ pub struct Weights {
     shared: BTreeMap<String, String>,
     /// What was removed from names.
     left_out: BTreeSet<String>,
+    /// Whether `model.` was added to them.
+    is_bare: bool,
     /// Notes on the files for the user.
     notes: Vec<String>,
 }
@@ -124,7 +129,7 @@ impl Weights {
         let notes = index.notes(dir, bytes);
         let files = index.files;
         let stored: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
-        let (plain, left_out) = names::plain(&stored);
+        let (plain, left_out, is_bare) = names::plain(&stored);
         let mut tensors: BTreeMap<String, Place> = BTreeMap::new();
         let mut names_of: HashMap<String, String> = HashMap::new();
         for (name, (as_stored, place)) in plain.into_iter().zip(found) {
@@ -158,6 +163,7 @@ impl Weights {
             files,
             tensors,
             left_out,
+            is_bare,
             notes,
         })
     }
@@ -175,6 +181,13 @@ impl Weights {
                 "the names of the weights in {} are read without {}",
                 self.dir.display(),
                 parts.join(" and ")
+            ));
+        }
+        if self.is_bare {
+            notes.push(format!(
+                "the names of the weights in {} lack `model.`, as those of the base class do; \
+                 they are read with it",
+                self.dir.display()
             ));
         }
         notes.extend(self.notes_of_zeros()?);
@@ -256,15 +269,16 @@ impl Weights {
             let tied = config.tie_word_embeddings || self.shared.contains_key(name);
             let stored = self.tensors.contains_key(name) || tied;
             match self.place(name).filter(|_| stored) {
-                None => faults.push(missing(name)),
+                None => faults.push(missing(name, self.is_bare)),
                 Some(place) if place.shape != *shape => {
                     faults.push(mismatch(name, &place.shape, shape));
                 }
                 Some(place) => {
-                    if !matches!(place.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+                    if !READ.contains(&place.dtype) {
                         faults.push(format!(
-                            "`{name}` holds {:?}, expected F32, F16 or BF16",
-                            place.dtype
+                            "`{name}` holds {:?}, expected F32, F16, BF16 or F64{}",
+                            place.dtype,
+                            quantised(&format!("{:?}", place.dtype))
                         ));
                     }
                 }
@@ -419,6 +433,12 @@ impl Weights {
                 let (numbers, _) = bytes.as_chunks::<4>();
                 numbers.iter().map(|&b| f32::from_le_bytes(b)).collect()
             }
+            // Rounded to the nearest, as transformers does it.
+            Dtype::F64 => {
+                let (numbers, _) = bytes.as_chunks::<8>();
+                let numbers = numbers.iter().map(|&b| f64::from_le_bytes(b));
+                numbers.map(|number| number as f32).collect()
+            }
             Dtype::F16 => {
                 let (numbers, _) = bytes.as_chunks::<2>();
                 numbers
@@ -444,9 +464,26 @@ impl Weights {
     }
 }
 
-/// Reports a missing parameter.
-fn missing(name: &str) -> String {
+/// Returns the end of a sentence on numbers of a type that only quantised models
+/// have.
+fn quantised(dtype: &str) -> &'static str {
+    match dtype {
+        it if it.starts_with("F8") || it.starts_with("F6") || it.starts_with("F4") => {
+            ": the model is quantised; call transformers' `dequantize()` and save it"
+        }
+        _ => "",
+    }
+}
+
+/// Reports a missing parameter; `is_bare` if the names of the others are those
+/// of a trunk without a head.
+fn missing(name: &str, is_bare: bool) -> String {
     let told = format!("`{name}` is missing");
+    if is_bare && [LM_HEAD, SCORE].contains(&name) {
+        return told
+            + ": the weights were saved from the base class, whose names lack `model.` and which \
+               has no head; save the whole model";
+    }
     if name == LM_HEAD {
         return told
             + " (if the head is the embedding, `tie_word_embeddings` in config.json must say so: \

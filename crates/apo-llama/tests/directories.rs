@@ -316,6 +316,111 @@ fn tensors_of_another_type_or_shape_are_named() {
 }
 
 #[test]
+fn doubles_are_rounded_to_singles() {
+    let expected = log_probs(&policy(&tiny("base")).unwrap());
+    let dir = changed("doubles", "base", |tensors| {
+        for (_, it) in tensors {
+            let (numbers, rest) = it.bytes.as_chunks::<4>();
+            assert!(it.dtype == "F32" && rest.is_empty());
+            // A little more than the number, which rounding takes away again.
+            let doubles = numbers.iter().map(|&it| f64::from(f32::from_le_bytes(it)));
+            let doubles = doubles.map(|it| it * (1.0 + 2_f64.powi(-40)));
+            it.bytes = doubles.flat_map(f64::to_le_bytes).collect();
+            it.dtype = "F64".into();
+        }
+    });
+    assert_eq!(log_probs(&policy(&dir).unwrap()), expected);
+    let dir = changed("doubles-too-large", "base", |tensors| {
+        let it = tensor(tensors, "model.norm.weight");
+        it.dtype = "F64".into();
+        it.bytes = [1e300_f64; 32]
+            .iter()
+            .flat_map(|it| it.to_le_bytes())
+            .collect();
+    });
+    refuses(policy(&dir), "1e300", &["model.norm.weight", "inf"]);
+}
+
+#[test]
+fn names_of_the_base_class_are_the_same_model_where_it_is_whole() {
+    let expected = log_probs(&policy(&tiny("base")).unwrap());
+    let bare = |tensors: &mut Tensors| {
+        for (name, _) in tensors {
+            if let Some(rest) = name.strip_prefix("model.") {
+                *name = rest.to_owned();
+            }
+        }
+    };
+    let dir = changed("base-class", "base", bare);
+    assert_eq!(log_probs(&policy(&dir).unwrap()), expected);
+    let directory = ModelDirectory::open(&dir).unwrap();
+    let weights = directory
+        .weights(Head::LanguageModel, Start::Saved)
+        .unwrap();
+    let notes = weights.unwrap().notes().unwrap();
+    assert!(
+        notes.iter().any(|it| it.contains("base class")),
+        "{notes:?}"
+    );
+    let dir = changed("base-class-alone", "base", |tensors| {
+        taken(tensors, "lm_head.weight");
+        bare(tensors);
+    });
+    refuses(
+        policy(&dir),
+        "no head",
+        &["lm_head.weight", "base class", "`model.`"],
+    );
+}
+
+#[test]
+fn zeros_with_a_sign_are_zeros() {
+    for (dtype, zero) in [
+        ("F32", (-0.0_f32).to_le_bytes().to_vec()),
+        ("F64", (-0.0_f64).to_le_bytes().to_vec()),
+        ("BF16", vec![0, 0x80]),
+        ("F16", vec![0, 0x80]),
+    ] {
+        let name = "model.norm.weight";
+        let dir = changed(&format!("minus-zero-{dtype}"), "base", |tensors| {
+            let it = tensor(tensors, name);
+            it.dtype = dtype.into();
+            it.bytes = zero.repeat(32);
+        });
+        refuses(policy(&dir), dtype, &[name, "zero throughout"]);
+        // A byte's highest bit is no sign where it is not the number's.
+        let dir = changed(&format!("no-zero-{dtype}"), "base", |tensors| {
+            let it = tensor(tensors, name);
+            it.dtype = dtype.into();
+            it.bytes = zero.repeat(32);
+            it.bytes[0] = 0x80;
+        });
+        policy(&dir).unwrap();
+    }
+}
+
+#[test]
+fn what_a_file_of_weights_is_is_told() {
+    let dir = copied("weights-empty", "base");
+    fs::write(dir.join(WEIGHTS), b"").unwrap();
+    refuses(policy(&dir), "empty", &[WEIGHTS, "it is empty"]);
+    fs::write(dir.join(WEIGHTS), b"abc").unwrap();
+    refuses(policy(&dir), "cut", &[WEIGHTS, "after 3 bytes"]);
+    for dtype in ["F8_E4M3", "F8_E5M2FNUZ", "F8_E9M9"] {
+        let dir = changed(&format!("eight-bits-{dtype}"), "base", |tensors| {
+            let it = tensor(tensors, "model.norm.weight");
+            it.dtype = dtype.into();
+            it.bytes.truncate(32);
+        });
+        refuses(
+            policy(&dir),
+            dtype,
+            &["model.norm.weight", dtype, "quantised", "dequantize"],
+        );
+    }
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_file_that_is_not_whole_is_never_read() {
     let tensors = safetensors::read(&tiny("base").join(WEIGHTS));

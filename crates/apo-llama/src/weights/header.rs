@@ -10,7 +10,7 @@ use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::names::quoted;
-use super::{Place, corrupt, io_error};
+use super::{Place, corrupt, io_error, quantised};
 use crate::error::ModelError;
 
 /// Longest header of a file; the format's own limit.
@@ -28,7 +28,30 @@ pub(super) struct Header {
 /// The header as it is in the file, with duplicate names.
 struct Entries {
     tensors: Vec<(String, TensorInfo)>,
+    /// Names and types of those that hold what this version of the format does
+    /// not know.
+    unknown: Vec<(String, String)>,
     metadata: HashMap<String, String>,
+}
+
+/// A tensor as the header has it, of whatever type.
+#[derive(serde::Deserialize)]
+struct Info {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (usize, usize),
+}
+
+impl Info {
+    /// Returns the tensor where its type is known, else the type.
+    fn known(self) -> Result<TensorInfo, String> {
+        let dtype = serde_json::from_value(self.dtype.clone().into());
+        Ok(TensorInfo {
+            dtype: dtype.map_err(|_| self.dtype)?,
+            shape: self.shape,
+            data_offsets: self.data_offsets,
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Entries {
@@ -45,6 +68,7 @@ impl<'de> Deserialize<'de> for Entries {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
                 let mut entries = Entries {
                     tensors: Vec::new(),
+                    unknown: Vec::new(),
                     metadata: HashMap::new(),
                 };
                 while let Some(name) = map.next_key::<String>()? {
@@ -52,8 +76,11 @@ impl<'de> Deserialize<'de> for Entries {
                         let found = map.next_value::<Option<HashMap<String, String>>>()?;
                         entries.metadata = found.unwrap_or_default();
                     } else {
-                        let info = map.next_value()?;
-                        entries.tensors.push((name, info));
+                        let info: Info = map.next_value()?;
+                        match info.known() {
+                            Ok(info) => entries.tensors.push((name, info)),
+                            Err(dtype) => entries.unknown.push((name, dtype)),
+                        }
                     }
                 }
                 Ok(entries)
@@ -84,7 +111,14 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     let begin = file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
     begin.map_err(reading())?;
     let Some(prefix) = head.first_chunk::<8>() else {
-        return Err(corrupt(path, format!("it ends after {length} bytes")));
+        let reason = match length {
+            0 => "it is empty (0 bytes); was its writer or a download stopped?".to_owned(),
+            n => format!(
+                "it ends after {n} bytes, within the length of its header; was its writer or a \
+                 download stopped?"
+            ),
+        };
+        return Err(corrupt(path, reason));
     };
     let size = u64::from_le_bytes(*prefix);
     if size > MOST_HEADER || size > length - 8 || head.get(8) != Some(&b'{') {
@@ -102,9 +136,19 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     let entries: Entries = serde_json::from_slice(&text)
         .map_err(|error| corrupt(path, format!("its header is malformed: {error}")))?;
     check_names(&entries).map_err(|reason| corrupt(path, reason))?;
+    if let Some((name, dtype)) = entries.unknown.first() {
+        let reason = format!(
+            "{} holds numbers of the type {}, which is not read{}",
+            quoted(name),
+            quoted(dtype),
+            quantised(dtype)
+        );
+        return Err(corrupt(path, reason));
+    }
     let Entries {
         mut tensors,
         metadata,
+        ..
     } = entries;
     tensors.sort_by_key(|(_, info)| info.data_offsets);
     let checked = Metadata::new(None, tensors).map_err(|error| corrupt(path, explained(&error)))?;

@@ -29,9 +29,9 @@ pub(super) fn quoted(name: &str) -> String {
     format!("`{}{more}`", short.escape_debug())
 }
 
-/// Returns names as `transformers` has them, in the same order, and what was
-/// removed or added.
-pub(super) fn plain(names: &[String]) -> (Vec<String>, BTreeSet<String>) {
+/// Returns names as `transformers` has them, in the same order, what was removed
+/// from them, and whether `model.` was added, because the base class was saved.
+pub(super) fn plain(names: &[String]) -> (Vec<String>, BTreeSet<String>, bool) {
     let mut told = BTreeSet::new();
     let mut plain: Vec<String> = names
         .iter()
@@ -48,12 +48,13 @@ pub(super) fn plain(names: &[String]) -> (Vec<String>, BTreeSet<String>) {
         }
     }
     let bare = |name: &String| TRUNK.iter().any(|part| name.starts_with(part));
-    if plain.iter().any(bare) && !plain.iter().any(|name| name.starts_with("model.")) {
+    let is_bare = plain.iter().any(bare) && !plain.iter().any(|name| name.starts_with("model."));
+    if is_bare {
         for name in plain.iter_mut().filter(|name| bare(name)) {
             name.insert_str(0, "model.");
         }
     }
-    (plain, told)
+    (plain, told, is_bare)
 }
 
 fn unwrapped(name: &str, told: &mut BTreeSet<String>) -> String {

@@ -95,23 +95,36 @@ impl Weights {
         Ok(!self.has_value(place, place.bytes - last, last)?)
     }
 
-    /// Whether a tensor has bytes that are not zero.
+    /// Whether a tensor has numbers that are not zero, from one byte on.
     fn has_value(&self, place: &Place, from: usize, bytes: usize) -> Result<bool, ModelError> {
         let path = &self.files[place.file];
         let reading = || io_error("read", path);
         let mut file = File::open(path).map_err(reading())?;
         file.seek(SeekFrom::Start(place.start + from as u64))
             .map_err(reading())?;
+        // All lengths and places here are multiples of it.
+        let width = (place.dtype.bitsize() / 8).max(1);
         let mut left = bytes;
         let mut part = vec![0; bytes.min(super::COMPARED)];
         while left > 0 {
             let n = left.min(part.len());
             file.read_exact(&mut part[..n]).map_err(reading())?;
-            if part[..n].iter().any(|&byte| byte != 0) {
+            let mut numbers = part[..n].chunks(width);
+            if numbers.any(|number| !is_zero(number)) {
                 return Ok(true);
             }
             left -= n;
         }
         Ok(false)
+    }
+}
+
+/// Whether a number's bytes are those of zero or of negative zero. The sign is the
+/// highest bit of the last byte.
+fn is_zero(number: &[u8]) -> bool {
+    const SIGN: u8 = 0x80;
+    match number.split_last() {
+        Some((last, others)) => last & !SIGN == 0 && others.iter().all(|&byte| byte == 0),
+        None => true,
     }
 }

@@ -1,0 +1,398 @@
+//! Where a text may be cut so that the tokens of its pieces are the whole's.
+//!
+//! A place is between two words where
+//!
+//! - the text is split before the model sees it: by Metaspace, at whitespace, or
+//!   by the regular expressions of the GPT family, in which no alternative
+//!   matches whitespace or a mark after a letter or a digit, or a digit after a
+//!   letter, none looks behind, and the last one matches any whitespace, or
+//! - nothing splits it, but the model is a BPE none of whose tokens holds a `▁`
+//!   after another character: no merge goes over such a place.
+//!
+//! A place is inside a word where the words before and behind are read as if the
+//! word were whole, but for itself: its two parts are a beginning and an end of
+//! it. In both, no added token reaches over the place.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use tokenizers::models::ModelWrapper;
+use tokenizers::{Model as _, Tokenizer};
+
+use super::{Wanted, regex};
+
+/// How far a place between words is looked for before one inside a word is
+/// taken.
+const NEAR: usize = 1 << 14;
+
+/// How a tokenizer splits texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Split {
+    /// By the regular expressions of the GPT family; `by_case` where these tell
+    /// letters apart by their case.
+    Gpt { by_case: bool },
+    /// At whitespace, and maybe elsewhere.
+    Whitespace,
+    /// Before a blank.
+    Blank,
+    /// Before a blank; before a letter or digit the tokenizer puts the blank by
+    /// itself.
+    OwnBlank,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// A piece of a text, and whether it is cut inside a word.
+pub(super) struct Cut<'a> {
+    pub(super) piece: &'a str,
+    pub(super) is_inside: bool,
+}
+
+/// Where a tokenizer's texts may be cut.
+#[derive(Debug)]
+pub(super) struct Places {
+    split: Split,
+    /// The texts of added tokens.
+    added: Vec<String>,
+    /// The bytes of the longest one.
+    longest_added: usize,
+}
+
+impl Places {
+    /// Looks at a tokenizer; none where it is not known where it cuts.
+    pub(super) fn of(tokenizer: &Tokenizer) -> Option<Self> {
+        let part = |value: Result<Value, serde_json::Error>| value.unwrap_or(Value::Null);
+        let normalizer = part(serde_json::to_value(tokenizer.get_normalizer()));
+        let pre_tokenizer = part(serde_json::to_value(tokenizer.get_pre_tokenizer()));
+        let normalizers = flat(&normalizer, "normalizers")?;
+        let pre_tokenizers = flat(&pre_tokenizer, "pretokenizers")?;
+        let split = of_gpt(&normalizers, &pre_tokenizers)
+            .or_else(|| at_whitespace(&normalizers, &pre_tokenizers))
+            .or_else(|| of_metaspace(tokenizer, &normalizers, &pre_tokenizers))?;
+        if !added_tokens_keep(tokenizer, split) {
+            return None;
+        }
+        let added = tokenizer.get_added_tokens_decoder().into_values();
+        let added: Vec<String> = added.map(|it| it.content).collect();
+        let longest_added = added.iter().map(String::len).max().unwrap_or(0);
+        Some(Self {
+            split,
+            added,
+            longest_added,
+        })
+    }
+
+    /// Returns the first or last bytes of a text, as many as a range says; none
+    /// where it has no place there. Only where it may, a word is cut.
+    pub(super) fn cut<'a>(
+        &self,
+        text: &'a str,
+        wanted: Wanted,
+        bytes: Range<usize>,
+        may_cut_words: bool,
+    ) -> Option<Cut<'a>> {
+        let near = (bytes.start + NEAR).min(bytes.end);
+        let between = |at: usize| self.is_between(text, at);
+        let inside = |at: usize| may_cut_words && self.is_inside(text, at, wanted);
+        let found = find(text, wanted, bytes.start..near, between).map(|at| (at, false));
+        let found = found.or_else(|| Some((find(text, wanted, bytes.start..near, inside)?, true)));
+        let found = found.or_else(|| Some((find(text, wanted, near..bytes.end, between)?, false)));
+        let (at, is_inside) = found?;
+        let own = usize::from(self.split == Split::OwnBlank && !is_inside);
+        let piece = match wanted {
+            Wanted::First(_) => &text[..at],
+            Wanted::Last(_) => &text[at + own..],
+        };
+        Some(Cut { piece, is_inside })
+    }
+
+    /// Whether a text may be cut between words before the character at a byte.
+    fn is_between(&self, text: &str, at: usize) -> bool {
+        let mut rest = text[at..].chars();
+        let (Some(before), Some(c)) = (text[..at].chars().next_back(), rest.next()) else {
+            return false;
+        };
+        let here = is_word(before)
+            && match self.split {
+                Split::Gpt { .. } => {
+                    c == ' '
+                        || c == '\n'
+                        || is_mark(c)
+                        || c.is_ascii_digit() != before.is_ascii_digit() && is_word(c)
+                }
+                Split::Whitespace => c == ' ' || c == '\n',
+                Split::Blank => c == ' ',
+                Split::OwnBlank => {
+                    c == ' ' && rest.next().is_some_and(|c| c.is_ascii_alphanumeric())
+                }
+                Split::Nowhere => false,
+            };
+        here && !self.is_in_added(text, at)
+    }
+
+    /// Whether a text may be cut inside a word before the character at a byte.
+    fn is_inside(&self, text: &str, at: usize, wanted: Wanted) -> bool {
+        let (Some(before), Some(c)) = (text[..at].chars().next_back(), text[at..].chars().next())
+        else {
+            return false;
+        };
+        let here = match self.split {
+            // A word of letters of one kind, far behind what may be `'ll`.
+            Split::Gpt { by_case } => {
+                let word = text[..at].chars().rev().take(4);
+                let are = |is: fn(char) -> bool| is(c) && word.clone().all(is);
+                let is_first = matches!(wanted, Wanted::First(_));
+                is_letter_without_case(c) && is_letter_without_case(before)
+                    || are(|c| c.is_ascii_lowercase())
+                    || !(by_case && is_first) && are(|c| c.is_ascii_uppercase())
+            }
+            Split::Blank | Split::OwnBlank | Split::Nowhere => {
+                let is_blank = |c: char| c.is_whitespace() || c == '▁';
+                !is_blank(before) && !is_blank(c)
+            }
+            Split::Whitespace => false,
+        };
+        here && !self.is_in_added(text, at)
+    }
+
+    /// Whether an added token may reach over a place.
+    fn is_in_added(&self, text: &str, at: usize) -> bool {
+        let from = text.floor_char_boundary(at.saturating_sub(self.longest_added));
+        let to = text.ceil_char_boundary((at + self.longest_added).min(text.len()));
+        let around = &text[from..to];
+        // Characters that become ASCII when a text is normalized.
+        around.contains(['\u{37e}', '\u{1fef}', '\u{212a}'])
+            || self.added.iter().filter(|it| !it.is_empty()).any(|added| {
+                let mut starts = around.char_indices().map(|(i, _)| i);
+                starts.any(|i| {
+                    let start = from + i;
+                    start < at && at < start + added.len() && around[i..].starts_with(&**added)
+                })
+            })
+    }
+}
+
+/// Returns the first place of a kind in a range of bytes from a text's beginning
+/// or end on.
+fn find(
+    text: &str,
+    wanted: Wanted,
+    range: Range<usize>,
+    is_place: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    match wanted {
+        Wanted::First(_) => {
+            let from = text.ceil_char_boundary(range.start.min(text.len()));
+            let to = text
+                .floor_char_boundary(range.end.min(text.len()))
+                .max(from);
+            let mut places = text[from..to].char_indices();
+            places.find_map(|(i, _)| is_place(from + i).then_some(from + i))
+        }
+        Wanted::Last(_) => {
+            let to = text.floor_char_boundary(text.len().saturating_sub(range.start));
+            let from = text.len().saturating_sub(range.end);
+            let from = text.ceil_char_boundary(from).min(to);
+            let mut places = text[from..to].char_indices().rev();
+            places.find_map(|(i, _)| is_place(from + i).then_some(from + i))
+        }
+    }
+}
+
+/// Whether a character is a letter or a digit; not all of them are known here.
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || is_letter_without_case(c)
+        || matches!(c,
+            '\u{c0}'..='\u{24f}' if c != '×' && c != '÷')
+        || matches!(c,
+            '\u{3b1}'..='\u{3c9}' // Greek
+            | '\u{410}'..='\u{44f}' // Cyrillic
+            | '\u{ac00}'..='\u{d7a3}') // Hangul
+}
+
+/// Whether a character is a letter of a script without upper and lower case,
+/// which is no mark and joins with none before it.
+fn is_letter_without_case(c: char) -> bool {
+    matches!(c,
+        '\u{5d0}'..='\u{5ea}' // Hebrew
+        | '\u{621}'..='\u{63a}' | '\u{641}'..='\u{64a}' // Arabic
+        | '\u{e01}'..='\u{e30}' | '\u{e32}'..='\u{e33}' | '\u{e40}'..='\u{e45}' // Thai
+        | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' // kana
+        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}') // Chinese characters
+}
+
+/// Whether a character is a mark between words, but for the apostrophe, which
+/// may belong to the word before.
+fn is_mark(c: char) -> bool {
+    c.is_ascii_punctuation() && c != '\''
+        || matches!(c,
+            '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '…' | '—'
+            | '，' | '！' | '？' | '：' | '；' | '（' | '）')
+}
+
+/// Returns a normalizer or pre-tokenizer as the steps that it consists of.
+fn flat<'a>(value: &'a Value, steps: &str) -> Option<Vec<&'a Value>> {
+    if value.is_null() {
+        return Some(Vec::new());
+    }
+    if value["type"] != "Sequence" {
+        return Some(vec![value]);
+    }
+    let mut all = Vec::new();
+    for step in value[steps].as_array()? {
+        all.extend(flat(step, steps)?);
+    }
+    Some(all)
+}
+
+/// The GPT family: bytes, split by regular expressions.
+fn of_gpt(normalizers: &[&Value], pre_tokenizers: &[&Value]) -> Option<Split> {
+    if normalizers.iter().any(|it| it["type"] != "NFC") {
+        return None;
+    }
+    let (mut is_split, mut by_case) = (false, false);
+    for step in pre_tokenizers {
+        match step["type"].as_str()? {
+            "Digits" => {}
+            "ByteLevel" if step["add_prefix_space"] == false => {
+                is_split |= step["use_regex"] == true;
+            }
+            "Split" if matches!(step["behavior"].as_str(), Some("Isolated" | "Removed")) => {
+                let (takes_all, tells_case) = regex::known(step["pattern"]["Regex"].as_str()?)?;
+                is_split |= takes_all;
+                by_case |= tells_case;
+            }
+            _ => return None,
+        }
+    }
+    is_split.then_some(Split::Gpt { by_case })
+}
+
+/// Words and marks, as BERT has them, whatever becomes of each character.
+fn at_whitespace(normalizers: &[&Value], pre_tokenizers: &[&Value]) -> Option<Split> {
+    let mut is_split = false;
+    for step in normalizers {
+        match step["type"].as_str()? {
+            "BertNormalizer" | "Lowercase" | "StripAccents" | "NFC" | "NFD" | "NFKC" | "NFKD" => {}
+            _ => return None,
+        }
+    }
+    for step in pre_tokenizers {
+        match step["type"].as_str()? {
+            "BertPreTokenizer" | "Whitespace" | "WhitespaceSplit" => is_split = true,
+            "Digits" | "Punctuation" => {}
+            _ => return None,
+        }
+    }
+    is_split.then_some(Split::Whitespace)
+}
+
+/// Sentencepiece's manner: blanks become `▁`.
+fn of_metaspace(
+    tokenizer: &Tokenizer,
+    normalizers: &[&Value],
+    pre_tokenizers: &[&Value],
+) -> Option<Split> {
+    let mut split = Split::Blank;
+    let mut replaced = false;
+    for step in normalizers {
+        match step["type"].as_str()? {
+            "Prepend" if step["prepend"] == "▁" && !replaced => split = Split::OwnBlank,
+            "Replace" if step["pattern"]["String"] == " " && step["content"] == "▁" => {
+                replaced = true;
+            }
+            _ => return None,
+        }
+    }
+    let is_split = match pre_tokenizers {
+        [] if replaced => false,
+        // Gemma's: there are no blanks any more.
+        [step] if step["type"] == "Split" && step["pattern"]["String"] == " " && replaced => false,
+        [step] if step["type"] == "Metaspace" && step["replacement"] == "▁" && !replaced => {
+            step["split"] == true
+        }
+        _ => return None,
+    };
+    if is_split || no_token_goes_over_a_blank(tokenizer) {
+        return Some(split);
+    }
+    Some(Split::Nowhere)
+}
+
+/// Whether no merge of a BPE goes over a `▁` after another character.
+fn no_token_goes_over_a_blank(tokenizer: &Tokenizer) -> bool {
+    let ModelWrapper::BPE(bpe) = tokenizer.get_model() else {
+        return false;
+    };
+    let goes_over = |token: &str| {
+        let inner = token.trim_start_matches('▁');
+        inner.contains('▁')
+    };
+    !bpe.ignore_merges
+        && bpe.continuing_subword_prefix.is_none()
+        && bpe.end_of_word_suffix.is_none()
+        && bpe.token_to_id("▁").is_some()
+        && !bpe.get_vocab().keys().any(|token| goes_over(token))
+}
+
+/// Whether added tokens leave alone what stands around them, so that it is
+/// enough if none reaches over a place.
+fn added_tokens_keep(tokenizer: &Tokenizer, split: Split) -> bool {
+    let added = tokenizer.get_added_tokens_decoder();
+    added.values().all(|token| {
+        // A normalized token is looked for where blanks are `▁` already.
+        let is_blank = |c: char| c.is_whitespace() || (token.normalized && c == '▁');
+        let text = token.content.as_str();
+        let first = text.chars().next();
+        let last = text.chars().next_back();
+        let takes_more = token.single_word
+            || text.trim_start_matches(is_blank).contains(is_blank)
+            || token.rstrip && last.is_some_and(char::is_alphanumeric)
+            || split == Split::OwnBlank && first.is_some_and(char::is_alphanumeric)
+            // Its letters may become others.
+            || token.normalized && split == Split::Whitespace
+            || token.normalized && !text.is_ascii();
+        !takes_more
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(split: Split) -> Places {
+        Places {
+            split,
+            added: vec!["<|end|>".to_owned()],
+            longest_added: 7,
+        }
+    }
+
+    #[test]
+    fn places_between_words_are_behind_a_letter_or_a_digit() {
+        let text = "one two,\nthree  è\n▁";
+        let found = |split: Split| {
+            let places = places(split);
+            let all = text.char_indices().map(|(i, _)| i);
+            all.filter(|&i| places.is_between(text, i))
+                .collect::<Vec<_>>()
+        };
+        let (two, comma, three, e) = (3, 7, 14, text.find('è').unwrap() + 2);
+        let by_case = false;
+        assert_eq!(found(Split::Gpt { by_case }), [two, comma, three, e]);
+        assert_eq!(found(Split::Whitespace), [two, three, e]);
+        assert_eq!(found(Split::Blank), [two, three]);
+        assert_eq!(found(Split::OwnBlank), [two]);
+        assert!(found(Split::Nowhere).is_empty());
+    }
+
+    #[test]
+    fn no_place_is_inside_an_added_token() {
+        let text = "dusk<|end|>dawn";
+        let places = places(Split::Gpt { by_case: false });
+        let all = text.char_indices().map(|(i, _)| i);
+        let found: Vec<usize> = all.filter(|&i| places.is_between(text, i)).collect();
+        assert_eq!(found, [4]);
+    }
+}

@@ -1,0 +1,161 @@
+//! Filters of lists: each item, some of them, or groups.
+
+use super::super::arguments::{Arguments, size, text};
+use super::super::checks::check;
+use super::super::fault::{Result, Work, problem, unsupported};
+use super::super::value::Value;
+use super::{by_attribute, filter};
+
+/// Filters and tests that go by name may go by further names; not forever.
+fn check_depth(args: &Arguments) -> Result<()> {
+    if args.positional.len() > 20 {
+        return unsupported("a filter with more than 20 arguments");
+    }
+    Ok(())
+}
+
+pub(super) fn map(value: &Value, mut args: Arguments, work: &Work) -> Result<Value> {
+    check_depth(&args)?;
+    let mut found = Vec::new();
+    // Jinja goes through nothing that counts as false.
+    if !value.is_true() {
+        return Value::generator(found, value, work);
+    }
+    if args.positional.is_empty() && args.named.iter().any(|(it, _)| it == "attribute") {
+        let [by, default] = args.bind("map", ["attribute", "default"])?;
+        for item in value.items(work)? {
+            let item = by_attribute(&item, by.as_ref(), work)?;
+            found.push(match &default {
+                Some(default) if item.is_undefined() && !matches!(default, Value::None) => {
+                    default.clone()
+                }
+                _ => item,
+            });
+        }
+        return Value::generator(found, value, work);
+    }
+    if args.positional.is_empty() {
+        return problem("map needs a filter");
+    }
+    let name = args.positional.remove(0);
+    let name = text("map", &name)?;
+    for item in value.items(work)? {
+        let args = Arguments {
+            positional: args.positional.clone(),
+            named: args.named.clone(),
+        };
+        found.push(filter(name, item, args, work)?);
+    }
+    Value::generator(found, value, work)
+}
+
+pub(super) fn select(
+    value: &Value,
+    mut args: Arguments,
+    wanted: bool,
+    of_attribute: bool,
+    work: &Work,
+) -> Result<Value> {
+    check_depth(&args)?;
+    if !value.is_true() {
+        return Value::generator(Vec::new(), value, work);
+    }
+    let by = match (of_attribute, args.positional.is_empty()) {
+        (true, true) => return problem("missing the name of an attribute"),
+        (true, false) => Some(args.positional.remove(0)),
+        _ => None,
+    };
+    let test = if args.positional.is_empty() {
+        None
+    } else {
+        Some(args.positional.remove(0))
+    };
+    let mut found = Vec::new();
+    for item in value.items(work)? {
+        let of = by_attribute(&item, by.as_ref(), work)?;
+        let holds = match &test {
+            None => of.is_true(),
+            Some(test) => check(text("select", test)?, &of, &args, work)?,
+        };
+        if holds == wanted {
+            found.push(item);
+        }
+    }
+    Value::generator(found, value, work)
+}
+
+pub(super) fn ends(name: &str, value: Value, work: &Work) -> Result<Value> {
+    if let (Value::Iterator(it), "first") = (&value, name) {
+        let none = || Value::undefined("no first item, sequence was empty");
+        return Ok(it.next(work)?.unwrap_or_else(none));
+    }
+    if let (Value::Text(it), "reverse") = (&value, name) {
+        work.text(it.text.len())?;
+        return Ok(Value::text(
+            it.text.chars().rev().collect::<String>(),
+            it.safe,
+        ));
+    }
+    if let (Value::Iterator(_), "last") = (&value, name) {
+        return problem("a generator cannot be reversed");
+    }
+    let is_generator = matches!(value, Value::Iterator(_));
+    let mut items = value.items(work)?;
+    if name == "reverse" {
+        items.reverse();
+        return if is_generator {
+            Value::list(items)
+        } else {
+            Value::generator(items, &value, work)
+        };
+    }
+    let found = if name == "first" {
+        items.into_iter().next()
+    } else {
+        items.pop()
+    };
+    let none = || Value::undefined(format!("no {name} item, sequence was empty"));
+    Ok(found.unwrap_or_else(none))
+}
+
+pub(super) fn groups(name: &str, value: &Value, args: Arguments, work: &Work) -> Result<Value> {
+    let n = if name == "batch" {
+        "linecount"
+    } else {
+        "slices"
+    };
+    let [n, fill] = args.bind(name, [n, "fill_with"])?;
+    let n = match n {
+        Some(n) => size(name, &n)?,
+        None => return problem(format!("{name} needs a number")),
+    };
+    if n == 0 {
+        return unsupported(format!("{name} by less than 1"));
+    }
+    let fill = fill.filter(|it| !matches!(it, Value::None));
+    let items = value.items(work)?;
+    let mut found = Vec::new();
+    if name == "batch" {
+        for chunk in items.chunks(n) {
+            let mut chunk = chunk.to_vec();
+            if let Some(fill) = &fill {
+                work.spend(n - chunk.len())?;
+                chunk.resize(n, fill.clone());
+            }
+            found.push(Value::list(chunk)?);
+        }
+        return Value::generator(found, value, work);
+    }
+    work.spend(n)?;
+    let (each, longer) = (items.len() / n, items.len() % n);
+    let mut items = items.into_iter();
+    for i in 0..n {
+        let is_longer = i < longer;
+        let mut part: Vec<Value> = items.by_ref().take(each + usize::from(is_longer)).collect();
+        if let Some(fill) = fill.as_ref().filter(|_| !is_longer) {
+            part.push(fill.clone());
+        }
+        found.push(Value::list(part)?);
+    }
+    Value::generator(found, value, work)
+}

@@ -1,0 +1,255 @@
+//! Values that change: generators, cyclers, joiners, and `loop`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::arguments::Arguments;
+use super::fault::{Result, Work, problem, unsupported};
+use super::holders::Sequence;
+use super::order::equal;
+use super::value::Value;
+
+/// A generator's items and how many were taken. Python computes them when they
+/// are taken, here they are computed at once: where they depend on what can
+/// change, they are not given any more once something has.
+#[derive(Debug)]
+pub(crate) struct Iterating {
+    pub(super) items: Rc<Sequence>,
+    taken: Cell<usize>,
+    /// How often something had changed when the items were computed, where they
+    /// depend on it.
+    changes: Option<u64>,
+}
+
+impl Iterating {
+    /// Makes a generator of items that were computed of a value.
+    pub(super) fn new(items: Vec<Value>, of: &Value, work: &Work) -> Result<Rc<Self>> {
+        Ok(Rc::new(Self {
+            items: Sequence::new(items)?,
+            taken: Cell::new(0),
+            changes: of.can_change().then(|| work.changes()),
+        }))
+    }
+
+    /// Whether its items depend on what can change.
+    pub(super) fn can_change(&self) -> bool {
+        self.changes.is_some() || self.items.inside.changes
+    }
+
+    fn check(&self, work: &Work) -> Result<()> {
+        let is_stale = self.changes.is_some_and(|it| it != work.changes());
+        if is_stale && self.taken.get() < self.items.items.len() {
+            return unsupported("a generator of what a namespace held before it was changed");
+        }
+        Ok(())
+    }
+
+    /// Takes all items that are left.
+    pub(super) fn rest(&self, work: &Work) -> Result<Vec<Value>> {
+        self.check(work)?;
+        let rest = &self.items.items[self.taken.get()..];
+        work.spend(rest.len())?;
+        self.taken.set(self.items.items.len());
+        Ok(rest.to_vec())
+    }
+
+    /// Takes the next item.
+    pub(super) fn next(&self, work: &Work) -> Result<Option<Value>> {
+        self.check(work)?;
+        let item = self.items.items.get(self.taken.get()).cloned();
+        self.taken
+            .set(self.taken.get() + usize::from(item.is_some()));
+        Ok(item)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Cycler {
+    pub(super) items: Rc<Sequence>,
+    pub(super) at: Cell<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Joiner {
+    /// One item.
+    pub(super) separator: Rc<Sequence>,
+    pub(super) used: Cell<bool>,
+}
+
+/// The items of a loop that were not looked at yet.
+#[derive(Debug)]
+pub(super) enum Source {
+    Items(std::vec::IntoIter<Value>),
+    Generator(Rc<Iterating>),
+}
+
+impl Source {
+    fn next(&mut self, work: &Work) -> Result<Option<Value>> {
+        match self {
+            Self::Items(it) => Ok(it.next()),
+            Self::Generator(it) => it.next(work),
+        }
+    }
+}
+
+/// What `loop` knows.
+#[derive(Debug)]
+pub(crate) struct Loop {
+    /// Which of the template's loops it is, and the scope that it stands in.
+    pub(super) number: usize,
+    pub(super) scope: usize,
+    pub(super) is_recursive: bool,
+    depth: usize,
+    index: Cell<usize>,
+    before: RefCell<Option<Value>>,
+    current: RefCell<Option<Value>>,
+    /// Items that the loop will go through.
+    ahead: RefCell<VecDeque<Value>>,
+    /// Where further items come from: they may have to pass the loop's test,
+    /// which depends on what the loop does before.
+    source: RefCell<Option<Source>>,
+    changed: RefCell<Option<Vec<Value>>>,
+}
+
+impl Loop {
+    /// Makes the `loop` of the template's loop of a number, which stands in a
+    /// scope and may test its items.
+    pub(super) fn new(
+        number: usize,
+        scope: usize,
+        depth: usize,
+        is_recursive: bool,
+        (items, is_tested): (&Value, bool),
+        work: &Work,
+    ) -> Result<Rc<Self>> {
+        let (ahead, source) = match items {
+            Value::Iterator(it) => (Vec::new(), Some(Source::Generator(it.clone()))),
+            it if is_tested => (Vec::new(), Some(Source::Items(it.items(work)?.into_iter()))),
+            it => (it.items(work)?, None),
+        };
+        Ok(Rc::new(Self {
+            number,
+            scope,
+            is_recursive,
+            depth,
+            index: Cell::new(0),
+            before: RefCell::new(None),
+            current: RefCell::new(None),
+            ahead: RefCell::new(ahead.into()),
+            source: RefCell::new(source),
+            changed: RefCell::new(None),
+        }))
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Whether the items are known that an attribute depends on.
+    pub(super) fn knows(&self, attribute: &str) -> bool {
+        let is_all = self.source.borrow().is_none();
+        is_all
+            || match attribute {
+                "last" | "nextitem" | "" => !self.ahead.borrow().is_empty(),
+                "length" | "revindex" | "revindex0" => false,
+                _ => true,
+            }
+    }
+
+    /// Takes a further item from where they come from.
+    pub(super) fn take(&self, work: &Work) -> Result<Option<Value>> {
+        let mut source = self.source.borrow_mut();
+        let found = match source.as_mut() {
+            Some(it) => it.next(work)?,
+            None => None,
+        };
+        if found.is_none() {
+            *source = None;
+        }
+        Ok(found)
+    }
+
+    /// Adds an item that the loop will go through.
+    pub(super) fn add(&self, item: Value) {
+        self.ahead.borrow_mut().push_back(item);
+    }
+
+    /// Goes on to the next item.
+    pub(super) fn go_on(&self) -> Option<Value> {
+        let item = self.ahead.borrow_mut().pop_front()?;
+        let before = self.current.replace(Some(item.clone()));
+        if before.is_some() {
+            self.index.set(self.index.get() + 1);
+        }
+        *self.before.borrow_mut() = before;
+        Some(item)
+    }
+
+    /// Returns how many items it has, where they are known.
+    pub(super) fn len(&self) -> Option<usize> {
+        self.knows("length")
+            .then(|| self.index.get() + 1 + self.ahead.borrow().len())
+    }
+
+    /// Returns how many items are known to come.
+    pub(super) fn left(&self) -> usize {
+        self.ahead.borrow().len()
+    }
+
+    /// Returns an attribute of `loop`.
+    pub(super) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
+        if !self.knows(name) {
+            return unsupported(format!("'{name}' of this loop, asked for in this way,"));
+        }
+        let (i, ahead) = (self.index.get(), self.ahead.borrow());
+        let number = |it: usize| Ok(Some(Value::Int(it as i128)));
+        match name {
+            "index0" => number(i),
+            "index" => number(i + 1),
+            "revindex0" => number(ahead.len()),
+            "revindex" => number(ahead.len() + 1),
+            "length" => number(i + 1 + ahead.len()),
+            "depth0" => number(self.depth),
+            "depth" => number(self.depth + 1),
+            "first" => Ok(Some(Value::Bool(i == 0))),
+            "last" => Ok(Some(Value::Bool(ahead.is_empty()))),
+            "previtem" => {
+                let none = || Value::undefined("there is no previous item");
+                Ok(Some(self.before.borrow().clone().unwrap_or_else(none)))
+            }
+            "nextitem" => {
+                let none = || Value::undefined("there is no next item");
+                Ok(Some(ahead.front().cloned().unwrap_or_else(none)))
+            }
+            "cycle" | "changed" => {
+                let method = (Value::Loop(self.clone()), name.to_owned());
+                Ok(Some(Value::Method(Rc::new(method))))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Calls a method of `loop`.
+    pub(super) fn call(&self, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+        if !args.named.is_empty() {
+            return problem(format!("loop.{name} takes no arguments by name"));
+        }
+        let values = args.positional;
+        if name == "cycle" {
+            return match values.len() {
+                0 => problem("no items for cycling given"),
+                n => Ok(values[self.index.get() % n].clone()),
+            };
+        }
+        let mut same = false;
+        if let Some(before) = &*self.changed.borrow() {
+            same = before.len() == values.len();
+            for (a, b) in before.iter().zip(&values) {
+                same = same && equal(a, b, work)?;
+            }
+        }
+        *self.changed.borrow_mut() = Some(values);
+        Ok(Value::Bool(!same))
+    }
+}
