@@ -9,6 +9,9 @@ use apo_training::Piece;
 
 use apo_stage::bad_input;
 
+/// The origin of a policy's responses.
+const POLICY: &str = "policy";
+
 /// Checks that a golden answer says something.
 ///
 /// # Errors
@@ -24,6 +27,24 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
         response,
         "`response` is empty, expected an answer",
     )
+}
+
+/// Checks that a sample is none of the golden answers that it is to be compared
+/// with.
+///
+/// # Errors
+///
+/// When its origin is another than a policy; as [`check_golden`].
+pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()> {
+    if response.origin == POLICY {
+        return Ok(());
+    }
+    let problem = format!(
+        "`origin` is `{}`, expected `{POLICY}`: it is a golden answer and no sample; are --golden \
+         and --samples swapped?",
+        response.origin.chars().take(40).collect::<String>()
+    );
+    fault(table, row, response, &problem)
 }
 
 /// Checks that a response has its reward.

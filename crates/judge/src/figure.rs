@@ -8,6 +8,7 @@ use apo_stage::bad_input;
 use apo_stage::pages;
 use apo_stage::report::result;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::args::{FigureArgs, Series};
 use crate::score::{MeanOnly, Score};
@@ -16,12 +17,10 @@ use crate::table::page;
 /// What the beginning of each picture holds.
 const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
 
-/// A page with a mean: of rewards, or of anything else.
+/// What tells a page of rewards from one of any other mean.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Measured {
-    Score(Score),
-    Mean(MeanOnly),
+struct Kind {
+    reward: Option<IgnoredAny>,
 }
 
 /// Draws a line for every series.
@@ -42,10 +41,11 @@ pub fn run(args: &FigureArgs) -> Result<()> {
 
 fn line(series: &Series) -> Result<Line> {
     let points = (0..).zip(&series.paths).map(|(round, path)| {
-        let page: Measured = page(path, "judge score --json")?;
-        let found = match page {
-            Measured::Score(score) => score.reward.all,
-            Measured::Mean(mean) => mean,
+        const BY: &str = "judge score --json";
+        let kind: Kind = page(path, BY)?;
+        let found = match kind.reward {
+            Some(_) => page::<Score>(path, BY)?.reward.all,
+            None => page::<MeanOnly>(path, BY)?,
         };
         Ok(Point {
             x: f64::from(round),

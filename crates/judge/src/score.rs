@@ -12,7 +12,8 @@ use apo_model_stage::rows::check_scored;
 use apo_stage::report::{columns, result};
 use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::args::ScoreArgs;
 use crate::scorer::{Asked, Scored, Scorer, codec};
@@ -177,7 +178,17 @@ pub struct All {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct MeanOnly {
     pub mean: f64,
+    #[serde(default, deserialize_with = "not_negative")]
     pub standard_error: Option<f64>,
+}
+
+fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let found = Option::<f64>::deserialize(deserializer)?;
+    if let Some(error) = found.filter(|it| *it < 0.0) {
+        let problem = format!("`standard_error` is {error}, expected none below 0");
+        return Err(D::Error::custom(problem));
+    }
+    Ok(found)
 }
 
 /// A query's subset, and the sum and number of its rewards.

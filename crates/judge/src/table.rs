@@ -1,11 +1,11 @@
 //! `judge table`: policies and reward models of a round, one beside the other.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 use apo_stage::bad_input;
 use apo_stage::report::{columns, result};
+use apo_tables::file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -120,10 +120,11 @@ pub fn run(args: &TableArgs) -> Result<()> {
 ///
 /// When the file is not there or holds something else.
 pub fn page<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
-    let at = path.display();
-    let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| bad_input(format!("{at}: not what `{by}` prints: {error}")))
+    let text = file::text(path)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let at = path.display();
+        bad_input(format!("{at}: not what `{by}` prints: {error}"))
+    })
 }
 
 fn text(rows: &[Row]) -> String {
