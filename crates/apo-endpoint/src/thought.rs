@@ -24,6 +24,19 @@ use lead::lead;
 use marks::{ENDS, Kind, answer_opens, fence, opening, tags, unwrapped};
 use place::{ends_block, is_quoted, is_wedged, pairs};
 
+/// Headings of thoughts, and of parts of an answer.
+const HEADINGS: &[&str] = &[
+    "thought",
+    "thoughts",
+    "thinking",
+    "reasoning",
+    "scratchpad",
+    "thought process",
+    "chain of thought",
+    "inner monologue",
+    "internal monologue",
+];
+
 /// Thoughts that may stand one after the other: nobody answers behind more.
 const MOST_THOUGHTS: usize = 100;
 
@@ -73,18 +86,9 @@ pub fn is_doubtful(answer: &str) -> bool {
         .flat_map(|mark| lower.match_indices(mark).map(|(at, it)| (at, it.len())));
     let first = &lower[lead(&lower)..];
     let heading = first.trim_start_matches(['*', '#', '>', '_', ' ', '`', '\n']);
-    let after = [
-        "thinking",
-        "reasoning",
-        "thought process",
-        "chain of thought",
-    ]
-    .iter()
-    .find_map(|name| heading.strip_prefix(name));
-    let is_heading = after.is_some_and(|it| {
-        let it = it.trim_start_matches(['*', '_', ' ']);
-        it.starts_with([':', '\n'])
-    });
+    let after = HEADINGS.iter().filter_map(|it| heading.strip_prefix(it));
+    let mut after = after.map(|it| it.trim_start_matches(['*', '_', ' ']));
+    let is_heading = after.any(|it| it.starts_with([':', '\n']));
     is_heading
         || opening(first).is_some_and(|it| it.is_doubtful)
         || lower.lines().any(|line| fence(line).is_some())

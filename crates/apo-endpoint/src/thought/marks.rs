@@ -25,6 +25,8 @@ pub(super) const SURE: &[&str] = &[
     "inner_thoughts",
     "internal_thoughts",
     "internal_reasoning",
+    "思考",
+    "思考过程",
 ];
 
 /// Names of tags around thoughts or around parts of an answer.

@@ -85,6 +85,7 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<|begin_of_reasoning|>a<|end_of_reasoning|>Warm water.",
         "<｜think｜>a<｜/think｜>Warm water.",
         "a<|end_of_thinking|>Warm water.",
+        "<思考>a</思考>\nWarm water.",
         // Words for parts of an answer, too: closed, and an answer follows.
         "<reflection>a</reflection>\n\nWarm water.",
         "<analysis>a</analysis>Warm water.",
@@ -217,6 +218,9 @@ fn what_may_still_be_a_thought_is_doubtful() {
         ("<analysis>secret</analysis>Warm water.", false),
         ("<reflection>secret</reflection>Warm water.", false),
         ("**Thinking**\nsecret\n\n**Answer**\nWarm water.", true),
+        ("Thought: secret\nFinal Answer: Warm water.", true),
+        ("## Inner monologue\nsecret\n\nWarm water.", true),
+        ("Thoughts on it: warm water.", false),
         ("> Reasoning\n> secret\n\nWarm water.", true),
         ("Use <|/think|> there.", true),
         ("Warm water.", false),
