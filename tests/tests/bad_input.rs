@@ -527,7 +527,11 @@ fn golden_answers_and_samples_are_not_taken_for_each_other() {
     for line in [&twice, &swapped] {
         refuses(
             line,
-            &["golden.parquet, row 0", "`origin` is `hh_chosen`", "swapped"],
+            &[
+                "golden.parquet, row 0",
+                "`origin` is `hh_chosen`",
+                "swapped",
+            ],
         );
     }
 }
