@@ -44,6 +44,11 @@ pub fn text(path: &Path) -> Result<String, TableError> {
         path: path.into(),
         problem,
     };
+    if let Err(error) = fs::metadata(path)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        return Err(fault(error.to_string()));
+    }
     let mut bytes = Vec::new();
     let read = open(path)?.take(MOST_TEXT + 1).read_to_end(&mut bytes);
     read.map_err(|error| TableError::reading(path, error))?;

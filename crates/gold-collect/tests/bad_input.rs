@@ -332,7 +332,7 @@ fn an_address_or_text_at_fault_is_told() {
             ("/dev/zero", "/dev/zero: is a device"),
             ("blank.txt", "blank.txt: it is empty"),
             ("latin.txt", "latin.txt: is not UTF-8"),
-            ("none.txt", "cannot read none.txt"),
+            ("none.txt", "none.txt: No such file"),
         ] {
             refuses(
                 &dir,
