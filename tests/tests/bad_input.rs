@@ -517,6 +517,26 @@ fn a_value_that_makes_no_sense_is_wrong_usage() {
 }
 
 #[test]
+fn golden_answers_and_samples_are_not_taken_for_each_other() {
+    changed("golden.parquet", "one-each.parquet", |_, row| {
+        row.origin = "policy".into();
+    });
+    let swapped = with(RM_TRAIN, "golden.parquet", "one-each.parquet");
+    let swapped = with(&swapped, "rm-samples.parquet", "golden.parquet");
+    let twice = with(RM_TRAIN, "rm-samples.parquet", "golden.parquet");
+    for line in [&twice, &swapped] {
+        refuses(
+            line,
+            &[
+                "golden.parquet, row 0",
+                "`origin` is `hh_chosen`",
+                "swapped",
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_policy_is_no_reward_model() {
     refuses(
         &with(SCORE, "--model rm", "--model policy"),

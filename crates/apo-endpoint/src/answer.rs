@@ -13,6 +13,7 @@ use crate::outcome::{Outcome, Policy, Reply, Unreadable, Usage};
 
 mod fault;
 mod length;
+mod literal;
 pub(crate) mod policy;
 mod repair;
 
@@ -141,10 +142,11 @@ fn unclean(body: &[u8]) -> Meaning {
         if text.contains("\"choices\"") && text.contains("\"content\"") {
             return unreadable("it is a chat completion that is no JSON, or cut off", None);
         }
-        let text = excerpt(body);
-        return Meaning::Never(format!(
-            "expected a chat completion as JSON, found `{text}`"
-        ));
+        let found = match excerpt(body) {
+            nothing if nothing.is_empty() => "nothing".to_owned(),
+            text => format!("`{text}`"),
+        };
+        return Meaning::Never(format!("expected a chat completion as JSON, found {found}"));
     };
     match completion(&json) {
         // What the faults did not touch is as good as any.

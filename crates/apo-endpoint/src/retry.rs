@@ -42,11 +42,14 @@ impl Schedule {
 }
 
 /// Reads what a server says in `Retry-After`: seconds, or a date as
-/// `Sun, 06 Nov 1994 08:49:37 GMT`; a date in the past is no pause.
+/// `Sun, 06 Nov 1994 08:49:37 GMT`; a date in the past is no pause, and more
+/// seconds than there can be are as many as there can be.
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+        let is_number = value.starts_with(|c: char| c.is_ascii_digit()) && seconds >= 0.0;
+        let pause = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        return is_number.then_some(pause);
     }
     let then = httpdate::parse_http_date(value).ok()?;
     Some(then.duration_since(now).unwrap_or(Duration::ZERO))
@@ -105,7 +108,12 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:37 GMT", seconds(0)),
             ("Sun, 06 Nov 1994 08:50:47 GMT", seconds(70)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", seconds(0)),
+            ("99999999999999999999", Some(Duration::MAX)),
+            ("1e400", Some(Duration::MAX)),
+            ("18446744073709551616", Some(Duration::MAX)),
+            ("Thu, 31 Dec 2099 23:59:59 GMT", seconds(3_318_333_022)),
             ("-5", None),
+            ("nan", None),
             ("soon", None),
             ("", None),
             ("inf", None),

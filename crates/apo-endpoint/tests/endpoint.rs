@@ -235,7 +235,10 @@ fn a_server_that_says_nothing_is_given_up() {
     let endpoint = endpoint(settings, &fresh("silent"));
     let outcome = ask(&endpoint, "hi").unwrap();
     let (message, attempts) = failure(&outcome);
-    assert!(message.contains("no answer in time"), "{message}");
+    assert!(
+        message.contains("no whole answer within 0.1 s"),
+        "{message}"
+    );
     assert_eq!((attempts, server.calls().len()), (2, 2));
 }
 

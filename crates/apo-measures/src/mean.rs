@@ -1,6 +1,7 @@
 //! Means with their standard errors.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::check;
 
@@ -12,7 +13,19 @@ pub struct Mean {
     /// Their mean.
     pub mean: f64,
     /// Its standard error, `s / √n` with `s` over `n − 1`; none of one value.
+    #[serde(default, deserialize_with = "not_negative")]
     pub standard_error: Option<f64>,
+}
+
+/// Reads a standard error.
+pub(crate) fn not_negative<'de, D: Deserializer<'de>>(it: D) -> Result<Option<f64>, D::Error> {
+    let found = Option::<f64>::deserialize(it)?;
+    match found {
+        Some(error) if error < 0.0 => Err(D::Error::custom(format!(
+            "`standard_error` is {error}, expected 0 or more"
+        ))),
+        found => Ok(found),
+    }
 }
 
 /// Returns the mean of values and its standard error; `None` of no values.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mean::not_negative;
 use crate::{Accuracy, BySubset, Calibration, LengthControlled, Mean, WinRate};
 
 /// A mean and its standard error.
@@ -10,6 +11,7 @@ pub struct Estimate {
     /// The mean.
     pub mean: f64,
     /// Its standard error; none of one value.
+    #[serde(default, deserialize_with = "not_negative")]
     pub standard_error: Option<f64>,
 }
 

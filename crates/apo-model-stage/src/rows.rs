@@ -10,6 +10,9 @@ use apo_training::TokenizedResponse;
 use apo_stage::bad_input;
 use apo_stage::rows::fault;
 
+/// The origin of a policy's responses.
+const POLICY: &str = "policy";
+
 /// Checks that a golden answer is not empty.
 ///
 /// # Errors
@@ -25,6 +28,23 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
         response,
         "`response` is empty, expected an answer",
     ))
+}
+
+/// Checks that a sample is not one of the golden answers that it is compared with.
+///
+/// # Errors
+///
+/// When its origin is not a policy; the error is like that of [`check_golden`].
+pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()> {
+    if response.origin == POLICY {
+        return Ok(());
+    }
+    let problem = format!(
+        "`origin` is `{}`, expected `{POLICY}`: it is a golden answer and no sample; are --golden \
+         and --samples swapped?",
+        response.origin.chars().take(40).collect::<String>()
+    );
+    Err(fault(table, row, response, &problem))
 }
 
 /// Checks that a query's responses have the same prompt, and different keys.

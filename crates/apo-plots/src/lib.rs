@@ -66,9 +66,17 @@ fn draw(size: (u32, u32), on: impl FnOnce(&Area<'_>) -> Drawn) -> Result<Svg, Pl
     }
     // In attributes alone: a name may say the same.
     let text = text.replace(&format!("\"{INK}\""), "\"currentColor\"");
+    // Names may hold what XML has no way to write.
+    let text = text.replace(|it| !is_of_xml(it), "\u{fffd}");
     let begin = text.find("<svg");
     let begin = begin.ok_or_else(|| PlotError("no SVG came out".into()))?;
     Ok(Svg(text[begin..].to_owned()))
+}
+
+/// Whether XML 1.0 may hold a character, and shows it.
+fn is_of_xml(it: char) -> bool {
+    let is_blank = matches!(it, '\t' | '\n' | '\r');
+    (is_blank || !it.is_control()) && !matches!(it, '\u{fffe}' | '\u{ffff}')
 }
 
 /// Text of a size in the text's colour.

@@ -280,6 +280,16 @@ mod tests {
     }
 
     #[test]
+    fn what_xml_cannot_hold_is_shown_as_unknown() {
+        let mut lines = plot(&[(0.0, 1.0), (1.0, 2.0)]);
+        lines.lines[0].name = "\u{1b}[31mred\0\u{9b}\u{ffff}".into();
+        let alone = lines.svg().unwrap().alone();
+        assert!(alone.contains("\u{fffd}[31mred\u{fffd}\u{fffd}\u{fffd}"));
+        let is_shown = |it: char| it == '\n' || !it.is_control();
+        assert!(alone.chars().all(is_shown));
+    }
+
+    #[test]
     fn one_point_and_equal_values_are_drawn_too() {
         plot(&[(0.0, 1.0)]).svg().unwrap();
         plot(&[(0.0, 0.0), (1.0, 0.0)]).svg().unwrap();

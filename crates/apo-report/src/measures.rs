@@ -1,11 +1,11 @@
 //! What is known of a policy, and reading what other commands printed.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 use apo_measures::{Estimate, KlSummary, ScoreSummary};
 use apo_stage::bad_input;
+use apo_tables::file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +79,9 @@ impl PolicyFiles<'_> {
 ///
 /// When the file is not there or holds something else.
 pub fn read_json<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
-    let at = path.display();
-    let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| bad_input(format!("{at}: not what `{by}` prints: {error}")))
+    let text = file::text(path)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let at = path.display();
+        bad_input(format!("{at}: not what `{by}` prints: {error}"))
+    })
 }

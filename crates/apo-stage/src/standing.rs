@@ -44,7 +44,13 @@ pub struct Conflict {
     path: PathBuf,
     how: &'static str,
     details: Vec<String>,
+    /// What may be done with it.
+    way: &'static str,
 }
+
+/// What `--overwrite` replaces, and what it does not.
+const OURS: &str = "replace it with --overwrite";
+const OTHERS: &str = "move it away";
 
 impl Conflict {
     /// It was made otherwise.
@@ -53,6 +59,15 @@ impl Conflict {
             path: path.into(),
             how: "was made otherwise",
             details: differences,
+            way: OURS,
+        }
+    }
+
+    /// No stage made it.
+    fn foreign(path: &Path, problem: String) -> Self {
+        Self {
+            way: OTHERS,
+            ..Self::differs(path, vec![problem])
         }
     }
 
@@ -62,6 +77,7 @@ impl Conflict {
             path: path.into(),
             how: "is not as it was made",
             details: faults,
+            way: OURS,
         }
     }
 }
@@ -70,10 +86,11 @@ impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} {}: {}. Choose another --out, or replace it with --overwrite",
+            "{} {}: {}. Choose another --out, or {}",
             self.path.display(),
             self.how,
-            self.details.join("; ")
+            self.details.join("; "),
+            self.way
         )
     }
 }
@@ -247,7 +264,7 @@ pub fn standing(
                 out.display()
             )));
         }
-        Found::Foreign(problem) => return Err(Conflict::differs(out, vec![problem]).into()),
+        Found::Foreign(problem) => return Err(Conflict::foreign(out, problem).into()),
         Found::Damaged(problem) => return Err(Conflict::changed(out, vec![problem]).into()),
         Found::Ours(page) => page,
     };

@@ -14,6 +14,9 @@ use crate::error::TableError;
 /// Bytes of a file's beginning that tell what it is.
 pub(crate) const HEAD: usize = 512;
 
+/// Bytes of a text that is read whole.
+const MOST_TEXT: u64 = 64 << 20;
+
 /// Opens a regular file.
 ///
 /// # Errors
@@ -49,6 +52,47 @@ pub fn input(path: &Path) -> Result<Input, TableError> {
         digest,
         split: None,
     })
+}
+
+/// Reads a text file whole, as people or a command wrote it, a byte order mark
+/// left out.
+///
+/// # Errors
+///
+/// As [`open`]; and when it is no text in UTF-8, or longer than 64 MiB.
+pub fn text(path: &Path) -> Result<String, TableError> {
+    let fault = |problem: String| TableError::Import {
+        path: path.into(),
+        problem,
+    };
+    if let Err(error) = fs::metadata(path)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        return Err(fault(error.to_string()));
+    }
+    let mut bytes = Vec::new();
+    let read = open(path)?.take(MOST_TEXT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| TableError::reading(path, error))?;
+    if bytes.len() as u64 > MOST_TEXT {
+        let most = MOST_TEXT >> 20;
+        return Err(fault(format!(
+            "is longer than {most} MiB, expected a short text"
+        )));
+    }
+    let problem = foreign(&bytes[..bytes.len().min(HEAD)]).or(match &bytes[..] {
+        [0x1f, 0x8b, ..] => Some("is compressed by gzip; unpack it first (`gunzip`)"),
+        [b'P', b'A', b'R', b'1', ..] => Some("is a Parquet file, expected a text"),
+        _ => None,
+    });
+    if let Some(problem) = problem {
+        return Err(fault(problem.to_owned()));
+    }
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| fault("is not UTF-8; save it in UTF-8".into()))?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
 }
 
 /// Says what is there instead of a regular file.

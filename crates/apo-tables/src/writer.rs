@@ -127,11 +127,11 @@ impl Sink {
         self.append()?;
         let checksum = footer::entry(self.headers.finalize());
         self.file.append_key_value_metadata(checksum);
-        let mut file = self
-            .file
-            .into_inner()
-            .map_err(|error| failed(&self.path, error))?;
-        footer::seal(&mut file)
+        // Not `into_inner`, which makes a text of an error of the disk.
+        let finished = self.file.finish();
+        finished.map_err(|error| failed(&self.path, error))?;
+        let file = self.file.inner_mut();
+        footer::seal(file)
             .and_then(|()| file.sync_all())
             .map_err(|error| TableError::writing(&self.path, error))
     }

@@ -113,6 +113,7 @@ fn what_is_no_text_is_told() {
             "UTF-16",
         ),
         ("utf-16.jsonl.gz", gzip(&utf_16(ROWS)), "UTF-16"),
+        ("twice.jsonl.gz", gzip(&packed), "gzip twice"),
         (
             "pointer.jsonl",
             b"version https://git-lfs.github.com/spec/v1\noid".into(),

@@ -2,13 +2,12 @@
 
 #![expect(clippy::doc_markdown, reason = "help texts are shown as they stand")]
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_endpoint_stage::{EndpointArgs, replayed};
 use apo_stage::{OutputArgs, ReportArgs, bad_input};
-use apo_tables::{Pair, Provenance, Query, Reader};
+use apo_tables::{Pair, Provenance, Query, Reader, file};
 use clap::{ArgGroup, Parser};
 use gold_collect::{Collector, Prompts, prompts};
 use serde_json::Value;
@@ -210,15 +209,8 @@ impl Args {
 }
 
 fn read_texts<T>(path: &Path, parse: fn(&str) -> Result<T, &'static str>) -> Result<T> {
-    let shown = path.display();
-    if path.exists() {
-        // What is no file is refused by name: a pipe may never end.
-        apo_tables::file::open(path)?;
-    }
-    let bytes = fs::read(path).map_err(|error| bad_input(format!("{shown}: {error}")))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| bad_input(format!("{shown}: it is not UTF-8")))?;
-    parse(&text).map_err(|problem| bad_input(format!("{shown}: {problem}")))
+    let text = file::text(path)?;
+    parse(&text).map_err(|problem| bad_input(format!("{}: {problem}", path.display())))
 }
 
 #[cfg(test)]

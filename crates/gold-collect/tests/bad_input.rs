@@ -331,7 +331,7 @@ fn an_address_or_text_at_fault_is_told() {
             (".", ".: is a folder"),
             ("/dev/zero", "/dev/zero: is a device"),
             ("blank.txt", "blank.txt: it is empty"),
-            ("latin.txt", "latin.txt: it is not UTF-8"),
+            ("latin.txt", "latin.txt: is not UTF-8"),
             ("none.txt", "none.txt: No such file"),
         ] {
             refuses(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
-use apo_model_stage::rows::{check_golden, check_query, tokens};
+use apo_model_stage::rows::{check_golden, check_query, check_sample, tokens};
 use apo_stage::{bad_input, signals};
 use apo_tables::{Finish, Response};
 use apo_training::{
@@ -71,6 +71,9 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
         let mut seen = HashSet::new();
         for (row, response) in table.enumerate() {
             let response = response?;
+            if role == ResponseRole::Sample {
+                check_sample(&path, row, &response)?;
+            }
             if role == ResponseRole::Golden {
                 check_golden(&path, row, &response)?;
                 if !seen.insert(response.query_id.clone()) {

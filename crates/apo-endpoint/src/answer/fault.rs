@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::excerpt;
+use super::repair::first;
 
 /// Fields that hold a code, a type or a reason.
 const NAMES: &[&str] = &[
@@ -40,8 +41,8 @@ pub(super) fn fault(json: Option<Value>, body: &[u8]) -> Value {
             Some(first @ (Value::Object(_) | Value::String(_))) => first,
             _ => plain(),
         },
-        Some(Value::String(text)) => match serde_json::from_str(&text) {
-            Ok(object @ Value::Object(_)) => object,
+        Some(Value::String(text)) => match first(&text) {
+            Some(object @ Value::Object(_)) => object,
             _ => Value::String(text),
         },
         _ => plain(),
@@ -86,24 +87,33 @@ fn gather(json: &Value, depth: usize, names: &mut Vec<String>) {
     }
 }
 
-/// Returns the JSON that a message is, or ends with as `Error code: 400 - {…}`.
-/// What is quoted may be the prompt's own.
+/// Returns the object in a message that is one, or holds one as `Error code: 400 -
+/// {…}` does, in JSON or as Python prints it and bytes of it. What is quoted may
+/// be the prompt's own.
 fn within(text: &str) -> Option<Value> {
     let at = text.find('{')?;
-    let (before, json) = text.split_at(at);
-    let before = before.trim_end_matches([' ', '\n', '[']);
-    let leads = before.is_empty() || before.ends_with([':', '-', '\n']);
-    if !leads || before.contains(['"', '\'', '`', '“']) {
-        return None;
+    let (before, object) = text.split_at(at);
+    let printed = before
+        .strip_suffix(['\'', '"'])
+        .and_then(|it| it.strip_suffix('b'));
+    let leads = |before: &str| {
+        let before = before.trim_end_matches([' ', '\n', '[']);
+        let leads = before.is_empty() || before.ends_with([':', '-', '\n']);
+        leads && !before.contains(['"', '\'', '`', '“'])
+    };
+    if let Some(before) = printed {
+        let Value::String(bytes) = first(&text[before.len()..]).filter(|_| leads(before))? else {
+            return None;
+        };
+        return first(&bytes);
     }
-    let json = json.trim_end().trim_end_matches(']');
-    serde_json::from_str(json).ok()
+    first(object).filter(|_| leads(before))
 }
 
 /// Returns the error of another server that a router passes on.
 fn passed_on(json: &Value) -> Option<Value> {
     let raw = json["error"]["metadata"]["raw"].as_str()?;
-    let inner: Value = serde_json::from_str(raw).ok()?;
+    let inner = first(raw)?;
     // Once: what it passes on itself is its own affair.
     (inner.is_object() && inner["error"]["metadata"].is_null()).then_some(inner)
 }

@@ -1,7 +1,10 @@
 //! Reads JSON that is not quite: with bytes that are not UTF-8, half a
-//! character, raw control characters, or numbers that are none.
+//! character, raw control characters, or numbers that are none; or printed by
+//! Python.
 
 use serde_json::Value;
+
+use super::literal::literal;
 
 /// What stands where a text could not be read.
 pub(super) const UNREAD: char = '\u{fffd}';
@@ -11,8 +14,14 @@ pub(super) const UNREAD: char = '\u{fffd}';
 pub(super) fn repaired(body: &[u8]) -> Option<Value> {
     let text = mended(body);
     // What follows the value is none of it.
-    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
-    values.next()?.ok()
+    first(&text)
+}
+
+/// Returns the value at a text's beginning, in JSON or as Python prints it.
+pub(super) fn first(text: &str) -> Option<Value> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let found = values.next()?.ok();
+    found.or_else(|| Some(literal(text)?.0))
 }
 
 /// Whether another object, or the beginning of one, follows a body's first value.

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::*;
 
 #[test]
@@ -76,6 +78,38 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<thinking>a</think>Warm water.",
         "<think>a</Think >Warm water.",
         "< think >a</ think >Warm water.",
+        "<chain-of-thought>a</chain-of-thought>Warm water.",
+        "<Inner Monologue>a</Inner Monologue>Warm water.",
+        "<vendor:thinking>a</vendor:thinking>Warm water.",
+        "<|reasoning|>a<|/reasoning|>Warm water.",
+        "<|begin_of_reasoning|>a<|end_of_reasoning|>Warm water.",
+        "<｜think｜>a<｜/think｜>Warm water.",
+        "a<|end_of_thinking|>Warm water.",
+        "<思考>a</思考>\nWarm water.",
+        // Words for parts of an answer, too: closed, and an answer follows.
+        "<reflection>a</reflection>\n\nWarm water.",
+        "<analysis>a</analysis>Warm water.",
+        "<Analysis depth=\"2\">a</Analysis>\nWarm water.",
+        "<cot>a</cot>Warm water.",
+        "<self-reflection>a</self-reflection>Warm water.",
+        "<|analysis|>a<|/analysis|>Warm water.",
+        "&lt;reflection&gt;a&lt;/reflection&gt;Warm water.",
+        "<analysis>a</analysis><answer>Warm water.</answer>",
+        "<analysis>a</analysis>\n<reflection>b</reflection>\nWarm water.",
+        "<analysis>a</analysis><think>b</think>Warm water.",
+        "<think>a</think><reflection>b</reflection>Warm water.",
+        "<analysis>It has `</analysis>` in it.</analysis>Warm water.",
+        "<think>a</think><final_answer>Warm water.</final_answer>",
+        "[thinking]a[/thinking]\nWarm water.",
+        "[Reasoning]\na\n[/Reasoning]\n\nWarm water.",
+        // Listed code whose language is a thought.
+        "```thinking\na\n```\nWarm water.",
+        "```thinking\na\n```\n\n<answer>Warm water.</answer>",
+        "````thought\n```\na\n```\n````\nWarm water.",
+        "~~~ reasoning\na\n~~~\nWarm water.",
+        "```scratchpad\nSo:\n```python\nprint()\n```\nHm.\n```\nWarm water.",
+        "```analysis\na\n```\nWarm water.",
+        "<s>```thinking\na\n```\nWarm water.",
         // gpt-oss.
         "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.<|return|>",
         "<|start|>assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
@@ -102,6 +136,9 @@ fn a_thought_without_an_end_is_all_there_is() {
         "<|channel|>commentary<|message|>The user asks<|end|>",
         "analysisThe user asks for",
         "Here is my thought process:\nThe user",
+        "<|begin_of_reasoning|>The user",
+        "```thinking\nThe user asks",
+        "```thinking\nThe user asks\n```",
         "",
         " \n",
     ] {
@@ -135,6 +172,22 @@ fn marks_within_an_answer_are_text() {
         "<details><summary>Steps</summary>a</details>Warm water.",
         "It is <think>so</think> there.",
         "Here: <think>so</think>\nDone.",
+        // Nothing follows, or more of the same kind.
+        "<analysis>Warm water.</analysis>",
+        "<analysis>Warm water.",
+        "<reflection>Warm water.</reflection>\n",
+        "<analysis>Warm</analysis>\n<summary>water</summary>",
+        "<analysis>Warm</analysis><reflection>water</reflection>",
+        "[Thinking] Well, warm water.",
+        "[thinking] Well, [/thinking]",
+        "```analysis\nWarm water.\n```",
+        "```python\nthink()\n```\nWarm water.",
+        "```\nthinking\n```\nWarm water.",
+        "`thinking` is a word.",
+        "<analysis-of:water>a</analysis-of:water>Warm.",
+        "<thinkers>a</thinkers>Warm.",
+        "<cottage>a</cottage>Warm.",
+        "<|end_of_text|>Warm water.",
     ] {
         assert_eq!(said(content), content, "{content:?}");
     }
@@ -156,9 +209,18 @@ fn what_may_still_be_a_thought_is_doubtful() {
         ("```\n<think>secret</think>\n```\nWarm water.", true),
         ("<think>a</think>\n\nThe tag is\n</think>\nUse it.", true),
         ("The end is marked. </think> is the tag for it.", true),
-        ("<analysis>secret</analysis>Warm water.", true),
-        ("<reflection>secret</reflection>Warm water.", true),
+        ("<analysis>secret</analysis>", true),
+        ("<reflection>secret", true),
+        ("<cot>secret</cot><b>Warm</b> water.", true),
+        ("[Thinking] Well, warm water.", true),
+        ("```reflection\nsecret\n```", true),
+        ("Sure.\n```thinking\nsecret\n```\nDone.", true),
+        ("<analysis>secret</analysis>Warm water.", false),
+        ("<reflection>secret</reflection>Warm water.", false),
         ("**Thinking**\nsecret\n\n**Answer**\nWarm water.", true),
+        ("Thought: secret\nFinal Answer: Warm water.", true),
+        ("## Inner monologue\nsecret\n\nWarm water.", true),
+        ("Thoughts on it: warm water.", false),
         ("> Reasoning\n> secret\n\nWarm water.", true),
         ("Use <|/think|> there.", true),
         ("Warm water.", false),
@@ -171,4 +233,35 @@ fn what_may_still_be_a_thought_is_doubtful() {
     ] {
         assert_eq!(is_doubtful(said(content)), expected, "{content:?}");
     }
+}
+
+#[test]
+fn no_number_of_marks_takes_long() {
+    let started = Instant::now();
+    for piece in [
+        "<think>",
+        "<think ",
+        "</think> ",
+        "<think>a</think>",
+        "<think>a</thinking>",
+        "a</think>b",
+        "<cot>a</cot>",
+        "<cot>",
+        "```thinking\n",
+        "```thinking\n```\n",
+        "<s>",
+        "<|a|>",
+        "<details><summary>thought ",
+        "a:<",
+    ] {
+        for before in ["", "a "] {
+            let content = before.to_owned() + &piece.repeat((1 << 20) / piece.len());
+            is_doubtful(said(&content));
+        }
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
 }

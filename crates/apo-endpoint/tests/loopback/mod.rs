@@ -53,6 +53,10 @@ pub enum Answer {
     BreaksOff,
     /// These bytes, whatever they are, then the end of the connection.
     Raw(Vec<u8>),
+    /// The first bytes, then the others again and again, after such a pause.
+    Drip(Vec<u8>, Vec<u8>, Duration),
+    /// These bytes, and then silence on an open connection.
+    Hangs(Vec<u8>),
     /// The other, after a while.
     After(Duration, Box<Answer>),
 }
@@ -107,7 +111,15 @@ pub struct Server {
 impl Server {
     /// Starts a server; the function gets the call and how many came before.
     pub fn start(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback takes a listener");
+        Self::start_at("127.0.0.1:0", answer)
+    }
+
+    /// Starts one at another address of this machine.
+    pub fn start_at(
+        address: &str,
+        answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).expect("the loopback takes a listener");
         let url = format!("http://{}/v1", listener.local_addr().expect("it is bound"));
         let calls = Arc::new(Mutex::new(Vec::new()));
         let answer = Arc::new(answer);
@@ -200,6 +212,19 @@ fn write(mut stream: TcpStream, answer: Answer) -> Option<()> {
             }
         }
         Answer::Raw(bytes) => stream.write_all(&bytes).ok(),
+        Answer::Drip(first, piece, pause) => {
+            stream.write_all(&first).ok()?;
+            loop {
+                stream.write_all(&piece).ok()?;
+                thread::sleep(pause);
+            }
+        }
+        Answer::Hangs(bytes) => {
+            stream.write_all(&bytes).ok()?;
+            // Until the client leaves.
+            let _ = stream.read(&mut [0]);
+            None
+        }
         Answer::BreaksOff => {
             let head = b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n{\"choices\":";
             stream.write_all(head).ok()

@@ -1,12 +1,11 @@
 //! An annotator's file: the page's export, or the filled-in spreadsheet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 use apo_stage::bad_input;
-use apo_tables::SheetKey;
+use apo_tables::{SheetKey, file};
 use serde::Deserialize;
 
 use super::{COLUMNS, Texts, row_id, sheet_id};
@@ -66,18 +65,12 @@ impl Votes {
     /// occurs twice.
     pub fn read(path: &Path, key: &[SheetKey]) -> Result<Self> {
         let at = path.display();
-        let bytes = fs::read(path).map_err(|error| bad_input(format!("{at}: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            bad_input(format!(
-                "{at}: is not UTF-8; save the table as CSV in UTF-8"
-            ))
-        })?;
-        let text = text.trim_start_matches('\u{feff}');
+        let text = file::text(path)?;
         let is_page = path.extension().is_some_and(|it| it == "json");
         let found = if is_page {
-            Self::of_page(path, text, key)?
+            Self::of_page(path, &text, key)?
         } else {
-            Self::of_table(path, text, key)?
+            Self::of_table(path, &text, key)?
         };
         if found.annotator.chars().any(char::is_control) {
             let name = &found.annotator;

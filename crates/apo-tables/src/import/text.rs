@@ -36,6 +36,8 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
     let head = text.fill_buf().map_err(|error| broken(path, error))?;
     let problem = if head.starts_with(b"PAR1") {
         Some("is a Parquet file; give it a name that ends in .parquet")
+    } else if is_gzip && head.starts_with(GZIP) {
+        Some("is compressed by gzip twice; unpack it once (`gunzip`)")
     } else {
         file::foreign(&head[..head.len().min(file::HEAD)])
     };

@@ -1,0 +1,139 @@
+//! Where completions are asked for.
+
+use crate::error::EndpointError;
+
+/// Returns where completions are asked for: the base address, with `/v1` where
+/// it has no path, and the path that the API documents.
+pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
+    const PATH: &str = "/chat/completions";
+    let bad = |url: &str, problem| EndpointError::BadUrl {
+        url: url.to_owned(),
+        problem,
+    };
+    let base = base.trim().trim_end_matches('/');
+    // Its case does not count, but does to those who look at the address later.
+    let base = match base.split_once("://") {
+        Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+        None => base.to_owned(),
+    };
+    let base = base.as_str();
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| base.starts_with(scheme));
+    let Some(rest) = scheme.and_then(|scheme| base.strip_prefix(scheme)) else {
+        // What stands before `@` may be a password.
+        let shown = base.rsplit('@').next().unwrap_or_default();
+        return Err(bad(shown, "it begins with neither http:// nor https://"));
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some((_, host)) = host.rsplit_once('@') {
+        return Err(bad(
+            host,
+            "it holds a user or password; the key comes from OPENAI_API_KEY",
+        ));
+    }
+    if host.is_empty() || (host.starts_with(':') && !host[1..].contains(':')) {
+        return Err(bad(base, "it names no host"));
+    }
+    let port = match host.strip_prefix('[') {
+        Some(rest) => {
+            let Some((_, port)) = rest.split_once(']') else {
+                return Err(bad(base, "its `[` is not closed"));
+            };
+            port
+        }
+        None if host.matches(':').count() > 1 => {
+            let problem = "it holds several `:`; an IPv6 address stands in brackets, as \
+                           http://[::1]:8000";
+            return Err(bad(base, problem));
+        }
+        None => host.find(':').map_or("", |at| &host[at..]),
+    };
+    let is_port = |it: &str| it.parse::<u16>().is_ok_and(|it| it > 0);
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return Err(bad(base, "its port is no number from 1 to 65535"));
+    }
+    if let Some(at) = base.find(['?', '#']) {
+        return Err(bad(&base[..at], "it holds a `?` or `#`"));
+    }
+    if base.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(bad(base, "it holds white space"));
+    }
+    Ok(if base.ends_with(PATH) {
+        base.to_owned()
+    } else if host.len() == rest.len() {
+        format!("{base}/v1{PATH}")
+    } else {
+        format!("{base}{PATH}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_completed() {
+        for (base, expected) in [
+            (
+                "https://api.openai.com/v1",
+                "https://api.openai.com/v1/chat/completions",
+            ),
+            (
+                "https://api.openai.com/v1/",
+                "https://api.openai.com/v1/chat/completions",
+            ),
+            (
+                "http://localhost:8000",
+                "http://localhost:8000/v1/chat/completions",
+            ),
+            (
+                "http://[::1]:8000/",
+                "http://[::1]:8000/v1/chat/completions",
+            ),
+            (
+                "https://a.b/openai/v1",
+                "https://a.b/openai/v1/chat/completions",
+            ),
+            (
+                "https://a.b/v1/chat/completions",
+                "https://a.b/v1/chat/completions",
+            ),
+            ("HTTPS://a.b:443/v1", "https://a.b:443/v1/chat/completions"),
+        ] {
+            assert_eq!(completions_url(base).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_no_password_shown() {
+        for base in [
+            "",
+            "localhost:8000",
+            "ftp://a.b",
+            "http://",
+            "http:///v1",
+            "http://:80/v1",
+            "https://user:secret@a.b/v1",
+            "user:secret@a.b",
+            "https://a.b/v1?key=secret",
+            "https://a.b/v1#secret",
+            "https://a b/v1",
+            "http://a.b:89000/v1",
+            "http://a.b:0/v1",
+            "http://a.b:/v1",
+            "http://a.b:port/v1",
+            "http://::1:8000/v1",
+            "http://[::1:8000/v1",
+            "http://[::1]8000/v1",
+            "http://[::1]:89000/v1",
+        ] {
+            let error = completions_url(base).unwrap_err().to_string();
+            assert!(
+                error.contains("is no address of an endpoint"),
+                "{base}: {error}"
+            );
+            assert!(!error.contains("secret"), "{base}: {error}");
+        }
+    }
+}
