@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check;
+use crate::summaries::not_negative;
 
 /// A mean over rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +13,7 @@ pub struct Mean {
     /// Their mean.
     pub mean: f64,
     /// Its standard error, `s / √n` with `s` over `n − 1`; none of one value.
+    #[serde(default, deserialize_with = "not_negative")]
     pub standard_error: Option<f64>,
 }
 

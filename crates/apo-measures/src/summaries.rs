@@ -1,6 +1,7 @@
 //! What the commands of `judge` print as JSON, and later commands read.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Accuracy, BySubset, Calibration, LengthControlled, Mean, WinRate};
 
@@ -10,7 +11,20 @@ pub struct Estimate {
     /// The mean.
     pub mean: f64,
     /// Its standard error; none of one value.
+    #[serde(default, deserialize_with = "not_negative")]
     pub standard_error: Option<f64>,
+}
+
+/// Reads a standard error, which others may have written.
+pub(crate) fn not_negative<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    let found = Option::<f64>::deserialize(deserializer)?;
+    if let Some(error) = found.filter(|it| *it < 0.0) {
+        let problem = format!("`standard_error` is {error}, expected none below 0");
+        return Err(D::Error::custom(problem));
+    }
+    Ok(found)
 }
 
 impl From<Mean> for Estimate {

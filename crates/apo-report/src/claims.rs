@@ -85,10 +85,19 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn read(path: &'a Path) -> Result<Self> {
         let rows: Vec<Row> = read_json(path, "judge table --json")?;
-        let rows = rows.into_iter().map(|row| (row.name.clone(), row));
+        let mut by_name = HashMap::new();
+        for row in rows {
+            let name = row.name.clone();
+            if by_name.insert(name.clone(), row).is_some() {
+                return Err(bad_input(format!(
+                    "{}: two rows are called '{name}'; expected each once",
+                    path.display()
+                )));
+            }
+        }
         Ok(Self {
             path,
-            rows: rows.collect(),
+            rows: by_name,
         })
     }
 

@@ -8,6 +8,7 @@ use apo_plots::{Line, Lines, Point};
 use apo_stage::report::result;
 use apo_stage::{bad_input, pages};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::args::{FigureArgs, Measure, Series};
 use crate::measures::read_json;
@@ -19,12 +20,10 @@ const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
 /// The table among a run's tables whose numbers the figure draws.
 const ROUNDS: &str = "rounds";
 
-/// A page with a mean: of rewards, or of anything else.
+/// What tells a page of rewards from one of any other mean.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Measured {
-    Score(Box<ScoreSummary>),
-    Mean(Estimate),
+struct Page {
+    reward: Option<IgnoredAny>,
 }
 
 /// What a figure shows: its lines, its title, and what is measured.
@@ -108,9 +107,11 @@ impl Figure {
 
 fn line(series: &Series) -> Result<Line> {
     let points = (0..).zip(&series.paths).map(|(round, path)| {
-        let found = match read_json(path, "judge score --json")? {
-            Measured::Score(score) => score.reward.all.into(),
-            Measured::Mean(mean) => mean,
+        const BY: &str = "judge score --json";
+        let page: Page = read_json(path, BY)?;
+        let found: Estimate = match page.reward {
+            Some(_) => read_json::<ScoreSummary>(path, BY)?.reward.all.into(),
+            None => read_json(path, BY)?,
         };
         Ok(Point {
             x: f64::from(round),
