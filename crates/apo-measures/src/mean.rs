@@ -22,7 +22,7 @@ pub(crate) fn not_negative<'de, D: Deserializer<'de>>(it: D) -> Result<Option<f6
     let found = Option::<f64>::deserialize(it)?;
     match found {
         Some(error) if error < 0.0 => Err(D::Error::custom(format!(
-            "`standard_error` is {error}, expected 0 or more"
+            "`standard_error` is {error}, expected none below 0"
         ))),
         found => Ok(found),
     }

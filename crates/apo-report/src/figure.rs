@@ -22,7 +22,7 @@ const ROUNDS: &str = "rounds";
 
 /// What tells a page of rewards from one of any other mean.
 #[derive(Deserialize)]
-struct Measured {
+struct Page {
     reward: Option<IgnoredAny>,
 }
 
@@ -108,10 +108,10 @@ impl Figure {
 fn line(series: &Series) -> Result<Line> {
     let points = (0..).zip(&series.paths).map(|(round, path)| {
         const BY: &str = "judge score --json";
-        let measured: Measured = read_json(path, BY)?;
-        let found = match measured.reward {
+        let page: Page = read_json(path, BY)?;
+        let found: Estimate = match page.reward {
             Some(_) => read_json::<ScoreSummary>(path, BY)?.reward.all.into(),
-            None => read_json::<Estimate>(path, BY)?,
+            None => read_json(path, BY)?,
         };
         Ok(Point {
             x: f64::from(round),
