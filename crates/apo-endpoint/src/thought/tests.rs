@@ -86,7 +86,19 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<｜think｜>a<｜/think｜>Warm water.",
         "a<|end_of_thinking|>Warm water.",
         "<思考>a</思考>\nWarm water.",
-        // Words for parts of an answer, too: closed, and an answer follows.
+        // gpt-oss.
+        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.<|return|>",
+        "<|start|>assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
+        "<|channel|>final<|message|>Warm water.",
+        "analysisThe user asks. We answer.assistantfinalWarm water.",
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_word_for_part_of_an_answer_opens_a_thought_that_an_answer_follows() {
+    for content in [
         "<reflection>a</reflection>\n\nWarm water.",
         "<analysis>a</analysis>Warm water.",
         "<Analysis depth=\"2\">a</Analysis>\nWarm water.",
@@ -102,7 +114,14 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<think>a</think><final_answer>Warm water.</final_answer>",
         "[thinking]a[/thinking]\nWarm water.",
         "[Reasoning]\na\n[/Reasoning]\n\nWarm water.",
-        // Listed code whose language is a thought.
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn listed_code_whose_language_is_a_thought_is_one() {
+    for content in [
         "```thinking\na\n```\nWarm water.",
         "```thinking\na\n```\n\n<answer>Warm water.</answer>",
         "````thought\n```\na\n```\n````\nWarm water.",
@@ -110,11 +129,6 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "```scratchpad\nSo:\n```python\nprint()\n```\nHm.\n```\nWarm water.",
         "```analysis\na\n```\nWarm water.",
         "<s>```thinking\na\n```\nWarm water.",
-        // gpt-oss.
-        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.<|return|>",
-        "<|start|>assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
-        "<|channel|>final<|message|>Warm water.",
-        "analysisThe user asks. We answer.assistantfinalWarm water.",
     ] {
         assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
     }
