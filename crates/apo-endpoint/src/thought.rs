@@ -10,8 +10,8 @@
 //!
 //! | Begins with | Is |
 //! |---|---|
-//! | `<think>`, `<|thinking|>`, "```thinking", `[THINK]`: words for thoughts alone | a thought, closed or not |
-//! | `<analysis>`, `<reflection>`, "```analysis", `[thinking]`: words for parts of an answer, too | a thought if it is closed and plain text, or the mark of an answer, follows; else text, and doubtful |
+//! | `<think>`, `[THINK]`, listed code of the language `thinking`: words for thoughts alone | a thought, closed or not |
+//! | `<analysis>`, `[thinking]`, listed code of the language `analysis`: words for parts of an answer, too | a thought if it is closed and plain text, or the mark of an answer, follows; else text, and doubtful |
 //! | a heading, as `**Reasoning**` | text, and doubtful |
 
 mod channels;

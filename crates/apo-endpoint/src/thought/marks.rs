@@ -237,8 +237,8 @@ pub(super) fn opening(lower: &str) -> Option<Opening> {
     })
 }
 
-/// Returns the opening of a code fence whose language is a word for a thought, as
-/// `thinking`.
+/// Returns the opening of listed code, between fences, whose language is a word
+/// for thoughts.
 pub(super) fn fence(lower: &str) -> Option<Opening> {
     let mark = lower.chars().next().filter(|it| matches!(it, '`' | '~'))?;
     let line = lower.lines().next()?;
