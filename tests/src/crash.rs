@@ -338,7 +338,7 @@ pub fn works() -> Vec<Work> {
                  --checkpoint-minutes 0";
     let aligned = "align dpo --model policy --responses scored.parquet --batch 12 \
                    --checkpoint-minutes 0";
-    let scored = "judge score --model rm --responses samples.parquet --batch-tokens 400";
+    let scored = "judge score --model rm --responses samples.parquet --micro-tokens 400";
     vec![
         work("hh-split", &split),
         replaced("hh-split again", &split, "--seed 7"),
@@ -359,7 +359,7 @@ pub fn works() -> Vec<Work> {
         replaced("judge score again", scored, "--limit 100"),
         work(
             "judge log-probs",
-            "judge log-probs --model policy --responses samples.parquet --batch-tokens 400",
+            "judge log-probs --model policy --responses samples.parquet --micro-tokens 400",
         ),
         work(
             "judge human sheet",

@@ -31,7 +31,7 @@ fn a_policy_is_no_way_from_itself_and_some_way_from_where_it_came_from() {
     let far = kl("far", "");
     assert!(far["kl_per_token"]["mean"].as_f64().unwrap() < 0.0, "{far}");
     // In what groups they are computed changes nothing but rounding.
-    let apart = kl("far", "--batch-tokens 1");
+    let apart = kl("far", "--micro-tokens 1");
     let number = |it: &Value| it["kl"]["mean"].as_f64().unwrap();
     let (together, apart) = (number(&far), number(&apart));
     assert!(

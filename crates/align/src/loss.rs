@@ -128,7 +128,9 @@ impl LossArgs {
             ],
             Loss::Simpo => &["--beta", "--gamma"],
             Loss::Slic => &["--delta"],
-            _ => &["--beta", "--reference", "--reference-log-probs"],
+            Loss::Dpo | Loss::Normalised | Loss::Ipo | Loss::IpoMean | Loss::Hinge => {
+                &["--beta", "--reference", "--reference-log-probs"]
+            }
         };
         let given = [
             ("--beta", self.beta.is_some()),

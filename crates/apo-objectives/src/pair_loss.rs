@@ -89,7 +89,17 @@ pub enum PairLoss {
 impl PairLoss {
     /// Whether it needs a reference.
     pub fn has_reference(self) -> bool {
-        !matches!(self, Self::SimPo { .. } | Self::Slic { .. })
+        match self {
+            Self::Dpo { .. }
+            | Self::Conservative { .. }
+            | Self::Robust { .. }
+            | Self::Normalised { .. }
+            | Self::Ipo { .. }
+            | Self::IpoMean { .. }
+            | Self::Hinge { .. }
+            | Self::Kto { .. } => true,
+            Self::SimPo { .. } | Self::Slic { .. } => false,
+        }
     }
 
     /// Whether it needs the KL.

@@ -72,15 +72,16 @@ pub struct ScorerArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(8..))]
     pub limit: u32,
 
-    /// Tokens computed at once; changes memory and speed, not the results
+    /// Tokens computed at once; affects memory and speed, not the results
     #[arg(
         long,
+        visible_alias = "batch-tokens",
         value_name = "N",
         default_value = "4096",
         help_heading = "Compute"
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch_tokens: u32,
+    pub micro_tokens: u32,
 
     #[command(flatten)]
     pub compute: ComputeArgs,

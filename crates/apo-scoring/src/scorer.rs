@@ -51,7 +51,7 @@ impl<'a> Asked<'a> {
 /// A model that takes responses one by one and computes their values: rewards
 /// with a reward model, log-probs with a policy.
 ///
-/// Consecutive responses to the same prompt share it. Once `batch_tokens` tokens
+/// Consecutive responses to the same prompt share it. Once `micro_tokens` tokens
 /// are waiting, all waiting responses are computed. Values come in the order of
 /// the responses, several at a time.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub struct Scorer {
     head: Head,
     codec: Codec,
     limit: usize,
-    batch_tokens: usize,
+    micro_tokens: usize,
     cuts: Cuts,
     /// The last prompt's text and tokens.
     last: (String, Vec<u32>),
@@ -82,7 +82,7 @@ impl Scorer {
             head,
             codec,
             limit: args.limit as usize,
-            batch_tokens: args.batch_tokens as usize,
+            micro_tokens: args.micro_tokens as usize,
             cuts: Cuts::default(),
             last: Default::default(),
             trees: Vec::new(),
@@ -110,7 +110,7 @@ impl Scorer {
                 });
             }
         }
-        if self.n_tokens < self.batch_tokens {
+        if self.n_tokens < self.micro_tokens {
             return Ok(Vec::new());
         }
         self.flush()

@@ -16,13 +16,16 @@ const FILE: &str = "finished.spool";
 
 /// What the disk keeps of a response; the rest is in the queries.
 #[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    query_id: String,
-    sample: i32,
-    response: String,
-    finish: Finish,
-    tokens: i32,
-    log_prob: f32,
+pub struct Record {
+    pub query_id: String,
+    /// Number of the response to its query, from 0.
+    pub sample: i32,
+    pub response: String,
+    pub finish: Finish,
+    /// Tokens generated, the end of text included.
+    pub tokens: i32,
+    /// Their log-prob, nats.
+    pub log_prob: f32,
 }
 
 /// The finished responses.
@@ -89,15 +92,7 @@ impl Finished {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn add(&mut self, response: &Response) -> Result<()> {
-        let record = Record {
-            query_id: response.query_id.clone(),
-            sample: response.sample,
-            response: response.response.clone(),
-            finish: response.finish,
-            tokens: response.tokens.unwrap_or_default(),
-            log_prob: response.log_prob.unwrap_or_default(),
-        };
+    pub fn add(&mut self, record: Record) -> Result<()> {
         let place = self.spool.append(&record)?;
         self.kept.add(place, record);
         Ok(())
@@ -125,13 +120,14 @@ impl Finished {
     /// When a response is missing, or the disk is full.
     pub fn write_table(
         &mut self,
-        queries: &[Query],
+        queries: impl Iterator<Item = Result<Query>>,
         samples: usize,
         path: &Path,
         provenance: &Provenance,
     ) -> Result<()> {
         let mut writer = Writer::create(path, provenance)?;
         for query in queries {
+            let query = query?;
             for sample in 0..samples as i32 {
                 let record = self.read(&query.query_id, sample)?;
                 writer.write(&Response {

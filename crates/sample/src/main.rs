@@ -20,12 +20,12 @@ use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
 use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Kind, Progress, note, signals, up_to_date};
-use apo_tables::{Finish, Query, Response};
+use apo_tables::{Finish, Query};
 use clap::Parser as _;
 use serde::Serialize;
 
 use crate::args::{Args, seed_of};
-use crate::finished::Finished;
+use crate::finished::{Finished, Record};
 use crate::queries::Queries;
 
 /// Name of the table in the working folder.
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 /// When the table or the model is malformed, or when the output cannot be
 /// written.
 fn run(args: &Args) -> Result<()> {
-    let queries = Queries::read(args)?;
+    let queries = Queries::check(args)?;
     let model = &args.model.dir;
     let (head, start) = (Head::LanguageModel, Start::Saved);
     let longest = Longest {
@@ -71,9 +71,9 @@ fn run(args: &Args) -> Result<()> {
         let n = finished.len();
         note(&args.report, &format!("going on: {n} responses are there"));
     }
-    let summary = generate(args, &codec, &model, &queries.rows, &mut finished)?;
+    let summary = generate(args, &codec, &model, &queries, &mut finished)?;
     finished.write_table(
-        &queries.rows,
+        queries.rows()?,
         args.samples.into(),
         &output.dir().join(TABLE),
         &provenance,
@@ -116,10 +116,10 @@ fn generate(
     args: &Args,
     codec: &Codec,
     model: &Model,
-    queries: &[Query],
+    queries: &Queries,
     finished: &mut Finished,
 ) -> Result<Summary> {
-    let total = queries.len() as u64 * u64::from(args.samples);
+    let total = queries.ids.len() as u64 * u64::from(args.samples);
     let mut progress = Progress::new(
         &args.report,
         "sampling",
@@ -132,8 +132,8 @@ fn generate(
     // samples that are under way.
     let mut failed: Option<Error> = None;
     let mut prompts_cut = 0;
-    let requests = (0..).zip(queries).map_while(|(number, query)| {
-        match request(args, codec, number, query, &there) {
+    let requests = (0..).zip(queries.rows()?).map_while(|(number, query)| {
+        match query.and_then(|query| request(args, codec, number, &query, &there)) {
             Ok((request, cut)) => {
                 prompts_cut += u64::from(cut);
                 Some(request)
@@ -151,7 +151,7 @@ fn generate(
         // A response that a signal cut short does not count.
         signals::check().map_err(Error::from)?;
         n_tokens += one.n_generated;
-        finished.add(&response(codec, &queries[one.number], &one)?)?;
+        finished.add(record(codec, &queries.ids[one.number], &one)?)?;
         progress.inc(1);
         progress.message(format!(
             "{:.0} tokens/s",
@@ -217,7 +217,7 @@ fn request(
     Ok((request, cut))
 }
 
-fn response(codec: &Codec, query: &Query, one: &Generated) -> Result<Response> {
+fn record(codec: &Codec, query_id: &str, one: &Generated) -> Result<Record> {
     let text = codec.decode_response(&one.tokens)?;
     let finish = match one.ended {
         _ if text.is_empty() => Finish::Empty,
@@ -225,16 +225,12 @@ fn response(codec: &Codec, query: &Query, one: &Generated) -> Result<Response> {
         Ended::Length => Finish::Length,
         Ended::Cut => Finish::Turn,
     };
-    Ok(Response {
-        query_id: query.query_id.clone(),
-        subset: query.subset.clone(),
-        prompt: query.prompt.clone(),
+    Ok(Record {
+        query_id: query_id.to_owned(),
         sample: one.sample as i32,
         response: text,
-        origin: "policy".to_owned(),
         finish,
-        tokens: Some(one.n_generated as i32),
-        log_prob: Some(one.log_prob as f32),
-        reward: None,
+        tokens: one.n_generated as i32,
+        log_prob: one.log_prob as f32,
     })
 }

@@ -1,10 +1,11 @@
-//! The queries to answer, read once and kept in memory.
+//! The queries to answer: their keys are kept in memory, their texts are not.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 
 use anyhow::Result;
-use apo_dialogue::Codec;
+use apo_dialogue::{Codec, hh};
 use apo_llama::directory;
 use apo_model_stage::models;
 use apo_stage::bad_input;
@@ -15,43 +16,62 @@ use crate::args::Args;
 /// The queries of a table.
 #[derive(Debug)]
 pub struct Queries {
-    /// Each query once, in the table's order.
-    pub rows: Vec<Query>,
+    path: PathBuf,
+    /// The key of each query, once, in the table's order.
+    pub ids: Vec<String>,
     /// The table, described as an input.
     input: Input,
 }
 
 impl Queries {
-    /// Reads a table. A query may occur several times, with the same prompt.
+    /// Checks a table. A query may occur several times, with the same prompt.
     ///
     /// # Errors
     ///
     /// When the table cannot be read or is empty, or a query has two prompts.
-    pub fn read(args: &Args) -> Result<Self> {
+    pub fn check(args: &Args) -> Result<Self> {
         let path = &args.queries;
         let table = Reader::<Query>::open_filled(path)?;
         let input = table.input()?;
-        let mut rows: Vec<Query> = Vec::new();
-        let mut places = HashMap::new();
+        let mut ids = Vec::new();
+        let mut prompts = HashMap::new();
         for query in table {
             let query = query?;
-            match places.entry(query.query_id.clone()) {
+            let prompt = hh::query_id(&query.prompt);
+            match prompts.entry(query.query_id) {
                 Entry::Vacant(place) => {
-                    place.insert(rows.len());
-                    rows.push(query);
+                    ids.push(place.key().clone());
+                    place.insert(prompt);
                 }
+                Entry::Occupied(place) if *place.get() == prompt => {}
                 Entry::Occupied(place) => {
-                    if rows[*place.get()].prompt != query.prompt {
-                        return Err(bad_input(format!(
-                            "{}: query {} stands there with two prompts, expected one a query",
-                            path.display(),
-                            query.query_id
-                        )));
-                    }
+                    return Err(bad_input(format!(
+                        "{}: query {} stands there with two prompts, expected one a query",
+                        path.display(),
+                        place.key()
+                    )));
                 }
             }
         }
-        Ok(Self { rows, input })
+        Ok(Self {
+            path: path.clone(),
+            ids,
+            input,
+        })
+    }
+
+    /// Reads each query once, in the table's order.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be opened; each item, when it cannot be read.
+    pub fn rows(&self) -> Result<impl Iterator<Item = Result<Query>>> {
+        let mut next = self.ids.iter().peekable();
+        let rows = Reader::<Query>::open(&self.path)?;
+        Ok(rows.filter_map(move |query| match query {
+            Ok(query) => next.next_if(|id| **id == query.query_id).map(|_| Ok(query)),
+            Err(error) => Some(Err(error.into())),
+        }))
     }
 
     /// Returns what the output depends on.

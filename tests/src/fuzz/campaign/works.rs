@@ -91,7 +91,7 @@ const RM_TRAIN: &str = "rm-train --model policy --pairs data/rm-pairs.parquet --
 const DPO: &str = "align dpo --model policy --responses scored.parquet --batch 4 \
                    --micro-tokens 256 --checkpoint-minutes 0 --out out";
 const SCORE: &str =
-    "judge score --model rm --responses samples.parquet --batch-tokens 64 --out out";
+    "judge score --model rm --responses samples.parquet --micro-tokens 64 --out out";
 
 /// Returns every work on a round.
 pub fn all(round: &Round) -> Vec<Work> {
