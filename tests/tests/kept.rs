@@ -127,8 +127,8 @@ fn what_is_changed_within_an_output_while_its_replacement_is_made_stays() {
         }),
         ("apo.json", append),
     ];
-    succeed(dir, &format!("{TUNED} --out edited"));
     for (seed, (name, edit)) in edits.into_iter().enumerate() {
+        succeed(dir, &format!("{TUNED} --out edited"));
         let line = format!("{TUNED} --seed {} --out edited --overwrite", seed + 2);
         let page = dir.join("edited.partial/provenance.json");
         let mut child = start(dir, &line, || page.exists());
@@ -136,9 +136,72 @@ fn what_is_changed_within_an_output_while_its_replacement_is_made_stays() {
         let before = content(&out);
         assert_eq!(child.wait().unwrap().code(), Some(1), "{name}");
         assert_eq!(content(&out), before, "{name}");
+        // Unless it says the same as before, it stays.
+        if name == "tokenizer_config.json" {
+            refuse(dir, &line, 3, &["edited", name, "move it away"]);
+            assert_eq!(content(&out), before, "{name}");
+            fs::rename(&out, dir.join("edited-before")).unwrap();
+        }
         succeed(dir, &line);
-        assert_ne!(content(&out), before, "{name}");
+        fs::remove_dir_all(&out).unwrap();
     }
+}
+
+/// `--overwrite` replaces what stages made, and not what people made of it.
+#[test]
+fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
+    let dir = &*ROUND;
+    copy(
+        &apo_tests::stages::workspace().join("fixtures/hh"),
+        &dir.join("raw-3"),
+    );
+    let split = "hh-split --hh raw-3 --rm 40% --dev 5% --out owned";
+    succeed(dir, split);
+    succeed(dir, &format!("{TUNED} --out owned-model"));
+    let others = [
+        ("owned", format!("{split} --seed 5 --overwrite")),
+        (
+            "owned-model",
+            format!("{TUNED} --seed 5 --out owned-model --overwrite"),
+        ),
+    ];
+    let files = [("owned", "rejects.parquet"), ("owned-model", "config.json")];
+    for ((out, line), (_, file)) in others.iter().zip(files) {
+        let at = dir.join(out).join(file);
+        let made = fs::read(&at).unwrap();
+        fs::write(&at, [&made[..], b" "].concat()).unwrap();
+        refuse(dir, line, 3, &[out, file, "edited or damaged"]);
+        assert_eq!(fs::read(&at).unwrap().len(), made.len() + 1);
+        fs::write(&at, made).unwrap();
+        // A table of metrics is a model's alone.
+        if *out == "owned" {
+            let at = dir.join(out).join("metrics.parquet");
+            fs::write(&at, "mine").unwrap();
+            refuse(dir, line, 3, &[out, "metrics.parquet"]);
+            fs::remove_file(at).unwrap();
+        }
+        succeed(dir, line);
+        // A page from before pages listed the files.
+        let page = dir.join(out).join("apo.json");
+        let mut older: serde_json::Value =
+            serde_json::from_slice(&fs::read(&page).unwrap()).unwrap();
+        for field in ["files", "crc32"] {
+            older.as_object_mut().unwrap().remove(field);
+        }
+        fs::write(&page, older.to_string()).unwrap();
+        let notes = dir.join(out).join("thesis.tex");
+        fs::write(&notes, "mine").unwrap();
+        let line = line.replace("--seed 5", "--seed 6");
+        refuse(dir, &line, 3, &[out, "thesis.tex"]);
+        fs::remove_file(notes).unwrap();
+        succeed(dir, &line);
+    }
+    fs::write(dir.join("about.md"), "on apo.crc32").unwrap();
+    let line = format!("{GOLDEN} --out about.md --overwrite");
+    refuse(dir, &line, 3, &["about.md", "no stage"]);
+    fs::create_dir(dir.join("run")).unwrap();
+    fs::write(dir.join("run/run.json"), r#"{"who": "somebody"}"#).unwrap();
+    refuse(dir, "judge describe --run run", 3, &["run.json", "move it"]);
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Window {
         while bytes < text.len().min(LONGEST)
             && let Some(places) = &self.places
         {
-            let cut = places.cut(text, wanted, bytes..LONGEST, may_cut_words);
+            let cut = places.cut(tokenizer, text, wanted, bytes..LONGEST, may_cut_words);
             let Some(Cut { piece, is_inside }) = cut else {
                 break;
             };

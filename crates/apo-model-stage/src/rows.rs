@@ -40,8 +40,8 @@ pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()>
         return Ok(());
     }
     let problem = format!(
-        "`origin` is `{}`, expected `{POLICY}`: it is a golden answer and no sample; are --golden \
-         and --samples swapped?",
+        "`origin` is `{}`, expected `{POLICY}`, which samples have and golden answers have not; are \
+         --golden and --samples swapped?",
         response.origin.chars().take(40).collect::<String>()
     );
     Err(fault(table, row, response, &problem))

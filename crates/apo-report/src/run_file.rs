@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
 use apo_stage::{bad_input, pages};
+use apo_tables::file;
 use clap::ValueEnum;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// Name of the file in a run's folder.
@@ -123,6 +125,15 @@ struct Versioned {
     version: u32,
 }
 
+/// What tells such a file, of any version, from other JSON.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(rename = "version")]
+    _version: u32,
+    #[serde(rename = "things")]
+    _things: Vec<IgnoredAny>,
+}
+
 impl RunFile {
     /// Describes what is there of `things`.
     ///
@@ -166,9 +177,18 @@ impl RunFile {
     ///
     /// # Errors
     ///
-    /// When it cannot be written.
+    /// When something else has its name, or it cannot be written.
     pub fn write(&self) -> Result<PathBuf> {
         let path = self.dir.join(NAME);
+        if path.exists() {
+            let text = file::text(&path)?;
+            serde_json::from_str::<Written>(&text).map_err(|_| {
+                bad_input(format!(
+                    "{} is not a file that `judge describe` wrote; move it away",
+                    path.display()
+                ))
+            })?;
+        }
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         pages::write(&path, &text)?;
@@ -186,29 +206,26 @@ impl RunFile {
         let path = dir.join(NAME);
         let at = path.display();
         let again = format!("`make report RUN={}` writes it", dir.display());
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(bad_input(format!(
-                    "{} has no {NAME}, which says what the run holds; {again}",
-                    dir.display()
-                )));
-            }
-            Err(error) => return Err(bad_input(format!("{at}: {error}"))),
-        };
+        if !path.exists() {
+            return Err(bad_input(format!(
+                "{} has no {NAME}, which says what the run holds; {again}",
+                dir.display()
+            )));
+        }
+        let text = file::text(&path)?;
         let damaged = |error| {
             bad_input(format!(
                 "{at}: not what `judge describe` writes: {error}; {again} anew"
             ))
         };
-        let Versioned { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let Versioned { version } = serde_json::from_str(&text).map_err(damaged)?;
         if version != VERSION {
             return Err(bad_input(format!(
                 "{at} has version {version}, and this judge reads version {VERSION}; use the \
                  version of judge that wrote it, or {again} anew"
             )));
         }
-        let mut run: Self = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let mut run: Self = serde_json::from_str(&text).map_err(damaged)?;
         dir.clone_into(&mut run.dir);
         let missing: Vec<String> = run
             .things
@@ -312,7 +329,7 @@ pub fn lock(dir: &Path) -> Result<File> {
     let folder = File::open(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     match folder.lock() {
         // Without locks the file is still written whole.
-        Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+        Err(error) if error.kind() != ErrorKind::Unsupported => {
             Err(error).with_context(|| format!("cannot lock {}", dir.display()))
         }
         _ => Ok(folder),
@@ -328,7 +345,7 @@ fn read_settings(dir: &Path) -> Result<BTreeMap<String, String>> {
     }
     for entry in fs::read_dir(dir).with_context(|| cannot(dir))? {
         let path = entry.with_context(|| cannot(dir))?.path();
-        let text = fs::read_to_string(&path).with_context(|| cannot(&path))?;
+        let text = file::text(&path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let text: Vec<&str> = text.split_whitespace().collect();
         found.insert(name.into_owned(), text.join(" "));

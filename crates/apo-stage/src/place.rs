@@ -160,7 +160,19 @@ struct Stat {
     device: u64,
     inode: u64,
     length: u64,
-    changed: (i64, i64),
+    changed: [(i64, i64); 2],
+}
+
+impl Seen {
+    /// Returns the deepest path at which something else was seen.
+    fn differs<'a>(&'a self, other: &'a Self) -> Option<&'a Path> {
+        let only = |a: &'a Self, b: &'a Self| {
+            let paths = a.0.iter().filter(move |it| !b.0.contains(it));
+            paths.map(|(path, _)| path.as_path())
+        };
+        let all = only(self, other).chain(only(other, self));
+        all.max_by_key(|it| it.components().count())
+    }
 }
 
 /// Looks at a file or folder; none where nothing is there.
@@ -177,7 +189,11 @@ fn look(path: &Path, seen: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
         device: found.dev(),
         inode: found.ino(),
         length: found.len(),
-        changed: (found.mtime(), found.mtime_nsec()),
+        // The second tells also where the first was set back.
+        changed: [
+            (found.mtime(), found.mtime_nsec()),
+            (found.ctime(), found.ctime_nsec()),
+        ],
     };
     seen.push((path.into(), stat));
     if found.is_dir() {
@@ -197,21 +213,23 @@ fn look(path: &Path, seen: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
 /// When `out` cannot be replaced, or is not as it was seen; then `ready` is as it
 /// was.
 pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<&Seen>) -> io::Result<()> {
-    let others = |how: &str| {
-        let problem = format!("something {how} there while the work went on");
+    let others = |what: &Path, how: &str| {
+        let what = what.display();
+        let problem = format!("{what} {how} while the work went on; move it away");
         Err(io::Error::new(ErrorKind::AlreadyExists, problem))
     };
-    if see(out).as_ref() != seen {
-        return others(if seen.is_some() {
-            "changed"
-        } else {
-            "appeared"
-        });
+    let now = see(out);
+    if now.as_ref() != seen {
+        return match (seen, &now) {
+            (Some(before), Some(now)) => others(before.differs(now).unwrap_or(out), "changed"),
+            (Some(_), None) => others(out, "was removed"),
+            (None, _) => others(out, "appeared"),
+        };
     }
     if seen.is_none() {
         return match rustix::fs::renameat_with(CWD, ready, CWD, out, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
-            Err(Errno::EXIST) => others("appeared"),
+            Err(Errno::EXIST) => others(out, "appeared"),
             // Some file systems cannot, as NFS.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => fs::rename(ready, out),
             Err(error) => Err(error.into()),

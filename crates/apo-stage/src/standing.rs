@@ -17,6 +17,10 @@ use crate::exit::bad_input;
 /// The table of a training's metrics: part of the output, and not of the model.
 const METRICS: &str = "metrics.parquet";
 
+/// What stages wrote when pages did not list the files yet: endings, and names.
+const OLDER: [&str; 4] = ["json", "safetensors", "parquet", "jinja"];
+const OLDER_NAMES: [&str; 2] = ["merges.txt", "tokenizer.model"];
+
 /// Names that an error tells, at most.
 const MOST_NAMED: usize = 3;
 
@@ -124,10 +128,14 @@ fn find(out: &Path) -> Found {
     };
     let nobody = || "no stage of this project made it".to_owned();
     if metadata.is_dir() {
-        return match fs::read(out.join(MANIFEST)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Foreign(nobody()),
-            Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
-            Ok(bytes) => match read(&bytes) {
+        let page = out.join(MANIFEST);
+        if !page.exists() {
+            return Found::Foreign(nobody());
+        }
+        // A pipe would be waited for, and no page of ours is long.
+        return match apo_tables::file::text(&page) {
+            Err(error) => Found::Damaged(error.to_string()),
+            Ok(text) => match read(&text) {
                 Ok(page) => Found::Ours(Box::new(page)),
                 Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
             },
@@ -138,7 +146,9 @@ fn find(out: &Path) -> Found {
             files: BTreeMap::new(),
             provenance,
         })),
-        Err(error) if metadata.len() == 0 || ends_as_ours(out) => Found::Damaged(error.to_string()),
+        Err(error) if metadata.len() == 0 || begins(out, PARQUET) && ends_as_ours(out) => {
+            Found::Damaged(error.to_string())
+        }
         Err(error) if begins(out, PARQUET) => Found::Foreign(format!(
             "{error}; whether a stage of this project made it cannot be told"
         )),
@@ -146,8 +156,8 @@ fn find(out: &Path) -> Found {
     }
 }
 
-fn read(page: &[u8]) -> Result<Page, PageError> {
-    apo_provenance::open(serde_json::from_slice(page)?)
+fn read(page: &str) -> Result<Page, PageError> {
+    apo_provenance::open(serde_json::from_str(page)?)
 }
 
 /// Whether the end of a file, damaged as it is, holds the name of our checksum.
@@ -198,15 +208,22 @@ impl Page {
     }
 
     /// The files in a folder that no stage put there.
-    fn foreign(&self, out: &Path) -> io::Result<Vec<String>> {
-        if self.files.is_empty() || !out.is_dir() {
-            return Ok(Vec::new()); // an older page does not tell
+    fn foreign(&self, out: &Path, kind: Kind) -> io::Result<Vec<String>> {
+        if !out.is_dir() {
+            return Ok(Vec::new());
         }
         let mut there = BTreeSet::new();
         list(out, Path::new(""), &mut there)?;
         let ours = |name: &PathBuf| {
-            let said = name.to_str().is_some_and(|it| self.files.contains_key(it));
-            said || name == Path::new(MANIFEST) || name == Path::new(METRICS)
+            let is = |it: &str| name == Path::new(it);
+            let is_listed = if self.files.is_empty() {
+                let ending = name.extension();
+                OLDER_NAMES.iter().any(|it| is(it))
+                    || ending.is_some_and(|it| OLDER.iter().any(|known| it == *known))
+            } else {
+                name.to_str().is_some_and(|it| self.files.contains_key(it))
+            };
+            is_listed || is(MANIFEST) || (kind == Kind::Model && is(METRICS))
         };
         there.retain(|name| !ours(name));
         Ok(there.iter().map(|it| it.display().to_string()).collect())
@@ -265,6 +282,14 @@ pub fn standing(
             )));
         }
         Found::Foreign(problem) => return Err(Conflict::foreign(out, problem).into()),
+        Found::Damaged(problem) if out.is_dir() => {
+            let conflict = Conflict::changed(out, vec![problem]);
+            return Err(Conflict {
+                way: OTHERS,
+                ..conflict
+            }
+            .into());
+        }
         Found::Damaged(problem) => return Err(Conflict::changed(out, vec![problem]).into()),
         Found::Ours(page) => page,
     };
@@ -272,34 +297,47 @@ pub fn standing(
     if !differences.is_empty() && !overwrite {
         return Err(Conflict::differs(out, differences).into());
     }
+    let (missing, changed) = page.faults(out, kind);
     if differences.is_empty() {
-        let (missing, changed) = page.faults(out, kind);
         if missing.is_empty() && changed.is_empty() {
             return Ok(Standing::Same);
         }
         if !changed.is_empty() && !overwrite {
             return Err(Conflict::changed(out, changed).into());
         }
+    } else if !changed.is_empty() && kind != Kind::Table {
+        // Whoever replaces it by something else was not told of these.
+        return Err(bad_input(format!(
+            "{} is not replaced, for it was edited or damaged since a stage made it: {}; move it \
+             away, or choose another --out",
+            out.display(),
+            few(changed)
+        )));
     }
-    let mut foreign = page
-        .foreign(out)
+    let foreign = page
+        .foreign(out, kind)
         .with_context(|| format!("cannot read {}", out.display()))?;
     if foreign.is_empty() {
         return Ok(Standing::Free);
     }
-    let more = foreign.len().saturating_sub(MOST_NAMED);
-    foreign.truncate(MOST_NAMED);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
     Err(bad_input(format!(
-        "{} is not replaced, for it holds what no stage put there: {}{more}; move that away, or \
+        "{} is not replaced, for it holds what no stage put there: {}; move that away, or \
          choose another --out",
         out.display(),
-        foreign.join(", ")
+        few(foreign)
     )))
+}
+
+/// Lists the first of some names, and how many there are beyond these.
+fn few(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    names.truncate(MOST_NAMED);
+    let names = names.join(", ");
+    if more > 0 {
+        format!("{names} and {more} more")
+    } else {
+        names
+    }
 }
 
 fn is_empty_folder(path: &Path) -> bool {

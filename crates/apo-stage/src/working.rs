@@ -162,12 +162,14 @@ impl Working {
     /// Tells what the folder is the work of.
     pub fn page(&self) -> Page {
         let path = self.join(PROVENANCE);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Page::Missing,
-            Err(_) => return Page::Damaged,
+        if !path.exists() {
+            return Page::Missing;
+        }
+        // A pipe would be waited for.
+        let Ok(text) = apo_tables::file::text(&path) else {
+            return Page::Damaged;
         };
-        let page = serde_json::from_slice(&bytes).map_err(PageError::from);
+        let page = serde_json::from_str(&text).map_err(PageError::from);
         let found = page.and_then(apo_provenance::open);
         found.map_or(Page::Damaged, |it| Page::Of(Box::new(it)))
     }

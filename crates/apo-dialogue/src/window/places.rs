@@ -15,6 +15,7 @@
 
 use std::ops::Range;
 
+use aho_corasick::AhoCorasick;
 use serde_json::Value;
 use tokenizers::models::ModelWrapper;
 use tokenizers::{Model as _, Tokenizer};
@@ -52,8 +53,8 @@ pub(super) struct Cut<'a> {
 #[derive(Debug)]
 pub(super) struct Places {
     split: Split,
-    /// The texts of added tokens.
-    added: Vec<String>,
+    /// Finds the texts of added tokens.
+    added: AhoCorasick,
     /// The bytes of the longest one.
     longest_added: usize,
 }
@@ -73,8 +74,10 @@ impl Places {
             return None;
         }
         let added = tokenizer.get_added_tokens_decoder().into_values();
-        let added: Vec<String> = added.map(|it| it.content).collect();
+        let added = added.map(|it| it.content).filter(|it| !it.is_empty());
+        let added: Vec<String> = added.collect();
         let longest_added = added.iter().map(String::len).max().unwrap_or(0);
+        let added = AhoCorasick::new(added).ok()?;
         Some(Self {
             split,
             added,
@@ -83,9 +86,11 @@ impl Places {
     }
 
     /// Returns the first or last bytes of a text, as many as a range says; none
-    /// where it has no place there. Only where it may, a word is cut.
+    /// where it has no place there. Only where it may, a word is cut. `tokenizer`
+    /// is the one that reads them.
     pub(super) fn cut<'a>(
         &self,
+        tokenizer: &Tokenizer,
         text: &'a str,
         wanted: Wanted,
         bytes: Range<usize>,
@@ -98,7 +103,8 @@ impl Places {
         let found = found.or_else(|| Some((find(text, wanted, bytes.start..near, inside)?, true)));
         let found = found.or_else(|| Some((find(text, wanted, near..bytes.end, between)?, false)));
         let (at, is_inside) = found?;
-        let own = usize::from(self.split == Split::OwnBlank && !is_inside);
+        let is_own = self.split == Split::OwnBlank && !is_inside && prepends(tokenizer);
+        let own = usize::from(is_own);
         let piece = match wanted {
             Wanted::First(_) => &text[..at],
             Wanted::Last(_) => &text[at + own..],
@@ -142,7 +148,10 @@ impl Places {
                 let word = text[..at].chars().rev().take(4);
                 let are = |is: fn(char) -> bool| is(c) && word.clone().all(is);
                 let is_first = matches!(wanted, Wanted::First(_));
-                is_letter_without_case(c) && is_letter_without_case(before)
+                let without_case = is_letter_without_case(c) && is_letter_without_case(before);
+                // A letter without case may end a word of small letters, or begin
+                // one of capitals: what stands before tells.
+                without_case && (!by_case || is_first)
                     || are(|c| c.is_ascii_lowercase())
                     || !(by_case && is_first) && are(|c| c.is_ascii_uppercase())
             }
@@ -162,14 +171,18 @@ impl Places {
         let around = &text[from..to];
         // Characters that become ASCII when a text is normalized.
         around.contains(['\u{37e}', '\u{1fef}', '\u{212a}'])
-            || self.added.iter().filter(|it| !it.is_empty()).any(|added| {
-                let mut starts = around.char_indices().map(|(i, _)| i);
-                starts.any(|i| {
-                    let start = from + i;
-                    start < at && at < start + added.len() && around[i..].starts_with(&**added)
-                })
-            })
+            || self
+                .added
+                .find_overlapping_iter(around)
+                .any(|it| from + it.start() < at && at < from + it.end())
     }
+}
+
+/// Whether a tokenizer puts something before a text: one that goes on with a text
+/// does not.
+fn prepends(tokenizer: &Tokenizer) -> bool {
+    let normalizer = serde_json::to_value(tokenizer.get_normalizer()).unwrap_or(Value::Null);
+    flat(&normalizer, "normalizers").is_some_and(|it| it.iter().any(|it| it["type"] == "Prepend"))
 }
 
 /// Returns the first place of a kind in a range of bytes from a text's beginning
@@ -251,12 +264,18 @@ fn of_gpt(normalizers: &[&Value], pre_tokenizers: &[&Value]) -> Option<Split> {
     if normalizers.iter().any(|it| it["type"] != "NFC") {
         return None;
     }
-    let (mut is_split, mut by_case) = (false, false);
+    let (mut is_split, mut by_case, mut is_bytes) = (false, false, false);
     for step in pre_tokenizers {
-        match step["type"].as_str()? {
+        let kind = step["type"].as_str()?;
+        // What splits behind it sees bytes, and a letter in place of a blank.
+        if is_bytes && kind != "ByteLevel" {
+            return None;
+        }
+        match kind {
             "Digits" => {}
-            "ByteLevel" if step["add_prefix_space"] == false => {
+            "ByteLevel" if step["add_prefix_space"] == false && !is_bytes => {
                 is_split |= step["use_regex"] == true;
+                is_bytes = true;
             }
             "Split" if matches!(step["behavior"].as_str(), Some("Isolated" | "Removed")) => {
                 let (takes_all, tells_case) = regex::known(step["pattern"]["Regex"].as_str()?)?;
@@ -364,7 +383,7 @@ mod tests {
     fn places(split: Split) -> Places {
         Places {
             split,
-            added: vec!["<|end|>".to_owned()],
+            added: AhoCorasick::new(["<|end|>"]).unwrap(),
             longest_added: 7,
         }
     }

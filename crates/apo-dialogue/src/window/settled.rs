@@ -23,6 +23,10 @@ use super::Wanted;
 /// How many borders are tried; in prose one of the first is found to hold.
 const TRIES: usize = 1 << 12;
 
+/// The most characters of a token: a border is tried with as many texts, each as
+/// long.
+const LONGEST: usize = 512;
+
 /// How many characters a byte's token has.
 const BYTE: usize = 6;
 
@@ -59,7 +63,7 @@ impl<'a> Settled<'a> {
             let lengths = vocab.keys().map(|token| token.chars().count());
             lengths.max().unwrap_or(0)
         });
-        if longest == 0 {
+        if longest == 0 || longest > LONGEST {
             return None;
         }
         let mut bytes = HashSet::new();

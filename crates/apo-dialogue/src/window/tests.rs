@@ -236,3 +236,37 @@ fn a_long_text_without_blanks_costs_what_is_wanted_of_it() {
         }
     }
 }
+
+/// What stands before a run of letters without case tells whether a capital
+/// behind it begins a word.
+#[test]
+fn letters_without_case_are_not_parted_where_the_split_tells_case() {
+    let mut words = "see".to_owned() + &"我们的".repeat(9000) + "Abc";
+    let mut tokenizer = serde_json::to_value(bytes(&words, Some(BY_CASE))).expect("JSON");
+    // A token over the border that only a cut text has.
+    let merges = tokenizer["model"]["merges"].as_array().expect("merges");
+    assert!(!merges.is_empty());
+    tokenizer["model"]["ignore_merges"] = json!(false);
+    let tokenizer = read(&tokenizer);
+    let window = Window::of(&tokenizer);
+    words.insert_str(0, "once ");
+    let encode = |text: &str| {
+        let encoding = tokenizer.encode_fast(text, false).expect("tokens");
+        Ok::<_, ()>(encoding.get_ids().to_vec())
+    };
+    let whole = encode(&words).expect("tokens");
+    for n in [100, 512, 8500] {
+        let found = window.encode(&tokenizer, &words, Wanted::Last(n), encode);
+        let (ids, _) = found.expect("tokens").expect("a text that is not too long");
+        assert_eq!(ids[ids.len() - n..], whole[whole.len() - n..], "{n}");
+    }
+}
+
+#[test]
+fn what_splits_behind_bytes_is_not_taken_for_what_splits_texts() {
+    let mut made = serde_json::to_value(bytes("the cat the cat the", Some(LLAMA_3))).expect("JSON");
+    assert!(Window::of(&read(&made)).places.is_some());
+    let steps = made["pre_tokenizer"]["pretokenizers"].as_array_mut();
+    steps.expect("two steps").reverse();
+    assert!(Window::of(&read(&made)).places.is_none());
+}

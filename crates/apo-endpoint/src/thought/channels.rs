@@ -20,6 +20,15 @@ pub(super) fn channels<'a>(text: &'a str, lower: &str) -> Option<&'a str> {
     if !rest.starts_with(|c: char| c.is_uppercase()) {
         return None;
     }
-    let from = lower.rfind(BARE).map(|at| at + BARE.len());
-    Some(from.map_or("", |from| &text[from..]))
+    if let Some(at) = lower.rfind(BARE) {
+        return Some(&text[at + BARE.len()..]);
+    }
+    // A name of code, as `analysisResult`, is one.
+    let first = rest.split(|c: char| !c.is_alphabetic()).next()?;
+    FIRST_WORDS.contains(&first).then_some("")
 }
+
+/// How the thoughts of gpt-oss begin.
+const FIRST_WORDS: [&str; 12] = [
+    "The", "We", "User", "Need", "They", "This", "I", "It", "Let", "Okay", "So", "First",
+];

@@ -51,13 +51,23 @@ pub(super) const ENDS: &[(&str, &str)] = &[
 ];
 
 /// Other marks around thoughts.
-const MARKS: &[(&str, &str)] = &[
-    ("<details type=\"reasoning\"", "</details>"),
-    ("here is my thought process:", "here is my response:"),
-];
+const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", "</details>")];
 
-/// How the summary of a folded block begins that holds a thought.
-const SUMMARIES: &[&str] = &["thought", "thinking", "reasoning", "chain of thought"];
+/// Words around thoughts: where the second ones are missing, they are prose.
+const WORDS: (&str, &str) = ("here is my thought process:", "here is my response:");
+
+/// The summaries of folded blocks that hold a thought; the time that it took may
+/// follow.
+const SUMMARIES: &[&str] = &[
+    "chain of thought",
+    "reasoning process",
+    "reasoning",
+    "thinking process",
+    "thinking",
+    "thought process",
+    "thoughts",
+    "thought",
+];
 
 /// Marks around an answer that follows a thought.
 const ANSWERS: &[(&str, &str)] = &[
@@ -212,6 +222,10 @@ pub(super) fn opening(lower: &str) -> Option<Opening> {
     if let Some(mark) = marks.find(|mark| lower.starts_with(mark.0)) {
         return sure(mark.0.len(), Close::Mark(mark.1));
     }
+    let (words, end) = WORDS;
+    if lower.starts_with(words) && lower.contains(end) {
+        return sure(words.len(), Close::Mark(end));
+    }
     if let Some(length) = folded(lower) {
         return sure(length, Close::Mark("</details>"));
     }
@@ -326,7 +340,12 @@ fn folded(lower: &str) -> Option<usize> {
     let (_, rest) = rest.split_once('>')?;
     let rest = rest.trim_start().strip_prefix("<summary>")?;
     let summary = rest.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '<');
-    let is_thought = SUMMARIES.iter().any(|it| summary.starts_with(it));
+    let summary = summary.split(['<', '\n']).next().unwrap_or_default();
+    let mut after = SUMMARIES.iter().filter_map(|it| summary.strip_prefix(it));
+    let is_thought = after.any(|it| {
+        let has_time = it.trim_start().starts_with("for ") && it.contains(char::is_numeric);
+        has_time || !it.contains(char::is_alphanumeric)
+    });
     is_thought.then(|| lower.len() - rest.len())
 }
 

@@ -279,3 +279,26 @@ fn no_number_of_marks_takes_long() {
         started.elapsed()
     );
 }
+
+#[test]
+fn prose_and_code_that_begin_like_a_thought_are_kept_whole() {
+    for content in [
+        "Here is my thought process: I compare prices first. In short, buy the cheaper one.",
+        "<details><summary>Thoughtful gift ideas</summary>Socks.</details>\n\nTell me the budget.",
+        "<details><summary>Thoughts on pricing</summary>a</details>\nWarm water.",
+        "<details><summary>Reasoning behind compound interest</summary>a</details>\nWarm water.",
+        "<details><summary>Thinking caps for kids (craft)</summary>Cut paper.</details>",
+        "analysisResult = compute(x)\nprint(analysisResult)",
+        "analysisDf.head() shows the first rows.",
+        "analysisBase is a function.",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+    }
+    for content in [
+        "analysisThe user asks. We answer.",
+        "<details><summary>Thought for 12 seconds</summary>a</details>",
+        "<details><summary>💭 Thinking…</summary>a</details>",
+    ] {
+        assert_eq!(said(content).trim(), "", "{content:?}");
+    }
+}

@@ -155,13 +155,14 @@ pub(super) fn pprint(value: &Value, work: &Work) -> Result<Value> {
 /// Returns a value with its dicts sorted by their keys.
 fn sorted(value: &Value, work: &Work) -> Result<Value> {
     let all = |items: &[Value]| -> Result<Vec<Value>> {
+        work.spend(1 + items.len())?;
         items.iter().map(|it| sorted(it, work)).collect()
     };
     match value {
         Value::List(it) => Value::list(all(&it.items)?),
         Value::Tuple(it) => Value::tuple(all(&it.items)?),
         Value::Dict(it) => {
-            work.spend(2 * it.entries.len())?;
+            work.spend(1 + 2 * it.entries.len())?;
             let mut keyed = Vec::new();
             for (key, value) in &it.entries {
                 let pair = Value::tuple(vec![key.clone(), sorted(value, work)?])?;
