@@ -13,6 +13,7 @@
 //! word were whole, but for itself: its two parts are a beginning and an end of
 //! it. In both, no added token reaches over the place.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
@@ -98,7 +99,8 @@ impl Places {
     ) -> Option<Cut<'a>> {
         let near = (bytes.start + NEAR).min(bytes.end);
         let between = |at: usize| self.is_between(text, at);
-        let inside = |at: usize| may_cut_words && self.is_inside(text, at, wanted);
+        let capital = Cell::new(None);
+        let inside = |at: usize| may_cut_words && self.is_inside(text, at, wanted, &capital);
         let found = find(text, wanted, bytes.start..near, between).map(|at| (at, false));
         let found = found.or_else(|| Some((find(text, wanted, bytes.start..near, inside)?, true)));
         let found = found.or_else(|| Some((find(text, wanted, near..bytes.end, between)?, false)));
@@ -137,7 +139,14 @@ impl Places {
     }
 
     /// Whether a text may be cut inside a word before the character at a byte.
-    fn is_inside(&self, text: &str, at: usize, wanted: Wanted) -> bool {
+    /// `capital` holds what [`before_a_capital`] found last.
+    fn is_inside(
+        &self,
+        text: &str,
+        at: usize,
+        wanted: Wanted,
+        capital: &Cell<Option<(usize, bool)>>,
+    ) -> bool {
         let (Some(before), Some(c)) = (text[..at].chars().next_back(), text[at..].chars().next())
         else {
             return false;
@@ -149,9 +158,9 @@ impl Places {
                 let are = |is: fn(char) -> bool| is(c) && word.clone().all(is);
                 let is_first = matches!(wanted, Wanted::First(_));
                 let without_case = is_letter_without_case(c) && is_letter_without_case(before);
-                // A letter without case may end a word of small letters, or begin
-                // one of capitals: what stands before tells.
-                without_case && (!by_case || is_first)
+                // Letters without case end a word of small letters, or begin one
+                // of capitals: where a capital follows, what stands before tells.
+                without_case && (!by_case || is_first || !before_a_capital(text, at, capital))
                     || are(|c| c.is_ascii_lowercase())
                     || !(by_case && is_first) && are(|c| c.is_ascii_uppercase())
             }
@@ -176,6 +185,22 @@ impl Places {
                 .find_overlapping_iter(around)
                 .any(|it| from + it.start() < at && at < from + it.end())
     }
+}
+
+/// Whether a capital is the first character behind a place that may end a run of
+/// letters without case. `last` holds the place that was asked before, which is
+/// behind this one, and the answer.
+fn before_a_capital(text: &str, at: usize, last: &Cell<Option<(usize, bool)>>) -> bool {
+    let is_capital = |c: char| c.is_uppercase() || !c.to_lowercase().eq([c]);
+    let mut ends = |c: &char| c.is_ascii() || is_capital(*c);
+    let (to, then) = last
+        .get()
+        .filter(|(before, _)| at <= *before)
+        .unwrap_or((text.len(), false));
+    let end = text[at..to].chars().find(&mut ends);
+    let is_before = end.map_or(then, is_capital);
+    last.set(Some((at, is_before)));
+    is_before
 }
 
 /// Whether a tokenizer puts something before a text: one that goes on with a text

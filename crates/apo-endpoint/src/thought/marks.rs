@@ -53,7 +53,8 @@ pub(super) const ENDS: &[(&str, &str)] = &[
 /// Other marks around thoughts.
 const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", "</details>")];
 
-/// Words around thoughts: where the second ones are missing, they are prose.
+/// Words around thoughts: where the second ones are missing, and more stands on the
+/// line of the first ones, they are prose.
 const WORDS: (&str, &str) = ("here is my thought process:", "here is my response:");
 
 /// The summaries of folded blocks that hold a thought; the time that it took may
@@ -223,7 +224,9 @@ pub(super) fn opening(lower: &str) -> Option<Opening> {
         return sure(mark.0.len(), Close::Mark(mark.1));
     }
     let (words, end) = WORDS;
-    if lower.starts_with(words) && lower.contains(end) {
+    if let Some(rest) = lower.strip_prefix(words)
+        && (rest.contains(end) || rest.trim_start_matches(' ').starts_with('\n'))
+    {
         return sure(words.len(), Close::Mark(end));
     }
     if let Some(length) = folded(lower) {
