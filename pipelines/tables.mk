@@ -96,10 +96,10 @@ $(of_seed): $(RUN)/seeds/%/table.json: FORCE
 
 # What the mini world alone can tell of a reward model: how often it orders
 # people's pairs as is true, and how good its favourites among the samples are.
-$(DATA)/true-pairs.parquet: $(DATA)/apo.json | build
+$(RUN)/true-pairs.parquet: $(DATA)/apo.json | build
 	$(BIN)/$(QUALITY) --pairs $(DATA)/test-pairs.parquet --out $@
 
-$(RMS:%=$(RUN)/%.truth.json): $(RUN)/%.truth.json: $(RUN)/%/config.json $(DATA)/true-pairs.parquet \
+$(RMS:%=$(RUN)/%.truth.json): $(RUN)/%.truth.json: $(RUN)/%/config.json $(RUN)/true-pairs.parquet \
   $(call set,SCORE JUDGE) | build
 	$(JUDGE) accuracy --model $(<D) --pairs $(word 2,$^) $(SCORE) --json > $@.new
 	@mv $@.new $@

@@ -281,10 +281,16 @@ pub fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, FileError>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
+    /// Writes a file into a folder of its own.
     fn file(name: &str, bytes: &[u8]) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("apo-model-file-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("apo-model-file-{}-{number}", std::process::id());
+        let dir = std::env::temp_dir().join(folder);
         fs::create_dir_all(&dir).expect("the temporary folder can be written");
         let path = dir.join(name);
         fs::write(&path, bytes).expect("a file can be written");
