@@ -34,14 +34,6 @@ fn page(at: &Path) {
     fs::write(at.join("provenance.json"), r#"{"project": "mine"}"#).unwrap();
 }
 
-/// A folder that holds nothing but names of ours.
-fn names(at: &Path) {
-    fs::create_dir_all(at.join("model")).unwrap();
-    fs::write(at.join("model/notes"), "mine").unwrap();
-    fs::write(at.join("mine.parquet"), "mine").unwrap();
-    fs::write(at.join("provenance.json"), r#"{"project": "mine"}"#).unwrap();
-}
-
 fn noise(at: &Path) {
     fs::create_dir(at).unwrap();
     fs::write(at.join("provenance.json"), [7; 100]).unwrap();
@@ -216,8 +208,7 @@ fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
 fn what_has_the_working_folders_name_stays() {
     let dir = &*ROUND;
     for ending in ["partial", "partial.discarded"] {
-        let made: [(&str, Made); 7] = [
-            ("names", names),
+        let made: [(&str, Made); 6] = [
             ("text", text),
             ("folder", folder),
             ("link", link),

@@ -125,7 +125,9 @@ impl Working {
                 Ok(found) if found.is_symlink() => "is a link".to_owned(),
                 Ok(found) if !found.is_dir() => "is a file".to_owned(),
                 Ok(_) => match foreign(place) {
-                    Some(problem) => problem,
+                    Some(name) => {
+                        format!("holds `{name}`, which no stage of this project put there")
+                    }
                     None => continue,
                 },
                 Err(error) if error.raw_os_error() == Some(NAME_TOO_LONG) => {
@@ -159,7 +161,17 @@ impl Working {
 
     /// Tells what the folder is the work of.
     pub fn page(&self) -> Page {
-        page(&self.folder)
+        let path = self.join(PROVENANCE);
+        if !path.exists() {
+            return Page::Missing;
+        }
+        // A pipe would be waited for.
+        let Ok(text) = apo_tables::file::text(&path) else {
+            return Page::Damaged;
+        };
+        let page = serde_json::from_str(&text).map_err(PageError::from);
+        let found = page.and_then(apo_provenance::open);
+        found.map_or(Page::Damaged, |it| Page::Of(Box::new(it)))
     }
 
     /// Whether the folder holds what would be lost with it; all else is made
@@ -186,8 +198,8 @@ impl Working {
     ///
     /// # Errors
     ///
-    /// [`Conflict`] when it holds other work and `overwrite` is not given; when it
-    /// cannot be written.
+    /// [`Conflict`] when it holds other work and `overwrite` is not given; when
+    /// its page is damaged; when it cannot be written.
     pub fn resume(&self, lock: File, provenance: &Provenance, overwrite: bool) -> Result<File> {
         let would_lose = self.has_work() && !overwrite;
         match self.page() {
@@ -200,6 +212,14 @@ impl Working {
                 if would_lose {
                     return Err(Conflict::differs(&self.folder, differences).into());
                 }
+            }
+            Page::Damaged if would_lose => {
+                return Err(bad_input(format!(
+                    "{} is damaged: what it is the work of cannot be told. Remove {}, or begin \
+                     anew with --overwrite",
+                    self.join(PROVENANCE).display(),
+                    self.folder.display()
+                )));
             }
             Page::Damaged | Page::Missing => {}
         }
@@ -234,9 +254,11 @@ impl Working {
     ///
     /// When it cannot be removed, or others put something into it, which stays.
     pub fn discard(&self) -> io::Result<()> {
-        if let Some(problem) = foreign(&self.folder) {
+        if let Some(name) = foreign(&self.folder) {
             empty(&self.folder)?;
-            return Err(io::Error::other(format!("it {problem}")));
+            return Err(io::Error::other(format!(
+                "it holds `{name}`, which no stage of this project put there"
+            )));
         }
         self.sweep()?;
         match fs::rename(&self.folder, &self.discarded) {
@@ -260,21 +282,6 @@ impl Working {
     }
 }
 
-/// Reads the page of a working folder.
-fn page(folder: &Path) -> Page {
-    let path = folder.join(PROVENANCE);
-    if !path.exists() {
-        return Page::Missing;
-    }
-    // A pipe would be waited for.
-    let Ok(text) = apo_tables::file::text(&path) else {
-        return Page::Damaged;
-    };
-    let page = serde_json::from_str(&text).map_err(PageError::from);
-    let found = page.and_then(apo_provenance::open);
-    found.map_or(Page::Damaged, |it| Page::Of(Box::new(it)))
-}
-
 /// Removes what stages write into a working folder, its page at the end.
 fn empty(folder: &Path) -> io::Result<()> {
     let last = [OsStr::new(PROVENANCE), OsStr::new(LOCK)];
@@ -292,25 +299,14 @@ fn empty(folder: &Path) -> io::Result<()> {
 /// `ENAMETOOLONG`, which the standard library does not name yet.
 const NAME_TOO_LONG: i32 = rustix::io::Errno::NAMETOOLONG.raw_os_error();
 
-/// Says what a folder holds that no stage put there, as a sentence's end; none
-/// where it is a working folder of ours.
+/// Returns the name of something in a folder that no stage put there; none where
+/// the folder is a working folder of ours.
 fn foreign(folder: &Path) -> Option<String> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => return Some(format!("cannot be read: {error}")),
+        Err(error) => return Some(error.to_string()),
     };
-    if let Page::Damaged = page(folder) {
-        let ready = folder.join(READY).exists();
-        let ready = if ready {
-            " (a finished result is in it, `ready`)"
-        } else {
-            ""
-        };
-        return Some(format!(
-            "holds a `{PROVENANCE}` that is damaged, or somebody else's{ready}"
-        ));
-    }
     let names: Vec<_> = entries.flatten().map(|it| it.file_name()).collect();
     let has_page = names.iter().any(|it| it == PROVENANCE);
     let is_ours = |name: &OsStr| {
@@ -318,10 +314,7 @@ fn foreign(folder: &Path) -> Option<String> {
         is_first || has_page && is_written(name)
     };
     let other = names.iter().find(|it| !is_ours(it));
-    other.map(|it| {
-        let name = it.to_string_lossy();
-        format!("holds `{name}`, which no stage of this project put there")
-    })
+    other.map(|it| it.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
