@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use digest::{digest_file, digest_parts, digest_path, hex};
-pub use page::{CHECKSUM, PageError, open, seal};
+pub use page::{CHECKSUM, PageError, open, read, seal};
 
 /// The page with the provenance in a model directory or a folder of tables.
 pub const MANIFEST: &str = "apo.json";

@@ -43,7 +43,7 @@ pub fn seal(page: &impl Serialize) -> Vec<u8> {
     text
 }
 
-/// Reads a page. One without a checksum is older, or edited on purpose, and is
+/// Reads a page from its JSON. One without a checksum is older, or edited on purpose, and is
 /// taken as it is.
 ///
 /// # Errors
@@ -51,6 +51,15 @@ pub fn seal(page: &impl Serialize) -> Vec<u8> {
 /// When it is malformed, or its checksum is not that of its contents.
 pub fn open<T: DeserializeOwned>(value: Value) -> Result<T, PageError> {
     Ok(serde_json::from_value(unseal(value)?)?)
+}
+
+/// Reads a page's text, as [`open`].
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, PageError> {
+    open(serde_json::from_str(text)?)
 }
 
 /// Checks a page's checksum and takes it out.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
+use apo_stage::report::few;
 use apo_stage::{bad_input, pages};
 use apo_tables::file;
 use clap::ValueEnum;
@@ -119,19 +120,13 @@ pub struct RunFile {
     pub things: Vec<Thing>,
 }
 
-/// What is read before all else: another version may look otherwise.
+/// What tells such a file, of any version, from other JSON; the rest of another
+/// version may look otherwise.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
-}
-
-/// What tells such a file, of any version, from other JSON.
-#[derive(Deserialize)]
-struct Written {
-    #[serde(rename = "version")]
-    _version: u32,
     #[serde(rename = "things")]
-    _things: Vec<IgnoredAny>,
+    _things: IgnoredAny,
 }
 
 impl RunFile {
@@ -180,9 +175,8 @@ impl RunFile {
     /// When something else has its name, or it cannot be written.
     pub fn write(&self) -> Result<PathBuf> {
         let path = self.dir.join(NAME);
-        if path.exists() {
-            let text = file::text(&path)?;
-            serde_json::from_str::<Written>(&text).map_err(|_| {
+        if let Some(text) = file::find_text(&path)? {
+            serde_json::from_str::<Versioned>(&text).map_err(|_| {
                 bad_input(format!(
                     "{} is not a file that `judge describe` wrote; move it away",
                     path.display()
@@ -206,19 +200,18 @@ impl RunFile {
         let path = dir.join(NAME);
         let at = path.display();
         let again = format!("`make report RUN={}` writes it", dir.display());
-        if !path.exists() {
-            return Err(bad_input(format!(
-                "{} has no {NAME}, which says what the run holds; {again}",
-                dir.display()
-            )));
-        }
-        let text = file::text(&path)?;
+        let text = file::find_text(&path)?.ok_or_else(|| {
+            let dir = dir.display();
+            bad_input(format!(
+                "{dir} has no {NAME}, which says what the run holds; {again}"
+            ))
+        })?;
         let damaged = |error| {
             bad_input(format!(
                 "{at}: not what `judge describe` writes: {error}; {again} anew"
             ))
         };
-        let Versioned { version } = serde_json::from_str(&text).map_err(damaged)?;
+        let Versioned { version, .. } = serde_json::from_str(&text).map_err(damaged)?;
         if version != VERSION {
             return Err(bad_input(format!(
                 "{at} has version {version}, and this judge reads version {VERSION}; use the \
@@ -234,15 +227,9 @@ impl RunFile {
             .map(|it| it.path.display().to_string())
             .collect();
         if !missing.is_empty() {
-            let named = missing[..missing.len().min(MOST_NAMED)].join(", ");
-            let more = missing.len().saturating_sub(MOST_NAMED);
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
             return Err(bad_input(format!(
-                "{at} names what is not there: {named}{more}; {again} anew"
+                "{at} names what is not there: {}; {again} anew",
+                few(missing, MOST_NAMED)
             )));
         }
         Ok(run)

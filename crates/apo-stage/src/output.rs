@@ -155,6 +155,7 @@ impl Output {
                 restore(&out, &working, provenance, kind)?;
             }
         }
+        let seen = place::see(&out);
         if let Standing::Same = standing(&out, provenance, overwrite, kind)? {
             if is_ours.is_ok() {
                 remove_leftover(&working, provenance);
@@ -164,15 +165,17 @@ impl Output {
         is_ours?;
         let lock = working.lock()?;
         // Another process may have put it there while this one waited for the lock.
-        let seen = place::see(&out);
-        if let Standing::Same = standing(&out, provenance, overwrite, kind)? {
+        let now = place::see(&out);
+        if now != seen
+            && let Standing::Same = standing(&out, provenance, overwrite, kind)?
+        {
             let _ = working.discard();
             return Ok(Claim::UpToDate);
         }
         let lock = working.resume(lock, provenance, overwrite)?;
         let output = Self {
             out,
-            seen,
+            seen: now,
             working,
             published: false,
             _lock: lock,

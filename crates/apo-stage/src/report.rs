@@ -224,3 +224,15 @@ pub fn format_table(rows: &[Vec<String>]) -> String {
     }
     text
 }
+
+/// Lists the first of some names, at most so many, and how many more there are.
+pub fn few(mut names: Vec<String>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    names.truncate(most);
+    let names = names.join(", ");
+    if more > 0 {
+        format!("{names} and {more} more")
+    } else {
+        names
+    }
+}

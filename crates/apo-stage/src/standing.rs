@@ -8,11 +8,12 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::{MANIFEST, PageError, Provenance, digest_file};
-use apo_tables::CHECKSUM_KEY;
+use apo_provenance::{MANIFEST, Provenance, digest_file};
+use apo_tables::{CHECKSUM_KEY, file};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::bad_input;
+use crate::report::few;
 
 /// The table of a training's metrics: part of the output, and not of the model.
 const METRICS: &str = "metrics.parquet";
@@ -67,11 +68,11 @@ impl Conflict {
         }
     }
 
-    /// No stage made it.
-    fn foreign(path: &Path, problem: String) -> Self {
+    /// It may be what others made: `--overwrite` does not replace it.
+    fn of_others(self) -> Self {
         Self {
             way: OTHERS,
-            ..Self::differs(path, vec![problem])
+            ..self
         }
     }
 
@@ -128,14 +129,10 @@ fn find(out: &Path) -> Found {
     };
     let nobody = || "no stage of this project made it".to_owned();
     if metadata.is_dir() {
-        let page = out.join(MANIFEST);
-        if !page.exists() {
-            return Found::Foreign(nobody());
-        }
-        // A pipe would be waited for, and no page of ours is long.
-        return match apo_tables::file::text(&page) {
+        return match file::find_text(&out.join(MANIFEST)) {
+            Ok(None) => Found::Foreign(nobody()),
             Err(error) => Found::Damaged(error.to_string()),
-            Ok(text) => match read(&text) {
+            Ok(Some(text)) => match apo_provenance::read(&text) {
                 Ok(page) => Found::Ours(Box::new(page)),
                 Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
             },
@@ -154,10 +151,6 @@ fn find(out: &Path) -> Found {
         )),
         Ok(None) | Err(_) => Found::Foreign(nobody()),
     }
-}
-
-fn read(page: &str) -> Result<Page, PageError> {
-    apo_provenance::open(serde_json::from_str(page)?)
 }
 
 /// Whether the end of a file, damaged as it is, holds the name of our checksum.
@@ -281,16 +274,19 @@ pub fn standing(
                 out.display()
             )));
         }
-        Found::Foreign(problem) => return Err(Conflict::foreign(out, problem).into()),
-        Found::Damaged(problem) if out.is_dir() => {
+        Found::Foreign(problem) => {
+            return Err(Conflict::differs(out, vec![problem]).of_others().into());
+        }
+        Found::Damaged(problem) => {
             let conflict = Conflict::changed(out, vec![problem]);
-            return Err(Conflict {
-                way: OTHERS,
-                ..conflict
+            let is_replaced = !out.is_dir();
+            return Err(if is_replaced {
+                conflict
+            } else {
+                conflict.of_others()
             }
             .into());
         }
-        Found::Damaged(problem) => return Err(Conflict::changed(out, vec![problem]).into()),
         Found::Ours(page) => page,
     };
     let differences = page.provenance.differences(provenance);
@@ -311,7 +307,7 @@ pub fn standing(
             "{} is not replaced, for it was edited or damaged since a stage made it: {}; move it \
              away, or choose another --out",
             out.display(),
-            few(changed)
+            few(changed, MOST_NAMED)
         )));
     }
     let foreign = page
@@ -324,20 +320,8 @@ pub fn standing(
         "{} is not replaced, for it holds what no stage put there: {}; move that away, or \
          choose another --out",
         out.display(),
-        few(foreign)
+        few(foreign, MOST_NAMED)
     )))
-}
-
-/// Lists the first of some names, and how many there are beyond these.
-fn few(mut names: Vec<String>) -> String {
-    let more = names.len().saturating_sub(MOST_NAMED);
-    names.truncate(MOST_NAMED);
-    let names = names.join(", ");
-    if more > 0 {
-        format!("{names} and {more} more")
-    } else {
-        names
-    }
 }
 
 fn is_empty_folder(path: &Path) -> bool {

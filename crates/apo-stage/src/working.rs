@@ -12,7 +12,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::{PageError, Provenance};
+use apo_provenance::Provenance;
+use apo_tables::file;
 
 use crate::exit::bad_input;
 use crate::place::{self, LOCK};
@@ -161,17 +162,12 @@ impl Working {
 
     /// Tells what the folder is the work of.
     pub fn page(&self) -> Page {
-        let path = self.join(PROVENANCE);
-        if !path.exists() {
-            return Page::Missing;
-        }
-        // A pipe would be waited for.
-        let Ok(text) = apo_tables::file::text(&path) else {
-            return Page::Damaged;
+        let text = match file::find_text(&self.join(PROVENANCE)) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Page::Missing,
+            Err(_) => return Page::Damaged,
         };
-        let page = serde_json::from_str(&text).map_err(PageError::from);
-        let found = page.and_then(apo_provenance::open);
-        found.map_or(Page::Damaged, |it| Page::Of(Box::new(it)))
+        apo_provenance::read(&text).map_or(Page::Damaged, |it| Page::Of(Box::new(it)))
     }
 
     /// Whether the folder holds what would be lost with it; all else is made

@@ -95,6 +95,15 @@ pub fn text(path: &Path) -> Result<String, TableError> {
     Ok(text)
 }
 
+/// Reads a text file as [`text`] does; none where nothing is there.
+///
+/// # Errors
+///
+/// As [`text`].
+pub fn find_text(path: &Path) -> Result<Option<String>, TableError> {
+    path.exists().then(|| text(path)).transpose()
+}
+
 /// Says what is there instead of a regular file.
 fn irregular(found: FileType) -> Option<&'static str> {
     if found.is_file() {
