@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_dialogue::hh;
 use apo_llama::PromptTree;
-use apo_model_stage::rows::{check_golden, check_query, tokens};
+use apo_model_stage::rows::{check_golden, check_query, tokenized, tokens};
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
 use apo_tables::import::Unused;
@@ -133,7 +133,7 @@ fn tokenize(
                 check_golden(&path, row, &response)?;
                 let ids = codec.encode(&response.prompt, &response.response, keep);
                 let ids = tokens(&path, &response.query_id, ids)?;
-                spool.add(&tokenized(&response, ids))?;
+                spool.add(&tokenized(role(&response), &response, ids))?;
                 signals::check()?;
             }
         }
@@ -149,7 +149,7 @@ fn tokenize(
                 spool.add(&TokenizedResponse {
                     reward,
                     reference,
-                    ..tokenized(&response, ids)
+                    ..tokenized(role(&response), &response, ids)
                 })?;
                 signals::check()?;
             }
@@ -204,21 +204,12 @@ fn sft_target(
     }
 }
 
-fn tokenized(response: &Response, (prompt, ids): (Vec<u32>, Vec<u32>)) -> TokenizedResponse {
-    let role = if response.finish == Finish::Empty {
+/// Returns the role of a response: an empty one is worse than any other.
+fn role(response: &Response) -> ResponseRole {
+    if response.finish == Finish::Empty {
         ResponseRole::Rejected
     } else {
         ResponseRole::Sample
-    };
-    TokenizedResponse {
-        query_id: response.query_id.clone(),
-        role,
-        number: response.sample as u32,
-        complete: response.finish != Finish::Length,
-        reward: 0.0,
-        reference: None,
-        prompt,
-        response: ids,
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::OnceLock;
 use tokenizers::Tokenizer;
 
 use places::{Cut, Places};
-use settled::Settled;
+use settled::{Known, Settled};
 
 /// Up to this many bytes a text is read as a whole without further thought.
 const SHORT: usize = 1 << 16;
@@ -46,8 +46,9 @@ pub(crate) enum Wanted {
 #[derive(Debug)]
 pub(crate) struct Window {
     places: Option<Places>,
-    /// How many characters the longest token has.
-    longest: OnceLock<usize>,
+    /// What is known of the BPE, which a codec's tokenizers have in common, as they
+    /// have the added tokens.
+    known: OnceLock<Option<Known>>,
 }
 
 impl Window {
@@ -55,7 +56,7 @@ impl Window {
     pub(crate) fn of(tokenizer: &Tokenizer) -> Self {
         Self {
             places: Places::of(tokenizer),
-            longest: OnceLock::new(),
+            known: OnceLock::new(),
         }
     }
 
@@ -89,14 +90,16 @@ impl Window {
             let Some(Cut { piece, is_inside }) = cut else {
                 break;
             };
-            let settled = is_inside.then(|| Settled::of(tokenizer, &self.longest));
-            let ids = match settled {
-                None => Some(encode(piece)?),
-                Some(None) => None,
-                Some(Some(settled)) => {
-                    let ids = encode(piece)?;
-                    settled.kept(&ids, wanted).map(|kept| ids[kept].to_vec())
+            let ids = if is_inside {
+                match Settled::of(tokenizer, &self.known) {
+                    None => None,
+                    Some(settled) => {
+                        let ids = encode(piece)?;
+                        settled.kept(&ids, wanted).map(|kept| ids[kept].to_vec())
+                    }
                 }
+            } else {
+                Some(encode(piece)?)
             };
             let Some(ids) = ids else {
                 // Only places between words are left.

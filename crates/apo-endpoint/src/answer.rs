@@ -25,7 +25,7 @@ pub(crate) const CALLS_TOOL: &str = "the model calls a tool in place of an answe
                                      offered: turn its tools off at the server";
 
 /// How a failure reads where the server streams.
-const STREAMS: &str = "the endpoint streams its reply; expected one JSON object";
+pub(crate) const STREAMS: &str = "the endpoint streams its reply; expected one JSON object";
 
 /// Characters of a server's message that are kept.
 const EXCERPT: usize = 300;

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Precision;
 use crate::checkpointed;
@@ -24,7 +24,7 @@ use crate::error::ModelError;
 use crate::layer_weights::LayerTensors;
 use crate::operators::{self, LayerPlan};
 use crate::parameters::{self, parameter};
-use crate::plain;
+use crate::plain::{self, integers};
 use crate::tree::TreeBatch;
 
 /// A LLaMA with the head of a policy or of a reward model.
@@ -362,11 +362,4 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>> Reader<'_, F> {
         let weight = self.weight(name, [hidden])?;
         Ok(Norm { weight })
     }
-}
-
-/// Makes a tensor of indices.
-pub(crate) fn integers(values: &[usize], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
-    let shape = [values.len()];
-    Tensor::from_data(TensorData::new(values, shape), device)
 }

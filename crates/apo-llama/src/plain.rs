@@ -295,10 +295,15 @@ pub(crate) fn log_probs(
     precision: Precision,
 ) -> Tensor<1> {
     let n_rows = targets.len();
-    let ids: Vec<i32> = targets.iter().map(|&id| id as i32).collect();
-    let ids = TensorData::new(ids, [n_rows, 1]);
-    let ids = Tensor::<2, Int>::from_data(ids, &hidden.device());
+    let ids = integers(targets, &hidden.device()).reshape([n_rows, 1]);
     activation::log_softmax(logits(hidden, head, precision), 1)
         .gather(1, ids)
         .reshape([n_rows])
+}
+
+/// Makes a tensor of indices.
+pub(crate) fn integers(values: &[usize], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    let shape = [values.len()];
+    Tensor::from_data(TensorData::new(values, shape), device)
 }

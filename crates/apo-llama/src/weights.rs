@@ -429,30 +429,11 @@ impl Weights {
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(io_error("read", path))?;
         let values: Vec<f32> = match place.dtype {
-            Dtype::F32 => {
-                let (numbers, _) = bytes.as_chunks::<4>();
-                numbers.iter().map(|&b| f32::from_le_bytes(b)).collect()
-            }
+            Dtype::F32 => numbers(&bytes, f32::from_le_bytes),
             // Rounded to the nearest, as transformers does it.
-            Dtype::F64 => {
-                let (numbers, _) = bytes.as_chunks::<8>();
-                let numbers = numbers.iter().map(|&b| f64::from_le_bytes(b));
-                numbers.map(|number| number as f32).collect()
-            }
-            Dtype::F16 => {
-                let (numbers, _) = bytes.as_chunks::<2>();
-                numbers
-                    .iter()
-                    .map(|&b| f16::from_le_bytes(b).to_f32())
-                    .collect()
-            }
-            _ => {
-                let (numbers, _) = bytes.as_chunks::<2>();
-                numbers
-                    .iter()
-                    .map(|&b| bf16::from_le_bytes(b).to_f32())
-                    .collect()
-            }
+            Dtype::F64 => numbers(&bytes, |it| f64::from_le_bytes(it) as f32),
+            Dtype::F16 => numbers(&bytes, |it| f16::from_le_bytes(it).to_f32()),
+            _ => numbers(&bytes, |it| bf16::from_le_bytes(it).to_f32()),
         };
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
@@ -473,6 +454,12 @@ fn quantised(dtype: &str) -> &'static str {
         }
         _ => "",
     }
+}
+
+/// Reads numbers of `N` bytes each.
+fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks();
+    numbers.iter().map(|&number| read(number)).collect()
 }
 
 /// Reports a missing parameter; `is_bare` if the names of the others are those

@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_dialogue::DialogueError;
 use apo_tables::{Finish, Response};
-use apo_training::TokenizedResponse;
+use apo_training::{ResponseRole, TokenizedResponse};
 
 use apo_stage::bad_input;
 use apo_stage::rows::fault;
 
 /// The origin of a policy's responses.
-const POLICY: &str = "policy";
+pub const POLICY: &str = "policy";
 
 /// Checks that a golden answer is not empty.
 ///
@@ -45,6 +45,25 @@ pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()>
         response.origin.chars().take(40).collect::<String>()
     );
     Err(fault(table, row, response, &problem))
+}
+
+/// Returns a row's response as tokens, without its reward and the reference's
+/// log-prob; `ids` are those of its prompt and of itself.
+pub fn tokenized(
+    role: ResponseRole,
+    response: &Response,
+    (prompt, ids): (Vec<u32>, Vec<u32>),
+) -> TokenizedResponse {
+    TokenizedResponse {
+        reference: None,
+        query_id: response.query_id.clone(),
+        role,
+        number: response.sample as u32,
+        complete: response.finish != Finish::Length,
+        reward: 0.0,
+        prompt,
+        response: ids,
+    }
 }
 
 /// Checks that a query's responses have the same prompt, and different keys.

@@ -65,7 +65,7 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
 fn seeds(dir: &Path) -> Result<Vec<PathBuf>> {
     let run = RunFile::read(dir)?;
     let seeds = run.of(&[Kind::Seed]);
-    let seeds: Vec<PathBuf> = seeds.map(|it| run.dir().join(&it.path)).collect();
+    let seeds: Vec<PathBuf> = seeds.map(|it| run.at(it)).collect();
     if seeds.len() < 2 {
         return Err(bad_input(format!(
             "{} has {} seeds, and claims need two or more: make claims SEEDS='1 2 3'",

@@ -7,11 +7,12 @@ use apo_measures::{Estimate, ScoreSummary};
 use apo_plots::{Line, Lines, Point};
 use apo_stage::report::result;
 use apo_stage::{bad_input, pages};
+use apo_tables::file;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::args::{FigureArgs, Measure, Series};
-use crate::measures::read_json;
+use crate::measures::parse_json;
 use crate::run_file::{Kind, RunFile};
 
 /// What each picture's beginning contains.
@@ -108,10 +109,14 @@ impl Figure {
 fn line(series: &Series) -> Result<Line> {
     let points = (0..).zip(&series.paths).map(|(round, path)| {
         const BY: &str = "judge score --json";
-        let page: Page = read_json(path, BY)?;
+        let text = file::text(path)?;
+        let page: Page = parse_json(&text, path, BY)?;
         let found: Estimate = match page.reward {
-            Some(_) => read_json::<ScoreSummary>(path, BY)?.reward.all.into(),
-            None => read_json(path, BY)?,
+            Some(_) => parse_json::<ScoreSummary>(&text, path, BY)?
+                .reward
+                .all
+                .into(),
+            None => parse_json(&text, path, BY)?,
         };
         Ok(Point {
             x: f64::from(round),

@@ -5,6 +5,7 @@
 //! know a run by its [`run_file::RunFile`].
 
 pub mod args;
+mod cells;
 pub mod claims;
 pub mod data;
 pub mod describe;

@@ -1,6 +1,6 @@
 //! What is known of a policy, and reading what other commands printed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{Estimate, KlSummary, ScoreSummary};
@@ -8,6 +8,8 @@ use apo_stage::bad_input;
 use apo_tables::file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::run_file::{Kind, RunFile};
 
 /// What is measured of a policy's answers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
@@ -36,35 +38,43 @@ pub struct PolicyMeasures {
 }
 
 /// The files that hold a policy's measures.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PolicyFiles<'a> {
-    pub score: Option<&'a Path>,
-    pub score_all: Option<&'a Path>,
-    pub quality: Option<&'a Path>,
-    pub kl: Option<&'a Path>,
+#[derive(Clone, Debug, Default)]
+pub struct PolicyFiles {
+    pub score: Option<PathBuf>,
+    pub score_all: Option<PathBuf>,
+    pub quality: Option<PathBuf>,
+    pub kl: Option<PathBuf>,
 }
 
-impl PolicyFiles<'_> {
+impl PolicyFiles {
+    /// Finds a policy's files in a run.
+    pub fn of(run: &RunFile, name: &str) -> Self {
+        let [score, score_all, quality, kl] =
+            [Kind::Score, Kind::ScoreAll, Kind::Quality, Kind::Kl].map(|it| run.find(it, name));
+        Self {
+            score,
+            score_all,
+            quality,
+            kl,
+        }
+    }
+
     /// Reads the measures.
     ///
     /// # Errors
     ///
     /// When a file is not what its command prints.
-    pub fn read(self) -> Result<PolicyMeasures> {
-        let scored = |path: Option<&Path>| -> Result<Option<ScoreSummary>> {
-            path.map(|it| read_json(it, "judge score --json"))
-                .transpose()
-        };
-        let score = scored(self.score)?;
-        let kl: Option<KlSummary> = self
-            .kl
-            .map(|it| read_json(it, "judge kl --json"))
-            .transpose()?;
-        let quality = self.quality.map(|it| read_json(it, "a measure of quality"));
+    pub fn read(&self) -> Result<PolicyMeasures> {
+        fn read<T: DeserializeOwned>(path: Option<&PathBuf>, by: &str) -> Result<Option<T>> {
+            path.map(|it| read_json(it, by)).transpose()
+        }
+        let scored = |path| read::<ScoreSummary>(path, "judge score --json");
+        let score = scored(self.score.as_ref())?;
+        let kl: Option<KlSummary> = read(self.kl.as_ref(), "judge kl --json")?;
         Ok(PolicyMeasures {
             score: score.as_ref().map(|it| it.reward.all.into()),
-            true_quality: quality.transpose()?,
-            score_all: scored(self.score_all)?.map(|it| it.reward.all.into()),
+            true_quality: read(self.quality.as_ref(), "a measure of quality")?,
+            score_all: scored(self.score_all.as_ref())?.map(|it| it.reward.all.into()),
             kl: kl.map(|it| it.kl_per_token.mean),
             tokens: score.as_ref().and_then(|it| it.mean_tokens),
             ended: score.as_ref().map(|it| it.ended),
@@ -79,8 +89,16 @@ impl PolicyFiles<'_> {
 ///
 /// When the file is not there or holds something else.
 pub fn read_json<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
-    let text = file::text(path)?;
-    serde_json::from_str(&text).map_err(|error| {
+    parse_json(&file::text(path)?, path, by)
+}
+
+/// Reads what a command printed from the text of a file.
+///
+/// # Errors
+///
+/// When it is something else.
+pub fn parse_json<T: DeserializeOwned>(text: &str, path: &Path, by: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
         let at = path.display();
         bad_input(format!("{at}: not what `{by}` prints: {error}"))
     })

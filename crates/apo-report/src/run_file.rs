@@ -120,11 +120,18 @@ pub struct RunFile {
     pub things: Vec<Thing>,
 }
 
-/// What tells such a file, of any version, from other JSON; the rest of another
-/// version may look otherwise.
+/// What every version of the file has; the rest of another version may look
+/// different.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
+}
+
+/// What tells such a file from other JSON.
+#[derive(Deserialize)]
+struct Ours {
+    #[serde(rename = "version")]
+    _version: u32,
     #[serde(rename = "things")]
     _things: IgnoredAny,
 }
@@ -174,9 +181,9 @@ impl RunFile {
     ///
     /// When something else has its name, or it cannot be written.
     pub fn write(&self) -> Result<PathBuf> {
-        let path = self.dir.join(NAME);
+        let path = self.path();
         if let Some(text) = file::find_text(&path)? {
-            serde_json::from_str::<Versioned>(&text).map_err(|_| {
+            serde_json::from_str::<Ours>(&text).map_err(|_| {
                 bad_input(format!(
                     "{} is not a file that `judge describe` wrote; move it away",
                     path.display()
@@ -211,7 +218,7 @@ impl RunFile {
                 "{at}: not what `judge describe` writes: {error}; {again} anew"
             ))
         };
-        let Versioned { version, .. } = serde_json::from_str(&text).map_err(damaged)?;
+        let Versioned { version } = serde_json::from_str(&text).map_err(damaged)?;
         if version != VERSION {
             return Err(bad_input(format!(
                 "{at} has version {version}, and this judge reads version {VERSION}; use the \
@@ -235,9 +242,9 @@ impl RunFile {
         Ok(run)
     }
 
-    /// Returns the run's folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Returns where a thing lies.
+    pub fn at(&self, thing: &Thing) -> PathBuf {
+        self.dir.join(&thing.path)
     }
 
     /// Returns the file's own path, for messages.
@@ -245,13 +252,13 @@ impl RunFile {
         self.dir.join(NAME)
     }
 
-    /// Returns where a thing lies.
+    /// Finds where a thing lies by its name.
     pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
         let thing = self
             .things
             .iter()
             .find(|it| it.kind == kind && it.name == name);
-        thing.map(|it| self.dir.join(&it.path))
+        thing.map(|it| self.at(it))
     }
 
     /// Returns all things of these kinds.
@@ -285,13 +292,10 @@ impl RunFile {
         changed(&self.path()) < changed(path)
     }
 
-    /// Returns the arm that a policy belongs to, and its round in it. The start
-    /// is round 0 of every arm.
-    pub fn arm(&self, policy: &str) -> Option<(&str, usize)> {
-        self.arms.iter().find_map(|arm| {
-            let round = arm.rows.iter().position(|it| it == policy)?;
-            Some((arm.name.as_str(), round))
-        })
+    /// Returns the round of a policy in its arm. The start is round 0 of every arm.
+    pub fn round(&self, policy: &str) -> Option<usize> {
+        let mut arms = self.arms.iter();
+        arms.find_map(|arm| arm.rows.iter().position(|it| it == policy))
     }
 }
 

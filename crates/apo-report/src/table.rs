@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_measures::{AccuracySummary, Estimate, VerdictSummary};
+use apo_measures::{AccuracySummary, VerdictSummary};
 use apo_stage::bad_input;
 use apo_stage::report::{format_table, result};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Named, TableArgs};
+use crate::cells::{number, percent, with_error};
 use crate::data;
 use crate::measures::{PolicyFiles, PolicyMeasures, read_json};
 use crate::run_file::{Entry, Kind, RunFile};
@@ -58,23 +59,11 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
     let entries = run.table(table)?;
     let (mut policies, mut models, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
-        let files = [Kind::Score, Kind::ScoreAll, Kind::Quality, Kind::Kl]
-            .map(|kind| run.find(kind, &entry.of));
-        let [score, score_all, quality, kl] = files.each_ref().map(|it| it.as_deref());
+        let files = PolicyFiles::of(run, &entry.of);
         // Some samples have a quality alone; a policy has a score as well.
         let is_policy = run.find(Kind::Policy, &entry.of).is_some();
-        if score.is_some() || (quality.is_some() && !is_policy) {
-            let files = PolicyFiles {
-                score,
-                score_all,
-                quality,
-                kl,
-            };
-            policies.push(Row {
-                name: entry.shown.clone(),
-                policy: files.read()?,
-                ..Row::default()
-            });
+        if files.score.is_some() || (files.quality.is_some() && !is_policy) {
+            policies.push(policy(entry.shown.clone(), &files)?);
             continue;
         }
         if let Some(measured) = accuracies(run, entry) {
@@ -128,19 +117,13 @@ fn rows_given(args: &TableArgs) -> Result<Vec<Row>> {
     };
     let mut rows = Vec::new();
     for score in &args.score {
-        let beside = [&args.score_all, &args.quality, &args.kl].map(|it| named(it, &score.name));
-        let [score_all, quality, kl] = beside.each_ref().map(|it| it.as_deref());
         let files = PolicyFiles {
-            score: Some(&score.path),
-            score_all,
-            quality,
-            kl,
+            score: Some(score.path.clone()),
+            score_all: named(&args.score_all, &score.name),
+            quality: named(&args.quality, &score.name),
+            kl: named(&args.kl, &score.name),
         };
-        rows.push(Row {
-            name: score.name.clone(),
-            policy: files.read()?,
-            ..Row::default()
-        });
+        rows.push(policy(score.name.clone(), &files)?);
     }
     let scored = |it: &&Named| args.score.iter().any(|score| score.name == it.name);
     let beside = [("--kl", &args.kl), ("--score-all", &args.score_all)];
@@ -155,14 +138,10 @@ fn rows_given(args: &TableArgs) -> Result<Vec<Row>> {
     }
     for quality in args.quality.iter().filter(|it| !scored(it)) {
         let files = PolicyFiles {
-            quality: Some(&quality.path),
+            quality: Some(quality.path.clone()),
             ..PolicyFiles::default()
         };
-        rows.push(Row {
-            name: quality.name.clone(),
-            policy: files.read()?,
-            ..Row::default()
-        });
+        rows.push(policy(quality.name.clone(), &files)?);
     }
     for it in &args.accuracy {
         rows.push(accuracy(it.name.clone(), &it.path)?);
@@ -179,6 +158,15 @@ fn accuracy(name: String, path: &Path) -> Result<Row> {
         name,
         accuracy: Some(measured.accuracy.all.accuracy),
         ece: Some(measured.calibration.all.ece),
+        ..Row::default()
+    })
+}
+
+/// Reads a policy's row.
+fn policy(name: String, files: &PolicyFiles) -> Result<Row> {
+    Ok(Row {
+        name,
+        policy: files.read()?,
         ..Row::default()
     })
 }
@@ -200,27 +188,18 @@ fn win_rates(name: &str, path: &Path) -> Result<Vec<Row>> {
 }
 
 fn text(rows: &[Row]) -> String {
-    let with_error = |it: Option<Estimate>| {
-        it.map_or(String::new(), |it| match it.standard_error {
-            Some(error) => format!("{:.3} ± {error:.3}", it.mean),
-            None => format!("{:.3}", it.mean),
-        })
-    };
-    let percent = |it: Option<f64>| it.map_or(String::new(), |it| format!("{:.1} %", 100.0 * it));
     let cells = |row: &Row| {
         [
             row.name.clone(),
             with_error(row.policy.score),
             with_error(row.policy.score_all),
             with_error(row.policy.true_quality),
-            row.policy.kl.map_or(String::new(), |it| format!("{it:.3}")),
-            row.policy
-                .tokens
-                .map_or(String::new(), |it| format!("{it:.1}")),
+            number(row.policy.kl, 3),
+            number(row.policy.tokens, 1),
             percent(row.policy.ended),
             percent(row.policy.repeats),
             percent(row.accuracy),
-            row.ece.map_or(String::new(), |it| format!("{it:.3}")),
+            number(row.ece, 3),
             percent(row.win_rate),
         ]
     };
@@ -251,6 +230,8 @@ fn text(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use apo_measures::Estimate;
+
     use super::*;
 
     #[test]

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Codec;
-use apo_model_stage::rows::{check_golden, check_query, check_sample, tokens};
+use apo_model_stage::rows::{check_golden, check_query, check_sample, tokenized, tokens};
 use apo_stage::{bad_input, signals};
-use apo_tables::{Finish, Response};
 use apo_training::{
     Cuts, Example, Fitter, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term,
     TokenizedResponse,
@@ -110,23 +109,6 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
     })?;
     counts.cuts = fitter.cuts;
     Ok((store.finish()?, counts))
-}
-
-fn tokenized(
-    role: ResponseRole,
-    response: &Response,
-    (prompt, ids): (Vec<u32>, Vec<u32>),
-) -> TokenizedResponse {
-    TokenizedResponse {
-        reference: None,
-        query_id: response.query_id.clone(),
-        role,
-        number: response.sample as u32,
-        complete: response.finish != Finish::Length,
-        reward: 0.0,
-        prompt,
-        response: ids,
-    }
 }
 
 /// Makes the example of a query: the golden answer above each sample, and each

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use apo_model_stage::rows::POLICY;
 use apo_spool::{Place, Spool};
 use apo_stage::warn;
 use apo_tables::{Finish, Provenance, Query, Response, Writer};
@@ -136,7 +137,7 @@ impl Finished {
                     prompt: query.prompt.clone(),
                     sample,
                     response: record.response,
-                    origin: "policy".to_owned(),
+                    origin: POLICY.to_owned(),
                     finish: record.finish,
                     tokens: Some(record.tokens),
                     log_prob: Some(record.log_prob),

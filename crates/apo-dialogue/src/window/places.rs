@@ -19,7 +19,7 @@ use std::ops::Range;
 use aho_corasick::AhoCorasick;
 use serde_json::Value;
 use tokenizers::models::ModelWrapper;
-use tokenizers::{Model as _, Tokenizer};
+use tokenizers::{Model as _, NormalizerWrapper, Tokenizer};
 
 use super::{Wanted, regex};
 
@@ -206,8 +206,14 @@ fn before_a_capital(text: &str, at: usize, last: &Cell<Option<(usize, bool)>>) -
 /// Whether a tokenizer puts something before a text: one that goes on with a text
 /// does not.
 fn prepends(tokenizer: &Tokenizer) -> bool {
-    let normalizer = serde_json::to_value(tokenizer.get_normalizer()).unwrap_or(Value::Null);
-    flat(&normalizer, "normalizers").is_some_and(|it| it.iter().any(|it| it["type"] == "Prepend"))
+    fn is_or_holds(normalizer: &NormalizerWrapper) -> bool {
+        match normalizer {
+            NormalizerWrapper::Prepend(_) => true,
+            NormalizerWrapper::Sequence(all) => all.as_ref().iter().any(is_or_holds),
+            _ => false,
+        }
+    }
+    tokenizer.get_normalizer().is_some_and(is_or_holds)
 }
 
 /// Returns the first place of a kind in a range of bytes from a text's beginning
@@ -218,22 +224,22 @@ fn find(
     range: Range<usize>,
     is_place: impl Fn(usize) -> bool,
 ) -> Option<usize> {
-    match wanted {
+    let (from, to) = match wanted {
         Wanted::First(_) => {
             let from = text.ceil_char_boundary(range.start.min(text.len()));
-            let to = text
-                .floor_char_boundary(range.end.min(text.len()))
-                .max(from);
-            let mut places = text[from..to].char_indices();
-            places.find_map(|(i, _)| is_place(from + i).then_some(from + i))
+            let to = text.floor_char_boundary(range.end.min(text.len()));
+            (from, to.max(from))
         }
         Wanted::Last(_) => {
             let to = text.floor_char_boundary(text.len().saturating_sub(range.start));
             let from = text.len().saturating_sub(range.end);
-            let from = text.ceil_char_boundary(from).min(to);
-            let mut places = text[from..to].char_indices().rev();
-            places.find_map(|(i, _)| is_place(from + i).then_some(from + i))
+            (text.ceil_char_boundary(from).min(to), to)
         }
+    };
+    let mut places = text[from..to].char_indices().map(|(i, _)| from + i);
+    match wanted {
+        Wanted::First(_) => places.find(|&at| is_place(at)),
+        Wanted::Last(_) => places.rfind(|&at| is_place(at)),
     }
 }
 

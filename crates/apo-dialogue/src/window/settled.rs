@@ -30,9 +30,10 @@ const LONGEST: usize = 512;
 /// How many characters a byte's token has.
 const BYTE: usize = 6;
 
-/// A tokenizer's BPE.
-pub(super) struct Settled<'a> {
-    bpe: &'a BPE,
+/// What is known of a BPE whose tokens depend on nothing but the characters that
+/// they stand for.
+#[derive(Debug)]
+pub(super) struct Known {
     /// Tokens that the BPE does not make of text, or not of text alone.
     others: HashSet<u32>,
     /// The tokens of bytes, which stand for characters that the vocabulary lacks.
@@ -41,31 +42,22 @@ pub(super) struct Settled<'a> {
     longest: usize,
 }
 
-impl<'a> Settled<'a> {
-    /// Returns the BPE of a tokenizer, if it is one whose tokens depend on
-    /// nothing but the characters that they stand for.
-    pub(super) fn of(tokenizer: &'a Tokenizer, longest: &OnceLock<usize>) -> Option<Self> {
-        let ModelWrapper::BPE(bpe) = tokenizer.get_model() else {
-            return None;
-        };
+impl Known {
+    /// Looks at a tokenizer's BPE; none where it is no such one.
+    fn of(tokenizer: &Tokenizer, bpe: &BPE) -> Option<Self> {
         let is_plain = bpe.continuing_subword_prefix.is_none()
             && bpe.end_of_word_suffix.is_none()
             && bpe.dropout.is_none_or(|it| it == 0.0);
         if !is_plain {
             return None;
         }
-        let longest = *longest.get_or_init(|| {
-            let vocab = bpe.get_vocab();
-            let is_joined = |token: &String| token.len() > BYTE && token.contains("<0x");
-            if bpe.byte_fallback && vocab.keys().any(is_joined) {
-                return 0;
-            }
-            let lengths = vocab.keys().map(|token| token.chars().count());
-            lengths.max().unwrap_or(0)
-        });
-        if longest == 0 || longest > LONGEST {
+        let vocab = bpe.get_vocab();
+        let is_joined = |token: &String| token.len() > BYTE && token.contains("<0x");
+        if bpe.byte_fallback && vocab.keys().any(is_joined) {
             return None;
         }
+        let lengths = vocab.keys().map(|token| token.chars().count());
+        let longest = lengths.max().filter(|it| (1..=LONGEST).contains(it))?;
         let mut bytes = HashSet::new();
         if bpe.byte_fallback {
             for byte in 0..=u8::MAX {
@@ -86,10 +78,31 @@ impl<'a> Settled<'a> {
         let unknown = bpe.unk_token.as_ref();
         others.extend(unknown.and_then(|it| bpe.token_to_id(it)));
         Some(Self {
-            bpe,
             others,
             bytes,
             longest,
+        })
+    }
+}
+
+/// A tokenizer's BPE.
+pub(super) struct Settled<'a> {
+    bpe: &'a BPE,
+    known: &'a Known,
+}
+
+impl<'a> Settled<'a> {
+    /// Returns the BPE of a tokenizer, if it is one whose tokens depend on
+    /// nothing but the characters that they stand for. `known` keeps what is
+    /// known of it: the vocabulary is long.
+    pub(super) fn of(tokenizer: &'a Tokenizer, known: &'a OnceLock<Option<Known>>) -> Option<Self> {
+        let ModelWrapper::BPE(bpe) = tokenizer.get_model() else {
+            return None;
+        };
+        let known = known.get_or_init(|| Known::of(tokenizer, bpe));
+        Some(Self {
+            bpe,
+            known: known.as_ref()?,
         })
     }
 
@@ -97,10 +110,12 @@ impl<'a> Settled<'a> {
     /// whole text's; none where that is not known of any.
     pub(super) fn kept(&self, ids: &[u32], wanted: Wanted) -> Option<Range<usize>> {
         match wanted {
-            Wanted::Last(_) => self.border(ids.iter().copied()).map(|at| at..ids.len()),
+            Wanted::Last(_) => {
+                let at = self.border(ids.iter().copied(), false)?;
+                Some(at..ids.len())
+            }
             Wanted::First(_) => {
-                let backwards = Backwards(self);
-                let at = backwards.border(ids.iter().rev().copied())?;
+                let at = self.border(ids.iter().rev().copied(), true)?;
                 Some(0..ids.len() - at)
             }
         }
@@ -108,7 +123,7 @@ impl<'a> Settled<'a> {
 
     /// Returns the text that a token stands for, as the model sees it.
     fn text(&self, id: u32) -> Option<String> {
-        if self.others.contains(&id) {
+        if self.known.others.contains(&id) {
             return None;
         }
         self.bpe.id_to_token(id)
@@ -120,25 +135,37 @@ impl<'a> Settled<'a> {
         read.is_ok_and(|it| matches!(&it[..], [a, b] if a.value == left && b.value == right))
     }
 
-    /// Returns the first token before which there is a border whatever stands
-    /// before the tokens.
-    fn border(&self, ids: impl Iterator<Item = u32>) -> Option<usize> {
-        let mut before: Vec<char> = Vec::new();
+    /// Returns how many tokens stand before the first border that holds whatever
+    /// stands before the tokens; of tokens from the end on, `is_reversed`, behind
+    /// them.
+    fn border(&self, ids: impl Iterator<Item = u32>, is_reversed: bool) -> Option<usize> {
+        let longest = self.known.longest;
+        // The characters of the tokens so far.
+        let mut passed: Vec<char> = Vec::new();
         let mut tries = 0;
         for (at, id) in ids.enumerate() {
-            if self.bytes.contains(&id) {
+            if self.known.bytes.contains(&id) {
                 return Some(at);
             }
             let Some(token) = self.text(id) else {
-                before.clear();
+                passed.clear();
                 continue;
             };
             // One more, since a tokenizer may put a blank before the piece.
-            if before.len() > self.longest {
-                let ends = (1..=self.longest).map(|n| &before[before.len() - n..]);
-                let mut ends = ends.map(|it| it.iter().collect::<String>());
-                let holds = ends.all(|end| {
-                    self.bpe.token_to_id(&end).is_none() || self.are_apart(&end, &token)
+            if passed.len() > longest {
+                let holds = (1..=longest).all(|n| {
+                    let near = passed[passed.len() - n..].iter();
+                    let near: String = if is_reversed {
+                        near.rev().collect()
+                    } else {
+                        near.collect()
+                    };
+                    self.bpe.token_to_id(&near).is_none()
+                        || if is_reversed {
+                            self.are_apart(&token, &near)
+                        } else {
+                            self.are_apart(&near, &token)
+                        }
                 });
                 if holds {
                     return Some(at);
@@ -148,46 +175,11 @@ impl<'a> Settled<'a> {
                     return None;
                 }
             }
-            before.extend(token.chars());
-        }
-        None
-    }
-}
-
-/// The same from the end on.
-struct Backwards<'a, 'b>(&'b Settled<'a>);
-
-impl Backwards<'_, '_> {
-    /// Returns how many tokens, of those that come from the end on, stand before
-    /// the first one behind which there is a border whatever stands behind them.
-    fn border(&self, ids: impl Iterator<Item = u32>) -> Option<usize> {
-        let Self(of) = self;
-        // The characters behind, the next one last.
-        let mut behind: Vec<char> = Vec::new();
-        let mut tries = 0;
-        for (at, id) in ids.enumerate() {
-            if of.bytes.contains(&id) {
-                return Some(at);
+            if is_reversed {
+                passed.extend(token.chars().rev());
+            } else {
+                passed.extend(token.chars());
             }
-            let Some(token) = of.text(id) else {
-                behind.clear();
-                continue;
-            };
-            if behind.len() > of.longest {
-                let starts = (1..=of.longest).map(|n| behind[behind.len() - n..].iter().rev());
-                let mut starts = starts.map(Iterator::collect::<String>);
-                let holds = starts.all(|start| {
-                    of.bpe.token_to_id(&start).is_none() || of.are_apart(&token, &start)
-                });
-                if holds {
-                    return Some(at);
-                }
-                tries += 1;
-                if tries >= TRIES {
-                    return None;
-                }
-            }
-            behind.extend(token.chars().rev());
         }
         None
     }

@@ -11,7 +11,7 @@ use ureq::{Agent, Body, Timeout};
 
 use super::Settings;
 use super::address::completions_url;
-use crate::answer::{Meaning, excerpt, meaning};
+use crate::answer::{Meaning, STREAMS, excerpt, meaning};
 use crate::encoding::{Unread, decoded};
 use crate::error::EndpointError;
 use crate::key::Key;
@@ -97,8 +97,7 @@ impl Caller {
         let status = response.status().as_u16();
         let asked = pause_asked(response.headers());
         if status < 300 && is_stream(&response) {
-            let problem = "the endpoint streams its reply; expected one JSON object";
-            return Err(Obstacle::Never(problem.into()));
+            return Err(Obstacle::Never(STREAMS.into()));
         }
         let bytes = self.body(&mut response, asked)?;
         match meaning(status, &bytes) {

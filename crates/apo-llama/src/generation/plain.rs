@@ -5,9 +5,9 @@ use std::sync::Arc;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::Decoder;
-use crate::decoder::integers;
 use crate::matmul::cast_operand;
 use crate::model::Model;
+use crate::plain::integers;
 use crate::plain::{self, Forward, Projected};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 

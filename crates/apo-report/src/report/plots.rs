@@ -40,7 +40,7 @@ pub fn over_rounds(
     let start = run.start().and_then(&point);
     let mut lines = Vec::new();
     for arm in &run.arms {
-        let own = arm.policies.iter().filter_map(|it| run.policy(it));
+        let own = arm.rows.iter().filter_map(|it| run.policy(it));
         let own = own.filter(|it| !it.is_start()).filter_map(&point);
         let own: Vec<Point> = own.collect();
         if !own.is_empty() {

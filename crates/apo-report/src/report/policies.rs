@@ -1,6 +1,6 @@
 //! Policies, and their answers to the test queries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -59,21 +59,16 @@ pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
     let mut found = Vec::new();
     for thing in run.of(&[Kind::Score]) {
         let name = &thing.name;
-        let files = [Kind::ScoreAll, Kind::Quality, Kind::Kl].map(|kind| run.find(kind, name));
-        let [score_all, quality, kl] = files.each_ref().map(|it| it.as_deref());
-        let score = run.dir().join(&thing.path);
         let files = PolicyFiles {
-            score: Some(&score),
-            score_all,
-            quality,
-            kl,
+            score: Some(run.at(thing)),
+            ..PolicyFiles::of(run, name)
         };
         let scored = run.find(Kind::ScoredAnswers, name);
         let rewards = scored.map(|it| rewards(&it)).transpose()?;
         found.push(Policy {
             name: name.clone(),
             // A policy of no arm came from the start, as those of round 1 do.
-            round: run.arm(name).map_or(1, |it| it.1),
+            round: run.round(name).unwrap_or(1),
             measures: files.read()?,
             gain: None,
             lead: None,
@@ -98,23 +93,22 @@ fn rewards(path: &Path) -> Result<BTreeMap<String, f64>> {
 /// Computes how far each policy is above the start and, with APO, above its
 /// baseline.
 fn compare(policies: &mut [Policy]) {
+    let above = |own: &Policy, other: &Policy| -> Option<Mean> {
+        let both = own.rewards.iter();
+        let both = both.filter_map(|(query, reward)| Some(reward - other.rewards.get(query)?));
+        mean(&both.collect::<Vec<f64>>())
+    };
     let start = policies.iter().find(|it| it.is_start());
-    let start = start.map(|it| it.rewards.clone());
-    let by_name: HashMap<String, BTreeMap<String, f64>> = policies
-        .iter()
-        .map(|it| (it.name.clone(), it.rewards.clone()))
-        .collect();
-    for policy in policies {
-        let above = |other: &BTreeMap<String, f64>| -> Option<Mean> {
-            let both = policy.rewards.iter();
-            let both = both.filter_map(|(query, reward)| Some(reward - other.get(query)?));
-            mean(&both.collect::<Vec<f64>>())
-        };
-        if !policy.is_start() {
-            policy.gain = start.as_ref().and_then(above);
-        }
-        let baseline = policy.baseline().and_then(|it| by_name.get(it));
-        policy.lead = baseline.and_then(above);
+    let found = policies.iter().map(|own| {
+        let start = start.filter(|_| !own.is_start());
+        let baseline = own.baseline();
+        let baseline = baseline.and_then(|name| policies.iter().rfind(|it| it.name == name));
+        [start, baseline].map(|other| other.and_then(|other| above(own, other)))
+    });
+    let found: Vec<_> = found.collect();
+    for (policy, [gain, lead]) in policies.iter_mut().zip(found) {
+        policy.gain = gain;
+        policy.lead = lead;
     }
 }
 

@@ -17,7 +17,7 @@ use super::policies::{Dialogue, Policy, dialogues, policies};
 use super::times::{Times, times};
 use crate::data::Size;
 use crate::measures::read_json;
-use crate::run_file::{Kind, RunFile};
+use crate::run_file::{Kind, List, RunFile};
 
 /// All that a report shows of a run.
 #[derive(Debug, Serialize)]
@@ -35,20 +35,14 @@ pub struct Run {
     pub verdicts: Vec<Verdicts>,
     pub trainings: Vec<Training>,
     pub dialogues: Vec<Dialogue>,
-    /// Names of the arms, in the order of Figure 5.
+    /// The policies of each method in the order of rounds, the start first; in the
+    /// order of Figure 5.
     #[serde(skip)]
-    pub arms: Vec<Arm>,
+    pub arms: Vec<List<String>>,
     /// Tables and models, each with what made it.
     pub made: Vec<Made>,
     /// Time and memory of the stages, if recorded.
     pub times: Vec<Times>,
-}
-
-/// A method, and its policies in the order of rounds, the start first.
-#[derive(Debug)]
-pub struct Arm {
-    pub name: String,
-    pub policies: Vec<String>,
 }
 
 /// A reward model on people's preferences.
@@ -119,11 +113,7 @@ impl Run {
         }
         let trainings = trainings(dir, &files)?;
         let tables = run.of(&[Kind::Table]);
-        let sizes = tables.map(|it| Size::of(&it.name, &dir.join(&it.path)));
-        let arms = run.arms.iter().map(|it| Arm {
-            name: it.name.clone(),
-            policies: it.rows.clone(),
-        });
+        let sizes = tables.map(|it| Size::of(&it.name, &run.at(it)));
         Ok(Self {
             name: name(dir),
             versions,
@@ -134,7 +124,7 @@ impl Run {
             times: times(&run, &trainings)?,
             policies,
             trainings,
-            arms: arms.collect(),
+            arms: run.arms,
             made,
             settings: run.settings,
         })
@@ -238,7 +228,7 @@ fn verdicts(run: &RunFile) -> Result<Vec<Verdicts>> {
         Ok(Verdicts {
             name: thing.name.clone(),
             people,
-            found: read_json(&run.dir().join(&thing.path), by)?,
+            found: read_json(&run.at(thing), by)?,
         })
     });
     found.collect()

@@ -43,7 +43,7 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
     let Some(thing) = run.of(&[Kind::Times]).next() else {
         return Ok(Vec::new());
     };
-    let path = run.dir().join(&thing.path);
+    let path = run.at(thing);
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     // A kill may have cut a line short. The last line counts for an output that
@@ -72,7 +72,7 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
     }
     let mut sampled = 0;
     for thing in run.of(&[Kind::RmSamples, Kind::Samples, Kind::Answers]) {
-        for response in Reader::<Response>::open(&run.dir().join(&thing.path))? {
+        for response in Reader::<Response>::open(&run.at(thing))? {
             sampled += i64::from(response?.tokens.unwrap_or(0));
         }
     }

@@ -1,16 +1,9 @@
 //! Numbers as the page writes them.
 
-use apo_measures::{Estimate, JudgeSummary, Mean};
+use apo_measures::{JudgeSummary, Mean};
 
+use crate::cells::percent;
 use crate::report::run::OnPairs;
-
-/// Writes a mean with its standard error.
-pub fn with_error(it: Option<Estimate>) -> String {
-    it.map_or(String::new(), |it| match it.standard_error {
-        Some(error) => format!("{:.3} ± {error:.3}", it.mean),
-        None => format!("{:.3}", it.mean),
-    })
-}
 
 /// Writes a difference with its sign.
 pub fn signed(it: Option<Mean>) -> String {
@@ -18,16 +11,6 @@ pub fn signed(it: Option<Mean>) -> String {
         Some(error) => format!("{:+.3} ± {error:.3}", it.mean),
         None => format!("{:+.3}", it.mean),
     })
-}
-
-/// Writes a share.
-pub fn percent(it: Option<f64>) -> String {
-    it.map_or(String::new(), |it| format!("{:.1} %", 100.0 * it))
-}
-
-/// Writes a number with so many digits.
-pub fn number(it: Option<f64>, digits: usize) -> String {
-    it.map_or(String::new(), |it| format!("{it:.digits$}"))
 }
 
 /// Writes a number of things.

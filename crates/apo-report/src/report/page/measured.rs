@@ -4,8 +4,9 @@ use anyhow::Result;
 use apo_plots::Svg;
 use maud::{Markup, html};
 
-use super::cells::{accuracy, compared, counted, number, percent, rate, signed, with_error};
+use super::cells::{accuracy, compared, counted, rate, signed};
 use super::{figure, plots_of};
+use crate::cells::{number, percent, with_error};
 use crate::report::paper;
 use crate::report::plots;
 use crate::report::policies::Policy;
