@@ -1,5 +1,5 @@
-//! The columns of a Parquet file that somebody asks for; no others are looked
-//! at, so that their types do not matter.
+//! Reads the columns of a Parquet file that the caller asks for. The others are
+//! not touched, so that their types do not matter.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -21,13 +21,13 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use crate::error::TableError;
 use crate::{file, footer};
 
-/// Rows that are in memory at once, at most.
+/// The most rows in memory at once.
 const BATCH: usize = 1024;
 
-/// Bytes that a batch is to hold at most, by the file's own average.
+/// The most bytes of a batch, estimated from the file's average row.
 const BATCH_BYTES: u64 = 32 << 20;
 
-/// A Parquet file with the columns that are read of it.
+/// A Parquet file, and the columns of it that are read.
 pub(crate) struct Columns {
     path: PathBuf,
     file: Arc<dyn FileReader>,
@@ -35,12 +35,12 @@ pub(crate) struct Columns {
     mask: ProjectionMask,
 }
 
-/// Tells that a file is no whole Parquet file.
+/// Returns the error of a file that is not a whole Parquet file.
 pub(crate) fn corrupt(path: &Path, error: impl Into<Box<dyn Error>>) -> TableError {
     let error = error.into();
     let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
     while let Some(it) = cause {
-        // What the system says is no fault of the file.
+        // An error of the system is not a fault of the file.
         if let Some(code) = it
             .downcast_ref::<io::Error>()
             .and_then(io::Error::raw_os_error)
@@ -55,8 +55,8 @@ pub(crate) fn corrupt(path: &Path, error: impl Into<Box<dyn Error>>) -> TableErr
     }
 }
 
-/// Calls the Parquet library; what it finds wrong with a file is told with the
-/// file's name, whether by an error or by a panic.
+/// Calls the Parquet library. Its errors and panics become errors that name the
+/// file.
 pub(crate) fn library<T, E: Into<Box<dyn Error>>>(
     path: &Path,
     work: impl FnOnce() -> Result<T, E>,
@@ -77,7 +77,7 @@ pub(crate) fn next_batch(
 /// What a Parquet file begins and ends with.
 const MAGIC: &[u8] = b"PAR1";
 
-/// Opens a file that is to be Parquet; one that is not is told what it is.
+/// Opens a Parquet file. The error for any other file says what it is.
 pub(crate) fn open(path: &Path) -> Result<File, TableError> {
     let reading = |error| TableError::reading(path, error);
     let mut file = file::open(path)?;
@@ -102,17 +102,17 @@ pub(crate) fn open(path: &Path) -> Result<File, TableError> {
         _ if begins => "its end is missing: it was cut off; copy it again, or make it anew",
         None => "it is empty",
         Some(b'{' | b'[') => "it is JSON; give it a name that ends in .jsonl or .json",
-        Some(_) if head.iter().all(is_text) => "it is text, as CSV; write it as Parquet",
-        Some(_) => "it does not begin as one; it is damaged, or something else",
+        Some(_) if head.iter().all(is_text) => "it is text, such as CSV; write it as Parquet",
+        Some(_) => "it does not begin like one; it is damaged, or something else",
     };
     Err(corrupt(path, problem))
 }
 
-/// Whether a file ends as Parquet does.
+/// Whether a file ends like Parquet.
 fn ends(file: &mut File) -> io::Result<bool> {
     let mut end = [0; MAGIC.len()];
     let length = file.seek(SeekFrom::End(0))?;
-    // Beginning and end are not the same four bytes.
+    // The four bytes at the end are not those at the beginning.
     if length < 3 * MAGIC.len() as u64 {
         return Ok(false);
     }
@@ -122,7 +122,8 @@ fn ends(file: &mut File) -> io::Result<bool> {
     Ok(end == MAGIC)
 }
 
-/// Opens a Parquet file of which all but the pages is as it was written.
+/// Opens a Parquet file, and checks that everything except its pages is as it was
+/// written.
 pub(crate) fn reader(path: &Path) -> Result<SerializedFileReader<File>, TableError> {
     let mut opened = open(path)?;
     let reading = |error| TableError::reading(path, error);
@@ -145,7 +146,7 @@ impl std::fmt::Debug for Columns {
 }
 
 impl Columns {
-    /// Opens a file for those of its columns whose name is asked for.
+    /// Opens a file to read the columns whose names are asked for.
     pub(crate) fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
         let file = reader(path)?;
         let metadata = file.metadata();
@@ -153,7 +154,7 @@ impl Columns {
         let groups = metadata.row_groups().iter();
         let found = groups.fold(0_i64, |sum, it| sum.saturating_add(it.num_rows()));
         if said != found {
-            let problem = format!("its footer says {said} rows, and its row groups {found}");
+            let problem = format!("its footer counts {said} rows, and its row groups hold {found}");
             return Err(corrupt(path, problem));
         }
         let schema = metadata.file_metadata().schema_descr();
@@ -181,15 +182,15 @@ impl Columns {
         })
     }
 
-    /// The names of all columns of the file.
+    /// Returns the names of all columns of the file.
     pub(crate) fn names(&self) -> Vec<String> {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let fields = schema.root_schema().get_fields().iter();
         fields.map(|field| field.name().to_owned()).collect()
     }
 
-    /// The names of columns of texts, numbers or truth values that are not read, and
-    /// `are_told`.
+    /// Returns the names of the columns that are not read, hold texts, numbers or
+    /// truth values, and satisfy `are_told`.
     pub(crate) fn unread(&self, are_told: impl Fn(&str) -> bool) -> Vec<String> {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let mut names: Vec<String> = Vec::new();
@@ -203,7 +204,7 @@ impl Columns {
         names
     }
 
-    /// Returns a value of the file's footer.
+    /// Returns a value from the file's footer.
     pub(crate) fn footer_value(&self, key: &str) -> Option<String> {
         let metadata = self.file.metadata().file_metadata().key_value_metadata();
         let found = metadata.into_iter().flatten().find(|it| it.key == key);
@@ -215,7 +216,7 @@ impl Columns {
         groups.map(|group| group.num_rows().max(0) as u64).sum()
     }
 
-    /// Rows of a batch: fewer where rows are long.
+    /// Returns the rows of a batch: fewer if rows are long.
     pub(crate) fn batch(&self) -> usize {
         let mut bytes: u64 = 0;
         for group in self.file.metadata().row_groups() {
@@ -229,7 +230,7 @@ impl Columns {
         ((BATCH_BYTES / a_row) as usize).clamp(1, BATCH)
     }
 
-    /// Reads the columns, batch by batch.
+    /// Reads the columns batch by batch.
     pub(crate) fn reader(&self) -> Result<ParquetRecordBatchReader, TableError> {
         let batch = self.batch();
         let (levels, file) = (&self.levels, &self.file);
@@ -238,8 +239,8 @@ impl Columns {
         })
     }
 
-    /// Tells why reading failed: the first text that is not UTF-8, with its
-    /// column and row, or that the file is damaged.
+    /// Returns why reading failed: the first text that is not UTF-8, with its
+    /// column and row, or damage to the file.
     pub(crate) fn failure(&self, error: impl Into<Box<dyn Error>>) -> TableError {
         match guarded(|| self.not_utf8()).ok().flatten() {
             Some((row, column)) => TableError::Value {
@@ -252,7 +253,8 @@ impl Columns {
         }
     }
 
-    /// Finds the first text that is not UTF-8: its row, from 0, and column.
+    /// Returns the row, counted from 0, and the column of the first text that is not
+    /// UTF-8.
     fn not_utf8(&self) -> Option<(u64, String)> {
         let metadata = self.file.metadata();
         let schema = metadata.file_metadata().schema_descr();
@@ -278,7 +280,8 @@ impl Columns {
     }
 }
 
-/// Finds the first text of a column chunk that is not UTF-8; its row, from 0.
+/// Returns the row, counted from 0, of the first text of a column chunk that is not
+/// UTF-8.
 fn first_not_utf8(reader: ColumnReader, column: &ColumnDescriptor) -> Option<u64> {
     let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
         return None;
@@ -299,7 +302,7 @@ fn first_not_utf8(reader: ColumnReader, column: &ColumnDescriptor) -> Option<u64
         }
         let bad = (0..n_values).find(|&it| std::str::from_utf8(values[it].data()).is_err());
         if let Some(bad) = bad {
-            // The level that belongs to the value: each full definition has one.
+            // Only fully defined levels have a value: this is the one of `bad`.
             let full = column.max_def_level();
             let level = (0..n_levels)
                 .filter(|&it| definitions.get(it).is_none_or(|&it| it == full))
@@ -312,7 +315,7 @@ fn first_not_utf8(reader: ColumnReader, column: &ColumnDescriptor) -> Option<u64
     }
 }
 
-/// Whether a column is text by its own account.
+/// Whether a column declares that it is text.
 fn is_text(column: &ColumnDescriptor) -> bool {
     column.physical_type() == Physical::BYTE_ARRAY
         && (matches!(
@@ -324,9 +327,9 @@ fn is_text(column: &ColumnDescriptor) -> bool {
         ))
 }
 
-/// Whether a leaf is read: a column always; inside of lists and records only
-/// texts, numbers and truth values, since a time beside a message is not asked
-/// for.
+/// Whether a leaf is read. A column that is a leaf always is. In lists and records
+/// only texts, numbers and truth values are, because nobody asks for the time of a
+/// message.
 fn readable(schema: &SchemaDescriptor, leaf: usize) -> bool {
     if schema.get_column_root(leaf).is_primitive() {
         return true;
@@ -334,7 +337,7 @@ fn readable(schema: &SchemaDescriptor, leaf: usize) -> bool {
     is_plain(&schema.column(leaf))
 }
 
-/// Whether a column is of texts, numbers or truth values by its own account.
+/// Whether a column declares that it holds texts, numbers or truth values.
 fn is_plain(column: &ColumnDescriptor) -> bool {
     let plain_number = || {
         matches!(

@@ -1,4 +1,4 @@
-//! What can be wrong with a table.
+//! Errors of tables and imported files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// The file or folder is not there, or is not what it should be.
+    /// The file or folder does not exist, or is something else.
     #[error("there is no table at {}: {reason}", path.display())]
     NotThere {
         /// The file or folder.
@@ -27,7 +27,7 @@ pub enum TableError {
         source: io::Error,
     },
 
-    /// The file is not whole, or no Parquet file.
+    /// The file is not whole, or not a Parquet file.
     #[error("{} is not a whole Parquet file: {reason}", path.display())]
     Corrupt {
         /// The file.
@@ -36,7 +36,7 @@ pub enum TableError {
         reason: String,
     },
 
-    /// Columns are missing or mistyped; all of them.
+    /// Columns are missing or have other types; the error names all of them.
     #[error(
         "{} is not a `{table}` table: {} (`{written_by}` writes such tables)",
         path.display(),
@@ -45,7 +45,7 @@ pub enum TableError {
     Schema {
         /// The file.
         path: PathBuf,
-        /// The table that it was taken for.
+        /// The table that was expected.
         table: &'static str,
         /// The stage that writes such tables.
         written_by: &'static str,
@@ -66,7 +66,7 @@ pub enum TableError {
         problem: String,
     },
 
-    /// A file of another format cannot be read as what it was named for.
+    /// A file cannot be read as what its name or its argument says that it is.
     #[error("{}: {problem}", path.display())]
     Import {
         /// The file.
@@ -82,7 +82,7 @@ impl TableError {
         !matches!(self, Self::Io { .. })
     }
 
-    /// Sorts an error of opening or reading by whose fault it is.
+    /// Returns the error of a file that cannot be opened or read.
     pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotThere {

@@ -1,4 +1,4 @@
-//! Input files: which ones can be read, and what they are.
+//! Opens input files, and says what a file is that cannot be read.
 //!
 //! Every table and every raw file is opened by [`open`], which refuses pipes,
 //! folders and devices by name.
@@ -11,18 +11,18 @@ use apo_provenance::{Input, digest_path};
 
 use crate::error::TableError;
 
-/// Bytes of a file's beginning that tell what it is.
+/// Bytes at a file's beginning that tell what it is.
 pub(crate) const HEAD: usize = 512;
 
-/// Bytes of a text that is read whole.
+/// The most bytes of a text that is read whole.
 const MOST_TEXT: u64 = 64 << 20;
 
 /// Opens a regular file.
 ///
 /// # Errors
 ///
-/// When it is not there or cannot be read, and when it is no regular file: an
-/// input is read more than once, for its digest and for its rows.
+/// When it does not exist, cannot be read, or is not a regular file. An input is
+/// read more than once, for its digest and for its rows.
 pub fn open(path: &Path) -> Result<File, TableError> {
     // Asked before it is opened: opening a named pipe waits for its writer.
     let metadata = fs::metadata(path).map_err(|error| TableError::reading(path, error))?;
@@ -41,7 +41,7 @@ pub fn open(path: &Path) -> Result<File, TableError> {
 ///
 /// When it cannot be read.
 pub fn input(path: &Path) -> Result<Input, TableError> {
-    // What cannot be digested cannot be read either: a pipe, a device.
+    // A pipe or a device cannot be digested.
     if !path.is_dir() {
         open(path)?;
     }
@@ -54,12 +54,12 @@ pub fn input(path: &Path) -> Result<Input, TableError> {
     })
 }
 
-/// Reads a text file whole, as people or a command wrote it, a byte order mark
-/// left out.
+/// Reads a whole text file that people or a command wrote, without a byte order
+/// mark.
 ///
 /// # Errors
 ///
-/// As [`open`]; and when it is no text in UTF-8, or longer than 64 MiB.
+/// As [`open`], and when it is not text in UTF-8, or longer than 64 MiB.
 pub fn text(path: &Path) -> Result<String, TableError> {
     let fault = |problem: String| TableError::Import {
         path: path.into(),
@@ -95,7 +95,7 @@ pub fn text(path: &Path) -> Result<String, TableError> {
     Ok(text)
 }
 
-/// Reads a text file as [`text`] does; none where nothing is there.
+/// Reads a text file as [`text`] does, or returns `None` if it does not exist.
 ///
 /// # Errors
 ///
@@ -104,7 +104,7 @@ pub fn find_text(path: &Path) -> Result<Option<String>, TableError> {
     path.exists().then(|| text(path)).transpose()
 }
 
-/// Says what is there instead of a regular file.
+/// Says what a file is that is not a regular one.
 fn irregular(found: FileType) -> Option<&'static str> {
     if found.is_file() {
         return None;
@@ -135,8 +135,8 @@ pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// What files begin with that are neither text, gzip nor Parquet: the first bytes,
-/// what such a file is, and what to do.
+/// How files begin that are neither text, gzip nor Parquet: the first bytes, what
+/// such a file is, and what to do.
 const FOREIGN: &[(&[u8], &str)] = &[
     (b"\xff\xfe\0\0", UTF_32),
     (b"\0\0\xfe\xff", UTF_32),
@@ -205,14 +205,14 @@ const LFS: &str = "is a Git LFS pointer, not the file itself; `git lfs pull` fet
 const ARROW: &str = "is an Arrow file; write it as Parquet";
 const PICKLE: &str = "is a Python pickle, which is not read; write it as .jsonl or .parquet";
 
-/// Says what a file is, and what to do, when its first bytes show that it is not
-/// text, gzip or Parquet.
+/// Says what a file is, and what to do, if its first bytes show that it is not text,
+/// gzip or Parquet.
 pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
     let begins = |(magic, _): &&(&[u8], &str)| head.starts_with(magic);
     if let Some((_, problem)) = FOREIGN.iter().find(begins) {
         return Some(problem);
     }
-    // Without a mark: JSON and table headers begin with ASCII.
+    // UTF-16 without a mark: JSON and table headers begin with ASCII.
     if let [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..]
     | [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] = head
     {
@@ -231,12 +231,12 @@ pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
     is_page.then_some("is a web page, not data; download the file itself")
 }
 
-/// Returns the files of a folder whose names end so, in name order. Hidden
-/// files, whose names begin with a dot, are no parts of it.
+/// Returns the files of a folder that have one of these endings, in the order of
+/// their names. Hidden files, whose names begin with a dot, do not count.
 ///
 /// # Errors
 ///
-/// When there are none, and when some lie in sub-folders, which are not read.
+/// When there are none, or when some are in sub-folders, which are not read.
 pub fn listed(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, TableError> {
     let fault = |problem: String| {
         Err(TableError::Import {
@@ -279,7 +279,7 @@ pub fn listed(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, TableErro
     Ok(files)
 }
 
-/// What stands in a folder and is not hidden, in name order.
+/// Returns what is in a folder and not hidden, in the order of the names.
 fn visible(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
     let reading = |error| TableError::reading(folder, error);
     let mut found = Vec::new();
@@ -293,7 +293,7 @@ fn visible(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
     Ok(found)
 }
 
-/// Whether a folder holds such files, at any depth.
+/// Whether a folder holds files with one of these endings, at any depth.
 fn holds(folder: &Path, endings: &[&str]) -> bool {
     let found = visible(folder).unwrap_or_default();
     found.iter().any(|path| match fs::symlink_metadata(path) {

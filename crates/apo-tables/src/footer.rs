@@ -1,10 +1,10 @@
-//! The checksum of all that page checksums do not cover: the footer, which says
-//! where the pages lie, what columns they are of and where the table comes from,
-//! and the pages' headers.
+//! The checksum of everything that the page checksums do not cover: the page
+//! headers, and the footer with the places of the pages, the columns and the
+//! provenance.
 //!
-//! It stands in the footer itself: 16 hex digits, the CRC-32 of all page headers
-//! and that of the footer with zeros in the place of its own digits. A table of
-//! which any byte was changed is refused, whatever that byte says.
+//! The footer itself holds it, as 16 hex digits: the CRC-32 of all page headers,
+//! then the CRC-32 of the footer with zeros in place of these last eight digits. So
+//! a table is refused if any of its bytes has changed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
@@ -13,37 +13,37 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 
 use crate::pages::Header;
 
-/// The name of the schema in footers that have a checksum.
+/// The schema's name in footers that have a checksum.
 pub(crate) const SCHEMA: &str = "apo";
 
-/// How a footer names this project as its writer, before the version.
+/// The name of this project as the writer in a footer, before the version.
 const WRITER: &str = "apo ";
 
-/// The key of the footer under which the checksum of our tables stands.
+/// The footer's key for the checksum of our tables.
 pub const CHECKSUM_KEY: &str = "apo.crc32";
 
-/// The key under which the provenance stands.
+/// The footer's key for the provenance.
 pub(crate) const FOOTER_KEY: &str = "apo";
 
 /// Digits of a CRC-32, hex.
 const DIGITS: usize = 8;
 
-/// What a file ends with after its footer: the footer's length, and a magic word.
+/// The end of a file after its footer: the footer's length, and a magic word.
 const TAIL: usize = 8;
 
-/// Where the first page stands: after a magic word.
+/// Where the first page begins: after a magic word.
 const BEGIN: u64 = 4;
 
-/// Bytes of a page's header, at most.
+/// The most bytes of a page's header.
 const HEADER: u64 = 512;
 
-/// Makes the footer's entry of a file with these page headers; [`seal`] completes
+/// Returns the footer's entry of a file with these page headers. [`seal`] completes
 /// it once the file is written.
 pub(crate) fn entry(headers: u32) -> KeyValue {
     KeyValue::new(CHECKSUM_KEY.into(), format!("{headers:08x}{:08x}", 0))
 }
 
-/// Completes the checksum of a file that is written.
+/// Completes the checksum of a written file.
 pub(crate) fn seal(file: &mut File) -> io::Result<()> {
     let missing = || io::Error::other("the footer that was written has no checksum");
     let (begin, mut footer) = footer(file)?.ok_or_else(missing)?;
@@ -53,8 +53,9 @@ pub(crate) fn seal(file: &mut File) -> io::Result<()> {
     file.write_all(digits.as_bytes())
 }
 
-/// Whether all but the pages of a file is as it was written. Those of other
-/// programs have no checksum, or one that they copied from a table of ours.
+/// Whether everything in a file except its pages is as it was written. Files of
+/// other programs pass: they have no checksum, or one that was copied from a table
+/// of ours.
 pub(crate) fn is_whole(file: &mut File, metadata: &ParquetMetaData) -> io::Result<bool> {
     let about = metadata.file_metadata();
     let is_marked = about.schema_descr().root_schema().name() == SCHEMA;
@@ -66,8 +67,8 @@ pub(crate) fn is_whole(file: &mut File, metadata: &ParquetMetaData) -> io::Resul
         return Ok(false);
     };
     let Some(at) = place(&footer, 2 * DIGITS) else {
-        // Tables that were written before there were checksums have none, and at
-        // first there were checksums of half the length.
+        // The oldest tables have no checksum, and the first checksums had half the
+        // length.
         return Ok(!is_marked || place(&footer, DIGITS).is_some());
     };
     let found = footer[at..at + 2 * DIGITS].to_owned();
@@ -78,7 +79,7 @@ pub(crate) fn is_whole(file: &mut File, metadata: &ParquetMetaData) -> io::Resul
     Ok(found == format!("{headers:08x}{digits}").into_bytes())
 }
 
-/// Reads a file's footer and what follows it; gives where it begins, too.
+/// Reads a file's footer with what follows it, and returns where it begins.
 fn footer(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
     let length = file.seek(SeekFrom::End(0))?;
     let Some(tail) = length.checked_sub(TAIL as u64) else {
@@ -96,9 +97,9 @@ fn footer(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
     Ok(Some((begin, footer)))
 }
 
-/// Where so many digits of the checksum stand in a footer.
+/// Returns where in a footer the given number of checksum digits is.
 fn place(footer: &[u8], digits: usize) -> Option<usize> {
-    // An entry is its key and a text: a field's header and a length before each.
+    // An entry is a key and a text, each after a field's header and a length.
     const TEXT: u8 = 0x18;
     let before = [CHECKSUM_KEY.as_bytes(), &[TEXT, digits as u8]].concat();
     let at = footer.windows(before.len()).rposition(|it| it == before)?;
@@ -106,14 +107,15 @@ fn place(footer: &[u8], digits: usize) -> Option<usize> {
     (footer.len() >= at + digits).then_some(at)
 }
 
-/// The footer's own digits, which stand at `at`; zeros are left there.
+/// Returns the checksum of a footer whose own digits, at `at`, are replaced by
+/// zeros.
 fn own(footer: &mut [u8], at: usize) -> String {
     footer[at..at + DIGITS].fill(b'0');
     format!("{:08x}", crc32fast::hash(footer))
 }
 
-/// The checksum of all page headers; none where one is no header, or where pages do
-/// not follow each other from the file's beginning to its footer.
+/// Returns the checksum of all page headers, or `None` if one is not a header or the
+/// pages do not follow each other from the file's beginning to its footer.
 fn headers(file: &mut File, metadata: &ParquetMetaData, footer: u64) -> io::Result<Option<u32>> {
     let mut hasher = crc32fast::Hasher::new();
     let mut next = BEGIN;

@@ -1,9 +1,10 @@
-//! Other people's data: JSON lines, JSON lists (plain or gzipped), Parquet.
+//! Imports other people's data: JSON lines and JSON lists, plain or gzipped, and
+//! Parquet.
 //!
-//! A [`Source`] gives records as JSON text with their line, in bounded
-//! batches; [`Preferences::read`], [`Answer::read`] and [`parse`] make something
-//! of one, so that callers may read records on many threads. What a record may
-//! look like stands there, and in [`FORMS`] for people.
+//! A [`Source`] returns records as JSON text with their line, in bounded batches.
+//! [`Preferences::read`], [`Answer::read`] and [`parse`] parse one record, so that
+//! callers may parse records on many threads. [`FORMS`] documents the forms of
+//! records.
 
 mod answers;
 mod beside;
@@ -38,26 +39,26 @@ pub use forms::{ANSWER_FIELDS, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
 pub use messages::{Conversation, Message, Role, Text};
 pub use records::{Asked, Comparison, Preference, Preferences, Scored};
 
-/// A record that takes more than this is no dialogue.
+/// The most bytes of a record: a longer one is not a dialogue.
 const LONGEST: usize = 64 << 20;
 
-/// Bytes of records that are in memory at once, one record aside.
+/// The most bytes of records in memory at once; a single record may exceed it.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Characters of a record that are shown of a rejected one.
+/// The most characters that are shown of a rejected record.
 const EXCERPT: usize = 200;
 
 /// A record as JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its line or row, from 1.
+    /// Its line or row, counted from 1.
     pub line: u64,
-    /// Its text; not yet known to be UTF-8 or JSON.
+    /// Its text, which may turn out not to be UTF-8 or JSON.
     pub json: Vec<u8>,
 }
 
 impl Record {
-    /// Returns the record's beginning, for people.
+    /// Returns the record's beginning, to be shown.
     pub fn excerpt(&self) -> String {
         // A character takes four bytes at most.
         let begin = &self.json[..self.json.len().min(4 * EXCERPT)];
@@ -76,11 +77,11 @@ impl Record {
     }
 }
 
-/// Reads a record as a row of some kind.
+/// Parses a record as a row of type `T`.
 ///
 /// # Errors
 ///
-/// What is malformed, in one line.
+/// When it is malformed; the error says how, in one line.
 pub fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, String> {
     let text = record.text().map_err(|fault| fault.detail)?;
     serde_json::from_str(text).map_err(|error| error.to_string())
@@ -94,10 +95,10 @@ pub struct Source {
 
 enum Records {
     Lines(Box<dyn BufRead + Send>, u64),
-    /// A list's text, and where its elements stand in it.
+    /// A list's text, and the ranges of its elements.
     List(String, std::vec::IntoIter<Range<usize>>, u64),
-    /// A file's columns, their reader, the rows read so far, and the names of the
-    /// columns that are not read.
+    /// A file's columns, their reader, the number of rows read so far, and the names
+    /// of the columns that are not read.
     Parquet(Columns, ParquetRecordBatchReader, u64, Vec<String>),
 }
 
@@ -110,13 +111,13 @@ impl std::fmt::Debug for Source {
 }
 
 impl Source {
-    /// Opens a file by its name's ending: `.jsonl`, `.json` (a list or lines),
-    /// each also with `.gz`, or `.parquet`. Whether text is gzip, its first
-    /// bytes tell. Of a Parquet file only the columns of `fields` are read.
+    /// Opens a file by the ending of its name: `.jsonl`, `.json` (a list or lines),
+    /// both also with `.gz`, or `.parquet`. Gzip is recognised by its first bytes.
+    /// Only the columns of a Parquet file that are among `fields` are read.
     ///
     /// # Errors
     ///
-    /// When it is not there, cannot be read, or is of another kind.
+    /// When the file does not exist, cannot be read, or is of another kind.
     pub fn open(path: &Path, fields: &[&str]) -> Result<Self, TableError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name.to_lowercase();
@@ -131,11 +132,11 @@ impl Source {
                 return Err(import(path, lines::CSV));
             }
             _ => {
-                // What it is comes before what it is called.
+                // What the file is matters more than its name.
                 text::open(path)?;
                 return Err(import(
                     path,
-                    "is of no known kind; expected .jsonl, .json (also with .gz) or .parquet",
+                    "is of an unknown kind; expected .jsonl, .json (also with .gz) or .parquet",
                 ));
             }
         };
@@ -146,7 +147,7 @@ impl Source {
     }
 
     /// Returns the names of a Parquet file's columns that hold something and are not
-    /// read; records of other kinds of files name theirs.
+    /// read. In other files the records name such fields.
     pub fn unused(&self) -> &[String] {
         match &self.records {
             Records::Parquet(.., unused) => unused,
@@ -154,12 +155,12 @@ impl Source {
         }
     }
 
-    /// Checks that a Parquet file has all columns of one of some lists; other
-    /// kinds of files say so row by row.
+    /// Checks that a Parquet file has all columns of one of these lists. In other
+    /// files each record is checked by itself.
     ///
     /// # Errors
     ///
-    /// When it has none of the lists: all of them in one error.
+    /// When no list is complete; the error names all lists.
     pub fn check_columns(&self, lists: &[&[&str]]) -> Result<(), TableError> {
         let Records::Parquet(columns, ..) = &self.records else {
             return Ok(());
@@ -181,11 +182,11 @@ impl Source {
         Err(import(&self.path, &problem))
     }
 
-    /// Returns up to `most` records, fewer where they are long; none at the end.
+    /// Returns up to `most` records, fewer if they are long, and none at the end.
     ///
     /// # Errors
     ///
-    /// When the file ends in the middle, or its compression is damaged.
+    /// When the file was cut off, or its compression is damaged.
     pub fn batch(&mut self, most: usize) -> Result<Vec<Record>, TableError> {
         let path = &self.path;
         let mut batch = Vec::new();
@@ -252,11 +253,11 @@ impl Source {
     }
 }
 
-/// A Parquet file, of which only some columns are read.
+/// Opens a Parquet file, of which only some columns are read.
 fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     let columns = Columns::open(path, |name| forms::is_read(name, fields))?;
     let reader = columns.reader()?;
-    // JSON has no bytes: they would become digits.
+    // JSON cannot hold bytes: they would become digits.
     for field in reader.schema().fields() {
         let is_bytes = matches!(
             field.data_type(),
@@ -278,7 +279,7 @@ fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     Ok(Records::Parquet(columns, reader, 0, unused))
 }
 
-/// `.json`: a list, or lines under another name.
+/// Opens a `.json` file, which holds a list, or lines.
 fn json(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     let mut bytes = Vec::new();
     text::open(path)?
@@ -291,8 +292,8 @@ fn json(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
         }
         let line = begin.split(|byte| *byte == b'\n').next().unwrap_or(begin);
         if !is_json(line) && is_json(begin) {
-            let problem = "is one object over several lines; expected a list of records, or a \
-                           record a line";
+            let problem = "is one object over several lines; expected a list of records, or one \
+                           record per line";
             return Err(import(path, problem));
         }
         let lines = lines::checked(path, Box::new(std::io::Cursor::new(bytes)), fields)?;
@@ -309,7 +310,7 @@ fn json(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
         text = mended;
         ranges = elements(&text);
     }
-    let ranges = ranges.map_err(|error| import(path, &format!("is no JSON list: {error}")))?;
+    let ranges = ranges.map_err(|error| import(path, &format!("is not a JSON list: {error}")))?;
     Ok(Records::List(text, ranges.into_iter(), 0))
 }
 
@@ -317,7 +318,7 @@ fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
-/// Where the elements of a list stand in its text.
+/// Returns the ranges of a list's elements in its text.
 fn elements(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
     let list: Vec<&RawValue> = serde_json::from_str(text)?;
     let begin = text.as_ptr() as usize;

@@ -1,9 +1,9 @@
 //! The Parquet tables that the stages exchange: columns, typed readers and
 //! writers.
 //!
-//! Each table's columns are declared once, in [`tables`]; readers check them
-//! before they touch a row, and `TABLES.md` is made from them. Reading and
-//! writing stream: memory follows the batch, not the table.
+//! Each table's columns are declared once, in [`tables`]. Readers check them before
+//! they read a row, and `TABLES.md` is generated from them. Reading and writing
+//! stream, so that memory depends on the batch and not on the table.
 
 mod columns;
 pub mod error;

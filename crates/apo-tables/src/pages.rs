@@ -1,12 +1,11 @@
 //! Checksums of Parquet pages.
 //!
-//! The format has a place for each page's CRC-32 in the page's header; readers
-//! verify it where it stands. The encoder that we use leaves it out, so it is
-//! put in here, between encoding and writing: a header is Thrift's compact
-//! protocol, and the checksum is its field 4, of which [`with_checksums`] makes
-//! room.
+//! The format has a field for the CRC-32 of each page in the page's header, and
+//! readers verify it if it is there. The encoder that we use leaves it out, so it
+//! is inserted here, between encoding and writing. A header is in Thrift's compact
+//! protocol, and the checksum is its field 4.
 
-/// Thrift's types in the compact protocol, as far as page headers use them.
+/// The types of Thrift's compact protocol that page headers use.
 mod kind {
     pub const TRUE: u8 = 1;
     pub const FALSE: u8 = 2;
@@ -16,22 +15,22 @@ mod kind {
     pub const STRUCT: u8 = 12;
 }
 
-/// The header's fields that matter here.
+/// The fields of a header that are used here.
 const COMPRESSED_SIZE: u8 = 3;
 const CRC: u8 = 4;
 
 /// A column chunk whose pages carry checksums.
 pub(crate) struct Chunk {
     pub bytes: Vec<u8>,
-    /// The pages' headers, one after the other.
+    /// The headers of all pages, concatenated.
     pub headers: Vec<u8>,
-    /// Where the first page of data begins: after the dictionary, if any.
+    /// Where the first data page begins: after the dictionary, if there is one.
     pub data_at: usize,
 }
 
-/// Adds a checksum to the header of each page of a column chunk, whose first
-/// `dictionary` bytes are its dictionary page. None where the chunk is not what
-/// our encoder writes.
+/// Adds a checksum to each page header of a column chunk, whose first `dictionary`
+/// bytes are its dictionary page. Returns `None` if our encoder does not write such
+/// a chunk.
 pub(crate) fn with_checksums(chunk: &[u8], dictionary: usize) -> Option<Chunk> {
     let mut bytes = Vec::with_capacity(chunk.len() + chunk.len() / 64 + 64);
     let mut headers = Vec::new();
@@ -48,7 +47,7 @@ pub(crate) fn with_checksums(chunk: &[u8], dictionary: usize) -> Option<Chunk> {
         bytes.extend_from_slice(&chunk[at..at + header.crc_at]);
         bytes.push(1 << 4 | kind::I32);
         put_varint(&mut bytes, zigzag(crc32fast::hash(page) as i32));
-        // Fields are numbered by their distance from the one before.
+        // A field's number is stored as its distance from the field before.
         let next = chunk[at + header.crc_at];
         bytes.push((next >> 4).checked_sub(1).filter(|it| *it > 0)? << 4 | next & 15);
         bytes.extend_from_slice(&chunk[at + header.crc_at + 1..begins]);
@@ -63,18 +62,18 @@ pub(crate) fn with_checksums(chunk: &[u8], dictionary: usize) -> Option<Chunk> {
     })
 }
 
-/// What is known of a page's header.
+/// What a page's header says.
 pub(crate) struct Header {
     pub len: usize,
     pub compressed_size: usize,
-    /// Where the checksum's field belongs.
+    /// Where to insert the checksum's field.
     crc_at: usize,
     has_crc: bool,
 }
 
 impl Header {
-    /// Reads the header that bytes begin with; none where it is not what our encoder
-    /// writes.
+    /// Reads the header at the beginning of `bytes`. Returns `None` if our encoder
+    /// does not write such a header.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut at = 0;
         let (mut id, mut size, mut crc_at, mut has_crc) = (0_u8, None, None, false);
@@ -84,7 +83,7 @@ impl Header {
                 at += 1;
                 break;
             }
-            // Page headers have few fields: the distance is never written out.
+            // Page headers have few fields, so that the distance fits its four bits.
             let distance = Some(field >> 4).filter(|it| *it > 0)?;
             id = id.checked_add(distance)?;
             has_crc |= id == CRC;
@@ -109,7 +108,7 @@ impl Header {
     }
 }
 
-/// The length of a value.
+/// Returns the length of a value, bytes.
 fn skip(bytes: &[u8], kind: u8) -> Option<usize> {
     Some(match kind {
         kind::TRUE | kind::FALSE => 0,
@@ -133,7 +132,7 @@ fn skip(bytes: &[u8], kind: u8) -> Option<usize> {
     })
 }
 
-/// Reads a number and its length.
+/// Reads a number, and returns its length, too.
 fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0;
     for (i, byte) in bytes.iter().take(10).enumerate() {

@@ -1,4 +1,4 @@
-//! Reading tables, batch by batch.
+//! Reads tables batch by batch.
 
 use std::fs::File;
 use std::marker::PhantomData;
@@ -22,12 +22,12 @@ use crate::file;
 use crate::footer::FOOTER_KEY;
 use crate::schema::{Kind, Row, Value};
 
-/// Reads the provenance from a table's footer; none where another program wrote
-/// it.
+/// Reads the provenance from a table's footer. Returns `None` if another program
+/// wrote the table.
 ///
 /// # Errors
 ///
-/// When the file cannot be read or is no whole Parquet file.
+/// When the file cannot be read, or is not a whole Parquet file.
 pub fn provenance(path: &Path) -> Result<Option<Provenance>, TableError> {
     let columns = Columns::open(path, |_| false)?;
     let found = columns.footer_value(FOOTER_KEY);
@@ -39,13 +39,14 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TableEr
     library(path, || ParquetRecordBatchReaderBuilder::try_new(file))
 }
 
-/// The table's own columns of a part.
+/// Opens a part for the table's own columns.
 fn own<R: Row>(part: &Path) -> Result<Columns, TableError> {
     let is_own = |name: &str| R::TABLE.columns.iter().any(|it| it.name == name);
     Columns::open(part, is_own)
 }
 
-/// The parts of a table: the file, or a folder's `*.parquet` in name order.
+/// Returns the parts of a table: the file, or a folder's `*.parquet` in the order of
+/// their names.
 fn parts(path: &Path) -> Result<Vec<PathBuf>, TableError> {
     if path.is_dir() {
         return file::listed(path, &[".parquet"]);
@@ -53,9 +54,10 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, TableError> {
     Ok(vec![path.into()])
 }
 
-/// Reads a table row by row; an iterator of its rows.
+/// Reads a table row by row; it is an iterator of the rows.
 ///
-/// Opening checks every part's footer and schema before any row is read.
+/// Opening a table checks the footer and the schema of every part before it reads a
+/// row.
 ///
 /// # Examples
 ///
@@ -85,11 +87,11 @@ pub struct Reader<R> {
     path: PathBuf,
     parts: Vec<PathBuf>,
     n_rows: u64,
-    /// Keep columns that are not the table's own.
+    /// Whether to keep columns that are not the table's own.
     carry: bool,
     next_part: usize,
     open: Option<Part>,
-    /// The batch that is being read, and the row of it that comes next.
+    /// The batch that is being read, and its next row.
     current: Option<(Decoded, usize)>,
     marker: PhantomData<R>,
 }
@@ -99,14 +101,14 @@ pub struct Reader<R> {
 struct Part {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
-    /// Its own columns, to say what is wrong with them; not where others are
-    /// carried.
+    /// Its own columns, to say what is wrong with them; `None` if other columns
+    /// are kept.
     columns: Option<Columns>,
-    /// The row that comes next.
+    /// The next row.
     next: u64,
 }
 
-/// Some rows, and the columns that came with them.
+/// Some rows, with all their columns.
 #[derive(Debug)]
 pub struct Batch<R> {
     /// The rows.
@@ -119,8 +121,8 @@ impl<R: Row> Reader<R> {
     ///
     /// # Errors
     ///
-    /// When it is not there, not whole, or when columns are missing or
-    /// mistyped: all of them in one error.
+    /// When it does not exist or is not whole, or when columns are missing or have
+    /// other types; one error names all of them.
     pub fn open(path: &Path) -> Result<Self, TableError> {
         let parts = parts(path)?;
         let mut n_rows = 0;
@@ -153,7 +155,7 @@ impl<R: Row> Reader<R> {
     ///
     /// # Errors
     ///
-    /// As [`Self::open`], and when it has none.
+    /// As [`Self::open`], and when it has no rows.
     pub fn open_filled(path: &Path) -> Result<Self, TableError> {
         let reader = Self::open(path)?;
         if reader.n_rows > 0 {
@@ -165,23 +167,23 @@ impl<R: Row> Reader<R> {
         })
     }
 
-    /// Returns where the table lies.
+    /// Returns the table's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns how many rows the table has.
+    /// Returns the number of rows.
     pub fn n_rows(&self) -> u64 {
         self.n_rows
     }
 
-    /// Describes the table as an input of what is made from it.
+    /// Describes the table as an input, for the provenance of what is made from it.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
     pub fn input(&self) -> Result<Input, TableError> {
-        // Of a folder, the parts alone: what else lies there is not read.
+        // In a folder only the parts count: other files are not read.
         let digest = if self.path.is_dir() {
             digest_parts(&self.parts)
         } else {
@@ -195,9 +197,9 @@ impl<R: Row> Reader<R> {
         })
     }
 
-    /// Returns the part of the data that the queries are: of several, the test
-    /// part; none where other programs wrote the table, or its parts are of
-    /// different splits.
+    /// Returns the part of the data that the queries are. If one of the files is of
+    /// the test part, that is the answer. Returns `None` if another program wrote
+    /// the table, or if its files are of different splits.
     ///
     /// # Errors
     ///
@@ -220,11 +222,11 @@ impl<R: Row> Reader<R> {
         })
     }
 
-    /// Returns the columns of all parts, the table's own and others.
+    /// Returns all columns, including those that are not the table's own.
     ///
     /// # Errors
     ///
-    /// When a part cannot be read, or has other columns than the first.
+    /// When a part cannot be read, or has other columns than the first one.
     pub fn schema(&self) -> Result<SchemaRef, TableError> {
         let schema = Arc::clone(builder(&self.parts[0])?.schema());
         for part in &self.parts[1..] {
@@ -240,8 +242,8 @@ impl<R: Row> Reader<R> {
                 return Err(TableError::Import {
                     path: part.clone(),
                     problem: format!(
-                        "its columns are not those of {}; a table's parts have the same columns, \
-                         in the same order",
+                        "its columns are not those of {}; all parts of a table must have the \
+                         same columns in the same order",
                         self.parts[0].display()
                     ),
                 });
@@ -250,7 +252,7 @@ impl<R: Row> Reader<R> {
         Ok(schema)
     }
 
-    /// Reads batches that keep the columns which are not the table's own.
+    /// Reads batches that also keep the columns that are not the table's own.
     pub fn batches(mut self) -> impl Iterator<Item = Result<Batch<R>, TableError>> {
         self.carry = true;
         std::iter::from_fn(move || self.next_batch())
@@ -323,7 +325,7 @@ impl<R: Row> Iterator for Reader<R> {
                 *row += 1;
                 return Some(decoded.row(*row - 1));
             }
-            // Let go of a batch before the next is read.
+            // Free a batch before the next one is read.
             self.current = None;
             match self.next_record()? {
                 Ok((_, decoded)) => self.current = Some((decoded, 0)),
@@ -333,7 +335,7 @@ impl<R: Row> Iterator for Reader<R> {
     }
 }
 
-/// A column, turned into the table's own type.
+/// A column, converted to the type that the table declares.
 #[derive(Debug)]
 enum Values {
     Absent,
@@ -345,7 +347,7 @@ enum Values {
 
 impl Values {
     fn new(kind: Kind, array: &ArrayRef) -> Result<Self, String> {
-        // Not "safe": a number that does not fit is an error, not a null.
+        // A "safe" cast would turn a number that does not fit into null.
         let strictly = CastOptions {
             safe: false,
             ..CastOptions::default()
@@ -371,8 +373,8 @@ impl Values {
     }
 }
 
-/// The columns of a batch, turned into the table's own types; rows are made of
-/// them one at a time.
+/// The columns of a batch, converted to the types that the table declares. Rows are
+/// made from them one at a time.
 #[derive(Debug)]
 struct Decoded {
     path: PathBuf,
@@ -410,7 +412,7 @@ impl Decoded {
         }
     }
 
-    /// The first row that lacks a value which every row has.
+    /// Returns the error of the first row that lacks a required value.
     fn missing<R: Row>(&self) -> Option<TableError> {
         let columns = R::TABLE.columns.iter().zip(&self.columns);
         let first = columns.filter(|(column, _)| !column.optional);

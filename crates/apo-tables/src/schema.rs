@@ -1,4 +1,4 @@
-//! Columns, and what rows are made of.
+//! Columns, tables, and the values of rows.
 
 use std::fmt;
 
@@ -27,12 +27,12 @@ impl Kind {
         }
     }
 
-    /// Whether a column of another writer's type holds such values; a number
-    /// that does not fit is told when its row is read.
+    /// Whether a column of this Arrow type can hold such values. A number that does
+    /// not fit is an error when its row is read.
     fn accepts(self, found: &DataType) -> bool {
         match (self, found) {
-            // A column of nothing but nulls; where a value is required, its
-            // first row says so.
+            // A column with nothing but nulls. If a value is required, the first
+            // row is an error.
             (_, DataType::Null) => true,
             (Self::Text, DataType::Dictionary(_, value)) => self.accepts(value),
             (Self::Text, found) => matches!(
@@ -59,13 +59,13 @@ impl fmt::Display for Kind {
 /// A column's name, type and meaning.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
-    /// Its name.
+    /// The column's name.
     pub name: &'static str,
     /// Its type.
     pub kind: Kind,
     /// Whether it may be null, or absent as a whole.
     pub optional: bool,
-    /// What it holds, in a few words.
+    /// What it holds, for the documentation.
     pub meaning: &'static str,
 }
 
@@ -89,19 +89,19 @@ pub(crate) const fn optional(name: &'static str, kind: Kind, meaning: &'static s
     }
 }
 
-/// The contract of one kind of table.
+/// The declaration of one kind of table.
 #[derive(Debug)]
 pub struct Table {
     /// Its name.
     pub name: &'static str,
-    /// The stage that writes such tables, named in errors as the way out.
+    /// The stage that writes such tables; errors name it.
     pub written_by: &'static str,
-    /// Its columns; others may stand beside them.
+    /// Its columns. A file may have others, too.
     pub columns: &'static [Column],
 }
 
 impl Table {
-    /// Returns every fault of a file's schema; none where it is such a table.
+    /// Returns every fault of a file's schema; such a table has none.
     pub(crate) fn faults(&self, found: &Schema) -> Vec<String> {
         let fault = |column: &Column| match found.field_with_name(column.name) {
             Err(_) if column.optional => None,
@@ -127,13 +127,13 @@ impl Table {
 /// A value of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// Nothing.
+    /// No value.
     Null,
-    /// Of a text column.
+    /// A value of a text column.
     Text(&'a str),
-    /// Of an integer column.
+    /// A value of an integer column.
     Int(i64),
-    /// Of a float column.
+    /// A value of a float column.
     Float(f32),
 }
 
@@ -202,17 +202,17 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 
 /// A row of a table.
 pub trait Row: Sized {
-    /// The table's contract.
+    /// The table's declaration.
     const TABLE: &'static Table;
 
     /// Calls `put` with each value, in the order of the table's columns.
     fn each(&self, put: &mut dyn FnMut(Value<'_>));
 
-    /// Makes a row of its values, in the order of the table's columns;
-    /// required ones are never null.
+    /// Makes a row from its values, in the order of the table's columns. Required
+    /// values are never null.
     ///
     /// # Errors
     ///
-    /// The column and what is wrong with its value.
+    /// When a value is not allowed; the error is the column and what is wrong.
     fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)>;
 }

@@ -16,14 +16,18 @@ const QUERY_ID: Column = required(
     Kind::Text,
     "first 16 hex digits of the SHA-256 of the prompt",
 );
-const SUBSET: Column = required("subset", Kind::Text, "part of the data, as `helpful-base`");
+const SUBSET: Column = required(
+    "subset",
+    Kind::Text,
+    "part of the data, such as `helpful-base`",
+);
 const PROMPT: Column = required(
     "prompt",
     Kind::Text,
     "the query: the dialogue up to and including its last `Assistant:`",
 );
 
-/// Reads a prompt, which says something.
+/// Reads a prompt, which must not be empty.
 fn prompt(value: &Value<'_>) -> Result<String, (&'static str, String)> {
     let text = value.text();
     if text.trim().is_empty() {
@@ -37,7 +41,7 @@ fn prompt(value: &Value<'_>) -> Result<String, (&'static str, String)> {
 pub struct Pair {
     /// Key of the query.
     pub query_id: String,
-    /// Key of query and responses.
+    /// Key of the query with both responses.
     pub pair_id: String,
     /// Part of the data.
     pub subset: String,
@@ -45,7 +49,7 @@ pub struct Pair {
     pub prompt: String,
     /// The response that people preferred.
     pub chosen: String,
-    /// The other one.
+    /// The other response.
     pub rejected: String,
 }
 
@@ -58,7 +62,7 @@ impl Row for Pair {
             required(
                 "pair_id",
                 Kind::Text,
-                "the same of prompt, chosen and rejected",
+                "the same, of the prompt, chosen and rejected",
             ),
             SUBSET,
             PROMPT,
@@ -135,18 +139,18 @@ impl Row for Query {
 /// Why a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Finish {
-    /// At the end of the text.
+    /// The model ended the text.
     Stop,
-    /// After as many tokens as were allowed.
+    /// It reached the most tokens that were allowed.
     Length,
-    /// At a further human turn, which was cut off.
+    /// A human turn began, which was cut off.
     Turn,
-    /// With nothing in it.
+    /// It is empty.
     Empty,
 }
 
 impl Finish {
-    /// Returns the column's text.
+    /// Returns the text in the column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -156,8 +160,8 @@ impl Finish {
         }
     }
 
-    /// Whether the response is complete: training and scoring put the end of
-    /// text after it.
+    /// Whether the response is complete, so that training and scoring add the end of
+    /// text.
     pub fn is_complete(self) -> bool {
         self != Self::Length
     }
@@ -193,13 +197,13 @@ pub struct Response {
     pub sample: i32,
     /// The response, stripped.
     pub response: String,
-    /// Where it comes from.
+    /// How the response was made.
     pub origin: String,
     /// Why it ended.
     pub finish: Finish,
-    /// Tokens generated, the end of text among them.
+    /// The tokens that were generated, including the end of text.
     pub tokens: Option<i32>,
-    /// Its log-prob under what sampled it, nats.
+    /// Its log-prob under the model that sampled it, nats.
     pub log_prob: Option<f32>,
     /// The reward model's score.
     pub reward: Option<f32>,
@@ -222,18 +226,18 @@ impl Row for Response {
             required(
                 "origin",
                 Kind::Text,
-                "`policy`, or how a golden answer came about",
+                "`policy`, or how a golden answer was made",
             ),
             required("finish", Kind::Text, "`stop`, `length`, `turn` or `empty`"),
             optional(
                 "tokens",
                 Kind::Int32,
-                "tokens generated, the end of text among them",
+                "tokens generated, including the end of text",
             ),
             optional(
                 "log_prob",
                 Kind::Float32,
-                "sum over these tokens under what sampled it, at temperature 1, nats",
+                "sum over these tokens under the model that sampled them, at temperature 1, nats",
             ),
             optional(
                 "reward",
@@ -290,7 +294,7 @@ impl Row for Response {
 pub struct Metric {
     /// The step, from 1.
     pub step: i64,
-    /// Share of the training's examples that were seen.
+    /// Passes over the training's examples so far.
     pub epoch: f32,
     /// The loss.
     pub loss: f32,
@@ -300,19 +304,19 @@ pub struct Metric {
     pub grad_norm: f32,
     /// Tokens computed in this step.
     pub tokens: i64,
-    /// Tokens computed a second.
+    /// Tokens computed per second.
     pub tokens_per_second: f32,
-    /// Mean reward of what is to be preferred.
+    /// Mean reward of the preferred responses.
     pub rewards_chosen: Option<f32>,
-    /// Mean reward of what is not.
+    /// Mean reward of the others.
     pub rewards_rejected: Option<f32>,
     /// Mean difference of the two.
     pub rewards_margins: Option<f32>,
-    /// Share of pairs in the right order.
+    /// Fraction of pairs in the right order.
     pub rewards_accuracies: Option<f32>,
-    /// Mean log-prob of what is to be preferred, nats.
+    /// Mean log-prob of the preferred responses, nats.
     pub logps_chosen: Option<f32>,
-    /// Mean log-prob of what is not, nats.
+    /// Mean log-prob of the others, nats.
     pub logps_rejected: Option<f32>,
 }
 
@@ -325,7 +329,7 @@ impl Row for Metric {
             required(
                 "epoch",
                 Kind::Float32,
-                "share of the training's examples seen",
+                "passes over the training's examples so far",
             ),
             required("loss", Kind::Float32, "loss of the step"),
             required("lr", Kind::Float32, "learning rate"),
@@ -338,7 +342,7 @@ impl Row for Metric {
             required(
                 "tokens_per_second",
                 Kind::Float32,
-                "tokens computed a second",
+                "tokens computed per second",
             ),
             optional(
                 "rewards/chosen",
@@ -358,7 +362,7 @@ impl Row for Metric {
             optional(
                 "rewards/accuracies",
                 Kind::Float32,
-                "share of pairs in the right order",
+                "fraction of pairs in the right order",
             ),
             optional(
                 "logps/chosen",
@@ -409,14 +413,14 @@ impl Row for Metric {
     }
 }
 
-/// A row of the raw data that was not taken.
+/// A rejected row of the raw data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
     /// Name of the file.
     pub file: String,
     /// Line of the file, from 1.
     pub line: i64,
-    /// Why, in one word.
+    /// Why it was rejected, in one word.
     pub reason: String,
     /// What is wrong with it, in a sentence.
     pub detail: String,
@@ -434,7 +438,7 @@ impl Row for Reject {
             required(
                 "reason",
                 Kind::Text,
-                "why it was not taken, as `same_response`",
+                "why it was rejected, such as `same_response`",
             ),
             required("detail", Kind::Text, "what is wrong with it"),
             required("excerpt", Kind::Text, "the beginning of the row"),
@@ -460,7 +464,7 @@ impl Row for Reject {
     }
 }
 
-/// All tables, in the order in which they are documented.
+/// All tables, in the order of the documentation.
 pub const ALL: [&Table; 7] = [
     Pair::TABLE,
     Query::TABLE,

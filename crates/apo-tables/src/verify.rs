@@ -1,4 +1,4 @@
-//! Whether a table is as it was written, without reading its rows.
+//! Checks that a table is as it was written, without decoding its rows.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use parquet::file::reader::FileReader as _;
 use crate::columns::{library, reader};
 use crate::error::TableError;
 
-/// Checks a Parquet file against its checksums: those of its pages, where it has
-/// them, and in a file of ours that of all else.
+/// Checks a Parquet file against its checksums: those of its pages, if it has them,
+/// and in a file of ours the one of everything else.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Writing tables, batch by batch.
+//! Writes tables batch by batch.
 
 use std::fs::File;
 use std::io::Write;
@@ -27,22 +27,22 @@ use crate::schema::{Kind, Row, Value};
 use crate::tables::Response;
 use crate::{footer, pages};
 
-/// Rows that are handed to the encoder at once.
+/// The most rows that the encoder gets at once.
 const BATCH: usize = 1024;
 
-/// Bytes of texts that are, where rows are long.
+/// The most bytes of texts that the encoder gets at once.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Rows of a row group: what the encoder holds in memory at most.
+/// The most rows of a row group, which the encoder holds in memory.
 const ROW_GROUP: usize = 16_384;
 
-/// Bytes of a row group, where rows are long.
+/// The most bytes of a row group.
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
 /// A Parquet file that is being written.
 ///
-/// Each row group is encoded in memory, its pages are given their checksums,
-/// and it is appended to the file.
+/// Each row group is encoded in memory, its pages get their checksums, and it is
+/// appended to the file.
 struct Sink {
     path: PathBuf,
     schema: SchemaRef,
@@ -50,7 +50,7 @@ struct Sink {
     /// The row group that is being encoded.
     group: Option<ArrowWriter<Vec<u8>>>,
     file: SerializedFileWriter<File>,
-    /// Of the page headers that are in the file.
+    /// The checksum of the page headers that are in the file.
     headers: crc32fast::Hasher,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Sink {
 
 impl Sink {
     fn create(path: &Path, schema: SchemaRef, provenance: &Provenance) -> Result<Self, TableError> {
-        // Read again at the end, for its checksum.
+        // It is read again at the end, for its checksum.
         let file = File::options()
             .read(true)
             .write(true)
@@ -78,7 +78,7 @@ impl Sink {
             .set_compression(Compression::ZSTD(level))
             .set_created_by(concat!("apo ", env!("CARGO_PKG_VERSION")).into())
             .set_max_row_group_row_count(None)
-            // Groups are small: an index of their pages would help nobody.
+            // Row groups are small: an index of their pages would not help.
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .build();
@@ -115,7 +115,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Appends the row group to the file, its pages with checksums.
+    /// Appends the row group to the file, with checksums in its pages.
     fn append(&mut self) -> Result<(), TableError> {
         let Some(group) = self.group.take() else {
             return Ok(());
@@ -127,7 +127,7 @@ impl Sink {
         self.append()?;
         let checksum = footer::entry(self.headers.finalize());
         self.file.append_key_value_metadata(checksum);
-        // Not `into_inner`, which makes a text of an error of the disk.
+        // `into_inner` would turn an error of the disk into a text.
         let finished = self.file.finish();
         finished.map_err(|error| failed(&self.path, error))?;
         let file = self.file.inner_mut();
@@ -175,7 +175,7 @@ fn append(
     Ok(())
 }
 
-/// A column chunk on its own.
+/// A single column chunk.
 struct Chunk {
     bytes: Vec<u8>,
     headers: Vec<u8>,
@@ -269,7 +269,7 @@ pub struct Writer<R> {
 }
 
 impl<R: Row> Writer<R> {
-    /// Creates the file, whatever stood there.
+    /// Creates the file, and replaces an earlier one.
     ///
     /// # Errors
     ///
@@ -292,7 +292,7 @@ impl<R: Row> Writer<R> {
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When the file cannot be written.
     pub fn write(&mut self, row: &R) -> Result<(), TableError> {
         let mut builders = self.builders.iter_mut();
         let mut bytes = 0;
@@ -321,11 +321,11 @@ impl<R: Row> Writer<R> {
         self.sink.write(&batch)
     }
 
-    /// Ends the file and waits until it is on the disk; gives its rows.
+    /// Ends the file, waits until it is on the disk, and returns the number of rows.
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When the file cannot be written.
     pub fn finish(mut self) -> Result<u64, TableError> {
         if self.pending > 0 {
             self.flush()?;
@@ -335,7 +335,7 @@ impl<R: Row> Writer<R> {
     }
 }
 
-/// Writes responses with their rewards, all other columns as they came.
+/// Writes responses with their rewards, and keeps all other columns.
 #[derive(Debug)]
 pub struct ScoredWriter {
     sink: Sink,
@@ -344,7 +344,7 @@ pub struct ScoredWriter {
 }
 
 impl ScoredWriter {
-    /// Creates the file for batches of the given columns.
+    /// Creates the file for batches with the given columns.
     ///
     /// # Errors
     ///
@@ -368,12 +368,12 @@ impl ScoredWriter {
         })
     }
 
-    /// Adds a batch; `rewards` is one a row.
+    /// Adds a batch; `rewards` has one reward for each row.
     ///
     /// # Errors
     ///
-    /// When the batch has other columns than the first, or the disk does not
-    /// take it.
+    /// When the batch has other columns than the first one, or the file cannot be
+    /// written.
     pub fn write(&mut self, batch: &Batch<Response>, rewards: &[f32]) -> Result<(), TableError> {
         let mut columns = Vec::with_capacity(self.schema.fields().len());
         for field in self.schema.fields() {
@@ -397,11 +397,11 @@ impl ScoredWriter {
         }
     }
 
-    /// Ends the file and waits until it is on the disk; gives its rows.
+    /// Ends the file, waits until it is on the disk, and returns the number of rows.
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When the file cannot be written.
     pub fn finish(self) -> Result<u64, TableError> {
         self.sink.finish()?;
         Ok(self.n_rows)

@@ -196,13 +196,13 @@ fn what_is_no_whole_parquet_file_is_refused() {
         (
             "tail.parquet",
             &bytes[bytes.len() / 2 + 1000..bytes.len() - 3],
-            "does not begin as one",
+            "does not begin like one",
         ),
         ("empty.parquet", &[], "is empty"),
         (
             "text.parquet",
             b"query_id,subset,prompt\n".as_slice(),
-            "is text, as CSV",
+            "is text, such as CSV",
         ),
         ("lines.parquet", b"{\"query_id\": \"a\"}\n", "is JSON"),
         ("damaged.parquet", &damaged, "damaged"),

@@ -142,7 +142,7 @@ fn answers_at_fault_are_named_by_line() {
         (
             "other.jsonl",
             format!("{good}\n{{\"a\": 1}}\n"),
-            "line 2: is no answer: its fields are `a`; expected",
+            "line 2: is not an answer: its fields are `a`; expected",
         ),
         (
             "blank.jsonl",
@@ -155,7 +155,7 @@ fn answers_at_fault_are_named_by_line() {
             "none of the 1 answers is to a query of the table",
         ),
         ("nothing.jsonl", String::new(), "none of the 0 answers"),
-        ("answers.txt", good.into(), "of no known kind"),
+        ("answers.txt", good.into(), "of an unknown kind"),
         (
             "pretty.jsonl",
             "{\n  \"prompt\": \"hi\",\n  \"response\": \"Hello.\"\n}\n".into(),
@@ -174,7 +174,7 @@ fn answers_at_fault_are_named_by_line() {
         (
             "old-mac.jsonl",
             format!("{good}\r{good}\r"),
-            "old-mac.jsonl: has lines that end with a carriage return alone",
+            "old-mac.jsonl: has lines that end with only a carriage return",
         ),
         ("list.json", "[1, 2".into(), "list.json"),
         ("bad.parquet", "PAR1".into(), "bad.parquet"),

@@ -1,4 +1,4 @@
-//! A row as an answer to a prompt, by people or another model.
+//! Reads rows as answers to prompts, from people or another model.
 
 use super::Record;
 use super::beside::{Beside, beside};
@@ -16,14 +16,14 @@ pub enum Answer {
         prompt: Text,
         /// The answer.
         answer: Text,
-        /// What else stands in the row.
+        /// The other columns of the row.
         beside: Beside,
     },
     /// A conversation that ends with the answer.
     Messages {
-        /// The whole.
+        /// The whole conversation.
         conversation: Conversation,
-        /// What else stands in the row.
+        /// The other columns of the row.
         beside: Beside,
     },
     /// An answer that names its query by the key.
@@ -36,11 +36,11 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Reads a record; [`FORMS`](super::FORMS) says what it may look like.
+    /// Parses a record in one of the documented [`FORMS`](super::FORMS).
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// When it has another form, or is to be rejected.
     pub fn read(record: &Record) -> Result<Self, Fault> {
         fields::of(record, |text| answer(&fields::object(text)?))
     }
@@ -106,9 +106,9 @@ fn no_answer(found: &Fields<'_>, asked: Option<&str>) -> Fault {
     const EXPECTED: &str = "expected `prompt` and `response`, `messages`, `instruction` and \
                             `output`, or `query_id` and `golden`";
     let lacks = match asked {
-        Some(prompt) => Some(format!("`{prompt}` stands there without an answer")),
+        Some(prompt) => Some(format!("`{prompt}` has no answer beside it")),
         None => found.lacking(&["instruction", "output"]),
     };
     let lacks = lacks.unwrap_or_else(|| format!("its fields are {}", found.names()));
-    Fault::malformed(format!("is no answer: {lacks}; {EXPECTED}"))
+    Fault::malformed(format!("is not an answer: {lacks}; {EXPECTED}"))
 }

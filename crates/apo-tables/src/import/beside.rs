@@ -1,7 +1,6 @@
-//! What the columns of other people's rows are for: read as a query or response,
-//! left aside and counted, refused, or not used and told.
-//!
-//! Every filled column of a row is one of these; none is dropped unsaid.
+//! Sorts the columns that a row has beside its query and responses: some are counted,
+//! some make the row be rejected, some are ignored, and all others are reported as
+//! not used. No filled column is dropped in silence.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +9,8 @@ use serde_json::value::RawValue;
 use super::fields::{Fault, Fields, is_filled, kind, reason, text};
 use super::forms::is_read;
 
-/// What a model is told beside the dialogue. No table carries it: a row is taken
-/// without it, and counted.
+/// What a model is told beside the dialogue. Tables cannot hold it, so that rows are
+/// taken without it, and counted.
 pub const CONTEXT: &[&str] = &[
     "system",
     "system_prompt",
@@ -21,11 +20,11 @@ pub const CONTEXT: &[&str] = &[
     "documents",
 ];
 
-/// What is no text, but belongs to the query: a row that has it is refused.
+/// Parts of the query that are not text. A row that has one is rejected.
 pub const MEDIA: &[&str] = &["images", "image", "videos", "video", "audios", "audio"];
 
-/// What may be the query or belong to it. Where the form of a row does not read
-/// such a column, its text must stand in the query; else the row is refused.
+/// Columns that may be the query or belong to it. If the form of a row does not read
+/// such a column, the query must contain its text, or else the row is rejected.
 pub const ASKED: &[&str] = &[
     "prompt",
     "instruction",
@@ -36,7 +35,7 @@ pub const ASKED: &[&str] = &[
     "history",
 ];
 
-/// What says where a row comes from; ignored without a word.
+/// Columns that say where a row comes from. They are ignored.
 pub const ORIGIN: &[&str] = &[
     "id",
     "idx",
@@ -61,34 +60,34 @@ pub const ORIGIN: &[&str] = &[
     "created_at",
 ];
 
-/// What stands in a row beside the query and its responses.
+/// What a row has beside the query and its responses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// What the columns of [`CONTEXT`] say: it belongs to the query, but no table
-    /// carries it.
+    /// The text of the columns of [`CONTEXT`], which belongs to the query, but does
+    /// not fit into a table.
     pub context: Option<String>,
-    /// Names of other columns that say something.
+    /// The names of other filled columns.
     pub unused: Vec<String>,
 }
 
 impl Beside {
-    /// Adds names of what is not used of messages.
+    /// Adds the names of unused fields of messages.
     pub(super) fn add(&mut self, unused: &[String]) {
         self.unused.extend_from_slice(unused);
     }
 }
 
-/// Sorts the fields that a row's form does not read; `query` is what it takes for
-/// the query.
+/// Sorts the fields that a row's form does not read; `query` is the query that the
+/// form reads.
 ///
 /// # Errors
 ///
-/// When one of them belongs to the query, but is not part of it.
+/// When a field belongs to the query, but `query` does not contain it.
 pub(super) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Beside, Fault> {
     let mut beside = Beside::default();
     let mut context = Vec::new();
     for (name, value) in found.all() {
-        // A picture of Parquet whose bytes are not read is an empty object.
+        // An image in Parquet, whose bytes are not read, is an empty object here.
         if MEDIA.contains(&name) && (is_filled(Some(value)) || value.get().starts_with('{')) {
             let problem = format!("`{name}` is filled, expected text alone");
             return Err(Fault::new(reason::NOT_TEXT, problem));
@@ -108,10 +107,10 @@ pub(super) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<B
     Ok(beside)
 }
 
-/// Characters of a column's name that are shown.
+/// The most characters that are shown of a column's name.
 const LONGEST: usize = 40;
 
-/// What may be the query of a row, of which others are to be part.
+/// Columns that may be the query of a row and should contain the others.
 const QUERIES: &[&str] = &[
     "prompt",
     "query",
@@ -123,8 +122,8 @@ const QUERIES: &[&str] = &[
     "messages",
 ];
 
-/// Checks that a column which may belong to the query is part of it; `used` are
-/// the columns that the row's form reads.
+/// Checks that the query contains a column that may belong to it; `used` are the
+/// columns that the row's form reads.
 fn check_asked(name: &str, value: &RawValue, query: &str, used: &[&str]) -> Result<(), Fault> {
     let what = match kind(value) {
         "a text" => {
@@ -151,15 +150,14 @@ fn check_asked(name: &str, value: &RawValue, query: &str, used: &[&str]) -> Resu
     ))
 }
 
-/// Whether a value is a text, a number or a truth value, or a list or an object
-/// with one in it.
+/// Whether a value is or contains a text, a number or a truth value.
 fn says_something(value: &RawValue) -> bool {
     let json = value.get();
     match json.as_bytes().first() {
         Some(b'"') => true,
         Some(b'[' | b'{') => {
-            // Quotes that begin neither a name nor an empty text. In a list whose
-            // first item is no text, none of the others is taken for one.
+            // Finds quotes that begin neither a name nor an empty text. If the first
+            // item of a list is not a text, the others are not taken for texts.
             let (mut before, mut in_text, mut escaped) = (b' ', false, false);
             for (i, byte) in json.bytes().enumerate() {
                 if in_text {
@@ -184,13 +182,13 @@ fn says_something(value: &RawValue) -> bool {
     }
 }
 
-/// Whether a column is read by no form and said nowhere else, so that its being
-/// left out is to be told.
+/// Whether no form reads a column and nothing else reports it, so that the user must
+/// be told that it is not used.
 pub(super) fn is_unknown(name: &str, known: &[&str]) -> bool {
     !is_read(name, known) && !ORIGIN.contains(&name)
 }
 
-/// The columns that were not used, over all rows and files of a run.
+/// The columns that no row of a run used.
 #[derive(Clone, Debug, Default)]
 pub struct Unused {
     names: BTreeSet<String>,
@@ -198,10 +196,10 @@ pub struct Unused {
 }
 
 impl Unused {
-    /// Names that are kept; data with more columns has none that people read.
+    /// The most names that are kept.
     const MOST: usize = 64;
 
-    /// Names that are told.
+    /// The most names that are shown.
     const TOLD: usize = 8;
 
     /// Adds names of columns.
@@ -215,7 +213,7 @@ impl Unused {
         }
     }
 
-    /// Says which columns were not used; none where all were.
+    /// Says which columns were not used; returns `None` if all were.
     pub fn sentence(&self) -> Option<String> {
         if self.names.is_empty() {
             return None;

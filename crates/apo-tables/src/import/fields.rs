@@ -1,4 +1,4 @@
-//! A record's fields, and why one is not what it should be.
+//! A record's fields, and the reasons to reject it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,49 +9,49 @@ use serde_json::value::RawValue;
 
 use super::Record;
 
-/// Why a record is not taken, in one word each, as the rejects table names it.
+/// Why a record is rejected: one word each, as in the rejects table.
 pub mod reason {
-    /// It is no JSON, or a field is missing or of another type.
+    /// It is not JSON, or a field is missing or has another type.
     pub const MALFORMED: &str = "malformed";
     /// It is not UTF-8.
     pub const NOT_UTF8: &str = "not_utf8";
-    /// Half of a surrogate pair stands in a text, as `\ud83d` alone: half a
-    /// character, which no text in UTF-8 can hold.
+    /// A text contains half of a surrogate pair, such as a lone `\ud83d`. This is half
+    /// a character, which text in UTF-8 cannot hold.
     pub const LONE_SURROGATE: &str = "lone_surrogate";
-    /// A message is of a tool, or calls one.
+    /// A message comes from a tool, or calls one.
     pub const TOOL_TURN: &str = "tool_turn";
-    /// A message holds something other than text, as an image.
+    /// A message holds something other than text, such as an image.
     pub const NOT_TEXT: &str = "not_text";
     /// A message's role is unknown.
     pub const UNKNOWN_ROLE: &str = "unknown_role";
-    /// A message quotes what begins a turn, so that its text would be read back
-    /// as other turns.
+    /// A message contains the marker of a turn, so that it would be read back as
+    /// several turns.
     pub const QUOTES_A_TURN: &str = "quotes_a_turn";
-    /// Its own scores do not prefer either response.
+    /// Its own scores are equal.
     pub const SAME_SCORE: &str = "same_score";
     /// Its own scores prefer the rejected response.
     pub const OTHER_SCORE: &str = "other_score";
-    /// A message says nothing, and would be lost between its neighbours.
+    /// A message is empty, and would be lost between its neighbours.
     pub const EMPTY_MESSAGE: &str = "empty_message";
     /// The query ends with the assistant's message.
     pub const ASSISTANT_LAST: &str = "assistant_last";
     /// A column belongs to the query, but is not read as part of it.
     pub const OTHER_QUERY: &str = "other_query";
-    /// The responses repeat the prompt, and where it ends in them is not sure.
+    /// The responses repeat the prompt, but it is not clear where it ends.
     pub const REPEATS_PROMPT: &str = "repeats_prompt";
 }
 
-/// Why a record is not taken.
+/// Why a record is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The kind of fault, one word.
     pub reason: &'static str,
-    /// What is wrong, for people: the field and what it is.
+    /// The field and what is wrong with it, for people.
     pub detail: String,
 }
 
 impl Fault {
-    /// Makes a fault.
+    /// Returns a fault.
     pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
         Self {
             reason,
@@ -72,7 +72,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A record's fields by name, as JSON text. A field of null is none.
+/// A record's fields by name, as JSON text. A null field counts as missing.
 #[derive(Debug)]
 pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -83,12 +83,12 @@ impl<'a> Fields<'a> {
         (value.get() != "null").then_some(*value)
     }
 
-    /// Returns all fields, and their names.
+    /// Returns all fields with their names.
     pub fn all(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (&**name, *value))
     }
 
-    /// Names the fields, the first of many.
+    /// Lists the names of the first fields.
     pub fn names(&self) -> String {
         const MOST: usize = 8;
         if self.0.is_empty() {
@@ -102,7 +102,7 @@ impl<'a> Fields<'a> {
         names.join(", ") + more
     }
 
-    /// Tells what keeps a record from being of a form of which it has a field.
+    /// Says which field of a form is missing in a record that has another field of it.
     pub fn lacking(&self, names: &[&str]) -> Option<String> {
         names.iter().find(|name| self.get(name).is_some())?;
         let lacks = names.iter().find(|name| self.get(name).is_none())?;
@@ -144,13 +144,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// A field's name; borrowed where it has no escapes.
+/// A field's name, borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Calls `read` with a record's text; once more where Python's NaN and Infinity,
-/// which are no JSON, kept it from being read, and then with null and a number
-/// beyond all in their place.
+/// Calls `read` with a record's text. If that fails because of Python's NaN or
+/// Infinity, which are not JSON, calls it again with null or a number that is out of
+/// range in their place.
 pub(super) fn of<T>(record: &Record, read: impl Fn(&str) -> Result<T, Fault>) -> Result<T, Fault> {
     let text = record.text()?;
     let found = read(text);
@@ -165,7 +165,7 @@ pub(super) fn of<T>(record: &Record, read: impl Fn(&str) -> Result<T, Fault>) ->
     found
 }
 
-/// Reads an object's fields.
+/// Parses an object's fields.
 pub(super) fn object(text: &str) -> Result<Fields<'_>, Fault> {
     if !text.trim_start().starts_with('{') {
         let found = serde_json::from_str::<&RawValue>(text).map_err(|error| no_json(&error))?;
@@ -184,13 +184,13 @@ pub(super) fn no_json(error: &serde_json::Error) -> Fault {
     let at = error.column();
     if message == "trailing characters" {
         let problem =
-            format!("more follows the record from character {at} on; expected one a line");
+            format!("more follows the record from character {at} on; expected one record per line");
         return Fault::malformed(problem);
     }
     let what = if error.is_data() {
         "cannot be read"
     } else {
-        "is no JSON"
+        "is not JSON"
     };
     Fault::malformed(format!("{what}: {message} at character {at}"))
 }
@@ -207,7 +207,7 @@ pub(super) fn kind(value: &RawValue) -> &'static str {
     }
 }
 
-/// Reads a text.
+/// Parses a text.
 pub(super) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
     if !value.get().starts_with('"') {
         let found = kind(value);
@@ -215,7 +215,7 @@ pub(super) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
             "`{name}` is {found}, expected a text"
         )));
     }
-    // That it is a text is known: what is left to fail are its escapes.
+    // It is a text, so that only its escapes can be wrong.
     serde_json::from_str(value.get()).map_err(|_| {
         Fault::new(
             reason::LONE_SURROGATE,
@@ -224,7 +224,7 @@ pub(super) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
     })
 }
 
-/// Reads a number.
+/// Parses a number.
 pub(super) fn number(name: &str, value: &RawValue) -> Result<f64, Fault> {
     serde_json::from_str(value.get()).map_err(|_| {
         let found = match kind(value) {
@@ -235,7 +235,7 @@ pub(super) fn number(name: &str, value: &RawValue) -> Result<f64, Fault> {
     })
 }
 
-/// Whether a value says something: not null, nor empty.
+/// Whether a value is neither null nor empty.
 pub(super) fn is_filled(value: Option<&RawValue>) -> bool {
     value.is_some_and(|it| {
         let text: String = it
@@ -248,9 +248,9 @@ pub(super) fn is_filled(value: Option<&RawValue>) -> bool {
     })
 }
 
-/// Returns JSON with null in the place of `NaN`, and numbers beyond all in that of
-/// `Infinity` and `-Infinity`, which Python writes and reads; none where there are
-/// no such words outside of texts.
+/// Returns JSON with null in place of `NaN`, and numbers out of range in place of
+/// `Infinity` and `-Infinity`, all of which Python writes. Returns `None` if it has no
+/// such words outside of texts.
 pub(super) fn without_nan(json: &str) -> Option<String> {
     if !json.contains("NaN") && !json.contains("Infinity") {
         return None;

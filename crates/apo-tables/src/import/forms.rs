@@ -1,9 +1,9 @@
-//! What rows of other people's data may look like: for people, and as the names
-//! of the columns that are read of a file.
+//! The forms of rows in imported data: their documentation, and the names of the
+//! columns that are read.
 
 use super::scores::is_score;
 
-/// The forms of records, for people; in the order in which they are tried.
+/// The documentation of the forms, in the order in which they are tried.
 pub const FORMS: &[(&str, &[&str])] = &[
     (
         "Preferences (`hh-split --train`, `--test`)",
@@ -33,7 +33,7 @@ pub const FORMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The columns of a Parquet file of preferences: all of one of these lists.
+/// The columns of preferences. A Parquet file must have all of one list.
 pub const PREFERENCE_FORMS: &[&[&str]] = &[
     &["chosen", "rejected"],
     &["question", "answer_0", "answer_1", "score_0", "score_1"],
@@ -42,10 +42,10 @@ pub const PREFERENCE_FORMS: &[&[&str]] = &[
     &["user_input", "responses_and_scores"],
 ];
 
-/// The names of an answer, the first of several counts.
+/// The names of an answer. If a row has several, the first of this list counts.
 pub(super) const ANSWERS: [&str; 5] = ["response", "completion", "answer", "output", "golden"];
 
-/// The fields of a preference or comparison, its scores aside.
+/// The fields of a preference or comparison, without its scores.
 pub const PREFERENCE_FIELDS: &[&str] = &[
     "chosen",
     "rejected",
@@ -112,8 +112,8 @@ pub const ANSWER_FIELDS: &[&str] = &[
     "audio",
 ];
 
-/// Whether a column is read of a file that is read for some fields: one of them,
-/// or what the responses of a preference are scored.
+/// Whether a column is read from a file that is opened for some fields: it is one of
+/// them, or a score of a preference.
 pub(super) fn is_read(name: &str, fields: &[&str]) -> bool {
     fields.contains(&name) || (fields.contains(&"chosen") && is_score(name))
 }

@@ -1,5 +1,5 @@
-//! Whether a file holds a record a line, by its beginning: what holds records in
-//! another way is told as what it is, not row by row.
+//! Checks by its beginning that a file holds one record per line. If it holds records
+//! in another way, one error says so, instead of one for each line.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -9,27 +9,28 @@ use serde::de::IgnoredAny;
 use super::{import, text, wrapped};
 use crate::error::TableError;
 
-/// What is told of a table of commas or tabs.
-pub(super) const CSV: &str = "is CSV or plain text, expected JSON with a record a line; write it \
+/// The error for comma- or tab-separated values.
+pub(super) const CSV: &str = "is CSV or plain text, expected JSON with one record per line; write it \
                               as .jsonl or .parquet, as pandas does by `to_json(PATH, \
                               orient=\"records\", lines=True)`";
 
-const SPREAD: &str = "holds JSON over several lines, expected a record a line; `jq -c . FILE` \
-                      writes it so";
+const SPREAD: &str = "holds JSON over several lines, expected one record per line; \
+                      `jq -c . FILE` writes it so";
 
-const LIST: &str = "is one JSON list, expected a record a line; give it a name that ends in .json";
+const LIST: &str = "is one JSON list, expected one record per line; give it a name that ends in \
+                    .json";
 
-const OLD_MAC: &str = "has lines that end with a carriage return alone, expected line feeds; \
+const OLD_MAC: &str = "has lines that end with only a carriage return, expected line feeds; \
                        `tr '\\r' '\\n' < FILE` converts it";
 
-/// Lines that are looked at.
+/// The number of lines that are looked at.
 const FIRST: usize = 3;
 
 /// Checks the beginning of a file's text, and returns the text.
 ///
 /// # Errors
 ///
-/// When it holds records, but not one a line.
+/// When it holds records, but not one per line.
 pub(super) fn checked(
     path: &Path,
     mut text: Box<dyn BufRead + Send>,
@@ -43,7 +44,7 @@ pub(super) fn checked(
     }
 }
 
-/// Says in which other way the text that begins so holds records.
+/// Says in which other way a text with this beginning holds records.
 fn problem(begin: &[u8]) -> Option<&'static str> {
     let begin = begin.trim_ascii_start();
     let lines = || begin.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
@@ -51,7 +52,7 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
     let first = lines.next()?;
     let opens = |line: &[u8]| matches!(line.first(), Some(b'{' | b'['));
     if !opens(first) {
-        // One bad line among good ones is a row that is told.
+        // One bad line among good ones is a rejected row.
         let mut others = lines.take(FIRST - 1);
         let is_text = first.is_ascii() && !first.contains(&0) && !super::is_json(first);
         return (is_text && others.all(|line| !opens(line))).then_some(CSV);
@@ -59,8 +60,8 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
     let mut values = serde_json::Deserializer::from_slice(begin).into_iter::<IgnoredAny>();
     let ends = matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset());
     let Some(value) = ends.and_then(|ends| begin.get(..ends)) else {
-        // Longer than what is looked at, or broken: a bracket alone on a line opens
-        // what goes on below.
+        // The record is longer than the beginning, or broken. A bracket alone on a
+        // line begins one that continues below.
         return match first {
             b"{" => Some(SPREAD),
             b"[" | b"[{" => Some(LIST),

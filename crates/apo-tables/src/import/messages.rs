@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::beside::beside;
 use super::fields::{Fault, Fields, is_filled, kind, no_json, reason, text};
 
-/// Who speaks.
+/// The speaker of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// `user`, `human` or `prompter`.
@@ -26,18 +26,18 @@ pub struct Message {
     pub content: String,
 }
 
-/// Messages in order; a `system` or `developer` message is none of them.
+/// Messages in order, without `system` and `developer` messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conversation {
-    /// What human and assistant say.
+    /// The messages of human and assistant.
     pub messages: Vec<Message>,
-    /// What the system messages say; none where they say nothing.
+    /// The text of the system messages, or `None` if they are empty.
     pub system: Option<String>,
-    /// Names of what else its messages hold that is text.
+    /// The names of other fields of the messages that hold text.
     pub unused: Vec<String>,
 }
 
-/// A text, or a conversation.
+/// A text or a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Text {
     /// Plain text.
@@ -55,7 +55,7 @@ struct Part<'a> {
     text: Option<&'a RawValue>,
 }
 
-/// What a message may hold, and is read.
+/// The fields of a message that are read.
 const READ: [&str; 7] = [
     "role",
     "from",
@@ -67,8 +67,8 @@ const READ: [&str; 7] = [
 ];
 
 impl Text {
-    /// Reads a text, a list of messages, or a single one; also messages that are
-    /// written as JSON in a text.
+    /// Parses a text, a list of messages, or a single message. Messages may also be
+    /// JSON in a text.
     pub(super) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
         match value.get().as_bytes().first() {
             Some(b'"') => {
@@ -91,8 +91,8 @@ impl Text {
         }
     }
 
-    /// Reads two responses. A text alone among them that looks like messages is
-    /// a text: a response may well be JSON.
+    /// Parses two responses. If only one of them looks like messages in a text, it is
+    /// a text, because a response may be JSON.
     pub(super) fn read_both(
         first: (&str, &RawValue),
         second: (&str, &RawValue),
@@ -117,7 +117,7 @@ impl Text {
         }
     }
 
-    /// What its system messages say, if anything.
+    /// Returns the text of its system messages, if any.
     pub fn system(&self) -> Option<&str> {
         match self {
             Self::Plain(_) => None,
@@ -125,7 +125,7 @@ impl Text {
         }
     }
 
-    /// All that is said.
+    /// Returns everything that is said, as one text.
     pub(super) fn said(&self) -> String {
         match self {
             Self::Plain(text) => text.clone(),
@@ -133,7 +133,7 @@ impl Text {
         }
     }
 
-    /// Names of what is not used of its messages.
+    /// Returns the names of unused fields of its messages.
     pub(super) fn unused(&self) -> &[String] {
         match self {
             Self::Plain(_) => &[],
@@ -147,8 +147,7 @@ fn joined(messages: &[Message]) -> String {
     said.join("\n\n")
 }
 
-/// Whether a text begins as messages do that were written as JSON, or as Python
-/// shows them.
+/// Whether a text begins like messages in JSON, or in Python's notation.
 pub(super) fn is_quoted(text: &str) -> bool {
     let rest = text.trim_start();
     let rest = rest.strip_prefix('[').unwrap_or(rest).trim_start();
@@ -164,7 +163,7 @@ pub(super) fn is_quoted(text: &str) -> bool {
     })
 }
 
-/// Reads messages that stand in a text as JSON.
+/// Parses messages that are JSON in a text.
 fn quoted(name: &str, text: &str) -> Result<Conversation, Fault> {
     let text = text.trim();
     let list = if text.starts_with('{') {
@@ -174,7 +173,7 @@ fn quoted(name: &str, text: &str) -> Result<Conversation, Fault> {
     };
     let list = serde_json::from_str(&list).map_err(|_| {
         Fault::malformed(format!(
-            "`{name}` is a text that begins as messages do, but is no JSON; store the messages as a \
+            "`{name}` is a text that begins like messages, but is not JSON; store the messages as a \
              list, or as JSON in the text"
         ))
     })?;
@@ -188,7 +187,7 @@ fn is_message(value: &RawValue) -> bool {
 }
 
 impl Conversation {
-    /// Reads a list of messages.
+    /// Parses a list of messages.
     pub(super) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
         let raw: Vec<Fields<'_>> = serde_json::from_str(value.get()).map_err(|error| {
             let error = error.to_string();
@@ -211,7 +210,7 @@ impl Conversation {
         Ok(found)
     }
 
-    /// All that is said before the last message.
+    /// Returns everything that is said before the last message.
     pub(super) fn asked(&self) -> String {
         joined(self.messages.split_last().map_or(&[], |(_, before)| before))
     }
@@ -257,7 +256,7 @@ impl Conversation {
             "user" | "human" | "prompter" => Role::Human,
             "assistant" | "gpt" | "bot" | "model" => Role::Assistant,
             "system" | "developer" => {
-                // Null is a system message that says nothing.
+                // Null is an empty system message.
                 self.add_system(&content()?.unwrap_or_default());
                 return Ok(());
             }
@@ -287,7 +286,7 @@ impl Conversation {
     }
 }
 
-/// A field of two names, of which one may stand there, or both with the same.
+/// Returns a field that has two names. A message may have both if they are equal.
 fn one_of<'a>(
     place: &str,
     message: &Fields<'a>,
@@ -302,7 +301,8 @@ fn one_of<'a>(
     }
 }
 
-/// A message's content: a text, or parts that are texts; none where it is null.
+/// Returns a message's content, which is a text or a list of texts, or `None` if it
+/// is null.
 fn content(place: &str, value: Option<&RawValue>) -> Result<Option<String>, Fault> {
     let Some(value) = value else {
         return Ok(None);
@@ -323,7 +323,7 @@ fn content(place: &str, value: Option<&RawValue>) -> Result<Option<String>, Faul
             Fault::new(reason::NOT_TEXT, problem)
         };
         let part: Part<'_> =
-            serde_json::from_str(part.get()).map_err(|_| not_text("a part of no `type`"))?;
+            serde_json::from_str(part.get()).map_err(|_| not_text("a part without a `type`"))?;
         match (part.kind.as_deref(), part.text) {
             (None | Some("text" | "input_text" | "output_text"), Some(said)) => {
                 whole += &text("text", said).map_err(told)?;

@@ -1,16 +1,15 @@
-//! The query of a row, where it does not stand in one column: Alpaca's
-//! instructions with their input, and earlier turns.
+//! Queries that are spread over several columns: Alpaca's instructions with their
+//! input, and earlier turns.
 
 use serde_json::value::RawValue;
 
 use super::fields::{Fault, Fields, is_filled, kind, reason, text};
 use super::messages::{Conversation, Message, Role, Text};
 
-/// Begins a human turn of HH's dialogues, blank lines before it aside.
+/// The beginning of a human turn in HH's dialogues, without its blank lines.
 const HUMAN: &str = "Human:";
 
-/// An instruction and what it is about, as Alpaca has them; none where there is no
-/// instruction.
+/// Returns Alpaca's instruction with its input, or `None` if there is no instruction.
 pub(super) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
     let Some(instruction) = found.get("instruction") else {
         return Ok(None);
@@ -25,7 +24,7 @@ pub(super) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
     Ok(Some(asked))
 }
 
-/// Puts the turns of `history` before a prompt that came under `name`.
+/// Puts the turns of `history` before the prompt from the column `name`.
 pub(super) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Result<Text, Fault> {
     let Some(history) = found.get("history").filter(|it| is_filled(Some(it))) else {
         return Ok(prompt);
@@ -35,8 +34,8 @@ pub(super) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Res
     match prompt {
         Text::Plain(asked) if asked.trim_start().starts_with(HUMAN) => {
             let problem = format!(
-                "`history` stands beside a dialogue in `{name}`; write its turns into that, or \
-                 remove it"
+                "the row has a `history` beside a dialogue in `{name}`; write its turns into that, \
+                 or remove it"
             );
             return Err(Fault::new(reason::OTHER_QUERY, problem));
         }
@@ -56,7 +55,8 @@ pub(super) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Res
     Ok(Text::Messages(all))
 }
 
-/// The turns of `history`: pairs of what human and assistant said, or messages.
+/// Returns the turns of `history`, which are pairs of a human's and an assistant's
+/// text, or messages.
 fn turns(history: &RawValue) -> Result<Conversation, Fault> {
     let items: Vec<&RawValue> = serde_json::from_str(history.get()).map_err(|_| {
         let problem = format!(
@@ -72,7 +72,7 @@ fn turns(history: &RawValue) -> Result<Conversation, Fault> {
     for (i, pair) in items.into_iter().enumerate() {
         let said: Vec<&RawValue> = serde_json::from_str(pair.get()).unwrap_or_default();
         let [human, assistant] = said[..] else {
-            let problem = format!("turn {} of `history` is no pair of texts", i + 1);
+            let problem = format!("turn {} of `history` is not a pair of texts", i + 1);
             return Err(Fault::malformed(problem));
         };
         for (role, said) in [(Role::Human, human), (Role::Assistant, assistant)] {

@@ -1,8 +1,7 @@
-//! A row as what somebody preferred to something else.
+//! Reads rows as preferences.
 //!
-//! A field of null is no field. Where a record has the fields of several forms,
-//! the first form of [`FORMS`](super::FORMS) counts, and the first of several
-//! names.
+//! A null field counts as missing. If a record has the fields of several forms, the
+//! first form of [`FORMS`](super::FORMS) counts, and of several names the first.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -19,26 +18,26 @@ use super::scores;
 /// `rejected`, with or without a `prompt`, as texts or conversations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preference {
-    /// What both responses follow; where absent, it is their common beginning.
+    /// The prompt of both responses; `None` if it is their common beginning.
     pub prompt: Option<Text>,
     /// The preferred response or dialogue.
     pub chosen: Text,
     /// The other one.
     pub rejected: Text,
-    /// What the preferred one was scored, where scores made the preference.
+    /// The score of the preferred response, if the row has scores.
     pub score_chosen: Option<f64>,
-    /// What the other one was.
+    /// The score of the other response.
     pub score_rejected: Option<f64>,
-    /// What else stands in the row.
+    /// The other columns of the row.
     pub beside: Beside,
 }
 
-/// What was asked of those whose answers are compared.
+/// The query of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// A question.
     Question(String),
-    /// An instruction in Alpaca's prompt.
+    /// An instruction, in Alpaca's prompt.
     Instruction(String),
     /// The answers are whole dialogues, equal up to their last turn.
     Dialogues,
@@ -49,32 +48,32 @@ pub enum Asked {
 pub struct Scored {
     /// The answer, or the dialogue that ends with it.
     pub text: String,
-    /// What it was scored.
+    /// Its score.
     pub score: f64,
 }
 
-/// Two or more answers to one query with their scores, in the forms in which the
-/// comparisons of WebGPT and GPT4LLM are published.
+/// Two or more answers to one query with their scores, as in the published comparisons
+/// of WebGPT and GPT4LLM.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// The query.
     pub asked: Asked,
     /// The answers.
     pub answers: Vec<Scored>,
-    /// What else stands in the row.
+    /// The other columns of the row.
     pub beside: Beside,
 }
 
-/// What a record says is preferred to what.
+/// The preferences in a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Preferences {
-    /// One response to another.
+    /// One response is preferred to another.
     Preference(Preference),
-    /// Each of several answers to those of lower scores.
+    /// Each of several answers is preferred to those with lower scores.
     Comparison(Comparison),
 }
 
-/// A row of HH: two texts and nothing else. Such rows are read in one pass.
+/// A row of HH: two texts and nothing else. Such rows are parsed in one pass.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dialogues {
@@ -123,11 +122,11 @@ struct Rated<'a> {
 }
 
 impl Preferences {
-    /// Reads a record; [`FORMS`](super::FORMS) says what it may look like.
+    /// Parses a record in one of the documented [`FORMS`](super::FORMS).
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// When it has another form, or is to be rejected.
     pub fn read(record: &Record) -> Result<Self, Fault> {
         fields::of(record, |text| {
             if text.trim_start().starts_with('[') {
@@ -150,7 +149,7 @@ impl Preferences {
     }
 }
 
-/// Says why a record is no preference.
+/// Says why a record is not a preference.
 fn no_form(found: &Fields<'_>) -> Fault {
     let fields = format!("its fields are {}", found.names());
     let mut forms = PREFERENCE_FORMS.iter();
@@ -194,8 +193,8 @@ fn preference(
     })
 }
 
-/// The prompt of a preference; where it has none, it is what both responses begin
-/// with.
+/// Returns the prompt of a preference, or `None` if it is the common beginning of both
+/// responses.
 fn prompt(found: &Fields<'_>, chosen: &Text, used: &mut Vec<&str>) -> Result<Option<Text>, Fault> {
     let (name, prompt) = if let Some(value) = found.get("prompt") {
         used.push("prompt");
@@ -256,7 +255,7 @@ fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
     if let (Some(better), Some(worse)) = (found.get(names.0), found.get(names.1)) {
         let answer = |name, it, score| text(name, it).map(|text| Scored { text, score });
         return Ok(Some(Comparison {
-            // GPT-4 ranked the first one higher.
+            // GPT-4 preferred the first completion.
             answers: vec![answer(names.0, better, 1.0)?, answer(names.1, worse, 0.0)?],
             beside: beside(&[names.0, names.1])?,
             asked: Asked::Instruction(asked),
@@ -266,8 +265,9 @@ fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
     let Some(rated) = found.get(name) else {
         return Ok(None);
     };
-    let rated: Vec<Rated<'_>> = serde_json::from_str(rated.get())
-        .map_err(|_| Fault::malformed(format!("`{name}` is no list of `response` and `score`")))?;
+    let rated: Vec<Rated<'_>> = serde_json::from_str(rated.get()).map_err(|_| {
+        Fault::malformed(format!("`{name}` is not a list of `response` and `score`"))
+    })?;
     let answers = rated
         .iter()
         .map(|it| scored("response", it.response, "score", it.score))
@@ -302,15 +302,15 @@ fn web_gpt(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
     }))
 }
 
-/// WebGPT's as OpenAI's JSON lines hold it: a list of two.
+/// Reads a comparison of WebGPT's from OpenAI's JSON lines: a list of two answers.
 fn list(record: &str) -> Result<Comparison, Fault> {
     let answered: Vec<Answered<'_>> = serde_json::from_str(record).map_err(|error| {
         if !error.is_data() {
             return fields::no_json(&error);
         }
         Fault::malformed(
-            "is a list, expected a record a line (a file that is one list is to be named .json), or \
-             WebGPT's list of two with `question`, `answer` and `score`",
+            "is a list, expected one record per line (a file that is one list needs a name that \
+             ends in .json), or WebGPT's list of two with `question`, `answer` and `score`",
         )
     })?;
     let mut questions = answered.iter().map(|it| full_text(it.question));

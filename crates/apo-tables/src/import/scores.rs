@@ -1,7 +1,7 @@
-//! What the two responses of a preference are scored, under whatever name.
+//! Finds the scores of the two responses of a preference.
 //!
-//! A score is known by the words of its column's name: `score_chosen`,
-//! `chosen_avg_rating` and `rewardRejected` are scores, `chosen_length` is none.
+//! A score is recognised by the words in its column's name: `score_chosen`,
+//! `chosen_avg_rating` and `rewardRejected` are scores, `chosen_length` is not.
 
 use serde_json::value::RawValue;
 
@@ -15,8 +15,8 @@ const SCORE: &[&str] = &[
 /// Words that name how much better one is than the other.
 const MARGIN: &[&str] = &["margin", "margins", "diff", "difference", "gap"];
 
-/// Words that say which score it is, but not of what: one of helpfulness alone
-/// is no preference.
+/// Words that say which score it is. A word that says what is scored, such as
+/// helpfulness, is not among them: such a score does not decide the preference.
 const WHICH: &[&str] = &[
     "avg",
     "average",
@@ -37,19 +37,19 @@ const WHICH: &[&str] = &[
 
 const SIDES: &[&str] = &["chosen", "rejected"];
 
-/// Columns of a truth value or number that says which response is better.
+/// A column with a truth value or a number that says which response is better.
 const LABEL: &str = "label";
 
-/// Columns that say whether the two responses stand in each other's place.
+/// Columns that say whether the two responses are swapped.
 const SWAPPED: &[&str] = &["is_swapped", "swapped"];
 
-/// What the names of columns say about the order of a list of two scores.
+/// Columns that give the order of a list of two scores.
 const ORDERS: &[&str] = &["order", "generations", "responses", "completions"];
 
-/// What a column says of the two responses.
+/// What a column says about the two responses.
 #[derive(Debug, PartialEq, Eq)]
 enum Column {
-    /// The score of the chosen response; its words with `rejected` in their place.
+    /// The score of the chosen response, and the words of the rejected one's column.
     Chosen(Vec<String>),
     Rejected,
     Margin,
@@ -59,7 +59,7 @@ enum Column {
     Both,
 }
 
-/// The words of a name, in small letters.
+/// Returns the words of a name, in lower case.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
@@ -108,16 +108,16 @@ fn column(name: &str) -> Option<Column> {
     }
 }
 
-/// Whether a column may say which of the two responses is better.
+/// Whether a column may say which response is better.
 pub(super) fn is_score(name: &str) -> bool {
     column(name).is_some()
 }
 
-/// What a row's own scores say.
+/// The scores of a row.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Scores<'a> {
-    /// What the chosen response is scored: of several scores the first that
-    /// contradicts the preference, or else the first.
+    /// The score of the chosen response. If a row has several scores, this is the
+    /// first that contradicts the preference, or else the first.
     pub chosen: Option<f64>,
     pub rejected: Option<f64>,
     /// The columns that were compared.
@@ -128,8 +128,8 @@ pub(super) struct Scores<'a> {
 ///
 /// # Errors
 ///
-/// When one is no number, or when a margin, a label, a list of both or a swap
-/// says that the rejected response is the better one.
+/// When a score is not a number, or when a margin, a label, a list of two scores or a
+/// swap says that the rejected response is better.
 pub(super) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
     let mut scores = Scores::default();
     for (name, value) in found.all() {
@@ -162,7 +162,8 @@ pub(super) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
             }
             Some(Column::Margin) if is_list => continue,
             Some(Column::Margin) => number(name, value)? >= 0.0,
-            // 0 and 1 may be the number of the better one, or whether it is the first.
+            // 0 and 1 may be the index of the better response, or whether it is the
+            // first.
             Some(Column::Label) if kind == "a number" && number(name, value)? >= 0.0 => continue,
             Some(Column::Label) if kind == "a number" => false,
             Some(Column::Label) if kind == "a truth value" => value.get() == "true",
@@ -191,10 +192,10 @@ pub(super) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
     Ok(scores)
 }
 
-/// Characters of a value that are shown.
+/// The most characters that are shown of a value.
 const LONGEST: usize = 40;
 
-/// A list of two numbers.
+/// Parses a list of two numbers.
 fn pair(value: &RawValue) -> Option<[f64; 2]> {
     serde_json::from_str(value.get()).ok()
 }

@@ -1,4 +1,4 @@
-//! Bytes of text files: plain or gzip, whatever the name says.
+//! Reads text files, plain or gzipped, whatever their names say.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _};
@@ -9,15 +9,15 @@ use flate2::bufread::GzDecoder;
 use crate::error::TableError;
 use crate::file;
 
-/// What some editors put before UTF-8.
+/// The byte order mark that some editors put before UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 const GZIP: &[u8] = b"\x1f\x8b";
 
-/// Bytes that are read at once.
+/// The number of bytes that are read at once.
 const BUFFER: usize = 1 << 18;
 
-/// Opens a text file, gzip unpacked and a byte order mark left out.
+/// Opens a text file, unpacks gzip, and skips a byte order mark.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
     Ok(text)
 }
 
-/// Tells that text breaks off or cannot be unpacked.
+/// Returns the error of text that was cut off or cannot be unpacked.
 pub(super) fn broken(path: &Path, error: io::Error) -> TableError {
     let follows = error.get_ref().and_then(|it| it.downcast_ref::<Follows>());
     if let Some(follows) = follows {
@@ -66,23 +66,23 @@ pub(super) fn broken(path: &Path, error: io::Error) -> TableError {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             TableError::Import {
                 path: path.into(),
-                problem: format!("is no whole gzip file: {error}"),
+                problem: format!("is not a whole gzip file: {error}"),
             }
         }
         _ => TableError::reading(path, error),
     }
 }
 
-/// Something that is no gzip follows the end of a gzip file; what, for people.
+/// Something else follows the end of a gzip file; the text says what.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Follows(String);
 
-/// Characters that are shown of what follows a gzip file.
+/// The most characters that are shown of what follows a gzip file.
 const SHOWN: usize = 16;
 
-/// The members of a gzip file, one after the other; zeros after the last pad
-/// the file and are no data.
+/// Reads the members of a gzip file one after the other. Zeros after the last one are
+/// padding.
 struct Members {
     member: Option<GzDecoder<BufReader<File>>>,
 }
@@ -126,7 +126,7 @@ impl Read for Members {
     }
 }
 
-/// Skips zeros; whether nothing follows them.
+/// Skips zeros, and returns whether nothing follows them.
 fn skip_zeros(rest: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let bytes = rest.fill_buf()?;

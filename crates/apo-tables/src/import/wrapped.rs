@@ -1,18 +1,18 @@
-//! Files of one JSON object that holds the records: in a list of one of its
-//! fields, or column by column.
+//! Recognises files that are one JSON object with the records in it, either as a list
+//! in one of its fields, or column by column.
 
 use serde_json::value::RawValue;
 
 use super::fields::{self, Fields, kind};
 use super::forms::is_read;
 
-/// Fields that make a record of an object.
+/// The number of known fields that make an object a record.
 const ENOUGH: usize = 2;
 
-/// Says where the records lie of a text that is one object and no record itself.
+/// Says where the records are in a text that is one object, but not a record itself.
 pub(super) fn problem(json: &[u8], names: &[&str]) -> Option<String> {
     let json = json.trim_ascii();
-    // One that does not end as an object is many lines, or goes on.
+    // If it does not end like an object, it has many lines, or was cut.
     if !json.starts_with(b"{") || !json.ends_with(b"}") {
         return None;
     }
@@ -29,7 +29,7 @@ pub(super) fn problem(json: &[u8], names: &[&str]) -> Option<String> {
     lists.find_map(|(name, value)| in_list(name, value, names))
 }
 
-/// A field as jq names it.
+/// Returns a field in the syntax of jq.
 fn step(name: &str) -> String {
     let is_word = |it: char| it.is_ascii_alphabetic() || it == '_';
     if !name.is_empty() && name.chars().all(is_word) {
@@ -38,13 +38,13 @@ fn step(name: &str) -> String {
     format!(".[{}]", serde_json::Value::from(name))
 }
 
-/// How many of an object's fields are those of a record.
+/// Counts the fields of an object that records have.
 fn n_read(found: &Fields<'_>, names: &[&str]) -> usize {
     found.all().filter(|it| is_read(it.0, names)).count()
 }
 
-/// Says that a field is a list of records, or of objects that hold one each; none
-/// where it is not.
+/// Says that a field is a list of records, or of objects that hold one each. Returns
+/// `None` if it is not.
 fn in_list(name: &str, list: &RawValue, names: &[&str]) -> Option<String> {
     let items: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
     let first = fields::object(items.first()?.get()).ok()?;
@@ -67,8 +67,8 @@ fn in_list(name: &str, list: &RawValue, names: &[&str]) -> Option<String> {
     ))
 }
 
-/// Whether each field is a column: a list, or an object with numbers for names.
-/// APO's authors' lists `text` and `score` are a record.
+/// Whether each field is a column: a list, or an object with numbers as names. The
+/// lists `text` and `score` of APO's authors are a record.
 fn is_columns(found: &Fields<'_>, names: &[&str]) -> bool {
     let is_column = |value: &RawValue| match kind(value) {
         "a list" => {

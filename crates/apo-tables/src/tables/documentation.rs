@@ -1,13 +1,13 @@
-//! The page about tables and other people's files.
+//! The page that documents tables and imported files.
 
 use super::ALL;
 use crate::import::{ASKED, CONTEXT, FORMS, MEDIA, ORIGIN};
 
-/// Returns the page that documents all tables, Markdown.
+/// Returns the page that documents all tables, in Markdown.
 pub fn documentation() -> String {
     let mut page = String::from(
         "# Tables\n\nParquet, zstd. A table is a file, or a folder of `*.parquet` parts that are \
-         read in the order of their names. Columns may stand in any order and among others.\n",
+         read in the order of their names. Columns may be in any order, and others may be among them.\n",
     );
     for table in ALL {
         page += &format!(
@@ -25,10 +25,10 @@ pub fn documentation() -> String {
     page + &forms()
 }
 
-/// Says what rows of other people's files may look like.
+/// Describes the forms of rows in imported files.
 fn forms() -> String {
     let mut page = String::from(
-        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or a record a line), both also \
+        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or one record per line), both also \
          gzipped, and `.parquet`. Only the columns named here are read. A row has one of these \
          forms; if it has the fields of several, the first form in the list is used, and the first \
          of several names. A field that is null, or Python's NaN, counts as absent.\n",
@@ -43,28 +43,28 @@ fn forms() -> String {
     page
 }
 
-/// Says what becomes of messages, and of columns that no form reads.
+/// Describes what happens to messages, and to columns that no form reads.
 fn beside() -> String {
     let names = |names: &[&str]| format!("`{}`", names.join("`, `"));
     format!(
         "\nA message has `role` and `content` (or `from` and `value`); its content is a text or a \
-         list of text parts. Messages may also be written as JSON in a text; where only one of two \
-         responses looks so, it is a text. Messages of one speaker that follow each other read back \
-         as one turn. `history` (pairs of texts, or messages) are the turns before the prompt.\n\n\
-         Responses may be whole dialogues of `Human:` and `Assistant:` turns, beside a `prompt` or \
-         without one: what both begin with is cut off, and must be the prompt. Where both responses \
-         repeat a `prompt` that is no such dialogue, the row is rejected (`repeats_prompt`), since \
-         where the prompt ends in them is not sure.\n\n\
+         list of text parts. Messages may also be JSON in a text; if only one of two responses \
+         looks like that, it is taken for a text. Consecutive messages of one speaker become one \
+         turn. `history` (pairs of texts, or messages) holds the turns before the prompt.\n\n\
+         Responses may be whole dialogues of `Human:` and `Assistant:` turns, with or without a \
+         `prompt`: their common beginning is cut off, and must be the prompt. If both responses \
+         repeat a `prompt` that is not such a dialogue, the row is rejected (`repeats_prompt`), \
+         because it is not clear where the prompt ends in them.\n\n\
          ## Other columns\n\n\
          - System and developer messages and the columns {} are part of a query, but the tables \
          cannot hold them: such rows are kept without them, counted, and reported. When the same \
          query appears again with a different system message, the later row is rejected \
          (`other_context`)\n\
-         - {}: their text must stand in the query that the row's form reads, else the row is \
+         - {}: the query that the row's form reads must contain their text, or else the row is \
          rejected (`other_query`)\n\
          - {}: rows in which they are filled are rejected (`not_text`)\n\
          - {}: not read\n\
-         - Scores of the two responses, as `score_chosen` and `score_rejected`, `chosen_avg_rating` and \
+         - Scores of the two responses, such as `score_chosen` and `score_rejected`, `chosen_avg_rating` and \
          `rejected_avg_rating`, `reward_margin`, a list of two in `score`, `label`, `is_swapped`: \
          rows are rejected if they prefer the rejected response (`other_score`)\n\
          - All other columns are named once, in a warning, and not used\n\n\

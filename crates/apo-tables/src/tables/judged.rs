@@ -1,4 +1,4 @@
-//! Two policies' responses before those who judge them.
+//! Tables of judgements of two policies' responses.
 
 use super::{QUERY_ID, SUBSET};
 use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
@@ -14,8 +14,8 @@ const CHARACTERS_B: Column = required(
     "length of the second policy's response",
 );
 
-/// What a judge said of two responses to a query: a language model in both
-/// orders, a person in the one that was seen.
+/// A judge's verdicts on two responses to a query. A language model judges both
+/// orders, a person the one on the sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
     /// Key of the query.
@@ -24,13 +24,13 @@ pub struct Comparison {
     pub subset: String,
     /// Who judged.
     pub judge: String,
-    /// Which time, from 0.
+    /// The repeat, from 0.
     pub repeat: i32,
     /// The verdict with the first policy's response first.
     pub plain: Option<String>,
-    /// The verdict with the second one's first.
+    /// The verdict with the second policy's response first.
     pub swapped: Option<String>,
-    /// What the two come to.
+    /// The outcome of both verdicts.
     pub outcome: String,
     /// Characters of the first policy's response.
     pub characters_a: i32,
@@ -39,13 +39,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// What a verdict may be.
+    /// All verdicts.
     pub const VERDICTS: [&'static str; 4] = ["a", "b", "same", "invalid"];
-    /// What an outcome may be.
+    /// All outcomes.
     pub const OUTCOMES: [&'static str; 5] = ["a", "b", "tie", "inconsistent", "invalid"];
 }
 
-/// Reads one of a few words.
+/// Reads one of the allowed words.
 fn one_of(
     value: &Value<'_>,
     column: &'static str,
@@ -66,8 +66,8 @@ impl Row for Comparison {
         columns: &[
             QUERY_ID,
             SUBSET,
-            required("judge", Kind::Text, "who judged: a model, a person"),
-            required("repeat", Kind::Int32, "which time it was asked, from 0"),
+            required("judge", Kind::Text, "who judged: a model or a person"),
+            required("repeat", Kind::Int32, "number of the repeat, from 0"),
             optional(
                 "plain",
                 Kind::Text,
@@ -120,8 +120,8 @@ impl Row for Comparison {
     }
 }
 
-/// A query of a sheet for people: which policy stands on which side. It stays
-/// with whoever tallies.
+/// A query of a sheet for people, and which policy is on which side. Only those who
+/// tally the votes see this table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SheetKey {
     /// Key of the query.

@@ -278,7 +278,7 @@ fn each_fault_of_a_row_is_named() {
         (
             r#"{"chosen": "x", "rejected": "y"#.into(),
             MALFORMED,
-            "is no JSON: EOF",
+            "is not JSON: EOF",
         ),
         (
             r#"{"prompt": "a?", "chosen": "x\ud83d", "rejected": "y"}"#.into(),
