@@ -1,9 +1,9 @@
 //! Records on disk, each with a checksum.
 //!
-//! A stage that is stopped goes on from what it spooled: rows that it finished,
-//! values that it computed. A spool is a file of frames, appended one by one:
+//! A stopped stage continues from what it has spooled: finished rows, computed
+//! values. A spool is a file of frames, appended one by one:
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
 //! | 4 | length of the record |
 //! | 4 | CRC-32 of the frame's offset in the file and the length |
@@ -11,7 +11,7 @@
 //! | 4 | CRC-32 of the frame's offset in the file and the record |
 //!
 //! All integers are little endian. The offset is part of both checksums, so that
-//! a frame counts only where it was written.
+//! a frame is valid only at the place where it was written.
 
 mod recover;
 
@@ -30,13 +30,13 @@ pub use recover::Recovered;
 /// Bytes of a frame before its record.
 const HEAD: usize = 8;
 
-/// Bytes of a frame beside its record.
+/// Bytes of a frame without its record.
 const FRAME: u64 = HEAD as u64 + 4;
 
-/// Bytes that a buffered spool gathers before it writes them.
+/// Bytes that a buffered spool collects before it writes them.
 const BUFFER: usize = 1 << 20;
 
-/// Extension of a spool that is worth keeping when a stage stops.
+/// Extension of a spool that is kept when a stage stops.
 pub const KEPT: &str = "spool";
 
 /// Why a spool cannot be used.
@@ -54,10 +54,10 @@ pub enum SpoolError {
         source: io::Error,
     },
 
-    /// A record is not what was written.
+    /// A record has changed since it was written.
     #[error(
         "{} is damaged: the record at byte {at} does not match its checksum; run the same command \
-         again, which makes it anew",
+         again to make it anew",
         path.display()
     )]
     Damaged {
@@ -68,7 +68,7 @@ pub enum SpoolError {
     },
 }
 
-/// Where a record lies.
+/// Where a record is in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     at: u64,
@@ -87,11 +87,11 @@ impl Place {
 pub struct Spool<T> {
     path: PathBuf,
     file: File,
-    /// Bytes of the file, without what is still in the buffer.
+    /// Bytes in the file, without those in the buffer.
     written: u64,
-    /// Frames that are not written yet.
+    /// Frames that are not in the file yet.
     buffer: Vec<u8>,
-    /// Bytes of the buffer from which on it is written.
+    /// Bytes in the buffer at which it is written.
     limit: usize,
     marker: PhantomData<T>,
 }
@@ -112,8 +112,8 @@ fn checksum(at: u64, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Returns the length of the record whose frame begins with `head` at byte `at`;
-/// none where no frame was written there.
+/// Returns the length of the record whose frame begins with `head` at byte `at`, or
+/// `None` if no frame begins there.
 fn record_length(at: u64, head: [u8; HEAD]) -> Option<u32> {
     let [a, b, c, d, crc @ ..] = head;
     let length = [a, b, c, d];
@@ -121,7 +121,7 @@ fn record_length(at: u64, head: [u8; HEAD]) -> Option<u32> {
 }
 
 /// Returns the record of the frame at byte `at`, from its bytes and the checksum
-/// behind them.
+/// after them, or `None` if they do not match.
 fn decode<T: DeserializeOwned>(at: u64, bytes: &[u8]) -> Option<T> {
     let (record, crc) = bytes.split_last_chunk::<4>()?;
     if checksum(at, record) != u32::from_le_bytes(*crc) {
@@ -131,8 +131,8 @@ fn decode<T: DeserializeOwned>(at: u64, bytes: &[u8]) -> Option<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
-    /// Begins an empty spool, whatever stood there. Records are written many at
-    /// a time: it is for work that a stopped stage does anew.
+    /// Creates an empty spool, and replaces an earlier file. Records are written
+    /// many at a time: a stage that is stopped makes such a spool anew.
     ///
     /// # Errors
     ///
@@ -151,12 +151,12 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         })
     }
 
-    /// Adds a record and returns where it lies. In a spool that was recovered it
-    /// is in the file when this returns.
+    /// Adds a record and returns its place. In a recovered spool the record is in
+    /// the file when this returns.
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When the file cannot be written.
     pub fn append(&mut self, record: &T) -> Result<Place, SpoolError> {
         let at = self.written + self.buffer.len() as u64;
         let start = self.buffer.len();
@@ -168,7 +168,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         let length = u32::try_from(record.len()).map_err(|_| {
             let problem = io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "a record of more than 4 GiB does not fit",
+                "a record may have 4 GiB at most",
             );
             failed("write", &self.path)(problem)
         })?;
@@ -198,7 +198,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
                 return Err(failed("read", &self.path)(error));
             }
-            // A file that was cut short meanwhile fails its checksum.
+            // A file that has become too short fails its checksum.
             _ => {}
         }
         decode(place.at, &bytes).ok_or_else(|| SpoolError::Damaged {
@@ -216,7 +216,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         Ok(())
     }
 
-    /// Removes the file; nobody needs it any more.
+    /// Removes the file.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
 ///
 /// # Errors
 ///
-/// When the disk does not take it.
+/// When the file cannot be written.
 pub fn write_record<T: Serialize + DeserializeOwned>(
     path: &Path,
     record: &T,
@@ -241,11 +241,11 @@ pub fn write_record<T: Serialize + DeserializeOwned>(
     spool.file.sync_all().map_err(failed("write", path))
 }
 
-/// Reads the record of a file that [`write_record`] wrote.
+/// Reads the record in a file that [`write_record`] wrote.
 ///
 /// # Errors
 ///
-/// When it cannot be read, or does not match its checksum.
+/// When the file cannot be read, or does not match its checksum.
 pub fn read_record<T: DeserializeOwned>(path: &Path) -> Result<T, SpoolError> {
     let bytes = fs::read(path).map_err(failed("read", path))?;
     let record = bytes.split_first_chunk().and_then(|(head, rest)| {
@@ -258,8 +258,8 @@ pub fn read_record<T: DeserializeOwned>(path: &Path) -> Result<T, SpoolError> {
     })
 }
 
-/// Waits until a folder's entries are on the disk, where the file system can
-/// tell: some cannot, and then a rename is as durable as it will ever be.
+/// Waits until a folder's entries are on the disk. Some file systems cannot tell;
+/// this is not an error, because nothing more can be done there.
 ///
 /// # Errors
 ///
@@ -278,7 +278,7 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns the CRC-32 of a file that others write, as of a model's weights.
+/// Returns the CRC-32 of a file of any format, such as a model's weights.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Going on with a spool that an earlier run left, whatever happened to it.
+//! Continuing a spool of an earlier run, even if it is damaged.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
@@ -11,20 +11,20 @@ use serde::de::DeserializeOwned;
 
 use crate::{FRAME, HEAD, Place, Spool, SpoolError, decode, failed, record_length};
 
-/// A spool that can be gone on with.
+/// A spool to which records can be added again.
 #[derive(Debug)]
 pub struct Recovered<T> {
-    /// The spool; what is appended stands behind the records that were kept.
+    /// The spool; new records follow those that were kept.
     pub spool: Spool<T>,
-    /// Stretches of the file that do not match their checksums and were passed
-    /// over. A record that a kill cut short is none.
+    /// The number of damaged stretches that were skipped. A record that a kill cut
+    /// short does not count.
     pub damaged: u64,
 }
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
-    /// Opens the spool of an earlier run, or begins one, and calls `each` with
-    /// every whole record in order. Where `each` breaks off, the spool ends
-    /// before that record.
+    /// Opens the spool of an earlier run, or creates one, and calls `each` with
+    /// every whole record in order. If `each` breaks, that record and all later ones
+    /// are removed.
     ///
     /// # Errors
     ///
@@ -67,10 +67,10 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     }
 }
 
-/// The frames of a file, one after the other.
+/// Reads the frames of a file one by one.
 struct Frames<R> {
     reader: R,
-    /// Where the reader stands.
+    /// The reader's position, bytes.
     at: u64,
     length: u64,
     damaged: u64,
@@ -98,10 +98,10 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// Goes on to the next frame and returns the length of its record.
+    /// Moves to the next frame and returns the length of its record.
     ///
-    /// Frames have no borders to look for: where there is none, the next one
-    /// begins at the first byte from which a head matches its checksum.
+    /// Frames have no marker to search for. After a damaged one, the next frame
+    /// begins at the first byte at which a head matches its checksum.
     fn next_head(&mut self) -> io::Result<Option<u32>> {
         if self.length - self.at < FRAME {
             return Ok(None);
