@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use apo_provenance::digest_path;
 use apo_tables::{Finish, Provenance, Response, Row, Writer};
 use serde_json::Value;
 
@@ -180,6 +181,43 @@ pub fn terminate(mut child: Child) -> Option<i32> {
 pub fn kill(mut child: Child) {
     child.kill().expect("a child can be killed");
     child.wait().expect("a child can be waited for");
+}
+
+/// Returns what is at a path: `nothing`, where a link leads, or a digest.
+///
+/// # Panics
+///
+/// When it cannot be read.
+pub fn state(at: &Path) -> String {
+    match fs::symlink_metadata(at) {
+        Err(_) => "nothing".into(),
+        Ok(found) if found.is_symlink() => {
+            format!(
+                "a link to {}",
+                fs::read_link(at).expect("a link can be read").display()
+            )
+        }
+        Ok(_) => digest_path(at).expect("an output can be read"),
+    }
+}
+
+/// Returns a digest of each file of an output, except the metrics of a training,
+/// which hold times.
+///
+/// # Panics
+///
+/// When it cannot be read.
+pub fn content(at: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(at) else {
+        return vec![state(at)];
+    };
+    let paths = entries.map(|it| it.expect("a folder can be read").path());
+    let mut found: Vec<_> = paths
+        .filter(|it| !it.ends_with("metrics.parquet"))
+        .map(|it| format!("{:?} {}", it.file_name(), state(&it)))
+        .collect();
+    found.sort();
+    found
 }
 
 /// Copies a folder, links followed.

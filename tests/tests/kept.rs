@@ -6,8 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use apo_provenance::digest_path;
-use apo_tests::stages::{command, copy, finish, kill, refuse, run, small_round, start, succeed};
+use apo_tests::stages::{
+    command, content, copy, finish, refuse, run, small_round, start, state, succeed,
+};
 
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "kept"));
@@ -28,18 +29,6 @@ fn folder(at: &Path) {
     fs::write(at.join("deeper/notes.txt"), "mine").unwrap();
 }
 
-/// A folder with a file that is called as ours.
-fn page(at: &Path) {
-    folder(at);
-    fs::write(at.join("provenance.json"), r#"{"project": "mine"}"#).unwrap();
-}
-
-fn noise(at: &Path) {
-    fs::create_dir(at).unwrap();
-    fs::write(at.join("provenance.json"), [7; 100]).unwrap();
-    fs::write(at.join("thesis.csv"), "precious").unwrap();
-}
-
 fn link(at: &Path) {
     symlink("golden.parquet", at).unwrap();
 }
@@ -51,17 +40,6 @@ fn model(at: &Path) {
 fn append(at: &Path) {
     let text = fs::read_to_string(at).unwrap();
     fs::write(at, text + " ").unwrap();
-}
-
-/// What stands at a path: nothing, a link, or a digest of what is there.
-fn state(at: &Path) -> String {
-    match fs::symlink_metadata(at) {
-        Err(_) => "nothing".into(),
-        Ok(found) if found.is_symlink() => {
-            format!("a link to {}", fs::read_link(at).unwrap().display())
-        }
-        Ok(_) => digest_path(at).unwrap(),
-    }
 }
 
 #[test]
@@ -205,46 +183,6 @@ fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
 }
 
 #[test]
-fn what_has_the_working_folders_name_stays() {
-    let dir = &*ROUND;
-    for ending in ["partial", "partial.discarded"] {
-        let made: [(&str, Made); 6] = [
-            ("text", text),
-            ("folder", folder),
-            ("link", link),
-            ("model", model),
-            ("page", page),
-            ("noise", noise),
-        ];
-        for (name, make) in made {
-            let at = dir.join(format!("taken-{name}.parquet.{ending}"));
-            make(&at);
-            let before = state(&at);
-            for options in ["", " --overwrite"] {
-                let line = format!("{GOLDEN} --out taken-{name}.parquet{options}");
-                let told = at.file_name().unwrap().to_str().unwrap();
-                refuse(dir, &line, 3, &[told, "move that away"]);
-                assert_eq!(state(&at), before, "{line}");
-            }
-            let _ = fs::remove_file(&at).or_else(|_| fs::remove_dir_all(&at));
-        }
-        let line = format!("{GOLDEN} --out own.{ending}");
-        refuse_usage(dir, &line, "expected another name");
-    }
-    let name = "n".repeat(246);
-    refuse(dir, &format!("{GOLDEN} --out {name}"), 3, &["too long"]);
-    let left = fs::read_dir(dir).unwrap().flatten();
-    let mut left = left.filter(|it| it.file_name().to_string_lossy().starts_with("nnn"));
-    assert!(left.next().is_none());
-}
-
-fn refuse_usage(dir: &Path, line: &str, told: &str) {
-    let ran = run(dir, line);
-    assert_eq!(ran.status, Some(2), "{line}: {}", ran.stderr);
-    assert!(ran.stderr.contains(told), "{line}: {}", ran.stderr);
-}
-
-#[test]
 fn inputs_and_what_is_kept_beside_never_lie_where_an_output_is_made() {
     let dir = &*ROUND;
     fs::create_dir_all(dir.join("apart.partial")).unwrap();
@@ -320,20 +258,6 @@ fn overwriting_takes_nothing_that_no_stage_made() {
         }
         succeed(dir, &format!("{line} --out {out} --overwrite"));
     }
-}
-
-/// A digest of an output, but for the metrics of a training, which hold times.
-fn content(at: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(at) else {
-        return vec![state(at)];
-    };
-    let paths = entries.map(|it| it.unwrap().path());
-    let mut found: Vec<_> = paths
-        .filter(|it| !it.ends_with("metrics.parquet"))
-        .map(|it| format!("{} {}", it.display(), state(&it)))
-        .collect();
-    found.sort();
-    found
 }
 
 #[test]
@@ -454,68 +378,6 @@ fn a_picture_or_a_page_replaces_only_its_like() {
         &["page.html"],
     );
     assert_eq!(state(&dir.join("page.html")), before);
-}
-
-#[test]
-fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
-    let dir = &*ROUND;
-    let scored = "judge score --model rm --responses samples.parquet --out stuck.parquet";
-    let tuned = &*format!("{TUNED} --out stuck");
-    for (line, out, begun) in [
-        (scored, "stuck.parquet", "values.spool"),
-        (tuned, "stuck", "examples.scratch"),
-    ] {
-        let partial = dir.join(format!("{out}.partial"));
-        kill(start(dir, line, || partial.join(begun).exists()));
-        for file in ["scored.parquet", begun, "metrics.jsonl"] {
-            let at = partial.join(file);
-            let _ = fs::remove_file(&at);
-            fs::create_dir(&at).unwrap();
-        }
-        let _ = fs::remove_dir_all(partial.join("checkpoints"));
-        fs::write(partial.join("checkpoints"), "").unwrap();
-        let ran = finish(&mut command(dir, line));
-        assert_eq!(ran.status, Some(0), "{line}: {}", ran.stderr);
-        assert!(dir.join(out).exists() && !partial.exists());
-    }
-}
-
-#[test]
-fn what_is_put_into_a_working_folder_stays() {
-    let dir = &*ROUND;
-    let line = "judge score --model rm --responses samples.parquet --out noted.parquet";
-    let partial = dir.join("noted.parquet.partial");
-    kill(start(dir, line, || partial.join("values.spool").exists()));
-    for name in ["NOTES", "notes.txt", "exp/x", "dir.d/x"] {
-        let at = partial.join(name);
-        fs::create_dir_all(at.parent().unwrap()).unwrap();
-        fs::write(&at, "mine").unwrap();
-        for options in ["", " --overwrite", " --limit 100 --overwrite"] {
-            let told = name.split('/').next().unwrap();
-            refuse(
-                dir,
-                &format!("{line}{options}"),
-                3,
-                &[told, "move that away"],
-            );
-            assert_eq!(fs::read(&at).unwrap(), b"mine");
-        }
-        let _ = fs::remove_file(&at);
-        let _ = fs::remove_dir(at.parent().unwrap());
-    }
-    succeed(dir, line);
-    assert!(!partial.exists());
-    // While it works.
-    let line = format!("{TUNED} --out noted");
-    let partial = dir.join("noted.partial");
-    let mut child = start(dir, &line, || partial.join("provenance.json").exists());
-    fs::write(partial.join("NOTES"), "mine").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(dir.join("noted/model.safetensors").exists());
-    let left = fs::read_dir(&partial)
-        .unwrap()
-        .map(|it| it.unwrap().file_name());
-    assert_eq!(left.collect::<Vec<_>>(), ["NOTES"]);
 }
 
 #[test]

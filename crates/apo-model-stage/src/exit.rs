@@ -1,20 +1,20 @@
 //! Exit codes of stages with models.
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_llama::ModelError;
+use apo_stage::exit::{IsBadInput, run_with, told_by};
 use apo_training::TrainingError;
+
+/// How errors of models and of training tell bad input.
+const OF_MODELS: [IsBadInput; 2] = [
+    |cause| told_by(cause, ModelError::is_bad_input),
+    |cause| told_by(cause, TrainingError::is_bad_input),
+];
 
 /// Runs a stage and returns its exit code, as [`apo_stage::run`]; errors of
 /// models and of training may be bad input, too.
 pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
-    apo_stage::exit::run_with(stage, is_bad_input, work)
-}
-
-fn is_bad_input(cause: &(dyn Error + 'static)) -> bool {
-    let model = cause.downcast_ref::<ModelError>();
-    let training = cause.downcast_ref::<TrainingError>();
-    model.is_some_and(ModelError::is_bad_input) || training.is_some_and(TrainingError::is_bad_input)
+    run_with(stage, &OF_MODELS, work)
 }

@@ -17,11 +17,12 @@ pub fn digest_file(path: &Path) -> io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-/// Returns the SHA-256 of a file, or of a folder's names and files, hex.
+/// Returns the SHA-256 of a file, or of the names and contents of a folder's files,
+/// hex.
 ///
 /// # Errors
 ///
-/// When something in it cannot be read.
+/// When a file cannot be read.
 pub fn digest_path(path: &Path) -> io::Result<String> {
     if !path.is_dir() {
         return digest_file(path);
@@ -31,12 +32,12 @@ pub fn digest_path(path: &Path) -> io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-/// Returns the SHA-256 of a table's parts: what [`digest_path`] says of a folder
-/// that holds nothing else.
+/// Returns the SHA-256 of a table's parts, hex: the one that [`digest_path`] gives
+/// for a folder that holds nothing else.
 ///
 /// # Errors
 ///
-/// When one of them cannot be read.
+/// When a part cannot be read.
 pub fn digest_parts(parts: &[PathBuf]) -> io::Result<String> {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -66,9 +67,9 @@ fn hash_folder(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
 }
 
 fn hash_file(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
-    // A pipe among a folder's files would be waited for.
+    // Opening a pipe would wait for its writer.
     if !fs::metadata(path)?.is_file() {
-        let problem = format!("{} is no regular file", path.display());
+        let problem = format!("{} is not a regular file", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
     let mut file = File::open(path)?;

@@ -1,5 +1,5 @@
-//! What made an output: its stage, version, arguments and inputs, the digests
-//! that name contents, and JSON pages that carry a checksum.
+//! What made an output: its stage, version, arguments and inputs; the digests
+//! of contents; and JSON pages with a checksum.
 
 mod digest;
 mod page;
@@ -11,12 +11,13 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use digest::{digest_file, digest_parts, digest_path, hex};
-pub use page::{CHECKSUM, PageError, open, read, seal};
+pub use page::{CHECKSUM, MOST_BYTES, PageError, find, open, seal};
 
 /// The page with the provenance in a model directory or a folder of tables.
 pub const MANIFEST: &str = "apo.json";
 
-/// What made an output. No times, hosts or paths: equal work gives equal bytes.
+/// What made an output. It has no times, hosts or paths, so that equal work gives
+/// equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The stage.
@@ -27,7 +28,7 @@ pub struct Provenance {
     pub arguments: BTreeMap<String, Value>,
     /// What was read, by the argument that named it.
     pub inputs: BTreeMap<String, Input>,
-    /// The part of the data that this is, where it was split.
+    /// The part of the data that this is, if the data was split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
 }
@@ -35,13 +36,13 @@ pub struct Provenance {
 /// A part of split data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
-    /// What tells this split from others: a digest of what made it, hex.
+    /// Identifies the split: a digest of what made it, hex.
     pub of: String,
-    /// The part, as `rm`, `llm` or [`TEST`].
+    /// The part, such as `rm`, `llm` or [`TEST`].
     pub part: String,
 }
 
-/// The part that nothing is to be learnt from.
+/// The part that no model may learn from.
 pub const TEST: &str = "test";
 
 /// A file or folder that an output was made from.
@@ -49,12 +50,12 @@ pub const TEST: &str = "test";
 pub struct Input {
     /// Its name, without the path.
     pub name: String,
-    /// Its rows, where it is a table.
+    /// The number of its rows, if it is a table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
     /// SHA-256 of its content, hex.
     pub digest: String,
-    /// The part of the data that its queries are, where that is known.
+    /// The part of the data that its queries are, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
 }
@@ -96,7 +97,7 @@ impl Provenance {
     }
 
     /// Returns the part of the data that the output's queries are: its own, or
-    /// that of what it was made from; the test part first.
+    /// that of its inputs. The test part comes first.
     pub fn split(&self) -> Option<&Split> {
         let inputs = self.inputs.values().filter_map(|it| it.split.as_ref());
         let mut all = self.split.iter().chain(inputs);
@@ -104,8 +105,8 @@ impl Provenance {
         test.or_else(|| all.next())
     }
 
-    /// Returns how another run differs from this one, a sentence each; none
-    /// where it made the same.
+    /// Returns how another run differs from this one, as a phrase for each
+    /// difference; two runs that make the same have none.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if self.stage != other.stage {

@@ -4,6 +4,10 @@
 //! without that field, written compactly with all keys in order, so that a page
 //! may be laid out anew and still be whole.
 
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
+use std::path::Path;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,10 +15,27 @@ use serde_json::Value;
 /// The field that holds the checksum: eight hex digits.
 pub const CHECKSUM: &str = "crc32";
 
+/// The most bytes that a page has.
+pub const MOST_BYTES: u64 = 4 << 20;
+
+/// The fields of every page; pages of earlier versions lack the checksum.
+const FIELDS: [&str; 5] = ["stage", "version", "arguments", "inputs", CHECKSUM];
+
+/// The fewest of these fields in a page of ours, however it was damaged: one
+/// that was written before there were checksums has four, and a letter that
+/// changes takes one of them.
+const FEWEST: usize = 3;
+
 /// Why a page cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// It is no JSON, or lacks a field.
+    /// The system cannot read the file.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is not a page that this project writes.
+    #[error("no stage of this project wrote it")]
+    Foreign,
+    /// It is not JSON, or lacks a field.
     #[error("{0}")]
     Malformed(#[from] serde_json::Error),
     /// The checksum is not that of the page.
@@ -43,29 +64,66 @@ pub fn seal(page: &impl Serialize) -> Vec<u8> {
     text
 }
 
-/// Reads a page from its JSON. One without a checksum is older, or edited on purpose, and is
-/// taken as it is.
+/// Reads a page from its JSON. A page without a checksum is older, or was edited
+/// on purpose, and is taken as it is.
 ///
 /// # Errors
 ///
-/// When it is malformed, or its checksum is not that of its contents.
+/// When it is malformed, its checksum is not that of its contents, or it is JSON
+/// of another program.
 pub fn open<T: DeserializeOwned>(value: Value) -> Result<T, PageError> {
-    Ok(serde_json::from_value(unseal(value)?)?)
+    let is_foreign = is_foreign(&value);
+    let page = unseal(value).and_then(|it| Ok(serde_json::from_value(it)?));
+    page.map_err(|error| {
+        if is_foreign {
+            PageError::Foreign
+        } else {
+            error
+        }
+    })
 }
 
-/// Reads a page's text, as [`open`].
+/// Reads the page in a file as [`open`] does; returns `None` if the file does not
+/// exist.
 ///
 /// # Errors
 ///
-/// As [`open`].
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, PageError> {
-    open(serde_json::from_str(text)?)
+/// As [`open`], and when the file cannot be read. What is not a regular file, or
+/// has more than [`MOST_BYTES`], counts as another program's.
+pub fn find<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, PageError> {
+    // Asked before it is opened: opening a named pipe waits for its writer.
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(PageError::Foreign),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(PageError::Foreign);
+    }
+    // Some editors begin a file with a byte order mark.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    open(serde_json::from_slice(text)?).map(Some)
+}
+
+/// Whether JSON that is not a whole page is another program's, and not a damaged
+/// page of ours. `{}` may be what is left of one.
+fn is_foreign(value: &Value) -> bool {
+    let Some(fields) = value.as_object() else {
+        return true;
+    };
+    let known = FIELDS.iter().filter(|it| fields.contains_key(**it)).count();
+    !fields.is_empty() && known < FEWEST
 }
 
 /// Checks a page's checksum and takes it out.
 fn unseal(mut page: Value) -> Result<Value, PageError> {
     let Some(fields) = page.as_object_mut() else {
-        return Ok(page); // which no page is read from
+        return Ok(page); // no page is read from it
     };
     let found = fields.shift_remove(CHECKSUM);
     let is_whole = match found {
@@ -75,8 +133,8 @@ fn unseal(mut page: Value) -> Result<Value, PageError> {
     is_whole.then_some(page).ok_or(PageError::Changed)
 }
 
-/// Whether damage to one letter has made this key of [`CHECKSUM`]: the page would
-/// pass for one that has none.
+/// Whether this key is [`CHECKSUM`] with one letter damaged. Without this check the
+/// page would pass for one that has no checksum.
 fn is_nearly_checksum(key: &str) -> bool {
     let letters = || key.bytes().zip(CHECKSUM.bytes());
     key.len() == CHECKSUM.len() && letters().filter(|(a, b)| a != b).count() == 1
@@ -135,6 +193,59 @@ mod tests {
     fn a_page_without_a_checksum_is_taken_as_it_is() {
         let text = page().to_string();
         assert_eq!(read(text.as_bytes()).unwrap(), page());
+    }
+
+    #[test]
+    fn json_of_other_programs_is_told_from_a_damaged_page() {
+        let read = |text: &[u8]| -> Result<crate::Provenance, PageError> {
+            open(serde_json::from_slice(text)?)
+        };
+        let whole = seal(&crate::Provenance::new("align", "1").argument("seed", 7));
+        let older = serde_json::to_vec(&crate::Provenance::new("align", "1")).unwrap();
+        for page in [&whole, &older] {
+            read(page).unwrap();
+            for i in 0..page.len() * 8 {
+                let mut flipped = page.clone();
+                flipped[i / 8] ^= 1 << (i % 8);
+                let told = read(&flipped);
+                assert!(!matches!(told, Err(PageError::Foreign)), "bit {i}");
+            }
+            for length in 0..page.len() {
+                let told = read(&page[..length]);
+                assert!(!matches!(told, Err(PageError::Foreign)), "{length} bytes");
+            }
+        }
+        for (text, is_foreign) in [
+            ("{}", false),
+            ("", false),
+            ("\u{0}\u{0}", false),
+            (r#"{"stage": null, "version": "1", "arguments": {}}"#, false),
+            (r#"{"project": "mine"}"#, true),
+            (r#"{"stage": "prod", "version": "2"}"#, true),
+            (r#"{"version": 1, "inputs": [], "outputs": []}"#, true),
+            (r#"{"crc32": "00000000", "files": []}"#, true),
+            (r#"["stage", "version", "arguments", "inputs"]"#, true),
+            ("null", true),
+            ("7", true),
+        ] {
+            let told = read(text.as_bytes()).expect_err(text);
+            assert_eq!(matches!(told, PageError::Foreign), is_foreign, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_a_file_and_no_longer_than_pages_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("page.json");
+        let find = || find::<Value>(&path);
+        assert!(find().unwrap().is_none());
+        fs::write(&path, seal(&page())).unwrap();
+        assert_eq!(find().unwrap(), Some(page()));
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(matches!(find(), Err(PageError::Foreign)), "a long file");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(find(), Err(PageError::Foreign)), "a folder");
     }
 
     #[test]

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
 use apo_stage::report::few;
-use apo_stage::{bad_input, pages};
+use apo_stage::{bad_input, lacks_locks, pages};
 use apo_tables::file;
 use clap::ValueEnum;
 use serde::de::IgnoredAny;
@@ -320,7 +319,7 @@ pub fn lock(dir: &Path) -> Result<File> {
     let folder = File::open(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     match folder.lock() {
         // Without locks the file is still written whole.
-        Err(error) if error.kind() != ErrorKind::Unsupported => {
+        Err(error) if !lacks_locks(&error) => {
             Err(error).with_context(|| format!("cannot lock {}", dir.display()))
         }
         _ => Ok(folder),

@@ -1,7 +1,6 @@
-//! How a stage ends: exit codes and the one error message.
+//! How a stage ends: its exit code and its one error message.
 
 use std::error;
-use std::fmt;
 use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -10,12 +9,12 @@ use anyhow::{Error, Result};
 use apo_dialogue::DialogueError;
 use apo_tables::TableError;
 
-use crate::output::Conflict;
+use crate::error::{BadInput, Conflict, Stopped};
 use crate::plain::brief;
 use crate::report;
-use crate::signals::{self, Stopped};
+use crate::signals;
 
-/// Failed while working.
+/// The stage failed while working.
 pub const FAILED: u8 = 1;
 /// Wrong usage; `clap` exits with it.
 pub const USAGE: u8 = 2;
@@ -24,8 +23,8 @@ pub const BAD_INPUT: u8 = 3;
 /// The output exists and was made otherwise.
 pub const CONFLICT: u8 = 4;
 
-/// What `--help` says of exit codes, a literal; `no output` where a command makes
-/// none that could be there already.
+/// The exit codes as `--help` describes them, as a string literal. Commands that
+/// have no `--out` use `exit_status!(no output)`.
 #[macro_export]
 macro_rules! exit_status {
     () => {
@@ -38,24 +37,25 @@ macro_rules! exit_status {
     };
 }
 
-/// Bad input that no library found, but a stage itself.
-#[derive(Debug)]
-pub struct BadInput(String);
+/// Tells whether a cause of an error is bad input.
+pub type IsBadInput = fn(&(dyn error::Error + 'static)) -> bool;
 
-impl fmt::Display for BadInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// How the errors that every stage may meet tell bad input.
+const KNOWN: [IsBadInput; 3] = [
+    |cause| cause.is::<BadInput>(),
+    |cause| told_by(cause, TableError::is_bad_input),
+    |cause| told_by(cause, DialogueError::is_bad_input),
+];
+
+/// Asks a cause whether it is bad input, if it is an error of type `E`.
+pub fn told_by<E: error::Error + 'static>(
+    cause: &(dyn error::Error + 'static),
+    is_bad_input: fn(&E) -> bool,
+) -> bool {
+    cause.downcast_ref().is_some_and(is_bad_input)
 }
 
-impl error::Error for BadInput {}
-
-/// Makes the error of bad input: what, where, what to do.
-pub fn bad_input(message: impl Into<String>) -> Error {
-    Error::new(BadInput(message.into()))
-}
-
-fn code(error: &Error, is_bad_input: IsBadInput) -> u8 {
+fn code(error: &Error, others: &[IsBadInput]) -> u8 {
     for cause in error.chain() {
         if let Some(stopped) = cause.downcast_ref::<Stopped>() {
             return stopped.exit_code();
@@ -63,36 +63,22 @@ fn code(error: &Error, is_bad_input: IsBadInput) -> u8 {
         if cause.is::<Conflict>() {
             return CONFLICT;
         }
-        let bad = cause.is::<BadInput>()
-            || cause
-                .downcast_ref::<TableError>()
-                .is_some_and(TableError::is_bad_input)
-            || cause
-                .downcast_ref::<DialogueError>()
-                .is_some_and(DialogueError::is_bad_input)
-            || is_bad_input(cause);
-        if bad {
+        if KNOWN.iter().chain(others).any(|is_bad| is_bad(cause)) {
             return BAD_INPUT;
         }
     }
     FAILED
 }
 
-/// Tells whether an error of a library that this crate does not know is bad input.
-pub type IsBadInput = fn(&(dyn error::Error + 'static)) -> bool;
-
-/// Runs a stage and gives its exit code; an error is told on stderr as one
-/// line a cause, from outside to inside.
+/// Runs a stage and returns its exit code. An error goes to stderr, one line for
+/// each cause, the outermost first.
 pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
-    run_with(stage, |_| false, work)
+    run_with(stage, &[], work)
 }
 
-/// Runs a stage, as [`run`], whose libraries have errors of their own.
-pub fn run_with(
-    stage: &str,
-    is_bad_input: IsBadInput,
-    work: impl FnOnce() -> Result<()>,
-) -> ExitCode {
+/// Runs a stage as [`run`] does; `others` tell bad input among the errors of
+/// libraries that this crate does not know.
+pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Result<()>) -> ExitCode {
     report::begin();
     let name = stage.to_owned();
     panic::set_hook(Box::new(move |info| {
@@ -124,5 +110,5 @@ pub fn run_with(
         }
     }
     let _ = writeln!(io::stderr(), "{}", brief(&text));
-    ExitCode::from(code(&error, is_bad_input))
+    ExitCode::from(code(&error, others))
 }

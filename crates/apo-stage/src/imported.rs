@@ -1,19 +1,20 @@
-//! Other people's texts and conversations as dialogues of the tables.
+//! Turns imported texts and conversations into dialogues of the tables.
 //!
 //! A dialogue is a text whose turns begin with HH's markers. A message that
-//! contains such a marker would be read back as more than one turn, so rows with
-//! such messages are rejected.
+//! contains such a marker would be read back as several turns, so rows with such
+//! messages are rejected.
 
 use std::borrow::Cow;
 
 use apo_dialogue::hh::{self, ASSISTANT, HUMAN};
 use apo_tables::import::{Fault, Message, Role, Text, reason};
 
-/// Returns a prompt in HH's form: as it is, or one question, or a conversation.
+/// Returns a prompt in HH's form. The input may be a dialogue already, a question,
+/// or a conversation.
 ///
 /// # Errors
 ///
-/// When it quotes a turn.
+/// When a message contains a marker.
 pub fn prompt(text: &Text) -> Result<String, Fault> {
     match text {
         Text::Plain(text) => plain_prompt(text),
@@ -21,12 +22,11 @@ pub fn prompt(text: &Text) -> Result<String, Fault> {
     }
 }
 
-/// Returns a text as a prompt: itself where it is a dialogue, else one human
-/// turn.
+/// Returns a text as a prompt: a dialogue as it is, other text as one human turn.
 ///
 /// # Errors
 ///
-/// When it is no dialogue, but quotes a turn of one.
+/// When it is not a dialogue, but contains a marker.
 pub fn plain_prompt(text: &str) -> Result<String, Fault> {
     let text = line_ends(text);
     let begin = text.trim_start();
@@ -43,23 +43,23 @@ pub fn plain_prompt(text: &str) -> Result<String, Fault> {
 ///
 /// # Errors
 ///
-/// When one of them quotes a turn or is empty, or when the last one is the
-/// assistant's: the response would go on from it.
+/// When a message contains a marker or is empty, or when the last one is the
+/// assistant's: the response would continue it.
 pub fn prompt_of(messages: &[Message]) -> Result<String, Fault> {
     let prompt = dialogue_of(messages)?;
     if messages.last().is_some_and(|it| it.role == Role::Assistant) {
-        let problem = "the query ends with the assistant's message, from which the response would \
-                       go on";
+        let problem = "the query ends with the assistant's message, which the response would \
+                       continue";
         return Err(Fault::new(reason::ASSISTANT_LAST, problem));
     }
     Ok(prompt)
 }
 
-/// Returns messages as a dialogue, open for an answer.
+/// Returns messages as a dialogue that waits for an answer.
 ///
 /// # Errors
 ///
-/// When one of them quotes a turn or is empty.
+/// When a message contains a marker or is empty.
 pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
     for (i, message) in messages.iter().enumerate() {
         let place = format!("message {}", i + 1);
@@ -73,19 +73,20 @@ pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
     Ok(hh::prompt_of(turns))
 }
 
-/// Checks that a message of `place` does not read back as other turns.
+/// Checks that a message, which errors call `place`, is not read back as several
+/// turns.
 fn check(place: &str, text: &str) -> Result<(), Fault> {
     let text = line_ends(text);
     let quoted = [HUMAN, ASSISTANT].into_iter().find(|it| text.contains(it));
     quoted.map_or(Ok(()), |marker| Err(quotes(place, marker)))
 }
 
-/// Checks a response whose borders messages give: a human turn in it would be
-/// cut off.
+/// Checks a response that is a message of its own, and which errors call `place`. A
+/// human turn in it would be cut off.
 ///
 /// # Errors
 ///
-/// When it holds one.
+/// When it contains a human turn, or is a whole dialogue.
 pub fn check_response(place: &str, text: &str) -> Result<(), Fault> {
     if line_ends(text).contains(HUMAN) {
         return Err(quotes(place, HUMAN));
@@ -97,8 +98,8 @@ pub fn check_response(place: &str, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Returns a text that is a whole dialogue, a human turn first and an answer after
-/// it, with the blank line that its first turn begins with; none where it is not.
+/// Returns a whole dialogue, which has a human turn first and an answer after it,
+/// with the blank line before its first turn. Returns `None` for other text.
 pub fn as_dialogue(text: &str) -> Option<Cow<'_, str>> {
     let begin = text.trim_start();
     if !begin.starts_with(HUMAN.trim_start()) || !line_ends(begin).contains(ASSISTANT) {
@@ -119,8 +120,8 @@ fn quotes(place: &str, marker: &str) -> Fault {
     Fault::new(reason::QUOTES_A_TURN, problem)
 }
 
-/// A dialogue with the line ends of its markers: one that was written with
-/// Windows' line ends has none otherwise.
+/// Returns a dialogue with the line ends that markers have. In one with Windows'
+/// line ends no marker would be found.
 pub fn line_ends(text: &str) -> Cow<'_, str> {
     const MARKERS: [&str; 2] = ["\r\n\r\nHuman:", "\r\n\r\nAssistant:"];
     if text.contains('\r') && MARKERS.iter().any(|it| text.contains(it)) {
@@ -129,7 +130,7 @@ pub fn line_ends(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
-/// Whose turn it is.
+/// Returns the role of a turn.
 pub fn role(role: Role) -> hh::Role {
     match role {
         Role::Human => hh::Role::Human,

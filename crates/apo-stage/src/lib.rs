@@ -1,9 +1,10 @@
 //! What every stage shares: arguments, exit codes, signals, progress, and
-//! outputs that appear whole or not at all. What stages with models share stands
-//! in `apo-model-stage`, what stages that ask an endpoint share in
-//! `apo-endpoint-stage`.
+//! outputs that appear whole or not at all. `apo-model-stage` holds what stages
+//! with models share, `apo-endpoint-stage` what stages that ask an endpoint
+//! share.
 
 pub mod args;
+pub mod error;
 pub mod exit;
 pub mod imported;
 pub mod output;
@@ -18,8 +19,10 @@ mod standing;
 pub mod threads;
 mod working;
 
-pub use args::{OutputArgs, ReportArgs, not_negative, read, value_name};
-pub use exit::{BadInput, bad_input, run};
-pub use output::{Claim, Kind, Output};
+pub use args::{ReportArgs, not_negative, read, value_name};
+pub use error::bad_input;
+pub use exit::run;
+pub use output::{Claim, Kind, Output, OutputArgs};
+pub use place::lacks_locks;
 pub use progress::Progress;
 pub use report::{note, result, up_to_date, warn};

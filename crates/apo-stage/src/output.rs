@@ -1,38 +1,75 @@
 //! Outputs that appear whole or not at all.
 //!
-//! Work goes on in `<out>.partial/`. When all is done, one rename puts the result
-//! in its place, if that is as it was when the work began.
+//! A stage works in `<out>.partial/`. When it is done, one rename puts the result
+//! in its place, provided that nobody has changed that place since the work
+//! began.
 //!
-//! A kill may come between any two steps; the next run of the same command
-//! then finds one of these and finishes what was begun:
+//! A kill may come between any two steps. The next command with the same `--out`
+//! may then find:
 //!
-//! | left behind | what follows |
+//! | left behind | what the next command does |
 //! |---|---|
-//! | `<out>.partial/` with its provenance | the work goes on |
-//! | `<out>.partial/ready` of the same provenance | it is put in its place |
-//! | `<out>` is there, and `<out>.partial/` of the same provenance too | the folder is removed |
-//! | `<out>.partial.discarded/` | it is removed |
+//! | `<out>.partial/` with its provenance | continues the work |
+//! | `<out>.partial/` of another command | refuses; with `--overwrite`, removes the folder and starts anew |
+//! | `<out>.partial/` whose page is damaged | the same; nobody can tell whose work it is |
+//! | `<out>.partial/ready`, the whole result of the same command | puts it in its place, even if the folder's page is damaged |
+//! | `<out>.partial/ready`, the whole result of another command | refuses; with `--overwrite`, puts that result in its place, and replaces it once its own is done |
+//! | `<out>`, and `<out>.partial/` with its provenance | removes the folder |
+//! | `<out>.partial.discarded/` | removes it |
+//! | either folder with something that no stage wrote | refuses and leaves it alone |
+//!
+//! A finished result is thus removed only when another finished result replaces
+//! it.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use apo_provenance::Provenance;
 use apo_spool::sync_folder;
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 
-use crate::args::OutputArgs;
-use crate::exit::bad_input;
+use crate::error::bad_input;
 use crate::place::{self, Occupied, Seen};
 use crate::report;
 use crate::standing::{Standing, is_whole, standing};
-use crate::working::{Page, READY, REPLACED, Working};
+use crate::working::{DISCARDED, PARTIAL, Page, READY, REPLACED, Working};
 
-pub use crate::standing::{Conflict, Kind, write_page};
+pub use crate::standing::{Kind, write_page};
+
+/// Where the output goes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// What to write; it appears whole or not at all
+    #[arg(long, value_name = "PATH", value_parser = PathBufValueParser::new().try_map(output_path))]
+    pub out: PathBuf,
+
+    /// Replace an output that was made with other arguments or inputs
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// Parses the path of a file or folder to be made, without a slash at its end.
+fn output_path(path: PathBuf) -> Result<PathBuf, &'static str> {
+    let path: PathBuf = path.components().collect();
+    let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else {
+        return Err("expected the name of a file or folder to be made");
+    };
+    let is_taken = |ending: &str| name.ends_with(ending.as_bytes());
+    if is_taken(PARTIAL) || is_taken(DISCARDED) {
+        return Err(
+            "expected another name: this ending belongs to the folders in which outputs are made",
+        );
+    }
+    Ok(path)
+}
 
 /// What a claim found.
 #[derive(Debug)]
 pub enum Claim {
-    /// The output is there, made of the same by the same.
+    /// The output exists, and the same command made it from the same inputs.
     UpToDate,
     /// There is work to do.
     Work(Output),
@@ -42,7 +79,7 @@ pub enum Claim {
 #[derive(Debug)]
 pub struct Output {
     out: PathBuf,
-    /// What stood there when the work began.
+    /// What was in the output's place when the work began.
     seen: Option<Seen>,
     working: Working,
     published: bool,
@@ -51,7 +88,7 @@ pub struct Output {
 }
 
 impl Drop for Output {
-    /// A run that failed before it had anything to keep leaves nothing.
+    /// A run that failed before it had anything to keep leaves nothing behind.
     fn drop(&mut self) {
         if !self.published && !self.working.has_work() {
             let _ = self.working.discard();
@@ -61,16 +98,18 @@ impl Drop for Output {
 
 impl OutputArgs {
     /// Claims the output for this process; `inputs` are the files and folders
-    /// that it is made of.
+    /// from which it is made.
     ///
     /// # Errors
     ///
-    /// When the output, or the folder in which it is made, is one of its inputs,
-    /// holds one, or lies in one; when what stands there cannot be replaced, as a
-    /// device, a mount point, or what no stage made; [`Conflict`] when it, or a
-    /// stopped run of it, was made with other arguments or inputs and
-    /// `--overwrite` is not given; when another process is making it; when its
-    /// folder cannot be written.
+    /// - When the output, or a folder in which it is made, is one of its inputs,
+    ///   contains one, or is inside one.
+    /// - When its place cannot be replaced as a whole, because it is a device or a
+    ///   mount point, or because it holds something that no stage made.
+    /// - When it, or an unfinished run of it, was made with other arguments or
+    ///   inputs and `--overwrite` is not given; the exit code is then
+    ///   [`CONFLICT`](crate::exit::CONFLICT).
+    /// - When another process is making it, or its folder cannot be written.
     pub fn claim<'a>(
         &self,
         provenance: &Provenance,
@@ -87,8 +126,9 @@ impl OutputArgs {
         Output::claim(out, provenance, self.overwrite, kind)
     }
 
-    /// Checks that what `flag` names is not written where the output, or the
-    /// folder in which it is made, comes and goes as a whole.
+    /// Checks that the file or folder that `flag` names is not inside the output,
+    /// or inside a folder in which the output is made: these are replaced and
+    /// removed as a whole.
     ///
     /// # Errors
     ///
@@ -111,7 +151,7 @@ impl OutputArgs {
     /// Checks that writing the output does not touch an input.
     fn check_apart(&self, out: &Path, input: &Path) -> Result<()> {
         let Ok(input_at) = input.canonicalize() else {
-            return Ok(()); // what is not there is not touched
+            return Ok(()); // a missing input cannot be touched
         };
         for (i, taken) in places(out).into_iter().enumerate() {
             let how = if taken == input_at {
@@ -137,7 +177,8 @@ impl OutputArgs {
     }
 }
 
-/// Where an output, and the folders in which it is made, come and go.
+/// Returns the output's place, and the two folders beside it that come and go
+/// while it is made.
 fn places(out: &Path) -> [PathBuf; 3] {
     let working = Working::of(out);
     let [partial, discarded] = working.places();
@@ -163,42 +204,62 @@ impl Output {
             return Ok(Claim::UpToDate);
         }
         is_ours?;
-        let lock = working.lock()?;
-        // Another process may have put it there while this one waited for the lock.
-        let now = place::see(&out);
+        let mut lock = working.lock()?;
+        // Another process may have made it while this one waited for the lock.
+        let mut now = place::see(&out);
         if now != seen
             && let Standing::Same = standing(&out, provenance, overwrite, kind)?
         {
             let _ = working.discard();
             return Ok(Claim::UpToDate);
         }
-        let lock = working.resume(lock, provenance, overwrite)?;
-        let output = Self {
-            out,
-            seen: now,
-            working,
+        let begun = |seen, lock| Self {
+            out: out.clone(),
+            seen,
+            working: working.clone(),
             published: false,
             _lock: lock,
         };
-        if is_ready(&output.working, provenance, kind) {
-            output.put()?;
-            return Ok(Claim::UpToDate);
+        let waiting = waiting(&working, provenance, kind);
+        match waiting {
+            Waiting::OfThis => {
+                begun(now, lock).put()?;
+                return Ok(Claim::UpToDate);
+            }
+            Waiting::OfAnother if overwrite => {
+                report::warn(&format!(
+                    "{} is the finished result of another command; it is put in its place now, \
+                     and replaced when this command is done",
+                    working.join(READY).display()
+                ));
+                begun(now, lock).put()?;
+                lock = working.lock()?;
+                now = place::see(&out);
+            }
+            Waiting::OfAnother | Waiting::Damaged | Waiting::Nothing => {}
         }
-        Ok(Claim::Work(output))
+        let lock = working.resume(lock, provenance, overwrite)?;
+        if waiting == Waiting::Damaged {
+            report::warn(&format!(
+                "{} is damaged, and is made again",
+                working.join(READY).display()
+            ));
+        }
+        Ok(Claim::Work(begun(now, lock)))
     }
 
-    /// Returns the folder in which the work goes on.
+    /// Returns the folder in which the stage works.
     pub fn dir(&self) -> &Path {
         self.working.path()
     }
 
     /// Puts the file or folder `name` of the working folder in the output's
-    /// place and ends the work.
+    /// place, and ends the work.
     ///
     /// # Errors
     ///
-    /// When it cannot be put there; then it stays in the working folder, and the
-    /// same command puts it there without doing the work again.
+    /// When it cannot be put there. It then stays in the working folder, and the
+    /// same command puts it in its place without doing the work again.
     pub fn publish(self, name: &str) -> Result<()> {
         let made = self.working.join(name);
         let ready = self.working.join(READY);
@@ -222,7 +283,7 @@ impl Output {
                 ready.display()
             )
         })?;
-        // What follows costs nobody the result.
+        // The result is in its place: nothing from here on may fail the stage.
         let parent = out.parent().filter(|it| !it.as_os_str().is_empty());
         if let Err(error) = sync_folder(parent.unwrap_or(Path::new("."))) {
             report::warn(&format!(
@@ -242,35 +303,55 @@ impl Output {
     }
 }
 
-/// The error of a place that cannot be written as a whole.
+/// Returns the error of a place that cannot be replaced as a whole.
 fn refuse(out: &Path, occupied: &Occupied) -> anyhow::Error {
     bad_input(format!("--out {}: {occupied}", out.display()))
 }
 
-/// Whether a working folder holds the finished result, as it was when it was
-/// finished.
-fn is_ready(working: &Working, provenance: &Provenance, kind: Kind) -> bool {
-    let ready = working.join(READY);
-    let is_whole = is_whole(&ready, provenance, kind);
-    if is_whole == Some(false) {
-        report::warn(&format!(
-            "{} is damaged, and is made again",
-            ready.display()
-        ));
-    }
-    is_whole == Some(true)
+/// The finished result that waits in a working folder to be put in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// No result waits.
+    Nothing,
+    /// A whole result of this command.
+    OfThis,
+    /// A whole result of another command.
+    OfAnother,
+    /// A result of this command that is not whole any more.
+    Damaged,
 }
 
-/// Finishes a replacement that a kill stopped when the old output was out of its
-/// place and the new one not yet in it.
+/// Tells what waits in a working folder.
+fn waiting(working: &Working, provenance: &Provenance, kind: Kind) -> Waiting {
+    let ready = working.join(READY);
+    if let Page::Of(by) = working.page()
+        && *by != *provenance
+    {
+        // A `ready` that was not made by the command of the page is what that
+        // command replaced: its own result is in its place.
+        return match is_whole(&ready, &by, Kind::of(&ready)) {
+            Some(true) => Waiting::OfAnother,
+            _ => Waiting::Nothing,
+        };
+    }
+    // Where the page is damaged, the result still says what made it.
+    match is_whole(&ready, provenance, kind) {
+        Some(true) => Waiting::OfThis,
+        Some(false) => Waiting::Damaged,
+        None => Waiting::Nothing,
+    }
+}
+
+/// Finishes a replacement that a kill stopped after the old output was moved out
+/// of its place and before the new one was put there.
 fn restore(out: &Path, working: &Working, provenance: &Provenance, kind: Kind) -> Result<()> {
     let (ready, replaced) = (working.join(READY), working.join(REPLACED));
     if !ready.exists() {
-        // The new one was put in its place; somebody removed it since.
+        // The new output was put in its place, and somebody has removed it since.
         return place::remove(&replaced)
             .with_context(|| format!("cannot remove {}", replaced.display()));
     }
-    let is_meant = is_ready(working, provenance, kind);
+    let is_meant = is_whole(&ready, provenance, kind) == Some(true);
     let back = if is_meant { ready } else { replaced };
     fs::rename(back, out).with_context(|| format!("cannot write {}", out.display()))
 }
@@ -280,14 +361,14 @@ fn remove_leftover(working: &Working, provenance: &Provenance) {
     if !working.path().exists() {
         return;
     }
-    // Another process may be working there, on the same with other arguments.
+    // Another process may be working there with other arguments.
     let Ok(_lock) = working.lock() else {
         return;
     };
     let is_of_this = match working.page() {
         Page::Of(found) => *found == *provenance,
         Page::Missing => true,
-        Page::Damaged => false,
+        Page::Damaged | Page::Foreign(_) => false,
     };
     if is_of_this {
         let _ = working.discard();

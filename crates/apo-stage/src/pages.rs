@@ -1,4 +1,4 @@
-//! Pages and pictures that are made within moments, and made anew each time.
+//! Pages and pictures: quickly made, and made anew each time.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -7,18 +7,18 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::exit::bad_input;
+use crate::error::bad_input;
 use crate::place;
 
-/// Bytes of a page in which its marks stand.
+/// Bytes at the beginning of a page that hold its marks.
 const HEAD: u64 = 4096;
 
-/// Checks that writing a page replaces nothing but an earlier page of its kind,
-/// whose beginning holds these marks, and none of what it is made of.
+/// Checks that writing a page replaces at most an earlier page of its kind, which
+/// has these marks at its beginning, and none of the page's inputs.
 ///
 /// # Errors
 ///
-/// When it would.
+/// When it would replace something else.
 pub fn check<'a>(
     out: &Path,
     marks: &[&str],
@@ -40,12 +40,12 @@ pub fn check<'a>(
         return Ok(());
     }
     Err(bad_input(format!(
-        "--out {} is there, and is no page of this command; choose another place",
+        "--out {} exists, and is not a page of this command; choose another place",
         out.display()
     )))
 }
 
-/// Whether a file is such a page, or is not there.
+/// Whether a file is such a page, or does not exist.
 fn is_page(path: &Path, marks: &[&str]) -> Result<bool> {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|it| it.take(HEAD).read_to_end(&mut head));
@@ -60,11 +60,11 @@ fn is_page(path: &Path, marks: &[&str]) -> Result<bool> {
     }
 }
 
-/// Writes a page, whole or not at all; one that is there is replaced.
+/// Writes a page whole or not at all, and replaces an earlier one.
 ///
 /// # Errors
 ///
-/// When what stands there is no file, or the page cannot be written.
+/// When something else than a file is there, or the page cannot be written.
 pub fn write(out: &Path, text: &str) -> Result<()> {
     let at = place::check(out)
         .map_err(|occupied| bad_input(format!("--out {}: {occupied}", out.display())))?;
@@ -75,7 +75,7 @@ fn written(at: &Path, text: &str) -> io::Result<()> {
     let folder = at.parent().filter(|it| !it.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    // Under a name that nothing else has, and with what the user's umask leaves.
+    // Under a name that nothing else has, with the permissions that the umask leaves.
     let mut fresh = tempfile::Builder::new()
         .prefix(".")
         .suffix(".new")

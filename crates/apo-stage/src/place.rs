@@ -1,4 +1,4 @@
-//! What a file system does for outputs: what can be replaced, locks, renames.
+//! What outputs need of a file system: places that can be replaced, locks, renames.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,14 +16,14 @@ use crate::report;
 /// The lock in a working folder.
 pub const LOCK: &str = "lock";
 
-/// Why nothing can be put in a place by one rename.
+/// Why one rename cannot put anything in a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Occupied {
-    /// A device, a pipe or a socket stands there.
+    /// There is a device, a pipe or a socket.
     Special(&'static str),
     /// Another file system is mounted there.
     MountPoint,
-    /// A link stands there that leads nowhere.
+    /// There is a link that leads nowhere.
     BrokenLink(PathBuf),
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Occupied {
         match self {
             Self::Special(what) => write!(
                 f,
-                "{what} is there, which is not replaced; name a file or folder to be made"
+                "{what} is there and is not replaced; name a file or folder to be made"
             ),
             Self::MountPoint => f.write_str(
                 "a mount point cannot be replaced as a whole; name a file or folder to be made in \
@@ -40,18 +40,19 @@ impl fmt::Display for Occupied {
             ),
             Self::BrokenLink(to) => write!(
                 f,
-                "it is a link to {}, which is not there; remove the link or make what it leads to",
+                "it is a link to {}, which does not exist; remove the link, or make what it leads \
+                 to",
                 to.display()
             ),
         }
     }
 }
 
-/// Returns where an output is to be put, links followed.
+/// Returns the place of an output, with links followed.
 ///
 /// # Errors
 ///
-/// When what stands there cannot be replaced by a rename.
+/// When a rename cannot replace what is there.
 pub fn check(out: &Path) -> Result<PathBuf, Occupied> {
     let Ok(found) = fs::symlink_metadata(out) else {
         return Ok(out.into()); // nothing is there
@@ -85,7 +86,7 @@ fn is_mount_point(path: &Path, found: &fs::Metadata) -> bool {
     {
         return asked.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
     }
-    // Older kernels do not tell; a bind mount of the same file system stays unseen.
+    // Older kernels do not tell. A bind mount of the same file system then goes unseen.
     let parent = path.canonicalize().ok();
     let parent = parent.as_deref().and_then(Path::parent).map(fs::metadata);
     parent.is_some_and(|it| it.is_ok_and(|it| it.dev() != found.dev()))
@@ -104,7 +105,7 @@ pub fn lock(folder: &Path) -> Result<File> {
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(false).write(true).open(&path);
         let file = match file {
-            // Whoever worked there removed the folder a moment ago.
+            // Another process has just finished there and removed the folder.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             other => other.with_context(cannot)?,
         };
@@ -116,14 +117,14 @@ pub fn lock(folder: &Path) -> Result<File> {
             ),
             Err(TryLockError::Error(error)) if lacks_locks(&error) => {
                 report::warn(&format!(
-                    "{} cannot be locked on this file system: see to it that no other process \
-                     makes the same",
+                    "{} cannot be locked on this file system; make sure that no other process makes \
+                     the same output",
                     folder.display()
                 ));
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
         }
-        // The lock counts if it is still the one that others find.
+        // The lock counts only if it is still the file that others open.
         let ours = file.metadata().with_context(cannot)?;
         let theirs = fs::metadata(&path);
         if theirs.is_ok_and(|it| (it.dev(), it.ino()) == (ours.dev(), ours.ino())) {
@@ -132,13 +133,14 @@ pub fn lock(folder: &Path) -> Result<File> {
     }
 }
 
-/// Whether a file system has no locks at all, as NFS without a lock service.
-fn lacks_locks(error: &io::Error) -> bool {
+/// Whether an error says that a file system has no locks at all, such as NFS
+/// without a lock service.
+pub fn lacks_locks(error: &io::Error) -> bool {
     error.kind() == ErrorKind::Unsupported
         || error.raw_os_error() == Some(Errno::NOLCK.raw_os_error())
 }
 
-/// Returns a path with all links followed, also where its end is not there yet.
+/// Returns a path with all links followed, even if its last parts do not exist yet.
 pub fn resolve(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
     for there in path.ancestors() {
@@ -150,8 +152,8 @@ pub fn resolve(path: &Path) -> PathBuf {
     path
 }
 
-/// A file, or a folder with all that it holds, as it was seen: whether it is
-/// still the same can be told.
+/// The state of a file, or of a folder with everything in it, by which a later
+/// change is noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen(Vec<(PathBuf, Stat)>);
 
@@ -164,7 +166,7 @@ struct Stat {
 }
 
 impl Seen {
-    /// Returns the deepest path at which something else was seen.
+    /// Returns the deepest path at which the two states differ.
     fn differs<'a>(&'a self, other: &'a Self) -> Option<&'a Path> {
         let only = |a: &'a Self, b: &'a Self| {
             let paths = a.0.iter().filter(move |it| !b.0.contains(it));
@@ -175,7 +177,7 @@ impl Seen {
     }
 }
 
-/// Looks at a file or folder; none where nothing is there.
+/// Returns the state of a file or folder, or `None` if it does not exist.
 pub fn see(path: &Path) -> Option<Seen> {
     let mut seen = Vec::new();
     look(path, &mut seen)?;
@@ -189,7 +191,7 @@ fn look(path: &Path, seen: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
         device: found.dev(),
         inode: found.ino(),
         length: found.len(),
-        // The second tells also where the first was set back.
+        // The second changes even when a program sets the first one back.
         changed: [
             (found.mtime(), found.mtime_nsec()),
             (found.ctime(), found.ctime_nsec()),
@@ -204,14 +206,13 @@ fn look(path: &Path, seen: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
     Some(())
 }
 
-/// Puts `ready` where `out` is in one step, if `out` is as it was `seen`; what
-/// stood there is then `ready`, or nowhere. Where the file system cannot exchange
-/// the two, what stood there goes to `replaced` first.
+/// Moves `ready` to `out` in one step, if `out` is still as it was `seen`. What was
+/// there is then at `ready`, or gone. On file systems that cannot exchange two
+/// folders it moves to `replaced` first.
 ///
 /// # Errors
 ///
-/// When `out` cannot be replaced, or is not as it was seen; then `ready` is as it
-/// was.
+/// When `out` cannot be replaced, or has changed; `ready` then stays where it is.
 pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<&Seen>) -> io::Result<()> {
     let others = |what: &Path, how: &str| {
         let what = what.display();
@@ -230,7 +231,7 @@ pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<&Seen>) 
         return match rustix::fs::renameat_with(CWD, ready, CWD, out, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) => others(out, "appeared"),
-            // Some file systems cannot, as NFS.
+            // Some file systems do not have this, such as NFS.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => fs::rename(ready, out),
             Err(error) => Err(error.into()),
         };
@@ -248,8 +249,8 @@ pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<&Seen>) 
     })
 }
 
-/// Writes a file that is made within moments, whole or not at all, by way of
-/// `fresh`; one that is there is replaced.
+/// Writes a small file whole or not at all: first as `fresh`, which then replaces
+/// it.
 ///
 /// # Errors
 ///
@@ -264,7 +265,7 @@ pub fn write_whole(path: &Path, fresh: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Waits until a file, or a folder with all that it holds, is on the disk.
+/// Waits until a file, or a folder with everything in it, is on the disk.
 ///
 /// # Errors
 ///
@@ -279,7 +280,7 @@ pub fn sync_all(path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// Removes a file or folder, if it is there.
+/// Removes a file or folder, if it exists.
 ///
 /// # Errors
 ///

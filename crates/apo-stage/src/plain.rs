@@ -1,15 +1,15 @@
-//! Text of others, made fit for a terminal.
+//! Makes text from inputs safe to print on a terminal.
 
 use std::borrow::Cow;
 
-/// Characters of a line that an error shows at most.
+/// The most characters that an error shows of a line.
 const LINE: usize = 2000;
 
-/// Lines that an error shows at most.
+/// The most lines that an error shows.
 const LINES: usize = 60;
 
-/// Whether a character could do something to a terminal, or turn text around, in
-/// place of being shown.
+/// Whether a terminal would act on a character instead of showing it, or turn the
+/// text around.
 fn acts(c: char) -> bool {
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (c.is_control() && c != '\n' && c != '\t') || turns
@@ -31,13 +31,13 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Returns an error's text as it is shown: plain, and no longer than is read.
-/// Inputs are quoted in it, and one of them may be a whole file.
+/// Returns an error's text as it is shown: plain, and short enough to read. It may
+/// quote an input, which may be a whole file.
 pub fn brief(text: &str) -> String {
     let lines: Vec<&str> = text.split('\n').collect();
     let mut shown: Vec<String> = lines.iter().take(LINES).map(|it| brief_line(it)).collect();
     if lines.len() > LINES {
-        shown.push(format!("... and {} lines more", lines.len() - LINES));
+        shown.push(format!("... and {} more lines", lines.len() - LINES));
     }
     plain(&shown.join("\n")).into_owned()
 }
@@ -47,7 +47,7 @@ fn brief_line(line: &str) -> String {
     if n <= LINE {
         return line.to_owned();
     }
-    // What it is and what to do stand at the ends.
+    // The beginning says what is wrong, and the end what to do.
     let half = LINE / 2;
     let head: String = line.chars().take(half).collect();
     let tail: String = line.chars().skip(n - half).collect();
@@ -81,7 +81,7 @@ mod tests {
         assert!(shown.len() < 2100, "{}", shown.len());
         assert!(shown.starts_with("expected a name") && shown.ends_with("rename it"));
         let many = "a fault\n".repeat(500);
-        assert!(brief(&many).ends_with("and 441 lines more"));
+        assert!(brief(&many).ends_with("and 441 more lines"));
         assert_eq!(brief("short"), "short");
     }
 }

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::args::ReportArgs;
 
-/// Between two plain lines.
+/// The time between two plain lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// How far some work is: items, rate, time left, and a word of the worker's own.
+/// Shows how far some work is: items, rate, time left, and a message.
 #[derive(Debug)]
 pub struct Progress {
     shown: Shown,
@@ -35,7 +35,7 @@ struct Lines {
     message: String,
 }
 
-/// How fast this run is; what an earlier one did does not count.
+/// How fast this run is, without the items of earlier runs.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     at_start: u64,
@@ -60,7 +60,7 @@ impl Pace {
 }
 
 impl Progress {
-    /// Begins; `done` items of `total` were done by an earlier run.
+    /// Starts. An earlier run has done `done` of the `total` items.
     pub fn new(report: &ReportArgs, what: &str, unit: &'static str, done: u64, total: u64) -> Self {
         let shown = if report.quiet {
             Shown::Nothing
@@ -102,7 +102,7 @@ impl Progress {
         Self { shown }
     }
 
-    /// Tells that `n` more items are done.
+    /// Adds `n` finished items.
     pub fn inc(&mut self, n: u64) {
         match &mut self.shown {
             Shown::Nothing => {}
@@ -116,7 +116,7 @@ impl Progress {
         }
     }
 
-    /// Sets the worker's own word, as the running loss.
+    /// Sets the message, such as the running loss.
     pub fn message(&mut self, text: String) {
         match &mut self.shown {
             Shown::Nothing => {}
@@ -155,7 +155,7 @@ impl Lines {
     }
 }
 
-/// A rate, or what one item takes where that is more than a second.
+/// Formats a rate, or the time of one item if that is more than a second.
 fn rate(per_second: f64) -> String {
     if per_second >= 10.0 {
         format!("{per_second:.0}/s")
@@ -168,7 +168,7 @@ fn rate(per_second: f64) -> String {
 
 fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
-        return "?".to_owned(); // nothing is done yet
+        return "?".to_owned(); // no item is done yet
     }
     let minutes = (seconds / 60.0).round() as u64;
     if seconds < 100.0 {

@@ -1,4 +1,4 @@
-//! The one door to stdout and stderr.
+//! All that stages print on stdout and stderr.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -11,15 +11,15 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::args::ReportArgs;
-use crate::exit::bad_input;
+use crate::error::bad_input;
 use crate::plain::{brief, plain};
 
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Names a file to which every stage that ends well adds a line of what it took:
-/// the one thing that a run's outputs do not say, since equal work gives equal
-/// bytes.
+/// The environment variable that names a file of times: every stage that succeeds
+/// adds a line with its time and memory. The outputs cannot hold these, because
+/// equal work gives equal bytes.
 const TIMES: &str = "APO_TIMES";
 
 /// How each line of that file begins.
@@ -36,16 +36,16 @@ struct Took {
     peak_mib: Option<f64>,
 }
 
-/// Notes when the stage began; called by [`crate::run`].
+/// Remembers when the stage began; called by [`crate::run`].
 pub(crate) fn begin() {
     BEGAN.get_or_init(Instant::now);
 }
 
-/// Returns the file that [`TIMES`] names; none where it names none.
+/// Returns the file that [`TIMES`] names, or `None` if the variable is not set.
 ///
 /// # Errors
 ///
-/// When something else stands there than such lines.
+/// When the file holds something else than such lines.
 pub(crate) fn times() -> Result<Option<PathBuf>> {
     let Some(path) = env::var_os(TIMES).filter(|it| !it.is_empty()) else {
         return Ok(None);
@@ -65,26 +65,26 @@ pub(crate) fn times() -> Result<Option<PathBuf>> {
         return Ok(Some(path));
     }
     Err(bad_input(format!(
-        "{TIMES}: {} is no file of lines that stages wrote; name another one",
+        "{TIMES}: {} is not a file of lines that stages wrote; name another one",
         path.display()
     )))
 }
 
-/// Notes what the stage made.
+/// Remembers what the stage made.
 pub(crate) fn made(out: &Path) {
     if let Ok(mut made) = MADE.lock() {
         *made = Some(out.to_owned());
     }
 }
 
-/// Notes at the end of a stage what it took, where [`TIMES`] asks for it.
+/// Writes the line of a stage that succeeded to the file that [`TIMES`] names.
 pub(crate) fn end(stage: &str) {
     let path = match times() {
         Ok(Some(path)) => path,
         Ok(None) => return,
         Err(error) => return warn(&error.to_string()),
     };
-    // Subcommands are words; what follows them are options or files.
+    // Subcommands are words; options and files follow them.
     let is_word = |it: &String| it.chars().all(|it| it.is_ascii_lowercase() || it == '-');
     let words = env::args()
         .skip(1)
@@ -107,7 +107,8 @@ pub(crate) fn end(stage: &str) {
     }
 }
 
-/// A path as JSON can hold it: one that is not UTF-8 with signs in its place.
+/// Returns a path as JSON can hold it, with replacement characters for what is not
+/// UTF-8.
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -116,8 +117,8 @@ fn seconds() -> f64 {
     BEGAN.get().map_or(0.0, |it| it.elapsed().as_secs_f64())
 }
 
-/// Returns what the stage has taken so far: seconds, and the most memory that
-/// it held where the system tells.
+/// Returns what the stage has taken so far: the seconds, and its peak memory if the
+/// system tells.
 fn taken() -> String {
     let seconds = seconds();
     let memory = peak_mib().map_or(String::new(), |mib| format!(", {mib:.0} MiB at most"));
@@ -131,19 +132,19 @@ fn peak_mib() -> Option<f64> {
     Some(kib / 1024.0)
 }
 
-/// Tells something on stderr, unless `--quiet`.
+/// Prints a note on stderr, unless `--quiet` is given.
 pub fn note(report: &ReportArgs, text: &str) {
     if !report.quiet {
         let _ = writeln!(io::stderr(), "{}", plain(text));
     }
 }
 
-/// Warns on stderr.
+/// Prints a warning on stderr.
 pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "warning: {}", brief(text));
 }
 
-/// Warns on stderr of what may be found several times in a run.
+/// Prints a warning on stderr, but each text only once in a run.
 pub fn warn_once(text: &str) {
     static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
     if let Ok(mut told) = TOLD.lock()
@@ -154,12 +155,12 @@ pub fn warn_once(text: &str) {
     }
 }
 
-/// Prints a stage's result on stdout: for people, or as one JSON object. What
-/// the stage has taken goes to stderr.
+/// Prints a stage's result on stdout, for people or as one JSON object, and its time
+/// and memory on stderr.
 ///
 /// # Errors
 ///
-/// When stdout does not take it, unless its reader left.
+/// When stdout cannot be written. A closed pipe is not an error.
 pub fn result(
     report: &ReportArgs,
     value: &impl Serialize,
@@ -188,7 +189,7 @@ pub fn result(
     }
 }
 
-/// Prints as the result that the output was there already, made of the same.
+/// Prints as the result that the output is up to date.
 ///
 /// # Errors
 ///
@@ -200,7 +201,8 @@ pub fn up_to_date(report: &ReportArgs, out: &Path) -> Result<()> {
     })
 }
 
-/// Lays out rows as columns: the first to the left, the others to the right.
+/// Lays out rows in columns. The first column is aligned to the left, the others to
+/// the right.
 pub fn format_table(rows: &[Vec<String>]) -> String {
     let n = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |i: usize| {
@@ -225,7 +227,7 @@ pub fn format_table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Lists the first of some names, at most so many, and how many more there are.
+/// Joins the first `most` names, and says how many more there are.
 pub fn few(mut names: Vec<String>, most: usize) -> String {
     let more = names.len().saturating_sub(most);
     names.truncate(most);

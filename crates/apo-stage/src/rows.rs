@@ -1,18 +1,18 @@
-//! What stages ask of a row beyond its columns.
+//! Checks of rows beyond their columns.
 
 use std::path::Path;
 
 use anyhow::{Error, Result};
 use apo_tables::Response;
 
-use crate::exit::bad_input;
+use crate::error::bad_input;
 
-/// Checks that a response has its reward, and returns it.
+/// Returns the reward of a response.
 ///
 /// # Errors
 ///
-/// When it has none, or one that is not finite; the error names the table, its
-/// row, from 0, and the query.
+/// When it is missing or not finite; the error names the table, the row, counted
+/// from 0, and the query.
 pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<f32> {
     match response.reward {
         Some(reward) if reward.is_finite() => Ok(reward),
@@ -29,8 +29,8 @@ pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<f32
     }
 }
 
-/// Makes the error of a row that is not what it should be: the table, the row,
-/// from 0, and the query are named.
+/// Returns the error of a bad row, which names the table, the row, counted from 0,
+/// and the query.
 pub fn fault(table: &Path, row: usize, response: &Response, problem: &str) -> Error {
     bad_input(format!(
         "{}, row {row} (from 0), query {}: {problem}",

@@ -1,48 +1,21 @@
-//! SIGINT and SIGTERM: the first asks the work to save itself and stop, a
-//! second ends the program at once. SIGXFSZ is no reason to end without a word.
+//! SIGINT and SIGTERM. The first signal asks the stage to save its work and stop;
+//! a second ends the program at once. SIGXFSZ is caught too, so that a file that
+//! grows beyond the shell's limit is an error with a message.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
+use crate::error::Stopped;
+
 static RECEIVED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// The work was stopped by a signal, with everything saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped {
-    signal: usize,
-}
-
-impl Stopped {
-    /// Returns the exit code of a program that the signal ended.
-    pub fn exit_code(self) -> u8 {
-        (128 + self.signal) as u8
-    }
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.signal == SIGINT as usize {
-            "SIGINT"
-        } else {
-            "SIGTERM"
-        };
-        write!(
-            f,
-            "stopped by {name}; what was done is kept, the same command goes on from there"
-        )
-    }
-}
-
-impl std::error::Error for Stopped {}
-
-/// Begins to listen; called by [`crate::run`].
+/// Starts to listen; called by [`crate::run`].
 pub(crate) fn install() {
     let received = RECEIVED.get_or_init(|| Arc::new(AtomicUsize::new(0)));
-    // A file that grows beyond the shell's limit is then an error of the write.
+    // Once the signal is caught, the write that exceeds the limit fails instead.
     let _ = flag::register(SIGXFSZ, Arc::default());
     let again = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -53,11 +26,11 @@ pub(crate) fn install() {
     }
 }
 
-/// Fails once a signal has come; to be asked wherever work can be saved.
+/// Fails once a signal has arrived. Call it wherever the work can be saved.
 ///
 /// # Errors
 ///
-/// [`Stopped`], once a signal has come.
+/// [`Stopped`], once a signal has arrived.
 pub fn check() -> Result<(), Stopped> {
     match RECEIVED.get().map_or(0, |it| it.load(Ordering::Relaxed)) {
         0 => Ok(()),

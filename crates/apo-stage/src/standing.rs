@@ -1,38 +1,38 @@
-//! What stands where an output is to be: nothing, an output of ours with what
-//! made it and the checksums of its files, or something of others.
+//! What is in an output's place: nothing, an output of ours with the page that
+//! says what made it and how its files are to read, or something of others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::{MANIFEST, Provenance, digest_file};
-use apo_tables::{CHECKSUM_KEY, file};
+use apo_provenance::{MANIFEST, PageError, Provenance, digest_file};
+use apo_tables::CHECKSUM_KEY;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::bad_input;
+use crate::error::{Conflict, bad_input};
 use crate::report::few;
 
-/// The table of a training's metrics: part of the output, and not of the model.
+/// The table of a training's metrics. It is part of the output, but not of the
+/// model.
 const METRICS: &str = "metrics.parquet";
 
-/// What stages wrote when pages did not list the files yet: endings, and names.
+/// What stages wrote before pages listed the files: extensions, and names.
 const OLDER: [&str; 4] = ["json", "safetensors", "parquet", "jinja"];
 const OLDER_NAMES: [&str; 2] = ["merges.txt", "tokenizer.model"];
 
-/// Names that an error tells, at most.
+/// The most names in an error.
 const MOST_NAMED: usize = 3;
 
-/// Bytes of a file's end in which a table's footer stands, at least its checksum.
+/// Bytes at a file's end that hold at least the checksum in a table's footer.
 const END: u64 = 1 << 16;
 
 /// What Parquet files begin and end with.
 const PARQUET: &[u8] = b"PAR1";
 
-/// What kind of output a stage makes; its provenance stands in the footer of a
-/// table, in `apo.json` of a model or folder.
+/// What kind of output a stage makes. The provenance is in the footer of a table,
+/// and in `apo.json` of a model or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A Parquet file.
@@ -43,77 +43,31 @@ pub enum Kind {
     Folder,
 }
 
-/// The output is there, and is not what the command makes.
-#[derive(Debug)]
-pub struct Conflict {
-    path: PathBuf,
-    how: &'static str,
-    details: Vec<String>,
-    /// What may be done with it.
-    way: &'static str,
-}
-
-/// What `--overwrite` replaces, and what it does not.
-const OURS: &str = "replace it with --overwrite";
-const OTHERS: &str = "move it away";
-
-impl Conflict {
-    /// It was made otherwise.
-    pub fn differs(path: &Path, differences: Vec<String>) -> Self {
-        Self {
-            path: path.into(),
-            how: "was made otherwise",
-            details: differences,
-            way: OURS,
-        }
-    }
-
-    /// It may be what others made: `--overwrite` does not replace it.
-    fn of_others(self) -> Self {
-        Self {
-            way: OTHERS,
-            ..self
-        }
-    }
-
-    /// It was made of the same, and changed since.
-    fn changed(path: &Path, faults: Vec<String>) -> Self {
-        Self {
-            path: path.into(),
-            how: "is not as it was made",
-            details: faults,
-            way: OURS,
+impl Kind {
+    /// Returns the kind of a finished output, by its files.
+    pub fn of(made: &Path) -> Self {
+        if !made.is_dir() {
+            Self::Table
+        } else if made.join(METRICS).exists() {
+            Self::Model
+        } else {
+            Self::Folder
         }
     }
 }
 
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}: {}. Choose another --out, or {}",
-            self.path.display(),
-            self.how,
-            self.details.join("; "),
-            self.way
-        )
-    }
-}
-
-impl std::error::Error for Conflict {}
-
-/// The page of a model or folder, as far as outputs go.
+/// The page of a model or folder, as far as outputs need it.
 #[derive(Serialize, Deserialize)]
 struct Page {
-    /// SHA-256 of each file, hex, by its path in the folder; older pages of
-    /// folders have none.
+    /// SHA-256 of each file, hex, by its path in the folder; pages of earlier
+    /// versions have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     files: BTreeMap<String, String>,
     #[serde(flatten)]
     provenance: Provenance,
 }
 
-/// What was found.
+/// What is at a path.
 enum Found {
     Nothing,
     /// No stage made it: what it is instead.
@@ -129,13 +83,10 @@ fn find(out: &Path) -> Found {
     };
     let nobody = || "no stage of this project made it".to_owned();
     if metadata.is_dir() {
-        return match file::find_text(&out.join(MANIFEST)) {
-            Ok(None) => Found::Foreign(nobody()),
-            Err(error) => Found::Damaged(error.to_string()),
-            Ok(Some(text)) => match apo_provenance::read(&text) {
-                Ok(page) => Found::Ours(Box::new(page)),
-                Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
-            },
+        return match apo_provenance::find(&out.join(MANIFEST)) {
+            Ok(None) | Err(PageError::Foreign) => Found::Foreign(nobody()),
+            Ok(Some(page)) => Found::Ours(page),
+            Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
         };
     }
     match apo_tables::provenance(out) {
@@ -153,7 +104,7 @@ fn find(out: &Path) -> Found {
     }
 }
 
-/// Whether the end of a file, damaged as it is, holds the name of our checksum.
+/// Whether the end of a damaged file still holds the name of our checksum.
 fn ends_as_ours(path: &Path) -> bool {
     let end = |mut file: File| {
         let length = file.seek(SeekFrom::End(0))?;
@@ -175,8 +126,8 @@ fn begins(path: &Path, with: &[u8]) -> bool {
 }
 
 impl Page {
-    /// The files that are missing from the output, and what else of it is not as
-    /// it was written.
+    /// Returns the files that are missing from the output, and a phrase for each
+    /// other fault: what is not as it was written.
     fn faults(&self, out: &Path, kind: Kind) -> (Vec<String>, Vec<String>) {
         let (mut missing, mut changed) = (Vec::new(), Vec::new());
         let mut table = |path: &Path| match apo_tables::verify(path) {
@@ -200,7 +151,7 @@ impl Page {
         (missing, changed)
     }
 
-    /// The files in a folder that no stage put there.
+    /// Returns the files in a folder that no stage put there.
     fn foreign(&self, out: &Path, kind: Kind) -> io::Result<Vec<String>> {
         if !out.is_dir() {
             return Ok(Vec::new());
@@ -223,7 +174,7 @@ impl Page {
     }
 }
 
-/// Lists a folder's files, and its empty folders, by their paths in it.
+/// Lists a folder's files, and its empty folders, by their paths within it.
 fn list(folder: &Path, below: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     let mut is_empty = true;
     for entry in fs::read_dir(folder)? {
@@ -242,22 +193,21 @@ fn list(folder: &Path, below: &Path, found: &mut BTreeSet<PathBuf>) -> io::Resul
     Ok(())
 }
 
-/// What is to be done about an output.
+/// What to do about an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is there and whole, made of the same by the same.
+    /// Nothing: it is whole, and the same command made it from the same inputs.
     Same,
-    /// It is to be made; what stands there, if anything does, is replaced.
+    /// Make it, and replace whatever is in its place.
     Free,
 }
 
-/// Tells what stands where the output is to be. Nothing that others made is
-/// ever free to be replaced.
+/// Decides what to do about an output. Nothing that others made is ever replaced.
 ///
 /// # Errors
 ///
-/// [`Conflict`] when it was made otherwise, or changed since, and `overwrite` is
-/// not given; when others made it, or put files into it.
+/// [`Conflict`] when the output was made otherwise, or has changed since, and
+/// `overwrite` is not given. Bad input when others made it or put files into it.
 pub fn standing(
     out: &Path,
     provenance: &Provenance,
@@ -302,10 +252,10 @@ pub fn standing(
             return Err(Conflict::changed(out, changed).into());
         }
     } else if !changed.is_empty() && kind != Kind::Table {
-        // Whoever replaces it by something else was not told of these.
+        // Nobody was told of these changes before they would be replaced.
         return Err(bad_input(format!(
-            "{} is not replaced, for it was edited or damaged since a stage made it: {}; move it \
-             away, or choose another --out",
+            "{} is not replaced, because it was edited or damaged since a stage made it: {}; move \
+             it away, or choose another --out",
             out.display(),
             few(changed, MOST_NAMED)
         )));
@@ -317,8 +267,8 @@ pub fn standing(
         return Ok(Standing::Free);
     }
     Err(bad_input(format!(
-        "{} is not replaced, for it holds what no stage put there: {}; move that away, or \
-         choose another --out",
+        "{} is not replaced, because it holds files that no stage put there: {}; move them away, \
+         or choose another --out",
         out.display(),
         few(foreign, MOST_NAMED)
     )))
@@ -328,8 +278,8 @@ fn is_empty_folder(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut it| it.next().is_none())
 }
 
-/// Whether a finished result is what this makes, and whole; none where something
-/// else was made.
+/// Returns whether a finished result is whole, or `None` if it does not exist or
+/// was made by something else.
 pub fn is_whole(made: &Path, provenance: &Provenance, kind: Kind) -> Option<bool> {
     match find(made) {
         Found::Nothing => None,
@@ -342,8 +292,8 @@ pub fn is_whole(made: &Path, provenance: &Provenance, kind: Kind) -> Option<bool
     }
 }
 
-/// Writes the page of a finished folder: what made it, and the digests of the
-/// files in it.
+/// Writes the page of a finished folder: what made it, and the digest of each of
+/// its files.
 ///
 /// # Errors
 ///

@@ -1,10 +1,10 @@
 //! The folder in which an output is made.
 //!
 //! `<out>.partial` holds a lock, a page with the provenance of what is being
-//! made, and whatever the work keeps there to go on from. It is removed under
-//! another name, `<out>.partial.discarded`, the page last: at every moment a
-//! folder of ours holds the page, or nothing but the lock, and what does not is
-//! somebody else's and stays as it is.
+//! made, and the files from which a stopped stage continues. To be removed, it is
+//! first renamed to `<out>.partial.discarded`, and its page is removed last. So at
+//! every moment a folder of ours holds either our page or nothing but the lock;
+//! any other folder is somebody else's and is left alone.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -12,12 +12,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::Provenance;
-use apo_tables::file;
+use apo_provenance::{MOST_BYTES, PageError, Provenance};
 
-use crate::exit::bad_input;
+use crate::error::{Conflict, bad_input};
 use crate::place::{self, LOCK};
-use crate::standing::Conflict;
 
 /// How the names of working folders end.
 pub const PARTIAL: &str = ".partial";
@@ -28,8 +26,8 @@ pub const DISCARDED: &str = ".partial.discarded";
 /// The finished result in the working folder.
 pub const READY: &str = "ready";
 
-/// What stood in the output's place, where a file system cannot exchange two
-/// folders at once.
+/// The former output, on file systems that cannot exchange two folders in one
+/// step.
 pub const REPLACED: &str = "replaced";
 
 /// A training's checkpoints.
@@ -41,7 +39,9 @@ const PROVENANCE: &str = "provenance.json";
 /// The page while it is written.
 const PROVENANCE_NEW: &str = "provenance.json.new";
 
-/// What else stages write into it: names, and endings.
+/// What else stages write into a working folder: names, and extensions. The list
+/// is here because a folder must be recognised by every stage, not only by the
+/// one that works in it: `--overwrite` lets any of them remove it.
 const WRITTEN: [&str; 5] = [
     "metrics.jsonl",
     "model",
@@ -49,7 +49,7 @@ const WRITTEN: [&str; 5] = [
     "tables",
     "ready.checksums",
 ];
-const ENDINGS: [&str; 3] = [apo_spool::KEPT, "scratch", "parquet"];
+const EXTENSIONS: [&str; 3] = [apo_spool::KEPT, "scratch", "parquet"];
 
 /// Whether stages write something of this name into a working folder.
 fn is_written(name: &OsStr) -> bool {
@@ -61,9 +61,9 @@ fn is_written(name: &OsStr) -> bool {
         REPLACED,
         CHECKPOINTS,
     ];
-    let ending = Path::new(name).extension();
+    let extension = Path::new(name).extension();
     own.iter().chain(&WRITTEN).any(|it| name == *it)
-        || ending.is_some_and(|ending| ENDINGS.iter().any(|it| ending == *it))
+        || extension.is_some_and(|found| EXTENSIONS.iter().any(|it| found == *it))
 }
 
 /// Returns the path with this ending added to its name.
@@ -73,25 +73,49 @@ pub fn beside(out: &Path, ending: &str) -> PathBuf {
     out.with_file_name(name)
 }
 
-/// Where an output is made, and where the folder goes when it is removed.
+/// The folder in which an output is made, and its name while it is removed.
 #[derive(Clone, Debug)]
 pub struct Working {
     folder: PathBuf,
     discarded: PathBuf,
 }
 
-/// What a working folder says of itself.
+/// What a folder says that it is.
+#[derive(Debug)]
 pub enum Page {
     /// There is no page.
     Missing,
-    /// The page is there, and not as it was written.
+    /// A stage wrote the page, and it has changed since.
     Damaged,
+    /// The page is another program's, or cannot be read: why the folder cannot be
+    /// ours, as the end of a sentence.
+    Foreign(String),
     /// The folder is the work of this.
     Of(Box<Provenance>),
 }
 
+impl Page {
+    /// Reads the page of a folder.
+    fn of(folder: &Path) -> Self {
+        match apo_provenance::find(&folder.join(PROVENANCE)) {
+            Ok(None) => Self::Missing,
+            Ok(Some(found)) => Self::Of(found),
+            Err(PageError::Malformed(_) | PageError::Changed) => Self::Damaged,
+            Err(PageError::Foreign) => Self::Foreign(holds(PROVENANCE)),
+            Err(PageError::Io(error)) => Self::Foreign(format!(
+                "holds a `{PROVENANCE}` that cannot be read: {error}"
+            )),
+        }
+    }
+}
+
+/// Says that a folder holds something of others, as the end of a sentence.
+fn holds(name: &str) -> String {
+    format!("holds `{name}`, which no stage of this project put there")
+}
+
 impl Working {
-    /// Names the working folder of an output.
+    /// Returns the working folder of an output.
     pub fn of(out: &Path) -> Self {
         Self {
             folder: beside(out, PARTIAL),
@@ -104,7 +128,7 @@ impl Working {
         &self.folder
     }
 
-    /// Returns the folder, and the one that it becomes when it is removed.
+    /// Returns the folder, and its path while it is removed.
     pub fn places(&self) -> [&Path; 2] {
         [&self.folder, &self.discarded]
     }
@@ -114,8 +138,8 @@ impl Working {
         self.folder.join(name)
     }
 
-    /// Checks that the folder can be made and removed without touching what
-    /// others put there.
+    /// Checks that the folder can be made and removed without touching other
+    /// people's files.
     ///
     /// # Errors
     ///
@@ -126,15 +150,13 @@ impl Working {
                 Ok(found) if found.is_symlink() => "is a link".to_owned(),
                 Ok(found) if !found.is_dir() => "is a file".to_owned(),
                 Ok(_) => match foreign(place) {
-                    Some(name) => {
-                        format!("holds `{name}`, which no stage of this project put there")
-                    }
+                    Some(problem) => problem,
                     None => continue,
                 },
                 Err(error) if error.raw_os_error() == Some(NAME_TOO_LONG) => {
                     return Err(bad_input(format!(
-                        "--out {}: its name is too long, {} bytes must be left for the ending of \
-                         the folder in which it is made; choose a shorter one",
+                        "--out {}: its name is too long: the folder in which it is made has a \
+                         name that is {} bytes longer; choose a shorter one",
                         out.display(),
                         DISCARDED.len()
                     )));
@@ -160,18 +182,13 @@ impl Working {
         place::lock(&self.folder)
     }
 
-    /// Tells what the folder is the work of.
+    /// Reads whose work the folder is.
     pub fn page(&self) -> Page {
-        let text = match file::find_text(&self.join(PROVENANCE)) {
-            Ok(Some(text)) => text,
-            Ok(None) => return Page::Missing,
-            Err(_) => return Page::Damaged,
-        };
-        apo_provenance::read(&text).map_or(Page::Damaged, |it| Page::Of(Box::new(it)))
+        Page::of(&self.folder)
     }
 
-    /// Whether the folder holds what would be lost with it; all else is made
-    /// anew from the inputs within moments.
+    /// Whether the folder holds work that takes long to do again. A stage makes
+    /// everything else anew within moments.
     pub fn has_work(&self) -> bool {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return false;
@@ -189,13 +206,15 @@ impl Working {
         })
     }
 
-    /// Makes the folder ready: as a stopped run of the same work left it, or
-    /// empty. Takes its lock and gives back the one that holds from then on.
+    /// Prepares the folder: it is either as a stopped run of the same command left
+    /// it, or empty. Takes its lock and returns the one that holds from then on.
     ///
     /// # Errors
     ///
-    /// [`Conflict`] when it holds other work and `overwrite` is not given; when
-    /// its page is damaged; when it cannot be written.
+    /// [`Conflict`] when it holds the work of another command and `overwrite` is
+    /// not given. Bad input when its page is damaged and `overwrite` is not given,
+    /// or when the new page would be too long. Other errors when it cannot be
+    /// written.
     pub fn resume(&self, lock: File, provenance: &Provenance, overwrite: bool) -> Result<File> {
         let would_lose = self.has_work() && !overwrite;
         match self.page() {
@@ -211,26 +230,34 @@ impl Working {
             }
             Page::Damaged if would_lose => {
                 return Err(bad_input(format!(
-                    "{} is damaged: what it is the work of cannot be told. Remove {}, or begin \
-                     anew with --overwrite",
+                    "{} is damaged and does not say any more whose work {} is. Remove that \
+                     folder, or begin anew with --overwrite",
                     self.join(PROVENANCE).display(),
                     self.folder.display()
                 )));
             }
-            Page::Damaged | Page::Missing => {}
+            Page::Damaged | Page::Missing | Page::Foreign(_) => {}
+        }
+        let page = apo_provenance::seal(provenance);
+        if page.len() as u64 > MOST_BYTES {
+            return Err(bad_input(format!(
+                "the arguments of this command make {} bytes in the page that records them, and at \
+                 most {MOST_BYTES} fit; shorten the texts that are given to it",
+                page.len()
+            )));
         }
         let cannot = || format!("cannot write {}", self.folder.display());
         self.discard().with_context(cannot)?;
         drop(lock);
         let lock = self.lock()?;
-        let text = apo_provenance::seal(provenance);
-        place::write_whole(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &text)
+        place::write_whole(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &page)
             .with_context(cannot)?;
         Ok(lock)
     }
 
-    /// Removes folders that have a file's name, and files that have a folder's:
-    /// no work can go on from them, and none could be written in their place.
+    /// Removes folders that have the name of a file, and files that have the name
+    /// of a folder: a stage can neither continue from them nor write its own in
+    /// their place.
     fn straighten(&self) -> Result<()> {
         let cannot = || format!("cannot write {}", self.folder.display());
         for entry in fs::read_dir(&self.folder).with_context(cannot)? {
@@ -243,18 +270,19 @@ impl Working {
         Ok(())
     }
 
-    /// Removes the folder, if it is there: renamed first, so that a kill
-    /// meanwhile leaves nothing that looks like work to go on with.
+    /// Removes the folder, if it exists. It is renamed first, so that a kill
+    /// meanwhile leaves nothing that looks like unfinished work.
     ///
     /// # Errors
     ///
-    /// When it cannot be removed, or others put something into it, which stays.
+    /// When it cannot be removed, or holds something that no stage wrote. That
+    /// stays, and so does everything else if the folder is not ours at all.
     pub fn discard(&self) -> io::Result<()> {
-        if let Some(name) = foreign(&self.folder) {
-            empty(&self.folder)?;
-            return Err(io::Error::other(format!(
-                "it holds `{name}`, which no stage of this project put there"
-            )));
+        if let Some(problem) = foreign(&self.folder) {
+            if let Page::Of(_) | Page::Damaged = self.page() {
+                empty(&self.folder)?;
+            }
+            return Err(io::Error::other(format!("it {problem}")));
         }
         self.sweep()?;
         match fs::rename(&self.folder, &self.discarded) {
@@ -268,8 +296,12 @@ impl Working {
     ///
     /// # Errors
     ///
-    /// When it cannot be removed.
+    /// When it cannot be removed, or holds something that no stage wrote.
     pub fn sweep(&self) -> io::Result<()> {
+        if let Some(problem) = foreign(&self.discarded) {
+            let at = self.discarded.display();
+            return Err(io::Error::other(format!("{at} {problem}")));
+        }
         match empty(&self.discarded) {
             Ok(()) => fs::remove_dir(&self.discarded),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -278,7 +310,7 @@ impl Working {
     }
 }
 
-/// Removes what stages write into a working folder, its page at the end.
+/// Removes what stages write into a working folder, the page and the lock last.
 fn empty(folder: &Path) -> io::Result<()> {
     let last = [OsStr::new(PROVENANCE), OsStr::new(LOCK)];
     for entry in fs::read_dir(folder)? {
@@ -295,22 +327,26 @@ fn empty(folder: &Path) -> io::Result<()> {
 /// `ENAMETOOLONG`, which the standard library does not name yet.
 const NAME_TOO_LONG: i32 = rustix::io::Errno::NAMETOOLONG.raw_os_error();
 
-/// Returns the name of something in a folder that no stage put there; none where
-/// the folder is a working folder of ours.
+/// Says, as the end of a sentence, why a folder must not be removed: it holds
+/// something that no stage wrote. Returns `None` for a working folder of ours.
 fn foreign(folder: &Path) -> Option<String> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => return Some(error.to_string()),
+        Err(error) => return Some(format!("cannot be read: {error}")),
     };
     let names: Vec<_> = entries.flatten().map(|it| it.file_name()).collect();
-    let has_page = names.iter().any(|it| it == PROVENANCE);
+    let has_page = match Page::of(folder) {
+        Page::Foreign(problem) => return Some(problem),
+        Page::Missing => false,
+        Page::Damaged | Page::Of(_) => true,
+    };
     let is_ours = |name: &OsStr| {
         let is_first = name == LOCK || name == PROVENANCE_NEW;
         is_first || has_page && is_written(name)
     };
     let other = names.iter().find(|it| !is_ours(it));
-    other.map(|it| it.to_string_lossy().into_owned())
+    other.map(|it| holds(&it.to_string_lossy()))
 }
 
 #[cfg(test)]

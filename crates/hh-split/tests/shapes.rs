@@ -307,7 +307,7 @@ fn other_shapes_are_refused_by_name() {
         (
             both(json!([user("Why?"), assistant("Since.")])),
             "assistant_last",
-            "go on",
+            "would continue",
         ),
         (
             both(json!([user("Why?"), assistant(" "), user("And?")])),

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use apo_provenance::{PageError, Provenance};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -156,17 +157,30 @@ impl Case<'_> {
         &self.known.work.line
     }
 
-    /// Whether what a stopped run left cannot even be begun anew.
+    /// Whether the file, changed as it is, makes a working folder somebody else's.
+    fn is_foreign(&self) -> bool {
+        let page = serde_json::from_slice(&self.bytes).map(apo_provenance::open::<Provenance>);
+        self.file.ends_with("provenance.json") && matches!(page, Ok(Err(PageError::Foreign)))
+    }
+
+    /// Whether what a stopped run left cannot even be begun anew, or is not left
+    /// alone though it is somebody else's.
     fn is_stuck(&self, folder: &Path, ran: &Ran) -> Option<String> {
         let Known {
             work, made: whole, ..
         } = self.known;
-        if work.stopped.is_none() || ran.status == Some(0) {
+        if work.stopped.is_none() || ran.status == Some(0) && !self.is_foreign() {
             return None;
         }
         let mut anew = work.clone();
         anew.line += " --overwrite";
         let ran = run(folder, &anew);
+        if self.is_foreign() {
+            let is_kept = fs::read(folder.join(self.file)).is_ok_and(|it| it == self.bytes);
+            let is_refused = ran.status == Some(3) && ran.stderr.contains("move that away");
+            return (!is_kept || !is_refused)
+                .then(|| format!("a folder of others is not refused: {}", ran.stderr));
+        }
         if ran.status != Some(0) {
             let (status, stderr) = (ran.status, ran.stderr);
             return Some(format!("--overwrite ends with {status:?}: {stderr}"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use apo_llama::{AdamWSettings, StoredType};
-use apo_stage::args::{OutputArgs, not_negative};
+use apo_stage::{OutputArgs, not_negative};
 use apo_tables::Provenance;
 use apo_training::{Decay, Settings};
 use serde_json::json;

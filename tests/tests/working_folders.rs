@@ -1,0 +1,301 @@
+//! The folders in which outputs are made: what others put there stays, and what
+//! is finished is not lost.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use apo_tests::stages::{
+    command, content, copy, finish, kill, refuse, run, small_round, start, state, succeed,
+};
+
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "working-folders"));
+
+const GOLDEN: &str = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
+                      --hh-best";
+const TUNED: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
+
+/// Something that may have the name of a working folder.
+type Made = fn(&Path);
+
+fn text(at: &Path) {
+    fs::write(at, "notes of somebody\n").unwrap();
+}
+
+fn folder(at: &Path) {
+    fs::create_dir_all(at.join("deeper")).unwrap();
+    fs::write(at.join("deeper/notes.txt"), "mine").unwrap();
+}
+
+/// A folder with a file that is called as ours.
+fn page(at: &Path) {
+    folder(at);
+    fs::write(at.join("provenance.json"), r#"{"project": "mine"}"#).unwrap();
+}
+
+/// A folder that holds nothing but names of ours, with a page of `text`.
+fn names(at: &Path, text: &str) {
+    fs::create_dir_all(at.join("model")).unwrap();
+    fs::write(at.join("model/notes"), "mine").unwrap();
+    fs::write(at.join("mine.parquet"), "mine").unwrap();
+    fs::write(at.join("lock"), "").unwrap();
+    fs::write(at.join("provenance.json"), text).unwrap();
+}
+
+fn others_page(at: &Path) {
+    names(at, r#"{"project": "mine"}"#);
+}
+
+/// A page with some fields that ours have, too.
+fn likely_page(at: &Path) {
+    names(
+        at,
+        r#"{"version": 2, "inputs": [], "outputs": ["model"], "crc32": "0"}"#,
+    );
+}
+
+fn list_page(at: &Path) {
+    names(at, r#"[{"stage": "train", "version": "1"}]"#);
+}
+
+fn long_page(at: &Path) {
+    names(at, "");
+    let page = fs::File::create(at.join("provenance.json")).unwrap();
+    page.set_len(5 << 20).unwrap();
+}
+
+fn folder_page(at: &Path) {
+    names(at, "");
+    fs::remove_file(at.join("provenance.json")).unwrap();
+    fs::create_dir(at.join("provenance.json")).unwrap();
+}
+
+fn noise(at: &Path) {
+    fs::create_dir(at).unwrap();
+    fs::write(at.join("provenance.json"), [7; 100]).unwrap();
+    fs::write(at.join("thesis.csv"), "precious").unwrap();
+}
+
+fn link(at: &Path) {
+    symlink("golden.parquet", at).unwrap();
+}
+
+fn model(at: &Path) {
+    copy(&at.with_file_name("policy"), at);
+}
+
+#[test]
+fn what_has_the_working_folders_name_stays() {
+    let dir = &*ROUND;
+    for ending in ["partial", "partial.discarded"] {
+        let made: [(&str, Made); 11] = [
+            ("others-page", others_page),
+            ("likely-page", likely_page),
+            ("list-page", list_page),
+            ("long-page", long_page),
+            ("folder-page", folder_page),
+            ("text", text),
+            ("folder", folder),
+            ("link", link),
+            ("model", model),
+            ("page", page),
+            ("noise", noise),
+        ];
+        for (name, make) in made {
+            let at = dir.join(format!("taken-{name}.parquet.{ending}"));
+            make(&at);
+            let before = state(&at);
+            for options in ["", " --overwrite"] {
+                let line = format!("{GOLDEN} --out taken-{name}.parquet{options}");
+                let told = at.file_name().unwrap().to_str().unwrap();
+                refuse(dir, &line, 3, &[told, "move that away"]);
+                assert_eq!(state(&at), before, "{line}");
+            }
+            let _ = fs::remove_file(&at).or_else(|_| fs::remove_dir_all(&at));
+        }
+        let line = format!("{GOLDEN} --out own.{ending}");
+        refuse_usage(dir, &line, "expected another name");
+    }
+    let name = "n".repeat(246);
+    refuse(dir, &format!("{GOLDEN} --out {name}"), 3, &["too long"]);
+    let left = fs::read_dir(dir).unwrap().flatten();
+    let mut left = left.filter(|it| it.file_name().to_string_lossy().starts_with("nnn"));
+    assert!(left.next().is_none());
+}
+
+fn refuse_usage(dir: &Path, line: &str, told: &str) {
+    let ran = run(dir, line);
+    assert_eq!(ran.status, Some(2), "{line}: {}", ran.stderr);
+    assert!(ran.stderr.contains(told), "{line}: {}", ran.stderr);
+}
+
+#[test]
+fn what_is_put_into_a_working_folder_stays() {
+    let dir = &*ROUND;
+    let line = "judge score --model rm --responses samples.parquet --out noted.parquet";
+    let partial = dir.join("noted.parquet.partial");
+    kill(start(dir, line, || partial.join("values.spool").exists()));
+    for name in ["NOTES", "notes.txt", "exp/x", "dir.d/x"] {
+        let at = partial.join(name);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(&at, "mine").unwrap();
+        for options in ["", " --overwrite", " --limit 100 --overwrite"] {
+            let told = name.split('/').next().unwrap();
+            refuse(
+                dir,
+                &format!("{line}{options}"),
+                3,
+                &[told, "move that away"],
+            );
+            assert_eq!(fs::read(&at).unwrap(), b"mine");
+        }
+        let _ = fs::remove_file(&at);
+        let _ = fs::remove_dir(at.parent().unwrap());
+    }
+    succeed(dir, line);
+    assert!(!partial.exists());
+    // While it works.
+    let line = format!("{TUNED} --out noted");
+    let partial = dir.join("noted.partial");
+    let mut child = start(dir, &line, || partial.join("provenance.json").exists());
+    fs::write(partial.join("NOTES"), "mine").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(dir.join("noted/model.safetensors").exists());
+    let left = fs::read_dir(&partial)
+        .unwrap()
+        .map(|it| it.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["NOTES"]);
+}
+
+#[test]
+fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
+    let dir = &*ROUND;
+    let scored = "judge score --model rm --responses samples.parquet --out stuck.parquet";
+    let tuned = &*format!("{TUNED} --out stuck");
+    for (line, out, begun) in [
+        (scored, "stuck.parquet", "values.spool"),
+        (tuned, "stuck", "examples.scratch"),
+    ] {
+        let partial = dir.join(format!("{out}.partial"));
+        kill(start(dir, line, || partial.join(begun).exists()));
+        for file in ["scored.parquet", begun, "metrics.jsonl"] {
+            let at = partial.join(file);
+            let _ = fs::remove_file(&at);
+            fs::create_dir(&at).unwrap();
+        }
+        let _ = fs::remove_dir_all(partial.join("checkpoints"));
+        fs::write(partial.join("checkpoints"), "").unwrap();
+        let ran = finish(&mut command(dir, line));
+        assert_eq!(ran.status, Some(0), "{line}: {}", ran.stderr);
+        assert!(dir.join(out).exists() && !partial.exists());
+    }
+}
+
+/// Runs a line until its result is finished, and keeps it from its place.
+fn leave_ready(dir: &Path, line: &str, out: &str) {
+    let partial = dir.join(format!("{out}.partial"));
+    let page = partial.join("provenance.json");
+    let mut child = start(dir, line, || page.exists());
+    text(&dir.join(out));
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{line}");
+    assert!(partial.join("ready").exists(), "{line}: the result is kept");
+    fs::remove_file(dir.join(out)).unwrap();
+}
+
+/// What damage may leave of a page: it is ours still, and says nothing any more.
+fn damages(page: &str) -> [String; 5] {
+    [
+        "{}".into(),
+        String::new(),
+        page[..page.len() / 2].into(),
+        "\0".repeat(page.len()),
+        page.replace("align", "alien"),
+    ]
+}
+
+#[test]
+fn a_damaged_page_costs_no_finished_result() {
+    let dir = &*ROUND;
+    let line = &*format!("{TUNED} --out unsaid");
+    leave_ready(dir, line, "unsaid");
+    let (out, partial) = (dir.join("unsaid"), dir.join("unsaid.partial"));
+    let kept = dir.join("unsaid-kept");
+    copy(&partial, &kept);
+    let page = fs::read_to_string(kept.join("provenance.json")).unwrap();
+    for damaged in damages(&page) {
+        let _ = fs::remove_dir_all(&out);
+        copy(&kept, &partial);
+        fs::write(partial.join("provenance.json"), &damaged).unwrap();
+        let ran = run(dir, line);
+        assert_eq!(ran.status, Some(0), "{damaged}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("as the model sees it"), "no work");
+        assert!(out.join("model.safetensors").exists() && !partial.exists());
+    }
+    // Where the result is damaged as well, it is made anew, when that is asked for.
+    let whole = content(&out);
+    for damaged in damages(&page) {
+        let _ = fs::remove_dir_all(&out);
+        copy(&kept, &partial);
+        fs::write(partial.join("provenance.json"), &damaged).unwrap();
+        fs::write(partial.join("ready/model.safetensors"), "").unwrap();
+        refuse(
+            dir,
+            line,
+            3,
+            &["unsaid.partial/provenance.json", "damaged", "--overwrite"],
+        );
+        succeed(dir, &format!("{line} --overwrite"));
+        assert_eq!(content(&out), whole, "{damaged}");
+        assert!(!partial.exists());
+    }
+}
+
+#[test]
+fn a_finished_result_of_another_command_is_replaced_by_a_finished_one_alone() {
+    let dir = &*ROUND;
+    let made = |seed: usize, out: &str| format!("{TUNED} --seed {seed} --out {out}");
+    for seed in [1, 2, 3] {
+        succeed(dir, &made(seed, &format!("third-{seed}")));
+    }
+    let is = |out: &str, seed: usize| {
+        content(&dir.join(out)) == content(&dir.join(format!("third-{seed}")))
+    };
+    assert!(!is("third-1", 2), "a seed makes a difference");
+    let (out, partial) = (dir.join("waits"), dir.join("waits.partial"));
+    // A first one in place, and a second one that could not be put there.
+    leave_ready(dir, &made(2, "waits"), "waits");
+    copy(&dir.join("third-1"), &out);
+    let third = made(3, "waits");
+    refuse(dir, &third, 4, &["`seed`", "--overwrite"]);
+    assert!(is("waits", 1) && partial.join("ready").exists());
+    let third = format!("{third} --overwrite");
+    let works = |name: &str| partial.join(name).exists();
+    let begun = || works("examples.scratch") && !works("ready");
+    kill(start(dir, &third, begun));
+    assert!(is("waits", 2), "the second one is in its place");
+    let ran = run(dir, &third);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("another command"), "{}", ran.stderr);
+    assert!(is("waits", 3) && !partial.exists());
+    // It is told.
+    fs::remove_dir_all(&out).unwrap();
+    leave_ready(dir, &made(2, "waits"), "waits");
+    let ran = run(dir, &third);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    for told in ["waits.partial/ready", "another command"] {
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+    assert!(is("waits", 3) && !partial.exists());
+    // A kill right after the second one was put in its place leaves the first.
+    fs::remove_dir_all(&out).unwrap();
+    leave_ready(dir, &made(2, "waits"), "waits");
+    fs::rename(partial.join("ready"), &out).unwrap();
+    copy(&dir.join("third-1"), &partial.join("ready"));
+    kill(start(dir, &third, begun));
+    assert!(is("waits", 2), "the first one does not come back");
+    succeed(dir, &third);
+    assert!(is("waits", 3) && !partial.exists());
+}
