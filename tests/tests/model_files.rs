@@ -117,6 +117,45 @@ fn text_that_is_not_utf_8_is_named_and_a_byte_order_mark_is_left_out() {
 }
 
 #[test]
+fn an_apo_json_that_belongs_to_something_else_is_called_that() {
+    let data = fs::read_to_string(ROUND.join("data/apo.json")).unwrap();
+    let others = ["no stage of this project wrote it", "move it away"];
+    for (name, page, expected) in [
+        ("others", r#"{"project": "mine"}"#, others),
+        ("likely", r#"{"version": "1", "inputs": {}}"#, others),
+        ("listed", r#"["policy", "hh"]"#, others),
+        ("tables", &data, ["not the page of a model", "`head`"]),
+    ] {
+        let name = format!("page-{name}");
+        fs::write(copied(&name, "policy").join("apo.json"), page).unwrap();
+        for line in lines_with(&name) {
+            refuses(&line, &[&[&name, "apo.json"], &expected[..]].concat());
+        }
+    }
+}
+
+#[test]
+fn a_page_that_is_far_longer_than_its_kind_is_not_read() {
+    for (file, mib) in [
+        ("apo.json", 400),
+        ("apo.json", 5),
+        ("config.json", 17),
+        ("generation_config.json", 17),
+    ] {
+        let name = format!("long-{mib}-{}", file.replace('.', "-"));
+        let page = fs::File::create(copied(&name, "policy").join(file)).unwrap();
+        page.set_len(mib << 20).unwrap();
+        let told = format!(
+            "it has {} bytes; no file of this kind is so large",
+            mib << 20
+        );
+        for line in lines_with(&name) {
+            refuses(&line, &[&name, file, &told]);
+        }
+    }
+}
+
+#[test]
 fn numbers_that_json_does_not_have_are_named_with_their_keys() {
     for (file, number) in [
         ("config.json", "NaN"),

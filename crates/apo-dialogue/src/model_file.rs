@@ -9,9 +9,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-/// The largest text file that is read whole, bytes; the largest published
+/// The most bytes of a text file that is read whole. The largest published
 /// `tokenizer.json` files have about 40 MB.
 const MOST_BYTES: u64 = 1 << 30;
+
+/// Files that are far shorter than a tokenizer, and the most bytes of each: parsed
+/// JSON takes many times the memory of its text.
+const SHORTER: [(&str, u64); 4] = [
+    ("apo.json", 4 << 20),
+    ("config.json", 16 << 20),
+    ("generation_config.json", 16 << 20),
+    ("adapter_config.json", 16 << 20),
+];
 
 /// How many bytes tell what a file is.
 pub const HEAD_BYTES: usize = 512;
@@ -167,7 +176,9 @@ pub fn read_whole_text(path: &Path) -> Result<Option<String>, FileError> {
     let Some((mut file, length)) = open(path)? else {
         return Ok(None);
     };
-    if length > MOST_BYTES {
+    let name = path.file_name().unwrap_or_default();
+    let shorter = SHORTER.iter().find(|(it, _)| name == *it);
+    if length > shorter.map_or(MOST_BYTES, |(_, most)| *most) {
         let problem = format!("it has {length} bytes; no file of this kind is so large");
         return Err(FileError::content(path, problem));
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_dialogue::model_file::read_json;
-use apo_provenance::{Input, MANIFEST, Provenance, digest_file, hex};
+use apo_provenance::{Input, MANIFEST, PageError, Provenance, digest_file, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -67,9 +67,21 @@ impl Manifest {
         let Some(page) = read_json(&path)? else {
             return Ok(None);
         };
-        let manifest = apo_provenance::open(page).map_err(|error| ModelError::Config {
-            path,
-            faults: vec![error.to_string()],
+        let manifest = apo_provenance::open(page).map_err(|error| {
+            let problem = match error {
+                PageError::Foreign => {
+                    "no stage of this project wrote it, but stages give this name \
+                                       to the page of a model that they made; move it away to use \
+                                       the model as one from elsewhere"
+                        .to_owned()
+                }
+                PageError::Malformed(error) => format!("it is not the page of a model: {error}"),
+                error => error.to_string(),
+            };
+            ModelError::Config {
+                path,
+                faults: vec![problem],
+            }
         })?;
         Ok(Some(manifest))
     }
