@@ -11,7 +11,7 @@ pub const FORMS: &[(&str, &[&str])] = &[
             "`chosen` and `rejected`, texts or lists of messages, with or without `prompt`. If both \
              are whole conversations, their last message is the response, and a `prompt` must be \
              one of their messages. Without a `prompt`, `instruction` and `input` are one (Alpaca), \
-             or `conversations` where `chosen` and `rejected` are single messages (ShareGPT)",
+             or `conversations` if `chosen` and `rejected` are single messages (ShareGPT)",
             "a list of records with `question` (with `full_text`), `answer`, `score`: WebGPT as \
              OpenAI publishes it",
             "`question` (with `full_text`), `answer_0`, `answer_1`, `score_0`, `score_1`: WebGPT",

@@ -71,7 +71,7 @@ impl Row for Comparison {
             optional(
                 "plain",
                 Kind::Text,
-                "`a`, `b`, `same` or `invalid`, the first policy's response first; null where a \
+                "`a`, `b`, `same` or `invalid`, the first policy's response first; null if a \
                  person saw the other order",
             ),
             optional(
