@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::CALLS_TOOL;
 use crate::ending::Ending;
-use crate::thought::said;
+use crate::thought::parted;
 
 /// Tokens that a reply took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,12 @@ pub struct Reply {
 impl Reply {
     /// Returns what the model answered, without its thoughts.
     pub fn answer(&self) -> &str {
-        said(&self.content)
+        parted(&self.content).answer
+    }
+
+    /// Whether a thought comes before the answer.
+    pub fn has_thought(&self) -> bool {
+        parted(&self.content).has_thought
     }
 
     /// Returns what its finish reason means.

@@ -1,28 +1,34 @@
 //! Which part of a reply is the answer, and which is thought.
 //!
-//! Servers that do not part the two leave thoughts in the text, between marks
-//! of the model's own. Position decides: a thought stands at the beginning,
-//! behind special tokens and the speaker's name at most. A block that opens
-//! there is removed up to its end, or wholly where it has none; where only an
-//! end is left of it (chat templates that open the block themselves), all before
-//! that end is removed, if it stands as the end of a block and not quoted within
-//! a sentence. Marks further on are text, and [`is_doubtful`] tells of them.
+//! Servers that do not separate the two leave thoughts in the text, between marks
+//! of the model's own. One rule tells them apart: a thought is a block at the
+//! beginning of the reply, behind special tokens and the speaker's name at most.
+//! It ends with the mark that closes it; without one, all of the reply is thought.
+//! If the chat template opens the block, the prompt holds the opening mark: then
+//! all before a closing mark that has no opening one is thought.
+//!
+//! Everything else is the answer's own words and stays: marks further on,
+//! and those that a sentence speaks of, that code or quotation marks hold, or that
+//! are items of a list. [`is_doubtful`] tells whether an answer holds any.
 //!
 //! | Begins with | Is |
 //! |---|---|
-//! | `<think>`, `[THINK]`, listed code of the language `thinking`: words for thoughts alone | a thought, closed or not |
-//! | `<analysis>`, `[thinking]`, listed code of the language `analysis`: words for parts of an answer, too | a thought if it is closed and plain text, or the mark of an answer, follows; else text, and doubtful |
-//! | a heading, as `**Reasoning**` | text, and doubtful |
+//! | `<think>`, `[BEGIN THOUGHT]`, listed code of the language `thinking`: words for thoughts alone | a thought, closed or not |
+//! | `<plan>`, `[thinking]`, listed code of the language `analysis`: words for parts of an answer, too | a thought if it is closed and plain text, or the mark of an answer, follows; otherwise text, and doubtful |
+//! | `Thought:`, with a line behind it that begins with `Final Answer:` | a thought up to these words |
+//! | another heading, as `**Reasoning**` | text, and doubtful |
 
 mod channels;
 mod lead;
 mod marks;
 mod place;
+mod tag;
 
 use channels::channels;
-use lead::lead;
-use marks::{ENDS, Kind, answer_opens, fence, opening, tags, unwrapped};
-use place::{ends_block, is_quoted, is_wedged, pairs};
+use lead::{lead, without_end};
+use marks::{ENDS, End, answer_opens, fence, opening, unwrapped};
+use place::{Text, is_quoted};
+use tag::{Kind, tags};
 
 /// Headings of thoughts, and of parts of an answer.
 const HEADINGS: &[&str] = &[
@@ -37,44 +43,68 @@ const HEADINGS: &[&str] = &[
     "internal monologue",
 ];
 
-/// Thoughts that may stand one after the other: nobody answers behind more.
+/// Thoughts that may follow one another: nobody answers behind more.
 const MOST_THOUGHTS: usize = 100;
 
-/// Marks that are looked at for the end of a thought that the prompt opens.
+/// Marks that are looked at for the end of a thought.
 const MOST_MARKS: usize = 1000;
 
-/// Returns the answer in a reply's text: all but the thoughts before it, white
-/// space included.
-pub fn said(content: &str) -> &str {
-    // Lower case of ASCII alone keeps every place where it is.
-    let lower = content.to_ascii_lowercase();
-    let mut at = lead(&lower);
-    if let Some(answer) = channels(&content[at..], &lower[at..]) {
-        return answer;
+/// A reply's text, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parted<'a> {
+    /// All but the thoughts before it and the special tokens behind it, white
+    /// space included.
+    pub answer: &'a str,
+    /// Whether a thought that says something was taken off.
+    pub has_thought: bool,
+}
+
+/// Takes a reply's text apart into thoughts and answer.
+pub fn parted(content: &str) -> Parted<'_> {
+    let content = without_end(content);
+    let text = Text::new(content);
+    let lower = &text.lower;
+    let parted = |answer, has_thought| Parted {
+        answer: without_end(answer),
+        has_thought,
+    };
+    let mut at = lead(lower);
+    if let Some(found) = channels(&text, at) {
+        return parted(found.answer, found.has_thought);
     }
+    let mut has_thought = false;
     // Where the last thought ends, and where what follows it begins.
     let mut thought = None;
     for _ in 0..MOST_THOUGHTS {
-        let end = match (block(&lower[at..]), thought) {
-            (Block::Cut, _) => return "",
-            (Block::Ended(length), _) => at + length,
-            (Block::None, None) => match unopened(content, &lower, 0, ends_block) {
-                Some(end) => end,
-                None => return content,
+        let end = match (block(&text, at), thought) {
+            (Block::Cut, _) => return parted("", true),
+            (Block::Ended { end, is_filled }, _) => {
+                has_thought |= is_filled;
+                end
+            }
+            (Block::None, None) => match unopened(&text, 0, Text::ends_block) {
+                Some((mark, end)) => {
+                    has_thought |= !content[at.min(mark)..mark].trim().is_empty();
+                    end
+                }
+                None => return parted(content, false),
             },
             // The thought held an end, too.
-            (Block::None, Some(end)) => match unopened(content, &lower, end, is_wedged) {
-                Some(end) => end,
-                None => return unwrapped(&content[end..]),
+            (Block::None, Some(end)) => match unopened(&text, end, Text::is_wedged) {
+                Some((_, end)) => end,
+                None => {
+                    let answer = unwrapped(without_end(&content[end..]));
+                    return parted(answer, has_thought);
+                }
             },
         };
         thought = Some(end);
         at = end + lead(&lower[end..]);
     }
-    ""
+    parted("", true)
 }
 
-/// Whether an answer, as [`said`] returns it, may still hold a thought: a mark
+/// Whether an answer, as [`parted`] returns it, may still hold a thought: a mark
 /// that is not quoted, or a beginning that only some models give their thoughts.
 pub fn is_doubtful(answer: &str) -> bool {
     let lower = answer.to_ascii_lowercase();
@@ -101,63 +131,72 @@ enum Block {
     None,
     /// It begins with a thought that has no end.
     Cut,
-    /// It begins with a thought that ends here.
-    Ended(usize),
+    /// It begins with a thought that ends here, and says something or nothing.
+    Ended { end: usize, is_filled: bool },
 }
 
-fn block(lower: &str) -> Block {
-    let Some(opening) = opening(lower) else {
+/// Returns what block the text from a place on begins with.
+fn block(text: &Text, from: usize) -> Block {
+    let Some(opening) = opening(&text.lower[from..]) else {
         return Block::None;
     };
-    match opening.end(lower) {
-        Some(end) if !opening.is_doubtful || answer_follows(&lower[end..]) => Block::Ended(end),
-        None if !opening.is_doubtful => Block::Cut,
+    match opening.end(text, from) {
+        End::At(at, end) if !opening.is_doubtful || answer_follows(text, end) => Block::Ended {
+            end,
+            is_filled: !text.plain[from + opening.length..at].trim().is_empty(),
+        },
+        End::None if !opening.is_doubtful => Block::Cut,
         _ => Block::None,
     }
 }
 
-/// Whether an answer follows what may have been a thought: not where nothing
-/// does, nor where another element does, for then the whole may be made of them.
-fn answer_follows(lower: &str) -> bool {
-    let mut rest = lower;
-    loop {
-        rest = &rest[lead(rest)..];
+/// Whether an answer follows what may have been a thought: not if nothing does,
+/// nor if another element does, for then the whole may consist of them.
+fn answer_follows(text: &Text, end: usize) -> bool {
+    let mut at = end;
+    for _ in 0..MOST_THOUGHTS {
+        at += lead(&text.lower[at..]);
+        let rest = &text.lower[at..];
         let Some(opening) = opening(rest) else {
             let mut start = rest.chars();
             let is_element = start.next() == Some('<')
                 && start.next().is_some_and(|it| it.is_ascii_alphabetic());
             return !rest.is_empty() && (answer_opens(rest) || !is_element);
         };
-        match opening.end(rest) {
-            _ if !opening.is_doubtful => return true,
-            Some(end) => rest = &rest[end..],
-            None => return false,
+        if !opening.is_doubtful {
+            return true;
+        }
+        match opening.end(text, at) {
+            End::At(_, end) => at = end,
+            _ => return false,
         }
     }
+    false
 }
 
-/// Returns where a thought ends whose beginning stands in the prompt, or before
-/// `from`: at the first mark there that no mark before it opens and that is an
-/// end by its place.
-fn unopened(
-    text: &str,
-    lower: &str,
+/// Returns the mark that ends a thought whose beginning is in the prompt, or before
+/// `from`: the first one there that no mark before it opens and whose place is the
+/// end of a thought.
+fn unopened<'a>(
+    text: &Text<'a>,
     from: usize,
-    is_end: fn(&str, usize, usize) -> bool,
-) -> Option<usize> {
-    let rest = &lower[from..];
-    let mut opened = Vec::new();
-    let mut tag_end = None;
+    is_end: fn(&Text<'a>, usize, usize) -> bool,
+) -> Option<(usize, usize)> {
+    let rest = &text.lower[from..];
+    let mut opened: Vec<(usize, usize, String)> = Vec::new();
+    let mut found = None;
     for (at, tag) in tags(rest).take(MOST_MARKS) {
         let at = from + at;
         match tag.kind {
-            Kind::Opening if !is_quoted(lower, at, tag.length) => opened.push((at, tag.name)),
+            Kind::Opening if !is_quoted(&text.lower, at, tag.length) => {
+                opened.push((at, tag.length, tag.name));
+            }
             Kind::Closing => {
-                let is_pair = opened
-                    .iter()
-                    .any(|&(open, name)| name == tag.name && pairs(&lower[from..at], open - from));
+                let is_pair = opened.iter().any(|(open, length, name)| {
+                    *name == tag.name && text.is_opener_of(*open, *length, at)
+                });
                 if !is_pair && is_end(text, at, tag.length) {
-                    tag_end = Some(at + tag.length);
+                    found = Some((at, at + tag.length));
                     break;
                 }
             }
@@ -169,9 +208,9 @@ fn unopened(
         let (at, mark) = ends.find(|&(at, mark)| {
             !rest[..at].contains(opening) && is_end(text, from + at, mark.len())
         })?;
-        Some(from + at + mark.len())
+        Some((from + at, from + at + mark.len()))
     });
-    marks.chain(tag_end).min()
+    marks.chain(found).min()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_dialogue::hh;
-use apo_endpoint::thought::said;
+use apo_endpoint::thought::parted;
 use apo_stage::{bad_input, imported, warn};
 use apo_tables::import::{
     ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, Unused, reason,
@@ -70,10 +70,30 @@ impl Keys {
     }
 }
 
+/// A golden answer from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filed {
+    pub golden: Golden,
+    /// Whether a thought was taken off it.
+    pub thought_removed: bool,
+}
+
+impl Filed {
+    /// Makes a golden answer of a text without its thoughts; `None` if nothing
+    /// else is in it.
+    fn new(text: &str) -> Option<Self> {
+        let parted = parted(text);
+        Some(Self {
+            golden: Golden::new(parted.answer, Origin::File)?,
+            thought_removed: parted.has_thought,
+        })
+    }
+}
+
 /// Answers by the hash of their prompt.
 #[derive(Debug, Default)]
 pub struct Answers {
-    by_prompt: HashMap<String, Golden>,
+    by_prompt: HashMap<String, Filed>,
     /// Answers to queries that the table does not have.
     pub n_unknown: u64,
     /// Further answers to queries that had one.
@@ -115,11 +135,11 @@ impl Answers {
                             )));
                         }
                         // As of a server's reply: thoughts are no answer.
-                        Ok(read) => match Golden::new(said(&read.text), Origin::File) {
-                            Some(golden) => {
+                        Ok(read) => match Filed::new(&read.text) {
+                            Some(filed) => {
                                 found.n_without_context += u64::from(read.has_context);
                                 found.unused.add(read.unused);
-                                found.add(read.prompt, golden, keys);
+                                found.add(read.prompt, filed, keys);
                             }
                             None => found.leave_out(&at, &"the answer is thoughts alone"),
                         },
@@ -174,18 +194,18 @@ impl Answers {
         }
     }
 
-    fn add(&mut self, prompt: Option<String>, golden: Golden, keys: &Keys) {
+    fn add(&mut self, prompt: Option<String>, filed: Filed, keys: &Keys) {
         match prompt.filter(|prompt| keys.prompts.contains(prompt)) {
             None => self.n_unknown += 1,
             Some(prompt) if self.by_prompt.contains_key(&prompt) => self.n_further += 1,
             Some(prompt) => {
-                self.by_prompt.insert(prompt, golden);
+                self.by_prompt.insert(prompt, filed);
             }
         }
     }
 
     /// Returns the answer to a query.
-    pub fn to(&self, query: &Query) -> Option<&Golden> {
+    pub fn to(&self, query: &Query) -> Option<&Filed> {
         if self.by_prompt.is_empty() {
             return None;
         }
@@ -361,18 +381,18 @@ mod tests {
     fn of_several_answers_the_first_counts_and_strangers_are_counted() {
         let keys = keys();
         let mut answers = Answers::default();
-        let golden = |text| Golden::new(text, Origin::File).unwrap();
+        let filed = |text| Filed::new(text).unwrap();
         let known = || Some(hh::query_id(PROMPT));
-        answers.add(known(), golden("first"), &keys);
-        answers.add(known(), golden("second"), &keys);
-        answers.add(Some("0123456789abcdef".into()), golden("stranger"), &keys);
-        answers.add(None, golden("stranger"), &keys);
+        answers.add(known(), filed("first"), &keys);
+        answers.add(known(), filed("second"), &keys);
+        answers.add(Some("0123456789abcdef".into()), filed("stranger"), &keys);
+        answers.add(None, filed("stranger"), &keys);
         let query = Query {
             query_id: "q-1".into(),
             subset: String::new(),
             prompt: PROMPT.into(),
         };
-        assert_eq!(answers.to(&query), Some(&golden("first")));
+        assert_eq!(answers.to(&query), Some(&filed("first")));
         assert_eq!(
             (answers.n_answers(), answers.n_further, answers.n_unknown),
             (1, 1, 2)

@@ -126,6 +126,8 @@ pub struct Collected {
     pub lack: Option<Lack>,
     /// Why it may not be whole.
     pub doubt: Option<Doubt>,
+    /// Whether a thought was taken off the reply to get it.
+    pub thought_removed: bool,
     /// Whether it may hold a thought.
     pub may_hold_thought: bool,
     /// Tokens that it took, as far as the server told.
@@ -209,11 +211,13 @@ impl Collector {
         };
         let first = self.first_request(prompt);
         let mut doubt = None;
+        let mut has_thought = false;
         let found = match ask(&first)? {
             Outcome::Reply(reply) if is_bare_refusal(reply.answer()) => {
                 match ask(&self.why_request(&first, reply.answer()))? {
                     Outcome::Reply(reason) => {
                         doubt = Doubt::of(&reason);
+                        has_thought = reply.has_thought() || reason.has_thought();
                         after_why(&reply, &reason)
                     }
                     other => self.without_reply(query_id, other),
@@ -221,6 +225,7 @@ impl Collector {
             }
             Outcome::Reply(reply) => {
                 doubt = Doubt::of(&reply);
+                has_thought = reply.has_thought();
                 finished(reply.answer(), &reply, Origin::Reply)
             }
             other => self.without_reply(query_id, other),
@@ -232,6 +237,7 @@ impl Collector {
         let model_said = |it: &&Golden| matches!(it.origin, Origin::Reply | Origin::ReplyAfterWhy);
         Ok(Collected {
             doubt: doubt.filter(|_| golden.is_some()),
+            thought_removed: has_thought && golden.is_some(),
             may_hold_thought: golden
                 .as_ref()
                 .filter(model_said)
@@ -412,6 +418,34 @@ mod tests {
         assert_eq!(found.response, format!("{REFUSAL}\n\nIt harms."));
         let asked = requests[1].messages.iter().rev().nth(1).unwrap();
         assert_eq!(*asked, Message::new(Role::Assistant, REFUSAL));
+    }
+
+    #[test]
+    fn a_thought_that_was_taken_off_or_kept_is_told() {
+        let thought = |text: &str| reply(&format!("<think>Hm.</think>{text}"), "stop");
+        for (outcomes, removed, kept) in [
+            (vec![reply("Gently.", "stop")], false, false),
+            (vec![thought("Gently.")], true, false),
+            (vec![reply("Say <think>.", "stop")], false, true),
+            (vec![thought("Say <think>.")], true, true),
+            (
+                vec![thought(REFUSAL), reply("It harms.", "stop")],
+                true,
+                false,
+            ),
+            (
+                vec![reply(REFUSAL, "stop"), thought("It harms.")],
+                true,
+                false,
+            ),
+            // There is no answer, or not the model's.
+            (vec![thought("")], false, false),
+            (vec![thought(REFUSAL), policy()], false, false),
+        ] {
+            let found = collect(outcomes.clone()).0;
+            let told = (found.thought_removed, found.may_hold_thought);
+            assert_eq!(told, (removed, kept), "{outcomes:?}");
+        }
     }
 
     #[test]

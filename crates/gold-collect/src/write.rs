@@ -30,10 +30,11 @@ impl Sources<'_> {
     /// Returns a query's golden answer: from a file, else a model, else the HH
     /// data; and the tokens that it took.
     fn golden(&self, query: &Query) -> Result<Collected> {
-        if let Some(golden) = self.answers.to(query) {
+        if let Some(filed) = self.answers.to(query) {
             return Ok(Collected {
-                may_hold_thought: is_doubtful(&golden.response),
-                golden: Some(golden.clone()),
+                thought_removed: filed.thought_removed,
+                may_hold_thought: is_doubtful(&filed.golden.response),
+                golden: Some(filed.golden.clone()),
                 ..Collected::default()
             });
         }
@@ -194,6 +195,8 @@ pub struct Summary {
     pub lacks: Lacks,
     /// Rows whose reply the token limit ended.
     pub cut: u64,
+    /// Rows from whose answer a thought was taken off.
+    pub thoughts_removed: u64,
     /// Rows whose reply may not be whole.
     pub doubts: Doubts,
     /// Answers in files to queries that are not in the table.
@@ -221,7 +224,7 @@ pub fn table(
     let path = dir.join(TABLE);
     let mut writer = Writer::<Response>::create(&path, provenance)?;
     let mut origins: BTreeMap<_, u64> = Origin::ALL.iter().map(|it| (it.as_str(), 0)).collect();
-    let (mut rows, mut left_out, mut cut) = (0, 0, 0);
+    let (mut rows, mut left_out, mut cut, mut thoughts_removed) = (0, 0, 0, 0);
     let (mut lacks, mut doubts) = (Lacks::default(), Doubts::default());
     let mut usage = Usage::default();
     for query in Reader::<Query>::open(queries)? {
@@ -236,6 +239,7 @@ pub fn table(
             doubts.add(doubt);
         }
         doubts.thought += u64::from(found.may_hold_thought);
+        thoughts_removed += u64::from(found.thought_removed);
         let Some(golden) = found.golden else {
             left_out += 1;
             continue;
@@ -260,6 +264,7 @@ pub fn table(
         origins,
         lacks,
         cut,
+        thoughts_removed,
         doubts,
         unknown_answers: sources.answers.n_unknown,
         further_answers: sources.answers.n_further,
@@ -334,6 +339,14 @@ impl Summary {
             rows.push(row(&format!("  {origin}"), n.to_string()));
         }
         rows.push(row("queries left out", self.left_out.to_string()));
+        for (name, n) in [
+            ("thoughts removed", self.thoughts_removed),
+            ("thought tags kept", self.doubts.thought),
+        ] {
+            if n > 0 {
+                rows.push(row(name, n.to_string()));
+            }
+        }
         if uses_model {
             rows.push(row("requests failed", self.lacks.failed.to_string()));
             rows.push(row("empty replies", self.lacks.empty.to_string()));

@@ -172,7 +172,10 @@ fn a_reply_is_used_as_its_finish_reason_says() {
 #[test]
 fn thoughts_in_files_are_no_golden_answers_either() {
     let dir = fresh_dir("thoughts-in-files");
-    write_tables(&dir, &["block", "end", "messages", "alone", "quoted"]);
+    write_tables(
+        &dir,
+        &["block", "end", "messages", "alone", "quoted", "listed"],
+    );
     let record = |question: &str, response: &str| json!({"prompt": question, "response": response});
     let lines = [
         record("block", "<think>\nLet me see.\n</think>\n\nWarm water."),
@@ -181,6 +184,7 @@ fn thoughts_in_files_are_no_golden_answers_either() {
             {"role": "assistant", "content": "<think>Hm.</think>Warm water."}]}),
         record("alone", "<think>Let me see"),
         record("quoted", "Between `<think>` and `</think>`."),
+        record("listed", "Tags:\n1. <think>\n2. </think>\n"),
     ];
     let lines = lines.map(|it| it.to_string() + "\n").concat();
     fs::write(dir.join("answers.jsonl"), lines).unwrap();
@@ -193,7 +197,15 @@ fn thoughts_in_files_are_no_golden_answers_either() {
         assert_eq!(found[question], expected, "{question}");
     }
     assert_eq!(found["quoted"].0, "Between `<think>` and `</think>`.");
+    assert_eq!(found["listed"].0, "Tags:\n1. <think>\n2. </think>");
     assert_eq!(found["alone"].1, "hh_chosen");
+    // What was taken off is counted, and so is what was kept.
+    let table = String::from_utf8(out.stdout.clone()).unwrap();
+    for (name, n) in [("thoughts removed", "3"), ("thought tags kept", "1")] {
+        let mut rows = table.lines().map(str::trim);
+        let row = rows.find(|row| row.starts_with(name)).expect(name);
+        assert_eq!(row[name.len()..].trim(), n, "{table}");
+    }
     let expected = "1 answer is left out; answers.jsonl, line 4: the answer is thoughts alone";
     assert!(stderr(&out).contains(expected), "{}", stderr(&out));
 }
@@ -245,8 +257,10 @@ fn thoughts_are_no_golden_answers() {
         _ => Answer::reply("Between `<think>` and `</think>`."),
     });
     let out = collect(&dir, &online(&server, "--json"));
-    // Where nobody can tell, it is said.
-    assert_eq!(succeeds(&out)["doubts"]["thought"], 1);
+    // What was taken off is counted; where nobody can tell, that is said.
+    let summary = succeeds(&out);
+    assert_eq!(summary["thoughts_removed"], 3);
+    assert_eq!(summary["doubts"]["thought"], 1);
     assert!(stderr(&out).contains("1 golden answers hold what may be a thought"));
     let found = by_question(&golden(&dir, "golden.parquet"));
     for form in &forms[..4] {

@@ -1,34 +1,121 @@
 //! The format of gpt-oss, which parts thoughts and answers into channels.
 
-/// Returns the final channel of a text in gpt-oss' format, with its special
-/// tokens or without; none of another text.
-pub(super) fn channels<'a>(text: &'a str, lower: &str) -> Option<&'a str> {
-    const FINAL: &str = "<|channel|>final";
-    const MESSAGE: &str = "<|message|>";
-    const BARE: &str = "assistantfinal";
-    if lower.starts_with("<|channel|>") || lower.starts_with("<|start|>") {
-        let answer = lower.rfind(FINAL).and_then(|at| {
-            let from = at + lower[at..].find(MESSAGE)? + MESSAGE.len();
-            let ends = ["<|return|>", "<|end|>", "<|call|>", "<|start|>"];
-            let ends = ends.iter().filter_map(|mark| lower[from..].find(mark));
-            Some(&text[from..from + ends.min().unwrap_or(text.len() - from)])
-        });
-        return Some(answer.unwrap_or_default());
-    }
-    // A word that runs into the next, as `analysisThe`, is no word.
-    let rest = text.strip_prefix("analysis")?;
-    if !rest.starts_with(|c: char| c.is_uppercase()) {
-        return None;
-    }
-    if let Some(at) = lower.rfind(BARE) {
-        return Some(&text[at + BARE.len()..]);
-    }
-    // A name of code, as `analysisResult`, is one.
-    let first = rest.split(|c: char| !c.is_alphabetic()).next()?;
-    FIRST_WORDS.contains(&first).then_some("")
+use super::place::Text;
+
+/// The final channel of a text in gpt-oss' format.
+pub(super) struct Final<'a> {
+    pub answer: &'a str,
+    /// Whether another channel came before it.
+    pub has_thought: bool,
 }
 
-/// How the thoughts of gpt-oss begin.
-const FIRST_WORDS: [&str; 12] = [
-    "The", "We", "User", "Need", "They", "This", "I", "It", "Let", "Okay", "So", "First",
-];
+/// Returns the final channel of the text from a place on, with the format's
+/// special tokens or without; none of a text in another format.
+pub(super) fn channels<'a>(text: &Text<'a>, from: usize) -> Option<Final<'a>> {
+    let (plain, lower) = (&text.plain[from..], &text.lower[from..]);
+    if is_harmony(lower) {
+        return Some(with_tokens(text, from));
+    }
+    let start = if lower.starts_with("assistantanalysis") {
+        "assistant".len()
+    } else {
+        0
+    };
+    without_tokens(&plain[start..], &lower[start..])
+}
+
+const CHANNEL: &str = "<|channel|>";
+const START: &str = "<|start|>";
+const MESSAGE: &str = "<|message|>";
+
+/// Whether a text in lower case begins with a channel, or with a message that has
+/// one, cut off perhaps.
+pub(super) fn is_harmony(lower: &str) -> bool {
+    const CHANNELS: &[&str] = &["analysis", "commentary", "final"];
+    let lower = match lower.strip_prefix(START) {
+        None => lower,
+        Some(rest) => {
+            let behind = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+            if behind.is_empty() {
+                return true;
+            }
+            behind
+        }
+    };
+    let Some(rest) = lower.strip_prefix(CHANNEL) else {
+        return false;
+    };
+    let opens = |name: &&str| {
+        let behind = rest.strip_prefix(name);
+        // Behind the name may be the tool that is called, and a format.
+        let near = behind.map(|it| &it[..it.floor_char_boundary(200)]);
+        let near = near.and_then(|it| it.lines().next()).unwrap_or_default();
+        name.starts_with(rest) || near.contains(MESSAGE)
+    };
+    CHANNELS.iter().any(|it| opens(&it))
+}
+
+fn with_tokens<'a>(text: &Text<'a>, from: usize) -> Final<'a> {
+    const FINAL: &str = "<|channel|>final";
+    const ENDS: [&str; 4] = ["<|return|>", "<|end|>", "<|call|>", "<|start|>"];
+    let lower = &text.lower[from..];
+    let begins = |&(at, _): &(usize, &str)| {
+        let before = lower[..at].trim_end();
+        before.is_empty() || before.ends_with("assistant") || before.ends_with("<|end|>")
+    };
+    let opened = lower.match_indices(FINAL).find(begins).and_then(|(at, _)| {
+        let message = lower[at..].find(MESSAGE)?;
+        Some((at, at + message + MESSAGE.len()))
+    });
+    let Some((at, start)) = opened else {
+        return Final {
+            answer: "",
+            has_thought: true,
+        };
+    };
+    let said = &text.plain[from + start..];
+    let ends = ENDS.iter().filter_map(|mark| {
+        let mut found = lower[start..].match_indices(mark);
+        let end = found.find(|(at, it)| !text.is_shown(from + start + at, it.len()))?;
+        Some(end.0)
+    });
+    Final {
+        answer: &said[..ends.min().unwrap_or(said.len())],
+        has_thought: lower[..at].contains(MESSAGE),
+    }
+}
+
+/// Returns the final channel of a text whose special tokens were removed, so that
+/// words run into each other, as `analysisThe user … .assistantfinalWarm`.
+fn without_tokens<'a>(text: &'a str, lower: &str) -> Option<Final<'a>> {
+    const FINAL: &str = "assistantfinal";
+    // How thoughts begin: a name of code, as `analysisResult`, begins otherwise.
+    const FIRST_WORDS: [&str; 12] = [
+        "The", "We", "User", "Need", "They", "This", "I", "It", "Let", "Okay", "So", "First",
+    ];
+    let rest = &text[lower
+        .strip_prefix("analysis")
+        .map(|it| lower.len() - it.len())?..];
+    let is_wedged = text.starts_with('a') && rest.starts_with(char::is_uppercase);
+    if !is_wedged && !rest.starts_with([':', '\n']) {
+        return None;
+    }
+    let found = lower.match_indices(FINAL).find_map(|(at, _)| {
+        let answer = &text[at + FINAL.len()..];
+        let answer = answer.strip_prefix(':').unwrap_or(answer);
+        // A sentence leaves space around the word, or ends with it.
+        let is_word = answer.starts_with([' ', '.', ',', ';', ')', '`', '"', '\'', '”', '’']);
+        (!is_word || answer.len() < text.len() - at - FINAL.len()).then_some(answer)
+    });
+    if let Some(answer) = found {
+        return Some(Final {
+            answer,
+            has_thought: true,
+        });
+    }
+    let first = rest.split(|c: char| !c.is_alphabetic()).next()?;
+    (is_wedged && FIRST_WORDS.contains(&first)).then_some(Final {
+        answer: "",
+        has_thought: true,
+    })
+}

@@ -1,24 +1,29 @@
-//! What stands before all that is said: special tokens, the speaker's name.
+//! What servers leave around all that is said: special tokens, the speaker's name.
 
-use super::marks::{answer_opens, opening};
+use super::channels::is_harmony;
+use super::marks::{ANSWERS, ENDS, answer_opens, opening};
+use super::place::{ends_sentence, last_line};
+use super::tag::tag;
+
+/// Special tokens in other brackets than most.
+const TOKENS: &[&str] = &[
+    "<s>",
+    "</s>",
+    "<bos>",
+    "<eos>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "[/inst]",
+];
 
 /// Returns the length of what says nothing at the beginning of a text in lower
 /// case: white space, invisible characters, special tokens, the speaker's name.
 pub(super) fn lead(lower: &str) -> usize {
-    const TOKENS: &[&str] = &[
-        "<s>",
-        "</s>",
-        "<bos>",
-        "<start_of_turn>",
-        "<end_of_turn>",
-        "[/inst]",
-    ];
     let blank = |c: char| c.is_whitespace() || is_invisible(c);
     let mut rest = lower.trim_start_matches(blank);
     let mut after_token = false;
     loop {
-        let is_channel = rest.starts_with("<|channel|>") || rest.starts_with("<|start|>");
-        if is_channel || opening(rest).is_some() || answer_opens(rest) {
+        if is_harmony(rest) || opening(rest).is_some() || answer_opens(rest) {
             break;
         }
         let token = TOKENS.iter().find_map(|it| rest.strip_prefix(it));
@@ -34,6 +39,43 @@ pub(super) fn lead(lower: &str) -> usize {
         rest = behind.trim_start_matches(blank);
     }
     lower.len() - rest.len()
+}
+
+/// Returns a text without the special tokens that end it, which servers leave
+/// there: directly behind its last word, behind a sentence, or on a line of their
+/// own. A sentence that ends with one, as a word of its own, keeps it.
+pub(super) fn without_end(text: &str) -> &str {
+    let mut found = text;
+    loop {
+        let whole = found.trim_end();
+        let Some(at) = last_token(whole) else {
+            return found;
+        };
+        let before = &whole[..at];
+        let line = last_line(before);
+        let is_word = line.ends_with([' ', '\t']) && !line.trim().is_empty();
+        if (is_word && !ends_sentence(before)) || before.ends_with(['`', '"', '\'', '“', '‘']) {
+            return found;
+        }
+        found = before;
+    }
+}
+
+/// Returns where the special token begins that a text ends with, but for marks of
+/// thoughts and answers.
+fn last_token(text: &str) -> Option<usize> {
+    let near = text.floor_char_boundary(text.len().saturating_sub(60));
+    let lower = text[near..].to_ascii_lowercase();
+    let named = TOKENS.iter().find(|it| lower.ends_with(*it));
+    let at = match named {
+        Some(token) => lower.len() - token.len(),
+        None => lower.rfind("<|").max(lower.rfind("<｜"))?,
+    };
+    let token = &lower[at..];
+    let is_token = named.is_some() || special(token).is_some_and(str::is_empty);
+    let mut marks = ENDS.iter().chain(ANSWERS);
+    let is_mark = marks.any(|mark| token == mark.0 || token == mark.1);
+    (is_token && !is_mark && tag(token).is_none()).then_some(near + at)
 }
 
 /// Returns what follows a special token, as `<|im_start|>`.

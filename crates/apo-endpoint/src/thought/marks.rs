@@ -1,48 +1,10 @@
 //! What opens a thought, and what ends it.
 
-use super::place::is_quoted;
+use super::MOST_MARKS;
+use super::place::{Text, ends_sentence, is_quoted, last_line};
+use super::tag::{self, Kind, tag, tags};
 
-/// Names of tags around thoughts, with `_` for what parts their words.
-pub(super) const SURE: &[&str] = &[
-    "think",
-    "thinking",
-    "thought",
-    "thoughts",
-    "reasoning",
-    "scratchpad",
-    "scratch_pad",
-    "antthinking",
-    "longcat_think",
-    "deep_think",
-    "reasoning_content",
-    "reasoning_process",
-    "thought_process",
-    "thinking_process",
-    "chain_of_thought",
-    "inner_monologue",
-    "internal_monologue",
-    "inner_thought",
-    "inner_thoughts",
-    "internal_thoughts",
-    "internal_reasoning",
-    "思考",
-    "思考过程",
-];
-
-/// Names of tags around thoughts or around parts of an answer.
-pub(super) const DOUBTFUL: &[&str] = &[
-    "analysis",
-    "cot",
-    "deliberation",
-    "monologue",
-    "reason",
-    "reflection",
-    "self_reflection",
-    "thinking_mode",
-];
-
-/// Other marks around thoughts whose end stands alone where the prompt opens
-/// them.
+/// Other marks around thoughts whose end remains alone if the prompt opens them.
 pub(super) const ENDS: &[(&str, &str)] = &[
     ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("[think]", "[/think]"),
@@ -53,9 +15,27 @@ pub(super) const ENDS: &[(&str, &str)] = &[
 /// Other marks around thoughts.
 const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", "</details>")];
 
-/// Words around thoughts: where the second ones are missing, and more stands on the
-/// line of the first ones, they are prose.
-const WORDS: (&str, &str) = ("here is my thought process:", "here is my response:");
+/// Words before a thought, and those that begin a line behind it.
+struct Words {
+    before: &'static str,
+    behind: &'static str,
+    /// Whether the first ones, alone on a line, open a thought that has no end.
+    opens_alone: bool,
+}
+
+const WORDS: &[Words] = &[
+    Words {
+        before: "here is my thought process:",
+        behind: "here is my response:",
+        opens_alone: true,
+    },
+    // ReAct's protocol.
+    Words {
+        before: "thought:",
+        behind: "final answer:",
+        opens_alone: false,
+    },
+];
 
 /// The summaries of folded blocks that hold a thought; the time that it took may
 /// follow.
@@ -71,7 +51,7 @@ const SUMMARIES: &[&str] = &[
 ];
 
 /// Marks around an answer that follows a thought.
-const ANSWERS: &[(&str, &str)] = &[
+pub(super) const ANSWERS: &[(&str, &str)] = &[
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
     ("<|start_response|>", "<|end_response|>"),
     ("<answer>", "</answer>"),
@@ -80,113 +60,6 @@ const ANSWERS: &[(&str, &str)] = &[
     ("<output>", "</output>"),
     ("<reply>", "</reply>"),
 ];
-
-/// What stands around the name of a tag.
-const BRACKETS: &[(&str, &str)] = &[
-    ("<|", "|>"),
-    ("<｜", "｜>"),
-    ("<", ">"),
-    ("&lt;", "&gt;"),
-    ("◁", "▷"),
-];
-
-/// Square ones are as often stage directions, as `[thinking] Well …`.
-const SQUARE: (&str, &str) = ("[", "]");
-
-/// How long the attributes of a tag may be, in bytes: what is longer is text.
-const MOST_ATTRIBUTES: usize = 500;
-
-/// Words before the name in a tag, beside `/`.
-const BEGINS: &[&str] = &["begin_of_", "start_of_", "begin_", "start_"];
-const CLOSES: &[&str] = &["end_of_", "end_"];
-
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Kind {
-    Opening,
-    Closing,
-    /// An element of nothing.
-    Empty,
-}
-
-pub(super) struct Tag<'a> {
-    pub kind: Kind,
-    pub name: &'a str,
-    pub length: usize,
-}
-
-/// Returns the tag of such a name that a text in lower case begins with; it may
-/// be escaped, as `&lt;think&gt;`, and have a namespace, attributes and white
-/// space.
-fn tag<'a>(lower: &str, names: &[&'a str]) -> Option<Tag<'a>> {
-    let mut brackets = BRACKETS.iter();
-    brackets.find_map(|&it| bracketed(lower, it, names))
-}
-
-fn bracketed<'a>(lower: &str, (open, end): (&str, &str), names: &[&'a str]) -> Option<Tag<'a>> {
-    let inside = lower.strip_prefix(open)?.trim_start_matches(' ');
-    let behind = |words: &[&str]| words.iter().find_map(|it| inside.strip_prefix(it));
-    let is_token = open.len() > 1 && open.starts_with('<');
-    let closed = inside
-        .strip_prefix('/')
-        .map(|it| it.trim_start_matches(' '));
-    let closed = closed.or_else(|| behind(CLOSES).filter(|_| is_token));
-    let begun = behind(BEGINS).filter(|_| is_token);
-    let is_closing = closed.is_some();
-    let inside = closed.or(begun).unwrap_or(inside);
-    let ends = |rest: &str| {
-        rest.starts_with(end) || rest.starts_with(|c: char| c == '/' || c.is_whitespace())
-    };
-    let local = without_namespace(inside);
-    // The longest, for one is the beginning of another.
-    let named = names.iter().filter_map(|name| {
-        let rest = after_name(local, name)?;
-        ends(rest).then_some((*name, rest))
-    });
-    let (name, rest) = named.max_by_key(|(name, _)| name.len())?;
-    let near = &rest[..rest.floor_char_boundary(MOST_ATTRIBUTES)];
-    let line = near.lines().next().unwrap_or_default();
-    let at = line.find(end)?;
-    let within = line[..at].trim();
-    let kind = match (is_closing, within) {
-        (true, "") => Kind::Closing,
-        (true, _) => return None,
-        (false, it) if it.ends_with('/') => Kind::Empty,
-        _ => Kind::Opening,
-    };
-    let length = lower.len() - rest.len() + at + end.len();
-    Some(Tag { kind, name, length })
-}
-
-/// Returns a tag's inside behind a namespace, as `seed:`.
-fn without_namespace(inside: &str) -> &str {
-    let end = inside.find(|c| !is_of_name(c)).unwrap_or_default();
-    match inside[end..].strip_prefix(':') {
-        Some(local) if end > 0 => local,
-        _ => inside,
-    }
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
-/// Returns what follows a name, whose words may be parted by `_`, `-` or a space.
-fn after_name<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let mut rest = text;
-    for c in name.chars() {
-        rest = match c {
-            '_' => rest.strip_prefix(['_', '-', ' '])?,
-            c => rest.strip_prefix(c)?,
-        };
-    }
-    Some(rest)
-}
-
-/// Returns the tags of sure names in a text in lower case, and where they stand.
-pub(super) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag<'static>)> {
-    let places = lower.match_indices(['<', '&', '◁']);
-    places.filter_map(move |(at, _)| Some((at, tag(&lower[at..], SURE)?)))
-}
 
 /// What opens a thought.
 pub(super) struct Opening {
@@ -202,12 +75,24 @@ enum Close {
     /// It holds nothing.
     AtOnce,
     Mark(&'static str),
-    /// A tag of that name, or of another sure one.
-    Tag(&'static str),
+    /// Words at the beginning of a line.
+    Words(&'static str),
+    /// A tag of that name, or of another for thoughts alone.
+    Tag(String),
     /// A tag of that name, in such brackets.
-    Own(&'static str, (&'static str, &'static str)),
+    Own(String, (&'static str, &'static str)),
     /// A fence of at least so many of that character.
     Fence(char, usize),
+}
+
+/// How a thought ends.
+pub(super) enum End {
+    /// Between these places is what ends it.
+    At(usize, usize),
+    /// All that could end it is spoken of: so is what opens it, most likely.
+    Mentioned,
+    /// Nothing ends it.
+    None,
 }
 
 /// Returns what opens a thought at the beginning of a text in lower case.
@@ -223,11 +108,13 @@ pub(super) fn opening(lower: &str) -> Option<Opening> {
     if let Some(mark) = marks.find(|mark| lower.starts_with(mark.0)) {
         return sure(mark.0.len(), Close::Mark(mark.1));
     }
-    let (words, end) = WORDS;
-    if let Some(rest) = lower.strip_prefix(words)
-        && (rest.contains(end) || rest.trim_start_matches(' ').starts_with('\n'))
-    {
-        return sure(words.len(), Close::Mark(end));
+    for words in WORDS {
+        if let Some(rest) = lower.strip_prefix(words.before) {
+            let is_alone = words.opens_alone && rest.trim_start_matches(' ').starts_with('\n');
+            if is_alone || words_at(rest, words.behind).is_some() {
+                return sure(words.before.len(), Close::Words(words.behind));
+            }
+        }
     }
     if let Some(length) = folded(lower) {
         return sure(length, Close::Mark("</details>"));
@@ -235,22 +122,27 @@ pub(super) fn opening(lower: &str) -> Option<Opening> {
     if let Some(fence) = fence(lower) {
         return Some(fence);
     }
-    if let Some(tag) = tag(lower, SURE) {
-        return match tag.kind {
-            Kind::Opening => sure(tag.length, Close::Tag(tag.name)),
-            Kind::Empty => sure(tag.length, Close::AtOnce),
-            Kind::Closing => None,
-        };
-    }
-    let doubtful = BRACKETS.iter().map(|it| (*it, DOUBTFUL));
-    let mut doubtful = doubtful.chain([(SQUARE, SURE), (SQUARE, DOUBTFUL)]);
-    doubtful.find_map(|(brackets, names)| {
-        let tag = bracketed(lower, brackets, names)?;
-        (tag.kind == Kind::Opening).then_some(Opening {
+    let tag = tag(lower)?;
+    match (tag.kind, tag.is_doubtful) {
+        (Kind::Opening, false) => sure(tag.length, Close::Tag(tag.name)),
+        (Kind::Empty, false) => sure(tag.length, Close::AtOnce),
+        (Kind::Opening, true) => Some(Opening {
             length: tag.length,
             is_doubtful: true,
-            close: Close::Own(tag.name, brackets),
-        })
+            close: Close::Own(tag.name, tag.brackets),
+        }),
+        _ => None,
+    }
+}
+
+/// Returns where words begin a line, but for signs of emphasis, or follow a
+/// sentence.
+fn words_at(lower: &str, words: &str) -> Option<usize> {
+    let mut places = lower.match_indices(words);
+    places.find_map(|(at, _)| {
+        let line = last_line(&lower[..at]);
+        let begins_line = line.chars().all(|c| matches!(c, ' ' | '*' | '#' | '_'));
+        (begins_line || ends_sentence(line)).then_some(at)
     })
 }
 
@@ -261,83 +153,135 @@ pub(super) fn fence(lower: &str) -> Option<Opening> {
     let line = lower.lines().next()?;
     let language = line.trim_start_matches(mark);
     let count = line.len() - language.len();
-    let is = |names: &[&str]| {
-        let mut rests = names
-            .iter()
-            .filter_map(|it| after_name(language.trim(), it));
-        rests.any(str::is_empty)
-    };
-    let is_sure = is(SURE);
-    (count >= 3 && (is_sure || is(DOUBTFUL))).then_some(Opening {
+    if count < 3 {
+        return None;
+    }
+    Some(Opening {
         length: line.len(),
-        is_doubtful: !is_sure,
+        is_doubtful: !tag::is_sure(language.trim())?,
         close: Close::Fence(mark, count),
     })
 }
 
 impl Opening {
-    /// Returns where the thought ends that this opens in a text in lower case.
-    pub(super) fn end(&self, lower: &str) -> Option<usize> {
-        let from = self.length;
-        let rest = &lower[from..];
-        let is_end = |&(at, length): &(usize, usize)| !is_quoted(lower, at, length);
-        let found = match self.close {
-            Close::AtOnce => return Some(from),
+    /// Whether it is a tag, which a sentence may speak of.
+    fn is_tag(&self) -> bool {
+        matches!(self.close, Close::Tag(_) | Close::Own(..))
+    }
+
+    /// Returns how the thought ends that this opens at `from`.
+    pub(super) fn end(&self, text: &Text, from: usize) -> End {
+        let inside = from + self.length;
+        if self.is_tag() && text.is_subject(inside) {
+            return End::Mentioned;
+        }
+        let rest = &text.lower[inside..];
+        let at = |at: usize, length: usize| End::At(inside + at, inside + at + length);
+        match &self.close {
+            Close::AtOnce => at(0, 0),
             Close::Mark(closing) => {
                 let mut ends = rest.match_indices(closing);
-                ends.find_map(|(at, mark)| Some((from + at, mark.len())).filter(is_end))
+                let end = ends.find(|(at, mark)| !is_quoted(&text.lower, inside + at, mark.len()));
+                end.map_or(End::None, |(found, mark)| at(found, mark.len()))
+            }
+            Close::Words(words) => {
+                words_at(rest, words).map_or(End::None, |found| at(found, words.len()))
             }
             Close::Tag(name) => {
-                let closings = || {
-                    tags(rest)
-                        .filter(|(_, it)| it.kind == Kind::Closing)
-                        .map(|(at, it)| (it.name, (from + at, it.length)))
-                        .filter(|(_, it)| is_end(it))
-                };
-                // Some models end one with another's name.
-                let own = closings().find(|(it, _)| *it == name);
-                own.or_else(|| closings().next()).map(|(_, it)| it)
+                let ends = tags(rest).map(|(at, it)| (at, it.length, it.kind, it.name == *name));
+                ended(text, from, inside, ends)
             }
             Close::Own(name, brackets) => {
-                let mut places = rest.match_indices(brackets.0);
-                places.find_map(|(at, _)| {
-                    let tag = bracketed(&rest[at..], brackets, &[name])?;
-                    let end = (from + at, tag.length);
-                    (tag.kind == Kind::Closing && is_end(&end)).then_some(end)
-                })
+                let ends = tag::named(rest, name, *brackets);
+                let ends = ends.map(|(at, it)| (at, it.length, it.kind, true));
+                ended(text, from, inside, ends)
             }
-            Close::Fence(mark, count) => return Some(from + fence_end(rest, mark, count)?),
-        };
-        found.map(|(at, length)| at + length)
+            Close::Fence(mark, count) => fence_end(rest, *mark, *count)
+                .map_or(End::None, |(found, end)| at(found, end - found)),
+        }
     }
 }
 
-/// Returns where listed code ends: behind the fence that closes it, whatever is
-/// listed in it in turn; where none does, behind the first that may.
-fn fence_end(rest: &str, mark: char, count: usize) -> Option<usize> {
+/// Returns how a thought that a tag opens ends, by the tags behind it: where they
+/// are, how long, of what kind, and whether their name is the opening tag's. Some
+/// models end one with another's name.
+///
+/// The best of them counts, and the first of its like: those that nothing speaks
+/// against; then those that an opening tag on the same line may belong to, or that
+/// a word in lower case follows; then those in code, which the thought may have
+/// left open.
+fn ended(
+    text: &Text,
+    opening: usize,
+    inside: usize,
+    tags: impl Iterator<Item = (usize, usize, Kind, bool)>,
+) -> End {
+    let line_end = text.plain[opening..].find('\n');
+    let line_end = line_end.map_or(text.plain.len(), |length| opening + length);
+    let mut best: Option<(u8, usize, usize)> = None;
+    let mut is_mentioned = false;
+    let mut last_open = None;
+    for (at, length, kind, is_own) in tags.take(MOST_MARKS) {
+        let at = inside + at;
+        if kind == Kind::Opening {
+            last_open = Some(at + length);
+        }
+        if kind != Kind::Closing || is_quoted(&text.lower, at, length) {
+            continue;
+        }
+        if text.goes_on(at + length) {
+            is_mentioned |= at < line_end || text.line_before(at).trim().is_empty();
+            continue;
+        }
+        let is_paired = last_open
+            .take()
+            .is_some_and(|open| !text.plain[open..at].contains('\n'));
+        let follows = text.plain[at + length..].strip_prefix(' ');
+        let is_within = follows.is_some_and(|it| it.starts_with(char::is_lowercase));
+        let rank = 4 * u8::from(text.is_shown(at, length))
+            + 2 * u8::from(is_paired || is_within)
+            + u8::from(!is_own);
+        if best.is_none_or(|it| rank < it.0) {
+            best = Some((rank, at, at + length));
+        }
+        if rank == 0 {
+            break;
+        }
+    }
+    match best {
+        Some((_, at, end)) => End::At(at, end),
+        None if is_mentioned => End::Mentioned,
+        None => End::None,
+    }
+}
+
+/// Returns where listed code ends: before and behind the fence that closes it,
+/// whatever is listed in it in turn; if none does, the first that may.
+fn fence_end(rest: &str, mark: char, count: usize) -> Option<(usize, usize)> {
     let mut depth = 1;
     let mut first = None;
     let mut at = 0;
     for line in rest.split_inclusive('\n') {
+        let from = at;
         at += line.len();
         let language = line.trim().trim_start_matches(mark);
         if line.trim().len() - language.len() < count {
             continue;
         }
         if language.is_empty() {
-            first = first.or(Some(at));
+            first = first.or(Some((from, at)));
             depth -= 1;
         } else if !language.contains(mark) {
             depth += 1;
         }
         if depth == 0 {
-            return Some(at);
+            return Some((from, at));
         }
     }
     first
 }
 
-/// Returns where the summary of a folded block stands that holds a thought.
+/// Returns where the summary of a folded block begins that holds a thought.
 fn folded(lower: &str) -> Option<usize> {
     let rest = lower.strip_prefix("<details")?;
     let (_, rest) = rest.split_once('>')?;
@@ -357,8 +301,7 @@ pub(super) fn answer_opens(lower: &str) -> bool {
     ANSWERS.iter().any(|mark| lower.starts_with(mark.0))
 }
 
-/// Returns what stands between the marks of an answer, where these are all
-/// around it.
+/// Returns what is between the marks of an answer, if these are all around it.
 pub(super) fn unwrapped(text: &str) -> &str {
     let trimmed = text.trim();
     let lower = trimmed.to_ascii_lowercase();

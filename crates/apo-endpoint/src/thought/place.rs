@@ -1,85 +1,232 @@
-//! What the place of a mark says: whether it ends a thought, or is spoken of.
+//! What the place of a mark says: whether it is used, or a sentence speaks of it.
 
-/// Whether a tag opens what ends behind `before`: it begins its line, but for
-/// the mark of a list, or stands on the same one. Else a sentence mentions it.
-pub(super) fn pairs(before: &str, open: usize) -> bool {
-    let line = before[..open].rsplit('\n').next().unwrap_or_default();
-    let begins_line = line.chars().all(|c| !c.is_alphanumeric());
-    begins_line || !before[open..].contains('\n')
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Words that go on with a sentence behind a tag: "`</think>` is the tag that
+/// ends it". An answer does not begin with one of them in lower case.
+const CONTINUATIONS: &[&str] = &[
+    "is",
+    "was",
+    "are",
+    "and",
+    "or",
+    "ends",
+    "end",
+    "marks",
+    "closes",
+    "tells",
+    "means",
+    "tag",
+    "tags",
+    "must",
+    "should",
+    "has",
+    "in",
+    "at",
+    "to",
+    "for",
+    "as",
+    "which",
+    "that",
+    "stands",
+    "comes",
+    "goes",
+    "can",
+    "will",
+    "if",
+    "when",
+    "where",
+    "does",
+    "signals",
+    "indicates",
+    "shows",
+    "would",
+    "may",
+];
+
+/// Those that no thought begins with either.
+const SUBJECT_CONTINUATIONS: &[&str] = &[
+    "is", "was", "are", "and", "or", "tag", "tags", "marks", "means", "opens", "begins",
+];
+
+/// A reply's text, with what is needed to judge the place of a mark in it.
+pub(super) struct Text<'a> {
+    pub plain: &'a str,
+    /// The same with ASCII letters in lower case, so that every place is the same.
+    pub lower: String,
+    /// Where code is listed or quoted, in order.
+    code: Vec<Range<usize>>,
 }
 
-/// Whether a mark stands as the end of a block: on a line's border or after a
-/// sentence, not quoted, not in the middle of one, not in listed code.
-pub(super) fn ends_block(text: &str, at: usize, length: usize) -> bool {
-    let (before, after) = (&text[..at], &text[at + length..]);
-    if is_quoted(text, at, length) || before.matches("```").count() % 2 == 1 {
-        return false;
+impl<'a> Text<'a> {
+    pub(super) fn new(plain: &'a str) -> Self {
+        Self {
+            plain,
+            lower: plain.to_ascii_lowercase(),
+            code: code(plain),
+        }
     }
-    let blank = |c: char| c == ' ' || c == '\t';
-    let rest = after.trim_start_matches(blank);
-    let ends_line = rest.is_empty() || rest.starts_with(['\n', '\r']);
-    let begins_line = before.trim_end_matches(blank).ends_with('\n') || before.trim().is_empty();
-    let after_sentence = before
-        .trim_end()
-        .ends_with(['.', '!', '?', '…', '。', '！', '？']);
-    let goes_on = after.starts_with(blank) && speaks_of_tag(rest);
-    ends_line || is_wedged(text, at, length) || ((after_sentence || begins_line) && !goes_on)
+
+    /// Returns the line's text before a place, as [`last_line`].
+    pub(super) fn line_before(&self, at: usize) -> &'a str {
+        last_line(&self.plain[..at])
+    }
+
+    /// Whether a mark is listed in code or stands between quotation marks.
+    pub(super) fn is_shown(&self, at: usize, length: usize) -> bool {
+        let next = self.code.partition_point(|it| it.end <= at);
+        let is_code = self.code.get(next).is_some_and(|it| it.contains(&at));
+        is_code || is_quoted(self.plain, at, length)
+    }
+
+    /// Whether the sentence that a closing mark is part of goes on behind it.
+    pub(super) fn goes_on(&self, end: usize) -> bool {
+        goes_on(&self.plain[end..], CONTINUATIONS)
+    }
+
+    /// Whether an opening mark is the subject of a sentence.
+    pub(super) fn is_subject(&self, end: usize) -> bool {
+        goes_on(&self.plain[end..], SUBJECT_CONTINUATIONS)
+    }
+
+    /// Whether an opening mark belongs to a closing one at `closing`, so that the
+    /// two stand around something that the text shows: they stand on one line, or
+    /// the first stands at the beginning of a line, but for the mark of a list, or
+    /// at its end. Otherwise a sentence mentions it.
+    pub(super) fn is_opener_of(&self, open: usize, length: usize, closing: usize) -> bool {
+        let between = &self.plain[open + length..closing];
+        let line = self.line_before(open);
+        let begins_line = is_number(line) || line.chars().all(|c| !c.is_alphanumeric());
+        let ends_line = between.trim_start_matches([' ', '\t']).starts_with('\n');
+        begins_line || ends_line || !between.contains('\n')
+    }
+
+    /// Whether a closing mark without an opening one ends a block: it stands on a
+    /// line by itself, or behind a sentence or its last word, and no sentence goes
+    /// on behind it.
+    pub(super) fn ends_block(&self, at: usize, length: usize) -> bool {
+        let (before, after) = (&self.plain[..at], &self.plain[at + length..]);
+        let next_line = after
+            .trim_start_matches([' ', '\t', '\r'])
+            .strip_prefix('\n');
+        let goes_on =
+            self.goes_on(at + length) || next_line.is_some_and(|it| continues(it, CONTINUATIONS));
+        if self.is_shown(at, length) || goes_on {
+            return false;
+        }
+        let ends_line = next_line.is_some() || after.trim().is_empty();
+        let line = self.line_before(at);
+        let begins_line = line.trim().is_empty();
+        let after_sentence = ends_sentence(before) && !is_number(line);
+        let after_word = before.ends_with(|c: char| !c.is_whitespace());
+        begins_line || after_sentence || (ends_line && after_word) || self.is_wedged(at, length)
+    }
+
+    /// Whether a mark stands between the words of two texts without white space:
+    /// a sentence that speaks of a mark leaves space around it.
+    pub(super) fn is_wedged(&self, at: usize, length: usize) -> bool {
+        let before = self.plain[..at].chars().next_back();
+        let after = self.plain[at + length..].chars().next();
+        let ends = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');
+        before.is_some_and(ends)
+            && after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '*' | '#'))
+            && !self.is_shown(at, length)
+    }
 }
 
-/// Whether what follows a tag speaks of it, as "`</think>` is the tag that ends it".
-fn speaks_of_tag(rest: &str) -> bool {
-    const VERBS: &[&str] = &[
-        "is",
-        "was",
-        "are",
-        "and",
-        "or",
-        "ends",
-        "end",
-        "marks",
-        "closes",
-        "tells",
-        "means",
-        "tag",
-        "tags",
-        "must",
-        "should",
-        "has",
-        "in",
-        "at",
-        "to",
-        "for",
-        "as",
-        "which",
-        "that",
-        "stands",
-        "comes",
-        "goes",
-        "can",
-        "will",
-        "if",
-        "when",
-        "where",
-        "does",
-        "signals",
-        "indicates",
-        "shows",
-        "would",
-        "may",
-    ];
+/// Returns the last line of a text, of a long one its end.
+pub(super) fn last_line(text: &str) -> &str {
+    const LONG: usize = 200;
+    let end = &text[text.ceil_char_boundary(text.len().saturating_sub(LONG))..];
+    end.rsplit('\n').next().unwrap_or_default()
+}
+
+/// Whether a text ends with a sentence.
+pub(super) fn ends_sentence(text: &str) -> bool {
+    let marks = ['.', '!', '?', '…', '。', '！', '？'];
+    text.trim_end().ends_with(marks)
+}
+
+/// Whether the beginning of a line is the number of a list, as `2.` or `b)`.
+fn is_number(line: &str) -> bool {
+    let item = line.trim();
+    let number = item.trim_end_matches(['.', ')', ':']);
+    let is_short = (1..=3).contains(&number.len()) && number.len() < item.len();
+    is_short && number.chars().all(char::is_alphanumeric)
+}
+
+fn goes_on(rest: &str, words: &[&str]) -> bool {
+    let is_over = |rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace);
+    let after_full_stop = rest.strip_prefix(['.', '?', '!', ':']);
+    rest.starts_with([',', ';', ')'])
+        || after_full_stop.is_some_and(is_over)
+        || (rest.starts_with([' ', '\t']) && continues(rest, words))
+}
+
+fn continues(rest: &str, words: &[&str]) -> bool {
+    let rest = rest.trim_start_matches([' ', '\t']);
     let word = rest.split(|c: char| !c.is_alphanumeric()).next();
-    word.is_some_and(|word| VERBS.contains(&word))
+    word.is_some_and(|word| words.contains(&word))
 }
 
-/// Whether a mark stands between the words of two texts without white space, as
-/// none does that a sentence speaks of.
-pub(super) fn is_wedged(text: &str, at: usize, length: usize) -> bool {
-    let before = text[..at].chars().next_back();
-    let after = text[at + length..].chars().next();
-    let ends = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');
-    before.is_some_and(ends)
-        && after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '*' | '#'))
-        && text[..at].matches("```").count().is_multiple_of(2)
+/// Returns where a text in Markdown lists code between fences, up to the end of
+/// the text if the last one is not closed, and where it quotes code in a line.
+fn code(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut fence: Option<(usize, char, usize)> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        let mark = trimmed.chars().next().filter(|it| matches!(it, '`' | '~'));
+        let (count, info) = mark.map_or((0, trimmed), |mark| {
+            let info = trimmed.trim_start_matches(mark);
+            (trimmed.len() - info.len(), info)
+        });
+        let is_fence = count >= 3 && !info.contains('`');
+        match fence {
+            None if is_fence => fence = mark.map(|mark| (at, mark, count)),
+            None => {
+                let spans = spans(line).into_iter();
+                found.extend(spans.map(|it| at + it.start..at + it.end));
+            }
+            Some((from, opened, least)) => {
+                if mark == Some(opened) && count >= least && info.is_empty() {
+                    found.push(from..at + line.len());
+                    fence = None;
+                }
+            }
+        }
+        at += line.len();
+    }
+    found.extend(fence.map(|(from, ..)| from..text.len()));
+    found
+}
+
+/// Returns where a line quotes code: between two equally long runs of backticks.
+fn spans(line: &str) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while let Some(next) = line[at..].find('`') {
+        let from = at + next;
+        at = from + line[from..].len() - line[from..].trim_start_matches('`').len();
+        runs.push(from..at);
+    }
+    let mut next_of = HashMap::new();
+    let mut closing = vec![None; runs.len()];
+    for (i, run) in runs.iter().enumerate().rev() {
+        closing[i] = next_of.insert(run.len(), i);
+    }
+    let mut found = Vec::new();
+    let mut i = 0;
+    while i < runs.len() {
+        if let Some(closed) = closing[i] {
+            found.push(runs[i].start..runs[closed].end);
+            i = closed;
+        }
+        i += 1;
+    }
+    found
 }
 
 /// Whether a mark stands between quotation marks.

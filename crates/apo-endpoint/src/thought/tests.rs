@@ -2,6 +2,10 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+fn said(content: &str) -> &str {
+    parted(content).answer
+}
+
 #[test]
 fn a_thought_at_the_beginning_is_no_answer() {
     for content in [
@@ -86,11 +90,56 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<｜think｜>a<｜/think｜>Warm water.",
         "a<|end_of_thinking|>Warm water.",
         "<思考>a</思考>\nWarm water.",
+        // Words for thoughts, and words beside them.
+        "<reasoning_trace>a</reasoning_trace>\nWarm water.",
+        "<reasoning-trace>a</reasoning-trace>Warm water.",
+        "<internal_thinking>a</internal_thinking>Warm water.",
+        "<my_thoughts>a</my_thoughts>Warm water.",
+        "<thought_1>a</thought_1>\n<thought_2>b</thought_2>\nWarm water.",
+        "<inner_analysis>a</inner_analysis>Warm water.",
+        "<begin_thinking>a<end_thinking>Warm water.",
+        "[BEGIN THOUGHT]\na\n[END THOUGHT]\nWarm water.",
+        "[BEGIN_THINKING]a[END_THINKING]Warm water.",
+        "[Start of reasoning]a[End of reasoning]\nWarm water.",
+        "a\n[END THOUGHT]\nWarm water.",
+        "<think\n  effort=\"high\">a</think>Warm water.",
+        // ReAct.
+        "Thought: I know it.\nFinal Answer: Warm water.",
+        "Thought: I look.\nAction: search\nObservation: a\nThought: I know the final answer\n\
+         Final Answer: Warm water.",
+        "Thought: I know it. Final Answer: Warm water.",
+        // The thought speaks of tags, or lists them.
+        "<think>What does </think> do? I tell.\n</think>\n\nWarm water.",
+        "<think>They name <think> and </think> in it.\n</think>\n\nWarm water.",
+        "<think>\n```\n</think>\n```\nSo.\n</think>\nWarm water.",
+        "<think>\n~~~xml\n</think>\n~~~\nSo.\n</think>\nWarm water.",
+        "<think>\n```python\nprint()\n</think>\nWarm water.",
+        "<think>It is `a</think>b`, so.</think>Warm water.",
+        "<think><think>a</think>Warm water.",
+        // Servers leave tokens behind.
+        "Warm water.<|im_end|>",
+        "Warm water.<|eot_id|>\n",
+        "Warm water. <|im_end|>",
+        "Warm water.\n<|im_end|>\n<|endoftext|>",
+        "Warm water.</s>",
+        "Warm water.<end_of_turn>\n",
+        "Warm water.<｜end▁of▁sentence｜>",
+        "<think>a</think>Warm water.<|im_end|>",
+        "<think>a</think><answer>Warm water.</answer><|im_end|>",
         // gpt-oss.
         "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.<|return|>",
         "<|start|>assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
         "<|channel|>final<|message|>Warm water.",
         "analysisThe user asks. We answer.assistantfinalWarm water.",
+        "analysisThe user asks. We say assistantfinal here.assistantfinalWarm water.",
+        "assistantanalysisThe user asks.assistantfinalWarm water.",
+        "analysis: The user asks. We answer.assistantfinalWarm water.",
+        "analysis: The user asks.\nassistantfinal: Warm water.",
+        "analysis\nThe user asks.\nassistantfinal\nWarm water.",
+        "<|channel|>analysis<|message|>Say <|channel|>final<|message|>.<|end|><|start|>assistant\
+         <|channel|>final<|message|>Warm water.<|return|>",
+        "<|channel|>commentary to=a <|constrain|>json<|message|>{}<|call|><|start|>assistant\
+         <|channel|>final<|message|>Warm water.",
     ] {
         assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
     }
@@ -114,6 +163,10 @@ fn a_word_for_part_of_an_answer_opens_a_thought_that_an_answer_follows() {
         "<think>a</think><final_answer>Warm water.</final_answer>",
         "[thinking]a[/thinking]\nWarm water.",
         "[Reasoning]\na\n[/Reasoning]\n\nWarm water.",
+        "<plan>a</plan>\n\nWarm water.",
+        "<Planning>a</Planning>\n\nWarm water.",
+        "<rationale>a</rationale>Warm water.",
+        "<thought_plan>a</thought_plan>Warm water.",
     ] {
         assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
     }
@@ -151,6 +204,14 @@ fn a_thought_without_an_end_is_all_there_is() {
         "analysisThe user asks for",
         "Here is my thought process:\nThe user",
         "<|begin_of_reasoning|>The user",
+        "<reasoning_trace>The user",
+        "[BEGIN THOUGHT] The user",
+        "<think>\nThe user asks what </think> is",
+        "<|channel|>",
+        "<|channel|>analysis",
+        "<|start|>assistant",
+        "a</think><|im_end|>",
+        "<|im_end|>",
         "```thinking\nThe user asks",
         "```thinking\nThe user asks\n```",
         "",
@@ -202,6 +263,10 @@ fn marks_within_an_answer_are_text() {
         "<thinkers>a</thinkers>Warm.",
         "<cottage>a</cottage>Warm.",
         "<|end_of_text|>Warm water.",
+        "<plan>Monday: run.</plan>",
+        "<thought_experiment>a</thought_experiment>Warm.",
+        "[thinking] Well, warm water.",
+        "Thought: warm water. It is the final answer: warm.",
     ] {
         assert_eq!(said(content), content, "{content:?}");
     }
@@ -213,6 +278,94 @@ fn marks_within_an_answer_are_text() {
     ] {
         let content = format!("<think>a</think>\n\n{answer}");
         assert_eq!(said(&content), format!("\n\n{answer}"));
+    }
+}
+
+#[test]
+fn an_answer_about_tags_keeps_its_words() {
+    for content in [
+        // Sentences.
+        "<think> and </think> are the tags around a thought.",
+        "<think> and </think> are the tags. An example:\n<think>\nHm.\n</think>\nDone.",
+        "<think> … </think> is what the model writes first.",
+        "<think>Hm.</think> is how it looks.",
+        "<think> is the tag that opens a thought.",
+        "<think> is the opening tag.\n</think> is the closing one.",
+        "<think>: opens a thought\n</think>: closes it\n",
+        "<think>, </think> and <answer> are tags.",
+        "<thinking> tags let a model reason before it answers.",
+        "<plan> is a tag. </plan> closes it. So it goes.",
+        "<thinking of you, I see that 3 > 2",
+        "To end it, write </think>",
+        "To end it, write </think>.",
+        "To end it, write </think>\nand go on.",
+        "Write this line:\n</think>\nand go on.",
+        "The tags are <think>\nand\n</think>\nDone.",
+        "The first tag is <think>\nThe last one is\n</think>\nDone.",
+        "The answer follows </think>, and so on.",
+        "The answer follows </think>: warm water.",
+        "<|channel|> is a token of gpt-oss.",
+        "<|channel|>analysis is one channel, <|channel|>final the other.",
+        "<|start|> begins a message.",
+        "assistantfinal is a word of gpt-oss.",
+        "analysis: the word assistantfinal follows, or assistantfinal.",
+        "The turn ends with <|im_end|>",
+        "The turn ends with `<|im_end|>`",
+        "The turn ends with '<|im_end|>'.",
+        // Lists.
+        "Tags:\n1. <thinking>\n2. </thinking>\nDone.",
+        "Tags:\n1) <thinking>\n2) </thinking>\n",
+        "Tags:\n1. The opening one: <thinking>\n2. The closing one: </thinking>\n",
+        "Tags:\n1. The tag <thinking> opens it.\n2. </thinking>\nDone.",
+        "Tags:\na. <thinking>\nb. </thinking>\n",
+        "1. <thinking>: opens it.\n2. </thinking>: closes it.",
+        "- </think>\n- </thinking>\n",
+        "| tag |\n|---|\n| </think> |\n",
+        // Code.
+        "Write this:\n~~~\n</think>\n~~~\nand go on.",
+        "Write this:\n~~~~xml\nHm.\n</think>\n~~~\n</think>\n~~~~\nand go on.",
+        "Write this:\n````\n```\n</think>\n```\n</think>\n````\nand go on.",
+        "Write this:\n\n    <thinking>\n    Hm.\n    </thinking>\n\nand go on.",
+        "Write `Hm.</think>Warm` there.",
+        "Write ``a `b` Hm.</think>Warm`` there.",
+        "Write `<thinking>Hm.</thinking>` first.",
+        "text.split(\"</think>\")[1]\nprint(text)",
+        "It begins so:\n<thinking\n  effort=\"high\">\nHm.\n</thinking>\nDone.",
+    ] {
+        let whole = Parted {
+            answer: content,
+            has_thought: false,
+        };
+        assert_eq!(parted(content), whole, "{content:?}");
+        let behind = format!("<think>a</think>\n\n{content}");
+        assert_eq!(said(&behind).trim_start(), content, "{behind:?}");
+    }
+}
+
+#[test]
+fn a_thought_that_was_taken_off_is_told() {
+    for (content, expected) in [
+        ("<think>a</think>Warm water.", true),
+        ("<think>a", true),
+        ("a</think>Warm water.", true),
+        ("<plan>a</plan>Warm water.", true),
+        ("Thought: a\nFinal Answer: Warm water.", true),
+        ("analysisThe user.assistantfinalWarm water.", true),
+        (
+            "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b",
+            true,
+        ),
+        ("<think>\n\n</think>\n\n<think>a</think>Warm water.", true),
+        // Nothing was thought.
+        ("<think>\n\n</think>\n\nWarm water.", false),
+        ("<think/>Warm water.", false),
+        ("</think>\n\nWarm water.", false),
+        ("<|channel|>final<|message|>Warm water.", false),
+        ("Warm water.<|im_end|>", false),
+        ("Sure.\n<think>\nsecret\n</think>\nDone.", false),
+        ("", false),
+    ] {
+        assert_eq!(parted(content).has_thought, expected, "{content:?}");
     }
 }
 
@@ -232,7 +385,10 @@ fn what_may_still_be_a_thought_is_doubtful() {
         ("<analysis>secret</analysis>Warm water.", false),
         ("<reflection>secret</reflection>Warm water.", false),
         ("**Thinking**\nsecret\n\n**Answer**\nWarm water.", true),
-        ("Thought: secret\nFinal Answer: Warm water.", true),
+        ("Thought: secret\nAnswer: Warm water.", true),
+        ("Thought: secret\nFinal Answer: Warm water.", false),
+        ("<plan>secret</plan>", true),
+        ("<think> and </think> are the tags.", true),
         ("## Inner monologue\nsecret\n\nWarm water.", true),
         ("Thoughts on it: warm water.", false),
         ("> Reasoning\n> secret\n\nWarm water.", true),
@@ -267,6 +423,17 @@ fn no_number_of_marks_takes_long() {
         "<|a|>",
         "<details><summary>thought ",
         "a:<",
+        "[begin thought]",
+        "<think>a </think> is ",
+        "<think> and ",
+        "`</think> ",
+        "``` `` ` ",
+        "1. </think>\n",
+        "thought:\nfinal answer: ",
+        "analysis: assistantfinal. ",
+        "<|channel|>final <|end|>",
+        "a<|im_end|>",
+        "<|im_end|>",
     ] {
         for before in ["", "a "] {
             let content = before.to_owned() + &piece.repeat((1 << 20) / piece.len());

@@ -1,0 +1,200 @@
+//! Tags that models put around their thoughts: the words that name them, and
+//! the brackets that they stand in.
+
+/// Words for thoughts.
+const THOUGHTS: &[&str] = &[
+    "think",
+    "thinking",
+    "thought",
+    "thoughts",
+    "reasoning",
+    "scratchpad",
+    "scratch",
+    "antthinking",
+    "思考",
+    "思考过程",
+];
+
+/// Words for thoughts, or for parts of an answer.
+const PARTS: &[&str] = &[
+    "analysis",
+    "cot",
+    "deliberation",
+    "introspection",
+    "monologue",
+    "plan",
+    "planning",
+    "rationale",
+    "reason",
+    "reflection",
+];
+
+/// Words beside one of those that make a name one of thoughts.
+const INNER: &[&str] = &["inner", "internal", "private", "hidden", "deep", "longcat"];
+
+/// Words beside one of those that change nothing.
+const NEUTRAL: &[&str] = &[
+    "block", "chain", "content", "model", "my", "of", "pad", "process", "section", "step", "steps",
+    "text", "trace",
+];
+
+/// Words beside one of those that make a name one of parts.
+const PART_OF: &[&str] = &["mode", "self"];
+
+/// What stands around the name of a tag.
+type Brackets = (&'static str, &'static str);
+
+const BRACKETS: &[Brackets] = &[
+    ("<|", "|>"),
+    ("<｜", "｜>"),
+    ("<", ">"),
+    ("&lt;", "&gt;"),
+    ("◁", "▷"),
+    SQUARE,
+];
+
+/// Square ones are as often stage directions, as `[thinking] Well …`.
+const SQUARE: Brackets = ("[", "]");
+
+/// How long the inside of a tag may be, in bytes: what is longer is text.
+const MOST_INSIDE: usize = 500;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Opening,
+    Closing,
+    /// An element of nothing.
+    Empty,
+}
+
+#[derive(Debug)]
+pub(super) struct Tag {
+    pub kind: Kind,
+    /// Its words, without those that say whether it opens or closes.
+    pub name: String,
+    pub length: usize,
+    /// Whether ordinary text has such tags, too.
+    pub is_doubtful: bool,
+    pub brackets: Brackets,
+}
+
+/// Returns the tag for thoughts that a text in lower case begins with. It may be
+/// escaped, as `&lt;think&gt;`, and have a namespace, attributes and white space.
+pub(super) fn tag(lower: &str) -> Option<Tag> {
+    BRACKETS.iter().find_map(|&it| bracketed(lower, it))
+}
+
+fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
+    let (open, end) = brackets;
+    let rest = lower.strip_prefix(open)?;
+    let near = &rest[..rest.floor_char_boundary(MOST_INSIDE)];
+    let whole = &near[..near.find(end)?];
+    let inside = whole.trim();
+    let (inside, is_slashed) = match inside.strip_prefix('/') {
+        Some(inside) => (inside.trim_start(), true),
+        None => (inside, false),
+    };
+    let (inside, is_empty) = match inside.strip_suffix('/') {
+        Some(inside) if !is_slashed => (inside.trim_end(), true),
+        _ => (inside, false),
+    };
+    let mut words = words(inside)?;
+    let is_ended = words[0] == "end";
+    let is_begun = matches!(words[0], "begin" | "start");
+    if is_ended || is_begun {
+        let n_before = 1 + usize::from(words.get(1) == Some(&"of"));
+        words.drain(..n_before);
+    }
+    let sense = Sense::of(&words)?;
+    Some(Tag {
+        kind: match (is_slashed || is_ended, is_empty) {
+            (true, _) => Kind::Closing,
+            (false, true) => Kind::Empty,
+            (false, false) => Kind::Opening,
+        },
+        name: words.join("_"),
+        length: open.len() + whole.len() + end.len(),
+        is_doubtful: sense == Sense::Part || (brackets == SQUARE && !is_begun && !is_ended),
+        brackets,
+    })
+}
+
+/// Returns the words of a tag's name, without a namespace, as `seed:`, and
+/// attributes; none if the rest of a sentence follows.
+fn words(inside: &str) -> Option<Vec<&str>> {
+    let name = match inside.find('=') {
+        // Attributes begin with the word before the first sign.
+        Some(at) => {
+            let before = inside[..at].trim_end();
+            before.rsplit_once(char::is_whitespace)?.0.trim_end()
+        }
+        None => inside,
+    };
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '▁' | ' ');
+    let local = match name.split_once(':') {
+        Some((space, local)) if !space.is_empty() && !space.contains(' ') => local,
+        _ => name,
+    };
+    if !name.replacen(':', "", 1).chars().all(is_of_name) {
+        return None;
+    }
+    let words: Vec<&str> = local
+        .split(['_', '-', ' ', '▁'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    (!words.is_empty()).then_some(words)
+}
+
+/// What a name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sense {
+    Thought,
+    /// A thought or a part of an answer.
+    Part,
+}
+
+impl Sense {
+    fn of(words: &[&str]) -> Option<Self> {
+        let has = |names: &[&str]| words.iter().any(|it| names.contains(it));
+        let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
+        let all = [THOUGHTS, PARTS, INNER, NEUTRAL, PART_OF];
+        let is_known = |word: &&str| is_number(word) || all.iter().any(|it| it.contains(word));
+        if !words.iter().all(is_known) {
+            return None;
+        }
+        match (has(THOUGHTS), has(PARTS)) {
+            (true, false) if !has(PART_OF) => Some(Self::Thought),
+            (_, true) if has(INNER) => Some(Self::Thought),
+            (false, false) => None,
+            _ => Some(Self::Part),
+        }
+    }
+}
+
+/// Returns whether a name is one of thoughts alone, or also one of parts of an
+/// answer; none for any other name.
+pub(super) fn is_sure(name: &str) -> Option<bool> {
+    Some(Sense::of(&words(name)?)? == Sense::Thought)
+}
+
+/// Returns the tags of thoughts alone in a text in lower case, and where they are.
+pub(super) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
+    let places = lower.match_indices(['<', '&', '◁', '[']);
+    places.filter_map(move |(at, _)| {
+        let tag = tag(&lower[at..]).filter(|it| !it.is_doubtful)?;
+        Some((at, tag))
+    })
+}
+
+/// Returns the tags of a name in such brackets in a text in lower case.
+pub(super) fn named<'a>(
+    lower: &'a str,
+    name: &'a str,
+    brackets: Brackets,
+) -> impl Iterator<Item = (usize, Tag)> + 'a {
+    let places = lower.match_indices(brackets.0);
+    places.filter_map(move |(at, _)| {
+        let tag = bracketed(&lower[at..], brackets).filter(|it| it.name == name)?;
+        Some((at, tag))
+    })
+}
