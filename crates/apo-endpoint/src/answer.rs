@@ -60,7 +60,10 @@ pub fn meaning(status: u16, body: &[u8]) -> Meaning {
         )),
         (_, json) => refused(
             status,
-            fault::fault(json.ok().or_else(|| repair::repaired(body)), body),
+            fault::fault(
+                json.ok().or_else(|| Some(repair::repaired(body)?.value)),
+                body,
+            ),
         ),
     }
 }
@@ -136,11 +139,16 @@ fn unclean(body: &[u8]) -> Meaning {
             usage,
         }))
     };
-    let Some(json) = repair::repaired(body).filter(Value::is_object) else {
+    let Some(read) = repair::repaired(body).filter(|it| it.value.is_object()) else {
         let text = String::from_utf8_lossy(body);
+        let names = |name: &str| {
+            ['"', '\'']
+                .iter()
+                .any(|q| text.contains(&format!("{q}{name}{q}")))
+        };
         // It was begun, and is most likely paid for.
-        if text.contains("\"choices\"") && text.contains("\"content\"") {
-            return unreadable("it is a chat completion that is no JSON, or cut off", None);
+        if names("choices") && names("content") {
+            return unreadable("it is a chat completion that is cut off, or not JSON", None);
         }
         let found = match excerpt(body) {
             nothing if nothing.is_empty() => "nothing".to_owned(),
@@ -148,13 +156,13 @@ fn unclean(body: &[u8]) -> Meaning {
         };
         return Meaning::Never(format!("expected a chat completion as JSON, found {found}"));
     };
-    match completion(&json) {
+    match completion(&read.value) {
         // What the faults did not touch is as good as any.
         Meaning::Done(Outcome::Reply(reply)) if reply.content.contains(repair::UNREAD) => {
             let problem = "its text is not UTF-8, or holds half a character (a lone surrogate)";
             unreadable(problem, reply.usage)
         }
-        Meaning::Done(Outcome::Reply(_)) if repair::holds_more(body) => {
+        Meaning::Done(Outcome::Reply(_)) if read.holds_more => {
             unreadable("more JSON follows the chat completion", None)
         }
         other => other,

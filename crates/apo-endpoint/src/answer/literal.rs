@@ -116,7 +116,9 @@ impl<'a> Literal<'a> {
         let word = &rest[..length];
         self.at += length;
         Some(match word {
-            "None" | "null" | "nan" | "inf" | "-inf" => Value::Null,
+            "None" | "null" | "nan" | "inf" | "-inf" | "NaN" | "Infinity" | "-Infinity" => {
+                Value::Null
+            }
             "True" | "true" => Value::Bool(true),
             "False" | "false" => Value::Bool(false),
             _ => Value::Number(word.parse::<Number>().ok()?),

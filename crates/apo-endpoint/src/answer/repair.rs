@@ -6,35 +6,53 @@ use serde_json::Value;
 
 use super::literal::literal;
 
-/// What stands where a text could not be read.
+/// What is in the place of a text that could not be read.
 pub(super) const UNREAD: char = '\u{fffd}';
 
-/// Returns the value of a body that is JSON but for such faults: each faulty
-/// part of a text is [`UNREAD`], each number that is none is null.
-pub(super) fn repaired(body: &[u8]) -> Option<Value> {
-    let text = mended(body);
-    // What follows the value is none of it.
-    first(&text)
+/// What could be read of a body.
+#[derive(Debug, PartialEq)]
+pub(super) struct Repaired {
+    /// The first value; each faulty part of a text is [`UNREAD`], each number that
+    /// is none is null.
+    pub value: Value,
+    /// Whether another object, or the beginning of one, follows.
+    pub holds_more: bool,
+}
+
+/// Reads the value at the beginning of a body that is JSON but for such faults, or
+/// that Python printed.
+pub(super) fn repaired(body: &[u8]) -> Option<Repaired> {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches('\u{feff}');
+    let read = |(value, rest): (Value, &str)| Repaired {
+        value,
+        holds_more: rest.contains('{'),
+    };
+    let mended = mended(text);
+    // Python escapes other characters than JSON: its texts are read as they came.
+    json(&mended).or_else(|| printed(text)).map(read)
 }
 
 /// Returns the value at a text's beginning, in JSON or as Python prints it.
 pub(super) fn first(text: &str) -> Option<Value> {
+    Some(json(text).or_else(|| printed(text))?.0)
+}
+
+/// Returns the JSON at a text's beginning, and what follows it.
+fn json(text: &str) -> Option<(Value, &str)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let found = values.next()?.ok();
-    found.or_else(|| Some(literal(text)?.0))
+    let value = values.next()?.ok()?;
+    Some((value, &text[values.byte_offset()..]))
 }
 
-/// Whether another object, or the beginning of one, follows a body's first value.
-pub(super) fn holds_more(body: &[u8]) -> bool {
-    let text = mended(body);
-    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
-    values.next().is_some_and(|first| first.is_ok()) && text[values.byte_offset()..].contains('{')
+/// Returns what Python printed at a text's beginning, and what follows it.
+fn printed(text: &str) -> Option<(Value, &str)> {
+    let (value, length) = literal(text)?;
+    Some((value, &text[length..]))
 }
 
-/// Returns the text of a body without such faults.
-fn mended(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let text = text.trim_start_matches('\u{feff}');
+/// Returns a text without such faults.
+fn mended(text: &str) -> String {
     let mut found = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
@@ -136,8 +154,14 @@ mod tests {
                 json!({"a": null, "b": null, "c": "NaN -Infinity", "d": -1}),
             ),
             (b"{\"a\":1}\n\ndata: [DONE]", json!({"a": 1})),
+            (b"{'a': nan, 'b': None}", json!({"a": null, "b": null})),
+            (
+                br#"{'a': "it's \x1b", 'b': 'say "it\'s"'}"#,
+                json!({"a": "it's \u{1b}", "b": "say \"it's\""}),
+            ),
+            (b"{'a': 'caf\xe9'}", json!({"a": "caf\u{fffd}"})),
         ] {
-            let found = repaired(body);
+            let found = repaired(body).map(|it| it.value);
             assert_eq!(found, Some(expected), "{}", String::from_utf8_lossy(body));
         }
         for body in [
@@ -149,6 +173,26 @@ mod tests {
             b"\"\\",
         ] {
             assert_eq!(repaired(body), None, "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn what_follows_a_value_is_told() {
+        for (first, second) in [(r#"{"a":1}"#, r#"{"b":2}"#), ("{'a': 1}", "{'b': 2}")] {
+            for (rest, expected) in [
+                (second.to_owned(), true),
+                (format!("\n{second}"), true),
+                (format!(", {second}"), true),
+                (second[..4].to_owned(), true),
+                (String::new(), false),
+                ("\n".to_owned(), false),
+                ("\n\ndata: [DONE]".to_owned(), false),
+            ] {
+                let body = format!("{first}{rest}");
+                let found = repaired(body.as_bytes()).expect("it begins with a value");
+                assert_eq!(found.value, json!({"a": 1}), "{body}");
+                assert_eq!(found.holds_more, expected, "{body}");
+            }
         }
     }
 }

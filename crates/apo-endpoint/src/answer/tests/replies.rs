@@ -228,17 +228,44 @@ fn a_reply_of_no_known_end_is_kept_with_what_was_said_of_it() {
 #[test]
 fn what_follows_a_completion_makes_it_unreadable() {
     let part = |text: &str| json!({"choices": [{"message": {"content": text}}]}).to_string();
-    let (one, two) = (part("Part one."), part("Part two."));
-    for body in [
-        format!("{one}{two}"),
-        format!("{one}\n{two}"),
-        format!("{one}\n\ndata: {two}"),
-        format!("{one}, {two}"),
-        format!("{one}{}", &two[..20]),
+    let printed = |text: &str| format!("{{'choices': [{{'message': {{'content': '{text}'}}}}]}}");
+    for (one, two) in [
+        (part("Part one."), part("Part two.")),
+        (printed("Part one."), printed("Part two.")),
+        (printed("Part one."), part("Part two.")),
     ] {
-        let found = meaning(200, body.as_bytes());
-        let is_unreadable = matches!(found, Meaning::Done(Outcome::Unreadable(_)));
-        assert!(is_unreadable, "{body}: {found:?}");
+        for body in [
+            format!("{one}{two}"),
+            format!("{one}\n{two}"),
+            format!("{one}\n\ndata: {two}"),
+            format!("{one}, {two}"),
+            format!("{one}{}", &two[..20]),
+        ] {
+            let found = meaning(200, body.as_bytes());
+            let is_unreadable = matches!(found, Meaning::Done(Outcome::Unreadable(_)));
+            assert!(is_unreadable, "{body}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_completion_that_is_cut_off_is_unreadable_in_json_and_as_python_prints_it() {
+    let json = r#"{"choices": [{"message": {"content": "Warm water", "role": "assistant"}}]}"#;
+    let printed = json.replace('"', "'");
+    for body in [json, &printed] {
+        let from = body.find("Warm").unwrap();
+        for length in from..body.len() {
+            let found = meaning(200, &body.as_bytes()[..length]);
+            let Meaning::Done(Outcome::Unreadable(unreadable)) = &found else {
+                panic!("{}: {found:?}", &body[..length]);
+            };
+            let kept = BASE64_STANDARD.decode(&unreadable.body).unwrap();
+            assert_eq!(kept, body.as_bytes()[..length]);
+        }
+        assert_eq!(
+            meaning(200, body.as_bytes()),
+            reply("Warm water", None, None)
+        );
     }
 }
 
