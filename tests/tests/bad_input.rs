@@ -523,15 +523,43 @@ fn golden_answers_and_samples_are_not_taken_for_each_other() {
     });
     let swapped = with(RM_TRAIN, "golden.parquet", "one-each.parquet");
     let swapped = with(&swapped, "rm-samples.parquet", "golden.parquet");
-    let twice = with(RM_TRAIN, "rm-samples.parquet", "golden.parquet");
-    for line in [&twice, &swapped] {
+    refuses(
+        &swapped,
+        &[
+            "golden.parquet, row 0",
+            "`origin` is `hh_chosen`",
+            "swapped",
+        ],
+    );
+}
+
+#[test]
+fn golden_answers_are_not_compared_with_themselves() {
+    // A policy's one sample for each query, and a copy of them.
+    changed("golden.parquet", "one-sample.parquet", |_, row| {
+        row.origin = "policy".into();
+    });
+    let copied = ROUND.join("one-sample-copy.parquet");
+    fs::copy(ROUND.join("one-sample.parquet"), copied).unwrap();
+    for (golden, samples) in [
+        ("golden.parquet", "golden.parquet"),
+        ("rm-samples.parquet", "rm-samples.parquet"),
+        ("one-sample.parquet", "one-sample-copy.parquet"),
+    ] {
+        let line = with(
+            RM_TRAIN,
+            "--golden golden.parquet",
+            &format!("--golden {golden}"),
+        );
+        let line = with(
+            &line,
+            "--samples rm-samples.parquet",
+            &format!("--samples {samples}"),
+        );
+        let expected = format!("--golden {golden} and --samples {samples} have the same content");
         refuses(
-            line,
-            &[
-                "golden.parquet, row 0",
-                "`origin` is `hh_chosen`",
-                "swapped",
-            ],
+            &line,
+            &[&expected, "each answer would be compared with itself"],
         );
     }
 }

@@ -178,7 +178,11 @@ fn tables_that_do_not_belong_together_are_refused() {
         "--a twice.parquet --b b.parquet",
         &["twice.parquet row", id, "second response"],
     );
-    refused("--a a.parquet --b a.parquet", &["are the same responses"]);
+    fs::copy(dir.join("a.parquet"), dir.join("copy.parquet")).unwrap();
+    for b in ["a.parquet", "copy.parquet"] {
+        let expected = format!("--a a.parquet and --b {b} have the same content");
+        refused(&format!("--a a.parquet --b {b}"), &[&expected]);
+    }
     let twice = format!("judge compare --a a.parquet --b b.parquet {offline} --model m");
     let twice = run(&dir, &twice);
     assert_eq!(twice.status, Some(2), "a judge that counts twice");

@@ -11,10 +11,10 @@ use apo_endpoint_stage::{Asked, replayed, sorted};
 use apo_measures::{Verdict, merge};
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
-use apo_tables::{Comparison, Provenance, Reader, Response, Writer};
+use apo_tables::{Comparison, Provenance, Reader, Writer};
 
 use crate::args::CompareArgs;
-use crate::pairing::{Pairing, pairings};
+use crate::pairing::{Pairing, inputs, pairings};
 use crate::verdicts::{Found, Plan};
 
 mod template;
@@ -74,11 +74,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
 }
 
 fn provenance(args: &CompareArgs) -> Result<Provenance> {
-    let table = |path: &Path| Reader::<Response>::open(path)?.input();
-    let (a, b) = (table(&args.a)?, table(&args.b)?);
-    if a.digest == b.digest {
-        return Err(bad_input("--a and --b are the same responses"));
-    }
+    let [a, b] = inputs(&args.a, &args.b)?;
     let mut provenance = Provenance::new("judge compare", env!("CARGO_PKG_VERSION"))
         .argument("models", args.models.clone())
         .argument("repeats", args.repeats)

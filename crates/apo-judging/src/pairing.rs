@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::hh::ASSISTANT;
-use apo_stage::bad_input;
-use apo_tables::{Reader, Response};
+use apo_stage::{Role, bad_input, check_distinct};
+use apo_tables::{Input, Reader, Response};
 
 /// A query with the responses of both policies.
 #[derive(Clone, Debug)]
@@ -25,6 +25,27 @@ impl Pairing {
         let dialogue = dialogue.strip_suffix(ASSISTANT.trim()).unwrap_or(dialogue);
         dialogue.trim()
     }
+}
+
+/// Returns both policies' tables as inputs.
+///
+/// # Errors
+///
+/// When one cannot be read, or both have the same content.
+pub fn inputs(a: &Path, b: &Path) -> Result<[Input; 2]> {
+    let input = |path: &Path| Reader::<Response>::open(path)?.input();
+    let inputs = [input(a)?, input(b)?];
+    let role = |option, path, input| Role {
+        option,
+        path,
+        input,
+    };
+    let roles = [role("--a", a, &inputs[0]), role("--b", b, &inputs[1])];
+    check_distinct(
+        roles,
+        "there is nothing to compare; give the responses of two policies",
+    )?;
+    Ok(inputs)
 }
 
 /// Reads both policies' responses, one pair per query, in the order of the

@@ -1,14 +1,11 @@
 //! The command line of `hh-split`.
 
-use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Result;
 use apo_stage::{OutputArgs, ReportArgs, bad_input, warn};
-use apo_tables::import::{self, PREFERENCE_FIELDS};
-use apo_tables::{Provenance, file};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
@@ -113,8 +110,8 @@ pub struct Args {
 /// A path, perhaps with the name of its subset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    name: Option<String>,
-    path: PathBuf,
+    pub name: Option<String>,
+    pub path: PathBuf,
 }
 
 impl TryFrom<OsString> for Named {
@@ -202,171 +199,12 @@ impl Amount {
     }
 }
 
-/// A raw file, and what its dialogues are called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    pub subset: String,
-    pub path: PathBuf,
-}
-
-/// The raw files of both parts.
-#[derive(Debug, Default)]
-pub struct Sources {
-    pub train: Vec<Source>,
-    pub test: Vec<Source>,
-}
-
-impl Sources {
-    /// Returns where all of them lie.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        let all = self.train.iter().chain(&self.test);
-        all.map(|it| it.path.as_path())
-    }
-}
-
-/// What is taken of a folder: not `.json`, which is often about the data.
-const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
-
-/// What may be named only file by file.
-const SINGLE_KINDS: [&str; 2] = ["json", "json.gz"];
-
-/// What a file's name is without its kind.
-fn stem(path: &Path) -> String {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let stem = KINDS
-        .iter()
-        .chain(&SINGLE_KINDS)
-        .find_map(|kind| name.strip_suffix(&format!(".{kind}")));
-    stem.map_or(name.clone(), str::to_owned)
-}
-
-/// A file's subset: its name, or its folder's where the file is only called
-/// `train` or `test`.
-fn subset_of(path: &Path) -> String {
-    let stem = stem(path);
-    let folder = path.parent().and_then(Path::file_name);
-    match folder {
-        Some(folder) if stem == "train" || stem == "test" => folder.to_string_lossy().into_owned(),
-        _ => stem,
-    }
-}
-
-fn files(named: &Named) -> Result<Vec<Source>> {
-    let path = &named.path;
-    let source = |path: PathBuf| Source {
-        subset: named.name.clone().unwrap_or_else(|| subset_of(&path)),
-        path,
-    };
-    if !path.is_dir() {
-        if !path.exists() {
-            return Err(bad_input(format!(
-                "{}: no such file or folder",
-                path.display()
-            )));
-        }
-        return Ok(vec![source(path.clone())]);
-    }
-    let found = file::listed(path, &[".jsonl", ".jsonl.gz", ".parquet"])?;
-    Ok(found.into_iter().map(source).collect())
-}
-
 impl Args {
-    /// Returns the raw files, each found to be there.
-    ///
-    /// # Errors
-    ///
-    /// When one is not, or when there is no training part at all.
-    pub fn sources(&self) -> Result<Sources> {
-        let mut sources = Sources::default();
-        if let Some(hh) = &self.hh {
-            for subset in &self.subset {
-                let part = |part: &str| {
-                    let candidates = KINDS.iter().map(|kind| format!("{part}.{kind}"));
-                    let mut paths = candidates.map(|name| hh.join(subset).join(name));
-                    paths.find(|path| path.exists()).map(|path| Source {
-                        subset: subset.clone(),
-                        path,
-                    })
-                };
-                let (train, test) = (part("train"), part("test"));
-                if train.is_none() && test.is_none() {
-                    return Err(bad_input(format!(
-                        "{}: no train or test file there; expected {subset}/train.jsonl.gz and so on",
-                        hh.join(subset).display()
-                    )));
-                }
-                sources.train.extend(train);
-                sources.test.extend(test);
-            }
-        }
-        for named in &self.train {
-            sources.train.extend(files(named)?);
-        }
-        for named in &self.test {
-            sources.test.extend(files(named)?);
-        }
-        if sources.train.is_empty() {
-            return Err(bad_input(
-                "there are no training pairs: name them by --hh DIR (with SUBSET/train.jsonl.gz) \
-                 or --train PATH",
-            ));
-        }
-        Ok(sources)
-    }
-
     /// Returns the files and folders that the tables are made of.
     pub fn inputs(&self) -> impl Iterator<Item = &Path> {
         let named = self.train.iter().chain(&self.test);
         let named = named.map(|it| it.path.as_path());
         named.chain(self.hh.as_deref())
-    }
-
-    /// Returns what the output depends on.
-    ///
-    /// # Errors
-    ///
-    /// When a file cannot be read.
-    pub fn provenance(&self, sources: &Sources) -> Result<Provenance> {
-        let amount = |amount: &Amount| match amount {
-            Amount::Count(count) => count.to_string(),
-            Amount::Percent(percent) => format!("{percent}%"),
-        };
-        let mut provenance = Provenance::new("hh-split", env!("CARGO_PKG_VERSION"))
-            .argument("rm", amount(&self.rm))
-            .argument("dev", amount(&self.dev))
-            .argument("hold_out", self.hold_out.as_ref().map(amount))
-            .argument("take", self.take.as_ref().map(amount))
-            .argument("take_test", self.take_test.as_ref().map(amount))
-            .argument("seed", self.seed);
-        let mut names = BTreeMap::new();
-        let mut digests = HashMap::new();
-        for (part, sources) in [("train", &sources.train), ("test", &sources.test)] {
-            for (i, source) in sources.iter().enumerate() {
-                let name = format!("{part}-{i}");
-                names.insert(name.clone(), source.subset.clone());
-                // What is no file of rows is told as what it is, before contents
-                // are compared.
-                import::Source::open(&source.path, PREFERENCE_FIELDS)?;
-                let input = apo_tables::input(&source.path)?;
-                let (other, other_part) = digests
-                    .entry(input.digest.clone())
-                    .or_insert((&source.path, part));
-                if *other_part != part {
-                    return Err(bad_input(format!(
-                        "--train {} and --test {} have the same content, so nothing would be left \
-                         to train on. To split one file, use --hold-out 10% instead of --test",
-                        other.display(),
-                        source.path.display()
-                    )));
-                }
-                provenance = provenance.input(&name, input);
-            }
-        }
-        Ok(provenance.argument("subsets", serde_json::to_value(names)?))
     }
 }
 
@@ -392,13 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subset_is_named_after_file_or_folder() {
-        assert_eq!(
-            subset_of(Path::new("hh/helpful-base/train.jsonl.gz")),
-            "helpful-base"
-        );
-        assert_eq!(subset_of(Path::new("data/mine.parquet")), "mine");
-        assert_eq!(subset_of(Path::new("webgpt/test.json.gz")), "webgpt");
+    fn a_path_may_have_the_name_of_its_subset() {
         let named = Named::try_from(OsString::from("web=a/b.jsonl")).unwrap();
         assert_eq!(named.path, Path::new("a/b.jsonl"));
         assert_eq!(named.name.as_deref(), Some("web"));

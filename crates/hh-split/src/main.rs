@@ -6,6 +6,7 @@
 mod args;
 mod raw;
 mod rejects;
+mod sources;
 mod split;
 mod write;
 
@@ -17,6 +18,7 @@ use apo_stage::{Claim, Kind, threads, up_to_date};
 use clap::Parser as _;
 
 use crate::args::Args;
+use crate::sources::Sources;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -30,9 +32,9 @@ fn main() -> ExitCode {
 /// When files are missing or unreadable, when the sizes asked for are more
 /// than there is, or when the folder cannot be written.
 fn run(args: &Args) -> Result<()> {
-    let sources = args.sources()?;
+    let sources = Sources::find(args)?;
     rejects::keep_apart(&args.output.out, sources.paths())?;
-    let provenance = args.provenance(&sources)?;
+    let provenance = sources::provenance(args, &sources)?;
     let claim = args
         .output
         .claim(&provenance, Kind::Folder, args.inputs())?;

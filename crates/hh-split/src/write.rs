@@ -14,7 +14,8 @@ use apo_tables::{Pair, Provenance, Query, Reader, TableError, Writer, file};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::args::{Args, Source, Sources};
+use crate::args::Args;
+use crate::sources::{Source, Sources};
 use crate::raw::{self, Read};
 use crate::rejects::{Rejected, Rejects};
 use crate::split::{self, Key, Splits, key};

@@ -7,7 +7,7 @@ use apo_dialogue::Codec;
 use apo_llama::{ModelDirectory, Start, directory};
 use apo_model_stage::models;
 use apo_model_stage::training::Defaults;
-use apo_stage::{bad_input, value_name};
+use apo_stage::{Role, bad_input, check_distinct, value_name};
 use apo_tables::{Pair, Provenance, Reader, Response};
 
 use crate::args::Args;
@@ -64,7 +64,7 @@ pub fn start(args: &Args) -> Result<Start> {
 ///
 /// # Errors
 ///
-/// When an input cannot be read.
+/// When an input cannot be read, or the golden answers are the samples.
 pub fn provenance(args: &Args, tables: &Tables, codec: &Codec) -> Result<Provenance> {
     let provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
         .argument("objective", value_name(&args.objective()))
@@ -81,5 +81,25 @@ pub fn provenance(args: &Args, tables: &Tables, codec: &Codec) -> Result<Provena
             provenance = provenance.input(name, table.input()?);
         }
     }
+    check_golden_and_samples(args, &provenance)?;
     Ok(args.training.provenance(provenance, Defaults::REWARD_MODEL))
+}
+
+fn check_golden_and_samples(args: &Args, provenance: &Provenance) -> Result<()> {
+    let roles = [
+        ("--golden", "golden", &args.tables.golden),
+        ("--samples", "samples", &args.tables.samples),
+    ];
+    let roles = roles.into_iter().filter_map(|(option, name, path)| {
+        Some(Role {
+            option,
+            path: path.as_deref()?,
+            input: provenance.inputs.get(name)?,
+        })
+    });
+    check_distinct(
+        roles,
+        "each answer would be compared with itself; give answers that are better than the policy's \
+         as --golden, and the policy's as --samples",
+    )
 }

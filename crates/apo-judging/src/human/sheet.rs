@@ -8,13 +8,13 @@ use apo_dialogue::hh::{self, Role};
 use apo_stage::output::write_page;
 use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Kind, bad_input, up_to_date};
-use apo_tables::{Provenance, Reader, Response, SheetKey, Writer};
+use apo_tables::{Provenance, SheetKey, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{COLUMNS, Texts, row_id, sheet_id};
 use crate::args::SheetArgs;
-use crate::pairing::{Pairing, pairings};
+use crate::pairing::{Pairing, inputs, pairings};
 
 /// Name of the folder in the working folder.
 const FOLDER: &str = "sheet";
@@ -56,11 +56,7 @@ struct Placed {
 /// When the policies did not answer the same queries, when there are too few
 /// queries, or the folder cannot be written.
 pub fn run(args: &SheetArgs) -> Result<()> {
-    let table = |path: &Path| Reader::<Response>::open(path)?.input();
-    let (a, b) = (table(&args.a)?, table(&args.b)?);
-    if a.digest == b.digest {
-        return Err(bad_input("--a and --b are the same responses"));
-    }
+    let [a, b] = inputs(&args.a, &args.b)?;
     let secret = format!("{} {}", a.digest, b.digest);
     let placed = draw(args, &secret, pairings(&args.a, &args.b)?)?;
     let provenance = Provenance::new("judge human sheet", env!("CARGO_PKG_VERSION"))

@@ -1,0 +1,189 @@
+//! The raw files that the tables are made of.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use apo_stage::{Role, bad_input, check_distinct};
+use apo_tables::import::{self, PREFERENCE_FIELDS};
+use apo_tables::{Input, Provenance, file};
+
+use crate::args::{Amount, Args, Named};
+
+/// A raw file, and what its dialogues are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub subset: String,
+    pub path: PathBuf,
+}
+
+/// The raw files of both parts.
+#[derive(Debug, Default)]
+pub struct Sources {
+    pub train: Vec<Source>,
+    pub test: Vec<Source>,
+}
+
+impl Sources {
+    /// Finds the raw files that the arguments name.
+    ///
+    /// # Errors
+    ///
+    /// When one does not exist, or when there is no training part at all.
+    pub fn find(args: &Args) -> Result<Self> {
+        let mut sources = Self::default();
+        if let Some(hh) = &args.hh {
+            for subset in &args.subset {
+                let part = |part: &str| {
+                    let candidates = KINDS.iter().map(|kind| format!("{part}.{kind}"));
+                    let mut paths = candidates.map(|name| hh.join(subset).join(name));
+                    paths.find(|path| path.exists()).map(|path| Source {
+                        subset: subset.clone(),
+                        path,
+                    })
+                };
+                let (train, test) = (part("train"), part("test"));
+                if train.is_none() && test.is_none() {
+                    return Err(bad_input(format!(
+                        "{}: no train or test file there; expected {subset}/train.jsonl.gz and so on",
+                        hh.join(subset).display()
+                    )));
+                }
+                sources.train.extend(train);
+                sources.test.extend(test);
+            }
+        }
+        for named in &args.train {
+            sources.train.extend(files(named)?);
+        }
+        for named in &args.test {
+            sources.test.extend(files(named)?);
+        }
+        if sources.train.is_empty() {
+            return Err(bad_input(
+                "there are no training pairs: name them by --hh DIR (with SUBSET/train.jsonl.gz) \
+                 or --train PATH",
+            ));
+        }
+        Ok(sources)
+    }
+
+    /// Returns their paths.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let all = self.train.iter().chain(&self.test);
+        all.map(|it| it.path.as_path())
+    }
+}
+
+/// What is taken of a folder: not `.json`, which is often about the data.
+const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
+
+/// What may be named only file by file.
+const SINGLE_KINDS: [&str; 2] = ["json", "json.gz"];
+
+/// What a file's name is without its kind.
+fn stem(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let stem = KINDS
+        .iter()
+        .chain(&SINGLE_KINDS)
+        .find_map(|kind| name.strip_suffix(&format!(".{kind}")));
+    stem.map_or(name.clone(), str::to_owned)
+}
+
+/// A file's subset: its name, or its folder's where the file is only called
+/// `train` or `test`.
+fn subset_of(path: &Path) -> String {
+    let stem = stem(path);
+    let folder = path.parent().and_then(Path::file_name);
+    match folder {
+        Some(folder) if stem == "train" || stem == "test" => folder.to_string_lossy().into_owned(),
+        _ => stem,
+    }
+}
+
+fn files(named: &Named) -> Result<Vec<Source>> {
+    let path = &named.path;
+    let source = |path: PathBuf| Source {
+        subset: named.name.clone().unwrap_or_else(|| subset_of(&path)),
+        path,
+    };
+    if !path.is_dir() {
+        if !path.exists() {
+            return Err(bad_input(format!(
+                "{}: no such file or folder",
+                path.display()
+            )));
+        }
+        return Ok(vec![source(path.clone())]);
+    }
+    let found = file::listed(path, &[".jsonl", ".jsonl.gz", ".parquet"])?;
+    Ok(found.into_iter().map(source).collect())
+}
+
+/// Returns what the output depends on.
+///
+/// # Errors
+///
+/// When a file cannot be read, or is given for training and for testing.
+pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
+    let amount = |amount: &Amount| match amount {
+        Amount::Count(count) => count.to_string(),
+        Amount::Percent(percent) => format!("{percent}%"),
+    };
+    let mut provenance = Provenance::new("hh-split", env!("CARGO_PKG_VERSION"))
+        .argument("rm", amount(&args.rm))
+        .argument("dev", amount(&args.dev))
+        .argument("hold_out", args.hold_out.as_ref().map(amount))
+        .argument("take", args.take.as_ref().map(amount))
+        .argument("take_test", args.take_test.as_ref().map(amount))
+        .argument("seed", args.seed);
+    let mut names = BTreeMap::new();
+    let mut inputs = Vec::new();
+    for (part, sources) in [("train", &sources.train), ("test", &sources.test)] {
+        for (i, source) in sources.iter().enumerate() {
+            let name = format!("{part}-{i}");
+            names.insert(name.clone(), source.subset.clone());
+            let input = input(&source.path)?;
+            provenance = provenance.input(&name, input.clone());
+            inputs.push((format!("--{part}"), &source.path, input));
+        }
+    }
+    let roles = inputs.iter().map(|(option, path, input)| Role {
+        option,
+        path,
+        input,
+    });
+    check_distinct(
+        roles,
+        "nothing would be left to train on. To split one file, use --hold-out 10% instead of \
+         --test",
+    )?;
+    Ok(provenance.argument("subsets", serde_json::to_value(names)?))
+}
+
+/// Returns a raw file as an input, once it is found to hold rows.
+fn input(path: &Path) -> Result<Input> {
+    import::Source::open(path, PREFERENCE_FIELDS)?;
+    Ok(apo_tables::input(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_is_named_after_file_or_folder() {
+        for (path, expected) in [
+            ("hh/helpful-base/train.jsonl.gz", "helpful-base"),
+            ("data/mine.parquet", "mine"),
+            ("webgpt/test.json.gz", "webgpt"),
+        ] {
+            assert_eq!(subset_of(Path::new(path)), expected);
+        }
+    }
+}
