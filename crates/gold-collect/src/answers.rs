@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_dialogue::hh;
 use apo_endpoint::thought::parted;
+use apo_golden::{Golden, Origin};
 use apo_stage::{bad_input, imported, warn};
 use apo_tables::import::{
     ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, Unused, reason,
 };
 use apo_tables::{Query, Reader};
-use gold_collect::{Golden, Origin};
 
 /// Records that are in memory at once.
 const BATCH: usize = 1024;

@@ -4,13 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use apo_endpoint_stage::{EndpointArgs, replayed};
-use apo_stage::{OutputArgs, ReportArgs, bad_input};
-use apo_tables::{Pair, Provenance, Query, Reader, file};
+use apo_endpoint_stage::EndpointArgs;
+use apo_stage::{OutputArgs, ReportArgs};
 use clap::{ArgGroup, Parser};
-use gold_collect::{Collector, Prompts, prompts};
-use serde_json::Value;
 
 use crate::answers::Others;
 
@@ -117,31 +113,6 @@ pub struct TextArgs {
 }
 
 impl Args {
-    /// Returns the collector, its texts read; `None` where no model is asked.
-    ///
-    /// # Errors
-    ///
-    /// When a file of texts is missing or empty.
-    pub fn collector(&self) -> Result<Option<Collector>> {
-        let Some(model) = self.model.as_ref().filter(|_| self.asks()) else {
-            return Ok(None);
-        };
-        let mut texts = Prompts::default();
-        if let Some(path) = &self.texts.system {
-            texts.system = read_texts(path, prompts::system)?;
-        }
-        if let Some(path) = &self.texts.refusals {
-            texts.refusals = read_texts(path, prompts::refusals)?;
-        }
-        Ok(Some(Collector {
-            prompts: texts,
-            temperature: self.endpoint.temperature,
-            max_tokens: self.endpoint.max_tokens,
-            seed: self.texts.seed,
-            ..Collector::new(model)
-        }))
-    }
-
     /// Returns the files that the table is made of, without the journal that is
     /// added to.
     pub fn inputs(&self) -> Vec<&Path> {
@@ -161,56 +132,16 @@ impl Args {
         }
     }
 
-    /// Whether a model's replies are used, asked for or replayed.
-    fn asks(&self) -> bool {
-        self.base_url.is_some() || self.from_journal.is_some()
+    /// Returns the model whose replies are used, asked for or replayed.
+    pub fn asked_model(&self) -> Option<&str> {
+        let asks = self.base_url.is_some() || self.from_journal.is_some();
+        self.model.as_deref().filter(|_| asks)
     }
 
     /// Returns where replies are kept.
     pub fn journal(&self) -> PathBuf {
         self.endpoint.journal(&self.output.out)
     }
-
-    /// Returns what the output depends on. The endpoint's address is none of
-    /// it: the same model elsewhere gives the same answers.
-    ///
-    /// # Errors
-    ///
-    /// When a file cannot be read.
-    pub fn provenance(
-        &self,
-        queries: &Reader<Query>,
-        pairs: Option<&Reader<Pair>>,
-        collector: Option<&Collector>,
-    ) -> Result<Provenance> {
-        let mut provenance = Provenance::new("gold-collect", env!("CARGO_PKG_VERSION"))
-            .argument("hh_best", self.hh_best)
-            .input("queries", queries.input()?);
-        if let Some(pairs) = pairs {
-            provenance = provenance.input("pairs", pairs.input()?);
-        }
-        for (i, path) in self.answers.iter().enumerate() {
-            provenance = provenance.input(&format!("answers-{i}"), apo_tables::input(path)?);
-        }
-        if let Some(path) = &self.from_journal {
-            provenance = provenance.input("from_journal", replayed(path)?);
-        }
-        if let Some(collector) = collector {
-            provenance = provenance
-                .argument("model", collector.model.as_str())
-                .argument("system", collector.prompts.system.as_str())
-                .argument("refusals", Value::from(collector.prompts.refusals.clone()))
-                .argument("temperature", collector.temperature)
-                .argument("max_tokens", collector.max_tokens)
-                .argument("seed", collector.seed);
-        }
-        Ok(provenance)
-    }
-}
-
-fn read_texts<T>(path: &Path, parse: fn(&str) -> Result<T, &'static str>) -> Result<T> {
-    let text = file::text(path)?;
-    parse(&text).map_err(|problem| bad_input(format!("{}: {problem}", path.display())))
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Endpoint, EndpointError, at_once};
 use apo_endpoint_stage::sorted;
+use apo_golden::{Collector, Lack};
 use apo_stage::{Progress, bad_input, note, signals};
 use apo_tables::{Query, Reader};
-use gold_collect::{Collector, Lack};
 
 use crate::answers::{Answers, Keys};
 use crate::args::Args;

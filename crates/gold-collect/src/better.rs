@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Result;
+use apo_golden::{Golden, Origin};
 use apo_tables::{Pair, Query, Reader};
-use gold_collect::{Golden, Origin};
 
 /// Which queries need one.
 #[derive(Debug)]

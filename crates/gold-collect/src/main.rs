@@ -4,12 +4,13 @@
 //! First everything that no file answers is asked for, several at once, each
 //! outcome kept in the journal; then the table is written from files, journal
 //! and HH data, in the order of the queries. So a replay of the journal takes
-//! the very same path. The rules are in the library, `golden.rs`.
+//! the very same path. The rules are in `apo-golden`.
 
 mod answers;
 mod args;
 mod ask;
 mod better;
+mod inputs;
 mod write;
 
 use std::collections::HashSet;
@@ -17,14 +18,15 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_endpoint::Endpoint;
+use apo_golden::Collector;
 use apo_stage::{Claim, Kind, Output, bad_input, report, up_to_date};
-use apo_tables::{Pair, Provenance, Query, Reader};
+use apo_tables::Provenance;
 use clap::Parser as _;
-use gold_collect::Collector;
 
 use crate::answers::{Answers, Keys};
 use crate::args::Args;
 use crate::better::{Better, Lacking};
+use crate::inputs::Tables;
 use crate::write::{Sources, Summary};
 
 fn main() -> ExitCode {
@@ -39,14 +41,9 @@ fn main() -> ExitCode {
 /// When an input is not what it should be, the endpoint takes no requests, a
 /// signal came, or the table cannot be written.
 fn run(args: &Args) -> Result<()> {
-    let queries = Reader::<Query>::open_filled(&args.queries)?;
-    let pairs = args
-        .pairs
-        .as_deref()
-        .map(Reader::<Pair>::open_filled)
-        .transpose()?;
-    let collector = args.collector()?;
-    let provenance = args.provenance(&queries, pairs.as_ref(), collector.as_ref())?;
+    let tables = Tables::open(args)?;
+    let collector = inputs::collector(args)?;
+    let provenance = inputs::provenance(args, &tables, collector.as_ref())?;
     if args.journal() == args.output.out {
         return Err(bad_input(
             "--journal and --out are the same file; the journal stays beside",

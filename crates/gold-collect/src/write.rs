@@ -7,9 +7,9 @@ use anyhow::Result;
 use apo_endpoint::thought::is_doubtful;
 use apo_endpoint::{Causes, Counts, Endpoint, TOO_LONG, Usage};
 use apo_endpoint_stage::{Asked, Spent, sorted};
+use apo_golden::{Collected, Collector, Doubt, Golden, Lack, Origin};
 use apo_stage::{bad_input, report};
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use gold_collect::{Collected, Collector, Doubt, Golden, Lack, Origin};
 use serde::Serialize;
 
 use crate::answers::Answers;

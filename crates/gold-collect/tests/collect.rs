@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use apo_dialogue::hh;
+use apo_golden::Prompts;
 use apo_tables::Finish;
-use gold_collect::Prompts;
 use loopback::{Answer, Call, Server};
 use serde_json::json;
 use stage::{

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use apo_golden::Prompts;
 use apo_tables::Finish;
-use gold_collect::Prompts;
 use loopback::{Answer, Server};
 use serde_json::{Value, json};
 use stage::{

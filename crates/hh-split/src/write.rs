@@ -15,9 +15,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::Args;
-use crate::sources::{Source, Sources};
 use crate::raw::{self, Read};
 use crate::rejects::{Rejected, Rejects};
+use crate::sources::{Source, Sources};
 use crate::split::{self, Key, Splits, key};
 
 /// The folder of tables inside the working folder.

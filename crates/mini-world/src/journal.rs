@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use apo_dialogue::hh;
 use apo_endpoint::{self as endpoint, Entry, Failure, Policy, Reply, Request, Usage};
-use gold_collect::Collector;
+use apo_golden::Collector;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -231,7 +231,7 @@ fn policy(code: &str) -> endpoint::Outcome {
 mod tests {
     use std::collections::HashMap;
 
-    use gold_collect::Origin;
+    use apo_golden::Origin;
 
     use super::*;
     use crate::generator;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use apo_endpoint::{Entry, Journal, Outcome};
+use apo_golden::Collector;
 use apo_tables::{Query, Reader};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gold_collect::Collector;
 use mini_world::fixtures;
 use mini_world::journal::MODEL;
 use serde_json::json;

@@ -3,8 +3,9 @@
 //! A query's dialogue goes to a chat model under the system prompt of Code 1.
 //! A content-policy error gets a text of Code 2; a reply that is a bare
 //! refusal is asked again, `why?`; where no reply comes, the better response
-//! of the HH data stands in. [`golden`] is that path, [`refusal`] the rule,
-//! [`prompts`] the texts. `main.rs` brings tables, journal and endpoint to it.
+//! of the HH data takes its place. [`golden`] is that path, [`refusal`] the rule,
+//! [`prompts`] the texts. The stage `gold-collect` brings tables, journal and
+//! endpoint to it.
 
 pub mod golden;
 pub mod prompts;
