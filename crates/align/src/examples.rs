@@ -147,7 +147,7 @@ fn tokenize(
                 let ids = codec.encode(&response.prompt, &response.response, keep);
                 let ids = tokens(&path, &response.query_id, ids)?;
                 spool.add(&TokenizedResponse {
-                    reward,
+                    reward: Some(reward),
                     reference,
                     ..tokenized(role(&response), &response, ids)
                 })?;
@@ -197,7 +197,7 @@ fn sft_target(
         role: ResponseRole::Chosen,
         number,
         complete: true,
-        reward: 0.0,
+        reward: None,
         reference: None,
         prompt,
         response,
@@ -285,8 +285,8 @@ fn example(
         Method::Dpo(dpo) => {
             let worst = responses
                 .iter()
-                .min_by(|a, b| a.reward.total_cmp(&b.reward))?;
-            if worst.reward >= best.reward {
+                .min_by(|a, b| reward(a).total_cmp(&reward(b)))?;
+            if reward(worst) >= reward(best) {
                 return None;
             }
             let better = fitter.add(&mut example, best)?;
@@ -300,6 +300,11 @@ fn example(
     Some(example)
 }
 
+/// Returns the reward of a row of a scored table.
+fn reward(response: &TokenizedResponse) -> f32 {
+    response.reward.expect("the table's rewards are checked")
+}
+
 /// Returns the response with the highest reward that is not empty; the first of
 /// equals.
 fn best(responses: &[TokenizedResponse]) -> Option<&TokenizedResponse> {
@@ -308,7 +313,7 @@ fn best(responses: &[TokenizedResponse]) -> Option<&TokenizedResponse> {
         .iter()
         .filter(|response| response.role != ResponseRole::Rejected)
     {
-        if best.is_none_or(|best| response.reward > best.reward) {
+        if best.is_none_or(|best| reward(response) > reward(best)) {
             best = Some(response);
         }
     }
@@ -342,7 +347,7 @@ fn add_ordered(
     for (better, first) in responses.iter().zip(&numbers) {
         for (worse, second) in responses.iter().zip(&numbers) {
             if let (Some(first), Some(second)) = (first, second)
-                && better.reward > worse.reward
+                && reward(better) > reward(worse)
                 && better.role != ResponseRole::Rejected
             {
                 pairs.push((*first, *second));

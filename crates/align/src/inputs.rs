@@ -1,7 +1,5 @@
 //! The files that a policy is made of: a table, models, log-probs.
 
-use std::path::Path;
-
 use anyhow::Result;
 use apo_dialogue::Codec;
 use apo_llama::directory;
@@ -39,7 +37,8 @@ impl Tables {
                 if let Some(path) = &table.golden {
                     return Ok(Self::Golden(Reader::open_filled(path)?));
                 }
-                let path = table.instructions.as_deref().unwrap_or(Path::new(""));
+                let path = table.instructions.as_deref();
+                let path = path.expect("clap asks for one of the three");
                 return Ok(Self::Instructions(
                     import::Source::open(path, ANSWER_FIELDS)?,
                     instructions::input(path)?,

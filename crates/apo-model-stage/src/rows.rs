@@ -60,7 +60,7 @@ pub fn tokenized(
         role,
         number: response.sample as u32,
         complete: response.finish != Finish::Length,
-        reward: 0.0,
+        reward: None,
         prompt,
         response: ids,
     }

@@ -36,8 +36,8 @@ pub struct TokenizedResponse {
     pub number: u32,
     /// Whether an end of text follows it.
     pub complete: bool,
-    /// Its reward, or 0 if the table has none.
-    pub reward: f32,
+    /// Its reward, if the table is scored.
+    pub reward: Option<f32>,
     /// Its log-prob under the reference, if it is known.
     pub reference: Option<f32>,
     /// The prompt's ids.

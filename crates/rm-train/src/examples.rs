@@ -37,29 +37,30 @@ pub struct Counts {
 pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(Store, Counts)> {
     let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
-    let path = tables.pairs.as_ref().map(|it| it.path().to_owned());
-    let path = path.unwrap_or_default();
-    for (number, pair) in (0..).zip(tables.pairs.into_iter().flatten()) {
-        let pair = pair?;
-        let prompt = codec.encode_prompt(&pair.prompt, keep);
-        let prompt = tokens(&path, &pair.query_id, prompt)?;
-        for (role, text) in [
-            (ResponseRole::Chosen, &pair.chosen),
-            (ResponseRole::Rejected, &pair.rejected),
-        ] {
-            let response = codec.encode_response(&prompt, text, keep);
-            spool.add(&TokenizedResponse {
-                reference: None,
-                query_id: pair.query_id.clone(),
-                role,
-                number,
-                complete: true,
-                reward: 0.0,
-                prompt: prompt.clone(),
-                response: tokens(&path, &pair.query_id, response)?,
-            })?;
+    if let Some(pairs) = tables.pairs {
+        let path = pairs.path().to_owned();
+        for (number, pair) in (0..).zip(pairs) {
+            let pair = pair?;
+            let prompt = codec.encode_prompt(&pair.prompt, keep);
+            let prompt = tokens(&path, &pair.query_id, prompt)?;
+            for (role, text) in [
+                (ResponseRole::Chosen, &pair.chosen),
+                (ResponseRole::Rejected, &pair.rejected),
+            ] {
+                let response = codec.encode_response(&prompt, text, keep);
+                spool.add(&TokenizedResponse {
+                    reference: None,
+                    query_id: pair.query_id.clone(),
+                    role,
+                    number,
+                    complete: true,
+                    reward: None,
+                    prompt: prompt.clone(),
+                    response: tokens(&path, &pair.query_id, response)?,
+                })?;
+            }
+            signals::check()?;
         }
-        signals::check()?;
     }
     for (role, table) in [
         (ResponseRole::Golden, tables.golden),
