@@ -188,9 +188,8 @@ fn completion(json: &Value) -> Meaning {
     };
     let finish_reason = finish_reason(choice);
     let ending = Ending::of(finish_reason.as_deref());
-    if ending == Ending::Policy {
-        let reason = finish_reason.unwrap_or_default();
-        return refused(&reason, "the reply was ended by the content policy");
+    if let (Ending::Policy, Some(reason)) = (ending, &finish_reason) {
+        return refused(reason, "the reply was ended by the content policy");
     }
     let message = &choice["message"];
     let content = text(&message["content"]);

@@ -54,7 +54,7 @@ impl Reply {
     /// Returns what makes it a failure: it is no answer of the model's, or a part
     /// of one that nobody meant to end there.
     pub(crate) fn fault(&self) -> Option<String> {
-        let reason = self.finish_reason.as_deref().unwrap_or_default();
+        let reason = self.finish_reason.as_deref()?;
         match self.ending() {
             Ending::Tool => Some(format!("{CALLS_TOOL} (finish_reason `{reason}`)")),
             Ending::BrokenOff => Some(format!(

@@ -108,9 +108,7 @@ impl Doubt {
     fn of(reply: &Reply) -> Option<Self> {
         match reply.ending() {
             Ending::Unsaid => Some(Self::Unsaid),
-            Ending::Unknown => Some(Self::Unknown(
-                reply.finish_reason.clone().unwrap_or_default(),
-            )),
+            Ending::Unknown => reply.finish_reason.clone().map(Self::Unknown),
             // The others are no replies, or known.
             _ => None,
         }

@@ -43,18 +43,17 @@ pub fn pairs(record: &Record, subset: &str) -> Vec<Result<Read, Fault>> {
 
 /// Cuts and cleans a preference.
 fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
-    let scores = (preference.score_chosen, preference.score_rejected);
-    if scores.0.is_some() && scores.0 == scores.1 {
-        let score = scores.0.unwrap_or_default();
-        let problem = format!("both responses are scored {score}");
-        return Err(Fault::new(reason::SAME_SCORE, problem));
-    }
-    if let (Some(chosen), Some(rejected)) = scores
-        && chosen < rejected
-    {
-        let problem =
-            format!("the chosen response is scored {chosen}, the rejected one {rejected}");
-        return Err(Fault::new(reason::OTHER_SCORE, problem));
+    match (preference.score_chosen, preference.score_rejected) {
+        (Some(chosen), Some(rejected)) if chosen == rejected => {
+            let problem = format!("both responses are scored {chosen}");
+            return Err(Fault::new(reason::SAME_SCORE, problem));
+        }
+        (Some(chosen), Some(rejected)) if chosen < rejected => {
+            let problem =
+                format!("the chosen response is scored {chosen}, the rejected one {rejected}");
+            return Err(Fault::new(reason::OTHER_SCORE, problem));
+        }
+        _ => {}
     }
     let pair = match (&preference.chosen, &preference.rejected) {
         (Text::Messages(chosen), Text::Messages(rejected)) => {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use apo_stage::output::write_page;
 use apo_stage::{Progress, signals, warn};
 use apo_tables::import::{self, Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record, Unused};
-use apo_tables::{Pair, Provenance, Query, Reader, TableError, Writer, file};
+use apo_tables::{Pair, Provenance, Query, Reader, Row, TableError, Writer, file};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -267,22 +267,20 @@ struct Dealt<R> {
     writer: Writer<R>,
 }
 
+impl<R: Row> Dealt<R> {
+    /// Begins a table; it is named by the part and what it holds, as `rm-pairs`.
+    fn create(name: &'static str, provenance: &Provenance, dir: &Path) -> Result<Self> {
+        let (part, _) = name.split_once('-').expect("a name has two parts");
+        let path = dir.join(name).with_extension("parquet");
+        let writer = Writer::create(&path, &provenance.of_part(part))?;
+        Ok(Self { name, writer })
+    }
+}
+
 /// Deals the raw pairs out into the tables of the splits.
 fn deal(splits: &Splits, provenance: &Provenance, dir: &Path, counts: &mut Counts) -> Result<()> {
-    let pairs = |name: &'static str| -> Result<Dealt<Pair>> {
-        // Named by the part and what it holds, as `rm-pairs`.
-        let (part, _) = name.split_once('-').unwrap_or((name, ""));
-        let path = dir.join(name).with_extension("parquet");
-        let writer = Writer::create(&path, &provenance.of_part(part))?;
-        Ok(Dealt { name, writer })
-    };
-    let queries = |name: &'static str| -> Result<Dealt<Query>> {
-        // Named by the part and what it holds, as `rm-pairs`.
-        let (part, _) = name.split_once('-').unwrap_or((name, ""));
-        let path = dir.join(name).with_extension("parquet");
-        let writer = Writer::create(&path, &provenance.of_part(part))?;
-        Ok(Dealt { name, writer })
-    };
+    let pairs = |name| Dealt::<Pair>::create(name, provenance, dir);
+    let queries = |name| Dealt::<Query>::create(name, provenance, dir);
     let mut rm_pairs = pairs("rm-pairs")?;
     let mut llm_pairs = pairs("llm-pairs")?;
     let mut dev_pairs = pairs("dev-pairs")?;

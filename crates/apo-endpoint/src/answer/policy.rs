@@ -228,11 +228,11 @@ pub(super) fn tells_violation(message: &str) -> bool {
 fn unquoted(message: &str) -> String {
     let mut found = String::new();
     let mut rest = message;
-    while let Some(at) = rest.find(['"', '`', '\'', '“']) {
-        let (before, quoted) = rest.split_at(at);
+    let is_mark = |c: char| matches!(c, '"' | '`' | '\'' | '“');
+    while let Some((at, mark)) = rest.char_indices().find(|it| is_mark(it.1)) {
+        let before = &rest[..at];
         found += before;
-        let mark = quoted.chars().next().unwrap_or_default();
-        let inside = &quoted[mark.len_utf8()..];
+        let inside = &rest[at + mark.len_utf8()..];
         let end = if mark == '“' { '”' } else { mark };
         // An apostrophe stands behind a letter.
         let opens = mark != '\'' || !before.ends_with(char::is_alphanumeric);
