@@ -1,8 +1,8 @@
 //! What a server's answer means.
 //!
-//! A function of status and body alone, so that every case is a line of a
-//! test's table. What servers have their own words for, policy refusals and
-//! prompts that are too long, is known in modules of its own.
+//! It is a function of status and body alone, so that every case is a line in a
+//! table of a test. Modules of their own know how servers express policy refusals
+//! and prompts that are too long.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -20,36 +20,36 @@ mod repair;
 use fault::{error_message, error_names};
 pub use length::TOO_LONG;
 
-/// How a failure begins where the model called a tool.
-pub(crate) const CALLS_TOOL: &str = "the model calls a tool in place of an answer, and none was \
+/// The beginning of a failure's message if the model called a tool.
+pub(crate) const CALLS_TOOL: &str = "the model calls a tool instead of answering, and none was \
                                      offered: turn its tools off at the server";
 
-/// How a failure reads where the server streams.
+/// A failure's message if the server streams.
 pub(crate) const STREAMS: &str = "the endpoint streams its reply; expected one JSON object";
 
 /// Characters of a server's message that are kept.
 const EXCERPT: usize = 300;
 
-/// What is to be done about an answer.
+/// What an answer means for its request.
 #[derive(Debug, PartialEq)]
 pub enum Meaning {
-    /// That is the end of the matter.
+    /// It has this outcome.
     Done(Outcome),
-    /// The same request may fare better later.
+    /// The same request may succeed later.
     Later(String),
-    /// This request will fare no better.
+    /// This request will not succeed.
     Never(String),
     /// The key is wrong or missing.
     Unauthorised(String),
-    /// No request will fare better.
+    /// No request will succeed.
     Refused(String),
 }
 
-/// Sorts an answer.
+/// Classifies an answer.
 ///
-/// A completion without choices is a refusal by the content policy, as Gemini and
-/// Azure give one for a prompt that they block: they name a reason beside it or
-/// none. A reply that the server broke off, or that calls a tool, is no outcome.
+/// A completion without choices is a refusal by the content policy: Gemini and
+/// Azure send one for a prompt that they block, with or without a reason. A reply
+/// that the server broke off, or that calls a tool, is not an outcome.
 pub fn meaning(status: u16, body: &[u8]) -> Meaning {
     match (status, serde_json::from_slice(body)) {
         (200..=299, Ok(json)) => completion(&json),
@@ -68,7 +68,7 @@ pub fn meaning(status: u16, body: &[u8]) -> Meaning {
     }
 }
 
-/// Sorts a body that came with an error's status, an object or a text.
+/// Classifies a body with the status of an error; the body is an object or a text.
 fn refused(status: u16, json: Value) -> Meaning {
     let said = json
         .as_str()
@@ -90,7 +90,7 @@ fn refused(status: u16, json: Value) -> Meaning {
         return Meaning::Done(Outcome::Policy(policy));
     }
     match status {
-        // A legal reason; a guardrail.
+        // A guardrail; a legal reason.
         446 | 451 => Meaning::Done(Outcome::Policy(Policy {
             code: format!("HTTP {status}"),
             message: said,
@@ -104,17 +104,17 @@ fn refused(status: u16, json: Value) -> Meaning {
     }
 }
 
-/// Returns the policy refusal that an error is; none of another error.
+/// Returns the refusal by policy that an error is; `None` for another error.
 fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<Policy> {
     let name = names.iter().find(|name| policy::names_policy(name));
     let sentence = || {
         let is_told = match status {
             200..=299 | 400 | 403 | 406 | 422 => policy::tells_policy(said),
-            // A router's own fault in passing on the refusal of another server.
+            // A router fails while it passes on another server's refusal.
             500.. => policy::tells_violation(said),
             _ => false,
         };
-        // Pages are written by firewalls and proxies.
+        // Firewalls and proxies send pages.
         (is_told && !said.starts_with('<')).then(|| "content policy".to_owned())
     };
     let code = name.cloned().or_else(|| policy::field(json));
@@ -126,7 +126,7 @@ fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<
     })
 }
 
-/// Sorts a body that came with success and is not JSON.
+/// Classifies a body with a status of success that is not JSON.
 fn unclean(body: &[u8]) -> Meaning {
     let text = excerpt(body);
     if text.starts_with("data:") || text.starts_with("event:") {
@@ -146,7 +146,7 @@ fn unclean(body: &[u8]) -> Meaning {
                 .iter()
                 .any(|q| text.contains(&format!("{q}{name}{q}")))
         };
-        // It was begun, and is most likely paid for.
+        // The reply was begun, and was most likely paid for.
         if names("choices") && names("content") {
             return unreadable("it is a chat completion that is cut off, or not JSON", None);
         }
@@ -157,9 +157,9 @@ fn unclean(body: &[u8]) -> Meaning {
         return Meaning::Never(format!("expected a chat completion as JSON, found {found}"));
     };
     match completion(&read.value) {
-        // What the faults did not touch is as good as any.
+        // A value that the faults did not touch is as good as any.
         Meaning::Done(Outcome::Reply(reply)) if reply.content.contains(repair::UNREAD) => {
-            let problem = "its text is not UTF-8, or holds half a character (a lone surrogate)";
+            let problem = "its text is not UTF-8, or contains half a character (a lone surrogate)";
             unreadable(problem, reply.usage)
         }
         Meaning::Done(Outcome::Reply(_)) if read.holds_more => {
@@ -169,10 +169,10 @@ fn unclean(body: &[u8]) -> Meaning {
     }
 }
 
-/// Sorts a body that came with success.
+/// Classifies a body with a status of success.
 fn completion(json: &Value) -> Meaning {
-    // Some routers pass another server's error on under status 200, beside the
-    // choices or in one.
+    // Some routers pass on another server's error with status 200, beside the
+    // choices or inside one.
     let choice = &json["choices"][0];
     for holder in [json, choice] {
         if holder.get("error").is_some_and(|error| !error.is_null()) {
@@ -201,7 +201,7 @@ fn completion(json: &Value) -> Meaning {
     {
         return refused(&code, "no reply, by the content policy");
     }
-    // Some have fields of their own for an error.
+    // Some servers have their own fields for an error.
     let has_error = [
         &json["base_resp"]["status_code"],
         &json["code"],
@@ -229,7 +229,7 @@ fn completion(json: &Value) -> Meaning {
     let content = match content {
         Some(content) => content,
         None if message.is_object() && message["content"].is_null() => String::new(),
-        // Where tokens were counted, they were paid for.
+        // If tokens were counted, they were paid for.
         None if message.is_null() && (is_completion || ending == Ending::BrokenOff) => {
             String::new()
         }
@@ -266,7 +266,7 @@ fn other_format(json: &Value, choice: &Value) -> Option<&'static str> {
     )
 }
 
-/// Returns why a choice ended: what tells most of the names that stand there.
+/// Returns why a choice ended: the most telling of the reasons that it gives.
 fn finish_reason(choice: &Value) -> Option<String> {
     let name = |value: &Value| match value {
         Value::String(text) => Some(excerpt(text.as_bytes())),
@@ -280,7 +280,7 @@ fn finish_reason(choice: &Value) -> Option<String> {
     };
     let usual = name(&choice["finish_reason"]);
     let native = name(&choice["native_finish_reason"]);
-    // In vLLM it is the token or text that ended the reply.
+    // In vLLM this is the token or text that ended the reply.
     let stop = choice["stop_reason"].as_str().map(str::to_owned);
     let tells = |it: &&Option<String>| {
         let ending = Ending::of(it.as_deref());
@@ -300,7 +300,7 @@ fn called(message: &Value) -> Option<&str> {
     Some(call["name"].as_str().unwrap_or_default())
 }
 
-/// Sorts an error that came with success.
+/// Classifies an error with a status of success.
 fn hidden_error(json: &Value) -> Meaning {
     let names = error_names(json);
     let message = error_message(json);
@@ -322,7 +322,7 @@ fn hidden_error(json: &Value) -> Meaning {
     }
 }
 
-/// Whether a code or type is of an error that passes.
+/// Whether a code or type names an error that passes.
 fn passes(name: &str) -> bool {
     const PASSING: &[&str] = &[
         "ratelimit",
@@ -337,8 +337,8 @@ fn passes(name: &str) -> bool {
     PASSING.iter().any(|it| name.contains(it))
 }
 
-/// Returns the text of a message's content, a text or a list of parts: thoughts
-/// are no part of it.
+/// Returns the text of a message's content, which is a text or a list of parts;
+/// thoughts are not included.
 fn text(content: &Value) -> Option<String> {
     match content {
         Value::String(text) => Some(text.clone()),
@@ -347,7 +347,7 @@ fn text(content: &Value) -> Option<String> {
                 Value::String(text) => Some(text.clone()),
                 part => {
                     let kind = part["type"].as_str().unwrap_or("text");
-                    // Gemini marks a thought so, among parts of the same type.
+                    // Gemini marks thoughts this way among parts of the same type.
                     let is_thought = ["thought", "is_thought", "thinking", "reasoning"]
                         .iter()
                         .any(|name| part[name] == Value::Bool(true));
@@ -361,7 +361,7 @@ fn text(content: &Value) -> Option<String> {
     }
 }
 
-/// Returns what a message refuses with, in a field or a part of its own.
+/// Returns a message's refusal, which has its own field or part.
 fn refusal(message: &Value) -> Option<&str> {
     let parts = message["content"].as_array().into_iter().flatten();
     let parts = parts.filter(|part| part["type"] == "refusal");
@@ -380,7 +380,7 @@ fn usage(json: &Value) -> Option<Usage> {
     })
 }
 
-/// Returns the beginning of a text as one line that no terminal acts upon.
+/// Returns the beginning of a text as one line without control characters.
 pub fn excerpt(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(4 * EXCERPT)]);
     let mut found = String::new();

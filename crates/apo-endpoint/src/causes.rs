@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::answer::{TOO_LONG, excerpt};
 
-/// Failures by cause: messages that differ in numbers alone are of one.
+/// Failures by cause. Messages that differ only in numbers have the same cause.
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
     counts: BTreeMap<String, (u64, String)>,
@@ -25,7 +25,7 @@ impl Causes {
         self.counts.entry(key).or_insert((0, message)).0 += 1;
     }
 
-    /// Returns the commonest cause: how many failures are of it, and one of
+    /// Returns the commonest cause: the number of failures with it, and one of
     /// their messages.
     pub fn commonest(&self) -> Option<(u64, &str)> {
         let causes = self.counts.values();

@@ -16,10 +16,10 @@ mod attempt;
 
 use attempt::{Caller, Obstacle};
 
-/// How often a wait looks whether it should end.
+/// How often a wait checks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long a reply that is under way may still take once it should end.
+/// How long a reply that is under way may still take once the wait should end.
 const GRACE: Duration = Duration::from_millis(300);
 
 /// How requests are made.
@@ -29,11 +29,11 @@ pub struct Settings {
     pub base_url: String,
     /// Longest time of an attempt, from its connection to the reply's end.
     pub timeout: Duration,
-    /// Longest time to a connection.
+    /// Longest time until a connection is made.
     pub connect_timeout: Duration,
-    /// Attempts at a request, the first among them.
+    /// Attempts at a request, including the first.
     pub attempts: u32,
-    /// About the first pause between attempts; it doubles from there.
+    /// The approximate first pause between attempts; each next one doubles.
     pub first_pause: Duration,
     /// Longest pause that a server may ask for.
     pub longest_pause: Duration,
@@ -63,7 +63,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Client {
     caller: Arc<Caller>,
-    /// Before this, the server wants no requests.
+    /// The server wants no requests before this time.
     not_before: Mutex<Instant>,
 }
 
@@ -72,8 +72,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the address is none, or the environment names a proxy that cannot be
-    /// used.
+    /// When the address is malformed, or the environment names a proxy that cannot
+    /// be used.
     pub fn new(settings: Settings, key: Option<Key>) -> Result<Self, EndpointError> {
         Ok(Self {
             caller: Arc::new(Caller::new(settings, key)?),
@@ -81,19 +81,19 @@ impl Client {
         })
     }
 
-    /// Returns the variable that names a proxy for other addresses than this one,
-    /// if none is used.
+    /// Returns the variable that names a proxy for addresses of another scheme, if
+    /// no proxy is used.
     pub fn unused_proxy(&self) -> Option<&str> {
         self.caller.unused_proxy()
     }
 
-    /// Asks until there is an outcome; `attempted` is told of each attempt. Once
-    /// `stops` says so, an attempt under way is given up within half a second.
+    /// Asks until there is an outcome, and calls `attempted` for each attempt. Once
+    /// `stops` returns true, an attempt under way is given up within half a second.
     ///
     /// # Errors
     ///
-    /// When no request would fare better, or `stops` says so; what concerns
-    /// this request alone is [`Outcome::Failed`].
+    /// When every other request would fail as well, or `stops` returns true. A
+    /// failure of this request alone is [`Outcome::Failed`].
     pub fn ask(
         &self,
         request: &Request,
@@ -158,8 +158,8 @@ impl Client {
         }
     }
 
-    /// Makes an attempt on a thread of its own: nothing wakes one that waits for a
-    /// silent server, so it is left behind and ends by its timeout.
+    /// Makes an attempt on its own thread: nothing wakes a thread that waits for a
+    /// silent server, so it is left behind and ends at its timeout.
     fn attempt(
         &self,
         body: &Arc<str>,
@@ -167,10 +167,10 @@ impl Client {
     ) -> Result<Outcome, Obstacle> {
         let (tell, told) = channel();
         let (caller, text) = (Arc::clone(&self.caller), Arc::clone(body));
-        // Nobody listens any more once it is left behind.
+        // Once it is left behind, nobody listens any more.
         let work = move || drop(tell.send(caller.attempt(&text)));
         if thread::Builder::new().spawn(work).is_err() {
-            // The system gives no more threads: this one waits itself.
+            // The system provides no more threads: this one waits itself.
             return self.caller.attempt(body);
         }
         let mut until = None;

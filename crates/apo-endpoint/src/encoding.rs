@@ -1,4 +1,4 @@
-//! What a compressed body says, whatever its label claims.
+//! Decompresses a body, by its label or by its first bytes.
 
 use std::io::{self, Read};
 
@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use crate::answer::excerpt;
 
-/// Layers that are taken off at most.
+/// Most layers of compression that are removed.
 const MOST_LAYERS: usize = 3;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -15,15 +15,15 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Why a body cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// It is larger than what is taken.
+    /// It is larger than the limit.
     TooLarge,
-    /// It is not what its label says, nor anything else that is known.
+    /// It is neither what its label says nor any other known format.
     Damaged(String),
 }
 
-/// Returns a body as it was before it was compressed by what `label` (the
-/// header `Content-Encoding`) and the bytes themselves say: a body that is JSON
-/// already is left alone, and one without a label is known by its beginning.
+/// Returns a body without its compression. The format is the one that `label`
+/// (the header `Content-Encoding`) names, or else the one that the first bytes
+/// show. A body that is already JSON is returned as it is.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub fn decoded(body: Vec<u8>, label: &str, most: u64) -> Result<Vec<u8>, Unread>
         body = match layer(&body, label, most) {
             Ok(body) => body,
             Err(Unread::TooLarge) => return Err(Unread::TooLarge),
-            // The label is false: the bytes say themselves what they are.
+            // The label is wrong: the bytes themselves show what they are.
             Err(_) if is_plain(&body) || known(&body).is_some() => break,
             Err(fault) => return Err(fault),
         };
@@ -59,13 +59,14 @@ fn is_json(body: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
-/// Whether it reads as text.
+/// Whether a body is text.
 fn is_plain(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|text| !text.contains('\0'))
         || body.trim_ascii_start().starts_with(b"{\"")
 }
 
-/// Returns how a body is compressed that tells by its first bytes.
+/// Returns the compression that a body's first bytes show; `None` if they show
+/// none.
 fn known(body: &[u8]) -> Option<&'static str> {
     if body.starts_with(GZIP) {
         Some("gzip")
@@ -79,7 +80,8 @@ fn known(body: &[u8]) -> Option<&'static str> {
 fn layer(body: &[u8], label: &str, most: u64) -> Result<Vec<u8>, Unread> {
     match label {
         "gzip" | "x-gzip" => all(flate2::read::MultiGzDecoder::new(body), label, most),
-        // Some mean zlib's format by it, as the standard does, some none at all.
+        // Some servers send zlib's format under this name, as the standard says, and
+        // some send the bare stream.
         "deflate" => match all(flate2::read::ZlibDecoder::new(body), label, most) {
             Err(Unread::Damaged(_)) => all(flate2::read::DeflateDecoder::new(body), label, most),
             found => found,
@@ -95,7 +97,7 @@ fn layer(body: &[u8], label: &str, most: u64) -> Result<Vec<u8>, Unread> {
             most,
         ),
         other => Err(Unread::Damaged(format!(
-            "the answer is compressed as `{}`, which is not read here",
+            "the answer is compressed as `{}`, which is not supported",
             excerpt(other.as_bytes())
         ))),
     }
@@ -103,7 +105,7 @@ fn layer(body: &[u8], label: &str, most: u64) -> Result<Vec<u8>, Unread> {
 
 fn damaged(label: &str, error: &io::Error) -> Unread {
     Unread::Damaged(format!(
-        "the answer is labelled as compressed by {label}, and cannot be read as such: {error}"
+        "the answer is labelled as compressed with {label}, but cannot be decompressed: {error}"
     ))
 }
 
@@ -182,7 +184,7 @@ mod tests {
         ] {
             assert_eq!(decoded(body, label, 1000).as_deref(), Ok(TEXT), "{case}");
         }
-        // Nor does a false label hide a text that is no JSON.
+        // A wrong label does not hide a text that is not JSON either.
         for label in ["gzip", "deflate", "br", "zstd"] {
             let found = decoded(b"<html>oops</html>".to_vec(), label, 1000);
             assert_eq!(found.as_deref(), Ok(&b"<html>oops</html>"[..]), "{label}");

@@ -5,18 +5,18 @@
 //! | `stop`, `eos_token` (TGI), `end_turn` (Anthropic), `COMPLETE` (Cohere) | the text is whole |
 //! | `length`, `MAX_TOKENS` (Gemini), `model_context_window_exceeded` (Anthropic) | the token limit cut it |
 //! | `content_filter`, `SAFETY` (Gemini), `refusal` (Anthropic), `ERROR_TOXIC` (Cohere) | the content policy ended it |
-//! | `tool_calls`, `function_call`, `tool_use`, `pause_turn` | it is no text to be kept: the model called a tool |
+//! | `tool_calls`, `function_call`, `tool_use`, `pause_turn` | the model called a tool, so the text is not kept |
 //! | `error`, `abort` (`SGLang`), `insufficient_system_resource` (`DeepSeek`), `OTHER` (Gemini) | the server broke it off |
-//! | nothing, `null`, `unknown` | nobody knows |
+//! | nothing, `null`, `unknown` | the server does not say |
 //!
-//! Case and punctuation do not count, nor does `FinishReason.` before a name.
+//! Case, punctuation and a leading `FinishReason.` are ignored.
 
 use crate::answer::policy;
 
 /// What a finish reason means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The model came to its end.
+    /// The model finished.
     Whole,
     /// The token limit cut it.
     Cut,
@@ -24,11 +24,11 @@ pub enum Ending {
     Policy,
     /// The model called a tool.
     Tool,
-    /// The server, or whoever asked, broke it off.
+    /// The server or the client broke it off.
     BrokenOff,
     /// The server does not say.
     Unsaid,
-    /// The server says what is not known here.
+    /// The server gives a reason that is not known here.
     Unknown,
 }
 
@@ -75,7 +75,7 @@ const CUT: &[&str] = &[
     "incomplete",
 ];
 
-/// What names of the content policy hold, beside those of its errors.
+/// Parts of names for the content policy, in addition to those of its errors.
 const POLICY: &[&str] = &[
     "filter",
     "moderation",
@@ -87,7 +87,7 @@ const POLICY: &[&str] = &[
 
 const BROKEN_OFF: &[&str] = &["other", "language", "load", "unload"];
 
-/// What names of breaking off hold.
+/// Parts of names for a reply that was broken off.
 const BREAKS_OFF: &[&str] = &[
     "error",
     "abort",
@@ -104,15 +104,15 @@ const BREAKS_OFF: &[&str] = &[
     "unavailable",
     "preempt",
     "exception",
-    // The model ran in circles.
+    // The model repeated itself without end.
     "repetition",
-    // Calls that are none, as MALFORMED_FUNCTION_CALL of Gemini.
+    // Malformed calls, such as Gemini's MALFORMED_FUNCTION_CALL.
     "malformed",
     "unexpected",
     "toomany",
 ];
 
-/// What names of calls hold.
+/// Parts of names for calls of tools.
 const TOOL: &[&str] = &[
     "toolcall",
     "tooluse",
@@ -122,7 +122,7 @@ const TOOL: &[&str] = &[
 ];
 
 impl Ending {
-    /// Returns what a finish reason means; none is [`Ending::Unsaid`].
+    /// Returns what a finish reason means; `None` is [`Ending::Unsaid`].
     pub fn of(reason: Option<&str>) -> Self {
         let letters = reason.unwrap_or_default().chars();
         let name: String = letters.filter(char::is_ascii_alphanumeric).collect();

@@ -9,20 +9,20 @@ use crate::journal::{Entry, Journal};
 use crate::outcome::{Kind, Outcome};
 use crate::request::{Digest, Request};
 
-/// What was asked by this process.
+/// What this process asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Requests that were sent, each attempt counted.
     pub attempts: u64,
     /// Requests that were sent, however often.
     pub requests: u64,
-    /// Those that came to nothing.
+    /// Those that failed.
     pub failed: u64,
-    /// Those whose reply says nothing, or thoughts alone.
+    /// Those whose reply is empty, or only a thought.
     pub empty: u64,
     /// Those whose reply cannot be read.
     pub unreadable: u64,
-    /// Replies that did not tell their tokens.
+    /// Replies without token counts.
     pub without_usage: u64,
     /// Tokens of the answered requests.
     pub prompt_tokens: u64,
@@ -32,9 +32,9 @@ pub struct Counts {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Requests that somebody is asking just now.
+    /// Requests that are being asked now.
     in_flight: HashSet<Digest>,
-    /// Requests that were asked although the journal had an outcome.
+    /// Requests that were asked although the journal had an outcome for them.
     asked_again: HashSet<Digest>,
     counts: Counts,
     failures_in_a_row: u32,
@@ -45,19 +45,19 @@ struct State {
 #[derive(Debug)]
 pub struct Endpoint {
     journal: Journal,
-    /// None: the journal is replayed.
+    /// `None` if the journal is replayed.
     client: Option<Client>,
     /// Failures in a row after which nothing more is asked.
     most_failures: u32,
-    /// What is asked again although the journal has it.
+    /// Kinds of outcomes that are asked for again although the journal has them.
     again: Vec<Kind>,
     state: Mutex<State>,
     landed: Condvar,
 }
 
 impl Endpoint {
-    /// Asks what the journal does not answer; after `most_failures` requests
-    /// in a row without a reply, nothing more.
+    /// Asks what the journal does not answer. After `most_failures` failed requests
+    /// in a row, it asks nothing more.
     pub fn online(client: Client, journal: Journal, most_failures: u32) -> Self {
         Self {
             journal,
@@ -69,8 +69,8 @@ impl Endpoint {
         }
     }
 
-    /// Asks once more for outcomes of these kinds that the journal has; what comes
-    /// takes their place.
+    /// Asks once more for outcomes of these kinds that the journal has; the new
+    /// outcomes replace them.
     #[must_use]
     pub fn asking_again(mut self, kinds: &[Kind]) -> Self {
         self.again = kinds.to_vec();
@@ -99,19 +99,19 @@ impl Endpoint {
         self.state().counts
     }
 
-    /// Returns what the last request that came to nothing met.
+    /// Returns the message of the last failed request.
     pub fn last_failure(&self) -> Option<String> {
         self.state().last_failure.clone()
     }
 
-    /// Returns what came of a request: from the journal where that has an
-    /// answer; else by asking, if there is whom to ask. The outcome is on the
-    /// disk before it is returned. Of equal requests at once, one is sent.
+    /// Returns the outcome of a request: from the journal if it has an answer, or
+    /// else by asking, if there is a client. The outcome is on the disk before it
+    /// is returned. Of equal requests at the same time, only one is sent.
     ///
     /// # Errors
     ///
-    /// When nothing can be asked, `stops` says so, or a replayed journal does
-    /// not know the request. What concerns this request alone is
+    /// When nothing can be asked, when `stops` returns true, or when a replayed
+    /// journal does not have the request. A failure of this request alone is
     /// [`Outcome::Failed`].
     pub fn ask(
         &self,
@@ -144,19 +144,19 @@ impl Endpoint {
         Ok(entry.outcome)
     }
 
-    /// Returns what came of a request according to the journal; asks nothing.
+    /// Returns the outcome that the journal has for a request; asks nothing.
     ///
     /// # Errors
     ///
-    /// When the journal does not know the request, or cannot be read.
+    /// When the journal does not have the request, or cannot be read.
     pub fn recorded(&self, request: &Request) -> Result<Outcome, EndpointError> {
         let digest = request.digest();
         let found = self.journal.get(&digest)?;
         found.ok_or(EndpointError::NotInJournal { request: digest })
     }
 
-    /// Whether the journal has an outcome that is not to be asked for by this
-    /// run; one that is, is so once.
+    /// Whether the journal has an outcome that this run does not ask for again. Each
+    /// request is asked again once.
     fn is_settled(&self, digest: Digest) -> bool {
         match self.journal.kind(&digest) {
             None | Some(Kind::Failed) => false,
@@ -177,7 +177,7 @@ impl Endpoint {
                     state.counts.prompt_tokens += usage.prompt_tokens;
                     state.counts.completion_tokens += usage.completion_tokens;
                 }
-                // A request that the policy refused at once has no tokens.
+                // A request that the policy refused at once took no tokens.
                 None => state.counts.without_usage += u64::from(is_reply),
             }
             return Ok(());
@@ -198,7 +198,7 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody asks the same, and keeps others from it meanwhile.
+    /// Waits until nobody else asks the same, and keeps others from asking it.
     fn take_off(&self, digest: Digest) -> Flight<'_> {
         let mut state = self.state();
         while !state.in_flight.insert(digest) {

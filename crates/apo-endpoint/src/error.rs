@@ -1,6 +1,6 @@
-//! What can stop the asking altogether.
+//! Errors after which nothing more is asked.
 //!
-//! What concerns one request alone is not here: it is an
+//! A failure of one request alone is not an error but an
 //! [`Outcome`](crate::Outcome).
 
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::request::Digest;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// The address is none.
+    /// The address is malformed.
     #[error(
-        "`{url}` is no address of an endpoint: {problem}; expected one as https://api.openai.com/v1 \
-         or http://localhost:8000/v1"
+        "`{url}` is not the address of an endpoint: {problem}; expected one like \
+         https://api.openai.com/v1 or http://localhost:8000/v1"
     )]
     BadUrl {
-        /// The address, without what might be a password in it.
+        /// The address, without a password that it may contain.
         url: String,
         /// What is wrong with it.
         problem: &'static str,
@@ -26,7 +26,7 @@ pub enum EndpointError {
 
     /// The key cannot be sent. It is not shown.
     #[error(
-        "OPENAI_API_KEY holds white space or characters outside ASCII; set it to the key alone"
+        "OPENAI_API_KEY contains white space or characters outside ASCII; set it to the key alone"
     )]
     BadKey,
 
@@ -52,7 +52,7 @@ pub enum EndpointError {
         problem: String,
     },
 
-    /// The key is wrong, or there is none.
+    /// The key is wrong or missing.
     #[error("the endpoint does not let us in ({message}): {}", match has_key {
         true => "check the key in OPENAI_API_KEY, and that it may use this model",
         false => "set OPENAI_API_KEY to a key of that endpoint",
@@ -60,28 +60,28 @@ pub enum EndpointError {
     Unauthorised {
         /// 401 or 403.
         status: u16,
-        /// What the server says, the status before it.
+        /// The status, and what the server says.
         message: String,
         /// Whether a key was sent.
         has_key: bool,
     },
 
-    /// Something that would meet every request alike.
+    /// A fault that every request would meet.
     #[error("the endpoint takes no requests like this: {message}{}", match status {
         404 | 405 | 410 => "; check --base-url and the model's name",
         _ => "",
     })]
     Refused {
-        /// As 404, where there is no such model or address.
+        /// Such as 404, if there is no such model or address.
         status: u16,
-        /// What the server says, the status before it.
+        /// The status, and what the server says.
         message: String,
     },
 
     /// The server wants a longer pause than is worth waiting.
     #[error(
-        "the endpoint asks for a pause of {} s, more than the {} s that are waited; \
-         run the same command again then",
+        "the endpoint asks for a pause of {} s, and this stage waits at most {} s; run the same \
+         command again later",
         pause.as_secs(),
         longest.as_secs()
     )]
@@ -101,7 +101,7 @@ pub enum EndpointError {
         message: String,
     },
 
-    /// A journal is replayed that does not know the request.
+    /// A journal is replayed, and it does not have the request.
     #[error("the journal has no entry for the request {request}")]
     NotInJournal {
         /// The request.

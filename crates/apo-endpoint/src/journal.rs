@@ -1,6 +1,6 @@
-//! What came of each request, line by line on the disk.
+//! The outcome of each request, line by line on the disk.
 //!
-//! A journal is a file of JSON lines, one an outcome:
+//! A journal is a file of JSON lines, one for each outcome:
 //!
 //! ```json
 //! {"journal":"apo","lines":"checked","crc":"b5b518ea"}
@@ -11,21 +11,20 @@
 //! ```
 //!
 //! `request` is [`Request::digest`](crate::Request::digest). Lines are only
-//! ever added, each on the disk before its outcome is used. A failure is not
-//! an answer: it is replayed as what happened, and asked again by a run that
-//! can ask. Of several lines to one request the last counts, but a failure
-//! never hides an answer.
+//! ever added, and each is on the disk before its outcome is used. A failure is
+//! not an answer: a replay returns it, and a run that can ask asks again. If a
+//! request has several lines, the last one counts, but a failure never hides an
+//! answer.
 //!
-//! `crc` is the CRC-32 (as zip and gzip have it) of the line without that
-//! field. The first line says that every line after it has one. So a line that
-//! was damaged is known, whatever part of it was: it is told
-//! ([`Journal::damage`]), and its request counts as never asked. A journal
-//! without checksums, written by hand or by an older version, is taken as it
-//! is; what is added to it has them. In such a journal a line that is none is
-//! refused by its number.
+//! `crc` is the CRC-32 (the one of zip and gzip) of the line without that field.
+//! The first line says that every line after it has one. A damaged line is thus
+//! noticed, whichever part is damaged: it is reported ([`Journal::damage`]), and
+//! its request counts as never asked. A journal without checksums, written by
+//! hand or by an older version, is accepted; lines that are added to it have
+//! them. In such a journal a malformed line is refused by its number.
 //!
-//! A last line that a crash cut short is dropped and its request asked again.
-//! In memory are the keys and where their lines begin, not the texts.
+//! A last line that a crash cut short is dropped, and its request asked again.
+//! Memory holds the keys and the places of their lines, not the texts.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -44,7 +43,7 @@ mod line;
 
 use line::{Line, check, header, is_begun, sealed};
 
-/// A line that takes more than this is none of ours.
+/// A longer line is not one of ours.
 const LONGEST_LINE: u64 = 64 << 20;
 
 /// A line of the journal.
@@ -52,15 +51,15 @@ const LONGEST_LINE: u64 = 64 << 20;
 pub struct Entry {
     /// Which request.
     pub request: Digest,
-    /// Which model was asked; for people, the digest already depends on it.
+    /// Which model was asked, for people: the digest already depends on it.
     pub model: String,
-    /// What came of it.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
 impl Entry {
-    /// Returns the line without a checksum, with its end.
+    /// Returns the line without a checksum, with its line end.
     pub fn line(&self) -> String {
         let mut line = self.json();
         line.push('\n');
@@ -84,14 +83,14 @@ impl Entry {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// There is none.
+    /// It does not exist.
     #[error("there is no journal at {}", path.display())]
     NotThere {
         /// Where it was looked for.
         path: PathBuf,
     },
 
-    /// A line is not what it should be.
+    /// A line is malformed.
     #[error(
         "{}, line {line}: {problem}; expected one JSON object a line, with `request`, `model` \
          and one of `reply`, `policy`, `unreadable` and `failed`; remove the line to have its \
@@ -118,7 +117,7 @@ pub enum JournalError {
 
     /// No line of it is one of ours.
     #[error(
-        "{}, line 1: it is no line of a journal, but `{begin}`; the file is left as it is, name \
+        "{}, line 1: expected a line of a journal, found `{begin}`; the file is left as it is; name \
          another one",
         path.display()
     )]
@@ -158,7 +157,7 @@ impl JournalError {
     }
 }
 
-/// A line that is not what was written.
+/// A damaged line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The line, from 1.
@@ -167,7 +166,7 @@ pub struct Damage {
     pub problem: &'static str,
 }
 
-/// Where an entry stands in the file.
+/// An entry's place in the file.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     offset: u64,
@@ -176,27 +175,28 @@ struct Place {
 }
 
 /// The file, which is unlocked before it is closed: a lock lasts as long as any
-/// copy of its handle, and a program that is being started holds copies of all.
+/// copy of its handle, and a program that is being started holds copies of all
+/// handles.
 #[derive(Debug)]
 struct Unlocking(File);
 
 impl Drop for Unlocking {
     fn drop(&mut self) {
-        let _ = self.0.unlock(); // closing it does as much, only later
+        let _ = self.0.unlock(); // closing unlocks it too, but later
     }
 }
 
 #[derive(Debug)]
 struct State {
     file: Unlocking,
-    /// Where the next line goes.
+    /// The place of the next line.
     end: u64,
-    /// Whether a line says that those after it have checksums.
+    /// Whether a line says that the lines after it have checksums.
     has_header: bool,
     places: HashMap<Digest, Place>,
 }
 
-/// The outcomes of requests on the disk.
+/// The outcomes of requests, on the disk.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -206,13 +206,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal to be added to; makes one where there is none.
+    /// Opens a journal to add to it; creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// When another process has it open to add to it, when it is no file, or one of
-    /// something else, when a line is not what it should be, or when the disk does
-    /// not do it.
+    /// When another process has it open to add to it, when it is not a file or not a
+    /// journal, when a line is malformed, or when the disk fails.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let failed = |source| io_error("write", path, source);
         Self::check_file(path)?;
@@ -257,12 +256,12 @@ impl Journal {
         Ok(Self::of(path, handle, found, true))
     }
 
-    /// Opens a journal to be replayed; it is left as it is.
+    /// Opens a journal to replay it; it is not changed.
     ///
     /// # Errors
     ///
-    /// When it is not there, is no file, or one of something else, cannot be read,
-    /// or has a line that is not what it should be.
+    /// When it does not exist, is not a file or not a journal, cannot be read, or
+    /// has a malformed line.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
         Self::check_file(path)?;
         let file = File::open(path).map_err(|source| match source.kind() {
@@ -273,14 +272,14 @@ impl Journal {
         Ok(Self::of(path, Unlocking(file), found, false))
     }
 
-    /// Refuses what is there and no file: to read a pipe is to wait for whoever
-    /// writes into it.
+    /// Refuses a path that exists and is not a file: reading a pipe would wait for
+    /// whoever writes into it.
     ///
     /// # Errors
     ///
     /// When it is a folder, a pipe or a device.
     pub fn check_file(path: &Path) -> Result<(), JournalError> {
-        // What is not there, or cannot be looked at, shows when it is opened.
+        // A path that does not exist or cannot be examined fails when it is opened.
         let Ok(found) = fs::metadata(path) else {
             return Ok(());
         };
@@ -314,34 +313,32 @@ impl Journal {
         }
     }
 
-    /// Returns where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns how many requests it knows.
+    /// Returns the number of requests that it has.
     pub fn n_requests(&self) -> usize {
         self.state().places.len()
     }
 
-    /// Returns the lines that are not what was written; their requests count as
-    /// never asked.
+    /// Returns the damaged lines; their requests count as never asked.
     pub fn damage(&self) -> &[Damage] {
         &self.damage
     }
 
-    /// Returns of what kind the outcome of a request is; none where it was never
-    /// asked.
+    /// Returns the kind of a request's outcome; `None` if it was never asked.
     pub fn kind(&self, request: &Digest) -> Option<Kind> {
         self.state().places.get(request).map(|place| place.kind)
     }
 
-    /// Whether the request was answered: a failure is no answer.
+    /// Whether the request was answered; a failure is not an answer.
     pub fn is_answered(&self, request: &Digest) -> bool {
         self.kind(request).is_some_and(|kind| kind != Kind::Failed)
     }
 
-    /// Returns what came of a request; none where it was never asked.
+    /// Returns a request's outcome; `None` if it was never asked.
     ///
     /// # Errors
     ///
@@ -374,11 +371,11 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// When the disk does not take it: then nothing of it stays in the file.
+    /// When the disk fails; nothing of the entry then stays in the file.
     ///
     /// # Panics
     ///
-    /// When the journal was opened to be replayed.
+    /// When the journal was opened to replay it.
     pub fn append(&self, entry: &Entry) -> Result<(), JournalError> {
         assert!(
             self.is_writable,
@@ -396,8 +393,8 @@ impl Journal {
         let written = state.file.0.seek(SeekFrom::Start(offset));
         let written = written.and_then(|_| state.file.0.write_all(text.as_bytes()));
         if let Err(source) = written.and_then(|()| state.file.0.sync_data()) {
-            // Of a part that a full disk took, nothing may stand before the
-            // next line. If this fails too, the next run finds a torn line.
+            // A part that reached a full disk must not stay before the next line.
+            // If this fails too, the next run finds a torn line.
             let _ = state.file.0.set_len(offset);
             return Err(io_error("write", &self.path, source));
         }
@@ -413,7 +410,7 @@ impl Journal {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the state whole: it changes after writing.
+        // A panic elsewhere leaves the state consistent: it changes after writing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -437,17 +434,17 @@ fn keep(places: &mut HashMap<Digest, Place>, request: Digest, place: Place) {
 /// How a journal ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tail {
-    /// With the end of a line, or with nothing at all.
+    /// With a line end, or the journal is empty.
     Clean,
     /// With a part of a line.
     Torn,
-    /// With a whole line that lacks its end.
+    /// With a whole line without a line end.
     Unended,
 }
 
 struct Read {
     places: HashMap<Digest, Place>,
-    /// Where the next line goes; for [`Tail::Unended`], once the end is added.
+    /// The place of the next line; for [`Tail::Unended`], after the added line end.
     end: u64,
     tail: Tail,
     has_header: bool,
@@ -463,11 +460,11 @@ fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
         has_header: false,
         damage: Vec::new(),
     };
-    // What is no line of a journal is a fault of one without checksums, and
-    // damage of one with them; which it is may show later.
+    // A malformed line is a fault in a journal without checksums, and damage in
+    // one with them; which of the two this is may show later.
     let mut first_fault = None;
     let mut is_checked = false;
-    // The first line of a file of which no line is one of ours.
+    // The first line of a file that has none of our lines.
     let mut foreign = None;
     let mut is_ours = false;
     for number in 1.. {
@@ -518,7 +515,7 @@ fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
                 found.damage.push(Damage {
                     line: number,
                     problem: if is_unchecked && !is_checked {
-                        "it is no entry of a journal"
+                        "it is not an entry of a journal"
                     } else {
                         "its checksum does not match its text"
                     },
@@ -546,14 +543,14 @@ fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
     }
 }
 
-/// Returns the entry of a line, or why it is none; nothing of a line that need
-/// not hold one.
+/// Returns the entry of a line, or what is wrong with it; `None` if the line need
+/// not hold an entry.
 fn entry(line: Line<'_>, is_checked: bool) -> Option<Result<Entry, String>> {
     let json = match &line {
         Line::Header => return None,
         Line::Unchecked(json) if json.iter().all(u8::is_ascii_whitespace) => return None,
         Line::Unchecked(_) if is_checked => return Some(Err("its checksum is missing".into())),
-        Line::Damaged => return Some(Err("its checksum is not that of its text".into())),
+        Line::Damaged => return Some(Err("its checksum does not match its text".into())),
         Line::Whole(json) => json.as_ref(),
         Line::Unchecked(json) => json,
     };

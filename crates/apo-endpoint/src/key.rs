@@ -1,4 +1,4 @@
-//! The endpoint's key: from the environment alone, shown to nobody.
+//! The endpoint's key: taken only from the environment, and never shown.
 
 use std::env;
 use std::fmt;
@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::error::EndpointError;
 
-/// The only place that a key is taken from.
+/// The variable that holds the key.
 pub const VARIABLE: &str = "OPENAI_API_KEY";
 
-/// What stands for the key wherever it would have been shown.
+/// What replaces the key wherever it would be shown.
 const REDACTED: &str = "[key]";
 
-/// A key shorter than this may be a word of everyday text (local servers take
-/// `none` or `EMPTY`), so that it is left alone in replies.
+/// A shorter key may be an ordinary word (local servers take `none` or `EMPTY`),
+/// so replies keep it.
 const SHORTEST_SECRET: usize = 16;
 
-/// Characters by which a part of a key is known.
+/// Characters by which a part of a key is recognised.
 const SHOWN: usize = 5;
 
 /// A key; neither its `Debug` nor any message shows it.
@@ -31,12 +31,12 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Takes the key from `OPENAI_API_KEY`; none where that is not set or
-    /// empty: local servers want none.
+    /// Takes the key from `OPENAI_API_KEY`; `None` if that is not set or empty,
+    /// since local servers need none.
     ///
     /// # Errors
     ///
-    /// When it holds what cannot be sent.
+    /// When it contains characters that cannot be sent.
     pub fn from_env() -> Result<Option<Self>, EndpointError> {
         match env::var_os(VARIABLE) {
             None => Ok(None),
@@ -44,11 +44,12 @@ impl Key {
         }
     }
 
-    /// Makes a key of a text, white space around it dropped; none of nothing.
+    /// Makes a key from a text without the white space around it; `None` if nothing
+    /// remains.
     ///
     /// # Errors
     ///
-    /// When it holds what cannot be sent.
+    /// When it contains characters that cannot be sent.
     pub fn new(text: &str) -> Result<Option<Self>, EndpointError> {
         let text = text.trim();
         if text.is_empty() {
@@ -65,8 +66,8 @@ impl Key {
         format!("Bearer {}", self.0)
     }
 
-    /// Returns a message without the key, should a server have echoed it, nor
-    /// what shows a part of it, as `sk-1…wxyz`.
+    /// Returns a message without the key, which a server may have echoed, and
+    /// without parts of it, such as `sk-1…wxyz`.
     pub(crate) fn redact_message(&self, text: &str) -> String {
         let text = text.replace(&self.0, REDACTED);
         let Some(beginning) = self.0.get(..SHOWN).filter(|_| self.0.len() > 2 * SHOWN) else {
@@ -84,9 +85,8 @@ impl Key {
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns an answer's body without the key, should a server have echoed
-    /// it, plain or with JSON's escapes. In a reply, what could be a plain word
-    /// is left alone.
+    /// Returns an answer's body without the key, which a server may have echoed,
+    /// plain or with JSON's escapes. A key that could be an ordinary word is kept.
     pub(crate) fn redact_body(&self, body: Vec<u8>, is_reply: bool) -> Vec<u8> {
         let key = self.0.as_bytes();
         if is_reply && key.len() < SHORTEST_SECRET {
@@ -108,7 +108,7 @@ impl Key {
         }
     }
 
-    /// Takes the key out of all texts of a value; tells whether it was there.
+    /// Removes the key from all texts of a value; returns whether it was there.
     fn redact_json(&self, json: &mut Value) -> bool {
         let mut found = false;
         match json {
@@ -132,7 +132,7 @@ impl Key {
     }
 }
 
-/// Returns bytes with all others as they were where the key stood.
+/// Returns bytes in which the key is replaced, and all others are as they were.
 fn without(body: Vec<u8>, key: &[u8]) -> Vec<u8> {
     let mut found = Vec::new();
     let mut rest = body.as_slice();

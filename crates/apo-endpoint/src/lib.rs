@@ -1,25 +1,25 @@
 //! A chat endpoint with journal, retries and limits.
 //!
-//! An [`Endpoint`] answers [`Request`]s: from its [`Journal`] where the same
-//! request was answered before, else by asking an OpenAI-compatible server
-//! through its [`Client`]. Every outcome is on the disk before it is given
-//! out, so that neither a rerun nor a crash pays for a reply twice; without a
-//! client the journal is replayed and nothing is asked.
+//! An [`Endpoint`] answers [`Request`]s: from its [`Journal`] if the same request
+//! was answered before, or else by asking an OpenAI-compatible server through its
+//! [`Client`]. Every outcome is on the disk before it is returned, so that neither
+//! a rerun nor a crash pays for a reply twice. Without a client the journal is
+//! replayed and nothing is asked.
 //!
 //! | What | Here |
 //! |---|---|
 //! | what is asked, and the digest by which it is known | [`request`] |
-//! | what came of it, line by line on the disk | [`journal`] |
+//! | the outcomes, line by line on the disk | [`journal`] |
 //! | one request over HTTP: timeouts, size, retries, key | [`client`] |
-//! | how an answer is unpacked | [`encoding`] |
+//! | how an answer is decompressed | [`encoding`] |
 //! | what a server's answer means | [`answer`] |
-//! | what can come of a request | [`outcome`] |
+//! | the possible outcomes of a request | [`outcome`] |
 //! | why a reply ended | [`ending`] |
-//! | what is thought in a reply, and what is answer | [`thought`] |
+//! | which part of a reply is thought, and which is the answer | [`thought`] |
 //! | which cause of failures is the commonest | [`causes`] |
 //! | when to ask again | [`retry`] |
 //! | journal and client together | [`endpoint`] |
-//! | several at once | [`parallel`] |
+//! | several requests at once | [`parallel`] |
 
 pub mod answer;
 pub mod causes;

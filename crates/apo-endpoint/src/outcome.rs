@@ -1,4 +1,4 @@
-//! What can come of a request.
+//! The possible outcomes of a request.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +20,12 @@ pub struct Usage {
 /// What the model said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// The text as it came, thoughts included.
+    /// The text as it was received, including thoughts.
     pub content: String,
-    /// Why it ended, in the server's word: `stop`, `length`.
+    /// Why it ended, in the server's words: `stop`, `length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
-    /// What it took, where the server says so.
+    /// The tokens that it took, if the server says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
@@ -51,8 +51,8 @@ impl Reply {
         self.ending() == Ending::Cut
     }
 
-    /// Returns what makes it a failure: it is no answer of the model's, or a part
-    /// of one that nobody meant to end there.
+    /// Returns what makes it a failure: the model called a tool instead of
+    /// answering, or the server broke the reply off.
     pub(crate) fn fault(&self) -> Option<String> {
         let reason = self.finish_reason.as_deref()?;
         match self.ending() {
@@ -65,27 +65,27 @@ impl Reply {
     }
 }
 
-/// The server's content policy stood in the way.
+/// The server's content policy refused the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// The error's code or type, as `content_filter`.
+    /// The error's code or type, such as `content_filter`.
     pub code: String,
     /// What the server says about it.
     #[serde(default)]
     pub message: String,
-    /// What it took, where the server says so.
+    /// The tokens that it took, if the server says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
 
-/// A completion came, and its text cannot be read.
+/// A completion whose text cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
     /// What is wrong with it.
     pub problem: String,
-    /// The body as it came, in base64.
+    /// The body as it was received, in base64.
     pub body: String,
-    /// What it took, where the server says so.
+    /// The tokens that it took, if the server says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
@@ -93,14 +93,14 @@ pub struct Unreadable {
 /// No reply, after all attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What the last attempt met.
+    /// What the last attempt ran into.
     pub message: String,
-    /// How often it was tried.
+    /// The number of attempts.
     #[serde(default)]
     pub attempts: u32,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -110,16 +110,16 @@ pub enum Outcome {
     Policy(Policy),
     /// A completion whose text cannot be read.
     Unreadable(Unreadable),
-    /// Nothing.
+    /// No reply.
     Failed(Failure),
 }
 
-/// Sorts outcomes by what is to be done about them.
+/// Kinds of outcomes, by what can be done about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A reply that says something.
     Answer,
-    /// A reply of nothing, or of thoughts alone.
+    /// A reply that is empty, or only a thought.
     Empty,
     /// A completion whose text cannot be read.
     Unreadable,
@@ -130,8 +130,8 @@ pub enum Kind {
 }
 
 impl Outcome {
-    /// Returns what it is by its finish reason. An older version kept replies that
-    /// were broken off or called a tool as answers.
+    /// Returns the outcome that the finish reason implies. An older version kept
+    /// replies that were broken off or called a tool as answers.
     pub(crate) fn by_its_end(self) -> Self {
         let Self::Reply(reply) = self else {
             return self;
@@ -166,12 +166,12 @@ impl Outcome {
         }
     }
 
-    /// Whether it is the end of the matter, not to be asked again by itself.
+    /// Whether it is final: it is not asked again unless the user says so.
     pub fn is_answer(&self) -> bool {
         !matches!(self, Self::Failed(_))
     }
 
-    /// Returns the tokens that were paid for, where the server told them.
+    /// Returns the tokens that were paid for, if the server reported them.
     pub fn usage(&self) -> Option<Usage> {
         match self {
             Self::Reply(reply) => reply.usage,

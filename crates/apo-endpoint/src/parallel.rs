@@ -1,14 +1,14 @@
-//! Several at once.
+//! Several pieces of work at once.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Does `work` for each item, up to `n` at once, in the items' order of
-/// beginning. After the first fault nothing new begins; what has begun ends.
+/// Does `work` for each item, up to `n` at once, starting in the items' order.
+/// After the first error nothing new starts; what has started is finished.
 ///
 /// # Errors
 ///
-/// The first fault, of an item or of work.
+/// The first error of an item or of `work`.
 pub fn at_once<T: Send, E: Send>(
     n: usize,
     items: impl Iterator<Item = Result<T, E>> + Send,
@@ -25,7 +25,7 @@ pub fn at_once<T: Send, E: Send>(
             {
                 return;
             }
-            // Apart, so that the lock is free while the work is done.
+            // A statement of its own, so that the lock is free during the work.
             let next = items.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(item) = next else {
                 return;
@@ -39,7 +39,7 @@ pub fn at_once<T: Send, E: Send>(
         }
     };
     thread::scope(|scope| {
-        // This thread is one of them; where the system gives no more, fewer do.
+        // This thread is one of them; if the system provides no more, fewer do.
         for _ in 1..n {
             if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
                 break;

@@ -1,9 +1,9 @@
-//! Which proxy the environment asks for: used, or refused by name.
+//! The proxy that the environment names: it is used, or refused by name.
 //!
-//! As curl has it: `http_proxy` for addresses that begin with `http://`,
-//! `https_proxy` for the others, `all_proxy` for both where neither is set;
-//! `no_proxy` names hosts that are asked directly. Each in lower or upper case,
-//! the lower first; an empty one is as none.
+//! The rules are curl's: `http_proxy` is for addresses that begin with `http://`,
+//! `https_proxy` for the others, `all_proxy` for both if theirs is not set;
+//! `no_proxy` names hosts that are asked directly. Each name may be in lower or
+//! upper case, lower case first; an empty variable counts as not set.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -13,25 +13,26 @@ use crate::error::EndpointError;
 /// The way to an address.
 #[derive(Debug)]
 pub(crate) struct Route {
-    /// The proxy to be used.
+    /// The proxy to use.
     pub proxy: Option<Proxy>,
-    /// A variable that names a proxy, but not for such addresses.
+    /// No proxy; a variable names one for other addresses.
     pub unused: Option<String>,
 }
 
-/// A proxy of the environment.
+/// A proxy that the environment names.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub inner: ureq::Proxy,
-    /// Its address without user and password, and the variable that names it.
+    /// Its address without user and password, and the variable that names it, for
+    /// messages.
     pub shown: String,
 }
 
-/// Returns the way to an address by an environment.
+/// Returns the way to an address that an environment asks for.
 ///
 /// # Errors
 ///
-/// When the proxy that is asked for is none that can be used.
+/// When the environment names a proxy that cannot be used.
 pub(crate) fn route(
     url: &str,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -79,8 +80,7 @@ fn proxy(variable: &str, value: &str) -> Result<Proxy, EndpointError> {
     } else {
         scheme
     };
-    // What stands before `@` may be a password, what stands behind the host
-    // has no business there.
+    // The text before `@` may be a password; nothing belongs behind the host.
     let rest = rest.trim_end_matches('/');
     let host = rest.rsplit('@').next().unwrap_or_default();
     let host = host.split(['/', '?', '#']).next().unwrap_or_default();
@@ -103,7 +103,7 @@ fn proxy(variable: &str, value: &str) -> Result<Proxy, EndpointError> {
         .1
         .is_some_and(|port| port.parse::<u16>().is_err())
     {
-        return Err(bad("its port is no number up to 65535"));
+        return Err(bad("its port is not a number up to 65535"));
     }
     let inner = ureq::Proxy::new(&format!("{scheme}://{rest}"))
         .map_err(|_| bad("expected SCHEME://[USER:PASSWORD@]HOST[:PORT]"))?;
@@ -114,9 +114,9 @@ fn proxy(variable: &str, value: &str) -> Result<Proxy, EndpointError> {
     })
 }
 
-/// Whether `no_proxy` names the host of an address: as `host`, `.domain`,
-/// `*.domain` (each with all that ends by it), `host:port`, `10.0.0.0/8`, or `*`
-/// for all; apart by commas or white space.
+/// Whether `no_proxy` names the host of an address: as `host`, `.domain` or
+/// `*.domain` (each includes its subdomains), `host:port`, `10.0.0.0/8`, or `*` for
+/// all, separated by commas or white space.
 fn is_exempt(url: &str, exempt: &str) -> bool {
     let is_https = url.starts_with("https://");
     let authority = url.split("://").nth(1).unwrap_or_default();
@@ -144,7 +144,7 @@ fn is_exempt(url: &str, exempt: &str) -> bool {
             let ends = host.strip_suffix(name.as_str());
             let is_same = match (address, name.parse::<IpAddr>()) {
                 (Some(address), Ok(name)) => address == name,
-                // An address has no domain above it.
+                // An IP address has no subdomains.
                 (Some(_), Err(_)) => false,
                 (None, _) => ends.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
             };
@@ -152,7 +152,7 @@ fn is_exempt(url: &str, exempt: &str) -> bool {
         })
 }
 
-/// Parts `host:port`, `[::1]:port`, `::1`.
+/// Splits `host:port`, `[::1]:port`, `::1` into host and port.
 fn host_and_port(text: &str) -> (&str, Option<&str>) {
     if let Some((host, rest)) = text.strip_prefix('[').and_then(|it| it.split_once(']')) {
         return (host, rest.strip_prefix(':'));
@@ -163,7 +163,7 @@ fn host_and_port(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Whether an address lies in a network, as `10.0.0.0` with 8 bits.
+/// Whether an address is in a network, such as `10.0.0.0` with 8 bits.
 fn is_within(address: IpAddr, network: &str, bits: &str) -> bool {
     let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
         return false;

@@ -1,4 +1,4 @@
-//! What is asked, and the digest by which it is known.
+//! Requests, and the digests that identify them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,22 +42,22 @@ impl Message {
 pub struct Request {
     /// The model's name at the endpoint.
     pub model: String,
-    /// The conversation to go on with.
+    /// The conversation to continue.
     pub messages: Vec<Message>,
-    /// Sampling temperature; the server's own where absent.
+    /// Sampling temperature; the server's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Most tokens of the reply; the server's own where absent.
+    /// Most tokens of the reply; the server's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// Seed of the server's sampling, where it takes one; tells apart requests
-    /// that are otherwise the same.
+    /// Seed of the server's sampling, if it takes one; distinguishes requests that
+    /// are otherwise equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }
 
 impl Request {
-    /// Makes a request with the server's own sampling.
+    /// Makes a request with the server's default sampling.
     pub fn new(model: &str, messages: Vec<Message>) -> Self {
         Self {
             model: model.to_owned(),
@@ -68,7 +68,7 @@ impl Request {
         }
     }
 
-    /// Returns the body to send: JSON, its fields in the order of this struct.
+    /// Returns the body to send: JSON with its fields in the order of this struct.
     pub fn body(&self) -> String {
         serde_json::to_string(self).expect("a request is plain data")
     }
@@ -80,7 +80,7 @@ impl Request {
     }
 }
 
-/// The key of a request in the journal; in text 64 hex digits.
+/// The key of a request in the journal; as text, 64 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -175,7 +175,7 @@ mod tests {
         let digest = request().digest();
         assert_eq!(digest.to_string().parse(), Ok(digest));
         for text in ["", "abc", &"g".repeat(64), &"é".repeat(32)] {
-            assert!(text.parse::<Digest>().is_err(), "{text:?} is no digest");
+            assert!(text.parse::<Digest>().is_err(), "{text:?} is not a digest");
         }
     }
 }

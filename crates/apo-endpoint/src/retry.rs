@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Longest pause that we choose ourselves.
+/// Longest pause that the server did not ask for.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// The pauses between the attempts at one request.
@@ -16,8 +16,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Begins; `first` is about the first pause, `seed` differs from request
-    /// to request, so that requests refused together do not return together.
+    /// Makes the pauses. `first` is the approximate first pause; `seed` differs
+    /// between requests, so that requests refused together do not return together.
     pub fn new(first: Duration, seed: u64) -> Self {
         Self {
             next: first,
@@ -25,9 +25,9 @@ impl Schedule {
         }
     }
 
-    /// Returns the next pause: between half and the whole of a span that
-    /// doubles each time, up to a minute; never less than what the server
-    /// asks for, and then a little more, again not to return all together.
+    /// Returns the next pause: between half of a span and the whole span, which
+    /// doubles each time up to a minute. It is never shorter than what the server
+    /// asks for, and then a little longer, so that requests do not return together.
     pub fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let span = self.next.min(LONGEST_BACKOFF);
         self.next = self.next.saturating_mul(2);
@@ -41,9 +41,9 @@ impl Schedule {
     }
 }
 
-/// Reads what a server says in `Retry-After`: seconds, or a date as
-/// `Sun, 06 Nov 1994 08:49:37 GMT`; a date in the past is no pause, and more
-/// seconds than there can be are as many as there can be.
+/// Reads `Retry-After`: seconds, or a date like `Sun, 06 Nov 1994 08:49:37 GMT`. A
+/// date in the past is a pause of 0; more seconds than a duration can hold are the
+/// longest duration.
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {

@@ -73,7 +73,7 @@ pub fn parted(content: &str) -> Parted<'_> {
         return parted(found.answer, found.has_thought);
     }
     let mut has_thought = false;
-    // Where the last thought ends, and where what follows it begins.
+    // The end of the last thought.
     let mut thought = None;
     for _ in 0..MOST_THOUGHTS {
         let end = match (block(&text, at), thought) {

@@ -253,10 +253,10 @@ fn what_is_no_journal_is_named_and_left_as_it_is_and_no_pipe_is_waited_for() {
         ("pipe", "the journal pipe is a pipe"),
         ("folder", "the journal folder is a folder"),
         ("/dev/full", "the journal /dev/full is a device"),
-        ("notes.txt", "notes.txt, line 1: it is no line of a journal"),
+        ("notes.txt", "notes.txt, line 1: expected a line of a journal, found"),
         (
             "data.jsonl",
-            "data.jsonl, line 1: it is no line of a journal",
+            "data.jsonl, line 1: expected a line of a journal, found",
         ),
     ] {
         refuses(
@@ -316,7 +316,7 @@ fn an_address_or_text_at_fault_is_told() {
     let dir = fresh_dir("address");
     for url in ["localhost:9", "http://", "ftp://127.0.0.1"] {
         let args = format!("{TABLES} --base-url {url} --model m");
-        refuses(&dir, &args, 3, &["is no address of an endpoint"]);
+        refuses(&dir, &args, 3, &["is not the address of an endpoint"]);
     }
     let args = format!("{TABLES} --base-url http://user:secret@127.0.0.1:9 --model m");
     let out = collect(&dir, &format!("{args} --out golden.parquet"));

@@ -422,7 +422,7 @@ fn the_commonest_cause_stands_in_the_warning_with_its_count() {
         (
             "a false label",
             Answer::Http(200, vec![("Content-Encoding", "br".into())], vec![0xff; 9]),
-            "the answer is labelled as compressed by br",
+            "the answer is labelled as compressed with br",
         ),
         (
             "cut",

@@ -1,4 +1,4 @@
-//! The bodies of errors: where servers put what they say, and their names for it.
+//! The bodies of errors: where servers put their messages and codes.
 
 use serde_json::Value;
 
@@ -28,11 +28,11 @@ const INNER: &[&str] = &[
     "message",
 ];
 
-/// How deep an error may lie within others.
+/// How deeply an error may be nested in others.
 const DEPTH: usize = 5;
 
-/// Returns the error in a body: an object, or else a text. Google sends a list
-/// of one, others a text that is JSON itself.
+/// Returns the error in a body: an object, or else a text. Google sends a list of
+/// one error, others a text that is JSON itself.
 pub(super) fn fault(json: Option<Value>, body: &[u8]) -> Value {
     let plain = || Value::String(String::from_utf8_lossy(body).into_owned());
     match json {
@@ -49,8 +49,8 @@ pub(super) fn fault(json: Option<Value>, body: &[u8]) -> Value {
     }
 }
 
-/// Returns the codes, types and reasons of an error, of those inside it, and
-/// of the one that a router passes on as text.
+/// Returns the codes, types and reasons of an error, of the errors inside it, and
+/// of the error that a router passes on as text.
 pub(super) fn error_names(json: &Value) -> Vec<String> {
     let mut names = Vec::new();
     gather(json, DEPTH, &mut names);
@@ -87,9 +87,9 @@ fn gather(json: &Value, depth: usize, names: &mut Vec<String>) {
     }
 }
 
-/// Returns the object in a message that is one, or holds one as `Error code: 400 -
-/// {…}` does, in JSON or as Python prints it and bytes of it. What is quoted may
-/// be the prompt's own.
+/// Returns the object that a message consists of or contains, as `Error code: 400 -
+/// {…}` does, in JSON or as Python prints it, also as bytes. A quoted object may be
+/// part of the prompt, and does not count.
 fn within(text: &str) -> Option<Value> {
     let at = text.find('{')?;
     let (before, object) = text.split_at(at);
@@ -114,11 +114,11 @@ fn within(text: &str) -> Option<Value> {
 fn passed_on(json: &Value) -> Option<Value> {
     let raw = json["error"]["metadata"]["raw"].as_str()?;
     let inner = first(raw)?;
-    // Once: what it passes on itself is its own affair.
+    // Only once: what it passes on in turn is ignored.
     (inner.is_object() && inner["error"]["metadata"].is_null()).then_some(inner)
 }
 
-/// Returns what the server says about an error.
+/// Returns the server's message about an error.
 pub(super) fn error_message(json: &Value) -> String {
     let text = sentence(json, DEPTH);
     let mut text = text.unwrap_or_else(|| json.to_string());
@@ -129,7 +129,7 @@ pub(super) fn error_message(json: &Value) -> String {
     excerpt(text.as_bytes())
 }
 
-/// Returns the first sentence in an error's fields, or in those of one inside it.
+/// Returns the first message in an error's fields, or in those of one inside it.
 fn sentence(json: &Value, depth: usize) -> Option<String> {
     let error = &json["error"];
     let said = [

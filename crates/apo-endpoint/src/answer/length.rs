@@ -1,6 +1,6 @@
 //! How servers say that a prompt is longer than they take.
 
-/// How a failure begins whose prompt is longer than the server's context.
+/// The beginning of a failure's message if the prompt is too long.
 pub const TOO_LONG: &str = "the prompt is longer than the server's context";
 
 /// Codes and types, without punctuation and in lower case.
@@ -15,7 +15,7 @@ const NAMES: &[&str] = &[
     "maxtokensexceeded",
 ];
 
-/// What sentences say, all parts of one.
+/// Parts of sentences; a sentence must contain all parts of one entry.
 const SENTENCES: &[&[&str]] = &[
     &["context length"],
     &["context window"],
@@ -47,10 +47,10 @@ const SENTENCES: &[&[&str]] = &[
     &["上下文", "超"],
 ];
 
-/// Speaks of the reply's length, not of the prompt's.
+/// Parts of sentences that are not about the prompt's length.
 const NOT_PROMPTS: &[&str] = &["rate limit", "per minute", "tokens per", "quota"];
 
-/// Whether an error tells of a prompt that is too long.
+/// Whether an error says that the prompt is too long.
 pub(super) fn is_too_long(names: &[String], message: &str) -> bool {
     let plain = |name: &String| -> String {
         let letters = name.chars().filter(char::is_ascii_alphanumeric);

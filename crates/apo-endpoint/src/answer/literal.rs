@@ -1,5 +1,5 @@
-//! Reads what Python prints for dictionaries and lists, as routers written in it
-//! put errors into their own: `{'error': {'code': 'content_filter', 'param': None}}`.
+//! Reads what Python prints for dictionaries and lists. Routers written in Python
+//! put such text into their errors: `{'error': {'code': 'content_filter', 'param': None}}`.
 
 use std::str::Chars;
 
@@ -7,11 +7,11 @@ use serde_json::{Map, Number, Value};
 
 use super::repair::UNREAD;
 
-/// How deep values may lie in others, as `serde_json` has it.
+/// How deeply values may be nested, the same as in `serde_json`.
 const DEPTH: usize = 128;
 
-/// Returns the dictionary, list or text at a text's beginning as the JSON that it
-/// would be, and its length in bytes. Bytes are text, and a tuple is a list.
+/// Returns the dictionary, list or text at a text's beginning as JSON, and its
+/// length in bytes. Bytes become a text, and a tuple becomes a list.
 pub(super) fn literal(text: &str) -> Option<(Value, usize)> {
     let mut literal = Literal { text, at: 0 };
     let value = literal.value(DEPTH)?;
@@ -34,7 +34,7 @@ impl<'a> Literal<'a> {
         self.at += rest.len() - rest.trim_start().len();
     }
 
-    /// Takes a mark, if it comes next.
+    /// Consumes a mark if it comes next.
     fn takes(&mut self, mark: &str) -> bool {
         self.skip_blank();
         let is_next = self.rest().starts_with(mark);
@@ -108,7 +108,7 @@ impl<'a> Literal<'a> {
         Some(Value::String(found))
     }
 
-    /// Takes a constant or a number.
+    /// Consumes a constant or a number.
     fn word(&mut self) -> Option<Value> {
         let rest = self.rest();
         let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_');
@@ -126,7 +126,7 @@ impl<'a> Literal<'a> {
     }
 }
 
-/// Returns the character that an escape stands for; [`UNREAD`] is half of one.
+/// Returns the character that an escape means; [`UNREAD`] for half a character.
 fn escaped(inside: &mut Chars) -> Option<char> {
     let digits = match inside.next()? {
         'x' => 2,

@@ -1,12 +1,12 @@
-//! How servers say that their content policy stands in the way.
+//! How servers say that their content policy refuses a request.
 //!
-//! By a code, a type or the reason of a finish, by fields of their own, or in a
-//! sentence alone. Codes and fields are sure; sentences count only where the
-//! status fits them and they do not speak of a key or an account.
+//! They use a code, a type or a finish reason, fields of their own, or only a
+//! sentence. Codes and fields are certain; a sentence counts only if the status
+//! fits it and it is not about a key or an account.
 
 use serde_json::Value;
 
-/// What codes, types and reasons of policy refusals hold, without punctuation
+/// Parts of the codes, types and reasons of policy refusals, without punctuation
 /// and in lower case.
 const NAMES: &[&str] = &[
     "contentfilter",
@@ -43,13 +43,13 @@ const NAMES: &[&str] = &[
     "unsafecontent",
 ];
 
-/// Codes and types that are such a name as a whole.
+/// Codes and types that count only as a whole.
 const WHOLE_NAMES: &[&str] = &["moderation", "blocked", "nsfw"];
 
 /// Codes that are numbers, of three Chinese providers.
 const NUMBERS: &[u64] = &[1301, 1026, 1027, 10_013, 10_014, 10_019];
 
-/// What sentences say that tell of a policy refusal by themselves.
+/// Parts of sentences that are enough to recognise a policy refusal.
 const SURE: &[&str] = &[
     "content exists risk",
     "considered high risk",
@@ -64,8 +64,8 @@ const SURE: &[&str] = &[
     "违规",
 ];
 
-/// What is violated, and what for a text is caught; one of [`ACTS`] stands
-/// beside it. Alone it may be a prompt's own words that an error repeats.
+/// What is violated, or why a text is caught. One of [`ACTS`] must be in the
+/// sentence too: alone, this may be part of a prompt that an error repeats.
 const TOPICS: &[&str] = &[
     "content policy",
     "content management policy",
@@ -108,8 +108,8 @@ const ACTS: &[&str] = &[
     "detected",
 ];
 
-/// What a server says that passes a refusal on as a fault of its own: a policy,
-/// and that a text is caught by it.
+/// What a server says if it passes on a refusal as its own fault: it names a
+/// policy, and says that a text is caught.
 const POLICIES: &[&str] = &[
     "content policy",
     "content management policy",
@@ -121,7 +121,7 @@ const POLICIES: &[&str] = &[
 ];
 const BREACHES: &[&str] = &["violat", "flagged", "blocked", "filtered", "trigger"];
 
-/// What a service says that judges no text because it fails.
+/// What a service says if it fails and has judged no text.
 const OUTAGES: &[&str] = &[
     "unavailable",
     "timeout",
@@ -131,7 +131,8 @@ const OUTAGES: &[&str] = &[
     "connect",
 ];
 
-/// What is caught, and how; a firewall blocks requests, too, but flags none.
+/// What is caught, and how. A firewall blocks requests too, but does not flag
+/// them.
 const TEXTS: &[&str] = &["input", "prompt", "content", "response", "completion"];
 const CAUGHT: &[&str] = &["flagged", "blocked"];
 const FLAGGED: &[&str] = &["flagged"];
@@ -146,7 +147,7 @@ const REQUESTS: &[&str] = &[
     "violat",
 ];
 
-/// Whom a sentence concerns that is about no text.
+/// What a sentence is about if it is not about a text.
 const NOT_TEXTS: &[&str] = &[
     "account",
     "api key",
@@ -185,7 +186,7 @@ const NOT_TEXTS: &[&str] = &[
 pub(super) fn names_policy(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = name.to_ascii_lowercase();
-    // As API_KEY_FLAGGED.
+    // Such as API_KEY_FLAGGED.
     if ["apikey", "account", "ipaddress", "country", "region"]
         .iter()
         .any(|it| name.contains(it))
@@ -196,12 +197,13 @@ pub(super) fn names_policy(name: &str) -> bool {
     is_number || WHOLE_NAMES.contains(&&*name) || is_name(&name)
 }
 
-/// Whether a name, without punctuation and in lower case, is of a content policy.
+/// Whether a name, without punctuation and in lower case, is one of a content
+/// policy.
 pub(crate) fn is_name(name: &str) -> bool {
     NAMES.iter().any(|it| name.contains(it))
 }
 
-/// Whether a sentence tells of a content policy.
+/// Whether a sentence says that a content policy refuses a text.
 pub(super) fn tells_policy(message: &str) -> bool {
     let message = message.to_lowercase();
     let own = unquoted(&message);
@@ -214,8 +216,8 @@ pub(super) fn tells_policy(message: &str) -> bool {
     is_policy && !says(NOT_TEXTS)
 }
 
-/// Whether a sentence tells of a content policy so surely that a server's own
-/// fault is none.
+/// Whether a sentence says so clearly that a content policy refuses a text that it
+/// counts even with the status of a server's own fault.
 pub(super) fn tells_violation(message: &str) -> bool {
     let lower = message.to_lowercase();
     let own = unquoted(&lower);
@@ -224,7 +226,7 @@ pub(super) fn tells_violation(message: &str) -> bool {
     is_sure && !says(OUTAGES) && !says(NOT_TEXTS)
 }
 
-/// Returns a message without what it quotes: that may be a prompt's own words.
+/// Returns a message without its quotations, which may be part of a prompt.
 fn unquoted(message: &str) -> String {
     let mut found = String::new();
     let mut rest = message;
@@ -234,7 +236,7 @@ fn unquoted(message: &str) -> String {
         found += before;
         let inside = &rest[at + mark.len_utf8()..];
         let end = if mark == '“' { '”' } else { mark };
-        // An apostrophe stands behind a letter.
+        // An apostrophe follows a letter.
         let opens = mark != '\'' || !before.ends_with(char::is_alphanumeric);
         if let Some(length) = inside.find(end).filter(|_| opens) {
             rest = &inside[length + end.len_utf8()..];
@@ -246,7 +248,7 @@ fn unquoted(message: &str) -> String {
     found + rest
 }
 
-/// Returns what a body says beside codes that tells of a content policy.
+/// Returns what a body says about a content policy in fields other than codes.
 pub(super) fn field(json: &Value) -> Option<String> {
     let filled = |value: &Value| match value {
         Value::Array(items) => !items.is_empty(),

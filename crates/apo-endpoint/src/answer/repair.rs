@@ -1,19 +1,19 @@
-//! Reads JSON that is not quite: with bytes that are not UTF-8, half a
-//! character, raw control characters, or numbers that are none; or printed by
-//! Python.
+//! Reads bodies that are almost JSON: with bytes that are not UTF-8, half a
+//! character, raw control characters, or `NaN` and `Infinity`; or as Python prints
+//! them.
 
 use serde_json::Value;
 
 use super::literal::literal;
 
-/// What is in the place of a text that could not be read.
+/// Replaces what could not be read in a text.
 pub(super) const UNREAD: char = '\u{fffd}';
 
-/// What could be read of a body.
+/// What could be read from a body.
 #[derive(Debug, PartialEq)]
 pub(super) struct Repaired {
-    /// The first value; each faulty part of a text is [`UNREAD`], each number that
-    /// is none is null.
+    /// The first value; each faulty part of a text is [`UNREAD`], `NaN` and
+    /// `Infinity` are null.
     pub value: Value,
     /// Whether another object, or the beginning of one, follows.
     pub holds_more: bool,
@@ -107,7 +107,7 @@ fn string(text: &str, found: &mut String) -> usize {
     at
 }
 
-/// Returns the length of an escape, and whether it says something.
+/// Returns the length of an escape, and whether it is valid.
 fn escape(text: &str) -> (usize, bool) {
     let unit = |at: usize| -> Option<u32> {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;

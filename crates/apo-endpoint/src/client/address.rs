@@ -1,9 +1,9 @@
-//! Where completions are asked for.
+//! The address that completions are asked from.
 
 use crate::error::EndpointError;
 
-/// Returns where completions are asked for: the base address, with `/v1` where
-/// it has no path, and the path that the API documents.
+/// Returns the address for completions: the base address, with `/v1` if it has no
+/// path, and the path that the API documents.
 pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
     const PATH: &str = "/chat/completions";
     let bad = |url: &str, problem| EndpointError::BadUrl {
@@ -11,7 +11,8 @@ pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
         problem,
     };
     let base = base.trim().trim_end_matches('/');
-    // Its case does not count, but does to those who look at the address later.
+    // The scheme's case does not matter, but code that reads the address later
+    // expects lower case.
     let base = match base.split_once("://") {
         Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
         None => base.to_owned(),
@@ -21,7 +22,7 @@ pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
         .into_iter()
         .find(|scheme| base.starts_with(scheme));
     let Some(rest) = scheme.and_then(|scheme| base.strip_prefix(scheme)) else {
-        // What stands before `@` may be a password.
+        // The text before `@` may be a password.
         let shown = base.rsplit('@').next().unwrap_or_default();
         return Err(bad(shown, "it begins with neither http:// nor https://"));
     };
@@ -29,7 +30,7 @@ pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
     if let Some((_, host)) = host.rsplit_once('@') {
         return Err(bad(
             host,
-            "it holds a user or password; the key comes from OPENAI_API_KEY",
+            "it contains a user or password; the key comes from OPENAI_API_KEY",
         ));
     }
     if host.is_empty() || (host.starts_with(':') && !host[1..].contains(':')) {
@@ -43,7 +44,7 @@ pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
             port
         }
         None if host.matches(':').count() > 1 => {
-            let problem = "it holds several `:`; an IPv6 address stands in brackets, as \
+            let problem = "it contains several `:`; put an IPv6 address into brackets, as \
                            http://[::1]:8000";
             return Err(bad(base, problem));
         }
@@ -51,13 +52,13 @@ pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
     };
     let is_port = |it: &str| it.parse::<u16>().is_ok_and(|it| it > 0);
     if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
-        return Err(bad(base, "its port is no number from 1 to 65535"));
+        return Err(bad(base, "its port is not a number from 1 to 65535"));
     }
     if let Some(at) = base.find(['?', '#']) {
-        return Err(bad(&base[..at], "it holds a `?` or `#`"));
+        return Err(bad(&base[..at], "it contains a `?` or `#`"));
     }
     if base.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(bad(base, "it holds white space"));
+        return Err(bad(base, "it contains white space"));
     }
     Ok(if base.ends_with(PATH) {
         base.to_owned()
@@ -130,7 +131,7 @@ mod tests {
         ] {
             let error = completions_url(base).unwrap_err().to_string();
             assert!(
-                error.contains("is no address of an endpoint"),
+                error.contains("is not the address of an endpoint"),
                 "{base}: {error}"
             );
             assert!(!error.contains("secret"), "{base}: {error}");

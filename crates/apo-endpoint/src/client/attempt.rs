@@ -1,4 +1,4 @@
-//! One attempt at a request, and what stands in its way.
+//! One attempt at a request, and its obstacles.
 
 use std::env;
 use std::fmt::Display;
@@ -19,13 +19,13 @@ use crate::outcome::{Failure, Outcome};
 use crate::proxy::{Route, route};
 use crate::retry::retry_after;
 
-/// What an attempt met that stopped short of an outcome.
+/// Why an attempt had no outcome.
 pub(super) enum Obstacle {
-    /// Try again; the server may have asked for a pause.
+    /// Another attempt may succeed; the server may have asked for a pause.
     Later(String, Option<Duration>),
     /// This request fails.
     Never(String),
-    /// Everything stops.
+    /// Every request would fail.
     Stop(EndpointError),
 }
 
@@ -45,7 +45,7 @@ impl Caller {
         let route = route(&url, |name| env::var_os(name))?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // A redirect would carry the request, perhaps the key, elsewhere.
+            // A redirect would send the request, perhaps with the key, elsewhere.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(settings.timeout))
@@ -54,7 +54,7 @@ impl Caller {
             .max_idle_connections_per_host(settings.connections)
             .user_agent(concat!("apo/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
-            // Replies are small; who compresses all the same is understood.
+            // Replies are small; servers that compress them anyway are understood.
             .accept_encoding("identity")
             .proxy(route.proxy.as_ref().map(|it| it.inner.clone()))
             .build();
@@ -120,7 +120,7 @@ impl Caller {
         }
     }
 
-    /// Reads an answer's body, whole, unpacked, and without the key.
+    /// Reads an answer's whole body, decompressed and without the key.
     fn body(
         &self,
         response: &mut Response<Body>,
@@ -141,7 +141,7 @@ impl Caller {
         let label = label.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
         let length = bytes.len();
         let bytes = decoded(bytes, &label.unwrap_or_default(), most);
-        // A reply that is whole was paid for, however the connection ended.
+        // A complete reply was paid for, however the connection ended.
         if let Err(error) = read
             && !bytes.as_ref().is_ok_and(|bytes| is_object(bytes))
         {
@@ -163,8 +163,7 @@ impl Caller {
         })
     }
 
-    /// Sorts an error of the connection; where a proxy stands in between, it may
-    /// be the proxy's.
+    /// Classifies an error of the connection; with a proxy, it may be the proxy's.
     fn unreached(&self, error: ureq::Error) -> Obstacle {
         if let ureq::Error::BadUri(_) | ureq::Error::Http(_) = &error {
             return Obstacle::Stop(EndpointError::BadUrl {
@@ -179,7 +178,7 @@ impl Caller {
         };
         let shown = &proxy.shown;
         match error {
-            // It wants a password, or another one.
+            // It wants a password, or a different one.
             ureq::Error::ConnectProxyFailed(reason) if reason.contains("407") => {
                 Obstacle::Stop(EndpointError::Proxy {
                     proxy: shown.clone(),
@@ -201,9 +200,9 @@ impl Caller {
                 let longest = self.settings.timeout.as_secs_f64();
                 format!("no whole answer within {longest} s")
             }
-            ureq::Error::HostNotFound => "there is no host of that name".to_owned(),
+            ureq::Error::HostNotFound => "there is no host with that name".to_owned(),
             ureq::Error::Rustls(error) => no_tls(error),
-            // So TLS tells its faults.
+            // TLS reports its errors in this form.
             ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => no_tls(error),
             ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 "the connection was closed".to_owned()
@@ -234,8 +233,8 @@ fn no_tls(error: &impl Display) -> String {
     )
 }
 
-/// Returns the address that an answer redirects to, without what may be a
-/// password or a key in it.
+/// Returns the address that an answer redirects to, without a password or key that
+/// it may contain.
 fn redirection(headers: &HeaderMap) -> Option<String> {
     let there = headers.get("location")?;
     let there = excerpt(there.as_bytes());

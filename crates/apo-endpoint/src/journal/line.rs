@@ -2,29 +2,29 @@
 
 use std::borrow::Cow;
 
-/// What stands before the checksum's eight hex digits; `"}` follows them.
+/// What precedes the checksum's eight hex digits; `"}` follows them.
 const FIELD: &[u8] = b",\"crc\":\"";
 const DIGITS: usize = 8;
 const END: &[u8] = b"\"}";
 
-/// What the line says from which on every line has a checksum.
+/// The text of the line that says that all lines after it have checksums.
 const HEADER: &str = r#"{"journal":"apo","lines":"checked"}"#;
 
-/// What a line is by its checksum.
+/// What a line's checksum says of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// The checksum is right; the object without it.
+    /// The checksum is right; this is the object without it.
     Whole(Cow<'a, [u8]>),
     /// The line that says that all after it have checksums.
     Header,
-    /// The checksum is not that of the line.
+    /// The checksum is wrong.
     Damaged,
-    /// There is none.
+    /// There is no checksum.
     Unchecked(&'a [u8]),
 }
 
-/// Returns the line of an object: the CRC-32 of its text as its last field, and
-/// the end of the line.
+/// Returns the line of an object: with the CRC-32 of its text as its last field,
+/// and a line end.
 pub(super) fn sealed(json: &str) -> String {
     let open = json.strip_suffix('}').expect("an entry is an object");
     let field = String::from_utf8_lossy(FIELD);
@@ -34,13 +34,13 @@ pub(super) fn sealed(json: &str) -> String {
     )
 }
 
-/// Returns the line from which on every line has a checksum.
+/// Returns the line that says that all lines after it have checksums.
 pub(super) fn header() -> String {
     sealed(HEADER)
 }
 
-/// Whether a line is one of ours as far as it goes, the zeros left out that a crash
-/// may leave in place of its end.
+/// Whether the part of a line that is there is ours; a crash may leave zeros
+/// instead of the rest.
 pub(super) fn is_begun(line: &[u8]) -> bool {
     const ENTRY: &[u8] = br#"{"request":""#;
     const DIGEST: usize = 64;
@@ -55,7 +55,7 @@ pub(super) fn is_begun(line: &[u8]) -> bool {
         || (begins(ENTRY) && digits.into_iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Looks at a line, with its end or without.
+/// Examines a line, with or without its line end.
 pub(super) fn check(line: &[u8]) -> Line<'_> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -71,7 +71,7 @@ pub(super) fn check(line: &[u8]) -> Line<'_> {
         return Line::Unchecked(line);
     };
     let json = [open, b"}"].concat();
-    // As text: `A` for `a` would be another byte.
+    // Compared as text: `A` instead of `a` is another byte.
     if format!("{:08x}", crc32fast::hash(&json)).as_bytes() != digits {
         return Line::Damaged;
     }

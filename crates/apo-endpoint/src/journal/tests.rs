@@ -356,7 +356,7 @@ fn a_file_of_something_else_is_refused_and_left_as_it_is() {
             assert!(error.is_bad_input(), "{error}");
             let said = error.to_string();
             assert!(
-                said.contains("line 1: it is no line of a journal"),
+                said.contains("line 1: expected a line of a journal, found"),
                 "{said}"
             );
             assert!(!said.contains('\u{1b}'), "{said}");

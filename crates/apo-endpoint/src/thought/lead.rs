@@ -61,8 +61,8 @@ pub(super) fn without_end(text: &str) -> &str {
     }
 }
 
-/// Returns where the special token begins that a text ends with, but for marks of
-/// thoughts and answers.
+/// Returns the place of the special token that a text ends with, unless it is a
+/// mark of thoughts or answers.
 fn last_token(text: &str) -> Option<usize> {
     let near = text.floor_char_boundary(text.len().saturating_sub(60));
     let lower = text[near..].to_ascii_lowercase();

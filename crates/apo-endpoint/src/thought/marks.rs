@@ -202,9 +202,9 @@ impl Opening {
     }
 }
 
-/// Returns how a thought that a tag opens ends, by the tags behind it: where they
-/// are, how long, of what kind, and whether their name is the opening tag's. Some
-/// models end one with another's name.
+/// Returns the end of a thought that a tag opens. Each of the tags behind it comes
+/// with its place, length and kind, and whether it has the opening tag's name: some
+/// models end a thought with another name.
 ///
 /// The best of them counts, and the first of its like: those that nothing speaks
 /// against; then those that an opening tag on the same line may belong to, or that
@@ -281,7 +281,8 @@ fn fence_end(rest: &str, mark: char, count: usize) -> Option<(usize, usize)> {
     first
 }
 
-/// Returns where the summary of a folded block begins that holds a thought.
+/// Returns the length of a folded block's beginning, up to its summary, if it holds
+/// a thought.
 fn folded(lower: &str) -> Option<usize> {
     let rest = lower.strip_prefix("<details")?;
     let (_, rest) = rest.split_once('>')?;

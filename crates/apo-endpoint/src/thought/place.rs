@@ -55,7 +55,7 @@ pub(super) struct Text<'a> {
     pub plain: &'a str,
     /// The same with ASCII letters in lower case, so that every place is the same.
     pub lower: String,
-    /// Where code is listed or quoted, in order.
+    /// The places of code, in order.
     code: Vec<Range<usize>>,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Text<'a> {
         last_line(&self.plain[..at])
     }
 
-    /// Whether a mark is listed in code or stands between quotation marks.
+    /// Whether a mark is in code or between quotation marks.
     pub(super) fn is_shown(&self, at: usize, length: usize) -> bool {
         let next = self.code.partition_point(|it| it.end <= at);
         let is_code = self.code.get(next).is_some_and(|it| it.contains(&at));
@@ -91,9 +91,9 @@ impl<'a> Text<'a> {
     }
 
     /// Whether an opening mark belongs to a closing one at `closing`, so that the
-    /// two stand around something that the text shows: they stand on one line, or
-    /// the first stands at the beginning of a line, but for the mark of a list, or
-    /// at its end. Otherwise a sentence mentions it.
+    /// two enclose something that the text shows: they are on one line, or the
+    /// first is at the beginning of a line (behind the mark of a list at most) or at
+    /// its end. Otherwise a sentence mentions it.
     pub(super) fn is_opener_of(&self, open: usize, length: usize, closing: usize) -> bool {
         let between = &self.plain[open + length..closing];
         let line = self.line_before(open);
@@ -102,9 +102,9 @@ impl<'a> Text<'a> {
         begins_line || ends_line || !between.contains('\n')
     }
 
-    /// Whether a closing mark without an opening one ends a block: it stands on a
-    /// line by itself, or behind a sentence or its last word, and no sentence goes
-    /// on behind it.
+    /// Whether a closing mark without an opening one ends a block: it begins a line,
+    /// or follows a sentence or the last word of a line, and no sentence goes on
+    /// behind it.
     pub(super) fn ends_block(&self, at: usize, length: usize) -> bool {
         let (before, after) = (&self.plain[..at], &self.plain[at + length..]);
         let next_line = after
@@ -123,8 +123,8 @@ impl<'a> Text<'a> {
         begins_line || after_sentence || (ends_line && after_word) || self.is_wedged(at, length)
     }
 
-    /// Whether a mark stands between the words of two texts without white space:
-    /// a sentence that speaks of a mark leaves space around it.
+    /// Whether a mark is between the words of two texts without white space: a
+    /// sentence that speaks of a mark leaves space around it.
     pub(super) fn is_wedged(&self, at: usize, length: usize) -> bool {
         let before = self.plain[..at].chars().next_back();
         let after = self.plain[at + length..].chars().next();
@@ -170,8 +170,8 @@ fn continues(rest: &str, words: &[&str]) -> bool {
     word.is_some_and(|word| words.contains(&word))
 }
 
-/// Returns where a text in Markdown lists code between fences, up to the end of
-/// the text if the last one is not closed, and where it quotes code in a line.
+/// Returns the places of code in a Markdown text: between fences, up to the end of
+/// the text if the last one is not closed, and quoted within a line.
 fn code(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut fence: Option<(usize, char, usize)> = None;
@@ -203,7 +203,8 @@ fn code(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Returns where a line quotes code: between two equally long runs of backticks.
+/// Returns the places of code in a line: between two equally long runs of
+/// backticks.
 fn spans(line: &str) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
     let mut at = 0;
@@ -229,7 +230,7 @@ fn spans(line: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Whether a mark stands between quotation marks.
+/// Whether a mark is between quotation marks.
 pub(super) fn is_quoted(text: &str, at: usize, length: usize) -> bool {
     const QUOTES: &[(char, char)] = &[
         ('`', '`'),

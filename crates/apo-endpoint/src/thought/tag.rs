@@ -1,5 +1,5 @@
 //! Tags that models put around their thoughts: the words that name them, and
-//! the brackets that they stand in.
+//! their brackets.
 
 /// Words for thoughts.
 const THOUGHTS: &[&str] = &[
@@ -41,7 +41,7 @@ const NEUTRAL: &[&str] = &[
 /// Words beside one of those that make a name one of parts.
 const PART_OF: &[&str] = &["mode", "self"];
 
-/// What stands around the name of a tag.
+/// What encloses the name of a tag.
 type Brackets = (&'static str, &'static str);
 
 const BRACKETS: &[Brackets] = &[
