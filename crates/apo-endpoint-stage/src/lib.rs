@@ -1,5 +1,5 @@
-//! How stages ask a chat endpoint: their arguments, the journal, what it took,
-//! and whose fault an error is.
+//! What stages that ask a chat endpoint share: arguments, the journal, the tokens
+//! and costs, and whose fault an error is.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use apo_stage::bad_input;
 use apo_stage::report::warn;
 use apo_stage::signals;
 
-/// Damaged lines that are told one by one.
+/// Damaged lines that are reported one by one.
 const TOLD: usize = 5;
 
-/// How the endpoint is asked.
+/// Options for asking an endpoint.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Endpoint")]
 pub struct EndpointArgs {
@@ -30,15 +30,15 @@ pub struct EndpointArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub requests: u16,
 
-    /// Where what the endpoint answers is kept, added to and never changed
+    /// File that keeps the endpoint's answers; lines are only added to it
     /// [default: --out with .journal.jsonl]
     #[arg(long, value_name = "FILE", requires = "base_url")]
     pub journal: Option<PathBuf>,
 
-    /// What the journal has and is asked for once more: empty (replies that say
-    /// nothing), unreadable (replies that are not UTF-8), policy (refusals by the
-    /// content policy); several apart by commas. Failed requests are always
-    /// asked again. Needs an output that is not there yet
+    /// Answers in the journal to ask for once more: empty (replies without an
+    /// answer), unreadable (replies that are not UTF-8), policy (refusals by the
+    /// content policy); separated by commas. Failed requests are always asked
+    /// again. The output must not exist yet
     #[arg(
         long,
         value_name = "KIND",
@@ -48,7 +48,7 @@ pub struct EndpointArgs {
     #[arg(conflicts_with = "from_journal")]
     pub ask_again: Vec<AskAgain>,
 
-    /// Longest time of an attempt, in seconds
+    /// Longest duration of an attempt, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
@@ -58,28 +58,28 @@ pub struct EndpointArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: u32,
 
-    /// About the first pause between attempts, in seconds; it doubles each time
+    /// Approximate first pause between attempts, in seconds; it doubles each time
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub first_pause: Duration,
 
-    /// Failed requests in a row after which the stage stops
+    /// Number of failed requests in a row after which the stage stops
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub max_failures: u32,
 
-    /// Sampling temperature [default: the endpoint's own]
+    /// Sampling temperature [default: the endpoint's default]
     #[arg(long, value_name = "TEMPERATURE", value_parser = not_negative)]
     pub temperature: Option<f64>,
 
-    /// Most tokens of a reply [default: the endpoint's own]
+    /// Most tokens of a reply [default: the endpoint's default]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
 
-    /// Price of a million tokens of requests, in any currency
+    /// Price of a million request tokens, in any currency
     #[arg(long, value_name = "PRICE", requires = "price_out", value_parser = not_negative)]
     pub price_in: Option<f64>,
 
-    /// Price of a million tokens of replies, in the same
+    /// Price of a million reply tokens, in the same currency
     #[arg(long, value_name = "PRICE", requires = "price_in", value_parser = not_negative)]
     pub price_out: Option<f64>,
 }
@@ -87,7 +87,7 @@ pub struct EndpointArgs {
 /// What `--ask-again` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AskAgain {
-    /// Replies that say nothing, or thoughts alone.
+    /// Replies that are empty, or only a thought.
     Empty,
     /// Replies whose text cannot be read.
     Unreadable,
@@ -107,18 +107,17 @@ impl From<AskAgain> for Kind {
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = not_negative(text)?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "expected seconds")
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds")
 }
 
 impl EndpointArgs {
-    /// Returns whom to ask: the endpoint at `base_url` with its journal beside
-    /// `out`, or a journal alone; none where neither is named.
+    /// Returns the endpoint at `base_url`, with its journal beside `out`, or a
+    /// journal to replay; `None` if neither is given.
     ///
     /// # Errors
     ///
-    /// When the address or key is none, when the environment names a proxy that
-    /// cannot be used, when the journal cannot be used, or when something is to be
-    /// asked again for an output that is there.
+    /// When the address or the key is malformed, when the environment names a proxy
+    /// that cannot be used, or when the journal cannot be used.
     pub fn open(
         &self,
         base_url: Option<&str>,
@@ -149,12 +148,11 @@ impl EndpointArgs {
         Ok(Some(endpoint.asking_again(&again)))
     }
 
-    /// Refuses to ask again where the output is there, since nothing would be
-    /// asked at all.
+    /// Refuses `--ask-again` if the output exists, since nothing would be asked.
     ///
     /// # Errors
     ///
-    /// When it is there.
+    /// When the output exists.
     pub fn check_again(&self, out: &Path) -> Result<()> {
         if self.ask_again.is_empty() || !out.exists() {
             return Ok(());
@@ -165,24 +163,25 @@ impl EndpointArgs {
         )))
     }
 
-    /// Refuses a `--journal` that is one of the inputs: it would be added to.
+    /// Refuses a `--journal` that is one of the inputs, since lines would be added
+    /// to it.
     ///
     /// # Errors
     ///
-    /// When it is one, by whatever name.
+    /// When it is an input, by whatever path.
     pub fn check_journal<'a>(&self, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
         let Some((journal, at)) = self
             .journal
             .as_deref()
             .and_then(|it| Some((it, it.canonicalize().ok()?)))
         else {
-            return Ok(()); // one that is not there is no input
+            return Ok(()); // a file that does not exist is not an input
         };
         let is_it = |input: &&Path| input.canonicalize().is_ok_and(|it| it == at);
         match inputs.into_iter().find(is_it) {
             None => Ok(()),
             Some(input) => Err(bad_input(format!(
-                "--journal {} is the input {}; choose a place of its own",
+                "--journal {} is the input {}; choose another file",
                 journal.display(),
                 input.display()
             ))),
@@ -199,7 +198,7 @@ impl EndpointArgs {
         }
     }
 
-    /// Returns where replies are kept.
+    /// Returns the path of the journal.
     pub fn journal(&self, out: &Path) -> PathBuf {
         self.journal.clone().unwrap_or_else(|| {
             let mut path = OsString::from(out);
@@ -208,12 +207,12 @@ impl EndpointArgs {
         })
     }
 
-    /// Returns prices of a request's and a reply's million tokens.
+    /// Returns the prices of a million request tokens and a million reply tokens.
     pub fn prices(&self) -> Option<(f64, f64)> {
         self.price_in.zip(self.price_out)
     }
 
-    /// Returns what was asked so far, as the progress tells it.
+    /// Returns what was asked so far, as the progress line shows it.
     pub fn message(&self, counts: &Counts) -> String {
         let asked = Asked::new(*counts, self.prices());
         let tokens = asked.tokens.prompt_tokens + asked.tokens.completion_tokens;
@@ -232,7 +231,7 @@ impl EndpointArgs {
 ///
 /// # Errors
 ///
-/// When it is not there, is no file, or cannot be read.
+/// When it does not exist, is not a file, or cannot be read.
 pub fn replayed(path: &Path) -> Result<Input> {
     Journal::check_file(path).map_err(|error| sorted(error.into()))?;
     if !path.exists() {
@@ -242,7 +241,7 @@ pub fn replayed(path: &Path) -> Result<Input> {
     Ok(apo_tables::input(path)?)
 }
 
-/// Tells of lines that are not what was written.
+/// Warns of damaged lines.
 fn warn_of_damage(journal: &Journal) {
     let path = journal.path().display();
     let damage = journal.damage();
@@ -263,26 +262,26 @@ fn warn_of_damage(journal: &Journal) {
 /// What a run asked.
 #[derive(Debug, Serialize)]
 pub struct Asked {
-    /// Requests that were sent, however often.
+    /// Requests that were sent, each counted once.
     pub requests: u64,
-    /// Each attempt at one.
+    /// Attempts at these requests.
     pub attempts: u64,
-    /// Those that came to nothing.
+    /// Requests that failed.
     pub failed: u64,
-    /// Those whose reply says nothing, or thoughts alone.
+    /// Requests whose reply is empty, or only a thought.
     pub empty: u64,
-    /// Those whose reply cannot be read.
+    /// Requests whose reply cannot be read.
     pub unreadable: u64,
-    /// Replies that did not tell their tokens.
+    /// Replies without token counts.
     pub without_usage: u64,
-    /// What it took.
+    /// Tokens and cost.
     #[serde(flatten)]
     pub tokens: Spent,
 }
 
 impl Asked {
-    /// Counts what was asked, at prices of a million of a request's and a
-    /// reply's tokens.
+    /// Counts what was asked, with the prices of a million request tokens and a
+    /// million reply tokens.
     pub fn new(counts: Counts, prices: Option<(f64, f64)>) -> Self {
         let usage = Usage {
             prompt_tokens: counts.prompt_tokens,
@@ -300,19 +299,20 @@ impl Asked {
     }
 }
 
-/// Tokens, and what they cost where prices are given.
+/// Tokens, and their cost if prices are given.
 #[derive(Debug, Serialize)]
 pub struct Spent {
-    /// Of requests.
+    /// Tokens of requests.
     pub prompt_tokens: u64,
-    /// Of replies.
+    /// Tokens of replies.
     pub completion_tokens: u64,
-    /// In the prices' currency.
+    /// Cost in the prices' currency.
     pub cost: Option<f64>,
 }
 
 impl Spent {
-    /// Counts tokens, at prices of a million of a request's and a reply's.
+    /// Counts tokens, with the prices of a million request tokens and a million
+    /// reply tokens.
     pub fn new(usage: Usage, prices: Option<(f64, f64)>) -> Self {
         let Usage {
             prompt_tokens,
@@ -329,7 +329,7 @@ impl Spent {
     }
 }
 
-/// Sorts an error by whose fault it is.
+/// Turns an endpoint's error into the stage's: bad input, a signal, or a failure.
 pub fn sorted(error: EndpointError) -> Error {
     if matches!(error, EndpointError::Stopped)
         && let Err(stopped) = signals::check()
@@ -346,5 +346,6 @@ pub fn sorted(error: EndpointError) -> Error {
     if is_bad_input {
         return bad_input(error.to_string());
     }
-    Error::from(error).context("not all could be asked; replies so far are in the journal")
+    Error::from(error)
+        .context("not all requests could be asked; the replies so far are in the journal")
 }

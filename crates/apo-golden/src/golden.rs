@@ -17,7 +17,7 @@ pub enum Origin {
     Reply,
     /// A bare refusal, and the reply to `why?`.
     ReplyAfterWhy,
-    /// A text of Code 2: the content policy stood in the way.
+    /// A text of Code 2: the content policy refused the request.
     RefusalText,
     /// The better HH response: no reply came.
     HhChosen,
@@ -65,8 +65,8 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Makes a golden answer of a text: stripped, and cut where a further
-    /// human turn begins; `None` of nothing.
+    /// Makes a golden answer from a text: stripped, and cut where another human turn
+    /// begins; `None` if nothing remains.
     pub fn new(text: &str, origin: Origin) -> Option<Self> {
         let (text, finish) = match text.find(hh::HUMAN) {
             Some(at) => (&text[..at], Finish::Turn),
@@ -81,26 +81,26 @@ impl Golden {
     }
 }
 
-/// Why a query has no golden answer of a model.
+/// Why a query has no golden answer from a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// No reply came; what the last attempt met.
+    /// No reply came; this is what the last attempt ran into.
     Failed(String),
-    /// A reply came that says nothing, or thoughts alone.
+    /// The reply is empty, or only a thought.
     Empty {
         /// Whether the token limit ended it.
         is_cut: bool,
     },
-    /// A reply came that cannot be read; what is wrong with it.
+    /// The reply cannot be read; this is what is wrong with it.
     Unreadable(String),
 }
 
-/// Why it is not known whether a golden answer is whole.
+/// Why it is not known whether a golden answer is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// The server does not say why the reply ended.
     Unsaid,
-    /// It ended for a reason that is not known here, in the server's word.
+    /// It ended for a reason that is not known here, in the server's words.
     Unknown(String),
 }
 
@@ -109,47 +109,47 @@ impl Doubt {
         match reply.ending() {
             Ending::Unsaid => Some(Self::Unsaid),
             Ending::Unknown => reply.finish_reason.clone().map(Self::Unknown),
-            // The others are no replies, or known.
+            // The other endings are known, or not of replies.
             _ => None,
         }
     }
 }
 
-/// What came of a query.
+/// The outcome of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// The golden answer; `None` where no reply came that can be used.
+    /// The golden answer; `None` if no usable reply came.
     pub golden: Option<Golden>,
     /// Why there is none.
     pub lack: Option<Lack>,
-    /// Why it may not be whole.
+    /// Why it may be incomplete.
     pub doubt: Option<Doubt>,
-    /// Whether a thought was taken off the reply to get it.
+    /// Whether a thought was removed from the reply.
     pub thought_removed: bool,
     /// Whether it may hold a thought.
     pub may_hold_thought: bool,
-    /// Tokens that it took, as far as the server told.
+    /// Tokens that it took, as far as the server reported them.
     pub usage: Usage,
 }
 
-/// Collects golden answers; what a request comes to is the caller's to find
-/// out, by asking or from a journal.
+/// Collects golden answers. The caller finds out the outcomes of requests, by
+/// asking or from a journal.
 #[derive(Clone, Debug)]
 pub struct Collector {
     /// The model's name at the endpoint.
     pub model: String,
     /// The texts.
     pub prompts: Prompts,
-    /// Sampling temperature; the server's own where absent.
+    /// Sampling temperature; the server's default if absent.
     pub temperature: Option<f64>,
-    /// Most tokens of a reply; the server's own where absent.
+    /// Most tokens of a reply; the server's default if absent.
     pub max_tokens: Option<u32>,
     /// Seed of the choice among refusal texts.
     pub seed: u64,
 }
 
 impl Collector {
-    /// Makes a collector with the paper's texts and the server's own sampling.
+    /// Makes a collector with the paper's texts and the server's default sampling.
     pub fn new(model: &str) -> Self {
         Self {
             model: model.to_owned(),
@@ -177,7 +177,7 @@ impl Collector {
         }
     }
 
-    /// Returns the request that follows a bare refusal: the same, the reply,
+    /// Returns the request that follows a bare refusal: the first request, the reply,
     /// and `why?`.
     pub fn why_request(&self, first: &Request, refusal: &str) -> Request {
         let mut request = first.clone();
@@ -192,7 +192,7 @@ impl Collector {
     ///
     /// # Errors
     ///
-    /// As `ask`.
+    /// When `ask` fails.
     pub fn collect(
         &self,
         query_id: &str,
@@ -246,7 +246,7 @@ impl Collector {
         })
     }
 
-    /// Returns what stands for an outcome that is no reply.
+    /// Returns the golden answer, or the lack of one, for an outcome without a reply.
     fn without_reply(&self, query_id: &str, outcome: Outcome) -> Result<Golden, Lack> {
         match outcome {
             Outcome::Policy(_) => Ok(self.refusal_text(query_id)),
@@ -256,7 +256,7 @@ impl Collector {
         }
     }
 
-    /// Returns the refusal text that a hash of seed and query chooses.
+    /// Returns the refusal text that a hash of the seed and the query chooses.
     fn refusal_text(&self, query_id: &str) -> Golden {
         let drawn = hh::query_id(&format!("{} {query_id}", self.seed));
         let drawn = u64::from_str_radix(&drawn, 16).expect("a key is 16 hex digits");

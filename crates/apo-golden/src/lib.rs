@@ -1,11 +1,11 @@
 //! How a golden answer comes about: the paper's Appendix A.
 //!
 //! A query's dialogue goes to a chat model under the system prompt of Code 1.
-//! A content-policy error gets a text of Code 2; a reply that is a bare
-//! refusal is asked again, `why?`; where no reply comes, the better response
-//! of the HH data takes its place. [`golden`] is that path, [`refusal`] the rule,
-//! [`prompts`] the texts. The stage `gold-collect` brings tables, journal and
-//! endpoint to it.
+//! A content-policy error is replaced by a text of Code 2. After a bare refusal the
+//! model is asked `why?`. If no reply comes, the better response of the HH data is
+//! used. [`golden`] is that path, [`refusal`] the rule for bare refusals, and
+//! [`prompts`] has the texts. The stage `gold-collect` adds tables, journal and
+//! endpoint.
 
 pub mod golden;
 pub mod prompts;

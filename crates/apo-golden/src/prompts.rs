@@ -6,7 +6,7 @@ pub const WHY: &str = "why?";
 const SYSTEM: &str = include_str!("../../../pipelines/prompts/golden-system.txt");
 const REFUSALS: &str = include_str!("../../../pipelines/prompts/refusals.txt");
 
-/// The system prompt, and the texts that stand in for policy errors.
+/// The system prompt, and the texts that replace policy errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompts {
     /// Code 1.
@@ -28,7 +28,7 @@ impl Default for Prompts {
 ///
 /// # Errors
 ///
-/// When there is none.
+/// When it is empty.
 pub fn system(text: &str) -> Result<String, &'static str> {
     match text.trim() {
         "" => Err("it is empty; expected a system prompt"),
@@ -36,16 +36,16 @@ pub fn system(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Reads refusal texts: one a line, stripped; empty lines do not count.
+/// Reads refusal texts: one on each line, stripped; empty lines do not count.
 ///
 /// # Errors
 ///
-/// When there is none.
+/// When there are none.
 pub fn refusals(text: &str) -> Result<Vec<String>, &'static str> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let texts: Vec<String> = lines.map(str::to_owned).collect();
     if texts.is_empty() {
-        return Err("it is empty; expected refusal texts, one a line");
+        return Err("it is empty; expected refusal texts, one on each line");
     }
     Ok(texts)
 }

@@ -1,20 +1,20 @@
-//! What a bare refusal is: short, and nothing but an apology and "can't".
+//! Recognises bare refusals: short replies with nothing but an apology and "can't".
 //!
 //! The rule looks at English sentences. Each must be one of:
 //!
-//! - a refusal: "can't" or its like, before it only words of an apology or of
-//!   the speaker, after it no word that gives a reason or an offer;
-//! - an apology, and nothing beside it;
-//! - a courtesy without content, as "Is there anything else?".
+//! - a refusal: "can't" or the like, preceded only by words of an apology or about
+//!   the speaker, and not followed by a word that gives a reason or an offer;
+//! - only an apology;
+//! - a courtesy without content, such as "Is there anything else?".
 //!
-//! There must be a refusal among them, and at most [`MOST_WORDS`] words. What
-//! is refused may be named: "I can't provide instructions for that" says no
-//! more than "I can't". The table of the tests shows both sides.
+//! One of them must be a refusal, and there are at most [`MOST_WORDS`] words. The
+//! reply may name what it refuses: "I can't provide instructions for that" says no
+//! more than "I can't". The tests' tables show both sides.
 
-/// A reply with more words than this says more than no.
+/// A reply with more words than this is not a bare refusal.
 pub const MOST_WORDS: usize = 40;
 
-/// What refuses.
+/// Phrases that refuse.
 const REFUSES: &[&[&str]] = &[
     &["can't"],
     &["cannot"],
@@ -33,7 +33,8 @@ const REFUSES: &[&[&str]] = &[
     &["rather", "not"],
 ];
 
-/// What may stand before it: the apology, the speaker, small words.
+/// Words that may precede the refusal: of an apology, about the speaker, and small
+/// words.
 const LEADS: &[&str] = &[
     "a",
     "afraid",
@@ -102,7 +103,7 @@ const LEADS: &[&str] = &[
 /// One of these makes a sentence an apology.
 const APOLOGIES: &[&str] = &["apologies", "apologise", "apologize", "sorry"];
 
-/// What gives a reason or an offer, if it stands behind the refusal.
+/// Words that give a reason or an offer if they follow the refusal.
 const SAYS_MORE: &[&str] = &[
     "against",
     "although",
@@ -165,7 +166,7 @@ const SAYS_MORE: &[&str] = &[
     "wrong",
 ];
 
-/// How a courtesy without content begins.
+/// Beginnings of courtesies without content.
 const COURTESIES: &[&[&str]] = &[
     &["feel", "free", "to", "ask"],
     &["how", "else", "can", "i"],
@@ -184,7 +185,7 @@ const COURTESIES: &[&[&str]] = &[
     &["what", "else", "can", "i"],
 ];
 
-/// Whether a reply is a bare refusal, to be asked `why?`.
+/// Whether a reply is a bare refusal, after which the model is asked `why?`.
 pub fn is_bare_refusal(reply: &str) -> bool {
     let reply = reply.replace(['’', '‘', '`', '´'], "'").to_lowercase();
     let (mut n_words, mut refuses) = (0, false);
@@ -206,7 +207,7 @@ pub fn is_bare_refusal(reply: &str) -> bool {
 
 fn is_refusal(words: &[&str]) -> bool {
     let n_leads = words.iter().take_while(|word| LEADS.contains(word)).count();
-    // What refuses may itself begin with a word that may stand before it.
+    // A refusing phrase may begin with a word that may also precede it.
     (0..=n_leads).any(|at| {
         REFUSES
             .iter()
@@ -286,7 +287,7 @@ mod tests {
             "First, preheat the oven. Then mix the flour and the eggs.",
             "Es tut mir leid, dabei kann ich nicht helfen.",
         ] {
-            assert!(!is_bare_refusal(reply), "{reply:?} is no bare refusal");
+            assert!(!is_bare_refusal(reply), "{reply:?} is not a bare refusal");
         }
     }
 

@@ -17,10 +17,10 @@ use apo_tables::{Query, Reader};
 /// Records that are in memory at once.
 const BATCH: usize = 1024;
 
-/// What there is for queries that the files do not answer.
+/// The source of answers for queries that the files do not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
-    /// Nothing, or an endpoint: the files are to hold an answer.
+    /// None, or an endpoint: the files must answer at least one query.
     NoneOrPaid,
     /// The better HH response.
     Free,
@@ -28,8 +28,7 @@ pub enum Others {
 
 /// The queries' keys: their ids, and the hash of each one's prompt.
 ///
-/// The two are the same where `hh-split` wrote the table; others may have ids
-/// of their own.
+/// The two are the same in tables of `hh-split`; other tables may have other ids.
 #[derive(Debug, Default)]
 pub struct Keys {
     prompt_of: HashMap<String, String>,
@@ -41,7 +40,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// When the table cannot be read, or an id stands in it twice.
+    /// When the table cannot be read, or contains an id twice.
     pub fn read(path: &Path) -> Result<Self> {
         let mut keys = Self::default();
         for (row, query) in Reader::<Query>::open_filled(path)?.enumerate() {
@@ -54,7 +53,7 @@ impl Keys {
                 .is_some()
             {
                 return Err(bad_input(format!(
-                    "{}, row {row} (from 0), column `query_id`: `{}` stands in a row before, too; \
+                    "{}, row {row} (from 0), column `query_id`: `{}` is in an earlier row as well; \
                      expected each query once",
                     path.display(),
                     query.query_id
@@ -64,7 +63,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Returns how many queries there are.
+    /// Returns the number of queries.
     pub fn n_queries(&self) -> usize {
         self.prompt_of.len()
     }
@@ -74,12 +73,12 @@ impl Keys {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filed {
     pub golden: Golden,
-    /// Whether a thought was taken off it.
+    /// Whether a thought was removed from it.
     pub thought_removed: bool,
 }
 
 impl Filed {
-    /// Makes a golden answer of a text without its thoughts; `None` if nothing
+    /// Makes a golden answer from a text without its thoughts; `None` if nothing
     /// else is in it.
     fn new(text: &str) -> Option<Self> {
         let parted = parted(text);
@@ -98,12 +97,12 @@ pub struct Answers {
     pub n_unknown: u64,
     /// Further answers to queries that had one.
     pub n_further: u64,
-    /// Answers of which a system message or tools are left aside.
+    /// Answers that were written under a system message or with tools.
     n_without_context: u64,
-    /// Answers that are no text, or not only one, or thoughts alone; the first of
-    /// them.
+    /// The number of answers that are not plain text, or only a thought, and the
+    /// first of them.
     left_out: Option<(u64, String)>,
-    /// Columns that hold text and are not used.
+    /// Columns with text that are not used.
     unused: Unused,
 }
 
@@ -112,10 +111,10 @@ impl Answers {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, a record is not an answer, or none of all
-    /// answers is to a query of the table. An answer that is one, but holds what
-    /// no table can, as half a character or a tool's turn, or thoughts alone, is
-    /// left out and told. Thoughts before an answer are no part of it.
+    /// When a file cannot be read, when a record is not an answer, or when no answer
+    /// is to a query of the table. An answer that is only a thought, or that no table
+    /// can hold (half a character, a tool's turn), is left out with a warning. A
+    /// thought before an answer is removed.
     pub fn read(paths: &[PathBuf], keys: &Keys, others: Others) -> Result<Self> {
         let mut found = Self::default();
         for path in paths {
@@ -134,14 +133,14 @@ impl Answers {
                                 "{at}: the answer is empty; leave the record out"
                             )));
                         }
-                        // As of a server's reply: thoughts are no answer.
+                        // The same as for a server's reply: thoughts are not answers.
                         Ok(read) => match Filed::new(&read.text) {
                             Some(filed) => {
                                 found.n_without_context += u64::from(read.has_context);
                                 found.unused.add(read.unused);
                                 found.add(read.prompt, filed, keys);
                             }
-                            None => found.leave_out(&at, &"the answer is thoughts alone"),
+                            None => found.leave_out(&at, &"the answer is only a thought"),
                         },
                         Err(fault) if fault.reason == reason::MALFORMED => {
                             return Err(bad_input(format!("{at}: {fault}")));
@@ -158,8 +157,8 @@ impl Answers {
                 .map(|path| path.display().to_string())
                 .collect();
             let problem = format!(
-                "{}: none of the {} answers is to a query of the table; prompts must be the same \
-                 to the letter",
+                "{}: none of the {} answers is to a query of the table; the prompts must match \
+                 exactly",
                 names.join(", "),
                 found.n_unknown
             );
@@ -176,7 +175,7 @@ impl Answers {
         self.left_out.get_or_insert_with(first).0 += 1;
     }
 
-    /// Warns of what is not taken as it stands.
+    /// Warns of answers that were left out or changed, and of unused columns.
     fn tell(&self) {
         if let Some((n, first)) = &self.left_out {
             let answers = if *n == 1 { "answer is" } else { "answers are" };
@@ -185,7 +184,7 @@ impl Answers {
         if self.n_without_context > 0 {
             warn(&format!(
                 "{} answers were written under a system message or with tools, which the queries do \
-                 not have; they are used as answers to the query alone",
+                 not have; they are used as answers to the queries without them",
                 self.n_without_context
             ));
         }
@@ -212,7 +211,7 @@ impl Answers {
         self.by_prompt.get(&hh::query_id(&query.prompt))
     }
 
-    /// Returns how many queries have an answer.
+    /// Returns the number of queries with an answer.
     pub fn n_answers(&self) -> usize {
         self.by_prompt.len()
     }
@@ -221,10 +220,10 @@ impl Answers {
 /// An answer, and what it answers.
 #[derive(Debug, PartialEq, Eq)]
 struct Read {
-    /// The prompt's hash; none of an unknown id.
+    /// The prompt's hash; `None` for an unknown id.
     prompt: Option<String>,
     text: String,
-    /// Whether a system message or tools are left aside.
+    /// Whether it was written under a system message or with tools.
     has_context: bool,
     unused: Vec<String>,
 }
@@ -269,7 +268,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
     Ok(read)
 }
 
-/// Returns the messages before the last, and what that says.
+/// Returns the messages before the last one, and the last one's text.
 fn last_of(conversation: &Conversation) -> Result<(&[Message], &str), Fault> {
     let malformed = |problem| Fault::new(reason::MALFORMED, problem);
     let (last, before) = conversation
@@ -343,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told() {
+    fn a_record_that_is_not_an_answer_is_refused() {
         use serde_json::json;
         for (record, problem) in [
             (

@@ -1,6 +1,9 @@
 //! The command line of `gold-collect`.
 
-#![expect(clippy::doc_markdown, reason = "help texts are shown as they stand")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "help texts are shown as they are written"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -21,15 +24,15 @@ Examples:
     gold-collect --queries rm-queries.parquet --pairs rm-pairs.parquet \\
       --from-journal golden.parquet.journal.jsonl --model gpt-4 --out again.parquet
 
-  Answers that others wrote, the better HH response elsewhere:
+  Answers that others wrote, and the better HH response to all other queries:
     gold-collect --queries rm-queries.parquet --pairs rm-pairs.parquet \\
       --answers answers.jsonl --hh-best --out golden.parquet
 
-A rerun asks only what the journal does not answer; what was under way when a
-run was killed is asked again. Requests that failed are asked again once the
-output is removed, and so are empty or unreadable replies with --ask-again.
-Proxies come from http_proxy, https_proxy, all_proxy and no_proxy; an http:// one
-is asked by CONNECT, for http:// addresses as well.
+A rerun asks only what the journal does not answer; requests that were under way
+when a run was killed are asked again. Once the output is removed, a rerun also
+asks failed requests again, and empty or unreadable replies with --ask-again.
+Proxies are taken from http_proxy, https_proxy, all_proxy and no_proxy; an http://
+proxy is used with CONNECT, for http:// addresses as well.
 
 ",
     apo_stage::exit_status!()
@@ -38,46 +41,46 @@ is asked by CONNECT, for http:// addresses as well.
 /// Collect golden answers from a chat endpoint, a file, or the HH data
 ///
 /// Each query's dialogue goes to a chat model under a system prompt. A
-/// content-policy error gets a refusal text; a bare refusal is asked again,
-/// `why?`; where no reply comes, the better HH response stands in. Each row
-/// says its origin.
+/// content-policy error is replaced by a refusal text. After a bare refusal the
+/// model is asked `why?`. If no reply comes, the better HH response is used.
+/// Each row names its origin.
 #[derive(Debug, Parser)]
 #[command(name = "gold-collect", version, after_help = EXAMPLES)]
 #[command(group(ArgGroup::new("source").args(["base_url", "from_journal", "hh_best"])))]
 #[command(group(ArgGroup::new("any").args(["base_url", "from_journal", "hh_best", "answers"])
     .required(true).multiple(true)))]
 pub struct Args {
-    /// Queries to be answered, a `queries` table
+    /// Queries to answer, a `queries` table
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub queries: PathBuf,
 
     /// Human preferences on these queries, a `pairs` table: the better HH
-    /// response stands in where no reply comes
+    /// response is used if no reply comes
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub pairs: Option<PathBuf>,
 
     /// Answers that people or other models wrote: .jsonl, .json (also with
-    /// .gz) or .parquet, with `prompt` and `response`; what they lack is
-    /// collected (repeatable, the first answer to a query counts)
+    /// .gz) or .parquet, with `prompt` and `response`; answers to other queries
+    /// are collected (repeatable, the first answer to a query counts)
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     pub answers: Vec<PathBuf>,
 
-    /// Address of an OpenAI-compatible endpoint, as https://api.openai.com/v1;
-    /// the key, where it wants one, is taken from OPENAI_API_KEY
+    /// Address of an OpenAI-compatible endpoint, such as
+    /// https://api.openai.com/v1; a key is taken from OPENAI_API_KEY
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     #[arg(requires = "model", requires = "pairs")]
     pub base_url: Option<String>,
 
-    /// Replay this journal; nothing is asked
+    /// Replay this journal without asking an endpoint
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     #[arg(requires = "model", requires = "pairs")]
     pub from_journal: Option<PathBuf>,
 
-    /// Use the better HH response throughout
+    /// Use the better HH response for every query that --answers does not answer
     #[arg(long, help_heading = "Sources", requires = "pairs")]
     pub hh_best: bool,
 
-    /// Name of the model at the endpoint, as gpt-4
+    /// Name of the model at the endpoint, such as gpt-4
     #[arg(long, value_name = "NAME", help_heading = "Endpoint")]
     pub model: Option<String>,
 
@@ -102,7 +105,7 @@ pub struct TextArgs {
     #[arg(long, value_name = "FILE")]
     pub system: Option<PathBuf>,
 
-    /// Texts that stand in for policy errors, one a line [default:
+    /// Texts that replace policy errors, one on each line [default:
     /// pipelines/prompts/refusals.txt, built in]
     #[arg(long, value_name = "FILE")]
     pub refusals: Option<PathBuf>,
@@ -113,7 +116,7 @@ pub struct TextArgs {
 }
 
 impl Args {
-    /// Returns the files that the table is made of, without the journal that is
+    /// Returns the files that the table is made of, except a journal that lines are
     /// added to.
     pub fn inputs(&self) -> Vec<&Path> {
         let texts = [&self.texts.system, &self.texts.refusals];
@@ -122,8 +125,8 @@ impl Args {
         inputs.chain(&self.answers).map(PathBuf::as_path).collect()
     }
 
-    /// Returns what there is beside `--answers`. Where that is an endpoint,
-    /// files without a single match would cost what they were to save.
+    /// Returns the source beside `--answers`. If it is an endpoint, files without a
+    /// single match would cost the money that they were meant to save.
     pub fn others(&self) -> Others {
         if self.hh_best {
             Others::Free
@@ -132,13 +135,13 @@ impl Args {
         }
     }
 
-    /// Returns the model whose replies are used, asked for or replayed.
+    /// Returns the model whose replies are used, from an endpoint or a journal.
     pub fn asked_model(&self) -> Option<&str> {
         let asks = self.base_url.is_some() || self.from_journal.is_some();
         self.model.as_deref().filter(|_| asks)
     }
 
-    /// Returns where replies are kept.
+    /// Returns the path of the journal.
     pub fn journal(&self) -> PathBuf {
         self.endpoint.journal(&self.output.out)
     }

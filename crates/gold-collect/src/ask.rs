@@ -1,4 +1,4 @@
-//! Asking what no file answers, or finding it in a journal.
+//! Asks for the answers that no file has, or finds them in a journal.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +14,13 @@ use apo_tables::{Query, Reader};
 use crate::answers::{Answers, Keys};
 use crate::args::Args;
 
-/// Asks for every query that has no answer yet, several at once; what comes
-/// is in the journal afterwards. Gives the ids of those that got no reply.
+/// Asks for every query that has no answer yet, several at once. Afterwards the
+/// replies are in the journal. Returns the ids of queries without a reply.
 ///
 /// # Errors
 ///
-/// When the endpoint takes no requests, no query got a reply, a signal came, or
-/// a replayed journal lacks entries.
+/// When the endpoint takes no requests, when no query got a reply, when a signal
+/// came, or when a replayed journal lacks entries.
 pub fn all(
     args: &Args,
     collector: &Collector,
@@ -33,7 +33,7 @@ pub fn all(
     let journal = endpoint.journal().path().display();
     note(
         &args.report,
-        &format!("{n} queries; {journal} knows {known} requests"),
+        &format!("{n} queries; {journal} has {known} requests"),
     );
     let what = if args.from_journal.is_some() {
         "replaying"
@@ -109,7 +109,7 @@ fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Queries that a replayed journal does not know.
+/// Queries that a replayed journal does not have.
 #[derive(Debug, Default)]
 struct Missing {
     n: u64,
@@ -119,7 +119,7 @@ struct Missing {
 impl Missing {
     fn add(&mut self, query_id: String) {
         self.n += 1;
-        // The least, not the first to come: threads race.
+        // The smallest id, not the first to arrive, since threads race.
         if self.first.as_ref().is_none_or(|first| query_id < *first) {
             self.first = Some(query_id);
         }

@@ -7,25 +7,25 @@ use anyhow::Result;
 use apo_golden::{Golden, Origin};
 use apo_tables::{Pair, Query, Reader};
 
-/// Which queries need one.
+/// The queries that need one.
 #[derive(Debug)]
 pub enum Lacking {
-    /// Those of these ids.
+    /// The queries with these ids.
     Some(HashSet<String>),
-    /// All without an answer from a file.
+    /// All queries without an answer from a file.
     All,
 }
 
-/// The better responses of those queries alone.
+/// The better responses to those queries.
 #[derive(Debug, Default)]
 pub struct Better {
     responses: HashMap<String, (String, Golden)>,
 }
 
 impl Better {
-    /// Reads the better responses of queries. Where a query has several pairs,
-    /// the one with the least `pair_id` counts: a draw by hash, which does not
-    /// depend on the order of rows.
+    /// Reads the better responses to queries. If a query has several pairs, the one
+    /// with the smallest `pair_id` counts: this is a draw by hash, which does not
+    /// depend on the order of the rows.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Better {
         }
     }
 
-    /// Returns the better response to a query; none where it has no pair.
+    /// Returns the better response to a query; `None` if it has no pair.
     pub fn to(&self, query: &Query) -> Option<&Golden> {
         self.responses
             .get(&query.query_id)

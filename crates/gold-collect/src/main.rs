@@ -1,10 +1,10 @@
 //! `gold-collect`: golden answers to queries, from a chat endpoint, files, or
 //! the HH data (Appendix A of the paper).
 //!
-//! First everything that no file answers is asked for, several at once, each
-//! outcome kept in the journal; then the table is written from files, journal
-//! and HH data, in the order of the queries. So a replay of the journal takes
-//! the very same path. The rules are in `apo-golden`.
+//! The stage first asks for every answer that no file has, several at once, and
+//! keeps each outcome in the journal. Then it writes the table from files, journal
+//! and HH data, in the order of the queries. A replay of the journal thus takes the
+//! same path. The rules are in `apo-golden`.
 
 mod answers;
 mod args;
@@ -38,15 +38,15 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When an input is not what it should be, the endpoint takes no requests, a
-/// signal came, or the table cannot be written.
+/// When an input is malformed, when the endpoint takes no requests, when a signal
+/// came, or when the table cannot be written.
 fn run(args: &Args) -> Result<()> {
     let tables = Tables::open(args)?;
     let collector = inputs::collector(args)?;
     let provenance = inputs::provenance(args, &tables, collector.as_ref())?;
     if args.journal() == args.output.out {
         return Err(bad_input(
-            "--journal and --out are the same file; the journal stays beside",
+            "--journal and --out are the same file; choose another place for the journal",
         ));
     }
     args.endpoint.check_again(&args.output.out)?;
@@ -70,7 +70,7 @@ fn run(args: &Args) -> Result<()> {
     report::result(&args.report, &summary, || summary.text(collector.is_some()))
 }
 
-/// Asks, and writes the table into the working folder.
+/// Asks for answers, and writes the table into the working folder.
 fn make(
     args: &Args,
     model: Option<(&Collector, &Endpoint)>,

@@ -1,4 +1,4 @@
-//! The table of golden answers, and what is reported of it.
+//! The table of golden answers, and the summary of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::better::Better;
 /// The table inside the working folder.
 pub const TABLE: &str = "golden.parquet";
 
-/// Where each row may come from.
+/// The sources of golden answers.
 #[derive(Debug)]
 pub struct Sources<'a> {
     pub answers: &'a Answers,
@@ -27,7 +27,7 @@ pub struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Returns a query's golden answer: from a file, else a model, else the HH
+    /// Returns a query's golden answer, from a file, or else a model, or else the HH
     /// data; and the tokens that it took.
     fn golden(&self, query: &Query) -> Result<Collected> {
         if let Some(filed) = self.answers.to(query) {
@@ -52,20 +52,20 @@ impl Sources<'_> {
     }
 }
 
-/// Why queries have no answer of the model.
+/// Why queries have no answer from the model.
 #[derive(Debug, Default, Serialize)]
 pub struct Lacks {
     /// Queries whose request failed.
     pub failed: u64,
-    /// Queries whose prompt is longer than the server's context, among them.
+    /// Of these, queries whose prompt is longer than the server's context.
     pub too_long: u64,
-    /// Queries whose reply says nothing, or thoughts alone.
+    /// Queries whose reply is empty, or only a thought.
     pub empty: u64,
-    /// Those whose reply the token limit ended, among them.
+    /// Of these, queries whose reply the token limit ended.
     pub empty_cut: u64,
     /// Queries whose reply cannot be read.
     pub unreadable: u64,
-    /// What failures met.
+    /// The causes of failures.
     #[serde(skip)]
     causes: Causes,
     /// What is wrong with replies that cannot be read.
@@ -92,7 +92,7 @@ impl Lacks {
         }
     }
 
-    /// Returns what happened and what can be done about it, one phrase a kind.
+    /// Returns what happened and what can be done about it, a phrase for each kind.
     fn phrases(&self) -> Vec<String> {
         let mut phrases = Vec::new();
         if let Some((count, cause)) = self.causes.commonest() {
@@ -131,16 +131,16 @@ impl Lacks {
     }
 }
 
-/// Golden answers of which nobody knows whether they are whole, or answers alone.
+/// Golden answers that may be incomplete, or may contain a thought.
 #[derive(Debug, Default, Serialize)]
 pub struct Doubts {
     /// Replies that do not say why they ended.
     pub unsaid: u64,
     /// Replies that ended for a reason that is not known here.
     pub unknown: u64,
-    /// Answers with the mark of a thought in them.
+    /// Answers that contain a mark of a thought, which was kept.
     pub thought: u64,
-    /// Those reasons.
+    /// These reasons.
     #[serde(skip)]
     reasons: Causes,
 }
@@ -160,21 +160,21 @@ impl Doubts {
         let mut phrases = Vec::new();
         if self.unsaid > 0 {
             phrases.push(format!(
-                "{} replies do not say why they ended (no finish_reason); they are taken as whole",
+                "{} replies do not say why they ended (no finish_reason); they are taken as complete",
                 self.unsaid
             ));
         }
         if self.thought > 0 {
             phrases.push(format!(
-                "{} golden answers hold what may be a thought or the mark of one (as `<think>`); \
-                 they are kept as they came: read them before you train on them",
+                "{} golden answers contain what may be a thought or a mark of one (such as \
+                 `<think>`); they are kept as they are: read them before you train on them",
                 self.thought
             ));
         }
         if let Some((count, reason)) = self.reasons.commonest() {
             phrases.push(format!(
                 "{} replies ended for a reason that is not known here, {count} of them with \
-                 finish_reason `{reason}`; they are taken as whole",
+                 finish_reason `{reason}`; they are taken as complete",
                 self.unknown
             ));
         }
@@ -191,21 +191,21 @@ pub struct Summary {
     pub left_out: u64,
     /// Rows of each origin.
     pub origins: BTreeMap<&'static str, u64>,
-    /// Why queries have no answer of the model, where one was asked.
+    /// Why queries have no answer from the model, if one was asked.
     pub lacks: Lacks,
     /// Rows whose reply the token limit ended.
     pub cut: u64,
-    /// Rows from whose answer a thought was taken off.
+    /// Rows from whose answer a thought was removed.
     pub thoughts_removed: u64,
-    /// Rows whose reply may not be whole.
+    /// Rows whose reply may be incomplete or contain a thought.
     pub doubts: Doubts,
     /// Answers in files to queries that are not in the table.
     pub unknown_answers: u64,
-    /// Answers in files to queries that had one before.
+    /// Answers in files to queries that already had one.
     pub further_answers: u64,
     /// What this run asked.
     pub asked: Asked,
-    /// What all replies took that the table is made of, whenever paid for.
+    /// The tokens of all replies that the table is made of, from this run or earlier.
     pub tokens: Spent,
 }
 
@@ -289,7 +289,7 @@ fn row(query: Query, golden: Golden) -> Response {
 }
 
 impl Summary {
-    /// Warns of what a user would not expect.
+    /// Warns of results that a user would not expect.
     pub fn warn(&self, uses_model: bool) {
         let stood_in = self.origins[Origin::HhChosen.as_str()];
         if uses_model && stood_in > 0 {
@@ -324,7 +324,7 @@ impl Summary {
         }
         if self.asked.without_usage > 0 {
             report::warn(&format!(
-                "{} replies did not tell their tokens; tokens and cost are without them",
+                "{} replies came without token counts; tokens and cost do not include them",
                 self.asked.without_usage
             ));
         }

@@ -253,7 +253,10 @@ fn what_is_no_journal_is_named_and_left_as_it_is_and_no_pipe_is_waited_for() {
         ("pipe", "the journal pipe is a pipe"),
         ("folder", "the journal folder is a folder"),
         ("/dev/full", "the journal /dev/full is a device"),
-        ("notes.txt", "notes.txt, line 1: expected a line of a journal, found"),
+        (
+            "notes.txt",
+            "notes.txt, line 1: expected a line of a journal, found",
+        ),
         (
             "data.jsonl",
             "data.jsonl, line 1: expected a line of a journal, found",

@@ -206,7 +206,7 @@ fn thoughts_in_files_are_no_golden_answers_either() {
         let row = rows.find(|row| row.starts_with(name)).expect(name);
         assert_eq!(row[name.len()..].trim(), n, "{table}");
     }
-    let expected = "1 answer is left out; answers.jsonl, line 4: the answer is thoughts alone";
+    let expected = "1 answer is left out; answers.jsonl, line 4: the answer is only a thought";
     assert!(stderr(&out).contains(expected), "{}", stderr(&out));
 }
 
@@ -261,7 +261,7 @@ fn thoughts_are_no_golden_answers() {
     let summary = succeeds(&out);
     assert_eq!(summary["thoughts_removed"], 3);
     assert_eq!(summary["doubts"]["thought"], 1);
-    assert!(stderr(&out).contains("1 golden answers hold what may be a thought"));
+    assert!(stderr(&out).contains("1 golden answers contain what may be a thought"));
     let found = by_question(&golden(&dir, "golden.parquet"));
     for form in &forms[..4] {
         assert_eq!(

@@ -15,10 +15,10 @@ Examples:
   The paper's data, from a folder that holds helpful-base/train.jsonl.gz and so on:
     hh-split --hh hh-rlhf --out data
 
-  One's own preferences, a tenth held out as a test part:
+  Your own preferences, with a tenth held out as a test part:
     hh-split --train mine.parquet --hold-out 10% --rm 40% --dev 5% --out data
 
-  WebGPT's and GPT4LLM's comparisons, as they are published:
+  WebGPT's and GPT4LLM's comparisons as published:
     hh-split --train webgpt=comparisons.jsonl --train gpt4llm=comparison_data.json \\
         --hold-out 10% --rm 40% --dev 5% --out data
 
@@ -31,9 +31,10 @@ train-pairs, test-pairs, test-queries and rejects, each .parquet.
 
 /// Split dialogue pairs into the tables of a run
 ///
-/// Each pair is cut where its query ends, cleaned, and dealt out by a hash of
-/// its query: reward-model pairs, policy queries, development pairs. What is
-/// not taken is counted, and listed in rejects.parquet with its reason.
+/// Each pair is cut where its query ends, cleaned, and assigned to a part by a
+/// hash of its query: reward-model pairs, policy queries, development pairs.
+/// Rows that are rejected are counted, and listed in rejects.parquet with the
+/// reason.
 #[derive(Debug, Parser)]
 #[command(name = "hh-split", version, after_help = EXAMPLES)]
 pub struct Args {
@@ -49,14 +50,14 @@ pub struct Args {
     /// File or folder of training pairs; as NAME=PATH to name its subset
     /// (repeatable)
     ///
-    /// .jsonl, .jsonl.gz or .parquet; also .json and .json.gz, a list or lines,
-    /// but not out of a folder. Rows are told apart by their fields, the first
-    /// of these counts: `chosen` and `rejected`, with or without `prompt`;
-    /// WebGPT's `question`, answers and scores; the lists `text` and `score` of
-    /// APO's authors; GPT4LLM's `user_input` with `completion_a` and
-    /// `completion_b`, or with `responses_and_scores`. A field of null is none.
-    /// In whole conversations the last message is the response. System messages
-    /// and tools cannot be kept: such rows are taken without them, and counted.
+    /// .jsonl, .jsonl.gz or .parquet; a single file may also be .json or .json.gz,
+    /// a list or lines. The fields of a row tell its form; the first of these
+    /// forms counts: `chosen` and `rejected`, with or without `prompt`; WebGPT's
+    /// `question`, answers and scores; the lists `text` and `score` of APO's
+    /// authors; GPT4LLM's `user_input` with `completion_a` and `completion_b`, or
+    /// with `responses_and_scores`. A field that is null counts as absent. In
+    /// whole conversations the last message is the response. System messages and
+    /// tools cannot be kept: such rows are taken without them, and counted.
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub train: Vec<Named>,
@@ -88,11 +89,11 @@ pub struct Args {
     #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
     pub hold_out: Option<Amount>,
 
-    /// Training queries to take at all, for a smaller run [default: all]
+    /// Training queries to use, for a smaller run [default: all]
     #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
     pub take: Option<Amount>,
 
-    /// Test queries to take at all [default: all]
+    /// Test queries to use [default: all]
     #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
     pub take_test: Option<Amount>,
 
@@ -118,7 +119,7 @@ impl TryFrom<OsString> for Named {
     type Error = &'static str;
 
     fn try_from(text: OsString) -> Result<Self, Self::Error> {
-        // A path need not be UTF-8; a name is.
+        // A path need not be UTF-8; a name must be.
         let bytes = text.as_encoded_bytes();
         let at = bytes.iter().position(|it| *it == b'=');
         let name = at
@@ -153,7 +154,7 @@ fn after(text: &OsString, n: usize) -> PathBuf {
         .into()
 }
 
-/// How many: a count, or a percentage of what there is.
+/// An amount: a count, or a percentage of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
     Count(u64),
@@ -164,7 +165,7 @@ impl FromStr for Amount {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "expected a count as 20000 or a percentage as 25%";
+        const EXPECTED: &str = "expected a count such as 20000, or a percentage such as 25%";
         match text.strip_suffix('%') {
             None => text.parse().map(Self::Count).map_err(|_| EXPECTED),
             Some(number) => match number.parse::<f64>() {
@@ -176,11 +177,11 @@ impl FromStr for Amount {
 }
 
 impl Amount {
-    /// Returns how many of `n` that is.
+    /// Returns how many of `n` this is.
     ///
     /// # Errors
     ///
-    /// When it is more than there is.
+    /// When it is more than `n`.
     pub fn of(self, n: u64, option: &str, what: &str) -> Result<u64> {
         match self {
             Self::Percent(percent) => {
@@ -193,7 +194,7 @@ impl Amount {
             Self::Count(count) if count <= n => Ok(count),
             Self::Count(count) => Err(bad_input(format!(
                 "`{option} {count}`: there are only {n} {what}; \
-                 give a smaller count, or a percentage as 25%"
+                 give a smaller count, or a percentage such as 25%"
             ))),
         }
     }
@@ -223,7 +224,7 @@ mod tests {
         assert_eq!("25%".parse(), Ok(Amount::Percent(25.0)));
         assert_eq!("20000".parse(), Ok(Amount::Count(20_000)));
         for text in ["-1", "101%", "half", "", "1.5"] {
-            assert!(text.parse::<Amount>().is_err(), "{text:?} is no amount");
+            assert!(text.parse::<Amount>().is_err(), "{text:?} is not an amount");
         }
         assert_eq!(Amount::Percent(25.0).of(10, "--rm", "queries").unwrap(), 3);
         assert!(Amount::Count(11).of(10, "--rm", "queries").is_err());

@@ -1,7 +1,8 @@
-//! `hh-split`: raw dialogue pairs to the tables of a run.
+//! `hh-split`: turns raw dialogue pairs into the tables of a run.
 //!
-//! Reads everything once, cleans it and writes the training and test pairs;
-//! then draws the splits from the keys and deals the training pairs out.
+//! The stage reads all rows once, cleans them, and writes the training and test
+//! pairs. Then it draws the splits from the keys, and assigns the training pairs to
+//! them.
 
 mod args;
 mod raw;
@@ -29,8 +30,8 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When files are missing or unreadable, when the sizes asked for are more
-/// than there is, or when the folder cannot be written.
+/// When files are missing or unreadable, when there are fewer rows than the sizes
+/// ask for, or when the folder cannot be written.
 fn run(args: &Args) -> Result<()> {
     let sources = Sources::find(args)?;
     rejects::keep_apart(&args.output.out, sources.paths())?;

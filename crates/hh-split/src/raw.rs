@@ -1,4 +1,4 @@
-//! A raw record as pairs of the tables, or why it is none.
+//! Turns a raw record into pairs, or the reasons to reject it.
 
 mod comparisons;
 
@@ -14,22 +14,21 @@ use sha2::{Digest as _, Sha256};
 
 use self::comparisons::preferences;
 
-/// A pair, and what was said beside its dialogue.
+/// A pair, and what its record says beside the dialogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
     pub pair: Pair,
-    /// Tells the system message and tools of this pair's query from others';
-    /// none where there are none. They belong to the query, but no table
-    /// carries them.
+    /// Identifies the system message and tools of this pair's query; `None` if it
+    /// has none. They belong to the query, but the tables cannot hold them.
     pub context: Option<u64>,
-    /// Names of columns that hold text and are not used.
+    /// Names of columns with text that are not used.
     pub unused: Vec<String>,
 }
 
-/// Reads a record: a preference is one pair, a comparison one for each two of
+/// Reads a record: a preference gives one pair, a comparison one for every two of
 /// its answers.
 ///
-/// Each is a pair, or the reason why not, as the rejects table names it.
+/// Each result is a pair, or the reason to reject it, as the rejects table names it.
 pub fn pairs(record: &Record, subset: &str) -> Vec<Result<Read, Fault>> {
     match Preferences::read(record) {
         Ok(Preferences::Preference(preference)) => vec![pair(&preference, subset)],
@@ -68,7 +67,7 @@ fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
     })
 }
 
-/// Two responses of which one at least is a plain text.
+/// Reads two responses, of which at least one is plain text.
 fn of_texts(
     preference: &Preference,
     chosen: &str,
@@ -115,17 +114,17 @@ fn of_texts(
     cut(&prompt, chosen, rejected, subset)
 }
 
-/// Names the assistant at the beginning of its turn.
+/// The assistant's name at the beginning of its turn.
 const ASSISTANT_NAME: &str = "Assistant:";
 
-/// Cuts responses that were given apart from their prompt.
+/// Makes a pair from responses that are separate from their prompt.
 fn cut(prompt: &str, chosen: &str, rejected: &str, subset: &str) -> Result<Pair, Fault> {
     let split = hh::split_at_prompt(prompt, chosen, rejected).map_err(fault)?;
     Ok(finished(split, subset))
 }
 
-/// Checks that responses do not both repeat the question that they answer: how
-/// they mark where it ends is not known.
+/// Checks that responses do not both repeat the question that they answer: it is
+/// not known where the question ends in them.
 fn check_apart(prompt: &str, chosen: &str, rejected: &str) -> Result<(), Fault> {
     let turns = hh::turns(prompt);
     let Some(question) = turns.last().map(|it| it.text.as_str()) else {
@@ -152,7 +151,7 @@ fn check_apart(prompt: &str, chosen: &str, rejected: &str) -> Result<(), Fault> 
 }
 
 /// Checks that a prompt is part of the query that both whole dialogues begin with:
-/// some of its turns, or a text in one of them.
+/// it consists of some of its turns, or is a text in one of them.
 fn check_part_of(prompt: &str, query: &str) -> Result<(), Fault> {
     let (prompt, query) = (hh::turns(prompt), hh::turns(query));
     let is_run = query.windows(prompt.len().max(1)).any(|it| it == prompt);
@@ -172,7 +171,7 @@ fn check_part_of(prompt: &str, query: &str) -> Result<(), Fault> {
     ))
 }
 
-/// Why a row without a prompt is no pair; names what else it holds.
+/// Returns why a row without a prompt is not a pair; names its other columns.
 fn without_query(found: hh::Fault, preference: &Preference) -> Fault {
     let mut fault = fault(found);
     let unused = &preference.beside.unused;
@@ -185,7 +184,8 @@ fn without_query(found: hh::Fault, preference: &Preference) -> Fault {
     fault
 }
 
-/// Two responses that are messages: their borders are known, whatever is quoted.
+/// Reads two responses that are messages: it is known where these begin and end,
+/// whatever they quote.
 fn of_messages(
     preference: &Preference,
     chosen: &Conversation,
@@ -200,7 +200,7 @@ fn of_messages(
             "`chosen` and `rejected` differ before their last message",
         ));
     }
-    // A conversation that the human begins is whole; others go on from the prompt.
+    // A conversation that the human begins is whole; others continue the prompt.
     let is_whole = before.first().is_some_and(|it| it.role == Role::Human);
     let query = match prompt {
         Some(Text::Messages(prompt)) if is_whole => {
@@ -244,14 +244,14 @@ fn of_messages(
     cut(&query, chosen, rejected, subset)
 }
 
-/// Whether messages begin with some others.
+/// Whether messages begin with some other messages.
 fn begins_with(messages: &[Message], others: &[Message]) -> bool {
     let same =
         |(a, b): (&Message, &Message)| a.role == b.role && a.content.trim() == b.content.trim();
     messages.len() >= others.len() && messages.iter().zip(others).all(same)
 }
 
-/// The messages before the last, and what the assistant says in that.
+/// Returns the messages before the last one, and the assistant's text in the last.
 fn last_of<'a>(
     name: &str,
     conversation: &'a Conversation,
@@ -260,7 +260,7 @@ fn last_of<'a>(
     let (last, before) = conversation
         .messages
         .split_last()
-        .ok_or_else(|| malformed("holds no messages"))?;
+        .ok_or_else(|| malformed("has no messages"))?;
     match last.role {
         Role::Assistant => Ok((before, &last.content)),
         Role::Human => Err(malformed("does not end with the assistant's message")),
@@ -283,13 +283,13 @@ fn finished(split: Split<'_>, subset: &str) -> Pair {
     }
 }
 
-/// Why a pair of dialogues is not taken, for people.
+/// Returns why a pair of dialogues is rejected, for people.
 fn fault(fault: hh::Fault) -> Fault {
     let detail = match fault {
         hh::Fault::NoQuery => {
             "there is no `prompt`, and `chosen` and `rejected` have no assistant's turn in common"
         }
-        hh::Fault::DivergesEarly => "the dialogues part before their last turn",
+        hh::Fault::DivergesEarly => "the dialogues differ before their last turn",
         hh::Fault::EmptyResponse => "a response is empty",
         hh::Fault::SameResponse => "both responses are the same",
     };
@@ -300,8 +300,8 @@ fn diverging(detail: &str) -> Fault {
     Fault::new(hh::Fault::DivergesEarly.as_str(), detail)
 }
 
-/// What the system messages and columns say, as a key; both responses must have
-/// been written under the same.
+/// Returns what the system messages and columns say, as a key; both responses must
+/// have been written under the same.
 fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
     let (chosen, rejected) = (preference.chosen.system(), preference.rejected.system());
     if chosen != rejected {
@@ -310,7 +310,7 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
         ));
     }
     let prompt = preference.prompt.as_ref().and_then(Text::system);
-    // Where a conversation repeats the prompt's, it is one message.
+    // If a conversation repeats the prompt's system message, it is one message.
     let system = prompt.or(chosen);
     if system.is_none() && preference.beside.context.is_none() {
         return Ok(None);
@@ -325,12 +325,12 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
     Ok(Some(u64::from_le_bytes(bytes)))
 }
 
-/// A response that came as a conversation of one assistant message.
+/// Returns a response that is written as a conversation of one assistant's message.
 fn answer(text: &str) -> &str {
     text.strip_prefix(hh::ASSISTANT).unwrap_or(text)
 }
 
-/// A response or dialogue as a text.
+/// Returns a response or dialogue as text.
 fn text(text: &Text) -> Result<Cow<'_, str>, Fault> {
     match text {
         Text::Plain(text) => Ok(line_ends(text)),

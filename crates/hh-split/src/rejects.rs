@@ -1,5 +1,5 @@
-//! Rows that were not taken: listed in a table, counted, and told by the first
-//! of each reason.
+//! Rejected rows: they are listed in a table and counted, and the first one of each
+//! reason is reported.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,10 +14,10 @@ use apo_tables::{Provenance, Reader, Reject, Row as _, Writer};
 /// The table's name inside the folder of tables.
 const TABLE: &str = "rejects.parquet";
 
-/// Share of rows above which rejects are a warning.
+/// Fraction of rows above which rejects are a warning.
 const MANY: f64 = 0.2;
 
-/// The table of rejects that is being written.
+/// The table of rejects, while it is being written.
 pub struct Rejects {
     writer: Writer<Reject>,
     rejected: Rejected,
@@ -31,7 +31,7 @@ pub struct Rejected {
 
 struct Reason {
     n: u64,
-    /// Where the first one stands, and what is wrong with it.
+    /// The place of the first one, and what is wrong with it.
     first: String,
 }
 
@@ -52,7 +52,7 @@ impl Rejects {
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When the disk fails.
     pub fn add(&mut self, file: &str, record: &Record, fault: Fault) -> Result<()> {
         let Fault { reason, detail } = fault;
         let found = self
@@ -78,26 +78,26 @@ impl Rejects {
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When the disk fails.
     pub fn finish(self) -> Result<Rejected> {
         self.writer.finish()?;
         Ok(self.rejected)
     }
 }
 
-/// Where the rejects lie of a run that had nothing to split.
+/// Returns the path of the rejects of a run that had nothing to split.
 fn beside(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push("-rejects.parquet");
     out.with_file_name(name)
 }
 
-/// Checks that no input stands where the rejects of a run that has nothing to
-/// split are put.
+/// Checks that no input is at the path of the rejects of a run that has nothing to
+/// split.
 ///
 /// # Errors
 ///
-/// When one does, however it is named.
+/// When one is, by whatever path.
 pub fn keep_apart<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
     let path = beside(out);
     let file = |path: &Path| {
@@ -119,9 +119,9 @@ pub fn keep_apart<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) ->
     }
 }
 
-/// Whether a file is a list of rejects that this stage made, and nothing else.
+/// Whether a file is a list of rejects that this stage wrote.
 fn is_ours(path: &Path) -> bool {
-    // A link, or a folder of parts, is somebody's own.
+    // A link or a folder of parts belongs to the user.
     let is_file = fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
     let made_by = || {
         apo_tables::provenance(path)
@@ -137,8 +137,8 @@ fn is_ours(path: &Path) -> bool {
     is_file && made_by().as_deref() == Some("hh-split") && has_columns()
 }
 
-/// Removes the list of rejects that an earlier run left which had nothing to
-/// split; a file that is something else stays.
+/// Removes the list of rejects of an earlier run that had nothing to split; any
+/// other file stays.
 pub fn clear_beside(out: &Path) {
     let path = beside(out);
     if is_ours(&path) {
@@ -147,12 +147,12 @@ pub fn clear_beside(out: &Path) {
 }
 
 impl Rejected {
-    /// Returns how many rows were rejected.
+    /// Returns the number of rejected rows.
     pub fn n_rows(&self) -> u64 {
         self.by_reason.values().map(|it| it.n).sum()
     }
 
-    /// Returns the numbers, and the first row, of each reason.
+    /// Returns the number of rows and the first row of each reason.
     pub fn counts(self) -> (BTreeMap<&'static str, u64>, BTreeMap<&'static str, String>) {
         let n = self.by_reason.iter().map(|(reason, it)| (*reason, it.n));
         let n = n.collect();
@@ -160,7 +160,7 @@ impl Rejected {
         (n, first.map(|(reason, it)| (reason, it.first)).collect())
     }
 
-    /// Says what was rejected, by reason, the commonest first.
+    /// Returns what was rejected, by reason, the most common first.
     fn sentences(&self) -> Vec<String> {
         let mut reasons: Vec<_> = self.by_reason.iter().collect();
         reasons.sort_by_key(|(reason, it)| (std::cmp::Reverse(it.n), **reason));
@@ -169,7 +169,7 @@ impl Rejected {
         reasons.into_iter().map(sentence).collect()
     }
 
-    /// Tells what was rejected: a note, or a warning where it is much.
+    /// Reports what was rejected: as a note, or as a warning if it is much.
     pub fn tell(&self, report: ReportArgs, n_rows: u64) {
         let rejected = self.n_rows();
         if rejected as f64 > MANY * n_rows as f64 {
@@ -185,12 +185,12 @@ impl Rejected {
         }
     }
 
-    /// Makes the error of a run that has nothing to split, and leaves the
-    /// table of rejects beside the output's place.
+    /// Returns the error of a run that has nothing to split, and leaves the table of
+    /// rejects beside the output's path.
     ///
     /// # Errors
     ///
-    /// When the table cannot be put there.
+    /// When the table cannot be written there.
     pub fn nothing_left(&self, what: &str, dir: &Path, out: &Path) -> Result<Error> {
         if self.by_reason.is_empty() {
             return Ok(bad_input(what));

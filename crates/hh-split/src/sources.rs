@@ -10,7 +10,7 @@ use apo_tables::{Input, Provenance, file};
 
 use crate::args::{Amount, Args, Named};
 
-/// A raw file, and what its dialogues are called.
+/// A raw file, and the name of its subset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub subset: String,
@@ -45,7 +45,7 @@ impl Sources {
                 let (train, test) = (part("train"), part("test"));
                 if train.is_none() && test.is_none() {
                     return Err(bad_input(format!(
-                        "{}: no train or test file there; expected {subset}/train.jsonl.gz and so on",
+                        "{}: has no train or test file; expected {subset}/train.jsonl.gz and so on",
                         hh.join(subset).display()
                     )));
                 }
@@ -75,13 +75,14 @@ impl Sources {
     }
 }
 
-/// What is taken of a folder: not `.json`, which is often about the data.
+/// The kinds of files that are read from a folder; `.json` files often describe the
+/// data instead.
 const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
 
-/// What may be named only file by file.
+/// The kinds of files that are read only if they are named themselves.
 const SINGLE_KINDS: [&str; 2] = ["json", "json.gz"];
 
-/// What a file's name is without its kind.
+/// Returns a file's name without its kind.
 fn stem(path: &Path) -> String {
     let name = path
         .file_name()
@@ -95,7 +96,7 @@ fn stem(path: &Path) -> String {
     stem.map_or(name.clone(), str::to_owned)
 }
 
-/// A file's subset: its name, or its folder's where the file is only called
+/// Returns a file's subset: its name, or its folder's name if the file is called
 /// `train` or `test`.
 fn subset_of(path: &Path) -> String {
     let stem = stem(path);

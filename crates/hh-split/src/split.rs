@@ -1,4 +1,4 @@
-//! Which query falls where, from keys alone.
+//! Assigns queries to splits, by their keys alone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,12 +10,13 @@ use crate::args::{Amount, Args};
 /// A query's key as a number.
 pub type Key = u64;
 
-/// Reads the first 16 hex digits of an id back into the number that they are.
+/// Returns the number that an id is, which has 16 hex digits.
 pub fn key(id: &str) -> Key {
     u64::from_str_radix(id, 16).expect("an id is 16 hex digits")
 }
 
-/// A place in a seeded order that no order of rows changes.
+/// Returns a key's place in a seeded order, which does not depend on the order of
+/// rows.
 fn place(key: Key, seed: u64, purpose: &str) -> u64 {
     let mut hasher = Sha256::new();
     hasher.update(seed.to_le_bytes());
@@ -25,17 +26,17 @@ fn place(key: Key, seed: u64, purpose: &str) -> u64 {
     u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }
 
-/// Where the training queries fall; a query that is in none of the sets is the
-/// policy's alone.
+/// The splits of the training queries. A query that is in none of the sets belongs
+/// only to the policy.
 #[derive(Debug, Default)]
 pub struct Splits {
     /// Held out as the test part.
     pub held_out: HashSet<Key>,
     /// Their pairs train reward models.
     pub rm: HashSet<Key>,
-    /// The policy's, and their pairs the development part.
+    /// They belong to the policy, and their pairs are the development part.
     pub dev: HashSet<Key>,
-    /// Not taken at all, of both parts.
+    /// Not used, from both parts.
     pub left_out: HashSet<Key>,
 }
 
@@ -44,7 +45,7 @@ pub struct Splits {
 ///
 /// # Errors
 ///
-/// When more is asked for than there is.
+/// When the arguments ask for more than there are.
 pub fn draw(args: &Args, queries: &HashMap<Key, u32>, test: &HashSet<Key>) -> Result<Splits> {
     let mut splits = Splits::default();
     let sorted = |keys: Vec<Key>, purpose| {
@@ -78,7 +79,7 @@ pub fn draw(args: &Args, queries: &HashMap<Key, u32>, test: &HashSet<Key>) -> Re
         if wanted == 0 {
             break;
         }
-        // Whole queries: the last one may bring a pair or two too many.
+        // Queries stay whole: the last one may add a pair or two too many.
         wanted = wanted.saturating_sub(u64::from(queries[&key]));
         splits.dev.insert(key);
     }

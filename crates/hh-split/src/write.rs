@@ -1,4 +1,4 @@
-//! From raw files to the tables.
+//! Writes the tables from the raw files.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -23,27 +23,27 @@ use crate::split::{self, Key, Splits, key};
 /// The folder of tables inside the working folder.
 pub const FOLDER: &str = "tables";
 
-/// Records that are read ahead at once.
+/// Records that are read at once.
 const BATCH: usize = 2048;
 
-/// How many rows each table has, and what was not taken.
+/// The number of rows of each table, and of rejects.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
-    /// Pairs that were read, taken or not.
+    /// Pairs that were read, accepted or not.
     dialogues: u64,
     /// Sound pairs of queries that `--take` and `--take-test` leave out.
     left_out: u64,
-    /// Pairs that were taken without their system message or tools, which no
-    /// table carries.
+    /// Pairs that were accepted without their system message or tools, which the
+    /// tables cannot hold.
     without_context: u64,
     tables: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
-    /// The first row of each reason: where it stands and what is wrong.
+    /// The first row of each reason: its place, and what is wrong.
     first_rejected: BTreeMap<&'static str, String>,
 }
 
 impl Counts {
-    /// Lays the counts out for people.
+    /// Returns the counts as rows, for people.
     pub fn rows(&self) -> Vec<Vec<String>> {
         let mut rows = vec![vec!["dialogues".to_owned(), self.dialogues.to_string()]];
         let named = |prefix: &str, counts: &BTreeMap<&str, u64>| -> Vec<Vec<String>> {
@@ -66,17 +66,17 @@ impl Counts {
     }
 }
 
-/// What is known of the pairs that were taken.
+/// What is known of the accepted pairs.
 #[derive(Default)]
 struct Taken {
-    /// Pairs by their key, of both parts.
+    /// The keys of pairs, from both parts.
     pairs: HashSet<Key>,
     /// Training queries, with their numbers of pairs.
     train: HashMap<Key, u32>,
     test: HashSet<Key>,
     /// The system message and tools of queries that have some.
     contexts: HashMap<Key, u64>,
-    /// Columns that hold text and were not used.
+    /// Columns with text that were not used.
     unused: Unused,
 }
 
@@ -84,8 +84,8 @@ struct Taken {
 ///
 /// # Errors
 ///
-/// When a raw file breaks off, when sizes do not fit, when the disk is full,
-/// or when a signal stopped the work.
+/// When a raw file ends early, when there are fewer rows than the sizes ask for,
+/// when the disk is full, or when a signal stopped the work.
 pub fn tables(
     args: &Args,
     sources: &Sources,
@@ -93,7 +93,7 @@ pub fn tables(
     dir: &Path,
 ) -> Result<Counts> {
     let dir = dir.join(FOLDER);
-    // What an earlier run left is quicker made anew than checked.
+    // Making it anew is faster than checking what an earlier run left.
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).with_context(|| format!("cannot write {}", dir.display()))?;
     let mut counts = Counts::default();
@@ -127,7 +127,7 @@ pub fn tables(
     Ok(counts)
 }
 
-/// Names files, for people.
+/// Returns the names of files, for people.
 fn listed(sources: &[Source]) -> String {
     const MOST: usize = 3;
     let named = sources.iter().take(MOST);
@@ -191,31 +191,28 @@ fn clean(
 }
 
 impl Taken {
-    /// Takes a pair, unless it was taken before or belongs to the other part.
+    /// Accepts a pair, unless it was accepted before or belongs to the other part.
     fn take(&mut self, read: &Read, is_test: bool) -> Result<(), Fault> {
         let (pair, context) = (&read.pair, read.context);
         let query = key(&pair.query_id);
         let is_known = self.test.contains(&query) || self.train.contains_key(&query);
         if is_known && self.contexts.get(&query).copied() != context {
-            // Under another system message it is another query, and a table
-            // that carries neither would hold both as one.
+            // Under another system message it is another query, but the tables
+            // would hold both as one.
             return Err(Fault::new(
                 "other_context",
-                "the same query stood in a row before with another system message or other tools, \
-                 which the tables do not carry",
+                "an earlier row has the same query with another system message or other tools, \
+                 which the tables cannot hold",
             ));
         }
         if !self.pairs.insert(key(&pair.pair_id)) {
-            return Err(Fault::new(
-                "duplicate",
-                "the same pair stood in a row before",
-            ));
+            return Err(Fault::new("duplicate", "an earlier row has the same pair"));
         }
         if is_test {
             self.test.insert(query);
         } else if self.test.contains(&query) {
-            // One prompt never stands on both sides of a split.
-            return Err(Fault::new("in_test", "its query is one of the test part"));
+            // A prompt is never on both sides of a split.
+            return Err(Fault::new("in_test", "its query is in the test part"));
         } else {
             *self.train.entry(query).or_default() += 1;
         }
@@ -226,9 +223,8 @@ impl Taken {
     }
 }
 
-/// Calls `each` with batches of a file, in order; reading and decompressing go
-/// on in a thread of their own, parsing on all. Returns the columns that hold text
-/// and were not read.
+/// Calls `each` with batches of a file, in order. One thread reads and decompresses,
+/// and all threads parse. Returns the columns with text that were not read.
 fn each_batch(
     source: &Source,
     mut each: impl FnMut(&[Record], Vec<Vec<Result<Read, Fault>>>) -> Result<()>,
@@ -261,7 +257,7 @@ fn each_batch(
     })
 }
 
-/// A table of pairs or queries that is dealt to.
+/// A table of pairs or queries, while it is being written.
 struct Dealt<R> {
     name: &'static str,
     writer: Writer<R>,
@@ -277,7 +273,7 @@ impl<R: Row> Dealt<R> {
     }
 }
 
-/// Deals the raw pairs out into the tables of the splits.
+/// Writes the raw pairs into the tables of their splits.
 fn deal(splits: &Splits, provenance: &Provenance, dir: &Path, counts: &mut Counts) -> Result<()> {
     let pairs = |name| Dealt::<Pair>::create(name, provenance, dir);
     let queries = |name| Dealt::<Query>::create(name, provenance, dir);

@@ -22,7 +22,7 @@ Examples:
       --samples round-1/rm-samples.parquet --out rm-gail
     rm-train --objective ab --model rm-base --pairs data/rm-pairs.parquet --out rm-ab
 
-A stopped run goes on where it was when the same command is given again.
+The same command continues a stopped run where it was.
 
 ",
     apo_stage::exit_status!()
@@ -107,7 +107,7 @@ impl RewardObjective {
         matches!(self, Self::Apo | Self::Wgan | Self::Gail | Self::Seq)
     }
 
-    /// Whether people's preferences are learnt.
+    /// Whether the model learns people's preferences.
     fn uses_pairs(self) -> bool {
         self != Self::Gail
     }
@@ -148,7 +148,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// When tables are missing or not used: all of them in one error.
+    /// When tables are missing or not used; one error names them all.
     pub fn check_tables(&self) -> Result<(), String> {
         let objective = self.objective();
         let tables = &self.tables;

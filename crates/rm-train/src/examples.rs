@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::inputs::Tables;
 
-/// Counts of what the training learns from.
+/// Counts of the training data.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     queries: u64,
@@ -32,8 +32,8 @@ pub struct Counts {
 ///
 /// # Errors
 ///
-/// When a row is not what it should be, when there is nothing to compare, when
-/// the disk is full, or when a signal stopped the work.
+/// When a row is malformed, when there is nothing to compare, when the disk is full,
+/// or when a signal stopped the work.
 pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(Store, Counts)> {
     let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
@@ -78,8 +78,8 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
                 check_golden(&path, row, &response)?;
                 if !seen.insert(response.query_id.clone()) {
                     return Err(bad_input(format!(
-                        "{}, row {row} (from 0): query {} stands in the table before, expected \
-                         one golden answer a query",
+                        "{}, row {row} (from 0): query {} is in an earlier row as well; expected \
+                         one golden answer for each query",
                         path.display(),
                         response.query_id
                     )));

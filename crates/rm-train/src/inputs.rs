@@ -43,8 +43,8 @@ impl Tables {
 ///
 /// # Errors
 ///
-/// When the weights cannot be opened, or the objective continues from a reward
-/// model and this is a policy.
+/// When the weights cannot be opened, or the objective needs a reward model and this
+/// is a policy.
 pub fn start(args: &Args) -> Result<Start> {
     let model = &args.model.dir;
     if ModelDirectory::open(model)?.has_reward_head()? {
@@ -52,7 +52,7 @@ pub fn start(args: &Args) -> Result<Start> {
     }
     if args.objective().continues_rm() {
         return Err(bad_input(format!(
-            "{}: has no reward head, and --objective {} goes on from a reward model",
+            "{}: has no reward head, but --objective {} continues from a reward model",
             model.display(),
             value_name(&args.objective())
         )));

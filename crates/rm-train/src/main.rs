@@ -1,7 +1,7 @@
 //! `rm-train`: trains a reward model on people's preferences and on golden
 //! answers against the policy's samples (APO eq. 17).
 //!
-//! To the equation: `apo_training::train` takes the steps,
+//! The way to the equation: `apo_training::train` takes the steps, and
 //! `apo_objectives::apo_reward_model` is eq. 17.
 
 mod args;

@@ -12,15 +12,15 @@ use sha2::{Digest as _, Sha256};
 const EXAMPLES: &str = concat!(
     "\
 Examples:
-  Four samples a query, as APO's training wants them:
+  Four samples for each query, as for APO's training:
     sample --model sft --queries data/rm-queries.parquet --out rm-samples.parquet
 
-  One answer a query, as the paper's evaluation draws them:
+  One answer to each query, as in the paper's evaluation:
     sample --model sft --queries data/test-queries.parquet --samples 1 \\
       --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \\
       --max-new-tokens 512 --out answers.parquet
 
-A stopped run goes on where it was when the same command is given again.
+The same command continues a stopped run where it was.
 
 ",
     apo_stage::exit_status!()
@@ -29,8 +29,8 @@ A stopped run goes on where it was when the same command is given again.
 /// Sample a policy's responses to queries
 ///
 /// A response ends at the end of text or before another human turn, which is
-/// cut off. A sample depends on --seed, its query and its number, but not on
-/// the batch, the order of the queries, or the threads, beyond rounding.
+/// cut off. A sample depends on --seed, its query and its number, but, except
+/// for rounding, not on the batch, the order of the queries, or the threads.
 #[derive(Debug, Parser)]
 #[command(name = "sample", version, after_help = EXAMPLES)]
 pub struct Args {
@@ -67,7 +67,7 @@ pub struct Args {
     )]
     pub top_p: f32,
 
-    /// Makes tokens of prompt and response less likely; 1 leaves them
+    /// Makes tokens that are in the prompt or response less likely; 1 has no effect
     #[arg(
         long,
         value_name = "X",

@@ -15,7 +15,7 @@ use crate::Summary;
 
 const FILE: &str = "finished.spool";
 
-/// What the disk keeps of a response; the rest is in the queries.
+/// The part of a response that is kept on the disk; the queries have the rest.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Record {
     pub query_id: String,
@@ -23,7 +23,7 @@ pub struct Record {
     pub sample: i32,
     pub response: String,
     pub finish: Finish,
-    /// Tokens generated, the end of text included.
+    /// Tokens generated, including the end of text.
     pub tokens: i32,
     /// Their log-prob, nats.
     pub log_prob: f32,
@@ -36,7 +36,7 @@ pub struct Finished {
     kept: Kept,
 }
 
-/// What memory holds of the finished responses.
+/// The part of the finished responses that is kept in memory.
 #[derive(Debug, Default)]
 struct Kept {
     /// The place of each response, by query and sample.
@@ -68,7 +68,7 @@ impl Finished {
         })?;
         if recovered.damaged > 0 {
             warn(&format!(
-                "{} is damaged; what is lost of it is sampled again",
+                "{} is damaged; the lost responses are sampled again",
                 path.display()
             ));
         }

@@ -69,7 +69,10 @@ fn run(args: &Args) -> Result<()> {
     let mut finished = Finished::open(output.dir())?;
     if finished.len() > 0 {
         let n = finished.len();
-        note(&args.report, &format!("going on: {n} responses are there"));
+        note(
+            &args.report,
+            &format!("continuing: {n} responses are finished"),
+        );
     }
     let summary = generate(args, &codec, &model, &queries, &mut finished)?;
     finished.write_table(
@@ -187,8 +190,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// Makes the request of a query's missing samples, of which a resumed run may
-/// have none. Also returns whether the prompt was truncated.
+/// Makes the request for a query's missing samples; in a resumed run, none may be
+/// missing. Also returns whether the prompt was truncated.
 fn request(
     args: &Args,
     codec: &Codec,

@@ -46,7 +46,7 @@ impl Queries {
                 Entry::Occupied(place) if *place.get() == prompt => {}
                 Entry::Occupied(place) => {
                     return Err(bad_input(format!(
-                        "{}: query {} stands there with two prompts, expected one a query",
+                        "{}: query {} has two prompts; expected one for each query",
                         path.display(),
                         place.key()
                     )));
@@ -96,7 +96,7 @@ impl Queries {
     }
 }
 
-/// Returns a number as it is written: 1.2 is 1.2, not the nearest f32 as f64.
+/// Returns a number as the user wrote it: 1.2, not the f64 of the nearest f32.
 fn as_written(number: f32) -> f64 {
     let text = number.to_string();
     text.parse().expect("a number that was read")

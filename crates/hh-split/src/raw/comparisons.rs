@@ -1,19 +1,19 @@
-//! Comparisons of two or more answers as preferences.
+//! Turns comparisons of two or more answers into preferences.
 
 use apo_dialogue::hh;
 use apo_tables::import::{Asked, Comparison, Preference, Text};
 
-/// Begins a human turn of the authors' dialogues outside of HH.
+/// Begins a human turn in the authors' dialogues outside HH.
 const HEADED_HUMAN: &str = "## Human:";
 
-/// Begins an assistant's turn there, after a blank line.
+/// Begins an assistant's turn in them, after a blank line.
 const HEADED_ASSISTANT: &str = "\n\n## Assistant:";
 
-/// Ends Alpaca's prompt, where the response is to follow.
+/// Ends Alpaca's prompt; the response follows it.
 const ALPACA_RESPONSE: &str = "### Response:";
 
-/// The preferences between the answers of a comparison, each two in order;
-/// equal scores are left to the caller to reject.
+/// Returns the preferences between the answers of a comparison, for every two in
+/// order; the caller rejects equal scores.
 pub(super) fn preferences(comparison: Comparison) -> Vec<Preference> {
     let mut answers = comparison.answers;
     let prompt = match comparison.asked {
@@ -48,8 +48,8 @@ pub(super) fn preferences(comparison: Comparison) -> Vec<Preference> {
     preferences
 }
 
-/// A dialogue of the authors' as HH writes it: as it is, or with HH's markers
-/// in place of headings.
+/// Returns a dialogue of the authors in HH's form: as it is, or with HH's markers
+/// instead of headings.
 fn dialogue(text: String) -> String {
     if !text.starts_with(HEADED_HUMAN) {
         return text;
@@ -59,8 +59,8 @@ fn dialogue(text: String) -> String {
         .replace(HEADED_ASSISTANT, hh::ASSISTANT);
     match text.rsplit_once(hh::ASSISTANT) {
         None => text,
-        // The turns are stripped, so that the query is the one that the same
-        // question makes in the other forms.
+        // The turns are stripped, so that the query is the same as in the other
+        // forms.
         Some((query, response)) => {
             let turns = hh::turns(query);
             hh::prompt_of(turns.iter().map(|turn| (turn.role, turn.text.as_str()))) + response
@@ -68,8 +68,8 @@ fn dialogue(text: String) -> String {
     }
 }
 
-/// An Alpaca prompt without its open end, which a query has of its own and
-/// the second version of GPT4LLM lacks.
+/// Returns an Alpaca prompt without its open end: a query has its own, and the
+/// second version of GPT4LLM has none.
 fn alpaca_prompt(text: &str) -> String {
     let text = text.trim();
     let text = text.strip_suffix(ALPACA_RESPONSE).unwrap_or(text);
