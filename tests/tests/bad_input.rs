@@ -665,7 +665,10 @@ fn an_objective_without_its_tables_is_refused_before_anything_is_loaded() {
             &format!(
                 "rm-train --model policy --pairs data/rm-pairs.parquet --objective {objective}"
             ),
-            &["policy: has no reward head", "continues from a reward model"],
+            &[
+                "policy: has no reward head",
+                "continues from a reward model",
+            ],
         );
     }
 }

@@ -115,7 +115,7 @@ pub fn is_doubtful(answer: &str) -> bool {
         .flat_map(|mark| [mark.0, mark.1])
         .flat_map(|mark| lower.match_indices(mark).map(|(at, it)| (at, it.len())));
     let first = &lower[lead(&lower)..];
-    let heading = first.trim_start_matches(['*', '#', '>', '_', ' ', '`', '\n']);
+    let heading = first.trim_start_matches(['*', '#', '>', '_', ' ', '`', '\n', '[', '(']);
     let after = HEADINGS.iter().filter_map(|it| heading.strip_prefix(it));
     let mut after = after.map(|it| it.trim_start_matches(['*', '_', ' ']));
     let is_heading = after.any(|it| it.starts_with([':', '\n']));

@@ -34,9 +34,12 @@ const INNER: &[&str] = &["inner", "internal", "private", "hidden", "deep", "long
 
 /// Words beside one of those that change nothing.
 const NEUTRAL: &[&str] = &[
-    "block", "chain", "content", "model", "my", "of", "pad", "process", "section", "step", "steps",
-    "text", "trace",
+    "and", "block", "by", "chain", "of", "phase", "process", "section", "step", "steps", "trace",
 ];
+
+/// Words beside a word for thoughts that change nothing; beside others they name
+/// parts of an answer, as in `<text_analysis>`.
+const OF_THOUGHTS: &[&str] = &["content", "model", "my", "notes", "pad", "text"];
 
 /// Words beside one of those that make a name one of parts.
 const PART_OF: &[&str] = &["mode", "self"];
@@ -157,7 +160,7 @@ impl Sense {
     fn of(words: &[&str]) -> Option<Self> {
         let has = |names: &[&str]| words.iter().any(|it| names.contains(it));
         let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
-        let all = [THOUGHTS, PARTS, INNER, NEUTRAL, PART_OF];
+        let all = [THOUGHTS, PARTS, INNER, NEUTRAL, OF_THOUGHTS, PART_OF];
         let is_known = |word: &&str| is_number(word) || all.iter().any(|it| it.contains(word));
         if !words.iter().all(is_known) {
             return None;
@@ -166,6 +169,7 @@ impl Sense {
             (true, false) if !has(PART_OF) => Some(Self::Thought),
             (_, true) if has(INNER) => Some(Self::Thought),
             (false, false) => None,
+            (false, true) if has(OF_THOUGHTS) => None,
             _ => Some(Self::Part),
         }
     }

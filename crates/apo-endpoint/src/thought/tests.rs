@@ -95,6 +95,7 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<reasoning-trace>a</reasoning-trace>Warm water.",
         "<internal_thinking>a</internal_thinking>Warm water.",
         "<my_thoughts>a</my_thoughts>Warm water.",
+        "<step_by_step_reasoning>a</step_by_step_reasoning>Warm water.",
         "<thought_1>a</thought_1>\n<thought_2>b</thought_2>\nWarm water.",
         "<inner_analysis>a</inner_analysis>Warm water.",
         "<begin_thinking>a<end_thinking>Warm water.",
@@ -167,6 +168,7 @@ fn a_word_for_part_of_an_answer_opens_a_thought_that_an_answer_follows() {
         "<Planning>a</Planning>\n\nWarm water.",
         "<rationale>a</rationale>Warm water.",
         "<thought_plan>a</thought_plan>Warm water.",
+        "<analysis_steps>a</analysis_steps>Warm water.",
     ] {
         assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
     }
@@ -265,6 +267,8 @@ fn marks_within_an_answer_are_text() {
         "<|end_of_text|>Warm water.",
         "<plan>Monday: run.</plan>",
         "<thought_experiment>a</thought_experiment>Warm.",
+        "<text_analysis>a</text_analysis>\nWarm.",
+        "<content-analysis>a</content-analysis>\nWarm.",
         "[thinking] Well, warm water.",
         "Thought: warm water. It is the final answer: warm.",
     ] {
@@ -330,6 +334,13 @@ fn an_answer_about_tags_keeps_its_words() {
         "Write ``a `b` Hm.</think>Warm`` there.",
         "Write `<thinking>Hm.</thinking>` first.",
         "text.split(\"</think>\")[1]\nprint(text)",
+        "Wrap it in <think></think>\n\nThen answer.",
+        "<think></think> tags hold the thought.",
+        "<think></think>: the tags.",
+        "| <think> | opens |\n|---|---|\n| </think> | closes |\n",
+        "The answer follows:\n> </think>\n> Warm.",
+        "{\n  \"text\": \"<think>\nHm.\n</think>\nWarm.\"\n}",
+        "stop: </think>\nlimit: 3\n",
         "It begins so:\n<thinking\n  effort=\"high\">\nHm.\n</thinking>\nDone.",
     ] {
         let whole = Parted {
@@ -391,6 +402,8 @@ fn what_may_still_be_a_thought_is_doubtful() {
         ("<think> and </think> are the tags.", true),
         ("## Inner monologue\nsecret\n\nWarm water.", true),
         ("Thoughts on it: warm water.", false),
+        ("[Thought: secret]\n\nWarm water.", true),
+        ("(Thinking: secret) Warm water.", true),
         ("> Reasoning\n> secret\n\nWarm water.", true),
         ("Use <|/think|> there.", true),
         ("Warm water.", false),
