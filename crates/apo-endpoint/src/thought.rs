@@ -1,22 +1,22 @@
 //! Which part of a reply is the answer, and which is thought.
 //!
-//! Servers that do not separate the two leave thoughts in the text, between marks
-//! of the model's own. One rule tells them apart: a thought is a block at the
-//! beginning of the reply, behind special tokens and the speaker's name at most.
-//! It ends with the mark that closes it; without one, all of the reply is thought.
-//! If the chat template opens the block, the prompt holds the opening mark: then
-//! all before a closing mark that has no opening one is thought.
+//! Servers that do not separate the two leave thoughts in the text, between the
+//! model's marks. One rule tells them apart: a thought is a block at the beginning
+//! of the reply; only special tokens and the speaker's name may precede it. It ends
+//! with the mark that closes it; without one, the whole reply is thought. If the
+//! chat template opens the block, the opening mark is in the prompt: then everything
+//! before a closing mark without an opening one is thought.
 //!
-//! Everything else is the answer's own words and stays: marks further on,
-//! and those that a sentence speaks of, that code or quotation marks hold, or that
-//! are items of a list. [`is_doubtful`] tells whether an answer holds any.
+//! Everything else is part of the answer and stays: marks further on, and marks that
+//! a sentence mentions, that code or quotation marks contain, or that are items of a
+//! list. [`is_doubtful`] tells whether an answer contains any.
 //!
 //! | Begins with | Is |
 //! |---|---|
-//! | `<think>`, `[BEGIN THOUGHT]`, listed code of the language `thinking`: words for thoughts alone | a thought, closed or not |
-//! | `<plan>`, `[thinking]`, listed code of the language `analysis`: words for parts of an answer, too | a thought if it is closed and plain text, or the mark of an answer, follows; otherwise text, and doubtful |
-//! | `Thought:`, with a line behind it that begins with `Final Answer:` | a thought up to these words |
-//! | another heading, as `**Reasoning**` | text, and doubtful |
+//! | `<think>`, `[BEGIN THOUGHT]`, a code block of the language `thinking`: words only for thoughts | a thought, closed or not |
+//! | `<plan>`, `[thinking]`, a code block of the language `analysis`: words also for parts of an answer | a thought if it is closed and followed by plain text or the mark of an answer; otherwise text, and doubtful |
+//! | `Thought:`, if a later line begins with `Final Answer:` | a thought up to these words |
+//! | another heading, such as `**Reasoning**` | text, and doubtful |
 
 mod channels;
 mod lead;
@@ -43,19 +43,19 @@ const HEADINGS: &[&str] = &[
     "internal monologue",
 ];
 
-/// Thoughts that may follow one another: nobody answers behind more.
+/// Most thoughts in a row: no answer follows more.
 const MOST_THOUGHTS: usize = 100;
 
-/// Marks that are looked at for the end of a thought.
+/// Most marks that are examined for the end of a thought.
 const MOST_MARKS: usize = 1000;
 
 /// A reply's text, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parted<'a> {
-    /// All but the thoughts before it and the special tokens behind it, white
-    /// space included.
+    /// The text without the thoughts before it and the special tokens after it, with
+    /// its white space.
     pub answer: &'a str,
-    /// Whether a thought that says something was taken off.
+    /// Whether a thought that is not empty was removed.
     pub has_thought: bool,
 }
 
@@ -89,14 +89,14 @@ pub fn parted(content: &str) -> Parted<'_> {
                 }
                 None => return parted(content, false),
             },
-            // The thought held an end, too.
-            (Block::None, Some(end)) => match unopened(&text, end, Text::is_wedged) {
-                Some((_, end)) => end,
-                None => {
+            // The thought may have contained an end.
+            (Block::None, Some(end)) => {
+                let Some((_, end)) = unopened(&text, end, Text::is_wedged) else {
                     let answer = unwrapped(without_end(&content[end..]));
                     return parted(answer, has_thought);
-                }
-            },
+                };
+                end
+            }
         };
         thought = Some(end);
         at = end + lead(&lower[end..]);
@@ -104,8 +104,8 @@ pub fn parted(content: &str) -> Parted<'_> {
     parted("", true)
 }
 
-/// Whether an answer, as [`parted`] returns it, may still hold a thought: a mark
-/// that is not quoted, or a beginning that only some models give their thoughts.
+/// Whether an answer, as [`parted`] returns it, may still contain a thought: it has
+/// a mark that is not quoted, or a beginning that some models give their thoughts.
 pub fn is_doubtful(answer: &str) -> bool {
     let lower = answer.to_ascii_lowercase();
     let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
@@ -129,13 +129,13 @@ pub fn is_doubtful(answer: &str) -> bool {
 enum Block {
     /// The text begins with something else.
     None,
-    /// It begins with a thought that has no end.
+    /// It begins with a thought without an end.
     Cut,
-    /// It begins with a thought that ends here, and says something or nothing.
+    /// It begins with a thought that ends here, and may be empty.
     Ended { end: usize, is_filled: bool },
 }
 
-/// Returns what block the text from a place on begins with.
+/// Returns the block that begins at a place of the text.
 fn block(text: &Text, from: usize) -> Block {
     let Some(opening) = opening(&text.lower[from..]) else {
         return Block::None;
@@ -150,8 +150,8 @@ fn block(text: &Text, from: usize) -> Block {
     }
 }
 
-/// Whether an answer follows what may have been a thought: not if nothing does,
-/// nor if another element does, for then the whole may consist of them.
+/// Whether an answer follows what may have been a thought: not if nothing follows,
+/// nor if another element does, since the answer may then consist of elements.
 fn answer_follows(text: &Text, end: usize) -> bool {
     let mut at = end;
     for _ in 0..MOST_THOUGHTS {
@@ -175,8 +175,8 @@ fn answer_follows(text: &Text, end: usize) -> bool {
 }
 
 /// Returns the mark that ends a thought whose beginning is in the prompt, or before
-/// `from`: the first one there that no mark before it opens and whose place is the
-/// end of a thought.
+/// `from`: the first one that no mark before it opens and whose place is that of an
+/// end.
 fn unopened<'a>(
     text: &Text<'a>,
     from: usize,

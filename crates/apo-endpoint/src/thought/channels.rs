@@ -1,4 +1,4 @@
-//! The format of gpt-oss, which parts thoughts and answers into channels.
+//! The format of gpt-oss, which separates thoughts and answers into channels.
 
 use super::place::Text;
 
@@ -9,8 +9,8 @@ pub(super) struct Final<'a> {
     pub has_thought: bool,
 }
 
-/// Returns the final channel of the text from a place on, with the format's
-/// special tokens or without; none of a text in another format.
+/// Returns the final channel of the text from a place on, with or without the
+/// format's special tokens; `None` for a text in another format.
 pub(super) fn channels<'a>(text: &Text<'a>, from: usize) -> Option<Final<'a>> {
     let (plain, lower) = (&text.plain[from..], &text.lower[from..]);
     if is_harmony(lower) {
@@ -29,7 +29,7 @@ const START: &str = "<|start|>";
 const MESSAGE: &str = "<|message|>";
 
 /// Whether a text in lower case begins with a channel, or with a message that has
-/// one, cut off perhaps.
+/// one; either may be cut off.
 pub(super) fn is_harmony(lower: &str) -> bool {
     const CHANNELS: &[&str] = &["analysis", "commentary", "final"];
     let lower = match lower.strip_prefix(START) {
@@ -46,13 +46,13 @@ pub(super) fn is_harmony(lower: &str) -> bool {
         return false;
     };
     let opens = |name: &&str| {
-        let behind = rest.strip_prefix(name);
-        // Behind the name may be the tool that is called, and a format.
+        let behind = rest.strip_prefix(*name);
+        // The name may be followed by the tool that is called, and a format.
         let near = behind.map(|it| &it[..it.floor_char_boundary(200)]);
         let near = near.and_then(|it| it.lines().next()).unwrap_or_default();
         name.starts_with(rest) || near.contains(MESSAGE)
     };
-    CHANNELS.iter().any(|it| opens(&it))
+    CHANNELS.iter().any(opens)
 }
 
 fn with_tokens<'a>(text: &Text<'a>, from: usize) -> Final<'a> {
@@ -86,10 +86,10 @@ fn with_tokens<'a>(text: &Text<'a>, from: usize) -> Final<'a> {
 }
 
 /// Returns the final channel of a text whose special tokens were removed, so that
-/// words run into each other, as `analysisThe user … .assistantfinalWarm`.
+/// words run into each other: `analysisThe user … .assistantfinalWarm`.
 fn without_tokens<'a>(text: &'a str, lower: &str) -> Option<Final<'a>> {
     const FINAL: &str = "assistantfinal";
-    // How thoughts begin: a name of code, as `analysisResult`, begins otherwise.
+    // Thoughts begin with these; names in code, such as `analysisResult`, do not.
     const FIRST_WORDS: [&str; 12] = [
         "The", "We", "User", "Need", "They", "This", "I", "It", "Let", "Okay", "So", "First",
     ];
@@ -103,7 +103,7 @@ fn without_tokens<'a>(text: &'a str, lower: &str) -> Option<Final<'a>> {
     let found = lower.match_indices(FINAL).find_map(|(at, _)| {
         let answer = &text[at + FINAL.len()..];
         let answer = answer.strip_prefix(':').unwrap_or(answer);
-        // A sentence leaves space around the word, or ends with it.
+        // A sentence that mentions the word continues after a space, or ends.
         let is_word = answer.starts_with([' ', '.', ',', ';', ')', '`', '"', '\'', '”', '’']);
         (!is_word || answer.len() < text.len() - at - FINAL.len()).then_some(answer)
     });

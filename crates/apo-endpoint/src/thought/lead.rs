@@ -1,11 +1,11 @@
-//! What servers leave around all that is said: special tokens, the speaker's name.
+//! What servers leave around a reply: special tokens, the speaker's name.
 
 use super::channels::is_harmony;
 use super::marks::{ANSWERS, ENDS, answer_opens, opening};
 use super::place::{ends_sentence, last_line};
 use super::tag::tag;
 
-/// Special tokens in other brackets than most.
+/// Special tokens that are not in the usual brackets.
 const TOKENS: &[&str] = &[
     "<s>",
     "</s>",
@@ -16,8 +16,8 @@ const TOKENS: &[&str] = &[
     "[/inst]",
 ];
 
-/// Returns the length of what says nothing at the beginning of a text in lower
-/// case: white space, invisible characters, special tokens, the speaker's name.
+/// Returns the length of what precedes a text in lower case: white space, invisible
+/// characters, special tokens, the speaker's name.
 pub(super) fn lead(lower: &str) -> usize {
     let blank = |c: char| c.is_whitespace() || is_invisible(c);
     let mut rest = lower.trim_start_matches(blank);
@@ -41,9 +41,9 @@ pub(super) fn lead(lower: &str) -> usize {
     lower.len() - rest.len()
 }
 
-/// Returns a text without the special tokens that end it, which servers leave
-/// there: directly behind its last word, behind a sentence, or on a line of their
-/// own. A sentence that ends with one, as a word of its own, keeps it.
+/// Returns a text without the special tokens that servers leave at its end: directly
+/// after the last word, after a sentence, or on a line of their own. A sentence
+/// whose last word is a token keeps it.
 pub(super) fn without_end(text: &str) -> &str {
     let mut found = text;
     loop {
@@ -78,7 +78,7 @@ fn last_token(text: &str) -> Option<usize> {
     (is_token && !is_mark && tag(token).is_none()).then_some(near + at)
 }
 
-/// Returns what follows a special token, as `<|im_start|>`.
+/// Returns what follows a special token, such as `<|im_start|>`.
 fn special(lower: &str) -> Option<&str> {
     let (inside, end) = if let Some(inside) = lower.strip_prefix("<|") {
         (inside, "|>")
@@ -92,7 +92,8 @@ fn special(lower: &str) -> Option<&str> {
     (is_name && name.len() < 40).then_some(behind)
 }
 
-/// Returns what follows the name of the speaker, with a colon or behind a token.
+/// Returns what follows the name of the speaker, which has a colon or follows a
+/// token.
 fn speaker(lower: &str, after_token: bool) -> Option<&str> {
     let name = lower.trim_start_matches(['*', '#', ' ']);
     let names = ["assistant", "model", "ai", "bot", "gpt"];
@@ -106,7 +107,7 @@ fn speaker(lower: &str, after_token: bool) -> Option<&str> {
     (is_alone || is_line).then_some(behind)
 }
 
-/// Whether a character shows nothing: marks of width, direction and joining.
+/// Whether a character is invisible: marks of width, direction and joining.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')

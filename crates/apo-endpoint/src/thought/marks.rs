@@ -1,10 +1,10 @@
-//! What opens a thought, and what ends it.
+//! What opens and what ends a thought.
 
 use super::MOST_MARKS;
 use super::place::{Text, ends_sentence, is_quoted, last_line};
 use super::tag::{self, Kind, tag, tags};
 
-/// Other marks around thoughts whose end remains alone if the prompt opens them.
+/// Other marks around thoughts; only the second remains if the prompt opens them.
 pub(super) const ENDS: &[(&str, &str)] = &[
     ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("[think]", "[/think]"),
@@ -15,11 +15,11 @@ pub(super) const ENDS: &[(&str, &str)] = &[
 /// Other marks around thoughts.
 const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", "</details>")];
 
-/// Words before a thought, and those that begin a line behind it.
+/// Words before a thought, and words at the beginning of a line after it.
 struct Words {
     before: &'static str,
     behind: &'static str,
-    /// Whether the first ones, alone on a line, open a thought that has no end.
+    /// Whether the first ones, alone on a line, open a thought without an end.
     opens_alone: bool,
 }
 
@@ -37,8 +37,7 @@ const WORDS: &[Words] = &[
     },
 ];
 
-/// The summaries of folded blocks that hold a thought; the time that it took may
-/// follow.
+/// The summaries of folded blocks with a thought; its duration may follow.
 const SUMMARIES: &[&str] = &[
     "chain of thought",
     "reasoning process",
@@ -65,31 +64,32 @@ pub(super) const ANSWERS: &[(&str, &str)] = &[
 pub(super) struct Opening {
     /// Its length.
     pub length: usize,
-    /// Whether ordinary text opens so, too.
+    /// Whether ordinary text also begins like this.
     pub is_doubtful: bool,
     close: Close,
 }
 
 /// What closes a thought.
 enum Close {
-    /// It holds nothing.
+    /// Nothing: it is empty.
     AtOnce,
     Mark(&'static str),
     /// Words at the beginning of a line.
     Words(&'static str),
-    /// A tag of that name, or of another for thoughts alone.
+    /// A tag of that name, or of another name only for thoughts.
     Tag(String),
     /// A tag of that name, in such brackets.
     Own(String, (&'static str, &'static str)),
-    /// A fence of at least so many of that character.
+    /// A fence of at least this many of that character.
     Fence(char, usize),
 }
 
 /// How a thought ends.
 pub(super) enum End {
-    /// Between these places is what ends it.
+    /// The mark between these places ends it.
     At(usize, usize),
-    /// All that could end it is spoken of: so is what opens it, most likely.
+    /// The text only mentions the marks that could end it, and so most likely the one
+    /// that opens it.
     Mentioned,
     /// Nothing ends it.
     None,
@@ -135,8 +135,8 @@ pub(super) fn opening(lower: &str) -> Option<Opening> {
     }
 }
 
-/// Returns where words begin a line, but for signs of emphasis, or follow a
-/// sentence.
+/// Returns the place of words that begin a line, after signs of emphasis at most, or
+/// follow a sentence.
 fn words_at(lower: &str, words: &str) -> Option<usize> {
     let mut places = lower.match_indices(words);
     places.find_map(|(at, _)| {
@@ -146,8 +146,7 @@ fn words_at(lower: &str, words: &str) -> Option<usize> {
     })
 }
 
-/// Returns the opening of listed code, between fences, whose language is a word
-/// for thoughts.
+/// Returns the opening of a code block whose language is a word for thoughts.
 pub(super) fn fence(lower: &str) -> Option<Opening> {
     let mark = lower.chars().next().filter(|it| matches!(it, '`' | '~'))?;
     let line = lower.lines().next()?;
@@ -164,12 +163,12 @@ pub(super) fn fence(lower: &str) -> Option<Opening> {
 }
 
 impl Opening {
-    /// Whether it is a tag, which a sentence may speak of.
+    /// Whether it is a tag, which a sentence may mention.
     fn is_tag(&self) -> bool {
         matches!(self.close, Close::Tag(_) | Close::Own(..))
     }
 
-    /// Returns how the thought ends that this opens at `from`.
+    /// Returns the end of the thought that this opens at `from`.
     pub(super) fn end(&self, text: &Text, from: usize) -> End {
         let inside = from + self.length;
         if self.is_tag() && text.is_subject(inside) {
@@ -202,14 +201,14 @@ impl Opening {
     }
 }
 
-/// Returns the end of a thought that a tag opens. Each of the tags behind it comes
+/// Returns the end of a thought that a tag opens. Each of the tags after it comes
 /// with its place, length and kind, and whether it has the opening tag's name: some
 /// models end a thought with another name.
 ///
-/// The best of them counts, and the first of its like: those that nothing speaks
-/// against; then those that an opening tag on the same line may belong to, or that
-/// a word in lower case follows; then those in code, which the thought may have
-/// left open.
+/// The best closing tag counts, and the first of equals. The best ones are those that
+/// nothing speaks against; then come those with an opening tag on the same line or a
+/// word in lower case after them; then those in code, since the thought may have left
+/// a fence open.
 fn ended(
     text: &Text,
     opening: usize,
@@ -255,8 +254,8 @@ fn ended(
     }
 }
 
-/// Returns where listed code ends: before and behind the fence that closes it,
-/// whatever is listed in it in turn; if none does, the first that may.
+/// Returns the places before and after the fence that closes a code block, which may
+/// contain other code blocks; if none closes it, those of the first that may.
 fn fence_end(rest: &str, mark: char, count: usize) -> Option<(usize, usize)> {
     let mut depth = 1;
     let mut first = None;
@@ -281,8 +280,8 @@ fn fence_end(rest: &str, mark: char, count: usize) -> Option<(usize, usize)> {
     first
 }
 
-/// Returns the length of a folded block's beginning, up to its summary, if it holds
-/// a thought.
+/// Returns the length of a folded block's beginning, up to its summary, if it
+/// contains a thought.
 fn folded(lower: &str) -> Option<usize> {
     let rest = lower.strip_prefix("<details")?;
     let (_, rest) = rest.split_once('>')?;

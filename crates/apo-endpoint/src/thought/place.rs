@@ -1,10 +1,10 @@
-//! What the place of a mark says: whether it is used, or a sentence speaks of it.
+//! Judges by the place of a mark whether it is used, or only mentioned.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Words that go on with a sentence behind a tag: "`</think>` is the tag that
-/// ends it". An answer does not begin with one of them in lower case.
+/// Words that continue a sentence after a tag: "`</think>` is the tag that ends it".
+/// An answer does not begin with one of them in lower case.
 const CONTINUATIONS: &[&str] = &[
     "is",
     "was",
@@ -45,7 +45,7 @@ const CONTINUATIONS: &[&str] = &[
     "may",
 ];
 
-/// Those that no thought begins with either.
+/// Such words that no thought begins with either.
 const SUBJECT_CONTINUATIONS: &[&str] = &[
     "is", "was", "are", "and", "or", "tag", "tags", "marks", "means", "opens", "begins",
 ];
@@ -53,7 +53,7 @@ const SUBJECT_CONTINUATIONS: &[&str] = &[
 /// A reply's text, with what is needed to judge the place of a mark in it.
 pub(super) struct Text<'a> {
     pub plain: &'a str,
-    /// The same with ASCII letters in lower case, so that every place is the same.
+    /// The same with ASCII letters in lower case; all places stay the same.
     pub lower: String,
     /// The places of code, in order.
     code: Vec<Range<usize>>,
@@ -80,7 +80,7 @@ impl<'a> Text<'a> {
         is_code || is_quoted(self.plain, at, length)
     }
 
-    /// Whether the sentence that a closing mark is part of goes on behind it.
+    /// Whether a closing mark is part of a sentence that continues after it.
     pub(super) fn goes_on(&self, end: usize) -> bool {
         goes_on(&self.plain[end..], CONTINUATIONS)
     }
@@ -92,7 +92,7 @@ impl<'a> Text<'a> {
 
     /// Whether an opening mark belongs to a closing one at `closing`, so that the
     /// two enclose something that the text shows: they are on one line, or the
-    /// first is at the beginning of a line (behind the mark of a list at most) or at
+    /// first is at the beginning of a line (after the mark of a list at most) or at
     /// its end. Otherwise a sentence mentions it.
     pub(super) fn is_opener_of(&self, open: usize, length: usize, closing: usize) -> bool {
         let between = &self.plain[open + length..closing];
@@ -103,8 +103,8 @@ impl<'a> Text<'a> {
     }
 
     /// Whether a closing mark without an opening one ends a block: it begins a line,
-    /// or follows a sentence or the last word of a line, and no sentence goes on
-    /// behind it.
+    /// or follows a sentence or the last word of a line, and no sentence continues
+    /// after it.
     pub(super) fn ends_block(&self, at: usize, length: usize) -> bool {
         let (before, after) = (&self.plain[..at], &self.plain[at + length..]);
         let next_line = after
@@ -124,7 +124,7 @@ impl<'a> Text<'a> {
     }
 
     /// Whether a mark is between the words of two texts without white space: a
-    /// sentence that speaks of a mark leaves space around it.
+    /// sentence that mentions a mark leaves space around it.
     pub(super) fn is_wedged(&self, at: usize, length: usize) -> bool {
         let before = self.plain[..at].chars().next_back();
         let after = self.plain[at + length..].chars().next();
@@ -135,7 +135,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Returns the last line of a text, of a long one its end.
+/// Returns the last line of a text; of a long line, its end.
 pub(super) fn last_line(text: &str) -> &str {
     const LONG: usize = 200;
     let end = &text[text.ceil_char_boundary(text.len().saturating_sub(LONG))..];
@@ -148,7 +148,7 @@ pub(super) fn ends_sentence(text: &str) -> bool {
     text.trim_end().ends_with(marks)
 }
 
-/// Whether the beginning of a line is the number of a list, as `2.` or `b)`.
+/// Whether the beginning of a line is the number of a list item, such as `2.`, `b)`.
 fn is_number(line: &str) -> bool {
     let item = line.trim();
     let number = item.trim_end_matches(['.', ')', ':']);

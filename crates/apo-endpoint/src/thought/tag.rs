@@ -29,19 +29,19 @@ const PARTS: &[&str] = &[
     "reflection",
 ];
 
-/// Words beside one of those that make a name one of thoughts.
+/// Words that, beside one of the above, make a name one for thoughts.
 const INNER: &[&str] = &["inner", "internal", "private", "hidden", "deep", "longcat"];
 
-/// Words beside one of those that change nothing.
+/// Words that change nothing beside one of the above.
 const NEUTRAL: &[&str] = &[
     "and", "block", "by", "chain", "of", "phase", "process", "section", "step", "steps", "trace",
 ];
 
-/// Words beside a word for thoughts that change nothing; beside others they name
+/// Words that change nothing beside a word for thoughts. Beside others they name
 /// parts of an answer, as in `<text_analysis>`.
 const OF_THOUGHTS: &[&str] = &["content", "model", "my", "notes", "pad", "text"];
 
-/// Words beside one of those that make a name one of parts.
+/// Words that, beside one of the above, make a name one for parts of an answer.
 const PART_OF: &[&str] = &["mode", "self"];
 
 /// What encloses the name of a tag.
@@ -56,33 +56,33 @@ const BRACKETS: &[Brackets] = &[
     SQUARE,
 ];
 
-/// Square ones are as often stage directions, as `[thinking] Well …`.
+/// Square brackets are as often stage directions: `[thinking] Well …`.
 const SQUARE: Brackets = ("[", "]");
 
-/// How long the inside of a tag may be, in bytes: what is longer is text.
+/// Most bytes inside a tag; what is longer is text.
 const MOST_INSIDE: usize = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Opening,
     Closing,
-    /// An element of nothing.
+    /// An empty element.
     Empty,
 }
 
 #[derive(Debug)]
 pub(super) struct Tag {
     pub kind: Kind,
-    /// Its words, without those that say whether it opens or closes.
+    /// Its words, except those that say whether it opens or closes.
     pub name: String,
     pub length: usize,
-    /// Whether ordinary text has such tags, too.
+    /// Whether ordinary text also has such tags.
     pub is_doubtful: bool,
     pub brackets: Brackets,
 }
 
 /// Returns the tag for thoughts that a text in lower case begins with. It may be
-/// escaped, as `&lt;think&gt;`, and have a namespace, attributes and white space.
+/// escaped (`&lt;think&gt;`), and have a namespace, attributes and white space.
 pub(super) fn tag(lower: &str) -> Option<Tag> {
     BRACKETS.iter().find_map(|&it| bracketed(lower, it))
 }
@@ -122,11 +122,11 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
     })
 }
 
-/// Returns the words of a tag's name, without a namespace, as `seed:`, and
-/// attributes; none if the rest of a sentence follows.
+/// Returns the words of a tag's name, without a namespace (`seed:`) and attributes;
+/// `None` if it is not a name.
 fn words(inside: &str) -> Option<Vec<&str>> {
     let name = match inside.find('=') {
-        // Attributes begin with the word before the first sign.
+        // Attributes begin with the word before the first `=`.
         Some(at) => {
             let before = inside[..at].trim_end();
             before.rsplit_once(char::is_whitespace)?.0.trim_end()
@@ -148,7 +148,7 @@ fn words(inside: &str) -> Option<Vec<&str>> {
     (!words.is_empty()).then_some(words)
 }
 
-/// What a name says.
+/// The meaning of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sense {
     Thought,
@@ -175,13 +175,13 @@ impl Sense {
     }
 }
 
-/// Returns whether a name is one of thoughts alone, or also one of parts of an
-/// answer; none for any other name.
+/// Returns whether a name is only for thoughts, or also for parts of an answer;
+/// `None` for any other name.
 pub(super) fn is_sure(name: &str) -> Option<bool> {
     Some(Sense::of(&words(name)?)? == Sense::Thought)
 }
 
-/// Returns the tags of thoughts alone in a text in lower case, and where they are.
+/// Returns the tags only for thoughts in a text in lower case, with their places.
 pub(super) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
     let places = lower.match_indices(['<', '&', '◁', '[']);
     places.filter_map(move |(at, _)| {
@@ -190,7 +190,8 @@ pub(super) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
     })
 }
 
-/// Returns the tags of a name in such brackets in a text in lower case.
+/// Returns the tags of a name in such brackets in a text in lower case, with their
+/// places.
 pub(super) fn named<'a>(
     lower: &'a str,
     name: &'a str,
