@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Causes, Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
-use apo_endpoint_stage::{Asked, replayed, sorted};
+use apo_endpoint_stage::{Asked, check_again, check_journal, open, replayed, sorted};
 use apo_measures::{Verdict, merge};
 use apo_stage::report::result;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
@@ -38,10 +38,10 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     if journal == args.output.out {
         return Err(bad_input("--journal and --out are the same file"));
     }
-    args.endpoint.check_again(&args.output.out)?;
+    check_again(&args.endpoint, &args.output.out)?;
     let inputs = [Some(&args.a), Some(&args.b), args.from_journal.as_ref()];
     let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
-    args.endpoint.check_journal(inputs.clone())?;
+    check_journal(&args.endpoint, inputs.clone())?;
     let provenance = provenance(args)?;
     let inputs = inputs.chain([journal.as_path()]);
     let out = &args.output.out;
@@ -51,7 +51,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
-            let endpoint = args.endpoint.open(url, from, out)?;
+            let endpoint = open(&args.endpoint, url, from, out)?;
             let endpoint = endpoint.expect("clap asks for an address or a journal");
             ask_all(args, &pairings, &endpoint)?;
             let path = output.dir().join(TABLE);

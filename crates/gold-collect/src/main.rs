@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_endpoint::Endpoint;
+use apo_endpoint_stage::{check_again, check_journal, open};
 use apo_golden::Collector;
 use apo_stage::{Claim, Kind, Output, bad_input, report, up_to_date};
 use apo_tables::Provenance;
@@ -49,8 +50,8 @@ fn run(args: &Args) -> Result<()> {
             "--journal and --out are the same file; choose another place for the journal",
         ));
     }
-    args.endpoint.check_again(&args.output.out)?;
-    args.endpoint.check_journal(args.inputs())?;
+    check_again(&args.endpoint, &args.output.out)?;
+    check_journal(&args.endpoint, args.inputs())?;
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 
@@ -62,7 +63,7 @@ fn run(args: &Args) -> Result<()> {
         return up_to_date(&args.report, &args.output.out);
     };
     let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
-    let endpoint = args.endpoint.open(url, from, &args.output.out)?;
+    let endpoint = open(&args.endpoint, url, from, &args.output.out)?;
     let model = collector.as_ref().zip(endpoint.as_ref());
     let summary = make(args, model, &keys, &answers, &output, &provenance)?;
     output.publish(write::TABLE)?;

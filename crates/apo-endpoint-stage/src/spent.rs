@@ -1,0 +1,74 @@
+//! What a run asked, and what it cost.
+
+use apo_endpoint::{Counts, Usage};
+use serde::Serialize;
+
+/// What a run asked.
+#[derive(Debug, Serialize)]
+pub struct Asked {
+    /// Requests that were sent, each counted once.
+    pub requests: u64,
+    /// Attempts at these requests.
+    pub attempts: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Requests whose reply is empty, or only a thought.
+    pub empty: u64,
+    /// Requests whose reply cannot be read.
+    pub unreadable: u64,
+    /// Replies without token counts.
+    pub without_usage: u64,
+    /// Tokens and cost.
+    #[serde(flatten)]
+    pub tokens: Spent,
+}
+
+impl Asked {
+    /// Counts what was asked, with the prices of a million request tokens and a
+    /// million reply tokens.
+    pub fn new(counts: Counts, prices: Option<(f64, f64)>) -> Self {
+        let usage = Usage {
+            prompt_tokens: counts.prompt_tokens,
+            completion_tokens: counts.completion_tokens,
+        };
+        Self {
+            requests: counts.requests,
+            attempts: counts.attempts,
+            failed: counts.failed,
+            empty: counts.empty,
+            unreadable: counts.unreadable,
+            without_usage: counts.without_usage,
+            tokens: Spent::new(usage, prices),
+        }
+    }
+}
+
+/// Tokens, and their cost if prices are given.
+#[derive(Debug, Serialize)]
+pub struct Spent {
+    /// Tokens of requests.
+    pub prompt_tokens: u64,
+    /// Tokens of replies.
+    pub completion_tokens: u64,
+    /// Cost in the prices' currency.
+    pub cost: Option<f64>,
+}
+
+impl Spent {
+    /// Counts tokens, with the prices of a million request tokens and a million
+    /// reply tokens.
+    pub fn new(usage: Usage, prices: Option<(f64, f64)>) -> Self {
+        let Usage {
+            prompt_tokens,
+            completion_tokens,
+        } = usage;
+        let cost = prices.map(|(price_in, price_out)| {
+            (prompt_tokens as f64 * price_in + completion_tokens as f64 * price_out) / 1e6
+        });
+        Self {
+            prompt_tokens,
+            completion_tokens,
+            cost,
+        }
+    }
+}
