@@ -53,7 +53,14 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "so it is</think>Warm water.",
         // The thought holds its own end.
         "<think>a\n</think>\nb</think>Warm water.",
-        // Behind special tokens, names and what nobody sees.
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_thought_may_follow_special_tokens_names_and_invisible_characters() {
+    for content in [
         "<s><think>a</think>Warm water.",
         "<bos>\n<think>a</think>Warm water.",
         "<|im_start|>assistant\n<think>a</think>Warm water.",
@@ -66,7 +73,14 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "\u{200d}<think>a</think>Warm water.",
         "\u{2060}<think>a</think>Warm water.",
         "\u{200e}<|think|>a<|/think|>Warm water.",
-        // Further marks.
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_thought_has_marks_of_many_forms() {
+    for content in [
         "<|inner_prefix|>a<|inner_suffix|>Warm water.",
         "<|think|>a<|/think|>Warm water.",
         "a<|/think|>\nWarm water.",
@@ -90,7 +104,14 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<｜think｜>a<｜/think｜>Warm water.",
         "a<|end_of_thinking|>Warm water.",
         "<思考>a</思考>\nWarm water.",
-        // Words for thoughts, and words beside them.
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_tag_is_known_by_the_words_of_its_name() {
+    for content in [
         "<reasoning_trace>a</reasoning_trace>\nWarm water.",
         "<reasoning-trace>a</reasoning-trace>Warm water.",
         "<internal_thinking>a</internal_thinking>Warm water.",
@@ -104,30 +125,18 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "[Start of reasoning]a[End of reasoning]\nWarm water.",
         "a\n[END THOUGHT]\nWarm water.",
         "<think\n  effort=\"high\">a</think>Warm water.",
-        // ReAct.
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_thought_may_be_in_the_format_of_react_or_gpt_oss() {
+    for content in [
         "Thought: I know it.\nFinal Answer: Warm water.",
         "Thought: I look.\nAction: search\nObservation: a\nThought: I know the final answer\n\
          Final Answer: Warm water.",
         "Thought: I know it. Final Answer: Warm water.",
-        // The thought speaks of tags, or lists them.
-        "<think>What does </think> do? I tell.\n</think>\n\nWarm water.",
-        "<think>They name <think> and </think> in it.\n</think>\n\nWarm water.",
-        "<think>\n```\n</think>\n```\nSo.\n</think>\nWarm water.",
-        "<think>\n~~~xml\n</think>\n~~~\nSo.\n</think>\nWarm water.",
-        "<think>\n```python\nprint()\n</think>\nWarm water.",
-        "<think>It is `a</think>b`, so.</think>Warm water.",
-        "<think><think>a</think>Warm water.",
-        // Servers leave tokens behind.
-        "Warm water.<|im_end|>",
-        "Warm water.<|eot_id|>\n",
-        "Warm water. <|im_end|>",
-        "Warm water.\n<|im_end|>\n<|endoftext|>",
-        "Warm water.</s>",
-        "Warm water.<end_of_turn>\n",
-        "Warm water.<｜end▁of▁sentence｜>",
-        "<think>a</think>Warm water.<|im_end|>",
-        "<think>a</think><answer>Warm water.</answer><|im_end|>",
-        // gpt-oss.
         "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.<|return|>",
         "<|start|>assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
         "<|channel|>final<|message|>Warm water.",
@@ -141,6 +150,38 @@ fn a_thought_at_the_beginning_is_no_answer() {
          <|channel|>final<|message|>Warm water.<|return|>",
         "<|channel|>commentary to=a <|constrain|>json<|message|>{}<|call|><|start|>assistant\
          <|channel|>final<|message|>Warm water.",
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_thought_may_mention_tags() {
+    for content in [
+        "<think>What does </think> do? I tell.\n</think>\n\nWarm water.",
+        "<think>They name <think> and </think> in it.\n</think>\n\nWarm water.",
+        "<think>\n```\n</think>\n```\nSo.\n</think>\nWarm water.",
+        "<think>\n~~~xml\n</think>\n~~~\nSo.\n</think>\nWarm water.",
+        "<think>\n```python\nprint()\n</think>\nWarm water.",
+        "<think>It is `a</think>b`, so.</think>Warm water.",
+        "<think><think>a</think>Warm water.",
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn tokens_that_servers_leave_at_the_end_are_removed() {
+    for content in [
+        "Warm water.<|im_end|>",
+        "Warm water.<|eot_id|>\n",
+        "Warm water. <|im_end|>",
+        "Warm water.\n<|im_end|>\n<|endoftext|>",
+        "Warm water.</s>",
+        "Warm water.<end_of_turn>\n",
+        "Warm water.<｜end▁of▁sentence｜>",
+        "<think>a</think>Warm water.<|im_end|>",
+        "<think>a</think><answer>Warm water.</answer><|im_end|>",
     ] {
         assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
     }
