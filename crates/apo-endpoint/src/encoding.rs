@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_unknown_or_blown_up_is_told() {
+    fn a_body_that_is_cut_unknown_or_too_large_is_an_error() {
         let text: Vec<u8> = (0..2000_u32).flat_map(|i| (i * i).to_le_bytes()).collect();
         for (label, body) in [
             ("gzip", gzip(&text)),

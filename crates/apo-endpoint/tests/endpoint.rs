@@ -243,7 +243,7 @@ fn a_server_that_says_nothing_is_given_up() {
 }
 
 #[test]
-fn a_failure_is_no_answer_and_asked_again_by_the_next_run() {
+fn the_next_run_asks_a_failed_request_again() {
     let path = fresh("again");
     let is_up = AtomicBool::new(false);
     let server = Server::start(move |_, before| {

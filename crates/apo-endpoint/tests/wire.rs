@@ -1,5 +1,5 @@
 //! Servers that keep to HTTP in unusual ways, or not at all: each ends in bounded
-//! time and memory, and what it did stands in the message.
+//! time and memory, and the message says what it did.
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -155,7 +155,7 @@ fn a_slow_drip_ends_with_the_time_of_an_attempt() {
             drip("HTTP/1.1 500 X\r\nContent-Length: 9999\r\n\r\n", " "),
         ),
     ] {
-        // A status line is none before its end.
+        // A status line counts only once it has ended.
         let expected = if case == "a status line" { "" } else { whole };
         fails(case, answer, expected);
     }
@@ -234,7 +234,7 @@ fn a_bomb_does_not_go_off() {
 }
 
 #[test]
-fn a_broken_answer_is_told_as_what_it_is() {
+fn a_broken_answer_is_named_for_what_it_is() {
     let reply = reply();
     let half = &reply[..reply.len() / 2];
     let raw = |text: String| Answer::Raw(text.into_bytes());

@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thought_that_was_taken_off_or_kept_is_told() {
+    fn a_removed_or_kept_thought_is_reported() {
         let thought = |text: &str| reply(&format!("<think>Hm.</think>{text}"), "stop");
         for (outcomes, removed, kept) in [
             (vec![reply("Gently.", "stop")], false, false),
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_golden_answer_of_no_known_end_is_kept_and_told() {
+    fn a_golden_answer_with_an_unknown_end_is_kept_and_reported() {
         let unsaid = || {
             let Outcome::Reply(reply) = reply("Gently.", "") else {
                 unreachable!()

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_read_stripped_and_nothing_is_no_text() {
+    fn texts_are_read_stripped_and_must_not_be_empty() {
         assert_eq!(
             system("\n Be kind.\nAlways. \n"),
             Ok("Be kind.\nAlways.".into())

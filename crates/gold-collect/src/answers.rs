@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_known_in_each_of_its_forms() {
+    fn an_answer_is_read_in_each_of_its_forms() {
         use serde_json::json;
         let turns = json!([
             {"role": "user", "content": "hi"},
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_answers_the_first_counts_and_strangers_are_counted() {
+    fn the_first_of_several_answers_counts_and_unknown_ones_are_counted() {
         let keys = keys();
         let mut answers = Answers::default();
         let filed = |text| Filed::new(text).unwrap();

@@ -235,7 +235,7 @@ fn pipe(dir: &Path, name: &str) {
 }
 
 #[test]
-fn what_is_no_journal_is_named_and_left_as_it_is_and_no_pipe_is_waited_for() {
+fn a_file_that_is_not_a_journal_is_left_as_it_is_and_no_pipe_is_waited_for() {
     let dir = fresh_dir("no-journal");
     pipe(&dir, "pipe");
     fs::create_dir(dir.join("folder")).unwrap();
@@ -315,7 +315,7 @@ fn an_input_is_neither_journal_nor_output() {
 }
 
 #[test]
-fn an_address_or_text_at_fault_is_told() {
+fn a_malformed_address_or_text_is_refused() {
     let dir = fresh_dir("address");
     for url in ["localhost:9", "http://", "ftp://127.0.0.1"] {
         let args = format!("{TABLES} --base-url {url} --model m");

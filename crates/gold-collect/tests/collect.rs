@@ -352,7 +352,7 @@ fn a_killed_run_pays_for_nothing_twice() {
 }
 
 #[test]
-fn a_run_stopped_by_a_signal_goes_on_where_it_was() {
+fn a_run_stopped_by_a_signal_continues_where_it_was() {
     for (signal, status) in [("TERM", 143), ("INT", 130)] {
         let dir = fresh_dir(&format!("stopped-{signal}"));
         let names: Vec<String> = (0..20).map(|i| format!("question {i}")).collect();
@@ -601,7 +601,7 @@ fn only_what_the_answers_lack_is_asked_for() {
     );
 
     // A golden table is a file of answers, too; and without an endpoint the
-    // better HH response stands in, or nothing does.
+    // better HH response is used, or nothing.
     let dir_args = "--queries queries.parquet --answers golden.parquet";
     succeeds(&collect(&dir, &format!("{dir_args} --out copy.parquet")));
     let copy = by_question(&golden(&dir, "copy.parquet"));

@@ -214,7 +214,7 @@ fn a_proxy_that_does_not_do_is_named_without_its_password() {
 }
 
 #[test]
-fn what_no_proxy_names_is_asked_directly_and_another_kinds_proxy_is_told() {
+fn hosts_of_no_proxy_are_asked_directly_and_a_proxy_of_another_kind_is_reported() {
     for (variables, expected) in [
         (
             vec![("http_proxy", "127.0.0.1:1"), ("no_proxy", "127.0.0.1")],

@@ -1,5 +1,5 @@
-//! What becomes of replies that are none: refusals by policy, thoughts, nothing,
-//! bytes that are no text, prompts that are too long, a damaged journal.
+//! What becomes of replies without an answer: refusals by policy, thoughts, nothing,
+//! bytes that are not text, prompts that are too long, a damaged journal.
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -170,7 +170,7 @@ fn a_reply_is_used_as_its_finish_reason_says() {
 }
 
 #[test]
-fn thoughts_in_files_are_no_golden_answers_either() {
+fn thoughts_in_files_are_not_golden_answers_either() {
     let dir = fresh_dir("thoughts-in-files");
     write_tables(
         &dir,
@@ -237,7 +237,7 @@ fn a_key_that_is_refused_stops_the_run_at_once() {
 }
 
 #[test]
-fn thoughts_are_no_golden_answers() {
+fn thoughts_are_not_golden_answers() {
     let dir = fresh_dir("thoughts");
     let forms = ["block", "end", "parts", "channel", "quoted", "marked"];
     write_tables(&dir, &forms);
@@ -379,7 +379,7 @@ fn what_was_paid_for_is_counted_and_asked_again_as_the_user_says_alone() {
 }
 
 #[test]
-fn a_run_of_empty_replies_alone_is_no_result() {
+fn a_run_with_only_empty_replies_fails() {
     let dir = fresh_dir("nothing");
     write_tables(&dir, &["empty", "null"]);
     let (server, _) = faulty();
@@ -396,7 +396,7 @@ fn a_run_of_empty_replies_alone_is_no_result() {
 }
 
 #[test]
-fn the_commonest_cause_stands_in_the_warning_with_its_count() {
+fn the_warning_names_the_commonest_cause_and_its_count() {
     for (case, answer, expected) in [
         (
             "too long",
@@ -466,7 +466,7 @@ fn the_commonest_cause_stands_in_the_warning_with_its_count() {
 }
 
 #[test]
-fn a_redirect_tells_where_to_and_sends_nothing_there() {
+fn a_redirect_names_its_target_and_sends_nothing_there() {
     let elsewhere = Server::start(|_, _| Answer::reply("stolen"));
     let there = format!("{}/chat/completions", elsewhere.url);
     for status in [301, 302, 303, 307, 308] {
@@ -490,7 +490,7 @@ fn flip(path: &Path, line: usize) {
 }
 
 #[test]
-fn a_damaged_line_of_the_journal_is_told_and_its_query_asked_again_alone() {
+fn a_damaged_line_of_the_journal_is_reported_and_only_its_query_asked_again() {
     let dir = fresh_dir("damaged");
     write_tables(&dir, &["a", "b", "c"]);
     let server = Server::start(|_, _| Answer::reply("Warm water."));

@@ -44,7 +44,7 @@ fn good(i: usize) -> Value {
 }
 
 #[test]
-fn rejects_are_written_even_where_nothing_is_left() {
+fn rejects_are_written_even_if_nothing_is_left() {
     let dir = fresh_dir("nothing-left");
     let shareless = |i| json!({"conversations": [{"from": "human", "value": i}], "score": 1});
     let same = json!({"prompt": "a?", "chosen": "x", "rejected": "x"});
@@ -130,7 +130,7 @@ fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
 
 #[cfg(unix)]
 #[test]
-fn an_input_is_never_where_the_rejects_are_put() {
+fn an_input_is_never_at_the_path_of_the_rejects() {
     let dir = fresh_dir("input-beside");
     write(&dir, "bad.jsonl", [json!({"chosen": 1, "rejected": 2})]);
     write(&dir, "good.jsonl", (0..4).map(good));
@@ -218,7 +218,7 @@ fn what_no_table_carries_is_counted_and_never_mixed() {
 }
 
 #[test]
-fn one_file_on_both_sides_is_told() {
+fn one_file_on_both_sides_is_refused() {
     let dir = fresh_dir("both-sides");
     write(&dir, "t.jsonl", (0..4).map(good));
     fs::copy(dir.join("t.jsonl"), dir.join("copy.jsonl")).unwrap();
@@ -234,7 +234,7 @@ fn one_file_on_both_sides_is_told() {
 }
 
 #[test]
-fn a_share_that_rounds_to_nothing_is_told() {
+fn a_share_that_rounds_to_nothing_is_a_warning() {
     let dir = fresh_dir("rounds");
     write(&dir, "t.jsonl", (0..8).map(good));
     let line = "--train t.jsonl --rm 50% --dev 5% --hold-out 1% --out data";

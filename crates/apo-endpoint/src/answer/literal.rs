@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_left_alone() {
+    fn other_text_is_not_read() {
         for text in [
             "",
             "{",

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_value_is_told() {
+    fn json_after_a_value_is_reported() {
         for (first, second) in [(r#"{"a":1}"#, r#"{"b":2}"#), ("{'a': 1}", "{'b': 2}")] {
             for (rest, expected) in [
                 (second.to_owned(), true),

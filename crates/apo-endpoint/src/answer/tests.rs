@@ -65,7 +65,7 @@ fn each_status_has_its_meaning() {
 }
 
 #[test]
-fn what_is_no_completion_is_refused() {
+fn a_body_that_is_not_a_completion_is_refused() {
     for (body, expected) in [
         ("data: {\"choices\":[]}\n\ndata: [DONE]\n", "streams"),
         ("event: message\ndata: {}\n", "streams"),

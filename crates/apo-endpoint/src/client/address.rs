@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_and_no_password_shown() {
+    fn a_malformed_address_is_refused_and_no_password_shown() {
         for base in [
             "",
             "localhost:8000",

@@ -122,7 +122,7 @@ fn a_later_answer_counts_but_a_failure_never_hides_one() {
 }
 
 #[test]
-fn a_last_line_cut_anywhere_is_no_fault() {
+fn a_last_line_may_be_cut_anywhere() {
     let path = fresh("torn");
     let whole = entry("a", reply("A")).line();
     let last = entry("b", reply("é B")).line();
@@ -158,7 +158,7 @@ fn a_tail_of_zero_bytes_is_torn_too() {
 }
 
 #[test]
-fn a_line_that_is_none_is_refused_by_its_number() {
+fn a_malformed_line_is_refused_by_its_number() {
     let path = fresh("fault");
     let whole = entry("a", reply("A")).line();
     let digest = request("a");
@@ -249,7 +249,7 @@ fn each_line_that_is_added_has_a_checksum_after_one_that_says_so() {
 }
 
 #[test]
-fn every_flipped_bit_is_told_and_costs_its_own_line_alone() {
+fn every_flipped_bit_is_reported_and_costs_only_its_own_line() {
     let path = fresh("flipped");
     let bytes = three(&path);
     let line_of = |at: usize| bytes[..at].split(|it| *it == b'\n').count() as u64;

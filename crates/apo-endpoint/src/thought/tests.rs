@@ -7,7 +7,7 @@ fn said(content: &str) -> &str {
 }
 
 #[test]
-fn a_thought_at_the_beginning_is_no_answer() {
+fn a_thought_at_the_beginning_is_removed() {
     for content in [
         "<think>\nThe user asks. Let me see.\n</think>\n\nWarm water.",
         "\u{feff} \n<think>a</think>Warm water.",
@@ -36,7 +36,7 @@ fn a_thought_at_the_beginning_is_no_answer() {
         "<think>a</think><thinking>b</thinking>Warm water.",
         // The thought quotes its own end.
         "<think>They want `</think>` explained. \"</think>\", too.</think>Warm water.",
-        // The beginning stands in the prompt.
+        // The beginning is in the prompt.
         "The user asks. Let me see.\n</think>\n\nWarm water.",
         "Let me see.</think>Warm water.",
         "Let me see. </think> Warm water.",
@@ -216,7 +216,7 @@ fn a_word_for_part_of_an_answer_opens_a_thought_that_an_answer_follows() {
 }
 
 #[test]
-fn listed_code_whose_language_is_a_thought_is_one() {
+fn a_code_block_whose_language_is_a_thought_is_removed() {
     for content in [
         "```thinking\na\n```\nWarm water.",
         "```thinking\na\n```\n\n<answer>Warm water.</answer>",
@@ -395,7 +395,7 @@ fn an_answer_about_tags_keeps_its_words() {
 }
 
 #[test]
-fn a_thought_that_was_taken_off_is_told() {
+fn a_removed_thought_is_reported() {
     for (content, expected) in [
         ("<think>a</think>Warm water.", true),
         ("<think>a", true),

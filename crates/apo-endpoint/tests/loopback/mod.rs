@@ -127,7 +127,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (calls, answer) = (Arc::clone(&shared), Arc::clone(&answer));
-                // A client that leaves is no fault of the server.
+                // A client that leaves is not the server's fault.
                 thread::spawn(move || serve(stream, &calls, &*answer));
             }
         });

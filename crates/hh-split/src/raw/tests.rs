@@ -143,7 +143,7 @@ fn a_score_is_a_number_and_agrees_with_the_preference() {
 }
 
 #[test]
-fn equal_scores_are_no_preference() {
+fn equal_scores_are_rejected() {
     let scored = |chosen: f64, rejected: f64| {
         read(&format!(
             r#"{{"prompt": "a?", "chosen": "yes", "rejected": "no",
@@ -163,7 +163,7 @@ fn equal_scores_are_no_preference() {
 }
 
 #[test]
-fn what_is_no_pair_is_malformed() {
+fn a_record_that_is_not_a_pair_is_malformed() {
     for json in [
         "",
         "{",
@@ -454,7 +454,7 @@ fn messages_in_a_text_are_messages() {
 }
 
 #[test]
-fn a_repeated_prompt_is_cut_off_or_told() {
+fn a_repeated_prompt_is_cut_off_or_rejected() {
     let expected = read(r#"{"prompt": "a b?", "chosen": "yes", "rejected": "no"}"#).unwrap();
     let row = |prompt: &str, chosen: &str, rejected: &str| {
         serde_json::json!({"prompt": prompt, "chosen": chosen, "rejected": rejected}).to_string()
@@ -502,7 +502,7 @@ fn a_repeated_prompt_is_cut_off_or_told() {
 }
 
 #[test]
-fn each_column_beside_a_pair_is_used_or_told() {
+fn each_column_beside_a_pair_is_used_or_reported() {
     let row =
         |more: &str| format!(r#"{{"prompt": "a b?", "chosen": "yes", "rejected": "no", {more}}}"#);
     let plain = read(&row(r#""n": 1"#)).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn errors_that_name_the_content_policy_are_told_from_others() {
+fn errors_that_name_the_content_policy_are_recognised() {
     for (error, is_policy) in [
         (
             json!({"code": "content_filter", "message": "filtered"}),
@@ -53,7 +53,7 @@ fn a_reply_that_the_filter_ended_is_a_policy_refusal_and_was_paid_for() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "tables")]
-fn what_only_resembles_a_policy_refusal_is_none() {
+fn what_only_resembles_a_policy_refusal_does_not_count() {
     let error = |error: Value| json!({ "error": error });
     for (case, status, body) in [
         (
@@ -225,7 +225,7 @@ fn a_policy_refusal_is_seen_wherever_an_error_holds_it() {
 }
 
 #[test]
-fn faults_of_keys_firewalls_and_services_are_no_policy_refusals_wherever_they_stand() {
+fn faults_of_keys_firewalls_and_services_are_not_policy_refusals() {
     for body in [
         "Forbidden".to_owned(),
         "Your request was blocked.".to_owned(),

@@ -19,7 +19,7 @@ fn a_completion_is_a_reply() {
 }
 
 #[test]
-fn thoughts_beside_the_content_are_no_part_of_it() {
+fn thoughts_beside_the_content_are_not_part_of_it() {
     let message = |message: Value| json!({"choices": [{ "message": message }]});
     for body in [
         message(json!({"content": "A.", "reasoning_content": "Hm."})),
@@ -120,7 +120,7 @@ fn ended(reason: Value) -> Value {
 }
 
 #[test]
-fn a_reply_that_was_broken_off_is_none_and_asked_for_again() {
+fn a_reply_that_was_broken_off_is_asked_for_again() {
     for reason in [
         "error",
         "abort",
@@ -151,7 +151,7 @@ fn a_reply_that_was_broken_off_is_none_and_asked_for_again() {
 }
 
 #[test]
-fn a_call_of_a_tool_is_no_answer_with_text_or_without() {
+fn a_call_of_a_tool_is_not_an_answer_with_or_without_text() {
     let call = json!([{"id": "1", "type": "function",
                        "function": {"name": "search", "arguments": "{}"}}]);
     let choice = |message: Value, reason: &str| {
@@ -196,7 +196,7 @@ fn a_call_of_a_tool_is_no_answer_with_text_or_without() {
             "{text}"
         );
     }
-    // Fields of no calls are none.
+    // Empty fields are not calls.
     let none = choice(
         json!({"content": "A.", "tool_calls": [], "function_call": null}),
         "stop",
@@ -205,7 +205,7 @@ fn a_call_of_a_tool_is_no_answer_with_text_or_without() {
 }
 
 #[test]
-fn a_reply_of_no_known_end_is_kept_with_what_was_said_of_it() {
+fn a_reply_with_an_unknown_end_is_kept_with_its_reason() {
     for (reason, kept) in [
         (json!("bananas"), Some("bananas")),
         (json!(3), Some("3")),
@@ -214,7 +214,7 @@ fn a_reply_of_no_known_end_is_kept_with_what_was_said_of_it() {
     ] {
         assert_eq!(of(200, &ended(reason)), reply("Half an", kept, None));
     }
-    // The token or text that ended it in vLLM is no reason.
+    // The token or text that ended a reply in vLLM is not a reason.
     for stop in [json!("</s>"), json!(1301), json!(null)] {
         let body = json!({"choices": [{"message": {"content": "A."},
             "finish_reason": "stop", "stop_reason": stop}]});
@@ -301,7 +301,7 @@ fn other_formats_are_named() {
 }
 
 #[test]
-fn parts_that_are_marked_as_thoughts_are_no_answer() {
+fn parts_that_are_marked_as_thoughts_are_not_the_answer() {
     for thought in [
         json!({"text": "Hm.", "thought": true}),
         json!({"type": "text", "text": "Hm.", "thought": true}),
