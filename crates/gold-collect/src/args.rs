@@ -65,8 +65,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     pub answers: Vec<PathBuf>,
 
-    /// Address of an OpenAI-compatible endpoint, such as
-    /// https://api.openai.com/v1; a key is taken from OPENAI_API_KEY
+    /// Address of an OpenAI-compatible endpoint, up to its `/v1`; a key is taken
+    /// from OPENAI_API_KEY
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     #[arg(requires = "model", requires = "pairs")]
     pub base_url: Option<String>,
