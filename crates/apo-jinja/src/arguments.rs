@@ -83,6 +83,11 @@ pub(super) fn int(what: &str, value: &Value) -> Result<i128> {
     }
 }
 
+/// Whether an argument is given and counts as true.
+pub(super) fn is_true(value: Option<Value>) -> bool {
+    value.is_some_and(|it| it.is_true())
+}
+
 /// Returns an argument as a size: less than nothing is nothing.
 pub(super) fn size(what: &str, value: &Value) -> Result<usize> {
     let size = int(what, value)?;

@@ -6,7 +6,7 @@ mod sequences;
 mod texts;
 
 use super::access::{item, own_attribute};
-use super::arguments::{Arguments, int, optional_text, size};
+use super::arguments::{Arguments, int, is_true, optional_text, size};
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
 use super::holders::Dict;
@@ -26,8 +26,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
     let found = match name {
         "default" | "d" => {
             let [default, boolean] = args.bind(name, ["default_value", "boolean"])?;
-            let boolean = boolean.is_some_and(|it| it.is_true());
-            if value.is_undefined() || (boolean && !value.is_true()) {
+            if value.is_undefined() || (is_true(boolean) && !value.is_true()) {
                 default.unwrap_or_else(|| Value::from(""))
             } else {
                 value
@@ -67,7 +66,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
             let separator = separator.map_or(Ok(String::new()), |it| to_text(&it, work))?;
             let mut out = String::new();
             for (i, item) in value.items(work)?.iter().enumerate() {
-                let item = by_attribute(item, by.as_ref(), work)?;
+                let item = by_attribute(item, by.as_ref(), None, work)?;
                 let item = to_text(&item, work)?;
                 work.text(separator.len() + item.len())?;
                 if i > 0 {
@@ -144,7 +143,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
                 return problem("sum: cannot sum texts");
             }
             for item in value.items(work)? {
-                let item = by_attribute(&item, by.as_ref(), work)?;
+                let item = by_attribute(&item, by.as_ref(), None, work)?;
                 if matches!(item, Value::Float(_)) {
                     return unsupported(
                         "the sum of floats, which Python's versions round differently,",
@@ -219,8 +218,22 @@ fn plain(name: &str, value: &Value, work: &Work) -> Result<String> {
 }
 
 /// Returns what an attribute's name, or several with points between them, lead
-/// to; the value itself where there is none.
-fn by_attribute(value: &Value, by: Option<&Value>, work: &Work) -> Result<Value> {
+/// to; the value itself without a name. A default takes the place of each that
+/// does not exist.
+fn by_attribute(
+    value: &Value,
+    by: Option<&Value>,
+    default: Option<&Value>,
+    work: &Work,
+) -> Result<Value> {
+    let default = default.filter(|it| !matches!(it, Value::None));
+    let next = |of: &Value, key: &Value| {
+        let found = item(of, key, work)?;
+        Ok(match default {
+            Some(default) if found.is_undefined() => default.clone(),
+            _ => found,
+        })
+    };
     let mut found = value.clone();
     match by {
         None | Some(Value::None) => {}
@@ -231,10 +244,10 @@ fn by_attribute(value: &Value, by: Option<&Value>, work: &Work) -> Result<Value>
                     Ok(number) if is_number => Value::Int(number),
                     _ => Value::from(part),
                 };
-                found = item(&found, &key, work)?;
+                found = next(&found, &key)?;
             }
         }
-        Some(by) => found = item(&found, by, work)?,
+        Some(by) => found = next(&found, by)?,
     }
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! JSON as Python's `json.dumps` writes it.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, is_true};
 use super::fault::{Result, Work, problem};
 use super::order::sort;
 use super::print;
@@ -11,7 +11,6 @@ use super::value::Value;
 pub(super) fn tojson(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
     let parameters = ["ensure_ascii", "indent", "separators", "sort_keys"];
     let [ascii, indent, separators, sort_keys] = args.bind("tojson", parameters)?;
-    let is_true = |it: Option<Value>| it.is_some_and(|it| it.is_true());
     let indent = match indent {
         None | Some(Value::None) => None,
         Some(Value::Text(it)) => Some(it.text.to_string()),
@@ -91,18 +90,8 @@ impl Json<'_> {
         let mut entries = entries.to_vec();
         self.work.spend(entries.len())?;
         if self.sort_keys {
-            let keyed = entries.iter().cloned().map(|(key, value)| {
-                let entry = Value::tuple(vec![key.clone(), value]);
-                entry.map(|entry| (key, entry))
-            });
-            let sorted = sort(keyed.collect::<Result<_>>()?, false, self.work)?;
-            entries = sorted
-                .into_iter()
-                .filter_map(|entry| match entry {
-                    Value::Tuple(it) => Some((it.items[0].clone(), it.items[1].clone())),
-                    _ => None,
-                })
-                .collect();
+            let keyed = entries.into_iter().map(|entry| (entry.0.clone(), entry));
+            entries = sort(keyed.collect(), false, self.work)?;
         }
         self.text.push('{');
         for (i, (key, item)) in entries.iter().enumerate() {

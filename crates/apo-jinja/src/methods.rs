@@ -1,6 +1,6 @@
 //! Python's methods, as templates call them.
 
-use super::arguments::{Arguments, int, optional_text, size, text};
+use super::arguments::{Arguments, int, is_true, optional_text, size, text};
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
 use super::holders::Dict;
@@ -106,18 +106,25 @@ fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Resu
 /// `replace` of a text that is marked as safe: what is put in is escaped, unless
 /// it is marked too.
 fn replace_in_safe(of: &str, args: Arguments, work: &Work) -> Result<Value> {
-    let [old, new, count] = args.bind("replace", ["", "", "count"])?;
-    let (Some(old), Some(Value::Text(new))) = (old, new) else {
-        return problem("replace needs two texts");
-    };
-    let count = count.map_or(Ok(-1), |it| int("replace", &it))?;
+    let (old, new, count) = replacement(args)?;
     let new = if new.safe {
         new.text.to_string()
     } else {
         escape(&new.text, work)?
     };
-    let replaced = replace(of, text("replace", &old)?, &new, count, work)?;
+    let replaced = replace(of, &old.text, &new, count, work)?;
     Ok(Value::text(replaced, true))
+}
+
+/// Returns the arguments of `replace`: the old and the new text, and how often
+/// at most.
+fn replacement(args: Arguments) -> Result<(Text, Text, i128)> {
+    let [old, new, count] = args.bind("replace", ["", "", "count"])?;
+    let (Some(Value::Text(old)), Some(Value::Text(new))) = (old, new) else {
+        return problem("replace needs two texts");
+    };
+    let count = count.map_or(Ok(-1), |it| int("replace", &it))?;
+    Ok((old, new, count))
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of methods")]
@@ -140,8 +147,7 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
         }
         "splitlines" => {
             let [keep] = args.bind(name, ["keepends"])?;
-            let keep = keep.is_some_and(|it| it.is_true());
-            texts(&python::split_lines(of, keep), work)?
+            texts(&python::split_lines(of, is_true(keep)), work)?
         }
         "join" => {
             let [items] = args.all(name, [""])?;
@@ -182,18 +188,8 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
             Value::tuple(parts.map(Value::from).to_vec())?
         }
         "replace" => {
-            let [old, new, count] = args.bind(name, ["", "", "count"])?;
-            let (Some(old), Some(new)) = (old, new) else {
-                return problem("replace needs two texts");
-            };
-            let count = count.map_or(Ok(-1), |it| int(name, &it))?;
-            Value::from(replace(
-                of,
-                text(name, &old)?,
-                text(name, &new)?,
-                count,
-                work,
-            )?)
+            let (old, new, count) = replacement(args)?;
+            Value::from(replace(of, &old.text, &new.text, count, work)?)
         }
         "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count"
             if args.positional.len() > 1 =>

@@ -133,12 +133,8 @@ pub(super) fn compare(a: &Value, b: &Value, work: &Work) -> Result<Option<Orderi
     }
 }
 
-/// Sorts as Python does: stable, by `<` alone.
-pub(super) fn sort(
-    mut keyed: Vec<(Value, Value)>,
-    reverse: bool,
-    work: &Work,
-) -> Result<Vec<Value>> {
+/// Sorts by keys as Python does: stable, by `<` alone.
+pub(super) fn sort<T>(mut keyed: Vec<(Value, T)>, reverse: bool, work: &Work) -> Result<Vec<T>> {
     work.spend(keyed.len())?;
     let mut failed = None;
     keyed.sort_by(|(a, _), (b, _)| {
@@ -160,7 +156,7 @@ pub(super) fn sort(
     });
     match failed {
         Some(error) => Err(error),
-        None => Ok(keyed.into_iter().map(|(_, value)| value).collect()),
+        None => Ok(keyed.into_iter().map(|(_, it)| it).collect()),
     }
 }
 

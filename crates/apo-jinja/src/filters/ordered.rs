@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::super::arguments::{Arguments, text};
+use super::super::arguments::{Arguments, is_true, text};
 use super::super::fault::{Result, Work, problem};
 use super::super::holders::Sequence;
 use super::super::order::{compare, equal, sort};
@@ -25,10 +25,10 @@ fn by_attributes(value: &Value, by: Option<&Value>, work: &Work) -> Result<Vec<V
         Some(Value::Text(it)) => {
             let names = it.text.split(',').map(Value::from);
             names
-                .map(|name| by_attribute(value, Some(&name), work))
+                .map(|name| by_attribute(value, Some(&name), None, work))
                 .collect()
         }
-        by => Ok(vec![by_attribute(value, by, work)?]),
+        by => Ok(vec![by_attribute(value, by, None, work)?]),
     }
 }
 
@@ -36,7 +36,6 @@ fn by_attributes(value: &Value, by: Option<&Value>, work: &Work) -> Result<Vec<V
 pub(super) fn sorted(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
     let names = ["reverse", "case_sensitive", "attribute"];
     let [reverse, case_sensitive, by] = args.bind("sort", names)?;
-    let is_true = |it: Option<Value>| it.is_some_and(|it| it.is_true());
     let case_sensitive = is_true(case_sensitive);
     let mut keyed = Vec::new();
     for item in value.items(work)? {
@@ -60,14 +59,8 @@ pub(super) fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> 
         [case_sensitive, by] = args.bind(name, ["case_sensitive", "attribute"])?;
         default = None;
     }
-    let case_sensitive = case_sensitive.is_some_and(|it| it.is_true());
-    let attribute = |item: &Value| -> Result<Value> {
-        let found = by_attribute(item, by.as_ref(), work)?;
-        Ok(match &default {
-            Some(default) if found.is_undefined() => default.clone(),
-            _ => found,
-        })
-    };
+    let case_sensitive = is_true(case_sensitive);
+    let attribute = |item: &Value| by_attribute(item, by.as_ref(), default.as_ref(), work);
     let mut keyed = Vec::new();
     for item in value.items(work)? {
         keyed.push((ignore_case(attribute(&item)?, case_sensitive, work)?, item));
@@ -89,14 +82,9 @@ pub(super) fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> 
             Value::generator(found, value, work)
         }
         "groupby" => {
-            let pairs = keyed
-                .into_iter()
-                .map(|(key, item)| Value::tuple(vec![key.clone(), item]).map(|pair| (key, pair)));
-            let pairs = sort(pairs.collect::<Result<_>>()?, false, work)?;
+            let keyed = keyed.into_iter().map(|pair| (pair.0.clone(), pair));
             let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
-            for pair in pairs {
-                let Value::Tuple(pair) = pair else { continue };
-                let (key, item) = (pair.items[0].clone(), pair.items[1].clone());
+            for (key, item) in sort(keyed.collect(), false, work)? {
                 match groups.last_mut() {
                     Some((last, items)) if equal(last, &key, work)? => items.push(item),
                     _ => groups.push((key, vec![item])),
@@ -136,7 +124,6 @@ pub(super) fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> 
 pub(super) fn dict_sort(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
     let names = ["case_sensitive", "by", "reverse"];
     let [case_sensitive, by, reverse] = args.bind("dictsort", names)?;
-    let is_true = |it: Option<Value>| it.is_some_and(|it| it.is_true());
     let case_sensitive = is_true(case_sensitive);
     let by_value = match by.as_ref().map_or(Ok("key"), |it| text("dictsort", it))? {
         "key" => false,

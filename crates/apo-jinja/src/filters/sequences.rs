@@ -24,13 +24,7 @@ pub(super) fn map(value: &Value, mut args: Arguments, work: &Work) -> Result<Val
     if args.positional.is_empty() && args.named.iter().any(|(it, _)| it == "attribute") {
         let [by, default] = args.bind("map", ["attribute", "default"])?;
         for item in value.items(work)? {
-            let item = by_attribute(&item, by.as_ref(), work)?;
-            found.push(match &default {
-                Some(default) if item.is_undefined() && !matches!(default, Value::None) => {
-                    default.clone()
-                }
-                _ => item,
-            });
+            found.push(by_attribute(&item, by.as_ref(), default.as_ref(), work)?);
         }
         return Value::generator(found, value, work);
     }
@@ -72,7 +66,7 @@ pub(super) fn select(
     };
     let mut found = Vec::new();
     for item in value.items(work)? {
-        let of = by_attribute(&item, by.as_ref(), work)?;
+        let of = by_attribute(&item, by.as_ref(), None, work)?;
         let holds = match &test {
             None => of.is_true(),
             Some(test) => check(text("select", test)?, &of, &args, work)?,

@@ -1,6 +1,6 @@
 //! Filters of texts.
 
-use super::super::arguments::{Arguments, int, size, text};
+use super::super::arguments::{Arguments, int, is_true, size, text};
 use super::super::fault::{Result, Work, problem, unsupported};
 use super::super::holders::Dict;
 use super::super::order::sort;
@@ -30,7 +30,6 @@ pub(super) fn title(of: &str, work: &Work) -> Result<String> {
 
 pub(super) fn indent(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
     let [width, first, blank] = args.bind("indent", ["width", "first", "blank"])?;
-    let is_true = |it: Option<Value>| it.is_some_and(|it| it.is_true());
     let (first, blank) = (is_true(first), is_true(blank));
     let of = match value {
         Value::Text(it) if it.safe => {
@@ -99,7 +98,7 @@ pub(super) fn truncate(value: &Value, args: Arguments, work: &Work) -> Result<Va
     }
     let kept = usize::try_from(length - end_length).unwrap_or(usize::MAX);
     let mut kept: String = of.chars().take(kept).collect();
-    if !kill.is_some_and(|it| it.is_true())
+    if !is_true(kill)
         && let Some(at) = kept.rfind(' ')
     {
         kept.truncate(at);
@@ -165,15 +164,9 @@ fn sorted(value: &Value, work: &Work) -> Result<Value> {
             work.spend(1 + 2 * it.entries.len())?;
             let mut keyed = Vec::new();
             for (key, value) in &it.entries {
-                let pair = Value::tuple(vec![key.clone(), sorted(value, work)?])?;
-                keyed.push((key.clone(), pair));
+                keyed.push((key.clone(), (key.clone(), sorted(value, work)?)));
             }
-            let pairs = sort(keyed, false, work)?.into_iter();
-            let pairs = pairs.filter_map(|pair| match pair {
-                Value::Tuple(it) => Some((it.items[0].clone(), it.items[1].clone())),
-                _ => None,
-            });
-            Ok(Value::Dict(Dict::new(pairs.collect(), work)?))
+            Ok(Value::Dict(Dict::new(sort(keyed, false, work)?, work)?))
         }
         it => Ok(it.clone()),
     }
