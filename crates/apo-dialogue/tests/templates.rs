@@ -257,12 +257,28 @@ fn what_a_template_asks_for_is_bounded() {
     );
     let many =
         |n: usize, of: &dyn Fn(usize) -> String| (0..n).map(of).collect::<Vec<_>>().join(",");
+    let sets = |n: usize| {
+        (0..n)
+            .map(|i| format!("{{% set a{i} = 1 %}}"))
+            .collect::<String>()
+    };
     templates.extend([
         format!(
             "{{% macro f({}) %}}{{% endmacro %}}x",
             many(99_999, &|i| format!("a{i}"))
         ),
         format!("{{{{ dict({}) }}}}", many(99_999, &|i| format!("a{i}=1"))),
+        // Names that have no value yet, in each turn of a loop.
+        format!(
+            "{{% for i in range(99999) %}}{{% if true %}}{{% continue %}}{{% endif %}}{}{{% endfor %}}",
+            sets(20_000)
+        ),
+        // Names that each block copies.
+        format!(
+            "{{% with %}}{}{{% for i in range(9999) %}}{{% block b scoped %}}{{% endblock %}}{{% endfor %}}\
+             {{% endwith %}}",
+            sets(5000)
+        ),
     ]);
     let list = "{% set ns = namespace(l=[1], s='a') %}{% for i in range(99) %}";
     let deep = |open: &str, close: &str, n: usize| {

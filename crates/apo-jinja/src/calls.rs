@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::fault::{Result, Work, problem};
 use super::holders::Dict;
 use super::render::{Flow, Renderer};
-use super::stateful::Loop;
+use super::stateful::{Further, Loop};
 use super::syntax::{Expr, Node, Statement, Target};
 use super::value::{Macro, Value};
 
@@ -31,9 +31,11 @@ impl<'a> Renderer<'a> {
         Ok(found)
     }
 
-    /// Carries out a block, which sees only what the template itself sets.
-    pub(super) fn own_scope(&mut self, body: &'a [Statement]) -> Result<()> {
-        self.at_scope(0, |it| it.scoped(body).map(drop))
+    /// Carries out a block, which sees only what the template itself sets, or
+    /// what a scoped block around sees.
+    pub(super) fn block(&mut self, body: &'a [Statement]) -> Result<()> {
+        let context = self.scopes.context();
+        self.at_scope(context, |it| it.scoped(body).map(drop))
     }
 
     /// Returns the number of the block that `self.name` stands for.
@@ -57,7 +59,7 @@ impl<'a> Renderer<'a> {
     /// Returns the text of a block.
     pub(super) fn call_block(&mut self, number: usize) -> Result<Value> {
         let body = &self.program.blocks[number].body;
-        Ok(self.text_of(|it| it.own_scope(body))?.0)
+        Ok(self.text_of(|it| it.block(body))?.0)
     }
 
     #[inline(never)]
@@ -68,11 +70,11 @@ impl<'a> Renderer<'a> {
         let state = Loop::new(number, scope, depth, it.recursive, items, &self.work)?;
         let mut ended = false;
         loop {
-            self.pull(&state, false)?;
+            self.pull(&state, Further::Next)?;
             let Some(item) = state.go_on() else { break };
             self.work.spend(1)?;
             self.scopes.push();
-            self.hide_unset(&it.body);
+            self.hide_unset(&it.body)?;
             self.scopes.set("loop", Value::Loop(state.clone()));
             self.assign(&it.target, item)?;
             let flow = self.body(&it.body)?;
@@ -91,9 +93,9 @@ impl<'a> Renderer<'a> {
         self.scoped(&it.otherwise)
     }
 
-    /// Sees to it that a loop knows its next item, or all that come.
-    fn pull(&mut self, state: &Loop, all: bool) -> Result<()> {
-        while !state.knows(if all { "length" } else { "" }) {
+    /// Makes a loop know further items.
+    fn pull(&mut self, state: &Loop, further: Further) -> Result<()> {
+        while !state.knows(further) {
             let Some(item) = state.take(&self.work)? else {
                 break;
             };
@@ -117,14 +119,10 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    /// Sees to it that a loop, if it is one, knows what an attribute of it
-    /// depends on.
+    /// Makes a loop, if the value is one, know what an attribute depends on.
     pub(super) fn look_ahead(&mut self, of: &Value, attribute: &str) -> Result<()> {
         match of {
-            Value::Loop(it) if !it.knows(attribute) => {
-                let all = !matches!(attribute, "last" | "nextitem");
-                self.pull(it, all)
-            }
+            Value::Loop(it) => self.pull(it, Further::of(attribute)),
             _ => Ok(()),
         }
     }
@@ -136,7 +134,7 @@ impl<'a> Renderer<'a> {
             return problem("the loop is not marked as 'recursive'");
         }
         let [items] = args.all("loop", ["iterable"])?;
-        let depth = state.depth() + 1;
+        let depth = state.depth + 1;
         let run = |it: &mut Self| it.for_loop(state.number, &items, depth).map(drop);
         Ok(self.text_of(|it| it.at_scope(state.scope, run))?.0)
     }
@@ -146,7 +144,7 @@ impl<'a> Renderer<'a> {
     pub(super) fn call_macro(&mut self, made: &Macro, args: Arguments) -> Result<Value> {
         let run = |it: &mut Self| {
             it.scopes.push();
-            it.hide_unset(&it.program.macros[made.number].body);
+            it.hide_unset(&it.program.macros[made.number].body)?;
             it.bind(made.number, args)?;
             it.body(&it.program.macros[made.number].body)?;
             it.scopes.pop();

@@ -39,12 +39,12 @@ impl<'a> Renderer<'a> {
 
     fn named(&self, name: &str) -> Result<Value> {
         if let Some(value) = self.scopes.lookup(name) {
-            return Ok(value.clone());
+            return Ok(value);
         }
         match names::FUNCTIONS.iter().find(|it| **it == name) {
             Some(name) => Ok(Value::Function(name)),
             None if name == "self" => unsupported("the name 'self'"),
-            None => Ok(Value::undefined(format!("'{name}' is undefined"))),
+            None => Ok(Value::unknown(name)),
         }
     }
 
@@ -228,7 +228,7 @@ impl<'a> Renderer<'a> {
         self.call(&callee, args)
     }
 
-    fn call(&mut self, callee: &Value, args: Arguments) -> Result<Value> {
+    pub(super) fn call(&mut self, callee: &Value, args: Arguments) -> Result<Value> {
         match callee {
             Value::Undefined(why) => problem(&**why),
             Value::Function(name) => self.function(name, args),

@@ -3,6 +3,9 @@
 /// Names that stand for a value and cannot be given another.
 pub(super) const CONSTANTS: [&str; 6] = ["true", "True", "false", "False", "none", "None"];
 
+/// Names that a macro has without declaring them.
+pub(super) const OF_MACROS: [&str; 3] = ["caller", "kwargs", "varargs"];
+
 /// Jinja's functions, and those that `transformers` adds.
 pub(super) const FUNCTIONS: [&str; 8] = [
     "range",

@@ -42,7 +42,7 @@ impl Program {
             at: 0,
             depth: 0,
             conditions: 0,
-            loops: Vec::new(),
+            loops: 0,
             all_loops: 0,
             uses: Vec::new(),
             blocks: Vec::new(),
@@ -65,8 +65,8 @@ pub(super) struct Parser {
     depth: usize,
     /// How many conditions stand around: what is in them may never be reached.
     pub(super) conditions: usize,
-    /// For each macro around, how many loops stand around in it.
-    pub(super) loops: Vec<usize>,
+    /// How many loops `break` and `continue` have around.
+    pub(super) loops: usize,
     /// How many loops stand around in all.
     pub(super) all_loops: usize,
     pub(super) uses: Vec<Uses>,

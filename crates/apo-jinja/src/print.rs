@@ -98,7 +98,7 @@ pub(super) fn write_repr(out: &mut String, value: &Value, work: &Work) -> Result
             out.push_str("}>");
         }
         Value::Loop(it) => match it.len() {
-            Some(n) => *out += &format!("<LoopContext {}/{n}>", n - it.left()),
+            Some(n) => *out += &format!("<LoopContext {}/{n}>", it.index()),
             None => return unsupported("printing this loop"),
         },
         // Python writes an address in memory, or what only it knows.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::arguments::Arguments;
 use super::fault::{Fault, Kind as Failure, Result, Work, problem};
 use super::given::Given;
 use super::print::{to_text, write_text};
@@ -49,8 +50,7 @@ impl Program {
             filtered: Vec::new(),
             depth: 0,
         };
-        renderer.hide_unset(&self.body);
-        let done = renderer.body(&self.body);
+        let done = renderer.unset_body(&self.body);
         // They may hold each other, and be freed only so.
         for names in &renderer.namespaces {
             drop(names.take());
@@ -103,7 +103,7 @@ impl<'a> Renderer<'a> {
         match target {
             Target::Name(name) => self.scopes.set(name, value),
             Target::Attribute(name, attribute) => {
-                let Some(Value::Namespace(it)) = self.scopes.lookup(name).cloned() else {
+                let Some(Value::Namespace(it)) = self.scopes.lookup(name) else {
                     return problem(format!(
                         "'{name}' is no namespace: its attributes cannot be set"
                     ));
@@ -148,17 +148,25 @@ impl<'a> Renderer<'a> {
     }
 
     /// Hides from a body, whose scope has begun, what has no value in it yet.
-    pub(super) fn hide_unset(&mut self, body: &'a [Statement]) {
-        for name in self.program.unset.names(body) {
+    pub(super) fn hide_unset(&mut self, body: &'a [Statement]) -> Result<()> {
+        let names = self.program.unset.names(body);
+        self.work.spend(names.len())?;
+        for name in names {
             self.scopes.hide(name);
         }
+        Ok(())
+    }
+
+    /// Carries out a body whose scope has begun.
+    fn unset_body(&mut self, body: &'a [Statement]) -> Result<Flow> {
+        self.hide_unset(body)?;
+        self.body(body)
     }
 
     /// Carries out a body with a scope of its own.
     pub(super) fn scoped(&mut self, body: &'a [Statement]) -> Result<Flow> {
         self.scopes.push();
-        self.hide_unset(body);
-        let flow = self.body(body)?;
+        let flow = self.unset_body(body)?;
         self.scopes.pop();
         Ok(flow)
     }
@@ -251,13 +259,21 @@ impl<'a> Renderer<'a> {
                 let text = self.call_with(call, Some(caller))?;
                 self.write(&text)?;
             }
+            Kind::Generation(number) => {
+                let body = self.macro_here(*number, false);
+                let text = self.call(&body, Arguments::default())?;
+                self.write(&text)?;
+            }
             Kind::Scope(body) => return self.scoped(body),
             Kind::Block(number) => {
                 let block = &self.program.blocks[*number];
                 if block.is_scoped {
+                    let here = self.scopes.push_context(&self.work)?;
                     self.scoped(&block.body)?;
+                    self.scopes.pop();
+                    self.scopes.come_back(here);
                 } else {
-                    self.own_scope(&block.body)?;
+                    self.block(&block.body)?;
                 }
             }
             Kind::Break => return Ok(Flow::Break),
@@ -274,7 +290,7 @@ impl<'a> Renderer<'a> {
             given.push((target, self.eval(value)?));
         }
         self.scopes.push();
-        self.hide_unset(body);
+        self.hide_unset(body)?;
         for (target, value) in given {
             self.assign(target, value)?;
         }

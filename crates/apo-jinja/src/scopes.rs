@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::fault::{Result, unsupported};
+use super::fault::{Result, Work, unsupported};
 use super::value::Value;
 
 /// The names of a part of a template, inside those of another part.
 #[derive(Default)]
 struct Scope<'a> {
-    names: HashMap<&'a str, Value>,
+    /// A name without a value hides the names around, until it is set.
+    names: HashMap<&'a str, Option<Value>>,
     around: usize,
+    /// Whether blocks see its names: those of other scopes they do not see.
+    is_context: bool,
     /// Whether something was made here that refers to it.
     is_kept: bool,
     has_ended: bool,
@@ -29,25 +32,27 @@ const BODY: usize = 1;
 impl<'a> Scopes<'a> {
     /// Returns the template's own scope with the names that it is given.
     pub(super) fn new(names: impl Iterator<Item = (&'a str, Value)>) -> Self {
-        let names = names.collect();
+        let given = Scope {
+            names: names.map(|(name, value)| (name, Some(value))).collect(),
+            is_context: true,
+            ..Scope::default()
+        };
         Self {
-            all: vec![
-                Scope {
-                    names,
-                    ..Scope::default()
-                },
-                Scope::default(),
-            ],
+            all: vec![given, Scope::default()],
             current: BODY,
         }
     }
 
     /// Begins a scope inside the current one.
     pub(super) fn push(&mut self) {
-        self.all.push(Scope {
+        self.begin(Scope {
             around: self.current,
             ..Scope::default()
         });
+    }
+
+    fn begin(&mut self, scope: Scope<'a>) {
+        self.all.push(scope);
         self.current = self.all.len() - 1;
     }
 
@@ -81,31 +86,66 @@ impl<'a> Scopes<'a> {
         self.current = scope;
     }
 
-    /// Returns the value of a name; none where it has none.
-    pub(super) fn lookup(&self, name: &str) -> Option<&Value> {
+    /// Returns the scope whose names a block sees here.
+    pub(super) fn context(&self) -> usize {
+        let mut at = self.current;
+        while !self.all[at].is_context {
+            at = self.all[at].around;
+        }
+        at
+    }
+
+    /// Begins a scope for a scoped block, which sees the values that the names
+    /// around have now, and returns the scope to come back to.
+    pub(super) fn push_context(&mut self, work: &Work) -> Result<usize> {
+        let (here, context) = (self.current, self.context());
+        let mut names = HashMap::new();
+        let mut at = here;
+        while at != context {
+            let scope = &self.all[at];
+            work.spend(scope.names.len())?;
+            for (name, value) in &scope.names {
+                names.entry(*name).or_insert_with(|| value.clone());
+            }
+            at = scope.around;
+        }
+        // What has no value yet hides nothing from a block.
+        names.retain(|_, value| value.is_some());
+        self.begin(Scope {
+            names,
+            around: context,
+            is_context: true,
+            ..Scope::default()
+        });
+        Ok(here)
+    }
+
+    /// Returns the value of a name, or `None` if it was never set.
+    pub(super) fn lookup(&self, name: &str) -> Option<Value> {
         let mut at = self.current;
         loop {
             let scope = &self.all[at];
             match scope.names.get(name) {
-                None if at > 0 => at = scope.around,
-                found => return found,
+                Some(Some(value)) => return Some(value.clone()),
+                Some(None) => return Some(Value::unknown(name)),
+                None if at == 0 => return None,
+                None => at = scope.around,
             }
         }
     }
 
     /// Hides a name from the current scope on, until it is set there.
     pub(super) fn hide(&mut self, name: &'a str) {
-        let why = Value::undefined(format!("'{name}' is undefined"));
-        self.all[self.current].names.insert(name, why);
+        self.all[self.current].names.insert(name, None);
     }
 
     /// Gives a name of the current scope a value.
     pub(super) fn set(&mut self, name: &'a str, value: Value) {
         if self.current == BODY {
             self.all[BODY].names.remove(name);
-            self.all[0].names.insert(name, value);
+            self.all[0].names.insert(name, Some(value));
         } else {
-            self.all[self.current].names.insert(name, value);
+            self.all[self.current].names.insert(name, Some(value));
         }
     }
 }

@@ -93,6 +93,25 @@ impl Source {
     }
 }
 
+/// Which further items of a loop something depends on.
+#[derive(Clone, Copy)]
+pub(super) enum Further {
+    None,
+    Next,
+    All,
+}
+
+impl Further {
+    /// Returns what an attribute of `loop` depends on.
+    pub(super) fn of(attribute: &str) -> Self {
+        match attribute {
+            "last" | "nextitem" => Self::Next,
+            "length" | "revindex" | "revindex0" => Self::All,
+            _ => Self::None,
+        }
+    }
+}
+
 /// What `loop` knows.
 #[derive(Debug)]
 pub(crate) struct Loop {
@@ -100,7 +119,7 @@ pub(crate) struct Loop {
     pub(super) number: usize,
     pub(super) scope: usize,
     pub(super) is_recursive: bool,
-    depth: usize,
+    pub(super) depth: usize,
     index: Cell<usize>,
     before: RefCell<Option<Value>>,
     current: RefCell<Option<Value>>,
@@ -142,18 +161,14 @@ impl Loop {
         }))
     }
 
-    pub(super) fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// Whether the items are known that an attribute depends on.
-    pub(super) fn knows(&self, attribute: &str) -> bool {
+    /// Whether it knows further items.
+    pub(super) fn knows(&self, further: Further) -> bool {
         let is_all = self.source.borrow().is_none();
         is_all
-            || match attribute {
-                "last" | "nextitem" | "" => !self.ahead.borrow().is_empty(),
-                "length" | "revindex" | "revindex0" => false,
-                _ => true,
+            || match further {
+                Further::None => true,
+                Further::Next => !self.ahead.borrow().is_empty(),
+                Further::All => false,
             }
     }
 
@@ -186,33 +201,33 @@ impl Loop {
         Some(item)
     }
 
-    /// Returns how many items it has, where they are known.
-    pub(super) fn len(&self) -> Option<usize> {
-        self.knows("length")
-            .then(|| self.index.get() + 1 + self.ahead.borrow().len())
+    /// Returns the number of the current item, from 1.
+    pub(super) fn index(&self) -> usize {
+        self.index.get() + 1
     }
 
-    /// Returns how many items are known to come.
-    pub(super) fn left(&self) -> usize {
-        self.ahead.borrow().len()
+    /// Returns how many items it has, if they are all known.
+    pub(super) fn len(&self) -> Option<usize> {
+        self.knows(Further::All)
+            .then(|| self.index() + self.ahead.borrow().len())
     }
 
     /// Returns an attribute of `loop`.
     pub(super) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
-        if !self.knows(name) {
+        if !self.knows(Further::of(name)) {
             return unsupported(format!("'{name}' of this loop, asked for in this way,"));
         }
-        let (i, ahead) = (self.index.get(), self.ahead.borrow());
+        let (i, ahead) = (self.index(), self.ahead.borrow());
         let number = |it: usize| Ok(Some(Value::Int(it as i128)));
         match name {
-            "index0" => number(i),
-            "index" => number(i + 1),
+            "index0" => number(i - 1),
+            "index" => number(i),
             "revindex0" => number(ahead.len()),
             "revindex" => number(ahead.len() + 1),
-            "length" => number(i + 1 + ahead.len()),
+            "length" => number(i + ahead.len()),
             "depth0" => number(self.depth),
             "depth" => number(self.depth + 1),
-            "first" => Ok(Some(Value::Bool(i == 0))),
+            "first" => Ok(Some(Value::Bool(i == 1))),
             "last" => Ok(Some(Value::Bool(ahead.is_empty()))),
             "previtem" => {
                 let none = || Value::undefined("there is no previous item");

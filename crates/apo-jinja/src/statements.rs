@@ -70,11 +70,8 @@ impl Parser {
                 return Ok(Kind::Filter(filter, self.whole_body("endfilter")?));
             }
             "generation" => {
-                // To Jinja it is the body of a call, which no loop is around.
-                self.loops.push(0);
-                let body = self.whole_body("endgeneration")?;
-                self.loops.pop();
-                return Ok(Kind::Scope(body));
+                let body = self.macro_with("caller", Default::default(), "endgeneration")?;
+                return Ok(Kind::Generation(body));
             }
             "block" => return self.block(),
             "autoescape" => {
@@ -96,7 +93,7 @@ impl Parser {
                 Kind::Output(nodes)
             }
             "break" | "continue" => {
-                if self.loops.last().copied().unwrap_or_default() == 0 {
+                if self.loops == 0 {
                     return problem(format!("'{tag}' outside of a loop"));
                 }
                 if tag == "break" {
@@ -156,18 +153,18 @@ impl Parser {
         };
         let recursive = self.skip_name("recursive");
         self.expect_block_end()?;
-        if self.loops.is_empty() {
-            self.loops.push(0);
-        }
-        let around = self.loops.len() - 1;
-        self.loops[around] += 1;
+        let around = self.loops;
+        // A loop that is called is a function to Jinja.
+        let outside = if recursive { 0 } else { around };
+        self.loops = outside + 1;
         let (body, end) = self.body(&["endfor", "else"])?;
-        self.loops[around] -= 1;
+        self.loops = outside;
         let mut otherwise = Vec::new();
         if end == "else" {
             self.expect_block_end()?;
             otherwise = self.body(&["endfor"])?.0;
         }
+        self.loops = around;
         self.expect_block_end()?;
         self.program.loops.push(For {
             target,
@@ -206,7 +203,7 @@ impl Parser {
 
     fn macro_with(
         &mut self,
-        name: String,
+        name: &str,
         (parameters, defaults): (Vec<String>, Vec<Node>),
         end: &str,
     ) -> Result<usize> {
@@ -215,16 +212,16 @@ impl Parser {
             return problem("the parameter 'caller' needs a default");
         }
         self.uses.push(Uses::default());
-        self.loops.push(0);
+        let loops = std::mem::take(&mut self.loops);
         let body = self.whole_body(end)?;
-        self.loops.pop();
+        self.loops = loops;
         let mut uses = self.uses.pop().unwrap_or_default();
         let is_own = |name: &str| parameters.iter().any(|it| it == name);
         uses.varargs &= !is_own("varargs");
         uses.kwargs &= !is_own("kwargs");
         uses.caller &= !is_own("caller");
         self.program.macros.push(Macro {
-            name,
+            name: name.to_owned(),
             parameters,
             defaults,
             body,
@@ -236,7 +233,7 @@ impl Parser {
     fn macro_(&mut self) -> Result<Kind> {
         let name = self.assigned_name()?;
         let signature = self.signature()?;
-        Ok(Kind::Macro(self.macro_with(name, signature, "endmacro")?))
+        Ok(Kind::Macro(self.macro_with(&name, signature, "endmacro")?))
     }
 
     fn call_block(&mut self) -> Result<Kind> {
@@ -249,7 +246,7 @@ impl Parser {
         if !matches!(call.expr, Expr::Call(..)) {
             return problem("expected a call after 'call'");
         }
-        let caller = self.macro_with("caller".to_owned(), signature, "endcall")?;
+        let caller = self.macro_with("caller", signature, "endcall")?;
         Ok(Kind::Call(call, caller))
     }
 
@@ -293,10 +290,13 @@ impl Parser {
         }
         check_few(self.blocks.len(), "blocks")?;
         self.blocks.push(name.clone());
-        self.loops.push(0);
+        let (loops, uses) = (
+            std::mem::take(&mut self.loops),
+            std::mem::take(&mut self.uses),
+        );
         self.expect_block_end()?;
         let (body, _) = self.body(&["endblock"])?;
-        self.loops.pop();
+        (self.loops, self.uses) = (loops, uses);
         self.skip_name(&name);
         self.expect_block_end()?;
         self.program.blocks.push(Block {
@@ -311,6 +311,9 @@ impl Parser {
         let name = self.name()?;
         if names::CONSTANTS.contains(&name.as_str()) {
             return problem(format!("cannot assign to '{name}'"));
+        }
+        if names::OF_MACROS.contains(&name.as_str()) && !self.uses.is_empty() {
+            return unsupported(format!("giving '{name}' a value in a macro"));
         }
         Ok(name)
     }

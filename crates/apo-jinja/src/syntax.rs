@@ -78,47 +78,67 @@ pub(super) struct Arguments {
     pub(super) all_named: Option<Node>,
 }
 
-impl Arguments {
-    fn height(&self) -> u32 {
-        let named = self.named.iter().map(|(_, it)| it);
-        let all = self.positional.iter().chain(named);
-        let all = all.chain(&self.all).chain(&self.all_named);
-        highest(all)
+impl Expr {
+    /// Calls a function with each expression that it consists of.
+    pub(super) fn parts<'a>(&'a self, mut each: impl FnMut(&'a Node)) {
+        match self {
+            Self::None
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Text(_)
+            | Self::Name(_) => {}
+            Self::Tuple(all) | Self::List(all) | Self::Concat(all) => all.iter().for_each(each),
+            Self::Dict(all) => all
+                .iter()
+                .flat_map(|(key, value)| [key, value])
+                .for_each(each),
+            Self::Negative(it) | Self::Positive(it) | Self::Not(it) | Self::Attribute(it, _) => {
+                each(it);
+            }
+            Self::Binary(_, both) | Self::And(both) | Self::Or(both) | Self::Item(both) => {
+                both.iter().for_each(each);
+            }
+            Self::Compare(first, more) => {
+                each(first);
+                for (_, it) in more {
+                    each(it);
+                }
+            }
+            Self::If(both, other) => both.iter().chain(other.as_deref()).for_each(each),
+            Self::Slice(of, parts) => {
+                each(of);
+                parts.iter().flatten().for_each(each);
+            }
+            Self::Call(of, arguments) | Self::Test(of, _, arguments) => {
+                each(of);
+                arguments.parts(each);
+            }
+            Self::Filter(of, _, arguments) => {
+                if let Some(of) = of {
+                    each(of);
+                }
+                arguments.parts(each);
+            }
+        }
     }
 }
 
-fn highest<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> u32 {
-    nodes.into_iter().map(|it| it.height).max().unwrap_or(0)
+impl Arguments {
+    fn parts<'a>(&'a self, mut each: impl FnMut(&'a Node)) {
+        self.positional.iter().for_each(&mut each);
+        for (_, it) in &self.named {
+            each(it);
+        }
+        self.all.iter().chain(&self.all_named).for_each(each);
+    }
 }
 
 impl Node {
     /// Makes an expression, unless it becomes too high.
     pub(super) fn new(expr: Expr) -> Result<Self> {
-        let below = match &expr {
-            Expr::None
-            | Expr::Bool(_)
-            | Expr::Int(_)
-            | Expr::Float(_)
-            | Expr::Text(_)
-            | Expr::Name(_) => 0,
-            Expr::Tuple(all) | Expr::List(all) | Expr::Concat(all) => highest(all),
-            Expr::Dict(all) => highest(all.iter().flat_map(|(key, value)| [key, value])),
-            Expr::Negative(it) | Expr::Positive(it) | Expr::Not(it) | Expr::Attribute(it, _) => {
-                it.height
-            }
-            Expr::Binary(_, both) | Expr::And(both) | Expr::Or(both) | Expr::Item(both) => {
-                highest(&**both)
-            }
-            Expr::Compare(first, more) => highest(more.iter().map(|(_, it)| it)).max(first.height),
-            Expr::If(both, other) => highest(both.iter().chain(other.as_deref())),
-            Expr::Slice(of, parts) => highest(parts.iter().flatten()).max(of.height),
-            Expr::Call(of, arguments) | Expr::Test(of, _, arguments) => {
-                arguments.height().max(of.height)
-            }
-            Expr::Filter(of, _, arguments) => arguments
-                .height()
-                .max(of.as_ref().map_or(0, |it| it.height)),
-        };
+        let mut below = 0;
+        expr.parts(|it| below = below.max(it.height));
         if below >= HEIGHT {
             return problem(format!(
                 "an expression of more than {HEIGHT} operators or brackets in a row"
@@ -136,6 +156,16 @@ pub(super) enum Target {
     /// An attribute of a namespace.
     Attribute(String, String),
     Tuple(Vec<Target>),
+}
+
+impl Target {
+    /// Calls a function with each name or attribute in it.
+    pub(super) fn leaves<'a>(&'a self, each: &mut impl FnMut(&'a Self)) {
+        match self {
+            Self::Name(_) | Self::Attribute(..) => each(self),
+            Self::Tuple(all) => all.iter().for_each(|it| it.leaves(each)),
+        }
+    }
 }
 
 /// A statement and its line.
@@ -164,6 +194,8 @@ pub(super) enum Kind {
     Call(Node, usize),
     /// A body with a scope of its own.
     Scope(Vec<Statement>),
+    /// The number of the macro that has the body: Jinja calls one, too.
+    Generation(usize),
     /// The number of a block.
     Block(usize),
     Break,
@@ -202,7 +234,7 @@ pub(super) struct Uses {
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) name: String,
-    /// Whether it sees the names around it, and not only what the template
+    /// Whether it sees the names around it, too, and not only what the template
     /// itself sets.
     pub(super) is_scoped: bool,
     pub(super) body: Vec<Statement>,

@@ -8,7 +8,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::syntax::{Arguments, Expr, Kind, Node, Program, Statement, Target};
+use super::names;
+use super::syntax::{Expr, Kind, Node, Program, Statement, Target};
 
 /// The names that have no value when a part is entered, by where the part's
 /// statements lie.
@@ -94,10 +95,10 @@ impl Unset {
                     }
                     self.part(program, &given, &[], body, Some(around));
                 }
-                Kind::Macro(number) | Kind::Call(_, number) => {
+                Kind::Macro(number) | Kind::Call(_, number) | Kind::Generation(number) => {
                     let it = &program.macros[*number];
                     let mut given: Vec<&str> = it.parameters.iter().map(String::as_str).collect();
-                    given.extend(["caller", "kwargs", "varargs"]);
+                    given.extend(names::OF_MACROS);
                     let defaults: Vec<&Node> = it.defaults.iter().collect();
                     self.part(program, &given, &defaults, &it.body, Some(around));
                 }
@@ -114,15 +115,11 @@ impl Unset {
 
 /// Adds the names that a value is given to.
 fn targets<'a>(target: &'a Target, names: &mut Vec<&'a str>) {
-    match target {
-        Target::Name(name) => names.push(name),
-        Target::Attribute(..) => {}
-        Target::Tuple(all) => {
-            for it in all {
-                targets(it, names);
-            }
+    target.leaves(&mut |it| {
+        if let Target::Name(name) = it {
+            names.push(name);
         }
-    }
+    });
 }
 
 /// The names of a part, as far as it was gone through.
@@ -171,15 +168,11 @@ impl<'a> Names<'a, '_> {
     }
 
     fn give(&mut self, target: &'a Target) {
-        match target {
+        target.leaves(&mut |it| match it {
             Target::Name(name) => self.store(name),
             Target::Attribute(name, _) => self.load(name),
-            Target::Tuple(all) => {
-                for it in all {
-                    self.give(it);
-                }
-            }
-        }
+            Target::Tuple(_) => {}
+        });
     }
 
     fn statements(&mut self, program: &'a Program, body: &'a [Statement]) {
@@ -196,7 +189,12 @@ impl<'a> Names<'a, '_> {
                 Kind::With(values, _) => self.all(values.iter().map(|(_, it)| it)),
                 Kind::Filter(node, _) | Kind::Call(node, _) => self.read(node),
                 Kind::Macro(number) => self.store(&program.macros[*number].name),
-                Kind::Data(_) | Kind::Scope(_) | Kind::Block(_) | Kind::Break | Kind::Continue => {}
+                Kind::Data(_)
+                | Kind::Generation(_)
+                | Kind::Scope(_)
+                | Kind::Block(_)
+                | Kind::Break
+                | Kind::Continue => {}
             }
         }
     }
@@ -248,46 +246,15 @@ impl<'a> Names<'a, '_> {
     }
 
     fn read(&mut self, node: &'a Node) {
-        match &node.expr {
-            Expr::None | Expr::Bool(_) | Expr::Int(_) | Expr::Float(_) | Expr::Text(_) => {}
-            Expr::Name(name) => self.load(name),
-            Expr::Tuple(all) | Expr::List(all) | Expr::Concat(all) => self.all(all),
-            Expr::Dict(all) => self.all(all.iter().flat_map(|(key, value)| [key, value])),
-            Expr::Negative(it) | Expr::Positive(it) | Expr::Not(it) | Expr::Attribute(it, _) => {
-                self.read(it);
-            }
-            Expr::Binary(_, both) | Expr::And(both) | Expr::Or(both) | Expr::Item(both) => {
-                self.all(both.iter());
-            }
-            Expr::Compare(first, more) => {
-                self.read(first);
-                self.all(more.iter().map(|(_, it)| it));
-            }
-            Expr::If(both, other) => self.all(both.iter().chain(other.as_deref())),
-            Expr::Slice(of, parts) => {
-                self.read(of);
-                self.all(parts.iter().flatten());
-            }
-            Expr::Call(of, arguments) | Expr::Test(of, _, arguments) => {
-                self.read(of);
-                self.arguments(arguments);
-            }
-            Expr::Filter(of, _, arguments) => {
-                self.all(of.as_deref());
-                self.arguments(arguments);
-            }
+        if let Expr::Name(name) = &node.expr {
+            self.load(name);
         }
+        node.expr.parts(|it| self.read(it));
     }
 
     fn all(&mut self, nodes: impl IntoIterator<Item = &'a Node>) {
         for node in nodes {
             self.read(node);
         }
-    }
-
-    fn arguments(&mut self, arguments: &'a Arguments) {
-        self.all(&arguments.positional);
-        self.all(arguments.named.iter().map(|(_, it)| it));
-        self.all(arguments.all.iter().chain(&arguments.all_named));
     }
 }

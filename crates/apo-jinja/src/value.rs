@@ -109,6 +109,11 @@ impl Value {
         Self::Undefined(why.into().into())
     }
 
+    /// Returns what a name is without a value.
+    pub(super) fn unknown(name: &str) -> Self {
+        Self::undefined(format!("'{name}' is undefined"))
+    }
+
     pub(super) fn list(items: Vec<Value>) -> Result<Self> {
         Ok(Self::List(Sequence::new(items)?))
     }
