@@ -115,6 +115,18 @@ pub enum ModelError {
         found: f32,
     },
 
+    /// A stored number is finite, but not as a 32-bit float.
+    #[error(
+        "{what} is {stored:e}; expected at most {:e}, the largest 32-bit float",
+        f32::MAX
+    )]
+    TooLargeNumber {
+        /// Which value.
+        what: String,
+        /// The value.
+        stored: f64,
+    },
+
     /// A token id beyond the model's embedding.
     #[error(
         "token id {id} is beyond the model's vocabulary of {vocab_size}; \

@@ -177,6 +177,29 @@ fn a_tied_head_is_the_embedding_or_told() {
     let dir = changed("tied-differs", "llama3", flipped);
     let named = ["`tie_word_embeddings` is true", "`lm_head.weight`"];
     refuses(policy(&dir), "one bit", &named);
+    // Numbers count, not their bytes: zero has two signs, and types differ.
+    let zeros = |tensors: &mut Tensors| {
+        tensor(tensors, EMBEDDING).bytes[..128].fill(0);
+        equal(tensors);
+        let head = tensor(tensors, "lm_head.weight");
+        head.bytes[..128].copy_from_slice(&(-0.0_f32).to_le_bytes().repeat(32));
+    };
+    let signed = changed("tied-zeros", "llama3", zeros);
+    policy(&signed).unwrap();
+    let doubled = |tensors: &mut Tensors, factor: f64| {
+        equal(tensors);
+        let head = tensor(tensors, "lm_head.weight");
+        let (numbers, _) = head.bytes.as_chunks();
+        let doubles = numbers.iter().map(|&it| f64::from(f32::from_le_bytes(it)));
+        let mut doubles: Vec<f64> = doubles.collect();
+        *doubles.last_mut().unwrap() *= factor;
+        head.bytes = doubles.into_iter().flat_map(f64::to_le_bytes).collect();
+        head.dtype = "F64".into();
+    };
+    let double = changed("tied-doubles", "llama3", |it| doubled(it, 1.0));
+    assert_eq!(log_probs(&policy(&double).unwrap()), expected);
+    let double = changed("tied-doubles-differ", "llama3", |it| doubled(it, 1.5));
+    refuses(policy(&double), "the last number", &named);
     // What a reward model has of it is not computed.
     load(&dir, Head::Reward, Start::NewHead(1)).unwrap();
     set(&dir, "config.json", &json!({"tie_word_embeddings": false}));
@@ -330,15 +353,19 @@ fn doubles_are_rounded_to_singles() {
         }
     });
     assert_eq!(log_probs(&policy(&dir).unwrap()), expected);
-    let dir = changed("doubles-too-large", "base", |tensors| {
-        let it = tensor(tensors, "model.norm.weight");
-        it.dtype = "F64".into();
-        it.bytes = [1e300_f64; 32]
-            .iter()
-            .flat_map(|it| it.to_le_bytes())
-            .collect();
-    });
-    refuses(policy(&dir), "1e300", &["model.norm.weight", "inf"]);
+    for (value, told) in [
+        (1e39_f64, "is 1e39; expected at most 3.4028235e38"),
+        (-1e300, "is -1e300"),
+        (f64::INFINITY, "is inf; expected a finite number"),
+        (f64::NAN, "is NaN; expected a finite number"),
+    ] {
+        let dir = changed("doubles-too-large", "base", |tensors| {
+            let it = tensor(tensors, "model.norm.weight");
+            it.dtype = "F64".into();
+            it.bytes = value.to_le_bytes().repeat(32);
+        });
+        refuses(policy(&dir), told, &["model.norm.weight", told]);
+    }
 }
 
 #[test]

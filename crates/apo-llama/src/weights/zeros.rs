@@ -1,11 +1,10 @@
 //! Weights that are zeros: an interrupted download that reserved its space
 //! leaves them.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::Read as _;
 
 use super::names::quoted;
-use super::{EMBEDDING, LM_HEAD, Place, SCORE, Weights, io_error};
+use super::{EMBEDDING, LM_HEAD, Place, SCORE, Weights, io_error, width};
 use crate::error::ModelError;
 
 /// Bytes at a tensor's beginning and end that are checked first: if all are
@@ -97,18 +96,15 @@ impl Weights {
 
     /// Whether a tensor has numbers that are not zero, from one byte on.
     fn has_value(&self, place: &Place, from: usize, bytes: usize) -> Result<bool, ModelError> {
-        let path = &self.files[place.file];
-        let reading = || io_error("read", path);
-        let mut file = File::open(path).map_err(reading())?;
-        file.seek(SeekFrom::Start(place.start + from as u64))
-            .map_err(reading())?;
+        let mut file = self.open_at(place, from)?;
         // All lengths and places here are multiples of it.
-        let width = (place.dtype.bitsize() / 8).max(1);
+        let width = width(place.dtype);
         let mut left = bytes;
         let mut part = vec![0; bytes.min(super::COMPARED)];
         while left > 0 {
             let n = left.min(part.len());
-            file.read_exact(&mut part[..n]).map_err(reading())?;
+            file.read_exact(&mut part[..n])
+                .map_err(io_error("read", &self.files[place.file]))?;
             let mut numbers = part[..n].chunks(width);
             if numbers.any(|number| !is_zero(number)) {
                 return Ok(true);
