@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use apo_tests::stages::{command, copy, copy_to_change, refuse, run, small_round};
+use apo_tests::stages::{
+    command, copy, copy_to_change, refuse, run, small_round, succeed, workspace,
+};
 use serde_json::{Value, json};
 
 /// A small round that all tests read.
@@ -74,6 +76,44 @@ fn change(page: PathBuf, change: impl FnOnce(&mut Value)) {
     let mut value: Value = serde_json::from_slice(&fs::read(&page).unwrap()).unwrap();
     change(&mut value);
     fs::write(page, value.to_string()).unwrap();
+}
+
+/// `fixtures/old-model`: directories from before `apo.json` had digests of the
+/// files and a checksum.
+#[test]
+fn models_of_the_first_versions_are_read() {
+    let fixture = workspace().join("fixtures/old-model");
+    for (from, name) in [("policy", "old-policy"), ("rm", "old-rm")] {
+        copy_to_change(&fixture.join(from), &ROUND.join(name));
+    }
+    let page = |path: PathBuf| -> Value {
+        serde_json::from_slice(&fs::read(path.join("apo.json")).unwrap()).unwrap()
+    };
+    let old = |line: &str| {
+        let line = line.replace(" policy ", " old-policy ");
+        line.replace("--model rm ", "--model old-rm ")
+    };
+    for line in OF_POLICIES.iter().chain(&OF_REWARD_MODELS) {
+        succeed(&ROUND, &with_out(&old(line), &fresh()));
+    }
+    let out = fresh();
+    succeed(&ROUND, &with_out(&old(RM_TRAIN), &out));
+    let made = page(ROUND.join(out));
+    assert_eq!(
+        made["arguments"]["template"], "hh",
+        "as the old page has it"
+    );
+    let digest = &page(ROUND.join("old-rm"))["inputs"]["model"]["digest"];
+    assert_eq!(&made["inputs"]["model"]["digest"], digest, "as it was then");
+    // What the old page says still counts.
+    refuses(
+        &old(&SAMPLE.replace(" --queries", " --template chat --queries")),
+        &["old-policy", "trained with the template `hh`"],
+    );
+    refuses(
+        &SAMPLE.replace("policy", "old-rm"),
+        &["old-rm", "reward model"],
+    );
 }
 
 #[test]
@@ -301,7 +341,7 @@ fn settings_that_are_not_done_are_refused_by_every_stage() {
 
 #[test]
 fn a_model_from_scratch_that_no_memory_holds_is_refused() {
-    let fixtures = apo_tests::stages::workspace().join("fixtures/mini");
+    let fixtures = workspace().join("fixtures/mini");
     let pairs = "--from-scratch --pairs data/train-pairs.parquet";
     for (name, settings) in [
         ("hidden", json!({"hidden_size": 1 << 24})),
@@ -332,7 +372,7 @@ fn a_model_from_scratch_that_no_memory_holds_is_refused() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_limit_of_the_address_space_counts_as_memory() {
-    let fixtures = apo_tests::stages::workspace().join("fixtures/mini");
+    let fixtures = workspace().join("fixtures/mini");
     copy(&fixtures, &ROUND.join("limited"));
     change(ROUND.join("limited/config.json"), |config| {
         config["hidden_size"] = json!(2048);
