@@ -1,10 +1,10 @@
 //! Text that follows other text.
 //!
-//! Tokenizers in the manner of sentencepiece put a space before a text, some of
-//! them also before whatever follows an added token. A response is tokenised
-//! apart from its prompt, but stands behind it: it is read by a tokenizer that
-//! puts nothing before it, unless the prompt ends with an added token and the
-//! whole text would be read with a space there.
+//! Tokenizers in sentencepiece's style put a space before a text, and some also
+//! before whatever follows an added token. A response is tokenised apart from
+//! its prompt but follows it. So it is read by a tokenizer that puts nothing
+//! before it, unless the prompt ends with an added token and the tokenizer
+//! would put a space there in the whole text.
 
 use serde_json::{Value, json};
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
@@ -19,7 +19,7 @@ pub(crate) struct Continuing {
 }
 
 impl Continuing {
-    /// Returns the tokenizer of text that follows other text; none where the
+    /// Returns the tokenizer of text that follows other text, or `None` if the
     /// given one puts nothing before texts anyway.
     pub(crate) fn of(tokenizer: &Tokenizer) -> Option<Self> {
         let mut found = Found::default();

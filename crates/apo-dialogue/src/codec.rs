@@ -30,8 +30,8 @@ const PROBES: [(&str, &str); 3] = [
     ("\n\nHuman: a list\n\nAssistant:", "- one\n- two"),
 ];
 
-/// The last tokens in which a further human turn is looked for: the marker has
-/// eight characters, each at most a token of its own, and a few bytes before.
+/// How many of the last tokens are searched for another human turn. The marker
+/// has eight characters, each at most one token, after a few bytes.
 const TURN_WINDOW: usize = 16;
 
 /// Tokenizer and template of a model.
@@ -41,11 +41,11 @@ pub struct Codec {
     plain: Tokenizer,
     /// Takes them as the tokens that they are.
     special: Tokenizer,
-    /// As `plain`, for text that follows other text, where that is read
-    /// otherwise.
+    /// Like `plain`, for text that follows other text, if that is read
+    /// differently.
     continuing: Option<Continuing>,
-    /// As `continuing`, but takes special tokens as what they are; made when it
-    /// is first asked for.
+    /// Like `continuing`, but takes special tokens as what they are. It is made
+    /// when it is first needed.
     continuing_special: OnceLock<Tokenizer>,
     window: Window,
     template: Template,
@@ -74,12 +74,12 @@ impl std::fmt::Debug for Codec {
     }
 }
 
-/// Returns the file that holds a model's own chat template, where it has one.
+/// Returns the file that holds a model's own chat template, if it has one.
 ///
 /// # Errors
 ///
-/// When a file cannot be read or is not what it should be: such a model is not
-/// one without a template.
+/// When a file cannot be read or is malformed: such a model may have a
+/// template.
 pub fn chat_template_file(dir: &Path) -> Result<Option<PathBuf>, DialogueError> {
     let config = files::object(&dir.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
     let found = sources::chat_template(dir, &config)?;
@@ -92,8 +92,8 @@ impl Codec {
     /// # Errors
     ///
     /// When files are missing or malformed, when they contradict each other,
-    /// when there is no end of text, when the template `chat` is asked and it
-    /// has none, or when prompt and response cannot be joined.
+    /// when they name no end of text, when `chat` is asked for and the model
+    /// has no chat template, or when prompt and response cannot be joined.
     pub fn load(dir: &Path, template: Template) -> Result<Self, DialogueError> {
         let Loaded {
             tokenizer: special,
@@ -110,7 +110,7 @@ impl Codec {
                 let source = sources::chat_template(dir, &config)?
                     .ok_or_else(|| DialogueError::NoChatTemplate { dir: dir.into() })?;
                 let named_bos = named.text("bos_token");
-                // Where the template writes it, it is a beginning of text too.
+                // If the template writes it, it is a beginning of text, too.
                 bos = bos.or_else(|| named_bos.and_then(|text| special.token_to_id(text)));
                 Some(ChatTemplate::new(source, &named)?)
             }
@@ -158,8 +158,8 @@ impl Codec {
         Ok(codec)
     }
 
-    /// Checks that a response stands where it should after its prompt: one
-    /// space after it, or right after a chat template's header.
+    /// Checks that a response follows its prompt as it should: after one space,
+    /// or right after a chat template's header.
     fn check_boundary(&self, dir: &Path) -> Result<(), DialogueError> {
         for (prompt, response) in PROBES {
             let mut ids = self.ids(&self.plain, prompt)?;
@@ -206,7 +206,7 @@ impl Codec {
         "its `decoder` does not undo its `pre_tokenizer`, or drops text".to_owned()
     }
 
-    /// Returns what stands between prompt and response.
+    /// Returns the text between prompt and response.
     fn lead(&self) -> &'static str {
         match self.template {
             Template::Hh => " ",
@@ -219,8 +219,8 @@ impl Codec {
         self.template
     }
 
-    /// Returns the date that the template is told, `YYYY-MM-DD`, where it asks
-    /// for it.
+    /// Returns the date that the template is told, `YYYY-MM-DD`, if it asks for
+    /// one.
     pub fn date(&self) -> Option<String> {
         let (year, month, day) = apo_jinja::DATE;
         let chat = self.chat.as_ref().filter(|it| it.is_dated());
@@ -237,7 +237,7 @@ impl Codec {
         self.vocab_size
     }
 
-    /// Returns the beginning of text, where the model was trained with one.
+    /// Returns the beginning of text, if the model was trained with one.
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
@@ -252,11 +252,12 @@ impl Codec {
         &self.stop_ids
     }
 
-    /// Returns a prompt's ids, the beginning of text once where it is due.
+    /// Returns a prompt's ids, with one beginning of text if the model has one.
     ///
-    /// Of a long prompt only the end may be read: it gives more than `keep` ids,
-    /// behind the beginning of text, and they are the whole's last ones. The
-    /// text of a special token in the prompt is plain text.
+    /// Only the end of a long prompt may be read. It gives more than `keep` ids
+    /// after the beginning of text, and they are the last ids of the whole
+    /// prompt. If the prompt contains the text of a special token, that is
+    /// plain text.
     ///
     /// # Errors
     ///
@@ -277,7 +278,7 @@ impl Codec {
     }
 
     /// Returns the ids of messages as the model's chat template renders them,
-    /// ending where the assistant is to answer; as [`Self::encode_prompt`].
+    /// up to where the assistant is to answer, like [`Self::encode_prompt`].
     ///
     /// # Errors
     ///
@@ -302,9 +303,9 @@ impl Codec {
         self.encode_pieces(&pieces, bos, keep)
     }
 
-    /// Renders messages, with marks in the place of special tokens' texts that
-    /// somebody says, as far as the template does not mind them: the rendering is
-    /// always that of the messages as they are.
+    /// Renders messages. Where somebody says the text of a special token, a
+    /// mark takes its place, unless the template then renders the dialogue
+    /// differently.
     fn render_quoted(
         &self,
         chat: &ChatTemplate,
@@ -325,7 +326,7 @@ impl Codec {
     }
 
     /// Returns the text of messages as the model's chat template renders them,
-    /// ending where the assistant is to answer.
+    /// up to where the assistant is to answer.
     ///
     /// # Errors
     ///
@@ -335,8 +336,8 @@ impl Codec {
         chat.render(messages)
     }
 
-    /// Encodes pieces of a text, each as it follows the one before, from the
-    /// last one on, until there are more than `keep` ids.
+    /// Encodes pieces of a text, each as it follows the piece before, starting
+    /// with the last piece, until there are more than `keep` ids.
     fn encode_pieces(
         &self,
         pieces: &[Piece<'_>],
@@ -375,12 +376,12 @@ impl Codec {
         Ok(ids)
     }
 
-    /// Returns the ids of a prompt and of a response to it; as
+    /// Returns the ids of a prompt and of a response to it, like
     /// [`Self::encode_prompt`] and [`Self::encode_response`].
     ///
     /// # Errors
     ///
-    /// As they.
+    /// As for these two.
     pub fn encode(
         &self,
         prompt: &str,
@@ -392,9 +393,9 @@ impl Codec {
         Ok((prompt, response))
     }
 
-    /// Returns a response's ids as they follow its prompt's, without end of
-    /// text. Of a long response only the beginning may be read: more than `keep`
-    /// ids, which are the whole's first ones.
+    /// Returns a response's ids as they follow its prompt's, without an end of
+    /// text. Only the beginning of a long response may be read. It gives more
+    /// than `keep` ids, and they are the first ids of the whole response.
     ///
     /// # Errors
     ///
@@ -437,7 +438,7 @@ impl Codec {
         })
     }
 
-    /// Encodes the wanted tokens of a text, and tells whether they are all.
+    /// Encodes the wanted tokens of a text, and tells whether those are all.
     fn encode_piece(
         &self,
         tokenizer: &Tokenizer,
@@ -468,7 +469,7 @@ impl Codec {
         }
     }
 
-    /// Returns the text of a response's ids, stripped, up to a further human
+    /// Returns the text of a response's ids, stripped, up to another human
     /// turn.
     ///
     /// # Errors
@@ -480,7 +481,7 @@ impl Codec {
         Ok(text[..end].trim().to_owned())
     }
 
-    /// Returns the text of ids, special tokens left out.
+    /// Returns the text of ids without special tokens.
     ///
     /// # Errors
     ///
@@ -504,7 +505,7 @@ impl Codec {
             .map_err(|error| self.fails(error))
     }
 
-    /// Whether a further human turn begins in the last ids of a response.
+    /// Whether another human turn begins in the last ids of a response.
     pub fn ends_turn(&self, ids: &[u32]) -> bool {
         let from = ids.len().saturating_sub(TURN_WINDOW);
         // A tokenizer that fails here fails on the whole response too.

@@ -13,23 +13,23 @@ use crate::named::NamedTokens;
 /// The ends of text of a model.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    /// What stands after a whole response.
+    /// What follows a whole response.
     pub(crate) eos: u32,
     /// What sampling stops at, `eos` first.
     pub(crate) stop_ids: Vec<u32>,
-    /// What is to be told of how they were found.
+    /// What to tell the user about how they were found.
     pub(crate) note: Option<String>,
 }
 
 impl Ends {
     /// Finds the tokenizer's `eos_token` and the ids that generation stops at:
     /// `eos_token_id` of `generation_config.json`, or else of `config.json`,
-    /// one or a list. Where the tokenizer names no end of text, the first of
-    /// those is it.
+    /// one or a list. If the tokenizer names no end of text, the first of those
+    /// is the end of text.
     ///
     /// # Errors
     ///
-    /// When there is none, or one that is not in the vocabulary.
+    /// When the files name none, or one that is not in the vocabulary.
     pub(crate) fn find(
         dir: &Path,
         tokenizer: &Tokenizer,
@@ -83,7 +83,7 @@ impl Ends {
     }
 }
 
-/// Returns how many ids the model has: as its config says, or else as many as
+/// Returns how many ids the model has according to its config, or else how many
 /// the tokenizer has.
 fn vocabulary(tokenizer: &Tokenizer, config: &Value) -> u64 {
     config["vocab_size"].as_u64().unwrap_or_else(|| {
@@ -96,7 +96,7 @@ fn vocabulary(tokenizer: &Tokenizer, config: &Value) -> u64 {
 fn ids(path: &Path, config: &Value, size: u64) -> Result<Vec<u32>, DialogueError> {
     let id = |value: &Value| match value.as_u64() {
         Some(id) if id < size => Ok(Some(id as u32)),
-        // In the files of many models it stands for none.
+        // Many models' files write -1 for none.
         None if value.as_i64() == Some(-1) => Ok(None),
         Some(_) | None => {
             let problem = format!(

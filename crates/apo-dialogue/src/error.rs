@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::model_file::FileError;
 
-/// Why a model directory's tokenizer cannot be used as it was asked.
+/// Why a model directory's tokenizer cannot be used as requested.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialogueError {
@@ -51,7 +51,7 @@ pub enum DialogueError {
         dir: PathBuf,
     },
 
-    /// The template `chat` was asked of a model that has none.
+    /// The template `chat` was requested, but the model has no chat template.
     #[error(
         "the model in {} has no chat template (chat_template.jinja, or `chat_template` in \
          tokenizer_config.json); use `--template hh`",
@@ -68,7 +68,7 @@ pub enum DialogueError {
 
     /// A chat template is broken.
     #[error(
-        "the chat template of {} fails{}: {problem}; mend it, or use `--template hh`",
+        "the chat template of {} fails{}: {problem}; repair it, or use `--template hh`",
         path.display(),
         line.map_or(String::new(), |line| format!(" at line {line}"))
     )]
@@ -107,7 +107,7 @@ pub enum DialogueError {
         cause: String,
         /// What it makes of them.
         joined: String,
-        /// What it should.
+        /// What it should make.
         expected: String,
     },
 
@@ -122,9 +122,9 @@ pub enum DialogueError {
 
     /// A text is too long to be read at once, and cannot be cut.
     #[error(
-        "a text of {bytes} bytes is too long to be read as a whole (up to {most} are), and nothing \
-         in it shows where the tokens of {} begin: no blank after a letter or a digit, and no word \
-         whose parts are read alike whatever stands before them",
+        "a text of {bytes} bytes is too long to be read as a whole (the limit is {most}), and nothing \
+         in it shows where the tokens of {} begin: it has no blank after a letter or a digit, and \
+         no word whose parts give the same tokens whatever comes before them",
         path.display()
     )]
     TooLong {

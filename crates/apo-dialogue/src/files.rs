@@ -1,4 +1,4 @@
-//! The files of a model directory that say something of its tokenizer.
+//! The files of a model directory that describe its tokenizer.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use serde_json::Value;
 use crate::error::DialogueError;
 use crate::model_file::{read_object, read_text};
 
-/// Returns a file's text; none where there is no such file.
+/// Returns a file's text, or `None` if there is no such file.
 ///
 /// # Errors
 ///
-/// When it cannot be read, or is no UTF-8 text.
+/// When it cannot be read, or is not UTF-8 text.
 pub(crate) fn text(path: &Path) -> Result<Option<String>, DialogueError> {
     Ok(read_text(path)?)
 }
 
-/// Returns a file's JSON object; none where there is no such file.
+/// Returns a file's JSON object, or `None` if there is no such file.
 ///
 /// # Errors
 ///
@@ -25,7 +25,7 @@ pub(crate) fn object(path: &Path) -> Result<Option<Value>, DialogueError> {
     Ok(read_object(path)?.map(Value::Object))
 }
 
-/// Makes the error of a file that is not what it should be.
+/// Makes the error of a malformed file.
 pub(crate) fn malformed(path: &Path, problem: impl ToString) -> DialogueError {
     DialogueError::Malformed {
         path: path.into(),
@@ -33,8 +33,7 @@ pub(crate) fn malformed(path: &Path, problem: impl ToString) -> DialogueError {
     }
 }
 
-/// Returns at most some lines' worth of a text, on one line and without control
-/// characters.
+/// Returns the beginning of a text on one line and without control characters.
 pub(crate) fn excerpt(text: &str) -> String {
     const MOST: usize = 300;
     let text = text.trim().replace(char::is_control, " ");

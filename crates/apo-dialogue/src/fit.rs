@@ -15,10 +15,10 @@ pub struct Fitted {
 
 /// Cuts a prompt and a response to `limit` tokens in all.
 ///
-/// The prompt loses tokens from its left, behind a beginning of text, down to
-/// a least of a quarter of the limit; only then the response from its right,
-/// and then no end of text is added. `eos` is `None` for a response that was
-/// cut already.
+/// First the prompt loses tokens on its left, after a beginning of text, until
+/// it has a quarter of the limit. Only then does the response lose tokens on
+/// its right; then no end of text is added. `eos` is `None` for a response that
+/// was cut already.
 ///
 /// # Panics
 ///
@@ -43,7 +43,7 @@ pub fn fit(
     let (response, response_cut) = if wanted <= room {
         (response.iter().copied().chain(eos).collect(), 0)
     } else {
-        // Where the end of text alone does not fit, nothing else is lost.
+        // If only the end of text does not fit, nothing else is lost.
         let kept = room.min(response.len());
         (response[..kept].to_vec(), wanted - kept)
     };
@@ -55,7 +55,7 @@ pub fn fit(
     }
 }
 
-/// Cuts a prompt to `limit` tokens from its left, behind a beginning of text.
+/// Cuts a prompt to `limit` tokens on its left, after a beginning of text.
 pub fn fit_prompt(prompt: &[u32], bos: Option<u32>, limit: usize) -> Vec<u32> {
     let cut = prompt.len().saturating_sub(limit);
     if cut > 0 && bos.is_some() && prompt.first() == bos.as_ref() {

@@ -25,9 +25,9 @@ pub struct Split<'a> {
 /// Why a pair of dialogues is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// No `Assistant:` in what both have in common.
+    /// What both have in common contains no `Assistant:`.
     NoQuery,
-    /// The dialogues part ways before the last turn.
+    /// The dialogues differ before the last turn.
     DivergesEarly,
     /// A response is empty.
     EmptyResponse,
@@ -183,8 +183,8 @@ pub fn turns(prompt: &str) -> Vec<Turn> {
     turns
 }
 
-/// Returns a plain text as a query: itself where it is one, perhaps without its
-/// open end, else a human turn.
+/// Returns a plain text as a query: the text itself if it is a query, perhaps
+/// without its open end, or else a human turn.
 pub fn as_prompt(text: &str) -> String {
     if !text.contains(HUMAN) && !text.starts_with(HUMAN.trim_start()) {
         return prompt_of([(Role::Human, text)]);
@@ -203,7 +203,7 @@ pub fn as_prompt(text: &str) -> String {
     format!("{begin}{text}{end}")
 }
 
-/// Returns the prompt of turns, ending where the assistant is to answer.
+/// Returns the prompt of turns, up to where the assistant is to answer.
 pub fn prompt_of<'a>(turns: impl IntoIterator<Item = (Role, &'a str)>) -> String {
     let mut prompt = String::new();
     for (role, text) in turns {

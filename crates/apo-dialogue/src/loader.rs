@@ -1,12 +1,12 @@
-//! What the files of a model directory say together of its tokenizer.
+//! What the files of a model directory together say about its tokenizer.
 //!
-//! `tokenizer.json` says how text becomes ids, `tokenizer_config.json` and
-//! `special_tokens_map.json` which tokens have a name and which more there are,
-//! `generation_config.json` and `config.json` where a text ends. They are taken
-//! together as `transformers` takes them, in one place, so that all of a
-//! directory's users see the same tokens. Three things of `tokenizer.json` are
-//! left out: truncation and padding, since the limits are ours, and dropout,
-//! since equal text is to give equal tokens.
+//! `tokenizer.json` says how text becomes ids. `tokenizer_config.json` and
+//! `special_tokens_map.json` name tokens and list further ones.
+//! `generation_config.json` and `config.json` say where a text ends. This file
+//! combines them as `transformers` does, so that everybody who uses a directory
+//! sees the same tokens. It leaves out three things of `tokenizer.json`:
+//! truncation and padding, since the limits are ours, and dropout, since equal
+//! text is to give equal tokens.
 
 use std::path::{Path, PathBuf};
 
@@ -22,22 +22,22 @@ use crate::error::DialogueError;
 use crate::files::{self, malformed};
 use crate::named::{NamedTokens, class, token};
 
-/// A tokenizer as its directory's files say.
+/// A tokenizer as its directory's files describe it.
 pub(crate) struct Loaded {
     pub(crate) tokenizer: Tokenizer,
     /// `tokenizer.json`.
     pub(crate) path: PathBuf,
-    /// `tokenizer_config.json`; null where there is none.
+    /// `tokenizer_config.json`; null if there is none.
     pub(crate) config: Value,
     pub(crate) named: NamedTokens,
     /// What a plain text begins with.
     pub(crate) bos: Option<u32>,
     pub(crate) ends: Ends,
-    /// What a user should know of it.
+    /// What a user should know about it.
     pub(crate) notes: Vec<String>,
 }
 
-/// What of `tokenizer.json` is read beside the tokenizer itself.
+/// The parts of `tokenizer.json` that are read beside the tokenizer itself.
 #[derive(Deserialize)]
 struct Declared {
     #[serde(default)]
@@ -55,8 +55,8 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// When files are missing or malformed, when they contradict each other,
-    /// or when there is no end of text.
+    /// When files are missing or malformed, when they contradict each other, or
+    /// when they name no end of text.
     pub(crate) fn read(dir: &Path) -> Result<Self, DialogueError> {
         let path = dir.join("tokenizer.json");
         let text = files::text(&path)?.ok_or_else(|| DialogueError::MissingFile {
@@ -95,7 +95,7 @@ impl Loaded {
 fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<Tokenizer, DialogueError> {
     let declared: Declared = serde_json::from_str(text).map_err(|error| malformed(path, error))?;
     let mut tokenizer: Tokenizer = guarded(|| text.parse())
-        .map_err(|panic| malformed(path, format!("is no tokenizer: {panic}")))?
+        .map_err(|panic| malformed(path, format!("is not a tokenizer: {panic}")))?
         .map_err(|error: tokenizers::Error| malformed(path, error))?;
     for DeclaredToken { id, content } in &declared.added_tokens {
         check_id(path, &tokenizer, content, *id)?;
@@ -118,13 +118,13 @@ fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<Tokenizer, 
     Ok(tokenizer)
 }
 
-/// Checks that settings of `tokenizer_config.json` by which `transformers` changes
-/// what `tokenizer.json` does say what it does anyway.
+/// Checks that `tokenizer_config.json` agrees with `tokenizer.json` where
+/// `transformers` would change what the latter does.
 fn check_settings(dir: &Path, tokenizer: &Tokenizer, config: &Value) -> Result<(), DialogueError> {
     let refuse = |problem: String| Err(malformed(&dir.join("tokenizer_config.json"), problem));
     if config["split_special_tokens"] == true {
         return refuse(
-            "`split_special_tokens` is true, by which special tokens are read as plain text; that \
+            "`split_special_tokens` is true, so special tokens would be read as plain text; that \
              is not supported"
                 .into(),
         );
@@ -140,8 +140,8 @@ fn check_settings(dir: &Path, tokenizer: &Tokenizer, config: &Value) -> Result<(
     Ok(())
 }
 
-/// Whether a byte-level tokenizer puts a blank before a text; none where it is of
-/// another kind.
+/// Whether a byte-level tokenizer puts a blank before a text; `None` for other
+/// tokenizers.
 fn prefix(tokenizer: &Tokenizer) -> Option<bool> {
     let found = tokenizer.get_pre_tokenizer()?;
     let of = |it: &PreTokenizerWrapper| match it {
@@ -155,8 +155,8 @@ fn prefix(tokenizer: &Tokenizer) -> Option<bool> {
 }
 
 /// Checks that an added token has the id that a file declares. The tokenizers
-/// library gives the next free one whatever is declared: where ids have a gap,
-/// a model that learnt by the declared ids would be fed others.
+/// library gives it the next free id, whatever is declared. If the ids have a
+/// gap, a model that learnt the declared ids would be fed others.
 fn check_id(
     path: &Path,
     tokenizer: &Tokenizer,
@@ -211,7 +211,8 @@ fn add_declared(
         }
         Value::Object(listed) => {
             for (id, value) in listed {
-                let problem = || format!("`added_tokens_decoder` has the key {id:?}, no id");
+                let problem =
+                    || format!("`added_tokens_decoder` has the key {id:?}, which is not an id");
                 let number = id.parse().map_err(|_| malformed(&path, problem()))?;
                 let name = format!("added_tokens_decoder.{id}");
                 let found = token(&path, &name, value, false)?;
@@ -219,7 +220,7 @@ fn add_declared(
                 tokens.push((number, found.ok_or_else(|| malformed(&path, problem()))?));
             }
         }
-        _ => return Err(malformed(&path, "`added_tokens_decoder` is no object")),
+        _ => return Err(malformed(&path, "`added_tokens_decoder` is not an object")),
     }
     tokens.sort_by_key(|(id, _)| *id);
     let added: Vec<AddedToken> = tokens.iter().map(|(_, token)| token.clone()).collect();
@@ -231,7 +232,7 @@ fn add_declared(
     Ok(())
 }
 
-/// Makes the named tokens special tokens, new ones behind the others, as far as
+/// Makes the named tokens special tokens. New ones follow the others, as far as
 /// the model has ids for them; an end of text must be there already.
 fn add_named(tokenizer: &mut Tokenizer, named: &NamedTokens, room: Option<u64>) -> Option<String> {
     let size = tokenizer.get_model().get_vocab_size() as u64;
@@ -258,12 +259,12 @@ fn add_named(tokenizer: &mut Tokenizer, named: &NamedTokens, room: Option<u64>) 
         return None;
     }
     Some(format!(
-        "tokenizer.json does not know {}: the model has no id for it, it is read as plain text",
+        "tokenizer.json does not know {}: the model has no id for it, so it is read as plain text",
         left_out.join(", ")
     ))
 }
 
-/// Reads a truth value of `tokenizer_config.json`; none where it is absent or
+/// Reads a truth value of `tokenizer_config.json`; `None` if it is absent or
 /// null.
 fn truth(dir: &Path, config: &Value, name: &str) -> Result<Option<bool>, DialogueError> {
     match &config[name] {
@@ -276,10 +277,10 @@ fn truth(dir: &Path, config: &Value, name: &str) -> Result<Option<bool>, Dialogu
     }
 }
 
-/// Finds what a plain text begins with. transformers 5 lets the `post_processor`
-/// of `tokenizer.json` decide; so does transformers 4, except for a few classes
-/// that follow `add_bos_token`. Where the two differ it is said; what the files
-/// say in words, in `add_bos_token` of such a class, counts.
+/// Finds what a plain text begins with. transformers 5 lets the
+/// `post_processor` of `tokenizer.json` decide. So does transformers 4, except
+/// for a few classes that follow `add_bos_token`. If the two differ, a note
+/// says so; `add_bos_token` counts if the files set it for such a class.
 fn first_token(
     dir: &Path,
     path: &Path,
@@ -302,7 +303,7 @@ fn first_token(
         text.map_or("nothing".to_owned(), |text| format!("{text:?}"))
     };
     let file = dir.join("tokenizer_config.json");
-    // Where not even the architecture tells a class, the files' word counts too.
+    // `add_bos_token` also counts if not even the architecture tells a class.
     let is_unknown = config["tokenizer_class"].is_null() && architecture.is_none();
     let adds_bos = class(config, architecture).and_then(|it| it.adds_bos);
     let Some(default) = adds_bos.or(is_unknown.then_some(false)) else {
@@ -326,8 +327,8 @@ fn first_token(
         by_processor
     };
     let note = format!(
-        "{}: by `add_bos_token`, as transformers 4 goes, {} stands before a text; by the \
-         `post_processor` of tokenizer.json, as transformers 5 goes, {}; here it is {}",
+        "{}: transformers 4 puts {} before a text, following `add_bos_token`; transformers 5 puts \
+         {} there, following the `post_processor` of tokenizer.json; here it is {}",
         file.display(),
         put(by_config),
         put(by_processor),

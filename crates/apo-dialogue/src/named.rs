@@ -1,4 +1,4 @@
-//! The tokens that have a name: beginning and end of text, padding, and kin.
+//! The tokens that have a name, such as beginning and end of text, and padding.
 
 use std::path::Path;
 
@@ -23,12 +23,12 @@ const NAMES: [&str; 7] = [
 /// A tokenizer class of `transformers`.
 pub(crate) struct Class {
     name: &'static str,
-    /// The architectures whose class it is.
+    /// The architectures that use this class.
     architectures: &'static [&'static str],
-    /// The tokens that it is given where the files do not name them.
+    /// The tokens that it has unless the files name others.
     tokens: &'static [(&'static str, &'static str)],
-    /// For a class that transformers 4 has follow `add_bos_token`, what that is
-    /// where the files do not say.
+    /// The default of `add_bos_token`, for a class that follows it in
+    /// transformers 4.
     pub(crate) adds_bos: Option<bool>,
 }
 
@@ -123,19 +123,19 @@ pub(crate) struct NamedTokens {
     pub(crate) further: Vec<AddedToken>,
     /// Names whose token is the tokenizer class's own, not the files'.
     defaults: Vec<&'static str>,
-    /// Whether templates do not see those: transformers 5 takes them of a class
-    /// that is named, not of the architecture's.
+    /// Whether templates do not see those: transformers 5 takes them from a
+    /// class that the files name, not from the architecture's class.
     are_hidden: bool,
 }
 
 impl NamedTokens {
     /// Reads them from `tokenizer_config.json` and, for tokenizers that were
     /// saved before it listed the added tokens, `special_tokens_map.json`; what
-    /// neither names is as the tokenizer's class has it.
+    /// neither names is the default of the tokenizer's class.
     ///
     /// # Errors
     ///
-    /// When a file is not what it should be.
+    /// When a file is malformed.
     pub(crate) fn read(
         dir: &Path,
         config: &Value,
@@ -163,7 +163,8 @@ impl NamedTokens {
         Ok(found)
     }
 
-    /// Takes what a file names; `silent` loses the names that it speaks of.
+    /// Takes the tokens that a file names, and removes every name in it from
+    /// `silent`.
     fn take(
         &mut self,
         path: &Path,
@@ -176,7 +177,7 @@ impl NamedTokens {
                 "additional_special_tokens" | "extra_special_tokens" => {
                     self.take_further(path, name, value)?;
                 }
-                // `add_bos_token` and its kin name no token.
+                // `add_bos_token` and the like name no token.
                 _ if !name.ends_with("_token")
                     || name.starts_with("add_")
                     || value.is_boolean() => {}
@@ -258,7 +259,7 @@ impl NamedTokens {
 }
 
 /// Reads a token: its text, or an object that also says how it is matched;
-/// `special` is what it is where it does not say.
+/// `special` is the default for whether it is special.
 ///
 /// # Errors
 ///

@@ -1,10 +1,12 @@
-//! Texts of special tokens that somebody says: they are text, not those tokens.
+//! Texts of special tokens in what somebody says: these are text, not the
+//! tokens.
 //!
 //! One exception: a template may look for such a text in what is said, as some
-//! do for `</think>` in the assistant's turns, or cut texts by their length, and
-//! would render the dialogue otherwise if it found something else. Then what the
-//! assistant says is left as it is, or if that is not enough what all say, and
-//! special tokens in it are what they are, as `transformers` has it.
+//! do for `</think>` in the assistant's turns, or it may cut texts by their
+//! length. Then it would render the dialogue differently if it found something
+//! else. In that case, what the assistant says stays as it is, or if that is
+//! not enough, what everybody says. Special tokens in it count as such, as in
+//! `transformers`.
 
 use aho_corasick::AhoCorasick;
 
@@ -18,9 +20,9 @@ pub(crate) enum Piece<'a> {
     Quoted(&'a str),
 }
 
-/// Messages in which somebody says the texts of special tokens: what people say
-/// is told from what the template writes by characters of private use in their
-/// place.
+/// Messages in which somebody says the texts of special tokens. Characters of
+/// private use take their place, which tells what people say from what the
+/// template writes.
 pub(crate) struct Quoted {
     /// With marks.
     pub(crate) messages: Vec<Message>,
@@ -29,8 +31,8 @@ pub(crate) struct Quoted {
 }
 
 impl Quoted {
-    /// Puts marks in the place of special tokens' texts in some of the messages;
-    /// none where nobody says one there.
+    /// Puts marks in the place of special tokens' texts in some of the
+    /// messages; returns `None` if nobody says one there.
     pub(crate) fn of(
         messages: &[Message],
         finder: &AhoCorasick,
@@ -65,15 +67,16 @@ impl Quoted {
         })
     }
 
-    /// Returns a rendered text with the texts in the marks' place; none where the
-    /// template changed a mark.
+    /// Returns a rendered text with the texts in place of the marks, or `None`
+    /// if the template changed a mark.
     pub(crate) fn unmarked(&self, rendered: &str, special_texts: &[String]) -> Option<String> {
         let pieces = self.pieces(rendered, special_texts)?.into_iter();
         let texts = pieces.map(|(Piece::Text(text) | Piece::Quoted(text))| text);
         Some(texts.collect())
     }
 
-    /// Cuts a rendered text at the marks; none where the template changed one.
+    /// Cuts a rendered text at the marks; returns `None` if the template
+    /// changed one.
     pub(crate) fn pieces<'a>(
         &self,
         rendered: &'a str,

@@ -1,4 +1,4 @@
-//! Where a model's chat template stands.
+//! Finds a model's chat template.
 
 use std::fs;
 use std::io;
@@ -20,14 +20,14 @@ pub(crate) struct ChatSource {
 
 /// Finds a model's chat template as `transformers` does: `chat_template.jinja`
 /// and the files in `additional_chat_templates`, or else `chat_template` in
-/// `tokenizer_config.json`, as text or as several with names, or else in
-/// `chat_template.json`. Of several it is the one named `default`.
+/// `tokenizer_config.json`, a text or several with names, or else in
+/// `chat_template.json`. If there are several, the one named `default` counts.
 ///
 /// # Errors
 ///
-/// When a file cannot be read or is not what it should be, or when there are
-/// several templates and none is the default: a model with a template that
-/// cannot be read is no model without.
+/// When a file cannot be read or is malformed, or when there are several
+/// templates and none is the default. A model whose template cannot be read
+/// does not count as one without a template.
 pub(crate) fn chat_template(
     dir: &Path,
     config: &Value,
@@ -98,17 +98,17 @@ fn of_config(path: &Path, config: &Value) -> Result<Option<String>, DialogueErro
         let problem = "`chat_template` is neither a text nor texts with names";
         return Err(malformed(path, problem));
     }
-    // Where a name stands twice, the last one counts.
+    // If a name occurs twice, the last one counts.
     let default = named.iter().rev().find(|(name, _)| *name == "default");
     match default.map(|(_, text)| text.as_str()) {
         Some(Some(text)) => Ok(Some(text.to_owned())),
-        Some(None) => Err(malformed(path, "the default `chat_template` is no text")),
+        Some(None) => Err(malformed(path, "the default `chat_template` is not a text")),
         None => Err(several(path)),
     }
 }
 
 fn several(path: &Path) -> DialogueError {
-    let problem = "holds several chat templates and none is named `default`; name the one to use \
-                   so";
+    let problem = "holds several chat templates, and none is named `default`; give that name to the \
+                   one to use";
     malformed(path, problem)
 }

@@ -18,7 +18,7 @@ use crate::sources::ChatSource;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Template {
-    /// HH's text as it is, the response after one space.
+    /// HH's text as it is, with the response after one space.
     Hh,
     /// The model's own chat template.
     Chat,
@@ -68,12 +68,12 @@ impl From<&Turn> for Message {
 }
 
 /// The work that any template may do: a step of evaluation, or 64 bytes of text
-/// read or made. The published templates take some hundred a message.
+/// read or made. The published templates take some hundred for each message.
 const WORK: u64 = 20_000;
 
-/// The further work for each message, up to [`MESSAGES`] of them, and for each
-/// byte of text: a template may read or copy it some hundred times, or take it
-/// apart by lines of one character.
+/// More work for each message, up to [`MESSAGES`] of them, and for each byte of
+/// text: a template may read or copy the text some hundred times, or take it
+/// apart into lines of one character.
 const WORK_A_MESSAGE: u64 = 500;
 const MESSAGES: usize = 20_000;
 const WORK_A_BYTE: u64 = 2;
@@ -103,7 +103,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// When it is no template.
+    /// When it is not a template.
     pub(crate) fn new(source: ChatSource, named: &NamedTokens) -> Result<Self, DialogueError> {
         let ChatSource { path, text } = source;
         let program = Program::parse(&text).map_err(|fault| told(&path, fault))?;
@@ -124,7 +124,7 @@ impl ChatTemplate {
         &self.source
     }
 
-    /// Returns what is worth telling of how it is rendered.
+    /// Returns what a user should know about how it is rendered.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let path = self.path.display();
@@ -155,12 +155,11 @@ impl ChatTemplate {
         self.program.is_dated()
     }
 
-    /// Renders messages, ending where the assistant is to answer.
+    /// Renders messages, up to where the assistant is to answer.
     ///
     /// # Errors
     ///
-    /// When the template refuses them, fails, does not come to an end, or
-    /// renders nothing.
+    /// When the template refuses them, fails, does not end, or renders nothing.
     pub(crate) fn render(&self, messages: &[Message]) -> Result<String, DialogueError> {
         let bytes: usize = messages.iter().map(|it| it.content.len()).sum();
         let by_messages = WORK_A_MESSAGE * messages.len().min(MESSAGES) as u64;
@@ -199,7 +198,7 @@ impl ChatTemplate {
             let further = self.further.iter().map(|it| it.as_str().into());
             context.push((FURTHER.to_owned(), Given::list(further.collect())));
         }
-        // What a call gives stands before the names of tokens.
+        // What a call gives counts more than the names of tokens.
         for (name, value) in [
             ("messages", Given::list(said.collect())),
             ("tools", Given::none()),

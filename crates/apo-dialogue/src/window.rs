@@ -1,17 +1,17 @@
-//! The beginning or the end of a long text's tokens, without those of the rest.
+//! The first or last tokens of a long text, without those of the rest.
 //!
-//! A prompt of many megabytes may come, of which some hundred tokens are
-//! wanted. A piece of it is read, and only those tokens are given that are the
-//! whole text's as well:
+//! A prompt may have many megabytes, of which some hundred tokens are wanted.
+//! Then only a piece of it is read, and only those of its tokens are returned
+//! that the whole text has as well:
 //!
 //! - The piece is cut where the whole text is cut before the model sees it
 //!   ([`Places`]), such as before whitespace that follows a letter.
-//! - Where no such place is near (Chinese, Japanese or Thai prose), and the
-//!   model is a BPE, it is cut inside a word, and those tokens are left out that
-//!   depend on what stands before or behind ([`Settled`]).
+//! - If no such place is near (Chinese, Japanese or Thai prose) and the model
+//!   is a BPE, the piece is cut inside a word, and tokens that depend on the
+//!   text around the piece are left out ([`Settled`]).
 //!
-//! Where neither is known of a tokenizer or a text, the whole text is read, up
-//! to [`LONGEST`] bytes.
+//! If a tokenizer or a text allows neither, the whole text is read, up to
+//! [`LONGEST`] bytes.
 
 mod places;
 mod regex;
@@ -26,14 +26,14 @@ use tokenizers::Tokenizer;
 use places::{Cut, Places};
 use settled::{Known, Settled};
 
-/// Up to this many bytes a text is read as a whole without further thought.
+/// A text of up to this many bytes is always read as a whole.
 const SHORT: usize = 1 << 16;
 
-/// The most bytes that are read at once, which takes some 200 times as much
+/// The most bytes that are read at once. This takes some 200 times as much
 /// memory.
 pub(crate) const LONGEST: usize = 2 << 20;
 
-/// Which piece of a text is to be read.
+/// Which piece of a text to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// Its first tokens.
@@ -42,12 +42,12 @@ pub(crate) enum Wanted {
     Last(usize),
 }
 
-/// What is known of where a tokenizer's texts may be cut.
+/// What is known about where a tokenizer's texts may be cut.
 #[derive(Debug)]
 pub(crate) struct Window {
     places: Option<Places>,
-    /// What is known of the BPE, which a codec's tokenizers have in common, as they
-    /// have the added tokens.
+    /// What is known about the BPE. A codec's tokenizers share it, as they
+    /// share the added tokens.
     known: OnceLock<Option<Known>>,
 }
 
@@ -60,11 +60,11 @@ impl Window {
         }
     }
 
-    /// Calls `encode`, which uses a tokenizer, with as much of a text as gives
-    /// the wanted tokens, or with all of it, and returns its tokens: all that
-    /// the text has, or more than the wanted ones, and whether they are all.
-    /// None where a text that would have to be read as a whole is longer than
-    /// [`LONGEST`].
+    /// Calls `encode`, which uses a tokenizer, with a piece of a text that
+    /// gives the wanted tokens, or with all of it. Returns its tokens, which
+    /// are all that the text has or more than the wanted ones, and whether they
+    /// are all. Returns `None` if a text that must be read as a whole is longer
+    /// than [`LONGEST`].
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Window {
         if text.len() <= SHORT {
             return Ok(Some((encode(text)?, true)));
         }
-        // Most tokens are shorter; where they are not, it is tried again.
+        // Most tokens are shorter; if they are not, it tries again.
         let mut bytes = n.saturating_mul(8).max(SHORT);
         let mut may_cut_words = true;
         while bytes < text.len().min(LONGEST)

@@ -40,8 +40,8 @@ pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()>
         return Ok(());
     }
     let problem = format!(
-        "`origin` is `{}`, expected `{POLICY}`, which samples have and golden answers have not; are \
-         --golden and --samples swapped?",
+        "`origin` is `{}`, expected `{POLICY}`, which only samples have; are --golden and \
+         --samples swapped?",
         response.origin.chars().take(40).collect::<String>()
     );
     Err(fault(table, row, response, &problem))
@@ -81,7 +81,7 @@ pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
         .any(|response| response.prompt != first.prompt)
     {
         return Err(bad_input(format!(
-            "query {query} stands in the tables with different prompts, expected one a query"
+            "query {query} has different prompts in the tables, expected one"
         )));
     }
     // Responses are sorted by role and number.
@@ -91,7 +91,7 @@ pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
     match twice {
         None => Ok(()),
         Some(it) => Err(bad_input(format!(
-            "query {query} has two responses with `sample` {}, expected numbers of their own",
+            "query {query} has two responses with `sample` {}, expected different numbers",
             it[0].number
         ))),
     }

@@ -39,7 +39,7 @@ pub fn check_splits<'a>(
     if !of_test.is_empty() {
         return Err(bad_input(format!(
             "{} holds queries of the test part: what learns from them cannot be tested on them. \
-             Give a table of the training part, or --allow-test where this is meant",
+             Give a table of the training part, or --allow-test if you mean this",
             of_test.join(" and ")
         )));
     }
@@ -48,7 +48,7 @@ pub fn check_splits<'a>(
     if let (Some(one), Some(another)) = (tables().next(), tables().find(other)) {
         return Err(bad_input(format!(
             "{} and {} are of different splits: a query that one trains on may be for testing in \
-             the other. Give tables of one run of hh-split, or --allow-test where this is meant",
+             the other. Give tables of one run of hh-split, or --allow-test if you mean this",
             named(one),
             named(another)
         )));
@@ -176,7 +176,7 @@ impl Overlap<'_> {
             return Err(bad_input(format!(
                 "{path} holds queries of the test part ({}) in {n} {rows}, the first is {place}: \
                  what learns from them cannot be tested on them. Leave them out, or give \
-                 --allow-test where this is meant",
+                 --allow-test if you mean this",
                 tests[table].display()
             )));
         }
@@ -191,8 +191,8 @@ impl Overlap<'_> {
                     n => format!(" and {n} more"),
                 };
                 format!(
-                    "that it shares no query with {}{more} does not settle it, since whether that \
-                     is the test part of its run is not known",
+                    "that it shares no query with {}{more} proves little: nobody knows whether that \
+                     is the test part of its run",
                     first.display()
                 )
             }

@@ -1,17 +1,17 @@
 //! Where a text may be cut so that the tokens of its pieces are the whole's.
 //!
-//! A place is between two words where
+//! A place is between two words if
 //!
-//! - the text is split before the model sees it: by Metaspace, at whitespace, or
-//!   by the regular expressions of the GPT family, in which no alternative
+//! - the text is split before the model sees it: by Metaspace, at whitespace,
+//!   or by the regular expressions of the GPT family. In these, no alternative
 //!   matches whitespace or a mark after a letter or a digit, or a digit after a
-//!   letter, none looks behind, and the last one matches any whitespace, or
-//! - nothing splits it, but the model is a BPE none of whose tokens holds a `▁`
-//!   after another character: no merge goes over such a place.
+//!   letter; none looks behind; and the last one matches any whitespace. Or
+//! - nothing splits it, but the model is a BPE, and none of its tokens has a
+//!   `▁` after another character: no merge crosses such a place.
 //!
-//! A place is inside a word where the words before and behind are read as if the
-//! word were whole, but for itself: its two parts are a beginning and an end of
-//! it. In both, no added token reaches over the place.
+//! A place is inside a word if all other words are read as if that word were
+//! whole: its two parts are its beginning and its end. In both cases, no added
+//! token crosses the place.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -23,22 +23,21 @@ use tokenizers::{Model as _, NormalizerWrapper, Tokenizer};
 
 use super::{Wanted, regex};
 
-/// How far a place between words is looked for before one inside a word is
-/// taken.
+/// How far to look for a place between words before taking one inside a word.
 const NEAR: usize = 1 << 14;
 
 /// How a tokenizer splits texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Split {
-    /// By the regular expressions of the GPT family; `by_case` where these tell
+    /// By the regular expressions of the GPT family; `by_case` if these tell
     /// letters apart by their case.
     Gpt { by_case: bool },
     /// At whitespace, and maybe elsewhere.
     Whitespace,
     /// Before a blank.
     Blank,
-    /// Before a blank; before a letter or digit the tokenizer puts the blank by
-    /// itself.
+    /// Before a blank; the tokenizer itself puts a blank before a letter or
+    /// digit.
     OwnBlank,
     /// Nowhere.
     Nowhere,
@@ -61,7 +60,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Looks at a tokenizer; none where it is not known where it cuts.
+    /// Looks at a tokenizer; returns `None` if it is unknown where that cuts.
     pub(super) fn of(tokenizer: &Tokenizer) -> Option<Self> {
         let part = |value: Result<Value, serde_json::Error>| value.unwrap_or(Value::Null);
         let normalizer = part(serde_json::to_value(tokenizer.get_normalizer()));
@@ -86,9 +85,9 @@ impl Places {
         })
     }
 
-    /// Returns the first or last bytes of a text, as many as a range says; none
-    /// where it has no place there. Only where it may, a word is cut. `tokenizer`
-    /// is the one that reads them.
+    /// Returns the first or last bytes of a text, as many as a range allows, or
+    /// `None` if the text has no place there. `tokenizer` reads them; a word is
+    /// cut only if that is allowed.
     pub(super) fn cut<'a>(
         &self,
         tokenizer: &Tokenizer,
@@ -152,14 +151,15 @@ impl Places {
             return false;
         };
         let here = match self.split {
-            // A word of letters of one kind, far behind what may be `'ll`.
+            // A word of letters of one kind, far after what may be `'ll`.
             Split::Gpt { by_case } => {
                 let word = text[..at].chars().rev().take(4);
                 let are = |is: fn(char) -> bool| is(c) && word.clone().all(is);
                 let is_first = matches!(wanted, Wanted::First(_));
                 let without_case = is_letter_without_case(c) && is_letter_without_case(before);
-                // Letters without case end a word of small letters, or begin one
-                // of capitals: where a capital follows, what stands before tells.
+                // Letters without case end a word of small letters, or begin
+                // one of capitals. If a capital follows, the text before them
+                // tells.
                 without_case && (!by_case || is_first || !before_a_capital(text, at, capital))
                     || are(|c| c.is_ascii_lowercase())
                     || !(by_case && is_first) && are(|c| c.is_ascii_uppercase())
@@ -173,7 +173,7 @@ impl Places {
         here && !self.is_in_added(text, at)
     }
 
-    /// Whether an added token may reach over a place.
+    /// Whether an added token may cross a place.
     fn is_in_added(&self, text: &str, at: usize) -> bool {
         let from = text.floor_char_boundary(at.saturating_sub(self.longest_added));
         let to = text.ceil_char_boundary((at + self.longest_added).min(text.len()));
@@ -187,9 +187,9 @@ impl Places {
     }
 }
 
-/// Whether a capital is the first character behind a place that may end a run of
-/// letters without case. `last` holds the place that was asked before, which is
-/// behind this one, and the answer.
+/// Whether a capital is the first character after a place that may end a run of
+/// letters without case. `last` holds the previous place, which is after this
+/// one, and the answer for it.
 fn before_a_capital(text: &str, at: usize, last: &Cell<Option<(usize, bool)>>) -> bool {
     let is_capital = |c: char| c.is_uppercase() || !c.to_lowercase().eq([c]);
     let mut ends = |c: &char| c.is_ascii() || is_capital(*c);
@@ -203,7 +203,7 @@ fn before_a_capital(text: &str, at: usize, last: &Cell<Option<(usize, bool)>>) -
     is_before
 }
 
-/// Whether a tokenizer puts something before a text: one that goes on with a text
+/// Whether a tokenizer puts something before a text; one that continues a text
 /// does not.
 fn prepends(tokenizer: &Tokenizer) -> bool {
     fn is_or_holds(normalizer: &NormalizerWrapper) -> bool {
@@ -216,8 +216,8 @@ fn prepends(tokenizer: &Tokenizer) -> bool {
     tokenizer.get_normalizer().is_some_and(is_or_holds)
 }
 
-/// Returns the first place of a kind in a range of bytes from a text's beginning
-/// or end on.
+/// Returns the first place of a kind in a range of bytes, from the text's
+/// beginning or its end.
 fn find(
     text: &str,
     wanted: Wanted,
@@ -243,7 +243,7 @@ fn find(
     }
 }
 
-/// Whether a character is a letter or a digit; not all of them are known here.
+/// Whether a character is known to be a letter or a digit.
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || is_letter_without_case(c)
@@ -256,7 +256,7 @@ fn is_word(c: char) -> bool {
 }
 
 /// Whether a character is a letter of a script without upper and lower case,
-/// which is no mark and joins with none before it.
+/// which is not a mark and does not combine with one before it.
 fn is_letter_without_case(c: char) -> bool {
     matches!(c,
         '\u{5d0}'..='\u{5ea}' // Hebrew
@@ -298,7 +298,7 @@ fn of_gpt(normalizers: &[&Value], pre_tokenizers: &[&Value]) -> Option<Split> {
     let (mut is_split, mut by_case, mut is_bytes) = (false, false, false);
     for step in pre_tokenizers {
         let kind = step["type"].as_str()?;
-        // What splits behind it sees bytes, and a letter in place of a blank.
+        // The steps after it see bytes, and a letter in place of a blank.
         if is_bytes && kind != "ByteLevel" {
             return None;
         }
@@ -319,7 +319,7 @@ fn of_gpt(normalizers: &[&Value], pre_tokenizers: &[&Value]) -> Option<Split> {
     is_split.then_some(Split::Gpt { by_case })
 }
 
-/// Words and marks, as BERT has them, whatever becomes of each character.
+/// Words and marks, as BERT splits them, whatever each character becomes.
 fn at_whitespace(normalizers: &[&Value], pre_tokenizers: &[&Value]) -> Option<Split> {
     let mut is_split = false;
     for step in normalizers {
@@ -338,7 +338,7 @@ fn at_whitespace(normalizers: &[&Value], pre_tokenizers: &[&Value]) -> Option<Sp
     is_split.then_some(Split::Whitespace)
 }
 
-/// Sentencepiece's manner: blanks become `▁`.
+/// Sentencepiece's style: blanks become `▁`.
 fn of_metaspace(
     tokenizer: &Tokenizer,
     normalizers: &[&Value],
@@ -357,7 +357,7 @@ fn of_metaspace(
     }
     let is_split = match pre_tokenizers {
         [] if replaced => false,
-        // Gemma's: there are no blanks any more.
+        // As in Gemma: no blanks are left.
         [step] if step["type"] == "Split" && step["pattern"]["String"] == " " && replaced => false,
         [step] if step["type"] == "Metaspace" && step["replacement"] == "▁" && !replaced => {
             step["split"] == true
@@ -370,7 +370,7 @@ fn of_metaspace(
     Some(Split::Nowhere)
 }
 
-/// Whether no merge of a BPE goes over a `▁` after another character.
+/// Whether no merge of a BPE crosses a `▁` after another character.
 fn no_token_goes_over_a_blank(tokenizer: &Tokenizer) -> bool {
     let ModelWrapper::BPE(bpe) = tokenizer.get_model() else {
         return false;
@@ -386,12 +386,12 @@ fn no_token_goes_over_a_blank(tokenizer: &Tokenizer) -> bool {
         && !bpe.get_vocab().keys().any(|token| goes_over(token))
 }
 
-/// Whether added tokens leave alone what stands around them, so that it is
-/// enough if none reaches over a place.
+/// Whether added tokens leave the text around them alone, so that a place is
+/// fine if none of them crosses it.
 fn added_tokens_keep(tokenizer: &Tokenizer, split: Split) -> bool {
     let added = tokenizer.get_added_tokens_decoder();
     added.values().all(|token| {
-        // A normalized token is looked for where blanks are `▁` already.
+        // A normalized token is searched for after blanks have become `▁`.
         let is_blank = |c: char| c.is_whitespace() || (token.normalized && c == '▁');
         let text = token.content.as_str();
         let first = text.chars().next();

@@ -33,7 +33,8 @@ const ALTERNATIVES: [&str; 27] = [
 ];
 
 /// Whether all alternatives of a regular expression are known, whether the last
-/// one takes any whitespace, and whether letters are told apart by their case.
+/// one takes any whitespace, and whether they distinguish letters by their
+/// case.
 pub(super) fn known(regex: &str) -> Option<(bool, bool)> {
     let alternatives = alternatives(regex);
     let known = |it: &&str| ALTERNATIVES.contains(it);

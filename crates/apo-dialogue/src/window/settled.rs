@@ -1,14 +1,15 @@
-//! Tokens of a BPE that do not depend on what stands before or behind.
+//! Tokens of a BPE that do not depend on the text around them.
 //!
-//! A BPE merges the pair of the lowest rank, of equal ones the leftmost, until
-//! there is none. So two texts may be read apart if the last token of the one
-//! and the first token of the other, read together, give these two: until a
-//! merge goes over the border, each side is merged as it would be alone, and the
-//! first merge over the border would also be made with nothing but the two
-//! tokens there. Which token ends the unknown text before a piece is not known,
-//! but it is one of those that the text before the border ends with: if the
-//! border holds for each of them, it is one of the whole text's. The bytes of a
-//! character that the vocabulary lacks are merged with nothing.
+//! A BPE merges the pair of the lowest rank, the leftmost of equal ones, until
+//! no pair is left. So two texts may be read apart if the last token of the
+//! first and the first token of the second, read together, give these two
+//! tokens. The reason: until a merge crosses the border, each side is merged as
+//! if it were alone, and the first merge across the border would also be made
+//! if there were only the two tokens. The token that ends the unknown text
+//! before a piece is unknown, but it is one of those that the text before the
+//! border may end with. If the border holds for each of them, it is a border in
+//! the whole text. The bytes of a character that the vocabulary lacks are
+//! merged with nothing.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -23,15 +24,14 @@ use super::Wanted;
 /// How many borders are tried; in prose one of the first is found to hold.
 const TRIES: usize = 1 << 12;
 
-/// The most characters of a token: a border is tried with as many texts, each as
-/// long.
+/// The most characters of a token: each border is tried with that many texts of
+/// up to that length.
 const LONGEST: usize = 512;
 
 /// How many characters a byte's token has.
 const BYTE: usize = 6;
 
-/// What is known of a BPE whose tokens depend on nothing but the characters that
-/// they stand for.
+/// A BPE whose tokens depend only on the characters that they stand for.
 #[derive(Debug)]
 pub(super) struct Known {
     /// Tokens that the BPE does not make of text, or not of text alone.
@@ -43,7 +43,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Looks at a tokenizer's BPE; none where it is no such one.
+    /// Looks at a tokenizer's BPE; returns `None` if it is not such a one.
     fn of(tokenizer: &Tokenizer, bpe: &BPE) -> Option<Self> {
         let is_plain = bpe.continuing_subword_prefix.is_none()
             && bpe.end_of_word_suffix.is_none()
@@ -63,7 +63,8 @@ impl Known {
             for byte in 0..=u8::MAX {
                 let token = format!("<0x{byte:02X}>");
                 bytes.extend(bpe.token_to_id(&token));
-                // What is made of text as well is no longer a byte's alone.
+                // A token that text may also give does not stand for a byte
+                // alone.
                 let read = bpe.tokenize(&token).ok()?;
                 if read.iter().any(|it| it.value == token) {
                     return None;
@@ -92,9 +93,9 @@ pub(super) struct Settled<'a> {
 }
 
 impl<'a> Settled<'a> {
-    /// Returns the BPE of a tokenizer, if it is one whose tokens depend on
-    /// nothing but the characters that they stand for. `known` keeps what is
-    /// known of it: the vocabulary is long.
+    /// Returns the BPE of a tokenizer, if its tokens depend only on the
+    /// characters that they stand for. `known` keeps what was found: the
+    /// vocabulary is long.
     pub(super) fn of(tokenizer: &'a Tokenizer, known: &'a OnceLock<Option<Known>>) -> Option<Self> {
         let ModelWrapper::BPE(bpe) = tokenizer.get_model() else {
             return None;
@@ -106,8 +107,8 @@ impl<'a> Settled<'a> {
         })
     }
 
-    /// Returns which tokens of a piece, which was cut inside a word, are the
-    /// whole text's; none where that is not known of any.
+    /// Returns which tokens of a piece that was cut inside a word are tokens of
+    /// the whole text, or `None` if that is known of none.
     pub(super) fn kept(&self, ids: &[u32], wanted: Wanted) -> Option<Range<usize>> {
         match wanted {
             Wanted::Last(_) => {
@@ -129,15 +130,16 @@ impl<'a> Settled<'a> {
         self.bpe.id_to_token(id)
     }
 
-    /// Whether two texts that are tokens stay apart when they are read together.
+    /// Whether two texts that are tokens stay separate when they are read
+    /// together.
     fn are_apart(&self, left: &str, right: &str) -> bool {
         let read = self.bpe.tokenize(&format!("{left}{right}"));
         read.is_ok_and(|it| matches!(&it[..], [a, b] if a.value == left && b.value == right))
     }
 
-    /// Returns how many tokens stand before the first border that holds whatever
-    /// stands before the tokens; of tokens from the end on, `is_reversed`, behind
-    /// them.
+    /// Returns how many tokens there are before the first border that holds
+    /// whatever text comes before the tokens. If they are `is_reversed`, they
+    /// run from the end, and the unknown text comes after them.
     fn border(&self, ids: impl Iterator<Item = u32>, is_reversed: bool) -> Option<usize> {
         let longest = self.known.longest;
         // The characters of the tokens so far.

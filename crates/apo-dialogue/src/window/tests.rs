@@ -1,4 +1,5 @@
-//! Pieces are the whole's, for each way to split a text and each model.
+//! The tokens of a piece are those of the whole text, for each way to split a
+//! text and each kind of model.
 
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
@@ -113,7 +114,7 @@ fn with(model: &Value, normalizer: &Value, pre_tokenizer: &Value) -> Tokenizer {
 /// All tokenizers for a text, with their names.
 fn tokenizers(parts: &[&str]) -> Vec<(String, Tokenizer)> {
     let sample = text(parts, 20_000);
-    // The others cut nowhere else.
+    // The others are cut at the same places.
     let has_blanks = sample.contains(' ');
     let mut all = vec![
         ("bytes".to_owned(), bytes(&sample, None)),
@@ -237,8 +238,8 @@ fn a_long_text_without_blanks_costs_what_is_wanted_of_it() {
     }
 }
 
-/// What stands before a run of letters without case tells whether a capital
-/// behind it begins a word.
+/// The text before a run of letters without case tells whether a capital after
+/// it begins a word.
 #[test]
 fn letters_without_case_before_a_capital_are_not_parted_where_the_split_tells_case() {
     let parts = ["我", "的", "中", "国", "的Abc", "人Abc", "see", "Abc"];
