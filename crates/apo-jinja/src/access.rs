@@ -1,4 +1,4 @@
-//! What attributes, items and slices of a value give.
+//! Attributes, items and slices of values.
 
 use std::rc::Rc;
 
@@ -13,8 +13,8 @@ pub(super) fn attribute(value: &Value, name: &str) -> Result<Value> {
         return Ok(found);
     }
     let item = match value {
-        // A dict has them, the sandbox does not give them, and an item of that
-        // name is not looked for.
+        // A dict has them, but the sandbox withholds them, and does not look
+        // for an item of that name.
         Value::Dict(_) if names::UNSAFE_OF_DICT.contains(&name) => None,
         Value::Dict(it) => it.get_text(name).cloned(),
         _ => None,
@@ -206,7 +206,7 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
                 (Some(start), Some(stop), Some(step)) => {
                     Ok(Value::Range(Range { start, stop, step }))
                 }
-                _ => unsupported("so large a number in a range"),
+                _ => unsupported("such a large number in a range"),
             }
         }
         _ => problem(format!("'{}' object cannot be sliced", value.type_name())),

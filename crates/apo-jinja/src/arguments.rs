@@ -64,7 +64,7 @@ pub(super) fn text<'a>(what: &str, value: &'a Value) -> Result<&'a str> {
     }
 }
 
-/// Returns an argument as a text; none where it is absent or none.
+/// Returns an argument as a text, or `None` if it is absent or Python's `None`.
 pub(super) fn optional_text<'a>(what: &str, value: Option<&'a Value>) -> Result<Option<&'a str>> {
     match value {
         None | Some(Value::None) => Ok(None),
@@ -88,7 +88,7 @@ pub(super) fn is_true(value: Option<Value>) -> bool {
     value.is_some_and(|it| it.is_true())
 }
 
-/// Returns an argument as a size: less than nothing is nothing.
+/// Returns an argument as a size; a negative one is 0.
 pub(super) fn size(what: &str, value: &Value) -> Result<usize> {
     let size = int(what, value)?;
     Ok(usize::try_from(size.max(0)).unwrap_or(usize::MAX))

@@ -1,4 +1,4 @@
-//! Loops, macros and blocks, carried out.
+//! Runs loops, macros and blocks.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::syntax::{Expr, Node, Statement, Target};
 use super::value::{Macro, Value};
 
 impl<'a> Renderer<'a> {
-    /// Returns a macro that is made here.
+    /// Makes a macro in the current scope.
     pub(super) fn macro_here(&mut self, number: usize, has_name: bool) -> Value {
         let it = &self.program.macros[number];
         Value::Macro(Rc::new(Macro {
@@ -23,7 +23,7 @@ impl<'a> Renderer<'a> {
         }))
     }
 
-    /// Carries out something that sees only the names of a scope.
+    /// Runs something that sees only the names of a scope.
     fn at_scope<T>(&mut self, scope: usize, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let here = self.scopes.go_to(scope)?;
         let found = run(self)?;
@@ -31,8 +31,8 @@ impl<'a> Renderer<'a> {
         Ok(found)
     }
 
-    /// Carries out a block, which sees only what the template itself sets, or
-    /// what a scoped block around sees.
+    /// Runs a block, which sees only what the template itself sets, or what a
+    /// scoped block around it sees.
     pub(super) fn block(&mut self, body: &'a [Statement]) -> Result<()> {
         let context = self.scopes.context();
         self.at_scope(context, |it| it.scoped(body).map(drop))
@@ -79,7 +79,7 @@ impl<'a> Renderer<'a> {
             self.assign(&it.target, item)?;
             let flow = self.body(&it.body)?;
             self.scopes.pop();
-            // Only what comes to its end counts.
+            // Only a body that runs to its end counts.
             match flow {
                 Flow::Done => ended = true,
                 Flow::Continue => {}
@@ -89,7 +89,7 @@ impl<'a> Renderer<'a> {
         if ended {
             return Ok(Flow::Done);
         }
-        // What stands otherwise may end a loop around.
+        // The `else` part may end a loop around this one.
         self.scoped(&it.otherwise)
     }
 

@@ -1,4 +1,4 @@
-//! Jinja's tests: what stands after `is`.
+//! Jinja's tests, such as `x is defined`.
 
 use super::arguments::Arguments;
 use super::fault::{Result, Work, problem, unsupported};
@@ -84,7 +84,7 @@ pub(super) fn check(name: &str, value: &Value, args: &Arguments, work: &Work) ->
     Ok(is)
 }
 
-/// Whether two values are one in memory, as far as Python promises it.
+/// Whether two values are one object, as far as Python guarantees it.
 fn is_same(a: &Value, b: &Value) -> Result<bool> {
     Ok(match (a, b) {
         (Value::None, Value::None) => true,

@@ -1,4 +1,4 @@
-//! Expressions of a template, evaluated.
+//! Evaluates a template's expressions.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -192,7 +192,7 @@ impl<'a> Renderer<'a> {
         }
         if let Some(node) = &args.all_named {
             let Value::Dict(all) = self.eval(node)? else {
-                return problem("the argument after ** is no mapping");
+                return problem("the argument after ** is not a mapping");
             };
             for (name, value) in &all.entries {
                 self.work.spend(found.named.len())?;
@@ -200,7 +200,7 @@ impl<'a> Renderer<'a> {
                     return problem("keywords must be strings");
                 };
                 if found.named.iter().any(|(it, _)| it == name) {
-                    return problem(format!("the argument '{name}' stands twice"));
+                    return problem(format!("the argument '{name}' is given twice"));
                 }
                 found.named.push((name.to_owned(), value.clone()));
             }
@@ -208,7 +208,7 @@ impl<'a> Renderer<'a> {
         Ok(found)
     }
 
-    /// Evaluates a call, with a caller where it is that of a block.
+    /// Evaluates a call; that of a block has a caller.
     #[inline(never)]
     pub(super) fn call_with(&mut self, node: &'a Node, caller: Option<Value>) -> Result<Value> {
         let Expr::Call(callee, args) = &node.expr else {
@@ -257,7 +257,7 @@ impl<'a> Renderer<'a> {
                 let mut names = Vec::new();
                 for (name, value) in &dict.entries {
                     let Some(name) = name.as_text() else {
-                        return unsupported("a namespace with a key that is no str");
+                        return unsupported("a namespace with a key that is not a str");
                     };
                     names.push((name.to_owned(), value.clone()));
                 }
@@ -292,7 +292,7 @@ impl<'a> Renderer<'a> {
                         self.work.text(format.len() * 16)?;
                         Ok(Value::from(date(format)?))
                     }
-                    None => problem("strftime_now: the format is no str"),
+                    None => problem("strftime_now: the format is not a str"),
                 }
             }
             _ => unsupported(format!("the function '{name}'")),
@@ -326,7 +326,7 @@ fn range(args: Arguments) -> Result<Value> {
     let [a, b, c] = args.bind("range", ["", "", ""])?;
     let number = |it: &Value| {
         let number = int("range", it)?;
-        i64::try_from(number).or_else(|_| unsupported("so large a number in a range"))
+        i64::try_from(number).or_else(|_| unsupported("such a large number in a range"))
     };
     let Some(a) = a else {
         return problem("range needs a number");
@@ -340,7 +340,7 @@ fn range(args: Arguments) -> Result<Value> {
         return problem("range: the step is zero");
     }
     if step == i64::MIN {
-        return unsupported("so large a number in a range");
+        return unsupported("such a large number in a range");
     }
     let range = Range { start, stop, step };
     if range.len() > LONGEST_RANGE {

@@ -1,5 +1,5 @@
-//! Expressions of a template, read as Jinja reads them; also where its order
-//! of operators is not Python's: `2**3**2` is 64, `-2**2` is 4.
+//! Parses expressions as Jinja does, even if its order of operators is not
+//! Python's: `2**3**2` is 64, `-2**2` is 4.
 
 use super::fault::{Result, problem};
 use super::lexer::Kind as Token;
@@ -121,8 +121,8 @@ impl Parser {
         Node::new(Expr::Compare(Box::new(first), more))
     }
 
-    /// Reads operators of one rank and of those that bind closer: sums, joined
-    /// texts, products, powers.
+    /// Reads operators of one rank and of the ranks that bind more tightly:
+    /// sums, joined texts, products, powers.
     fn arithmetic(&mut self, rank: usize) -> Result<Node> {
         if rank == 4 {
             return self.unary(true);
@@ -322,7 +322,7 @@ impl Parser {
         }
     }
 
-    /// Reads filters; where they start in a tag, the first one without `|`.
+    /// Reads filters; the first one in a tag has no `|`.
     pub(super) fn filters(&mut self, mut node: Option<Node>, inline: bool) -> Result<Node> {
         let mut starts = inline;
         while starts || self.skip_op("|") {

@@ -14,7 +14,7 @@ pub struct Fault(Box<(Option<usize>, Kind)>);
 pub enum Kind {
     /// It refuses the dialogue, by `raise_exception`.
     Refused(String),
-    /// It has done all the work that it may.
+    /// It has used up its budget of work.
     Exhausted,
     /// It has written more than it may.
     TooLong,
@@ -44,19 +44,19 @@ pub(super) fn problem<T>(what: impl Into<String>) -> Result<T> {
     Err(Fault::new(Kind::Problem(what.into())))
 }
 
-/// Makes the error of something that Jinja does and this does not.
+/// Makes the error of something that only Jinja does.
 pub(super) fn unsupported<T>(what: impl std::fmt::Display) -> Result<T> {
     problem(format!("{what} is not supported here"))
 }
 
 /// The work that is left to a template. A unit is a step of evaluation, an item
-/// of a list, or 64 bytes of text read or made; memory is taken only after it
-/// was paid for, so the work also bounds the memory.
+/// of a list, or 64 bytes of text read or made. Memory is allocated only after
+/// it was paid for, so the work also bounds the memory.
 pub(super) struct Work {
     left: Cell<u64>,
     /// How often a value was changed.
     changes: Cell<u64>,
-    /// How many namespaces are being printed, one in the other.
+    /// How many namespaces are being printed, one inside the other.
     printed: Cell<u32>,
 }
 
@@ -89,9 +89,9 @@ impl Work {
         self.changes.get()
     }
 
-    /// Prints a namespace, which may hold itself.
+    /// Prints a namespace, which may contain itself.
     pub(super) fn print_names(&self, print: impl FnOnce() -> Result<()>) -> Result<()> {
-        /// How many namespaces may be printed, one in the other.
+        /// How many namespaces may be printed, one inside the other.
         const MOST: u32 = 10;
         if self.printed.get() >= MOST {
             return unsupported(format!("printing {MOST} namespaces inside each other"));
@@ -102,7 +102,7 @@ impl Work {
         Ok(())
     }
 
-    /// Pays for text of so many bytes.
+    /// Pays for some bytes of text.
     pub(super) fn text(&self, bytes: usize) -> Result<()> {
         self.spend(bytes / BYTES)
     }

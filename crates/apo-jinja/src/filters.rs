@@ -217,9 +217,9 @@ fn plain(name: &str, value: &Value, work: &Work) -> Result<String> {
     Ok(of.text.to_string())
 }
 
-/// Returns what an attribute's name, or several with points between them, lead
-/// to; the value itself without a name. A default takes the place of each that
-/// does not exist.
+/// Returns a value's attribute, or for names with dots between them the
+/// attribute of an attribute; without a name, the value itself. A default
+/// replaces each attribute that does not exist.
 fn by_attribute(
     value: &Value,
     by: Option<&Value>,

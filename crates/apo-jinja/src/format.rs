@@ -1,4 +1,4 @@
-//! Texts with places for values: how a value is written in its place.
+//! Formatting: how values are written into a text.
 
 mod braces;
 mod percent;
@@ -9,7 +9,7 @@ pub(super) use percent::percent;
 use super::fault::{Result, Work, problem, unsupported};
 use super::print::float;
 
-/// How a value is to be written in its place.
+/// How to write a value.
 struct Spec {
     fill: char,
     align: Option<char>,
@@ -77,13 +77,13 @@ impl Spec {
         }
         spec.kind = chars.get(at).copied();
         if chars.len() > at + 1 {
-            return problem(format!("format: {text:?} is no way to write a value"));
+            return problem(format!("format: {text:?} is not a format"));
         }
         Ok(spec)
     }
 
-    /// Pads a text to the width; `sign` is how many of its first characters
-    /// stay before a padding of `=`.
+    /// Pads a text to the width; with `=`, the padding follows the first `sign`
+    /// characters.
     fn pad(&self, text: String, default: char, sign: usize, work: &Work) -> Result<String> {
         let missing = self.width.saturating_sub(text.chars().count());
         if missing == 0 {
@@ -188,9 +188,9 @@ fn format_float(it: f64, spec: &Spec, work: &Work) -> Result<String> {
     spec.pad(text + &digits, '>', before, work)
 }
 
-/// Returns the digits behind the point that are asked for, 6 by default.
+/// Returns how many digits after the point are asked for, 6 by default.
 fn precision(spec: &Spec, work: &Work) -> Result<usize> {
-    /// All digits of any real number, and more.
+    /// More than any float has.
     const MOST: usize = 1100;
     let precision = spec.precision.unwrap_or(6);
     work.text(precision)?;
@@ -200,7 +200,7 @@ fn precision(spec: &Spec, work: &Work) -> Result<usize> {
     Ok(precision)
 }
 
-/// A number of at least nothing in one of C's formats.
+/// Writes a number that is not negative in one of C's formats.
 fn digits_of(it: f64, kind: char, precision: usize) -> Result<String> {
     let exponential = |precision: usize| {
         let text = format!("{it:.precision$e}");

@@ -18,7 +18,7 @@ impl Given {
         Self(holders::list(items.into_iter().map(|it| it.0).collect()))
     }
 
-    /// Returns a dict, its entries in this order.
+    /// Returns a dict with its entries in this order.
     pub fn dict(entries: Vec<(&str, Self)>) -> Self {
         let entries = entries.into_iter().map(|(key, it)| (key, it.0));
         Self(holders::dict(entries.collect()))

@@ -6,11 +6,11 @@ use super::fault::{Result, Work, problem};
 use super::order::equal;
 use super::value::{Value, View};
 
-/// How deep lists, tuples and dicts may be nested into each other. They are
-/// compared, printed and freed by recursion.
+/// How deep lists, tuples and dicts may be nested. They are compared, printed
+/// and freed by recursion.
 const HEIGHT: u32 = 100;
 
-/// What is known of the values that a value holds.
+/// What is known about the values that a value holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Inside {
     /// How deep values are nested in it.
@@ -20,8 +20,8 @@ pub(super) struct Inside {
 }
 
 impl Inside {
-    /// Returns what is known of something that holds some values, unless it
-    /// nests too deep.
+    /// Returns what is known about the holder of some values, unless it nests
+    /// too deep.
     pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a Value>) -> Result<Self> {
         let mut all = Self::default();
         for value in values {
@@ -30,7 +30,7 @@ impl Inside {
             all.changes |= inside.changes;
         }
         if all.height >= HEIGHT {
-            return problem(format!("values are nested into each other {HEIGHT} times"));
+            return problem(format!("values are nested more than {HEIGHT} times"));
         }
         all.height += 1;
         Ok(all)
@@ -44,12 +44,12 @@ pub(crate) struct Sequence {
     /// Whether it is a group of `groupby`, whose items have names.
     pub(super) is_group: bool,
     pub(super) inside: Inside,
-    /// Why a tuple of the items cannot be the key of a dict, if so: the type of
-    /// one of them.
+    /// The type of an item because of which a tuple of them cannot be the key
+    /// of a dict, if there is one.
     pub(super) unhashable: Option<&'static str>,
 }
 
-/// A dict, its entries in the order in which they were set.
+/// A dict with its entries in the order in which they were set.
 #[derive(Debug)]
 pub(crate) struct Dict {
     pub(super) entries: Vec<(Value, Value)>,
@@ -80,7 +80,7 @@ impl Sequence {
 }
 
 impl Dict {
-    /// Makes a dict; of equal keys the last value counts.
+    /// Makes a dict; if keys are equal, the last value counts.
     pub(super) fn new(entries: Vec<(Value, Value)>, work: &Work) -> Result<Rc<Self>> {
         let mut distinct: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {

@@ -30,7 +30,7 @@ pub(super) fn tojson(value: &Value, args: Arguments, work: &Work) -> Result<Valu
         }
         Some(pair) => match &pair.items(work)?[..] {
             [Value::Text(item), Value::Text(key)] => (item.text.to_string(), key.text.to_string()),
-            _ => return problem("tojson: `separators` is no pair of texts"),
+            _ => return problem("tojson: `separators` is not a pair of texts"),
         },
     };
     let mut json = Json {
@@ -110,7 +110,7 @@ impl Json<'_> {
         self.end(!entries.is_empty(), depth, '}')
     }
 
-    /// Begins an item: what stands between it and the one before.
+    /// Begins an item: writes what separates it from the one before.
     fn begin(&mut self, is_further: bool, depth: usize) -> Result<()> {
         self.work.text(self.item.len() + self.key.len())?;
         if is_further {
@@ -164,7 +164,7 @@ impl Json<'_> {
     }
 }
 
-/// A real number as JSON has it, where JSON has one.
+/// A float as Python writes it, even if JSON has no such number.
 fn number(it: f64) -> String {
     match it {
         it if it.is_nan() => "NaN".to_owned(),

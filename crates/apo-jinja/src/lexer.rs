@@ -1,4 +1,4 @@
-//! A template's source as tokens, cut as Jinja cuts it with `trim_blocks` and
+//! Splits a template's source into tokens as Jinja does with `trim_blocks` and
 //! `lstrip_blocks`.
 
 use super::fault::{Result, problem, unsupported};
@@ -49,7 +49,7 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Token>> {
 struct Lexer<'a> {
     rest: &'a str,
     line: usize,
-    /// Whether what was read last ends with a line's end.
+    /// Whether the last thing read ends with a line break.
     starts_line: bool,
     tokens: Vec<Token>,
 }
@@ -86,7 +86,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Goes on by some bytes.
+    /// Skips some bytes.
     fn take(&mut self, len: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at(len);
         self.line += taken.matches('\n').count();
@@ -95,8 +95,8 @@ impl<'a> Lexer<'a> {
         taken
     }
 
-    /// Adds text before a tag, without the whitespace that the tag takes; `after`
-    /// stands behind the tag's two first characters.
+    /// Adds text before a tag, without the whitespace that the tag takes;
+    /// `after` follows the tag's first two characters.
     fn data(&mut self, text: &str, after: &str, strips: bool) {
         let text = if after.starts_with('-') {
             trim_end(text)
@@ -124,7 +124,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// Takes what the end of a block takes with it.
+    /// Skips what the end of a block removes.
     fn after_end(&mut self, sign: Option<char>) {
         let len = match sign {
             Some('-') => self.rest.len() - self.rest.trim_start_matches(is_space).len(),
@@ -302,8 +302,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Whether a character may stand in a name; not all are known here that may in
-/// Python, which takes some for others.
+/// Whether a character may be part of a name. Python allows more and takes some
+/// for others.
 fn is_letter(c: char) -> bool {
     c.is_ascii_alphabetic()
         || matches!(c,
@@ -320,7 +320,7 @@ fn next_tag(text: &str) -> Option<usize> {
     braces.find(|at| matches!(text.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#')))
 }
 
-/// Returns the length of a raw block's tag behind its first two characters.
+/// Returns the length of a raw block's tag after its first two characters.
 fn raw_begin(tag: &str) -> Option<usize> {
     let name = tag.strip_prefix(['-', '+']).unwrap_or(tag);
     let name = name.trim_start_matches(is_space);
@@ -393,8 +393,8 @@ fn unescape(text: &str) -> Result<String> {
             }
             Some('N') => return unsupported("a character by its name, \\N{…},"),
             Some(c) if !c.is_ascii() => {
-                // Jinja escapes such a character first; of the two backslashes
-                // that then stand there Python makes one.
+                // Jinja escapes such a character first; Python turns the two
+                // backslashes into one.
                 out += &match u32::from(c) {
                     code @ ..0x100 => format!("\\x{code:02x}"),
                     code @ ..0x1_0000 => format!("\\u{code:04x}"),
@@ -417,6 +417,6 @@ fn unescape(text: &str) -> Result<String> {
 fn code(code: Option<u32>) -> Result<char> {
     match code.and_then(char::from_u32) {
         Some(c) => Ok(c),
-        None => problem("an escape that is no character"),
+        None => problem("an escape that is not a character"),
     }
 }

@@ -80,8 +80,8 @@ fn dict_method(of: &Rc<Dict>, name: &str, args: Arguments, work: &Work) -> Resul
     Ok(Value::View(view, of.clone()))
 }
 
-/// Methods of a text that is marked as safe: those that give no new text, or
-/// one made of nothing but this one, which is safe as well.
+/// Calls a method of a text that is marked as safe. It gives no text, or one
+/// that is made of this text alone and is safe as well.
 fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Result<Value> {
     match name {
         "strip" | "lstrip" | "rstrip" | "split" | "rsplit" | "splitlines" | "partition"
@@ -103,8 +103,8 @@ fn safe_text_method(of: &Text, name: &str, args: Arguments, work: &Work) -> Resu
     }
 }
 
-/// `replace` of a text that is marked as safe: what is put in is escaped, unless
-/// it is marked too.
+/// `replace` of a text that is marked as safe: the new text is escaped, unless
+/// it is marked, too.
 fn replace_in_safe(of: &str, args: Arguments, work: &Work) -> Result<Value> {
     let (old, new, count) = replacement(args)?;
     let new = if new.safe {
@@ -116,8 +116,8 @@ fn replace_in_safe(of: &str, args: Arguments, work: &Work) -> Result<Value> {
     Ok(Value::text(replaced, true))
 }
 
-/// Returns the arguments of `replace`: the old and the new text, and how often
-/// at most.
+/// Returns the arguments of `replace`: the old text, the new text, and how
+/// often to replace it at most.
 fn replacement(args: Arguments) -> Result<(Text, Text, i128)> {
     let [old, new, count] = args.bind("replace", ["", "", "count"])?;
     let (Some(Value::Text(old)), Some(Value::Text(new))) = (old, new) else {
@@ -261,7 +261,7 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
     Ok(found)
 }
 
-/// Calls a method that looks at a part of the text, from a place or between two.
+/// Calls a method on a part of the text, from one place or between two.
 fn in_part(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Value> {
     let [wanted, start, end] = args.bind(name, ["", "", ""])?;
     let length = of.chars().count() as i128;
@@ -281,7 +281,7 @@ fn in_part(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Value> 
         positional: wanted.into_iter().collect(),
         named: Vec::new(),
     };
-    // Behind such a part there is not even an empty text.
+    // Such a part does not even hold an empty text.
     if start > end {
         text_method("", name, args, work)?;
         return match name {

@@ -1,9 +1,9 @@
-//! The names that templates have without defining them.
+//! The names that templates can use without defining them.
 
 /// Names that stand for a value and cannot be given another.
 pub(super) const CONSTANTS: [&str; 6] = ["true", "True", "false", "False", "none", "None"];
 
-/// Names that a macro has without declaring them.
+/// Names that a macro can use without declaring them.
 pub(super) const OF_MACROS: [&str; 3] = ["caller", "kwargs", "varargs"];
 
 /// Jinja's functions, and those that `transformers` adds.
@@ -170,13 +170,13 @@ pub(super) const TEXT: [&str; 47] = [
     "zfill",
 ];
 
-/// Methods of Python's lists, and those that the sandbox forbids since they
-/// change the list.
+/// Methods of Python's lists, without those that change the list, which the
+/// sandbox forbids.
 pub(super) const LIST: [&str; 3] = ["copy", "count", "index"];
 pub(super) const TUPLE: [&str; 2] = ["count", "index"];
 pub(super) const DICT: [&str; 6] = ["copy", "fromkeys", "get", "items", "keys", "values"];
 
-/// Attributes of other values that Python has and that are not supported.
+/// Attributes that other values have in Python, which are not supported.
 pub(super) const NUMBER: [&str; 14] = [
     "as_integer_ratio",
     "bit_count",
@@ -205,7 +205,7 @@ pub(super) const ITERATOR: [&str; 7] = [
     "throw",
 ];
 
-/// What a dict has in Python (3.13) and the sandbox does not give.
+/// Attributes of a dict in Python 3.13 that the sandbox withholds.
 pub(super) const UNSAFE_OF_DICT: [&str; 40] = [
     "clear",
     "pop",

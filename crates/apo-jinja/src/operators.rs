@@ -1,4 +1,4 @@
-//! What operators give.
+//! Operators.
 
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
@@ -7,7 +7,7 @@ use super::syntax::{Binary, Comparison};
 use super::value::{Text, Value};
 use std::cmp::Ordering;
 
-/// Integers that a real number holds exactly are below this.
+/// A float holds every integer below this exactly.
 const EXACT: u128 = 1 << 53;
 
 const TOO_LARGE: &str = "an integer of more than 38 digits";

@@ -1,4 +1,4 @@
-//! Values compared: `==`, `<`, `in`, and sorting.
+//! Comparisons: `==`, `<`, `in`, and sorting.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -12,16 +12,17 @@ fn are_numbers(a: &Value, b: &Value) -> bool {
     a.as_float().is_some() && b.as_float().is_some()
 }
 
-/// Compares numbers as Python does, integers and reals by what they stand for;
-/// none where one is no number.
+/// Compares numbers as Python does, integers and floats by their exact values;
+/// returns `None` if one is not a number.
 fn compare_numbers(a: &Value, b: &Value) -> Option<Ordering> {
-    /// The least integer that not every real can tell from its neighbours.
+    /// From here on, a float may be equal to several integers when they are
+    /// rounded.
     const EXACT: u128 = 1 << 53;
     let mixed = |int: i128, real: f64| {
         if int.unsigned_abs() < EXACT || !real.is_finite() {
             (int as f64).partial_cmp(&real)
         } else {
-            // So large a real either is whole or is far from the integer.
+            // Such a large float is whole, or is far from the integer.
             Some(int.cmp(&(real as i128)))
         }
     };
@@ -104,7 +105,8 @@ pub(super) fn equal(a: &Value, b: &Value, work: &Work) -> Result<bool> {
     }
 }
 
-/// Compares two values by `<`; none where neither is less or equal (NaN).
+/// Compares two values by `<`; returns `None` if neither is less or equal
+/// (NaN).
 pub(super) fn compare(a: &Value, b: &Value, work: &Work) -> Result<Option<Ordering>> {
     work.spend(1)?;
     if are_numbers(a, b) {

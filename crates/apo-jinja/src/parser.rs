@@ -1,4 +1,5 @@
-//! A template's tokens, gone through; what statements and expressions share.
+//! Reads a template's tokens: what the parsers of statements and expressions
+//! share.
 
 use super::fault::{Result, problem, unsupported};
 use super::lexer::{self, Kind as Token};
@@ -13,7 +14,7 @@ const LONGEST: usize = 1 << 20;
 /// Python's own limit is lower.
 const DEPTH: usize = 150;
 
-/// How many parameters, arguments with a name, or blocks there may be: each is
+/// How many parameters, named arguments or blocks there may be: each is
 /// compared with those before it.
 const MOST: usize = 1_000;
 
@@ -63,11 +64,11 @@ pub(super) struct Parser {
     tokens: Vec<lexer::Token>,
     pub(super) at: usize,
     depth: usize,
-    /// How many conditions stand around: what is in them may never be reached.
+    /// How many conditions the current place is in: it may never be reached.
     pub(super) conditions: usize,
-    /// How many loops `break` and `continue` have around.
+    /// How many loops `break` and `continue` can refer to.
     pub(super) loops: usize,
-    /// How many loops stand around in all.
+    /// How many loops the current place is in.
     pub(super) all_loops: usize,
     pub(super) uses: Vec<Uses>,
     pub(super) blocks: Vec<String>,
@@ -151,9 +152,7 @@ impl Parser {
     /// Goes one level down.
     pub(super) fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH {
-            return problem(format!(
-                "more than {DEPTH} brackets or blocks in each other"
-            ));
+            return problem(format!("more than {DEPTH} nested brackets or blocks"));
         }
         self.depth += 1;
         let found = read(self);
@@ -187,7 +186,7 @@ impl Parser {
             "filter" => names::FILTERS.contains(&name),
             _ => names::TESTS.contains(&name),
         };
-        // Jinja lets pass what stands under a condition, until it is reached.
+        // Under a condition, Jinja accepts it until it is reached.
         if known || self.conditions > 0 {
             return Ok(());
         }
@@ -205,7 +204,7 @@ impl Parser {
         while !self.is_op(")") {
             if any {
                 self.expect_op(",")?;
-                // A comma may stand before the bracket.
+                // A comma may precede the bracket.
                 if self.is_op(")") {
                     break;
                 }
@@ -231,9 +230,9 @@ impl Parser {
                 let name = self.name()?;
                 self.expect_op("=")?;
                 if found.named.iter().any(|(it, _)| *it == name) {
-                    return problem(format!("the argument '{name}' stands twice"));
+                    return problem(format!("the argument '{name}' is given twice"));
                 }
-                check_few(found.named.len(), "arguments with a name")?;
+                check_few(found.named.len(), "named arguments")?;
                 found.named.push((name, self.expression()?));
             } else {
                 if !found.named.is_empty() || found.all.is_some() || found.all_named.is_some() {

@@ -101,7 +101,7 @@ pub(super) fn write_repr(out: &mut String, value: &Value, work: &Work) -> Result
             Some(n) => *out += &format!("<LoopContext {}/{n}>", it.index()),
             None => return unsupported("printing this loop"),
         },
-        // Python writes an address in memory, or what only it knows.
+        // Python writes an address in memory, or what only Python knows.
         _ => return unsupported(format!("printing a {}", value.type_name())),
     }
     Ok(())
@@ -158,8 +158,8 @@ fn write_quoted(out: &mut String, text: &str) {
     out.push(quote);
 }
 
-/// What Python's `isprintable` says: Rust's own escapes go by the same
-/// categories, except for marks at the beginning of a text.
+/// Python's `isprintable`. Rust's own escapes use the same categories, except
+/// for marks at the beginning of a text.
 pub(super) fn is_printable(c: char) -> bool {
     match c {
         ' '..='~' => true,
@@ -173,7 +173,7 @@ pub(super) fn is_printable(c: char) -> bool {
     }
 }
 
-/// A real number as Python writes it.
+/// A float as Python writes it.
 pub(super) fn float(it: f64) -> String {
     if it.is_nan() {
         return "nan".to_owned();

@@ -1,8 +1,8 @@
-//! What Python's methods of texts do.
+//! Python's methods of texts.
 
 use super::fault::{Result, problem, unsupported};
 
-/// What Python takes for whitespace.
+/// Whether a character is whitespace to Python.
 pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -25,8 +25,8 @@ pub(super) fn strip<'a>(text: &'a str, chars: Option<&str>, left: bool, right: b
     }
 }
 
-/// Splits a text, from the left or the right, at most `most` times; without a
-/// separator at whitespace.
+/// Splits a text from the left or the right, at most `most` times; at
+/// whitespace if there is no separator.
 pub(super) fn split<'a>(
     text: &'a str,
     from_right: bool,
@@ -47,7 +47,7 @@ pub(super) fn split<'a>(
                     at + rest[at..].chars().next().map_or(0, char::len_utf8)
                 });
                 if at.is_none() {
-                    // The rest keeps its inner whitespace, not its outer.
+                    // The rest keeps whitespace inside it, but not around it.
                     parts.push(rest.trim_end_matches(is_space));
                     break;
                 }
@@ -73,7 +73,7 @@ pub(super) fn split<'a>(
     Ok(parts)
 }
 
-/// Splits a text at the ends of lines, which are kept or not.
+/// Splits a text at line breaks, which are kept or not.
 pub(super) fn split_lines(text: &str, keep: bool) -> Vec<&str> {
     let is_end = |c: char| {
         matches!(
@@ -97,7 +97,7 @@ pub(super) fn split_lines(text: &str, keep: bool) -> Vec<&str> {
     lines
 }
 
-/// A letter as it begins a title, as Python's `title` and `capitalize` have it.
+/// A letter in title case, as in Python's `title` and `capitalize`.
 fn title_letter(c: char, out: &mut String) -> Result<()> {
     match c {
         'ß' => out.push_str("Ss"),
@@ -208,7 +208,7 @@ pub(super) fn is_digit(c: char) -> Result<bool> {
     }
 }
 
-/// Reads an integer as Python's `int` does; none where there is none.
+/// Reads an integer as Python's `int` does; returns `None` if there is none.
 pub(super) fn parse_int(text: &str, base: u32) -> Result<Option<i128>> {
     let text = strip(text, None, true, true);
     let (is_negative, digits) = match text.strip_prefix(['-', '+']) {
@@ -251,7 +251,7 @@ pub(super) fn parse_int(text: &str, base: u32) -> Result<Option<i128>> {
     }
 }
 
-/// Reads a real number as Python's `float` does; none where there is none.
+/// Reads a float as Python's `float` does; returns `None` if there is none.
 pub(super) fn parse_float(text: &str) -> Result<Option<f64>> {
     let text = strip(text, None, true, true);
     if text.chars().any(|c| !c.is_ascii() && c.is_numeric()) {

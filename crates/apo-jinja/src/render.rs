@@ -1,4 +1,4 @@
-//! Statements of a template, carried out.
+//! Runs a template's statements.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,8 +11,8 @@ use super::scopes::Scopes;
 use super::syntax::{Kind, Node, Program, Statement, Target};
 use super::value::{Names, Value};
 
-/// How deep statements, expressions and calls of macros may stand in each
-/// other: they are carried out by recursion.
+/// How deep statements, expressions and calls of macros may be nested: they run
+/// by recursion.
 const DEPTH: usize = 600;
 
 /// Names of a namespace that are compared for a unit of work.
@@ -51,7 +51,7 @@ impl Program {
             depth: 0,
         };
         let done = renderer.unset_body(&self.body);
-        // They may hold each other, and be freed only so.
+        // They may hold each other, and are freed only if that ends.
         for names in &renderer.namespaces {
             drop(names.take());
         }
@@ -66,9 +66,9 @@ pub(super) struct Renderer<'a> {
     /// All namespaces that were made.
     namespaces: Vec<Rc<Names>>,
     out: String,
-    /// How long `out` may become; none where it is the text of an inner part.
+    /// How long `out` may become; `None` while it is the text of an inner part.
     room: Option<usize>,
-    /// The bodies of filters around.
+    /// The texts of the filter blocks around the current place.
     pub(super) filtered: Vec<Value>,
     depth: usize,
 }
@@ -84,7 +84,7 @@ impl<'a> Renderer<'a> {
     /// Goes one level down.
     pub(super) fn deeper<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH {
-            return problem("macros, loops or expressions stand too deep in each other");
+            return problem("macros, loops or expressions are nested too deep");
         }
         self.depth += 1;
         let found = run(self);
@@ -105,10 +105,10 @@ impl<'a> Renderer<'a> {
             Target::Attribute(name, attribute) => {
                 let Some(Value::Namespace(it)) = self.scopes.lookup(name) else {
                     return problem(format!(
-                        "'{name}' is no namespace: its attributes cannot be set"
+                        "'{name}' is not a namespace: its attributes cannot be set"
                     ));
                 };
-                // Some values may not be held by others, as in a list.
+                // As in a list, some values may not be held by others.
                 value.inside()?;
                 self.work.change();
                 let mut names = it.borrow_mut();
@@ -147,7 +147,8 @@ impl<'a> Renderer<'a> {
         Ok(Flow::Done)
     }
 
-    /// Hides from a body, whose scope has begun, what has no value in it yet.
+    /// Hides the names that have no value yet from a body whose scope has
+    /// begun.
     pub(super) fn hide_unset(&mut self, body: &'a [Statement]) -> Result<()> {
         let names = self.program.unset.names(body);
         self.work.spend(names.len())?;
@@ -157,13 +158,13 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    /// Carries out a body whose scope has begun.
+    /// Runs a body whose scope has begun.
     fn unset_body(&mut self, body: &'a [Statement]) -> Result<Flow> {
         self.hide_unset(body)?;
         self.body(body)
     }
 
-    /// Carries out a body with a scope of its own.
+    /// Runs a body in a scope of its own.
     pub(super) fn scoped(&mut self, body: &'a [Statement]) -> Result<Flow> {
         self.scopes.push();
         let flow = self.unset_body(body)?;
@@ -171,7 +172,7 @@ impl<'a> Renderer<'a> {
         Ok(flow)
     }
 
-    /// Carries out a body and returns what it writes.
+    /// Runs something and returns what it writes.
     pub(super) fn text_of<T>(
         &mut self,
         run: impl FnOnce(&mut Self) -> Result<T>,
@@ -244,7 +245,7 @@ impl<'a> Renderer<'a> {
                 let text = self.filter_text(filter, text)?;
                 if text.as_text().is_none() {
                     return problem(format!(
-                        "the filters of a block give a text, found a {}",
+                        "the filters of a block must give a str, found a {}",
                         text.type_name()
                     ));
                 }
@@ -284,7 +285,7 @@ impl<'a> Renderer<'a> {
 
     #[inline(never)]
     fn with(&mut self, values: &'a [(Target, Node)], body: &'a [Statement]) -> Result<Flow> {
-        // All values are seen from outside.
+        // All values are evaluated outside of the scope.
         let mut given = Vec::new();
         for (target, value) in values {
             given.push((target, self.eval(value)?));

@@ -5,22 +5,22 @@ use std::collections::HashMap;
 use super::fault::{Result, Work, unsupported};
 use super::value::Value;
 
-/// The names of a part of a template, inside those of another part.
+/// The names that are set in one part of a template.
 #[derive(Default)]
 struct Scope<'a> {
     /// A name without a value hides the names around, until it is set.
     names: HashMap<&'a str, Option<Value>>,
     around: usize,
-    /// Whether blocks see its names: those of other scopes they do not see.
+    /// Whether blocks see its names; they do not see those of other scopes.
     is_context: bool,
     /// Whether something was made here that refers to it.
     is_kept: bool,
     has_ended: bool,
 }
 
-/// All scopes. The first one has what the template is given and sets itself; the
-/// second one hides what it has not set yet from the parts of its body. A scope
-/// that has ended is dropped, unless something refers to it.
+/// All scopes. The first one has what the template is given and what it sets
+/// itself. The second one hides what it has not set yet from the parts of its
+/// body. A scope that has ended is dropped, unless something refers to it.
 pub(super) struct Scopes<'a> {
     all: Vec<Scope<'a>>,
     current: usize,
@@ -30,7 +30,7 @@ pub(super) struct Scopes<'a> {
 const BODY: usize = 1;
 
 impl<'a> Scopes<'a> {
-    /// Returns the template's own scope with the names that it is given.
+    /// Begins with the names that a template is given.
     pub(super) fn new(names: impl Iterator<Item = (&'a str, Value)>) -> Self {
         let given = Scope {
             names: names.map(|(name, value)| (name, Some(value))).collect(),
@@ -95,8 +95,8 @@ impl<'a> Scopes<'a> {
         at
     }
 
-    /// Begins a scope for a scoped block, which sees the values that the names
-    /// around have now, and returns the scope to come back to.
+    /// Begins a scope for a scoped block, which sees the values that names have
+    /// now, and returns the scope to come back to.
     pub(super) fn push_context(&mut self, work: &Work) -> Result<usize> {
         let (here, context) = (self.current, self.context());
         let mut names = HashMap::new();
@@ -109,7 +109,7 @@ impl<'a> Scopes<'a> {
             }
             at = scope.around;
         }
-        // What has no value yet hides nothing from a block.
+        // A name without a value hides nothing from a block.
         names.retain(|_, value| value.is_some());
         self.begin(Scope {
             names,

@@ -11,19 +11,19 @@ use super::order::equal;
 use super::value::Value;
 
 /// A generator's items and how many were taken. Python computes them when they
-/// are taken, here they are computed at once: where they depend on what can
-/// change, they are not given any more once something has.
+/// are taken. Here they are computed at once, so those that depend on something
+/// that can change are refused after a change.
 #[derive(Debug)]
 pub(crate) struct Iterating {
     pub(super) items: Rc<Sequence>,
     taken: Cell<usize>,
-    /// How often something had changed when the items were computed, where they
+    /// How often something had changed when the items were computed, if they
     /// depend on it.
     changes: Option<u64>,
 }
 
 impl Iterating {
-    /// Makes a generator of items that were computed of a value.
+    /// Makes a generator of items that were computed from a value.
     pub(super) fn new(items: Vec<Value>, of: &Value, work: &Work) -> Result<Rc<Self>> {
         Ok(Rc::new(Self {
             items: Sequence::new(items)?,
@@ -77,7 +77,7 @@ pub(crate) struct Joiner {
     pub(super) used: Cell<bool>,
 }
 
-/// The items of a loop that were not looked at yet.
+/// The items that a loop has not looked at yet.
 #[derive(Debug)]
 pub(super) enum Source {
     Items(std::vec::IntoIter<Value>),
@@ -115,7 +115,7 @@ impl Further {
 /// What `loop` knows.
 #[derive(Debug)]
 pub(crate) struct Loop {
-    /// Which of the template's loops it is, and the scope that it stands in.
+    /// Which of the template's loops it is, and the scope that it is in.
     pub(super) number: usize,
     pub(super) scope: usize,
     pub(super) is_recursive: bool,
@@ -125,14 +125,14 @@ pub(crate) struct Loop {
     current: RefCell<Option<Value>>,
     /// Items that the loop will go through.
     ahead: RefCell<VecDeque<Value>>,
-    /// Where further items come from: they may have to pass the loop's test,
+    /// The source of further items. They may have to pass the loop's test,
     /// which depends on what the loop does before.
     source: RefCell<Option<Source>>,
     changed: RefCell<Option<Vec<Value>>>,
 }
 
 impl Loop {
-    /// Makes the `loop` of the template's loop of a number, which stands in a
+    /// Makes the `loop` of the template's loop with a number, which is in a
     /// scope and may test its items.
     pub(super) fn new(
         number: usize,
@@ -172,7 +172,7 @@ impl Loop {
             }
     }
 
-    /// Takes a further item from where they come from.
+    /// Takes another item from the source.
     pub(super) fn take(&self, work: &Work) -> Result<Option<Value>> {
         let mut source = self.source.borrow_mut();
         let found = match source.as_mut() {
@@ -215,7 +215,7 @@ impl Loop {
     /// Returns an attribute of `loop`.
     pub(super) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
         if !self.knows(Further::of(name)) {
-            return unsupported(format!("'{name}' of this loop, asked for in this way,"));
+            return unsupported(format!("'{name}' of this loop in this way"));
         }
         let (i, ahead) = (self.index(), self.ahead.borrow());
         let number = |it: usize| Ok(Some(Value::Int(it as i128)));

@@ -1,4 +1,4 @@
-//! Statements of a template, read as Jinja reads them.
+//! Parses statements as Jinja does.
 
 use super::fault::{Result, problem, unsupported};
 use super::lexer::Kind as Token;
@@ -6,12 +6,12 @@ use super::names;
 use super::parser::{Parser, check_few};
 use super::syntax::{Block, Expr, For, Kind, Macro, Node, Statement, Target, Uses};
 
-/// The tags that Jinja knows and that need other templates.
+/// Jinja's tags that need other templates.
 const UNSUPPORTED: [&str; 4] = ["extends", "include", "import", "from"];
 
 impl Parser {
-    /// Reads up to a tag with one of some names, and takes its name; at the top,
-    /// up to the end.
+    /// Reads up to a tag with one of some names, and returns that name; at the
+    /// top, reads up to the end.
     pub(super) fn body(&mut self, ends: &[&str]) -> Result<(Vec<Statement>, String)> {
         self.deeper(|parser| parser.body_inside(ends))
     }
@@ -48,7 +48,8 @@ impl Parser {
         }
     }
 
-    /// Reads the body of a block, from the end of its tag to behind its end.
+    /// Reads the body of a block and its end tag, from the end of its first tag
+    /// on.
     fn whole_body(&mut self, end: &str) -> Result<Vec<Statement>> {
         self.expect_block_end()?;
         let (body, _) = self.body(&[end])?;
@@ -79,7 +80,7 @@ impl Parser {
                 if !matches!(escapes.expr, Expr::Bool(false)) {
                     return unsupported("the tag 'autoescape' with another value than false");
                 }
-                // As everywhere else.
+                // Nothing is escaped elsewhere either.
                 return Ok(Kind::Scope(self.whole_body("endautoescape")?));
             }
             "print" => {
@@ -154,7 +155,7 @@ impl Parser {
         let recursive = self.skip_name("recursive");
         self.expect_block_end()?;
         let around = self.loops;
-        // A loop that is called is a function to Jinja.
+        // Jinja makes a recursive loop a function.
         let outside = if recursive { 0 } else { around };
         self.loops = outside + 1;
         let (body, end) = self.body(&["endfor", "else"])?;
@@ -187,7 +188,7 @@ impl Parser {
             }
             let name = self.assigned_name()?;
             if parameters.contains(&name) {
-                return problem(format!("the parameter '{name}' stands twice"));
+                return problem(format!("the parameter '{name}' is declared twice"));
             }
             check_few(parameters.len(), "parameters of a macro")?;
             parameters.push(name);
@@ -283,7 +284,7 @@ impl Parser {
         let name = self.name()?;
         let is_scoped = self.skip_name("scoped");
         if self.is_name("required") {
-            return unsupported("a block that is required");
+            return unsupported("a required block");
         }
         if self.blocks.contains(&name) {
             return problem(format!("block '{name}' defined twice"));
@@ -318,7 +319,7 @@ impl Parser {
         Ok(name)
     }
 
-    /// Reads what a value is given to: names, separated by commas.
+    /// Reads the names, separated by commas, that a value is assigned to.
     fn target(&mut self, with_attributes: bool) -> Result<Target> {
         let mut targets = Vec::new();
         let mut is_tuple = false;

@@ -1,12 +1,12 @@
-//! What a template consists of.
+//! The syntax tree of a template.
 
 use std::sync::Arc;
 
 use super::fault::{Result, problem};
 use super::unset::Unset;
 
-/// How high an expression may be: it is evaluated and freed by recursion. A
-/// chain of operators is as high as it is long. Python's own limit is lower.
+/// How high an expression may be: it is evaluated and freed by recursion. The
+/// height of a chain of operators is its length. Python's own limit is lower.
 const HEIGHT: u32 = 400;
 
 /// An expression and its height.
@@ -41,7 +41,7 @@ pub(super) enum Expr {
     Item(Box<[Node; 2]>),
     Slice(Box<Node>, Box<[Option<Node>; 3]>),
     Call(Box<Node>, Box<Arguments>),
-    /// None is the body of a block that is filtered.
+    /// `None` is the text of a filter block.
     Filter(Option<Box<Node>>, String, Box<Arguments>),
     Test(Box<Node>, String, Box<Arguments>),
 }
@@ -79,7 +79,7 @@ pub(super) struct Arguments {
 }
 
 impl Expr {
-    /// Calls a function with each expression that it consists of.
+    /// Calls a function with each of its direct parts.
     pub(super) fn parts<'a>(&'a self, mut each: impl FnMut(&'a Node)) {
         match self {
             Self::None
@@ -135,7 +135,7 @@ impl Arguments {
 }
 
 impl Node {
-    /// Makes an expression, unless it becomes too high.
+    /// Makes an expression, unless it is too high.
     pub(super) fn new(expr: Expr) -> Result<Self> {
         let mut below = 0;
         expr.parts(|it| below = below.max(it.height));
@@ -149,7 +149,7 @@ impl Node {
     }
 }
 
-/// What a value is given to.
+/// What a value is assigned to.
 #[derive(Debug)]
 pub(super) enum Target {
     Name(String),
@@ -194,7 +194,7 @@ pub(super) enum Kind {
     Call(Node, usize),
     /// A body with a scope of its own.
     Scope(Vec<Statement>),
-    /// The number of the macro that has the body: Jinja calls one, too.
+    /// The number of the macro that holds the body, as in Jinja.
     Generation(usize),
     /// The number of a block.
     Block(usize),
@@ -216,13 +216,13 @@ pub(super) struct For {
 pub(super) struct Macro {
     pub(super) name: String,
     pub(super) parameters: Vec<String>,
-    /// Those of the last parameters.
+    /// The last parameters' defaults.
     pub(super) defaults: Vec<Node>,
     pub(super) body: Vec<Statement>,
     pub(super) uses: Uses,
 }
 
-/// Which of the names that a macro has without declaring them it uses.
+/// Which names a macro uses without declaring them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Uses {
     pub(super) varargs: bool,
@@ -230,11 +230,11 @@ pub(super) struct Uses {
     pub(super) caller: bool,
 }
 
-/// A part with a name, that can be written again.
+/// A named part that can be written again.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) name: String,
-    /// Whether it sees the names around it, too, and not only what the template
+    /// Whether it sees all names around it, and not only what the template
     /// itself sets.
     pub(super) is_scoped: bool,
     pub(super) body: Vec<Statement>,

@@ -1,18 +1,18 @@
-//! Names that a part of a template sets only after it is entered.
+//! Names that a part of a template sets only after it has begun.
 //!
-//! Jinja makes each part with a scope of its own a part of a Python function,
-//! and knows before it runs which names it sets. A name that a part sets, and
-//! that neither a part around nor the part itself has read before, has no value
-//! there until it is set: parts inside it do not see what the template was given
-//! under that name.
+//! Jinja turns each part that has its own scope into a part of a Python
+//! function, and knows which names it sets before it runs. A name that a part
+//! sets, and that neither this part nor one around it has read before, has no
+//! value there until it is set. Parts inside it do not see what the template
+//! was given under that name.
 
 use std::collections::{HashMap, HashSet};
 
 use super::names;
 use super::syntax::{Expr, Kind, Node, Program, Statement, Target};
 
-/// The names that have no value when a part is entered, by where the part's
-/// statements lie.
+/// The names that have no value when a part begins, by the address of the
+/// part's statements.
 #[derive(Debug, Default)]
 pub(super) struct Unset(HashMap<usize, Vec<String>>);
 
@@ -33,8 +33,8 @@ impl Unset {
         names.map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Looks at a part, which begins with some names, reads some expressions and
-    /// carries out its statements, and at the parts inside it.
+    /// Looks at a part, which begins with some names, reads some expressions
+    /// and runs its statements, and at the parts inside it.
     fn part<'a>(
         &mut self,
         program: &'a Program,
@@ -113,7 +113,7 @@ impl Unset {
     }
 }
 
-/// Adds the names that a value is given to.
+/// Adds the names that a value is assigned to.
 fn targets<'a>(target: &'a Target, names: &mut Vec<&'a str>) {
     target.leaves(&mut |it| {
         if let Target::Name(name) = it {
@@ -122,20 +122,19 @@ fn targets<'a>(target: &'a Target, names: &mut Vec<&'a str>) {
     });
 }
 
-/// The names of a part, as far as it was gone through.
+/// The names in the statements of a part so far.
 struct Names<'a, 'b> {
     around: Option<&'b Names<'a, 'b>>,
     /// For a branch of a condition, the part's names before it.
     before: Option<&'b Names<'a, 'b>>,
-    /// Whether a name has a value when the part is entered, if any part gives it
-    /// one.
+    /// Whether a name has a value when the part begins.
     has_value: HashMap<&'a str, bool>,
     stored: HashSet<&'a str>,
 }
 
 impl<'a> Names<'a, '_> {
-    /// Whether a name has a value when the part is entered, where the part
-    /// itself gives it one.
+    /// Whether a name has a value when the part begins, if the part itself uses
+    /// it.
     fn own(&self, name: &str) -> Option<bool> {
         let before = || self.before.and_then(|it| it.own(name));
         self.has_value.get(name).copied().or_else(before)
@@ -208,8 +207,8 @@ impl<'a> Names<'a, '_> {
         }
     }
 
-    /// Goes through a condition, whose other conditions stand in its second
-    /// branch. What not all three branches set has the value from before.
+    /// Goes through a condition; its `elif`s are its second branch. A name that
+    /// not all three branches set has its value from before.
     fn branches(
         &mut self,
         program: &'a Program,

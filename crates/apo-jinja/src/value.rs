@@ -12,7 +12,7 @@ use super::syntax::Uses;
 /// A value.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// Nothing, with why there is nothing.
+    /// Undefined, with the reason.
     Undefined(Rc<str>),
     None,
     Bool(bool),
@@ -25,7 +25,7 @@ pub(crate) enum Value {
     Range(Range),
     /// What `keys`, `values` and `items` of a dict return.
     View(View, Rc<Dict>),
-    /// A generator: it is gone through once.
+    /// A generator: it can be iterated over once.
     Iterator(Rc<Iterating>),
     /// A method of a value, not yet called.
     Method(Rc<(Value, String)>),
@@ -37,7 +37,7 @@ pub(crate) enum Value {
     Joiner(Rc<Joiner>),
 }
 
-/// A text; safe when it is marked as HTML (`|safe`, `|e`).
+/// A text; `safe` if it is marked as HTML (`|safe`, `|e`).
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     pub(super) text: Arc<str>,
@@ -80,7 +80,7 @@ impl Range {
 pub(crate) struct Macro {
     pub(super) number: usize,
     pub(super) scope: usize,
-    /// Its name; the body of a `call` has none.
+    /// Its name, or `None` for the body of a `call`.
     pub(super) name: Option<String>,
     pub(super) parameters: Vec<String>,
     pub(super) uses: Uses,
@@ -109,7 +109,7 @@ impl Value {
         Self::Undefined(why.into().into())
     }
 
-    /// Returns what a name is without a value.
+    /// Returns the value of a name that has none.
     pub(super) fn unknown(name: &str) -> Self {
         Self::undefined(format!("'{name}' is undefined"))
     }
@@ -122,7 +122,7 @@ impl Value {
         Ok(Self::Tuple(Sequence::new(items)?))
     }
 
-    /// Returns a generator of items that were computed of a value.
+    /// Returns a generator of items that were computed from a value.
     pub(super) fn generator(items: Vec<Value>, of: &Self, work: &Work) -> Result<Self> {
         Ok(Self::Iterator(Iterating::new(items, of, work)?))
     }
@@ -200,7 +200,7 @@ impl Value {
         }
     }
 
-    /// Returns how many items it has, where Python's `len` would.
+    /// Returns how many items it has, if Python's `len` can tell.
     pub(super) fn len(&self) -> Option<usize> {
         match self {
             Self::Undefined(_) => Some(0),
@@ -244,7 +244,7 @@ impl Value {
         }
     }
 
-    /// Returns what is known of the values that it holds.
+    /// Returns what is known about the values that it holds.
     pub(super) fn inside(&self) -> Result<Inside> {
         match self {
             Self::List(it) | Self::Tuple(it) => Ok(it.inside),
@@ -258,7 +258,7 @@ impl Value {
                 changes: true,
             }),
             Self::Joiner(it) => Ok(it.separator.inside),
-            // What it holds is freed and printed apart from it.
+            // What it holds is freed and printed separately.
             Self::Namespace(_) => Ok(Inside {
                 height: 0,
                 changes: true,
@@ -283,7 +283,8 @@ impl Value {
         }
     }
 
-    /// The type for which it cannot be the key of a dict; none where it can.
+    /// The type because of which it cannot be the key of a dict; `None` if it
+    /// can.
     pub(super) fn unhashable(&self) -> Option<&'static str> {
         match self {
             Self::List(_) | Self::Dict(_) | Self::View(..) => Some(self.type_name()),

@@ -37,7 +37,7 @@ pub(super) fn number(name: &str, value: Value, args: Arguments) -> Result<Value>
                         return problem("round: not a number");
                     };
                     if places > 15 || it.abs() > 1e15 {
-                        return unsupported("rounding so large a number up or down");
+                        return unsupported("rounding such a large number up or down");
                     }
                     let scaled = it * power;
                     let whole = if method == "ceil" {
@@ -67,7 +67,7 @@ pub(super) fn number(name: &str, value: Value, args: Arguments) -> Result<Value>
                 Value::Text(it) => {
                     let base = u32::try_from(base).ok();
                     let Some(base) = base.filter(|it| *it == 0 || (2..=36).contains(it)) else {
-                        return unsupported("such a base of an integer");
+                        return unsupported("this base of an integer");
                     };
                     if let Some(found) = python::parse_int(&it.text, base)? {
                         return Ok(Value::Int(found));

@@ -1,4 +1,4 @@
-//! Filters that compare items: sorted, the least, distinct ones, groups.
+//! Filters that compare items.
 
 use std::cmp::Ordering;
 
@@ -19,7 +19,7 @@ fn ignore_case(value: Value, case_sensitive: bool, work: &Work) -> Result<Value>
     }
 }
 
-/// Returns what several attributes lead to, with commas between their names.
+/// Returns several attributes, whose names have commas between them.
 fn by_attributes(value: &Value, by: Option<&Value>, work: &Work) -> Result<Vec<Value>> {
     match by {
         Some(Value::Text(it)) => {

@@ -1,4 +1,4 @@
-//! Filters of lists: each item, some of them, or groups.
+//! Filters of lists.
 
 use super::super::arguments::{Arguments, size, text};
 use super::super::checks::check;
@@ -6,7 +6,7 @@ use super::super::fault::{Result, Work, problem, unsupported};
 use super::super::value::Value;
 use super::{by_attribute, filter};
 
-/// Filters and tests that go by name may go by further names; not forever.
+/// Filters may call filters and tests by name, but not without end.
 fn check_depth(args: &Arguments) -> Result<()> {
     if args.positional.len() > 20 {
         return unsupported("a filter with more than 20 arguments");
@@ -17,7 +17,7 @@ fn check_depth(args: &Arguments) -> Result<()> {
 pub(super) fn map(value: &Value, mut args: Arguments, work: &Work) -> Result<Value> {
     check_depth(&args)?;
     let mut found = Vec::new();
-    // Jinja goes through nothing that counts as false.
+    // Jinja does not iterate over what counts as false.
     if !value.is_true() {
         return Value::generator(found, value, work);
     }

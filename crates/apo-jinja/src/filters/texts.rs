@@ -85,9 +85,7 @@ pub(super) fn truncate(value: &Value, args: Arguments, work: &Work) -> Result<Va
     };
     let end_length = end.chars().count() as i128;
     if length < end_length || leeway < 0 {
-        return problem(
-            "truncate: the length is less than that of the end, or the leeway negative",
-        );
+        return problem("truncate: the length is below that of the end, or the leeway is negative");
     }
     work.text(2 * of.len())?;
     if n as i128 <= length.saturating_add(leeway) {
@@ -139,7 +137,7 @@ pub(super) fn url_encode(value: &Value, work: &Work) -> Result<String> {
     Ok(parts.join("&"))
 }
 
-/// Python's `pprint.pformat`, of what fits into a line.
+/// Python's `pprint.pformat`, for what fits into a line.
 pub(super) fn pprint(value: &Value, work: &Work) -> Result<Value> {
     /// How long a line may be.
     const WIDTH: usize = 80;

@@ -23,7 +23,7 @@ fn format_value(value: &Value, spec: &str, work: &Work) -> Result<String> {
                 || spec.grouping.is_some()
                 || !matches!(spec.kind, None | Some('s'))
             {
-                return problem("format: a str cannot be written so");
+                return problem("format: a str cannot be written in this format");
             }
             if spec.align == Some('=') {
                 return unsupported("a str padded with zeros by format");
@@ -34,7 +34,7 @@ fn format_value(value: &Value, spec: &str, work: &Work) -> Result<String> {
         }
         Value::Int(it) => format_int(*it, &spec, work),
         Value::Bool(it) if spec.kind.is_some() => format_int(i128::from(*it), &spec, work),
-        Value::Bool(_) => unsupported("a truth value in a format of its own"),
+        Value::Bool(_) => unsupported("a truth value with a format"),
         Value::Float(it) => format_float(*it, &spec, work),
         _ => problem(format!("format: a {} takes no format", value.type_name())),
     }
@@ -77,7 +77,8 @@ pub(crate) fn braces(text: &str, args: &Arguments, work: &Work) -> Result<String
                 next = next.map(|it| it + 1);
                 place
             } else {
-                // Places count by themselves or have numbers, not both.
+                // Places are numbered either automatically or by the text, not
+                // both.
                 if next.is_some_and(|it| it > 0) {
                     return problem("format: cannot switch from automatic to numbered places");
                 }

@@ -50,7 +50,7 @@ pub(crate) fn percent(text: &Text, values: &Value, work: &Work) -> Result<Value>
                 *rest = after;
                 return match next()?.as_int() {
                     Some(it) => Ok(Some(it)),
-                    None => problem("'%': '*' wants an int"),
+                    None => problem("'%': '*' needs an int"),
                 };
             }
             let len = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -91,13 +91,14 @@ pub(crate) fn percent(text: &Text, values: &Value, work: &Work) -> Result<Value>
                 Some(value) => value.clone(),
                 None => return problem(format!("'%': there is no value for '{key}'")),
             },
-            (Some(_), None) => return problem("'%': names want a dict"),
+            (Some(_), None) => return problem("'%': names need a dict"),
             (None, _) => next()?,
         };
         out += &percent_value(&value, kind, &mut spec, flags.contains('0') && !left, work)?;
     }
     out += rest;
-    // To Python a list or a range is a mapping here, of which nothing need be used.
+    // Here Python takes a list or a range for a mapping, which need not be
+    // used.
     if used < values.len() && names.is_none() && !is_list {
         return problem("'%': not all values are used by the text");
     }
@@ -113,7 +114,7 @@ fn percent_value(
 ) -> Result<String> {
     let wrong = || {
         problem(format!(
-            "'%{kind}' wants a number, found a {}",
+            "'%{kind}' needs a number, found a {}",
             value.type_name()
         ))
     };
@@ -140,7 +141,7 @@ fn percent_value(
             let int = match (value, kind) {
                 (Value::Float(it), 'd' | 'i' | 'u') if it.abs() < 1e38 => *it as i128,
                 (Value::Float(_), 'd' | 'i' | 'u') => {
-                    return unsupported("so large a float in '%d'");
+                    return unsupported("such a large float in '%d'");
                 }
                 _ => match value.as_int() {
                     Some(it) => it,
