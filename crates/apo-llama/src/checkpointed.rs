@@ -35,15 +35,24 @@ const ROWS: usize = 1024;
 /// Backends that run the plain composition.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
 pub trait Checkpointed: Backend {
-    /// Runs a decoder layer; `x` and the result are `[tokens, hidden]`.
+    /// Runs a decoder layer.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and the result: `[tokens, hidden]`
     fn decoder_layer(
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
         forward: Arc<Forward>,
     ) -> FloatTensor<Self>;
 
-    /// Returns the log-probs `[rows]` of `targets` from `hidden`
-    /// `[rows, width]` and `head` `[vocab, width]`.
+    /// Returns the log-prob of each row's target, nats.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[rows, hidden]`
+    /// - `head`: `[vocab, hidden]`
+    /// - result: `[rows]`
     fn log_probs(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
@@ -272,8 +281,11 @@ where
     }
 }
 
-/// Runs a decoder layer and keeps only its input; `x` and the result are
-/// `[tokens, hidden]`.
+/// Runs a decoder layer and keeps only its input.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, hidden]`
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
     weights: LayerTensors,
@@ -286,8 +298,14 @@ pub(crate) fn decoder_layer(
     ))
 }
 
-/// Returns the targets' log-probs, `[rows]`, in slices of rows; the logits are
-/// not kept.
+/// Returns the log-prob of each row's target, nats, computed in slices of rows;
+/// the logits are not kept.
+///
+/// # Shapes
+///
+/// - `hidden`: `[rows, hidden]`
+/// - `head`: `[vocab, hidden]`
+/// - result: `[rows]`
 pub(crate) fn log_probs(
     hidden: Tensor<2>,
     head: Tensor<2>,

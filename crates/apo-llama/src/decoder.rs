@@ -266,7 +266,7 @@ impl Llama {
     }
 
     /// Returns the model with the matrices of its large products held in a
-    /// precision. A tied head is cast apart from its embedding.
+    /// precision. A tied head is cast separately from its embedding.
     pub(crate) fn cast(mut self, precision: Precision) -> Self {
         if precision == Precision::F32 {
             return self;

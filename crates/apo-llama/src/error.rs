@@ -47,9 +47,9 @@ pub enum ModelError {
 
     /// A model that we wrote has changed.
     #[error(
-        "the model in {} is not as it was written: {}. A disk or a copy has damaged it; where it \
-         was changed on purpose, take what was changed out of `files` in its apo.json, \
-         and `crc32` with it",
+        "the model in {} is not as it was written: {}. A disk or a copy has damaged it; if you \
+         changed it on purpose, remove what you changed from `files` in its apo.json, and \
+         remove `crc32`",
         dir.display(),
         faults.join(", ")
     )]

@@ -107,8 +107,8 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
     }
     if let Some(name) = unfinished(dir) {
         return Err(kind(format!(
-            "{} stands in it, as a download of {} leaves it that has not finished: go on with the \
-             download, or remove that file",
+            "it holds {}, so a download of {} has not finished: go on with the download, or remove \
+             that file",
             name.escape_debug(),
             name.trim_end_matches(CONTROL).escape_debug()
         )));
@@ -121,7 +121,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
     let kind_of = text("peft_type").map_or(String::new(), |it| format!(" ({})", it.escape_debug()));
     let base = text("base_model_name_or_path").map_or(String::new(), |it| format!(" of {it:?}"));
     let beside = if dir.join(SINGLE).exists() || dir.join(INDEX).exists() {
-        format!("; where it is merged already, remove {file}")
+        format!("; if it is merged already, remove {file}")
     } else {
         String::new()
     };
@@ -166,7 +166,7 @@ pub(crate) fn hint(dir: &Path) -> String {
     let shown = |name: String| name.escape_debug().to_string();
     if let Some(name) = file(&ends(&UNFINISHED)) {
         let name = shown(name);
-        return format!("; {name} is of a download that has not finished: go on with it");
+        return format!("; {name} is part of a download that has not finished: go on with it");
     }
     for (parts, what) in SHARDED {
         let fits = |name: &&String| parts.iter().any(|part| name.starts_with(part));

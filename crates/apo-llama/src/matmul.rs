@@ -19,9 +19,14 @@ use crate::Precision;
 /// Backends that multiply into f32.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
 pub trait Matmul: Backend {
-    /// Multiplies `a` `[…, m, k]` by `b` `[…, k, n]`, or by `b` `[…, n, k]` if
-    /// `transposed`; returns f32. Both have the same dtype, and their leading
-    /// dimensions match.
+    /// Returns `a · b`, or `a · bᵀ` if `transposed`, as f32. Both have the same
+    /// dtype, and their leading dimensions match.
+    ///
+    /// # Shapes
+    ///
+    /// - `a`: `[…, m, k]`
+    /// - `b`: `[…, k, n]`, or `[…, n, k]` if `transposed`
+    /// - result: `[…, m, n]`
     fn matmul(a: FloatTensor<Self>, b: FloatTensor<Self>, transposed: bool) -> FloatTensor<Self>;
 }
 
@@ -105,12 +110,24 @@ pub(crate) fn cast_operand<const D: usize>(x: Tensor<D>, precision: Precision) -
     }
 }
 
-/// Returns `a · b`, f32, of `[…, m, k]` and `[…, k, n]`.
+/// Returns `a · b` as f32.
+///
+/// # Shapes
+///
+/// - `a`: `[…, m, k]`
+/// - `b`: `[…, k, n]`
+/// - result: `[…, m, n]`
 pub(crate) fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     dispatch(a, b, false)
 }
 
-/// Returns `a · bᵀ`, f32, of `[…, m, k]` and `[…, n, k]`.
+/// Returns `a · bᵀ` as f32.
+///
+/// # Shapes
+///
+/// - `a`: `[…, m, k]`
+/// - `b`: `[…, n, k]`
+/// - result: `[…, m, n]`
 pub(crate) fn matmul_transposed<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     dispatch(a, b, true)
 }

@@ -32,7 +32,7 @@ pub struct LayerPlan {
     pub(crate) checkpointing: bool,
 }
 
-/// The tokens whose log-probs are computed, one a row.
+/// The tokens whose log-probs are computed, one for each row.
 #[derive(Debug)]
 pub struct Targets {
     pub(crate) ids: Vec<usize>,
@@ -57,15 +57,24 @@ pub(crate) fn kernel_shape(config: &LlamaConfig, precision: Precision) -> layer:
 /// Backends that have this crate's kernels.
 #[backend_extension(Autodiff, Flex)]
 pub trait Kernels: Backend {
-    /// Runs a decoder layer; `x` and the result are `[tokens, hidden]`.
+    /// Runs a decoder layer.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and the result: `[tokens, hidden]`
     fn decoder_layer(
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self>;
 
-    /// Returns the log-probs `[rows]` of `targets` from `hidden`
-    /// `[rows, width]` and `head` `[vocab, width]`.
+    /// Returns the log-prob of each row's target, nats.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[rows, hidden]`
+    /// - `head`: `[vocab, hidden]`
+    /// - result: `[rows]`
     fn log_probs(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
@@ -297,7 +306,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
 /// On another device.
 pub(crate) fn on_cpu<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     let Ok(primitive) = tensor.try_into_primitive::<Flex>() else {
-        panic!("kernels are for the CPU's tensors alone");
+        panic!("kernels take only tensors of the CPU");
     };
     primitive.to_contiguous()
 }
@@ -311,8 +320,11 @@ pub(crate) fn layer_on_cpu(weights: LayerTensors) -> LayerWeights<FlexTensor> {
     weights.map_each(on_cpu, on_cpu)
 }
 
-/// Runs a decoder layer through its kernel; `x` and the result are
-/// `[tokens, hidden]`.
+/// Runs a decoder layer through its kernel.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, hidden]`
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
     weights: LayerTensors,
@@ -325,8 +337,13 @@ pub(crate) fn decoder_layer(
     ))
 }
 
-/// Returns the log-probs of the tokens `ids` through the kernel, `[rows]`, of
-/// `hidden` `[rows, hidden]` and `head` `[vocab, hidden]`.
+/// Returns the log-prob of each row's token in `ids` through the kernel, nats.
+///
+/// # Shapes
+///
+/// - `hidden`: `[rows, hidden]`
+/// - `head`: `[vocab, hidden]`
+/// - result: `[rows]`
 pub(crate) fn log_probs(
     hidden: Tensor<2>,
     head: Tensor<2>,

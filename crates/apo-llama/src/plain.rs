@@ -1,5 +1,5 @@
 //! The arithmetic of a layer and of the heads as a plain composition of Burn's
-//! operators: the definition, and what runs on devices without kernels of ours.
+//! operators: the definition, and what runs on devices without our kernels.
 
 use std::fmt;
 
@@ -76,7 +76,12 @@ impl PaddedTrees {
         }
     }
 
-    /// `[tokens, heads, head_dim]` to `[trees, heads, longest, head_dim]`.
+    /// Pads rows to trees of equal length.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[tokens, heads, head_dim]`
+    /// - result: `[trees, heads, longest, head_dim]`
     fn pad(&self, x: Tensor<3>) -> Tensor<4> {
         let [_, heads, head_dim] = x.dims();
         reorder(x, self.rows.clone(), self.places.clone())
@@ -84,11 +89,16 @@ impl PaddedTrees {
             .swap_dims(1, 2)
     }
 
-    /// `[trees, heads, longest, head_dim]` to `[tokens, heads · head_dim]`.
+    /// Takes the rows out of padded trees.
     ///
     /// The backward pass gives padding a gradient. Padding attends only to
     /// itself and nothing else attends to it, so this gradient ends where
     /// [`Self::pad`] leaves padding out.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[trees, heads, longest, head_dim]`
+    /// - result: `[tokens, heads · head_dim]`
     fn unpad(&self, x: Tensor<4>) -> Tensor<2> {
         let [_, heads, _, head_dim] = x.dims();
         let x = x
@@ -98,8 +108,12 @@ impl PaddedTrees {
     }
 }
 
-/// Repeats rotations `[positions, head_dim / 2]` for both halves of a head:
-/// `[positions, 1, head_dim]`.
+/// Repeats rotations for both halves of a head.
+///
+/// # Shapes
+///
+/// - `of`: `[positions, head_dim / 2]`
+/// - result: `[positions, 1, head_dim]`
 pub(crate) fn both_halves(of: &[f32], config: &LlamaConfig, device: &Device) -> Tensor<3> {
     let half = config.head_dim / 2;
     let rows = of.chunks_exact(half);
@@ -110,7 +124,12 @@ pub(crate) fn both_halves(of: &[f32], config: &LlamaConfig, device: &Device) -> 
     Tensor::from_data(TensorData::new(data, shape), device)
 }
 
-/// RMS norm of each row of `[tokens, hidden]`.
+/// Returns the RMS norm of each row.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, hidden]`
+/// - `weight`: `[hidden]`
 pub(crate) fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
     let scale = x
         .clone()
@@ -122,7 +141,12 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
     x * scale * weight.unsqueeze()
 }
 
-/// Rotates `[tokens, heads, head_dim]` by each row's position.
+/// Rotates each row by its position.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, heads, head_dim]`
+/// - `cos`, `sin`: `[tokens, 1, head_dim]`
 fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     let [_, _, head_dim] = x.dims();
     let first = x.clone().narrow(2, 0, head_dim / 2);
@@ -130,7 +154,13 @@ fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     x * cos.clone() + Tensor::cat(vec![second.neg(), first], 2) * sin.clone()
 }
 
-/// Applies a weight `[out, in]` to rows `[rows, in]`; returns `[rows, out]`.
+/// Applies a weight to rows.
+///
+/// # Shapes
+///
+/// - `x`: `[rows, in]`
+/// - `weight`: `[out, in]`
+/// - result: `[rows, out]`
 fn linear(x: Tensor<2>, weight: &Tensor<2>, precision: Precision) -> Tensor<2> {
     let weight = cast_operand(weight.clone(), precision);
     matmul_transposed(cast_operand(x, precision), weight)
@@ -162,7 +192,11 @@ pub(crate) fn attend(
     matmul(cast_operand(prob, precision), value).reshape([batch, heads, queries, head_dim])
 }
 
-/// The feed-forward half of a layer, its residual added.
+/// The feed-forward half of a layer, with its residual added.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, hidden]`
 fn feed_forward(x: Tensor<2>, weights: &LayerTensors, eps: f64, precision: Precision) -> Tensor<2> {
     let normed = rms_norm(x.clone(), weights.post_norm.clone(), eps);
     let normed = cast_operand(normed, precision);
@@ -179,8 +213,12 @@ pub(crate) struct Projected {
     pub(crate) value: Tensor<3>,
 }
 
-/// Returns the queries, keys and values of `x` `[tokens, hidden]`; `cos` and
-/// `sin` are `[tokens, 1, head_dim]`.
+/// Returns the queries, keys and values of `x`, rotated by position.
+///
+/// # Shapes
+///
+/// - `x`: `[tokens, hidden]`
+/// - `cos`, `sin`: `[tokens, 1, head_dim]`
 pub(crate) fn project(
     x: Tensor<2>,
     weights: &LayerTensors,
@@ -206,8 +244,12 @@ pub(crate) fn project(
     }
 }
 
-/// Ends a layer: applies the output projection to `attended`,
-/// `[tokens, heads · head_dim]`, and the feed-forward network.
+/// Ends a layer: applies the output projection and the feed-forward network.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, hidden]`
+/// - `attended`: `[tokens, heads · head_dim]`
 pub(crate) fn finish(
     x: Tensor<2>,
     attended: Tensor<2>,
@@ -242,13 +284,21 @@ impl Forward {
         }
     }
 
-    /// Runs one decoder layer over flat tokens, `[tokens, hidden]`.
+    /// Runs one decoder layer over flat tokens.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and the result: `[tokens, hidden]`
     pub(crate) fn decoder_layer(&self, x: Tensor<2>, weights: &LayerTensors) -> Tensor<2> {
         self.decoder_layer_with_cache(x, weights).0
     }
 
-    /// Runs one decoder layer; also returns its keys and values, each
-    /// `[tokens, kv_heads, head_dim]`.
+    /// Runs one decoder layer; also returns its keys and values.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and the first result: `[tokens, hidden]`
+    /// - keys, values: `[tokens, kv_heads, head_dim]`
     pub(crate) fn decoder_layer_with_cache(
         &self,
         x: Tensor<2>,
@@ -277,8 +327,13 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// Returns the logits `[rows, vocab]` of `hidden` `[rows, hidden]` and `head`
-/// `[vocab, hidden]`.
+/// Returns the logits of rows.
+///
+/// # Shapes
+///
+/// - `hidden`: `[rows, hidden]`
+/// - `head`: `[vocab, hidden]`
+/// - result: `[rows, vocab]`
 pub(crate) fn logits(hidden: Tensor<2>, head: Tensor<2>, precision: Precision) -> Tensor<2> {
     matmul_transposed(
         cast_operand(hidden, precision),
@@ -286,8 +341,13 @@ pub(crate) fn logits(hidden: Tensor<2>, head: Tensor<2>, precision: Precision) -
     )
 }
 
-/// Returns the log-probs `[rows]` of the tokens `targets` from `hidden`
-/// `[rows, hidden]` and `head` `[vocab, hidden]`.
+/// Returns the log-prob of each row's target, nats.
+///
+/// # Shapes
+///
+/// - `hidden`: `[rows, hidden]`
+/// - `head`: `[vocab, hidden]`
+/// - result: `[rows]`
 pub(crate) fn log_probs(
     hidden: Tensor<2>,
     head: Tensor<2>,

@@ -79,6 +79,13 @@ impl<B: Rows, C: CheckpointStrategy> Rows for Autodiff<B, C> {
 /// Returns the rows of `x` that `to` names; `back` gives the place of each row
 /// of `x` in the result.
 ///
+/// # Shapes
+///
+/// - `x`: `[rows, …]`
+/// - `to`: `[places]`
+/// - `back`: `[rows]`
+/// - result: `[places, …]`
+///
 /// If `to` names a row twice, its gradient comes only from the place in `back`:
 /// no gradient may be needed through the other places.
 pub(crate) fn reorder<const D: usize>(

@@ -36,7 +36,7 @@ const SCORE: &str = "score.weight";
 /// The types of numbers that are read.
 const READ: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
 
-/// Bytes of two tensors that are compared at once.
+/// How many bytes of a tensor are compared at once.
 const COMPARED: usize = 1 << 20;
 
 /// Where a tensor is.

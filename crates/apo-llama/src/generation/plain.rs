@@ -18,7 +18,7 @@ pub(super) struct Plain<'a> {
     stack: Vec<Stacked>,
     /// Their keys and values by layer, `[rows, kv_heads, room, head_dim]`. Rows
     /// are aligned at their end, `time`: shorter ones have zeros in front.
-    /// Behind `time` is room for new tokens.
+    /// After `time` there is room for new tokens.
     layers: Vec<(Tensor<4>, Tensor<4>)>,
     time: usize,
     next_id: u64,

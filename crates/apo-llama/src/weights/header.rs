@@ -28,7 +28,7 @@ pub(super) struct Header {
 /// The header as it is in the file, with duplicate names.
 struct Entries {
     tensors: Vec<(String, TensorInfo)>,
-    /// Names and types of those that hold what this version of the format does
+    /// Names and types of tensors whose type this version of the format does
     /// not know.
     unknown: Vec<(String, String)>,
     metadata: HashMap<String, String>,
@@ -43,7 +43,7 @@ struct Info {
 }
 
 impl Info {
-    /// Returns the tensor where its type is known, else the type.
+    /// Returns the tensor if its type is known, or else the type.
     fn known(self) -> Result<TensorInfo, String> {
         let dtype = serde_json::from_value(self.dtype.clone().into());
         Ok(TensorInfo {
@@ -205,13 +205,13 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Checks that no name is there twice: all but one would be lost.
+/// Checks that no name occurs twice: all but one tensor would be lost.
 fn check_names(entries: &Entries) -> Result<(), String> {
     let mut seen = HashSet::new();
     let mut names = entries.tensors.iter().map(|(name, _)| name.as_str());
     match names.find(|name| !seen.insert(*name)) {
         None => Ok(()),
-        Some(name) => Err(format!("{} stands in its header twice", quoted(name))),
+        Some(name) => Err(format!("{} occurs in its header twice", quoted(name))),
     }
 }
 

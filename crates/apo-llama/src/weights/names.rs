@@ -133,11 +133,11 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     (
         &["q_norm.", "k_norm.", "q_layernorm.", "k_layernorm."],
-        "norms of queries and keys, which LLaMA has not",
+        "norms of queries and keys, which LLaMA does not have",
     ),
     (
         &["feedforward_layernorm."],
-        "norms around the feed-forward network, which LLaMA has not",
+        "norms around the feed-forward network, which LLaMA does not have",
     ),
     (
         &[".experts.", "block_sparse_moe", ".router.", ".mlp.gate."],

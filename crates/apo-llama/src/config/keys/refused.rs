@@ -157,12 +157,12 @@ pub(super) const BEGINNINGS: &[(&str, Off, &str)] = &[
 pub(super) const ENDS: &[(&str, Off, &str)] = &[
     ("a model within another one", Off::Blank, "_config"),
     (
-        "a scaling that LLaMA has not",
+        "a scaling that LLaMA does not have",
         Off::One,
         "_multiplier _multipliers",
     ),
     (
-        "a cap that LLaMA has not",
+        "a cap that LLaMA does not have",
         Off::Empty,
         "_softcap _soft_cap _softcapping _softcap_value _logit_cap",
     ),
