@@ -41,7 +41,7 @@ fn byte_level(name: &str, config: &Value) -> PathBuf {
     dir
 }
 
-/// A BPE as LLaMA 2's: spaces become `▁`, one is put in front, unknown
+/// A BPE like LLaMA 2's: spaces become `▁`, one is put in front, unknown
 /// characters fall back to bytes.
 fn metaspace(name: &str) -> PathBuf {
     let dir = folder(name);
@@ -205,7 +205,7 @@ fn what_a_tokenizer_lacks_is_told() {
     assert!(error.to_string().contains("tokenizer.json"), "{error}");
 }
 
-/// The real one, where `APO_SMOLLM2` names its directory.
+/// The real tokenizer, if `APO_SMOLLM2` names its directory.
 #[test]
 fn smollm2_speaks_as_its_template_says() {
     let Some(dir) = std::env::var_os("APO_SMOLLM2") else {

@@ -1,4 +1,4 @@
-//! What the files of a directory say together is what counts, or is refused.
+//! The files of a directory together decide, or they are refused.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod common;
@@ -13,7 +13,8 @@ use common::{folder, special, tokenizer, write};
 
 const PROMPT: &str = "\n\nHuman: How do I boil an egg for six minutes?\n\nAssistant:";
 
-/// A model directory of the small byte-level tokenizer, `</s>` its end of text.
+/// A model directory of the small byte-level tokenizer, with `</s>` as its end
+/// of text.
 fn dir(name: &str, edit: impl FnOnce(&mut Value, &mut Value)) -> PathBuf {
     let dir = folder("loader", name);
     let mut made = tokenizer(

@@ -1,4 +1,4 @@
-//! Templates render, and become tokens, as `transformers` has them
+//! Templates render and become tokens as in `transformers`
 //! (`fixtures/templates/make_templates.py`).
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -427,8 +427,8 @@ fn what_goes_wrong_names_file_and_line() {
     assert!(error.to_string().len() < 600);
 }
 
-/// A name, what `chat_template` in the config is, which further files there are,
-/// and what renders or why nothing does.
+/// A name, the config's `chat_template`, other files, and what renders or why
+/// nothing does.
 type Case<'a> = (
     &'a str,
     Value,

@@ -1,4 +1,5 @@
-//! The end of a long prompt and the beginning of a long response are the whole's.
+//! The end of a long prompt and the beginning of a long response have the
+//! tokens of the whole text.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod common;

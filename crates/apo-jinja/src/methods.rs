@@ -380,7 +380,7 @@ fn expand_tabs(of: &str, size: usize) -> String {
     out
 }
 
-/// Returns a value's text where it is not one.
+/// Returns a text, or any other value as text.
 pub(super) fn soft_text(value: &Value, work: &Work) -> Result<Text> {
     Ok(match value {
         Value::Text(it) => it.clone(),

@@ -25,7 +25,7 @@ fn compute(precision: Precision, kernels: bool) -> Compute {
     }
 }
 
-/// By kernels or not: all that the device can do.
+/// With and without kernels, as far as the device has them.
 fn ways() -> Vec<bool> {
     let mut ways = vec![true, false];
     ways.retain(|&kernels| compute(Precision::Bf16, kernels).check(&device()).is_ok());
@@ -79,8 +79,9 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     square(&mut differences).sqrt() / norm.max(1e-30)
 }
 
-/// A rounded operand is off by 2⁻⁹ at most; through a few layers that adds up to
-/// some times as much of a tensor's norm, and a wrong product to all of it.
+/// A rounded operand is off by 2⁻⁹ at most. Over a few layers that adds up to a
+/// few times as much of a tensor's norm; a wrong product is off by all of the
+/// norm.
 const TENSOR: f64 = 0.03;
 
 /// Thirty layers deep. PyTorch 2.8's autocast is 0.028 of a tensor's norm off on

@@ -200,7 +200,7 @@ fn a_tied_head_is_the_embedding_or_told() {
     assert_eq!(log_probs(&policy(&double).unwrap()), expected);
     let double = changed("tied-doubles-differ", "llama3", |it| doubled(it, 1.5));
     refuses(policy(&double), "the last number", &named);
-    // What a reward model has of it is not computed.
+    // A reward model does not use it.
     load(&dir, Head::Reward, Start::NewHead(1)).unwrap();
     set(&dir, "config.json", &json!({"tie_word_embeddings": false}));
     assert_ne!(
@@ -415,7 +415,7 @@ fn zeros_with_a_sign_are_zeros() {
             it.bytes = zero.repeat(32);
         });
         refuses(policy(&dir), dtype, &[name, "zero throughout"]);
-        // A byte's highest bit is no sign where it is not the number's.
+        // Only the number's highest bit is a sign.
         let dir = changed(&format!("no-zero-{dtype}"), "base", |tensors| {
             let it = tensor(tensors, name);
             it.dtype = dtype.into();

@@ -24,7 +24,8 @@ fn floats(value: &Value) -> Vec<f32> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// Kernels and the plain composition, each keeping all or computing again.
+/// Kernels and the plain composition, each with and without gradient
+/// checkpointing.
 fn ways() -> [Compute; 4] {
     let way = |kernels, checkpointing| Compute {
         kernels,

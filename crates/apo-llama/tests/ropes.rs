@@ -11,7 +11,7 @@ use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch}
 use common::{device, tiny};
 use serde_json::Value;
 
-/// The tokens at the end whose log-probs the loss is of.
+/// How many of the last tokens the loss is about.
 const RESPONSE: usize = 16;
 
 fn floats(value: &Value) -> Vec<f32> {

@@ -1,8 +1,8 @@
 //! A real model against PyTorch's values, in `fixtures/smollm2.json`.
 //!
 //! They need SmolLM2-135M-Instruct itself, whose directory `APO_SMOLLM2` names;
-//! without it each says that it is skipped. What they hold of a real model, the
-//! tests beside this file hold of small ones everywhere.
+//! without it each test says that it is skipped. The tests beside this file
+//! check the same things with small models everywhere.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 

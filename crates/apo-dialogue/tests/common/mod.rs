@@ -22,8 +22,8 @@ pub fn fixture(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Returns a `tokenizer.json`: of `bytes`, or in sentencepiece's manner as one of
-/// its variants, with further added tokens behind the vocabulary.
+/// Returns a `tokenizer.json`: of `bytes`, or in sentencepiece's style as one
+/// of its variants, with added tokens after the vocabulary.
 pub fn tokenizer(kind: &str, added: &[Value]) -> Value {
     let all = fixture("tokenizers.json");
     let base = if kind == "bytes" { "bytes" } else { "spaces" };
