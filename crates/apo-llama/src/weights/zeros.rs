@@ -4,7 +4,8 @@
 use std::io::Read as _;
 
 use super::names::quoted;
-use super::{EMBEDDING, LM_HEAD, Place, SCORE, Weights, io_error, width};
+use super::values::{COMPARED, width};
+use super::{EMBEDDING, LM_HEAD, Place, SCORE, Weights, io_error};
 use crate::error::ModelError;
 
 /// Bytes at a tensor's beginning and end that are checked first: if all are
@@ -100,7 +101,7 @@ impl Weights {
         // All lengths and places here are multiples of it.
         let width = width(place.dtype);
         let mut left = bytes;
-        let mut part = vec![0; bytes.min(super::COMPARED)];
+        let mut part = vec![0; bytes.min(COMPARED)];
         while left > 0 {
             let n = left.min(part.len());
             file.read_exact(&mut part[..n])
