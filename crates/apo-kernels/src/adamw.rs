@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::simd;
 
-/// Elements that one thread takes at a time. Sums do not depend on the number of
-/// threads.
+/// Elements that one thread takes at a time, whatever the number of threads, so that
+/// sums do not depend on it.
 const PART: usize = 1 << 15;
 
 /// The numbers of one AdamW step (Loshchilov and Hutter 2019, algorithm 2).
@@ -25,11 +25,15 @@ pub struct AdamWStep {
     pub first_correction: f32,
     /// `1 − β₂ᵗ`
     pub second_correction: f32,
-    /// Factor of every gradient: the clipping.
+    /// Factor of every gradient, for clipping.
     pub gradient_scale: f32,
 }
 
-/// Takes one step, in place. All slices have the same length.
+/// Takes one step in place.
+///
+/// # Shapes
+///
+/// - all slices: `[elements]`
 pub fn update(
     parameter: &mut [f32],
     gradient: &[f32],
@@ -45,8 +49,7 @@ pub fn update(
         .for_each(|(((p, g), m), v)| simd::adamw(p, g, m, v, step));
 }
 
-/// Returns `Σ x²`; the order of summation does not depend on the number of
-/// threads.
+/// Returns `Σ x²`, summed in an order that does not depend on the number of threads.
 pub fn sum_of_squares(x: &[f32]) -> f64 {
     let parts: Vec<f64> = x
         .par_chunks(PART)

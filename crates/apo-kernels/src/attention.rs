@@ -70,7 +70,7 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// The row ranges of the keys that the block sees: the prompt, its own.
+    /// The row ranges of the keys that the block sees: the prompt's, then its own.
     fn key_ranges(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let own = self.segment.rows.start..self.rows.end;
         self.segment.prompt.clone().into_iter().chain([own])
@@ -80,7 +80,7 @@ impl Block<'_> {
         self.key_ranges().map(|range| range.len()).sum()
     }
 
-    /// Keys that row `i` of the block sees; the rest lie in its future.
+    /// Keys that row `i` of the block sees; the others lie in its future.
     fn visible(&self, i: usize) -> usize {
         let context = self.segment.prompt.as_ref().map_or(0, Range::len);
         context + (self.rows.start + i - self.segment.rows.start) + 1
@@ -163,8 +163,8 @@ fn probabilities(
     }
 }
 
-/// Returns how many multiplications each product of a layer's attention takes,
-/// for scores and for sums of values alike, without masked keys.
+/// Returns the number of multiplications in one product of a layer's attention, which
+/// is the same for scores and for sums of values. Masked keys do not count.
 fn n_products(layout: &Layout, heads: Heads) -> usize {
     let keys = layout.segments.iter().map(|segment| {
         let (own, prompt) = (
@@ -187,7 +187,7 @@ fn check_rows<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, n: usize) {
         );
         end = range.end;
     }
-    assert_eq!(end, n, "each row is of one range");
+    assert_eq!(end, n, "each row is in one range");
 }
 
 /// Returns the attention output.
@@ -250,8 +250,8 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
     unsafe { buffer.written() }
 }
 
-/// Returns the gradient of `qkv` from the output and its gradient; the
-/// probabilities are computed again, not kept.
+/// Returns the gradient of `qkv` from the output and its gradient. It computes the
+/// probabilities again instead of keeping them.
 ///
 /// # Shapes
 ///
@@ -287,8 +287,8 @@ fn attend_backward(
     }
     let mut buffer = Buffer::new(tokens * heads.width());
     let dqkv = &Disjoint::new(buffer.parts());
-    // A task is one key head of one tree: what its blocks add to the tree's
-    // keys and values meets no other task.
+    // A task is one key head of one tree, so no other task adds to the gradients of
+    // these keys and values.
     (0..layout.trees.len() * heads.kv_heads)
         .into_par_iter()
         .for_each_init(Scratch::default, |scratch, task| {
@@ -320,8 +320,8 @@ fn attend_backward(
                 }
             }
         });
-    // SAFETY: each row is of one block, which writes its queries, and of one
-    // tree, which writes its keys and values, for each key head.
+    // SAFETY: each row is in one block, which writes its queries, and in one tree,
+    // which writes its keys and values, for each key head.
     unsafe { buffer.written() }
 }
 

@@ -1,4 +1,4 @@
-//! A decoder layer for one new token of each of many rows, over their caches.
+//! A decoder layer for one new token in each of many rows, with their caches.
 
 use rayon::prelude::*;
 
@@ -7,16 +7,16 @@ use super::matrix::{MatrixMut, Sum};
 use super::simd;
 use crate::stats::{Kind, timed};
 
-/// A row's keys and values in one layer, `[tokens, kv_heads · head_dim]`: those of
-/// the prompt, which rows share, and its own.
+/// Keys and values of a row in one layer: those of the prompt, which several rows share,
+/// and its own, `[tokens, kv_heads · head_dim]` each.
 pub struct RowCache<'a> {
     /// Keys of the prompt.
     pub prompt_keys: &'a [f32],
     /// Values of the prompt.
     pub prompt_values: &'a [f32],
-    /// Keys of the tokens after it.
+    /// Keys of the tokens after the prompt.
     pub own_keys: &'a mut Vec<f32>,
-    /// Values of the tokens after it.
+    /// Values of the tokens after the prompt.
     pub own_values: &'a mut Vec<f32>,
 }
 
@@ -33,7 +33,7 @@ impl RowCache<'_> {
 ///
 /// - `x` and the result: `[rows, hidden]`
 /// - `cos`, `sin`: `[rows, head_dim / 2]`
-/// - `caches`: one a row
+/// - `caches`: one per row
 pub fn step(
     shape: &Shape,
     w: &Weights<'_>,

@@ -31,8 +31,7 @@ pub struct Shape {
 /// A layer's weights as kernels read them.
 pub type Weights<'a> = LayerWeights<&'a [f32]>;
 
-/// Activations of the forward pass that the backward pass needs, without the
-/// input.
+/// Activations of the forward pass that the backward pass needs besides the input.
 pub struct Saved {
     /// `[tokens, (heads + 2 · kv_heads) · head_dim]`, rotated
     qkv: Vec<f32>,
@@ -274,7 +273,7 @@ impl Shape {
     /// # Shapes
     ///
     /// - `x`, `dout` and the input's gradient: `[tokens, hidden]`
-    /// - gradients of weights: as the weights
+    /// - gradients of weights: the shapes of the weights
     pub fn backward(
         &self,
         layout: &Layout,
@@ -291,7 +290,7 @@ impl Shape {
         assert_eq!(
             saved.gate_up.len(),
             tokens * 2 * intermediate,
-            "of the same tokens"
+            "activations of the same tokens"
         );
         let mut activated = swiglu(&saved.gate_up, intermediate);
         let down = self.weight_gradient(matrix(dout), &activated);

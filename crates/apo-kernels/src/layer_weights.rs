@@ -1,5 +1,5 @@
-//! A decoder layer's weights, whatever holds them: slices for a kernel, tensors
-//! for an operator, gradients on their way back.
+//! The weights of a decoder layer, in any form: slices for a kernel, tensors for an
+//! operator, their gradients.
 
 /// Picks the second argument for a matrix, the third for a vector.
 macro_rules! pick {
@@ -11,18 +11,18 @@ macro_rules! pick {
     };
 }
 
-/// Declares [`LayerWeights`] and everything that goes through its fields, so that
-/// a new weight is one new line.
+/// Declares [`LayerWeights`] and the functions over all its fields, so that a new
+/// weight is one new line.
 macro_rules! layer_weights {
     ($($(#[$shape:meta])* $weight:ident: $kind:ident,)+) => {
-        /// One value for each weight of a decoder layer. Projections are
-        /// `[out, in]`, as their file holds them.
+        /// One value for each weight of a decoder layer. Projections are `[out, in]`,
+        /// as in the model's files.
         #[derive(Clone, Copy, Debug)]
         pub struct LayerWeights<Matrix, Vector = Matrix> {
             $($(#[$shape])* pub $weight: $kind,)+
         }
 
-        /// How many weights a layer has.
+        /// Number of weights of a layer.
         pub const N_WEIGHTS: usize = [$(stringify!($weight)),+].len();
 
         impl<Matrix, Vector> LayerWeights<Matrix, Vector> {
@@ -49,7 +49,7 @@ macro_rules! layer_weights {
                 [$(self.$weight),+]
             }
 
-            /// Makes weights of an array in the order of the fields.
+            /// Makes weights from an array in the order of the fields.
             pub fn from_array([$($weight),+]: [T; N_WEIGHTS]) -> Self {
                 Self { $($weight,)+ }
             }

@@ -1,14 +1,13 @@
-//! The CPU's own kernels: matrix products, tree attention, a decoder layer,
-//! sliced log-probs, AdamW.
+//! Kernels of a decoder for the CPU: matrix products, tree attention, a decoder layer,
+//! log-probs in slices, AdamW.
 //!
-//! They work on plain slices and know no tensor; `apo-llama` wraps them as Burn
-//! operators. Its plain composition defines their results: tests compare every
-//! value and gradient.
+//! They work on plain slices, not on tensors; `apo-llama` wraps them as Burn operators.
+//! Its plain composition of Burn's own operators defines what they compute, and tests
+//! compare every value and gradient with it.
 //!
-//! This crate uses `unsafe` for four things: calling the matrix product on
-//! strided views, letting threads write disjoint parts of one buffer, buffers
-//! that are not written twice, and functions compiled for several instruction
-//! sets. Each has a safe interface.
+//! This crate uses `unsafe` to multiply strided views, to let threads write disjoint
+//! parts of one buffer, to leave buffers uninitialised until they are written, and to
+//! compile functions for several instruction sets. Its public interface is safe.
 #![expect(
     unsafe_code,
     reason = "strided products, disjoint writes, buffers, instruction sets; see above"
@@ -20,7 +19,7 @@ pub mod adamw;
 pub mod attention;
 pub mod bf16;
 pub mod decode;
-pub mod few_rows;
+mod few_rows;
 mod gemm_f32;
 pub mod layer;
 pub mod layer_weights;
@@ -28,36 +27,35 @@ pub mod layout;
 pub mod log_prob;
 pub mod matmul;
 pub mod matrix;
-pub mod peak;
 mod precision;
 #[cfg(test)]
 mod samples;
-pub mod shared;
+mod shared;
 pub mod simd;
 pub mod stats;
 
 pub use layer_weights::{LayerWeights, N_WEIGHTS};
 pub use precision::Precision;
 
-/// How many rows of a row-wise kernel one thread takes at a time.
+/// Rows that one thread takes at a time in a row-wise kernel.
 const ROWS_A_TASK: usize = 64;
 
-/// A buffer that becomes a vector once it is written. A step allocates large
-/// buffers so often that writing zeros first would cost time.
-pub struct Buffer {
+/// A buffer that becomes a vector once it is written. A step allocates so many large
+/// buffers that filling them with zeros first would cost time.
+struct Buffer {
     data: Vec<f32>,
     len: usize,
 }
 
 impl Buffer {
     /// Allocates memory for `len` elements.
-    pub fn new(len: usize) -> Self {
+    fn new(len: usize) -> Self {
         let data = Vec::with_capacity(len);
         Self { data, len }
     }
 
     /// Returns the elements to write.
-    pub fn parts(&mut self) -> &mut [MaybeUninit<f32>] {
+    fn parts(&mut self) -> &mut [MaybeUninit<f32>] {
         &mut self.data.spare_capacity_mut()[..self.len]
     }
 
@@ -66,7 +64,7 @@ impl Buffer {
     /// # Safety
     ///
     /// Every element has been written.
-    pub unsafe fn written(mut self) -> Vec<f32> {
+    unsafe fn written(mut self) -> Vec<f32> {
         // SAFETY: `new` allocated `len` elements; by contract they are written.
         unsafe {
             self.data.set_len(self.len);
@@ -76,7 +74,7 @@ impl Buffer {
 }
 
 /// Copies `from` into an uninitialised part of the same length.
-pub fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
+fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
     assert_eq!(to.len(), from.len(), "a part is written as a whole");
     for (to, from) in to.iter_mut().zip(from) {
         to.write(*from);
@@ -88,7 +86,7 @@ pub fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
 /// # Safety
 ///
 /// Every element has been written.
-pub unsafe fn written(part: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+unsafe fn written(part: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     // SAFETY: both are laid out alike, and the elements have values by contract.
     unsafe { &mut *(std::ptr::from_mut(part) as *mut [f32]) }
 }

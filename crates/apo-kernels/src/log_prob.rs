@@ -1,5 +1,5 @@
-//! Log-probs of given tokens and their gradients, in slices of rows, so that the
-//! logits `[tokens, vocab]` are never all in memory.
+//! Log-probs of given tokens and their gradients, in slices of rows, so that the logits
+//! `[tokens, vocab]` are never in memory as a whole.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::Precision;
 /// Logits in memory at once: 32 MiB.
 const SLICE: usize = 1 << 23;
 
-/// Returns how many rows of logits are in memory at once.
+/// Returns the number of rows of logits in memory at once.
 pub fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
     (SLICE / vocab).clamp(16, 1024).min(n_rows.max(1))
 }
@@ -141,7 +141,7 @@ pub fn backward(
         );
         let to = match sum {
             Sum::Replace => MatrixMut::unwritten(dhead.parts(), vocab, width),
-            // SAFETY: the first rows' product has written all of it.
+            // SAFETY: the product of the first rows has written all of it.
             Sum::Add => MatrixMut::new(unsafe { written(dhead.parts()) }, vocab, width),
         };
         multiply(
@@ -154,8 +154,8 @@ pub fn backward(
         );
         sum = Sum::Add;
     }
-    // SAFETY: each slice of rows writes its part of the one, and there is a
-    // target for each row; the first of them writes the whole of the other.
+    // SAFETY: each slice of rows writes its part of `dhidden`, and there is a target
+    // for each row; the first slice writes all of `dhead`.
     unsafe { (dhidden.written(), dhead.written()) }
 }
 

@@ -6,10 +6,15 @@ use crate::{Precision, bf16, few_rows, gemm_f32};
 
 /// Computes `out (+)= left · right`.
 ///
-/// With [`Precision::Bf16`], processors that have such products round the
-/// operands to bf16 and keep the sums in f32. Small products on one thread stay
-/// in f32, and so do products of few rows: converting the weight would cost more
-/// than it saves.
+/// With [`Precision::Bf16`], a processor that has such products rounds the operands to
+/// bf16 and keeps the sums in f32. Products on one thread stay in f32, and so do
+/// products of few rows, because converting the weight would cost more than it saves.
+///
+/// # Shapes
+///
+/// - `left`: `[rows, depth]`
+/// - `right`: `[depth, cols]`
+/// - `out`: `[rows, cols]`
 pub fn multiply(
     out: MatrixMut<'_>,
     left: Matrix<'_>,

@@ -35,7 +35,7 @@ unsafe impl Send for MatrixMut<'_> {}
 // promise that no two threads touch the same element.
 unsafe impl Sync for MatrixMut<'_> {}
 
-/// Whether a product replaces the elements or is added to them.
+/// Whether a product replaces elements or is added to them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
     /// They are replaced.
@@ -88,7 +88,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Swaps rows and columns, without moving anything.
+    /// Swaps rows and columns without copying.
     #[must_use]
     pub fn transposed(self) -> Self {
         Self {
@@ -196,14 +196,14 @@ pub(crate) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, su
     // A product without terms writes nothing.
     assert!(
         out.written || (sum == Sum::Replace && left.cols > 0),
-        "elements without a value are replaced by sums of something"
+        "only a product with terms can be written to elements without a value"
     );
 }
 
 /// Adds `from` to `to`, element by element, over the threads.
 pub fn add_assign(to: &mut [f32], from: &[f32]) {
     const PART: usize = 1 << 15;
-    assert_eq!(to.len(), from.len(), "a sum of unlike lengths");
+    assert_eq!(to.len(), from.len(), "both have the same length");
     to.par_chunks_mut(PART)
         .zip(from.par_chunks(PART))
         .for_each(|(to, from)| super::simd::add(to, from));

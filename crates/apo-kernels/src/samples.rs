@@ -1,6 +1,6 @@
 //! Numbers that tests compute with.
 
-/// Returns so many numbers from -1 to 1, others for each seed.
+/// Returns `n` numbers from -1 to 1 that depend on the seed.
 pub fn values(n: usize, seed: u32) -> Vec<f32> {
     (0..n as u32)
         .map(|i| {

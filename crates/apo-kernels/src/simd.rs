@@ -1,13 +1,13 @@
 //! Row-wise arithmetic, compiled for several instruction sets.
 //!
-//! The programs are built for plain x86-64, where loops get four lanes and a
-//! fused multiply-add is a library call. Each function below is therefore
-//! compiled three times and chosen at run time.
+//! The programs are built for plain x86-64, where loops get four lanes and a fused
+//! multiply-add is a library call. So each function below is compiled three times, and
+//! one of them is chosen at run time.
 
 use std::mem::MaybeUninit;
 
-/// Compiles each function for AVX-512, for AVX2 with FMA, and for the target as
-/// it is; the processor decides at run time which one runs.
+/// Compiles each function for AVX-512, for AVX2 with FMA, and for the plain target. The
+/// processor decides at run time which one runs.
 macro_rules! for_each_instruction_set {
     ($(
         $(#[$meta:meta])*
@@ -33,11 +33,11 @@ macro_rules! for_each_instruction_set {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
                 {
-                    // SAFETY: the processor has just said that it can.
+                    // SAFETY: the processor has the instructions.
                     return unsafe { v4($($arg),*) };
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the processor has just said that it can.
+                    // SAFETY: the processor has the instructions.
                     return unsafe { v3($($arg),*) };
                 }
             }
@@ -49,16 +49,16 @@ macro_rules! for_each_instruction_set {
 /// Lanes of the sums below: two AVX-512 registers, so that additions overlap.
 const LANES: usize = 32;
 
-/// Returns `e^x` with a relative error below 3e-7. It is a polynomial, so that
-/// loops over it vectorise. Arguments whose result f32 cannot hold are clamped.
+/// Returns `e^x` with a relative error below 3e-7. It is a polynomial, so loops over it
+/// vectorise. Arguments are clamped to those whose result f32 can hold.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
 fn exp(x: f32) -> f32 {
-    // e^x = 2^n · e^r with n = round(x / ln 2); ln 2 in two parts, so that r
-    // keeps its digits. The polynomial is Cephes' expf.
+    // e^x = 2^n · e^r with n = round(x / ln 2). ln 2 is subtracted in two parts, so
+    // that r keeps its digits. The polynomial is that of Cephes' expf.
     let x = x.clamp(-87.3, 88.3);
     let n = (x * std::f32::consts::LOG2_E).round_ties_even();
     let r = n.mul_add(-0.693_359_4, x);
@@ -176,8 +176,13 @@ for_each_instruction_set! {
         }
     }
 
-    /// RMS norm of each row: `x / rms(x) · weight`. Writes all of `out` if `x` and
-    /// `out` have the same number of whole rows.
+    /// Writes the RMS norm of each row, `x / rms(x) · weight`. Writes all of `out` if
+    /// `x` and `out` have the same number of whole rows.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, `out`: `[rows, hidden]`
+    /// - `weight`: `[hidden]`
     pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [MaybeUninit<f32>]) {
         let hidden = weight.len();
         for (out, x) in out.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)) {
@@ -188,7 +193,12 @@ for_each_instruction_set! {
         }
     }
 
-    /// Backward of [`rms_norm`]: adds to `dx`, and to `dweight`.
+    /// Adds the gradients of [`rms_norm`] to `dx` and `dweight`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, `dout`, `dx`: `[rows, hidden]`
+    /// - `weight`, `dweight`: `[hidden]`
     pub fn rms_norm_backward(
         x: &[f32],
         weight: &[f32],
@@ -213,7 +223,12 @@ for_each_instruction_set! {
         }
     }
 
-    /// Rotates each head of a row by its position; `direction` −1 rotates it back.
+    /// Rotates each head of a row by its position; with `direction` −1, rotates it back.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[heads · head_dim]`
+    /// - `cos`, `sin`: `[head_dim / 2]`
     pub fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
         let half = cos.len();
         for head in row.chunks_exact_mut(2 * half) {
@@ -226,7 +241,7 @@ for_each_instruction_set! {
         }
     }
 
-    /// Softmax of a row, in place.
+    /// Replaces a row by its softmax.
     pub fn softmax(row: &mut [f32]) {
         let maximum = maximum_of(row);
         for x in row.iter_mut() {
@@ -238,15 +253,21 @@ for_each_instruction_set! {
         }
     }
 
-    /// Backward of softmax, into `dprob`: `prob · (dprob − along)`.
+    /// Replaces the gradient of probabilities by that of their scores, `prob · (dprob −
+    /// along)`, where `along` is `Σ prob · dprob`.
     pub fn softmax_backward(prob: &[f32], dprob: &mut [f32], along: f32) {
         for (d, p) in dprob.iter_mut().zip(prob) {
             *d = p * (*d - along);
         }
     }
 
-    /// `silu(gate) · up` of rows that hold the gate, then the up projection.
+    /// Writes `silu(gate) · up` of rows that hold the gate, then the up projection.
     /// Writes all of `out` if both have the same number of whole rows.
+    ///
+    /// # Shapes
+    ///
+    /// - `gate_up`: `[rows, 2 · intermediate]`
+    /// - `out`: `[rows, intermediate]`
     pub fn swiglu(gate_up: &[f32], intermediate: usize, out: &mut [MaybeUninit<f32>]) {
         for (out, row) in out.chunks_exact_mut(intermediate).zip(gate_up.chunks_exact(2 * intermediate)) {
             let (gate, up) = row.split_at(intermediate);
@@ -256,8 +277,13 @@ for_each_instruction_set! {
         }
     }
 
-    /// Backward of [`swiglu`]. Writes all of `dgate_up` if all three have the same
-    /// number of whole rows.
+    /// Writes the gradient of `gate_up` in [`swiglu`]. Writes all of `dgate_up` if all
+    /// three have the same number of whole rows.
+    ///
+    /// # Shapes
+    ///
+    /// - `gate_up`, `dgate_up`: `[rows, 2 · intermediate]`
+    /// - `dout`: `[rows, intermediate]`
     pub fn swiglu_backward(
         gate_up: &[f32],
         intermediate: usize,
@@ -282,8 +308,8 @@ for_each_instruction_set! {
 
     /// Returns `ln Σ exp(x)` of a row of logits.
     ///
-    /// Adds short f32 sums in f64: over a vocabulary of 50,000 tokens a plain f32
-    /// sum loses the small terms.
+    /// It adds short f32 sums in f64, because a plain f32 sum over a vocabulary of 50,000
+    /// tokens loses the small terms.
     pub fn log_sum_exp(row: &[f32]) -> f32 {
         let maximum = maximum_of(row);
         let mut sum = 0.0_f64;
@@ -324,9 +350,15 @@ for_each_instruction_set! {
         maximum_of(row)
     }
 
-    /// Attention of one query head, `[head_dim]`, over two runs of keys and values.
-    /// `place` is `[stride, column]`: rows are `stride` elements apart, and the head
-    /// begins at `column`. `scores` has room for every key.
+    /// Writes the attention of one query head over two runs of keys and values. `place`
+    /// is `[stride, column]`: rows are `stride` elements apart, and the head begins at
+    /// `column`. `scores` is scratch space.
+    ///
+    /// # Shapes
+    ///
+    /// - `query`, `out`: `[head_dim]`
+    /// - `keys`, `values`: `[tokens, stride]` each
+    /// - `scores`: at least the tokens of both runs
     pub fn attend(
         query: &[f32],
         keys: [&[f32]; 2],
@@ -363,7 +395,7 @@ for_each_instruction_set! {
         }
     }
 
-    /// One AdamW step of a run of parameters; see [`super::adamw`].
+    /// Takes one AdamW step of some parameters; see [`super::adamw`].
     pub fn adamw(
         parameter: &mut [f32],
         gradient: &[f32],

@@ -1,12 +1,12 @@
 //! Time, operations and bytes of the CPU's kernels.
 //!
-//! The counters belong to the whole process and are always on: a kernel of a
-//! decoder layer takes milliseconds, reading the clock takes nanoseconds.
+//! The counters are of the whole process and always on: a kernel takes milliseconds,
+//! and reading the clock takes nanoseconds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What one kind of kernel has taken since the program began.
+/// Totals of one kind of kernel since the program began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct KindStats {
     /// Wall-clock time while all threads work.
@@ -17,7 +17,7 @@ pub struct KindStats {
     pub bytes: f64,
 }
 
-/// What the kernels have taken since the program began.
+/// Totals of all kernels since the program began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct KernelStats {
     /// Matrix products with weights, forward and backward.
@@ -53,7 +53,7 @@ static COUNTERS: [Counters; 3] = [const {
     }
 }; 3];
 
-/// Returns what the kernels have taken since the program began.
+/// Returns the totals of all kernels since the program began.
 pub fn stats() -> KernelStats {
     let [matmul, attention, optimiser] = COUNTERS.each_ref().map(|counters| KindStats {
         seconds: Duration::from_nanos(counters.nanoseconds.load(Ordering::Relaxed)).as_secs_f64(),
@@ -67,7 +67,7 @@ pub fn stats() -> KernelStats {
     }
 }
 
-/// Does some work and adds its time, operations and bytes to the counters.
+/// Runs `work` and adds its time, operations and bytes to the counters.
 pub fn timed<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();

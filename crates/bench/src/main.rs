@@ -1,5 +1,6 @@
-//! `bench`: the compute's speed and memory, beside PyTorch's.
+//! `bench`: speed and memory of model compute, beside PyTorch's.
 
+mod peak;
 mod programs;
 mod report;
 mod rows;
@@ -17,10 +18,9 @@ use clap::{Parser, ValueEnum};
 use programs::{Ours, Peers};
 use work::{Settings, Task};
 
-/// Measures scoring, training steps and sampling, ours and PyTorch's in turn
+/// Measure scoring, training steps and sampling, ours and PyTorch's in turn
 ///
-/// PyTorch's side are the scripts of a folder of peers; without it ours is
-/// measured alone.
+/// A folder of scripts is PyTorch's side; without --peers, only ours is measured.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -33,13 +33,13 @@ struct Args {
     /// Python that has PyTorch and transformers
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
-    /// Threads of either side
+    /// Threads of each side
     #[arg(long, value_name = "N", default_value_t = 2)]
     threads: usize,
-    /// Training steps that are timed, after one to warm up
+    /// Training steps to time, after one to warm up
     #[arg(long, value_name = "N", default_value_t = 3)]
     steps: usize,
-    /// How often everything is run; the fastest counts, on either side
+    /// How often to run everything; the fastest run of each side counts
     #[arg(long, value_name = "N", default_value_t = 2)]
     runs: usize,
     /// Only these tasks
@@ -48,13 +48,13 @@ struct Args {
     /// Do one task in this process and print what it took as JSON
     #[arg(long, value_name = "PRECISION", value_enum, hide = true)]
     here: Option<Products>,
-    /// Ours: keep the layers' inputs alone, and compute layers again in the
-    /// backward pass
+    /// Ours: keep only the inputs of layers, and compute layers again in the backward
+    /// pass
     #[arg(long)]
     recompute: bool,
 }
 
-/// What matrix products are computed in.
+/// The type of the operands of matrix products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Products {
     F32,
@@ -70,7 +70,7 @@ impl From<Products> for Precision {
     }
 }
 
-// A training or a decoding step takes and frees the same large buffers again.
+// Every training or decoding step allocates and frees the same large buffers.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

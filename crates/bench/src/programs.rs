@@ -1,4 +1,4 @@
-//! The programs that are run in turn: this one, and the peers' scripts.
+//! The programs that run in turn: this one, and the peers' scripts.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -68,7 +68,7 @@ pub struct PeerRun {
 }
 
 impl PeerRun {
-    /// Seconds of one step, or of the whole where there are no steps.
+    /// Seconds of one step, or of everything if there are no steps.
     pub fn seconds(&self) -> f64 {
         self.seconds / self.steps.unwrap_or(1.0)
     }
@@ -79,8 +79,8 @@ impl<'a> Peers<'a> {
         Self { folder, args }
     }
 
-    /// Runs the script of a task. bf16 is what one would take: autocast to
-    /// train, weights in bf16 for the rest.
+    /// Runs the script of a task. With bf16, training uses autocast and the rest uses
+    /// weights in bf16, as PyTorch's users would.
     pub fn run(&self, task: Task, products: Products) -> Result<PeerRun> {
         let trains = matches!(task, Task::Rm | Task::Dpo | Task::DpoInStep);
         let script = match task {
@@ -109,7 +109,7 @@ impl<'a> Peers<'a> {
         if task == Task::Dpo {
             command.arg("--precomputed");
         }
-        // Set for other work, they slow NumPy and PyTorch down.
+        // Set for other programs, these slow NumPy and PyTorch down.
         for variable in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS"] {
             command.env_remove(variable);
         }

@@ -1,4 +1,4 @@
-//! What came out, as tables.
+//! The results as tables.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,19 +6,19 @@ use std::fs;
 use std::io::Write as _;
 
 use anyhow::Result;
-use apo_kernels::peak::{peak_product, peak_reading};
 use apo_llama::{Compute, Precision, device};
 
+use crate::peak::{peak_product, peak_reading};
 use crate::programs::{Ours, PeerRun, Peers};
 use crate::work::{Run, Share, Task};
 use crate::{Args, Products};
 
-/// A comparison: what of ours with what of theirs.
+/// A comparison of one of our tasks with one of theirs.
 struct Line {
     name: &'static str,
     ours: Task,
     theirs: Task,
-    /// How many times as fast ours is to be.
+    /// How many times as fast ours should be.
     bar: Option<f64>,
 }
 
@@ -61,12 +61,12 @@ const LINES: [Line; 6] = [
     },
 ];
 
-/// The share of PyTorch's memory that training steps may take.
+/// Maximum share of PyTorch's memory that training steps should take.
 const MEMORY_BAR: f64 = 0.5;
 
 const BOTH: [Products; 2] = [Products::F32, Products::Bf16];
 
-/// What was measured: the fastest run, and the most memory, of each.
+/// The fastest run of each task.
 #[derive(Default)]
 struct Results {
     ours: BTreeMap<(Task, Products), Run>,
@@ -156,11 +156,6 @@ impl Results {
     }
 }
 
-/// The smaller of their two figures.
-fn better(of: impl Fn(Products) -> Option<f64>) -> Option<f64> {
-    BOTH.into_iter().filter_map(of).min_by(f64::total_cmp)
-}
-
 fn heading(args: &Args, results: &Results) -> String {
     let mut text = format!(
         "{}; {} threads; the fastest of {} runs, in turn; training: the mean of {} steps\n",
@@ -176,12 +171,12 @@ fn heading(args: &Args, results: &Results) -> String {
             run.torch, run.transformers
         );
     } else {
-        let _ = writeln!(text, "PyTorch is not here: ours alone");
+        let _ = writeln!(text, "without PyTorch");
     }
     text
 }
 
-/// The processor's name, with what sets its generation.
+/// The processor's name, generation and vector instructions.
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -211,65 +206,76 @@ fn figure(value: Option<f64>, digits: usize) -> String {
 }
 
 fn speeds(results: &Results) -> String {
-    let mut text = format!(
-        "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}\n",
-        "seconds", "ours", "bf16", "PyTorch", "bf16", "ratio", "bar", "ratio, bf16"
-    );
-    for line in &LINES {
-        let ours = BOTH.map(|products| results.our_seconds(line.ours, products));
-        if ours[0].is_none() {
-            continue;
-        }
-        let theirs = BOTH.map(|products| results.their_seconds(line.theirs, products));
-        let best = better(|products| results.their_seconds(line.theirs, products));
-        let [ratio, ratio_bf16] = ours.map(|ours| Some(best? / ours?));
-        let _ = writeln!(
-            text,
-            "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}",
-            line.name,
-            figure(ours[0], 2),
-            figure(ours[1], 2),
-            figure(theirs[0], 2),
-            figure(theirs[1], 2),
-            figure(ratio, 2),
-            figure(line.bar, 1),
-            figure(ratio_bf16, 2)
-        );
-    }
-    text
+    let measure = Measure {
+        name: "seconds",
+        digits: 2,
+        ours: &|task, products| results.our_seconds(task, products),
+        theirs: &|task, products| results.their_seconds(task, products),
+        ratio: |ours, theirs| theirs / ours,
+        bar: |line| line.bar,
+    };
+    measure.table()
 }
 
 fn memory(results: &Results) -> String {
-    let mut text = format!(
-        "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}\n",
-        "peak memory, MiB", "ours", "bf16", "PyTorch", "bf16", "ratio", "bar", "ratio, bf16"
-    );
-    for line in &LINES {
-        let ours = BOTH.map(|products| results.our_memory(line.ours, products));
-        if ours[0].is_none() {
-            continue;
-        }
-        let theirs = BOTH.map(|products| results.their_memory(line.theirs, products));
-        let best = better(|products| results.their_memory(line.theirs, products));
-        let [ratio, ratio_bf16] = ours.map(|ours| Some(ours? / best?));
-        let trains = matches!(line.ours, Task::Rm | Task::Dpo | Task::DpoInStep);
-        let _ = writeln!(
-            text,
-            "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}",
-            line.name,
-            figure(ours[0], 0),
-            figure(ours[1], 0),
-            figure(theirs[0], 0),
-            figure(theirs[1], 0),
-            figure(ratio, 2),
-            figure(trains.then_some(MEMORY_BAR), 1),
-            figure(ratio_bf16, 2)
-        );
-    }
-    text
+    let measure = Measure {
+        name: "peak memory, MiB",
+        digits: 0,
+        ours: &|task, products| results.our_memory(task, products),
+        theirs: &|task, products| results.their_memory(task, products),
+        ratio: |ours, theirs| ours / theirs,
+        bar: |line| {
+            let trains = matches!(line.ours, Task::Rm | Task::Dpo | Task::DpoInStep);
+            trains.then_some(MEMORY_BAR)
+        },
+    };
+    measure.table()
 }
 
-/// Where our time goes, beside the least that it could take on this machine.
+/// A measure of both sides, by task and precision.
+struct Measure<'a> {
+    name: &'static str,
+    digits: usize,
+    ours: &'a dyn Fn(Task, Products) -> Option<f64>,
+    theirs: &'a dyn Fn(Task, Products) -> Option<f64>,
+    /// Of ours and the better one of theirs.
+    ratio: fn(f64, f64) -> f64,
+    /// What the ratio should reach.
+    bar: fn(&Line) -> Option<f64>,
+}
+
+impl Measure<'_> {
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}\n",
+            self.name, "ours", "bf16", "PyTorch", "bf16", "ratio", "bar", "ratio, bf16"
+        );
+        for line in &LINES {
+            let ours = BOTH.map(|products| (self.ours)(line.ours, products));
+            if ours[0].is_none() {
+                continue;
+            }
+            let theirs = BOTH.map(|products| (self.theirs)(line.theirs, products));
+            let best = theirs.into_iter().flatten().min_by(f64::total_cmp);
+            let [ratio, ratio_bf16] = ours.map(|ours| Some((self.ratio)(ours?, best?)));
+            let _ = writeln!(
+                text,
+                "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}",
+                line.name,
+                figure(ours[0], self.digits),
+                figure(ours[1], self.digits),
+                figure(theirs[0], self.digits),
+                figure(theirs[1], self.digits),
+                figure(ratio, 2),
+                figure((self.bar)(line), 1),
+                figure(ratio_bf16, 2)
+            );
+        }
+        text
+    }
+}
+
+/// Where our time goes, beside the minimum that it could take on this machine.
 fn shares(results: &Results, native: bool) -> String {
     let reading = peak_reading();
     let peak = peak_product(Precision::F32);
@@ -328,7 +334,7 @@ fn shares(results: &Results, native: bool) -> String {
     text
 }
 
-/// The least seconds of some work, and what sets them.
+/// The minimum seconds of some work, and what limits them.
 fn floor(share: Share, peak: f64, reading: f64) -> (f64, &'static str) {
     let (arithmetic, memory) = (share.flop / peak, share.bytes / reading);
     if arithmetic >= memory {

@@ -10,7 +10,7 @@ use mini_world::fixtures;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Pairs that are taken from the mini world where there are no others.
+/// Number of pairs of the mini world, if there are no others.
 const N_PAIRS: usize = 32;
 
 /// A prompt with the better and the worse response.
@@ -36,7 +36,7 @@ impl Pair {
     }
 }
 
-/// Reads the peers' pairs, a JSON object a line.
+/// Reads the peers' pairs, one JSON object per line.
 pub fn read(path: &Path) -> Result<Vec<Pair>> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -47,11 +47,11 @@ pub fn read(path: &Path) -> Result<Vec<Pair>> {
             serde_json::from_str(line).with_context(|| format!("{}, line {i}", path.display()))
         })
         .collect::<Result<_>>()?;
-    ensure!(!pairs.is_empty(), "{} holds no pairs", path.display());
+    ensure!(!pairs.is_empty(), "{} has no pairs", path.display());
     Ok(pairs)
 }
 
-/// Returns pairs of the mini world, for want of the peers'.
+/// Returns pairs of the mini world, which replace the peers'.
 pub fn of_the_mini_world() -> Result<Vec<Pair>> {
     let path = Path::new("hh/harmless-base/test.jsonl.gz");
     let stored = fixtures::folder().join(path);

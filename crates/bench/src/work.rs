@@ -1,5 +1,4 @@
-//! The work that is measured: what the peers' scripts do, done by the
-//! workspace's libraries.
+//! The measured work: what the peers' scripts do, by the libraries of the workspace.
 
 use std::fs;
 use std::path::Path;
@@ -42,14 +41,14 @@ pub enum Task {
     Sample,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// Seconds of one step, or of the whole where there are no steps.
+    /// Seconds of one step, or of everything if there are no steps.
     pub seconds: f64,
     /// Tokens that were computed in that time, or sampled.
     pub tokens: f64,
-    /// The most memory that the process held, MiB.
+    /// Peak memory of the process, MiB.
     pub peak_mib: Option<f64>,
     /// Where the seconds went.
     pub products: Share,
@@ -59,7 +58,7 @@ pub struct Run {
     pub losses: Vec<f32>,
 }
 
-/// What one kind of kernel took of a run, a step where there are steps.
+/// What one kind of kernel took of a run, or of one step if there are steps.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Share {
     pub seconds: f64,
@@ -67,7 +66,7 @@ pub struct Share {
     pub bytes: f64,
 }
 
-/// How the work is to be done.
+/// How to do the work.
 pub struct Settings<'a> {
     pub model: &'a Path,
     pub precision: Precision,
@@ -319,7 +318,7 @@ impl Watch {
     }
 }
 
-/// The most memory that this process has held, where the system says so.
+/// Peak memory of this process, if the system reports it.
 fn peak_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

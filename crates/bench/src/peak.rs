@@ -1,15 +1,15 @@
-//! What the machine can do at best, to compare the kernels with.
+//! The machine's peak, to compare the kernels with.
 
 use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::Precision;
-use crate::matmul::multiply;
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use apo_kernels::matmul::multiply;
+use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads};
+use apo_kernels::{Precision, simd};
 
-/// Measures how many floating-point operations a second our matrix product
-/// reaches on this machine over all threads: the best of several runs.
+/// Returns the floating-point operations per second of a large matrix product on all
+/// threads, the best of several runs.
 pub fn peak_product(precision: Precision) -> f64 {
     const SIDE: usize = 1536;
     let (left, right) = (vec![0.5_f32; SIDE * SIDE], vec![0.25_f32; SIDE * SIDE]);
@@ -27,14 +27,14 @@ pub fn peak_product(precision: Precision) -> f64 {
     })
 }
 
-/// Measures how many bytes a second all threads together read from memory: the
-/// best of several runs.
+/// Returns the bytes per second that all threads together read from memory, the best
+/// of several runs.
 pub fn peak_reading() -> f64 {
     let data = vec![1.0_f32; 1 << 26];
     best_of(|| {
         let sum: f32 = data
             .par_chunks(1 << 20)
-            .map(|part| crate::simd::dot(part, part))
+            .map(|part| simd::dot(part, part))
             .sum();
         assert!(sum > 0.0, "a sum of squares of ones");
         size_of_val(data.as_slice())

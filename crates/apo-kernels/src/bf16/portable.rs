@@ -1,0 +1,65 @@
+//! A micro-kernel of plain loops, for Miri and for processors without any of the
+//! instructions. It is slow, and shares everything but the arithmetic of a block
+//! with the others.
+
+use std::ops::Range;
+
+use super::macro_kernel::{Block, MicroKernel};
+use super::pack::pack;
+use crate::matrix::{Matrix, Sum};
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+#[cfg(miri)]
+impl Portable {
+    /// Returns the kernel, which every processor runs.
+    pub fn new() -> Option<Self> {
+        Some(Self)
+    }
+}
+
+impl MicroKernel for Portable {
+    const ROWS: usize = 12;
+    const COLS: usize = 32;
+    const DEPTH: usize = 8;
+    const PANELS: usize = 2;
+
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, depth: Range<usize>, to: &mut [u32]) {
+        pack::<{ Self::ROWS }>(left, rows, depth, to);
+    }
+
+    fn pack_right(
+        self,
+        right_transposed: Matrix<'_>,
+        cols: Range<usize>,
+        depth: Range<usize>,
+        to: &mut [u32],
+    ) {
+        pack::<{ Self::COLS }>(right_transposed, cols, depth, to);
+    }
+
+    unsafe fn multiply(self, left: &[u32], right: &[u32], out: Block, sum: Sum) {
+        let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
+        let pairs = || {
+            left.chunks_exact(Self::ROWS)
+                .zip(right.chunks_exact(Self::COLS))
+        };
+        for row in 0..out.rows {
+            for col in 0..out.cols {
+                let mut value = 0.0;
+                for (left, right) in pairs() {
+                    let ([a, b], [c, d]) = (halves(left[row]), halves(right[col]));
+                    value += a * c + b * d;
+                }
+                // SAFETY: an element of the block, which is ours alone, and has a
+                // value if it is added to.
+                unsafe {
+                    let at = out.start.add(row * out.stride + col);
+                    *at = if sum == Sum::Add { *at + value } else { value };
+                }
+            }
+        }
+    }
+}
