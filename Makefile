@@ -1,5 +1,5 @@
-# The APO workspace: builds, tests, and plays rounds. `make help` explains.
-# Needs GNU make 4.3 or later, for targets made together (`&:`).
+# The APO workspace: builds, tests and plays rounds. `make help` lists the goals.
+# Needs GNU make 4.3 or later.
 
 SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,12 +15,12 @@ METHOD   ?= dpo
 FEATURES ?=
 CARGO    ?= cargo
 
-# Broken inputs for readers of bytes, all together, and runs of stages with them
+# Number of broken inputs for readers of bytes, and of runs of stages with them
 FUZZ_BYTES  ?= 1000000
 FUZZ_STAGES ?= 10000
 FUZZ_JOBS   ?= $(shell nproc)
 
-# Where rustup puts what pipelines/setup.sh may have installed a moment ago.
+# pipelines/setup.sh may just have installed Rust, which rustup puts there.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 include pipelines/$(CONFIG).mk
@@ -40,7 +40,7 @@ help: ## Show this list
 build: setup ## Build all stages
 	$(CARGO) build --release --workspace $(if $(FEATURES),--features $(FEATURES))
 
-# No part of a run
+# Tests do not belong to a run.
 test: export APO_TIMES :=
 test: setup ## Formatting, lints, documentation, all tests, the mini round
 	$(CARGO) fmt --all --check
@@ -53,21 +53,23 @@ test: setup ## Formatting, lints, documentation, all tests, the mini round
 	  $(CARGO) test --release --workspace
 	$(MAKE) check-cuda
 
-crash: build ## Break every stage at each system call that changes the disk (minutes)
+crash: build ## Kill every stage at each system call that changes the disk, or fail the call (minutes)
 	pipelines/strace.sh
 	target/release/crash
 
-fuzz: build ## Give broken files to all that reads bytes, and to every stage (a quarter of an hour)
+fuzz: build ## Feed broken files to everything that reads bytes, and to every stage (15 minutes)
 	pipelines/strace.sh
 	CARGO=$(CARGO) pipelines/fuzz.sh $(FUZZ_BYTES) '' $(FUZZ_JOBS)
 	target/release/fuzz-stages --runs $(FUZZ_STAGES) --jobs $(FUZZ_JOBS)
 
 miri: setup ## Run the kernels' tests under Miri, which finds undefined behaviour (minutes)
-	rustup toolchain install nightly --profile minimal --component miri --component rust-src
+	@$(CARGO) +nightly miri --version > /dev/null 2>&1 || \
+	  rustup toolchain install nightly --profile minimal --component miri --component rust-src || \
+	  { echo 'Miri is not installed, and rustup could not install it (see above)' >&2; exit 2; }
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows' RAYON_NUM_THREADS=2 \
 	  cargo +nightly miri test -p apo-kernels --target-dir target/miri
 
-check-cuda: setup ## Type-check the CUDA build, where there need be no CUDA
+check-cuda: setup ## Type-check the CUDA build; needs no CUDA
 	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda
 
 clean: ## Remove the runs of this CONFIG

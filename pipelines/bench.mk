@@ -1,7 +1,7 @@
 # Speed and memory beside PyTorch's: `make bench MODEL=DIR`.
 #
-# PEERS is a folder of PyTorch scripts that do the same work on the same rows;
-# without it, or without PyTorch, ours is measured alone.
+# PEERS is a folder of PyTorch scripts that do the same work on the same rows. Without
+# it, or without PyTorch, only ours is measured.
 
 PEERS ?= $(wildcard ../shared/peers)
 BENCH ?=

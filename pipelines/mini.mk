@@ -4,7 +4,7 @@
 HH       ?= fixtures/hh
 MODEL    ?= fixtures/mini
 
-# Of the split, the starting weights, the order of training and every sample.
+# Seed of the split, the starting weights, the order of training and every sample.
 SEED     ?= 1
 SPLIT    ?= --hh $(HH) --rm 40% --dev 5% --seed $(SEED)
 GOLDEN   ?= --seed $(SEED) --from-journal fixtures/golden-journal.jsonl --model mini-golden
@@ -16,12 +16,12 @@ SAMPLE   ?= --seed $(SEED) --max-new-tokens 96 --batch 64
 ANSWER   ?= --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --max-new-tokens 96 --batch 64
 SCORE    ?=
-# Cut as `align` cuts
+# The limit of `align`
 LOG_PROBS ?= --limit 1024
 ALIGN    ?= --seed $(SEED) --batch 32
 GOLDEN_SFT ?= --seed $(SEED) --batch 32 --learning-rate 2e-4
 
-# Each method's rounds; rates fall from round to round as the paper's do.
+# The rounds of each method; rates fall from round to round as in the paper.
 dpo-1    ?= --learning-rate 1e-4
 dpo-2    ?= --learning-rate 4e-5
 dpo-3    ?= --learning-rate 1.8e-5
@@ -32,7 +32,7 @@ rrhf-1   ?= --learning-rate 1e-4
 rrhf-2   ?= --learning-rate 4e-5
 rrhf-3   ?= --learning-rate 1.8e-5
 
-# A judge with a judge's faults, for the time of a comparison.
+# A judge with the faults of real ones, which runs while a comparison does.
 COMPARE  ?= --model mini-judge
 JUDGE_SERVER = $(BIN)/mini-judge
 

@@ -1,34 +1,35 @@
-# The rules of rounds (APO Algorithm 1): real files as targets, one stage a
-# recipe line. What depends on a policy lies in its folder, so that all that
-# starts from one policy is computed once:
+# The rules of rounds (APO Algorithm 1): targets are real files, and a recipe line
+# runs one stage. What depends on a policy is in its folder, so that everything that
+# starts from the same policy is computed once:
 #
 #   RUN/data, golden.parquet, rm-base, rm-test   once
-#   RUN/start       policy π_0; its rm-samples and the reward model RM_1 made of
+#   RUN/start       policy π_0; its rm-samples and the reward model RM_1 made from
 #                   them; its samples, scored by RM_1; its answers
 #   RUN/apo-dpo-1   policy π_1, aligned by DPO on these; its rm-samples, RM_2, …
 #   RUN/apo-dpo-2   π_2, and so on; apo-rjs-…, apo-rrhf-…
 #   RUN/dpo-1       the baseline: aligned on base-scored, RM_Base's scores
 #   RUN/golden-sft  π_0 fine-tuned on the golden answers
 #   RUN/rm-wgan, …  the reward models of the paper's ablations
-#   RUN/times.jsonl, tensorboard/   what stages took; curves while models train
-#   RUN/run.json    what of all this is there, by the paper's names: pipelines/run.mk
+#   RUN/times.jsonl, tensorboard/   times of the stages; curves while models train
+#   RUN/run.json    what of all this exists, by the paper's names: pipelines/run.mk
 #
-# A model directory is its config.json; it appears whole. Binaries are
-# order-only: a recompiled stage does not make hours of work stale. A setting is
-# a file that changes only with its value, so that a changed one remakes what
-# depends on it and no more. Stages are told to --overwrite, since make has
-# decided; one that finds its output made of the same already keeps it, and
-# `touch` says so to make.
+# The target of a model directory is its config.json; a directory appears whole.
+# Binaries are order-only prerequisites: a recompiled stage does not make hours of
+# work stale. A setting is a file that changes only with its value, so a changed
+# setting remakes only what depends on it. Stages get --overwrite, since make has
+# decided to run them; a stage whose output was made from the same inputs keeps it,
+# and `touch` tells make so.
 
 RUN  ?= runs/$(CONFIG)
 CARGO_TARGET_DIR ?= target
 BIN  := $(CARGO_TARGET_DIR)/release
 DATA := $(RUN)/data
 
-# Comparisons that RM_All has beside HH's, NAME=FILE each; without any, no RM_All
+# Comparisons that RM_All gets besides HH's, each NAME=FILE; without any, there is
+# no RM_All
 MORE ?=
 
-# Each stage may be a program of one's own that takes the same arguments.
+# Each stage may be replaced by a program that takes the same arguments.
 SPLITTER  ?= $(BIN)/hh-split
 COLLECTOR ?= $(BIN)/gold-collect
 SAMPLER   ?= $(BIN)/sample
@@ -40,18 +41,17 @@ JUDGE     ?= $(BIN)/judge
 
 # ---- settings as files ------------------------------------------------------
 
-# `+`: also under `make -n`, so that it plans from what has really changed.
+# `+`: also under `make -n`, so that its plan is of what has really changed.
 $(RUN)/settings/%: FORCE
 	+@mkdir -p $(@D)
 	+@printf '%s\n' '$($*)' | cmp -s - $@ || printf '%s\n' '$($*)' > $@
 
 set = $(addprefix $(RUN)/settings/,$(1))
 
-# A trained model, and its curves for those who watch:
-# `tensorboard --logdir RUN/tensorboard`
+# Arguments for a trained model and its curves: `tensorboard --logdir RUN/tensorboard`
 model_out = --out $(@D) --overwrite --tensorboard $(RUN)/tensorboard/$(@D:$(RUN)/%=%)
 
-# What each stage took, a line each, for the report
+# Time and memory of each stage, one per line, for the report
 export APO_TIMES := $(RUN)/times.jsonl
 
 # ---- once: data, golden answers, the reward models that all rounds share ----
@@ -71,8 +71,8 @@ $(RUN)/golden.parquet: $(DATA)/apo.json $$(call files_of,$$(GOLDEN)) \
 	  $(GOLDEN) --out $@ --overwrite
 	@touch $@
 
-# START=sft trains the starting policy from MODEL; else MODEL is it. Of HH_LLM
-# the policy gets the queries alone: Dev's responses lie there.
+# START=sft trains the starting policy from MODEL; otherwise MODEL is the policy.
+# A policy gets only the queries of HH_LLM, which contains Dev's responses.
 ifeq ($(START),sft)
 $(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT ALIGNER MODEL START) | build
 	$(ALIGNER) sft --model $(MODEL) --pairs $(DATA)/rm-pairs.parquet $(SFT) \
@@ -132,7 +132,7 @@ each      = $(patsubst %,$(RUN)/%/$(1),start golden-sft $(ALIGNED))
 before    = $(if $(filter %-1,$(1)),start,$(patsubst %-3,%-2,$(patsubst %-2,%-1,$(1))))
 settings_of = $(1:apo-%=%)
 method_of = $(firstword $(subst -, ,$(1:apo-%=%)))
-# Only where the setting asks for no other reference, and for a loss that has one
+# Only if the settings ask for a loss with a reference, and for no other reference
 reference_of = $(if $(filter dpo,$(call method_of,$(1))),$(if $(filter --reference simpo slic kto,\
   $($(call settings_of,$(1)))),,$(RUN)/$(call before,$(1))/log-probs.parquet))
 scored_by = $(call before,$(1))/$(if $(filter apo-%,$(1)),,base-)scored.parquet
@@ -239,16 +239,14 @@ round-2: ## The rounds after it, each from the policy of the last (also round-3)
 $(addprefix round-,$(NUMBERS)): round-%: $(RUN)/$(ARM)-%.txt
 	@cat $<
 
-# All that is measured up to round $(1)
-rounds   = $(wordlist 1,$(1),$(NUMBERS))
-policies = start $(addprefix $(ARM)-,$(rounds))
-rms      = rm-base $(addsuffix /rm,$(wordlist 1,$(1),$(policies)))
+rounds = $(wordlist 1,$(1),$(NUMBERS))
 
+# What a policy and a reward model are measured by, at their places
 of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json $(if $(MORE),$(RUN)/$(it)/score-all.json) \
   $(if $(filter start,$(it)),,$(RUN)/$(it)/kl.json) $(if $(QUALITY),$(RUN)/$(it)/quality.json))
 of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json)
 
 $(NUMBERS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: \
-  $$(call of_policies,$$(call policies,$$*)) $$(call of_rms,$$(call rms,$$*)) | build
+  $$(call measures,$$(call round_table,$(METHOD),$$*)) | build
 	@$(call table,$(ARM)-$*) > $@.new
 	@mv $@.new $@

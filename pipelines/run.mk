@@ -1,14 +1,14 @@
-# What a run holds, by the paper's names: the one list that RUN/run.json is
-# written from, and with it the tables, the figure, the claims and the report.
+# What a run holds, by the paper's names. RUN/run.json is written from this list alone,
+# and the tables, the figure, the claims and the report read that.
 #
-# A thing is NAME=PLACE: what the paper calls it, and where it lies in RUN. A
-# row of a table is the NAME of a thing, or SHOWN=NAME where the table calls it
-# otherwise. `~` in a name stands for a space.
+# A thing is NAME=PLACE: its name in the paper, and its path in RUN. A row of a table is
+# the NAME of a thing, or SHOWN=NAME if the table uses another name. `~` in a name
+# means a space.
 
 comma := ,
 
 ROUNDS      ?= 3
-rounds_used  = $(wordlist 1,$(ROUNDS),$(NUMBERS))
+rounds_used  = $(call rounds,$(ROUNDS))
 SEEDS       ?= 1 2 3 4 5
 
 # ---- things, in the order of a report ---------------------------------------
@@ -32,13 +32,13 @@ OTHER_MODELS  := $(foreach it,$(filter-out $(foreach row,$(REWARD_MODELS),$(call
 DATA_TABLES := HH_Train=data/train-pairs HH_RM=data/rm-pairs HH_LLM=data/llm-queries HH_Dev=data/dev-pairs \
   HH_Test=data/test-pairs golden~answers=golden samples~for~D_APO=start/rm-samples samples~for~D_Q=start/samples
 
-# The samples that two reward models like best
+# The samples to which two reward models give the highest rewards
 FAVOURITES := best~by~RM_Base=start/base-scored best~by~RM_APO-v1=start/scored
 
 # APO's policies against their baselines
 AGAINST := $(foreach it,$(sort $(filter apo-%,$(ALIGNED))),$(call named,$(it))~against~$(call named,$(it:apo-%=%))=$(it))
 
-# What may lie in RUN of a thing at the place %, as KIND=PATH
+# Files that a thing at the place % may have in RUN, as KIND=PATH
 OF_POLICY    := policy=%/policy rm-samples=%/rm-samples.parquet samples=%/samples.parquet answers=%/answers.parquet \
   scored-answers=%/answers-scored.parquet score=%/score.json score-all=%/score-all.json kl=%/kl.json \
   quality=%/quality.json
@@ -47,7 +47,7 @@ OF_TABLE     := table=%.parquet
 OF_FAVOURITE := quality=%.best.json
 OF_AGAINST   := verdicts=%.verdicts.json votes=%.votes.json
 
-# What others put there, under the names of their folders and files
+# Things that others put there, named after their folders and files
 found = $(foreach it,$(filter-out $(foreach row,$(1),$(call place_of,$(row))),\
   $(patsubst $(RUN)/%$(2),%,$(wildcard $(RUN)/*$(2)))),$(it)=$(it))
 OTHER_POLICIES = $(call found,$(POLICIES),/score.json)
@@ -64,14 +64,14 @@ TABLE_4  = RM_Base RM_AB RM_WGAN RM_GAIL $(rounds_used:%=RM_APO-v%seq) $(rounds_
 # Figure 5's numbers
 TABLE_rounds = SFT $(foreach k,$(rounds_used),$(foreach it,RJS APO-RJS,$(it)-$(k)=$(call numbered,$(it),$(k))))
 
-# All that claims are about
+# Everything that claims need
 ALL_POLICIES = $(TABLE_2) $(foreach k,$(filter-out 1,$(rounds_used)),RJS-$(k) APO-RJS-$(k))
 ALL_MODELS   = RM_Test $(TABLE_4)
 TABLE_all    = $(ALL_POLICIES) $(ALL_MODELS) \
   $(if $(QUALITY),$(foreach row,$(FAVOURITES),$(call name_of,$(row))) $(ALL_MODELS:%=%$(comma)~truth)) \
   $(if $(COMPARE),$(foreach it,$(METHODS),$(call named,apo-$(it)-1)~against~$(call named,$(it)-1)))
 
-# A method's up to round $(2), in the words of rounds
+# The table of method $(1) up to round $(2), with rows named after rounds
 round_table = $(if $(filter sft,$(START)),,start=)SFT \
   $(foreach k,$(call rounds,$(2)),round~$(k)~APO-$(call title_of,$(1))=$(call named,apo-$(1)-$(k))) \
   RM_Base $(foreach k,$(call rounds,$(2)),RM~round~$(k)=$(call named,$(call before,apo-$(1)-$(k))/rm))
@@ -82,7 +82,9 @@ things = $(foreach row,$(1),$(foreach it,$(2),\
   '$(call name_of,$(it)):$(call name_of,$(row))=$(subst %,$(call place_of,$(row)),$(call place_of,$(it)))'))
 list   = '$(1)=$(foreach row,$(2),$(row);)'
 
-# Written anew before each use; it names what is there of all this
+# Writes run.json, which names those of these things that exist. It runs before each
+# use and is not a target: what exists is known only once the goals of this make are
+# made, so a target would need the prerequisites of whichever goals these are.
 describe = $(JUDGE) describe --quiet --run $(RUN) --settings $(RUN)/settings $(subst ~, ,\
   $(foreach row,$(TITLES),$(foreach it,$(call arms_of,$(row)),\
     --arm $(call list,$(it),SFT $(foreach k,$(NUMBERS),$(call numbered,$(it),$(k)))))) \
@@ -98,5 +100,15 @@ describe = $(JUDGE) describe --quiet --run $(RUN) --settings $(RUN)/settings $(s
 # Prints one of the tables
 table = $(describe) && $(JUDGE) table --quiet --run $(RUN) --table $(1)
 
-# Where the rows of a table lie
-places = $(foreach row,$(1),$(call place_of,$(filter $(call place_of,$(row))=%,$(POLICIES) $(REWARD_MODELS))))
+# ---- what the rows of a table are measured by --------------------------------
+
+MODELS := $(REWARD_MODELS) $(OTHER_MODELS)
+
+# Those of the things $(1) that the rows $(2) name, by their places
+places = $(foreach row,$(2),$(call place_of,$(filter $(call place_of,$(row))=%,$(1))))
+
+measures = $(call of_policies,$(call places,$(POLICIES),$(1))) \
+  $(call of_rms,$(call places,$(MODELS),$(1))) \
+  $(patsubst %,$(RUN)/%.truth.json,$(call places,$(MODELS),$(patsubst %$(comma)~truth,%,$(filter %$(comma)~truth,$(1))))) \
+  $(patsubst %,$(RUN)/%.best.json,$(call places,$(FAVOURITES),$(1))) \
+  $(patsubst %,$(RUN)/%.verdicts.json,$(call places,$(AGAINST),$(1)))

@@ -1,17 +1,17 @@
 # Real HH dialogues and a real language model of 135M parameters
-# (SmolLM2-135M-Instruct, or any directory of that kind): within 100 minutes on
-# two cores.
+# (SmolLM2-135M-Instruct, or a similar directory): takes up to 100 minutes on two
+# cores.
 #
 #   make round-1 CONFIG=smollm2 HH=… MODEL=… [ANSWERS=…]
 #
-# HH       a folder in HH's layout; where it has no train files, its test files
-#          are shuffled into one pool, and TEST queries of it held out
+# HH       a folder in HH's layout; if it has no train files, its test files are
+#          shuffled into one pool, and TEST queries of it are held out
 # MODEL    the model directory; an instruction-tuned one is the starting policy
-# ANSWERS  golden answers by others (.jsonl[.gz], .json, .parquet); the better
-#          HH response stands in where they have none
+# ANSWERS  golden answers by others (.jsonl[.gz], .json, .parquet); for other queries,
+#          the better HH response is used
 #
-# PRECISION=bf16 halves the time of training and scoring where the processor
-# multiplies it; on CUDA it is the default.
+# PRECISION=bf16 halves the time of training and scoring on a processor that
+# multiplies bf16; on CUDA it is the default.
 
 HH       ?=
 MODEL    ?= $(error MODEL is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODEL=DIRECTORY)
@@ -36,7 +36,7 @@ CHAT     ?= --template chat
 SFT      ?=
 REWARD   ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8 --learning-rate 3e-5
 APO      ?= --beta-2 10
-# At the paper's 1.2 a model of this size writes little but noise.
+# At the paper's temperature of 1.2, a model of this size writes mostly noise.
 SAMPLE   ?= $(CHAT) --seed $(SEED) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
 ANSWER   ?= $(CHAT) --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128
@@ -45,8 +45,8 @@ LOG_PROBS ?= $(CHAT) $(PRODUCTS) --limit 384
 ALIGN    ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8
 GOLDEN_SFT ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8 --learning-rate 5e-6
 
-# Each method's rounds. The paper's rates times four: at 5e-6 a model of this
-# size hardly moves in so few steps.
+# The rounds of each method. The rates are four times the paper's: at 5e-6, a model
+# of this size hardly changes in so few steps.
 dpo-1    ?= --learning-rate 2e-5
 dpo-2    ?= --learning-rate 8e-6
 dpo-3    ?= --learning-rate 3.6e-6

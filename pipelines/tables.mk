@@ -1,5 +1,5 @@
-# The rules of the paper's tables and Figure 5, and of the reward models that
-# only they need. What their rows are is in run.mk.
+# The rules of the paper's tables and Figure 5, and of the reward models that only they
+# need. Their rows are in run.mk.
 
 # ---- reward models of the ablations (section 4.2, Table 4) ------------------
 
@@ -12,12 +12,12 @@ $(ADVERSARIES:%=$(RUN)/rm-%/config.json): $(RUN)/rm-%/config.json: $(RUN)/start/
 	  $(GAME) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
-# RM_Base trained on with the same preferences
+# RM_Base, trained further on the same preferences
 $(RUN)/rm-ab/config.json: $(RUN)/rm-base/config.json $(call set,REWARD RM_TRAIN) | build
 	$(RM_TRAIN) --objective ab --model $(<D) --pairs $(DATA)/rm-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
-# Each from the one before it, against the policies of APO-RJS
+# Each starts from the one before it, against the policies of APO-RJS
 rm_before = $(patsubst start,rm-base,$(call before,rm-seq-$(1)))
 
 $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
@@ -31,10 +31,10 @@ $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
 
 .PHONY: table-1 table-2 table-3 table-4 rounds
 table-1: $(DATA)/apo.json $(addprefix $(RUN)/,golden.parquet start/rm-samples.parquet start/samples.parquet) | build ## The data's rows and queries beside the paper's (Table 1)
-table-2: $(call of_policies,$(call places,$(TABLE_2))) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
-table-3: $(call of_rms,$(call places,$(TABLE_3))) ## Reward models over ROUNDS=3 rounds (Table 3)
-table-4: $(call of_rms,$(call places,$(TABLE_4))) ## Reward models: the ablations (Table 4)
-rounds: $(call of_policies,$(call places,$(TABLE_rounds))) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
+table-2: $(call measures,$(TABLE_2)) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
+table-3: $(call measures,$(TABLE_3)) ## Reward models over ROUNDS=3 rounds (Table 3)
+table-4: $(call measures,$(TABLE_4)) ## Reward models: the ablations (Table 4)
+rounds: $(call measures,$(TABLE_rounds)) ## RJS against APO-RJS over ROUNDS=3 rounds (Figure 5's numbers)
 
 table-1 table-2 table-3 table-4 rounds:
 	@$(call table,$(@:table-%=%))
@@ -56,32 +56,32 @@ compare: $(VERDICTS) ## APO's policies against the baselines' before a language 
 	  --quiet --a $(RUN)/apo-$(it)-1/answers.parquet --b $(RUN)/$(it)-1/answers.parquet \
 	  --out $(RUN)/apo-$(it)-1.verdicts.parquet --journal $(RUN)/apo-$(it)-1.verdicts.journal.jsonl $(COMPARE);)
 
-# Figure 5 itself, by score and, where it is known, by true quality
+# Figure 5 by score and, if it is known, by true quality
 draw = $(describe) && $(JUDGE) figure --quiet --run $(RUN) --by $(1) --out $@
 
-$(RUN)/figure-5.svg: $(call of_policies,$(call places,$(TABLE_rounds))) | build
+$(RUN)/figure-5.svg: $(call measures,$(TABLE_rounds)) | build
 	@$(call draw,score)
 
-$(RUN)/figure-5-quality.svg: $(call of_policies,$(call places,$(TABLE_rounds))) | build
+$(RUN)/figure-5-quality.svg: $(call measures,$(TABLE_rounds)) | build
 	@$(call draw,quality)
 
 .PHONY: figure-5
 figure-5: $(RUN)/figure-5.svg $(if $(QUALITY),$(RUN)/figure-5-quality.svg) ## RJS against APO-RJS over ROUNDS=3 rounds, as SVG (Figure 5)
 	@printf '%s\n' $^
 
-# ---- all that a run holds, as one page ---------------------------------------
+# ---- everything in a run, as one page ----------------------------------------
 
 .PHONY: report
-report: | build ## What RUN holds as one page: tables, figures, curves, dialogues
+report: | build ## Everything in RUN as one page: tables, figures, curves, dialogues
 	@$(describe)
 	@$(JUDGE) report --run $(RUN) --out $(RUN)/report.html
 
-# ---- claims: all of these, over seeds ---------------------------------------
+# ---- claims, over seeds ------------------------------------------------------
 
 of_seed = $(SEEDS:%=$(RUN)/seeds/%/table.json)
 
 .PHONY: claims
-claims: $(RUN)/claims.json ## Which of the paper's claims hold, over SEEDS='1 2 3 4 5'
+claims: $(RUN)/claims.json ## Which of the paper's claims hold over SEEDS='1 2 3 4 5'
 	@$(describe)
 	@$(JUDGE) claims --quiet --run $(RUN)
 
@@ -94,8 +94,8 @@ $(RUN)/claims.json: $(of_seed) | build
 $(of_seed): $(RUN)/seeds/%/table.json: FORCE
 	+@$(MAKE) --no-print-directory RUN=$(RUN)/seeds/$* SEED=$* $@
 
-# What the mini world alone can tell of a reward model: how often it orders
-# people's pairs as is true, and how good its favourites among the samples are.
+# What only the mini world can tell about a reward model: how often it puts people's
+# pairs in the true order, and how good the samples are that it likes best.
 $(RUN)/true-pairs.parquet: $(DATA)/apo.json | build
 	$(BIN)/$(QUALITY) --pairs $(DATA)/test-pairs.parquet --out $@
 
@@ -108,10 +108,6 @@ $(RUN)/start/%.best.json: $(RUN)/start/%.parquet | build
 	$(BIN)/$(QUALITY) --responses $< --best --json > $@.new
 	@mv $@.new $@
 
-of_truth = $(if $(QUALITY),$(foreach it,$(1),$(RUN)/$(it).truth.json) \
-  $(foreach row,$(FAVOURITES),$(RUN)/$(call place_of,$(row)).best.json))
-
-$(RUN)/table.json: $(call of_policies,$(call places,$(ALL_POLICIES))) $(call of_rms,$(call places,$(ALL_MODELS))) \
-  $(call of_truth,$(call places,$(ALL_MODELS))) $(if $(COMPARE),$(VERDICTS)) | build
+$(RUN)/table.json: $(call measures,$(TABLE_all)) | build
 	@$(call table,all) --json > $@.new
 	@mv $@.new $@
