@@ -8,29 +8,28 @@ use apo_stage::report::{format_table, result};
 use apo_tables::{Pair, Reader};
 
 use crate::args::AccuracyArgs;
-use crate::scorer::{Asked, Scored, Scorer, codec};
+use crate::scorer::{Scorer, ScorerInput, ScorerOutput, codec};
 
 /// Scores both responses of every pair and measures how well the rewards agree
 /// with people.
 ///
 /// # Errors
 ///
-/// When the table or the model is not what it should be, or when a reward is
-/// not finite.
+/// When the table or the model cannot be used, or a reward is not finite.
 pub fn run(args: &AccuracyArgs) -> Result<()> {
     let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
     let codec = codec(&args.scorer, Head::Reward)?;
-    directory::verify(&args.scorer.model)?;
-    let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
+    directory::verify(&args.scorer.model.dir)?;
+    let mut scorer = Scorer::load(&args.scorer, &args.scorer.model.dir, Head::Reward, codec)?;
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);
     let mut subsets: Vec<String> = Vec::new();
     // Chosen and rejected alternate.
-    let mut rewards: Vec<Scored> = Vec::new();
+    let mut rewards: Vec<ScorerOutput> = Vec::new();
     for pair in pairs {
         let pair = pair?;
         for response in [&pair.chosen, &pair.rejected] {
-            rewards.extend(scorer.add(&Asked {
+            rewards.extend(scorer.add(&ScorerInput {
                 table: &args.pairs,
                 query_id: &pair.query_id,
                 prompt: &pair.prompt,

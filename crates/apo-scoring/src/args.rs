@@ -7,8 +7,7 @@
 
 use std::path::PathBuf;
 
-use apo_dialogue::Template;
-use apo_model_stage::ComputeArgs;
+use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs};
 
 const SCORE: &str = concat!(
@@ -20,7 +19,7 @@ Examples:
   The same numbers again, as JSON; nothing is computed twice:
     judge score --model rm-test --responses answers.parquet --out scored.parquet --json
 
-A stopped run continues where it was if you give the same command again.
+A stopped run continues where it was when you give the same command again.
 
 ",
     apo_stage::exit_status!()
@@ -42,25 +41,20 @@ Examples:
   A round's policy against the one it was aligned from, on its test answers:
     judge kl --model round-1/policy --reference sft --responses round-1/answers.parquet
 
-The estimate is the mean of log π(y) − log π_ref(y) over the responses, a token
-each; both log-probs are of the text, at temperature 1. Of responses that were
-sampled at another temperature it is an estimate of how far these are.
+The estimate is the mean of log π(y) − log π_ref(y) over the responses, per token
+and per response. Both log-probs are of the text, at temperature 1. If the responses
+were sampled at another temperature, it tells how far they are from the reference,
+which is not the policy's own KL.
 
 ",
     apo_stage::exit_status!(no output)
 );
 
-/// The model, and how it reads responses.
+/// The model of `score`, `accuracy`, `kl` and `log-probs`, and how it reads responses.
 #[derive(Debug, clap::Args)]
 pub struct ScorerArgs {
-    /// Directory of the reward model; for `kl` and `log-probs`, of the policy
-    #[arg(long, value_name = "DIR", help_heading = "Models")]
-    pub model: PathBuf,
-
-    /// hh, or chat for the model's own chat template [default: what the model
-    /// was trained with; hh for one without a chat template]
-    #[arg(long, value_name = "TEMPLATE", help_heading = "Models")]
-    pub template: Option<Template>,
+    #[command(flatten)]
+    pub model: ModelArgs,
 
     /// Maximum tokens of prompt and response; longer ones are cut and counted
     #[arg(

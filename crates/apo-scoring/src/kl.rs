@@ -13,7 +13,7 @@ use apo_stage::{Progress, warn};
 use apo_tables::{Reader, Response};
 
 use crate::args::KlArgs;
-use crate::scorer::{Asked, Scored, Scorer, codec};
+use crate::scorer::{Scorer, ScorerInput, ScorerOutput, codec};
 
 /// Nats per token above which a warning is given. At this value a response of
 /// 100 tokens is e^25 times as likely as under the reference.
@@ -23,8 +23,7 @@ const FAR: f64 = 0.25;
 ///
 /// # Errors
 ///
-/// When the table or a model is not what it should be, or a log-prob is not
-/// finite.
+/// When the table or a model cannot be used, or a log-prob is not finite.
 pub fn run(args: &KlArgs) -> Result<()> {
     Reader::<Response>::open_filled(&args.responses)?;
     let of_policy = codec(&args.scorer, Head::LanguageModel)?;
@@ -35,10 +34,10 @@ pub fn run(args: &KlArgs) -> Result<()> {
         Start::Saved,
         Longest::limit(args.scorer.limit),
     )?;
-    for model in [&args.scorer.model, &args.reference] {
+    for model in [&args.scorer.model.dir, &args.reference] {
         directory::verify(model)?;
     }
-    let policy = log_probs(args, &args.scorer.model, of_policy)?;
+    let policy = log_probs(args, &args.scorer.model.dir, of_policy)?;
     let reference = log_probs(
         args,
         &args.reference,
@@ -57,8 +56,8 @@ pub fn run(args: &KlArgs) -> Result<()> {
     };
     if summary.kl_per_token.mean > FAR {
         warn(&format!(
-            "the policy is {:.2} nats a token from its reference; above {FAR} its rewards are \
-             seldom to be trusted",
+            "the policy is {:.2} nats per token from its reference; above {FAR}, its rewards can \
+             seldom be trusted",
             summary.kl_per_token.mean
         ));
     }
@@ -66,7 +65,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
 }
 
 /// Computes the log-prob of every response under one of the models.
-fn log_probs(args: &KlArgs, dir: &Path, codec: Codec) -> Result<Vec<Scored>> {
+fn log_probs(args: &KlArgs, dir: &Path, codec: Codec) -> Result<Vec<ScorerOutput>> {
     let mut scorer = Scorer::load(&args.scorer, dir, Head::LanguageModel, codec)?;
     let responses = Reader::<Response>::open(&args.responses)?;
     let total = responses.n_rows();
@@ -74,7 +73,7 @@ fn log_probs(args: &KlArgs, dir: &Path, codec: Codec) -> Result<Vec<Scored>> {
     let mut found = Vec::new();
     for response in responses {
         let response = response?;
-        found.extend(scorer.add(&Asked::of(&args.responses, &response))?);
+        found.extend(scorer.add(&ScorerInput::of(&args.responses, &response))?);
         progress.inc(1);
     }
     found.extend(scorer.flush()?);

@@ -20,18 +20,18 @@ const TABLE: &str = "log-probs.parquet";
 ///
 /// # Errors
 ///
-/// When the table or the model is not what it should be, when a log-prob is not
-/// finite, or when the output cannot be written.
+/// When the table or the model cannot be used, a log-prob is not finite, or the
+/// output cannot be written.
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     let codec = codec(&args.scorer, Head::LanguageModel)?;
     let provenance = provenance("judge log-probs", args, &responses, &codec)?;
-    let inputs = [args.scorer.model.as_path(), &args.responses];
+    let inputs = [args.scorer.model.dir.as_path(), &args.responses];
     let claim = args.output.claim(&provenance, Kind::Table, inputs)?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };
-    let model = &args.scorer.model;
+    let model = &args.scorer.model.dir;
     let mut scorer = Scorer::load(&args.scorer, model, Head::LanguageModel, codec)?;
     let mut values = Values::open(output.dir())?;
     compute(args, "log-probs", responses, &mut scorer, &mut values)?;

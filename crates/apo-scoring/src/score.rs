@@ -14,7 +14,7 @@ use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 
 use crate::args::ScoreArgs;
-use crate::scorer::{Asked, Scored, Scorer, codec};
+use crate::scorer::{Scorer, ScorerInput, ScorerOutput, codec};
 use crate::values::Values;
 
 /// Share of responses that end by themselves below which a warning is given.
@@ -30,28 +30,29 @@ const TABLE: &str = "scored.parquet";
 ///
 /// # Errors
 ///
-/// When the table or the model is not what it should be, when a reward is not
-/// finite, or when the output cannot be written.
+/// When the table or the model cannot be used, a reward is not finite, or the output
+/// cannot be written.
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
-    responses.schema()?; // further columns are kept: all parts must have them
+    responses.schema()?; // other columns are kept, so every part must have them
     let codec = codec(&args.scorer, Head::Reward)?;
     let provenance = provenance("judge score", args, &responses, &codec)?;
     let out = &args.output.out;
-    let inputs = [args.scorer.model.as_path(), &args.responses];
+    let inputs = [args.scorer.model.dir.as_path(), &args.responses];
     let summary = match args.output.claim(&provenance, Kind::Table, inputs)? {
         Claim::UpToDate => {
             note(&args.report, &format!("{} is up to date", out.display()));
             summarise(out)?
         }
         Claim::Work(output) => {
-            let mut scorer = Scorer::load(&args.scorer, &args.scorer.model, Head::Reward, codec)?;
+            let mut scorer =
+                Scorer::load(&args.scorer, &args.scorer.model.dir, Head::Reward, codec)?;
             let mut rewards = Values::open(output.dir())?;
             compute(args, "scoring", responses, &mut scorer, &mut rewards)?;
             scorer.tell_cuts(args.report);
             let path = output.dir().join(TABLE);
             write(&args.responses, &rewards.into_vec(), &path, &provenance)?;
-            // Before it is in its place: what cannot be read back is no output.
+            // Before publishing: a table that cannot be read back must not get its name.
             let summary = summarise(&path)?;
             output.publish(TABLE)?;
             summary
@@ -76,16 +77,16 @@ pub(crate) fn provenance(
     Ok(models::rendering(provenance, codec)
         .argument("limit", args.scorer.limit)
         .argument("precision", args.scorer.compute.precision()?.name())
-        .input("model", directory::input(&args.scorer.model)?)
+        .input("model", directory::input(&args.scorer.model.dir)?)
         .input("responses", responses.input()?))
 }
 
-/// Computes the values that are not there yet.
+/// Computes the values that an earlier run has not kept.
 ///
 /// # Errors
 ///
-/// When a row is not what it should be, a value is not finite, the disk is full,
-/// or a signal stopped the work.
+/// When a row cannot be read or made into tokens, a value is not finite, the disk is
+/// full, or a signal stopped the work.
 pub(crate) fn compute(
     args: &ScoreArgs,
     what: &str,
@@ -93,21 +94,21 @@ pub(crate) fn compute(
     scorer: &mut Scorer,
     values: &mut Values,
 ) -> Result<()> {
-    let there = values.len();
+    let kept = values.len();
     let total = responses.n_rows();
-    let mut progress = Progress::new(&args.report, what, "responses", there as u64, total);
-    let mut keep = |found: Vec<Scored>| -> Result<()> {
+    let mut progress = Progress::new(&args.report, what, "responses", kept as u64, total);
+    let mut keep = |found: Vec<ScorerOutput>| -> Result<()> {
         progress.inc(found.len() as u64);
         values.add(found.iter().map(|it| it.value).collect())?;
         Ok(())
     };
     for (row, response) in (0..).zip(responses) {
         let response = response?;
-        let asked = Asked::of(&args.responses, &response);
-        if row < there {
-            scorer.fit(&asked)?;
+        let input = ScorerInput::of(&args.responses, &response);
+        if row < kept {
+            scorer.fit(&input)?;
         } else {
-            keep(scorer.add(&asked)?)?;
+            keep(scorer.add(&input)?)?;
         }
     }
     keep(scorer.flush()?)
@@ -117,7 +118,7 @@ pub(crate) fn compute(
 /// computed.
 pub(crate) fn changed(responses: &Path) -> Error {
     bad_input(format!(
-        "{} has changed while it was read",
+        "{} changed while it was being read",
         responses.display()
     ))
 }
@@ -149,7 +150,7 @@ struct Query {
     n: u32,
 }
 
-/// Sums a scored table up.
+/// Computes the mean reward, and how responses end, of a scored table.
 fn summarise(path: &Path) -> Result<ScoreSummary> {
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut queries: Vec<Query> = Vec::new();
@@ -191,7 +192,7 @@ fn summarise(path: &Path) -> Result<ScoreSummary> {
     })
 }
 
-/// Warns of a policy that repeats itself or does not end its responses.
+/// Warns if the policy repeats itself or does not end its responses.
 fn warn_of(summary: &ScoreSummary, args: &ScoreArgs) {
     if args.report.quiet {
         return;
@@ -199,14 +200,14 @@ fn warn_of(summary: &ScoreSummary, args: &ScoreArgs) {
     let percent = |share: f64| 100.0 * share;
     if summary.ended < FEW_ENDED {
         warn(&format!(
-            "only {:.1} % of the responses ended by themselves; the others are cut short, and \
-             their rewards are of what was cut",
+            "only {:.1} % of the responses ended by themselves; the others were cut short, and \
+             their rewards are those of the text that is left",
             percent(summary.ended)
         ));
     }
     if let Some(repeats) = summary.repeats.filter(|it| *it > MANY_REPEATS) {
         warn(&format!(
-            "{:.1} % of the responses' 3-grams are repeats: the policy may be in loops",
+            "{:.1} % of the responses' 3-grams are repeats; the policy may be stuck in loops",
             percent(repeats)
         ));
     }

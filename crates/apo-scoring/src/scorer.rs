@@ -14,29 +14,29 @@ use apo_training::Cuts;
 
 use crate::args::ScorerArgs;
 
-/// A response's value: its reward, or its log-prob, nats.
+/// A response's value: its reward, or its log-prob in nats.
 #[derive(Clone, Copy, Debug)]
-pub struct Scored {
+pub struct ScorerOutput {
     /// The value.
     pub value: f32,
-    /// Tokens of the response, as fitted.
+    /// Tokens of the response, after it was fitted to the limit.
     pub tokens: u32,
 }
 
-/// A response whose value is asked for.
+/// A response to compute the value of.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ScorerInput<'a> {
     /// The table that contains it.
     pub table: &'a Path,
     pub query_id: &'a str,
     pub prompt: &'a str,
     pub response: &'a str,
-    /// Whether the end of text belongs after it.
+    /// Whether an end-of-text token follows it.
     pub complete: bool,
 }
 
-impl<'a> Asked<'a> {
-    /// Asks for a row of a table of responses.
+impl<'a> ScorerInput<'a> {
+    /// Takes a row of a table of responses.
     pub fn of(table: &'a Path, row: &'a Response) -> Self {
         Self {
             table,
@@ -73,7 +73,7 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// When the directory is not what it should be, or lacks the head.
+    /// When the directory cannot be loaded, or lacks the head.
     pub fn load(args: &ScorerArgs, dir: &Path, head: Head, codec: Codec) -> Result<Self> {
         let device = args.compute.device()?;
         let compute = args.compute.compute(&device);
@@ -90,15 +90,15 @@ impl Scorer {
         })
     }
 
-    /// Adds a response. Returns the values of all waiting responses if they were
-    /// computed, else nothing.
+    /// Adds a response. Returns the values of all waiting responses once they are
+    /// computed, and nothing before that.
     ///
     /// # Errors
     ///
-    /// When a token is not the model's, a value is not finite, or a signal
-    /// stopped the work.
-    pub fn add(&mut self, asked: &Asked<'_>) -> Result<Vec<Scored>> {
-        let fitted = self.fit(asked)?;
+    /// When the model lacks a token, a value is not finite, or a signal stopped the
+    /// work.
+    pub fn add(&mut self, input: &ScorerInput<'_>) -> Result<Vec<ScorerOutput>> {
+        let fitted = self.fit(input)?;
         self.n_tokens += fitted.response.len();
         match self.trees.last_mut() {
             Some(tree) if tree.prompt == fitted.prompt => tree.responses.push(fitted.response),
@@ -121,18 +121,18 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// When its text cannot be made tokens.
-    pub fn fit(&mut self, asked: &Asked<'_>) -> Result<Fitted> {
+    /// When its text cannot be made into tokens.
+    pub fn fit(&mut self, input: &ScorerInput<'_>) -> Result<Fitted> {
         let (codec, limit) = (&self.codec, self.limit);
-        if self.last.1.is_empty() || self.last.0 != asked.prompt {
-            let ids = codec.encode_prompt(asked.prompt, limit);
-            let ids = tokens(asked.table, asked.query_id, ids)?;
-            self.last = (asked.prompt.to_owned(), ids);
+        if self.last.1.is_empty() || self.last.0 != input.prompt {
+            let ids = codec.encode_prompt(input.prompt, limit);
+            let ids = tokens(input.table, input.query_id, ids)?;
+            self.last = (input.prompt.to_owned(), ids);
         }
-        let ids = codec.encode_response(&self.last.1, asked.response, limit);
-        let ids = tokens(asked.table, asked.query_id, ids)?;
-        // A reward is read at a token: of nothing, at the end of text.
-        let eos = (asked.complete || ids.is_empty()).then_some(self.codec.eos());
+        let ids = codec.encode_response(&self.last.1, input.response, limit);
+        let ids = tokens(input.table, input.query_id, ids)?;
+        // A reward is read at a token. An empty response has only the end of text.
+        let eos = (input.complete || ids.is_empty()).then_some(self.codec.eos());
         let fitted = fit(&self.last.1, &ids, eos, self.codec.bos(), self.limit);
         self.cuts.responses += 1;
         self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
@@ -145,7 +145,7 @@ impl Scorer {
     /// # Errors
     ///
     /// As [`Self::add`].
-    pub fn flush(&mut self) -> Result<Vec<Scored>> {
+    pub fn flush(&mut self) -> Result<Vec<ScorerOutput>> {
         signals::check()?;
         if self.trees.is_empty() {
             return Ok(Vec::new());
@@ -163,21 +163,21 @@ impl Scorer {
         self.n_tokens = 0;
         let found = values.into_iter().zip(lengths);
         Ok(found
-            .map(|(value, tokens)| Scored {
+            .map(|(value, tokens)| ScorerOutput {
                 value,
                 tokens: tokens as u32,
             })
             .collect())
     }
 
-    /// Warns of what did not fit the limit.
+    /// Warns if something did not fit the limit.
     pub fn tell_cuts(&self, report: ReportArgs) {
         let cuts = self.cuts;
         if report.quiet || (cuts.prompts_cut == 0 && cuts.responses_cut == 0) {
             return;
         }
         warn(&format!(
-            "of {} responses, {} had their prompt cut to fit {} tokens, {} were cut themselves",
+            "of {} responses, {} had their prompt cut to fit {} tokens, and {} were cut themselves",
             cuts.responses, cuts.prompts_cut, self.limit, cuts.responses_cut
         ));
     }
@@ -190,5 +190,12 @@ impl Scorer {
 /// As [`models::codec`].
 pub fn codec(args: &ScorerArgs, head: Head) -> Result<Codec> {
     let longest = Longest::limit(args.limit);
-    Ok(models::codec(&args.model, args.template, head, Start::Saved, longest)?.0)
+    Ok(models::codec(
+        &args.model.dir,
+        args.model.template,
+        head,
+        Start::Saved,
+        longest,
+    )?
+    .0)
 }

@@ -36,7 +36,7 @@ impl Values {
         let path = dir.join(FILE);
         let mut values = Vec::new();
         let recovered = Spool::recover(&path, |_, batch: Batch| {
-            // Behind a gap all is computed anew: batches follow each other.
+            // Batches follow each other: everything behind a gap is computed again.
             if batch.first != values.len() {
                 return ControlFlow::Break(());
             }
@@ -45,7 +45,7 @@ impl Values {
         })?;
         if recovered.damaged > 0 {
             warn(&format!(
-                "{} is damaged; what is lost of it is computed again",
+                "{} is damaged; the values that are lost are computed again",
                 path.display()
             ));
         }
@@ -64,7 +64,7 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// When the disk does not take it.
+    /// When it cannot be written to disk.
     pub fn add(&mut self, values: Vec<f32>) -> Result<()> {
         if values.is_empty() {
             return Ok(());

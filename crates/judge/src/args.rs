@@ -23,7 +23,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Score a table of responses; print the mean reward overall and by subset
+    /// Score a table of responses with a reward model; print the mean reward overall
+    /// and by subset
     Score(ScoreArgs),
     /// Measure a reward model's accuracy and calibration on people's preferences
     Accuracy(AccuracyArgs),

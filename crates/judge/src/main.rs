@@ -1,6 +1,5 @@
-//! `judge`: measures policies and reward models, lets others judge policies, and
-//! reports what was found. The work is in `apo-scoring`, `apo-judging` and
-//! `apo-report`.
+//! `judge`: measures policies and reward models, has policies judged, and reports the
+//! results. The work is done in `apo-scoring`, `apo-judging` and `apo-report`.
 
 mod args;
 
@@ -18,7 +17,7 @@ use apo_scoring::{accuracy, kl, log_probs, score};
 
 use crate::args::{Args, Command};
 
-// A training or a decoding step takes and frees the same large buffers again.
+// Every training or decoding step allocates and frees the same large buffers.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
