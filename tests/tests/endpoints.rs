@@ -214,7 +214,7 @@ fn a_weak_judge_is_warned_of_with_a_count_and_an_example() {
     );
     for expected in [
         "warning: 6 of 8 replies hold no verdict",
-        "the last line to query 0000000000000000 is `I like the [31mfirst.`",
+        "the last line for query 0000000000000000 is `I like the [31mfirst.`",
         "expected as `[[model_A]] is better`",
     ] {
         assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
@@ -232,7 +232,7 @@ fn without_a_single_verdict_there_is_no_table() {
             "thoughts",
             200,
             nothing,
-            "4 of them are empty, 4 cut by the token limit",
+            "4 of them are empty, 4 of those cut by the token limit",
         ),
         (
             "policy",

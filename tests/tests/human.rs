@@ -281,7 +281,7 @@ fn a_row_that_was_changed_is_told_and_not_counted() {
     save(&dir.join("anna.csv"), &rows, b',', "\u{feff}");
     let ran = run(&dir, &format!("{TALLY} --votes anna.csv --json"));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
-    let expected = "anna: the texts of q-2 are not as the sheet showed them";
+    let expected = "anna: the texts of q-2 differ from those of the sheet";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
     let found: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&found["judged"], &found["failed"]), (&json!(3), &json!(1)));
@@ -310,7 +310,7 @@ fn what_was_edited_is_of_another_sheet_or_no_vote_is_refused_by_name() {
     table("edited.csv", &all);
     refused(
         "edited.csv",
-        &["no row's texts are as the sheet of --key showed them"],
+        &["no row has the texts of the sheet of --key"],
     );
     table("vote.csv", &changed(2, 4, "both"));
     refused(
@@ -324,7 +324,7 @@ fn what_was_edited_is_of_another_sheet_or_no_vote_is_refused_by_name() {
     table("unknown.csv", &changed(2, 0, "q-9"));
     refused("unknown.csv", &["row `q-9` is not on the sheet"]);
     table("twice.csv", &[good.clone(), vec![good[2].clone()]].concat());
-    refused("twice.csv", &["row q-2 stands there twice"]);
+    refused("twice.csv", &["row q-2 occurs twice"]);
     table("empty.csv", &filled(&dir, &key, |_| Some("")));
     refuse(
         &dir,
@@ -351,7 +351,12 @@ fn what_was_edited_is_of_another_sheet_or_no_vote_is_refused_by_name() {
     fs::create_dir(dir.join("again")).unwrap();
     table("again/anna.csv", &good);
     let twice = format!("{TALLY} --votes anna.csv --votes again/anna.csv");
-    refuse(&dir, &twice, 3, &["two files are of annotator 'anna'"]);
+    refuse(&dir, &twice, 3, &["two files are from annotator 'anna'"]);
     let more = "judge human sheet --a first.parquet --b second.parquet --out more";
-    refuse(&dir, more, 3, &["answered 3 queries, --take asks for 100"]);
+    refuse(
+        &dir,
+        more,
+        3,
+        &["answered 3 queries, but --take asks for 100"],
+    );
 }

@@ -71,8 +71,8 @@ fn rows_at_fault_are_named() {
         &dir,
         line,
         3,
-        &["row 2: compares a with c, the rows before it a with b"],
+        &["row 2: compares a with c, but the rows before it compare a with b"],
     );
     fs::write(dir.join("annotations.json"), "[{\"prompt\": 1}]").unwrap();
-    refuse(&dir, line, 3, &["row 1: no annotation", "generator_1"]);
+    refuse(&dir, line, 3, &["row 1: not an annotation", "generator_1"]);
 }

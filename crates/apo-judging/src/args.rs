@@ -23,10 +23,10 @@ Examples:
     judge compare --a round-1/answers.parquet --b sft/answers.parquet \\
       --from-journal verdicts.parquet.journal.jsonl --model gpt-4 --out again.parquet
 
-The responses are shown in both orders. A verdict that follows the position is a
-tie in the rates, and counted; one that cannot be read is asked for once more,
-then counted and in no rate; a request without a reply is asked again by the
-next run, once the output is removed.
+The responses are shown in both orders. A verdict that follows the position counts
+as inconsistent, and as a tie in the rates. A verdict that cannot be read is asked
+for once more; if that fails, it counts as invalid and is left out of the rates. A
+request without a reply is sent again by the next run, once the output is removed.
 
 ",
     apo_stage::exit_status!()
@@ -45,9 +45,9 @@ Examples:
     judge human tally --key sheet/key.parquet --votes anna.json --votes ben.csv \\
       --out verdicts.parquet
 
-The folder holds sheet.html, to be opened in a browser and worked through by
-keyboard, sheet.csv with the same for a spreadsheet, and key.parquet with apo.json,
-which tell sides apart and stay with you.
+The folder holds sheet.html, which annotators open in a browser and work through by
+keyboard, and sheet.csv, the same for a spreadsheet. Keep key.parquet and apo.json to
+yourself: they tell which side is which policy.
 
 ",
     apo_stage::exit_status!()
@@ -60,9 +60,9 @@ Examples:
     judge human tally --key sheet/key.parquet --votes anna.json --votes ben.csv \\
       --out verdicts.parquet
 
-An annotator is called as in the page, else as the file. Rows without a vote, and
-those whose texts are not as the sheet showed them, are told and left out; a file
-of another sheet is refused.
+An annotator has the name given in the page, or else the name of the file. Rows
+without a vote, or whose texts differ from the sheet's, are reported and left out. A
+file of another sheet is refused.
 
 ",
     apo_stage::exit_status!()
@@ -74,6 +74,18 @@ pub enum HumanCommand {
     Sheet(SheetArgs),
     /// Turn annotators' files into verdicts, win rates and agreement
     Tally(HumanTallyArgs),
+}
+
+/// Two policies' responses to the same queries.
+#[derive(Debug, clap::Args)]
+pub struct PoliciesArgs {
+    /// The first policy's responses, one to each query, a `responses` table
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub a: PathBuf,
+
+    /// The second policy's, to the same queries
+    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
+    pub b: PathBuf,
 }
 
 /// How intervals are computed.
@@ -93,15 +105,10 @@ pub struct BootstrapArgs {
 #[command(after_help = COMPARE)]
 #[command(group(ArgGroup::new("whom").required(true).args(["base_url", "from_journal"])))]
 pub struct CompareArgs {
-    /// The first policy's responses, one to each query, a `responses` table
-    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
-    pub a: PathBuf,
+    #[command(flatten)]
+    pub policies: PoliciesArgs,
 
-    /// The second policy's, to the same queries
-    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
-    pub b: PathBuf,
-
-    /// Number of queries to judge, the first by their ids, which are hashes
+    /// Number of queries to judge; ids are hashes, and the lowest ones are taken
     /// [default: all]
     #[arg(long, value_name = "N", help_heading = "Tables")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -125,7 +132,7 @@ pub struct CompareArgs {
     )]
     pub models: Vec<String>,
 
-    /// How often each judge is asked, to measure its agreement with itself
+    /// How often to ask each judge, which measures its agreement with itself
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Judges")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: u32,
@@ -146,13 +153,8 @@ pub struct CompareArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = SHEET)]
 pub struct SheetArgs {
-    /// The first policy's responses, one to each query, a `responses` table
-    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
-    pub a: PathBuf,
-
-    /// The second policy's, to the same queries
-    #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
-    pub b: PathBuf,
+    #[command(flatten)]
+    pub policies: PoliciesArgs,
 
     /// Number of queries on the sheet
     #[arg(long, value_name = "N", default_value_t = 100)]

@@ -13,9 +13,9 @@ use apo_stage::report::result;
 use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
 use apo_tables::{Comparison, Provenance, Reader, Writer};
 
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, PoliciesArgs};
 use crate::pairing::{Pairing, inputs, pairings};
-use crate::verdicts::{Found, Plan};
+use crate::verdicts::{Plan, VerdictReport};
 
 mod template;
 
@@ -28,18 +28,19 @@ const TABLE: &str = "verdicts.parquet";
 ///
 /// # Errors
 ///
-/// When the tables are not what they should be, when the endpoint takes no
-/// requests, when no reply holds a verdict, or when the output cannot be written.
+/// When a table cannot be used, the endpoint takes no requests, no reply holds a
+/// verdict, or the output cannot be written.
 pub fn run(args: &CompareArgs) -> Result<()> {
-    let mut pairings = pairings(&args.a, &args.b)?;
-    // Ids are hashes, so the first ones are a random sample.
+    let mut pairings = pairings(&args.policies)?;
+    // Ids are hashes, so the lowest ones are a random sample.
     pairings.truncate(args.take.map_or(usize::MAX, |n| n as usize));
     let journal = args.endpoint.journal(&args.output.out);
     if journal == args.output.out {
         return Err(bad_input("--journal and --out are the same file"));
     }
     check_again(&args.endpoint, &args.output.out)?;
-    let inputs = [Some(&args.a), Some(&args.b), args.from_journal.as_ref()];
+    let PoliciesArgs { a, b } = &args.policies;
+    let inputs = [Some(a), Some(b), args.from_journal.as_ref()];
     let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
     check_journal(&args.endpoint, inputs.clone())?;
     let provenance = provenance(args)?;
@@ -69,12 +70,12 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         bootstrap: args.bootstrap,
     };
     let asked = asked.map(|counts| Asked::new(counts, args.endpoint.prices()));
-    let found = Found::of(&args.models, &rows, plan, asked)?;
-    result(&args.report, &found, || found.text())
+    let report = VerdictReport::of(&args.models, &rows, plan, asked)?;
+    result(&args.report, &report, || report.text())
 }
 
 fn provenance(args: &CompareArgs) -> Result<Provenance> {
-    let [a, b] = inputs(&args.a, &args.b)?;
+    let [a, b] = inputs(&args.policies)?;
     let mut provenance = Provenance::new("judge compare", env!("CARGO_PKG_VERSION"))
         .argument("models", args.models.clone())
         .argument("repeats", args.repeats)
@@ -168,12 +169,12 @@ impl Unread {
     /// Says how many replies have no verdict, shows one, and suggests a remedy.
     fn text(&self) -> String {
         let mut text = format!(
-            "{} of {} replies hold no verdict, also when asked once more",
+            "{} of {} replies hold no verdict, even when asked once more",
             self.n_invalid, self.n_orders
         );
         if let Some((query_id, said)) = &self.example {
             text += &format!(
-                "; the last line to query {query_id} is `{said}`, expected as `[[model_A]] is \
+                "; the last line for query {query_id} is `{said}`, expected one like `[[model_A]] is \
                  better`"
             );
         }
@@ -182,8 +183,8 @@ impl Unread {
         }
         if self.n_cut > 0 {
             text += &format!(
-                ", {} cut by the token limit, perhaps while the judge was still thinking (raise \
-                 --max-tokens)",
+                ", {} of those cut by the token limit, perhaps while the judge was still thinking \
+                 (raise --max-tokens)",
                 self.n_cut
             );
         }
@@ -295,9 +296,9 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
     let missing = missing.into_inner();
     if missing > 0 {
         return Err(bad_input(format!(
-            "{}: no entry for {missing} of {} requests; it was made of other responses, another \
-             --model, --repeats, --temperature or --max-tokens, or stopped early; --base-url with \
-             --journal asks for what it lacks",
+            "{}: no entry for {missing} of {} requests; it was made from other responses or with \
+             another --model, --repeats, --temperature or --max-tokens, or it stopped early; \
+             --base-url with --journal asks for what it lacks",
             endpoint.journal().path().display(),
             2 * total
         )));

@@ -20,6 +20,28 @@ fn row_id(i: usize) -> String {
     format!("q-{}", i + 1)
 }
 
+/// One of the two policies, in the words of the sheet's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    A,
+    B,
+}
+
+impl Policy {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Self::A, Self::B]
+            .into_iter()
+            .find(|it| it.as_str() == word)
+    }
+}
+
 /// What a person sees of a query.
 #[derive(Clone, Copy, Debug)]
 struct Texts<'a> {
@@ -42,7 +64,7 @@ impl Texts<'_> {
     }
 }
 
-/// Returns the id of a sheet, by which votes for another sheet are refused.
+/// Returns the id of a sheet. Votes for a sheet with another id are refused.
 fn sheet_id(key: &[SheetKey]) -> String {
     let mut hasher = Sha256::new();
     for row in key {

@@ -8,6 +8,8 @@ use apo_dialogue::hh::ASSISTANT;
 use apo_stage::{Role, bad_input, check_distinct};
 use apo_tables::{Input, Reader, Response};
 
+use crate::args::PoliciesArgs;
+
 /// A query with the responses of both policies.
 #[derive(Clone, Debug)]
 pub struct Pairing {
@@ -19,7 +21,7 @@ pub struct Pairing {
 }
 
 impl Pairing {
-    /// Returns the dialogue without the open turn in which the response follows.
+    /// Returns the dialogue without the open turn that the response fills.
     pub fn dialogue(&self) -> &str {
         let dialogue = self.prompt.trim_end();
         let dialogue = dialogue.strip_suffix(ASSISTANT.trim()).unwrap_or(dialogue);
@@ -27,13 +29,14 @@ impl Pairing {
     }
 }
 
-/// Returns both policies' tables as inputs.
+/// Describes both policies' responses as inputs.
 ///
 /// # Errors
 ///
-/// When one cannot be read, or both have the same content.
-pub fn inputs(a: &Path, b: &Path) -> Result<[Input; 2]> {
+/// When a table cannot be read, or both have the same content.
+pub fn inputs(policies: &PoliciesArgs) -> Result<[Input; 2]> {
     let input = |path: &Path| Reader::<Response>::open(path)?.input();
+    let PoliciesArgs { a, b } = policies;
     let inputs = [input(a)?, input(b)?];
     let role = |option, path, input| Role {
         option,
@@ -55,10 +58,10 @@ pub fn inputs(a: &Path, b: &Path) -> Result<[Input; 2]> {
 ///
 /// When a table cannot be read, or the policies did not each answer the same
 /// queries once.
-pub fn pairings(a: &Path, b: &Path) -> Result<Vec<Pairing>> {
-    let (path_a, path_b) = (a.display(), b.display());
-    let a = by_query(a)?;
-    let mut b = by_query(b)?;
+pub fn pairings(policies: &PoliciesArgs) -> Result<Vec<Pairing>> {
+    let (path_a, path_b) = (policies.a.display(), policies.b.display());
+    let a = by_query(&policies.a)?;
+    let mut b = by_query(&policies.b)?;
     let mut pairings = Vec::new();
     let mut alone = Vec::new();
     for (query_id, first) in a {
@@ -83,7 +86,7 @@ pub fn pairings(a: &Path, b: &Path) -> Result<Vec<Pairing>> {
         let example = alone.into_iter().chain(b.into_keys()).min();
         return Err(bad_input(format!(
             "the policies did not answer the same queries: {n_a} are only in {path_a}, {n_b} only \
-             in {path_b}, as {}",
+             in {path_b}, for example {}",
             example.unwrap_or_default()
         )));
     }
@@ -98,8 +101,8 @@ fn by_query(path: &Path) -> Result<HashMap<String, Response>> {
         let query_id = response.query_id.clone();
         if found.insert(query_id.clone(), response).is_some() {
             return Err(bad_input(format!(
-                "{} row {row}: query {query_id} has a second response; expected one to each, as \
-                 `sample --samples 1` writes them",
+                "{} row {row}: query {query_id} has a second response; expected one for each \
+                 query, as `sample --samples 1` writes them",
                 path.display()
             )));
         }

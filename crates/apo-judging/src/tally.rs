@@ -28,12 +28,12 @@ struct Annotation {
     generator_2: String,
     output_1: Option<String>,
     output_2: Option<String>,
-    /// 1: the first is better, 2: the second, 0 and 1.5: neither; values in
-    /// between count in proportion; null: not counted.
+    /// 1: the first is better; 2: the second is; 0 and 1.5: neither is. Values in
+    /// between count in proportion. A null is not counted.
     preference: Option<f64>,
 }
 
-/// A leaderboard's row, in `AlpacaEval`'s names; rates in per cent.
+/// A leaderboard's row, with `AlpacaEval`'s names; rates in per cent.
 #[derive(Debug, Serialize)]
 struct Tally {
     /// The second generator.
@@ -49,16 +49,16 @@ struct Tally {
     /// Rows without a preference.
     not_counted: usize,
     discrete_win_rate: f64,
-    /// A share, and its interval; of rows that have both outputs.
+    /// A share and its interval, from the rows that have both outputs.
     length_controlled: Option<LengthControlled>,
 }
 
-/// Sums up the annotations of one pair of models.
+/// Computes the win rate from the annotations of one pair of models.
 ///
 /// # Errors
 ///
-/// When a row is malformed or has other models than the first row, or nothing
-/// is counted.
+/// When a row is malformed or has other models than the first row, or no row has a
+/// preference.
 pub fn run(args: &TallyArgs) -> Result<()> {
     let path = args.annotations.display();
     let mut source = Source::open(&args.annotations, FIELDS)?;
@@ -73,12 +73,12 @@ pub fn run(args: &TallyArgs) -> Result<()> {
         for record in records {
             let at = format!("{path} row {}", record.line);
             let row: Annotation = import::parse(&record)
-                .map_err(|problem| bad_input(format!("{at}: no annotation: {problem}")))?;
+                .map_err(|problem| bad_input(format!("{at}: not an annotation: {problem}")))?;
             let these = [row.generator_1, row.generator_2];
             let first = models.get_or_insert_with(|| these.clone());
             if *first != these {
                 return Err(bad_input(format!(
-                    "{at}: compares {} with {}, the rows before it {} with {}",
+                    "{at}: compares {} with {}, but the rows before it compare {} with {}",
                     these[0], these[1], first[0], first[1]
                 )));
             }

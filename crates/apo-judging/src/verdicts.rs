@@ -30,16 +30,17 @@ pub struct Plan {
 
 /// What `judge compare` and `judge human tally` print.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub struct VerdictReport {
     #[serde(flatten)]
     summary: VerdictSummary,
-    /// The requests it took; none if nothing was asked.
+    /// The requests that were sent; `None` if nothing was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<Asked>,
 }
 
-impl Found {
-    /// Sums up rows; those of a query are in the order of judges and repeats.
+impl VerdictReport {
+    /// Computes rates and agreement. The rows of a query are in the order of judges
+    /// and repeats.
     ///
     /// # Errors
     ///
@@ -76,7 +77,7 @@ impl Found {
         Ok(Self { summary, asked })
     }
 
-    /// Lays it out for people.
+    /// Formats it as tables.
     pub fn text(&self) -> String {
         let summary = &self.summary;
         let percent = |it: f64| format!("{:.1} %", 100.0 * it);
@@ -149,7 +150,7 @@ impl Found {
 
 fn of_judge(judge: &str, rows: &[Comparison], plan: Plan) -> JudgeSummary {
     let own: Vec<&Comparison> = rows.iter().filter(|row| row.judge == judge).collect();
-    // Repeats of a query are no further evidence: the first one counts.
+    // Repeats of a query are not independent evidence: only the first counts.
     let first: Vec<&Comparison> = own.iter().filter(|it| it.repeat == 0).copied().collect();
     let outcomes =
         |rows: &[&Comparison]| -> Vec<Outcome> { rows.iter().map(|row| outcome(row)).collect() };
@@ -202,19 +203,20 @@ fn pooled<'a>(rows: impl Iterator<Item = &'a Comparison>, plan: Plan) -> Option<
     })
 }
 
-/// Returns κ of `n` judges or repeats and the number of queries behind it. `None`
-/// if no query has two outcomes.
+/// Returns κ of `n` judges or repeats, and the number of queries behind it; no κ if
+/// no query has two outcomes.
 fn agreement<'a>(
     rows: impl Iterator<Item = (&'a String, &'a Comparison)>,
     n: usize,
 ) -> (Option<f64>, usize) {
-    let mut queries: BTreeMap<&String, Vec<&str>> = BTreeMap::new();
+    let mut queries: BTreeMap<&String, Vec<Outcome>> = BTreeMap::new();
     for (query, row) in rows {
-        queries.entry(query).or_default().push(&row.outcome);
+        queries.entry(query).or_default().push(outcome(row));
     }
-    let mut items: Vec<Vec<&str>> = queries.into_values().filter(|it| it.len() > 1).collect();
+    let mut items: Vec<Vec<Outcome>> = queries.into_values().filter(|it| it.len() > 1).collect();
     if n == 2 {
-        let (first, second): (Vec<&str>, Vec<&str>) = items.iter().map(|it| (it[0], it[1])).unzip();
+        let (first, second): (Vec<Outcome>, Vec<Outcome>) =
+            items.iter().map(|it| (it[0], it[1])).unzip();
         return (cohens_kappa(&first, &second), items.len());
     }
     // Fleiss' κ allows different judges, but needs the same number everywhere.

@@ -56,9 +56,9 @@ fn fill(slots: &[(&str, &str)]) -> String {
     }
 }
 
-/// Words that may stand before a verdict without changing it, as in `Final
-/// answer: [[model_A]] is better`. A word that is none of these, as "not",
-/// leaves the line without a verdict.
+/// Words that may precede a verdict without changing it, as in `Final answer:
+/// [[model_A]] is better`. With any other word, such as "not", the line is not a
+/// verdict.
 const LEADS: &[&str] = &[
     "a",
     "answer",
@@ -101,10 +101,10 @@ const LEADS: &[&str] = &[
     "would",
 ];
 
-/// Reads the verdict of a reply: its last line that is not empty, one of the
-/// four sentences up to white space, case, brackets, punctuation at its end and
-/// emphasis; before it may stand what only announces it, behind it
-/// the other model. Anything else is no verdict.
+/// Reads the verdict of a reply. Its last line that is not empty must be one of the
+/// four sentences, whatever the white space, case, brackets, emphasis and the
+/// punctuation at the end. Words that only announce the verdict may precede it, and
+/// the other model may follow. Anything else is invalid.
 pub fn verdict(reply: &str) -> Verdict {
     let Some(line) = last_line(reply) else {
         return Verdict::Invalid;

@@ -12,7 +12,7 @@ use apo_tables::{Provenance, SheetKey, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{COLUMNS, Texts, row_id, sheet_id};
+use super::{COLUMNS, Policy, Texts, row_id, sheet_id};
 use crate::args::SheetArgs;
 use crate::pairing::{Pairing, inputs, pairings};
 
@@ -43,10 +43,10 @@ struct Said {
     text: String,
 }
 
-/// A pairing, with the side on which its first policy is shown.
+/// A pairing, and the policy whose response is shown on the left.
 struct Placed {
     pairing: Pairing,
-    a_is_left: bool,
+    left: Policy,
 }
 
 /// Writes a folder with the page, the spreadsheet and the key.
@@ -56,15 +56,15 @@ struct Placed {
 /// When the policies did not answer the same queries, when there are too few
 /// queries, or the folder cannot be written.
 pub fn run(args: &SheetArgs) -> Result<()> {
-    let [a, b] = inputs(&args.a, &args.b)?;
+    let [a, b] = inputs(&args.policies)?;
     let secret = format!("{} {}", a.digest, b.digest);
-    let placed = draw(args, &secret, pairings(&args.a, &args.b)?)?;
+    let placed = draw(args, &secret, pairings(&args.policies)?)?;
     let provenance = Provenance::new("judge human sheet", env!("CARGO_PKG_VERSION"))
         .argument("take", args.take)
         .argument("seed", args.seed)
         .input("a", a)
         .input("b", b);
-    let inputs = [args.a.as_path(), &args.b];
+    let inputs = [args.policies.a.as_path(), &args.policies.b];
     let out = &args.output.out;
     let Claim::Work(output) = args.output.claim(&provenance, Kind::Folder, inputs)? else {
         return up_to_date(&args.report, out);
@@ -111,7 +111,7 @@ fn draw(args: &SheetArgs, secret: &str, pairings: Vec<Pairing>) -> Result<Vec<Pl
     let (n, there) = (args.take as usize, pairings.len());
     if there < n {
         return Err(bad_input(format!(
-            "the policies answered {there} queries, --take asks for {n}"
+            "the policies answered {there} queries, but --take asks for {n}"
         )));
     }
     let hash = |of: &str, pairing: &Pairing| -> [u8; 32] {
@@ -126,19 +126,22 @@ fn draw(args: &SheetArgs, secret: &str, pairings: Vec<Pairing>) -> Result<Vec<Pl
     drawn.truncate(n);
     let mut sides: Vec<usize> = (0..n).collect();
     sides.sort_by_cached_key(|&i| hash(secret, &drawn[i]));
-    let mut a_is_left = vec![false; n];
+    let mut left = vec![Policy::B; n];
     for &i in &sides[..n / 2] {
-        a_is_left[i] = true;
+        left[i] = Policy::A;
     }
-    let placed = drawn.into_iter().zip(a_is_left);
-    let placed = placed.map(|(pairing, a_is_left)| Placed { pairing, a_is_left });
+    let placed = drawn.into_iter().zip(left);
+    let placed = placed.map(|(pairing, left)| Placed { pairing, left });
     Ok(placed.collect())
 }
 
 impl Placed {
     fn texts(&self) -> Texts<'_> {
         let (a, b) = (&self.pairing.a, &self.pairing.b);
-        let (left, right) = if self.a_is_left { (a, b) } else { (b, a) };
+        let (left, right) = match self.left {
+            Policy::A => (a, b),
+            Policy::B => (b, a),
+        };
         Texts {
             dialogue: self.pairing.dialogue(),
             left,
@@ -150,7 +153,7 @@ impl Placed {
         SheetKey {
             query_id: self.pairing.query_id.clone(),
             subset: self.pairing.subset.clone(),
-            left: if self.a_is_left { "a" } else { "b" }.to_owned(),
+            left: self.left.as_str().to_owned(),
             digest: self.texts().digest(),
             characters_a: self.pairing.a.chars().count() as i32,
             characters_b: self.pairing.b.chars().count() as i32,
@@ -158,8 +161,8 @@ impl Placed {
     }
 }
 
-/// Returns the page. Its texts are JSON without a `<` and are displayed as text,
-/// so no response is interpreted as markup.
+/// Returns the page. Its texts are JSON without a `<`, and it displays them as text,
+/// so that no response is taken for markup.
 fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
     let items = placed.iter().enumerate().map(|(i, it)| {
         let texts = it.texts();

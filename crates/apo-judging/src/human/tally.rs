@@ -9,9 +9,10 @@ use apo_stage::report::result;
 use apo_stage::{Claim, Kind, bad_input, note, warn};
 use apo_tables::{Comparison, Provenance, Reader, SheetKey, Writer};
 
+use super::Policy;
 use super::votes::{Vote, Votes};
 use crate::args::HumanTallyArgs;
-use crate::verdicts::{Found, Plan};
+use crate::verdicts::{Plan, VerdictReport};
 
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
@@ -27,7 +28,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let mut ids = HashSet::new();
     if let Some(twice) = key.iter().find(|row| !ids.insert(&row.query_id)) {
         return Err(bad_input(format!(
-            "{}: query {} stands there twice",
+            "{}: query {} occurs twice",
             args.key.display(),
             twice.query_id
         )));
@@ -40,7 +41,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let mut names = HashSet::new();
     if let Some(twice) = all.iter().find(|it| !names.insert(&it.annotator)) {
         return Err(bad_input(format!(
-            "two files are of annotator '{}'; rename one, or leave the older one out",
+            "two files are from annotator '{}'; rename one, or leave the older one out",
             twice.annotator
         )));
     }
@@ -68,7 +69,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     for it in all.iter().filter(|it| !it.changed.is_empty()) {
         let (name, rows) = (&it.annotator, it.changed.join(", "));
         warn(&format!(
-            "{name}: the texts of {rows} are not as the sheet showed them; their votes are not \
+            "{name}: the texts of {rows} differ from those of the sheet; their votes are not \
              counted"
         ));
     }
@@ -85,8 +86,8 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
         repeats: 1,
         bootstrap: args.bootstrap,
     };
-    let found = Found::of(&names, &rows, plan, None)?;
-    result(&args.report, &found, || found.text())
+    let report = VerdictReport::of(&names, &rows, plan, None)?;
+    result(&args.report, &report, || report.text())
 }
 
 fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
@@ -101,18 +102,16 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
 
 /// Returns the row for a vote. A person sees one order only.
 fn comparison(key: &SheetKey, annotator: &str, vote: Vote) -> Comparison {
-    let a_is_left = key.left == "a";
-    let (verdict, outcome) = match vote {
-        Vote::Same => (Verdict::Same, Outcome::Tie),
-        Vote::Left if a_is_left => (Verdict::A, Outcome::A),
-        Vote::Right if !a_is_left => (Verdict::A, Outcome::A),
-        Vote::Left | Vote::Right => (Verdict::B, Outcome::B),
+    let left = Policy::of(&key.left).expect("the reader checks sides");
+    let (verdict, outcome) = match (vote, left) {
+        (Vote::Same, _) => (Verdict::Same, Outcome::Tie),
+        (Vote::Left, Policy::A) | (Vote::Right, Policy::B) => (Verdict::A, Outcome::A),
+        (Vote::Left, Policy::B) | (Vote::Right, Policy::A) => (Verdict::B, Outcome::B),
     };
     let verdict = Some(verdict.as_str().to_owned());
-    let (plain, swapped) = if a_is_left {
-        (verdict, None)
-    } else {
-        (None, verdict)
+    let (plain, swapped) = match left {
+        Policy::A => (verdict, None),
+        Policy::B => (None, verdict),
     };
     Comparison {
         query_id: key.query_id.clone(),

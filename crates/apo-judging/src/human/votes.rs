@@ -23,8 +23,7 @@ pub enum Vote {
 pub struct Votes {
     pub annotator: String,
     pub by_row: BTreeMap<usize, Vote>,
-    /// Rows whose texts differ from the sheet's, so that it is unknown what was
-    /// judged.
+    /// Rows whose texts differ from the sheet's, so that nobody knows what was judged.
     pub changed: Vec<String>,
 }
 
@@ -130,7 +129,7 @@ impl Votes {
             let row = row_of(it.id.trim(), key, path)?;
             if !seen.insert(row) {
                 let id = row_id(row);
-                return Err(bad_input(format!("{at}: row {id} stands there twice")));
+                return Err(bad_input(format!("{at}: row {id} occurs twice")));
             }
             let texts = Texts {
                 dialogue: &it.dialogue,
@@ -145,8 +144,8 @@ impl Votes {
         }
         if found.changed.len() == seen.len() {
             return Err(bad_input(format!(
-                "{at}: no row's texts are as the sheet of --key showed them; it is of another \
-                 sheet, or was saved in another encoding than UTF-8"
+                "{at}: no row has the texts of the sheet of --key; the file is of another sheet, or \
+                 was saved in another encoding than UTF-8"
             )));
         }
         Ok(found)
