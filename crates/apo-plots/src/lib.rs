@@ -9,8 +9,8 @@ mod shares;
 pub use lines::{Line, Lines, Mark, Point};
 pub use shares::{Share, Shares};
 
-/// Colours, told apart by most who see colours differently too (after Okabe and
-/// Ito), and by the light and the dark they stand on.
+/// Colours that most colour-blind readers can tell apart (after Okabe and Ito), on a
+/// light and on a dark ground.
 pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -21,10 +21,10 @@ pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(128, 128, 128),
 ];
 
-/// What is drawn in black takes the text's colour.
+/// Black, which is replaced by the colour of the page's text.
 const INK: &str = "#000000";
 
-/// A plot standing alone sets its own; inside a page, the page does.
+/// Colours of a plot in a file of its own; inside a page, the page sets them.
 pub const STYLE: &str = "<style>svg{color:#1f2328;background:#fff;font-family:sans-serif}\
     @media(prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>";
 
@@ -64,16 +64,16 @@ fn draw(size: (u32, u32), on: impl FnOnce(&Area<'_>) -> Drawn) -> Result<Svg, Pl
             .and_then(|()| area.present())
             .map_err(|error| PlotError(error.to_string()))?;
     }
-    // In attributes alone: a name may say the same.
+    // Only in attributes: a name may contain the same text.
     let text = text.replace(&format!("\"{INK}\""), "\"currentColor\"");
-    // Names may hold what XML has no way to write.
+    // A name may contain characters that XML cannot express.
     let text = text.replace(|it| !is_of_xml(it), "\u{fffd}");
     let begin = text.find("<svg");
-    let begin = begin.ok_or_else(|| PlotError("no SVG came out".into()))?;
+    let begin = begin.ok_or_else(|| PlotError("the drawing is not an SVG".into()))?;
     Ok(Svg(text[begin..].to_owned()))
 }
 
-/// Whether XML 1.0 may hold a character, and shows it.
+/// Tells whether XML 1.0 can contain a character, and viewers show it.
 fn is_of_xml(it: char) -> bool {
     let is_blank = matches!(it, '\t' | '\n' | '\r');
     (is_blank || !it.is_control()) && !matches!(it, '\u{fffe}' | '\u{ffff}')
@@ -84,7 +84,7 @@ fn label<'a>(size: u32) -> TextStyle<'a> {
     ("sans-serif", size).into_font().color(&BLACK)
 }
 
-/// Names with their colours, beside each other in as many rows as they need.
+/// Names with their colours, side by side in as many rows as they need.
 struct Legend<'a> {
     entries: Vec<(&'a str, RGBColor)>,
     /// Left and right end.
@@ -94,7 +94,7 @@ struct Legend<'a> {
 }
 
 impl Legend<'_> {
-    /// Returns each entry's place, from the left and in rows.
+    /// Returns each entry's distance from the left, and its row.
     fn places(&self) -> Vec<(i32, i32)> {
         let (left, right) = self.between;
         let (mut x, mut row) = (left, 0);
@@ -129,7 +129,7 @@ impl Legend<'_> {
     }
 }
 
-/// Returns about how wide a text is: the viewer's fonts are not known here.
+/// Estimates the width of a text; the viewer's fonts are unknown.
 fn width_of(text: &str, size: u32) -> i32 {
     (text.chars().count() as f64 * f64::from(size) * 0.56) as i32
 }

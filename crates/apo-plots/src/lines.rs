@@ -6,11 +6,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::{COLOURS, Drawn, Legend, PlotError, Svg, draw, label};
 
-/// How far lines with errors are drawn beside each other, as a share of the
-/// width.
+/// Distance between lines with error bars, as a share of the width.
 const APART: f64 = 0.008;
 
-/// A value at a place, with its standard error where there is one.
+/// A value at a place, perhaps with its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Place.
@@ -24,7 +23,7 @@ pub struct Point {
 /// Points that belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// What the legend calls it.
+    /// Its name in the legend.
     pub name: String,
     /// From left to right.
     pub points: Vec<Point>,
@@ -63,14 +62,14 @@ pub struct Lines {
     pub lines: Vec<Line>,
     /// How.
     pub mark: Mark,
-    /// A thin line to compare with, as that of perfect calibration.
+    /// A thin line to compare with, such as perfect calibration.
     pub guide: Option<[(f64, f64); 2]>,
     /// Width and height, in SVG's units.
     pub size: (u32, u32),
 }
 
 impl Lines {
-    /// Begins a plot of lines with dots, of the size of a page's width.
+    /// Makes a plot of lines with dots, as wide as a page.
     pub fn new(
         title: impl Into<String>,
         x: impl Into<String>,
@@ -126,7 +125,7 @@ impl Lines {
     ) -> Drawn {
         let small = self.size.0 < 500;
         let text = if small { 12 } else { 14 };
-        // The legend stands above the axes, where it hides nothing.
+        // The legend is above the axes, where it hides nothing.
         let title = text + if small { 2 } else { 4 };
         let width = self.size.0 as i32;
         let colour = |i: usize| COLOURS[i % COLOURS.len()];
@@ -177,7 +176,7 @@ impl Lines {
         if let Some(ends) = self.guide {
             chart.draw_series(LineSeries::new(ends, BLACK.mix(0.4).stroke_width(1)))?;
         }
-        // Beside each other, so that no bar hides another.
+        // Shifted, so that no bar hides another.
         let has_errors = |line: &Line| line.points.iter().any(|it| it.error.is_some());
         let apart = if self.lines.iter().any(has_errors) {
             (right - left) * APART
@@ -234,7 +233,7 @@ fn short(value: f64, length: f64) -> String {
     if is_zero { "0".to_owned() } else { text }
 }
 
-/// Whether the axis counts, as rounds do.
+/// Tells whether the axis counts something, such as rounds.
 fn points_are_whole(lines: &[Line]) -> bool {
     let mut places = lines.iter().flat_map(|line| &line.points).map(|it| it.x);
     places.all(|x| x.fract() == 0.0 && x.abs() < 20.0)

@@ -1,4 +1,4 @@
-//! Shares of a whole, a bar a row.
+//! Shares of a whole, one bar per row.
 
 use plotters::element::Text;
 use plotters::prelude::*;
@@ -9,7 +9,7 @@ use crate::{COLOURS, Drawn, Legend, PlotError, Svg, draw, label, width_of};
 /// A bar: its name, and its parts in the order of the legend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
-    /// What stands beside it.
+    /// The name beside it.
     pub name: String,
     /// Counts, or anything else that adds up.
     pub parts: Vec<f64>,
@@ -20,7 +20,7 @@ pub struct Share {
 pub struct Shares {
     /// What the plot shows.
     pub title: String,
-    /// What the parts are called, each with its colour's number.
+    /// Name of each part, with the number of its colour.
     pub legend: Vec<(String, usize)>,
     /// The bars, from above.
     pub bars: Vec<Share>,
@@ -36,8 +36,8 @@ const HEAD: i32 = 36;
 const NAME: u32 = 14;
 const NAMES: i32 = 360;
 
-/// What stands on the colours, which are neither light nor dark: almost black,
-/// but not black, which takes the text's colour.
+/// Colour of text on bars: almost black. Black itself would be replaced by the colour
+/// of the page's text, and bars look the same in light and dark.
 const ON_COLOUR: RGBColor = RGBColor(16, 16, 16);
 
 /// Parts below this share have no number in them.
@@ -48,7 +48,7 @@ impl Shares {
     ///
     /// # Errors
     ///
-    /// When there is no bar, or one is empty or not of numbers.
+    /// When there are no bars, or one is empty or has a part that is not a count.
     pub fn svg(&self) -> Result<Svg, PlotError> {
         if self.bars.is_empty() {
             return Err(PlotError("there are no bars".into()));
@@ -57,7 +57,7 @@ impl Shares {
             let sum: f64 = bar.parts.iter().sum();
             let whole = sum.is_finite() && sum > 0.0 && bar.parts.iter().all(|it| *it >= 0.0);
             if !whole || bar.parts.len() != self.legend.len() {
-                return Err(PlotError(format!("{bar:?} is no bar")));
+                return Err(PlotError(format!("{bar:?} cannot be a bar")));
             }
         }
         let names = self.bars.iter().map(|it| width_of(&it.name, NAME) + 20);
@@ -127,7 +127,7 @@ impl Shares {
     }
 }
 
-/// Cuts a name to a width, with a mark where it is cut.
+/// Cuts a name to a width and marks the cut.
 fn fitting(name: &str, width: i32) -> String {
     if width_of(name, NAME) <= width {
         return name.to_owned();
