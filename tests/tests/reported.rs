@@ -140,8 +140,9 @@ fn played(test: &str) -> PathBuf {
     );
     fs::create_dir_all(dir.join("settings")).unwrap();
     fs::write(dir.join("settings/dpo-1"), "--learning-rate 1e-4\n").unwrap();
-    let times = "{\"stage\":\"align dpo\",\"out\":\"x\",\"seconds\":30.0,\"peak_mib\":100.0}\n\
-                 {\"stage\":\"align dpo\",\"out\":\"y\",\"seconds\":12.5,\"peak_mib\":120.0}\n{\"sta";
+    // A kill cut the last line short, within a character.
+    let times = b"{\"stage\":\"align dpo\",\"out\":\"x\",\"seconds\":30.0,\"peak_mib\":100.0}\n\
+                 {\"stage\":\"align dpo\",\"out\":\"y\",\"seconds\":12.5,\"peak_mib\":120.0}\n{\"stage\":\"caf\xc3";
     fs::write(dir.join("times.jsonl"), times).unwrap();
     describe(&dir);
     dir
@@ -340,6 +341,127 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
     }
 }
 
+/// What is wrong with names or paths, as arguments of `judge describe`, as a change
+/// of the file, and in the words of the refusal.
+type Ambiguous = (
+    &'static [&'static str],
+    fn(&mut Value),
+    &'static [&'static str],
+);
+
+#[test]
+fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
+    let dir = played("reported-ambiguous");
+    let parent = dir.parent().unwrap();
+    put(&parent.join("elsewhere.json"), &score(9.0));
+    let file = dir.join("run.json");
+    let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    fn add(list: &mut Value, item: Value) {
+        list.as_array_mut().unwrap().push(item);
+    }
+    fn thing(run: &mut Value, path: &str) {
+        let thing = json!({ "kind": "score", "name": "SFT", "path": path });
+        run["things"].as_array_mut().unwrap().insert(0, thing);
+    }
+    let faults: [Ambiguous; 8] = [
+        (
+            &["score:SFT=dpo-1/score.json", "score:SFT=start/score.json"],
+            |run| thing(run, "dpo-1/score.json"),
+            &["are both the score of 'SFT'", "dpo-1/score.json"],
+        ),
+        (
+            &["score:SFT=../elsewhere.json"],
+            |run| thing(run, "../elsewhere.json"),
+            &["'../elsewhere.json', which leaves the run"],
+        ),
+        // A link may be in the way, and nothing need be there.
+        (
+            &["score:SFT=start/../../nowhere.json"],
+            |run| thing(run, "start/../../nowhere.json"),
+            &["which leaves the run", "without `..`"],
+        ),
+        (
+            &["score:SFT=/etc/hostname"],
+            |run| thing(run, "/etc/hostname"),
+            &["'/etc/hostname', which leaves the run"],
+        ),
+        (
+            &["score:SFT=."],
+            |run| thing(run, "."),
+            &["which leaves the run"],
+        ),
+        (
+            &["--table", "2=SFT", "--table", "2=DPO"],
+            |run| add(&mut run["tables"], json!({ "name": "2", "rows": [] })),
+            &["two tables are called '2'"],
+        ),
+        (
+            &["--table", "2=SFT;SFT=DPO"],
+            |run| {
+                let row = json!({ "shown": "SFT", "of": "DPO" });
+                add(&mut run["tables"][0]["rows"], row);
+            },
+            &["table '2' names 'SFT' twice"],
+        ),
+        (
+            &["--arm", "DPO=SFT;DPO", "--arm", "DPO=SFT"],
+            |run| add(&mut run["arms"], json!({ "name": "DPO", "rows": [] })),
+            &["two arms are called 'DPO'"],
+        ),
+    ];
+    for (arguments, change, expected) in faults {
+        fs::remove_file(&file).unwrap();
+        let mut judge = Command::new(binary("judge"));
+        let ran = finish(judge.args(["describe", "--run"]).arg(&dir).args(arguments));
+        assert_eq!(ran.status, Some(3), "{arguments:?}\n{}", ran.stderr);
+        assert!(!file.exists(), "{arguments:?}");
+        let mut run = whole.clone();
+        change(&mut run);
+        put(&file, &run);
+        for expected in expected {
+            assert!(ran.stderr.contains(expected), "{expected}\n{}", ran.stderr);
+        }
+        for line in [
+            "judge report --run played --out report.html",
+            "judge table --run played --table 2",
+            "judge figure --run played --out figure.svg",
+        ] {
+            let place = ["played/run.json", "make report RUN=played"];
+            refuse(parent, line, 3, &[expected, &place[..]].concat());
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn settings_are_a_folder_of_texts() {
+    let dir = played("reported-settings");
+    let parent = dir.parent().unwrap();
+    let settings = |name: &str| {
+        let folder = parent.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        folder.join("dpo-1")
+    };
+    fs::write(parent.join("file"), "--learning-rate 1e-4").unwrap();
+    fs::create_dir(settings("folder")).unwrap();
+    fs::write(settings("latin"), b"caf\xe9").unwrap();
+    std::os::unix::fs::symlink("nowhere", settings("link")).unwrap();
+    let made = Command::new("mkfifo").arg(settings("fifo")).status();
+    assert!(made.expect("mkfifo is there").success());
+    let before = fs::read(dir.join("run.json")).unwrap();
+    for (name, expected) in [
+        ("file", &["file", "not a folder"][..]),
+        ("folder", &["folder/dpo-1", "is a folder, expected a file"]),
+        ("fifo", &["fifo/dpo-1", "is a pipe"]),
+        ("latin", &["latin/dpo-1", "not UTF-8"]),
+        ("link", &["link/dpo-1"]),
+    ] {
+        let line = format!("judge describe --run played --settings {name}");
+        refuse(parent, &line, 3, expected);
+    }
+    assert_eq!(fs::read(dir.join("run.json")).unwrap(), before);
+}
+
 #[test]
 fn a_runs_table_is_that_of_its_files() {
     let dir = played("reported-table");
@@ -363,7 +485,7 @@ fn a_runs_table_is_that_of_its_files() {
     refused("data --run played", &["no table '1'"]);
     refused(
         "table --run played --table 3",
-        &["nothing that was measured of 'RM_Base'"], // not on dev pairs
+        &["no measurement of 'RM_Base'"], // not on dev pairs
     );
     succeed(parent, "judge figure --run played --out run.svg");
     let flags = "judge figure --line DPO=played/start/score.json,played/dpo-1/score.json \
@@ -463,14 +585,14 @@ fn what_is_no_run_or_is_broken_is_named() {
         refuse(parent, &line, 3, expected);
         assert!(!parent.join("report.html").exists());
     };
-    refused("nowhere", &["nowhere is no folder"]);
+    refused("nowhere", &["nowhere is not a folder"]);
     fs::create_dir(parent.join("empty")).unwrap();
     refused(
         "empty",
         &["empty has no run.json", "`make report RUN=empty` writes it"],
     );
     describe(&parent.join("empty"));
-    refused("empty", &["empty holds no scored policy", "make round-1"]);
+    refused("empty", &["empty has no scored policy", "make round-1"]);
     fs::write(dir.join("rm-base.test.json"), "{\"accuracy\": ").unwrap();
     refused(
         "played",
@@ -482,7 +604,7 @@ fn what_is_no_run_or_is_broken_is_named() {
     fs::remove_file(dir.join("rm-base.test.json")).unwrap();
     refused(
         "played",
-        &["played/run.json names what is not there: rm-base.test.json"],
+        &["played/run.json names files that do not exist: rm-base.test.json"],
     );
     describe(&dir);
     fs::write(dir.join("apo-dpo-1/answers-scored.parquet"), "PAR1").unwrap();

@@ -40,9 +40,9 @@ Examples:
   A run of the Makefile as one page:
     judge report --run runs/mini --out report.html
 
-It shows what run.json in the folder names: tables 1 to 4 beside the paper's,
-Figure 5, verdicts, calibration, rewards, learning curves, a few dialogues,
-lineage, settings and times. The page needs no network.
+The page shows what the folder's run.json names: tables 1 to 4 beside the paper's,
+Figure 5, verdicts, calibration, rewards, learning curves, a few dialogues, lineage,
+settings and times. It needs no network.
 
 ",
     apo_stage::exit_status!(no output)
@@ -55,7 +55,7 @@ Examples:
       test:RM_Test=rm-test.test.json dev:RM_Test=rm-test.dev.json
     judge table --run run --table all
 
-The file is DIR/run.json. The Makefile writes it for the runs that it makes.";
+It writes DIR/run.json. The Makefile does so for every run that it makes.";
 
 const CLAIMS: &str = "\
 Examples:
@@ -63,11 +63,11 @@ Examples:
     judge claims seeds/*/table.json
 
 A claim holds if the 95 % interval of the mean difference lies on its side, fails
-if it lies on the other side, and is open if it lies on both.";
+if the interval lies on the other side, and is open if it covers both.";
 
 /// A measure of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Measure {
+pub enum PolicyMeasure {
     /// Mean reward by `RM_Test`
     Score,
     /// True quality, where it is known
@@ -110,9 +110,9 @@ pub struct FigureArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "lines")]
     pub run: Option<PathBuf>,
 
-    /// Measure that the figure of a run shows
-    #[arg(long, value_enum, default_value_t = Measure::Score, requires = "run")]
-    pub by: Measure,
+    /// PolicyMeasure that the figure of a run shows
+    #[arg(long, value_enum, default_value_t = PolicyMeasure::Score, requires = "run")]
+    pub by: PolicyMeasure,
 
     /// Title of the picture [default: names what it shows]
     #[arg(long)]
@@ -221,7 +221,7 @@ pub struct DescribeArgs {
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
 
-    /// Folder with one file per setting
+    /// Folder with one file per setting; a run without such a folder has no settings
     #[arg(long, value_name = "DIR")]
     pub settings: Option<PathBuf>,
 
@@ -233,7 +233,7 @@ pub struct DescribeArgs {
     #[arg(long = "table", value_name = "NAME=[SHOWN=]ROW;…")]
     pub tables: Vec<List<Entry>>,
 
-    /// A thing and its path in the run; left out if there is no such file
+    /// A thing and its path in the run; left out if the path does not exist
     #[arg(value_name = "KIND:NAME=PATH")]
     pub things: Vec<Thing>,
 
@@ -242,12 +242,12 @@ pub struct DescribeArgs {
 }
 
 impl TableArgs {
-    /// Refuses two rows of the same name. A score and the quality that goes with it
+    /// Refuses two rows with the same name. A score and the quality that goes with it
     /// are one row.
     ///
     /// # Errors
     ///
-    /// The name that two rows have.
+    /// When two rows have the same name.
     pub fn check(&self) -> Result<(), String> {
         let rows = self.score.iter().chain(&self.accuracy);
         let rows = rows.chain(&self.verdicts);
@@ -262,7 +262,7 @@ impl TableArgs {
     }
 }
 
-/// A name, and the files of its rounds.
+/// A name and the files of its rounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {
     pub name: String,
@@ -282,7 +282,7 @@ impl FromStr for Series {
     }
 }
 
-/// A name, and the file that goes by it.
+/// A name and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     pub name: String,
@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_before_the_first_equals_sign() {
+    fn the_first_equals_sign_ends_the_name() {
         let named: Named = "round 1=a=b.json".parse().unwrap();
         assert_eq!(
             (named.name.as_str(), named.path.as_path()),

@@ -1,4 +1,4 @@
-//! `judge claims`: which of the paper's claims hold, over seeds.
+//! `judge claims`: which of the paper's claims hold over several seeds.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::table::Row;
 
 mod paper;
 
-use paper::{CLAIMS, Claim, Comparison, Expected, Measure};
+use paper::{CLAIMS, Contrast, Expected, Measure, PaperClaim};
 
 /// Level of the intervals.
 const LEVEL: f64 = 0.95;
@@ -25,7 +25,7 @@ const LEVEL: f64 = 0.95;
 ///
 /// # Errors
 ///
-/// When a page is not what `judge table --json` prints, or lacks a row.
+/// When a file is not what `judge table --json` prints, or lacks a row.
 pub fn run(args: &ClaimsArgs) -> Result<()> {
     let same = |a: &PathBuf, b: &PathBuf| {
         a == b
@@ -41,7 +41,7 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
         if rest.clone().any(|it| same(path, it)) {
             let path = path.display();
             return Err(bad_input(format!(
-                "{path} is given twice; a seed is one table"
+                "{path} is given twice; expected one table for each seed"
             )));
         }
     }
@@ -49,11 +49,11 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
         .iter()
         .map(|path| Table::read(path))
         .collect::<Result<_>>()?;
-    let claims: Vec<Found> = CLAIMS
+    let claims: Vec<ClaimResult> = CLAIMS
         .iter()
-        .map(|claim| Found::of(claim, &tables))
+        .map(|claim| ClaimResult::of(claim, &tables))
         .collect::<Result<_>>()?;
-    let summary = Summary {
+    let summary = ClaimsSummary {
         seeds: tables.len(),
         level: LEVEL,
         claims,
@@ -113,9 +113,9 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Tells whether such a comparison is possible: the truth is known only in a
+    /// Tells whether the table can have such a contrast: true quality is known only in a
     /// generated world, and not every run has a judge.
-    fn knows(&self, comparison: &Comparison) -> bool {
+    fn knows(&self, comparison: &Contrast) -> bool {
         let has = |of: fn(&Row) -> bool| self.rows.values().any(of);
         match (comparison.is_of_truth(), comparison.by) {
             (true, _) => has(|row| row.policy.true_quality.is_some()),
@@ -125,40 +125,40 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What was found of all claims.
+/// All claims.
 #[derive(Debug, Serialize)]
-struct Summary {
+struct ClaimsSummary {
     seeds: usize,
     level: f64,
-    claims: Vec<Found>,
+    claims: Vec<ClaimResult>,
 }
 
-/// What was found of a claim.
+/// Whether a claim holds, and the contrasts that say so.
 #[derive(Debug, Serialize)]
-struct Found {
+struct ClaimResult {
     claim: &'static str,
     says: &'static str,
-    /// As the paper measures.
-    measured: Option<Verdict>,
-    /// By what is true.
-    truth: Option<Verdict>,
-    comparisons: Vec<Compared>,
+    /// By what the paper measures.
+    measured: Option<ClaimStatus>,
+    /// By true quality.
+    truth: Option<ClaimStatus>,
+    comparisons: Vec<ContrastResult>,
 }
 
-/// A difference over the seeds.
+/// A contrast over the seeds.
 #[derive(Debug, Serialize)]
-struct Compared {
+struct ContrastResult {
     of: String,
     by: &'static str,
     #[serde(flatten)]
     difference: Interval,
     expected: String,
-    verdict: Verdict,
+    verdict: ClaimStatus,
     #[serde(skip)]
     scale: Scale,
 }
 
-/// How a difference is written.
+/// How a difference is formatted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scale {
     /// In percentage points.
@@ -166,17 +166,17 @@ enum Scale {
     Plain,
 }
 
-/// Whether a difference is as claimed.
+/// Whether a claim holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum ClaimStatus {
     Holds,
     Fails,
-    /// The interval lies on both sides.
+    /// The interval covers both sides.
     Open,
 }
 
-impl Verdict {
+impl ClaimStatus {
     fn of(difference: Interval, expected: Expected) -> Self {
         let (holds, fails) = match expected {
             Expected::Above(least) => (difference.is_above(least), difference.is_below(least)),
@@ -192,8 +192,7 @@ impl Verdict {
         }
     }
 
-    /// Combines several: one that fails makes all fail, one that is open leaves all
-    /// open.
+    /// Combines several: the whole fails if one fails, and is open if one is open.
     fn all(verdicts: impl Iterator<Item = Self>) -> Option<Self> {
         verdicts.reduce(|a, b| match (a, b) {
             (Self::Fails, _) | (_, Self::Fails) => Self::Fails,
@@ -211,17 +210,17 @@ impl Verdict {
     }
 }
 
-impl Found {
-    fn of(claim: &Claim, tables: &[Table]) -> Result<Self> {
-        let asked = claim.comparisons();
-        // What one seed has and another lacks is an error that names the row.
-        let known = |it: &&Comparison| tables.iter().any(|table| table.knows(it));
+impl ClaimResult {
+    fn of(claim: &PaperClaim, tables: &[Table]) -> Result<Self> {
+        let asked = claim.contrasts();
+        // If only some seeds have it, reading the others is an error that names the row.
+        let known = |it: &&Contrast| tables.iter().any(|table| table.knows(it));
         let asked = asked.iter().filter(known);
-        let comparisons = asked.map(|it| Ok((it.is_of_truth(), Compared::of(it, tables)?)));
-        let comparisons: Vec<(bool, Compared)> = comparisons.collect::<Result<_>>()?;
+        let comparisons = asked.map(|it| Ok((it.is_of_truth(), ContrastResult::of(it, tables)?)));
+        let comparisons: Vec<(bool, ContrastResult)> = comparisons.collect::<Result<_>>()?;
         let verdict = |truth: bool| {
             let these = comparisons.iter().filter(|it| it.0 == truth);
-            Verdict::all(these.map(|it| it.1.verdict))
+            ClaimStatus::all(these.map(|it| it.1.verdict))
         };
         Ok(Self {
             claim: claim.name,
@@ -233,8 +232,8 @@ impl Found {
     }
 }
 
-impl Compared {
-    fn of(comparison: &Comparison, tables: &[Table]) -> Result<Self> {
+impl ContrastResult {
+    fn of(comparison: &Contrast, tables: &[Table]) -> Result<Self> {
         let by = comparison.by;
         let of_seed = |table: &Table| -> Result<f64> {
             let terms = comparison.terms.iter();
@@ -257,7 +256,7 @@ impl Compared {
             by: by.name(),
             difference,
             expected,
-            verdict: Verdict::of(difference, comparison.expected),
+            verdict: ClaimStatus::of(difference, comparison.expected),
             scale,
         })
     }
@@ -272,9 +271,9 @@ impl Scale {
     }
 }
 
-impl Summary {
+impl ClaimsSummary {
     fn text(&self) -> String {
-        let word = |it: Option<Verdict>| it.map_or("", Verdict::word).to_owned();
+        let word = |it: Option<ClaimStatus>| it.map_or("", ClaimStatus::word).to_owned();
         let heads = ["claim", "as measured", "by the truth", ""];
         let mut claims = vec![heads.map(str::to_owned).to_vec()];
         let mut all = vec![
@@ -331,20 +330,20 @@ mod tests {
 
     #[test]
     fn a_claim_holds_only_with_its_whole_interval() {
-        let above = |low, high| Verdict::of(between(low, high), Expected::Above(0.0));
-        assert_eq!(above(0.1, 0.3), Verdict::Holds);
-        assert_eq!(above(-0.1, 0.3), Verdict::Open);
-        assert_eq!(above(-0.3, -0.1), Verdict::Fails);
-        let near = |low, high| Verdict::of(between(low, high), Expected::Within(0.05));
-        assert_eq!(near(-0.04, 0.03), Verdict::Holds);
-        assert_eq!(near(0.01, 0.06), Verdict::Open);
-        assert_eq!(near(0.06, 0.1), Verdict::Fails);
+        let above = |low, high| ClaimStatus::of(between(low, high), Expected::Above(0.0));
+        assert_eq!(above(0.1, 0.3), ClaimStatus::Holds);
+        assert_eq!(above(-0.1, 0.3), ClaimStatus::Open);
+        assert_eq!(above(-0.3, -0.1), ClaimStatus::Fails);
+        let near = |low, high| ClaimStatus::of(between(low, high), Expected::Within(0.05));
+        assert_eq!(near(-0.04, 0.03), ClaimStatus::Holds);
+        assert_eq!(near(0.01, 0.06), ClaimStatus::Open);
+        assert_eq!(near(0.06, 0.1), ClaimStatus::Fails);
     }
 
     #[test]
     fn one_part_that_fails_fails_the_claim() {
-        use Verdict::{Fails, Holds, Open};
-        let all = |verdicts: &[Verdict]| Verdict::all(verdicts.iter().copied());
+        use ClaimStatus::{Fails, Holds, Open};
+        let all = |verdicts: &[ClaimStatus]| ClaimStatus::all(verdicts.iter().copied());
         assert_eq!(all(&[Holds, Holds]), Some(Holds));
         assert_eq!(all(&[Holds, Open]), Some(Open));
         assert_eq!(all(&[Open, Fails, Holds]), Some(Fails));
@@ -354,7 +353,7 @@ mod tests {
     #[test]
     fn every_difference_takes_as_much_away_as_it_adds() {
         for claim in &CLAIMS {
-            let comparisons = claim.comparisons();
+            let comparisons = claim.contrasts();
             assert!(!comparisons.is_empty(), "{} compares nothing", claim.name);
             for comparison in comparisons {
                 // A win rate is a comparison by itself.

@@ -1,7 +1,7 @@
 //! `judge data`: sizes of a run's data beside the paper's.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_stage::report::{format_table, result};
@@ -10,9 +10,9 @@ use apo_tables::{Query, Reader};
 use serde::Serialize;
 
 use crate::args::DataArgs;
-use crate::run_file::{Entry, Kind, RunFile};
+use crate::run_file::{Kind, RunFile};
 
-/// The table of data among a run's tables.
+/// The name of the table of data in a run.
 const TABLE_1: &str = "1";
 
 /// The paper's sizes in rows (Table 1, section 4.1); `HH_LLM` in queries.
@@ -31,7 +31,7 @@ pub struct Size {
     pub name: String,
     /// Its rows.
     pub rows: u64,
-    /// Different queries among them.
+    /// Distinct queries among them.
     pub queries: u64,
     /// Rows by subset.
     subsets: BTreeMap<String, u64>,
@@ -50,7 +50,7 @@ pub fn run(args: &DataArgs) -> Result<()> {
         let run = RunFile::read(dir)?;
         of_run(&run, TABLE_1)?.ok_or_else(|| {
             bad_input(format!(
-                "table {TABLE_1} of {} is no table of data",
+                "table {TABLE_1} of {} is not a table of data",
                 run.path().display()
             ))
         })?
@@ -67,24 +67,18 @@ pub fn run(args: &DataArgs) -> Result<()> {
 ///
 /// # Errors
 ///
-/// When the run has no table of this name, or lacks a part of it, or one cannot
-/// be read.
+/// When the run has no table of this name, lacks one of its rows, or a file cannot be
+/// read.
 pub fn of_run(run: &RunFile, table: &str) -> Result<Option<Vec<Size>>> {
     let entries = run.table(table)?;
-    let is_data = |it: &&Entry| run.find(Kind::Table, &it.of).is_some();
-    if !entries.iter().any(|it| is_data(&it)) {
+    let paths = entries.iter().map(|it| run.find(Kind::Table, &it.of));
+    let paths: Vec<Option<PathBuf>> = paths.collect();
+    if paths.iter().all(Option::is_none) {
         return Ok(None);
     }
-    if let Some(missing) = entries.iter().find(|it| !is_data(it)) {
-        return Err(bad_input(format!(
-            "{} has no '{}', which is a row of table {table}; `make` the table, then it is there",
-            run.path().display(),
-            missing.of
-        )));
-    }
-    let sizes = entries.iter().filter_map(|it| {
-        let path = run.find(Kind::Table, &it.of)?;
-        Some(Size::of(&it.shown, &path))
+    let sizes = entries.iter().zip(paths).map(|(entry, path)| {
+        let path = path.ok_or_else(|| run.lacks_row("data", entry, table))?;
+        Size::of(&entry.shown, &path)
     });
     sizes.collect::<Result<_>>().map(Some)
 }

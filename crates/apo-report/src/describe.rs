@@ -1,4 +1,4 @@
-//! `judge describe`: writes down what a run's folder holds.
+//! `judge describe`: writes a run's `run.json`.
 
 use anyhow::Result;
 use apo_stage::report::result;
@@ -6,11 +6,12 @@ use apo_stage::report::result;
 use crate::args::DescribeArgs;
 use crate::run_file::{RunFile, lock};
 
-/// Writes the run's file, which names all things that are there.
+/// Writes the run's file, which names everything that is there.
 ///
 /// # Errors
 ///
-/// When the folder is not there, or the file cannot be written.
+/// When the folder does not exist, a name is ambiguous, a path leaves the run, or the
+/// file cannot be written.
 pub fn run(args: &DescribeArgs) -> Result<()> {
     let _lock = lock(&args.run)?;
     let run = RunFile::describe(

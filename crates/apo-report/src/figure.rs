@@ -11,7 +11,7 @@ use apo_tables::file;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::args::{FigureArgs, Measure, Series};
+use crate::args::{FigureArgs, PolicyMeasure, Series};
 use crate::measures::parse_json;
 use crate::run_file::{Kind, RunFile};
 
@@ -21,7 +21,7 @@ const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
 /// The table among a run's tables whose numbers the figure draws.
 const ROUNDS: &str = "rounds";
 
-/// What tells a page of rewards from one of any other mean.
+/// Distinguishes what `judge score --json` prints from any other mean.
 #[derive(Deserialize)]
 struct Page {
     reward: Option<IgnoredAny>,
@@ -38,7 +38,7 @@ struct Figure {
 ///
 /// # Errors
 ///
-/// When a page holds no mean, a run lacks what the figure shows, or the picture
+/// When a file has no mean, the run lacks what the figure shows, or the picture
 /// cannot be written.
 pub fn run(args: &FigureArgs) -> Result<()> {
     let figure = match &args.run {
@@ -69,27 +69,27 @@ pub fn run(args: &FigureArgs) -> Result<()> {
 
 impl Figure {
     /// Finds Figure 5's lines: the arms of the table of rounds.
-    fn of_run(run: &RunFile, by: Measure) -> Result<Self> {
+    fn of_run(run: &RunFile, by: PolicyMeasure) -> Result<Self> {
         let (kind, measure, ending) = match by {
-            Measure::Score => (Kind::Score, "mean RM_Test score", " (Figure 5)"),
-            Measure::Quality => (Kind::Quality, "mean true quality", ", by true quality"),
+            PolicyMeasure::Score => (Kind::Score, "mean RM_Test score", " (Figure 5)"),
+            PolicyMeasure::Quality => (Kind::Quality, "mean true quality", ", by true quality"),
         };
         let rows = run.table(ROUNDS)?;
         let mut lines = Vec::new();
         for arm in &run.arms {
             let shown = |policy: &&String| rows.iter().any(|row| row.of == **policy);
             let policies: Vec<&String> = arm.rows.iter().filter(shown).collect();
-            // The start alone is a round of every arm.
+            // The start is round 0 of every arm. Alone, it is not a line.
             if policies.len() < 2 {
                 continue;
             }
             let paths = policies.iter().map(|policy| {
                 run.find(kind, policy).ok_or_else(|| {
-                    bad_input(format!(
-                        "{} has no {} of '{policy}', which the figure shows; make figure-5",
-                        run.path().display(),
-                        kind.name()
-                    ))
+                    run.lacks(
+                        &kind.name(),
+                        policy,
+                        "which the figure shows; make figure-5",
+                    )
                 })
             });
             lines.push(Series {

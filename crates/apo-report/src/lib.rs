@@ -1,7 +1,7 @@
-//! Reports what was found: the paper's tables and Figure 5, whether its claims
-//! hold, and a run as one page. It computes nothing with models.
+//! Reports results: the paper's tables and Figure 5, whether its claims hold, and a
+//! run as one page. It runs no models.
 //!
-//! A module is a command of `judge` with a `run` that takes its arguments; they
+//! Each module is a command of `judge`; its `run` takes the command's arguments. They
 //! know a run by its [`run_file::RunFile`].
 
 pub mod args;

@@ -1,4 +1,4 @@
-//! What is known of a policy, and reading what other commands printed.
+//! A policy's measures, and reading what other commands printed.
 
 use std::path::{Path, PathBuf};
 
@@ -17,13 +17,13 @@ pub struct PolicyMeasures {
     /// By `RM_Test`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<Estimate>,
-    /// Where it is known, as in a generated world.
+    /// If it is known, as in a generated world.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub true_quality: Option<Estimate>,
     /// By `RM_All`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score_all: Option<Estimate>,
-    /// From the start, nats a token.
+    /// From the start, in nats per token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kl: Option<f64>,
     /// Mean tokens of an answer.
@@ -32,7 +32,7 @@ pub struct PolicyMeasures {
     /// Share of answers that ended by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<f64>,
-    /// Mean share of an answer's 3-grams that it said before.
+    /// Mean share of an answer's 3-grams that occurred before in the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<f64>,
 }
@@ -87,7 +87,7 @@ impl PolicyFiles {
 ///
 /// # Errors
 ///
-/// When the file is not there or holds something else.
+/// When the file is missing or holds something else.
 pub fn read_json<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
     parse_json(&file::text(path)?, path, by)
 }
@@ -96,7 +96,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path, by: &str) -> Result<T> {
 ///
 /// # Errors
 ///
-/// When it is something else.
+/// When the text is something else.
 pub fn parse_json<T: DeserializeOwned>(text: &str, path: &Path, by: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
         let at = path.display();

@@ -23,19 +23,19 @@ use run::Run;
 pub struct ModelOrigin {
     /// Digest of the files that make the model.
     pub digest: String,
-    /// None where another program made it.
+    /// `None` if another program made it.
     pub provenance: Option<Provenance>,
 }
 
-/// Reads a model directory. The caller gives it, so that reporting needs nothing
-/// that computes with models.
+/// Reads a model directory. The caller passes it in, so that this crate does not depend
+/// on one that computes with models.
 pub type ReadModel = fn(&Path) -> Result<ModelOrigin>;
 
 /// Reads a run and writes the page, or prints its content as JSON.
 ///
 /// # Errors
 ///
-/// When the folder is no run, or the page cannot be written.
+/// When the folder is not a run, or the page cannot be written.
 pub fn run(args: &RunReportArgs, read_model: ReadModel) -> Result<()> {
     if let Some(out) = &args.out {
         pages::check(out, &page::MARKS, [])?;

@@ -1,15 +1,17 @@
-//! `run.json`: what a run's folder holds, as the Makefile's rules laid it out.
+//! `run.json`: what a run's folder holds.
 //!
-//! The file is what the report, the tables, the claims and the figure know of a
-//! run. It lists things, each with its kind, name and path; arms, which are
-//! policies in the order of their rounds; and the rows of the paper's tables.
+//! The report, the tables, the claims and the figure know a run by this file alone.
+//! It lists things, each with its kind, name and path; arms, which are policies in
+//! the order of their rounds; and the rows of the paper's tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::hash::Hash;
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use apo_stage::report::few;
 use apo_stage::{bad_input, lacks_locks, pages};
 use apo_tables::file;
@@ -23,11 +25,11 @@ pub const NAME: &str = "run.json";
 /// Version of the file's layout.
 const VERSION: u32 = 1;
 
-/// Missing files that an error names, at most.
+/// Maximum number of missing files that an error names.
 const MOST_NAMED: usize = 5;
 
 /// What a thing in a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A table of the data.
@@ -42,7 +44,7 @@ pub enum Kind {
     Answers,
     /// The answers with their rewards by `RM_Test`.
     ScoredAnswers,
-    /// The answers' mean reward: what `judge score --json` printed.
+    /// The mean reward of the answers: what `judge score --json` printed.
     Score,
     /// The same by `RM_All`.
     ScoreAll,
@@ -65,32 +67,32 @@ pub enum Kind {
     Votes,
     /// A seed's table: what `judge table --json` printed.
     Seed,
-    /// What the stages took, a line each.
+    /// Time and memory of the stages, one per line.
     Times,
 }
 
-/// Something that lies in a run.
+/// A file or folder of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Thing {
     /// What it is.
     pub kind: Kind,
-    /// What the paper, or the run, calls it. Things of several kinds that belong
-    /// together have one name.
+    /// Its name in the paper or the run. Things of several kinds that belong together
+    /// share a name.
     pub name: String,
     /// Relative to the run's folder.
     pub path: PathBuf,
 }
 
-/// A name, and the names that belong to it, in order.
+/// A table with its rows, or an arm with its policies.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct List<T> {
-    /// The name of all.
+    /// Its name.
     pub name: String,
-    /// What belongs to it.
+    /// What it consists of, in order.
     pub rows: Vec<T>,
 }
 
-/// A row of a table: a thing, and what the table calls it.
+/// A row of a table: a thing, and its name in the table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Entry {
     /// The name in the table.
@@ -115,18 +117,17 @@ pub struct RunFile {
     /// The rows of each table, by the table's name.
     #[serde(default)]
     pub tables: Vec<List<Entry>>,
-    /// All that is there; policies and reward models in the order of a report.
+    /// Everything that is there; policies and reward models in the order of a report.
     pub things: Vec<Thing>,
 }
 
-/// What every version of the file has; the rest of another version may look
-/// different.
+/// What every version of the file has. The rest may differ between versions.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
 }
 
-/// What tells such a file from other JSON.
+/// Distinguishes such a file from other JSON.
 #[derive(Deserialize)]
 struct Ours {
     #[serde(rename = "version")]
@@ -136,12 +137,12 @@ struct Ours {
 }
 
 impl RunFile {
-    /// Describes what is there of `things`.
+    /// Describes a run with those of `things` that exist.
     ///
     /// # Errors
     ///
-    /// When `dir` is no folder, two things have the same kind and name, or a
-    /// setting cannot be read.
+    /// When `dir` is not a folder, two things, arms, tables or rows have one name, a
+    /// path leaves the run, or a setting cannot be read.
     pub fn describe(
         dir: &Path,
         settings: Option<&Path>,
@@ -150,28 +151,45 @@ impl RunFile {
         things: &[Thing],
     ) -> Result<Self> {
         check_folder(dir)?;
-        let mut there: Vec<Thing> = Vec::new();
-        for thing in things.iter().filter(|it| dir.join(&it.path).exists()) {
-            let same = |it: &&Thing| (it.kind, &it.name) == (thing.kind, &thing.name);
-            if let Some(other) = there.iter().find(same) {
-                return Err(bad_input(format!(
-                    "{} and {} are both the {} of '{}'; expected names of their own",
-                    other.path.display(),
-                    thing.path.display(),
-                    thing.kind.name(),
-                    thing.name
-                )));
-            }
-            there.push(thing.clone());
-        }
-        Ok(Self {
+        let mut run = Self {
             dir: dir.to_owned(),
             version: VERSION,
             settings: settings.map_or_else(|| Ok(BTreeMap::new()), read_settings)?,
             arms: arms.to_vec(),
             tables: tables.to_vec(),
-            things: there,
-        })
+            things: things.to_vec(),
+        };
+        // A path outside the run is refused even if nothing is there.
+        run.things
+            .retain(|it| !it.is_inside() || dir.join(&it.path).exists());
+        run.check().map_err(bad_input)?;
+        Ok(run)
+    }
+
+    /// Checks what the file's shape does not say: a name means one thing, and paths
+    /// stay inside the run.
+    fn check(&self) -> Result<(), String> {
+        if let Some(thing) = self.things.iter().find(|it| !it.is_inside()) {
+            return Err(format!(
+                "the {} of '{}' is at '{}', which leaves the run; expected a path inside its \
+                 folder, without `..`",
+                thing.kind.name(),
+                thing.name,
+                thing.path.display()
+            ));
+        }
+        let key = |it: &Thing| (it.kind, it.name.clone());
+        if let Some((first, second)) = twins(&self.things, key) {
+            return Err(format!(
+                "{} and {} are both the {} of '{}'; expected names of their own",
+                first.path.display(),
+                second.path.display(),
+                first.kind.name(),
+                first.name
+            ));
+        }
+        check_lists("arm", &self.arms, String::clone)?;
+        check_lists("table", &self.tables, |it| it.shown.clone())
     }
 
     /// Writes the file into the run's folder, whole or not at all.
@@ -199,8 +217,8 @@ impl RunFile {
     ///
     /// # Errors
     ///
-    /// When there is none, it is damaged or of a newer version, or it names
-    /// files that are not there.
+    /// When it is missing, damaged or of a newer version, two things have one name, a
+    /// path leaves the run, or a file that it names does not exist.
     pub fn read(dir: &Path) -> Result<Self> {
         check_folder(dir)?;
         let path = dir.join(NAME);
@@ -212,20 +230,21 @@ impl RunFile {
                 "{dir} has no {NAME}, which says what the run holds; {again}"
             ))
         })?;
-        let damaged = |error| {
+        let damaged = |problem: &dyn Display| {
             bad_input(format!(
-                "{at}: not what `judge describe` writes: {error}; {again} anew"
+                "{at}: not what `judge describe` writes: {problem}; {again} anew"
             ))
         };
-        let Versioned { version } = serde_json::from_str(&text).map_err(damaged)?;
+        let Versioned { version } = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         if version != VERSION {
             return Err(bad_input(format!(
                 "{at} has version {version}, and this judge reads version {VERSION}; use the \
                  version of judge that wrote it, or {again} anew"
             )));
         }
-        let mut run: Self = serde_json::from_str(&text).map_err(damaged)?;
+        let mut run: Self = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         dir.clone_into(&mut run.dir);
+        run.check().map_err(|problem| damaged(&problem))?;
         let missing: Vec<String> = run
             .things
             .iter()
@@ -234,14 +253,14 @@ impl RunFile {
             .collect();
         if !missing.is_empty() {
             return Err(bad_input(format!(
-                "{at} names what is not there: {}; {again} anew",
+                "{at} names files that do not exist: {}; {again} anew",
                 few(missing, MOST_NAMED)
             )));
         }
         Ok(run)
     }
 
-    /// Returns where a thing lies.
+    /// Returns the path of a thing.
     pub fn at(&self, thing: &Thing) -> PathBuf {
         self.dir.join(&thing.path)
     }
@@ -251,7 +270,7 @@ impl RunFile {
         self.dir.join(NAME)
     }
 
-    /// Finds where a thing lies by its name.
+    /// Returns the path of the thing with this name.
     pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
         let thing = self
             .things
@@ -267,11 +286,27 @@ impl RunFile {
             .filter(move |it| kinds.contains(&it.kind))
     }
 
+    /// Returns the error for what a command wants of `name` and the run does not have;
+    /// `shown` says who wants it and what to do.
+    pub fn lacks(&self, what: &str, name: &str, shown: &str) -> Error {
+        let path = self.path();
+        bad_input(format!(
+            "{} has no {what} of '{name}', {shown}",
+            path.display()
+        ))
+    }
+
+    /// Returns the error for a row of a table that cannot be shown.
+    pub fn lacks_row(&self, what: &str, entry: &Entry, table: &str) -> Error {
+        let shown = format!("which is a row of table {table}; `make` the table first");
+        self.lacks(what, &entry.of, &shown)
+    }
+
     /// Returns the rows of a table.
     ///
     /// # Errors
     ///
-    /// When the run knows no table of this name.
+    /// When the run has no table of this name.
     pub fn table(&self, name: &str) -> Result<&[Entry]> {
         let table = self.tables.iter().find(|it| it.name == name);
         table.map(|it| &it.rows[..]).ok_or_else(|| {
@@ -284,8 +319,8 @@ impl RunFile {
         })
     }
 
-    /// Tells whether a file of the run was changed after this one was written, so
-    /// that there may be more than it names.
+    /// Tells whether a file of the run changed after this one was written, so that the
+    /// run may hold more than it names.
     pub fn is_older_than(&self, path: &Path) -> bool {
         let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
         changed(&self.path()) < changed(path)
@@ -303,7 +338,7 @@ fn check_folder(dir: &Path) -> Result<()> {
         return Ok(());
     }
     Err(bad_input(format!(
-        "{} is no folder; expected that of a run, as `make round-1` makes one",
+        "{} is not a folder; expected the folder of a run, such as `make round-1` makes",
         dir.display()
     )))
 }
@@ -326,12 +361,47 @@ pub fn lock(dir: &Path) -> Result<File> {
     }
 }
 
-/// Reads settings: a file each, by its name.
+/// Finds two items with the same key.
+fn twins<T, K: Eq + Hash>(items: &[T], key: impl Fn(&T) -> K) -> Option<(&T, &T)> {
+    let mut seen = HashMap::new();
+    items
+        .iter()
+        .find_map(|it| Some((seen.insert(key(it), it)?, it)))
+}
+
+/// Checks that lists have names of their own, and so do the rows of each.
+fn check_lists<T>(
+    what: &str,
+    lists: &[List<T>],
+    name: impl Fn(&T) -> String,
+) -> Result<(), String> {
+    if let Some((twice, _)) = twins(lists, |it| it.name.clone()) {
+        return Err(format!("two {what}s are called '{}'", twice.name));
+    }
+    for list in lists {
+        if let Some((twice, _)) = twins(&list.rows, &name) {
+            return Err(format!(
+                "{what} '{}' names '{}' twice",
+                list.name,
+                name(twice)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a folder with one file for each setting, by the file's name.
 fn read_settings(dir: &Path) -> Result<BTreeMap<String, String>> {
     let cannot = |path: &Path| format!("cannot read {}", path.display());
     let mut found = BTreeMap::new();
     if !dir.exists() {
         return Ok(found);
+    }
+    if !dir.is_dir() {
+        return Err(bad_input(format!(
+            "--settings {}: not a folder; expected one with a file for each setting",
+            dir.display()
+        )));
     }
     for entry in fs::read_dir(dir).with_context(|| cannot(dir))? {
         let path = entry.with_context(|| cannot(dir))?.path();
@@ -350,6 +420,16 @@ impl Kind {
     }
 }
 
+impl Thing {
+    /// Tells whether the path stays inside the run. A `..` behind a link may lead
+    /// anywhere, so that none is taken.
+    fn is_inside(&self) -> bool {
+        let mut parts = self.path.components();
+        let inside = |it| matches!(it, Component::Normal(_) | Component::CurDir);
+        parts.clone().all(inside) && parts.any(|it| it != Component::CurDir)
+    }
+}
+
 impl FromStr for Thing {
     type Err = String;
 
@@ -361,7 +441,7 @@ impl FromStr for Thing {
         let (kind, name, path) = parts.ok_or("expected KIND:NAME=PATH")?;
         Ok(Self {
             kind: Kind::from_str(kind, false)
-                .map_err(|_| format!("'{kind}' is no kind of thing"))?,
+                .map_err(|_| format!("'{kind}' is not a kind of thing"))?,
             name: name.into(),
             path: path.into(),
         })
@@ -425,7 +505,7 @@ mod tests {
         assert_eq!(thing.name, "RM against APO-DPO");
         assert_eq!(thing.path, Path::new("apo-dpo-1/rm.test.json"));
         for text in ["test:a", "a=b", "what:a=b", "test:=b", "test:a="] {
-            assert!(text.parse::<Thing>().is_err(), "{text:?} is no thing");
+            assert!(text.parse::<Thing>().is_err(), "{text:?} is not a thing");
         }
     }
 

@@ -17,12 +17,12 @@ use crate::run_file::{Entry, Kind, RunFile};
 /// A policy, a reward model, or a policy against another.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Row {
-    /// Of the policy, the reward model with its pairs, or the comparison.
+    /// Name of the policy, of the reward model with its pairs, or of the comparison.
     pub name: String,
     /// Of a policy.
     #[serde(flatten)]
     pub policy: PolicyMeasures,
-    /// Share of pairs that a reward model orders as they are.
+    /// Share of pairs that a reward model puts in the right order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
     /// Expected calibration error of a reward model.
@@ -33,12 +33,12 @@ pub struct Row {
     pub win_rate: Option<f64>,
 }
 
-/// Lays out what other commands found.
+/// Shows the results of other commands as one table.
 ///
 /// # Errors
 ///
-/// When a page is not what the command wrote that should have, or a run lacks
-/// what the table shows.
+/// When a file is not the output of the command that should have written it, or the
+/// run lacks a row.
 pub fn run(args: &TableArgs) -> Result<()> {
     let rows = match (&args.run, &args.table) {
         (Some(run), Some(table)) => {
@@ -53,14 +53,14 @@ pub fn run(args: &TableArgs) -> Result<()> {
     result(&args.report, &rows, || text(&rows))
 }
 
-/// Reads the rows of a run's table: policies, what else has a quality, reward
-/// models, verdicts; each in the table's order.
+/// Reads the rows of a run's table: policies and other samples with a quality, then
+/// reward models, then verdicts; each in the table's order.
 fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
     let entries = run.table(table)?;
     let (mut policies, mut models, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
         let files = PolicyFiles::of(run, &entry.of);
-        // Some samples have a quality alone; a policy has a score as well.
+        // Samples may have a quality and no score. A policy needs a score.
         let is_policy = run.find(Kind::Policy, &entry.of).is_some();
         if files.score.is_some() || (files.quality.is_some() && !is_policy) {
             policies.push(policy(entry.shown.clone(), &files)?);
@@ -73,35 +73,24 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
         } else if let Some(path) = run.find(Kind::Verdicts, &entry.of) {
             verdicts.extend(win_rates(&entry.shown, &path)?);
         } else {
-            return Err(bad_input(format!(
-                "{} has nothing that was measured of '{}', which is a row of table {table}; \
-                 `make` the table, then it is there",
-                run.path().display(),
-                entry.of
-            )));
+            return Err(run.lacks_row("measurement", entry, table));
         }
     }
     Ok([policies, models, verdicts].into_iter().flatten().collect())
 }
 
-/// Returns where a reward model was measured: on people's pairs under its own
-/// name, on one kind of pairs under `NAME, test`, `NAME, dev` or `NAME, truth`.
-/// `None` if one of them is not there.
+/// Returns the names and files of a reward model's rows: on test and dev pairs for
+/// an entry `NAME`, on one kind of pairs for `NAME, test`, `NAME, dev` or `NAME,
+/// truth`. `None` if a file is missing.
 fn accuracies(run: &RunFile, entry: &Entry) -> Option<Vec<(String, PathBuf)>> {
     let kinds = [Kind::Test, Kind::Dev, Kind::Truth];
-    let (model, kinds) = kinds
-        .iter()
-        .position(|kind| entry.of.ends_with(&format!(", {}", kind.name())))
-        .map_or((&entry.of[..], &kinds[..2]), |i| {
-            let model = entry.of.rsplit_once(", ").map_or("", |it| it.0);
-            (model, &kinds[i..=i])
-        });
-    let shown = if model == entry.of {
-        entry.shown.clone()
-    } else {
-        let shown = entry.shown.rsplit_once(", ");
-        shown.map_or(entry.shown.clone(), |it| it.0.to_owned())
-    };
+    let alone = kinds.iter().enumerate().find_map(|(i, kind)| {
+        let ending = format!(", {}", kind.name());
+        let model = entry.of.strip_suffix(&ending)?;
+        let shown = entry.shown.strip_suffix(&ending);
+        Some((model, shown.unwrap_or(&entry.shown), &kinds[i..=i]))
+    });
+    let (model, shown, kinds) = alone.unwrap_or((&entry.of, &entry.shown, &kinds[..2]));
     let found = kinds.iter().map(|kind| {
         let path = run.find(*kind, model)?;
         Some((format!("{shown}, {}", kind.name()), path))
@@ -218,7 +207,7 @@ fn text(rows: &[Row]) -> String {
     ];
     let mut table = vec![heads.map(str::to_owned)];
     table.extend(rows.iter().map(cells));
-    // A column that nobody fills is left out.
+    // An empty column is left out.
     let filled = |column: usize| column == 0 || table[1..].iter().any(|it| !it[column].is_empty());
     let kept: Vec<usize> = (0..heads.len()).filter(|&column| filled(column)).collect();
     let table: Vec<Vec<String>> = table

@@ -1,15 +1,15 @@
-//! What the paper claims, as differences between rows of its tables.
+//! The paper's claims, as contrasts of rows of its tables.
 
 use crate::table::Row;
 
 /// A claim of the paper.
-pub struct Claim {
+pub struct PaperClaim {
     pub name: &'static str,
     pub says: &'static str,
     parts: &'static [Part],
 }
 
-/// A difference that a claim is about, by each of several measures.
+/// A part of a claim: a contrast, by each of several measures.
 struct Part {
     /// Weights and rows; a reward model's row is named without its pairs.
     terms: &'static [(f64, &'static str)],
@@ -17,7 +17,7 @@ struct Part {
     expected: Expected,
 }
 
-/// What a difference is measured on.
+/// What a contrast is measured on.
 #[derive(Clone, Copy)]
 enum On {
     /// A policy's score, and its true quality.
@@ -32,7 +32,7 @@ enum On {
     Verdicts,
 }
 
-/// Where a difference should lie.
+/// Where a contrast should lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Expected {
     Above(f64),
@@ -49,16 +49,17 @@ pub enum Measure {
     WinRate,
 }
 
-/// A difference by one measure.
-pub struct Comparison {
+/// A weighted sum of rows by one measure: a difference, or a difference of
+/// differences.
+pub struct Contrast {
     pub terms: Vec<(f64, String)>,
     pub by: Measure,
     pub expected: Expected,
     of_truth: bool,
 }
 
-/// Sequential training's accuracy is "compatible" in the paper's Table 4 with
-/// up to 3.5 points less.
+/// The paper calls sequential training's accuracy "compatible" when it is up to 3.5
+/// points lower (Table 4).
 const COMPARABLE: f64 = 0.05;
 
 const fn more(terms: &'static [(f64, &'static str)], on: On) -> Part {
@@ -79,8 +80,8 @@ const fn preferred(terms: &'static [(f64, &'static str)]) -> Part {
 }
 
 /// The claims, in the paper's order.
-pub const CLAIMS: [Claim; 12] = [
-    Claim {
+pub const CLAIMS: [PaperClaim; 12] = [
+    PaperClaim {
         name: "C1",
         says: "RM_APO is more accurate than RM_Base (Table 3)",
         parts: &[
@@ -91,12 +92,12 @@ pub const CLAIMS: [Claim; 12] = [
             ),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C2",
         says: "at some cost in calibration (Table 3)",
         parts: &[more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_Base")], On::Ece)],
     },
-    Claim {
+    PaperClaim {
         name: "C3",
         says: "accuracy rises over rounds (Table 3)",
         parts: &[
@@ -104,7 +105,7 @@ pub const CLAIMS: [Claim; 12] = [
             more(&[(1.0, "RM_APO-v3"), (-1.0, "RM_APO-v2")], On::Accuracy),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C4",
         says: "APO's rewards make RJS, RRHF and DPO better (Table 2)",
         parts: &[
@@ -113,7 +114,7 @@ pub const CLAIMS: [Claim; 12] = [
             more(&[(1.0, "APO-DPO"), (-1.0, "DPO")], On::Policies),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C5",
         says: "DPO > RRHF > RJS (Table 2)",
         parts: &[
@@ -123,7 +124,7 @@ pub const CLAIMS: [Claim; 12] = [
             more(&[(1.0, "APO-RRHF"), (-1.0, "APO-RJS")], On::Policies),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C6",
         says: "golden answers help more in APO than by SFT (Table 2)",
         parts: &[
@@ -131,7 +132,7 @@ pub const CLAIMS: [Claim; 12] = [
             more(&[(1.0, "APO-DPO"), (-1.0, "Golden-SFT")], On::Policies),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C7",
         says: "the lead of APO-RJS over RJS grows in three rounds (Figure 5)",
         parts: &[more(
@@ -144,12 +145,12 @@ pub const CLAIMS: [Claim; 12] = [
             On::Policies,
         )],
     },
-    Claim {
+    PaperClaim {
         name: "C8",
         says: "more training on people's preferences alone does not explain it (Table 4)",
         parts: &[more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_AB")], On::Accuracy)],
     },
-    Claim {
+    PaperClaim {
         name: "C9",
         says: "WGAN's difference is less accurate and worse calibrated (Table 4)",
         parts: &[
@@ -157,7 +158,7 @@ pub const CLAIMS: [Claim; 12] = [
             more(&[(1.0, "RM_WGAN"), (-1.0, "RM_APO-v1")], On::Ece),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C10",
         says: "GAIL, without people's preferences, fails (Table 4)",
         parts: &[
@@ -165,7 +166,7 @@ pub const CLAIMS: [Claim; 12] = [
             more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_GAIL")], On::Accuracy),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C11",
         says: "sequential training: comparable accuracy, worse calibrated (Table 4)",
         parts: &[
@@ -183,7 +184,7 @@ pub const CLAIMS: [Claim; 12] = [
             more(&[(1.0, "RM_APO-v3seq"), (-1.0, "RM_APO-v3")], On::Ece),
         ],
     },
-    Claim {
+    PaperClaim {
         name: "C12",
         says: "a judge prefers APO's policies to the baselines' (Figure 3)",
         parts: &[
@@ -194,16 +195,16 @@ pub const CLAIMS: [Claim; 12] = [
     },
 ];
 
-impl Claim {
-    /// Returns all differences that the claim is about.
-    pub fn comparisons(&self) -> Vec<Comparison> {
-        self.parts.iter().flat_map(Part::comparisons).collect()
+impl PaperClaim {
+    /// Returns all contrasts of the claim.
+    pub fn contrasts(&self) -> Vec<Contrast> {
+        self.parts.iter().flat_map(Part::contrasts).collect()
     }
 }
 
 impl Part {
-    fn comparisons(&self) -> Vec<Comparison> {
-        let on_table = |table: &str, by, of_truth| Comparison {
+    fn contrasts(&self) -> Vec<Contrast> {
+        let on_table = |table: &str, by, of_truth| Contrast {
             terms: self
                 .terms
                 .iter()
@@ -233,13 +234,13 @@ impl Part {
     }
 }
 
-impl Comparison {
-    /// Tells whether it compares true quality, which only a generated world knows.
+impl Contrast {
+    /// Tells whether it is by true quality, which is known only in a generated world.
     pub fn is_of_truth(&self) -> bool {
         self.of_truth
     }
 
-    /// Returns the difference as people write it: `APO-DPO − DPO`.
+    /// Returns the contrast as people write it: `APO-DPO − DPO`.
     pub fn title(&self) -> String {
         let terms = self.terms.iter().enumerate().map(|(i, (weight, name))| {
             let sign = match (i, *weight > 0.0) {
@@ -265,7 +266,7 @@ impl Measure {
         }
     }
 
-    /// Returns what it is called.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Score => "RM_Test score",

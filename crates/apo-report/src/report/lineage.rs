@@ -1,4 +1,4 @@
-//! What each table and model was made from, by its own account.
+//! What each table and model was made from, according to its own provenance.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub struct Made {
     pub at: String,
     pub digest: String,
     pub is_model: bool,
-    /// None if another program made it.
+    /// `None` if another program made it.
     pub stage: Option<String>,
     pub arguments: BTreeMap<String, Value>,
     /// Its inputs.
@@ -24,7 +24,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// Returns the file that is there once it is made.
+    /// Returns the file whose time says when it was made.
     pub fn file(&self, dir: &Path) -> PathBuf {
         let path = dir.join(&self.at);
         if self.is_model {
@@ -41,11 +41,11 @@ pub struct Source {
     pub argument: String,
     pub name: String,
     pub rows: Option<u64>,
-    /// Its place in the run; none if it came from outside.
+    /// Its path in the run; `None` if it came from outside.
     pub at: Option<String>,
 }
 
-/// Reads what made each table and model, and the versions that did.
+/// Reads what made each table and model, and the versions of the stages that did.
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 mod cells;
 mod measured;
 mod origin;
-mod outcome;
+mod summary;
 
 use anyhow::Result;
 use apo_plots::Svg;
@@ -11,15 +11,15 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::measured::{calibration, policies, reward_models, rewards, verdicts};
 use self::origin::{data, dialogues, lineage, settings, trainings};
-use self::outcome::outcome;
+use self::summary::summary;
 use super::run::Run;
 
-/// What each page's beginning contains.
+/// What the beginning of every page contains.
 pub const MARKS: [&str; 2] = ["<!DOCTYPE html><html", "<title>APO run "];
 
 const STYLE: &str = include_str!("style.css");
 
-/// A part of the page: anchor, name and content.
+/// A section of the page: anchor, name and content.
 type Section = (&'static str, &'static str, Markup);
 
 /// Returns the page.
@@ -57,7 +57,7 @@ pub fn page(run: &Run) -> Result<String> {
             }
             body {
                 h1 { (title) }
-                (outcome(run))
+                (summary(run))
                 nav {
                     @for (anchor, name, _) in &sections {
                         a href={ "#" (anchor) } { (name) }
@@ -82,7 +82,7 @@ fn figure(svg: &Svg, caption: &str) -> Markup {
     }
 }
 
-/// Plots beside each other, with one caption for all.
+/// Lays plots side by side, with one caption for all.
 fn plots_of(all: &[Svg], caption: &str) -> Markup {
     html! {
         @if !all.is_empty() {

@@ -19,7 +19,7 @@ const POINTS: usize = 150;
 const SMALL: (u32, u32) = (350, 240);
 
 /// Returns Figure 5: the policies of each method over rounds, by score or by true
-/// quality; `None` if there is none but the start.
+/// quality; `None` if there is only the start.
 ///
 /// # Errors
 ///
@@ -109,7 +109,7 @@ pub fn verdicts(title: &str, all: &[&Verdicts]) -> Result<Option<Svg>> {
     Ok(Some(shares.svg()?))
 }
 
-/// Returns a reliability diagram: how often a reward model is right, by the
+/// Returns a reliability diagram: how often a reward model is right, against the
 /// probability that it states.
 ///
 /// # Errors
@@ -217,7 +217,7 @@ pub fn curves(training: &Training) -> Result<Vec<Svg>> {
     Ok(found)
 }
 
-/// Averages stretches of a curve with more points than can be seen.
+/// Averages neighbouring points of a curve that has more than can be seen.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let stretch = points.len().div_ceil(POINTS).max(1);
     let means = points.chunks(stretch).map(|chunk| {

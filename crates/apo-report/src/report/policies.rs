@@ -13,26 +13,26 @@ use serde::Serialize;
 use crate::measures::{PolicyFiles, PolicyMeasures};
 use crate::run_file::{Kind, RunFile};
 
-/// Number of dialogues shown: the first by their queries' ids, which are hashes.
+/// Number of dialogues shown: those with the lowest ids, which are hashes.
 const SHOWN: usize = 6;
 
-/// What the names of APO's policies begin with; the rest is the baseline's name.
+/// Prefix of the names of APO's policies; the rest is the baseline's name.
 const APO: &str = "APO-";
 
-/// A policy and what is known of its answers to the test queries.
+/// A policy, and measures of its answers to the test queries.
 #[derive(Debug, Serialize)]
 pub struct Policy {
     pub name: String,
     pub round: usize,
     #[serde(flatten)]
     pub measures: PolicyMeasures,
-    /// Its score less the start's, query by query.
+    /// Its score minus the start's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gain: Option<Mean>,
-    /// An APO policy's score less its baseline's, query by query.
+    /// An APO policy's score minus its baseline's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<Mean>,
-    /// Of its answers, by query.
+    /// Rewards of its answers, by query.
     #[serde(skip)]
     pub rewards: BTreeMap<String, f64>,
 }
@@ -43,8 +43,8 @@ impl Policy {
         self.round == 0
     }
 
-    /// Returns the name of the policy that was aligned in the same way without
-    /// APO; none of a policy without APO.
+    /// Returns the name of the policy that was aligned in the same way without APO, or
+    /// `None` for a policy without APO.
     pub fn baseline(&self) -> Option<&str> {
         self.name.strip_prefix(APO)
     }
@@ -54,7 +54,7 @@ impl Policy {
 ///
 /// # Errors
 ///
-/// When a file is not what it should be.
+/// When a file cannot be used.
 pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
     let mut found = Vec::new();
     for thing in run.of(&[Kind::Score]) {
@@ -67,7 +67,7 @@ pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
         let rewards = scored.map(|it| rewards(&it)).transpose()?;
         found.push(Policy {
             name: name.clone(),
-            // A policy of no arm came from the start, as those of round 1 do.
+            // A policy outside all arms came from the start, as those of round 1 did.
             round: run.round(name).unwrap_or(1),
             measures: files.read()?,
             gain: None,
@@ -117,7 +117,7 @@ fn compare(policies: &mut [Policy]) {
 pub struct Dialogue {
     pub query_id: String,
     pub turns: Vec<(String, String)>,
-    /// Each with the name of its policy and its reward.
+    /// Policy, answer and reward of each.
     pub answers: Vec<(String, String, f64)>,
 }
 
@@ -125,7 +125,7 @@ pub struct Dialogue {
 ///
 /// # Errors
 ///
-/// When a table is not what it should be.
+/// When a table cannot be used.
 pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
     let scored = || policies.iter().filter(|it| !it.rewards.is_empty());
     let start = scored().find(|it| it.is_start());

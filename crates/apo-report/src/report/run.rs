@@ -1,4 +1,4 @@
-//! What a report shows of a run.
+//! The content of a report.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,11 +19,11 @@ use crate::data::Size;
 use crate::measures::read_json;
 use crate::run_file::{Kind, List, RunFile};
 
-/// All that a report shows of a run.
+/// Everything that a report shows.
 #[derive(Debug, Serialize)]
 pub struct Run {
     pub name: String,
-    /// Versions of the stages that made it.
+    /// Versions of the stages that made the run.
     pub versions: Vec<String>,
     /// Settings of the Makefile, by name.
     pub settings: BTreeMap<String, String>,
@@ -65,7 +65,7 @@ pub struct OnPairs {
 /// Verdicts on two policies.
 #[derive(Debug, Serialize)]
 pub struct Verdicts {
-    /// As `APO-DPO against DPO`.
+    /// Such as `APO-DPO against DPO`.
     pub name: String,
     /// Whether people judged.
     pub people: bool,
@@ -95,7 +95,7 @@ impl Run {
         let policies = policies(&run)?;
         if policies.is_empty() {
             return Err(bad_input(format!(
-                "{} holds no scored policy; play a round first: make round-1",
+                "{} has no scored policy; run a round first: make round-1",
                 dir.display()
             )));
         }
@@ -104,8 +104,8 @@ impl Run {
         let newer = made.iter().find(|it| run.is_older_than(&it.file(dir)));
         if let Some(newer) = newer {
             warn(&format!(
-                "{} is newer than {}: what was made since is not shown; `make report RUN={}` shows \
-                 it",
+                "{} is newer than {}; the report lacks what was made since, and `make report RUN={}` \
+                 shows it",
                 newer.at,
                 run.path().display(),
                 dir.display()
@@ -179,7 +179,7 @@ fn files_of(dir: &Path) -> Result<Vec<String>> {
             if !entry.path().is_dir() {
                 found.push(at);
             } else if kind.is_symlink() {
-                // It may lead anywhere, and back here.
+                // It may lead anywhere, even back here.
             } else if !OTHERS.contains(&at.as_str()) && !name.ends_with(".partial") {
                 folders.push(at);
             }

@@ -1,10 +1,10 @@
-//! Time and memory that stages took.
+//! Time and memory of the stages.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
+use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
-use apo_tables::{Reader, Response};
+use apo_tables::{Reader, Response, file};
 use serde::{Deserialize, Serialize};
 
 use super::run::Training;
@@ -34,7 +34,7 @@ struct Took {
     peak_mib: Option<f64>,
 }
 
-/// Sums up what stages took. Tokens are counted in the run's tables and metrics.
+/// Adds up the time of each stage. Tokens are counted in the run's tables and metrics.
 ///
 /// # Errors
 ///
@@ -44,13 +44,15 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
         return Ok(Vec::new());
     };
     let path = run.at(thing);
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    // A kill may have cut a line short. The last line counts for an output that
-    // was made again.
-    let lines = text
-        .lines()
-        .filter_map(|it| serde_json::from_str::<Took>(it).ok());
+    let mut bytes = Vec::new();
+    file::open(&path)?
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    // A kill may have cut a line short, even within a character. The last line
+    // counts for an output that was made again.
+    let lines = bytes
+        .split(|it| *it == b'\n')
+        .filter_map(|it| serde_json::from_slice::<Took>(it).ok());
     let (mut last, mut printed): (HashMap<String, Took>, Vec<Took>) = Default::default();
     for took in lines {
         match &took.out {
@@ -58,8 +60,8 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
             None => printed.push(took),
         }
     }
-    // Lines without an output are of commands that only print, or that found
-    // their output up to date.
+    // A line without an output belongs to a command that only prints, or that found
+    // its output up to date.
     let makes: HashSet<&String> = last.values().map(|it| &it.stage).collect();
     printed.retain(|it| !makes.contains(&it.stage) && MEASURES.contains(&it.stage.as_str()));
     let mut found: BTreeMap<String, Times> = BTreeMap::new();

@@ -1,11 +1,11 @@
-//! Numbers as the page writes them.
+//! Numbers as the page shows them.
 
 use apo_measures::{JudgeSummary, Mean};
 
 use crate::cells::percent;
 use crate::report::run::OnPairs;
 
-/// Writes a difference with its sign.
+/// Formats a difference with its sign.
 pub fn signed(it: Option<Mean>) -> String {
     it.map_or(String::new(), |it| match it.standard_error {
         Some(error) => format!("{:+.3} ± {error:.3}", it.mean),
@@ -13,12 +13,12 @@ pub fn signed(it: Option<Mean>) -> String {
     })
 }
 
-/// Writes a number of things.
+/// Formats a number of things.
 pub fn counted(n: usize, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }
 
-/// Writes a share of pairs with its standard error.
+/// Formats a share of pairs with its standard error.
 pub fn accuracy(it: Option<&OnPairs>) -> String {
     it.map_or(String::new(), |it| {
         format!(
@@ -29,7 +29,7 @@ pub fn accuracy(it: Option<&OnPairs>) -> String {
     })
 }
 
-/// Writes a win rate with its interval.
+/// Formats a win rate with its interval.
 pub fn rate(rate: Option<f64>, interval: Option<[f64; 2]>) -> String {
     match (rate, interval) {
         (Some(rate), Some([low, high])) => {

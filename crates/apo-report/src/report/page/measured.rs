@@ -1,4 +1,4 @@
-//! The parts of the page that show what was measured.
+//! The sections of the page that show measurements.
 
 use anyhow::Result;
 use apo_plots::Svg;
@@ -26,7 +26,7 @@ pub fn policies(run: &Run) -> Result<Markup> {
         div.wide { table {
             caption {
                 "Table 2. Scores are rewards of the answers to the test queries; differences are taken query by query, "
-                "± standard errors. Rewards of different reward models do not compare: set beside the paper's, only the order does."
+                "± standard errors. Rewards of different reward models cannot be compared; against the paper, only the order can."
             }
             tr {
                 th { "policy" } th { "RM_Test score" }
@@ -57,12 +57,12 @@ pub fn policies(run: &Run) -> Result<Markup> {
             }
         } }
         p.quiet {
-            "KL: log π − log π_start of the answers, nats a token, an estimate for comparing policies: the answers were sampled at a lower temperature than 1, and it may be below 0. "
-            "Ended: responses that came to an end by themselves. Repeats: 3-grams that a response said before."
+            "KL: log π − log π_start of the answers in nats per token, an estimate for comparing policies. The answers were sampled at a temperature below 1, so it may be negative. "
+            "Ended: responses that ended by themselves. Repeats: 3-grams that occurred before in the same response."
         }
         div.plots {
             @if let Some(svg) = by_score { (figure(&svg, "Rewards of the answers to the test queries")) }
-            @if let Some(svg) = by_truth { (figure(&svg, "The same answers by true quality, which a generated world alone knows")) }
+            @if let Some(svg) = by_truth { (figure(&svg, "The same answers by true quality, which is known only in a generated world")) }
         }
     })
 }
@@ -114,7 +114,7 @@ pub fn verdicts(run: &Run) -> Result<Markup> {
     let (machine, people) = (of(false), of(true));
     let bars = |title: &str, all: &[&Verdicts]| -> Result<Markup> {
         let svg = plots::verdicts(title, all)?;
-        let caption = "Of all that came to a verdict, the first policy's wins on the left";
+        let caption = "Shares of all verdicts; the first policy's wins are on the left";
         Ok(html! { @if let Some(svg) = svg { (figure(&svg, caption)) } })
     };
     let rows = || {
@@ -123,14 +123,14 @@ pub fn verdicts(run: &Run) -> Result<Markup> {
     };
     Ok(html! {
         @if run.verdicts.is_empty() {
-            p.quiet { "Nobody judged yet: " code { "make compare" } ", or " code { "judge human" } "." }
+            p.quiet { "Nobody has judged yet: run " code { "make compare" } ", or " code { "judge human" } "." }
         } @else {
             (bars("Before a language model (Figure 3)", &machine)?)
             (bars("Before people (Figure 4)", &people)?)
             div.wide { table {
                 caption {
-                    "Win rates with their 95 % intervals over queries; ties, and verdicts that follow the position, are half a win; "
-                    "invalid ones, and those that failed, are in no rate. Of like length: responses that differ by no more than a fifth."
+                    "Win rates with 95 % intervals over queries. A tie, or a verdict that follows the position, counts as half a win; "
+                    "invalid and failed ones do not count. Of like length: the lengths differ by at most a fifth."
                 }
                 tr {
                     th { "" } th { "judge" } th { "win rate" } th { "of like length" } th { "length-controlled" }
@@ -176,7 +176,7 @@ pub fn rewards(run: &Run) -> Result<Markup> {
         .map(|it| plots::rewards(it, start))
         .collect::<Result<Vec<Svg>>>()?;
     Ok(html! {
-        (plots_of(&all, "How RM_Test's rewards of the test answers are spread, each policy's beside the start's"))
+        (plots_of(&all, "Distribution of RM_Test's rewards of the test answers, each policy beside the start"))
     })
 }
 
@@ -195,6 +195,6 @@ pub fn calibration(run: &Run) -> Result<Markup> {
         )?);
     }
     Ok(html! {
-        (plots_of(&all, "Both orders of every pair, by the probability that the model gives them. On the thin line it is right as often as it says; flatter is too sure, steeper not sure enough."))
+        (plots_of(&all, "Both orders of every pair, by the probability that the model states. On the thin line it is right as often as it says; a flatter line is overconfident, a steeper one underconfident."))
     })
 }

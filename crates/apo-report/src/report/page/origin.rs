@@ -1,4 +1,4 @@
-//! The parts of the page that show what was made, from what and how.
+//! The sections of the page that show what was made, from what and how.
 
 use anyhow::Result;
 use maud::{Markup, PreEscaped, html};
@@ -17,7 +17,7 @@ pub fn trainings(run: &Run) -> Result<Markup> {
     }
     Ok(html! {
         @if !all.is_empty() {
-            p.quiet { "Rewards of a policy's training are β times the log-ratio to the reference. A chosen response that becomes less likely is no fault by itself; both falling without end is. Steps whose number was not finite are gaps." }
+            p.quiet { "In a policy's training, a reward is β times the log-ratio to the reference. It is normal that chosen responses become less likely, but not that both kinds fall without end. A gap is a step whose number was not finite." }
         }
         @for (it, curves) in &all {
             details open[all.len() <= 6] {
@@ -32,7 +32,7 @@ pub fn trainings(run: &Run) -> Result<Markup> {
 pub fn dialogues(run: &Run) -> Markup {
     html! {
         @if !run.dialogues.is_empty() {
-            p.quiet { "The first test queries by the hashes that are their ids, not chosen; each answer with its RM_Test reward." }
+            p.quiet { "The test queries with the lowest ids, which are hashes, so they are a random choice. Each answer has its RM_Test reward." }
         }
         @for it in &run.dialogues {
             div.dialogue {
@@ -76,7 +76,7 @@ pub fn data(run: &Run) -> Markup {
 pub fn lineage(run: &Run) -> Markup {
     let anchor = |at: &str| format!("made-{}", at.replace('/', "-"));
     html! {
-        p.quiet { "What was made from what, as each table and model says of itself; found by the digests of what lies here." }
+        p.quiet { "What was made from what, according to each table and model itself; inputs are found by their digests." }
         div.wide { table.left.lineage {
             tr { th { "" } th { "made by" } th { "from" } th { "SHA-256" } }
             @for it in &run.made {
@@ -111,11 +111,11 @@ pub fn settings(run: &Run) -> Markup {
     let whole: f64 = run.times.iter().map(|it| it.seconds).sum();
     html! {
         @if run.times.is_empty() {
-            p.quiet { "What stages took is not noted in this run (times.jsonl)." }
+            p.quiet { "This run has no record of times (times.jsonl)." }
         } @else {
             div.wide { table {
                 caption {
-                    "What made what lies here took " (duration(whole)) ". What a killed run took before it went on is not in it. Tokens: learnt from, or written."
+                    "The stages took " (duration(whole)) ", without runs that were killed. Tokens: trained on, or written."
                 }
                 tr { th { "stage" } th { "runs" } th { "time" } th { "memory at most" } th { "tokens" } }
                 @for it in &run.times {

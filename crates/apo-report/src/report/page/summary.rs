@@ -1,4 +1,4 @@
-//! What was run and what came out, in a few sentences.
+//! The run and its results in a few sentences.
 
 use apo_measures::Mean;
 use maud::{Markup, html};
@@ -13,8 +13,8 @@ fn is_clear(it: Mean) -> bool {
         .is_some_and(|error| it.mean.abs() > 2.0 * error)
 }
 
-/// Sums up what was run and what came out.
-pub fn outcome(run: &Run) -> Markup {
+/// Says what was run and what the results are.
+pub fn summary(run: &Run) -> Markup {
     let data = |name: &str| run.data.iter().find(|it| it.name == name);
     let queries = data("HH_Test").map(|it| it.queries);
     let last = run.policies.iter().map(|it| it.round).max().unwrap_or(0);
@@ -93,7 +93,7 @@ fn said_of_models(run: &Run) -> Option<String> {
     ))
 }
 
-/// Says who won, by all judges together if there are several.
+/// Says who won; if there are several judges, by all of them together.
 fn said_of_verdicts(it: &Verdicts) -> Markup {
     let found = &it.found;
     let said = match (&found.pooled, &found.judges[..]) {
