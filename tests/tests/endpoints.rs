@@ -215,7 +215,7 @@ fn a_weak_judge_is_warned_of_with_a_count_and_an_example() {
     for expected in [
         "warning: 6 of 8 replies hold no verdict",
         "the last line for query 0000000000000000 is `I like the [31mfirst.`",
-        "expected as `[[model_A]] is better`",
+        "expected one like `[[model_A]] is better`",
     ] {
         assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
     }
