@@ -351,11 +351,6 @@ type Ambiguous = (
 
 #[test]
 fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
-    let dir = played("reported-ambiguous");
-    let parent = dir.parent().unwrap();
-    put(&parent.join("elsewhere.json"), &score(9.0));
-    let file = dir.join("run.json");
-    let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     fn add(list: &mut Value, item: Value) {
         list.as_array_mut().unwrap().push(item);
     }
@@ -363,6 +358,11 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
         let thing = json!({ "kind": "score", "name": "SFT", "path": path });
         run["things"].as_array_mut().unwrap().insert(0, thing);
     }
+    let dir = played("reported-ambiguous");
+    let parent = dir.parent().unwrap();
+    put(&parent.join("elsewhere.json"), &score(9.0));
+    let file = dir.join("run.json");
+    let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     let faults: [Ambiguous; 8] = [
         (
             &["score:SFT=dpo-1/score.json", "score:SFT=start/score.json"],

@@ -1,9 +1,9 @@
 //! Matrix products of operands rounded to bf16, with sums in f32.
 //!
-//! [`pack`] rounds both operands and copies them into panels. [`macro_kernel`] cuts
-//! the product into blocks that fit the caches and spreads them over the threads. A
-//! micro-kernel computes the sums of one block; each instruction set has its own, as
-//! [`avx512`], and [`portable`] needs none, so that tests run on every machine.
+//! `pack` rounds both operands and copies them into panels. `macro_kernel` cuts the
+//! product into blocks that fit the caches and spreads them over the threads. A
+//! micro-kernel computes the sums of one block; each instruction set has its own, such
+//! as `avx512`, and `portable` needs none, so that tests run on every machine.
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod avx512;

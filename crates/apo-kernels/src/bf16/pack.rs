@@ -32,8 +32,9 @@ pub fn pack<const WIDTH: usize>(
     depth: Range<usize>,
     panel: &mut [u32],
 ) {
-    let (first, lanes) = (rows.start, rows.len());
-    let (start, end) = (depth.start, depth.end);
+    let lanes = rows.len();
+    let Range { start: first, .. } = rows;
+    let Range { start, end } = depth;
     let pairs = (end - start).div_ceil(2);
     let at = |lane: usize, k: usize| (first + lane) * m.row_stride + k * m.col_stride;
     if m.col_stride == 1 {
