@@ -350,6 +350,19 @@ for_each_instruction_set! {
         maximum_of(row)
     }
 
+    /// Returns the indices of the values that are at least `least`, in order.
+    pub fn at_least(row: &[f32], least: f32) -> Vec<usize> {
+        let mut found = Vec::new();
+        for (i, part) in row.chunks(4 * LANES).enumerate() {
+            if maximum_of(part) >= least {
+                let first = i * 4 * LANES;
+                let within = part.iter().enumerate().filter(|(_, x)| **x >= least);
+                found.extend(within.map(|(j, _)| first + j));
+            }
+        }
+        found
+    }
+
     /// Writes the attention of one query head over two runs of keys and values. `place`
     /// is `[stride, column]`: rows are `stride` elements apart, and the head begins at
     /// `column`. `scores` is scratch space.

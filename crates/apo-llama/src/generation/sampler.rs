@@ -36,12 +36,16 @@ pub struct Pick {
     pub log_prob: f32,
 }
 
-/// Candidates that top-p sorts first; few rows need more.
-const FIRST_CANDIDATES: usize = 512;
+/// Tokens that are less likely than the likeliest by more than this factor are no
+/// candidates at first. Few rows need more, and sorting all 50,000 tokens of a
+/// vocabulary would take longer than all of its exponentials.
+const FIRST_CANDIDATES: f32 = 1e-3;
+/// By which it falls until there are enough candidates.
+const MORE_CANDIDATES: f32 = 1.0 / 64.0;
 
 impl Sampling {
     /// Chooses a token by `draw`, uniform in [0, 1). The repetition penalty
-    /// applies to the ids in `seen`.
+    /// applies to the ids in `seen`. The log-prob is NaN if a logit is.
     ///
     /// # Shapes
     ///
@@ -67,6 +71,14 @@ impl Sampling {
     /// assert!((pick.log_prob - 0.3_f32.ln()).abs() < 1e-6);
     /// ```
     pub fn pick(&self, logits: &[f32], seen: &[u32], draw: f64) -> Pick {
+        let log_sum = simd::log_sum_exp(logits);
+        if !log_sum.is_finite() {
+            // No token is likelier than another.
+            return Pick {
+                token: 0,
+                log_prob: f32::NAN,
+            };
+        }
         let token = if self.repetition_penalty == 1.0 {
             self.choose(logits, draw)
         } else {
@@ -84,7 +96,7 @@ impl Sampling {
         };
         Pick {
             token: token as u32,
-            log_prob: logits[token] - simd::log_sum_exp(logits),
+            log_prob: logits[token] - log_sum,
         }
     }
 
@@ -105,31 +117,20 @@ impl Sampling {
     }
 
     /// Returns the ids that top-k and top-p keep, likeliest first, equals by id.
+    ///
+    /// `weights` are the probabilities up to a factor; the largest is 1, and their
+    /// sum is `total`.
     fn kept(&self, weights: &[f32], total: f64) -> Vec<usize> {
-        let n = weights.len();
-        let order = |&a: &usize, &b: &usize| weights[b].total_cmp(&weights[a]).then(a.cmp(&b));
-        let top = |most: usize| {
-            let mut ids: Vec<usize> = (0..n).collect();
-            if most < n {
-                ids.select_nth_unstable_by(most, order);
-                ids.truncate(most);
-            }
-            ids.sort_unstable_by(order);
-            ids
-        };
-        if self.top_k > 0 {
-            let kept = top(self.top_k);
-            let total = kept.iter().map(|&id| f64::from(weights[id])).sum();
-            let n_kept = self.nucleus(weights, &kept, total).unwrap_or(kept.len());
-            return kept[..n_kept].to_vec();
+        if self.top_k == 0 {
+            return likeliest(weights, |ids| self.nucleus(weights, ids, total));
         }
-        let first = top(FIRST_CANDIDATES);
-        if let Some(n_kept) = self.nucleus(weights, &first, total) {
-            return first[..n_kept].to_vec();
-        }
-        let all = top(n);
-        let n_kept = self.nucleus(weights, &all, total).unwrap_or(n);
-        all[..n_kept].to_vec()
+        let mut kept = likeliest(weights, |ids| {
+            (ids.len() >= self.top_k).then_some(self.top_k)
+        });
+        let total = kept.iter().map(|&id| f64::from(weights[id])).sum();
+        let n_kept = self.nucleus(weights, &kept, total).unwrap_or(kept.len());
+        kept.truncate(n_kept);
+        kept
     }
 
     /// Returns how many of the sorted ids reach `top_p` of `total`, or `None` if all
@@ -144,6 +145,24 @@ impl Sampling {
             }
         }
         None
+    }
+}
+
+/// Returns the likeliest ids, likeliest first, equals by id: as many as `enough`
+/// says of the sorted candidates that it is given, or all if it never does.
+fn likeliest(weights: &[f32], enough: impl Fn(&[usize]) -> Option<usize>) -> Vec<usize> {
+    let mut least = FIRST_CANDIDATES;
+    loop {
+        let mut ids = simd::at_least(weights, least);
+        ids.sort_unstable_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
+        if let Some(n) = enough(&ids) {
+            ids.truncate(n);
+            return ids;
+        }
+        if ids.len() == weights.len() {
+            return ids;
+        }
+        least *= MORE_CANDIDATES;
     }
 }
 
@@ -244,17 +263,26 @@ mod tests {
     }
 
     #[test]
-    fn top_p_looks_beyond_its_first_candidates() {
-        let flat = vec![0.0_f32; 4 * FIRST_CANDIDATES];
-        let most = Sampling {
-            top_p: 0.75,
-            ..PLAIN
+    fn top_p_and_top_k_look_beyond_their_first_candidates() {
+        // A token of half the probability, and 2,000 that share the rest.
+        let n = 2_000;
+        let far = [vec![0.0_f32], vec![-(n as f32).ln(); n]].concat();
+        let flat = vec![0.0_f32; n];
+        let count = |sampling: Sampling, logits: &[f32]| {
+            let mut weights = logits.to_vec();
+            let total = simd::exponentials(&mut weights, 1.0);
+            let kept = sampling.kept(&weights, total);
+            assert!(kept.is_sorted_by(|&a, &b| (weights[b], a) < (weights[a], b)));
+            kept.len()
         };
-        let shares = shares(most, &flat, &[]);
-        assert_eq!(
-            shares.iter().filter(|&&share| share > 0.0).count(),
-            3 * FIRST_CANDIDATES
-        );
+        let top_p = |top_p| Sampling { top_p, ..PLAIN };
+        assert_eq!(count(top_p(0.75), &flat), 1_500);
+        assert!(count(top_p(0.75), &far).abs_diff(1_001) <= 1);
+        assert_eq!(count(top_p(0.49), &far), 1);
+        let top_k = |top_k| Sampling { top_k, ..PLAIN };
+        for k in [1, 2, 1_000, 2_001] {
+            assert_eq!(count(top_k(k), &far), k);
+        }
     }
 
     #[test]
@@ -268,6 +296,23 @@ mod tests {
         assert_eq!(pick.token, 1, "1.9 / 2 is less than 1.0");
         let sum: f32 = logits.iter().map(|x: &f32| x.exp()).sum();
         assert!((pick.log_prob - (1.0 - sum.ln())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_give_no_log_prob() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            for sampling in [
+                Sampling::GREEDY,
+                PLAIN,
+                Sampling {
+                    top_p: 0.9,
+                    ..PLAIN
+                },
+            ] {
+                let pick = sampling.pick(&[0.5, bad, 0.1], &[], 0.5);
+                assert!(pick.log_prob.is_nan(), "{bad}: {pick:?}");
+            }
+        }
     }
 
     #[test]
