@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::attention::{self, Heads};
-use super::matmul::multiply;
+use super::matmul::{multiply, multiply_by_rows};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, ROWS_A_TASK, simd};
 use crate::Precision;
@@ -26,6 +26,10 @@ pub struct Shape {
     pub rms_norm_eps: f32,
     /// The type of the matrix products' operands.
     pub precision: Precision,
+    /// Whether a row's result is the same whatever other rows there are. Generation
+    /// needs this, because its rows come and go; the products of few rows that it has
+    /// are computed in f32.
+    pub by_rows: bool,
 }
 
 /// A layer's weights as kernels read them.
@@ -147,14 +151,13 @@ impl Shape {
         sum: Sum,
     ) {
         let (n_rows, n_out) = (x.len() / n_in, weight.len() / n_in);
-        multiply(
-            out,
-            Matrix::new(x, n_rows, n_in),
-            Matrix::new(weight, n_out, n_in).transposed(),
-            sum,
-            Threads::All,
-            self.precision,
-        );
+        let left = Matrix::new(x, n_rows, n_in);
+        let right = Matrix::new(weight, n_out, n_in).transposed();
+        if self.by_rows {
+            multiply_by_rows(&out, left, right, sum);
+        } else {
+            multiply(out, left, right, sum, Threads::All, self.precision);
+        }
     }
 
     /// `dx (+)= dout · weight`
@@ -425,6 +428,7 @@ mod tests {
                 heads,
                 rms_norm_eps: 1e-6,
                 precision,
+                by_rows: false,
             };
             let (out, saved) = shape.forward(&layout, x, &w);
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));

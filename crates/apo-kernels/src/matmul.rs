@@ -23,19 +23,33 @@ pub fn multiply(
     threads: Threads,
     precision: Precision,
 ) {
-    let (m, n, k) = (out.rows, out.cols, left.cols);
-    timed(
-        Kind::Matmul,
-        2 * m * n * k,
-        4 * (m * k + k * n + m * n),
-        || {
-            if threads == Threads::All && few_rows::applies(left, right) {
-                few_rows::multiply(out, left, right, sum);
-            } else if threads == Threads::All && precision == Precision::Bf16 {
-                bf16::multiply(out, left, right, sum);
-            } else {
-                gemm_f32::multiply(out, left, right, sum, threads);
-            }
-        },
-    );
+    counted([out.rows, out.cols, left.cols], || {
+        if threads == Threads::All && few_rows::applies(left, right) {
+            few_rows::multiply(&out, left, right, sum);
+        } else if threads == Threads::All && precision == Precision::Bf16 {
+            bf16::multiply(out, left, right, sum);
+        } else {
+            gemm_f32::multiply(out, left, right, sum, threads);
+        }
+    });
+}
+
+/// Computes `out (+)= left · right` in f32 over the threads. A row of the result is the
+/// same whatever other rows there are, and how many.
+///
+/// # Shapes
+///
+/// - `left`: `[rows, depth]`, its columns side by side
+/// - `right`: `[depth, cols]`, its rows side by side
+/// - `out`: `[rows, cols]`
+pub fn multiply_by_rows(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+    counted([out.rows, out.cols, left.cols], || {
+        few_rows::multiply(out, left, right, sum);
+    });
+}
+
+/// Counts and times the product of `[rows, depth]` and `[depth, cols]`.
+fn counted([rows, cols, depth]: [usize; 3], product: impl FnOnce()) {
+    let elements = rows * depth + depth * cols + rows * cols;
+    timed(Kind::Matmul, 2 * rows * cols * depth, 4 * elements, product);
 }

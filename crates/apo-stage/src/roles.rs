@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_provenance::Input;
 
-use crate::exit::bad_input;
+use crate::error::bad_input;
 
 /// An input, and the option that names it.
 #[derive(Clone, Copy, Debug)]

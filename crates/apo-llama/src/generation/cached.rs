@@ -11,12 +11,15 @@ use crate::tree::{PromptTree, TreeBatch, rotations};
 use apo_kernels::LayerWeights;
 use apo_kernels::decode::{self, RowCache};
 use apo_kernels::layer::{Shape, rms_norm};
-use apo_kernels::matmul::multiply;
-use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads};
+use apo_kernels::matmul::multiply_by_rows;
+use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 
 pub(super) struct Cached<'a> {
     model: &'a Model,
+    /// How prompts are computed.
     shape: Shape,
+    /// How steps are computed: a row depends on no other.
+    step_shape: Shape,
     layers: Vec<LayerWeights<FlexTensor>>,
     embedding: FlexTensor,
     norm: FlexTensor,
@@ -41,9 +44,15 @@ impl<'a> Cached<'a> {
     pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
         let llama = &model.llama;
         let layers = llama.model.layers.iter();
+        let shape = kernel_shape(&model.config, model.compute.precision);
+        let step_shape = Shape {
+            by_rows: true,
+            ..shape.clone()
+        };
         Self {
             model,
-            shape: kernel_shape(&model.config, model.compute.precision),
+            shape,
+            step_shape,
             layers: layers.map(|layer| layer_on_cpu(layer.weights())).collect(),
             embedding: on_cpu(llama.model.embed_tokens.weight.val()),
             norm: on_cpu(llama.model.norm.weight.val()),
@@ -69,13 +78,11 @@ impl<'a> Cached<'a> {
         let normed = rms_norm(x, slice(&self.norm), self.shape.rms_norm_eps);
         let start = logits.len();
         logits.resize(start + n_rows * vocab, 0.0);
-        multiply(
-            MatrixMut::new(&mut logits[start..], n_rows, vocab),
+        multiply_by_rows(
+            &MatrixMut::new(&mut logits[start..], n_rows, vocab),
             Matrix::new(&normed, n_rows, hidden),
             Matrix::new(slice(&self.head), vocab, hidden).transposed(),
             Sum::Replace,
-            Threads::All,
-            self.shape.precision,
         );
     }
 }
@@ -145,7 +152,14 @@ impl Decoder for Cached<'_> {
                     }
                 })
                 .collect();
-            x = decode::step(&self.shape, &weights(layer), &x, &cos, &sin, &mut caches);
+            x = decode::step(
+                &self.step_shape,
+                &weights(layer),
+                &x,
+                &cos,
+                &sin,
+                &mut caches,
+            );
         }
         for row in rows {
             row.n_tokens += 1;
