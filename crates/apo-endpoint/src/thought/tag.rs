@@ -184,10 +184,10 @@ pub(super) fn is_sure(name: &str) -> Option<bool> {
 /// Returns the tags only for thoughts in a text in lower case, with their places.
 pub(super) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
     let places = lower.match_indices(['<', '&', '◁', '[']);
-    places.filter_map(move |(at, _)| {
+    apart(places.filter_map(move |(at, _)| {
         let tag = tag(&lower[at..]).filter(|it| !it.is_doubtful)?;
         Some((at, tag))
-    })
+    }))
 }
 
 /// Returns the tags of a name in such brackets in a text in lower case, with their
@@ -198,8 +198,20 @@ pub(super) fn named<'a>(
     brackets: Brackets,
 ) -> impl Iterator<Item = (usize, Tag)> + 'a {
     let places = lower.match_indices(brackets.0);
-    places.filter_map(move |(at, _)| {
+    apart(places.filter_map(move |(at, _)| {
         let tag = bracketed(&lower[at..], brackets).filter(|it| it.name == name)?;
         Some((at, tag))
+    }))
+}
+
+/// Returns the tags that are not inside the one before, in its attributes.
+fn apart(tags: impl Iterator<Item = (usize, Tag)>) -> impl Iterator<Item = (usize, Tag)> {
+    let mut end = 0;
+    tags.filter(move |(at, tag)| {
+        let is_apart = *at >= end;
+        if is_apart {
+            end = at + tag.length;
+        }
+        is_apart
     })
 }

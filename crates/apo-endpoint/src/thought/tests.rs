@@ -460,6 +460,67 @@ fn what_may_still_be_a_thought_is_doubtful() {
 }
 
 #[test]
+fn no_sequence_of_marks_is_too_much() {
+    const PIECES: &[&str] = &[
+        "<think>",
+        "</think>",
+        "<think x=\"",
+        "</think",
+        "[begin thought]",
+        "[END THOUGHT]",
+        "<|begin_of_thought|>",
+        "<|end_of_thought|>",
+        "<plan>",
+        "</plan>",
+        "&lt;think&gt;",
+        "◁/think▷",
+        "<思考>",
+        "[/think]",
+        "<|channel|>",
+        "analysis",
+        "final",
+        "<|message|>",
+        "assistantfinal",
+        "<|start|>",
+        "<|im_end|>",
+        "</s>",
+        "<answer>",
+        "</answer>",
+        "Thought:",
+        "Final Answer:",
+        "<details><summary>Thought</summary>",
+        "```",
+        "~~~",
+        "`",
+        "\n",
+        " ",
+        "é",
+        "🙂",
+        "1. ",
+        "Warm water.",
+        "is",
+        ">",
+        "=",
+        "/",
+    ];
+    // Xorshift.
+    let mut state = 1u64;
+    let mut draw = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % n as u64) as usize
+    };
+    for _ in 0..100_000 {
+        let length = 1 + draw(12);
+        let content: String = (0..length).map(|_| PIECES[draw(PIECES.len())]).collect();
+        let answer = said(&content);
+        assert!(content.contains(answer), "{content:?}: {answer:?}");
+        is_doubtful(answer);
+    }
+}
+
+#[test]
 fn no_number_of_marks_takes_long() {
     let started = Instant::now();
     for piece in [
