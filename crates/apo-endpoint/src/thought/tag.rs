@@ -91,6 +91,8 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
     let (open, end) = brackets;
     let rest = lower.strip_prefix(open)?;
     let near = &rest[..rest.floor_char_boundary(MOST_INSIDE)];
+    // A tag has no other inside.
+    let near = near.split_once(open).map_or(near, |it| it.0);
     let whole = &near[..near.find(end)?];
     let inside = whole.trim();
     let (inside, is_slashed) = match inside.strip_prefix('/') {
