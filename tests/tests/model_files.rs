@@ -84,7 +84,7 @@ fn change(page: PathBuf, change: impl FnOnce(&mut Value)) {
 fn models_of_the_first_versions_are_read() {
     let fixture = workspace().join("fixtures/old-model");
     for (from, name) in [("policy", "old-policy"), ("rm", "old-rm")] {
-        copy_to_change(&fixture.join(from), &ROUND.join(name));
+        copy(&fixture.join(from), &ROUND.join(name));
     }
     let page = |path: PathBuf| -> Value {
         serde_json::from_slice(&fs::read(path.join("apo.json")).unwrap()).unwrap()

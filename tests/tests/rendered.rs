@@ -101,7 +101,7 @@ fn a_model_with_a_template_is_never_taken_for_one_without() {
         (
             "no-default",
             json!([{"name": "rag", "template": "x"}]),
-            "several chat templates and none is named `default`",
+            "several chat templates, and none is named `default`",
         ),
         ("number", json!(1), "`chat_template` is neither a text"),
     ] {
