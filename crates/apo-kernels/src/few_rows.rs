@@ -59,11 +59,13 @@ const MOST_ROWS: usize = 96;
 /// Maximum number of the weight's rows that one thread takes at a time.
 const PART: usize = if cfg!(miri) { 6 } else { 96 };
 
+/// Writes the dot product of each row of the first with each of the second.
+type DotProducts = fn(&[&[f32]], &[&[f32]], &mut [f32]);
+
 /// How dot products of rows are computed.
 #[derive(Clone, Copy)]
 struct Kernel {
-    /// Writes the dot product of each row of the first with each of the second.
-    dot_products: fn(&[&[f32]], &[&[f32]], &mut [f32]),
+    dot_products: DotProducts,
     /// Rows of the weight in a tile.
     cols: usize,
 }
