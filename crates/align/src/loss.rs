@@ -112,26 +112,16 @@ impl LossArgs {
     ///
     /// When some do not: all of them in one error.
     pub fn check(&self, reference: bool, reference_log_probs: bool) -> Result<(), String> {
-        let used: &[&str] = match self.loss {
-            Loss::Conservative | Loss::Robust => &[
-                "--beta",
-                "--label-smoothing",
-                "--reference",
-                "--reference-log-probs",
-            ],
-            // No table holds the log-probs that its KL needs.
-            Loss::Kto => &[
-                "--beta",
-                "--desirable-weight",
-                "--undesirable-weight",
-                "--reference",
-            ],
-            Loss::Simpo => &["--beta", "--gamma"],
-            Loss::Slic => &["--delta"],
-            Loss::Dpo | Loss::Normalised | Loss::Ipo | Loss::IpoMean | Loss::Hinge => {
-                &["--beta", "--reference", "--reference-log-probs"]
+        let loss = self.pair_loss();
+        let flag = |(name, _): (&str, f64)| format!("--{}", name.replace('_', "-"));
+        let mut used: Vec<String> = loss.parameters().into_iter().map(flag).collect();
+        if loss.has_reference() {
+            used.push("--reference".into());
+            // No table holds the log-probs that a KL needs.
+            if !loss.has_kl() {
+                used.push("--reference-log-probs".into());
             }
-        };
+        }
         let given = [
             ("--beta", self.beta.is_some()),
             ("--label-smoothing", self.label_smoothing.is_some()),
@@ -143,7 +133,9 @@ impl LossArgs {
             ("--reference-log-probs", reference_log_probs),
         ];
         let given = given.iter().filter(|it| it.1).map(|it| it.0);
-        let unused: Vec<&str> = given.filter(|it| !used.contains(it)).collect();
+        let unused: Vec<&str> = given
+            .filter(|it| !used.iter().any(|used| used == it))
+            .collect();
         if unused.is_empty() {
             return Ok(());
         }
@@ -157,44 +149,10 @@ impl LossArgs {
         let provenance = provenance
             .argument("loss", value_name(&self.loss))
             .argument("sft_weight", self.sft_weight);
-        let add = |provenance: Provenance, parameters: &[(&str, f64)]| {
-            let parameters = parameters.iter();
-            parameters.fold(provenance, |provenance, &(name, value)| {
-                provenance.argument(name, value)
-            })
-        };
-        match self.pair_loss() {
-            PairLoss::Dpo { beta }
-            | PairLoss::Normalised { beta }
-            | PairLoss::Ipo { beta }
-            | PairLoss::IpoMean { beta }
-            | PairLoss::Hinge { beta } => add(provenance, &[("beta", beta)]),
-            PairLoss::Conservative {
-                beta,
-                label_smoothing,
-            }
-            | PairLoss::Robust {
-                beta,
-                label_smoothing,
-            } => add(
-                provenance,
-                &[("beta", beta), ("label_smoothing", label_smoothing)],
-            ),
-            PairLoss::Kto {
-                beta,
-                desirable_weight,
-                undesirable_weight,
-            } => add(
-                provenance,
-                &[
-                    ("beta", beta),
-                    ("desirable_weight", desirable_weight),
-                    ("undesirable_weight", undesirable_weight),
-                ],
-            ),
-            PairLoss::SimPo { beta, gamma } => add(provenance, &[("beta", beta), ("gamma", gamma)]),
-            PairLoss::Slic { delta } => add(provenance, &[("delta", delta)]),
-        }
+        let parameters = self.pair_loss().parameters().into_iter();
+        parameters.fold(provenance, |provenance, (name, value)| {
+            provenance.argument(name, value)
+        })
     }
 }
 

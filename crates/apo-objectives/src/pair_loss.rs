@@ -107,6 +107,36 @@ impl PairLoss {
         matches!(self, Self::Kto { .. })
     }
 
+    /// Returns its parameters by name.
+    pub fn parameters(self) -> Vec<(&'static str, f64)> {
+        match self {
+            Self::Dpo { beta }
+            | Self::Normalised { beta }
+            | Self::Ipo { beta }
+            | Self::IpoMean { beta }
+            | Self::Hinge { beta } => vec![("beta", beta)],
+            Self::Conservative {
+                beta,
+                label_smoothing,
+            }
+            | Self::Robust {
+                beta,
+                label_smoothing,
+            } => vec![("beta", beta), ("label_smoothing", label_smoothing)],
+            Self::SimPo { beta, gamma } => vec![("beta", beta), ("gamma", gamma)],
+            Self::Kto {
+                beta,
+                desirable_weight,
+                undesirable_weight,
+            } => vec![
+                ("beta", beta),
+                ("desirable_weight", desirable_weight),
+                ("undesirable_weight", undesirable_weight),
+            ],
+            Self::Slic { delta } => vec![("delta", delta)],
+        }
+    }
+
     /// Returns the rewards that the policy implies (DPO eq. 5 and the like).
     ///
     /// # Shapes
