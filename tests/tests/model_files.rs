@@ -182,15 +182,21 @@ fn a_page_that_is_far_longer_than_its_kind_is_not_read() {
         ("config.json", 17),
         ("generation_config.json", 17),
     ] {
-        let name = format!("long-{mib}-{}", file.replace('.', "-"));
-        let page = fs::File::create(copied(&name, "policy").join(file)).unwrap();
-        page.set_len(mib << 20).unwrap();
         let told = format!(
             "it has {} bytes; no file of this kind is so large",
             mib << 20
         );
-        for line in lines_with(&name) {
-            refuses(&line, &[&name, file, &told]);
+        for (from, lines) in [
+            ("policy", [&OF_POLICIES[..], &[RM_TRAIN]].concat()),
+            ("rm", OF_REWARD_MODELS.to_vec()),
+        ] {
+            let name = format!("long-{from}-{mib}-{}", file.replace('.', "-"));
+            let page = fs::File::create(copied(&name, from).join(file)).unwrap();
+            page.set_len(mib << 20).unwrap();
+            for line in lines {
+                let line = line.replace(&format!("--model {from}"), &format!("--model {name}"));
+                refuses(&line, &[&name, file, &told]);
+            }
         }
     }
 }

@@ -196,7 +196,7 @@ fn what_stands_at_the_output_and_is_not_ours_stays() {
         &dir,
         "judge figure --line x=page.json --out mine.txt",
         3,
-        &["mine.txt is there", "no page"],
+        &["mine.txt exists", "not a page"],
     );
     refuse(
         &dir,

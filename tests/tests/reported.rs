@@ -269,7 +269,7 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
         parent,
         other,
         3,
-        &["played/start/score.json is there", "no page"],
+        &["played/start/score.json exists", "not a page"],
     );
     // Replaced whole.
     succeed(parent, "judge report --run played --out report.html");
