@@ -105,12 +105,15 @@ mod tests {
 
     #[test]
     fn a_product_is_that_of_the_rounded_operands() {
+        if !is_native() {
+            eprintln!("skipped: no AVX512-BF16");
+            return;
+        }
         let small = [[13, 33, 9], [25, 3, 2]];
         let large = [[12, 32, 576], [13, 33, 577], [5, 100, 1200], [250, 31, 7]];
         let sizes = if cfg!(miri) { &small[..] } else { &large };
         for &size in [[1, 1, 1]].iter().chain(sizes) {
-            let tolerance = if is_native() { 2e-4 } else { 2.0 };
-            check_product(multiply, size, tolerance);
+            check_product(multiply, size, 2e-4);
         }
     }
 

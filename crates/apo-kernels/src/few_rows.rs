@@ -94,12 +94,12 @@ pub(crate) fn applies(left: Matrix<'_>, right: Matrix<'_>) -> bool {
 /// # Panics
 ///
 /// When the product has another form.
-pub(crate) fn multiply(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     multiply_by(kernel(), out, left, right, sum);
 }
 
 fn multiply_by(kernel: Kernel, out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    check(out, left, right, sum);
+    check(&out, left, right, sum);
     assert!(has_form(left, right), "rows lie side by side");
     let (n_rows, n_cols, depth) = (left.rows, right.cols, left.cols);
     let x: Vec<&[f32]> = (0..n_rows)
@@ -165,7 +165,7 @@ mod tests {
                 let (mut got, mut expected) = (values(m * (n + 3), 3), values(m * (n + 3), 3));
                 let left = Matrix::new(&x, m, k);
                 let to = MatrixMut::with_stride(&mut got, m, n, n + 3);
-                multiply_by(kernel, &to, left, right, sum);
+                multiply_by(kernel, to, left, right, sum);
                 let to = MatrixMut::with_stride(&mut expected, m, n, n + 3);
                 gemm_f32::multiply(to, left, right, sum, Threads::This);
                 for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
@@ -178,12 +178,12 @@ mod tests {
             }
             let mut all = vec![0.0; m * n];
             let to = MatrixMut::new(&mut all, m, n);
-            multiply_by(kernel, &to, Matrix::new(&x, m, k), right, Sum::Replace);
+            multiply_by(kernel, to, Matrix::new(&x, m, k), right, Sum::Replace);
             for (row, of_all) in all.chunks_exact(n).enumerate() {
                 let mut alone = vec![0.0; n];
                 let left = Matrix::new(&x[row * k..(row + 1) * k], 1, k);
                 let to = MatrixMut::new(&mut alone, 1, n);
-                multiply_by(kernel, &to, left, right, Sum::Replace);
+                multiply_by(kernel, to, left, right, Sum::Replace);
                 assert_eq!(alone, of_all, "row {row} of {m}");
             }
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::attention::{self, Heads};
-use super::matmul::{multiply, multiply_by_rows};
+use super::matmul::{multiply, multiply_batch_invariant};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, ROWS_A_TASK, simd};
 use crate::Precision;
@@ -27,9 +27,8 @@ pub struct Shape {
     /// The type of the matrix products' operands.
     pub precision: Precision,
     /// Whether a row's result is the same whatever other rows there are. Generation
-    /// needs this, because its rows come and go; the products of few rows that it has
-    /// are computed in f32.
-    pub by_rows: bool,
+    /// needs this, because its rows come and go. Projections are then computed in f32.
+    pub batch_invariant: bool,
 }
 
 /// A layer's weights as kernels read them.
@@ -153,8 +152,8 @@ impl Shape {
         let (n_rows, n_out) = (x.len() / n_in, weight.len() / n_in);
         let left = Matrix::new(x, n_rows, n_in);
         let right = Matrix::new(weight, n_out, n_in).transposed();
-        if self.by_rows {
-            multiply_by_rows(&out, left, right, sum);
+        if self.batch_invariant {
+            multiply_batch_invariant(out, left, right, sum);
         } else {
             multiply(out, left, right, sum, Threads::All, self.precision);
         }
@@ -428,7 +427,7 @@ mod tests {
                 heads,
                 rms_norm_eps: 1e-6,
                 precision,
-                by_rows: false,
+                batch_invariant: false,
             };
             let (out, saved) = shape.forward(&layout, x, &w);
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));

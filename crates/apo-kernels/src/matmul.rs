@@ -25,7 +25,7 @@ pub fn multiply(
 ) {
     counted([out.rows, out.cols, left.cols], || {
         if threads == Threads::All && few_rows::applies(left, right) {
-            few_rows::multiply(&out, left, right, sum);
+            few_rows::multiply(out, left, right, sum);
         } else if threads == Threads::All && precision == Precision::Bf16 {
             bf16::multiply(out, left, right, sum);
         } else {
@@ -42,7 +42,7 @@ pub fn multiply(
 /// - `left`: `[rows, depth]`, its columns side by side
 /// - `right`: `[depth, cols]`, its rows side by side
 /// - `out`: `[rows, cols]`
-pub fn multiply_by_rows(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+pub fn multiply_batch_invariant(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     counted([out.rows, out.cols, left.cols], || {
         few_rows::multiply(out, left, right, sum);
     });

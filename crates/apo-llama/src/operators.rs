@@ -51,7 +51,7 @@ pub(crate) fn kernel_shape(config: &LlamaConfig, precision: Precision) -> layer:
         },
         rms_norm_eps: config.rms_norm_eps as f32,
         precision,
-        by_rows: false,
+        batch_invariant: false,
     }
 }
 

@@ -18,12 +18,12 @@ pub const CHECKSUM: &str = "crc32";
 /// The most bytes that a page has.
 pub const MOST_BYTES: u64 = 4 << 20;
 
-/// The fields of every page; pages of earlier versions lack the checksum.
-const FIELDS: [&str; 5] = ["stage", "version", "arguments", "inputs", CHECKSUM];
+/// The fields of every page of ours, the checksum aside, which earlier versions did
+/// not write.
+const FIELDS: [&str; 4] = ["stage", "version", "arguments", "inputs"];
 
-/// The fewest of these fields in a page of ours, however it was damaged: one
-/// that was written before there were checksums has four, and a letter that
-/// changes takes one of them.
+/// The fewest of these fields in a damaged page of ours: a letter that changes takes
+/// one of them.
 const FEWEST: usize = 3;
 
 /// Why a page cannot be read.

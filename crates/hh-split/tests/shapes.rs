@@ -285,7 +285,7 @@ fn other_shapes_are_refused_by_name() {
         (
             json!([{"chosen": "a", "rejected": "b"}]),
             "malformed",
-            "named .json",
+            "ends in .json",
         ),
         (json!(null), "malformed", "is null"),
         (json!("a"), "malformed", "is a text"),

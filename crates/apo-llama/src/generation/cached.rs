@@ -11,7 +11,7 @@ use crate::tree::{PromptTree, TreeBatch, rotations};
 use apo_kernels::LayerWeights;
 use apo_kernels::decode::{self, RowCache};
 use apo_kernels::layer::{Shape, rms_norm};
-use apo_kernels::matmul::multiply_by_rows;
+use apo_kernels::matmul::multiply_batch_invariant;
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 
 pub(super) struct Cached<'a> {
@@ -46,7 +46,7 @@ impl<'a> Cached<'a> {
         let layers = llama.model.layers.iter();
         let shape = kernel_shape(&model.config, model.compute.precision);
         let step_shape = Shape {
-            by_rows: true,
+            batch_invariant: true,
             ..shape.clone()
         };
         Self {
@@ -78,8 +78,8 @@ impl<'a> Cached<'a> {
         let normed = rms_norm(x, slice(&self.norm), self.shape.rms_norm_eps);
         let start = logits.len();
         logits.resize(start + n_rows * vocab, 0.0);
-        multiply_by_rows(
-            &MatrixMut::new(&mut logits[start..], n_rows, vocab),
+        multiply_batch_invariant(
+            MatrixMut::new(&mut logits[start..], n_rows, vocab),
             Matrix::new(&normed, n_rows, hidden),
             Matrix::new(slice(&self.head), vocab, hidden).transposed(),
             Sum::Replace,
