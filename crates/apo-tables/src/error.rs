@@ -38,7 +38,7 @@ pub enum TableError {
 
     /// Columns are missing or have other types; the error names all of them.
     #[error(
-        "{} is not a `{table}` table: {} (`{written_by}` writes such tables)",
+        "{} is not a `{table}` table: {} ({written_by} writes such tables)",
         path.display(),
         faults.join("; ")
     )]
@@ -47,8 +47,8 @@ pub enum TableError {
         path: PathBuf,
         /// The table that was expected.
         table: &'static str,
-        /// The stage that writes such tables.
-        written_by: &'static str,
+        /// The commands that write such tables.
+        written_by: String,
         /// Every fault found.
         faults: Vec<String>,
     },

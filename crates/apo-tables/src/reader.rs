@@ -133,7 +133,7 @@ impl<R: Row> Reader<R> {
                 return Err(TableError::Schema {
                     path: part.clone(),
                     table: R::TABLE.name,
-                    written_by: R::TABLE.written_by,
+                    written_by: R::TABLE.writers(),
                     faults,
                 });
             }

@@ -94,13 +94,23 @@ pub(crate) const fn optional(name: &'static str, kind: Kind, meaning: &'static s
 pub struct Table {
     /// Its name.
     pub name: &'static str,
-    /// The stage that writes such tables; errors name it.
-    pub written_by: &'static str,
+    /// The commands that write such tables; errors name them.
+    pub written_by: &'static [&'static str],
     /// Its columns. A file may have others, too.
     pub columns: &'static [Column],
 }
 
 impl Table {
+    /// Returns the commands that write such tables, as a phrase.
+    pub(crate) fn writers(&self) -> String {
+        let quoted: Vec<String> = self.written_by.iter().map(|it| format!("`{it}`")).collect();
+        match quoted.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => String::new(),
+        }
+    }
+
     /// Returns every fault of a file's schema; such a table has none.
     pub(crate) fn faults(&self, found: &Schema) -> Vec<String> {
         let fault = |column: &Column| match found.field_with_name(column.name) {

@@ -56,7 +56,7 @@ pub struct Pair {
 impl Row for Pair {
     const TABLE: &'static Table = &Table {
         name: "pairs",
-        written_by: "hh-split",
+        written_by: &["hh-split"],
         columns: &[
             QUERY_ID,
             required(
@@ -117,7 +117,7 @@ pub struct Query {
 impl Row for Query {
     const TABLE: &'static Table = &Table {
         name: "queries",
-        written_by: "hh-split",
+        written_by: &["hh-split"],
         columns: &[QUERY_ID, SUBSET, PROMPT],
     };
 
@@ -212,7 +212,7 @@ pub struct Response {
 impl Row for Response {
     const TABLE: &'static Table = &Table {
         name: "responses",
-        written_by: "sample",
+        written_by: &["sample", "gold-collect", "judge score", "judge log-probs"],
         columns: &[
             QUERY_ID,
             SUBSET,
@@ -323,7 +323,7 @@ pub struct Metric {
 impl Row for Metric {
     const TABLE: &'static Table = &Table {
         name: "metrics",
-        written_by: "rm-train` or `align",
+        written_by: &["rm-train", "align"],
         columns: &[
             required("step", Kind::Int64, "optimiser step, from 1"),
             required(
@@ -431,7 +431,7 @@ pub struct Reject {
 impl Row for Reject {
     const TABLE: &'static Table = &Table {
         name: "rejects",
-        written_by: "hh-split",
+        written_by: &["hh-split"],
         columns: &[
             required("file", Kind::Text, "name of the file"),
             required("line", Kind::Int64, "line or row of the file, from 1"),

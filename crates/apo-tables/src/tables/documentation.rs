@@ -11,8 +11,9 @@ pub fn documentation() -> String {
     );
     for table in ALL {
         page += &format!(
-            "\n## {}\n\nWritten by `{}`.\n\n| column | type | what it holds |\n|---|---|---|\n",
-            table.name, table.written_by
+            "\n## {}\n\nWritten by {}.\n\n| column | type | what it holds |\n|---|---|---|\n",
+            table.name,
+            table.writers()
         );
         for column in table.columns {
             let or_null = if column.optional { " or null" } else { "" };

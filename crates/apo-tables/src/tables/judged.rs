@@ -62,7 +62,7 @@ fn one_of(
 impl Row for Comparison {
     const TABLE: &'static Table = &Table {
         name: "verdicts",
-        written_by: "judge compare` or `judge human tally",
+        written_by: &["judge compare", "judge human tally"],
         columns: &[
             QUERY_ID,
             SUBSET,
@@ -141,7 +141,7 @@ pub struct SheetKey {
 impl Row for SheetKey {
     const TABLE: &'static Table = &Table {
         name: "key",
-        written_by: "judge human sheet",
+        written_by: &["judge human sheet"],
         columns: &[
             QUERY_ID,
             SUBSET,
