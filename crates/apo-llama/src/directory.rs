@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_dialogue::model_file::read_json;
-use apo_provenance::{Input, MANIFEST, PageError, Provenance, digest_file, hex};
+use apo_provenance::{Input, MANIFEST, METRICS, PageError, Provenance, digest_file, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -252,7 +252,7 @@ pub(crate) fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelErr
         let entry = entry.map_err(|error| reading(dir, error))?;
         let (name, path) = (entry.file_name(), entry.path());
         let hidden = name.as_encoded_bytes().starts_with(b".");
-        if path.is_file() && !hidden && name != MANIFEST && name != "metrics.parquet" {
+        if path.is_file() && !hidden && name != MANIFEST && name != METRICS {
             let digest = digest_file(&path).map_err(|error| reading(&path, error))?;
             found.insert(name, digest);
         }

@@ -202,42 +202,40 @@ impl PairLoss {
     /// Returns the loss of each pair of rewards, `[pair]`. All but KTO's depend
     /// only on the margin.
     fn cost(self, better: Tensor<1>, worse: Tensor<1>, kl: f64) -> Tensor<1> {
-        if let Self::Kto {
-            beta,
-            desirable_weight,
-            undesirable_weight,
-        } = self
-        {
-            let point = beta * kl;
-            // 1 − σ(x) is σ(−x).
-            let desirable = sigmoid(better.neg() + point) * desirable_weight;
-            let undesirable = sigmoid(worse - point) * undesirable_weight;
-            return (desirable + undesirable) / 2.0;
-        }
-        let margin = better - worse;
+        let margin = || better.clone() - worse.clone();
         match self {
-            Self::Kto { .. } => unreachable!("returned above"),
-            Self::Dpo { .. } | Self::Normalised { .. } => log_sigmoid(margin).neg(),
+            Self::Dpo { .. } | Self::Normalised { .. } => log_sigmoid(margin()).neg(),
             Self::Conservative {
                 label_smoothing, ..
             } => {
-                let (right, wrong) = both_ways(margin);
+                let (right, wrong) = both_ways(margin());
                 right * (1.0 - label_smoothing) + wrong * label_smoothing
             }
             Self::Robust {
                 label_smoothing, ..
             } => {
-                let (right, wrong) = both_ways(margin);
+                let (right, wrong) = both_ways(margin());
                 (right * (1.0 - label_smoothing) - wrong * label_smoothing)
                     / (1.0 - 2.0 * label_smoothing)
             }
             // Of log-ratios h: (h − 1/(2τ))², and the margin is τ·h.
             Self::Ipo { beta } | Self::IpoMean { beta } => {
-                (margin / beta - 0.5 / beta).powi_scalar(2)
+                (margin() / beta - 0.5 / beta).powi_scalar(2)
             }
-            Self::Hinge { .. } => relu(margin.neg() + 1.0),
-            Self::SimPo { gamma, .. } => log_sigmoid(margin - gamma).neg(),
-            Self::Slic { delta } => relu(margin.neg() + delta),
+            Self::Hinge { .. } => relu(margin().neg() + 1.0),
+            Self::SimPo { gamma, .. } => log_sigmoid(margin() - gamma).neg(),
+            Self::Kto {
+                beta,
+                desirable_weight,
+                undesirable_weight,
+            } => {
+                let point = beta * kl;
+                // 1 − σ(x) is σ(−x).
+                let desirable = sigmoid(better.neg() + point) * desirable_weight;
+                let undesirable = sigmoid(worse - point) * undesirable_weight;
+                (desirable + undesirable) / 2.0
+            }
+            Self::Slic { delta } => relu(margin().neg() + delta),
         }
     }
 }

@@ -16,6 +16,10 @@ pub use page::{CHECKSUM, MOST_BYTES, PageError, find, open, seal};
 /// The page with the provenance in a model directory or a folder of tables.
 pub const MANIFEST: &str = "apo.json";
 
+/// The table of a training's metrics in a model directory. It is part of the output,
+/// but not of the model.
+pub const METRICS: &str = "metrics.parquet";
+
 /// What made an output. It has no times, hosts or paths, so that equal work gives
 /// equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -7,16 +7,12 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::{MANIFEST, PageError, Provenance, digest_file};
+use apo_provenance::{MANIFEST, METRICS, PageError, Provenance, digest_file};
 use apo_tables::CHECKSUM_KEY;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Conflict, bad_input};
 use crate::report::few;
-
-/// The table of a training's metrics. It is part of the output, but not of the
-/// model.
-const METRICS: &str = "metrics.parquet";
 
 /// What stages wrote before pages listed the files: extensions, and names.
 const OLDER: [&str; 4] = ["json", "safetensors", "parquet", "jinja"];
@@ -206,8 +202,9 @@ pub enum Standing {
 ///
 /// # Errors
 ///
-/// [`Conflict`] when the output was made otherwise, or has changed since, and
-/// `overwrite` is not given. Bad input when others made it or put files into it.
+/// [`Conflict`] when the output was made with different arguments or inputs, or has
+/// changed since, and `overwrite` is not given. Bad input when others made it or put
+/// files into it.
 pub fn standing(
     out: &Path,
     provenance: &Provenance,

@@ -42,13 +42,7 @@ const PROVENANCE_NEW: &str = "provenance.json.new";
 /// What else stages write into a working folder: names, and extensions. The list
 /// is here because a folder must be recognised by every stage, not only by the
 /// one that works in it: `--overwrite` lets any of them remove it.
-const WRITTEN: [&str; 5] = [
-    "metrics.jsonl",
-    "model",
-    "sheet",
-    "tables",
-    "ready.checksums",
-];
+const WRITTEN: [&str; 4] = ["metrics.jsonl", "model", "sheet", "tables"];
 const EXTENSIONS: [&str; 3] = [apo_spool::KEPT, "scratch", "parquet"];
 
 /// Whether stages write something of this name into a working folder.

@@ -103,43 +103,44 @@ pub(crate) fn loss(
     let batch = TreeBatch::new(trees.clone());
     sums.tokens += batch.n_tokens() as u64;
     let terms = Terms::new(examples, totals);
-    if let Objective::RewardModel {
-        adversarial,
-        beta_2,
-    } = *objective
-    {
-        let rewards = model.llama.rewards(&model.config, model.compute, &batch);
-        let compared = if terms.preference.is_empty() {
-            &terms.adversarial
-        } else {
-            &terms.preference
-        };
-        sums.compare(&values(&rewards), compared, true);
-        let (golden, preferences) = (&terms.adversarial, &terms.preference);
-        return apo_reward_model(&rewards, golden, preferences, adversarial, beta_2);
-    }
-    let tokens = model
-        .llama
-        .token_log_probs(&model.config, model.compute, &batch);
     let lengths = batch.response_lengths();
-    let log_probs = sums_of_responses(tokens, &lengths);
-    let found = values(&log_probs);
+    let log_probs = || {
+        let (config, compute) = (&model.config, model.compute);
+        let tokens = model.llama.token_log_probs(config, compute, &batch);
+        sums_of_responses(tokens, &lengths)
+    };
     match *objective {
-        Objective::RewardModel { .. } => unreachable!("returned above"),
+        Objective::RewardModel {
+            adversarial,
+            beta_2,
+        } => {
+            let rewards = model.llama.rewards(&model.config, model.compute, &batch);
+            let compared = if terms.preference.is_empty() {
+                &terms.adversarial
+            } else {
+                &terms.preference
+            };
+            sums.compare(&values(&rewards), compared, true);
+            let (golden, preferences) = (&terms.adversarial, &terms.preference);
+            apo_reward_model(&rewards, golden, preferences, adversarial, beta_2)
+        }
         Objective::Likelihood => {
+            let log_probs = log_probs();
+            let found = values(&log_probs);
             for &i in &terms.sft_targets.responses {
                 sums.log_probs[0] += f64::from(found[i]);
                 sums.n_log_probs[0] += 1.0;
             }
             let weight = 1.0 / totals.tokens as f32;
-            let targets = terms.sft_targets.scaled(weight);
+            let targets = with_weight(&terms.sft_targets, weight);
             negative_log_likelihood(&log_probs, &targets)
         }
         Objective::Rrhf {
             lambda,
             sum_log_probs,
         } => {
-            sums.compare(&found, &terms.preference, false);
+            let log_probs = log_probs();
+            sums.compare(&values(&log_probs), &terms.preference, false);
             let values = if sum_log_probs {
                 log_probs
             } else {
@@ -152,9 +153,11 @@ pub(crate) fn loss(
             let weight = 1.0 / totals.queries as f32;
             let mut pairs = terms.preference.clone();
             pairs.weights.fill(weight);
-            rrhf(&values, &pairs, &terms.sft_targets.scaled(weight), lambda)
+            let best = with_weight(&terms.sft_targets, weight);
+            rrhf(&values, &pairs, &best, lambda)
         }
         Objective::Pairs { loss, sft_weight } => {
+            let log_probs = log_probs();
             let tokens: Vec<f32> = lengths.iter().map(|&n| n as f32).collect();
             // Mismatched responses only serve to estimate the KL.
             let own = examples.iter().zip(references);
@@ -165,7 +168,7 @@ pub(crate) fn loss(
                 tokens: &tokens,
                 kl: totals.kl,
             };
-            sums.compare(&found, &terms.preference, false);
+            sums.compare(&values(&log_probs), &terms.preference, false);
             let rewards = values(&loss.rewards(responses));
             sums.compare(&rewards, &terms.preference, true);
             let cost = loss.loss(responses, &terms.preference);
@@ -173,7 +176,8 @@ pub(crate) fn loss(
                 return cost;
             }
             let weight = (sft_weight / totals.tokens) as f32;
-            cost + negative_log_likelihood(&log_probs, &terms.sft_targets.scaled(weight))
+            let targets = with_weight(&terms.sft_targets, weight);
+            cost + negative_log_likelihood(&log_probs, &targets)
         }
     }
 }
@@ -213,16 +217,11 @@ impl Terms {
     }
 }
 
-trait Scaled {
-    fn scaled(&self, weight: f32) -> Self;
-}
-
-impl Scaled for Weighted {
-    fn scaled(&self, weight: f32) -> Self {
-        Self {
-            responses: self.responses.clone(),
-            weights: vec![weight; self.weights.len()],
-        }
+/// Returns the same responses, each with this weight.
+fn with_weight(targets: &Weighted, weight: f32) -> Weighted {
+    Weighted {
+        responses: targets.responses.clone(),
+        weights: vec![weight; targets.weights.len()],
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::Template;
 use apo_llama::{Manifest, StoredType};
+use apo_provenance::METRICS;
 use apo_stage::args::ReportArgs;
 use apo_stage::output::Output;
 use apo_stage::report::{format_table, result};
@@ -45,7 +46,7 @@ pub fn finish(
     // A run that was killed while writing may have left a part.
     let _ = std::fs::remove_dir_all(&dir);
     trained.model.save(&dir, from, stored, manifest)?;
-    let mut writer = Writer::<Metric>::create(&dir.join("metrics.parquet"), &manifest.provenance)?;
+    let mut writer = Writer::<Metric>::create(&dir.join(METRICS), &manifest.provenance)?;
     for metric in &trained.metrics {
         writer.write(metric)?;
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_measures::{AccuracySummary, Bin, VerdictSummary};
+use apo_provenance::METRICS;
 use apo_stage::{bad_input, warn};
 use apo_tables::{Metric, Reader};
 use serde::Serialize;
@@ -236,11 +237,11 @@ fn verdicts(run: &RunFile) -> Result<Vec<Verdicts>> {
 
 fn trainings(dir: &Path, files: &[String]) -> Result<Vec<Training>> {
     let mut found = Vec::new();
-    for at in files
+    let folders = files
         .iter()
-        .filter_map(|it| it.strip_suffix("/metrics.parquet"))
-    {
-        let path = dir.join(at).join("metrics.parquet");
+        .filter_map(|it| it.strip_suffix(METRICS)?.strip_suffix('/'));
+    for at in folders {
+        let path = dir.join(at).join(METRICS);
         let metrics = Reader::<Metric>::open(&path)?.collect::<Result<Vec<_>, _>>()?;
         let made = apo_tables::provenance(&path)?;
         let stage = made.map_or_else(String::new, |made| {
