@@ -69,6 +69,7 @@ fn the_references_log_probs_may_be_kept_for_many_alignments() {
         metrics(&ROUND.join("computed")),
         metrics(&ROUND.join("kept")),
     );
+    assert_eq!(computed.len(), kept_metrics.len());
     for (a, b) in computed.iter().zip(&kept_metrics) {
         assert!((a.loss - b.loss).abs() < 1e-5, "{a:?} {b:?}");
     }
@@ -78,6 +79,11 @@ fn the_references_log_probs_may_be_kept_for_many_alignments() {
         &ROUND,
         "judge log-probs --model kept --responses samples.parquet --out other.parquet",
     );
+    let other = "sample --model policy --queries data/llm-queries.parquet --samples 3 \
+                 --max-new-tokens 9 --seed 5 --out elsewhere.parquet";
+    succeed(&ROUND, other);
+    let score = "judge score --model rm --responses elsewhere.parquet";
+    succeed(&ROUND, &format!("{score} --out scored-elsewhere.parquet"));
     for (line, status, expected) in [
         (
             format!("{DPO} --reference-log-probs other.parquet"),
@@ -103,11 +109,6 @@ fn the_references_log_probs_may_be_kept_for_many_alignments() {
             &["--loss kto does not use --reference-log-probs"],
         ),
     ] {
-        let other = "sample --model policy --queries data/llm-queries.parquet --samples 3 \
-                     --max-new-tokens 9 --seed 5 --out elsewhere.parquet";
-        succeed(&ROUND, other);
-        let score = "judge score --model rm --responses elsewhere.parquet";
-        succeed(&ROUND, &format!("{score} --out scored-elsewhere.parquet"));
         let ran = run(&ROUND, &format!("{line} --out refused-kept"));
         assert_eq!(ran.status, Some(status), "{line}\n{}", ran.stderr);
         for expected in expected {

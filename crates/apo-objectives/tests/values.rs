@@ -54,7 +54,10 @@ fn halves(n: usize) -> Pairs {
 
 #[test]
 fn ranking_is_bradley_and_terrys() {
-    for entry in entries("bradley_terry") {
+    // The fixture has no gradient for the second entry, the pairs swapped.
+    let entries = entries("bradley_terry");
+    assert_eq!(entries.len(), 2);
+    for (entry, has_gradient) in entries.iter().zip([true, false]) {
         let (chosen, rejected) = (
             floats(&entry["inputs"]["chosen"]),
             floats(&entry["inputs"]["rejected"]),
@@ -64,7 +67,11 @@ fn ranking_is_bradley_and_terrys() {
         assert_close(value(&loss), &entry["expected"]["loss"], "loss");
         let gradients = rewards.grad_remove(&mut loss.backward()).unwrap();
         let gradients: Vec<f32> = gradients.into_data().try_into_vec().unwrap();
-        if let Some(expected) = entry["expected"]["d_loss_d_chosen"].as_array() {
+        let expected = &entry["expected"]["d_loss_d_chosen"];
+        assert_eq!(!expected.is_null(), has_gradient);
+        if has_gradient {
+            let expected = expected.as_array().unwrap();
+            assert_eq!(expected.len(), chosen.len());
             for (ours, theirs) in gradients.iter().zip(expected) {
                 assert_close(f64::from(*ours), theirs, "gradient");
             }
@@ -257,6 +264,7 @@ fn dpos_rewards_and_gradients_are_trls() {
             let theirs = names
                 .map(|name| expected[name].as_array().unwrap().clone())
                 .concat();
+            assert_eq!(ours.len(), theirs.len(), "{}", names[0]);
             for (ours, theirs) in ours.iter().zip(&theirs) {
                 assert_close(f64::from(*ours), theirs, names[0]);
             }
