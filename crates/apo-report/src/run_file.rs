@@ -1,6 +1,9 @@
 //! `run.json`: what a run's folder holds.
 //!
-//! The report, the tables, the claims and the figure know a run by this file alone.
+//! The tables, the claims and the figure know a run by this file alone. The report
+//! also searches the folder for metrics, and for the tables and models that its
+//! lineage shows.
+//!
 //! It lists things, each with its kind, name and path; arms, which are policies in
 //! the order of their rounds; and the rows of the paper's tables.
 
