@@ -50,6 +50,10 @@ pub fn update(
 }
 
 /// Returns `Σ x²`, summed in an order that does not depend on the number of threads.
+///
+/// # Shapes
+///
+/// - `x`: `[elements]`
 pub fn sum_of_squares(x: &[f32]) -> f64 {
     let parts: Vec<f64> = x
         .par_chunks(PART)

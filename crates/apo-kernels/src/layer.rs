@@ -47,7 +47,11 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Returns the keys and values of some rows, `[rows, kv_heads · head_dim]` each.
+    /// Returns the keys and values of some rows.
+    ///
+    /// # Shapes
+    ///
+    /// - keys, values: `[rows, kv_heads · head_dim]`
     pub fn keys_and_values(&self, heads: Heads, rows: Range<usize>) -> (Vec<f32>, Vec<f32>) {
         let key_width = heads.kv_heads * heads.head_dim;
         let mut keys = Vec::with_capacity(rows.len() * key_width);

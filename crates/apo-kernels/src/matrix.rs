@@ -68,11 +68,19 @@ fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usi
 
 impl<'a> Matrix<'a> {
     /// Views `data` as `[rows, cols]`, row after row.
+    ///
+    /// # Shapes
+    ///
+    /// - `data`: `[rows, cols]`
     pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
         Self::with_stride(data, rows, cols, cols)
     }
 
     /// Views `data` as `[rows, cols]`, a row beginning every `row_stride` elements.
+    ///
+    /// # Shapes
+    ///
+    /// - `data`: `[rows, row_stride]`; the last row may end after `cols` elements
     pub fn with_stride(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         assert!(
             extent(rows, cols, row_stride, 1) <= data.len(),
@@ -103,22 +111,38 @@ impl<'a> Matrix<'a> {
 
 impl<'a> MatrixMut<'a> {
     /// Views `data` as `[rows, cols]`, row after row.
+    ///
+    /// # Shapes
+    ///
+    /// - `data`: `[rows, cols]`
     pub fn new(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
         Self::with_stride(data, rows, cols, cols)
     }
 
     /// Views `data` as `[rows, cols]`, a row beginning every `row_stride` elements.
+    ///
+    /// # Shapes
+    ///
+    /// - `data`: `[rows, row_stride]`; the last row may end after `cols` elements
     pub fn with_stride(data: &'a mut [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         let start = data.as_mut_ptr();
         Self::over(start, data.len(), [rows, cols, row_stride], true)
     }
 
     /// As [`Self::new`], over elements that have no value yet.
+    ///
+    /// # Shapes
+    ///
+    /// - `data`: `[rows, cols]`
     pub fn unwritten(data: &'a mut [MaybeUninit<f32>], rows: usize, cols: usize) -> Self {
         Self::unwritten_with_stride(data, rows, cols, cols)
     }
 
     /// As [`Self::with_stride`], over elements that have no value yet.
+    ///
+    /// # Shapes
+    ///
+    /// - `data`: `[rows, row_stride]`; the last row may end after `cols` elements
     pub fn unwritten_with_stride(
         data: &'a mut [MaybeUninit<f32>],
         rows: usize,
@@ -201,6 +225,10 @@ pub(crate) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, su
 }
 
 /// Adds `from` to `to`, element by element, over the threads.
+///
+/// # Shapes
+///
+/// - `to`, `from`: `[elements]`
 pub fn add_assign(to: &mut [f32], from: &[f32]) {
     const PART: usize = 1 << 15;
     assert_eq!(to.len(), from.len(), "both have the same length");

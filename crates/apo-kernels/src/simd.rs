@@ -151,6 +151,10 @@ fn inverse_root_mean_square(x: &[f32], eps: f32) -> f32 {
 
 for_each_instruction_set! {
     /// Adds `from` to `to`.
+    ///
+    /// # Shapes
+    ///
+    /// - `to`, `from`: `[elements]`
     pub fn add(to: &mut [f32], from: &[f32]) {
         for (to, from) in to.iter_mut().zip(from) {
             *to += from;
@@ -158,18 +162,30 @@ for_each_instruction_set! {
     }
 
     /// Returns `Σ aᵢ bᵢ`.
+    ///
+    /// # Shapes
+    ///
+    /// - `a`, `b`: `[elements]`
     pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         sum_of_products(a, b)
     }
 
     /// Writes `scale · from` to `to`.
+    ///
+    /// # Shapes
+    ///
+    /// - `to`, `from`: `[elements]`
     pub fn scale_into(to: &mut [f32], from: &[f32], scale: f32) {
         for (to, from) in to.iter_mut().zip(from) {
             *to = from * scale;
         }
     }
 
-    /// Multiplies by `scale`.
+    /// Multiplies a row by `scale`.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[elements]`
     pub fn scale(row: &mut [f32], scale: f32) {
         for x in row {
             *x *= scale;
@@ -242,6 +258,10 @@ for_each_instruction_set! {
     }
 
     /// Replaces a row by its softmax.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[scores]`
     pub fn softmax(row: &mut [f32]) {
         let maximum = maximum_of(row);
         for x in row.iter_mut() {
@@ -255,6 +275,10 @@ for_each_instruction_set! {
 
     /// Replaces the gradient of probabilities by that of their scores, `prob · (dprob −
     /// along)`, where `along` is `Σ prob · dprob`.
+    ///
+    /// # Shapes
+    ///
+    /// - `prob`, `dprob`: `[scores]`
     pub fn softmax_backward(prob: &[f32], dprob: &mut [f32], along: f32) {
         for (d, p) in dprob.iter_mut().zip(prob) {
             *d = p * (*d - along);
@@ -310,6 +334,10 @@ for_each_instruction_set! {
     ///
     /// It adds short f32 sums in f64, because a plain f32 sum over a vocabulary of 50,000
     /// tokens loses the small terms.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[vocabulary]`
     pub fn log_sum_exp(row: &[f32]) -> f32 {
         let maximum = maximum_of(row);
         let mut sum = 0.0_f64;
@@ -330,6 +358,10 @@ for_each_instruction_set! {
     }
 
     /// Turns logits into `−scale · softmax`, given their log-sum-exp.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[vocabulary]`
     pub fn negative_softmax(row: &mut [f32], log_sum_exp: f32, scale: f32) {
         for x in row.iter_mut() {
             *x = -scale * exp(*x - log_sum_exp);
@@ -337,6 +369,10 @@ for_each_instruction_set! {
     }
 
     /// Replaces each logit by `exp((x − maximum) · scale)` and returns their sum.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[vocabulary]`
     pub fn exponentials(row: &mut [f32], scale: f32) -> f64 {
         let maximum = maximum_of(row);
         for x in row.iter_mut() {
@@ -346,11 +382,20 @@ for_each_instruction_set! {
     }
 
     /// Returns the largest value of a row.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[elements]`
     pub fn maximum(row: &[f32]) -> f32 {
         maximum_of(row)
     }
 
     /// Returns the indices of the values that are at least `least`, in order.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[elements]`
+    /// - result: `[found]`
     pub fn at_least(row: &[f32], least: f32) -> Vec<usize> {
         let mut found = Vec::new();
         for (i, part) in row.chunks(4 * LANES).enumerate() {
@@ -409,6 +454,10 @@ for_each_instruction_set! {
     }
 
     /// Takes one AdamW step of some parameters; see [`super::adamw`].
+    ///
+    /// # Shapes
+    ///
+    /// - all slices: `[elements]`
     pub fn adamw(
         parameter: &mut [f32],
         gradient: &[f32],
