@@ -158,7 +158,7 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
     assert_eq!(text("#status"), "Query 2 of 6, 5 judged");
     // What was done outlives the page.
     tab.reload(false, None).unwrap();
-    let kept = "Going on as Ann e, 5 judged";
+    let kept = "Resuming as Ann e, 5 judged";
     until(kept, || text("#notice").contains(kept));
     assert_eq!(text("#status"), "Query 2 of 6, 5 judged");
     // A key that is held is no further vote.

@@ -92,14 +92,14 @@ fn a_table_of_unknown_origin_is_compared_with_the_test_part() {
     let line = "align sft --model policy --pairs own.parquet --batch 8 --out unknown";
     let ran = run(&away, line);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
-    let expected = "warning: own.parquet says nothing of its origin";
+    let expected = "warning: own.parquet does not record which split it came from";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }
 
 #[test]
 fn what_lies_nearby_does_not_stand_for_the_test_part_of_the_run() {
     const SFT: &str = "align sft --model policy --pairs own.parquet --batch 8 --out unknown";
-    const WARNING: &str = "warning: own.parquet says nothing of its origin";
+    const WARNING: &str = "warning: own.parquet does not record which split it came from";
     let queries = |n: usize| -> Vec<Query> {
         let queries = Reader::<Query>::open(&ROUND.join("data/test-queries.parquet"));
         let queries = queries.expect("the table is there").take(n);
@@ -201,7 +201,7 @@ fn instructions_are_compared_with_the_test_part() {
     copy(&ROUND.join("policy"), &away.join("policy"));
     let ran = run(&away, sft);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
-    let expected = "warning: own.jsonl says nothing of its origin";
+    let expected = "warning: own.jsonl does not record which split it came from";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }
 

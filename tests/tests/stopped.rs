@@ -247,7 +247,7 @@ fn the_same_again_is_up_to_date_and_other_arguments_are_refused() {
         ),
         (
             "align sft --model policy --pairs data/rm-pairs.parquet --out rm",
-            "stage rm-train there, align here",
+            "stage was rm-train, is now align",
         ),
         (
             "gold-collect --queries data/llm-queries.parquet --pairs data/llm-pairs.parquet \

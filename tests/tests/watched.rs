@@ -114,7 +114,7 @@ fn a_training_says_what_memory_it_needs_and_stays_within_it() {
             .unwrap_or_else(|_| panic!("{number} in {}", ran.stderr))
     };
     let foreseen = 1024.0 * number("memory: about ", " GiB");
-    let held = number(", ", " MiB at most");
+    let held = number(", peak memory ", " MiB");
     assert!(
         held < 1.1 * foreseen,
         "{held} MiB held, {foreseen} foreseen"

@@ -117,7 +117,7 @@ fn what_has_the_working_folders_name_stays() {
             let _ = fs::remove_file(&at).or_else(|_| fs::remove_dir_all(&at));
         }
         let line = format!("{GOLDEN} --out own.{ending}");
-        refuse_usage(dir, &line, "expected another name");
+        refuse_usage(dir, &line, "are reserved; choose another");
     }
     let name = "n".repeat(246);
     refuse(dir, &format!("{GOLDEN} --out {name}"), 3, &["too long"]);

@@ -19,7 +19,7 @@ Examples:
   Round 1 by DPO, on the policy's own responses as a reward model scores them:
     align dpo --model sft --responses round-1/scored.parquet --out round-1/policy
 
-A stopped run goes on where it was when the same command is given again.
+To resume a stopped run, run the same command again.
 
 ",
     apo_stage::exit_status!()

@@ -174,10 +174,7 @@ fn tokenize(
                 counts.unused.add(beside.unused);
                 let ids = codec.encode(&prompt, answer.trim(), keep);
                 let ids = ids.with_context(|| {
-                    format!(
-                        "{}, line {line}: its text does not become tokens",
-                        input.name
-                    )
+                    format!("{}, line {line}: cannot tokenize its text", input.name)
                 })?;
                 Ok(spool.add(&sft_target(hh::query_id(&prompt), line as u32, ids))?)
             })?;

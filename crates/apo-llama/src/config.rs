@@ -168,7 +168,7 @@ impl LlamaConfig {
         let n_parameters = config.n_parameters_unbounded();
         if n_parameters > MOST_PARAMETERS {
             fields.fault(format!(
-                "its sizes make a model of {n_parameters} parameters, more than any machine holds"
+                "it describes a model of {n_parameters} parameters, more than any machine holds"
             ));
         }
         let faults = fields.into_faults();

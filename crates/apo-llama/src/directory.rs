@@ -201,7 +201,7 @@ impl ModelDirectory {
                 names.push(format!("and {} more", unknown.len() - MOST_NAMED));
             }
             notes.push(format!(
-                "{}: keys that are not known here, and are not used: {}",
+                "{}: ignoring unknown keys: {}",
                 page.display(),
                 names.join(", ")
             ));

@@ -62,8 +62,8 @@ pub enum ModelError {
 
     /// The sizes in a config need more memory than there is.
     #[error(
-        "{}: its sizes make {parameters} parameters, which need at least {} of memory{purpose}; \
-         {} are free",
+        "{}: this config describes a model of {parameters} parameters, which needs at least {} of \
+         memory{purpose}; {} are free",
         path.display(), size(*needed), size(*available)
     )]
     TooLarge {

@@ -414,7 +414,7 @@ fn zeros_with_a_sign_are_zeros() {
             it.dtype = dtype.into();
             it.bytes = zero.repeat(32);
         });
-        refuses(policy(&dir), dtype, &[name, "zero throughout"]);
+        refuses(policy(&dir), dtype, &[name, "all zeros"]);
         // Only the number's highest bit is a sign.
         let dir = changed(&format!("no-zero-{dtype}"), "base", |tensors| {
             let it = tensor(tensors, name);
@@ -595,7 +595,7 @@ fn weights_that_no_training_gives_are_refused_or_told() {
     .enumerate()
     {
         let dir = zeroed(&format!("zeros-{i}"), "base", &[name]);
-        refuses(policy(&dir), name, &[name, "zero throughout"]);
+        refuses(policy(&dir), name, &[name, "all zeros"]);
         if name == "lm_head.weight" {
             load(&dir, Head::Reward, start).unwrap(); // it is not used
         } else {

@@ -10,7 +10,7 @@
 //! | accuracy | share of pairs in the right order, ties wrong | [`accuracy()`] |
 //! | ECE, ACE, MCE, Brier | does a stated 0.8 come true 8 times in 10 | [`calibration()`] |
 //! | RM score | mean reward with its standard error | [`mean()`] |
-//! | KL a token | log-ratios over tokens, responses of all lengths | [`ratio()`] |
+//! | KL per token | log-ratios over tokens, responses of all lengths | [`ratio()`] |
 //! | interval | between what a mean over seeds lies | [`interval()`] |
 //! | repeats | share of a text's 3-grams that it said before | [`repeats()`] |
 //! | win rate | two policies before a judge, both orders merged | [`win_rate()`], [`length_controlled()`] |

@@ -105,6 +105,6 @@ pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
 pub fn tokens<T>(table: &Path, query_id: &str, found: Result<T, DialogueError>) -> Result<T> {
     found.with_context(|| {
         let table = table.display();
-        format!("{table}, query {query_id}: its text does not become tokens")
+        format!("{table}, query {query_id}: cannot tokenize its text")
     })
 }

@@ -191,14 +191,13 @@ impl Overlap<'_> {
                     n => format!(" and {n} more"),
                 };
                 format!(
-                    "that it shares no query with {}{more} proves little: nobody knows whether that \
-                     is the test part of its run",
+                    "it shares no query with {}{more}, which may not be its run's test part",
                     first.display()
                 )
             }
         };
         warn(&format!(
-            "{path} says nothing of its origin (no part of a split in an `apo` footer), and \
+            "{path} does not record which split it came from (in an `apo` footer), and \
              {compared}: it may contain test queries"
         ));
         Ok(())

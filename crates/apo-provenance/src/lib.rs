@@ -114,11 +114,11 @@ impl Provenance {
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if self.stage != other.stage {
-            found.push(format!("stage {} there, {} here", self.stage, other.stage));
+            found.push(format!("stage was {}, is now {}", self.stage, other.stage));
         }
         if self.version != other.version {
             found.push(format!(
-                "version {} there, {} here",
+                "version was {}, is now {}",
                 self.version, other.version
             ));
         }
@@ -127,7 +127,7 @@ impl Provenance {
             if there != here {
                 let show = |value: Option<&Value>| value.map_or("none".into(), Value::to_string);
                 found.push(format!(
-                    "`{name}` {} there, {} here",
+                    "`{name}` was {}, is now {}",
                     show(there),
                     show(here)
                 ));
@@ -143,7 +143,7 @@ impl Provenance {
                     let show =
                         |input: Option<&Input>| input.map_or("none".into(), |i| i.name.clone());
                     found.push(format!(
-                        "`{name}` {} there, {} here",
+                        "`{name}` was {}, is now {}",
                         show(there),
                         show(here)
                     ));

@@ -31,7 +31,7 @@ Examples:
 const FIGURE: &str = "\
 Examples:
   Two methods over two rounds from one start:
-    judge figure --line RJS=start.json,rjs-1.json,rjs-2.json \
+    judge figure --line RJS=start.json,rjs-1.json,rjs-2.json \\
       --line APO-RJS=start.json,apo-rjs-1.json,apo-rjs-2.json --out figure-5.svg";
 
 const REPORT: &str = concat!(
@@ -110,7 +110,7 @@ pub struct FigureArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "lines")]
     pub run: Option<PathBuf>,
 
-    /// PolicyMeasure that the figure of a run shows
+    /// What to plot for a run
     #[arg(long, value_enum, default_value_t = PolicyMeasure::Score, requires = "run")]
     pub by: PolicyMeasure,
 

@@ -197,7 +197,7 @@ fn text(rows: &[Row]) -> String {
         "RM_Test score",
         "RM_All score",
         "true quality",
-        "KL a token",
+        "KL per token",
         "tokens",
         "ended",
         "repeats",

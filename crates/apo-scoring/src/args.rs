@@ -19,7 +19,24 @@ Examples:
   The same numbers again, as JSON; nothing is computed twice:
     judge score --model rm-test --responses answers.parquet --out scored.parquet --json
 
-A stopped run continues where it was when you give the same command again.
+To resume a stopped run, run the same command again.
+
+",
+    apo_stage::exit_status!()
+);
+
+/// What `--help` says after the options of `judge log-probs`, which has the
+/// arguments of `score`.
+pub const LOG_PROBS: &str = concat!(
+    "\
+Examples:
+  The reference's log-probs, for several alignments of the same responses:
+    judge log-probs --model sft --responses round-1/scored.parquet --limit 1024 \\
+      --out reference.parquet
+    align dpo --model sft --responses round-1/scored.parquet \\
+      --reference-log-probs reference.parquet --out round-1/policy
+
+To resume a stopped run, run the same command again.
 
 ",
     apo_stage::exit_status!()
@@ -81,6 +98,7 @@ pub struct ScorerArgs {
     pub compute: ComputeArgs,
 }
 
+/// The arguments of `score` and of `log-probs`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = SCORE)]
 pub struct ScoreArgs {

@@ -94,7 +94,7 @@ fn text(summary: &KlSummary) -> String {
             "mean".to_owned(),
             "standard error".to_owned(),
         ],
-        row("KL a token", &summary.kl_per_token),
+        row("KL per token", &summary.kl_per_token),
         row("KL a response", &summary.kl),
         vec!["responses".to_owned(), summary.responses.to_string()],
         vec!["tokens".to_owned(), summary.tokens.to_string()],

@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
-    /// No progress and no notes; warnings and the result stay
+    /// Hide progress and notes
     #[arg(long, short)]
     pub quiet: bool,
 

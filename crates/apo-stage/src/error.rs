@@ -38,7 +38,7 @@ impl Conflict {
     pub fn differs(path: &Path, differences: Vec<String>) -> Self {
         Self {
             path: path.into(),
-            problem: "was made otherwise",
+            problem: "was made with different arguments or inputs",
             details: differences,
             remedy: "replace it with --overwrite",
         }

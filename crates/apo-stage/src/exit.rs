@@ -20,7 +20,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Bad input.
 pub const BAD_INPUT: u8 = 3;
-/// The output exists and was made otherwise.
+/// The output exists and was made with different arguments or inputs.
 pub const CONFLICT: u8 = 4;
 
 /// The exit codes as `--help` describes them, as a string literal. Commands that
@@ -29,7 +29,8 @@ pub const CONFLICT: u8 = 4;
 macro_rules! exit_status {
     () => {
         "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\
-         4 the output exists and was made otherwise, 130 or 143 stopped by a signal."
+         4 the output exists and was made with different arguments or\n\
+         inputs, 130 or 143 stopped by a signal."
     };
     (no output) => {
         "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\

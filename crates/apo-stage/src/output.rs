@@ -42,7 +42,7 @@ pub use crate::standing::{Kind, write_page};
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// What to write; it appears whole or not at all
+    /// Output path, written atomically
     #[arg(long, value_name = "PATH", value_parser = PathBufValueParser::new().try_map(output_path))]
     pub out: PathBuf,
 
@@ -51,16 +51,16 @@ pub struct OutputArgs {
     pub overwrite: bool,
 }
 
-/// Parses the path of a file or folder to be made, without a slash at its end.
+/// Parses the path of a new file or folder, without a slash at its end.
 fn output_path(path: PathBuf) -> Result<PathBuf, &'static str> {
     let path: PathBuf = path.components().collect();
     let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else {
-        return Err("expected the name of a file or folder to be made");
+        return Err("expected a path that ends in the name of a file or folder");
     };
     let is_taken = |ending: &str| name.ends_with(ending.as_bytes());
     if is_taken(PARTIAL) || is_taken(DISCARDED) {
         return Err(
-            "expected another name: this ending belongs to the folders in which outputs are made",
+            "names that end in .partial or .partial.discarded are reserved; choose another",
         );
     }
     Ok(path)

@@ -32,11 +32,10 @@ impl fmt::Display for Occupied {
         match self {
             Self::Special(what) => write!(
                 f,
-                "{what} is there and is not replaced; name a file or folder to be made"
+                "{what} is there and is not replaced; choose a path for a new file or folder"
             ),
             Self::MountPoint => f.write_str(
-                "a mount point cannot be replaced as a whole; name a file or folder to be made in \
-                 it",
+                "a mount point cannot be replaced; choose a path for a new file or folder in it",
             ),
             Self::BrokenLink(to) => write!(
                 f,

@@ -121,7 +121,7 @@ fn seconds() -> f64 {
 /// system tells.
 fn taken() -> String {
     let seconds = seconds();
-    let memory = peak_mib().map_or(String::new(), |mib| format!(", {mib:.0} MiB at most"));
+    let memory = peak_mib().map_or(String::new(), |mib| format!(", peak memory {mib:.0} MiB"));
     format!("took {seconds:.1} s{memory}")
 }
 

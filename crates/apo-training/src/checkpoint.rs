@@ -94,7 +94,7 @@ pub(crate) fn save(
     };
     write_record(&fresh.join(STATE), &state)?;
     if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(writing)?; // one that was passed over
+        fs::remove_dir_all(&folder).map_err(writing)?; // one that was skipped
     }
     fs::rename(&fresh, &folder)
         .and_then(|()| sync_folder(&dir.join(FOLDER)))

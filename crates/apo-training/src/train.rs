@@ -60,10 +60,10 @@ pub fn train(
         match checkpoint::load(&folder, &mut model, settings.adamw) {
             Ok(found) => {
                 (adamw, metrics) = (found.adamw, found.metrics);
-                observer.note(&format!("going on after step {} of {total}", metrics.len()));
+                observer.note(&format!("resuming after step {} of {total}", metrics.len()));
                 break;
             }
-            Err(error) => observer.warn(&format!("{} is passed over: {error}", folder.display())),
+            Err(error) => observer.warn(&format!("skipping {}: {error}", folder.display())),
         }
     }
     let mut log = Log::begin(dir, metrics)?;

@@ -60,8 +60,8 @@ pub struct Args {
     pub pairs: Option<PathBuf>,
 
     /// Answers that people or other models wrote: .jsonl, .json (also with
-    /// .gz) or .parquet, with `prompt` and `response`; answers to other queries
-    /// are collected (repeatable, the first answer to a query counts)
+    /// .gz) or .parquet, with `prompt` and `response`; the remaining queries go
+    /// to the other source (repeatable, the first answer to a query counts)
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     pub answers: Vec<PathBuf>,
 

@@ -653,7 +653,7 @@ fn another_model_is_another_output() {
     succeeds(&collect(&dir, &online(&server, "")));
     let other = online(&server, "").replace("--model m", "--model n");
 
-    fails(&collect(&dir, &other), 4, "`model` \"m\" there, \"n\" here");
+    fails(&collect(&dir, &other), 4, "`model` was \"m\", is now \"n\"");
     assert_eq!(server.calls().len(), 1);
 
     succeeds(&collect(&dir, &format!("{other} --overwrite")));

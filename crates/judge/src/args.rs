@@ -4,18 +4,12 @@
 
 use apo_judging::args::{CompareArgs, HumanCommand, TallyArgs};
 use apo_report::args::{ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, RunReportArgs, TableArgs};
-use apo_scoring::args::{AccuracyArgs, KlArgs, ScoreArgs};
+use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs};
 use clap::{Parser, Subcommand};
-
-const EXIT_STATUS: &str = concat!(
-    "\
-",
-    apo_stage::exit_status!()
-);
 
 /// Measure and compare policies and reward models
 #[derive(Debug, Parser)]
-#[command(name = "judge", version, after_help = EXIT_STATUS)]
+#[command(name = "judge", version, after_help = apo_stage::exit_status!())]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -40,6 +34,7 @@ pub enum Command {
     /// Measure a policy's KL from its reference, in nats per token
     Kl(KlArgs),
     /// Compute log-probs of responses under a policy, for use as a reference's
+    #[command(after_help = LOG_PROBS)]
     LogProbs(ScoreArgs),
     /// Count the rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),

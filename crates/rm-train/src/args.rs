@@ -22,7 +22,7 @@ Examples:
       --samples round-1/rm-samples.parquet --out rm-gail
     rm-train --objective ab --model rm-base --pairs data/rm-pairs.parquet --out rm-ab
 
-The same command continues a stopped run where it was.
+To resume a stopped run, run the same command again.
 
 ",
     apo_stage::exit_status!()

@@ -20,7 +20,7 @@ Examples:
       --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \\
       --max-new-tokens 512 --out answers.parquet
 
-The same command continues a stopped run where it was.
+To resume a stopped run, run the same command again.
 
 ",
     apo_stage::exit_status!()

@@ -109,7 +109,7 @@ impl Summary {
             row("  empty", self.empty.to_string()),
             row("prompts cut", self.prompts_cut.to_string()),
             row("mean tokens", format!("{:.1}", self.mean_tokens)),
-            row("tokens a second", format!("{:.0}", self.tokens_per_second)),
+            row("tokens/s", format!("{:.0}", self.tokens_per_second)),
         ]
     }
 }

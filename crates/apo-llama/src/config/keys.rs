@@ -269,14 +269,15 @@ pub(super) fn refuse_synonyms(
         if !same {
             fields.fault(format!(
                 "{} is {}, but `{field}`, which is the one that `transformers` reads, is {used}{}; \
-                 write what is meant there, and remove the other",
+                 set `{field}` to the value you mean and remove {}",
                 quoted(name),
                 shown(value),
                 if raw.get(field).is_none_or(Value::is_null) {
                     " where nothing else is said"
                 } else {
                     ""
-                }
+                },
+                quoted(name)
             ));
         }
     }

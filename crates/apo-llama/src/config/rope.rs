@@ -279,7 +279,7 @@ impl Fields<'_> {
         };
         if let Some(other) = other {
             self.fault(format!(
-                "`{ORIGINAL}` is {}, but {other}; write the one that is meant in `{name}`, and \
+                "`{ORIGINAL}` is {}, but {other}; set the value you mean in `{name}`, and \
                  remove the other",
                 shown(beside)
             ));
@@ -651,7 +651,7 @@ mod tests {
         let less = json!({"rope_scaling": yarn, ORIGINAL: 32, "max_position_embeddings": 128});
         let told = with(less).expect_err("4 takes 128");
         assert!(
-            told.contains("write the one that is meant in `rope_scaling`"),
+            told.contains("set the value you mean in `rope_scaling`"),
             "{told}"
         );
         // It has no effect without scaling.

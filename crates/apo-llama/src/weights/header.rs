@@ -184,7 +184,7 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
 fn other_format(head: &[u8]) -> Option<&'static str> {
     let begins = |with: &[u8]| head.starts_with(with);
     if head.iter().all(|&byte| byte == 0) {
-        return Some("it begins with zeros: the download stopped that set its space aside");
+        return Some("it begins with zeros: a preallocated download was interrupted");
     }
     let archive = begins(b"PK\x03\x04") && head.windows(4).any(|part| part == b".npy");
     if archive || begins(b"\x93NUMPY") {

@@ -40,7 +40,7 @@ impl Weights {
             n => format!("and {} more are", n - 1),
         };
         Ok(vec![format!(
-            "{} {more} zero throughout; was the download stopped that set its space aside?",
+            "{} {more} all zeros; was a preallocated download interrupted?",
             quoted(first)
         )])
     }
@@ -75,7 +75,7 @@ impl Weights {
         };
         let notes = [
             told(&zeros, "hold nothing but zeros"),
-            told(&ends, "end in zeros; was a download stopped?"),
+            told(&ends, "end in zeros; was a download interrupted?"),
         ];
         Ok(notes.into_iter().flatten().collect())
     }

@@ -23,7 +23,7 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
     pub epochs: usize,
 
-    /// Highest learning rate; small models need a higher one than large models
+    /// Peak learning rate; small models need a higher one than large models
     /// [default: the paper's at 7B, 1e-6 for reward models, 5e-6 for policies]
     #[arg(long, value_name = "RATE", value_parser = not_negative)]
     pub learning_rate: Option<f64>,
@@ -85,7 +85,7 @@ pub struct TrainingArgs {
 
 fn positive(text: &str) -> Result<usize, &'static str> {
     let number = text.parse().ok().filter(|&n: &usize| n > 0);
-    number.ok_or("expected a number from 1")
+    number.ok_or("expected a positive integer")
 }
 
 fn share(text: &str) -> Result<f64, &'static str> {
@@ -95,7 +95,7 @@ fn share(text: &str) -> Result<f64, &'static str> {
 
 fn below_one(text: &str) -> Result<f64, &'static str> {
     let number = not_negative(text).ok().filter(|it| *it < 1.0);
-    number.ok_or("expected a number from 0, below 1")
+    number.ok_or("expected a number in [0, 1)")
 }
 
 fn minutes(text: &str) -> Result<Duration, &'static str> {

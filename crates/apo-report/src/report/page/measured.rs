@@ -34,7 +34,7 @@ pub fn policies(run: &Run) -> Result<Markup> {
                 th { "above the start" }
                 @if has_leads { th { "above the baseline" } }
                 @if truth { th { "true quality" } }
-                th { "KL a token" } th { "tokens" } th { "ended" } th { "repeats" }
+                th { "KL per token" } th { "tokens" } th { "ended" } th { "repeats" }
                 th.paper { "paper, Alpaca" } th.paper { "paper, Alpaca 2" }
                 @if all { th.paper { "paper, Alpaca, RM_All" } th.paper { "paper, Alpaca 2, RM_All" } }
             }
