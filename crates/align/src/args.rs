@@ -57,6 +57,7 @@ pub struct Common {
     /// counted
     #[arg(
         long,
+        visible_alias = "max-length",
         value_name = "N",
         default_value = "1024",
         help_heading = "Objective"

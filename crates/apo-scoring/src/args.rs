@@ -76,6 +76,7 @@ pub struct ScorerArgs {
     /// Maximum tokens of prompt and response; longer ones are cut and counted
     #[arg(
         long,
+        visible_alias = "max-length",
         value_name = "N",
         default_value = "512",
         help_heading = "Compute"

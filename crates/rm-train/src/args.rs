@@ -62,6 +62,7 @@ pub struct Args {
     /// counted
     #[arg(
         long,
+        visible_alias = "max-length",
         value_name = "N",
         default_value = "512",
         help_heading = "Objective"

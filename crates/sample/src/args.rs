@@ -88,6 +88,7 @@ pub struct Args {
     /// Most tokens of a prompt; longer prompts lose their beginning
     #[arg(
         long,
+        visible_alias = "max-prompt-length",
         value_name = "N",
         default_value = "512", value_parser = clap::value_parser!(u32).range(2..=1_000_000),
         help_heading = "Sampling"
