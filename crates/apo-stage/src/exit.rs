@@ -29,8 +29,8 @@ pub const CONFLICT: u8 = 4;
 macro_rules! exit_status {
     () => {
         "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\
-         4 the output exists and was made with different arguments or\n\
-         inputs, 130 or 143 stopped by a signal."
+         4 the output exists and was made with different arguments or inputs,\n\
+         130 or 143 stopped by a signal."
     };
     (no output) => {
         "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\
