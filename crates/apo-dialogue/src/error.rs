@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::model_file::FileError;
+use apo_files::model_file::FileError;
 
 /// Why a model directory's tokenizer cannot be used as requested.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use apo_files::model_file::{read_object, read_text};
 use serde_json::Value;
 
 use crate::error::DialogueError;
-use crate::model_file::{read_object, read_text};
 
 /// Returns a file's text, or `None` if there is no such file.
 ///

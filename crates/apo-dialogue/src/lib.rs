@@ -9,7 +9,6 @@ mod files;
 pub mod fit;
 pub mod hh;
 mod loader;
-pub mod model_file;
 mod named;
 mod quoted;
 mod sources;

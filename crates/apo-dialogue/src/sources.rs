@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use apo_files::model_file::read_whole_text;
 use serde_json::Value;
 
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
-use crate::model_file::read_whole_text;
 use crate::template::PROCESSOR;
 
 /// A chat template and the file that holds it.

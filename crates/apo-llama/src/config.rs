@@ -7,7 +7,7 @@ mod rope;
 
 use std::path::Path;
 
-use apo_dialogue::model_file::read_object;
+use apo_files::model_file::read_object;
 use serde_json::{Map, Value, json};
 
 pub use architecture::{ALL, Architecture, LLAMA};

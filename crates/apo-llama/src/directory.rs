@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_dialogue::model_file::read_json;
+use apo_files::model_file::read_json;
 use apo_provenance::{Input, MANIFEST, METRICS, PageError, Provenance, digest_file, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use apo_dialogue::model_file::read_object;
+use apo_files::model_file::read_object;
 use serde_json::Value;
 
 use crate::error::ModelError;

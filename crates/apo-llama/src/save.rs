@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use apo_dialogue::model_file::{read_json, read_object};
+use apo_files::model_file::{read_json, read_object};
 use apo_provenance::MANIFEST;
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apo_files::Format;
 use apo_guard::guarded;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
@@ -84,7 +85,9 @@ pub(crate) fn open(path: &Path) -> Result<File, TableError> {
     let head = file::head(&mut file).map_err(reading)?;
     let problem = match file::foreign(&head) {
         Some(problem) => Some(problem),
-        None if head.starts_with(b"\x1f\x8b") => Some("is compressed by gzip; unpack it first"),
+        None if Format::of(&head) == Some(Format::Gzip) => {
+            Some("is compressed by gzip; unpack it first")
+        }
         None => None,
     };
     if let Some(problem) = problem {

@@ -7,12 +7,10 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
+use apo_files::{Format, HEAD_BYTES};
 use apo_provenance::{Input, digest_path};
 
 use crate::error::TableError;
-
-/// Bytes at a file's beginning that tell what it is.
-pub(crate) const HEAD: usize = 512;
 
 /// The most bytes of a text that is read whole.
 const MOST_TEXT: u64 = 64 << 20;
@@ -79,11 +77,12 @@ pub fn text(path: &Path) -> Result<String, TableError> {
             "is longer than {most} MiB, expected a short text"
         )));
     }
-    let problem = foreign(&bytes[..bytes.len().min(HEAD)]).or(match &bytes[..] {
-        [0x1f, 0x8b, ..] => Some("is compressed by gzip; unpack it first (`gunzip`)"),
-        [b'P', b'A', b'R', b'1', ..] => Some("is a Parquet file, expected a text"),
-        _ => None,
-    });
+    let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+    let problem = match Format::of(head) {
+        Some(Format::Gzip) => Some("is compressed by gzip; unpack it first (`gunzip`)"),
+        Some(Format::Parquet) => Some("is a Parquet file, expected a text"),
+        _ => foreign(head),
+    };
     if let Some(problem) = problem {
         return Err(fault(problem.to_owned()));
     }
@@ -129,106 +128,50 @@ fn irregular(found: FileType) -> Option<&'static str> {
 
 /// Reads the beginning of a file and goes back to its start.
 pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(HEAD);
-    file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    file.by_ref()
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut head)?;
     file.rewind()?;
     Ok(head)
 }
 
-/// How files begin that are neither text, gzip nor Parquet: the first bytes, what
-/// such a file is, and what to do.
-const FOREIGN: &[(&[u8], &str)] = &[
-    (b"\xff\xfe\0\0", UTF_32),
-    (b"\0\0\xfe\xff", UTF_32),
-    (b"\xff\xfe", UTF_16),
-    (b"\xfe\xff", UTF_16),
-    (b"version https://git-lfs", LFS),
-    (b"version https://hawser", LFS),
-    (b"version http://git-media", LFS),
-    (
-        b"# xet version",
-        "is a Git Xet pointer, not the file itself; download the file",
-    ),
-    (
-        b"/annex/objects/",
-        "is a git-annex pointer, not the file itself; `git annex get` fetches it",
-    ),
-    (
-        b"\x28\xb5\x2f\xfd",
-        "is compressed by zstd; unpack it first (`unzstd`)",
-    ),
-    (
-        b"\xfd7zXZ\0",
-        "is compressed by xz; unpack it first (`unxz`)",
-    ),
-    (
-        b"BZh",
-        "is compressed by bzip2; unpack it first (`bunzip2`)",
-    ),
-    (
-        b"\x04\x22\x4d\x18",
-        "is compressed by lz4; unpack it first (`unlz4`)",
-    ),
-    (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive; unpack it first"),
-    (
-        b"PK\x03\x04",
-        "is a zip archive, or a spreadsheet; unpack or export it first",
-    ),
-    (b"ARROW1", ARROW),
-    (b"FEA1", ARROW),
-    (b"\xff\xff\xff\xff", ARROW),
-    (
-        b"PARE",
-        "is an encrypted Parquet file, which cannot be read; write it without encryption",
-    ),
-    (b"ORC", "is an ORC file; write it as Parquet"),
-    (b"Obj\x01", "is an Avro file; write it as Parquet"),
-    (
-        b"SQLite format 3",
-        "is an SQLite database; write the table as Parquet",
-    ),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        "is an HDF5 file; write the table as Parquet",
-    ),
-    (b"\x93NUMPY", "is a NumPy file; write it as Parquet"),
-    (b"\x80\x02", PICKLE),
-    (b"\x80\x03", PICKLE),
-    (b"\x80\x04", PICKLE),
-    (b"\x80\x05", PICKLE),
-    (b"%PDF", "is a PDF document, not data"),
-];
-
-const UTF_16: &str = "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it";
-const UTF_32: &str = "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it";
-const LFS: &str = "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it";
-const ARROW: &str = "is an Arrow file; write it as Parquet";
-const PICKLE: &str = "is a Python pickle, which is not read; write it as .jsonl or .parquet";
-
 /// Says what a file is, and what to do, if its first bytes show that it is not text,
 /// gzip or Parquet.
 pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
-    let begins = |(magic, _): &&(&[u8], &str)| head.starts_with(magic);
-    if let Some((_, problem)) = FOREIGN.iter().find(begins) {
-        return Some(problem);
-    }
-    // UTF-16 without a mark: JSON and table headers begin with ASCII.
-    if let [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..]
-    | [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] = head
-    {
-        return Some(UTF_16);
-    }
-    if head.get(257..262) == Some(b"ustar") {
-        return Some("is a tar archive; unpack it first");
-    }
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let text = text.trim_ascii_start();
-    let page: [&[u8]; 4] = [b"<!doctype", b"<html", b"<?xml", b"<!--"];
-    let is_page = page.iter().any(|begin| {
-        text.get(..begin.len())
-            .is_some_and(|it| it.eq_ignore_ascii_case(begin))
-    });
-    is_page.then_some("is a web page, not data; download the file itself")
+    Some(match Format::of(head)? {
+        Format::Utf32 => "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it",
+        Format::Utf16 | Format::Utf16Unmarked => {
+            "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it"
+        }
+        Format::LfsPointer => {
+            "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
+        }
+        Format::XetPointer => "is a Git Xet pointer, not the file itself; download the file",
+        Format::AnnexPointer => {
+            "is a git-annex pointer, not the file itself; `git annex get` fetches it"
+        }
+        Format::Zstandard => "is compressed by zstd; unpack it first (`unzstd`)",
+        Format::Xz => "is compressed by xz; unpack it first (`unxz`)",
+        Format::Bzip2 => "is compressed by bzip2; unpack it first (`bunzip2`)",
+        Format::Lz4 => "is compressed by lz4; unpack it first (`unlz4`)",
+        Format::SevenZip => "is a 7-Zip archive; unpack it first",
+        Format::Zip => "is a zip archive, or a spreadsheet; unpack or export it first",
+        Format::Tar => "is a tar archive; unpack it first",
+        Format::Arrow => "is an Arrow file; write it as Parquet",
+        Format::EncryptedParquet => {
+            "is an encrypted Parquet file, which cannot be read; write it without encryption"
+        }
+        Format::Orc => "is an ORC file; write it as Parquet",
+        Format::Avro => "is an Avro file; write it as Parquet",
+        Format::Sqlite => "is an SQLite database; write the table as Parquet",
+        Format::Hdf5 => "is an HDF5 file; write the table as Parquet",
+        Format::Numpy => "is a NumPy file; write it as Parquet",
+        Format::Pickle => "is a Python pickle, which is not read; write it as .jsonl or .parquet",
+        Format::Pdf => "is a PDF document, not data",
+        Format::WebPage | Format::Comment => "is a web page, not data; download the file itself",
+        _ => return None,
+    })
 }
 
 /// Returns the files of a folder that have one of these endings, in the order of

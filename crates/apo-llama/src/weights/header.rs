@@ -5,7 +5,8 @@ use std::fmt;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use apo_dialogue::model_file::{self, HEAD_BYTES, stand_in};
+use apo_files::model_file::{self, stand_in};
+use apo_files::{Format, HEAD_BYTES};
 use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -182,27 +183,24 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
 /// Identifies a file by its first bytes, if it has a known format or was never
 /// downloaded.
 fn other_format(head: &[u8]) -> Option<&'static str> {
-    let begins = |with: &[u8]| head.starts_with(with);
     if head.iter().all(|&byte| byte == 0) {
         return Some("it begins with zeros: a preallocated download was interrupted");
     }
-    let archive = begins(b"PK\x03\x04") && head.windows(4).any(|part| part == b".npy");
-    if archive || begins(b"\x93NUMPY") {
-        return Some("it holds arrays of NumPy; save the model with `save_pretrained`");
-    }
-    if begins(b"\x89HDF") {
-        return Some(
-            "it is an HDF5 file, as TensorFlow's weights are; convert it with transformers",
-        );
-    }
-    // A pickle's protocol is 2 or higher.
-    if matches!(head, [0x80, 2..=5, ..]) {
-        return Some(
+    let of_numpy = || head.windows(4).any(|part| part == b".npy");
+    match Format::of(head)? {
+        Format::Zip if !of_numpy() => None,
+        Format::Zip | Format::Numpy => {
+            Some("it holds arrays of NumPy; save the model with `save_pretrained`")
+        }
+        Format::Hdf5 => {
+            Some("it is an HDF5 file, as TensorFlow's weights are; convert it with transformers")
+        }
+        Format::Pickle => Some(
             "it is a pickle, as PyTorch's checkpoints are; load the model with transformers and \
              call `save_pretrained` to convert it",
-        );
+        ),
+        _ => None,
     }
-    None
 }
 
 /// Checks that no name occurs twice: all but one tensor would be lost.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use apo_dialogue::model_file::{self, read_object};
+use apo_files::model_file::{self, read_object};
 use serde_json::Value;
 
 use super::Place;

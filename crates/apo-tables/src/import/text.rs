@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _};
 use std::path::Path;
 
+use apo_files::{Format, HEAD_BYTES};
 use flate2::bufread::GzDecoder;
 
 use crate::error::TableError;
@@ -26,7 +27,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
     let reading = |error| TableError::reading(path, error);
     let mut file = file::open(path)?;
     let head = file::head(&mut file).map_err(reading)?;
-    let is_gzip = head.starts_with(GZIP);
+    let is_gzip = Format::of(&head) == Some(Format::Gzip);
     let file = BufReader::with_capacity(BUFFER, file);
     let mut text: Box<dyn BufRead + Send> = if is_gzip {
         Box::new(BufReader::with_capacity(BUFFER, Members::new(file)))
@@ -34,12 +35,13 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
         Box::new(file)
     };
     let head = text.fill_buf().map_err(|error| broken(path, error))?;
-    let problem = if head.starts_with(b"PAR1") {
-        Some("is a Parquet file; give it a name that ends in .parquet")
-    } else if is_gzip && head.starts_with(GZIP) {
-        Some("is compressed by gzip twice; unpack it once (`gunzip`)")
-    } else {
-        file::foreign(&head[..head.len().min(file::HEAD)])
+    let begin = &head[..head.len().min(HEAD_BYTES)];
+    let problem = match Format::of(begin) {
+        Some(Format::Parquet) => Some("is a Parquet file; give it a name that ends in .parquet"),
+        Some(Format::Gzip) if is_gzip => {
+            Some("is compressed by gzip twice; unpack it once (`gunzip`)")
+        }
+        _ => file::foreign(begin),
     };
     if let Some(problem) = problem {
         return Err(TableError::Import {

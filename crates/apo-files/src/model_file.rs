@@ -1,6 +1,5 @@
-//! Reading the files of a model directory: one place that decides what stands
-//! in a file's place, so that every reader calls a Git LFS pointer, a web page
-//! or UTF-16 by its name.
+//! Reads the files of a model directory, within bounds. Every reader names a Git
+//! LFS pointer, a web page or UTF-16 that it finds instead of the file.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,6 +7,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+
+use crate::format::{Format, HEAD_BYTES};
+use crate::no_number::no_number;
 
 /// The most bytes of a text file that is read whole. The largest published
 /// `tokenizer.json` files have about 40 MB.
@@ -21,9 +23,6 @@ const SHORTER: [(&str, u64); 4] = [
     ("generation_config.json", 16 << 20),
     ("adapter_config.json", 16 << 20),
 ];
-
-/// How many bytes tell what a file is.
-pub const HEAD_BYTES: usize = 512;
 
 /// Why a file of a model directory cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -68,56 +67,41 @@ impl FileError {
     }
 }
 
-/// Says what stands in a file's place, by its first bytes, where that is
-/// something that neither JSON, text nor safetensors begins with.
+/// Says what a file is, and what to do, if its first bytes show that it is neither
+/// JSON nor text nor safetensors.
 pub fn stand_in(head: &[u8]) -> Option<&'static str> {
-    let begins = |with: &[u8]| head.starts_with(with);
-    if begins(b"version https://git-lfs.github.com/")
-        || begins(b"version https://hawser.github.com/")
-        || begins(b"version http://git-media.io/")
-    {
-        return Some(
+    match Format::of(head)? {
+        Format::LfsPointer => Some(
             "this is a Git LFS pointer, not the file itself; run `git lfs install` and \
              `git lfs pull` in the folder that was cloned, or download the file",
-        );
-    }
-    if begins(b"# xet version") {
-        return Some("this is a Git Xet pointer, not the file itself; download the file");
-    }
-    if begins(b"/annex/objects/") {
-        return Some("this is a git-annex pointer, not the file itself; run `git annex get`");
-    }
-    if begins(&[0xff, 0xfe, 0, 0]) || begins(&[0, 0, 0xfe, 0xff]) {
-        return Some("it is UTF-32 text; save it as UTF-8");
-    }
-    if begins(&[0xff, 0xfe]) || begins(&[0xfe, 0xff]) {
-        return Some("it is UTF-16 text; save it as UTF-8");
-    }
-    // JSON in UTF-16 without a byte order mark: `{` and a zero byte.
-    if (begins(&[b'{', 0]) && head.get(3) == Some(&0)) || begins(&[0, b'{', 0]) {
-        return Some("it is UTF-16 text; save it as UTF-8");
-    }
-    if begins(b"PK\x03\x04") {
-        return Some(
+        ),
+        Format::XetPointer => {
+            Some("this is a Git Xet pointer, not the file itself; download the file")
+        }
+        Format::AnnexPointer => {
+            Some("this is a git-annex pointer, not the file itself; run `git annex get`")
+        }
+        Format::Utf32 => Some("it is UTF-32 text; save it as UTF-8"),
+        Format::Utf16 => Some("it is UTF-16 text; save it as UTF-8"),
+        // Only JSON objects: a length in safetensors may begin as other text does.
+        Format::Utf16Unmarked => match head {
+            [b'{', 0, _, 0, ..] | [0, b'{', 0, ..] => Some("it is UTF-16 text; save it as UTF-8"),
+            _ => None,
+        },
+        Format::Zip => Some(
             "it is a ZIP archive, as PyTorch's pickled checkpoints are; only safetensors files \
              are read: load the model with transformers and call `save_pretrained` to convert it",
-        );
+        ),
+        Format::Gguf => {
+            Some("it is a GGUF file; only Hugging Face's layout with safetensors is read")
+        }
+        Format::Gzip => Some("it is compressed with gzip; unpack it"),
+        Format::Zstandard => Some("it is compressed with Zstandard; unpack it"),
+        Format::WebPage => {
+            Some("it is a web page, as a failed download leaves one; download the file again")
+        }
+        _ => None,
     }
-    if begins(b"GGUF") {
-        return Some("it is a GGUF file; only Hugging Face's layout with safetensors is read");
-    }
-    if begins(&[0x1f, 0x8b]) {
-        return Some("it is compressed with gzip; unpack it");
-    }
-    if begins(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Some("it is compressed with Zstandard; unpack it");
-    }
-    let text = String::from_utf8_lossy(&head[..head.len().min(64)]).to_lowercase();
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    if text.starts_with("<!doctype") || text.starts_with("<html") || text.starts_with("<?xml") {
-        return Some("it is a web page, as a failed download leaves one; download the file again");
-    }
-    None
 }
 
 /// Opens a file for reading, with its length; none where there is none.
@@ -213,62 +197,6 @@ pub fn read_json(path: &Path) -> Result<Option<Value>, FileError> {
             let of_python = no_number(&text).unwrap_or_else(|| format!("it is not JSON: {error}"));
             Err(FileError::content(path, of_python))
         }
-    }
-}
-
-/// What Python's `json` writes and reads for numbers that JSON does not have.
-const NO_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
-
-/// Stands in texts in the place of such a number: no file has it in its own
-/// texts without an escape.
-const STANDS_FOR: char = '\u{0}';
-
-/// Says where a text has one of these numbers, if it is JSON otherwise.
-fn no_number(text: &str) -> Option<String> {
-    let mut marked = String::with_capacity(text.len());
-    let (mut in_text, mut rest) = (false, text);
-    while let Some(c) = rest.chars().next() {
-        let number = NO_NUMBERS.into_iter().find(|it| rest.starts_with(it));
-        let len = match (in_text, number) {
-            (false, Some(number)) => {
-                marked += &format!("\"\\u0000{number}\"");
-                rest = &rest[number.len()..];
-                continue;
-            }
-            // What is escaped cannot end the text.
-            (true, _) if c == '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
-            _ => c.len_utf8(),
-        };
-        in_text ^= c == '"';
-        marked += &rest[..len];
-        rest = &rest[len..];
-    }
-    let value: Value = serde_json::from_str(&marked).ok()?;
-    let (key, number) = marked_in(&value)?;
-    Some(format!(
-        "its `{key}` is {number}, which is no number that anything here can compute with; write \
-         what is meant, or leave the key out"
-    ))
-}
-
-/// Returns the key that leads to the first marked number, and the number.
-fn marked_in(value: &Value) -> Option<(String, &str)> {
-    let joined = |key: String, rest: String| match rest.as_str() {
-        "" => key,
-        rest => format!("{key}.{rest}"),
-    };
-    match value {
-        Value::String(text) => Some((String::new(), text.strip_prefix(STANDS_FOR)?)),
-        Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| {
-            let (rest, number) = marked_in(item)?;
-            Some((joined(i.to_string(), rest), number))
-        }),
-        Value::Object(object) => object.iter().find_map(|(key, item)| {
-            let (rest, number) = marked_in(item)?;
-            let key: String = key.chars().take(60).collect();
-            Some((joined(key.escape_debug().to_string(), rest), number))
-        }),
-        _ => None,
     }
 }
 
