@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
 use apo_dialogue::hh;
+use apo_import::Unused;
 use apo_llama::PromptTree;
 use apo_model_stage::rows::{check_golden, check_query, tokenized, tokens};
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
-use apo_tables::import::Unused;
 use apo_tables::{Finish, Response};
 use apo_training::{
     Cuts, Example, Fitter, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term,

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use apo_dialogue::Codec;
+use apo_import::{ANSWER_FIELDS, Source};
 use apo_llama::directory;
 use apo_model_stage::models;
 use apo_model_stage::training::Defaults;
 use apo_stage::{bad_input, value_name};
-use apo_tables::import::{self, ANSWER_FIELDS};
 use apo_tables::{Input, Pair, Provenance, Reader, Response};
 
 use crate::args::{Method, Sft};
@@ -19,7 +19,7 @@ pub enum Tables {
     Pairs(Reader<Pair>),
     Golden(Reader<Response>),
     Scored(Reader<Response>),
-    Instructions(import::Source, Input),
+    Instructions(Source, Input),
 }
 
 impl Tables {
@@ -40,7 +40,7 @@ impl Tables {
                 let path = table.instructions.as_deref();
                 let path = path.expect("clap asks for one of the three");
                 return Ok(Self::Instructions(
-                    import::Source::open(path, ANSWER_FIELDS)?,
+                    Source::open(path, ANSWER_FIELDS)?,
                     instructions::input(path)?,
                 ));
             }

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use apo_import::{ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, dialogue, reason};
 use apo_model_stage::TestPart;
-use apo_stage::{imported, signals};
-use apo_tables::import::{ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, reason};
+use apo_stage::signals;
 use apo_tables::{Input, Provenance, Query, Reader};
 
 /// Records in memory at once.
@@ -105,12 +105,12 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
     if answer.trim().is_empty() {
         return Err(malformed("the answer is empty"));
     }
-    imported::check_response("the answer", &answer)?;
+    dialogue::check_response("the answer", &answer)?;
     if let Some(system) = prompt.system() {
         beside.context.get_or_insert_with(|| system.to_owned());
     }
     Ok(Instruction {
-        prompt: imported::prompt(&prompt)?,
+        prompt: dialogue::prompt(&prompt)?,
         answer,
         beside,
     })

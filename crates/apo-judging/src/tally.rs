@@ -1,10 +1,10 @@
 //! `judge tally`: win rates of annotations that others published.
 
 use anyhow::Result;
+use apo_import::{Source, parse};
 use apo_measures::{LengthControlled, length_controlled, mean};
 use apo_stage::bad_input;
 use apo_stage::report::{format_table, result};
-use apo_tables::import::{self, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::args::TallyArgs;
@@ -72,7 +72,7 @@ pub fn run(args: &TallyArgs) -> Result<()> {
         }
         for record in records {
             let at = format!("{path} row {}", record.line);
-            let row: Annotation = import::parse(&record)
+            let row: Annotation = parse(&record)
                 .map_err(|problem| bad_input(format!("{at}: not an annotation: {problem}")))?;
             let these = [row.generator_1, row.generator_2];
             let first = models.get_or_insert_with(|| these.clone());

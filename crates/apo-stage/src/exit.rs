@@ -6,7 +6,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
-use apo_dialogue::DialogueError;
 use apo_tables::TableError;
 
 use crate::error::{BadInput, Conflict, Stopped};
@@ -42,10 +41,9 @@ macro_rules! exit_status {
 pub type IsBadInput = fn(&(dyn error::Error + 'static)) -> bool;
 
 /// How the errors that every stage may meet tell bad input.
-const KNOWN: [IsBadInput; 3] = [
+const KNOWN: [IsBadInput; 2] = [
     |cause| cause.is::<BadInput>(),
     |cause| told_by(cause, TableError::is_bad_input),
-    |cause| told_by(cause, DialogueError::is_bad_input),
 ];
 
 /// Asks a cause whether it is bad input, if it is an error of type `E`.

@@ -6,7 +6,6 @@
 pub mod args;
 pub mod error;
 pub mod exit;
-pub mod imported;
 pub mod output;
 pub mod pages;
 mod place;

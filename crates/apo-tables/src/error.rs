@@ -83,7 +83,7 @@ impl TableError {
     }
 
     /// Returns the error of a file that cannot be opened or read.
-    pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
+    pub fn reading(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotThere {
                 path: path.into(),

@@ -126,8 +126,12 @@ fn irregular(found: FileType) -> Option<&'static str> {
     Some("is a device, expected a file")
 }
 
-/// Reads the beginning of a file and goes back to its start.
-pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
+/// Reads the beginning of a file, [`HEAD_BYTES`] bytes, and goes back to its start.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn head(file: &mut File) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     file.by_ref()
         .take(HEAD_BYTES as u64)
@@ -138,7 +142,7 @@ pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
 
 /// Says what a file is, and what to do, if its first bytes show that it is not text,
 /// gzip or Parquet.
-pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
+pub fn foreign(head: &[u8]) -> Option<&'static str> {
     Some(match Format::of(head)? {
         Format::Utf32 => "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it",
         Format::Utf16 | Format::Utf16Unmarked => {

@@ -5,13 +5,14 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_dialogue::hh;
+use apo_dialogue::hh::{self, Role};
 use apo_endpoint::thought::parted;
 use apo_golden::{Golden, Origin};
-use apo_stage::{bad_input, imported, warn};
-use apo_tables::import::{
-    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Role, Source, Text, Unused, reason,
+use apo_import::{
+    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Source, Text, Unused, dialogue,
+    reason,
 };
+use apo_stage::{bad_input, warn};
 use apo_tables::{Query, Reader};
 
 /// Records that are in memory at once.
@@ -239,7 +240,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
         } => Read {
             has_context: beside.context.is_some() || prompt.system().is_some(),
             unused: beside.unused,
-            prompt: hashed(imported::prompt(&prompt)?),
+            prompt: hashed(dialogue::prompt(&prompt)?),
             text: match answer {
                 Text::Plain(text) => text,
                 Text::Messages(conversation) => last_of(&conversation)?.1.to_owned(),
@@ -253,7 +254,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
             Read {
                 has_context: beside.context.is_some() || conversation.system.is_some(),
                 unused: beside.unused,
-                prompt: hashed(imported::prompt_of(before)?),
+                prompt: hashed(dialogue::prompt_of(before)?),
                 text: text.to_owned(),
             }
         }
@@ -264,7 +265,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
             unused: Vec::new(),
         },
     };
-    imported::check_response("the answer", &read.text)?;
+    dialogue::check_response("the answer", &read.text)?;
     Ok(read)
 }
 

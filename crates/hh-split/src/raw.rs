@@ -4,12 +4,10 @@ mod comparisons;
 
 use std::borrow::Cow;
 
-use apo_dialogue::hh::{self, Split};
-use apo_stage::imported::{self, line_ends};
+use apo_dialogue::hh::{self, Role, Split};
+use apo_import::dialogue::{self, line_ends};
+use apo_import::{Conversation, Fault, Message, Preference, Preferences, Record, Text, reason};
 use apo_tables::Pair;
-use apo_tables::import::{
-    Conversation, Fault, Message, Preference, Preferences, Record, Role, Text, reason,
-};
 use sha2::{Digest as _, Sha256};
 
 use self::comparisons::preferences;
@@ -75,8 +73,8 @@ fn of_texts(
     subset: &str,
 ) -> Result<Pair, Fault> {
     let whole = (
-        imported::as_dialogue(chosen),
-        imported::as_dialogue(rejected),
+        dialogue::as_dialogue(chosen),
+        dialogue::as_dialogue(rejected),
     );
     let Some(prompt) = &preference.prompt else {
         let chosen = whole.0.as_deref().unwrap_or(chosen);
@@ -87,7 +85,7 @@ fn of_texts(
             subset,
         ));
     };
-    let prompt = imported::prompt(prompt)?;
+    let prompt = dialogue::prompt(prompt)?;
     let (chosen, rejected) = match &whole {
         (Some(chosen), Some(rejected)) => {
             let after = |it| str::strip_prefix(it, prompt.as_str());
@@ -157,7 +155,7 @@ fn check_part_of(prompt: &str, query: &str) -> Result<(), Fault> {
     let is_run = query.windows(prompt.len().max(1)).any(|it| it == prompt);
     let is_text = || match &prompt[..] {
         [only] => {
-            let human = query.iter().filter(|it| it.role == hh::Role::Human);
+            let human = query.iter().filter(|it| it.role == Role::Human);
             let mut human = human.map(|it| it.text.as_str());
             human.any(|it| it.contains(&only.text) || only.text.contains(it))
         }
@@ -209,29 +207,26 @@ fn of_messages(
                     "`chosen` and `rejected` begin with other messages than `prompt`",
                 ));
             }
-            imported::prompt_of(before)?
+            dialogue::prompt_of(before)?
         }
         Some(Text::Messages(prompt)) => {
-            imported::prompt_of(&[prompt.messages.as_slice(), before].concat())?
+            dialogue::prompt_of(&[prompt.messages.as_slice(), before].concat())?
         }
-        Some(Text::Plain(text)) if before.is_empty() => imported::plain_prompt(text)?,
+        Some(Text::Plain(text)) if before.is_empty() => dialogue::plain_prompt(text)?,
         Some(Text::Plain(text)) if !is_whole => {
-            let prompt = imported::plain_prompt(text)?;
+            let prompt = dialogue::plain_prompt(text)?;
             let turns = hh::turns(&prompt).into_iter().map(|turn| Message {
-                role: match turn.role {
-                    hh::Role::Human => Role::Human,
-                    hh::Role::Assistant => Role::Assistant,
-                },
+                role: turn.role,
                 content: turn.text,
             });
-            imported::prompt_of(&turns.chain(before.iter().cloned()).collect::<Vec<_>>())?
+            dialogue::prompt_of(&turns.chain(before.iter().cloned()).collect::<Vec<_>>())?
         }
         Some(Text::Plain(text)) => {
-            let query = imported::prompt_of(before)?;
+            let query = dialogue::prompt_of(before)?;
             check_part_of(&hh::as_prompt(text), &query)?;
             query
         }
-        None => imported::prompt_of(before)?,
+        None => dialogue::prompt_of(before)?,
     };
     if hh::turns(&query).is_empty() {
         return Err(without_query(hh::Fault::NoQuery, preference));
@@ -239,8 +234,8 @@ fn of_messages(
     if before.is_empty() {
         check_apart(&query, chosen, rejected)?;
     }
-    imported::check_response("the chosen response", chosen)?;
-    imported::check_response("the rejected response", rejected)?;
+    dialogue::check_response("the chosen response", chosen)?;
+    dialogue::check_response("the rejected response", rejected)?;
     cut(&query, chosen, rejected, subset)
 }
 
@@ -335,7 +330,7 @@ fn text(text: &Text) -> Result<Cow<'_, str>, Fault> {
     match text {
         Text::Plain(text) => Ok(line_ends(text)),
         Text::Messages(conversation) => {
-            let open = imported::dialogue_of(&conversation.messages)?;
+            let open = dialogue::dialogue_of(&conversation.messages)?;
             let text = open.strip_suffix(hh::ASSISTANT).unwrap_or(&open);
             Ok(Cow::Owned(text.to_owned()))
         }

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result};
+use apo_import::{Fault, Record};
 use apo_stage::{ReportArgs, bad_input, note, warn};
-use apo_tables::import::{Fault, Record};
 use apo_tables::{Provenance, Reader, Reject, Row as _, Writer};
 
 /// The table's name inside the folder of tables.

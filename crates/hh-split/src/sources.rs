@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use apo_import::PREFERENCE_FIELDS;
 use apo_stage::{Role, bad_input, check_distinct};
-use apo_tables::import::{self, PREFERENCE_FIELDS};
 use apo_tables::{Input, Provenance, file};
 
 use crate::args::{Amount, Args, Named};
@@ -169,7 +169,7 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
 
 /// Returns a raw file as an input, once it is found to hold rows.
 fn input(path: &Path) -> Result<Input> {
-    import::Source::open(path, PREFERENCE_FIELDS)?;
+    apo_import::Source::open(path, PREFERENCE_FIELDS)?;
     Ok(apo_tables::input(path)?)
 }
 

@@ -7,9 +7,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::{Context as _, Result};
+use apo_import::{Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record, Unused};
 use apo_stage::output::write_page;
 use apo_stage::{Progress, signals, warn};
-use apo_tables::import::{self, Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record, Unused};
 use apo_tables::{Pair, Provenance, Query, Reader, Row, TableError, Writer, file};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -229,7 +229,7 @@ fn each_batch(
     source: &Source,
     mut each: impl FnMut(&[Record], Vec<Vec<Result<Read, Fault>>>) -> Result<()>,
 ) -> Result<Vec<String>> {
-    let mut file = import::Source::open(&source.path, PREFERENCE_FIELDS)?;
+    let mut file = apo_import::Source::open(&source.path, PREFERENCE_FIELDS)?;
     file.check_columns(PREFERENCE_FORMS)?;
     let unused = file.unused().to_vec();
     thread::scope(|scope| {

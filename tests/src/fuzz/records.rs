@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use apo_dialogue::hh;
-use apo_tables::import::{
-    ANSWER_FIELDS, Answer, PREFERENCE_FIELDS, Preferences, Record, Source, parse,
-};
+use apo_import::{ANSWER_FIELDS, Answer, PREFERENCE_FIELDS, Preferences, Record, Source, parse};
 use apo_tables::{Pair, Provenance, Reader};
 use serde_json::Value;
 

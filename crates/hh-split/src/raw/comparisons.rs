@@ -1,7 +1,7 @@
 //! Turns comparisons of two or more answers into preferences.
 
 use apo_dialogue::hh;
-use apo_tables::import::{Asked, Comparison, Preference, Text};
+use apo_import::{Asked, Comparison, Preference, Text};
 
 /// Begins a human turn in the authors' dialogues outside HH.
 const HEADED_HUMAN: &str = "## Human:";

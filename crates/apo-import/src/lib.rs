@@ -1,13 +1,16 @@
-//! Imports other people's data: JSON lines and JSON lists, plain or gzipped, and
-//! Parquet.
+//! Reads other people's files: JSON lines and JSON lists, plain or gzipped, and
+//! Parquet. Their preferences, answers and conversations become dialogues in HH's
+//! form.
 //!
 //! A [`Source`] returns records as JSON text with their line, in bounded batches.
 //! [`Preferences::read`], [`Answer::read`] and [`parse`] parse one record, so that
 //! callers may parse records on many threads. [`FORMS`] documents the forms of
-//! records.
+//! records. [`dialogue`] turns what was parsed into dialogues.
 
 mod answers;
 mod beside;
+pub mod dialogue;
+mod documentation;
 mod fields;
 mod forms;
 mod lines;
@@ -22,21 +25,16 @@ use std::io::{BufRead, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatchReader as _;
-use arrow_json::LineDelimitedWriter;
-use arrow_schema::DataType;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use apo_tables::{JsonRows, TableError};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::columns::{Columns, next_batch};
-use crate::error::TableError;
-
 pub use answers::Answer;
 pub use beside::{ASKED, Beside, CONTEXT, MEDIA, ORIGIN, Unused};
+pub use documentation::documentation;
 pub use fields::{Fault, reason};
 pub use forms::{ANSWER_FIELDS, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
-pub use messages::{Conversation, Message, Role, Text};
+pub use messages::{Conversation, Message, Text};
 pub use records::{Asked, Comparison, Preference, Preferences, Scored};
 
 /// The most bytes of a record: a longer one is not a dialogue.
@@ -97,9 +95,9 @@ enum Records {
     Lines(Box<dyn BufRead + Send>, u64),
     /// A list's text, and the ranges of its elements.
     List(String, std::vec::IntoIter<Range<usize>>, u64),
-    /// A file's columns, their reader, the number of rows read so far, and the names
-    /// of the columns that are not read.
-    Parquet(Columns, ParquetRecordBatchReader, u64, Vec<String>),
+    /// A file's rows, the number of rows read so far, and the names of the columns
+    /// that are not read.
+    Parquet(Box<JsonRows>, u64, Vec<String>),
 }
 
 impl std::fmt::Debug for Source {
@@ -162,10 +160,10 @@ impl Source {
     ///
     /// When no list is complete; the error names all lists.
     pub fn check_columns(&self, lists: &[&[&str]]) -> Result<(), TableError> {
-        let Records::Parquet(columns, ..) = &self.records else {
+        let Records::Parquet(rows, ..) = &self.records else {
             return Ok(());
         };
-        let found = columns.names();
+        let found = rows.names();
         let has = |name: &&str| found.iter().any(|it| it == name);
         if lists.iter().any(|names| names.iter().all(has)) {
             return Ok(());
@@ -230,22 +228,13 @@ impl Source {
                     });
                 }
             }
-            Records::Parquet(columns, reader, number, _) => {
-                if let Some(record) = next_batch(reader) {
-                    let record = record.map_err(|error| columns.failure(error))?;
-                    let mut writer = LineDelimitedWriter::new(Vec::new());
-                    let written = writer.write(&record).and_then(|()| writer.finish());
-                    written.map_err(|error| import(path, &error.to_string()))?;
-                    for line in writer.into_inner().split(|&byte| byte == b'\n') {
-                        if !line.is_empty() {
-                            *number += 1;
-                            let json = line.to_vec();
-                            batch.push(Record {
-                                line: *number,
-                                json,
-                            });
-                        }
-                    }
+            Records::Parquet(rows, number, _) => {
+                for json in rows.batch()? {
+                    *number += 1;
+                    batch.push(Record {
+                        line: *number,
+                        json,
+                    });
                 }
             }
         }
@@ -255,28 +244,9 @@ impl Source {
 
 /// Opens a Parquet file, of which only some columns are read.
 fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
-    let columns = Columns::open(path, |name| forms::is_read(name, fields))?;
-    let reader = columns.reader()?;
-    // JSON cannot hold bytes: they would become digits.
-    for field in reader.schema().fields() {
-        let is_bytes = matches!(
-            field.data_type(),
-            DataType::Binary
-                | DataType::LargeBinary
-                | DataType::BinaryView
-                | DataType::FixedSizeBinary(_)
-        );
-        if is_bytes {
-            let problem = format!(
-                "column `{}` is {}, expected text",
-                field.name(),
-                field.data_type()
-            );
-            return Err(import(path, &problem));
-        }
-    }
-    let unused = columns.unread(|name| beside::is_unknown(name, fields));
-    Ok(Records::Parquet(columns, reader, 0, unused))
+    let rows = JsonRows::open(path, |name| forms::is_read(name, fields))?;
+    let unused = rows.plain(|name| beside::is_unknown(name, fields));
+    Ok(Records::Parquet(Box::new(rows), 0, unused))
 }
 
 /// Opens a `.json` file, which holds a list, or lines.

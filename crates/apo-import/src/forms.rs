@@ -1,7 +1,7 @@
 //! The forms of rows in imported data: their documentation, and the names of the
 //! columns that are read.
 
-use super::scores::is_score;
+use crate::scores::is_score;
 
 /// The documentation of the forms, in the order in which they are tried.
 pub const FORMS: &[(&str, &[&str])] = &[
@@ -43,7 +43,7 @@ pub const PREFERENCE_FORMS: &[&[&str]] = &[
 ];
 
 /// The names of an answer. If a row has several, the first of this list counts.
-pub(super) const ANSWERS: [&str; 5] = ["response", "completion", "answer", "output", "golden"];
+pub(crate) const ANSWERS: [&str; 5] = ["response", "completion", "answer", "output", "golden"];
 
 /// The fields of a preference or comparison, without its scores.
 pub const PREFERENCE_FIELDS: &[&str] = &[
@@ -114,14 +114,14 @@ pub const ANSWER_FIELDS: &[&str] = &[
 
 /// Whether a column is read from a file that is opened for some fields: it is one of
 /// them, or a score of a preference.
-pub(super) fn is_read(name: &str, fields: &[&str]) -> bool {
+pub(crate) fn is_read(name: &str, fields: &[&str]) -> bool {
     fields.contains(&name) || (fields.contains(&"chosen") && is_score(name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::beside::{ASKED, CONTEXT, MEDIA};
     use super::*;
+    use crate::beside::{ASKED, CONTEXT, MEDIA};
 
     #[test]
     fn what_may_belong_to_a_query_is_read_of_every_file() {

@@ -1,11 +1,11 @@
 //! Reads rows as answers to prompts, from people or another model.
 
-use super::Record;
-use super::beside::{Beside, beside};
-use super::fields::{self, Fault, Fields, text};
-use super::forms::ANSWERS;
-use super::messages::{Conversation, Text};
-use super::query::{after_history, alpaca};
+use crate::Record;
+use crate::beside::{Beside, beside};
+use crate::fields::{self, Fault, Fields, text};
+use crate::forms::ANSWERS;
+use crate::messages::{Conversation, Text};
+use crate::query::{after_history, alpaca};
 
 /// An answer to a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Parses a record in one of the documented [`FORMS`](super::FORMS).
+    /// Parses a record in one of the documented [`FORMS`](crate::FORMS).
     ///
     /// # Errors
     ///

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
-use super::fields::{Fault, Fields, is_filled, kind, reason, text};
-use super::forms::is_read;
+use crate::fields::{Fault, Fields, is_filled, kind, reason, text};
+use crate::forms::is_read;
 
 /// What a model is told beside the dialogue. Tables cannot hold it, so that rows are
 /// taken without it, and counted.
@@ -72,7 +72,7 @@ pub struct Beside {
 
 impl Beside {
     /// Adds the names of unused fields of messages.
-    pub(super) fn add(&mut self, unused: &[String]) {
+    pub(crate) fn add(&mut self, unused: &[String]) {
         self.unused.extend_from_slice(unused);
     }
 }
@@ -83,7 +83,7 @@ impl Beside {
 /// # Errors
 ///
 /// When a field belongs to the query, but `query` does not contain it.
-pub(super) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Beside, Fault> {
+pub(crate) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Beside, Fault> {
     let mut beside = Beside::default();
     let mut context = Vec::new();
     for (name, value) in found.all() {
@@ -184,7 +184,7 @@ fn says_something(value: &RawValue) -> bool {
 
 /// Whether no form reads a column and nothing else reports it, so that the user must
 /// be told that it is not used.
-pub(super) fn is_unknown(name: &str, known: &[&str]) -> bool {
+pub(crate) fn is_unknown(name: &str, known: &[&str]) -> bool {
     !is_read(name, known) && !ORIGIN.contains(&name)
 }
 

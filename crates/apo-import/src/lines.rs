@@ -4,13 +4,13 @@
 use std::io::BufRead;
 use std::path::Path;
 
+use apo_tables::TableError;
 use serde::de::IgnoredAny;
 
-use super::{import, text, wrapped};
-use crate::error::TableError;
+use crate::{import, text, wrapped};
 
 /// The error for comma- or tab-separated values.
-pub(super) const CSV: &str = "is CSV or plain text, expected JSON with one record per line; write it \
+pub(crate) const CSV: &str = "is CSV or plain text, expected JSON with one record per line; write it \
                               as .jsonl or .parquet, as pandas does by `to_json(PATH, \
                               orient=\"records\", lines=True)`";
 
@@ -31,7 +31,7 @@ const FIRST: usize = 3;
 /// # Errors
 ///
 /// When it holds records, but not one per line.
-pub(super) fn checked(
+pub(crate) fn checked(
     path: &Path,
     mut text: Box<dyn BufRead + Send>,
     fields: &[&str],
@@ -54,7 +54,7 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
     if !opens(first) {
         // One bad line among good ones is a rejected row.
         let mut others = lines.take(FIRST - 1);
-        let is_text = first.is_ascii() && !first.contains(&0) && !super::is_json(first);
+        let is_text = first.is_ascii() && !first.contains(&0) && !crate::is_json(first);
         return (is_text && others.all(|line| !opens(line))).then_some(CSV);
     }
     let mut values = serde_json::Deserializer::from_slice(begin).into_iter::<IgnoredAny>();

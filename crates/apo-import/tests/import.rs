@@ -6,10 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apo_import::{Answer, PREFERENCE_FIELDS, PREFERENCE_FORMS, Preferences, Record, Source, Text};
 use apo_tables::TableError;
-use apo_tables::import::{
-    Answer, PREFERENCE_FIELDS, PREFERENCE_FORMS, Preferences, Record, Source, Text,
-};
 use arrow_array::{
     ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,

@@ -3,14 +3,14 @@
 
 use serde_json::value::RawValue;
 
-use super::fields::{self, Fields, kind};
-use super::forms::is_read;
+use crate::fields::{self, Fields, kind};
+use crate::forms::is_read;
 
 /// The number of known fields that make an object a record.
 const ENOUGH: usize = 2;
 
 /// Says where the records are in a text that is one object, but not a record itself.
-pub(super) fn problem(json: &[u8], names: &[&str]) -> Option<String> {
+pub(crate) fn problem(json: &[u8], names: &[&str]) -> Option<String> {
     let json = json.trim_ascii();
     // If it does not end like an object, it has many lines, or was cut.
     if !json.starts_with(b"{") || !json.ends_with(b"}") {
@@ -90,8 +90,8 @@ fn is_columns(found: &Fields<'_>, names: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forms::{ANSWER_FIELDS, PREFERENCE_FIELDS};
     use super::*;
+    use crate::forms::{ANSWER_FIELDS, PREFERENCE_FIELDS};
 
     #[test]
     fn where_records_lie_is_told_and_a_record_is_none_of_it() {

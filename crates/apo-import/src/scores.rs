@@ -5,7 +5,7 @@
 
 use serde_json::value::RawValue;
 
-use super::fields::{Fault, Fields, kind, number, reason};
+use crate::fields::{Fault, Fields, kind, number, reason};
 
 /// Words that name a score.
 const SCORE: &[&str] = &[
@@ -109,13 +109,13 @@ fn column(name: &str) -> Option<Column> {
 }
 
 /// Whether a column may say which response is better.
-pub(super) fn is_score(name: &str) -> bool {
+pub(crate) fn is_score(name: &str) -> bool {
     column(name).is_some()
 }
 
 /// The scores of a row.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Scores<'a> {
+pub(crate) struct Scores<'a> {
     /// The score of the chosen response. If a row has several scores, this is the
     /// first that contradicts the preference, or else the first.
     pub chosen: Option<f64>,
@@ -130,7 +130,7 @@ pub(super) struct Scores<'a> {
 ///
 /// When a score is not a number, or when a margin, a label, a list of two scores or a
 /// swap says that the rejected response is better.
-pub(super) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
+pub(crate) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
     let mut scores = Scores::default();
     for (name, value) in found.all() {
         let kind = kind(value);
@@ -142,7 +142,7 @@ pub(super) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
                 let rejected = found.all().find(|it| words(it.0) == other);
                 let rejected = rejected.filter(|it| it.1.get() != "null");
                 let is_unread =
-                    |it: &RawValue| matches!(super::fields::kind(it), "a list" | "an object");
+                    |it: &RawValue| matches!(crate::fields::kind(it), "a list" | "an object");
                 if is_list && rejected.is_none_or(|it| is_unread(it.1)) {
                     continue; // not used, which is told
                 }
@@ -202,8 +202,8 @@ fn pair(value: &RawValue) -> Option<[f64; 2]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fields::object;
     use super::*;
+    use crate::fields::object;
 
     #[test]
     fn names_tell_what_is_a_score() {

@@ -7,7 +7,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::Record;
+use crate::Record;
 
 /// Why a record is rejected: one word each, as in the rejects table.
 pub mod reason {
@@ -59,7 +59,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn malformed(detail: impl Into<String>) -> Self {
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
         Self::new(reason::MALFORMED, detail)
     }
 }
@@ -74,7 +74,7 @@ impl std::error::Error for Fault {}
 
 /// A record's fields by name, as JSON text. A null field counts as missing.
 #[derive(Debug)]
-pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// Returns a field that is not null.
@@ -151,7 +151,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Calls `read` with a record's text. If that fails because of Python's NaN or
 /// Infinity, which are not JSON, calls it again with null or a number that is out of
 /// range in their place.
-pub(super) fn of<T>(record: &Record, read: impl Fn(&str) -> Result<T, Fault>) -> Result<T, Fault> {
+pub(crate) fn of<T>(record: &Record, read: impl Fn(&str) -> Result<T, Fault>) -> Result<T, Fault> {
     let text = record.text()?;
     let found = read(text);
     if let Err(Fault {
@@ -166,7 +166,7 @@ pub(super) fn of<T>(record: &Record, read: impl Fn(&str) -> Result<T, Fault>) ->
 }
 
 /// Parses an object's fields.
-pub(super) fn object(text: &str) -> Result<Fields<'_>, Fault> {
+pub(crate) fn object(text: &str) -> Result<Fields<'_>, Fault> {
     if !text.trim_start().starts_with('{') {
         let found = serde_json::from_str::<&RawValue>(text).map_err(|error| no_json(&error))?;
         let problem = format!("is {}, expected an object with fields", kind(found));
@@ -175,7 +175,7 @@ pub(super) fn object(text: &str) -> Result<Fields<'_>, Fault> {
     serde_json::from_str(text).map_err(|error| no_json(&error))
 }
 
-pub(super) fn no_json(error: &serde_json::Error) -> Fault {
+pub(crate) fn no_json(error: &serde_json::Error) -> Fault {
     let message = error.to_string();
     // The line is that of the record, not of the file.
     let message = message
@@ -196,7 +196,7 @@ pub(super) fn no_json(error: &serde_json::Error) -> Fault {
 }
 
 /// Says what a value is.
-pub(super) fn kind(value: &RawValue) -> &'static str {
+pub(crate) fn kind(value: &RawValue) -> &'static str {
     match value.get().as_bytes().first() {
         Some(b'"') => "a text",
         Some(b'[') => "a list",
@@ -208,7 +208,7 @@ pub(super) fn kind(value: &RawValue) -> &'static str {
 }
 
 /// Parses a text.
-pub(super) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
+pub(crate) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
     if !value.get().starts_with('"') {
         let found = kind(value);
         return Err(Fault::malformed(format!(
@@ -225,7 +225,7 @@ pub(super) fn text(name: &str, value: &RawValue) -> Result<String, Fault> {
 }
 
 /// Parses a number.
-pub(super) fn number(name: &str, value: &RawValue) -> Result<f64, Fault> {
+pub(crate) fn number(name: &str, value: &RawValue) -> Result<f64, Fault> {
     serde_json::from_str(value.get()).map_err(|_| {
         let found = match kind(value) {
             "a number" => "infinite or too large",
@@ -236,7 +236,7 @@ pub(super) fn number(name: &str, value: &RawValue) -> Result<f64, Fault> {
 }
 
 /// Whether a value is neither null nor empty.
-pub(super) fn is_filled(value: Option<&RawValue>) -> bool {
+pub(crate) fn is_filled(value: Option<&RawValue>) -> bool {
     value.is_some_and(|it| {
         let text: String = it
             .get()
@@ -251,7 +251,7 @@ pub(super) fn is_filled(value: Option<&RawValue>) -> bool {
 /// Returns JSON with null in place of `NaN`, and numbers out of range in place of
 /// `Infinity` and `-Infinity`, all of which Python writes. Returns `None` if it has no
 /// such words outside of texts.
-pub(super) fn without_nan(json: &str) -> Option<String> {
+pub(crate) fn without_nan(json: &str) -> Option<String> {
     if !json.contains("NaN") && !json.contains("Infinity") {
         return None;
     }

@@ -5,10 +5,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _};
 use std::path::Path;
 
 use apo_files::{Format, HEAD_BYTES};
+use apo_tables::{TableError, file};
 use flate2::bufread::GzDecoder;
-
-use crate::error::TableError;
-use crate::file;
 
 /// The byte order mark that some editors put before UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -23,7 +21,7 @@ const BUFFER: usize = 1 << 18;
 /// # Errors
 ///
 /// When it cannot be read, or its beginning shows that it is something else.
-pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
+pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
     let reading = |error| TableError::reading(path, error);
     let mut file = file::open(path)?;
     let head = file::head(&mut file).map_err(reading)?;
@@ -56,7 +54,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
 }
 
 /// Returns the error of text that was cut off or cannot be unpacked.
-pub(super) fn broken(path: &Path, error: io::Error) -> TableError {
+pub(crate) fn broken(path: &Path, error: io::Error) -> TableError {
     let follows = error.get_ref().and_then(|it| it.downcast_ref::<Follows>());
     if let Some(follows) = follows {
         return TableError::Import {

@@ -1,18 +1,18 @@
 //! Reads rows as preferences.
 //!
 //! A null field counts as missing. If a record has the fields of several forms, the
-//! first form of [`FORMS`](super::FORMS) counts, and of several names the first.
+//! first form of [`FORMS`](crate::FORMS) counts, and of several names the first.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Record;
-use super::beside::{Beside, beside};
-use super::fields::{self, Fault, Fields, number, text};
-use super::forms::PREFERENCE_FORMS;
-use super::messages::{Text, is_quoted};
-use super::query::{after_history, alpaca};
-use super::scores;
+use crate::Record;
+use crate::beside::{Beside, beside};
+use crate::fields::{self, Fault, Fields, number, text};
+use crate::forms::PREFERENCE_FORMS;
+use crate::messages::{Text, is_quoted};
+use crate::query::{after_history, alpaca};
+use crate::scores;
 
 /// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
 /// `rejected`, with or without a `prompt`, as texts or conversations.
@@ -122,7 +122,7 @@ struct Rated<'a> {
 }
 
 impl Preferences {
-    /// Parses a record in one of the documented [`FORMS`](super::FORMS).
+    /// Parses a record in one of the documented [`FORMS`](crate::FORMS).
     ///
     /// # Errors
     ///

@@ -2,25 +2,18 @@
 
 use std::borrow::Cow;
 
+use apo_dialogue::hh::Role;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::beside::beside;
-use super::fields::{Fault, Fields, is_filled, kind, no_json, reason, text};
-
-/// The speaker of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// `user`, `human` or `prompter`.
-    Human,
-    /// `assistant`, `gpt`, `bot` or `model`.
-    Assistant,
-}
+use crate::beside::beside;
+use crate::fields::{Fault, Fields, is_filled, kind, no_json, reason, text};
 
 /// A message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Who speaks.
+    /// Who speaks: `user`, `human` and `prompter` are the human; `assistant`, `gpt`,
+    /// `bot` and `model` the assistant.
     pub role: Role,
     /// What was said.
     pub content: String,
@@ -69,7 +62,7 @@ const READ: [&str; 7] = [
 impl Text {
     /// Parses a text, a list of messages, or a single message. Messages may also be
     /// JSON in a text.
-    pub(super) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
+    pub(crate) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
         match value.get().as_bytes().first() {
             Some(b'"') => {
                 let text = text(name, value)?;
@@ -93,7 +86,7 @@ impl Text {
 
     /// Parses two responses. If only one of them looks like messages in a text, it is
     /// a text, because a response may be JSON.
-    pub(super) fn read_both(
+    pub(crate) fn read_both(
         first: (&str, &RawValue),
         second: (&str, &RawValue),
     ) -> Result<(Self, Self), Fault> {
@@ -126,7 +119,7 @@ impl Text {
     }
 
     /// Returns everything that is said, as one text.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         match self {
             Self::Plain(text) => text.clone(),
             Self::Messages(conversation) => joined(&conversation.messages),
@@ -134,7 +127,7 @@ impl Text {
     }
 
     /// Returns the names of unused fields of its messages.
-    pub(super) fn unused(&self) -> &[String] {
+    pub(crate) fn unused(&self) -> &[String] {
         match self {
             Self::Plain(_) => &[],
             Self::Messages(conversation) => &conversation.unused,
@@ -148,7 +141,7 @@ fn joined(messages: &[Message]) -> String {
 }
 
 /// Whether a text begins like messages in JSON, or in Python's notation.
-pub(super) fn is_quoted(text: &str) -> bool {
+pub(crate) fn is_quoted(text: &str) -> bool {
     let rest = text.trim_start();
     let rest = rest.strip_prefix('[').unwrap_or(rest).trim_start();
     let Some(rest) = rest.strip_prefix('{') else {
@@ -188,7 +181,7 @@ fn is_message(value: &RawValue) -> bool {
 
 impl Conversation {
     /// Parses a list of messages.
-    pub(super) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
+    pub(crate) fn read(name: &str, value: &RawValue) -> Result<Self, Fault> {
         let raw: Vec<Fields<'_>> = serde_json::from_str(value.get()).map_err(|error| {
             let error = error.to_string();
             if error.starts_with("duplicate field") {
@@ -211,7 +204,7 @@ impl Conversation {
     }
 
     /// Returns everything that is said before the last message.
-    pub(super) fn asked(&self) -> String {
+    pub(crate) fn asked(&self) -> String {
         joined(self.messages.split_last().map_or(&[], |(_, before)| before))
     }
 

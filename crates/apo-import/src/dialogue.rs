@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-use apo_dialogue::hh::{self, ASSISTANT, HUMAN};
-use apo_tables::import::{Fault, Message, Role, Text, reason};
+use apo_dialogue::hh::{self, ASSISTANT, HUMAN, Role};
+
+use crate::{Fault, Message, Text, reason};
 
 /// Returns a prompt in HH's form. The input may be a dialogue already, a question,
 /// or a conversation.
@@ -36,7 +37,7 @@ pub fn plain_prompt(text: &str) -> Result<String, Fault> {
         return Ok(hh::as_prompt(&text));
     }
     check("the prompt", &text)?;
-    Ok(hh::prompt_of([(hh::Role::Human, &*text)]))
+    Ok(hh::prompt_of([(Role::Human, &*text)]))
 }
 
 /// Returns messages as a prompt, ending where the assistant is to answer.
@@ -69,7 +70,7 @@ pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
         }
         check(&place, &message.content)?;
     }
-    let turns = messages.iter().map(|it| (role(it.role), &*it.content));
+    let turns = messages.iter().map(|it| (it.role, &*it.content));
     Ok(hh::prompt_of(turns))
 }
 
@@ -128,14 +129,6 @@ pub fn line_ends(text: &str) -> Cow<'_, str> {
         return Cow::Owned(text.replace("\r\n", "\n"));
     }
     Cow::Borrowed(text)
-}
-
-/// Returns the role of a turn.
-pub fn role(role: Role) -> hh::Role {
-    match role {
-        Role::Human => hh::Role::Human,
-        Role::Assistant => hh::Role::Assistant,
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! Queries that are spread over several columns: Alpaca's instructions with their
 //! input, and earlier turns.
 
+use apo_dialogue::hh::Role;
 use serde_json::value::RawValue;
 
-use super::fields::{Fault, Fields, is_filled, kind, reason, text};
-use super::messages::{Conversation, Message, Role, Text};
+use crate::fields::{Fault, Fields, is_filled, kind, reason, text};
+use crate::messages::{Conversation, Message, Text};
 
 /// The beginning of a human turn in HH's dialogues, without its blank lines.
 const HUMAN: &str = "Human:";
 
 /// Returns Alpaca's instruction with its input, or `None` if there is no instruction.
-pub(super) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
+pub(crate) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
     let Some(instruction) = found.get("instruction") else {
         return Ok(None);
     };
@@ -25,7 +26,7 @@ pub(super) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
 }
 
 /// Puts the turns of `history` before the prompt from the column `name`.
-pub(super) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Result<Text, Fault> {
+pub(crate) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Result<Text, Fault> {
     let Some(history) = found.get("history").filter(|it| is_filled(Some(it))) else {
         return Ok(prompt);
     };

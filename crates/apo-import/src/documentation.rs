@@ -1,0 +1,59 @@
+//! The part of the page TABLES.md that documents other people's files.
+
+use crate::{ASKED, CONTEXT, FORMS, MEDIA, ORIGIN};
+
+/// Documents the forms of rows in other people's files, in Markdown.
+pub fn documentation() -> String {
+    let mut page = String::from(
+        "\n# Other people's files\n\n`.jsonl`, `.json` (a list, or one record per line), both also \
+         gzipped, and `.parquet`. Only the columns named here are read. A row has one of these \
+         forms; if it has the fields of several, the first form in the list is used, and the first \
+         of several names. A field that is null, or Python's NaN, counts as absent.\n",
+    );
+    for (name, forms) in FORMS {
+        page += &format!("\n## {name}\n\n");
+        for (i, form) in forms.iter().enumerate() {
+            page += &format!("{}. {form}\n", i + 1);
+        }
+    }
+    page += &beside();
+    page
+}
+
+/// Describes what happens to messages, and to columns that no form reads.
+fn beside() -> String {
+    let names = |names: &[&str]| format!("`{}`", names.join("`, `"));
+    format!(
+        "\nA message has `role` and `content` (or `from` and `value`); its content is a text or a \
+         list of text parts. Messages may also be JSON in a text; if only one of two responses \
+         looks like that, it is taken for a text. Consecutive messages of one speaker become one \
+         turn. `history` (pairs of texts, or messages) holds the turns before the prompt.\n\n\
+         Responses may be whole dialogues of `Human:` and `Assistant:` turns, with or without a \
+         `prompt`: their common beginning is cut off, and must be the prompt. If both responses \
+         repeat a `prompt` that is not such a dialogue, the row is rejected (`repeats_prompt`), \
+         because it is not clear where the prompt ends in them.\n\n\
+         ## Other columns\n\n\
+         - System and developer messages and the columns {} are part of a query, but the tables \
+         cannot hold them: such rows are kept without them, counted, and reported. When the same \
+         query appears again with a different system message, the later row is rejected \
+         (`other_context`)\n\
+         - {}: the query that the row's form reads must contain their text, or else the row is \
+         rejected (`other_query`)\n\
+         - {}: rows in which they are filled are rejected (`not_text`)\n\
+         - {}: not read\n\
+         - Scores of the two responses, such as `score_chosen` and `score_rejected`, `chosen_avg_rating` and \
+         `rejected_avg_rating`, `reward_margin`, a list of two in `score`, `label`, `is_swapped`: \
+         rows are rejected if they prefer the rejected response (`other_score`)\n\
+         - All other columns are named once, in a warning, and not used\n\n\
+         Also rejected: tool messages and calls (`tool_turn`), images in messages (`not_text`), \
+         unknown roles (`unknown_role`), empty messages (`empty_message`), queries \
+         that end with the assistant's message (`assistant_last`), lone surrogates \
+         (`lone_surrogate`), messages that contain HH's markers (`quotes_a_turn`), equal scores \
+         (`same_score`) and scores that prefer the rejected response (`other_score`). \
+         `rejects.parquet` says what is wrong with each row.\n",
+        names(CONTEXT),
+        names(ASKED),
+        names(MEDIA),
+        names(ORIGIN),
+    )
+}
