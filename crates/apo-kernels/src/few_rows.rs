@@ -98,7 +98,7 @@ pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, 
     multiply_by(kernel(), out, left, right, sum);
 }
 
-fn multiply_by(kernel: Kernel, out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+fn multiply_by(kernel: Kernel, out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     check(&out, left, right, sum);
     assert!(has_form(left, right), "rows lie side by side");
     let (n_rows, n_cols, depth) = (left.rows, right.cols, left.cols);
