@@ -289,6 +289,17 @@ fn a_finished_result_of_another_command_is_replaced_by_a_finished_one_alone() {
         assert!(ran.stderr.contains(told), "{}", ran.stderr);
     }
     assert!(is("waits", 3) && !partial.exists());
+    // A damaged page does not say whose it is, and the result itself does.
+    fs::remove_dir_all(&out).unwrap();
+    leave_ready(dir, &made(2, "waits"), "waits");
+    fs::write(partial.join("provenance.json"), "{}").unwrap();
+    let told = ["waits.partial/ready", "another command", "--overwrite"];
+    refuse(dir, &made(3, "waits"), 3, &told);
+    assert!(partial.join("ready").exists());
+    kill(start(dir, &third, begun));
+    assert!(is("waits", 2), "the second one is in its place");
+    succeed(dir, &third);
+    assert!(is("waits", 3) && !partial.exists());
     // A kill right after the second one was put in its place leaves the first.
     fs::remove_dir_all(&out).unwrap();
     leave_ready(dir, &made(2, "waits"), "waits");

@@ -133,8 +133,7 @@ struct Versioned {
 /// Distinguishes such a file from other JSON.
 #[derive(Deserialize)]
 struct Ours {
-    #[serde(rename = "version")]
-    _version: u32,
+    version: u32,
     #[serde(rename = "things")]
     _things: IgnoredAny,
 }
@@ -199,16 +198,23 @@ impl RunFile {
     ///
     /// # Errors
     ///
-    /// When something else has its name, or it cannot be written.
+    /// When something else or a newer version has its name, or it cannot be written.
     pub fn write(&self) -> Result<PathBuf> {
         let path = self.path();
         if let Some(text) = file::find_text(&path)? {
-            serde_json::from_str::<Ours>(&text).map_err(|_| {
+            let Ours { version, .. } = serde_json::from_str(&text).map_err(|_| {
                 bad_input(format!(
                     "{} is not a file that `judge describe` wrote; move it away",
                     path.display()
                 ))
             })?;
+            if version > VERSION {
+                return Err(bad_input(format!(
+                    "{} has version {version}, which a newer judge wrote; use that one, or move \
+                     the file away",
+                    path.display()
+                )));
+            }
         }
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `<out>.partial/` with its provenance | continues the work |
 //! | `<out>.partial/` of another command | refuses; with `--overwrite`, removes the folder and starts anew |
-//! | `<out>.partial/` whose page is damaged | the same; nobody can tell whose work it is |
+//! | `<out>.partial/` whose page is damaged | the same; nobody can tell whose work it is, unless `ready` does and `<out>` does not exist |
 //! | `<out>.partial/ready`, the whole result of the same command | puts it in its place, even if the folder's page is damaged |
 //! | `<out>.partial/ready`, the whole result of another command | refuses; with `--overwrite`, puts that result in its place, and replaces it once its own is done |
 //! | `<out>`, and `<out>.partial/` with its provenance | removes the folder |
@@ -33,7 +33,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use crate::error::bad_input;
 use crate::place::{self, Occupied, Seen};
 use crate::report;
-use crate::standing::{Standing, is_whole, standing};
+use crate::standing::{Standing, is_whole, made_by, standing};
 use crate::working::{DISCARDED, PARTIAL, Page, READY, REPLACED, Working};
 
 pub use crate::standing::{Kind, write_page};
@@ -220,7 +220,7 @@ impl Output {
             published: false,
             _lock: lock,
         };
-        let waiting = waiting(&working, provenance, kind);
+        let waiting = waiting(&out, &working, provenance, kind);
         match waiting {
             Waiting::OfThis => {
                 begun(now, lock).put()?;
@@ -235,6 +235,14 @@ impl Output {
                 begun(now, lock).put()?;
                 lock = working.lock()?;
                 now = place::see(&out);
+            }
+            Waiting::OfAnother if matches!(working.page(), Page::Damaged) => {
+                return Err(bad_input(format!(
+                    "{} is the finished result of another command, and the page beside it is \
+                     damaged; move it to where it belongs, or give --overwrite, which puts it in \
+                     the place of --out until this command is done",
+                    working.join(READY).display()
+                )));
             }
             Waiting::OfAnother | Waiting::Damaged | Waiting::Nothing => {}
         }
@@ -321,14 +329,20 @@ enum Waiting {
     Damaged,
 }
 
-/// Tells what waits in a working folder.
-fn waiting(working: &Working, provenance: &Provenance, kind: Kind) -> Waiting {
+/// Tells what waits in the working folder of `out`.
+fn waiting(out: &Path, working: &Working, provenance: &Provenance, kind: Kind) -> Waiting {
     let ready = working.join(READY);
-    if let Page::Of(by) = working.page()
-        && *by != *provenance
-    {
+    let by = match working.page() {
         // A `ready` that was not made by the command of the page is what that
         // command replaced: its own result is in its place.
+        Page::Of(by) => Some(*by),
+        // Nothing was replaced where nothing is in its place.
+        Page::Damaged if !out.exists() => made_by(&ready),
+        Page::Damaged | Page::Foreign(_) | Page::Missing => None,
+    };
+    if let Some(by) = by
+        && by != *provenance
+    {
         return match is_whole(&ready, &by, Kind::of(&ready)) {
             Some(true) => Waiting::OfAnother,
             _ => Waiting::Nothing,

@@ -275,6 +275,14 @@ fn is_empty_folder(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut it| it.next().is_none())
 }
 
+/// Returns what made a finished result, or `None` if it does not say.
+pub fn made_by(made: &Path) -> Option<Provenance> {
+    match find(made) {
+        Found::Ours(page) => Some(page.provenance),
+        Found::Nothing | Found::Foreign(_) | Found::Damaged(_) => None,
+    }
+}
+
 /// Returns whether a finished result is whole, or `None` if it does not exist or
 /// was made by something else.
 pub fn is_whole(made: &Path, provenance: &Provenance, kind: Kind) -> Option<bool> {
