@@ -422,6 +422,12 @@ fn an_output_never_takes_the_place_of_an_input_or_of_what_others_made() {
     .unwrap();
     fs::create_dir_all(dir.join("notes")).unwrap();
     fs::write(dir.join("notes/a.txt"), "by hand").unwrap();
+    fs::create_dir_all(dir.join("raw")).unwrap();
+    fs::copy(
+        dir.join("data/rm-pairs.parquet"),
+        dir.join("raw/pairs.parquet"),
+    )
+    .unwrap();
     let sample = "sample --model mine --queries mine.parquet --samples 1 --overwrite";
     for (line, expected) in [
         (format!("{sample} --out mine"), "is the input mine;"),
@@ -438,7 +444,7 @@ fn an_output_never_takes_the_place_of_an_input_or_of_what_others_made() {
             "no stage of this project made",
         ),
         (
-            "hh-split --train data --rm 1 --dev 0 --out data --overwrite".into(),
+            "hh-split --train raw --rm 1 --dev 0 --out raw --overwrite".into(),
             "is the input",
         ),
         (
@@ -452,7 +458,7 @@ fn an_output_never_takes_the_place_of_an_input_or_of_what_others_made() {
     }
     assert_eq!(fs::read(dir.join("notes/a.txt")).unwrap(), b"by hand");
     assert!(dir.join("mine/model.safetensors").exists());
-    assert!(dir.join("data/rm-pairs.parquet").exists());
+    assert!(dir.join("raw/pairs.parquet").exists());
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The raw files that the tables are made of.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_import::PREFERENCE_FIELDS;
-use apo_stage::{Role, bad_input, check_distinct};
+use apo_stage::report::few;
+use apo_stage::{Role, bad_input, check_distinct, warn};
 use apo_tables::{Input, Provenance, file};
 
 use crate::args::{Amount, Args, Named};
@@ -35,7 +37,7 @@ impl Sources {
         if let Some(hh) = &args.hh {
             for subset in &args.subset {
                 let part = |part: &str| {
-                    let candidates = KINDS.iter().map(|kind| format!("{part}.{kind}"));
+                    let candidates = ENDINGS.iter().map(|ending| format!("{part}{ending}"));
                     let mut paths = candidates.map(|name| hh.join(subset).join(name));
                     paths.find(|path| path.exists()).map(|path| Source {
                         subset: subset.clone(),
@@ -54,10 +56,10 @@ impl Sources {
             }
         }
         for named in &args.train {
-            sources.train.extend(files(named)?);
+            sources.train.extend(files(named, Part::Train)?);
         }
         for named in &args.test {
-            sources.test.extend(files(named)?);
+            sources.test.extend(files(named, Part::Test)?);
         }
         if sources.train.is_empty() {
             return Err(bad_input(
@@ -75,12 +77,40 @@ impl Sources {
     }
 }
 
+/// What files are given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Train,
+    Test,
+}
+
+impl Part {
+    /// Returns the words in a file's name that say that it is of another part, as in
+    /// `validation-00000-of-00001.parquet`.
+    fn words_of_others(self) -> &'static [&'static str] {
+        match self {
+            Self::Train => &["test", "validation", "valid", "val", "dev", "eval"],
+            Self::Test => &["train", "training"],
+        }
+    }
+
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Train => "--train",
+            Self::Test => "--test",
+        }
+    }
+}
+
+/// Unread files of a folder that a warning names, at most.
+const MOST_NAMED: usize = 5;
+
 /// The kinds of files that are read from a folder; `.json` files often describe the
 /// data instead.
-const KINDS: [&str; 3] = ["jsonl", "jsonl.gz", "parquet"];
+const ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".parquet"];
 
 /// The kinds of files that are read only if they are named themselves.
-const SINGLE_KINDS: [&str; 2] = ["json", "json.gz"];
+const SINGLE_ENDINGS: [&str; 2] = [".json", ".json.gz"];
 
 /// Returns a file's name without its kind.
 fn stem(path: &Path) -> String {
@@ -89,10 +119,10 @@ fn stem(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let stem = KINDS
+    let stem = ENDINGS
         .iter()
-        .chain(&SINGLE_KINDS)
-        .find_map(|kind| name.strip_suffix(&format!(".{kind}")));
+        .chain(&SINGLE_ENDINGS)
+        .find_map(|ending| name.strip_suffix(ending));
     stem.map_or(name.clone(), str::to_owned)
 }
 
@@ -107,7 +137,12 @@ fn subset_of(path: &Path) -> String {
     }
 }
 
-fn files(named: &Named) -> Result<Vec<Source>> {
+/// Returns the files that an argument names: a file, or those of a folder.
+///
+/// # Errors
+///
+/// When there are none, or a folder also holds files of another part.
+fn files(named: &Named, part: Part) -> Result<Vec<Source>> {
     let path = &named.path;
     let source = |path: PathBuf| Source {
         subset: named.name.clone().unwrap_or_else(|| subset_of(&path)),
@@ -122,8 +157,50 @@ fn files(named: &Named) -> Result<Vec<Source>> {
         }
         return Ok(vec![source(path.clone())]);
     }
-    let found = file::listed(path, &[".jsonl", ".jsonl.gz", ".parquet"])?;
+    let found = file::listed(path, &ENDINGS)?;
+    check_part(path, part, &found)?;
+    warn_of_unread(path, &found);
     Ok(found.into_iter().map(source).collect())
+}
+
+/// Checks that no file of a folder is named as one of another part.
+fn check_part(folder: &Path, part: Part, found: &[PathBuf]) -> Result<()> {
+    let is_of_another = |path: &&PathBuf| {
+        let name = stem(path).to_lowercase();
+        let mut words = name.split(|it: char| !it.is_alphanumeric());
+        words.any(|it| part.words_of_others().contains(&it))
+    };
+    let Some(other) = found.iter().find(is_of_another) else {
+        return Ok(());
+    };
+    let (flag, folder) = (part.flag(), folder.display());
+    Err(bad_input(format!(
+        "{flag} {folder}: the folder also holds {}, which is another part by its name; name the \
+         files of this part one by one, {flag} {folder}/FILE …",
+        file::name(other)
+    )))
+}
+
+/// Warns of the files of a folder that are neither read nor prose about the data.
+fn warn_of_unread(folder: &Path, read: &[PathBuf]) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_unread = |path: &PathBuf| {
+        let name = file::name(path);
+        let ending = path.extension().unwrap_or_default();
+        let is_prose = ending == "md" || ending == "txt" || name == "LICENSE";
+        !(path.is_dir() || name.starts_with('.') || is_prose || read.contains(path))
+    };
+    let unread = entries.map(|it| it.path()).filter(is_unread);
+    let mut unread: Vec<String> = unread.map(|it| format!("`{}`", file::name(&it))).collect();
+    unread.sort();
+    if !unread.is_empty() {
+        warn(&format!(
+            "{}: not read: {}; of a folder, the files that end in {} are",
+            folder.display(),
+            few(unread, MOST_NAMED),
+            ENDINGS.join(", ")
+        ));
+    }
 }
 
 /// Returns what the output depends on.

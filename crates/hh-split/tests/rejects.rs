@@ -44,6 +44,58 @@ fn good(i: usize) -> Value {
 }
 
 #[test]
+fn a_folder_gives_the_files_of_its_part_and_names_what_is_not_read() {
+    let dir = fresh_dir("folder");
+    fs::create_dir_all(dir.join("data")).unwrap();
+    let line = |n: usize| format!("--train data --rm 50% --dev 0 --out out-{n}");
+    for (i, name) in ["train-0.jsonl", "train-1.jsonl", "attested.jsonl"]
+        .iter()
+        .enumerate()
+    {
+        write(
+            &dir,
+            &format!("data/{name}"),
+            [good(2 * i), good(2 * i + 1)],
+        );
+    }
+    let (status, stdout, stderr) = hh_split(&dir, &line(0));
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stdout.contains("dialogues") && !stderr.contains("not read"));
+    let unread = ["a.csv", "B.JSONL", "c.json", "d.jsonl.bz2", "e.ndjson"];
+    for name in unread.iter().chain(&["README.md", ".cache"]) {
+        fs::write(dir.join("data").join(name), "{}").unwrap();
+    }
+    let (status, _, stderr) = hh_split(&dir, &line(1));
+    assert_eq!(status, Some(0), "{stderr}");
+    for name in unread {
+        assert!(stderr.contains(&format!("`{name}`")), "{stderr}");
+    }
+    assert!(!stderr.contains("README") && !stderr.contains(".cache"));
+    for name in [
+        "test-00000-of-00001",
+        "validation",
+        "my_dev",
+        "Eval.2",
+        "valid",
+    ] {
+        let path = dir.join(format!("data/{name}.jsonl"));
+        write(&dir, &format!("data/{name}.jsonl"), [good(9)]);
+        let (status, _, stderr) = hh_split(&dir, &line(2));
+        assert_eq!(status, Some(3), "{stderr}");
+        for told in ["--train data", name, "one by one"] {
+            assert!(stderr.contains(told), "{stderr}");
+        }
+        fs::remove_file(path).unwrap();
+    }
+    let (status, _, stderr) = hh_split(
+        &dir,
+        "--train data/attested.jsonl --test data --rm 50% --dev 0 --out out-3",
+    );
+    assert_eq!(status, Some(3), "{stderr}");
+    assert!(stderr.contains("train-0.jsonl"), "{stderr}");
+}
+
+#[test]
 fn rejects_are_written_even_if_nothing_is_left() {
     let dir = fresh_dir("nothing-left");
     let shareless = |i| json!({"conversations": [{"from": "human", "value": i}], "score": 1});
