@@ -45,8 +45,37 @@ pub const PREFERENCE_FORMS: &[&[&str]] = &[
 /// The names of an answer. If a row has several, the first of this list counts.
 pub(crate) const ANSWERS: [&str; 5] = ["response", "completion", "answer", "output", "golden"];
 
+/// Lists fields, and after them those that may be the query of any row, or belong to
+/// it.
+macro_rules! and_of_the_query {
+    ($($field:literal),* $(,)?) => {
+        &[
+            $($field,)*
+            "prompt",
+            "instruction",
+            "input",
+            "question",
+            "query",
+            "context",
+            "history",
+            "system",
+            "system_prompt",
+            "system_message",
+            "tools",
+            "functions",
+            "documents",
+            "images",
+            "image",
+            "videos",
+            "video",
+            "audios",
+            "audio",
+        ]
+    };
+}
+
 /// The fields of a preference or comparison, without its scores.
-pub const PREFERENCE_FIELDS: &[&str] = &[
+pub const PREFERENCE_FIELDS: &[&str] = and_of_the_query![
     "chosen",
     "rejected",
     "answer_0",
@@ -60,29 +89,10 @@ pub const PREFERENCE_FIELDS: &[&str] = &[
     "completion_b",
     "responses_and_scores",
     "conversations",
-    "prompt",
-    "instruction",
-    "input",
-    "question",
-    "query",
-    "context",
-    "history",
-    "system",
-    "system_prompt",
-    "system_message",
-    "tools",
-    "functions",
-    "documents",
-    "images",
-    "image",
-    "videos",
-    "video",
-    "audios",
-    "audio",
 ];
 
 /// The fields of an answer.
-pub const ANSWER_FIELDS: &[&str] = &[
+pub const ANSWER_FIELDS: &[&str] = and_of_the_query![
     "output",
     "response",
     "completion",
@@ -91,25 +101,6 @@ pub const ANSWER_FIELDS: &[&str] = &[
     "messages",
     "conversations",
     "query_id",
-    "prompt",
-    "instruction",
-    "input",
-    "question",
-    "query",
-    "context",
-    "history",
-    "system",
-    "system_prompt",
-    "system_message",
-    "tools",
-    "functions",
-    "documents",
-    "images",
-    "image",
-    "videos",
-    "video",
-    "audios",
-    "audio",
 ];
 
 /// Whether a column is read from a file that is opened for some fields: it is one of

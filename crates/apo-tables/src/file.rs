@@ -227,7 +227,11 @@ pub fn listed(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, TableErro
 }
 
 /// Returns what is in a folder and not hidden, in the order of the names.
-fn visible(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
+///
+/// # Errors
+///
+/// When the folder cannot be read.
+pub fn visible(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
     let reading = |error| TableError::reading(folder, error);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(reading)? {

@@ -1,7 +1,6 @@
 //! The raw files that the tables are made of.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -159,7 +158,7 @@ fn files(named: &Named, part: Part) -> Result<Vec<Source>> {
     }
     let found = file::listed(path, &ENDINGS)?;
     check_part(path, part, &found)?;
-    warn_of_unread(path, &found);
+    warn_of_unread(path, &found)?;
     Ok(found.into_iter().map(source).collect())
 }
 
@@ -182,17 +181,15 @@ fn check_part(folder: &Path, part: Part, found: &[PathBuf]) -> Result<()> {
 }
 
 /// Warns of the files of a folder that are neither read nor prose about the data.
-fn warn_of_unread(folder: &Path, read: &[PathBuf]) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn warn_of_unread(folder: &Path, read: &[PathBuf]) -> Result<()> {
     let is_unread = |path: &PathBuf| {
         let name = file::name(path);
         let ending = path.extension().unwrap_or_default();
         let is_prose = ending == "md" || ending == "txt" || name == "LICENSE";
-        !(path.is_dir() || name.starts_with('.') || is_prose || read.contains(path))
+        !(path.is_dir() || is_prose || read.contains(path))
     };
-    let unread = entries.map(|it| it.path()).filter(is_unread);
-    let mut unread: Vec<String> = unread.map(|it| format!("`{}`", file::name(&it))).collect();
-    unread.sort();
+    let unread = file::visible(folder)?.into_iter().filter(is_unread);
+    let unread: Vec<String> = unread.map(|it| format!("`{}`", file::name(&it))).collect();
     if !unread.is_empty() {
         warn(&format!(
             "{}: not read: {}; of a folder, the files that end in {} are",
@@ -201,6 +198,7 @@ fn warn_of_unread(folder: &Path, read: &[PathBuf]) {
             ENDINGS.join(", ")
         ));
     }
+    Ok(())
 }
 
 /// Returns what the output depends on.
