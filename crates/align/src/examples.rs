@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::Codec;
-use apo_dialogue::hh;
 use apo_import::Unused;
 use apo_llama::PromptTree;
 use apo_model_stage::rows::{check_golden, check_query, tokenized, tokens};
@@ -176,7 +175,7 @@ fn tokenize(
                 let ids = ids.with_context(|| {
                     format!("{}, line {line}: cannot tokenize its text", input.name)
                 })?;
-                Ok(spool.add(&sft_target(hh::query_id(&prompt), line as u32, ids))?)
+                Ok(spool.add(&sft_target(apo_hh::query_id(&prompt), line as u32, ids))?)
             })?;
         }
     }

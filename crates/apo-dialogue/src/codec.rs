@@ -16,7 +16,6 @@ use tokenizers::{NormalizedString, Normalizer as _, Tokenizer};
 use crate::boundary::Continuing;
 use crate::error::DialogueError;
 use crate::files;
-use crate::hh;
 use crate::loader::Loaded;
 use crate::quoted::{Piece, Quoted};
 use crate::sources::{self, ChatSource};
@@ -272,7 +271,7 @@ impl Codec {
             );
             return Ok(ids);
         }
-        let turns = hh::turns(prompt);
+        let turns = apo_hh::turns(prompt);
         let messages: Vec<Message> = turns.iter().map(Message::from).collect();
         self.encode_messages(&messages, keep)
     }
@@ -477,7 +476,7 @@ impl Codec {
     /// When the tokenizer fails.
     pub fn decode_response(&self, ids: &[u32]) -> Result<String, DialogueError> {
         let text = self.decode(ids)?;
-        let end = text.find(hh::HUMAN).unwrap_or(text.len());
+        let end = text.find(apo_hh::HUMAN).unwrap_or(text.len());
         Ok(text[..end].trim().to_owned())
     }
 
@@ -510,6 +509,6 @@ impl Codec {
         let from = ids.len().saturating_sub(TURN_WINDOW);
         // A tokenizer that fails here fails on the whole response too.
         self.decode(&ids[from..])
-            .is_ok_and(|text| text.contains(hh::HUMAN))
+            .is_ok_and(|text| text.contains(apo_hh::HUMAN))
     }
 }

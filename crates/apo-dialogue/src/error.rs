@@ -135,10 +135,6 @@ pub enum DialogueError {
         /// How long it may be.
         most: usize,
     },
-
-    /// A tokenizer could not be trained.
-    #[error("the tokenizer cannot be trained: {0}")]
-    Training(String),
 }
 
 impl DialogueError {

@@ -1,5 +1,5 @@
-//! Dialogues: HH's text form, chat templates, token ids, and where prompt and
-//! response meet.
+//! Dialogues as a model reads them: chat templates, token ids, and where prompt
+//! and response meet.
 
 mod boundary;
 pub mod codec;
@@ -7,17 +7,14 @@ mod ends;
 pub mod error;
 mod files;
 pub mod fit;
-pub mod hh;
 mod loader;
 mod named;
 mod quoted;
 mod sources;
 pub mod template;
-mod train;
 mod window;
 
 pub use codec::{Codec, chat_template_file};
 pub use error::DialogueError;
 pub use fit::{Fitted, fit};
 pub use template::{Message, Template};
-pub use train::train_bpe;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DialogueError;
 use crate::files::excerpt;
-use crate::hh::{Role, Turn};
 use crate::named::NamedTokens;
 use crate::sources::ChatSource;
+use apo_hh::{Role, Turn};
 
 /// The form of prompts and responses; one for each model, written into its
 /// directory.

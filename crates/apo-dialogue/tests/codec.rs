@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use apo_dialogue::{Codec, DialogueError, Template, hh, train_bpe};
+use apo_dialogue::{Codec, DialogueError, Template};
+use mini_world::tokenizer::train_bpe;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -125,7 +126,7 @@ proptest! {
             ids.extend(&reply);
             prop_assert_eq!(codec.decode(&ids).unwrap(), format!("{prompt} {response}"));
             prop_assert!(!ids.contains(&codec.eos()));
-            if !response.contains(hh::HUMAN) {
+            if !response.contains(apo_hh::HUMAN) {
                 prop_assert_eq!(codec.decode_response(&reply).unwrap(), response.trim());
             }
         }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use apo_dialogue::hh;
 use apo_endpoint::thought::is_doubtful;
 use apo_endpoint::{Ending, EndpointError, Message, Outcome, Reply, Request, Role, Usage};
 use apo_tables::Finish;
@@ -68,7 +67,7 @@ impl Golden {
     /// Makes a golden answer from a text: stripped, and cut where another human turn
     /// begins; `None` if nothing remains.
     pub fn new(text: &str, origin: Origin) -> Option<Self> {
-        let (text, finish) = match text.find(hh::HUMAN) {
+        let (text, finish) = match text.find(apo_hh::HUMAN) {
             Some(at) => (&text[..at], Finish::Turn),
             None => (text, Finish::Stop),
         };
@@ -163,10 +162,10 @@ impl Collector {
     /// Returns the first request of a query: system prompt and dialogue.
     pub fn first_request(&self, prompt: &str) -> Request {
         let mut messages = vec![Message::new(Role::System, &self.prompts.system)];
-        messages.extend(hh::turns(prompt).into_iter().map(|turn| {
+        messages.extend(apo_hh::turns(prompt).into_iter().map(|turn| {
             let role = match turn.role {
-                hh::Role::Human => Role::User,
-                hh::Role::Assistant => Role::Assistant,
+                apo_hh::Role::Human => Role::User,
+                apo_hh::Role::Assistant => Role::Assistant,
             };
             Message::new(role, turn.text)
         }));
@@ -258,7 +257,7 @@ impl Collector {
 
     /// Returns the refusal text that a hash of the seed and the query chooses.
     fn refusal_text(&self, query_id: &str) -> Golden {
-        let drawn = hh::query_id(&format!("{} {query_id}", self.seed));
+        let drawn = apo_hh::query_id(&format!("{} {query_id}", self.seed));
         let drawn = u64::from_str_radix(&drawn, 16).expect("a key is 16 hex digits");
         let texts = &self.prompts.refusals;
         let text = &texts[(drawn % texts.len() as u64) as usize];

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use apo_dialogue::hh::{self, ASSISTANT, HUMAN, Role};
+use apo_hh::{ASSISTANT, HUMAN, Role};
 
 use crate::{Fault, Message, Text, reason};
 
@@ -34,10 +34,10 @@ pub fn plain_prompt(text: &str) -> Result<String, Fault> {
     let is_dialogue = begin.starts_with(HUMAN.trim_start())
         || begin.starts_with(ASSISTANT.trim_start()) && text.contains(HUMAN);
     if is_dialogue {
-        return Ok(hh::as_prompt(&text));
+        return Ok(apo_hh::as_prompt(&text));
     }
     check("the prompt", &text)?;
-    Ok(hh::prompt_of([(Role::Human, &*text)]))
+    Ok(apo_hh::prompt_of([(Role::Human, &*text)]))
 }
 
 /// Returns messages as a prompt, ending where the assistant is to answer.
@@ -71,7 +71,7 @@ pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
         check(&place, &message.content)?;
     }
     let turns = messages.iter().map(|it| (it.role, &*it.content));
-    Ok(hh::prompt_of(turns))
+    Ok(apo_hh::prompt_of(turns))
 }
 
 /// Checks that a message, which errors call `place`, is not read back as several
@@ -222,7 +222,7 @@ mod tests {
             message(Role::Human, "d"),
         ];
         let prompt = prompt_of(&messages).expect("they quote nothing");
-        let turns = hh::turns(&prompt);
+        let turns = apo_hh::turns(&prompt);
         let told: Vec<_> = turns.iter().map(|it| it.text.as_str()).collect();
         assert_eq!(told, ["a\n\nb", "c", "d"]);
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use apo_dialogue::hh::Role;
+use apo_hh::Role;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -1,7 +1,7 @@
 //! Queries that are spread over several columns: Alpaca's instructions with their
 //! input, and earlier turns.
 
-use apo_dialogue::hh::Role;
+use apo_hh::Role;
 use serde_json::value::RawValue;
 
 use crate::fields::{Fault, Fields, is_filled, kind, reason, text};

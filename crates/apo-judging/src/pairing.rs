@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::hh::ASSISTANT;
+use apo_hh::ASSISTANT;
 use apo_stage::{Role, bad_input, check_distinct};
 use apo_tables::{Input, Reader, Response};
 

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_dialogue::hh;
 use apo_llama::Manifest;
 use apo_provenance::TEST;
 use apo_tables::{Input, Provenance, Query, Reader, Split};
@@ -207,9 +206,9 @@ impl Overlap<'_> {
 /// Returns the keys of a query: of its prompt, and of the prompt with stripped
 /// turns.
 fn keys(prompt: &str) -> [String; 2] {
-    let turns = hh::turns(prompt);
-    let stripped = hh::prompt_of(turns.iter().map(|it| (it.role, &*it.text)));
-    [hh::query_id(prompt), hh::query_id(&stripped)]
+    let turns = apo_hh::turns(prompt);
+    let stripped = apo_hh::prompt_of(turns.iter().map(|it| (it.role, &*it.text)));
+    [apo_hh::query_id(prompt), apo_hh::query_id(&stripped)]
 }
 
 /// Returns the splits of a run, from its tables or else from its models.

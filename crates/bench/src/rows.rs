@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use apo_dialogue::{Codec, hh};
+use apo_dialogue::Codec;
 use apo_llama::PromptTree;
 use mini_world::fixtures;
 use serde::Deserialize;
@@ -64,7 +64,7 @@ pub fn of_the_mini_world() -> Result<Vec<Pair>> {
         else {
             continue;
         };
-        if let Ok(split) = hh::split_pair(chosen, rejected) {
+        if let Ok(split) = apo_hh::split_pair(chosen, rejected) {
             pairs.push(Pair {
                 prompt: split.prompt.to_owned(),
                 chosen: split.chosen.to_owned(),

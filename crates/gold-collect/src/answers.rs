@@ -5,9 +5,9 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_dialogue::hh::{self, Role};
 use apo_endpoint::thought::parted;
 use apo_golden::{Golden, Origin};
+use apo_hh::Role;
 use apo_import::{
     ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Source, Text, Unused, dialogue,
     reason,
@@ -46,7 +46,7 @@ impl Keys {
         let mut keys = Self::default();
         for (row, query) in Reader::<Query>::open_filled(path)?.enumerate() {
             let query = query?;
-            let prompt = hh::query_id(&query.prompt);
+            let prompt = apo_hh::query_id(&query.prompt);
             keys.prompts.insert(prompt.clone());
             if keys
                 .prompt_of
@@ -209,7 +209,7 @@ impl Answers {
         if self.by_prompt.is_empty() {
             return None;
         }
-        self.by_prompt.get(&hh::query_id(&query.prompt))
+        self.by_prompt.get(&apo_hh::query_id(&query.prompt))
     }
 
     /// Returns the number of queries with an answer.
@@ -231,7 +231,7 @@ struct Read {
 
 /// Reads an answer.
 fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
-    let hashed = |prompt: String| Some(hh::query_id(&prompt));
+    let hashed = |prompt: String| Some(apo_hh::query_id(&prompt));
     let read = match Answer::read(record)? {
         Answer::Answer {
             prompt,
@@ -290,7 +290,7 @@ mod tests {
     const PROMPT: &str = "\n\nHuman: hi\n\nAssistant: Hello.\n\nHuman: bye\n\nAssistant:";
 
     fn keys() -> Keys {
-        let prompt = hh::query_id(PROMPT);
+        let prompt = apo_hh::query_id(PROMPT);
         Keys {
             prompt_of: [("q-1".to_owned(), prompt.clone())].into(),
             prompts: [prompt].into(),
@@ -329,17 +329,20 @@ mod tests {
             json!({"messages": with(json!({"role": "assistant", "content": "Bye."}))}),
             json!({"query_id": "q-1", "golden": "Bye."}),
         ] {
-            let expected = Ok((Some(hh::query_id(PROMPT)), "Bye.".to_owned()));
+            let expected = Ok((Some(apo_hh::query_id(PROMPT)), "Bye.".to_owned()));
             assert_eq!(read(&record), expected, "{record}");
         }
     }
 
     #[test]
     fn a_plain_question_is_a_human_turn() {
-        assert_eq!(hh::as_prompt(" Why? "), "\n\nHuman: Why?\n\nAssistant:");
+        assert_eq!(apo_hh::as_prompt(" Why? "), "\n\nHuman: Why?\n\nAssistant:");
         let record = serde_json::json!({"instruction": "Add.", "input": "1 2", "output": "3"});
         let prompt = "\n\nHuman: Add.\n\n1 2\n\nAssistant:";
-        assert_eq!(read(&record), Ok((Some(hh::query_id(prompt)), "3".into())));
+        assert_eq!(
+            read(&record),
+            Ok((Some(apo_hh::query_id(prompt)), "3".into()))
+        );
     }
 
     #[test]
@@ -382,7 +385,7 @@ mod tests {
         let keys = keys();
         let mut answers = Answers::default();
         let filed = |text| Filed::new(text).unwrap();
-        let known = || Some(hh::query_id(PROMPT));
+        let known = || Some(apo_hh::query_id(PROMPT));
         answers.add(known(), filed("first"), &keys);
         answers.add(known(), filed("second"), &keys);
         answers.add(Some("0123456789abcdef".into()), filed("stranger"), &keys);

@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use apo_dialogue::hh;
 use apo_golden::Prompts;
 use apo_tables::Finish;
 use loopback::{Answer, Call, Server};
@@ -70,7 +69,7 @@ fn each_query_gets_its_golden_answer_and_origin() {
     let rows = golden(&dir, "golden.parquet");
     let questions: Vec<String> = rows
         .iter()
-        .map(|row| hh::turns(&row.prompt)[0].text.clone())
+        .map(|row| apo_hh::turns(&row.prompt)[0].text.clone())
         .collect();
     assert_eq!(questions, ALL, "rows in the order of the queries");
     let found = by_question(&rows);
@@ -111,7 +110,7 @@ fn each_query_gets_its_golden_answer_and_origin() {
             if is_cut { Finish::Length } else { Finish::Stop }
         );
         assert_eq!((row.sample, row.tokens, row.reward), (0, None, None));
-        assert_eq!(row.query_id, hh::query_id(&row.prompt));
+        assert_eq!(row.query_id, apo_hh::query_id(&row.prompt));
     }
     let origins = json!({
         "reply": 2, "reply_after_why": 1, "refusal_text": 2, "hh_chosen": 3, "file": 0,

@@ -4,7 +4,7 @@ mod comparisons;
 
 use std::borrow::Cow;
 
-use apo_dialogue::hh::{self, Role, Split};
+use apo_hh::{Role, Split};
 use apo_import::dialogue::{self, line_ends};
 use apo_import::{Conversation, Fault, Message, Preference, Preferences, Record, Text, reason};
 use apo_tables::Pair;
@@ -79,7 +79,7 @@ fn of_texts(
     let Some(prompt) = &preference.prompt else {
         let chosen = whole.0.as_deref().unwrap_or(chosen);
         let rejected = whole.1.as_deref().unwrap_or(rejected);
-        let split = hh::split_pair(chosen, rejected);
+        let split = apo_hh::split_pair(chosen, rejected);
         return Ok(finished(
             split.map_err(|it| without_query(it, preference))?,
             subset,
@@ -92,7 +92,7 @@ fn of_texts(
             if let (Some(chosen), Some(rejected)) = (after(chosen), after(rejected)) {
                 return cut(&prompt, chosen, rejected, subset);
             }
-            let split = hh::split_pair(chosen, rejected).map_err(fault)?;
+            let split = apo_hh::split_pair(chosen, rejected).map_err(fault)?;
             check_part_of(&prompt, split.prompt)?;
             return Ok(finished(split, subset));
         }
@@ -117,14 +117,14 @@ const ASSISTANT_NAME: &str = "Assistant:";
 
 /// Makes a pair from responses that are separate from their prompt.
 fn cut(prompt: &str, chosen: &str, rejected: &str, subset: &str) -> Result<Pair, Fault> {
-    let split = hh::split_at_prompt(prompt, chosen, rejected).map_err(fault)?;
+    let split = apo_hh::split_at_prompt(prompt, chosen, rejected).map_err(fault)?;
     Ok(finished(split, subset))
 }
 
 /// Checks that responses do not both repeat the question that they answer: it is
 /// not known where the question ends in them.
 fn check_apart(prompt: &str, chosen: &str, rejected: &str) -> Result<(), Fault> {
-    let turns = hh::turns(prompt);
+    let turns = apo_hh::turns(prompt);
     let Some(question) = turns.last().map(|it| it.text.as_str()) else {
         return Ok(());
     };
@@ -151,7 +151,7 @@ fn check_apart(prompt: &str, chosen: &str, rejected: &str) -> Result<(), Fault> 
 /// Checks that a prompt is part of the query that both whole dialogues begin with:
 /// it consists of some of its turns, or is a text in one of them.
 fn check_part_of(prompt: &str, query: &str) -> Result<(), Fault> {
-    let (prompt, query) = (hh::turns(prompt), hh::turns(query));
+    let (prompt, query) = (apo_hh::turns(prompt), apo_hh::turns(query));
     let is_run = query.windows(prompt.len().max(1)).any(|it| it == prompt);
     let is_text = || match &prompt[..] {
         [only] => {
@@ -170,10 +170,10 @@ fn check_part_of(prompt: &str, query: &str) -> Result<(), Fault> {
 }
 
 /// Returns why a row without a prompt is not a pair; names its other columns.
-fn without_query(found: hh::Fault, preference: &Preference) -> Fault {
+fn without_query(found: apo_hh::Fault, preference: &Preference) -> Fault {
     let mut fault = fault(found);
     let unused = &preference.beside.unused;
-    if found == hh::Fault::NoQuery && !unused.is_empty() {
+    if found == apo_hh::Fault::NoQuery && !unused.is_empty() {
         fault.detail += &format!(
             "; `{}` is not read as one, name what is the query `prompt`",
             unused.join("`, `")
@@ -215,7 +215,7 @@ fn of_messages(
         Some(Text::Plain(text)) if before.is_empty() => dialogue::plain_prompt(text)?,
         Some(Text::Plain(text)) if !is_whole => {
             let prompt = dialogue::plain_prompt(text)?;
-            let turns = hh::turns(&prompt).into_iter().map(|turn| Message {
+            let turns = apo_hh::turns(&prompt).into_iter().map(|turn| Message {
                 role: turn.role,
                 content: turn.text,
             });
@@ -223,13 +223,13 @@ fn of_messages(
         }
         Some(Text::Plain(text)) => {
             let query = dialogue::prompt_of(before)?;
-            check_part_of(&hh::as_prompt(text), &query)?;
+            check_part_of(&apo_hh::as_prompt(text), &query)?;
             query
         }
         None => dialogue::prompt_of(before)?,
     };
-    if hh::turns(&query).is_empty() {
-        return Err(without_query(hh::Fault::NoQuery, preference));
+    if apo_hh::turns(&query).is_empty() {
+        return Err(without_query(apo_hh::Fault::NoQuery, preference));
     }
     if before.is_empty() {
         check_apart(&query, chosen, rejected)?;
@@ -269,8 +269,8 @@ fn finished(split: Split<'_>, subset: &str) -> Pair {
         rejected,
     } = split;
     Pair {
-        query_id: hh::query_id(prompt),
-        pair_id: hh::pair_id(prompt, chosen, rejected),
+        query_id: apo_hh::query_id(prompt),
+        pair_id: apo_hh::pair_id(prompt, chosen, rejected),
         subset: subset.to_owned(),
         prompt: prompt.to_owned(),
         chosen: chosen.to_owned(),
@@ -279,20 +279,20 @@ fn finished(split: Split<'_>, subset: &str) -> Pair {
 }
 
 /// Returns why a pair of dialogues is rejected, for people.
-fn fault(fault: hh::Fault) -> Fault {
+fn fault(fault: apo_hh::Fault) -> Fault {
     let detail = match fault {
-        hh::Fault::NoQuery => {
+        apo_hh::Fault::NoQuery => {
             "there is no `prompt`, and `chosen` and `rejected` have no assistant's turn in common"
         }
-        hh::Fault::DivergesEarly => "the dialogues differ before their last turn",
-        hh::Fault::EmptyResponse => "a response is empty",
-        hh::Fault::SameResponse => "both responses are the same",
+        apo_hh::Fault::DivergesEarly => "the dialogues differ before their last turn",
+        apo_hh::Fault::EmptyResponse => "a response is empty",
+        apo_hh::Fault::SameResponse => "both responses are the same",
     };
     Fault::new(fault.as_str(), detail)
 }
 
 fn diverging(detail: &str) -> Fault {
-    Fault::new(hh::Fault::DivergesEarly.as_str(), detail)
+    Fault::new(apo_hh::Fault::DivergesEarly.as_str(), detail)
 }
 
 /// Returns what the system messages and columns say, as a key; both responses must
@@ -322,7 +322,7 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
 
 /// Returns a response that is written as a conversation of one assistant's message.
 fn answer(text: &str) -> &str {
-    text.strip_prefix(hh::ASSISTANT).unwrap_or(text)
+    text.strip_prefix(apo_hh::ASSISTANT).unwrap_or(text)
 }
 
 /// Returns a response or dialogue as text.
@@ -331,7 +331,7 @@ fn text(text: &Text) -> Result<Cow<'_, str>, Fault> {
         Text::Plain(text) => Ok(line_ends(text)),
         Text::Messages(conversation) => {
             let open = dialogue::dialogue_of(&conversation.messages)?;
-            let text = open.strip_suffix(hh::ASSISTANT).unwrap_or(&open);
+            let text = open.strip_suffix(apo_hh::ASSISTANT).unwrap_or(&open);
             Ok(Cow::Owned(text.to_owned()))
         }
     }

@@ -4,7 +4,7 @@
 //! Every text is lower case and without its full stop where a sentence may
 //! begin or end elsewhere; [`sentence`] makes a sentence of it.
 
-use apo_dialogue::hh::{self, Role};
+use apo_hh::Role;
 
 use crate::phrases::words;
 
@@ -59,7 +59,7 @@ impl Topic {
     /// that refers back, the turn before it that does. `None` for a prompt that
     /// names nothing of the mini world.
     pub fn of(prompt: &str) -> Option<Self> {
-        let turns = hh::turns(prompt);
+        let turns = apo_hh::turns(prompt);
         let humans = turns.iter().rev().filter(|turn| turn.role == Role::Human);
         humans.map(|turn| words(&turn.text)).find_map(|text| {
             let place = |topic: Self| {

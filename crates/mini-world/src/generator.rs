@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use apo_dialogue::hh::{self, Role};
+use apo_hh::Role;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -186,7 +186,7 @@ fn write_part(rng: &mut ChaCha8Rng, part: Part, taken: &mut HashSet<String>) -> 
             }
         };
         let pair = annotate(rng, topic, prompt);
-        if seen.insert(hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected)) {
+        if seen.insert(apo_hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected)) {
             pairs.push(pair);
         }
     }
@@ -237,7 +237,7 @@ pub fn query(rng: &mut ChaCha8Rng, subset: &str) -> (Topic, String) {
     let greeting = pick(rng, content::GREETINGS);
     let greeted = format!("{greeting} {}", turns[0].1);
     greeted.trim().clone_into(&mut turns[0].1);
-    let prompt = hh::prompt_of(turns.iter().map(|(role, text)| (*role, text.as_str())));
+    let prompt = apo_hh::prompt_of(turns.iter().map(|(role, text)| (*role, text.as_str())));
     (topic, prompt)
 }
 
@@ -497,8 +497,8 @@ fn faulty_line(
             let dialogue = |response: &str, end: &str| {
                 format!(
                     "{prompt} {response}{} {further}{} {end}",
-                    hh::HUMAN,
-                    hh::ASSISTANT
+                    apo_hh::HUMAN,
+                    apo_hh::ASSISTANT
                 )
             };
             json_line(&dialogue(&chosen, &rejected), &dialogue(&rejected, &chosen))
@@ -667,9 +667,11 @@ mod tests {
                 let row: Option<Value> = serde_json::from_slice(line).ok();
                 let text = |name| row.as_ref()?.as_object()?.get(name)?.as_str();
                 let reason = match (text("chosen"), text("rejected")) {
-                    (Some(chosen), Some(rejected)) => match hh::split_pair(chosen, rejected) {
+                    (Some(chosen), Some(rejected)) => match apo_hh::split_pair(chosen, rejected) {
                         Err(fault) => fault.as_str(),
-                        Ok(it) if seen.insert(hh::pair_id(it.prompt, it.chosen, it.rejected)) => {
+                        Ok(it)
+                            if seen.insert(apo_hh::pair_id(it.prompt, it.chosen, it.rejected)) =>
+                        {
                             continue;
                         }
                         Ok(_) => "duplicate",

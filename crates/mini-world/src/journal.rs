@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use apo_dialogue::hh;
 use apo_endpoint::{self as endpoint, Entry, Failure, Policy, Reply, Request, Usage};
 use apo_golden::Collector;
 use rand::seq::IndexedRandom as _;
@@ -95,7 +94,7 @@ pub fn golden<'a>(pairs: impl Iterator<Item = &'a Pair>, seed: u64) -> Vec<Golde
 
 /// Returns a query's own generator, so that no answer depends on another.
 fn rng(prompt: &str, seed: u64) -> ChaCha8Rng {
-    let key = u64::from_str_radix(&hh::query_id(prompt), 16).expect("keys are 16 hex digits");
+    let key = u64::from_str_radix(&apo_hh::query_id(prompt), 16).expect("keys are 16 hex digits");
     let mut rng = ChaCha8Rng::seed_from_u64(key);
     rng.set_stream(seed);
     rng

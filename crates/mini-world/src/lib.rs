@@ -17,5 +17,6 @@ pub mod loopback;
 pub mod phrases;
 pub mod policy;
 pub mod quality;
+pub mod tokenizer;
 
 pub use quality::quality;

@@ -4,6 +4,8 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use crate::tokenizer::train_bpe;
+
 /// Most token ids that the tokenizer may have.
 const VOCABULARY: usize = 1024;
 
@@ -19,7 +21,7 @@ const PAD: &str = "<|pad|>";
 ///
 /// When the tokenizer cannot be trained.
 pub fn files(texts: impl Iterator<Item = String> + Send) -> Result<Vec<(&'static str, String)>> {
-    let tokenizer = apo_dialogue::train_bpe(texts, VOCABULARY, &[EOS, PAD])?;
+    let tokenizer = train_bpe(texts, VOCABULARY, &[EOS, PAD])?;
     let parsed: Value =
         serde_json::from_str(&tokenizer).context("the trained tokenizer is no JSON")?;
     let ids = parsed["model"]["vocab"]

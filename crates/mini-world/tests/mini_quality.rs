@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use apo_dialogue::hh;
 use apo_tables::{Finish, Provenance, Response, Writer};
 
 fn fresh_dir(test: &str) -> PathBuf {
@@ -28,7 +27,7 @@ fn write_responses(path: &Path, rows: &[(&str, &str)]) {
     let mut writer = Writer::create(path, &provenance).unwrap();
     for (prompt, response) in rows {
         let row = Response {
-            query_id: hh::query_id(prompt),
+            query_id: apo_hh::query_id(prompt),
             subset: "helpful-base".into(),
             prompt: (*prompt).into(),
             sample: 0,

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use apo_dialogue::{Codec, hh};
+use apo_dialogue::Codec;
 use apo_llama::directory;
 use apo_model_stage::models;
 use apo_stage::bad_input;
@@ -37,7 +37,7 @@ impl Queries {
         let mut prompts = HashMap::new();
         for query in table {
             let query = query?;
-            let prompt = hh::query_id(&query.prompt);
+            let prompt = apo_hh::query_id(&query.prompt);
             match prompts.entry(query.query_id) {
                 Entry::Vacant(place) => {
                     ids.push(place.key().clone());

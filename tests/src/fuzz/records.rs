@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use apo_dialogue::hh;
 use apo_import::{ANSWER_FIELDS, Answer, PREFERENCE_FIELDS, Preferences, Record, Source, parse};
 use apo_tables::{Pair, Provenance, Reader};
 use serde_json::Value;
@@ -112,12 +111,12 @@ fn read(path: &Path, fields: &[&str], most: usize, each: impl Fn(&Record) -> Str
 
 /// Takes a text for a dialogue.
 fn dialogue(text: &str) {
-    let prompt = hh::as_prompt(text);
-    for turn in hh::turns(&prompt) {
+    let prompt = apo_hh::as_prompt(text);
+    for turn in apo_hh::turns(&prompt) {
         assert_eq!(turn.text, turn.text.trim(), "a turn is stripped");
         assert!(!turn.text.is_empty(), "a turn says something");
     }
-    let _ = hh::split_pair(text, &format!("{text}!"));
+    let _ = apo_hh::split_pair(text, &format!("{text}!"));
 }
 
 pub fn provenance(bytes: &[u8]) -> String {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_dialogue::hh::{self, Role};
+use apo_hh::Role;
 use apo_stage::output::write_page;
 use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Kind, bad_input, up_to_date};
@@ -166,7 +166,7 @@ impl Placed {
 fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
     let items = placed.iter().enumerate().map(|(i, it)| {
         let texts = it.texts();
-        let turns = hh::turns(&it.pairing.prompt).into_iter();
+        let turns = apo_hh::turns(&it.pairing.prompt).into_iter();
         Item {
             id: row_id(i),
             turns: turns

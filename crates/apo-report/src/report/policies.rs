@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::hh::{self, Role};
+use apo_hh::Role;
 use apo_measures::{Mean, mean};
 use apo_stage::rows::check_scored;
 use apo_tables::{Reader, Response};
@@ -153,7 +153,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
                 continue;
             }
             let turns = || {
-                let turns = hh::turns(&response.prompt).into_iter();
+                let turns = apo_hh::turns(&response.prompt).into_iter();
                 let who = |role| match role {
                     Role::Human => "Human".to_owned(),
                     Role::Assistant => "Assistant".to_owned(),

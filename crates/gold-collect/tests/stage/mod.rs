@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use apo_dialogue::hh;
 use apo_tables::{Pair, Provenance, Query, Reader, Response, Writer};
 use serde_json::Value;
 
@@ -25,7 +24,7 @@ pub fn fresh_dir(test: &str) -> PathBuf {
 }
 
 pub fn prompt(question: &str) -> String {
-    hh::prompt_of([(hh::Role::Human, question)])
+    apo_hh::prompt_of([(apo_hh::Role::Human, question)])
 }
 
 /// Writes `queries.parquet` and `pairs.parquet`.
@@ -38,15 +37,15 @@ pub fn write_tables(dir: &Path, questions: &[&str]) {
         let (chosen, rejected) = (format!("better: {question}"), "worse".to_owned());
         queries
             .write(&Query {
-                query_id: hh::query_id(&prompt),
+                query_id: apo_hh::query_id(&prompt),
                 subset: "helpful-base".into(),
                 prompt: prompt.clone(),
             })
             .unwrap();
         pairs
             .write(&Pair {
-                query_id: hh::query_id(&prompt),
-                pair_id: hh::pair_id(&prompt, &chosen, &rejected),
+                query_id: apo_hh::query_id(&prompt),
+                pair_id: apo_hh::pair_id(&prompt, &chosen, &rejected),
                 subset: "helpful-base".into(),
                 prompt,
                 chosen,
@@ -118,7 +117,7 @@ pub fn golden(dir: &Path, name: &str) -> Vec<Response> {
 /// Returns response and origin by question.
 pub fn by_question(rows: &[Response]) -> BTreeMap<String, (String, String)> {
     let entry = |row: &Response| {
-        let question = hh::turns(&row.prompt)[0].text.clone();
+        let question = apo_hh::turns(&row.prompt)[0].text.clone();
         (question, (row.response.clone(), row.origin.clone()))
     };
     rows.iter().map(entry).collect()

@@ -1,6 +1,5 @@
 //! Turns comparisons of two or more answers into preferences.
 
-use apo_dialogue::hh;
 use apo_import::{Asked, Comparison, Preference, Text};
 
 /// Begins a human turn in the authors' dialogues outside HH.
@@ -55,15 +54,15 @@ fn dialogue(text: String) -> String {
         return text;
     }
     let text = format!("\n\n{text}")
-        .replace(&format!("\n\n{HEADED_HUMAN}"), hh::HUMAN)
-        .replace(HEADED_ASSISTANT, hh::ASSISTANT);
-    match text.rsplit_once(hh::ASSISTANT) {
+        .replace(&format!("\n\n{HEADED_HUMAN}"), apo_hh::HUMAN)
+        .replace(HEADED_ASSISTANT, apo_hh::ASSISTANT);
+    match text.rsplit_once(apo_hh::ASSISTANT) {
         None => text,
         // The turns are stripped, so that the query is the same as in the other
         // forms.
         Some((query, response)) => {
-            let turns = hh::turns(query);
-            hh::prompt_of(turns.iter().map(|turn| (turn.role, turn.text.as_str()))) + response
+            let turns = apo_hh::turns(query);
+            apo_hh::prompt_of(turns.iter().map(|turn| (turn.role, turn.text.as_str()))) + response
         }
     }
 }

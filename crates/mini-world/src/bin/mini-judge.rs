@@ -7,7 +7,6 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
-use apo_dialogue::hh;
 use clap::Parser;
 use mini_world::loopback::serve;
 use mini_world::quality;
@@ -82,11 +81,11 @@ fn judge(text: &str, body: &str) -> Option<String> {
     let (responses, _) = rest.split_once("\nPlease play the role of a judge")?;
     let responses = responses.strip_prefix(&format!("[[{first}]]: "))?;
     let (of_first, of_second) = responses.split_once(&format!("\n[[{second}]]: "))?;
-    let prompt = format!("\n\n{dialogue}{}", hh::ASSISTANT);
+    let prompt = format!("\n\n{dialogue}{}", apo_hh::ASSISTANT);
     let (a, b) = (quality(&prompt, of_first)?, quality(&prompt, of_second)?);
     let thought = format!("{first} is about {a:.1} good, {second} about {b:.1}.");
     // By what was asked alone: the same request has the same answer.
-    let drawn = u64::from_str_radix(&hh::query_id(body), 16).ok()?;
+    let drawn = u64::from_str_radix(&apo_hh::query_id(body), 16).ok()?;
     if drawn.is_multiple_of(UNREADABLE) {
         return Some(format!("{thought}\nIt is hard to tell."));
     }

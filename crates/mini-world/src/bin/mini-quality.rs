@@ -7,7 +7,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use apo_dialogue::hh;
 use apo_tables::{Finish, Pair, Provenance, Reader, Response, Writer};
 use clap::{ArgGroup, Parser};
 use mini_world::quality;
@@ -89,7 +88,7 @@ fn put_right(pairs: &Path, out: &Path) -> Result<()> {
         }
         if chosen < rejected {
             std::mem::swap(&mut pair.chosen, &mut pair.rejected);
-            pair.pair_id = hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected);
+            pair.pair_id = apo_hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected);
         }
         writer.write(&pair)?;
     }

@@ -1,13 +1,12 @@
 //! A tokenizer from scratch.
 
+use anyhow::{Result, anyhow};
 use tokenizers::decoders::byte_level::ByteLevel as Decoder;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::normalizers::Sequence;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::byte_level::ByteLevel as Processor;
 use tokenizers::{AddedToken, Tokenizer, TokenizerBuilder};
-
-use crate::error::DialogueError;
 
 /// Learns a byte-level BPE from texts and returns its `tokenizer.json`.
 ///
@@ -20,8 +19,8 @@ pub fn train_bpe(
     texts: impl Iterator<Item = String> + Send,
     vocab_size: usize,
     specials: &[&str],
-) -> Result<String, DialogueError> {
-    let fails = |error: tokenizers::Error| DialogueError::Training(error.to_string());
+) -> Result<String> {
+    let fails = |error: tokenizers::Error| anyhow!("cannot train a tokenizer: {error}");
     let mut trainer = BpeTrainer::builder()
         .show_progress(false)
         .vocab_size(vocab_size)
