@@ -21,7 +21,7 @@ SUBSETS  ?= helpful-base harmless-base
 SIZES    ?= --take 600 --rm 250 --dev 80
 TEST     ?= 160
 PRECISION ?=
-PRODUCTS ?= $(addprefix --precision ,$(PRECISION))
+PRECISION_FLAG ?= $(addprefix --precision ,$(PRECISION))
 SEED     ?= 1
 ifneq ($(wildcard $(HH)/helpful-base/train.*),)
 PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test $(TEST)
@@ -34,16 +34,16 @@ GOLDEN   ?= --seed $(SEED) $(addprefix --answers ,$(ANSWERS)) --hh-best
 START    ?= chat
 CHAT     ?= --template chat
 SFT      ?=
-REWARD   ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8 --learning-rate 3e-5
+REWARD   ?= $(CHAT) --seed $(SEED) $(PRECISION_FLAG) --limit 384 --batch 8 --learning-rate 3e-5
 APO      ?= --beta-2 10
 # At the paper's temperature of 1.2, a model of this size writes mostly noise.
 SAMPLE   ?= $(CHAT) --seed $(SEED) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
 ANSWER   ?= $(CHAT) --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128
-SCORE    ?= $(PRODUCTS) --limit 384
-LOG_PROBS ?= $(CHAT) $(PRODUCTS) --limit 384
-ALIGN    ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8
-GOLDEN_SFT ?= $(CHAT) --seed $(SEED) $(PRODUCTS) --limit 384 --batch 8 --learning-rate 5e-6
+SCORE    ?= $(PRECISION_FLAG) --limit 384
+LOG_PROBS ?= $(CHAT) $(PRECISION_FLAG) --limit 384
+ALIGN    ?= $(CHAT) --seed $(SEED) $(PRECISION_FLAG) --limit 384 --batch 8
+GOLDEN_SFT ?= $(CHAT) --seed $(SEED) $(PRECISION_FLAG) --limit 384 --batch 8 --learning-rate 5e-6
 
 # The rounds of each method. The rates are four times the paper's: at 5e-6, a model
 # of this size hardly changes in so few steps.

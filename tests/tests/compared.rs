@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use apo_tables::{Comparison, Finish, Pair, Provenance, Reader, Response, Writer};
+use apo_tables::{Finish, Pair, Provenance, Reader, Response, VerdictRow, Writer};
 use apo_tests::stages::{Ran, binary, finish, folder, refuse, run, succeed, workspace};
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ fn judged(dir: &Path, line: &str) -> Ran {
 
 const COMPARE: &str = "compare --a a.parquet --b b.parquet --model mini-judge --draws 200";
 
-fn rows(path: &Path) -> Vec<Comparison> {
+fn rows(path: &Path) -> Vec<VerdictRow> {
     let rows = Reader::open(path).unwrap();
     rows.map(Result::unwrap).collect()
 }

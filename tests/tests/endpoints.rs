@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use apo_tables::{Comparison, Provenance, Reader, Response};
+use apo_tables::{Provenance, Reader, Response, VerdictRow};
 use apo_tests::stages::{Ran, answer, command, finish, folder, write};
 use mini_world::loopback::serve;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ fn what_failed_is_counted_kept_as_no_answer_and_asked_again_alone() {
     let cause = "2 requests failed, 2 of them with: HTTP 500: out of order";
     assert!(ran.stderr.contains(cause), "{}", ran.stderr);
     assert_eq!(found["judges"][0]["wins"], 3);
-    let rows = Reader::<Comparison>::open(&dir.join("verdicts.parquet")).unwrap();
+    let rows = Reader::<VerdictRow>::open(&dir.join("verdicts.parquet")).unwrap();
     assert!(
         rows.map(Result::unwrap)
             .all(|it| it.query_id != "0000000000000002")

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apo_tables::{Comparison, Provenance, Reader, Response, SheetKey};
+use apo_tables::{Provenance, Reader, Response, SheetKey, VerdictRow};
 use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 use headless_chrome::browser::LaunchOptions;
 use headless_chrome::protocol::cdp::Browser::{
@@ -52,7 +52,7 @@ fn sheet(test: &str, n: usize) -> (PathBuf, Vec<SheetKey>) {
 
 const TALLY: &str = "judge human tally --key sheet/key.parquet --out verdicts.parquet";
 
-fn verdicts(dir: &Path) -> Vec<Comparison> {
+fn verdicts(dir: &Path) -> Vec<VerdictRow> {
     let rows = Reader::open(&dir.join("verdicts.parquet")).unwrap();
     rows.map(Result::unwrap).collect()
 }

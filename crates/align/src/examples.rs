@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_import::Unused;
 use apo_llama::PromptTree;
 use apo_model_stage::rows::{check_golden, check_query, tokenized, tokens};
@@ -72,15 +72,15 @@ pub fn gather(
     method: &Method,
     tables: Tables,
     known: Option<&KnownLogProbs>,
-    codec: &Codec,
+    tokenizer: &DialogueTokenizer,
     dir: &Path,
 ) -> Result<(Store, Counts)> {
     let mut counts = Counts::default();
-    let spool = tokenize(method, tables, known, codec, dir, &mut counts)?;
+    let spool = tokenize(method, tables, known, tokenizer, dir, &mut counts)?;
     let mut fitter = Fitter {
         limit: method.common().limit as usize,
-        eos: codec.eos(),
-        bos: codec.bos(),
+        eos: tokenizer.eos(),
+        bos: tokenizer.bos(),
         cuts: Cuts::default(),
     };
     let mut store = StoreWriter::create(dir)?;
@@ -108,7 +108,7 @@ fn tokenize(
     method: &Method,
     tables: Tables,
     known: Option<&KnownLogProbs>,
-    codec: &Codec,
+    tokenizer: &DialogueTokenizer,
     dir: &Path,
     counts: &mut Counts,
 ) -> Result<ResponseSpool> {
@@ -119,7 +119,7 @@ fn tokenize(
             let path = pairs.path().to_owned();
             for (number, pair) in (0..).zip(pairs) {
                 let pair = pair?;
-                let ids = codec.encode(&pair.prompt, &pair.chosen, keep);
+                let ids = tokenizer.encode(&pair.prompt, &pair.chosen, keep);
                 let ids = tokens(&path, &pair.query_id, ids)?;
                 spool.add(&sft_target(pair.query_id, number, ids))?;
                 signals::check()?;
@@ -130,7 +130,7 @@ fn tokenize(
             for (row, response) in responses.enumerate() {
                 let response = response?;
                 check_golden(&path, row, &response)?;
-                let ids = codec.encode(&response.prompt, &response.response, keep);
+                let ids = tokenizer.encode(&response.prompt, &response.response, keep);
                 let ids = tokens(&path, &response.query_id, ids)?;
                 spool.add(&tokenized(role(&response), &response, ids))?;
                 signals::check()?;
@@ -143,7 +143,7 @@ fn tokenize(
                 let reward = check_scored(&path, row, &response)?;
                 let log_prob = known.map(|known| known.get(&path, row, &response));
                 let reference = log_prob.transpose()?;
-                let ids = codec.encode(&response.prompt, &response.response, keep);
+                let ids = tokenizer.encode(&response.prompt, &response.response, keep);
                 let ids = tokens(&path, &response.query_id, ids)?;
                 spool.add(&TokenizedResponse {
                     reward: Some(reward),
@@ -171,7 +171,7 @@ fn tokenize(
                 };
                 counts.without_context += u64::from(beside.context.is_some());
                 counts.unused.add(beside.unused);
-                let ids = codec.encode(&prompt, answer.trim(), keep);
+                let ids = tokenizer.encode(&prompt, answer.trim(), keep);
                 let ids = ids.with_context(|| {
                     format!("{}, line {line}: cannot tokenize its text", input.name)
                 })?;

@@ -1,7 +1,7 @@
 //! The files that a policy is made of: a table, models, log-probs.
 
 use anyhow::Result;
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_import::{ANSWER_FIELDS, Source};
 use apo_llama::directory;
 use apo_model_stage::models;
@@ -67,14 +67,14 @@ impl Tables {
 pub fn known_log_probs(
     method: &Method,
     provenance: &Provenance,
-    codec: &Codec,
+    tokenizer: &DialogueTokenizer,
 ) -> Result<Option<KnownLogProbs>> {
     let (Method::Dpo(dpo), Some(dir)) = (method, method.reference()) else {
         return Ok(None);
     };
     let reference = (dir, &provenance.inputs["reference"]);
     let path = dpo.reference_log_probs.as_deref();
-    path.map(|path| KnownLogProbs::read(path, reference, &dpo.common, codec))
+    path.map(|path| KnownLogProbs::read(path, reference, &dpo.common, tokenizer))
         .transpose()
 }
 
@@ -83,7 +83,11 @@ pub fn known_log_probs(
 /// # Errors
 ///
 /// When an input cannot be read.
-pub fn provenance(method: &Method, tables: &Tables, codec: &Codec) -> Result<Provenance> {
+pub fn provenance(
+    method: &Method,
+    tables: &Tables,
+    tokenizer: &DialogueTokenizer,
+) -> Result<Provenance> {
     let common = method.common();
     let (name, input) = match tables {
         Tables::Pairs(reader) => ("pairs", reader.input()?),
@@ -96,7 +100,7 @@ pub fn provenance(method: &Method, tables: &Tables, codec: &Codec) -> Result<Pro
         .argument("limit", common.limit)
         .argument("precision", common.compute.precision()?.name())
         .input(name, input);
-    let mut provenance = models::rendering(provenance, codec);
+    let mut provenance = models::rendering(provenance, tokenizer);
     let model = directory::input(&common.model.dir)?;
     if let Some(dir) = method.reference() {
         // The digest reads the whole model: once is enough.

@@ -20,7 +20,7 @@ use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
 use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{TestPart, check_splits, models};
-use apo_stage::{Claim, Kind, Output, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, up_to_date};
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
@@ -47,15 +47,15 @@ fn run(method: &Method) -> Result<()> {
     let tables = Tables::open(method)?;
     let head = Head::LanguageModel;
     let longest = Longest::limit(common.limit);
-    let (codec, _) = models::codec(
+    let (tokenizer, _) = models::tokenizer(
         &common.model.dir,
         common.model.template,
         head,
         method.start(),
         longest,
     )?;
-    let provenance = inputs::provenance(method, &tables, &codec)?;
-    let known = inputs::known_log_probs(method, &provenance, &codec)?;
+    let provenance = inputs::provenance(method, &tables, &tokenizer)?;
+    let known = inputs::known_log_probs(method, &provenance, &tokenizer)?;
     check_splits(&provenance, method.inputs(), common.training.allow_test)?;
     if let Some(path) = method.instructions()
         && !common.training.allow_test
@@ -67,7 +67,7 @@ fn run(method: &Method) -> Result<()> {
     common.training.keep_apart(&common.output)?;
     let claim = common
         .output
-        .claim(&provenance, Kind::Model, method.inputs())?;
+        .claim(&provenance, OutputKind::Model, method.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&common.report, out);
     };
@@ -77,15 +77,15 @@ fn run(method: &Method) -> Result<()> {
     let load = |dir, start| Model::load(dir, head, start, &device, compute);
     let model = load(&common.model.dir, method.start())?;
     let (mut store, counts) =
-        examples::gather(method, tables, known.as_ref(), &codec, output.dir())?;
-    show_first(&mut store, &codec, &common.report)?;
+        examples::gather(method, tables, known.as_ref(), &tokenizer, output.dir())?;
+    show_first(&mut store, &tokenizer, &common.report)?;
     let mut watch = Watch::new(common.report, &common.training)?;
     let named = provenance.inputs.get("reference").cloned();
-    let mut manifest = manifest("policy", codec.template(), provenance);
+    let mut manifest = manifest("policy", tokenizer.template(), provenance);
     manifest.reference = named;
     let mut reference = None;
     if let Some(dir) = method.reference() {
-        models::codec(dir, Some(codec.template()), head, Start::Saved, longest)?;
+        models::tokenizer(dir, Some(tokenizer.template()), head, Start::Saved, longest)?;
         let mut compute = |model: &Model, store: &mut Store| {
             let micro = common.training.micro_tokens;
             Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(classify)

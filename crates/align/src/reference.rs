@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_stage::bad_input;
 use apo_tables::{Input, Reader, Response};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ impl KnownLogProbs {
         path: &Path,
         (dir, reference): (&Path, &Input),
         common: &Common,
-        codec: &Codec,
+        tokenizer: &DialogueTokenizer,
     ) -> Result<Self> {
         let reader = Reader::<Response>::open_filled(path)?;
         let fault = |problem: &str| {
@@ -57,7 +57,7 @@ impl KnownLogProbs {
         }
         let here = [
             ("limit", json!(common.limit)),
-            ("template", json!(codec.template().to_string())),
+            ("template", json!(tokenizer.template().to_string())),
             ("precision", json!(common.compute.precision()?.name())),
         ];
         for (name, here) in here {

@@ -2,7 +2,6 @@
 //! and response meet.
 
 mod boundary;
-pub mod codec;
 mod ends;
 pub mod error;
 mod files;
@@ -12,9 +11,10 @@ mod named;
 mod quoted;
 mod sources;
 pub mod template;
+pub mod tokenizer;
 mod window;
 
-pub use codec::{Codec, chat_template_file};
 pub use error::DialogueError;
 pub use fit::{Fitted, fit};
 pub use template::{Message, Template};
+pub use tokenizer::{DialogueTokenizer, chat_template_file};

@@ -46,7 +46,7 @@ pub(crate) enum Wanted {
 #[derive(Debug)]
 pub(crate) struct Window {
     places: Option<Places>,
-    /// What is known about the BPE. A codec's tokenizers share it, as they
+    /// What is known about the BPE. A dialogue tokenizer's parts share it, as they
     /// share the added tokens.
     known: OnceLock<Option<Known>>,
 }

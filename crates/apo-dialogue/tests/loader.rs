@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use apo_dialogue::{Codec, DialogueError, Template};
+use apo_dialogue::{DialogueError, DialogueTokenizer, Template};
 use serde_json::{Value, json};
 
 use common::{folder, special, tokenizer, write};
@@ -33,15 +33,18 @@ fn dir(name: &str, edit: impl FnOnce(&mut Value, &mut Value)) -> PathBuf {
     dir
 }
 
-fn load(name: &str, edit: impl FnOnce(&mut Value, &mut Value)) -> Result<Codec, DialogueError> {
-    Codec::load(&dir(name, edit), Template::Hh)
+fn load(
+    name: &str,
+    edit: impl FnOnce(&mut Value, &mut Value),
+) -> Result<DialogueTokenizer, DialogueError> {
+    DialogueTokenizer::load(&dir(name, edit), Template::Hh)
 }
 
-fn ids(codec: &Codec) -> Vec<u32> {
-    codec.encode_prompt(PROMPT, usize::MAX).unwrap()
+fn ids(tokenizer: &DialogueTokenizer) -> Vec<u32> {
+    tokenizer.encode_prompt(PROMPT, usize::MAX).unwrap()
 }
 
-fn refused(found: Result<Codec, DialogueError>, told: &[&str]) {
+fn refused(found: Result<DialogueTokenizer, DialogueError>, told: &[&str]) {
     let error = found.unwrap_err();
     assert!(error.is_bad_input(), "{error}");
     for part in told {
@@ -81,9 +84,9 @@ fn limits_of_tokenizer_json_are_off() {
             padding(json!("BatchLongest"), json!(64)),
         ),
     ] {
-        let codec = load(name, |made, _| made[part] = value).unwrap();
-        assert_eq!(ids(&codec), plain, "{name}");
-        assert!(codec.notes().is_empty(), "{name}");
+        let tokenizer = load(name, |made, _| made[part] = value).unwrap();
+        assert_eq!(ids(&tokenizer), plain, "{name}");
+        assert!(tokenizer.notes().is_empty(), "{name}");
     }
 }
 
@@ -91,21 +94,21 @@ fn limits_of_tokenizer_json_are_off() {
 fn dropout_is_off_and_said() {
     let plain = ids(&load("no-dropout", |_, _| {}).unwrap());
     for (name, dropout) in [("half", json!(0.5)), ("all", json!(1.0))] {
-        let codec = load(name, |made, _| made["model"]["dropout"] = dropout).unwrap();
+        let tokenizer = load(name, |made, _| made["model"]["dropout"] = dropout).unwrap();
         for _ in 0..5 {
-            assert_eq!(ids(&codec), plain, "{name}");
+            assert_eq!(ids(&tokenizer), plain, "{name}");
         }
-        let notes = codec.notes();
+        let notes = tokenizer.notes();
         assert!(
             notes.len() == 1 && notes[0].contains("dropout") && notes[0].contains("tokenizer.json"),
             "{notes:?}"
         );
     }
-    let codec = load("zero-dropout", |made, _| {
+    let tokenizer = load("zero-dropout", |made, _| {
         made["model"]["dropout"] = json!(0.0);
     })
     .unwrap();
-    assert_eq!((ids(&codec), codec.notes().len()), (plain, 0));
+    assert_eq!((ids(&tokenizer), tokenizer.notes().len()), (plain, 0));
 }
 
 #[test]
@@ -122,11 +125,11 @@ fn declared_ids_count_or_are_refused() {
         .unwrap()
         .len() as u64
         + 3;
-    let codec = load("next", |made, config| {
+    let tokenizer = load("next", |made, config| {
         push(made, with_id(next));
         config["eos_token"] = json!("<|im_end|>");
     });
-    assert_eq!(codec.unwrap().eos(), next as u32);
+    assert_eq!(tokenizer.unwrap().eos(), next as u32);
     let id = next.to_string();
     refused(
         load("gap", |made, _| push(made, with_id(next + 9))),
@@ -146,11 +149,11 @@ fn declared_ids_count_or_are_refused() {
         &["of-the-vocabulary/tokenizer.json", "\"a\"", &id],
     );
     let decoder = |id: u64| json!({id.to_string(): {"content": "<|im_end|>", "special": true}});
-    let codec = load("decoder", |_, config| {
+    let tokenizer = load("decoder", |_, config| {
         config["added_tokens_decoder"] = decoder(next);
         config["eos_token"] = json!("<|im_end|>");
     });
-    assert_eq!(codec.unwrap().eos(), next as u32);
+    assert_eq!(tokenizer.unwrap().eos(), next as u32);
     refused(
         load("decoder-gap", |_, config| {
             config["added_tokens_decoder"] = decoder(next + 1);
@@ -161,13 +164,16 @@ fn declared_ids_count_or_are_refused() {
         config["eos_token"] = json!("<|im_end|>");
     });
     write(&dir, &[("added_tokens.json", &json!({"<|im_end|>": next}))]);
-    assert_eq!(Codec::load(&dir, Template::Hh).unwrap().eos(), next as u32);
+    assert_eq!(
+        DialogueTokenizer::load(&dir, Template::Hh).unwrap().eos(),
+        next as u32
+    );
     write(
         &dir,
         &[("added_tokens.json", &json!({"<|im_end|>": next + 2}))],
     );
     refused(
-        Codec::load(&dir, Template::Hh),
+        DialogueTokenizer::load(&dir, Template::Hh),
         &["added_tokens.json", "\"<|im_end|>\"", &id],
     );
 }
@@ -295,8 +301,12 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
         for (file, value) in &files {
             write(&dir, &[(file, value)]);
         }
-        let codec = Codec::load(&dir, Template::Hh).unwrap();
-        assert_eq!((codec.eos(), codec.stop_ids()), (eos, &stops[..]), "{name}");
+        let tokenizer = DialogueTokenizer::load(&dir, Template::Hh).unwrap();
+        assert_eq!(
+            (tokenizer.eos(), tokenizer.stop_ids()),
+            (eos, &stops[..]),
+            "{name}"
+        );
     }
     for (name, file, value) in [
         ("beyond", "generation_config.json", json!([eos, pad + 1])),
@@ -310,7 +320,10 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
     ] {
         let dir = dir(&format!("bad-end-{name}"), |_, _| {});
         write(&dir, &[(file, &json!({"eos_token_id": value}))]);
-        refused(Codec::load(&dir, Template::Hh), &[file, "eos_token_id"]);
+        refused(
+            DialogueTokenizer::load(&dir, Template::Hh),
+            &[file, "eos_token_id"],
+        );
     }
     refused(
         load("unknown-end", |_, config| {
@@ -327,7 +340,7 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_text_begins_as_the_files_say() {
-    let first = |codec: Codec| (codec.bos(), ids(&codec)[0]);
+    let first = |tokenizer: DialogueTokenizer| (tokenizer.bos(), ids(&tokenizer)[0]);
     let bos = load("bos-id", |_, _| {}).unwrap().eos() - 1;
     let processor = |tokens: &[&str]| {
         let mut single: Vec<Value> = tokens
@@ -403,7 +416,7 @@ fn a_text_begins_as_the_files_say() {
         ("by-nothing", None, None, Some(&[]), None, false),
         ("none", None, None, None, None, false),
     ] {
-        let codec = load(name, |made, config| {
+        let tokenizer = load(name, |made, config| {
             if let Some(class) = class {
                 config["tokenizer_class"] = json!(class);
             }
@@ -415,15 +428,15 @@ fn a_text_begins_as_the_files_say() {
                 config["add_eos_token"] = json!(true);
             }
         });
-        let codec = codec.unwrap();
-        assert!(!ids(&codec).contains(&codec.eos()), "{name}");
-        assert_eq!(codec.bos(), expected, "{name}");
-        let told = codec
+        let tokenizer = tokenizer.unwrap();
+        assert!(!ids(&tokenizer).contains(&tokenizer.eos()), "{name}");
+        assert_eq!(tokenizer.bos(), expected, "{name}");
+        let told = tokenizer
             .notes()
             .iter()
             .any(|it| it.contains("`add_bos_token`"));
-        assert_eq!(told, is_told, "{name}: {:?}", codec.notes());
-        assert_eq!(first(codec).1 == bos, expected.is_some(), "{name}");
+        assert_eq!(told, is_told, "{name}: {:?}", tokenizer.notes());
+        assert_eq!(first(tokenizer).1 == bos, expected.is_some(), "{name}");
     }
     for (name, value) in [
         ("number", json!(1)),
@@ -475,8 +488,8 @@ fn settings_that_change_a_tokenizer_agree_with_it_or_are_refused() {
     .into_iter()
     .enumerate()
     {
-        let codec = load(&format!("agrees-{i}"), |_, config| config[name] = value).unwrap();
-        assert_eq!(ids(&codec), plain, "{name}");
+        let tokenizer = load(&format!("agrees-{i}"), |_, config| config[name] = value).unwrap();
+        assert_eq!(ids(&tokenizer), plain, "{name}");
     }
 }
 
@@ -515,13 +528,13 @@ fn what_the_library_panics_on_is_an_error_that_names_the_file() {
         refused(found, &["tokenizer.json"]);
     }
     // A regular expression that gives up on some texts only.
-    let codec = load("retries", |made, _| {
+    let tokenizer = load("retries", |made, _| {
         let split = json!({"type": "Split", "pattern": {"Regex": r"(?:x+x+)+y"}, "behavior": "Isolated", "invert": false});
         made["pre_tokenizer"] =
             json!({"type": "Sequence", "pretokenizers": [split, made["pre_tokenizer"].clone()]});
     });
-    let codec = codec.unwrap();
-    let error = codec
+    let tokenizer = tokenizer.unwrap();
+    let error = tokenizer
         .encode_prompt(&"x".repeat(64), usize::MAX)
         .unwrap_err();
     assert!(
@@ -561,7 +574,7 @@ fn files_that_are_something_else_are_called_so() {
     ] {
         let dir = dir(name, |_, _| {});
         fs::write(dir.join(file), bytes).unwrap();
-        refused(Codec::load(&dir, Template::Hh), &[file, told]);
+        refused(DialogueTokenizer::load(&dir, Template::Hh), &[file, told]);
     }
 }
 

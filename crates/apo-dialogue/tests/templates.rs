@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use apo_dialogue::{Codec, DialogueError, Message, Template};
+use apo_dialogue::{DialogueError, DialogueTokenizer, Message, Template};
 use serde_json::{Value, json};
 
 use common::{fixture, folder, special, tokenizer, write};
@@ -27,8 +27,8 @@ fn with_template(name: &str, template: &str) -> PathBuf {
     dir
 }
 
-fn load(name: &str, template: &str) -> Result<Codec, DialogueError> {
-    Codec::load(&with_template(name, template), Template::Chat)
+fn load(name: &str, template: &str) -> Result<DialogueTokenizer, DialogueError> {
+    DialogueTokenizer::load(&with_template(name, template), Template::Chat)
 }
 
 fn message(role: &str, content: &str) -> Message {
@@ -75,7 +75,7 @@ fn families_are_equal_to_transformers_to_the_id() {
                 ("tokenizer_config.json", &config),
             ],
         );
-        let codec = Codec::load(&dir, Template::Chat).unwrap();
+        let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
         let mut first = None;
         for expected in family["dialogues"].as_array().unwrap() {
             let turns = expected["turns"].as_u64().unwrap() as usize;
@@ -83,7 +83,7 @@ fn families_are_equal_to_transformers_to_the_id() {
             let messages = dialogue(&all, turns, system);
             let at = format!("{name}, {turns} turns, system {system}");
             if let Some(why) = expected["refused"].as_str() {
-                let error = codec.render(&messages).unwrap_err();
+                let error = tokenizer.render(&messages).unwrap_err();
                 let DialogueError::Refused { message, .. } = error else {
                     panic!("{at}: {error}");
                 };
@@ -91,8 +91,12 @@ fn families_are_equal_to_transformers_to_the_id() {
                 n_refused += 1;
                 continue;
             }
-            assert_eq!(codec.render(&messages).unwrap(), expected["text"], "{at}");
-            let found = codec.encode_messages(&messages, usize::MAX).unwrap();
+            assert_eq!(
+                tokenizer.render(&messages).unwrap(),
+                expected["text"],
+                "{at}"
+            );
+            let found = tokenizer.encode_messages(&messages, usize::MAX).unwrap();
             assert_eq!(found, ids(&expected["ids"]), "{at}");
             first.get_or_insert(found);
             n_dialogues += 1;
@@ -103,7 +107,7 @@ fn families_are_equal_to_transformers_to_the_id() {
             if expected["ids"].is_null() {
                 continue;
             }
-            let found = codec
+            let found = tokenizer
                 .encode_response(&prompt, response, usize::MAX)
                 .unwrap();
             assert_eq!(found, ids(&expected["ids"]), "{name}, {response:?}");
@@ -122,7 +126,7 @@ fn what_templates_use_renders_as_jinja_renders_it() {
     for (i, expected) in all["snippets"].as_array().unwrap().iter().enumerate() {
         let template = expected["template"].as_str().unwrap();
         let found = load(&format!("snippet-{i}"), template);
-        let found = found.and_then(|codec| codec.render(&messages));
+        let found = found.and_then(|tokenizer| tokenizer.render(&messages));
         match (found, expected["text"].as_str()) {
             (Ok(found), Some(text)) if found == text => {}
             (Err(_), None) => {}
@@ -150,8 +154,8 @@ fn an_expression_gives_what_jinja_gives_or_is_refused() {
     for case in all["cases"].as_array().unwrap() {
         let template = case["template"].as_str().unwrap();
         fs::write(dir.join("chat_template.jinja"), template).unwrap();
-        let found = Codec::load(&dir, Template::Chat);
-        let found = found.and_then(|codec| codec.render(&messages));
+        let found = DialogueTokenizer::load(&dir, Template::Chat);
+        let found = found.and_then(|tokenizer| tokenizer.render(&messages));
         match (found, case["text"].as_str()) {
             (Ok(found), Some(text)) if found == text => n_equal += 1,
             (Err(error), expected) if error.is_bad_input() => {
@@ -346,8 +350,8 @@ fn what_a_template_asks_for_is_bounded() {
     let dir = with_template("bounded", "");
     for template in templates {
         fs::write(dir.join("chat_template.jinja"), &template).unwrap();
-        let codec = Codec::load(&dir, Template::Chat);
-        let found = codec.and_then(|codec| codec.render(&hello));
+        let tokenizer = DialogueTokenizer::load(&dir, Template::Chat);
+        let found = tokenizer.and_then(|tokenizer| tokenizer.render(&hello));
         let begin: String = template.chars().take(60).collect();
         let error = found.expect_err(&begin);
         assert!(
@@ -361,10 +365,10 @@ fn what_a_template_asks_for_is_bounded() {
 fn values_that_are_nested_deep_are_freed() {
     let nests = "{% set ns = namespace(x=[]) %}{% for i in range(9) %}{% for j in range(99999) %}\
                  {% set ns.x = [ns.x] %}{% endfor %}{% endfor %}x";
-    let codec = load("nests-deep", nests).unwrap();
+    let tokenizer = load("nests-deep", nests).unwrap();
     for len in [1, 1 << 16, 1 << 23] {
         let long = [message("user", &"a".repeat(len))];
-        assert!(codec.render(&long).is_err());
+        assert!(tokenizer.render(&long).is_err());
     }
 }
 
@@ -372,12 +376,12 @@ fn values_that_are_nested_deep_are_freed() {
 fn a_template_may_copy_a_long_dialogue() {
     let template = "{% for m in messages %}{% set text = m.content.strip().replace('a', 'b') | trim \
                     %}{{ '[' + m.role + ']' + text + '\\n' }}{% endfor %}";
-    let codec = load("long", template).unwrap();
+    let tokenizer = load("long", template).unwrap();
     let long = "A long text. ".repeat(1 << 18);
     let messages: Vec<_> = (0..5).map(|_| message("user", &long)).collect();
-    assert!(codec.render(&messages).unwrap().len() > 5 * 3_000_000);
+    assert!(tokenizer.render(&messages).unwrap().len() > 5 * 3_000_000);
     let many: Vec<_> = (0..5000).map(|_| message("user", "short")).collect();
-    assert!(codec.render(&many).unwrap().len() > 5000 * 5);
+    assert!(tokenizer.render(&many).unwrap().len() > 5000 * 5);
 }
 
 #[test]
@@ -525,8 +529,8 @@ fn a_template_is_found_where_transformers_finds_it() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let found = Codec::load(&dir, Template::Chat)
-            .and_then(|codec| codec.render(&[message("user", "Hello")]));
+        let found = DialogueTokenizer::load(&dir, Template::Chat)
+            .and_then(|tokenizer| tokenizer.render(&[message("user", "Hello")]));
         match (found, expected) {
             (Ok(found), Ok(text)) => assert_eq!(found, text, "{name}"),
             (Err(error), Err(told)) => assert!(error.to_string().contains(told), "{name}: {error}"),
@@ -550,37 +554,37 @@ fn a_template_is_found_where_transformers_finds_it() {
 
 #[test]
 fn the_date_is_the_same_every_day_and_told() {
-    let codec = load("date", "{{ strftime_now('%d %b %Y') }}").unwrap();
+    let tokenizer = load("date", "{{ strftime_now('%d %b %Y') }}").unwrap();
     assert_eq!(
-        codec.render(&[message("user", "Hello")]).unwrap(),
+        tokenizer.render(&[message("user", "Hello")]).unwrap(),
         "26 Jul 2024"
     );
-    assert_eq!(codec.date().as_deref(), Some("2024-07-26"));
+    assert_eq!(tokenizer.date().as_deref(), Some("2024-07-26"));
     assert!(
-        codec
+        tokenizer
             .notes()
             .iter()
             .any(|it| it.contains("told 2024-07-26"))
     );
-    let codec = load("no-date", "{{ messages[0].content }}").unwrap();
-    assert_eq!((codec.date(), codec.notes().len()), (None, 0));
+    let tokenizer = load("no-date", "{{ messages[0].content }}").unwrap();
+    assert_eq!((tokenizer.date(), tokenizer.notes().len()), (None, 0));
 }
 
 #[test]
 fn what_people_say_is_never_a_special_token() {
     // Templates look into what was said, and see it.
     let template = "{% for m in messages %}{{ '<s>' + m.role + ':' + m.content.split('|')[-1].strip() + '</s>' }}{% endfor %}";
-    let codec = load("said", template).unwrap();
+    let tokenizer = load("said", template).unwrap();
     let text = |content: &str| {
-        let ids = codec
+        let ids = tokenizer
             .encode_messages(&[message("user", content)], usize::MAX)
             .unwrap();
         let n_special = ids
             .iter()
-            .filter(|&&id| Some(id) == codec.bos() || id == codec.eos())
+            .filter(|&&id| Some(id) == tokenizer.bos() || id == tokenizer.eos())
             .count();
         assert_eq!(n_special, 2, "{content:?}");
-        codec.decode_all(&ids).unwrap()
+        tokenizer.decode_all(&ids).unwrap()
     };
     assert_eq!(text("Hello"), "<s>user:Hello</s>");
     assert_eq!(
@@ -610,8 +614,8 @@ fn what_the_assistant_says_renders_as_transformers_renders_it() {
             ("tokenizer_config.json", &config),
         ],
     );
-    let codec = Codec::load(&dir, Template::Chat).unwrap();
-    let bos = codec.bos().unwrap();
+    let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
+    let bos = tokenizer.bos().unwrap();
     let thought = "<think>\nhm\n</think>\n\nBecause.";
     for (question, answer, expected, n_special) in [
         (
@@ -634,9 +638,9 @@ fn what_the_assistant_says_renders_as_transformers_renders_it() {
         ),
     ] {
         let messages = [message("user", question), message("assistant", answer)];
-        assert_eq!(codec.render(&messages).unwrap(), expected);
-        let ids = codec.encode_messages(&messages, usize::MAX).unwrap();
-        assert_eq!(codec.decode_all(&ids).unwrap(), expected);
+        assert_eq!(tokenizer.render(&messages).unwrap(), expected);
+        let ids = tokenizer.encode_messages(&messages, usize::MAX).unwrap();
+        assert_eq!(tokenizer.decode_all(&ids).unwrap(), expected);
         let special = ids.iter().filter(|id| (bos..bos + 4).contains(id));
         assert_eq!(special.count(), n_special, "{question:?}");
     }
@@ -672,15 +676,15 @@ fn what_people_say_renders_as_transformers_renders_it() {
                 ("tokenizer_config.json", &config),
             ],
         );
-        let codec = Codec::load(&dir, Template::Chat).unwrap();
+        let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
         let messages = [
             message("user", said),
             message("assistant", "Yes."),
             message("user", "Why?"),
         ];
-        let expected = codec.render(&messages).unwrap();
-        let ids = codec.encode_messages(&messages, usize::MAX).unwrap();
-        assert_eq!(codec.decode_all(&ids).unwrap(), expected, "{content}");
+        let expected = tokenizer.render(&messages).unwrap();
+        let ids = tokenizer.encode_messages(&messages, usize::MAX).unwrap();
+        assert_eq!(tokenizer.decode_all(&ids).unwrap(), expected, "{content}");
     }
 }
 
@@ -700,8 +704,8 @@ fn what_the_files_do_not_name_is_undefined() {
             ],
         );
         fs::write(dir.join("chat_template.jinja"), template).unwrap();
-        let codec = Codec::load(&dir, Template::Chat).unwrap();
-        codec.render(&[message("user", "Hello")]).unwrap()
+        let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
+        tokenizer.render(&[message("user", "Hello")]).unwrap()
     };
     // As transformers 5.24.0 has it.
     let config = json!({"eos_token": "</s>"});
@@ -718,9 +722,9 @@ fn a_byte_order_mark_is_part_of_a_template() {
         "\u{feff}{{ messages[0].content }}",
     )
     .unwrap();
-    let codec = Codec::load(&dir, Template::Chat).unwrap();
+    let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
     assert_eq!(
-        codec.render(&[message("user", "Hello")]).unwrap(),
+        tokenizer.render(&[message("user", "Hello")]).unwrap(),
         "\u{feff}Hello"
     );
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use apo_dialogue::{Codec, DialogueError, Template};
+use apo_dialogue::{DialogueError, DialogueTokenizer, Template};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use common::{folder, special, tokenizer, write};
 const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Writes a model directory and loads it.
-fn codec(name: &str, template: Template, made: &Value) -> Codec {
+fn tokenizer(name: &str, template: Template, made: &Value) -> DialogueTokenizer {
     let dir = folder("window", name);
     let chat = "{{ bos_token }}{% for m in messages %}{{ m.role + '\\n' + m.content + eos_token }}\
                 {% endfor %}{{ 'assistant\\n' }}";
@@ -22,7 +22,7 @@ fn codec(name: &str, template: Template, made: &Value) -> Codec {
         &dir,
         &[("tokenizer.json", made), ("tokenizer_config.json", &config)],
     );
-    Codec::load(&dir, template).unwrap()
+    DialogueTokenizer::load(&dir, template).unwrap()
 }
 
 fn made(kind: &str) -> Value {
@@ -57,7 +57,7 @@ fn check(kind: &str, pieces: &[String], keep: usize) {
         text += "word one";
     }
     let made = made(kind);
-    let plain = codec(
+    let plain = tokenizer(
         &format!("{kind}-{}", std::process::id()),
         Template::Hh,
         &made,
@@ -100,11 +100,11 @@ proptest! {
 fn prompt_and_response_are_the_tokens_of_the_whole_text() {
     let prompt = "\n\nHuman: How do I boil an egg?\n\nAssistant:";
     for kind in KINDS {
-        let codec = codec(&format!("joined-{kind}"), Template::Hh, &made(kind));
+        let tokenizer = tokenizer(&format!("joined-{kind}"), Template::Hh, &made(kind));
         for response in ["Six minutes.", "- one\n- two", "4", "ß ☃", "\"So it is.\""] {
             let whole = format!("{prompt} {response}");
-            let whole = codec.encode_prompt(&whole, usize::MAX).unwrap();
-            let (mut ids, reply) = codec.encode(prompt, response, usize::MAX).unwrap();
+            let whole = tokenizer.encode_prompt(&whole, usize::MAX).unwrap();
+            let (mut ids, reply) = tokenizer.encode(prompt, response, usize::MAX).unwrap();
             ids.extend(reply);
             assert_eq!(ids, whole, "{kind}, {response:?}");
         }
@@ -119,16 +119,16 @@ fn forty_megabytes_cost_what_is_wanted_of_them() {
     );
     for kind in KINDS {
         for template in [Template::Hh, Template::Chat] {
-            let codec = codec(&format!("long-{kind}-{template}"), template, &made(kind));
+            let tokenizer = tokenizer(&format!("long-{kind}-{template}"), template, &made(kind));
             let start = std::time::Instant::now();
-            let ids = codec.encode_prompt(&prompt, 512).unwrap();
+            let ids = tokenizer.encode_prompt(&prompt, 512).unwrap();
             assert!(
                 ids.len() > 513 && ids.len() < 200_000,
                 "{kind}: {}",
                 ids.len()
             );
-            assert_eq!(Some(ids[0]), codec.bos(), "{kind}");
-            let response = codec.encode_response(&ids, &prompt, 512).unwrap();
+            assert_eq!(Some(ids[0]), tokenizer.bos(), "{kind}");
+            let response = tokenizer.encode_response(&ids, &prompt, 512).unwrap();
             assert!(response.len() > 512 && response.len() < 200_000, "{kind}");
             println!("{kind} {template}: {:.2?}", start.elapsed());
         }
@@ -146,16 +146,16 @@ fn a_long_prompt_without_blanks_is_read_by_its_end() {
         ("a word", "abcdefghij"),
     ] {
         for kind in KINDS {
-            let codec = codec(&format!("without-{kind}"), Template::Hh, &made(kind));
+            let tokenizer = tokenizer(&format!("without-{kind}"), Template::Hh, &made(kind));
             let long = part.repeat((8 << 20) / part.len());
-            let end = codec.encode_prompt(&long, 64).unwrap();
+            let end = tokenizer.encode_prompt(&long, 64).unwrap();
             // The same text, as far as its end goes, and short enough to be read.
             let short = part.repeat((48 << 10) / part.len());
-            let whole = codec.encode_prompt(&short, usize::MAX).unwrap();
+            let whole = tokenizer.encode_prompt(&short, usize::MAX).unwrap();
             assert!(whole.ends_with(&end[end.len() - 64..]), "{what}, {kind}");
-            assert_eq!(Some(end[0]), codec.bos());
-            let response = codec.encode_response(&end, &long, 64).unwrap();
-            let whole = codec.encode_response(&end, &short, usize::MAX).unwrap();
+            assert_eq!(Some(end[0]), tokenizer.bos());
+            let response = tokenizer.encode_response(&end, &long, 64).unwrap();
+            let whole = tokenizer.encode_response(&end, &short, usize::MAX).unwrap();
             assert!(whole.starts_with(&response[..64]), "{what}, {kind}");
         }
     }
@@ -163,10 +163,12 @@ fn a_long_prompt_without_blanks_is_read_by_its_end() {
 
 #[test]
 fn what_cannot_be_cut_is_refused_by_name_or_read_whole() {
-    let codec = codec("uncut", Template::Hh, &made("bytes"));
-    let whole = codec.encode_prompt(&"1".repeat(1 << 20), 512).unwrap();
+    let tokenizer = tokenizer("uncut", Template::Hh, &made("bytes"));
+    let whole = tokenizer.encode_prompt(&"1".repeat(1 << 20), 512).unwrap();
     assert!(whole.len() > 1 << 16);
-    let error = codec.encode_prompt(&"1".repeat(4 << 20), 512).unwrap_err();
+    let error = tokenizer
+        .encode_prompt(&"1".repeat(4 << 20), 512)
+        .unwrap_err();
     assert!(
         matches!(
             error,
@@ -186,9 +188,9 @@ fn what_cannot_be_cut_is_refused_by_name_or_read_whole() {
     let split = json!({"type": "Split", "pattern": {"Regex": r"\p{L}+\s?|\s+"}, "behavior": "Isolated", "invert": false});
     let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
     other["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [split, bytes]});
-    let codec = self::codec("unknown", Template::Hh, &other);
+    let tokenizer = self::tokenizer("unknown", Template::Hh, &other);
     let words = "many words ".repeat(20_000);
-    let whole = codec.encode_prompt(&words, usize::MAX).unwrap();
-    assert_eq!(codec.encode_prompt(&words, 8).unwrap(), whole);
-    assert!(codec.encode_prompt(&words.repeat(20), 8).is_err());
+    let whole = tokenizer.encode_prompt(&words, usize::MAX).unwrap();
+    assert_eq!(tokenizer.encode_prompt(&words, 8).unwrap(), whole);
+    assert!(tokenizer.encode_prompt(&words.repeat(20), 8).is_err());
 }

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use apo_endpoint::{Counts, Kind, Settings};
+use apo_endpoint::{Counts, OutcomeKind, Settings};
 use apo_stage::args::not_negative;
 use clap::ValueEnum;
 
-use crate::spent::Asked;
+use crate::token_cost::Asked;
 
 /// Options for asking an endpoint.
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,7 @@ pub enum AskAgain {
     Policy,
 }
 
-impl From<AskAgain> for Kind {
+impl From<AskAgain> for OutcomeKind {
     fn from(again: AskAgain) -> Self {
         match again {
             AskAgain::Empty => Self::Empty,

@@ -3,8 +3,8 @@
 
 mod args;
 mod open;
-mod spent;
+mod token_cost;
 
 pub use args::{AskAgain, EndpointArgs};
-pub use open::{check_again, check_journal, open, replayed, sorted};
-pub use spent::{Asked, Spent};
+pub use open::{check_again, check_journal, classify, open, replayed};
+pub use token_cost::{Asked, TokenCost};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use apo_endpoint::{Client, Endpoint, EndpointError, Journal, JournalError, Key, Kind};
+use apo_endpoint::{Client, Endpoint, EndpointError, Journal, JournalError, Key, OutcomeKind};
 use apo_stage::{bad_input, signals, warn};
 use apo_tables::Input;
 
@@ -26,15 +26,15 @@ pub fn open(
     out: &Path,
 ) -> Result<Option<Endpoint>> {
     if let Some(path) = from_journal {
-        let journal = Journal::read(path).map_err(|error| sorted(error.into()))?;
+        let journal = Journal::read(path).map_err(|error| classify(error.into()))?;
         warn_of_damage(&journal);
         return Ok(Some(Endpoint::replay(journal)));
     }
     let Some(url) = base_url else {
         return Ok(None);
     };
-    let key = Key::from_env().map_err(sorted)?;
-    let client = Client::new(args.settings(url), key).map_err(sorted)?;
+    let key = Key::from_env().map_err(classify)?;
+    let client = Client::new(args.settings(url), key).map_err(classify)?;
     if let Some(variable) = client.unused_proxy() {
         let scheme = url.split_once("://").map_or(url, |it| it.0);
         warn(&format!(
@@ -42,9 +42,9 @@ pub fn open(
              endpoint is asked directly ({scheme}_proxy or all_proxy name a proxy for it)"
         ));
     }
-    let journal = Journal::open(&args.journal(out)).map_err(|error| sorted(error.into()))?;
+    let journal = Journal::open(&args.journal(out)).map_err(|error| classify(error.into()))?;
     warn_of_damage(&journal);
-    let again: Vec<Kind> = args.ask_again.iter().map(|&it| it.into()).collect();
+    let again: Vec<OutcomeKind> = args.ask_again.iter().map(|&it| it.into()).collect();
     let endpoint = Endpoint::online(client, journal, args.max_failures);
     Ok(Some(endpoint.asking_again(&again)))
 }
@@ -98,10 +98,10 @@ pub fn check_journal<'a>(
 ///
 /// When it does not exist, is not a file, or cannot be read.
 pub fn replayed(path: &Path) -> Result<Input> {
-    Journal::check_file(path).map_err(|error| sorted(error.into()))?;
+    Journal::check_file(path).map_err(|error| classify(error.into()))?;
     if !path.exists() {
         let error = JournalError::NotThere { path: path.into() };
-        return Err(sorted(error.into()));
+        return Err(classify(error.into()));
     }
     Ok(apo_tables::input(path)?)
 }
@@ -125,7 +125,7 @@ fn warn_of_damage(journal: &Journal) {
 }
 
 /// Turns an endpoint's error into the stage's: bad input, a signal, or a failure.
-pub fn sorted(error: EndpointError) -> Error {
+pub fn classify(error: EndpointError) -> Error {
     if matches!(error, EndpointError::Stopped)
         && let Err(stopped) = signals::check()
     {

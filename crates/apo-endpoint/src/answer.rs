@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use crate::ending::Ending;
-use crate::outcome::{Outcome, Policy, Reply, Unreadable, Usage};
+use crate::outcome::{Outcome, PolicyRefusal, Reply, Unreadable, Usage};
 
 mod fault;
 mod length;
@@ -91,7 +91,7 @@ fn refused(status: u16, json: Value) -> Meaning {
     }
     match status {
         // A guardrail; a legal reason.
-        446 | 451 => Meaning::Done(Outcome::Policy(Policy {
+        446 | 451 => Meaning::Done(Outcome::Policy(PolicyRefusal {
             code: format!("HTTP {status}"),
             message: said,
             usage: None,
@@ -105,7 +105,7 @@ fn refused(status: u16, json: Value) -> Meaning {
 }
 
 /// Returns the refusal by policy that an error is; `None` for another error.
-fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<Policy> {
+fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<PolicyRefusal> {
     let name = names.iter().find(|name| policy::names_policy(name));
     let sentence = || {
         let is_told = match status {
@@ -119,7 +119,7 @@ fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<
     };
     let code = name.cloned().or_else(|| policy::field(json));
     let code = code.or_else(sentence)?;
-    Some(Policy {
+    Some(PolicyRefusal {
         code: excerpt(code.as_bytes()),
         message: said.to_owned(),
         usage: usage(json),
@@ -180,7 +180,7 @@ fn completion(json: &Value) -> Meaning {
         }
     }
     let refused = |code: &str, message: &str| {
-        Meaning::Done(Outcome::Policy(Policy {
+        Meaning::Done(Outcome::Policy(PolicyRefusal {
             code: excerpt(code.as_bytes()),
             message: excerpt(message.as_bytes()),
             usage: usage(json),

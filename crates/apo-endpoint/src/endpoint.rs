@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::client::Client;
 use crate::error::EndpointError;
 use crate::journal::{Entry, Journal};
-use crate::outcome::{Kind, Outcome};
+use crate::outcome::{Outcome, OutcomeKind};
 use crate::request::{Digest, Request};
 
 /// What this process asked.
@@ -50,7 +50,7 @@ pub struct Endpoint {
     /// Failures in a row after which nothing more is asked.
     most_failures: u32,
     /// Kinds of outcomes that are asked for again although the journal has them.
-    again: Vec<Kind>,
+    again: Vec<OutcomeKind>,
     state: Mutex<State>,
     landed: Condvar,
 }
@@ -72,7 +72,7 @@ impl Endpoint {
     /// Asks once more for outcomes of these kinds that the journal has; the new
     /// outcomes replace them.
     #[must_use]
-    pub fn asking_again(mut self, kinds: &[Kind]) -> Self {
+    pub fn asking_again(mut self, kinds: &[OutcomeKind]) -> Self {
         self.again = kinds.to_vec();
         self
     }
@@ -159,7 +159,7 @@ impl Endpoint {
     /// request is asked again once.
     fn is_settled(&self, digest: Digest) -> bool {
         match self.journal.kind(&digest) {
-            None | Some(Kind::Failed) => false,
+            None | Some(OutcomeKind::Failed) => false,
             Some(kind) => !self.again.contains(&kind) || !self.state().asked_again.insert(digest),
         }
     }
@@ -170,8 +170,8 @@ impl Endpoint {
         let Outcome::Failed(failure) = outcome else {
             state.failures_in_a_row = 0;
             let kind = outcome.kind();
-            state.counts.empty += u64::from(kind == Kind::Empty);
-            state.counts.unreadable += u64::from(kind == Kind::Unreadable);
+            state.counts.empty += u64::from(kind == OutcomeKind::Empty);
+            state.counts.unreadable += u64::from(kind == OutcomeKind::Unreadable);
             match outcome.usage() {
                 Some(usage) => {
                     state.counts.prompt_tokens += usage.prompt_tokens;

@@ -36,7 +36,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::excerpt;
-use crate::outcome::{Kind, Outcome};
+use crate::outcome::{Outcome, OutcomeKind};
 use crate::request::Digest;
 
 mod line;
@@ -171,7 +171,7 @@ pub struct Damage {
 struct Place {
     offset: u64,
     length: u64,
-    kind: Kind,
+    kind: OutcomeKind,
 }
 
 /// The file, which is unlocked before it is closed: a lock lasts as long as any
@@ -329,13 +329,14 @@ impl Journal {
     }
 
     /// Returns the kind of a request's outcome; `None` if it was never asked.
-    pub fn kind(&self, request: &Digest) -> Option<Kind> {
+    pub fn kind(&self, request: &Digest) -> Option<OutcomeKind> {
         self.state().places.get(request).map(|place| place.kind)
     }
 
     /// Whether the request was answered; a failure is not an answer.
     pub fn is_answered(&self, request: &Digest) -> bool {
-        self.kind(request).is_some_and(|kind| kind != Kind::Failed)
+        self.kind(request)
+            .is_some_and(|kind| kind != OutcomeKind::Failed)
     }
 
     /// Returns a request's outcome; `None` if it was never asked.
@@ -425,7 +426,8 @@ fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalErro
 
 /// The last entry counts, but a failure never hides an answer.
 fn keep(places: &mut HashMap<Digest, Place>, request: Digest, place: Place) {
-    let hides = |before: &Place| before.kind != Kind::Failed && place.kind == Kind::Failed;
+    let hides =
+        |before: &Place| before.kind != OutcomeKind::Failed && place.kind == OutcomeKind::Failed;
     if !places.get(&request).is_some_and(hides) {
         places.insert(request, place);
     }

@@ -45,6 +45,6 @@ pub use endpoint::{Counts, Endpoint};
 pub use error::EndpointError;
 pub use journal::{Damage, Entry, Journal, JournalError};
 pub use key::Key;
-pub use outcome::{Failure, Kind, Outcome, Policy, Reply, Unreadable, Usage};
+pub use outcome::{Failure, Outcome, OutcomeKind, PolicyRefusal, Reply, Unreadable, Usage};
 pub use parallel::at_once;
 pub use request::{Digest, Message, Request, Role};

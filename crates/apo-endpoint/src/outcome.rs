@@ -67,7 +67,7 @@ impl Reply {
 
 /// The server's content policy refused the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
+pub struct PolicyRefusal {
     /// The error's code or type, such as `content_filter`.
     pub code: String,
     /// What the server says about it.
@@ -107,7 +107,7 @@ pub enum Outcome {
     /// A reply.
     Reply(Reply),
     /// A refusal by content policy.
-    Policy(Policy),
+    Policy(PolicyRefusal),
     /// A completion whose text cannot be read.
     Unreadable(Unreadable),
     /// No reply.
@@ -116,7 +116,7 @@ pub enum Outcome {
 
 /// Kinds of outcomes, by what can be done about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum OutcomeKind {
     /// A reply that says something.
     Answer,
     /// A reply that is empty, or only a thought.
@@ -143,11 +143,13 @@ impl Outcome {
             });
         }
         match reply.finish_reason {
-            Some(code) if Ending::of(Some(&code)) == Ending::Policy => Self::Policy(Policy {
-                code,
-                message: String::new(),
-                usage: reply.usage,
-            }),
+            Some(code) if Ending::of(Some(&code)) == Ending::Policy => {
+                Self::Policy(PolicyRefusal {
+                    code,
+                    message: String::new(),
+                    usage: reply.usage,
+                })
+            }
             finish_reason => Self::Reply(Reply {
                 finish_reason,
                 ..reply
@@ -156,13 +158,13 @@ impl Outcome {
     }
 
     /// Returns its kind.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Reply(reply) if reply.answer().trim().is_empty() => Kind::Empty,
-            Self::Reply(_) => Kind::Answer,
-            Self::Policy(_) => Kind::Policy,
-            Self::Unreadable(_) => Kind::Unreadable,
-            Self::Failed(_) => Kind::Failed,
+            Self::Reply(reply) if reply.answer().trim().is_empty() => OutcomeKind::Empty,
+            Self::Reply(_) => OutcomeKind::Answer,
+            Self::Policy(_) => OutcomeKind::Policy,
+            Self::Unreadable(_) => OutcomeKind::Unreadable,
+            Self::Failed(_) => OutcomeKind::Failed,
         }
     }
 

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use apo_endpoint::{
-    Client, Endpoint, EndpointError, Journal, Key, Kind, Message, Outcome, Request, Role, Settings,
-    at_once,
+    Client, Endpoint, EndpointError, Journal, Key, Message, Outcome, OutcomeKind, Request, Role,
+    Settings, at_once,
 };
 use loopback::{Answer, Server};
 use serde_json::json;
@@ -535,10 +535,10 @@ fn a_reply_that_cannot_be_read_is_kept_and_not_paid_for_again() {
     for _ in 0..2 {
         let endpoint = endpoint(settings(&server.url), &path);
         let outcome = ask(&endpoint, "hi").unwrap();
-        assert_eq!(outcome.kind(), Kind::Unreadable);
+        assert_eq!(outcome.kind(), OutcomeKind::Unreadable);
         assert_eq!(server.calls().len(), 1);
     }
-    let endpoint = endpoint(settings(&server.url), &path).asking_again(&[Kind::Unreadable]);
+    let endpoint = endpoint(settings(&server.url), &path).asking_again(&[OutcomeKind::Unreadable]);
     for _ in 0..2 {
         assert_eq!(content(&ask(&endpoint, "hi").unwrap()), "coffee");
         assert_eq!(server.calls().len(), 2);

@@ -293,7 +293,7 @@ fn empty(reply: &Reply) -> Lack {
 mod tests {
     use std::cell::RefCell;
 
-    use apo_endpoint::{Failure, Policy, Unreadable};
+    use apo_endpoint::{Failure, PolicyRefusal, Unreadable};
 
     use super::*;
 
@@ -313,7 +313,7 @@ mod tests {
     }
 
     fn policy() -> Outcome {
-        Outcome::Policy(Policy {
+        Outcome::Policy(PolicyRefusal {
             code: "content_filter".into(),
             message: String::new(),
             usage: None,

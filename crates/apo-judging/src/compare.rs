@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Causes, Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
-use apo_endpoint_stage::{Asked, check_again, check_journal, open, replayed, sorted};
+use apo_endpoint_stage::{Asked, check_again, check_journal, classify, open, replayed};
 use apo_measures::{Verdict, merge};
 use apo_stage::report::result;
-use apo_stage::{Claim, Kind, Progress, bad_input, note, signals, warn};
-use apo_tables::{Comparison, Provenance, Reader, Writer};
+use apo_stage::{Claim, OutputKind, Progress, bad_input, note, signals, warn};
+use apo_tables::{Provenance, Reader, VerdictRow, Writer};
 
 use crate::args::{CompareArgs, PoliciesArgs};
 use crate::pairing::{Pairing, inputs, pairings};
@@ -48,7 +48,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let out = &args.output.out;
     args.output.keep_apart("--journal", &journal)?;
     let mut asked = None;
-    match args.output.claim(&provenance, Kind::Table, inputs)? {
+    match args.output.claim(&provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
@@ -63,7 +63,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
             asked = Some(endpoint.counts());
         }
     }
-    let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
+    let rows = Reader::<VerdictRow>::open(out)?.collect::<Result<Vec<_>, _>>()?;
     let plan = Plan {
         queries: pairings.len(),
         repeats: args.repeats as usize,
@@ -280,7 +280,7 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
                     missing.fetch_add(1, Ordering::Relaxed);
                     both = false;
                 }
-                Err(error) => return Err(sorted(error)),
+                Err(error) => return Err(classify(error)),
             }
         }
         judged.fetch_add(u64::from(both), Ordering::Relaxed);
@@ -321,10 +321,10 @@ fn write(
     provenance: &Provenance,
 ) -> Result<Unread> {
     let mut unread = Unread::default();
-    let mut writer = Writer::<Comparison>::create(path, provenance)?;
+    let mut writer = Writer::<VerdictRow>::create(path, provenance)?;
     for judgement in judgements(args, pairings) {
         let recorded = |request: &_| endpoint.recorded(request);
-        let order = |swapped| judgement.verdict(swapped, recorded).map_err(sorted);
+        let order = |swapped| judgement.verdict(swapped, recorded).map_err(classify);
         let (plain, swapped) = match (order(false)?, order(true)?) {
             (Ok(plain), Ok(swapped)) => (plain, swapped),
             (plain, swapped) => {
@@ -339,7 +339,7 @@ fn write(
             unread.add(&pairing.query_id, found);
         }
         let (plain, swapped) = (plain.verdict, swapped.verdict);
-        writer.write(&Comparison {
+        writer.write(&VerdictRow {
             query_id: pairing.query_id.clone(),
             subset: pairing.subset.clone(),
             judge: judgement.judge.model.clone(),

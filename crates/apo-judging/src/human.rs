@@ -22,12 +22,12 @@ fn row_id(i: usize) -> String {
 
 /// One of the two policies, in the words of the sheet's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Policy {
+enum Side {
     A,
     B,
 }
 
-impl Policy {
+impl Side {
     fn as_str(self) -> &'static str {
         match self {
             Self::A => "a",

@@ -9,7 +9,7 @@ use apo_measures::{
     length_controlled, mean, win_rate,
 };
 use apo_stage::report::format_table;
-use apo_tables::Comparison;
+use apo_tables::VerdictRow;
 use serde::Serialize;
 
 use crate::args::BootstrapArgs;
@@ -47,11 +47,11 @@ impl VerdictReport {
     /// When nothing was judged.
     pub fn of(
         judges: &[String],
-        rows: &[Comparison],
+        rows: &[VerdictRow],
         plan: Plan,
         asked: Option<Asked>,
     ) -> Result<Self> {
-        let of = |get: fn(&Comparison) -> i32| {
+        let of = |get: fn(&VerdictRow) -> i32| {
             let values: Vec<f64> = rows.iter().map(|row| f64::from(get(row))).collect();
             mean(&values)
                 .map(|it| it.mean)
@@ -148,14 +148,14 @@ impl VerdictReport {
     }
 }
 
-fn of_judge(judge: &str, rows: &[Comparison], plan: Plan) -> JudgeSummary {
-    let own: Vec<&Comparison> = rows.iter().filter(|row| row.judge == judge).collect();
+fn of_judge(judge: &str, rows: &[VerdictRow], plan: Plan) -> JudgeSummary {
+    let own: Vec<&VerdictRow> = rows.iter().filter(|row| row.judge == judge).collect();
     // Repeats of a query are not independent evidence: only the first counts.
-    let first: Vec<&Comparison> = own.iter().filter(|it| it.repeat == 0).copied().collect();
+    let first: Vec<&VerdictRow> = own.iter().filter(|it| it.repeat == 0).copied().collect();
     let outcomes =
-        |rows: &[&Comparison]| -> Vec<Outcome> { rows.iter().map(|row| outcome(row)).collect() };
-    let lengths = |row: &Comparison| [row.characters_a, row.characters_b].map(f64::from);
-    let alike: Vec<&Comparison> = first
+        |rows: &[&VerdictRow]| -> Vec<Outcome> { rows.iter().map(|row| outcome(row)).collect() };
+    let lengths = |row: &VerdictRow| [row.characters_a, row.characters_b].map(f64::from);
+    let alike: Vec<&VerdictRow> = first
         .iter()
         .filter(|row| {
             let [a, b] = lengths(row);
@@ -182,12 +182,12 @@ fn of_judge(judge: &str, rows: &[Comparison], plan: Plan) -> JudgeSummary {
     }
 }
 
-fn outcome(row: &Comparison) -> Outcome {
+fn outcome(row: &VerdictRow) -> Outcome {
     Outcome::of(&row.outcome).expect("the reader checks outcomes")
 }
 
 /// Pools the rows of all judges; `None` if no row counts for a rate.
-fn pooled<'a>(rows: impl Iterator<Item = &'a Comparison>, plan: Plan) -> Option<PooledRate> {
+fn pooled<'a>(rows: impl Iterator<Item = &'a VerdictRow>, plan: Plan) -> Option<PooledRate> {
     let mut queries: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
     for row in rows {
         if let Some(point) = outcome(row).point() {
@@ -206,7 +206,7 @@ fn pooled<'a>(rows: impl Iterator<Item = &'a Comparison>, plan: Plan) -> Option<
 /// Returns κ of `n` judges or repeats, and the number of queries behind it; no κ if
 /// no query has two outcomes.
 fn agreement<'a>(
-    rows: impl Iterator<Item = (&'a String, &'a Comparison)>,
+    rows: impl Iterator<Item = (&'a String, &'a VerdictRow)>,
     n: usize,
 ) -> (Option<f64>, usize) {
     let mut queries: BTreeMap<&String, Vec<Outcome>> = BTreeMap::new();

@@ -14,7 +14,7 @@ use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::shared::Disjoint;
 use super::{Buffer, simd, write};
 use crate::layout::{Layout, Segment};
-use crate::stats::{Kind, timed};
+use crate::stats::{KernelKind, timed};
 
 /// Query rows of a block.
 const BLOCK: usize = 64;
@@ -202,7 +202,9 @@ pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
         4 * n_products(layout, heads),
         4 * (qkv.len() + tokens * heads.query_width()),
     );
-    timed(Kind::Attention, flop, bytes, || attend(layout, heads, qkv))
+    timed(KernelKind::Attention, flop, bytes, || {
+        attend(layout, heads, qkv)
+    })
 }
 
 fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
@@ -260,7 +262,7 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
 pub fn backward(layout: &Layout, heads: Heads, qkv: &[f32], out: &[f32], dout: &[f32]) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());
-    timed(Kind::Attention, flop, bytes, || {
+    timed(KernelKind::Attention, flop, bytes, || {
         attend_backward(layout, heads, qkv, out, dout)
     })
 }

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::layer::{self, Shape, Weights, rms_norm};
+use super::layer::{self, LayerConfig, Weights, rms_norm};
 use super::matrix::{MatrixMut, Sum};
 use super::simd;
-use crate::stats::{Kind, timed};
+use crate::stats::{KernelKind, timed};
 
 /// Keys and values of a row in one layer: those of the prompt, which several rows share,
 /// and its own, `[tokens, kv_heads · head_dim]` each.
@@ -35,7 +35,7 @@ impl RowCache<'_> {
 /// - `cos`, `sin`: `[rows, head_dim / 2]`
 /// - `caches`: one per row
 pub fn step(
-    shape: &Shape,
+    shape: &LayerConfig,
     w: &Weights<'_>,
     x: &[f32],
     cos: &[f32],
@@ -55,7 +55,7 @@ pub fn step(
         .map(|cache| cache.n_keys(key_width) + 1)
         .sum::<usize>();
     let (flop, bytes) = (4 * n_keys * query_width, 8 * n_keys * key_width);
-    timed(Kind::Attention, flop, bytes, || {
+    timed(KernelKind::Attention, flop, bytes, || {
         attended
             .par_chunks_mut(query_width)
             .zip(qkv.par_chunks(width))

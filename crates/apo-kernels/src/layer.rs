@@ -15,7 +15,7 @@ use crate::layout::Layout;
 
 /// Sizes and settings of a layer.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub struct LayerConfig {
     /// Width of the residual stream.
     pub hidden: usize,
     /// Width of the feed-forward network.
@@ -143,7 +143,7 @@ pub(crate) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], di
         .for_each(|((row, cos), sin)| simd::rotate(&mut row[..turned], cos, sin, direction));
 }
 
-impl Shape {
+impl LayerConfig {
     /// `out (+)= x · weightᵀ` with `x` `[tokens, n_in]`, `weight` `[n_out, n_in]`.
     pub(crate) fn project(
         &self,
@@ -425,7 +425,7 @@ mod tests {
         // `Σ dout · out`, and its gradients: of each weight, and of the input.
         let computed = |weights: &[Vec<f32>], x: &[f32], precision| {
             let w = Weights::from_array(std::array::from_fn(|i| weights[i].as_slice()));
-            let shape = Shape {
+            let shape = LayerConfig {
                 hidden,
                 intermediate,
                 heads,

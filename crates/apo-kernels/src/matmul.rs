@@ -1,7 +1,7 @@
 //! Matrix products: chooses how each one is computed.
 
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
-use crate::stats::{Kind, timed};
+use crate::stats::{KernelKind, timed};
 use crate::{Precision, bf16, few_rows, gemm_f32};
 
 /// Computes `out (+)= left · right`.
@@ -51,5 +51,10 @@ pub fn multiply_batch_invariant(out: MatrixMut<'_>, left: Matrix<'_>, right: Mat
 /// Counts and times the product of `[rows, depth]` and `[depth, cols]`.
 fn counted([rows, cols, depth]: [usize; 3], product: impl FnOnce()) {
     let elements = rows * depth + depth * cols + rows * cols;
-    timed(Kind::Matmul, 2 * rows * cols * depth, 4 * elements, product);
+    timed(
+        KernelKind::Matmul,
+        2 * rows * cols * depth,
+        4 * elements,
+        product,
+    );
 }

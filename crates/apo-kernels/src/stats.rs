@@ -30,7 +30,7 @@ pub struct KernelStats {
 
 /// A kind of kernel.
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub enum KernelKind {
     /// Matrix products with weights.
     Matmul,
     /// Attention.
@@ -68,7 +68,7 @@ pub fn stats() -> KernelStats {
 }
 
 /// Runs `work` and adds its time, operations and bytes to the counters.
-pub fn timed<T>(kind: Kind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
+pub fn timed<T>(kind: KernelKind, flop: usize, bytes: usize, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     let counters = &COUNTERS[kind as usize];

@@ -1,4 +1,4 @@
-//! Generation: many responses at once, with a cache of keys and values.
+//! GenerationConfig: many responses at once, with a cache of keys and values.
 //!
 //! A prompt is computed once and shared by its samples. Rows that end leave the
 //! batch, and waiting samples take their place. Every sample has its own random
@@ -25,7 +25,7 @@ const PREFILL_TOKENS: usize = 2048;
 
 /// How responses are generated.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Generation {
+pub struct GenerationConfig {
     /// How a token is chosen.
     pub sampling: Sampling,
     /// Most tokens of a response.
@@ -132,7 +132,7 @@ impl Model {
     /// are not finite.
     pub fn generate<E: From<ModelError>>(
         &self,
-        generation: &Generation,
+        generation: &GenerationConfig,
         requests: impl IntoIterator<Item = Request>,
         cut: impl Fn(&[u32]) -> bool + Sync,
         done: impl FnMut(Generated) -> Result<(), E>,
@@ -140,10 +140,10 @@ impl Model {
         let device = self.device();
         let requests = requests.into_iter();
         if self.compute.runs_kernels_on(&device) {
-            let mut decoder = cached::Cached::new(self, generation.max_new_tokens);
+            let mut decoder = cached::KernelDecoder::new(self, generation.max_new_tokens);
             run(self, &mut decoder, generation, requests, cut, done)
         } else {
-            let mut decoder = plain::Plain::new(self);
+            let mut decoder = plain::ComposedDecoder::new(self);
             run(self, &mut decoder, generation, requests, cut, done)
         }
     }
@@ -152,7 +152,7 @@ impl Model {
 fn run<D: Decoder, E: From<ModelError>>(
     model: &Model,
     decoder: &mut D,
-    generation: &Generation,
+    generation: &GenerationConfig,
     mut requests: impl Iterator<Item = Request>,
     cut: impl Fn(&[u32]) -> bool + Sync,
     mut done: impl FnMut(Generated) -> Result<(), E>,
@@ -237,7 +237,7 @@ fn take(
 
 fn prefill<D: Decoder>(
     decoder: &D,
-    generation: &Generation,
+    generation: &GenerationConfig,
     requests: &[Request],
 ) -> VecDeque<Waiting<D::Prompt>> {
     let prompts: Vec<&[u32]> = requests.iter().map(|request| &*request.prompt).collect();
@@ -277,7 +277,7 @@ fn start<D: Decoder>(decoder: &mut D, waiting: Waiting<D::Prompt>) -> Running<D:
 /// Chooses each row's next token from its logits; adds rows that continue to
 /// `running` and returns those that ended.
 fn choose<R: Send>(
-    generation: &Generation,
+    generation: &GenerationConfig,
     vocab: usize,
     logits: &mut [f32],
     rows: Vec<Running<R>>,
@@ -310,7 +310,7 @@ fn choose<R: Send>(
 }
 
 fn advance<R>(
-    generation: &Generation,
+    generation: &GenerationConfig,
     row: &mut Running<R>,
     logits: &mut [f32],
     cut: &impl Fn(&[u32]) -> bool,

@@ -29,7 +29,7 @@ pub use config::{Head, LlamaConfig};
 pub use decoder::Llama;
 pub use directory::{Manifest, ModelDirectory, Start};
 pub use error::ModelError;
-pub use generation::{Ended, Generated, Generation, Pick, Request, Sampling};
+pub use generation::{Ended, Generated, GenerationConfig, Pick, Request, Sampling};
 pub use memory_estimate::MemoryEstimate;
 pub use model::Model;
 pub use optimiser::{AdamW, AdamWSettings, GradientSum};

@@ -26,7 +26,7 @@ use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
 /// What a layer's kernel needs beside tensors.
 #[derive(Debug)]
 pub struct LayerPlan {
-    pub(crate) shape: layer::Shape,
+    pub(crate) shape: layer::LayerConfig,
     pub(crate) layout: Layout,
     /// Keep only the input, and compute the layer again in the backward pass.
     pub(crate) checkpointing: bool,
@@ -40,8 +40,8 @@ pub struct Targets {
 }
 
 /// Returns what the layers' kernels need to know of a configuration.
-pub(crate) fn kernel_shape(config: &LlamaConfig, precision: Precision) -> layer::Shape {
-    layer::Shape {
+pub(crate) fn layer_config(config: &LlamaConfig, precision: Precision) -> layer::LayerConfig {
+    layer::LayerConfig {
         hidden: config.hidden_size,
         intermediate: config.intermediate_size,
         heads: Heads {

@@ -9,7 +9,7 @@ use crate::error::ModelError;
 use crate::operators::{on_cpu, slice};
 use apo_kernels::adamw::{self, AdamWStep};
 use apo_kernels::matrix;
-use apo_kernels::stats::{Kind, timed};
+use apo_kernels::stats::{KernelKind, timed};
 
 /// Settings of AdamW (Loshchilov and Hutter 2019) that do not change during a
 /// training.
@@ -70,7 +70,7 @@ impl GradientSum {
                 continue;
             }
             let n = tensor.shape().num_elements();
-            squares += timed(Kind::Optimiser, 2 * n, 4 * n, || {
+            squares += timed(KernelKind::Optimiser, 2 * n, 4 * n, || {
                 // A view: taking out the data would copy all gradients.
                 adamw::sum_of_squares(slice(&on_cpu(tensor.clone())))
             });
@@ -204,14 +204,19 @@ impl AdamW {
             .map(|it| it.shape().num_elements())
             .sum();
         let gradients = gradients.tensors.into_iter();
-        timed(Kind::Optimiser, 16 * n_elements, 28 * n_elements, || {
-            llama.map(&mut Stepper {
-                step,
-                moments: &mut self.moments,
-                gradients,
-                next: 0,
-            })
-        })
+        timed(
+            KernelKind::Optimiser,
+            16 * n_elements,
+            28 * n_elements,
+            || {
+                llama.map(&mut Stepper {
+                    step,
+                    moments: &mut self.moments,
+                    gradients,
+                    next: 0,
+                })
+            },
+        )
     }
 
     /// Returns the two moments of a parameter; zeros before the first step.

@@ -1,4 +1,4 @@
-//! Generation against PyTorch's greedy continuations and against itself: with
+//! GenerationConfig against PyTorch's greedy continuations and against itself: with
 //! a cache or without, alone or in a batch, by kernels or plainly.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use apo_llama::{
-    Compute, Ended, Generated, Generation, Head, Model, ModelError, Precision, PromptTree, Request,
-    Sampling, Start, TreeBatch,
+    Compute, Ended, Generated, GenerationConfig, Head, Model, ModelError, Precision, PromptTree,
+    Request, Sampling, Start, TreeBatch,
 };
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ fn load(name: &str, kernels: bool) -> Model {
 
 fn all(
     model: &Model,
-    generation: &Generation,
+    generation: &GenerationConfig,
     requests: &[Request],
 ) -> BTreeMap<(usize, usize), Generated> {
     let mut found = BTreeMap::new();
@@ -57,7 +57,7 @@ fn greedy_continuations_are_pytorchs() {
             })
             .collect();
         for (kernels, batch) in [(true, 3), (true, 1), (false, 3), (false, 2)] {
-            let generation = Generation {
+            let generation = GenerationConfig {
                 sampling: Sampling::GREEDY,
                 max_new_tokens: 24,
                 batch,
@@ -91,8 +91,8 @@ fn requests() -> Vec<Request> {
         .collect()
 }
 
-fn random(batch: usize) -> Generation {
-    Generation {
+fn random(batch: usize) -> GenerationConfig {
+    GenerationConfig {
         sampling: Sampling {
             temperature: 1.2,
             top_p: 0.98,
@@ -207,7 +207,7 @@ fn log_prob(model: &Model, prompt: &[u32], response: Vec<u32>) -> f64 {
 #[test]
 fn a_response_is_cut_where_the_caller_says() {
     let model = load("base", true);
-    let generation = Generation {
+    let generation = GenerationConfig {
         stop_ids: vec![],
         ..random(4)
     };

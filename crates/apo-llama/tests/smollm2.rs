@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use apo_llama::decoder::Projection;
 use apo_llama::{
-    Compute, Generation, GradientSum, Head, Model, ModelError, PromptTree, Request, Sampling,
+    Compute, GenerationConfig, GradientSum, Head, Model, ModelError, PromptTree, Request, Sampling,
     Start, TreeBatch,
 };
 use apo_objectives::{
@@ -158,7 +158,7 @@ fn greedy_continuations_are_pytorchs_token_for_token() {
     let reference = reference();
     let greedy = &reference["greedy"];
     let prompts = greedy["prompts"].as_array().unwrap();
-    let generation = Generation {
+    let generation = GenerationConfig {
         sampling: Sampling::GREEDY,
         max_new_tokens: greedy["new_tokens"].as_u64().unwrap() as usize,
         batch: prompts.len(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::{Codec, Template, chat_template_file};
+use apo_dialogue::{DialogueTokenizer, Template, chat_template_file};
 use apo_llama::{Head, LlamaConfig, ModelDirectory, Start};
 use apo_tables::Provenance;
 
@@ -41,13 +41,13 @@ impl Longest {
 /// model was trained with another template than the one asked for, when it has
 /// a chat template and nothing says whether to use it, or when its tokenizer
 /// has ids beyond the model's vocabulary.
-pub fn codec(
+pub fn tokenizer(
     dir: &Path,
     asked: Option<Template>,
     head: Head,
     start: Start,
     longest: Longest,
-) -> Result<(Codec, LlamaConfig)> {
+) -> Result<(DialogueTokenizer, LlamaConfig)> {
     let directory = ModelDirectory::open(dir)?;
     let weights = directory.weights(head, start)?;
     for note in directory.notes() {
@@ -105,28 +105,28 @@ pub fn codec(
             }
         },
     };
-    let codec = Codec::load(dir, template)?;
-    for note in codec.notes() {
+    let tokenizer = DialogueTokenizer::load(dir, template)?;
+    for note in tokenizer.notes() {
         warn_once(note);
     }
-    if codec.vocab_size() > config.vocab_size {
+    if tokenizer.vocab_size() > config.vocab_size {
         return Err(bad_input(format!(
             "{}: tokenizer.json has ids up to {}, but the model's `vocab_size` is {}; \
              tokenizer and model do not belong together",
             dir.display(),
-            codec.vocab_size() - 1,
+            tokenizer.vocab_size() - 1,
             config.vocab_size
         )));
     }
-    Ok((codec, config))
+    Ok((tokenizer, config))
 }
 
 /// Adds to a provenance how dialogues are rendered: the template, and the date
 /// if the template asks for one.
 #[must_use]
-pub fn rendering(provenance: Provenance, codec: &Codec) -> Provenance {
-    let provenance = provenance.argument("template", codec.template().to_string());
-    match codec.date() {
+pub fn rendering(provenance: Provenance, tokenizer: &DialogueTokenizer) -> Provenance {
+    let provenance = provenance.argument("template", tokenizer.template().to_string());
+    match tokenizer.date() {
         Some(date) => provenance.argument("template_date", date),
         None => provenance,
     }

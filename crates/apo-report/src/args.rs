@@ -12,7 +12,7 @@ use std::str::FromStr;
 use apo_stage::ReportArgs;
 use clap::{ArgGroup, ValueEnum};
 
-use crate::run_file::{Entry, List, Thing};
+use crate::run_file::{Artifact, Entry, List};
 
 const TABLE: &str = "\
 Examples:
@@ -235,7 +235,7 @@ pub struct DescribeArgs {
 
     /// A thing and its path in the run; left out if the path does not exist
     #[arg(value_name = "KIND:NAME=PATH")]
-    pub things: Vec<Thing>,
+    pub things: Vec<Artifact>,
 
     #[command(flatten)]
     pub report: ReportArgs,

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::ClaimsArgs;
 use crate::measures::read_json;
-use crate::run_file::{Kind, RunFile};
+use crate::run_file::{ArtifactKind, RunFile};
 use crate::table::Row;
 
 mod paper;
@@ -64,7 +64,7 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
 /// Returns the tables of a run's seeds.
 fn seeds(dir: &Path) -> Result<Vec<PathBuf>> {
     let run = RunFile::read(dir)?;
-    let seeds = run.of(&[Kind::Seed]);
+    let seeds = run.of(&[ArtifactKind::Seed]);
     let seeds: Vec<PathBuf> = seeds.map(|it| run.at(it)).collect();
     if seeds.len() < 2 {
         return Err(bad_input(format!(

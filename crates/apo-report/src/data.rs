@@ -10,7 +10,7 @@ use apo_tables::{Query, Reader};
 use serde::Serialize;
 
 use crate::args::DataArgs;
-use crate::run_file::{Kind, RunFile};
+use crate::run_file::{ArtifactKind, RunFile};
 
 /// The name of the table of data in a run.
 const TABLE_1: &str = "1";
@@ -71,7 +71,9 @@ pub fn run(args: &DataArgs) -> Result<()> {
 /// read.
 pub fn of_run(run: &RunFile, table: &str) -> Result<Option<Vec<Size>>> {
     let entries = run.table(table)?;
-    let paths = entries.iter().map(|it| run.find(Kind::Table, &it.of));
+    let paths = entries
+        .iter()
+        .map(|it| run.find(ArtifactKind::Table, &it.of));
     let paths: Vec<Option<PathBuf>> = paths.collect();
     if paths.iter().all(Option::is_none) {
         return Ok(None);

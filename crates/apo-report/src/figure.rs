@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 
 use crate::args::{FigureArgs, PolicyMeasure, Series};
 use crate::measures::parse_json;
-use crate::run_file::{Kind, RunFile};
+use crate::run_file::{ArtifactKind, RunFile};
 
 /// What each picture's beginning contains.
 const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
@@ -71,8 +71,12 @@ impl Figure {
     /// Finds Figure 5's lines: the arms of the table of rounds.
     fn of_run(run: &RunFile, by: PolicyMeasure) -> Result<Self> {
         let (kind, measure, ending) = match by {
-            PolicyMeasure::Score => (Kind::Score, "mean RM_Test score", " (Figure 5)"),
-            PolicyMeasure::Quality => (Kind::Quality, "mean true quality", ", by true quality"),
+            PolicyMeasure::Score => (ArtifactKind::Score, "mean RM_Test score", " (Figure 5)"),
+            PolicyMeasure::Quality => (
+                ArtifactKind::Quality,
+                "mean true quality",
+                ", by true quality",
+            ),
         };
         let rows = run.table(ROUNDS)?;
         let mut lines = Vec::new();

@@ -9,7 +9,7 @@ use apo_tables::file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::run_file::{Kind, RunFile};
+use crate::run_file::{ArtifactKind, RunFile};
 
 /// What is measured of a policy's answers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
@@ -49,8 +49,13 @@ pub struct PolicyFiles {
 impl PolicyFiles {
     /// Finds a policy's files in a run.
     pub fn of(run: &RunFile, name: &str) -> Self {
-        let [score, score_all, quality, kl] =
-            [Kind::Score, Kind::ScoreAll, Kind::Quality, Kind::Kl].map(|it| run.find(it, name));
+        let [score, score_all, quality, kl] = [
+            ArtifactKind::Score,
+            ArtifactKind::ScoreAll,
+            ArtifactKind::Quality,
+            ArtifactKind::Kl,
+        ]
+        .map(|it| run.find(it, name));
         Self {
             score,
             score_all,

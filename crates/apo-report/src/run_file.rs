@@ -34,7 +34,7 @@ const MOST_NAMED: usize = 5;
 /// What a thing in a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ArtifactKind {
     /// A table of the data.
     Table,
     /// A policy's model directory.
@@ -76,9 +76,9 @@ pub enum Kind {
 
 /// A file or folder of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Thing {
+pub struct Artifact {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ArtifactKind,
     /// Its name in the paper or the run. Things of several kinds that belong together
     /// share a name.
     pub name: String,
@@ -121,7 +121,7 @@ pub struct RunFile {
     #[serde(default)]
     pub tables: Vec<List<Entry>>,
     /// Everything that is there; policies and reward models in the order of a report.
-    pub things: Vec<Thing>,
+    pub things: Vec<Artifact>,
 }
 
 /// What every version of the file has. The rest may differ between versions.
@@ -150,7 +150,7 @@ impl RunFile {
         settings: Option<&Path>,
         arms: &[List<String>],
         tables: &[List<Entry>],
-        things: &[Thing],
+        things: &[Artifact],
     ) -> Result<Self> {
         check_folder(dir)?;
         let mut run = Self {
@@ -180,7 +180,7 @@ impl RunFile {
                 thing.path.display()
             ));
         }
-        let key = |it: &Thing| (it.kind, it.name.clone());
+        let key = |it: &Artifact| (it.kind, it.name.clone());
         if let Some((first, second)) = twins(&self.things, key) {
             return Err(format!(
                 "{} and {} are both the {} of '{}'; expected names of their own",
@@ -270,7 +270,7 @@ impl RunFile {
     }
 
     /// Returns the path of a thing.
-    pub fn at(&self, thing: &Thing) -> PathBuf {
+    pub fn at(&self, thing: &Artifact) -> PathBuf {
         self.dir.join(&thing.path)
     }
 
@@ -280,7 +280,7 @@ impl RunFile {
     }
 
     /// Returns the path of the thing with this name.
-    pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
+    pub fn find(&self, kind: ArtifactKind, name: &str) -> Option<PathBuf> {
         let thing = self
             .things
             .iter()
@@ -289,7 +289,7 @@ impl RunFile {
     }
 
     /// Returns all things of these kinds.
-    pub fn of(&self, kinds: &[Kind]) -> impl Iterator<Item = &Thing> {
+    pub fn of(&self, kinds: &[ArtifactKind]) -> impl Iterator<Item = &Artifact> {
         self.things
             .iter()
             .filter(move |it| kinds.contains(&it.kind))
@@ -422,14 +422,14 @@ fn read_settings(dir: &Path) -> Result<BTreeMap<String, String>> {
     Ok(found)
 }
 
-impl Kind {
+impl ArtifactKind {
     /// Returns the name, as the file has it.
     pub fn name(self) -> String {
         apo_stage::value_name(&self)
     }
 }
 
-impl Thing {
+impl Artifact {
     /// Tells whether the path stays inside the run. A `..` behind a link may lead
     /// anywhere, so that none is taken.
     fn is_inside(&self) -> bool {
@@ -439,7 +439,7 @@ impl Thing {
     }
 }
 
-impl FromStr for Thing {
+impl FromStr for Artifact {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -449,7 +449,7 @@ impl FromStr for Thing {
         });
         let (kind, name, path) = parts.ok_or("expected KIND:NAME=PATH")?;
         Ok(Self {
-            kind: Kind::from_str(kind, false)
+            kind: ArtifactKind::from_str(kind, false)
                 .map_err(|_| format!("'{kind}' is not a kind of thing"))?,
             name: name.into(),
             path: path.into(),
@@ -507,14 +507,14 @@ mod tests {
 
     #[test]
     fn a_thing_has_kind_name_and_path() {
-        let thing: Thing = "test:RM against APO-DPO=apo-dpo-1/rm.test.json"
+        let thing: Artifact = "test:RM against APO-DPO=apo-dpo-1/rm.test.json"
             .parse()
             .expect("it is a thing");
-        assert_eq!(thing.kind, Kind::Test);
+        assert_eq!(thing.kind, ArtifactKind::Test);
         assert_eq!(thing.name, "RM against APO-DPO");
         assert_eq!(thing.path, Path::new("apo-dpo-1/rm.test.json"));
         for text in ["test:a", "a=b", "what:a=b", "test:=b", "test:a="] {
-            assert!(text.parse::<Thing>().is_err(), "{text:?} is not a thing");
+            assert!(text.parse::<Artifact>().is_err(), "{text:?} is not a thing");
         }
     }
 

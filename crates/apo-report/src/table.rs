@@ -12,7 +12,7 @@ use crate::args::{Named, TableArgs};
 use crate::cells::{number, percent, with_error};
 use crate::data;
 use crate::measures::{PolicyFiles, PolicyMeasures, read_json};
-use crate::run_file::{Entry, Kind, RunFile};
+use crate::run_file::{ArtifactKind, Entry, RunFile};
 
 /// A policy, a reward model, or a policy against another.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -61,7 +61,7 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
     for entry in entries {
         let files = PolicyFiles::of(run, &entry.of);
         // Samples may have a quality and no score. A policy needs a score.
-        let is_policy = run.find(Kind::Policy, &entry.of).is_some();
+        let is_policy = run.find(ArtifactKind::Policy, &entry.of).is_some();
         if files.score.is_some() || (files.quality.is_some() && !is_policy) {
             policies.push(policy(entry.shown.clone(), &files)?);
             continue;
@@ -70,7 +70,7 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
             for (name, path) in measured {
                 models.push(accuracy(name, &path)?);
             }
-        } else if let Some(path) = run.find(Kind::Verdicts, &entry.of) {
+        } else if let Some(path) = run.find(ArtifactKind::Verdicts, &entry.of) {
             verdicts.extend(win_rates(&entry.shown, &path)?);
         } else {
             return Err(run.lacks_row("measurement", entry, table));
@@ -83,7 +83,7 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
 /// an entry `NAME`, on one kind of pairs for `NAME, test`, `NAME, dev` or `NAME,
 /// truth`. `None` if a file is missing.
 fn accuracies(run: &RunFile, entry: &Entry) -> Option<Vec<(String, PathBuf)>> {
-    let kinds = [Kind::Test, Kind::Dev, Kind::Truth];
+    let kinds = [ArtifactKind::Test, ArtifactKind::Dev, ArtifactKind::Truth];
     let alone = kinds.iter().enumerate().find_map(|(i, kind)| {
         let ending = format!(", {}", kind.name());
         let model = entry.of.strip_suffix(&ending)?;

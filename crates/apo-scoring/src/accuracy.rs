@@ -8,7 +8,7 @@ use apo_stage::report::{format_table, result};
 use apo_tables::{Pair, Reader};
 
 use crate::args::AccuracyArgs;
-use crate::scorer::{Scorer, ScorerInput, ScorerOutput, codec};
+use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
 
 /// Scores both responses of every pair and measures how well the rewards agree
 /// with people.
@@ -18,9 +18,14 @@ use crate::scorer::{Scorer, ScorerInput, ScorerOutput, codec};
 /// When the table or the model cannot be used, or a reward is not finite.
 pub fn run(args: &AccuracyArgs) -> Result<()> {
     let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
-    let codec = codec(&args.scorer, Head::Reward)?;
+    let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
     directory::verify(&args.scorer.model.dir)?;
-    let mut scorer = Scorer::load(&args.scorer, &args.scorer.model.dir, Head::Reward, codec)?;
+    let mut scorer = Scorer::load(
+        &args.scorer,
+        &args.scorer.model.dir,
+        Head::Reward,
+        tokenizer,
+    )?;
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);
     let mut subsets: Vec<String> = Vec::new();

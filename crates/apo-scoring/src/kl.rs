@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_llama::{Head, Start, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models;
@@ -13,7 +13,7 @@ use apo_stage::{Progress, warn};
 use apo_tables::{Reader, Response};
 
 use crate::args::KlArgs;
-use crate::scorer::{Scorer, ScorerInput, ScorerOutput, codec};
+use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
 
 /// Nats per token above which a warning is given. At this value a response of
 /// 100 tokens is e^25 times as likely as under the reference.
@@ -26,8 +26,8 @@ const FAR: f64 = 0.25;
 /// When the table or a model cannot be used, or a log-prob is not finite.
 pub fn run(args: &KlArgs) -> Result<()> {
     Reader::<Response>::open_filled(&args.responses)?;
-    let of_policy = codec(&args.scorer, Head::LanguageModel)?;
-    models::codec(
+    let of_policy = tokenizer(&args.scorer, Head::LanguageModel)?;
+    models::tokenizer(
         &args.reference,
         Some(of_policy.template()),
         Head::LanguageModel,
@@ -41,7 +41,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
     let reference = log_probs(
         args,
         &args.reference,
-        codec(&args.scorer, Head::LanguageModel)?,
+        tokenizer(&args.scorer, Head::LanguageModel)?,
     )?;
     let both = policy.iter().zip(&reference);
     let log_ratios: Vec<f64> = both
@@ -65,8 +65,8 @@ pub fn run(args: &KlArgs) -> Result<()> {
 }
 
 /// Computes the log-prob of every response under one of the models.
-fn log_probs(args: &KlArgs, dir: &Path, codec: Codec) -> Result<Vec<ScorerOutput>> {
-    let mut scorer = Scorer::load(&args.scorer, dir, Head::LanguageModel, codec)?;
+fn log_probs(args: &KlArgs, dir: &Path, tokenizer: DialogueTokenizer) -> Result<Vec<ScorerOutput>> {
+    let mut scorer = Scorer::load(&args.scorer, dir, Head::LanguageModel, tokenizer)?;
     let responses = Reader::<Response>::open(&args.responses)?;
     let total = responses.n_rows();
     let mut progress = Progress::new(&args.report, "log-probs", "responses", 0, total);

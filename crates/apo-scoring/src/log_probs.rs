@@ -4,13 +4,13 @@ use anyhow::Result;
 use apo_llama::Head;
 use apo_measures::mean;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Kind, up_to_date};
+use apo_stage::{Claim, OutputKind, up_to_date};
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
 
 use crate::args::ScoreArgs;
 use crate::score::{changed, compute, provenance};
-use crate::scorer::{Scorer, codec};
+use crate::scorer::{Scorer, tokenizer};
 use crate::values::Values;
 
 /// Name of the table in the working folder.
@@ -24,15 +24,15 @@ const TABLE: &str = "log-probs.parquet";
 /// output cannot be written.
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
-    let codec = codec(&args.scorer, Head::LanguageModel)?;
-    let provenance = provenance("judge log-probs", args, &responses, &codec)?;
+    let tokenizer = tokenizer(&args.scorer, Head::LanguageModel)?;
+    let provenance = provenance("judge log-probs", args, &responses, &tokenizer)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
-    let claim = args.output.claim(&provenance, Kind::Table, inputs)?;
+    let claim = args.output.claim(&provenance, OutputKind::Table, inputs)?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };
     let model = &args.scorer.model.dir;
-    let mut scorer = Scorer::load(&args.scorer, model, Head::LanguageModel, codec)?;
+    let mut scorer = Scorer::load(&args.scorer, model, Head::LanguageModel, tokenizer)?;
     let mut values = Values::open(output.dir())?;
     compute(args, "log-probs", responses, &mut scorer, &mut values)?;
     scorer.tell_cuts(args.report);

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Error, Result};
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_llama::{Head, directory};
 use apo_measures::{ScoreSummary, by_subset, mean, repeats};
 use apo_model_stage::models;
 use apo_stage::report::{format_table, result};
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Kind, Progress, bad_input, note, warn};
+use apo_stage::{Claim, OutputKind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 
 use crate::args::ScoreArgs;
-use crate::scorer::{Scorer, ScorerInput, ScorerOutput, codec};
+use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
 use crate::values::Values;
 
 /// Share of responses that end by themselves below which a warning is given.
@@ -35,18 +35,22 @@ const TABLE: &str = "scored.parquet";
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // other columns are kept, so every part must have them
-    let codec = codec(&args.scorer, Head::Reward)?;
-    let provenance = provenance("judge score", args, &responses, &codec)?;
+    let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
+    let provenance = provenance("judge score", args, &responses, &tokenizer)?;
     let out = &args.output.out;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
-    let summary = match args.output.claim(&provenance, Kind::Table, inputs)? {
+    let summary = match args.output.claim(&provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => {
             note(&args.report, &format!("{} is up to date", out.display()));
             summarise(out)?
         }
         Claim::Work(output) => {
-            let mut scorer =
-                Scorer::load(&args.scorer, &args.scorer.model.dir, Head::Reward, codec)?;
+            let mut scorer = Scorer::load(
+                &args.scorer,
+                &args.scorer.model.dir,
+                Head::Reward,
+                tokenizer,
+            )?;
             let mut rewards = Values::open(output.dir())?;
             compute(args, "scoring", responses, &mut scorer, &mut rewards)?;
             scorer.tell_cuts(args.report);
@@ -71,10 +75,10 @@ pub(crate) fn provenance(
     stage: &str,
     args: &ScoreArgs,
     responses: &Reader<Response>,
-    codec: &Codec,
+    tokenizer: &DialogueTokenizer,
 ) -> Result<Provenance> {
     let provenance = Provenance::new(stage, env!("CARGO_PKG_VERSION"));
-    Ok(models::rendering(provenance, codec)
+    Ok(models::rendering(provenance, tokenizer)
         .argument("limit", args.scorer.limit)
         .argument("precision", args.scorer.compute.precision()?.name())
         .input("model", directory::input(&args.scorer.model.dir)?)

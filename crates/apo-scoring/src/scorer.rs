@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::{Codec, Fitted, fit};
+use apo_dialogue::{DialogueTokenizer, Fitted, fit};
 use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
@@ -58,7 +58,7 @@ impl<'a> ScorerInput<'a> {
 pub struct Scorer {
     model: Model,
     head: Head,
-    codec: Codec,
+    tokenizer: DialogueTokenizer,
     limit: usize,
     micro_tokens: usize,
     cuts: Cuts,
@@ -74,13 +74,18 @@ impl Scorer {
     /// # Errors
     ///
     /// When the directory cannot be loaded, or lacks the head.
-    pub fn load(args: &ScorerArgs, dir: &Path, head: Head, codec: Codec) -> Result<Self> {
+    pub fn load(
+        args: &ScorerArgs,
+        dir: &Path,
+        head: Head,
+        tokenizer: DialogueTokenizer,
+    ) -> Result<Self> {
         let device = args.compute.device()?;
         let compute = args.compute.compute(&device);
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,
-            codec,
+            tokenizer,
             limit: args.limit as usize,
             micro_tokens: args.micro_tokens as usize,
             cuts: Cuts::default(),
@@ -123,17 +128,17 @@ impl Scorer {
     ///
     /// When its text cannot be made into tokens.
     pub fn fit(&mut self, input: &ScorerInput<'_>) -> Result<Fitted> {
-        let (codec, limit) = (&self.codec, self.limit);
+        let (tokenizer, limit) = (&self.tokenizer, self.limit);
         if self.last.1.is_empty() || self.last.0 != input.prompt {
-            let ids = codec.encode_prompt(input.prompt, limit);
+            let ids = tokenizer.encode_prompt(input.prompt, limit);
             let ids = tokens(input.table, input.query_id, ids)?;
             self.last = (input.prompt.to_owned(), ids);
         }
-        let ids = codec.encode_response(&self.last.1, input.response, limit);
+        let ids = tokenizer.encode_response(&self.last.1, input.response, limit);
         let ids = tokens(input.table, input.query_id, ids)?;
         // A reward is read at a token. An empty response has only the end of text.
-        let eos = (input.complete || ids.is_empty()).then_some(self.codec.eos());
-        let fitted = fit(&self.last.1, &ids, eos, self.codec.bos(), self.limit);
+        let eos = (input.complete || ids.is_empty()).then_some(self.tokenizer.eos());
+        let fitted = fit(&self.last.1, &ids, eos, self.tokenizer.bos(), self.limit);
         self.cuts.responses += 1;
         self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
         self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
@@ -187,10 +192,10 @@ impl Scorer {
 ///
 /// # Errors
 ///
-/// As [`models::codec`].
-pub fn codec(args: &ScorerArgs, head: Head) -> Result<Codec> {
+/// As [`models::tokenizer`].
+pub fn tokenizer(args: &ScorerArgs, head: Head) -> Result<DialogueTokenizer> {
     let longest = Longest::limit(args.limit);
-    Ok(models::codec(
+    Ok(models::tokenizer(
         &args.model.dir,
         args.model.template,
         head,

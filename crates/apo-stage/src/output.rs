@@ -36,7 +36,7 @@ use crate::report;
 use crate::standing::{Standing, is_whole, made_by, standing};
 use crate::working::{DISCARDED, PARTIAL, Page, READY, REPLACED, Working};
 
-pub use crate::standing::{Kind, write_page};
+pub use crate::standing::{OutputKind, write_page};
 
 /// Where the output goes.
 #[derive(Clone, Debug, clap::Args)]
@@ -113,7 +113,7 @@ impl OutputArgs {
     pub fn claim<'a>(
         &self,
         provenance: &Provenance,
-        kind: Kind,
+        kind: OutputKind,
         inputs: impl IntoIterator<Item = &'a Path>,
     ) -> Result<Claim> {
         let out = place::check(&self.out).map_err(|it| refuse(&self.out, &it))?;
@@ -186,7 +186,12 @@ fn places(out: &Path) -> [PathBuf; 3] {
 }
 
 impl Output {
-    fn claim(out: PathBuf, provenance: &Provenance, overwrite: bool, kind: Kind) -> Result<Claim> {
+    fn claim(
+        out: PathBuf,
+        provenance: &Provenance,
+        overwrite: bool,
+        kind: OutputKind,
+    ) -> Result<Claim> {
         let working = Working::of(&out);
         let is_ours = working.check(&out);
         if is_ours.is_ok() {
@@ -330,7 +335,7 @@ enum Waiting {
 }
 
 /// Tells what waits in the working folder of `out`.
-fn waiting(out: &Path, working: &Working, provenance: &Provenance, kind: Kind) -> Waiting {
+fn waiting(out: &Path, working: &Working, provenance: &Provenance, kind: OutputKind) -> Waiting {
     let ready = working.join(READY);
     let by = match working.page() {
         // A `ready` that was not made by the command of the page is what that
@@ -343,7 +348,7 @@ fn waiting(out: &Path, working: &Working, provenance: &Provenance, kind: Kind) -
     if let Some(by) = by
         && by != *provenance
     {
-        return match is_whole(&ready, &by, Kind::of(&ready)) {
+        return match is_whole(&ready, &by, OutputKind::of(&ready)) {
             Some(true) => Waiting::OfAnother,
             _ => Waiting::Nothing,
         };
@@ -358,7 +363,7 @@ fn waiting(out: &Path, working: &Working, provenance: &Provenance, kind: Kind) -
 
 /// Finishes a replacement that a kill stopped after the old output was moved out
 /// of its place and before the new one was put there.
-fn restore(out: &Path, working: &Working, provenance: &Provenance, kind: Kind) -> Result<()> {
+fn restore(out: &Path, working: &Working, provenance: &Provenance, kind: OutputKind) -> Result<()> {
     let (ready, replaced) = (working.join(READY), working.join(REPLACED));
     if !ready.exists() {
         // The new output was put in its place, and somebody has removed it since.

@@ -10,7 +10,7 @@ use crate::error::bad_input;
 
 /// An input, and the option that names it.
 #[derive(Clone, Copy, Debug)]
-pub struct Role<'a> {
+pub struct NamedInput<'a> {
     /// The option, as `--golden`.
     pub option: &'a str,
     /// Its value.
@@ -26,10 +26,10 @@ pub struct Role<'a> {
 ///
 /// When two have; the error names both.
 pub fn check_distinct<'a>(
-    roles: impl IntoIterator<Item = Role<'a>>,
+    roles: impl IntoIterator<Item = NamedInput<'a>>,
     consequence: &str,
 ) -> Result<()> {
-    let mut first_of: HashMap<&str, Role> = HashMap::new();
+    let mut first_of: HashMap<&str, NamedInput> = HashMap::new();
     for role in roles {
         let first = *first_of.entry(role.input.digest.as_str()).or_insert(role);
         if first.option != role.option {
@@ -59,7 +59,7 @@ mod tests {
         };
         let inputs = [input("1"), input("1"), input("2"), input("3")];
         let check = |roles: &[(&str, usize)]| {
-            let roles = roles.iter().map(|&(option, i)| Role {
+            let roles = roles.iter().map(|&(option, i)| NamedInput {
                 option,
                 path: Path::new(option.trim_start_matches('-')),
                 input: &inputs[i],

@@ -30,7 +30,7 @@ const PARQUET: &[u8] = b"PAR1";
 /// What kind of output a stage makes. The provenance is in the footer of a table,
 /// and in `apo.json` of a model or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum OutputKind {
     /// A Parquet file.
     Table,
     /// A model directory.
@@ -39,7 +39,7 @@ pub enum Kind {
     Folder,
 }
 
-impl Kind {
+impl OutputKind {
     /// Returns the kind of a finished output, by its files.
     pub fn of(made: &Path) -> Self {
         if !made.is_dir() {
@@ -124,7 +124,7 @@ fn begins(path: &Path, with: &[u8]) -> bool {
 impl Page {
     /// Returns the files that are missing from the output, and a phrase for each
     /// other fault: what is not as it was written.
-    fn faults(&self, out: &Path, kind: Kind) -> (Vec<String>, Vec<String>) {
+    fn faults(&self, out: &Path, kind: OutputKind) -> (Vec<String>, Vec<String>) {
         let (mut missing, mut changed) = (Vec::new(), Vec::new());
         let mut table = |path: &Path| match apo_tables::verify(path) {
             Ok(()) => {}
@@ -132,9 +132,9 @@ impl Page {
             Err(error) => changed.push(error.to_string()),
         };
         match kind {
-            Kind::Table => table(out),
-            Kind::Model => table(&out.join(METRICS)),
-            Kind::Folder => {}
+            OutputKind::Table => table(out),
+            OutputKind::Model => table(&out.join(METRICS)),
+            OutputKind::Folder => {}
         }
         for (name, digest) in &self.files {
             match digest_file(&out.join(name)) {
@@ -148,7 +148,7 @@ impl Page {
     }
 
     /// Returns the files in a folder that no stage put there.
-    fn foreign(&self, out: &Path, kind: Kind) -> io::Result<Vec<String>> {
+    fn foreign(&self, out: &Path, kind: OutputKind) -> io::Result<Vec<String>> {
         if !out.is_dir() {
             return Ok(Vec::new());
         }
@@ -163,7 +163,7 @@ impl Page {
             } else {
                 name.to_str().is_some_and(|it| self.files.contains_key(it))
             };
-            is_listed || is(MANIFEST) || (kind == Kind::Model && is(METRICS))
+            is_listed || is(MANIFEST) || (kind == OutputKind::Model && is(METRICS))
         };
         there.retain(|name| !ours(name));
         Ok(there.iter().map(|it| it.display().to_string()).collect())
@@ -209,7 +209,7 @@ pub fn standing(
     out: &Path,
     provenance: &Provenance,
     overwrite: bool,
-    kind: Kind,
+    kind: OutputKind,
 ) -> Result<Standing> {
     let page = match find(out) {
         Found::Nothing => return Ok(Standing::Free),
@@ -248,7 +248,7 @@ pub fn standing(
         if !changed.is_empty() && !overwrite {
             return Err(Conflict::changed(out, changed).into());
         }
-    } else if !changed.is_empty() && kind != Kind::Table {
+    } else if !changed.is_empty() && kind != OutputKind::Table {
         // Nobody was told of these changes before they would be replaced.
         return Err(bad_input(format!(
             "{} is not replaced, because it was edited or damaged since a stage made it: {}; move \
@@ -285,7 +285,7 @@ pub fn made_by(made: &Path) -> Option<Provenance> {
 
 /// Returns whether a finished result is whole, or `None` if it does not exist or
 /// was made by something else.
-pub fn is_whole(made: &Path, provenance: &Provenance, kind: Kind) -> Option<bool> {
+pub fn is_whole(made: &Path, provenance: &Provenance, kind: OutputKind) -> Option<bool> {
     match find(made) {
         Found::Nothing => None,
         Found::Foreign(_) | Found::Damaged(_) => Some(false),

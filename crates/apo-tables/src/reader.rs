@@ -20,7 +20,7 @@ use crate::columns::{self, Columns, library, next_batch};
 use crate::error::TableError;
 use crate::file;
 use crate::footer::FOOTER_KEY;
-use crate::schema::{Kind, Row, Value};
+use crate::schema::{ColumnType, Row, Value};
 
 /// Reads the provenance from a table's footer. Returns `None` if another program
 /// wrote the table.
@@ -346,7 +346,7 @@ enum Values {
 }
 
 impl Values {
-    fn new(kind: Kind, array: &ArrayRef) -> Result<Self, String> {
+    fn new(kind: ColumnType, array: &ArrayRef) -> Result<Self, String> {
         // A "safe" cast would turn a number that does not fit into null.
         let strictly = CastOptions {
             safe: false,
@@ -355,10 +355,10 @@ impl Values {
         let array = cast_with_options(array, &kind.data_type(), &strictly)
             .map_err(|error| error.to_string())?;
         Ok(match kind {
-            Kind::Text => Self::Text(array.as_string().clone()),
-            Kind::Int32 => Self::Int32(array.as_primitive::<Int32Type>().clone()),
-            Kind::Int64 => Self::Int64(array.as_primitive::<Int64Type>().clone()),
-            Kind::Float32 => Self::Float32(array.as_primitive::<Float32Type>().clone()),
+            ColumnType::Text => Self::Text(array.as_string().clone()),
+            ColumnType::Int32 => Self::Int32(array.as_primitive::<Int32Type>().clone()),
+            ColumnType::Int64 => Self::Int64(array.as_primitive::<Int64Type>().clone()),
+            ColumnType::Float32 => Self::Float32(array.as_primitive::<Float32Type>().clone()),
         })
     }
 

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, Schema};
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     /// UTF-8 text.
     Text,
     /// Signed 32-bit integer.
@@ -17,7 +17,7 @@ pub enum Kind {
     Float32,
 }
 
-impl Kind {
+impl ColumnType {
     pub(crate) fn data_type(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ColumnType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Text => "utf8",
@@ -62,7 +62,7 @@ pub struct Column {
     /// The column's name.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: ColumnType,
     /// Whether it may be null, or absent as a whole.
     pub optional: bool,
     /// What it holds, for the documentation.
@@ -70,7 +70,11 @@ pub struct Column {
 }
 
 /// Declares a column that every row has.
-pub(crate) const fn required(name: &'static str, kind: Kind, meaning: &'static str) -> Column {
+pub(crate) const fn required(
+    name: &'static str,
+    kind: ColumnType,
+    meaning: &'static str,
+) -> Column {
     Column {
         name,
         kind,
@@ -80,7 +84,11 @@ pub(crate) const fn required(name: &'static str, kind: Kind, meaning: &'static s
 }
 
 /// Declares a column that may be null or absent.
-pub(crate) const fn optional(name: &'static str, kind: Kind, meaning: &'static str) -> Column {
+pub(crate) const fn optional(
+    name: &'static str,
+    kind: ColumnType,
+    meaning: &'static str,
+) -> Column {
     Column {
         name,
         kind,

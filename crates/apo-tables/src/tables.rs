@@ -3,27 +3,27 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
+use crate::schema::{Column, ColumnType, Row, Table, Value, optional, required};
 
 mod documentation;
 mod judged;
 
 pub use documentation::documentation;
-pub use judged::{Comparison, SheetKey};
+pub use judged::{SheetKey, VerdictRow};
 
 const QUERY_ID: Column = required(
     "query_id",
-    Kind::Text,
+    ColumnType::Text,
     "first 16 hex digits of the SHA-256 of the prompt",
 );
 const SUBSET: Column = required(
     "subset",
-    Kind::Text,
+    ColumnType::Text,
     "part of the data, such as `helpful-base`",
 );
 const PROMPT: Column = required(
     "prompt",
-    Kind::Text,
+    ColumnType::Text,
     "the query: the dialogue up to and including its last `Assistant:`",
 );
 
@@ -61,17 +61,17 @@ impl Row for Pair {
             QUERY_ID,
             required(
                 "pair_id",
-                Kind::Text,
+                ColumnType::Text,
                 "the same, of the prompt, chosen and rejected",
             ),
             SUBSET,
             PROMPT,
             required(
                 "chosen",
-                Kind::Text,
+                ColumnType::Text,
                 "the response that people preferred, stripped",
             ),
-            required("rejected", Kind::Text, "the other response, stripped"),
+            required("rejected", ColumnType::Text, "the other response, stripped"),
         ],
     };
 
@@ -219,29 +219,37 @@ impl Row for Response {
             PROMPT,
             required(
                 "sample",
-                Kind::Int32,
+                ColumnType::Int32,
                 "number of the response to its query, from 0",
             ),
-            required("response", Kind::Text, "what follows the prompt, stripped"),
+            required(
+                "response",
+                ColumnType::Text,
+                "what follows the prompt, stripped",
+            ),
             required(
                 "origin",
-                Kind::Text,
+                ColumnType::Text,
                 "`policy`, or how a golden answer was made",
             ),
-            required("finish", Kind::Text, "`stop`, `length`, `turn` or `empty`"),
+            required(
+                "finish",
+                ColumnType::Text,
+                "`stop`, `length`, `turn` or `empty`",
+            ),
             optional(
                 "tokens",
-                Kind::Int32,
+                ColumnType::Int32,
                 "tokens generated, including the end of text",
             ),
             optional(
                 "log_prob",
-                Kind::Float32,
+                ColumnType::Float32,
                 "sum over these tokens under the model that sampled them, at temperature 1, nats",
             ),
             optional(
                 "reward",
-                Kind::Float32,
+                ColumnType::Float32,
                 "the reward model's score, null until scored",
             ),
         ],
@@ -325,53 +333,53 @@ impl Row for Metric {
         name: "metrics",
         written_by: &["rm-train", "align"],
         columns: &[
-            required("step", Kind::Int64, "optimiser step, from 1"),
+            required("step", ColumnType::Int64, "optimiser step, from 1"),
             required(
                 "epoch",
-                Kind::Float32,
+                ColumnType::Float32,
                 "passes over the training's examples so far",
             ),
-            required("loss", Kind::Float32, "loss of the step"),
-            required("lr", Kind::Float32, "learning rate"),
+            required("loss", ColumnType::Float32, "loss of the step"),
+            required("lr", ColumnType::Float32, "learning rate"),
             required(
                 "grad_norm",
-                Kind::Float32,
+                ColumnType::Float32,
                 "global norm of the gradient, before clipping",
             ),
-            required("tokens", Kind::Int64, "tokens computed in the step"),
+            required("tokens", ColumnType::Int64, "tokens computed in the step"),
             required(
                 "tokens_per_second",
-                Kind::Float32,
+                ColumnType::Float32,
                 "tokens computed per second",
             ),
             optional(
                 "rewards/chosen",
-                Kind::Float32,
+                ColumnType::Float32,
                 "mean reward of the preferred",
             ),
             optional(
                 "rewards/rejected",
-                Kind::Float32,
+                ColumnType::Float32,
                 "mean reward of the others",
             ),
             optional(
                 "rewards/margins",
-                Kind::Float32,
+                ColumnType::Float32,
                 "mean difference of the two",
             ),
             optional(
                 "rewards/accuracies",
-                Kind::Float32,
+                ColumnType::Float32,
                 "fraction of pairs in the right order",
             ),
             optional(
                 "logps/chosen",
-                Kind::Float32,
+                ColumnType::Float32,
                 "mean log-prob of the preferred, nats",
             ),
             optional(
                 "logps/rejected",
-                Kind::Float32,
+                ColumnType::Float32,
                 "mean log-prob of the others, nats",
             ),
         ],
@@ -433,15 +441,15 @@ impl Row for Reject {
         name: "rejects",
         written_by: &["hh-split"],
         columns: &[
-            required("file", Kind::Text, "name of the file"),
-            required("line", Kind::Int64, "line or row of the file, from 1"),
+            required("file", ColumnType::Text, "name of the file"),
+            required("line", ColumnType::Int64, "line or row of the file, from 1"),
             required(
                 "reason",
-                Kind::Text,
+                ColumnType::Text,
                 "why it was rejected, such as `same_response`",
             ),
-            required("detail", Kind::Text, "what is wrong with it"),
-            required("excerpt", Kind::Text, "the beginning of the row"),
+            required("detail", ColumnType::Text, "what is wrong with it"),
+            required("excerpt", ColumnType::Text, "the beginning of the row"),
         ],
     };
 
@@ -471,6 +479,6 @@ pub const ALL: [&Table; 7] = [
     Response::TABLE,
     Metric::TABLE,
     Reject::TABLE,
-    Comparison::TABLE,
+    VerdictRow::TABLE,
     SheetKey::TABLE,
 ];

@@ -23,7 +23,7 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::error::TableError;
 use crate::footer::FOOTER_KEY;
 use crate::reader::Batch;
-use crate::schema::{Kind, Row, Value};
+use crate::schema::{ColumnType, Row, Value};
 use crate::tables::Response;
 use crate::{footer, pages};
 
@@ -226,12 +226,12 @@ enum Builder {
 }
 
 impl Builder {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: ColumnType) -> Self {
         match kind {
-            Kind::Text => Self::Text(StringBuilder::new()),
-            Kind::Int32 => Self::Int32(Int32Builder::new()),
-            Kind::Int64 => Self::Int64(Int64Builder::new()),
-            Kind::Float32 => Self::Float32(Float32Builder::new()),
+            ColumnType::Text => Self::Text(StringBuilder::new()),
+            ColumnType::Int32 => Self::Int32(Int32Builder::new()),
+            ColumnType::Int64 => Self::Int64(Int64Builder::new()),
+            ColumnType::Float32 => Self::Float32(Float32Builder::new()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_llama::PromptTree;
 use mini_world::fixtures;
 use serde::Deserialize;
@@ -23,16 +23,17 @@ pub struct Pair {
 
 impl Pair {
     /// Returns its tokens: the prompt, the chosen and the rejected response.
-    pub fn tree(&self, codec: &Codec) -> Result<PromptTree> {
-        let prompt = self.prompt(codec)?;
-        let response = |text: &str| codec.encode_response(&prompt, text.trim_start(), usize::MAX);
+    pub fn tree(&self, tokenizer: &DialogueTokenizer) -> Result<PromptTree> {
+        let prompt = self.prompt(tokenizer)?;
+        let response =
+            |text: &str| tokenizer.encode_response(&prompt, text.trim_start(), usize::MAX);
         let responses = vec![response(&self.chosen)?, response(&self.rejected)?];
         Ok(PromptTree { prompt, responses })
     }
 
     /// Returns the prompt's tokens.
-    pub fn prompt(&self, codec: &Codec) -> Result<Vec<u32>> {
-        Ok(codec.encode_prompt(&self.prompt, usize::MAX)?)
+    pub fn prompt(&self, tokenizer: &DialogueTokenizer) -> Result<Vec<u32>> {
+        Ok(tokenizer.encode_prompt(&self.prompt, usize::MAX)?)
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use apo_dialogue::{Codec, Template};
+use apo_dialogue::{DialogueTokenizer, Template};
 use apo_kernels::stats::{KernelStats, KindStats, stats};
 use apo_llama::{
-    AdamW, AdamWSettings, Compute, Generation, GradientSum, Head, Model, ModelError, Precision,
-    PromptTree, Request, Sampling, Start, TreeBatch, device,
+    AdamW, AdamWSettings, Compute, GenerationConfig, GradientSum, Head, Model, ModelError,
+    Precision, PromptTree, Request, Sampling, Start, TreeBatch, device,
 };
 use apo_objectives::{LogProbs, PairLoss, Pairs, ranking};
 use burn::tensor::Tensor;
@@ -76,11 +76,11 @@ pub struct Settings<'a> {
 
 /// Does a task once, after a warm-up, and measures it.
 pub fn run(task: Task, settings: &Settings<'_>, pairs: &[Pair]) -> Result<Run> {
-    let codec = Codec::load(settings.model, Template::Hh)?;
+    let tokenizer = DialogueTokenizer::load(settings.model, Template::Hh)?;
     let bench = Bench {
         settings,
         pairs,
-        codec,
+        tokenizer,
     };
     match task {
         Task::Score => bench.score(),
@@ -101,7 +101,7 @@ enum Reference {
 struct Bench<'a> {
     settings: &'a Settings<'a>,
     pairs: &'a [Pair],
-    codec: Codec,
+    tokenizer: DialogueTokenizer,
 }
 
 impl Bench<'_> {
@@ -132,7 +132,7 @@ impl Bench<'_> {
         let trees: Vec<PromptTree> = self
             .pairs
             .iter()
-            .map(|pair| pair.tree(&self.codec))
+            .map(|pair| pair.tree(&self.tokenizer))
             .collect::<Result<_>>()?;
         let (mut tokens, mut n_rewards) = (0, 0);
         let mut batch = TreeBatch::default();
@@ -156,7 +156,7 @@ impl Bench<'_> {
         let first = step * PAIRS_A_STEP;
         let chosen = (first..first + PAIRS_A_STEP).map(|i| &self.pairs[i % self.pairs.len()]);
         let trees: Vec<PromptTree> = chosen
-            .map(|pair| pair.tree(&self.codec))
+            .map(|pair| pair.tree(&self.tokenizer))
             .collect::<Result<_>>()?;
         Ok(TreeBatch::new(&trees))
     }
@@ -230,7 +230,7 @@ impl Bench<'_> {
 
     fn sample(&self) -> Result<Run> {
         let model = self.load(Head::LanguageModel, false)?;
-        let generation = |max_new_tokens| Generation {
+        let generation = |max_new_tokens| GenerationConfig {
             sampling: Sampling {
                 temperature: 1.0,
                 top_p: 0.95,
@@ -246,14 +246,14 @@ impl Bench<'_> {
             .map(|(number, pair)| {
                 Ok(Request {
                     number,
-                    prompt: pair.prompt(&self.codec)?,
+                    prompt: pair.prompt(&self.tokenizer)?,
                     samples: (0..SAMPLES)
                         .map(|i| (i, (number * SAMPLES + i) as u64))
                         .collect(),
                 })
             })
             .collect::<Result<_>>()?;
-        let generate = |generation: &Generation, requests: Vec<Request>| {
+        let generate = |generation: &GenerationConfig, requests: Vec<Request>| {
             let mut tokens = 0;
             let count = |one: apo_llama::Generated| {
                 tokens += one.tokens.len();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Endpoint, EndpointError, at_once};
-use apo_endpoint_stage::sorted;
+use apo_endpoint_stage::classify;
 use apo_golden::{Collector, Lack};
 use apo_stage::{Progress, bad_input, note, signals};
 use apo_tables::{Query, Reader};
@@ -68,7 +68,7 @@ pub fn all(
                 }
             },
             Err(EndpointError::NotInJournal { .. }) => hold(&missing).add(query.query_id),
-            Err(error) => return Err(sorted(error)),
+            Err(error) => return Err(classify(error)),
         }
         let counts = endpoint.counts();
         let mut progress = hold(&progress);

@@ -20,7 +20,7 @@ use anyhow::Result;
 use apo_endpoint::Endpoint;
 use apo_endpoint_stage::{check_again, check_journal, open};
 use apo_golden::Collector;
-use apo_stage::{Claim, Kind, Output, bad_input, report, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, bad_input, report, up_to_date};
 use apo_tables::Provenance;
 use clap::Parser as _;
 
@@ -58,7 +58,7 @@ fn run(args: &Args) -> Result<()> {
     let journal = args.journal();
     args.output.keep_apart("--journal", &journal)?;
     let inputs = args.inputs().into_iter().chain([journal.as_path()]);
-    let claim = args.output.claim(&provenance, Kind::Table, inputs)?;
+    let claim = args.output.claim(&provenance, OutputKind::Table, inputs)?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };

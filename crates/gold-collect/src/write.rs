@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_endpoint::thought::is_doubtful;
 use apo_endpoint::{Causes, Counts, Endpoint, TOO_LONG, Usage};
-use apo_endpoint_stage::{Asked, Spent, sorted};
+use apo_endpoint_stage::{Asked, TokenCost, classify};
 use apo_golden::{Collected, Collector, Doubt, Golden, Lack, Origin};
 use apo_stage::{bad_input, report};
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
@@ -43,7 +43,7 @@ impl Sources<'_> {
             let recorded = |request: &_| endpoint.recorded(request);
             found = collector
                 .collect(&query.query_id, &query.prompt, recorded)
-                .map_err(sorted)?;
+                .map_err(classify)?;
         }
         if found.golden.is_none() {
             found.golden = self.better.and_then(|better| better.to(query)).cloned();
@@ -206,7 +206,7 @@ pub struct Summary {
     /// What this run asked.
     pub asked: Asked,
     /// The tokens of all replies that the table is made of, from this run or earlier.
-    pub tokens: Spent,
+    pub tokens: TokenCost,
 }
 
 /// Writes the golden answers in the order of the queries.
@@ -269,7 +269,7 @@ pub fn table(
         unknown_answers: sources.answers.n_unknown,
         further_answers: sources.answers.n_further,
         asked: Asked::new(counts, prices),
-        tokens: Spent::new(usage, prices),
+        tokens: TokenCost::new(usage, prices),
     })
 }
 
@@ -371,7 +371,7 @@ impl Summary {
             ("tokens now", &asked.tokens),
             ("tokens in all", &self.tokens),
         ] {
-            let Spent {
+            let TokenCost {
                 prompt_tokens,
                 completion_tokens,
                 cost,
@@ -398,8 +398,8 @@ mod tests {
             prompt_tokens: 2_000_000,
             completion_tokens: 500_000,
         };
-        assert_eq!(Spent::new(usage, None).cost, None);
-        let cost = Spent::new(usage, Some((30.0, 60.0))).cost.unwrap();
+        assert_eq!(TokenCost::new(usage, None).cost, None);
+        let cost = TokenCost::new(usage, Some((30.0, 60.0))).cost.unwrap();
         assert!((cost - 90.0).abs() < 1e-9, "{cost}");
     }
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Kind, threads, up_to_date};
+use apo_stage::{Claim, OutputKind, threads, up_to_date};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -38,7 +38,7 @@ fn run(args: &Args) -> Result<()> {
     let provenance = sources::provenance(args, &sources)?;
     let claim = args
         .output
-        .claim(&provenance, Kind::Folder, args.inputs())?;
+        .claim(&provenance, OutputKind::Folder, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_import::PREFERENCE_FIELDS;
 use apo_stage::report::few;
-use apo_stage::{Role, bad_input, check_distinct, warn};
+use apo_stage::{NamedInput, bad_input, check_distinct, warn};
 use apo_tables::{Input, Provenance, file};
 
 use crate::args::{Amount, Args, Named};
@@ -229,7 +229,7 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
             inputs.push((format!("--{part}"), &source.path, input));
         }
     }
-    let roles = inputs.iter().map(|(option, path, input)| Role {
+    let roles = inputs.iter().map(|(option, path, input)| NamedInput {
         option,
         path,
         input,

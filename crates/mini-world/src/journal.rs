@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use apo_endpoint::{self as endpoint, Entry, Failure, Policy, Reply, Request, Usage};
+use apo_endpoint::{self as endpoint, Entry, Failure, PolicyRefusal, Reply, Request, Usage};
 use apo_golden::Collector;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -219,7 +219,7 @@ fn said(prompt: &str, reply: &str) -> endpoint::Outcome {
 }
 
 fn policy(code: &str) -> endpoint::Outcome {
-    endpoint::Outcome::Policy(Policy {
+    endpoint::Outcome::Policy(PolicyRefusal {
         code: code.to_owned(),
         message: "the prompt was filtered".to_owned(),
         usage: None,

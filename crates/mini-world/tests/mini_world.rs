@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use apo_dialogue::{Codec, Template};
+use apo_dialogue::{DialogueTokenizer, Template};
 use apo_llama::config::{Head, LlamaConfig};
 use mini_world::{fixtures, generator, journal};
 
@@ -44,25 +44,29 @@ fn the_policy_has_about_a_million_parameters_and_short_texts() {
         (800_000..1_100_000).contains(&n_parameters),
         "{n_parameters}"
     );
-    let codec = Codec::load(&dir, Template::Hh).unwrap();
-    assert_eq!(codec.vocab_size(), config.vocab_size);
+    let tokenizer = DialogueTokenizer::load(&dir, Template::Hh).unwrap();
+    assert_eq!(tokenizer.vocab_size(), config.vocab_size);
     assert!(config.vocab_size <= 1024);
-    assert_eq!(config.eos_token_ids, [codec.eos()]);
+    assert_eq!(config.eos_token_ids, [tokenizer.eos()]);
 
     let world = generator::generate(generator::SEED);
     let golden = journal::golden(world.values().flat_map(|file| &file.pairs), generator::SEED);
     let mut lengths: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for pair in world.values().flat_map(|file| &file.pairs) {
-        let prompt = codec.encode_prompt(&pair.prompt, usize::MAX).unwrap();
+        let prompt = tokenizer.encode_prompt(&pair.prompt, usize::MAX).unwrap();
         lengths.entry("prompt").or_default().push(prompt.len());
         for (name, text) in [("chosen", &pair.chosen), ("rejected", &pair.rejected)] {
-            let response = codec.encode_response(&prompt, text, usize::MAX).unwrap();
-            assert_eq!(codec.decode_response(&response).unwrap(), *text);
+            let response = tokenizer
+                .encode_response(&prompt, text, usize::MAX)
+                .unwrap();
+            assert_eq!(tokenizer.decode_response(&response).unwrap(), *text);
             lengths.entry(name).or_default().push(response.len());
         }
     }
     for response in golden.iter().filter_map(journal::Golden::response) {
-        let response = codec.encode_response(&[], &response, usize::MAX).unwrap();
+        let response = tokenizer
+            .encode_response(&[], &response, usize::MAX)
+            .unwrap();
         lengths.entry("golden").or_default().push(response.len());
     }
     for (name, most) in [

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_model_stage::rows::{check_golden, check_query, check_sample, tokenized, tokens};
 use apo_stage::{bad_input, signals};
 use apo_training::{
@@ -34,20 +34,25 @@ pub struct Counts {
 ///
 /// When a row is malformed, when there is nothing to compare, when the disk is full,
 /// or when a signal stopped the work.
-pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(Store, Counts)> {
+pub fn gather(
+    tables: Tables,
+    tokenizer: &DialogueTokenizer,
+    limit: u32,
+    dir: &Path,
+) -> Result<(Store, Counts)> {
     let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
     if let Some(pairs) = tables.pairs {
         let path = pairs.path().to_owned();
         for (number, pair) in (0..).zip(pairs) {
             let pair = pair?;
-            let prompt = codec.encode_prompt(&pair.prompt, keep);
+            let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
             let prompt = tokens(&path, &pair.query_id, prompt)?;
             for (role, text) in [
                 (ResponseRole::Chosen, &pair.chosen),
                 (ResponseRole::Rejected, &pair.rejected),
             ] {
-                let response = codec.encode_response(&prompt, text, keep);
+                let response = tokenizer.encode_response(&prompt, text, keep);
                 spool.add(&TokenizedResponse {
                     reference: None,
                     query_id: pair.query_id.clone(),
@@ -85,7 +90,7 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
                     )));
                 }
             }
-            let ids = codec.encode(&response.prompt, &response.response, keep);
+            let ids = tokenizer.encode(&response.prompt, &response.response, keep);
             let ids = tokens(&path, &response.query_id, ids)?;
             spool.add(&tokenized(role, &response, ids))?;
             signals::check()?;
@@ -93,8 +98,8 @@ pub fn gather(tables: Tables, codec: &Codec, limit: u32, dir: &Path) -> Result<(
     }
     let mut fitter = Fitter {
         limit: limit as usize,
-        eos: codec.eos(),
-        bos: codec.bos(),
+        eos: tokenizer.eos(),
+        bos: tokenizer.bos(),
         cuts: Cuts::default(),
     };
     let mut counts = Counts::default();

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_llama::{ModelDirectory, Start, directory};
 use apo_model_stage::models;
 use apo_model_stage::training::Defaults;
-use apo_stage::{Role, bad_input, check_distinct, value_name};
+use apo_stage::{NamedInput, bad_input, check_distinct, value_name};
 use apo_tables::{Pair, Provenance, Reader, Response};
 
 use crate::args::Args;
@@ -65,14 +65,18 @@ pub fn start(args: &Args) -> Result<Start> {
 /// # Errors
 ///
 /// When an input cannot be read, or the golden answers are the samples.
-pub fn provenance(args: &Args, tables: &Tables, codec: &Codec) -> Result<Provenance> {
+pub fn provenance(
+    args: &Args,
+    tables: &Tables,
+    tokenizer: &DialogueTokenizer,
+) -> Result<Provenance> {
     let provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
         .argument("objective", value_name(&args.objective()))
         .argument("beta_2", args.beta_2())
         .argument("limit", args.limit)
         .argument("precision", args.compute.precision()?.name())
         .input("model", directory::input(&args.model.dir)?);
-    let mut provenance = models::rendering(provenance, codec);
+    let mut provenance = models::rendering(provenance, tokenizer);
     if let Some(pairs) = &tables.pairs {
         provenance = provenance.input("pairs", pairs.input()?);
     }
@@ -91,7 +95,7 @@ fn check_golden_and_samples(args: &Args, provenance: &Provenance) -> Result<()> 
         ("--samples", "samples", &args.tables.samples),
     ];
     let roles = roles.into_iter().filter_map(|(option, name, path)| {
-        Some(Role {
+        Some(NamedInput {
             option,
             path: path.as_deref()?,
             input: provenance.inputs.get(name)?,

@@ -16,7 +16,7 @@ use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
 use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{check_splits, models};
-use apo_stage::{Claim, Kind, up_to_date};
+use apo_stage::{Claim, OutputKind, up_to_date};
 use apo_training::Objective;
 
 use crate::args::Args;
@@ -42,12 +42,15 @@ fn run(args: &Args) -> Result<()> {
     let start = inputs::start(args)?;
     let model = &args.model.dir;
     let longest = Longest::limit(args.limit);
-    let (codec, _) = models::codec(model, args.model.template, Head::Reward, start, longest)?;
-    let provenance = inputs::provenance(args, &tables, &codec)?;
+    let (tokenizer, _) =
+        models::tokenizer(model, args.model.template, Head::Reward, start, longest)?;
+    let provenance = inputs::provenance(args, &tables, &tokenizer)?;
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
     args.training.keep_apart(&args.output)?;
-    let claim = args.output.claim(&provenance, Kind::Model, args.inputs())?;
+    let claim = args
+        .output
+        .claim(&provenance, OutputKind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
     };
@@ -55,8 +58,8 @@ fn run(args: &Args) -> Result<()> {
     let mut compute = args.compute.compute(&device);
     compute.checkpointing = args.training.recompute;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
-    let (mut store, counts) = examples::gather(tables, &codec, args.limit, output.dir())?;
-    show_first(&mut store, &codec, &args.report)?;
+    let (mut store, counts) = examples::gather(tables, &tokenizer, args.limit, output.dir())?;
+    show_first(&mut store, &tokenizer, &args.report)?;
     let objective = Objective::RewardModel {
         adversarial: args.objective().adversarial(),
         beta_2: args.beta_2(),
@@ -68,7 +71,7 @@ fn run(args: &Args) -> Result<()> {
         model, &mut store, None, &objective, &settings, dir, &mut watch,
     )
     .map_err(classify)?;
-    let manifest = manifest("reward model", codec.template(), provenance);
+    let manifest = manifest("reward model", tokenizer.template(), provenance);
     let counts = serde_json::to_value(counts)?;
     let stored = args.training.save_as;
     finish(

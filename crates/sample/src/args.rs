@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use apo_dialogue::Codec;
-use apo_llama::{Generation, Sampling};
+use apo_dialogue::DialogueTokenizer;
+use apo_llama::{GenerationConfig, Sampling};
 use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs};
 use clap::Parser;
@@ -135,8 +135,8 @@ fn penalty(text: &str) -> Result<f32, &'static str> {
 
 impl Args {
     /// Returns how responses are generated.
-    pub fn generation(&self, codec: &Codec) -> Generation {
-        Generation {
+    pub fn generation(&self, tokenizer: &DialogueTokenizer) -> GenerationConfig {
+        GenerationConfig {
             sampling: Sampling {
                 temperature: self.temperature,
                 top_k: self.top_k,
@@ -145,7 +145,7 @@ impl Args {
             },
             max_new_tokens: self.max_new_tokens as usize,
             batch: self.batch.into(),
-            stop_ids: codec.stop_ids().to_vec(),
+            stop_ids: tokenizer.stop_ids().to_vec(),
         }
     }
 }

@@ -12,14 +12,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Error, Result};
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Kind, Progress, note, signals, up_to_date};
+use apo_stage::{Claim, OutputKind, Progress, note, signals, up_to_date};
 use apo_tables::{Finish, Query};
 use clap::Parser as _;
 use serde::Serialize;
@@ -54,12 +54,14 @@ fn run(args: &Args) -> Result<()> {
         tokens: args.prompt_limit.saturating_add(args.max_new_tokens),
         by: "--prompt-limit and --max-new-tokens make texts of up to",
     };
-    let (codec, _) = models::codec(model, args.model.template, head, start, longest)?;
-    let provenance = queries.provenance(args, &codec)?;
+    let (tokenizer, _) = models::tokenizer(model, args.model.template, head, start, longest)?;
+    let provenance = queries.provenance(args, &tokenizer)?;
     let out = &args.output.out;
-    let claim = args
-        .output
-        .claim(&provenance, Kind::Table, [model.as_path(), &args.queries])?;
+    let claim = args.output.claim(
+        &provenance,
+        OutputKind::Table,
+        [model.as_path(), &args.queries],
+    )?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
     };
@@ -74,7 +76,7 @@ fn run(args: &Args) -> Result<()> {
             &format!("continuing: {n} responses are finished"),
         );
     }
-    let summary = generate(args, &codec, &model, &queries, &mut finished)?;
+    let summary = generate(args, &tokenizer, &model, &queries, &mut finished)?;
     finished.write_table(
         queries.rows()?,
         args.samples.into(),
@@ -117,7 +119,7 @@ impl Summary {
 /// Generates the responses that are still missing.
 fn generate(
     args: &Args,
-    codec: &Codec,
+    tokenizer: &DialogueTokenizer,
     model: &Model,
     queries: &Queries,
     finished: &mut Finished,
@@ -136,7 +138,7 @@ fn generate(
     let mut failed: Option<Error> = None;
     let mut prompts_cut = 0;
     let requests = (0..).zip(queries.rows()?).map_while(|(number, query)| {
-        match query.and_then(|query| request(args, codec, number, &query, &there)) {
+        match query.and_then(|query| request(args, tokenizer, number, &query, &there)) {
             Ok((request, cut)) => {
                 prompts_cut += u64::from(cut);
                 Some(request)
@@ -154,7 +156,7 @@ fn generate(
         // A response that a signal cut short does not count.
         signals::check().map_err(Error::from)?;
         n_tokens += one.n_generated;
-        finished.add(record(codec, &queries.ids[one.number], &one)?)?;
+        finished.add(record(tokenizer, &queries.ids[one.number], &one)?)?;
         progress.inc(1);
         progress.message(format!(
             "{:.0} tokens/s",
@@ -162,9 +164,9 @@ fn generate(
         ));
         Ok(())
     };
-    let cut = |ids: &[u32]| signals::check().is_err() || codec.ends_turn(ids);
+    let cut = |ids: &[u32]| signals::check().is_err() || tokenizer.ends_turn(ids);
     model
-        .generate(&args.generation(codec), requests, cut, done)
+        .generate(&args.generation(tokenizer), requests, cut, done)
         .map_err(|failure| failure.0)?;
     if let Some(error) = failed {
         return Err(error);
@@ -194,7 +196,7 @@ impl From<Error> for Failure {
 /// missing. Also returns whether the prompt was truncated.
 fn request(
     args: &Args,
-    codec: &Codec,
+    tokenizer: &DialogueTokenizer,
     number: usize,
     query: &Query,
     there: &HashSet<(String, i32)>,
@@ -208,9 +210,9 @@ fn request(
     let ids = tokens(
         &args.queries,
         &query.query_id,
-        codec.encode_prompt(&query.prompt, keep),
+        tokenizer.encode_prompt(&query.prompt, keep),
     )?;
-    let prompt = apo_dialogue::fit::fit_prompt(&ids, codec.bos(), keep);
+    let prompt = apo_dialogue::fit::fit_prompt(&ids, tokenizer.bos(), keep);
     let cut = prompt.len() < ids.len();
     let request = Request {
         number,
@@ -220,8 +222,8 @@ fn request(
     Ok((request, cut))
 }
 
-fn record(codec: &Codec, query_id: &str, one: &Generated) -> Result<Record> {
-    let text = codec.decode_response(&one.tokens)?;
+fn record(tokenizer: &DialogueTokenizer, query_id: &str, one: &Generated) -> Result<Record> {
+    let text = tokenizer.decode_response(&one.tokens)?;
     let finish = match one.ended {
         _ if text.is_empty() => Finish::Empty,
         Ended::Stop => Finish::Stop,

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_llama::directory;
 use apo_model_stage::models;
 use apo_stage::bad_input;
@@ -79,9 +79,9 @@ impl Queries {
     /// # Errors
     ///
     /// When the model cannot be read.
-    pub fn provenance(&self, args: &Args, codec: &Codec) -> Result<Provenance> {
+    pub fn provenance(&self, args: &Args, tokenizer: &DialogueTokenizer) -> Result<Provenance> {
         let provenance = Provenance::new("sample", env!("CARGO_PKG_VERSION"));
-        Ok(models::rendering(provenance, codec)
+        Ok(models::rendering(provenance, tokenizer)
             .argument("samples", args.samples)
             .argument("temperature", as_written(args.temperature))
             .argument("top_k", args.top_k)

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use apo_dialogue::{Codec, Template};
+use apo_dialogue::{DialogueTokenizer, Template};
 use serde_json::Value;
 
 use super::damage::chain;
@@ -63,8 +63,8 @@ pub fn tokenizer(bytes: &[u8]) -> String {
         .map(|(name, bytes)| (*name, bytes.as_slice()))
         .collect();
     let dir = scratch::folder(&files);
-    match Codec::load(&dir, Template::Hh) {
-        Ok(codec) => used(&codec),
+    match DialogueTokenizer::load(&dir, Template::Hh) {
+        Ok(tokenizer) => used(&tokenizer),
         Err(error) => chain(&error),
     }
 }
@@ -94,21 +94,21 @@ pub fn template(bytes: &[u8]) -> String {
         .map(|(name, bytes)| (*name, bytes.as_slice()))
         .collect();
     let dir = scratch::folder(&files);
-    match Codec::load(&dir, Template::Chat) {
-        Ok(codec) => used(&codec),
+    match DialogueTokenizer::load(&dir, Template::Chat) {
+        Ok(tokenizer) => used(&tokenizer),
         Err(error) => chain(&error),
     }
 }
 
-/// Encodes and decodes with a codec.
-fn used(codec: &Codec) -> String {
+/// Encodes and decodes with a tokenizer.
+fn used(tokenizer: &DialogueTokenizer) -> String {
     let mut answers = Vec::new();
-    let within = |ids: &[u32]| ids.iter().all(|id| (*id as usize) < codec.vocab_size());
-    assert!(within(codec.stop_ids()), "ends of text have ids");
-    assert!(codec.stop_ids().contains(&codec.eos()));
-    assert!(within(&Vec::from_iter(codec.bos())));
+    let within = |ids: &[u32]| ids.iter().all(|id| (*id as usize) < tokenizer.vocab_size());
+    assert!(within(tokenizer.stop_ids()), "ends of text have ids");
+    assert!(tokenizer.stop_ids().contains(&tokenizer.eos()));
+    assert!(within(&Vec::from_iter(tokenizer.bos())));
     for (prompt, response) in DIALOGUES {
-        let prompt_ids = match codec.encode_prompt(prompt, usize::MAX) {
+        let prompt_ids = match tokenizer.encode_prompt(prompt, usize::MAX) {
             Ok(ids) => ids,
             Err(error) => {
                 answers.push(chain(&error));
@@ -117,11 +117,11 @@ fn used(codec: &Codec) -> String {
         };
         assert!(within(&prompt_ids), "{prompt_ids:?}");
         assert!(prompt_ids.len() < MOST, "{} ids", prompt_ids.len());
-        if let Ok(last) = codec.encode_prompt(prompt, KEEP) {
+        if let Ok(last) = tokenizer.encode_prompt(prompt, KEEP) {
             let n = last.len().min(prompt_ids.len()).min(KEEP);
             assert!(prompt_ids.ends_with(&last[last.len() - n..]), "{last:?}");
         }
-        let ids = match codec.encode_response(&prompt_ids, response, usize::MAX) {
+        let ids = match tokenizer.encode_response(&prompt_ids, response, usize::MAX) {
             Ok(ids) => ids,
             Err(error) => {
                 answers.push(chain(&error));
@@ -129,19 +129,19 @@ fn used(codec: &Codec) -> String {
             }
         };
         assert!(within(&ids), "{ids:?}");
-        if let Ok(first) = codec.encode_response(&prompt_ids, response, KEEP) {
+        if let Ok(first) = tokenizer.encode_response(&prompt_ids, response, KEEP) {
             let n = first.len().min(KEEP);
             assert!(ids.starts_with(&first[..n]), "{first:?} of {ids:?}");
         }
-        answers.push(match codec.decode_response(&ids) {
+        answers.push(match tokenizer.decode_response(&ids) {
             Ok(text) => format!("{} of {}", text == response.trim(), ids.len().min(9)),
             Err(error) => chain(&error),
         });
-        let _ = codec.decode_all(&prompt_ids);
-        codec.ends_turn(&ids);
+        let _ = tokenizer.decode_all(&prompt_ids);
+        tokenizer.ends_turn(&ids);
     }
-    if let Ok(whole) = codec.encode_prompt(&LONG, usize::MAX)
-        && let Ok(last) = codec.encode_prompt(&LONG, KEEP)
+    if let Ok(whole) = tokenizer.encode_prompt(&LONG, usize::MAX)
+        && let Ok(last) = tokenizer.encode_prompt(&LONG, KEEP)
     {
         let n = last.len().min(KEEP);
         assert!(whole.ends_with(&last[last.len() - n..]), "{last:?}");

@@ -2,7 +2,7 @@
 
 use apo_endpoint::answer::{Meaning, meaning};
 use apo_endpoint::encoding::decoded;
-use apo_endpoint::{Entry, Kind, Message, Outcome, Request, Role};
+use apo_endpoint::{Entry, Message, Outcome, OutcomeKind, Request, Role};
 
 /// Statuses, one of each meaning.
 const STATUSES: [u16; 10] = [200, 302, 400, 401, 403, 404, 429, 451, 500, 504];
@@ -51,7 +51,7 @@ fn kept(outcome: &Outcome) -> String {
     let again: Entry = serde_json::from_str(&line).expect("a line of ours can be read");
     assert_eq!(again, entry, "it says what it said");
     let kind = outcome.kind();
-    assert_ne!(kind, Kind::Failed, "a failure is tried again first");
+    assert_ne!(kind, OutcomeKind::Failed, "a failure is tried again first");
     match outcome {
         Outcome::Reply(reply) => {
             assert!(reply.content.contains(reply.answer()), "{reply:?}");

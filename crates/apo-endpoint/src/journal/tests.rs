@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::outcome::{Failure, Policy, Reply, Unreadable, Usage};
+use crate::outcome::{Failure, PolicyRefusal, Reply, Unreadable, Usage};
 use crate::request::{Message, Request, Role};
 
 /// An empty folder of this test's own.
@@ -43,7 +43,7 @@ fn failed() -> Outcome {
 }
 
 fn policy() -> Outcome {
-    Outcome::Policy(Policy {
+    Outcome::Policy(PolicyRefusal {
         code: "content_filter".into(),
         message: "no".into(),
         usage: None,
@@ -413,13 +413,13 @@ fn a_reply_that_an_older_version_kept_is_what_its_finish_reason_says() {
         })
     };
     let cases = [
-        ("stop", Kind::Answer),
-        ("length", Kind::Answer),
-        ("bananas", Kind::Answer),
-        ("error", Kind::Failed),
-        ("abort", Kind::Failed),
-        ("tool_calls", Kind::Failed),
-        ("SAFETY", Kind::Policy),
+        ("stop", OutcomeKind::Answer),
+        ("length", OutcomeKind::Answer),
+        ("bananas", OutcomeKind::Answer),
+        ("error", OutcomeKind::Failed),
+        ("abort", OutcomeKind::Failed),
+        ("tool_calls", OutcomeKind::Failed),
+        ("SAFETY", OutcomeKind::Policy),
     ];
     let lines = cases.map(|(reason, _)| entry(reason, ended(reason)).line());
     fs::write(&path, lines.concat()).unwrap();

@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result};
 use apo_hh::Role;
 use apo_stage::output::write_page;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Kind, bad_input, up_to_date};
+use apo_stage::{Claim, OutputKind, bad_input, up_to_date};
 use apo_tables::{Provenance, SheetKey, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{COLUMNS, Policy, Texts, row_id, sheet_id};
+use super::{COLUMNS, Side, Texts, row_id, sheet_id};
 use crate::args::SheetArgs;
 use crate::pairing::{Pairing, inputs, pairings};
 
@@ -46,7 +46,7 @@ struct Said {
 /// A pairing, and the policy whose response is shown on the left.
 struct Placed {
     pairing: Pairing,
-    left: Policy,
+    left: Side,
 }
 
 /// Writes a folder with the page, the spreadsheet and the key.
@@ -66,7 +66,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
         .input("b", b);
     let inputs = [args.policies.a.as_path(), &args.policies.b];
     let out = &args.output.out;
-    let Claim::Work(output) = args.output.claim(&provenance, Kind::Folder, inputs)? else {
+    let Claim::Work(output) = args.output.claim(&provenance, OutputKind::Folder, inputs)? else {
         return up_to_date(&args.report, out);
     };
     let dir = output.dir().join(FOLDER);
@@ -126,9 +126,9 @@ fn draw(args: &SheetArgs, secret: &str, pairings: Vec<Pairing>) -> Result<Vec<Pl
     drawn.truncate(n);
     let mut sides: Vec<usize> = (0..n).collect();
     sides.sort_by_cached_key(|&i| hash(secret, &drawn[i]));
-    let mut left = vec![Policy::B; n];
+    let mut left = vec![Side::B; n];
     for &i in &sides[..n / 2] {
-        left[i] = Policy::A;
+        left[i] = Side::A;
     }
     let placed = drawn.into_iter().zip(left);
     let placed = placed.map(|(pairing, left)| Placed { pairing, left });
@@ -139,8 +139,8 @@ impl Placed {
     fn texts(&self) -> Texts<'_> {
         let (a, b) = (&self.pairing.a, &self.pairing.b);
         let (left, right) = match self.left {
-            Policy::A => (a, b),
-            Policy::B => (b, a),
+            Side::A => (a, b),
+            Side::B => (b, a),
         };
         Texts {
             dialogue: self.pairing.dialogue(),

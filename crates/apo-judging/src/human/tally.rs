@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
 use apo_stage::report::result;
-use apo_stage::{Claim, Kind, bad_input, note, warn};
-use apo_tables::{Comparison, Provenance, Reader, SheetKey, Writer};
+use apo_stage::{Claim, OutputKind, bad_input, note, warn};
+use apo_tables::{Provenance, Reader, SheetKey, VerdictRow, Writer};
 
-use super::Policy;
+use super::Side;
 use super::votes::{Vote, Votes};
 use crate::args::HumanTallyArgs;
 use crate::verdicts::{Plan, VerdictReport};
@@ -51,11 +51,11 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let out = &args.output.out;
     let provenance = provenance(args)?;
     let inputs = args.votes.iter().chain([&args.key]).map(PathBuf::as_path);
-    match args.output.claim(&provenance, Kind::Table, inputs)? {
+    match args.output.claim(&provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let path = output.dir().join(TABLE);
-            let mut writer = Writer::<Comparison>::create(&path, &provenance)?;
+            let mut writer = Writer::<VerdictRow>::create(&path, &provenance)?;
             for (i, row) in key.iter().enumerate() {
                 let votes = all.iter().filter_map(|it| Some((it, it.by_row.get(&i)?)));
                 for (it, vote) in votes {
@@ -80,7 +80,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
         ));
     }
     let names: Vec<String> = all.into_iter().map(|it| it.annotator).collect();
-    let rows = Reader::<Comparison>::open(out)?.collect::<Result<Vec<_>, _>>()?;
+    let rows = Reader::<VerdictRow>::open(out)?.collect::<Result<Vec<_>, _>>()?;
     let plan = Plan {
         queries: key.len(),
         repeats: 1,
@@ -101,19 +101,19 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
 }
 
 /// Returns the row for a vote. A person sees one order only.
-fn comparison(key: &SheetKey, annotator: &str, vote: Vote) -> Comparison {
-    let left = Policy::of(&key.left).expect("the reader checks sides");
+fn comparison(key: &SheetKey, annotator: &str, vote: Vote) -> VerdictRow {
+    let left = Side::of(&key.left).expect("the reader checks sides");
     let (verdict, outcome) = match (vote, left) {
         (Vote::Same, _) => (Verdict::Same, Outcome::Tie),
-        (Vote::Left, Policy::A) | (Vote::Right, Policy::B) => (Verdict::A, Outcome::A),
-        (Vote::Left, Policy::B) | (Vote::Right, Policy::A) => (Verdict::B, Outcome::B),
+        (Vote::Left, Side::A) | (Vote::Right, Side::B) => (Verdict::A, Outcome::A),
+        (Vote::Left, Side::B) | (Vote::Right, Side::A) => (Verdict::B, Outcome::B),
     };
     let verdict = Some(verdict.as_str().to_owned());
     let (plain, swapped) = match left {
-        Policy::A => (verdict, None),
-        Policy::B => (None, verdict),
+        Side::A => (verdict, None),
+        Side::B => (None, verdict),
     };
-    Comparison {
+    VerdictRow {
         query_id: key.query_id.clone(),
         subset: key.subset.clone(),
         judge: annotator.to_owned(),

@@ -6,20 +6,20 @@ use burn_flex::FlexTensor;
 
 use super::Decoder;
 use crate::model::Model;
-use crate::operators::{kernel_shape, layer_on_cpu, on_cpu, slice, weights};
+use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice, weights};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 use apo_kernels::LayerWeights;
 use apo_kernels::decode::{self, RowCache};
-use apo_kernels::layer::{Shape, rms_norm};
+use apo_kernels::layer::{LayerConfig, rms_norm};
 use apo_kernels::matmul::multiply_batch_invariant;
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 
-pub(super) struct Cached<'a> {
+pub(super) struct KernelDecoder<'a> {
     model: &'a Model,
     /// How prompts are computed.
-    shape: Shape,
+    shape: LayerConfig,
     /// How steps are computed: a row depends on no other.
-    step_shape: Shape,
+    step_shape: LayerConfig,
     layers: Vec<LayerWeights<FlexTensor>>,
     embedding: FlexTensor,
     norm: FlexTensor,
@@ -40,12 +40,12 @@ pub(super) struct Row {
     n_tokens: usize,
 }
 
-impl<'a> Cached<'a> {
+impl<'a> KernelDecoder<'a> {
     pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
         let llama = &model.llama;
         let layers = llama.model.layers.iter();
-        let shape = kernel_shape(&model.config, model.compute.precision);
-        let step_shape = Shape {
+        let shape = layer_config(&model.config, model.compute.precision);
+        let step_shape = LayerConfig {
             batch_invariant: true,
             ..shape.clone()
         };
@@ -87,7 +87,7 @@ impl<'a> Cached<'a> {
     }
 }
 
-impl Cached<'_> {
+impl KernelDecoder<'_> {
     fn prefill_one(&self, prompt: &[u32]) -> (Prompt, Vec<f32>) {
         let batch = TreeBatch::new([&PromptTree {
             prompt: prompt.to_vec(),
@@ -108,7 +108,7 @@ impl Cached<'_> {
     }
 }
 
-impl Decoder for Cached<'_> {
+impl Decoder for KernelDecoder<'_> {
     type Prompt = Prompt;
     type Row = Row;
 

@@ -11,7 +11,7 @@ use crate::plain::integers;
 use crate::plain::{self, Forward, Projected};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 
-pub(super) struct Plain<'a> {
+pub(super) struct ComposedDecoder<'a> {
     model: &'a Model,
     device: Device,
     /// The rows of the last step.
@@ -62,7 +62,7 @@ fn padded(x: Tensor<4>, time: usize) -> Tensor<4> {
     Tensor::cat(vec![zeros, x], 2)
 }
 
-impl<'a> Plain<'a> {
+impl<'a> ComposedDecoder<'a> {
     pub(super) fn new(model: &'a Model) -> Self {
         Self {
             model,
@@ -156,7 +156,7 @@ impl<'a> Plain<'a> {
     }
 }
 
-impl Decoder for Plain<'_> {
+impl Decoder for ComposedDecoder<'_> {
     type Prompt = Prompt;
     type Row = Row;
 

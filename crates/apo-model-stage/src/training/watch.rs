@@ -1,7 +1,7 @@
 //! What a training shows while it runs, and how it ends.
 
 use anyhow::{Error, Result};
-use apo_dialogue::Codec;
+use apo_dialogue::DialogueTokenizer;
 use apo_stage::args::ReportArgs;
 use apo_stage::progress::Progress;
 use apo_stage::report::{note, warn};
@@ -91,11 +91,15 @@ impl Observer for Watch {
 /// # Errors
 ///
 /// When the examples cannot be read.
-pub fn show_first(store: &mut Store, codec: &Codec, report: &ReportArgs) -> Result<()> {
+pub fn show_first(
+    store: &mut Store,
+    tokenizer: &DialogueTokenizer,
+    report: &ReportArgs,
+) -> Result<()> {
     let example = store.get(0)?;
     if let Some(tree) = example.trees.first() {
         let response = tree.responses.first().map_or(&[][..], Vec::as_slice);
-        let text = codec.decode_all(&[&tree.prompt, response].concat())?;
+        let text = tokenizer.decode_all(&[&tree.prompt, response].concat())?;
         note(report, &format!("as the model sees it: {text:?}"));
     }
     Ok(())

@@ -11,7 +11,7 @@ use apo_tables::{Reader, Response};
 use serde::Serialize;
 
 use crate::measures::{PolicyFiles, PolicyMeasures};
-use crate::run_file::{Kind, RunFile};
+use crate::run_file::{ArtifactKind, RunFile};
 
 /// Number of dialogues shown: those with the lowest ids, which are hashes.
 const SHOWN: usize = 6;
@@ -57,13 +57,13 @@ impl Policy {
 /// When a file cannot be used.
 pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
     let mut found = Vec::new();
-    for thing in run.of(&[Kind::Score]) {
+    for thing in run.of(&[ArtifactKind::Score]) {
         let name = &thing.name;
         let files = PolicyFiles {
             score: Some(run.at(thing)),
             ..PolicyFiles::of(run, name)
         };
-        let scored = run.find(Kind::ScoredAnswers, name);
+        let scored = run.find(ArtifactKind::ScoredAnswers, name);
         let rewards = scored.map(|it| rewards(&it)).transpose()?;
         found.push(Policy {
             name: name.clone(),
@@ -144,7 +144,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
         vec![start, last]
     };
     for policy in two {
-        let Some(path) = run.find(Kind::ScoredAnswers, &policy.name) else {
+        let Some(path) = run.find(ArtifactKind::ScoredAnswers, &policy.name) else {
             continue;
         };
         for (row, response) in Reader::<Response>::open(&path)?.enumerate() {

@@ -18,7 +18,7 @@ use super::policies::{Dialogue, Policy, dialogues, policies};
 use super::times::{Times, times};
 use crate::data::Size;
 use crate::measures::read_json;
-use crate::run_file::{Kind, List, RunFile};
+use crate::run_file::{ArtifactKind, List, RunFile};
 
 /// Everything that a report shows.
 #[derive(Debug, Serialize)]
@@ -113,7 +113,7 @@ impl Run {
             ));
         }
         let trainings = trainings(dir, &files)?;
-        let tables = run.of(&[Kind::Table]);
+        let tables = run.of(&[ArtifactKind::Table]);
         let sizes = tables.map(|it| Size::of(&it.name, &run.at(it)));
         Ok(Self {
             name: name(dir),
@@ -192,11 +192,11 @@ fn files_of(dir: &Path) -> Result<Vec<String>> {
 
 fn reward_models(run: &RunFile) -> Result<Vec<RewardModel>> {
     let mut found: Vec<RewardModel> = Vec::new();
-    for thing in run.of(&[Kind::Test, Kind::Dev]) {
+    for thing in run.of(&[ArtifactKind::Test, ArtifactKind::Dev]) {
         if found.iter().any(|it| it.name == thing.name) {
             continue;
         }
-        let on = |kind: Kind| -> Result<Option<OnPairs>> {
+        let on = |kind: ArtifactKind| -> Result<Option<OnPairs>> {
             let Some(path) = run.find(kind, &thing.name) else {
                 return Ok(None);
             };
@@ -210,17 +210,17 @@ fn reward_models(run: &RunFile) -> Result<Vec<RewardModel>> {
         };
         found.push(RewardModel {
             name: thing.name.clone(),
-            test: on(Kind::Test)?,
-            dev: on(Kind::Dev)?,
+            test: on(ArtifactKind::Test)?,
+            dev: on(ArtifactKind::Dev)?,
         });
     }
     Ok(found)
 }
 
 fn verdicts(run: &RunFile) -> Result<Vec<Verdicts>> {
-    let things = run.of(&[Kind::Verdicts, Kind::Votes]);
+    let things = run.of(&[ArtifactKind::Verdicts, ArtifactKind::Votes]);
     let found = things.map(|thing| {
-        let people = thing.kind == Kind::Votes;
+        let people = thing.kind == ArtifactKind::Votes;
         let by = if people {
             "judge human tally --json"
         } else {

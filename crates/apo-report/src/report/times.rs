@@ -8,7 +8,7 @@ use apo_tables::{Reader, Response, file};
 use serde::{Deserialize, Serialize};
 
 use super::run::Training;
-use crate::run_file::{Kind, RunFile};
+use crate::run_file::{ArtifactKind, RunFile};
 
 /// Commands that compute but only print.
 const MEASURES: [&str; 2] = ["judge accuracy", "judge kl"];
@@ -40,7 +40,7 @@ struct Took {
 ///
 /// When a file cannot be read.
 pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
-    let Some(thing) = run.of(&[Kind::Times]).next() else {
+    let Some(thing) = run.of(&[ArtifactKind::Times]).next() else {
         return Ok(Vec::new());
     };
     let path = run.at(thing);
@@ -73,7 +73,11 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
         times.peak_mib = times.peak_mib.max(took.peak_mib.unwrap_or(0.0));
     }
     let mut sampled = 0;
-    for thing in run.of(&[Kind::RmSamples, Kind::Samples, Kind::Answers]) {
+    for thing in run.of(&[
+        ArtifactKind::RmSamples,
+        ArtifactKind::Samples,
+        ArtifactKind::Answers,
+    ]) {
         for response in Reader::<Response>::open(&run.at(thing))? {
             sampled += i64::from(response?.tokens.unwrap_or(0));
         }

@@ -1,23 +1,23 @@
 //! Tables of judgements of two policies' responses.
 
 use super::{QUERY_ID, SUBSET};
-use crate::schema::{Column, Kind, Row, Table, Value, optional, required};
+use crate::schema::{Column, ColumnType, Row, Table, Value, optional, required};
 
 const CHARACTERS_A: Column = required(
     "characters_a",
-    Kind::Int32,
+    ColumnType::Int32,
     "length of the first policy's response",
 );
 const CHARACTERS_B: Column = required(
     "characters_b",
-    Kind::Int32,
+    ColumnType::Int32,
     "length of the second policy's response",
 );
 
 /// A judge's verdicts on two responses to a query. A language model judges both
 /// orders, a person the one on the sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comparison {
+pub struct VerdictRow {
     /// Key of the query.
     pub query_id: String,
     /// Part of the data.
@@ -38,7 +38,7 @@ pub struct Comparison {
     pub characters_b: i32,
 }
 
-impl Comparison {
+impl VerdictRow {
     /// All verdicts.
     pub const VERDICTS: [&'static str; 4] = ["a", "b", "same", "invalid"];
     /// All outcomes.
@@ -59,29 +59,29 @@ fn one_of(
     Err((column, format!("is `{text}`, expected one of {allowed}")))
 }
 
-impl Row for Comparison {
+impl Row for VerdictRow {
     const TABLE: &'static Table = &Table {
         name: "verdicts",
         written_by: &["judge compare", "judge human tally"],
         columns: &[
             QUERY_ID,
             SUBSET,
-            required("judge", Kind::Text, "who judged: a model or a person"),
-            required("repeat", Kind::Int32, "number of the repeat, from 0"),
+            required("judge", ColumnType::Text, "who judged: a model or a person"),
+            required("repeat", ColumnType::Int32, "number of the repeat, from 0"),
             optional(
                 "plain",
-                Kind::Text,
+                ColumnType::Text,
                 "`a`, `b`, `same` or `invalid`, the first policy's response first; null if a \
                  person saw the other order",
             ),
             optional(
                 "swapped",
-                Kind::Text,
+                ColumnType::Text,
                 "the same, the second policy's response first",
             ),
             required(
                 "outcome",
-                Kind::Text,
+                ColumnType::Text,
                 "both together: `a`, `b`, `tie`, `inconsistent` or `invalid`",
             ),
             CHARACTERS_A,
@@ -145,8 +145,12 @@ impl Row for SheetKey {
         columns: &[
             QUERY_ID,
             SUBSET,
-            required("left", Kind::Text, "the policy on the left, `a` or `b`"),
-            required("digest", Kind::Text, "SHA-256 of what is shown, hex"),
+            required(
+                "left",
+                ColumnType::Text,
+                "the policy on the left, `a` or `b`",
+            ),
+            required("digest", ColumnType::Text, "SHA-256 of what is shown, hex"),
             CHARACTERS_A,
             CHARACTERS_B,
         ],

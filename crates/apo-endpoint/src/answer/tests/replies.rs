@@ -55,7 +55,7 @@ fn a_reply_of_nothing_is_empty_and_paid_for() {
         let Meaning::Done(outcome) = &found else {
             panic!("{body}: {found:?}");
         };
-        assert_eq!(outcome.kind(), Kind::Empty, "{body}");
+        assert_eq!(outcome.kind(), OutcomeKind::Empty, "{body}");
         assert_eq!(outcome.usage().unwrap().completion_tokens, 7, "{body}");
     }
 }

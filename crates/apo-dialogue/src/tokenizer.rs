@@ -34,7 +34,7 @@ const PROBES: [(&str, &str); 3] = [
 const TURN_WINDOW: usize = 16;
 
 /// Tokenizer and template of a model.
-pub struct Codec {
+pub struct DialogueTokenizer {
     path: PathBuf,
     /// Takes the texts of special tokens as plain text.
     plain: Tokenizer,
@@ -65,9 +65,9 @@ pub struct Codec {
     notes: Vec<String>,
 }
 
-impl std::fmt::Debug for Codec {
+impl std::fmt::Debug for DialogueTokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Codec")
+        f.debug_struct("DialogueTokenizer")
             .field("template", &self.template)
             .finish_non_exhaustive()
     }
@@ -85,7 +85,7 @@ pub fn chat_template_file(dir: &Path) -> Result<Option<PathBuf>, DialogueError> 
     Ok(found.map(|ChatSource { path, .. }| path))
 }
 
-impl Codec {
+impl DialogueTokenizer {
     /// Loads a model directory's tokenizer.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Codec {
         plain.set_encode_special_tokens(true);
         let ids = special.get_vocab(true).into_values();
         let vocab_size = ids.max().map_or(0, |id| id as usize + 1);
-        let codec = Self {
+        let made = Self {
             path,
             continuing: Continuing::of(&plain),
             continuing_special: OnceLock::new(),
@@ -153,8 +153,8 @@ impl Codec {
             vocab_size,
             notes,
         };
-        codec.check_boundary(dir)?;
-        Ok(codec)
+        made.check_boundary(dir)?;
+        Ok(made)
     }
 
     /// Checks that a response follows its prompt as it should: after one space,

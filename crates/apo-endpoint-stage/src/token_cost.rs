@@ -20,7 +20,7 @@ pub struct Asked {
     pub without_usage: u64,
     /// Tokens and cost.
     #[serde(flatten)]
-    pub tokens: Spent,
+    pub tokens: TokenCost,
 }
 
 impl Asked {
@@ -38,14 +38,14 @@ impl Asked {
             empty: counts.empty,
             unreadable: counts.unreadable,
             without_usage: counts.without_usage,
-            tokens: Spent::new(usage, prices),
+            tokens: TokenCost::new(usage, prices),
         }
     }
 }
 
 /// Tokens, and their cost if prices are given.
 #[derive(Debug, Serialize)]
-pub struct Spent {
+pub struct TokenCost {
     /// Tokens of requests.
     pub prompt_tokens: u64,
     /// Tokens of replies.
@@ -54,7 +54,7 @@ pub struct Spent {
     pub cost: Option<f64>,
 }
 
-impl Spent {
+impl TokenCost {
     /// Counts tokens, with the prices of a million request tokens and a million
     /// reply tokens.
     pub fn new(usage: Usage, prices: Option<(f64, f64)>) -> Self {
