@@ -13,7 +13,7 @@ use common::{folder, special, tokenizer, write};
 const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Writes a model directory and loads it.
-fn tokenizer(name: &str, template: Template, made: &Value) -> DialogueTokenizer {
+fn load(name: &str, template: Template, made: &Value) -> DialogueTokenizer {
     let dir = folder("window", name);
     let chat = "{{ bos_token }}{% for m in messages %}{{ m.role + '\\n' + m.content + eos_token }}\
                 {% endfor %}{{ 'assistant\\n' }}";
@@ -57,7 +57,7 @@ fn check(kind: &str, pieces: &[String], keep: usize) {
         text += "word one";
     }
     let made = made(kind);
-    let plain = tokenizer(
+    let plain = load(
         &format!("{kind}-{}", std::process::id()),
         Template::Hh,
         &made,
@@ -100,7 +100,7 @@ proptest! {
 fn prompt_and_response_are_the_tokens_of_the_whole_text() {
     let prompt = "\n\nHuman: How do I boil an egg?\n\nAssistant:";
     for kind in KINDS {
-        let tokenizer = tokenizer(&format!("joined-{kind}"), Template::Hh, &made(kind));
+        let tokenizer = load(&format!("joined-{kind}"), Template::Hh, &made(kind));
         for response in ["Six minutes.", "- one\n- two", "4", "ß ☃", "\"So it is.\""] {
             let whole = format!("{prompt} {response}");
             let whole = tokenizer.encode_prompt(&whole, usize::MAX).unwrap();
@@ -119,7 +119,7 @@ fn forty_megabytes_cost_what_is_wanted_of_them() {
     );
     for kind in KINDS {
         for template in [Template::Hh, Template::Chat] {
-            let tokenizer = tokenizer(&format!("long-{kind}-{template}"), template, &made(kind));
+            let tokenizer = load(&format!("long-{kind}-{template}"), template, &made(kind));
             let start = std::time::Instant::now();
             let ids = tokenizer.encode_prompt(&prompt, 512).unwrap();
             assert!(
@@ -146,7 +146,7 @@ fn a_long_prompt_without_blanks_is_read_by_its_end() {
         ("a word", "abcdefghij"),
     ] {
         for kind in KINDS {
-            let tokenizer = tokenizer(&format!("without-{kind}"), Template::Hh, &made(kind));
+            let tokenizer = load(&format!("without-{kind}"), Template::Hh, &made(kind));
             let long = part.repeat((8 << 20) / part.len());
             let end = tokenizer.encode_prompt(&long, 64).unwrap();
             // The same text, as far as its end goes, and short enough to be read.
@@ -163,7 +163,7 @@ fn a_long_prompt_without_blanks_is_read_by_its_end() {
 
 #[test]
 fn what_cannot_be_cut_is_refused_by_name_or_read_whole() {
-    let tokenizer = tokenizer("uncut", Template::Hh, &made("bytes"));
+    let tokenizer = load("uncut", Template::Hh, &made("bytes"));
     let whole = tokenizer.encode_prompt(&"1".repeat(1 << 20), 512).unwrap();
     assert!(whole.len() > 1 << 16);
     let error = tokenizer
@@ -188,7 +188,7 @@ fn what_cannot_be_cut_is_refused_by_name_or_read_whole() {
     let split = json!({"type": "Split", "pattern": {"Regex": r"\p{L}+\s?|\s+"}, "behavior": "Isolated", "invert": false});
     let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
     other["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [split, bytes]});
-    let tokenizer = self::tokenizer("unknown", Template::Hh, &other);
+    let tokenizer = load("unknown", Template::Hh, &other);
     let words = "many words ".repeat(20_000);
     let whole = tokenizer.encode_prompt(&words, usize::MAX).unwrap();
     assert_eq!(tokenizer.encode_prompt(&words, 8).unwrap(), whole);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_hh::ASSISTANT;
-use apo_stage::{Role, bad_input, check_distinct};
+use apo_stage::{NamedInput, bad_input, check_distinct};
 use apo_tables::{Input, Reader, Response};
 
 use crate::args::PoliciesArgs;
@@ -38,7 +38,7 @@ pub fn inputs(policies: &PoliciesArgs) -> Result<[Input; 2]> {
     let input = |path: &Path| Reader::<Response>::open(path)?.input();
     let PoliciesArgs { a, b } = policies;
     let inputs = [input(a)?, input(b)?];
-    let role = |option, path, input| Role {
+    let role = |option, path, input| NamedInput {
         option,
         path,
         input,

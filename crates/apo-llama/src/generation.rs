@@ -1,4 +1,4 @@
-//! GenerationConfig: many responses at once, with a cache of keys and values.
+//! Generation: many responses at once, with a cache of keys and values.
 //!
 //! A prompt is computed once and shared by its samples. Rows that end leave the
 //! batch, and waiting samples take their place. Every sample has its own random

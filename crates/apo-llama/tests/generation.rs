@@ -1,4 +1,4 @@
-//! GenerationConfig against PyTorch's greedy continuations and against itself: with
+//! Generation against PyTorch's greedy continuations and against itself: with
 //! a cache or without, alone or in a batch, by kernels or plainly.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
