@@ -364,6 +364,41 @@ impl Part<'_> {
             d.copy_from_slice(self.output_part(self.dout, block.rows.start + i));
         }
 
+        self.score_gradients(block, prob, d, dprob, dvalue);
+        self.query_and_key_gradients(block, query, dprob, d, dkey);
+        simd::scale(d, heads.scale());
+        for (i, d) in d.chunks_exact(group_width).enumerate() {
+            let at = (block.rows.start + i) * heads.width() + kv_head * group_width;
+            // SAFETY: a task owns the columns of its key head's queries in its
+            // blocks.
+            write(unsafe { dqkv.part_mut(at, group_width) }, d);
+        }
+    }
+
+    /// Turns `dprob` into the gradient of the scores, from the gradient `d` of the
+    /// output, and adds to that of the values.
+    ///
+    /// # Shapes
+    ///
+    /// - `prob`, `dprob`: `[rows · group, keys]`
+    /// - `d`: `[rows · group, head_dim]`
+    /// - `dvalue`: `[tree's rows, head_dim]`
+    fn score_gradients(
+        &self,
+        block: &Block<'_>,
+        prob: &[f32],
+        d: &[f32],
+        dprob: &mut [f32],
+        dvalue: &mut [f32],
+    ) {
+        let Self {
+            heads,
+            qkv,
+            kv_head,
+            ..
+        } = *self;
+        let (head_dim, n_keys) = (heads.head_dim, block.n_keys());
+        let n_queries = block.rows.len() * heads.group();
         let mut offset = 0;
         for range in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
@@ -394,10 +429,36 @@ impl Part<'_> {
             let keys = i * n_keys..(i + 1) * n_keys;
             simd::softmax_backward(&prob[keys.clone()], &mut dprob[keys], along);
         }
+    }
+
+    /// Writes the gradient of the scaled queries to `d`, and adds to that of the
+    /// keys.
+    ///
+    /// # Shapes
+    ///
+    /// - `query`, `d`: `[rows · group, head_dim]`
+    /// - `dscores`: `[rows · group, keys]`
+    /// - `dkey`: `[tree's rows, head_dim]`
+    fn query_and_key_gradients(
+        &self,
+        block: &Block<'_>,
+        query: &[f32],
+        dscores: &[f32],
+        d: &mut [f32],
+        dkey: &mut [f32],
+    ) {
+        let Self {
+            heads,
+            qkv,
+            kv_head,
+            ..
+        } = *self;
+        let (head_dim, n_keys) = (heads.head_dim, block.n_keys());
+        let n_queries = block.rows.len() * heads.group();
         let (mut offset, mut sum) = (0, Sum::Replace);
         for range in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
-            let dscore = Matrix::with_stride(&dprob[offset..], n_queries, range.len(), n_keys);
+            let dscore = Matrix::with_stride(&dscores[offset..], n_queries, range.len(), n_keys);
             gemm_f32::multiply(
                 MatrixMut::new(d, n_queries, head_dim),
                 dscore,
@@ -414,13 +475,6 @@ impl Part<'_> {
             );
             offset += range.len();
             sum = Sum::Add;
-        }
-        simd::scale(d, heads.scale());
-        for (i, d) in d.chunks_exact(group_width).enumerate() {
-            let at = (block.rows.start + i) * heads.width() + kv_head * group_width;
-            // SAFETY: a task owns the columns of its key head's queries in its
-            // blocks.
-            write(unsafe { dqkv.part_mut(at, group_width) }, d);
         }
     }
 

@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::layer::{self, LayerConfig, Weights, rms_norm};
-use super::matrix::{MatrixMut, Sum};
-use super::simd;
+use crate::instruction_sets::for_each_instruction_set;
+use crate::layer::{self, LayerConfig, Weights};
+use crate::matrix::{MatrixMut, Sum};
+use crate::norm::rms_norm;
+use crate::simd::{exp, maximum_of, sum_of, sum_of_products};
 use crate::stats::{KernelKind, timed};
 
 /// Keys and values of a row in one layer: those of the prompt, which several rows share,
@@ -35,17 +37,17 @@ impl RowCache<'_> {
 /// - `cos`, `sin`: `[rows, head_dim / 2]`
 /// - `caches`: one per row
 pub fn step(
-    shape: &LayerConfig,
+    config: &LayerConfig,
     w: &Weights<'_>,
     x: &[f32],
     cos: &[f32],
     sin: &[f32],
     caches: &mut [RowCache<'_>],
 ) -> Vec<f32> {
-    let (hidden, heads, n_rows) = (shape.hidden, shape.heads, caches.len());
+    let (hidden, heads, n_rows) = (config.hidden, config.heads, caches.len());
     let (width, query_width) = (heads.width(), heads.query_width());
-    let normed = rms_norm(x, w.input_norm, shape.rms_norm_eps);
-    let mut qkv = shape.project_qkv(&normed, w);
+    let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
+    let mut qkv = config.project_qkv(&normed, w);
     layer::rotate(cos, sin, heads, &mut qkv, 1.0);
 
     let mut attended = vec![0.0; n_rows * query_width];
@@ -69,7 +71,7 @@ pub fn step(
                 let group = heads.group();
                 for (head, out) in out.chunks_exact_mut(heads.head_dim).enumerate() {
                     let column = head / group * heads.head_dim;
-                    simd::attend(
+                    attend(
                         &query[head * heads.head_dim..][..heads.head_dim],
                         [cache.prompt_keys, cache.own_keys],
                         [cache.prompt_values, cache.own_values],
@@ -82,7 +84,54 @@ pub fn step(
     });
     let mut middle = x.to_vec();
     let out = MatrixMut::new(&mut middle, n_rows, hidden);
-    shape.project(&attended, w.output, query_width, out, Sum::Add);
-    let (out, _) = shape.feed_forward(middle.clone(), &middle, w);
+    config.project(&attended, w.output, query_width, out, Sum::Add);
+    let (out, _) = config.feed_forward(middle.clone(), &middle, w);
     out
+}
+
+for_each_instruction_set! {
+    /// Writes the attention of one query head over two runs of keys and values. `place`
+    /// is `[stride, column]`: rows are `stride` elements apart, and the head begins at
+    /// `column`. `scores` is scratch space.
+    ///
+    /// # Shapes
+    ///
+    /// - `query`, `out`: `[head_dim]`
+    /// - `keys`, `values`: `[tokens, stride]` each
+    /// - `scores`: at least the tokens of both runs
+    fn attend(
+        query: &[f32],
+        keys: [&[f32]; 2],
+        values: [&[f32]; 2],
+        place: [usize; 2],
+        scores: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let ([stride, column], head_dim) = (place, query.len());
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let mut n = 0;
+        for part in keys {
+            for key in part.chunks_exact(stride) {
+                scores[n] = sum_of_products(query, &key[column..column + head_dim]) * scale;
+                n += 1;
+            }
+        }
+        let scores = &mut scores[..n];
+        let maximum = maximum_of(scores);
+        for score in scores.iter_mut() {
+            *score = exp(*score - maximum);
+        }
+        let inverse = 1.0 / sum_of(scores);
+        out.fill(0.0);
+        let mut n = 0;
+        for part in values {
+            for value in part.chunks_exact(stride) {
+                let weight = scores[n] * inverse;
+                for (out, value) in out.iter_mut().zip(&value[column..column + head_dim]) {
+                    *out = value.mul_add(weight, *out);
+                }
+                n += 1;
+            }
+        }
+    }
 }

@@ -47,6 +47,18 @@ macro_rules! dot_products {
     };
 }
 
+/// Returns the length that all rows of a tile have.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline]
+fn common_length(x: &[&[f32]], weight: &[&[f32]]) -> usize {
+    let length = x[0].len();
+    assert!(
+        x.iter().chain(weight).all(|row| row.len() == length),
+        "rows of one length"
+    );
+    length
+}
+
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(miri)))]

@@ -5,13 +5,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::attention::{self, Heads};
-use super::matmul::{multiply, multiply_batch_invariant};
-use super::matrix::{Matrix, MatrixMut, Sum, Threads};
-use super::{Buffer, ROWS_A_TASK, simd};
-use crate::Precision;
+use crate::attention::{self, Heads};
+use crate::feed_forward::FeedForwardGradients;
+use crate::instruction_sets::for_each_instruction_set;
 use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
+use crate::matmul::{multiply, multiply_batch_invariant};
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::norm::{rms_norm, rms_norm_backward};
+use crate::{Buffer, Precision, ROWS_A_TASK};
 
 /// Sizes and settings of a layer.
 #[derive(Clone, Debug)]
@@ -74,65 +76,13 @@ pub struct Gradients {
     pub weights: LayerWeights<Vec<f32>>,
 }
 
-/// Returns the RMS norm of each row, on all threads.
+/// Rotates the queries and keys of each row by its position; with `direction` −1,
+/// rotates them back.
 ///
 /// # Shapes
 ///
-/// - `x` and the result: `[rows, hidden]`
-/// - `weight`: `[hidden]`
-pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
-    assert!(x.len().is_multiple_of(weight.len()), "rows are whole");
-    let part = weight.len() * ROWS_A_TASK;
-    let mut out = Buffer::new(x.len());
-    out.parts()
-        .par_chunks_mut(part)
-        .zip(x.par_chunks(part))
-        .for_each(|(out, x)| simd::rms_norm(x, weight, eps, out));
-    // SAFETY: `x` and `out` have the same number of whole rows, and each is written.
-    unsafe { out.written() }
-}
-
-/// Adds the norm's gradient to `dx` and returns that of its weight.
-fn rms_norm_backward(
-    x: &[f32],
-    weight: &[f32],
-    eps: f32,
-    dout: &[f32],
-    dx: &mut [f32],
-) -> Vec<f32> {
-    let part = weight.len() * ROWS_A_TASK;
-    let partial: Vec<Vec<f32>> = dx
-        .par_chunks_mut(part)
-        .zip(x.par_chunks(part))
-        .zip(dout.par_chunks(part))
-        .map(|((dx, x), dout)| {
-            let mut dweight = vec![0.0; weight.len()];
-            simd::rms_norm_backward(x, weight, eps, dout, dx, &mut dweight);
-            dweight
-        })
-        .collect();
-    let mut dweight = vec![0.0; weight.len()];
-    for part in &partial {
-        simd::add(&mut dweight, part);
-    }
-    dweight
-}
-
-fn swiglu(gate_up: &[f32], intermediate: usize) -> Vec<f32> {
-    assert!(
-        gate_up.len().is_multiple_of(2 * intermediate),
-        "rows are whole"
-    );
-    let mut out = Buffer::new(gate_up.len() / 2);
-    out.parts()
-        .par_chunks_mut(intermediate * ROWS_A_TASK)
-        .zip(gate_up.par_chunks(2 * intermediate * ROWS_A_TASK))
-        .for_each(|(out, gate_up)| simd::swiglu(gate_up, intermediate, out));
-    // SAFETY: both have the same number of whole rows, and each is written.
-    unsafe { out.written() }
-}
-
-/// Rotates the queries and keys of each row by its position.
+/// - `cos`, `sin`: `[tokens, head_dim / 2]`
+/// - `qkv`: `[tokens, (heads + 2 · kv_heads) · head_dim]`
 pub(crate) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], direction: f32) {
     let (width, half) = (heads.width(), heads.head_dim / 2);
     let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
@@ -140,7 +90,27 @@ pub(crate) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], di
         .with_min_len(ROWS_A_TASK)
         .zip(cos.par_chunks(half))
         .zip(sin.par_chunks(half))
-        .for_each(|((row, cos), sin)| simd::rotate(&mut row[..turned], cos, sin, direction));
+        .for_each(|((row, cos), sin)| rotate_row(&mut row[..turned], cos, sin, direction));
+}
+
+for_each_instruction_set! {
+    /// Rotates each head of a row by its position; with `direction` −1, rotates it back.
+    ///
+    /// # Shapes
+    ///
+    /// - `row`: `[heads · head_dim]`
+    /// - `cos`, `sin`: `[head_dim / 2]`
+    fn rotate_row(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
+        let half = cos.len();
+        for head in row.chunks_exact_mut(2 * half) {
+            let (first, second) = head.split_at_mut(half);
+            for i in 0..half {
+                let (a, b, s) = (first[i], second[i], direction * sin[i]);
+                first[i] = a * cos[i] - b * s;
+                second[i] = b * cos[i] + a * s;
+            }
+        }
+    }
 }
 
 impl LayerConfig {
@@ -163,8 +133,14 @@ impl LayerConfig {
         }
     }
 
-    /// `dx (+)= dout · weight`
-    fn project_back(&self, dout: Matrix<'_>, weight: &[f32], dx: MatrixMut<'_>, sum: Sum) {
+    /// `dx (+)= dout · weight` with `dout` `[tokens, n_out]`, `weight` `[n_out, n_in]`.
+    pub(crate) fn project_back(
+        &self,
+        dout: Matrix<'_>,
+        weight: &[f32],
+        dx: MatrixMut<'_>,
+        sum: Sum,
+    ) {
         let n_in = weight.len() / dout.cols;
         multiply(
             dx,
@@ -177,7 +153,7 @@ impl LayerConfig {
     }
 
     /// Returns `dout · weight`, `[rows, n_in]`.
-    fn replaced(&self, dout: Matrix<'_>, weight: &[f32], n_in: usize) -> Vec<f32> {
+    pub(crate) fn replaced(&self, dout: Matrix<'_>, weight: &[f32], n_in: usize) -> Vec<f32> {
         let mut dx = Buffer::new(dout.rows * n_in);
         let to = MatrixMut::unwritten(dx.parts(), dout.rows, n_in);
         self.project_back(dout, weight, to, Sum::Replace);
@@ -186,7 +162,7 @@ impl LayerConfig {
     }
 
     /// `doutᵀ · x`: the gradient of a projection's weight, `[n_out, n_in]`.
-    fn weight_gradient(&self, dout: Matrix<'_>, x: &[f32]) -> Vec<f32> {
+    pub(crate) fn weight_gradient(&self, dout: Matrix<'_>, x: &[f32]) -> Vec<f32> {
         let n_in = x.len() / dout.rows;
         let mut dweight = Buffer::new(dout.cols * n_in);
         multiply(
@@ -218,32 +194,6 @@ impl LayerConfig {
         // SAFETY: each product writes all of its columns, and the three have all
         // columns.
         unsafe { qkv.written() }
-    }
-
-    /// Adds the feed-forward network's output for `middle` to `out`; returns the
-    /// sum, and the gate and up projections `[tokens, 2 · intermediate]`.
-    pub(crate) fn feed_forward(
-        &self,
-        mut out: Vec<f32>,
-        middle: &[f32],
-        w: &Weights<'_>,
-    ) -> (Vec<f32>, Vec<f32>) {
-        let (hidden, intermediate) = (self.hidden, self.intermediate);
-        let tokens = middle.len() / hidden;
-        let normed = rms_norm(middle, w.post_norm, self.rms_norm_eps);
-        let mut gate_up = Buffer::new(tokens * 2 * intermediate);
-        for (column, weight) in [(0, w.gate), (intermediate, w.up)] {
-            let part = &mut gate_up.parts()[column..];
-            let stride = 2 * intermediate;
-            let to = MatrixMut::unwritten_with_stride(part, tokens, intermediate, stride);
-            self.project(&normed, weight, hidden, to, Sum::Replace);
-        }
-        // SAFETY: each product writes one half of every row.
-        let gate_up = unsafe { gate_up.written() };
-        let activated = swiglu(&gate_up, intermediate);
-        let sum = MatrixMut::new(&mut out, tokens, hidden);
-        self.project(&activated, w.down, intermediate, sum, Sum::Add);
-        (out, gate_up)
     }
 
     /// Returns the layer's output, and the activations for the backward pass.
@@ -288,67 +238,36 @@ impl LayerConfig {
         saved: &Saved,
         dout: &[f32],
     ) -> Gradients {
-        let (hidden, intermediate, heads) = (self.hidden, self.intermediate, self.heads);
+        let (hidden, heads) = (self.hidden, self.heads);
         let tokens = x.len() / hidden;
-        let matrix = |data| Matrix::new(data, tokens, hidden);
-
-        // Feed-forward.
-        assert_eq!(
-            saved.gate_up.len(),
-            tokens * 2 * intermediate,
-            "activations of the same tokens"
-        );
-        let mut activated = swiglu(&saved.gate_up, intermediate);
-        let down = self.weight_gradient(matrix(dout), &activated);
-        let dactivated = &mut activated;
-        let to = MatrixMut::new(dactivated, tokens, intermediate);
-        self.project_back(matrix(dout), w.down, to, Sum::Replace);
-        let mut dgate_up = Buffer::new(saved.gate_up.len());
-        let part = intermediate * ROWS_A_TASK;
-        dgate_up
-            .parts()
-            .par_chunks_mut(2 * part)
-            .zip(saved.gate_up.par_chunks(2 * part))
-            .zip(dactivated.par_chunks(part))
-            .for_each(|((d, gate_up), dactivated)| {
-                simd::swiglu_backward(gate_up, intermediate, dactivated, d);
-            });
-        // SAFETY: the projections, their gradient and their product have the same
-        // number of whole rows, and each is written.
-        let dgate_up = unsafe { dgate_up.written() };
-        drop(activated);
-        let normed = rms_norm(&saved.middle, w.post_norm, self.rms_norm_eps);
-        let half = |column: usize| {
-            Matrix::with_stride(&dgate_up[column..], tokens, intermediate, 2 * intermediate)
-        };
-        let gate = self.weight_gradient(half(0), &normed);
-        let up = self.weight_gradient(half(intermediate), &normed);
-        let mut dnormed = self.replaced(half(0), w.gate, hidden);
-        let to = MatrixMut::new(&mut dnormed, tokens, hidden);
-        self.project_back(half(intermediate), w.up, to, Sum::Add);
-        let mut dx = dout.to_vec();
-        let eps = self.rms_norm_eps;
-        let post_norm = rms_norm_backward(&saved.middle, w.post_norm, eps, &dnormed, &mut dx);
-        drop(dgate_up);
-
-        // Attention.
-        let output = self.weight_gradient(matrix(&dx), &saved.attended);
-        let dattended = self.replaced(matrix(&dx), w.output, heads.query_width());
+        let FeedForwardGradients {
+            input: mut dx,
+            post_norm,
+            gate,
+            up,
+            down,
+        } = self.feed_forward_backward(&saved.middle, &saved.gate_up, w, dout);
+        let dmiddle = Matrix::new(&dx, tokens, hidden);
+        let output = self.weight_gradient(dmiddle, &saved.attended);
+        let dattended = self.replaced(dmiddle, w.output, heads.query_width());
         let mut dqkv = attention::backward(layout, heads, &saved.qkv, &saved.attended, &dattended);
         rotate(&layout.cos, &layout.sin, heads, &mut dqkv, -1.0);
+        let eps = self.rms_norm_eps;
         let normed = rms_norm(x, w.input_norm, eps);
-        let (mut column, mut sum) = (0, Sum::Replace);
-        let mut projections = [w.query, w.key, w.value].map(|weight| {
+        let mut column = 0;
+        let [dquery, dkey, dvalue] = [w.query, w.key, w.value].map(|weight| {
             let n_out = weight.len() / hidden;
             let d = Matrix::with_stride(&dqkv[column..], tokens, n_out, heads.width());
-            let to = MatrixMut::new(&mut dnormed, tokens, hidden);
-            self.project_back(d, weight, to, sum);
             column += n_out;
-            sum = Sum::Add;
-            self.weight_gradient(d, &normed)
+            d
         });
+        let mut dnormed = self.replaced(dquery, w.query, hidden);
+        for (d, weight) in [(dkey, w.key), (dvalue, w.value)] {
+            let to = MatrixMut::new(&mut dnormed, tokens, hidden);
+            self.project_back(d, weight, to, Sum::Add);
+        }
+        let [query, key, value] = [dquery, dkey, dvalue].map(|d| self.weight_gradient(d, &normed));
         let input_norm = rms_norm_backward(x, w.input_norm, eps, &dnormed, &mut dx);
-        let [query, key, value] = projections.each_mut().map(std::mem::take);
         Gradients {
             input: dx,
             weights: LayerWeights {
@@ -425,7 +344,7 @@ mod tests {
         // `Σ dout · out`, and its gradients: of each weight, and of the input.
         let computed = |weights: &[Vec<f32>], x: &[f32], precision| {
             let w = Weights::from_array(std::array::from_fn(|i| weights[i].as_slice()));
-            let shape = LayerConfig {
+            let config = LayerConfig {
                 hidden,
                 intermediate,
                 heads,
@@ -433,9 +352,9 @@ mod tests {
                 precision,
                 batch_invariant: false,
             };
-            let (out, saved) = shape.forward(&layout, x, &w);
+            let (out, saved) = config.forward(&layout, x, &w);
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));
-            let d = shape.backward(&layout, x, &w, &saved, &dout);
+            let d = config.backward(&layout, x, &w, &saved, &dout);
             let mut gradients = Vec::from(d.weights.into_array());
             gradients.push(d.input);
             (sum.sum::<f64>(), gradients)

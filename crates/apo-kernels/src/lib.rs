@@ -19,14 +19,17 @@ pub mod adamw;
 pub mod attention;
 pub mod bf16;
 pub mod decode;
+mod feed_forward;
 mod few_rows;
 mod gemm_f32;
+mod instruction_sets;
 pub mod layer;
 pub mod layer_weights;
 pub mod layout;
 pub mod log_prob;
 pub mod matmul;
 pub mod matrix;
+pub mod norm;
 mod precision;
 #[cfg(test)]
 mod samples;

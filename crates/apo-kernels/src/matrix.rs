@@ -3,8 +3,6 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 /// A matrix to read: element `(row, col)` lies at `row · row_stride + col · col_stride`.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
@@ -222,17 +220,4 @@ pub(crate) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, su
         out.written || (sum == Sum::Replace && left.cols > 0),
         "only a product with terms can be written to elements without a value"
     );
-}
-
-/// Adds `from` to `to`, element by element, over the threads.
-///
-/// # Shapes
-///
-/// - `to`, `from`: `[elements]`
-pub fn add_assign(to: &mut [f32], from: &[f32]) {
-    const PART: usize = 1 << 15;
-    assert_eq!(to.len(), from.len(), "both have the same length");
-    to.par_chunks_mut(PART)
-        .zip(from.par_chunks(PART))
-        .for_each(|(to, from)| super::simd::add(to, from));
 }

@@ -1,50 +1,7 @@
-//! Row-wise arithmetic, compiled for several instruction sets.
-//!
-//! The programs are built for plain x86-64, where loops get four lanes and a fused
-//! multiply-add is a library call. So each function below is compiled three times, and
-//! one of them is chosen at run time.
+//! Arithmetic of rows: sums, maxima, exponentials and what is made of them, compiled
+//! for several instruction sets.
 
-use std::mem::MaybeUninit;
-
-/// Compiles each function for AVX-512, for AVX2 with FMA, and for the plain target. The
-/// processor decides at run time which one runs.
-macro_rules! for_each_instruction_set {
-    ($(
-        $(#[$meta:meta])*
-        pub fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
-    )*) => { $(
-        $(#[$meta])*
-        pub fn $name($($arg: $type),*) $(-> $result)? {
-            #[inline(always)]
-            fn generic($($arg: $type),*) $(-> $result)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-                fn v4($($arg: $type),*) $(-> $result)? {
-                    generic($($arg),*)
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn v3($($arg: $type),*) $(-> $result)? {
-                    generic($($arg),*)
-                }
-                if is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                {
-                    // SAFETY: the processor has the instructions.
-                    return unsafe { v4($($arg),*) };
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the processor has the instructions.
-                    return unsafe { v3($($arg),*) };
-                }
-            }
-            generic($($arg),*)
-        }
-    )* };
-}
+use crate::instruction_sets::for_each_instruction_set;
 
 /// Lanes of the sums below: two AVX-512 registers, so that additions overlap.
 const LANES: usize = 32;
@@ -56,7 +13,7 @@ const LANES: usize = 32;
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // e^x = 2^n · e^r with n = round(x / ln 2). ln 2 is subtracted in two parts, so
     // that r keeps its digits. The polynomial is that of Cephes' expf.
     let x = x.clamp(-87.3, 88.3);
@@ -73,12 +30,13 @@ fn exp(x: f32) -> f32 {
     f32::from_bits(((n as i32 + 127) << 23) as u32) * y
 }
 
+/// Returns `Σ aᵢ bᵢ` of `[elements]` each.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
-fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let (a_parts, b_parts) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let (a_rest, b_rest) = (a_parts.remainder(), b_parts.remainder());
@@ -94,12 +52,13 @@ fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
     sum
 }
 
+/// Returns the sum of a row, `[elements]`.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
-fn sum_of(a: &[f32]) -> f32 {
+pub(crate) fn sum_of(a: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let parts = a.chunks_exact(LANES);
     let mut sum: f32 = parts.remainder().iter().sum();
@@ -112,12 +71,13 @@ fn sum_of(a: &[f32]) -> f32 {
     sum
 }
 
+/// Returns the largest value of a row, `[elements]`.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
-fn maximum_of(a: &[f32]) -> f32 {
+pub(crate) fn maximum_of(a: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let parts = a.chunks_exact(LANES);
     let mut maximum = parts
@@ -137,16 +97,6 @@ fn maximum_of(a: &[f32]) -> f32 {
         maximum = maximum.max(lane);
     }
     maximum
-}
-
-/// `1 / sqrt(mean(x²) + eps)`
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "must take its caller's instruction set"
-)]
-fn inverse_root_mean_square(x: &[f32], eps: f32) -> f32 {
-    1.0 / (sum_of_products(x, x) / x.len() as f32 + eps).sqrt()
 }
 
 for_each_instruction_set! {
@@ -192,71 +142,6 @@ for_each_instruction_set! {
         }
     }
 
-    /// Writes the RMS norm of each row, `x / rms(x) · weight`. Writes all of `out` if
-    /// `x` and `out` have the same number of whole rows.
-    ///
-    /// # Shapes
-    ///
-    /// - `x`, `out`: `[rows, hidden]`
-    /// - `weight`: `[hidden]`
-    pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [MaybeUninit<f32>]) {
-        let hidden = weight.len();
-        for (out, x) in out.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)) {
-            let scale = inverse_root_mean_square(x, eps);
-            for i in 0..hidden {
-                out[i].write(x[i] * scale * weight[i]);
-            }
-        }
-    }
-
-    /// Adds the gradients of [`rms_norm`] to `dx` and `dweight`.
-    ///
-    /// # Shapes
-    ///
-    /// - `x`, `dout`, `dx`: `[rows, hidden]`
-    /// - `weight`, `dweight`: `[hidden]`
-    pub fn rms_norm_backward(
-        x: &[f32],
-        weight: &[f32],
-        eps: f32,
-        dout: &[f32],
-        dx: &mut [f32],
-        dweight: &mut [f32],
-    ) {
-        let hidden = weight.len();
-        let mut weighted = vec![0.0_f32; hidden];
-        let rows = dx.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).zip(dout.chunks_exact(hidden));
-        for ((dx, x), dout) in rows {
-            let scale = inverse_root_mean_square(x, eps);
-            for i in 0..hidden {
-                weighted[i] = dout[i] * weight[i];
-                dweight[i] += dout[i] * x[i] * scale;
-            }
-            let along_x = sum_of_products(&weighted, x) * scale * scale * scale / hidden as f32;
-            for i in 0..hidden {
-                dx[i] += weighted[i] * scale - x[i] * along_x;
-            }
-        }
-    }
-
-    /// Rotates each head of a row by its position; with `direction` −1, rotates it back.
-    ///
-    /// # Shapes
-    ///
-    /// - `row`: `[heads · head_dim]`
-    /// - `cos`, `sin`: `[head_dim / 2]`
-    pub fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
-        let half = cos.len();
-        for head in row.chunks_exact_mut(2 * half) {
-            let (first, second) = head.split_at_mut(half);
-            for i in 0..half {
-                let (a, b, s) = (first[i], second[i], direction * sin[i]);
-                first[i] = a * cos[i] - b * s;
-                second[i] = b * cos[i] + a * s;
-            }
-        }
-    }
-
     /// Replaces a row by its softmax.
     ///
     /// # Shapes
@@ -282,51 +167,6 @@ for_each_instruction_set! {
     pub fn softmax_backward(prob: &[f32], dprob: &mut [f32], along: f32) {
         for (d, p) in dprob.iter_mut().zip(prob) {
             *d = p * (*d - along);
-        }
-    }
-
-    /// Writes `silu(gate) · up` of rows that hold the gate, then the up projection.
-    /// Writes all of `out` if both have the same number of whole rows.
-    ///
-    /// # Shapes
-    ///
-    /// - `gate_up`: `[rows, 2 · intermediate]`
-    /// - `out`: `[rows, intermediate]`
-    pub fn swiglu(gate_up: &[f32], intermediate: usize, out: &mut [MaybeUninit<f32>]) {
-        for (out, row) in out.chunks_exact_mut(intermediate).zip(gate_up.chunks_exact(2 * intermediate)) {
-            let (gate, up) = row.split_at(intermediate);
-            for i in 0..intermediate {
-                out[i].write(gate[i] / (1.0 + exp(-gate[i])) * up[i]);
-            }
-        }
-    }
-
-    /// Writes the gradient of `gate_up` in [`swiglu`]. Writes all of `dgate_up` if all
-    /// three have the same number of whole rows.
-    ///
-    /// # Shapes
-    ///
-    /// - `gate_up`, `dgate_up`: `[rows, 2 · intermediate]`
-    /// - `dout`: `[rows, intermediate]`
-    pub fn swiglu_backward(
-        gate_up: &[f32],
-        intermediate: usize,
-        dout: &[f32],
-        dgate_up: &mut [MaybeUninit<f32>],
-    ) {
-        let rows = dgate_up
-            .chunks_exact_mut(2 * intermediate)
-            .zip(gate_up.chunks_exact(2 * intermediate))
-            .zip(dout.chunks_exact(intermediate));
-        for ((dgate_up, row), dout) in rows {
-            let (gate, up) = row.split_at(intermediate);
-            let (dgate, dup) = dgate_up.split_at_mut(intermediate);
-            for i in 0..intermediate {
-                let sigmoid = 1.0 / (1.0 + exp(-gate[i]));
-                let silu = gate[i] * sigmoid;
-                dup[i].write(dout[i] * silu);
-                dgate[i].write(dout[i] * up[i] * (sigmoid + silu * (1.0 - sigmoid)));
-            }
         }
     }
 
@@ -406,76 +246,6 @@ for_each_instruction_set! {
             }
         }
         found
-    }
-
-    /// Writes the attention of one query head over two runs of keys and values. `place`
-    /// is `[stride, column]`: rows are `stride` elements apart, and the head begins at
-    /// `column`. `scores` is scratch space.
-    ///
-    /// # Shapes
-    ///
-    /// - `query`, `out`: `[head_dim]`
-    /// - `keys`, `values`: `[tokens, stride]` each
-    /// - `scores`: at least the tokens of both runs
-    pub fn attend(
-        query: &[f32],
-        keys: [&[f32]; 2],
-        values: [&[f32]; 2],
-        place: [usize; 2],
-        scores: &mut [f32],
-        out: &mut [f32],
-    ) {
-        let ([stride, column], head_dim) = (place, query.len());
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        let mut n = 0;
-        for part in keys {
-            for key in part.chunks_exact(stride) {
-                scores[n] = sum_of_products(query, &key[column..column + head_dim]) * scale;
-                n += 1;
-            }
-        }
-        let scores = &mut scores[..n];
-        let maximum = maximum_of(scores);
-        for score in scores.iter_mut() {
-            *score = exp(*score - maximum);
-        }
-        let inverse = 1.0 / sum_of(scores);
-        out.fill(0.0);
-        let mut n = 0;
-        for part in values {
-            for value in part.chunks_exact(stride) {
-                let weight = scores[n] * inverse;
-                for (out, value) in out.iter_mut().zip(&value[column..column + head_dim]) {
-                    *out = value.mul_add(weight, *out);
-                }
-                n += 1;
-            }
-        }
-    }
-
-    /// Takes one AdamW step of some parameters; see [`super::adamw`].
-    ///
-    /// # Shapes
-    ///
-    /// - all slices: `[elements]`
-    pub fn adamw(
-        parameter: &mut [f32],
-        gradient: &[f32],
-        first: &mut [f32],
-        second: &mut [f32],
-        step: &super::adamw::AdamWStep,
-    ) {
-        let n = parameter.len();
-        let (gradient, first, second) = (&gradient[..n], &mut first[..n], &mut second[..n]);
-        let decay = 1.0 - step.learning_rate * step.weight_decay;
-        let rate = step.learning_rate / step.first_correction;
-        for i in 0..n {
-            let g = gradient[i] * step.gradient_scale;
-            first[i] = step.beta_1 * first[i] + (1.0 - step.beta_1) * g;
-            second[i] = step.beta_2 * second[i] + (1.0 - step.beta_2) * g * g;
-            let root = (second[i] / step.second_correction).sqrt() + step.epsilon;
-            parameter[i] = parameter[i] * decay - rate * first[i] / root;
-        }
     }
 }
 

@@ -158,7 +158,7 @@ impl Llama {
         let mut x = self.embed(batch.tokens()); // [tokens, hidden]
         if compute.runs_kernels_on(&device) {
             let plan = Arc::new(LayerPlan {
-                shape: operators::layer_config(config, compute.precision),
+                config: operators::layer_config(config, compute.precision),
                 layout,
                 checkpointing: compute.checkpointing,
             });

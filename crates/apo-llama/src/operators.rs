@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -16,8 +17,9 @@ use burn::tensor::{Bytes, DType, Shape, Tensor};
 use burn_flex::{FlexTensor, Layout as FlexLayout};
 
 use apo_kernels::attention::Heads;
+use apo_kernels::layer::{self, LayerConfig};
 use apo_kernels::layout::Layout;
-use apo_kernels::{LayerWeights, layer, log_prob};
+use apo_kernels::{LayerWeights, log_prob};
 
 use crate::Precision;
 use crate::config::LlamaConfig;
@@ -26,7 +28,7 @@ use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
 /// What a layer's kernel needs beside tensors.
 #[derive(Debug)]
 pub struct LayerPlan {
-    pub(crate) shape: layer::LayerConfig,
+    pub(crate) config: LayerConfig,
     pub(crate) layout: Layout,
     /// Keep only the input, and compute the layer again in the backward pass.
     pub(crate) checkpointing: bool,
@@ -40,8 +42,8 @@ pub struct Targets {
 }
 
 /// Returns what the layers' kernels need to know of a configuration.
-pub(crate) fn layer_config(config: &LlamaConfig, precision: Precision) -> layer::LayerConfig {
-    layer::LayerConfig {
+pub(crate) fn layer_config(config: &LlamaConfig, precision: Precision) -> LayerConfig {
+    LayerConfig {
         hidden: config.hidden_size,
         intermediate: config.intermediate_size,
         heads: Heads {
@@ -118,7 +120,7 @@ impl Kernels for Flex {
     ) -> FloatTensor<Self> {
         let x = contiguous(&x);
         let (out, _) = plan
-            .shape
+            .config
             .forward(&plan.layout, slice(&x), &weights(&tensors));
         tensor(out, x.layout().shape())
     }
@@ -171,19 +173,30 @@ impl Backward<Flex, N_INPUTS> for LayerBackward {
         let plan = &state.plan;
         let view = weights(&state.weights);
         let saved = state.saved.unwrap_or_else(|| {
-            let (_, saved) = plan.shape.forward(&plan.layout, slice(&state.x), &view);
+            let (_, saved) = plan.config.forward(&plan.layout, slice(&state.x), &view);
             Arc::new(saved)
         });
         let d = plan
-            .shape
+            .config
             .backward(&plan.layout, slice(&state.x), &view, &saved, slice(&dout));
         let values = inputs(d.input, d.weights);
         let tensors = inputs(&state.x, state.weights.as_ref());
-        for ((parent, value), input) in ops.parents.into_iter().zip(values).zip(tensors) {
-            if let Some(parent) = parent {
-                let shape = input.layout().shape();
-                gradients.register::<Flex>(parent.id, tensor(value, shape));
-            }
+        let parents = ops.parents.map(|it| it.map(|node| node.id));
+        register(parents, values, tensors, gradients);
+    }
+}
+
+/// Registers the gradients of an operator's inputs, in the inputs' shapes.
+fn register<const N: usize>(
+    parents: [Option<NodeId>; N],
+    values: [Vec<f32>; N],
+    inputs: [&FlexTensor; N],
+    gradients: &mut Gradients,
+) {
+    for ((parent, value), input) in parents.into_iter().zip(values).zip(inputs) {
+        if let Some(parent) = parent {
+            let shape = input.layout().shape();
+            gradients.register::<Flex>(parent, tensor(value, shape));
         }
     }
 }
@@ -219,17 +232,9 @@ impl Backward<Flex, 2> for LogProbsBackward {
             slice(&dlog_probs),
             targets.precision,
         );
-        for ((parent, value), input) in ops
-            .parents
-            .into_iter()
-            .zip([dhidden, dhead])
-            .zip([hidden, head])
-        {
-            if let Some(parent) = parent {
-                let shape = input.layout().shape();
-                gradients.register::<Flex>(parent.id, tensor(value, shape));
-            }
-        }
+        let values = [dhidden, dhead];
+        let parents = ops.parents.map(|it| it.map(|node| node.id));
+        register(parents, values, [&hidden, &head], gradients);
     }
 }
 
@@ -247,7 +252,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let primitives = tensors.map(|tensor| tensor.primitive().clone());
         let x = contiguous(x.primitive());
         let (out, saved) = plan
-            .shape
+            .config
             .forward(&plan.layout, slice(&x), &weights(&primitives));
         let out = tensor(out, x.layout().shape());
         match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {

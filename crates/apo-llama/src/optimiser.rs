@@ -8,7 +8,6 @@ use crate::device::has_kernels;
 use crate::error::ModelError;
 use crate::operators::{on_cpu, slice};
 use apo_kernels::adamw::{self, AdamWStep};
-use apo_kernels::matrix;
 use apo_kernels::stats::{KernelKind, timed};
 
 /// Settings of AdamW (Loshchilov and Hutter 2019) that do not change during a
@@ -136,7 +135,7 @@ fn added(sum: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         return sum + gradient;
     }
     let (mut to, from) = (sum.into_data(), gradient.into_data());
-    matrix::add_assign(floats(&mut to), from.as_slice().expect("gradients are f32"));
+    adamw::add_assign(floats(&mut to), from.as_slice().expect("gradients are f32"));
     Tensor::from_data(to, &device)
 }
 

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_storeu_ps,
 };
 
-use super::Kernel;
+use super::{Kernel, common_length};
 
 /// Rows of x and of the weight in a tile: 12 sums, 3 weights and a row of x fill the
 /// 16 registers.
@@ -39,11 +39,7 @@ fn tile<const R: usize, const C: usize>(
     out: &mut [f32],
     stride: usize,
 ) {
-    let depth = x[0].len();
-    assert!(
-        x.iter().chain(weight).all(|row| row.len() == depth),
-        "rows of one length"
-    );
+    let depth = common_length(x, weight);
     // Plain loops: values in vector registers must not pass through functions that
     // are compiled without the instructions.
     let x_at = x.map(<[f32]>::as_ptr);

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm512_setzero_ps,
 };
 
-use super::Kernel;
+use super::{Kernel, common_length};
 
 /// Rows of x and of the weight in a tile: 24 sums, 6 weights and a row of x
 /// fill 31 of 32 registers.
@@ -38,11 +38,7 @@ fn tile<const R: usize, const C: usize>(
     out: &mut [f32],
     stride: usize,
 ) {
-    let depth = x[0].len();
-    assert!(
-        x.iter().chain(weight).all(|row| row.len() == depth),
-        "rows of one length"
-    );
+    let depth = common_length(x, weight);
     // Plain loops: values in vector registers must not pass through functions that
     // are compiled without the instructions.
     let x_at = x.map(<[f32]>::as_ptr);

@@ -10,16 +10,17 @@ use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice, weights};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 use apo_kernels::LayerWeights;
 use apo_kernels::decode::{self, RowCache};
-use apo_kernels::layer::{LayerConfig, rms_norm};
+use apo_kernels::layer::LayerConfig;
 use apo_kernels::matmul::multiply_batch_invariant;
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
+use apo_kernels::norm::rms_norm;
 
 pub(super) struct KernelDecoder<'a> {
     model: &'a Model,
     /// How prompts are computed.
-    shape: LayerConfig,
+    config: LayerConfig,
     /// How steps are computed: a row depends on no other.
-    step_shape: LayerConfig,
+    step_config: LayerConfig,
     layers: Vec<LayerWeights<FlexTensor>>,
     embedding: FlexTensor,
     norm: FlexTensor,
@@ -44,15 +45,15 @@ impl<'a> KernelDecoder<'a> {
     pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
         let llama = &model.llama;
         let layers = llama.model.layers.iter();
-        let shape = layer_config(&model.config, model.compute.precision);
-        let step_shape = LayerConfig {
+        let config = layer_config(&model.config, model.compute.precision);
+        let step_config = LayerConfig {
             batch_invariant: true,
-            ..shape.clone()
+            ..config.clone()
         };
         Self {
             model,
-            shape,
-            step_shape,
+            config,
+            step_config,
             layers: layers.map(|layer| layer_on_cpu(layer.weights())).collect(),
             embedding: on_cpu(llama.model.embed_tokens.weight.val()),
             norm: on_cpu(llama.model.norm.weight.val()),
@@ -62,7 +63,7 @@ impl<'a> KernelDecoder<'a> {
     }
 
     fn embed(&self, tokens: &[u32]) -> Vec<f32> {
-        let (hidden, embedding) = (self.shape.hidden, slice(&self.embedding));
+        let (hidden, embedding) = (self.config.hidden, slice(&self.embedding));
         let mut x = Vec::with_capacity(tokens.len() * hidden);
         for &id in tokens {
             let at = id as usize * hidden;
@@ -73,9 +74,9 @@ impl<'a> KernelDecoder<'a> {
 
     /// Appends the logits of rows `[rows, hidden]` to `logits`.
     fn logits(&self, x: &[f32], logits: &mut Vec<f32>) {
-        let (hidden, vocab) = (self.shape.hidden, self.model.config.vocab_size);
+        let (hidden, vocab) = (self.config.hidden, self.model.config.vocab_size);
         let n_rows = x.len() / hidden;
-        let normed = rms_norm(x, slice(&self.norm), self.shape.rms_norm_eps);
+        let normed = rms_norm(x, slice(&self.norm), self.config.rms_norm_eps);
         let start = logits.len();
         logits.resize(start + n_rows * vocab, 0.0);
         multiply_batch_invariant(
@@ -97,12 +98,12 @@ impl KernelDecoder<'_> {
         let mut x = self.embed(prompt);
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
-            let (out, saved) = self.shape.forward(&layout, &x, &weights(layer));
-            layers.push(saved.keys_and_values(self.shape.heads, 0..prompt.len()));
+            let (out, saved) = self.config.forward(&layout, &x, &weights(layer));
+            layers.push(saved.keys_and_values(self.config.heads, 0..prompt.len()));
             x = out;
         }
         let mut logits = Vec::new();
-        self.logits(&x[x.len() - self.shape.hidden..], &mut logits);
+        self.logits(&x[x.len() - self.config.hidden..], &mut logits);
         let n_tokens = prompt.len();
         (Prompt { layers, n_tokens }, logits)
     }
@@ -123,7 +124,7 @@ impl Decoder for KernelDecoder<'_> {
     }
 
     fn row(&mut self, prompt: &Arc<Prompt>) -> Row {
-        let width = self.shape.heads.kv_heads * self.shape.heads.head_dim;
+        let width = self.config.heads.kv_heads * self.config.heads.head_dim;
         // Room for short responses; long ones grow by doubling.
         let room = self.max_new_tokens.min(64) * width;
         let cache = || (Vec::with_capacity(room), Vec::with_capacity(room));
@@ -153,7 +154,7 @@ impl Decoder for KernelDecoder<'_> {
                 })
                 .collect();
             x = decode::step(
-                &self.step_shape,
+                &self.step_config,
                 &weights(layer),
                 &x,
                 &cos,
