@@ -1,8 +1,10 @@
 //! `config.json` of a LLaMA, and the parameters that it implies.
 
 mod architecture;
+mod attention;
 mod fields;
 mod keys;
+mod parameters;
 mod rope;
 
 use std::path::Path;
@@ -15,6 +17,7 @@ pub use rope::{Llama3Scaling, Rope, Scaling, YarnScaling};
 
 use crate::error::ModelError;
 use crate::identified;
+use attention::Attention;
 use fields::{Fields, quoted, shown};
 
 /// The head on top of the trunk.
@@ -102,33 +105,12 @@ impl LlamaConfig {
         fields.only("hidden_activation", &[json!("silu"), json!("swish")]);
         fields.only("value_head_prefix", &[json!("score")]);
         keys::refuse(&mut fields, &raw);
-        let n_faults = fields.n_faults();
-        let hidden_size = fields.size("hidden_size", MOST_SIZE);
-        let num_attention_heads = fields.size("num_attention_heads", MOST_SIZE);
-        let num_key_value_heads = fields
-            .optional_size("num_key_value_heads", MOST_SIZE)
-            .unwrap_or(num_attention_heads);
-        let head_dim = fields
-            .optional_size("head_dim", MOST_SIZE)
-            .unwrap_or(hidden_size / num_attention_heads);
-        // Faults that follow from a wrong size would only repeat it.
-        if fields.n_faults() == n_faults {
-            if fields.get("head_dim").is_none() && !hidden_size.is_multiple_of(num_attention_heads)
-            {
-                fields.fault(format!(
-                    "`hidden_size` {hidden_size} is not a multiple of `num_attention_heads` \
-                     {num_attention_heads}, and there is no `head_dim`"
-                ));
-            } else if head_dim == 0 || head_dim % 2 == 1 {
-                fields.fault(format!("`head_dim` is {head_dim}, expected an even number"));
-            }
-            if !num_attention_heads.is_multiple_of(num_key_value_heads) {
-                fields.fault(format!(
-                    "`num_attention_heads` {num_attention_heads} is not a multiple of \
-                     `num_key_value_heads` {num_key_value_heads}"
-                ));
-            }
-        }
+        let Attention {
+            hidden_size,
+            num_attention_heads,
+            num_key_value_heads,
+            head_dim,
+        } = fields.attention();
         let n_faults = fields.n_faults();
         let vocab_size = fields.size("vocab_size", MOST_SIZE);
         let n_ids = if fields.n_faults() == n_faults {
@@ -228,89 +210,6 @@ impl LlamaConfig {
         }
     }
 
-    /// Returns the number of elements of the largest parameter.
-    pub fn largest_parameter(&self, head: Head) -> usize {
-        let sizes = self.parameters(head).into_iter();
-        let sizes = sizes.map(|(_, shape)| shape.iter().product());
-        sizes.max().unwrap_or(0)
-    }
-
-    /// Returns the number of parameters, with an `lm_head` and a `score`, for
-    /// sizes that may overflow.
-    fn n_parameters_unbounded(&self) -> u128 {
-        let [
-            vocab,
-            hidden,
-            intermediate,
-            layers,
-            heads,
-            kv_heads,
-            head_dim,
-        ] = [
-            self.vocab_size,
-            self.hidden_size,
-            self.intermediate_size,
-            self.num_hidden_layers,
-            self.num_attention_heads,
-            self.num_key_value_heads,
-            self.head_dim,
-        ]
-        .map(|size| size as u128);
-        let attention = 2 * (heads + kv_heads) * head_dim * hidden;
-        let layer = attention + 3 * intermediate * hidden + 2 * hidden;
-        2 * vocab * hidden + layers * layer + 2 * hidden
-    }
-
-    /// Returns every parameter's name and shape, ordered by name.
-    pub fn parameters(&self, head: Head) -> Vec<(String, Vec<usize>)> {
-        let (hidden, intermediate) = (self.hidden_size, self.intermediate_size);
-        let query = self.num_attention_heads * self.head_dim;
-        let key = self.num_key_value_heads * self.head_dim;
-        let mut parameters = vec![
-            (
-                "model.embed_tokens".to_owned(),
-                vec![self.vocab_size, hidden],
-            ),
-            ("model.norm".to_owned(), vec![hidden]),
-        ];
-        for i in 0..self.num_hidden_layers {
-            for (name, shape) in [
-                ("self_attn.q_proj", vec![query, hidden]),
-                ("self_attn.k_proj", vec![key, hidden]),
-                ("self_attn.v_proj", vec![key, hidden]),
-                ("self_attn.o_proj", vec![hidden, query]),
-                ("mlp.gate_proj", vec![intermediate, hidden]),
-                ("mlp.up_proj", vec![intermediate, hidden]),
-                ("mlp.down_proj", vec![hidden, intermediate]),
-                ("input_layernorm", vec![hidden]),
-                ("post_attention_layernorm", vec![hidden]),
-            ] {
-                parameters.push((format!("model.layers.{i}.{name}"), shape));
-            }
-        }
-        match head {
-            Head::LanguageModel if self.tie_word_embeddings => {}
-            Head::LanguageModel => {
-                parameters.push(("lm_head".to_owned(), vec![self.vocab_size, hidden]));
-            }
-            Head::Reward => parameters.push(("score".to_owned(), vec![1, hidden])),
-        }
-        for (name, _) in &mut parameters {
-            name.push_str(".weight");
-        }
-        parameters.sort();
-        parameters
-    }
-
-    /// Returns the number of parameters.
-    pub fn n_parameters(&self, head: Head) -> usize {
-        let sizes = self.parameters(head);
-        sizes
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
-    }
-
     /// Returns the config to write with a model of this head: the one that was
     /// read, with what `transformers` needs to load the model.
     ///
@@ -340,82 +239,6 @@ impl LlamaConfig {
             }
         }
         Value::Object(raw)
-    }
-}
-
-impl Fields<'_> {
-    /// Returns the family of models, or LLaMA after a fault.
-    fn architecture(&mut self) -> &'static Architecture {
-        let of_type = |name: &str| ALL.into_iter().find(|it| it.model_type == name);
-        let all = ALL.map(|it| format!("`{}`", it.model_type)).join(" or ");
-        let found = match self.get("model_type") {
-            None => {
-                self.fault(format!("`model_type` is missing, expected {all}"));
-                None
-            }
-            Some(value) => {
-                let found = value.as_str().and_then(of_type);
-                if found.is_none() {
-                    self.fault(format!(
-                        "`model_type` is {}, which is not supported (only {all})",
-                        shown(value)
-                    ));
-                }
-                found
-            }
-        };
-        let architecture = found.unwrap_or(&LLAMA);
-        let Some(value) = self.get("architectures") else {
-            return architecture;
-        };
-        let one = match value {
-            Value::Array(names) if names.len() == 1 => names[0].as_str(),
-            _ => None,
-        };
-        let known = one.is_some_and(|name| {
-            [architecture.policy_class, architecture.reward_class].contains(&name)
-                || architecture.aliases.contains(&name)
-        });
-        if !known {
-            self.fault(format!(
-                "`architectures` is {}, which is not supported (only [\"{}\"] or [\"{}\"])",
-                shown(value),
-                architecture.policy_class,
-                architecture.reward_class
-            ));
-        }
-        architecture
-    }
-
-    /// Refuses attention to a window of the context, in all the ways that
-    /// configs express it.
-    fn windows(&mut self, num_hidden_layers: usize) {
-        let slides = self.flag("use_sliding_window", true);
-        if slides {
-            let names = keys::WINDOWS.split_whitespace();
-            for name in std::iter::once("use_sliding_window").chain(names) {
-                if let Some(value) = self.get(name) {
-                    self.fault(format!(
-                        "`{name}` is {}, which is not supported (only null, or \
-                         `use_sliding_window` false)",
-                        shown(value)
-                    ));
-                }
-            }
-        }
-        let Some(value) = self.get("layer_types") else {
-            return;
-        };
-        let full = value.as_array().is_some_and(|types| {
-            types.len() == num_hidden_layers && types.iter().all(|it| it == "full_attention")
-        });
-        if !full {
-            self.fault(format!(
-                "`layer_types` is {}, which is not supported (only \"full_attention\" for each \
-                 of the {num_hidden_layers} layers)",
-                shown(value)
-            ));
-        }
     }
 }
 

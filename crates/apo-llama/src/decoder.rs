@@ -119,7 +119,7 @@ impl Llama {
         let layers = (0..config.num_hidden_layers)
             .map(|i| DecoderLayer::new(config, &format!("model.layers.{i}"), &mut reader))
             .collect::<Result<_, _>>()?;
-        let norm = reader.norm("model.norm", hidden)?;
+        let norm = reader.norm("model.norm", [hidden])?;
         let (mut lm_head, mut score) = (None, None);
         match head {
             Head::LanguageModel if config.tie_word_embeddings => {}
@@ -250,7 +250,7 @@ impl Llama {
         self.model.norm.weight.val().device()
     }
 
-    /// Returns the values of one parameter.
+    /// Returns the values of one parameter, `[elements]`.
     ///
     /// # Panics
     ///
@@ -296,27 +296,27 @@ impl DecoderLayer {
     where
         F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>,
     {
-        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        let query = config.num_attention_heads * config.head_dim;
-        let key = config.num_key_value_heads * config.head_dim;
-        let mut matrix = |part: &str, shape| reader.projection(&format!("{name}.{part}"), shape);
+        // The order is that in which the weights of a model from scratch are
+        // drawn.
+        let w = config.layer_weights();
+        let mut matrix = |(part, shape)| reader.projection(&format!("{name}.{part}"), shape);
         let self_attn = Attention {
-            q_proj: matrix("self_attn.q_proj", [query, hidden])?,
-            k_proj: matrix("self_attn.k_proj", [key, hidden])?,
-            v_proj: matrix("self_attn.v_proj", [key, hidden])?,
-            o_proj: matrix("self_attn.o_proj", [hidden, query])?,
+            q_proj: matrix(w.query)?,
+            k_proj: matrix(w.key)?,
+            v_proj: matrix(w.value)?,
+            o_proj: matrix(w.output)?,
         };
         let mlp = FeedForward {
-            gate_proj: matrix("mlp.gate_proj", [intermediate, hidden])?,
-            up_proj: matrix("mlp.up_proj", [intermediate, hidden])?,
-            down_proj: matrix("mlp.down_proj", [hidden, intermediate])?,
+            gate_proj: matrix(w.gate)?,
+            up_proj: matrix(w.up)?,
+            down_proj: matrix(w.down)?,
         };
-        let mut norm = |part: &str| reader.norm(&format!("{name}.{part}"), hidden);
+        let mut norm = |(part, shape)| reader.norm(&format!("{name}.{part}"), shape);
         Ok(Self {
             self_attn,
             mlp,
-            input_layernorm: norm("input_layernorm")?,
-            post_attention_layernorm: norm("post_attention_layernorm")?,
+            input_layernorm: norm(w.input_norm)?,
+            post_attention_layernorm: norm(w.post_norm)?,
         })
     }
 
@@ -358,8 +358,8 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>> Reader<'_, F> {
         Ok(Projection { weight })
     }
 
-    fn norm(&mut self, name: &str, hidden: usize) -> Result<Norm, ModelError> {
-        let weight = self.weight(name, [hidden])?;
+    fn norm(&mut self, name: &str, shape: [usize; 1]) -> Result<Norm, ModelError> {
+        let weight = self.weight(name, shape)?;
         Ok(Norm { weight })
     }
 }

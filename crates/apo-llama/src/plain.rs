@@ -361,7 +361,7 @@ pub(crate) fn log_probs(
         .reshape([n_rows])
 }
 
-/// Makes a tensor of indices.
+/// Makes a tensor of indices, `[indices]`.
 pub(crate) fn integers(values: &[usize], device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
     let shape = [values.len()];

@@ -5,15 +5,12 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use apo_llama::{
     Compute, Ended, Generated, GenerationConfig, Head, Model, ModelError, Precision, PromptTree,
     Request, Sampling, Start, TreeBatch,
 };
-use serde_json::Value;
-
-use common::{device, tiny};
+use common::{MODELS, device, ids, reference, tiny};
 
 fn load(name: &str, kernels: bool) -> Model {
     let compute = Compute {
@@ -43,16 +40,15 @@ fn all(
 
 #[test]
 fn greedy_continuations_are_pytorchs() {
-    let text = fs::read_to_string(tiny("reference.json")).unwrap();
-    let reference: Value = serde_json::from_str(&text).unwrap();
-    for (name, entry) in [("base", "base"), ("sharded", "base"), ("llama3", "llama3")] {
+    let reference = reference();
+    for (name, entry) in MODELS {
         let entries = reference[entry]["greedy"].as_array().unwrap();
         let requests: Vec<Request> = entries
             .iter()
             .enumerate()
             .map(|(number, entry)| Request {
                 number,
-                prompt: serde_json::from_value(entry["prompt_ids"].clone()).unwrap(),
+                prompt: ids(&entry["prompt_ids"]),
                 samples: vec![(0, 1)],
             })
             .collect();
@@ -65,7 +61,7 @@ fn greedy_continuations_are_pytorchs() {
             };
             let found = all(&load(name, kernels), &generation, &requests);
             for (i, entry) in entries.iter().enumerate() {
-                let theirs: Vec<u32> = serde_json::from_value(entry["ids"].clone()).unwrap();
+                let theirs = ids(&entry["ids"]);
                 assert_eq!(
                     found[&(i, 0)].tokens,
                     theirs,

@@ -4,25 +4,11 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch};
 use serde_json::Value;
 
-use common::{device, tiny};
-
-fn reference() -> Value {
-    let text = fs::read_to_string(tiny("reference.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn ids(value: &Value) -> Vec<u32> {
-    serde_json::from_value(value.clone()).unwrap()
-}
-
-fn floats(value: &Value) -> Vec<f32> {
-    serde_json::from_value(value.clone()).unwrap()
-}
+use common::{MODELS, device, floats, ids, reference, tiny};
 
 /// Kernels and the plain composition, each with and without gradient
 /// checkpointing.
@@ -39,9 +25,6 @@ fn ways() -> [Compute; 4] {
         way(false, true),
     ]
 }
-
-/// The directories, with the entry that holds their values.
-const MODELS: [(&str, &str); 3] = [("base", "base"), ("sharded", "base"), ("llama3", "llama3")];
 
 fn load(name: &str, compute: Compute, train: bool) -> Model {
     let device = if train { device().autodiff() } else { device() };

@@ -8,15 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch};
-use common::{device, tiny};
+use common::{device, floats, ids, tiny};
 use serde_json::Value;
 
 /// How many of the last tokens the loss is about.
 const RESPONSE: usize = 16;
-
-fn floats(value: &Value) -> Vec<f32> {
-    serde_json::from_value(value.clone()).unwrap()
-}
 
 /// Makes the small model with other settings of its config.
 fn base_with(name: &str, settings: &Value) -> PathBuf {
@@ -37,7 +33,7 @@ fn base_with(name: &str, settings: &Value) -> PathBuf {
 fn scaled_ropes_are_those_of_transformers() {
     let text = fs::read_to_string(tiny("ropes.json")).unwrap();
     let reference: Value = serde_json::from_str(&text).unwrap();
-    let ids: Vec<u32> = serde_json::from_value(reference["ids"].clone()).unwrap();
+    let ids = ids(&reference["ids"]);
     let ropes = reference["ropes"].as_array().unwrap();
     assert!(ropes.len() >= 7);
     for (i, theirs) in ropes.iter().enumerate() {

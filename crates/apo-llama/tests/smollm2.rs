@@ -294,7 +294,7 @@ fn eq_17_on_prompt_trees_is_pytorchs_on_sequences() {
     let theirs = &reference["eq17"];
     let queries = theirs["queries"].as_array().unwrap();
     let mut batch = TreeBatch::default();
-    let (mut game, mut people) = (Pairs::default(), Pairs::default());
+    let (mut adversarial, mut people) = (Pairs::default(), Pairs::default());
     let n_samples = queries[0]["samples_ids"].as_array().unwrap().len();
     for (i, query) in queries.iter().enumerate() {
         let samples = query["samples_ids"].as_array().unwrap();
@@ -310,12 +310,18 @@ fn eq_17_on_prompt_trees_is_pytorchs_on_sequences() {
         let golden = i * (3 + n_samples);
         for sample in 0..n_samples {
             let weight = 1.0 / (queries.len() * n_samples) as f32;
-            game.push(golden, golden + 3 + sample, weight);
+            adversarial.push(golden, golden + 3 + sample, weight);
         }
         people.push(golden + 1, golden + 2, 1.0 / queries.len() as f32);
     }
     let rewards = model.llama.rewards(&model.config, model.compute, &batch);
     let beta_2 = theirs["beta2"].as_f64().unwrap();
-    let loss = apo_reward_model(&rewards, &game, &people, Adversarial::Ranking, beta_2);
+    let loss = apo_reward_model(
+        &rewards,
+        &adversarial,
+        &people,
+        Adversarial::Ranking,
+        beta_2,
+    );
     assert_loss_and_norms(&model, loss, theirs, "eq. 17");
 }

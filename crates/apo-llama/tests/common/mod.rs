@@ -3,10 +3,16 @@
 
 pub mod safetensors;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use apo_llama::device;
 use burn::tensor::Device;
+use serde_json::Value;
+
+/// The small models whose values are PyTorch's, each with the entry of
+/// [`reference`] that holds these.
+pub const MODELS: [(&str, &str); 3] = [("base", "base"), ("sharded", "base"), ("llama3", "llama3")];
 
 /// A small model's directory.
 pub fn tiny(name: &str) -> PathBuf {
@@ -19,4 +25,20 @@ pub fn tiny(name: &str) -> PathBuf {
 pub fn device() -> Device {
     let name = std::env::var("APO_DEVICE");
     device::choose(name.as_deref().unwrap_or("cpu")).unwrap()
+}
+
+/// PyTorch's values of the small models.
+pub fn reference() -> Value {
+    let text = fs::read_to_string(tiny("reference.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Token ids of a fixture.
+pub fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Numbers of a fixture.
+pub fn floats(value: &Value) -> Vec<f32> {
+    serde_json::from_value(value.clone()).unwrap()
 }
