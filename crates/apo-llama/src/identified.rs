@@ -144,12 +144,11 @@ fn unfinished(dir: &Path) -> Option<String> {
     names.find(|name| name.ends_with(&format!(".safetensors{CONTROL}")))
 }
 
-/// Says what a folder without weights or config contains instead, as the end of
-/// a sentence; empty if that is unknown.
-pub(crate) fn hint(dir: &Path) -> String {
-    let mut files = Vec::new();
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+/// Returns the names of a folder's files, and of the folders in it, sorted.
+fn names(dir: &Path) -> (Vec<String>, Vec<String>) {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.path().is_dir() {
             folders.push(name);
@@ -159,6 +158,13 @@ pub(crate) fn hint(dir: &Path) -> String {
     }
     files.sort();
     folders.sort();
+    (files, folders)
+}
+
+/// Says what a folder without weights or config contains instead, as the end of
+/// a sentence; empty if that is unknown.
+pub(crate) fn hint(dir: &Path) -> String {
+    let (files, folders) = names(dir);
     let file = |fits: &dyn Fn(&str) -> bool| files.iter().find(|name| fits(name)).cloned();
     let ends = |endings: &'static [&'static str]| {
         move |name: &str| endings.iter().any(|it| name.ends_with(it))

@@ -50,25 +50,7 @@ impl Model {
             path: dir.into(),
             source,
         })?;
-        let templates = templates(from)?;
-        if !templates.is_empty() {
-            let path = dir.join(TEMPLATES);
-            fs::create_dir_all(&path).map_err(|source| ModelError::Io {
-                action: "write",
-                path,
-                source,
-            })?;
-        }
-        let names = TOKENIZER_FILES.iter().map(PathBuf::from);
-        for name in names.chain(templates) {
-            let path = from.join(&name);
-            if path.exists() {
-                let bytes = fs::read(&path).map_err(|error| reading(&path, error))?;
-                // `transformers` cannot read JSON after a byte order mark.
-                let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-                write(dir.join(&name), bytes)?;
-            }
-        }
+        copy_tokenizer(from, dir)?;
         let mut pad = self.config.pad_token_id;
         if self.head == Head::Reward {
             let (id, text) = self.padding(from)?;
@@ -137,6 +119,30 @@ impl Model {
             faults: vec!["no token but the end of text could pad a batch".into()],
         })
     }
+}
+
+/// Copies the files of a tokenizer, and its named templates.
+fn copy_tokenizer(from: &Path, dir: &Path) -> Result<(), ModelError> {
+    let templates = templates(from)?;
+    if !templates.is_empty() {
+        let path = dir.join(TEMPLATES);
+        fs::create_dir_all(&path).map_err(|source| ModelError::Io {
+            action: "write",
+            path,
+            source,
+        })?;
+    }
+    let names = TOKENIZER_FILES.iter().map(PathBuf::from);
+    for name in names.chain(templates) {
+        let path = from.join(&name);
+        if path.exists() {
+            let bytes = fs::read(&path).map_err(|error| reading(&path, error))?;
+            // `transformers` cannot read JSON after a byte order mark.
+            let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+            write(dir.join(&name), bytes)?;
+        }
+    }
+    Ok(())
 }
 
 fn write(path: PathBuf, bytes: &[u8]) -> Result<(), ModelError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Template, chat_template_file};
-use apo_llama::{Head, LlamaConfig, ModelDirectory, Start};
+use apo_llama::{Head, LlamaConfig, Manifest, ModelDirectory, Start};
 use apo_tables::Provenance;
 
 use apo_stage::bad_input;
@@ -69,42 +69,7 @@ pub fn tokenizer(
             dir.display()
         ));
     }
-    let trained = match directory.manifest {
-        None => None,
-        Some(manifest) => match manifest.template.parse::<Template>() {
-            Ok(template) => Some(template),
-            Err(problem) => {
-                let page = dir.join("apo.json");
-                let found = &manifest.template;
-                return Err(bad_input(format!(
-                    "{}: `template` is {found}, {problem}",
-                    page.display()
-                )));
-            }
-        },
-    };
-    let template = match (trained, asked) {
-        (Some(trained), Some(asked)) if trained != asked => {
-            return Err(bad_input(format!(
-                "the model in {} was trained with the template `{trained}`, not `{asked}`; \
-                 leave --template out, or choose another model",
-                dir.display()
-            )));
-        }
-        (Some(trained), _) => trained,
-        (None, Some(asked)) => asked,
-        (None, None) => match chat_template_file(dir)? {
-            None => Template::Hh,
-            Some(path) => {
-                return Err(bad_input(format!(
-                    "{}: the model has a chat template ({}), and nothing says whether it is to be \
-                     used; say `--template chat`, or `--template hh` for plain HH text",
-                    dir.display(),
-                    path.display()
-                )));
-            }
-        },
-    };
+    let template = template(dir, directory.manifest.as_ref(), asked)?;
     let tokenizer = DialogueTokenizer::load(dir, template)?;
     for note in tokenizer.notes() {
         warn_once(note);
@@ -119,6 +84,39 @@ pub fn tokenizer(
         )));
     }
     Ok((tokenizer, config))
+}
+
+/// Returns the template that a model was trained with, or else the one asked
+/// for, or else `hh` for a model without a chat template.
+fn template(dir: &Path, manifest: Option<&Manifest>, asked: Option<Template>) -> Result<Template> {
+    let trained = manifest.map(|manifest| {
+        let found = &manifest.template;
+        found.parse::<Template>().map_err(|problem| {
+            let page = dir.join("apo.json");
+            bad_input(format!(
+                "{}: `template` is {found}, {problem}",
+                page.display()
+            ))
+        })
+    });
+    match (trained.transpose()?, asked) {
+        (Some(trained), Some(asked)) if trained != asked => Err(bad_input(format!(
+            "the model in {} was trained with the template `{trained}`, not `{asked}`; leave \
+             --template out, or choose another model",
+            dir.display()
+        ))),
+        (Some(trained), _) => Ok(trained),
+        (None, Some(asked)) => Ok(asked),
+        (None, None) => match chat_template_file(dir)? {
+            None => Ok(Template::Hh),
+            Some(path) => Err(bad_input(format!(
+                "{}: the model has a chat template ({}), and nothing says whether it is to be \
+                 used; say `--template chat`, or `--template hh` for plain HH text",
+                dir.display(),
+                path.display()
+            ))),
+        },
+    }
 }
 
 /// Adds to a provenance how dialogues are rendered: the template, and the date

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
@@ -92,7 +93,7 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
-/// Reads a file's header; `file` is its number among the directory's.
+/// Reads a file's header; `number` is the file's among the directory's.
 ///
 /// # Errors
 ///
@@ -107,6 +108,44 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
             .into_owned(),
         hint: String::new(),
     })?;
+    let text = text(&mut file, length, path)?;
+    let Entries {
+        mut tensors,
+        metadata,
+        ..
+    } = entries(&text).map_err(|reason| corrupt(path, reason))?;
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
+    let checked = Metadata::new(None, tensors).map_err(|error| corrupt(path, explained(&error)))?;
+    let begin = 8 + text.len() as u64;
+    let promised = checked.data_len() as u64;
+    let there = length - begin;
+    if promised != there {
+        let reason = format!(
+            "its tensors take {promised} bytes, but {there} follow the header; was its writer \
+             or a download stopped?"
+        );
+        return Err(corrupt(path, reason));
+    }
+    let place = |name: String| {
+        let info = checked.info(&name).expect("it lists the name itself");
+        let (start, end) = info.data_offsets;
+        let place = Place {
+            file: number,
+            dtype: info.dtype,
+            shape: info.shape.clone(),
+            start: begin + start as u64,
+            bytes: end - start,
+        };
+        (name, place)
+    };
+    Ok(Header {
+        tensors: checked.offset_keys().into_iter().map(place).collect(),
+        metadata,
+    })
+}
+
+/// Reads the header's text, which follows its length in eight bytes.
+fn text(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>, ModelError> {
     let reading = || io_error("read", path);
     let mut head = Vec::with_capacity(HEAD_BYTES);
     let begin = file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
@@ -134,50 +173,23 @@ pub(super) fn read(path: &Path, number: usize) -> Result<Header, ModelError> {
     file.seek(SeekFrom::Start(8))
         .and_then(|_| file.read_exact(&mut text))
         .map_err(reading())?;
-    let entries: Entries = serde_json::from_slice(&text)
-        .map_err(|error| corrupt(path, format!("its header is malformed: {error}")))?;
-    check_names(&entries).map_err(|reason| corrupt(path, reason))?;
-    if let Some((name, dtype)) = entries.unknown.first() {
-        let reason = format!(
+    Ok(text)
+}
+
+/// Reads the header's entries, whose names differ and whose types are known.
+fn entries(text: &[u8]) -> Result<Entries, String> {
+    let entries: Entries = serde_json::from_slice(text)
+        .map_err(|error| format!("its header is malformed: {error}"))?;
+    check_names(&entries)?;
+    match entries.unknown.first() {
+        None => Ok(entries),
+        Some((name, dtype)) => Err(format!(
             "{} holds numbers of the type {}, which is not read{}",
             quoted(name),
             quoted(dtype),
             quantised(dtype)
-        );
-        return Err(corrupt(path, reason));
+        )),
     }
-    let Entries {
-        mut tensors,
-        metadata,
-        ..
-    } = entries;
-    tensors.sort_by_key(|(_, info)| info.data_offsets);
-    let checked = Metadata::new(None, tensors).map_err(|error| corrupt(path, explained(&error)))?;
-    let promised = checked.data_len() as u64;
-    let there = length - 8 - size;
-    if promised != there {
-        let reason = format!(
-            "its tensors take {promised} bytes, but {there} follow the header; was its writer \
-             or a download stopped?"
-        );
-        return Err(corrupt(path, reason));
-    }
-    let place = |name: String| {
-        let info = checked.info(&name).expect("it lists the name itself");
-        let (start, end) = info.data_offsets;
-        let place = Place {
-            file: number,
-            dtype: info.dtype,
-            shape: info.shape.clone(),
-            start: 8 + size + start as u64,
-            bytes: end - start,
-        };
-        (name, place)
-    };
-    Ok(Header {
-        tensors: checked.offset_keys().into_iter().map(place).collect(),
-        metadata,
-    })
 }
 
 /// Identifies a file by its first bytes, if it has a known format or was never

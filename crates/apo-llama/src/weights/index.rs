@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use apo_files::model_file::{self, read_object};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Place;
 use super::names::quoted;
@@ -43,52 +43,11 @@ impl Index {
                 hint: identified::hint(dir),
             });
         };
-        let fault = |fault: String| ModelError::Config {
+        let named = files_of(dir, &index).map_err(|fault| ModelError::Config {
             path: page.clone(),
             faults: vec![fault],
-        };
-        let map = index.get("weight_map").and_then(|it| it.as_object());
-        let map = map.filter(|it| !it.is_empty());
-        let map = map.ok_or_else(|| fault("expected a `weight_map` of tensors".into()))?;
-        let mut named: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
-        for (tensor, file) in map {
-            let name = file.as_str().ok_or_else(|| {
-                fault(format!(
-                    "`weight_map` has {} for {}, expected a file's name",
-                    quoted(&file.to_string()),
-                    quoted(tensor)
-                ))
-            })?;
-            let mut parts = Path::new(name).components();
-            if !matches!(
-                (parts.next(), parts.next()),
-                (Some(Component::Normal(_)), None)
-            ) {
-                return Err(fault(format!(
-                    "`weight_map` has {} for {}, expected the name of a file in this folder",
-                    quoted(name),
-                    quoted(tensor)
-                )));
-            }
-            named
-                .entry(dir.join(name))
-                .or_default()
-                .insert(tensor.clone());
-        }
-        let mut absent = Vec::new();
-        for path in named.keys() {
-            if model_file::open(path)?.is_none() {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                absent.push(quoted(&name));
-            }
-        }
-        if !absent.is_empty() {
-            return Err(ModelError::MissingFile {
-                dir: dir.into(),
-                missing: format!("{}, which its {INDEX} names", absent.join(", ")),
-                hint: String::new(),
-            });
-        }
+        })?;
+        check_present(dir, named.keys())?;
         Ok(Self {
             files: named.keys().cloned().collect(),
             named,
@@ -186,4 +145,62 @@ impl Index {
         }
         notes
     }
+}
+
+/// Returns the files that an index names, each with its tensors.
+fn files_of(
+    dir: &Path,
+    index: &Map<String, Value>,
+) -> Result<BTreeMap<PathBuf, BTreeSet<String>>, String> {
+    let map = index.get("weight_map").and_then(|it| it.as_object());
+    let map = map.filter(|it| !it.is_empty());
+    let map = map.ok_or("expected a `weight_map` of tensors")?;
+    let mut named: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+    for (tensor, file) in map {
+        let name = file.as_str().ok_or_else(|| {
+            format!(
+                "`weight_map` has {} for {}, expected a file's name",
+                quoted(&file.to_string()),
+                quoted(tensor)
+            )
+        })?;
+        let mut parts = Path::new(name).components();
+        if !matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        ) {
+            return Err(format!(
+                "`weight_map` has {} for {}, expected the name of a file in this folder",
+                quoted(name),
+                quoted(tensor)
+            ));
+        }
+        named
+            .entry(dir.join(name))
+            .or_default()
+            .insert(tensor.clone());
+    }
+    Ok(named)
+}
+
+/// Checks that the files which an index names are there.
+fn check_present<'a>(
+    dir: &Path,
+    files: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), ModelError> {
+    let mut absent = Vec::new();
+    for path in files {
+        if model_file::open(path)?.is_none() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            absent.push(quoted(&name));
+        }
+    }
+    if absent.is_empty() {
+        return Ok(());
+    }
+    Err(ModelError::MissingFile {
+        dir: dir.into(),
+        missing: format!("{}, which its {INDEX} names", absent.join(", ")),
+        hint: String::new(),
+    })
 }
