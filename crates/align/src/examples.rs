@@ -4,15 +4,15 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::DialogueTokenizer;
-use apo_import::Unused;
+use apo_import::{Source, Unused};
 use apo_llama::PromptTree;
 use apo_model_stage::rows::{check_golden, check_query, tokenized, tokens};
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
-use apo_tables::{Finish, Response};
+use apo_tables::{Finish, Input, Pair, Reader, Response};
 use apo_training::{
-    Cuts, Example, Fitter, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term,
-    TokenizedResponse,
+    Example, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term, TokenizedResponse,
+    Truncation, TruncationCounts,
 };
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub struct Counts {
     #[serde(skip)]
     unused: Unused,
     #[serde(flatten)]
-    cuts: Cuts,
+    truncated: TruncationCounts,
 }
 
 impl Counts {
@@ -77,21 +77,21 @@ pub fn gather(
 ) -> Result<(Store, Counts)> {
     let mut counts = Counts::default();
     let spool = tokenize(method, tables, known, tokenizer, dir, &mut counts)?;
-    let mut fitter = Fitter {
+    let mut truncation = Truncation {
         limit: method.common().limit as usize,
         eos: tokenizer.eos(),
         bos: tokenizer.bos(),
-        cuts: Cuts::default(),
+        counts: TruncationCounts::default(),
     };
     let mut store = StoreWriter::create(dir)?;
     let mut mismatch = Mismatch::of(method);
     spool.by_query(|responses| -> Result<()> {
         check_query(&responses)?;
-        match example(method, &responses, &mut fitter) {
+        match example(method, &responses, &mut truncation) {
             None => counts.left_out += 1,
             Some(mut example) => {
                 if let Some(mismatch) = &mut mismatch {
-                    example.mismatched = mismatch.pair(&responses, &mut fitter);
+                    example.mismatched = mismatch.pair(&responses, &mut truncation);
                 }
                 counts.queries += 1;
                 store.add(&example)?;
@@ -99,7 +99,7 @@ pub fn gather(
         }
         Ok(signals::check()?)
     })?;
-    counts.cuts = fitter.cuts;
+    counts.truncated = truncation.counts;
     counts.tell();
     Ok((store.finish()?, counts))
 }
@@ -112,74 +112,117 @@ fn tokenize(
     dir: &Path,
     counts: &mut Counts,
 ) -> Result<ResponseSpool> {
-    let mut spool = ResponseSpool::create(dir)?;
-    let keep = method.common().limit as usize;
+    let mut tokenized = Tokenized {
+        spool: ResponseSpool::create(dir)?,
+        tokenizer,
+        keep: method.common().limit as usize,
+    };
     match tables {
-        Tables::Pairs(pairs) => {
-            let path = pairs.path().to_owned();
-            for (number, pair) in (0..).zip(pairs) {
-                let pair = pair?;
-                let ids = tokenizer.encode(&pair.prompt, &pair.chosen, keep);
-                let ids = tokens(&path, &pair.query_id, ids)?;
-                spool.add(&sft_target(pair.query_id, number, ids))?;
-                signals::check()?;
-            }
-        }
-        Tables::Golden(responses) => {
-            let path = responses.path().to_owned();
-            for (row, response) in responses.enumerate() {
-                let response = response?;
-                check_golden(&path, row, &response)?;
-                let ids = tokenizer.encode(&response.prompt, &response.response, keep);
-                let ids = tokens(&path, &response.query_id, ids)?;
-                spool.add(&tokenized(role(&response), &response, ids))?;
-                signals::check()?;
-            }
-        }
-        Tables::Scored(responses) => {
-            let path = responses.path().to_owned();
-            for (row, response) in responses.enumerate() {
-                let response = response?;
-                let reward = check_scored(&path, row, &response)?;
-                let log_prob = known.map(|known| known.get(&path, row, &response));
-                let reference = log_prob.transpose()?;
-                let ids = tokenizer.encode(&response.prompt, &response.response, keep);
-                let ids = tokens(&path, &response.query_id, ids)?;
-                spool.add(&TokenizedResponse {
-                    reward: Some(reward),
-                    reference,
-                    ..tokenized(role(&response), &response, ids)
-                })?;
-                signals::check()?;
-            }
-        }
+        Tables::Pairs(pairs) => tokenized.add_pairs(pairs)?,
+        Tables::Golden(responses) => tokenized.add_golden(responses)?,
+        Tables::Scored(responses) => tokenized.add_scored(responses, known)?,
         Tables::Instructions(source, input) => {
-            counts.unused.add(source.unused().iter().cloned());
-            each_instruction(source, |line, found| {
-                let Instruction {
-                    prompt,
-                    answer,
-                    beside,
-                } = match found {
-                    Ok(found) => found,
-                    Err(fault) => {
-                        counts.malformed += 1;
-                        let first = || format!("{}, line {line}: {fault}", input.name);
-                        counts.first_malformed.get_or_insert_with(first);
-                        return Ok(());
-                    }
-                };
-                counts.without_context += u64::from(beside.context.is_some());
-                counts.unused.add(beside.unused);
-                let ids = tokenizer.encode(&prompt, answer.trim(), keep);
-                let ids = ids.with_context(|| {
-                    format!("{}, line {line}: cannot tokenize its text", input.name)
-                })?;
-                Ok(spool.add(&sft_target(apo_hh::query_id(&prompt), line as u32, ids))?)
-            })?;
+            tokenized.add_instructions(source, &input, counts)?;
         }
     }
-    Ok(spool)
+    Ok(tokenized.spool)
+}
+
+/// The rows of a table as tokens.
+struct Tokenized<'a> {
+    spool: ResponseSpool,
+    tokenizer: &'a DialogueTokenizer,
+    /// Tokens that are kept of a long text, at least.
+    keep: usize,
+}
+
+impl Tokenized<'_> {
+    fn add_pairs(&mut self, pairs: Reader<Pair>) -> Result<()> {
+        let path = pairs.path().to_owned();
+        for (number, pair) in (0..).zip(pairs) {
+            let pair = pair?;
+            let ids = self.tokenizer.encode(&pair.prompt, &pair.chosen, self.keep);
+            let ids = tokens(&path, &pair.query_id, ids)?;
+            self.spool.add(&sft_target(pair.query_id, number, ids))?;
+            signals::check()?;
+        }
+        Ok(())
+    }
+
+    fn add_golden(&mut self, responses: Reader<Response>) -> Result<()> {
+        let path = responses.path().to_owned();
+        for (row, response) in responses.enumerate() {
+            let response = response?;
+            check_golden(&path, row, &response)?;
+            let ids = self.encode(&path, &response)?;
+            self.spool
+                .add(&tokenized(role(&response), &response, ids))?;
+            signals::check()?;
+        }
+        Ok(())
+    }
+
+    fn add_scored(
+        &mut self,
+        responses: Reader<Response>,
+        known: Option<&KnownLogProbs>,
+    ) -> Result<()> {
+        let path = responses.path().to_owned();
+        for (row, response) in responses.enumerate() {
+            let response = response?;
+            let reward = check_scored(&path, row, &response)?;
+            let log_prob = known.map(|known| known.get(&path, row, &response));
+            let reference = log_prob.transpose()?;
+            let ids = self.encode(&path, &response)?;
+            self.spool.add(&TokenizedResponse {
+                reward: Some(reward),
+                reference,
+                ..tokenized(role(&response), &response, ids)
+            })?;
+            signals::check()?;
+        }
+        Ok(())
+    }
+
+    fn add_instructions(
+        &mut self,
+        source: Source,
+        input: &Input,
+        counts: &mut Counts,
+    ) -> Result<()> {
+        counts.unused.add(source.unused().iter().cloned());
+        each_instruction(source, |line, found| {
+            let Instruction {
+                prompt,
+                answer,
+                beside,
+            } = match found {
+                Ok(found) => found,
+                Err(fault) => {
+                    counts.malformed += 1;
+                    let first = || format!("{}, line {line}: {fault}", input.name);
+                    counts.first_malformed.get_or_insert_with(first);
+                    return Ok(());
+                }
+            };
+            counts.without_context += u64::from(beside.context.is_some());
+            counts.unused.add(beside.unused);
+            let ids = self.tokenizer.encode(&prompt, answer.trim(), self.keep);
+            let ids = ids.with_context(|| {
+                format!("{}, line {line}: cannot tokenize its text", input.name)
+            })?;
+            let query_id = apo_hh::query_id(&prompt);
+            Ok(self.spool.add(&sft_target(query_id, line as u32, ids))?)
+        })
+    }
+
+    /// Returns the tokens of a row's prompt and response.
+    fn encode(&self, table: &Path, response: &Response) -> Result<(Vec<u32>, Vec<u32>)> {
+        let ids = self
+            .tokenizer
+            .encode(&response.prompt, &response.response, self.keep);
+        tokens(table, &response.query_id, ids)
+    }
 }
 
 /// Returns a response to fine-tune on.
@@ -225,7 +268,11 @@ impl Mismatch {
         }
     }
 
-    fn pair(&mut self, responses: &[TokenizedResponse], fitter: &mut Fitter) -> Option<PromptTree> {
+    fn pair(
+        &mut self,
+        responses: &[TokenizedResponse],
+        truncation: &mut Truncation,
+    ) -> Option<PromptTree> {
         let own = best(responses)?;
         let other = self.before.replace(own.clone());
         let foreign = TokenizedResponse {
@@ -233,10 +280,10 @@ impl Mismatch {
             ..other?
         };
         // This response is not in the table, so its truncation is not counted.
-        let cuts = fitter.cuts;
+        let counts = truncation.counts;
         let mut example = Example::default();
-        fitter.add(&mut example, &foreign);
-        fitter.cuts = cuts;
+        truncation.add(&mut example, &foreign);
+        truncation.counts = counts;
         example.trees.pop()
     }
 }
@@ -246,12 +293,12 @@ impl Mismatch {
 fn example(
     method: &Method,
     responses: &[TokenizedResponse],
-    fitter: &mut Fitter,
+    truncation: &mut Truncation,
 ) -> Option<Example> {
     let mut example = Example::default();
     if matches!(method, Method::Sft(_)) {
         for response in responses {
-            if let Some(i) = fitter.add(&mut example, response) {
+            if let Some(i) = truncation.add(&mut example, response) {
                 example.sft_targets.push(i);
             }
         }
@@ -262,15 +309,17 @@ fn example(
     match method {
         Method::Sft(_) => {}
         Method::Rjs(_) => {
-            let i = fitter.add(&mut example, best)?;
+            let i = truncation.add(&mut example, best)?;
             example.sft_targets.push(i);
         }
         Method::Rrhf(_) => {
-            let best = add_ordered(&mut example, responses, best, fitter, |_| 1.0)?;
+            let best = add_ordered(&mut example, responses, best, truncation, |_| 1.0)?;
             example.sft_targets.push(best);
         }
         Method::Dpo(dpo) if dpo.pairs == Which::All => {
-            let best = add_ordered(&mut example, responses, best, fitter, |n| 1.0 / n as f32);
+            let best = add_ordered(&mut example, responses, best, truncation, |n| {
+                1.0 / n as f32
+            });
             if example.preferences.is_empty() {
                 return None;
             }
@@ -285,8 +334,8 @@ fn example(
             if reward(worst) >= reward(best) {
                 return None;
             }
-            let better = fitter.add(&mut example, best)?;
-            let worse = fitter.add(&mut example, worst)?;
+            let better = truncation.add(&mut example, best)?;
+            let worse = truncation.add(&mut example, worst)?;
             example.preferences.push(preference(better, worse, 1.0));
             if dpo.loss.sft_weight > 0.0 {
                 example.sft_targets.push(better);
@@ -332,12 +381,12 @@ fn add_ordered(
     example: &mut Example,
     responses: &[TokenizedResponse],
     best: &TokenizedResponse,
-    fitter: &mut Fitter,
+    truncation: &mut Truncation,
     weight: impl Fn(usize) -> f32,
 ) -> Option<u32> {
     let numbers: Vec<Option<u32>> = responses
         .iter()
-        .map(|response| fitter.add(example, response))
+        .map(|response| truncation.add(example, response))
         .collect();
     let mut pairs = Vec::new();
     for (better, first) in responses.iter().zip(&numbers) {

@@ -12,6 +12,7 @@ mod instructions;
 mod loss;
 mod reference;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -21,6 +22,7 @@ use apo_model_stage::models::Longest;
 use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{TestPart, check_splits, models};
 use apo_stage::{Claim, Output, OutputKind, up_to_date};
+use apo_tables::Provenance;
 use apo_training::{Reference, Store};
 
 use crate::args::{Args, Common, Method};
@@ -56,13 +58,7 @@ fn run(method: &Method) -> Result<()> {
     )?;
     let provenance = inputs::provenance(method, &tables, &tokenizer)?;
     let known = inputs::known_log_probs(method, &provenance, &tokenizer)?;
-    check_splits(&provenance, method.inputs(), common.training.allow_test)?;
-    if let Some(path) = method.instructions()
-        && !common.training.allow_test
-    {
-        let tests = TestPart::near(&provenance, method.inputs())?;
-        instructions::check_apart(path, &provenance, &tests)?;
-    }
+    check_parts(method, &provenance)?;
     let out = &common.output.out;
     common.training.keep_apart(&common.output)?;
     let claim = common
@@ -74,8 +70,7 @@ fn run(method: &Method) -> Result<()> {
     let device = common.compute.device()?;
     let mut compute = common.compute.compute(&device);
     compute.checkpointing = common.training.recompute;
-    let load = |dir, start| Model::load(dir, head, start, &device, compute);
-    let model = load(&common.model.dir, method.start())?;
+    let model = Model::load(&common.model.dir, head, method.start(), &device, compute)?;
     let (mut store, counts) =
         examples::gather(method, tables, known.as_ref(), &tokenizer, output.dir())?;
     show_first(&mut store, &tokenizer, &common.report)?;
@@ -86,23 +81,16 @@ fn run(method: &Method) -> Result<()> {
     let mut reference = None;
     if let Some(dir) = method.reference() {
         models::tokenizer(dir, Some(tokenizer.template()), head, Start::Saved, longest)?;
-        let mut compute = |model: &Model, store: &mut Store| {
-            let micro = common.training.micro_tokens;
-            Reference::compute(model, store, output.dir(), micro, &mut watch).map_err(classify)
-        };
         if known.is_none() {
-            reference = Some(if dir == common.model.dir {
-                compute(&model, &mut store)?
-            } else {
-                compute(&load(dir, Start::Saved)?, &mut store)?
-            });
+            let computed = log_probs(dir, common, &model, &mut store, &output, &mut watch);
+            reference = Some(computed?);
         }
     }
     let trained = train(method, common, model, store, reference, &output, &mut watch)?;
     if method.compares() {
         warn_of_displacement(&trained.metrics, method.reference().is_some());
     }
-    let counts = serde_json::to_value(counts)?;
+    let counts = serde_json::from_value(serde_json::to_value(counts)?)?;
     let stored = common.training.save_as;
     finish(
         &trained,
@@ -113,6 +101,44 @@ fn run(method: &Method) -> Result<()> {
         counts,
         &common.report,
     )
+}
+
+/// Refuses to learn from the test part.
+fn check_parts(method: &Method, provenance: &Provenance) -> Result<()> {
+    let allow_test = method.common().training.allow_test;
+    check_splits(provenance, method.inputs(), allow_test)?;
+    if let Some(path) = method.instructions()
+        && !allow_test
+    {
+        let tests = TestPart::near(provenance, method.inputs())?;
+        instructions::check_apart(path, provenance, &tests)?;
+    }
+    Ok(())
+}
+
+/// Computes the log-probs under the reference in `dir`, which may be the model
+/// that training starts from.
+fn log_probs(
+    dir: &Path,
+    common: &Common,
+    model: &Model,
+    store: &mut Store,
+    output: &Output,
+    watch: &mut Watch,
+) -> Result<Reference> {
+    let load = || {
+        Model::load(
+            dir,
+            model.head,
+            Start::Saved,
+            &model.device(),
+            model.compute,
+        )
+    };
+    let other = (dir != common.model.dir).then(load).transpose()?;
+    let reference = other.as_ref().unwrap_or(model);
+    let micro_tokens = common.training.micro_tokens;
+    Reference::compute(reference, store, output.dir(), micro_tokens, watch).map_err(classify)
 }
 
 fn train(

@@ -52,6 +52,15 @@ impl Weighted {
         self.responses.push(response);
         self.weights.push(weight);
     }
+
+    /// Returns the same responses, each with this weight.
+    #[must_use]
+    pub fn with_weight(&self, weight: f32) -> Self {
+        Self {
+            responses: self.responses.clone(),
+            weights: vec![weight; self.weights.len()],
+        }
+    }
 }
 
 /// Returns the values at some indices, `[index]`.

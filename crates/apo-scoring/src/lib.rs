@@ -10,4 +10,3 @@ pub mod kl;
 pub mod log_probs;
 pub mod score;
 mod scorer;
-mod values;

@@ -11,7 +11,6 @@ use serde_json::json;
 use crate::args::ScoreArgs;
 use crate::score::{changed, compute, provenance};
 use crate::scorer::{Scorer, tokenizer};
-use crate::values::Values;
 
 /// Name of the table in the working folder.
 const TABLE: &str = "log-probs.parquet";
@@ -33,10 +32,8 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     };
     let model = &args.scorer.model.dir;
     let mut scorer = Scorer::load(&args.scorer, model, Head::LanguageModel, tokenizer)?;
-    let mut values = Values::open(output.dir())?;
-    compute(args, "log-probs", responses, &mut scorer, &mut values)?;
+    let found = compute(args, "log-probs", responses, &mut scorer, output.dir())?;
     scorer.tell_cuts(args.report);
-    let found = values.into_vec();
     let mut writer = Writer::<Response>::create(&output.dir().join(TABLE), &provenance)?;
     let mut rest = found.iter();
     for response in Reader::<Response>::open(&args.responses)? {

@@ -12,16 +12,19 @@ use apo_stage::report::{format_table, result};
 use apo_stage::rows::check_scored;
 use apo_stage::{Claim, OutputKind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
+use apo_training::ValueSpool;
 
 use crate::args::ScoreArgs;
 use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
-use crate::values::Values;
 
 /// Share of responses that end by themselves below which a warning is given.
 const FEW_ENDED: f64 = 0.5;
 
 /// Share of repeated 3-grams above which a warning is given.
 const MANY_REPEATS: f64 = 0.2;
+
+/// The values in the working folder, as they are computed.
+const VALUES: &str = "values.spool";
 
 /// Name of the table in the working folder.
 const TABLE: &str = "scored.parquet";
@@ -51,11 +54,10 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
                 Head::Reward,
                 tokenizer,
             )?;
-            let mut rewards = Values::open(output.dir())?;
-            compute(args, "scoring", responses, &mut scorer, &mut rewards)?;
+            let rewards = compute(args, "scoring", responses, &mut scorer, output.dir())?;
             scorer.tell_cuts(args.report);
             let path = output.dir().join(TABLE);
-            write(&args.responses, &rewards.into_vec(), &path, &provenance)?;
+            write(&args.responses, &rewards, &path, &provenance)?;
             // Before publishing: a table that cannot be read back must not get its name.
             let summary = summarise(&path)?;
             output.publish(TABLE)?;
@@ -85,7 +87,8 @@ pub(crate) fn provenance(
         .input("responses", responses.input()?))
 }
 
-/// Computes the values that an earlier run has not kept.
+/// Returns the value of every row, and computes those that an earlier run has not
+/// kept in the working folder `dir`.
 ///
 /// # Errors
 ///
@@ -96,14 +99,25 @@ pub(crate) fn compute(
     what: &str,
     responses: Reader<Response>,
     scorer: &mut Scorer,
-    values: &mut Values,
-) -> Result<()> {
-    let kept = values.len();
+    dir: &Path,
+) -> Result<Vec<f32>> {
+    let path = dir.join(VALUES);
+    let mut spool = ValueSpool::recover(&path, |rows| Some(rows.len()))?;
+    if spool.is_damaged() {
+        warn(&format!(
+            "{} is damaged; the values that are lost are computed again",
+            path.display()
+        ));
+    }
+    let kept = spool.n_items();
     let total = responses.n_rows();
     let mut progress = Progress::new(&args.report, what, "responses", kept as u64, total);
     let mut keep = |found: Vec<ScorerOutput>| -> Result<()> {
         progress.inc(found.len() as u64);
-        values.add(found.iter().map(|it| it.value).collect())?;
+        if !found.is_empty() {
+            let values = found.iter().map(|it| it.value).collect();
+            spool.append(found.len(), values)?;
+        }
         Ok(())
     };
     for (row, response) in (0..).zip(responses) {
@@ -115,7 +129,8 @@ pub(crate) fn compute(
             keep(scorer.add(&input)?)?;
         }
     }
-    keep(scorer.flush()?)
+    keep(scorer.flush()?)?;
+    Ok(spool.read_all()?)
 }
 
 /// Returns the error for a table whose rows changed after its values were

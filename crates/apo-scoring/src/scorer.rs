@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::{DialogueTokenizer, Fitted, fit};
+use apo_dialogue::{DialogueTokenizer, Fitted};
 use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
 use apo_stage::{ReportArgs, signals, warn};
 use apo_tables::Response;
-use apo_training::Cuts;
+use apo_training::{Truncation, TruncationCounts};
 
 use crate::args::ScorerArgs;
 
@@ -59,9 +59,8 @@ pub struct Scorer {
     model: Model,
     head: Head,
     tokenizer: DialogueTokenizer,
-    limit: usize,
+    truncation: Truncation,
     micro_tokens: usize,
-    cuts: Cuts,
     /// The last prompt's text and tokens.
     last: (String, Vec<u32>),
     trees: Vec<PromptTree>,
@@ -85,10 +84,14 @@ impl Scorer {
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,
+            truncation: Truncation {
+                limit: args.limit as usize,
+                eos: tokenizer.eos(),
+                bos: tokenizer.bos(),
+                counts: TruncationCounts::default(),
+            },
             tokenizer,
-            limit: args.limit as usize,
             micro_tokens: args.micro_tokens as usize,
-            cuts: Cuts::default(),
             last: Default::default(),
             trees: Vec::new(),
             n_tokens: 0,
@@ -128,7 +131,7 @@ impl Scorer {
     ///
     /// When its text cannot be made into tokens.
     pub fn fit(&mut self, input: &ScorerInput<'_>) -> Result<Fitted> {
-        let (tokenizer, limit) = (&self.tokenizer, self.limit);
+        let (tokenizer, limit) = (&self.tokenizer, self.truncation.limit);
         if self.last.1.is_empty() || self.last.0 != input.prompt {
             let ids = tokenizer.encode_prompt(input.prompt, limit);
             let ids = tokens(input.table, input.query_id, ids)?;
@@ -137,12 +140,8 @@ impl Scorer {
         let ids = tokenizer.encode_response(&self.last.1, input.response, limit);
         let ids = tokens(input.table, input.query_id, ids)?;
         // A reward is read at a token. An empty response has only the end of text.
-        let eos = (input.complete || ids.is_empty()).then_some(self.tokenizer.eos());
-        let fitted = fit(&self.last.1, &ids, eos, self.tokenizer.bos(), self.limit);
-        self.cuts.responses += 1;
-        self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
-        self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
-        Ok(fitted)
+        let complete = input.complete || ids.is_empty();
+        Ok(self.truncation.fit(&self.last.1, &ids, complete))
     }
 
     /// Computes and returns the values of all waiting responses.
@@ -177,13 +176,13 @@ impl Scorer {
 
     /// Warns if something did not fit the limit.
     pub fn tell_cuts(&self, report: ReportArgs) {
-        let cuts = self.cuts;
-        if report.quiet || (cuts.prompts_cut == 0 && cuts.responses_cut == 0) {
+        let Truncation { limit, counts, .. } = &self.truncation;
+        if report.quiet || (counts.prompts_cut == 0 && counts.responses_cut == 0) {
             return;
         }
         warn(&format!(
-            "of {} responses, {} had their prompt cut to fit {} tokens, and {} were cut themselves",
-            cuts.responses, cuts.prompts_cut, self.limit, cuts.responses_cut
+            "of {} responses, {} had their prompt cut to fit {limit} tokens, and {} were cut themselves",
+            counts.responses, counts.prompts_cut, counts.responses_cut
         ));
     }
 }

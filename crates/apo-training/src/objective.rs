@@ -90,7 +90,9 @@ pub(crate) struct Sums {
     pub(crate) n_log_probs: [f64; 2],
 }
 
-/// Returns the loss of a micro-batch as its share of the step's loss, `[1]`.
+/// Returns the loss of a micro-batch as its share of the step's loss, `[1]`;
+/// `references` holds the log-probs of each example's responses under the
+/// reference.
 pub(crate) fn loss(
     objective: &Objective,
     model: &Model,
@@ -99,86 +101,124 @@ pub(crate) fn loss(
     totals: &Totals,
     sums: &mut Sums,
 ) -> Tensor<1> {
-    let trees = examples.iter().flat_map(|example| &example.trees);
-    let batch = TreeBatch::new(trees.clone());
+    let batch = TreeBatch::new(examples.iter().flat_map(|example| &example.trees));
     sums.tokens += batch.n_tokens() as u64;
-    let terms = Terms::new(examples, totals);
-    let lengths = batch.response_lengths();
-    let log_probs = || {
-        let (config, compute) = (&model.config, model.compute);
-        let tokens = model.llama.token_log_probs(config, compute, &batch);
-        sums_of_responses(tokens, &lengths)
+    let micro = MicroBatch {
+        model,
+        lengths: batch.response_lengths(),
+        batch,
+        terms: Terms::new(examples, totals),
+        totals,
     };
     match *objective {
         Objective::RewardModel {
             adversarial,
             beta_2,
-        } => {
-            let rewards = model.llama.rewards(&model.config, model.compute, &batch);
-            let compared = if terms.preference.is_empty() {
-                &terms.adversarial
-            } else {
-                &terms.preference
-            };
-            sums.compare(&values(&rewards), compared, true);
-            let (golden, preferences) = (&terms.adversarial, &terms.preference);
-            apo_reward_model(&rewards, golden, preferences, adversarial, beta_2)
-        }
-        Objective::Likelihood => {
-            let log_probs = log_probs();
-            let found = values(&log_probs);
-            for &i in &terms.sft_targets.responses {
-                sums.log_probs[0] += f64::from(found[i]);
-                sums.n_log_probs[0] += 1.0;
-            }
-            let weight = 1.0 / totals.tokens as f32;
-            let targets = with_weight(&terms.sft_targets, weight);
-            negative_log_likelihood(&log_probs, &targets)
-        }
+        } => micro.reward_model(adversarial, beta_2, sums),
+        Objective::Likelihood => micro.likelihood(sums),
         Objective::Rrhf {
             lambda,
             sum_log_probs,
-        } => {
-            let log_probs = log_probs();
-            sums.compare(&values(&log_probs), &terms.preference, false);
-            let values = if sum_log_probs {
-                log_probs
-            } else {
-                let inverse: Vec<f32> = lengths.iter().map(|&n| 1.0 / n as f32).collect();
-                let device = log_probs.device();
-                let shape = [inverse.len()];
-                log_probs * Tensor::<1>::from_data(TensorData::new(inverse, shape), &device)
-            };
-            // Eq. 5 is a mean over queries of a sum over pairs.
-            let weight = 1.0 / totals.queries as f32;
-            let mut pairs = terms.preference.clone();
-            pairs.weights.fill(weight);
-            let best = with_weight(&terms.sft_targets, weight);
-            rrhf(&values, &pairs, &best, lambda)
-        }
+        } => micro.rrhf(lambda, sum_log_probs, sums),
         Objective::Pairs { loss, sft_weight } => {
-            let log_probs = log_probs();
-            let tokens: Vec<f32> = lengths.iter().map(|&n| n as f32).collect();
             // Mismatched responses only serve to estimate the KL.
             let own = examples.iter().zip(references);
             let own = own.map(|(example, all)| &all[..example.n_responses().min(all.len())]);
-            let responses = LogProbs {
-                policy: &log_probs,
-                reference: &own.collect::<Vec<_>>().concat(),
-                tokens: &tokens,
-                kl: totals.kl,
-            };
-            sums.compare(&values(&log_probs), &terms.preference, false);
-            let rewards = values(&loss.rewards(responses));
-            sums.compare(&rewards, &terms.preference, true);
-            let cost = loss.loss(responses, &terms.preference);
-            if totals.tokens == 0.0 {
-                return cost;
-            }
-            let weight = (sft_weight / totals.tokens) as f32;
-            let targets = with_weight(&terms.sft_targets, weight);
-            cost + negative_log_likelihood(&log_probs, &targets)
+            micro.pairs(loss, sft_weight, &own.collect::<Vec<_>>().concat(), sums)
         }
+    }
+}
+
+/// Some examples of a step, and what each objective computes of them.
+struct MicroBatch<'a> {
+    model: &'a Model,
+    batch: TreeBatch,
+    /// Tokens of each response.
+    lengths: Vec<usize>,
+    terms: Terms,
+    totals: &'a Totals,
+}
+
+impl MicroBatch<'_> {
+    fn reward_model(&self, adversarial: Adversarial, beta_2: f64, sums: &mut Sums) -> Tensor<1> {
+        let (model, terms) = (self.model, &self.terms);
+        let rewards = model
+            .llama
+            .rewards(&model.config, model.compute, &self.batch);
+        let compared = if terms.preference.is_empty() {
+            &terms.adversarial
+        } else {
+            &terms.preference
+        };
+        sums.compare(&values(&rewards), compared, true);
+        let (golden, preferences) = (&terms.adversarial, &terms.preference);
+        apo_reward_model(&rewards, golden, preferences, adversarial, beta_2)
+    }
+
+    fn likelihood(&self, sums: &mut Sums) -> Tensor<1> {
+        let log_probs = self.log_probs();
+        let found = values(&log_probs);
+        for &i in &self.terms.sft_targets.responses {
+            sums.log_probs[0] += f64::from(found[i]);
+            sums.n_log_probs[0] += 1.0;
+        }
+        let weight = 1.0 / self.totals.tokens as f32;
+        negative_log_likelihood(&log_probs, &self.terms.sft_targets.with_weight(weight))
+    }
+
+    fn rrhf(&self, lambda: f64, sum_log_probs: bool, sums: &mut Sums) -> Tensor<1> {
+        let log_probs = self.log_probs();
+        sums.compare(&values(&log_probs), &self.terms.preference, false);
+        let values = if sum_log_probs {
+            log_probs
+        } else {
+            let inverse: Vec<f32> = self.lengths.iter().map(|&n| 1.0 / n as f32).collect();
+            let device = log_probs.device();
+            let shape = [inverse.len()];
+            log_probs * Tensor::<1>::from_data(TensorData::new(inverse, shape), &device)
+        };
+        // Eq. 5 is a mean over queries of a sum over pairs.
+        let weight = 1.0 / self.totals.queries as f32;
+        let mut pairs = self.terms.preference.clone();
+        pairs.weights.fill(weight);
+        let best = self.terms.sft_targets.with_weight(weight);
+        rrhf(&values, &pairs, &best, lambda)
+    }
+
+    fn pairs(
+        &self,
+        loss: PairLoss,
+        sft_weight: f64,
+        reference: &[f32],
+        sums: &mut Sums,
+    ) -> Tensor<1> {
+        let (terms, totals) = (&self.terms, self.totals);
+        let log_probs = self.log_probs();
+        let tokens: Vec<f32> = self.lengths.iter().map(|&n| n as f32).collect();
+        let responses = LogProbs {
+            policy: &log_probs,
+            reference,
+            tokens: &tokens,
+            kl: totals.kl,
+        };
+        sums.compare(&values(&log_probs), &terms.preference, false);
+        let rewards = values(&loss.rewards(responses));
+        sums.compare(&rewards, &terms.preference, true);
+        let cost = loss.loss(responses, &terms.preference);
+        if totals.tokens == 0.0 {
+            return cost;
+        }
+        let weight = (sft_weight / totals.tokens) as f32;
+        cost + negative_log_likelihood(&log_probs, &terms.sft_targets.with_weight(weight))
+    }
+
+    /// Returns the log-prob of every response, summed over tokens, `[response]`.
+    fn log_probs(&self) -> Tensor<1> {
+        let (model, batch) = (self.model, &self.batch);
+        let tokens = model
+            .llama
+            .token_log_probs(&model.config, model.compute, batch);
+        sums_of_responses(tokens, &self.lengths)
     }
 }
 
@@ -217,14 +257,6 @@ impl Terms {
     }
 }
 
-/// Returns the same responses, each with this weight.
-fn with_weight(targets: &Weighted, weight: f32) -> Weighted {
-    Weighted {
-        responses: targets.responses.clone(),
-        weights: vec![weight; targets.weights.len()],
-    }
-}
-
 impl Sums {
     /// Adds the values of pairs, as rewards or as log-probs.
     fn compare(&mut self, values: &[f32], pairs: &Pairs, as_rewards: bool) {
@@ -245,6 +277,7 @@ impl Sums {
     }
 }
 
+/// Reads the values of a tensor from its device, `[elements]`.
 pub(crate) fn values(tensor: &Tensor<1>) -> Vec<f32> {
     let data = tensor.clone().into_data().convert::<f32>();
     data.try_into_vec().expect("converted to f32")

@@ -7,7 +7,6 @@ use apo_spool::{Place, Spool};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
-use crate::example::Example;
 
 /// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "responses.scratch";
@@ -98,53 +97,5 @@ impl ResponseSpool {
         }
         self.spool.remove().map_err(TrainingError::from)?;
         Ok(())
-    }
-}
-
-/// How many prompts and responses were truncated to fit the limit.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Cuts {
-    /// All responses.
-    pub responses: u64,
-    /// Prompts that lost their beginning.
-    pub prompts_cut: u64,
-    /// Responses that lost their end.
-    pub responses_cut: u64,
-}
-
-/// Puts tokenized responses into examples, truncated to a limit.
-#[derive(Debug)]
-pub struct Fitter {
-    /// Most tokens of prompt and response.
-    pub limit: usize,
-    /// End of text.
-    pub eos: u32,
-    /// Beginning of text, if the model has one.
-    pub bos: Option<u32>,
-    /// What was truncated so far.
-    pub cuts: Cuts,
-}
-
-impl Fitter {
-    /// Adds a response to an example and returns its number there, or `None` if
-    /// truncation left nothing of it.
-    pub fn add(&mut self, example: &mut Example, response: &TokenizedResponse) -> Option<u32> {
-        let eos = response.complete.then_some(self.eos);
-        let fitted = apo_dialogue::fit(
-            &response.prompt,
-            &response.response,
-            eos,
-            self.bos,
-            self.limit,
-        );
-        self.cuts.responses += 1;
-        self.cuts.prompts_cut += u64::from(fitted.prompt_cut > 0);
-        self.cuts.responses_cut += u64::from(fitted.response_cut > 0);
-        if fitted.response.is_empty() {
-            return None;
-        }
-        example.query_id.clone_from(&response.query_id);
-        example.reference.extend(response.reference);
-        Some(example.add(fitted.prompt, fitted.response))
     }
 }

@@ -13,7 +13,7 @@ use crate::checkpoint;
 use crate::error::TrainingError;
 use crate::example::Example;
 use crate::objective::{self, Objective, Sums, Totals};
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use crate::reference::Reference;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -49,77 +49,45 @@ pub fn train(
     dir: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainingError> {
-    let steps_an_epoch = store.len().div_ceil(settings.batch) as u64;
+    let steps_an_epoch = steps_an_epoch(store, settings);
     let total = steps_an_epoch * settings.epochs as u64;
     if let Some(estimate) = memory_estimate(&model, store, settings) {
         report_memory(&estimate, &model, observer);
     }
-    let mut adamw = AdamW::new(settings.adamw);
-    let mut metrics = Vec::new();
-    for folder in checkpoint::list(dir) {
-        match checkpoint::load(&folder, &mut model, settings.adamw) {
-            Ok(found) => {
-                (adamw, metrics) = (found.adamw, found.metrics);
-                observer.note(&format!("resuming after step {} of {total}", metrics.len()));
-                break;
-            }
-            Err(error) => observer.warn(&format!("skipping {}: {error}", folder.display())),
-        }
-    }
+    let (mut adamw, metrics) = resume(dir, &mut model, settings, total, observer);
     let mut log = Log::begin(dir, metrics)?;
     let done = log.metrics.len() as u64;
     // A stop may come right after a checkpoint.
     let mut kept = (done > 0).then_some(done);
     let mut saved = Instant::now();
-    observer.begin("training", done, total);
+    observer.begin(Phase::Training, done, total);
     for step in done + 1..=total {
-        let epoch = (step - 1) / steps_an_epoch;
-        let order = store.order(settings.seed, epoch);
-        let first = ((step - 1) % steps_an_epoch) as usize * settings.batch;
-        let chosen = &order[first..(first + settings.batch).min(order.len())];
+        let chosen = chosen(store, settings, step);
         let start = Instant::now();
-        let mut batch = StepBatch::read(store, reference.as_mut(), chosen)?;
-        let fails = |problem: String, batch: &StepBatch| TrainingError::NotFinite {
-            step,
-            problem,
-            queries: batch.queries.clone(),
-            checkpoint: checkpoint::list(dir)
-                .first()
-                .map(|path| path.display().to_string()),
-        };
+        let mut batch = StepBatch::read(store, reference.as_mut(), &chosen)?;
         if objective.has_kl() {
             batch.totals.kl = batch.kl(&model, settings.micro_tokens)?;
         }
-        let mut gradients = GradientSum::default();
-        let mut sums = Sums::default();
-        while let Some((examples, references)) = batch.micro(settings.micro_tokens) {
-            let totals = &batch.totals;
-            let loss =
-                objective::loss(objective, &model, &examples, &references, totals, &mut sums);
-            let value = objective::values(&loss)[0];
-            if !value.is_finite() {
-                return Err(fails(format!("the loss is {value}"), &batch));
+        let found = batch
+            .gradients(&model, objective, settings.micro_tokens, observer)
+            .map_err(|problem| batch.not_finite(step, problem, dir))?;
+        let Some((gradients, sums)) = found else {
+            if kept != Some(step - 1) {
+                checkpoint::save(dir, &model, &adamw, &log.metrics)?;
             }
-            sums.loss += f64::from(value);
-            gradients.add(&model.llama, loss.backward());
-            if observer.stops() {
-                if kept != Some(step - 1) {
-                    checkpoint::save(dir, &model, &adamw, &log.metrics)?;
-                }
-                return Err(TrainingError::Interrupted);
-            }
-        }
-        let norm = match gradients.norm() {
-            Ok(norm) => norm,
-            Err(error) => return Err(fails(error.to_string(), &batch)),
+            return Err(TrainingError::Interrupted);
         };
+        let norm = gradients.norm();
+        let norm = norm.map_err(|error| batch.not_finite(step, error.to_string(), dir))?;
         let learning_rate = settings.learning_rate_at(step, total);
         model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
-        let mut metric = metric(&sums, start);
-        metric.step = step as i64;
-        metric.epoch = (step as f64 / steps_an_epoch as f64) as f32;
-        metric.lr = learning_rate as f32;
-        metric.grad_norm = norm as f32;
+        let metric = Metric {
+            step: step as i64,
+            epoch: (step as f64 / steps_an_epoch as f64) as f32,
+            lr: learning_rate as f32,
+            grad_norm: norm as f32,
+            ..metric(&sums, start)
+        };
         observer.step(&metric);
         log.add(metric)?;
         observer.advance(1);
@@ -136,6 +104,40 @@ pub fn train(
         model,
         metrics: log.metrics,
     })
+}
+
+fn steps_an_epoch(store: &Store, settings: &Settings) -> u64 {
+    store.len().div_ceil(settings.batch) as u64
+}
+
+/// Returns the examples of a step, counted from 1.
+fn chosen(store: &Store, settings: &Settings, step: u64) -> Vec<usize> {
+    let an_epoch = steps_an_epoch(store, settings);
+    let order = store.order(settings.seed, (step - 1) / an_epoch);
+    let first = ((step - 1) % an_epoch) as usize * settings.batch;
+    order.into_iter().skip(first).take(settings.batch).collect()
+}
+
+/// Goes on from the last whole checkpoint, if there is one: loads its parameters
+/// into the model, and returns the optimiser and the metrics of the steps so far.
+fn resume(
+    dir: &Path,
+    model: &mut Model,
+    settings: &Settings,
+    total: u64,
+    observer: &mut dyn Observer,
+) -> (AdamW, Vec<Metric>) {
+    for folder in checkpoint::list(dir) {
+        match checkpoint::load(&folder, model, settings.adamw) {
+            Ok(found) => {
+                let done = found.metrics.len();
+                observer.note(&format!("resuming after step {done} of {total}"));
+                return (found.adamw, found.metrics);
+            }
+            Err(error) => observer.warn(&format!("skipping {}: {error}", folder.display())),
+        }
+    }
+    (AdamW::new(settings.adamw), Vec::new())
 }
 
 /// Estimates the most memory that the training will hold, or `None` on a device
@@ -164,12 +166,7 @@ fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Ob
     let weights = 4 * model.config.n_parameters(model.head) as u64;
     let more = estimate.total().saturating_sub(weights);
     if let Some(free) = available_memory().filter(|free| *free < more) {
-        observer.warn(&format!(
-            "{:.2} GiB more are needed, {:.2} are free; --recompute and fewer --micro-tokens take \
-             less",
-            gib(more),
-            gib(free)
-        ));
+        observer.short_of_memory(more, free);
     }
 }
 
@@ -212,6 +209,18 @@ impl StepBatch {
         Ok(batch)
     }
 
+    /// Returns the error for a loss or gradient that is not finite.
+    fn not_finite(&self, step: u64, problem: String, dir: &Path) -> TrainingError {
+        TrainingError::NotFinite {
+            step,
+            problem,
+            queries: self.queries.clone(),
+            checkpoint: checkpoint::list(dir)
+                .first()
+                .map(|path| path.display().to_string()),
+        }
+    }
+
     /// Estimates the policy's KL from the reference over the whole step, nats a
     /// response, from mismatched responses (Ethayarajh et al. 2024, section
     /// 4.2); a negative estimate is 0.
@@ -235,6 +244,37 @@ impl StepBatch {
             rest = after;
         }
         Ok((sum / pairs.len().max(1) as f64).max(0.0))
+    }
+
+    /// Computes the loss and its gradients, `tokens` tokens at once; `None` if
+    /// the observer stopped it.
+    ///
+    /// # Errors
+    ///
+    /// Says which loss is not finite.
+    fn gradients(
+        &mut self,
+        model: &Model,
+        objective: &Objective,
+        tokens: usize,
+        observer: &dyn Observer,
+    ) -> Result<Option<(GradientSum, Sums)>, String> {
+        let mut gradients = GradientSum::default();
+        let mut sums = Sums::default();
+        while let Some((examples, references)) = self.micro(tokens) {
+            let totals = &self.totals;
+            let loss = objective::loss(objective, model, &examples, &references, totals, &mut sums);
+            let value = objective::values(&loss)[0];
+            if !value.is_finite() {
+                return Err(format!("the loss is {value}"));
+            }
+            sums.loss += f64::from(value);
+            gradients.add(&model.llama, loss.backward());
+            if observer.stops() {
+                return Ok(None);
+            }
+        }
+        Ok(Some((gradients, sums)))
     }
 
     /// Returns the next examples, of about `tokens` tokens.

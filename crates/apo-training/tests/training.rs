@@ -10,8 +10,8 @@ use apo_llama::{AdamWSettings, Compute, Head, Model, PromptTree, Start, device};
 use apo_objectives::{Adversarial, PairLoss};
 use apo_tables::Metric;
 use apo_training::{
-    Decay, Example, Objective, Observer, Preference, Reference, Settings, Store, StoreWriter, Term,
-    Trained, TrainingError, train,
+    Decay, Example, Objective, Observer, Phase, Preference, Reference, Settings, Store,
+    StoreWriter, Term, Trained, TrainingError, train,
 };
 
 /// Asks to stop when it is asked for the nth time.
@@ -34,11 +34,12 @@ impl Watcher {
 }
 
 impl Observer for Watcher {
-    fn begin(&mut self, _: &str, _: u64, _: u64) {}
+    fn begin(&mut self, _: Phase, _: u64, _: u64) {}
     fn advance(&mut self, _: u64) {}
     fn step(&mut self, _: &Metric) {}
     fn note(&mut self, _: &str) {}
     fn warn(&mut self, _: &str) {}
+    fn short_of_memory(&mut self, _: u64, _: u64) {}
     fn stops(&self) -> bool {
         self.asked.set(self.asked.get() + 1);
         self.asked.get() >= self.stop_at

@@ -7,9 +7,10 @@ use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_model_stage::rows::{check_golden, check_query, check_sample, tokenized, tokens};
 use apo_stage::{bad_input, signals};
+use apo_tables::{Pair, Reader, Response};
 use apo_training::{
-    Cuts, Example, Fitter, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term,
-    TokenizedResponse,
+    Example, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term, TokenizedResponse,
+    Truncation, TruncationCounts,
 };
 use serde::Serialize;
 
@@ -25,7 +26,7 @@ pub struct Counts {
     /// golden answer.
     without_counterpart: u64,
     #[serde(flatten)]
-    cuts: Cuts,
+    truncated: TruncationCounts,
 }
 
 /// Writes the examples of all queries into the working folder.
@@ -43,84 +44,112 @@ pub fn gather(
     let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
     if let Some(pairs) = tables.pairs {
-        let path = pairs.path().to_owned();
-        for (number, pair) in (0..).zip(pairs) {
-            let pair = pair?;
-            let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
-            let prompt = tokens(&path, &pair.query_id, prompt)?;
-            for (role, text) in [
-                (ResponseRole::Chosen, &pair.chosen),
-                (ResponseRole::Rejected, &pair.rejected),
-            ] {
-                let response = tokenizer.encode_response(&prompt, text, keep);
-                spool.add(&TokenizedResponse {
-                    reference: None,
-                    query_id: pair.query_id.clone(),
-                    role,
-                    number,
-                    complete: true,
-                    reward: None,
-                    prompt: prompt.clone(),
-                    response: tokens(&path, &pair.query_id, response)?,
-                })?;
-            }
-            signals::check()?;
-        }
+        add_pairs(pairs, tokenizer, keep, &mut spool)?;
     }
     for (role, table) in [
         (ResponseRole::Golden, tables.golden),
         (ResponseRole::Sample, tables.samples),
     ] {
-        let Some(table) = table else { continue };
-        let path = table.path().to_owned();
-        let mut seen = HashSet::new();
-        for (row, response) in table.enumerate() {
-            let response = response?;
-            if role == ResponseRole::Sample {
-                check_sample(&path, row, &response)?;
-            }
-            if role == ResponseRole::Golden {
-                check_golden(&path, row, &response)?;
-                if !seen.insert(response.query_id.clone()) {
-                    return Err(bad_input(format!(
-                        "{}, row {row} (from 0): query {} is in an earlier row as well; expected \
-                         one golden answer for each query",
-                        path.display(),
-                        response.query_id
-                    )));
-                }
-            }
-            let ids = tokenizer.encode(&response.prompt, &response.response, keep);
-            let ids = tokens(&path, &response.query_id, ids)?;
-            spool.add(&tokenized(role, &response, ids))?;
-            signals::check()?;
+        if let Some(table) = table {
+            add_responses(role, table, tokenizer, keep, &mut spool)?;
         }
     }
-    let mut fitter = Fitter {
+    let mut truncation = Truncation {
         limit: limit as usize,
         eos: tokenizer.eos(),
         bos: tokenizer.bos(),
-        cuts: Cuts::default(),
+        counts: TruncationCounts::default(),
     };
     let mut counts = Counts::default();
     let mut store = StoreWriter::create(dir)?;
     spool.by_query(|responses| -> Result<()> {
         check_query(&responses)?;
-        let example = example(&responses, &mut fitter, &mut counts);
+        let example = example(&responses, &mut truncation, &mut counts);
         if !example.preferences.is_empty() {
             counts.queries += 1;
             store.add(&example)?;
         }
         Ok(signals::check()?)
     })?;
-    counts.cuts = fitter.cuts;
+    counts.truncated = truncation.counts;
     Ok((store.finish()?, counts))
+}
+
+/// Adds the responses of people's preferences.
+fn add_pairs(
+    pairs: Reader<Pair>,
+    tokenizer: &DialogueTokenizer,
+    keep: usize,
+    spool: &mut ResponseSpool,
+) -> Result<()> {
+    let path = pairs.path().to_owned();
+    for (number, pair) in (0..).zip(pairs) {
+        let pair = pair?;
+        let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
+        let prompt = tokens(&path, &pair.query_id, prompt)?;
+        for (role, text) in [
+            (ResponseRole::Chosen, &pair.chosen),
+            (ResponseRole::Rejected, &pair.rejected),
+        ] {
+            let response = tokenizer.encode_response(&prompt, text, keep);
+            spool.add(&TokenizedResponse {
+                reference: None,
+                query_id: pair.query_id.clone(),
+                role,
+                number,
+                complete: true,
+                reward: None,
+                prompt: prompt.clone(),
+                response: tokens(&path, &pair.query_id, response)?,
+            })?;
+        }
+        signals::check()?;
+    }
+    Ok(())
+}
+
+/// Adds golden answers, one for each query, or samples.
+fn add_responses(
+    role: ResponseRole,
+    table: Reader<Response>,
+    tokenizer: &DialogueTokenizer,
+    keep: usize,
+    spool: &mut ResponseSpool,
+) -> Result<()> {
+    let path = table.path().to_owned();
+    let mut seen = HashSet::new();
+    for (row, response) in table.enumerate() {
+        let response = response?;
+        if role == ResponseRole::Sample {
+            check_sample(&path, row, &response)?;
+        }
+        if role == ResponseRole::Golden {
+            check_golden(&path, row, &response)?;
+            if !seen.insert(response.query_id.clone()) {
+                return Err(bad_input(format!(
+                    "{}, row {row} (from 0): query {} is in an earlier row as well; expected one \
+                     golden answer for each query",
+                    path.display(),
+                    response.query_id
+                )));
+            }
+        }
+        let ids = tokenizer.encode(&response.prompt, &response.response, keep);
+        let ids = tokens(&path, &response.query_id, ids)?;
+        spool.add(&tokenized(role, &response, ids))?;
+        signals::check()?;
+    }
+    Ok(())
 }
 
 /// Makes the example of a query: the golden answer above each sample, and each
 /// pair's chosen above its rejected response. A response without a counterpart
 /// adds nothing.
-fn example(responses: &[TokenizedResponse], fitter: &mut Fitter, counts: &mut Counts) -> Example {
+fn example(
+    responses: &[TokenizedResponse],
+    truncation: &mut Truncation,
+    counts: &mut Counts,
+) -> Example {
     let of = |role: ResponseRole| {
         responses
             .iter()
@@ -132,9 +161,9 @@ fn example(responses: &[TokenizedResponse], fitter: &mut Fitter, counts: &mut Co
         (None, 0) => {}
         (None, _) | (Some(_), 0) => counts.without_counterpart += 1,
         (Some(golden), _) => {
-            let better = fitter.add(&mut example, golden);
+            let better = truncation.add(&mut example, golden);
             for sample in of(ResponseRole::Sample) {
-                let worse = fitter.add(&mut example, sample);
+                let worse = truncation.add(&mut example, sample);
                 if let (Some(better), Some(worse)) = (better, worse) {
                     counts.golden_over_samples += 1;
                     example.preferences.push(Preference {
@@ -148,8 +177,8 @@ fn example(responses: &[TokenizedResponse], fitter: &mut Fitter, counts: &mut Co
         }
     }
     for (chosen, rejected) in of(ResponseRole::Chosen).zip(of(ResponseRole::Rejected)) {
-        let better = fitter.add(&mut example, chosen);
-        let worse = fitter.add(&mut example, rejected);
+        let better = truncation.add(&mut example, chosen);
+        let worse = truncation.add(&mut example, rejected);
         if let (Some(better), Some(worse)) = (better, worse) {
             counts.pairs += 1;
             example.preferences.push(Preference {

@@ -72,7 +72,7 @@ fn run(args: &Args) -> Result<()> {
     )
     .map_err(classify)?;
     let manifest = manifest("reward model", tokenizer.template(), provenance);
-    let counts = serde_json::to_value(counts)?;
+    let counts = serde_json::from_value(serde_json::to_value(counts)?)?;
     let stored = args.training.save_as;
     finish(
         &trained,

@@ -13,6 +13,7 @@ use apo_stage::report::{format_table, result};
 use apo_tables::{Metric, Provenance, Writer};
 use apo_training::Trained;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// The folder in the working folder that the model is written to.
 const MODEL: &str = "model";
@@ -24,7 +25,7 @@ struct Summary {
     loss: f32,
     tokens: i64,
     #[serde(flatten)]
-    counts: serde_json::Map<String, serde_json::Value>,
+    counts: Map<String, Value>,
 }
 
 /// Writes the trained model with its metrics, publishes it, and prints the
@@ -39,7 +40,7 @@ pub fn finish(
     from: &Path,
     stored: StoredType,
     manifest: &Manifest,
-    counts: serde_json::Value,
+    counts: Map<String, Value>,
     report: &ReportArgs,
 ) -> Result<()> {
     let dir = output.dir().join(MODEL);
@@ -54,10 +55,6 @@ pub fn finish(
     output.publish(MODEL)?;
     let last = trained.metrics.len().saturating_sub(20);
     let recent = &trained.metrics[last..];
-    let counts = match counts {
-        serde_json::Value::Object(counts) => counts,
-        _ => serde_json::Map::new(),
-    };
     let summary = Summary {
         steps: trained.metrics.len(),
         loss: recent.iter().map(|metric| metric.loss).sum::<f32>() / recent.len().max(1) as f32,

@@ -7,7 +7,7 @@ use apo_stage::progress::Progress;
 use apo_stage::report::{note, warn};
 use apo_stage::signals;
 use apo_tables::Metric;
-use apo_training::{Events, Observer, Store, TrainingError};
+use apo_training::{Events, Observer, Phase, Store, TrainingError};
 
 use super::TrainingArgs;
 
@@ -39,11 +39,10 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn begin(&mut self, what: &str, done: u64, total: u64) {
-        let unit = if what == "training" {
-            "steps"
-        } else {
-            "queries"
+    fn begin(&mut self, phase: Phase, done: u64, total: u64) {
+        let (what, unit) = match phase {
+            Phase::ReferenceLogProbs => ("reference log-probs", "queries"),
+            Phase::Training => ("training", "steps"),
         };
         self.progress = Some(Progress::new(&self.report, what, unit, done, total));
     }
@@ -78,6 +77,16 @@ impl Observer for Watch {
 
     fn warn(&mut self, text: &str) {
         warn(text);
+    }
+
+    fn short_of_memory(&mut self, needed: u64, free: u64) {
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        warn(&format!(
+            "{:.2} GiB more are needed, {:.2} are free; --recompute and fewer --micro-tokens take \
+             less",
+            gib(needed),
+            gib(free)
+        ));
     }
 
     fn stops(&self) -> bool {
