@@ -68,7 +68,7 @@ fn run(method: &Method) -> Result<()> {
         return up_to_date(&common.report, out);
     };
     let device = common.compute.device()?;
-    let mut compute = common.compute.compute(&device);
+    let mut compute = common.compute.compute(&device)?;
     compute.checkpointing = common.training.recompute;
     let model = Model::load(&common.model.dir, head, method.start(), &device, compute)?;
     let (mut store, counts) =

@@ -43,11 +43,10 @@ impl Compute {
             Precision::Bf16 => device.supports_dtype(FloatDType::BF16),
         };
         if is_native {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(ModelError::NoBf16)
         }
-        Err(ModelError::Device(
-            "`--precision bf16`: this device has no bf16 products; use `--precision f32`".into(),
-        ))
     }
 
     /// Whether a model on the device runs the CPU's own kernels.

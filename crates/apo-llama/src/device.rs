@@ -68,45 +68,29 @@ pub fn cpu() -> Device {
 }
 
 fn unknown(name: &str) -> ModelError {
-    ModelError::Device(format!(
-        "no device is called `{name}`; expected auto, cpu, cuda, cuda:N, wgpu or wgpu:N"
-    ))
+    ModelError::UnknownDevice(name.to_owned())
 }
 
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Device, ModelError> {
     let found = Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec();
-    found.into_iter().nth(index).ok_or_else(|| {
-        ModelError::Device(format!(
-            "`cuda:{index}`: there is no such GPU here; use `--device cpu`"
-        ))
-    })
+    let found = found.into_iter().nth(index);
+    found.ok_or_else(|| ModelError::NoSuchGpu(format!("cuda:{index}")))
 }
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(_: usize) -> Result<Device, ModelError> {
-    Err(not_compiled_in("cuda"))
+    Err(ModelError::NotCompiledIn("cuda"))
 }
 
 #[cfg(feature = "wgpu")]
 fn wgpu(index: usize) -> Result<Device, ModelError> {
     let found = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
-    found.into_iter().nth(index).ok_or_else(|| {
-        ModelError::Device(format!(
-            "`wgpu:{index}`: there is no such GPU here; use `--device cpu`"
-        ))
-    })
+    let found = found.into_iter().nth(index);
+    found.ok_or_else(|| ModelError::NoSuchGpu(format!("wgpu:{index}")))
 }
 
 #[cfg(not(feature = "wgpu"))]
 fn wgpu(_: usize) -> Result<Device, ModelError> {
-    Err(not_compiled_in("wgpu"))
-}
-
-#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-fn not_compiled_in(feature: &str) -> ModelError {
-    ModelError::Device(format!(
-        "this program was built without {feature}; build it with `--features {feature}`, \
-         or use `--device cpu`"
-    ))
+    Err(ModelError::NotCompiledIn("wgpu"))
 }

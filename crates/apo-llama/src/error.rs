@@ -139,9 +139,21 @@ pub enum ModelError {
         vocab_size: usize,
     },
 
-    /// A device is unknown, absent, or lacks a feature.
-    #[error("{0}")]
-    Device(String),
+    /// No device has this name.
+    #[error("no device is called `{0}`; expected auto, cpu, cuda, cuda:N, wgpu or wgpu:N")]
+    UnknownDevice(String),
+
+    /// The machine has no GPU of this name.
+    #[error("`{0}`: there is no such GPU here")]
+    NoSuchGpu(String),
+
+    /// The program was built without a kind of device.
+    #[error("this program was built without {0}")]
+    NotCompiledIn(&'static str),
+
+    /// The device does not multiply bf16.
+    #[error("this device has no bf16 products")]
+    NoBf16,
 }
 
 /// Joins the first twenty faults.
@@ -174,7 +186,11 @@ impl ModelError {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::File(error) => error.is_bad_input(),
-            Self::Io { .. } | Self::Device(_) => false,
+            Self::Io { .. }
+            | Self::UnknownDevice(_)
+            | Self::NoSuchGpu(_)
+            | Self::NotCompiledIn(_)
+            | Self::NoBf16 => false,
             _ => true,
         }
     }

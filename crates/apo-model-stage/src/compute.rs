@@ -1,7 +1,7 @@
 //! Where and how models compute.
 
-use anyhow::Result;
-use apo_llama::{Compute, Precision, device};
+use anyhow::{Error, Result, anyhow};
+use apo_llama::{Compute, ModelError, Precision, device};
 use apo_stage::threads;
 use burn::tensor::Device;
 
@@ -23,7 +23,7 @@ pub struct ComputeArgs {
     /// f32, or bf16 for the operands of matrix products on devices that
     /// multiply bf16 natively; weights in training, sums, norms and losses are
     /// always f32 [default: bf16 on CUDA, f32 elsewhere]
-    #[arg(long, value_name = "PRECISION", value_parser = precision)]
+    #[arg(long, value_name = "PRECISION")]
     pub precision: Option<Precision>,
 }
 
@@ -41,14 +41,6 @@ fn n_threads(text: &str) -> Result<usize, &'static str> {
     number.ok_or("expected a number from 1 to 1024")
 }
 
-fn precision(text: &str) -> Result<Precision, &'static str> {
-    match text {
-        "f32" => Ok(Precision::F32),
-        "bf16" => Ok(Precision::Bf16),
-        _ => Err("expected f32 or bf16"),
-    }
-}
-
 impl ComputeArgs {
     /// Sets the threads and returns the device.
     ///
@@ -58,7 +50,7 @@ impl ComputeArgs {
     pub fn device(&self) -> Result<Device> {
         threads::start(self.threads)?;
         memory::keep_freed();
-        Ok(device::choose(&self.device)?)
+        device::choose(&self.device).map_err(with_flag)
     }
 
     /// Returns the type of the matrix products' operands: the one asked for,
@@ -68,18 +60,38 @@ impl ComputeArgs {
     ///
     /// When the device is unknown or not there.
     pub fn precision(&self) -> Result<Precision> {
-        match self.precision {
-            Some(precision) => Ok(precision),
-            None => Ok(device::default_precision(&device::choose(&self.device)?)),
+        if let Some(precision) = self.precision {
+            return Ok(precision);
         }
+        let device = device::choose(&self.device).map_err(with_flag)?;
+        Ok(device::default_precision(&device))
     }
 
     /// Returns how models compute on the device.
-    pub fn compute(&self, device: &Device) -> Compute {
+    ///
+    /// # Errors
+    ///
+    /// When the device does not multiply in the precision asked for.
+    pub fn compute(&self, device: &Device) -> Result<Compute> {
         let default = || device::default_precision(device);
-        Compute {
+        let compute = Compute {
             precision: self.precision.unwrap_or_else(default),
             ..Compute::default()
-        }
+        };
+        compute.check(device).map_err(with_flag)?;
+        Ok(compute)
     }
+}
+
+/// Adds to an error of a device the arguments with which the stage works.
+fn with_flag(error: ModelError) -> Error {
+    let flag = match &error {
+        ModelError::NoSuchGpu(_) => "use `--device cpu`".to_owned(),
+        ModelError::NotCompiledIn(feature) => {
+            format!("build it with `--features {feature}`, or use `--device cpu`")
+        }
+        ModelError::NoBf16 => "use `--precision f32`".to_owned(),
+        _ => return error.into(),
+    };
+    anyhow!("{error}; {flag}")
 }

@@ -80,7 +80,7 @@ impl Scorer {
         tokenizer: DialogueTokenizer,
     ) -> Result<Self> {
         let device = args.compute.device()?;
-        let compute = args.compute.compute(&device);
+        let compute = args.compute.compute(&device)?;
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,

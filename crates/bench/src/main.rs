@@ -46,28 +46,12 @@ struct Args {
     #[arg(long, value_name = "TASK", value_enum, num_args = 1..)]
     tasks: Vec<Task>,
     /// Do one task in this process and print what it took as JSON
-    #[arg(long, value_name = "PRECISION", value_enum, hide = true)]
-    here: Option<Products>,
+    #[arg(long, value_name = "PRECISION", hide = true)]
+    here: Option<Precision>,
     /// Ours: keep only the inputs of layers, and compute layers again in the backward
     /// pass
     #[arg(long)]
     recompute: bool,
-}
-
-/// The type of the operands of matrix products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Products {
-    F32,
-    Bf16,
-}
-
-impl From<Products> for Precision {
-    fn from(products: Products) -> Self {
-        match products {
-            Products::F32 => Self::F32,
-            Products::Bf16 => Self::Bf16,
-        }
-    }
 }
 
 // Every training or decoding step allocates and frees the same large buffers.
@@ -80,7 +64,7 @@ fn main() -> Result<()> {
         [] => Task::value_variants().to_vec(),
         tasks => tasks.to_vec(),
     };
-    if let Some(products) = args.here {
+    if let Some(precision) = args.here {
         threads::start(Some(args.threads))?;
         let pairs = match &args.peers {
             Some(peers) => rows::read(&peers.join("pairs.jsonl"))?,
@@ -88,7 +72,7 @@ fn main() -> Result<()> {
         };
         let settings = Settings {
             model: &args.model,
-            precision: products.into(),
+            precision,
             recompute: args.recompute,
             steps: args.steps,
         };

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use apo_llama::Precision;
 use clap::ValueEnum as _;
 use serde::Deserialize;
 
+use crate::Args;
 use crate::work::{Run, Task};
-use crate::{Args, Products};
 
 /// This program, a process for each task.
 pub struct Ours<'a> {
@@ -22,7 +23,7 @@ impl<'a> Ours<'a> {
         Ok(Self { program, args })
     }
 
-    pub fn run(&self, task: Task, products: Products) -> Result<Run> {
+    pub fn run(&self, task: Task, precision: Precision) -> Result<Run> {
         let mut command = Command::new(&self.program);
         command.arg("--model").arg(&self.args.model);
         if let Some(peers) = &self.args.peers {
@@ -31,14 +32,7 @@ impl<'a> Ours<'a> {
         command.args(["--threads", &self.args.threads.to_string()]);
         command.args(["--steps", &self.args.steps.to_string()]);
         command.args(["--tasks", &name(task)]);
-        command.args([
-            "--here",
-            if products == Products::F32 {
-                "f32"
-            } else {
-                "bf16"
-            },
-        ]);
+        command.args(["--here", precision.name()]);
         if self.args.recompute {
             command.arg("--recompute");
         }
@@ -81,7 +75,7 @@ impl<'a> Peers<'a> {
 
     /// Runs the script of a task. With bf16, training uses autocast and the rest uses
     /// weights in bf16, as PyTorch's users would.
-    pub fn run(&self, task: Task, products: Products) -> Result<PeerRun> {
+    pub fn run(&self, task: Task, precision: Precision) -> Result<PeerRun> {
         let trains = matches!(task, Task::Rm | Task::Dpo | Task::DpoInStep);
         let script = match task {
             Task::Score => "score.py",
@@ -97,10 +91,10 @@ impl<'a> Peers<'a> {
         command.args(["--threads", &self.args.threads.to_string()]);
         command.args([
             "--dtype",
-            match products {
-                Products::F32 => "f32",
-                Products::Bf16 if trains => "bf16",
-                Products::Bf16 => "bf16w",
+            match precision {
+                Precision::F32 => "f32",
+                Precision::Bf16 if trains => "bf16",
+                Precision::Bf16 => "bf16w",
             },
         ]);
         if trains {

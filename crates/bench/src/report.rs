@@ -8,10 +8,10 @@ use std::io::Write as _;
 use anyhow::Result;
 use apo_llama::{Compute, Precision, device};
 
+use crate::Args;
 use crate::peak::{peak_product, peak_reading};
 use crate::programs::{Ours, PeerRun, Peers};
 use crate::work::{Run, Share, Task};
-use crate::{Args, Products};
 
 /// A comparison of one of our tasks with one of theirs.
 struct Line {
@@ -64,13 +64,13 @@ const LINES: [Line; 6] = [
 /// Maximum share of PyTorch's memory that training steps should take.
 const MEMORY_BAR: f64 = 0.5;
 
-const BOTH: [Products; 2] = [Products::F32, Products::Bf16];
+const BOTH: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
 /// The fastest run of each task.
 #[derive(Default)]
 struct Results {
-    ours: BTreeMap<(Task, Products), Run>,
-    theirs: BTreeMap<(Task, Products), PeerRun>,
+    ours: BTreeMap<(Task, Precision), Run>,
+    theirs: BTreeMap<(Task, Precision), PeerRun>,
 }
 
 /// Runs everything in turn, `--runs` times, and prints the tables.
@@ -88,17 +88,17 @@ pub fn compare(
     let mut results = Results::default();
     for turn in 1..=args.runs {
         for &task in tasks {
-            for products in BOTH {
+            for precision in BOTH {
                 writeln!(
                     std::io::stderr(),
-                    "turn {turn} of {}: {task:?}, {products:?}",
+                    "turn {turn} of {}: {task:?}, {precision:?}",
                     args.runs
                 )?;
-                if products == Products::F32 || native {
-                    results.keep_ours(task, products, ours.run(task, products)?);
+                if precision == Precision::F32 || native {
+                    results.keep_ours(task, precision, ours.run(task, precision)?);
                 }
                 if let Some(peers) = peers {
-                    results.keep_theirs(task, products, peers.run(task, products)?);
+                    results.keep_theirs(task, precision, peers.run(task, precision)?);
                 }
             }
         }
@@ -115,43 +115,43 @@ pub fn compare(
 }
 
 impl Results {
-    fn keep_ours(&mut self, task: Task, products: Products, run: Run) {
+    fn keep_ours(&mut self, task: Task, precision: Precision, run: Run) {
         let kept = self
             .ours
-            .entry((task, products))
+            .entry((task, precision))
             .or_insert_with(|| run.clone());
         if run.seconds < kept.seconds {
             *kept = run;
         }
     }
 
-    fn keep_theirs(&mut self, task: Task, products: Products, run: PeerRun) {
+    fn keep_theirs(&mut self, task: Task, precision: Precision, run: PeerRun) {
         let kept = self
             .theirs
-            .entry((task, products))
+            .entry((task, precision))
             .or_insert_with(|| run.clone());
         if run.seconds() < kept.seconds() {
             *kept = run;
         }
     }
 
-    fn our_seconds(&self, task: Task, products: Products) -> Option<f64> {
-        self.ours.get(&(task, products)).map(|run| run.seconds)
+    fn our_seconds(&self, task: Task, precision: Precision) -> Option<f64> {
+        self.ours.get(&(task, precision)).map(|run| run.seconds)
     }
 
-    fn their_seconds(&self, task: Task, products: Products) -> Option<f64> {
-        self.theirs.get(&(task, products)).map(PeerRun::seconds)
+    fn their_seconds(&self, task: Task, precision: Precision) -> Option<f64> {
+        self.theirs.get(&(task, precision)).map(PeerRun::seconds)
     }
 
-    fn our_memory(&self, task: Task, products: Products) -> Option<f64> {
+    fn our_memory(&self, task: Task, precision: Precision) -> Option<f64> {
         self.ours
-            .get(&(task, products))
+            .get(&(task, precision))
             .and_then(|run| run.peak_mib)
     }
 
-    fn their_memory(&self, task: Task, products: Products) -> Option<f64> {
+    fn their_memory(&self, task: Task, precision: Precision) -> Option<f64> {
         self.theirs
-            .get(&(task, products))
+            .get(&(task, precision))
             .map(|run| run.peak_rss_mib)
     }
 }
@@ -209,8 +209,8 @@ fn speeds(results: &Results) -> String {
     let measure = Measure {
         name: "seconds",
         digits: 2,
-        ours: &|task, products| results.our_seconds(task, products),
-        theirs: &|task, products| results.their_seconds(task, products),
+        ours: &|task, precision| results.our_seconds(task, precision),
+        theirs: &|task, precision| results.their_seconds(task, precision),
         ratio: |ours, theirs| theirs / ours,
         bar: |line| line.bar,
     };
@@ -221,8 +221,8 @@ fn memory(results: &Results) -> String {
     let measure = Measure {
         name: "peak memory, MiB",
         digits: 0,
-        ours: &|task, products| results.our_memory(task, products),
-        theirs: &|task, products| results.their_memory(task, products),
+        ours: &|task, precision| results.our_memory(task, precision),
+        theirs: &|task, precision| results.their_memory(task, precision),
         ratio: |ours, theirs| ours / theirs,
         bar: |line| {
             let trains = matches!(line.ours, Task::Rm | Task::Dpo | Task::DpoInStep);
@@ -236,8 +236,8 @@ fn memory(results: &Results) -> String {
 struct Measure<'a> {
     name: &'static str,
     digits: usize,
-    ours: &'a dyn Fn(Task, Products) -> Option<f64>,
-    theirs: &'a dyn Fn(Task, Products) -> Option<f64>,
+    ours: &'a dyn Fn(Task, Precision) -> Option<f64>,
+    theirs: &'a dyn Fn(Task, Precision) -> Option<f64>,
     /// Of ours and the better one of theirs.
     ratio: fn(f64, f64) -> f64,
     /// What the ratio should reach.
@@ -251,11 +251,11 @@ impl Measure<'_> {
             self.name, "ours", "bf16", "PyTorch", "bf16", "ratio", "bar", "ratio, bf16"
         );
         for line in &LINES {
-            let ours = BOTH.map(|products| (self.ours)(line.ours, products));
+            let ours = BOTH.map(|precision| (self.ours)(line.ours, precision));
             if ours[0].is_none() {
                 continue;
             }
-            let theirs = BOTH.map(|products| (self.theirs)(line.theirs, products));
+            let theirs = BOTH.map(|precision| (self.theirs)(line.theirs, precision));
             let best = theirs.into_iter().flatten().min_by(f64::total_cmp);
             let [ratio, ratio_bf16] = ours.map(|ours| Some((self.ratio)(ours?, best?)));
             let _ = writeln!(
@@ -295,8 +295,8 @@ fn shares(results: &Results, native: bool) -> String {
         "{:22}{:12}{:>9}{:>9}{:>9}  {:10}{:>9}",
         "", "", "seconds", "share", "floor", "", "GFLOP"
     );
-    for (&(task, products), run) in &results.ours {
-        let peak_products = if products == Products::F32 {
+    for (&(task, precision), run) in &results.ours {
+        let peak_products = if precision == Precision::F32 {
             peak
         } else {
             peak_bf16
@@ -306,7 +306,7 @@ fn shares(results: &Results, native: bool) -> String {
             ("attention", run.attention, peak),
             ("optimiser", run.optimiser, peak),
         ];
-        let mut name = format!("{task:?} {products:?}");
+        let mut name = format!("{task:?} {precision:?}");
         for (kind, share, peak) in known {
             if share.seconds == 0.0 {
                 continue;

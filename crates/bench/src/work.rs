@@ -200,17 +200,7 @@ impl Bench<'_> {
                     Some(frozen) => frozen.log_probs(&batch)?,
                     None => kept[step].clone(),
                 };
-                let reference: Vec<f32> = reference.into_iter().map(|x| x as f32).collect();
-                let tokens = model
-                    .llama
-                    .token_log_probs(&model.config, model.compute, &batch);
-                let responses = LogProbs {
-                    policy: &sums(&tokens, &batch.response_lengths()),
-                    reference: &reference,
-                    tokens: &[],
-                    kl: 0.0,
-                };
-                PairLoss::Dpo { beta: BETA }.loss(responses, &pairs)
+                dpo_loss(&model, &batch, &reference, &pairs)
             };
             losses.push(
                 loss.clone()
@@ -272,6 +262,22 @@ impl Bench<'_> {
         );
         Ok(watch.stop(1, tokens, Vec::new()))
     }
+}
+
+/// Returns DPO's loss of a batch of pairs, `[1]`, given the log-prob of each response
+/// under the reference.
+fn dpo_loss(model: &Model, batch: &TreeBatch, reference: &[f64], pairs: &Pairs) -> Tensor<1> {
+    let reference: Vec<f32> = reference.iter().map(|&x| x as f32).collect();
+    let tokens = model
+        .llama
+        .token_log_probs(&model.config, model.compute, batch);
+    let responses = LogProbs {
+        policy: &sums(&tokens, &batch.response_lengths()),
+        reference: &reference,
+        tokens: &[],
+        kl: 0.0,
+    };
+    PairLoss::Dpo { beta: BETA }.loss(responses, pairs)
 }
 
 /// Sums runs of tokens' log-probs: `[tokens]` to `[response]`.

@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<()> {
         return up_to_date(&args.report, out);
     };
     let device = args.compute.device()?.autodiff();
-    let mut compute = args.compute.compute(&device);
+    let mut compute = args.compute.compute(&device)?;
     compute.checkpointing = args.training.recompute;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
     let (mut store, counts) = examples::gather(tables, &tokenizer, args.limit, output.dir())?;
