@@ -95,3 +95,29 @@ fn with_flag(error: ModelError) -> Error {
     };
     anyhow!("{error}; {flag}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_a_device_is_told_with_the_argument_that_helps() {
+        for (error, argument) in [
+            (ModelError::NoSuchGpu("cuda:7".into()), "`--device cpu`"),
+            (ModelError::NotCompiledIn("cuda"), "`--features cuda`"),
+            (ModelError::NotCompiledIn("wgpu"), "`--device cpu`"),
+            (ModelError::NoBf16, "`--precision f32`"),
+        ] {
+            let alone = error.to_string();
+            assert!(
+                !alone.contains("--"),
+                "a library knows no argument: {alone}"
+            );
+            let told = with_flag(error).to_string();
+            assert!(
+                told.starts_with(&alone) && told.contains(argument),
+                "{told}"
+            );
+        }
+    }
+}
