@@ -12,7 +12,7 @@ use std::str::FromStr;
 use apo_stage::ReportArgs;
 use clap::{ArgGroup, ValueEnum};
 
-use crate::run_file::{Artifact, Entry, List};
+use crate::run_file::{Artifact, ArtifactKind, Entry, List};
 
 const TABLE: &str = "\
 Examples:
@@ -229,16 +229,25 @@ pub struct DescribeArgs {
     #[arg(long = "arm", value_name = "NAME=POLICY;…")]
     pub arms: Vec<List<String>>,
 
-    /// A table and its rows, each the name of a thing (repeatable)
+    /// A table and its rows, each the NAME of a KIND:NAME=PATH, or SHOWN=NAME if the
+    /// table uses another name (repeatable)
     #[arg(long = "table", value_name = "NAME=[SHOWN=]ROW;…")]
     pub tables: Vec<List<Entry>>,
 
-    /// A thing and its path in the run; left out if the path does not exist
-    #[arg(value_name = "KIND:NAME=PATH")]
+    #[arg(value_name = "KIND:NAME=PATH", help = help_of_things())]
     pub things: Vec<Artifact>,
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+fn help_of_things() -> String {
+    let kinds = ArtifactKind::value_variants().iter().map(|it| it.name());
+    format!(
+        "A file or folder of the run, by its kind, its name and its path in the run; left out \
+         if the path does not exist. Kinds: {}",
+        kinds.collect::<Vec<_>>().join(", ")
+    )
 }
 
 impl TableArgs {

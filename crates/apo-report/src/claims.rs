@@ -14,9 +14,9 @@ use crate::measures::read_json;
 use crate::run_file::{ArtifactKind, RunFile};
 use crate::table::Row;
 
-mod paper;
+mod contrasts;
 
-use paper::{CLAIMS, Contrast, Expected, Measure, PaperClaim};
+use contrasts::{CLAIMS, Contrast, Expected, Measure, PaperClaim};
 
 /// Level of the intervals.
 const LEVEL: f64 = 0.95;
@@ -115,9 +115,9 @@ impl<'a> Table<'a> {
 
     /// Tells whether the table can have such a contrast: true quality is known only in a
     /// generated world, and not every run has a judge.
-    fn knows(&self, comparison: &Contrast) -> bool {
+    fn knows(&self, contrast: &Contrast) -> bool {
         let has = |of: fn(&Row) -> bool| self.rows.values().any(of);
-        match (comparison.is_of_truth(), comparison.by) {
+        match (contrast.is_of_truth(), contrast.by) {
             (true, _) => has(|row| row.policy.true_quality.is_some()),
             (_, Measure::WinRate) => has(|row| row.win_rate.is_some()),
             _ => true,
@@ -216,10 +216,10 @@ impl ClaimResult {
         // If only some seeds have it, reading the others is an error that names the row.
         let known = |it: &&Contrast| tables.iter().any(|table| table.knows(it));
         let asked = asked.iter().filter(known);
-        let comparisons = asked.map(|it| Ok((it.is_of_truth(), ContrastResult::of(it, tables)?)));
-        let comparisons: Vec<(bool, ContrastResult)> = comparisons.collect::<Result<_>>()?;
+        let contrasts = asked.map(|it| Ok((it.is_of_truth(), ContrastResult::of(it, tables)?)));
+        let contrasts: Vec<(bool, ContrastResult)> = contrasts.collect::<Result<_>>()?;
         let verdict = |truth: bool| {
-            let these = comparisons.iter().filter(|it| it.0 == truth);
+            let these = contrasts.iter().filter(|it| it.0 == truth);
             ClaimStatus::all(these.map(|it| it.1.verdict))
         };
         Ok(Self {
@@ -227,16 +227,16 @@ impl ClaimResult {
             says: claim.says,
             measured: verdict(false),
             truth: verdict(true),
-            comparisons: comparisons.into_iter().map(|it| it.1).collect(),
+            comparisons: contrasts.into_iter().map(|it| it.1).collect(),
         })
     }
 }
 
 impl ContrastResult {
-    fn of(comparison: &Contrast, tables: &[Table]) -> Result<Self> {
-        let by = comparison.by;
+    fn of(contrast: &Contrast, tables: &[Table]) -> Result<Self> {
+        let by = contrast.by;
         let of_seed = |table: &Table| -> Result<f64> {
-            let terms = comparison.terms.iter();
+            let terms = contrast.terms.iter();
             let terms = terms.map(|(weight, name)| Ok(weight * table.get(name, by)?));
             terms.sum()
         };
@@ -246,17 +246,17 @@ impl ContrastResult {
             Measure::Accuracy | Measure::WinRate => Scale::Points,
             _ => Scale::Plain,
         };
-        let expected = match comparison.expected {
+        let expected = match contrast.expected {
             Expected::Above(0.0) => "above 0".to_owned(),
             Expected::Above(least) => format!("above {}", scale.write(least)),
             Expected::Within(margin) => format!("within ± {}", scale.write(margin)),
         };
         Ok(Self {
-            of: comparison.title(),
+            of: contrast.title(),
             by: by.name(),
             difference,
             expected,
-            verdict: ClaimStatus::of(difference, comparison.expected),
+            verdict: ClaimStatus::of(difference, contrast.expected),
             scale,
         })
     }
@@ -353,13 +353,13 @@ mod tests {
     #[test]
     fn every_difference_takes_as_much_away_as_it_adds() {
         for claim in &CLAIMS {
-            let comparisons = claim.contrasts();
-            assert!(!comparisons.is_empty(), "{} compares nothing", claim.name);
-            for comparison in comparisons {
-                // A win rate is a comparison by itself.
-                let sum = f64::from(comparison.by == Measure::WinRate);
-                let terms = comparison.terms.iter().map(|it| it.0);
-                assert_eq!(terms.sum::<f64>(), sum, "{}", comparison.title());
+            let contrasts = claim.contrasts();
+            assert!(!contrasts.is_empty(), "{} compares nothing", claim.name);
+            for contrast in contrasts {
+                // A win rate is a contrast by itself.
+                let sum = f64::from(contrast.by == Measure::WinRate);
+                let terms = contrast.terms.iter().map(|it| it.0);
+                assert_eq!(terms.sum::<f64>(), sum, "{}", contrast.title());
             }
         }
     }

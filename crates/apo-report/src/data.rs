@@ -10,19 +10,11 @@ use apo_tables::{Query, Reader};
 use serde::Serialize;
 
 use crate::args::DataArgs;
+use crate::paper;
 use crate::run_file::{ArtifactKind, RunFile};
 
 /// The name of the table of data in a run.
 const TABLE_1: &str = "1";
-
-/// The paper's sizes in rows (Table 1, section 4.1); `HH_LLM` in queries.
-const PAPER: [(&str, u64); 5] = [
-    ("HH_Train", 86_000),
-    ("HH_RM", 20_000),
-    ("HH_LLM", 66_000),
-    ("HH_Dev", 10_000),
-    ("HH_Test", 4_700),
-];
 
 /// A table's size.
 #[derive(Debug, Serialize)]
@@ -110,13 +102,12 @@ impl Size {
             queries.insert(query.query_id);
             *subsets.entry(query.subset).or_default() += 1;
         }
-        let paper = PAPER.iter().find(|it| it.0 == name);
         Ok(Self {
             name: name.to_owned(),
             rows,
             queries: queries.len() as u64,
             subsets,
-            paper: paper.map(|it| it.1),
+            paper: paper::size(name),
         })
     }
 }

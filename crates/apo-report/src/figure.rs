@@ -1,6 +1,7 @@
-//! `judge figure`: scores or quality of policies over rounds, as a picture.
+//! `judge figure`: scores or quality of policies over rounds, as a picture. The report
+//! draws the same lines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{Estimate, ScoreSummary};
@@ -11,9 +12,9 @@ use apo_tables::file;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::args::{FigureArgs, PolicyMeasure, Series};
+use crate::args::{FigureArgs, PolicyMeasure};
 use crate::measures::parse_json;
-use crate::run_file::{ArtifactKind, RunFile};
+use crate::run_file::{ArtifactKind, List, RunFile};
 
 /// What each picture's beginning contains.
 const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
@@ -29,7 +30,7 @@ struct Page {
 
 /// What a figure shows: its lines, its title, and what is measured.
 struct Figure {
-    lines: Vec<Series>,
+    lines: Vec<Line>,
     title: String,
     measure: &'static str,
 }
@@ -42,35 +43,70 @@ struct Figure {
 /// cannot be written.
 pub fn run(args: &FigureArgs) -> Result<()> {
     let figure = match &args.run {
-        Some(dir) => Figure::of_run(&RunFile::read(dir)?, args.by)?,
-        None => Figure {
-            lines: args.lines.clone(),
-            title: "Policies over rounds".to_owned(),
-            measure: "mean reward",
-        },
+        Some(dir) => Figure::of_run(args, &RunFile::read(dir)?)?,
+        None => Figure::of_files(args)?,
     };
-    let inputs = figure.lines.iter().flat_map(|it| &it.paths);
-    pages::check(&args.out, &MARKS, inputs.map(PathBuf::as_path))?;
-    let lines = figure
-        .lines
-        .iter()
-        .map(line)
-        .collect::<Result<Vec<Line>>>()?;
     let title = args.title.clone().unwrap_or(figure.title);
     let measure = figure.measure;
     let y = args.y.clone();
     let y = y.unwrap_or_else(|| format!("{measure} of the test answers, ± standard error"));
-    let svg = Lines::new(title, &args.x, y, lines).svg();
+    let svg = Lines::new(title, &args.x, y, figure.lines).svg();
     let svg = svg.map_err(|error| bad_input(error.to_string()))?;
     pages::write(&args.out, &svg.alone())?;
     let shown = serde_json::json!({ "out": args.out });
     result(&args.report, &shown, || args.out.display().to_string())
 }
 
+/// Returns Figure 5's lines: one for each arm, with a point for each of its policies
+/// for which `value` returns one. The start is round 0 of every arm; an arm without a
+/// later point has no line.
+///
+/// # Errors
+///
+/// When `value` fails.
+pub fn over_rounds(
+    arms: &[List<String>],
+    value: impl Fn(&str) -> Result<Option<Estimate>>,
+) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for arm in arms {
+        let mut points = Vec::new();
+        for (round, policy) in arm.rows.iter().enumerate() {
+            points.extend(value(policy)?.map(|it| point(round, it)));
+        }
+        if points.iter().any(|it| it.x > 0.0) {
+            lines.push(Line {
+                name: arm.name.clone(),
+                points,
+            });
+        }
+    }
+    Ok(lines)
+}
+
 impl Figure {
-    /// Finds Figure 5's lines: the arms of the table of rounds.
-    fn of_run(run: &RunFile, by: PolicyMeasure) -> Result<Self> {
-        let (kind, measure, ending) = match by {
+    /// Reads the lines that the command line names.
+    fn of_files(args: &FigureArgs) -> Result<Self> {
+        let inputs = args.lines.iter().flat_map(|it| &it.paths);
+        pages::check(&args.out, &MARKS, inputs.map(PathBuf::as_path))?;
+        let lines = args.lines.iter().map(|series| {
+            let points = series.paths.iter().enumerate();
+            let points = points.map(|(round, path)| Ok(point(round, estimate(path)?)));
+            Ok(Line {
+                name: series.name.clone(),
+                points: points.collect::<Result<_>>()?,
+            })
+        });
+        Ok(Self {
+            lines: lines.collect::<Result<_>>()?,
+            title: "Policies over rounds".to_owned(),
+            measure: "mean reward",
+        })
+    }
+
+    /// Reads Figure 5's lines, of the policies in the table of rounds.
+    fn of_run(args: &FigureArgs, run: &RunFile) -> Result<Self> {
+        let (kind, measure, ending) = match args.by {
             PolicyMeasure::Score => (ArtifactKind::Score, "mean RM_Test score", " (Figure 5)"),
             PolicyMeasure::Quality => (
                 ArtifactKind::Quality,
@@ -78,29 +114,22 @@ impl Figure {
                 ", by true quality",
             ),
         };
+        let inputs: Vec<PathBuf> = run.of(&[kind]).map(|it| run.at(it)).collect();
+        pages::check(&args.out, &MARKS, inputs.iter().map(PathBuf::as_path))?;
         let rows = run.table(ROUNDS)?;
-        let mut lines = Vec::new();
-        for arm in &run.arms {
-            let shown = |policy: &&String| rows.iter().any(|row| row.of == **policy);
-            let policies: Vec<&String> = arm.rows.iter().filter(shown).collect();
-            // The start is round 0 of every arm. Alone, it is not a line.
-            if policies.len() < 2 {
-                continue;
+        let lines = over_rounds(&run.arms, |policy| {
+            if !rows.iter().any(|row| row.of == policy) {
+                return Ok(None);
             }
-            let paths = policies.iter().map(|policy| {
-                run.find(kind, policy).ok_or_else(|| {
-                    run.lacks(
-                        &kind.name(),
-                        policy,
-                        "which the figure shows; make figure-5",
-                    )
-                })
-            });
-            lines.push(Series {
-                name: arm.name.clone(),
-                paths: paths.collect::<Result<_>>()?,
-            });
-        }
+            let path = run.find(kind, policy).ok_or_else(|| {
+                run.lacks(
+                    &kind.name(),
+                    policy,
+                    "which the figure shows; make figure-5",
+                )
+            })?;
+            estimate(&path).map(Some)
+        })?;
         let names: Vec<&str> = lines.iter().map(|it| it.name.as_str()).collect();
         Ok(Self {
             title: names.join(" against ") + ending,
@@ -110,26 +139,22 @@ impl Figure {
     }
 }
 
-fn line(series: &Series) -> Result<Line> {
-    let points = (0..).zip(&series.paths).map(|(round, path)| {
-        const BY: &str = "judge score --json";
-        let text = file::text(path)?;
-        let page: Page = parse_json(&text, path, BY)?;
-        let found: Estimate = match page.reward {
-            Some(_) => parse_json::<ScoreSummary>(&text, path, BY)?
-                .reward
-                .all
-                .into(),
-            None => parse_json(&text, path, BY)?,
-        };
-        Ok(Point {
-            x: f64::from(round),
-            y: found.mean,
-            error: found.standard_error,
-        })
-    });
-    Ok(Line {
-        name: series.name.clone(),
-        points: points.collect::<Result<_>>()?,
-    })
+fn point(round: usize, value: Estimate) -> Point {
+    Point {
+        x: round as f64,
+        y: value.mean,
+        error: value.standard_error,
+    }
+}
+
+/// Reads a mean, from what `judge score --json` printed or from a page of its own.
+fn estimate(path: &Path) -> Result<Estimate> {
+    const BY: &str = "judge score --json";
+    let text = file::text(path)?;
+    let page: Page = parse_json(&text, path, BY)?;
+    if page.reward.is_some() {
+        let score: ScoreSummary = parse_json(&text, path, BY)?;
+        return Ok(score.reward.all.into());
+    }
+    parse_json(&text, path, BY)
 }

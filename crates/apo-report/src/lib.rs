@@ -11,6 +11,7 @@ pub mod data;
 pub mod describe;
 pub mod figure;
 mod measures;
+mod paper;
 pub mod report;
 pub mod run_file;
 pub mod table;

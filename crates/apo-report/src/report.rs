@@ -1,12 +1,14 @@
 //! `judge report`: a run as one page.
 
+mod files;
 mod lineage;
+mod measurements;
 mod page;
-mod paper;
 mod plots;
 mod policies;
 mod run;
 mod times;
+mod trainings;
 
 use std::path::Path;
 

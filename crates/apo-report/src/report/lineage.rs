@@ -45,6 +45,22 @@ pub struct Source {
     pub at: Option<String>,
 }
 
+/// Returns the digest of a table or a model, and what made it.
+fn origin(
+    dir: &Path,
+    at: &str,
+    is_model: bool,
+    read_model: ReadModel,
+) -> Result<(String, Option<Provenance>)> {
+    let path = dir.join(at);
+    if is_model {
+        let origin = read_model(&path)?;
+        return Ok((origin.digest, origin.provenance));
+    }
+    let digest = digest_path(&path).with_context(|| format!("cannot read {at}"))?;
+    Ok((digest, apo_tables::provenance(&path)?))
+}
+
 /// Reads what made each table and model, and the versions of the stages that did.
 ///
 /// # Errors
@@ -66,14 +82,7 @@ pub fn made(
     });
     let models = models.iter().map(|it| ((*it).to_owned(), true));
     for (at, is_model) in models.chain(tables.map(|it| (it.clone(), false))) {
-        let path = dir.join(&at);
-        let (digest, provenance) = if is_model {
-            let origin = read_model(&path)?;
-            (origin.digest, origin.provenance)
-        } else {
-            let digest = digest_path(&path).with_context(|| format!("cannot read {at}"))?;
-            (digest, apo_tables::provenance(&path)?)
-        };
+        let (digest, provenance) = origin(dir, &at, is_model, read_model)?;
         let of = |it: &Provenance| (it.stage.clone(), it.arguments.clone());
         let (stage, arguments) = provenance.as_ref().map(of).unzip();
         let made = Made {

@@ -2,11 +2,14 @@
 
 use anyhow::Result;
 use apo_measures::Estimate;
-use apo_plots::{Line, Lines, Mark, Point, Share, Shares, Svg};
+use apo_plots::{Line, Lines, Mark, Share, Shares, Svg};
 use apo_tables::Metric;
 
+use super::measurements::{OnPairs, Verdicts};
 use super::policies::Policy;
-use super::run::{OnPairs, Run, Training, Verdicts};
+use super::run::Run;
+use super::trainings::Training;
+use crate::figure;
 use crate::measures::PolicyMeasures;
 
 /// Bins of the rewards' histograms.
@@ -29,28 +32,9 @@ pub fn over_rounds(
     y: &str,
     of: impl Fn(&PolicyMeasures) -> Option<Estimate>,
 ) -> Result<Option<Svg>> {
-    let point = |policy: &Policy| {
-        let found = of(&policy.measures)?;
-        Some(Point {
-            x: policy.round as f64,
-            y: found.mean,
-            error: found.standard_error,
-        })
-    };
-    let start = run.start().and_then(&point);
-    let mut lines = Vec::new();
-    for arm in &run.arms {
-        let own = arm.rows.iter().filter_map(|it| run.policy(it));
-        let own = own.filter(|it| !it.is_start()).filter_map(&point);
-        let own: Vec<Point> = own.collect();
-        if !own.is_empty() {
-            let points = start.into_iter().chain(own).collect();
-            lines.push(Line {
-                name: arm.name.clone(),
-                points,
-            });
-        }
-    }
+    let lines = figure::over_rounds(&run.arms, |name| {
+        Ok(run.policy(name).and_then(|it| of(&it.measures)))
+    })?;
     if lines.is_empty() {
         return Ok(None);
     }

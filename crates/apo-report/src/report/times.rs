@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use apo_tables::{Reader, Response, file};
 use serde::{Deserialize, Serialize};
 
-use super::run::Training;
+use super::trainings::Training;
 use crate::run_file::{ArtifactKind, RunFile};
 
 /// Commands that compute but only print.

@@ -3,7 +3,7 @@
 use apo_measures::{JudgeSummary, Mean};
 
 use crate::cells::percent;
-use crate::report::run::OnPairs;
+use crate::report::measurements::OnPairs;
 
 /// Formats a difference with its sign.
 pub fn signed(it: Option<Mean>) -> String {

@@ -7,10 +7,11 @@ use maud::{Markup, html};
 use super::cells::{accuracy, compared, counted, rate, signed};
 use super::{figure, plots_of};
 use crate::cells::{number, percent, with_error};
-use crate::report::paper;
+use crate::paper;
+use crate::report::measurements::{OnPairs, RewardModel, Verdicts};
 use crate::report::plots;
 use crate::report::policies::Policy;
-use crate::report::run::{OnPairs, RewardModel, Run, Verdicts};
+use crate::report::run::Run;
 
 /// Table 2 and Figure 5.
 pub fn policies(run: &Run) -> Result<Markup> {

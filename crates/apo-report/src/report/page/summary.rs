@@ -4,8 +4,9 @@ use apo_measures::Mean;
 use maud::{Markup, html};
 
 use super::cells::{accuracy, compared, counted, rate};
+use crate::report::measurements::Verdicts;
 use crate::report::policies::Policy;
-use crate::report::run::{Run, Verdicts};
+use crate::report::run::Run;
 
 /// Whether a difference is more than two of its standard errors.
 fn is_clear(it: Mean) -> bool {

@@ -1,4 +1,13 @@
-//! The paper's numbers (APO Tables 2 to 4), by this project's names of rows.
+//! The paper's numbers (APO Tables 1 to 4), by this project's names of rows.
+
+/// Rows of the data (Table 1, section 4.1); `HH_LLM` in queries.
+const SIZES: [(&str, u64); 5] = [
+    ("HH_Train", 86_000),
+    ("HH_RM", 20_000),
+    ("HH_LLM", 66_000),
+    ("HH_Dev", 10_000),
+    ("HH_Test", 4_700),
+];
 
 /// A policy's mean scores: Alpaca's and Alpaca 2's, by `RM_Test` and `RM_All`
 /// (Table 2).
@@ -47,6 +56,11 @@ const fn scores(alpaca: [f64; 2], alpaca_2: [f64; 2]) -> Scores {
 
 const fn on_pairs(test: (f64, f64), dev: (f64, f64)) -> OnPairs {
     OnPairs { test, dev }
+}
+
+/// Returns the paper's rows of a table of data.
+pub fn size(name: &str) -> Option<u64> {
+    SIZES.iter().find(|it| it.0 == name).map(|it| it.1)
 }
 
 /// Returns what the paper says of a policy.

@@ -1,0 +1,90 @@
+//! What was measured of reward models, and who won before a judge.
+
+use anyhow::Result;
+use apo_measures::{AccuracySummary, Bin, VerdictSummary};
+use serde::Serialize;
+
+use crate::measures::read_json;
+use crate::run_file::{ArtifactKind, RunFile};
+
+/// A reward model on people's preferences.
+#[derive(Debug, Serialize)]
+pub struct RewardModel {
+    pub name: String,
+    pub test: Option<OnPairs>,
+    pub dev: Option<OnPairs>,
+}
+
+/// Accuracy and calibration.
+#[derive(Debug, Serialize)]
+pub struct OnPairs {
+    pub accuracy: f64,
+    pub standard_error: f64,
+    pub ece: f64,
+    pub bins: Vec<Bin>,
+}
+
+/// Verdicts on two policies.
+#[derive(Debug, Serialize)]
+pub struct Verdicts {
+    /// Such as `APO-DPO against DPO`.
+    pub name: String,
+    /// Whether people judged.
+    pub people: bool,
+    pub found: VerdictSummary,
+}
+
+/// Reads all reward models, in the run's order.
+///
+/// # Errors
+///
+/// When a file is not what its command prints.
+pub fn reward_models(run: &RunFile) -> Result<Vec<RewardModel>> {
+    let mut found: Vec<RewardModel> = Vec::new();
+    for thing in run.of(&[ArtifactKind::Test, ArtifactKind::Dev]) {
+        if found.iter().any(|it| it.name == thing.name) {
+            continue;
+        }
+        let on = |kind: ArtifactKind| -> Result<Option<OnPairs>> {
+            let Some(path) = run.find(kind, &thing.name) else {
+                return Ok(None);
+            };
+            let measured: AccuracySummary = read_json(&path, "judge accuracy --json")?;
+            Ok(Some(OnPairs {
+                accuracy: measured.accuracy.all.accuracy,
+                standard_error: measured.accuracy.all.standard_error,
+                ece: measured.calibration.all.ece,
+                bins: measured.calibration.all.bins,
+            }))
+        };
+        found.push(RewardModel {
+            name: thing.name.clone(),
+            test: on(ArtifactKind::Test)?,
+            dev: on(ArtifactKind::Dev)?,
+        });
+    }
+    Ok(found)
+}
+
+/// Reads all verdicts, in the run's order.
+///
+/// # Errors
+///
+/// When a file is not what its command prints.
+pub fn verdicts(run: &RunFile) -> Result<Vec<Verdicts>> {
+    let things = run.of(&[ArtifactKind::Verdicts, ArtifactKind::Votes]);
+    let found = things.map(|thing| {
+        let people = thing.kind == ArtifactKind::Votes;
+        let by = if people {
+            "judge human tally --json"
+        } else {
+            "judge compare --json"
+        };
+        Ok(Verdicts {
+            name: thing.name.clone(),
+            people,
+            found: read_json(&run.at(thing), by)?,
+        })
+    });
+    found.collect()
+}
