@@ -6,20 +6,22 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
-use apo_endpoint::{Causes, Endpoint, EndpointError, Outcome as Reply, Request, at_once, excerpt};
+use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once};
 use apo_endpoint_stage::{Asked, check_again, check_journal, classify, open, replayed};
 use apo_measures::{Verdict, merge};
 use apo_stage::report::result;
-use apo_stage::{Claim, OutputKind, Progress, bad_input, note, signals, warn};
+use apo_stage::{Claim, OutputKind, Progress, bad_input, note, signals};
 use apo_tables::{Provenance, Reader, VerdictRow, Writer};
 
 use crate::args::{CompareArgs, PoliciesArgs};
 use crate::pairing::{Pairing, inputs, pairings};
-use crate::verdicts::{Plan, VerdictReport};
+use crate::verdicts::{JudgingSummary, Plan};
 
 mod template;
+mod unread;
 
 use template::{Judge, last_line, request, verdict};
+use unread::{Instead, Order, Unread};
 
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
@@ -70,8 +72,8 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         bootstrap: args.bootstrap,
     };
     let asked = asked.map(|counts| Asked::new(counts, args.endpoint.prices()));
-    let report = VerdictReport::of(&args.models, &rows, plan, asked)?;
-    result(&args.report, &report, || report.text())
+    let summary = JudgingSummary::of(&args.models, &rows, plan, asked)?;
+    result(&args.report, &summary, || summary.text())
 }
 
 fn provenance(args: &CompareArgs) -> Result<Provenance> {
@@ -114,106 +116,6 @@ fn judgements<'a>(
             })
         })
     })
-}
-
-/// What a reply contains in place of a verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Instead {
-    /// Its last line.
-    Line(String),
-    /// Nothing, or only reasoning; `is_cut` if the token limit ended it.
-    Nothing { is_cut: bool },
-    /// It cannot be read, or the content policy refused the request.
-    Other(String),
-}
-
-/// The outcome of one order.
-struct Order {
-    verdict: Verdict,
-    /// Set if the verdict is [`Verdict::Invalid`].
-    instead: Option<Instead>,
-}
-
-/// Replies without a verdict.
-#[derive(Debug, Default)]
-struct Unread {
-    n_orders: u64,
-    n_invalid: u64,
-    n_nothing: u64,
-    n_cut: u64,
-    /// The first that says something else, with its query.
-    example: Option<(String, String)>,
-    /// Why requests got no reply.
-    failures: Causes,
-}
-
-impl Unread {
-    fn add(&mut self, query_id: &str, found: &Order) {
-        self.n_orders += 1;
-        let Some(instead) = &found.instead else {
-            return;
-        };
-        self.n_invalid += 1;
-        let said = match instead {
-            Instead::Line(said) | Instead::Other(said) => said,
-            Instead::Nothing { is_cut } => {
-                self.n_nothing += 1;
-                self.n_cut += u64::from(*is_cut);
-                return;
-            }
-        };
-        let example = || (query_id.to_owned(), excerpt(said.as_bytes()));
-        self.example.get_or_insert_with(example);
-    }
-
-    /// Says how many replies have no verdict, shows one, and suggests a remedy.
-    fn text(&self) -> String {
-        let mut text = format!(
-            "{} of {} replies hold no verdict, even when asked once more",
-            self.n_invalid, self.n_orders
-        );
-        if let Some((query_id, said)) = &self.example {
-            text += &format!(
-                "; the last line for query {query_id} is `{said}`, expected one like `[[model_A]] is \
-                 better`"
-            );
-        }
-        if self.n_nothing > 0 {
-            text += &format!("; {} of them are empty", self.n_nothing);
-        }
-        if self.n_cut > 0 {
-            text += &format!(
-                ", {} of those cut by the token limit, perhaps while the judge was still thinking \
-                 (raise --max-tokens)",
-                self.n_cut
-            );
-        }
-        text
-    }
-
-    /// Fails if no reply has a verdict.
-    fn check(&self) -> Result<()> {
-        if self.n_invalid < self.n_orders || self.n_orders == 0 {
-            return Ok(());
-        }
-        bail!(
-            "{}; no table is written; try another --model (the journal keeps the replies)",
-            self.text()
-        )
-    }
-
-    fn warn(&self) {
-        if self.n_invalid > 0 {
-            warn(&self.text());
-        }
-        if let Some((count, cause)) = self.failures.commonest() {
-            warn(&format!(
-                "{} requests failed, {count} of them with: {cause}; their comparisons have no row; \
-                 remove the output and run again to ask for them again",
-                self.failures.n()
-            ));
-        }
-    }
 }
 
 impl Judgement<'_> {

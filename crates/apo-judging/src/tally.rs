@@ -7,7 +7,7 @@ use apo_stage::bad_input;
 use apo_stage::report::{format_table, result};
 use serde::{Deserialize, Serialize};
 
-use crate::args::TallyArgs;
+use crate::args::{BootstrapArgs, TallyArgs};
 
 /// Records that are read at once.
 const BATCH: usize = 1024;
@@ -53,6 +53,21 @@ struct Tally {
     length_controlled: Option<LengthControlled>,
 }
 
+/// What the annotations of one pair of models say.
+#[derive(Debug, Default)]
+struct Annotations {
+    /// The first generator and the second; `None` before the first row.
+    generators: Option<[String; 2]>,
+    /// The second generator's share of each row that has a preference.
+    values: Vec<f64>,
+    /// Rows without a preference.
+    not_counted: usize,
+    /// Those of `values` whose row has both outputs.
+    of_both: Vec<f64>,
+    /// Their outputs' characters, the second generator's first.
+    lengths: Vec<[f64; 2]>,
+}
+
 /// Computes the win rate from the annotations of one pair of models.
 ///
 /// # Errors
@@ -62,9 +77,7 @@ struct Tally {
 pub fn run(args: &TallyArgs) -> Result<()> {
     let path = args.annotations.display();
     let mut source = Source::open(&args.annotations, FIELDS)?;
-    let mut models: Option<[String; 2]> = None;
-    let (mut values, mut not_counted) = (Vec::new(), 0);
-    let (mut points, mut lengths) = (Vec::new(), Vec::new());
+    let mut annotations = Annotations::default();
     loop {
         let records = source.batch(BATCH)?;
         if records.is_empty() {
@@ -74,60 +87,70 @@ pub fn run(args: &TallyArgs) -> Result<()> {
             let at = format!("{path} row {}", record.line);
             let row: Annotation = parse(&record)
                 .map_err(|problem| bad_input(format!("{at}: not an annotation: {problem}")))?;
-            let these = [row.generator_1, row.generator_2];
-            let first = models.get_or_insert_with(|| these.clone());
-            if *first != these {
-                return Err(bad_input(format!(
-                    "{at}: compares {} with {}, but the rows before it compare {} with {}",
-                    these[0], these[1], first[0], first[1]
-                )));
-            }
-            let Some(preference) = row.preference else {
-                not_counted += 1;
-                continue;
-            };
-            let value = match preference {
-                0.0 => 0.5,
-                it if (1.0..=2.0).contains(&it) => it - 1.0,
-                it => {
-                    return Err(bad_input(format!(
-                        "{at}: `preference` is {it}, expected 0 or a number from 1 to 2"
-                    )));
-                }
-            };
-            values.push(value);
-            if let (Some(first), Some(second)) = (&row.output_1, &row.output_2) {
-                let characters = |text: &str| text.chars().count() as f64;
-                points.push(value);
-                lengths.push([characters(second), characters(first)]);
-            }
+            let added = annotations.add(row);
+            added.map_err(|problem| bad_input(format!("{at}: {problem}")))?;
         }
     }
-    let (Some([baseline, model]), Some(found)) = (models, mean(&values)) else {
-        return Err(bad_input(format!("{path}: no row has a preference")));
-    };
-    let count = |of: fn(&f64) -> bool| values.iter().filter(|it| of(it)).count();
-    let (n_wins, n_draws) = (count(|it| *it > 0.5), count(|it| *it == 0.5));
-    let n_total = values.len();
-    let tally = Tally {
-        model,
-        baseline,
-        win_rate: 100.0 * found.mean,
-        standard_error: found.standard_error.map(|it| 100.0 * it),
-        n_wins,
-        n_wins_base: n_total - n_wins - n_draws,
-        n_draws,
-        n_total,
-        not_counted,
-        discrete_win_rate: 100.0 * (n_wins as f64 + 0.5 * n_draws as f64) / n_total as f64,
-        length_controlled: length_controlled(
-            &points,
-            &lengths,
-            args.bootstrap.draws,
-            args.bootstrap.seed,
-        ),
-    };
+    let tally = annotations.tally(args.bootstrap);
+    let tally = tally.ok_or_else(|| bad_input(format!("{path}: no row has a preference")))?;
     result(&args.report, &tally, || tally.text())
+}
+
+impl Annotations {
+    /// Adds a row; returns what is wrong with it, if anything is.
+    fn add(&mut self, row: Annotation) -> Result<(), String> {
+        let these = [row.generator_1, row.generator_2];
+        let first = self.generators.get_or_insert_with(|| these.clone());
+        if *first != these {
+            return Err(format!(
+                "compares {} with {}, but the rows before it compare {} with {}",
+                these[0], these[1], first[0], first[1]
+            ));
+        }
+        let Some(preference) = row.preference else {
+            self.not_counted += 1;
+            return Ok(());
+        };
+        let value = match preference {
+            0.0 => 0.5,
+            it if (1.0..=2.0).contains(&it) => it - 1.0,
+            it => {
+                return Err(format!(
+                    "`preference` is {it}, expected 0 or a number from 1 to 2"
+                ));
+            }
+        };
+        self.values.push(value);
+        if let (Some(first), Some(second)) = (&row.output_1, &row.output_2) {
+            let characters = |text: &str| text.chars().count() as f64;
+            self.of_both.push(value);
+            self.lengths.push([characters(second), characters(first)]);
+        }
+        Ok(())
+    }
+
+    /// Returns the leaderboard's row; `None` if no row has a preference.
+    fn tally(self, bootstrap: BootstrapArgs) -> Option<Tally> {
+        let [baseline, model] = self.generators?;
+        let found = mean(&self.values)?;
+        let count = |of: fn(&f64) -> bool| self.values.iter().filter(|it| of(it)).count();
+        let (n_wins, n_draws) = (count(|it| *it > 0.5), count(|it| *it == 0.5));
+        let n_total = self.values.len();
+        let BootstrapArgs { draws, seed } = bootstrap;
+        Some(Tally {
+            model,
+            baseline,
+            win_rate: 100.0 * found.mean,
+            standard_error: found.standard_error.map(|it| 100.0 * it),
+            n_wins,
+            n_wins_base: n_total - n_wins - n_draws,
+            n_draws,
+            n_total,
+            not_counted: self.not_counted,
+            discrete_win_rate: 100.0 * (n_wins as f64 + 0.5 * n_draws as f64) / n_total as f64,
+            length_controlled: length_controlled(&self.of_both, &self.lengths, draws, seed),
+        })
+    }
 }
 
 impl Tally {

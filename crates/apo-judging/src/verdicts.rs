@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use apo_endpoint_stage::Asked;
 use apo_measures::{
-    JudgeSummary, Outcome, PooledRate, VerdictSummary, bootstrap, cohens_kappa, fleiss_kappa,
-    length_controlled, mean, win_rate,
+    JudgeSummary, Outcome, PooledRate, VerdictSummary, WinRate, bootstrap, cohens_kappa,
+    fleiss_kappa, length_controlled, mean, win_rate,
 };
 use apo_stage::report::format_table;
 use apo_tables::VerdictRow;
@@ -30,7 +30,7 @@ pub struct Plan {
 
 /// What `judge compare` and `judge human tally` print.
 #[derive(Debug, Serialize)]
-pub struct VerdictReport {
+pub struct JudgingSummary {
     #[serde(flatten)]
     summary: VerdictSummary,
     /// The requests that were sent; `None` if nothing was asked.
@@ -38,7 +38,7 @@ pub struct VerdictReport {
     asked: Option<Asked>,
 }
 
-impl VerdictReport {
+impl JudgingSummary {
     /// Computes rates and agreement. The rows of a query are in the order of judges
     /// and repeats.
     ///
@@ -79,18 +79,12 @@ impl VerdictReport {
 
     /// Formats it as tables.
     pub fn text(&self) -> String {
-        let summary = &self.summary;
-        let percent = |it: f64| format!("{:.1} %", 100.0 * it);
-        let rate = |it: Option<f64>, interval: Option<[f64; 2]>| match (it, interval) {
-            (Some(rate), Some([low, high])) => format!(
-                "{} ({:.1} to {:.1})",
-                percent(rate),
-                100.0 * low,
-                100.0 * high
-            ),
-            (Some(rate), None) => percent(rate),
-            _ => String::new(),
-        };
+        let (judges, together) = (self.judges(), self.together());
+        format!("{}\n{}", format_table(&judges), format_table(&together))
+    }
+
+    /// A row for each judge, under a row of names.
+    fn judges(&self) -> Vec<Vec<String>> {
         let heads = [
             "judge",
             "A",
@@ -104,8 +98,12 @@ impl VerdictReport {
             "length-controlled",
             "κ of repeats",
         ];
+        let rate_of = |it: &WinRate| {
+            let rate = it.rate.map(|rate| percent(rate, it.interval));
+            rate.unwrap_or_default()
+        };
         let mut table = vec![heads.map(str::to_owned).to_vec()];
-        for it in &summary.judges {
+        for it in &self.summary.judges {
             let controlled = it.length_controlled;
             table.push(vec![
                 it.judge.clone(),
@@ -115,36 +113,46 @@ impl VerdictReport {
                 it.all.inconsistent.to_string(),
                 it.all.invalid.to_string(),
                 it.failed.to_string(),
-                rate(it.all.rate, it.all.interval),
-                rate(it.alike.rate, it.alike.interval),
-                controlled.map_or(String::new(), |it| rate(Some(it.rate), it.interval)),
+                rate_of(&it.all),
+                rate_of(&it.alike),
+                controlled.map_or(String::new(), |it| percent(it.rate, it.interval)),
                 it.self_agreement
                     .map_or(String::new(), |it| format!("{it:.3}")),
             ]);
         }
+        table
+    }
+
+    /// A row for each number that is of all judges.
+    fn together(&self) -> Vec<Vec<String>> {
+        let summary = &self.summary;
         let row = |name: &str, value: String| vec![name.to_owned(), value];
-        let mut rest = vec![
+        let [a, b] = summary.characters;
+        let mut table = vec![
             row("judged", summary.judged.to_string()),
             row("failed, without a verdict", summary.failed.to_string()),
-            row(
-                "mean characters of A",
-                format!("{:.1}", summary.characters[0]),
-            ),
-            row(
-                "mean characters of B",
-                format!("{:.1}", summary.characters[1]),
-            ),
+            row("mean characters of A", format!("{a:.1}")),
+            row("mean characters of B", format!("{b:.1}")),
         ];
         if let Some(it) = &summary.pooled {
-            let rate = rate(Some(it.rate), it.interval);
-            rest.push(row("win rate of A, all judges together", rate));
+            let rate = percent(it.rate, it.interval);
+            table.push(row("win rate of A, all judges together", rate));
         }
         if summary.judges.len() > 1 {
             let name = format!("κ of the judges, on {} queries", summary.agreement_queries);
             let kappa = summary.agreement.map(|it| format!("{it:.3}"));
-            rest.push(row(&name, kappa.unwrap_or_else(|| "-".to_owned())));
+            table.push(row(&name, kappa.unwrap_or_else(|| "-".to_owned())));
         }
-        format!("{}\n{}", format_table(&table), format_table(&rest))
+        table
+    }
+}
+
+/// Formats a rate and its interval in per cent.
+fn percent(rate: f64, interval: Option<[f64; 2]>) -> String {
+    let rate = format!("{:.1} %", 100.0 * rate);
+    match interval {
+        Some([low, high]) => format!("{rate} ({:.1} to {:.1})", 100.0 * low, 100.0 * high),
+        None => rate,
     }
 }
 

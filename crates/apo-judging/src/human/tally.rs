@@ -1,7 +1,7 @@
 //! `judge human tally`: turns annotators' files into verdicts.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
@@ -12,7 +12,7 @@ use apo_tables::{Provenance, Reader, SheetKey, VerdictRow, Writer};
 use super::Side;
 use super::votes::{Vote, Votes};
 use crate::args::HumanTallyArgs;
-use crate::verdicts::{Plan, VerdictReport};
+use crate::verdicts::{JudgingSummary, Plan};
 
 /// Name of the table in the working folder.
 const TABLE: &str = "verdicts.parquet";
@@ -55,30 +55,11 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let path = output.dir().join(TABLE);
-            let mut writer = Writer::<VerdictRow>::create(&path, &provenance)?;
-            for (i, row) in key.iter().enumerate() {
-                let votes = all.iter().filter_map(|it| Some((it, it.by_row.get(&i)?)));
-                for (it, vote) in votes {
-                    writer.write(&comparison(row, &it.annotator, *vote))?;
-                }
-            }
-            writer.finish()?;
+            write(&path, &provenance, &key, &all)?;
             output.publish(TABLE)?;
         }
     }
-    for it in all.iter().filter(|it| !it.changed.is_empty()) {
-        let (name, rows) = (&it.annotator, it.changed.join(", "));
-        warn(&format!(
-            "{name}: the texts of {rows} differ from those of the sheet; their votes are not \
-             counted"
-        ));
-    }
-    for it in all.iter().filter(|it| it.by_row.len() < key.len()) {
-        let (name, n, of) = (&it.annotator, it.by_row.len(), key.len());
-        warn(&format!(
-            "{name} voted on {n} of {of} queries; the others are not counted"
-        ));
-    }
+    warn_of_missing(&all, key.len());
     let names: Vec<String> = all.into_iter().map(|it| it.annotator).collect();
     let rows = Reader::<VerdictRow>::open(out)?.collect::<Result<Vec<_>, _>>()?;
     let plan = Plan {
@@ -86,8 +67,38 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
         repeats: 1,
         bootstrap: args.bootstrap,
     };
-    let report = VerdictReport::of(&names, &rows, plan, None)?;
-    result(&args.report, &report, || report.text())
+    let summary = JudgingSummary::of(&names, &rows, plan, None)?;
+    result(&args.report, &summary, || summary.text())
+}
+
+/// Writes a row for each vote.
+fn write(path: &Path, provenance: &Provenance, key: &[SheetKey], all: &[Votes]) -> Result<()> {
+    let mut writer = Writer::<VerdictRow>::create(path, provenance)?;
+    for (i, row) in key.iter().enumerate() {
+        let votes = all.iter().filter_map(|it| Some((it, it.by_row.get(&i)?)));
+        for (it, vote) in votes {
+            writer.write(&verdict_row(row, &it.annotator, *vote))?;
+        }
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+/// Warns of votes that do not count, and of queries without a vote.
+fn warn_of_missing(all: &[Votes], n_queries: usize) {
+    for it in all.iter().filter(|it| !it.changed.is_empty()) {
+        let (name, rows) = (&it.annotator, it.changed.join(", "));
+        warn(&format!(
+            "{name}: the texts of {rows} differ from those of the sheet; their votes are not \
+             counted"
+        ));
+    }
+    for it in all.iter().filter(|it| it.by_row.len() < n_queries) {
+        let (name, n) = (&it.annotator, it.by_row.len());
+        warn(&format!(
+            "{name} voted on {n} of {n_queries} queries; the others are not counted"
+        ));
+    }
 }
 
 fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
@@ -101,7 +112,7 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
 }
 
 /// Returns the row for a vote. A person sees one order only.
-fn comparison(key: &SheetKey, annotator: &str, vote: Vote) -> VerdictRow {
+fn verdict_row(key: &SheetKey, annotator: &str, vote: Vote) -> VerdictRow {
     let left = Side::of(&key.left).expect("the reader checks sides");
     let (verdict, outcome) = match (vote, left) {
         (Vote::Same, _) => (Verdict::Same, Outcome::Tie),
