@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::fault::{Result, Work, problem, unsupported};
 use super::names;
-use super::value::{Range, Value};
+use super::value::{Macro, Range, Value};
 
 /// Returns `value.name` as the sandbox has it: a method or an attribute, or
 /// else an item.
@@ -54,23 +54,7 @@ pub(super) fn own_attribute(value: &Value, name: &str) -> Result<Option<Value>> 
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => &names::NUMBER,
         Value::View(..) => &names::VIEW,
         Value::Iterator(_) => &names::ITERATOR,
-        Value::Macro(it) => {
-            return match name {
-                "name" => Ok(Some(it.name.as_deref().map_or(Value::None, Value::from))),
-                "arguments" => {
-                    let names = it.parameters.iter().map(|it| Value::from(it.as_str()));
-                    Value::tuple(names.collect()).map(Some)
-                }
-                "catch_kwargs" => Ok(Some(Value::Bool(it.uses.kwargs))),
-                "catch_varargs" => Ok(Some(Value::Bool(it.uses.varargs))),
-                "caller" => Ok(Some(Value::Bool(it.uses.caller))),
-                "explicit_caller" => {
-                    let is_own = it.parameters.iter().any(|it| it == "caller");
-                    Ok(Some(Value::Bool(is_own)))
-                }
-                _ => Ok(None),
-            };
-        }
+        Value::Macro(it) => return of_macro(it, name),
         Value::Text(it)
             if it.safe && matches!(name, "escape" | "format" | "striptags" | "unescape") =>
         {
@@ -92,6 +76,23 @@ pub(super) fn own_attribute(value: &Value, name: &str) -> Result<Option<Value>> 
     };
     let is_method = methods.contains(&name);
     Ok(is_method.then(|| Value::Method(Rc::new((value.clone(), name.to_owned())))))
+}
+
+/// Returns an attribute of a macro.
+fn of_macro(it: &Macro, name: &str) -> Result<Option<Value>> {
+    let found = match name {
+        "name" => it.name.as_deref().map_or(Value::None, Value::from),
+        "arguments" => {
+            let names = it.parameters.iter().map(|it| Value::from(it.as_str()));
+            Value::tuple(names.collect())?
+        }
+        "catch_kwargs" => Value::Bool(it.uses.kwargs),
+        "catch_varargs" => Value::Bool(it.uses.varargs),
+        "caller" => Value::Bool(it.uses.caller),
+        "explicit_caller" => Value::Bool(it.parameters.iter().any(|it| it == "caller")),
+        _ => return Ok(None),
+    };
+    Ok(Some(found))
 }
 
 /// Returns `value[index]` as the sandbox has it: an item, or else an attribute.
@@ -133,13 +134,10 @@ fn no_such(value: &Value) -> Value {
     Value::undefined(format!("the {} has no such item", value.type_name()))
 }
 
-/// Returns `value[start:stop:step]`.
-pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Result<Value> {
-    if let Value::Undefined(why) = value {
-        return problem(&**why);
-    }
+/// Returns the numbers of a slice; `None` for those that are left out.
+fn indices(parts: &[Option<Value>; 3]) -> Result<[Option<i128>; 3]> {
     let mut numbers = [None; 3];
-    for (number, part) in numbers.iter_mut().zip(&parts) {
+    for (number, part) in numbers.iter_mut().zip(parts) {
         *number = match part {
             None | Some(Value::None) => None,
             Some(part) => match part.as_int() {
@@ -148,6 +146,15 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
             },
         };
     }
+    Ok(numbers)
+}
+
+/// Returns `value[start:stop:step]`.
+pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Result<Value> {
+    if let Value::Undefined(why) = value {
+        return problem(&**why);
+    }
+    let [start, stop, step] = indices(&parts)?;
     let len = match value {
         Value::Text(_) | Value::List(_) | Value::Tuple(_) | Value::Range(_) => value.len(),
         _ => None,
@@ -155,7 +162,6 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
     let Some(len) = len else {
         return problem(format!("'{}' object cannot be sliced", value.type_name()));
     };
-    let [start, stop, step] = numbers;
     let step = step.unwrap_or(1);
     if step == 0 {
         return problem("slice step cannot be zero");
@@ -196,19 +202,20 @@ pub(super) fn slice(value: &Value, parts: [Option<Value>; 3], work: &Work) -> Re
         }
         Value::List(it) => Value::list(places.into_iter().map(|i| it.items[i].clone()).collect()),
         Value::Tuple(it) => Value::tuple(places.into_iter().map(|i| it.items[i].clone()).collect()),
-        Value::Range(it) => {
-            let at = |place: i128| {
-                let at = i128::from(it.start) + place * i128::from(it.step);
-                i64::try_from(at).ok()
-            };
-            let step = i64::try_from(step * i128::from(it.step)).ok();
-            match (at(start), at(stop), step) {
-                (Some(start), Some(stop), Some(step)) => {
-                    Ok(Value::Range(Range { start, stop, step }))
-                }
-                _ => unsupported("such a large number in a range"),
-            }
-        }
+        Value::Range(it) => range_of(it, start, stop, step),
         _ => problem(format!("'{}' object cannot be sliced", value.type_name())),
+    }
+}
+
+/// Returns the places of a range from `start` to `stop` as a range.
+fn range_of(it: &Range, start: i128, stop: i128, step: i128) -> Result<Value> {
+    let at = |place: i128| {
+        let at = i128::from(it.start) + place * i128::from(it.step);
+        i64::try_from(at).ok()
+    };
+    let step = i64::try_from(step * i128::from(it.step)).ok();
+    match (at(start), at(stop), step) {
+        (Some(start), Some(stop), Some(step)) => Ok(Value::Range(Range { start, stop, step })),
+        _ => unsupported("such a large number in a range"),
     }
 }

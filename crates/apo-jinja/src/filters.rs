@@ -8,15 +8,12 @@ mod texts;
 use super::access::{item, own_attribute};
 use super::arguments::{Arguments, int, is_true, optional_text, size};
 use super::fault::{Result, Work, problem, unsupported};
-use super::format;
-use super::holders::Dict;
 use super::json::tojson;
 use super::methods::{self, pad, replace, soft_text};
 use super::names;
-use super::operators::{binary, escape};
+use super::operators::escape;
 use super::print::to_text;
 use super::python;
-use super::syntax::Binary;
 use super::value::{Value, View};
 
 /// Applies a filter.
@@ -61,21 +58,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
             let [] = args.bind(name, [])?;
             Value::list(value.items(work)?)?
         }
-        "join" => {
-            let [separator, by] = args.bind(name, ["d", "attribute"])?;
-            let separator = separator.map_or(Ok(String::new()), |it| to_text(&it, work))?;
-            let mut out = String::new();
-            for (i, item) in value.items(work)?.iter().enumerate() {
-                let item = by_attribute(item, by.as_ref(), None, work)?;
-                let item = to_text(&item, work)?;
-                work.text(separator.len() + item.len())?;
-                if i > 0 {
-                    out += &separator;
-                }
-                out += &item;
-            }
-            Value::from(out)
-        }
+        "join" => sequences::join(&value, args, work)?,
         "map" => return sequences::map(&value, args, work),
         "select" | "reject" => {
             return sequences::select(&value, args, name == "select", false, work);
@@ -136,23 +119,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
                 _ => return problem("items: not a mapping"),
             }
         }
-        "sum" => {
-            let [by, start] = args.bind(name, ["attribute", "start"])?;
-            let mut sum = start.unwrap_or(Value::Int(0));
-            if matches!(sum, Value::Text(_)) {
-                return problem("sum: cannot sum texts");
-            }
-            for item in value.items(work)? {
-                let item = by_attribute(&item, by.as_ref(), None, work)?;
-                if matches!(item, Value::Float(_)) {
-                    return unsupported(
-                        "the sum of floats, which Python's versions round differently,",
-                    );
-                }
-                sum = binary(Binary::Add, &sum, &item, work)?;
-            }
-            sum
-        }
+        "sum" => sequences::sum(&value, args, work)?,
         "batch" | "slice" => return sequences::groups(name, &value, args, work),
         "attr" => {
             let [name] = args.all(name, ["name"])?;
@@ -162,19 +129,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
                 None => Value::undefined(format!("there is no attribute '{name}'")),
             }
         }
-        "format" => {
-            let of = soft_text(&value, work)?;
-            let values = match (args.positional.is_empty(), args.named.is_empty()) {
-                (false, false) => return problem("format: arguments by place and by name"),
-                (true, false) => {
-                    let named = args.named.into_iter();
-                    let entries = named.map(|(name, value)| (Value::from(name), value));
-                    Value::Dict(Dict::new(entries.collect(), work)?)
-                }
-                _ => Value::tuple(args.positional)?,
-            };
-            format::percent(&of, &values, work)?
-        }
+        "format" => texts::format(&value, args, work)?,
         "center" => {
             let [width] = args.bind(name, ["width"])?;
             let of = plain(name, &value, work)?;
@@ -183,14 +138,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
         }
         "wordcount" => {
             let [] = args.bind(name, [])?;
-            let of = soft_text(&value, work)?;
-            let (mut n, mut in_word) = (0, false);
-            for c in of.text.chars() {
-                let is_part = c == '_' || python::is_letter(c)? || python::is_digit(c)?;
-                n += i128::from(is_part && !in_word);
-                in_word = is_part;
-            }
-            Value::Int(n)
+            texts::word_count(&soft_text(&value, work)?.text)?
         }
         "pprint" => {
             let [] = args.bind(name, [])?;

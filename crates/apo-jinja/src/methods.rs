@@ -127,7 +127,6 @@ fn replacement(args: Arguments) -> Result<(Text, Text, i128)> {
     Ok((old, new, count))
 }
 
-#[expect(clippy::too_many_lines, reason = "a table of methods")]
 fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Value> {
     work.text(2 * of.len())?;
     let found = match name {
@@ -151,17 +150,7 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
         }
         "join" => {
             let [items] = args.all(name, [""])?;
-            let items = items.items(work)?;
-            let mut out = String::new();
-            for (i, item) in items.iter().enumerate() {
-                let item = text(name, item)?;
-                work.text(of.len() + item.len())?;
-                if i > 0 {
-                    out += of;
-                }
-                out += item;
-            }
-            Value::from(out)
+            join(of, &items, work)?
         }
         "removeprefix" | "removesuffix" => {
             let [part] = args.all(name, [""])?;
@@ -198,37 +187,11 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
         }
         "startswith" | "endswith" => {
             let [parts] = args.all(name, [""])?;
-            let parts = match &parts {
-                Value::Tuple(it) => it.items.clone(),
-                _ => vec![parts],
-            };
-            let mut found = false;
-            for part in &parts {
-                let part = text(name, part)?;
-                found |= if name == "startswith" {
-                    of.starts_with(part)
-                } else {
-                    of.ends_with(part)
-                };
-            }
-            Value::Bool(found)
+            Value::Bool(begins_or_ends(of, name, parts)?)
         }
         "find" | "rfind" | "index" | "rindex" | "count" => {
             let [part] = args.all(name, [""])?;
-            let part = text(name, &part)?;
-            if name == "count" {
-                return Ok(Value::Int(of.matches(part).count() as i128));
-            }
-            let at = if name.starts_with('r') {
-                of.rfind(part)
-            } else {
-                of.find(part)
-            };
-            match at {
-                Some(at) => Value::Int(of[..at].chars().count() as i128),
-                None if name.ends_with("find") => Value::Int(-1),
-                None => return problem("substring not found"),
-            }
+            Value::Int(found(of, name, text(name, &part)?)?)
         }
         "center" | "ljust" | "rjust" => {
             let [width, fill] = args.bind(name, ["", ""])?;
@@ -259,6 +222,56 @@ fn text_method(of: &str, name: &str, args: Arguments, work: &Work) -> Result<Val
         }
     };
     Ok(found)
+}
+
+fn join(separator: &str, items: &Value, work: &Work) -> Result<Value> {
+    let items = items.items(work)?;
+    let mut out = String::new();
+    for (i, item) in items.iter().enumerate() {
+        let item = text("join", item)?;
+        work.text(separator.len() + item.len())?;
+        if i > 0 {
+            out += separator;
+        }
+        out += item;
+    }
+    Ok(Value::from(out))
+}
+
+/// Tells whether a text begins (`startswith`) or ends with a part, or with one of
+/// several.
+fn begins_or_ends(of: &str, name: &str, parts: Value) -> Result<bool> {
+    let parts = match &parts {
+        Value::Tuple(it) => it.items.clone(),
+        _ => vec![parts],
+    };
+    let mut found = false;
+    for part in &parts {
+        let part = text(name, part)?;
+        found |= if name == "startswith" {
+            of.starts_with(part)
+        } else {
+            of.ends_with(part)
+        };
+    }
+    Ok(found)
+}
+
+/// Returns where a part is, from the left or the right; for `count`, how often.
+fn found(of: &str, name: &str, part: &str) -> Result<i128> {
+    if name == "count" {
+        return Ok(of.matches(part).count() as i128);
+    }
+    let at = if name.starts_with('r') {
+        of.rfind(part)
+    } else {
+        of.find(part)
+    };
+    match at {
+        Some(at) => Ok(of[..at].chars().count() as i128),
+        None if name.ends_with("find") => Ok(-1),
+        None => problem("substring not found"),
+    }
 }
 
 /// Calls a method on a part of the text, from one place or between two.

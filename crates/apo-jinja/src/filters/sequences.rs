@@ -3,8 +3,45 @@
 use super::super::arguments::{Arguments, size, text};
 use super::super::checks::check;
 use super::super::fault::{Result, Work, problem, unsupported};
+use super::super::operators::binary;
+use super::super::print::to_text;
+use super::super::syntax::Binary;
 use super::super::value::Value;
 use super::{by_attribute, filter};
+
+/// Joins items, or an attribute of each, to one text.
+pub(super) fn join(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
+    let [separator, by] = args.bind("join", ["d", "attribute"])?;
+    let separator = separator.map_or(Ok(String::new()), |it| to_text(&it, work))?;
+    let mut out = String::new();
+    for (i, item) in value.items(work)?.iter().enumerate() {
+        let item = by_attribute(item, by.as_ref(), None, work)?;
+        let item = to_text(&item, work)?;
+        work.text(separator.len() + item.len())?;
+        if i > 0 {
+            out += &separator;
+        }
+        out += &item;
+    }
+    Ok(Value::from(out))
+}
+
+/// Adds items, or an attribute of each.
+pub(super) fn sum(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
+    let [by, start] = args.bind("sum", ["attribute", "start"])?;
+    let mut sum = start.unwrap_or(Value::Int(0));
+    if matches!(sum, Value::Text(_)) {
+        return problem("sum: cannot sum texts");
+    }
+    for item in value.items(work)? {
+        let item = by_attribute(&item, by.as_ref(), None, work)?;
+        if matches!(item, Value::Float(_)) {
+            return unsupported("the sum of floats, which Python's versions round differently,");
+        }
+        sum = binary(Binary::Add, &sum, &item, work)?;
+    }
+    Ok(sum)
+}
 
 /// Filters may call filters and tests by name, but not without end.
 fn check_depth(args: &Arguments) -> Result<()> {

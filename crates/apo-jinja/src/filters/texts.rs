@@ -2,11 +2,39 @@
 
 use super::super::arguments::{Arguments, int, is_true, size, text};
 use super::super::fault::{Result, Work, problem, unsupported};
+use super::super::format::percent;
 use super::super::holders::Dict;
+use super::super::methods::soft_text;
 use super::super::order::sort;
 use super::super::print::{to_text, write_repr};
 use super::super::python;
 use super::super::value::{Value, View};
+
+/// Applies `format`: `value % arguments`.
+pub(super) fn format(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
+    let of = soft_text(value, work)?;
+    let values = match (args.positional.is_empty(), args.named.is_empty()) {
+        (false, false) => return problem("format: arguments by place and by name"),
+        (true, false) => {
+            let named = args.named.into_iter();
+            let entries = named.map(|(name, value)| (Value::from(name), value));
+            Value::Dict(Dict::new(entries.collect(), work)?)
+        }
+        _ => Value::tuple(args.positional)?,
+    };
+    percent(&of, &values, work)
+}
+
+/// Counts words: runs of letters, digits and underscores.
+pub(super) fn word_count(of: &str) -> Result<Value> {
+    let (mut n, mut in_word) = (0, false);
+    for c in of.chars() {
+        let is_part = c == '_' || python::is_letter(c)? || python::is_digit(c)?;
+        n += i128::from(is_part && !in_word);
+        in_word = is_part;
+    }
+    Ok(Value::Int(n))
+}
 
 pub(super) fn title(of: &str, work: &Work) -> Result<String> {
     work.text(3 * of.len())?;

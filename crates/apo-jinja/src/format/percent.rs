@@ -7,111 +7,179 @@ use super::super::python::parse_int;
 use super::super::value::{Text, Value};
 use super::{Spec, format_float, format_int};
 
+/// The values that the places of a text take.
+struct Values<'a> {
+    list: Vec<Value>,
+    /// Set if places may name them.
+    names: Option<&'a Dict>,
+    /// Number of values that are taken.
+    used: usize,
+}
+
+/// A place of a text: what is between `%` and its kind, and the kind.
+struct Place<'a> {
+    key: Option<&'a str>,
+    flags: &'a str,
+    /// Below zero for a value on the left.
+    width: i128,
+    precision: Option<usize>,
+    kind: char,
+}
+
 /// `text % values`.
 pub(crate) fn percent(text: &Text, values: &Value, work: &Work) -> Result<Value> {
     if text.safe {
         return unsupported("'%' on a text that is marked as safe");
     }
-    let is_list = matches!(values, Value::List(_) | Value::Range(_));
-    let (values, names): (Vec<Value>, Option<&Dict>) = match values {
-        Value::Tuple(it) => (it.items.clone(), None),
-        Value::Dict(it) => (vec![values.clone()], Some(it)),
-        Value::Undefined(_) => {
-            return unsupported(format!("'%' with a {}", values.type_name()));
-        }
-        it => (vec![it.clone()], None),
-    };
+    // Python takes a list or a range for a mapping here, and a mapping need not be used.
+    let may_be_unused = matches!(values, Value::List(_) | Value::Range(_) | Value::Dict(_));
+    let mut values = Values::of(values)?;
     work.text(text.text.len())?;
-    let (mut out, mut rest, mut used) = (String::new(), &*text.text, 0);
+    let (mut out, mut rest) = (String::new(), &*text.text);
     while let Some((before, after)) = rest.split_once('%') {
         out += before;
         rest = after;
+        let place = Place::read(&mut rest, &mut values)?;
+        if place.kind == '%' {
+            out.push('%');
+            continue;
+        }
+        let value = values.at(&place)?;
+        out += &percent_value(&value, &place, work)?;
+    }
+    out += rest;
+    if values.used < values.list.len() && !may_be_unused {
+        return problem("'%': not all values are used by the text");
+    }
+    Ok(Value::from(out))
+}
+
+impl<'a> Values<'a> {
+    fn of(values: &'a Value) -> Result<Self> {
+        let (list, names) = match values {
+            Value::Tuple(it) => (it.items.clone(), None),
+            Value::Dict(it) => (vec![values.clone()], Some(&**it)),
+            Value::Undefined(_) => {
+                return unsupported(format!("'%' with a {}", values.type_name()));
+            }
+            it => (vec![it.clone()], None),
+        };
+        Ok(Self {
+            list,
+            names,
+            used: 0,
+        })
+    }
+
+    /// Takes the next value; `key` is the name at the place, which takes none from a
+    /// dict.
+    fn next(&mut self, key: Option<&str>) -> Result<Value> {
+        match self.list.get(self.used) {
+            Some(value) if self.names.is_none() || key.is_none() => {
+                self.used += 1;
+                Ok(value.clone())
+            }
+            _ => problem("'%': not enough values for the text"),
+        }
+    }
+
+    /// Returns the value of a place, by its name or the next one.
+    fn at(&mut self, place: &Place) -> Result<Value> {
+        match (place.key, self.names) {
+            (Some(key), Some(names)) => match names.get_text(key) {
+                Some(value) => Ok(value.clone()),
+                None => problem(format!("'%': there is no value for '{key}'")),
+            },
+            (Some(_), None) => problem("'%': names need a dict"),
+            (None, _) => self.next(None),
+        }
+    }
+
+    /// Reads a width or precision: digits, or `*` for the next value.
+    fn number(&mut self, rest: &mut &str, key: Option<&str>) -> Result<Option<i128>> {
+        if let Some(after) = rest.strip_prefix('*') {
+            *rest = after;
+            return match self.next(key)?.as_int() {
+                Some(it) => Ok(Some(it)),
+                None => problem("'%': '*' needs an int"),
+            };
+        }
+        let len = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, after) = rest.split_at(len);
+        *rest = after;
+        if len == 0 {
+            Ok(None)
+        } else {
+            parse_int(digits, 10)
+        }
+    }
+}
+
+impl<'a> Place<'a> {
+    /// Reads what follows a `%`, and leaves the rest of the text.
+    fn read(rest: &mut &'a str, values: &mut Values) -> Result<Self> {
         let mut key = None;
         if let Some(named) = rest.strip_prefix('(') {
             let Some((name, after)) = named.split_once(')').filter(|(it, _)| !it.contains('('))
             else {
                 return problem("'%': the end of a name is missing");
             };
-            (key, rest) = (Some(name), after);
+            (key, *rest) = (Some(name), after);
         }
-        let mut next = || match values.get(used) {
-            Some(value) if names.is_none() || key.is_none() => {
-                used += 1;
-                Ok(value.clone())
-            }
-            _ => problem("'%': not enough values for the text"),
-        };
-        let mut spec = Spec::plain();
         let flags = rest.len() - rest.trim_start_matches(['-', '+', ' ', '#', '0']).len();
         let (flags, after) = rest.split_at(flags);
-        rest = after;
-        let mut number = |rest: &mut &str| -> Result<Option<i128>> {
-            if let Some(after) = rest.strip_prefix('*') {
-                *rest = after;
-                return match next()?.as_int() {
-                    Some(it) => Ok(Some(it)),
-                    None => problem("'%': '*' needs an int"),
-                };
-            }
-            let len = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let (digits, after) = rest.split_at(len);
-            *rest = after;
-            if len == 0 {
-                Ok(None)
-            } else {
-                parse_int(digits, 10)
-            }
-        };
-        let width = number(&mut rest)?.unwrap_or(0);
+        *rest = after;
+        let width = values.number(rest, key)?.unwrap_or(0);
+        let mut precision = None;
         if let Some(after) = rest.strip_prefix('.') {
-            rest = after;
-            let precision = number(&mut rest)?.unwrap_or(0).max(0);
-            spec.precision = Some(usize::try_from(precision).unwrap_or(usize::MAX));
+            *rest = after;
+            let found = values.number(rest, key)?.unwrap_or(0).max(0);
+            precision = Some(usize::try_from(found).unwrap_or(usize::MAX));
         }
-        rest = rest.trim_start_matches(['h', 'l', 'L']);
+        *rest = rest.trim_start_matches(['h', 'l', 'L']);
         let Some(kind) = rest.chars().next() else {
             return problem("'%': the text ends in a place");
         };
-        rest = &rest[kind.len_utf8()..];
-        spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX);
-        let left = flags.contains('-') || width < 0;
-        spec.align = Some(if left { '<' } else { '>' });
+        *rest = &rest[kind.len_utf8()..];
+        Ok(Self {
+            key,
+            flags,
+            width,
+            precision,
+            kind,
+        })
+    }
+
+    fn is_left(&self) -> bool {
+        self.flags.contains('-') || self.width < 0
+    }
+
+    /// Whether numbers are filled up with zeros.
+    fn has_zeros(&self) -> bool {
+        self.flags.contains('0') && !self.is_left()
+    }
+
+    fn spec(&self) -> Spec {
+        let mut spec = Spec::plain();
+        spec.width = usize::try_from(self.width.unsigned_abs()).unwrap_or(usize::MAX);
+        spec.precision = self.precision;
+        spec.align = Some(if self.is_left() { '<' } else { '>' });
         for flag in ['+', ' '] {
-            if spec.sign == '-' && flags.contains(flag) {
+            if spec.sign == '-' && self.flags.contains(flag) {
                 spec.sign = flag;
             }
         }
-        spec.alternate = flags.contains('#');
-        if kind == '%' {
-            out.push('%');
-            continue;
-        }
-        let value = match (key, names) {
-            (Some(key), Some(names)) => match names.get_text(key) {
-                Some(value) => value.clone(),
-                None => return problem(format!("'%': there is no value for '{key}'")),
-            },
-            (Some(_), None) => return problem("'%': names need a dict"),
-            (None, _) => next()?,
-        };
-        out += &percent_value(&value, kind, &mut spec, flags.contains('0') && !left, work)?;
+        spec.alternate = self.flags.contains('#');
+        spec
     }
-    out += rest;
-    // Here Python takes a list or a range for a mapping, which need not be
-    // used.
-    if used < values.len() && names.is_none() && !is_list {
-        return problem("'%': not all values are used by the text");
-    }
-    Ok(Value::from(out))
 }
 
-fn percent_value(
-    value: &Value,
-    kind: char,
-    spec: &mut Spec,
-    zeros: bool,
-    work: &Work,
-) -> Result<String> {
+fn percent_value(value: &Value, place: &Place, work: &Work) -> Result<String> {
+    let (kind, mut spec) = (place.kind, place.spec());
+    let is_number = !matches!(kind, 's' | 'r');
+    if is_number && place.has_zeros() {
+        (spec.fill, spec.align) = ('0', Some('='));
+    }
     let wrong = || {
         problem(format!(
             "'%{kind}' needs a number, found a {}",
@@ -149,20 +217,14 @@ fn percent_value(
                 },
             };
             spec.kind = Some(if matches!(kind, 'i' | 'u') { 'd' } else { kind });
-            if zeros {
-                (spec.fill, spec.align) = ('0', Some('='));
-            }
-            format_int(int, spec, work)
+            format_int(int, &spec, work)
         }
         'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
             let Some(float) = value.as_float() else {
                 return wrong();
             };
             spec.kind = Some(kind);
-            if zeros {
-                (spec.fill, spec.align) = ('0', Some('='));
-            }
-            format_float(float, spec, work)
+            format_float(float, &spec, work)
         }
         _ => unsupported(format!("'%{kind}'")),
     }
