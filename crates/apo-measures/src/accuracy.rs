@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::check;
 
-/// How many pairs a reward model puts in the order in which people put them.
+/// How many pairs a reward model orders as people do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// Pairs.
+    /// Number of pairs.
     pub n_pairs: usize,
     /// Pairs with `reward(chosen) > reward(rejected)`.
     pub n_correct: usize,
@@ -21,7 +21,7 @@ pub struct Accuracy {
 }
 
 /// Returns the share of pairs in which the chosen response has the higher
-/// reward (APO § 4.1: strictly higher, so that a tie is wrong); `None` of no
+/// reward (APO § 4.1: strictly higher, so that a tie is wrong); `None` if there are no
 /// pairs.
 ///
 /// # Panics

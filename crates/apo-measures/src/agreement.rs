@@ -1,10 +1,10 @@
-//! Agreement between those who judge.
+//! Agreement between judges.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Returns Cohen's κ of two judges' categories, row by row: the agreement beyond
-/// what their habits alone would give (Cohen 1960); `None` of no rows, or where
-/// both always say the same one thing.
+/// Returns Cohen's κ of two judges' categories, row by row: their agreement beyond
+/// chance (Cohen 1960); `None` if there are no rows, or if both always give the same
+/// category.
 ///
 /// # Panics
 ///
@@ -23,9 +23,9 @@ pub fn cohens_kappa<T: Ord>(first: &[T], second: &[T]) -> Option<f64> {
     beyond(agreed as f64 / n, by_chance)
 }
 
-/// Returns Fleiss' κ of items that were each put into categories by several
-/// judges, which need not be the same people (Fleiss 1971); `None` of no items,
-/// of fewer than two votes an item, or where all say the same one thing.
+/// Returns Fleiss' κ of items, each with the categories that several judges gave it
+/// (Fleiss 1971); different items may have different judges. `None` if there are no
+/// items, fewer than two votes for each, or only one category.
 ///
 /// # Panics
 ///
@@ -120,7 +120,7 @@ mod tests {
         (0..60).map(draw).collect()
     }
 
-    /// A judge who says what another says, but for one time in `kinds`.
+    /// A judge who agrees with another except once in `kinds` times.
     fn follower(of: &[u64], seed: u64, kinds: u64) -> Vec<u64> {
         let (own, follows) = (draws(seed + 1, 3), draws(seed, kinds));
         let votes = of.iter().zip(own).zip(follows);

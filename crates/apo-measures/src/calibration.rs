@@ -1,7 +1,7 @@
 //! Calibration of a reward model's preference probabilities (APO § 4.1).
 //!
-//! The paper weighs a bin by `|D_b| / B`, the number of bins; that is a slip
-//! for `|D_b| / N`, the number of entries, which is meant and used here.
+//! The paper weighs a bin by `|D_b| / B`, where B is the number of bins. That is a slip
+//! for `|D_b| / N`, where N is the number of entries, which is used here.
 
 use std::fmt::Write as _;
 
@@ -9,50 +9,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::check;
 
-/// How far stated probabilities are from what comes true.
+/// How far stated probabilities are from the observed frequencies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Entries; of pairs, two each.
+    /// Number of entries; a pair counts as two.
     pub n: usize,
     /// Expected calibration error: the gaps of all bins, each weighed by its
     /// share of the entries.
     pub ece: f64,
-    /// Average calibration error: the plain mean of the gaps of the bins that
-    /// are not empty.
+    /// Average calibration error: the unweighted mean of the gaps of the bins that are
+    /// not empty.
     pub ace: f64,
     /// Maximum calibration error: the largest gap.
     pub mce: f64,
     /// Brier score: mean squared difference of probability and outcome.
     pub brier: f64,
-    /// All bins in order, the empty ones too.
+    /// All bins in order, including empty ones.
     pub bins: Vec<Bin>,
 }
 
 /// The entries whose probability lies in `[low, high)`; 1 is in the last bin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Least probability of the bin.
+    /// Lower edge of the bin.
     pub low: f64,
-    /// Where the next bin begins.
+    /// Upper edge of the bin.
     pub high: f64,
-    /// Entries in it.
+    /// Number of entries in it.
     pub n: usize,
-    /// Mean of their probabilities; none in an empty bin.
+    /// Mean of their probabilities; `None` for an empty bin.
     pub expected: Option<f64>,
-    /// Share of them that came true; none in an empty bin.
+    /// Share of them that came true; `None` for an empty bin.
     pub observed: Option<f64>,
 }
 
 impl Bin {
-    /// Returns `|observed − expected|`; none of an empty bin.
+    /// Returns `|observed − expected|`; `None` for an empty bin.
     pub fn gap(&self) -> Option<f64> {
         Some((self.observed? - self.expected?).abs())
     }
 }
 
-/// Returns the calibration of probabilities against outcomes over `n_bins`
-/// equal bins, `bin = floor(p · n_bins)` in `f64`, 1 in the last; `None` of
-/// nothing.
+/// Returns the calibration of probabilities against outcomes over `n_bins` equal bins:
+/// `bin = floor(p · n_bins)` in `f64`, and a probability of 1 is in the last bin. `None`
+/// if there are no entries.
 ///
 /// # Panics
 ///
@@ -133,7 +133,7 @@ fn sigmoid(x: f64) -> f64 {
 
 /// Returns the calibration of pairs, each in both orders, so that the set is
 /// balanced: `(p, true)` and `(1 − p, false)`, where `p` is the probability
-/// that the chosen response is preferred. `None` of no pairs.
+/// that the chosen response is preferred. `None` if there are no pairs.
 ///
 /// # Panics
 ///
@@ -152,8 +152,7 @@ fn both_orders(probabilities: &[f64], outcomes: &[bool], n_bins: usize) -> Optio
 }
 
 impl Calibration {
-    /// Lays the bins out for people, a line each, the gap drawn to scale
-    /// beside it.
+    /// Formats the bins for people, one on each line, with the gap drawn to scale.
     ///
     /// ```text
     /// probability        n  expected  observed     gap
@@ -163,7 +162,7 @@ impl Calibration {
     pub fn reliability_table(&self) -> String {
         /// Characters of a gap of 1.
         const SCALE: f64 = 20.0;
-        // As many decimals as tell the edges apart.
+        // Enough decimals to tell the edges apart.
         let decimals = if 10 % self.bins.len() == 0 { 1 } else { 3 };
         let mut text = String::from("probability        n  expected  observed     gap\n");
         for bin in &self.bins {

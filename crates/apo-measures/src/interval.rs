@@ -5,10 +5,10 @@ use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use crate::mean;
 
-/// A mean, and between what it lies.
+/// A mean and its interval.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Interval {
-    /// Values.
+    /// Number of values.
     pub n: usize,
     /// Their mean.
     pub mean: f64,
@@ -30,9 +30,9 @@ impl Interval {
     }
 }
 
-/// Returns the mean of independent values with its two-sided interval at a
-/// level, as 0.95, by Student's t with `n − 1` degrees of freedom; `None` of
-/// fewer than two values.
+/// Returns the mean of independent values with its two-sided interval at a level such as
+/// 0.95, by Student's t with `n − 1` degrees of freedom; `None` for fewer than two
+/// values.
 ///
 /// # Panics
 ///

@@ -1,21 +1,21 @@
-//! Accuracy, calibration, means and their errors, on plain numbers.
+//! Accuracy, calibration, means and their errors.
 //!
-//! Rewards come in as `f64` slices, one entry a pair or a response; what comes
-//! out serialises, and can be laid out for people. A measure of nothing is
-//! absent (`None`), never 0. Numbers that are not finite are the caller's to
-//! refuse, with file and row; here they are a bug and panic.
+//! Rewards are `f64` slices with one entry for each pair or response. Results can be
+//! serialised, and formatted for people. A measure of no data is `None`, never 0. The
+//! caller refuses numbers that are not finite, naming file and row; here they are a bug
+//! and panic.
 //!
 //! | Measure | What | Here |
 //! |---|---|---|
 //! | accuracy | share of pairs in the right order, ties wrong | [`accuracy()`] |
-//! | ECE, ACE, MCE, Brier | does a stated 0.8 come true 8 times in 10 | [`calibration()`] |
+//! | ECE, ACE, MCE, Brier | whether a stated 0.8 comes true 8 times in 10 | [`calibration()`] |
 //! | RM score | mean reward with its standard error | [`mean()`] |
 //! | KL per token | log-ratios over tokens, responses of all lengths | [`ratio()`] |
-//! | interval | between what a mean over seeds lies | [`interval()`] |
-//! | repeats | share of a text's 3-grams that it said before | [`repeats()`] |
+//! | interval | a mean over seeds with its interval | [`interval()`] |
+//! | repeats | share of a text's 3-grams that occurred in it before | [`repeats()`] |
 //! | win rate | two policies before a judge, both orders merged | [`win_rate()`], [`length_controlled()`] |
 //! | κ | agreement of judges beyond chance | [`cohens_kappa()`], [`fleiss_kappa()`] |
-//! | by subset | any of these, apart for each part of the data | [`by_subset()`] |
+//! | by subset | any of these, for each part of the data | [`by_subset()`] |
 
 mod accuracy;
 mod agreement;

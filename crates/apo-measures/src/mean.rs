@@ -8,11 +8,11 @@ use crate::check;
 /// A mean over rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mean {
-    /// Values.
+    /// Number of values.
     pub n: usize,
     /// Their mean.
     pub mean: f64,
-    /// Its standard error, `s / √n` with `s` over `n − 1`; none of one value.
+    /// Its standard error, `s / √n` with `s` over `n − 1`; `None` for one value.
     #[serde(default, deserialize_with = "not_negative")]
     pub standard_error: Option<f64>,
 }
@@ -28,7 +28,7 @@ pub(crate) fn not_negative<'de, D: Deserializer<'de>>(it: D) -> Result<Option<f6
     }
 }
 
-/// Returns the mean of values and its standard error; `None` of no values.
+/// Returns the mean of values and its standard error; `None` if there are no values.
 ///
 /// # Panics
 ///
@@ -50,8 +50,8 @@ pub fn mean(values: &[f64]) -> Option<Mean> {
     })
 }
 
-/// Returns the ratio of two sums with its standard error, as for tokens of
-/// responses of different lengths; `None` of no rows, or where the second sum
+/// Returns the ratio of two sums with its standard error, such as a mean over the tokens
+/// of responses of different lengths; `None` if there are no rows, or if the second sum
 /// is not above 0.
 ///
 /// The error is the usual one of a ratio of means, `s(a − R·b) / (√n · mean b)`.

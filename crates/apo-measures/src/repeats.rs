@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-/// Returns the share of a text's 3-grams of words that stood in it before:
-/// 1 − distinct / all, as Li et al. 2016 count distinct n-grams. `None` of
-/// fewer than three words.
+/// Returns the share of a text's 3-grams of words that occurred in it before:
+/// 1 − distinct / all, as Li et al. 2016 count distinct n-grams. `None` for fewer than
+/// three words.
 pub fn repeats(text: &str) -> Option<f64> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let all = words.windows(3);

@@ -1,10 +1,10 @@
-//! Measures apart for each part of the data.
+//! Measures of each part of the data.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A measure of all rows, and of each subset's.
+/// A measure of all rows, and of the rows of each subset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BySubset<T> {
     /// Of all rows.
@@ -13,10 +13,10 @@ pub struct BySubset<T> {
     pub subsets: BTreeMap<String, T>,
 }
 
-/// Measures all rows and each subset's; `None` where `measure` gives none of
+/// Measures all rows and the rows of each subset; `None` if `measure` returns `None` for
 /// all rows.
 ///
-/// `subsets` names the subset of each row; `measure` is given the rows' numbers.
+/// `subsets` names the subset of each row; `measure` gets the numbers of rows.
 ///
 /// ```
 /// let rewards = [1.0, 2.0, 5.0];

@@ -1,4 +1,4 @@
-//! What the commands of `judge` print as JSON, and later commands read.
+//! The JSON that commands of `judge` print and others read.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::{Accuracy, BySubset, Calibration, LengthControlled, Mean, WinRate};
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// Its standard error; none of one value.
+    /// Its standard error; `None` for one value.
     #[serde(default, deserialize_with = "not_negative")]
     pub standard_error: Option<f64>,
 }
@@ -24,56 +24,55 @@ impl From<Mean> for Estimate {
     }
 }
 
-/// What a table of scored responses says about the policy that wrote them:
-/// `judge score`.
+/// What `judge score` prints: measures of the policy that wrote a table of responses.
 ///
-/// Means and errors are over queries: a query's samples count as one.
+/// Means and errors are over queries: the samples of a query count as one.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ScoreSummary {
     /// Rows of the table.
     pub responses: u64,
     /// Mean reward.
     pub reward: BySubset<Mean>,
-    /// Mean tokens of a response, end of text included; of the responses that
+    /// Mean tokens of a response, including the end of text, over the responses that
     /// state them.
     pub mean_tokens: Option<f64>,
     /// Share of responses that ended by themselves.
     pub ended: f64,
-    /// Mean share of a response's 3-grams that it said before; of the responses
+    /// Mean share of a response's 3-grams that occurred in it before, over the responses
     /// with three words or more.
     pub repeats: Option<f64>,
 }
 
-/// A reward model on people's preferences, overall and by subset: `judge
-/// accuracy`.
+/// What `judge accuracy` prints: a reward model on people's preferences, overall and by
+/// subset.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct AccuracySummary {
     /// Share of pairs in the right order.
     pub accuracy: BySubset<Accuracy>,
-    /// How far stated probabilities are from what comes true.
+    /// How far stated probabilities are from the observed frequencies.
     pub calibration: BySubset<Calibration>,
 }
 
-/// How far a policy has moved from its reference: `judge kl`.
+/// What `judge kl` prints: how far a policy has moved from its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct KlSummary {
     /// Responses that were measured.
     pub responses: usize,
     /// Their tokens.
     pub tokens: u64,
-    /// Nats a token.
+    /// Nats per token.
     pub kl_per_token: Mean,
-    /// Nats a response.
+    /// Nats per response.
     pub kl: Mean,
 }
 
-/// What judges, language models or people, said of two policies: `judge compare`
-/// and `judge human tally`.
+/// What `judge compare` and `judge human tally` print: the verdicts of language models or
+/// people on two policies.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct VerdictSummary {
     /// Comparisons that have a verdict.
     pub judged: usize,
-    /// Those that have none: no reply came, no vote was given.
+    /// Comparisons without a reply or a vote.
     pub failed: usize,
     /// Mean characters of a response of each policy.
     pub characters: [f64; 2],
@@ -82,11 +81,11 @@ pub struct VerdictSummary {
     /// What all judges found, if there are several.
     #[serde(default, rename = "together", skip_serializing_if = "Option::is_none")]
     pub pooled: Option<PooledRate>,
-    /// κ of the judges: Cohen's of two, Fleiss' of more. None of one judge, or
-    /// if all say the same one thing.
+    /// κ of the judges: Cohen's for two, Fleiss' for more. `None` for one judge, or if all
+    /// verdicts are the same.
     pub agreement: Option<f64>,
-    /// Queries behind `agreement`: those that both judged, or that as many judged
-    /// as most did.
+    /// Queries behind `agreement`: those that both judges judged, or those with the most
+    /// frequent number of judges.
     #[serde(default)]
     pub agreement_queries: usize,
 }
@@ -104,13 +103,13 @@ pub struct JudgeSummary {
     pub all: WinRate,
     /// Of pairs of similar length.
     pub alike: WinRate,
-    /// Of all pairs, without what length explains.
+    /// Of all pairs, without the effect of length.
     pub length_controlled: Option<LengthControlled>,
     /// κ between its repeats, if it was asked more than once.
     pub self_agreement: Option<f64>,
 }
 
-/// What all judges found: a query's points are the mean of its judges'.
+/// The win rate before all judges: a query's points are the mean of its judges'.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct PooledRate {
     /// Queries with a verdict.

@@ -4,7 +4,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// What a judge says of a comparison, whichever stood first.
+/// A judge's verdict on two responses, independent of their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -30,7 +30,7 @@ impl Verdict {
     }
 }
 
-/// What the two orders of a comparison come to.
+/// The outcome of a comparison in both orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -40,9 +40,9 @@ pub enum Outcome {
     B,
     /// Both orders say "same".
     Tie,
-    /// The verdict follows the position: a tie in the rates.
+    /// The verdict follows the position; it counts as a tie in the rates.
     Inconsistent,
-    /// An order has no verdict: in no rate.
+    /// An order has no verdict; it is left out of the rates.
     Invalid,
 }
 
@@ -67,13 +67,12 @@ impl Outcome {
         }
     }
 
-    /// Returns the outcome of a name.
+    /// Returns the outcome with this name.
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.as_str() == name)
     }
 
-    /// Returns the first policy's points: 1, 0, or a half; none where nothing
-    /// was judged.
+    /// Returns the first policy's points: 1, 0, or a half; `None` without a verdict.
     pub fn point(self) -> Option<f64> {
         match self {
             Self::A => Some(1.0),
@@ -96,27 +95,27 @@ pub fn merge(first: Verdict, second: Verdict) -> Outcome {
     }
 }
 
-/// How often each outcome came, and the first policy's win rate.
+/// How often each outcome occurred, and the first policy's win rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WinRate {
     /// The first policy's wins.
     pub wins: usize,
     /// The second one's.
     pub losses: usize,
-    /// Ties that both orders agree on.
+    /// Ties in both orders.
     pub ties: usize,
-    /// Verdicts that follow the position; ties in the rate.
+    /// Verdicts that follow the position; they count as ties in the rate.
     pub inconsistent: usize,
-    /// Comparisons without a verdict; not in the rate.
+    /// Comparisons without a verdict; they are left out of the rate.
     pub invalid: usize,
-    /// (wins + ties/2) / (wins + ties + losses), where anything was judged.
+    /// (wins + ties/2) / (wins + ties + losses); `None` if nothing was judged.
     pub rate: Option<f64>,
     /// The rate's interval at 95 %, by bootstrap.
     pub interval: Option<[f64; 2]>,
 }
 
 /// Returns the win rate with its 95 % interval: percentiles of `n` bootstrap
-/// draws of whole comparisons, so that a query's two orders move together.
+/// draws of whole comparisons, so that both orders of a query stay together.
 pub fn win_rate(outcomes: &[Outcome], n: usize, seed: u64) -> WinRate {
     let count = |outcome| outcomes.iter().filter(|it| **it == outcome).count();
     let points: Vec<f64> = outcomes.iter().filter_map(|it| it.point()).collect();
@@ -131,23 +130,22 @@ pub fn win_rate(outcomes: &[Outcome], n: usize, seed: u64) -> WinRate {
     }
 }
 
-/// A win rate as it would be were all responses of like length.
+/// The win rate that responses of equal length would have.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LengthControlled {
     /// The rate.
     pub rate: f64,
-    /// Its interval at 95 %, the whole fit inside the bootstrap.
+    /// Its interval at 95 %; the bootstrap repeats the whole fit.
     pub interval: Option<[f64; 2]>,
 }
 
-/// Returns the win rate without what length does (after Dubois et al. 2024,
-/// `AlpacaEval` 2): a logistic regression of the first policy's points, 0 to 1,
-/// on an intercept and tanh of the difference of lengths over its standard
-/// deviation; the rate is what it predicts at no difference. `AlpacaEval`'s term
-/// for an instruction's difficulty, which takes the verdicts on many models, is
-/// not in it.
+/// Returns the win rate without the effect of length (after Dubois et al. 2024,
+/// `AlpacaEval` 2): a logistic regression of the first policy's points, 0 to 1, on an
+/// intercept and tanh of the difference of lengths over its standard deviation. The rate
+/// is its prediction for equal lengths. It lacks `AlpacaEval`'s term for an instruction's
+/// difficulty, which needs the verdicts on many models.
 ///
-/// `lengths` are those of both responses. `None` of no rows, or where one side
+/// `lengths` are those of both responses. `None` if there are no rows, or if one side
 /// wins all.
 ///
 /// # Panics
@@ -172,7 +170,7 @@ pub fn length_controlled(
     })
 }
 
-/// Fits σ(θ + φ·tanh(d/s)) to points by Newton's steps, and returns σ(θ).
+/// Fits σ(θ + φ·tanh(d/s)) to points by Newton's method, and returns σ(θ).
 fn fit_at_no_difference(rows: &[[f64; 2]]) -> Option<f64> {
     let n = rows.len() as f64;
     let mean = rows.iter().map(|it| it[1]).sum::<f64>() / n;
@@ -213,13 +211,13 @@ fn fit_at_no_difference(rows: &[[f64; 2]]) -> Option<f64> {
     None
 }
 
-/// What keeps the fit finite where lengths do not differ, or decide all.
+/// A ridge that keeps the fit finite if lengths do not differ, or decide everything.
 const RIDGE: f64 = 1e-3;
 
-/// Returns the 2.5th and 97.5th percentile of what `of` says of `n` draws of the
-/// rows with replacement; draws of which it says nothing are left out. `None`
-/// of no rows or draws, and where all draws are alike: rows without a difference
-/// say nothing of how sure they are.
+/// Returns the 2.5th and 97.5th percentile of `of` over `n` draws of the rows with
+/// replacement. Draws for which it returns `None` are left out. `None` if there are no
+/// rows or draws, or if all draws give the same: such rows do not tell how certain they
+/// are.
 pub fn bootstrap<T: Copy>(
     rows: &[T],
     n: usize,
@@ -250,8 +248,8 @@ fn mean_of(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Returns a percentile of sorted values, between two of them in proportion, as
-/// `NumPy`'s default does.
+/// Returns a percentile of sorted values with linear interpolation, as `NumPy`'s default
+/// does.
 fn percentile(sorted: &[f64], level: f64) -> f64 {
     let at = level * (sorted.len() - 1) as f64;
     let below = at.floor() as usize;

@@ -123,24 +123,10 @@ impl Lines {
         (left, right): (f64, f64),
         (low, high): (f64, f64),
     ) -> Drawn {
-        let small = self.size.0 < 500;
+        let small = self.is_small();
         let text = if small { 12 } else { 14 };
-        // The legend is above the axes, where it hides nothing.
-        let title = text + if small { 2 } else { 4 };
-        let width = self.size.0 as i32;
-        let colour = |i: usize| COLOURS[i % COLOURS.len()];
-        let names = self.lines.iter().enumerate();
-        let legend = Legend {
-            entries: names.map(|(i, it)| (it.name.as_str(), colour(i))).collect(),
-            between: (4 * text as i32 + 14, width - 8),
-            size: text,
-        };
-        let pos = Pos::new(HPos::Center, VPos::Top);
-        let named = Text::new(self.title.as_str(), (width / 2, 8), label(title).pos(pos));
-        area.draw(&named)?;
-        let above = title as i32 + 16;
-        legend.draw(area, above)?;
-        let (_, rest) = area.split_vertically(above + legend.height());
+        let head = self.draw_head(area, text)?;
+        let (_, rest) = area.split_vertically(head);
         let mut chart = ChartBuilder::on(&rest)
             .margin(if small { 8 } else { 12 })
             .margin_top(4)
@@ -176,24 +162,58 @@ impl Lines {
         if let Some(ends) = self.guide {
             chart.draw_series(LineSeries::new(ends, BLACK.mix(0.4).stroke_width(1)))?;
         }
-        // Shifted, so that no bar hides another.
+        for (i, line) in self.shifted(right - left).iter().enumerate() {
+            draw_line(&mut chart, line, colour(i), self.mark)?;
+        }
+        Ok(())
+    }
+
+    /// Draws the title and the legend for texts of a size; returns their height. The
+    /// legend is above the axes, where it hides nothing.
+    fn draw_head(
+        &self,
+        area: &crate::Area<'_>,
+        text: u32,
+    ) -> Result<i32, DrawingAreaErrorKind<std::io::Error>> {
+        let title = text + if self.is_small() { 2 } else { 4 };
+        let width = self.size.0 as i32;
+        let names = self.lines.iter().enumerate();
+        let legend = Legend {
+            entries: names.map(|(i, it)| (it.name.as_str(), colour(i))).collect(),
+            between: (4 * text as i32 + 14, width - 8),
+            size: text,
+        };
+        let pos = Pos::new(HPos::Center, VPos::Top);
+        let named = Text::new(self.title.as_str(), (width / 2, 8), label(title).pos(pos));
+        area.draw(&named)?;
+        let above = title as i32 + 16;
+        legend.draw(area, above)?;
+        Ok(above + legend.height())
+    }
+
+    fn is_small(&self) -> bool {
+        self.size.0 < 500
+    }
+
+    /// Returns the points of each line, shifted on an axis of this length so that no
+    /// error bar hides another.
+    fn shifted(&self, length: f64) -> Vec<Vec<Point>> {
         let has_errors = |line: &Line| line.points.iter().any(|it| it.error.is_some());
         let apart = if self.lines.iter().any(has_errors) {
-            (right - left) * APART
+            length * APART
         } else {
             0.0
         };
         let middle = (self.lines.len() as f64 - 1.0) / 2.0;
-        for (i, line) in self.lines.iter().enumerate() {
+        let lines = self.lines.iter().enumerate().map(|(i, line)| {
             let by = (i as f64 - middle) * apart;
-            let shifted = line.points.iter().map(|it| Point {
+            let points = line.points.iter().map(|it| Point {
                 x: it.x + by,
                 ..*it
             });
-            let shifted: Vec<Point> = shifted.collect();
-            draw_line(&mut chart, &shifted, colour(i), self.mark)?;
-        }
-        Ok(())
+            points.collect()
+        });
+        lines.collect()
     }
 }
 
@@ -211,6 +231,10 @@ fn draw_line(chart: &mut Chart<'_, '_>, points: &[Point], colour: RGBColor, mark
         PathElement::new([(it.x, it.y - error), (it.x, it.y + error)], style)
     }))?;
     Ok(())
+}
+
+fn colour(line: usize) -> RGBColor {
+    COLOURS[line % COLOURS.len()]
 }
 
 /// Returns the ends of an axis that holds all values, with some room.
