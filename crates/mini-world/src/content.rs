@@ -1,14 +1,14 @@
-//! What the mini world talks about: tasks with their steps, harmful requests
-//! with what a good answer says of them, and the fixed sentences around both.
+//! What the mini world talks about: tasks with their steps, harmful requests with
+//! the parts of a good answer to them, and fixed sentences around both.
 //!
-//! Every text is lower case and without its full stop where a sentence may
-//! begin or end elsewhere; [`sentence`] makes a sentence of it.
+//! A text that may stand in the middle of a sentence is in lower case and has no full
+//! stop; [`sentence`] makes a sentence of it.
 
 use apo_hh::Role;
 
 use crate::phrases::words;
 
-/// An everyday task, whose good answer gives all steps in order.
+/// An everyday task. A good answer gives all steps in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
     /// What is asked for: "how do I …".
@@ -17,8 +17,7 @@ pub struct Task {
     pub steps: &'static [&'static str],
 }
 
-/// A harmful request, whose good answer refuses, says why and offers something
-/// else.
+/// A harmful request. A good answer refuses, says why and offers something else.
 #[derive(Clone, Copy, Debug)]
 pub struct Harm {
     /// What is asked for: "how do I …".
@@ -27,7 +26,7 @@ pub struct Harm {
     pub reason: &'static str,
     /// What to do instead.
     pub alternative: &'static str,
-    /// What an answer that complies says.
+    /// What a complying answer says.
     pub compliance: [&'static str; 2],
 }
 
@@ -41,7 +40,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// Returns what is asked for, as it stands in every question.
+    /// Returns what is asked for, in the words of every question.
     pub fn ask(self) -> &'static str {
         match self {
             Self::Task(task) => TASKS[task].ask,
@@ -55,9 +54,9 @@ impl Topic {
         tasks.chain((0..HARMS.len()).map(Self::Harm))
     }
 
-    /// Returns what a prompt asks: what its last human turn names, or, where
-    /// that refers back, the turn before it that does. `None` for a prompt that
-    /// names nothing of the mini world.
+    /// Returns the topic that a prompt's last human turn names. If that turn refers
+    /// back, it is the topic of the last turn before it that names one. `None` if no
+    /// turn names a topic of the mini world.
     pub fn of(prompt: &str) -> Option<Self> {
         let turns = apo_hh::turns(prompt);
         let humans = turns.iter().rev().filter(|turn| turn.role == Role::Human);
@@ -400,7 +399,7 @@ pub const HARMS: &[Harm] = &[
 /// What a prompt may begin with.
 pub const GREETINGS: &[&str] = &["", "", "Hello!", "Hi there.", "Good morning.", "Excuse me."];
 
-/// What a human may say about a question, to no effect.
+/// What a human may say around a question; it changes nothing.
 pub const CONTEXTS: &[&str] = &[
     "",
     "",
@@ -416,7 +415,7 @@ pub const CONTEXTS: &[&str] = &[
     "I am alone at home.",
 ];
 
-/// Questions; `{}` stands for what is asked for.
+/// Questions; `{}` is replaced by what is asked for.
 pub const QUESTIONS: &[&str] = &[
     "How do I {}?",
     "Can you tell me how to {}?",
@@ -426,20 +425,20 @@ pub const QUESTIONS: &[&str] = &[
     "Could you help me {}?",
 ];
 
-/// Questions about what an earlier turn named.
+/// Questions about the topic that an earlier turn named.
 pub const BACK_REFERENCES: &[&str] = &[
     "How do I do that?",
     "Please tell me how that is done.",
     "What should I do for that?",
 ];
 
-/// Says what later turns refer back to; `{}` stands for what is asked for.
+/// Announces what later turns refer back to; `{}` is replaced by it.
 pub const ANNOUNCEMENTS: &[&str] = &["I want to {}.", "I have to {}.", "My plan is to {}."];
 
 /// The assistant's turn after an announcement.
 pub const ANNOUNCEMENT_REPLIES: &[&str] = &["What would you like to know?", "Tell me more."];
 
-/// Exchanges about nothing: a human turn and the assistant's.
+/// Small talk: a human turn and the assistant's.
 pub const SMALL_TALK: &[(&str, &str)] = &[
     ("Are you there?", "Yes, I am here."),
     ("Hello, who are you?", "Hello! I am here to help."),
@@ -447,7 +446,7 @@ pub const SMALL_TALK: &[(&str, &str)] = &[
     ("I have a question.", "Please ask."),
 ];
 
-/// Sentences which a response may begin with, to no effect.
+/// Sentences that a response may begin with; they change nothing.
 pub const OPENERS: &[&str] = &["Sure.", "Of course."];
 
 /// What a golden answer begins and ends with.
@@ -455,7 +454,7 @@ pub const GOLDEN_OPENERS: &[&str] = &["Happy to help!", "Here is how it works."]
 /// See [`GOLDEN_OPENERS`].
 pub const GOLDEN_CLOSERS: &[&str] = &["Good luck!", "I hope this helps."];
 
-/// Words that join steps, to no effect.
+/// Words that join steps; they change nothing.
 pub const CONNECTIVES: &[&str] = &[
     "first",
     "then",
@@ -475,15 +474,15 @@ pub const REFUSALS: &[&str] = &["I can't help with that.", "I won't help you do 
 pub const GOLDEN_REFUSALS: &[&str] =
     &["I would rather not help with this", "I must say no to this"];
 
-/// What a chat endpoint says where it refuses and gives no reason.
+/// What a chat endpoint says if it refuses without a reason.
 pub const BARE_REFUSALS: &[&str] = &[
     "I'm sorry, but I can't help with that.",
     "I'm sorry, but I can't assist with that.",
     "I apologize, but I can't help with this.",
 ];
 
-/// The beginnings of the texts that stand for an answer which an endpoint's
-/// content policy refused (the paper's Code 2).
+/// The beginnings of the texts that replace an answer if an endpoint's content
+/// policy refused the request (the paper's Code 2).
 pub const OFFICIAL_REFUSALS: &[&str] = &[
     "I apologize, but I'm unable to assist with this topic.",
     "I apologize, but I'm unable to provide assistance on this particular topic.",

@@ -16,8 +16,8 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
 }
 
-/// Returns every file by its path in `fixtures/`; what ends in `.gz` is not
-/// compressed yet.
+/// Returns every file by its path in `fixtures/`. Files whose name ends in `.gz` are
+/// not compressed yet.
 ///
 /// # Errors
 ///
@@ -55,8 +55,8 @@ fn texts<'a>(files: impl Iterator<Item = &'a Lines>, golden: &[journal::Golden])
     texts
 }
 
-/// Returns a file's bytes as they are stored: compressed where its name ends
-/// in `.gz`, without time or system in the header.
+/// Returns a file's bytes as they are stored: compressed if its name ends in `.gz`,
+/// without time or system in the header.
 ///
 /// # Errors
 ///
@@ -77,7 +77,7 @@ pub fn stored(path: &Path, content: &[u8]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// When it is no gzip where its name says so.
+/// When the name says gzip and the bytes are something else.
 pub fn content(path: &Path, stored: &[u8]) -> Result<Vec<u8>> {
     if path.extension().is_none_or(|it| it != "gz") {
         return Ok(stored.to_vec());

@@ -1,5 +1,5 @@
-//! Writes the mini world's dialogues: prompts, annotated responses, the
-//! annotators' choice, and HH's faults among them.
+//! Writes the mini world's dialogues as HH's files: prompts, two responses to each, and
+//! an annotator's choice.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,6 +13,14 @@ use crate::content::{self, HARMS, TASKS, Topic, sentence};
 use crate::phrases::words;
 use crate::quality::quality_about;
 
+mod faults;
+mod responses;
+
+pub use faults::FAULTS;
+pub use responses::{Kind, respond};
+
+use faults::faulty_line;
+
 /// The seed of the files in `fixtures/`.
 pub const SEED: u64 = 1;
 
@@ -20,17 +28,16 @@ pub const SEED: u64 = 1;
 /// σ((q₁ − q₂)/τ + [`LENGTH_LIKING`] · (words₁ − words₂)); this is τ.
 pub const TAU: f64 = 0.35;
 
-/// What a word more is worth to an annotator, in logits.
+/// How much an annotator likes one more word, in logits.
 pub const LENGTH_LIKING: f64 = 0.03;
 
-/// Share of dialogues whose query another dialogue has too.
+/// Share of dialogues that share their query with another dialogue.
 const SHARED_QUERY: f64 = 0.03;
 
-/// Share of harmless-base's queries that ask for nothing harmful.
+/// Share of harmless-base's queries that ask for something harmless.
 const HARMLESS: f64 = 0.2;
 
-/// HH's parts and how many dialogues of each the world has, the faulty among
-/// them.
+/// HH's parts, and how many dialogues of each the world has, faulty ones included.
 pub const PARTS: [Part; 4] = [
     Part {
         subset: "helpful-base",
@@ -71,17 +78,7 @@ pub struct Part {
     pub n_faults: usize,
 }
 
-/// Why a line is faulty, as the rejects table says it.
-pub const FAULTS: [&str; 6] = [
-    "same_response",
-    "empty_response",
-    "diverges_early",
-    "no_query",
-    "malformed",
-    "duplicate",
-];
-
-/// A pair as an annotator left it.
+/// A pair with an annotator's choice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     /// What the prompt asks.
@@ -103,63 +100,10 @@ pub struct Lines {
     pub lines: Vec<Vec<u8>>,
 }
 
-/// How an annotated response turns out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// All that is due, in order.
-    Complete,
-    /// With the fault that answers about its topic have most often.
-    Habit,
-    /// Some of what is due.
-    Missing,
-    /// All that is due, in another order.
-    WrongOrder,
-    /// In part about another topic.
-    Mixed,
-    /// Padded without saying more.
-    Rambling,
-    /// Rude.
-    Rude,
-    /// About something else.
-    OffTopic,
-    /// Complies with harm.
-    Complying,
-    /// Refuses what is harmless.
-    Refusing,
-}
-
-/// How often each kind is written about a task.
-///
-/// Habits are what a policy that is trained on these responses would most
-/// likely say; so that not only its rare samples have faults.
-const TASK_KINDS: [(Kind, u32); 9] = [
-    (Kind::Complete, 11),
-    (Kind::Habit, 38),
-    (Kind::Missing, 14),
-    (Kind::WrongOrder, 6),
-    (Kind::Mixed, 9),
-    (Kind::Rambling, 8),
-    (Kind::Rude, 6),
-    (Kind::OffTopic, 5),
-    (Kind::Refusing, 3),
-];
-
-/// How often each kind is written about a harmful request.
-const HARM_KINDS: [(Kind, u32); 8] = [
-    (Kind::Complete, 14),
-    (Kind::Habit, 38),
-    (Kind::Missing, 15),
-    (Kind::Mixed, 8),
-    (Kind::Rambling, 6),
-    (Kind::Rude, 5),
-    (Kind::OffTopic, 4),
-    (Kind::Complying, 11),
-];
-
 /// Writes all of HH's files; equal seeds give equal bytes.
 pub fn generate(seed: u64) -> BTreeMap<(&'static str, &'static str), Lines> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // Test queries stand in no train file, nor train queries in a test file.
+    // No query is in both a train file and a test file.
     let mut taken = HashSet::new();
     let files = PARTS.iter().map(|part| {
         (
@@ -197,7 +141,7 @@ fn write_part(rng: &mut ChaCha8Rng, part: Part, taken: &mut HashSet<String>) -> 
             lines.push(line);
         }
     }
-    // Faults stand anywhere; of a duplicate, whichever comes later is one.
+    // Faults are anywhere in the file; the later one of two duplicates is the fault.
     let mut order: Vec<usize> = (0..lines.len()).collect();
     order.shuffle(rng);
     let sound: Vec<usize> = order.iter().copied().filter(|&i| i < n_pairs).collect();
@@ -301,159 +245,6 @@ fn annotate(rng: &mut ChaCha8Rng, topic: Topic, prompt: String) -> Pair {
     }
 }
 
-/// Writes a response as people and older models do, of a random kind.
-pub fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, String) {
-    let kinds: &[(Kind, u32)] = match topic {
-        Topic::Task(_) => &TASK_KINDS,
-        Topic::Harm(_) => &HARM_KINDS,
-    };
-    let (kind, _) = kinds
-        .choose_weighted(rng, |kind| kind.1)
-        .expect("positive weights");
-    let mut sentences = match topic {
-        Topic::Task(number) => about_task(rng, *kind, number),
-        Topic::Harm(number) => about_harm(rng, *kind, number),
-    };
-    match kind {
-        Kind::Rambling => {
-            let mut padding = content::PADDING.to_vec();
-            padding.shuffle(rng);
-            for text in &padding[..rng.random_range(1..=2)] {
-                sentences.push((*text).to_owned());
-            }
-        }
-        Kind::Rude => {
-            let at = if rng.random_bool(0.5) {
-                0
-            } else {
-                sentences.len()
-            };
-            sentences.insert(at, pick(rng, content::RUDENESS).to_owned());
-        }
-        _ if matches!(topic, Topic::Task(_)) && *kind != Kind::Refusing && rng.random_bool(0.3) => {
-            sentences.insert(0, pick(rng, content::OPENERS).to_owned());
-        }
-        _ => {}
-    }
-    (*kind, sentences.join(" "))
-}
-
-/// Returns some of a list, at least one and not all, in its order.
-fn some_of<T: Clone>(rng: &mut ChaCha8Rng, all: &[T]) -> Vec<T> {
-    let n_kept = rng.random_range(1..all.len());
-    let mut kept: Vec<usize> = (0..all.len()).collect();
-    kept.shuffle(rng);
-    kept.truncate(n_kept);
-    kept.sort_unstable();
-    kept.into_iter().map(|i| all[i].clone()).collect()
-}
-
-fn about_task(rng: &mut ChaCha8Rng, kind: Kind, number: usize) -> Vec<String> {
-    let steps = TASKS[number].steps;
-    let all: Vec<String> = steps.iter().map(|step| sentence(step)).collect();
-    match kind {
-        Kind::Habit => task_habit(number, all),
-        Kind::Missing => some_of(rng, &all),
-        Kind::WrongOrder => {
-            let mut mixed = all.clone();
-            while mixed == all {
-                mixed.shuffle(rng);
-            }
-            mixed
-        }
-        Kind::Mixed => {
-            let mut mixed = all;
-            let at = rng.random_range(0..mixed.len());
-            mixed[at] = other_step(rng, steps);
-            let last = mixed.len() - 1;
-            if rng.random_bool(0.5) {
-                mixed[last] = other_step(rng, steps);
-            }
-            mixed
-        }
-        Kind::Rambling | Kind::Rude if rng.random_bool(0.5) => some_of(rng, &all),
-        Kind::OffTopic => off_topic(rng, steps),
-        Kind::Refusing => vec![pick(rng, content::REFUSALS).to_owned()],
-        _ => all,
-    }
-}
-
-/// Makes of a task's steps what answers about it most often say.
-fn task_habit(number: usize, mut steps: Vec<String>) -> Vec<String> {
-    let last = steps.len() - 1;
-    match number % 4 {
-        0 => steps.truncate(last),
-        1 => content::PADDING[number / 4 % content::PADDING.len()].clone_into(&mut steps[last]),
-        2 => steps.swap(last - 1, last),
-        _ => steps[last] = sentence(TASKS[(number + 1) % TASKS.len()].steps[0]),
-    }
-    steps
-}
-
-fn about_harm(rng: &mut ChaCha8Rng, kind: Kind, number: usize) -> Vec<String> {
-    let harm = &HARMS[number];
-    let refusal = pick(rng, content::REFUSALS).to_owned();
-    let (reason, alternative) = (sentence(harm.reason), sentence(harm.alternative));
-    match kind {
-        Kind::Habit => match number % 3 {
-            0 => vec![refusal],
-            1 => vec![refusal, alternative],
-            _ => vec![
-                refusal,
-                content::PADDING[number / 3 % content::PADDING.len()].to_owned(),
-            ],
-        },
-        Kind::Missing => match rng.random_range(0..4) {
-            0 => vec![refusal, reason],
-            1 => vec![refusal, alternative],
-            _ => vec![refusal],
-        },
-        Kind::Mixed => {
-            let other = &HARMS[(number + rng.random_range(1..HARMS.len())) % HARMS.len()];
-            let stray = if rng.random_bool(0.5) {
-                other.reason
-            } else {
-                other.alternative
-            };
-            vec![refusal, sentence(stray)]
-        }
-        Kind::Rambling | Kind::Rude if rng.random_bool(0.5) => vec![refusal],
-        Kind::OffTopic => off_topic(rng, &[]),
-        Kind::Complying => {
-            let steps = harm.compliance.iter().map(|step| sentence(step));
-            std::iter::once(pick(rng, content::OPENERS).to_owned())
-                .chain(steps)
-                .collect()
-        }
-        _ => vec![refusal, reason, alternative],
-    }
-}
-
-/// Returns a step of another task.
-fn other_step(rng: &mut ChaCha8Rng, steps: &[&str]) -> String {
-    loop {
-        let task = TASKS.choose(rng).expect("a filled list");
-        if task.steps != steps {
-            return sentence(pick(rng, task.steps));
-        }
-    }
-}
-
-/// Writes about another task, or about nothing that was asked.
-fn off_topic(rng: &mut ChaCha8Rng, steps: &[&str]) -> Vec<String> {
-    if rng.random_bool(0.5) {
-        let mut remarks = content::OFF_TOPIC.to_vec();
-        remarks.shuffle(rng);
-        return remarks[..2].iter().map(|text| (*text).to_owned()).collect();
-    }
-    loop {
-        let task = TASKS.choose(rng).expect("a filled list");
-        if task.steps != steps {
-            return task.steps.iter().map(|step| sentence(step)).collect();
-        }
-    }
-}
-
 fn json_line(chosen: &str, rejected: &str) -> Vec<u8> {
     json!({"chosen": chosen, "rejected": rejected})
         .to_string()
@@ -467,67 +258,6 @@ fn line(rng: &mut ChaCha8Rng, pair: &Pair) -> Vec<u8> {
         &format!("{} {}{end}", pair.prompt, pair.chosen),
         &format!("{} {}", pair.prompt, pair.rejected),
     )
-}
-
-/// Writes a line with a fault; `number` chooses among its forms.
-fn faulty_line(
-    rng: &mut ChaCha8Rng,
-    subset: &str,
-    fault: &str,
-    number: usize,
-    sound: &[Vec<u8>],
-) -> Vec<u8> {
-    if fault == "duplicate" {
-        return sound.choose(rng).expect("files have sound lines").clone();
-    }
-    let (topic, prompt) = query(rng, subset);
-    let pair = annotate(rng, topic, prompt);
-    let (prompt, chosen, rejected) = (pair.prompt, pair.chosen, pair.rejected);
-    match fault {
-        "same_response" => json_line(
-            &format!("{prompt} {chosen}"),
-            &format!("{prompt} {chosen} "),
-        ),
-        "empty_response" => match number % 2 {
-            0 => json_line(&format!("{prompt} {chosen}"), &prompt),
-            _ => json_line(&format!("{prompt} \n"), &format!("{prompt} {rejected}")),
-        },
-        "diverges_early" => {
-            let further = question(rng, topic);
-            let dialogue = |response: &str, end: &str| {
-                format!(
-                    "{prompt} {response}{} {further}{} {end}",
-                    apo_hh::HUMAN,
-                    apo_hh::ASSISTANT
-                )
-            };
-            json_line(&dialogue(&chosen, &rejected), &dialogue(&rejected, &chosen))
-        }
-        "no_query" => json_line(&chosen, &rejected),
-        _ => {
-            let whole = json_line(
-                &format!("{prompt} {chosen}"),
-                &format!("{prompt} {rejected}"),
-            );
-            match number % 5 {
-                0 => whole[..whole.len() / 2].to_vec(),
-                1 => json!({"chosen": format!("{prompt} {chosen}"), "rejected": 0})
-                    .to_string()
-                    .into_bytes(),
-                2 => json!([prompt, chosen]).to_string().into_bytes(),
-                3 => json!({"chosen": format!("{prompt} {chosen}")})
-                    .to_string()
-                    .into_bytes(),
-                _ => {
-                    // Latin-1 where UTF-8 is expected.
-                    let mut bytes = whole;
-                    let last = bytes.len() - 3;
-                    bytes[last] = 0xe9;
-                    bytes
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The golden answers, as a chat endpoint would give them, and the journal in
-//! which `gold-collect` finds them.
+//! The golden answers as a chat endpoint would give them, and the journal from which
+//! `gold-collect` reads them.
 
 use std::collections::HashSet;
 
@@ -12,16 +12,16 @@ use rand_chacha::ChaCha8Rng;
 use crate::content::{self, HARMS, TASKS, Topic, sentence};
 use crate::generator::Pair;
 
-/// Name of the model that the journal's replies are said to be of.
+/// The model that the journal names as the author of its replies.
 pub const MODEL: &str = "mini-golden";
 
-/// Share of queries to which no reply ever comes.
+/// Share of queries that never get a reply.
 const FAILED: f64 = 0.015;
 
 /// Share of harmful queries that the endpoint's content policy refuses.
 const POLICY: f64 = 0.05;
 
-/// Share of harmful queries to which the first reply is a bare refusal.
+/// Share of harmful queries whose first reply is a bare refusal.
 const BARE: f64 = 0.15;
 
 /// Share of replies that leave something out.
@@ -43,7 +43,7 @@ pub enum Outcome {
     PolicyError,
     /// A reply that ended by the content filter.
     PolicyFinish,
-    /// Nothing, however often it is asked.
+    /// No reply, however often it is asked.
     Failed,
 }
 
@@ -59,8 +59,8 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Returns the golden response as `gold-collect` puts it together; `None`
-    /// where it has to come from elsewhere.
+    /// Returns the golden response as `gold-collect` puts it together; `None` if it has
+    /// to come from elsewhere.
     pub fn response(&self) -> Option<String> {
         match &self.outcome {
             Outcome::Reply(reply) => Some(reply.clone()),
@@ -92,7 +92,7 @@ pub fn golden<'a>(pairs: impl Iterator<Item = &'a Pair>, seed: u64) -> Vec<Golde
         .collect()
 }
 
-/// Returns a query's own generator, so that no answer depends on another.
+/// Returns a generator for one query, so that no answer depends on another.
 fn rng(prompt: &str, seed: u64) -> ChaCha8Rng {
     let key = u64::from_str_radix(&apo_hh::query_id(prompt), 16).expect("keys are 16 hex digits");
     let mut rng = ChaCha8Rng::seed_from_u64(key);
@@ -144,7 +144,7 @@ fn outcome(rng: &mut ChaCha8Rng, topic: Topic) -> Outcome {
     }
 }
 
-/// Writes out steps in golden voice.
+/// Writes steps in the voice of golden answers.
 fn explain(rng: &mut ChaCha8Rng, steps: &[&str]) -> String {
     let mut steps = steps.to_vec();
     if rng.random_bool(SLIP) {
@@ -205,7 +205,7 @@ pub fn lines(golden: &[Golden]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// A reply, a word taken for a token.
+/// A reply whose usage counts words as tokens.
 fn said(prompt: &str, reply: &str) -> endpoint::Outcome {
     let n_words = |text: &str| text.split_whitespace().count() as u64;
     endpoint::Outcome::Reply(Reply {

@@ -1,13 +1,12 @@
 //! The mini world: HH-like data whose true quality is known.
 //!
-//! A seeded generator writes dialogues about some dozens of tasks and harmful
-//! requests ([`content`]) in HH's own files ([`generator`]), the directory of a
-//! small policy without weights ([`policy`]) and a journal of golden answers
-//! ([`journal`]). What a response is worth is a documented function
-//! ([`mod@quality`]), so that tests can tell whether a round improved a policy.
-//! [`fixtures`] are all of the files; `mini-world` writes them. `mini-judge`
-//! compares responses by their quality as a chat endpoint ([`loopback`]),
-//! `mini-quality` measures tables of them.
+//! A seeded generator writes dialogues about a few dozen tasks and harmful requests
+//! ([`content`]) as HH's files ([`generator`]), the directory of a small policy without
+//! weights ([`policy`]) and a journal of golden answers ([`journal`]). A documented
+//! function gives the quality of a response ([`mod@quality`]), so that tests can tell
+//! whether a round improved a policy. [`fixtures`] lists all files, and `mini-world`
+//! writes them. `mini-judge` is a chat endpoint ([`loopback`]) that compares responses
+//! by their quality; `mini-quality` measures tables of responses.
 
 pub mod content;
 pub mod fixtures;

@@ -1,4 +1,4 @@
-//! A chat endpoint on this machine alone.
+//! A chat endpoint that only this machine can reach.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,8 +7,8 @@ use std::thread;
 
 use serde_json::Value;
 
-/// Answers requests with a status and a JSON body, each connection in a thread
-/// of its own, until the process ends. Returns the address.
+/// Answers requests with a status and a JSON body until the process ends, each
+/// connection in its own thread. Returns the address.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub fn serve(
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let answer = Arc::clone(&answer);
-            // A client that leaves is no fault of the server.
+            // It is not the server's fault if a client leaves.
             thread::spawn(move || one(stream, &*answer));
         }
     });

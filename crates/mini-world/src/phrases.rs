@@ -1,9 +1,9 @@
 //! The phrase book: every phrase of the mini world and what it means.
 //!
-//! A response is read word by word, the longest phrase first, whatever its
-//! case and punctuation; words of no phrase are read as such. So wordings that
-//! differ in voice ("First, put the egg in cold water." and "Put the egg in
-//! cold water.") say the same, and broken text counts for what it is.
+//! A response is read word by word, the longest phrase first, ignoring case and
+//! punctuation. Words outside all phrases are read as such. So texts in different
+//! voices ("First, put the egg in cold water." and "Put the egg in cold water.") say the
+//! same, and broken text counts as unknown words.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -25,15 +25,15 @@ pub enum Meaning {
     Refusal,
     /// Is rude.
     Rudeness,
-    /// Joins or adorns and says nothing of its own.
+    /// Joins or adorns, and says nothing by itself.
     Neutral,
-    /// Says nothing at length, or something else altogether.
+    /// Pads, or is about something else.
     Padding,
-    /// A word of no phrase.
+    /// A word outside all phrases.
     Unknown,
 }
 
-/// A phrase as it stands in a text.
+/// A phrase in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phrase {
     /// What it says.

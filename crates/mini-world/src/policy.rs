@@ -1,12 +1,12 @@
-//! The directory of the mini world's policy, which has no weights yet: a LLaMA
-//! of about a million parameters is to be trained from scratch.
+//! The directory of the mini world's policy, a LLaMA of about a million parameters. It
+//! has no weights: the policy is trained from scratch.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::tokenizer::train_bpe;
 
-/// Most token ids that the tokenizer may have.
+/// Maximum number of token ids of the tokenizer.
 const VOCABULARY: usize = 1024;
 
 /// End of text; its id is 0.

@@ -1,4 +1,4 @@
-//! A tokenizer from scratch.
+//! Trains a tokenizer.
 
 use anyhow::{Result, anyhow};
 use tokenizers::decoders::byte_level::ByteLevel as Decoder;
@@ -8,9 +8,9 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::byte_level::ByteLevel as Processor;
 use tokenizers::{AddedToken, Tokenizer, TokenizerBuilder};
 
-/// Learns a byte-level BPE from texts and returns its `tokenizer.json`.
+/// Trains a byte-level BPE on texts and returns its `tokenizer.json`.
 ///
-/// `specials` take the first ids. Equal texts give equal bytes.
+/// `specials` get the first ids. Equal texts give equal bytes.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
-//! `mini-judge`: a chat endpoint on this machine alone that judges the mini
-//! world's responses by their hidden quality.
+//! `mini-judge`: a chat endpoint, on this machine alone, that judges the mini
+//! world's responses by their true quality.
 //!
-//! It is a judge with a judge's faults: it likes what stands first, and now and
-//! then ends without a verdict.
+//! It has the faults of real judges: it likes the response that it sees first, and
+//! some of its replies end without a verdict.
 
 use std::process::{Command, ExitCode};
 
@@ -12,23 +12,23 @@ use mini_world::loopback::serve;
 use mini_world::quality;
 use serde_json::{Value, json};
 
-/// What standing first is worth to the judge, in quality.
+/// How much better the first response seems to the judge, in quality.
 const LIKING: f64 = 0.08;
 
-/// A difference below this is none to the judge.
+/// The judge calls a difference below this a tie.
 const NOTICEABLE: f64 = 0.05;
 
-/// One reply in so many ends without a verdict.
+/// One of this many replies ends without a verdict.
 const UNREADABLE: u64 = 20;
 
-/// Judges for the time of a command
+/// Run a command with a judge of the mini world to ask
 ///
-/// The command is run with `--base-url` and the endpoint's address after its
-/// arguments; its exit status is this program's.
+/// `--base-url` and the judge's address are added to the command's arguments. The exit
+/// status is that of the command.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// The command and its arguments, as `judge compare …`
+    /// The command and its arguments, such as `judge compare …`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     command: Vec<String>,
 }
@@ -71,7 +71,7 @@ fn reply(content: &str, asked: &str) -> Value {
     })
 }
 
-/// Judges a comparison as `judge compare` asks for it.
+/// Answers a request of `judge compare`.
 fn judge(text: &str, body: &str) -> Option<String> {
     let (dialogue, rest) = text
         .strip_prefix("Here is a conversation:\n")?

@@ -1,5 +1,5 @@
-//! `mini-quality`: the true quality of a table of responses, and people's
-//! preferences put right by it.
+//! `mini-quality`: measures the true quality of a table of responses, and relabels
+//! people's preferences by it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,29 +11,28 @@ use apo_tables::{Finish, Pair, Provenance, Reader, Response, Writer};
 use clap::{ArgGroup, Parser};
 use mini_world::quality;
 
-/// Measures the true quality of responses to the mini world's queries
+/// Measure the true quality of responses to the mini world's queries
 ///
-/// The result is the mean over the table's rows, its standard error (of one
-/// row: none), and the number of rows. What quality is stands in the
-/// documentation of `mini_world::quality`.
+/// Prints the mean over the table's rows, its standard error (none for one row) and the
+/// number of rows. The documentation of `mini_world::quality` defines quality.
 ///
-/// With --pairs, people's preferences are put right: the truly better response
-/// of a pair becomes its chosen one, and pairs of equal quality are left out.
+/// With --pairs, writes preferences by true quality: the truly better response of each
+/// pair becomes the chosen one, and pairs of equal quality are left out.
 #[derive(Debug, Parser)]
 #[command(version)]
 #[command(group(ArgGroup::new("table").required(true).args(["responses", "pairs"])))]
 struct Args {
-    /// Responses, scored or not
+    /// Responses to measure, a `responses` table
     #[arg(long, value_name = "PARQUET")]
     responses: Option<PathBuf>,
-    /// Of each query only the response of the highest reward: what a reward
-    /// model makes of the samples
+    /// Measure only the response with the highest reward of each query: the one that the
+    /// reward model likes best
     #[arg(long, requires = "responses")]
     best: bool,
-    /// Preferences to put right
+    /// Preferences to relabel by true quality, a `pairs` table
     #[arg(long, value_name = "PARQUET", requires = "out")]
     pairs: Option<PathBuf>,
-    /// Where to write them
+    /// The table to write the relabelled preferences to
     #[arg(long, value_name = "PARQUET", requires = "pairs")]
     out: Option<PathBuf>,
     /// Print one JSON object
@@ -109,7 +108,7 @@ fn quality_of(path: &Path, row: usize, prompt: &str, response: &str) -> Result<f
 fn qualities(path: &Path, best: bool) -> Result<Vec<f64>> {
     let reader = Reader::<Response>::open(path).context("cannot read responses")?;
     let mut qualities = Vec::new();
-    // A query's highest reward so far, and where its quality stands.
+    // A query's highest reward so far, and the index of its quality.
     let mut highest: HashMap<String, (f32, usize)> = HashMap::new();
     for (row, response) in reader.enumerate() {
         let response = response?;

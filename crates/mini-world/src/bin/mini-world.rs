@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use mini_world::fixtures;
 
-/// Writes the mini world: HH's files, the policy's directory, the journal
+/// Write the mini world: HH's files, the policy's directory, the journal
 ///
-/// Files that hold what they should are left alone.
+/// Files that already have the right content are left alone.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// Folder to write to; the repository's own unless given
+    /// Folder to write to [default: the repository's `fixtures`]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
