@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use apo_provenance::digest_path;
+use mini_world::loopback::serve;
 use serde_json::{Value, json};
 
 use crate::stages::{self, Ran};
-use mini_world::loopback::serve;
+use crate::works::{Makes, WORKS};
 
-/// System calls that change the disk, but for what is written into files.
+/// System calls that change the disk, except writes to files.
 const CALLS: &str = "rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,fsync,\
                      fdatasync,truncate,ftruncate";
 
@@ -43,14 +44,12 @@ impl Fault {
     }
 }
 
-/// A system call, and which of its thread's calls of this name it is, from 1.
-///
-/// `strace` counts like this: by name and by thread.
+/// A system call: the nth call of this name in its thread, as `strace` counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
     /// Its name.
     pub name: String,
-    /// Its number.
+    /// Its number, from 1.
     pub number: usize,
 }
 
@@ -75,18 +74,18 @@ impl Call {
     }
 }
 
-/// A command that makes one output.
+/// A command that is run with faults in its calls.
 #[derive(Clone, Debug)]
-pub struct Work {
-    /// What it is called in reports.
-    pub name: &'static str,
+pub struct Case {
+    /// Its name in messages.
+    pub name: String,
     /// Stage and arguments, without `--out`.
     pub line: String,
-    /// Arguments with which the output is made first, to be replaced.
+    /// The command that makes the output first, to be replaced.
     pub replaces: Option<String>,
 }
 
-/// Whether `strace` is here and may trace.
+/// Tells whether `strace` is installed and may trace.
 pub fn can_trace() -> bool {
     let mut strace = Command::new("strace");
     let traced = strace.args(["-f", "-qq", "-e", "trace=none", "true"]);
@@ -94,27 +93,27 @@ pub fn can_trace() -> bool {
     status.is_ok_and(|it| it.success())
 }
 
-/// A work, and what it makes where nothing goes wrong.
+/// A case, and what it makes if nothing goes wrong.
 pub struct Trial<'a> {
     dir: &'a Path,
-    work: &'a Work,
-    /// The calls that the work makes, in order.
+    case: &'a Case,
+    /// The calls that it makes, in order.
     pub calls: Vec<Call>,
-    /// What is made, and what stood there before.
+    /// Digests of what it makes, and of what was there before.
     whole: Option<String>,
     before: Option<String>,
 }
 
 impl<'a> Trial<'a> {
-    /// Runs the work once in `dir`, and counts its calls.
+    /// Runs a case once in `dir`, and counts its calls.
     ///
     /// # Panics
     ///
     /// When it fails without a fault, or does not make the same bytes twice.
-    pub fn new(dir: &'a Path, work: &'a Work) -> Self {
+    pub fn new(dir: &'a Path, case: &'a Case) -> Self {
         let mut trial = Self {
             dir,
-            work,
+            case,
             calls: Vec::new(),
             whole: None,
             before: None,
@@ -130,8 +129,8 @@ impl<'a> Trial<'a> {
         strace.args(["-f", "-qq", "-e", "signal=none", "-o"]);
         strace.arg(&log).arg(format!("--trace={CALLS}"));
         let ran = trial.run(strace, &out);
-        assert_eq!(ran.status, Some(0), "{}\n{}", work.name, ran.stderr);
-        assert_eq!(trial.made(&out), trial.whole, "{}: twice", work.name);
+        assert_eq!(ran.status, Some(0), "{}\n{}", case.name, ran.stderr);
+        assert_eq!(trial.made(&out), trial.whole, "{}: twice", case.name);
         let text = fs::read_to_string(&log).expect("strace writes its log");
         fs::remove_file(&log).expect("the log can be removed");
         let mut known = HashSet::new();
@@ -141,7 +140,7 @@ impl<'a> Trial<'a> {
         trial
     }
 
-    /// Runs the work with a fault at one of its calls, then once more without;
+    /// Runs the case with a fault at one of its calls, then once more without;
     /// returns what is wrong with that, if anything is.
     ///
     /// # Panics
@@ -174,7 +173,7 @@ impl<'a> Trial<'a> {
         } else {
             let again = stages::run(self.dir, &self.line(&out));
             let mut beside = self.beside(&out);
-            // Answers are paid for; their journal stays.
+            // The journal stays, because its answers were paid for.
             beside.retain(|it| !it.ends_with(".journal.jsonl"));
             if again.status != Some(0) {
                 Some(format!(
@@ -193,21 +192,21 @@ impl<'a> Trial<'a> {
         wrong.map(|wrong| {
             format!(
                 "{}, {fault:?} at {name} {number}: {wrong}\n{}",
-                self.work.name, faulty.stderr
+                self.case.name, faulty.stderr
             )
         })
     }
 
     fn line(&self, out: &str) -> String {
-        let overwrite = self.work.replaces.as_ref().map_or("", |_| "--overwrite");
-        format!("{} --out {out} {overwrite}", self.work.line)
+        let overwrite = self.case.replaces.as_ref().map_or("", |_| "--overwrite");
+        format!("{} --out {out} {overwrite}", self.case.line)
     }
 
-    /// Runs the work under `strace`.
+    /// Runs the case under `strace`.
     fn run(&self, mut strace: Command, out: &str) -> Ran {
-        let work = stages::command(self.dir, &self.line(out));
+        let stage = stages::command(self.dir, &self.line(out));
         strace.current_dir(self.dir);
-        strace.arg(work.get_program()).args(work.get_args());
+        strace.arg(stage.get_program()).args(stage.get_args());
         stages::finish(&mut strace)
     }
 
@@ -215,18 +214,18 @@ impl<'a> Trial<'a> {
         stages::succeed(self.dir, &self.line(out));
     }
 
-    /// Names an output of its own, and makes what is to be replaced.
+    /// Returns the name of a new output, and makes what it is to replace.
     fn prepare(&self, name: &str) -> String {
-        let out = format!("{}-{name}", self.work.name.replace(' ', "-"));
+        let out = format!("{}-{name}", self.case.name.replace(' ', "-"));
         self.clean(&out);
-        if let Some(line) = &self.work.replaces {
+        if let Some(line) = &self.case.replaces {
             stages::succeed(self.dir, &format!("{line} --out {out}"));
         }
         out
     }
 
-    /// Returns a digest of the output; none where there is none. The metrics of
-    /// a training say how long its steps took.
+    /// Returns a digest of the output, or `None` if there is none. It leaves out the
+    /// metrics of a training, which hold times.
     fn made(&self, out: &str) -> Option<String> {
         let path = self.dir.join(out);
         if !path.exists() {
@@ -248,7 +247,7 @@ impl<'a> Trial<'a> {
         Some(digests.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Returns what lies beside the output and bears its name.
+    /// Returns the files beside the output whose names begin with its name.
     fn beside(&self, out: &str) -> Vec<String> {
         let entries = fs::read_dir(self.dir).expect("the folder can be read");
         let names = entries.flatten().map(|it| it.file_name());
@@ -273,25 +272,7 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Makes what [`works`] read, in a folder of a test's own in `target`.
-///
-/// # Panics
-///
-/// When a stage fails.
-pub fn inputs(target: &str, test: &str) -> PathBuf {
-    let dir = stages::small_round(target, test);
-    for (seed, out) in [(8, "ones"), (9, "others")] {
-        let line = format!(
-            "sample --model policy --queries data/llm-queries.parquet --samples 1 --seed {seed} \
-             --max-new-tokens 12 --out {out}.parquet"
-        );
-        stages::succeed(&dir, &line);
-    }
-    dir
-}
-
-/// Starts an endpoint that answers for as long as this process runs, and returns
-/// its address.
+/// Starts an endpoint that answers until this process ends, and returns its address.
 fn endpoint() -> String {
     let answer = |_: &Value| {
         let message = json!({ "role": "assistant", "content": "With soap.\nequally good" });
@@ -302,69 +283,51 @@ fn endpoint() -> String {
     format!("http://{address}/v1")
 }
 
-/// Returns every kind of output that a stage makes, and one of each kind that is
-/// replaced; they read [`inputs`].
-pub fn works() -> Vec<Work> {
-    let fixtures = stages::workspace().join("fixtures");
-    let work = |name, line: &str| Work {
-        name,
-        line: line.to_owned(),
-        replaces: None,
+/// Returns arguments with which a work takes little time and keeps its state often.
+fn small(work: &str) -> &'static str {
+    match work {
+        "sample" => "--max-new-tokens 6",
+        "rm-train" | "align sft" | "align dpo" => "--batch 12 --checkpoint-minutes 0",
+        "judge score" | "judge log-probs" => "--micro-tokens 400",
+        _ => "",
+    }
+}
+
+/// Returns the command that replaces the output of `line`, a work's command; `None` if
+/// another work covers that kind of output.
+fn again(work: &str, line: &str) -> Option<String> {
+    let argument = match work {
+        "hh-split" | "sample" => "--seed 7",
+        "rm-train" => "--learning-rate 1e-4",
+        "align dpo" => "--beta 0.3",
+        "judge score" => "--limit 100",
+        "gold-collect" => return Some(line.replace("/rm-", "/llm-")),
+        _ => return None,
     };
-    let replaced = |name, line: &str, more: &str| Work {
-        name,
-        line: format!("{line} {more}"),
-        replaces: Some(line.to_owned()),
-    };
-    let split = format!(
-        "hh-split --hh {}/hh --take 24 --take-test 8 --rm 12 --dev 2",
-        fixtures.display()
-    );
+    Some(format!("{line} {argument}"))
+}
+
+/// Returns a case for every work that makes an output, and one that replaces each kind
+/// of output. They read [`works::inputs`](crate::works::inputs).
+pub fn cases() -> Vec<Case> {
     let endpoint = endpoint();
-    let asked = format!(
-        "gold-collect --queries data/test-queries.parquet --pairs data/test-pairs.parquet \
-         --base-url {endpoint} --model m --requests 1"
-    );
-    let compared = format!(
-        "judge compare --a ones.parquet --b others.parquet --take 3 --base-url {endpoint} \
-         --model m --requests 1"
-    );
-    let golden = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
-                  --hh-best";
-    let sample = "sample --model policy --queries data/test-queries.parquet --max-new-tokens 6";
-    let reward = "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
-                  --samples rm-samples.parquet --batch 12 --checkpoint-minutes 0";
-    let tuned = "align sft --model policy --pairs data/rm-pairs.parquet --batch 12 \
-                 --checkpoint-minutes 0";
-    let aligned = "align dpo --model policy --responses scored.parquet --batch 12 \
-                   --checkpoint-minutes 0";
-    let scored = "judge score --model rm --responses samples.parquet --micro-tokens 400";
-    vec![
-        work("hh-split", &split),
-        replaced("hh-split again", &split, "--seed 7"),
-        work("gold-collect", golden),
-        Work {
-            replaces: Some(golden.replace("/rm-", "/llm-")),
-            ..work("gold-collect again", golden)
-        },
-        work("gold-collect asks", &asked),
-        work("sample", sample),
-        replaced("sample again", sample, "--seed 7"),
-        work("rm-train", reward),
-        replaced("rm-train again", reward, "--learning-rate 1e-4"),
-        work("align sft", tuned),
-        work("align dpo", aligned),
-        replaced("align dpo again", aligned, "--beta 0.3"),
-        work("judge score", scored),
-        replaced("judge score again", scored, "--limit 100"),
-        work(
-            "judge log-probs",
-            "judge log-probs --model policy --responses samples.parquet --micro-tokens 400",
-        ),
-        work(
-            "judge human sheet",
-            "judge human sheet --a ones.parquet --b others.parquet --take 4",
-        ),
-        work("judge compare", &compared),
-    ]
+    let mut cases = Vec::new();
+    for work in WORKS.iter().filter(|it| it.makes == Makes::Output) {
+        let mut line = format!("{} {}", work.line, small(work.name));
+        if work.asks {
+            line += &format!(" --base-url {endpoint}");
+        }
+        let replacing = again(work.name, &line);
+        cases.push(Case {
+            name: work.name.to_owned(),
+            line: line.clone(),
+            replaces: None,
+        });
+        cases.extend(replacing.map(|again| Case {
+            name: format!("{} again", work.name),
+            line: again,
+            replaces: Some(line),
+        }));
+    }
+    cases
 }

@@ -1,11 +1,11 @@
 //! Broken files, for every reader of bytes and every stage.
 //!
-//! A [`Target`] reads bytes as one part of the workspace reads a file, and
-//! panics where what it gives is not so. `make fuzz` has libFuzzer look for such
-//! bytes, guided by the paths that they take in our crates and by what is
-//! answered to them; the tests read all of `fixtures/fuzz/TARGET/`, where the
-//! search begins and what was found is kept. [`campaign`] breaks the inputs of
-//! whole stages; [`mutate`] does the breaking for both.
+//! A [`Target`] reads bytes as one part of the workspace reads a file, and panics if the
+//! result breaks a rule. `make fuzz` lets libFuzzer search for such bytes, guided by
+//! their paths through our crates and by the answers. The tests read all of
+//! `fixtures/fuzz/TARGET/`, which holds the inputs that the search begins with and those
+//! that it found. [`campaign`] breaks the inputs of whole stages; [`mutate`] breaks the
+//! bytes for both.
 
 pub mod campaign;
 mod damage;
@@ -22,14 +22,14 @@ use std::path::PathBuf;
 use crate::stages::workspace;
 use mutate::Kind;
 
-/// Bytes that a part of the workspace reads.
+/// A part of the workspace that reads bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// What it is called, here and in `fixtures/fuzz/`.
     pub name: &'static str,
-    /// What its bytes are made of.
+    /// The format of its bytes.
     pub kind: Kind,
-    /// Reads bytes and returns what was answered, in a few words.
+    /// Reads bytes and returns the answer in a few words.
     pub run: fn(&[u8]) -> String,
 }
 
@@ -58,7 +58,7 @@ const fn target(name: &'static str, kind: Kind, run: fn(&[u8]) -> String) -> Tar
 }
 
 impl Target {
-    /// Returns the target of a name.
+    /// Returns the target with this name.
     pub fn named(name: &str) -> Option<Self> {
         TARGETS.into_iter().find(|it| it.name == name)
     }

@@ -10,10 +10,10 @@ use apo_provenance::digest_path;
 use apo_tables::{Finish, Provenance, Response, Row, Writer};
 use serde_json::Value;
 
-/// How long a stage of a test may take to come so far.
+/// Maximum time that a stage of a test may take to begin.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Returns an empty folder of a test's own in `target`.
+/// Returns an empty folder for one test in `target`.
 ///
 /// # Panics
 ///
@@ -35,33 +35,33 @@ pub fn workspace() -> PathBuf {
     here.canonicalize().expect("the workspace is there")
 }
 
-/// Returns a binary of the workspace, built as this test was.
+/// Returns the path of a binary of the workspace, of the same build as this test.
 ///
 /// # Panics
 ///
 /// When it is not built.
 pub fn binary(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("a test is a file");
-    // A test lies in `deps/`, a program beside the others.
+    // A test is in `deps/`, a program beside the others.
     let folders = here.ancestors().skip(1).take(2);
     let mut paths = folders.map(|it| it.join(name));
     let found = paths.find(|it| it.exists());
     found.unwrap_or_else(|| panic!("{name} is not there: cargo build --release --workspace"))
 }
 
-/// What a stage left.
+/// How a run of a stage ended.
 #[derive(Debug)]
 pub struct Ran {
-    /// Its exit status; none where a signal ended it.
+    /// Its exit status; `None` if a signal ended it.
     pub status: Option<i32>,
-    /// Its result.
+    /// The result that it printed.
     pub stdout: String,
     /// Progress and errors.
     pub stderr: String,
 }
 
-/// Returns the command of `line`, a stage and its arguments apart by spaces,
-/// to be run in `dir`.
+/// Returns the command of `line`, a stage and its arguments separated by spaces, to be
+/// run in `dir`.
 ///
 /// # Panics
 ///
@@ -102,7 +102,7 @@ pub fn finish(command: &mut Command) -> Ran {
     }
 }
 
-/// Runs `line`, which is to succeed, and returns its result.
+/// Runs `line`, which must succeed, and returns its result.
 ///
 /// # Panics
 ///
@@ -114,12 +114,12 @@ pub fn succeed(dir: &Path, line: &str) -> String {
     ran.stdout
 }
 
-/// Runs `line`, which is to end with `status` and one error that holds all of
-/// `expected`, without a result, a panic or an escape code.
+/// Runs `line`, which must end with `status` and one error that holds all of `expected`,
+/// without a result, a panic or an escape code.
 ///
 /// # Panics
 ///
-/// When it does otherwise.
+/// When it does something else.
 #[track_caller]
 pub fn refuse(dir: &Path, line: &str, status: i32, expected: &[&str]) {
     let ran = run(dir, line);
@@ -139,11 +139,11 @@ pub fn refuse(dir: &Path, line: &str, status: i32, expected: &[&str]) {
     assert!(ran.stdout.is_empty(), "{line} printed\n{}", ran.stdout);
 }
 
-/// Starts `line`, and returns it once `begun` holds.
+/// Starts `line` and returns its process once `begun` holds.
 ///
 /// # Panics
 ///
-/// When it ends before.
+/// When it ends before that.
 #[track_caller]
 pub fn start(dir: &Path, line: &str, begun: impl Fn() -> bool) -> Child {
     let mut command = command(dir, line);
@@ -173,7 +173,7 @@ pub fn terminate(mut child: Child) -> Option<i32> {
     child.wait().expect("a child can be waited for").code()
 }
 
-/// Ends a child at once, as kill -9.
+/// Kills a child, as kill -9 does.
 ///
 /// # Panics
 ///
@@ -183,7 +183,7 @@ pub fn kill(mut child: Child) {
     child.wait().expect("a child can be waited for");
 }
 
-/// Returns what is at a path: `nothing`, where a link leads, or a digest.
+/// Returns what is at a path: `nothing`, the target of a link, or a digest.
 ///
 /// # Panics
 ///
@@ -220,7 +220,7 @@ pub fn content(at: &Path) -> Vec<String> {
     found
 }
 
-/// Copies a folder, links followed.
+/// Copies a folder and follows links.
 ///
 /// # Panics
 ///
@@ -238,8 +238,8 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Copies a model that a stage wrote, to be changed: what its files were is
-/// taken out of its page, and the page's checksum with it.
+/// Copies a model that a stage wrote so that it can be changed: removes the digests of
+/// its files and the checksum from its page.
 ///
 /// # Panics
 ///
@@ -256,10 +256,10 @@ pub fn copy_to_change(from: &Path, to: &Path) {
     fs::write(&page, value.to_string()).expect("a file can be written");
 }
 
-/// Makes a small round's tables and models in a folder of a test's own in
-/// `target`, and returns it: `data/`, `policy/`, `golden.parquet`,
-/// `rm-samples.parquet`, `rm/`, `samples.parquet`, `scored.parquet`. Seconds;
-/// the models have learnt next to nothing.
+/// Makes the tables and models of a small round in a folder for one test in `target`,
+/// and returns the folder: `data/`, `policy/`, `golden.parquet`, `rm-samples.parquet`,
+/// `rm/`, `samples.parquet`, `scored.parquet`. It takes seconds, and the models have
+/// learned almost nothing.
 ///
 /// # Panics
 ///
@@ -289,7 +289,7 @@ pub fn small_round(target: &str, test: &str) -> PathBuf {
     dir
 }
 
-/// Writes a table, its folder too.
+/// Writes a table, and makes its folder.
 ///
 /// # Panics
 ///
@@ -304,7 +304,7 @@ pub fn write<R: Row>(path: &Path, provenance: &Provenance, rows: &[R]) {
     writer.finish().expect("a table can be ended");
 }
 
-/// Returns a policy's only answer to the query of a number.
+/// Returns a policy's only answer to the query with this number.
 pub fn answer(query: usize, prompt: String, response: String) -> Response {
     Response {
         query_id: format!("{query:016x}"),

@@ -4,50 +4,27 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use apo_tests::stages::{copy, copy_to_change, refuse, run, small_round};
+use apo_tests::stages::{copy, copy_to_change, refuse, run};
+use apo_tests::works::{
+    ACCURACY, COLLECT, DPO, RM_TRAIN, SAMPLE, SCORE, SFT, WORKS, inputs, refuse_whole,
+};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
-/// A small round that all tests read.
+/// What all tests read.
 static ROUND: LazyLock<PathBuf> =
-    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "bad-input"));
+    LazyLock::new(|| inputs(env!("CARGO_TARGET_TMPDIR"), "bad-input"));
 
-/// A command of every stage, its output aside.
-const SAMPLE: &str = "sample --model policy --queries data/llm-queries.parquet --samples 1";
-const RM_TRAIN: &str = "rm-train --model policy --pairs data/rm-pairs.parquet \
-                        --golden golden.parquet --samples rm-samples.parquet";
-const SFT: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
-const DPO: &str = "align dpo --model policy --responses scored.parquet";
-const SCORE: &str = "judge score --model rm --responses samples.parquet";
-const ACCURACY: &str = "judge accuracy --model rm --pairs data/test-pairs.parquet";
-const COLLECT: &str = "gold-collect --queries data/rm-queries.parquet \
-                       --pairs data/rm-pairs.parquet --hh-best";
-/// Those that read the model `policy`.
-const OF_POLICY: [&str; 4] = [SAMPLE, RM_TRAIN, SFT, DPO];
-
-/// Refuses `line`, and checks that it left nothing.
 #[track_caller]
 fn refuses(line: &str, expected: &[&str]) {
-    static CALLS: AtomicUsize = AtomicUsize::new(0);
-    let dir = &*ROUND;
-    let out = format!("refused-{}", CALLS.fetch_add(1, Ordering::Relaxed));
-    let line = if line.starts_with("judge accuracy") {
-        line.to_owned()
-    } else {
-        format!("{line} --out {out}")
-    };
-    refuse(dir, &line, 3, expected);
-    for left in [out.clone(), format!("{out}.partial")] {
-        assert!(!dir.join(&left).exists(), "{line} left {left}");
-    }
+    refuse_whole(&ROUND, line, expected);
 }
 
-/// Replaces one word of a line, once it is found there.
+/// Replaces a word of a line, which must contain it.
 #[track_caller]
 fn with(line: &str, word: &str, other: &str) -> String {
     assert!(line.contains(word), "{line}: {word}");
@@ -66,31 +43,28 @@ fn texts(values: &[&str]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
 }
 
-/// Every table that a stage reads, with a line that reads it.
-const READ: [(&str, &str); 10] = [
-    (SAMPLE, "data/llm-queries.parquet"),
-    (RM_TRAIN, "data/rm-pairs.parquet"),
-    (RM_TRAIN, "golden.parquet"),
-    (RM_TRAIN, "rm-samples.parquet"),
-    (SFT, "data/rm-pairs.parquet"),
-    (DPO, "scored.parquet"),
-    (SCORE, "samples.parquet"),
-    (ACCURACY, "data/test-pairs.parquet"),
-    (COLLECT, "data/rm-queries.parquet"),
-    (COLLECT, "data/rm-pairs.parquet"),
-];
+/// Returns the line of every work with each table that it reads.
+fn read() -> impl Iterator<Item = (String, &'static str)> {
+    WORKS.iter().flat_map(|work| {
+        let mut line = work.line.to_owned();
+        if work.asks {
+            line += " --base-url http://127.0.0.1:9/v1"; // where nobody listens
+        }
+        work.tables().map(move |table| (line.clone(), table))
+    })
+}
 
 #[test]
 fn a_table_that_is_missing_cut_short_or_none_is_named() {
     let dir = &*ROUND;
     fs::write(dir.join("text.parquet"), "query_id,prompt\n").unwrap();
-    for (line, table) in READ {
+    for (line, table) in read() {
         refuses(
-            &with(line, table, "absent.parquet"),
+            &with(&line, table, "absent.parquet"),
             &["absent.parquet", "no such file"],
         );
         refuses(
-            &with(line, table, "text.parquet"),
+            &with(&line, table, "text.parquet"),
             &["text.parquet", "Parquet"],
         );
         let whole = fs::read(dir.join(table)).unwrap();
@@ -100,7 +74,7 @@ fn a_table_that_is_missing_cut_short_or_none_is_named() {
         ] {
             fs::write(dir.join(name), bytes).unwrap();
             refuses(
-                &with(line, table, name),
+                &with(&line, table, name),
                 &[name, "not a whole Parquet file"],
             );
         }
@@ -110,7 +84,7 @@ fn a_table_that_is_missing_cut_short_or_none_is_named() {
 #[test]
 fn a_table_of_which_a_byte_was_changed_is_named_by_each_stage() {
     let dir = &*ROUND;
-    for (line, table) in READ {
+    for (line, table) in read() {
         let whole = fs::read(dir.join(table)).unwrap();
         let end = whole.len();
         for (region, at) in [
@@ -126,7 +100,7 @@ fn a_table_of_which_a_byte_was_changed_is_named_by_each_stage() {
             bytes[at] ^= 4;
             let name = format!("changed-{region}.parquet");
             fs::write(dir.join(&name), bytes).unwrap();
-            let line = with(line, table, &name);
+            let line = with(&line, table, &name);
             refuses(&line, &[&name, "not a whole Parquet file"]);
         }
     }
@@ -141,12 +115,12 @@ fn what_is_no_file_is_named_at_once() {
         .status();
     assert!(made.unwrap().success());
     std::os::unix::fs::symlink("/dev/zero", dir.join("device.parquet")).unwrap();
-    for (line, table) in READ {
+    for (line, table) in read() {
         for (name, word) in [
             ("pipe.parquet", "is a pipe"),
             ("device.parquet", "is a device"),
         ] {
-            refuses(&with(line, table, name), &[name, word]);
+            refuses(&with(&line, table, name), &[name, word]);
         }
     }
 }
@@ -163,8 +137,8 @@ fn a_table_with_other_columns_is_told_all_of_them_at_once() {
             ("text", texts(&["a", "b"])),
         ],
     );
-    for (line, table) in READ {
-        let line = with(line, table, "columns.parquet");
+    for (line, table) in read() {
+        let line = with(&line, table, "columns.parquet");
         refuses(
             &line,
             &["columns.parquet", "`query_id`", "`subset`", "`prompt`"],
@@ -188,7 +162,7 @@ fn an_empty_table_is_refused() {
         .finish()
         .unwrap();
     for (line, table, other) in [
-        (SAMPLE, "data/llm-queries.parquet", "no-queries.parquet"),
+        (SAMPLE, "data/test-queries.parquet", "no-queries.parquet"),
         (RM_TRAIN, "golden.parquet", "no-responses.parquet"),
         (RM_TRAIN, "rm-samples.parquet", "no-responses.parquet"),
         (DPO, "scored.parquet", "no-responses.parquet"),
@@ -198,7 +172,7 @@ fn an_empty_table_is_refused() {
     }
 }
 
-/// Copies a table of responses, each row changed.
+/// Copies a table of responses and changes each row.
 fn changed(from: &str, to: &str, mut change: impl FnMut(usize, &mut Response)) {
     let path = ROUND.join(to);
     let mut writer = Writer::create(&path, &Provenance::new("test", "0")).unwrap();
@@ -281,10 +255,11 @@ fn change_page(name: &str, page: &str, change: impl FnOnce(&mut Value)) {
     fs::write(&path, serde_json::to_vec(&value).unwrap()).unwrap();
 }
 
-/// Every stage that reads a policy, with another model in its place.
+/// Checks that every stage that reads a policy refuses another model in its place.
 #[track_caller]
 fn refuses_model(name: &str, expected: &[&str]) {
-    for line in OF_POLICY {
+    let lines = WORKS.iter().map(|it| it.line);
+    for line in lines.filter(|it| it.contains("--model policy")) {
         let line = with(line, "--model policy", &format!("--model {name}"));
         refuses(&line, expected);
     }
@@ -407,7 +382,7 @@ fn a_prompt_that_says_nothing_is_refused() {
             ("prompt", texts(&["\n\nHuman: hi\n\nAssistant:", ""])),
         ],
     );
-    let line = with(SAMPLE, "data/llm-queries.parquet", "no-prompt.parquet");
+    let line = with(SAMPLE, "data/test-queries.parquet", "no-prompt.parquet");
     refuses(&line, &["no-prompt.parquet", "row 1", "`prompt`", "empty"]);
 }
 
@@ -485,17 +460,14 @@ fn one_query_with_two_prompts_or_one_sample_twice_is_refused() {
             ),
         ],
     );
-    let line = with(SAMPLE, "data/llm-queries.parquet", "two-prompts.parquet");
+    let line = with(SAMPLE, "data/test-queries.parquet", "two-prompts.parquet");
     refuses(&line, &["two-prompts.parquet", "query a"]);
 }
 
 #[test]
 fn a_value_that_makes_no_sense_is_wrong_usage() {
     for (line, value) in [
-        (
-            SAMPLE.trim_end_matches(" --samples 1"),
-            "--samples=99999999999999",
-        ),
+        (SAMPLE, "--samples=99999999999999"),
         (SAMPLE, "--temperature=1e-45"),
         (SAMPLE, "--top-p=0"),
         (SFT, "--learning-rate=nan"),

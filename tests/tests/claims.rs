@@ -7,8 +7,8 @@ use std::process::Command;
 use apo_tests::stages::{Ran, binary, finish, folder};
 use serde_json::{Value, json};
 
-/// A seed's table: every policy the same, but for APO-DPO's lead in score; every
-/// reward model the same, but for the accuracy of `RM_APO-v1`.
+/// Makes a seed's table: all policies are equal except for APO-DPO's lead in score, and
+/// all reward models except for the accuracy of `RM_APO-v1`.
 fn table(lead: f64, accuracy: f64) -> Vec<Value> {
     let mean = |mean: f64| json!({ "mean": mean, "standard_error": 0.01 });
     let policies = [

@@ -1,5 +1,5 @@
-//! `judge compare` before the mini world's judge, who likes what stands first
-//! and does not always end with a verdict.
+//! `judge compare` with the mini world's judge, which likes the response that it sees
+//! first and does not always end with a verdict.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::collections::HashSet;
@@ -11,8 +11,8 @@ use apo_tables::{Finish, Pair, Provenance, Reader, Response, VerdictRow, Writer}
 use apo_tests::stages::{Ran, binary, finish, folder, refuse, run, succeed, workspace};
 use serde_json::Value;
 
-/// Test pairs put right by true quality, as two policies' answers: `a.parquet`
-/// is never worse than `b.parquet`.
+/// Makes two policies' answers from test pairs, ordered by true quality: an answer in
+/// `a.parquet` is never worse than the one in `b.parquet`.
 fn answers(test: &str) -> PathBuf {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test);
     let hh = workspace().join("fixtures/hh");
@@ -52,7 +52,7 @@ fn answers(test: &str) -> PathBuf {
     dir
 }
 
-/// `judge` with these arguments, for the time of which the judge is there.
+/// Runs `judge` with these arguments while the mini world's judge answers.
 fn judged(dir: &Path, line: &str) -> Ran {
     let mut server = Command::new(binary("mini-judge"));
     server

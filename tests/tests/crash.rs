@@ -1,7 +1,8 @@
-//! A kill or an error at a system call that changes the disk costs nothing that
-//! the same command does not make good. `make crash` tries all of them.
+//! After a kill or an error at a system call that changes the disk, the same command
+//! makes the same output. `make crash` tries all calls.
 
-use apo_tests::crash::{Fault, Trial, can_trace, inputs, works};
+use apo_tests::crash::{Fault, Trial, can_trace, cases};
+use apo_tests::works::inputs;
 
 #[test]
 fn a_fault_at_any_call_heals_with_the_same_command() {
@@ -10,11 +11,11 @@ fn a_fault_at_any_call_heals_with_the_same_command() {
         return;
     }
     let dir = inputs(env!("CARGO_TARGET_TMPDIR"), "crash");
-    for (i, work) in works().iter().enumerate() {
-        let trial = Trial::new(&dir, work);
+    for (i, case) in cases().iter().enumerate() {
+        let trial = Trial::new(&dir, case);
         let n = trial.calls.len();
-        assert!(n > 5, "{}: {:?}", work.name, trial.calls);
-        // One in seven, other ones in each work; and the publishing at the end.
+        assert!(n > 5, "{}: {:?}", case.name, trial.calls);
+        // One in seven, other ones in each case; and the publishing at the end.
         for (k, call) in trial.calls.iter().enumerate() {
             if k % 7 != i % 7 && k + 4 < n {
                 continue;

@@ -1,4 +1,4 @@
-//! What tells that a policy has gone too far: its KL, and warnings.
+//! Signs that a policy has drifted too far: its KL, and warnings.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! `judge compare` before endpoints that refuse, limit, cut off, stall, or send
-//! what nobody asked for: nothing is guessed, paid twice, or lost.
+//! `judge compare` with endpoints that refuse, limit, cut off, stall, or send something
+//! else: nothing is guessed, paid twice, or lost.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 const KEY: &str = "sk-not-to-be-seen";
 
-/// A folder with two policies' answers to `n` queries.
+/// Makes a folder with two policies' answers to `n` queries.
 fn answers(test: &str, n: usize) -> PathBuf {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test);
     for name in ["a", "b"] {
@@ -32,7 +32,7 @@ fn answers(test: &str, n: usize) -> PathBuf {
     dir
 }
 
-/// `judge compare` at an address, with little patience.
+/// Runs `judge compare` at an address, with short timeouts.
 fn compare(dir: &Path, address: SocketAddr, more: &str) -> Ran {
     let line = format!(
         "judge compare --a a.parquet --b b.parquet --base-url http://{address}/v1 --model m \
@@ -60,7 +60,7 @@ fn reply(content: &str) -> (u16, Value) {
     )
 }
 
-/// A server that does with a connection what it likes, once the request is read.
+/// Starts a server that reads a request and then does something with the connection.
 fn raw(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

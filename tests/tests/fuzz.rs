@@ -1,5 +1,5 @@
-//! Every input that a search began with or found is read as it should be, and
-//! some hundred fresh ones; so do stages with some dozen broken files. `make fuzz`
+//! The inputs that searches began with or found, and a few hundred new ones, are read as
+//! they should be, and stages treat a few dozen broken files as they should. `make fuzz`
 //! goes on from there.
 
 use std::fs;
@@ -13,17 +13,17 @@ use rand::SeedableRng as _;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-/// Fresh inputs of each target.
+/// Number of new inputs for each target.
 const FRESH: u64 = 200;
 
-/// Fresh cases of stages.
+/// Number of new cases of stages.
 const CASES: u64 = 60;
 
-/// What an input may take.
+/// Maximum time for an input.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A program that is being started holds this process's files for a moment, and
-/// with them the locks of journals: the two tests take turns.
+/// The two tests take turns: a program that is being started holds this process's files
+/// for a moment, and with them the locks of journals.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn corpus(target: &Target) -> Vec<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! `judge human`: a sheet in a real browser and back, and what people do to files.
 //!
-//! The browser is Chromium, which `APO_CHROMIUM` names (`make test` sees to
-//! that); without one the test of the page says that it is skipped.
+//! The browser is Chromium, which `APO_CHROMIUM` names (`make test` sets it). Without it,
+//! the test of the page says that it is skipped.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::ffi::{OsStr, OsString};
@@ -19,10 +19,10 @@ use headless_chrome::protocol::cdp::Browser::{
 use headless_chrome::{Browser, Tab};
 use serde_json::{Value, json};
 
-/// What would do harm if it were more than text.
+/// Does harm if it is taken for markup.
 const MARKUP: &str = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>";
 
-/// A folder with two policies' answers to `n` queries, and a sheet of them all.
+/// Makes a folder with two policies' answers to `n` queries, and a sheet of all of them.
 fn sheet(test: &str, n: usize) -> (PathBuf, Vec<SheetKey>) {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test);
     let answers = |name: &str, text: &dyn Fn(usize) -> String| {
@@ -57,7 +57,7 @@ fn verdicts(dir: &Path) -> Vec<VerdictRow> {
     rows.map(Result::unwrap).collect()
 }
 
-/// What stands in an element; nothing while the page is not there.
+/// Returns the text of an element; empty while the page is not loaded.
 fn text_of(tab: &Tab, selector: &str) -> String {
     let text = format!("document.querySelector({selector:?})?.innerText ?? ''");
     let found = tab.evaluate(&text, false).ok().and_then(|it| it.value);
@@ -66,7 +66,7 @@ fn text_of(tab: &Tab, selector: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Opens a sheet's page; what it exports comes into the folder.
+/// Opens a sheet's page, whose exports go into the folder.
 fn open(chromium: OsString, dir: &Path) -> (Browser, Arc<Tab>) {
     let options = LaunchOptions {
         path: Some(chromium.into()),
@@ -194,8 +194,8 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
     assert_eq!(rows.len(), 5);
 }
 
-/// The sheet's table with every vote given, the first policy's side unless
-/// `vote` says otherwise.
+/// Fills in the sheet's table: every vote is for the first policy's side unless `vote`
+/// says otherwise.
 fn filled(
     dir: &Path,
     key: &[SheetKey],

@@ -1,4 +1,4 @@
-//! What others made, and what is finished, is never lost to an output.
+//! An output never replaces what others made, or a finished result.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
@@ -6,28 +6,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use apo_tests::others::{Put, folder, text};
 use apo_tests::stages::{
     command, content, copy, finish, refuse, run, small_round, start, state, succeed,
 };
+use apo_tests::works::{COLLECT, SFT};
 
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "kept"));
-
-const GOLDEN: &str = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
-                      --hh-best";
-const TUNED: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
-
-/// Something that may stand in an output's way.
-type Made = fn(&Path);
-
-fn text(at: &Path) {
-    fs::write(at, "notes of somebody\n").unwrap();
-}
-
-fn folder(at: &Path) {
-    fs::create_dir_all(at.join("deeper")).unwrap();
-    fs::write(at.join("deeper/notes.txt"), "mine").unwrap();
-}
 
 fn link(at: &Path) {
     symlink("golden.parquet", at).unwrap();
@@ -45,14 +31,14 @@ fn append(at: &Path) {
 #[test]
 fn what_appears_in_an_outputs_place_while_it_is_made_stays() {
     let dir = &*ROUND;
-    let made: [(&str, Made); 4] = [
+    let made: [(&str, Put); 4] = [
         ("text", text),
         ("folder", folder),
         ("link", link),
         ("model", model),
     ];
     for (name, make) in made {
-        let line = format!("{TUNED} --out appeared-{name}");
+        let line = format!("{SFT} --out appeared-{name}");
         let out = dir.join(format!("appeared-{name}"));
         let page = dir.join(format!("appeared-{name}.partial/provenance.json"));
         let child = start(dir, &line, || page.exists());
@@ -76,9 +62,9 @@ fn what_appears_in_an_outputs_place_while_it_is_made_stays() {
 #[test]
 fn what_is_changed_while_its_replacement_is_made_stays() {
     let dir = &*ROUND;
-    let line = format!("{TUNED} --out changed");
+    let line = format!("{SFT} --out changed");
     succeed(dir, &line);
-    let line = format!("{TUNED} --seed 2 --out changed --overwrite");
+    let line = format!("{SFT} --seed 2 --out changed --overwrite");
     let page = dir.join("changed.partial/provenance.json");
     let mut child = start(dir, &line, || page.exists());
     fs::write(dir.join("changed/README.md"), "what it is good for").unwrap();
@@ -91,12 +77,12 @@ fn what_is_changed_while_its_replacement_is_made_stays() {
     assert_ne!(state(&dir.join("changed")), before);
 }
 
-/// Files that lie in an output: what is changed in place changes no folder.
+/// Files in an output: a change in place does not change the folder.
 #[test]
 fn what_is_changed_within_an_output_while_its_replacement_is_made_stays() {
     let dir = &*ROUND;
     let out = dir.join("edited");
-    let edits: [(&str, Made); 3] = [
+    let edits: [(&str, Put); 3] = [
         ("tokenizer_config.json", append),
         ("config.json", |path| {
             let copy = path.with_extension("new");
@@ -106,8 +92,8 @@ fn what_is_changed_within_an_output_while_its_replacement_is_made_stays() {
         ("apo.json", append),
     ];
     for (seed, (name, edit)) in edits.into_iter().enumerate() {
-        succeed(dir, &format!("{TUNED} --out edited"));
-        let line = format!("{TUNED} --seed {} --out edited --overwrite", seed + 2);
+        succeed(dir, &format!("{SFT} --out edited"));
+        let line = format!("{SFT} --seed {} --out edited --overwrite", seed + 2);
         let page = dir.join("edited.partial/provenance.json");
         let mut child = start(dir, &line, || page.exists());
         edit(&out.join(name));
@@ -125,7 +111,7 @@ fn what_is_changed_within_an_output_while_its_replacement_is_made_stays() {
     }
 }
 
-/// `--overwrite` replaces what stages made, and not what people made of it.
+/// `--overwrite` replaces what stages made, and nothing that people have edited.
 #[test]
 fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
     let dir = &*ROUND;
@@ -135,12 +121,12 @@ fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
     );
     let split = "hh-split --hh raw-3 --rm 40% --dev 5% --out owned";
     succeed(dir, split);
-    succeed(dir, &format!("{TUNED} --out owned-model"));
+    succeed(dir, &format!("{SFT} --out owned-model"));
     let others = [
         ("owned", format!("{split} --seed 5 --overwrite")),
         (
             "owned-model",
-            format!("{TUNED} --seed 5 --out owned-model --overwrite"),
+            format!("{SFT} --seed 5 --out owned-model --overwrite"),
         ),
     ];
     let files = [("owned", "rejects.parquet"), ("owned-model", "config.json")];
@@ -175,7 +161,7 @@ fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
         succeed(dir, &line);
     }
     fs::write(dir.join("about.md"), "on apo.crc32").unwrap();
-    let line = format!("{GOLDEN} --out about.md --overwrite");
+    let line = format!("{COLLECT} --out about.md --overwrite");
     refuse(dir, &line, 3, &["about.md", "no stage"]);
     fs::create_dir(dir.join("run")).unwrap();
     fs::write(dir.join("run/run.json"), r#"{"who": "somebody"}"#).unwrap();
@@ -199,7 +185,7 @@ fn inputs_and_what_is_kept_beside_never_lie_where_an_output_is_made() {
     assert!(dir.join("apart.partial/pairs.parquet").exists());
     let asks = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
                 --base-url http://127.0.0.1:9/v1 --model m";
-    for (line, flag) in [(TUNED, "--tensorboard"), (asks, "--journal")] {
+    for (line, flag) in [(SFT, "--tensorboard"), (asks, "--journal")] {
         for at in ["beside", "beside.partial", "beside.partial.discarded"] {
             for below in ["", "/deeper/x"] {
                 let line = format!("{line} {flag} {at}{below} --out beside");
@@ -211,7 +197,7 @@ fn inputs_and_what_is_kept_beside_never_lie_where_an_output_is_made() {
     // The folder in which the output lies is a place as good as any.
     succeed(
         dir,
-        &format!("{TUNED} --tensorboard curves --out curves/model"),
+        &format!("{SFT} --tensorboard curves --out curves/model"),
     );
     assert!(dir.join("curves/model/model.safetensors").exists());
 }
@@ -219,14 +205,14 @@ fn inputs_and_what_is_kept_beside_never_lie_where_an_output_is_made() {
 #[test]
 fn overwriting_takes_nothing_that_no_stage_made() {
     let dir = &*ROUND;
-    for (name, make) in [("text", text as Made), ("folder", folder), ("model", model)] {
+    for (name, make) in [("text", text as Put), ("folder", folder), ("model", model)] {
         let at = dir.join(format!("over-{name}"));
         make(&at);
         if name == "model" {
             fs::remove_file(at.join("apo.json")).unwrap();
         }
         let before = state(&at);
-        for stage in [GOLDEN, TUNED] {
+        for stage in [COLLECT, SFT] {
             let line = format!("{stage} --out over-{name} --overwrite");
             refuse(dir, &line, 3, &["no stage of this project made it"]);
             assert_eq!(state(&at), before, "{line}");
@@ -239,10 +225,10 @@ fn overwriting_takes_nothing_that_no_stage_made() {
         &dir.join("raw"),
     );
     succeed(dir, &format!("{split} --out held"));
-    succeed(dir, &format!("{TUNED} --out held-model"));
+    succeed(dir, &format!("{SFT} --out held-model"));
     for (out, line) in [
         ("held", split.replace("40%", "45%")),
-        ("held-model", format!("{TUNED} --seed 7")),
+        ("held-model", format!("{SFT} --seed 7")),
     ] {
         for foreign in ["notes.txt", ".git/HEAD", "deeper/golden.parquet"] {
             let at = dir.join(out).join(foreign);
@@ -271,7 +257,7 @@ fn an_output_that_is_not_whole_any_more_is_not_up_to_date() {
         &dir.join("raw-2"),
     );
     let split = "hh-split --hh raw-2 --rm 40% --dev 5% --out whole";
-    let tuned = &*format!("{TUNED} --out whole-model");
+    let tuned = &*format!("{SFT} --out whole-model");
     let scored = "judge score --model rm --responses samples.parquet --out whole.parquet";
     for (line, out, files) in [
         (split, "whole", vec!["rm-pairs.parquet", "rejects.parquet"]),
@@ -387,7 +373,7 @@ fn a_picture_or_a_page_replaces_only_its_like() {
 fn times_are_added_to_times_alone() {
     let dir = &*ROUND;
     let timed = |times: &str, out: &str| {
-        let mut stage = command(dir, &format!("{GOLDEN} --out {out}"));
+        let mut stage = command(dir, &format!("{COLLECT} --out {out}"));
         finish(stage.env("APO_TIMES", times))
     };
     let pipe = std::process::Command::new("mkfifo")

@@ -1,5 +1,4 @@
-//! What `align dpo` and `rm-train` minimise, by name, driven from their command
-//! lines.
+//! The losses of `align dpo` and `rm-train`, selected on their command lines.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::path::{Path, PathBuf};
@@ -174,15 +173,15 @@ fn options_of_another_loss_are_refused_together() {
 
 #[test]
 fn every_reward_model_of_the_paper_trains() {
-    let game = "--golden golden.parquet --samples rm-samples.parquet";
+    let adversarial = "--golden golden.parquet --samples rm-samples.parquet";
     let pairs = "--pairs data/rm-pairs.parquet";
     for (objective, line) in [
-        ("apo", format!("--model policy {pairs} {game}")),
+        ("apo", format!("--model policy {pairs} {adversarial}")),
         ("rank", format!("--model policy {pairs}")),
-        ("wgan", format!("--model policy {pairs} {game}")),
-        ("gail", format!("--model policy {game}")),
+        ("wgan", format!("--model policy {pairs} {adversarial}")),
+        ("gail", format!("--model policy {adversarial}")),
         ("ab", format!("--model rm {pairs}")),
-        ("seq", format!("--model rm {pairs} {game}")),
+        ("seq", format!("--model rm {pairs} {adversarial}")),
     ] {
         let out = format!("rm-{objective}");
         succeed(

@@ -1,13 +1,13 @@
-//! Each stage calls the files of a model what they are, and says what to do.
+//! Each stage says what is wrong with the files of a model, and what to do.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use apo_tests::stages::{
-    command, copy, copy_to_change, refuse, run, small_round, succeed, workspace,
+use apo_tests::stages::{command, copy, copy_to_change, run, small_round, succeed, workspace};
+use apo_tests::works::{
+    ACCURACY, DPO, KL, LOG_PROBS, RM_TRAIN, SAMPLE, SCORE, SFT, fresh, refuse_whole, with_out,
 };
 use serde_json::{Value, json};
 
@@ -15,44 +15,16 @@ use serde_json::{Value, json};
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "model-files"));
 
-/// A command of every stage that reads a model, its output aside.
-const SAMPLE: &str = "sample --model policy --queries data/llm-queries.parquet --samples 1";
-const SFT: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
-const DPO: &str = "align dpo --model policy --responses scored.parquet";
-const LOG_PROBS: &str = "judge log-probs --model policy --responses samples.parquet";
-const KL: &str = "judge kl --model policy --reference policy --responses samples.parquet";
-const RM_TRAIN: &str = "rm-train --model policy --pairs data/rm-pairs.parquet \
-                        --golden golden.parquet --samples rm-samples.parquet";
-const SCORE: &str = "judge score --model rm --responses samples.parquet";
-const ACCURACY: &str = "judge accuracy --model rm --pairs data/test-pairs.parquet";
+/// Works that read a policy, and works that read a reward model. `rm-train` reads either.
 const OF_POLICIES: [&str; 5] = [SAMPLE, SFT, DPO, LOG_PROBS, KL];
 const OF_REWARD_MODELS: [&str; 2] = [SCORE, ACCURACY];
 
-/// A name that no other output has.
-fn fresh() -> String {
-    static CALLS: AtomicUsize = AtomicUsize::new(0);
-    format!("out-{}", CALLS.fetch_add(1, Ordering::Relaxed))
-}
-
-fn with_out(line: &str, out: &str) -> String {
-    if line.starts_with("judge accuracy") || line.starts_with("judge kl") {
-        return line.to_owned();
-    }
-    format!("{line} --out {out}")
-}
-
-/// Refuses `line`, and checks that it left nothing.
 #[track_caller]
 fn refuses(line: &str, expected: &[&str]) {
-    let out = fresh();
-    let line = with_out(line, &out);
-    refuse(&ROUND, &line, 3, expected);
-    for left in [out.clone(), format!("{out}.partial")] {
-        assert!(!ROUND.join(&left).exists(), "{line} left {left}");
-    }
+    refuse_whole(&ROUND, line, expected);
 }
 
-/// Every stage that reads a model, with another one in place of its own.
+/// Returns the lines of all works that read a model, with `model` instead.
 fn lines_with(model: &str) -> Vec<String> {
     let lines = OF_POLICIES
         .iter()
@@ -374,7 +346,7 @@ fn a_model_from_scratch_that_no_memory_holds_is_refused() {
     }
 }
 
-/// As where a batch system or a shell limits what a process may take.
+/// Batch systems and shells limit the memory of processes like this.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_limit_of_the_address_space_counts_as_memory() {

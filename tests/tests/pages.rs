@@ -1,5 +1,5 @@
-//! Texts that `judge` reads whole: what other commands printed, and annotators'
-//! files. What is something else is named as what it is, at once.
+//! Texts that `judge` reads whole: output of other commands, and annotators' files. It
+//! refuses any other file at once and says what it is.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Command;
 use apo_tables::{Provenance, Response};
 use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 
-/// Every text that is read so, as a line without its name.
+/// The line of every command that reads such a text, without the text's name.
 const READS: [&str; 7] = [
     "judge figure --out figure.svg --line x=",
     "judge table --score x=",

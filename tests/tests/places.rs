@@ -1,4 +1,4 @@
-//! Where an output can be put, and where a result goes that cannot be put there.
+//! Where an output can be put, and where a result goes if it cannot be put there.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,12 +11,10 @@ use std::sync::LazyLock;
 
 use apo_tests::crash::can_trace;
 use apo_tests::stages::{command, finish, refuse, run, small_round, succeed};
+use apo_tests::works::COLLECT;
 
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "places"));
-
-const GOLDEN: &str = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
-                      --hh-best";
 
 #[test]
 fn what_is_no_file_or_folder_is_refused_before_the_work() {
@@ -27,7 +25,7 @@ fn what_is_no_file_or_folder_is_refused_before_the_work() {
     symlink("nowhere/at-all", dir.join("broken")).unwrap();
     symlink("pipe", dir.join("to-pipe")).unwrap();
     for stage in [
-        GOLDEN,
+        COLLECT,
         "align sft --model policy --pairs data/rm-pairs.parquet",
         "judge score --model rm --responses samples.parquet --overwrite",
     ] {
@@ -60,10 +58,10 @@ fn what_is_no_file_or_folder_is_refused_before_the_work() {
 fn a_link_stays_and_what_it_leads_to_is_replaced() {
     let dir = &*ROUND;
     fs::create_dir_all(dir.join("disk")).unwrap();
-    let line = format!("{GOLDEN} --out disk/golden.parquet");
+    let line = format!("{COLLECT} --out disk/golden.parquet");
     succeed(dir, &line);
     symlink("disk/golden.parquet", dir.join("linked.parquet")).unwrap();
-    let other = GOLDEN.replace("/rm-", "/llm-");
+    let other = COLLECT.replace("/rm-", "/llm-");
     refuse(
         dir,
         &format!("{other} --out linked.parquet"),
@@ -142,11 +140,11 @@ fn a_result_that_cannot_be_put_in_its_place_is_kept_and_put_there_later() {
 fn an_output_may_be_called_what_the_system_allows() {
     let dir = &*ROUND;
     let out = OsStr::from_bytes(b"caf\xe9.parquet");
-    let mut stage = command(dir, GOLDEN);
+    let mut stage = command(dir, COLLECT);
     let ran = finish(stage.arg("--out").arg(out));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert!(dir.join(out).exists());
-    let mut stage = command(dir, GOLDEN);
+    let mut stage = command(dir, COLLECT);
     let again = finish(stage.arg("--out").arg(out));
     assert_eq!(again.status, Some(0), "{}", again.stderr);
     assert!(again.stdout.contains("is up to date"), "{}", again.stdout);
@@ -155,7 +153,7 @@ fn an_output_may_be_called_what_the_system_allows() {
 #[test]
 fn what_a_kill_left_of_a_folder_that_was_being_removed_goes_with_the_next_run() {
     let dir = &*ROUND;
-    let line = format!("{GOLDEN} --out swept.parquet");
+    let line = format!("{COLLECT} --out swept.parquet");
     succeed(dir, &line);
     // Its page goes last, and then the lock.
     let [discarded, partial] =
@@ -175,7 +173,7 @@ fn what_a_kill_left_of_a_folder_that_was_being_removed_goes_with_the_next_run() 
 #[test]
 fn a_result_that_cannot_be_printed_is_told_as_that() {
     let dir = &*ROUND;
-    let stage = command(dir, &format!("{GOLDEN} --out printed.parquet"));
+    let stage = command(dir, &format!("{COLLECT} --out printed.parquet"));
     let mut shell = Command::new("bash");
     shell
         .current_dir(dir)

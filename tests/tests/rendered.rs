@@ -1,4 +1,5 @@
-//! Stages see a dialogue as the model's files say, and say which one they cannot.
+//! Stages render dialogues as the model's files say, and name those that they cannot
+//! render.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
@@ -18,7 +19,7 @@ fn edit(path: &Path, edit: impl FnOnce(&mut Value)) {
     fs::write(path, value.to_string()).unwrap();
 }
 
-/// A copy of the policy that nobody knows to be ours, with a chat template.
+/// Makes a copy of the policy with a chat template and without our page.
 fn model(name: &str, template: &Value) -> PathBuf {
     let dir = ROUND.join(name);
     copy(&ROUND.join("policy"), &dir);

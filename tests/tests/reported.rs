@@ -11,7 +11,7 @@ use apo_tests::stages::{
 };
 use serde_json::{Value, json};
 
-/// What would do harm if it were more than text.
+/// Does harm if it is taken for markup.
 const MARKUP: &str = "</div><script>alert(1)</script><img src=x onerror=alert(1)>";
 
 fn put(path: &Path, page: &Value) {
@@ -27,7 +27,7 @@ fn score(mean: f64) -> Value {
     })
 }
 
-/// Verdicts of a model and of two people on the aligned policy.
+/// Writes verdicts of a model and of two people on the aligned policy.
 fn put_verdicts(dir: &Path) {
     let rate = |wins, rate| {
         json!({
@@ -66,9 +66,9 @@ fn put_verdicts(dir: &Path) {
     put(&dir.join("apo-dpo-1.votes.json"), &votes);
 }
 
-/// A run of two policies: every answer of the aligned one has ½ more reward
-/// than its baseline's, and 2 more than the start's.
-fn played(test: &str) -> PathBuf {
+/// Makes a run whose numbers are known: every answer of the aligned policy has ½ more
+/// reward than its baseline's, and 2 more than the start's.
+fn known_run(test: &str) -> PathBuf {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test).join("played");
     let answers = |at: &str, more: f32| {
         let rows: Vec<Response> = (0..8)
@@ -148,7 +148,7 @@ fn played(test: &str) -> PathBuf {
     dir
 }
 
-/// Writes down what the run holds, as the Makefile does.
+/// Describes the run, as the Makefile does.
 fn describe(dir: &Path) {
     let mut things = vec![
         "times:times=times.jsonl".to_owned(),
@@ -175,7 +175,7 @@ fn describe(dir: &Path) {
 
 #[test]
 fn a_run_is_told_in_numbers() {
-    let dir = played("reported-numbers");
+    let dir = known_run("reported-numbers");
     let parent = dir.parent().unwrap();
     let run: Value =
         serde_json::from_str(&succeed(parent, "judge report --run played --json")).unwrap();
@@ -228,7 +228,7 @@ fn a_run_is_told_in_numbers() {
 
 #[test]
 fn a_page_needs_no_network_and_shows_text_as_text() {
-    let dir = played("reported-page");
+    let dir = known_run("reported-page");
     let parent = dir.parent().unwrap();
     succeed(parent, "judge report --run played --out report.html");
     let page = fs::read_to_string(parent.join("report.html")).unwrap();
@@ -278,7 +278,7 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
 
 #[test]
 fn a_run_file_that_is_damaged_or_newer_is_refused() {
-    let dir = played("reported-run-file");
+    let dir = known_run("reported-run-file");
     let parent = dir.parent().unwrap();
     let file = dir.join("run.json");
     let whole = fs::read_to_string(&file).unwrap();
@@ -358,7 +358,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
         let thing = json!({ "kind": "score", "name": "SFT", "path": path });
         run["things"].as_array_mut().unwrap().insert(0, thing);
     }
-    let dir = played("reported-ambiguous");
+    let dir = known_run("reported-ambiguous");
     let parent = dir.parent().unwrap();
     put(&parent.join("elsewhere.json"), &score(9.0));
     let file = dir.join("run.json");
@@ -435,7 +435,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
 #[cfg(unix)]
 #[test]
 fn settings_are_a_folder_of_texts() {
-    let dir = played("reported-settings");
+    let dir = known_run("reported-settings");
     let parent = dir.parent().unwrap();
     let settings = |name: &str| {
         let folder = parent.join(name);
@@ -464,7 +464,7 @@ fn settings_are_a_folder_of_texts() {
 
 #[test]
 fn a_runs_table_is_that_of_its_files() {
-    let dir = played("reported-table");
+    let dir = known_run("reported-table");
     let parent = dir.parent().unwrap();
     let flags = "judge table --score SFT=played/start/score.json \
                  --score DPO=played/dpo-1/score.json \
@@ -578,7 +578,7 @@ fn an_old_run_tells_the_same_once_make_has_described_it() {
 
 #[test]
 fn what_is_no_run_or_is_broken_is_named() {
-    let dir = played("reported-refused");
+    let dir = known_run("reported-refused");
     let parent = dir.parent().unwrap();
     let refused = |run: &str, expected: &[&str]| {
         let line = format!("judge report --run {run} --out report.html");

@@ -1,5 +1,5 @@
-//! A whole round by the Makefile: it makes the policy better, runs again in no
-//! time, and takes a stage of one's own.
+//! A whole round by the Makefile: it makes the policy better, does nothing when it runs
+//! again, and accepts a stage of one's own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use apo_tests::stages::{Ran, finish, folder, workspace};
 use serde_json::Value;
 
-/// `make` in the workspace, its run in `run`.
+/// Returns a `make` in the workspace with its run in `run`.
 fn make(run: &Path, arguments: &[&str]) -> Ran {
     let mut make = Command::new("make");
     make.current_dir(workspace())
@@ -29,7 +29,7 @@ fn make(run: &Path, arguments: &[&str]) -> Ran {
     finish(&mut make)
 }
 
-/// A round of the mini world, played once.
+/// A round of the mini world, run once.
 static ROUND: LazyLock<(PathBuf, Ran)> = LazyLock::new(|| {
     let run = folder(env!("CARGO_TARGET_TMPDIR"), "round");
     let ran = make(&run, &["round-1"]);

@@ -1,5 +1,5 @@
-//! Nothing is learnt from the test part by mistake, whatever stages its queries
-//! went through.
+//! No stage learns from the test part by mistake, whatever stages its queries went
+//! through.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -30,14 +30,14 @@ fn tables_of_the_test_part_are_refused_by_name_unless_they_are_allowed() {
     ] {
         succeed(&ROUND, line);
     }
-    let game = "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet";
+    let rm_train = "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet";
     for (line, named) in [
         (
             "align dpo --model policy --responses answers-scored.parquet",
             "--responses (answers-scored.parquet)",
         ),
         (
-            &format!("{game} --samples answers.parquet"),
+            &format!("{rm_train} --samples answers.parquet"),
             "--samples (answers.parquet)",
         ),
     ] {
@@ -50,7 +50,7 @@ fn tables_of_the_test_part_are_refused_by_name_unless_they_are_allowed() {
     }
 }
 
-/// Writes a table's rows anew without its footer, as other programs do.
+/// Rewrites a table's rows without our footer, as other programs do.
 fn without_origin<R: Row>(from: &str, to: &str, keep: impl Fn(usize) -> bool) {
     let rows = Reader::<R>::open(&ROUND.join(from)).expect("the table is there");
     let to = ROUND.join(to);

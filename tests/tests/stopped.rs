@@ -1,5 +1,5 @@
-//! Killed, stopped, run twice, run beside each other: an output is what it
-//! would be if nothing had happened, or it is not there.
+//! Stages that are killed, stopped, run twice or run beside each other: an output is the
+//! same as without that, or it does not exist.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
@@ -14,11 +14,11 @@ use apo_tests::stages::{
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "stopped"));
 
-/// A stage that takes a while, what it makes, and how to tell that it has begun
-/// to keep something.
+/// A stage that takes a while, its output, and how to tell that it has begun to keep
+/// state.
 struct Work {
     line: &'static str,
-    /// The file that must be the same, in a model directory or a table itself.
+    /// The file that must be the same: one of a model directory, or the table itself.
     made: &'static str,
     begun: fn(&Path) -> bool,
 }
@@ -98,7 +98,7 @@ fn killed_again_and_again_is_never_killed() {
     }
 }
 
-/// Returns all files of a folder and its folders, but for the lock.
+/// Returns all files of a folder and its subfolders, except the lock.
 fn files_in(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -113,7 +113,7 @@ fn files_in(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Ways to damage a file, in which a disk or a copy would.
+/// Ways in which a disk or a copy may damage a file.
 const DAMAGES: [fn(&mut Vec<u8>); 5] = [
     |bytes| {
         let middle = bytes.len() / 2;

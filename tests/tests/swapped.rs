@@ -1,8 +1,8 @@
-//! A stage of one's own in another's place: the example of the README, a sampler
-//! that asks a server, between the real stages.
+//! A program in the place of a stage: the README's example, a sampler that asks a server,
+//! between the real stages.
 //!
-//! It needs a Python with pyarrow, which `APO_PYTHON` names (`make test` sees to
-//! that); without one it says that it is skipped.
+//! It needs a Python with pyarrow, which `APO_PYTHON` names (`make test` sets it). Without
+//! it, the test says that it is skipped.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use apo_tests::stages::{finish, folder, refuse, small_round, succeed, workspace,
 use mini_world::loopback::serve;
 use serde_json::{Value, json};
 
-/// Answers a request: as many choices as are asked for, the last cut short.
+/// Answers a request with the number of choices that it asks for, the last one cut short.
 fn answer(asked: &Value) -> (u16, Value) {
     let messages = asked["messages"].as_array().expect("messages");
     let last = messages.last().expect("a dialogue has a turn");
@@ -36,7 +36,7 @@ fn answer(asked: &Value) -> (u16, Value) {
     (200, json!({ "choices": choices }))
 }
 
-/// The example, asking the server at `address`; none where there is no Python.
+/// Returns the example with the server at `address`, or `None` without Python.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn sampler(dir: &Path, address: &str, line: &str) -> Option<Command> {
     let Some(python) = std::env::var_os("APO_PYTHON") else {

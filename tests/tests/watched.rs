@@ -1,9 +1,7 @@
-//! What those see who watch: a training's curves in `TensorBoard`, and what
-//! stages took.
+//! A training's curves in `TensorBoard`, and times and memory of stages.
 //!
-//! The curves are read by the `tensorboard` package of the Python that
-//! `APO_PYTHON` names (`make test` sees to that); without one the test says that
-//! it is skipped.
+//! The curves are read by the `tensorboard` package of the Python that `APO_PYTHON` names
+//! (`make test` sets it). Without it, the test says that it is skipped.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,4 @@
-//! The folders in which outputs are made: what others put there stays, and what
-//! is finished is not lost.
+//! Working folders: files that others put there stay, and a finished result is not lost.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
@@ -7,36 +6,22 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use apo_tests::others::{Put, folder, text};
 use apo_tests::stages::{
     command, content, copy, finish, kill, refuse, run, small_round, start, state, succeed,
 };
+use apo_tests::works::{COLLECT, SFT};
 
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "working-folders"));
 
-const GOLDEN: &str = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
-                      --hh-best";
-const TUNED: &str = "align sft --model policy --pairs data/rm-pairs.parquet";
-
-/// Something that may have the name of a working folder.
-type Made = fn(&Path);
-
-fn text(at: &Path) {
-    fs::write(at, "notes of somebody\n").unwrap();
-}
-
-fn folder(at: &Path) {
-    fs::create_dir_all(at.join("deeper")).unwrap();
-    fs::write(at.join("deeper/notes.txt"), "mine").unwrap();
-}
-
-/// A folder with a file that is called as ours.
+/// Puts a folder with a file that has the name of one of ours.
 fn page(at: &Path) {
     folder(at);
     fs::write(at.join("provenance.json"), r#"{"project": "mine"}"#).unwrap();
 }
 
-/// A folder that holds nothing but names of ours, with a page of `text`.
+/// Puts a folder with names of ours only, with a page of `text`.
 fn names(at: &Path, text: &str) {
     fs::create_dir_all(at.join("model")).unwrap();
     fs::write(at.join("model/notes"), "mine").unwrap();
@@ -49,7 +34,7 @@ fn others_page(at: &Path) {
     names(at, r#"{"project": "mine"}"#);
 }
 
-/// A page with some fields that ours have, too.
+/// Puts a page with some of the fields of ours.
 fn likely_page(at: &Path) {
     names(
         at,
@@ -91,7 +76,7 @@ fn model(at: &Path) {
 fn what_has_the_working_folders_name_stays() {
     let dir = &*ROUND;
     for ending in ["partial", "partial.discarded"] {
-        let made: [(&str, Made); 11] = [
+        let made: [(&str, Put); 11] = [
             ("others-page", others_page),
             ("likely-page", likely_page),
             ("list-page", list_page),
@@ -109,18 +94,18 @@ fn what_has_the_working_folders_name_stays() {
             make(&at);
             let before = state(&at);
             for options in ["", " --overwrite"] {
-                let line = format!("{GOLDEN} --out taken-{name}.parquet{options}");
+                let line = format!("{COLLECT} --out taken-{name}.parquet{options}");
                 let told = at.file_name().unwrap().to_str().unwrap();
                 refuse(dir, &line, 3, &[told, "move that away"]);
                 assert_eq!(state(&at), before, "{line}");
             }
             let _ = fs::remove_file(&at).or_else(|_| fs::remove_dir_all(&at));
         }
-        let line = format!("{GOLDEN} --out own.{ending}");
+        let line = format!("{COLLECT} --out own.{ending}");
         refuse_usage(dir, &line, "are reserved; choose another");
     }
     let name = "n".repeat(246);
-    refuse(dir, &format!("{GOLDEN} --out {name}"), 3, &["too long"]);
+    refuse(dir, &format!("{COLLECT} --out {name}"), 3, &["too long"]);
     let left = fs::read_dir(dir).unwrap().flatten();
     let mut left = left.filter(|it| it.file_name().to_string_lossy().starts_with("nnn"));
     assert!(left.next().is_none());
@@ -158,7 +143,7 @@ fn what_is_put_into_a_working_folder_stays() {
     succeed(dir, line);
     assert!(!partial.exists());
     // While it works.
-    let line = format!("{TUNED} --out noted");
+    let line = format!("{SFT} --out noted");
     let partial = dir.join("noted.partial");
     let mut child = start(dir, &line, || partial.join("provenance.json").exists());
     fs::write(partial.join("NOTES"), "mine").unwrap();
@@ -174,7 +159,7 @@ fn what_is_put_into_a_working_folder_stays() {
 fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
     let dir = &*ROUND;
     let scored = "judge score --model rm --responses samples.parquet --out stuck.parquet";
-    let tuned = &*format!("{TUNED} --out stuck");
+    let tuned = &*format!("{SFT} --out stuck");
     for (line, out, begun) in [
         (scored, "stuck.parquet", "values.spool"),
         (tuned, "stuck", "examples.scratch"),
@@ -194,7 +179,7 @@ fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
     }
 }
 
-/// Runs a line until its result is finished, and keeps it from its place.
+/// Runs a line until its result is finished but cannot be moved into place.
 fn leave_ready(dir: &Path, line: &str, out: &str) {
     let partial = dir.join(format!("{out}.partial"));
     let page = partial.join("provenance.json");
@@ -205,7 +190,7 @@ fn leave_ready(dir: &Path, line: &str, out: &str) {
     fs::remove_file(dir.join(out)).unwrap();
 }
 
-/// What damage may leave of a page: it is ours still, and says nothing any more.
+/// A damaged page: one can tell that it is ours, but not what it said.
 fn damages(page: &str) -> [String; 5] {
     [
         "{}".into(),
@@ -219,7 +204,7 @@ fn damages(page: &str) -> [String; 5] {
 #[test]
 fn a_damaged_page_costs_no_finished_result() {
     let dir = &*ROUND;
-    let line = &*format!("{TUNED} --out unsaid");
+    let line = &*format!("{SFT} --out unsaid");
     leave_ready(dir, line, "unsaid");
     let (out, partial) = (dir.join("unsaid"), dir.join("unsaid.partial"));
     let kept = dir.join("unsaid-kept");
@@ -256,7 +241,7 @@ fn a_damaged_page_costs_no_finished_result() {
 #[test]
 fn a_finished_result_of_another_command_is_replaced_by_a_finished_one_alone() {
     let dir = &*ROUND;
-    let made = |seed: usize, out: &str| format!("{TUNED} --seed {seed} --out {out}");
+    let made = |seed: usize, out: &str| format!("{SFT} --seed {seed} --out {out}");
     for seed in [1, 2, 3] {
         succeed(dir, &made(seed, &format!("third-{seed}")));
     }

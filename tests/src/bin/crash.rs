@@ -1,13 +1,14 @@
 //! Kills every stage at each of its system calls that change the disk, and lets
 //! each of these calls fail; prints what does not heal.
 //!
-//! `crash` in an empty folder; `crash NAME` for works whose name begins so.
+//! `crash` in an empty folder; `crash NAME` for those whose name begins so.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use apo_tests::crash::{Fault, Trial, can_trace, inputs, works};
+use apo_tests::crash::{Fault, Trial, can_trace, cases};
+use apo_tests::works::inputs;
 
 fn main() -> ExitCode {
     let mut out = std::io::stdout();
@@ -19,8 +20,8 @@ fn main() -> ExitCode {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp");
     let dir = inputs(&target.to_string_lossy(), "crash-all");
     let (mut n_faults, mut n_wrong) = (0, 0);
-    for work in works().iter().filter(|it| it.name.starts_with(&asked)) {
-        let trial = Trial::new(&dir, work);
+    for case in cases().iter().filter(|it| it.name.starts_with(&asked)) {
+        let trial = Trial::new(&dir, case);
         let mut wrong = Vec::new();
         for fault in Fault::ALL {
             let calls = trial.calls.iter();
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         let _ = writeln!(
             out,
             "{:<20} {calls:>3} calls, {:>3} faults, {n} wrong",
-            work.name,
+            case.name,
             3 * calls
         );
         for wrong in wrong {

@@ -14,13 +14,13 @@ use apo_tests::fuzz::campaign::{Campaign, Case, Outcome};
 use apo_tests::fuzz::scratch;
 use clap::Parser;
 
-/// Runs stages with broken inputs
+/// Run stages with broken inputs
 ///
-/// What is wrong is printed, and kept in target/fuzz/stages with the inputs that
-/// show it.
+/// Prints every fault that it finds, and keeps the inputs that show it in
+/// target/fuzz/stages.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Cases to run
+    /// Number of cases to run
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     runs: u64,
 
@@ -32,15 +32,15 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
 
-    /// Cases at once
+    /// Number of cases to run at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// Works to run, by how their names begin [default: all]
+    /// Tasks to run, by how their names begin [default: all]
     #[arg(long, value_name = "NAME", default_value = "")]
-    work: String,
+    task: String,
 
-    /// Tell how every case ends
+    /// Print how every case ends
     #[arg(long)]
     tell: bool,
 }
@@ -48,7 +48,7 @@ struct Args {
 /// What all cases came to.
 #[derive(Default)]
 struct Counts {
-    /// Runs by work, then by status.
+    /// Runs by task, then by status.
     ended: BTreeMap<String, BTreeMap<String, u64>>,
     n_wrong: u64,
 }
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
                         break;
                     }
                     let case = campaign.case(args.seed, number);
-                    if case.work().starts_with(&args.work) {
+                    if case.task().starts_with(&args.task) {
                         let outcome = case.run(&dir.join(format!("case-{job}")));
                         note(counts, &case, &outcome, args);
                     }
@@ -81,10 +81,10 @@ fn main() -> ExitCode {
     let counts = counts.into_inner().expect("no case panics");
     let mut out = std::io::stdout().lock();
     let mut n = 0;
-    for (work, ended) in counts.ended {
+    for (task, ended) in counts.ended {
         n += ended.values().sum::<u64>();
         let ended: Vec<String> = ended.iter().map(|(how, n)| format!("{n} {how}")).collect();
-        let _ = writeln!(out, "{work:<28} {}", ended.join(", "));
+        let _ = writeln!(out, "{task:<28} {}", ended.join(", "));
     }
     let _ = writeln!(out, "{n} runs of stages, {} wrong", counts.n_wrong);
     ExitCode::from(u8::from(n == 0 || counts.n_wrong > 0))
@@ -104,12 +104,12 @@ fn note(counts: &Mutex<Counts>, case: &Case, outcome: &Outcome, args: &Args) {
             std::io::stdout(),
             "{}: {}, {} changed: {how}\n{}",
             case.number,
-            case.work(),
+            case.task(),
             case.file.display(),
             outcome.stderr
         );
     }
-    let ended = counts.ended.entry(case.work().to_owned()).or_default();
+    let ended = counts.ended.entry(case.task().to_owned()).or_default();
     *ended.entry(how).or_default() += 1;
     if let Some(wrong) = &outcome.wrong {
         counts.n_wrong += 1;
@@ -118,7 +118,7 @@ fn note(counts: &Mutex<Counts>, case: &Case, outcome: &Outcome, args: &Args) {
         let _ = writeln!(
             std::io::stdout(),
             "{}, {} changed (--seed {} --from {} --runs 1): {}\n  (cd {} && {})",
-            case.work(),
+            case.task(),
             case.file.display(),
             args.seed,
             case.number,

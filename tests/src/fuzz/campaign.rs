@@ -1,12 +1,11 @@
 //! Whole stages, each with one broken file among its inputs.
 //!
-//! A stage that meets one ends well or says what is wrong and where; it does not
-//! panic, hang, take all memory or leave half an output. Where the file carries
-//! checksums, a stage that ends well without a word about it has made what it
-//! makes of the whole file.
+//! A stage succeeds or says what is wrong and where; it does not panic, hang, take all
+//! memory or leave half an output. If the file has checksums, a stage that succeeds
+//! without naming it has made the same output as from the whole file.
 
 mod round;
-mod works;
+mod tasks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,37 +18,37 @@ use rand_chacha::ChaCha8Rng;
 
 use super::mutate::{self, Kind, parquet_footer};
 use crate::stages::{self, Ran};
+use crate::works::BAD_INPUT;
 use round::Round;
-use works::{OUT, Work};
+use tasks::{OUT, Task};
 
 /// Seconds that a stage may take.
 const PATIENCE: &str = "60";
 
-/// Bytes of addresses that a stage may ask for.
+/// Bytes of address space that a stage may ask for.
 const MOST_MEMORY: u64 = 6 << 30;
 
 /// Bytes that an error may say.
 const MOST_SAID: usize = 8192;
 
-/// Statuses that stages end with by themselves.
+/// Exit statuses of stages that nothing killed.
 const STATUSES: [i32; 5] = [0, 1, 2, BAD_INPUT, CONFLICT];
 
-const BAD_INPUT: i32 = 3;
 const CONFLICT: i32 = 4;
 
 /// A round whose stages are run with broken inputs.
 #[derive(Debug)]
 pub struct Campaign {
-    works: Vec<Known>,
+    tasks: Vec<Known>,
 }
 
-/// A work, what it reads and what it makes of it.
+/// A task, what it reads and what it makes of it.
 #[derive(Debug)]
 struct Known {
-    work: Work,
-    /// The folder of all that it reads.
+    task: Task,
+    /// The folder with everything that it reads.
     whole: PathBuf,
-    /// The files there that are broken.
+    /// The files there that cases change.
     inputs: Vec<PathBuf>,
     made: Vec<u8>,
 }
@@ -61,7 +60,7 @@ impl Known {
     }
 }
 
-/// A work with one of its inputs changed.
+/// A task with one of its inputs changed.
 #[derive(Debug)]
 pub struct Case<'a> {
     /// Its number in the campaign of its seed.
@@ -69,59 +68,54 @@ pub struct Case<'a> {
     known: &'a Known,
     /// The changed file, in the round.
     pub file: &'a Path,
-    /// What stands in it.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
 /// How a case went.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The stage's exit status; none where a signal ended it.
+    /// The stage's exit status; `None` if a signal ended it.
     pub status: Option<i32>,
-    /// Whether it ended well with another result, of a file without checksums.
+    /// Whether it succeeded with another result than for the whole file.
     pub differs: bool,
-    /// What it said on the way.
+    /// What it wrote to stderr.
     pub stderr: String,
     /// What is wrong with that, if anything is.
     pub wrong: Option<String>,
 }
 
 impl Campaign {
-    /// Makes a small round in `dir`, and runs each work once as it is.
+    /// Makes a small round in `dir`, and runs each task once as it is.
     ///
     /// # Panics
     ///
     /// When a stage fails.
     pub fn new(dir: &Path) -> Self {
         let round = Round::make(dir);
-        let works = works::all(&round).into_iter().enumerate();
-        let works = works.map(|(i, work)| {
-            let whole = dir.join("works").join(i.to_string());
-            let inputs = round.lay_out(&work, &whole);
+        let tasks = tasks::all(&round).into_iter().enumerate();
+        let tasks = tasks.map(|(i, task)| {
+            let whole = dir.join("tasks").join(i.to_string());
+            let inputs = round.lay_out(&task, &whole);
             let folder = dir.join("whole");
             copy(&whole, &folder);
-            let ran = run(&folder, &work);
+            let ran = run(&folder, &task);
             let made = made(&folder, &ran);
-            assert_eq!(ran.status, Some(0), "{}\n{}", work.line, ran.stderr);
-            assert!(!made.is_empty(), "{} makes something", work.line);
+            assert_eq!(ran.status, Some(0), "{}\n{}", task.line, ran.stderr);
+            assert!(!made.is_empty(), "{} makes something", task.line);
             Known {
-                work,
+                task,
                 whole,
                 inputs,
                 made,
             }
         });
         Self {
-            works: works.collect(),
+            tasks: tasks.collect(),
         }
     }
 
-    /// Returns the names of the works.
-    pub fn works(&self) -> impl Iterator<Item = &str> {
-        self.works.iter().map(|it| it.work.name.as_str())
-    }
-
-    /// Returns a case of a seed, the same each time.
+    /// Returns a case of a seed; the same number gives the same case.
     ///
     /// # Panics
     ///
@@ -129,9 +123,9 @@ impl Campaign {
     pub fn case(&self, seed: u64, number: u64) -> Case<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(number);
-        let known = self.works.choose(&mut rng).expect("there are works");
-        let file = known.inputs.choose(&mut rng).expect("a work reads files");
-        let other = known.inputs.choose(&mut rng).expect("a work reads files");
+        let known = self.tasks.choose(&mut rng).expect("there are tasks");
+        let file = known.inputs.choose(&mut rng).expect("a task reads files");
+        let other = known.inputs.choose(&mut rng).expect("a task reads files");
         let kind = Kind::of(file);
         let mut bytes = mutate::mutate(&mut rng, kind, &known.read(file), &known.read(other));
         if rng.random_bool(0.02) {
@@ -147,32 +141,32 @@ impl Campaign {
 }
 
 impl Case<'_> {
-    /// Returns the name of its work.
-    pub fn work(&self) -> &str {
-        &self.known.work.name
+    /// Returns the name of its task.
+    pub fn task(&self) -> &str {
+        &self.known.task.name
     }
 
     /// Returns its command, to be run in a folder with its inputs.
     pub fn line(&self) -> &str {
-        &self.known.work.line
+        &self.known.task.line
     }
 
-    /// Whether the file, changed as it is, makes a working folder somebody else's.
+    /// Tells whether the changed file makes the working folder somebody else's.
     fn is_foreign(&self) -> bool {
         let page = serde_json::from_slice(&self.bytes).map(apo_provenance::open::<Provenance>);
         self.file.ends_with("provenance.json") && matches!(page, Ok(Err(PageError::Foreign)))
     }
 
-    /// Whether what a stopped run left cannot even be begun anew, or is not left
-    /// alone though it is somebody else's.
+    /// Returns what is wrong with the next run, if a stopped run's folder can neither be
+    /// used nor replaced, or is touched though it is somebody else's.
     fn is_stuck(&self, folder: &Path, ran: &Ran) -> Option<String> {
         let Known {
-            work, made: whole, ..
+            task, made: whole, ..
         } = self.known;
-        if work.stopped.is_none() || ran.status == Some(0) && !self.is_foreign() {
+        if task.stopped.is_none() || ran.status == Some(0) && !self.is_foreign() {
             return None;
         }
-        let mut anew = work.clone();
+        let mut anew = task.clone();
         anew.line += " --overwrite";
         let ran = run(folder, &anew);
         if self.is_foreign() {
@@ -188,7 +182,7 @@ impl Case<'_> {
         (made(folder, &ran) != *whole).then(|| "--overwrite makes something else".to_owned())
     }
 
-    /// Lays out what it reads in a folder, which is emptied.
+    /// Empties a folder and puts everything there that it reads.
     ///
     /// # Panics
     ///
@@ -198,27 +192,27 @@ impl Case<'_> {
         fs::write(folder.join(self.file), &self.bytes).expect("a file can be written");
     }
 
-    /// Runs a case in a folder of its own.
+    /// Runs the case in a folder, which is emptied.
     ///
     /// # Panics
     ///
     /// When a program cannot be started.
     pub fn run(&self, folder: &Path) -> Outcome {
         let Known {
-            work, made: whole, ..
+            task, made: whole, ..
         } = self.known;
         self.lay_out(folder);
-        let ran = run(folder, work);
+        let ran = run(folder, task);
         let made = made(folder, &ran);
         let differs = ran.status == Some(0) && made != *whole;
-        let is_damage = work.depends_on_contents_alone()
-            && works::has_checksums(self.file)
-            && !works::only_drops_lines(self.file, &self.known.read(self.file), &self.bytes);
+        let is_damage = task.depends_on_contents_alone()
+            && tasks::has_checksums(self.file)
+            && !tasks::only_drops_lines(self.file, &self.known.read(self.file), &self.bytes);
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         let wrong = if differs && is_damage && !ran.stderr.contains(&*name) {
             Some("the damage is accepted, and the result is another".to_owned())
         } else {
-            let leaves_output = folder.join(OUT).exists() && work.makes_a_file();
+            let leaves_output = folder.join(OUT).exists() && task.makes_a_file();
             fault(&ran, self.file, leaves_output).or_else(|| self.is_stuck(folder, &ran))
         };
         Outcome {
@@ -230,15 +224,15 @@ impl Case<'_> {
     }
 }
 
-/// Copies a folder over another.
+/// Replaces a folder by a copy of another.
 fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to); // absent on the first run
     stages::copy(from, to);
 }
 
-/// Runs a work within bounds of time and memory.
-fn run(folder: &Path, work: &Work) -> Ran {
-    let stage = stages::command(folder, &work.line);
+/// Runs a task with limits on time and memory.
+fn run(folder: &Path, task: &Task) -> Ran {
+    let stage = stages::command(folder, &task.line);
     let mut bounded = Command::new("timeout");
     bounded.args(["-s", "KILL", PATIENCE, "prlimit", "--core=0"]);
     bounded.arg(format!("--as={MOST_MEMORY}"));
@@ -292,18 +286,18 @@ fn fault(ran: &Ran, file: &Path, leaves_output: bool) -> Option<String> {
     None
 }
 
-/// Whether a text names a file, or the folder of the round that it lies in.
+/// Tells whether a text names a file, or the folder of the round that it is in.
 fn names(text: &str, file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let folder = file.iter().next().unwrap_or_default().to_string_lossy();
     let is_part = |c: char| c.is_alphanumeric() || "._-/".contains(c);
     let mut words = text.split(|c| !is_part(c));
-    // A sentence may end with it.
+    // It may be the end of a sentence.
     text.contains(&*name) || words.any(|it| it.trim_end_matches('.') == folder)
 }
 
-/// Returns what a work made: of a table the pages, of a model all but what says
-/// how it was made, else what it printed.
+/// Returns what a task made: the pages of a table, the files of a model except those
+/// that say how it was made, or what was printed.
 fn made(folder: &Path, ran: &Ran) -> Vec<u8> {
     let out = folder.join(OUT);
     let mut files = Vec::new();

@@ -1,7 +1,7 @@
-//! What we wrote ourselves with checksums, damaged: it comes back as it was
-//! written, or as damaged.
+//! Damages files that stages wrote with checksums. A reader must return what was
+//! written, or say that it is damaged.
 //!
-//! The bytes say what is damaged, four an edit: how, by how much, where.
+//! The bytes describe the damage, four for each edit: how, by how much, where.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,11 +15,10 @@ use apo_tables::{Pair, Provenance, Reader};
 use super::scratch;
 use crate::stages;
 
-/// Edits that are done, at most.
+/// Maximum number of edits.
 const MOST: usize = 32;
 
-/// Returns `whole` with the edits that `bytes` describe, within its first
-/// `length` bytes.
+/// Returns `whole` with the edits that `bytes` describe in its first `length` bytes.
 fn damaged(whole: &[u8], length: usize, bytes: &[u8]) -> Vec<u8> {
     let mut found = whole.to_vec();
     let (edits, _) = bytes.as_chunks::<4>();
@@ -46,17 +45,17 @@ fn damaged(whole: &[u8], length: usize, bytes: &[u8]) -> Vec<u8> {
     found
 }
 
-/// Records of a spool: some short, some long, two alike.
+/// Returns records of a spool: short and long ones, and two equal ones.
 fn spooled() -> Vec<(u64, String)> {
     let text = |n: usize| "ab\0é\n".repeat(n);
     let lengths = [0, 1, 7, 7, 90, 0, 3, 40];
     (0..).zip(lengths.map(text)).collect()
 }
 
-/// A spool of [`spooled`], and where each record lies.
+/// A spool of [`spooled`], and the place of each record.
 static SPOOL: LazyLock<(Vec<u8>, Vec<u64>)> = LazyLock::new(|| {
     let path = scratch::file("whole.spool", &[]);
-    // One that is gone on with writes each record at once.
+    // A spool that is resumed writes each record at once.
     let opened = Spool::recover(&path, |_, _: (u64, String)| ControlFlow::Continue(()));
     let mut spool = opened.expect("a spool can be written").spool;
     let places = spooled()
@@ -67,7 +66,7 @@ static SPOOL: LazyLock<(Vec<u8>, Vec<u64>)> = LazyLock::new(|| {
 });
 
 pub fn spool(bytes: &[u8]) -> String {
-    // Frames of its own making, after a first byte of zero; else edits.
+    // A first byte of zero is followed by new frames, any other by edits.
     let (whole, places) = &*SPOOL;
     let (found, any) = match bytes.split_first() {
         Some((0, bytes)) => (bytes.to_vec(), true),
@@ -107,7 +106,7 @@ pub fn spool(bytes: &[u8]) -> String {
     format!("{} kept, {damage} damaged, {}", kept.len(), record(bytes))
 }
 
-/// A file of one record, damaged alike.
+/// Damages a file of one record in the same way.
 fn record(bytes: &[u8]) -> &'static str {
     static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let path = scratch::file("whole.record", &[]);
@@ -169,7 +168,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Requests with what came of them.
+/// Requests with their outcomes.
 fn answered() -> Vec<(Digest, Outcome)> {
     let request = |i: usize| {
         let message = apo_endpoint::Message::new(Role::User, format!("What is {i} and one?"));
@@ -207,7 +206,7 @@ pub fn journal(bytes: &[u8]) -> String {
         }
         fs::read(&path).expect("it was written")
     });
-    // One stretch: a journal that lost its first line may be an older one.
+    // A journal that lost its first line may be an older one.
     let found = damaged(&WHOLE, WHOLE.len(), &bytes[..bytes.len().min(4)]);
     let path = scratch::file("damaged.jsonl", &found);
     let written: HashMap<Digest, Outcome> = answered().into_iter().collect();

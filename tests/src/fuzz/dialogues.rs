@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::damage::chain;
 use super::scratch;
 
-/// Files of a model directory that a tokenizer is read from.
+/// The files of a model directory from which a tokenizer is read.
 const FILES: [&str; 6] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -18,7 +18,7 @@ const FILES: [&str; 6] = [
     "chat_template.jinja",
 ];
 
-/// Dialogues that are tokenised.
+/// The dialogues to tokenise.
 const DIALOGUES: [(&str, &str); 3] = [
     ("\n\nHuman: Why?\n\nAssistant:", "Because 2 < 3, \u{e9}."),
     (
@@ -28,10 +28,10 @@ const DIALOGUES: [(&str, &str); 3] = [
     ("no dialogue at all", ""),
 ];
 
-/// Ids that are wanted of a long text.
+/// The number of ids to take of a long text.
 const KEEP: usize = 5;
 
-/// A dialogue so long that of its prompt only the end is read.
+/// A dialogue so long that only the end of its prompt is read.
 static LONG: LazyLock<String> = LazyLock::new(|| {
     let words = [
         "a",
@@ -51,11 +51,11 @@ static LONG: LazyLock<String> = LazyLock::new(|| {
     text + "\n\nAssistant:"
 });
 
-/// Tokens of a dialogue that a template may make of it.
+/// Maximum tokens of a dialogue that a template renders.
 const MOST: usize = 1 << 22;
 
-/// Several files: an object of their contents by name, text as it is; what is
-/// no such object is a `tokenizer.json`.
+/// Reads several files: an object of their contents by name. Any other JSON is a
+/// `tokenizer.json`.
 pub fn tokenizer(bytes: &[u8]) -> String {
     let contents = contents(bytes);
     let files: Vec<(&str, &[u8])> = contents
@@ -83,7 +83,7 @@ fn contents(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         .collect()
 }
 
-/// A small tokenizer with an end of text, to render templates with.
+/// A small tokenizer with an end of text, for rendering templates.
 const SMALL: &str = include_str!("../../../fixtures/fuzz/tokenizer/bytes.json");
 
 pub fn template(bytes: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! Journals, as others and older versions may have left them.
+//! Journals that other programs or older versions may have written.
 
 use std::fs;
 

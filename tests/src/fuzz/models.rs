@@ -1,4 +1,4 @@
-//! Files of a model directory, its tokenizer's aside.
+//! The files of a model directory, except the tokenizer's.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use apo_llama::{Head, LlamaConfig, Manifest, Weights};
 use super::damage::chain;
 use super::scratch;
 
-/// Layers up to which the parameters are listed.
+/// Maximum layers of a model whose parameters are listed.
 const MOST_LAYERS: usize = 64;
 
 const HEADS: [Head; 2] = [Head::LanguageModel, Head::Reward];
@@ -27,7 +27,7 @@ pub fn config(bytes: &[u8]) -> String {
             }
             assert_eq!(n, config.n_parameters(head) as u128, "none is lost");
         }
-        // What is written with a model of ours says the same.
+        // The config that a stage writes says the same.
         let page = config.to_json(head, "float32", config.pad_token_id);
         let dir = scratch::folder(&[("config.json", page.to_string().as_bytes())]);
         let again = LlamaConfig::read(&dir);
@@ -42,7 +42,7 @@ pub fn config(bytes: &[u8]) -> String {
     format!("{:?}", config.rope)
 }
 
-/// What is computed with, the pages that it was read from aside.
+/// Returns the values of a config, without the pages that it was read from.
 fn facts(config: &LlamaConfig) -> String {
     let text = format!("{config:?}");
     let end = text.find(", raw:").expect("a config keeps its page");

@@ -11,16 +11,16 @@ use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-/// What a file is made of, as far as it matters for breaking it well.
+/// The format of a file, for breaking it where it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing is known.
+    /// Any bytes.
     Bytes,
     /// One JSON value.
     Json,
-    /// JSON values, one a line.
+    /// JSON values, one on each line.
     Lines,
-    /// Lines, compressed.
+    /// The same, compressed.
     Gzip,
     /// A Parquet file.
     Parquet,
@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns the kind of a file, by its name.
+    /// Returns the kind of a file by its name.
     pub fn of(path: &Path) -> Self {
         match path.extension().and_then(|it| it.to_str()) {
             Some("json") => Self::Json,
@@ -45,11 +45,10 @@ impl Kind {
 /// Bytes of a file of weights before its header.
 const PREFIX: usize = 8;
 
-/// Bytes of a page of a disk.
+/// Bytes in a page of a disk.
 const PAGE: usize = 512;
 
-/// Returns `bytes`, changed in one to three places; what is spliced in comes
-/// from `other`.
+/// Returns `bytes` with one to three changes; parts of `other` may be spliced in.
 pub fn mutate(rng: &mut ChaCha8Rng, kind: Kind, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     let mut found = bytes.to_vec();
     for _ in 0..*[1, 1, 1, 2, 3].choose(rng).expect("a filled list") {
@@ -81,7 +80,7 @@ fn once(rng: &mut ChaCha8Rng, kind: Kind, bytes: &[u8], other: &[u8]) -> Vec<u8>
     }
 }
 
-/// Returns where a Parquet file's footer lies; what is none is all footer.
+/// Returns the range of a Parquet file's footer; the whole of any other file.
 pub fn parquet_footer(bytes: &[u8]) -> Range<usize> {
     let footer = bytes.split_last_chunk::<8>().and_then(|(before, tail)| {
         let [a, b, c, d, ..] = *tail;
@@ -91,7 +90,7 @@ pub fn parquet_footer(bytes: &[u8]) -> Range<usize> {
     footer.unwrap_or(0)..bytes.len()
 }
 
-/// Changes bytes of a range, whatever they mean.
+/// Changes bytes in a range without regard to their meaning.
 fn raw(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8], within: Range<usize>) -> Vec<u8> {
     let mut found = bytes.to_vec();
     if within.is_empty() {
@@ -129,7 +128,7 @@ fn raw(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8], within: Range<usize>) -
     found
 }
 
-/// Returns a stretch of bytes.
+/// Returns a range of bytes.
 fn some(rng: &mut ChaCha8Rng, bytes: &[u8]) -> Vec<u8> {
     if bytes.is_empty() {
         return vec![rng.random()];
@@ -139,7 +138,7 @@ fn some(rng: &mut ChaCha8Rng, bytes: &[u8]) -> Vec<u8> {
     bytes[at..at + length].to_vec()
 }
 
-/// Values that programs write where others are meant.
+/// Values that programs write by mistake.
 const VALUES: [&str; 32] = [
     "null",
     "true",
@@ -175,7 +174,7 @@ const VALUES: [&str; 32] = [
     "[null]",
 ];
 
-/// Changes a value of a JSON text.
+/// Changes a value in a JSON text.
 fn json(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     let spans = json_values(bytes);
     let Some(span) = spans.choose(rng).cloned() else {
@@ -216,8 +215,8 @@ fn json(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     [&bytes[..span.start], &new, &bytes[span.end..]].concat()
 }
 
-/// Returns where the values of a JSON text stand, names of members too. What is
-/// no JSON gives what looks like it.
+/// Returns the ranges of the values and member names in a JSON text. In any other text,
+/// returns what looks like them.
 fn json_values(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut open = Vec::new();
@@ -268,7 +267,7 @@ fn lines(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
             lines.swap(at, with);
         }
         3 => {
-            // Another editor's way to end lines and to begin files.
+            // Other editors end lines and begin files differently.
             lines[at].pop();
             lines[at].extend(b"\r\n");
             lines[0].splice(0..0, *b"\xef\xbb\xbf");
@@ -279,10 +278,10 @@ fn lines(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     lines.concat()
 }
 
-/// Changes what is compressed.
+/// Changes a compressed file.
 fn gzip(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
-    // What was read before the damage is worth changing as well.
+    // The part before the damage is worth changing too.
     let _ = MultiGzDecoder::new(bytes).read_to_end(&mut plain);
     let changed = lines(rng, &plain, other);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -290,7 +289,7 @@ fn gzip(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes it")
 }
 
-/// Changes the header, whose length is kept right most of the time.
+/// Changes the header, and mostly keeps its length right.
 fn safetensors(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
         return raw(rng, bytes, other, 0..bytes.len());

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::damage::chain;
 use super::scratch;
 
-/// Records that are read at once.
+/// Number of records to read at once.
 const BATCH: usize = 64;
 
-/// What gzip can make of a byte, and a little more.
+/// A little more than the bytes that gzip can make of one.
 const MOST_UNPACKED: usize = 1100;
 
 pub fn lines(bytes: &[u8]) -> String {
@@ -42,8 +42,7 @@ pub fn parquet(bytes: &[u8]) -> String {
     format!("{found}; {own}; {about}")
 }
 
-/// Reads a file as preferences and as answers; records are no more than `most`
-/// bytes.
+/// Reads a file as preferences and as answers. A record has at most `most` bytes.
 fn imported(path: &Path, most: usize) -> String {
     let preferences = read(
         path,
@@ -71,7 +70,7 @@ fn imported(path: &Path, most: usize) -> String {
     format!("{preferences}; {answers}")
 }
 
-/// Returns what the records of a file are, each thing once.
+/// Returns the kinds of records in a file, each once.
 fn read(path: &Path, fields: &[&str], most: usize, each: impl Fn(&Record) -> String) -> String {
     let mut source = match Source::open(path, fields) {
         Ok(source) => source,
@@ -109,7 +108,7 @@ fn read(path: &Path, fields: &[&str], most: usize, each: impl Fn(&Record) -> Str
     found.join(", ")
 }
 
-/// Takes a text for a dialogue.
+/// Reads a text as a dialogue.
 fn dialogue(text: &str) {
     let prompt = apo_hh::as_prompt(text);
     for turn in apo_hh::turns(&prompt) {

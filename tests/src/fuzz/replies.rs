@@ -1,19 +1,19 @@
-//! What a server answers.
+//! Answers of a server.
 
 use apo_endpoint::answer::{Meaning, meaning};
 use apo_endpoint::encoding::decoded;
 use apo_endpoint::{Entry, Message, Outcome, OutcomeKind, Request, Role};
 
-/// Statuses, one of each meaning.
+/// Statuses, one for each meaning.
 const STATUSES: [u16; 10] = [200, 302, 400, 401, 403, 404, 429, 451, 500, 504];
 
-/// Characters of a message, which quotes the server's.
+/// Maximum characters of a message that quotes the server.
 const MOST_SAID: usize = 600;
 
-/// Bytes of an answer once it is unpacked.
+/// Maximum bytes of an unpacked answer.
 const MOST: u64 = 1 << 16;
 
-/// What a header may claim.
+/// Sizes that a header may claim.
 const LABELS: [&str; 6] = ["", "gzip", "deflate", "br", "zstd", "zstd, gzip"];
 
 pub fn reply(bytes: &[u8]) -> String {
@@ -31,7 +31,7 @@ fn read(status: u16, bytes: &[u8]) -> String {
     }
 }
 
-/// Checks what a person is shown.
+/// Checks a text that a person is shown.
 fn plain(said: &str) -> &str {
     assert!(!said.is_empty(), "something is said");
     assert!(said.chars().count() <= MOST_SAID, "{said}");
@@ -39,7 +39,7 @@ fn plain(said: &str) -> &str {
     said
 }
 
-/// Checks what the journal is to keep.
+/// Checks an entry that the journal keeps.
 fn kept(outcome: &Outcome) -> String {
     let message = Message::new(Role::User, "What is new?");
     let entry = Entry {
@@ -71,7 +71,7 @@ fn kept(outcome: &Outcome) -> String {
 pub fn packed(bytes: &[u8]) -> String {
     let answers = LABELS.map(|label| match decoded(bytes.to_vec(), label, MOST) {
         Ok(body) => {
-            // What comes as it is has the size that it has.
+            // An answer that is not packed keeps its size.
             let most = bytes.len().max(MOST as usize);
             assert!(body.len() <= most, "{} bytes of {most}", body.len());
             read(200, &body)

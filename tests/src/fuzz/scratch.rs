@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A file system in memory, where there is one.
+/// A file system in memory, on systems that have one.
 const MEMORY: &str = "/dev/shm";
 
-/// A folder that goes with its thread.
+/// A folder that is removed with its thread.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
@@ -21,8 +21,8 @@ thread_local! {
     static FOLDER: OnceCell<Scratch> = const { OnceCell::new() };
 }
 
-/// Returns a folder in memory where there is such a file system, or a temporary
-/// one; it is not made.
+/// Returns the path of a folder in memory if there is such a file system, or of a
+/// temporary one. Does not make it.
 pub fn place(name: &str) -> PathBuf {
     let memory = Path::new(MEMORY);
     let top = if memory.is_dir() {
@@ -33,7 +33,7 @@ pub fn place(name: &str) -> PathBuf {
     top.join(format!("apo-{name}-{}", std::process::id()))
 }
 
-/// Returns this thread's own folder with just these files.
+/// Returns this thread's folder with only these files.
 pub fn folder(files: &[(&str, &[u8])]) -> PathBuf {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     let dir = FOLDER.with(|folder| {
@@ -57,7 +57,7 @@ pub fn folder(files: &[(&str, &[u8])]) -> PathBuf {
     dir
 }
 
-/// Returns a file of this thread's own.
+/// Returns a file of this thread.
 pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     folder(&[(name, bytes)]).join(name)
 }

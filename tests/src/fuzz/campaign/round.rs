@@ -1,4 +1,4 @@
-//! The files that works read: a small round's.
+//! The files that tasks read: those of a small round.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,11 +15,12 @@ use mini_world::fixtures;
 use mini_world::journal::MODEL;
 use serde_json::json;
 
-use super::works::{self, OUT, PARTIAL, STOPPED, Stop, Work};
+use super::tasks::{self, OUT, PARTIAL, STOPPED, Stop, Task};
 use crate::crash::{Call, can_trace};
 use crate::stages::{self, succeed, workspace};
+use crate::works;
 
-/// Sizes of a model that takes next to no time.
+/// Sizes of a model that takes little time.
 const SIZES: [(&str, u64); 6] = [
     ("hidden_size", 32),
     ("intermediate_size", 48),
@@ -42,7 +43,7 @@ pub struct Round {
     dir: PathBuf,
 }
 
-/// Returns the files of a folder and its folders, in order.
+/// Returns the files of a folder and its subfolders, sorted.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).expect("the folder is there") {
@@ -72,13 +73,9 @@ impl Round {
         };
         fs::create_dir_all(&round.dir).expect("a folder can be made");
         round.small_model();
-        let fixtures = workspace().join("fixtures");
-        let split = format!(
-            "hh-split --hh {}/hh --take 24 --take-test 6 --rm 12 --dev 2 --out data",
-            fixtures.display()
-        );
+        works::copy_hh(&round.dir);
         for line in [
-            &split,
+            "hh-split --hh hh --take 24 --take-test 6 --rm 12 --dev 2 --out data",
             "align sft --model small --from-scratch --pairs data/train-pairs.parquet --batch 8 \
              --learning-rate 2e-3 --out policy",
             "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
@@ -102,14 +99,14 @@ impl Round {
         fs::remove_file(round.dir.join("chat/apo.json")).expect("a model of ours has a page");
         round.raw_data();
         if can_trace() {
-            for (name, line, stop) in STOPPED {
-                round.stop(name, line, stop);
+            for (name, stop) in STOPPED {
+                round.stop(name, stop);
             }
         }
         round
     }
 
-    /// A directory of a model without weights.
+    /// Makes the directory of a model without weights.
     fn small_model(&self) {
         let from = workspace().join("fixtures/mini");
         stages::copy(&from, &self.dir.join("small"));
@@ -122,7 +119,7 @@ impl Round {
         write(path, config.to_string());
     }
 
-    /// What others could have written.
+    /// Writes files as other programs could have written them.
     fn raw_data(&self) {
         let fixtures = workspace().join("fixtures");
         let raw = self.dir.join("raw");
@@ -170,7 +167,7 @@ impl Round {
         self.described();
     }
 
-    /// A run that describes itself, of what was measured.
+    /// Makes a run with a `run.json` from what was measured.
     fn described(&self) {
         let run = self.dir.join("run");
         fs::create_dir_all(&run).expect("the round's folder can be written");
@@ -187,8 +184,8 @@ impl Round {
         succeed(&self.dir, describe);
     }
 
-    /// Golden answers to the round's queries: a journal of them, and a file as
-    /// people would write them.
+    /// Writes golden answers to the round's queries, as a journal and as a file that
+    /// people would write.
     fn answers(&self, raw: &Path) {
         let collector = Collector::new(MODEL);
         let queries = Reader::<Query>::open(&self.dir.join("data/rm-queries.parquet"));
@@ -213,7 +210,7 @@ impl Round {
             let entry = &entries[&first.digest()];
             journal.append(entry).expect("a journal can be written");
             if let Outcome::Reply(reply) = &entry.outcome {
-                // What was asked of a bare refusal.
+                // The question after a bare refusal.
                 let why = collector.why_request(&first, reply.answer()).digest();
                 if let Some(entry) = entries.get(&why) {
                     journal.append(entry).expect("a journal can be written");
@@ -224,9 +221,9 @@ impl Round {
         assert!(n >= prompts.len(), "{n} answers");
     }
 
-    /// Runs a work until it is killed, and keeps what it leaves.
-    fn stop(&self, name: &str, line: &str, stop: Stop) {
-        let work = stages::command(&self.dir, line);
+    /// Kills a work at its stop, and keeps its working folder.
+    fn stop(&self, name: &str, stop: Stop) {
+        let work = stages::command(&self.dir, &tasks::line_of(name));
         let log = self.dir.join("strace");
         let run = |more: &[&str]| {
             let mut strace = Command::new("strace");
@@ -237,7 +234,7 @@ impl Round {
             strace.current_dir(&self.dir).env("RAYON_NUM_THREADS", "1");
             stages::finish(&mut strace)
         };
-        // Once to its end, to count: injection knows numbers, not files.
+        // Run once to count the calls: `strace` injects by number, not by file.
         let ran = run(&[]);
         assert_eq!(ran.status, Some(0), "{name}\n{}", ran.stderr);
         let out = self.dir.join(OUT);
@@ -258,22 +255,22 @@ impl Round {
         let when = format!("--inject={}:signal=SIGKILL:when={}", call.name, call.number);
         let ran = run(&[&when]);
         assert!(self.has(PARTIAL), "{name} was to be killed\n{}", ran.stderr);
-        let to = self.dir.join(works::stopped(name));
+        let to = self.dir.join(tasks::stopped(name));
         let folder = to.parent().expect("it lies in a folder");
         fs::create_dir_all(folder).expect("a folder can be made");
         fs::rename(self.dir.join(PARTIAL), to).expect("a folder can be moved");
     }
 
-    /// Whether the round has a file or folder.
+    /// Tells whether the round has a file or folder.
     pub fn has(&self, name: &str) -> bool {
         self.dir.join(name).exists()
     }
 
-    /// Lays out what a work reads in an empty folder, and returns the files that
-    /// are worth breaking, as they lie in it.
-    pub fn lay_out(&self, work: &Work, folder: &Path) -> Vec<PathBuf> {
+    /// Copies what a task reads into an empty folder, and returns the files that cases
+    /// change, relative to the folder.
+    pub fn lay_out(&self, task: &Task, folder: &Path) -> Vec<PathBuf> {
         fs::create_dir_all(folder).expect("a folder can be made");
-        for word in work.line.split_whitespace().skip(1) {
+        for word in task.line.split_whitespace().skip(1) {
             let word = word.split_once('=').map_or(word, |(_, path)| path);
             let from = self.dir.join(word);
             if from.is_dir() {
@@ -285,11 +282,11 @@ impl Round {
                 );
             }
         }
-        let broken = match &work.stopped {
+        let broken = match &task.stopped {
             None => folder.to_owned(),
             Some(stopped) => {
                 stages::copy(&self.dir.join(stopped), &folder.join(PARTIAL));
-                // A stopped work's inputs are those of the work that was not.
+                // A stopped task's inputs are those of the task that was not.
                 folder.join(PARTIAL)
             }
         };
