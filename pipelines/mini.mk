@@ -1,5 +1,5 @@
 # The mini world: a generated HH with known truth, and a policy of about a
-# million parameters that is trained from nothing. Minutes on two cores.
+# million parameters that is trained from scratch. Minutes on two cores.
 
 HH       ?= fixtures/hh
 MODEL    ?= fixtures/mini

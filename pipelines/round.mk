@@ -41,7 +41,7 @@ JUDGE     ?= $(BIN)/judge
 
 # ---- settings as files ------------------------------------------------------
 
-# `+`: also under `make -n`, so that its plan is of what has really changed.
+# `+`: also under `make -n`, so that its plan shows what has really changed.
 $(RUN)/settings/%: FORCE
 	+@mkdir -p $(@D)
 	+@printf '%s\n' '$($*)' | cmp -s - $@ || printf '%s\n' '$($*)' > $@
@@ -56,7 +56,7 @@ export APO_TIMES := $(RUN)/times.jsonl
 
 # ---- once: data, golden answers, the reward models that all rounds share ----
 
-# The files among a setting's words, and what lies in the folders among them.
+# The files among a setting's words, and the files in the folders among them.
 files_of = $(foreach word,$(1),$(wildcard $(foreach end,.jsonl .jsonl.gz .json .json.gz .parquet,\
   $(filter %$(end),$(lastword $(subst =, ,$(word)))) \
   $(lastword $(subst =, ,$(word)))/*$(end) $(lastword $(subst =, ,$(word)))/*/*$(end))))
@@ -156,7 +156,7 @@ $(call each,samples.parquet): $(RUN)/%/samples.parquet: \
 	$(SAMPLER) --model $(<D) --queries $(DATA)/llm-queries.parquet $(SAMPLE) --out $@ --overwrite
 	@touch $@
 
-# (d) their rewards, by the game's reward model and by the baseline's
+# (d) their rewards, by APO's reward model and by the baseline's
 $(call each,scored.parquet): $(RUN)/%/scored.parquet: \
   $(RUN)/%/samples.parquet $(RUN)/%/rm/config.json $(call set,SCORE JUDGE) | build
 	$(JUDGE) score --model $(word 2,$(^D)) --responses $< $(SCORE) --out $@ --overwrite
@@ -183,7 +183,7 @@ $(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
 	  $(ALIGN) $($(call settings_of,$*)) $(model_out)
 	@touch $@
 
-# What golden answers are worth without the game (Table 2)
+# What golden answers are worth without a reward model (Table 2)
 $(RUN)/golden-sft/policy/config.json: $(RUN)/golden.parquet $(RUN)/start/policy/config.json \
   $(call set,GOLDEN_SFT ALIGNER) | build
 	$(ALIGNER) sft --model $(word 2,$(^D)) --golden $< $(GOLDEN_SFT) $(model_out)
@@ -241,7 +241,7 @@ $(addprefix round-,$(NUMBERS)): round-%: $(RUN)/$(ARM)-%.txt
 
 rounds = $(wordlist 1,$(1),$(NUMBERS))
 
-# What a policy and a reward model are measured by, at their places
+# The files with the measures of policies and of reward models, by their places
 of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json $(if $(MORE),$(RUN)/$(it)/score-all.json) \
   $(if $(filter start,$(it)),,$(RUN)/$(it)/kl.json) $(if $(QUALITY),$(RUN)/$(it)/quality.json))
 of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json)

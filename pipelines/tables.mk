@@ -3,13 +3,13 @@
 
 # ---- reward models of the ablations (section 4.2, Table 4) ------------------
 
-ADVERSARIES := wgan gail
-GAME = --golden $(RUN)/golden.parquet --samples
+OTHER_ADVERSARIAL := wgan gail
+AGAINST_SAMPLES = --golden $(RUN)/golden.parquet --samples
 
-$(ADVERSARIES:%=$(RUN)/rm-%/config.json): $(RUN)/rm-%/config.json: $(RUN)/start/rm-samples.parquet \
+$(OTHER_ADVERSARIAL:%=$(RUN)/rm-%/config.json): $(RUN)/rm-%/config.json: $(RUN)/start/rm-samples.parquet \
   $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
 	$(RM_TRAIN) --objective $* --model $(BASE) $(if $(filter gail,$*),,--pairs $(DATA)/rm-pairs.parquet) \
-	  $(GAME) $< $(REWARD) $(APO) $(model_out)
+	  $(AGAINST_SAMPLES) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
 # RM_Base, trained further on the same preferences
@@ -24,7 +24,7 @@ $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
   $(RUN)/$$(call before,apo-rjs-$$*)/rm-samples.parquet $(RUN)/$$(call rm_before,$$*)/config.json \
   $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
 	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) --pairs $(DATA)/rm-pairs.parquet \
-	  $(GAME) $< $(REWARD) $(APO) $(model_out)
+	  $(AGAINST_SAMPLES) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
 # ---- tables: their rows are in run.mk ---------------------------------------
@@ -94,8 +94,8 @@ $(RUN)/claims.json: $(of_seed) | build
 $(of_seed): $(RUN)/seeds/%/table.json: FORCE
 	+@$(MAKE) --no-print-directory RUN=$(RUN)/seeds/$* SEED=$* $@
 
-# What only the mini world can tell about a reward model: how often it puts people's
-# pairs in the true order, and how good the samples are that it likes best.
+# Only the mini world can tell how often a reward model puts people's pairs in the true
+# order, and how good the samples are that it likes best.
 $(RUN)/true-pairs.parquet: $(DATA)/apo.json | build
 	$(BIN)/$(QUALITY) --pairs $(DATA)/test-pairs.parquet --out $@
 
