@@ -1,6 +1,6 @@
 //! Time and memory of the stages.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
@@ -53,7 +53,8 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
     let lines = bytes
         .split(|it| *it == b'\n')
         .filter_map(|it| serde_json::from_slice::<Took>(it).ok());
-    let (mut last, mut printed): (HashMap<String, Took>, Vec<Took>) = Default::default();
+    // Sorted by output, so that sums of the same numbers are the same each time.
+    let (mut last, mut printed): (BTreeMap<String, Took>, Vec<Took>) = Default::default();
     for took in lines {
         match &took.out {
             Some(out) => drop(last.insert(out.clone(), took)),
