@@ -132,7 +132,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
         "format" => texts::format(&value, args, work)?,
         "center" => {
             let [width] = args.bind(name, ["width"])?;
-            let of = plain(name, &value, work)?;
+            let of = unmarked(name, &value, work)?;
             let width = width.map_or(Ok(80), |it| size(name, &it))?;
             Value::from(pad(&of, width, " ", name, work)?)
         }
@@ -156,7 +156,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
 }
 
 /// Returns a value's text, which is not marked as safe.
-fn plain(name: &str, value: &Value, work: &Work) -> Result<String> {
+fn unmarked(name: &str, value: &Value, work: &Work) -> Result<String> {
     let of = soft_text(value, work)?;
     if of.safe {
         return unsupported(format!("'{name}' of a text that is marked as safe"));

@@ -22,7 +22,7 @@ struct Spec {
 }
 
 impl Spec {
-    fn plain() -> Self {
+    fn unset() -> Self {
         Self {
             fill: ' ',
             align: None,
@@ -37,7 +37,7 @@ impl Spec {
 
     /// Reads `[[fill]align][sign][#][0][width][grouping][.precision][type]`.
     fn parse(text: &str) -> Result<Self> {
-        let mut spec = Self::plain();
+        let mut spec = Self::unset();
         let chars: Vec<char> = text.chars().collect();
         let is_align = |c: &char| matches!(c, '<' | '>' | '^' | '=');
         let mut at = 0;

@@ -358,7 +358,7 @@ fn unescape(text: &str) -> Result<String> {
         let mut chars = after.chars();
         let c = chars.next();
         rest = chars.as_str();
-        let plain = match c {
+        let unescaped = match c {
             Some('\n') => continue,
             Some(c @ ('\\' | '\'' | '"')) => c,
             Some('a') => '\u{7}',
@@ -408,7 +408,7 @@ fn unescape(text: &str) -> Result<String> {
             }
             None => '\\',
         };
-        out.push(plain);
+        out.push(unescaped);
     }
     out.push_str(rest);
     Ok(out)

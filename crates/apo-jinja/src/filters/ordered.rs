@@ -66,31 +66,9 @@ pub(super) fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> 
         keyed.push((ignore_case(attribute(&item)?, case_sensitive, work)?, item));
     }
     match name {
-        "unique" => {
-            let mut seen: Vec<Value> = Vec::new();
-            let mut found = Vec::new();
-            'items: for (key, item) in keyed {
-                key.check_hashable()?;
-                for it in &seen {
-                    if equal(it, &key, work)? {
-                        continue 'items;
-                    }
-                }
-                seen.push(key);
-                found.push(item);
-            }
-            Value::generator(found, value, work)
-        }
+        "unique" => Value::generator(unique(keyed, work)?, value, work),
         "groupby" => {
-            let keyed = keyed.into_iter().map(|pair| (pair.0.clone(), pair));
-            let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
-            for (key, item) in sort(keyed.collect(), false, work)? {
-                match groups.last_mut() {
-                    Some((last, items)) if equal(last, &key, work)? => items.push(item),
-                    _ => groups.push((key, vec![item])),
-                }
-            }
-            let groups = groups.into_iter().map(|(_, items)| {
+            let groups = groups(keyed, work)?.into_iter().map(|items| {
                 let key = attribute(&items[0])?;
                 Ok(Value::Tuple(Sequence::group(vec![
                     key,
@@ -105,20 +83,55 @@ pub(super) fn order(name: &str, value: &Value, args: Arguments, work: &Work) -> 
             } else {
                 Ordering::Greater
             };
-            let mut best: Option<(Value, Value)> = None;
-            for (key, item) in keyed {
-                let is_better = match &best {
-                    Some((best, _)) => compare(&key, best, work)? == Some(wanted),
-                    None => true,
-                };
-                if is_better {
-                    best = Some((key, item));
-                }
-            }
             let none = || Value::undefined("no aggregated item, sequence was empty");
-            Ok(best.map_or_else(none, |(_, item)| item))
+            Ok(best(keyed, wanted, work)?.unwrap_or_else(none))
         }
     }
+}
+
+/// Returns the first item of each key.
+fn unique(keyed: Vec<(Value, Value)>, work: &Work) -> Result<Vec<Value>> {
+    let mut seen: Vec<Value> = Vec::new();
+    let mut found = Vec::new();
+    'items: for (key, item) in keyed {
+        key.check_hashable()?;
+        for it in &seen {
+            if equal(it, &key, work)? {
+                continue 'items;
+            }
+        }
+        seen.push(key);
+        found.push(item);
+    }
+    Ok(found)
+}
+
+/// Returns the items of each key, in the order of the keys.
+fn groups(keyed: Vec<(Value, Value)>, work: &Work) -> Result<Vec<Vec<Value>>> {
+    let keyed = keyed.into_iter().map(|pair| (pair.0.clone(), pair));
+    let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
+    for (key, item) in sort(keyed.collect(), false, work)? {
+        match groups.last_mut() {
+            Some((last, items)) if equal(last, &key, work)? => items.push(item),
+            _ => groups.push((key, vec![item])),
+        }
+    }
+    Ok(groups.into_iter().map(|(_, items)| items).collect())
+}
+
+/// Returns the first item whose key is the least or the greatest.
+fn best(keyed: Vec<(Value, Value)>, wanted: Ordering, work: &Work) -> Result<Option<Value>> {
+    let mut best: Option<(Value, Value)> = None;
+    for (key, item) in keyed {
+        let is_better = match &best {
+            Some((best, _)) => compare(&key, best, work)? == Some(wanted),
+            None => true,
+        };
+        if is_better {
+            best = Some((key, item));
+        }
+    }
+    Ok(best.map(|(_, item)| item))
 }
 
 pub(super) fn dict_sort(value: &Value, args: Arguments, work: &Work) -> Result<Value> {

@@ -1,5 +1,7 @@
 //! `text.format(…)`.
 
+use std::borrow::Cow;
+
 use super::super::arguments::Arguments;
 use super::super::fault::{Result, Work, problem, unsupported};
 use super::super::print::{to_text, write_repr};
@@ -71,47 +73,54 @@ pub(crate) fn braces(text: &str, args: &Arguments, work: &Work) -> Result<String
         if name.contains(['.', '[']) {
             return unsupported("an attribute or an item in a format");
         }
-        let found = if name.is_empty() || name.bytes().all(|it| it.is_ascii_digit()) {
-            let place = if name.is_empty() {
-                let place = next;
-                next = next.map(|it| it + 1);
-                place
-            } else {
-                // Places are numbered either automatically or by the text, not
-                // both.
-                if next.is_some_and(|it| it > 0) {
-                    return problem("format: cannot switch from automatic to numbered places");
-                }
-                next = None;
-                name.parse().ok()
-            };
-            let Some(place) = place else {
-                return problem("format: cannot switch from numbered to automatic places");
-            };
-            args.positional.get(place)
-        } else {
-            let named = args.named.iter().find(|(it, _)| it == name);
-            named.map(|(_, value)| value)
-        };
-        let Some(value) = found else {
+        let Some(value) = found(name, args, &mut next)? else {
             return problem(format!("format: there is no value for '{{{name}}}'"));
         };
-        let converted;
-        let value = match conversion {
-            "" => value,
-            "s" => {
-                converted = Value::from(to_text(value, work)?);
-                &converted
-            }
-            "r" => {
-                let mut text = String::new();
-                write_repr(&mut text, value, work)?;
-                converted = Value::from(text);
-                &converted
-            }
-            _ => return unsupported(format!("the conversion '!{conversion}'")),
-        };
-        out += &format_value(value, spec, work)?;
+        let value = converted(value, conversion, work)?;
+        out += &format_value(&value, spec, work)?;
     }
     Ok(out + rest)
+}
+
+/// Returns the argument of a place: the one of its name, of its number, or the next.
+/// `next` is the number of the next one; `None` once the text numbers its places.
+fn found<'a>(
+    name: &str,
+    args: &'a Arguments,
+    next: &mut Option<usize>,
+) -> Result<Option<&'a Value>> {
+    if !name.bytes().all(|it| it.is_ascii_digit()) {
+        let named = args.named.iter().find(|(it, _)| it == name);
+        return Ok(named.map(|(_, value)| value));
+    }
+    let place = if name.is_empty() {
+        let place = *next;
+        *next = next.map(|it| it + 1);
+        place
+    } else {
+        // Places are numbered either automatically or by the text, not both.
+        if next.is_some_and(|it| it > 0) {
+            return problem("format: cannot switch from automatic to numbered places");
+        }
+        *next = None;
+        name.parse().ok()
+    };
+    match place {
+        Some(place) => Ok(args.positional.get(place)),
+        None => problem("format: cannot switch from numbered to automatic places"),
+    }
+}
+
+/// Returns a value as the conversion after its `!` has it.
+fn converted<'a>(value: &'a Value, conversion: &str, work: &Work) -> Result<Cow<'a, Value>> {
+    match conversion {
+        "" => Ok(Cow::Borrowed(value)),
+        "s" => Ok(Cow::Owned(Value::from(to_text(value, work)?))),
+        "r" => {
+            let mut text = String::new();
+            write_repr(&mut text, value, work)?;
+            Ok(Cow::Owned(Value::from(text)))
+        }
+        _ => unsupported(format!("the conversion '!{conversion}'")),
+    }
 }

@@ -160,7 +160,7 @@ impl<'a> Place<'a> {
     }
 
     fn spec(&self) -> Spec {
-        let mut spec = Spec::plain();
+        let mut spec = Spec::unset();
         spec.width = usize::try_from(self.width.unsigned_abs()).unwrap_or(usize::MAX);
         spec.precision = self.precision;
         spec.align = Some(if self.is_left() { '<' } else { '>' });
