@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     for (task, ended) in counts.ended {
         n += ended.values().sum::<u64>();
         let ended: Vec<String> = ended.iter().map(|(how, n)| format!("{n} {how}")).collect();
-        let _ = writeln!(out, "{task:<28} {}", ended.join(", "));
+        let _ = writeln!(out, "{task:<32} {}", ended.join(", "));
     }
     let _ = writeln!(out, "{n} runs of stages, {} wrong", counts.n_wrong);
     ExitCode::from(u8::from(n == 0 || counts.n_wrong > 0))

@@ -280,10 +280,10 @@ fn lines(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
 
 /// Changes a compressed file.
 fn gzip(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
+    let mut unpacked = Vec::new();
     // The part before the damage is worth changing too.
-    let _ = MultiGzDecoder::new(bytes).read_to_end(&mut plain);
-    let changed = lines(rng, &plain, other);
+    let _ = MultiGzDecoder::new(bytes).read_to_end(&mut unpacked);
+    let changed = lines(rng, &unpacked, other);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&changed).expect("memory takes it");
     encoder.finish().expect("memory takes it")

@@ -24,15 +24,15 @@ pub fn reply(bytes: &[u8]) -> String {
 fn read(status: u16, bytes: &[u8]) -> String {
     match meaning(status, bytes) {
         Meaning::Done(outcome) => kept(&outcome),
-        Meaning::Later(said) => format!("later: {}", plain(&said)),
-        Meaning::Never(said) => format!("never: {}", plain(&said)),
-        Meaning::Unauthorised(said) => format!("no entry: {}", plain(&said)),
-        Meaning::Refused(said) => format!("refused: {}", plain(&said)),
+        Meaning::Later(said) => format!("later: {}", shown(&said)),
+        Meaning::Never(said) => format!("never: {}", shown(&said)),
+        Meaning::Unauthorised(said) => format!("no entry: {}", shown(&said)),
+        Meaning::Refused(said) => format!("refused: {}", shown(&said)),
     }
 }
 
 /// Checks a text that a person is shown.
-fn plain(said: &str) -> &str {
+fn shown(said: &str) -> &str {
     assert!(!said.is_empty(), "something is said");
     assert!(said.chars().count() <= MOST_SAID, "{said}");
     assert!(!said.contains(char::is_control), "{said:?}");
@@ -59,11 +59,11 @@ fn kept(outcome: &Outcome) -> String {
         }
         Outcome::Policy(policy) => {
             if !policy.message.is_empty() {
-                plain(&policy.message);
+                shown(&policy.message);
             }
-            format!("{kind:?}: {}", plain(&policy.code))
+            format!("{kind:?}: {}", shown(&policy.code))
         }
-        Outcome::Unreadable(unreadable) => format!("{kind:?}: {}", plain(&unreadable.problem)),
+        Outcome::Unreadable(unreadable) => format!("{kind:?}: {}", shown(&unreadable.problem)),
         Outcome::Failed(_) => unreachable!("asserted above"),
     }
 }
