@@ -2,35 +2,115 @@
 //!
 //! `pack` rounds both operands and copies them into panels. `macro_kernel` cuts the
 //! product into blocks that fit the caches and spreads them over the threads. A
-//! micro-kernel computes the sums of one block; each instruction set has its own, such
-//! as `avx512`, and `portable` needs none, so that tests run on every machine.
+//! micro-kernel computes the sums of one block; each instruction set has its own, `amx`
+//! and `avx512`, and `portable` needs none, so that tests run on every machine.
 
+#[cfg(any(target_arch = "x86_64", miri, test))]
+mod amx;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod avx512;
-#[cfg(any(target_arch = "x86_64", miri, test))]
 mod macro_kernel;
-#[cfg(any(target_arch = "x86_64", miri, test))]
 mod pack;
 #[cfg(any(miri, test))]
 mod portable;
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-use self::avx512::Avx512 as Native;
-// Miri has no such instruction. It runs the same packing and blocks.
-#[cfg(miri)]
-use self::portable::Portable as Native;
+use self::macro_kernel::Panels;
 use crate::gemm_f32;
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads, check};
+
+/// The micro-kernels that run on this processor. Each reads the same panels of `right`.
+#[derive(Clone, Copy)]
+enum Kernel {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    Amx(amx::Amx<amx::native::Native>),
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    Avx512(avx512::Avx512),
+    /// Miri has no such instructions. It runs the same packing and blocks.
+    #[cfg(miri)]
+    Portable(portable::Portable),
+}
+
+impl Kernel {
+    /// Returns the fastest kernel, if this processor multiplies bf16.
+    fn native() -> Option<Self> {
+        #[cfg(miri)]
+        return Some(Self::Portable(portable::Portable));
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            let amx = amx::native::Native::new().map(|tiles| Self::Amx(amx::Amx(tiles)));
+            amx.or_else(|| avx512::Avx512::new().map(Self::Avx512))
+        }
+        #[cfg(not(any(target_arch = "x86_64", miri)))]
+        None
+    }
+}
+
+/// Calls a function with the kernel of an enum's value.
+macro_rules! with_kernel {
+    ($value:expr, $kernel:ident => $call:expr) => {
+        match $value {
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            Kernel::Amx($kernel) => $call,
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            Kernel::Avx512($kernel) => $call,
+            #[cfg(miri)]
+            Kernel::Portable($kernel) => $call,
+        }
+    };
+}
 
 /// Tells whether this processor multiplies bf16 natively.
 pub fn is_native() -> bool {
-    #[cfg(any(target_arch = "x86_64", miri))]
-    {
-        Native::new().is_some()
+    Kernel::native().is_some()
+}
+
+/// Returns the name of the instructions that multiply bf16, if this processor has any.
+pub fn instructions() -> Option<&'static str> {
+    Kernel::native().map(|kernel| match kernel {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        Kernel::Amx(_) => "AMX",
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        Kernel::Avx512(_) => "AVX512-BF16",
+        #[cfg(miri)]
+        Kernel::Portable(_) => "none",
+    })
+}
+
+/// The right operand of products, rounded to bf16 and packed once for all of them.
+#[derive(Clone)]
+pub struct Packed {
+    panels: Panels,
+    kernel: Kernel,
+}
+
+impl Packed {
+    /// Packs `right`, `[depth, cols]`. Returns `None` if this processor does not multiply
+    /// bf16.
+    pub fn new(right: Matrix<'_>) -> Option<Self> {
+        let kernel = Kernel::native()?;
+        let panels = with_kernel!(kernel, it => Panels::of_right(it, right));
+        Some(Self { panels, kernel })
     }
-    #[cfg(not(any(target_arch = "x86_64", miri)))]
-    {
-        false
+
+    /// Number of columns.
+    pub fn cols(&self) -> usize {
+        self.panels.lanes
+    }
+
+    /// Computes `out (+)= left · self`, with `left` rounded to bf16 and sums in f32. A
+    /// row of the result is the same whatever other rows there are, and how many.
+    ///
+    /// # Shapes
+    ///
+    /// - `left`: `[rows, depth]`
+    /// - `out`: `[rows, cols]`
+    ///
+    /// # Panics
+    ///
+    /// As [`multiply`].
+    pub fn multiply(&self, out: MatrixMut<'_>, left: Matrix<'_>, sum: Sum) {
+        check(&out, left, [self.panels.depth, self.cols()], sum);
+        with_kernel!(self.kernel, it => macro_kernel::multiply(it, &out, left, &self.panels, sum));
     }
 }
 
@@ -50,20 +130,17 @@ pub fn is_native() -> bool {
 /// When the shapes do not match, or the product is added to elements without a
 /// value.
 pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    #[cfg(any(target_arch = "x86_64", miri))]
-    if let Some(kernel) = Native::new() {
-        return macro_kernel::multiply(kernel, &out, left, right, sum);
+    match Packed::new(right) {
+        Some(right) => right.multiply(out, left, sum),
+        None => gemm_f32::multiply(out, left, right, sum, Threads::All),
     }
-    gemm_f32::multiply(out, left, right, sum, Threads::All);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::portable::Portable;
+    use super::macro_kernel::MicroKernel;
     use super::*;
     use crate::samples::values;
-
-    type Product = fn(MatrixMut<'_>, Matrix<'_>, Matrix<'_>, Sum);
 
     fn rounded(x: &[f32]) -> Vec<f32> {
         x.iter()
@@ -73,7 +150,11 @@ mod tests {
 
     /// Checks that a product equals the f32 product of operands rounded beforehand,
     /// up to the order of its sums, for all four layouts.
-    fn check_product(multiply: Product, [m, n, k]: [usize; 3], tolerance: f32) {
+    fn check_product(
+        multiply: impl Fn(MatrixMut<'_>, Matrix<'_>, Matrix<'_>, Sum),
+        [m, n, k]: [usize; 3],
+        tolerance: f32,
+    ) {
         let (a, b) = (values(m * k, 1), values(k * n, 2));
         let (ra, rb) = (rounded(&a), rounded(&b));
         for turned in 0..4 {
@@ -103,29 +184,48 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_product_is_that_of_the_rounded_operands() {
-        if !is_native() {
-            eprintln!("skipped: no AVX512-BF16");
-            return;
-        }
-        let small = [[13, 33, 9], [25, 3, 2]];
-        let large = [[12, 32, 576], [13, 33, 577], [5, 100, 1200], [250, 31, 7]];
-        let sizes = if cfg!(miri) { &small[..] } else { &large };
-        for &size in [[1, 1, 1]].iter().chain(sizes) {
-            check_product(multiply, size, 2e-4);
+    fn by<K: MicroKernel>(kernel: K) -> impl Fn(MatrixMut<'_>, Matrix<'_>, Matrix<'_>, Sum) {
+        move |out, left, right, sum| {
+            let right = Panels::of_right(kernel, right);
+            macro_kernel::multiply(kernel, &out, left, &right, sum);
         }
     }
 
-    /// Small panels: a few rows and columns already make several blocks, tasks and
-    /// depths.
+    /// Sizes at and around the edges of panels and depths of each kernel.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[test]
-    fn the_portable_kernel_computes_it_on_every_machine() {
-        let portable: Product = |out, left, right, sum| {
-            macro_kernel::multiply(Portable, &out, left, right, sum);
-        };
+    fn a_product_is_that_of_the_rounded_operands() {
+        const SIZES: [[usize; 3]; 8] = [
+            [1, 1, 1],
+            [12, 32, 576],
+            [13, 33, 577],
+            [32, 64, 64],
+            [5, 100, 1200],
+            [250, 31, 7],
+            [97, 130, 1153],
+            [600, 70, 40],
+        ];
+        fn check(kernel: Option<impl MicroKernel>, name: &str) {
+            match kernel {
+                Some(kernel) => SIZES
+                    .iter()
+                    .for_each(|&size| check_product(by(kernel), size, 2e-4)),
+                None => eprintln!("skipped: no {name}"),
+            }
+        }
+        check(avx512::Avx512::new(), "AVX512-BF16");
+        check(amx::native::Native::new().map(amx::Amx), "AMX");
+    }
+
+    /// Few columns and rows already make several blocks and tasks.
+    #[test]
+    fn kernels_without_instructions_compute_it_on_every_machine() {
         for size in [[1, 1, 1], [12, 32, 8], [13, 33, 9], [50, 70, 17]] {
-            check_product(portable, size, 2e-5);
+            check_product(by(portable::Portable), size, 2e-5);
+            check_product(by(amx::Amx(amx::emulated::Emulated)), size, 2e-5);
+        }
+        if !cfg!(miri) {
+            check_product(by(amx::Amx(amx::emulated::Emulated)), [65, 40, 1217], 2e-4);
         }
     }
 }

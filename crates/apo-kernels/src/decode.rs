@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::instruction_sets::for_each_instruction_set;
-use crate::layer::{self, LayerConfig, Weights};
+use crate::layer::{self, ForwardWeights, LayerConfig};
 use crate::matrix::{MatrixMut, Sum};
 use crate::norm::rms_norm;
 use crate::simd::{exp, maximum_of, sum_of, sum_of_products};
@@ -38,7 +38,7 @@ impl RowCache<'_> {
 /// - `caches`: one per row
 pub fn step(
     config: &LayerConfig,
-    w: &Weights<'_>,
+    w: &ForwardWeights<'_>,
     x: &[f32],
     cos: &[f32],
     sin: &[f32],

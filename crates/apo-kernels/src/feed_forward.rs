@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use crate::instruction_sets::for_each_instruction_set;
-use crate::layer::{LayerConfig, Weights};
+use crate::layer::{ForwardWeights, LayerConfig, Weights};
 use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::simd::exp;
@@ -29,7 +29,7 @@ impl LayerConfig {
         &self,
         mut out: Vec<f32>,
         middle: &[f32],
-        w: &Weights<'_>,
+        w: &ForwardWeights<'_>,
     ) -> (Vec<f32>, Vec<f32>) {
         let (hidden, intermediate) = (self.hidden, self.intermediate);
         let tokens = middle.len() / hidden;

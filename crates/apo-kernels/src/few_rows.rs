@@ -111,7 +111,7 @@ pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, 
 }
 
 fn multiply_by(kernel: Kernel, out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    check(&out, left, right, sum);
+    check(&out, left, [right.rows, right.cols], sum);
     assert!(has_form(left, right), "rows lie side by side");
     let (n_rows, n_cols, depth) = (left.rows, right.cols, left.cols);
     let x: Vec<&[f32]> = (0..n_rows)

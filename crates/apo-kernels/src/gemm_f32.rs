@@ -10,7 +10,7 @@ pub(crate) fn multiply(
     sum: Sum,
     threads: Threads,
 ) {
-    check(&out, left, right, sum);
+    check(&out, left, [right.rows, right.cols], sum);
     #[cfg(miri)]
     return plain(&out, left, right, sum);
     #[cfg(not(miri))]

@@ -6,11 +6,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::attention::{self, Heads};
+use crate::bf16::Packed;
 use crate::feed_forward::FeedForwardGradients;
 use crate::instruction_sets::for_each_instruction_set;
 use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
-use crate::matmul::{multiply, multiply_batch_invariant};
+use crate::matmul::{multiply, multiply_batch_invariant, multiply_packed};
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::{Buffer, Precision, ROWS_A_TASK};
@@ -29,12 +30,40 @@ pub struct LayerConfig {
     /// The type of the matrix products' operands.
     pub precision: Precision,
     /// Whether a row's result is the same whatever other rows there are. Generation
-    /// needs this, because its rows come and go. Projections are then computed in f32.
+    /// needs this, because its rows come and go. Projections by weights in f32 are then
+    /// computed in f32; those by packed weights are always so.
     pub batch_invariant: bool,
 }
 
 /// A layer's weights as kernels read them.
 pub type Weights<'a> = LayerWeights<&'a [f32]>;
+
+/// A layer's weights as the forward pass reads them.
+pub type ForwardWeights<'a> = LayerWeights<Weight<'a>, &'a [f32]>;
+
+/// A projection's weight.
+#[derive(Clone, Copy)]
+pub enum Weight<'a> {
+    /// `[n_out, n_in]`
+    F32(&'a [f32]),
+    /// Its transpose `[n_in, n_out]`, rounded to bf16 and packed.
+    Packed(&'a Packed),
+}
+
+impl Weight<'_> {
+    fn n_out(self, n_in: usize) -> usize {
+        match self {
+            Self::F32(weight) => weight.len() / n_in,
+            Self::Packed(weight) => weight.cols(),
+        }
+    }
+}
+
+impl<'a> From<&Weights<'a>> for ForwardWeights<'a> {
+    fn from(weights: &Weights<'a>) -> Self {
+        weights.map_each(Weight::F32, |vector| vector)
+    }
+}
 
 /// Activations of the forward pass that the backward pass needs besides the input.
 pub struct Saved {
@@ -118,18 +147,20 @@ impl LayerConfig {
     pub(crate) fn project(
         &self,
         x: &[f32],
-        weight: &[f32],
+        weight: Weight<'_>,
         n_in: usize,
         out: MatrixMut<'_>,
         sum: Sum,
     ) {
-        let (n_rows, n_out) = (x.len() / n_in, weight.len() / n_in);
-        let left = Matrix::new(x, n_rows, n_in);
-        let right = Matrix::new(weight, n_out, n_in).transposed();
+        let left = Matrix::new(x, x.len() / n_in, n_in);
+        let weight = match weight {
+            Weight::F32(it) => Matrix::new(it, weight.n_out(n_in), n_in).transposed(),
+            Weight::Packed(it) => return multiply_packed(out, left, it, sum),
+        };
         if self.batch_invariant {
-            multiply_batch_invariant(out, left, right, sum);
+            multiply_batch_invariant(out, left, weight, sum);
         } else {
-            multiply(out, left, right, sum, Threads::All, self.precision);
+            multiply(out, left, weight, sum, Threads::All, self.precision);
         }
     }
 
@@ -178,13 +209,13 @@ impl LayerConfig {
     }
 
     /// Returns queries, keys and values side by side, `[tokens, width]`.
-    pub(crate) fn project_qkv(&self, normed: &[f32], w: &Weights<'_>) -> Vec<f32> {
+    pub(crate) fn project_qkv(&self, normed: &[f32], w: &ForwardWeights<'_>) -> Vec<f32> {
         let (hidden, width) = (self.hidden, self.heads.width());
         let tokens = normed.len() / hidden;
         let mut qkv = Buffer::new(tokens * width);
         let mut column = 0;
         for weight in [w.query, w.key, w.value] {
-            let n_out = weight.len() / hidden;
+            let n_out = weight.n_out(hidden);
             let part = &mut qkv.parts()[column..];
             let out = MatrixMut::unwritten_with_stride(part, tokens, n_out, width);
             self.project(normed, weight, hidden, out, Sum::Replace);
@@ -201,7 +232,7 @@ impl LayerConfig {
     /// # Shapes
     ///
     /// - `x` and the output: `[tokens, hidden]`
-    pub fn forward(&self, layout: &Layout, x: &[f32], w: &Weights<'_>) -> (Vec<f32>, Saved) {
+    pub fn forward(&self, layout: &Layout, x: &[f32], w: &ForwardWeights<'_>) -> (Vec<f32>, Saved) {
         let (hidden, heads) = (self.hidden, self.heads);
         let tokens = x.len() / hidden;
 
@@ -352,7 +383,7 @@ mod tests {
                 precision,
                 batch_invariant: false,
             };
-            let (out, saved) = config.forward(&layout, x, &w);
+            let (out, saved) = config.forward(&layout, x, &(&w).into());
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));
             let d = config.backward(&layout, x, &w, &saved, &dout);
             let mut gradients = Vec::from(d.weights.into_array());

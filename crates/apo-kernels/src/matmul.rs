@@ -1,8 +1,9 @@
 //! Matrix products: chooses how each one is computed.
 
+use crate::bf16::{self, Packed};
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 use crate::stats::{KernelKind, timed};
-use crate::{Precision, bf16, few_rows, gemm_f32};
+use crate::{Precision, few_rows, gemm_f32};
 
 /// Computes `out (+)= left · right`.
 ///
@@ -45,6 +46,20 @@ pub fn multiply(
 pub fn multiply_batch_invariant(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     counted([out.rows, out.cols, left.cols], || {
         few_rows::multiply(out, left, right, sum);
+    });
+}
+
+/// Computes `out (+)= left · right`, with the left operand rounded to bf16 and sums in
+/// f32. A row of the result is the same whatever other rows there are, and how many.
+///
+/// # Shapes
+///
+/// - `left`: `[rows, depth]`
+/// - `right`: `[depth, cols]`
+/// - `out`: `[rows, cols]`
+pub fn multiply_packed(out: MatrixMut<'_>, left: Matrix<'_>, right: &Packed, sum: Sum) {
+    counted([out.rows, out.cols, left.cols], || {
+        right.multiply(out, left, sum);
     });
 }
 

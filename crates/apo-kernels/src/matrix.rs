@@ -204,14 +204,23 @@ impl<'a> MatrixMut<'a> {
 }
 
 /// Checks that a product can be written to `out`.
-pub(crate) fn check(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+///
+/// # Shapes
+///
+/// - `right`: `[right_rows, right_cols]`
+pub(crate) fn check(
+    out: &MatrixMut<'_>,
+    left: Matrix<'_>,
+    [right_rows, right_cols]: [usize; 2],
+    sum: Sum,
+) {
     assert!(
-        left.cols == right.rows && left.rows == out.rows && right.cols == out.cols,
+        left.cols == right_rows && left.rows == out.rows && right_cols == out.cols,
         "[{}, {}] · [{}, {}] does not give [{}, {}]",
         left.rows,
         left.cols,
-        right.rows,
-        right.cols,
+        right_rows,
+        right_cols,
         out.rows,
         out.cols
     );

@@ -121,7 +121,7 @@ impl Kernels for Flex {
         let x = contiguous(&x);
         let (out, _) = plan
             .config
-            .forward(&plan.layout, slice(&x), &weights(&tensors));
+            .forward(&plan.layout, slice(&x), &(&weights(&tensors)).into());
         tensor(out, x.layout().shape())
     }
 
@@ -173,7 +173,9 @@ impl Backward<Flex, N_INPUTS> for LayerBackward {
         let plan = &state.plan;
         let view = weights(&state.weights);
         let saved = state.saved.unwrap_or_else(|| {
-            let (_, saved) = plan.config.forward(&plan.layout, slice(&state.x), &view);
+            let (_, saved) = plan
+                .config
+                .forward(&plan.layout, slice(&state.x), &(&view).into());
             Arc::new(saved)
         });
         let d = plan
@@ -251,9 +253,9 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let nodes = inputs(x.node(), tensors.as_ref().map(|tensor| tensor.node()));
         let primitives = tensors.map(|tensor| tensor.primitive().clone());
         let x = contiguous(x.primitive());
-        let (out, saved) = plan
-            .config
-            .forward(&plan.layout, slice(&x), &weights(&primitives));
+        let (out, saved) =
+            plan.config
+                .forward(&plan.layout, slice(&x), &(&weights(&primitives)).into());
         let out = tensor(out, x.layout().shape());
         match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {

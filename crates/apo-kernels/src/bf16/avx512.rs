@@ -8,7 +8,8 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use super::macro_kernel::{Block, MicroKernel};
-use super::pack::pack as pack_panel;
+use super::pack::Order;
+use super::pack::avx512::{self as packing, pack};
 use crate::matrix::{Matrix, Sum};
 
 const ROWS: usize = 12;
@@ -21,10 +22,7 @@ pub struct Avx512(());
 impl Avx512 {
     /// Returns the kernel if this processor has the instructions.
     pub fn new() -> Option<Self> {
-        let has = is_x86_feature_detected!("avx512bf16")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512f");
+        let has = is_x86_feature_detected!("avx512bf16") && packing::is_native();
         has.then_some(Self(()))
     }
 }
@@ -36,23 +34,21 @@ impl MicroKernel for Avx512 {
     const DEPTH: usize = 576;
     const PANELS: usize = 20;
 
-    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, depth: Range<usize>, to: &mut [u32]) {
+    type Thread = ();
+
+    fn on_thread(self) {}
+
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [u32]) {
         // SAFETY: `new` has found the instructions.
-        unsafe { pack::<ROWS>(left, rows, depth, to) };
+        unsafe { pack::<ROWS>(left, rows, Order::Lanes, to) };
     }
 
-    fn pack_right(
-        self,
-        right_transposed: Matrix<'_>,
-        cols: Range<usize>,
-        depth: Range<usize>,
-        to: &mut [u32],
-    ) {
+    fn pack_right(self, right_transposed: Matrix<'_>, cols: Range<usize>, to: &mut [u32]) {
         // SAFETY: `new` has found the instructions.
-        unsafe { pack::<COLS>(right_transposed, cols, depth, to) };
+        unsafe { pack::<COLS>(right_transposed, cols, Order::Lanes, to) };
     }
 
-    unsafe fn multiply(self, left: &[u32], right: &[u32], out: Block, sum: Sum) {
+    unsafe fn multiply(self, (): &(), left: &[u32], right: &[u32], out: Block, sum: Sum) {
         macro_rules! by_rows {
             ($($rows:literal)*) => { match out.rows {
                 // SAFETY: `new` has found the instructions; the block is the
@@ -63,16 +59,6 @@ impl MicroKernel for Avx512 {
         }
         by_rows!(1 2 3 4 5 6 7 8 9 10 11 12);
     }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn pack<const WIDTH: usize>(
-    m: Matrix<'_>,
-    rows: Range<usize>,
-    depth: Range<usize>,
-    to: &mut [u32],
-) {
-    pack_panel::<WIDTH>(m, rows, depth, to);
 }
 
 /// Adds or writes a block of `M` rows.

@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::matrix::{Matrix, MatrixMut, Sum, check};
+use super::pack::SIDE;
+use crate::matrix::{Matrix, MatrixMut, Sum};
 
 /// What multiplies one block, and how it wants its operands packed. A value of the
 /// type proves that the processor has the instructions.
 ///
-/// Packed elements are pairs along the depth, two bf16 in a `u32`.
+/// Packed elements are pairs along the depth, two bf16 in a `u32`; the depth is filled
+/// up to a multiple of 16 pairs. Sixteen pairs of a panel lie together, so that a part of
+/// its depth is a part of the panel.
 pub trait MicroKernel: Copy + Sync {
     /// Rows of `left` in a panel.
     const ROWS: usize;
@@ -20,39 +23,33 @@ pub trait MicroKernel: Copy + Sync {
     /// Panels of `left` in one task.
     const PANELS: usize;
 
-    /// Packs rows of `left` over a part of its columns into a panel.
-    ///
-    /// # Shapes
-    ///
-    /// - `panel`: `[depth.len() / 2, ROWS]`, rounded up
-    fn pack_left(
-        self,
-        left: Matrix<'_>,
-        rows: Range<usize>,
-        depth: Range<usize>,
-        panel: &mut [u32],
-    );
+    /// What a thread holds while it multiplies blocks.
+    type Thread;
 
-    /// Packs columns of `right`, which are rows of its transpose, over a part of its
-    /// rows into a panel.
-    ///
-    /// # Shapes
-    ///
-    /// - `panel`: `[depth.len() / 2, COLS]`, rounded up
-    fn pack_right(
-        self,
-        right_transposed: Matrix<'_>,
-        cols: Range<usize>,
-        depth: Range<usize>,
-        panel: &mut [u32],
-    );
+    /// Makes this thread ready.
+    fn on_thread(self) -> Self::Thread;
+
+    /// Packs rows of `left` into a panel of `ROWS`, in the order that
+    /// [`Self::multiply`] reads.
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, panel: &mut [u32]);
+
+    /// Packs columns of `right`, which are rows of its transpose, into a panel of `COLS`:
+    /// `[pairs, COLS]` for each kernel.
+    fn pack_right(self, right_transposed: Matrix<'_>, cols: Range<usize>, panel: &mut [u32]);
 
     /// Adds or writes the product of two panels to a block.
     ///
     /// # Safety
     ///
     /// See [`Block`]; elements that are added to have values.
-    unsafe fn multiply(self, left: &[u32], right: &[u32], out: Block, sum: Sum);
+    unsafe fn multiply(
+        self,
+        thread: &Self::Thread,
+        left: &[u32],
+        right: &[u32],
+        out: Block,
+        sum: Sum,
+    );
 }
 
 /// A part of a matrix: up to `ROWS` by `COLS` elements that nobody else reads or
@@ -63,6 +60,69 @@ pub struct Block {
     pub stride: usize,
     pub rows: usize,
     pub cols: usize,
+}
+
+/// An operand, rounded to bf16 and cut into panels of rows or columns over the whole
+/// depth, as a kernel reads them.
+#[derive(Clone)]
+pub struct Panels {
+    data: Vec<u32>,
+    /// Rows of `left`, or columns of `right`.
+    pub lanes: usize,
+    pub depth: usize,
+    /// Lanes of a panel.
+    width: usize,
+}
+
+impl Panels {
+    /// Packs `left`, `[lanes, depth]`.
+    pub fn of_left<K: MicroKernel>(kernel: K, left: Matrix<'_>) -> Self {
+        Self::pack(left, K::ROWS, |rows, panel| {
+            kernel.pack_left(left, rows, panel);
+        })
+    }
+
+    /// Packs `right`, `[depth, lanes]`.
+    pub fn of_right<K: MicroKernel>(kernel: K, right: Matrix<'_>) -> Self {
+        let turned = right.transposed();
+        Self::pack(turned, K::COLS, |cols, panel| {
+            kernel.pack_right(turned, cols, panel);
+        })
+    }
+
+    fn pack(m: Matrix<'_>, width: usize, pack: impl Fn(Range<usize>, &mut [u32]) + Sync) -> Self {
+        let (lanes, depth) = (m.rows, m.cols);
+        let panel = depth.div_ceil(2).next_multiple_of(SIDE) * width;
+        let mut data = vec![0; lanes.div_ceil(width) * panel];
+        if panel > 0 {
+            data.par_chunks_mut(panel)
+                .with_min_len((1_usize << 14).div_ceil(panel))
+                .enumerate()
+                .for_each(|(i, panel)| pack(i * width..((i + 1) * width).min(lanes), panel));
+        }
+        Self {
+            data,
+            lanes,
+            depth,
+            width,
+        }
+    }
+
+    /// Returns the number of panels.
+    fn len(&self) -> usize {
+        self.lanes.div_ceil(self.width)
+    }
+
+    /// Returns the lanes of a panel.
+    fn lanes_of(&self, panel: usize) -> Range<usize> {
+        panel * self.width..((panel + 1) * self.width).min(self.lanes)
+    }
+
+    /// Returns some pairs of a panel.
+    fn pairs(&self, panel: usize, pairs: Range<usize>) -> &[u32] {
+        let start = panel * (self.data.len() / self.len());
+        &self.data[start + pairs.start * self.width..start + pairs.end * self.width]
+    }
 }
 
 /// Computes `out (+)= left · right`.
@@ -76,53 +136,35 @@ pub fn multiply<K: MicroKernel>(
     kernel: K,
     out: &MatrixMut<'_>,
     left: Matrix<'_>,
-    right: Matrix<'_>,
+    right: &Panels,
     sum: Sum,
 ) {
-    check(out, left, right, sum);
-    let (m, n, k) = (left.rows, right.cols, left.cols);
-    let (row_panels, col_panels) = (m.div_ceil(K::ROWS), n.div_ceil(K::COLS));
-    let rows_of = |panel: usize| panel * K::ROWS..((panel + 1) * K::ROWS).min(m);
-    let cols_of = |panel: usize| panel * K::COLS..((panel + 1) * K::COLS).min(n);
-    let right_transposed = right.transposed();
-    let most_pairs = K::DEPTH.min(k).div_ceil(2);
-    let mut right_packed = vec![0_u32; col_panels * most_pairs * K::COLS];
-    let mut left_packed = vec![0_u32; row_panels * most_pairs * K::ROWS];
-    for start in (0..k).step_by(K::DEPTH) {
-        let depth = start..(start + K::DEPTH).min(k);
-        let pairs = depth.len().div_ceil(2);
-        let sum = if start > 0 { Sum::Add } else { sum };
-        let (left_len, right_len) = (pairs * K::ROWS, pairs * K::COLS);
-        right_packed[..col_panels * right_len]
-            .par_chunks_mut(right_len)
-            .with_min_len(4)
-            .enumerate()
-            .for_each(|(panel, to)| {
-                kernel.pack_right(right_transposed, cols_of(panel), depth.clone(), to);
-            });
-        left_packed[..row_panels * left_len]
-            .par_chunks_mut(left_len)
-            .with_min_len(8)
-            .enumerate()
-            .for_each(|(panel, to)| {
-                kernel.pack_left(left, rows_of(panel), depth.clone(), to);
-            });
-        let (left_packed, right_packed) = (&left_packed, &right_packed);
-        let row_tasks = row_panels.div_ceil(K::PANELS);
-        let col_tasks = (4 * rayon::current_num_threads())
-            .div_ceil(row_tasks)
-            .clamp(1, col_panels);
-        let cols_a_task = col_panels.div_ceil(col_tasks);
-        (0..row_tasks * col_tasks).into_par_iter().for_each(|task| {
-            let (row_task, col_task) = (task / col_tasks, task % col_tasks);
-            let row_panels = row_task * K::PANELS..((row_task + 1) * K::PANELS).min(row_panels);
-            let col_panels = col_task * cols_a_task..((col_task + 1) * cols_a_task).min(col_panels);
-            for col_panel in col_panels {
-                let right = &right_packed[col_panel * right_len..(col_panel + 1) * right_len];
-                let cols = cols_of(col_panel);
+    let left = Panels::of_left(kernel, left);
+    let row_tasks = left.len().div_ceil(K::PANELS);
+    let col_tasks = (4 * rayon::current_num_threads())
+        .div_ceil(row_tasks)
+        .clamp(1, right.len());
+    let cols_a_task = right.len().div_ceil(col_tasks);
+    // Equal parts: a short last one would read and write all sums for little.
+    let pairs = left.depth.div_ceil(2).next_multiple_of(SIDE);
+    let step = pairs.div_ceil((2 * pairs).div_ceil(K::DEPTH));
+    let step = step.next_multiple_of(SIDE);
+    (0..row_tasks * col_tasks).into_par_iter().for_each(|task| {
+        let (row_task, col_task) = (task / col_tasks, task % col_tasks);
+        let row_panels = row_task * K::PANELS..((row_task + 1) * K::PANELS).min(left.len());
+        let col_panels = col_task * cols_a_task..((col_task + 1) * cols_a_task).min(right.len());
+        let thread = kernel.on_thread();
+        for start in (0..pairs).step_by(step) {
+            let depth = start..(start + step).min(pairs);
+            let sum = if start > 0 { Sum::Add } else { sum };
+            for col_panel in col_panels.clone() {
+                let (cols, right) = (
+                    right.lanes_of(col_panel),
+                    right.pairs(col_panel, depth.clone()),
+                );
                 for row_panel in row_panels.clone() {
-                    let left = &left_packed[row_panel * left_len..(row_panel + 1) * left_len];
-                    let rows = rows_of(row_panel);
+                    let rows = left.lanes_of(row_panel);
+                    let left = left.pairs(row_panel, depth.clone());
                     let block = Block {
                         start: out.block(rows.start, cols.start, rows.len(), cols.len()),
                         stride: out.row_stride,
@@ -132,9 +174,9 @@ pub fn multiply<K: MicroKernel>(
                     // SAFETY: a task owns its rows and columns, so that no other
                     // writes to this block; `check` has seen that what is added to
                     // has values, or an earlier depth has written it.
-                    unsafe { kernel.multiply(left, right, block, sum) };
+                    unsafe { kernel.multiply(&thread, left, right, block, sum) };
                 }
             }
-        });
-    }
+        }
+    });
 }

@@ -1,8 +1,26 @@
 //! Panels of operands that are rounded to bf16, two along the depth in a `u32`.
 
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+pub mod avx512;
+
 use std::ops::Range;
 
 use crate::matrix::Matrix;
+
+/// Lanes and pairs of the squares that a panel is packed by.
+pub const SIDE: usize = 16;
+
+/// A part of an operand: pairs by lanes, or lanes by pairs.
+pub type Square = [[u32; SIDE]; SIDE];
+
+/// How a panel of `WIDTH` lanes orders its pairs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// `[pairs, WIDTH]`: the lanes of a pair side by side.
+    Lanes,
+    /// `[pairs / 16, WIDTH, 16]`: sixteen pairs of a lane side by side.
+    Pairs,
+}
 
 /// Rounds to the nearest bf16, ties to even; the bits in the lower half.
 #[inline(always)]
@@ -15,12 +33,11 @@ fn round(x: f32) -> u32 {
     bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
 }
 
-/// Packs rows of `m` over the columns `depth` into pairs; each row is a lane of the
-/// panel. Lanes and halves of pairs beyond the matrix are 0.
+/// Packs rows of `m` into pairs along its columns; each row is a lane of the panel. Lanes and halves of pairs beyond the matrix are 0.
 ///
 /// # Shapes
 ///
-/// - `panel`: `[depth.len() / 2, WIDTH]`, rounded up
+/// - `panel`: as `order` says, with at least as many pairs as rows have
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -29,59 +46,93 @@ fn round(x: f32) -> u32 {
 pub fn pack<const WIDTH: usize>(
     m: Matrix<'_>,
     rows: Range<usize>,
-    depth: Range<usize>,
+    order: Order,
+    transpose: impl Fn(&Square) -> Square,
     panel: &mut [u32],
 ) {
-    let lanes = rows.len();
-    let Range { start: first, .. } = rows;
-    let Range { start, end } = depth;
-    let pairs = (end - start).div_ceil(2);
-    let at = |lane: usize, k: usize| (first + lane) * m.row_stride + k * m.col_stride;
-    if m.col_stride == 1 {
-        // Reads along the rows, sixteen pairs at a time, and transposes them
-        // in the first-level cache.
-        let mut block = [[0_u32; 16]; WIDTH];
-        for p0 in (0..pairs).step_by(16) {
-            let n = (pairs - p0).min(16);
-            for (lane, block) in block.iter_mut().enumerate().take(lanes) {
-                let k = start + 2 * p0;
-                let row = &m.data[at(lane, k)..=at(lane, end - 1)];
-                let (whole, rest) = row[..row.len().min(2 * n)].as_chunks::<2>();
-                for (to, [low, high]) in block.iter_mut().zip(whole) {
-                    *to = round(*low) | (round(*high) << 16);
-                }
-                if let [last] = rest {
-                    block[n - 1] = round(*last);
-                }
-            }
-            for (i, panel) in panel[p0 * WIDTH..(p0 + n) * WIDTH]
-                .chunks_exact_mut(WIDTH)
-                .enumerate()
-            {
-                for (to, block) in panel.iter_mut().zip(&block) {
-                    *to = block[i];
-                }
-            }
-        }
-    } else {
-        // The lanes lie side by side.
-        assert_eq!(m.row_stride, 1, "a view has one stride of 1");
-        for (p, panel) in panel.chunks_exact_mut(WIDTH).enumerate().take(pairs) {
-            let k = start + 2 * p;
-            let low = &m.data[at(0, k)..][..lanes];
-            if k + 1 < end {
-                let high = &m.data[at(0, k + 1)..][..lanes];
-                for ((to, low), high) in panel.iter_mut().zip(low).zip(high) {
-                    *to = round(*low) | (round(*high) << 16);
-                }
+    let by_lanes = m.col_stride != 1;
+    let pairs = panel.len() / WIDTH;
+    for lane in (0..WIDTH).step_by(SIDE) {
+        let width = (WIDTH - lane).min(SIDE);
+        let first = (rows.start + lane).min(rows.end);
+        let rows = first..(first + width).min(rows.end);
+        for pair in (0..pairs).step_by(SIDE) {
+            let n = (pairs - pair).min(SIDE);
+            let depth = (2 * pair).min(m.cols)..(2 * (pair + n)).min(m.cols);
+            let mut square = if by_lanes {
+                pairs_of_lanes(m, rows.clone(), depth)
             } else {
-                for (to, low) in panel.iter_mut().zip(low) {
-                    *to = round(*low);
+                lanes_of_pairs(m, rows.clone(), depth)
+            };
+            if by_lanes != (order == Order::Lanes) {
+                square = transpose(&square);
+            }
+            match order {
+                Order::Lanes => {
+                    let panel = &mut panel[pair * WIDTH..(pair + n) * WIDTH];
+                    for (to, from) in panel.chunks_exact_mut(WIDTH).zip(&square) {
+                        to[lane..lane + width].copy_from_slice(&from[..width]);
+                    }
+                }
+                Order::Pairs => {
+                    let panel = &mut panel[pair * WIDTH + lane * SIDE..][..width * SIDE];
+                    panel.copy_from_slice(square[..width].as_flattened());
                 }
             }
-            panel[lanes..].fill(0);
         }
     }
+}
+
+/// Returns `[lanes, pairs]` of a matrix whose columns lie side by side.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
+fn lanes_of_pairs(m: Matrix<'_>, rows: Range<usize>, depth: Range<usize>) -> Square {
+    let mut square = [[0; SIDE]; SIDE];
+    for (to, row) in square.iter_mut().zip(rows) {
+        let row = &m.data[row * m.row_stride..][depth.clone()];
+        if let Ok(whole) = <&[f32; 2 * SIDE]>::try_from(row) {
+            for (to, [low, high]) in to.iter_mut().zip(whole.as_chunks::<2>().0) {
+                *to = round(*low) | (round(*high) << 16);
+            }
+        } else {
+            for (to, pair) in to.iter_mut().zip(row.chunks(2)) {
+                *to = round(pair[0]) | pair.get(1).map_or(0, |&high| round(high) << 16);
+            }
+        }
+    }
+    square
+}
+
+/// Returns `[pairs, lanes]` of a matrix whose rows lie side by side.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
+fn pairs_of_lanes(m: Matrix<'_>, rows: Range<usize>, depth: Range<usize>) -> Square {
+    assert_eq!(m.row_stride, 1, "a view has one stride of 1");
+    let mut square = [[0; SIDE]; SIDE];
+    let lanes = |k: usize| &m.data[k * m.col_stride..][rows.clone()];
+    for (to, k) in square.iter_mut().zip(depth.clone().step_by(2)) {
+        for (to, low) in to.iter_mut().zip(lanes(k)) {
+            *to = round(*low);
+        }
+        if k + 1 < depth.end {
+            for (to, high) in to.iter_mut().zip(lanes(k + 1)) {
+                *to |= round(*high) << 16;
+            }
+        }
+    }
+    square
+}
+
+/// Swaps lanes and pairs.
+#[cfg(any(miri, test))]
+pub fn transpose(square: &Square) -> Square {
+    std::array::from_fn(|i| std::array::from_fn(|j| square[j][i]))
 }
 
 #[cfg(test)]
@@ -94,19 +145,52 @@ mod tests {
         let bits = |x: f32| u32::from(half::bf16::from_f32(x).to_bits());
         let pair = |low, high| bits(low) | (bits(high) << 16);
         let m = Matrix::new(&data, 2, 3);
-        let expected = [pair(1.0, 2.0), pair(4.0, 5.0), 0, bits(3.0), bits(6.0), 0];
-        let mut panel = [0; 6];
-        pack::<3>(m, 0..2, 0..3, &mut panel);
-        assert_eq!(panel, expected);
         let columns = [1.0, 4.0, 2.0, 5.0, 3.0, 6.0];
-        let mut panel = [9; 6];
-        pack::<3>(
-            Matrix::new(&columns, 3, 2).transposed(),
-            0..2,
-            0..3,
-            &mut panel,
-        );
-        assert_eq!(panel, expected);
+        let turned = Matrix::new(&columns, 3, 2).transposed();
+        for m in [m, turned] {
+            let mut panel = [9; 6];
+            pack::<3>(m, 0..2, Order::Lanes, transpose, &mut panel);
+            let expected = [pair(1.0, 2.0), pair(4.0, 5.0), 0, bits(3.0), bits(6.0), 0];
+            assert_eq!(panel, expected);
+            let mut panel = [9; 48];
+            pack::<3>(m, 0..2, Order::Pairs, transpose, &mut panel);
+            let mut expected = [0; 48];
+            expected[..2].copy_from_slice(&[pair(1.0, 2.0), bits(3.0)]);
+            expected[16..18].copy_from_slice(&[pair(4.0, 5.0), bits(6.0)]);
+            assert_eq!(panel, expected);
+        }
+    }
+
+    /// Every place of larger panels, from both layouts, in both orders.
+    #[test]
+    fn every_pair_is_at_its_place() {
+        const WIDTH: usize = 20;
+        const DEPTH: usize = 59;
+        let (rows, pairs) = (2..19, 32);
+        let data = crate::samples::values(21 * DEPTH, 1);
+        let turned = (0..21 * DEPTH).map(|i| data[i % 21 * DEPTH + i / 21]);
+        let turned: Vec<f32> = turned.collect();
+        let at = |lane: usize, k: usize| {
+            let is_inside = rows.start + lane < rows.end && k < DEPTH;
+            is_inside.then(|| round(data[(rows.start + lane) * DEPTH + k]))
+        };
+        for m in [
+            Matrix::new(&data, 21, DEPTH),
+            Matrix::new(&turned, DEPTH, 21).transposed(),
+        ] {
+            for order in [Order::Lanes, Order::Pairs] {
+                let mut panel = vec![9; WIDTH * pairs];
+                pack::<WIDTH>(m, rows.clone(), order, transpose, &mut panel);
+                for (lane, pair) in (0..WIDTH).flat_map(|i| (0..pairs).map(move |j| (i, j))) {
+                    let place = match order {
+                        Order::Lanes => pair * WIDTH + lane,
+                        Order::Pairs => pair / 16 * WIDTH * 16 + lane * 16 + pair % 16,
+                    };
+                    let [low, high] = [0, 1].map(|half| at(lane, 2 * pair + half).unwrap_or(0));
+                    assert_eq!(panel[place], low | (high << 16), "lane {lane}, pair {pair}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,42 +5,32 @@
 use std::ops::Range;
 
 use super::macro_kernel::{Block, MicroKernel};
-use super::pack::pack;
+use super::pack::{Order, pack, transpose};
 use crate::matrix::{Matrix, Sum};
 
 /// See the module.
 #[derive(Clone, Copy)]
 pub struct Portable;
 
-#[cfg(miri)]
-impl Portable {
-    /// Returns the kernel, which every processor runs.
-    pub fn new() -> Option<Self> {
-        Some(Self)
-    }
-}
-
 impl MicroKernel for Portable {
     const ROWS: usize = 12;
     const COLS: usize = 32;
-    const DEPTH: usize = 8;
+    const DEPTH: usize = 32;
     const PANELS: usize = 2;
 
-    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, depth: Range<usize>, to: &mut [u32]) {
-        pack::<{ Self::ROWS }>(left, rows, depth, to);
+    type Thread = ();
+
+    fn on_thread(self) {}
+
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [u32]) {
+        pack::<{ Self::ROWS }>(left, rows, Order::Lanes, transpose, to);
     }
 
-    fn pack_right(
-        self,
-        right_transposed: Matrix<'_>,
-        cols: Range<usize>,
-        depth: Range<usize>,
-        to: &mut [u32],
-    ) {
-        pack::<{ Self::COLS }>(right_transposed, cols, depth, to);
+    fn pack_right(self, right_transposed: Matrix<'_>, cols: Range<usize>, to: &mut [u32]) {
+        pack::<{ Self::COLS }>(right_transposed, cols, Order::Lanes, transpose, to);
     }
 
-    unsafe fn multiply(self, left: &[u32], right: &[u32], out: Block, sum: Sum) {
+    unsafe fn multiply(self, (): &(), left: &[u32], right: &[u32], out: Block, sum: Sum) {
         let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
         let pairs = || {
             left.chunks_exact(Self::ROWS)

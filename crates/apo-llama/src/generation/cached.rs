@@ -6,14 +6,15 @@ use burn_flex::FlexTensor;
 
 use super::Decoder;
 use crate::model::Model;
-use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice, weights};
+use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice};
 use crate::tree::{PromptTree, TreeBatch, rotations};
-use apo_kernels::LayerWeights;
+use apo_kernels::bf16::Packed;
 use apo_kernels::decode::{self, RowCache};
-use apo_kernels::layer::LayerConfig;
-use apo_kernels::matmul::multiply_batch_invariant;
+use apo_kernels::layer::{ForwardWeights, LayerConfig, Weight};
+use apo_kernels::matmul::{multiply_batch_invariant, multiply_packed};
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 use apo_kernels::norm::rms_norm;
+use apo_kernels::{LayerWeights, Precision};
 
 pub(super) struct KernelDecoder<'a> {
     model: &'a Model,
@@ -21,11 +22,43 @@ pub(super) struct KernelDecoder<'a> {
     config: LayerConfig,
     /// How steps are computed: a row depends on no other.
     step_config: LayerConfig,
-    layers: Vec<LayerWeights<FlexTensor>>,
+    layers: Vec<LayerWeights<Held, FlexTensor>>,
     embedding: FlexTensor,
     norm: FlexTensor,
-    head: FlexTensor,
+    /// `[vocab, hidden]`
+    head: Held,
     max_new_tokens: usize,
+}
+
+/// A projection's weight, as all steps read it.
+enum Held {
+    F32(FlexTensor),
+    Packed(Packed),
+}
+
+impl Held {
+    /// Packs a weight `[n_out, n_in]` if products are to have operands in bf16.
+    fn new(weight: FlexTensor, precision: Precision) -> Self {
+        let &[n_out, n_in] = weight.layout().shape().as_ref() else {
+            unreachable!("a projection is a matrix");
+        };
+        let packed = match precision {
+            Precision::F32 => None,
+            Precision::Bf16 => Packed::new(Matrix::new(slice(&weight), n_out, n_in).transposed()),
+        };
+        packed.map_or(Self::F32(weight), Self::Packed)
+    }
+
+    fn as_ref(&self) -> Weight<'_> {
+        match self {
+            Self::F32(weight) => Weight::F32(slice(weight)),
+            Self::Packed(weight) => Weight::Packed(weight),
+        }
+    }
+}
+
+fn weights(layer: &LayerWeights<Held, FlexTensor>) -> ForwardWeights<'_> {
+    layer.as_ref().map_each(Held::as_ref, slice)
 }
 
 /// A prompt's keys and values, `[tokens, kv_heads · head_dim]` each, by layer.
@@ -45,7 +78,13 @@ impl<'a> KernelDecoder<'a> {
     pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
         let llama = &model.llama;
         let layers = llama.model.layers.iter();
-        let config = layer_config(&model.config, model.compute.precision);
+        let precision = model.compute.precision;
+        let config = layer_config(&model.config, precision);
+        let held = |weight| Held::new(weight, precision);
+        let layers = layers.map(|layer| {
+            let weights = layer_on_cpu(layer.weights());
+            weights.map_each(held, |vector| vector)
+        });
         let step_config = LayerConfig {
             batch_invariant: true,
             ..config.clone()
@@ -54,10 +93,10 @@ impl<'a> KernelDecoder<'a> {
             model,
             config,
             step_config,
-            layers: layers.map(|layer| layer_on_cpu(layer.weights())).collect(),
+            layers: layers.collect(),
             embedding: on_cpu(llama.model.embed_tokens.weight.val()),
             norm: on_cpu(llama.model.norm.weight.val()),
-            head: on_cpu(llama.language_head()),
+            head: held(on_cpu(llama.language_head())),
             max_new_tokens,
         }
     }
@@ -79,12 +118,15 @@ impl<'a> KernelDecoder<'a> {
         let normed = rms_norm(x, slice(&self.norm), self.config.rms_norm_eps);
         let start = logits.len();
         logits.resize(start + n_rows * vocab, 0.0);
-        multiply_batch_invariant(
-            MatrixMut::new(&mut logits[start..], n_rows, vocab),
-            Matrix::new(&normed, n_rows, hidden),
-            Matrix::new(slice(&self.head), vocab, hidden).transposed(),
-            Sum::Replace,
-        );
+        let out = MatrixMut::new(&mut logits[start..], n_rows, vocab);
+        let normed = Matrix::new(&normed, n_rows, hidden);
+        match &self.head {
+            Held::F32(head) => {
+                let head = Matrix::new(slice(head), vocab, hidden).transposed();
+                multiply_batch_invariant(out, normed, head, Sum::Replace);
+            }
+            Held::Packed(head) => multiply_packed(out, normed, head, Sum::Replace),
+        }
     }
 }
 

@@ -1,0 +1,59 @@
+//! Tiles of plain loops, for tests on every processor and for Miri.
+
+use std::ops::Range;
+
+use super::super::pack::{Order, pack, transpose};
+use super::{COLS, PAIRS, ROWS, Tiles};
+use crate::matrix::{Matrix, Sum};
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub struct Emulated;
+
+impl Tiles for Emulated {
+    type Thread = ();
+
+    fn on_thread(self) {}
+
+    fn pack<const WIDTH: usize>(
+        self,
+        m: Matrix<'_>,
+        rows: Range<usize>,
+        order: Order,
+        panel: &mut [u32],
+    ) {
+        pack::<WIDTH>(m, rows, order, transpose, panel);
+    }
+
+    unsafe fn multiply(
+        self,
+        (): &(),
+        left: &[u32],
+        right: &[u32],
+        out: *mut f32,
+        stride: usize,
+        sum: Sum,
+    ) {
+        let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
+        for row in 0..ROWS {
+            for col in 0..COLS {
+                let left = left.chunks_exact(ROWS * PAIRS);
+                let right = right.chunks_exact(PAIRS * COLS);
+                let mut value = 0.0;
+                for (left, right) in left.zip(right) {
+                    for pair in 0..PAIRS {
+                        let [a, b] = halves(left[row * PAIRS + pair]);
+                        let [c, d] = halves(right[pair * COLS + col]);
+                        value += a * c + b * d;
+                    }
+                }
+                // SAFETY: an element of the block, which is ours alone by contract, and
+                // has a value if it is added to.
+                unsafe {
+                    let at = out.add(row * stride + col);
+                    *at = if sum == Sum::Add { *at + value } else { value };
+                }
+            }
+        }
+    }
+}
