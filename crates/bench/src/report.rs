@@ -176,7 +176,7 @@ fn heading(args: &Args, results: &Results) -> String {
     text
 }
 
-/// The processor's name, generation and vector instructions.
+/// The processor's name, generation and instructions.
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -187,14 +187,14 @@ fn processor() -> String {
             .map_or("unknown", |(_, value)| value.trim())
     };
     let has = |flag: &str| field("flags").split(' ').any(|it| it == flag);
-    let vectors = match (has("avx512_bf16"), has("avx512f"), has("avx2")) {
-        (true, ..) => "AVX-512 with bf16",
-        (_, true, _) => "AVX-512",
-        (_, _, true) => "AVX2",
+    let vectors = match (has("avx512f"), has("avx2")) {
+        (true, _) => "AVX-512",
+        (_, true) => "AVX2",
         _ => "no AVX2",
     };
+    let bf16 = apo_kernels::bf16::instructions().unwrap_or("none");
     format!(
-        "{}, family {} model {}, {vectors}",
+        "{}, family {} model {}, {vectors}, bf16 by {bf16}",
         field("model name"),
         field("cpu family"),
         field("model")
