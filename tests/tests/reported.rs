@@ -363,7 +363,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
     put(&parent.join("elsewhere.json"), &score(9.0));
     let file = dir.join("run.json");
     let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let faults: [Ambiguous; 8] = [
+    let faults: [Ambiguous; 14] = [
         (
             &["score:SFT=dpo-1/score.json", "score:SFT=start/score.json"],
             |run| thing(run, "dpo-1/score.json"),
@@ -408,6 +408,36 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             |run| add(&mut run["arms"], json!({ "name": "DPO", "rows": [] })),
             &["two arms are called 'DPO'"],
         ),
+        (
+            &["--table", "9="],
+            |run| add(&mut run["tables"], json!({ "name": "9", "rows": [] })),
+            &["table '9' has no rows"],
+        ),
+        (
+            &["--arm", "DPO=;"],
+            |run| run["arms"][0]["rows"] = json!([]),
+            &["arm 'DPO' has no rows"],
+        ),
+        (
+            &["--table", "=SFT"],
+            |run| run["tables"][0]["name"] = json!(""),
+            &["one of the tables has no name"],
+        ),
+        (
+            &["--arm", " =SFT;DPO"],
+            |run| run["arms"][0]["name"] = json!(" "),
+            &["one of the arms has no name"],
+        ),
+        (
+            &["--table", "2=SFT; =DPO"],
+            |run| run["tables"][0]["rows"][0]["of"] = json!(""),
+            &["table '2' has a row without a name"],
+        ),
+        (
+            &["score: =start/score.json"],
+            |run| run["things"][0]["name"] = json!(""),
+            &["has no name"],
+        ),
     ];
     for (arguments, change, expected) in faults {
         fs::remove_file(&file).unwrap();
@@ -430,6 +460,51 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             refuse(parent, line, 3, &[expected, &place[..]].concat());
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_thing_is_one_file_of_the_run_however_its_path_is_spelled() {
+    use std::os::unix::fs::symlink;
+    let dir = played("reported-spelled");
+    let parent = dir.parent().unwrap();
+    put(&parent.join("elsewhere/score.json"), &score(9.0));
+    symlink("start", dir.join("alias")).unwrap();
+    symlink("../elsewhere", dir.join("shared")).unwrap();
+    symlink("../elsewhere/score.json", dir.join("shared.json")).unwrap();
+    let file = dir.join("run.json");
+    let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let out = "which leaves the run by a link to";
+    let twice = "that of 'Other', though both are one file";
+    for (path, expected) in [
+        ("start/score.json", twice),
+        ("start//score.json", twice),
+        ("./start/./score.json", twice),
+        ("alias/score.json", twice),
+        ("shared/score.json", out),
+        ("shared.json", out),
+    ] {
+        let mut judge = Command::new(binary("judge"));
+        judge.args(["describe", "--run"]).arg(&dir);
+        judge.args(["score:SFT=start/score.json", &format!("score:Other={path}")]);
+        let ran = finish(&mut judge);
+        assert_eq!(ran.status, Some(3), "{path}\n{}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{path}\n{}", ran.stderr);
+        let mut run = whole.clone();
+        let things = run["things"].as_array_mut().unwrap();
+        things.push(json!({ "kind": "score", "name": "Other", "path": path }));
+        put(&file, &run);
+        let line = "judge table --run played --table 2";
+        refuse(parent, line, 3, &["played/run.json", expected]);
+    }
+    // The run itself may be a link, and one file may be things of two kinds.
+    symlink("played", parent.join("linked")).unwrap();
+    let line = "judge describe --run linked score:SFT=./start//score.json \
+                samples:SFT=start/answers.parquet table:answers=start/answers.parquet";
+    succeed(parent, line);
+    let run: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(run["things"][0]["path"], "start/score.json");
+    assert_eq!(run["things"].as_array().unwrap().len(), 3);
 }
 
 #[cfg(unix)]

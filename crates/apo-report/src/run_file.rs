@@ -7,14 +7,16 @@
 //! It lists things, each with its kind, name and path; arms, which are policies in
 //! the order of their rounds; and the rows of the paper's tables.
 
-use std::collections::{BTreeMap, HashMap};
+mod check;
+mod find;
+
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::hash::Hash;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Result};
 use apo_stage::report::few;
 use apo_stage::{bad_input, lacks_locks, pages};
 use apo_tables::file;
@@ -143,8 +145,8 @@ impl RunFile {
     ///
     /// # Errors
     ///
-    /// When `dir` is not a folder, two things, arms, tables or rows have one name, a
-    /// path leaves the run, or a setting cannot be read.
+    /// When `dir` is not a folder, a name or path is not clear, a path leaves the run, or
+    /// a setting cannot be read.
     pub fn describe(
         dir: &Path,
         settings: Option<&Path>,
@@ -159,39 +161,13 @@ impl RunFile {
             settings: settings.map_or_else(|| Ok(BTreeMap::new()), read_settings)?,
             arms: arms.to_vec(),
             tables: tables.to_vec(),
-            things: things.to_vec(),
+            things: things.iter().cloned().map(Artifact::tidy).collect(),
         };
         // A path outside the run is refused even if nothing is there.
         run.things
             .retain(|it| !it.is_inside() || dir.join(&it.path).exists());
         run.check().map_err(bad_input)?;
         Ok(run)
-    }
-
-    /// Checks what the file's shape does not say: a name means one thing, and paths
-    /// stay inside the run.
-    fn check(&self) -> Result<(), String> {
-        if let Some(thing) = self.things.iter().find(|it| !it.is_inside()) {
-            return Err(format!(
-                "the {} of '{}' is at '{}', which leaves the run; expected a path inside its \
-                 folder, without `..`",
-                thing.kind.name(),
-                thing.name,
-                thing.path.display()
-            ));
-        }
-        let key = |it: &Artifact| (it.kind, it.name.clone());
-        if let Some((first, second)) = twins(&self.things, key) {
-            return Err(format!(
-                "{} and {} are both the {} of '{}'; expected names of their own",
-                first.path.display(),
-                second.path.display(),
-                first.kind.name(),
-                first.name
-            ));
-        }
-        check_lists("arm", &self.arms, String::clone)?;
-        check_lists("table", &self.tables, |it| it.shown.clone())
     }
 
     /// Writes the file into the run's folder, whole or not at all.
@@ -226,7 +202,7 @@ impl RunFile {
     ///
     /// # Errors
     ///
-    /// When it is missing, damaged or of a newer version, two things have one name, a
+    /// When it is missing, damaged or of a newer version, a name or path is not clear, a
     /// path leaves the run, or a file that it names does not exist.
     pub fn read(dir: &Path) -> Result<Self> {
         check_folder(dir)?;
@@ -253,6 +229,7 @@ impl RunFile {
         }
         let mut run: Self = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         dir.clone_into(&mut run.dir);
+        run.things = run.things.into_iter().map(Artifact::tidy).collect();
         run.check().map_err(|problem| damaged(&problem))?;
         let missing: Vec<String> = run
             .things
@@ -267,78 +244,6 @@ impl RunFile {
             )));
         }
         Ok(run)
-    }
-
-    /// Returns the path of a thing.
-    pub fn at(&self, thing: &Artifact) -> PathBuf {
-        self.dir.join(&thing.path)
-    }
-
-    /// Returns the file's own path, for messages.
-    pub fn path(&self) -> PathBuf {
-        self.dir.join(NAME)
-    }
-
-    /// Returns the path of the thing with this name.
-    pub fn find(&self, kind: ArtifactKind, name: &str) -> Option<PathBuf> {
-        let thing = self
-            .things
-            .iter()
-            .find(|it| it.kind == kind && it.name == name);
-        thing.map(|it| self.at(it))
-    }
-
-    /// Returns all things of these kinds.
-    pub fn of(&self, kinds: &[ArtifactKind]) -> impl Iterator<Item = &Artifact> {
-        self.things
-            .iter()
-            .filter(move |it| kinds.contains(&it.kind))
-    }
-
-    /// Returns the error for what a command wants of `name` and the run does not have;
-    /// `shown` says who wants it and what to do.
-    pub fn lacks(&self, what: &str, name: &str, shown: &str) -> Error {
-        let path = self.path();
-        bad_input(format!(
-            "{} has no {what} of '{name}', {shown}",
-            path.display()
-        ))
-    }
-
-    /// Returns the error for a row of a table that cannot be shown.
-    pub fn lacks_row(&self, what: &str, entry: &Entry, table: &str) -> Error {
-        let shown = format!("which is a row of table {table}; `make` the table first");
-        self.lacks(what, &entry.of, &shown)
-    }
-
-    /// Returns the rows of a table.
-    ///
-    /// # Errors
-    ///
-    /// When the run has no table of this name.
-    pub fn table(&self, name: &str) -> Result<&[Entry]> {
-        let table = self.tables.iter().find(|it| it.name == name);
-        table.map(|it| &it.rows[..]).ok_or_else(|| {
-            let known: Vec<&str> = self.tables.iter().map(|it| it.name.as_str()).collect();
-            bad_input(format!(
-                "{} has no table '{name}'; it has: {}",
-                self.path().display(),
-                known.join(", ")
-            ))
-        })
-    }
-
-    /// Tells whether a file of the run changed after this one was written, so that the
-    /// run may hold more than it names.
-    pub fn is_older_than(&self, path: &Path) -> bool {
-        let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
-        changed(&self.path()) < changed(path)
-    }
-
-    /// Returns the round of a policy in its arm. The start is round 0 of every arm.
-    pub fn round(&self, policy: &str) -> Option<usize> {
-        let mut arms = self.arms.iter();
-        arms.find_map(|arm| arm.rows.iter().position(|it| it == policy))
     }
 }
 
@@ -370,35 +275,6 @@ pub fn lock(dir: &Path) -> Result<File> {
     }
 }
 
-/// Finds two items with the same key.
-fn twins<T, K: Eq + Hash>(items: &[T], key: impl Fn(&T) -> K) -> Option<(&T, &T)> {
-    let mut seen = HashMap::new();
-    items
-        .iter()
-        .find_map(|it| Some((seen.insert(key(it), it)?, it)))
-}
-
-/// Checks that lists have names of their own, and so do the rows of each.
-fn check_lists<T>(
-    what: &str,
-    lists: &[List<T>],
-    name: impl Fn(&T) -> String,
-) -> Result<(), String> {
-    if let Some((twice, _)) = twins(lists, |it| it.name.clone()) {
-        return Err(format!("two {what}s are called '{}'", twice.name));
-    }
-    for list in lists {
-        if let Some((twice, _)) = twins(&list.rows, &name) {
-            return Err(format!(
-                "{what} '{}' names '{}' twice",
-                list.name,
-                name(twice)
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Reads a folder with one file for each setting, by the file's name.
 fn read_settings(dir: &Path) -> Result<BTreeMap<String, String>> {
     let cannot = |path: &Path| format!("cannot read {}", path.display());
@@ -426,16 +302,6 @@ impl ArtifactKind {
     /// Returns the name, as the file has it.
     pub fn name(self) -> String {
         apo_stage::value_name(&self)
-    }
-}
-
-impl Artifact {
-    /// Tells whether the path stays inside the run. A `..` behind a link may lead
-    /// anywhere, so that none is taken.
-    fn is_inside(&self) -> bool {
-        let mut parts = self.path.components();
-        let inside = |it| matches!(it, Component::Normal(_) | Component::CurDir);
-        parts.clone().all(inside) && parts.any(|it| it != Component::CurDir)
     }
 }
 

@@ -1,0 +1,144 @@
+//! Checks what the shape of a run's file does not say: a name means one thing, and a
+//! path one file of the run. What is written and what is read is checked alike.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::path::{Component, Path, PathBuf};
+
+use super::{Artifact, List, RunFile};
+
+impl RunFile {
+    /// Checks names and paths; those of files that do not exist by their spelling alone.
+    ///
+    /// # Errors
+    ///
+    /// When a path leaves the run, a thing, arm, table or row has no name or that of
+    /// another, two things of one kind are one file, or a list has no rows.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for thing in &self.things {
+            self.check_place(thing)?;
+            if thing.name.trim().is_empty() {
+                return Err(format!(
+                    "the {} at '{}' has no name",
+                    thing.kind.name(),
+                    thing.path.display()
+                ));
+            }
+        }
+        let name = |it: &Artifact| (it.kind, it.name.clone());
+        if let Some((first, second)) = twins(&self.things, name) {
+            return Err(format!(
+                "{} and {} are both the {} of '{}'; expected names of their own",
+                first.path.display(),
+                second.path.display(),
+                first.kind.name(),
+                first.name
+            ));
+        }
+        // A table of the data may be a policy's samples, too.
+        let file = |it: &Artifact| (it.kind, it.file_in(&self.dir));
+        if let Some((first, second)) = twins(&self.things, file) {
+            return Err(format!(
+                "{} is the {} of '{}', and {} that of '{}', though both are one file; expected a \
+                 file for each",
+                first.path.display(),
+                first.kind.name(),
+                first.name,
+                second.path.display(),
+                second.name
+            ));
+        }
+        check_lists("arm", &self.arms, |it| [it, it])?;
+        check_lists("table", &self.tables, |it| [&it.shown, &it.of])
+    }
+
+    /// Checks that a thing lies in the run, by its path and where links in it lead.
+    fn check_place(&self, thing: &Artifact) -> Result<(), String> {
+        let leaves = |how: &str| {
+            Err(format!(
+                "the {} of '{}' is at '{}', which leaves the run{how}",
+                thing.kind.name(),
+                thing.name,
+                thing.path.display()
+            ))
+        };
+        if !thing.is_inside() {
+            return leaves("; expected a path inside its folder, without `..`");
+        }
+        let Ok(run) = self.dir.canonicalize() else {
+            return Ok(()); // the folder is checked before
+        };
+        match self.dir.join(&thing.path).canonicalize() {
+            Ok(at) if !at.starts_with(&run) => leaves(&format!(
+                " by a link to {}; copy or move that into its folder",
+                at.display()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Artifact {
+    /// Tells whether the path stays inside the run by its spelling. A `..` behind a link
+    /// may lead anywhere, so that none is taken.
+    pub(super) fn is_inside(&self) -> bool {
+        let mut parts = self.path.components();
+        let inside = |it| matches!(it, Component::Normal(_) | Component::CurDir);
+        parts.clone().all(inside) && parts.any(|it| it != Component::CurDir)
+    }
+
+    /// Returns the same thing with its path in the shortest spelling: no `.`, no second
+    /// slash.
+    pub(super) fn tidy(mut self) -> Self {
+        let parts = self.path.components();
+        let tidy: PathBuf = parts.filter(|it| *it != Component::CurDir).collect();
+        if !tidy.as_os_str().is_empty() {
+            self.path = tidy;
+        }
+        self
+    }
+
+    /// Returns the file that this is, however its path is spelled.
+    fn file_in(&self, run: &Path) -> PathBuf {
+        let at = run.join(&self.path);
+        at.canonicalize().unwrap_or(at)
+    }
+}
+
+/// Finds two items with the same key.
+fn twins<T, K: Eq + Hash>(items: &[T], key: impl Fn(&T) -> K) -> Option<(&T, &T)> {
+    let mut seen = HashMap::new();
+    items
+        .iter()
+        .find_map(|it| Some((seen.insert(key(it), it)?, it)))
+}
+
+/// Checks that lists have rows and names of their own, and so do the rows of each;
+/// `names` are those of a row, the one that is shown first.
+fn check_lists<T>(
+    what: &str,
+    lists: &[List<T>],
+    names: impl Fn(&T) -> [&String; 2],
+) -> Result<(), String> {
+    if let Some((twice, _)) = twins(lists, |it| it.name.clone()) {
+        return Err(format!("two {what}s are called '{}'", twice.name));
+    }
+    for list in lists {
+        let name = &list.name;
+        if name.trim().is_empty() {
+            return Err(format!("one of the {what}s has no name"));
+        }
+        if list.rows.is_empty() {
+            return Err(format!("{what} '{name}' has no rows"));
+        }
+        let is_blank = |it: &&String| it.trim().is_empty();
+        if list.rows.iter().any(|row| names(row).iter().any(is_blank)) {
+            return Err(format!("{what} '{name}' has a row without a name"));
+        }
+        if let Some((twice, _)) = twins(&list.rows, |it| names(it)[0].clone()) {
+            let twice = names(twice)[0];
+            return Err(format!("{what} '{name}' names '{twice}' twice"));
+        }
+    }
+    Ok(())
+}
