@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use apo_provenance::digest_path;
-use apo_tables::{Finish, Provenance, Response, Row, Writer};
+use apo_tables::{POLICY, Provenance, Query, Response, Row, Writer};
 use serde_json::Value;
 
 /// Maximum time that a stage of a test may take to begin.
@@ -306,16 +306,10 @@ pub fn write<R: Row>(path: &Path, provenance: &Provenance, rows: &[R]) {
 
 /// Returns a policy's only answer to the query with this number.
 pub fn answer(query: usize, prompt: String, response: String) -> Response {
-    Response {
+    let query = Query {
         query_id: format!("{query:016x}"),
         subset: "helpful-base".into(),
         prompt,
-        sample: 0,
-        response,
-        origin: "policy".into(),
-        finish: Finish::Stop,
-        tokens: None,
-        log_prob: None,
-        reward: None,
-    }
+    };
+    Response::new(query, response, POLICY)
 }

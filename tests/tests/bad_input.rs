@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
-use apo_tests::stages::{copy, copy_to_change, refuse, run};
+use apo_tests::stages::{copy, copy_to_change, refuse, run, small_round, write};
 use apo_tests::works::{
     ACCURACY, COLLECT, DPO, RM_TRAIN, SAMPLE, SCORE, SFT, WORKS, inputs, refuse_whole,
 };
@@ -498,16 +498,44 @@ fn golden_answers_and_samples_are_not_taken_for_each_other() {
     changed("golden.parquet", "one-each.parquet", |_, row| {
         row.origin = "policy".into();
     });
-    let swapped = with(RM_TRAIN, "golden.parquet", "one-each.parquet");
-    let swapped = with(&swapped, "rm-samples.parquet", "golden.parquet");
+    for line in ["align sft --model policy --golden golden.parquet", RM_TRAIN] {
+        let line = with(line, "--golden golden.parquet", "--golden one-each.parquet");
+        let told = [
+            "one-each.parquet, row 0",
+            "`origin` is `policy`",
+            "--golden",
+        ];
+        refuses(&line, &told);
+    }
+    changed("golden.parquet", "golden-too.parquet", |_, row| {
+        row.response.push_str(" Indeed.");
+    });
     refuses(
-        &swapped,
+        &with(RM_TRAIN, "rm-samples.parquet", "golden-too.parquet"),
         &[
-            "golden.parquet, row 0",
+            "golden-too.parquet, row 0",
             "`origin` is `hh_chosen`",
             "swapped",
         ],
     );
+}
+
+#[test]
+fn no_part_of_a_table_is_left_out_in_silence() {
+    let dir = ROUND.join("parts");
+    fs::create_dir_all(&dir).unwrap();
+    fs::copy(ROUND.join("rm-samples.parquet"), dir.join("1.PARQUET")).unwrap();
+    let nobody = Provenance::new("another program", "1");
+    let line = with(RM_TRAIN, "rm-samples.parquet", "parts");
+    for (name, told) in [
+        ("2.parquet", "has no rows"),
+        ("2.parquet.tmp", "which is not read"),
+        ("1.parquet", "one file in two forms"),
+    ] {
+        write::<Response>(&dir.join(name), &nobody, &[]);
+        refuses(&line, &["parts", name, told]);
+        fs::remove_file(dir.join(name)).unwrap();
+    }
 }
 
 #[test]
@@ -534,6 +562,40 @@ fn golden_answers_are_not_compared_with_themselves() {
             &format!("--samples {samples}"),
         );
         let expected = format!("--golden {golden} and --samples {samples} have the same content");
+        refuses(
+            &line,
+            &[&expected, "each answer would be compared with itself"],
+        );
+    }
+    // The same answers as another program saves them, and from the last to the first.
+    let golden = Reader::<Response>::open(&ROUND.join("golden.parquet")).unwrap();
+    let mut rows: Vec<Response> = golden.map(Result::unwrap).collect();
+    rows.reverse();
+    for row in &mut rows {
+        row.origin = "policy".into();
+    }
+    let nobody = Provenance::new("another program", "1");
+    write(&ROUND.join("reversed.parquet"), &nobody, &rows);
+    let of = |name: fn(&Response) -> &str| {
+        let values: Vec<&str> = rows.iter().map(name).collect();
+        texts(&values)
+    };
+    table(
+        "resaved.parquet",
+        vec![
+            ("response", of(|it| &it.response)),
+            ("prompt", of(|it| &it.prompt)),
+            ("query_id", of(|it| &it.query_id)),
+            ("subset", of(|it| &it.subset)),
+            ("origin", of(|it| &it.origin)),
+            ("finish", of(|it| it.finish.as_str())),
+            ("sample", Arc::new(Int64Array::from(vec![0; rows.len()]))),
+        ],
+    );
+    for samples in ["reversed.parquet", "resaved.parquet"] {
+        let line = with(RM_TRAIN, "rm-samples.parquet", samples);
+        let expected =
+            format!("--golden golden.parquet and --samples {samples} hold the same responses");
         refuses(
             &line,
             &[&expected, "each answer would be compared with itself"],

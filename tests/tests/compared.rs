@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use apo_tables::{Finish, Pair, Provenance, Reader, Response, VerdictRow, Writer};
+use apo_tables::{POLICY, Pair, Provenance, Query, Reader, Response, VerdictRow, Writer};
 use apo_tests::stages::{Ran, binary, finish, folder, refuse, run, succeed, workspace};
 use serde_json::Value;
 
@@ -32,17 +32,13 @@ fn answers(test: &str) -> PathBuf {
         if !seen.insert(pair.query_id.clone()) {
             continue;
         }
-        let response = |response: &str| Response {
-            query_id: pair.query_id.clone(),
-            subset: pair.subset.clone(),
-            prompt: pair.prompt.clone(),
-            sample: 0,
-            response: response.to_owned(),
-            origin: "policy".into(),
-            finish: Finish::Stop,
-            tokens: None,
-            log_prob: None,
-            reward: None,
+        let response = |response: &str| {
+            let query = Query {
+                query_id: pair.query_id.clone(),
+                subset: pair.subset.clone(),
+                prompt: pair.prompt.clone(),
+            };
+            Response::new(query, response.to_owned(), POLICY)
         };
         a.write(&response(&pair.chosen)).unwrap();
         b.write(&response(&pair.rejected)).unwrap();
@@ -183,6 +179,13 @@ fn tables_that_do_not_belong_together_are_refused() {
         let expected = format!("--a a.parquet and --b {b} have the same content");
         refused(&format!("--a a.parquet --b {b}"), &[&expected]);
     }
+    let mut reversed: Vec<Response> = of("a.parquet").map(Result::unwrap).collect();
+    reversed.reverse();
+    write("reversed.parquet", reversed);
+    let expected = "--a a.parquet and --b reversed.parquet hold the same responses";
+    refused("--a a.parquet --b reversed.parquet", &[expected]);
+    let sheet = "judge human sheet --a a.parquet --b reversed.parquet --out refused";
+    refuse(&dir, sheet, 3, &[expected, "nothing to compare"]);
     let twice = format!("judge compare --a a.parquet --b b.parquet {offline} --model m");
     let twice = run(&dir, &twice);
     assert_eq!(twice.status, Some(2), "a judge that counts twice");

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use apo_tests::stages::{refuse, run, small_round, succeed};
+use apo_tests::stages::{copy, refuse, run, small_round, succeed};
 use serde_json::Value;
 
 /// A small round that all tests read.
@@ -20,6 +20,7 @@ fn kl(model: &str, more: &str) -> Value {
 
 #[test]
 fn a_policy_is_no_way_from_itself_and_some_way_from_where_it_came_from() {
+    const SAME: &str = "warning: policy and reference give every response the same log-prob";
     let own = kl("policy", "");
     assert_eq!(own["kl_per_token"]["mean"], 0.0, "{own}");
     assert!(own["tokens"].as_u64().unwrap() > 0);
@@ -30,6 +31,19 @@ fn a_policy_is_no_way_from_itself_and_some_way_from_where_it_came_from() {
     succeed(&ROUND, &format!("{sft} --batch 8 --out far"));
     let far = kl("far", "");
     assert!(far["kl_per_token"]["mean"].as_f64().unwrap() < 0.0, "{far}");
+    copy(&ROUND.join("policy"), &ROUND.join("copied"));
+    for (model, is_warned) in [("policy", true), ("copied", true), ("far", false)] {
+        let line =
+            format!("judge kl --model {model} --reference policy --responses scored.parquet");
+        let ran = run(&ROUND, &line);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        assert_eq!(
+            ran.stderr.contains(SAME),
+            is_warned,
+            "{model}: {}",
+            ran.stderr
+        );
+    }
     // In what groups they are computed changes nothing but rounding.
     let apart = kl("far", "--micro-tokens 1");
     let number = |it: &Value| it["kl"]["mean"].as_f64().unwrap();

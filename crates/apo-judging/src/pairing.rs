@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_hh::ASSISTANT;
-use apo_stage::{NamedInput, bad_input, check_distinct};
+use apo_stage::{NamedInput, bad_input, check_distinct_responses};
 use apo_tables::{Input, Reader, Response};
 
 use crate::args::PoliciesArgs;
@@ -33,7 +33,7 @@ impl Pairing {
 ///
 /// # Errors
 ///
-/// When a table cannot be read, or both have the same content.
+/// When a table cannot be read, or both hold the same responses.
 pub fn inputs(policies: &PoliciesArgs) -> Result<[Input; 2]> {
     let input = |path: &Path| Reader::<Response>::open(path)?.input();
     let PoliciesArgs { a, b } = policies;
@@ -44,8 +44,8 @@ pub fn inputs(policies: &PoliciesArgs) -> Result<[Input; 2]> {
         input,
     };
     let roles = [role("--a", a, &inputs[0]), role("--b", b, &inputs[1])];
-    check_distinct(
-        roles,
+    check_distinct_responses(
+        &roles,
         "there is nothing to compare; give the responses of two policies",
     )?;
     Ok(inputs)

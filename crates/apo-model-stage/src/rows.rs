@@ -4,30 +4,30 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::DialogueError;
-use apo_tables::{Finish, Response};
+use apo_tables::{Finish, POLICY, Response};
 use apo_training::{ResponseRole, TokenizedResponse};
 
 use apo_stage::bad_input;
 use apo_stage::rows::fault;
 
-/// The origin of a policy's responses.
-pub const POLICY: &str = "policy";
-
-/// Checks that a golden answer is not empty.
+/// Checks that a golden answer is not empty, and not a policy's.
 ///
 /// # Errors
 ///
 /// When it is; the error names the table, its row, from 0, and the query.
 pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()> {
-    if response.finish != Finish::Empty {
-        return Ok(());
+    if response.finish == Finish::Empty {
+        let problem = "`response` is empty, expected an answer";
+        return Err(fault(table, row, response, problem));
     }
-    Err(fault(
-        table,
-        row,
-        response,
-        "`response` is empty, expected an answer",
-    ))
+    if response.origin == POLICY {
+        let problem = format!(
+            "`origin` is `{POLICY}`, which only samples have, expected a golden answer's; is a \
+             table of samples given as --golden?"
+        );
+        return Err(fault(table, row, response, &problem));
+    }
+    Ok(())
 }
 
 /// Checks that a sample is not one of the golden answers that it is compared with.

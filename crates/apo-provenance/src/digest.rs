@@ -83,7 +83,55 @@ fn hash_file(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
     }
 }
 
+/// A digest of rows of text that depends neither on their order nor on the file that
+/// holds them: the sum of the rows' SHA-256.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RowsDigest([u64; 4]);
+
+impl RowsDigest {
+    /// Adds a row by its texts.
+    pub fn add(&mut self, texts: &[&str]) {
+        let mut hasher = Sha256::new();
+        for text in texts {
+            // With the length, `a`, `bc` differs from `ab`, `c`.
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text);
+        }
+        let digest = hasher.finalize();
+        for (sum, bytes) in self.0.iter_mut().zip(digest.as_chunks().0) {
+            *sum = sum.wrapping_add(u64::from_le_bytes(*bytes));
+        }
+    }
+}
+
 /// Returns bytes as hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_in_any_order_have_one_digest() {
+        let of = |rows: &[[&str; 2]]| {
+            let mut digest = RowsDigest::default();
+            for row in rows {
+                digest.add(row);
+            }
+            digest
+        };
+        let rows = [["a", "bc"], ["d", ""], ["d", ""]];
+        assert_eq!(of(&rows), of(&[rows[1], rows[0], rows[2]]));
+        for other in [
+            &rows[..2],
+            &[["ab", "c"], rows[1], rows[2]],
+            &[rows[0], rows[0], rows[1]],
+            &[rows[0], ["", "d"], rows[2]],
+            &[],
+        ] {
+            assert_ne!(of(other), of(&rows), "{other:?}");
+        }
+    }
 }

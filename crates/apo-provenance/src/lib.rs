@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-pub use digest::{digest_file, digest_parts, digest_path, hex};
+pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex};
 pub use page::{CHECKSUM, MOST_BYTES, PageError, find, open, seal};
 
 /// The page with the provenance in a model directory or a folder of tables.

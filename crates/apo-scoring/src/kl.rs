@@ -47,6 +47,12 @@ pub fn run(args: &KlArgs) -> Result<()> {
     let log_ratios: Vec<f64> = both
         .map(|(policy, reference)| f64::from(policy.value) - f64::from(reference.value))
         .collect();
+    if log_ratios.iter().all(|it| *it == 0.0) {
+        warn(
+            "policy and reference give every response the same log-prob: they have the same \
+             weights, and the KL is 0",
+        );
+    }
     let tokens: Vec<f64> = policy.iter().map(|it| f64::from(it.tokens)).collect();
     let summary = KlSummary {
         responses: policy.len(),

@@ -26,4 +26,4 @@ pub use output::{Claim, Output, OutputArgs, OutputKind};
 pub use place::lacks_locks;
 pub use progress::Progress;
 pub use report::{note, result, up_to_date, warn};
-pub use roles::{NamedInput, check_distinct};
+pub use roles::{NamedInput, check_distinct, check_distinct_responses};

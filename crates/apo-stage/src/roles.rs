@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use apo_provenance::Input;
+use apo_tables::{Reader, Response};
 
 use crate::error::bad_input;
 
@@ -19,8 +20,8 @@ pub struct NamedInput<'a> {
     pub input: &'a Input,
 }
 
-/// Refuses inputs of different options that have the same content; `consequence`
-/// is what that would mean, and what to do.
+/// Refuses files of different options that have the same bytes; `consequence` is what
+/// that would mean, and what to do.
 ///
 /// # Errors
 ///
@@ -33,16 +34,47 @@ pub fn check_distinct<'a>(
     for role in roles {
         let first = *first_of.entry(role.input.digest.as_str()).or_insert(role);
         if first.option != role.option {
-            return Err(bad_input(format!(
-                "{} {} and {} {} have the same content, so {consequence}",
-                first.option,
-                first.path.display(),
-                role.option,
-                role.path.display()
-            )));
+            return Err(same(first, role, "have the same content", consequence));
         }
     }
     Ok(())
+}
+
+/// Refuses `responses` tables of different options that hold the same responses to the
+/// same prompts, in whatever order, and whatever program wrote them; `consequence` is
+/// what that would mean, and what to do.
+///
+/// # Errors
+///
+/// When two do; the error names both. When a table cannot be read.
+pub fn check_distinct_responses(roles: &[NamedInput<'_>], consequence: &str) -> Result<()> {
+    check_distinct(roles.iter().copied(), consequence)?;
+    let mut first_of = HashMap::new();
+    for role in roles {
+        let has_as_many =
+            |it: &NamedInput| it.option != role.option && it.input.rows == role.input.rows;
+        // Tables with different numbers of rows are not read.
+        if !roles.iter().any(has_as_many) {
+            continue;
+        }
+        let content = Reader::<Response>::open(role.path)?.content()?;
+        let first = *first_of.entry(content).or_insert(*role);
+        if first.option != role.option {
+            let problem = "hold the same responses to the same prompts";
+            return Err(same(first, *role, problem, consequence));
+        }
+    }
+    Ok(())
+}
+
+fn same(first: NamedInput, second: NamedInput, problem: &str, consequence: &str) -> Error {
+    bad_input(format!(
+        "{} {} and {} {} {problem}, so {consequence}",
+        first.option,
+        first.path.display(),
+        second.option,
+        second.path.display()
+    ))
 }
 
 #[cfg(test)]

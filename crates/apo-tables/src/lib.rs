@@ -24,6 +24,6 @@ pub use footer::CHECKSUM_KEY;
 pub use json_rows::JsonRows;
 pub use reader::{Batch, Reader, provenance};
 pub use schema::{Column, ColumnType, Row, Table};
-pub use tables::{Finish, Metric, Pair, Query, Reject, Response, SheetKey, VerdictRow};
+pub use tables::{Finish, Metric, POLICY, Pair, Query, Reject, Response, SheetKey, VerdictRow};
 pub use verify::verify;
 pub use writer::{ScoredWriter, Writer};

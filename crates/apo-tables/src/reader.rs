@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apo_provenance::{Input, Provenance, Split, TEST, digest_parts, digest_path};
+use apo_provenance::{
+    Input, Provenance, RowsDigest, Split, TEST, digest_parts, digest_path,
+};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{
@@ -21,6 +23,7 @@ use crate::error::TableError;
 use crate::file;
 use crate::footer::FOOTER_KEY;
 use crate::schema::{ColumnType, Row, Value};
+use crate::tables::Response;
 
 /// Reads the provenance from a table's footer. Returns `None` if another program
 /// wrote the table.
@@ -311,6 +314,23 @@ impl<R: Row> Reader<R> {
             columns,
             next: 0,
         })
+    }
+}
+
+impl Reader<Response> {
+    /// Reads all rows and returns a digest of the prompts and responses, which does not
+    /// depend on their order, on other columns, or on what wrote the table.
+    ///
+    /// # Errors
+    ///
+    /// When a row cannot be read.
+    pub fn content(self) -> Result<RowsDigest, TableError> {
+        let mut digest = RowsDigest::default();
+        for row in self {
+            let row = row?;
+            digest.add(&[&row.prompt, &row.response]);
+        }
+        Ok(digest)
     }
 }
 

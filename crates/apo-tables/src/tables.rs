@@ -27,6 +27,9 @@ const PROMPT: Column = required(
     "the query: the dialogue up to and including its last `Assistant:`",
 );
 
+/// The `origin` of the responses that a policy gave.
+pub const POLICY: &str = "policy";
+
 /// Reads a prompt, which must not be empty.
 fn prompt(value: &Value<'_>) -> Result<String, (&'static str, String)> {
     let text = value.text();
@@ -207,6 +210,30 @@ pub struct Response {
     pub log_prob: Option<f32>,
     /// The reward model's score.
     pub reward: Option<f32>,
+}
+
+impl Response {
+    /// Returns a query's first response before anything is known of its tokens and its
+    /// reward: whole, or empty.
+    pub fn new(query: Query, response: String, origin: &str) -> Self {
+        let finish = if response.trim().is_empty() {
+            Finish::Empty
+        } else {
+            Finish::Stop
+        };
+        Self {
+            query_id: query.query_id,
+            subset: query.subset,
+            prompt: query.prompt,
+            sample: 0,
+            response,
+            origin: origin.to_owned(),
+            finish,
+            tokens: None,
+            log_prob: None,
+            reward: None,
+        }
+    }
 }
 
 impl Row for Response {

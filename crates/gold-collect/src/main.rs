@@ -11,6 +11,7 @@ mod args;
 mod ask;
 mod better;
 mod inputs;
+mod origin;
 mod write;
 
 use std::collections::HashSet;
@@ -52,6 +53,7 @@ fn run(args: &Args) -> Result<()> {
     }
     check_again(&args.endpoint, &args.output.out)?;
     check_journal(&args.endpoint, args.inputs())?;
+    origin::check(&args.answers)?;
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 

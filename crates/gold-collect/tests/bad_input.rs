@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use apo_tables::{Pair, Provenance, Query, Writer};
+use apo_tables::{Pair, Provenance, Query, Response, Writer};
+use serde_json::{Value, json};
 
 /// Returns a folder of this test's own, with a query and its pair.
 fn fresh_dir(test: &str) -> PathBuf {
@@ -37,15 +38,17 @@ fn writer<R: apo_tables::Row>(dir: &Path, name: &str) -> Writer<R> {
 fn write_queries(dir: &Path, name: &str, ids: &[&str]) {
     let mut queries = writer::<Query>(dir, name);
     for id in ids {
-        queries
-            .write(&Query {
-                query_id: (*id).into(),
-                subset: "s".into(),
-                prompt: "\n\nHuman: hi\n\nAssistant:".into(),
-            })
-            .unwrap();
+        queries.write(&query(id)).unwrap();
     }
     queries.finish().unwrap();
+}
+
+fn query(id: &str) -> Query {
+    Query {
+        query_id: id.into(),
+        subset: "s".into(),
+        prompt: "\n\nHuman: hi\n\nAssistant:".into(),
+    }
 }
 
 fn collect(dir: &Path, args: &str) -> Output {
@@ -196,6 +199,46 @@ fn answers_at_fault_are_named_by_line() {
 }
 
 #[test]
+fn a_policys_own_samples_are_not_golden_answers() {
+    let dir = fresh_dir("samples");
+    let row = |prompt: &str, origin: &str| json!({"prompt": prompt, "response": "Hello.", "origin": origin});
+    // As `sample` wrote it; as `judge score` did; and with the column changed.
+    for (name, stage, origin) in [
+        ("samples.parquet", "sample", "policy"),
+        ("scored.parquet", "judge score", "policy"),
+        ("renamed.parquet", "sample", "human"),
+    ] {
+        let provenance = Provenance::new(stage, "1");
+        let mut writer = Writer::create(&dir.join(name), &provenance).unwrap();
+        writer
+            .write(&Response::new(query("q"), "Hello.".into(), origin))
+            .unwrap();
+        writer.finish().unwrap();
+    }
+    let lines = |rows: [Value; 2]| format!("{}\n{}\n", rows[0], rows[1]);
+    let mixed = [row("hi", "human"), row("ho", "policy")];
+    fs::write(dir.join("mixed.jsonl"), lines(mixed.clone())).unwrap();
+    fs::write(dir.join("mixed.json"), json!(mixed).to_string()).unwrap();
+    for (name, evidence) in [
+        ("samples.parquet", "`sample` made it"),
+        ("scored.parquet", "`origin` is `policy` in line 1"),
+        ("renamed.parquet", "`sample` made it"),
+        ("mixed.jsonl", "`origin` is `policy` in line 2"),
+        ("mixed.json", "`origin` is `policy` in line 2"),
+    ] {
+        let expected = format!("--answers {name}: {evidence}");
+        let told = [&*expected, "own samples, not golden answers", "--samples"];
+        refuses(&dir, &format!("{TABLES} --answers {name}"), 3, &told);
+    }
+    let others = [row("hi", "human"), row("ho", "a policy of theirs")];
+    fs::write(dir.join("others.jsonl"), lines(others)).unwrap();
+    let line = format!("{TABLES} --answers others.jsonl --out golden.parquet");
+    let out = collect(&dir, &line);
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{stderr}");
+}
+
+#[test]
 fn a_journal_at_fault_is_named_by_line() {
     let dir = fresh_dir("journal");
     fs::write(dir.join("bad.jsonl"), "{\"request\": 7}\n").unwrap();
@@ -203,7 +246,10 @@ fn a_journal_at_fault_is_named_by_line() {
     for (name, expected) in [
         ("missing.jsonl", "there is no journal at missing.jsonl"),
         ("bad.jsonl", "bad.jsonl, line 1: "),
-        ("queries.parquet", "queries.parquet, line 1: "),
+        (
+            "queries.parquet",
+            "the journal queries.parquet is a Parquet file",
+        ),
         (
             "empty.jsonl",
             "empty.jsonl: no entry for 1 of 1 queries, as q",
@@ -239,12 +285,15 @@ fn a_file_that_is_not_a_journal_is_left_as_it_is_and_no_pipe_is_waited_for() {
     let dir = fresh_dir("no-journal");
     pipe(&dir, "pipe");
     fs::create_dir(dir.join("folder")).unwrap();
-    let files = [
-        ("notes.txt", "my notes, without an end of line"),
+    let files: [(&str, &[u8]); 5] = [
+        ("notes.txt", b"my notes, without an end of line"),
         (
             "data.jsonl",
-            "{\"prompt\": \"hi\", \"response\": \"Hello.\"}",
+            b"{\"prompt\": \"hi\", \"response\": \"Hello.\"}",
         ),
+        ("old.jsonl.gz", b"\x1f\x8b\x08\0\0\0"),
+        ("utf-16.jsonl", b"\xff\xfe{\0\"\0r\0"),
+        ("page.jsonl", b"<!-- a --><HEAD><title>No</title>"),
     ];
     for (name, text) in files {
         fs::write(dir.join(name), text).unwrap();
@@ -261,6 +310,9 @@ fn a_file_that_is_not_a_journal_is_left_as_it_is_and_no_pipe_is_waited_for() {
             "data.jsonl",
             "data.jsonl, line 1: expected a line of a journal, found",
         ),
+        ("old.jsonl.gz", "old.jsonl.gz is compressed by gzip"),
+        ("utf-16.jsonl", "utf-16.jsonl is UTF-16"),
+        ("page.jsonl", "page.jsonl is a web page"),
     ] {
         refuses(
             &dir,
@@ -272,7 +324,12 @@ fn a_file_that_is_not_a_journal_is_left_as_it_is_and_no_pipe_is_waited_for() {
         refuses(&dir, &replay, 3, &[expected]);
     }
     for (name, text) in files {
-        assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), text);
+        assert_eq!(fs::read(dir.join(name)).unwrap(), text);
+    }
+    for name in ["absent/j", "notes.txt/j"] {
+        let expected = format!("the journal {name} cannot be made: there is no folder");
+        let told = [&*expected, "make it, or name a file elsewhere"];
+        refuses(&dir, &format!("{TABLES} {URL} --journal {name}"), 3, &told);
     }
 }
 

@@ -152,6 +152,12 @@ impl Rejected {
         self.by_reason.values().map(|it| it.n).sum()
     }
 
+    /// Whether rows were rejected, and all of them for these reasons.
+    pub fn is_only(&self, reasons: &[&str]) -> bool {
+        let mut found = self.by_reason.keys();
+        !self.by_reason.is_empty() && found.all(|it| reasons.contains(it))
+    }
+
     /// Returns the number of rows and the first row of each reason.
     pub fn counts(self) -> (BTreeMap<&'static str, u64>, BTreeMap<&'static str, String>) {
         let n = self.by_reason.iter().map(|(reason, it)| (*reason, it.n));

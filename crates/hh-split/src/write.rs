@@ -23,6 +23,10 @@ use crate::split::{self, Key, Splits, key};
 /// The folder of tables inside the working folder.
 pub const FOLDER: &str = "tables";
 
+/// Why pairs are rejected that others make superfluous.
+const DUPLICATE: &str = "duplicate";
+const IN_TEST: &str = "in_test";
+
 /// Records that are read at once.
 const BATCH: usize = 2048;
 
@@ -101,6 +105,10 @@ pub fn tables(
     if taken.train.is_empty() {
         let what = match counts.dialogues {
             0 => format!("there are no rows in {}", listed(&sources.train)),
+            n if rejected.is_only(&[DUPLICATE, IN_TEST]) => format!(
+                "none of the {n} rows is a training pair, since all of them are in the test part \
+                 as well; to split one set of pairs, use --hold-out 10% instead of --test"
+            ),
             n => format!("none of the {n} rows is a training pair"),
         };
         return Err(rejected.nothing_left(&what, &dir, &args.output.out)?);
@@ -206,13 +214,13 @@ impl Taken {
             ));
         }
         if !self.pairs.insert(key(&pair.pair_id)) {
-            return Err(Fault::new("duplicate", "an earlier row has the same pair"));
+            return Err(Fault::new(DUPLICATE, "an earlier row has the same pair"));
         }
         if is_test {
             self.test.insert(query);
         } else if self.test.contains(&query) {
             // A prompt is never on both sides of a split.
-            return Err(Fault::new("in_test", "its query is in the test part"));
+            return Err(Fault::new(IN_TEST, "its query is in the test part"));
         } else {
             *self.train.entry(query).or_default() += 1;
         }

@@ -61,7 +61,7 @@ fn a_folder_gives_the_files_of_its_part_and_names_what_is_not_read() {
     let (status, stdout, stderr) = hh_split(&dir, &line(0));
     assert_eq!(status, Some(0), "{stderr}");
     assert!(stdout.contains("dialogues") && !stderr.contains("not read"));
-    let unread = ["a.csv", "B.JSONL", "c.json", "d.jsonl.bz2", "e.ndjson"];
+    let unread = ["a.csv", "c.json", "d.jsonl.bz2", "e.ndjson"];
     for name in unread.iter().chain(&["README.md", ".cache"]) {
         fs::write(dir.join("data").join(name), "{}").unwrap();
     }
@@ -93,6 +93,128 @@ fn a_folder_gives_the_files_of_its_part_and_names_what_is_not_read() {
     );
     assert_eq!(status, Some(3), "{stderr}");
     assert!(stderr.contains("train-0.jsonl"), "{stderr}");
+}
+
+#[test]
+fn the_files_of_a_folder_are_found_whatever_the_case_of_their_names() {
+    let dir = fresh_dir("cases");
+    fs::create_dir_all(dir.join("data")).unwrap();
+    for (i, name) in ["a.jsonl", "PART-2.JSONL", "part-3.Jsonl"]
+        .iter()
+        .enumerate()
+    {
+        write(&dir, &format!("data/{name}"), [good(i)]);
+    }
+    let line = "--train data --rm 50% --dev 0 --json --out out";
+    let (status, stdout, stderr) = hh_split(&dir, line);
+    assert_eq!(status, Some(0), "{stderr}");
+    let counts: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(counts["dialogues"], 3, "{stderr}");
+    // An empty file among others, and the same rows in two forms.
+    fs::write(dir.join("data/b.jsonl"), "").unwrap();
+    fs::write(dir.join("data/c.jsonl"), "\n \n").unwrap();
+    let (status, _, stderr) = hh_split(&dir, "--train data --rm 50% --dev 0 --out out-2");
+    assert_eq!(status, Some(0), "{stderr}");
+    for name in ["data/b.jsonl", "data/c.jsonl"] {
+        let expected = format!("warning: {name} is empty");
+        assert!(stderr.contains(&expected), "{expected}\n{stderr}");
+    }
+    for other in ["a.jsonl.gz", "A.parquet", "a.JSONL.GZ"] {
+        fs::write(dir.join("data").join(other), "").unwrap();
+        let (status, _, stderr) = hh_split(&dir, "--train data --rm 50% --dev 0 --out out-3");
+        assert_eq!(status, Some(3), "{stderr}");
+        for told in ["`a.jsonl`", &format!("`{other}`"), "two forms"] {
+            assert!(stderr.contains(told), "{told}\n{stderr}");
+        }
+        fs::remove_file(dir.join("data").join(other)).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_of_hh_has_one_file_for_each_part() {
+    let dir = fresh_dir("hh");
+    let base = dir.join("hh/helpful-base");
+    fs::create_dir_all(&base).unwrap();
+    let line = "--hh hh --subset helpful-base --rm 50% --dev 0 --json --out";
+    let put = |name: &str, i| write(&base, name, [good(i)]);
+    let (status, _, stderr) = hh_split(&dir, &format!("{line} none"));
+    assert_eq!(status, Some(3), "{stderr}");
+    assert!(stderr.contains("has no train or test file"), "{stderr}");
+    put("TRAIN.JSONL", 0);
+    put("test.jsonl", 1);
+    let (status, stdout, stderr) = hh_split(&dir, &format!("{line} out"));
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(!stderr.contains("not read"), "{stderr}");
+    let counts: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(counts["tables"]["test-pairs"], 1);
+    for name in ["train-2.jsonl", "valid.jsonl", "train.json", "notes.csv"] {
+        put(name, 2);
+    }
+    put("README.md", 3);
+    let (status, stdout, stderr) = hh_split(&dir, &format!("{line} more"));
+    assert_eq!(status, Some(0), "{stderr}");
+    let counts: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(counts["dialogues"], 2);
+    for name in ["train-2.jsonl", "valid.jsonl", "train.json", "notes.csv"] {
+        assert!(stderr.contains(&format!("`{name}`")), "{name}\n{stderr}");
+    }
+    assert!(!stderr.contains("README"), "{stderr}");
+    for other in ["test.jsonl.gz", "train.parquet", "Test.parquet"] {
+        put(other, 4);
+        let (status, _, stderr) = hh_split(&dir, &format!("{line} two"));
+        assert_eq!(status, Some(3), "{stderr}");
+        for told in ["hh/helpful-base", &format!("`{other}`"), "two forms"] {
+            assert!(stderr.contains(told), "{told}\n{stderr}");
+        }
+        fs::remove_file(base.join(other)).unwrap();
+    }
+}
+
+#[test]
+fn a_score_that_is_missing_does_not_make_the_other_one_unknown() {
+    let dir = fresh_dir("one-score");
+    for (i, scores) in [
+        r#""score_chosen": NaN, "score_rejected": 1"#,
+        r#""score_chosen": null, "score_rejected": 1"#,
+        r#""score_chosen": 1, "score_rejected": NaN"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let row = format!(r#"{{"prompt": "a?", "chosen": "x", "rejected": "y", {scores}}}"#);
+        fs::write(dir.join("t.jsonl"), row).unwrap();
+        let line = format!("--train t.jsonl --rm 100% --dev 0 --out data-{i}");
+        let (status, _, stderr) = hh_split(&dir, &line);
+        assert_eq!(status, Some(0), "{scores}: {stderr}");
+        assert!(!stderr.contains("unknown"), "{scores}: {stderr}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_files_place_is_named() {
+    let dir = fresh_dir("stand-in");
+    let hdf5 = [&[0; 512][..], b"\x89HDF\r\n\x1a\n"].concat();
+    for (bytes, told) in [
+        (
+            b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1\n".as_slice(),
+            "LFS",
+        ),
+        (b"\nversion https://git-lfs.github.com/spec/v1\n", "LFS"),
+        (b"<!-- saved -->\n<HTML>", "web page"),
+        (b"<head><title>Sign in</title>", "web page"),
+        (b"Entry not found", "download it again"),
+        (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0", "lzma"),
+        (b"\x78\x9c\x4b\x4c\x4a\x06\0", "zlib"),
+        (&hdf5, "HDF5"),
+    ] {
+        for name in ["t.jsonl", "t.parquet"] {
+            fs::write(dir.join(name), bytes).unwrap();
+            let line = format!("--train {name} --rm 100% --dev 0 --out data");
+            let (status, _, stderr) = hh_split(&dir, &line);
+            assert_eq!(status, Some(3), "{name}: {stderr}");
+            assert!(stderr.contains(told), "{name}: {told}\n{stderr}");
+        }
+    }
 }
 
 #[test]
@@ -281,6 +403,19 @@ fn one_file_on_both_sides_is_refused() {
         );
         assert_eq!(status, Some(3), "{stderr}");
         assert!(stderr.contains("have the same content"), "{stderr}");
+        assert!(stderr.contains("--hold-out 10%"), "{stderr}");
+    }
+    // The same pairs as another program saves them, and from the last to the first.
+    let list: Value = (0..4).rev().map(good).collect();
+    fs::write(dir.join("list.json"), list.to_string()).unwrap();
+    write(&dir, "reversed.jsonl", (0..4).rev().map(good));
+    for test in ["list.json", "reversed.jsonl"] {
+        let (status, _, stderr) = hh_split(
+            &dir,
+            &format!("--train t.jsonl --test {test} --rm 100% --dev 0 --out data"),
+        );
+        assert_eq!(status, Some(3), "{stderr}");
+        assert!(stderr.contains("in the test part as well"), "{stderr}");
         assert!(stderr.contains("--hold-out 10%"), "{stderr}");
     }
 }

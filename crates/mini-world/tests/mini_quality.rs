@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use apo_tables::{Finish, Provenance, Response, Writer};
+use apo_tables::{POLICY, Provenance, Query, Response, Writer};
 
 fn fresh_dir(test: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
@@ -26,22 +26,12 @@ fn write_responses(path: &Path, rows: &[(&str, &str)]) {
     };
     let mut writer = Writer::create(path, &provenance).unwrap();
     for (prompt, response) in rows {
-        let row = Response {
+        let query = Query {
             query_id: apo_hh::query_id(prompt),
             subset: "helpful-base".into(),
             prompt: (*prompt).into(),
-            sample: 0,
-            response: (*response).into(),
-            origin: "policy".into(),
-            finish: if response.is_empty() {
-                Finish::Empty
-            } else {
-                Finish::Stop
-            },
-            tokens: None,
-            log_prob: None,
-            reward: None,
         };
+        let row = Response::new(query, (*response).into(), POLICY);
         writer.write(&row).unwrap();
     }
     writer.finish().unwrap();

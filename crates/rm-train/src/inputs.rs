@@ -7,7 +7,7 @@ use apo_dialogue::DialogueTokenizer;
 use apo_llama::{ModelDirectory, Start, directory};
 use apo_model_stage::models;
 use apo_model_stage::training::Defaults;
-use apo_stage::{NamedInput, bad_input, check_distinct, value_name};
+use apo_stage::{NamedInput, bad_input, check_distinct_responses, value_name};
 use apo_tables::{Pair, Provenance, Reader, Response};
 
 use crate::args::Args;
@@ -101,8 +101,8 @@ fn check_golden_and_samples(args: &Args, provenance: &Provenance) -> Result<()> 
             input: provenance.inputs.get(name)?,
         })
     });
-    check_distinct(
-        roles,
+    check_distinct_responses(
+        &roles.collect::<Vec<_>>(),
         "each answer would be compared with itself; give answers that are better than the policy's \
          as --golden, and the policy's as --samples",
     )

@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_model_stage::rows::POLICY;
 use apo_spool::{Place, Spool};
 use apo_stage::warn;
-use apo_tables::{Finish, Provenance, Query, Response, Writer};
+use apo_tables::{Finish, POLICY, Provenance, Query, Response, Writer};
 use serde::{Deserialize, Serialize};
 
 use crate::Summary;
