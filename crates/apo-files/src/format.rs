@@ -1,7 +1,8 @@
 //! The formats that a file's first bytes tell.
 
-/// How many bytes tell what a file is.
-pub const HEAD_BYTES: usize = 512;
+/// How many bytes tell what a file is: HDF5 may begin with 512, 1024 or 2048 bytes of
+/// the user's own.
+pub const HEAD_BYTES: usize = 2048 + HDF5.len();
 
 /// What a file is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +23,20 @@ pub enum Format {
     Utf32,
     /// A web page, or an error that a server sent as XML.
     WebPage,
-    /// A comment of HTML or XML, as some web pages begin with.
+    /// Nothing but comments of HTML or XML, as some web pages begin with.
     Comment,
+    /// What a server says where a file is missing, or not to be had, instead of it.
+    NotFound,
     /// Compressed with gzip.
     Gzip,
     /// Compressed with Zstandard.
     Zstandard,
     /// Compressed with xz.
     Xz,
+    /// Compressed with LZMA, the forerunner of xz.
+    Lzma,
+    /// Compressed with zlib, which is gzip's method without its header.
+    Zlib,
     /// Compressed with bzip2.
     Bzip2,
     /// Compressed with LZ4.
@@ -65,13 +72,38 @@ pub enum Format {
     Pdf,
 }
 
-/// How files begin. UTF-32's mark begins with that of UTF-16, so it comes first.
-const BEGINNINGS: &[(&[u8], Format)] = &[
+/// How HDF5's own part of a file begins.
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// How texts begin that stand in the place of a file, after a byte order mark and
+/// blanks.
+const TEXTS: &[(&[u8], Format)] = &[
     (b"version https://git-lfs", Format::LfsPointer),
     (b"version https://hawser", Format::LfsPointer),
     (b"version http://git-media", Format::LfsPointer),
     (b"# xet version", Format::XetPointer),
     (b"/annex/objects/", Format::AnnexPointer),
+    (b"Access to model ", Format::NotFound),
+    (b"Access to dataset ", Format::NotFound),
+];
+
+/// What hubs and servers say instead of a file, as the whole text, in letters of either
+/// case.
+const ANSWERS: &[&str] = &[
+    "Entry not found",
+    "Repository not found",
+    "Revision not found",
+    "Invalid username or password.",
+    "Not found",
+    "404: Not Found",
+    "404 page not found",
+    "403 Forbidden",
+    "Forbidden",
+    "Unauthorized",
+];
+
+/// How files begin. UTF-32's mark begins with that of UTF-16, so it comes first.
+const BEGINNINGS: &[(&[u8], Format)] = &[
     (b"\xff\xfe\0\0", Format::Utf32),
     (b"\0\0\xfe\xff", Format::Utf32),
     (b"\xff\xfe", Format::Utf16),
@@ -91,25 +123,23 @@ const BEGINNINGS: &[(&[u8], Format)] = &[
     (b"ORC", Format::Orc),
     (b"Obj\x01", Format::Avro),
     (b"SQLite format 3", Format::Sqlite),
-    (b"\x89HDF", Format::Hdf5),
+    (HDF5, Format::Hdf5),
     (b"\x93NUMPY", Format::Numpy),
     (b"GGUF", Format::Gguf),
     (b"%PDF", Format::Pdf),
 ];
 
-/// How web pages begin, after blanks, in upper or lower case.
-const MARKUP: [(&[u8], Format); 4] = [
-    (b"<!doctype", Format::WebPage),
-    (b"<html", Format::WebPage),
-    (b"<?xml", Format::WebPage),
-    (b"<!--", Format::Comment),
-];
+/// How web pages begin, after blanks and comments, in letters of either case.
+const MARKUP: [&[u8]; 5] = [b"<!doctype", b"<?xml", b"<html", b"<head", b"<body"];
 
 impl Format {
     /// Returns the format of a file that begins with `head`, of which
-    /// [`HEAD_BYTES`] bytes suffice. Returns `None` for plain text and for whatever
-    /// has no beginning of its own.
+    /// [`HEAD_BYTES`] bytes suffice. Returns `None` for plain text, safetensors, and
+    /// whatever has no beginning of its own.
     pub fn of(head: &[u8]) -> Option<Self> {
+        if is_safetensors(head) {
+            return None;
+        }
         let known = BEGINNINGS.iter().find(|(it, _)| head.starts_with(it));
         if let Some((_, format)) = known {
             return Some(*format);
@@ -120,17 +150,119 @@ impl Format {
             [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..]
             | [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] => return Some(Self::Utf16Unmarked),
             _ if head.get(257..262) == Some(b"ustar") => return Some(Self::Tar),
+            _ if is_lzma(head) => return Some(Self::Lzma),
+            _ if is_zlib(head) => return Some(Self::Zlib),
             _ => {}
         }
+        let holds_hdf5 = |at: usize| head.get(at..).is_some_and(|it| it.starts_with(HDF5));
+        if [512, 1024, 2048].into_iter().any(holds_hdf5) {
+            return Some(Self::Hdf5);
+        }
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-        let text = text.trim_ascii_start();
-        let begins = |with: &[u8]| {
-            let begin = text.get(..with.len());
-            begin.is_some_and(|it| it.eq_ignore_ascii_case(with))
-        };
-        let page = MARKUP.into_iter().find(|(it, _)| begins(it));
-        page.map(|(_, format)| format)
+        Self::of_text(text.trim_ascii_start())
     }
+
+    /// Returns the format of a text without a byte order mark and leading blanks.
+    fn of_text(text: &[u8]) -> Option<Self> {
+        if let Some((_, format)) = TEXTS.iter().find(|(it, _)| text.starts_with(it)) {
+            return Some(*format);
+        }
+        let whole = text.trim_ascii_end();
+        if ANSWERS
+            .iter()
+            .any(|it| whole.eq_ignore_ascii_case(it.as_bytes()))
+        {
+            return Some(Self::NotFound);
+        }
+        let mut rest = text;
+        while let Some(comment) = rest.strip_prefix(b"<!--") {
+            let end = comment.windows(3).position(|it| it == b"-->");
+            rest = comment[end.map_or(comment.len(), |at| at + 3)..].trim_ascii_start();
+        }
+        let begins = |with: &&[u8]| {
+            let begin = rest.get(..with.len());
+            // `<header>` is another word than `<head>`.
+            let is_word = rest.get(with.len()).is_some_and(u8::is_ascii_alphanumeric);
+            begin.is_some_and(|it| it.eq_ignore_ascii_case(with)) && !is_word
+        };
+        if MARKUP.iter().any(begins) {
+            return Some(Self::WebPage);
+        }
+        (rest.len() < text.len()).then_some(Self::Comment)
+    }
+}
+
+/// Whether a file begins with a length and a JSON object, whose length may look like
+/// the beginning of another format.
+fn is_safetensors(head: &[u8]) -> bool {
+    head.get(4..9) == Some(b"\0\0\0\0{")
+}
+
+/// Whether a file begins as LZMA does by default: properties, the size of the
+/// dictionary, which is a power of two, and the length, which need not be known.
+fn is_lzma(head: &[u8]) -> bool {
+    const LONGEST: u64 = 1 << 40;
+    let Some(([0x5d, dictionary @ ..], rest)) = head.split_first_chunk::<5>() else {
+        return false;
+    };
+    let dictionary = u32::from_le_bytes(*dictionary);
+    let length = rest.first_chunk::<8>().map(|it| u64::from_le_bytes(*it));
+    dictionary.is_power_of_two()
+        && dictionary >= 1 << 12
+        && length.is_some_and(|it| it == u64::MAX || it < LONGEST)
+}
+
+/// Whether a file begins with one of the two bytes that zlib writes, and is no text
+/// that begins with them.
+fn is_zlib(head: &[u8]) -> bool {
+    let begins = matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]);
+    // A character that is cut off at the end is no fault of a text.
+    let is_text = std::str::from_utf8(head).map_or_else(|it| it.error_len().is_none(), |_| true);
+    begins && !is_text
+}
+
+/// Says what a file is, and what to do, if its first bytes show that it is not text,
+/// gzip or Parquet.
+pub fn foreign(head: &[u8]) -> Option<&'static str> {
+    Some(match Format::of(head)? {
+        Format::Utf32 => "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it",
+        Format::Utf16 | Format::Utf16Unmarked => {
+            "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it"
+        }
+        Format::LfsPointer => {
+            "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
+        }
+        Format::XetPointer => "is a Git Xet pointer, not the file itself; download the file",
+        Format::AnnexPointer => {
+            "is a git-annex pointer, not the file itself; `git annex get` fetches it"
+        }
+        Format::Zstandard => "is compressed by zstd; unpack it first (`unzstd`)",
+        Format::Xz => "is compressed by xz; unpack it first (`unxz`)",
+        Format::Lzma => "is compressed by lzma; unpack it first (`unlzma`)",
+        Format::Zlib => "is compressed by zlib; unpack it first (`zlib-flate -uncompress`)",
+        Format::Bzip2 => "is compressed by bzip2; unpack it first (`bunzip2`)",
+        Format::Lz4 => "is compressed by lz4; unpack it first (`unlz4`)",
+        Format::SevenZip => "is a 7-Zip archive; unpack it first",
+        Format::Zip => "is a zip archive, or a spreadsheet; unpack or export it first",
+        Format::Tar => "is a tar archive; unpack it first",
+        Format::Arrow => "is an Arrow file; write it as Parquet",
+        Format::EncryptedParquet => {
+            "is an encrypted Parquet file, which cannot be read; write it without encryption"
+        }
+        Format::Orc => "is an ORC file; write it as Parquet",
+        Format::Avro => "is an Avro file; write it as Parquet",
+        Format::Sqlite => "is an SQLite database; write the table as Parquet",
+        Format::Hdf5 => "is an HDF5 file; write the table as Parquet",
+        Format::Numpy => "is a NumPy file; write it as Parquet",
+        Format::Pickle => "is a Python pickle, which is not read; write it as .jsonl or .parquet",
+        Format::Pdf => "is a PDF document, not data",
+        Format::WebPage | Format::Comment => "is a web page, not data; download the file itself",
+        Format::NotFound => {
+            "is a server's answer that the file is missing or not to be had, not the file itself; \
+             download it again"
+        }
+        Format::Gzip | Format::Parquet | Format::Gguf => return None,
+    })
 }
 
 #[cfg(test)]
@@ -145,6 +277,8 @@ mod tests {
             .collect();
         let mut tar = [b'a'; HEAD_BYTES];
         tar[257..262].copy_from_slice(b"ustar");
+        let mut hdf5 = vec![b' '; 512];
+        hdf5.extend(HDF5);
         for (head, format) in [
             (utf_16.as_slice(), Format::Utf16Unmarked),
             (b"\xfe\xff\0{", Format::Utf16),
@@ -153,19 +287,58 @@ mod tests {
             (b"\n <!DOCTYPE HTML>", Format::WebPage),
             (b"\xef\xbb\xbf<HTML>", Format::WebPage),
             (b"<!-- a -->", Format::Comment),
+            (b"<!-- cut", Format::Comment),
+            (b"<!-- a -->\n<!-- b --> <HTML lang=en>", Format::WebPage),
+            (b"<Head><title>", Format::WebPage),
+            (b"<body class=a>", Format::WebPage),
+            (
+                b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1",
+                Format::LfsPointer,
+            ),
+            (
+                b"\r\nversion https://git-lfs.github.com/spec/v1",
+                Format::LfsPointer,
+            ),
+            (b"\n# xet version 0", Format::XetPointer),
+            (b"Entry not found", Format::NotFound),
+            (b"404: not found\n", Format::NotFound),
+            (b"Access to model a/b is restricted", Format::NotFound),
+            (
+                b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0",
+                Format::Lzma,
+            ),
+            (b"\x5d\0\0\0\x04\x07\0\0\0\0\0\0\0\0", Format::Lzma),
+            (b"\x78\x9c\x4b\x4c\x4a\x06\0", Format::Zlib),
+            (b"\x78\xda\xab\x56\x4a", Format::Zlib),
+            (&hdf5, Format::Hdf5),
             (b"\x80\x04\x95", Format::Pickle),
             (&tar, Format::Tar),
         ] {
-            assert_eq!(Format::of(head), Some(format));
+            assert_eq!(Format::of(head), Some(format), "{}", head.escape_ascii());
         }
-        for head in [b"{\"a\": 1}".as_slice(), b"", b" \n", b"\x80\x06", b"<b>"] {
-            assert_eq!(Format::of(head), None);
+        for head in [
+            b"{\"a\": 1}".as_slice(),
+            b"",
+            b" \n",
+            b"\x80\x06",
+            b"<b>",
+            b"<header>",
+            b"Not found in the text, but elsewhere",
+            // Texts that begin as zlib does.
+            b"x^2 + y^2",
+            "x\u{690} is a letter".as_bytes(),
+            // Lengths of safetensors' headers.
+            b"\x5d\0\0\0\0\0\0\0{\"a\":",
+            b"\x78\x9c\0\0\0\0\0\0{\"a\":",
+            b"\x1f\x8b\0\0\0\0\0\0{\"a\":",
+        ] {
+            assert_eq!(Format::of(head), None, "{}", head.escape_ascii());
         }
     }
 
     #[test]
     fn no_beginning_hides_a_later_one() {
-        for (begin, format) in BEGINNINGS {
+        for (begin, format) in BEGINNINGS.iter().chain(TEXTS) {
             assert_eq!(Format::of(begin), Some(*format), "{begin:?}");
         }
     }

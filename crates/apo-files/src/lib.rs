@@ -8,4 +8,4 @@ mod format;
 pub mod model_file;
 mod no_number;
 
-pub use format::{Format, HEAD_BYTES};
+pub use format::{Format, HEAD_BYTES, foreign};

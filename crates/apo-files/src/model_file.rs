@@ -100,6 +100,17 @@ pub fn stand_in(head: &[u8]) -> Option<&'static str> {
         Format::WebPage => {
             Some("it is a web page, as a failed download leaves one; download the file again")
         }
+        Format::NotFound => Some(
+            "it is a server's answer that the file is missing or not to be had; download the file \
+             again",
+        ),
+        Format::Hdf5 => Some(
+            "it is an HDF5 file, as TensorFlow's weights are; only safetensors files are read: load \
+             the model with transformers and call `save_pretrained` to convert it",
+        ),
+        Format::Xz | Format::Lzma | Format::Zlib | Format::Bzip2 | Format::Lz4 => {
+            Some("it is compressed; unpack it")
+        }
         _ => None,
     }
 }
@@ -116,7 +127,8 @@ pub fn open(path: &Path) -> Result<Option<(File, u64)>, FileError> {
             return match fs::symlink_metadata(path) {
                 Ok(_) => Err(FileError::content(
                     path,
-                    "it is a link to a file that is not there; was the download stopped?",
+                    "it is a link to a file that does not exist, as a download that was stopped \
+                     leaves one; download the model again",
                 )),
                 Err(_) => Ok(None),
             };
@@ -188,7 +200,7 @@ pub fn read_json(path: &Path) -> Result<Option<Value>, FileError> {
         return Ok(None);
     };
     if text.trim().is_empty() {
-        let problem = "it is empty, expected JSON; was its writer stopped?";
+        let problem = "it is empty, expected JSON; copy or download it again";
         return Err(FileError::content(path, problem));
     }
     match serde_json::from_str(&text) {

@@ -137,6 +137,12 @@ pub(crate) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
         let is_list = matches!(kind, "a list" | "an object");
         let says_so = match column(name) {
             None | Some(Column::Rejected) => continue,
+            Some(Column::Chosen(other)) if kind == "null" => {
+                // The other score has nothing to be compared with.
+                let names = found.all().map(|it| it.0);
+                scores.used.extend(names.filter(|it| words(it) == other));
+                continue;
+            }
             _ if kind == "null" => continue,
             Some(Column::Chosen(other)) => {
                 let rejected = found.all().find(|it| words(it.0) == other);
@@ -268,6 +274,10 @@ mod tests {
             (
                 r#"{"score_chosen": 3, "score_rejected": null}"#,
                 (Some(3.0), None, 1),
+            ),
+            (
+                r#"{"score_chosen": null, "score_rejected": 1}"#,
+                (None, None, 1),
             ),
             (
                 r#"{"chosen_score": [1], "rejected_score": [2]}"#,

@@ -5,8 +5,9 @@
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read as _, Seek as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use apo_files::foreign;
 use apo_files::{Format, HEAD_BYTES};
 use apo_provenance::{Input, digest_path};
 
@@ -138,126 +139,6 @@ pub fn head(file: &mut File) -> io::Result<Vec<u8>> {
         .read_to_end(&mut head)?;
     file.rewind()?;
     Ok(head)
-}
-
-/// Says what a file is, and what to do, if its first bytes show that it is not text,
-/// gzip or Parquet.
-pub fn foreign(head: &[u8]) -> Option<&'static str> {
-    Some(match Format::of(head)? {
-        Format::Utf32 => "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it",
-        Format::Utf16 | Format::Utf16Unmarked => {
-            "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it"
-        }
-        Format::LfsPointer => {
-            "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
-        }
-        Format::XetPointer => "is a Git Xet pointer, not the file itself; download the file",
-        Format::AnnexPointer => {
-            "is a git-annex pointer, not the file itself; `git annex get` fetches it"
-        }
-        Format::Zstandard => "is compressed by zstd; unpack it first (`unzstd`)",
-        Format::Xz => "is compressed by xz; unpack it first (`unxz`)",
-        Format::Bzip2 => "is compressed by bzip2; unpack it first (`bunzip2`)",
-        Format::Lz4 => "is compressed by lz4; unpack it first (`unlz4`)",
-        Format::SevenZip => "is a 7-Zip archive; unpack it first",
-        Format::Zip => "is a zip archive, or a spreadsheet; unpack or export it first",
-        Format::Tar => "is a tar archive; unpack it first",
-        Format::Arrow => "is an Arrow file; write it as Parquet",
-        Format::EncryptedParquet => {
-            "is an encrypted Parquet file, which cannot be read; write it without encryption"
-        }
-        Format::Orc => "is an ORC file; write it as Parquet",
-        Format::Avro => "is an Avro file; write it as Parquet",
-        Format::Sqlite => "is an SQLite database; write the table as Parquet",
-        Format::Hdf5 => "is an HDF5 file; write the table as Parquet",
-        Format::Numpy => "is a NumPy file; write it as Parquet",
-        Format::Pickle => "is a Python pickle, which is not read; write it as .jsonl or .parquet",
-        Format::Pdf => "is a PDF document, not data",
-        Format::WebPage | Format::Comment => "is a web page, not data; download the file itself",
-        _ => return None,
-    })
-}
-
-/// Returns the files of a folder that have one of these endings, in the order of
-/// their names. Hidden files, whose names begin with a dot, do not count.
-///
-/// # Errors
-///
-/// When there are none, or when some are in sub-folders, which are not read.
-pub fn listed(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, TableError> {
-    let fault = |problem: String| {
-        Err(TableError::Import {
-            path: folder.into(),
-            problem,
-        })
-    };
-    let expected = match endings.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
-    };
-    let (mut files, mut deeper) = (Vec::new(), Vec::new());
-    for path in visible(folder)? {
-        if path.is_dir() {
-            if holds(&path, endings) {
-                deeper.push(path);
-            }
-        } else if ends(&path, endings) {
-            files.push(path);
-        }
-    }
-    if let Some(first) = deeper.first() {
-        let names: Vec<_> = deeper
-            .iter()
-            .take(3)
-            .map(|it| format!("`{}`", name(it)))
-            .collect();
-        let more = if deeper.len() > 3 { ", …" } else { "" };
-        return fault(format!(
-            "the folder has {expected} files in sub-folders ({}{more}), which are not read; pass \
-             one of these folders, such as {}, or move all files into one folder",
-            names.join(", "),
-            first.display()
-        ));
-    }
-    if files.is_empty() {
-        return fault(format!("the folder has no {expected} files"));
-    }
-    Ok(files)
-}
-
-/// Returns what is in a folder and not hidden, in the order of the names.
-///
-/// # Errors
-///
-/// When the folder cannot be read.
-pub fn visible(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
-    let reading = |error| TableError::reading(folder, error);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(reading)? {
-        let entry = entry.map_err(reading)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Whether a folder holds files with one of these endings, at any depth.
-fn holds(folder: &Path, endings: &[&str]) -> bool {
-    let found = visible(folder).unwrap_or_default();
-    found.iter().any(|path| match fs::symlink_metadata(path) {
-        // Links are not followed: they may lead back up.
-        Ok(it) if it.is_dir() => holds(path, endings),
-        Ok(_) => ends(path, endings),
-        Err(_) => false,
-    })
-}
-
-fn ends(path: &Path, endings: &[&str]) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    endings.iter().any(|it| name.ends_with(it.as_bytes()))
 }
 
 /// Returns a file's or folder's name, without the path.

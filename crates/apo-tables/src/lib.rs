@@ -8,6 +8,7 @@
 mod columns;
 pub mod error;
 pub mod file;
+pub mod folder;
 mod footer;
 mod json_rows;
 mod pages;

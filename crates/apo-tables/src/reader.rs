@@ -5,9 +5,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apo_provenance::{
-    Input, Provenance, RowsDigest, Split, TEST, digest_parts, digest_path,
-};
+use apo_provenance::{Input, Provenance, RowsDigest, Split, TEST, digest_parts, digest_path};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{
@@ -21,6 +19,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::columns::{self, Columns, library, next_batch};
 use crate::error::TableError;
 use crate::file;
+use crate::folder;
 use crate::footer::FOOTER_KEY;
 use crate::schema::{ColumnType, Row, Value};
 use crate::tables::Response;
@@ -52,7 +51,7 @@ fn own<R: Row>(part: &Path) -> Result<Columns, TableError> {
 /// their names.
 fn parts(path: &Path) -> Result<Vec<PathBuf>, TableError> {
     if path.is_dir() {
-        return file::listed(path, &[".parquet"]);
+        return folder::parts(path);
     }
     Ok(vec![path.into()])
 }
@@ -90,6 +89,8 @@ pub struct Reader<R> {
     path: PathBuf,
     parts: Vec<PathBuf>,
     n_rows: u64,
+    /// The first part without rows.
+    empty: Option<PathBuf>,
     /// Whether to keep columns that are not the table's own.
     carry: bool,
     next_part: usize,
@@ -128,7 +129,7 @@ impl<R: Row> Reader<R> {
     /// other types; one error names all of them.
     pub fn open(path: &Path) -> Result<Self, TableError> {
         let parts = parts(path)?;
-        let mut n_rows = 0;
+        let (mut n_rows, mut empty) = (0, None);
         for part in &parts {
             let columns = own::<R>(part)?;
             let faults = R::TABLE.faults(&columns.reader()?.schema());
@@ -141,11 +142,15 @@ impl<R: Row> Reader<R> {
                 });
             }
             n_rows += columns.n_rows();
+            if columns.n_rows() == 0 {
+                empty.get_or_insert_with(|| part.clone());
+            }
         }
         Ok(Self {
             path: path.into(),
             parts,
             n_rows,
+            empty,
             carry: false,
             next_part: 0,
             open: None,
@@ -154,19 +159,28 @@ impl<R: Row> Reader<R> {
         })
     }
 
-    /// Opens a table that must have rows.
+    /// Opens a table that must have rows, in each of its parts.
     ///
     /// # Errors
     ///
-    /// As [`Self::open`], and when it has no rows.
+    /// As [`Self::open`], and when it has no rows, or a part has none, as one has whose
+    /// writer failed.
     pub fn open_filled(path: &Path) -> Result<Self, TableError> {
         let reader = Self::open(path)?;
-        if reader.n_rows > 0 {
-            return Ok(reader);
-        }
+        let table = R::TABLE.name;
+        let (path, problem) = match &reader.empty {
+            None => return Ok(reader),
+            Some(_) if reader.n_rows == 0 => (path, format!("the `{table}` table has no rows")),
+            Some(part) => (
+                part.as_path(),
+                format!(
+                    "this part of the `{table}` table has no rows; make it anew, or move it away"
+                ),
+            ),
+        };
         Err(TableError::Import {
             path: path.into(),
-            problem: format!("the `{}` table has no rows", R::TABLE.name),
+            problem,
         })
     }
 

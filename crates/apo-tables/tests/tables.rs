@@ -502,6 +502,34 @@ fn hidden_files_are_no_parts_and_sub_folders_are_named() {
 }
 
 #[test]
+fn every_part_of_a_folder_is_read_or_named() {
+    let dir = folder("all-parts");
+    write_queries(&dir.join("part-1.parquet"), 0..3);
+    write_queries(&dir.join("PART-2.PARQUET"), 3..5);
+    assert_eq!(Reader::<Query>::open(&dir).unwrap().count(), 5);
+    for name in [
+        "part-3.parquet.tmp",
+        "part-3.parquet.gz",
+        "part-3.PARQUET.1",
+        "Part-1.Parquet",
+    ] {
+        fs::write(dir.join(name), "").unwrap();
+        let error = Reader::<Query>::open(&dir).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+        assert!(error.is_bad_input());
+        fs::remove_file(dir.join(name)).unwrap();
+    }
+    // A writer that failed may leave a part without rows.
+    write_queries(&dir.join("part-3.parquet"), 0..0);
+    assert_eq!(Reader::<Query>::open(&dir).unwrap().count(), 5);
+    let error = Reader::<Query>::open_filled(&dir).unwrap_err();
+    let expected = "part-3.parquet: this part of the `queries` table has no rows";
+    assert!(error.to_string().contains(expected), "{error}");
+    fs::remove_file(dir.join("part-3.parquet")).unwrap();
+    assert_eq!(Reader::<Query>::open_filled(&dir).unwrap().count(), 5);
+}
+
+#[test]
 fn scores_are_added_and_all_else_is_carried() {
     let dir = folder("scored");
     let path = dir.join("in.parquet");

@@ -7,6 +7,7 @@ use anyhow::Result;
 use apo_import::PREFERENCE_FIELDS;
 use apo_stage::report::few;
 use apo_stage::{NamedInput, bad_input, check_distinct, warn};
+use apo_tables::folder::{self, Folder};
 use apo_tables::{Input, Provenance, file};
 
 use crate::args::{Amount, Args, Named};
@@ -35,21 +36,7 @@ impl Sources {
         let mut sources = Self::default();
         if let Some(hh) = &args.hh {
             for subset in &args.subset {
-                let part = |part: &str| {
-                    let candidates = ENDINGS.iter().map(|ending| format!("{part}{ending}"));
-                    let mut paths = candidates.map(|name| hh.join(subset).join(name));
-                    paths.find(|path| path.exists()).map(|path| Source {
-                        subset: subset.clone(),
-                        path,
-                    })
-                };
-                let (train, test) = (part("train"), part("test"));
-                if train.is_none() && test.is_none() {
-                    return Err(bad_input(format!(
-                        "{}: has no train or test file; expected {subset}/train.jsonl.gz and so on",
-                        hh.join(subset).display()
-                    )));
-                }
+                let [train, test] = of_hh(&hh.join(subset), subset)?;
                 sources.train.extend(train);
                 sources.test.extend(test);
             }
@@ -113,16 +100,8 @@ const SINGLE_ENDINGS: [&str; 2] = [".json", ".json.gz"];
 
 /// Returns a file's name without its kind.
 fn stem(path: &Path) -> String {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let stem = ENDINGS
-        .iter()
-        .chain(&SINGLE_ENDINGS)
-        .find_map(|ending| name.strip_suffix(ending));
-    stem.map_or(name.clone(), str::to_owned)
+    let endings = [&ENDINGS[..], &SINGLE_ENDINGS].concat();
+    folder::stem(path, &endings).unwrap_or_else(|| file::name(path))
 }
 
 /// Returns a file's subset: its name, or its folder's name if the file is called
@@ -156,10 +135,46 @@ fn files(named: &Named, part: Part) -> Result<Vec<Source>> {
         }
         return Ok(vec![source(path.clone())]);
     }
-    let found = file::listed(path, &ENDINGS)?;
-    check_part(path, part, &found)?;
-    warn_of_unread(path, &found)?;
-    Ok(found.into_iter().map(source).collect())
+    let found = Folder::flat(path, &ENDINGS)?;
+    check_part(path, part, &found.files)?;
+    let read = format!("the files that end in {} are", ENDINGS.join(", "));
+    warn_of_unread(path, &found.others, &read);
+    Ok(found.files.into_iter().map(source).collect())
+}
+
+/// Returns the training and the test file of one of HH's folders.
+///
+/// # Errors
+///
+/// When it has neither, or one of them in two forms.
+fn of_hh(dir: &Path, subset: &str) -> Result<[Option<Source>; 2]> {
+    let mut found = if dir.is_dir() {
+        Folder::list(dir, &ENDINGS)?
+    } else {
+        Folder::default()
+    };
+    let mut part = |part: &str| {
+        let is_part = |path: &PathBuf| stem(path).eq_ignore_ascii_case(part);
+        let at = found.files.iter().position(is_part)?;
+        Some(Source {
+            subset: subset.to_owned(),
+            path: found.files.remove(at),
+        })
+    };
+    let parts = [part("train"), part("test")];
+    if parts.iter().all(Option::is_none) {
+        return Err(bad_input(format!(
+            "{}: has no train or test file; expected {subset}/train.jsonl.gz and so on",
+            dir.display()
+        )));
+    }
+    let unread = [found.files, found.others].concat();
+    warn_of_unread(
+        dir,
+        &unread,
+        "`train` and `test` are; --train FILE adds others",
+    );
+    Ok(parts)
 }
 
 /// Checks that no file of a folder is named as one of another part.
@@ -180,25 +195,22 @@ fn check_part(folder: &Path, part: Part, found: &[PathBuf]) -> Result<()> {
     )))
 }
 
-/// Warns of the files of a folder that are neither read nor prose about the data.
-fn warn_of_unread(folder: &Path, read: &[PathBuf]) -> Result<()> {
-    let is_unread = |path: &PathBuf| {
-        let name = file::name(path);
+/// Warns of the files of a folder that are not read, unless they are prose about the
+/// data; `read` says which ones are.
+fn warn_of_unread(folder: &Path, unread: &[PathBuf], read: &str) {
+    let is_prose = |path: &Path| {
         let ending = path.extension().unwrap_or_default();
-        let is_prose = ending == "md" || ending == "txt" || name == "LICENSE";
-        !(path.is_dir() || is_prose || read.contains(path))
+        ending == "md" || ending == "txt" || file::name(path) == "LICENSE"
     };
-    let unread = file::visible(folder)?.into_iter().filter(is_unread);
-    let unread: Vec<String> = unread.map(|it| format!("`{}`", file::name(&it))).collect();
+    let unread = unread.iter().filter(|it| !is_prose(it));
+    let unread: Vec<String> = unread.map(|it| format!("`{}`", file::name(it))).collect();
     if !unread.is_empty() {
         warn(&format!(
-            "{}: not read: {}; of a folder, the files that end in {} are",
+            "{}: not read: {}; of a folder, {read}",
             folder.display(),
-            few(unread, MOST_NAMED),
-            ENDINGS.join(", ")
+            few(unread, MOST_NAMED)
         ));
     }
-    Ok(())
 }
 
 /// Returns what the output depends on.

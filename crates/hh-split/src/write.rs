@@ -163,7 +163,9 @@ fn clean(
     for (is_test, sources) in [(true, &sources.test), (false, &sources.train)] {
         for source in sources {
             let name = format!("{}/{}", source.subset, file::name(&source.path));
+            let mut n_records = 0;
             let unused = each_batch(source, |records, pairs| {
+                n_records += records.len();
                 let pairs = records.iter().zip(pairs).flat_map(|(record, pairs)| {
                     let with_record = move |pair| (record, pair);
                     pairs.into_iter().map(with_record)
@@ -189,6 +191,12 @@ fn clean(
                 Ok(())
             })?;
             taken.unused.add(unused);
+            if n_records == 0 {
+                warn(&format!(
+                    "{} is empty: no row was read from it",
+                    source.path.display()
+                ));
+            }
         }
     }
     test.finish()?;
