@@ -69,10 +69,12 @@ pub enum EndpointError {
     /// A fault that every request would meet.
     #[error("the endpoint takes no requests like this: {message}{}", match status {
         404 | 405 | 410 => "; check --base-url and the model's name",
+        401..=403 | 429 => "; the account has no quota or balance left: top it up, or use another key",
         _ => "",
     })]
     Refused {
-        /// Such as 404, if there is no such model or address.
+        /// Such as 404, if there is no such model or address; 401 to 403 and 429 if the
+        /// account's quota is used up.
         status: u16,
         /// The status, and what the server says.
         message: String,

@@ -28,23 +28,26 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::excerpt;
 use crate::outcome::{Outcome, OutcomeKind};
 use crate::request::Digest;
 
+mod error;
 mod line;
+mod read;
 
-use line::{Line, check, header, is_begun, sealed};
+pub use error::JournalError;
+pub use read::Damage;
 
-/// A longer line is not one of ours.
-const LONGEST_LINE: u64 = 64 << 20;
+use error::io_error;
+use line::{Line, check, header, sealed};
+use read::{Found, Place, Tail, keep, read};
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,101 +80,6 @@ impl Entry {
             ..entry
         })
     }
-}
-
-/// Why a journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum JournalError {
-    /// It does not exist.
-    #[error("there is no journal at {}", path.display())]
-    NotThere {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-
-    /// A line is malformed.
-    #[error(
-        "{}, line {line}: {problem}; expected one JSON object a line, with `request`, `model` \
-         and one of `reply`, `policy`, `unreadable` and `failed`; remove the line to have its \
-         request asked again",
-        path.display()
-    )]
-    Line {
-        /// The journal.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        problem: String,
-    },
-
-    /// It is a folder, a pipe or a device.
-    #[error("the journal {} {problem}", path.display())]
-    NotAFile {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// What it is, and what was expected.
-        problem: &'static str,
-    },
-
-    /// No line of it is one of ours.
-    #[error(
-        "{}, line 1: expected a line of a journal, found `{begin}`; the file is left as it is; name \
-         another one",
-        path.display()
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// How it begins.
-        begin: String,
-    },
-
-    /// Another process writes into it.
-    #[error(
-        "another process writes into the journal {}; wait for it, or stop it",
-        path.display()
-    )]
-    Locked {
-        /// The journal.
-        path: PathBuf,
-    },
-
-    /// It could not be read or written.
-    #[error("cannot {action} the journal {}", path.display())]
-    Io {
-        /// What was tried: `read`, `write`.
-        action: &'static str,
-        /// The journal.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl JournalError {
-    /// Whether the input is at fault, rather than the machine.
-    pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Self::Locked { .. } | Self::Io { .. })
-    }
-}
-
-/// A damaged line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// The line, from 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub problem: &'static str,
-}
-
-/// An entry's place in the file.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    offset: u64,
-    length: u64,
-    kind: OutcomeKind,
 }
 
 /// The file, which is unlocked before it is closed: a lock lasts as long as any
@@ -210,11 +118,20 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// When another process has it open to add to it, when it is not a file or not a
-    /// journal, when a line is malformed, or when the disk fails.
+    /// When another process has it open to add to it, when its folder does not exist,
+    /// when it is not a file or not a journal, when a line is malformed, or when the disk
+    /// fails.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let failed = |source| io_error("write", path, source);
         Self::check_file(path)?;
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(JournalError::NoFolder {
+                path: path.into(),
+                folder: folder.into(),
+            });
+        }
         let is_new = !path.exists();
         let options = OpenOptions::new()
             .read(true)
@@ -247,9 +164,7 @@ impl Journal {
             }
         }
         if is_new {
-            let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
-            let folder = File::open(parent.unwrap_or(Path::new(".")));
-            folder
+            File::open(folder)
                 .and_then(|folder| folder.sync_all())
                 .map_err(failed)?;
         }
@@ -299,7 +214,7 @@ impl Journal {
         })
     }
 
-    fn of(path: &Path, file: Unlocking, found: Read, is_writable: bool) -> Self {
+    fn of(path: &Path, file: Unlocking, found: Found, is_writable: bool) -> Self {
         Self {
             path: path.into(),
             is_writable,
@@ -414,149 +329,6 @@ impl Journal {
         // A panic elsewhere leaves the state consistent: it changes after writing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {
-    JournalError::Io {
-        action,
-        path: path.into(),
-        source,
-    }
-}
-
-/// The last entry counts, but a failure never hides an answer.
-fn keep(places: &mut HashMap<Digest, Place>, request: Digest, place: Place) {
-    let hides =
-        |before: &Place| before.kind != OutcomeKind::Failed && place.kind == OutcomeKind::Failed;
-    if !places.get(&request).is_some_and(hides) {
-        places.insert(request, place);
-    }
-}
-
-/// How a journal ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tail {
-    /// With a line end, or the journal is empty.
-    Clean,
-    /// With a part of a line.
-    Torn,
-    /// With a whole line without a line end.
-    Unended,
-}
-
-struct Read {
-    places: HashMap<Digest, Place>,
-    /// The place of the next line; for [`Tail::Unended`], after the added line end.
-    end: u64,
-    tail: Tail,
-    has_header: bool,
-    damage: Vec<Damage>,
-}
-
-fn read(path: &Path, file: &File) -> Result<Read, JournalError> {
-    let mut lines = BufReader::with_capacity(1 << 18, file);
-    let mut found = Read {
-        places: HashMap::new(),
-        end: 0,
-        tail: Tail::Clean,
-        has_header: false,
-        damage: Vec::new(),
-    };
-    // A malformed line is a fault in a journal without checksums, and damage in
-    // one with them; which of the two this is may show later.
-    let mut first_fault = None;
-    let mut is_checked = false;
-    // The first line of a file that has none of our lines.
-    let mut foreign = None;
-    let mut is_ours = false;
-    for number in 1.. {
-        let mut bytes = Vec::new();
-        let limited = &mut lines.by_ref().take(LONGEST_LINE);
-        let length = limited
-            .read_until(b'\n', &mut bytes)
-            .map_err(|source| io_error("read", path, source))? as u64;
-        let fault = |problem: String| JournalError::Line {
-            path: path.into(),
-            line: number,
-            problem,
-        };
-        let is_ended = bytes.ends_with(b"\n");
-        if !is_ended && length == LONGEST_LINE {
-            return Err(fault("is longer than 64 MiB".into()));
-        }
-        if length == 0 {
-            break;
-        }
-        let line = check(&bytes);
-        found.has_header |= line == Line::Header;
-        let is_unchecked = matches!(line, Line::Unchecked(_));
-        let line = entry(line, is_checked);
-        is_ours = is_ours || found.has_header || matches!(line, Some(Ok(_))) || is_begun(&bytes);
-        if !is_ours && line.is_some() {
-            foreign.get_or_insert_with(|| excerpt(&bytes));
-        }
-        match line {
-            None => {}
-            Some(Ok(entry)) => {
-                let place = Place {
-                    offset: found.end,
-                    length,
-                    kind: entry.outcome.kind(),
-                };
-                keep(&mut found.places, entry.request, place);
-            }
-            Some(Err(_)) if !is_ended => {
-                found.tail = Tail::Torn;
-                found.damage.push(Damage {
-                    line: number,
-                    problem: "it was cut short",
-                });
-                break;
-            }
-            Some(Err(problem)) => {
-                found.damage.push(Damage {
-                    line: number,
-                    problem: if is_unchecked && !is_checked {
-                        "it is not an entry of a journal"
-                    } else {
-                        "its checksum does not match its text"
-                    },
-                });
-                first_fault.get_or_insert_with(|| fault(problem));
-            }
-        }
-        is_checked |= !is_unchecked;
-        found.end += length;
-        if !is_ended {
-            found.tail = Tail::Unended;
-            found.end += 1;
-            break;
-        }
-    }
-    if let Some(begin) = foreign.filter(|_| !is_ours) {
-        return Err(JournalError::Foreign {
-            path: path.into(),
-            begin,
-        });
-    }
-    match first_fault {
-        Some(fault) if !is_checked => Err(fault),
-        _ => Ok(found),
-    }
-}
-
-/// Returns the entry of a line, or what is wrong with it; `None` if the line need
-/// not hold an entry.
-fn entry(line: Line<'_>, is_checked: bool) -> Option<Result<Entry, String>> {
-    let json = match &line {
-        Line::Header => return None,
-        Line::Unchecked(json) if json.iter().all(u8::is_ascii_whitespace) => return None,
-        Line::Unchecked(_) if is_checked => return Some(Err("its checksum is missing".into())),
-        Line::Damaged => return Some(Err("its checksum does not match its text".into())),
-        Line::Whole(json) => json.as_ref(),
-        Line::Unchecked(json) => json,
-    };
-    Some(Entry::parse(json).map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]

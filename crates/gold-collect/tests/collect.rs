@@ -449,6 +449,29 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+fn an_account_without_quota_is_not_told_to_set_a_key() {
+    for (status, code) in [
+        (401, "insufficient_quota"),
+        (402, "payment_required"),
+        (403, "insufficient_quota"),
+        (429, "insufficient_quota"),
+        (403, "insufficient_balance"),
+    ] {
+        let dir = fresh_dir(&format!("quota-{status}-{code}"));
+        write_tables(&dir, &["a"]);
+        let server = Server::start(move |_, _| Answer::error(status, code, "pay first"));
+        let out = collect(&dir, &online(&server, ""));
+        fails(
+            &out,
+            1,
+            "pay first; the account has no quota or balance left",
+        );
+        assert!(!stderr(&out).contains("OPENAI_API_KEY"), "{}", stderr(&out));
+        assert_eq!(server.calls().len(), 1, "{status} {code}: asked once");
+    }
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "a table of answers")]
 fn the_key_is_sent_and_shown_nowhere() {
     for (case, answer, status) in [

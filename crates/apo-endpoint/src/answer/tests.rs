@@ -60,8 +60,25 @@ fn each_status_has_its_meaning() {
             assert_eq!(text, format!("HTTP {status}: the model is [31m busy now"));
         }
     }
-    let empty = json!({"error": {"code": "insufficient_quota", "message": "pay"}});
-    assert_eq!(of(429, &empty), Meaning::Refused("HTTP 429: pay".into()));
+    for (code, status) in [
+        ("insufficient_quota", 429),
+        ("insufficient_quota", 403),
+        ("insufficient_quota", 401),
+        ("insufficient_balance", 402),
+        ("InsufficientCredits", 403),
+        ("billing_hard_limit_reached", 400),
+    ] {
+        let empty = json!({"error": {"code": code, "message": "pay"}});
+        let expected = Meaning::Refused(format!("HTTP {status}: pay"));
+        assert_eq!(of(status, &empty), expected, "{code}");
+    }
+    let hidden = json!({"error": {"code": 429, "type": "insufficient_quota", "message": "pay"}});
+    assert_eq!(of(200, &hidden), Meaning::Refused("pay".into()));
+    let forbidden = json!({"error": {"code": "forbidden", "message": "no"}});
+    assert_eq!(
+        of(403, &forbidden),
+        Meaning::Unauthorised("HTTP 403: no".into())
+    );
 }
 
 #[test]

@@ -431,3 +431,55 @@ fn a_reply_that_an_older_version_kept_is_what_its_finish_reason_says() {
         assert_eq!(found.kind(), kind, "{reason}");
     }
 }
+
+#[test]
+fn a_journal_in_another_format_is_named_and_one_with_a_byte_order_mark_is_read() {
+    let path = fresh("formats");
+    let whole = three(&path);
+    let utf_16 = |text: &[u8]| -> Vec<u8> {
+        let text = String::from_utf8_lossy(text);
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let pointer = b"version https://git-lfs.github.com/spec/v1\n".to_vec();
+    for (bytes, expected) in [
+        (vec![0x1f, 0x8b, 8, 0, 0, 0], "gzip"),
+        (utf_16(&whole), "UTF-16"),
+        ([b"\xff\xfe".to_vec(), utf_16(&whole)].concat(), "UTF-16"),
+        (b"\x28\xb5\x2f\xfd\x04".to_vec(), "zstd"),
+        (b"PAR1\x15".to_vec(), "Parquet"),
+        (pointer, "LFS"),
+        (b"<!doctype html>".to_vec(), "web page"),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        for error in [Journal::read(&path).err(), Journal::open(&path).err()] {
+            let error = error.unwrap();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(error.is_bad_input());
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{expected}");
+    }
+    fs::write(&path, [b"\xef\xbb\xbf".as_slice(), &whole].concat()).unwrap();
+    let journal = Journal::open(&path).unwrap();
+    assert_eq!((journal.n_requests(), journal.damage()), (3, &[][..]));
+    journal.append(&entry("more", reply("More."))).unwrap();
+    drop(journal);
+    let journal = Journal::read(&path).unwrap();
+    assert_eq!((journal.n_requests(), journal.damage()), (4, &[][..]));
+    assert_eq!(journal.get(&request("more")).unwrap(), Some(reply("More.")));
+}
+
+#[test]
+fn a_journal_is_not_made_where_there_is_no_folder() {
+    let path = fresh("no-folder");
+    fs::write(path.with_file_name("file"), "").unwrap();
+    for within in ["absent/j", "file/j"] {
+        let error = Journal::open(&path.with_file_name(within)).unwrap_err();
+        assert!(error.is_bad_input(), "{error}");
+        let folder = within.strip_suffix("/j").unwrap();
+        let expected = [within, "there is no folder", folder];
+        assert!(
+            expected.iter().all(|it| error.to_string().contains(it)),
+            "{error}"
+        );
+    }
+}
