@@ -54,7 +54,7 @@ pub enum TrainingError {
     NoExamples(String),
 
     /// The observer asked to stop; a checkpoint was written.
-    #[error("stopped; the same command goes on from the last checkpoint")]
+    #[error("stopped; run the same command again to continue from the last checkpoint")]
     Interrupted,
 }
 

@@ -1,13 +1,12 @@
 //! Asks for the answers that no file has, or finds them in a journal.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, Result, bail};
 use apo_endpoint::{Endpoint, EndpointError, at_once};
 use apo_endpoint_stage::classify;
-use apo_golden::{Collector, Lack};
+use apo_golden::{Collected, Collector, Lack};
 use apo_stage::{Progress, bad_input, note, signals};
 use apo_tables::{Query, Reader};
 
@@ -40,73 +39,99 @@ pub fn all(
     } else {
         "asking"
     };
-    let progress = Mutex::new(Progress::new(&args.report, what, "queries", 0, n));
-    let lacking = Mutex::new(HashSet::new());
-    let missing = Mutex::new(Missing::default());
-    let (empty, unreadable) = (AtomicU64::new(0), AtomicU64::new(0));
-
+    let found = Mutex::new(Found {
+        progress: Progress::new(&args.report, what, "queries", 0, n),
+        lacking: HashSet::new(),
+        missing: Missing::default(),
+        empty: 0,
+        unreadable: 0,
+    });
+    let is_open = |query: &Query| answers.to(query).is_none();
     let queries = Reader::<Query>::open(&args.queries)?
-        .filter(|query| {
-            query
-                .as_ref()
-                .map_or(true, |query| answers.to(query).is_none())
-        })
+        .filter(|query| query.as_ref().map_or(true, is_open))
         .map(|query| query.map_err(Error::from));
     at_once(args.endpoint.requests.into(), queries, |query| {
         signals::check()?;
         let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
-        match collector.collect(&query.query_id, &query.prompt, ask) {
-            Ok(collected) => match collected.lack {
-                None => {}
-                Some(lack) => {
-                    match lack {
-                        Lack::Empty { .. } => empty.fetch_add(1, Ordering::Relaxed),
-                        Lack::Unreadable(_) => unreadable.fetch_add(1, Ordering::Relaxed),
-                        Lack::Failed(_) => 0,
-                    };
-                    hold(&lacking).insert(query.query_id);
-                }
-            },
-            Err(EndpointError::NotInJournal { .. }) => hold(&missing).add(query.query_id),
-            Err(error) => return Err(classify(error)),
-        }
+        let collected = collector.collect(&query.query_id, &query.prompt, ask);
         let counts = endpoint.counts();
-        let mut progress = hold(&progress);
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.add(query.query_id, collected)?;
         if counts.requests > 0 {
-            progress.message(args.endpoint.message(&counts));
+            found.progress.message(args.endpoint.message(&counts));
         }
-        progress.inc(1);
+        found.progress.inc(1);
         Ok(())
     })?;
-
-    let missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(first) = missing.first {
-        return Err(bad_input(format!(
-            "{journal}: no entry for {} of {n} queries, as {first}: it was made with another \
-             --model, --system, --temperature or --max-tokens, of other queries, or stopped early; \
-             --base-url with --journal asks for what it lacks",
-            missing.n
-        )));
-    }
-    let lacking = lacking.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if lacking.len() as u64 == n
-        && let Some(last) = endpoint.last_failure()
-    {
-        bail!("none of {n} queries got a reply; the last failure: {last}");
-    }
-    let (empty, unreadable) = (empty.into_inner(), unreadable.into_inner());
-    if args.base_url.is_some() && lacking.len() as u64 == n && empty + unreadable > 0 {
-        bail!(
-            "none of {n} queries got an answer: {empty} replies are empty or hold only thoughts, \
-             {unreadable} cannot be read; raise --max-tokens if the model thinks first, or ask again \
-             with --ask-again empty,unreadable"
-        );
-    }
-    Ok(lacking)
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.check(args, endpoint, n)?;
+    Ok(found.lacking)
 }
 
-fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What came of the queries that were asked.
+struct Found {
+    progress: Progress,
+    /// The ids of queries without an answer.
+    lacking: HashSet<String>,
+    missing: Missing,
+    /// Replies that are empty or hold only thoughts.
+    empty: u64,
+    unreadable: u64,
+}
+
+impl Found {
+    /// Adds what came of a query.
+    ///
+    /// # Errors
+    ///
+    /// When the endpoint takes no requests, or a signal came.
+    fn add(&mut self, query_id: String, collected: Result<Collected, EndpointError>) -> Result<()> {
+        let lack = match collected {
+            Ok(collected) => collected.lack,
+            Err(EndpointError::NotInJournal { .. }) => {
+                self.missing.add(query_id);
+                return Ok(());
+            }
+            Err(error) => return Err(classify(error)),
+        };
+        match lack {
+            None => return Ok(()),
+            Some(Lack::Empty { .. }) => self.empty += 1,
+            Some(Lack::Unreadable(_)) => self.unreadable += 1,
+            Some(Lack::Failed(_)) => {}
+        }
+        self.lacking.insert(query_id);
+        Ok(())
+    }
+
+    /// Checks that the journal had all of `n` queries, and that one of them got an
+    /// answer.
+    fn check(&self, args: &Args, endpoint: &Endpoint, n: u64) -> Result<()> {
+        if let Some(first) = &self.missing.first {
+            return Err(bad_input(format!(
+                "{}: no entry for {} of {n} queries, as {first}: it was made with another --model, \
+                 --system, --temperature or --max-tokens, of other queries, or stopped early; \
+                 --base-url with --journal asks for what it lacks",
+                endpoint.journal().path().display(),
+                self.missing.n
+            )));
+        }
+        if (self.lacking.len() as u64) < n {
+            return Ok(());
+        }
+        if let Some(last) = endpoint.last_failure() {
+            bail!("none of {n} queries got a reply; the last failure: {last}");
+        }
+        let (empty, unreadable) = (self.empty, self.unreadable);
+        if args.base_url.is_some() && empty + unreadable > 0 {
+            bail!(
+                "none of {n} queries got an answer: {empty} replies are empty or hold only \
+                 thoughts, {unreadable} cannot be read; raise --max-tokens if the model thinks \
+                 first, or ask again with --ask-again empty,unreadable"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Queries that a replayed journal does not have.

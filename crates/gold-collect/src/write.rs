@@ -166,8 +166,8 @@ impl Doubts {
         }
         if self.thought > 0 {
             phrases.push(format!(
-                "{} golden answers contain what may be a thought or a mark of one (such as \
-                 `<think>`); they are kept as they are: read them before you train on them",
+                "{} golden answers may contain a thought, or a mark of one such as `<think>`; they \
+                 are kept unchanged: read them before you train on them",
                 self.thought
             ));
         }
@@ -275,16 +275,8 @@ pub fn table(
 
 fn row(query: Query, golden: Golden) -> Response {
     Response {
-        query_id: query.query_id,
-        subset: query.subset,
-        prompt: query.prompt,
-        sample: 0,
-        response: golden.response,
-        origin: golden.origin.to_string(),
         finish: golden.finish,
-        tokens: None,
-        log_prob: None,
-        reward: None,
+        ..Response::new(query, golden.response, golden.origin.as_str())
     }
 }
 

@@ -261,7 +261,7 @@ fn thoughts_are_not_golden_answers() {
     let summary = succeeds(&out);
     assert_eq!(summary["thoughts_removed"], 3);
     assert_eq!(summary["doubts"]["thought"], 1);
-    assert!(stderr(&out).contains("1 golden answers contain what may be a thought"));
+    assert!(stderr(&out).contains("1 golden answers may contain a thought"));
     let found = by_question(&golden(&dir, "golden.parquet"));
     for form in &forms[..4] {
         assert_eq!(
