@@ -81,26 +81,33 @@ fn a_link_stays_and_what_it_leads_to_is_replaced() {
 fn a_mount_point_is_refused_before_the_work() {
     let dir = &*ROUND;
     fs::create_dir_all(dir.join("mounted")).unwrap();
-    let line = "align sft --model policy --pairs data/rm-pairs.parquet --out mounted --overwrite";
-    for mount in ["mount -t tmpfs none mounted", "mount --bind data mounted"] {
-        let stage = command(dir, line);
+    fs::create_dir_all(dir.join("made.partial")).unwrap();
+    let align = "align sft --model policy --pairs data/rm-pairs.parquet";
+    for (mount, out) in [
+        ("mount -t tmpfs none mounted", "mounted"),
+        ("mount --bind data mounted", "mounted"),
+        ("mount -t tmpfs none made.partial", "made"),
+    ] {
+        let stage = command(dir, &format!("{align} --out {out} --overwrite"));
         let mut shell = Command::new("unshare");
         shell.current_dir(dir).args(["-m", "bash", "-c"]);
         shell.arg(format!("{mount} || exit 75; exec \"$0\" \"$@\""));
         shell.arg(stage.get_program()).args(stage.get_args());
-        let Ok(out) = shell.output() else {
+        let Ok(ran) = shell.output() else {
             eprintln!("skipped: there is no unshare here");
             return;
         };
-        let stderr = String::from_utf8_lossy(&out.stderr);
-        if out.status.code() != Some(3) && !stderr.contains("align:") {
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        if ran.status.code() != Some(3) && !stderr.contains("align:") {
             eprintln!("skipped: nothing can be mounted here: {stderr}");
             return;
         }
-        assert_eq!(out.status.code(), Some(3), "{mount}: {stderr}");
+        assert_eq!(ran.status.code(), Some(3), "{mount}: {stderr}");
         assert!(stderr.contains("mount point"), "{mount}: {stderr}");
         assert!(!dir.join("mounted.partial").exists(), "{mount}");
+        assert!(!dir.join("made").exists(), "{mount}");
     }
+    fs::remove_dir(dir.join("made.partial")).unwrap();
 }
 
 #[test]

@@ -61,9 +61,12 @@ fn run(method: &Method) -> Result<()> {
     check_parts(method, &provenance)?;
     let out = &common.output.out;
     common.training.keep_apart(&common.output)?;
-    let claim = common
-        .output
-        .claim(&provenance, OutputKind::Model, method.inputs())?;
+    let claim = Output::claim(
+        &common.output,
+        &provenance,
+        OutputKind::Model,
+        method.inputs(),
+    )?;
     let Claim::Work(output) = claim else {
         return up_to_date(&common.report, out);
     };

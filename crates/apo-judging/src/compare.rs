@@ -10,7 +10,7 @@ use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once};
 use apo_endpoint_stage::{Asked, check_again, check_journal, classify, open, replayed};
 use apo_measures::{Verdict, merge};
 use apo_stage::report::result;
-use apo_stage::{Claim, OutputKind, Progress, bad_input, note, signals};
+use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, signals};
 use apo_tables::{Provenance, Reader, VerdictRow, Writer};
 
 use crate::args::{CompareArgs, PoliciesArgs};
@@ -48,9 +48,9 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let provenance = provenance(args)?;
     let inputs = inputs.chain([journal.as_path()]);
     let out = &args.output.out;
-    args.output.keep_apart("--journal", &journal)?;
+    Output::keep_apart(&args.output, "--journal", &journal)?;
     let mut asked = None;
-    match args.output.claim(&provenance, OutputKind::Table, inputs)? {
+    match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());

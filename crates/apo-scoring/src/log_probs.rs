@@ -4,7 +4,7 @@ use anyhow::Result;
 use apo_llama::Head;
 use apo_measures::mean;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, OutputKind, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, up_to_date};
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let tokenizer = tokenizer(&args.scorer, Head::LanguageModel)?;
     let provenance = provenance("judge log-probs", args, &responses, &tokenizer)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
-    let claim = args.output.claim(&provenance, OutputKind::Table, inputs)?;
+    let claim = Output::claim(&args.output, &provenance, OutputKind::Table, inputs)?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };

@@ -10,7 +10,7 @@ use apo_measures::{ScoreSummary, by_subset, mean, repeats};
 use apo_model_stage::models;
 use apo_stage::report::{format_table, result};
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, OutputKind, Progress, bad_input, note, warn};
+use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use apo_training::ValueSpool;
 
@@ -42,7 +42,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let provenance = provenance("judge score", args, &responses, &tokenizer)?;
     let out = &args.output.out;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
-    let summary = match args.output.claim(&provenance, OutputKind::Table, inputs)? {
+    let summary = match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => {
             note(&args.report, &format!("{} is up to date", out.display()));
             summarise(out)?

@@ -96,7 +96,7 @@ impl Drop for Output {
     }
 }
 
-impl OutputArgs {
+impl Output {
     /// Claims the output for this process; `inputs` are the files and folders
     /// from which it is made.
     ///
@@ -111,19 +111,19 @@ impl OutputArgs {
     ///   [`CONFLICT`](crate::exit::CONFLICT).
     /// - When another process is making it, or its folder cannot be written.
     pub fn claim<'a>(
-        &self,
+        args: &OutputArgs,
         provenance: &Provenance,
         kind: OutputKind,
         inputs: impl IntoIterator<Item = &'a Path>,
     ) -> Result<Claim> {
-        let out = place::check(&self.out).map_err(|it| refuse(&self.out, &it))?;
+        let out = place::check(&args.out).map_err(|it| refuse(&args.out, &it))?;
         for input in inputs {
-            self.check_apart(&out, input)?;
+            check_apart(args, &out, input)?;
         }
         if let Some(times) = report::times()? {
-            self.keep_apart("APO_TIMES", &times)?;
+            Self::keep_apart(args, "APO_TIMES", &times)?;
         }
-        Output::claim(out, provenance, self.overwrite, kind)
+        Self::begin(out, provenance, args.overwrite, kind)
     }
 
     /// Checks that the file or folder that `flag` names is not inside the output,
@@ -133,8 +133,8 @@ impl OutputArgs {
     /// # Errors
     ///
     /// When it is.
-    pub fn keep_apart(&self, flag: &str, path: &Path) -> Result<()> {
-        let out = place::check(&self.out).map_err(|it| refuse(&self.out, &it))?;
+    pub fn keep_apart(args: &OutputArgs, flag: &str, path: &Path) -> Result<()> {
+        let out = place::check(&args.out).map_err(|it| refuse(&args.out, &it))?;
         let at = place::resolve(path);
         for taken in places(&out) {
             if at.starts_with(&taken) {
@@ -148,45 +148,8 @@ impl OutputArgs {
         Ok(())
     }
 
-    /// Checks that writing the output does not touch an input.
-    fn check_apart(&self, out: &Path, input: &Path) -> Result<()> {
-        let Ok(input_at) = input.canonicalize() else {
-            return Ok(()); // a missing input cannot be touched
-        };
-        for (i, taken) in places(out).into_iter().enumerate() {
-            let how = if taken == input_at {
-                "is the input"
-            } else if input_at.starts_with(&taken) {
-                "holds the input"
-            } else if taken.starts_with(&input_at) {
-                "lies in the input"
-            } else {
-                continue;
-            };
-            let (out, input) = (self.out.display(), input.display());
-            let what = match i {
-                0 => format!("--out {out} {how} {input}"),
-                _ => format!(
-                    "--out {out} is made in {}, which {how} {input}",
-                    taken.display()
-                ),
-            };
-            return Err(bad_input(format!("{what}; choose a place of its own")));
-        }
-        Ok(())
-    }
-}
-
-/// Returns the output's place, and the two folders beside it that come and go
-/// while it is made.
-fn places(out: &Path) -> [PathBuf; 3] {
-    let working = Working::of(out);
-    let [partial, discarded] = working.places();
-    [out, partial, discarded].map(place::resolve)
-}
-
-impl Output {
-    fn claim(
+    /// Claims a place that is checked.
+    fn begin(
         out: PathBuf,
         provenance: &Provenance,
         overwrite: bool,
@@ -225,7 +188,8 @@ impl Output {
             published: false,
             _lock: lock,
         };
-        let waiting = waiting(&out, &working, provenance, kind);
+        let mut page = working.page();
+        let waiting = waiting(&out, &working, &page, provenance, kind);
         match waiting {
             Waiting::OfThis => {
                 begun(now, lock).put()?;
@@ -240,8 +204,9 @@ impl Output {
                 begun(now, lock).put()?;
                 lock = working.lock()?;
                 now = place::see(&out);
+                page = working.page();
             }
-            Waiting::OfAnother if matches!(working.page(), Page::Damaged) => {
+            Waiting::OfAnother if matches!(page, Page::Damaged) => {
                 return Err(bad_input(format!(
                     "{} is the finished result of another command, and the page beside it is \
                      damaged; move it to where it belongs, or give --overwrite, which puts it in \
@@ -251,7 +216,7 @@ impl Output {
             }
             Waiting::OfAnother | Waiting::Damaged | Waiting::Nothing => {}
         }
-        let lock = working.resume(lock, provenance, overwrite)?;
+        let lock = working.resume(lock, &page, provenance, overwrite)?;
         if waiting == Waiting::Damaged {
             report::warn(&format!(
                 "{} is damaged, and is made again",
@@ -316,6 +281,42 @@ impl Output {
     }
 }
 
+/// Checks that writing the output does not touch an input.
+fn check_apart(args: &OutputArgs, out: &Path, input: &Path) -> Result<()> {
+    let Ok(input_at) = input.canonicalize() else {
+        return Ok(()); // a missing input cannot be touched
+    };
+    for (i, taken) in places(out).into_iter().enumerate() {
+        let how = if taken == input_at {
+            "is the input"
+        } else if input_at.starts_with(&taken) {
+            "holds the input"
+        } else if taken.starts_with(&input_at) {
+            "lies in the input"
+        } else {
+            continue;
+        };
+        let (out, input) = (args.out.display(), input.display());
+        let what = match i {
+            0 => format!("--out {out} {how} {input}"),
+            _ => format!(
+                "--out {out} is made in {}, which {how} {input}",
+                taken.display()
+            ),
+        };
+        return Err(bad_input(format!("{what}; choose a place of its own")));
+    }
+    Ok(())
+}
+
+/// Returns the output's place, and the two folders beside it that come and go
+/// while it is made.
+fn places(out: &Path) -> [PathBuf; 3] {
+    let working = Working::of(out);
+    let [partial, discarded] = working.places();
+    [out, partial, discarded].map(place::resolve)
+}
+
 /// Returns the error of a place that cannot be replaced as a whole.
 fn refuse(out: &Path, occupied: &Occupied) -> anyhow::Error {
     bad_input(format!("--out {}: {occupied}", out.display()))
@@ -334,13 +335,19 @@ enum Waiting {
     Damaged,
 }
 
-/// Tells what waits in the working folder of `out`.
-fn waiting(out: &Path, working: &Working, provenance: &Provenance, kind: OutputKind) -> Waiting {
+/// Tells what waits in the working folder of `out`, whose page is `page`.
+fn waiting(
+    out: &Path,
+    working: &Working,
+    page: &Page,
+    provenance: &Provenance,
+    kind: OutputKind,
+) -> Waiting {
     let ready = working.join(READY);
-    let by = match working.page() {
+    let by = match page {
         // A `ready` that was not made by the command of the page is what that
         // command replaced: its own result is in its place.
-        Page::Of(by) => Some(*by),
+        Page::Of(by) => Some((**by).clone()),
         // Nothing was replaced where nothing is in its place.
         Page::Damaged if !out.exists() => made_by(&ready),
         Page::Damaged | Page::Foreign(_) | Page::Missing => None,

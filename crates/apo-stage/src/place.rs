@@ -76,7 +76,8 @@ pub fn check(out: &Path) -> Result<PathBuf, Occupied> {
     Ok(out.into())
 }
 
-fn is_mount_point(path: &Path, found: &fs::Metadata) -> bool {
+/// Whether another file system is mounted at a path; `found` is what is known of it.
+pub fn is_mount_point(path: &Path, found: &fs::Metadata) -> bool {
     let asked = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS);
     if let Ok(asked) = asked
         && asked

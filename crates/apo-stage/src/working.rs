@@ -143,6 +143,8 @@ impl Working {
             let problem = match fs::symlink_metadata(place) {
                 Ok(found) if found.is_symlink() => "is a link".to_owned(),
                 Ok(found) if !found.is_dir() => "is a file".to_owned(),
+                // No rename leads out of it.
+                Ok(found) if place::is_mount_point(place, &found) => "is a mount point".to_owned(),
                 Ok(_) => match foreign(place) {
                     Some(problem) => problem,
                     None => continue,
@@ -200,8 +202,9 @@ impl Working {
         })
     }
 
-    /// Prepares the folder: it is either as a stopped run of the same command left
-    /// it, or empty. Takes its lock and returns the one that holds from then on.
+    /// Prepares the folder, whose page is `page`: it is either as a stopped run of the
+    /// same command left it, or empty. Takes its lock and returns the one that holds
+    /// from then on.
     ///
     /// # Errors
     ///
@@ -209,9 +212,15 @@ impl Working {
     /// not given. Bad input when its page is damaged and `overwrite` is not given,
     /// or when the new page would be too long. Other errors when it cannot be
     /// written.
-    pub fn resume(&self, lock: File, provenance: &Provenance, overwrite: bool) -> Result<File> {
+    pub fn resume(
+        &self,
+        lock: File,
+        page: &Page,
+        provenance: &Provenance,
+        overwrite: bool,
+    ) -> Result<File> {
         let would_lose = self.has_work() && !overwrite;
-        match self.page() {
+        match page {
             Page::Of(found) => {
                 let differences = found.differences(provenance);
                 if differences.is_empty() {
@@ -362,7 +371,9 @@ mod tests {
         let working = working(dir.path());
         assert!(matches!(working.page(), Page::Missing));
         let lock = working.lock().unwrap();
-        let _lock = working.resume(lock, &stage("align"), false).unwrap();
+        let _lock = working
+            .resume(lock, &working.page(), &stage("align"), false)
+            .unwrap();
         let Page::Of(found) = working.page() else {
             panic!("it is whole");
         };
@@ -413,13 +424,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let working = working(dir.path());
         let lock = working.lock().unwrap();
-        let lock = working.resume(lock, &stage("a"), false).unwrap();
+        let lock = working
+            .resume(lock, &working.page(), &stage("a"), false)
+            .unwrap();
         fs::create_dir_all(working.join(CHECKPOINTS).join("step-1")).unwrap();
-        let lock = working.resume(lock, &stage("a"), false).unwrap();
+        let lock = working
+            .resume(lock, &working.page(), &stage("a"), false)
+            .unwrap();
         assert!(working.has_work(), "it goes on");
-        assert!(working.resume(lock, &stage("b"), false).is_err());
+        assert!(
+            working
+                .resume(lock, &working.page(), &stage("b"), false)
+                .is_err()
+        );
         let lock = working.lock().unwrap();
-        let _lock = working.resume(lock, &stage("b"), true).unwrap();
+        let _lock = working
+            .resume(lock, &working.page(), &stage("b"), true)
+            .unwrap();
         assert!(!working.has_work() && matches!(working.page(), Page::Of(_)));
         assert!(!working.discarded.exists());
         working.discard().unwrap();

@@ -58,9 +58,9 @@ fn run(args: &Args) -> Result<()> {
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 
     let journal = args.journal();
-    args.output.keep_apart("--journal", &journal)?;
+    Output::keep_apart(&args.output, "--journal", &journal)?;
     let inputs = args.inputs().into_iter().chain([journal.as_path()]);
-    let claim = args.output.claim(&provenance, OutputKind::Table, inputs)?;
+    let claim = Output::claim(&args.output, &provenance, OutputKind::Table, inputs)?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };

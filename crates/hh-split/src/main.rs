@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, OutputKind, threads, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, threads, up_to_date};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -36,9 +36,7 @@ fn run(args: &Args) -> Result<()> {
     let sources = Sources::find(args)?;
     rejects::keep_apart(&args.output.out, sources.paths())?;
     let provenance = sources::provenance(args, &sources)?;
-    let claim = args
-        .output
-        .claim(&provenance, OutputKind::Folder, args.inputs())?;
+    let claim = Output::claim(&args.output, &provenance, OutputKind::Folder, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, &args.output.out);
     };

@@ -16,7 +16,7 @@ use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::Longest;
 use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
 use apo_model_stage::{check_splits, models};
-use apo_stage::{Claim, OutputKind, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, up_to_date};
 use apo_training::Objective;
 
 use crate::args::Args;
@@ -48,9 +48,7 @@ fn run(args: &Args) -> Result<()> {
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
     args.training.keep_apart(&args.output)?;
-    let claim = args
-        .output
-        .claim(&provenance, OutputKind::Model, args.inputs())?;
+    let claim = Output::claim(&args.output, &provenance, OutputKind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {
         return up_to_date(&args.report, out);
     };

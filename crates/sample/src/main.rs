@@ -19,7 +19,7 @@ use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, OutputKind, Progress, note, signals, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, Progress, note, signals, up_to_date};
 use apo_tables::{Finish, Query};
 use clap::Parser as _;
 use serde::Serialize;
@@ -57,7 +57,8 @@ fn run(args: &Args) -> Result<()> {
     let (tokenizer, _) = models::tokenizer(model, args.model.template, head, start, longest)?;
     let provenance = queries.provenance(args, &tokenizer)?;
     let out = &args.output.out;
-    let claim = args.output.claim(
+    let claim = Output::claim(
+        &args.output,
         &provenance,
         OutputKind::Table,
         [model.as_path(), &args.queries],

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use apo_hh::Role;
 use apo_stage::output::write_page;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, OutputKind, bad_input, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, bad_input, up_to_date};
 use apo_tables::{Provenance, SheetKey, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -66,7 +66,8 @@ pub fn run(args: &SheetArgs) -> Result<()> {
         .input("b", b);
     let inputs = [args.policies.a.as_path(), &args.policies.b];
     let out = &args.output.out;
-    let Claim::Work(output) = args.output.claim(&provenance, OutputKind::Folder, inputs)? else {
+    let Claim::Work(output) = Output::claim(&args.output, &provenance, OutputKind::Folder, inputs)?
+    else {
         return up_to_date(&args.report, out);
     };
     let dir = output.dir().join(FOLDER);

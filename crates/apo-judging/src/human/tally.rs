@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
 use apo_stage::report::result;
-use apo_stage::{Claim, OutputKind, bad_input, note, warn};
+use apo_stage::{Claim, Output, OutputKind, bad_input, note, warn};
 use apo_tables::{Provenance, Reader, SheetKey, VerdictRow, Writer};
 
 use super::Side;
@@ -51,7 +51,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
     let out = &args.output.out;
     let provenance = provenance(args)?;
     let inputs = args.votes.iter().chain([&args.key]).map(PathBuf::as_path);
-    match args.output.claim(&provenance, OutputKind::Table, inputs)? {
+    match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
         Claim::Work(output) => {
             let path = output.dir().join(TABLE);

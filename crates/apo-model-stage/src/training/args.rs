@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use apo_llama::{AdamWSettings, StoredType};
-use apo_stage::{OutputArgs, not_negative};
+use apo_stage::{Output, OutputArgs, not_negative};
 use apo_tables::Provenance;
 use apo_training::{Decay, Settings};
 use serde_json::json;
@@ -148,7 +148,7 @@ impl TrainingArgs {
     /// When they are.
     pub fn keep_apart(&self, output: &OutputArgs) -> Result<()> {
         let folder = self.tensorboard.as_deref();
-        folder.map_or(Ok(()), |it| output.keep_apart("--tensorboard", it))
+        folder.map_or(Ok(()), |it| Output::keep_apart(output, "--tensorboard", it))
     }
 
     /// Returns the settings of the training.
