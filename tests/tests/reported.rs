@@ -363,7 +363,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
     put(&parent.join("elsewhere.json"), &score(9.0));
     let file = dir.join("run.json");
     let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let faults: [Ambiguous; 14] = [
+    let faults: [Ambiguous; 13] = [
         (
             &["score:SFT=dpo-1/score.json", "score:SFT=start/score.json"],
             |run| thing(run, "dpo-1/score.json"),
@@ -429,11 +429,6 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             &["one of the arms has no name"],
         ),
         (
-            &["--table", "2=SFT; =DPO"],
-            |run| run["tables"][0]["rows"][0]["of"] = json!(""),
-            &["table '2' has a row without a name"],
-        ),
-        (
             &["score: =start/score.json"],
             |run| run["things"][0]["name"] = json!(""),
             &["has no name"],
@@ -459,6 +454,14 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             let place = ["played/run.json", "make report RUN=played"];
             refuse(parent, line, 3, &[expected, &place[..]].concat());
         }
+    }
+    // No argument can say this.
+    for field in ["shown", "of"] {
+        let mut run = whole.clone();
+        run["tables"][0]["rows"][0][field] = json!("");
+        put(&file, &run);
+        let expected = "table '2' has a row without a name";
+        refuse(parent, "judge table --run played --table 2", 3, &[expected]);
     }
 }
 

@@ -94,12 +94,9 @@ const ANSWERS: &[&str] = &[
     "Repository not found",
     "Revision not found",
     "Invalid username or password.",
-    "Not found",
     "404: Not Found",
     "404 page not found",
     "403 Forbidden",
-    "Forbidden",
-    "Unauthorized",
 ];
 
 /// How files begin. UTF-32's mark begins with that of UTF-16, so it comes first.

@@ -19,7 +19,7 @@ pub struct Folder {
     /// The other files.
     pub others: Vec<PathBuf>,
     /// The sub-folders that hold files with one of the endings, at any depth.
-    deeper: Vec<PathBuf>,
+    pub deeper: Vec<PathBuf>,
 }
 
 impl Folder {
@@ -104,7 +104,7 @@ pub(crate) fn parts(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
     }
     let problem = format!(
         "the folder also has {}, which is not read; give every part a name that ends in {ENDING}, \
-         or move what is none away",
+         and move other files away",
         quoted(&unread)
     );
     Err(fault(folder, problem))

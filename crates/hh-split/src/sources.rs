@@ -168,7 +168,7 @@ fn of_hh(dir: &Path, subset: &str) -> Result<[Option<Source>; 2]> {
             dir.display()
         )));
     }
-    let unread = [found.files, found.others].concat();
+    let unread = [found.files, found.others, found.deeper].concat();
     warn_of_unread(
         dir,
         &unread,

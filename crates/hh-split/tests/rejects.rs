@@ -151,11 +151,19 @@ fn a_folder_of_hh_has_one_file_for_each_part() {
         put(name, 2);
     }
     put("README.md", 3);
+    fs::create_dir(base.join("older")).unwrap();
+    put("older/train.jsonl", 3);
     let (status, stdout, stderr) = hh_split(&dir, &format!("{line} more"));
     assert_eq!(status, Some(0), "{stderr}");
     let counts: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(counts["dialogues"], 2);
-    for name in ["train-2.jsonl", "valid.jsonl", "train.json", "notes.csv"] {
+    for name in [
+        "train-2.jsonl",
+        "valid.jsonl",
+        "train.json",
+        "notes.csv",
+        "older",
+    ] {
         assert!(stderr.contains(&format!("`{name}`")), "{name}\n{stderr}");
     }
     assert!(!stderr.contains("README"), "{stderr}");

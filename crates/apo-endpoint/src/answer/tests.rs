@@ -7,7 +7,7 @@ mod refusals;
 mod replies;
 
 use super::*;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{OutcomeKind, Reply, Usage};
 
 fn of(status: u16, body: &Value) -> Meaning {
     meaning(status, body.to_string().as_bytes())
