@@ -306,7 +306,10 @@ mod tests {
             ),
             (b"\x5d\0\0\0\x04\x07\0\0\0\0\0\0\0\0", Format::Lzma),
             (b"\x78\x9c\x4b\x4c\x4a\x06\0", Format::Zlib),
-            (b"\x78\xda\xab\x56\x4a", Format::Zlib),
+            (
+                b"\x78\xda\xab\x56\x4a\x54\xb2\x52\x30\xac\x05\x00\x09\xe5\x02\x29",
+                Format::Zlib,
+            ),
             (&hdf5, Format::Hdf5),
             (b"\x80\x04\x95", Format::Pickle),
             (&tar, Format::Tar),
