@@ -178,8 +178,11 @@ impl Format {
         }
         let begins = |with: &&[u8]| {
             let begin = rest.get(..with.len());
-            // `<header>` is another word than `<head>`.
-            let is_word = rest.get(with.len()).is_some_and(u8::is_ascii_alphanumeric);
+            // `<header>` is another word than `<head>`; `<!doctypehtml>` is a page.
+            let next = rest
+                .get(with.len())
+                .filter(|_| with[1].is_ascii_alphabetic());
+            let is_word = next.is_some_and(u8::is_ascii_alphanumeric);
             begin.is_some_and(|it| it.eq_ignore_ascii_case(with)) && !is_word
         };
         if MARKUP.iter().any(begins) {
@@ -287,6 +290,7 @@ mod tests {
             (b"<!-- cut", Format::Comment),
             (b"<!-- a -->\n<!-- b --> <HTML lang=en>", Format::WebPage),
             (b"<Head><title>", Format::WebPage),
+            (b"<!doctypehtml><title>", Format::WebPage),
             (b"<body class=a>", Format::WebPage),
             (
                 b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1",
