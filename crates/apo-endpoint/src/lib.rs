@@ -15,7 +15,7 @@
 //! | what a server's answer means | [`answer`] |
 //! | the possible outcomes of a request | [`outcome`] |
 //! | why a reply ended | [`ending`] |
-//! | which part of a reply is thought, and which is the answer | [`thought`] |
+//! | which part of a reply is thought, and which is the answer | [`apo_thought`] |
 //! | which cause of failures is the commonest | [`causes`] |
 //! | when to ask again | [`retry`] |
 //! | journal and client together | [`endpoint`] |
@@ -35,7 +35,6 @@ pub mod parallel;
 mod proxy;
 pub mod request;
 pub mod retry;
-pub mod thought;
 
 pub use answer::{TOO_LONG, excerpt};
 pub use causes::Causes;

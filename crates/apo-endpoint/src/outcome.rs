@@ -1,10 +1,10 @@
 //! The possible outcomes of a request.
 
+use apo_thought::parted;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::CALLS_TOOL;
 use crate::ending::Ending;
-use crate::thought::parted;
 
 /// Tokens that a reply took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use apo_endpoint::thought::is_doubtful;
 use apo_endpoint::{Ending, EndpointError, Message, Outcome, Reply, Request, Role, Usage};
 use apo_tables::Finish;
+use apo_thought::is_doubtful;
 
 use crate::prompts::{Prompts, WHY};
 use crate::refusal::is_bare_refusal;
@@ -127,6 +127,8 @@ pub struct Collected {
     pub thought_removed: bool,
     /// Whether it may hold a thought.
     pub may_hold_thought: bool,
+    /// Whether special tokens around an answer of a file or table were removed.
+    pub tokens_removed: bool,
     /// Tokens that it took, as far as the server reported them.
     pub usage: Usage,
 }
@@ -239,6 +241,7 @@ impl Collector {
                 .as_ref()
                 .filter(model_said)
                 .is_some_and(|it| is_doubtful(&it.response)),
+            tokens_removed: false,
             golden,
             lack,
             usage,

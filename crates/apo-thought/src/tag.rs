@@ -2,7 +2,7 @@
 //! their brackets.
 
 /// Words for thoughts.
-const THOUGHTS: &[&str] = &[
+pub(crate) const THOUGHTS: &[&str] = &[
     "think",
     "thinking",
     "thought",
@@ -17,7 +17,9 @@ const THOUGHTS: &[&str] = &[
 
 /// Words for thoughts, or for parts of an answer.
 const PARTS: &[&str] = &[
+    "analyse",
     "analysis",
+    "analyze",
     "cot",
     "deliberation",
     "introspection",
@@ -53,6 +55,10 @@ const BRACKETS: &[Brackets] = &[
     ("<", ">"),
     ("&lt;", "&gt;"),
     ("◁", "▷"),
+    ("＜", "＞"),
+    // Escaped for Markdown.
+    ("\\<", "\\>"),
+    ("\\<", ">"),
     SQUARE,
 ];
 
@@ -63,7 +69,7 @@ const SQUARE: Brackets = ("[", "]");
 const MOST_INSIDE: usize = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Opening,
     Closing,
     /// An empty element.
@@ -71,7 +77,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug)]
-pub(super) struct Tag {
+pub(crate) struct Tag {
     pub kind: Kind,
     /// Its words, except those that say whether it opens or closes.
     pub name: String,
@@ -83,7 +89,7 @@ pub(super) struct Tag {
 
 /// Returns the tag for thoughts that a text in lower case begins with. It may be
 /// escaped (`&lt;think&gt;`), and have a namespace, attributes and white space.
-pub(super) fn tag(lower: &str) -> Option<Tag> {
+pub(crate) fn tag(lower: &str) -> Option<Tag> {
     BRACKETS.iter().find_map(|&it| bracketed(lower, it))
 }
 
@@ -95,7 +101,7 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
     let near = near.split_once(open).map_or(near, |it| it.0);
     let whole = &near[..near.find(end)?];
     let inside = whole.trim();
-    let (inside, is_slashed) = match inside.strip_prefix('/') {
+    let (inside, is_slashed) = match inside.strip_prefix(['/', '／']) {
         Some(inside) => (inside.trim_start(), true),
         None => (inside, false),
     };
@@ -104,12 +110,8 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
         _ => (inside, false),
     };
     let mut words = words(inside)?;
-    let is_ended = words[0] == "end";
-    let is_begun = matches!(words[0], "begin" | "start");
-    if is_ended || is_begun {
-        let n_before = 1 + usize::from(words.get(1) == Some(&"of"));
-        words.drain(..n_before);
-    }
+    let side = side(&mut words);
+    let (is_begun, is_ended) = (side == Some(Kind::Opening), side == Some(Kind::Closing));
     let sense = Sense::of(&words)?;
     Some(Tag {
         kind: match (is_slashed || is_ended, is_empty) {
@@ -122,6 +124,33 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
         is_doubtful: sense == Sense::Part || (brackets == SQUARE && !is_begun && !is_ended),
         brackets,
     })
+}
+
+/// Removes the words that say whether a tag opens or closes, as in `end_of_thought`,
+/// `think_start` and `startofthink`, and returns what they say.
+fn side(words: &mut Vec<&str>) -> Option<Kind> {
+    const SIDES: [(&str, Kind); 3] = [
+        ("begin", Kind::Opening),
+        ("start", Kind::Opening),
+        ("end", Kind::Closing),
+    ];
+    for (word, kind) in SIDES {
+        if words[0] == word {
+            let n_before = 1 + usize::from(words.get(1) == Some(&"of"));
+            words.drain(..n_before);
+            return Some(kind);
+        }
+        if words.len() > 1 && words.last() == Some(&word) {
+            words.pop();
+            return Some(kind);
+        }
+        let joined = words[0].strip_prefix(word);
+        if let Some(name) = joined.and_then(|it| it.strip_prefix("of")) {
+            words[0] = name;
+            return Some(kind);
+        }
+    }
+    None
 }
 
 /// Returns the words of a tag's name, without a namespace (`seed:`) and attributes;
@@ -179,13 +208,13 @@ impl Sense {
 
 /// Returns whether a name is only for thoughts, or also for parts of an answer;
 /// `None` for any other name.
-pub(super) fn is_sure(name: &str) -> Option<bool> {
+pub(crate) fn is_sure(name: &str) -> Option<bool> {
     Some(Sense::of(&words(name)?)? == Sense::Thought)
 }
 
 /// Returns the tags only for thoughts in a text in lower case, with their places.
-pub(super) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
-    let places = lower.match_indices(['<', '&', '◁', '[']);
+pub(crate) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
+    let places = lower.match_indices(['<', '&', '◁', '＜', '\\', '[']);
     apart(places.filter_map(move |(at, _)| {
         let tag = tag(&lower[at..]).filter(|it| !it.is_doubtful)?;
         Some((at, tag))
@@ -194,7 +223,7 @@ pub(super) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
 
 /// Returns the tags of a name in such brackets in a text in lower case, with their
 /// places.
-pub(super) fn named<'a>(
+pub(crate) fn named<'a>(
     lower: &'a str,
     name: &'a str,
     brackets: Brackets,

@@ -1,9 +1,9 @@
 //! What servers leave around a reply: special tokens, the speaker's name.
 
-use super::channels::is_harmony;
-use super::marks::{ANSWERS, ENDS, answer_opens, opening};
-use super::place::{ends_sentence, last_line};
-use super::tag::tag;
+use crate::channels::is_harmony;
+use crate::marks::{ANSWERS, ENDS, answer_opens, opening};
+use crate::place::{ends_sentence, last_line};
+use crate::tag::tag;
 
 /// Special tokens that are not in the usual brackets.
 const TOKENS: &[&str] = &[
@@ -13,12 +13,15 @@ const TOKENS: &[&str] = &[
     "<eos>",
     "<start_of_turn>",
     "<end_of_turn>",
+    "<turn|>",
+    "<end_of_utterance>",
+    "[end of text]",
     "[/inst]",
 ];
 
 /// Returns the length of what precedes a text in lower case: white space, invisible
 /// characters, special tokens, the speaker's name.
-pub(super) fn lead(lower: &str) -> usize {
+pub(crate) fn lead(lower: &str) -> usize {
     let blank = |c: char| c.is_whitespace() || is_invisible(c);
     let mut rest = lower.trim_start_matches(blank);
     let mut after_token = false;
@@ -44,7 +47,7 @@ pub(super) fn lead(lower: &str) -> usize {
 /// Returns a text without the special tokens that servers leave at its end: directly
 /// after the last word, after a sentence, or on a line of their own. A sentence
 /// whose last word is a token keeps it.
-pub(super) fn without_end(text: &str) -> &str {
+pub fn without_end(text: &str) -> &str {
     let mut found = text;
     loop {
         let whole = found.trim_end();
@@ -54,11 +57,59 @@ pub(super) fn without_end(text: &str) -> &str {
         let before = &whole[..at];
         let line = last_line(before);
         let is_word = line.ends_with([' ', '\t']) && !line.trim().is_empty();
-        if (is_word && !ends_sentence(before)) || before.ends_with(['`', '"', '\'', '“', '‘']) {
+        if closes_pair(before, line, &whole[at..]) {
+            return found;
+        }
+        if (is_word && !ends_sentence(before)) || opens_quote(before) {
             return found;
         }
         found = before;
     }
+}
+
+/// Whether a token after the text `before`, whose last line is `line`, closes an
+/// element on that line, as HTML's `<s>old</s>`. At the beginning of the text the
+/// opening one is a special token.
+fn closes_pair(before: &str, line: &str, token: &str) -> bool {
+    const PAIRS: [(&str, &str); 2] = [("<s>", "</s>"), ("[INST]", "[/INST]")];
+    let opening = PAIRS.iter().find(|it| it.1.eq_ignore_ascii_case(token));
+    let opened = opening.and_then(|it| line.rfind(it.0));
+    opened.is_some_and(|at| before.len() - line.len() + at > 0)
+}
+
+/// Whether a text ends with a special token: [`without_end`] leaves it if a sentence
+/// may mention it.
+pub fn ends_with_token(text: &str) -> bool {
+    last_token(text.trim_end()).is_some()
+}
+
+/// Whether a text ends with a quotation mark that opens.
+fn opens_quote(text: &str) -> bool {
+    let Some(before) = text.strip_suffix(['`', '"', '\'', '“', '‘']) else {
+        return false;
+    };
+    text.ends_with(['“', '‘'])
+        || before.is_empty()
+        || before.ends_with(|c: char| c.is_whitespace() || c == '(')
+}
+
+/// Returns a text after a thought without the label of the answer.
+pub(crate) fn unlabelled(text: &str) -> &str {
+    const LABELS: [&str; 3] = ["assistant", "final answer", "final response"];
+    let emphasis = ['*', '#', '_', ' '];
+    let begin = text.trim_start().trim_start_matches(emphasis);
+    let behind = LABELS.iter().find_map(|label| {
+        let is_label = begin
+            .get(..label.len())
+            .is_some_and(|it| it.eq_ignore_ascii_case(label));
+        is_label.then(|| begin[label.len()..].trim_start_matches(emphasis))
+    });
+    let Some(rest) = behind.and_then(|it| it.strip_prefix(':')) else {
+        return text;
+    };
+    // The emphasis of the label may end after the colon, that of the answer begins
+    // after a space.
+    rest.trim_start_matches(['*', '_'])
 }
 
 /// Returns the place of the special token that a text ends with, unless it is a
@@ -73,7 +124,8 @@ fn last_token(text: &str) -> Option<usize> {
     };
     let token = &lower[at..];
     let is_token = named.is_some() || special(token).is_some_and(str::is_empty);
-    let mut marks = ENDS.iter().chain(ANSWERS);
+    let answers = ANSWERS.iter().map(|it| (it.opening, it.closing));
+    let mut marks = ENDS.iter().copied().chain(answers);
     let is_mark = marks.any(|mark| token == mark.0 || token == mark.1);
     (is_token && !is_mark && tag(token).is_none()).then_some(near + at)
 }

@@ -51,7 +51,7 @@ const SUBJECT_CONTINUATIONS: &[&str] = &[
 ];
 
 /// A reply's text, with what is needed to judge the place of a mark in it.
-pub(super) struct Text<'a> {
+pub(crate) struct Text<'a> {
     pub plain: &'a str,
     /// The same with ASCII letters in lower case; all places stay the same.
     pub lower: String,
@@ -60,7 +60,7 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(plain: &'a str) -> Self {
+    pub(crate) fn new(plain: &'a str) -> Self {
         Self {
             plain,
             lower: plain.to_ascii_lowercase(),
@@ -69,24 +69,24 @@ impl<'a> Text<'a> {
     }
 
     /// Returns the line's text before a place, as [`last_line`].
-    pub(super) fn line_before(&self, at: usize) -> &'a str {
+    pub(crate) fn line_before(&self, at: usize) -> &'a str {
         last_line(&self.plain[..at])
     }
 
     /// Whether a mark is in code or between quotation marks.
-    pub(super) fn is_shown(&self, at: usize, length: usize) -> bool {
+    pub(crate) fn is_shown(&self, at: usize, length: usize) -> bool {
         let next = self.code.partition_point(|it| it.end <= at);
         let is_code = self.code.get(next).is_some_and(|it| it.contains(&at));
         is_code || is_quoted(self.plain, at, length)
     }
 
     /// Whether a closing mark is part of a sentence that continues after it.
-    pub(super) fn goes_on(&self, end: usize) -> bool {
+    pub(crate) fn goes_on(&self, end: usize) -> bool {
         goes_on(&self.plain[end..], CONTINUATIONS)
     }
 
     /// Whether an opening mark is the subject of a sentence.
-    pub(super) fn is_subject(&self, end: usize) -> bool {
+    pub(crate) fn is_subject(&self, end: usize) -> bool {
         goes_on(&self.plain[end..], SUBJECT_CONTINUATIONS)
     }
 
@@ -94,7 +94,7 @@ impl<'a> Text<'a> {
     /// two enclose something that the text shows: they are on one line, or the
     /// first is at the beginning of a line (after the mark of a list at most) or at
     /// its end. Otherwise a sentence mentions it.
-    pub(super) fn is_opener_of(&self, open: usize, length: usize, closing: usize) -> bool {
+    pub(crate) fn is_opener_of(&self, open: usize, length: usize, closing: usize) -> bool {
         let between = &self.plain[open + length..closing];
         let line = self.line_before(open);
         let begins_line = is_number(line) || line.chars().all(|c| !c.is_alphanumeric());
@@ -105,7 +105,7 @@ impl<'a> Text<'a> {
     /// Whether a closing mark without an opening one ends a block: it begins a line,
     /// or follows a sentence or the last word of a line, and no sentence continues
     /// after it.
-    pub(super) fn ends_block(&self, at: usize, length: usize) -> bool {
+    pub(crate) fn ends_block(&self, at: usize, length: usize) -> bool {
         let (before, after) = (&self.plain[..at], &self.plain[at + length..]);
         let next_line = after
             .trim_start_matches([' ', '\t', '\r'])
@@ -125,7 +125,7 @@ impl<'a> Text<'a> {
 
     /// Whether a mark is between the words of two texts without white space: a
     /// sentence that mentions a mark leaves space around it.
-    pub(super) fn is_wedged(&self, at: usize, length: usize) -> bool {
+    pub(crate) fn is_wedged(&self, at: usize, length: usize) -> bool {
         let before = self.plain[..at].chars().next_back();
         let after = self.plain[at + length..].chars().next();
         let ends = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');
@@ -136,14 +136,14 @@ impl<'a> Text<'a> {
 }
 
 /// Returns the last line of a text; of a long line, its end.
-pub(super) fn last_line(text: &str) -> &str {
+pub(crate) fn last_line(text: &str) -> &str {
     const LONG: usize = 200;
     let end = &text[text.ceil_char_boundary(text.len().saturating_sub(LONG))..];
     end.rsplit('\n').next().unwrap_or_default()
 }
 
 /// Whether a text ends with a sentence.
-pub(super) fn ends_sentence(text: &str) -> bool {
+pub(crate) fn ends_sentence(text: &str) -> bool {
     let marks = ['.', '!', '?', '…', '。', '！', '？'];
     text.trim_end().ends_with(marks)
 }
@@ -231,7 +231,7 @@ fn spans(line: &str) -> Vec<Range<usize>> {
 }
 
 /// Whether a mark is between quotation marks.
-pub(super) fn is_quoted(text: &str, at: usize, length: usize) -> bool {
+pub(crate) fn is_quoted(text: &str, at: usize, length: usize) -> bool {
     const QUOTES: &[(char, char)] = &[
         ('`', '`'),
         ('"', '"'),

@@ -1,9 +1,9 @@
 //! The format of gpt-oss, which separates thoughts and answers into channels.
 
-use super::place::Text;
+use crate::place::Text;
 
 /// The final channel of a text in gpt-oss' format.
-pub(super) struct Final<'a> {
+pub(crate) struct Final<'a> {
     pub answer: &'a str,
     /// Whether another channel came before it.
     pub has_thought: bool,
@@ -11,7 +11,7 @@ pub(super) struct Final<'a> {
 
 /// Returns the final channel of the text from a place on, with or without the
 /// format's special tokens; `None` for a text in another format.
-pub(super) fn channels<'a>(text: &Text<'a>, from: usize) -> Option<Final<'a>> {
+pub(crate) fn channels<'a>(text: &Text<'a>, from: usize) -> Option<Final<'a>> {
     let (plain, lower) = (&text.plain[from..], &text.lower[from..]);
     if is_harmony(lower) {
         return Some(with_tokens(text, from));
@@ -29,9 +29,15 @@ const START: &str = "<|start|>";
 const MESSAGE: &str = "<|message|>";
 
 /// Whether a text in lower case begins with a channel, or with a message that has
-/// one; either may be cut off.
-pub(super) fn is_harmony(lower: &str) -> bool {
+/// one; either may be cut off, and the prompt may have begun it.
+pub(crate) fn is_harmony(lower: &str) -> bool {
     const CHANNELS: &[&str] = &["analysis", "commentary", "final"];
+    let named = CHANNELS.iter().find_map(|it| lower.strip_prefix(it));
+    if named.is_some_and(|it| it.starts_with(MESSAGE)) {
+        return true;
+    }
+    let spoken = lower.strip_prefix("assistant");
+    let lower = spoken.filter(|it| it.starts_with(CHANNEL)).unwrap_or(lower);
     let lower = match lower.strip_prefix(START) {
         None => lower,
         Some(rest) => {
@@ -63,7 +69,9 @@ fn with_tokens<'a>(text: &Text<'a>, from: usize) -> Final<'a> {
         let before = lower[..at].trim_end();
         before.is_empty() || before.ends_with("assistant") || before.ends_with("<|end|>")
     };
-    let opened = lower.match_indices(FINAL).find(begins).and_then(|(at, _)| {
+    let begun = lower.starts_with("final<|message|>").then_some(0);
+    let found = lower.match_indices(FINAL).find(begins).map(|it| it.0);
+    let opened = begun.or(found).and_then(|at| {
         let message = lower[at..].find(MESSAGE)?;
         Some((at, at + message + MESSAGE.len()))
     });
@@ -97,7 +105,9 @@ fn without_tokens<'a>(text: &'a str, lower: &str) -> Option<Final<'a>> {
         .strip_prefix("analysis")
         .map(|it| lower.len() - it.len())?..];
     let is_wedged = text.starts_with('a') && rest.starts_with(char::is_uppercase);
-    if !is_wedged && !rest.starts_with([':', '\n']) {
+    let behind_space = rest.strip_prefix(' ').filter(|_| text.starts_with('a'));
+    let is_spaced = behind_space.is_some_and(|it| it.starts_with(char::is_uppercase));
+    if !is_wedged && !is_spaced && !rest.starts_with([':', '\n']) {
         return None;
     }
     let found = lower.match_indices(FINAL).find_map(|(at, _)| {

@@ -1,15 +1,16 @@
 //! What opens and what ends a thought.
 
-use super::MOST_MARKS;
-use super::place::{Text, ends_sentence, is_quoted, last_line};
-use super::tag::{self, Kind, tag, tags};
+use crate::MOST_MARKS;
+use crate::place::{Text, ends_sentence, is_quoted, last_line};
+use crate::tag::{self, Kind, THOUGHTS, tag, tags};
 
 /// Other marks around thoughts; only the second remains if the prompt opens them.
-pub(super) const ENDS: &[(&str, &str)] = &[
+pub(crate) const ENDS: &[(&str, &str)] = &[
     ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("[think]", "[/think]"),
     ("<|channel>thought", "<channel|>"),
     ("<unused94>thought", "<unused95>"),
+    ("<ctrl94>", "<ctrl95>"),
 ];
 
 /// Other marks around thoughts.
@@ -28,6 +29,12 @@ const WORDS: &[Words] = &[
         before: "here is my thought process:",
         behind: "here is my response:",
         opens_alone: true,
+    },
+    // ollama's command line.
+    Words {
+        before: "thinking...",
+        behind: "...done thinking.",
+        opens_alone: false,
     },
     // ReAct's protocol.
     Words {
@@ -50,18 +57,39 @@ const SUMMARIES: &[&str] = &[
 ];
 
 /// Marks around an answer that follows a thought.
-pub(super) const ANSWERS: &[(&str, &str)] = &[
-    ("<|begin_of_solution|>", "<|end_of_solution|>"),
-    ("<|start_response|>", "<|end_response|>"),
-    ("<answer>", "</answer>"),
-    ("<final_answer>", "</final_answer>"),
-    ("<response>", "</response>"),
-    ("<output>", "</output>"),
-    ("<reply>", "</reply>"),
+pub(crate) struct Answer {
+    pub opening: &'static str,
+    pub closing: &'static str,
+    /// Whether everything before the first one is thought, whatever it begins with.
+    pub ends_thought: bool,
+}
+
+impl Answer {
+    const fn marked(opening: &'static str, closing: &'static str) -> Self {
+        Self {
+            opening,
+            closing,
+            ends_thought: false,
+        }
+    }
+}
+
+pub(crate) const ANSWERS: &[Answer] = &[
+    Answer {
+        ends_thought: true,
+        ..Answer::marked("[begin final response]", "[end final response]")
+    },
+    Answer::marked("<|begin_of_solution|>", "<|end_of_solution|>"),
+    Answer::marked("<|start_response|>", "<|end_response|>"),
+    Answer::marked("<answer>", "</answer>"),
+    Answer::marked("<final_answer>", "</final_answer>"),
+    Answer::marked("<response>", "</response>"),
+    Answer::marked("<output>", "</output>"),
+    Answer::marked("<reply>", "</reply>"),
 ];
 
 /// What opens a thought.
-pub(super) struct Opening {
+pub(crate) struct Opening {
     /// Its length.
     pub length: usize,
     /// Whether ordinary text also begins like this.
@@ -85,7 +113,7 @@ enum Close {
 }
 
 /// How a thought ends.
-pub(super) enum End {
+pub(crate) enum End {
     /// The mark between these places ends it.
     At(usize, usize),
     /// The text only mentions the marks that could end it, and so most likely the one
@@ -96,7 +124,7 @@ pub(super) enum End {
 }
 
 /// Returns what opens a thought at the beginning of a text in lower case.
-pub(super) fn opening(lower: &str) -> Option<Opening> {
+pub(crate) fn opening(lower: &str) -> Option<Opening> {
     let sure = |length, close| {
         Some(Opening {
             length,
@@ -135,6 +163,17 @@ pub(super) fn opening(lower: &str) -> Option<Opening> {
     }
 }
 
+/// Whether a text in lower case is the beginning of a tag for thoughts and nothing
+/// else: the token limit cut it off there.
+pub(crate) fn is_cut_opening(lower: &str) -> bool {
+    const LEAST: usize = 3;
+    let Some(inside) = lower.trim_end().strip_prefix('<') else {
+        return false;
+    };
+    let name = inside.strip_prefix('|').unwrap_or(inside);
+    name.len() >= LEAST && THOUGHTS.iter().any(|word| word.starts_with(name))
+}
+
 /// Returns the place of words that begin a line, after signs of emphasis at most, or
 /// follow a sentence.
 fn words_at(lower: &str, words: &str) -> Option<usize> {
@@ -147,7 +186,7 @@ fn words_at(lower: &str, words: &str) -> Option<usize> {
 }
 
 /// Returns the opening of a code block whose language is a word for thoughts.
-pub(super) fn fence(lower: &str) -> Option<Opening> {
+pub(crate) fn fence(lower: &str) -> Option<Opening> {
     let mark = lower.chars().next().filter(|it| matches!(it, '`' | '~'))?;
     let line = lower.lines().next()?;
     let language = line.trim_start_matches(mark);
@@ -169,7 +208,7 @@ impl Opening {
     }
 
     /// Returns the end of the thought that this opens at `from`.
-    pub(super) fn end(&self, text: &Text, from: usize) -> End {
+    pub(crate) fn end(&self, text: &Text, from: usize) -> End {
         let inside = from + self.length;
         if self.is_tag() && text.is_subject(inside) {
             return End::Mentioned;
@@ -297,15 +336,18 @@ fn folded(lower: &str) -> Option<usize> {
 }
 
 /// Whether a text in lower case begins with the mark of an answer.
-pub(super) fn answer_opens(lower: &str) -> bool {
-    ANSWERS.iter().any(|mark| lower.starts_with(mark.0))
+pub(crate) fn answer_opens(lower: &str) -> bool {
+    ANSWERS.iter().any(|it| lower.starts_with(it.opening))
 }
 
 /// Returns what is between the marks of an answer, if these are all around it.
-pub(super) fn unwrapped(text: &str) -> &str {
+pub(crate) fn unwrapped(text: &str) -> &str {
     let trimmed = text.trim();
     let lower = trimmed.to_ascii_lowercase();
-    for (opening, closing) in ANSWERS {
+    for Answer {
+        opening, closing, ..
+    } in ANSWERS
+    {
         if lower.starts_with(opening) {
             let end = lower.rfind(closing).filter(|end| *end >= opening.len());
             // An end that the token limit cut off may be missing.

@@ -110,6 +110,90 @@ fn a_thought_has_marks_of_many_forms() {
 }
 
 #[test]
+fn a_thought_may_be_marked_as_programs_other_than_servers_do() {
+    for content in [
+        // Apriel; its prompt begins the thought.
+        "Here are my reasoning steps:\na\n[BEGIN FINAL RESPONSE]\nWarm water.\n[END FINAL RESPONSE]\n<|end|>",
+        "They ask. I know it.\n[BEGIN FINAL RESPONSE]\nWarm water.",
+        "They ask.[BEGIN FINAL RESPONSE]Warm water.[END FINAL RESPONSE]",
+        "[BEGIN FINAL RESPONSE]Warm water.[END FINAL RESPONSE]",
+        // ollama's command line.
+        "Thinking...\nThe user asks. I know it.\n...done thinking.\n\nWarm water.",
+        "<ctrl94>thought\na\n<ctrl95>Warm water.",
+        "<|thinking_start|>a<|thinking_end|>Warm water.",
+        "<think_start>a<think_end>Warm water.",
+        "<reasoning_start>a<reasoning_end>\nWarm water.",
+        "<|startofthink|>a<|endofthink|>Warm water.",
+        "<|begin_think|>a<|end_think|>Warm water.",
+        "<reasoning_step>a<think_end>Warm water.",
+        "a<|endofthink|>\nWarm water.",
+        "\\<think\\>a\\</think\\>Warm water.",
+        "\\<think>a\\</think>\n\nWarm water.",
+        "＜think＞a＜/think＞Warm water.",
+        "＜think＞a＜／think＞\nWarm water.",
+        "<ANALYZE>a</ANALYZE>\nWarm water.",
+        // gpt-oss, half of it in the prompt or removed.
+        "analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
+        "final<|message|>Warm water.<|return|>",
+        "assistant<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Warm water.",
+        "analysis The user asks.assistantfinalWarm water.",
+        "The user asks. We answer.assistantfinalWarm water.",
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+    for content in ["<think", "<thinki", "<reasoning\n", "<|thi"] {
+        assert_eq!(
+            (said(content), parted(content).has_thought),
+            ("", true),
+            "{content:?}"
+        );
+    }
+    for content in [
+        "Apriel writes [BEGIN FINAL RESPONSE] before its answer.",
+        "Here are my reasoning steps:\n1. Compare prices.\n2. Buy.",
+        "Thinking... well, warm water.",
+        "<th",
+        "<thorough",
+        "<thi is cut, they say.",
+        "<ctrl> is a key.",
+        "\\<b\\>Warm\\</b\\> water.",
+        "Write \\<think\\> and \\</think\\> in it.",
+        "<start>Warm</start> water.",
+        "The words analysis and assistantfinal are gpt-oss'.",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+    }
+}
+
+#[test]
+fn a_label_of_the_answer_goes_with_the_thought_before_it() {
+    for content in [
+        "<think>a</think>Assistant: Warm water.",
+        "<think>a</think>\n\n**Final Answer:** Warm water.",
+        "<think>a</think>\n\n**Final Answer**: Warm water.",
+        "<think>a</think>\n### Final Response:\nWarm water.",
+        "<think>a</think>\nFinal answer: <answer>Warm water.</answer>",
+        "a\n</think>\nassistant: Warm water.",
+    ] {
+        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+    for content in [
+        "Final Answer: Warm water.",
+        "**Final Answer:** Warm water.",
+        "<think>a</think>Assistants: warm water.",
+        "<think>a</think>The final answer: warm water.",
+        "<think>a</think>Answer: warm water.",
+    ] {
+        let answer = content.trim_start_matches("<think>a</think>");
+        assert_eq!(said(content), answer, "{content:?}");
+    }
+    assert_eq!(
+        said("<think>a</think>Assistant: **Warm** water."),
+        " **Warm** water."
+    );
+}
+
+#[test]
 fn a_tag_is_known_by_the_words_of_its_name() {
     for content in [
         "<reasoning_trace>a</reasoning_trace>\nWarm water.",
@@ -178,12 +262,45 @@ fn tokens_that_servers_leave_at_the_end_are_removed() {
         "Warm water. <|im_end|>",
         "Warm water.\n<|im_end|>\n<|endoftext|>",
         "Warm water.</s>",
+        "Warm water.[end of text]",
+        "Warm water. [end of text]\n",
+        "Warm water.<turn|>",
         "Warm water.<end_of_turn>\n",
         "Warm water.<｜end▁of▁sentence｜>",
         "<think>a</think>Warm water.<|im_end|>",
         "<think>a</think><answer>Warm water.</answer><|im_end|>",
     ] {
         assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+    }
+}
+
+#[test]
+fn a_removed_token_is_reported_and_a_kept_one_is_doubtful() {
+    for (content, answer, has_end) in [
+        ("yes</s>", "yes", true),
+        ("\"yes\"</s>", "\"yes\"", true),
+        ("`yes`<|im_end|>", "`yes`", true),
+        ("yes<|eot_id|>\n", "yes", true),
+        ("yes<|endoftext|>", "yes", true),
+        ("yes<end_of_turn>", "yes", true),
+        ("<think>a</think>yes</s>", "yes", true),
+        ("yes", "yes", false),
+        ("yes \n", "yes \n", false),
+        ("<s>yes</s>", "<s>yes", true),
+        ("It is <s>no</s>", "It is <s>no</s>", false),
+        ("yes </s>", "yes </s>", false),
+    ] {
+        let parted = parted(content);
+        assert_eq!(
+            (parted.answer, parted.has_end),
+            (answer, has_end),
+            "{content:?}"
+        );
+        assert_eq!(
+            is_doubtful(parted.answer),
+            answer.ends_with("</s>"),
+            "{content:?}"
+        );
     }
 }
 
@@ -387,6 +504,7 @@ fn an_answer_about_tags_keeps_its_words() {
         let whole = Parted {
             answer: content,
             has_thought: false,
+            has_end: false,
         };
         assert_eq!(parted(content), whole, "{content:?}");
         let behind = format!("<think>a</think>\n\n{content}");
@@ -446,6 +564,9 @@ fn what_may_still_be_a_thought_is_doubtful() {
         ("[Thought: secret]\n\nWarm water.", true),
         ("(Thinking: secret) Warm water.", true),
         ("> Reasoning\n> secret\n\nWarm water.", true),
+        ("**Thinking Process:**\n1. secret\n\nWarm water.", true),
+        ("Reasoning process:\nsecret\n\nWarm water.", true),
+        ("Thinking...\nsecret\n\nWarm water.", true),
         ("Use <|/think|> there.", true),
         ("Warm water.", false),
         ("<think>a</think>Warm water.", false),
@@ -462,6 +583,16 @@ fn what_may_still_be_a_thought_is_doubtful() {
 #[test]
 fn no_sequence_of_marks_is_too_much() {
     const PIECES: &[&str] = &[
+        "[BEGIN FINAL RESPONSE]",
+        "[END FINAL RESPONSE]",
+        "Thinking...\n",
+        "...done thinking.",
+        "\\<think\\>",
+        "\\</think\\>",
+        "＜think＞",
+        "<think_end>",
+        "<|startofthink|>",
+        "Assistant:",
         "<think>",
         "</think>",
         "<think x=\"",
@@ -549,6 +680,12 @@ fn no_number_of_marks_takes_long() {
         "<|channel|>final <|end|>",
         "a<|im_end|>",
         "<|im_end|>",
+        "[begin final response]",
+        ".[begin final response]a",
+        ".assistantfinala",
+        "\\<think\\>",
+        "\\",
+        "＜think＞",
     ] {
         for before in ["", "a "] {
             let content = before.to_owned() + &piece.repeat((1 << 20) / piece.len());

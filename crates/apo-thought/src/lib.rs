@@ -7,6 +7,9 @@
 //! chat template opens the block, the opening mark is in the prompt: then everything
 //! before a closing mark without an opening one is thought.
 //!
+//! After a thought, `Assistant:` and `Final Answer:`, and marks around the whole
+//! answer such as `<answer>`, are removed as well.
+//!
 //! Everything else is part of the answer and stays: marks further on, and marks that
 //! a sentence mentions, that code or quotation marks contain, or that are items of a
 //! list. [`is_doubtful`] tells whether an answer contains any.
@@ -15,7 +18,8 @@
 //! |---|---|
 //! | `<think>`, `[BEGIN THOUGHT]`, a code block of the language `thinking`: words only for thoughts | a thought, closed or not |
 //! | `<plan>`, `[thinking]`, a code block of the language `analysis`: words also for parts of an answer | a thought if it is closed and followed by plain text or the mark of an answer; otherwise text, and doubtful |
-//! | `Thought:`, if a later line begins with `Final Answer:` | a thought up to these words |
+//! | `Thought:`, if a later line begins with `Final Answer:`; `Thinking...` with `...done thinking.` | a thought up to these words |
+//! | anything, if `[BEGIN FINAL RESPONSE]` follows | a thought up to this mark |
 //! | another heading, such as `**Reasoning**` | text, and doubtful |
 
 mod channels;
@@ -25,10 +29,12 @@ mod place;
 mod tag;
 
 use channels::channels;
-use lead::{lead, without_end};
-use marks::{ENDS, End, answer_opens, fence, opening, unwrapped};
+use lead::{lead, unlabelled};
+use marks::{ANSWERS, ENDS, End, answer_opens, fence, is_cut_opening, opening, unwrapped};
 use place::{Text, is_quoted};
 use tag::{Kind, tags};
+
+pub use lead::{ends_with_token, without_end};
 
 /// Headings of thoughts, and of parts of an answer.
 const HEADINGS: &[&str] = &[
@@ -38,10 +44,16 @@ const HEADINGS: &[&str] = &[
     "reasoning",
     "scratchpad",
     "thought process",
+    "thinking process",
+    "reasoning process",
     "chain of thought",
     "inner monologue",
     "internal monologue",
 ];
+
+/// What ends a thought between two words that run into each other: gpt-oss' format
+/// without its special tokens, after a beginning that is in the prompt.
+const WEDGED: &[&str] = &["assistantfinal"];
 
 /// Most thoughts in a row: no answer follows more.
 const MOST_THOUGHTS: usize = 100;
@@ -57,16 +69,20 @@ pub struct Parted<'a> {
     pub answer: &'a str,
     /// Whether a thought that is not empty was removed.
     pub has_thought: bool,
+    /// Whether a special token was removed from the end.
+    pub has_end: bool,
 }
 
 /// Takes a reply's text apart into thoughts and answer.
 pub fn parted(content: &str) -> Parted<'_> {
+    let whole = content.trim_end();
     let content = without_end(content);
     let text = Text::new(content);
     let lower = &text.lower;
     let parted = |answer, has_thought| Parted {
         answer: without_end(answer),
         has_thought,
+        has_end: content.trim_end().len() < whole.len(),
     };
     let mut at = lead(lower);
     if let Some(found) = channels(&text, at) {
@@ -92,7 +108,7 @@ pub fn parted(content: &str) -> Parted<'_> {
             // The thought may have contained an end.
             (Block::None, Some(end)) => {
                 let Some((_, end)) = unopened(&text, end, Text::is_wedged) else {
-                    let answer = unwrapped(without_end(&content[end..]));
+                    let answer = unwrapped(without_end(unlabelled(&content[end..])));
                     return parted(answer, has_thought);
                 };
                 end
@@ -106,6 +122,7 @@ pub fn parted(content: &str) -> Parted<'_> {
 
 /// Whether an answer, as [`parted`] returns it, may still contain a thought: it has
 /// a mark that is not quoted, or a beginning that some models give their thoughts.
+/// Nor is it certain of a text that still ends with a special token.
 pub fn is_doubtful(answer: &str) -> bool {
     let lower = answer.to_ascii_lowercase();
     let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
@@ -113,17 +130,25 @@ pub fn is_doubtful(answer: &str) -> bool {
     let mut marks = ENDS
         .iter()
         .flat_map(|mark| [mark.0, mark.1])
+        .chain(sure_answers())
         .flat_map(|mark| lower.match_indices(mark).map(|(at, it)| (at, it.len())));
     let first = &lower[lead(&lower)..];
     let heading = first.trim_start_matches(['*', '#', '>', '_', ' ', '`', '\n', '[', '(']);
     let after = HEADINGS.iter().filter_map(|it| heading.strip_prefix(it));
-    let mut after = after.map(|it| it.trim_start_matches(['*', '_', ' ']));
+    let mut after = after.map(|it| it.trim_start_matches(['*', '_', ' ', '.', '…']));
     let is_heading = after.any(|it| it.starts_with([':', '\n']));
     is_heading
         || opening(first).is_some_and(|it| it.is_doubtful)
         || lower.lines().any(|line| fence(line).is_some())
         || tags.any(|it| is_plain(&it))
         || marks.any(|it| is_plain(&it))
+        || ends_with_token(answer)
+}
+
+/// Returns the marks of answers that only follow thoughts.
+fn sure_answers() -> impl Iterator<Item = &'static str> {
+    let sure = ANSWERS.iter().filter(|it| it.ends_thought);
+    sure.map(|it| it.opening)
 }
 
 enum Block {
@@ -137,8 +162,13 @@ enum Block {
 
 /// Returns the block that begins at a place of the text.
 fn block(text: &Text, from: usize) -> Block {
-    let Some(opening) = opening(&text.lower[from..]) else {
-        return Block::None;
+    let rest = &text.lower[from..];
+    let Some(opening) = opening(rest) else {
+        return if is_cut_opening(rest) {
+            Block::Cut
+        } else {
+            Block::None
+        };
     };
     match opening.end(text, from) {
         End::At(at, end) if !opening.is_doubtful || answer_follows(text, end) => Block::Ended {
@@ -210,7 +240,19 @@ fn unopened<'a>(
         })?;
         Some((from + at, from + at + mark.len()))
     });
-    marks.chain(found).min()
+    // The mark of the answer stays, so that what is around the answer can be removed.
+    let answers = sure_answers().filter_map(|opening| {
+        let mut places = rest.match_indices(opening).take(MOST_MARKS);
+        let (at, _) = places
+            .find(|&(at, mark)| (at > 0 || from == 0) && is_end(text, from + at, mark.len()))?;
+        Some((from + at, from + at))
+    });
+    let wedged = WEDGED.iter().filter_map(|mark| {
+        let mut places = rest.match_indices(mark).take(MOST_MARKS);
+        let (at, _) = places.find(|&(at, mark)| text.is_wedged(from + at, mark.len()))?;
+        Some((from + at, from + at + mark.len()))
+    });
+    marks.chain(found).chain(answers).chain(wedged).min()
 }
 
 #[cfg(test)]
