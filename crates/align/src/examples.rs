@@ -16,6 +16,7 @@ use apo_training::{
 };
 use serde::Serialize;
 
+use crate::answers::Cleaned;
 use crate::args::{Method, Which};
 use crate::inputs::Tables;
 use crate::instructions::{Instruction, each_instruction};
@@ -33,6 +34,8 @@ pub struct Counts {
     /// Rows that are used without their system message or tools, which the
     /// model does not see.
     without_context: u64,
+    #[serde(flatten)]
+    cleaned: Cleaned,
     #[serde(skip)]
     first_malformed: Option<String>,
     #[serde(skip)]
@@ -49,6 +52,7 @@ impl Counts {
             let rows = if n == 1 { "row was" } else { "rows were" };
             warn(&format!("{n} {rows} left out (first: {first})"));
         }
+        self.cleaned.tell();
         if self.without_context > 0 {
             warn(&format!(
                 "{} rows have a system message or tools, which the model will not see; they are used \
@@ -118,7 +122,7 @@ fn tokenize(
         keep: method.common().limit as usize,
     };
     match tables {
-        Tables::Pairs(pairs) => tokenized.add_pairs(pairs)?,
+        Tables::Pairs(pairs) => tokenized.add_pairs(pairs, &mut counts.cleaned)?,
         Tables::Golden(responses) => tokenized.add_golden(responses)?,
         Tables::Scored(responses) => tokenized.add_scored(responses, known)?,
         Tables::Instructions(source, input) => {
@@ -137,11 +141,14 @@ struct Tokenized<'a> {
 }
 
 impl Tokenized<'_> {
-    fn add_pairs(&mut self, pairs: Reader<Pair>) -> Result<()> {
+    fn add_pairs(&mut self, pairs: Reader<Pair>, cleaned: &mut Cleaned) -> Result<()> {
         let path = pairs.path().to_owned();
         for (number, pair) in (0..).zip(pairs) {
             let pair = pair?;
-            let ids = self.tokenizer.encode(&pair.prompt, &pair.chosen, self.keep);
+            let Some(chosen) = cleaned.answer(&pair.chosen, false) else {
+                continue;
+            };
+            let ids = self.tokenizer.encode(&pair.prompt, chosen, self.keep);
             let ids = tokens(&path, &pair.query_id, ids)?;
             self.spool.add(&sft_target(pair.query_id, number, ids))?;
             signals::check()?;
@@ -195,6 +202,7 @@ impl Tokenized<'_> {
             let Instruction {
                 prompt,
                 answer,
+                tokens_removed,
                 beside,
             } = match found {
                 Ok(found) => found,
@@ -207,7 +215,10 @@ impl Tokenized<'_> {
             };
             counts.without_context += u64::from(beside.context.is_some());
             counts.unused.add(beside.unused);
-            let ids = self.tokenizer.encode(&prompt, answer.trim(), self.keep);
+            let Some(answer) = counts.cleaned.answer(answer.trim(), tokens_removed) else {
+                return Ok(());
+            };
+            let ids = self.tokenizer.encode(&prompt, answer, self.keep);
             let ids = ids.with_context(|| {
                 format!("{}, line {line}: cannot tokenize its text", input.name)
             })?;

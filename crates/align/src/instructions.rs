@@ -16,6 +16,8 @@ const BATCH: usize = 1024;
 pub struct Instruction {
     pub prompt: String,
     pub answer: String,
+    /// Whether special tokens around the answer were removed.
+    pub tokens_removed: bool,
     /// What else is in the row.
     pub beside: Beside,
 }
@@ -109,9 +111,14 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
     if let Some(system) = prompt.system() {
         beside.context.get_or_insert_with(|| system.to_owned());
     }
+    let plain = dialogue::without_tokens("the answer", &answer)?;
+    if plain.trim().is_empty() {
+        return Err(malformed("the answer is empty but for special tokens"));
+    }
     Ok(Instruction {
         prompt: dialogue::prompt(&prompt)?,
-        answer,
+        tokens_removed: plain.trim() != answer.trim(),
+        answer: plain.to_owned(),
         beside,
     })
 }

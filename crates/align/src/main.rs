@@ -4,6 +4,7 @@
 //! To the equations: `apo_training::train` takes the steps, `apo_objectives`
 //! holds eqs. 5 and 6, DPO and related losses.
 
+mod answers;
 mod args;
 mod displacement;
 mod examples;

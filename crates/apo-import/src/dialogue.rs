@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 
 use apo_hh::{ASSISTANT, HUMAN, Role};
+use apo_thought::without_end;
 
+use crate::rendered::{format_of, without_opening};
 use crate::{Fault, Message, Text, reason};
 
 /// Returns a prompt in HH's form. The input may be a dialogue already, a question,
@@ -27,9 +29,11 @@ pub fn prompt(text: &Text) -> Result<String, Fault> {
 ///
 /// # Errors
 ///
-/// When it is not a dialogue, but contains a marker.
+/// When it is not a dialogue, but contains a marker, or when it is rendered in
+/// another program's format.
 pub fn plain_prompt(text: &str) -> Result<String, Fault> {
     let text = line_ends(text);
+    check_plain("the prompt", &text)?;
     let begin = text.trim_start();
     let is_dialogue = begin.starts_with(HUMAN.trim_start())
         || begin.starts_with(ASSISTANT.trim_start()) && text.contains(HUMAN);
@@ -60,7 +64,8 @@ pub fn prompt_of(messages: &[Message]) -> Result<String, Fault> {
 ///
 /// # Errors
 ///
-/// When a message contains a marker or is empty.
+/// When a message contains a marker, is empty, or is rendered in another program's
+/// format.
 pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
     for (i, message) in messages.iter().enumerate() {
         let place = format!("message {}", i + 1);
@@ -69,6 +74,7 @@ pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
             return Err(Fault::new(reason::EMPTY_MESSAGE, problem));
         }
         check(&place, &message.content)?;
+        check_plain(&place, &message.content)?;
     }
     let turns = messages.iter().map(|it| (it.role, &*it.content));
     Ok(apo_hh::prompt_of(turns))
@@ -80,6 +86,35 @@ fn check(place: &str, text: &str) -> Result<(), Fault> {
     let text = line_ends(text);
     let quoted = [HUMAN, ASSISTANT].into_iter().find(|it| text.contains(it));
     quoted.map_or(Ok(()), |marker| Err(quotes(place, marker)))
+}
+
+/// Checks that a text, which errors call `place`, is not rendered in another program's
+/// format.
+fn check_plain(place: &str, text: &str) -> Result<(), Fault> {
+    format_of(text).map_or(Ok(()), |name| {
+        let problem = format!(
+            "{place} is already rendered in {name}, and would be one turn with these marks in it; \
+             give its messages, its `instruction` and `input`, or its plain text"
+        );
+        Err(Fault::new(reason::RENDERED, problem))
+    })
+}
+
+/// Returns a response, which errors call `place`, without the special tokens around
+/// it: the header of the assistant's turn, and the end of text. Training adds the
+/// model's own.
+///
+/// # Errors
+///
+/// When it is a whole dialogue that is rendered in another program's format.
+pub fn without_tokens<'a>(place: &str, response: &'a str) -> Result<&'a str, Fault> {
+    if let Some(said) = without_opening(response) {
+        return Ok(without_end(said));
+    }
+    if as_dialogue(response).is_none() {
+        check_plain(place, response)?;
+    }
+    Ok(without_end(response))
 }
 
 /// Checks a response that is a message of its own, and which errors call `place`. A

@@ -32,6 +32,14 @@ fn beside() -> String {
          `prompt`: their common beginning is cut off, and must be the prompt. If both responses \
          repeat a `prompt` that is not such a dialogue, the row is rejected (`repeats_prompt`), \
          because it is not clear where the prompt ends in them.\n\n\
+         Prompts are plain text, dialogues in HH's form, or messages. A prompt or response that \
+         another program rendered (ChatML, `[INST]`, `<|user|>`, `### Instruction:` with \
+         `### Response:`, `USER:` with `ASSISTANT:`, HH's markers after a single line break) is \
+         rejected (`rendered`): it begins with the format's mark and ends where the assistant is to \
+         answer, or with the end of a turn. Special tokens around a response, such as \
+         `<|im_start|>assistant`, `</s>` and `<|im_end|>`, are removed, counted, and reported: \
+         training adds the model's own. Those that a sentence may mention stay. An `input` of \
+         `<noinput>` or `nan` counts as none.\n\n\
          ## Other columns\n\n\
          - System and developer messages and the columns {} are part of a query, but the tables \
          cannot hold them: such rows are kept without them, counted, and reported. When the same \

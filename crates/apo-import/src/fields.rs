@@ -27,6 +27,9 @@ pub mod reason {
     /// A message contains the marker of a turn, so that it would be read back as
     /// several turns.
     pub const QUOTES_A_TURN: &str = "quotes_a_turn";
+    /// A text is rendered in another program's format already, so that it would be one
+    /// turn with foreign marks in it.
+    pub const RENDERED: &str = "rendered";
     /// Its own scores are equal.
     pub const SAME_SCORE: &str = "same_score";
     /// Its own scores prefer the rejected response.

@@ -17,6 +17,7 @@ mod lines;
 mod messages;
 mod query;
 mod records;
+mod rendered;
 mod scores;
 mod text;
 mod wrapped;

@@ -18,11 +18,19 @@ pub(crate) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
     let mut asked = text("instruction", instruction)?.trim().to_owned();
     if let Some(input) = found.get("input") {
         let input = text("input", input)?;
-        if !input.trim().is_empty() {
+        if !is_no_input(&input) {
             asked = format!("{asked}\n\n{}", input.trim());
         }
     }
     Ok(Some(asked))
+}
+
+/// Whether an input is empty, or says in the words of Alpaca or pandas that there is
+/// none.
+fn is_no_input(input: &str) -> bool {
+    const NONE: [&str; 4] = ["", "noinput", "no input", "nan"];
+    let said = input.trim().trim_start_matches('<').trim_end_matches('>');
+    NONE.iter().any(|it| said.eq_ignore_ascii_case(it))
 }
 
 /// Puts the turns of `history` before the prompt from the column `name`.

@@ -5,7 +5,6 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_endpoint::thought::parted;
 use apo_golden::{Golden, Origin};
 use apo_hh::Role;
 use apo_import::{
@@ -14,6 +13,7 @@ use apo_import::{
 };
 use apo_stage::{bad_input, warn};
 use apo_tables::{Query, Reader};
+use apo_thought::parted;
 
 /// Records that are in memory at once.
 const BATCH: usize = 1024;
@@ -70,22 +70,25 @@ impl Keys {
     }
 }
 
-/// A golden answer from a file.
+/// A golden answer from a file or table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filed {
     pub golden: Golden,
     /// Whether a thought was removed from it.
     pub thought_removed: bool,
+    /// Whether special tokens around it were removed.
+    pub tokens_removed: bool,
 }
 
 impl Filed {
-    /// Makes a golden answer from a text without its thoughts; `None` if nothing
-    /// else is in it.
-    fn new(text: &str) -> Option<Self> {
+    /// Makes a golden answer from a text without its thoughts and its end of text;
+    /// `None` if nothing else is in it.
+    pub fn new(text: &str, origin: Origin) -> Option<Self> {
         let parted = parted(text);
         Some(Self {
-            golden: Golden::new(parted.answer, Origin::File)?,
+            golden: Golden::new(parted.answer, origin)?,
             thought_removed: parted.has_thought,
+            tokens_removed: parted.has_end,
         })
     }
 }
@@ -135,8 +138,9 @@ impl Answers {
                             )));
                         }
                         // The same as for a server's reply: thoughts are not answers.
-                        Ok(read) => match Filed::new(&read.text) {
-                            Some(filed) => {
+                        Ok(read) => match Filed::new(&read.text, Origin::File) {
+                            Some(mut filed) => {
+                                filed.tokens_removed |= read.tokens_removed;
                                 found.n_without_context += u64::from(read.has_context);
                                 found.unused.add(read.unused);
                                 found.add(read.prompt, filed, keys);
@@ -224,6 +228,8 @@ struct Read {
     /// The prompt's hash; `None` for an unknown id.
     prompt: Option<String>,
     text: String,
+    /// Whether special tokens around it were removed.
+    tokens_removed: bool,
     /// Whether it was written under a system message or with tools.
     has_context: bool,
     unused: Vec<String>,
@@ -232,7 +238,7 @@ struct Read {
 /// Reads an answer.
 fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
     let hashed = |prompt: String| Some(apo_hh::query_id(&prompt));
-    let read = match Answer::read(record)? {
+    let mut read = match Answer::read(record)? {
         Answer::Answer {
             prompt,
             answer,
@@ -245,6 +251,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
                 Text::Plain(text) => text,
                 Text::Messages(conversation) => last_of(&conversation)?.1.to_owned(),
             },
+            tokens_removed: false,
         },
         Answer::Messages {
             conversation,
@@ -256,16 +263,23 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
                 unused: beside.unused,
                 prompt: hashed(dialogue::prompt_of(before)?),
                 text: text.to_owned(),
+                tokens_removed: false,
             }
         }
         Answer::ById { query_id, answer } => Read {
             prompt: keys.prompt_of.get(&query_id).cloned(),
             text: answer,
+            tokens_removed: false,
             has_context: false,
             unused: Vec::new(),
         },
     };
     dialogue::check_response("the answer", &read.text)?;
+    let plain = dialogue::without_tokens("the answer", &read.text)?;
+    if plain.trim() != read.text.trim() {
+        read.text = plain.to_owned();
+        read.tokens_removed = true;
+    }
     Ok(read)
 }
 
@@ -384,7 +398,7 @@ mod tests {
     fn the_first_of_several_answers_counts_and_unknown_ones_are_counted() {
         let keys = keys();
         let mut answers = Answers::default();
-        let filed = |text| Filed::new(text).unwrap();
+        let filed = |text| Filed::new(text, Origin::File).unwrap();
         let known = || Some(apo_hh::query_id(PROMPT));
         answers.add(known(), filed("first"), &keys);
         answers.add(known(), filed("second"), &keys);

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Result;
-use apo_golden::{Golden, Origin};
+use apo_golden::Origin;
 use apo_tables::{Pair, Query, Reader};
+
+use crate::answers::Filed;
 
 /// The queries that need one.
 #[derive(Debug)]
@@ -19,13 +21,13 @@ pub enum Lacking {
 /// The better responses to those queries.
 #[derive(Debug, Default)]
 pub struct Better {
-    responses: HashMap<String, (String, Golden)>,
+    responses: HashMap<String, (String, Filed)>,
 }
 
 impl Better {
     /// Reads the better responses to queries. If a query has several pairs, the one
     /// with the smallest `pair_id` counts: this is a draw by hash, which does not
-    /// depend on the order of the rows.
+    /// depend on the order of the rows. A response that is only a thought is none.
     ///
     /// # Errors
     ///
@@ -44,22 +46,20 @@ impl Better {
         {
             return;
         }
-        let Some(golden) = Golden::new(&pair.chosen, Origin::HhChosen) else {
+        let Some(filed) = Filed::new(&pair.chosen, Origin::HhChosen) else {
             return;
         };
         match self.responses.get(&pair.query_id) {
             Some((before, _)) if *before <= pair.pair_id => {}
             _ => {
-                self.responses.insert(pair.query_id, (pair.pair_id, golden));
+                self.responses.insert(pair.query_id, (pair.pair_id, filed));
             }
         }
     }
 
     /// Returns the better response to a query; `None` if it has no pair.
-    pub fn to(&self, query: &Query) -> Option<&Golden> {
-        self.responses
-            .get(&query.query_id)
-            .map(|(_, golden)| golden)
+    pub fn to(&self, query: &Query) -> Option<&Filed> {
+        self.responses.get(&query.query_id).map(|(_, filed)| filed)
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
             subset: String::new(),
             prompt: String::new(),
         };
-        better.to(&query).map(|golden| golden.response.clone())
+        better.to(&query).map(|filed| filed.golden.response.clone())
     }
 
     #[test]
@@ -101,6 +101,17 @@ mod tests {
         assert_eq!(chosen(&pairs, &Lacking::All, "q").as_deref(), Some("one"));
         pairs.reverse();
         assert_eq!(chosen(&pairs, &Lacking::All, "q").as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn thoughts_and_ends_are_no_part_of_a_response() {
+        let pairs = [
+            pair("q", "1", "<think>Hm.</think>one</s>"),
+            pair("r", "1", "<think>Hm."),
+            pair("r", "2", "two"),
+        ];
+        assert_eq!(chosen(&pairs, &Lacking::All, "q").as_deref(), Some("one"));
+        assert_eq!(chosen(&pairs, &Lacking::All, "r").as_deref(), Some("two"));
     }
 
     #[test]

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use apo_endpoint::thought::is_doubtful;
 use apo_endpoint::{Causes, Counts, Endpoint, TOO_LONG, Usage};
 use apo_endpoint_stage::{Asked, TokenCost, classify};
 use apo_golden::{Collected, Collector, Doubt, Golden, Lack, Origin};
 use apo_stage::{bad_input, report};
 use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
+use apo_thought::is_doubtful;
 use serde::Serialize;
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Filed};
 use crate::better::Better;
 
 /// The table inside the working folder.
@@ -31,12 +31,7 @@ impl Sources<'_> {
     /// data; and the tokens that it took.
     fn golden(&self, query: &Query) -> Result<Collected> {
         if let Some(filed) = self.answers.to(query) {
-            return Ok(Collected {
-                thought_removed: filed.thought_removed,
-                may_hold_thought: is_doubtful(&filed.golden.response),
-                golden: Some(filed.golden.clone()),
-                ..Collected::default()
-            });
+            return Ok(of_filed(filed, Collected::default()));
         }
         let mut found = Collected::default();
         if let Some((collector, endpoint)) = self.model {
@@ -45,10 +40,23 @@ impl Sources<'_> {
                 .collect(&query.query_id, &query.prompt, recorded)
                 .map_err(classify)?;
         }
-        if found.golden.is_none() {
-            found.golden = self.better.and_then(|better| better.to(query)).cloned();
+        if found.golden.is_none()
+            && let Some(filed) = self.better.and_then(|better| better.to(query))
+        {
+            return Ok(of_filed(filed, found));
         }
         Ok(found)
+    }
+}
+
+/// Returns an outcome with the golden answer of a file or table.
+fn of_filed(filed: &Filed, found: Collected) -> Collected {
+    Collected {
+        golden: Some(filed.golden.clone()),
+        thought_removed: filed.thought_removed,
+        may_hold_thought: is_doubtful(&filed.golden.response),
+        tokens_removed: filed.tokens_removed,
+        ..found
     }
 }
 
@@ -166,8 +174,8 @@ impl Doubts {
         }
         if self.thought > 0 {
             phrases.push(format!(
-                "{} golden answers may contain a thought, or a mark of one such as `<think>`; they \
-                 are kept unchanged: read them before you train on them",
+                "{} golden answers may contain a thought, or a mark of one such as `<think>`, or end \
+                 with a special token; they are kept unchanged: read them before you train on them",
                 self.thought
             ));
         }
@@ -197,6 +205,9 @@ pub struct Summary {
     pub cut: u64,
     /// Rows from whose answer a thought was removed.
     pub thoughts_removed: u64,
+    /// Rows whose answer comes from a file or table, without the special tokens that
+    /// were around it.
+    pub tokens_removed: u64,
     /// Rows whose reply may be incomplete or contain a thought.
     pub doubts: Doubts,
     /// Answers in files to queries that are not in the table.
@@ -224,7 +235,8 @@ pub fn table(
     let path = dir.join(TABLE);
     let mut writer = Writer::<Response>::create(&path, provenance)?;
     let mut origins: BTreeMap<_, u64> = Origin::ALL.iter().map(|it| (it.as_str(), 0)).collect();
-    let (mut rows, mut left_out, mut cut, mut thoughts_removed) = (0, 0, 0, 0);
+    let (mut rows, mut left_out, mut cut) = (0, 0, 0);
+    let (mut thoughts_removed, mut tokens_removed) = (0, 0);
     let (mut lacks, mut doubts) = (Lacks::default(), Doubts::default());
     let mut usage = Usage::default();
     for query in Reader::<Query>::open(queries)? {
@@ -240,6 +252,7 @@ pub fn table(
         }
         doubts.thought += u64::from(found.may_hold_thought);
         thoughts_removed += u64::from(found.thought_removed);
+        tokens_removed += u64::from(found.tokens_removed);
         let Some(golden) = found.golden else {
             left_out += 1;
             continue;
@@ -265,6 +278,7 @@ pub fn table(
         lacks,
         cut,
         thoughts_removed,
+        tokens_removed,
         doubts,
         unknown_answers: sources.answers.n_unknown,
         further_answers: sources.answers.n_further,
@@ -302,6 +316,13 @@ impl Summary {
                 self.rows
             ));
         }
+        if self.tokens_removed > 0 {
+            report::warn(&format!(
+                "{} golden answers from files or tables had special tokens around them, such as \
+                 `</s>`; they were removed",
+                self.tokens_removed
+            ));
+        }
         if self.left_out > 0 {
             report::warn(&format!(
                 "{} queries have no golden answer and no row",
@@ -334,6 +355,7 @@ impl Summary {
         for (name, n) in [
             ("thoughts removed", self.thoughts_removed),
             ("thought tags kept", self.doubts.thought),
+            ("special tokens removed", self.tokens_removed),
         ] {
             if n > 0 {
                 rows.push(row(name, n.to_string()));

@@ -21,6 +21,8 @@ pub struct Read {
     pub context: Option<u64>,
     /// Names of columns with text that are not used.
     pub unused: Vec<String>,
+    /// Whether special tokens were removed from a response.
+    pub tokens_removed: bool,
 }
 
 /// Reads a record: a preference gives one pair, a comparison one for every two of
@@ -52,7 +54,10 @@ fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
         }
         _ => {}
     }
-    let pair = match (&preference.chosen, &preference.rejected) {
+    let chosen = without_tokens("the chosen response", &preference.chosen)?;
+    let rejected = without_tokens("the rejected response", &preference.rejected)?;
+    let tokens_removed = matches!(chosen, Cow::Owned(_)) || matches!(rejected, Cow::Owned(_));
+    let pair = match (&*chosen, &*rejected) {
         (Text::Messages(chosen), Text::Messages(rejected)) => {
             of_messages(preference, chosen, rejected, subset)
         }
@@ -62,7 +67,33 @@ fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
         pair: pair?,
         context: context(preference)?,
         unused: preference.beside.unused.clone(),
+        tokens_removed,
     })
+}
+
+/// Returns a response or dialogue without the special tokens around its response; it
+/// is borrowed if there are none.
+fn without_tokens<'a>(place: &str, text: &'a Text) -> Result<Cow<'a, Text>, Fault> {
+    let said = match text {
+        Text::Plain(text) => text.as_str(),
+        Text::Messages(conversation) => match conversation.messages.last() {
+            Some(last) if last.role == Role::Assistant => &last.content,
+            _ => return Ok(Cow::Borrowed(text)),
+        },
+    };
+    let plain = dialogue::without_tokens(place, said)?;
+    if plain.trim() == said.trim() {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut changed = text.clone();
+    match &mut changed {
+        Text::Plain(text) => *text = plain.to_owned(),
+        Text::Messages(conversation) => {
+            let last = conversation.messages.last_mut();
+            last.expect("it has a last message").content = plain.to_owned();
+        }
+    }
+    Ok(Cow::Owned(changed))
 }
 
 /// Reads two responses, of which at least one is plain text.

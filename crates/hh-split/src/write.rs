@@ -40,6 +40,8 @@ pub struct Counts {
     /// Pairs that were accepted without their system message or tools, which the
     /// tables cannot hold.
     without_context: u64,
+    /// Pairs that were accepted without the special tokens around their responses.
+    tokens_removed: u64,
     tables: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
     /// The first row of each reason: its place, and what is wrong.
@@ -59,6 +61,13 @@ impl Counts {
             let n = self.without_context.to_string();
             rows.push(vec![
                 "  without their system message or tools".to_owned(),
+                n,
+            ]);
+        }
+        if self.tokens_removed > 0 {
+            let n = self.tokens_removed.to_string();
+            rows.push(vec![
+                "  without special tokens around a response".to_owned(),
                 n,
             ]);
         }
@@ -125,6 +134,13 @@ pub fn tables(
             counts.without_context, counts.dialogues
         ));
     }
+    if counts.tokens_removed > 0 {
+        warn(&format!(
+            "{} of {} pairs have special tokens around a response, such as `</s>` or `<|im_end|>`; they \
+             were removed, since training adds the model's own",
+            counts.tokens_removed, counts.dialogues
+        ));
+    }
     if let Some(sentence) = taken.unused.sentence() {
         warn(&sentence);
     }
@@ -180,6 +196,7 @@ fn clean(
                         Err(fault) => rejects.add(&name, record, fault)?,
                         Ok(read) => {
                             counts.without_context += u64::from(read.context.is_some());
+                            counts.tokens_removed += u64::from(read.tokens_removed);
                             let part = if is_test { &mut test } else { &mut train };
                             part.write(&read.pair)?;
                             taken.unused.add(read.unused);

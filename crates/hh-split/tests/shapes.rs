@@ -389,3 +389,130 @@ fn columns_that_are_not_known_are_one_line_over_all_rows() {
         "{stderr}"
     );
 }
+
+#[test]
+fn prompts_that_another_program_rendered_are_rejected_by_the_name_of_its_format() {
+    let dir = fresh_dir("rendered");
+    for (prompt, name) in [
+        (
+            "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
+            "ChatML",
+        ),
+        ("<s>[INST] Why? [/INST]", "LLaMA 2"),
+        (
+            "<|start_header_id|>user<|end_header_id|>\n\nWhy?<|eot_id|>\
+             <|start_header_id|>assistant<|end_header_id|>\n\n",
+            "LLaMA 3",
+        ),
+        ("<|user|>\nWhy?<|end|>\n<|assistant|>\n", "Phi"),
+        ("### Human: Why?\n### Assistant:", "### Human:"),
+        ("### Instruction:\nWhy?\n\n### Response:\n", "Alpaca"),
+        ("USER: Why? ASSISTANT:", "Vicuna"),
+        ("User:Why?\nAssistant:", "Vicuna"),
+        ("Human: Why?\nAssistant:", "blank lines"),
+    ] {
+        for row in [
+            json!({"prompt": prompt, "chosen": "Yes.", "rejected": "No."}),
+            json!({"prompt": [user(prompt)], "chosen": "Yes.", "rejected": "No."}),
+            json!({"prompt": prompt, "chosen": [assistant("Yes.")], "rejected": [assistant("No.")]}),
+        ] {
+            let found = split(&dir, &row);
+            assert_eq!(found.pairs, [], "{row}");
+            let [(reason, detail)] = &found.rejects[..] else {
+                panic!("{row}: {found:?}");
+            };
+            assert_eq!(reason, "rendered", "{row}: {found:?}");
+            assert!(detail.contains(name), "{row}: {found:?}");
+            assert!(found.stderr.contains("`rendered`"), "{row}: {found:?}");
+        }
+    }
+    let whole = |answer: &str| {
+        format!("<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n{answer}<|im_end|>\n")
+    };
+    let found = split(
+        &dir,
+        &json!({"chosen": whole("Yes."), "rejected": whole("No.")}),
+    );
+    assert_eq!(found.rejects[0].0, "rendered", "{found:?}");
+    for prompt in [
+        "What are [INST] and [/INST]?",
+        "Sum this up:\nUser: hi\nAssistant: hello\nUser: bye",
+        "```\n<|im_start|>user\nhi<|im_end|>\n```\nWhich format is this?",
+    ] {
+        let row = json!({"prompt": prompt, "chosen": "Yes.", "rejected": "No."});
+        let found = split(&dir, &row);
+        assert_eq!(found.rejects, [], "{row}");
+        assert_eq!(
+            found.pairs[0].0,
+            format!("\n\nHuman: {prompt}\n\nAssistant:")
+        );
+    }
+}
+
+#[test]
+fn special_tokens_around_responses_are_removed_and_counted() {
+    let dir = fresh_dir("tokens");
+    let dialogue = |answer: &str| format!("\n\nHuman: Why?\n\nAssistant: {answer}");
+    for (row, chosen, told) in [
+        (
+            json!({"prompt": "Why?", "chosen": "yes</s>", "rejected": "no</s>"}),
+            "yes",
+            true,
+        ),
+        (
+            json!({"prompt": "Why?", "chosen": "yes<|im_end|>\n", "rejected": "no"}),
+            "yes",
+            true,
+        ),
+        (
+            json!({"prompt": "Why?", "chosen": "yes", "rejected": "no<|eot_id|>"}),
+            "yes",
+            true,
+        ),
+        (
+            json!({"prompt": "Why?", "chosen": "<|im_start|>assistant\nyes<|im_end|>",
+                   "rejected": "<|im_start|>assistant\nno<|im_end|>"}),
+            "yes",
+            true,
+        ),
+        (
+            json!({"chosen": dialogue("yes<|endoftext|>"), "rejected": dialogue("no<|endoftext|>")}),
+            "yes",
+            true,
+        ),
+        (
+            json!({"prompt": [user("Why?")], "chosen": [assistant("yes<end_of_turn>")],
+                   "rejected": [assistant("no<end_of_turn>")]}),
+            "yes",
+            true,
+        ),
+        (
+            json!({"prompt": "Why?", "chosen": "It ends with </s>", "rejected": "no"}),
+            "It ends with </s>",
+            false,
+        ),
+    ] {
+        let found = split(&dir, &row);
+        let [(_, found_chosen, rejected)] = &found.pairs[..] else {
+            panic!("{row}: {found:?}");
+        };
+        assert_eq!(
+            (found_chosen.as_str(), rejected.as_str()),
+            (chosen, "no"),
+            "{row}"
+        );
+        let warned = found.stderr.contains("1 of 1 pairs have special tokens");
+        assert_eq!(warned, told, "{row}: {found:?}");
+    }
+}
+
+#[test]
+fn an_input_that_says_there_is_none_is_no_input() {
+    let dir = fresh_dir("noinput");
+    for input in ["", "<noinput>", "<noInput>", "nan", "No input"] {
+        let row =
+            json!({"instruction": "Why?", "input": input, "chosen": "Yes.", "rejected": "No."});
+        let found = split(&dir, &row);
+        assert_eq!(found.pairs[0].0, "\n\nHuman: Why?\n\nAssistant:", "{row}");
+    }
+}

@@ -1,0 +1,95 @@
+//! The answers to fine-tune on, without what models and servers leave around them.
+
+use apo_stage::warn;
+use apo_thought::{is_doubtful, parted};
+use serde::Serialize;
+
+/// Counts of answers that were changed, or may have to be.
+#[derive(Debug, Default, Serialize)]
+pub struct Cleaned {
+    /// Answers from which a thought was removed.
+    thoughts_removed: u64,
+    /// Answers that are only a thought, and left out.
+    only_thoughts: u64,
+    /// Answers that may contain a thought or a special token, and were kept.
+    thoughts_kept: u64,
+    /// Answers from which special tokens around them were removed.
+    tokens_removed: u64,
+}
+
+impl Cleaned {
+    /// Returns an answer without its thoughts and special tokens, or `None` if nothing
+    /// else is in it. `had_tokens` says that some were removed before.
+    pub fn answer<'a>(&mut self, text: &'a str, had_tokens: bool) -> Option<&'a str> {
+        let found = parted(text);
+        if found.has_thought && found.answer.trim().is_empty() {
+            self.only_thoughts += 1;
+            return None;
+        }
+        self.thoughts_removed += u64::from(found.has_thought);
+        self.tokens_removed += u64::from(found.has_end || had_tokens);
+        self.thoughts_kept += u64::from(is_doubtful(found.answer));
+        Some(if found.answer.len() == text.len() {
+            text
+        } else {
+            found.answer.trim()
+        })
+    }
+
+    /// Warns of changed and of doubtful answers.
+    pub fn tell(&self) {
+        for (n, what) in [
+            (
+                self.thoughts_removed,
+                "begin with a thought, such as `<think>…</think>`, which was removed",
+            ),
+            (self.only_thoughts, "are only a thought and left out"),
+            (
+                self.tokens_removed,
+                "had special tokens around them, such as `</s>`, which were removed: training adds \
+                 the model's own",
+            ),
+            (
+                self.thoughts_kept,
+                "contain what may be a thought or a mark of one, or end with a special token; they \
+                 are kept as they are",
+            ),
+        ] {
+            if n > 0 {
+                warn(&format!("{n} answers {what}"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_is_counted_by_what_was_around_it() {
+        let mut cleaned = Cleaned::default();
+        for (text, expected) in [
+            ("Yes.", Some("Yes.")),
+            (" Yes. ", Some(" Yes. ")),
+            ("<think>Hm.</think>\n\nYes.", Some("Yes.")),
+            ("<think>\n\n</think>\n\nYes.", Some("Yes.")),
+            ("<think>Hm.", None),
+            ("Yes.</s>", Some("Yes.")),
+            (
+                "Sure. <think>Hm.</think> Yes.",
+                Some("Sure. <think>Hm.</think> Yes."),
+            ),
+            ("yes </s>", Some("yes </s>")),
+        ] {
+            assert_eq!(cleaned.answer(text, false), expected, "{text:?}");
+        }
+        let counts = [
+            cleaned.thoughts_removed,
+            cleaned.only_thoughts,
+            cleaned.tokens_removed,
+            cleaned.thoughts_kept,
+        ];
+        assert_eq!(counts, [1, 1, 1, 2]);
+    }
+}

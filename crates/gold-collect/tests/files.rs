@@ -1,0 +1,80 @@
+//! Answers from files and tables are cleaned as a server's replies are.
+
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+#[path = "../../apo-endpoint/tests/loopback/mod.rs"]
+mod loopback;
+mod stage;
+
+use std::fs;
+
+use apo_tables::{Pair, Provenance, Writer};
+use serde_json::json;
+use stage::{collect, fresh_dir, golden, prompt, stderr, succeeds, write_tables};
+
+#[test]
+fn thoughts_and_special_tokens_of_files_and_tables_are_removed_and_counted() {
+    let dir = fresh_dir("thoughts");
+    let texts = [
+        ("a", "<think>Hm.</think>\n\nWarm water."),
+        (
+            "b",
+            "They ask.\n[BEGIN FINAL RESPONSE]\nWarm water.\n[END FINAL RESPONSE]",
+        ),
+        ("c", "Thinking...\nHm.\n...done thinking.\n\nWarm water."),
+        ("d", "<think>Hm.</think>Final Answer: Warm water.</s>"),
+        ("e", "Warm water.<|eot_id|>"),
+        ("f", "Warm water."),
+    ];
+    write_tables(&dir, &texts.map(|it| it.0));
+    let lines = texts
+        .map(|(question, text)| json!({"prompt": prompt(question), "response": text}).to_string());
+    fs::write(dir.join("answers.jsonl"), lines.join("\n")).unwrap();
+    let mut pairs =
+        Writer::<Pair>::create(&dir.join("own.parquet"), &Provenance::new("test", "0")).unwrap();
+    for (question, text) in texts {
+        let prompt = prompt(question);
+        pairs
+            .write(&Pair {
+                query_id: apo_hh::query_id(&prompt),
+                pair_id: apo_hh::pair_id(&prompt, text, "no"),
+                subset: String::new(),
+                prompt,
+                chosen: text.into(),
+                rejected: "no".into(),
+            })
+            .unwrap();
+    }
+    pairs.finish().unwrap();
+    for (source, out) in [
+        ("--answers answers.jsonl", "of-file.parquet"),
+        ("--pairs own.parquet --hh-best", "of-pairs.parquet"),
+    ] {
+        let args = format!("--queries queries.parquet {source} --json --out {out}");
+        let ran = collect(&dir, &args);
+        let summary = succeeds(&ran);
+        for row in golden(&dir, out) {
+            assert_eq!(row.response, "Warm water.", "{source}: {}", row.prompt);
+        }
+        let counts = (&summary["thoughts_removed"], &summary["tokens_removed"]);
+        assert_eq!(counts, (&json!(4), &json!(2)), "{source}");
+        let told = "2 golden answers from files or tables had special tokens";
+        assert!(stderr(&ran).contains(told), "{}", stderr(&ran));
+    }
+    let rendered = json!({"prompt": "[INST] a [/INST]", "response": "Warm water."});
+    let lines = [
+        rendered,
+        json!({"prompt": prompt("a"), "response": "Warm water."}),
+    ];
+    fs::write(
+        dir.join("rendered.jsonl"),
+        lines.map(|it| it.to_string()).join("\n"),
+    )
+    .unwrap();
+    let args = "--queries queries.parquet --answers rendered.jsonl --out rendered.parquet";
+    let ran = collect(&dir, args);
+    succeeds(&ran);
+    for told in ["1 answer is left out", "line 1", "rendered in LLaMA 2's"] {
+        assert!(stderr(&ran).contains(told), "{}", stderr(&ran));
+    }
+}
