@@ -6,6 +6,7 @@ mod ends;
 pub mod error;
 mod files;
 pub mod fit;
+mod generation;
 mod loader;
 mod named;
 mod quoted;
@@ -16,5 +17,6 @@ mod window;
 
 pub use error::DialogueError;
 pub use fit::{Fitted, fit};
+pub use generation::generation_note;
 pub use template::{Message, Template};
 pub use tokenizer::{DialogueTokenizer, chat_template_file};

@@ -42,6 +42,8 @@ pub(crate) struct Loaded {
 struct Declared {
     #[serde(default)]
     added_tokens: Vec<DeclaredToken>,
+    #[serde(default)]
+    post_processor: Value,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +68,7 @@ impl Loaded {
         let config = files::object(&dir.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
         let model = files::object(&dir.join("config.json"))?.unwrap_or(Value::Null);
         let mut notes = Vec::new();
-        let mut tokenizer = parse(&path, &text, &mut notes)?;
+        let (mut tokenizer, processor) = parse(&path, &text, &mut notes)?;
         check_settings(dir, &tokenizer, &config)?;
         drop(text);
         let architecture = model["model_type"].as_str();
@@ -75,6 +77,7 @@ impl Loaded {
         add_declared(dir, &mut tokenizer, &config, &named)?;
         let room = model["vocab_size"].as_u64();
         notes.extend(add_named(&mut tokenizer, &named, room));
+        check_processor(&path, &tokenizer, &processor)?;
         let (bos, note) = first_token(dir, &path, &tokenizer, &config, &named, architecture)?;
         notes.extend(note);
         let ends = Ends::find(dir, &tokenizer, &named, &model)?;
@@ -91,8 +94,13 @@ impl Loaded {
     }
 }
 
-/// Reads `tokenizer.json`, without truncation, padding and dropout.
-fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<Tokenizer, DialogueError> {
+/// Reads `tokenizer.json`, without truncation, padding and dropout; also returns its
+/// `post_processor` as it is written.
+fn parse(
+    path: &Path,
+    text: &str,
+    notes: &mut Vec<String>,
+) -> Result<(Tokenizer, Value), DialogueError> {
     let declared: Declared = serde_json::from_str(text).map_err(|error| malformed(path, error))?;
     let mut tokenizer: Tokenizer = guarded(|| text.parse())
         .map_err(|panic| malformed(path, format!("is not a tokenizer: {panic}")))?
@@ -115,7 +123,56 @@ fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<Tokenizer, 
             path.display()
         ));
     }
-    Ok(tokenizer)
+    Ok((tokenizer, declared.post_processor))
+}
+
+/// Checks that the tokens which the `post_processor` puts around a text have the ids
+/// of the vocabulary: the library puts the ids there, whatever token has them.
+fn check_processor(
+    path: &Path,
+    tokenizer: &Tokenizer,
+    processor: &Value,
+) -> Result<(), DialogueError> {
+    for inner in processor["processors"].as_array().into_iter().flatten() {
+        check_processor(path, tokenizer, inner)?;
+    }
+    for (text, id) in processed_tokens(processor) {
+        if tokenizer.token_to_id(text).map(u64::from) == Some(id) {
+            continue;
+        }
+        let found = tokenizer.token_to_id(text);
+        let found = found.map_or("no id".to_owned(), |id| format!("the id {id}"));
+        let holder = u32::try_from(id).ok();
+        let holder = holder.and_then(|id| tokenizer.id_to_token(id));
+        let holder = holder.map_or("no token".to_owned(), |text| format!("the token {text:?}"));
+        let problem = format!(
+            "`post_processor` puts {text:?} around a text with the id {id}, but the vocabulary gives \
+             it {found}, and {id} to {holder}; the two must agree"
+        );
+        return Err(malformed(path, problem));
+    }
+    Ok(())
+}
+
+/// Returns the tokens that a processor puts around a single text, with the ids that
+/// it puts there.
+fn processed_tokens(processor: &Value) -> Vec<(&str, u64)> {
+    // Of BERT's and RoBERTa's processors.
+    let named = ["cls", "sep"].into_iter();
+    let mut found: Vec<(&str, u64)> = named
+        .filter_map(|name| Some((processor[name][0].as_str()?, processor[name][1].as_u64()?)))
+        .collect();
+    for piece in processor["single"].as_array().into_iter().flatten() {
+        let Some(name) = piece["SpecialToken"]["id"].as_str() else {
+            continue;
+        };
+        let special = &processor["special_tokens"][name];
+        let texts = special["tokens"].as_array().into_iter().flatten();
+        let ids = special["ids"].as_array().into_iter().flatten();
+        let pairs = texts.zip(ids);
+        found.extend(pairs.filter_map(|(text, id)| Some((text.as_str()?, id.as_u64()?))));
+    }
+    found
 }
 
 /// Checks that `tokenizer_config.json` agrees with `tokenizer.json` where

@@ -630,3 +630,43 @@ fn a_tokenizer_that_loses_text_is_refused_with_the_cause() {
         ],
     );
 }
+
+#[test]
+fn a_post_processor_with_another_id_for_its_token_is_refused_by_name() {
+    let template = |text: &str, id: u64| {
+        json!({"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": text, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {text: {"id": text, "ids": [id], "tokens": [text]}}})
+    };
+    let id = |text: &str, made: &Value| {
+        let tokens = made["added_tokens"].as_array().unwrap();
+        let token = tokens.iter().find(|it| it["content"] == text).unwrap();
+        token["id"].as_u64().unwrap()
+    };
+    let with = |name: &str, processor: &dyn Fn(&Value) -> Value| {
+        load(&format!("processor-{name}"), |made, _| {
+            made["post_processor"] = processor(made)
+        })
+    };
+    let right = with("right", &|made| template("<s>", id("<s>", made))).unwrap();
+    let wrong = with("wrong", &|made| template("<s>", id("</s>", made)));
+    refused(
+        wrong,
+        &[
+            "tokenizer.json",
+            "`post_processor`",
+            "\"<s>\"",
+            "token \"</s>\"",
+        ],
+    );
+    let beyond = with("beyond", &|made| template("<s>", id("<pad>", made) + 70));
+    refused(beyond, &["`post_processor`", "\"<s>\"", "no token"]);
+    let nested = with("nested", &|made| {
+        json!({"type": "Sequence", "processors": [
+            {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true},
+            template("<s>", id("<pad>", made))]})
+    });
+    refused(nested, &["`post_processor`", "\"<s>\"", "token \"<pad>\""]);
+    assert!(right.bos().is_some());
+}

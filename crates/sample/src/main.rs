@@ -12,14 +12,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Error, Result};
-use apo_dialogue::DialogueTokenizer;
+use apo_dialogue::{DialogueTokenizer, generation_note};
 use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
 use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Output, OutputKind, Progress, note, signals, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, Progress, note, signals, up_to_date, warn};
 use apo_tables::{Finish, Query};
 use clap::Parser as _;
 use serde::Serialize;
@@ -55,6 +55,9 @@ fn run(args: &Args) -> Result<()> {
         by: "--prompt-limit and --max-new-tokens make texts of up to",
     };
     let (tokenizer, _) = models::tokenizer(model, args.model.template, head, start, longest)?;
+    if let Some(note) = generation_note(model)? {
+        warn(&note);
+    }
     let provenance = queries.provenance(args, &tokenizer)?;
     let out = &args.output.out;
     let claim = Output::claim(

@@ -1,0 +1,171 @@
+//! What is around a text is no part of it: thoughts, special tokens, other programs'
+//! formats. What the stages leave aside, they say with counts.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use apo_tables::{Pair, Provenance, Reader, Writer};
+use apo_tests::stages::{copy, refuse, run, small_round};
+use serde_json::{Value, json};
+
+/// A small round that all tests read.
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "texts"));
+
+/// Answers, and what is left of them.
+const ANSWERS: [&str; 8] = [
+    "Yes.",
+    "<think>Hm.</think>\n\nYes.",
+    "Thinking...\nHm.\n...done thinking.\n\nYes.",
+    "Hm.\n[BEGIN FINAL RESPONSE]\nYes.\n[END FINAL RESPONSE]",
+    "Yes.</s>",
+    "Yes.<|im_end|>",
+    "<think>Hm.",
+    "Sure. <think>Hm.</think> Yes.",
+];
+
+/// Runs `align sft`, checks its counts and warnings, and returns them.
+fn sft(source: &str, out: &str) -> (Value, String) {
+    let line = format!("align sft --model policy {source} --batch 8 --json --out {out}");
+    let ran = run(&ROUND, &line);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let found = serde_json::from_str(&ran.stdout).expect("the result is JSON");
+    (found, ran.stderr)
+}
+
+fn check(source: &str, out: &str) {
+    let (found, stderr) = sft(source, out);
+    for (name, expected) in [
+        ("thoughts_removed", 3),
+        ("only_thoughts", 1),
+        ("tokens_removed", 2),
+        ("thoughts_kept", 1),
+    ] {
+        assert_eq!(found[name], json!(expected), "{source}: {name} in {found}");
+    }
+    for told in [
+        "3 answers begin with a thought",
+        "1 answers are only a thought",
+        "2 answers had special tokens",
+        "1 answers contain what may be a thought",
+    ] {
+        assert!(stderr.contains(told), "{source}: {stderr}");
+    }
+}
+
+#[test]
+fn sft_learns_no_thoughts_and_no_special_tokens() {
+    let rows = ANSWERS.iter().zip(0..);
+    let rows = rows.map(|(answer, i)| {
+        json!({"instruction": format!("Question {i}?"), "input": "<noinput>", "output": answer})
+    });
+    let lines: Vec<String> = rows.map(|it| it.to_string()).collect();
+    std::fs::write(ROUND.join("around.jsonl"), lines.join("\n")).expect("the round can be written");
+    check("--instructions around.jsonl", "of-instructions");
+
+    let pairs = Reader::<Pair>::open(&ROUND.join("data/rm-pairs.parquet"));
+    let pairs = pairs.expect("the table is there");
+    let origin = apo_tables::provenance(&ROUND.join("data/rm-pairs.parquet"));
+    let origin = origin
+        .expect("the table is read")
+        .unwrap_or_else(|| Provenance::new("test", "0"));
+    let mut writer = Writer::<Pair>::create(&ROUND.join("around.parquet"), &origin)
+        .expect("the round can be written");
+    for (pair, answer) in pairs.zip(ANSWERS) {
+        let pair = pair.expect("a whole row");
+        let changed = Pair {
+            chosen: answer.into(),
+            ..pair
+        };
+        writer.write(&changed).expect("the round can be written");
+    }
+    writer.finish().expect("the round can be written");
+    check("--pairs around.parquet", "of-pairs");
+}
+
+#[test]
+fn instructions_that_another_program_rendered_are_left_out_by_the_name_of_its_format() {
+    let plain = json!({"instruction": "Why?", "output": "Yes."});
+    let rendered = [
+        (
+            "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
+            "ChatML",
+        ),
+        ("[INST] Why? [/INST]", "LLaMA 2"),
+        ("### Instruction:\nWhy?\n\n### Response:", "Alpaca"),
+        ("USER: Why? ASSISTANT:", "Vicuna"),
+        ("Human: Why?\nAssistant:", "blank lines"),
+    ];
+    for (i, (prompt, name)) in rendered.into_iter().enumerate() {
+        let row = json!({"prompt": prompt, "response": "Yes."});
+        let path = ROUND.join(format!("rendered-{i}.jsonl"));
+        std::fs::write(path, format!("{row}\n{plain}\n")).expect("the round can be written");
+        let source = format!("--instructions rendered-{i}.jsonl");
+        let (found, stderr) = sft(&source, &format!("of-rendered-{i}"));
+        assert_eq!(found["malformed"], json!(1), "{found}");
+        for told in ["1 row was left out", "line 1", "already rendered", name] {
+            assert!(stderr.contains(told), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn sample_names_the_settings_of_a_model_that_it_does_not_apply() {
+    let line = "sample --queries data/llm-queries.parquet --samples 1 --max-new-tokens 2";
+    for (i, (name, value)) in [
+        ("suppress_tokens", json!([3, 4])),
+        ("begin_suppress_tokens", json!([5])),
+        ("stop_strings", json!(["Human:"])),
+        ("no_repeat_ngram_size", json!(3)),
+        ("forced_eos_token_id", json!(0)),
+        ("min_new_tokens", json!(4)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let model = format!("policy-{i}");
+        copy(&ROUND.join("policy"), &ROUND.join(&model));
+        let path = ROUND.join(&model).join("generation_config.json");
+        let page = std::fs::read_to_string(&path).expect("the policy has one");
+        let mut page: Value = serde_json::from_str(&page).expect("it is JSON");
+        page["temperature"] = json!(0.6);
+        let told = |page: &Value, out: &str| {
+            std::fs::write(&path, page.to_string()).expect("the round can be written");
+            // The page with digests belongs to the files as they were.
+            let _ = std::fs::remove_file(ROUND.join(&model).join("apo.json"));
+            let ran = run(&ROUND, &format!("{line} --model {model} --out {out}"));
+            assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+            ran.stderr
+        };
+        let stderr = told(&page, &format!("plain-{i}.parquet"));
+        assert!(!stderr.contains("not applied"), "{stderr}");
+        page[name] = value.clone();
+        let stderr = told(&page, &format!("set-{i}.parquet"));
+        let expected = format!("`{name}`: {value}");
+        assert!(stderr.contains(&expected), "{expected} is not in {stderr}");
+        assert!(stderr.contains("not applied"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_beginning_of_text_with_another_id_is_refused_by_name() {
+    copy(&ROUND.join("policy"), &ROUND.join("policy-bos"));
+    let path = ROUND.join("policy-bos/tokenizer.json");
+    let page = std::fs::read_to_string(&path).expect("the policy has one");
+    let mut page: Value = serde_json::from_str(&page).expect("it is JSON");
+    let token = page["added_tokens"][0]["content"].clone();
+    let token = token.as_str().expect("it has a special token").to_owned();
+    page["post_processor"] = json!({"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {&token: {"id": token, "ids": [9], "tokens": [token]}}});
+    std::fs::write(path, page.to_string()).expect("the round can be written");
+    let _ = std::fs::remove_file(ROUND.join("policy-bos/apo.json"));
+    let line = "sample --model policy-bos --queries data/llm-queries.parquet --out bos.parquet";
+    refuse(
+        &ROUND,
+        line,
+        3,
+        &["tokenizer.json", "`post_processor`", &token, "the id 9"],
+    );
+}
