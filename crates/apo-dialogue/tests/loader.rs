@@ -646,7 +646,7 @@ fn a_post_processor_with_another_id_for_its_token_is_refused_by_name() {
     };
     let with = |name: &str, processor: &dyn Fn(&Value) -> Value| {
         load(&format!("processor-{name}"), |made, _| {
-            made["post_processor"] = processor(made)
+            made["post_processor"] = processor(made);
         })
     };
     let right = with("right", &|made| template("<s>", id("<s>", made))).unwrap();

@@ -87,10 +87,10 @@ fn without_tokens<'a>(place: &str, text: &'a Text) -> Result<Cow<'a, Text>, Faul
     }
     let mut changed = text.clone();
     match &mut changed {
-        Text::Plain(text) => *text = plain.to_owned(),
+        Text::Plain(text) => plain.clone_into(text),
         Text::Messages(conversation) => {
             let last = conversation.messages.last_mut();
-            last.expect("it has a last message").content = plain.to_owned();
+            plain.clone_into(&mut last.expect("it has a last message").content);
         }
     }
     Ok(Cow::Owned(changed))
