@@ -470,7 +470,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
 #[test]
 fn a_thing_is_one_file_of_the_run_however_its_path_is_spelled() {
     use std::os::unix::fs::symlink;
-    let dir = played("reported-spelled");
+    let dir = known_run("reported-spelled");
     let parent = dir.parent().unwrap();
     put(&parent.join("elsewhere/score.json"), &score(9.0));
     symlink("start", dir.join("alias")).unwrap();

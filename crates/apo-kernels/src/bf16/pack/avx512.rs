@@ -27,7 +27,7 @@ pub fn pack<const WIDTH: usize>(
     pack_by::<WIDTH>(m, rows, order, |square| transpose(square), panel);
 }
 
-/// As [`super::transpose`]: in four passes, each of which mixes pairs of registers.
+/// Swaps lanes and pairs in four passes, each of which mixes pairs of registers.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 fn transpose(square: &Square) -> Square {
