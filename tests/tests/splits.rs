@@ -97,6 +97,27 @@ fn a_table_of_unknown_origin_is_compared_with_the_test_part() {
 }
 
 #[test]
+fn a_damaged_test_part_nearby_is_left_out_with_a_warning() {
+    let away = folder(env!("CARGO_TARGET_TMPDIR"), "splits-damaged/a/b");
+    copy(&ROUND.join("policy"), &away.join("policy"));
+    without_origin::<Pair>("data/rm-pairs.parquet", "own-damaged.parquet", |i| i < 8);
+    std::fs::rename(ROUND.join("own-damaged.parquet"), away.join("own.parquet")).expect("one disk");
+    let mut bytes = std::fs::read(ROUND.join("data/test-queries.parquet")).expect("it is there");
+    bytes[70] ^= 4; // in a page; the footer still says what it is
+    std::fs::write(away.join("beside.parquet"), bytes).expect("a folder");
+    let line = "align sft --model policy --pairs own.parquet --batch 8 --out learnt";
+    let ran = run(&away, line);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    for part in [
+        "beside.parquet",
+        "nothing is compared with this test part",
+        "own.parquet does not record",
+    ] {
+        assert!(ran.stderr.contains(part), "no {part:?} in {}", ran.stderr);
+    }
+}
+
+#[test]
 fn what_lies_nearby_does_not_stand_for_the_test_part_of_the_run() {
     const SFT: &str = "align sft --model policy --pairs own.parquet --batch 8 --out unknown";
     const WARNING: &str = "warning: own.parquet does not record which split it came from";

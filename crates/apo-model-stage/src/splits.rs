@@ -61,7 +61,7 @@ pub fn check_splits<'a>(
     if unknown.is_empty() {
         return Ok(());
     }
-    let tests = TestPart::near(provenance, inputs)?;
+    let tests = TestPart::near(provenance, inputs);
     for path in unknown {
         let mut overlap = tests.overlap(path);
         for (row, query) in Reader::<Query>::open(path)?.enumerate() {
@@ -97,15 +97,9 @@ pub struct Overlap<'a> {
 impl TestPart {
     /// Reads the test tables in the inputs' folders, in the folders around
     /// them, and in their `data` folders; footers identify them. If other
-    /// inputs tell the run, only tables of that run count.
-    ///
-    /// # Errors
-    ///
-    /// When one of them cannot be read.
-    pub fn near<'a>(
-        provenance: &Provenance,
-        inputs: impl IntoIterator<Item = &'a Path>,
-    ) -> Result<Self> {
+    /// inputs tell the run, only tables of that run count. One that cannot be read is
+    /// left out, with a warning.
+    pub fn near<'a>(provenance: &Provenance, inputs: impl IntoIterator<Item = &'a Path>) -> Self {
         let inputs: Vec<&Path> = inputs.into_iter().collect();
         let runs = runs(provenance, &inputs);
         let mut found = Self::default();
@@ -123,18 +117,25 @@ impl TestPart {
             let Ok(queries) = Reader::<Query>::open_filled(&path) else {
                 continue;
             };
-            let table = found.tables.len();
-            for query in queries {
-                let query = query?;
-                for key in keys(&query.prompt).into_iter().chain([query.query_id]) {
-                    found.keys.entry(key).or_insert(table);
+            let keys_of = |query: Query| keys(&query.prompt).into_iter().chain([query.query_id]);
+            let read: Result<Vec<_>, _> = queries.map(|query| query.map(keys_of)).collect();
+            let of_queries = match read {
+                Ok(of_queries) => of_queries,
+                // It lies beside the inputs, and is none of them.
+                Err(error) => {
+                    warn(&format!("{error}; nothing is compared with this test part"));
+                    continue;
                 }
+            };
+            let table = found.tables.len();
+            for key in of_queries.into_iter().flatten() {
+                found.keys.entry(key).or_insert(table);
             }
             // A table made from test queries need not hold all of them.
             found.is_of_run |= made.split.as_ref().is_some_and(is_of_run);
             found.tables.push(path);
         }
-        Ok(found)
+        found
     }
 
     /// Begins to compare a table.

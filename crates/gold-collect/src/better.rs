@@ -24,6 +24,18 @@ pub struct Better {
     responses: HashMap<String, (String, Filed)>,
 }
 
+/// Reads all pairs once: replies cost money, so a damaged table is found before them.
+///
+/// # Errors
+///
+/// When the table cannot be read.
+pub fn check(path: &Path) -> Result<()> {
+    for pair in Reader::<Pair>::open(path)? {
+        pair?;
+    }
+    Ok(())
+}
+
 impl Better {
     /// Reads the better responses to queries. If a query has several pairs, the one
     /// with the smallest `pair_id` counts: this is a draw by hash, which does not

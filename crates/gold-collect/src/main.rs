@@ -84,6 +84,9 @@ fn make(
 ) -> Result<Summary> {
     let lacking = match model {
         Some((collector, endpoint)) => {
+            if let Some(pairs) = &args.pairs {
+                better::check(pairs)?;
+            }
             Lacking::Some(ask::all(args, collector, endpoint, keys, answers)?)
         }
         None if args.hh_best => Lacking::All,
