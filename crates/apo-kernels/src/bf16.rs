@@ -16,7 +16,7 @@ mod portable;
 
 use self::macro_kernel::Panels;
 use crate::gemm_f32;
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads, check};
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 
 /// The micro-kernels that run on this processor. Each reads the same panels of `right`.
 #[derive(Clone, Copy)]
@@ -109,7 +109,6 @@ impl Packed {
     ///
     /// As [`multiply`].
     pub fn multiply(&self, out: MatrixMut<'_>, left: Matrix<'_>, sum: Sum) {
-        check(&out, left, [self.panels.depth, self.cols()], sum);
         with_kernel!(self.kernel, it => macro_kernel::multiply(it, &out, left, &self.panels, sum));
     }
 }
@@ -215,6 +214,53 @@ mod tests {
         }
         check(avx512::Avx512::new(), "AVX512-BF16");
         check(amx::native::Native::new().map(amx::Amx), "AMX");
+    }
+
+    /// Every kernel agrees on products without elements or without terms.
+    #[test]
+    fn a_product_of_nothing_is_zero_or_nothing() {
+        for [m, n, k] in [[0, 3, 2], [3, 0, 2], [2, 3, 0], [0, 0, 0]] {
+            let (left, right) = (vec![1.0; m * k], vec![1.0; n * k]);
+            let (left, right) = (
+                Matrix::new(&left, m, k),
+                Matrix::new(&right, n, k).transposed(),
+            );
+            for (sum, expected) in [(Sum::Replace, 0.0), (Sum::Add, 7.0)] {
+                let mut results = [(); 4].map(|()| vec![7.0; m * n]);
+                let [a, b, c, d] = results.each_mut().map(|it| MatrixMut::new(it, m, n));
+                by(portable::Portable)(a, left, right, sum);
+                by(amx::Amx(amx::emulated::Emulated))(b, left, right, sum);
+                gemm_f32::multiply(c, left, right, sum, Threads::All);
+                crate::few_rows::multiply(d, left, right, sum);
+                for result in results {
+                    assert_eq!(result, vec![expected; m * n], "[{m}, {k}] · [{k}, {n}]");
+                }
+            }
+        }
+    }
+
+    /// A thread may hold tiles twice.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[test]
+    fn tiles_stay_ready_until_the_last_user_is_done() {
+        use super::amx::Tiles as _;
+        let Some(tiles) = amx::native::Native::new() else {
+            eprintln!("skipped: no AMX");
+            return;
+        };
+        let outer = tiles.on_thread();
+        drop(tiles.on_thread());
+        let mut out = vec![0.0; 32 * 32];
+        let block = macro_kernel::Block {
+            start: out.as_mut_ptr(),
+            stride: 32,
+            rows: 32,
+            cols: 32,
+        };
+        let (left, right) = (vec![0x3f80_3f80; 512], vec![0x3f80_3f80; 512]);
+        // SAFETY: a whole block of our own.
+        unsafe { amx::Amx(tiles).multiply(&outer, &left, &right, block, Sum::Replace) };
+        assert_eq!(out, vec![32.0; 32 * 32]);
     }
 
     /// Few columns and rows already make several blocks and tasks.

@@ -1,6 +1,6 @@
 //! Matrix products in f32, by the library `gemm`.
 
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads, check};
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads, is_done};
 
 /// Computes `out (+)= left · right` in f32.
 pub(crate) fn multiply(
@@ -10,7 +10,9 @@ pub(crate) fn multiply(
     sum: Sum,
     threads: Threads,
 ) {
-    check(&out, left, [right.rows, right.cols], sum);
+    if is_done(&out, left, [right.rows, right.cols], sum) {
+        return;
+    }
     #[cfg(miri)]
     return plain(&out, left, right, sum);
     #[cfg(not(miri))]
@@ -30,7 +32,7 @@ fn plain(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
             let value: f32 = products.sum();
             match sum {
                 Sum::Replace => to.write(value),
-                // SAFETY: `check` has seen that it has a value.
+                // SAFETY: `is_done` has seen that it has a value.
                 Sum::Add => to.write(unsafe { to.assume_init() } + value),
             };
         }
@@ -44,7 +46,7 @@ fn gemm_f32(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum, 
         _ => gemm::Parallelism::None,
     };
     // SAFETY: the constructors have checked that the strides stay within the
-    // slices, and `check` that the sizes agree and that elements are initialised
+    // slices, and `is_done` that the sizes agree and that elements are initialised
     // if the product is added to them; `out` is borrowed exclusively.
     unsafe {
         gemm::gemm(

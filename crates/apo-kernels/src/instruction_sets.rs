@@ -26,7 +26,9 @@ macro_rules! for_each_instruction_set {
                 fn v3($($arg: $type),*) $(-> $result)? {
                     generic($($arg),*)
                 }
-                if is_x86_feature_detected!("avx512f")
+                let has_v3 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+                if has_v3
+                    && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
@@ -34,7 +36,7 @@ macro_rules! for_each_instruction_set {
                     // SAFETY: the processor has the instructions.
                     return unsafe { v4($($arg),*) };
                 }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                if has_v3 {
                     // SAFETY: the processor has the instructions.
                     return unsafe { v3($($arg),*) };
                 }

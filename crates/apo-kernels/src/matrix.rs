@@ -203,17 +203,22 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// Checks that a product can be written to `out`.
+/// Checks that a product can be written to `out`, and tells whether it is done already:
+/// one without elements is, and one without terms has sums of 0.
 ///
 /// # Shapes
 ///
 /// - `right`: `[right_rows, right_cols]`
-pub(crate) fn check(
+///
+/// # Panics
+///
+/// When the shapes do not match, or the product is added to elements without a value.
+pub(crate) fn is_done(
     out: &MatrixMut<'_>,
     left: Matrix<'_>,
     [right_rows, right_cols]: [usize; 2],
     sum: Sum,
-) {
+) -> bool {
     assert!(
         left.cols == right_rows && left.rows == out.rows && right_cols == out.cols,
         "[{}, {}] · [{}, {}] does not give [{}, {}]",
@@ -224,9 +229,16 @@ pub(crate) fn check(
         out.rows,
         out.cols
     );
-    // A product without terms writes nothing.
     assert!(
-        out.written || (sum == Sum::Replace && left.cols > 0),
-        "only a product with terms can be written to elements without a value"
+        out.written || sum == Sum::Replace,
+        "a product can be added only to elements with a value"
     );
+    if left.cols == 0 && sum == Sum::Replace {
+        for row in 0..out.rows {
+            // SAFETY: only one part is live at a time.
+            let part = unsafe { out.part_mut(row, 0, out.cols) };
+            part.fill(MaybeUninit::new(0.0));
+        }
+    }
+    out.rows == 0 || out.cols == 0 || left.cols == 0
 }

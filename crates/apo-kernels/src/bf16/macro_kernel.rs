@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::pack::SIDE;
-use crate::matrix::{Matrix, MatrixMut, Sum};
+use crate::matrix::{Matrix, MatrixMut, Sum, is_done};
 
 /// What multiplies one block, and how it wants its operands packed. A value of the
 /// type proves that the processor has the instructions.
@@ -132,6 +132,10 @@ impl Panels {
 /// - `left`: `[rows, depth]`
 /// - `right`: `[depth, cols]`
 /// - `out`: `[rows, cols]`
+///
+/// # Panics
+///
+/// As [`is_done`], and when the panels are another kernel's.
 pub fn multiply<K: MicroKernel>(
     kernel: K,
     out: &MatrixMut<'_>,
@@ -139,6 +143,10 @@ pub fn multiply<K: MicroKernel>(
     right: &Panels,
     sum: Sum,
 ) {
+    if is_done(out, left, [right.depth, right.lanes], sum) {
+        return;
+    }
+    assert_eq!(right.width, K::COLS, "panels of this kernel");
     let left = Panels::of_left(kernel, left);
     let row_tasks = left.len().div_ceil(K::PANELS);
     let col_tasks = (4 * rayon::current_num_threads())
@@ -172,7 +180,7 @@ pub fn multiply<K: MicroKernel>(
                         cols: cols.len(),
                     };
                     // SAFETY: a task owns its rows and columns, so that no other
-                    // writes to this block; `check` has seen that what is added to
+                    // writes to this block; `is_done` has seen that what is added to
                     // has values, or an earlier depth has written it.
                     unsafe { kernel.multiply(&thread, left, right, block, sum) };
                 }

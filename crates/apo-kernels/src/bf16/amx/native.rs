@@ -2,6 +2,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -14,8 +15,14 @@ use crate::matrix::{Matrix, Sum};
 #[derive(Clone, Copy)]
 pub struct Native(());
 
-/// Tiles that are configured on one thread, until it is dropped.
+/// Tiles that are configured on one thread, until the last such value of the thread is
+/// dropped.
 pub struct Configured(PhantomData<*const ()>);
+
+thread_local! {
+    /// How many such values this thread has.
+    static N_CONFIGURED: Cell<usize> = const { Cell::new(0) };
+}
 
 /// As `ldtilecfg` reads it: all eight tiles of 16 rows of 64 bytes.
 #[repr(C, align(64))]
@@ -79,9 +86,14 @@ fn ask_for_tiles() -> bool {
 
 impl Drop for Configured {
     fn drop(&mut self) {
-        // SAFETY: `on_thread` has configured tiles on this thread, which the value
-        // cannot leave. Released tiles need not be saved when the thread is interrupted.
-        unsafe { asm!("tilerelease", options(nomem, nostack)) };
+        let n_others = N_CONFIGURED.get() - 1;
+        N_CONFIGURED.set(n_others);
+        if n_others == 0 {
+            // SAFETY: `on_thread` has configured tiles on this thread, which the value
+            // cannot leave, and nobody else has them. Released tiles need not be saved
+            // when the thread is interrupted.
+            unsafe { asm!("tilerelease", options(nomem, nostack)) };
+        }
     }
 }
 
@@ -89,8 +101,11 @@ impl Tiles for Native {
     type Thread = Configured;
 
     fn on_thread(self) -> Configured {
-        // SAFETY: `new` has found the instructions; the configuration is a valid one.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack)) };
+        if N_CONFIGURED.get() == 0 {
+            // SAFETY: `new` has found the instructions; the configuration is a valid one.
+            unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack)) };
+        }
+        N_CONFIGURED.set(N_CONFIGURED.get() + 1);
         Configured(PhantomData)
     }
 
