@@ -1,4 +1,6 @@
-//! How much memory is available.
+//! How much memory is available to this process: the least of what the system, its
+//! control group, and its address space leave. The crate `sysinfo` takes a group's cached
+//! files for memory that is gone, and does not know limits of the address space.
 
 use std::fs;
 

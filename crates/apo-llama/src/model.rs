@@ -232,7 +232,9 @@ fn check_memory(
     }
 }
 
-/// Draws from `N(0, deviation²)` by the Box–Muller transform.
+/// Draws from `N(0, deviation²)` by the Box–Muller transform. Written here, it draws the
+/// same values whatever version of a library is installed: a model from scratch is the
+/// same for a seed.
 fn normal(rng: &mut ChaCha8Rng, shape: &[usize], deviation: f32) -> Vec<f32> {
     let n: usize = shape.iter().product();
     let mut out = Vec::with_capacity(n + 1);
