@@ -45,12 +45,12 @@ const ROWS_A_TASK: usize = 64;
 
 /// A buffer that becomes a vector once it is written. A step allocates so many large
 /// buffers that filling them with zeros first would cost time.
-struct Buffer {
-    data: Vec<f32>,
+struct Buffer<T = f32> {
+    data: Vec<T>,
     len: usize,
 }
 
-impl Buffer {
+impl<T> Buffer<T> {
     /// Allocates memory for `len` elements.
     fn new(len: usize) -> Self {
         let data = Vec::with_capacity(len);
@@ -58,7 +58,7 @@ impl Buffer {
     }
 
     /// Returns the elements to write.
-    fn parts(&mut self) -> &mut [MaybeUninit<f32>] {
+    fn parts(&mut self) -> &mut [MaybeUninit<T>] {
         &mut self.data.spare_capacity_mut()[..self.len]
     }
 
@@ -67,7 +67,7 @@ impl Buffer {
     /// # Safety
     ///
     /// Every element has been written.
-    unsafe fn written(mut self) -> Vec<f32> {
+    unsafe fn written(mut self) -> Vec<T> {
         // SAFETY: `new` allocated `len` elements; by contract they are written.
         unsafe {
             self.data.set_len(self.len);

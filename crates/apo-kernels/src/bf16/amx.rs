@@ -10,6 +10,7 @@ pub mod emulated;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 pub mod native;
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::macro_kernel::{Block, MicroKernel};
@@ -36,7 +37,7 @@ pub trait Tiles: Copy + Sync {
         m: Matrix<'_>,
         rows: Range<usize>,
         order: Order,
-        panel: &mut [u32],
+        panel: &mut [MaybeUninit<u32>],
     );
 
     /// Adds or writes a block of 32 × 32 sums, whose rows are `stride` elements apart.
@@ -78,11 +79,16 @@ impl<T: Tiles> MicroKernel for Amx<T> {
         self.0.on_thread()
     }
 
-    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [u32]) {
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [MaybeUninit<u32>]) {
         self.0.pack::<ROWS>(left, rows, Order::Pairs, to);
     }
 
-    fn pack_right(self, right_transposed: Matrix<'_>, cols: Range<usize>, to: &mut [u32]) {
+    fn pack_right(
+        self,
+        right_transposed: Matrix<'_>,
+        cols: Range<usize>,
+        to: &mut [MaybeUninit<u32>],
+    ) {
         self.0
             .pack::<COLS>(right_transposed, cols, Order::Lanes, to);
     }

@@ -5,6 +5,7 @@ use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
     _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
 };
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::macro_kernel::{Block, MicroKernel};
@@ -38,12 +39,17 @@ impl MicroKernel for Avx512 {
 
     fn on_thread(self) {}
 
-    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [u32]) {
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [MaybeUninit<u32>]) {
         // SAFETY: `new` has found the instructions.
         unsafe { pack::<ROWS>(left, rows, Order::Lanes, to) };
     }
 
-    fn pack_right(self, right_transposed: Matrix<'_>, cols: Range<usize>, to: &mut [u32]) {
+    fn pack_right(
+        self,
+        right_transposed: Matrix<'_>,
+        cols: Range<usize>,
+        to: &mut [MaybeUninit<u32>],
+    ) {
         // SAFETY: `new` has found the instructions.
         unsafe { pack::<COLS>(right_transposed, cols, Order::Lanes, to) };
     }

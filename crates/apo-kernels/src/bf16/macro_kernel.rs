@@ -1,10 +1,12 @@
 //! A product as blocks of packed panels, spread over the threads.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::pack::SIDE;
+use crate::Buffer;
 use crate::matrix::{Matrix, MatrixMut, Sum, is_done};
 
 /// What multiplies one block, and how it wants its operands packed. A value of the
@@ -30,12 +32,17 @@ pub trait MicroKernel: Copy + Sync {
     fn on_thread(self) -> Self::Thread;
 
     /// Packs rows of `left` into a panel of `ROWS`, in the order that
-    /// [`Self::multiply`] reads.
-    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, panel: &mut [u32]);
+    /// [`Self::multiply`] reads. The whole panel is written.
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, panel: &mut [MaybeUninit<u32>]);
 
     /// Packs columns of `right`, which are rows of its transpose, into a panel of `COLS`:
     /// `[pairs, COLS]` for each kernel.
-    fn pack_right(self, right_transposed: Matrix<'_>, cols: Range<usize>, panel: &mut [u32]);
+    fn pack_right(
+        self,
+        right_transposed: Matrix<'_>,
+        cols: Range<usize>,
+        panel: &mut [MaybeUninit<u32>],
+    );
 
     /// Adds or writes the product of two panels to a block.
     ///
@@ -90,16 +97,23 @@ impl Panels {
         })
     }
 
-    fn pack(m: Matrix<'_>, width: usize, pack: impl Fn(Range<usize>, &mut [u32]) + Sync) -> Self {
+    fn pack(
+        m: Matrix<'_>,
+        width: usize,
+        pack: impl Fn(Range<usize>, &mut [MaybeUninit<u32>]) + Sync,
+    ) -> Self {
         let (lanes, depth) = (m.rows, m.cols);
         let panel = depth.div_ceil(2).next_multiple_of(SIDE) * width;
-        let mut data = vec![0; lanes.div_ceil(width) * panel];
+        let mut data = Buffer::new(lanes.div_ceil(width) * panel);
         if panel > 0 {
-            data.par_chunks_mut(panel)
+            data.parts()
+                .par_chunks_mut(panel)
                 .with_min_len((1_usize << 14).div_ceil(panel))
                 .enumerate()
                 .for_each(|(i, panel)| pack(i * width..((i + 1) * width).min(lanes), panel));
         }
+        // SAFETY: each panel is packed, which writes the whole of it.
+        let data = unsafe { data.written() };
         Self {
             data,
             lanes,

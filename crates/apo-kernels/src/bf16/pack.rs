@@ -3,6 +3,7 @@
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 pub mod avx512;
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::matrix::Matrix;
@@ -33,7 +34,8 @@ fn round(x: f32) -> u32 {
     bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
 }
 
-/// Packs rows of `m` into pairs along its columns; each row is a lane of the panel. Lanes and halves of pairs beyond the matrix are 0.
+/// Packs rows of `m` into pairs along its columns; each row is a lane of the panel. Lanes
+/// and halves of pairs beyond the matrix are 0. The whole panel is written.
 ///
 /// # Shapes
 ///
@@ -48,7 +50,7 @@ pub fn pack<const WIDTH: usize>(
     rows: Range<usize>,
     order: Order,
     transpose: impl Fn(&Square) -> Square,
-    panel: &mut [u32],
+    panel: &mut [MaybeUninit<u32>],
 ) {
     let by_lanes = m.col_stride != 1;
     let pairs = panel.len() / WIDTH;
@@ -71,12 +73,12 @@ pub fn pack<const WIDTH: usize>(
                 Order::Lanes => {
                     let panel = &mut panel[pair * WIDTH..(pair + n) * WIDTH];
                     for (to, from) in panel.chunks_exact_mut(WIDTH).zip(&square) {
-                        to[lane..lane + width].copy_from_slice(&from[..width]);
+                        to[lane..lane + width].write_copy_of_slice(&from[..width]);
                     }
                 }
                 Order::Pairs => {
                     let panel = &mut panel[pair * WIDTH + lane * SIDE..][..width * SIDE];
-                    panel.copy_from_slice(square[..width].as_flattened());
+                    panel.write_copy_of_slice(square[..width].as_flattened());
                 }
             }
         }
@@ -138,6 +140,20 @@ pub fn transpose(square: &Square) -> Square {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Buffer;
+
+    fn packed<const WIDTH: usize>(
+        m: Matrix<'_>,
+        rows: Range<usize>,
+        order: Order,
+        len: usize,
+    ) -> Vec<u32> {
+        let mut panel = Buffer::new(len);
+        panel.parts().fill(MaybeUninit::new(9));
+        pack::<WIDTH>(m, rows, order, transpose, panel.parts());
+        // SAFETY: all of it has been written, if only by the line before.
+        unsafe { panel.written() }
+    }
 
     #[test]
     fn a_panel_holds_pairs_by_lanes_and_zeros_beyond_the_matrix() {
@@ -148,12 +164,10 @@ mod tests {
         let columns = [1.0, 4.0, 2.0, 5.0, 3.0, 6.0];
         let turned = Matrix::new(&columns, 3, 2).transposed();
         for m in [m, turned] {
-            let mut panel = [9; 6];
-            pack::<3>(m, 0..2, Order::Lanes, transpose, &mut panel);
+            let panel = packed::<3>(m, 0..2, Order::Lanes, 6);
             let expected = [pair(1.0, 2.0), pair(4.0, 5.0), 0, bits(3.0), bits(6.0), 0];
             assert_eq!(panel, expected);
-            let mut panel = [9; 48];
-            pack::<3>(m, 0..2, Order::Pairs, transpose, &mut panel);
+            let panel = packed::<3>(m, 0..2, Order::Pairs, 48);
             let mut expected = [0; 48];
             expected[..2].copy_from_slice(&[pair(1.0, 2.0), bits(3.0)]);
             expected[16..18].copy_from_slice(&[pair(4.0, 5.0), bits(6.0)]);
@@ -179,8 +193,7 @@ mod tests {
             Matrix::new(&turned, DEPTH, 21).transposed(),
         ] {
             for order in [Order::Lanes, Order::Pairs] {
-                let mut panel = vec![9; WIDTH * pairs];
-                pack::<WIDTH>(m, rows.clone(), order, transpose, &mut panel);
+                let panel = packed::<WIDTH>(m, rows.clone(), order, WIDTH * pairs);
                 for (lane, pair) in (0..WIDTH).flat_map(|i| (0..pairs).map(move |j| (i, j))) {
                     let place = match order {
                         Order::Lanes => pair * WIDTH + lane,

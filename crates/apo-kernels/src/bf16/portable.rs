@@ -2,6 +2,7 @@
 //! instructions. It is slow, and shares everything but the arithmetic of a block
 //! with the others.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::macro_kernel::{Block, MicroKernel};
@@ -22,11 +23,16 @@ impl MicroKernel for Portable {
 
     fn on_thread(self) {}
 
-    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [u32]) {
+    fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [MaybeUninit<u32>]) {
         pack::<{ Self::ROWS }>(left, rows, Order::Lanes, transpose, to);
     }
 
-    fn pack_right(self, right_transposed: Matrix<'_>, cols: Range<usize>, to: &mut [u32]) {
+    fn pack_right(
+        self,
+        right_transposed: Matrix<'_>,
+        cols: Range<usize>,
+        to: &mut [MaybeUninit<u32>],
+    ) {
         pack::<{ Self::COLS }>(right_transposed, cols, Order::Lanes, transpose, to);
     }
 

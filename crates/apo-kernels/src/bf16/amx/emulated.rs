@@ -1,5 +1,6 @@
 //! Tiles of plain loops, for tests on every processor and for Miri.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::super::pack::{Order, pack, transpose};
@@ -20,7 +21,7 @@ impl Tiles for Emulated {
         m: Matrix<'_>,
         rows: Range<usize>,
         order: Order,
-        panel: &mut [u32],
+        panel: &mut [MaybeUninit<u32>],
     ) {
         pack::<WIDTH>(m, rows, order, transpose, panel);
     }

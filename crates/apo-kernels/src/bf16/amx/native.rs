@@ -4,6 +4,7 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -114,7 +115,7 @@ impl Tiles for Native {
         m: Matrix<'_>,
         rows: Range<usize>,
         order: Order,
-        panel: &mut [u32],
+        panel: &mut [MaybeUninit<u32>],
     ) {
         // SAFETY: `new` has found the instructions.
         unsafe { avx512::pack::<WIDTH>(m, rows, order, panel) };

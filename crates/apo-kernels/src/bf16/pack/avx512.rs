@@ -4,6 +4,7 @@ use std::arch::x86_64::{
     __m512i, _mm512_loadu_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
     _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::{Order, Square, pack as pack_by};
@@ -22,7 +23,7 @@ pub fn pack<const WIDTH: usize>(
     m: Matrix<'_>,
     rows: Range<usize>,
     order: Order,
-    panel: &mut [u32],
+    panel: &mut [MaybeUninit<u32>],
 ) {
     pack_by::<WIDTH>(m, rows, order, |square| transpose(square), panel);
 }
