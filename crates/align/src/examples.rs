@@ -163,7 +163,7 @@ impl Tokenized<'_> {
             check_golden(&path, row, &response)?;
             let ids = self.encode(&path, &response)?;
             self.spool
-                .add(&tokenized(role(&response), &response, ids))?;
+                .add(&tokenized(ResponseRole::Golden, &response, ids))?;
             signals::check()?;
         }
         Ok(())
@@ -254,10 +254,10 @@ fn sft_target(
     }
 }
 
-/// Returns the role of a response: an empty one is worse than any other.
+/// Returns the role of a policy's response: an empty one is worse than any other.
 fn role(response: &Response) -> ResponseRole {
     if response.finish == Finish::Empty {
-        ResponseRole::Rejected
+        ResponseRole::Empty
     } else {
         ResponseRole::Sample
     }
@@ -367,7 +367,7 @@ fn best(responses: &[TokenizedResponse]) -> Option<&TokenizedResponse> {
     let mut best: Option<&TokenizedResponse> = None;
     for response in responses
         .iter()
-        .filter(|response| response.role != ResponseRole::Rejected)
+        .filter(|response| response.role != ResponseRole::Empty)
     {
         if best.is_none_or(|best| reward(response) > reward(best)) {
             best = Some(response);
@@ -404,7 +404,7 @@ fn add_ordered(
         for (worse, second) in responses.iter().zip(&numbers) {
             if let (Some(first), Some(second)) = (first, second)
                 && reward(better) > reward(worse)
-                && better.role != ResponseRole::Rejected
+                && better.role != ResponseRole::Empty
             {
                 pairs.push((*first, *second));
             }

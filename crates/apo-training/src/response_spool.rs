@@ -18,6 +18,9 @@ pub enum ResponseRole {
     Golden,
     /// A sample of the policy.
     Sample,
+    /// An empty sample, told apart where samples are ranked: it is never the better
+    /// one.
+    Empty,
     /// The response that people preferred.
     Chosen,
     /// The response that they did not prefer.
