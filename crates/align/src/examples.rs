@@ -1,25 +1,26 @@
-//! Makes the examples of a method from the table's rows.
+//! Reads the table's rows as tokens, and writes the examples that a method makes of
+//! them.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::DialogueTokenizer;
 use apo_import::{Source, Unused};
-use apo_llama::PromptTree;
 use apo_model_stage::rows::{check_golden, check_query, tokenized, tokens};
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
 use apo_tables::{Finish, Input, Pair, Reader, Response};
 use apo_training::{
-    Example, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term, TokenizedResponse,
-    Truncation, TruncationCounts,
+    ResponseRole, ResponseSpool, Store, StoreWriter, TokenizedResponse, Truncation,
+    TruncationCounts,
 };
 use serde::Serialize;
 
 use crate::answers::Cleaned;
-use crate::args::{Method, Which};
+use crate::args::Method;
 use crate::inputs::Tables;
 use crate::instructions::{Instruction, each_instruction};
+use crate::pairs::{Mismatch, example};
 use crate::reference::KnownLogProbs;
 
 /// Counts of what the training learns from and leaves out.
@@ -261,163 +262,4 @@ fn role(response: &Response) -> ResponseRole {
     } else {
         ResponseRole::Sample
     }
-}
-
-/// Pairs queries with responses to others, for losses that need the KL.
-#[derive(Default)]
-struct Mismatch {
-    /// The best response of the previous query, ordered by the hashes of their
-    /// ids; the first query has none.
-    before: Option<TokenizedResponse>,
-}
-
-impl Mismatch {
-    fn of(method: &Method) -> Option<Self> {
-        match method {
-            Method::Dpo(dpo) if dpo.loss.pair_loss().has_kl() => Some(Self::default()),
-            _ => None,
-        }
-    }
-
-    fn pair(
-        &mut self,
-        responses: &[TokenizedResponse],
-        truncation: &mut Truncation,
-    ) -> Option<PromptTree> {
-        let own = best(responses)?;
-        let other = self.before.replace(own.clone());
-        let foreign = TokenizedResponse {
-            prompt: own.prompt.clone(),
-            ..other?
-        };
-        // This response is not in the table, so its truncation is not counted.
-        let counts = truncation.counts;
-        let mut example = Example::default();
-        truncation.add(&mut example, &foreign);
-        truncation.counts = counts;
-        example.trees.pop()
-    }
-}
-
-/// Makes a query's example, or returns `None` if the method cannot learn from
-/// it.
-fn example(
-    method: &Method,
-    responses: &[TokenizedResponse],
-    truncation: &mut Truncation,
-) -> Option<Example> {
-    let mut example = Example::default();
-    if matches!(method, Method::Sft(_)) {
-        for response in responses {
-            if let Some(i) = truncation.add(&mut example, response) {
-                example.sft_targets.push(i);
-            }
-        }
-        return (!example.sft_targets.is_empty()).then_some(example);
-    }
-    // Empty responses are never the best.
-    let best = best(responses)?;
-    match method {
-        Method::Sft(_) => {}
-        Method::Rjs(_) => {
-            let i = truncation.add(&mut example, best)?;
-            example.sft_targets.push(i);
-        }
-        Method::Rrhf(_) => {
-            let best = add_ordered(&mut example, responses, best, truncation, |_| 1.0)?;
-            example.sft_targets.push(best);
-        }
-        Method::Dpo(dpo) if dpo.pairs == Which::All => {
-            let best = add_ordered(&mut example, responses, best, truncation, |n| {
-                1.0 / n as f32
-            });
-            if example.preferences.is_empty() {
-                return None;
-            }
-            if dpo.loss.sft_weight > 0.0 {
-                example.sft_targets.push(best?);
-            }
-        }
-        Method::Dpo(dpo) => {
-            let worst = responses
-                .iter()
-                .min_by(|a, b| reward(a).total_cmp(&reward(b)))?;
-            if reward(worst) >= reward(best) {
-                return None;
-            }
-            let better = truncation.add(&mut example, best)?;
-            let worse = truncation.add(&mut example, worst)?;
-            example.preferences.push(preference(better, worse, 1.0));
-            if dpo.loss.sft_weight > 0.0 {
-                example.sft_targets.push(better);
-            }
-        }
-    }
-    Some(example)
-}
-
-/// Returns the reward of a row of a scored table.
-fn reward(response: &TokenizedResponse) -> f32 {
-    response.reward.expect("the table's rewards are checked")
-}
-
-/// Returns the response with the highest reward that is not empty; the first of
-/// equals.
-fn best(responses: &[TokenizedResponse]) -> Option<&TokenizedResponse> {
-    let mut best: Option<&TokenizedResponse> = None;
-    for response in responses
-        .iter()
-        .filter(|response| response.role != ResponseRole::Empty)
-    {
-        if best.is_none_or(|best| reward(response) > reward(best)) {
-            best = Some(response);
-        }
-    }
-    best
-}
-
-fn preference(better: u32, worse: u32, weight: f32) -> Preference {
-    Preference {
-        better,
-        worse,
-        term: Term::Preference,
-        weight,
-    }
-}
-
-/// Adds all responses, and every pair with different rewards, each with a
-/// weight that depends on the number of pairs; an empty response is never the
-/// better one. Returns the best response's number.
-fn add_ordered(
-    example: &mut Example,
-    responses: &[TokenizedResponse],
-    best: &TokenizedResponse,
-    truncation: &mut Truncation,
-    weight: impl Fn(usize) -> f32,
-) -> Option<u32> {
-    let numbers: Vec<Option<u32>> = responses
-        .iter()
-        .map(|response| truncation.add(example, response))
-        .collect();
-    let mut pairs = Vec::new();
-    for (better, first) in responses.iter().zip(&numbers) {
-        for (worse, second) in responses.iter().zip(&numbers) {
-            if let (Some(first), Some(second)) = (first, second)
-                && reward(better) > reward(worse)
-                && better.role != ResponseRole::Empty
-            {
-                pairs.push((*first, *second));
-            }
-        }
-    }
-    let weight = weight(pairs.len());
-    example.preferences.extend(
-        pairs
-            .into_iter()
-            .map(|(better, worse)| preference(better, worse, weight)),
-    );
-    let at = responses
-        .iter()
-        .position(|response| std::ptr::eq(response, best))?;
-    numbers[at]
 }

@@ -1,8 +1,9 @@
 //! `align`: trains a policy by supervised fine-tuning, or on its own scored
 //! responses (RJS, RRHF, DPO).
 //!
-//! To the equations: `apo_training::train` takes the steps, `apo_objectives`
-//! holds eqs. 5 and 6, DPO and related losses.
+//! The way to the equations: `pairs` chooses what a method learns from a query's
+//! responses, `apo_training::train` takes the steps, and `apo_objectives` holds
+//! eqs. 5 and 6, DPO and related losses.
 
 mod answers;
 mod args;
@@ -11,6 +12,7 @@ mod examples;
 mod inputs;
 mod instructions;
 mod loss;
+mod pairs;
 mod reference;
 
 use std::path::Path;

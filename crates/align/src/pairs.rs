@@ -1,0 +1,317 @@
+//! What a method learns from the responses to a query: which of them to fine-tune on,
+//! and which pairs to compare, by their rewards.
+
+use apo_llama::PromptTree;
+use apo_training::{Example, Preference, ResponseRole, Term, TokenizedResponse, Truncation};
+
+use crate::args::{Method, Which};
+
+/// Pairs queries with responses to others, for losses that need the KL.
+#[derive(Default)]
+pub struct Mismatch {
+    /// The best response of the previous query, ordered by the hashes of their
+    /// ids; the first query has none.
+    before: Option<TokenizedResponse>,
+}
+
+impl Mismatch {
+    /// Returns `None` if the method's loss does not need the KL.
+    pub fn of(method: &Method) -> Option<Self> {
+        match method {
+            Method::Dpo(dpo) if dpo.loss.pair_loss().has_kl() => Some(Self::default()),
+            _ => None,
+        }
+    }
+
+    /// Returns the query's prompt with the previous query's best response.
+    pub fn pair(
+        &mut self,
+        responses: &[TokenizedResponse],
+        truncation: &mut Truncation,
+    ) -> Option<PromptTree> {
+        let own = &responses[best(responses)?];
+        let other = self.before.replace(own.clone());
+        let foreign = TokenizedResponse {
+            prompt: own.prompt.clone(),
+            ..other?
+        };
+        // This response is not in the table, so its truncation is not counted.
+        let counts = truncation.counts;
+        let mut example = Example::default();
+        truncation.add(&mut example, &foreign);
+        truncation.counts = counts;
+        example.trees.pop()
+    }
+}
+
+/// Makes a query's example, or returns `None` if the method cannot learn from
+/// it.
+pub fn example(
+    method: &Method,
+    responses: &[TokenizedResponse],
+    truncation: &mut Truncation,
+) -> Option<Example> {
+    let mut example = Example::default();
+    if matches!(method, Method::Sft(_)) {
+        for response in responses {
+            if let Some(i) = truncation.add(&mut example, response) {
+                example.sft_targets.push(i);
+            }
+        }
+        return (!example.sft_targets.is_empty()).then_some(example);
+    }
+    // Empty responses are never the best.
+    let best = best(responses)?;
+    match method {
+        Method::Sft(_) => {}
+        Method::Rjs(_) => {
+            let i = truncation.add(&mut example, &responses[best])?;
+            example.sft_targets.push(i);
+        }
+        Method::Rrhf(_) => {
+            let numbers = add_ordered(&mut example, responses, truncation, |_| 1.0);
+            example.sft_targets.push(numbers[best]?);
+        }
+        Method::Dpo(dpo) if dpo.pairs == Which::All => {
+            let weight = |n| 1.0 / n as f32;
+            let numbers = add_ordered(&mut example, responses, truncation, weight);
+            if example.preferences.is_empty() {
+                return None;
+            }
+            if dpo.loss.sft_weight > 0.0 {
+                example.sft_targets.push(numbers[best]?);
+            }
+        }
+        Method::Dpo(dpo) => {
+            let best = &responses[best];
+            let worst = responses
+                .iter()
+                .min_by(|a, b| reward(a).total_cmp(&reward(b)))?;
+            if reward(worst) >= reward(best) {
+                return None;
+            }
+            let better = truncation.add(&mut example, best)?;
+            let worse = truncation.add(&mut example, worst)?;
+            example.preferences.push(preference(better, worse, 1.0));
+            if dpo.loss.sft_weight > 0.0 {
+                example.sft_targets.push(better);
+            }
+        }
+    }
+    Some(example)
+}
+
+/// Returns the reward of a row of a scored table.
+fn reward(response: &TokenizedResponse) -> f32 {
+    response.reward.expect("the table's rewards are checked")
+}
+
+/// Returns the index of the response with the highest reward that is not empty; the
+/// first of equals.
+fn best(responses: &[TokenizedResponse]) -> Option<usize> {
+    let mut best = None;
+    for (i, response) in responses.iter().enumerate() {
+        let better = best.is_none_or(|best: usize| reward(response) > reward(&responses[best]));
+        if better && response.role != ResponseRole::Empty {
+            best = Some(i);
+        }
+    }
+    best
+}
+
+fn preference(better: u32, worse: u32, weight: f32) -> Preference {
+    Preference {
+        better,
+        worse,
+        term: Term::Preference,
+        weight,
+    }
+}
+
+/// Adds all responses, and every pair with different rewards, each with a weight that
+/// depends on the number of pairs; an empty response is never the better one. Returns
+/// the responses' numbers in the example; truncation may leave nothing of one.
+fn add_ordered(
+    example: &mut Example,
+    responses: &[TokenizedResponse],
+    truncation: &mut Truncation,
+    weight: impl Fn(usize) -> f32,
+) -> Vec<Option<u32>> {
+    let numbers: Vec<Option<u32>> = responses
+        .iter()
+        .map(|response| truncation.add(example, response))
+        .collect();
+    let mut pairs = Vec::new();
+    for (better, first) in responses.iter().zip(&numbers) {
+        for (worse, second) in responses.iter().zip(&numbers) {
+            if let (Some(first), Some(second)) = (first, second)
+                && reward(better) > reward(worse)
+                && better.role != ResponseRole::Empty
+            {
+                pairs.push((*first, *second));
+            }
+        }
+    }
+    let weight = weight(pairs.len());
+    example.preferences.extend(
+        pairs
+            .into_iter()
+            .map(|(better, worse)| preference(better, worse, weight)),
+    );
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Args;
+    use apo_training::TruncationCounts;
+    use clap::Parser as _;
+
+    fn method(line: &str) -> Method {
+        let table = if line.starts_with("sft") {
+            "golden"
+        } else {
+            "responses"
+        };
+        let rest = format!("align {line} --{table} table --model model --out out");
+        Args::parse_from(rest.split_whitespace()).method
+    }
+
+    fn truncation() -> Truncation {
+        Truncation {
+            limit: 8,
+            eos: 0,
+            bos: None,
+            counts: TruncationCounts::default(),
+        }
+    }
+
+    /// Samples with these rewards: the n-th one is the token n.
+    fn samples<const N: usize>(rewards: [f32; N]) -> Vec<TokenizedResponse> {
+        let sample = |(number, reward)| TokenizedResponse {
+            query_id: "0123abcd".into(),
+            role: ResponseRole::Sample,
+            number,
+            complete: true,
+            reward: Some(reward),
+            reference: None,
+            prompt: vec![7],
+            response: vec![number],
+        };
+        (0..).zip(rewards).map(sample).collect()
+    }
+
+    /// Makes a sample empty: only the end of text is left of it.
+    fn empty(sample: &mut TokenizedResponse) {
+        sample.role = ResponseRole::Empty;
+        sample.response.clear();
+    }
+
+    /// Makes a sample one of which nothing is left.
+    fn cut(sample: &mut TokenizedResponse) {
+        sample.complete = false;
+        sample.response.clear();
+    }
+
+    fn made(line: &str, responses: &[TokenizedResponse]) -> Option<Example> {
+        example(&method(line), responses, &mut truncation())
+    }
+
+    /// The responses' tokens.
+    fn tokens(example: &Example) -> Vec<&[u32]> {
+        let responses = example.trees.iter().flat_map(|tree| &tree.responses);
+        responses.map(Vec::as_slice).collect()
+    }
+
+    /// The pairs by the responses' numbers, with their weights.
+    fn pairs(example: &Example) -> Vec<(u32, u32, f32)> {
+        let pairs = example.preferences.iter();
+        pairs.map(|it| (it.better, it.worse, it.weight)).collect()
+    }
+
+    #[test]
+    fn sft_learns_from_every_response_that_is_left() {
+        let mut golden = samples([0.0, 0.0, 0.0]);
+        for answer in &mut golden {
+            answer.reward = None;
+        }
+        cut(&mut golden[1]);
+        let example = made("sft", &golden).expect("two are left");
+        assert_eq!(tokens(&example), [[0, 0], [2, 0]]);
+        assert_eq!(example.sft_targets, [0, 1]);
+        assert_eq!(made("sft", &golden[1..2]), None);
+    }
+
+    #[test]
+    fn rjs_learns_from_the_first_of_the_best_that_are_not_empty() {
+        let mut responses = samples([0.5, 2.0, 2.0, 3.0]);
+        empty(&mut responses[3]);
+        let example = made("rjs", &responses).expect("one is the best");
+        assert_eq!(tokens(&example), [[1, 0]]);
+        assert_eq!(example.sft_targets, [0]);
+        assert_eq!(made("rjs", &responses[3..]), None);
+    }
+
+    #[test]
+    fn rrhf_orders_all_and_numbers_what_truncation_left() {
+        let mut responses = samples([9.0, 1.0, 3.0, 2.0]);
+        cut(&mut responses[0]);
+        assert_eq!(
+            made("rrhf", &responses),
+            None,
+            "nothing is left of the best"
+        );
+        responses[0].reward = Some(0.0);
+        let example = made("rrhf", &responses).expect("three are left");
+        assert_eq!(tokens(&example), [[1, 0], [2, 0], [3, 0]]);
+        assert_eq!(pairs(&example), [(1, 0, 1.0), (1, 2, 1.0), (2, 0, 1.0)]);
+        assert_eq!(example.sft_targets, [1]);
+        // Without pairs the best one's likelihood is left.
+        let equal = made("rrhf", &samples([1.0, 1.0])).expect("one is the best");
+        assert_eq!((equal.preferences.len(), equal.sft_targets), (0, vec![0]));
+    }
+
+    #[test]
+    fn dpo_compares_the_best_with_the_worst() {
+        let mut responses = samples([1.0, 3.0, 0.5, 2.0]);
+        let example = made("dpo", &responses).expect("rewards differ");
+        assert_eq!(tokens(&example), [[1, 0], [2, 0]]);
+        assert_eq!(pairs(&example), [(0, 1, 1.0)]);
+        assert!(example.sft_targets.is_empty());
+        let with_sft = made("dpo --sft-weight 0.5", &responses).expect("rewards differ");
+        assert_eq!(with_sft.sft_targets, [0]);
+        // An empty response may be the worst, not the best.
+        empty(&mut responses[2]);
+        let example = made("dpo", &responses).expect("rewards differ");
+        assert_eq!(tokens(&example), [&[1, 0][..], &[0]]);
+        empty(&mut responses[1]);
+        let example = made("dpo", &responses).expect("rewards differ");
+        assert_eq!(tokens(&example), [&[3, 0][..], &[0]]);
+        assert_eq!(made("dpo", &responses[1..3]), None);
+        assert_eq!(made("dpo", &samples([1.0, 1.0])), None);
+    }
+
+    #[test]
+    fn all_pairs_of_a_query_weigh_one() {
+        let mut responses = samples([3.0, 1.0, 1.0, 4.0]);
+        empty(&mut responses[3]);
+        let example = made("dpo --pairs all --sft-weight 1", &responses).expect("rewards differ");
+        assert_eq!(pairs(&example), [(0, 1, 0.5), (0, 2, 0.5)]);
+        assert_eq!(example.sft_targets, [0]);
+        assert_eq!(made("dpo --pairs all", &responses[1..]), None);
+    }
+
+    #[test]
+    fn a_mismatch_is_the_previous_querys_best_response_and_not_counted() {
+        assert!(Mismatch::of(&method("dpo")).is_none());
+        let mut mismatch = Mismatch::of(&method("dpo --loss kto")).expect("KTO has a KL");
+        let mut truncation = truncation();
+        assert_eq!(mismatch.pair(&samples([1.0, 2.0]), &mut truncation), None);
+        let mut second = samples([5.0]);
+        second[0].prompt = vec![8];
+        let tree = mismatch.pair(&second, &mut truncation).expect("a pair");
+        assert_eq!((tree.prompt, tree.responses), (vec![8], vec![vec![1, 0]]));
+        assert_eq!(truncation.counts.responses, 0);
+    }
+}
