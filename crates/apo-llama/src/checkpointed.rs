@@ -8,11 +8,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use burn::backend::autodiff::NodeId;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, Dispatch, DispatchKindConversion, DispatchTensor, Flex, backend_extension,
@@ -25,8 +21,8 @@ use burn::backend::Cube;
 use apo_kernels::LayerWeights;
 
 use crate::Precision;
+use crate::extension::{Kept, Targets};
 use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
-use crate::operators::Targets;
 use crate::plain::{self, Forward};
 
 /// Rows whose logits are in memory at once.
@@ -136,94 +132,49 @@ where
     primitive::<B, D>(gradient.expect("every input is used"))
 }
 
-#[derive(Debug)]
-struct LayerBackward;
-
 #[derive(Clone, Debug)]
-struct LayerState<B: Backend> {
+struct KeptOfLayer<B: Backend> {
     x: FloatTensor<B>,
     weights: LayerWeights<FloatTensor<B>>,
     forward: Arc<Forward>,
 }
 
-impl<B: Backend> Backward<B, N_INPUTS> for LayerBackward
+impl<B: Backend> Kept<B, N_INPUTS> for KeptOfLayer<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
-    type State = LayerState<B>;
-
-    fn backward(
-        self,
-        ops: Ops<LayerState<B>, N_INPUTS>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
-        let dout = gradients.consume::<B>(&ops.node);
-        let LayerState {
-            x,
-            weights,
-            forward,
-        } = ops.state;
-        let x = leaf::<B, 2>(x);
-        let weights = weights.map_each(leaf::<B, 2>, leaf::<B, 1>);
-        let own = RefCell::new(back::<B, 2>(
-            forward.decoder_layer(x.clone(), &weights),
-            dout,
-        ));
+    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; N_INPUTS] {
+        let x = leaf::<B, 2>(self.x);
+        let weights = self.weights.map_each(leaf::<B, 2>, leaf::<B, 1>);
+        let out = self.forward.decoder_layer(x.clone(), &weights);
+        let own = RefCell::new(back::<B, 2>(out, dout));
         let of_x = gradient_of::<B, 2>(&x, &mut own.borrow_mut());
         let of_weights = weights.map_each(
             |weight| gradient_of::<B, 2>(&weight, &mut own.borrow_mut()),
             |weight| gradient_of::<B, 1>(&weight, &mut own.borrow_mut()),
         );
-        let found = inputs(of_x, of_weights);
-        let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register::<B, _>(parents, found, gradients);
+        inputs(of_x, of_weights)
     }
 }
 
-#[derive(Debug)]
-struct LogProbsBackward;
-
 #[derive(Clone, Debug)]
-struct LogProbsState<B: Backend> {
+struct KeptOfLogProbs<B: Backend> {
     hidden: FloatTensor<B>,
     head: FloatTensor<B>,
     targets: Arc<Targets>,
 }
 
-impl<B: Backend> Backward<B, 2> for LogProbsBackward
+impl<B: Backend> Kept<B, 2> for KeptOfLogProbs<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
-    type State = LogProbsState<B>;
-
-    fn backward(
-        self,
-        ops: Ops<LogProbsState<B>, 2>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
-        let dout = gradients.consume::<B>(&ops.node);
-        let hidden = leaf::<B, 2>(ops.state.hidden);
-        let head = leaf::<B, 2>(ops.state.head);
-        let Targets { ids, precision } = &*ops.state.targets;
+    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; 2] {
+        let hidden = leaf::<B, 2>(self.hidden);
+        let head = leaf::<B, 2>(self.head);
+        let Targets { ids, precision } = &*self.targets;
         let out = plain::log_probs(hidden.clone(), head.clone(), ids, *precision);
         let mut own = back::<B, 1>(out, dout);
-        let found = [&hidden, &head].map(|it| gradient_of::<B, 2>(it, &mut own));
-        let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register::<B, _>(parents, found, gradients);
-    }
-}
-
-fn register<B: Backend, const N: usize>(
-    parents: [Option<NodeId>; N],
-    found: [FloatTensor<B>; N],
-    gradients: &mut Gradients,
-) {
-    for (parent, gradient) in parents.into_iter().zip(found) {
-        if let Some(parent) = parent {
-            gradients.register::<B>(parent, gradient);
-        }
+        [&hidden, &head].map(|leaf| gradient_of::<B, 2>(leaf, &mut own))
     }
 }
 
@@ -236,26 +187,16 @@ where
         BackendWeights(weights): BackendWeights<Self>,
         forward: Arc<Forward>,
     ) -> FloatTensor<Self> {
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "Burn names the type nowhere in public"
-        )]
-        let nodes = inputs(x.node(), weights.as_ref().map(|weight| weight.node()));
-        let x = x.primitive().clone();
-        let weights = weights.map(|weight| weight.primitive().clone());
+        let nodes = inputs(x.node(), weights.as_ref().map(<FloatTensor<Self>>::node));
+        let x = x.into_primitive();
+        let weights = weights.map(FloatTensor::<Self>::into_primitive);
         let shared = BackendWeights(weights.clone());
         let out = B::decoder_layer(x.clone(), shared, Arc::clone(&forward));
-        match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(
-                LayerState {
-                    x,
-                    weights,
-                    forward,
-                },
-                out,
-            ),
-            OpsKind::UnTracked(prepared) => prepared.finish(out),
-        }
+        KeptOfLayer::track::<C>(nodes, out, || KeptOfLayer {
+            x,
+            weights,
+            forward,
+        })
     }
 
     fn log_probs(
@@ -264,20 +205,13 @@ where
         targets: Arc<Targets>,
     ) -> FloatTensor<Self> {
         let nodes = [hidden.node(), head.node()];
-        let (hidden, head) = (hidden.primitive().clone(), head.primitive().clone());
+        let (hidden, head) = (hidden.into_primitive(), head.into_primitive());
         let out = B::log_probs(hidden.clone(), head.clone(), Arc::clone(&targets));
-        let prepared = LogProbsBackward.prepare::<C>(nodes).compute_bound();
-        match prepared.stateful() {
-            OpsKind::Tracked(prepared) => {
-                let state = LogProbsState {
-                    hidden,
-                    head,
-                    targets,
-                };
-                prepared.finish(state, out)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(out),
-        }
+        KeptOfLogProbs::track::<C>(nodes, out, || KeptOfLogProbs {
+            hidden,
+            head,
+            targets,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ pub mod decoder;
 pub mod device;
 pub mod directory;
 pub mod error;
+mod extension;
 pub mod generation;
 mod identified;
 mod layer_weights;

@@ -6,11 +6,7 @@
 
 use std::sync::Arc;
 
-use burn::backend::autodiff::NodeId;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
@@ -23,6 +19,7 @@ use apo_kernels::{LayerWeights, log_prob};
 
 use crate::Precision;
 use crate::config::LlamaConfig;
+use crate::extension::{Kept, Targets};
 use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
 
 /// What a layer's kernel needs beside tensors.
@@ -32,13 +29,6 @@ pub struct LayerPlan {
     pub(crate) layout: Layout,
     /// Keep only the input, and compute the layer again in the backward pass.
     pub(crate) checkpointing: bool,
-}
-
-/// The tokens whose log-probs are computed, one for each row.
-#[derive(Debug)]
-pub struct Targets {
-    pub(crate) ids: Vec<usize>,
-    pub(crate) precision: Precision,
 }
 
 /// Returns what the layers' kernels need to know of a configuration.
@@ -142,101 +132,73 @@ impl Kernels for Flex {
     }
 }
 
-#[derive(Debug)]
-struct LayerBackward;
-
 #[derive(Clone)]
-struct LayerState {
+struct KeptOfLayer {
     x: FlexTensor,
     weights: LayerWeights<FlexTensor>,
     plan: Arc<LayerPlan>,
+    /// `None` with gradient checkpointing.
     saved: Option<Arc<layer::Saved>>,
 }
 
-impl std::fmt::Debug for LayerState {
+impl std::fmt::Debug for KeptOfLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LayerState").finish_non_exhaustive()
+        f.debug_struct("KeptOfLayer").finish_non_exhaustive()
     }
 }
 
-impl Backward<Flex, N_INPUTS> for LayerBackward {
-    type State = LayerState;
-
-    fn backward(
-        self,
-        ops: Ops<LayerState, N_INPUTS>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
-        let dout = contiguous(&gradients.consume::<Flex>(&ops.node));
-        let state = ops.state;
-        let plan = &state.plan;
-        let view = weights(&state.weights);
-        let saved = state.saved.unwrap_or_else(|| {
-            let (_, saved) = plan
-                .config
-                .forward(&plan.layout, slice(&state.x), &(&view).into());
+impl Kept<Flex, N_INPUTS> for KeptOfLayer {
+    fn gradients(self, dout: FlexTensor) -> [FlexTensor; N_INPUTS] {
+        let Self {
+            x,
+            weights: tensors,
+            plan,
+            saved,
+        } = self;
+        let dout = contiguous(&dout);
+        let view = weights(&tensors);
+        let LayerPlan { config, layout, .. } = &*plan;
+        let saved = saved.unwrap_or_else(|| {
+            let (_, saved) = config.forward(layout, slice(&x), &(&view).into());
             Arc::new(saved)
         });
-        let d = plan
-            .config
-            .backward(&plan.layout, slice(&state.x), &view, &saved, slice(&dout));
-        let values = inputs(d.input, d.weights);
-        let tensors = inputs(&state.x, state.weights.as_ref());
-        let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register(parents, values, tensors, gradients);
+        let d = config.backward(layout, slice(&x), &view, &saved, slice(&dout));
+        like(inputs(d.input, d.weights), inputs(&x, tensors.as_ref()))
     }
 }
 
-/// Registers the gradients of an operator's inputs, in the inputs' shapes.
-fn register<const N: usize>(
-    parents: [Option<NodeId>; N],
-    values: [Vec<f32>; N],
-    inputs: [&FlexTensor; N],
-    gradients: &mut Gradients,
-) {
-    for ((parent, value), input) in parents.into_iter().zip(values).zip(inputs) {
-        if let Some(parent) = parent {
-            let shape = input.layout().shape();
-            gradients.register::<Flex>(parent, tensor(value, shape));
-        }
-    }
+/// Makes tensors of gradients, in the shapes of their inputs.
+fn like<const N: usize>(gradients: [Vec<f32>; N], inputs: [&FlexTensor; N]) -> [FlexTensor; N] {
+    let mut shapes = inputs.into_iter().map(|input| input.layout().shape());
+    gradients.map(|gradient| tensor(gradient, shapes.next().expect("as many as gradients")))
 }
-
-#[derive(Debug)]
-struct LogProbsBackward;
 
 #[derive(Clone, Debug)]
-struct LogProbsState {
+struct KeptOfLogProbs {
     hidden: FlexTensor,
     head: FlexTensor,
     targets: Arc<Targets>,
     log_sums: Vec<f32>,
 }
 
-impl Backward<Flex, 2> for LogProbsBackward {
-    type State = LogProbsState;
-
-    fn backward(self, ops: Ops<LogProbsState, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let dlog_probs = contiguous(&gradients.consume::<Flex>(&ops.node));
-        let LogProbsState {
+impl Kept<Flex, 2> for KeptOfLogProbs {
+    fn gradients(self, dout: FlexTensor) -> [FlexTensor; 2] {
+        let Self {
             hidden,
             head,
             targets,
             log_sums,
-        } = ops.state;
+        } = self;
         let (dhidden, dhead) = log_prob::backward(
             slice(&hidden),
             slice(&head),
             width(&hidden),
             &targets.ids,
             &log_sums,
-            slice(&dlog_probs),
+            slice(&contiguous(&dout)),
             targets.precision,
         );
-        let values = [dhidden, dhead];
-        let parents = ops.parents.map(|it| it.map(|node| node.id));
-        register(parents, values, [&hidden, &head], gradients);
+        like([dhidden, dhead], [&hidden, &head])
     }
 }
 
@@ -246,30 +208,19 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         BackendWeights(tensors): BackendWeights<Self>,
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self> {
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "Burn names the type nowhere in public"
-        )]
-        let nodes = inputs(x.node(), tensors.as_ref().map(|tensor| tensor.node()));
-        let primitives = tensors.map(|tensor| tensor.primitive().clone());
+        let nodes = inputs(x.node(), tensors.as_ref().map(<FloatTensor<Self>>::node));
+        let tensors = tensors.map(FloatTensor::<Self>::into_primitive);
         let x = contiguous(x.primitive());
         let (out, saved) =
             plan.config
-                .forward(&plan.layout, slice(&x), &(&weights(&primitives)).into());
+                .forward(&plan.layout, slice(&x), &(&weights(&tensors)).into());
         let out = tensor(out, x.layout().shape());
-        match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let saved = (!plan.checkpointing).then(|| Arc::new(saved));
-                let state = LayerState {
-                    x,
-                    weights: primitives,
-                    plan,
-                    saved,
-                };
-                prepared.finish(state, out)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(out),
-        }
+        KeptOfLayer::track::<C>(nodes, out, || KeptOfLayer {
+            x,
+            weights: tensors,
+            saved: (!plan.checkpointing).then(|| Arc::new(saved)),
+            plan,
+        })
     }
 
     fn log_probs(
@@ -279,7 +230,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let nodes = [hidden.node(), head.node()];
         let hidden = contiguous(hidden.primitive());
-        let head = head.primitive().clone();
+        let head = head.into_primitive();
         let (log_probs, log_sums) = log_prob::forward(
             slice(&hidden),
             slice(&head),
@@ -288,22 +239,12 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             targets.precision,
         );
         let out = tensor(log_probs, &[targets.ids.len()]);
-        match LogProbsBackward
-            .prepare::<C>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => {
-                let state = LogProbsState {
-                    hidden,
-                    head,
-                    targets,
-                    log_sums,
-                };
-                prepared.finish(state, out)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(out),
-        }
+        KeptOfLogProbs::track::<C>(nodes, out, || KeptOfLogProbs {
+            hidden,
+            head,
+            targets,
+            log_sums,
+        })
     }
 }
 

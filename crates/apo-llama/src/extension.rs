@@ -1,0 +1,60 @@
+//! What this crate's own Burn operators share: the arguments of log-probs, and a
+//! place in the graph with a backward pass of their own.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend};
+
+use crate::Precision;
+
+/// The tokens whose log-probs are computed, one for each row.
+#[derive(Debug)]
+pub struct Targets {
+    pub(crate) ids: Vec<usize>,
+    pub(crate) precision: Precision,
+}
+
+/// What an operator with `N` inputs keeps for its backward pass.
+pub(crate) trait Kept<B: Backend, const N: usize>: Clone + Debug + Send + 'static {
+    /// Returns the gradient of each input, in its shape, from the gradient of
+    /// the output.
+    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; N];
+
+    /// Puts the operator's output into the graph. `keep` is called if an input
+    /// has a gradient.
+    fn track<C: CheckpointStrategy>(
+        inputs: [NodeGuard; N],
+        out: FloatTensor<B>,
+        keep: impl FnOnce() -> Self,
+    ) -> FloatTensor<Autodiff<B, C>> {
+        let prepared = BackwardPass::<Self>(PhantomData).prepare::<C>(inputs);
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(keep(), out),
+            OpsKind::UnTracked(prepared) => prepared.finish(out),
+        }
+    }
+}
+
+/// The backward pass of the operator that keeps `K`.
+#[derive(Debug)]
+struct BackwardPass<K>(PhantomData<K>);
+
+impl<B: Backend, K: Kept<B, N>, const N: usize> Backward<B, N> for BackwardPass<K> {
+    type State = K;
+
+    fn backward(self, ops: Ops<K, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dout = gradients.consume::<B>(&ops.node);
+        let found = ops.state.gradients(dout);
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(parent) = parent {
+                gradients.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
