@@ -88,7 +88,7 @@ fn the_references_log_probs_may_be_kept_for_many_alignments() {
             format!("{DPO} --reference-log-probs other.parquet"),
             3,
             &[
-                "other.parquet: its model is another",
+                "other.parquet: its model is not the reference",
                 "its `limit` is 512, 1024 here",
             ][..],
         ),

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn chosen_ones_that_lose_most_of_the_margin_are_told() {
+    fn chosen_responses_that_lose_most_of_the_margin_are_reported() {
         let lost = |chosen: f32| {
             steps(|_| Metric {
                 rewards_chosen: Some(chosen),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_reference_the_first_steps_are_what_the_last_are_held_against() {
+    fn without_a_reference_the_last_steps_are_compared_with_the_first() {
         let ending = |last: f32| {
             steps(|i| Metric {
                 logps_chosen: Some(if i < 6 { -50.0 } else { last }),

@@ -97,7 +97,7 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
     } = Answer::read(record)?
     else {
         return Err(malformed(
-            "is no instruction; expected `instruction` and `output`, or `prompt` and `response`, \
+            "is not an instruction; expected `instruction` and `output`, or `prompt` and `response`, \
              texts",
         ));
     };

@@ -53,7 +53,7 @@ impl KnownLogProbs {
         let mut problems = Vec::new();
         let model = found.inputs.get("model").map(|it| it.digest.as_str());
         if model != Some(&reference.digest) {
-            problems.push("its model is another than the reference".to_owned());
+            problems.push("its model is not the reference".to_owned());
         }
         let here = [
             ("limit", json!(common.limit)),

@@ -148,7 +148,7 @@ impl PairLoss {
             let reference = constant(responses.reference, &policy.device());
             policy - reference
         };
-        let a_token = |sum: Tensor<1>| {
+        let per_token = |sum: Tensor<1>| {
             let tokens = constant(responses.tokens, &sum.device());
             sum / tokens
         };
@@ -159,8 +159,8 @@ impl PairLoss {
             | Self::Ipo { beta }
             | Self::Hinge { beta }
             | Self::Kto { beta, .. } => ratio() * beta,
-            Self::Normalised { beta } | Self::IpoMean { beta } => a_token(ratio()) * beta,
-            Self::SimPo { beta, .. } => a_token(responses.policy.clone()) * beta,
+            Self::Normalised { beta } | Self::IpoMean { beta } => per_token(ratio()) * beta,
+            Self::SimPo { beta, .. } => per_token(responses.policy.clone()) * beta,
             Self::Slic { .. } => responses.policy.clone(),
         }
     }
@@ -218,7 +218,8 @@ impl PairLoss {
                 (right * (1.0 - label_smoothing) - wrong * label_smoothing)
                     / (1.0 - 2.0 * label_smoothing)
             }
-            // Of log-ratios h: (h − 1/(2τ))², and the margin is τ·h.
+            // The paper's loss is (h − 1/(2τ))² of the difference h of log-ratios; the
+            // margin is τ·h.
             Self::Ipo { beta } | Self::IpoMean { beta } => {
                 (margin() / beta - 0.5 / beta).powi_scalar(2)
             }

@@ -40,7 +40,7 @@ pub struct Pick {
 /// candidates at first. Few rows need more, and sorting all 50,000 tokens of a
 /// vocabulary would take longer than all of its exponentials.
 const FIRST_CANDIDATES: f32 = 1e-3;
-/// By which it falls until there are enough candidates.
+/// The bound falls by this factor until there are enough candidates.
 const MORE_CANDIDATES: f32 = 1.0 / 64.0;
 
 impl Sampling {
