@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use apo_llama::Start;
-use apo_model_stage::{ComputeArgs, ModelArgs, TrainingArgs};
+use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs, not_negative};
 use apo_training::Objective;
+use apo_training_stage::TrainingArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::loss::LossArgs;

@@ -4,16 +4,14 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_dialogue::DialogueTokenizer;
+use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
 use apo_import::{Source, Unused};
-use apo_model_stage::rows::{check_golden, check_query, tokenized, tokens};
+use apo_model_stage::rows::tokens;
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
 use apo_tables::{Finish, Input, Pair, Reader, Response};
-use apo_training::{
-    ResponseRole, ResponseSpool, Store, StoreWriter, TokenizedResponse, Truncation,
-    TruncationCounts,
-};
+use apo_training::{ResponseRole, ResponseSpool, Store, StoreWriter, TokenizedResponse};
+use apo_training_stage::rows::{check_golden, check_query, tokenized};
 use serde::Serialize;
 
 use crate::answers::Cleaned;

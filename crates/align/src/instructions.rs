@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_import::{ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, dialogue, reason};
-use apo_model_stage::TestPart;
 use apo_stage::signals;
 use apo_tables::{Input, Provenance, Query, Reader};
+use apo_training_stage::TestPart;
 
 /// Records in memory at once.
 const BATCH: usize = 1024;

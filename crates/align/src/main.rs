@@ -21,12 +21,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
+use apo_model_stage::models;
 use apo_model_stage::models::Longest;
-use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
-use apo_model_stage::{TestPart, check_splits, models};
 use apo_stage::{Claim, Output, OutputKind, up_to_date};
 use apo_tables::Provenance;
 use apo_training::{Reference, Store};
+use apo_training_stage::{
+    Defaults, TestPart, Watch, check_splits, classify, finish, manifest, show_first,
+};
 
 use crate::args::{Args, Common, Method};
 use crate::displacement::warn_of_displacement;
@@ -38,7 +40,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check_loss);
-    apo_model_stage::run("align", || run(&args.method))
+    apo_training_stage::run("align", || run(&args.method))
 }
 
 /// Runs the stage from its table to a policy's directory.

@@ -1,8 +1,9 @@
 //! What a method learns from the responses to a query: which of them to fine-tune on,
 //! and which pairs to compare, by their rewards.
 
+use apo_dialogue::Truncation;
 use apo_llama::PromptTree;
-use apo_training::{Example, Preference, ResponseRole, Term, TokenizedResponse, Truncation};
+use apo_training::{Example, Preference, ResponseRole, Term, TokenizedResponse};
 
 use crate::args::{Method, Which};
 
@@ -38,7 +39,7 @@ impl Mismatch {
         // This response is not in the table, so its truncation is not counted.
         let counts = truncation.counts;
         let mut example = Example::default();
-        truncation.add(&mut example, &foreign);
+        example.add_fitted(&foreign, truncation);
         truncation.counts = counts;
         example.trees.pop()
     }
@@ -54,7 +55,7 @@ pub fn example(
     let mut example = Example::default();
     if matches!(method, Method::Sft(_)) {
         for response in responses {
-            if let Some(i) = truncation.add(&mut example, response) {
+            if let Some(i) = example.add_fitted(response, truncation) {
                 example.sft_targets.push(i);
             }
         }
@@ -65,7 +66,7 @@ pub fn example(
     match method {
         Method::Sft(_) => {}
         Method::Rjs(_) => {
-            let i = truncation.add(&mut example, &responses[best])?;
+            let i = example.add_fitted(&responses[best], truncation)?;
             example.sft_targets.push(i);
         }
         Method::Rrhf(_) => {
@@ -90,8 +91,8 @@ pub fn example(
             if reward(worst) >= reward(best) {
                 return None;
             }
-            let better = truncation.add(&mut example, best)?;
-            let worse = truncation.add(&mut example, worst)?;
+            let better = example.add_fitted(best, truncation)?;
+            let worse = example.add_fitted(worst, truncation)?;
             example.preferences.push(preference(better, worse, 1.0));
             if dpo.loss.sft_weight > 0.0 {
                 example.sft_targets.push(better);
@@ -139,7 +140,7 @@ fn add_ordered(
 ) -> Vec<Option<u32>> {
     let numbers: Vec<Option<u32>> = responses
         .iter()
-        .map(|response| truncation.add(example, response))
+        .map(|response| example.add_fitted(response, truncation))
         .collect();
     let mut pairs = Vec::new();
     for (better, first) in responses.iter().zip(&numbers) {

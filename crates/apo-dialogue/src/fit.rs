@@ -1,5 +1,7 @@
 //! Cutting a prompt and a response to a number of tokens.
 
+use serde::Serialize;
+
 /// A prompt and a response within a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fitted {
@@ -66,6 +68,43 @@ pub fn fit_prompt(prompt: &[u32], bos: Option<u32>, limit: usize) -> Vec<u32> {
     prompt[cut..].to_vec()
 }
 
+/// How many prompts and responses were truncated to fit the limit.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct TruncationCounts {
+    /// All responses.
+    pub responses: u64,
+    /// Prompts that lost their beginning.
+    pub prompts_cut: u64,
+    /// Responses that lost their end.
+    pub responses_cut: u64,
+}
+
+/// Truncates prompts and responses to a limit, and counts what is cut.
+#[derive(Debug)]
+pub struct Truncation {
+    /// Most tokens of prompt and response.
+    pub limit: usize,
+    /// End of text.
+    pub eos: u32,
+    /// Beginning of text, if the model has one.
+    pub bos: Option<u32>,
+    /// What was truncated so far.
+    pub counts: TruncationCounts,
+}
+
+impl Truncation {
+    /// Fits a response, with an end of text if it is complete, and its prompt to
+    /// the limit, as [`fit`].
+    pub fn fit(&mut self, prompt: &[u32], response: &[u32], complete: bool) -> Fitted {
+        let eos = complete.then_some(self.eos);
+        let fitted = fit(prompt, response, eos, self.bos, self.limit);
+        self.counts.responses += 1;
+        self.counts.prompts_cut += u64::from(fitted.prompt_cut > 0);
+        self.counts.responses_cut += u64::from(fitted.response_cut > 0);
+        fitted
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +144,25 @@ mod tests {
         assert_eq!(fitted.response, [5, 6, 7, 8, 9, 10]);
         // Two tokens and the end of text.
         assert_eq!((fitted.prompt_cut, fitted.response_cut), (2, 3));
+    }
+
+    #[test]
+    fn what_is_cut_is_counted() {
+        let mut truncation = Truncation {
+            limit: 8,
+            eos: EOS,
+            bos: None,
+            counts: TruncationCounts::default(),
+        };
+        let whole = truncation.fit(&[1], &[2, 3], true);
+        assert_eq!(whole.response, [2, 3, EOS]);
+        // A response that was cut before gets no end of text.
+        assert_eq!(truncation.fit(&[1], &[2, 3], false).response, [2, 3]);
+        truncation.fit(&[1, 2, 3, 4, 5, 6], &[7, 8, 9], true);
+        truncation.fit(&[1, 2, 3, 4], &[5; 20], true);
+        let counts = truncation.counts;
+        assert_eq!(counts.responses, 4);
+        assert_eq!((counts.prompts_cut, counts.responses_cut), (2, 1));
     }
 
     proptest! {

@@ -16,7 +16,7 @@ pub mod tokenizer;
 mod window;
 
 pub use error::DialogueError;
-pub use fit::{Fitted, fit};
+pub use fit::{Fitted, Truncation, TruncationCounts, fit};
 pub use generation::generation_note;
 pub use template::{Message, Template};
 pub use tokenizer::{DialogueTokenizer, chat_template_file};

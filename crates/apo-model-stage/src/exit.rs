@@ -6,17 +6,15 @@ use anyhow::Result;
 use apo_dialogue::DialogueError;
 use apo_llama::ModelError;
 use apo_stage::exit::{IsBadInput, run_with, told_by};
-use apo_training::TrainingError;
 
-/// How errors of tokenizers, models and training tell bad input.
-const OF_MODELS: [IsBadInput; 3] = [
+/// How errors of tokenizers and models tell bad input.
+pub const OF_MODELS: [IsBadInput; 2] = [
     |cause| told_by(cause, DialogueError::is_bad_input),
     |cause| told_by(cause, ModelError::is_bad_input),
-    |cause| told_by(cause, TrainingError::is_bad_input),
 ];
 
 /// Runs a stage and returns its exit code, as [`apo_stage::run`]; errors of
-/// tokenizers, models and training may be bad input, too.
+/// tokenizers and models may be bad input, too.
 pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
     run_with(stage, &OF_MODELS, work)
 }

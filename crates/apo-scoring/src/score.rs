@@ -8,11 +8,11 @@ use apo_dialogue::DialogueTokenizer;
 use apo_llama::{Head, directory};
 use apo_measures::{ScoreSummary, by_subset, mean, repeats};
 use apo_model_stage::models;
+use apo_spool::ValueSpool;
 use apo_stage::report::{format_table, result};
 use apo_stage::rows::check_scored;
 use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, warn};
 use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
-use apo_training::ValueSpool;
 
 use crate::args::ScoreArgs;
 use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::{DialogueTokenizer, Fitted};
+use apo_dialogue::{DialogueTokenizer, Fitted, Truncation, TruncationCounts};
 use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
 use apo_stage::{ReportArgs, signals, warn};
 use apo_tables::Response;
-use apo_training::{Truncation, TruncationCounts};
 
 use crate::args::ScorerArgs;
 

@@ -14,6 +14,7 @@
 //! a frame is valid only at the place where it was written.
 
 mod recover;
+mod values;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -26,6 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use recover::Recovered;
+pub use values::ValueSpool;
 
 /// Bytes of a frame before its record.
 const HEAD: usize = 8;

@@ -1,7 +1,10 @@
 //! A query with its responses, and what a model learns from them.
 
+use apo_dialogue::Truncation;
 use apo_llama::PromptTree;
 use serde::{Deserialize, Serialize};
+
+use crate::response_spool::TokenizedResponse;
 
 /// The term of an objective that a comparison belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +66,22 @@ impl Example {
             }),
         }
         number
+    }
+
+    /// Adds a response, truncated to fit a limit, and returns its number, or `None`
+    /// if truncation left nothing of it.
+    pub fn add_fitted(
+        &mut self,
+        response: &TokenizedResponse,
+        truncation: &mut Truncation,
+    ) -> Option<u32> {
+        let fitted = truncation.fit(&response.prompt, &response.response, response.complete);
+        if fitted.response.is_empty() {
+            return None;
+        }
+        self.query_id.clone_from(&response.query_id);
+        self.reference.extend(response.reference);
+        Some(self.add(fitted.prompt, fitted.response))
     }
 
     /// Returns the number of responses.

@@ -15,8 +15,6 @@ pub mod response_spool;
 pub mod settings;
 pub mod store;
 pub mod train;
-pub mod truncation;
-pub mod value_spool;
 
 pub use error::TrainingError;
 pub use events::Events;
@@ -28,5 +26,3 @@ pub use response_spool::{ResponseRole, ResponseSpool, TokenizedResponse};
 pub use settings::{Decay, Settings};
 pub use store::{Store, StoreWriter};
 pub use train::{Trained, train};
-pub use truncation::{Truncation, TruncationCounts};
-pub use value_spool::ValueSpool;

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use apo_llama::Model;
+use apo_spool::ValueSpool;
 
 use crate::error::TrainingError;
 use crate::objective::log_probs;
 use crate::observer::{Observer, Phase};
 use crate::store::Store;
-use crate::value_spool::ValueSpool;
 
 const FILE: &str = "reference.spool";
 

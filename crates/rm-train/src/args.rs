@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use apo_model_stage::{ComputeArgs, ModelArgs, TrainingArgs};
+use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_objectives::Adversarial;
 use apo_stage::{OutputArgs, ReportArgs, not_negative, value_name};
+use apo_training_stage::TrainingArgs;
 use clap::{Parser, ValueEnum};
 
 const EXAMPLES: &str = concat!(

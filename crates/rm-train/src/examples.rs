@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::DialogueTokenizer;
-use apo_model_stage::rows::{check_golden, check_query, check_sample, tokenized, tokens};
+use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
+use apo_model_stage::rows::tokens;
 use apo_stage::{bad_input, signals};
 use apo_tables::{Pair, Reader, Response};
 use apo_training::{
     Example, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term, TokenizedResponse,
-    Truncation, TruncationCounts,
 };
+use apo_training_stage::rows::{check_golden, check_query, check_sample, tokenized};
 use serde::Serialize;
 
 use crate::inputs::Tables;
@@ -161,9 +161,9 @@ fn example(
         (None, 0) => {}
         (None, _) | (Some(_), 0) => counts.without_counterpart += 1,
         (Some(golden), _) => {
-            let better = truncation.add(&mut example, golden);
+            let better = example.add_fitted(golden, truncation);
             for sample in of(ResponseRole::Sample) {
-                let worse = truncation.add(&mut example, sample);
+                let worse = example.add_fitted(sample, truncation);
                 if let (Some(better), Some(worse)) = (better, worse) {
                     counts.golden_over_samples += 1;
                     example.preferences.push(Preference {
@@ -177,8 +177,8 @@ fn example(
         }
     }
     for (chosen, rejected) in of(ResponseRole::Chosen).zip(of(ResponseRole::Rejected)) {
-        let better = truncation.add(&mut example, chosen);
-        let worse = truncation.add(&mut example, rejected);
+        let better = example.add_fitted(chosen, truncation);
+        let worse = example.add_fitted(rejected, truncation);
         if let (Some(better), Some(worse)) = (better, worse) {
             counts.pairs += 1;
             example.preferences.push(Preference {

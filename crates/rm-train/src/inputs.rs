@@ -6,9 +6,9 @@ use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_llama::{ModelDirectory, Start, directory};
 use apo_model_stage::models;
-use apo_model_stage::training::Defaults;
 use apo_stage::{NamedInput, bad_input, check_distinct_responses, value_name};
 use apo_tables::{Pair, Provenance, Reader, Response};
+use apo_training_stage::Defaults;
 
 use crate::args::Args;
 

@@ -13,11 +13,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_model_stage::memory::MiMalloc;
+use apo_model_stage::models;
 use apo_model_stage::models::Longest;
-use apo_model_stage::training::{Defaults, Watch, classify, finish, manifest, show_first};
-use apo_model_stage::{check_splits, models};
 use apo_stage::{Claim, Output, OutputKind, up_to_date};
 use apo_training::Objective;
+use apo_training_stage::{Defaults, Watch, check_splits, classify, finish, manifest, show_first};
 
 use crate::args::Args;
 use crate::inputs::Tables;
@@ -28,7 +28,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = apo_stage::read(Args::check_tables);
-    apo_model_stage::run("rm-train", || run(&args))
+    apo_training_stage::run("rm-train", || run(&args))
 }
 
 /// Runs the stage from its tables to a reward model's directory.

@@ -3,8 +3,9 @@
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use apo_spool::{Place, Spool, SpoolError};
 use serde::{Deserialize, Serialize};
+
+use crate::{Place, Spool, SpoolError};
 
 /// The values of items that were computed at once, so that a resumed run
 /// computes the same batches as an uninterrupted one.

@@ -9,7 +9,7 @@ use apo_stage::signals;
 use apo_tables::Metric;
 use apo_training::{Events, Observer, Phase, Store, TrainingError};
 
-use super::TrainingArgs;
+use crate::TrainingArgs;
 
 /// Shows the progress of a training on stderr.
 #[derive(Debug)]

@@ -1,0 +1,96 @@
+//! Checks of rows beyond their columns.
+
+use std::path::Path;
+
+use anyhow::Result;
+use apo_stage::bad_input;
+use apo_stage::rows::fault;
+use apo_tables::{Finish, POLICY, Response};
+use apo_training::{ResponseRole, TokenizedResponse};
+
+/// Checks that a golden answer is not empty, and not a policy's.
+///
+/// # Errors
+///
+/// When it is; the error names the table, its row, from 0, and the query.
+pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()> {
+    if response.finish == Finish::Empty {
+        let problem = "`response` is empty, expected an answer";
+        return Err(fault(table, row, response, problem));
+    }
+    if response.origin == POLICY {
+        let problem = format!(
+            "`origin` is `{POLICY}`, which only samples have, expected a golden answer's; is a \
+             table of samples given as --golden?"
+        );
+        return Err(fault(table, row, response, &problem));
+    }
+    Ok(())
+}
+
+/// Checks that a sample is not one of the golden answers that it is compared with.
+///
+/// # Errors
+///
+/// When its origin is not a policy; the error is like that of [`check_golden`].
+pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()> {
+    if response.origin == POLICY {
+        return Ok(());
+    }
+    let problem = format!(
+        "`origin` is `{}`, expected `{POLICY}`, which only samples have; are --golden and \
+         --samples swapped?",
+        response.origin.chars().take(40).collect::<String>()
+    );
+    Err(fault(table, row, response, &problem))
+}
+
+/// Returns a row's response as tokens, without its reward and the reference's
+/// log-prob; `ids` are those of its prompt and of itself.
+pub fn tokenized(
+    role: ResponseRole,
+    response: &Response,
+    (prompt, ids): (Vec<u32>, Vec<u32>),
+) -> TokenizedResponse {
+    TokenizedResponse {
+        reference: None,
+        query_id: response.query_id.clone(),
+        role,
+        number: response.sample as u32,
+        complete: response.finish != Finish::Length,
+        reward: None,
+        prompt,
+        response: ids,
+    }
+}
+
+/// Checks that a query's responses have the same prompt, and different keys.
+///
+/// # Errors
+///
+/// When they do not; the error names the query.
+pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
+    let Some(first) = responses.first() else {
+        return Ok(());
+    };
+    let query = &first.query_id;
+    if responses
+        .iter()
+        .any(|response| response.prompt != first.prompt)
+    {
+        return Err(bad_input(format!(
+            "query {query} has different prompts in the tables, expected one"
+        )));
+    }
+    // Responses are sorted by role and number.
+    let twice = responses
+        .windows(2)
+        .find(|it| (it[0].role, it[0].number) == (it[1].role, it[1].number));
+    match twice {
+        None => Ok(()),
+        Some(it) => Err(bad_input(format!(
+            "query {query} has two responses with `sample` {}, expected different numbers",
+            it[0].number
+        ))),
+    }
+}
