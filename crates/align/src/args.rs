@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use apo_llama::Start;
-use apo_model_stage::{ComputeArgs, ModelArgs};
+use apo_model_stage::{ComputeArgs, LimitArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs, not_negative};
 use apo_training::Objective;
 use apo_training_stage::TrainingArgs;
@@ -54,17 +54,8 @@ pub struct Common {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Most tokens of prompt and response; longer texts are truncated, and
-    /// counted
-    #[arg(
-        long,
-        visible_alias = "max-length",
-        value_name = "N",
-        default_value = "1024",
-        help_heading = "Objective"
-    )]
-    #[arg(value_parser = clap::value_parser!(u32).range(8..))]
-    pub limit: u32,
+    #[command(flatten)]
+    pub limit: LimitArgs<1024>,
 
     #[command(flatten)]
     pub training: TrainingArgs,

@@ -81,7 +81,7 @@ pub fn gather(
     let mut counts = Counts::default();
     let spool = tokenize(method, tables, known, tokenizer, dir, &mut counts)?;
     let mut truncation = Truncation {
-        limit: method.common().limit as usize,
+        limit: method.common().limit.tokens as usize,
         eos: tokenizer.eos(),
         bos: tokenizer.bos(),
         counts: TruncationCounts::default(),
@@ -118,7 +118,7 @@ fn tokenize(
     let mut tokenized = Tokenized {
         spool: ResponseSpool::create(dir)?,
         tokenizer,
-        keep: method.common().limit as usize,
+        keep: method.common().limit.tokens as usize,
     };
     match tables {
         Tables::Pairs(pairs) => tokenized.add_pairs(pairs, &mut counts.cleaned)?,

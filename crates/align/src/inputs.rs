@@ -97,7 +97,7 @@ pub fn provenance(
     };
     let provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
         .argument("method", method.name())
-        .argument("limit", common.limit)
+        .argument("limit", common.limit.tokens)
         .argument("precision", common.compute.precision()?.name())
         .input(name, input);
     let mut provenance = models::rendering(provenance, tokenizer);

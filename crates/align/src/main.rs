@@ -53,7 +53,7 @@ fn run(method: &Method) -> Result<()> {
     let common = method.common();
     let tables = Tables::open(method)?;
     let head = Head::LanguageModel;
-    let longest = Longest::limit(common.limit);
+    let longest = Longest::limit(common.limit.tokens);
     let (tokenizer, _) = models::tokenizer(
         &common.model.dir,
         common.model.template,
@@ -145,7 +145,7 @@ fn log_probs(
     };
     let other = (dir != common.model.dir).then(load).transpose()?;
     let reference = other.as_ref().unwrap_or(model);
-    let micro_tokens = common.training.micro_tokens;
+    let micro_tokens = common.training.micro_tokens.tokens as usize;
     Reference::compute(reference, store, output.dir(), micro_tokens, watch).map_err(classify)
 }
 

@@ -39,7 +39,7 @@ impl KnownLogProbs {
             bad_input(format!(
                 "{path}: {problem}; `{STAGE} --model {reference} --limit {}` on the responses \
                  makes it",
-                common.limit
+                common.limit.tokens
             ))
         };
         let found = if path.is_file() {
@@ -56,7 +56,7 @@ impl KnownLogProbs {
             problems.push("its model is not the reference".to_owned());
         }
         let here = [
-            ("limit", json!(common.limit)),
+            ("limit", json!(common.limit.tokens)),
             ("template", json!(tokenizer.template().to_string())),
             ("precision", json!(common.compute.precision()?.name())),
         ];

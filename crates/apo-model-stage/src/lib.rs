@@ -1,5 +1,5 @@
 //! What stages with models share, beyond what all stages share (`apo-stage`):
-//! where models compute, model directories, texts as tokens.
+//! where models compute, model directories, how much text models read.
 //! `apo-training-stage` holds what stages that train share.
 
 mod compute;
@@ -8,7 +8,9 @@ pub mod memory;
 mod model_args;
 pub mod models;
 pub mod rows;
+mod token_args;
 
 pub use compute::ComputeArgs;
 pub use exit::run;
 pub use model_args::ModelArgs;
+pub use token_args::{LimitArgs, MicroTokensArgs};

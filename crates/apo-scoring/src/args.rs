@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use apo_model_stage::{ComputeArgs, ModelArgs};
+use apo_model_stage::{ComputeArgs, LimitArgs, MicroTokensArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs};
 
 const SCORE: &str = concat!(
@@ -73,27 +73,11 @@ pub struct ScorerArgs {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Maximum tokens of prompt and response; longer ones are cut and counted
-    #[arg(
-        long,
-        visible_alias = "max-length",
-        value_name = "N",
-        default_value = "512",
-        help_heading = "Compute"
-    )]
-    #[arg(value_parser = clap::value_parser!(u32).range(8..))]
-    pub limit: u32,
+    #[command(flatten)]
+    pub limit: LimitArgs<512>,
 
-    /// Tokens computed at once; affects memory and speed, not the results
-    #[arg(
-        long,
-        visible_alias = "batch-tokens",
-        value_name = "N",
-        default_value = "4096",
-        help_heading = "Compute"
-    )]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub micro_tokens: u32,
+    #[command(flatten)]
+    pub micro_tokens: MicroTokensArgs<4096>,
 
     #[command(flatten)]
     pub compute: ComputeArgs,

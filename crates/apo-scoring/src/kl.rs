@@ -32,7 +32,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
         Some(of_policy.template()),
         Head::LanguageModel,
         Start::Saved,
-        Longest::limit(args.scorer.limit),
+        Longest::limit(args.scorer.limit.tokens),
     )?;
     for model in [&args.scorer.model.dir, &args.reference] {
         directory::verify(model)?;

@@ -81,7 +81,7 @@ pub(crate) fn provenance(
 ) -> Result<Provenance> {
     let provenance = Provenance::new(stage, env!("CARGO_PKG_VERSION"));
     Ok(models::rendering(provenance, tokenizer)
-        .argument("limit", args.scorer.limit)
+        .argument("limit", args.scorer.limit.tokens)
         .argument("precision", args.scorer.compute.precision()?.name())
         .input("model", directory::input(&args.scorer.model.dir)?)
         .input("responses", responses.input()?))

@@ -84,13 +84,13 @@ impl Scorer {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,
             truncation: Truncation {
-                limit: args.limit as usize,
+                limit: args.limit.tokens as usize,
                 eos: tokenizer.eos(),
                 bos: tokenizer.bos(),
                 counts: TruncationCounts::default(),
             },
             tokenizer,
-            micro_tokens: args.micro_tokens as usize,
+            micro_tokens: args.micro_tokens.tokens as usize,
             last: Default::default(),
             trees: Vec::new(),
             n_tokens: 0,
@@ -192,7 +192,7 @@ impl Scorer {
 ///
 /// As [`models::tokenizer`].
 pub fn tokenizer(args: &ScorerArgs, head: Head) -> Result<DialogueTokenizer> {
-    let longest = Longest::limit(args.limit);
+    let longest = Longest::limit(args.limit.tokens);
     Ok(models::tokenizer(
         &args.model.dir,
         args.model.template,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use apo_llama::{AdamWSettings, StoredType};
+use apo_model_stage::MicroTokensArgs;
 use apo_stage::{Output, OutputArgs, not_negative};
 use apo_tables::Provenance;
 use apo_training::{Decay, Settings};
@@ -60,9 +61,9 @@ pub struct TrainingArgs {
     #[arg(long, help_heading = "Tables")]
     pub allow_test: bool,
 
-    /// Tokens computed at once; affects memory, not the result
-    #[arg(long, value_name = "N", default_value = "2048", value_parser = positive)]
-    pub micro_tokens: usize,
+    /// The size of a micro-batch.
+    #[command(flatten)]
+    pub micro_tokens: MicroTokensArgs<2048>,
 
     /// Gradient checkpointing: keep only the layers' inputs and compute layers
     /// again in the backward pass; less memory, a third more time
@@ -157,7 +158,7 @@ impl TrainingArgs {
         Settings {
             batch: self.batch.unwrap_or(defaults.batch),
             epochs: self.epochs,
-            micro_tokens: self.micro_tokens,
+            micro_tokens: self.micro_tokens.tokens as usize,
             learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
             warmup: self.warmup,
             decay: self.decay,
@@ -187,7 +188,7 @@ impl TrainingArgs {
             .argument("weight_decay", self.weight_decay)
             .argument("max_grad_norm", self.max_grad_norm)
             .argument("seed", self.seed)
-            .argument("micro_tokens", self.micro_tokens)
+            .argument("micro_tokens", self.micro_tokens.tokens)
             .argument("save_as", self.save_as.name())
     }
 }

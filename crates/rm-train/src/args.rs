@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use apo_model_stage::{ComputeArgs, ModelArgs};
+use apo_model_stage::{ComputeArgs, LimitArgs, ModelArgs};
 use apo_objectives::Adversarial;
 use apo_stage::{OutputArgs, ReportArgs, not_negative, value_name};
 use apo_training_stage::TrainingArgs;
@@ -59,17 +59,8 @@ pub struct Args {
     )]
     pub beta_2: f64,
 
-    /// Most tokens of prompt and response; longer texts are truncated, and
-    /// counted
-    #[arg(
-        long,
-        visible_alias = "max-length",
-        value_name = "N",
-        default_value = "512",
-        help_heading = "Objective"
-    )]
-    #[arg(value_parser = clap::value_parser!(u32).range(8..))]
-    pub limit: u32,
+    #[command(flatten)]
+    pub limit: LimitArgs<512>,
 
     #[command(flatten)]
     pub training: TrainingArgs,

@@ -73,7 +73,7 @@ pub fn provenance(
     let provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
         .argument("objective", value_name(&args.objective()))
         .argument("beta_2", args.beta_2())
-        .argument("limit", args.limit)
+        .argument("limit", args.limit.tokens)
         .argument("precision", args.compute.precision()?.name())
         .input("model", directory::input(&args.model.dir)?);
     let mut provenance = models::rendering(provenance, tokenizer);

@@ -41,7 +41,7 @@ fn run(args: &Args) -> Result<()> {
     let tables = Tables::open(args)?;
     let start = inputs::start(args)?;
     let model = &args.model.dir;
-    let longest = Longest::limit(args.limit);
+    let longest = Longest::limit(args.limit.tokens);
     let (tokenizer, _) =
         models::tokenizer(model, args.model.template, Head::Reward, start, longest)?;
     let provenance = inputs::provenance(args, &tables, &tokenizer)?;
@@ -56,7 +56,8 @@ fn run(args: &Args) -> Result<()> {
     let mut compute = args.compute.compute(&device)?;
     compute.checkpointing = args.training.recompute;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
-    let (mut store, counts) = examples::gather(tables, &tokenizer, args.limit, output.dir())?;
+    let (mut store, counts) =
+        examples::gather(tables, &tokenizer, args.limit.tokens, output.dir())?;
     show_first(&mut store, &tokenizer, &args.report)?;
     let objective = Objective::RewardModel {
         adversarial: args.objective().adversarial(),
