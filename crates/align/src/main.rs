@@ -77,7 +77,7 @@ fn run(method: &Method) -> Result<()> {
     };
     let device = common.compute.device()?;
     let mut compute = common.compute.compute(&device)?;
-    compute.checkpointing = common.training.recompute;
+    compute.checkpointing = common.training.checkpointing;
     let model = Model::load(&common.model.dir, head, method.start(), &device, compute)?;
     let (mut store, counts) =
         examples::gather(method, tables, known.as_ref(), &tokenizer, output.dir())?;

@@ -22,7 +22,13 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    fn new(config: &LlamaConfig, head: Head, recompute: bool, tokens: usize, summed: bool) -> Self {
+    fn new(
+        config: &LlamaConfig,
+        head: Head,
+        checkpointing: bool,
+        tokens: usize,
+        summed: bool,
+    ) -> Self {
         let copies = if summed { 5 } else { 4 };
         // The largest parameter also has a flat gradient and a new value for a
         // while.
@@ -36,7 +42,7 @@ impl MemoryEstimate {
             + config.hidden_size
             + 2 * config.intermediate_size;
         let layers = config.num_hidden_layers;
-        let kept = layers * config.hidden_size + if recompute { saved } else { layers * saved };
+        let kept = layers * config.hidden_size + if checkpointing { saved } else { layers * saved };
         // One layer's gradients of these, and the operands of their products.
         let at_once = 2 * saved;
         let slices = match head {

@@ -67,8 +67,8 @@ pub struct TrainingArgs {
 
     /// Gradient checkpointing: keep only the layers' inputs and compute layers
     /// again in the backward pass; less memory, a third more time
-    #[arg(long, visible_alias = "gradient-checkpointing")]
-    pub recompute: bool,
+    #[arg(long = "recompute", visible_alias = "gradient-checkpointing")]
+    pub checkpointing: bool,
 
     /// Minutes between checkpoints
     #[arg(long, value_name = "MINUTES", default_value = "10", value_parser = minutes)]

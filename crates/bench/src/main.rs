@@ -50,8 +50,8 @@ struct Args {
     here: Option<Precision>,
     /// Ours: keep only the inputs of layers, and compute layers again in the backward
     /// pass
-    #[arg(long)]
-    recompute: bool,
+    #[arg(long = "recompute")]
+    checkpointing: bool,
 }
 
 // Every training or decoding step allocates and frees the same large buffers.
@@ -73,7 +73,7 @@ fn main() -> Result<()> {
         let settings = Settings {
             model: &args.model,
             precision,
-            recompute: args.recompute,
+            checkpointing: args.checkpointing,
             steps: args.steps,
         };
         for task in tasks {

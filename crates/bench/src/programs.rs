@@ -33,7 +33,7 @@ impl<'a> Ours<'a> {
         command.args(["--steps", &self.args.steps.to_string()]);
         command.args(["--tasks", &name(task)]);
         command.args(["--here", precision.name()]);
-        if self.args.recompute {
+        if self.args.checkpointing {
             command.arg("--recompute");
         }
         last_line(&mut command)

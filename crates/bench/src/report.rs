@@ -296,13 +296,13 @@ fn shares(results: &Results, native: bool) -> String {
         "", "", "seconds", "share", "floor", "", "GFLOP"
     );
     for (&(task, precision), run) in &results.ours {
-        let peak_products = if precision == Precision::F32 {
+        let peak_matmul = if precision == Precision::F32 {
             peak
         } else {
             peak_bf16
         };
         let known = [
-            ("products", run.products, peak_products),
+            ("products", run.matmul, peak_matmul),
             ("attention", run.attention, peak),
             ("optimiser", run.optimiser, peak),
         ];

@@ -51,7 +51,7 @@ pub struct Run {
     /// Peak memory of the process, MiB.
     pub peak_mib: Option<f64>,
     /// Where the seconds went.
-    pub products: Share,
+    pub matmul: Share,
     pub attention: Share,
     pub optimiser: Share,
     /// Losses of the steps.
@@ -70,7 +70,7 @@ pub struct Share {
 pub struct Settings<'a> {
     pub model: &'a Path,
     pub precision: Precision,
-    pub recompute: bool,
+    pub checkpointing: bool,
     pub steps: usize,
 }
 
@@ -114,7 +114,7 @@ impl Bench<'_> {
         let device = if train { device.autodiff() } else { device };
         let compute = Compute {
             precision: self.settings.precision,
-            checkpointing: self.settings.recompute,
+            checkpointing: self.settings.checkpointing,
             ..Compute::default()
         };
         let model = Model::load(self.settings.model, head, start, &device, compute);
@@ -316,7 +316,7 @@ impl Watch {
             seconds: seconds / n,
             tokens: tokens as f64 / n,
             peak_mib: peak_mib(),
-            products: share(after.matmul, self.before.matmul),
+            matmul: share(after.matmul, self.before.matmul),
             attention: share(after.attention, self.before.attention),
             optimiser: share(after.optimiser, self.before.optimiser),
             losses,

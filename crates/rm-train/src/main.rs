@@ -54,7 +54,7 @@ fn run(args: &Args) -> Result<()> {
     };
     let device = args.compute.device()?.autodiff();
     let mut compute = args.compute.compute(&device)?;
-    compute.checkpointing = args.training.recompute;
+    compute.checkpointing = args.training.checkpointing;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
     let (mut store, counts) =
         examples::gather(tables, &tokenizer, args.limit.tokens, output.dir())?;
