@@ -6,6 +6,7 @@
 //! stream, so that memory depends on the batch and not on the table.
 
 mod columns;
+mod decoded;
 pub mod error;
 pub mod file;
 pub mod folder;
@@ -14,6 +15,8 @@ mod json_rows;
 mod pages;
 pub mod reader;
 pub mod schema;
+mod scored;
+mod sink;
 pub mod tables;
 mod verify;
 pub mod writer;
@@ -25,6 +28,7 @@ pub use footer::CHECKSUM_KEY;
 pub use json_rows::JsonRows;
 pub use reader::{Batch, Reader, provenance};
 pub use schema::{Column, ColumnType, Row, Table};
+pub use scored::ScoredWriter;
 pub use tables::{Finish, Metric, POLICY, Pair, Query, Reject, Response, SheetKey, VerdictRow};
 pub use verify::verify;
-pub use writer::{ScoredWriter, Writer};
+pub use writer::Writer;

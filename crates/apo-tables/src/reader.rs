@@ -6,22 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apo_provenance::{Input, Provenance, RowsDigest, Split, TEST, digest_parts, digest_path};
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float32Type, Int32Type, Int64Type};
-use arrow_array::{
-    Array, ArrayRef, Float32Array, Int32Array, Int64Array, RecordBatch, RecordBatchReader as _,
-    StringArray,
-};
-use arrow_cast::cast::{CastOptions, cast_with_options};
+use arrow_array::{RecordBatch, RecordBatchReader as _};
 use arrow_schema::{Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::columns::{self, Columns, library, next_batch};
+use crate::decoded::Decoded;
 use crate::error::TableError;
 use crate::file;
 use crate::folder;
 use crate::footer::FOOTER_KEY;
-use crate::schema::{ColumnType, Row, Value};
+use crate::schema::Row;
 use crate::tables::Response;
 
 /// Reads the provenance from a table's footer. Returns `None` if another program
@@ -118,6 +113,13 @@ pub struct Batch<R> {
     /// The rows.
     pub rows: Vec<R>,
     pub(crate) record: RecordBatch,
+}
+
+impl<R> Batch<R> {
+    /// Returns the batch's columns.
+    pub fn schema(&self) -> &Schema {
+        self.record.schema_ref()
+    }
 }
 
 impl<R: Row> Reader<R> {
@@ -354,7 +356,7 @@ impl<R: Row> Iterator for Reader<R> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((decoded, row)) = &mut self.current
-                && *row < decoded.n_rows
+                && *row < decoded.n_rows()
             {
                 *row += 1;
                 return Some(decoded.row(*row - 1));
@@ -366,116 +368,5 @@ impl<R: Row> Iterator for Reader<R> {
                 Err(error) => return Some(Err(error)),
             }
         }
-    }
-}
-
-/// A column, converted to the type that the table declares.
-#[derive(Debug)]
-enum Values {
-    Absent,
-    Text(StringArray),
-    Int32(Int32Array),
-    Int64(Int64Array),
-    Float32(Float32Array),
-}
-
-impl Values {
-    fn new(kind: ColumnType, array: &ArrayRef) -> Result<Self, String> {
-        // A "safe" cast would turn a number that does not fit into null.
-        let strictly = CastOptions {
-            safe: false,
-            ..CastOptions::default()
-        };
-        let array = cast_with_options(array, &kind.data_type(), &strictly)
-            .map_err(|error| error.to_string())?;
-        Ok(match kind {
-            ColumnType::Text => Self::Text(array.as_string().clone()),
-            ColumnType::Int32 => Self::Int32(array.as_primitive::<Int32Type>().clone()),
-            ColumnType::Int64 => Self::Int64(array.as_primitive::<Int64Type>().clone()),
-            ColumnType::Float32 => Self::Float32(array.as_primitive::<Float32Type>().clone()),
-        })
-    }
-
-    fn at(&self, row: usize) -> Value<'_> {
-        match self {
-            Self::Text(array) if array.is_valid(row) => Value::Text(array.value(row)),
-            Self::Int32(array) if array.is_valid(row) => array.value(row).into(),
-            Self::Int64(array) if array.is_valid(row) => array.value(row).into(),
-            Self::Float32(array) if array.is_valid(row) => array.value(row).into(),
-            _ => Value::Null,
-        }
-    }
-}
-
-/// The columns of a batch, converted to the types that the table declares. Rows are
-/// made from them one at a time.
-#[derive(Debug)]
-struct Decoded {
-    path: PathBuf,
-    /// The number of the first row in its file.
-    first: u64,
-    n_rows: usize,
-    columns: Vec<Values>,
-}
-
-impl Decoded {
-    fn new<R: Row>(path: &Path, record: &RecordBatch, first: u64) -> Result<Self, TableError> {
-        let mut columns = Vec::with_capacity(R::TABLE.columns.len());
-        for column in R::TABLE.columns {
-            columns.push(match record.column_by_name(column.name) {
-                None => Values::Absent,
-                Some(array) => {
-                    Values::new(column.kind, array).map_err(|problem| TableError::Value {
-                        path: path.into(),
-                        row: first,
-                        column: column.name.into(),
-                        problem: format!("at or after: {problem}"),
-                    })?
-                }
-            });
-        }
-        let decoded = Self {
-            path: path.into(),
-            first,
-            n_rows: record.num_rows(),
-            columns,
-        };
-        match decoded.missing::<R>() {
-            Some(error) => Err(error),
-            None => Ok(decoded),
-        }
-    }
-
-    /// Returns the error of the first row that lacks a required value.
-    fn missing<R: Row>(&self) -> Option<TableError> {
-        let columns = R::TABLE.columns.iter().zip(&self.columns);
-        let first = columns.filter(|(column, _)| !column.optional);
-        let first = first.filter_map(|(column, values)| {
-            let row = (0..self.n_rows).find(|&row| values.at(row) == Value::Null)?;
-            Some((row, column.name))
-        });
-        let (row, column) = first.min_by_key(|(row, _)| *row)?;
-        Some(self.fault(row, column, "is null, expected a value".into()))
-    }
-
-    fn fault(&self, row: usize, column: &str, problem: String) -> TableError {
-        TableError::Value {
-            path: self.path.clone(),
-            row: self.first + row as u64,
-            column: column.into(),
-            problem,
-        }
-    }
-
-    fn row<R: Row>(&self, row: usize) -> Result<R, TableError> {
-        let values: Vec<Value<'_>> = self.columns.iter().map(|it| it.at(row)).collect();
-        R::of(&values).map_err(|(column, problem)| self.fault(row, column, problem))
-    }
-}
-
-impl<R> Batch<R> {
-    /// Returns the batch's columns.
-    pub fn schema(&self) -> &Schema {
-        self.record.schema_ref()
     }
 }
