@@ -72,3 +72,19 @@ impl TokenCost {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_is_that_of_a_million_tokens() {
+        let usage = Usage {
+            prompt_tokens: 2_000_000,
+            completion_tokens: 500_000,
+        };
+        assert_eq!(TokenCost::new(usage, None).cost, None);
+        let cost = TokenCost::new(usage, Some((30.0, 60.0))).cost.unwrap();
+        assert!((cost - 90.0).abs() < 1e-9, "{cost}");
+    }
+}

@@ -8,25 +8,18 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
+use crate::failure::{STREAMS, too_long};
 use crate::outcome::{Outcome, PolicyRefusal, Unreadable};
+use crate::policy;
 
 mod completion;
 mod fault;
 mod length;
 mod literal;
-pub(crate) mod policy;
 mod repair;
 
 use completion::{completion, usage};
 use fault::{error_message, error_names};
-pub use length::TOO_LONG;
-
-/// The beginning of a failure's message if the model called a tool.
-pub(crate) const CALLS_TOOL: &str = "the model calls a tool instead of answering, and none was \
-                                     offered: turn its tools off at the server";
-
-/// A failure's message if the server streams.
-pub(crate) const STREAMS: &str = "the endpoint streams its reply; expected one JSON object";
 
 /// Characters of a server's message that are kept.
 const EXCERPT: usize = 300;
@@ -89,7 +82,7 @@ fn refused(status: u16, json: Value) -> Meaning {
     }
     let is_about_text = !matches!(status, 402 | 407 | 408 | 429);
     if is_about_text && status != 403 && length::is_too_long(&names, &said) {
-        return Meaning::Never(format!("{TOO_LONG}: {message}"));
+        return Meaning::Never(too_long(&message));
     }
     if is_about_text && let Some(policy) = policy_of(status, &json, &names, &said) {
         return Meaning::Done(Outcome::Policy(policy));
@@ -178,7 +171,7 @@ fn hidden_error(json: &Value) -> Meaning {
     let names = error_names(json);
     let message = error_message(json);
     if length::is_too_long(&names, &message) {
-        return Meaning::Never(format!("{TOO_LONG}: {message}"));
+        return Meaning::Never(too_long(&message));
     }
     if let Some(policy) = policy_of(200, json, &names, &message) {
         return Meaning::Done(Outcome::Policy(policy));

@@ -2,27 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use crate::answer::{TOO_LONG, excerpt};
+use crate::answer::excerpt;
+use crate::failure::{Failure, FailureKind};
 
-/// Failures by cause. Messages that differ only in numbers have the same cause.
+/// Failures or faults by cause. Messages that differ only in numbers have the same cause.
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
-    counts: BTreeMap<String, (u64, String)>,
+    /// By the message without its numbers; those of prompts that are too long by
+    /// `None`.
+    counts: BTreeMap<Option<String>, (u64, String)>,
 }
 
 impl Causes {
-    /// Counts a failure's message.
+    /// Counts a failure. Those of prompts that are too long have one cause, whatever
+    /// the server's words.
+    pub fn add_failure(&mut self, failure: &Failure) {
+        match failure.kind() {
+            FailureKind::TooLong => self.count(None, &failure.message),
+            FailureKind::Other => self.add(&failure.message),
+        }
+    }
+
+    /// Counts a message.
     pub fn add(&mut self, message: &str) {
-        let message = excerpt(message.as_bytes());
-        let key = if message.contains(TOO_LONG) {
-            TOO_LONG.to_owned()
-        } else {
-            let digit = |c: char| if c.is_ascii_digit() { '0' } else { c };
-            let mut key: Vec<char> = message.chars().map(digit).collect();
-            key.dedup_by(|a, b| *a == '0' && *b == '0');
-            key.into_iter().collect()
-        };
-        self.counts.entry(key).or_insert((0, message)).0 += 1;
+        let digit = |c: char| if c.is_ascii_digit() { '0' } else { c };
+        let mut key: Vec<char> = excerpt(message.as_bytes()).chars().map(digit).collect();
+        key.dedup_by(|a, b| *a == '0' && *b == '0');
+        self.count(Some(key.into_iter().collect()), message);
+    }
+
+    fn count(&mut self, key: Option<String>, message: &str) {
+        let first = || (0, excerpt(message.as_bytes()));
+        self.counts.entry(key).or_insert_with(first).0 += 1;
     }
 
     /// Returns the commonest cause: the number of failures with it, and one of
@@ -42,6 +53,7 @@ impl Causes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::too_long;
 
     #[test]
     fn messages_that_differ_in_numbers_alone_are_of_one_cause() {
@@ -62,7 +74,10 @@ mod tests {
         assert_eq!(causes.n(), 4);
         // Whatever the server's words, it is the prompt's length.
         for words in ["HTTP 400: 9 > 8", "HTTP 413: too large", "HTTP 500: no"] {
-            causes.add(&format!("{TOO_LONG} ({words})"));
+            causes.add_failure(&Failure {
+                message: too_long(words),
+                attempts: 1,
+            });
         }
         assert_eq!(causes.commonest().unwrap().0, 3);
     }

@@ -11,7 +11,7 @@
 //!
 //! Case, punctuation and a leading `FinishReason.` are ignored.
 
-use crate::answer::policy;
+use crate::policy;
 
 /// What a finish reason means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

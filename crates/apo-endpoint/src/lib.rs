@@ -15,6 +15,7 @@
 //! | what a server's answer means | [`answer`] |
 //! | the possible outcomes of a request | [`outcome`] |
 //! | why a reply ended | [`ending`] |
+//! | why a request has no reply | [`failure`] |
 //! | which part of a reply is thought, and which is the answer | [`apo_thought`] |
 //! | which cause of failures is the commonest | [`causes`] |
 //! | when to ask again | [`retry`] |
@@ -28,22 +29,25 @@ pub mod encoding;
 pub mod ending;
 pub mod endpoint;
 pub mod error;
+pub mod failure;
 pub mod journal;
 pub mod key;
 pub mod outcome;
 pub mod parallel;
+mod policy;
 mod proxy;
 pub mod request;
 pub mod retry;
 
-pub use answer::{TOO_LONG, excerpt};
+pub use answer::excerpt;
 pub use causes::Causes;
 pub use client::{Client, Settings};
 pub use ending::Ending;
 pub use endpoint::{Counts, Endpoint};
 pub use error::EndpointError;
+pub use failure::{Failure, FailureKind};
 pub use journal::{Damage, Entry, Journal, JournalError};
 pub use key::Key;
-pub use outcome::{Failure, Outcome, OutcomeKind, PolicyRefusal, Reply, Unreadable, Usage};
+pub use outcome::{Outcome, OutcomeKind, PolicyRefusal, Reply, Unreadable, Usage};
 pub use parallel::at_once;
 pub use request::{Digest, Message, Request, Role};

@@ -3,8 +3,8 @@
 use apo_thought::parted;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::CALLS_TOOL;
 use crate::ending::Ending;
+use crate::failure::{CALLS_TOOL, Failure};
 
 /// Tokens that a reply took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,16 +88,6 @@ pub struct Unreadable {
     /// The tokens that it took, if the server says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-}
-
-/// No reply, after all attempts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// What the last attempt ran into.
-    pub message: String,
-    /// The number of attempts.
-    #[serde(default)]
-    pub attempts: u32,
 }
 
 /// The outcome of a request.

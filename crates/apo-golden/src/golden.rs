@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use apo_endpoint::{Ending, EndpointError, Message, Outcome, Reply, Request, Role, Usage};
+use apo_endpoint::{Ending, EndpointError, Failure, Message, Outcome, Reply, Request, Role, Usage};
 use apo_tables::Finish;
 use apo_thought::is_doubtful;
 
@@ -83,8 +83,8 @@ impl Golden {
 /// Why a query has no golden answer from a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// No reply came; this is what the last attempt ran into.
-    Failed(String),
+    /// No reply came.
+    Failed(Failure),
     /// The reply is empty, or only a thought.
     Empty {
         /// Whether the token limit ended it.
@@ -252,7 +252,7 @@ impl Collector {
     fn without_reply(&self, query_id: &str, outcome: Outcome) -> Result<Golden, Lack> {
         match outcome {
             Outcome::Policy(_) => Ok(self.refusal_text(query_id)),
-            Outcome::Failed(failure) => Err(Lack::Failed(failure.message)),
+            Outcome::Failed(failure) => Err(Lack::Failed(failure)),
             Outcome::Unreadable(unreadable) => Err(Lack::Unreadable(unreadable.problem)),
             Outcome::Reply(reply) => Err(empty(&reply)),
         }
@@ -296,7 +296,7 @@ fn empty(reply: &Reply) -> Lack {
 mod tests {
     use std::cell::RefCell;
 
-    use apo_endpoint::{Failure, PolicyRefusal, Unreadable};
+    use apo_endpoint::{PolicyRefusal, Unreadable};
 
     use super::*;
 
@@ -323,11 +323,15 @@ mod tests {
         })
     }
 
-    fn failed() -> Outcome {
-        Outcome::Failed(Failure {
+    fn failure() -> Failure {
+        Failure {
             message: "HTTP 503".into(),
             attempts: 6,
-        })
+        }
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed(failure())
     }
 
     fn unreadable() -> Outcome {
@@ -525,8 +529,8 @@ mod tests {
             assert_eq!(golden(outcomes.clone()), expected, "{outcomes:?}");
         }
         for (outcomes, expected) in [
-            (vec![failed()], Lack::Failed("HTTP 503".into())),
-            (vec![refusal(), failed()], Lack::Failed("HTTP 503".into())),
+            (vec![failed()], Lack::Failed(failure())),
+            (vec![refusal(), failed()], Lack::Failed(failure())),
             (vec![reply("", "stop")], Lack::Empty { is_cut: false }),
             (
                 vec![reply("<think>Hm", "length")],

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Error, Result, bail};
-use apo_endpoint::{Endpoint, EndpointError, Outcome as Reply, Request, at_once};
+use apo_endpoint::{Endpoint, EndpointError, Failure, Outcome as Reply, Request, at_once};
 use apo_endpoint_stage::{Asked, check_again, check_journal, classify, open, replayed};
 use apo_measures::{Verdict, merge};
 use apo_stage::report::result;
@@ -120,12 +120,12 @@ fn judgements<'a>(
 
 impl Judgement<'_> {
     /// Returns the verdict of one order. An unreadable reply is asked for once
-    /// more. If no reply came, returns why the last attempt failed.
+    /// more. If no reply came, returns the failure.
     fn verdict(
         &self,
         swapped: bool,
         ask: impl Fn(&Request) -> Result<Reply, EndpointError>,
-    ) -> Result<Result<Order, String>, EndpointError> {
+    ) -> Result<Result<Order, Failure>, EndpointError> {
         let mut found = Order {
             verdict: Verdict::Invalid,
             instead: None,
@@ -148,7 +148,7 @@ impl Judgement<'_> {
                     policy.code, policy.message
                 )),
                 Reply::Unreadable(unreadable) => Instead::Other(unreadable.problem),
-                Reply::Failed(failure) => return Ok(Err(failure.message)),
+                Reply::Failed(failure) => return Ok(Err(failure)),
             };
             found.instead = (found.verdict == Verdict::Invalid).then_some(instead);
             if found.instead.is_none() {
@@ -231,7 +231,7 @@ fn write(
             (Ok(plain), Ok(swapped)) => (plain, swapped),
             (plain, swapped) => {
                 for failure in [plain.err(), swapped.err()].into_iter().flatten() {
-                    unread.failures.add(&failure);
+                    unread.failures.add_failure(&failure);
                 }
                 continue;
             }

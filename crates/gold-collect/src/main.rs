@@ -12,13 +12,14 @@ mod ask;
 mod better;
 mod inputs;
 mod origin;
+mod summary;
 mod write;
 
 use std::collections::HashSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_endpoint::Endpoint;
+use apo_endpoint::{Counts, Endpoint};
 use apo_endpoint_stage::{check_again, check_journal, open};
 use apo_golden::Collector;
 use apo_stage::{Claim, Output, OutputKind, bad_input, report, up_to_date};
@@ -29,7 +30,8 @@ use crate::answers::{Answers, Keys};
 use crate::args::Args;
 use crate::better::{Better, Lacking};
 use crate::inputs::Tables;
-use crate::write::{Sources, Summary};
+use crate::summary::Summary;
+use crate::write::Sources;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -102,11 +104,7 @@ fn make(
         model,
         better: better.as_ref(),
     };
-    write::table(
-        &args.queries,
-        &sources,
-        args.endpoint.prices(),
-        output.dir(),
-        provenance,
-    )
+    let tally = write::table(&args.queries, &sources, output.dir(), provenance)?;
+    let counts = model.map_or(Counts::default(), |(_, endpoint)| endpoint.counts());
+    Ok(Summary::new(tally, answers, counts, args.endpoint.prices()))
 }

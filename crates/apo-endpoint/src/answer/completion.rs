@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::{CALLS_TOOL, Meaning, STREAMS, excerpt, hidden_error, policy};
+use super::{Meaning, excerpt, hidden_error};
 use crate::ending::Ending;
+use crate::failure::{CALLS_TOOL, STREAMS};
 use crate::outcome::{Outcome, PolicyRefusal, Reply, Usage};
+use crate::policy;
 
 /// Classifies a body with a status of success.
 pub(super) fn completion(json: &Value) -> Meaning {

@@ -1,8 +1,5 @@
 //! How servers say that a prompt is longer than they take.
 
-/// The beginning of a failure's message if the prompt is too long.
-pub const TOO_LONG: &str = "the prompt is longer than the server's context";
-
 /// Codes and types, without punctuation and in lower case.
 const NAMES: &[&str] = &[
     "contextlengthexceeded",

@@ -7,6 +7,7 @@ mod refusals;
 mod replies;
 
 use super::*;
+use crate::failure::FailureKind;
 use crate::outcome::{OutcomeKind, Reply, Usage};
 
 fn of(status: u16, body: &Value) -> Meaning {

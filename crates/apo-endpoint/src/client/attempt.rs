@@ -11,11 +11,12 @@ use ureq::{Agent, Body, Timeout};
 
 use super::Settings;
 use super::address::completions_url;
-use crate::answer::{Meaning, STREAMS, excerpt, meaning};
+use crate::answer::{Meaning, excerpt, meaning};
 use crate::encoding::{Unread, decoded};
 use crate::error::EndpointError;
+use crate::failure::{Failure, STREAMS};
 use crate::key::Key;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 use crate::proxy::{Route, route};
 use crate::retry::retry_after;
 

@@ -1,7 +1,8 @@
 use std::fs;
 
 use super::*;
-use crate::outcome::{Failure, PolicyRefusal, Reply, Unreadable, Usage};
+use crate::failure::Failure;
+use crate::outcome::{PolicyRefusal, Reply, Unreadable, Usage};
 use crate::request::{Message, Request, Role};
 
 /// An empty folder of this test's own.

@@ -183,7 +183,7 @@ const NOT_TEXTS: &[&str] = &[
 ];
 
 /// Whether a code, type or reason names a content policy.
-pub(super) fn names_policy(name: &str) -> bool {
+pub(crate) fn names_policy(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = name.to_ascii_lowercase();
     // Such as API_KEY_FLAGGED.
@@ -204,7 +204,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// Whether a sentence says that a content policy refuses a text.
-pub(super) fn tells_policy(message: &str) -> bool {
+pub(crate) fn tells_policy(message: &str) -> bool {
     let message = message.to_lowercase();
     let own = unquoted(&message);
     let says = |parts: &[&str]| parts.iter().any(|it| own.contains(it));
@@ -218,7 +218,7 @@ pub(super) fn tells_policy(message: &str) -> bool {
 
 /// Whether a sentence says so clearly that a content policy refuses a text that it
 /// counts even with the status of a server's own fault.
-pub(super) fn tells_violation(message: &str) -> bool {
+pub(crate) fn tells_violation(message: &str) -> bool {
     let lower = message.to_lowercase();
     let own = unquoted(&lower);
     let says = |parts: &[&str]| parts.iter().any(|it| own.contains(it));
@@ -249,7 +249,7 @@ fn unquoted(message: &str) -> String {
 }
 
 /// Returns what a body says about a content policy in fields other than codes.
-pub(super) fn field(json: &Value) -> Option<String> {
+pub(crate) fn field(json: &Value) -> Option<String> {
     let filled = |value: &Value| match value {
         Value::Array(items) => !items.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
