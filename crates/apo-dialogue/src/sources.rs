@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
-use crate::template::PROCESSOR;
+
+/// The file of a processor's chat template.
+pub(crate) const PROCESSOR: &str = "chat_template.json";
 
 /// A chat template and the file that holds it.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DialogueError;
 use crate::files::excerpt;
 use crate::named::NamedTokens;
-use crate::sources::ChatSource;
+use crate::sources::{ChatSource, PROCESSOR};
 use apo_hh::{Role, Turn};
 
 /// The form of prompts and responses; one for each model, written into its
@@ -80,9 +80,6 @@ const WORK_A_BYTE: u64 = 2;
 
 /// The name of the list of special tokens without a name of their own.
 const FURTHER: &str = "additional_special_tokens";
-
-/// The file of a processor's chat template.
-pub(crate) const PROCESSOR: &str = "chat_template.json";
 
 /// The most that a template may write beyond four times what was said, bytes.
 const OUTPUT: usize = 1 << 20;

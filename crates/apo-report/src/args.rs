@@ -14,25 +14,40 @@ use clap::{ArgGroup, ValueEnum};
 
 use crate::run_file::{Artifact, ArtifactKind, Entry, List};
 
-const TABLE: &str = "\
+const TABLE: &str = concat!(
+    "\
 Examples:
   Two policies and a reward model:
     judge table --score SFT=sft.json --score 'round 1'=round-1.json \\
       --accuracy 'RM round 1'=rm.json
 
   Table 2 of a run that the Makefile made:
-    judge table --run runs/mini --table 2";
+    judge table --run runs/mini --table 2
 
-const DATA: &str = "\
+",
+    apo_stage::exit_status!(no output)
+);
+
+const DATA: &str = concat!(
+    "\
 Examples:
   The parts of a split:
-    judge data --table HH_RM=data/rm-pairs.parquet --table HH_Test=data/test-pairs.parquet";
+    judge data --table HH_RM=data/rm-pairs.parquet --table HH_Test=data/test-pairs.parquet
 
-const FIGURE: &str = "\
+",
+    apo_stage::exit_status!(no output)
+);
+
+const FIGURE: &str = concat!(
+    "\
 Examples:
   Two methods over two rounds from one start:
     judge figure --line RJS=start.json,rjs-1.json,rjs-2.json \\
-      --line APO-RJS=start.json,apo-rjs-1.json,apo-rjs-2.json --out figure-5.svg";
+      --line APO-RJS=start.json,apo-rjs-1.json,apo-rjs-2.json --out figure-5.svg
+
+",
+    apo_stage::exit_status!(no output)
+);
 
 const REPORT: &str = concat!(
     "\
@@ -48,22 +63,32 @@ settings and times. It needs no network.
     apo_stage::exit_status!(no output)
 );
 
-const DESCRIBE: &str = "\
+const DESCRIBE: &str = concat!(
+    "\
 Examples:
   A run of a policy and a reward model, and a table of both:
     judge describe --run run --table 'all=SFT;RM_Test' score:SFT=start/score.json \\
       test:RM_Test=rm-test.test.json dev:RM_Test=rm-test.dev.json
     judge table --run run --table all
 
-It writes DIR/run.json. The Makefile does so for every run that it makes.";
+It writes DIR/run.json. The Makefile does so for every run that it makes.
 
-const CLAIMS: &str = "\
+",
+    apo_stage::exit_status!(no output)
+);
+
+const CLAIMS: &str = concat!(
+    "\
 Examples:
   Five runs that differ only in their seed:
     judge claims seeds/*/table.json
 
 A claim holds if the 95 % interval of the mean difference lies on its side, fails
-if the interval lies on the other side, and is open if it covers both.";
+if the interval lies on the other side, and is open if it covers both.
+
+",
+    apo_stage::exit_status!(no output)
+);
 
 /// A measure of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
