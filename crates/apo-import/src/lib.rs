@@ -37,6 +37,7 @@ pub use fields::{Fault, reason};
 pub use forms::{ANSWER_FIELDS, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
 pub use messages::{Conversation, Message, Text};
 pub use records::{Asked, Comparison, Preference, Preferences, Scored};
+pub use rendered::rendered_in;
 
 /// The most bytes of a record: a longer one is not a dialogue.
 const LONGEST: usize = 64 << 20;

@@ -152,6 +152,16 @@ pub(crate) fn format_of(prompt: &str) -> Option<&'static str> {
     found.map(|it| it.name)
 }
 
+/// Returns the name of the format that a table's prompt is rendered in, as a whole or
+/// in one of its human turns.
+pub fn rendered_in(prompt: &str) -> Option<&'static str> {
+    let human = |turn: apo_hh::Turn| (turn.role == apo_hh::Role::Human).then_some(turn.text);
+    format_of(prompt).or_else(|| {
+        let mut turns = apo_hh::turns(prompt).into_iter().filter_map(human);
+        turns.find_map(|text| format_of(&text))
+    })
+}
+
 /// Returns a response without the mark that opens the assistant's turn, if it begins
 /// with such a mark of a chat template.
 pub(crate) fn without_opening(response: &str) -> Option<&str> {
@@ -299,6 +309,22 @@ mod tests {
             "Assistant:",
         ] {
             assert_eq!(format_of(prompt), None, "{prompt:?}");
+        }
+    }
+
+    #[test]
+    fn a_tables_prompt_is_rendered_as_a_whole_or_in_a_turn() {
+        let chat = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n";
+        let turn = apo_hh::prompt_of([(apo_hh::Role::Human, chat)]);
+        for prompt in [chat, &turn, "Human: hi\nAssistant:"] {
+            assert!(rendered_in(prompt).is_some(), "{prompt:?}");
+        }
+        for prompt in [
+            "hi",
+            "\n\nHuman: hi\n\nAssistant:",
+            "\n\nHuman: What is [INST]?\n\nAssistant: <|im_start|>a<|im_end|>\n\nHuman: Why?\n\nAssistant:",
+        ] {
+            assert_eq!(rendered_in(prompt), None, "{prompt:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Golden answers that people or other models wrote, from files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,10 @@ use apo_import::{
     reason,
 };
 use apo_stage::{bad_input, warn};
-use apo_tables::{Query, Reader};
+use apo_tables::{Query, Response, Row as _};
 use apo_thought::parted;
+
+use crate::queries::Keys;
 
 /// Records that are in memory at once.
 const BATCH: usize = 1024;
@@ -25,49 +27,6 @@ pub enum Others {
     NoneOrPaid,
     /// The better HH response.
     Free,
-}
-
-/// The queries' keys: their ids, and the hash of each one's prompt.
-///
-/// The two are the same in tables of `hh-split`; other tables may have other ids.
-#[derive(Debug, Default)]
-pub struct Keys {
-    prompt_of: HashMap<String, String>,
-    prompts: HashSet<String>,
-}
-
-impl Keys {
-    /// Reads the queries' keys.
-    ///
-    /// # Errors
-    ///
-    /// When the table cannot be read, or contains an id twice.
-    pub fn read(path: &Path) -> Result<Self> {
-        let mut keys = Self::default();
-        for (row, query) in Reader::<Query>::open_filled(path)?.enumerate() {
-            let query = query?;
-            let prompt = apo_hh::query_id(&query.prompt);
-            keys.prompts.insert(prompt.clone());
-            if keys
-                .prompt_of
-                .insert(query.query_id.clone(), prompt)
-                .is_some()
-            {
-                return Err(bad_input(format!(
-                    "{}, row {row} (from 0), column `query_id`: `{}` is in an earlier row as well; \
-                     expected each query once",
-                    path.display(),
-                    query.query_id
-                )));
-            }
-        }
-        Ok(keys)
-    }
-
-    /// Returns the number of queries.
-    pub fn n_queries(&self) -> usize {
-        self.prompt_of.len()
-    }
 }
 
 /// A golden answer from a file or table.
@@ -106,6 +65,8 @@ pub struct Answers {
     /// The number of answers that are not plain text, or only a thought, and the
     /// first of them.
     left_out: Option<(u64, String)>,
+    /// Files without a record.
+    empty: Vec<PathBuf>,
     /// Columns with text that are not used.
     unused: Unused,
 }
@@ -122,49 +83,16 @@ impl Answers {
     pub fn read(paths: &[PathBuf], keys: &Keys, others: Others) -> Result<Self> {
         let mut found = Self::default();
         for path in paths {
-            let mut source = Source::open(path, ANSWER_FIELDS)?;
-            found.unused.add(source.unused().iter().cloned());
-            loop {
-                let batch = source.batch(BATCH)?;
-                if batch.is_empty() {
-                    break;
-                }
-                for record in batch {
-                    let at = format!("{}, line {}", path.display(), record.line);
-                    match answer(&record, keys) {
-                        Ok(read) if read.text.trim().is_empty() => {
-                            return Err(bad_input(format!(
-                                "{at}: the answer is empty; leave the record out"
-                            )));
-                        }
-                        // The same as for a server's reply: thoughts are not answers.
-                        Ok(read) => match Filed::new(&read.text, Origin::File) {
-                            Some(mut filed) => {
-                                filed.tokens_removed |= read.tokens_removed;
-                                found.n_without_context += u64::from(read.has_context);
-                                found.unused.add(read.unused);
-                                found.add(read.prompt, filed, keys);
-                            }
-                            None => found.leave_out(&at, &"the answer is only a thought"),
-                        },
-                        Err(fault) if fault.reason == reason::MALFORMED => {
-                            return Err(bad_input(format!("{at}: {fault}")));
-                        }
-                        Err(fault) => found.leave_out(&at, &fault),
-                    }
-                }
+            if found.add_file(path, keys)? == 0 {
+                found.empty.push(path.clone());
             }
         }
         found.tell();
         if found.by_prompt.is_empty() && !paths.is_empty() {
-            let names: Vec<String> = paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
             let problem = format!(
                 "{}: none of the {} answers is to a query of the table; the prompts must match \
                  exactly",
-                names.join(", "),
+                listed(paths),
                 found.n_unknown
             );
             match others {
@@ -173,6 +101,49 @@ impl Answers {
             }
         }
         Ok(found)
+    }
+
+    /// Reads a file, and returns the number of its records.
+    fn add_file(&mut self, path: &Path, keys: &Keys) -> Result<u64> {
+        let mut source = Source::open(path, ANSWER_FIELDS)?;
+        // Of a table of ours every column is known, and most are not an answer's.
+        let is_ours = apo_tables::provenance(path).is_ok_and(|it| it.is_some());
+        let is_own = |name: &str| Response::TABLE.columns.iter().any(|it| it.name == name);
+        let is_told = |name: &String| !is_ours || !is_own(name);
+        self.unused
+            .add(source.unused().iter().filter(|it| is_told(it)).cloned());
+        let mut n = 0;
+        loop {
+            let batch = source.batch(BATCH)?;
+            if batch.is_empty() {
+                return Ok(n);
+            }
+            n += batch.len() as u64;
+            for record in batch {
+                let at = format!("{}, line {}", path.display(), record.line);
+                match answer(&record, keys) {
+                    Ok(read) if read.text.trim().is_empty() => {
+                        return Err(bad_input(format!(
+                            "{at}: the answer is empty; leave the record out"
+                        )));
+                    }
+                    // The same as for a server's reply: thoughts are not answers.
+                    Ok(read) => match Filed::new(&read.text, Origin::File) {
+                        Some(mut filed) => {
+                            filed.tokens_removed |= read.tokens_removed;
+                            self.n_without_context += u64::from(read.has_context);
+                            self.unused.add(read.unused.into_iter().filter(is_told));
+                            self.add(read.prompt, filed, keys);
+                        }
+                        None => self.leave_out(&at, &"the answer is only a thought"),
+                    },
+                    Err(fault) if fault.reason == reason::MALFORMED => {
+                        return Err(bad_input(format!("{at}: {fault}")));
+                    }
+                    Err(fault) => self.leave_out(&at, &fault),
+                }
+            }
+        }
     }
 
     fn leave_out(&mut self, at: &str, fault: &dyn Display) {
@@ -191,6 +162,13 @@ impl Answers {
                 "{} answers were written under a system message or with tools, which the queries do \
                  not have; they are used as answers to the queries without them",
                 self.n_without_context
+            ));
+        }
+        // If no file has an answer, that is told anyway.
+        if !self.empty.is_empty() && !self.by_prompt.is_empty() {
+            warn(&format!(
+                "{}: no answers in it; the other files' answers are used",
+                listed(&self.empty)
             ));
         }
         if let Some(sentence) = self.unused.sentence() {
@@ -220,6 +198,12 @@ impl Answers {
     pub fn n_answers(&self) -> usize {
         self.by_prompt.len()
     }
+}
+
+/// Returns paths as one line.
+fn listed(paths: &[PathBuf]) -> String {
+    let paths = paths.iter().map(|it| it.display().to_string());
+    paths.collect::<Vec<_>>().join(", ")
 }
 
 /// An answer, and what it answers.

@@ -10,8 +10,9 @@ use apo_golden::{Collected, Collector, Lack};
 use apo_stage::{Progress, bad_input, note, signals};
 use apo_tables::{Query, Reader};
 
-use crate::answers::{Answers, Keys};
+use crate::answers::Answers;
 use crate::args::Args;
+use crate::queries::Keys;
 
 /// Asks for every query that has no answer yet, several at once. Afterwards the
 /// replies are in the journal. Returns the ids of queries without a reply.

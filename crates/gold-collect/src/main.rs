@@ -12,6 +12,7 @@ mod ask;
 mod better;
 mod inputs;
 mod origin;
+mod queries;
 mod summary;
 mod write;
 
@@ -26,10 +27,11 @@ use apo_stage::{Claim, Output, OutputKind, bad_input, report, up_to_date};
 use apo_tables::Provenance;
 use clap::Parser as _;
 
-use crate::answers::{Answers, Keys};
+use crate::answers::Answers;
 use crate::args::Args;
 use crate::better::{Better, Lacking};
 use crate::inputs::Tables;
+use crate::queries::Keys;
 use crate::summary::Summary;
 use crate::write::Sources;
 

@@ -8,7 +8,7 @@ mod stage;
 
 use std::fs;
 
-use apo_tables::{Pair, Provenance, Writer};
+use apo_tables::{Pair, Provenance, Query, Writer};
 use serde_json::json;
 use stage::{collect, fresh_dir, golden, prompt, stderr, succeeds, write_tables};
 
@@ -77,4 +77,66 @@ fn thoughts_and_special_tokens_of_files_and_tables_are_removed_and_counted() {
     for told in ["1 answer is left out", "line 1", "rendered in LLaMA 2's"] {
         assert!(stderr(&ran).contains(told), "{}", stderr(&ran));
     }
+}
+
+#[test]
+fn a_golden_table_is_read_without_a_word_and_a_file_without_answers_is_told() {
+    let dir = fresh_dir("own");
+    write_tables(&dir, &["a", "b"]);
+    let line = |question: &str, more: &str| {
+        let prompt = serde_json::to_string(&prompt(question)).unwrap();
+        format!(r#"{{"prompt": {prompt}, "response": "Warm water."{more}}}"#)
+    };
+    fs::write(dir.join("a.jsonl"), line("a", "")).unwrap();
+    succeeds(&collect(
+        &dir,
+        "--queries queries.parquet --answers a.jsonl --out golden.parquet",
+    ));
+    fs::write(dir.join("b.jsonl"), line("b", r#", "finish": "stop""#)).unwrap();
+    for name in ["none.jsonl", "none.json"] {
+        fs::write(dir.join(name), if name == "none.json" { "[]" } else { "" }).unwrap();
+    }
+    let told = |answers: &str, out: &str| {
+        let answers = answers.replace(' ', " --answers ");
+        let args = format!("--queries queries.parquet --answers {answers} --out {out}");
+        let ran = collect(&dir, &args);
+        succeeds(&ran);
+        stderr(&ran)
+    };
+    let said = told("golden.parquet", "of-golden.parquet");
+    assert!(!said.contains("unknown"), "{said}");
+    let said = told("golden.parquet b.jsonl", "of-both.parquet");
+    assert!(said.contains("the column `finish` is unknown"), "{said}");
+    let said = told("a.jsonl none.jsonl none.json", "of-none.parquet");
+    let expected = "none.jsonl, none.json: no answers in it";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(golden(&dir, "of-none.parquet").len(), 1);
+}
+
+#[test]
+fn queries_that_another_program_rendered_are_counted() {
+    let dir = fresh_dir("queries");
+    write_tables(&dir, &["a"]);
+    let chat = "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n";
+    let mut queries =
+        Writer::<Query>::create(&dir.join("queries.parquet"), &Provenance::new("test", "0"))
+            .unwrap();
+    for prompt in [&prompt("a"), &prompt(chat), chat] {
+        queries
+            .write(&Query {
+                query_id: apo_hh::query_id(prompt),
+                subset: String::new(),
+                prompt: prompt.to_owned(),
+            })
+            .unwrap();
+    }
+    queries.finish().unwrap();
+    let answer = json!({"prompt": prompt("a"), "response": "Warm water."});
+    fs::write(dir.join("answers.jsonl"), answer.to_string()).unwrap();
+    let args = "--queries queries.parquet --answers answers.jsonl --out golden.parquet";
+    let ran = collect(&dir, args);
+    succeeds(&ran);
+    let told = "queries.parquet: 2 prompts are already rendered, the first in row 1 (from 0), in \
+                ChatML";
+    assert!(stderr(&ran).contains(told), "{}", stderr(&ran));
 }

@@ -1,0 +1,94 @@
+//! The queries' keys, and what is wrong with their prompts.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use anyhow::Result;
+use apo_import::rendered_in;
+use apo_stage::{bad_input, warn};
+use apo_tables::{Query, Reader};
+
+/// The queries' keys: their ids, and the hash of each one's prompt.
+///
+/// The two are the same in tables of `hh-split`; other tables may have other ids.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// The hash of a query's prompt, by its id.
+    pub prompt_of: HashMap<String, String>,
+    /// The hashes of all prompts.
+    pub prompts: HashSet<String>,
+}
+
+impl Keys {
+    /// Reads the queries' keys. Warns of prompts that another program rendered: the
+    /// tables of other programs may have such.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read, or contains an id twice.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut keys = Self::default();
+        let mut rendered = Rendered::default();
+        for (row, query) in Reader::<Query>::open_filled(path)?.enumerate() {
+            let query = query?;
+            rendered.add(row, &query);
+            let prompt = apo_hh::query_id(&query.prompt);
+            keys.prompts.insert(prompt.clone());
+            if keys
+                .prompt_of
+                .insert(query.query_id.clone(), prompt)
+                .is_some()
+            {
+                return Err(bad_input(format!(
+                    "{}, row {row} (from 0), column `query_id`: `{}` is in an earlier row as well; \
+                     expected each query once",
+                    path.display(),
+                    query.query_id
+                )));
+            }
+        }
+        if let Some(sentence) = rendered.sentence(path) {
+            warn(&sentence);
+        }
+        Ok(keys)
+    }
+
+    /// Returns the number of queries.
+    pub fn n_queries(&self) -> usize {
+        self.prompt_of.len()
+    }
+}
+
+/// Prompts that another program rendered for a model.
+#[derive(Debug, Default)]
+struct Rendered {
+    n: u64,
+    /// The first one's row, and its format.
+    first: Option<(usize, &'static str)>,
+}
+
+impl Rendered {
+    fn add(&mut self, row: usize, query: &Query) {
+        if let Some(format) = rendered_in(&query.prompt) {
+            self.n += 1;
+            self.first.get_or_insert((row, format));
+        }
+    }
+
+    /// Says how many there are, which the first is, and what to do; `None` if there are
+    /// none.
+    fn sentence(&self, path: &Path) -> Option<String> {
+        let (row, format) = self.first?;
+        let prompts = if self.n == 1 {
+            "prompt is"
+        } else {
+            "prompts are"
+        };
+        Some(format!(
+            "{}: {} {prompts} already rendered, the first in row {row} (from 0), in {format}: its \
+             marks are asked as a part of the text; write the prompts as HH's turns, as hh-split does",
+            path.display(),
+            self.n
+        ))
+    }
+}
