@@ -2,10 +2,8 @@
 # and the tables, the figure, the claims and the report read that.
 #
 # A thing is NAME=PLACE: its name in the paper, and its path in RUN. A row of a table is
-# the NAME of a thing, or SHOWN=NAME if the table uses another name. `~` in a name
-# means a space.
-
-comma := ,
+# the NAME of a thing, or SHOWN=NAME if the table uses another name; truth:NAME is the
+# thing on pairs that are ordered by true quality. `~` in a name means a space.
 
 ROUNDS      ?= 3
 rounds_used  = $(call rounds,$(ROUNDS))
@@ -68,7 +66,7 @@ TABLE_rounds = SFT $(foreach k,$(rounds_used),$(foreach it,RJS APO-RJS,$(it)-$(k
 ALL_POLICIES = $(TABLE_2) $(foreach k,$(filter-out 1,$(rounds_used)),RJS-$(k) APO-RJS-$(k))
 ALL_MODELS   = RM_Test $(TABLE_4)
 TABLE_all    = $(ALL_POLICIES) $(ALL_MODELS) \
-  $(if $(QUALITY),$(foreach row,$(FAVOURITES),$(call name_of,$(row))) $(ALL_MODELS:%=%$(comma)~truth)) \
+  $(if $(QUALITY),$(foreach row,$(FAVOURITES),$(call name_of,$(row))) $(ALL_MODELS:%=truth:%)) \
   $(if $(COMPARE),$(foreach it,$(METHODS),$(call named,apo-$(it)-1)~against~$(call named,$(it)-1)))
 
 # The table of method $(1) up to round $(2), with rows named after rounds
@@ -109,6 +107,6 @@ places = $(foreach row,$(2),$(call place_of,$(filter $(call place_of,$(row))=%,$
 
 measures = $(call of_policies,$(call places,$(POLICIES),$(1))) \
   $(call of_rms,$(call places,$(MODELS),$(1))) \
-  $(patsubst %,$(RUN)/%.truth.json,$(call places,$(MODELS),$(patsubst %$(comma)~truth,%,$(filter %$(comma)~truth,$(1))))) \
+  $(patsubst %,$(RUN)/%.truth.json,$(call places,$(MODELS),$(patsubst truth:%,%,$(filter truth:%,$(1))))) \
   $(patsubst %,$(RUN)/%.best.json,$(call places,$(FAVOURITES),$(1))) \
   $(patsubst %,$(RUN)/%.verdicts.json,$(call places,$(AGAINST),$(1)))

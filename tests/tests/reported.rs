@@ -607,6 +607,73 @@ fn a_runs_table_is_that_of_its_files() {
     assert_eq!(run(parent, both).status, Some(2));
 }
 
+#[test]
+fn a_row_may_be_a_reward_model_on_one_kind_of_pairs() {
+    let dir = known_run("reported-kinds");
+    let parent = dir.parent().unwrap();
+    fs::copy(
+        dir.join("rm-base.test.json"),
+        dir.join("rm-base.truth.json"),
+    )
+    .unwrap();
+    let described = |rows: &str| {
+        let mut judge = Command::new(binary("judge"));
+        judge.args(["describe", "--run"]).arg(&dir);
+        judge.args(["--table", &format!("3={rows}")]);
+        let things = [
+            "test:RM_Base=rm-base.test.json",
+            "truth:RM_Base=rm-base.truth.json",
+        ];
+        finish(judge.args(things))
+    };
+    let names = || {
+        let told = succeed(parent, "judge table --run played --table 3 --json");
+        let rows: Value = serde_json::from_str(&told).unwrap();
+        let name = |row: &Value| row["name"].as_str().unwrap().to_owned();
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(name)
+            .collect::<Vec<_>>()
+    };
+    let ran = described("test:RM_Base;truth:RM_Base;base=truth:RM_Base");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert_eq!(names(), ["RM_Base, test", "RM_Base, truth", "base"]);
+    // Before rows had kinds, names said them.
+    let file = dir.join("run.json");
+    let mut run: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    run["tables"][0]["rows"] = json!([
+        { "shown": "RM_Base, truth", "of": "RM_Base, truth" },
+        { "shown": "base", "of": "RM_Base, test" },
+    ]);
+    put(&file, &run);
+    assert_eq!(names(), ["RM_Base, truth", "base, test"]);
+    for (rows, expected) in [
+        (
+            "score:RM_Base",
+            "a row of the kind score; expected test, dev or truth",
+        ),
+        ("RM_Base=score:SFT", "a row of the kind score"),
+    ] {
+        let ran = described(rows);
+        assert_eq!(ran.status, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    }
+    let ran = described("dev:RM_Base");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let expected = ["no measurement on dev pairs of 'RM_Base', which is a row of table 3"];
+    refuse(parent, "judge table --run played --table 3", 3, &expected);
+}
+
+#[test]
+fn every_command_that_reports_tells_its_exit_codes() {
+    for command in ["table", "data", "figure", "describe", "claims", "report"] {
+        let help = succeed(&workspace(), &format!("judge {command} --help"));
+        let told = "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input";
+        assert!(help.contains(told), "{command}: {help}");
+    }
+}
+
 /// `fixtures/old-run`: a round of the mini world from before runs had a
 /// `run.json`, and what `judge` then told of it.
 #[test]

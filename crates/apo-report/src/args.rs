@@ -255,7 +255,8 @@ pub struct DescribeArgs {
     pub arms: Vec<List<String>>,
 
     /// A table and its rows, each the NAME of a KIND:NAME=PATH, or SHOWN=NAME if the
-    /// table uses another name (repeatable)
+    /// table uses another name; test:NAME, dev:NAME or truth:NAME shows a reward model
+    /// on these pairs alone (repeatable)
     #[arg(long = "table", value_name = "NAME=[SHOWN=]ROW;…")]
     pub tables: Vec<List<Entry>>,
 

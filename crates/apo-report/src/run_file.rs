@@ -7,6 +7,7 @@
 //! It lists things, each with its kind, name and path; arms, which are policies in
 //! the order of their rounds; and the rows of the paper's tables.
 
+mod arguments;
 mod check;
 mod find;
 
@@ -14,7 +15,6 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
 use apo_stage::report::few;
@@ -104,6 +104,10 @@ pub struct Entry {
     pub shown: String,
     /// The name of the thing.
     pub of: String,
+    /// The one file of the thing that the row shows: a reward model on test, dev or
+    /// true pairs. Without it the row shows what tables usually show of the thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ArtifactKind>,
 }
 
 /// What a run's folder holds.
@@ -163,6 +167,7 @@ impl RunFile {
             tables: tables.to_vec(),
             things: things.iter().cloned().map(Artifact::tidy).collect(),
         };
+        run.give_kinds();
         // A path outside the run is refused even if nothing is there.
         run.things
             .retain(|it| !it.is_inside() || dir.join(&it.path).exists());
@@ -230,6 +235,7 @@ impl RunFile {
         let mut run: Self = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         dir.clone_into(&mut run.dir);
         run.things = run.things.into_iter().map(Artifact::tidy).collect();
+        run.give_kinds();
         run.check().map_err(|problem| damaged(&problem))?;
         let missing: Vec<String> = run
             .things
@@ -302,99 +308,5 @@ impl ArtifactKind {
     /// Returns the name, as the file has it.
     pub fn name(self) -> String {
         apo_stage::value_name(&self)
-    }
-}
-
-impl FromStr for Artifact {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split_once(':').and_then(|(kind, rest)| {
-            let (name, path) = rest.split_once('=')?;
-            (!name.is_empty() && !path.is_empty()).then_some((kind, name, path))
-        });
-        let (kind, name, path) = parts.ok_or("expected KIND:NAME=PATH")?;
-        Ok(Self {
-            kind: ArtifactKind::from_str(kind, false)
-                .map_err(|_| format!("'{kind}' is not a kind of thing"))?,
-            name: name.into(),
-            path: path.into(),
-        })
-    }
-}
-
-impl FromStr for Entry {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (shown, of) = text.split_once('=').unwrap_or((text, text));
-        if shown.is_empty() || of.is_empty() {
-            return Err("expected rows ROW or SHOWN=ROW");
-        }
-        Ok(Self {
-            shown: shown.into(),
-            of: of.into(),
-        })
-    }
-}
-
-impl FromStr for List<String> {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        list(text, |it| Ok(it.to_owned()))
-    }
-}
-
-impl FromStr for List<Entry> {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        list(text, str::parse)
-    }
-}
-
-/// Reads `NAME=ROW;ROW;…`; spaces around rows do not count.
-fn list<T>(
-    text: &str,
-    row: impl Fn(&str) -> Result<T, &'static str>,
-) -> Result<List<T>, &'static str> {
-    let (name, rows) = text.split_once('=').ok_or("expected NAME=ROW;ROW;…")?;
-    let rows = rows.split(';').map(str::trim).filter(|it| !it.is_empty());
-    Ok(List {
-        name: name.into(),
-        rows: rows.map(row).collect::<Result<_, _>>()?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thing_has_kind_name_and_path() {
-        let thing: Artifact = "test:RM against APO-DPO=apo-dpo-1/rm.test.json"
-            .parse()
-            .expect("it is a thing");
-        assert_eq!(thing.kind, ArtifactKind::Test);
-        assert_eq!(thing.name, "RM against APO-DPO");
-        assert_eq!(thing.path, Path::new("apo-dpo-1/rm.test.json"));
-        for text in ["test:a", "a=b", "what:a=b", "test:=b", "test:a="] {
-            assert!(text.parse::<Artifact>().is_err(), "{text:?} is not a thing");
-        }
-    }
-
-    #[test]
-    fn a_table_may_call_a_row_otherwise() {
-        let table: List<Entry> = "rounds=SFT; RJS-1=RJS;".parse().expect("it is a table");
-        let rows: Vec<(&str, &str)> = table
-            .rows
-            .iter()
-            .map(|it| (it.shown.as_str(), it.of.as_str()))
-            .collect();
-        assert_eq!(table.name, "rounds");
-        assert_eq!(rows, [("SFT", "SFT"), ("RJS-1", "RJS")]);
-        assert!("rounds".parse::<List<Entry>>().is_err());
-        assert!("rounds==RJS".parse::<List<Entry>>().is_err());
     }
 }

@@ -59,6 +59,13 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
     let entries = run.table(table)?;
     let (mut policies, mut models, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
+        if let Some(kind) = entry.kind {
+            let path = run.find(kind, &entry.of);
+            let what = || format!("measurement on {} pairs", kind.name());
+            let path = path.ok_or_else(|| run.lacks_row(&what(), entry, table))?;
+            models.push(accuracy(entry.shown.clone(), &path)?);
+            continue;
+        }
         let files = PolicyFiles::of(run, &entry.of);
         // Samples may have a quality and no score. A policy needs a score.
         let is_policy = run.find(ArtifactKind::Policy, &entry.of).is_some();
@@ -79,23 +86,14 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
     Ok([policies, models, verdicts].into_iter().flatten().collect())
 }
 
-/// Returns the names and files of a reward model's rows: on test and dev pairs for
-/// an entry `NAME`, on one kind of pairs for `NAME, test`, `NAME, dev` or `NAME,
-/// truth`. `None` if a file is missing.
+/// Returns the names and files of a reward model's rows, on test and dev pairs; `None`
+/// if a file is missing.
 fn accuracies(run: &RunFile, entry: &Entry) -> Option<Vec<(String, PathBuf)>> {
-    let kinds = [ArtifactKind::Test, ArtifactKind::Dev, ArtifactKind::Truth];
-    let alone = kinds.iter().enumerate().find_map(|(i, kind)| {
-        let ending = format!(", {}", kind.name());
-        let model = entry.of.strip_suffix(&ending)?;
-        let shown = entry.shown.strip_suffix(&ending);
-        Some((model, shown.unwrap_or(&entry.shown), &kinds[i..=i]))
+    let found = [ArtifactKind::Test, ArtifactKind::Dev].map(|kind| {
+        let path = run.find(kind, &entry.of)?;
+        Some((Entry::name_of(&entry.shown, Some(kind)), path))
     });
-    let (model, shown, kinds) = alone.unwrap_or((&entry.of, &entry.shown, &kinds[..2]));
-    let found = kinds.iter().map(|kind| {
-        let path = run.find(*kind, model)?;
-        Some((format!("{shown}, {}", kind.name()), path))
-    });
-    found.collect()
+    found.into_iter().collect()
 }
 
 /// Reads the rows that the command line names.

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Artifact, List, RunFile};
+use super::{Artifact, ArtifactKind, Entry, List, RunFile};
+
+/// The kinds that a row of a table may name: accuracies of a reward model.
+const OF_ROWS: [ArtifactKind; 3] = [ArtifactKind::Test, ArtifactKind::Dev, ArtifactKind::Truth];
 
 impl RunFile {
     /// Checks names and paths; those of files that do not exist by their spelling alone.
@@ -49,7 +52,38 @@ impl RunFile {
             ));
         }
         check_lists("arm", &self.arms, |it| [it, it])?;
-        check_lists("table", &self.tables, |it| [&it.shown, &it.of])
+        check_lists("table", &self.tables, |it| [&it.shown, &it.of])?;
+        for table in &self.tables {
+            let other = |kind: &ArtifactKind| !OF_ROWS.contains(kind);
+            if let Some(kind) = table.rows.iter().filter_map(|it| it.kind).find(other) {
+                return Err(format!(
+                    "table '{}' has a row of the kind {}; expected test, dev or truth, or none",
+                    table.name,
+                    kind.name()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives rows their kind that say it in their name, as in `NAME, truth`: files
+    /// of before rows had kinds do.
+    pub(super) fn give_kinds(&mut self) {
+        let things = &self.things;
+        let is_thing = |row: &Entry| things.iter().any(|it| it.name == row.of);
+        let rows = self.tables.iter_mut().flat_map(|it| &mut it.rows);
+        for row in rows.filter(|it| it.kind.is_none() && !is_thing(it)) {
+            let named = OF_ROWS.into_iter().find_map(|kind| {
+                let of = row.of.strip_suffix(&format!(", {}", kind.name()))?;
+                Some((of.to_owned(), kind))
+            });
+            let Some((of, kind)) = named else { continue };
+            let is_said = row.shown.ends_with(&format!(", {}", kind.name()));
+            if !is_said {
+                row.shown = Entry::name_of(&row.shown, Some(kind));
+            }
+            (row.of, row.kind) = (of, Some(kind));
+        }
     }
 
     /// Checks that a thing lies in the run, by its path and where links in it lead.
