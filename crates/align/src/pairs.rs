@@ -166,7 +166,7 @@ fn add_ordered(
 mod tests {
     use super::*;
     use crate::args::Args;
-    use apo_training::TruncationCounts;
+    use apo_dialogue::TruncationCounts;
     use clap::Parser as _;
 
     fn method(line: &str) -> Method {
