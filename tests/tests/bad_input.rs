@@ -526,7 +526,6 @@ fn no_part_of_a_table_is_left_out_in_silence() {
     let nobody = Provenance::new("another program", "1");
     let line = with(RM_TRAIN, "rm-samples.parquet", "parts");
     for (name, told) in [
-        ("2.parquet", "has no rows"),
         ("2.parquet.tmp", "which is not read"),
         ("1.parquet", "one file in two forms"),
     ] {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use apo_llama::{Head, directory};
 use apo_measures::{Accuracy, AccuracySummary, Calibration, accuracy, by_subset, pair_calibration};
 use apo_stage::Progress;
-use apo_stage::report::{format_table, result};
+use apo_stage::report::{format_table, result, warn_of_empty_parts};
 use apo_tables::{Pair, Reader};
 
 use crate::args::AccuracyArgs;
@@ -18,6 +18,7 @@ use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
 /// When the table or the model cannot be used, or a reward is not finite.
 pub fn run(args: &AccuracyArgs) -> Result<()> {
     let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
+    warn_of_empty_parts(&args.pairs);
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
     directory::verify(&args.scorer.model.dir)?;
     let mut scorer = Scorer::load(

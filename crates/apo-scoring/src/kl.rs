@@ -8,7 +8,7 @@ use apo_llama::{Head, Start, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
-use apo_stage::report::{format_table, result};
+use apo_stage::report::{format_table, result, warn_of_empty_parts};
 use apo_stage::{Progress, warn};
 use apo_tables::{Reader, Response};
 
@@ -26,6 +26,7 @@ const FAR: f64 = 0.25;
 /// When the table or a model cannot be used, or a log-prob is not finite.
 pub fn run(args: &KlArgs) -> Result<()> {
     Reader::<Response>::open_filled(&args.responses)?;
+    warn_of_empty_parts(&args.responses);
     let of_policy = tokenizer(&args.scorer, Head::LanguageModel)?;
     models::tokenizer(
         &args.reference,

@@ -119,6 +119,7 @@ impl Output {
         let out = place::check(&args.out).map_err(|it| refuse(&args.out, &it))?;
         for input in inputs {
             check_apart(args, &out, input)?;
+            report::warn_of_empty_parts(input);
         }
         if let Some(times) = report::times()? {
             Self::keep_apart(args, "APO_TIMES", &times)?;

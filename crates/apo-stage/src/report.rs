@@ -155,6 +155,16 @@ pub fn warn_once(text: &str) {
     }
 }
 
+/// Warns of the parts of a table that have no rows.
+pub fn warn_of_empty_parts(table: &Path) {
+    for part in apo_tables::folder::empty_parts(table) {
+        warn_once(&format!(
+            "{} is empty: no row was read from it",
+            part.display()
+        ));
+    }
+}
+
 /// Prints a stage's result on stdout, for people or as one JSON object, and its time
 /// and memory on stderr.
 ///

@@ -84,8 +84,6 @@ pub struct Reader<R> {
     path: PathBuf,
     parts: Vec<PathBuf>,
     n_rows: u64,
-    /// The first part without rows.
-    empty: Option<PathBuf>,
     /// Whether to keep columns that are not the table's own.
     carry: bool,
     next_part: usize,
@@ -131,7 +129,7 @@ impl<R: Row> Reader<R> {
     /// other types; one error names all of them.
     pub fn open(path: &Path) -> Result<Self, TableError> {
         let parts = parts(path)?;
-        let (mut n_rows, mut empty) = (0, None);
+        let mut n_rows = 0;
         for part in &parts {
             let columns = own::<R>(part)?;
             let faults = R::TABLE.faults(&columns.reader()?.schema());
@@ -144,15 +142,11 @@ impl<R: Row> Reader<R> {
                 });
             }
             n_rows += columns.n_rows();
-            if columns.n_rows() == 0 {
-                empty.get_or_insert_with(|| part.clone());
-            }
         }
         Ok(Self {
             path: path.into(),
             parts,
             n_rows,
-            empty,
             carry: false,
             next_part: 0,
             open: None,
@@ -161,28 +155,20 @@ impl<R: Row> Reader<R> {
         })
     }
 
-    /// Opens a table that must have rows, in each of its parts.
+    /// Opens a table that must have rows. Parts without rows are
+    /// [told](crate::folder::empty_parts) apart.
     ///
     /// # Errors
     ///
-    /// As [`Self::open`], and when it has no rows, or a part has none, as one has whose
-    /// writer failed.
+    /// As [`Self::open`], and when it has no rows.
     pub fn open_filled(path: &Path) -> Result<Self, TableError> {
         let reader = Self::open(path)?;
-        let table = R::TABLE.name;
-        let (path, problem) = match &reader.empty {
-            None => return Ok(reader),
-            Some(_) if reader.n_rows == 0 => (path, format!("the `{table}` table has no rows")),
-            Some(part) => (
-                part.as_path(),
-                format!(
-                    "this part of the `{table}` table has no rows; make it anew, or move it away"
-                ),
-            ),
-        };
+        if reader.n_rows > 0 {
+            return Ok(reader);
+        }
         Err(TableError::Import {
             path: path.into(),
-            problem,
+            problem: format!("the `{}` table has no rows", R::TABLE.name),
         })
     }
 

@@ -9,6 +9,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use apo_import::{Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record, Unused};
 use apo_stage::output::write_page;
+use apo_stage::report::warn_once;
 use apo_stage::{Progress, signals, warn};
 use apo_tables::{Pair, Provenance, Query, Reader, Row, TableError, Writer, file};
 use rayon::prelude::*;
@@ -209,7 +210,7 @@ fn clean(
             })?;
             taken.unused.add(unused);
             if n_records == 0 {
-                warn(&format!(
+                warn_once(&format!(
                     "{} is empty: no row was read from it",
                     source.path.display()
                 ));

@@ -5,7 +5,7 @@ use super::ALL;
 /// Documents all tables, in Markdown.
 pub fn documentation() -> String {
     let mut page = String::from(
-        "# Tables\n\nParquet, zstd. A table is a file, or a folder of `*.parquet` parts that are \
+        "# Tables\n\nParquet, zstd. A table is a file, or a folder of `*.parquet`, `*.parq` or `*.pq` parts that are \
          read in the order of their names. Columns may be in any order, and others may be among them.\n",
     );
     for table in ALL {
