@@ -30,6 +30,12 @@ const PROMPT: Column = required(
 /// The `origin` of the responses that a policy gave.
 pub const POLICY: &str = "policy";
 
+/// Whether a column `origin` says that a policy gave the response, also as other
+/// programs spell it.
+pub fn is_policy(origin: &str) -> bool {
+    origin.trim().eq_ignore_ascii_case(POLICY)
+}
+
 /// Reads a prompt, which must not be empty.
 fn prompt(value: &Value<'_>) -> Result<String, (&'static str, String)> {
     let text = value.text();

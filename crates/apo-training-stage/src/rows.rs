@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_stage::bad_input;
 use apo_stage::rows::fault;
+use apo_tables::tables::is_policy;
 use apo_tables::{Finish, POLICY, Response};
 use apo_training::{ResponseRole, TokenizedResponse};
 
@@ -18,7 +19,7 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
         let problem = "`response` is empty, expected an answer";
         return Err(fault(table, row, response, problem));
     }
-    if response.origin == POLICY {
+    if is_policy(&response.origin) {
         let problem = format!(
             "`origin` is `{POLICY}`, which only samples have, expected a golden answer's; is a \
              table of samples given as --golden?"
@@ -34,7 +35,7 @@ pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()>
 ///
 /// When its origin is not a policy; the error is like that of [`check_golden`].
 pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()> {
-    if response.origin == POLICY {
+    if is_policy(&response.origin) {
         return Ok(());
     }
     let problem = format!(

@@ -6,6 +6,7 @@ use anyhow::Result;
 use apo_import::{ANSWER_FIELDS, Source, parse};
 use apo_stage::bad_input;
 use apo_tables::POLICY;
+use apo_tables::tables::is_policy;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,7 +56,8 @@ fn check_file(path: &Path) -> Result<()> {
         }
         for record in batch {
             // What is malformed is told when the answers are read.
-            if parse::<Stated>(&record).is_ok_and(|it| it.origin == POLICY) {
+            let stated = parse::<Stated>(&record);
+            if stated.is_ok_and(|it| it.origin.as_str().is_some_and(is_policy)) {
                 return refuse(&format!("`origin` is `{POLICY}` in line {}", record.line));
             }
         }

@@ -6,11 +6,12 @@ use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_llama::{ModelDirectory, Start, directory};
 use apo_model_stage::models;
-use apo_stage::{NamedInput, bad_input, check_distinct_responses, value_name};
+use apo_stage::{NamedInput, bad_input, check_distinct, value_name, warn};
 use apo_tables::{Pair, Provenance, Reader, Response};
 use apo_training_stage::Defaults;
 
 use crate::args::Args;
+use crate::overlap::Overlap;
 
 /// The tables, checked for their columns.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub fn start(args: &Args) -> Result<Start> {
 ///
 /// # Errors
 ///
-/// When an input cannot be read, or the golden answers are the samples.
+/// When an input cannot be read, or most golden answers are among the samples.
 pub fn provenance(
     args: &Args,
     tables: &Tables,
@@ -89,21 +90,41 @@ pub fn provenance(
     Ok(args.training.provenance(provenance, Defaults::REWARD_MODEL))
 }
 
+/// What it means that golden answers are samples, and what to do.
+const CONSEQUENCE: &str = "each answer would be compared with itself; give answers that are better \
+                           than the policy's as --golden, and the policy's as --samples";
+
 fn check_golden_and_samples(args: &Args, provenance: &Provenance) -> Result<()> {
+    let (Some(golden), Some(samples)) = (&args.tables.golden, &args.tables.samples) else {
+        return Ok(());
+    };
     let roles = [
-        ("--golden", "golden", &args.tables.golden),
-        ("--samples", "samples", &args.tables.samples),
+        ("--golden", "golden", golden),
+        ("--samples", "samples", samples),
     ];
     let roles = roles.into_iter().filter_map(|(option, name, path)| {
         Some(NamedInput {
             option,
-            path: path.as_deref()?,
+            path,
             input: provenance.inputs.get(name)?,
         })
     });
-    check_distinct_responses(
-        &roles.collect::<Vec<_>>(),
-        "each answer would be compared with itself; give answers that are better than the policy's \
-         as --golden, and the policy's as --samples",
-    )
+    check_distinct(roles, CONSEQUENCE)?;
+    let Some(overlap) = Overlap::find(golden, samples)? else {
+        return Ok(());
+    };
+    let both = format!(
+        "--golden {} and --samples {}",
+        golden.display(),
+        samples.display()
+    );
+    if overlap.is_most() {
+        return Err(bad_input(format!(
+            "{both} hold the same responses to the same prompts: {overlap}; so {CONSEQUENCE}"
+        )));
+    }
+    warn(&format!(
+        "{both} share responses: {overlap}; each is compared with itself, which teaches nothing"
+    ));
+    Ok(())
 }

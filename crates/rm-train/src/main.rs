@@ -7,6 +7,7 @@
 mod args;
 mod examples;
 mod inputs;
+mod overlap;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,95 @@
+//! Counts the golden answers that are also samples of the same prompt.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Result;
+use apo_stage::signals;
+use apo_tables::{Reader, Response};
+use sha2::{Digest as _, Sha256};
+
+/// The beginning of a digest of a prompt and a response. Among 2^40 rows, two different
+/// ones have the same one with a probability of 2^-49.
+type Key = [u8; 16];
+
+/// The golden answers that are among the samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// How many there are.
+    shared: u64,
+    /// How many golden answers there are.
+    golden: u64,
+    /// The row of the first, from 0.
+    first: u64,
+}
+
+impl Overlap {
+    /// Reads both tables row by row. Only the keys of the smaller one are in memory.
+    /// Returns `None` if no golden answer is among the samples.
+    ///
+    /// # Errors
+    ///
+    /// When a row cannot be read, or a signal stops the work.
+    pub fn find(golden: &Path, samples: &Path) -> Result<Option<Self>> {
+        let golden = || Reader::<Response>::open(golden);
+        let samples = Reader::<Response>::open(samples)?;
+        let shared = if golden()?.n_rows() < samples.n_rows() {
+            let answers = keys(golden()?).collect::<Result<HashSet<_>>>()?;
+            let is_answer =
+                |key: &Result<Key>| key.as_ref().map_or(true, |it| answers.contains(it));
+            keys(samples).filter(is_answer).collect::<Result<_>>()?
+        } else {
+            keys(samples).collect::<Result<HashSet<_>>>()?
+        };
+        let mut found = Self {
+            shared: 0,
+            golden: 0,
+            first: 0,
+        };
+        for key in keys(golden()?) {
+            if shared.contains(&key?) {
+                if found.shared == 0 {
+                    found.first = found.golden;
+                }
+                found.shared += 1;
+            }
+            found.golden += 1;
+        }
+        Ok((found.shared > 0).then_some(found))
+    }
+
+    /// Whether more than half of the golden answers are samples, as they are only if a
+    /// table was mistaken for another.
+    pub fn is_most(&self) -> bool {
+        2 * self.shared > self.golden
+    }
+}
+
+impl fmt::Display for Overlap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} golden answers are among the samples of their prompts (the first is row {}, \
+             from 0)",
+            self.shared, self.golden, self.first
+        )
+    }
+}
+
+/// Returns the key of each row.
+fn keys(table: Reader<Response>) -> impl Iterator<Item = Result<Key>> {
+    table.map(|row| {
+        signals::check()?;
+        let row = row?;
+        let mut hasher = Sha256::new();
+        // With the length, `a`, `bc` differs from `ab`, `c`.
+        hasher.update((row.prompt.len() as u64).to_le_bytes());
+        hasher.update(&row.prompt);
+        hasher.update(row.response.trim());
+        let digest = hasher.finalize();
+        let mut key = Key::default();
+        key.copy_from_slice(&digest[..size_of::<Key>()]);
+        Ok(key)
+    })
+}
