@@ -216,3 +216,41 @@ fn two_models_of_one_command_share_their_threads() {
         succeed(dir, line)
     );
 }
+
+#[test]
+fn what_no_stage_made_is_called_what_it_is() {
+    let dir = &*ROUND;
+    fs::create_dir_all(dir.join("hollow")).unwrap();
+    fs::create_dir_all(dir.join("owned")).unwrap();
+    fs::write(dir.join("owned/notes.txt"), "by hand").unwrap();
+    fs::write(dir.join("owned.txt"), "by hand").unwrap();
+    for (out, expected) in [
+        (
+            "hollow",
+            &["is an empty folder.", "replace it with --overwrite"][..],
+        ),
+        (
+            "owned",
+            &[
+                "is a folder, and no stage of this project made it.",
+                "move it away",
+            ],
+        ),
+        (
+            "owned.txt",
+            &[
+                "is a file, and no stage of this project made it.",
+                "move it away",
+            ],
+        ),
+    ] {
+        let line = format!("{COLLECT} --out {out}");
+        refuse(dir, &line, 4, expected);
+        let ran = run(dir, &line);
+        assert!(
+            !ran.stderr.contains("different arguments"),
+            "{}",
+            ran.stderr
+        );
+    }
+}

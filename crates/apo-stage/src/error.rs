@@ -1,5 +1,6 @@
 //! Errors that end a stage with an exit code of their own.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub fn bad_input(message: impl Into<String>) -> anyhow::Error {
 #[derive(Debug)]
 pub struct Conflict {
     path: PathBuf,
-    problem: &'static str,
+    problem: Cow<'static, str>,
     details: Vec<String>,
     remedy: &'static str,
 }
@@ -38,7 +39,7 @@ impl Conflict {
     pub fn differs(path: &Path, differences: Vec<String>) -> Self {
         Self {
             path: path.into(),
-            problem: "was made with different arguments or inputs",
+            problem: "was made with different arguments or inputs".into(),
             details: differences,
             remedy: "replace it with --overwrite",
         }
@@ -48,8 +49,17 @@ impl Conflict {
     /// since.
     pub fn changed(path: &Path, faults: Vec<String>) -> Self {
         Self {
-            problem: "is not as it was made",
+            problem: "is not as it was made".into(),
             ..Self::differs(path, faults)
+        }
+    }
+
+    /// Something is in the output's place that no stage made; `what` says so, as a
+    /// phrase.
+    pub fn foreign(path: &Path, what: String) -> Self {
+        Self {
+            problem: what.into(),
+            ..Self::differs(path, Vec::new())
         }
     }
 
@@ -68,9 +78,10 @@ impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} {}: {}. Choose another --out, or {}",
+            "{} {}{}{}. Choose another --out, or {}",
             self.path.display(),
             self.problem,
+            if self.details.is_empty() { "" } else { ": " },
             self.details.join("; "),
             self.remedy
         )

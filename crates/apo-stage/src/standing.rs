@@ -66,7 +66,8 @@ struct Page {
 /// What is at a path.
 enum Found {
     Nothing,
-    /// No stage made it: what it is instead.
+    /// No stage made it, as far as can be told: what it is instead, as a phrase that
+    /// follows its path.
     Foreign(String),
     /// A stage may have made it, but it cannot be read: why.
     Damaged(String),
@@ -77,10 +78,11 @@ fn find(out: &Path) -> Found {
     let Ok(metadata) = fs::metadata(out) else {
         return Found::Nothing;
     };
-    let nobody = || "no stage of this project made it".to_owned();
+    let nobody = |what: &str| format!("is {what}, and no stage of this project made it");
     if metadata.is_dir() {
         return match apo_provenance::find(&out.join(MANIFEST)) {
-            Ok(None) | Err(PageError::Foreign) => Found::Foreign(nobody()),
+            Ok(None) if is_empty_folder(out) => Found::Foreign("is an empty folder".into()),
+            Ok(None) | Err(PageError::Foreign) => Found::Foreign(nobody("a folder")),
             Ok(Some(page)) => Found::Ours(page),
             Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
         };
@@ -94,9 +96,10 @@ fn find(out: &Path) -> Found {
             Found::Damaged(error.to_string())
         }
         Err(error) if begins(out, PARQUET) => Found::Foreign(format!(
-            "{error}; whether a stage of this project made it cannot be told"
+            "is a damaged table ({error}), and whether a stage of this project made it cannot be \
+             told"
         )),
-        Ok(None) | Err(_) => Found::Foreign(nobody()),
+        Ok(None) | Err(_) => Found::Foreign(nobody("a file")),
     }
 }
 
@@ -215,14 +218,26 @@ pub fn standing(
         Found::Nothing => return Ok(Standing::Free),
         Found::Foreign(_) if overwrite && is_empty_folder(out) => return Ok(Standing::Free),
         Found::Damaged(_) if overwrite && !out.is_dir() => return Ok(Standing::Free),
-        Found::Foreign(problem) | Found::Damaged(problem) if overwrite => {
+        Found::Foreign(problem) if overwrite => {
+            return Err(bad_input(format!(
+                "{} {problem}; it is not replaced, move it away or choose another --out",
+                out.display()
+            )));
+        }
+        Found::Damaged(problem) if overwrite => {
             return Err(bad_input(format!(
                 "{}: {problem}; it is not replaced, move it away or choose another --out",
                 out.display()
             )));
         }
         Found::Foreign(problem) => {
-            return Err(Conflict::differs(out, vec![problem]).of_others().into());
+            let conflict = Conflict::foreign(out, problem);
+            return Err(if is_empty_folder(out) {
+                conflict
+            } else {
+                conflict.of_others()
+            }
+            .into());
         }
         Found::Damaged(problem) => {
             let conflict = Conflict::changed(out, vec![problem]);
