@@ -1,5 +1,7 @@
 //! The formats that a file's first bytes tell.
 
+use serde_json::Value;
+
 /// How many bytes tell what a file is: HDF5 may begin with 512, 1024 or 2048 bytes of
 /// the user's own.
 pub const HEAD_BYTES: usize = 2048 + HDF5.len();
@@ -21,6 +23,8 @@ pub enum Format {
     Utf16Unmarked,
     /// Text in UTF-32 with a byte order mark.
     Utf32,
+    /// ASCII in UTF-32 without a byte order mark.
+    Utf32Unmarked,
     /// A web page, or an error that a server sent as XML.
     WebPage,
     /// Nothing but comments of HTML or XML, as some web pages begin with.
@@ -70,6 +74,10 @@ pub enum Format {
     Gguf,
     /// A PDF document.
     Pdf,
+    /// A document of Microsoft Office before its XML, such as an `.xls` spreadsheet.
+    OldOffice,
+    /// Compressed with snappy, in frames.
+    Snappy,
 }
 
 /// How HDF5's own part of a file begins.
@@ -85,6 +93,8 @@ const TEXTS: &[(&[u8], Format)] = &[
     (b"/annex/objects/", Format::AnnexPointer),
     (b"Access to model ", Format::NotFound),
     (b"Access to dataset ", Format::NotFound),
+    // A store of objects says so, without the head of an XML file.
+    (b"<Error><Code>", Format::NotFound),
 ];
 
 /// What hubs and servers say instead of a file, as the whole text, in letters of either
@@ -96,7 +106,33 @@ const ANSWERS: &[&str] = &[
     "Invalid username or password.",
     "404: Not Found",
     "404 page not found",
+    "404 Not Found",
+    "Not Found",
+    "File not found",
     "403 Forbidden",
+    "Forbidden",
+    "401 Unauthorized",
+    "Unauthorized",
+    "Access Denied",
+    "Internal Server Error",
+    "Bad Gateway",
+    "Service Unavailable",
+    "Gateway Timeout",
+];
+
+/// The keys of a server's answer in JSON, of which it has at least one of the first two.
+const ANSWER_KEYS: &[&str] = &[
+    "error",
+    "detail",
+    "message",
+    "status",
+    "code",
+    "statusCode",
+    "errors",
+    "type",
+    "url",
+    "request_id",
+    "documentation_url",
 ];
 
 /// How files begin. UTF-32's mark begins with that of UTF-16, so it comes first.
@@ -124,6 +160,8 @@ const BEGINNINGS: &[(&[u8], Format)] = &[
     (b"\x93NUMPY", Format::Numpy),
     (b"GGUF", Format::Gguf),
     (b"%PDF", Format::Pdf),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Format::OldOffice),
+    (b"\xff\x06\0\0sNaPpY", Format::Snappy),
 ];
 
 /// How web pages begin, after blanks and comments, in letters of either case.
@@ -144,6 +182,11 @@ impl Format {
         match head {
             // A pickle's protocol is 2 or higher.
             [0x80, 2..=5, ..] => return Some(Self::Pickle),
+            [0, 0, 0, a, 0, 0, 0, b, ..] | [a, 0, 0, 0, b, 0, 0, 0, ..]
+                if is_written(*a) && is_written(*b) =>
+            {
+                return Some(Self::Utf32Unmarked);
+            }
             [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..]
             | [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] => return Some(Self::Utf16Unmarked),
             _ if head.get(257..262) == Some(b"ustar") => return Some(Self::Tar),
@@ -171,6 +214,9 @@ impl Format {
         {
             return Some(Self::NotFound);
         }
+        if is_answer(whole) {
+            return Some(Self::NotFound);
+        }
         let mut rest = text;
         while let Some(comment) = rest.strip_prefix(b"<!--") {
             let end = comment.windows(3).position(|it| it == b"-->");
@@ -190,6 +236,23 @@ impl Format {
         }
         (rest.len() < text.len()).then_some(Self::Comment)
     }
+}
+
+/// Whether a byte stands for an ASCII character of a text.
+fn is_written(byte: u8) -> bool {
+    byte.is_ascii_graphic() || byte.is_ascii_whitespace()
+}
+
+/// Whether a whole text is one JSON object in which a server says what is wrong.
+fn is_answer(text: &[u8]) -> bool {
+    if !text.starts_with(b"{") || text.len() >= HEAD_BYTES {
+        return false;
+    }
+    let Ok(Value::Object(found)) = serde_json::from_slice(text) else {
+        return false;
+    };
+    ANSWER_KEYS[..2].iter().any(|it| found.contains_key(*it))
+        && found.keys().all(|it| ANSWER_KEYS.contains(&it.as_str()))
 }
 
 /// Whether a file begins with a length and a JSON object, whose length may look like
@@ -226,9 +289,22 @@ fn is_zlib(head: &[u8]) -> bool {
 pub fn foreign(head: &[u8]) -> Option<&'static str> {
     Some(match Format::of(head)? {
         Format::Utf32 => "is UTF-32, expected UTF-8; `iconv -f UTF-32 -t UTF-8` converts it",
-        Format::Utf16 | Format::Utf16Unmarked => {
-            "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it"
+        Format::Utf16 => "is UTF-16, expected UTF-8; `iconv -f UTF-16 -t UTF-8` converts it",
+        // Without a mark, the first byte of ASCII tells the order.
+        Format::Utf32Unmarked if head[0] == 0 => {
+            "is UTF-32, expected UTF-8; `iconv -f UTF-32BE -t UTF-8` converts it"
         }
+        Format::Utf32Unmarked => {
+            "is UTF-32, expected UTF-8; `iconv -f UTF-32LE -t UTF-8` converts it"
+        }
+        Format::Utf16Unmarked if head[0] == 0 => {
+            "is UTF-16, expected UTF-8; `iconv -f UTF-16BE -t UTF-8` converts it"
+        }
+        Format::Utf16Unmarked => {
+            "is UTF-16, expected UTF-8; `iconv -f UTF-16LE -t UTF-8` converts it"
+        }
+        Format::OldOffice => "is an old Excel or Office file; export it as .jsonl or .parquet",
+        Format::Snappy => "is compressed by snappy; unpack it first (`snzip -d`)",
         Format::LfsPointer => {
             "is a Git LFS pointer, not the file itself; `git lfs pull` fetches it"
         }
@@ -283,6 +359,21 @@ mod tests {
             (utf_16.as_slice(), Format::Utf16Unmarked),
             (b"\xfe\xff\0{", Format::Utf16),
             (b"\xff\xfe\0\0{\0\0\0", Format::Utf32),
+            (b"{\0\0\0\"\0\0\0", Format::Utf32Unmarked),
+            (b"\0\0\0[\0\0\0\n", Format::Utf32Unmarked),
+            (b"\0\0\0a\0\0\0,", Format::Utf32Unmarked),
+            (
+                b"<Error><Code>AccessDenied</Code></Error>",
+                Format::NotFound,
+            ),
+            (b"Not Found\n", Format::NotFound),
+            (b"{\"error\":\"Repository not found\"}", Format::NotFound),
+            (
+                b"{\"detail\": \"Not Found\", \"status\": 404}\n",
+                Format::NotFound,
+            ),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", Format::OldOffice),
+            (b"\xff\x06\0\0sNaPpY\x01", Format::Snappy),
             (b"version https://hawser.github.com/", Format::LfsPointer),
             (b"\n <!DOCTYPE HTML>", Format::WebPage),
             (b"\xef\xbb\xbf<HTML>", Format::WebPage),
@@ -330,8 +421,14 @@ mod tests {
             b"Not found in the text, but elsewhere",
             // Texts that begin as zlib does.
             b"x^2 + y^2",
+            // Records with such a key, and those that have others.
+            b"{\"error\": \"a\"}\n{\"error\": \"b\"}\n",
+            b"{\"error\": null, \"prompt\": \"a\"}",
+            b"{\"message\": \"a\"}",
             "x\u{690} is a letter".as_bytes(),
             // Lengths of safetensors' headers.
+            b"{\0\0\0\0\0\0\0{\"a\":",
+            b"{ \0\0\0\0\0\0[",
             b"\x5d\0\0\0\0\0\0\0{\"a\":",
             b"\x78\x9c\0\0\0\0\0\0{\"a\":",
             b"\x1f\x8b\0\0\0\0\0\0{\"a\":",

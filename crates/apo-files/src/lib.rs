@@ -5,7 +5,9 @@
 //! about one that it does not read.
 
 mod format;
+mod mistaken;
 pub mod model_file;
 mod no_number;
 
 pub use format::{Format, HEAD_BYTES, foreign};
+pub use mistaken::{link, not_utf8};

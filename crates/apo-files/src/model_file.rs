@@ -81,7 +81,7 @@ pub fn stand_in(head: &[u8]) -> Option<&'static str> {
         Format::AnnexPointer => {
             Some("this is a git-annex pointer, not the file itself; run `git annex get`")
         }
-        Format::Utf32 => Some("it is UTF-32 text; save it as UTF-8"),
+        Format::Utf32 | Format::Utf32Unmarked => Some("it is UTF-32 text; save it as UTF-8"),
         Format::Utf16 => Some("it is UTF-16 text; save it as UTF-8"),
         // Only JSON objects: a length in safetensors may begin as other text does.
         Format::Utf16Unmarked => match head {

@@ -72,7 +72,7 @@ impl Record {
     pub(crate) fn text(&self) -> Result<&str, Fault> {
         std::str::from_utf8(&self.json).map_err(|error| {
             let at = error.valid_up_to() + 1;
-            Fault::new(reason::NOT_UTF8, format!("byte {at} is not UTF-8"))
+            Fault::new(reason::NOT_UTF8, not_utf8(at))
         })
     }
 }
@@ -133,7 +133,13 @@ impl Source {
             }
             _ => {
                 // What the file is matters more than its name.
-                text::open(path)?;
+                let mut found = text::open(path)?;
+                let begin = found
+                    .fill_buf()
+                    .map_err(|error| text::broken(path, error))?;
+                if let Some(problem) = lines::no_text(path, begin) {
+                    return Err(import(path, problem));
+                }
                 return Err(import(
                     path,
                     "is of an unknown kind; expected .jsonl, .json (also with .gz) or .parquet",
@@ -273,7 +279,7 @@ fn json(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to() + 1;
-        import(path, &format!("byte {at} is not UTF-8"))
+        import(path, &not_utf8(at))
     })?;
     let mut ranges = elements(&text);
     if ranges.is_err()
@@ -299,6 +305,14 @@ fn elements(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
         at..at + it.get().len()
     };
     Ok(list.iter().map(range).collect())
+}
+
+/// Says that the byte at this place, from 1, is not UTF-8.
+fn not_utf8(at: usize) -> String {
+    format!(
+        "byte {at} is not UTF-8; if it is Latin-1 or Windows-1252, `iconv -f WINDOWS-1252 -t UTF-8` \
+         converts it"
+    )
 }
 
 fn import(path: &Path, problem: &str) -> TableError {

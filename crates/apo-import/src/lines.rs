@@ -4,7 +4,7 @@
 use std::io::BufRead;
 use std::path::Path;
 
-use apo_tables::TableError;
+use apo_tables::{TableError, file};
 use serde::de::IgnoredAny;
 
 use crate::{import, text, wrapped};
@@ -37,11 +37,23 @@ pub(crate) fn checked(
     fields: &[&str],
 ) -> Result<Box<dyn BufRead + Send>, TableError> {
     let begin = text.fill_buf().map_err(|error| text::broken(path, error))?;
-    let problem = wrapped::problem(begin, fields).or_else(|| problem(begin).map(str::to_owned));
+    let problem = wrapped::problem(begin, fields).or_else(|| {
+        let problem = problem(begin).or_else(|| no_text(path, begin));
+        problem.map(str::to_owned)
+    });
     match problem {
         Some(problem) => Err(import(path, &problem)),
         None => Ok(text),
     }
+}
+
+/// Says what a file may be whose first lines are neither JSON nor UTF-8.
+pub(crate) fn no_text(path: &Path, begin: &[u8]) -> Option<&'static str> {
+    // A character that is cut off at the end is no fault.
+    let is_utf8 = str::from_utf8(begin).map_or_else(|it| it.error_len().is_none(), |_| true);
+    let mut lines = begin.split(|byte| *byte == b'\n').take(FIRST);
+    let has_json = lines.any(|it| matches!(it.trim_ascii().first(), Some(b'{' | b'[')));
+    (!is_utf8 && !has_json).then(|| apo_files::not_utf8(&file::name(path), begin))
 }
 
 /// Says in which other way a text with this beginning holds records.
@@ -54,6 +66,9 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
     if !opens(first) {
         // One bad line among good ones is a rejected row.
         let mut others = lines.take(FIRST - 1);
+        if let Some(link) = apo_files::link(begin) {
+            return Some(link);
+        }
         let is_text = first.is_ascii() && !first.contains(&0) && !crate::is_json(first);
         return (is_text && others.all(|line| !opens(line))).then_some(CSV);
     }

@@ -88,7 +88,7 @@ pub(crate) fn open(path: &Path) -> Result<File, TableError> {
         None if Format::of(&head) == Some(Format::Gzip) => {
             Some("is compressed by gzip; unpack it first")
         }
-        None => None,
+        None => apo_files::link(&head),
     };
     if let Some(problem) = problem {
         return Err(TableError::Import {

@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
 pub use apo_files::foreign;
-use apo_files::{Format, HEAD_BYTES};
+use apo_files::{Format, HEAD_BYTES, not_utf8};
 use apo_provenance::{Input, digest_path};
 
 use crate::error::TableError;
@@ -87,8 +87,8 @@ pub fn text(path: &Path) -> Result<String, TableError> {
     if let Some(problem) = problem {
         return Err(fault(problem.to_owned()));
     }
-    let mut text =
-        String::from_utf8(bytes).map_err(|_| fault("is not UTF-8; save it in UTF-8".into()))?;
+    let mut text = String::from_utf8(bytes)
+        .map_err(|it| fault(not_utf8(&name(path), it.as_bytes()).into()))?;
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
