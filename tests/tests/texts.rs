@@ -144,6 +144,26 @@ fn sample_names_the_settings_of_a_model_that_it_does_not_apply() {
         let expected = format!("`{name}`: {value}");
         assert!(stderr.contains(&expected), "{expected} is not in {stderr}");
         assert!(stderr.contains("not applied"), "{stderr}");
+        assert!(stderr.contains("`transformers` would follow"), "{stderr}");
+        assert!(!stderr.contains("no known settings"), "{stderr}");
+        page[name] = Value::Null;
+        for (unknown, value) in [
+            ("presence_penalty", json!(1)),
+            ("stop_token_ids", json!([3])),
+            ("_comment", json!("by hand")),
+        ] {
+            page[unknown] = value;
+        }
+        let stderr = told(&page, &format!("unknown-{i}.parquet"));
+        for told in [
+            "`presence_penalty`: 1",
+            "`stop_token_ids`: [3]",
+            "`_comment`",
+        ] {
+            assert!(stderr.contains(told), "{stderr}");
+        }
+        assert!(stderr.contains("no known settings"), "{stderr}");
+        assert!(!stderr.contains("`transformers` would follow"), "{stderr}");
     }
 }
 

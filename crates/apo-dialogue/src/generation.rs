@@ -2,7 +2,8 @@
 //!
 //! The ends of text are read (`ends`), and temperature, top-k and the like are
 //! arguments of the stage that samples. Keys that would change which text is sampled,
-//! and are not supported, are told with their values, and so are unknown ones.
+//! and are not supported, are told with their values; so are unknown ones, apart from
+//! them, because nobody may follow those.
 
 use std::path::Path;
 
@@ -56,20 +57,33 @@ const HARMLESS: &[(&str, &str)] = &[
          use_model_defaults",
     ),
     (
+        "tokens, which the tokenizer defines, and the ends of text, which are read elsewhere",
+        "bos_token_id cls_token_id decoder_start_token_id eos_token_id mask_token_id \
+         no_timestamps_token_id pad_token_id prev_sot_token_id sep_token_id unk_token_id",
+    ),
+    (
         "what wrote the file",
         "_commit_hash _name_or_path generation_kwargs transformers_version trust_remote_code",
     ),
 ];
 
-/// Suffixes of keys that name a token: the tokenizer defines the tokens.
-const TOKENS: [&str; 2] = ["_token_id", "_token_ids"];
-
-/// The most keys that are shown.
+/// The most keys of a kind that are shown.
 const MOST: usize = 8;
 
-/// Says in one line which keys of a model's `generation_config.json` would change
-/// which text `transformers` samples and are not applied here; `None` if there are
-/// none.
+/// What a key does to which text is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// None, as its value or its name says.
+    None,
+    /// `transformers` would sample another text.
+    Changes,
+    /// Nobody here knows the key.
+    Unknown,
+}
+
+/// Says in one line which keys of a model's `generation_config.json` are not applied
+/// here: those by which `transformers` would sample other text, and unknown ones;
+/// `None` if there are none.
 ///
 /// # Errors
 ///
@@ -77,24 +91,26 @@ const MOST: usize = 8;
 pub fn generation_note(dir: &Path) -> Result<Option<String>, DialogueError> {
     let path = dir.join("generation_config.json");
     let found = files::object(&path)?.unwrap_or(Value::Null);
-    let all = found.as_object().into_iter().flatten();
-    let not_done: Vec<String> = all
-        .filter(|(name, value)| changes(name, value))
-        .map(|(name, value)| format!("`{name}`: {}", shown(value)))
-        .collect();
-    if not_done.is_empty() {
-        return Ok(None);
-    }
-    let more = if not_done.len() > MOST { ", …" } else { "" };
-    Ok(Some(format!(
-        "{}: `transformers` would follow {}{more} when it samples; here these are not applied",
-        path.display(),
-        not_done[..not_done.len().min(MOST)].join(", ")
-    )))
+    let listed = |wanted: Effect| {
+        let all = found.as_object().into_iter().flatten();
+        let keys: Vec<String> = all
+            .filter(|(name, value)| effect(name, value) == wanted)
+            .map(|(name, value)| format!("`{name}`: {}", shown(value)))
+            .collect();
+        let more = if keys.len() > MOST { ", …" } else { "" };
+        (!keys.is_empty()).then(|| keys[..keys.len().min(MOST)].join(", ") + more)
+    };
+    let changes = listed(Effect::Changes).map(|keys| {
+        format!("`transformers` would follow {keys} when it samples; here these are not applied")
+    });
+    let unknown = listed(Effect::Unknown)
+        .map(|keys| format!("{keys}: no known settings of `transformers`, and not applied here"));
+    let parts: Vec<String> = [changes, unknown].into_iter().flatten().collect();
+    Ok((!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; "))))
 }
 
-/// Whether a key with this value changes which text is sampled; unknown keys may.
-fn changes(name: &str, value: &Value) -> bool {
+/// Returns what a key with this value does.
+fn effect(name: &str, value: &Value) -> Effect {
     let has = |names: &str| names.split_whitespace().any(|it| it == name);
     let is_off = |number: f64| match value {
         Value::Null => true,
@@ -104,12 +120,15 @@ fn changes(name: &str, value: &Value) -> bool {
         Value::Object(it) => it.is_empty(),
         Value::Number(it) => it.as_f64() == Some(number),
     };
-    if let Some((number, _)) = CHANGES.iter().find(|(_, names)| has(names)) {
-        return !is_off(*number);
+    let known = CHANGES.iter().find(|(_, names)| has(names));
+    let is_harmless = HARMLESS.iter().any(|(_, names)| has(names));
+    match known {
+        _ if is_harmless => Effect::None,
+        Some((number, _)) if is_off(*number) => Effect::None,
+        Some(_) => Effect::Changes,
+        None if is_off(0.0) => Effect::None,
+        None => Effect::Unknown,
     }
-    let is_harmless = HARMLESS.iter().any(|(_, names)| has(names))
-        || TOKENS.iter().any(|end| name.ends_with(end));
-    !is_harmless && !is_off(0.0)
 }
 
 /// Returns a value as JSON; the beginning of a long one.
@@ -129,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changes_a_sample_is_told_unless_it_is_off() {
+    fn what_changes_a_sample_or_is_unknown_is_told_unless_it_is_off() {
         for (name, value) in [
             ("suppress_tokens", json!([1, 2])),
             ("begin_suppress_tokens", json!([220])),
@@ -149,9 +168,20 @@ mod tests {
             ("num_beams", json!(4)),
             ("sequence_bias", json!([[[1], -1.0]])),
             ("watermarking_config", json!({"bias": 2.5})),
-            ("a_new_key", json!(1)),
         ] {
-            assert!(changes(name, &value), "{name}: {value}");
+            assert_eq!(effect(name, &value), Effect::Changes, "{name}: {value}");
+        }
+        for (name, value) in [
+            ("a_new_key", json!(1)),
+            ("presence_penalty", json!(1.5)),
+            ("chat_format", json!("chatml")),
+            ("stop", json!(["Human:"])),
+            ("_comment", json!("by hand")),
+            ("stop_token_ids", json!([3])),
+            ("bad_token_ids", json!([3])),
+            ("suppress_token_ids", json!([3])),
+        ] {
+            assert_eq!(effect(name, &value), Effect::Unknown, "{name}: {value}");
         }
         for (name, value) in [
             ("suppress_tokens", json!([])),
@@ -168,7 +198,7 @@ mod tests {
             ("transformers_version", json!("5.0")),
             ("a_new_key", json!(false)),
         ] {
-            assert!(!changes(name, &value), "{name}: {value}");
+            assert_eq!(effect(name, &value), Effect::None, "{name}: {value}");
         }
     }
 }
