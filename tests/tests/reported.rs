@@ -364,7 +364,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
     put(&parent.join("elsewhere.json"), &score(9.0));
     let file = dir.join("run.json");
     let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let faults: [Ambiguous; 13] = [
+    let faults: [Ambiguous; 17] = [
         (
             &["score:SFT=dpo-1/score.json", "score:SFT=start/score.json"],
             |run| thing(run, "dpo-1/score.json"),
@@ -434,6 +434,29 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             |run| run["things"][0]["name"] = json!(""),
             &["has no name"],
         ),
+        (
+            &["score:SFT =start/score.json"],
+            |run| run["things"][0]["name"] = json!("SFT "),
+            &["is called 'SFT ', with a blank at an end"],
+        ),
+        (
+            &["--arm", "DPO =SFT;DPO"],
+            |run| run["arms"][0]["name"] = json!("DPO "),
+            &["one of the arms is called 'DPO ', with a blank at an end"],
+        ),
+        (
+            &["policy:SFT=start/answers-scored.parquet"],
+            |run| {
+                let policy = json!({ "kind": "policy", "name": "SFT", "path": "start/answers-scored.parquet" });
+                add(&mut run["things"], policy);
+            },
+            &["which is a file; expected a model directory"],
+        ),
+        (
+            &["score:SFT=start"],
+            |run| thing(run, "start"),
+            &["which is a folder; expected a file"],
+        ),
     ];
     for (arguments, change, expected) in faults {
         fs::remove_file(&file).unwrap();
@@ -474,6 +497,7 @@ fn a_thing_is_one_file_of_the_run_however_its_path_is_spelled() {
     let parent = dir.parent().unwrap();
     put(&parent.join("elsewhere/score.json"), &score(9.0));
     symlink("start", dir.join("alias")).unwrap();
+    fs::hard_link(dir.join("start/score.json"), dir.join("hard.json")).unwrap();
     symlink("../elsewhere", dir.join("shared")).unwrap();
     symlink("../elsewhere/score.json", dir.join("shared.json")).unwrap();
     let file = dir.join("run.json");
@@ -485,6 +509,7 @@ fn a_thing_is_one_file_of_the_run_however_its_path_is_spelled() {
         ("start//score.json", twice),
         ("./start/./score.json", twice),
         ("alias/score.json", twice),
+        ("hard.json", twice),
         ("shared/score.json", out),
         ("shared.json", out),
     ] {

@@ -20,13 +20,10 @@ impl RunFile {
     pub(super) fn check(&self) -> Result<(), String> {
         for thing in &self.things {
             self.check_place(thing)?;
-            if thing.name.trim().is_empty() {
-                return Err(format!(
-                    "the {} at '{}' has no name",
-                    thing.kind.name(),
-                    thing.path.display()
-                ));
-            }
+            check_name(&thing.name, || {
+                format!("the {} at '{}'", thing.kind.name(), thing.path.display())
+            })?;
+            self.check_shape(thing)?;
         }
         let name = |it: &Artifact| (it.kind, it.name.clone());
         if let Some((first, second)) = twins(&self.things, name) {
@@ -86,6 +83,39 @@ impl RunFile {
         }
     }
 
+    /// Checks that a model is a folder, and what is no table a file; of what is not there,
+    /// nothing can be said.
+    fn check_shape(&self, thing: &Artifact) -> Result<(), String> {
+        use ArtifactKind as Kind;
+        let at = self.dir.join(&thing.path);
+        let expected = match thing.kind {
+            Kind::Policy | Kind::RewardModel if at.is_file() => "a model directory",
+            Kind::Score
+            | Kind::ScoreAll
+            | Kind::Kl
+            | Kind::Quality
+            | Kind::Test
+            | Kind::Dev
+            | Kind::Truth
+            | Kind::Verdicts
+            | Kind::Votes
+            | Kind::Seed
+            | Kind::Times
+                if at.is_dir() =>
+            {
+                "a file"
+            }
+            _ => return Ok(()),
+        };
+        Err(format!(
+            "the {} of '{}' is at '{}', which is a {}; expected {expected}",
+            thing.kind.name(),
+            thing.name,
+            thing.path.display(),
+            if at.is_dir() { "folder" } else { "file" }
+        ))
+    }
+
     /// Checks that a thing lies in the run, by its path and where links in it lead.
     fn check_place(&self, thing: &Artifact) -> Result<(), String> {
         let leaves = |how: &str| {
@@ -132,11 +162,44 @@ impl Artifact {
         self
     }
 
-    /// Returns the file that this is, however its path is spelled.
-    fn file_in(&self, run: &Path) -> PathBuf {
+    /// Returns the file that this is, however its path is spelled and whichever of its
+    /// names that is.
+    fn file_in(&self, run: &Path) -> FileKey {
         let at = run.join(&self.path);
-        at.canonicalize().unwrap_or(at)
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            if let Ok(found) = at.metadata() {
+                return FileKey::Numbers(found.dev(), found.ino());
+            }
+        }
+        FileKey::Path(at.canonicalize().unwrap_or(at))
     }
+}
+
+/// What tells a file from all others.
+#[derive(PartialEq, Eq, Hash)]
+enum FileKey {
+    /// Its device and its number there, which hard links share.
+    #[cfg(unix)]
+    Numbers(u64, u64),
+    /// Its path without links.
+    Path(PathBuf),
+}
+
+/// Checks that a name is there and has no blanks around it, which nobody sees; `of` says
+/// whose it is.
+fn check_name(name: &str, of: impl FnOnce() -> String) -> Result<(), String> {
+    if name.trim().is_empty() {
+        return Err(format!("{} has no name", of()));
+    }
+    if name.trim() != name {
+        return Err(format!(
+            "{} is called '{name}', with a blank at an end; remove the blank",
+            of()
+        ));
+    }
+    Ok(())
 }
 
 /// Finds two items with the same key.
@@ -159,15 +222,16 @@ fn check_lists<T>(
     }
     for list in lists {
         let name = &list.name;
-        if name.trim().is_empty() {
-            return Err(format!("one of the {what}s has no name"));
-        }
+        check_name(name, || format!("one of the {what}s"))?;
         if list.rows.is_empty() {
             return Err(format!("{what} '{name}' has no rows"));
         }
-        let is_blank = |it: &&String| it.trim().is_empty();
-        if list.rows.iter().any(|row| names(row).iter().any(is_blank)) {
+        let all = || list.rows.iter().flat_map(|row| names(row));
+        if all().any(|it| it.trim().is_empty()) {
             return Err(format!("{what} '{name}' has a row without a name"));
+        }
+        for row in all() {
+            check_name(row, || format!("a row of {what} '{name}'"))?;
         }
         if let Some((twice, _)) = twins(&list.rows, |it| names(it)[0].clone()) {
             let twice = names(twice)[0];
