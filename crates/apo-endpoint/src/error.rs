@@ -54,6 +54,7 @@ pub enum EndpointError {
 
     /// The key is wrong or missing.
     #[error("the endpoint does not let us in ({message}): {}", match has_key {
+        _ if is_of_place(message) => "it does not serve this place; use another by --base-url",
         true => "check the key in OPENAI_API_KEY, and that it may use this model",
         false => "set OPENAI_API_KEY to a key of that endpoint",
     })]
@@ -117,4 +118,49 @@ pub enum EndpointError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+/// Whether a refusal is about where the request comes from, which no key changes.
+fn is_of_place(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let names = |word: &&str| message.contains(word);
+    let is_about_place = ["country", "region", "territory", "location"]
+        .iter()
+        .any(|it| names(it));
+    is_about_place
+        && ["not supported", "unsupported", "not available"]
+            .iter()
+            .any(|it| names(it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_not_served_is_no_fault_of_the_key() {
+        let told = |message: &str| {
+            let error = EndpointError::Unauthorised {
+                status: 403,
+                message: message.to_owned(),
+                has_key: true,
+            };
+            error.to_string()
+        };
+        for message in [
+            "HTTP 403: Country, region, or territory not supported",
+            "HTTP 403: User location is not supported for the API use.",
+            "HTTP 403: this model is not available in your region",
+        ] {
+            let told = told(message);
+            assert!(
+                told.contains("--base-url") && !told.contains("OPENAI"),
+                "{told}"
+            );
+        }
+        for message in ["HTTP 403: no", "HTTP 403: this operation is not supported"] {
+            let told = told(message);
+            assert!(told.contains("check the key in OPENAI_API_KEY"), "{told}");
+        }
+    }
 }

@@ -139,7 +139,15 @@ impl Journal {
             .create(true)
             .truncate(false)
             .open(path);
-        let handle = Unlocking(options.map_err(failed)?);
+        let handle = Unlocking(options.map_err(|source| match source.kind() {
+            // The folder of the path itself is there.
+            io::ErrorKind::NotFound => JournalError::NotAFile {
+                path: path.into(),
+                problem: "is a link into a folder that does not exist; make that folder, or name a \
+                          file elsewhere",
+            },
+            _ => failed(source),
+        })?);
         let mut file = &handle.0;
         match file.try_lock() {
             Ok(()) => {}

@@ -326,6 +326,17 @@ fn a_file_that_is_not_a_journal_is_left_as_it_is_and_no_pipe_is_waited_for() {
     for (name, text) in files {
         assert_eq!(fs::read(dir.join(name)).unwrap(), text);
     }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere/at-all", dir.join("dangling")).unwrap();
+        let told = "the journal dangling is a link into a folder that does not exist";
+        refuses(
+            &dir,
+            &format!("{TABLES} {URL} --journal dangling"),
+            3,
+            &[told],
+        );
+    }
     for name in ["absent/j", "notes.txt/j"] {
         let expected = format!("the journal {name} cannot be made: there is no folder");
         let told = [&*expected, "make it, or name a file elsewhere"];
