@@ -126,11 +126,11 @@ fn is_of_place(message: &str) -> bool {
     let names = |word: &&str| message.contains(word);
     let is_about_place = ["country", "region", "territory", "location"]
         .iter()
-        .any(|it| names(it));
+        .any(&names);
     is_about_place
         && ["not supported", "unsupported", "not available"]
             .iter()
-            .any(|it| names(it))
+            .any(names)
 }
 
 #[cfg(test)]

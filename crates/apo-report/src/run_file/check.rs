@@ -226,7 +226,7 @@ fn check_lists<T>(
         if list.rows.is_empty() {
             return Err(format!("{what} '{name}' has no rows"));
         }
-        let all = || list.rows.iter().flat_map(|row| names(row));
+        let all = || list.rows.iter().flat_map(&names);
         if all().any(|it| it.trim().is_empty()) {
             return Err(format!("{what} '{name}' has a row without a name"));
         }
