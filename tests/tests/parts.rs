@@ -142,25 +142,23 @@ fn golden_answers_that_are_samples_are_counted() {
     };
     let n = golden.len();
     for (name, shared) in [("all.parquet", n), ("most.parquet", n / 2 + 1)] {
+        let both = format!("--golden golden.parquet and --samples {name} hold the same responses");
         let told = format!("{shared} of {n} golden answers");
         let expected = [
-            &format!("--golden golden.parquet and --samples {name} hold the same responses"),
-            told.as_str(),
+            both.as_str(),
+            &told,
             "each answer would be compared with itself",
         ];
-        refuse_whole(dir, &with(name, shared), &expected.map(|it| it as &str));
+        refuse_whole(dir, &with(name, shared), &expected);
     }
     // What lies at --out ends the work behind the warning.
     fs::create_dir_all(dir.join("mine")).unwrap();
     fs::write(dir.join("mine/notes.txt"), "by hand").unwrap();
     let ran = run(dir, &format!("{} --out mine", with("one.parquet", 1)));
     assert_eq!(ran.status, Some(4), "{}", ran.stderr);
-    for told in [
-        &format!("share responses: 1 of {n} golden answers"),
-        "the first is row 0, from 0",
-    ] {
-        assert!(ran.stderr.contains(told), "{told}\n{}", ran.stderr);
-    }
+    let told = format!("share responses: 1 of {n} golden answers");
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the first is row 0"), "{}", ran.stderr);
     let ran = run(dir, &format!("{RM_TRAIN} --out mine"));
     assert!(!ran.stderr.contains("share responses"), "{}", ran.stderr);
 }
