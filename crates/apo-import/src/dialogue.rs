@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 
 use apo_hh::{ASSISTANT, HUMAN, Role};
-use apo_thought::without_end;
+pub use apo_thought::without_any_end;
+use apo_thought::{without_end, without_opening};
 
-use crate::rendered::{format_of, without_opening};
+use crate::rendered::format_of;
 use crate::{Fault, Message, Text, reason};
 
 /// Returns a prompt in HH's form. The input may be a dialogue already, a question,

@@ -3,8 +3,10 @@
 //! human turn, with marks in it that the model's own template does not have.
 //!
 //! A text is rendered only if it begins with a mark of the format and ends where the
-//! assistant is to answer, or with a token that ends a turn. A text that mentions or
-//! quotes such marks is not.
+//! assistant is to answer, or with a token that ends a turn, each as the format writes
+//! it. A text that mentions or quotes such marks is not.
+
+use apo_thought::is_open;
 
 /// A format of rendered dialogues.
 struct Format {
@@ -15,9 +17,35 @@ struct Format {
     opens: &'static [&'static str],
     /// What ends a turn; no text has these by chance.
     ends: &'static [&'static str],
-    /// Whether the assistant's turn must begin a line, since its mark is also a word.
-    is_line: bool,
+    kind: Kind,
 }
+
+/// How a format writes its marks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Special tokens; these words or characters follow the first one.
+    Tokens(&'static [&'static str]),
+    /// Special tokens around the text itself.
+    Around,
+    /// Words at the beginning of a line.
+    Lines,
+    /// Words that also are on one line: `USER: hi ASSISTANT:`.
+    Inline,
+}
+
+/// The speakers' names after a token.
+const ROLES: &[&str] = &[
+    "system",
+    "user",
+    "assistant",
+    "model",
+    "developer",
+    "tool",
+    "human",
+];
+
+/// The same as tokens of their own.
+const ROLE_TOKENS: &[&str] = &["<|SYSTEM_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>"];
 
 const fn tokens(
     name: &'static str,
@@ -30,7 +58,7 @@ const fn tokens(
         begins,
         opens,
         ends,
-        is_line: false,
+        kind: Kind::Tokens(ROLES),
     }
 }
 
@@ -44,7 +72,19 @@ const fn lines(
         begins,
         opens,
         ends: &[],
-        is_line: true,
+        kind: Kind::Lines,
+    }
+}
+
+const fn around(
+    name: &'static str,
+    begins: &'static [&'static str],
+    opens: &'static [&'static str],
+    ends: &'static [&'static str],
+) -> Format {
+    Format {
+        kind: Kind::Around,
+        ..tokens(name, begins, opens, ends)
     }
 }
 
@@ -52,7 +92,7 @@ const FORMATS: &[Format] = &[
     tokens(
         "ChatML",
         &["<|im_start|>"],
-        &["<|im_start|>assistant"],
+        &["<|im_start|>assistant", "<|im_start|>assistant<|im_sep|>"],
         &["<|im_end|>"],
     ),
     tokens(
@@ -64,17 +104,23 @@ const FORMATS: &[Format] = &[
         ],
         &["<|eot_id|>", "<|eot|>"],
     ),
-    tokens(
+    around(
         "LLaMA 2's or Mistral's chat template",
         &["[INST]", "<<SYS>>", "[SYSTEM_PROMPT]"],
         &["[/INST]"],
         &[],
     ),
-    tokens(
+    around(
         "a chat template with `<|user|>` (Zephyr, Phi, GLM)",
         &["<|user|>", "<|system|>", "<|prompter|>"],
         &["<|assistant|>"],
         &["<|end|>", "</s>", "<|endoftext|>"],
+    ),
+    tokens(
+        "Granite's chat template",
+        &["<|start_of_role|>"],
+        &["<|start_of_role|>assistant<|end_of_role|>"],
+        &["<|end_of_text|>"],
     ),
     tokens(
         "Gemma's chat template",
@@ -82,30 +128,34 @@ const FORMATS: &[Format] = &[
         &["<start_of_turn>model", "<|turn>model"],
         &["<end_of_turn>", "<turn|>"],
     ),
-    tokens(
+    around(
         "DeepSeek's chat template",
-        &["<｜User｜>"],
-        &["<｜Assistant｜>"],
+        &["<｜User｜>", "<|User|>"],
+        &["<｜Assistant｜>", "<|Assistant|>"],
         &["<｜end▁of▁sentence｜>"],
     ),
-    tokens(
-        "Command R's chat template",
-        &["<|START_OF_TURN_TOKEN|>"],
-        &["<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"],
-        &["<|END_OF_TURN_TOKEN|>"],
-    ),
+    Format {
+        kind: Kind::Tokens(ROLE_TOKENS),
+        ..tokens(
+            "Command R's chat template",
+            &["<|START_OF_TURN_TOKEN|>"],
+            &["<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"],
+            &["<|END_OF_TURN_TOKEN|>"],
+        )
+    },
     tokens(
         "gpt-oss' chat template",
         &["<|start|>"],
-        &["<|start|>assistant"],
+        &[
+            "<|start|>assistant",
+            "<|start|>assistant<|channel|>final<|message|>",
+            "<|start|>assistant<|channel|>analysis<|message|>",
+        ],
         &["<|end|>"],
     ),
     lines(
         "Alpaca's template",
-        &[
-            "### Instruction:",
-            "Below is an instruction that describes a task",
-        ],
+        &["### Instruction:"],
         &["### Response:"],
     ),
     lines(
@@ -113,10 +163,23 @@ const FORMATS: &[Format] = &[
         &["### Human:", "### User:", "### System:"],
         &["### Assistant:", "### Response:"],
     ),
+    Format {
+        kind: Kind::Inline,
+        ..lines(
+            "Vicuna's format (`USER:`, `ASSISTANT:`)",
+            &["USER:"],
+            &["ASSISTANT:"],
+        )
+    },
     lines(
-        "Vicuna's format (`USER:`, `ASSISTANT:`)",
-        &["USER:", "User:", "A chat between a curious "],
-        &["ASSISTANT:", "Assistant:"],
+        "Vicuna's format (`User:`, `Assistant:`)",
+        &["User:", "USER:"],
+        &["Assistant:"],
+    ),
+    lines(
+        "RedPajama's format (`<human>:`, `<bot>:`)",
+        &["<human>:"],
+        &["<bot>:"],
     ),
     lines(
         "HH's form without the blank lines before `Human:` and `Assistant:`",
@@ -137,6 +200,18 @@ const BEGINNINGS: &[&str] = &[
     "<sop>",
 ];
 
+/// What some formats begin with before their first mark: that mark follows.
+const PREAMBLES: &[(&str, &[&str])] = &[
+    (
+        "A chat between a curious ",
+        &["USER:", "User:", "### Human:"],
+    ),
+    ("Below is an instruction", &["### Instruction:"]),
+];
+
+/// What opens the response in Alpaca's template, and alone in WizardLM's.
+const RESPONSE: &str = "\n\n### Response:";
+
 /// What templates open or close in the assistant's turn.
 const THOUGHTS: &[&str] = &["<think>", "</think>"];
 
@@ -148,8 +223,13 @@ pub(crate) fn format_of(prompt: &str) -> Option<&'static str> {
     if text.ends_with(apo_hh::ASSISTANT) && text.starts_with(apo_hh::HUMAN.trim_start()) {
         return None;
     }
-    let found = FORMATS.iter().find(|it| it.has(text));
-    found.map(|it| it.name)
+    let rest = behind_preamble(text);
+    let found = FORMATS.iter().find(|it| it.has(rest));
+    found.map(|it| it.name).or_else(|| {
+        let asked = text.strip_suffix(RESPONSE)?;
+        let is_plain = !asked.trim().is_empty() && !asked.contains("```");
+        (is_plain && !leads_up(asked)).then_some("Alpaca's or WizardLM's template")
+    })
 }
 
 /// Returns the name of the format that a table's prompt is rendered in, as a whole or
@@ -162,15 +242,17 @@ pub fn rendered_in(prompt: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns a response without the mark that opens the assistant's turn, if it begins
-/// with such a mark of a chat template.
-pub(crate) fn without_opening(response: &str) -> Option<&str> {
-    let text = response.trim_start();
-    let tokens = FORMATS
-        .iter()
-        .filter(|it| !it.is_line && !it.ends.is_empty());
-    let mut marks = tokens.flat_map(|it| it.opens);
-    marks.find_map(|mark| text.strip_prefix(mark))
+/// Returns a text from the first mark of its format on, if it begins with that
+/// format's preamble.
+fn behind_preamble(text: &str) -> &str {
+    let found = PREAMBLES.iter().find(|it| text.starts_with(it.0));
+    let mark = found.and_then(|it| it.1.iter().filter_map(|mark| text.find(mark)).min());
+    mark.map_or(text, |at| &text[at..])
+}
+
+/// Whether what follows this text belongs to its last sentence.
+fn leads_up(text: &str) -> bool {
+    text.trim_end().ends_with(':') || is_open(text)
 }
 
 impl Format {
@@ -181,17 +263,58 @@ impl Format {
         };
         // The marks at both ends are not the same one.
         let rest = &text[begin.len()..];
+        if !self.begins_turn(rest) {
+            return false;
+        }
         let is_open = |mark: &&str| {
-            let before = text.strip_suffix(*mark);
-            before.is_some_and(|it| it.len() >= begin.len() && (!self.is_line || is_apart(it)))
+            let before = rest.strip_suffix(*mark);
+            before.is_some_and(|it| self.is_before_open(it))
         };
         self.opens.iter().any(is_open) || self.ends.iter().any(|it| rest.ends_with(it))
     }
+
+    /// Whether a turn follows the first mark, as the format writes it, and no
+    /// sentence about the mark.
+    fn begins_turn(&self, rest: &str) -> bool {
+        match self.kind {
+            Kind::Tokens(names) => names.iter().any(|name| {
+                let behind = rest.strip_prefix(name);
+                behind.is_some_and(|it| it.starts_with(['\n', '\r', '<']) || names == ROLE_TOKENS)
+            }),
+            // Spaces are as common around a text as around a mark.
+            Kind::Around => !is_listed(rest),
+            Kind::Lines | Kind::Inline => true,
+        }
+    }
+
+    /// Whether the assistant's turn may begin after this text.
+    fn is_before_open(&self, before: &str) -> bool {
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let begins_line = before.contains('\n') && line.trim().is_empty();
+        match self.kind {
+            Kind::Tokens(_) => true,
+            Kind::Around => !before.trim().is_empty(),
+            Kind::Lines => begins_line && !is_open(before),
+            Kind::Inline => before.ends_with(char::is_whitespace) && !leads_up(before),
+        }
+    }
 }
 
-/// Whether a word after this text is the mark of a turn: it follows white space.
-fn is_apart(before: &str) -> bool {
-    before.ends_with(char::is_whitespace)
+/// Whether a mark before this text is one of several that a sentence lists:
+/// `[INST] vs [/INST]`, `<|user|> or <|assistant|>`.
+fn is_listed(rest: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "vs", "versus", "and", "or", "to", "is", "are", "prompt", "prompts", "needs", "tag",
+        "tags", "token", "tokens", "in", "marks", "means",
+    ];
+    let Some(rest) = rest.strip_prefix([' ', ',', '/', ';']) else {
+        return false;
+    };
+    let word = rest
+        .trim_start()
+        .split(|c: char| !c.is_alphanumeric())
+        .next();
+    rest.trim_start().starts_with('[') || word.is_some_and(|it| WORDS.contains(&it))
 }
 
 /// Returns a text without white space around it, and without any of some marks, as
@@ -258,6 +381,35 @@ mod tests {
                  ### Instruction:\nhi\n\n### Input:\na\n\n### Response:\n",
                 "Alpaca",
             ),
+            (
+                "Below is an instruction. Write a response.\n\n### Instruction:\nhi\n\n### Response:",
+                "Alpaca",
+            ),
+            (
+                "Be kind.\n\n### Instruction:\nhi\n\n### Response:",
+                "Alpaca",
+            ),
+            ("hi there\n\n### Response:", "WizardLM"),
+            ("<human>: hi\n<bot>:", "RedPajama"),
+            (
+                "<|im_start|>user<|im_sep|>hi<|im_end|><|im_start|>assistant<|im_sep|>",
+                "ChatML",
+            ),
+            (
+                "<|start_of_role|>user<|end_of_role|>hi<|end_of_text|>\n\
+                 <|start_of_role|>assistant<|end_of_role|>",
+                "Granite",
+            ),
+            ("<|User|>hi there<|Assistant|>", "DeepSeek"),
+            (
+                "<|start|>user<|message|>hi<|end|><|start|>assistant<|channel|>final<|message|>",
+                "gpt-oss",
+            ),
+            (
+                "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>hi<|END_OF_TURN_TOKEN|>\
+                 <|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>",
+                "Command R",
+            ),
             ("### Human: hi\n### Assistant:", "### Human:"),
             ("USER: hi ASSISTANT:", "Vicuna"),
             (
@@ -307,6 +459,21 @@ mod tests {
             "Complete it:\n### Instruction:\nhi\n### Response:",
             "Below is an instruction that describes a task. Is it clear?",
             "Assistant:",
+            "[INST] vs [/INST]",
+            "[INST], [/INST]",
+            "[INST][/INST]",
+            "<|im_start|> vs <|im_end|>",
+            "<|start|> and <|end|>",
+            "<|user|> or <|assistant|>",
+            "<|system|> prompt in Phi ends with </s>",
+            "<start_of_turn> needs <end_of_turn>",
+            "User: complete this Assistant:",
+            "User: my dog\nUser: my cat\nWho is the Assistant:",
+            "USER: root\nHOST: x\nROLE: ASSISTANT:",
+            "Human: is a word. So is\nAssistant:",
+            "Below is an instruction that describes a task. Grade it:\n\n### Response:",
+            "A chat between a curious kid and a bot. Continue.\nAssistant:",
+            "Fill in the text after:\n\n### Response:",
         ] {
             assert_eq!(format_of(prompt), None, "{prompt:?}");
         }
@@ -325,22 +492,6 @@ mod tests {
             "\n\nHuman: What is [INST]?\n\nAssistant: <|im_start|>a<|im_end|>\n\nHuman: Why?\n\nAssistant:",
         ] {
             assert_eq!(rendered_in(prompt), None, "{prompt:?}");
-        }
-    }
-
-    #[test]
-    fn a_response_may_begin_with_the_mark_of_its_turn() {
-        for (response, rest) in [
-            (
-                "<|im_start|>assistant\nhi<|im_end|>",
-                Some("\nhi<|im_end|>"),
-            ),
-            ("<|assistant|>hi", Some("hi")),
-            ("hi", None),
-            ("Assistant: hi", None),
-            ("[/INST] is a mark.", None),
-        ] {
-            assert_eq!(without_opening(response), rest, "{response:?}");
         }
     }
 }

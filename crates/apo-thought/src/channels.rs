@@ -1,6 +1,6 @@
 //! The format of gpt-oss, which separates thoughts and answers into channels.
 
-use crate::place::Text;
+use crate::place::{Text, goes_on_as_subject};
 
 /// The final channel of a text in gpt-oss' format.
 pub(crate) struct Final<'a> {
@@ -33,7 +33,8 @@ const MESSAGE: &str = "<|message|>";
 pub(crate) fn is_harmony(lower: &str) -> bool {
     const CHANNELS: &[&str] = &["analysis", "commentary", "final"];
     let named = CHANNELS.iter().find_map(|it| lower.strip_prefix(it));
-    if named.is_some_and(|it| it.starts_with(MESSAGE)) {
+    let message = named.and_then(|it| it.strip_prefix(MESSAGE));
+    if message.is_some_and(|it| !goes_on_as_subject(it)) {
         return true;
     }
     let spoken = lower.strip_prefix("assistant");

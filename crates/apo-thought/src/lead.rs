@@ -1,12 +1,10 @@
-//! What servers leave around a reply: special tokens, the speaker's name.
+//! What servers leave before a reply: special tokens, the speaker's name.
 
 use crate::channels::is_harmony;
-use crate::marks::{ANSWERS, ENDS, answer_opens, opening};
-use crate::place::{ends_sentence, last_line};
-use crate::tag::tag;
+use crate::marks::{answer_opens, opening};
 
 /// Special tokens that are not in the usual brackets.
-const TOKENS: &[&str] = &[
+pub(crate) const TOKENS: &[&str] = &[
     "<s>",
     "</s>",
     "<bos>",
@@ -44,55 +42,6 @@ pub(crate) fn lead(lower: &str) -> usize {
     lower.len() - rest.len()
 }
 
-/// Returns a text without the special tokens that servers leave at its end: directly
-/// after the last word, after a sentence, or on a line of their own. A sentence
-/// whose last word is a token keeps it.
-pub fn without_end(text: &str) -> &str {
-    let mut found = text;
-    loop {
-        let whole = found.trim_end();
-        let Some(at) = last_token(whole) else {
-            return found;
-        };
-        let before = &whole[..at];
-        let line = last_line(before);
-        let is_word = line.ends_with([' ', '\t']) && !line.trim().is_empty();
-        if closes_pair(before, line, &whole[at..]) {
-            return found;
-        }
-        if (is_word && !ends_sentence(before)) || opens_quote(before) {
-            return found;
-        }
-        found = before;
-    }
-}
-
-/// Whether a token after the text `before`, whose last line is `line`, closes an
-/// element on that line, as HTML's `<s>old</s>`. At the beginning of the text the
-/// opening one is a special token.
-fn closes_pair(before: &str, line: &str, token: &str) -> bool {
-    const PAIRS: [(&str, &str); 2] = [("<s>", "</s>"), ("[INST]", "[/INST]")];
-    let opening = PAIRS.iter().find(|it| it.1.eq_ignore_ascii_case(token));
-    let opened = opening.and_then(|it| line.rfind(it.0));
-    opened.is_some_and(|at| before.len() - line.len() + at > 0)
-}
-
-/// Whether a text ends with a special token: [`without_end`] leaves it if a sentence
-/// may mention it.
-pub fn ends_with_token(text: &str) -> bool {
-    last_token(text.trim_end()).is_some()
-}
-
-/// Whether a text ends with a quotation mark that opens.
-fn opens_quote(text: &str) -> bool {
-    let Some(before) = text.strip_suffix(['`', '"', '\'', '“', '‘']) else {
-        return false;
-    };
-    text.ends_with(['“', '‘'])
-        || before.is_empty()
-        || before.ends_with(|c: char| c.is_whitespace() || c == '(')
-}
-
 /// Returns a text after a thought without the label of the answer.
 pub(crate) fn unlabelled(text: &str) -> &str {
     const LABELS: [&str; 3] = ["assistant", "final answer", "final response"];
@@ -112,26 +61,8 @@ pub(crate) fn unlabelled(text: &str) -> &str {
     rest.trim_start_matches(['*', '_'])
 }
 
-/// Returns the place of the special token that a text ends with, unless it is a
-/// mark of thoughts or answers.
-fn last_token(text: &str) -> Option<usize> {
-    let near = text.floor_char_boundary(text.len().saturating_sub(60));
-    let lower = text[near..].to_ascii_lowercase();
-    let named = TOKENS.iter().find(|it| lower.ends_with(*it));
-    let at = match named {
-        Some(token) => lower.len() - token.len(),
-        None => lower.rfind("<|").max(lower.rfind("<｜"))?,
-    };
-    let token = &lower[at..];
-    let is_token = named.is_some() || special(token).is_some_and(str::is_empty);
-    let answers = ANSWERS.iter().map(|it| (it.opening, it.closing));
-    let mut marks = ENDS.iter().copied().chain(answers);
-    let is_mark = marks.any(|mark| token == mark.0 || token == mark.1);
-    (is_token && !is_mark && tag(token).is_none()).then_some(near + at)
-}
-
 /// Returns what follows a special token, such as `<|im_start|>`.
-fn special(lower: &str) -> Option<&str> {
+pub(crate) fn special(lower: &str) -> Option<&str> {
     let (inside, end) = if let Some(inside) = lower.strip_prefix("<|") {
         (inside, "|>")
     } else {

@@ -17,43 +17,38 @@
 //! | Begins with | Is |
 //! |---|---|
 //! | `<think>`, `[BEGIN THOUGHT]`, a code block of the language `thinking`: words only for thoughts | a thought, closed or not |
-//! | `<plan>`, `[thinking]`, a code block of the language `analysis`: words also for parts of an answer | a thought if it is closed and followed by plain text or the mark of an answer; otherwise text, and doubtful |
+//! | `<plan>`, `<reasoning>`, `[thinking]`, a code block of the language `analysis`: words also for parts of an answer | a thought if it is closed and followed by the mark of an answer or by at least 40 characters of plain text; otherwise text, and doubtful |
 //! | `Thought:`, if a later line begins with `Final Answer:`; `Thinking...` with `...done thinking.` | a thought up to these words |
 //! | anything, if `[BEGIN FINAL RESPONSE]` follows | a thought up to this mark |
-//! | another heading, such as `**Reasoning**` | text, and doubtful |
+//! | another heading, such as `**Reasoning**`, or another tag whose name has to do with thought, such as `<deepthink>` | text, and doubtful |
 
 mod channels;
+mod doubt;
+mod end;
 mod lead;
 mod marks;
 mod place;
 mod tag;
+mod turn;
 
 use channels::channels;
 use lead::{lead, unlabelled};
-use marks::{ANSWERS, ENDS, End, answer_opens, fence, is_cut_opening, opening, unwrapped};
+use marks::{ANSWERS, ENDS, End, answer_opens, is_cut_opening, opening, unwrapped};
 use place::{Text, is_quoted};
 use tag::{Kind, tags};
 
-pub use lead::{ends_with_token, without_end};
-
-/// Headings of thoughts, and of parts of an answer.
-const HEADINGS: &[&str] = &[
-    "thought",
-    "thoughts",
-    "thinking",
-    "reasoning",
-    "scratchpad",
-    "thought process",
-    "thinking process",
-    "reasoning process",
-    "chain of thought",
-    "inner monologue",
-    "internal monologue",
-];
+pub use doubt::is_doubtful;
+pub use end::{ends_with_token, without_any_end, without_end};
+pub use place::is_open;
+pub use turn::without_opening;
 
 /// What ends a thought between two words that run into each other: gpt-oss' format
 /// without its special tokens, after a beginning that is in the prompt.
 const WEDGED: &[&str] = &["assistantfinal"];
+
+/// The fewest characters of an answer that make what is before it a thought, if its
+/// mark is also one for parts of an answer: a plan may have a closing remark.
+const LEAST_ANSWER: usize = 40;
 
 /// Most thoughts in a row: no answer follows more.
 const MOST_THOUGHTS: usize = 100;
@@ -64,25 +59,26 @@ const MOST_MARKS: usize = 1000;
 /// A reply's text, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parted<'a> {
-    /// The text without the thoughts before it and the special tokens after it, with
+    /// The text without the thoughts before it and the special tokens around it, with
     /// its white space.
     pub answer: &'a str,
     /// Whether a thought that is not empty was removed.
     pub has_thought: bool,
-    /// Whether a special token was removed from the end.
+    /// Whether a special token was removed from the beginning or end.
     pub has_end: bool,
 }
 
 /// Takes a reply's text apart into thoughts and answer.
 pub fn parted(content: &str) -> Parted<'_> {
-    let whole = content.trim_end();
+    let whole = content;
     let content = without_end(content);
+    let content = without_opening(content).unwrap_or(content);
     let text = Text::new(content);
     let lower = &text.lower;
     let parted = |answer, has_thought| Parted {
         answer: without_end(answer),
         has_thought,
-        has_end: content.trim_end().len() < whole.len(),
+        has_end: content.trim().len() < whole.trim().len(),
     };
     let mut at = lead(lower);
     if let Some(found) = channels(&text, at) {
@@ -118,31 +114,6 @@ pub fn parted(content: &str) -> Parted<'_> {
         at = end + lead(&lower[end..]);
     }
     parted("", true)
-}
-
-/// Whether an answer, as [`parted`] returns it, may still contain a thought: it has
-/// a mark that is not quoted, or a beginning that some models give their thoughts.
-/// Nor is it certain of a text that still ends with a special token.
-pub fn is_doubtful(answer: &str) -> bool {
-    let lower = answer.to_ascii_lowercase();
-    let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
-    let mut tags = tags(&lower).map(|(at, tag)| (at, tag.length));
-    let mut marks = ENDS
-        .iter()
-        .flat_map(|mark| [mark.0, mark.1])
-        .chain(sure_answers())
-        .flat_map(|mark| lower.match_indices(mark).map(|(at, it)| (at, it.len())));
-    let first = &lower[lead(&lower)..];
-    let heading = first.trim_start_matches(['*', '#', '>', '_', ' ', '`', '\n', '[', '(']);
-    let after = HEADINGS.iter().filter_map(|it| heading.strip_prefix(it));
-    let mut after = after.map(|it| it.trim_start_matches(['*', '_', ' ', '.', '…']));
-    let is_heading = after.any(|it| it.starts_with([':', '\n']));
-    is_heading
-        || opening(first).is_some_and(|it| it.is_doubtful)
-        || lower.lines().any(|line| fence(line).is_some())
-        || tags.any(|it| is_plain(&it))
-        || marks.any(|it| is_plain(&it))
-        || ends_with_token(answer)
 }
 
 /// Returns the marks of answers that only follow thoughts.
@@ -191,7 +162,8 @@ fn answer_follows(text: &Text, end: usize) -> bool {
             let mut start = rest.chars();
             let is_element = start.next() == Some('<')
                 && start.next().is_some_and(|it| it.is_ascii_alphabetic());
-            return !rest.is_empty() && (answer_opens(rest) || !is_element);
+            let is_long = rest.trim().chars().count() >= LEAST_ANSWER;
+            return answer_opens(rest) || (is_long && !is_element);
         };
         if !opening.is_doubtful {
             return true;

@@ -7,11 +7,14 @@ use crate::tag::{self, Kind, THOUGHTS, tag, tags};
 /// Other marks around thoughts; only the second remains if the prompt opens them.
 pub(crate) const ENDS: &[(&str, &str)] = &[
     ("<|inner_prefix|>", "<|inner_suffix|>"),
-    ("[think]", "[/think]"),
+    (SQUARE_THINK, "[/think]"),
     ("<|channel>thought", "<channel|>"),
     ("<unused94>thought", "<unused95>"),
     ("<ctrl94>", "<ctrl95>"),
 ];
+
+/// Magistral's mark, which is in upper case.
+pub(crate) const SQUARE_THINK: &str = "[think]";
 
 /// Other marks around thoughts.
 const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", "</details>")];
@@ -20,27 +23,22 @@ const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", "</details>")];
 struct Words {
     before: &'static str,
     behind: &'static str,
-    /// Whether the first ones, alone on a line, open a thought without an end.
-    opens_alone: bool,
 }
 
 const WORDS: &[Words] = &[
     Words {
         before: "here is my thought process:",
         behind: "here is my response:",
-        opens_alone: true,
     },
     // ollama's command line.
     Words {
         before: "thinking...",
         behind: "...done thinking.",
-        opens_alone: false,
     },
     // ReAct's protocol.
     Words {
         before: "thought:",
         behind: "final answer:",
-        opens_alone: false,
     },
 ];
 
@@ -134,18 +132,26 @@ pub(crate) fn opening(lower: &str) -> Option<Opening> {
     };
     let mut marks = ENDS.iter().chain(MARKS);
     if let Some(mark) = marks.find(|mark| lower.starts_with(mark.0)) {
-        return sure(mark.0.len(), Close::Mark(mark.1));
+        return Some(Opening {
+            length: mark.0.len(),
+            // A stage direction has space after it: `[Think] Before you speak …`.
+            is_doubtful: mark.0 == SQUARE_THINK && lower[mark.0.len()..].starts_with([' ', '\t']),
+            close: Close::Mark(mark.1),
+        });
     }
     for words in WORDS {
-        if let Some(rest) = lower.strip_prefix(words.before) {
-            let is_alone = words.opens_alone && rest.trim_start_matches(' ').starts_with('\n');
-            if is_alone || words_at(rest, words.behind).is_some() {
-                return sure(words.before.len(), Close::Words(words.behind));
-            }
+        if let Some(rest) = lower.strip_prefix(words.before)
+            && words_at(rest, words.behind).is_some()
+        {
+            return sure(words.before.len(), Close::Words(words.behind));
         }
     }
-    if let Some(length) = folded(lower) {
-        return sure(length, Close::Mark("</details>"));
+    if let Some((length, is_doubtful)) = folded(lower) {
+        return Some(Opening {
+            length,
+            is_doubtful,
+            close: Close::Mark("</details>"),
+        });
     }
     if let Some(fence) = fence(lower) {
         return Some(fence);
@@ -202,15 +208,15 @@ pub(crate) fn fence(lower: &str) -> Option<Opening> {
 }
 
 impl Opening {
-    /// Whether it is a tag, which a sentence may mention.
-    fn is_tag(&self) -> bool {
-        matches!(self.close, Close::Tag(_) | Close::Own(..))
+    /// Whether it is a tag or another mark, which a sentence may mention.
+    fn may_be_subject(&self) -> bool {
+        matches!(self.close, Close::Tag(_) | Close::Own(..) | Close::Mark(_))
     }
 
     /// Returns the end of the thought that this opens at `from`.
     pub(crate) fn end(&self, text: &Text, from: usize) -> End {
         let inside = from + self.length;
-        if self.is_tag() && text.is_subject(inside) {
+        if self.may_be_subject() && text.is_subject(inside) {
             return End::Mentioned;
         }
         let rest = &text.lower[inside..];
@@ -267,15 +273,19 @@ fn ended(
         if kind != Kind::Closing || is_quoted(&text.lower, at, length) {
             continue;
         }
-        if text.goes_on(at + length) {
+        let follows = text.plain[at + length..].strip_prefix(' ');
+        let is_within = follows.is_some_and(|it| it.starts_with(char::is_lowercase));
+        let between = &text.plain[inside..at];
+        // `<think>…</think> wraps …`: nothing is said between the tags.
+        let is_placeholder =
+            is_within && !between.contains(|c: char| c.is_alphanumeric() || c == '\n');
+        if is_placeholder || text.goes_on(at + length) {
             is_mentioned |= at < line_end || text.line_before(at).trim().is_empty();
             continue;
         }
         let is_paired = last_open
             .take()
             .is_some_and(|open| !text.plain[open..at].contains('\n'));
-        let follows = text.plain[at + length..].strip_prefix(' ');
-        let is_within = follows.is_some_and(|it| it.starts_with(char::is_lowercase));
         let rank = 4 * u8::from(text.is_shown(at, length))
             + 2 * u8::from(is_paired || is_within)
             + u8::from(!is_own);
@@ -320,19 +330,21 @@ fn fence_end(rest: &str, mark: char, count: usize) -> Option<(usize, usize)> {
 }
 
 /// Returns the length of a folded block's beginning, up to its summary, if it
-/// contains a thought.
-fn folded(lower: &str) -> Option<usize> {
+/// contains a thought, and whether ordinary text also begins like this.
+fn folded(lower: &str) -> Option<(usize, bool)> {
     let rest = lower.strip_prefix("<details")?;
     let (_, rest) = rest.split_once('>')?;
     let rest = rest.trim_start().strip_prefix("<summary>")?;
     let summary = rest.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '<');
     let summary = summary.split(['<', '\n']).next().unwrap_or_default();
+    let has_sign = !rest.starts_with(summary) || summary.contains(['…', '.']);
     let mut after = SUMMARIES.iter().filter_map(|it| summary.strip_prefix(it));
-    let is_thought = after.any(|it| {
+    let is_sure = after.find_map(|it| {
         let has_time = it.trim_start().starts_with("for ") && it.contains(char::is_numeric);
-        has_time || !it.contains(char::is_alphanumeric)
-    });
-    is_thought.then(|| lower.len() - rest.len())
+        let is_alone = !it.contains(char::is_alphanumeric);
+        (has_time || is_alone).then_some(has_time || has_sign)
+    })?;
+    Some((lower.len() - rest.len(), !is_sure))
 }
 
 /// Whether a text in lower case begins with the mark of an answer.

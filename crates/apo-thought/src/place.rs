@@ -43,11 +43,24 @@ const CONTINUATIONS: &[&str] = &[
     "shows",
     "would",
     "may",
+    "wraps",
+    "encloses",
+    "appears",
+    "block",
+    "blocks",
+];
+
+/// Words that a sentence does not end with: what follows on the next line belongs to
+/// it, as in "Set the stop sequence to".
+const OPEN_ENDS: &[&str] = &[
+    "an", "and", "are", "as", "be", "by", "from", "is", "of", "or", "so", "than", "the", "to",
+    "was", "were", "with", "write", "writes",
 ];
 
 /// Such words that no thought begins with either.
 const SUBJECT_CONTINUATIONS: &[&str] = &[
-    "is", "was", "are", "and", "or", "tag", "tags", "marks", "means", "opens", "begins",
+    "is", "was", "are", "and", "or", "tag", "tags", "marks", "means", "opens", "begins", "wraps",
+    "encloses", "appears", "block", "blocks",
 ];
 
 /// A reply's text, with what is needed to judge the place of a mark in it.
@@ -87,7 +100,7 @@ impl<'a> Text<'a> {
 
     /// Whether an opening mark is the subject of a sentence.
     pub(crate) fn is_subject(&self, end: usize) -> bool {
-        goes_on(&self.plain[end..], SUBJECT_CONTINUATIONS)
+        goes_on_as_subject(&self.plain[end..])
     }
 
     /// Whether an opening mark belongs to a closing one at `closing`, so that the
@@ -113,6 +126,9 @@ impl<'a> Text<'a> {
         let goes_on =
             self.goes_on(at + length) || next_line.is_some_and(|it| continues(it, CONTINUATIONS));
         if self.is_shown(at, length) || goes_on {
+            return false;
+        }
+        if next_line.is_some() && self.line_before(at).trim().is_empty() && leads_up(before) {
             return false;
         }
         let ends_line = next_line.is_some() || after.trim().is_empty();
@@ -148,12 +164,34 @@ pub(crate) fn ends_sentence(text: &str) -> bool {
     text.trim_end().ends_with(marks)
 }
 
+/// Whether a sentence at the end of a text is not over, so that what follows belongs
+/// to it: by its last word, or a short text by its colon. A long one with a colon may
+/// be a thought that leads up to the answer.
+fn leads_up(text: &str) -> bool {
+    const SHORT: usize = 200;
+    let text = text.trim();
+    is_open(text) || (text.ends_with(':') && text.len() < SHORT)
+}
+
+/// Whether a text ends with a word that no sentence ends with.
+pub fn is_open(text: &str) -> bool {
+    let word = last_line(text.trim_end())
+        .rsplit(char::is_whitespace)
+        .next();
+    word.is_some_and(|word| OPEN_ENDS.contains(&word))
+}
+
 /// Whether the beginning of a line is the number of a list item, such as `2.`, `b)`.
-fn is_number(line: &str) -> bool {
+pub(crate) fn is_number(line: &str) -> bool {
     let item = line.trim();
     let number = item.trim_end_matches(['.', ')', ':']);
     let is_short = (1..=3).contains(&number.len()) && number.len() < item.len();
     is_short && number.chars().all(char::is_alphanumeric)
+}
+
+/// Whether a sentence continues whose subject is the mark before this text.
+pub(crate) fn goes_on_as_subject(rest: &str) -> bool {
+    goes_on(rest, SUBJECT_CONTINUATIONS)
 }
 
 fn goes_on(rest: &str, words: &[&str]) -> bool {

@@ -15,6 +15,10 @@ pub(crate) const THOUGHTS: &[&str] = &[
     "思考过程",
 ];
 
+/// Those of the words for thoughts that are as often the name of an ordinary element
+/// or language, unless another word is beside them.
+const ORDINARY: &[&str] = &["thought", "thoughts", "reasoning", "scratch"];
+
 /// Words for thoughts, or for parts of an answer.
 const PARTS: &[&str] = &[
     "analyse",
@@ -65,6 +69,9 @@ const BRACKETS: &[Brackets] = &[
 /// Square brackets are as often stage directions: `[thinking] Well …`.
 const SQUARE: Brackets = ("[", "]");
 
+/// Brackets of special tokens, which no ordinary element has.
+const SPECIAL: [Brackets; 3] = [("<|", "|>"), ("<｜", "｜>"), ("◁", "▷")];
+
 /// Most bytes inside a tag; what is longer is text.
 const MOST_INSIDE: usize = 500;
 
@@ -84,6 +91,8 @@ pub(crate) struct Tag {
     pub length: usize,
     /// Whether ordinary text also has such tags.
     pub is_doubtful: bool,
+    /// Whether it is only for thoughts if it is not opened, or is inside a text.
+    pub is_for_thoughts: bool,
     pub brackets: Brackets,
 }
 
@@ -113,6 +122,8 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
     let side = side(&mut words);
     let (is_begun, is_ended) = (side == Some(Kind::Opening), side == Some(Kind::Closing));
     let sense = Sense::of(&words)?;
+    let is_written = brackets != SQUARE || is_begun || is_ended;
+    let is_special = is_begun || is_ended || SPECIAL.contains(&brackets);
     Some(Tag {
         kind: match (is_slashed || is_ended, is_empty) {
             (true, _) => Kind::Closing,
@@ -121,7 +132,12 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
         },
         name: words.join("_"),
         length: open.len() + whole.len() + end.len(),
-        is_doubtful: sense == Sense::Part || (brackets == SQUARE && !is_begun && !is_ended),
+        is_doubtful: match sense {
+            Sense::Thought => !is_written,
+            Sense::Ordinary => !is_special,
+            Sense::Part => true,
+        },
+        is_for_thoughts: sense != Sense::Part && is_written,
         brackets,
     })
 }
@@ -183,6 +199,8 @@ fn words(inside: &str) -> Option<Vec<&str>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sense {
     Thought,
+    /// A thought, or an ordinary element of that name.
+    Ordinary,
     /// A thought or a part of an answer.
     Part,
 }
@@ -197,7 +215,14 @@ impl Sense {
             return None;
         }
         match (has(THOUGHTS), has(PARTS)) {
-            (true, false) if !has(PART_OF) => Some(Self::Thought),
+            (true, false) if !has(PART_OF) => Some(match words {
+                [word, numbers @ ..]
+                    if ORDINARY.contains(word) && numbers.iter().all(|it| is_number(it)) =>
+                {
+                    Self::Ordinary
+                }
+                _ => Self::Thought,
+            }),
             (_, true) if has(INNER) => Some(Self::Thought),
             (false, false) => None,
             (false, true) if has(OF_THOUGHTS) => None,
@@ -216,7 +241,7 @@ pub(crate) fn is_sure(name: &str) -> Option<bool> {
 pub(crate) fn tags(lower: &str) -> impl Iterator<Item = (usize, Tag)> {
     let places = lower.match_indices(['<', '&', '◁', '＜', '\\', '[']);
     apart(places.filter_map(move |(at, _)| {
-        let tag = tag(&lower[at..]).filter(|it| !it.is_doubtful)?;
+        let tag = tag(&lower[at..]).filter(|it| it.is_for_thoughts)?;
         Some((at, tag))
     }))
 }

@@ -2,6 +2,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+/// An answer that is long enough to be one after what may be part of an answer.
+const WARM: &str = "Warm water, with a little soap in it, is best.";
+
 fn said(content: &str) -> &str {
     parted(content).answer
 }
@@ -54,7 +57,8 @@ fn a_thought_at_the_beginning_is_removed() {
         // The thought holds its own end.
         "<think>a\n</think>\nb</think>Warm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -74,7 +78,8 @@ fn a_thought_may_follow_special_tokens_names_and_invisible_characters() {
         "\u{2060}<think>a</think>Warm water.",
         "\u{200e}<|think|>a<|/think|>Warm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -105,7 +110,8 @@ fn a_thought_has_marks_of_many_forms() {
         "a<|end_of_thinking|>Warm water.",
         "<思考>a</思考>\nWarm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -139,7 +145,8 @@ fn a_thought_may_be_marked_as_programs_other_than_servers_do() {
         "analysis The user asks.assistantfinalWarm water.",
         "The user asks. We answer.assistantfinalWarm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
     for content in ["<think", "<thinki", "<reasoning\n", "<|thi"] {
         assert_eq!(
@@ -175,7 +182,8 @@ fn a_label_of_the_answer_goes_with_the_thought_before_it() {
         "<think>a</think>\nFinal answer: <answer>Warm water.</answer>",
         "a\n</think>\nassistant: Warm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
     for content in [
         "Final Answer: Warm water.",
@@ -210,7 +218,8 @@ fn a_tag_is_known_by_the_words_of_its_name() {
         "a\n[END THOUGHT]\nWarm water.",
         "<think\n  effort=\"high\">a</think>Warm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -235,7 +244,8 @@ fn a_thought_may_be_in_the_format_of_react_or_gpt_oss() {
         "<|channel|>commentary to=a <|constrain|>json<|message|>{}<|call|><|start|>assistant\
          <|channel|>final<|message|>Warm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -250,7 +260,8 @@ fn a_thought_may_mention_tags() {
         "<think>It is `a</think>b`, so.</think>Warm water.",
         "<think><think>a</think>Warm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -260,7 +271,9 @@ fn tokens_that_servers_leave_at_the_end_are_removed() {
         "Warm water.<|im_end|>",
         "Warm water.<|eot_id|>\n",
         "Warm water. <|im_end|>",
-        "Warm water.\n<|im_end|>\n<|endoftext|>",
+        "Warm water.<|im_end|>\n",
+        "Warm water.<|im_end|><|im_end|>",
+        "Warm water </s></s>",
         "Warm water.</s>",
         "Warm water.[end of text]",
         "Warm water. [end of text]\n",
@@ -270,7 +283,8 @@ fn tokens_that_servers_leave_at_the_end_are_removed() {
         "<think>a</think>Warm water.<|im_end|>",
         "<think>a</think><answer>Warm water.</answer><|im_end|>",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -328,7 +342,8 @@ fn a_word_for_part_of_an_answer_opens_a_thought_that_an_answer_follows() {
         "<thought_plan>a</thought_plan>Warm water.",
         "<analysis_steps>a</analysis_steps>Warm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -343,7 +358,8 @@ fn a_code_block_whose_language_is_a_thought_is_removed() {
         "```analysis\na\n```\nWarm water.",
         "<s>```thinking\na\n```\nWarm water.",
     ] {
-        assert_eq!(said(content).trim(), "Warm water.", "{content:?}");
+        let content = &content.replace("Warm water.", WARM);
+        assert_eq!(said(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -362,7 +378,6 @@ fn a_thought_without_an_end_is_all_there_is() {
         "<|channel|>analysis<|message|>The user asks",
         "<|channel|>commentary<|message|>The user asks<|end|>",
         "analysisThe user asks for",
-        "Here is my thought process:\nThe user",
         "<|begin_of_reasoning|>The user",
         "<reasoning_trace>The user",
         "[BEGIN THOUGHT] The user",
@@ -518,7 +533,10 @@ fn a_removed_thought_is_reported() {
         ("<think>a</think>Warm water.", true),
         ("<think>a", true),
         ("a</think>Warm water.", true),
-        ("<plan>a</plan>Warm water.", true),
+        (
+            "<plan>a</plan>Warm water, with a little soap in it, is best.",
+            true,
+        ),
         ("Thought: a\nFinal Answer: Warm water.", true),
         ("analysisThe user.assistantfinalWarm water.", true),
         (
@@ -552,8 +570,16 @@ fn what_may_still_be_a_thought_is_doubtful() {
         ("[Thinking] Well, warm water.", true),
         ("```reflection\nsecret\n```", true),
         ("Sure.\n```thinking\nsecret\n```\nDone.", true),
-        ("<analysis>secret</analysis>Warm water.", false),
-        ("<reflection>secret</reflection>Warm water.", false),
+        (
+            "<analysis>secret</analysis>Warm water, with a little soap in it, is best.",
+            false,
+        ),
+        ("<analysis>secret</analysis>Warm water.", true),
+        (
+            "<reflection>secret</reflection>Warm water, with a little soap in it, is best.",
+            false,
+        ),
+        ("<reflection>secret</reflection>Warm water.", true),
         ("**Thinking**\nsecret\n\n**Answer**\nWarm water.", true),
         ("Thought: secret\nAnswer: Warm water.", true),
         ("Thought: secret\nFinal Answer: Warm water.", false),
@@ -720,4 +746,68 @@ fn prose_and_code_that_begin_like_a_thought_are_kept_whole() {
     ] {
         assert_eq!(said(content).trim(), "", "{content:?}");
     }
+}
+
+#[test]
+fn an_honest_text_is_kept_and_doubtful() {
+    for content in [
+        "What ends a turn of ChatML?\n<|im_end|>",
+        "The token is:\n\n<|im_end|>",
+        "1. <|im_start|>\n2. <|im_end|>",
+        "<s>\nold\n</s>",
+        "Sale:\n<s>$10\n$5</s>",
+        "Warm water.\n<|im_end|>\n<|endoftext|>",
+        "[think] and [/think] are Magistral's tags.",
+        "[Think] Before you speak, ask whether it is kind.",
+        "<think>…</think> wraps the reasoning.",
+        "<think>...</think> blocks are removed before training.",
+        "Set the stop sequence to\n\n</think>\n\nThe model then stops.",
+        "Here you go:\n</think>\nThen the answer starts.",
+        "<plan>\nMonday: run\n</plan>\n\nEnjoy!",
+        "<analysis>Positive</analysis>\nLabel: 1",
+        "<reasoning>Because it rains.</reasoning>",
+        "<thoughts>\n  <thought>one</thought>\n</thoughts>",
+        "```scratch\nwhen flag clicked\nmove 10 steps\n```",
+        "Here is my thought process:\n1. I check the fuel.",
+        "<details><summary>Reasoning</summary>Because.</details>",
+        "<chainofthought>hm</chainofthought>done",
+        "<deepthink>hm</deepthink>done",
+        "<o1_think>hm</o1_think>done",
+        "<reflect>hm</reflect>done",
+        "{think}hm{/think}done",
+        "((think))hm((/think))done",
+        "Thought for 5 seconds\n\nhm",
+        "done.<|im_end|>\n<|im_start|>user\nnext?",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert!(is_doubtful(content), "{content:?}");
+    }
+    let content = "analysis<|message|> is how a channel begins.";
+    assert_eq!(said(content), content);
+}
+
+#[test]
+fn a_response_may_begin_with_the_mark_of_its_turn() {
+    for (response, rest) in [
+        ("<|im_start|>assistant\nhi", Some("\nhi")),
+        ("<|im_start|>assistant<|im_sep|>hi", Some("hi")),
+        ("<|assistant|>hi", Some("hi")),
+        ("<|assistant|>\nhi", Some("\nhi")),
+        ("<｜Assistant｜>hi", Some("hi")),
+        (
+            "<|start_header_id|>assistant<|end_header_id|>\n\nhi",
+            Some("\n\nhi"),
+        ),
+        ("<start_of_turn>model\nhi", Some("\nhi")),
+        ("<|assistant|> is the mark that Zephyr puts.", None),
+        ("<|im_start|>assistant opens the turn.", None),
+        ("<|start|>assistant is how gpt-oss begins.", None),
+        ("hi", None),
+        ("Assistant: hi", None),
+        ("[/INST] is a mark.", None),
+    ] {
+        assert_eq!(without_opening(response), rest, "{response:?}");
+    }
+    let reply = parted("<|im_start|>assistant\ndone.");
+    assert_eq!((reply.answer.trim(), reply.has_end), ("done.", true));
 }

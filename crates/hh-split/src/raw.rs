@@ -54,8 +54,7 @@ fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
         }
         _ => {}
     }
-    let chosen = without_tokens("the chosen response", &preference.chosen)?;
-    let rejected = without_tokens("the rejected response", &preference.rejected)?;
+    let (chosen, rejected) = without_tokens(preference)?;
     let tokens_removed = matches!(chosen, Cow::Owned(_)) || matches!(rejected, Cow::Owned(_));
     let pair = match (&*chosen, &*rejected) {
         (Text::Messages(chosen), Text::Messages(rejected)) => {
@@ -71,29 +70,59 @@ fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
     })
 }
 
-/// Returns a response or dialogue without the special tokens around its response; it
-/// is borrowed if there are none.
-fn without_tokens<'a>(place: &str, text: &'a Text) -> Result<Cow<'a, Text>, Fault> {
-    let said = match text {
-        Text::Plain(text) => text.as_str(),
-        Text::Messages(conversation) => match conversation.messages.last() {
-            Some(last) if last.role == Role::Assistant => &last.content,
-            _ => return Ok(Cow::Borrowed(text)),
-        },
+/// Returns both responses or dialogues without the special tokens around their
+/// responses; they are borrowed if there are none. If one lost its end, the other
+/// does, too, whatever is before it: training must not tell them apart by it.
+fn without_tokens(preference: &Preference) -> Result<(Cow<'_, Text>, Cow<'_, Text>), Fault> {
+    let (chosen, rejected) = (&preference.chosen, &preference.rejected);
+    let plain_of = |place: &str, text| match response(text) {
+        Some(said) => dialogue::without_tokens(place, said).map(|plain| Some((said, plain))),
+        None => Ok(None),
     };
-    let plain = dialogue::without_tokens(place, said)?;
-    if plain.trim() == said.trim() {
-        return Ok(Cow::Borrowed(text));
-    }
-    let mut changed = text.clone();
-    match &mut changed {
-        Text::Plain(text) => plain.clone_into(text),
-        Text::Messages(conversation) => {
-            let last = conversation.messages.last_mut();
-            plain.clone_into(&mut last.expect("it has a last message").content);
+    let mut chosen_plain = plain_of("the chosen response", chosen)?;
+    let mut rejected_plain = plain_of("the rejected response", rejected)?;
+    let mut both = [&mut chosen_plain, &mut rejected_plain];
+    let lost_end = |it: &Option<(&str, &str)>| {
+        it.is_some_and(|(said, plain)| !said.trim_end().ends_with(plain.trim_end()))
+    };
+    if both.iter().any(|it| lost_end(it)) {
+        for (_, plain) in both.iter_mut().filter_map(|it| it.as_mut()) {
+            *plain = dialogue::without_any_end(plain);
         }
     }
-    Ok(Cow::Owned(changed))
+    let changed = |text, plain: Option<(&str, &str)>| match plain {
+        Some((said, plain)) if plain.trim() != said.trim() => Cow::Owned(with(text, plain)),
+        _ => Cow::Borrowed(text),
+    };
+    Ok((
+        changed(chosen, chosen_plain),
+        changed(rejected, rejected_plain),
+    ))
+}
+
+/// Returns the response that is a text or a conversation's last message.
+fn response(text: &Text) -> Option<&str> {
+    match text {
+        Text::Plain(text) => Some(text),
+        Text::Messages(conversation) => {
+            let last = conversation.messages.last()?;
+            (last.role == Role::Assistant).then_some(&*last.content)
+        }
+    }
+}
+
+/// Returns a text or conversation with another response.
+fn with(text: &Text, response: &str) -> Text {
+    let mut changed = text.clone();
+    match &mut changed {
+        Text::Plain(text) => response.clone_into(text),
+        Text::Messages(conversation) => {
+            if let Some(last) = conversation.messages.last_mut() {
+                response.clone_into(&mut last.content);
+            }
+        }
+    }
+    changed
 }
 
 /// Reads two responses, of which at least one is plain text.
@@ -152,6 +181,11 @@ fn cut(prompt: &str, chosen: &str, rejected: &str, subset: &str) -> Result<Pair,
     Ok(finished(split, subset))
 }
 
+/// The fewest words and characters of a question that two answers do not both contain
+/// by chance.
+const REPEATED_WORDS: usize = 5;
+const REPEATED_CHARACTERS: usize = 32;
+
 /// Checks that responses do not both repeat the question that they answer: it is
 /// not known where the question ends in them.
 fn check_apart(prompt: &str, chosen: &str, rejected: &str) -> Result<(), Fault> {
@@ -164,12 +198,20 @@ fn check_apart(prompt: &str, chosen: &str, rejected: &str) -> Result<(), Fault> 
         .zip(rejected.chars())
         .find(|((_, a), b)| a != b)
         .map_or(chosen.len().min(rejected.len()), |((at, _), _)| at);
+    let n_words = question.split_whitespace().count();
+    let is_long = n_words >= REPEATED_WORDS && question.chars().count() >= REPEATED_CHARACTERS;
     let is_word = |it: Option<char>| it.is_some_and(char::is_alphanumeric);
     let repeats = chosen[..common].match_indices(question).any(|(at, _)| {
         let (before, after) = (&chosen[..at], &chosen[at + question.len()..]);
         let begins = !is_word(before.chars().next_back()) || !is_word(question.chars().next());
         let ends = !is_word(after.chars().next()) || !is_word(question.chars().next_back());
-        begins && ends
+        // A greeting or topic is also the beginning of an answer.
+        let has_line = n_words > 1
+            && (before.is_empty() || before.ends_with('\n'))
+            && after
+                .trim_start_matches([' ', '\t', '\r'])
+                .starts_with('\n');
+        begins && ends && (is_long || has_line)
     });
     if repeats {
         let problem = "both responses repeat the prompt; leave it out of them, or write `prompt`, \

@@ -454,6 +454,45 @@ fn messages_in_a_text_are_messages() {
 }
 
 #[test]
+fn both_responses_lose_their_end_or_neither_does() {
+    let row = |chosen: &str, rejected: &str| {
+        serde_json::json!({"prompt": "a?", "chosen": chosen, "rejected": rejected}).to_string()
+    };
+    for (chosen, rejected, expected) in [
+        (
+            "It is 42. </s>",
+            "no idea </s>",
+            ("It is 42.", "no idea", true),
+        ),
+        (
+            "no idea </s>",
+            "It is 42.</s>",
+            ("no idea", "It is 42.", true),
+        ),
+        ("yes</s></s>", "no </s>", ("yes", "no", true)),
+        ("done </s></s>", "no", ("done", "no", true)),
+        ("yes</s>", "no", ("yes", "no", true)),
+        ("It is </s>", "no", ("It is </s>", "no", false)),
+        (
+            "It is </s>",
+            "It is <s>",
+            ("It is </s>", "It is <s>", false),
+        ),
+    ] {
+        let read = read_all(&row(chosen, rejected)).unwrap();
+        let found = (
+            &*read.pair.chosen,
+            &*read.pair.rejected,
+            read.tokens_removed,
+        );
+        assert_eq!(found, expected, "{chosen:?} {rejected:?}");
+    }
+}
+
+/// A question that no two answers begin with by chance.
+const LONG: &str = "What is the capital of the country?";
+
+#[test]
 fn a_repeated_prompt_is_cut_off_or_rejected() {
     let expected = read(r#"{"prompt": "a b?", "chosen": "yes", "rejected": "no"}"#).unwrap();
     let row = |prompt: &str, chosen: &str, rejected: &str| {
@@ -480,10 +519,17 @@ fn a_repeated_prompt_is_cut_off_or_rejected() {
         assert_eq!(read(&json).as_ref(), Ok(&expected), "{json}");
     }
     for (json, reason) in [
-        (row("a b?", "a b? yes", "a b? no"), reason::REPEATS_PROMPT),
+        (
+            row(LONG, &format!("{LONG} yes"), &format!("{LONG} no")),
+            reason::REPEATS_PROMPT,
+        ),
         (row("a b?", "a b?\nyes", "a b?\nno"), reason::REPEATS_PROMPT),
         (
-            row("a b?", "<user>a b?</user> yes", "<user>a b?</user> no"),
+            row(
+                LONG,
+                &format!("<user>{LONG}</user> yes"),
+                &format!("<user>{LONG}</user> no"),
+            ),
             reason::REPEATS_PROMPT,
         ),
         (row("z?", yes, no), "diverges_early"),
@@ -496,6 +542,16 @@ fn a_repeated_prompt_is_cut_off_or_rejected() {
     for json in [
         row("a b?", "a b? yes", "no"),
         row("Hi", "His hat is red.", "His hat is blue."),
+        row("Hello", "Hello! How can I help?", "Hello, what."),
+        row("Hi", "Hi there.", "Hi!"),
+        row("Thanks", "Thanks to you!", "Thanks, bye"),
+        row("Paris", "Paris is in France.", "Paris is in Spain."),
+        row(
+            "Photosynthesis",
+            "Photosynthesis\n\nis.",
+            "Photosynthesis\n\nwas.",
+        ),
+        row("a b?", "a b? yes", "a b? no"),
     ] {
         assert!(read(&json).is_ok(), "{json}");
     }

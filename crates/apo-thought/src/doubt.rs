@@ -1,0 +1,94 @@
+//! Whether an answer may still contain a thought.
+
+use crate::end::ends_with_token;
+use crate::lead::lead;
+use crate::marks::{ENDS, fence, opening};
+use crate::place::is_quoted;
+use crate::sure_answers;
+use crate::tag::tags;
+use crate::turn::has_turn;
+
+/// Headings of thoughts, and of parts of an answer.
+const HEADINGS: &[&str] = &[
+    "thought",
+    "thoughts",
+    "thinking",
+    "reasoning",
+    "scratchpad",
+    "thought process",
+    "thinking process",
+    "reasoning process",
+    "here is my thought process",
+    "chain of thought",
+    "inner monologue",
+    "internal monologue",
+];
+
+/// Parts of names that have to do with thought.
+const STEMS: &[&str] = &[
+    "think",
+    "thought",
+    "reason",
+    "reflect",
+    "ponder",
+    "deliberat",
+    "brainstorm",
+    "monologue",
+    "scratch",
+    "internal",
+    "denken",
+    "pensée",
+    "размышл",
+    "推理",
+    "思索",
+    "思考",
+];
+
+/// Whether an answer, as [`parted`](crate::parted) returns it, may still contain a
+/// thought: it has a mark that is not quoted, or a beginning that some models give
+/// their thoughts. Nor is it certain of a text with the marks of further turns, or
+/// one that still ends with a special token.
+pub fn is_doubtful(answer: &str) -> bool {
+    let lower = answer.to_ascii_lowercase();
+    let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
+    let mut tags = tags(&lower).map(|(at, tag)| (at, tag.length));
+    let mut marks = ENDS
+        .iter()
+        .flat_map(|mark| [mark.0, mark.1])
+        .chain(sure_answers())
+        .flat_map(|mark| lower.match_indices(mark).map(|(at, it)| (at, it.len())));
+    let first = &lower[lead(&lower)..];
+    has_heading(first)
+        || has_name(first)
+        || opening(first).is_some_and(|it| it.is_doubtful)
+        || lower.lines().any(|line| fence(line).is_some())
+        || tags.any(|it| is_plain(&it))
+        || marks.any(|it| is_plain(&it))
+        || has_turn(&lower)
+        || ends_with_token(answer)
+}
+
+/// Whether a text in lower case begins with the heading of a thought, or with the
+/// time that one took.
+fn has_heading(first: &str) -> bool {
+    let heading = first.trim_start_matches(['*', '#', '>', '_', ' ', '`', '\n', '[', '(']);
+    let after = HEADINGS.iter().filter_map(|it| heading.strip_prefix(it));
+    let mut after = after.map(|it| it.trim_start_matches(['*', '_', ' ', '.', '…']));
+    let line = heading.lines().next().unwrap_or_default();
+    let time = ["thought for ", "reasoned for "];
+    let mut time = time.iter().filter_map(|it| line.strip_prefix(it));
+    after.any(|it| it.starts_with([':', '\n']))
+        || time.any(|it| it.contains(char::is_numeric) || it.contains("second"))
+}
+
+/// Whether a text in lower case begins with a tag, in any brackets, whose name has to
+/// do with thought.
+fn has_name(first: &str) -> bool {
+    const LONGEST: usize = 40;
+    let inside = first.trim_start_matches(['<', '{', '[', '(', '|']);
+    let is_tag = inside.len() < first.len();
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let name = inside.split(|c| !is_of_name(c)).next().unwrap_or_default();
+    let is_closed = inside[name.len()..].starts_with(['>', '}', ']', ')', '|']);
+    is_tag && is_closed && name.len() < LONGEST && STEMS.iter().any(|it| name.contains(it))
+}
