@@ -273,7 +273,6 @@ fn tokens_that_servers_leave_at_the_end_are_removed() {
         "Warm water. <|im_end|>",
         "Warm water.<|im_end|>\n",
         "Warm water.<|im_end|><|im_end|>",
-        "Warm water </s></s>",
         "Warm water.</s>",
         "Warm water.[end of text]",
         "Warm water. [end of text]\n",
