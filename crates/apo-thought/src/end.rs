@@ -36,7 +36,8 @@ pub fn without_end(text: &str) -> &str {
         let (before, token) = whole.split_at(at);
         let line = last_line(before);
         // A line that begins further up is no line of its own.
-        let is_alone = line.trim().is_empty() && !before.trim_end().is_empty();
+        let is_alone =
+            line.trim().is_empty() && !before.trim_end().is_empty() && !ends_answer(before);
         let is_word = line.ends_with([' ', '\t']) && !line.trim().is_empty();
         let is_repeated = found.len() == whole.len() && removed.eq_ignore_ascii_case(token);
         let is_said = is_alone
@@ -50,6 +51,14 @@ pub fn without_end(text: &str) -> &str {
         removed = token;
         found = before;
     }
+}
+
+/// Whether a text ends with the mark that closes an answer.
+fn ends_answer(text: &str) -> bool {
+    let text = text.trim_end();
+    let near = &text[text.floor_char_boundary(text.len().saturating_sub(60))..];
+    let near = near.to_ascii_lowercase();
+    ANSWERS.iter().any(|it| near.ends_with(it.closing))
 }
 
 /// Returns a text without all special tokens at the end of its last line, whatever
