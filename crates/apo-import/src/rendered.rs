@@ -209,7 +209,7 @@ const PREAMBLES: &[(&str, &[&str])] = &[
     ("Below is an instruction", &["### Instruction:"]),
 ];
 
-/// What opens the response in Alpaca's template, and alone in WizardLM's.
+/// What opens the response in Alpaca's template, and alone in `WizardLM`'s.
 const RESPONSE: &str = "\n\n### Response:";
 
 /// What templates open or close in the assistant's turn.
