@@ -42,7 +42,7 @@ pub fn without_end(text: &str) -> &str {
         let is_repeated = found.len() == whole.len() && removed.eq_ignore_ascii_case(token);
         let is_said = is_alone
             || (is_word && !is_repeated && !ends_sentence(before))
-            || is_number(line)
+            || (is_word && is_number(line))
             || opens_quote(before)
             || partners.has(at, token);
         if is_said {

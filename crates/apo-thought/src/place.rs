@@ -185,8 +185,9 @@ pub fn is_open(text: &str) -> bool {
 pub(crate) fn is_number(line: &str) -> bool {
     let item = line.trim();
     let number = item.trim_end_matches(['.', ')', ':']);
-    let is_short = (1..=3).contains(&number.len()) && number.len() < item.len();
-    is_short && number.chars().all(char::is_alphanumeric)
+    let is_digits = number.len() <= 3 && number.chars().all(|c| c.is_ascii_digit());
+    let is_letter = number.len() == 1 && number.chars().all(char::is_alphabetic);
+    !number.is_empty() && number.len() < item.len() && (is_digits || is_letter)
 }
 
 /// Whether a sentence continues whose subject is the mark before this text.

@@ -291,6 +291,10 @@ fn tokens_that_servers_leave_at_the_end_are_removed() {
 fn a_removed_token_is_reported_and_a_kept_one_is_doubtful() {
     for (content, answer, has_end) in [
         ("yes</s>", "yes", true),
+        ("Yes.</s>", "Yes.", true),
+        ("42.</s>", "42.", true),
+        ("B)</s>", "B)", true),
+        ("I.<|im_end|>", "I.", true),
         ("\"yes\"</s>", "\"yes\"", true),
         ("`yes`<|im_end|>", "`yes`", true),
         ("yes<|eot_id|>\n", "yes", true),
