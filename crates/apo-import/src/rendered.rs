@@ -68,11 +68,8 @@ const fn lines(
     opens: &'static [&'static str],
 ) -> Format {
     Format {
-        name,
-        begins,
-        opens,
-        ends: &[],
         kind: Kind::Lines,
+        ..tokens(name, begins, opens, &[])
     }
 }
 
