@@ -24,7 +24,11 @@ const COLS: usize = 32;
 const PAIRS: usize = SIDE;
 
 /// What multiplies tiles. A value of the type proves that the processor has them.
-pub trait Tiles: Copy + Sync {
+///
+/// # Safety
+///
+/// `pack` writes the whole panel.
+pub unsafe trait Tiles: Copy + Sync {
     /// What a thread holds while it multiplies tiles.
     type Thread;
 
@@ -66,7 +70,8 @@ pub trait Tiles: Copy + Sync {
 #[derive(Clone, Copy)]
 pub struct Amx<T>(pub T);
 
-impl<T: Tiles> MicroKernel for Amx<T> {
+// SAFETY: both operands are packed by the tiles, which write the whole panel.
+unsafe impl<T: Tiles> MicroKernel for Amx<T> {
     const ROWS: usize = ROWS;
     const COLS: usize = COLS;
     /// A panel of `right` fills 36 KiB of first-level cache.

@@ -28,7 +28,8 @@ impl Avx512 {
     }
 }
 
-impl MicroKernel for Avx512 {
+// SAFETY: `pack` of the module `pack` writes the whole panel.
+unsafe impl MicroKernel for Avx512 {
     const ROWS: usize = ROWS;
     const COLS: usize = COLS;
     /// A panel of `right` fills 36 KiB of first-level cache.

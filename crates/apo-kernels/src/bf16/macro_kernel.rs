@@ -15,7 +15,11 @@ use crate::matrix::{Matrix, MatrixMut, Sum, is_done};
 /// Packed elements are pairs along the depth, two bf16 in a `u32`; the depth is filled
 /// up to a multiple of 16 pairs. Sixteen pairs of a panel lie together, so that a part of
 /// its depth is a part of the panel.
-pub trait MicroKernel: Copy + Sync {
+///
+/// # Safety
+///
+/// `pack_left` and `pack_right` write the whole panel.
+pub unsafe trait MicroKernel: Copy + Sync {
     /// Rows of `left` in a panel.
     const ROWS: usize;
     /// Columns of `right` in a panel.
@@ -112,7 +116,7 @@ impl Panels {
                 .enumerate()
                 .for_each(|(i, panel)| pack(i * width..((i + 1) * width).min(lanes), panel));
         }
-        // SAFETY: each panel is packed, which writes the whole of it.
+        // SAFETY: each panel is packed, which writes the whole of it by the trait's contract.
         let data = unsafe { data.written() };
         Self {
             data,

@@ -13,7 +13,8 @@ use crate::matrix::{Matrix, Sum};
 #[derive(Clone, Copy)]
 pub struct Portable;
 
-impl MicroKernel for Portable {
+// SAFETY: `pack` of the module `pack` writes the whole panel.
+unsafe impl MicroKernel for Portable {
     const ROWS: usize = 12;
     const COLS: usize = 32;
     const DEPTH: usize = 32;

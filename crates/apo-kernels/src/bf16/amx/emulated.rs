@@ -11,7 +11,8 @@ use crate::matrix::{Matrix, Sum};
 #[derive(Clone, Copy)]
 pub struct Emulated;
 
-impl Tiles for Emulated {
+// SAFETY: `pack` of the module `pack` writes the whole panel.
+unsafe impl Tiles for Emulated {
     type Thread = ();
 
     fn on_thread(self) {}

@@ -98,7 +98,8 @@ impl Drop for Configured {
     }
 }
 
-impl Tiles for Native {
+// SAFETY: `pack` of the module `pack` writes the whole panel.
+unsafe impl Tiles for Native {
     type Thread = Configured;
 
     fn on_thread(self) -> Configured {
