@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::gemm_f32;
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::shared::Disjoint;
-use super::{Buffer, simd, write};
+use super::{Buffer, simd};
 use crate::layout::{Layout, Segment};
 use crate::stats::{KernelKind, timed};
 
@@ -244,12 +244,13 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
             for (i, result) in result.chunks_exact(group_width).enumerate() {
                 let at = (block.rows.start + i) * query_width + kv_head * group_width;
                 // SAFETY: a task owns its rows' columns of its key head.
-                write(unsafe { out.part_mut(at, group_width) }, result);
+                let part = unsafe { out.part_mut(at, group_width) };
+                part.write_copy_of_slice(result);
             }
         });
     // SAFETY: each row is in one block, which writes the columns of every key
     // head.
-    unsafe { buffer.written() }
+    unsafe { buffer.assume_init() }
 }
 
 /// Returns the gradient of `qkv` from the output and its gradient. It computes the
@@ -318,13 +319,14 @@ fn attend_backward(
                 ] {
                     let at = row * width + column;
                     // SAFETY: a task owns its key head's columns of its tree.
-                    write(unsafe { dqkv.part_mut(at, head_dim) }, d);
+                    let part = unsafe { dqkv.part_mut(at, head_dim) };
+                    part.write_copy_of_slice(d);
                 }
             }
         });
     // SAFETY: each row is in one block, which writes its queries, and in one tree,
     // which writes its keys and values, for each key head.
-    unsafe { buffer.written() }
+    unsafe { buffer.assume_init() }
 }
 
 /// One key head of one tree in the backward pass.
@@ -371,7 +373,8 @@ impl Part<'_> {
             let at = (block.rows.start + i) * heads.width() + kv_head * group_width;
             // SAFETY: a task owns the columns of its key head's queries in its
             // blocks.
-            write(unsafe { dqkv.part_mut(at, group_width) }, d);
+            let part = unsafe { dqkv.part_mut(at, group_width) };
+            part.write_copy_of_slice(d);
         }
     }
 

@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 
 use crate::instruction_sets::for_each_instruction_set;
-use crate::layer::{self, ForwardWeights, LayerConfig};
 use crate::matrix::{MatrixMut, Sum};
 use crate::norm::rms_norm;
+use crate::projections::{ForwardWeights, LayerConfig, project, project_qkv};
 use crate::simd::{exp, maximum_of, sum_of, sum_of_products};
 use crate::stats::{KernelKind, timed};
+use crate::{feed_forward, layer};
 
 /// Keys and values of a row in one layer: those of the prompt, which several rows share,
 /// and its own, `[tokens, kv_heads · head_dim]` each.
@@ -47,7 +48,7 @@ pub fn step(
     let (hidden, heads, n_rows) = (config.hidden, config.heads, caches.len());
     let (width, query_width) = (heads.width(), heads.query_width());
     let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
-    let mut qkv = config.project_qkv(&normed, w);
+    let mut qkv = project_qkv(config, &normed, w);
     layer::rotate(cos, sin, heads, &mut qkv, 1.0);
 
     let mut attended = vec![0.0; n_rows * query_width];
@@ -84,8 +85,8 @@ pub fn step(
     });
     let mut middle = x.to_vec();
     let out = MatrixMut::new(&mut middle, n_rows, hidden);
-    config.project(&attended, w.output, query_width, out, Sum::Add);
-    let (out, _) = config.feed_forward(middle.clone(), &middle, w);
+    project(config, &attended, w.output, query_width, out, Sum::Add);
+    let (out, _) = feed_forward::forward(config, middle.clone(), &middle, w);
     out
 }
 

@@ -5,9 +5,12 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use crate::instruction_sets::for_each_instruction_set;
-use crate::layer::{ForwardWeights, LayerConfig, Weights};
 use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
+use crate::projections::{
+    ForwardWeights, LayerConfig, Weights, input_gradient, input_gradient_into, project,
+    weight_gradient,
+};
 use crate::simd::exp;
 use crate::{Buffer, ROWS_A_TASK};
 
@@ -22,81 +25,84 @@ pub(crate) struct FeedForwardGradients {
     pub(crate) down: Vec<f32>,
 }
 
-impl LayerConfig {
-    /// Adds the feed-forward network's output for `middle` to `out`; returns the
-    /// sum, and the gate and up projections `[tokens, 2 · intermediate]`.
-    pub(crate) fn feed_forward(
-        &self,
-        mut out: Vec<f32>,
-        middle: &[f32],
-        w: &ForwardWeights<'_>,
-    ) -> (Vec<f32>, Vec<f32>) {
-        let (hidden, intermediate) = (self.hidden, self.intermediate);
-        let tokens = middle.len() / hidden;
-        let normed = rms_norm(middle, w.post_norm, self.rms_norm_eps);
-        let mut gate_up = Buffer::new(tokens * 2 * intermediate);
-        for (column, weight) in [(0, w.gate), (intermediate, w.up)] {
-            let part = &mut gate_up.parts()[column..];
-            let stride = 2 * intermediate;
-            let to = MatrixMut::unwritten_with_stride(part, tokens, intermediate, stride);
-            self.project(&normed, weight, hidden, to, Sum::Replace);
-        }
-        // SAFETY: each product writes one half of every row.
-        let gate_up = unsafe { gate_up.written() };
-        let activated = swiglu(&gate_up, intermediate);
-        let sum = MatrixMut::new(&mut out, tokens, hidden);
-        self.project(&activated, w.down, intermediate, sum, Sum::Add);
-        (out, gate_up)
+/// Adds the feed-forward network's output for `middle` to `out`; returns the sum, and
+/// the gate and up projections.
+///
+/// # Shapes
+///
+/// - `out`, `middle` and the sum: `[tokens, hidden]`
+/// - gate and up projections: `[tokens, 2 · intermediate]`
+pub(crate) fn forward(
+    config: &LayerConfig,
+    mut out: Vec<f32>,
+    middle: &[f32],
+    w: &ForwardWeights<'_>,
+) -> (Vec<f32>, Vec<f32>) {
+    let (hidden, intermediate) = (config.hidden, config.intermediate);
+    let tokens = middle.len() / hidden;
+    let normed = rms_norm(middle, w.post_norm, config.rms_norm_eps);
+    let mut gate_up = Buffer::new(tokens * 2 * intermediate);
+    for (column, weight) in [(0, w.gate), (intermediate, w.up)] {
+        let part = &mut gate_up.parts()[column..];
+        let stride = 2 * intermediate;
+        let to = MatrixMut::unwritten_with_stride(part, tokens, intermediate, stride);
+        project(config, &normed, weight, hidden, to, Sum::Replace);
     }
+    // SAFETY: each product writes one half of every row.
+    let gate_up = unsafe { gate_up.assume_init() };
+    let activated = swiglu(&gate_up, intermediate);
+    let sum = MatrixMut::new(&mut out, tokens, hidden);
+    project(config, &activated, w.down, intermediate, sum, Sum::Add);
+    (out, gate_up)
+}
 
-    /// Returns the gradients of [`Self::feed_forward`], with `middle` as its residual.
-    ///
-    /// # Shapes
-    ///
-    /// - `middle`, `dout`: `[tokens, hidden]`
-    /// - `gate_up`: `[tokens, 2 · intermediate]`
-    pub(crate) fn feed_forward_backward(
-        &self,
-        middle: &[f32],
-        gate_up: &[f32],
-        w: &Weights<'_>,
-        dout: &[f32],
-    ) -> FeedForwardGradients {
-        let (hidden, intermediate) = (self.hidden, self.intermediate);
-        let tokens = middle.len() / hidden;
-        assert_eq!(
-            gate_up.len(),
-            tokens * 2 * intermediate,
-            "activations of the same tokens"
-        );
-        let dsum = Matrix::new(dout, tokens, hidden);
-        let mut activated = swiglu(gate_up, intermediate);
-        let down = self.weight_gradient(dsum, &activated);
-        let dactivated = &mut activated; // its gradient takes its place
-        let to = MatrixMut::new(dactivated, tokens, intermediate);
-        self.project_back(dsum, w.down, to, Sum::Replace);
-        let dgate_up = swiglu_backward(gate_up, intermediate, dactivated);
-        drop(activated);
-        let normed = rms_norm(middle, w.post_norm, self.rms_norm_eps);
-        let half = |column: usize| {
-            Matrix::with_stride(&dgate_up[column..], tokens, intermediate, 2 * intermediate)
-        };
-        let (dgate, dup) = (half(0), half(intermediate));
-        let gate = self.weight_gradient(dgate, &normed);
-        let up = self.weight_gradient(dup, &normed);
-        let mut dnormed = self.replaced(dgate, w.gate, hidden);
-        let to = MatrixMut::new(&mut dnormed, tokens, hidden);
-        self.project_back(dup, w.up, to, Sum::Add);
-        let mut input = dout.to_vec();
-        let eps = self.rms_norm_eps;
-        let post_norm = rms_norm_backward(middle, w.post_norm, eps, &dnormed, &mut input);
-        FeedForwardGradients {
-            input,
-            post_norm,
-            gate,
-            up,
-            down,
-        }
+/// Returns the gradients of [`forward`], with `middle` as its residual.
+///
+/// # Shapes
+///
+/// - `middle`, `dout`: `[tokens, hidden]`
+/// - `gate_up`: `[tokens, 2 · intermediate]`
+pub(crate) fn backward(
+    config: &LayerConfig,
+    middle: &[f32],
+    gate_up: &[f32],
+    w: &Weights<'_>,
+    dout: &[f32],
+) -> FeedForwardGradients {
+    let (hidden, intermediate) = (config.hidden, config.intermediate);
+    let tokens = middle.len() / hidden;
+    assert_eq!(
+        gate_up.len(),
+        tokens * 2 * intermediate,
+        "activations of the same tokens"
+    );
+    let dsum = Matrix::new(dout, tokens, hidden);
+    let mut activated = swiglu(gate_up, intermediate);
+    let down = weight_gradient(config, dsum, &activated);
+    let dactivated = &mut activated; // its gradient takes its place
+    let to = MatrixMut::new(dactivated, tokens, intermediate);
+    input_gradient_into(config, dsum, w.down, to, Sum::Replace);
+    let dgate_up = swiglu_backward(gate_up, intermediate, dactivated);
+    drop(activated);
+    let normed = rms_norm(middle, w.post_norm, config.rms_norm_eps);
+    let half = |column: usize| {
+        Matrix::with_stride(&dgate_up[column..], tokens, intermediate, 2 * intermediate)
+    };
+    let (dgate, dup) = (half(0), half(intermediate));
+    let gate = weight_gradient(config, dgate, &normed);
+    let up = weight_gradient(config, dup, &normed);
+    let mut dnormed = input_gradient(config, dgate, w.gate, hidden);
+    let to = MatrixMut::new(&mut dnormed, tokens, hidden);
+    input_gradient_into(config, dup, w.up, to, Sum::Add);
+    let mut input = dout.to_vec();
+    let eps = config.rms_norm_eps;
+    let post_norm = rms_norm_backward(middle, w.post_norm, eps, &dnormed, &mut input);
+    FeedForwardGradients {
+        input,
+        post_norm,
+        gate,
+        up,
+        down,
     }
 }
 
@@ -117,7 +123,7 @@ fn swiglu(gate_up: &[f32], intermediate: usize) -> Vec<f32> {
         .zip(gate_up.par_chunks(2 * intermediate * ROWS_A_TASK))
         .for_each(|(out, gate_up)| swiglu_of_rows(gate_up, intermediate, out));
     // SAFETY: both have the same number of whole rows, and each is written.
-    unsafe { out.written() }
+    unsafe { out.assume_init() }
 }
 
 /// Returns the gradient of `gate_up` in [`swiglu`], on all threads.
@@ -140,7 +146,7 @@ fn swiglu_backward(gate_up: &[f32], intermediate: usize, dout: &[f32]) -> Vec<f3
             swiglu_backward_of_rows(gate_up, intermediate, dout, dgate_up);
         });
     // SAFETY: all three have the same number of whole rows, and each is written.
-    unsafe { dgate_up.written() }
+    unsafe { dgate_up.assume_init() }
 }
 
 for_each_instruction_set! {

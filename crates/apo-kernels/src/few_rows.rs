@@ -13,7 +13,7 @@
 use rayon::prelude::*;
 
 use crate::matrix::{Matrix, MatrixMut, Sum, is_done};
-use crate::{simd, write, written};
+use crate::simd;
 
 /// Writes the dot product of each row of `x` with each of `weight`, `[x, weight]`, by
 /// tiles of `ROWS` by `COLS`. Each instruction set compiles it for itself, so that its
@@ -135,9 +135,11 @@ fn multiply_by(kernel: Kernel, out: MatrixMut<'_>, left: Matrix<'_>, right: Matr
                 // SAFETY: a part owns its columns of every row.
                 let out = unsafe { out.part_mut(row, first, cols) };
                 match sum {
-                    Sum::Replace => write(out, results),
+                    Sum::Replace => {
+                        out.write_copy_of_slice(results);
+                    }
                     // SAFETY: `is_done` has seen that they have values.
-                    Sum::Add => simd::add(unsafe { written(out) }, results),
+                    Sum::Add => simd::add(unsafe { out.assume_init_mut() }, results),
                 }
             }
         });

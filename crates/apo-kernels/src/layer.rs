@@ -5,65 +5,19 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::ROWS_A_TASK;
 use crate::attention::{self, Heads};
-use crate::bf16::Packed;
-use crate::feed_forward::FeedForwardGradients;
+use crate::feed_forward::{self, FeedForwardGradients};
 use crate::instruction_sets::for_each_instruction_set;
 use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
-use crate::matmul::{multiply, multiply_batch_invariant, multiply_packed};
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
-use crate::{Buffer, Precision, ROWS_A_TASK};
+use crate::projections::{
+    input_gradient, input_gradient_into, project, project_qkv, weight_gradient,
+};
 
-/// Sizes and settings of a layer.
-#[derive(Clone, Debug)]
-pub struct LayerConfig {
-    /// Width of the residual stream.
-    pub hidden: usize,
-    /// Width of the feed-forward network.
-    pub intermediate: usize,
-    /// Sizes of the attention.
-    pub heads: Heads,
-    /// Added to the mean square of a norm.
-    pub rms_norm_eps: f32,
-    /// The type of the matrix products' operands.
-    pub precision: Precision,
-    /// Whether a row's result is the same whatever other rows there are. Generation
-    /// needs this, because its rows come and go. Projections by weights in f32 are then
-    /// computed in f32; those by packed weights are always so.
-    pub batch_invariant: bool,
-}
-
-/// A layer's weights as kernels read them.
-pub type Weights<'a> = LayerWeights<&'a [f32]>;
-
-/// A layer's weights as the forward pass reads them.
-pub type ForwardWeights<'a> = LayerWeights<Weight<'a>, &'a [f32]>;
-
-/// A projection's weight.
-#[derive(Clone, Copy)]
-pub enum Weight<'a> {
-    /// `[n_out, n_in]`
-    F32(&'a [f32]),
-    /// Its transpose `[n_in, n_out]`, rounded to bf16 and packed.
-    Packed(&'a Packed),
-}
-
-impl Weight<'_> {
-    fn n_out(self, n_in: usize) -> usize {
-        match self {
-            Self::F32(weight) => weight.len() / n_in,
-            Self::Packed(weight) => weight.cols(),
-        }
-    }
-}
-
-impl<'a> From<&Weights<'a>> for ForwardWeights<'a> {
-    fn from(weights: &Weights<'a>) -> Self {
-        weights.map_each(Weight::F32, |vector| vector)
-    }
-}
+pub use crate::projections::{ForwardWeights, LayerConfig, Weight, Weights};
 
 /// Activations of the forward pass that the backward pass needs besides the input.
 pub struct Saved {
@@ -142,183 +96,103 @@ for_each_instruction_set! {
     }
 }
 
-impl LayerConfig {
-    /// `out (+)= x · weightᵀ` with `x` `[tokens, n_in]`, `weight` `[n_out, n_in]`.
-    pub(crate) fn project(
-        &self,
-        x: &[f32],
-        weight: Weight<'_>,
-        n_in: usize,
-        out: MatrixMut<'_>,
-        sum: Sum,
-    ) {
-        let left = Matrix::new(x, x.len() / n_in, n_in);
-        let weight = match weight {
-            Weight::F32(it) => Matrix::new(it, weight.n_out(n_in), n_in).transposed(),
-            Weight::Packed(it) => return multiply_packed(out, left, it, sum),
-        };
-        if self.batch_invariant {
-            multiply_batch_invariant(out, left, weight, sum);
-        } else {
-            multiply(out, left, weight, sum, Threads::All, self.precision);
-        }
+/// Returns the layer's output, and the activations for the backward pass.
+///
+/// # Shapes
+///
+/// - `x` and the output: `[tokens, hidden]`
+pub fn forward(
+    config: &LayerConfig,
+    layout: &Layout,
+    x: &[f32],
+    w: &ForwardWeights<'_>,
+) -> (Vec<f32>, Saved) {
+    let (hidden, heads) = (config.hidden, config.heads);
+    let (tokens, query_width) = (x.len() / hidden, heads.query_width());
+
+    let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
+    let mut qkv = project_qkv(config, &normed, w);
+    rotate(&layout.cos, &layout.sin, heads, &mut qkv, 1.0);
+    let attended = attention::forward(layout, heads, &qkv);
+    let mut middle = x.to_vec();
+    let out = MatrixMut::new(&mut middle, tokens, hidden);
+    project(config, &attended, w.output, query_width, out, Sum::Add);
+
+    let (out, gate_up) = feed_forward::forward(config, middle.clone(), &middle, w);
+    let saved = Saved {
+        qkv,
+        attended,
+        middle,
+        gate_up,
+    };
+    (out, saved)
+}
+
+/// Returns the gradients of the layer's input and weights from the gradient of
+/// its output.
+///
+/// # Shapes
+///
+/// - `x`, `dout` and the input's gradient: `[tokens, hidden]`
+/// - gradients of weights: the shapes of the weights
+pub fn backward(
+    config: &LayerConfig,
+    layout: &Layout,
+    x: &[f32],
+    w: &Weights<'_>,
+    saved: &Saved,
+    dout: &[f32],
+) -> Gradients {
+    let (hidden, heads) = (config.hidden, config.heads);
+    let tokens = x.len() / hidden;
+    let FeedForwardGradients {
+        input: mut dx,
+        post_norm,
+        gate,
+        up,
+        down,
+    } = feed_forward::backward(config, &saved.middle, &saved.gate_up, w, dout);
+    let dmiddle = Matrix::new(&dx, tokens, hidden);
+    let output = weight_gradient(config, dmiddle, &saved.attended);
+    let dattended = input_gradient(config, dmiddle, w.output, heads.query_width());
+    let mut dqkv = attention::backward(layout, heads, &saved.qkv, &saved.attended, &dattended);
+    rotate(&layout.cos, &layout.sin, heads, &mut dqkv, -1.0);
+    let eps = config.rms_norm_eps;
+    let normed = rms_norm(x, w.input_norm, eps);
+    let mut column = 0;
+    let [dquery, dkey, dvalue] = [w.query, w.key, w.value].map(|weight| {
+        let n_out = weight.len() / hidden;
+        let d = Matrix::with_stride(&dqkv[column..], tokens, n_out, heads.width());
+        column += n_out;
+        d
+    });
+    let mut dnormed = input_gradient(config, dquery, w.query, hidden);
+    for (d, weight) in [(dkey, w.key), (dvalue, w.value)] {
+        let to = MatrixMut::new(&mut dnormed, tokens, hidden);
+        input_gradient_into(config, d, weight, to, Sum::Add);
     }
-
-    /// `dx (+)= dout · weight` with `dout` `[tokens, n_out]`, `weight` `[n_out, n_in]`.
-    pub(crate) fn project_back(
-        &self,
-        dout: Matrix<'_>,
-        weight: &[f32],
-        dx: MatrixMut<'_>,
-        sum: Sum,
-    ) {
-        let n_in = weight.len() / dout.cols;
-        multiply(
-            dx,
-            dout,
-            Matrix::new(weight, dout.cols, n_in),
-            sum,
-            Threads::All,
-            self.precision,
-        );
-    }
-
-    /// Returns `dout · weight`, `[rows, n_in]`.
-    pub(crate) fn replaced(&self, dout: Matrix<'_>, weight: &[f32], n_in: usize) -> Vec<f32> {
-        let mut dx = Buffer::new(dout.rows * n_in);
-        let to = MatrixMut::unwritten(dx.parts(), dout.rows, n_in);
-        self.project_back(dout, weight, to, Sum::Replace);
-        // SAFETY: a product writes the whole of what it replaces.
-        unsafe { dx.written() }
-    }
-
-    /// `doutᵀ · x`: the gradient of a projection's weight, `[n_out, n_in]`.
-    pub(crate) fn weight_gradient(&self, dout: Matrix<'_>, x: &[f32]) -> Vec<f32> {
-        let n_in = x.len() / dout.rows;
-        let mut dweight = Buffer::new(dout.cols * n_in);
-        multiply(
-            MatrixMut::unwritten(dweight.parts(), dout.cols, n_in),
-            dout.transposed(),
-            Matrix::new(x, dout.rows, n_in),
-            Sum::Replace,
-            Threads::All,
-            self.precision,
-        );
-        // SAFETY: a product writes the whole of what it replaces.
-        unsafe { dweight.written() }
-    }
-
-    /// Returns queries, keys and values side by side, `[tokens, width]`.
-    pub(crate) fn project_qkv(&self, normed: &[f32], w: &ForwardWeights<'_>) -> Vec<f32> {
-        let (hidden, width) = (self.hidden, self.heads.width());
-        let tokens = normed.len() / hidden;
-        let mut qkv = Buffer::new(tokens * width);
-        let mut column = 0;
-        for weight in [w.query, w.key, w.value] {
-            let n_out = weight.n_out(hidden);
-            let part = &mut qkv.parts()[column..];
-            let out = MatrixMut::unwritten_with_stride(part, tokens, n_out, width);
-            self.project(normed, weight, hidden, out, Sum::Replace);
-            column += n_out;
-        }
-        assert_eq!(column, width, "projections fill a row");
-        // SAFETY: each product writes all of its columns, and the three have all
-        // columns.
-        unsafe { qkv.written() }
-    }
-
-    /// Returns the layer's output, and the activations for the backward pass.
-    ///
-    /// # Shapes
-    ///
-    /// - `x` and the output: `[tokens, hidden]`
-    pub fn forward(&self, layout: &Layout, x: &[f32], w: &ForwardWeights<'_>) -> (Vec<f32>, Saved) {
-        let (hidden, heads) = (self.hidden, self.heads);
-        let tokens = x.len() / hidden;
-
-        let normed = rms_norm(x, w.input_norm, self.rms_norm_eps);
-        let mut qkv = self.project_qkv(&normed, w);
-        rotate(&layout.cos, &layout.sin, heads, &mut qkv, 1.0);
-        let attended = attention::forward(layout, heads, &qkv);
-        let mut middle = x.to_vec();
-        let out = MatrixMut::new(&mut middle, tokens, hidden);
-        self.project(&attended, w.output, heads.query_width(), out, Sum::Add);
-
-        let (out, gate_up) = self.feed_forward(middle.clone(), &middle, w);
-        let saved = Saved {
-            qkv,
-            attended,
-            middle,
-            gate_up,
-        };
-        (out, saved)
-    }
-
-    /// Returns the gradients of the layer's input and weights from the gradient of
-    /// its output.
-    ///
-    /// # Shapes
-    ///
-    /// - `x`, `dout` and the input's gradient: `[tokens, hidden]`
-    /// - gradients of weights: the shapes of the weights
-    pub fn backward(
-        &self,
-        layout: &Layout,
-        x: &[f32],
-        w: &Weights<'_>,
-        saved: &Saved,
-        dout: &[f32],
-    ) -> Gradients {
-        let (hidden, heads) = (self.hidden, self.heads);
-        let tokens = x.len() / hidden;
-        let FeedForwardGradients {
-            input: mut dx,
+    let [query, key, value] = [dquery, dkey, dvalue].map(|d| weight_gradient(config, d, &normed));
+    let input_norm = rms_norm_backward(x, w.input_norm, eps, &dnormed, &mut dx);
+    Gradients {
+        input: dx,
+        weights: LayerWeights {
+            input_norm,
+            query,
+            key,
+            value,
+            output,
             post_norm,
             gate,
             up,
             down,
-        } = self.feed_forward_backward(&saved.middle, &saved.gate_up, w, dout);
-        let dmiddle = Matrix::new(&dx, tokens, hidden);
-        let output = self.weight_gradient(dmiddle, &saved.attended);
-        let dattended = self.replaced(dmiddle, w.output, heads.query_width());
-        let mut dqkv = attention::backward(layout, heads, &saved.qkv, &saved.attended, &dattended);
-        rotate(&layout.cos, &layout.sin, heads, &mut dqkv, -1.0);
-        let eps = self.rms_norm_eps;
-        let normed = rms_norm(x, w.input_norm, eps);
-        let mut column = 0;
-        let [dquery, dkey, dvalue] = [w.query, w.key, w.value].map(|weight| {
-            let n_out = weight.len() / hidden;
-            let d = Matrix::with_stride(&dqkv[column..], tokens, n_out, heads.width());
-            column += n_out;
-            d
-        });
-        let mut dnormed = self.replaced(dquery, w.query, hidden);
-        for (d, weight) in [(dkey, w.key), (dvalue, w.value)] {
-            let to = MatrixMut::new(&mut dnormed, tokens, hidden);
-            self.project_back(d, weight, to, Sum::Add);
-        }
-        let [query, key, value] = [dquery, dkey, dvalue].map(|d| self.weight_gradient(d, &normed));
-        let input_norm = rms_norm_backward(x, w.input_norm, eps, &dnormed, &mut dx);
-        Gradients {
-            input: dx,
-            weights: LayerWeights {
-                input_norm,
-                query,
-                key,
-                value,
-                output,
-                post_norm,
-                gate,
-                up,
-                down,
-            },
-        }
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
     use crate::layout::Segment;
     use crate::samples::values;
 
@@ -383,9 +257,9 @@ mod tests {
                 precision,
                 batch_invariant: false,
             };
-            let (out, saved) = config.forward(&layout, x, &(&w).into());
+            let (out, saved) = forward(&config, &layout, x, &(&w).into());
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));
-            let d = config.backward(&layout, x, &w, &saved, &dout);
+            let d = backward(&config, &layout, x, &w, &saved, &dout);
             let mut gradients = Vec::from(d.weights.into_array());
             gradients.push(d.input);
             (sum.sum::<f64>(), gradients)

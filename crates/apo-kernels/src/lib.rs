@@ -31,6 +31,7 @@ pub mod matmul;
 pub mod matrix;
 pub mod norm;
 mod precision;
+mod projections;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -67,29 +68,11 @@ impl<T> Buffer<T> {
     /// # Safety
     ///
     /// Every element has been written.
-    unsafe fn written(mut self) -> Vec<T> {
+    unsafe fn assume_init(mut self) -> Vec<T> {
         // SAFETY: `new` allocated `len` elements; by contract they are written.
         unsafe {
             self.data.set_len(self.len);
         }
         self.data
     }
-}
-
-/// Copies `from` into an uninitialised part of the same length.
-fn write(to: &mut [MaybeUninit<f32>], from: &[f32]) {
-    assert_eq!(to.len(), from.len(), "a part is written as a whole");
-    for (to, from) in to.iter_mut().zip(from) {
-        to.write(*from);
-    }
-}
-
-/// Returns a part as initialised elements.
-///
-/// # Safety
-///
-/// Every element has been written.
-unsafe fn written(part: &mut [MaybeUninit<f32>]) -> &mut [f32] {
-    // SAFETY: both are laid out alike, and the elements have values by contract.
-    unsafe { &mut *(std::ptr::from_mut(part) as *mut [f32]) }
 }

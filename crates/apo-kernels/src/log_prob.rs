@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::matmul::multiply;
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
-use super::{Buffer, simd, written};
+use super::{Buffer, simd};
 use crate::Precision;
 
 /// Logits in memory at once: 32 MiB.
@@ -36,7 +36,7 @@ fn logits<'a>(
         precision,
     );
     // SAFETY: a product writes the whole of what it replaces.
-    unsafe { written(out) }
+    unsafe { out.assume_init_mut() }
 }
 
 /// Returns each target's log-prob, nats, and each row's log-sum-exp.
@@ -142,7 +142,7 @@ pub fn backward(
         let to = match sum {
             Sum::Replace => MatrixMut::unwritten(dhead.parts(), vocab, width),
             // SAFETY: the product of the first rows has written all of it.
-            Sum::Add => MatrixMut::new(unsafe { written(dhead.parts()) }, vocab, width),
+            Sum::Add => MatrixMut::new(unsafe { dhead.parts().assume_init_mut() }, vocab, width),
         };
         multiply(
             to,
@@ -156,7 +156,7 @@ pub fn backward(
     }
     // SAFETY: each slice of rows writes its part of `dhidden`, and there is a target
     // for each row; the first slice writes all of `dhead`.
-    unsafe { (dhidden.written(), dhead.written()) }
+    unsafe { (dhidden.assume_init(), dhead.assume_init()) }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
         .zip(x.par_chunks(part))
         .for_each(|(out, x)| rms_norm_of_rows(x, weight, eps, out));
     // SAFETY: `x` and `out` have the same number of whole rows, and each is written.
-    unsafe { out.written() }
+    unsafe { out.assume_init() }
 }
 
 /// Adds the norm's gradient to `dx` and returns that of its weight.

@@ -109,9 +109,12 @@ impl Kernels for Flex {
         plan: Arc<LayerPlan>,
     ) -> FloatTensor<Self> {
         let x = contiguous(&x);
-        let (out, _) = plan
-            .config
-            .forward(&plan.layout, slice(&x), &(&weights(&tensors)).into());
+        let (out, _) = layer::forward(
+            &plan.config,
+            &plan.layout,
+            slice(&x),
+            &(&weights(&tensors)).into(),
+        );
         tensor(out, x.layout().shape())
     }
 
@@ -159,10 +162,10 @@ impl Kept<Flex, N_INPUTS> for KeptOfLayer {
         let view = weights(&tensors);
         let LayerPlan { config, layout, .. } = &*plan;
         let saved = saved.unwrap_or_else(|| {
-            let (_, saved) = config.forward(layout, slice(&x), &(&view).into());
+            let (_, saved) = layer::forward(config, layout, slice(&x), &(&view).into());
             Arc::new(saved)
         });
-        let d = config.backward(layout, slice(&x), &view, &saved, slice(&dout));
+        let d = layer::backward(config, layout, slice(&x), &view, &saved, slice(&dout));
         like(inputs(d.input, d.weights), inputs(&x, tensors.as_ref()))
     }
 }
@@ -211,9 +214,12 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let nodes = inputs(x.node(), tensors.as_ref().map(<FloatTensor<Self>>::node));
         let tensors = tensors.map(FloatTensor::<Self>::into_primitive);
         let x = contiguous(x.primitive());
-        let (out, saved) =
-            plan.config
-                .forward(&plan.layout, slice(&x), &(&weights(&tensors)).into());
+        let (out, saved) = layer::forward(
+            &plan.config,
+            &plan.layout,
+            slice(&x),
+            &(&weights(&tensors)).into(),
+        );
         let out = tensor(out, x.layout().shape());
         KeptOfLayer::track::<C>(nodes, out, || KeptOfLayer {
             x,

@@ -122,14 +122,14 @@ impl ModuleVisitor for Adder<'_> {
             let gradient: Tensor<1> = gradient.reshape([n]);
             tensors[self.next] = Some(match tensors[self.next].take() {
                 None => gradient,
-                Some(sum) => added(sum, gradient),
+                Some(sum) => add_gradients(sum, gradient),
             });
         }
         self.next += 1;
     }
 }
 
-fn added(sum: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+fn add_gradients(sum: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
     let device = sum.device();
     if !has_kernels(&device) {
         return sum + gradient;

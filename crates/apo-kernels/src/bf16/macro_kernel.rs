@@ -117,7 +117,7 @@ impl Panels {
                 .for_each(|(i, panel)| pack(i * width..((i + 1) * width).min(lanes), panel));
         }
         // SAFETY: each panel is packed, which writes the whole of it by the trait's contract.
-        let data = unsafe { data.written() };
+        let data = unsafe { data.assume_init() };
         Self {
             data,
             lanes,

@@ -152,7 +152,7 @@ mod tests {
         panel.parts().fill(MaybeUninit::new(9));
         pack::<WIDTH>(m, rows, order, transpose, panel.parts());
         // SAFETY: all of it has been written, if only by the line before.
-        unsafe { panel.written() }
+        unsafe { panel.assume_init() }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 use apo_kernels::bf16::Packed;
 use apo_kernels::decode::{self, RowCache};
-use apo_kernels::layer::{ForwardWeights, LayerConfig, Weight};
+use apo_kernels::layer::{self, ForwardWeights, LayerConfig, Weight};
 use apo_kernels::matmul::{multiply_batch_invariant, multiply_packed};
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 use apo_kernels::norm::rms_norm;
@@ -140,7 +140,7 @@ impl KernelDecoder<'_> {
         let mut x = self.embed(prompt);
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
-            let (out, saved) = self.config.forward(&layout, &x, &weights(layer));
+            let (out, saved) = layer::forward(&self.config, &layout, &x, &weights(layer));
             layers.push(saved.keys_and_values(self.config.heads, 0..prompt.len()));
             x = out;
         }
