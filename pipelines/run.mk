@@ -1,15 +1,15 @@
 # What a run holds, by the paper's names. RUN/run.json is written from this list alone,
 # and the tables, the figure, the claims and the report read that.
 #
-# A thing is NAME=PLACE: its name in the paper, and its path in RUN. A row of a table is
-# the NAME of a thing, or SHOWN=NAME if the table uses another name; truth:NAME is the
-# thing on pairs that are ordered by true quality. `~` in a name means a space.
+# An artifact is NAME=PLACE: its name in the paper, and its path in RUN. A row of a table is
+# the NAME of an artifact, or SHOWN=NAME if the table uses another name; truth:NAME is the
+# artifact on pairs that are ordered by true quality. `~` in a name means a space.
 
 ROUNDS      ?= 3
 rounds_used  = $(call rounds,$(ROUNDS))
 SEEDS       ?= 1 2 3 4 5
 
-# ---- things, in the order of a report ---------------------------------------
+# ---- artifacts, in the order of a report ------------------------------------
 
 # The name of an arm's policy: the arm's own in round 1
 numbered = $(1)$(patsubst %,-%,$(filter-out 1,$(2)))
@@ -36,7 +36,7 @@ FAVOURITES := best~by~RM_Base=start/base-scored best~by~RM_APO-v1=start/scored
 # APO's policies against their baselines
 AGAINST := $(foreach it,$(sort $(filter apo-%,$(ALIGNED))),$(call named,$(it))~against~$(call named,$(it:apo-%=%))=$(it))
 
-# Files that a thing at the place % may have in RUN, as KIND=PATH
+# Files that an artifact at the place % may have in RUN, as KIND=PATH
 OF_POLICY    := policy=%/policy rm-samples=%/rm-samples.parquet samples=%/samples.parquet answers=%/answers.parquet \
   scored-answers=%/answers-scored.parquet score=%/score.json score-all=%/score-all.json kl=%/kl.json \
   quality=%/quality.json
@@ -45,7 +45,7 @@ OF_TABLE     := table=%.parquet
 OF_FAVOURITE := quality=%.best.json
 OF_AGAINST   := verdicts=%.verdicts.json votes=%.votes.json
 
-# Things that others put there, named after their folders and files
+# Artifacts that others put there, named after their folders and files
 found = $(foreach it,$(filter-out $(foreach row,$(1),$(call place_of,$(row))),\
   $(patsubst $(RUN)/%$(2),%,$(wildcard $(RUN)/*$(2)))),$(it)=$(it))
 OTHER_POLICIES = $(call found,$(POLICIES),/score.json)
@@ -76,23 +76,24 @@ round_table = $(if $(filter sft,$(START)),,start=)SFT \
 
 # ---- run.json ---------------------------------------------------------------
 
-things = $(foreach row,$(1),$(foreach it,$(2),\
+artifacts = $(foreach row,$(1),$(foreach it,$(2),\
   '$(call name_of,$(it)):$(call name_of,$(row))=$(subst %,$(call place_of,$(row)),$(call place_of,$(it)))'))
-list   = '$(1)=$(foreach row,$(2),$(row);)'
+list      = '$(1)=$(foreach row,$(2),$(row);)'
 
-# Writes run.json, which names those of these things that exist. It runs before each
+# Writes run.json, which names those of these artifacts that exist. It runs before each
 # use and is not a target: what exists is known only once the goals of this make are
 # made, so a target would need the prerequisites of whichever goals these are.
 describe = $(JUDGE) describe --quiet --run $(RUN) --settings $(RUN)/settings $(subst ~, ,\
   $(foreach row,$(TITLES),$(foreach it,$(call arms_of,$(row)),\
-    --arm $(call list,$(it),SFT $(foreach k,$(NUMBERS),$(call numbered,$(it),$(k)))))) \
+    --arm $(call list,$(it),SFT $(foreach k,$(NUMBERS),$(call numbered,$(it),$(k))) \
+      $(patsubst APO-%,baseline:%,$(filter APO-%,$(it)))))) \
   $(foreach it,1 2 3 4 rounds all,--table $(call list,$(it),$(TABLE_$(it)))) \
   $(foreach it,$(METHODS),$(foreach k,$(NUMBERS),--table $(call list,apo-$(it)-$(k),$(call round_table,$(it),$(k))))) \
-  $(call things,$(DATA_TABLES),$(OF_TABLE)) \
-  $(call things,$(POLICIES) $(OTHER_POLICIES),$(OF_POLICY)) \
-  $(call things,$(REWARD_MODELS) $(OTHER_MODELS),$(OF_MODEL)) \
-  $(call things,$(FAVOURITES),$(OF_FAVOURITE)) \
-  $(call things,$(AGAINST) $(OTHER_AGAINST),$(OF_AGAINST)) \
+  $(call artifacts,$(DATA_TABLES),$(OF_TABLE)) \
+  $(call artifacts,$(POLICIES) $(OTHER_POLICIES),$(OF_POLICY)) \
+  $(call artifacts,$(REWARD_MODELS) $(OTHER_MODELS),$(OF_MODEL)) \
+  $(call artifacts,$(FAVOURITES),$(OF_FAVOURITE)) \
+  $(call artifacts,$(AGAINST) $(OTHER_AGAINST),$(OF_AGAINST)) \
   $(foreach it,$(SEEDS),'seed:$(it)=seeds/$(it)/table.json') times:times=times.jsonl) > /dev/null
 
 # Prints one of the tables
@@ -102,7 +103,7 @@ table = $(describe) && $(JUDGE) table --quiet --run $(RUN) --table $(1)
 
 MODELS := $(REWARD_MODELS) $(OTHER_MODELS)
 
-# Those of the things $(1) that the rows $(2) name, by their places
+# Those of the artifacts $(1) that the rows $(2) name, by their places
 places = $(foreach row,$(2),$(call place_of,$(filter $(call place_of,$(row))=%,$(1))))
 
 measures = $(call of_policies,$(call places,$(POLICIES),$(1))) \

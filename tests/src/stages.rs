@@ -239,21 +239,21 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// Copies a model that a stage wrote so that it can be changed: removes the digests of
-/// its files and the checksum from its page.
+/// its files and the checksum from its `apo.json`.
 ///
 /// # Panics
 ///
 /// When it cannot be copied.
 pub fn copy_to_change(from: &Path, to: &Path) {
     copy(from, to);
-    let page = to.join("apo.json");
-    let text = fs::read(&page).expect("a stage wrote the model");
-    let mut value: Value = serde_json::from_slice(&text).expect("its page is JSON");
+    let path = to.join("apo.json");
+    let text = fs::read(&path).expect("a stage wrote the model");
+    let mut value: Value = serde_json::from_slice(&text).expect("apo.json is JSON");
     for field in ["files", "crc32"] {
         let found = value.as_object_mut().and_then(|it| it.remove(field));
-        assert!(found.is_some(), "{} has `{field}`", page.display());
+        assert!(found.is_some(), "{} has `{field}`", path.display());
     }
-    fs::write(&page, value.to_string()).expect("a file can be written");
+    fs::write(&path, value.to_string()).expect("a file can be written");
 }
 
 /// Makes the tables and models of a small round in a folder for one test in `target`,

@@ -150,7 +150,7 @@ fn known_run(test: &str) -> PathBuf {
 
 /// Describes the run, as the Makefile does.
 fn describe(dir: &Path) {
-    let mut things = vec![
+    let mut artifacts = vec![
         "times:times=times.jsonl".to_owned(),
         "test:RM_Base=rm-base.test.json".to_owned(),
         "dev:RM_Base=rm-base.dev.json".to_owned(),
@@ -159,8 +159,8 @@ fn describe(dir: &Path) {
         "votes:APO-DPO against DPO=apo-dpo-1.votes.json".to_owned(),
     ];
     for (name, at) in [("SFT", "start"), ("DPO", "dpo-1"), ("APO-DPO", "apo-dpo-1")] {
-        things.push(format!("score:{name}={at}/score.json"));
-        things.push(format!("scored-answers:{name}={at}/answers-scored.parquet"));
+        artifacts.push(format!("score:{name}={at}/score.json"));
+        artifacts.push(format!("scored-answers:{name}={at}/answers-scored.parquet"));
     }
     let mut judge = Command::new(binary("judge"));
     judge.args(["describe", "--run"]).arg(dir);
@@ -169,7 +169,7 @@ fn describe(dir: &Path) {
     judge.args(["--table", "2=SFT;DPO;APO-DPO"]);
     judge.args(["--table", "3=RM_Base"]);
     judge.args(["--table", "rounds=SFT;DPO-1=DPO;APO-DPO-1=APO-DPO"]);
-    let ran = finish(judge.args(things));
+    let ran = finish(judge.args(artifacts));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
 }
 
@@ -236,7 +236,7 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
         "APO run played",
         "2.000 ± 0.000 above the start",
         "0.500 ± 0.000 above DPO",
-        "RM_APO-v1 agrees with people on 62.5 ± 17.0 % of the test pairs",
+        "RM_APO-v1 agrees with human preferences on 62.5 ± 17.0 % of the test pairs",
         "win rate 75.0 % (50.0 to 90.0) before gpt-4, 8 queries",
         "Policies over rounds: mean RM_Test score (Figure 5)",
         "Before a language model (Figure 3)",
@@ -291,7 +291,7 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
     ];
     let newer = whole.replace("\"version\": 1", "\"version\": 2");
     // What a newer version means by its fields is nobody's guess.
-    let newer = newer.replace("\"things\"", "\"objects\"");
+    let newer = newer.replace("\"artifacts\"", "\"objects\"");
     let faults = [
         (
             &whole[..whole.len() / 2],
@@ -325,8 +325,8 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
         );
     }
     assert!(!parent.join("report.html").exists() && !parent.join("figure.svg").exists());
-    // Two things of one name, and no thing at all.
-    for (things, status) in [
+    // Two artifacts of one name, and no artifact at all.
+    for (artifacts, status) in [
         (
             &["score:A=start/score.json", "score:A=dpo-1/score.json"][..],
             3,
@@ -335,9 +335,9 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
         (&["A=start/score.json"], 2),
     ] {
         let mut judge = Command::new(binary("judge"));
-        let ran = finish(judge.args(["describe", "--run"]).arg(&dir).args(things));
+        let ran = finish(judge.args(["describe", "--run"]).arg(&dir).args(artifacts));
         assert_eq!(ran.status, Some(status), "{}", ran.stderr);
-        assert!(!file.exists(), "{things:?}");
+        assert!(!file.exists(), "{artifacts:?}");
     }
 }
 
@@ -355,40 +355,40 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
     fn add(list: &mut Value, item: Value) {
         list.as_array_mut().unwrap().push(item);
     }
-    fn thing(run: &mut Value, path: &str) {
-        let thing = json!({ "kind": "score", "name": "SFT", "path": path });
-        run["things"].as_array_mut().unwrap().insert(0, thing);
+    fn artifact(run: &mut Value, path: &str) {
+        let artifact = json!({ "kind": "score", "name": "SFT", "path": path });
+        run["artifacts"].as_array_mut().unwrap().insert(0, artifact);
     }
     let dir = known_run("reported-ambiguous");
     let parent = dir.parent().unwrap();
     put(&parent.join("elsewhere.json"), &score(9.0));
     let file = dir.join("run.json");
     let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let faults: [Ambiguous; 17] = [
+    let faults: [Ambiguous; 19] = [
         (
             &["score:SFT=dpo-1/score.json", "score:SFT=start/score.json"],
-            |run| thing(run, "dpo-1/score.json"),
+            |run| artifact(run, "dpo-1/score.json"),
             &["are both the score of 'SFT'", "dpo-1/score.json"],
         ),
         (
             &["score:SFT=../elsewhere.json"],
-            |run| thing(run, "../elsewhere.json"),
+            |run| artifact(run, "../elsewhere.json"),
             &["'../elsewhere.json', which leaves the run"],
         ),
         // A link may be in the way, and nothing need be there.
         (
             &["score:SFT=start/../../nowhere.json"],
-            |run| thing(run, "start/../../nowhere.json"),
+            |run| artifact(run, "start/../../nowhere.json"),
             &["which leaves the run", "without `..`"],
         ),
         (
             &["score:SFT=/etc/hostname"],
-            |run| thing(run, "/etc/hostname"),
+            |run| artifact(run, "/etc/hostname"),
             &["'/etc/hostname', which leaves the run"],
         ),
         (
             &["score:SFT=."],
-            |run| thing(run, "."),
+            |run| artifact(run, "."),
             &["which leaves the run"],
         ),
         (
@@ -408,6 +408,16 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             &["--arm", "DPO=SFT;DPO", "--arm", "DPO=SFT"],
             |run| add(&mut run["arms"], json!({ "name": "DPO", "rows": [] })),
             &["two arms are called 'DPO'"],
+        ),
+        (
+            &["--arm", "DPO=SFT;DPO;baseline:Mine"],
+            |run| run["arms"][0]["baseline"] = json!("Mine"),
+            &["the baseline of arm 'DPO' is 'Mine', which is no other arm"],
+        ),
+        (
+            &["--arm", "DPO=SFT;DPO;baseline:DPO"],
+            |run| run["arms"][0]["baseline"] = json!("DPO"),
+            &["the baseline of arm 'DPO' is 'DPO', which is no other arm"],
         ),
         (
             &["--table", "9="],
@@ -431,12 +441,12 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
         ),
         (
             &["score: =start/score.json"],
-            |run| run["things"][0]["name"] = json!(""),
+            |run| run["artifacts"][0]["name"] = json!(""),
             &["has no name"],
         ),
         (
             &["score:SFT =start/score.json"],
-            |run| run["things"][0]["name"] = json!("SFT "),
+            |run| run["artifacts"][0]["name"] = json!("SFT "),
             &["is called 'SFT ', with a blank at an end"],
         ),
         (
@@ -448,13 +458,13 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             &["policy:SFT=start/answers-scored.parquet"],
             |run| {
                 let policy = json!({ "kind": "policy", "name": "SFT", "path": "start/answers-scored.parquet" });
-                add(&mut run["things"], policy);
+                add(&mut run["artifacts"], policy);
             },
             &["which is a file; expected a model directory"],
         ),
         (
             &["score:SFT=start"],
-            |run| thing(run, "start"),
+            |run| artifact(run, "start"),
             &["which is a folder; expected a file"],
         ),
     ];
@@ -491,7 +501,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
 
 #[cfg(unix)]
 #[test]
-fn a_thing_is_one_file_of_the_run_however_its_path_is_spelled() {
+fn an_artifact_is_one_file_of_the_run_however_its_path_is_spelled() {
     use std::os::unix::fs::symlink;
     let dir = known_run("reported-spelled");
     let parent = dir.parent().unwrap();
@@ -520,20 +530,20 @@ fn a_thing_is_one_file_of_the_run_however_its_path_is_spelled() {
         assert_eq!(ran.status, Some(3), "{path}\n{}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{path}\n{}", ran.stderr);
         let mut run = whole.clone();
-        let things = run["things"].as_array_mut().unwrap();
-        things.push(json!({ "kind": "score", "name": "Other", "path": path }));
+        let artifacts = run["artifacts"].as_array_mut().unwrap();
+        artifacts.push(json!({ "kind": "score", "name": "Other", "path": path }));
         put(&file, &run);
         let line = "judge table --run played --table 2";
         refuse(parent, line, 3, &["played/run.json", expected]);
     }
-    // The run itself may be a link, and one file may be things of two kinds.
+    // The run itself may be a link, and one file may be artifacts of two kinds.
     symlink("played", parent.join("linked")).unwrap();
     let line = "judge describe --run linked score:SFT=./start//score.json \
                 samples:SFT=start/answers.parquet table:answers=start/answers.parquet";
     succeed(parent, line);
     let run: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(run["things"][0]["path"], "start/score.json");
-    assert_eq!(run["things"].as_array().unwrap().len(), 3);
+    assert_eq!(run["artifacts"][0]["path"], "start/score.json");
+    assert_eq!(run["artifacts"].as_array().unwrap().len(), 3);
 }
 
 #[cfg(unix)]
@@ -633,6 +643,57 @@ fn a_runs_table_is_that_of_its_files() {
 }
 
 #[test]
+fn an_arm_is_compared_with_the_arm_that_it_names() {
+    let dir = known_run("reported-baselines");
+    let parent = dir.parent().unwrap();
+    let described = |arms: &[&str]| {
+        let mut judge = Command::new(binary("judge"));
+        judge.args(["describe", "--run"]).arg(&dir);
+        judge.args(arms.iter().flat_map(|it| ["--arm", *it]));
+        for (name, at) in [("SFT", "start"), ("Plain", "dpo-1"), ("Mine", "apo-dpo-1")] {
+            judge.arg(format!("score:{name}={at}/score.json"));
+            judge.arg(format!("scored-answers:{name}={at}/answers-scored.parquet"));
+        }
+        let ran = finish(&mut judge);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    };
+    let leads = || {
+        let told = succeed(parent, "judge report --run played --json");
+        let run: Value = serde_json::from_str(&told).unwrap();
+        let policies = run["policies"].as_array().unwrap().iter();
+        policies
+            .map(|it| it["lead"]["mean"].clone())
+            .collect::<Vec<_>>()
+    };
+    described(&["plain=SFT;Plain", "mine=SFT;Mine"]);
+    assert_eq!(leads(), [Value::Null, Value::Null, Value::Null]);
+    described(&["plain=SFT;Plain", "mine=SFT;Mine;baseline:plain"]);
+    assert_eq!(leads(), [Value::Null, Value::Null, json!(0.5)]);
+    succeed(parent, "judge report --run played --out report.html");
+    let page = fs::read_to_string(parent.join("report.html")).unwrap();
+    assert!(page.contains("0.500 ± 0.000 above Plain"));
+    // The other way round, whatever the names are and the order is.
+    described(&["plain=SFT;Plain;baseline:mine", "mine=SFT;Mine"]);
+    assert_eq!(leads(), [Value::Null, json!(-0.5), Value::Null]);
+}
+
+#[test]
+fn a_run_file_that_lists_things_is_read_and_replaced() {
+    let dir = known_run("reported-things");
+    let parent = dir.parent().unwrap();
+    let file = dir.join("run.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    let line = "judge report --run played --json";
+    let told = succeed(parent, line);
+    let older = whole.replace("\"artifacts\"", "\"things\"");
+    assert_ne!(older, whole);
+    fs::write(&file, older).unwrap();
+    assert_eq!(succeed(parent, line), told);
+    describe(&dir);
+    assert_eq!(fs::read_to_string(&file).unwrap(), whole);
+}
+
+#[test]
 fn a_row_may_be_a_reward_model_on_one_kind_of_pairs() {
     let dir = known_run("reported-kinds");
     let parent = dir.parent().unwrap();
@@ -645,11 +706,11 @@ fn a_row_may_be_a_reward_model_on_one_kind_of_pairs() {
         let mut judge = Command::new(binary("judge"));
         judge.args(["describe", "--run"]).arg(&dir);
         judge.args(["--table", &format!("3={rows}")]);
-        let things = [
+        let artifacts = [
             "test:RM_Base=rm-base.test.json",
             "truth:RM_Base=rm-base.truth.json",
         ];
-        finish(judge.args(things))
+        finish(judge.args(artifacts))
     };
     let names = || {
         let told = succeed(parent, "judge table --run played --table 3 --json");

@@ -16,12 +16,12 @@ static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "working-folders"));
 
 /// Puts a folder with a file that has the name of one of ours.
-fn page(at: &Path) {
+fn file(at: &Path) {
     folder(at);
     fs::write(at.join("provenance.json"), r#"{"project": "mine"}"#).unwrap();
 }
 
-/// Puts a folder with names of ours only, with a page of `text`.
+/// Puts a folder with names of ours only, with a `provenance.json` of `text`.
 fn names(at: &Path, text: &str) {
     fs::create_dir_all(at.join("model")).unwrap();
     fs::write(at.join("model/notes"), "mine").unwrap();
@@ -30,29 +30,29 @@ fn names(at: &Path, text: &str) {
     fs::write(at.join("provenance.json"), text).unwrap();
 }
 
-fn others_page(at: &Path) {
+fn others_file(at: &Path) {
     names(at, r#"{"project": "mine"}"#);
 }
 
-/// Puts a page with some of the fields of ours.
-fn likely_page(at: &Path) {
+/// Puts a file with some of the fields of ours.
+fn likely_file(at: &Path) {
     names(
         at,
         r#"{"version": 2, "inputs": [], "outputs": ["model"], "crc32": "0"}"#,
     );
 }
 
-fn list_page(at: &Path) {
+fn list_file(at: &Path) {
     names(at, r#"[{"stage": "train", "version": "1"}]"#);
 }
 
-fn long_page(at: &Path) {
+fn long_file(at: &Path) {
     names(at, "");
-    let page = fs::File::create(at.join("provenance.json")).unwrap();
-    page.set_len(5 << 20).unwrap();
+    let file = fs::File::create(at.join("provenance.json")).unwrap();
+    file.set_len(5 << 20).unwrap();
 }
 
-fn folder_page(at: &Path) {
+fn folder_file(at: &Path) {
     names(at, "");
     fs::remove_file(at.join("provenance.json")).unwrap();
     fs::create_dir(at.join("provenance.json")).unwrap();
@@ -77,16 +77,16 @@ fn what_has_the_working_folders_name_stays() {
     let dir = &*ROUND;
     for ending in ["partial", "partial.discarded"] {
         let made: [(&str, Put); 11] = [
-            ("others-page", others_page),
-            ("likely-page", likely_page),
-            ("list-page", list_page),
-            ("long-page", long_page),
-            ("folder-page", folder_page),
+            ("others-file", others_file),
+            ("likely-file", likely_file),
+            ("list-file", list_file),
+            ("long-file", long_file),
+            ("folder-file", folder_file),
             ("text", text),
             ("folder", folder),
             ("link", link),
             ("model", model),
-            ("page", page),
+            ("file", file),
             ("noise", noise),
         ];
         for (name, make) in made {
@@ -182,35 +182,35 @@ fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
 /// Runs a line until its result is finished but cannot be moved into place.
 fn leave_ready(dir: &Path, line: &str, out: &str) {
     let partial = dir.join(format!("{out}.partial"));
-    let page = partial.join("provenance.json");
-    let mut child = start(dir, line, || page.exists());
+    let begun = partial.join("provenance.json");
+    let mut child = start(dir, line, || begun.exists());
     text(&dir.join(out));
     assert_eq!(child.wait().unwrap().code(), Some(1), "{line}");
     assert!(partial.join("ready").exists(), "{line}: the result is kept");
     fs::remove_file(dir.join(out)).unwrap();
 }
 
-/// A damaged page: one can tell that it is ours, but not what it said.
-fn damages(page: &str) -> [String; 5] {
+/// A damaged `provenance.json`: one can tell that it is ours, but not what it said.
+fn damages(text: &str) -> [String; 5] {
     [
         "{}".into(),
         String::new(),
-        page[..page.len() / 2].into(),
-        "\0".repeat(page.len()),
-        page.replace("align", "alien"),
+        text[..text.len() / 2].into(),
+        "\0".repeat(text.len()),
+        text.replace("align", "alien"),
     ]
 }
 
 #[test]
-fn a_damaged_page_costs_no_finished_result() {
+fn a_damaged_provenance_costs_no_finished_result() {
     let dir = &*ROUND;
     let line = &*format!("{SFT} --out unsaid");
     leave_ready(dir, line, "unsaid");
     let (out, partial) = (dir.join("unsaid"), dir.join("unsaid.partial"));
     let kept = dir.join("unsaid-kept");
     copy(&partial, &kept);
-    let page = fs::read_to_string(kept.join("provenance.json")).unwrap();
-    for damaged in damages(&page) {
+    let whole_text = fs::read_to_string(kept.join("provenance.json")).unwrap();
+    for damaged in damages(&whole_text) {
         let _ = fs::remove_dir_all(&out);
         copy(&kept, &partial);
         fs::write(partial.join("provenance.json"), &damaged).unwrap();
@@ -221,7 +221,7 @@ fn a_damaged_page_costs_no_finished_result() {
     }
     // Where the result is damaged as well, it is made anew, when that is asked for.
     let whole = content(&out);
-    for damaged in damages(&page) {
+    for damaged in damages(&whole_text) {
         let _ = fs::remove_dir_all(&out);
         copy(&kept, &partial);
         fs::write(partial.join("provenance.json"), &damaged).unwrap();
@@ -274,11 +274,16 @@ fn a_finished_result_of_another_command_is_replaced_by_a_finished_one_alone() {
         assert!(ran.stderr.contains(told), "{}", ran.stderr);
     }
     assert!(is("waits", 3) && !partial.exists());
-    // A damaged page does not say whose it is, and the result itself does.
+    // A damaged `provenance.json` does not say whose it is, and the result itself does.
     fs::remove_dir_all(&out).unwrap();
     leave_ready(dir, &made(2, "waits"), "waits");
     fs::write(partial.join("provenance.json"), "{}").unwrap();
-    let told = ["waits.partial/ready", "another command", "--overwrite"];
+    let told = [
+        "waits.partial/ready",
+        "another command",
+        "`provenance.json` beside it is damaged",
+        "--overwrite",
+    ];
     refuse(dir, &made(3, "waits"), 3, &told);
     assert!(partial.join("ready").exists());
     kill(start(dir, &third, begun));

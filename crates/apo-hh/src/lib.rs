@@ -13,7 +13,7 @@ pub const ASSISTANT: &str = "\n\nAssistant:";
 
 /// A dialogue pair, cut where the query ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Split<'a> {
+pub struct SplitPair<'a> {
     /// The query, up to and including its last `Assistant:`.
     pub prompt: &'a str,
     /// The preferred response, stripped.
@@ -24,7 +24,7 @@ pub struct Split<'a> {
 
 /// Why a pair of dialogues is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub enum PairFault {
     /// What both have in common contains no `Assistant:`.
     NoQuery,
     /// The dialogues differ before the last turn.
@@ -35,7 +35,7 @@ pub enum Fault {
     SameResponse,
 }
 
-impl Fault {
+impl PairFault {
     /// Returns the reason as the rejects table names it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for PairFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -58,8 +58,8 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 ///
-/// The first fault, in the order of [`Fault`].
-pub fn split_pair<'a>(chosen: &'a str, rejected: &'a str) -> Result<Split<'a>, Fault> {
+/// The first fault, in the order of [`PairFault`].
+pub fn split_pair<'a>(chosen: &'a str, rejected: &'a str) -> Result<SplitPair<'a>, PairFault> {
     let common = chosen
         .bytes()
         .zip(rejected.bytes())
@@ -68,7 +68,10 @@ pub fn split_pair<'a>(chosen: &'a str, rejected: &'a str) -> Result<Split<'a>, F
     // The common bytes may end inside a character; what is searched for is
     // ASCII, so that its place is a boundary in both texts.
     let common = chosen.floor_char_boundary(common);
-    let at = chosen[..common].rfind(ASSISTANT).ok_or(Fault::NoQuery)? + ASSISTANT.len();
+    let at = chosen[..common]
+        .rfind(ASSISTANT)
+        .ok_or(PairFault::NoQuery)?
+        + ASSISTANT.len();
     split_at_prompt(&chosen[..at], &chosen[at..], &rejected[at..])
 }
 
@@ -76,26 +79,26 @@ pub fn split_pair<'a>(chosen: &'a str, rejected: &'a str) -> Result<Split<'a>, F
 ///
 /// # Errors
 ///
-/// The first fault, in the order of [`Fault`].
+/// The first fault, in the order of [`PairFault`].
 pub fn split_at_prompt<'a>(
     prompt: &'a str,
     chosen: &'a str,
     rejected: &'a str,
-) -> Result<Split<'a>, Fault> {
+) -> Result<SplitPair<'a>, PairFault> {
     if !prompt.ends_with(ASSISTANT) {
-        return Err(Fault::NoQuery);
+        return Err(PairFault::NoQuery);
     }
     if chosen.contains(HUMAN) || rejected.contains(HUMAN) {
-        return Err(Fault::DivergesEarly);
+        return Err(PairFault::DivergesEarly);
     }
     let (chosen, rejected) = (chosen.trim(), rejected.trim());
     if chosen.is_empty() || rejected.is_empty() {
-        return Err(Fault::EmptyResponse);
+        return Err(PairFault::EmptyResponse);
     }
     if chosen == rejected {
-        return Err(Fault::SameResponse);
+        return Err(PairFault::SameResponse);
     }
-    Ok(Split {
+    Ok(SplitPair {
         prompt,
         chosen,
         rejected,
@@ -233,7 +236,7 @@ mod tests {
     #[test]
     fn a_marker_half_in_common_does_not_count() {
         let split = split_pair("\n\nHuman: a\n\nAssistant: b", "\n\nHuman: a\n\nAssistance");
-        assert_eq!(split, Err(Fault::NoQuery));
+        assert_eq!(split, Err(PairFault::NoQuery));
     }
 
     #[test]
@@ -249,14 +252,14 @@ mod tests {
     fn each_fault_has_its_reason() {
         let q = "\n\nHuman: a\n\nAssistant:";
         for (chosen, rejected, fault) in [
-            (format!("{q} x"), format!("{q} x"), Fault::SameResponse),
-            (format!("{q} x"), format!("{q}  "), Fault::EmptyResponse),
+            (format!("{q} x"), format!("{q} x"), PairFault::SameResponse),
+            (format!("{q} x"), format!("{q}  "), PairFault::EmptyResponse),
             (
                 format!("{q} x"),
                 format!("{q} y{HUMAN} z"),
-                Fault::DivergesEarly,
+                PairFault::DivergesEarly,
             ),
-            ("plain".into(), "plain text".into(), Fault::NoQuery),
+            ("plain".into(), "plain text".into(), PairFault::NoQuery),
         ] {
             assert_eq!(split_pair(&chosen, &rejected), Err(fault), "{rejected:?}");
         }

@@ -36,14 +36,14 @@ pub struct ScoreSummary {
     /// Mean tokens of a response, including the end of text, over the responses that
     /// state them.
     pub mean_tokens: Option<f64>,
-    /// Share of responses that ended by themselves.
+    /// Share of responses that ended on their own.
     pub ended: f64,
     /// Mean share of a response's 3-grams that occurred in it before, over the responses
     /// with three words or more.
     pub repeats: Option<f64>,
 }
 
-/// What `judge accuracy` prints: a reward model on people's preferences, overall and by
+/// What `judge accuracy` prints: a reward model on human preferences, overall and by
 /// subset.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct AccuracySummary {

@@ -89,8 +89,8 @@ fn hash_file(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
 pub struct RowsDigest([u64; 4]);
 
 impl RowsDigest {
-    /// Adds a row by its texts.
-    pub fn add(&mut self, texts: &[&str]) {
+    /// Returns the digest of one row by its texts.
+    pub fn of(texts: &[&str]) -> Self {
         let mut hasher = Sha256::new();
         for text in texts {
             // With the length, `a`, `bc` differs from `ab`, `c`.
@@ -98,8 +98,18 @@ impl RowsDigest {
             hasher.update(text);
         }
         let digest = hasher.finalize();
-        for (sum, bytes) in self.0.iter_mut().zip(digest.as_chunks().0) {
-            *sum = sum.wrapping_add(u64::from_le_bytes(*bytes));
+        let mut words = digest.as_chunks().0.iter();
+        Self(std::array::from_fn(|_| {
+            let bytes = words.next().expect("SHA-256 has four words of eight bytes");
+            u64::from_le_bytes(*bytes)
+        }))
+    }
+}
+
+impl std::ops::AddAssign for RowsDigest {
+    fn add_assign(&mut self, other: Self) {
+        for (sum, word) in self.0.iter_mut().zip(other.0) {
+            *sum = sum.wrapping_add(word);
         }
     }
 }
@@ -118,7 +128,7 @@ mod tests {
         let of = |rows: &[[&str; 2]]| {
             let mut digest = RowsDigest::default();
             for row in rows {
-                digest.add(row);
+                digest += RowsDigest::of(row);
             }
             digest
         };

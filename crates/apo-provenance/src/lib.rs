@@ -1,8 +1,8 @@
 //! What made an output: its stage, version, arguments and inputs; the digests
-//! of contents; and JSON pages with a checksum.
+//! of contents; and sealed JSON, which has a checksum.
 
 mod digest;
-mod page;
+mod sealed;
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex};
-pub use page::{CHECKSUM, MOST_BYTES, PageError, find, open, seal};
+pub use sealed::{CHECKSUM, MOST_BYTES, SealedError, find, open, seal};
 
-/// The page with the provenance in a model directory or a folder of tables.
+/// The file with the provenance in a model directory or a folder of tables.
 pub const MANIFEST: &str = "apo.json";
 
 /// The table of a training's metrics in a model directory. It is part of the output,

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use apo_stage::ReportArgs;
 use clap::{ArgGroup, ValueEnum};
 
-use crate::run_file::{Artifact, ArtifactKind, Entry, List};
+use crate::run_file::{Arm, Artifact, ArtifactKind, Entry, List};
 
 const TABLE: &str = concat!(
     "\
@@ -250,9 +250,11 @@ pub struct DescribeArgs {
     #[arg(long, value_name = "DIR")]
     pub settings: Option<PathBuf>,
 
-    /// A method's policies in the order of rounds, the start first (repeatable)
+    /// A method's policies in the order of rounds, the start first; baseline:NAME among
+    /// them names the arm with which the report compares them, round by round
+    /// (repeatable)
     #[arg(long = "arm", value_name = "NAME=POLICY;…")]
-    pub arms: Vec<List<String>>,
+    pub arms: Vec<Arm>,
 
     /// A table and its rows, each the NAME of a KIND:NAME=PATH, or SHOWN=NAME if the
     /// table uses another name; test:NAME, dev:NAME or truth:NAME shows a reward model
@@ -260,14 +262,14 @@ pub struct DescribeArgs {
     #[arg(long = "table", value_name = "NAME=[SHOWN=]ROW;…")]
     pub tables: Vec<List<Entry>>,
 
-    #[arg(value_name = "KIND:NAME=PATH", help = help_of_things())]
-    pub things: Vec<Artifact>,
+    #[arg(value_name = "KIND:NAME=PATH", help = help_of_artifacts())]
+    pub artifacts: Vec<Artifact>,
 
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-fn help_of_things() -> String {
+fn help_of_artifacts() -> String {
     let kinds = ArtifactKind::value_variants().iter().map(|it| it.name());
     format!(
         "A file or folder of the run, by its kind, its name and its path in the run; left out \

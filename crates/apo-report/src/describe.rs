@@ -19,7 +19,7 @@ pub fn run(args: &DescribeArgs) -> Result<()> {
         args.settings.as_deref(),
         &args.arms,
         &args.tables,
-        &args.things,
+        &args.artifacts,
     )?;
     let path = run.write()?;
     result(&args.report, &run, || path.display().to_string())

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 
 use crate::args::{FigureArgs, PolicyMeasure};
 use crate::measures::parse_json;
-use crate::run_file::{ArtifactKind, List, RunFile};
+use crate::run_file::{Arm, ArtifactKind, RunFile};
 
 /// What each picture's beginning contains.
 const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
@@ -24,7 +24,7 @@ const ROUNDS: &str = "rounds";
 
 /// Distinguishes what `judge score --json` prints from any other mean.
 #[derive(Deserialize)]
-struct Page {
+struct Scored {
     reward: Option<IgnoredAny>,
 }
 
@@ -65,18 +65,18 @@ pub fn run(args: &FigureArgs) -> Result<()> {
 ///
 /// When `value` fails.
 pub fn over_rounds(
-    arms: &[List<String>],
+    arms: &[Arm],
     value: impl Fn(&str) -> Result<Option<Estimate>>,
 ) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for arm in arms {
         let mut points = Vec::new();
-        for (round, policy) in arm.rows.iter().enumerate() {
+        for (round, policy) in arm.list.rows.iter().enumerate() {
             points.extend(value(policy)?.map(|it| point(round, it)));
         }
         if points.iter().any(|it| it.x > 0.0) {
             lines.push(Line {
-                name: arm.name.clone(),
+                name: arm.list.name.clone(),
                 points,
             });
         }
@@ -147,12 +147,12 @@ fn point(round: usize, value: Estimate) -> Point {
     }
 }
 
-/// Reads a mean, from what `judge score --json` printed or from a page of its own.
+/// Reads a mean, from what `judge score --json` printed or from any other JSON with a mean.
 fn estimate(path: &Path) -> Result<Estimate> {
     const BY: &str = "judge score --json";
     let text = file::text(path)?;
-    let page: Page = parse_json(&text, path, BY)?;
-    if page.reward.is_some() {
+    let scored: Scored = parse_json(&text, path, BY)?;
+    if scored.reward.is_some() {
         let score: ScoreSummary = parse_json(&text, path, BY)?;
         return Ok(score.reward.all.into());
     }

@@ -29,7 +29,7 @@ pub struct PolicyMeasures {
     /// Mean tokens of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<f64>,
-    /// Share of answers that ended by themselves.
+    /// Share of answers that ended on their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<f64>,
     /// Mean share of an answer's 3-grams that occurred before in the answer.

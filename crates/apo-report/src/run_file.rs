@@ -4,8 +4,9 @@
 //! also searches the folder for metrics, and for the tables and models that its
 //! lineage shows.
 //!
-//! It lists things, each with its kind, name and path; arms, which are policies in
-//! the order of their rounds; and the rows of the paper's tables.
+//! It lists artifacts, each with its kind, name and path; arms, which are policies in
+//! the order of their rounds, each with the arm that it is compared with; and the rows
+//! of the paper's tables.
 
 mod arguments;
 mod check;
@@ -33,7 +34,7 @@ const VERSION: u32 = 1;
 /// Maximum number of missing files that an error names.
 const MOST_NAMED: usize = 5;
 
-/// What a thing in a run is.
+/// What an artifact in a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArtifactKind {
@@ -81,7 +82,7 @@ pub enum ArtifactKind {
 pub struct Artifact {
     /// What it is.
     pub kind: ArtifactKind,
-    /// Its name in the paper or the run. Things of several kinds that belong together
+    /// Its name in the paper or the run. Artifacts of several kinds that belong together
     /// share a name.
     pub name: String,
     /// Relative to the run's folder.
@@ -97,15 +98,27 @@ pub struct List<T> {
     pub rows: Vec<T>,
 }
 
-/// A row of a table: a thing, and its name in the table.
+/// The policies of one method in the order of their rounds; the first is the start of
+/// all.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Arm {
+    /// Its name and its policies.
+    #[serde(flatten)]
+    pub list: List<String>,
+    /// The name of the arm that it is compared with, round by round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+}
+
+/// A row of a table: an artifact, and its name in the table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Entry {
     /// The name in the table.
     pub shown: String,
-    /// The name of the thing.
+    /// The name of the artifact.
     pub of: String,
-    /// The one file of the thing that the row shows: a reward model on test, dev or
-    /// true pairs. Without it the row shows what tables usually show of the thing.
+    /// The one file of the artifact that the row shows: a reward model on test, dev or
+    /// true pairs. Without it the row shows what tables usually show of the artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ArtifactKind>,
 }
@@ -119,15 +132,16 @@ pub struct RunFile {
     /// Settings of the Makefile, by name.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// Policies of one method in the order of their rounds; the first is the
-    /// start of all.
+    /// Each method's policies, in the order of Figure 5.
     #[serde(default)]
-    pub arms: Vec<List<String>>,
+    pub arms: Vec<Arm>,
     /// The rows of each table, by the table's name.
     #[serde(default)]
     pub tables: Vec<List<Entry>>,
     /// Everything that is there; policies and reward models in the order of a report.
-    pub things: Vec<Artifact>,
+    /// Earlier versions called it `things`.
+    #[serde(alias = "things")]
+    pub artifacts: Vec<Artifact>,
 }
 
 /// What every version of the file has. The rest may differ between versions.
@@ -140,12 +154,12 @@ struct Versioned {
 #[derive(Deserialize)]
 struct Ours {
     version: u32,
-    #[serde(rename = "things")]
-    _things: IgnoredAny,
+    #[serde(rename = "artifacts", alias = "things")]
+    _artifacts: IgnoredAny,
 }
 
 impl RunFile {
-    /// Describes a run with those of `things` that exist.
+    /// Describes a run with those of `artifacts` that exist.
     ///
     /// # Errors
     ///
@@ -154,9 +168,9 @@ impl RunFile {
     pub fn describe(
         dir: &Path,
         settings: Option<&Path>,
-        arms: &[List<String>],
+        arms: &[Arm],
         tables: &[List<Entry>],
-        things: &[Artifact],
+        artifacts: &[Artifact],
     ) -> Result<Self> {
         check_folder(dir)?;
         let mut run = Self {
@@ -165,11 +179,11 @@ impl RunFile {
             settings: settings.map_or_else(|| Ok(BTreeMap::new()), read_settings)?,
             arms: arms.to_vec(),
             tables: tables.to_vec(),
-            things: things.iter().cloned().map(Artifact::tidy).collect(),
+            artifacts: artifacts.iter().cloned().map(Artifact::tidy).collect(),
         };
         run.give_kinds();
         // A path outside the run is refused even if nothing is there.
-        run.things
+        run.artifacts
             .retain(|it| !it.is_inside() || dir.join(&it.path).exists());
         run.check().map_err(bad_input)?;
         Ok(run)
@@ -234,11 +248,11 @@ impl RunFile {
         }
         let mut run: Self = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         dir.clone_into(&mut run.dir);
-        run.things = run.things.into_iter().map(Artifact::tidy).collect();
+        run.artifacts = run.artifacts.into_iter().map(Artifact::tidy).collect();
         run.give_kinds();
         run.check().map_err(|problem| damaged(&problem))?;
         let missing: Vec<String> = run
-            .things
+            .artifacts
             .iter()
             .filter(|it| !dir.join(&it.path).exists())
             .map(|it| it.path.display().to_string())

@@ -15,9 +15,7 @@ use crate::signals;
 
 /// The stage failed while working.
 pub const FAILED: u8 = 1;
-/// Wrong usage; `clap` exits with it.
-pub const USAGE: u8 = 2;
-/// Bad input.
+/// Bad input. 2 is wrong usage, for which `clap` exits by itself.
 pub const BAD_INPUT: u8 = 3;
 /// The output exists and was made with different arguments or inputs.
 pub const CONFLICT: u8 = 4;

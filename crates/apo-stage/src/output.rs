@@ -11,8 +11,8 @@
 //! |---|---|
 //! | `<out>.partial/` with its provenance | continues the work |
 //! | `<out>.partial/` of another command | refuses; with `--overwrite`, removes the folder and starts anew |
-//! | `<out>.partial/` whose page is damaged | the same; nobody can tell whose work it is, unless `ready` does and `<out>` does not exist |
-//! | `<out>.partial/ready`, the whole result of the same command | puts it in its place, even if the folder's page is damaged |
+//! | `<out>.partial/` whose `provenance.json` is damaged | the same; nobody can tell whose work it is, unless `ready` does and `<out>` does not exist |
+//! | `<out>.partial/ready`, the whole result of the same command | puts it in its place, even if the folder's `provenance.json` is damaged |
 //! | `<out>.partial/ready`, the whole result of another command | refuses; with `--overwrite`, puts that result in its place, and replaces it once its own is done |
 //! | `<out>`, and `<out>.partial/` with its provenance | removes the folder |
 //! | `<out>.partial.discarded/` | removes it |
@@ -34,9 +34,9 @@ use crate::error::bad_input;
 use crate::place::{self, Occupied, Seen};
 use crate::report;
 use crate::standing::{Standing, is_whole, made_by, standing};
-use crate::working::{DISCARDED, PARTIAL, Page, READY, REPLACED, Working};
+use crate::working::{DISCARDED, PARTIAL, PROVENANCE, READY, REPLACED, WorkOwner, Working};
 
-pub use crate::standing::{OutputKind, write_page};
+pub use crate::standing::{OutputKind, write_manifest};
 
 /// Where the output goes.
 #[derive(Clone, Debug, clap::Args)]
@@ -173,58 +173,37 @@ impl Output {
             return Ok(Claim::UpToDate);
         }
         is_ours?;
-        let mut lock = working.lock()?;
+        let lock = working.lock()?;
         // Another process may have made it while this one waited for the lock.
-        let mut now = place::see(&out);
+        let now = place::see(&out);
         if now != seen
             && let Standing::Same = standing(&out, provenance, overwrite, kind)?
         {
             let _ = working.discard();
             return Ok(Claim::UpToDate);
         }
-        let begun = |seen, lock| Self {
-            out: out.clone(),
-            seen,
-            working: working.clone(),
-            published: false,
-            _lock: lock,
+        let owner = working.owner();
+        let waiting = waiting(&out, &working, &owner, provenance, kind);
+        let held = Held {
+            out,
+            seen: now,
+            working,
+            lock,
         };
-        let mut page = working.page();
-        let waiting = waiting(&out, &working, &page, provenance, kind);
-        match waiting {
-            Waiting::OfThis => {
-                begun(now, lock).put()?;
-                return Ok(Claim::UpToDate);
-            }
-            Waiting::OfAnother if overwrite => {
-                report::warn(&format!(
-                    "{} is the finished result of another command; it is put in its place now, \
-                     and replaced when this command is done",
-                    working.join(READY).display()
-                ));
-                begun(now, lock).put()?;
-                lock = working.lock()?;
-                now = place::see(&out);
-                page = working.page();
-            }
-            Waiting::OfAnother if matches!(page, Page::Damaged) => {
-                return Err(bad_input(format!(
-                    "{} is the finished result of another command, and the page beside it is \
-                     damaged; move it to where it belongs, or give --overwrite, which puts it in \
-                     the place of --out until this command is done",
-                    working.join(READY).display()
-                )));
-            }
-            Waiting::OfAnother | Waiting::Damaged | Waiting::Nothing => {}
-        }
-        let lock = working.resume(lock, &page, provenance, overwrite)?;
+        let Some(mut held) = held.put_waiting(waiting, &owner, overwrite)? else {
+            return Ok(Claim::UpToDate);
+        };
+        let owner = held.working.owner();
+        held.lock = held
+            .working
+            .resume(held.lock, &owner, provenance, overwrite)?;
         if waiting == Waiting::Damaged {
             report::warn(&format!(
                 "{} is damaged, and is made again",
-                working.join(READY).display()
+                held.working.join(READY).display()
             ));
         }
-        Ok(Claim::Work(begun(now, lock)))
+        Ok(Claim::Work(held.into_output()))
     }
 
     /// Returns the folder in which the stage works.
@@ -282,6 +261,76 @@ impl Output {
     }
 }
 
+/// The place of an output and its working folder, whose lock this process has. Nothing
+/// is removed when it is dropped: what is there may still turn out to be others' work.
+struct Held {
+    out: PathBuf,
+    /// What is in the output's place.
+    seen: Option<Seen>,
+    working: Working,
+    lock: File,
+}
+
+impl Held {
+    /// Puts the finished result that waits in the working folder into its place, if there
+    /// is one that may go there. Returns `None` if it was that of this command, which has
+    /// nothing left to do.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be put there, or when it is another command's, `provenance.json` is
+    /// damaged and `overwrite` is not given.
+    fn put_waiting(
+        self,
+        waiting: Waiting,
+        owner: &WorkOwner,
+        overwrite: bool,
+    ) -> Result<Option<Self>> {
+        let ready = self.working.join(READY);
+        match waiting {
+            Waiting::OfThis => {
+                self.into_output().put()?;
+                Ok(None)
+            }
+            Waiting::OfAnother if overwrite => {
+                report::warn(&format!(
+                    "{} is the finished result of another command; it is put in its place now, \
+                     and replaced when this command is done",
+                    ready.display()
+                ));
+                let (out, working) = (self.out.clone(), self.working.clone());
+                self.into_output().put()?;
+                let lock = working.lock()?;
+                let seen = place::see(&out);
+                Ok(Some(Self {
+                    out,
+                    seen,
+                    working,
+                    lock,
+                }))
+            }
+            Waiting::OfAnother if matches!(owner, WorkOwner::Damaged) => Err(bad_input(format!(
+                "{} is the finished result of another command, and the `{PROVENANCE}` beside it \
+                 is damaged; move it to where it belongs, or give --overwrite, which puts it in \
+                 the place of --out until this command is done",
+                ready.display()
+            ))),
+            Waiting::OfAnother | Waiting::Damaged | Waiting::Nothing => Ok(Some(self)),
+        }
+    }
+
+    /// Returns the output, to be made or put in its place.
+    fn into_output(self) -> Output {
+        Output {
+            out: self.out,
+            seen: self.seen,
+            working: self.working,
+            published: false,
+            _lock: self.lock,
+        }
+    }
+}
+
 /// Checks that writing the output does not touch an input.
 fn check_apart(args: &OutputArgs, out: &Path, input: &Path) -> Result<()> {
     let Ok(input_at) = input.canonicalize() else {
@@ -336,22 +385,22 @@ enum Waiting {
     Damaged,
 }
 
-/// Tells what waits in the working folder of `out`, whose page is `page`.
+/// Tells what waits in the working folder of `out`, which is the work of `owner`.
 fn waiting(
     out: &Path,
     working: &Working,
-    page: &Page,
+    owner: &WorkOwner,
     provenance: &Provenance,
     kind: OutputKind,
 ) -> Waiting {
     let ready = working.join(READY);
-    let by = match page {
-        // A `ready` that was not made by the command of the page is what that
-        // command replaced: its own result is in its place.
-        Page::Of(by) => Some((**by).clone()),
+    let by = match owner {
+        // A `ready` that was not made by the owner's command is what that command
+        // replaced: its own result is in its place.
+        WorkOwner::Of(by) => Some((**by).clone()),
         // Nothing was replaced where nothing is in its place.
-        Page::Damaged if !out.exists() => made_by(&ready),
-        Page::Damaged | Page::Foreign(_) | Page::Missing => None,
+        WorkOwner::Damaged if !out.exists() => made_by(&ready),
+        WorkOwner::Damaged | WorkOwner::Foreign(_) | WorkOwner::Missing => None,
     };
     if let Some(by) = by
         && by != *provenance
@@ -361,7 +410,7 @@ fn waiting(
             _ => Waiting::Nothing,
         };
     }
-    // Where the page is damaged, the result still says what made it.
+    // Where `provenance.json` is damaged, the result still says what made it.
     match is_whole(&ready, provenance, kind) {
         Some(true) => Waiting::OfThis,
         Some(false) => Waiting::Damaged,
@@ -392,10 +441,10 @@ fn remove_leftover(working: &Working, provenance: &Provenance) {
     let Ok(_lock) = working.lock() else {
         return;
     };
-    let is_of_this = match working.page() {
-        Page::Of(found) => *found == *provenance,
-        Page::Missing => true,
-        Page::Damaged | Page::Foreign(_) => false,
+    let is_of_this = match working.owner() {
+        WorkOwner::Of(found) => *found == *provenance,
+        WorkOwner::Missing => true,
+        WorkOwner::Damaged | WorkOwner::Foreign(_) => false,
     };
     if is_of_this {
         let _ = working.discard();

@@ -1,4 +1,4 @@
-//! Inputs whose roles must not be played by the same content.
+//! Inputs that must not have the same content.
 
 use std::collections::HashMap;
 use std::path::Path;

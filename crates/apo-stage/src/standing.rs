@@ -1,5 +1,5 @@
-//! What is in an output's place: nothing, an output of ours with the page that
-//! says what made it and how its files are to read, or something of others.
+//! What is in an output's place: nothing, an output of ours, which says what made it
+//! and how its files are to read, or something of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -7,14 +7,14 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::{MANIFEST, METRICS, PageError, Provenance, digest_file};
+use apo_provenance::{MANIFEST, METRICS, Provenance, SealedError, digest_file};
 use apo_tables::CHECKSUM_KEY;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Conflict, bad_input};
 use crate::report::few;
 
-/// What stages wrote before pages listed the files: extensions, and names.
+/// What stages wrote before `apo.json` listed the files: extensions, and names.
 const OLDER: [&str; 4] = ["json", "safetensors", "parquet", "jinja"];
 const OLDER_NAMES: [&str; 2] = ["merges.txt", "tokenizer.model"];
 
@@ -52,11 +52,11 @@ impl OutputKind {
     }
 }
 
-/// The page of a model or folder, as far as outputs need it.
+/// What the `apo.json` of a model or folder says, as far as outputs need it.
 #[derive(Serialize, Deserialize)]
-struct Page {
-    /// SHA-256 of each file, hex, by its path in the folder; pages of earlier
-    /// versions have none.
+struct FolderManifest {
+    /// SHA-256 of each file, hex, by its path in the folder; earlier versions wrote
+    /// none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     files: BTreeMap<String, String>,
     #[serde(flatten)]
@@ -71,7 +71,7 @@ enum Found {
     Foreign(String),
     /// A stage may have made it, but it cannot be read: why.
     Damaged(String),
-    Ours(Box<Page>),
+    Ours(Box<FolderManifest>),
 }
 
 fn find(out: &Path) -> Found {
@@ -82,13 +82,13 @@ fn find(out: &Path) -> Found {
     if metadata.is_dir() {
         return match apo_provenance::find(&out.join(MANIFEST)) {
             Ok(None) if is_empty_folder(out) => Found::Foreign("is an empty folder".into()),
-            Ok(None) | Err(PageError::Foreign) => Found::Foreign(nobody("a folder")),
-            Ok(Some(page)) => Found::Ours(page),
+            Ok(None) | Err(SealedError::Foreign) => Found::Foreign(nobody("a folder")),
+            Ok(Some(manifest)) => Found::Ours(manifest),
             Err(error) => Found::Damaged(format!("its {MANIFEST} cannot be read: {error}")),
         };
     }
     match apo_tables::provenance(out) {
-        Ok(Some(provenance)) => Found::Ours(Box::new(Page {
+        Ok(Some(provenance)) => Found::Ours(Box::new(FolderManifest {
             files: BTreeMap::new(),
             provenance,
         })),
@@ -124,7 +124,7 @@ fn begins(path: &Path, with: &[u8]) -> bool {
     read.is_ok() && head == with
 }
 
-impl Page {
+impl FolderManifest {
     /// Returns the files that are missing from the output, and a phrase for each
     /// other fault: what is not as it was written.
     fn faults(&self, out: &Path, kind: OutputKind) -> (Vec<String>, Vec<String>) {
@@ -171,6 +171,49 @@ impl Page {
         there.retain(|name| !ours(name));
         Ok(there.iter().map(|it| it.display().to_string()).collect())
     }
+
+    /// Decides what to do about this output, as [`standing`] does.
+    fn standing(
+        &self,
+        out: &Path,
+        provenance: &Provenance,
+        overwrite: bool,
+        kind: OutputKind,
+    ) -> Result<Standing> {
+        let differences = self.provenance.differences(provenance);
+        if !differences.is_empty() && !overwrite {
+            return Err(Conflict::differs(out, differences).into());
+        }
+        let (missing, changed) = self.faults(out, kind);
+        if differences.is_empty() {
+            if missing.is_empty() && changed.is_empty() {
+                return Ok(Standing::Same);
+            }
+            if !changed.is_empty() && !overwrite {
+                return Err(Conflict::changed(out, changed).into());
+            }
+        } else if !changed.is_empty() && kind != OutputKind::Table {
+            // Nobody was told of these changes before they would be replaced.
+            return Err(bad_input(format!(
+                "{} is not replaced, because it was edited or damaged since a stage made it: {}; \
+                 move it away, or choose another --out",
+                out.display(),
+                few(changed, MOST_NAMED)
+            )));
+        }
+        let foreign = self
+            .foreign(out, kind)
+            .with_context(|| format!("cannot read {}", out.display()))?;
+        if foreign.is_empty() {
+            return Ok(Standing::Free);
+        }
+        Err(bad_input(format!(
+            "{} is not replaced, because it holds files that no stage put there: {}; move them \
+             away, or choose another --out",
+            out.display(),
+            few(foreign, MOST_NAMED)
+        )))
+    }
 }
 
 /// Lists a folder's files, and its empty folders, by their paths within it.
@@ -214,76 +257,39 @@ pub fn standing(
     overwrite: bool,
     kind: OutputKind,
 ) -> Result<Standing> {
-    let page = match find(out) {
-        Found::Nothing => return Ok(Standing::Free),
-        Found::Foreign(_) if overwrite && is_empty_folder(out) => return Ok(Standing::Free),
-        Found::Damaged(_) if overwrite && !out.is_dir() => return Ok(Standing::Free),
-        Found::Foreign(problem) if overwrite => {
-            return Err(bad_input(format!(
-                "{} {problem}; it is not replaced, move it away or choose another --out",
-                out.display()
-            )));
-        }
-        Found::Damaged(problem) if overwrite => {
-            return Err(bad_input(format!(
-                "{}: {problem}; it is not replaced, move it away or choose another --out",
-                out.display()
-            )));
-        }
+    let at = out.display();
+    match find(out) {
+        Found::Nothing => Ok(Standing::Free),
         Found::Foreign(problem) => {
+            let told = format!("{at} {problem}");
             let conflict = Conflict::foreign(out, problem);
-            return Err(if is_empty_folder(out) {
-                conflict
-            } else {
-                conflict.of_others()
-            }
-            .into());
+            of_others(is_empty_folder(out), overwrite, &told, conflict)
         }
         Found::Damaged(problem) => {
+            let told = format!("{at}: {problem}");
             let conflict = Conflict::changed(out, vec![problem]);
-            let is_replaced = !out.is_dir();
-            return Err(if is_replaced {
-                conflict
-            } else {
-                conflict.of_others()
-            }
-            .into());
+            of_others(!out.is_dir(), overwrite, &told, conflict)
         }
-        Found::Ours(page) => page,
-    };
-    let differences = page.provenance.differences(provenance);
-    if !differences.is_empty() && !overwrite {
-        return Err(Conflict::differs(out, differences).into());
+        Found::Ours(manifest) => manifest.standing(out, provenance, overwrite, kind),
     }
-    let (missing, changed) = page.faults(out, kind);
-    if differences.is_empty() {
-        if missing.is_empty() && changed.is_empty() {
-            return Ok(Standing::Same);
-        }
-        if !changed.is_empty() && !overwrite {
-            return Err(Conflict::changed(out, changed).into());
-        }
-    } else if !changed.is_empty() && kind != OutputKind::Table {
-        // Nobody was told of these changes before they would be replaced.
-        return Err(bad_input(format!(
-            "{} is not replaced, because it was edited or damaged since a stage made it: {}; move \
-             it away, or choose another --out",
-            out.display(),
-            few(changed, MOST_NAMED)
-        )));
+}
+
+/// Decides what to do about something that may be other people's: `overwrite` replaces
+/// it only if `is_replaceable`. `told` says what it is, with its path.
+fn of_others(
+    is_replaceable: bool,
+    overwrite: bool,
+    told: &str,
+    conflict: Conflict,
+) -> Result<Standing> {
+    match (overwrite, is_replaceable) {
+        (true, true) => Ok(Standing::Free),
+        (true, false) => Err(bad_input(format!(
+            "{told}; it is not replaced, move it away or choose another --out"
+        ))),
+        (false, true) => Err(conflict.into()),
+        (false, false) => Err(conflict.of_others().into()),
     }
-    let foreign = page
-        .foreign(out, kind)
-        .with_context(|| format!("cannot read {}", out.display()))?;
-    if foreign.is_empty() {
-        return Ok(Standing::Free);
-    }
-    Err(bad_input(format!(
-        "{} is not replaced, because it holds files that no stage put there: {}; move them away, \
-         or choose another --out",
-        out.display(),
-        few(foreign, MOST_NAMED)
-    )))
 }
 
 fn is_empty_folder(path: &Path) -> bool {
@@ -293,7 +299,7 @@ fn is_empty_folder(path: &Path) -> bool {
 /// Returns what made a finished result, or `None` if it does not say.
 pub fn made_by(made: &Path) -> Option<Provenance> {
     match find(made) {
-        Found::Ours(page) => Some(page.provenance),
+        Found::Ours(manifest) => Some(manifest.provenance),
         Found::Nothing | Found::Foreign(_) | Found::Damaged(_) => None,
     }
 }
@@ -304,21 +310,21 @@ pub fn is_whole(made: &Path, provenance: &Provenance, kind: OutputKind) -> Optio
     match find(made) {
         Found::Nothing => None,
         Found::Foreign(_) | Found::Damaged(_) => Some(false),
-        Found::Ours(page) if page.provenance != *provenance => None,
-        Found::Ours(page) => {
-            let (missing, changed) = page.faults(made, kind);
+        Found::Ours(manifest) if manifest.provenance != *provenance => None,
+        Found::Ours(manifest) => {
+            let (missing, changed) = manifest.faults(made, kind);
             Some(missing.is_empty() && changed.is_empty())
         }
     }
 }
 
-/// Writes the page of a finished folder: what made it, and the digest of each of
-/// its files.
+/// Writes the `apo.json` of a finished folder: what made it, and the digest of each
+/// of its files.
 ///
 /// # Errors
 ///
-/// When a file cannot be read, or the page cannot be written.
-pub fn write_page(dir: &Path, provenance: &Provenance) -> Result<()> {
+/// When a file cannot be read, or `apo.json` cannot be written.
+pub fn write_manifest(dir: &Path, provenance: &Provenance) -> Result<()> {
     let cannot = || format!("cannot write {}", dir.display());
     let mut names = BTreeSet::new();
     list(dir, Path::new(""), &mut names).with_context(cannot)?;
@@ -327,9 +333,9 @@ pub fn write_page(dir: &Path, provenance: &Provenance) -> Result<()> {
         let digest = digest_file(&dir.join(&name)).with_context(cannot)?;
         files.insert(name.to_string_lossy().into_owned(), digest);
     }
-    let page = Page {
+    let manifest = FolderManifest {
         files,
         provenance: provenance.clone(),
     };
-    fs::write(dir.join(MANIFEST), apo_provenance::seal(&page)).with_context(cannot)
+    fs::write(dir.join(MANIFEST), apo_provenance::seal(&manifest)).with_context(cannot)
 }

@@ -1,10 +1,10 @@
 //! The folder in which an output is made.
 //!
-//! `<out>.partial` holds a lock, a page with the provenance of what is being
-//! made, and the files from which a stopped stage continues. To be removed, it is
-//! first renamed to `<out>.partial.discarded`, and its page is removed last. So at
-//! every moment a folder of ours holds either our page or nothing but the lock;
-//! any other folder is somebody else's and is left alone.
+//! `<out>.partial` holds a lock, a `provenance.json` that says what is being made,
+//! and the files from which a stopped stage continues. To be removed, it is first
+//! renamed to `<out>.partial.discarded`, and its `provenance.json` is removed last.
+//! So at every moment a folder of ours holds either our `provenance.json` or nothing
+//! but the lock; any other folder is somebody else's and is left alone.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::{MOST_BYTES, PageError, Provenance};
+use apo_provenance::{MOST_BYTES, Provenance, SealedError};
 
 use crate::error::{Conflict, bad_input};
 use crate::place::{self, LOCK};
@@ -33,10 +33,10 @@ pub const REPLACED: &str = "replaced";
 /// A training's checkpoints.
 const CHECKPOINTS: &str = "checkpoints";
 
-/// The page that says what is being made.
-const PROVENANCE: &str = "provenance.json";
+/// The file that says what is being made.
+pub const PROVENANCE: &str = "provenance.json";
 
-/// The page while it is written.
+/// The same file while it is written.
 const PROVENANCE_NEW: &str = "provenance.json.new";
 
 /// What else stages write into a working folder: names, and extensions. The list
@@ -74,29 +74,29 @@ pub struct Working {
     discarded: PathBuf,
 }
 
-/// What a folder says that it is.
+/// Whose work a folder is, by its `provenance.json`.
 #[derive(Debug)]
-pub enum Page {
-    /// There is no page.
+pub enum WorkOwner {
+    /// There is no such file.
     Missing,
-    /// A stage wrote the page, and it has changed since.
+    /// A stage wrote the file, and it has changed since.
     Damaged,
-    /// The page is another program's, or cannot be read: why the folder cannot be
+    /// The file is another program's, or cannot be read: why the folder cannot be
     /// ours, as the end of a sentence.
     Foreign(String),
     /// The folder is the work of this.
     Of(Box<Provenance>),
 }
 
-impl Page {
-    /// Reads the page of a folder.
+impl WorkOwner {
+    /// Reads whose work a folder is.
     fn of(folder: &Path) -> Self {
         match apo_provenance::find(&folder.join(PROVENANCE)) {
             Ok(None) => Self::Missing,
             Ok(Some(found)) => Self::Of(found),
-            Err(PageError::Malformed(_) | PageError::Changed) => Self::Damaged,
-            Err(PageError::Foreign) => Self::Foreign(holds(PROVENANCE)),
-            Err(PageError::Io(error)) => Self::Foreign(format!(
+            Err(SealedError::Malformed(_) | SealedError::Changed) => Self::Damaged,
+            Err(SealedError::Foreign) => Self::Foreign(holds(PROVENANCE)),
+            Err(SealedError::Io(error)) => Self::Foreign(format!(
                 "holds a `{PROVENANCE}` that cannot be read: {error}"
             )),
         }
@@ -149,7 +149,7 @@ impl Working {
                     Some(problem) => problem,
                     None => continue,
                 },
-                Err(error) if error.raw_os_error() == Some(NAME_TOO_LONG) => {
+                Err(error) if error.kind() == ErrorKind::InvalidFilename => {
                     return Err(bad_input(format!(
                         "--out {}: its name is too long: the folder in which it is made has a \
                          name that is {} bytes longer; choose a shorter one",
@@ -179,8 +179,8 @@ impl Working {
     }
 
     /// Reads whose work the folder is.
-    pub fn page(&self) -> Page {
-        Page::of(&self.folder)
+    pub fn owner(&self) -> WorkOwner {
+        WorkOwner::of(&self.folder)
     }
 
     /// Whether the folder holds work that takes long to do again. A stage makes
@@ -202,26 +202,26 @@ impl Working {
         })
     }
 
-    /// Prepares the folder, whose page is `page`: it is either as a stopped run of the
+    /// Prepares the folder, the work of `owner`: it is either as a stopped run of the
     /// same command left it, or empty. Takes its lock and returns the one that holds
     /// from then on.
     ///
     /// # Errors
     ///
     /// [`Conflict`] when it holds the work of another command and `overwrite` is
-    /// not given. Bad input when its page is damaged and `overwrite` is not given,
-    /// or when the new page would be too long. Other errors when it cannot be
+    /// not given. Bad input when its `provenance.json` is damaged and `overwrite` is
+    /// not given, or when the new one would be too long. Other errors when it cannot be
     /// written.
     pub fn resume(
         &self,
         lock: File,
-        page: &Page,
+        owner: &WorkOwner,
         provenance: &Provenance,
         overwrite: bool,
     ) -> Result<File> {
         let would_lose = self.has_work() && !overwrite;
-        match page {
-            Page::Of(found) => {
+        match owner {
+            WorkOwner::Of(found) => {
                 let differences = found.differences(provenance);
                 if differences.is_empty() {
                     self.straighten()?;
@@ -231,29 +231,29 @@ impl Working {
                     return Err(Conflict::differs(&self.folder, differences).into());
                 }
             }
-            Page::Damaged if would_lose => {
+            WorkOwner::Damaged if would_lose => {
                 return Err(bad_input(format!(
-                    "{} is damaged and does not say any more whose work {} is. Remove that \
-                     folder, or begin anew with --overwrite",
+                    "{} is damaged and no longer says whose work {} is. Remove that folder, \
+                     or start over with --overwrite",
                     self.join(PROVENANCE).display(),
                     self.folder.display()
                 )));
             }
-            Page::Damaged | Page::Missing | Page::Foreign(_) => {}
+            WorkOwner::Damaged | WorkOwner::Missing | WorkOwner::Foreign(_) => {}
         }
-        let page = apo_provenance::seal(provenance);
-        if page.len() as u64 > MOST_BYTES {
+        let sealed = apo_provenance::seal(provenance);
+        if sealed.len() as u64 > MOST_BYTES {
             return Err(bad_input(format!(
-                "the arguments of this command make {} bytes in the page that records them, and at \
-                 most {MOST_BYTES} fit; shorten the texts that are given to it",
-                page.len()
+                "the arguments of this command make {} bytes in the `{PROVENANCE}` that records \
+                 them, and at most {MOST_BYTES} fit; shorten the texts that are given to it",
+                sealed.len()
             )));
         }
         let cannot = || format!("cannot write {}", self.folder.display());
         self.discard().with_context(cannot)?;
         drop(lock);
         let lock = self.lock()?;
-        place::write_whole(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &page)
+        place::write_whole(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &sealed)
             .with_context(cannot)?;
         Ok(lock)
     }
@@ -282,7 +282,7 @@ impl Working {
     /// stays, and so does everything else if the folder is not ours at all.
     pub fn discard(&self) -> io::Result<()> {
         if let Some(problem) = foreign(&self.folder) {
-            if let Page::Of(_) | Page::Damaged = self.page() {
+            if let WorkOwner::Of(_) | WorkOwner::Damaged = self.owner() {
                 empty(&self.folder)?;
             }
             return Err(io::Error::other(format!("it {problem}")));
@@ -313,7 +313,7 @@ impl Working {
     }
 }
 
-/// Removes what stages write into a working folder, the page and the lock last.
+/// Removes what stages write into a working folder, the provenance and the lock last.
 fn empty(folder: &Path) -> io::Result<()> {
     let last = [OsStr::new(PROVENANCE), OsStr::new(LOCK)];
     for entry in fs::read_dir(folder)? {
@@ -327,9 +327,6 @@ fn empty(folder: &Path) -> io::Result<()> {
         .try_for_each(|it| place::remove(&folder.join(it)))
 }
 
-/// `ENAMETOOLONG`, which the standard library does not name yet.
-const NAME_TOO_LONG: i32 = rustix::io::Errno::NAMETOOLONG.raw_os_error();
-
 /// Says, as the end of a sentence, why a folder must not be removed: it holds
 /// something that no stage wrote. Returns `None` for a working folder of ours.
 fn foreign(folder: &Path) -> Option<String> {
@@ -339,14 +336,14 @@ fn foreign(folder: &Path) -> Option<String> {
         Err(error) => return Some(format!("cannot be read: {error}")),
     };
     let names: Vec<_> = entries.flatten().map(|it| it.file_name()).collect();
-    let has_page = match Page::of(folder) {
-        Page::Foreign(problem) => return Some(problem),
-        Page::Missing => false,
-        Page::Damaged | Page::Of(_) => true,
+    let is_signed = match WorkOwner::of(folder) {
+        WorkOwner::Foreign(problem) => return Some(problem),
+        WorkOwner::Missing => false,
+        WorkOwner::Damaged | WorkOwner::Of(_) => true,
     };
     let is_ours = |name: &OsStr| {
         let is_first = name == LOCK || name == PROVENANCE_NEW;
-        is_first || has_page && is_written(name)
+        is_first || is_signed && is_written(name)
     };
     let other = names.iter().find(|it| !is_ours(it));
     other.map(|it| holds(&it.to_string_lossy()))
@@ -366,26 +363,29 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_read_as_it_was_written_or_not_at_all() {
+    fn the_owner_is_read_as_it_was_written_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let working = working(dir.path());
-        assert!(matches!(working.page(), Page::Missing));
+        assert!(matches!(working.owner(), WorkOwner::Missing));
         let lock = working.lock().unwrap();
         let _lock = working
-            .resume(lock, &working.page(), &stage("align"), false)
+            .resume(lock, &working.owner(), &stage("align"), false)
             .unwrap();
-        let Page::Of(found) = working.page() else {
+        let WorkOwner::Of(found) = working.owner() else {
             panic!("it is whole");
         };
         assert_eq!(*found, stage("align"));
         let path = working.join(PROVENANCE);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("align", "alike")).unwrap();
-        assert!(matches!(working.page(), Page::Damaged), "a letter differs");
+        assert!(
+            matches!(working.owner(), WorkOwner::Damaged),
+            "a letter differs"
+        );
         fs::write(&path, &text[..text.len() / 2]).unwrap();
-        assert!(matches!(working.page(), Page::Damaged), "it is cut");
+        assert!(matches!(working.owner(), WorkOwner::Damaged), "it is cut");
         fs::write(&path, serde_json::to_vec(&stage("align")).unwrap()).unwrap();
-        assert!(matches!(working.page(), Page::Of(_)), "an older page");
+        assert!(matches!(working.owner(), WorkOwner::Of(_)), "an older file");
     }
 
     #[test]
@@ -425,23 +425,23 @@ mod tests {
         let working = working(dir.path());
         let lock = working.lock().unwrap();
         let lock = working
-            .resume(lock, &working.page(), &stage("a"), false)
+            .resume(lock, &working.owner(), &stage("a"), false)
             .unwrap();
         fs::create_dir_all(working.join(CHECKPOINTS).join("step-1")).unwrap();
         let lock = working
-            .resume(lock, &working.page(), &stage("a"), false)
+            .resume(lock, &working.owner(), &stage("a"), false)
             .unwrap();
         assert!(working.has_work(), "it goes on");
         assert!(
             working
-                .resume(lock, &working.page(), &stage("b"), false)
+                .resume(lock, &working.owner(), &stage("b"), false)
                 .is_err()
         );
         let lock = working.lock().unwrap();
         let _lock = working
-            .resume(lock, &working.page(), &stage("b"), true)
+            .resume(lock, &working.owner(), &stage("b"), true)
             .unwrap();
-        assert!(!working.has_work() && matches!(working.page(), Page::Of(_)));
+        assert!(!working.has_work() && matches!(working.owner(), WorkOwner::Of(_)));
         assert!(!working.discarded.exists());
         working.discard().unwrap();
         working.discard().unwrap();

@@ -21,7 +21,7 @@ pub mod tables;
 mod verify;
 pub mod writer;
 
-pub use apo_provenance::{Input, Provenance, Split};
+pub use apo_provenance::{Input, Provenance, RowsDigest, Split};
 pub use error::TableError;
 pub use file::input;
 pub use footer::CHECKSUM_KEY;

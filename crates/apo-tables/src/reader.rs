@@ -329,8 +329,7 @@ impl Reader<Response> {
     pub fn content(self) -> Result<RowsDigest, TableError> {
         let mut digest = RowsDigest::default();
         for row in self {
-            let row = row?;
-            digest.add(&[&row.prompt, &row.response]);
+            digest += row?.content();
         }
         Ok(digest)
     }

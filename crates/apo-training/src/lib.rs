@@ -8,6 +8,7 @@ mod checkpoint;
 pub mod error;
 pub mod events;
 pub mod example;
+mod hash;
 pub mod objective;
 pub mod observer;
 pub mod reference;

@@ -17,7 +17,7 @@ pub enum Objective {
     RewardModel {
         /// The adversarial term of golden answers against samples.
         adversarial: Adversarial,
-        /// Weight of people's preferences.
+        /// Weight of human preferences.
         beta_2: f64,
     },
     /// The SFT targets' negative log-likelihood, a mean over tokens: SFT,

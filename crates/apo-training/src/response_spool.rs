@@ -7,6 +7,7 @@ use apo_spool::{Place, Spool};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
+use crate::hash::hash;
 
 /// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "responses.scratch";
@@ -75,7 +76,7 @@ impl ResponseSpool {
     ///
     /// When it cannot be written.
     pub fn add(&mut self, response: &TokenizedResponse) -> Result<(), TrainingError> {
-        let key = crate::store::hash(&[response.query_id.as_bytes()]);
+        let key = hash(&[response.query_id.as_bytes()]);
         let place = self.spool.append(response)?;
         self.entries
             .push((key, response.role, response.number, place));

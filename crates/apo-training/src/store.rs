@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use apo_spool::{Place, Spool};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::TrainingError;
 use crate::example::Example;
+use crate::hash::hash;
 
 /// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "examples.scratch";
@@ -26,15 +26,6 @@ struct Entry {
 pub struct StoreWriter {
     spool: Spool<Example>,
     entries: Vec<Entry>,
-}
-
-pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    let digest = hasher.finalize();
-    u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }
 
 impl StoreWriter {

@@ -20,7 +20,7 @@ pub enum Command {
     /// Score a table of responses with a reward model; print the mean reward overall
     /// and by subset
     Score(ScoreArgs),
-    /// Measure a reward model's accuracy and calibration on people's preferences
+    /// Measure a reward model's accuracy and calibration on human preferences
     Accuracy(AccuracyArgs),
     /// Let a language model compare two policies, in both orders
     Compare(CompareArgs),

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use apo_provenance::{PageError, Provenance};
+use apo_provenance::{Provenance, SealedError};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -153,8 +153,8 @@ impl Case<'_> {
 
     /// Tells whether the changed file makes the working folder somebody else's.
     fn is_foreign(&self) -> bool {
-        let page = serde_json::from_slice(&self.bytes).map(apo_provenance::open::<Provenance>);
-        self.file.ends_with("provenance.json") && matches!(page, Ok(Err(PageError::Foreign)))
+        let found = serde_json::from_slice(&self.bytes).map(apo_provenance::open::<Provenance>);
+        self.file.ends_with("provenance.json") && matches!(found, Ok(Err(SealedError::Foreign)))
     }
 
     /// Returns what is wrong with the next run, if a stopped run's folder can neither be

@@ -102,13 +102,13 @@ pub fn manifest(bytes: &[u8]) -> String {
     let dir = scratch::folder(&[("apo.json", bytes)]);
     match Manifest::read(&dir) {
         Ok(Some(manifest)) => {
-            let page = apo_provenance::seal(&manifest);
-            let again = scratch::folder(&[("apo.json", &page)]);
-            let again = Manifest::read(&again).expect("a page of ours can be read");
+            let sealed = apo_provenance::seal(&manifest);
+            let again = scratch::folder(&[("apo.json", &sealed)]);
+            let again = Manifest::read(&again).expect("an apo.json of ours can be read");
             assert_eq!(again, Some(manifest.clone()), "it says what it said");
             format!("{}, {}", manifest.head, manifest.template)
         }
-        Ok(None) => panic!("a page that is there is read"),
+        Ok(None) => panic!("an apo.json that is there is read"),
         Err(error) => chain(&error),
     }
 }

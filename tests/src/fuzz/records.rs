@@ -36,7 +36,7 @@ pub fn parquet(bytes: &[u8]) -> String {
     let rows = Reader::<Pair>::open(&path).and_then(Iterator::collect::<Result<Vec<Pair>, _>>);
     let own = rows.map_or_else(|error| chain(&error), |rows| format!("{} rows", rows.len()));
     let about = match apo_tables::provenance(&path) {
-        Ok(found) => found.map_or("no page".into(), |it| it.stage),
+        Ok(found) => found.map_or("no provenance".into(), |it| it.stage),
         Err(error) => chain(&error),
     };
     format!("{found}; {own}; {about}")
@@ -123,8 +123,8 @@ pub fn provenance(bytes: &[u8]) -> String {
         Ok(found) => found,
         Err(error) => return error.to_string(),
     };
-    let page = serde_json::to_vec(&found).expect("a page is plain data");
-    let again: Provenance = serde_json::from_slice(&page).expect("a page of ours can be read");
+    let written = serde_json::to_vec(&found).expect("a provenance is plain data");
+    let again: Provenance = serde_json::from_slice(&written).expect("ours can be read");
     assert_eq!(again, found, "it says what it said");
     assert!(found.differences(&again).is_empty());
     let other = Provenance::new("align", "0");

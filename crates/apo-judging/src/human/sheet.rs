@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_hh::Role;
-use apo_stage::output::write_page;
+use apo_stage::output::write_manifest;
 use apo_stage::report::{format_table, result};
 use apo_stage::{Claim, Output, OutputKind, bad_input, up_to_date};
 use apo_tables::{Provenance, SheetKey, Writer};
@@ -83,7 +83,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     let sheet = sheet_id(&key);
     fs::write(dir.join("sheet.html"), page(&sheet, &placed)?).with_context(cannot)?;
     spreadsheet(&dir.join("sheet.csv"), &placed).with_context(cannot)?;
-    write_page(&dir, &provenance)?;
+    write_manifest(&dir, &provenance)?;
     output.publish(FOLDER)?;
     let shown = serde_json::json!({ "sheet": sheet, "queries": key.len(), "out": out });
     result(&args.report, &shown, || {

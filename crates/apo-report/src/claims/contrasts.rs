@@ -22,7 +22,7 @@ struct Part {
 enum On {
     /// A policy's score, and its true quality.
     Policies,
-    /// A reward model's accuracy on people's preferences, and by the truth.
+    /// A reward model's accuracy on human preferences, and by the truth.
     Accuracy,
     /// Its calibration.
     Ece,
@@ -147,7 +147,7 @@ pub const CLAIMS: [PaperClaim; 12] = [
     },
     PaperClaim {
         name: "C8",
-        says: "more training on people's preferences alone does not explain it (Table 4)",
+        says: "more training on human preferences alone does not explain it (Table 4)",
         parts: &[more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_AB")], On::Accuracy)],
     },
     PaperClaim {
@@ -160,7 +160,7 @@ pub const CLAIMS: [PaperClaim; 12] = [
     },
     PaperClaim {
         name: "C10",
-        says: "GAIL, without people's preferences, fails (Table 4)",
+        says: "GAIL, without human preferences, fails (Table 4)",
         parts: &[
             more(&[(1.0, "RM_Base"), (-1.0, "RM_GAIL")], On::Accuracy),
             more(&[(1.0, "RM_APO-v1"), (-1.0, "RM_GAIL")], On::Accuracy),

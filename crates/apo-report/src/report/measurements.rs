@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::measures::read_json;
 use crate::run_file::{ArtifactKind, RunFile};
 
-/// A reward model on people's preferences.
+/// A reward model on human preferences.
 #[derive(Debug, Serialize)]
 pub struct RewardModel {
     pub name: String,
@@ -41,12 +41,12 @@ pub struct Verdicts {
 /// When a file is not what its command prints.
 pub fn reward_models(run: &RunFile) -> Result<Vec<RewardModel>> {
     let mut found: Vec<RewardModel> = Vec::new();
-    for thing in run.of(&[ArtifactKind::Test, ArtifactKind::Dev]) {
-        if found.iter().any(|it| it.name == thing.name) {
+    for artifact in run.of(&[ArtifactKind::Test, ArtifactKind::Dev]) {
+        if found.iter().any(|it| it.name == artifact.name) {
             continue;
         }
         let on = |kind: ArtifactKind| -> Result<Option<OnPairs>> {
-            let Some(path) = run.find(kind, &thing.name) else {
+            let Some(path) = run.find(kind, &artifact.name) else {
                 return Ok(None);
             };
             let measured: AccuracySummary = read_json(&path, "judge accuracy --json")?;
@@ -58,7 +58,7 @@ pub fn reward_models(run: &RunFile) -> Result<Vec<RewardModel>> {
             }))
         };
         found.push(RewardModel {
-            name: thing.name.clone(),
+            name: artifact.name.clone(),
             test: on(ArtifactKind::Test)?,
             dev: on(ArtifactKind::Dev)?,
         });
@@ -72,18 +72,18 @@ pub fn reward_models(run: &RunFile) -> Result<Vec<RewardModel>> {
 ///
 /// When a file is not what its command prints.
 pub fn verdicts(run: &RunFile) -> Result<Vec<Verdicts>> {
-    let things = run.of(&[ArtifactKind::Verdicts, ArtifactKind::Votes]);
-    let found = things.map(|thing| {
-        let people = thing.kind == ArtifactKind::Votes;
+    let artifacts = run.of(&[ArtifactKind::Verdicts, ArtifactKind::Votes]);
+    let found = artifacts.map(|artifact| {
+        let people = artifact.kind == ArtifactKind::Votes;
         let by = if people {
             "judge human tally --json"
         } else {
             "judge compare --json"
         };
         Ok(Verdicts {
-            name: thing.name.clone(),
+            name: artifact.name.clone(),
             people,
-            found: read_json(&run.at(thing), by)?,
+            found: read_json(&run.at(artifact), by)?,
         })
     });
     found.collect()

@@ -16,9 +16,6 @@ use crate::run_file::{ArtifactKind, RunFile};
 /// Number of dialogues shown: those with the lowest ids, which are hashes.
 const SHOWN: usize = 6;
 
-/// Prefix of the names of APO's policies; the rest is the baseline's name.
-const APO: &str = "APO-";
-
 /// A policy, and measures of its answers to the test queries.
 #[derive(Debug, Serialize)]
 pub struct Policy {
@@ -29,7 +26,11 @@ pub struct Policy {
     /// Its score minus the start's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gain: Option<Mean>,
-    /// An APO policy's score minus its baseline's, query by query.
+    /// The policy that it is compared with, such as the one that was aligned in the same
+    /// way without APO.
+    #[serde(skip)]
+    pub baseline: Option<String>,
+    /// Its score minus its baseline's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<Mean>,
     /// Rewards of its answers, by query.
@@ -42,12 +43,6 @@ impl Policy {
     pub fn is_start(&self) -> bool {
         self.round == 0
     }
-
-    /// Returns the name of the policy that was aligned in the same way without APO, or
-    /// `None` for a policy without APO.
-    pub fn baseline(&self) -> Option<&str> {
-        self.name.strip_prefix(APO)
-    }
 }
 
 /// Reads all policies that have a score, in the run's order.
@@ -57,10 +52,10 @@ impl Policy {
 /// When a file cannot be used.
 pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
     let mut found = Vec::new();
-    for thing in run.of(&[ArtifactKind::Score]) {
-        let name = &thing.name;
+    for artifact in run.of(&[ArtifactKind::Score]) {
+        let name = &artifact.name;
         let files = PolicyFiles {
-            score: Some(run.at(thing)),
+            score: Some(run.at(artifact)),
             ..PolicyFiles::of(run, name)
         };
         let scored = run.find(ArtifactKind::ScoredAnswers, name);
@@ -71,6 +66,7 @@ pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
             round: run.round(name).unwrap_or(1),
             measures: files.read()?,
             gain: None,
+            baseline: run.baseline(name).map(str::to_owned),
             lead: None,
             rewards: rewards.unwrap_or_default(),
         });
@@ -90,8 +86,8 @@ fn rewards(path: &Path) -> Result<BTreeMap<String, f64>> {
     Ok(found)
 }
 
-/// Computes how far each policy is above the start and, with APO, above its
-/// baseline.
+/// Computes how far each policy is above the start and above its baseline, if it has
+/// one.
 fn compare(policies: &mut [Policy]) {
     let above = |own: &Policy, other: &Policy| -> Option<Mean> {
         let both = own.rewards.iter();
@@ -101,8 +97,8 @@ fn compare(policies: &mut [Policy]) {
     let start = policies.iter().find(|it| it.is_start());
     let found = policies.iter().map(|own| {
         let start = start.filter(|_| !own.is_start());
-        let baseline = own.baseline();
-        let baseline = baseline.and_then(|name| policies.iter().rfind(|it| it.name == name));
+        let baseline = own.baseline.as_ref();
+        let baseline = baseline.and_then(|name| policies.iter().rfind(|it| it.name == *name));
         [start, baseline].map(|other| other.and_then(|other| above(own, other)))
     });
     let found: Vec<_> = found.collect();
@@ -130,7 +126,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
     let scored = || policies.iter().filter(|it| !it.rewards.is_empty());
     let start = scored().find(|it| it.is_start());
     let last = scored()
-        .filter(|it| it.baseline().is_some())
+        .filter(|it| it.baseline.is_some())
         .max_by_key(|it| it.round);
     let last = last.or_else(|| scored().next_back());
     let (Some(start), Some(last)) = (start, last) else {

@@ -15,7 +15,7 @@ use super::policies::{Dialogue, Policy, dialogues, policies};
 use super::times::{Times, times};
 use super::trainings::{Training, trainings};
 use crate::data::Size;
-use crate::run_file::{ArtifactKind, List, RunFile};
+use crate::run_file::{Arm, ArtifactKind, RunFile};
 
 /// Everything that a report shows.
 #[derive(Debug, Serialize)]
@@ -36,7 +36,7 @@ pub struct Run {
     /// The policies of each method in the order of rounds, the start first; in the
     /// order of Figure 5.
     #[serde(skip)]
-    pub arms: Vec<List<String>>,
+    pub arms: Vec<Arm>,
     /// Tables and models, each with what made it.
     pub made: Vec<Made>,
     /// Time and memory of the stages, if recorded.

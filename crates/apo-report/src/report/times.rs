@@ -40,10 +40,10 @@ struct Took {
 ///
 /// When a file cannot be read.
 pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
-    let Some(thing) = run.of(&[ArtifactKind::Times]).next() else {
+    let Some(artifact) = run.of(&[ArtifactKind::Times]).next() else {
         return Ok(Vec::new());
     };
-    let path = run.at(thing);
+    let path = run.at(artifact);
     let mut bytes = Vec::new();
     file::open(&path)?
         .read_to_end(&mut bytes)
@@ -74,12 +74,12 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
         times.peak_mib = times.peak_mib.max(took.peak_mib.unwrap_or(0.0));
     }
     let mut sampled = 0;
-    for thing in run.of(&[
+    for artifact in run.of(&[
         ArtifactKind::RmSamples,
         ArtifactKind::Samples,
         ArtifactKind::Answers,
     ]) {
-        for response in Reader::<Response>::open(&run.at(thing))? {
+        for response in Reader::<Response>::open(&run.at(artifact))? {
             sampled += i64::from(response?.tokens.unwrap_or(0));
         }
     }

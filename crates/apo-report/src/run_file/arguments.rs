@@ -1,10 +1,14 @@
-//! Things, rows and lists as `judge describe` is given them.
+//! Artifacts, rows, arms and tables as `judge describe` is given them.
 
+use std::mem;
 use std::str::FromStr;
 
 use clap::ValueEnum as _;
 
-use super::{Artifact, ArtifactKind, Entry, List};
+use super::{Arm, Artifact, ArtifactKind, Entry, List};
+
+/// What precedes the name of an arm's baseline among its policies.
+const BASELINE: &str = "baseline:";
 
 impl FromStr for Artifact {
     type Err = String;
@@ -17,7 +21,7 @@ impl FromStr for Artifact {
         let (kind, name, path) = parts.ok_or("expected KIND:NAME=PATH")?;
         Ok(Self {
             kind: ArtifactKind::from_str(kind, false)
-                .map_err(|_| format!("'{kind}' is not a kind of thing"))?,
+                .map_err(|_| format!("'{kind}' is not a kind of artifact"))?,
             name: name.into(),
             path: path.into(),
         })
@@ -57,11 +61,21 @@ impl Entry {
     }
 }
 
-impl FromStr for List<String> {
+impl FromStr for Arm {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        list(text, |it| Ok(it.to_owned()))
+        let mut list: List<String> = list(text, |it| Ok(it.to_owned()))?;
+        let mut baseline = None;
+        for it in mem::take(&mut list.rows) {
+            match it.strip_prefix(BASELINE).map(str::trim) {
+                None => list.rows.push(it),
+                Some(_) if baseline.is_some() => return Err("expected one baseline"),
+                Some("") => return Err("expected the name of an arm after `baseline:`"),
+                Some(name) => baseline = Some(name.to_owned()),
+            }
+        }
+        Ok(Self { list, baseline })
     }
 }
 
@@ -93,15 +107,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thing_has_kind_name_and_path() {
-        let thing: Artifact = "test:RM against APO-DPO=apo-dpo-1/rm.test.json"
+    fn an_artifact_has_kind_name_and_path() {
+        let artifact: Artifact = "test:RM against APO-DPO=apo-dpo-1/rm.test.json"
             .parse()
-            .expect("it is a thing");
-        assert_eq!(thing.kind, ArtifactKind::Test);
-        assert_eq!(thing.name, "RM against APO-DPO");
-        assert_eq!(thing.path, Path::new("apo-dpo-1/rm.test.json"));
+            .expect("it is an artifact");
+        assert_eq!(artifact.kind, ArtifactKind::Test);
+        assert_eq!(artifact.name, "RM against APO-DPO");
+        assert_eq!(artifact.path, Path::new("apo-dpo-1/rm.test.json"));
         for text in ["test:a", "a=b", "what:a=b", "test:=b", "test:a="] {
-            assert!(text.parse::<Artifact>().is_err(), "{text:?} is not a thing");
+            assert!(
+                text.parse::<Artifact>().is_err(),
+                "{text:?} is not an artifact"
+            );
+        }
+    }
+
+    #[test]
+    fn an_arm_may_name_its_baseline() {
+        let arm: Arm = "APO-DPO=SFT;APO-DPO; baseline: DPO"
+            .parse()
+            .expect("an arm");
+        assert_eq!(arm.list.name, "APO-DPO");
+        assert_eq!(arm.list.rows, ["SFT", "APO-DPO"]);
+        assert_eq!(arm.baseline.as_deref(), Some("DPO"));
+        let arm: Arm = "DPO=SFT;DPO".parse().expect("an arm");
+        assert_eq!(arm.baseline, None);
+        for text in ["DPO", "DPO=SFT;baseline:", "DPO=baseline:A;baseline:B"] {
+            assert!(text.parse::<Arm>().is_err(), "{text:?} is not an arm");
         }
     }
 

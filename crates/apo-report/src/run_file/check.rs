@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Artifact, ArtifactKind, Entry, List, RunFile};
+use super::{Arm, Artifact, ArtifactKind, Entry, List, RunFile};
 
 /// The kinds that a row of a table may name: accuracies of a reward model.
 const OF_ROWS: [ArtifactKind; 3] = [ArtifactKind::Test, ArtifactKind::Dev, ArtifactKind::Truth];
@@ -15,18 +15,23 @@ impl RunFile {
     ///
     /// # Errors
     ///
-    /// When a path leaves the run, a thing, arm, table or row has no name or that of
-    /// another, two things of one kind are one file, or a list has no rows.
+    /// When a path leaves the run, an artifact, arm, table or row has no name or that of
+    /// another, two artifacts of one kind are one file, a list has no rows, or a
+    /// baseline is no other arm.
     pub(super) fn check(&self) -> Result<(), String> {
-        for thing in &self.things {
-            self.check_place(thing)?;
-            check_name(&thing.name, || {
-                format!("the {} at '{}'", thing.kind.name(), thing.path.display())
+        for artifact in &self.artifacts {
+            self.check_place(artifact)?;
+            check_name(&artifact.name, || {
+                format!(
+                    "the {} at '{}'",
+                    artifact.kind.name(),
+                    artifact.path.display()
+                )
             })?;
-            self.check_shape(thing)?;
+            self.check_shape(artifact)?;
         }
         let name = |it: &Artifact| (it.kind, it.name.clone());
-        if let Some((first, second)) = twins(&self.things, name) {
+        if let Some((first, second)) = twins(&self.artifacts, name) {
             return Err(format!(
                 "{} and {} are both the {} of '{}'; expected names of their own",
                 first.path.display(),
@@ -37,7 +42,7 @@ impl RunFile {
         }
         // A table of the data may be a policy's samples, too.
         let file = |it: &Artifact| (it.kind, it.file_in(&self.dir));
-        if let Some((first, second)) = twins(&self.things, file) {
+        if let Some((first, second)) = twins(&self.artifacts, file) {
             return Err(format!(
                 "{} is the {} of '{}', and {} that of '{}', though both are one file; expected a \
                  file for each",
@@ -48,8 +53,11 @@ impl RunFile {
                 second.name
             ));
         }
-        check_lists("arm", &self.arms, |it| [it, it])?;
-        check_lists("table", &self.tables, |it| [&it.shown, &it.of])?;
+        let arms: Vec<&List<String>> = self.arms.iter().map(|it| &it.list).collect();
+        check_lists("arm", &arms, |it| [it, it])?;
+        check_baselines(&self.arms)?;
+        let tables: Vec<&List<Entry>> = self.tables.iter().collect();
+        check_lists("table", &tables, |it| [&it.shown, &it.of])?;
         for table in &self.tables {
             let other = |kind: &ArtifactKind| !OF_ROWS.contains(kind);
             if let Some(kind) = table.rows.iter().filter_map(|it| it.kind).find(other) {
@@ -66,10 +74,10 @@ impl RunFile {
     /// Gives rows their kind that say it in their name, as in `NAME, truth`: files
     /// of before rows had kinds do.
     pub(super) fn give_kinds(&mut self) {
-        let things = &self.things;
-        let is_thing = |row: &Entry| things.iter().any(|it| it.name == row.of);
+        let artifacts = &self.artifacts;
+        let is_artifact = |row: &Entry| artifacts.iter().any(|it| it.name == row.of);
         let rows = self.tables.iter_mut().flat_map(|it| &mut it.rows);
-        for row in rows.filter(|it| it.kind.is_none() && !is_thing(it)) {
+        for row in rows.filter(|it| it.kind.is_none() && !is_artifact(it)) {
             let named = OF_ROWS.into_iter().find_map(|kind| {
                 let of = row.of.strip_suffix(&format!(", {}", kind.name()))?;
                 Some((of.to_owned(), kind))
@@ -85,10 +93,10 @@ impl RunFile {
 
     /// Checks that a model is a folder, and what is no table a file; of what is not there,
     /// nothing can be said.
-    fn check_shape(&self, thing: &Artifact) -> Result<(), String> {
+    fn check_shape(&self, artifact: &Artifact) -> Result<(), String> {
         use ArtifactKind as Kind;
-        let at = self.dir.join(&thing.path);
-        let expected = match thing.kind {
+        let at = self.dir.join(&artifact.path);
+        let expected = match artifact.kind {
             Kind::Policy | Kind::RewardModel if at.is_file() => "a model directory",
             Kind::Score
             | Kind::ScoreAll
@@ -109,30 +117,30 @@ impl RunFile {
         };
         Err(format!(
             "the {} of '{}' is at '{}', which is a {}; expected {expected}",
-            thing.kind.name(),
-            thing.name,
-            thing.path.display(),
+            artifact.kind.name(),
+            artifact.name,
+            artifact.path.display(),
             if at.is_dir() { "folder" } else { "file" }
         ))
     }
 
-    /// Checks that a thing lies in the run, by its path and where links in it lead.
-    fn check_place(&self, thing: &Artifact) -> Result<(), String> {
+    /// Checks that an artifact lies in the run, by its path and where links in it lead.
+    fn check_place(&self, artifact: &Artifact) -> Result<(), String> {
         let leaves = |how: &str| {
             Err(format!(
                 "the {} of '{}' is at '{}', which leaves the run{how}",
-                thing.kind.name(),
-                thing.name,
-                thing.path.display()
+                artifact.kind.name(),
+                artifact.name,
+                artifact.path.display()
             ))
         };
-        if !thing.is_inside() {
+        if !artifact.is_inside() {
             return leaves("; expected a path inside its folder, without `..`");
         }
         let Ok(run) = self.dir.canonicalize() else {
             return Ok(()); // the folder is checked before
         };
-        match self.dir.join(&thing.path).canonicalize() {
+        match self.dir.join(&artifact.path).canonicalize() {
             Ok(at) if !at.starts_with(&run) => leaves(&format!(
                 " by a link to {}; copy or move that into its folder",
                 at.display()
@@ -151,7 +159,7 @@ impl Artifact {
         parts.clone().all(inside) && parts.any(|it| it != Component::CurDir)
     }
 
-    /// Returns the same thing with its path in the shortest spelling: no `.`, no second
+    /// Returns the same artifact with its path in the shortest spelling: no `.`, no second
     /// slash.
     pub(super) fn tidy(mut self) -> Self {
         let parts = self.path.components();
@@ -214,7 +222,7 @@ fn twins<T, K: Eq + Hash>(items: &[T], key: impl Fn(&T) -> K) -> Option<(&T, &T)
 /// `names` are those of a row, the one that is shown first.
 fn check_lists<T>(
     what: &str,
-    lists: &[List<T>],
+    lists: &[&List<T>],
     names: impl Fn(&T) -> [&String; 2],
 ) -> Result<(), String> {
     if let Some((twice, _)) = twins(lists, |it| it.name.clone()) {
@@ -236,6 +244,23 @@ fn check_lists<T>(
         if let Some((twice, _)) = twins(&list.rows, |it| names(it)[0].clone()) {
             let twice = names(twice)[0];
             return Err(format!("{what} '{name}' names '{twice}' twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the baseline of an arm is another arm.
+fn check_baselines(arms: &[Arm]) -> Result<(), String> {
+    for arm in arms {
+        let Some(baseline) = &arm.baseline else {
+            continue;
+        };
+        let name = &arm.list.name;
+        let mut others = arms.iter().map(|it| &it.list.name).filter(|it| *it != name);
+        if !others.any(|it| it == baseline) {
+            return Err(format!(
+                "the baseline of arm '{name}' is '{baseline}', which is no other arm of the run"
+            ));
         }
     }
     Ok(())

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result};
 use apo_stage::bad_input;
 
-use super::{Artifact, ArtifactKind, Entry, NAME, RunFile};
+use super::{Arm, Artifact, ArtifactKind, Entry, NAME, RunFile};
+
+/// How the names of APO's policies begin, in files of before arms had baselines; the
+/// rest is the baseline's name.
+const APO: &str = "APO-";
 
 impl RunFile {
-    /// Returns the path of a thing.
-    pub fn at(&self, thing: &Artifact) -> PathBuf {
-        self.dir.join(&thing.path)
+    /// Returns the path of an artifact.
+    pub fn at(&self, artifact: &Artifact) -> PathBuf {
+        self.dir.join(&artifact.path)
     }
 
     /// Returns the file's own path, for messages.
@@ -19,18 +23,18 @@ impl RunFile {
         self.dir.join(NAME)
     }
 
-    /// Returns the path of the thing with this name.
+    /// Returns the path of the artifact with this name.
     pub fn find(&self, kind: ArtifactKind, name: &str) -> Option<PathBuf> {
-        let thing = self
-            .things
+        let artifact = self
+            .artifacts
             .iter()
             .find(|it| it.kind == kind && it.name == name);
-        thing.map(|it| self.at(it))
+        artifact.map(|it| self.at(it))
     }
 
-    /// Returns all things of these kinds.
+    /// Returns all artifacts of these kinds.
     pub fn of(&self, kinds: &[ArtifactKind]) -> impl Iterator<Item = &Artifact> {
-        self.things
+        self.artifacts
             .iter()
             .filter(move |it| kinds.contains(&it.kind))
     }
@@ -78,6 +82,27 @@ impl RunFile {
     /// Returns the round of a policy in its arm. The start is round 0 of every arm.
     pub fn round(&self, policy: &str) -> Option<usize> {
         let mut arms = self.arms.iter();
-        arms.find_map(|arm| arm.rows.iter().position(|it| it == policy))
+        arms.find_map(|arm| arm.round(policy))
+    }
+
+    /// Returns the policy that another is compared with: that of the same round in the
+    /// baseline of its arm.
+    pub fn baseline<'a>(&'a self, policy: &'a str) -> Option<&'a str> {
+        let compared = self.arms.iter().find_map(|arm| {
+            let round = arm.round(policy).filter(|it| *it > 0)?;
+            Some((arm.baseline.as_ref()?, round))
+        });
+        let Some((name, round)) = compared else {
+            return policy.strip_prefix(APO);
+        };
+        let baseline = self.arms.iter().find(|it| it.list.name == *name)?;
+        baseline.list.rows.get(round).map(String::as_str)
+    }
+}
+
+impl Arm {
+    /// Returns the round of a policy in this arm.
+    fn round(&self, policy: &str) -> Option<usize> {
+        self.list.rows.iter().position(|it| it == policy)
     }
 }

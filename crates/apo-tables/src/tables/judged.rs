@@ -1,6 +1,6 @@
 //! Tables of judgements of two policies' responses.
 
-use super::{QUERY_ID, SUBSET};
+use super::{QUERY_ID, SUBSET, one_per_column};
 use crate::schema::{Column, ColumnType, Row, Table, Value, optional, required};
 
 const CHARACTERS_A: Column = required(
@@ -102,20 +102,31 @@ impl Row for VerdictRow {
     }
 
     fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
-        let verdict = |i: usize, column| match &values[i] {
+        let [
+            query_id,
+            subset,
+            judge,
+            repeat,
+            plain,
+            swapped,
+            outcome,
+            characters_a,
+            characters_b,
+        ] = one_per_column(values);
+        let verdict = |value: &Value<'_>, column| match value {
             Value::Null => Ok(None),
             value => one_of(value, column, &Self::VERDICTS).map(Some),
         };
         Ok(Self {
-            query_id: values[0].text(),
-            subset: values[1].text(),
-            judge: values[2].text(),
-            repeat: values[3].int32().unwrap_or(0),
-            plain: verdict(4, "plain")?,
-            swapped: verdict(5, "swapped")?,
-            outcome: one_of(&values[6], "outcome", &Self::OUTCOMES)?,
-            characters_a: values[7].int32().unwrap_or(0),
-            characters_b: values[8].int32().unwrap_or(0),
+            query_id: query_id.text(),
+            subset: subset.text(),
+            judge: judge.text(),
+            repeat: repeat.int32().unwrap_or(0),
+            plain: verdict(plain, "plain")?,
+            swapped: verdict(swapped, "swapped")?,
+            outcome: one_of(outcome, "outcome", &Self::OUTCOMES)?,
+            characters_a: characters_a.int32().unwrap_or(0),
+            characters_b: characters_b.int32().unwrap_or(0),
         })
     }
 }
@@ -166,13 +177,14 @@ impl Row for SheetKey {
     }
 
     fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
+        let [query_id, subset, left, digest, characters_a, characters_b] = one_per_column(values);
         Ok(Self {
-            query_id: values[0].text(),
-            subset: values[1].text(),
-            left: one_of(&values[2], "left", &["a", "b"])?,
-            digest: values[3].text(),
-            characters_a: values[4].int32().unwrap_or(0),
-            characters_b: values[5].int32().unwrap_or(0),
+            query_id: query_id.text(),
+            subset: subset.text(),
+            left: one_of(left, "left", &["a", "b"])?,
+            digest: digest.text(),
+            characters_a: characters_a.int32().unwrap_or(0),
+            characters_b: characters_b.int32().unwrap_or(0),
         })
     }
 }

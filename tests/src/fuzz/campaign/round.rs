@@ -96,7 +96,7 @@ impl Round {
         }
         stages::copy(&round.dir.join("policy"), &round.dir.join("chat"));
         write(round.dir.join("chat/chat_template.jinja"), CHAT);
-        fs::remove_file(round.dir.join("chat/apo.json")).expect("a model of ours has a page");
+        fs::remove_file(round.dir.join("chat/apo.json")).expect("a model of ours has one");
         round.raw_data();
         if can_trace() {
             for (name, stop) in STOPPED {

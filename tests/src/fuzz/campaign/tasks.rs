@@ -189,7 +189,7 @@ pub fn stopped(name: &str) -> String {
 }
 
 /// Tells whether a stage wrote this file of the round with checksums: a table, a file of
-/// a model with our page, a journal, or a file of a stopped run.
+/// a model with our `apo.json`, a journal, or a file of a stopped run.
 pub fn has_checksums(file: &Path) -> bool {
     let is_table = file.extension().is_some_and(|it| it == "parquet");
     let of_a_model = file.starts_with("policy") || file.starts_with("rm");

@@ -59,7 +59,7 @@ pub fn policies(run: &Run) -> Result<Markup> {
         } }
         p.quiet {
             "KL: log π − log π_start of the answers in nats per token, an estimate for comparing policies. The answers were sampled at a temperature below 1, so it may be negative. "
-            "Ended: responses that ended by themselves. Repeats: 3-grams that occurred before in the same response."
+            "Ended: responses that ended on their own. Repeats: 3-grams that occurred before in the same response."
         }
         div.plots {
             @if let Some(svg) = by_score { (figure(&svg, "Rewards of the answers to the test queries")) }
@@ -94,7 +94,7 @@ pub fn reward_models(run: &Run) -> Markup {
     };
     html! {
         div.wide { table {
-            caption { "Tables 3 and 4. Accuracy: share of people's pairs in the right order, ± standard error; ECE: expected calibration error." }
+            caption { "Tables 3 and 4. Accuracy: share of human-labelled pairs ranked correctly, ± standard error; ECE: expected calibration error." }
             tr {
                 th { "reward model" } th { "Test" } th { "ECE" } th { "Dev" } th { "ECE" }
                 th.paper { "paper, Test" } th.paper { "ECE" } th.paper { "Dev" } th.paper { "ECE" }

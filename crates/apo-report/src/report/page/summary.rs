@@ -42,7 +42,7 @@ pub fn summary(run: &Run) -> Markup {
     }
 }
 
-/// Says how far a policy is above the start and, with APO, above its baseline.
+/// Says how far a policy is above the start and above its baseline, if it has one.
 fn said_of(policy: &Policy, run: &Run) -> Option<String> {
     let gain = policy.gain?;
     let mut said = format!(
@@ -52,7 +52,7 @@ fn said_of(policy: &Policy, run: &Run) -> Option<String> {
         above(gain)
     );
     if let Some(lead) = policy.lead {
-        let baseline = policy.baseline().unwrap_or_default();
+        let baseline = policy.baseline.as_deref().unwrap_or_default();
         said += &format!(", {} {baseline}", above(lead));
     }
     let start = run.start().and_then(|it| it.measures.true_quality);
@@ -88,7 +88,7 @@ fn above(difference: Mean) -> String {
 fn said_of_models(run: &Run) -> Option<String> {
     let agrees = |name: &str| Some(accuracy(run.reward_model(name)?.test.as_ref()));
     Some(format!(
-        "RM_APO-v1 agrees with people on {} of the test pairs, RM_Base on {}.",
+        "RM_APO-v1 agrees with human preferences on {} of the test pairs, RM_Base on {}.",
         agrees("RM_APO-v1")?,
         agrees("RM_Base")?
     ))
