@@ -1,4 +1,4 @@
-# The APO workspace: builds, tests and plays rounds. `make help` lists the goals.
+# The APO workspace: builds, tests and runs rounds. `make help` lists the goals.
 # Needs GNU make 4.3 or later.
 
 SHELL       := bash
@@ -67,7 +67,7 @@ miri: setup ## Run the kernels' tests under Miri, which finds undefined behaviou
 	  rustup toolchain install nightly --profile minimal --component miri --component rust-src || \
 	  { echo 'Miri is not installed, and rustup could not install it (see above)' >&2; exit 2; }
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows' RAYON_NUM_THREADS=2 \
-	  cargo +nightly miri test -p apo-kernels --target-dir target/miri
+	  $(CARGO) +nightly miri test -p apo-kernels --target-dir target/miri
 
 check-cuda: setup ## Type-check the CUDA build; needs no CUDA
 	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda

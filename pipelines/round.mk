@@ -123,13 +123,15 @@ place_of = $(lastword $(subst =, ,$(1)))
 title_of = $(call name_of,$(filter %=$(1),$(TITLES)))
 
 METHODS := $(sort $(foreach row,$(TITLES),$(call place_of,$(row))))
+# To add a round, add its number here and a METHOD-k setting for each method in CONFIG.mk.
 NUMBERS := 1 2 3
 ARMS    := $(METHODS) $(METHODS:%=apo-%)
 ALIGNED := $(foreach arm,$(ARMS),$(NUMBERS:%=$(arm)-%))
 RMS     := rm-base rm-test rm-all start/rm $(ALIGNED:%=%/rm) $(addprefix rm-,ab wgan gail $(NUMBERS:%=seq-%))
 
 each      = $(patsubst %,$(RUN)/%/$(1),start golden-sft $(ALIGNED))
-before    = $(if $(filter %-1,$(1)),start,$(patsubst %-3,%-2,$(patsubst %-2,%-1,$(1))))
+round_of  = $(lastword $(subst -, ,$(1)))
+before    = $(if $(filter %-1,$(1)),start,$(patsubst %-$(round_of),%-$(word $(round_of),0 $(NUMBERS)),$(1)))
 settings_of = $(1:apo-%=%)
 method_of = $(firstword $(subst -, ,$(1:apo-%=%)))
 # Only if the settings ask for a loss with a reference, and for no other reference
@@ -218,7 +220,7 @@ $(patsubst %,$(RUN)/%/kl.json,golden-sft $(ALIGNED)): $(RUN)/%/kl.json: $(RUN)/%
 	$(JUDGE) kl --model $(@D)/policy --reference $(BASE) --responses $< $(SCORE) --json > $@.new
 	@mv $@.new $@
 
-# A reward model on people's preferences
+# A reward model on human preferences
 $(RMS:%=$(RUN)/%.test.json): $(RUN)/%.test.json: $(RUN)/%/config.json $(DATA)/apo.json \
   $(call set,SCORE JUDGE) | build
 	$(JUDGE) accuracy --model $(<D) --pairs $(DATA)/test-pairs.parquet $(SCORE) --json > $@.new
@@ -234,7 +236,7 @@ $(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(DATA)/apo.
 ARM := apo-$(METHOD)
 
 .PHONY: $(addprefix round-,$(NUMBERS))
-round-1: ## Play a round of APO: prints scores, true quality (mini), accuracy, ECE
+round-1: ## Run a round of APO: prints scores, true quality (mini), accuracy, ECE
 round-2: ## The rounds after it, each from the policy of the last (also round-3)
 $(addprefix round-,$(NUMBERS)): round-%: $(RUN)/$(ARM)-%.txt
 	@cat $<

@@ -145,14 +145,14 @@ fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
             fs::remove_file(at).unwrap();
         }
         succeed(dir, line);
-        // A page from before pages listed the files.
-        let page = dir.join(out).join("apo.json");
+        // As it was before `apo.json` listed the files.
+        let manifest = dir.join(out).join("apo.json");
         let mut older: serde_json::Value =
-            serde_json::from_slice(&fs::read(&page).unwrap()).unwrap();
+            serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
         for field in ["files", "crc32"] {
             older.as_object_mut().unwrap().remove(field);
         }
-        fs::write(&page, older.to_string()).unwrap();
+        fs::write(&manifest, older.to_string()).unwrap();
         let notes = dir.join(out).join("thesis.tex");
         fs::write(&notes, "mine").unwrap();
         let line = line.replace("--seed 5", "--seed 6");

@@ -73,11 +73,11 @@ fn models_of_the_first_versions_are_read() {
     let made = page(ROUND.join(out));
     assert_eq!(
         made["arguments"]["template"], "hh",
-        "as the old page has it"
+        "as the old apo.json has it"
     );
     let digest = &page(ROUND.join("old-rm"))["inputs"]["model"]["digest"];
     assert_eq!(&made["inputs"]["model"]["digest"], digest, "as it was then");
-    // What the old page says still counts.
+    // What the old apo.json says still counts.
     refuses(
         &old(&SAMPLE.replace(" --queries", " --template chat --queries")),
         &["old-policy", "trained with the template `hh`"],
@@ -136,7 +136,7 @@ fn an_apo_json_that_belongs_to_something_else_is_called_that() {
         ("others", r#"{"project": "mine"}"#, others),
         ("likely", r#"{"version": "1", "inputs": {}}"#, others),
         ("listed", r#"["policy", "hh"]"#, others),
-        ("tables", &data, ["not the page of a model", "`head`"]),
+        ("tables", &data, ["not the `apo.json` of a model", "`head`"]),
     ] {
         let name = format!("page-{name}");
         fs::write(copied(&name, "policy").join("apo.json"), page).unwrap();
@@ -147,7 +147,7 @@ fn an_apo_json_that_belongs_to_something_else_is_called_that() {
 }
 
 #[test]
-fn a_page_that_is_far_longer_than_its_kind_is_not_read() {
+fn a_file_that_is_far_longer_than_its_kind_is_not_read() {
     for (file, mib) in [
         ("apo.json", 400),
         ("apo.json", 5),
@@ -382,7 +382,7 @@ fn a_model_that_is_not_as_it_was_written_is_refused_by_every_stage() {
             .map(|it| it.unwrap().path())
             .collect();
         names.sort();
-        // Our own pages are read as what they are.
+        // Our own files are read as what they are.
         names.retain(|it| !it.ends_with("apo.json") && !it.ends_with("metrics.parquet"));
         assert!(names.len() >= 5, "{names:?}");
         for (i, path) in names.iter().enumerate() {

@@ -162,7 +162,7 @@ fn what_a_kill_left_of_a_folder_that_was_being_removed_goes_with_the_next_run() 
     let dir = &*ROUND;
     let line = format!("{COLLECT} --out swept.parquet");
     succeed(dir, &line);
-    // Its page goes last, and then the lock.
+    // Its `provenance.json` goes last, and then the lock.
     let [discarded, partial] =
         ["partial.discarded", "partial"].map(|ending| dir.join(format!("swept.parquet.{ending}")));
     fs::create_dir_all(discarded.join("checkpoints/step-00000009")).unwrap();

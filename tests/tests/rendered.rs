@@ -19,7 +19,7 @@ fn edit(path: &Path, edit: impl FnOnce(&mut Value)) {
     fs::write(path, value.to_string()).unwrap();
 }
 
-/// Makes a copy of the policy with a chat template and without our page.
+/// Makes a copy of the policy with a chat template and without our `apo.json`.
 fn model(name: &str, template: &Value) -> PathBuf {
     let dir = ROUND.join(name);
     copy(&ROUND.join("policy"), &dir);

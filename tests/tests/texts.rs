@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use apo_tables::{Pair, Provenance, Reader, Writer};
-use apo_tests::stages::{copy, refuse, run, small_round};
+use apo_tables::{Pair, Provenance, Query, Reader, Response, Row};
+use apo_tests::stages::{copy, refuse, run, small_round, write};
 use serde_json::{Value, json};
 
 /// A small round that all tests read.
@@ -33,8 +33,30 @@ fn sft(source: &str, out: &str) -> (Value, String) {
     (found, ran.stderr)
 }
 
+/// Writes a table's first rows with these answers as another program's table.
+fn with_answers<R: Row>(from: &str, to: &str, change: impl Fn(R, &str) -> R) {
+    let rows = Reader::<R>::open(&ROUND.join(from)).expect("the table is there");
+    let rows = rows
+        .zip(ANSWERS)
+        .map(|(row, answer)| change(row.expect("a whole row"), answer));
+    let rows: Vec<R> = rows.collect();
+    assert_eq!(rows.len(), ANSWERS.len(), "{from} has too few rows");
+    write(&ROUND.join(to), &Provenance::new("test", "0"), &rows);
+}
+
+fn golden_with(row: Response, answer: &str) -> Response {
+    Response {
+        response: answer.into(),
+        ..row
+    }
+}
+
 fn check(source: &str, out: &str) {
     let (found, stderr) = sft(source, out);
+    check_counts(source, &found, &stderr);
+}
+
+fn check_counts(source: &str, found: &Value, stderr: &str) {
     for (name, expected) in [
         ("thoughts_removed", 3),
         ("only_thoughts", 1),
@@ -45,9 +67,9 @@ fn check(source: &str, out: &str) {
     }
     for told in [
         "3 answers begin with a thought",
-        "1 answers are only a thought",
+        "1 answer is only a thought or special tokens",
         "2 answers had special tokens",
-        "1 answers contain what may be a thought",
+        "1 answer contains what may be a thought",
     ] {
         assert!(stderr.contains(told), "{source}: {stderr}");
     }
@@ -63,24 +85,103 @@ fn sft_learns_no_thoughts_and_no_special_tokens() {
     std::fs::write(ROUND.join("around.jsonl"), lines.join("\n")).expect("the round can be written");
     check("--instructions around.jsonl", "of-instructions");
 
-    let pairs = Reader::<Pair>::open(&ROUND.join("data/rm-pairs.parquet"));
-    let pairs = pairs.expect("the table is there");
-    let origin = apo_tables::provenance(&ROUND.join("data/rm-pairs.parquet"));
-    let origin = origin
-        .expect("the table is read")
-        .unwrap_or_else(|| Provenance::new("test", "0"));
-    let mut writer = Writer::<Pair>::create(&ROUND.join("around.parquet"), &origin)
-        .expect("the round can be written");
-    for (pair, answer) in pairs.zip(ANSWERS) {
-        let pair = pair.expect("a whole row");
-        let changed = Pair {
+    with_answers(
+        "data/rm-pairs.parquet",
+        "around.parquet",
+        |pair: Pair, answer| Pair {
             chosen: answer.into(),
             ..pair
-        };
-        writer.write(&changed).expect("the round can be written");
-    }
-    writer.finish().expect("the round can be written");
+        },
+    );
     check("--pairs around.parquet", "of-pairs");
+    with_answers("golden.parquet", "around-sft.parquet", golden_with);
+    check("--golden around-sft.parquet", "of-golden");
+}
+
+#[test]
+fn a_reward_model_learns_no_thoughts_and_no_special_tokens_as_golden_answers() {
+    with_answers("golden.parquet", "around-rm.parquet", golden_with);
+    let line = "rm-train --model policy --objective gail --golden around-rm.parquet \
+                --samples rm-samples.parquet --batch 8 --json --out rm-of-golden";
+    let ran = run(&ROUND, line);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&ran.stdout).expect("the result is JSON");
+    check_counts(line, &found, &ran.stderr);
+}
+
+#[test]
+fn samples_of_a_policy_are_no_instructions() {
+    let rows = |name: &str| -> Vec<Response> {
+        let table = Reader::open(&ROUND.join(name)).expect("the table is there");
+        table.map(|it| it.expect("a whole row")).collect()
+    };
+    let samples = rows("samples.parquet");
+    let nobody = Provenance::new("another program", "1");
+    write(&ROUND.join("resaved.parquet"), &nobody, &samples);
+    let lines: Vec<String> = samples
+        .iter()
+        .map(|it| json!({"prompt": it.prompt, "response": "Yes.", "origin": " Policy"}).to_string())
+        .collect();
+    std::fs::write(ROUND.join("resaved.jsonl"), lines.join("\n"))
+        .expect("the round can be written");
+    for (name, evidence) in [
+        ("samples.parquet", "`sample` made it"),
+        ("scored.parquet", "`origin` is `policy` in line 1"),
+        ("resaved.parquet", "`origin` is `policy` in line 1"),
+        ("resaved.jsonl", "`origin` is `policy` in line 1"),
+    ] {
+        let line = format!("align sft --model policy --instructions {name} --out of-samples");
+        let told = format!("--instructions {name}: {evidence}");
+        refuse(&ROUND, &line, 3, &[&told, "own samples", "align rjs"]);
+    }
+}
+
+#[test]
+fn prompts_that_another_program_rendered_are_told_by_every_stage_that_reads_them() {
+    let chat = "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n";
+    let turn = format!("\n\nHuman: {chat}\n\nAssistant:");
+    let nobody = Provenance::new("another program", "1");
+    let prompts = ["\n\nHuman: Why?\n\nAssistant:", &turn, chat];
+    let query = |prompt: &str| Query {
+        query_id: apo_hh::query_id(prompt),
+        subset: String::new(),
+        prompt: prompt.into(),
+    };
+    let pairs = prompts.map(|prompt| Pair {
+        query_id: apo_hh::query_id(prompt),
+        pair_id: apo_hh::query_id(&format!("pair of {prompt}")),
+        subset: String::new(),
+        prompt: prompt.into(),
+        chosen: "Yes.".into(),
+        rejected: "No.".into(),
+    });
+    let golden = prompts.map(|prompt| Response::new(query(prompt), "Yes.".into(), "human"));
+    write(
+        &ROUND.join("rendered-queries.parquet"),
+        &nobody,
+        &prompts.map(query),
+    );
+    write(&ROUND.join("rendered-pairs.parquet"), &nobody, &pairs);
+    write(&ROUND.join("rendered-golden.parquet"), &nobody, &golden);
+    for (name, line) in [
+        (
+            "queries",
+            "sample --model policy --samples 1 --max-new-tokens 2 --queries",
+        ),
+        ("pairs", "align sft --model policy --pairs"),
+        ("golden", "align sft --model policy --golden"),
+        ("pairs", "rm-train --model policy --pairs"),
+    ] {
+        let stage = line.split(' ').next().unwrap_or_default();
+        let out = format!("rendered-{name}-of-{stage}");
+        let ran = run(
+            &ROUND,
+            &format!("{line} rendered-{name}.parquet --out {out}"),
+        );
+        assert_eq!(ran.status, Some(0), "{line}: {}", ran.stderr);
+        let told = "2 prompts are already rendered, the first in row 1 (from 0), in ChatML";
+        assert!(ran.stderr.contains(told), "{line}: {}", ran.stderr);
+    }
 }
 
 #[test]

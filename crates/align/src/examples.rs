@@ -5,16 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
-use apo_import::{Source, Unused};
+use apo_import::{Rendered, Source, Unused};
 use apo_model_stage::rows::tokens;
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
 use apo_tables::{Finish, Input, Pair, Reader, Response};
 use apo_training::{ResponseRole, ResponseSpool, Store, StoreWriter, TokenizedResponse};
+use apo_training_stage::Cleaned;
 use apo_training_stage::rows::{check_golden, check_query, tokenized};
 use serde::Serialize;
 
-use crate::answers::Cleaned;
 use crate::args::Method;
 use crate::inputs::Tables;
 use crate::instructions::{Instruction, each_instruction};
@@ -122,7 +122,7 @@ fn tokenize(
     };
     match tables {
         Tables::Pairs(pairs) => tokenized.add_pairs(pairs, &mut counts.cleaned)?,
-        Tables::Golden(responses) => tokenized.add_golden(responses)?,
+        Tables::Golden(responses) => tokenized.add_golden(responses, &mut counts.cleaned)?,
         Tables::Scored(responses) => tokenized.add_scored(responses, known)?,
         Tables::Instructions(source, input) => {
             tokenized.add_instructions(source, &input, counts)?;
@@ -142,8 +142,10 @@ struct Tokenized<'a> {
 impl Tokenized<'_> {
     fn add_pairs(&mut self, pairs: Reader<Pair>, cleaned: &mut Cleaned) -> Result<()> {
         let path = pairs.path().to_owned();
+        let mut rendered = Rendered::default();
         for (number, pair) in (0..).zip(pairs) {
             let pair = pair?;
+            rendered.add(number as usize, &pair.prompt);
             let Some(chosen) = cleaned.answer(&pair.chosen, false) else {
                 continue;
             };
@@ -152,19 +154,26 @@ impl Tokenized<'_> {
             self.spool.add(&sft_target(pair.query_id, number, ids))?;
             signals::check()?;
         }
+        tell(&rendered, &path);
         Ok(())
     }
 
-    fn add_golden(&mut self, responses: Reader<Response>) -> Result<()> {
+    fn add_golden(&mut self, responses: Reader<Response>, cleaned: &mut Cleaned) -> Result<()> {
         let path = responses.path().to_owned();
+        let mut rendered = Rendered::default();
         for (row, response) in responses.enumerate() {
-            let response = response?;
+            let mut response = response?;
             check_golden(&path, row, &response)?;
+            rendered.add(row, &response.prompt);
+            if !cleaned.golden(&mut response) {
+                continue;
+            }
             let ids = self.encode(&path, &response)?;
             self.spool
                 .add(&tokenized(ResponseRole::Golden, &response, ids))?;
             signals::check()?;
         }
+        tell(&rendered, &path);
         Ok(())
     }
 
@@ -232,6 +241,13 @@ impl Tokenized<'_> {
             .tokenizer
             .encode(&response.prompt, &response.response, self.keep);
         tokens(table, &response.query_id, ids)
+    }
+}
+
+/// Warns of prompts that another program rendered.
+fn tell(rendered: &Rendered, table: &Path) {
+    if let Some(sentence) = rendered.sentence(table) {
+        warn(&sentence);
     }
 }
 

@@ -4,8 +4,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_import::{ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, dialogue, reason};
-use apo_stage::signals;
+use apo_import::{
+    ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, dialogue, evidence_of_samples,
+    reason,
+};
+use apo_stage::{bad_input, signals};
 use apo_tables::{Input, Provenance, Query, Reader};
 use apo_training_stage::TestPart;
 
@@ -59,6 +62,23 @@ pub fn each_instruction(
         }
         signals::check()?;
     }
+}
+
+/// Refuses a file of a policy's own samples.
+///
+/// # Errors
+///
+/// When it is one, or cannot be read.
+pub fn refuse_samples(path: &Path) -> Result<()> {
+    let Some(evidence) = evidence_of_samples(path)? else {
+        return Ok(());
+    };
+    Err(bad_input(format!(
+        "--instructions {}: {evidence}, so these are a policy's own samples, not answers to learn \
+         from; score them with `judge score`, and `align rjs`, `rrhf` or `dpo` take them as \
+         --responses. Another model's answers belong in a file with `prompt` and `response` alone",
+        path.display()
+    )))
 }
 
 /// Refuses instructions that are queries of the test part, unless the file

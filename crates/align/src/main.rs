@@ -5,7 +5,6 @@
 //! responses, `apo_training::train` takes the steps, and `apo_objectives` holds
 //! eqs. 5 and 6, DPO and related losses.
 
-mod answers;
 mod args;
 mod displacement;
 mod examples;
@@ -54,7 +53,7 @@ fn run(method: &Method) -> Result<()> {
     let tables = Tables::open(method)?;
     let head = Head::LanguageModel;
     let longest = Longest::limit(common.limit.tokens);
-    let (tokenizer, _) = models::tokenizer(
+    let tokenizer = models::open_tokenizer(
         &common.model.dir,
         common.model.template,
         head,
@@ -63,7 +62,7 @@ fn run(method: &Method) -> Result<()> {
     )?;
     let provenance = inputs::provenance(method, &tables, &tokenizer)?;
     let known = inputs::known_log_probs(method, &provenance, &tokenizer)?;
-    check_parts(method, &provenance)?;
+    check_sources(method, &provenance)?;
     let out = &common.output.out;
     common.training.keep_apart(&common.output)?;
     let claim = Output::claim(
@@ -88,7 +87,7 @@ fn run(method: &Method) -> Result<()> {
     manifest.reference = named;
     let mut reference = None;
     if let Some(dir) = method.reference() {
-        models::tokenizer(dir, Some(tokenizer.template()), head, Start::Saved, longest)?;
+        models::check_reference(dir, tokenizer.template(), longest)?;
         if known.is_none() {
             let computed = log_probs(dir, common, &model, &mut store, &output, &mut watch);
             reference = Some(computed?);
@@ -98,7 +97,6 @@ fn run(method: &Method) -> Result<()> {
     if method.compares() {
         warn_of_displacement(&trained.metrics, method.reference().is_some());
     }
-    let counts = serde_json::from_value(serde_json::to_value(counts)?)?;
     let stored = common.training.save_as;
     finish(
         &trained,
@@ -106,18 +104,20 @@ fn run(method: &Method) -> Result<()> {
         &common.model.dir,
         stored,
         &manifest,
-        counts,
+        &counts,
         &common.report,
     )
 }
 
-/// Refuses to learn from the test part.
-fn check_parts(method: &Method, provenance: &Provenance) -> Result<()> {
+/// Refuses to learn from the test part, or from a policy's samples as instructions.
+fn check_sources(method: &Method, provenance: &Provenance) -> Result<()> {
     let allow_test = method.common().training.allow_test;
     check_splits(provenance, method.inputs(), allow_test)?;
-    if let Some(path) = method.instructions()
-        && !allow_test
-    {
+    let Some(path) = method.instructions() else {
+        return Ok(());
+    };
+    instructions::refuse_samples(path)?;
+    if !allow_test {
         let tests = TestPart::near(provenance, method.inputs());
         instructions::check_apart(path, provenance, &tests)?;
     }

@@ -63,7 +63,7 @@ impl KnownLogProbs {
         for (name, here) in here {
             let there = found.arguments.get(name).unwrap_or(&Value::Null);
             if *there != here {
-                problems.push(format!("its `{name}` is {there}, {here} here"));
+                problems.push(format!("its `{name}` is {there}, but this run's is {here}"));
             }
         }
         if !problems.is_empty() {
@@ -88,7 +88,7 @@ impl KnownLogProbs {
         self.0.get(&key(response)).copied().ok_or_else(|| {
             bad_input(format!(
                 "{} row {row} (query {}, sample {}): --reference-log-probs has no log-prob of it; \
-                 it must be made of the same responses",
+                 it must be made from the same responses",
                 table.display(),
                 response.query_id,
                 response.sample

@@ -1,7 +1,7 @@
 //! Dialogues as a model reads them: chat templates, token ids, and where prompt
 //! and response meet.
 
-mod boundary;
+mod continuing;
 mod ends;
 pub mod error;
 mod files;

@@ -168,7 +168,7 @@ impl ChatTemplate {
         let text = rendered.map_err(|fault| match fault.into_parts() {
             (line, Kind::TooLong) => {
                 let problem = format!(
-                    "it writes more than {} bytes for a dialogue of {bytes}: does it end?",
+                    "it writes more than {} bytes for a dialogue of {bytes}: does it loop forever?",
                     limits.output
                 );
                 self.fails(line, problem)
@@ -232,7 +232,8 @@ fn told_as(path: &Path, line: Option<usize>, kind: Kind) -> DialogueError {
             };
         }
         Kind::Exhausted => {
-            "it does more work than a dialogue of this length asks for: does it end?".to_owned()
+            "it does more work than a dialogue of this length asks for: does it loop forever?"
+                .to_owned()
         }
         Kind::TooLong => "it writes too much".to_owned(),
         Kind::Problem(problem) => problem,

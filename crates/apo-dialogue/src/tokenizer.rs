@@ -10,10 +10,9 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use apo_guard::guarded;
 use serde_json::Value;
-use tokenizers::models::ModelWrapper;
-use tokenizers::{NormalizedString, Normalizer as _, Tokenizer};
+use tokenizers::Tokenizer;
 
-use crate::boundary::Continuing;
+use crate::continuing::Continuing;
 use crate::error::DialogueError;
 use crate::files;
 use crate::loader::Loaded;
@@ -22,12 +21,7 @@ use crate::sources::{self, ChatSource};
 use crate::template::{ChatTemplate, Message, Template};
 use crate::window::{LONGEST, Wanted, Window};
 
-/// Text that the boundary is tried on.
-const PROBES: [(&str, &str); 3] = [
-    ("\n\nHuman: Why?\n\nAssistant:", "Because it is so."),
-    ("\n\nHuman: 2 + 2\n\nAssistant:", "4"),
-    ("\n\nHuman: a list\n\nAssistant:", "- one\n- two"),
-];
+mod probe;
 
 /// How many of the last tokens are searched for another human turn. The marker
 /// has eight characters, each at most one token, after a few bytes.
@@ -155,54 +149,6 @@ impl DialogueTokenizer {
         };
         made.check_boundary(dir)?;
         Ok(made)
-    }
-
-    /// Checks that a response follows its prompt as it should: after one space,
-    /// or right after a chat template's header.
-    fn check_boundary(&self, dir: &Path) -> Result<(), DialogueError> {
-        for (prompt, response) in PROBES {
-            let mut ids = self.ids(&self.plain, prompt)?;
-            ids.extend(self.encode_response(&ids, response, usize::MAX)?);
-            let expected = format!("{prompt}{}{response}", self.lead());
-            let joined = self.decode(&ids)?;
-            if joined != expected {
-                return Err(DialogueError::Boundary {
-                    dir: dir.into(),
-                    cause: self.cause(&ids, &expected),
-                    joined,
-                    expected,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Says why a text does not come back from its ids.
-    fn cause(&self, ids: &[u32], text: &str) -> String {
-        let tokenizer = &self.special;
-        if let Some(normalizer) = tokenizer.get_normalizer() {
-            let mut normalized = NormalizedString::from(text);
-            let is_done =
-                guarded(|| normalizer.normalize(&mut normalized)).is_ok_and(|it| it.is_ok());
-            let back = normalized.get().replace('▁', " ");
-            if !is_done || back.trim_start() != text.replace('▁', " ").trim_start() {
-                return "its `normalizer` changes the text".to_owned();
-            }
-        }
-        let unknown = match tokenizer.get_model() {
-            ModelWrapper::BPE(it) => it.unk_token.clone(),
-            ModelWrapper::WordLevel(it) => Some(it.unk_token.clone()),
-            ModelWrapper::WordPiece(it) => Some(it.unk_token.clone()),
-            ModelWrapper::Unigram(_) => None,
-        };
-        let unknown = unknown.and_then(|text| tokenizer.token_to_id(&text));
-        if unknown.is_some_and(|id| ids.contains(&id)) || ids.is_empty() {
-            return "its vocabulary lacks words or characters of it".to_owned();
-        }
-        if tokenizer.get_decoder().is_none() {
-            return "it has no `decoder`".to_owned();
-        }
-        "its `decoder` does not undo its `pre_tokenizer`, or drops text".to_owned()
     }
 
     /// Returns the text between prompt and response.

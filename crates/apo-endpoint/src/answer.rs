@@ -155,7 +155,7 @@ fn unclean(body: &[u8]) -> Meaning {
     };
     match completion(&read.value) {
         // A value that the faults did not touch is as good as any.
-        Meaning::Done(Outcome::Reply(reply)) if reply.content.contains(repair::UNREAD) => {
+        Meaning::Done(Outcome::Reply(reply)) if reply.content.contains(literal::UNREAD) => {
             let problem = "its text is not UTF-8, or contains half a character (a lone surrogate)";
             unreadable(problem, reply.usage)
         }

@@ -44,7 +44,9 @@ pub enum EndpointError {
     },
 
     /// The proxy lets nobody through.
-    #[error("{proxy} does not let us through: {problem}; put user and password into the variable")]
+    #[error(
+        "{proxy} refused the connection: {problem}; put the user and password into the variable"
+    )]
     Proxy {
         /// The proxy and its variable, without user and password.
         proxy: String,
@@ -53,8 +55,8 @@ pub enum EndpointError {
     },
 
     /// The key is wrong or missing.
-    #[error("the endpoint does not let us in ({message}): {}", match has_key {
-        _ if is_of_place(message) => "it does not serve this place; use another by --base-url",
+    #[error("the endpoint denied access ({message}): {}", match has_key {
+        _ if is_of_place(message) => "it does not serve this region; choose another with --base-url",
         true => "check the key in OPENAI_API_KEY, and that it may use this model",
         false => "set OPENAI_API_KEY to a key of that endpoint",
     })]
@@ -68,7 +70,7 @@ pub enum EndpointError {
     },
 
     /// A fault that every request would meet.
-    #[error("the endpoint takes no requests like this: {message}{}", match status {
+    #[error("the endpoint rejects such requests: {message}{}", match status {
         404 | 405 | 410 => "; check --base-url and the model's name",
         401..=403 | 429 => "; the account has no quota or balance left: top it up, or use another key",
         _ => "",

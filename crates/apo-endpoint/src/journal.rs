@@ -256,12 +256,6 @@ impl Journal {
         self.state().places.get(request).map(|place| place.kind)
     }
 
-    /// Whether the request was answered; a failure is not an answer.
-    pub fn is_answered(&self, request: &Digest) -> bool {
-        self.kind(request)
-            .is_some_and(|kind| kind != OutcomeKind::Failed)
-    }
-
     /// Returns a request's outcome; `None` if it was never asked.
     ///
     /// # Errors

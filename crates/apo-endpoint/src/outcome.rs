@@ -158,11 +158,6 @@ impl Outcome {
         }
     }
 
-    /// Whether it is final: it is not asked again unless the user says so.
-    pub fn is_answer(&self) -> bool {
-        !matches!(self, Self::Failed(_))
-    }
-
     /// Returns the tokens that were paid for, if the server reported them.
     pub fn usage(&self) -> Option<Usage> {
         match self {

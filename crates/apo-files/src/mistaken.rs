@@ -27,7 +27,7 @@ pub fn not_utf8(name: &str, head: &[u8]) -> &'static str {
     } else if ends(&[".snappy", ".sz"]) {
         "is compressed by snappy; unpack it first (`snzip -d`)"
     } else if head.iter().any(is_control) {
-        "is no text, but binary, perhaps compressed; unpack it, or write it as .jsonl or .parquet"
+        "is binary, not text, and may be compressed; unpack it, or write it as .jsonl or .parquet"
     } else {
         "is not UTF-8, perhaps Latin-1 or Windows-1252; `iconv -f WINDOWS-1252 -t UTF-8` converts \
          such a text"

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::format::{Format, HEAD_BYTES};
+use crate::advice::stand_in;
+use crate::format::HEAD_BYTES;
 use crate::no_number::no_number;
 
 /// The most bytes of a text file that is read whole. The largest published
@@ -64,54 +65,6 @@ impl FileError {
     /// Whether the input is at fault, rather than the machine.
     pub fn is_bad_input(&self) -> bool {
         matches!(self, Self::Content { .. })
-    }
-}
-
-/// Says what a file is, and what to do, if its first bytes show that it is neither
-/// JSON nor text nor safetensors.
-pub fn stand_in(head: &[u8]) -> Option<&'static str> {
-    match Format::of(head)? {
-        Format::LfsPointer => Some(
-            "this is a Git LFS pointer, not the file itself; run `git lfs install` and \
-             `git lfs pull` in the folder that was cloned, or download the file",
-        ),
-        Format::XetPointer => {
-            Some("this is a Git Xet pointer, not the file itself; download the file")
-        }
-        Format::AnnexPointer => {
-            Some("this is a git-annex pointer, not the file itself; run `git annex get`")
-        }
-        Format::Utf32 | Format::Utf32Unmarked => Some("it is UTF-32 text; save it as UTF-8"),
-        Format::Utf16 => Some("it is UTF-16 text; save it as UTF-8"),
-        // Only JSON objects: a length in safetensors may begin as other text does.
-        Format::Utf16Unmarked => match head {
-            [b'{', 0, _, 0, ..] | [0, b'{', 0, ..] => Some("it is UTF-16 text; save it as UTF-8"),
-            _ => None,
-        },
-        Format::Zip => Some(
-            "it is a ZIP archive, as PyTorch's pickled checkpoints are; only safetensors files \
-             are read: load the model with transformers and call `save_pretrained` to convert it",
-        ),
-        Format::Gguf => {
-            Some("it is a GGUF file; only Hugging Face's layout with safetensors is read")
-        }
-        Format::Gzip => Some("it is compressed with gzip; unpack it"),
-        Format::Zstandard => Some("it is compressed with Zstandard; unpack it"),
-        Format::WebPage => {
-            Some("it is a web page, as a failed download leaves one; download the file again")
-        }
-        Format::NotFound => Some(
-            "it is a server's answer that the file is missing or not to be had; download the file \
-             again",
-        ),
-        Format::Hdf5 => Some(
-            "it is an HDF5 file, as TensorFlow's weights are; only safetensors files are read: load \
-             the model with transformers and call `save_pretrained` to convert it",
-        ),
-        Format::Xz | Format::Lzma | Format::Zlib | Format::Bzip2 | Format::Lz4 => {
-            Some("it is compressed; unpack it")
-        }
-        _ => None,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Reads rows as answers to prompts, from people or another model.
 
-use crate::Record;
 use crate::beside::{Beside, beside};
 use crate::fields::{self, Fault, Fields, text};
 use crate::forms::ANSWERS;
 use crate::messages::{Conversation, Text};
 use crate::query::{after_history, alpaca};
+use crate::source::Record;
 
 /// An answer to a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]

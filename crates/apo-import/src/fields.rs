@@ -7,7 +7,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::Record;
+use crate::source::Record;
 
 /// Why a record is rejected: one word each, as in the rejects table.
 pub mod reason {

@@ -7,7 +7,8 @@ use std::path::Path;
 use apo_tables::{TableError, file};
 use serde::de::IgnoredAny;
 
-use crate::{import, text, wrapped};
+use crate::source::{import_error, is_json};
+use crate::{text, wrapped};
 
 /// The error for comma- or tab-separated values.
 pub(crate) const CSV: &str = "is CSV or plain text, expected JSON with one record per line; write it \
@@ -42,7 +43,7 @@ pub(crate) fn checked(
         problem.map(str::to_owned)
     });
     match problem {
-        Some(problem) => Err(import(path, &problem)),
+        Some(problem) => Err(import_error(path, &problem)),
         None => Ok(text),
     }
 }
@@ -69,7 +70,7 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
         if let Some(link) = apo_files::link(begin) {
             return Some(link);
         }
-        let is_text = first.is_ascii() && !first.contains(&0) && !crate::is_json(first);
+        let is_text = first.is_ascii() && !first.contains(&0) && !is_json(first);
         return (is_text && others.all(|line| !opens(line))).then_some(CSV);
     }
     let mut values = serde_json::Deserializer::from_slice(begin).into_iter::<IgnoredAny>();

@@ -6,6 +6,8 @@
 //! assistant is to answer, or with a token that ends a turn, each as the format writes
 //! it. A text that mentions or quotes such marks is not.
 
+use std::path::Path;
+
 use apo_thought::is_open;
 
 /// A format of rendered dialogues.
@@ -229,9 +231,45 @@ pub(crate) fn format_of(prompt: &str) -> Option<&'static str> {
     })
 }
 
+/// Counts a table's prompts that another program rendered for a model. In a table that
+/// `hh-split` made there are none: it rejects them.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    n: u64,
+    /// The first one's row, and its format.
+    first: Option<(usize, &'static str)>,
+}
+
+impl Rendered {
+    /// Looks at the prompt of a row, which is counted from 0.
+    pub fn add(&mut self, row: usize, prompt: &str) {
+        if let Some(format) = rendered_in(prompt) {
+            self.n += 1;
+            self.first.get_or_insert((row, format));
+        }
+    }
+
+    /// Says how many there are, which the first is, and what to do; `None` if there are
+    /// none.
+    pub fn sentence(&self, table: &Path) -> Option<String> {
+        let (row, format) = self.first?;
+        let prompts = if self.n == 1 {
+            "prompt is"
+        } else {
+            "prompts are"
+        };
+        Some(format!(
+            "{}: {} {prompts} already rendered, the first in row {row} (from 0), in {format}: its \
+             marks become part of the question; write the prompts as HH's turns, as hh-split does",
+            table.display(),
+            self.n
+        ))
+    }
+}
+
 /// Returns the name of the format that a table's prompt is rendered in, as a whole or
 /// in one of its human turns.
-pub fn rendered_in(prompt: &str) -> Option<&'static str> {
+fn rendered_in(prompt: &str) -> Option<&'static str> {
     let human = |turn: apo_hh::Turn| (turn.role == apo_hh::Role::Human).then_some(turn.text);
     format_of(prompt).or_else(|| {
         let mut turns = apo_hh::turns(prompt).into_iter().filter_map(human);

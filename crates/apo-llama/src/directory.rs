@@ -1,4 +1,4 @@
-//! Model directories in Hugging Face's layout, and our own page in them.
+//! Model directories in Hugging Face's layout, and our own `apo.json` in them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_files::model_file::read_json;
-use apo_provenance::{Input, MANIFEST, METRICS, PageError, Provenance, digest_file, hex};
+use apo_provenance::{Input, MANIFEST, METRICS, Provenance, SealedError, digest_file, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -64,18 +64,18 @@ impl Manifest {
     /// When it cannot be read, is malformed, or is not as it was written.
     pub fn read(dir: &Path) -> Result<Option<Self>, ModelError> {
         let path = dir.join(MANIFEST);
-        let Some(page) = read_json(&path)? else {
+        let Some(found) = read_json(&path)? else {
             return Ok(None);
         };
-        let manifest = apo_provenance::open(page).map_err(|error| {
+        let manifest = apo_provenance::open(found).map_err(|error| {
             let problem = match error {
-                PageError::Foreign => {
-                    "no stage of this project wrote it, but stages give this name \
-                                       to the page of a model that they made; move it away to use \
-                                       the model as one from elsewhere"
-                        .to_owned()
+                SealedError::Foreign => "no stage of this project wrote it, but stages give this \
+                                         name to what describes a model that they made; move it \
+                                         away to use the model as one from elsewhere"
+                    .to_owned(),
+                SealedError::Malformed(error) => {
+                    format!("it is not the `{MANIFEST}` of a model: {error}")
                 }
-                PageError::Malformed(error) => format!("it is not the page of a model: {error}"),
                 error => error.to_string(),
             };
             ModelError::Config {
@@ -99,19 +99,19 @@ pub enum Start {
     Scratch(u64),
 }
 
-/// A model directory: its config, our page and the place of its weights. It
+/// A model directory: its config, our `apo.json` and the place of its weights. It
 /// decides what kind of model a stage may take the directory for.
 #[derive(Debug)]
 pub struct ModelDirectory {
     path: PathBuf,
     /// Sizes and settings.
     pub config: LlamaConfig,
-    /// Our page, or `None` for a model that others made.
+    /// Our `apo.json`, or `None` for a model that others made.
     pub manifest: Option<Manifest>,
 }
 
 impl ModelDirectory {
-    /// Reads a directory's config and our page.
+    /// Reads a directory's config and our `apo.json`.
     ///
     /// # Errors
     ///
@@ -212,8 +212,8 @@ impl ModelDirectory {
     }
 }
 
-/// Describes a model directory as an input. The digest leaves out our own page,
-/// so that a copy from elsewhere is the same model.
+/// Describes a model directory as an input. The digest leaves out our own
+/// `apo.json`, so that a copy from elsewhere is the same model.
 ///
 /// # Errors
 ///

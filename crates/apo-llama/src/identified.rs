@@ -98,7 +98,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
             let name = dir.to_string_lossy();
             let on_the_hub = dir.is_relative() && name.matches('/').count() == 1;
             let hint = if on_the_hub && !name.starts_with('.') {
-                "; models are not fetched: download it, and give the folder"
+                "; models are not downloaded automatically: download it and pass its folder"
             } else {
                 ""
             };
@@ -107,8 +107,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
     }
     if let Some(name) = unfinished(dir) {
         return Err(kind(format!(
-            "it holds {}, so a download of {} has not finished: go on with the download, or remove \
-             that file",
+            "it holds {}, so the download of {} is incomplete: resume it, or remove that file",
             name.escape_debug(),
             name.trim_end_matches(CONTROL).escape_debug()
         )));
@@ -172,7 +171,7 @@ pub(crate) fn hint(dir: &Path) -> String {
     let shown = |name: String| name.escape_debug().to_string();
     if let Some(name) = file(&ends(&UNFINISHED)) {
         let name = shown(name);
-        return format!("; {name} is part of a download that has not finished: go on with it");
+        return format!("; {name} is part of an incomplete download: resume it");
     }
     for (parts, what) in SHARDED {
         let fits = |name: &&String| parts.iter().any(|part| name.starts_with(part));

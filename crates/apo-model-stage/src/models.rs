@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Template, chat_template_file};
-use apo_llama::{Head, LlamaConfig, Manifest, ModelDirectory, Start};
+use apo_llama::{Head, Manifest, ModelDirectory, Start};
 use apo_tables::Provenance;
 
 use apo_stage::bad_input;
@@ -41,13 +41,13 @@ impl Longest {
 /// model was trained with another template than the one asked for, when it has
 /// a chat template and nothing says whether to use it, or when its tokenizer
 /// has ids beyond the model's vocabulary.
-pub fn tokenizer(
+pub fn open_tokenizer(
     dir: &Path,
     asked: Option<Template>,
     head: Head,
     start: Start,
     longest: Longest,
-) -> Result<(DialogueTokenizer, LlamaConfig)> {
+) -> Result<DialogueTokenizer> {
     let directory = ModelDirectory::open(dir)?;
     let weights = directory.weights(head, start)?;
     for note in directory.notes() {
@@ -83,7 +83,24 @@ pub fn tokenizer(
             config.vocab_size
         )));
     }
-    Ok((tokenizer, config))
+    Ok(tokenizer)
+}
+
+/// Checks that a directory holds a policy that can be the reference of one that reads
+/// texts of this length with this template.
+///
+/// # Errors
+///
+/// As [`open_tokenizer`].
+pub fn check_reference(dir: &Path, template: Template, longest: Longest) -> Result<()> {
+    open_tokenizer(
+        dir,
+        Some(template),
+        Head::LanguageModel,
+        Start::Saved,
+        longest,
+    )
+    .map(drop)
 }
 
 /// Returns the template that a model was trained with, or else the one asked
@@ -92,10 +109,10 @@ fn template(dir: &Path, manifest: Option<&Manifest>, asked: Option<Template>) ->
     let trained = manifest.map(|manifest| {
         let found = &manifest.template;
         found.parse::<Template>().map_err(|problem| {
-            let page = dir.join("apo.json");
+            let path = dir.join("apo.json");
             bad_input(format!(
                 "{}: `template` is {found}, {problem}",
-                page.display()
+                path.display()
             ))
         })
     });

@@ -32,7 +32,7 @@ pub fn ranking(rewards: &Tensor<1>, pairs: &Pairs) -> Tensor<1> {
 }
 
 /// Returns the reward model's loss (APO eq. 17): golden answers rank above
-/// samples, and people's preferences have the weight `beta_2`.
+/// samples, and human preferences have the weight `beta_2`.
 ///
 /// # Shapes
 ///

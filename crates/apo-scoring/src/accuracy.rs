@@ -1,4 +1,4 @@
-//! `judge accuracy`: a reward model against people's preferences.
+//! `judge accuracy`: a reward model against human preferences.
 
 use anyhow::{Context as _, Result};
 use apo_llama::{Head, directory};

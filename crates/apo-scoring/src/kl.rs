@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_dialogue::DialogueTokenizer;
-use apo_llama::{Head, Start, directory};
+use apo_llama::{Head, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
@@ -28,13 +28,8 @@ pub fn run(args: &KlArgs) -> Result<()> {
     Reader::<Response>::open_filled(&args.responses)?;
     warn_of_empty_parts(&args.responses);
     let of_policy = tokenizer(&args.scorer, Head::LanguageModel)?;
-    models::tokenizer(
-        &args.reference,
-        Some(of_policy.template()),
-        Head::LanguageModel,
-        Start::Saved,
-        Longest::limit(args.scorer.limit.tokens),
-    )?;
+    let longest = Longest::limit(args.scorer.limit.tokens);
+    models::check_reference(&args.reference, of_policy.template(), longest)?;
     for model in [&args.scorer.model.dir, &args.reference] {
         directory::verify(model)?;
     }

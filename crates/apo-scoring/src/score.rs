@@ -17,7 +17,7 @@ use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
 use crate::args::ScoreArgs;
 use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
 
-/// Share of responses that end by themselves below which a warning is given.
+/// Share of responses that end on their own below which a warning is given.
 const FEW_ENDED: f64 = 0.5;
 
 /// Share of repeated 3-grams above which a warning is given.
@@ -219,8 +219,8 @@ fn warn_of(summary: &ScoreSummary, args: &ScoreArgs) {
     let percent = |share: f64| 100.0 * share;
     if summary.ended < FEW_ENDED {
         warn(&format!(
-            "only {:.1} % of the responses ended by themselves; the others were cut short, and \
-             their rewards are those of the text that is left",
+            "only {:.1} % of the responses ended on their own; the others were cut off, and their \
+             rewards cover only the text so far",
             percent(summary.ended)
         ));
     }
@@ -254,7 +254,7 @@ fn rows(summary: &ScoreSummary) -> Vec<Vec<String>> {
     rows.push(vec!["responses".to_owned(), summary.responses.to_string()]);
     rows.push(vec!["mean tokens".to_owned(), tokens]);
     rows.push(vec![
-        "ended by themselves".to_owned(),
+        "ended on their own".to_owned(),
         format!("{:.1} %", 100.0 * summary.ended),
     ]);
     let repeats = summary.repeats;

@@ -190,15 +190,14 @@ impl Scorer {
 ///
 /// # Errors
 ///
-/// As [`models::tokenizer`].
+/// As [`models::open_tokenizer`].
 pub fn tokenizer(args: &ScorerArgs, head: Head) -> Result<DialogueTokenizer> {
     let longest = Longest::limit(args.limit.tokens);
-    Ok(models::tokenizer(
+    models::open_tokenizer(
         &args.model.dir,
         args.model.template,
         head,
         Start::Saved,
         longest,
-    )?
-    .0)
+    )
 }

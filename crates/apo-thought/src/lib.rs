@@ -65,7 +65,7 @@ pub struct Parted<'a> {
     /// Whether a thought that is not empty was removed.
     pub has_thought: bool,
     /// Whether a special token was removed from the beginning or end.
-    pub has_end: bool,
+    pub has_tokens: bool,
 }
 
 /// Takes a reply's text apart into thoughts and answer.
@@ -78,7 +78,7 @@ pub fn parted(content: &str) -> Parted<'_> {
     let parted = |answer, has_thought| Parted {
         answer: without_end(answer),
         has_thought,
-        has_end: content.trim().len() < whole.trim().len(),
+        has_tokens: content.trim().len() < whole.trim().len(),
     };
     let mut at = lead(lower);
     if let Some(found) = channels(&text, at) {

@@ -289,7 +289,7 @@ fn tokens_that_servers_leave_at_the_end_are_removed() {
 
 #[test]
 fn a_removed_token_is_reported_and_a_kept_one_is_doubtful() {
-    for (content, answer, has_end) in [
+    for (content, answer, has_tokens) in [
         ("yes</s>", "yes", true),
         ("Yes.</s>", "Yes.", true),
         ("42.</s>", "42.", true),
@@ -309,8 +309,8 @@ fn a_removed_token_is_reported_and_a_kept_one_is_doubtful() {
     ] {
         let parted = parted(content);
         assert_eq!(
-            (parted.answer, parted.has_end),
-            (answer, has_end),
+            (parted.answer, parted.has_tokens),
+            (answer, has_tokens),
             "{content:?}"
         );
         assert_eq!(
@@ -522,7 +522,7 @@ fn an_answer_about_tags_keeps_its_words() {
         let whole = Parted {
             answer: content,
             has_thought: false,
-            has_end: false,
+            has_tokens: false,
         };
         assert_eq!(parted(content), whole, "{content:?}");
         let behind = format!("<think>a</think>\n\n{content}");
@@ -812,5 +812,5 @@ fn a_response_may_begin_with_the_mark_of_its_turn() {
         assert_eq!(without_opening(response), rest, "{response:?}");
     }
     let reply = parted("<|im_start|>assistant\ndone.");
-    assert_eq!((reply.answer.trim(), reply.has_end), ("done.", true));
+    assert_eq!((reply.answer.trim(), reply.has_tokens), ("done.", true));
 }

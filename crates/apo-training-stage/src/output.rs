@@ -40,9 +40,10 @@ pub fn finish(
     from: &Path,
     stored: StoredType,
     manifest: &Manifest,
-    counts: Map<String, Value>,
+    counts: &impl Serialize,
     report: &ReportArgs,
 ) -> Result<()> {
+    let counts = serde_json::from_value(serde_json::to_value(counts)?)?;
     let dir = output.dir().join(MODEL);
     // A run that was killed while writing may have left a part.
     let _ = std::fs::remove_dir_all(&dir);

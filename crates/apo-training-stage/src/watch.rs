@@ -58,7 +58,10 @@ impl Observer for Watch {
         if let Some(events) = &mut self.events
             && let Err(error) = events.add(metric)
         {
-            warn(&format!("{:#}; the curves end here", Error::from(error)));
+            warn(&format!(
+                "{:#}; no more curves are written",
+                Error::from(error)
+            ));
             self.events = None;
         }
         let loss = self

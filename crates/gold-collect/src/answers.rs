@@ -9,7 +9,7 @@ use apo_golden::{Golden, Origin};
 use apo_hh::Role;
 use apo_import::{
     ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Source, Text, Unused, dialogue,
-    reason,
+    evidence_of_samples, reason,
 };
 use apo_stage::{bad_input, warn};
 use apo_tables::{Query, Response, Row as _};
@@ -47,9 +47,28 @@ impl Filed {
         Some(Self {
             golden: Golden::new(parted.answer, origin)?,
             thought_removed: parted.has_thought,
-            tokens_removed: parted.has_end,
+            tokens_removed: parted.has_tokens,
         })
     }
+}
+
+/// Refuses files of a policy's own samples.
+///
+/// # Errors
+///
+/// When one is, or cannot be read; the error names the file and what shows it.
+pub fn refuse_samples(paths: &[PathBuf]) -> Result<()> {
+    for path in paths {
+        if let Some(evidence) = evidence_of_samples(path)? {
+            return Err(bad_input(format!(
+                "--answers {}: {evidence}, so these are a policy's own samples, not golden answers; \
+                 rm-train takes samples as --samples. Another model's answers belong in a file with \
+                 `prompt` and `response` alone",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Answers by the hash of their prompt.

@@ -11,7 +11,6 @@ mod args;
 mod ask;
 mod better;
 mod inputs;
-mod origin;
 mod queries;
 mod summary;
 mod write;
@@ -57,7 +56,7 @@ fn run(args: &Args) -> Result<()> {
     }
     check_again(&args.endpoint, &args.output.out)?;
     check_journal(&args.endpoint, args.inputs())?;
-    origin::check(&args.answers)?;
+    answers::refuse_samples(&args.answers)?;
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.others())?;
 

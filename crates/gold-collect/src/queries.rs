@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Result;
-use apo_import::rendered_in;
+use apo_import::Rendered;
 use apo_stage::{bad_input, warn};
 use apo_tables::{Query, Reader};
 
@@ -31,7 +31,7 @@ impl Keys {
         let mut rendered = Rendered::default();
         for (row, query) in Reader::<Query>::open_filled(path)?.enumerate() {
             let query = query?;
-            rendered.add(row, &query);
+            rendered.add(row, &query.prompt);
             let prompt = apo_hh::query_id(&query.prompt);
             keys.prompts.insert(prompt.clone());
             if keys
@@ -56,39 +56,5 @@ impl Keys {
     /// Returns the number of queries.
     pub fn n_queries(&self) -> usize {
         self.prompt_of.len()
-    }
-}
-
-/// Prompts that another program rendered for a model.
-#[derive(Debug, Default)]
-struct Rendered {
-    n: u64,
-    /// The first one's row, and its format.
-    first: Option<(usize, &'static str)>,
-}
-
-impl Rendered {
-    fn add(&mut self, row: usize, query: &Query) {
-        if let Some(format) = rendered_in(&query.prompt) {
-            self.n += 1;
-            self.first.get_or_insert((row, format));
-        }
-    }
-
-    /// Says how many there are, which the first is, and what to do; `None` if there are
-    /// none.
-    fn sentence(&self, path: &Path) -> Option<String> {
-        let (row, format) = self.first?;
-        let prompts = if self.n == 1 {
-            "prompt is"
-        } else {
-            "prompts are"
-        };
-        Some(format!(
-            "{}: {} {prompts} already rendered, the first in row {row} (from 0), in {format}: its \
-             marks are asked as a part of the text; write the prompts as HH's turns, as hh-split does",
-            path.display(),
-            self.n
-        ))
     }
 }

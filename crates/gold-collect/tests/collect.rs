@@ -693,12 +693,12 @@ fn an_endpoint_that_takes_nothing_leaves_no_output() {
         (
             "model",
             Answer::error(404, "model_not_found", "no model `m`"),
-            "takes no requests like this: HTTP 404: no model `m`; check --base-url",
+            "rejects such requests: HTTP 404: no model `m`; check --base-url",
         ),
         (
             "address",
             Answer::Http(404, Vec::new(), Vec::new()),
-            "takes no requests like this: HTTP 404; check --base-url and the model's name",
+            "rejects such requests: HTTP 404; check --base-url and the model's name",
         ),
         (
             "pause",

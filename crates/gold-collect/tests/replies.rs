@@ -231,7 +231,7 @@ fn a_key_that_is_refused_stops_the_run_at_once() {
         write_tables(&dir, &["a", "b", "c"]);
         let server = Server::start(move |_, _| answer.clone());
         let out = collect(&dir, &online(&server, "--requests 1"));
-        fails(&out, 1, "the endpoint does not let us in (HTTP 40");
+        fails(&out, 1, "the endpoint denied access (HTTP 40");
         assert_eq!(server.calls().len(), 1, "{case}");
     }
 }

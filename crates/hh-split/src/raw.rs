@@ -4,7 +4,7 @@ mod comparisons;
 
 use std::borrow::Cow;
 
-use apo_hh::{Role, Split};
+use apo_hh::{PairFault, Role, SplitPair};
 use apo_import::dialogue::{self, line_ends};
 use apo_import::{Conversation, Fault, Message, Preference, Preferences, Record, Text, reason};
 use apo_tables::Pair;
@@ -14,7 +14,7 @@ use self::comparisons::preferences;
 
 /// A pair, and what its record says beside the dialogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
+pub struct ReadPair {
     pub pair: Pair,
     /// Identifies the system message and tools of this pair's query; `None` if it
     /// has none. They belong to the query, but the tables cannot hold them.
@@ -23,13 +23,15 @@ pub struct Read {
     pub unused: Vec<String>,
     /// Whether special tokens were removed from a response.
     pub tokens_removed: bool,
+    /// Whether a response still ends with a special token: it may be about it.
+    pub token_kept: bool,
 }
 
 /// Reads a record: a preference gives one pair, a comparison one for every two of
 /// its answers.
 ///
 /// Each result is a pair, or the reason to reject it, as the rejects table names it.
-pub fn pairs(record: &Record, subset: &str) -> Vec<Result<Read, Fault>> {
+pub fn pairs(record: &Record, subset: &str) -> Vec<Result<ReadPair, Fault>> {
     match Preferences::read(record) {
         Ok(Preferences::Preference(preference)) => vec![pair(&preference, subset)],
         Ok(Preferences::Comparison(comparison)) => preferences(comparison)
@@ -41,7 +43,7 @@ pub fn pairs(record: &Record, subset: &str) -> Vec<Result<Read, Fault>> {
 }
 
 /// Cuts and cleans a preference.
-fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
+fn pair(preference: &Preference, subset: &str) -> Result<ReadPair, Fault> {
     match (preference.score_chosen, preference.score_rejected) {
         (Some(chosen), Some(rejected)) if chosen == rejected => {
             let problem = format!("both responses are scored {chosen}");
@@ -62,8 +64,12 @@ fn pair(preference: &Preference, subset: &str) -> Result<Read, Fault> {
         }
         (chosen, rejected) => of_texts(preference, &text(chosen)?, &text(rejected)?, subset),
     };
-    Ok(Read {
-        pair: pair?,
+    let pair = pair?;
+    Ok(ReadPair {
+        token_kept: [&pair.chosen, &pair.rejected]
+            .iter()
+            .any(|it| dialogue::ends_with_token(it)),
+        pair,
         context: context(preference)?,
         unused: preference.beside.unused.clone(),
         tokens_removed,
@@ -140,7 +146,7 @@ fn of_texts(
         let chosen = whole.0.as_deref().unwrap_or(chosen);
         let rejected = whole.1.as_deref().unwrap_or(rejected);
         let split = apo_hh::split_pair(chosen, rejected);
-        return Ok(finished(
+        return Ok(to_pair(
             split.map_err(|it| without_query(it, preference))?,
             subset,
         ));
@@ -154,7 +160,7 @@ fn of_texts(
             }
             let split = apo_hh::split_pair(chosen, rejected).map_err(fault)?;
             check_part_of(&prompt, split.prompt)?;
-            return Ok(finished(split, subset));
+            return Ok(to_pair(split, subset));
         }
         (None, None) => (answer(chosen), answer(rejected)),
         _ => {
@@ -178,7 +184,7 @@ const ASSISTANT_NAME: &str = "Assistant:";
 /// Makes a pair from responses that are separate from their prompt.
 fn cut(prompt: &str, chosen: &str, rejected: &str, subset: &str) -> Result<Pair, Fault> {
     let split = apo_hh::split_at_prompt(prompt, chosen, rejected).map_err(fault)?;
-    Ok(finished(split, subset))
+    Ok(to_pair(split, subset))
 }
 
 /// The fewest words and characters of a question that two answers do not both contain
@@ -243,10 +249,10 @@ fn check_part_of(prompt: &str, query: &str) -> Result<(), Fault> {
 }
 
 /// Returns why a row without a prompt is not a pair; names its other columns.
-fn without_query(found: apo_hh::Fault, preference: &Preference) -> Fault {
+fn without_query(found: PairFault, preference: &Preference) -> Fault {
     let mut fault = fault(found);
     let unused = &preference.beside.unused;
-    if found == apo_hh::Fault::NoQuery && !unused.is_empty() {
+    if found == PairFault::NoQuery && !unused.is_empty() {
         fault.detail += &format!(
             "; `{}` is not read as one, name what is the query `prompt`",
             unused.join("`, `")
@@ -302,7 +308,7 @@ fn of_messages(
         None => dialogue::prompt_of(before)?,
     };
     if apo_hh::turns(&query).is_empty() {
-        return Err(without_query(apo_hh::Fault::NoQuery, preference));
+        return Err(without_query(PairFault::NoQuery, preference));
     }
     if before.is_empty() {
         check_apart(&query, chosen, rejected)?;
@@ -335,8 +341,9 @@ fn last_of<'a>(
     }
 }
 
-fn finished(split: Split<'_>, subset: &str) -> Pair {
-    let Split {
+/// Returns a cut pair as a row of the table.
+fn to_pair(split: SplitPair<'_>, subset: &str) -> Pair {
+    let SplitPair {
         prompt,
         chosen,
         rejected,
@@ -352,20 +359,20 @@ fn finished(split: Split<'_>, subset: &str) -> Pair {
 }
 
 /// Returns why a pair of dialogues is rejected, for people.
-fn fault(fault: apo_hh::Fault) -> Fault {
+fn fault(fault: PairFault) -> Fault {
     let detail = match fault {
-        apo_hh::Fault::NoQuery => {
+        PairFault::NoQuery => {
             "there is no `prompt`, and `chosen` and `rejected` have no assistant's turn in common"
         }
-        apo_hh::Fault::DivergesEarly => "the dialogues differ before their last turn",
-        apo_hh::Fault::EmptyResponse => "a response is empty",
-        apo_hh::Fault::SameResponse => "both responses are the same",
+        PairFault::DivergesEarly => "the dialogues differ before their last turn",
+        PairFault::EmptyResponse => "a response is empty",
+        PairFault::SameResponse => "both responses are the same",
     };
     Fault::new(fault.as_str(), detail)
 }
 
 fn diverging(detail: &str) -> Fault {
-    Fault::new(apo_hh::Fault::DivergesEarly.as_str(), detail)
+    Fault::new(PairFault::DivergesEarly.as_str(), detail)
 }
 
 /// Returns what the system messages and columns say, as a key; both responses must

@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use apo_import::{Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record, Unused};
-use apo_stage::output::write_page;
+use apo_stage::output::write_manifest;
 use apo_stage::report::warn_once;
 use apo_stage::{Progress, signals, warn};
 use apo_tables::{Pair, Provenance, Query, Reader, Row, TableError, Writer, file};
@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::Args;
-use crate::raw::{self, Read};
+use crate::raw::{self, ReadPair};
 use crate::rejects::{Rejected, Rejects};
 use crate::sources::{Source, Sources};
 use crate::split::{self, Key, Splits, key};
@@ -43,6 +43,8 @@ pub struct Counts {
     without_context: u64,
     /// Pairs that were accepted without the special tokens around their responses.
     tokens_removed: u64,
+    /// Pairs that were accepted with a special token at the end of a response.
+    tokens_kept: u64,
     tables: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
     /// The first row of each reason: its place, and what is wrong.
@@ -58,23 +60,23 @@ impl Counts {
             counts.iter().map(row).collect()
         };
         rows.extend(named("  rejected: ", &self.rejected));
-        if self.without_context > 0 {
-            let n = self.without_context.to_string();
-            rows.push(vec![
-                "  without their system message or tools".to_owned(),
-                n,
-            ]);
-        }
-        if self.tokens_removed > 0 {
-            let n = self.tokens_removed.to_string();
-            rows.push(vec![
-                "  without special tokens around a response".to_owned(),
-                n,
-            ]);
-        }
-        if self.left_out > 0 {
-            rows.push(vec!["  left out".to_owned(), self.left_out.to_string()]);
-        }
+        let changed = [
+            (
+                "  without their system message or tools",
+                self.without_context,
+            ),
+            (
+                "  without special tokens around a response",
+                self.tokens_removed,
+            ),
+            (
+                "  with a special token at the end of a response",
+                self.tokens_kept,
+            ),
+            ("  left out", self.left_out),
+        ];
+        let changed = changed.into_iter().filter(|(_, n)| *n > 0);
+        rows.extend(changed.map(|(name, n)| vec![name.to_owned(), n.to_string()]));
         rows.extend(named("", &self.tables));
         rows
     }
@@ -142,13 +144,20 @@ pub fn tables(
             counts.tokens_removed, counts.dialogues
         ));
     }
+    if counts.tokens_kept > 0 {
+        warn(&format!(
+            "{} of {} pairs have a response that ends with what may be a special token or the word \
+             for one; it was kept",
+            counts.tokens_kept, counts.dialogues
+        ));
+    }
     if let Some(sentence) = taken.unused.sentence() {
         warn(&sentence);
     }
     (counts.rejected, counts.first_rejected) = rejected.counts();
     let splits = split::draw(args, &taken.train, &taken.test)?;
     deal(&splits, provenance, &dir, &mut counts)?;
-    write_page(&dir, provenance)?;
+    write_manifest(&dir, provenance)?;
     Ok(counts)
 }
 
@@ -198,6 +207,7 @@ fn clean(
                         Ok(read) => {
                             counts.without_context += u64::from(read.context.is_some());
                             counts.tokens_removed += u64::from(read.tokens_removed);
+                            counts.tokens_kept += u64::from(read.token_kept);
                             let part = if is_test { &mut test } else { &mut train };
                             part.write(&read.pair)?;
                             taken.unused.add(read.unused);
@@ -226,7 +236,7 @@ fn clean(
 
 impl Taken {
     /// Accepts a pair, unless it was accepted before or belongs to the other part.
-    fn take(&mut self, read: &Read, is_test: bool) -> Result<(), Fault> {
+    fn take(&mut self, read: &ReadPair, is_test: bool) -> Result<(), Fault> {
         let (pair, context) = (&read.pair, read.context);
         let query = key(&pair.query_id);
         let is_known = self.test.contains(&query) || self.train.contains_key(&query);
@@ -261,7 +271,7 @@ impl Taken {
 /// and all threads parse. Returns the columns with text that were not read.
 fn each_batch(
     source: &Source,
-    mut each: impl FnMut(&[Record], Vec<Vec<Result<Read, Fault>>>) -> Result<()>,
+    mut each: impl FnMut(&[Record], Vec<Vec<Result<ReadPair, Fault>>>) -> Result<()>,
 ) -> Result<Vec<String>> {
     let mut file = apo_import::Source::open(&source.path, PREFERENCE_FIELDS)?;
     file.check_columns(PREFERENCE_FORMS)?;

@@ -6,8 +6,6 @@
 
 use apo_hh::Role;
 
-use crate::phrases::words;
-
 /// An everyday task. A good answer gives all steps in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
@@ -69,6 +67,15 @@ impl Topic {
             Self::all().filter_map(place).max().map(|(_, topic)| topic)
         })
     }
+}
+
+/// Returns a text's words in lower case: runs of letters, digits and
+/// apostrophes.
+pub fn words(text: &str) -> Vec<String> {
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '\'')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// Returns a text as a sentence: its first letter upper case, a full stop at

@@ -9,8 +9,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::content::{self, HARMS, TASKS, Topic, sentence};
-use crate::phrases::words;
+use crate::content::{self, HARMS, TASKS, Topic, sentence, words};
 use crate::quality::quality_about;
 
 mod faults;

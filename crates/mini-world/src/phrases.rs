@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::content::{self, HARMS, TASKS};
+use crate::content::{self, HARMS, TASKS, words};
 
 /// What a phrase says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,15 +93,6 @@ static BOOK: LazyLock<Book> = LazyLock::new(|| {
     }
     Book { phrases, by_first }
 });
-
-/// Returns a text's words in lower case: runs of letters, digits and
-/// apostrophes.
-pub fn words(text: &str) -> Vec<String> {
-    text.split(|letter: char| !letter.is_alphanumeric() && letter != '\'')
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
-}
 
 /// Reads a text as phrases.
 pub fn read(text: &str) -> Vec<Phrase> {

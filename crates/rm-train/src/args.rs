@@ -15,10 +15,10 @@ Examples:
     rm-train --model base --pairs data/rm-pairs.parquet --golden golden.parquet \\
       --samples round-1/rm-samples.parquet --out round-1/rm
 
-  RM_Base: people's preferences alone:
+  RM_Base: human preferences alone:
     rm-train --model base --pairs data/rm-pairs.parquet --out rm-base
 
-  The paper's ablations: without people's preferences, and RM_Base trained on:
+  The paper's ablations: without human preferences, and RM_Base trained on:
     rm-train --objective gail --model base --golden golden.parquet \\
       --samples round-1/rm-samples.parquet --out rm-gail
     rm-train --objective ab --model rm-base --pairs data/rm-pairs.parquet --out rm-ab
@@ -32,7 +32,7 @@ To resume a stopped run, run the same command again.
 /// Train a reward model on preferences and golden answers
 ///
 /// Minimises APO eq. 17: golden responses should have higher rewards than the
-/// policy's samples, while the model keeps people's preferences. All responses
+/// policy's samples, while the model keeps to human preferences. All responses
 /// to a query are part of the same step. Without --golden it is plain ranking
 /// of the pairs; --objective selects the paper's other objectives. A policy as
 /// --model gets a new reward head.
@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_enum, help_heading = "Objective")]
     pub objective: Option<RewardObjective>,
 
-    /// Weight of people's preferences, β₂ of APO eq. 17
+    /// Weight of human preferences, β₂ of APO eq. 17
     #[arg(
         long,
         value_name = "WEIGHT",
@@ -78,9 +78,9 @@ pub struct Args {
 /// The reward models of the paper (Tables 3 and 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RewardObjective {
-    /// Golden answers above samples, and people's preferences (eq. 17)
+    /// Golden answers above samples, and human preferences (eq. 17)
     Apo,
-    /// Only people's preferences (eq. 1): the baseline and the test reward
+    /// Human preferences only (eq. 1): the baseline and the test reward
     /// model
     Rank,
     /// Eq. 17 with the plain difference of rewards between golden and samples
@@ -88,7 +88,7 @@ pub enum RewardObjective {
     Wgan,
     /// Only golden answers above samples (β₂ = 0)
     Gail,
-    /// Only people's preferences, continuing from --model, the baseline (AB)
+    /// Human preferences only, continuing from --model, the baseline (AB)
     Ab,
     /// Eq. 17, continuing from --model, the previous round's reward model
     Seq,
@@ -100,7 +100,7 @@ impl RewardObjective {
         matches!(self, Self::Apo | Self::Wgan | Self::Gail | Self::Seq)
     }
 
-    /// Whether the model learns people's preferences.
+    /// Whether the model learns human preferences.
     fn uses_pairs(self) -> bool {
         self != Self::Gail
     }
@@ -182,7 +182,7 @@ impl Args {
         })
     }
 
-    /// Returns the weight of people's preferences: 1 for an objective of
+    /// Returns the weight of human preferences: 1 for an objective of
     /// preferences alone, 0 for GAIL.
     pub fn beta_2(&self) -> f64 {
         match self.objective() {

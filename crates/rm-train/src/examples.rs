@@ -5,12 +5,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
+use apo_import::Rendered;
 use apo_model_stage::rows::tokens;
-use apo_stage::{bad_input, signals};
+use apo_stage::{bad_input, signals, warn};
 use apo_tables::{Pair, Reader, Response};
 use apo_training::{
     Example, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term, TokenizedResponse,
 };
+use apo_training_stage::Cleaned;
 use apo_training_stage::rows::{check_golden, check_query, check_sample, tokenized};
 use serde::Serialize;
 
@@ -25,6 +27,8 @@ pub struct Counts {
     /// Golden answers without samples of their query, or samples without a
     /// golden answer.
     without_counterpart: u64,
+    #[serde(flatten)]
+    cleaned: Cleaned,
     #[serde(flatten)]
     truncated: TruncationCounts,
 }
@@ -43,6 +47,7 @@ pub fn gather(
 ) -> Result<(Store, Counts)> {
     let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
+    let mut counts = Counts::default();
     if let Some(pairs) = tables.pairs {
         add_pairs(pairs, tokenizer, keep, &mut spool)?;
     }
@@ -51,7 +56,14 @@ pub fn gather(
         (ResponseRole::Sample, tables.samples),
     ] {
         if let Some(table) = table {
-            add_responses(role, table, tokenizer, keep, &mut spool)?;
+            add_responses(
+                role,
+                table,
+                tokenizer,
+                keep,
+                &mut counts.cleaned,
+                &mut spool,
+            )?;
         }
     }
     let mut truncation = Truncation {
@@ -60,7 +72,6 @@ pub fn gather(
         bos: tokenizer.bos(),
         counts: TruncationCounts::default(),
     };
-    let mut counts = Counts::default();
     let mut store = StoreWriter::create(dir)?;
     spool.by_query(|responses| -> Result<()> {
         check_query(&responses)?;
@@ -72,10 +83,11 @@ pub fn gather(
         Ok(signals::check()?)
     })?;
     counts.truncated = truncation.counts;
+    counts.cleaned.tell();
     Ok((store.finish()?, counts))
 }
 
-/// Adds the responses of people's preferences.
+/// Adds the responses of human preferences.
 fn add_pairs(
     pairs: Reader<Pair>,
     tokenizer: &DialogueTokenizer,
@@ -83,8 +95,10 @@ fn add_pairs(
     spool: &mut ResponseSpool,
 ) -> Result<()> {
     let path = pairs.path().to_owned();
+    let mut rendered = Rendered::default();
     for (number, pair) in (0..).zip(pairs) {
         let pair = pair?;
+        rendered.add(number as usize, &pair.prompt);
         let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
         let prompt = tokens(&path, &pair.query_id, prompt)?;
         for (role, text) in [
@@ -105,6 +119,9 @@ fn add_pairs(
         }
         signals::check()?;
     }
+    if let Some(sentence) = rendered.sentence(&path) {
+        warn(&sentence);
+    }
     Ok(())
 }
 
@@ -114,12 +131,13 @@ fn add_responses(
     table: Reader<Response>,
     tokenizer: &DialogueTokenizer,
     keep: usize,
+    cleaned: &mut Cleaned,
     spool: &mut ResponseSpool,
 ) -> Result<()> {
     let path = table.path().to_owned();
     let mut seen = HashSet::new();
     for (row, response) in table.enumerate() {
-        let response = response?;
+        let mut response = response?;
         if role == ResponseRole::Sample {
             check_sample(&path, row, &response)?;
         }
@@ -132,6 +150,9 @@ fn add_responses(
                     path.display(),
                     response.query_id
                 )));
+            }
+            if !cleaned.golden(&mut response) {
+                continue;
             }
         }
         let ids = tokenizer.encode(&response.prompt, &response.response, keep);

@@ -1,4 +1,4 @@
-//! `rm-train`: trains a reward model on people's preferences and on golden
+//! `rm-train`: trains a reward model on human preferences and on golden
 //! answers against the policy's samples (APO eq. 17).
 //!
 //! The way to the equation: `apo_training::train` takes the steps, and
@@ -43,8 +43,8 @@ fn run(args: &Args) -> Result<()> {
     let start = inputs::start(args)?;
     let model = &args.model.dir;
     let longest = Longest::limit(args.limit.tokens);
-    let (tokenizer, _) =
-        models::tokenizer(model, args.model.template, Head::Reward, start, longest)?;
+    let tokenizer =
+        models::open_tokenizer(model, args.model.template, Head::Reward, start, longest)?;
     let provenance = inputs::provenance(args, &tables, &tokenizer)?;
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
@@ -72,7 +72,6 @@ fn run(args: &Args) -> Result<()> {
     )
     .map_err(classify)?;
     let manifest = manifest("reward model", tokenizer.template(), provenance);
-    let counts = serde_json::from_value(serde_json::to_value(counts)?)?;
     let stored = args.training.save_as;
     finish(
         &trained,
@@ -80,7 +79,7 @@ fn run(args: &Args) -> Result<()> {
         &args.model.dir,
         stored,
         &manifest,
-        counts,
+        &counts,
         &args.report,
     )
 }

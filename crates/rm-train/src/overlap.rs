@@ -6,12 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_stage::signals;
-use apo_tables::{Reader, Response};
-use sha2::{Digest as _, Sha256};
-
-/// The beginning of a digest of a prompt and a response. Among 2^40 rows, two different
-/// ones have the same one with a probability of 2^-49.
-type Key = [u8; 16];
+use apo_tables::{Reader, Response, RowsDigest};
 
 /// The golden answers that are among the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +20,7 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Reads both tables row by row. Only the keys of the smaller one are in memory.
+    /// Reads both tables row by row. Only the digests of the smaller one are in memory.
     /// Returns `None` if no golden answer is among the samples.
     ///
     /// # Errors
@@ -35,20 +30,20 @@ impl Overlap {
         let golden = || Reader::<Response>::open(golden);
         let samples = Reader::<Response>::open(samples)?;
         let shared = if golden()?.n_rows() < samples.n_rows() {
-            let answers = keys(golden()?).collect::<Result<HashSet<_>>>()?;
+            let answers = contents(golden()?).collect::<Result<HashSet<_>>>()?;
             let is_answer =
-                |key: &Result<Key>| key.as_ref().map_or(true, |it| answers.contains(it));
-            keys(samples).filter(is_answer).collect::<Result<_>>()?
+                |row: &Result<RowsDigest>| row.as_ref().map_or(true, |it| answers.contains(it));
+            contents(samples).filter(is_answer).collect::<Result<_>>()?
         } else {
-            keys(samples).collect::<Result<HashSet<_>>>()?
+            contents(samples).collect::<Result<HashSet<_>>>()?
         };
         let mut found = Self {
             shared: 0,
             golden: 0,
             first: 0,
         };
-        for key in keys(golden()?) {
-            if shared.contains(&key?) {
+        for content in contents(golden()?) {
+            if shared.contains(&content?) {
                 if found.shared == 0 {
                     found.first = found.golden;
                 }
@@ -77,19 +72,10 @@ impl fmt::Display for Overlap {
     }
 }
 
-/// Returns the key of each row.
-fn keys(table: Reader<Response>) -> impl Iterator<Item = Result<Key>> {
+/// Returns what each row holds.
+fn contents(table: Reader<Response>) -> impl Iterator<Item = Result<RowsDigest>> {
     table.map(|row| {
         signals::check()?;
-        let row = row?;
-        let mut hasher = Sha256::new();
-        // With the length, `a`, `bc` differs from `ab`, `c`.
-        hasher.update((row.prompt.len() as u64).to_le_bytes());
-        hasher.update(&row.prompt);
-        hasher.update(row.response.trim());
-        let digest = hasher.finalize();
-        let mut key = Key::default();
-        key.copy_from_slice(&digest[..size_of::<Key>()]);
-        Ok(key)
+        Ok(row?.content())
     })
 }

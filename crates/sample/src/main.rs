@@ -54,7 +54,7 @@ fn run(args: &Args) -> Result<()> {
         tokens: args.prompt_limit.saturating_add(args.max_new_tokens),
         by: "--prompt-limit and --max-new-tokens make texts of up to",
     };
-    let (tokenizer, _) = models::tokenizer(model, args.model.template, head, start, longest)?;
+    let tokenizer = models::open_tokenizer(model, args.model.template, head, start, longest)?;
     if let Some(note) = generation_note(model)? {
         warn(&note);
     }
@@ -109,7 +109,7 @@ impl Summary {
         let row = |name: &str, value: String| vec![name.to_owned(), value];
         vec![
             row("responses", self.responses.to_string()),
-            row("  ended by themselves", self.stop.to_string()),
+            row("  ended on their own", self.stop.to_string()),
             row("  cut by length", self.length.to_string()),
             row("  cut at a further turn", self.turn.to_string()),
             row("  empty", self.empty.to_string()),

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
+use apo_import::Rendered;
 use apo_llama::directory;
 use apo_model_stage::models;
-use apo_stage::bad_input;
+use apo_stage::{bad_input, warn};
 use apo_tables::{Input, Provenance, Query, Reader};
 
 use crate::args::Args;
@@ -24,7 +25,8 @@ pub struct Queries {
 }
 
 impl Queries {
-    /// Checks a table. A query may occur several times, with the same prompt.
+    /// Checks a table. A query may occur several times, with the same prompt. Warns of
+    /// prompts that another program rendered.
     ///
     /// # Errors
     ///
@@ -35,8 +37,10 @@ impl Queries {
         let input = table.input()?;
         let mut ids = Vec::new();
         let mut prompts = HashMap::new();
-        for query in table {
+        let mut rendered = Rendered::default();
+        for (row, query) in table.enumerate() {
             let query = query?;
+            rendered.add(row, &query.prompt);
             let prompt = apo_hh::query_id(&query.prompt);
             match prompts.entry(query.query_id) {
                 Entry::Vacant(place) => {
@@ -52,6 +56,9 @@ impl Queries {
                     )));
                 }
             }
+        }
+        if let Some(sentence) = rendered.sentence(path) {
+            warn(&sentence);
         }
         Ok(Self {
             path: path.clone(),

@@ -5,7 +5,8 @@ use std::str::Chars;
 
 use serde_json::{Map, Number, Value};
 
-use super::repair::UNREAD;
+/// Replaces what could not be read in a text.
+pub(super) const UNREAD: char = '\u{fffd}';
 
 /// How deeply values may be nested, the same as in `serde_json`.
 const DEPTH: usize = 128;

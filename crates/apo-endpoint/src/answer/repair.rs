@@ -4,10 +4,7 @@
 
 use serde_json::Value;
 
-use super::literal::literal;
-
-/// Replaces what could not be read in a text.
-pub(super) const UNREAD: char = '\u{fffd}';
+use super::literal::{UNREAD, literal};
 
 /// What could be read from a body.
 #[derive(Debug, PartialEq)]

@@ -230,7 +230,7 @@ impl Caller {
 fn no_tls(error: &impl Display) -> String {
     format!(
         "no secure connection: {error}; is the address right, is https:// what the server speaks, \
-         and is its certificate one that everybody trusts?"
+         and is its certificate from a trusted authority?"
     )
 }
 

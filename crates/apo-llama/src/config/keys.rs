@@ -222,7 +222,9 @@ fn advice(name: &str) -> &'static str {
             "; only a language model by itself is read: save that part of the model alone"
         }
         "normalize_reward" => "; rewards would not be what the model was trained to give",
-        _ if is_dropout(name) => "; no dropout is done in training: write 0 to go on without",
+        _ if is_dropout(name) => {
+            "; training applies no dropout: set it to 0 to continue without it"
+        }
         _ => "",
     }
 }
@@ -273,7 +275,7 @@ pub(super) fn refuse_synonyms(
                 quoted(name),
                 shown(value),
                 if raw.get(field).is_none_or(Value::is_null) {
-                    " where nothing else is said"
+                    " by default"
                 } else {
                     ""
                 },

@@ -6,8 +6,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use apo_files::model_file::{self, stand_in};
-use apo_files::{Format, HEAD_BYTES};
+use apo_files::{Format, HEAD_BYTES, model_file, stand_in};
 use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 

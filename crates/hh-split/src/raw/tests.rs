@@ -5,7 +5,7 @@ use super::*;
 const MALFORMED: &str = reason::MALFORMED;
 const SAME_SCORE: &str = reason::SAME_SCORE;
 
-fn read_all(json: &str) -> Result<Read, Fault> {
+fn read_all(json: &str) -> Result<ReadPair, Fault> {
     let json = json.as_bytes().to_vec();
     let mut pairs = pairs(&Record { line: 1, json }, "s");
     assert_eq!(pairs.len(), 1);
@@ -90,7 +90,7 @@ fn each_two_of_several_answers_are_a_pair() {
     let mut taken = Vec::new();
     for pair in pairs(&Record { line: 1, json }, "s") {
         match pair {
-            Ok(Read { pair, .. }) => taken.push(format!("{} > {}", pair.chosen, pair.rejected)),
+            Ok(ReadPair { pair, .. }) => taken.push(format!("{} > {}", pair.chosen, pair.rejected)),
             Err(fault) => reasons.push(fault.reason),
         }
     }
@@ -486,6 +486,8 @@ fn both_responses_lose_their_end_or_neither_does() {
             read.tokens_removed,
         );
         assert_eq!(found, expected, "{chosen:?} {rejected:?}");
+        let is_kept = expected.0.ends_with("</s>");
+        assert_eq!(read.token_kept, is_kept, "{chosen:?} {rejected:?}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! `mini-quality`: measures the true quality of a table of responses, and relabels
-//! people's preferences by it.
+//! human preferences by it.
 
 use std::collections::HashMap;
 use std::fs;

@@ -47,7 +47,7 @@ impl Rope {
         let computed = |&it: &f64| (it as f32).is_finite() && it as f32 >= f32::MIN_POSITIVE;
         if let Some(other) = frequencies.into_iter().find(|it| !computed(it)) {
             fields.fault(format!(
-                "the rope's settings make a frequency of {other:e}, which cannot be computed with"
+                "the rope settings give a frequency of {other:e}, which is unusable"
             ));
         }
     }

@@ -1,6 +1,7 @@
-//! The answers to fine-tune on, without what models and servers leave around them.
+//! Answers to learn from, without what models and servers leave around them.
 
 use apo_stage::warn;
+use apo_tables::Response;
 use apo_thought::{is_doubtful, parted};
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 pub struct Cleaned {
     /// Answers from which a thought was removed.
     thoughts_removed: u64,
-    /// Answers that are only a thought, and left out.
+    /// Answers that are only thoughts or special tokens, and left out.
     only_thoughts: u64,
     /// Answers that may contain a thought or a special token, and were kept.
     thoughts_kept: u64,
@@ -22,12 +23,12 @@ impl Cleaned {
     /// else is in it. `had_tokens` says that some were removed before.
     pub fn answer<'a>(&mut self, text: &'a str, had_tokens: bool) -> Option<&'a str> {
         let found = parted(text);
-        if found.has_thought && found.answer.trim().is_empty() {
+        if found.answer.trim().is_empty() && !text.trim().is_empty() {
             self.only_thoughts += 1;
             return None;
         }
         self.thoughts_removed += u64::from(found.has_thought);
-        self.tokens_removed += u64::from(found.has_end || had_tokens);
+        self.tokens_removed += u64::from(found.has_tokens || had_tokens);
         self.thoughts_kept += u64::from(is_doubtful(found.answer));
         Some(if found.answer.len() == text.len() {
             text
@@ -36,29 +37,48 @@ impl Cleaned {
         })
     }
 
+    /// Cleans a golden answer as [`Self::answer`] does. Returns whether anything is left.
+    pub fn golden(&mut self, response: &mut Response) -> bool {
+        let Some(answer) = self.answer(&response.response, false) else {
+            return false;
+        };
+        if answer.len() < response.response.len() {
+            response.response = answer.to_owned();
+        }
+        true
+    }
+
     /// Warns of changed and of doubtful answers.
     pub fn tell(&self) {
-        for (n, what) in [
-            (
-                self.thoughts_removed,
-                "begin with a thought, such as `<think>…</think>`, which was removed",
-            ),
-            (self.only_thoughts, "are only a thought and left out"),
-            (
-                self.tokens_removed,
-                "had special tokens around them, such as `</s>`, which were removed: training adds \
-                 the model's own",
-            ),
-            (
-                self.thoughts_kept,
-                "contain what may be a thought or a mark of one, or end with a special token; they \
-                 are kept as they are",
-            ),
-        ] {
-            if n > 0 {
-                warn(&format!("{n} answers {what}"));
-            }
-        }
+        let counted = |n: u64, one: &str, more: &str| match n {
+            0 => {}
+            1 => warn(&format!("1 answer {one}")),
+            n => warn(&format!("{n} answers {more}")),
+        };
+        counted(
+            self.thoughts_removed,
+            "begins with a thought, such as `<think>…</think>`, which was removed",
+            "begin with a thought, such as `<think>…</think>`, which was removed",
+        );
+        counted(
+            self.only_thoughts,
+            "is only a thought or special tokens, and left out",
+            "are only thoughts or special tokens, and left out",
+        );
+        counted(
+            self.tokens_removed,
+            "had special tokens around it, such as `</s>`, which were removed: training adds the \
+             model's own",
+            "had special tokens around them, such as `</s>`, which were removed: training adds the \
+             model's own",
+        );
+        counted(
+            self.thoughts_kept,
+            "contains what may be a thought or a mark of one, or ends with a special token; it is \
+             kept as it is",
+            "contain what may be a thought or a mark of one, or end with a special token; they are \
+             kept as they are",
+        );
     }
 }
 
@@ -75,6 +95,9 @@ mod tests {
             ("<think>Hm.</think>\n\nYes.", Some("Yes.")),
             ("<think>\n\n</think>\n\nYes.", Some("Yes.")),
             ("<think>Hm.", None),
+            ("<think></think>", None),
+            ("</s>", None),
+            ("", Some("")),
             ("Yes.</s>", Some("Yes.")),
             (
                 "Sure. <think>Hm.</think> Yes.",
@@ -90,6 +113,6 @@ mod tests {
             cleaned.tokens_removed,
             cleaned.thoughts_kept,
         ];
-        assert_eq!(counts, [1, 1, 1, 2]);
+        assert_eq!(counts, [1, 3, 1, 2]);
     }
 }

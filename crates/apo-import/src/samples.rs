@@ -1,0 +1,55 @@
+//! Recognises a policy's own samples where others' answers are expected.
+
+use std::path::Path;
+
+use apo_tables::tables::is_policy;
+use apo_tables::{POLICY, TableError};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::forms::ANSWER_FIELDS;
+use crate::source::{Source, parse};
+
+/// Records that are in memory at once.
+const BATCH: usize = 1024;
+
+/// The stage whose tables are a policy's responses.
+const SAMPLE: &str = "sample";
+
+/// What a record says about where it comes from.
+#[derive(Deserialize)]
+struct Stated {
+    #[serde(default)]
+    origin: Value,
+}
+
+/// Returns what shows that a file of answers holds a policy's samples: its provenance,
+/// or its column `origin` as `sample` writes it and other programs keep it. Returns
+/// `None` if nothing does.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub fn evidence_of_samples(path: &Path) -> Result<Option<String>, TableError> {
+    let fields = [ANSWER_FIELDS, &["origin"]].concat();
+    let mut source = Source::open(path, &fields)?;
+    // Text files have no provenance.
+    let provenance = apo_tables::provenance(path).ok().flatten();
+    if provenance.is_some_and(|it| it.stage == SAMPLE) {
+        return Ok(Some(format!("`{SAMPLE}` made it")));
+    }
+    loop {
+        let batch = source.batch(BATCH)?;
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        for record in batch {
+            // What is malformed is told when the answers are read.
+            let stated = parse::<Stated>(&record);
+            if stated.is_ok_and(|it| it.origin.as_str().is_some_and(is_policy)) {
+                let line = record.line;
+                return Ok(Some(format!("`origin` is `{POLICY}` in line {line}")));
+            }
+        }
+    }
+}
