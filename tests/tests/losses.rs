@@ -89,7 +89,7 @@ fn the_references_log_probs_may_be_kept_for_many_alignments() {
             3,
             &[
                 "other.parquet: its model is not the reference",
-                "its `limit` is 512, 1024 here",
+                "its `limit` is 512, but this run's is 1024",
             ][..],
         ),
         (

@@ -206,7 +206,7 @@ fn what_lies_in_the_place_of_raw_data_is_called_what_it_is() {
         text.chars().flat_map(|it| order(u32::from(it))).collect()
     };
     let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-    let answer = "is a server's answer";
+    let answer = "is a server's message";
     for (name, bytes, told) in [
         (
             "u32le.jsonl",

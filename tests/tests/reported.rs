@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use apo_tables::{Metric, Provenance, Reader, Response};
+use apo_tables::{Input, Metric, Provenance, Reader, Response};
 use apo_tests::stages::{
     answer, binary, copy, finish, folder, refuse, run, succeed, workspace, write,
 };
@@ -66,35 +66,58 @@ fn put_verdicts(dir: &Path) {
     put(&dir.join("apo-dpo-1.votes.json"), &votes);
 }
 
+/// Writes the answers of the policy at `at` to eight queries, one for each of `more`: the
+/// reward of an answer is the query's number and that much more. `by` is the digest of
+/// the reward model, if it is to be known.
+fn put_answers(dir: &Path, at: &str, more: &[f32], by: Option<&str>) {
+    let of_query = |i: usize| {
+        let prompt = format!("\n\nHuman: Question {i}?\n\nAssistant:");
+        (0..).zip(more).map(move |(sample, more)| Response {
+            sample,
+            tokens: Some(20),
+            reward: Some(i as f32 + more),
+            ..answer(i, prompt.clone(), format!("{at}: {MARKUP}"))
+        })
+    };
+    let rows: Vec<Response> = (0..8).flat_map(of_query).collect();
+    let made = Provenance::new("sample", "9.9.9").argument("seed", 7);
+    write(&dir.join(at).join("answers.parquet"), &made, &rows);
+    let input = Reader::<Response>::open(&dir.join(at).join("answers.parquet"));
+    let mut scored =
+        Provenance::new("judge score", "9.9.9").input("responses", input.unwrap().input().unwrap());
+    if let Some(by) = by {
+        let model = Input {
+            name: "rm-test".into(),
+            rows: None,
+            digest: by.into(),
+            split: None,
+        };
+        scored = scored.input("model", model);
+    }
+    write(&dir.join(at).join("answers-scored.parquet"), &scored, &rows);
+    let mean = more.iter().sum::<f32>() / more.len() as f32;
+    put(
+        &dir.join(at).join("score.json"),
+        &score(3.5 + f64::from(mean)),
+    );
+}
+
+/// Returns the policies of a run as `judge report --json` prints them, by name.
+fn reported(dir: &Path) -> Value {
+    let told = succeed(dir.parent().unwrap(), "judge report --run played --json");
+    let run: Value = serde_json::from_str(&told).unwrap();
+    let policies = run["policies"].as_array().unwrap().iter();
+    let named = policies.map(|it| (it["name"].as_str().unwrap().to_owned(), it.clone()));
+    Value::Object(named.collect())
+}
+
 /// Makes a run whose numbers are known: every answer of the aligned policy has ½ more
 /// reward than its baseline's, and 2 more than the start's.
 fn known_run(test: &str) -> PathBuf {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test).join("played");
-    let answers = |at: &str, more: f32| {
-        let rows: Vec<Response> = (0..8)
-            .map(|i| {
-                let prompt = format!("\n\nHuman: Question {i}?\n\nAssistant:");
-                Response {
-                    tokens: Some(20),
-                    reward: Some(i as f32 + more),
-                    ..answer(i, prompt, format!("{at}: {MARKUP}"))
-                }
-            })
-            .collect();
-        let made = Provenance::new("sample", "9.9.9").argument("seed", 7);
-        write(&dir.join(at).join("answers.parquet"), &made, &rows);
-        let input = Reader::<Response>::open(&dir.join(at).join("answers.parquet"));
-        let scored = Provenance::new("judge score", "9.9.9")
-            .input("responses", input.unwrap().input().unwrap());
-        write(&dir.join(at).join("answers-scored.parquet"), &scored, &rows);
-        put(
-            &dir.join(at).join("score.json"),
-            &score(3.5 + f64::from(more)),
-        );
-    };
-    answers("start", 0.0);
-    answers("dpo-1", 1.5);
-    answers("apo-dpo-1", 2.0);
+    put_answers(&dir, "start", &[0.0], None);
+    put_answers(&dir, "dpo-1", &[1.5], None);
+    put_answers(&dir, "apo-dpo-1", &[2.0], None);
     let bins = json!([
         { "low": 0.0, "high": 0.5, "n": 4, "expected": 0.25, "observed": 0.5 },
         { "low": 0.5, "high": 1.0, "n": 4, "expected": 0.75, "observed": 0.5 },
@@ -675,6 +698,145 @@ fn an_arm_is_compared_with_the_arm_that_it_names() {
     // The other way round, whatever the names are and the order is.
     described(&["plain=SFT;Plain;baseline:mine", "mine=SFT;Mine"]);
     assert_eq!(leads(), [Value::Null, json!(-0.5), Value::Null]);
+}
+
+#[test]
+fn an_arm_is_above_its_own_start() {
+    let dir = known_run("reported-starts");
+    let parent = dir.parent().unwrap();
+    put_answers(&dir, "tuned", &[1.0], None);
+    let mut judge = Command::new(binary("judge"));
+    judge.args(["describe", "--run"]).arg(&dir);
+    judge.args(["--arm", "plain=SFT;Plain"]);
+    judge.args(["--arm", "mine=Tuned;Mine;baseline:plain"]);
+    for (name, at) in [
+        ("SFT", "start"),
+        ("Tuned", "tuned"),
+        ("Plain", "dpo-1"),
+        ("Mine", "apo-dpo-1"),
+    ] {
+        judge.arg(format!("score:{name}={at}/score.json"));
+        judge.arg(format!("scored-answers:{name}={at}/answers-scored.parquet"));
+    }
+    let ran = finish(&mut judge);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let policies = reported(&dir);
+    assert_eq!(policies["Plain"]["gain"]["mean"], 1.5);
+    assert_eq!(policies["Mine"]["gain"]["mean"], 1.0);
+    assert_eq!(policies["Mine"]["lead"]["mean"], 0.5);
+    for start in ["SFT", "Tuned"] {
+        assert_eq!(policies[start]["gain"], Value::Null, "{start}");
+    }
+    succeed(parent, "judge report --run played --out report.html");
+    let page = fs::read_to_string(parent.join("report.html")).unwrap();
+    assert!(page.contains("1.000 ± 0.000 above Tuned"));
+}
+
+#[test]
+fn several_answers_to_a_query_count_by_their_mean() {
+    let dir = known_run("reported-samples");
+    put_answers(&dir, "apo-dpo-1", &[1.0, 0.5, 4.5], None);
+    describe(&dir);
+    let policies = reported(&dir);
+    for (difference, mean) in [("gain", 2.0), ("lead", 0.5)] {
+        let found = &policies["APO-DPO"][difference];
+        assert_eq!(found["mean"], mean, "{difference}");
+        assert_eq!(found["n"], 8, "{difference}: queries");
+    }
+}
+
+#[test]
+fn rewards_of_different_reward_models_are_not_compared() {
+    let dir = known_run("reported-models");
+    let parent = dir.parent().unwrap();
+    put_answers(&dir, "start", &[0.0], Some("one"));
+    put_answers(&dir, "dpo-1", &[1.5], Some("other"));
+    put_answers(&dir, "apo-dpo-1", &[2.0], Some("one"));
+    describe(&dir);
+    let why = |policy: &str, other: &str| {
+        format!(
+            "{policy} is not compared with {other}: different reward models scored their answers"
+        )
+    };
+    let policies = reported(&dir);
+    let apo = &policies["APO-DPO"];
+    assert_eq!(apo["gain"]["mean"], 2.0);
+    assert_eq!(apo["lead"], Value::Null);
+    assert_eq!(apo["not_compared"], json!([why("APO-DPO", "DPO")]));
+    assert_eq!(policies["DPO"]["gain"], Value::Null);
+    assert_eq!(policies["DPO"]["not_compared"], json!([why("DPO", "SFT")]));
+    succeed(parent, "judge report --run played --out report.html");
+    let page = fs::read_to_string(parent.join("report.html")).unwrap();
+    for told in [why("APO-DPO", "DPO"), why("DPO", "SFT")] {
+        assert!(page.contains(&told), "{told}");
+    }
+    // One that is not known may be the same.
+    for by in [Some("one"), None] {
+        put_answers(&dir, "dpo-1", &[1.5], by);
+        describe(&dir);
+        let policies = reported(&dir);
+        assert_eq!(policies["APO-DPO"]["lead"]["mean"], 0.5, "{by:?}");
+        assert_eq!(policies["APO-DPO"]["not_compared"], Value::Null, "{by:?}");
+    }
+}
+
+#[test]
+fn a_run_file_that_is_not_replaced_is_to_be_moved_away() {
+    let dir = known_run("reported-moved");
+    let parent = dir.parent().unwrap();
+    let file = dir.join("run.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    let lines = [
+        "judge report --run played --json",
+        "judge describe --run played",
+    ];
+    fs::write(&file, whole.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    for line in lines {
+        let told = [
+            "played/run.json has version 2",
+            "newer judge",
+            "move it away, and `make report RUN=played` writes it anew",
+        ];
+        refuse(parent, line, 3, &told);
+    }
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    for line in lines {
+        refuse(parent, line, 3, &["played/run.json", "move it away"]);
+    }
+    fs::remove_file(&file).unwrap();
+    describe(&dir);
+    assert_eq!(fs::read_to_string(&file).unwrap(), whole);
+}
+
+#[test]
+fn an_arm_names_policies_of_the_run() {
+    let dir = known_run("reported-arms");
+    let described = |arm: &str| {
+        let mut judge = Command::new(binary("judge"));
+        judge.args(["describe", "--run"]).arg(&dir);
+        judge.args(["--arm", "plain=SFT;DPO", "--arm", arm]);
+        finish(judge.args([
+            "score:SFT=start/score.json",
+            "score:DPO=dpo-1/score.json",
+            "score:Mine=apo-dpo-1/score.json",
+            "score:Mine-2=apo-dpo-2/score.json",
+            "test:RM_Base=rm-base.test.json",
+        ]))
+    };
+    let file = dir.join("run.json");
+    for unknown in ["Baseline:plain", "baseline :plain", "Mine-3", "RM_Base"] {
+        let before = fs::read(&file).unwrap();
+        let ran = described(&format!("mine=SFT;Mine;{unknown}"));
+        assert_eq!(ran.status, Some(3), "{unknown}: {}", ran.stderr);
+        let told = format!("arm 'mine' names '{unknown}', and no artifact of a policy has");
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+        assert!(ran.stderr.contains("baseline:ARM"), "{}", ran.stderr);
+        assert_eq!(fs::read(&file).unwrap(), before, "{unknown}");
+    }
+    // The Makefile names the policies of all rounds before they exist.
+    let ran = described("mine=SFT;Mine;Mine-2;baseline:plain");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert_eq!(reported(&dir)["Mine"]["round"], 1);
 }
 
 #[test]

@@ -52,6 +52,11 @@ fn tables_of_the_test_part_are_refused_by_name_unless_they_are_allowed() {
 
 /// Rewrites a table's rows without our footer, as other programs do.
 fn without_origin<R: Row>(from: &str, to: &str, keep: impl Fn(usize) -> bool) {
+    changed(from, to, keep, |row: R| row);
+}
+
+/// The same, with each row changed.
+fn changed<R: Row>(from: &str, to: &str, keep: impl Fn(usize) -> bool, change: impl Fn(R) -> R) {
     let rows = Reader::<R>::open(&ROUND.join(from)).expect("the table is there");
     let to = ROUND.join(to);
     std::fs::create_dir_all(to.parent().expect("a folder")).expect("the round can be written");
@@ -60,7 +65,9 @@ fn without_origin<R: Row>(from: &str, to: &str, keep: impl Fn(usize) -> bool) {
     for (i, row) in rows.enumerate() {
         if keep(i) {
             let row = row.expect("a whole row");
-            writer.write(&row).expect("the round can be written");
+            writer
+                .write(&change(row))
+                .expect("the round can be written");
         }
     }
     writer.finish().expect("the round can be written");
@@ -79,6 +86,20 @@ fn a_table_of_unknown_origin_is_compared_with_the_test_part() {
         );
         assert!(!ROUND.join("unknown").exists());
     }
+    // Another program stripped the texts and gave the query a key of its own.
+    let stripped = |pair: Pair| Pair {
+        query_id: "1".into(),
+        prompt: pair.prompt.trim().into(),
+        ..pair
+    };
+    changed(
+        "data/test-pairs.parquet",
+        "stripped.parquet",
+        |i| i == 0,
+        stripped,
+    );
+    let line = "align sft --model policy --pairs stripped.parquet --out unknown";
+    refuse(&ROUND, line, 3, &["stripped.parquet", "test part", "row 0"]);
     without_origin::<Pair>("data/rm-pairs.parquet", "own-rm.parquet", |i| i < 8);
     let line = "align sft --model policy --pairs own-rm.parquet --batch 8 --out unknown";
     let ran = run(&ROUND, line);

@@ -109,13 +109,52 @@ fn a_reward_model_learns_no_thoughts_and_no_special_tokens_as_golden_answers() {
     check_counts(line, &found, &ran.stderr);
 }
 
+fn responses(name: &str) -> Vec<Response> {
+    let table = Reader::open(&ROUND.join(name)).expect("the table is there");
+    table.map(|it| it.expect("a whole row")).collect()
+}
+
+#[test]
+fn golden_answers_that_cannot_be_compared_with_samples_are_refused() {
+    let nobody = Provenance::new("another program", "1");
+    let line = "rm-train --model policy --pairs data/rm-pairs.parquet --samples rm-samples.parquet \
+                --batch 8 --out incomparable --golden";
+    // Samples that differ by what is removed of golden answers.
+    for (i, (before, after)) in [("", "<|im_end|>"), ("<think>Hm.</think>", ""), ("", "\n")]
+        .into_iter()
+        .enumerate()
+    {
+        let mut rows = responses("rm-samples.parquet");
+        rows.retain(|it| it.sample == 0);
+        for row in &mut rows {
+            row.origin = "human".into();
+            row.response = format!("{before}{}{after}", row.response);
+        }
+        let name = format!("of-samples-{i}.parquet");
+        write(&ROUND.join(&name), &nobody, &rows);
+        let told = ["hold the same responses", "are among the samples"];
+        refuse(&ROUND, &format!("{line} {name}"), 3, &told);
+    }
+    let mut strangers = responses("golden.parquet");
+    let mut thoughts = strangers.clone();
+    for (i, row) in strangers.iter_mut().enumerate() {
+        row.query_id = format!("stranger-{i}");
+        row.prompt = format!("\n\nHuman: Question {i}?\n\nAssistant:");
+    }
+    for row in &mut thoughts {
+        row.response = "<think>Hm.".into();
+    }
+    for (name, rows) in [("strangers", strangers), ("thoughts", thoughts)] {
+        let name = format!("{name}.parquet");
+        write(&ROUND.join(&name), &nobody, &rows);
+        let told = ["no golden answer can be compared with a sample"];
+        refuse(&ROUND, &format!("{line} {name}"), 3, &told);
+    }
+}
+
 #[test]
 fn samples_of_a_policy_are_no_instructions() {
-    let rows = |name: &str| -> Vec<Response> {
-        let table = Reader::open(&ROUND.join(name)).expect("the table is there");
-        table.map(|it| it.expect("a whole row")).collect()
-    };
-    let samples = rows("samples.parquet");
+    let samples = responses("samples.parquet");
     let nobody = Provenance::new("another program", "1");
     write(&ROUND.join("resaved.parquet"), &nobody, &samples);
     let lines: Vec<String> = samples

@@ -10,7 +10,7 @@ use apo_tests::others::{Put, folder, text};
 use apo_tests::stages::{
     command, content, copy, finish, kill, refuse, run, small_round, start, state, succeed,
 };
-use apo_tests::works::{COLLECT, SFT};
+use apo_tests::works::{COLLECT, SAMPLE, SFT};
 
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "working-folders"));
@@ -299,4 +299,74 @@ fn a_finished_result_of_another_command_is_replaced_by_a_finished_one_alone() {
     assert!(is("waits", 2), "the first one does not come back");
     succeed(dir, &third);
     assert!(is("waits", 3) && !partial.exists());
+}
+
+#[test]
+fn a_finished_result_of_another_kind_does_not_stay_in_the_way() {
+    let dir = &*ROUND;
+    let (out, partial) = (dir.join("turns"), dir.join("turns.partial"));
+    leave_ready(dir, &format!("{SFT} --out turns"), "turns");
+    let line = format!("{SAMPLE} --samples 16 --max-new-tokens 24 --out turns --overwrite");
+    kill(start(dir, &line, || out.join("apo.json").exists()));
+    succeed(dir, &line);
+    assert!(out.is_file() && !partial.exists());
+}
+
+#[test]
+fn what_people_did_to_a_finished_result_is_not_lost() {
+    let dir = &*ROUND;
+    let (out, partial) = (dir.join("owned"), dir.join("owned.partial"));
+    let (ready, kept) = (partial.join("ready"), dir.join("owned-kept"));
+    leave_ready(dir, &format!("{SFT} --seed 2 --out owned"), "owned");
+    copy(&partial, &kept);
+    let without = &*format!("{SFT} --seed 3 --out owned");
+    let line = &*format!("{without} --overwrite");
+    // With a file of theirs the result goes to its place, and stays there.
+    fs::write(ready.join("notes.txt"), "mine").unwrap();
+    let told = [
+        "owned.partial/ready was the finished result of another command, and is in its place now",
+        "owned is not replaced",
+        "notes.txt",
+    ];
+    refuse(dir, line, 3, &told);
+    assert_eq!(fs::read(out.join("notes.txt")).unwrap(), b"mine");
+    assert!(out.join("model.safetensors").exists() && !partial.exists());
+    refuse(dir, line, 3, &told[1..]);
+    fs::remove_file(out.join("notes.txt")).unwrap();
+    succeed(dir, line);
+    let third = content(&out);
+    // An edited one stays where it is.
+    let table = &*format!("{SAMPLE} --max-new-tokens 6 --out owned --overwrite");
+    for file in ["config.json", "metrics.parquet", "apo.json"] {
+        let _ = fs::remove_dir_all(&out);
+        let _ = fs::remove_dir_all(&partial);
+        copy(&kept, &partial);
+        let bytes = fs::read(ready.join(file)).unwrap();
+        fs::write(ready.join(file), [&bytes[..], b"mine"].concat()).unwrap();
+        let before = state(&ready);
+        refuse(dir, without, 4, &["`seed`", "--overwrite"]);
+        for line in [line, table] {
+            let told = [
+                "owned.partial/ready",
+                file,
+                "is not replaced",
+                "move it away",
+            ];
+            refuse(dir, line, 3, &told);
+            assert_eq!(state(&ready), before, "{line}: {file}");
+            assert!(!out.exists(), "{line}: {file}");
+        }
+    }
+    fs::rename(&ready, dir.join("owned-moved")).unwrap();
+    succeed(dir, line);
+    assert_eq!(content(&out), third);
+    // What a kill left of one is nobody's work.
+    for lost in ["config.json", "apo.json"] {
+        fs::remove_dir_all(&out).unwrap();
+        copy(&kept, &partial);
+        fs::remove_file(ready.join(lost)).unwrap();
+        succeed(dir, line);
+        assert_eq!(content(&out), third, "{lost}");
+        assert!(!partial.exists(), "{lost}");
+    }
 }

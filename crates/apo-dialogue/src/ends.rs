@@ -69,6 +69,15 @@ impl Ends {
             }
             (None, None) => return Err(DialogueError::NoEos { dir: dir.into() }),
         };
+        if !ids.is_empty() && !ids.contains(&eos) {
+            let text = tokenizer.id_to_token(eos).unwrap_or_default();
+            note = Some(format!(
+                "the tokenizer in {} ends texts with {text:?}, id {eos}, which is not among the \
+                 `eos_token_id` of {from}, {ids:?}: training ends responses with it, and \
+                 `transformers` would not stop there; correct one of the two",
+                dir.display()
+            ));
+        }
         let mut stop_ids = vec![eos];
         for id in ids {
             if !stop_ids.contains(&id) {

@@ -307,6 +307,12 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
             (eos, &stops[..]),
             "{name}"
         );
+        let is_told = |it: &String| it.contains("not among the `eos_token_id` of");
+        assert_eq!(
+            tokenizer.notes().iter().any(is_told),
+            ["config-too", "none", "padded"].contains(&name),
+            "{name}"
+        );
     }
     for (name, file, value) in [
         ("beyond", "generation_config.json", json!([eos, pad + 1])),

@@ -152,7 +152,8 @@ pub struct Turn {
 /// Returns a prompt's turns, without the empty one that it ends with.
 ///
 /// Text before the first marker counts as the human's; turns of one speaker
-/// that follow each other are joined by a blank line.
+/// that follow each other are joined by a blank line. A prompt may lack the blank
+/// line before its first `Human:`, which programs that strip texts remove.
 pub fn turns(prompt: &str) -> Vec<Turn> {
     let mut turns: Vec<Turn> = Vec::new();
     let (mut role, mut begin) = (Role::Human, 0);
@@ -167,7 +168,11 @@ pub fn turns(prompt: &str) -> Vec<Turn> {
             text: text.to_owned(),
         }),
     };
-    let mut at = 0;
+    let text = prompt.trim_start();
+    if let Some(rest) = text.strip_prefix(HUMAN.trim_start()) {
+        begin = prompt.len() - rest.len();
+    }
+    let mut at = begin;
     while let Some(found) = prompt[at..].find("\n\n") {
         at += found;
         let speaks = |(marker, _): &(&str, Role)| prompt[at..].starts_with(marker);
@@ -281,5 +286,28 @@ mod tests {
             prompt_of(turns.iter().map(|turn| (turn.role, &*turn.text))),
             prompt
         );
+    }
+
+    #[test]
+    fn a_stripped_prompt_has_the_same_turns() {
+        let prompt = "\n\nHuman: a b\n\nAssistant: c\n\nHuman: d\n\nAssistant:";
+        for changed in [
+            prompt.trim_start(),
+            &format!(" \n{}", prompt.trim_start()),
+            &format!("{prompt} \n"),
+        ] {
+            assert_eq!(turns(changed), turns(prompt), "{changed:?}");
+        }
+        for (text, said) in [
+            ("Human: hi", "hi"),
+            ("Humans: hi", "Humans: hi"),
+            ("Say Human: hi", "Say Human: hi"),
+        ] {
+            let turn = Turn {
+                role: Role::Human,
+                text: said.into(),
+            };
+            assert_eq!(turns(text), [turn], "{text:?}");
+        }
     }
 }

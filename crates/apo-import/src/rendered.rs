@@ -4,7 +4,9 @@
 //!
 //! A text is rendered only if it begins with a mark of the format and ends where the
 //! assistant is to answer, or with a token that ends a turn, each as the format writes
-//! it. A text that mentions or quotes such marks is not.
+//! it. A system text may come before the first mark if a token that begins a text is
+//! before it, or in a format whose marks are words on one line. A text that mentions or
+//! quotes such marks is not rendered.
 
 use std::path::Path;
 
@@ -45,6 +47,9 @@ const ROLES: &[&str] = &[
     "tool",
     "human",
 ];
+
+/// Those of Kimi's template.
+const KIMI_ROLES: &[&str] = &["system", "user", "assistant", "tool_declare", "tool"];
 
 /// The same as tokens of their own.
 const ROLE_TOKENS: &[&str] = &["<|SYSTEM_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>"];
@@ -152,6 +157,44 @@ const FORMATS: &[Format] = &[
         ],
         &["<|end|>"],
     ),
+    Format {
+        kind: Kind::Tokens(KIMI_ROLES),
+        ..tokens(
+            "Kimi's chat template",
+            &["<|im_user|>", "<|im_system|>"],
+            &["<|im_assistant|>assistant<|im_middle|>"],
+            &["<|im_end|>"],
+        )
+    },
+    tokens(
+        "Seed's chat template",
+        &["<seed:bos>"],
+        &["<seed:bos>assistant"],
+        &["<seed:eos>"],
+    ),
+    around(
+        "EXAONE's chat template",
+        &["[|user|]", "[|system|]"],
+        &["[|assistant|]"],
+        &["[|endofturn|]"],
+    ),
+    around(
+        "OpenChat's chat template",
+        &[
+            "GPT4 Correct User:",
+            "GPT4 Correct System:",
+            "GPT4 User:",
+            "Math Correct User:",
+            "Code User:",
+        ],
+        &[
+            "<|end_of_turn|>GPT4 Correct Assistant:",
+            "<|end_of_turn|>GPT4 Assistant:",
+            "<|end_of_turn|>Math Correct Assistant:",
+            "<|end_of_turn|>Code Assistant:",
+        ],
+        &["<|end_of_turn|>"],
+    ),
     lines(
         "Alpaca's template",
         &["### Instruction:"],
@@ -197,6 +240,7 @@ const BEGINNINGS: &[&str] = &[
     "<BOS_TOKEN>",
     "[gMASK]",
     "<sop>",
+    "[BOS]",
 ];
 
 /// What some formats begin with before their first mark: that mark follows.
@@ -223,7 +267,12 @@ pub(crate) fn format_of(prompt: &str) -> Option<&'static str> {
         return None;
     }
     let rest = behind_preamble(text);
-    let found = FORMATS.iter().find(|it| it.has(rest));
+    let beginning = prompt.trim().strip_suffix(begin).unwrap_or_default();
+    // A sentence about the token follows after a space.
+    let is_begun = !beginning.is_empty() && !beginning.ends_with(' ');
+    let found = FORMATS
+        .iter()
+        .find(|it| it.has(rest) || it.has_behind_system(text, is_begun));
     found.map(|it| it.name).or_else(|| {
         let asked = text.strip_suffix(RESPONSE)?;
         let is_plain = !asked.trim().is_empty() && !asked.contains("```");
@@ -308,6 +357,24 @@ impl Format {
         self.opens.iter().any(is_open) || self.ends.iter().any(|it| rest.ends_with(it))
     }
 
+    /// Whether a text is a prompt in this format after a system text. `is_begun` says
+    /// that a token which begins a text was before it.
+    fn has_behind_system(&self, text: &str, is_begun: bool) -> bool {
+        if !is_begun && self.kind != Kind::Inline {
+            return false;
+        }
+        let places = self.begins.iter().filter_map(|it| text.find(it));
+        let Some((system, rest)) = places.min().map(|at| text.split_at(at)) else {
+            return false;
+        };
+        let is_system = match self.kind {
+            Kind::Inline => system.ends_with(char::is_whitespace) && is_system(system),
+            Kind::Lines => system.ends_with('\n') && is_system(system),
+            Kind::Tokens(_) | Kind::Around => is_text(system),
+        };
+        is_system && self.has(rest)
+    }
+
     /// Whether a turn follows the first mark, as the format writes it, and no
     /// sentence about the mark.
     fn begins_turn(&self, rest: &str) -> bool {
@@ -333,6 +400,62 @@ impl Format {
             Kind::Inline => before.ends_with(char::is_whitespace) && !leads_up(before),
         }
     }
+}
+
+/// Whether this text before the first mark may be a system text: it ends with a
+/// sentence, which is neither a question nor a task that concerns what follows.
+fn is_system(text: &str) -> bool {
+    const TASKS: &[&str] = &[
+        "add",
+        "answer",
+        "check",
+        "complete",
+        "continue",
+        "correct",
+        "edit",
+        "explain",
+        "extend",
+        "fill",
+        "finish",
+        "fix",
+        "format",
+        "give",
+        "go",
+        "improve",
+        "make",
+        "parse",
+        "predict",
+        "read",
+        "rewrite",
+        "say",
+        "see",
+        "shorten",
+        "sum",
+        "summarise",
+        "summarize",
+        "take",
+        "tell",
+        "translate",
+        "turn",
+        "write",
+    ];
+    let Some(said) = text.trim_end().strip_suffix(['.', '!']) else {
+        return false;
+    };
+    let last = said
+        .rsplit(['.', '!', '?', '\n'])
+        .next()
+        .unwrap_or_default();
+    let word = last.split_whitespace().next().unwrap_or_default();
+    is_text(text) && !TASKS.contains(&word.to_lowercase().as_str())
+}
+
+/// Whether a text stands for itself, and is not a sentence about the token before it or
+/// the mark after it.
+fn is_text(text: &str) -> bool {
+    let is_begun = text.starts_with(|c: char| c.is_alphanumeric() || !c.is_ascii());
+    let is_closed = text.trim_end().ends_with(['.', '!', '。']) || !text.ends_with(' ');
+    is_begun && is_closed && !leads_up(text) && !text.contains("```") && !text.contains("</s>")
 }
 
 /// Whether a mark before this text is one of several that a sentence lists:
@@ -369,6 +492,14 @@ fn without<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check_format(prompt: &str, name: &str) {
+        let found = format_of(prompt);
+        assert!(
+            found.is_some_and(|it| it.contains(name)),
+            "{prompt:?}: {found:?}"
+        );
+    }
 
     #[test]
     fn a_rendered_prompt_is_known_by_both_its_ends() {
@@ -464,11 +595,78 @@ mod tests {
                 "HH's form",
             ),
         ] {
-            let found = format_of(prompt);
-            assert!(
-                found.is_some_and(|it| it.contains(name)),
-                "{prompt:?}: {found:?}"
-            );
+            check_format(prompt, name);
+        }
+    }
+
+    #[test]
+    fn a_system_text_may_come_before_the_first_mark() {
+        for (prompt, name) in [
+            (
+                "<｜begin▁of▁sentence｜>You are kind.<｜User｜>hi<｜Assistant｜>",
+                "DeepSeek",
+            ),
+            (
+                "<｜begin▁of▁sentence｜>You are kind<｜User｜>hi<｜Assistant｜><think>\n",
+                "DeepSeek",
+            ),
+            (
+                "<｜begin▁of▁sentence｜>Be kind.\n\n<｜User｜>hi<｜Assistant｜>a<｜end▁of▁sentence｜>",
+                "DeepSeek",
+            ),
+            ("<s>Be kind. [INST] hi [/INST]", "LLaMA 2"),
+            ("<s>Be kind.\n### Human: hi\n### Assistant:", "### Human:"),
+            ("You are a helpful AI. USER: hi ASSISTANT:", "Vicuna"),
+            ("You are a helpful AI.\nUSER: hi\nASSISTANT:", "Vicuna"),
+            (
+                "You are a helpful AI! USER: hi ASSISTANT: hello</s>USER: bye ASSISTANT:",
+                "Vicuna",
+            ),
+            ("<s>You are a helpful AI. USER: hi ASSISTANT:", "Vicuna"),
+        ] {
+            check_format(prompt, name);
+        }
+    }
+
+    #[test]
+    fn the_newer_formats_are_known() {
+        for (prompt, name) in [
+            (
+                "GPT4 Correct User: hi<|end_of_turn|>GPT4 Correct Assistant:",
+                "OpenChat",
+            ),
+            (
+                "<s>GPT4 Correct System: Be.<|end_of_turn|>GPT4 Correct User: hi<|end_of_turn|>\
+                 GPT4 Correct Assistant: a<|end_of_turn|>",
+                "OpenChat",
+            ),
+            ("Code User: hi<|end_of_turn|>Code Assistant:", "OpenChat"),
+            ("[|user|]hi\n[|assistant|]", "EXAONE"),
+            (
+                "[BOS][|system|]Be.[|endofturn|]\n[|user|]hi\n[|assistant|]",
+                "EXAONE",
+            ),
+            (
+                "[|system|]Be.[|endofturn|]\n[|user|]hi[|endofturn|]\n[|assistant|]<think>\n",
+                "EXAONE",
+            ),
+            (
+                "<|im_user|>user<|im_middle|>hi<|im_end|>\
+                 <|im_assistant|>assistant<|im_middle|>",
+                "Kimi",
+            ),
+            (
+                "<|im_system|>tool_declare<|im_middle|>[]<|im_end|><|im_user|>user<|im_middle|>hi\
+                 <|im_end|><|im_assistant|>assistant<|im_middle|>",
+                "Kimi",
+            ),
+            ("<seed:bos>user\nhi<seed:eos><seed:bos>assistant\n", "Seed"),
+            (
+                "<seed:bos>system\nBe.<seed:eos><seed:bos>user\nhi<seed:eos>",
+                "Seed",
+            ),
+        ] {
+            check_format(prompt, name);
         }
     }
 
@@ -509,6 +707,30 @@ mod tests {
             "Below is an instruction that describes a task. Grade it:\n\n### Response:",
             "A chat between a curious kid and a bot. Continue.\nAssistant:",
             "Fill in the text after:\n\n### Response:",
+            "Sum this up. USER: hi ASSISTANT: hello",
+            "Sum this up: USER: hi ASSISTANT:",
+            "Continue the dialogue. USER: hi ASSISTANT:",
+            "Does a prompt end with ASSISTANT:",
+            "Does it begin with USER: and end with ASSISTANT:",
+            "Is this Vicuna's? USER: hi ASSISTANT:",
+            "It begins with USER: hi. It ends with ASSISTANT:",
+            "Vicuna has two labels. USER: and ASSISTANT:",
+            "```\nBe kind. USER: hi ASSISTANT:",
+            "<s>old</s> price. What does [INST] hi [/INST]",
+            "<s> is HTML's. What is [INST] hi [/INST]",
+            "<|endoftext|> is GPT-2's. Which has <|user|>hi<|assistant|>",
+            "<｜begin▁of▁sentence｜> and <｜User｜> and <｜Assistant｜>",
+            "<｜begin▁of▁sentence｜>, <｜User｜>hi<｜Assistant｜>",
+            "You are kind.<｜User｜>hi<｜Assistant｜>",
+            "GPT4 Correct User: is OpenChat's. GPT4 Correct Assistant:",
+            "GPT4 Correct User: and GPT4 Correct Assistant:",
+            "Which model has [|user|] and [|assistant|]",
+            "[|user|] and [|assistant|]",
+            "[|user|][|assistant|]",
+            "<|im_user|> and <|im_end|>",
+            "<|im_user|>user is Kimi's, with <|im_end|>",
+            "<seed:bos> and <seed:eos>",
+            "<seed:bos>user is Seed's, it ends with <seed:eos>",
         ] {
             assert_eq!(format_of(prompt), None, "{prompt:?}");
         }

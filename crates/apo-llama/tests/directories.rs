@@ -844,7 +844,7 @@ fn what_is_no_model_directory_is_called_what_it_is() {
     refuses(
         policy(Path::new("owner/model-7B")),
         "a name",
-        &["not fetched"],
+        &["not downloaded automatically"],
     );
     let path = tiny("base").join(WEIGHTS);
     refuses(
@@ -899,9 +899,9 @@ fn what_is_no_model_directory_is_called_what_it_is() {
         ("mp_rank_00_model_states.pt", "Megatron"),
         ("iter_0001000", "Megatron"),
         ("optimizer.pt", "the state of a training"),
-        ("model.safetensors.incomplete", "not finished"),
-        ("model.safetensors.part", "not finished"),
-        ("abc.crdownload", "not finished"),
+        ("model.safetensors.incomplete", "incomplete download"),
+        ("model.safetensors.part", "incomplete download"),
+        ("abc.crdownload", "incomplete download"),
     ] {
         for config in [true, false] {
             let dir = copied("sharded-training", "base");
@@ -921,7 +921,11 @@ fn what_is_no_model_directory_is_called_what_it_is() {
         let dir = copied("set-aside", "sharded");
         fs::copy(tiny("base").join(WEIGHTS), dir.join(WEIGHTS)).unwrap();
         fs::write(dir.join(format!("{name}.aria2")), "").unwrap();
-        refuses(policy(&dir), name, &[name, ".aria2", "not finished"]);
+        refuses(
+            policy(&dir),
+            name,
+            &[name, ".aria2", "is incomplete: resume it"],
+        );
     }
     let dir = folder("trainer");
     fs::create_dir(dir.join("checkpoint-500")).unwrap();

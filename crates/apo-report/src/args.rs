@@ -250,9 +250,9 @@ pub struct DescribeArgs {
     #[arg(long, value_name = "DIR")]
     pub settings: Option<PathBuf>,
 
-    /// A method's policies in the order of rounds, the start first; baseline:NAME among
-    /// them names the arm with which the report compares them, round by round
-    /// (repeatable)
+    /// A method's policies in the order of rounds, the start first, each the NAME of a
+    /// KIND:NAME=PATH; baseline:ARM among them names the arm with which the report compares
+    /// them, round by round (repeatable)
     #[arg(long = "arm", value_name = "NAME=POLICY;…")]
     pub arms: Vec<Arm>,
 

@@ -25,6 +25,8 @@ use clap::ValueEnum;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use self::check::check_policies;
+
 /// Name of the file in a run's folder.
 pub const NAME: &str = "run.json";
 
@@ -98,8 +100,7 @@ pub struct List<T> {
     pub rows: Vec<T>,
 }
 
-/// The policies of one method in the order of their rounds; the first is the start of
-/// all.
+/// The policies of one method in the order of their rounds; the first is its start.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Arm {
     /// Its name and its policies.
@@ -163,8 +164,9 @@ impl RunFile {
     ///
     /// # Errors
     ///
-    /// When `dir` is not a folder, a name or path is not clear, a path leaves the run, or
-    /// a setting cannot be read.
+    /// When `dir` is not a folder, a name or path is not clear, a path leaves the run, an
+    /// arm names a policy to which none of `artifacts` belongs, or a setting cannot be
+    /// read.
     pub fn describe(
         dir: &Path,
         settings: Option<&Path>,
@@ -186,6 +188,7 @@ impl RunFile {
         run.artifacts
             .retain(|it| !it.is_inside() || dir.join(&it.path).exists());
         run.check().map_err(bad_input)?;
+        check_policies(arms, artifacts).map_err(bad_input)?;
         Ok(run)
     }
 
@@ -203,13 +206,7 @@ impl RunFile {
                     path.display()
                 ))
             })?;
-            if version > VERSION {
-                return Err(bad_input(format!(
-                    "{} has version {version}, which a newer judge wrote; use that one, or move \
-                     the file away",
-                    path.display()
-                )));
-            }
+            check_version(&self.dir, version)?;
         }
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
@@ -234,17 +231,19 @@ impl RunFile {
                 "{dir} has no {NAME}, which says what the run holds; {again}"
             ))
         })?;
+        // What does not look like such a file is not replaced.
+        let is_ours = serde_json::from_str::<Ours>(&text).is_ok();
+        let first = if is_ours { "" } else { "move it away, and " };
         let damaged = |problem: &dyn Display| {
             bad_input(format!(
-                "{at}: not what `judge describe` writes: {problem}; {again} anew"
+                "{at}: not what `judge describe` writes: {problem}; {first}{again} anew"
             ))
         };
         let Versioned { version } = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
+        check_version(dir, version)?;
         if version != VERSION {
-            return Err(bad_input(format!(
-                "{at} has version {version}, and this judge reads version {VERSION}; use the \
-                 version of judge that wrote it, or {again} anew"
-            )));
+            let problem = format!("version {version}, expected {VERSION}");
+            return Err(damaged(&problem));
         }
         let mut run: Self = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         dir.clone_into(&mut run.dir);
@@ -265,6 +264,19 @@ impl RunFile {
         }
         Ok(run)
     }
+}
+
+/// Refuses the file of a newer version, which is neither read nor replaced.
+fn check_version(dir: &Path, version: u32) -> Result<()> {
+    if version <= VERSION {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "{} has version {version}, and this judge reads version {VERSION}; use the newer judge \
+         that wrote it, or move it away, and `make report RUN={}` writes it anew",
+        dir.join(NAME).display(),
+        dir.display()
+    )))
 }
 
 fn check_folder(dir: &Path) -> Result<()> {

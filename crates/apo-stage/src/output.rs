@@ -13,7 +13,8 @@
 //! | `<out>.partial/` of another command | refuses; with `--overwrite`, removes the folder and starts anew |
 //! | `<out>.partial/` whose `provenance.json` is damaged | the same; nobody can tell whose work it is, unless `ready` does and `<out>` does not exist |
 //! | `<out>.partial/ready`, the whole result of the same command | puts it in its place, even if the folder's `provenance.json` is damaged |
-//! | `<out>.partial/ready`, the whole result of another command | refuses; with `--overwrite`, puts that result in its place, and replaces it once its own is done |
+//! | `<out>.partial/ready`, the whole result of another command | refuses; with `--overwrite`, puts that result in its place, and replaces it once its own is done, unless somebody has put files into it |
+//! | `<out>.partial/ready` of another command, edited since | refuses, with `--overwrite` too |
 //! | `<out>`, and `<out>.partial/` with its provenance | removes the folder |
 //! | `<out>.partial.discarded/` | removes it |
 //! | either folder with something that no stage wrote | refuses and leaves it alone |
@@ -33,7 +34,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use crate::error::bad_input;
 use crate::place::{self, Occupied, Seen};
 use crate::report;
-use crate::standing::{Standing, is_whole, made_by, standing};
+use crate::standing::{Standing, check_removable, is_whole, made_by, standing};
 use crate::working::{DISCARDED, PARTIAL, PROVENANCE, READY, REPLACED, WorkOwner, Working};
 
 pub use crate::standing::{OutputKind, write_manifest};
@@ -162,7 +163,7 @@ impl Output {
             let _ = working.sweep();
             if !out.exists() && working.join(REPLACED).exists() {
                 let _lock = working.lock()?;
-                restore(&out, &working, provenance, kind)?;
+                restore(&out, &working, provenance)?;
             }
         }
         let seen = place::see(&out);
@@ -183,14 +184,18 @@ impl Output {
             return Ok(Claim::UpToDate);
         }
         let owner = working.owner();
-        let waiting = waiting(&out, &working, &owner, provenance, kind);
+        let waiting = waiting(&out, &working, &owner, provenance);
+        if waiting == Waiting::Nothing && overwrite {
+            check_removable(&working.join(READY), provenance, kind)?;
+        }
         let held = Held {
             out,
             seen: now,
             working,
             lock,
         };
-        let Some(mut held) = held.put_waiting(waiting, &owner, overwrite)? else {
+        let decide = |out: &Path| standing(out, provenance, overwrite, kind);
+        let Some(mut held) = held.put_waiting(waiting, &owner, overwrite, decide)? else {
             return Ok(Claim::UpToDate);
         };
         let owner = held.working.owner();
@@ -274,17 +279,20 @@ struct Held {
 impl Held {
     /// Puts the finished result that waits in the working folder into its place, if there
     /// is one that may go there. Returns `None` if it was that of this command, which has
-    /// nothing left to do.
+    /// nothing left to do. `decide` decides what to do about another command's result once
+    /// it is there.
     ///
     /// # Errors
     ///
     /// When it cannot be put there, or when it is another command's, `provenance.json` is
-    /// damaged and `overwrite` is not given.
+    /// damaged and `overwrite` is not given. When another command's is there and may not be
+    /// replaced, because it holds files that no stage put there.
     fn put_waiting(
         self,
         waiting: Waiting,
         owner: &WorkOwner,
         overwrite: bool,
+        decide: impl FnOnce(&Path) -> Result<Standing>,
     ) -> Result<Option<Self>> {
         let ready = self.working.join(READY);
         match waiting {
@@ -293,15 +301,22 @@ impl Held {
                 Ok(None)
             }
             Waiting::OfAnother if overwrite => {
-                report::warn(&format!(
-                    "{} is the finished result of another command; it is put in its place now, \
-                     and replaced when this command is done",
-                    ready.display()
-                ));
                 let (out, working) = (self.out.clone(), self.working.clone());
                 self.into_output().put()?;
-                let lock = working.lock()?;
                 let seen = place::see(&out);
+                let told = format!(
+                    "{} was the finished result of another command",
+                    ready.display()
+                );
+                let found = decide(&out);
+                let found = found.with_context(|| format!("{told}, and is in its place now"))?;
+                if found == Standing::Same {
+                    return Ok(None);
+                }
+                report::warn(&format!(
+                    "{told}; it is in its place now, and is replaced when this command is done"
+                ));
+                let lock = working.lock()?;
                 Ok(Some(Self {
                     out,
                     seen,
@@ -375,7 +390,7 @@ fn refuse(out: &Path, occupied: &Occupied) -> anyhow::Error {
 /// The finished result that waits in a working folder to be put in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
-    /// No result waits.
+    /// No result that may be put in its place.
     Nothing,
     /// A whole result of this command.
     OfThis,
@@ -386,13 +401,7 @@ enum Waiting {
 }
 
 /// Tells what waits in the working folder of `out`, which is the work of `owner`.
-fn waiting(
-    out: &Path,
-    working: &Working,
-    owner: &WorkOwner,
-    provenance: &Provenance,
-    kind: OutputKind,
-) -> Waiting {
+fn waiting(out: &Path, working: &Working, owner: &WorkOwner, provenance: &Provenance) -> Waiting {
     let ready = working.join(READY);
     let by = match owner {
         // A `ready` that was not made by the owner's command is what that command
@@ -405,13 +414,13 @@ fn waiting(
     if let Some(by) = by
         && by != *provenance
     {
-        return match is_whole(&ready, &by, OutputKind::of(&ready)) {
+        return match is_whole(&ready, &by) {
             Some(true) => Waiting::OfAnother,
             _ => Waiting::Nothing,
         };
     }
     // Where `provenance.json` is damaged, the result still says what made it.
-    match is_whole(&ready, provenance, kind) {
+    match is_whole(&ready, provenance) {
         Some(true) => Waiting::OfThis,
         Some(false) => Waiting::Damaged,
         None => Waiting::Nothing,
@@ -420,14 +429,14 @@ fn waiting(
 
 /// Finishes a replacement that a kill stopped after the old output was moved out
 /// of its place and before the new one was put there.
-fn restore(out: &Path, working: &Working, provenance: &Provenance, kind: OutputKind) -> Result<()> {
+fn restore(out: &Path, working: &Working, provenance: &Provenance) -> Result<()> {
     let (ready, replaced) = (working.join(READY), working.join(REPLACED));
     if !ready.exists() {
         // The new output was put in its place, and somebody has removed it since.
         return place::remove(&replaced)
             .with_context(|| format!("cannot remove {}", replaced.display()));
     }
-    let is_meant = is_whole(&ready, provenance, kind) == Some(true);
+    let is_meant = is_whole(&ready, provenance) == Some(true);
     let back = if is_meant { ready } else { replaced };
     fs::rename(back, out).with_context(|| format!("cannot write {}", out.display()))
 }

@@ -21,6 +21,9 @@ const OLDER_NAMES: [&str; 2] = ["merges.txt", "tokenizer.model"];
 /// The most names in an error.
 const MOST_NAMED: usize = 3;
 
+/// A file that every model directory has, and no folder of tables.
+const CONFIG: &str = "config.json";
+
 /// Bytes at a file's end that hold at least the checksum in a table's footer.
 const END: u64 = 1 << 16;
 
@@ -37,19 +40,6 @@ pub enum OutputKind {
     Model,
     /// A folder of tables.
     Folder,
-}
-
-impl OutputKind {
-    /// Returns the kind of a finished output, by its files.
-    pub fn of(made: &Path) -> Self {
-        if !made.is_dir() {
-            Self::Table
-        } else if made.join(METRICS).exists() {
-            Self::Model
-        } else {
-            Self::Folder
-        }
-    }
 }
 
 /// What the `apo.json` of a model or folder says, as far as outputs need it.
@@ -125,6 +115,19 @@ fn begins(path: &Path, with: &[u8]) -> bool {
 }
 
 impl FolderManifest {
+    /// Returns the kind of this output. What is about to replace it may be of another.
+    fn kind(&self, out: &Path) -> OutputKind {
+        // Earlier versions listed no files.
+        let is_older_model = || self.files.is_empty() && out.join(CONFIG).exists();
+        if !out.is_dir() {
+            OutputKind::Table
+        } else if self.files.contains_key(CONFIG) || is_older_model() {
+            OutputKind::Model
+        } else {
+            OutputKind::Folder
+        }
+    }
+
     /// Returns the files that are missing from the output, and a phrase for each
     /// other fault: what is not as it was written.
     fn faults(&self, out: &Path, kind: OutputKind) -> (Vec<String>, Vec<String>) {
@@ -184,6 +187,12 @@ impl FolderManifest {
         if !differences.is_empty() && !overwrite {
             return Err(Conflict::differs(out, differences).into());
         }
+        // Another command may have made another kind.
+        let kind = if differences.is_empty() {
+            kind
+        } else {
+            self.kind(out)
+        };
         let (missing, changed) = self.faults(out, kind);
         if differences.is_empty() {
             if missing.is_empty() && changed.is_empty() {
@@ -244,7 +253,8 @@ pub enum Standing {
     Free,
 }
 
-/// Decides what to do about an output. Nothing that others made is ever replaced.
+/// Decides what to do about an output. Nothing that others made is ever replaced. `kind`
+/// is that of the command's own output.
 ///
 /// # Errors
 ///
@@ -304,15 +314,30 @@ pub fn made_by(made: &Path) -> Option<Provenance> {
     }
 }
 
+/// Checks that a finished result that waits in a working folder may be removed for
+/// another: nobody has edited it or put files into it.
+///
+/// # Errors
+///
+/// Bad input when somebody has.
+pub fn check_removable(made: &Path, provenance: &Provenance, kind: OutputKind) -> Result<()> {
+    match find(made) {
+        // A stage killed while it removed a result leaves a part that does not say
+        // what it was.
+        Found::Nothing | Found::Foreign(_) => Ok(()),
+        Found::Damaged(_) | Found::Ours(_) => standing(made, provenance, true, kind).map(|_| ()),
+    }
+}
+
 /// Returns whether a finished result is whole, or `None` if it does not exist or
 /// was made by something else.
-pub fn is_whole(made: &Path, provenance: &Provenance, kind: OutputKind) -> Option<bool> {
+pub fn is_whole(made: &Path, provenance: &Provenance) -> Option<bool> {
     match find(made) {
         Found::Nothing => None,
         Found::Foreign(_) | Found::Damaged(_) => Some(false),
         Found::Ours(manifest) if manifest.provenance != *provenance => None,
         Found::Ours(manifest) => {
-            let (missing, changed) = manifest.faults(made, kind);
+            let (missing, changed) = manifest.faults(made, manifest.kind(made));
             Some(missing.is_empty() && changed.is_empty())
         }
     }

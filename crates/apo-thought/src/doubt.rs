@@ -1,5 +1,6 @@
 //! Whether an answer may still contain a thought.
 
+use crate::begin::begins_with_token;
 use crate::end::ends_with_token;
 use crate::lead::lead;
 use crate::marks::{ENDS, fence, opening};
@@ -47,7 +48,7 @@ const STEMS: &[&str] = &[
 /// Whether an answer, as [`parted`](crate::parted) returns it, may still contain a
 /// thought: it has a mark that is not quoted, or a beginning that some models give
 /// their thoughts. Nor is it certain of a text with the marks of further turns, or
-/// one that still ends with a special token.
+/// one that still begins or ends with a special token.
 pub fn is_doubtful(answer: &str) -> bool {
     let lower = answer.to_ascii_lowercase();
     let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
@@ -65,6 +66,7 @@ pub fn is_doubtful(answer: &str) -> bool {
         || tags.any(|it| is_plain(&it))
         || marks.any(|it| is_plain(&it))
         || has_turn(&lower)
+        || begins_with_token(answer.trim_start())
         || ends_with_token(answer)
 }
 

@@ -1,4 +1,4 @@
-//! What servers leave before a reply: special tokens, the speaker's name.
+//! What precedes a thought, and the label of an answer: special tokens, the speaker's name.
 
 use crate::channels::is_harmony;
 use crate::marks::{answer_opens, opening};
@@ -9,6 +9,16 @@ pub(crate) const TOKENS: &[&str] = &[
     "</s>",
     "<bos>",
     "<eos>",
+    "<bos_token>",
+    "<eos_token>",
+    "<seed:bos>",
+    "<seed:eos>",
+    "<pad>",
+    "[pad]",
+    "<unk>",
+    "[gmask]",
+    "<sop>",
+    "[|endofturn|]",
     "<start_of_turn>",
     "<end_of_turn>",
     "<turn|>",
@@ -77,7 +87,7 @@ pub(crate) fn special(lower: &str) -> Option<&str> {
 
 /// Returns what follows the name of the speaker, which has a colon or follows a
 /// token.
-fn speaker(lower: &str, after_token: bool) -> Option<&str> {
+pub(crate) fn speaker(lower: &str, after_token: bool) -> Option<&str> {
     let name = lower.trim_start_matches(['*', '#', ' ']);
     let names = ["assistant", "model", "ai", "bot", "gpt"];
     let behind = names.iter().find_map(|it| name.strip_prefix(it))?;

@@ -10,6 +10,9 @@
 //! After a thought, `Assistant:` and `Final Answer:`, and marks around the whole
 //! answer such as `<answer>`, are removed as well.
 //!
+//! Special tokens that a server left around a reply are removed, both or none of two
+//! that enclose something.
+//!
 //! Everything else is part of the answer and stays: marks further on, and marks that
 //! a sentence mentions, that code or quotation marks contain, or that are items of a
 //! list. [`is_doubtful`] tells whether an answer contains any.
@@ -22,6 +25,7 @@
 //! | anything, if `[BEGIN FINAL RESPONSE]` follows | a thought up to this mark |
 //! | another heading, such as `**Reasoning**`, or another tag whose name has to do with thought, such as `<deepthink>` | text, and doubtful |
 
+mod begin;
 mod channels;
 mod doubt;
 mod end;
@@ -36,6 +40,7 @@ use lead::{lead, unlabelled};
 use marks::{ANSWERS, ENDS, End, answer_opens, is_cut_opening, opening, unwrapped};
 use place::{Text, is_quoted};
 use tag::{Kind, tags};
+use turn::opened;
 
 pub use doubt::is_doubtful;
 pub use end::{ends_with_token, without_any_end, without_end};
@@ -71,8 +76,9 @@ pub struct Parted<'a> {
 /// Takes a reply's text apart into thoughts and answer.
 pub fn parted(content: &str) -> Parted<'_> {
     let whole = content;
+    // What a token at the end tells of one at the beginning is lost with it.
+    let content = opened(content).map_or(content, |said| &content[said]);
     let content = without_end(content);
-    let content = without_opening(content).unwrap_or(content);
     let text = Text::new(content);
     let lower = &text.lower;
     let parted = |answer, has_thought| Parted {
@@ -82,7 +88,11 @@ pub fn parted(content: &str) -> Parted<'_> {
     };
     let mut at = lead(lower);
     if let Some(found) = channels(&text, at) {
-        return parted(found.answer, found.has_thought);
+        let parted = parted(found.answer, found.has_thought);
+        return Parted {
+            has_tokens: parted.has_tokens || !found.has_thought,
+            ..parted
+        };
     }
     let mut has_thought = false;
     // The end of the last thought.

@@ -279,7 +279,8 @@ fn ended(
         // `<think>…</think> wraps …`: nothing is said between the tags.
         let is_placeholder =
             is_within && !between.contains(|c: char| c.is_alphanumeric() || c == '\n');
-        if is_placeholder || text.goes_on(at + length) {
+        let is_told = is_within && text.tells_both(inside, at);
+        if is_placeholder || is_told || text.goes_on(at + length) {
             is_mentioned |= at < line_end || text.line_before(at).trim().is_empty();
             continue;
         }

@@ -103,6 +103,20 @@ impl<'a> Text<'a> {
         goes_on_as_subject(&self.plain[end..])
     }
 
+    /// Whether a sentence tells where both marks stand: `<think> comes first, </think>
+    /// second`. It is not over before the closing one, and goes on after it on the same
+    /// line.
+    pub(crate) fn tells_both(&self, inside: usize, closing: usize) -> bool {
+        const PLACES: &[&str] = &[
+            "begins", "comes", "goes", "marks", "opens", "precedes", "stands", "starts",
+        ];
+        let between = &self.plain[inside..closing];
+        between.starts_with(' ')
+            && !between.contains('\n')
+            && continues(between, PLACES)
+            && (between.trim_end().ends_with([',', ';']) || is_open(between))
+    }
+
     /// Whether an opening mark belongs to a closing one at `closing`, so that the
     /// two enclose something that the text shows: they are on one line, or the
     /// first is at the beginning of a line (after the mark of a list at most) or at
@@ -201,6 +215,11 @@ fn goes_on(rest: &str, words: &[&str]) -> bool {
     rest.starts_with([',', ';', ')'])
         || after_full_stop.is_some_and(is_over)
         || (rest.starts_with([' ', '\t']) && continues(rest, words))
+}
+
+/// Whether a text begins with one of these words, after spaces at most.
+pub(crate) fn starts_with_word(rest: &str, words: &[&str]) -> bool {
+    continues(rest, words) || continues(rest, SUBJECT_CONTINUATIONS)
 }
 
 fn continues(rest: &str, words: &[&str]) -> bool {

@@ -122,6 +122,7 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
     let side = side(&mut words);
     let (is_begun, is_ended) = (side == Some(Kind::Opening), side == Some(Kind::Closing));
     let sense = Sense::of(&words)?;
+    let has_braces = has_braces(inside);
     let is_written = brackets != SQUARE || is_begun || is_ended;
     let is_special = is_begun || is_ended || SPECIAL.contains(&brackets);
     Some(Tag {
@@ -133,6 +134,8 @@ fn bracketed(lower: &str, brackets: Brackets) -> Option<Tag> {
         name: words.join("_"),
         length: open.len() + whole.len() + end.len(),
         is_doubtful: match sense {
+            // A component of a page.
+            _ if has_braces => true,
             Sense::Thought => !is_written,
             Sense::Ordinary => !is_special,
             Sense::Part => true,
@@ -172,7 +175,11 @@ fn side(words: &mut Vec<&str>) -> Option<Kind> {
 /// Returns the words of a tag's name, without a namespace (`seed:`) and attributes;
 /// `None` if it is not a name.
 fn words(inside: &str) -> Option<Vec<&str>> {
-    let name = match inside.find('=') {
+    let name = match inside.find(['=', '{']) {
+        Some(at) if inside[at..].starts_with('{') => {
+            let name = inside[..at].trim_end();
+            has_braces(inside).then_some(name)?
+        }
         // Attributes begin with the word before the first `=`.
         Some(at) => {
             let before = inside[..at].trim_end();
@@ -193,6 +200,11 @@ fn words(inside: &str) -> Option<Vec<&str>> {
         .filter(|word| !word.is_empty())
         .collect();
     (!words.is_empty()).then_some(words)
+}
+
+/// Whether a tag's inside ends with attributes in braces: `Think {...props}`.
+fn has_braces(inside: &str) -> bool {
+    inside.ends_with('}')
 }
 
 /// The meaning of a name.

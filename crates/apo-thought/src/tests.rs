@@ -303,7 +303,7 @@ fn a_removed_token_is_reported_and_a_kept_one_is_doubtful() {
         ("<think>a</think>yes</s>", "yes", true),
         ("yes", "yes", false),
         ("yes \n", "yes \n", false),
-        ("<s>yes</s>", "<s>yes", true),
+        ("<s>yes</s>", "yes", true),
         ("It is <s>no</s>", "It is <s>no</s>", false),
         ("yes </s>", "yes </s>", false),
     ] {
@@ -421,7 +421,7 @@ fn marks_within_an_answer_are_text() {
         "Analysis: assistantfinal is a word of one model.",
         "I think [think] is a tag, and so is [/think] in French.",
         "Assistant: warm water.",
-        "<s>Warm water.",
+        "<s> Warm water.",
         "<details><summary>Steps</summary>a</details>Warm water.",
         "It is <think>so</think> there.",
         "Here: <think>so</think>\nDone.",
@@ -644,6 +644,17 @@ fn no_sequence_of_marks_is_too_much() {
         "<|start|>",
         "<|im_end|>",
         "</s>",
+        "<s>",
+        "<s class=\"a\">",
+        "<bos>",
+        "<pad>",
+        "<unk>",
+        "<|START_RESPONSE|>",
+        "<|END_RESPONSE|>",
+        "<|START_OF_TURN_TOKEN|>",
+        "<Think {...a}>",
+        "{",
+        "}",
         "<answer>",
         "</answer>",
         "Thought:",
@@ -677,6 +688,7 @@ fn no_sequence_of_marks_is_too_much() {
         let answer = said(&content);
         assert!(content.contains(answer), "{content:?}: {answer:?}");
         is_doubtful(answer);
+        assert!(content.contains(cleaned(&content)), "{content:?}");
     }
 }
 
@@ -813,4 +825,264 @@ fn a_response_may_begin_with_the_mark_of_its_turn() {
     }
     let reply = parted("<|im_start|>assistant\ndone.");
     assert_eq!((reply.answer.trim(), reply.has_tokens), ("done.", true));
+}
+
+/// Returns a response as `hh-split` cleans it, which leaves its thoughts.
+fn cleaned(response: &str) -> &str {
+    without_end(without_opening(response).unwrap_or(response))
+}
+
+#[test]
+fn tokens_around_a_response_are_removed_on_both_sides() {
+    for content in [
+        "<|begin_of_text|>Yes.<|eot_id|>",
+        "<s>Yes.</s>",
+        "<s> Yes.</s>",
+        "<s>Yes.</s></s>",
+        "<s>Yes.</s><pad><pad>",
+        "<bos>Yes.<eos>",
+        "<bos>Yes.<eos><pad>",
+        "<s>Yes.",
+        "<s><s>Yes.",
+        "<bos>Yes.",
+        "<BOS_TOKEN>Yes.<|END_OF_TURN_TOKEN|>",
+        "<｜begin▁of▁sentence｜>Yes.<｜end▁of▁sentence｜>",
+        "<|endoftext|>Yes.",
+        "<|endoftext|>Yes.<|endoftext|>",
+        "[gMASK]<sop>Yes.",
+        "<pad> Yes.</s>",
+        "<pad>Yes.",
+        // What fills it up.
+        "Yes.<pad>",
+        "Yes.<pad><pad>",
+        "Yes.<pad> <pad>",
+        "Yes.[PAD]",
+        "Yes.<eos><pad>",
+        "Yes.</s><unk>",
+        "Yes.</s><unk><unk>",
+        "Yes.<pad><unk><pad>",
+        "Yes. </s> <pad> <pad>",
+        "Yes.<EOS_TOKEN>",
+        "Yes.<seed:eos>",
+        "Yes.[|endofturn|]",
+        // The turn, and the answer in it.
+        "<|START_RESPONSE|>Yes.<|END_RESPONSE|>",
+        "<|START_RESPONSE|>Yes.<|END_RESPONSE|><|END_OF_TURN_TOKEN|>",
+        "<|START_RESPONSE|>\nYes.\n<|END_RESPONSE|>\n",
+        "<|START_RESPONSE|>Yes.",
+        "Yes.<|END_RESPONSE|>",
+        "<|begin_of_solution|>\n\nYes.\n\n<|end_of_solution|>",
+        "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>Yes.<|END_RESPONSE|>\
+         <|END_OF_TURN_TOKEN|>",
+        "<|start|>assistant<|channel|>final<|message|>Yes.<|return|>",
+        "<|start|>assistant<|channel|>final <|constrain|>json<|message|>Yes.<|return|>",
+        "<|channel|>final<|message|>Yes.<|end|>",
+        "final<|message|>Yes.",
+        "<s><|im_start|>assistant\nYes.<|im_end|>",
+        "<bos><start_of_turn>model\nYes.<end_of_turn>",
+        "<|begin_of_text|><|start_header_id|>assistant<|end_header_id|>\n\nYes.<|eot_id|>",
+        "<|im_assistant|>assistant<|im_middle|>Yes.<|im_end|>",
+        "<seed:bos>assistant\nYes.<seed:eos>",
+        "[|assistant|]Yes.[|endofturn|]",
+    ] {
+        assert_eq!(cleaned(content).trim(), "Yes.", "{content:?}");
+        let parted = parted(content);
+        assert_eq!(parted.answer.trim(), "Yes.", "{content:?}");
+        assert!(parted.has_tokens && !parted.has_thought, "{content:?}");
+        assert!(!is_doubtful(parted.answer), "{content:?}");
+    }
+    for (content, answer) in [
+        ("<s>old</s>", "old"),
+        ("<s> no</s>", "no"),
+        ("<s>is it so?</s>", "is it so?"),
+        ("<s>\"Yes\"</s>", "\"Yes\""),
+        ("<bos>**Yes**", "**Yes**"),
+        ("<bos>- Yes\n- No", "- Yes\n- No"),
+        ("<s>是的。", "是的。"),
+        ("<s>🙂", "🙂"),
+        ("<s><p>Yes.</p></s>", "<p>Yes.</p>"),
+        ("<s></s>", ""),
+        ("<s>", ""),
+        ("<bos><eos>", ""),
+    ] {
+        assert_eq!(cleaned(content).trim(), answer, "{content:?}");
+        assert_eq!(said(content).trim(), answer, "{content:?}");
+    }
+    assert_eq!(said("<s><think>a</think>Yes.</s>"), "Yes.");
+    assert_eq!(said("<pad><pad><think>a</think>Yes."), "Yes.");
+    // The name of the speaker is one because of the token before it.
+    assert_eq!(said("<s>assistant<think>a</think>Yes.</s>"), "Yes.");
+    assert_eq!(said("<s>assistant<think>a"), "");
+}
+
+#[test]
+fn an_honest_text_with_such_tokens_is_kept_and_doubtful() {
+    for content in [
+        "<s> is HTML's strikethrough.",
+        "<s>, </s> and <del> strike through.",
+        "<s>old</s> price",
+        "<s>old</s> price, <s>new</s>",
+        "<s>One.</s><s>Two.</s>",
+        "<s>$5</s> is less than $6</s>",
+        "<s class=\"old\">$10</s>",
+        "<S>old</S>",
+        "<S class=\"old\">$10</S>",
+        "Now only $5 instead of <s class=\"old\">$10</s>",
+        "Now only $5 instead of <s\n  class=\"old\">$10</s>",
+        "<s n=\"1\">The cat sat on the mat.</s>",
+        "<s>tags are HTML's.",
+        "<s>-tags are HTML's.",
+        "<s>= is not HTML.",
+        "<s><del><strike> are tags.",
+        "<bos> and <eos> are Gemma's tokens.",
+        "<bos><eos> are Gemma's tokens.",
+        "<bos>: begins a text",
+        "<bos> is Gemma's first token.<eos>",
+        "<bos>\n<eos>",
+        "<|endoftext|> is GPT-2's end token.",
+        "<|begin_of_text|>, then a header.",
+        "<|begin_of_text|> stands before it.",
+        "<s>[INST] hi [/INST] Yes.</s>",
+        "<s>USER: hi ASSISTANT:",
+        "<｜begin▁of▁sentence｜>Be kind.<｜User｜>hi<｜Assistant｜>Yes.<｜end▁of▁sentence｜>",
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>\
+         <|start_header_id|>assistant<|end_header_id|>\n\nYes.",
+        "GPT-2: 50256=<|endoftext|>",
+        "GPT-2: 50256:<|endoftext|>",
+        "eos_token=</s>",
+        "pad:<pad>",
+        "I have no word for it<unk>",
+        "I have no word for it.<unk><unk>",
+        "The word is <unk>",
+        "The padding is <pad>",
+        "The padding is <pad><eos><pad>",
+        "It ends with </s><pad>",
+        "It ends with </s> <pad>",
+        "The tokens are:\n<pad>",
+        "<|START_RESPONSE|> and <|END_RESPONSE|>",
+        "<|START_RESPONSE|> is a mark of R7B.",
+        "<|START_RESPONSE|>a<|END_RESPONSE|> is how R7B answers",
+        "It is between <|START_RESPONSE|> and <|END_RESPONSE|>",
+    ] {
+        assert_eq!(cleaned(content), content, "{content:?}");
+        let parted = parted(content);
+        assert_eq!(parted.answer, content, "{content:?}");
+        assert!(!parted.has_tokens, "{content:?}");
+        assert!(is_doubtful(content), "{content:?}");
+    }
+    for content in [
+        "`<s>` is HTML's strikethrough.",
+        "Between `<s>` and `</s>`.",
+        "<sub>2</sub> is a subscript.",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert!(!is_doubtful(content), "{content:?}");
+    }
+    // Of these, a token that is certainly the server's goes alone.
+    assert_eq!(said("Rome<unk></s>"), "Rome<unk>");
+    assert!(is_doubtful("Rome<unk>"));
+    assert_eq!(without_any_end("Rome<unk>"), "Rome");
+    assert_eq!(without_any_end("Rome. <pad> <pad>"), "Rome. ");
+}
+
+#[test]
+fn no_number_of_tokens_takes_long() {
+    let started = Instant::now();
+    for piece in [
+        "<s> ",
+        "<s>a</s>",
+        "<s a>b</s>",
+        "<s ",
+        "<pad> ",
+        "<unk>",
+        "<|a|>",
+        "<|START_RESPONSE|>a<|END_RESPONSE|>",
+        "<Think {...a}>",
+    ] {
+        for before in ["", "a "] {
+            let content = before.to_owned() + &piece.repeat((1 << 17) / piece.len());
+            is_doubtful(said(&content));
+            cleaned(&content);
+        }
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn a_thoughts_header_is_no_opening_of_an_answer() {
+    for (response, rest) in [
+        (
+            "<|start|>assistant<|channel|>analysis<|message|>Hm.",
+            Some("<|channel|>analysis<|message|>Hm."),
+        ),
+        ("<|channel|>analysis<|message|>Hm.", None),
+        ("<|channel|>final is gpt-oss' last channel.", None),
+        ("final<|message|> is its header.", None),
+        ("final answer: <|message|> is a token.", None),
+        ("finals<|message|>Yes.", None),
+        ("final json<|message|>Yes.", None),
+    ] {
+        assert_eq!(without_opening(response), rest, "{response:?}");
+    }
+}
+
+#[test]
+fn a_component_with_attributes_in_braces_opens() {
+    for tag in [
+        "<Think {...props}>",
+        "<Think {...{a: 1}}>",
+        "<Think\n  {...props}\n>",
+        "<Thinking {...props} mode={fast}>",
+        "<Think onClick={() => go()} {...props}>",
+        "<Think{...props}>",
+    ] {
+        let name = if tag.starts_with("<Thinking") {
+            "Thinking"
+        } else {
+            "Think"
+        };
+        let content = format!(
+            "Here is the page:\n{tag}\n  hello\n</{name}>\nThat is all there is to it, I think."
+        );
+        assert_eq!(said(&content), content);
+        assert!(is_doubtful(&content), "{content:?}");
+        let alone = format!("{tag}\n  hello\n</{name}>");
+        assert!(said(&alone) == alone || tag.contains('='), "{alone:?}");
+    }
+    // No name: text.
+    let content = "<think of {a, b}> has two elements.";
+    assert_eq!(said(content), content);
+    // Without an opening tag the thought ends there.
+    assert_eq!(said("They use {props}.\n</think>\nYes."), "\nYes.");
+}
+
+#[test]
+fn a_sentence_may_tell_where_both_marks_stand() {
+    for content in [
+        "<think> comes first, </think> second. It is so.",
+        "<think> comes first and </think> last.",
+        "<think> opens it, </think> closes it.",
+        "<thinking> goes before the thought; </thinking> after it. So it is.",
+        "<|think|> stands first, <|/think|> last.",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert!(is_doubtful(content), "{content:?}");
+    }
+    for (content, answer) in [
+        ("<think> it comes first, </think> second.", " second."),
+        ("<think> comes first. </think> second.", " second."),
+        ("<think> comes first, </think> Second.", " Second."),
+        ("<think>comes first, </think> second.", " second."),
+        ("<think> comes\nfirst, </think> second.", " second."),
+        (
+            "<think> comes first, </think> second.\nHm.\n</think>\nYes.",
+            "\nYes.",
+        ),
+    ] {
+        assert_eq!(said(content), answer, "{content:?}");
+    }
 }

@@ -108,12 +108,18 @@ impl Answers {
         }
         found.tell();
         if found.by_prompt.is_empty() && !paths.is_empty() {
-            let problem = format!(
-                "{}: none of the {} answers is to a query of the table; the prompts must match \
-                 exactly",
-                listed(paths),
-                found.n_unknown
-            );
+            let problem = match (found.n_unknown, &found.left_out) {
+                (0, Some((n, _))) => format!(
+                    "{}: no answer is left: all {n} were left out, as the warning says",
+                    listed(paths)
+                ),
+                (0, None) => format!("{}: there are no answers", listed(paths)),
+                (n, _) => format!(
+                    "{}: none of the {n} answers is to a query of the table; the prompts must match \
+                     exactly",
+                    listed(paths)
+                ),
+            };
             match others {
                 Others::NoneOrPaid => return Err(bad_input(problem)),
                 Others::Free => warn(&problem),
@@ -280,6 +286,10 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
     dialogue::check_response("the answer", &read.text)?;
     let plain = dialogue::without_tokens("the answer", &read.text)?;
     if plain.trim() != read.text.trim() {
+        if plain.trim().is_empty() {
+            let problem = "the answer is empty but for special tokens";
+            return Err(Fault::new(reason::EMPTY_MESSAGE, problem));
+        }
         read.text = plain.to_owned();
         read.tokens_removed = true;
     }

@@ -157,7 +157,21 @@ fn answers_at_fault_are_named_by_line() {
             "{\"prompt\": \"who?\", \"response\": \"Me.\"}\n".into(),
             "none of the 1 answers is to a query of the table",
         ),
-        ("nothing.jsonl", String::new(), "none of the 0 answers"),
+        (
+            "nothing.jsonl",
+            String::new(),
+            "nothing.jsonl: there are no answers",
+        ),
+        (
+            "thought.jsonl",
+            r#"{"prompt": "hi", "response": "<think>Hm."}"#.into(),
+            "no answer is left: all 1 were left out",
+        ),
+        (
+            "tokens.jsonl",
+            r#"{"prompt": "hi", "response": "</s>"}"#.into(),
+            "line 1: the answer is empty but for special tokens",
+        ),
         ("answers.txt", good.into(), "of an unknown kind"),
         (
             "pretty.jsonl",

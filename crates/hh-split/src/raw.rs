@@ -365,7 +365,7 @@ fn fault(fault: PairFault) -> Fault {
             "there is no `prompt`, and `chosen` and `rejected` have no assistant's turn in common"
         }
         PairFault::DivergesEarly => "the dialogues differ before their last turn",
-        PairFault::EmptyResponse => "a response is empty",
+        PairFault::EmptyResponse => "a response is empty, or has nothing but special tokens",
         PairFault::SameResponse => "both responses are the same",
     };
     Fault::new(fault.as_str(), detail)

@@ -37,8 +37,8 @@ pub struct Counts {
 ///
 /// # Errors
 ///
-/// When a row is malformed, when there is nothing to compare, when the disk is full,
-/// or when a signal stopped the work.
+/// When a row is malformed, when there is nothing to compare or no golden answer can be
+/// compared with a sample, when the disk is full, or when a signal stopped the work.
 pub fn gather(
     tables: Tables,
     tokenizer: &DialogueTokenizer,
@@ -48,6 +48,7 @@ pub fn gather(
     let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
     let mut counts = Counts::default();
+    let has_golden = tables.golden.is_some();
     if let Some(pairs) = tables.pairs {
         add_pairs(pairs, tokenizer, keep, &mut spool)?;
     }
@@ -84,6 +85,12 @@ pub fn gather(
     })?;
     counts.truncated = truncation.counts;
     counts.cleaned.tell();
+    if has_golden && counts.golden_over_samples == 0 {
+        return Err(bad_input(
+            "no golden answer can be compared with a sample: no query has both; --golden and \
+             --samples must answer the same queries",
+        ));
+    }
     Ok((store.finish()?, counts))
 }
 

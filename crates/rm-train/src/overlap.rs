@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_stage::signals;
 use apo_tables::{Reader, Response, RowsDigest};
+use apo_training_stage::Cleaned;
 
 /// The golden answers that are among the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,22 +28,33 @@ impl Overlap {
     ///
     /// When a row cannot be read, or a signal stops the work.
     pub fn find(golden: &Path, samples: &Path) -> Result<Option<Self>> {
-        let golden = || Reader::<Response>::open(golden);
+        let n_golden = Reader::<Response>::open(golden)?.n_rows();
+        let golden = || -> Result<_> {
+            // What the model learns of an answer counts.
+            let cleaned = |mut row: Response| {
+                Cleaned::default().golden(&mut row);
+                row
+            };
+            Ok(contents(Reader::open(golden)?, cleaned))
+        };
         let samples = Reader::<Response>::open(samples)?;
-        let shared = if golden()?.n_rows() < samples.n_rows() {
-            let answers = contents(golden()?).collect::<Result<HashSet<_>>>()?;
+        let as_it_is = |row| row;
+        let shared = if n_golden < samples.n_rows() {
+            let answers = golden()?.collect::<Result<HashSet<_>>>()?;
             let is_answer =
                 |row: &Result<RowsDigest>| row.as_ref().map_or(true, |it| answers.contains(it));
-            contents(samples).filter(is_answer).collect::<Result<_>>()?
+            contents(samples, as_it_is)
+                .filter(is_answer)
+                .collect::<Result<_>>()?
         } else {
-            contents(samples).collect::<Result<HashSet<_>>>()?
+            contents(samples, as_it_is).collect::<Result<HashSet<_>>>()?
         };
         let mut found = Self {
             shared: 0,
             golden: 0,
             first: 0,
         };
-        for content in contents(golden()?) {
+        for content in golden()? {
             if shared.contains(&content?) {
                 if found.shared == 0 {
                     found.first = found.golden;
@@ -72,10 +84,13 @@ impl fmt::Display for Overlap {
     }
 }
 
-/// Returns what each row holds.
-fn contents(table: Reader<Response>) -> impl Iterator<Item = Result<RowsDigest>> {
-    table.map(|row| {
+/// Returns what each row holds after a change.
+fn contents(
+    table: Reader<Response>,
+    change: impl Fn(Response) -> Response,
+) -> impl Iterator<Item = Result<RowsDigest>> {
+    table.map(move |row| {
         signals::check()?;
-        Ok(row?.content())
+        Ok(change(row?).content())
     })
 }

@@ -13,6 +13,9 @@ use serde::Serialize;
 use crate::measures::{PolicyFiles, PolicyMeasures};
 use crate::run_file::{ArtifactKind, RunFile};
 
+/// The stage that gives answers their rewards, as its provenance names it.
+const SCORING: &str = "judge score";
+
 /// Number of dialogues shown: those with the lowest ids, which are hashes.
 const SHOWN: usize = 6;
 
@@ -23,7 +26,10 @@ pub struct Policy {
     pub round: usize,
     #[serde(flatten)]
     pub measures: PolicyMeasures,
-    /// Its score minus the start's, query by query.
+    /// The policy that it came from: the first of its arm.
+    #[serde(skip)]
+    pub start: Option<String>,
+    /// Its score minus its start's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gain: Option<Mean>,
     /// The policy that it is compared with, such as the one that was aligned in the same
@@ -33,15 +39,48 @@ pub struct Policy {
     /// Its score minus its baseline's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<Mean>,
-    /// Rewards of its answers, by query.
+    /// Why it is not compared with its start or its baseline.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
+    /// Mean reward of its answers to each query.
     #[serde(skip)]
     pub rewards: BTreeMap<String, f64>,
+    /// Digest of the reward model that gave the rewards, if known.
+    #[serde(skip)]
+    scored_by: Option<String>,
 }
 
 impl Policy {
-    /// Tells whether all other policies came from this one.
+    /// Tells whether the policies of an arm came from this one.
     pub fn is_start(&self) -> bool {
         self.round == 0
+    }
+
+    /// Tells whether two policies' rewards may be compared: they are not known to be of
+    /// different reward models.
+    pub fn is_comparable(&self, other: &Self) -> bool {
+        match (&self.scored_by, &other.scored_by) {
+            (Some(own), Some(theirs)) => own == theirs,
+            _ => true,
+        }
+    }
+
+    /// Returns its score minus another's, query by query; `None` if no query has rewards
+    /// of both.
+    ///
+    /// # Errors
+    ///
+    /// When they may not be compared: the reason, as a sentence without its full stop.
+    fn above(&self, other: &Self) -> Result<Option<Mean>, String> {
+        if !self.is_comparable(other) {
+            return Err(format!(
+                "{} is not compared with {}: different reward models scored their answers",
+                self.name, other.name
+            ));
+        }
+        let both = self.rewards.iter();
+        let both = both.filter_map(|(query, reward)| Some(reward - other.rewards.get(query)?));
+        Ok(mean(&both.collect::<Vec<f64>>()))
     }
 }
 
@@ -59,52 +98,68 @@ pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
             ..PolicyFiles::of(run, name)
         };
         let scored = run.find(ArtifactKind::ScoredAnswers, name);
-        let rewards = scored.map(|it| rewards(&it)).transpose()?;
+        let scored = scored.as_deref();
         found.push(Policy {
             name: name.clone(),
             // A policy outside all arms came from the start, as those of round 1 did.
             round: run.round(name).unwrap_or(1),
             measures: files.read()?,
+            start: run.start(name).map(str::to_owned),
             gain: None,
             baseline: run.baseline(name).map(str::to_owned),
             lead: None,
-            rewards: rewards.unwrap_or_default(),
+            not_compared: Vec::new(),
+            rewards: scored.map(rewards).transpose()?.unwrap_or_default(),
+            scored_by: scored.map(scored_by).transpose()?.flatten(),
         });
     }
     compare(&mut found);
     Ok(found)
 }
 
-/// Reads the rewards of a policy's answers, by query.
+/// Reads the mean reward of a policy's answers to each query.
 fn rewards(path: &Path) -> Result<BTreeMap<String, f64>> {
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for (row, response) in Reader::<Response>::open(path)?.enumerate() {
         let response = response?;
         let reward = check_scored(path, row, &response)?;
-        found.insert(response.query_id, f64::from(reward));
+        let of_query = found.entry(response.query_id).or_default();
+        of_query.push(f64::from(reward));
     }
-    Ok(found)
+    let mean_of = |it: Vec<f64>| it.iter().sum::<f64>() / it.len() as f64;
+    let found = found.into_iter();
+    Ok(found.map(|(query, it)| (query, mean_of(it))).collect())
 }
 
-/// Computes how far each policy is above the start and above its baseline, if it has
-/// one.
+/// Returns the digest of the reward model that scored a table. A folder does not say one
+/// for all of its parts.
+fn scored_by(path: &Path) -> Result<Option<String>> {
+    if path.is_dir() {
+        return Ok(None);
+    }
+    let made = apo_tables::provenance(path)?;
+    let scored = made.filter(|it| it.stage == SCORING);
+    Ok(scored.and_then(|mut it| Some(it.inputs.remove("model")?.digest)))
+}
+
+/// Computes how far each policy is above its start and above its baseline, if it has
+/// them.
 fn compare(policies: &mut [Policy]) {
-    let above = |own: &Policy, other: &Policy| -> Option<Mean> {
-        let both = own.rewards.iter();
-        let both = both.filter_map(|(query, reward)| Some(reward - other.rewards.get(query)?));
-        mean(&both.collect::<Vec<f64>>())
-    };
-    let start = policies.iter().find(|it| it.is_start());
     let found = policies.iter().map(|own| {
-        let start = start.filter(|_| !own.is_start());
-        let baseline = own.baseline.as_ref();
-        let baseline = baseline.and_then(|name| policies.iter().rfind(|it| it.name == *name));
-        [start, baseline].map(|other| other.and_then(|other| above(own, other)))
+        [&own.start, &own.baseline].map(|name| {
+            let other = policies.iter().find(|it| name.as_ref() == Some(&it.name));
+            other.map(|other| own.above(other))
+        })
     });
     let found: Vec<_> = found.collect();
     for (policy, [gain, lead]) in policies.iter_mut().zip(found) {
-        policy.gain = gain;
-        policy.lead = lead;
+        for (result, difference) in [(gain, &mut policy.gain), (lead, &mut policy.lead)] {
+            match result {
+                None => {}
+                Some(Ok(found)) => *difference = found,
+                Some(Err(why)) => policy.not_compared.push(why),
+            }
+        }
     }
 }
 
@@ -124,11 +179,13 @@ pub struct Dialogue {
 /// When a table cannot be used.
 pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
     let scored = || policies.iter().filter(|it| !it.rewards.is_empty());
-    let start = scored().find(|it| it.is_start());
     let last = scored()
         .filter(|it| it.baseline.is_some())
         .max_by_key(|it| it.round);
     let last = last.or_else(|| scored().next_back());
+    let own = last.and_then(|it| it.start.as_ref());
+    let own = scored().find(|it| own == Some(&it.name));
+    let start = own.or_else(|| scored().find(|it| it.is_start()));
     let (Some(start), Some(last)) = (start, last) else {
         return Ok(Vec::new());
     };

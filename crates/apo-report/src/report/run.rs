@@ -89,9 +89,9 @@ impl Run {
         })
     }
 
-    /// Returns the policy that all others came from.
-    pub fn start(&self) -> Option<&Policy> {
-        self.policies.iter().find(|it| it.is_start())
+    /// Returns the policy that another came from.
+    pub fn start(&self, policy: &Policy) -> Option<&Policy> {
+        self.policy(policy.start.as_ref()?)
     }
 
     /// Returns a policy by its name.

@@ -1,7 +1,8 @@
 //! Checks what the shape of a run's file does not say: a name means one thing, and a
-//! path one file of the run. What is written and what is read is checked alike.
+//! path one file of the run. What is written and what is read is checked alike, but for the
+//! policies of arms: a file that was read names only what existed when it was written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::{Component, Path, PathBuf};
 
@@ -9,6 +10,19 @@ use super::{Arm, Artifact, ArtifactKind, Entry, List, RunFile};
 
 /// The kinds that a row of a table may name: accuracies of a reward model.
 const OF_ROWS: [ArtifactKind; 3] = [ArtifactKind::Test, ArtifactKind::Dev, ArtifactKind::Truth];
+
+/// The kinds of artifacts that belong to a policy.
+const OF_POLICIES: [ArtifactKind; 9] = [
+    ArtifactKind::Policy,
+    ArtifactKind::RmSamples,
+    ArtifactKind::Samples,
+    ArtifactKind::Answers,
+    ArtifactKind::ScoredAnswers,
+    ArtifactKind::Score,
+    ArtifactKind::ScoreAll,
+    ArtifactKind::Kl,
+    ArtifactKind::Quality,
+];
 
 impl RunFile {
     /// Checks names and paths; those of files that do not exist by their spelling alone.
@@ -244,6 +258,26 @@ fn check_lists<T>(
         if let Some((twice, _)) = twins(&list.rows, |it| names(it)[0].clone()) {
             let twice = names(twice)[0];
             return Err(format!("{what} '{name}' names '{twice}' twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that every policy of an arm is one to which an artifact belongs, even if its
+/// file does not exist yet: a misspelt name, or `Baseline:NAME`, would be a policy that
+/// nobody finds.
+pub(super) fn check_policies(arms: &[Arm], artifacts: &[Artifact]) -> Result<(), String> {
+    let of_policies = artifacts.iter().filter(|it| OF_POLICIES.contains(&it.kind));
+    let known: HashSet<&str> = of_policies.map(|it| it.name.as_str()).collect();
+    for arm in arms {
+        let mut policies = arm.list.rows.iter();
+        if let Some(unknown) = policies.find(|it| !known.contains(it.as_str())) {
+            return Err(format!(
+                "arm '{}' names '{unknown}', and no artifact of a policy has this name; expected \
+                 a policy, such as NAME of score:NAME=PATH, or baseline:ARM for the arm that it is \
+                 compared with",
+                arm.list.name
+            ));
         }
     }
     Ok(())

@@ -79,10 +79,25 @@ impl RunFile {
         changed(&self.path()) < changed(path)
     }
 
-    /// Returns the round of a policy in its arm. The start is round 0 of every arm.
+    /// Returns the round of a policy in its arm, whose start is round 0.
     pub fn round(&self, policy: &str) -> Option<usize> {
         let mut arms = self.arms.iter();
         arms.find_map(|arm| arm.round(policy))
+    }
+
+    /// Returns the policy from which another came: the start of its arm. Of a policy
+    /// outside all arms, that is the run's first start that has a score.
+    pub fn start(&self, policy: &str) -> Option<&str> {
+        let mut arms = self.arms.iter();
+        let is_later = |arm: &&Arm| arm.round(policy).is_some_and(|round| round > 0);
+        if let Some(arm) = arms.find(is_later) {
+            return arm.list.rows.first().map(String::as_str);
+        }
+        if self.round(policy).is_some() {
+            return None; // it is a start itself
+        }
+        let mut scored = self.of(&[ArtifactKind::Score]).map(|it| it.name.as_str());
+        scored.find(|name| self.round(name) == Some(0))
     }
 
     /// Returns the policy that another is compared with: that of the same round in the

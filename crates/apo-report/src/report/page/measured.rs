@@ -168,16 +168,16 @@ pub fn verdicts(run: &Run) -> Result<Markup> {
 
 /// How the rewards of the policies' answers are distributed.
 pub fn rewards(run: &Run) -> Result<Markup> {
-    let Some(start) = run.start().filter(|it| !it.rewards.is_empty()) else {
-        return Ok(html! {});
-    };
-    let scored = run.policies.iter();
-    let scored = scored.filter(|it| !it.is_start() && !it.rewards.is_empty());
-    let all = scored
-        .map(|it| plots::rewards(it, start))
+    let scored = run.policies.iter().filter(|it| !it.rewards.is_empty());
+    let pairs = scored.filter_map(|it| {
+        let start = run.start(it).filter(|start| !start.rewards.is_empty())?;
+        it.is_comparable(start).then_some((it, start))
+    });
+    let all = pairs
+        .map(|(it, start)| plots::rewards(it, start))
         .collect::<Result<Vec<Svg>>>()?;
     Ok(html! {
-        (plots_of(&all, "Distribution of RM_Test's rewards of the test answers, each policy beside the start"))
+        (plots_of(&all, "Distribution of RM_Test's rewards of the test answers, each policy beside its start"))
     })
 }
 

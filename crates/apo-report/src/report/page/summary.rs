@@ -36,17 +36,25 @@ pub fn summary(run: &Run) -> Markup {
             @for policy in run.policies.iter().filter(|it| it.lead.is_some() || !has_leads) {
                 @if let Some(said) = said_of(policy, run) { li { (said) } }
             }
+            @for why in run.policies.iter().flat_map(|it| &it.not_compared) { li { (why) "." } }
             @if let Some(said) = said_of_models(run) { li { (said) } }
             @for it in &run.verdicts { (said_of_verdicts(it)) }
         }
     }
 }
 
-/// Says how far a policy is above the start and above its baseline, if it has one.
+/// Says how far a policy is above its start and above its baseline, if it has one.
 fn said_of(policy: &Policy, run: &Run) -> Option<String> {
-    let gain = policy.gain?;
+    let (gain, start) = (policy.gain?, run.start(policy)?);
+    let mut starts = run.policies.iter().filter(|it| it.is_start());
+    let is_only = starts.all(|it| it.name == start.name);
+    let named = if is_only {
+        "the start"
+    } else {
+        start.name.as_str()
+    };
     let mut said = format!(
-        "{}: RM_Test score {:.3}, {} the start",
+        "{}: RM_Test score {:.3}, {} {named}",
         policy.name,
         policy.measures.score?.mean,
         above(gain)
@@ -55,11 +63,11 @@ fn said_of(policy: &Policy, run: &Run) -> Option<String> {
         let baseline = policy.baseline.as_deref().unwrap_or_default();
         said += &format!(", {} {baseline}", above(lead));
     }
-    let start = run.start().and_then(|it| it.measures.true_quality);
-    if let (Some(quality), Some(start)) = (policy.measures.true_quality, start) {
+    let qualities = [policy, start].map(|it| it.measures.true_quality);
+    if let [Some(own), Some(other)] = qualities {
         said += &format!(
-            "; true quality {:.3}, the start's {:.3}",
-            quality.mean, start.mean
+            "; true quality {:.3}, {named}'s {:.3}",
+            own.mean, other.mean
         );
     }
     Some(said + ".")
