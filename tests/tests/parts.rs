@@ -231,7 +231,7 @@ fn what_lies_in_the_place_of_raw_data_is_called_what_it_is() {
         (
             "brotli.jsonl",
             b"\x8b\x03\x80\xe9abc",
-            "binary, perhaps compressed",
+            "is binary, not text, and may be compressed",
         ),
         ("old.json", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "Excel"),
         ("snappy.jsonl", b"\xff\x06\0\0sNaPpY\x01\xe9", "snappy"),

@@ -135,6 +135,20 @@ fn golden_answers_that_cannot_be_compared_with_samples_are_refused() {
         let told = ["hold the same responses", "are among the samples"];
         refuse(&ROUND, &format!("{line} {name}"), 3, &told);
     }
+    // Samples with thoughts, which are kept in samples, saved anew.
+    let mut samples = responses("rm-samples.parquet");
+    for row in &mut samples {
+        row.response = format!("<think>Hm.</think>Yes {}.", row.sample);
+    }
+    write(&ROUND.join("thinking.parquet"), &nobody, &samples);
+    samples.retain(|it| it.sample == 0);
+    for row in &mut samples {
+        row.origin = "human".into();
+    }
+    write(&ROUND.join("of-thinking.parquet"), &nobody, &samples);
+    let thinking = line.replace("rm-samples.parquet", "thinking.parquet");
+    let told = ["hold the same responses", "are among the samples"];
+    refuse(&ROUND, &format!("{thinking} of-thinking.parquet"), 3, &told);
     let mut strangers = responses("golden.parquet");
     let mut thoughts = strangers.clone();
     for (i, row) in strangers.iter_mut().enumerate() {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use apo_hh::{ASSISTANT, HUMAN, Role};
-pub use apo_thought::{ends_with_token, without_any_end};
+pub use apo_thought::{begins_with_token, ends_with_token, without_any_beginning, without_any_end};
 use apo_thought::{without_end, without_opening};
 
 use crate::rendered::format_of;

@@ -322,10 +322,13 @@ pub fn made_by(made: &Path) -> Option<Provenance> {
 /// Bad input when somebody has.
 pub fn check_removable(made: &Path, provenance: &Provenance, kind: OutputKind) -> Result<()> {
     match find(made) {
-        // A stage killed while it removed a result leaves a part that does not say
+        Found::Nothing => Ok(()),
+        // A stage killed while it removed a folder leaves a part that does not say
         // what it was.
-        Found::Nothing | Found::Foreign(_) => Ok(()),
-        Found::Damaged(_) | Found::Ours(_) => standing(made, provenance, true, kind).map(|_| ()),
+        Found::Foreign(_) if made.is_dir() => Ok(()),
+        Found::Foreign(_) | Found::Damaged(_) | Found::Ours(_) => {
+            standing(made, provenance, true, kind).map(|_| ())
+        }
     }
 }
 

@@ -62,8 +62,16 @@ pub(crate) fn beginning(text: &str) -> Option<usize> {
     is_certain.then_some(tokens.len())
 }
 
+/// Returns a text without all special tokens that it begins with, whatever follows them:
+/// it is known that a server or program left them.
+pub fn without_any_beginning(text: &str) -> &str {
+    let whole = text.trim_start();
+    let rest = behind_tokens(whole);
+    if rest.len() < whole.len() { rest } else { text }
+}
+
 /// Whether a text begins with a special token that begins a text or an answer.
-pub(crate) fn begins_with_token(text: &str) -> bool {
+pub fn begins_with_token(text: &str) -> bool {
     behind_tokens(text).len() < text.len() || enclosing(text).is_some()
 }
 

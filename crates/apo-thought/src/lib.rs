@@ -42,6 +42,7 @@ use place::{Text, is_quoted};
 use tag::{Kind, tags};
 use turn::opened;
 
+pub use begin::{begins_with_token, without_any_beginning};
 pub use doubt::is_doubtful;
 pub use end::{ends_with_token, without_any_end, without_end};
 pub use place::is_open;
@@ -76,15 +77,17 @@ pub struct Parted<'a> {
 /// Takes a reply's text apart into thoughts and answer.
 pub fn parted(content: &str) -> Parted<'_> {
     let whole = content;
-    // What a token at the end tells of one at the beginning is lost with it.
-    let content = opened(content).map_or(content, |said| &content[said]);
-    let content = without_end(content);
+    let content = without_tokens(content);
     let text = Text::new(content);
     let lower = &text.lower;
-    let parted = |answer, has_thought| Parted {
-        answer: without_end(answer),
-        has_thought,
-        has_tokens: content.trim().len() < whole.trim().len(),
+    let parted = |text, has_thought| {
+        let answer = without_tokens(text);
+        let is_shorter = |text: &str, than: &str| text.trim().len() < than.trim().len();
+        Parted {
+            answer,
+            has_thought,
+            has_tokens: is_shorter(content, whole) || is_shorter(answer, text),
+        }
     };
     let mut at = lead(lower);
     if let Some(found) = channels(&text, at) {
@@ -124,6 +127,12 @@ pub fn parted(content: &str) -> Parted<'_> {
         at = end + lead(&lower[end..]);
     }
     parted("", true)
+}
+
+/// Returns a text without the special tokens around it.
+fn without_tokens(text: &str) -> &str {
+    // What a token at the end tells of one at the beginning is lost with it.
+    without_end(opened(text).map_or(text, |said| &text[said]))
 }
 
 /// Returns the marks of answers that only follow thoughts.

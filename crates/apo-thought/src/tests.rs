@@ -910,6 +910,16 @@ fn tokens_around_a_response_are_removed_on_both_sides() {
     }
     assert_eq!(said("<s><think>a</think>Yes.</s>"), "Yes.");
     assert_eq!(said("<pad><pad><think>a</think>Yes."), "Yes.");
+    for content in [
+        "<think>Hm.</think><bos>Yes.<eos>",
+        "<think>Hm.</think>\n\n<s>Yes.</s>",
+        "<|im_start|>assistant\n<s>Yes.</s>",
+        "<|channel|>final<|message|><s>Yes.</s>",
+    ] {
+        assert_eq!(said(content).trim(), "Yes.", "{content:?}");
+        assert!(parted(content).has_tokens, "{content:?}");
+    }
+    assert_eq!(cleaned("<|im_start|>assistant\n<s>Yes.</s>").trim(), "Yes.");
     // The name of the speaker is one because of the token before it.
     assert_eq!(said("<s>assistant<think>a</think>Yes.</s>"), "Yes.");
     assert_eq!(said("<s>assistant<think>a"), "");
@@ -978,6 +988,17 @@ fn an_honest_text_with_such_tokens_is_kept_and_doubtful() {
         assert_eq!(said(content), content, "{content:?}");
         assert!(!is_doubtful(content), "{content:?}");
     }
+    assert!(is_doubtful(
+        "Yes.[|endofturn|]\n[|user|]hi\n[|assistant|]Ok."
+    ));
+    assert_eq!(
+        without_any_beginning("<s><s> AI is a field."),
+        " AI is a field."
+    );
+    assert_eq!(
+        without_any_beginning("AI <s> is a field."),
+        "AI <s> is a field."
+    );
     // Of these, a token that is certainly the server's goes alone.
     assert_eq!(said("Rome<unk></s>"), "Rome<unk>");
     assert!(is_doubtful("Rome<unk>"));

@@ -37,13 +37,11 @@ pub(crate) fn opened(response: &str) -> Option<Range<usize>> {
     let blank = |at: usize| response[at..].len() - response[at..].trim_start().len();
     let mut found = None;
     let mut at = blank(0);
-    if let Some(length) = beginning(&response[at..]) {
-        found = Some(at + length..response.len());
-        at += length + blank(at + length);
-    }
-    if let Some(length) = header(&response[at..]) {
-        found = Some(at + length..response.len());
-        at += length + blank(at + length);
+    for length in [beginning, header, beginning] {
+        if let Some(length) = length(&response[at..]) {
+            found = Some(at + length..response.len());
+            at += length + blank(at + length);
+        }
     }
     if let Some(said) = answer(&response[at..]) {
         found = Some(at + said.start..at + said.end);
@@ -121,7 +119,7 @@ fn final_message(text: &str) -> Option<&str> {
 /// Whether a text in lower case has the mark that opens a turn, as a template writes
 /// it.
 pub(crate) fn has_turn(lower: &str) -> bool {
-    lower.match_indices('<').any(|(at, _)| {
+    lower.match_indices(['<', '[']).any(|(at, _)| {
         let near = &lower[at..lower.floor_char_boundary(at + 200)];
         let length = opening(near, ASSISTANTS).or_else(|| opening(near, OTHERS));
         length.is_some_and(|length| !is_quoted(lower, at, length))

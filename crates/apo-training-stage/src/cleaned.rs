@@ -48,6 +48,11 @@ impl Cleaned {
         true
     }
 
+    /// Returns how many answers were left out.
+    pub fn left_out(&self) -> u64 {
+        self.only_thoughts
+    }
+
     /// Warns of changed and of doubtful answers.
     pub fn tell(&self) {
         let counted = |n: u64, one: &str, more: &str| match n {
@@ -74,9 +79,9 @@ impl Cleaned {
         );
         counted(
             self.thoughts_kept,
-            "contains what may be a thought or a mark of one, or ends with a special token; it is \
+            "contains what may be a thought or a mark of one, or begins or ends with a special token; it is \
              kept as it is",
-            "contain what may be a thought or a mark of one, or end with a special token; they are \
+            "contain what may be a thought or a mark of one, or begin or end with a special token; they are \
              kept as they are",
         );
     }

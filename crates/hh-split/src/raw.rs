@@ -23,7 +23,7 @@ pub struct ReadPair {
     pub unused: Vec<String>,
     /// Whether special tokens were removed from a response.
     pub tokens_removed: bool,
-    /// Whether a response still ends with a special token: it may be about it.
+    /// Whether a response still begins or ends with a special token: it may be about it.
     pub token_kept: bool,
 }
 
@@ -68,7 +68,7 @@ fn pair(preference: &Preference, subset: &str) -> Result<ReadPair, Fault> {
     Ok(ReadPair {
         token_kept: [&pair.chosen, &pair.rejected]
             .iter()
-            .any(|it| dialogue::ends_with_token(it)),
+            .any(|it| dialogue::begins_with_token(it) || dialogue::ends_with_token(it)),
         pair,
         context: context(preference)?,
         unused: preference.beside.unused.clone(),
@@ -77,8 +77,8 @@ fn pair(preference: &Preference, subset: &str) -> Result<ReadPair, Fault> {
 }
 
 /// Returns both responses or dialogues without the special tokens around their
-/// responses; they are borrowed if there are none. If one lost its end, the other
-/// does, too, whatever is before it: training must not tell them apart by it.
+/// responses; they are borrowed if there are none. If one lost its beginning or end, the
+/// other does, too, whatever is beside it: training must not tell them apart by it.
 fn without_tokens(preference: &Preference) -> Result<(Cow<'_, Text>, Cow<'_, Text>), Fault> {
     let (chosen, rejected) = (&preference.chosen, &preference.rejected);
     let plain_of = |place: &str, text| match response(text) {
@@ -88,10 +88,22 @@ fn without_tokens(preference: &Preference) -> Result<(Cow<'_, Text>, Cow<'_, Tex
     let mut chosen_plain = plain_of("the chosen response", chosen)?;
     let mut rejected_plain = plain_of("the rejected response", rejected)?;
     let mut both = [&mut chosen_plain, &mut rejected_plain];
+    let lost_beginning = |it: &Option<(&str, &str)>| {
+        it.is_some_and(|(said, plain)| !said.trim_start().starts_with(plain.trim_start()))
+    };
     let lost_end = |it: &Option<(&str, &str)>| {
         it.is_some_and(|(said, plain)| !said.trim_end().ends_with(plain.trim_end()))
     };
-    if both.iter().any(|it| lost_end(it)) {
+    let has_lost = (
+        both.iter().any(|it| lost_beginning(it)),
+        both.iter().any(|it| lost_end(it)),
+    );
+    if has_lost.0 {
+        for (_, plain) in both.iter_mut().filter_map(|it| it.as_mut()) {
+            *plain = dialogue::without_any_beginning(plain);
+        }
+    }
+    if has_lost.1 {
         for (_, plain) in both.iter_mut().filter_map(|it| it.as_mut()) {
             *plain = dialogue::without_any_end(plain);
         }

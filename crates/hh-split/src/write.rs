@@ -43,7 +43,7 @@ pub struct Counts {
     without_context: u64,
     /// Pairs that were accepted without the special tokens around their responses.
     tokens_removed: u64,
-    /// Pairs that were accepted with a special token at the end of a response.
+    /// Pairs that were accepted with a special token at the beginning or end of a response.
     tokens_kept: u64,
     tables: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
@@ -70,7 +70,7 @@ impl Counts {
                 self.tokens_removed,
             ),
             (
-                "  with a special token at the end of a response",
+                "  with a special token kept in a response",
                 self.tokens_kept,
             ),
             ("  left out", self.left_out),
@@ -146,7 +146,7 @@ pub fn tables(
     }
     if counts.tokens_kept > 0 {
         warn(&format!(
-            "{} of {} pairs have a response that ends with what may be a special token or the word \
+            "{} of {} pairs have a response that begins or ends with what may be a special token or the word \
              for one; it was kept",
             counts.tokens_kept, counts.dialogues
         ));

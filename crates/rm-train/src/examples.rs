@@ -86,10 +86,14 @@ pub fn gather(
     counts.truncated = truncation.counts;
     counts.cleaned.tell();
     if has_golden && counts.golden_over_samples == 0 {
-        return Err(bad_input(
-            "no golden answer can be compared with a sample: no query has both; --golden and \
-             --samples must answer the same queries",
-        ));
+        let cause = match counts.cleaned.left_out() {
+            0 => String::new(),
+            n => format!(", without the {n} golden answers that were left out"),
+        };
+        return Err(bad_input(format!(
+            "no golden answer can be compared with a sample: no query has both{cause}; --golden and \
+             --samples must answer the same queries"
+        )));
     }
     Ok((store.finish()?, counts))
 }

@@ -14,7 +14,7 @@ use apo_training_stage::Cleaned;
 pub struct Overlap {
     /// How many there are.
     shared: u64,
-    /// How many golden answers there are.
+    /// How many golden answers are learnt.
     golden: u64,
     /// The row of the first, from 0.
     first: u64,
@@ -28,36 +28,27 @@ impl Overlap {
     ///
     /// When a row cannot be read, or a signal stops the work.
     pub fn find(golden: &Path, samples: &Path) -> Result<Option<Self>> {
-        let n_golden = Reader::<Response>::open(golden)?.n_rows();
-        let golden = || -> Result<_> {
-            // What the model learns of an answer counts.
-            let cleaned = |mut row: Response| {
-                Cleaned::default().golden(&mut row);
-                row
-            };
-            Ok(contents(Reader::open(golden)?, cleaned))
-        };
         let samples = Reader::<Response>::open(samples)?;
-        let as_it_is = |row| row;
-        let shared = if n_golden < samples.n_rows() {
-            let answers = golden()?.collect::<Result<HashSet<_>>>()?;
+        let n_golden = Reader::<Response>::open(golden)?.n_rows();
+        let shared: HashSet<RowsDigest> = if n_golden < samples.n_rows() {
+            let answers = learnt(golden)?.collect::<Result<Vec<_>>>()?;
+            let answers: HashSet<RowsDigest> = answers.into_iter().flatten().flatten().collect();
             let is_answer =
                 |row: &Result<RowsDigest>| row.as_ref().map_or(true, |it| answers.contains(it));
-            contents(samples, as_it_is)
-                .filter(is_answer)
-                .collect::<Result<_>>()?
+            contents(samples).filter(is_answer).collect::<Result<_>>()?
         } else {
-            contents(samples, as_it_is).collect::<Result<HashSet<_>>>()?
+            contents(samples).collect::<Result<_>>()?
         };
         let mut found = Self {
             shared: 0,
             golden: 0,
             first: 0,
         };
-        for content in golden()? {
-            if shared.contains(&content?) {
+        for (row, forms) in (0..).zip(learnt(golden)?) {
+            let Some(forms) = forms? else { continue };
+            if forms.iter().any(|it| shared.contains(it)) {
                 if found.shared == 0 {
-                    found.first = found.golden;
+                    found.first = row;
                 }
                 found.shared += 1;
             }
@@ -84,13 +75,23 @@ impl fmt::Display for Overlap {
     }
 }
 
-/// Returns what each row holds after a change.
-fn contents(
-    table: Reader<Response>,
-    change: impl Fn(Response) -> Response,
-) -> impl Iterator<Item = Result<RowsDigest>> {
-    table.map(move |row| {
+/// Returns what each row holds.
+fn contents(table: Reader<Response>) -> impl Iterator<Item = Result<RowsDigest>> {
+    table.map(|row| {
         signals::check()?;
-        Ok(change(row?).content())
+        Ok(row?.content())
     })
+}
+
+/// Returns each golden answer as it is and as the model learns it; `None` if it is left
+/// out.
+fn learnt(golden: &Path) -> Result<impl Iterator<Item = Result<Option<[RowsDigest; 2]>>>> {
+    let table = Reader::<Response>::open(golden)?;
+    Ok(table.map(|row| {
+        signals::check()?;
+        let mut row = row?;
+        let as_it_is = row.content();
+        let is_learnt = Cleaned::default().golden(&mut row);
+        Ok(is_learnt.then(|| [as_it_is, row.content()]))
+    }))
 }

@@ -111,7 +111,8 @@ impl RunFile {
             return policy.strip_prefix(APO);
         };
         let baseline = self.arms.iter().find(|it| it.list.name == *name)?;
-        baseline.list.rows.get(round).map(String::as_str)
+        let other = baseline.list.rows.get(round).map(String::as_str);
+        other.filter(|it| *it != policy)
     }
 }
 

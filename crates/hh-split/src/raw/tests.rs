@@ -454,7 +454,7 @@ fn messages_in_a_text_are_messages() {
 }
 
 #[test]
-fn both_responses_lose_their_end_or_neither_does() {
+fn both_responses_lose_the_tokens_around_them_or_neither_does() {
     let row = |chosen: &str, rejected: &str| {
         serde_json::json!({"prompt": "a?", "chosen": chosen, "rejected": rejected}).to_string()
     };
@@ -470,6 +470,21 @@ fn both_responses_lose_their_end_or_neither_does() {
             ("no idea", "It is 42.", true),
         ),
         ("yes</s></s>", "no </s>", ("yes", "no", true)),
+        (
+            "<s> Yes.</s>",
+            "<s> Warm water and",
+            ("Yes.", "Warm water and", true),
+        ),
+        (
+            "<s>AI is a field of study.</s>",
+            "<s>Yes.</s>",
+            ("AI is a field of study.", "Yes.", true),
+        ),
+        (
+            "<s> is HTML's mark",
+            "<s> is a tag",
+            ("<s> is HTML's mark", "<s> is a tag", false),
+        ),
         ("done </s></s>", "no", ("done", "no", true)),
         ("yes</s>", "no", ("yes", "no", true)),
         ("It is </s>", "no", ("It is </s>", "no", false)),
@@ -486,7 +501,7 @@ fn both_responses_lose_their_end_or_neither_does() {
             read.tokens_removed,
         );
         assert_eq!(found, expected, "{chosen:?} {rejected:?}");
-        let is_kept = expected.0.ends_with("</s>");
+        let is_kept = expected.0.ends_with("</s>") || expected.0.starts_with("<s>");
         assert_eq!(read.token_kept, is_kept, "{chosen:?} {rejected:?}");
     }
 }
