@@ -80,9 +80,9 @@ pub fn parted(content: &str) -> Parted<'_> {
     let content = without_tokens(content);
     let text = Text::new(content);
     let lower = &text.lower;
+    let is_shorter = |text: &str, than: &str| text.trim().len() < than.trim().len();
     let parted = |text, has_thought| {
         let answer = without_tokens(text);
-        let is_shorter = |text: &str, than: &str| text.trim().len() < than.trim().len();
         Parted {
             answer,
             has_thought,
@@ -112,7 +112,13 @@ pub fn parted(content: &str) -> Parted<'_> {
                     has_thought |= !content[at.min(mark)..mark].trim().is_empty();
                     end
                 }
-                None => return parted(content, false),
+                None => {
+                    return Parted {
+                        answer: content,
+                        has_thought: false,
+                        has_tokens: is_shorter(content, whole),
+                    };
+                }
             },
             // The thought may have contained an end.
             (Block::None, Some(end)) => {
