@@ -390,7 +390,7 @@ fn a_stop_ends_the_waiting_for_a_silent_server_and_keeps_what_comes() {
         "soon" => Answer::After(Duration::from_millis(20), Box::new(Answer::reply("Hello."))),
         _ => Answer::Silence(Duration::from_mins(1)),
     });
-    let path = fresh("silent");
+    let path = fresh("stopped");
     let endpoint = endpoint(
         Settings {
             timeout: Duration::from_mins(1),

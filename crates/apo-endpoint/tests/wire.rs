@@ -8,6 +8,7 @@ mod loopback;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use apo_endpoint::{
@@ -25,9 +26,12 @@ fn reply() -> String {
     json!({"choices": [{"message": message, "finish_reason": "stop"}]}).to_string()
 }
 
-/// Returns what comes of asking a server once, with two attempts.
-fn asked(test: &str, server: &Server) -> Result<Outcome, EndpointError> {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wire-{test}"));
+/// Returns what comes of asking a server once, with two attempts and a journal of
+/// its own.
+fn asked(server: &Server) -> Result<Outcome, EndpointError> {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let number = ASKED.fetch_add(1, Ordering::Relaxed);
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wire-{number}"));
     let _ = fs::remove_dir_all(&dir); // absent on the first run
     fs::create_dir_all(&dir).unwrap();
     let settings = Settings {
@@ -44,7 +48,7 @@ fn asked(test: &str, server: &Server) -> Result<Outcome, EndpointError> {
 
 fn replies(case: &str, answer: Answer) {
     let server = Server::start(move |_, _| answer.clone());
-    match asked("reply", &server).unwrap() {
+    match asked(&server).unwrap() {
         Outcome::Reply(reply) => assert_eq!(reply.content, "Warm water.", "{case}"),
         other => panic!("{case}: {other:?}"),
     }
@@ -55,7 +59,7 @@ fn replies(case: &str, answer: Answer) {
 fn fails(case: &str, answer: Answer, expected: &str) {
     let server = Server::start(move |_, _| answer.clone());
     let started = Instant::now();
-    let found = asked("failure", &server);
+    let found = asked(&server);
     let took = started.elapsed();
     assert!(took < Duration::from_secs(10), "{case}: {took:?}");
     let message = match found {
@@ -319,7 +323,7 @@ fn a_redirect_to_itself_is_followed_nowhere() {
     let server = Server::start(|call, _| {
         Answer::Http(307, vec![("Location", call.path.clone())], Vec::new())
     });
-    let error = asked("redirect", &server).unwrap_err().to_string();
+    let error = asked(&server).unwrap_err().to_string();
     assert!(error.contains("/v1/chat/completions"), "{error}");
     assert_eq!(server.calls().len(), 1);
 }
@@ -342,7 +346,7 @@ fn no_pause_that_a_server_asks_for_is_waited_for_ever() {
             Answer::error(429, "slow", "slow down").with("Retry-After", value)
         });
         let started = Instant::now();
-        let found = asked("pause", &server);
+        let found = asked(&server);
         assert!(started.elapsed() < Duration::from_secs(5), "{value}");
         let is_stopped = matches!(found, Err(EndpointError::LongPause { .. }));
         assert_eq!(is_stopped, stops, "{value}: {found:?}");
@@ -353,5 +357,5 @@ fn no_pause_that_a_server_asks_for_is_waited_for_ever() {
 fn an_ipv6_address_is_asked() {
     let server = Server::start_at("[::1]:0", |_, _| Answer::reply("Warm water."));
     assert!(server.url.starts_with("http://[::1]:"), "{}", server.url);
-    assert!(matches!(asked("ipv6", &server), Ok(Outcome::Reply(_))));
+    assert!(matches!(asked(&server), Ok(Outcome::Reply(_))));
 }
