@@ -370,3 +370,61 @@ fn what_people_did_to_a_finished_result_is_not_lost() {
         assert!(!partial.exists(), "{lost}");
     }
 }
+
+#[test]
+fn what_people_did_to_a_result_of_the_same_command_is_not_lost() {
+    let dir = &*ROUND;
+    let (out, partial) = (dir.join("mended"), dir.join("mended.partial"));
+    let (ready, kept) = (partial.join("ready"), dir.join("mended-kept"));
+    let line = &*format!("{SFT} --seed 4 --out mended");
+    let overwrite = &*format!("{line} --overwrite");
+    leave_ready(dir, line, "mended");
+    copy(&partial, &kept);
+    succeed(dir, line);
+    let whole = content(&out);
+    let again = || {
+        let _ = fs::remove_dir_all(&out);
+        let _ = fs::remove_dir_all(&partial);
+        copy(&kept, &partial);
+    };
+    // An edited one is replaced when that is asked for, as it would be in its place: if
+    // it still says whose it is.
+    for (file, remedy) in [
+        ("config.json", "--overwrite"),
+        ("metrics.parquet", "--overwrite"),
+        ("apo.json", "move it away"),
+    ] {
+        again();
+        let bytes = fs::read(ready.join(file)).unwrap();
+        fs::write(ready.join(file), [&bytes[..], b"mine"].concat()).unwrap();
+        let before = state(&ready);
+        refuse(dir, line, 4, &["mended.partial/ready", file, remedy]);
+        assert_eq!(state(&ready), before, "{file}");
+        if file == "apo.json" {
+            refuse(dir, overwrite, 3, &["mended.partial/ready", file, remedy]);
+            assert_eq!(state(&ready), before, "{file}");
+            continue;
+        }
+        let ran = run(dir, overwrite);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        assert!(ran.stderr.contains("is made again"), "{}", ran.stderr);
+        assert_eq!(content(&out), whole, "{file}");
+        assert!(!partial.exists(), "{file}");
+    }
+    // One with a file of theirs never is.
+    again();
+    fs::write(ready.join("config.json"), "{}").unwrap();
+    fs::write(ready.join("notes.txt"), "mine").unwrap();
+    let before = state(&ready);
+    refuse(dir, line, 4, &["mended.partial/ready", "config.json"]);
+    refuse(dir, overwrite, 3, &["mended.partial/ready", "notes.txt"]);
+    assert_eq!(state(&ready), before);
+    // What a kill left of one is nobody's work.
+    for lost in ["config.json", "apo.json"] {
+        again();
+        fs::remove_file(ready.join(lost)).unwrap();
+        succeed(dir, line);
+        assert_eq!(content(&out), whole, "{lost}");
+        assert!(!partial.exists(), "{lost}");
+    }
+}

@@ -14,7 +14,10 @@
 //! | `<out>.partial/` whose `provenance.json` is damaged | the same; nobody can tell whose work it is, unless `ready` does and `<out>` does not exist |
 //! | `<out>.partial/ready`, the whole result of the same command | puts it in its place, even if the folder's `provenance.json` is damaged |
 //! | `<out>.partial/ready`, the whole result of another command | refuses; with `--overwrite`, puts that result in its place, and replaces it once its own is done, unless somebody has put files into it |
+//! | `<out>.partial/ready` of the same command, from which files are missing | makes it anew |
+//! | `<out>.partial/ready` of the same command, edited or damaged since | refuses; with `--overwrite`, makes it anew |
 //! | `<out>.partial/ready` of another command, edited since | refuses, with `--overwrite` too |
+//! | `<out>.partial/ready` with files that no stage put there | refuses, with `--overwrite` too |
 //! | `<out>`, and `<out>.partial/` with its provenance | removes the folder |
 //! | `<out>.partial.discarded/` | removes it |
 //! | either folder with something that no stage wrote | refuses and leaves it alone |
@@ -185,8 +188,14 @@ impl Output {
         }
         let owner = working.owner();
         let waiting = waiting(&out, &working, &owner, provenance);
-        if waiting == Waiting::Nothing && overwrite {
-            check_removable(&working.join(READY), provenance, kind)?;
+        let is_removed = match waiting {
+            // Without `overwrite` a damaged `provenance.json` is refused below.
+            Waiting::Damaged => overwrite || matches!(owner, WorkOwner::Of(_)),
+            Waiting::Nothing => overwrite,
+            Waiting::OfThis | Waiting::OfAnother => false,
+        };
+        if is_removed {
+            check_removable(&working.join(READY), provenance, overwrite, kind)?;
         }
         let held = Held {
             out,
@@ -204,7 +213,7 @@ impl Output {
             .resume(held.lock, &owner, provenance, overwrite)?;
         if waiting == Waiting::Damaged {
             report::warn(&format!(
-                "{} is damaged, and is made again",
+                "{} is not whole, and is made again",
                 held.working.join(READY).display()
             ));
         }

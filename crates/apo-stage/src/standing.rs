@@ -315,19 +315,24 @@ pub fn made_by(made: &Path) -> Option<Provenance> {
 }
 
 /// Checks that a finished result that waits in a working folder may be removed for
-/// another: nobody has edited it or put files into it.
+/// another, as [`standing`] decides it for an output.
 ///
 /// # Errors
 ///
-/// Bad input when somebody has.
-pub fn check_removable(made: &Path, provenance: &Provenance, kind: OutputKind) -> Result<()> {
+/// As [`standing`].
+pub fn check_removable(
+    made: &Path,
+    provenance: &Provenance,
+    overwrite: bool,
+    kind: OutputKind,
+) -> Result<()> {
     match find(made) {
         Found::Nothing => Ok(()),
         // A stage killed while it removed a folder leaves a part that does not say
         // what it was.
         Found::Foreign(_) if made.is_dir() => Ok(()),
         Found::Foreign(_) | Found::Damaged(_) | Found::Ours(_) => {
-            standing(made, provenance, true, kind).map(|_| ())
+            standing(made, provenance, overwrite, kind).map(|_| ())
         }
     }
 }
