@@ -166,8 +166,12 @@ fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
     fs::create_dir(dir.join("run")).unwrap();
     fs::write(dir.join("run/run.json"), r#"{"who": "somebody"}"#).unwrap();
     refuse(dir, "judge describe --run run", 3, &["run.json", "move it"]);
-    fs::write(dir.join("run/run.json"), r#"{"version": 2, "things": []}"#).unwrap();
-    let told = ["run.json", "version 2", "newer judge"];
+    fs::write(
+        dir.join("run/run.json"),
+        r#"{"version": 3, "artifacts": []}"#,
+    )
+    .unwrap();
+    let told = ["run.json", "version 3", "newer judge"];
     refuse(dir, "judge describe --run run", 3, &told);
 }
 

@@ -312,7 +312,7 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
         "judge claims --run played",
         "judge figure --run played --out figure.svg",
     ];
-    let newer = whole.replace("\"version\": 1", "\"version\": 2");
+    let newer = whole.replace("\"version\": 2", "\"version\": 3");
     // What a newer version means by its fields is nobody's guess.
     let newer = newer.replace("\"artifacts\"", "\"objects\"");
     let faults = [
@@ -325,7 +325,10 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
             &whole.replace("scored-answers", "riddles"),
             "unknown variant `riddles`",
         ),
-        (&newer, "has version 2, and this judge reads version 1"),
+        (
+            &newer,
+            "has version 3, and this judge reads versions up to 2",
+        ),
     ];
     for (text, expected) in faults {
         fs::write(&file, text).unwrap();
@@ -790,10 +793,10 @@ fn a_run_file_that_is_not_replaced_is_to_be_moved_away() {
         "judge report --run played --json",
         "judge describe --run played",
     ];
-    fs::write(&file, whole.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    fs::write(&file, whole.replace("\"version\": 2", "\"version\": 3")).unwrap();
     for line in lines {
         let told = [
-            "played/run.json has version 2",
+            "played/run.json has version 3",
             "newer judge",
             "move it away, and `make report RUN=played` writes it anew",
         ];
@@ -847,7 +850,9 @@ fn a_run_file_that_lists_things_is_read_and_replaced() {
     let whole = fs::read_to_string(&file).unwrap();
     let line = "judge report --run played --json";
     let told = succeed(parent, line);
-    let older = whole.replace("\"artifacts\"", "\"things\"");
+    let older = whole
+        .replace("\"artifacts\"", "\"things\"")
+        .replace("\"version\": 2", "\"version\": 1");
     assert_ne!(older, whole);
     fs::write(&file, older).unwrap();
     assert_eq!(succeed(parent, line), told);

@@ -30,8 +30,8 @@ use self::check::check_policies;
 /// Name of the file in a run's folder.
 pub const NAME: &str = "run.json";
 
-/// Version of the file's layout.
-const VERSION: u32 = 1;
+/// Version of the file's layout. In the first one, `artifacts` could be called `things`.
+const VERSION: u32 = 2;
 
 /// Maximum number of missing files that an error names.
 const MOST_NAMED: usize = 5;
@@ -140,7 +140,6 @@ pub struct RunFile {
     #[serde(default)]
     pub tables: Vec<List<Entry>>,
     /// Everything that is there; policies and reward models in the order of a report.
-    /// Earlier versions called it `things`.
     #[serde(alias = "things")]
     pub artifacts: Vec<Artifact>,
 }
@@ -241,8 +240,8 @@ impl RunFile {
         };
         let Versioned { version } = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         check_version(dir, version)?;
-        if version != VERSION {
-            let problem = format!("version {version}, expected {VERSION}");
+        if version == 0 {
+            let problem = format!("version {version}, expected 1 to {VERSION}");
             return Err(damaged(&problem));
         }
         let mut run: Self = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
@@ -272,8 +271,8 @@ fn check_version(dir: &Path, version: u32) -> Result<()> {
         return Ok(());
     }
     Err(bad_input(format!(
-        "{} has version {version}, and this judge reads version {VERSION}; use the newer judge \
-         that wrote it, or move it away, and `make report RUN={}` writes it anew",
+        "{} has version {version}, and this judge reads versions up to {VERSION}; use the newer \
+         judge that wrote it, or move it away, and `make report RUN={}` writes it anew",
         dir.join(NAME).display(),
         dir.display()
     )))
