@@ -1,97 +1,67 @@
-//! Converts a batch's columns to the types that the table declares, and makes rows
-//! from them.
+//! Makes rows from a batch's columns, whose values are converted to the types that the
+//! table declares.
 
 use std::path::{Path, PathBuf};
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float32Type, Int32Type, Int64Type};
-use arrow_array::{
-    Array, ArrayRef, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray,
-};
-use arrow_cast::cast::{CastOptions, cast_with_options};
+use arrow_array::{ArrayRef, RecordBatch};
 
+use crate::cell::Cell;
 use crate::error::TableError;
 use crate::schema::{ColumnType, Row, Value};
 
-/// A column, converted to the type that the table declares.
-#[derive(Debug)]
-enum Values {
-    Absent,
-    Text(StringArray),
-    Int32(Int32Array),
-    Int64(Int64Array),
-    Float32(Float32Array),
+/// Converts a value to the type that a column declares.
+///
+/// # Errors
+///
+/// When it does not fit.
+fn convert(cell: Cell<'_>, kind: ColumnType) -> Result<Value<'_>, String> {
+    Ok(match (kind, cell) {
+        (_, Cell::Null) => Value::Null,
+        (ColumnType::Text, Cell::Text(text)) => Value::Text(text),
+        (ColumnType::Int32, Cell::Integer(value)) => i32::try_from(value)
+            .map_err(|_| format!("{value} does not fit {kind}"))?
+            .into(),
+        (ColumnType::Int64, Cell::Integer(value)) => i64::try_from(value)
+            .map_err(|_| format!("{value} does not fit {kind}"))?
+            .into(),
+        (ColumnType::Float32, Cell::Integer(value)) => Value::Float(value as f32),
+        (ColumnType::Float32, Cell::Float32(value)) => Value::Float(value),
+        (ColumnType::Float32, Cell::Float(value)) => Value::Float(value as f32),
+        (kind, _) => return Err(format!("is not {kind}")),
+    })
 }
 
-impl Values {
-    fn new(kind: ColumnType, array: &ArrayRef) -> Result<Self, String> {
-        // A "safe" cast would turn a number that does not fit into null.
-        let strictly = CastOptions {
-            safe: false,
-            ..CastOptions::default()
-        };
-        let array = cast_with_options(array, &kind.data_type(), &strictly)
-            .map_err(|error| error.to_string())?;
-        Ok(match kind {
-            ColumnType::Text => Self::Text(array.as_string().clone()),
-            ColumnType::Int32 => Self::Int32(array.as_primitive::<Int32Type>().clone()),
-            ColumnType::Int64 => Self::Int64(array.as_primitive::<Int64Type>().clone()),
-            ColumnType::Float32 => Self::Float32(array.as_primitive::<Float32Type>().clone()),
-        })
-    }
-
-    fn at(&self, row: usize) -> Value<'_> {
-        match self {
-            Self::Text(array) if array.is_valid(row) => Value::Text(array.value(row)),
-            Self::Int32(array) if array.is_valid(row) => array.value(row).into(),
-            Self::Int64(array) if array.is_valid(row) => array.value(row).into(),
-            Self::Float32(array) if array.is_valid(row) => array.value(row).into(),
-            _ => Value::Null,
-        }
-    }
-}
-
-/// The columns of a batch, converted to the types that the table declares. Rows are
-/// made from them one at a time.
+/// The columns of a batch in the order that the table declares. Rows are made from them
+/// one at a time.
 #[derive(Debug)]
 pub(crate) struct Decoded {
     path: PathBuf,
     /// The number of the first row in its file.
     first: u64,
     n_rows: usize,
-    columns: Vec<Values>,
+    /// `None` for an optional column that the file does not have.
+    columns: Vec<Option<ArrayRef>>,
 }
 
 impl Decoded {
-    /// Converts a batch; `first` is the number of its first row in the file.
+    /// Takes a batch's columns; `first` is the number of its first row in the file.
     ///
     /// # Errors
     ///
-    /// When a value does not fit its column's type, or a required one is null.
+    /// When a required value is null.
     pub(crate) fn new<R: Row>(
         path: &Path,
         record: &RecordBatch,
         first: u64,
     ) -> Result<Self, TableError> {
-        let mut columns = Vec::with_capacity(R::TABLE.columns.len());
-        for column in R::TABLE.columns {
-            columns.push(match record.column_by_name(column.name) {
-                None => Values::Absent,
-                Some(array) => {
-                    Values::new(column.kind, array).map_err(|problem| TableError::Value {
-                        path: path.into(),
-                        row: first,
-                        column: column.name.into(),
-                        problem: format!("at or after: {problem}"),
-                    })?
-                }
-            });
-        }
+        let columns = R::TABLE.columns.iter();
         let decoded = Self {
             path: path.into(),
             first,
             n_rows: record.num_rows(),
-            columns,
+            columns: columns
+                .map(|it| record.column_by_name(it.name).cloned())
+                .collect(),
         };
         match decoded.missing::<R>() {
             Some(error) => Err(error),
@@ -109,7 +79,11 @@ impl Decoded {
         let columns = R::TABLE.columns.iter().zip(&self.columns);
         let first = columns.filter(|(column, _)| !column.optional);
         let first = first.filter_map(|(column, values)| {
-            let row = (0..self.n_rows).find(|&row| values.at(row) == Value::Null)?;
+            let is_null = |row: usize| {
+                let cell = values.as_ref().map(|it| Cell::of(it.as_ref(), row));
+                matches!(cell, None | Some(Cell::Null))
+            };
+            let row = (0..self.n_rows).find(|&row| is_null(row))?;
             Some((row, column.name))
         });
         let (row, column) = first.min_by_key(|(row, _)| *row)?;
@@ -129,9 +103,17 @@ impl Decoded {
     ///
     /// # Errors
     ///
-    /// When a value is not one that its column may have.
+    /// When a value does not fit its column's type, or is not one that the column may
+    /// have.
     pub(crate) fn row<R: Row>(&self, row: usize) -> Result<R, TableError> {
-        let values: Vec<Value<'_>> = self.columns.iter().map(|it| it.at(row)).collect();
+        let mut values = Vec::with_capacity(self.columns.len());
+        for (column, array) in R::TABLE.columns.iter().zip(&self.columns) {
+            let cell = array
+                .as_ref()
+                .map_or(Cell::Null, |it| Cell::of(it.as_ref(), row));
+            let value = convert(cell, column.kind);
+            values.push(value.map_err(|problem| self.fault(row, column.name, problem))?);
+        }
         R::of(&values).map_err(|(column, problem)| self.fault(row, column, problem))
     }
 }

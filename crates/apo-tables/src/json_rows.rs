@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatchReader as _;
-use arrow_json::LineDelimitedWriter;
-use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
+use crate::cell::{Object, other};
 use crate::columns::{Columns, next_batch};
 use crate::error::TableError;
 
@@ -31,27 +30,16 @@ impl JsonRows {
     /// # Errors
     ///
     /// When it cannot be read, is not a whole Parquet file, or when one of these
-    /// columns holds bytes or nothing that can be read.
+    /// columns holds bytes, times, or nothing that can be read.
     pub fn open(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, TableError> {
         let columns = Columns::open(path, wanted)?;
         let reader = columns.reader()?;
-        // JSON cannot hold bytes: they would become digits.
+        // JSON holds no bytes and no times: they would become digits.
         for field in reader.schema().fields() {
-            let is_bytes = matches!(
-                field.data_type(),
-                DataType::Binary
-                    | DataType::LargeBinary
-                    | DataType::BinaryView
-                    | DataType::FixedSizeBinary(_)
-            );
-            if is_bytes {
+            if let Some(kind) = other(field.data_type()) {
                 return Err(TableError::Import {
                     path: path.into(),
-                    problem: format!(
-                        "column `{}` is {}, expected text",
-                        field.name(),
-                        field.data_type()
-                    ),
+                    problem: format!("column `{}` is {kind}, expected text", field.name()),
                 });
             }
         }
@@ -83,17 +71,15 @@ impl JsonRows {
             return Ok(Vec::new());
         };
         let record = record.map_err(|error| self.columns.failure(error))?;
-        let mut writer = LineDelimitedWriter::new(Vec::new());
-        let written = writer.write(&record).and_then(|()| writer.finish());
-        written.map_err(|error| TableError::Import {
-            path: self.path.clone(),
-            problem: error.to_string(),
-        })?;
-        let lines = writer.into_inner();
-        let rows = lines.split(|&byte| byte == b'\n');
-        Ok(rows
-            .filter(|it| !it.is_empty())
-            .map(<[u8]>::to_vec)
-            .collect())
+        let schema = record.schema_ref();
+        let names = schema.fields().iter().map(|it| it.name().as_str());
+        let columns = names.zip(record.columns().iter().map(AsRef::as_ref));
+        (0..record.num_rows())
+            .map(|row| serde_json::to_vec(&Object(columns.clone(), row)))
+            .collect::<Result<_, _>>()
+            .map_err(|error| TableError::Import {
+                path: self.path.clone(),
+                problem: error.to_string(),
+            })
     }
 }
