@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_import::{
     ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, dialogue, evidence_of_samples,
-    reason,
+    is_parquet, reason,
 };
 use apo_stage::{bad_input, signals};
 use apo_tables::{Input, Provenance, Query, Reader};
@@ -33,10 +33,7 @@ pub struct Instruction {
 /// When it cannot be read.
 pub fn input(path: &Path) -> Result<Input> {
     let mut input = apo_tables::input(path)?;
-    if path
-        .extension()
-        .is_some_and(|it| it.eq_ignore_ascii_case("parquet"))
-    {
+    if is_parquet(path) {
         input.split = apo_tables::provenance(path)?.and_then(|it| it.split().cloned());
     }
     Ok(input)

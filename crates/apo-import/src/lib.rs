@@ -33,4 +33,4 @@ pub use messages::{Conversation, Message, Text};
 pub use records::{Asked, Comparison, Preference, Preferences, Scored};
 pub use rendered::Rendered;
 pub use samples::evidence_of_samples;
-pub use source::{Record, Source, parse};
+pub use source::{Record, Source, is_parquet, parse};

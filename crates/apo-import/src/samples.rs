@@ -8,13 +8,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::forms::ANSWER_FIELDS;
-use crate::source::{Source, parse};
+use crate::source::{Source, is_parquet, parse};
 
 /// Records that are in memory at once.
 const BATCH: usize = 1024;
 
 /// The stage whose tables are a policy's responses.
 const SAMPLE: &str = "sample";
+
+/// The fields of [`Stated`].
+const STATED_FIELDS: &[&str] = &["origin"];
 
 /// What a record says about where it comes from.
 #[derive(Deserialize)]
@@ -29,14 +32,23 @@ struct Stated {
 ///
 /// # Errors
 ///
-/// When the file cannot be read.
+/// When the file cannot be read. Of a Parquet file only the footer and the column
+/// `origin` are read: whoever reads the answers meets the faults of their columns.
 pub fn evidence_of_samples(path: &Path) -> Result<Option<String>, TableError> {
-    let fields = [ANSWER_FIELDS, &["origin"]].concat();
+    let fields = if is_parquet(path) {
+        if apo_tables::provenance(path)?.is_some_and(|it| it.stage == SAMPLE) {
+            return Ok(Some(format!("`{SAMPLE}` made it")));
+        }
+        STATED_FIELDS.to_vec()
+    } else {
+        // A text is read whole anyway. Its error, if it does not hold one record per line,
+        // depends on the fields of the answers.
+        [ANSWER_FIELDS, STATED_FIELDS].concat()
+    };
     let mut source = Source::open(path, &fields)?;
-    // Text files have no provenance.
-    let provenance = apo_tables::provenance(path).ok().flatten();
-    if provenance.is_some_and(|it| it.stage == SAMPLE) {
-        return Ok(Some(format!("`{SAMPLE}` made it")));
+    // Without that column, no row of a Parquet file says anything.
+    if source.check_columns(&[STATED_FIELDS]).is_err() {
+        return Ok(None);
     }
     loop {
         let batch = source.batch(BATCH)?;

@@ -59,6 +59,12 @@ pub fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
+/// Whether [`Source::open`] reads a file as Parquet, by the ending of its name.
+pub fn is_parquet(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|it| it.eq_ignore_ascii_case("parquet"))
+}
+
 /// A file of records.
 pub struct Source {
     path: PathBuf,
@@ -96,7 +102,7 @@ impl Source {
         let plain = name.strip_suffix(".gz").unwrap_or(&name);
         let ending = Path::new(plain).extension().and_then(|it| it.to_str());
         let records = match ending {
-            Some("parquet") if plain == name => parquet(path, fields)?,
+            Some("parquet") if is_parquet(path) => parquet(path, fields)?,
             Some("jsonl") => Records::Lines(lines::checked(path, text::open(path)?, fields)?, 0),
             Some("json") => json(path, fields)?,
             Some("csv" | "tsv") => {

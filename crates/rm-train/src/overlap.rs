@@ -9,6 +9,9 @@ use apo_stage::signals;
 use apo_tables::{Reader, Response, RowsDigest};
 use apo_training_stage::Cleaned;
 
+/// A golden answer as it is and as the model learns it; `None` if it is left out.
+type Learnt = Option<[RowsDigest; 2]>;
+
 /// The golden answers that are among the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap {
@@ -21,32 +24,38 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Reads both tables row by row. Only the digests of the smaller one are in memory.
-    /// Returns `None` if no golden answer is among the samples.
+    /// Reads both tables once, row by row. Only the digests of the smaller one are in
+    /// memory. Returns `None` if no golden answer is among the samples.
     ///
     /// # Errors
     ///
     /// When a row cannot be read, or a signal stops the work.
     pub fn find(golden: &Path, samples: &Path) -> Result<Option<Self>> {
         let samples = Reader::<Response>::open(samples)?;
-        let n_golden = Reader::<Response>::open(golden)?.n_rows();
-        let shared: HashSet<RowsDigest> = if n_golden < samples.n_rows() {
-            let answers = learnt(golden)?.collect::<Result<Vec<_>>>()?;
-            let answers: HashSet<RowsDigest> = answers.into_iter().flatten().flatten().collect();
-            let is_answer =
-                |row: &Result<RowsDigest>| row.as_ref().map_or(true, |it| answers.contains(it));
-            contents(samples).filter(is_answer).collect::<Result<_>>()?
+        let golden = Reader::<Response>::open(golden)?;
+        if golden.n_rows() < samples.n_rows() {
+            let answers = learnt(golden).collect::<Result<Vec<Learnt>>>()?;
+            let shared = those_of(&answers, samples)?;
+            Self::count(answers.into_iter().map(Ok), &shared)
         } else {
-            contents(samples).collect::<Result<_>>()?
-        };
+            let samples = contents(samples).collect::<Result<HashSet<RowsDigest>>>()?;
+            Self::count(learnt(golden), &samples)
+        }
+    }
+
+    /// Counts the golden answers that are among these samples; `None` if none is.
+    fn count(
+        golden: impl Iterator<Item = Result<Learnt>>,
+        samples: &HashSet<RowsDigest>,
+    ) -> Result<Option<Self>> {
         let mut found = Self {
             shared: 0,
             golden: 0,
             first: 0,
         };
-        for (row, forms) in (0..).zip(learnt(golden)?) {
+        for (row, forms) in (0..).zip(golden) {
             let Some(forms) = forms? else { continue };
-            if forms.iter().any(|it| shared.contains(it)) {
+            if forms.iter().any(|it| samples.contains(it)) {
                 if found.shared == 0 {
                     found.first = row;
                 }
@@ -83,15 +92,20 @@ fn contents(table: Reader<Response>) -> impl Iterator<Item = Result<RowsDigest>>
     })
 }
 
-/// Returns each golden answer as it is and as the model learns it; `None` if it is left
-/// out.
-fn learnt(golden: &Path) -> Result<impl Iterator<Item = Result<Option<[RowsDigest; 2]>>>> {
-    let table = Reader::<Response>::open(golden)?;
-    Ok(table.map(|row| {
+/// Returns the samples that are among these golden answers.
+fn those_of(answers: &[Learnt], samples: Reader<Response>) -> Result<HashSet<RowsDigest>> {
+    let answers: HashSet<&RowsDigest> = answers.iter().flatten().flatten().collect();
+    let is_answer = |row: &Result<RowsDigest>| row.as_ref().map_or(true, |it| answers.contains(it));
+    contents(samples).filter(is_answer).collect()
+}
+
+/// Returns each golden answer.
+fn learnt(golden: Reader<Response>) -> impl Iterator<Item = Result<Learnt>> {
+    golden.map(|row| {
         signals::check()?;
         let mut row = row?;
         let as_it_is = row.content();
         let is_learnt = Cleaned::default().golden(&mut row);
         Ok(is_learnt.then(|| [as_it_is, row.content()]))
-    }))
+    })
 }
