@@ -3,10 +3,10 @@
 //! human turn, with marks in it that the model's own template does not have.
 //!
 //! A text is rendered only if it begins with a mark of the format and ends where the
-//! assistant is to answer, or with a token that ends a turn, each as the format writes
-//! it. A system text may come before the first mark if a token that begins a text is
-//! before it, or in a format whose marks are words on one line. A text that mentions or
-//! quotes such marks is not rendered.
+//! assistant is to answer, with a token that ends a turn, or within the assistant's turn,
+//! each as the format writes it. A system text may come before the first mark if a token
+//! that begins a text is before it, or in a format whose marks are words on one line. A
+//! text that mentions or quotes such marks is not rendered.
 
 use std::path::Path;
 
@@ -112,7 +112,7 @@ const FORMATS: &[Format] = &[
         "LLaMA 2's or Mistral's chat template",
         &["[INST]", "<<SYS>>", "[SYSTEM_PROMPT]"],
         &["[/INST]"],
-        &[],
+        &["</s>"],
     ),
     around(
         "a chat template with `<|user|>` (Zephyr, Phi, GLM)",
@@ -252,6 +252,13 @@ const PREAMBLES: &[(&str, &[&str])] = &[
     ("Below is an instruction", &["### Instruction:"]),
 ];
 
+/// The sentences with which their preambles end: no other text has these by chance.
+const PREAMBLE_ENDS: &[&str] = &[
+    "answers to the human's questions.",
+    "answers to the user's questions.",
+    "appropriately completes the request.",
+];
+
 /// What opens the response in Alpaca's template, and alone in `WizardLM`'s.
 const RESPONSE: &str = "\n\n### Response:";
 
@@ -266,13 +273,15 @@ pub(crate) fn format_of(prompt: &str) -> Option<&'static str> {
     if text.ends_with(apo_hh::ASSISTANT) && text.starts_with(apo_hh::HUMAN.trim_start()) {
         return None;
     }
-    let rest = behind_preamble(text);
+    let (preamble, rest) = text.split_at(preamble(text));
     let beginning = prompt.trim().strip_suffix(begin).unwrap_or_default();
     // A sentence about the token follows after a space.
     let is_begun = !beginning.is_empty() && !beginning.ends_with(' ');
+    let has_preamble = |end: &&str| preamble.trim_end().ends_with(*end);
+    let is_introduced = is_begun || PREAMBLE_ENDS.iter().any(has_preamble);
     let found = FORMATS
         .iter()
-        .find(|it| it.has(rest) || it.has_behind_system(text, is_begun));
+        .find(|it| it.has(rest, is_introduced) || it.has_behind_system(text, is_begun));
     found.map(|it| it.name).or_else(|| {
         let asked = text.strip_suffix(RESPONSE)?;
         let is_plain = !asked.trim().is_empty() && !asked.contains("```");
@@ -326,12 +335,12 @@ fn rendered_in(prompt: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns a text from the first mark of its format on, if it begins with that
-/// format's preamble.
-fn behind_preamble(text: &str) -> &str {
+/// Returns the length of the preamble that a text begins with, up to the first mark of
+/// its format.
+fn preamble(text: &str) -> usize {
     let found = PREAMBLES.iter().find(|it| text.starts_with(it.0));
     let mark = found.and_then(|it| it.1.iter().filter_map(|mark| text.find(mark)).min());
-    mark.map_or(text, |at| &text[at..])
+    mark.unwrap_or_default()
 }
 
 /// Whether what follows this text belongs to its last sentence.
@@ -341,7 +350,9 @@ fn leads_up(text: &str) -> bool {
 
 impl Format {
     /// Whether a text without white space around it is a prompt in this format.
-    fn has(&self, text: &str) -> bool {
+    /// `is_introduced` says that a token which begins a text was before it, or a preamble
+    /// of the format.
+    fn has(&self, text: &str, is_introduced: bool) -> bool {
         let Some(begin) = self.begins.iter().find(|it| text.starts_with(**it)) else {
             return false;
         };
@@ -354,7 +365,53 @@ impl Format {
             let before = rest.strip_suffix(*mark);
             before.is_some_and(|it| self.is_before_open(it))
         };
-        self.opens.iter().any(is_open) || self.ends.iter().any(|it| rest.ends_with(it))
+        let is_ended = |token: &&str| {
+            let said = rest.strip_suffix(*token);
+            said.is_some_and(|said| self.kind != Kind::Around || self.is_turn(begin, said))
+        };
+        self.opens.iter().any(is_open)
+            || self.ends.iter().any(is_ended)
+            || self.is_within_answer(rest, is_introduced)
+    }
+
+    /// Whether a text between a first mark that stands around texts and a last token is
+    /// a turn, or several, and no sentence that names the token, or tells of the mark.
+    fn is_turn(&self, begin: &str, said: &str) -> bool {
+        let may_tell = said.starts_with(' ') && !begin.ends_with(':');
+        let mut opens = self.opens.iter().filter_map(|it| said.find(it));
+        let is_answered = opens.any(|at| self.is_before_open(&said[..at]));
+        !said.ends_with(' ') && !is_listed(said) && (is_answered || !may_tell)
+    }
+
+    /// Whether a text after its first mark ends within the assistant's turn, which the
+    /// response is to continue. That no sentence tells of the marks is shown by a token
+    /// before one of them, or by text directly around the last one.
+    fn is_within_answer(&self, rest: &str, is_introduced: bool) -> bool {
+        let found = self
+            .opens
+            .iter()
+            .filter_map(|it| Some((rest.rfind(it)?, it.len())));
+        let Some((at, length)) = found.max() else {
+            return false;
+        };
+        let (before, opened) = rest.split_at(at);
+        let (mark, said) = opened.split_at(length);
+        let mut marks = self.begins.iter().chain(self.ends);
+        self.is_before_open(before)
+            && begins_answer(mark, said)
+            && !marks.any(|it| said.contains(it))
+            && (is_introduced || self.ends_turns(rest) || is_wedged(before, said))
+    }
+
+    /// Whether a token that ends a turn is before one of the marks in a text.
+    fn ends_turns(&self, text: &str) -> bool {
+        let marks = self.begins.iter().chain(self.opens);
+        let mut places = marks.flat_map(|it| text.match_indices(it));
+        places.any(|(at, mark)| {
+            let before = text[..at].trim_end();
+            let mut ends = self.ends.iter();
+            ends.any(|it| before.ends_with(it) || mark.starts_with(it))
+        })
     }
 
     /// Whether a text is a prompt in this format after a system text. `is_begun` says
@@ -372,7 +429,7 @@ impl Format {
             Kind::Lines => system.ends_with('\n') && is_system(system),
             Kind::Tokens(_) | Kind::Around => is_text(system),
         };
-        is_system && self.has(rest)
+        is_system && self.has(rest, is_begun)
     }
 
     /// Whether a turn follows the first mark, as the format writes it, and no
@@ -383,9 +440,7 @@ impl Format {
                 let behind = rest.strip_prefix(name);
                 behind.is_some_and(|it| it.starts_with(['\n', '\r', '<']) || names == ROLE_TOKENS)
             }),
-            // Spaces are as common around a text as around a mark.
-            Kind::Around => !is_listed(rest),
-            Kind::Lines | Kind::Inline => true,
+            Kind::Around | Kind::Lines | Kind::Inline => true,
         }
     }
 
@@ -395,7 +450,8 @@ impl Format {
         let begins_line = before.contains('\n') && line.trim().is_empty();
         match self.kind {
             Kind::Tokens(_) => true,
-            Kind::Around => !before.trim().is_empty(),
+            // Spaces are as common around a text as around a mark.
+            Kind::Around => !before.trim().is_empty() && !is_listed(before),
             Kind::Lines => begins_line && !is_open(before),
             Kind::Inline => before.ends_with(char::is_whitespace) && !leads_up(before),
         }
@@ -458,21 +514,45 @@ fn is_text(text: &str) -> bool {
     is_begun && is_closed && !leads_up(text) && !text.contains("```") && !text.contains("</s>")
 }
 
-/// Whether a mark before this text is one of several that a sentence lists:
-/// `[INST] vs [/INST]`, `<|user|> or <|assistant|>`.
-fn is_listed(rest: &str) -> bool {
+/// Whether a mark before this text is one of several that a sentence lists or tells of:
+/// `[INST] vs [/INST]`, `<|user|> or <|assistant|>`. If the text is a whole sentence, such
+/// as `is it so?`, it only begins with the same word.
+fn is_listed(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "vs", "versus", "and", "or", "to", "is", "are", "prompt", "prompts", "needs", "tag",
-        "tags", "token", "tokens", "in", "marks", "means",
+        "tags", "token", "tokens", "in", "marks", "means", "begins", "closes", "comes", "ends",
+        "opens", "stands", "starts",
     ];
-    let Some(rest) = rest.strip_prefix([' ', ',', '/', ';']) else {
+    let Some(rest) = text.strip_prefix([' ', ',', '/', ';']) else {
         return false;
     };
-    let word = rest
-        .trim_start()
-        .split(|c: char| !c.is_alphanumeric())
-        .next();
-    rest.trim_start().starts_with('[') || word.is_some_and(|it| WORDS.contains(&it))
+    let rest = rest.trim_start();
+    let word = rest.split(|c: char| !c.is_alphanumeric()).next();
+    let is_whole = rest.trim_end().ends_with(['.', '!', '?', '。', '！', '？']);
+    text.starts_with([',', ';'])
+        || rest.is_empty()
+        || ["[", "<|", "<｜"].iter().any(|it| rest.starts_with(it))
+        || (!is_whole && word.is_some_and(|it| WORDS.contains(&it)))
+}
+
+/// Whether an answer begins after the mark that opens the assistant's turn, and no
+/// sentence about the mark goes on: after a name that is no token there is a line break
+/// or a token, after a token neither a space nor a sign of punctuation.
+fn begins_answer(mark: &str, said: &str) -> bool {
+    if mark.ends_with(char::is_alphabetic) {
+        return said.starts_with(['\n', '\r', '<']);
+    }
+    if mark.ends_with('>') || mark.ends_with("|]") {
+        return !said.starts_with([' ', ',', ';', '.', ':', ')', '/']);
+    }
+    !is_listed(said)
+}
+
+/// Whether a mark between these texts has words directly before and behind it: a
+/// sentence that mentions a mark leaves space around it.
+fn is_wedged(before: &str, said: &str) -> bool {
+    let is_end = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');
+    before.ends_with(is_end) && said.starts_with(|c: char| c.is_alphanumeric() || "*#".contains(c))
 }
 
 /// Returns a text without white space around it, and without any of some marks, as
@@ -731,6 +811,237 @@ mod tests {
             "<|im_user|>user is Kimi's, with <|im_end|>",
             "<seed:bos> and <seed:eos>",
             "<seed:bos>user is Seed's, it ends with <seed:eos>",
+        ] {
+            assert_eq!(format_of(prompt), None, "{prompt:?}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_may_end_within_the_assistants_turn() {
+        for (prompt, name) in [
+            (
+                "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nSure, here",
+                "ChatML",
+            ),
+            (
+                "<|im_start|>system\nBe.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n\
+                 <|im_start|>assistant\n<think>\nOkay, so",
+                "ChatML",
+            ),
+            (
+                "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n\
+                 <|im_start|>user\nbye<|im_end|>\n<|im_start|>assistant\nSure",
+                "ChatML",
+            ),
+            (
+                "<|im_start|>user<|im_sep|>hi<|im_end|><|im_start|>assistant<|im_sep|>Sure",
+                "ChatML",
+            ),
+            (
+                "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>\
+                 <|start_header_id|>assistant<|end_header_id|>\n\nSure, here",
+                "LLaMA 3",
+            ),
+            (
+                "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>\
+                 <|start_header_id|>assistant<|end_header_id|>\n\nSure, here",
+                "LLaMA 3",
+            ),
+            (
+                "<|header_start|>user<|header_end|>\n\nhi<|eot|><|header_start|>assistant\
+                 <|header_end|>\n\nSure",
+                "LLaMA 3",
+            ),
+            (
+                "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\nSure, here",
+                "Gemma",
+            ),
+            (
+                "<start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\nSure, here",
+                "Gemma",
+            ),
+            ("<|turn>user\nhi<turn|>\n<|turn>model\nSure", "Gemma"),
+            ("<|user|>\nhi</s>\n<|assistant|>\nSure, here", "<|user|>"),
+            (
+                "<|system|>\nBe.<|end|>\n<|user|>\nhi<|end|>\n<|assistant|>\nSure",
+                "<|user|>",
+            ),
+            ("[gMASK]<sop><|user|>\nhi<|assistant|>\nSure", "<|user|>"),
+            ("<|prompter|>hi<|endoftext|><|assistant|>Sure", "<|user|>"),
+            (
+                "<|start_of_role|>user<|end_of_role|>hi<|end_of_text|>\n\
+                 <|start_of_role|>assistant<|end_of_role|>Sure",
+                "Granite",
+            ),
+        ] {
+            check_format(prompt, name);
+        }
+    }
+
+    #[test]
+    fn a_prompt_of_the_other_formats_may_end_within_the_assistants_turn() {
+        for (prompt, name) in [
+            (
+                "<｜begin▁of▁sentence｜><｜User｜>hi<｜Assistant｜>Sure, here",
+                "DeepSeek",
+            ),
+            ("<｜User｜>hi<｜Assistant｜>Sure, here", "DeepSeek"),
+            (
+                "<｜begin▁of▁sentence｜>Be kind.<｜User｜>hi<｜Assistant｜><think>\nOkay, so",
+                "DeepSeek",
+            ),
+            (
+                "<｜User｜>hi<｜Assistant｜>a<｜end▁of▁sentence｜><｜User｜>b<｜Assistant｜>Sure",
+                "DeepSeek",
+            ),
+            (
+                "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>hi<|END_OF_TURN_TOKEN|>\
+                 <|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>Sure",
+                "Command R",
+            ),
+            (
+                "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|USER_TOKEN|>hi<|END_OF_TURN_TOKEN|>\
+                 <|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>Sure",
+                "Command R",
+            ),
+            (
+                "<|start|>user<|message|>hi<|end|><|start|>assistant<|channel|>final\
+                 <|message|>Sure",
+                "gpt-oss",
+            ),
+            (
+                "<|start|>system<|message|>Be.<|end|><|start|>user<|message|>hi<|end|>\
+                 <|start|>assistant<|channel|>analysis<|message|>User says",
+                "gpt-oss",
+            ),
+            (
+                "<|im_user|>user<|im_middle|>hi<|im_end|><|im_assistant|>assistant\
+                 <|im_middle|>Sure",
+                "Kimi",
+            ),
+            (
+                "<seed:bos>user\nhi<seed:eos><seed:bos>assistant\nSure",
+                "Seed",
+            ),
+            ("[|user|]hi[|endofturn|]\n[|assistant|]Sure", "EXAONE"),
+            (
+                "[|system|]Be.[|endofturn|]\n[|user|]hi\n[|assistant|]Sure",
+                "EXAONE",
+            ),
+            ("[BOS][|user|]hi\n[|assistant|]Sure", "EXAONE"),
+            (
+                "GPT4 Correct User: hi<|end_of_turn|>GPT4 Correct Assistant: Sure",
+                "OpenChat",
+            ),
+            (
+                "Code User: hi<|end_of_turn|>Code Assistant: Sure",
+                "OpenChat",
+            ),
+            ("<s>[INST] hi [/INST] Sure, here", "LLaMA 2"),
+            ("[INST]hi[/INST]Sure", "LLaMA 2"),
+            (
+                "<s>[INST] hi [/INST] hello </s><s>[INST] bye [/INST] Sure",
+                "LLaMA 2",
+            ),
+            (
+                "[INST] hi [/INST] hello</s>[INST] bye [/INST] Sure",
+                "LLaMA 2",
+            ),
+            (
+                "Below is an instruction that describes a task. Write a response that \
+                 appropriately completes the request.\n\n### Instruction:\nhi\n\n### Response:\n\
+                 Sure, here",
+                "Alpaca",
+            ),
+            (
+                "A chat between a curious user and an artificial intelligence assistant. The \
+                 assistant gives helpful, detailed, and polite answers to the user's questions. \
+                 USER: hi ASSISTANT: Sure",
+                "Vicuna",
+            ),
+            (
+                "A chat between a curious human and an artificial intelligence assistant. The \
+                 assistant gives helpful, detailed, and polite answers to the human's \
+                 questions.\n### Human: hi\n### Assistant: Sure",
+                "### Human:",
+            ),
+            ("<s>USER: hi ASSISTANT: Sure", "Vicuna"),
+        ] {
+            check_format(prompt, name);
+        }
+    }
+
+    #[test]
+    fn a_text_between_such_marks_may_begin_like_a_sentence_about_them() {
+        for (prompt, name) in [
+            ("<s>[INST] hi [/INST] hello</s>", "LLaMA 2"),
+            ("[INST] hi [/INST] hello</s>", "LLaMA 2"),
+            ("[INST] is it raining? [/INST]", "LLaMA 2"),
+            ("[INST] in which year did it rain? [/INST]", "LLaMA 2"),
+            ("<s>[INST] are cats nice? [/INST]", "LLaMA 2"),
+            ("<|user|> is it raining?<|assistant|>", "<|user|>"),
+        ] {
+            check_format(prompt, name);
+        }
+    }
+
+    #[test]
+    fn a_text_about_marks_that_does_not_end_with_one_is_no_rendered_prompt() {
+        for prompt in [
+            "<|im_start|>user\nhi<|im_end|> is how a turn looks.",
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant opens the next turn.",
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\nWhich \
+             format is this?",
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n\
+             <|im_start|>user\nWhy does it end here?",
+            "```\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nSure\n```",
+            "Which format is this?\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nSure",
+            "<|im_start|>assistant\nSure, here",
+            "<|im_start|> opens a turn, <|im_end|> ends it, <|im_start|>assistant\nis where the \
+             model goes on",
+            "\"<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nSure\"",
+            "<|user|> and <|assistant|>\nare Zephyr's marks",
+            "<|user|>\nmarks the user's turn\n<|assistant|>\nmarks the answer",
+            "<|user|>hi</s><|assistant|> is where the answer begins",
+            "<|user|>/<|assistant|>/<|system|>",
+            "<|user|>/<|assistant|>",
+            "<|user|>, <|assistant|>",
+            "<|user|> was used by Phi.</s>",
+            "[INST] was used by Mistral.</s>",
+            "[INST] opens a turn and </s>",
+            "[INST] hi [/INST] hello",
+            "[INST] opens it, [/INST] closes it.",
+            "<s>[INST] opens it, [/INST] closes it.",
+            "<s>[INST] hi [/INST] is how LLaMA 2 renders it",
+            "[INST] is LLaMA 2's mark, and so is [/INST]",
+            "[INST] is its mark, [/INST] its partner.</s>",
+            "<start_of_turn>user is Gemma's. <end_of_turn>\n<start_of_turn>model\nanswers",
+            "<start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model is how Gemma renders it.",
+            "<start_of_turn>user\nhi\n<start_of_turn>model\nIs the end token missing?",
+            "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|><|start_header_id|>assistant\
+             <|end_header_id|> is what comes next.",
+            "<｜User｜>hi<｜Assistant｜> is DeepSeek's format.",
+            "<｜User｜> and <｜Assistant｜> are DeepSeek's.",
+            "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>hi<|END_OF_TURN_TOKEN|> is a turn of Command R",
+            "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>hi<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|>\
+             <|CHATBOT_TOKEN|> is the end of its prompt",
+            "<|start|>user<|message|>hi<|end|><|start|>assistant is where it goes on",
+            "<seed:bos>user\nhi<seed:eos><seed:bos>assistant is Seed's",
+            "[|user|]hi[|endofturn|]\n[|assistant|] is EXAONE's",
+            "GPT4 Correct User: hi<|end_of_turn|>GPT4 Correct Assistant: is OpenChat's prompt",
+            "GPT4 Correct User: hi\nGPT4 Correct Assistant: hello",
+            "USER: hi ASSISTANT: hello",
+            "User: hi\nAssistant: hello",
+            "Human: hi\nAssistant: hello",
+            "### Instruction:\nhi\n\n### Response:\nhello\n\nIs the response good?",
+            "### Instruction:\nhi\n\n### Response:\nhello",
+            "Below is an instruction and a response. Grade it.\n\n### Instruction:\nhi\n\n### \
+             Response:\nhello",
+            "Below is an instruction that describes a task, with a response. Rate it.\n\n### \
+             Instruction:\nhi\n\n### Response:\nhello",
+            "### Human: hi\n### Assistant: hello",
+            "<human>: hi\n<bot>: hello",
+            "A chat between a curious kid and a bot. USER: hi ASSISTANT: hello. Continue.",
         ] {
             assert_eq!(format_of(prompt), None, "{prompt:?}");
         }

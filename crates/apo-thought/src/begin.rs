@@ -2,9 +2,9 @@
 
 use crate::channels::is_harmony;
 use crate::end::{Partners, closing_of, ended, partner};
-use crate::lead::{TOKENS, speaker, special};
+use crate::lead::{behind_token, speaker};
 use crate::marks::{answer_opens, opening};
-use crate::place::{goes_on_as_subject, starts_with_word};
+use crate::place::{goes_on_as_subject, tells_of_mark};
 use crate::tag::tag;
 use crate::turn::{enclosing, has_turn, header};
 
@@ -23,19 +23,7 @@ const BEGINNINGS: &[&str] = &[
     "<sop>",
     "<pad>",
     "[PAD]",
-];
-
-/// Words with which a sentence about a token continues after it, and hardly an answer.
-const TOLD: &[&str] = &[
-    "comes",
-    "ends",
-    "indicates",
-    "precedes",
-    "shows",
-    "signals",
-    "stands",
-    "starts",
-    "tells",
+    "[BOS]",
 ];
 
 /// Returns the length of the special tokens that a text begins with, if a server left
@@ -70,8 +58,15 @@ pub fn without_any_beginning(text: &str) -> &str {
     if rest.len() < whole.len() { rest } else { text }
 }
 
-/// Whether a text begins with a special token that begins a text or an answer.
+/// Whether a text begins with a special token, even one that begins no text or answer:
+/// then [`without_opening`](crate::without_opening) leaves it.
 pub fn begins_with_token(text: &str) -> bool {
+    let lower = text[..text.floor_char_boundary(200)].to_ascii_lowercase();
+    has_beginning(text) || behind_token(&lower).is_some()
+}
+
+/// Whether a text begins with a special token that begins a text or an answer.
+pub(crate) fn has_beginning(text: &str) -> bool {
     behind_tokens(text).len() < text.len() || enclosing(text).is_some()
 }
 
@@ -98,13 +93,13 @@ fn is_about(tokens: &str, said: &str) -> bool {
             || closing_of(&name).is_some_and(|closing| lower.contains(closing))
     });
     // The last label of a prompt, such as `ASSISTANT:`, ends with a colon.
-    is_named || said.trim_end().ends_with(':') || lower.contains("[inst]") || has_turn(&lower)
+    is_named || said.trim_end().ends_with(':') || has_turn(&lower)
 }
 
 /// Whether a text between two special tokens is an answer: not the rest of a sentence
 /// about the first one.
 pub(crate) fn is_enclosed_answer(said: &str) -> bool {
-    let is_told = said.starts_with(' ') && starts_with_word(said, TOLD);
+    let is_told = said.starts_with(' ') && tells_of_mark(said);
     !said.trim().is_empty()
         && !is_told
         && !goes_on_as_subject(said)
@@ -128,7 +123,7 @@ pub(crate) fn is_answer(said: &str) -> bool {
         c.is_alphanumeric() || BEGINS.contains(&c) || c >= '\u{1f000}' || is_sign(c)
     });
     let is_thought = opening(&lower).is_some() || answer_opens(&lower) || is_harmony(&lower);
-    let is_told = starts_with_word(said, TOLD) || !is_enclosed_answer(said);
+    let is_told = tells_of_mark(said) || !is_enclosed_answer(said);
     is_thought || ((is_begun || is_item) && !is_told)
 }
 
@@ -137,11 +132,7 @@ pub(crate) fn is_answer(said: &str) -> bool {
 fn begins_with_mark(said: &str) -> bool {
     let lower = said[..said.floor_char_boundary(200)].to_ascii_lowercase();
     let is_thought = opening(&lower).is_some() || answer_opens(&lower) || is_harmony(&lower);
-    let is_token = || {
-        tag(&lower).is_some()
-            || special(&lower).is_some()
-            || TOKENS.iter().any(|it| lower.starts_with(it))
-    };
+    let is_token = || tag(&lower).is_some() || behind_token(&lower).is_some();
     !is_thought
         && (is_token()
             || speaker(&lower, true).is_some()

@@ -1,8 +1,8 @@
 //! Whether an answer may still contain a thought.
 
 use crate::begin::begins_with_token;
-use crate::end::ends_with_token;
-use crate::lead::lead;
+use crate::end::{ends_with_token, partner};
+use crate::lead::{behind_token, lead};
 use crate::marks::{ENDS, fence, opening};
 use crate::place::is_quoted;
 use crate::sure_answers;
@@ -45,10 +45,13 @@ const STEMS: &[&str] = &[
     "思考",
 ];
 
+/// The label of the assistant's turn.
+const ASSISTANT: &str = "assistant:";
+
 /// Whether an answer, as [`parted`](crate::parted) returns it, may still contain a
 /// thought: it has a mark that is not quoted, or a beginning that some models give
-/// their thoughts. Nor is it certain of a text with the marks of further turns, or
-/// one that still begins or ends with a special token.
+/// their thoughts. Nor is it certain of a text with special tokens or the marks of
+/// further turns, or one that still begins with the assistant's name.
 pub fn is_doubtful(answer: &str) -> bool {
     let lower = answer.to_ascii_lowercase();
     let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
@@ -66,8 +69,43 @@ pub fn is_doubtful(answer: &str) -> bool {
         || tags.any(|it| is_plain(&it))
         || marks.any(|it| is_plain(&it))
         || has_turn(&lower)
+        || has_token(&lower)
         || begins_with_token(answer.trim_start())
+        || begins_with_name(answer.trim_start())
         || ends_with_token(answer)
+        || ends_with_cut_token(answer.trim_end())
+}
+
+/// Whether a text begins with the assistant's name, as a header of its turn does whose
+/// tokens were removed: alone on its line, or with a colon.
+fn begins_with_name(text: &str) -> bool {
+    let mut header = ["assistant", "model"]
+        .iter()
+        .filter_map(|it| text.strip_prefix(it));
+    let is_label = text
+        .get(..ASSISTANT.len())
+        .is_some_and(|it| it.eq_ignore_ascii_case(ASSISTANT));
+    header.any(|it| it.starts_with(['\n', '\r'])) || is_label
+}
+
+/// Whether a text in lower case has a special token that is neither quoted nor HTML's.
+fn has_token(lower: &str) -> bool {
+    let is_struck = partner(lower, "<s>", 0).is_some();
+    lower.match_indices(['<', '[']).any(|(at, _)| {
+        let near = &lower[at..lower.floor_char_boundary(at + 60)];
+        let is_element = near.starts_with("<s>") || (is_struck && near.starts_with("</s>"));
+        let behind = behind_token(near).filter(|_| !is_element);
+        behind.is_some_and(|it| !is_quoted(lower, at, near.len() - it.len()))
+    })
+}
+
+/// Whether a text ends with the beginning of a special token, such as `<|im_en`.
+fn ends_with_cut_token(text: &str) -> bool {
+    let Some((_, name)) = text.rsplit_once("<|") else {
+        return false;
+    };
+    let name = name.strip_suffix('|').unwrap_or(name);
+    name.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
 }
 
 /// Whether a text in lower case begins with the heading of a thought, or with the

@@ -1,11 +1,10 @@
 //! What servers leave after a reply: special tokens.
 
-use crate::begin::begins_with_token;
+use crate::begin::has_beginning;
 use crate::lead::{TOKENS, special};
 use crate::marks::{ANSWERS, ENDS};
-use crate::place::{ends_sentence, is_number, last_line};
+use crate::place::{SENTENCE_ENDS, is_number, last_line, last_word};
 use crate::tag::tag;
-use crate::turn::opened;
 
 /// Tokens that enclose something together. A text with the first one mentions the
 /// second.
@@ -20,37 +19,43 @@ const PAIRS: &[(&str, &str)] = &[
     ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"),
     ("<|start_response|>", "<|end_response|>"),
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
+    ("<|begin_of_box|>", "<|end_of_box|>"),
 ];
 
+/// Signs that no text ends with: what follows them is their value, or in their list.
+const LEADING: &[char] = &['=', ':', '：', ',', '，', '、', '(', '（', '→'];
+
 /// Tokens that fill a text up after its end.
-const PADDINGS: &[&str] = &["<pad>", "[pad]", UNKNOWN];
+const PADDINGS: &[&str] = &["<pad>", "[pad]", "<unk>"];
 
-/// What a tokenizer writes for a word that it lacks: it fills a text up only after
-/// another token.
-const UNKNOWN: &str = "<unk>";
+/// Tokens that no text ends with, but what fills it up after another token: what a
+/// tokenizer writes for a word that it lacks, and what begins a text.
+const NO_ENDS: &[&str] = &["<unk>", "<s>"];
 
-/// Returns a text without the special tokens that servers leave at its end: directly
-/// after the last word, or after a sentence, with the tokens that fill it up. A token
-/// stays, since the answer may be about it, if it is the last word of a sentence, on a
-/// line of its own, the value of a number or name, or if its partner, such as `<s>`, is in
-/// the text. A token after another one stays if that one does.
+/// Returns a text, of which [`without_opening`](crate::without_opening) has removed what
+/// opened it, without the special tokens that servers leave at its end: directly after
+/// its last character, or after a blank if a statement is over there, with the tokens
+/// that fill it up.
+///
+/// A token stays, since the answer may be about it, after a blank that follows anything
+/// else, such as a word or a question, after a sign that leads up to it, on a line of its
+/// own, and if its partner, such as `<s>`, is in the text. A token after another one stays
+/// if that one does.
 pub fn without_end(text: &str) -> &str {
     if last_token(text.trim_end()).is_none() {
         return text;
     }
-    // What opened the text is no partner, nor is the mark of a turn at its beginning.
+    // The mark of a turn that the text begins with is no partner.
     let begin = text.trim_start();
-    let from = match opened(text) {
-        Some(said) => said.start,
-        None if begins_with_token(begin) => 0,
-        None => {
-            let mut marks = PAIRS.iter().map(|it| it.0);
-            let head = begin[..begin.floor_char_boundary(40)].to_ascii_lowercase();
-            // In upper case this one is HTML's.
-            let mark = marks.find(|it| !it.starts_with("<s>") && head.starts_with(it));
-            text.len() - begin.len() + mark.map_or(0, str::len)
-        }
+    let mark = if has_beginning(begin) {
+        None
+    } else {
+        let mut marks = PAIRS.iter().map(|it| it.0);
+        let head = begin[..begin.floor_char_boundary(40)].to_ascii_lowercase();
+        // In upper case this one is HTML's.
+        marks.find(|it| !it.starts_with("<s>") && head.starts_with(it))
     };
+    let from = text.len() - begin.len() + mark.map_or(0, str::len);
     ended(text, &Partners::of(text, from))
 }
 
@@ -68,31 +73,35 @@ pub(crate) fn ended<'a>(text: &'a str, partners: &Partners) -> &'a str {
         // A line that begins further up is no line of its own.
         let is_alone =
             line.trim().is_empty() && !before.trim_end().is_empty() && !ends_answer(before);
-        let is_word = line.ends_with([' ', '\t']) && !line.trim().is_empty();
+        let is_word = line.ends_with(char::is_whitespace) && !line.trim().is_empty();
         let is_repeated = found.len() == whole.len() && removed.eq_ignore_ascii_case(token);
         let near = before.trim_end();
         let is_near = near.len() == before.trim_end_matches([' ', '\t']).len();
         last = last_token(near);
-        let follows_token =
-            is_near && last.is_some_and(|at| !near[at..].eq_ignore_ascii_case(UNKNOWN));
+        let follows_token = is_near && last.is_some_and(|at| is_end(&near[at..]));
         let is_padding = PADDINGS.iter().any(|it| it.eq_ignore_ascii_case(token));
         let fills_up = is_repeated || (is_padding && follows_token);
         let is_said = is_alone
-            || (is_word && !fills_up && !ends_sentence(before))
+            || (is_word && !fills_up && !ends_statement(before))
             || (is_word && is_number(line))
             || opens_quote(before)
-            || is_value(before)
+            || before.ends_with(LEADING)
             || partners.has(at, token);
         if is_said {
             return kept;
         }
         removed = token;
         found = before;
-        if !follows_token && !token.eq_ignore_ascii_case(UNKNOWN) {
+        if !follows_token && is_end(token) {
             kept = found;
         }
     }
     kept
+}
+
+/// Whether a text may end with a token.
+fn is_end(token: &str) -> bool {
+    !NO_ENDS.iter().any(|it| it.eq_ignore_ascii_case(token))
 }
 
 /// Whether a text ends with the mark that closes an answer.
@@ -170,14 +179,22 @@ pub(crate) fn closing_of(opening: &str) -> Option<&'static str> {
     PAIRS.iter().find(|it| it.0 == opening).map(|it| it.1)
 }
 
-/// Whether what follows a text is a value: after `=`, after a number and `:`, or after
-/// the only word of its line and `:`.
-fn is_value(text: &str) -> bool {
-    let is_name = |name: &str| {
-        let is_word = !last_line(name).trim().contains(char::is_whitespace);
-        is_word || name.ends_with(|c: char| c.is_ascii_digit())
-    };
-    text.ends_with('=') || text.strip_suffix(':').is_some_and(is_name)
+/// Whether a text ends with a statement that is over. A question, an ellipsis and an
+/// abbreviation, such as `e.g.`, lead up to what follows them.
+fn ends_statement(text: &str) -> bool {
+    let text = text.trim_end();
+    let signs = &text[text.trim_end_matches(SENTENCE_ENDS).len()..];
+    let is_over = !signs.is_empty() && !signs.contains("..");
+    is_over && !signs.contains(['?', '？', '…']) && !is_abbreviation(last_word(text))
+}
+
+/// Whether a word, with its full stop, is an abbreviation before an example.
+fn is_abbreviation(word: &str) -> bool {
+    const SHORT: &[&str] = &["cf.", "viz.", "vs."];
+    let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let is_letter = |it: &str| it.chars().count() == 1 && it.chars().all(char::is_alphabetic);
+    let mut letters = word.strip_suffix('.').unwrap_or(word).split('.');
+    SHORT.contains(&word) || (word.matches('.').count() > 1 && letters.all(is_letter))
 }
 
 /// Whether a text ends with a quotation mark that opens.

@@ -24,6 +24,8 @@ pub(crate) const TOKENS: &[&str] = &[
     "<turn|>",
     "<end_of_utterance>",
     "[end of text]",
+    "[bos]",
+    "[eos]",
     "[/inst]",
 ];
 
@@ -37,8 +39,7 @@ pub(crate) fn lead(lower: &str) -> usize {
         if is_harmony(rest) || opening(rest).is_some() || answer_opens(rest) {
             break;
         }
-        let token = TOKENS.iter().find_map(|it| rest.strip_prefix(it));
-        let behind = if let Some(behind) = token.or_else(|| special(rest)) {
+        let behind = if let Some(behind) = behind_token(rest) {
             after_token = true;
             behind
         } else if let Some(behind) = speaker(rest, after_token) {
@@ -69,6 +70,12 @@ pub(crate) fn unlabelled(text: &str) -> &str {
     // The emphasis of the label may end after the colon, that of the answer begins
     // after a space.
     rest.trim_start_matches(['*', '_'])
+}
+
+/// Returns what follows a special token in any brackets.
+pub(crate) fn behind_token(lower: &str) -> Option<&str> {
+    let named = TOKENS.iter().find_map(|it| lower.strip_prefix(it));
+    named.or_else(|| special(lower))
 }
 
 /// Returns what follows a special token, such as `<|im_start|>`.

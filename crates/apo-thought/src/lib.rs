@@ -15,7 +15,8 @@
 //!
 //! Everything else is part of the answer and stays: marks further on, and marks that
 //! a sentence mentions, that code or quotation marks contain, or that are items of a
-//! list. [`is_doubtful`] tells whether an answer contains any.
+//! list. So does a text whose first sentence goes on from an opening mark as from a noun:
+//! `<think> has no attributes.` [`is_doubtful`] tells whether an answer contains any.
 //!
 //! | Begins with | Is |
 //! |---|---|
@@ -123,8 +124,11 @@ pub fn parted(content: &str) -> Parted<'_> {
             // The thought may have contained an end.
             (Block::None, Some(end)) => {
                 let Some((_, end)) = unopened(&text, end, Text::is_wedged) else {
-                    let answer = unwrapped(without_end(unlabelled(&content[end..])));
-                    return parted(answer, has_thought);
+                    let said = parted(unlabelled(&content[end..]), has_thought);
+                    return Parted {
+                        answer: unwrapped(said.answer),
+                        ..said
+                    };
                 };
                 end
             }

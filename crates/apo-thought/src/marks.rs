@@ -17,7 +17,9 @@ pub(crate) const ENDS: &[(&str, &str)] = &[
 pub(crate) const SQUARE_THINK: &str = "[think]";
 
 /// Other marks around thoughts.
-const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", "</details>")];
+const MARKS: &[(&str, &str)] = &[("<details type=\"reasoning\"", DETAILS_END)];
+
+const DETAILS_END: &str = "</details>";
 
 /// Words before a thought, and words at the beginning of a line after it.
 struct Words {
@@ -79,6 +81,7 @@ pub(crate) const ANSWERS: &[Answer] = &[
     },
     Answer::marked("<|begin_of_solution|>", "<|end_of_solution|>"),
     Answer::marked("<|start_response|>", "<|end_response|>"),
+    Answer::marked("<|begin_of_box|>", "<|end_of_box|>"),
     Answer::marked("<answer>", "</answer>"),
     Answer::marked("<final_answer>", "</final_answer>"),
     Answer::marked("<response>", "</response>"),
@@ -150,7 +153,7 @@ pub(crate) fn opening(lower: &str) -> Option<Opening> {
         return Some(Opening {
             length,
             is_doubtful,
-            close: Close::Mark("</details>"),
+            close: Close::Mark(DETAILS_END),
         });
     }
     if let Some(fence) = fence(lower) {
@@ -208,24 +211,44 @@ pub(crate) fn fence(lower: &str) -> Option<Opening> {
 }
 
 impl Opening {
-    /// Whether it is a tag or another mark, which a sentence may mention.
-    fn may_be_subject(&self) -> bool {
-        matches!(self.close, Close::Tag(_) | Close::Own(..) | Close::Mark(_))
+    /// Whether it is a tag or another mark, which a sentence may mention; of an element
+    /// with attributes it is only the beginning.
+    fn may_be_noun(&self) -> bool {
+        match self.close {
+            Close::Tag(_) | Close::Own(..) => true,
+            Close::Mark(closing) => closing != DETAILS_END,
+            _ => false,
+        }
     }
 
     /// Returns the end of the thought that this opens at `from`.
     pub(crate) fn end(&self, text: &Text, from: usize) -> End {
         let inside = from + self.length;
-        if self.may_be_subject() && text.is_subject(inside) {
+        let may_be_noun = self.may_be_noun();
+        if may_be_noun && text.is_subject(inside) {
             return End::Mentioned;
         }
+        match self.closed(text, from) {
+            End::None if may_be_noun && text.is_noun(inside) => End::Mentioned,
+            end => end,
+        }
+    }
+
+    /// Returns the place of what closes a thought that this opens at `from`.
+    fn closed(&self, text: &Text, from: usize) -> End {
+        let inside = from + self.length;
         let rest = &text.lower[inside..];
         let at = |at: usize, length: usize| End::At(inside + at, inside + at + length);
         match &self.close {
             Close::AtOnce => at(0, 0),
             Close::Mark(closing) => {
-                let mut ends = rest.match_indices(closing);
-                let end = ends.find(|(at, mark)| !is_quoted(&text.lower, inside + at, mark.len()));
+                let mut ends = rest.match_indices(closing).take(MOST_MARKS);
+                let end = ends.find(|(at, mark)| {
+                    let place = inside + at..inside + at + mark.len();
+                    !is_quoted(&text.lower, place.start, mark.len())
+                        && !text.goes_on(place.end)
+                        && !text.tells_both(inside, &place)
+                });
                 end.map_or(End::None, |(found, mark)| at(found, mark.len()))
             }
             Close::Words(words) => {
@@ -273,13 +296,15 @@ fn ended(
         if kind != Kind::Closing || is_quoted(&text.lower, at, length) {
             continue;
         }
-        let follows = text.plain[at + length..].strip_prefix(' ');
+        let behind = &text.plain[at + length..];
+        let follows = behind.strip_prefix(' ');
         let is_within = follows.is_some_and(|it| it.starts_with(char::is_lowercase));
         let between = &text.plain[inside..at];
-        // `<think>…</think> wraps …`: nothing is said between the tags.
-        let is_placeholder =
-            is_within && !between.contains(|c: char| c.is_alphanumeric() || c == '\n');
-        let is_told = is_within && text.tells_both(inside, at);
+        // `<think>…</think> wraps …`, `<think>.*</think>`: nothing is said between the tags.
+        let is_alone = behind.trim().is_empty() && !between.trim().is_empty();
+        let is_placeholder = (is_within || is_alone)
+            && !between.contains(|c: char| c.is_alphanumeric() || c == '\n');
+        let is_told = text.tells_both(inside, &(at..at + length));
         if is_placeholder || is_told || text.goes_on(at + length) {
             is_mentioned |= at < line_end || text.line_before(at).trim().is_empty();
             continue;

@@ -59,9 +59,46 @@ const OPEN_ENDS: &[&str] = &[
 
 /// Such words that no thought begins with either.
 const SUBJECT_CONTINUATIONS: &[&str] = &[
-    "is", "was", "are", "and", "or", "tag", "tags", "marks", "means", "opens", "begins", "wraps",
-    "encloses", "appears", "block", "blocks",
+    "is", "was", "are", "and", "or", "tag", "tags", "token", "tokens", "marks", "means", "opens",
+    "begins", "wraps", "encloses", "appears", "block", "blocks", "element", "elements",
 ];
+
+/// Verbs that tell what a mark does or where it stands. An answer or a closed thought
+/// hardly begins with one of them in lower case.
+const TOLD: &[&str] = &[
+    "closes",
+    "comes",
+    "delimits",
+    "denotes",
+    "ends",
+    "goes",
+    "holds",
+    "indicates",
+    "introduces",
+    "precedes",
+    "separates",
+    "shows",
+    "signals",
+    "stands",
+    "starts",
+    "surrounds",
+    "tells",
+];
+
+/// Words that begin a sentence, and do not go on with one behind a noun.
+const SENTENCE_BEGINNINGS: &[&str] = &[
+    "a", "actually", "ah", "alright", "an", "first", "he", "hello", "here", "hey", "hi", "hm",
+    "hmm", "how", "i", "it", "just", "let", "lets", "maybe", "my", "no", "now", "oh", "ok", "okay",
+    "our", "perhaps", "please", "she", "since", "so", "sure", "the", "their", "there", "these",
+    "they", "this", "those", "thus", "user", "wait", "we", "well", "what", "why", "yes", "you",
+    "your",
+];
+
+/// Signs that join a mark, behind a blank, to what follows it: `<think> + …`.
+const JOINTS: &[char] = &['=', '+', '/', '|', '→', '–', '—'];
+
+/// What a sentence ends with.
+pub(crate) const SENTENCE_ENDS: &[char] = &['.', '!', '?', '…', '。', '！', '？'];
 
 /// A reply's text, with what is needed to judge the place of a mark in it.
 pub(crate) struct Text<'a> {
@@ -103,18 +140,35 @@ impl<'a> Text<'a> {
         goes_on_as_subject(&self.plain[end..])
     }
 
-    /// Whether a sentence tells where both marks stand: `<think> comes first, </think>
-    /// second`. It is not over before the closing one, and goes on after it on the same
-    /// line.
-    pub(crate) fn tells_both(&self, inside: usize, closing: usize) -> bool {
-        const PLACES: &[&str] = &[
-            "begins", "comes", "goes", "marks", "opens", "precedes", "stands", "starts",
-        ];
-        let between = &self.plain[inside..closing];
-        between.starts_with(' ')
-            && !between.contains('\n')
-            && continues(between, PLACES)
-            && (between.trim_end().ends_with([',', ';']) || is_open(between))
+    /// Whether a sentence plainly goes on from an opening mark that nothing closes, as
+    /// from a noun: behind a blank, on the same line, with a sign that joins, or with a
+    /// word in lower case that begins no sentence. A thought that is cut off goes on with
+    /// a line break, a capital letter, or the beginning of a sentence.
+    pub(crate) fn is_noun(&self, end: usize) -> bool {
+        let Some(rest) = self.plain[end..].strip_prefix([' ', '\t']) else {
+            return false;
+        };
+        let words = rest.strip_prefix('(').unwrap_or(rest);
+        is_joined(rest) || (words.starts_with(char::is_lowercase) && !begins_sentence(words))
+    }
+
+    /// Whether one sentence tells of an opening mark and of the closing one at `closing`:
+    /// `<think> comes first, </think> second`. On one line, it goes on from both, and it
+    /// is not over in between: by its last word or sign, or by its verb.
+    pub(crate) fn tells_both(&self, inside: usize, closing: &Range<usize>) -> bool {
+        let told = self.plain[inside..closing.start].strip_prefix(' ');
+        let behind = self.plain[closing.end..].strip_prefix(' ');
+        let (Some(told), Some(behind)) = (told, behind) else {
+            return false;
+        };
+        let is_unfinished = told.trim_end().ends_with([',', ';']) || is_open(told);
+        let has_verb = tells_of_mark(told) || is_joined(told);
+        let is_told =
+            (is_unfinished && !begins_sentence(told)) || (has_verb && !ends_sentence(told));
+        is_told
+            && !behind.is_empty()
+            && !behind.starts_with(char::is_uppercase)
+            && !told.contains('\n')
     }
 
     /// Whether an opening mark belongs to a closing one at `closing`, so that the
@@ -174,8 +228,7 @@ pub(crate) fn last_line(text: &str) -> &str {
 
 /// Whether a text ends with a sentence.
 pub(crate) fn ends_sentence(text: &str) -> bool {
-    let marks = ['.', '!', '?', '…', '。', '！', '？'];
-    text.trim_end().ends_with(marks)
+    text.trim_end().ends_with(SENTENCE_ENDS)
 }
 
 /// Whether a sentence at the end of a text is not over, so that what follows belongs
@@ -189,10 +242,13 @@ fn leads_up(text: &str) -> bool {
 
 /// Whether a text ends with a word that no sentence ends with.
 pub fn is_open(text: &str) -> bool {
-    let word = last_line(text.trim_end())
-        .rsplit(char::is_whitespace)
-        .next();
-    word.is_some_and(|word| OPEN_ENDS.contains(&word))
+    OPEN_ENDS.contains(&last_word(text.trim_end()))
+}
+
+/// Returns the word that a text ends with.
+pub(crate) fn last_word(text: &str) -> &str {
+    let mut words = last_line(text).rsplit(char::is_whitespace);
+    words.next().unwrap_or_default()
 }
 
 /// Whether the beginning of a line is the number of a list item, such as `2.`, `b)`.
@@ -206,20 +262,47 @@ pub(crate) fn is_number(line: &str) -> bool {
 
 /// Whether a sentence continues whose subject is the mark before this text.
 pub(crate) fn goes_on_as_subject(rest: &str) -> bool {
+    // Unlike an answer, no thought begins with a list without spaces: `-Warm\n-Cold`.
+    let compound = rest.strip_prefix('-');
     goes_on(rest, SUBJECT_CONTINUATIONS)
+        || rest.starts_with('=')
+        || compound.is_some_and(|it| it.starts_with(char::is_alphabetic))
 }
 
 fn goes_on(rest: &str, words: &[&str]) -> bool {
     let is_over = |rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace);
     let after_full_stop = rest.strip_prefix(['.', '?', '!', ':']);
     rest.starts_with([',', ';', ')'])
+        || is_part_of_word(rest)
         || after_full_stop.is_some_and(is_over)
         || (rest.starts_with([' ', '\t']) && continues(rest, words))
 }
 
-/// Whether a text begins with one of these words, after spaces at most.
-pub(crate) fn starts_with_word(rest: &str, words: &[&str]) -> bool {
-    continues(rest, words) || continues(rest, SUBJECT_CONTINUATIONS)
+/// Whether the mark before this text is part of a word: `<think>-tags`, `<think>'s`,
+/// `<think>s`.
+fn is_part_of_word(rest: &str) -> bool {
+    let compound = rest.strip_prefix('-');
+    let mut endings = ["s", "'s", "’s"]
+        .iter()
+        .filter_map(|it| rest.strip_prefix(it));
+    compound.is_some_and(|it| it.starts_with(char::is_lowercase))
+        || endings.any(|it| !it.starts_with(char::is_alphanumeric))
+}
+
+/// Whether a text begins with a capital letter, or a word that begins a sentence.
+fn begins_sentence(text: &str) -> bool {
+    text.starts_with(char::is_uppercase) || continues(text, SENTENCE_BEGINNINGS)
+}
+
+/// Whether a text begins with a sign that joins it to the mark before it.
+fn is_joined(rest: &str) -> bool {
+    rest.starts_with(JOINTS)
+}
+
+/// Whether a text begins with a word that goes on with a sentence about the mark before
+/// it, after spaces at most.
+pub(crate) fn tells_of_mark(rest: &str) -> bool {
+    continues(rest, TOLD) || continues(rest, SUBJECT_CONTINUATIONS)
 }
 
 fn continues(rest: &str, words: &[&str]) -> bool {

@@ -713,6 +713,9 @@ fn no_number_of_marks_takes_long() {
         "[begin thought]",
         "<think>a </think> is ",
         "<think> and ",
+        "<think> comes, </think> ",
+        "[think] comes, [/think] ",
+        "[think]a[/think], ",
         "`</think> ",
         "``` `` ` ",
         "1. </think>\n",
@@ -1105,5 +1108,233 @@ fn a_sentence_may_tell_where_both_marks_stand() {
         ),
     ] {
         assert_eq!(said(content), answer, "{content:?}");
+    }
+}
+
+#[test]
+fn a_token_that_a_text_leads_up_to_is_kept() {
+    for content in [
+        // A question, or what else is no statement, before a blank.
+        "Which token? <|im_end|>",
+        "Which token?\t</s>",
+        "Which token ends a text in LLaMA 2? </s>",
+        "哪个？ </s>",
+        "How can I help you? </s>",
+        "The token is... </s>",
+        "The token is… </s>",
+        "Which one?! </s>",
+        "Quel jeton\u{a0}: </s>",
+        "Which token?\u{a0}</s>",
+        "Use another one, e.g. </s>",
+        "Use another one (i.e. <eos>",
+        "HTML has another one, cf. </s>",
+        "GPT-2's is <|endoftext|>, vs. </s>",
+        "Which token? <pad>",
+        "Which token? </s> <pad>",
+        // A sign that leads up to it.
+        "The token:</s>",
+        "Which one? A:</s>",
+        "结束符：</s>",
+        "<pad>,<unk>,</s>",
+        "One of <eos>,</s>",
+        "LLaMA 2→</s>",
+        "It has a token (</s>",
+        // What begins a text ends none.
+        "Use vector<s>",
+        "It is<s>",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(cleaned(content), content, "{content:?}");
+        assert!(is_doubtful(content), "{content:?}");
+    }
+    for (content, answer) in [
+        ("How can I help you?</s>", "How can I help you?"),
+        ("Which token?</s></s>", "Which token?"),
+        ("Which token? </s></s>", "Which token?"),
+        ("Glad to help! </s>", "Glad to help!"),
+        ("It is 3.5. </s>", "It is 3.5."),
+        ("It is so!! <|end|>", "It is so!!"),
+        ("是的。 </s>", "是的。"),
+        ("Well...</s>", "Well..."),
+        ("https://a.org/</s>", "https://a.org/"),
+        ("| a | b |</s>", "| a | b |"),
+        ("x = 3;</s>", "x = 3;"),
+        ("```\nx\n```<|im_end|>", "```\nx\n```"),
+        ("Yes.</s><s>", "Yes."),
+        ("Yes.<eos><bos>", "Yes."),
+        ("[BOS][|assistant|]Yes.[|endofturn|]", "Yes."),
+    ] {
+        assert_eq!(said(content).trim(), answer, "{content:?}");
+        assert_eq!(cleaned(content).trim(), answer, "{content:?}");
+        assert!(!is_doubtful(answer), "{content:?}");
+    }
+}
+
+#[test]
+fn a_sentence_may_go_on_from_a_mark_that_nothing_closes() {
+    for content in [
+        "<think> is a tag that some models write.",
+        "<think> tags are used by reasoning models.",
+        "<think> tokens are special in Qwen3.",
+        "<think> has no meaning in HTML.",
+        "<think> can be closed or not.",
+        "<think> starts a thought.",
+        "<think> does not appear in the output.",
+        "<think> in Qwen3 is one token.",
+        "<think> without an end breaks the parser.",
+        "<think>\tbegins a thought",
+        "<think> (or <thinking>) opens it.",
+        "<think> = start of a thought",
+        "<think>=start of a thought",
+        "<think> — the opening tag",
+        "<think> + thought + answer",
+        "<think> | opens a thought",
+        "<think>-tags are removed.",
+        "<think>-Tags werden entfernt.",
+        "<think>s are removed.",
+        "<think>'s purpose is to hold a thought.",
+        "<think>’s purpose is to hold a thought.",
+        "<think> est une balise.",
+        "<scratchpad> holds notes.",
+        "<|begin_of_thought|> was used by Sky-T1.",
+        "<|inner_prefix|> precedes a thought.",
+        "<seed:think> belongs to Seed.",
+        "Assistant: <think> has no attributes.",
+        "<think> has no attributes.\n\nThe model writes it first.",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert!(is_doubtful(content), "{content:?}");
+    }
+    for content in [
+        "<think>\nOkay, the user wants",
+        "<think>\n\nokay, the user wants",
+        "<think> \nhas the user",
+        "<think> Okay, the user wants",
+        "<think>Okay, the user wants",
+        "<think>okay, the user wants",
+        "<think>so the user wants",
+        "<think> okay, the user wants",
+        "<think> the user wants",
+        "<think> we need to answer",
+        "<think> let me see",
+        "<think> let's see",
+        "<think> i should answer",
+        "<think> To answer it, I",
+        "<think> Is it prime? I",
+        "<think> (The user wants",
+        "<think> 3 + 4",
+        "<think> 好的，用户想要",
+        "<think>\n- The user wants",
+        "<think>**Plan**\n\nWe need",
+        "<think>...",
+        "<think> `</think>` is a tag. The user wants",
+        "[THINK]We need",
+        "[THINK]\nwe need",
+        "<|inner_prefix|>We need",
+        "<details type=\"reasoning\" done=\"false\">\nOkay, the user wants",
+        "<details type=\"reasoning\" done=\"false\">\n<summary>Thinking…</summary>\nOkay",
+    ] {
+        assert_eq!(
+            (said(content), parted(content).has_thought),
+            ("", true),
+            "{content:?}"
+        );
+    }
+}
+
+#[test]
+fn a_sentence_may_tell_of_both_marks() {
+    for content in [
+        "<think> starts the thought and </think> stops it.",
+        "<think> before the thought, </think> after it.",
+        "<think> should be closed by </think> before the answer.",
+        "<think> (token 151667) and </think> (token 151668)",
+        "<think> \"opens\" and </think> \"closes\".",
+        "<think> + reasoning + </think> + answer",
+        "<think> → thought, </think> → answer",
+        "<think>=begin, </think>=end",
+        "<think>-tags hold the thought, </think>-tags end it.",
+        "<think>s are paired with </think>s.",
+        "<think> introduces a thought that </think> ends.",
+        "<think>.*?</think>",
+        "<think>(.*?)</think>",
+        "[THINK] comes first, [/THINK] second, and then the answer of the model follows.",
+        "[THINK] a [/THINK] is how Magistral thinks, and then it answers the question.",
+        "<|inner_prefix|> goes first, <|inner_suffix|> last.",
+        "Everything up to\n</think>-tags is removed.",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert!(is_doubtful(content), "{content:?}");
+    }
+    for (content, answer) in [
+        ("<think> simple question </think> yes", "yes"),
+        ("<think> simple question. </think> yes", "yes"),
+        ("<think> the user asks, </think> yes", "yes"),
+        ("<think> i should say that, and </think> yes", "yes"),
+        ("<think> Before I answer, </think> yes", "yes"),
+        ("<think> before i answer, </think> Yes", "Yes"),
+        ("<think> starts with a. </think> yes", "yes"),
+        ("<think>hm, and</think> yes", "yes"),
+        ("<think>...</think>Yes", "Yes"),
+        ("<think>a</think>-5", "-5"),
+        ("[THINK]They mean [/THINK] is a tag.[/THINK]Yes", "Yes"),
+    ] {
+        assert_eq!(said(content).trim(), answer, "{content:?}");
+    }
+}
+
+#[test]
+fn what_a_template_or_server_may_have_left_is_doubtful() {
+    for content in [
+        "<|message|>Yes.",
+        "<unk>Yes.",
+        "[/INST] Yes.",
+        "[INST] hi [/INST] Yes.",
+        "assistant\n\nYes.",
+        "model\nYes.",
+        "Assistant: Yes.",
+        "ASSISTANT: Yes.",
+        "Yes.<|im_end|>Human: more?",
+        "Yes.<|endoftext|>The Enclosure of 1845",
+        "Yes.</s>USER: more? ASSISTANT: No.",
+        "Yes.<eos>And no.",
+        "Yes.<|im_end",
+        "Yes.<|END_OF_TURN|",
+        "The answer is <|begin_of_box|>5<|end_of_box|>",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert!(is_doubtful(content), "{content:?}");
+    }
+    for content in [
+        "Between `<|im_start|>` and `<|im_end|>`.",
+        "tokenizer.eos_token = \"</s>\"",
+        "stop=['<|im_end|>']",
+        "<ul>\n<li><s>milk</s></li>\n</ul>",
+        "Was <s class=\"old\">$10</s>, now $5",
+        "Press <s> to save.",
+        "P(<s>) = 1",
+        "If a < b, b < c and c > d, then a < c.",
+        "f <| x |> g",
+        "@article{a,\n  title={On {LLaMA}},\n}",
+        "Assistants: two.",
+        "User: hi\nAssistant: hello",
+    ] {
+        assert_eq!(said(content), content, "{content:?}");
+        assert!(!is_doubtful(content), "{content:?}");
+    }
+}
+
+#[test]
+fn tokens_between_a_thought_and_the_marks_of_its_answer_are_removed() {
+    for content in [
+        "<think>a</think><s><answer>Yes.</answer></s>",
+        "<think>a</think><|im_start|>assistant\n<answer>Yes.</answer><|im_end|>",
+        "<think>a</think>\n<|begin_of_box|>Yes.<|end_of_box|>",
+        "<|begin_of_box|>Yes.<|end_of_box|><|endoftext|>",
+        "<think>a</think>Assistant: <s>Yes.</s>",
+    ] {
+        let parted = parted(content);
+        assert_eq!(parted.answer.trim(), "Yes.", "{content:?}");
+        assert!(parted.has_tokens, "{content:?}");
     }
 }

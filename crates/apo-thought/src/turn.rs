@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::begin::{beginning, is_answer, is_enclosed_answer};
-use crate::lead::{TOKENS, special};
+use crate::lead::{behind_token, special};
 use crate::marks::{ANSWERS, Answer, ENDS};
 use crate::place::{goes_on_as_subject, is_quoted};
 use crate::tag::tag;
@@ -87,9 +87,8 @@ fn answer(text: &str) -> Option<Range<usize>> {
 fn is_tokens(lower: &str) -> bool {
     let mut rest = lower.trim_start();
     while !rest.is_empty() {
-        let token = TOKENS.iter().find_map(|it| rest.strip_prefix(it));
         let is_thought = tag(rest).is_some() || ENDS.iter().any(|it| rest.starts_with(it.1));
-        let Some(behind) = token.or_else(|| special(rest)).filter(|_| !is_thought) else {
+        let Some(behind) = behind_token(rest).filter(|_| !is_thought) else {
             return false;
         };
         rest = behind.trim_start();
@@ -121,8 +120,11 @@ fn final_message(text: &str) -> Option<&str> {
 pub(crate) fn has_turn(lower: &str) -> bool {
     lower.match_indices(['<', '[']).any(|(at, _)| {
         let near = &lower[at..lower.floor_char_boundary(at + 200)];
+        let inst = near.starts_with("[inst]").then_some("[inst]".len());
         let length = opening(near, ASSISTANTS).or_else(|| opening(near, OTHERS));
-        length.is_some_and(|length| !is_quoted(lower, at, length))
+        length
+            .or(inst)
+            .is_some_and(|length| !is_quoted(lower, at, length))
     })
 }
 

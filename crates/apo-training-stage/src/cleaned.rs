@@ -79,10 +79,9 @@ impl Cleaned {
         );
         counted(
             self.thoughts_kept,
-            "contains what may be a thought or a mark of one, or begins or ends with a special token; it is \
-             kept as it is",
-            "contain what may be a thought or a mark of one, or begin or end with a special token; they are \
-             kept as they are",
+            "contains what may be a thought, a mark of one, or a special token; it is kept as it is",
+            "contain what may be a thought, a mark of one, or a special token; they are kept as they \
+             are",
         );
     }
 }

@@ -125,8 +125,8 @@ impl Doubts {
         }
         if self.thought > 0 {
             phrases.push(format!(
-                "{} golden answers may contain a thought, or a mark of one such as `<think>`, or end \
-                 with a special token; they are kept unchanged: read them before you train on them",
+                "{} golden answers may contain a thought, a mark of one such as `<think>`, or a special \
+                 token; they are kept unchanged: read them before you train on them",
                 self.thought
             ));
         }
