@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::ROWS_A_TASK;
+use crate::activations::Activations;
 use crate::attention::{self, Heads};
 use crate::feed_forward::{self, FeedForwardGradients};
 use crate::instruction_sets::for_each_instruction_set;
@@ -28,10 +29,18 @@ pub struct Saved {
     /// `[tokens, hidden]`, the residual between attention and feed-forward
     middle: Vec<f32>,
     /// `[tokens, 2 · intermediate]`, gate and up projections
-    gate_up: Vec<f32>,
+    gate_up: Activations,
 }
 
 impl Saved {
+    /// Rounds the gate and up projections, more than half of the activations, to bf16:
+    /// products of bf16 round what is made of them.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let gate_up = self.gate_up.rounded();
+        Self { gate_up, ..self }
+    }
+
     /// Returns the keys and values of some rows.
     ///
     /// # Shapes
@@ -123,7 +132,7 @@ pub fn forward(
         qkv,
         attended,
         middle,
-        gate_up,
+        gate_up: Activations::F32(gate_up),
     };
     (out, saved)
 }
@@ -151,7 +160,7 @@ pub fn backward(
         gate,
         up,
         down,
-    } = feed_forward::backward(config, &saved.middle, &saved.gate_up, w, dout);
+    } = feed_forward::backward(config, &saved.middle, &saved.gate_up.values(), w, dout);
     let dmiddle = Matrix::new(&dx, tokens, hidden);
     let output = weight_gradient(config, dmiddle, &saved.attended);
     let dattended = input_gradient(config, dmiddle, w.output, heads.query_width());

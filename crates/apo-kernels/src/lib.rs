@@ -15,6 +15,7 @@
 
 use std::mem::MaybeUninit;
 
+mod activations;
 pub mod adamw;
 pub mod attention;
 pub mod bf16;

@@ -3,10 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::matmul::multiply;
+use super::matmul::{multiply, multiply_packed};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, simd};
 use crate::Precision;
+use crate::projections::Weight;
 
 /// Logits in memory at once: 32 MiB.
 const SLICE: usize = 1 << 23;
@@ -20,21 +21,22 @@ pub fn rows_at_once(n_rows: usize, vocab: usize) -> usize {
 /// `slice`.
 fn logits<'a>(
     hidden: &[f32],
-    head: &[f32],
+    head: Weight<'_>,
     width: usize,
     precision: Precision,
     slice: &'a mut Buffer,
 ) -> &'a mut [f32] {
-    let (n_rows, vocab) = (hidden.len() / width, head.len() / width);
+    let (n_rows, vocab) = (hidden.len() / width, head.n_out(width));
     let out = &mut slice.parts()[..n_rows * vocab];
-    multiply(
-        MatrixMut::unwritten(out, n_rows, vocab),
-        Matrix::new(hidden, n_rows, width),
-        Matrix::new(head, vocab, width).transposed(),
-        Sum::Replace,
-        Threads::All,
-        precision,
-    );
+    let to = MatrixMut::unwritten(out, n_rows, vocab);
+    let hidden = Matrix::new(hidden, n_rows, width);
+    match head {
+        Weight::F32(head) => {
+            let head = Matrix::new(head, vocab, width).transposed();
+            multiply(to, hidden, head, Sum::Replace, Threads::All, precision);
+        }
+        Weight::Packed(head) => multiply_packed(to, hidden, head, Sum::Replace),
+    }
     // SAFETY: a product writes the whole of what it replaces.
     unsafe { out.assume_init_mut() }
 }
@@ -53,22 +55,23 @@ fn logits<'a>(
 /// Logits of 0 and ln 3 are probabilities of 1/4 and 3/4:
 ///
 /// ```
+/// use apo_kernels::layer::Weight;
 /// use apo_kernels::{Precision, log_prob};
 ///
 /// let hidden = [3_f32.ln()];
-/// let head = [0.0, 1.0];
-/// let (log_probs, log_sums) = log_prob::forward(&hidden, &head, 1, &[1], Precision::F32);
+/// let head = Weight::F32(&[0.0, 1.0]);
+/// let (log_probs, log_sums) = log_prob::forward(&hidden, head, 1, &[1], Precision::F32);
 /// assert!((log_probs[0] - 0.75_f32.ln()).abs() < 1e-6);
 /// assert!((log_sums[0] - 4_f32.ln()).abs() < 1e-6);
 /// ```
 pub fn forward(
     hidden: &[f32],
-    head: &[f32],
+    head: Weight<'_>,
     width: usize,
     targets: &[usize],
     precision: Precision,
 ) -> (Vec<f32>, Vec<f32>) {
-    let vocab = head.len() / width;
+    let vocab = head.n_out(width);
     let at_once = rows_at_once(targets.len(), vocab);
     let mut slice = Buffer::new(at_once * vocab);
     let mut log_probs = Vec::with_capacity(targets.len());
@@ -116,7 +119,7 @@ pub fn backward(
         let first = i * at_once;
         let rows = first..first + targets.len();
         let hidden = &hidden[rows.start * width..rows.end * width];
-        let slice = logits(hidden, head, width, precision, &mut slice);
+        let slice = logits(hidden, Weight::F32(head), width, precision, &mut slice);
         slice
             .par_chunks_mut(vocab)
             .zip(targets)
@@ -172,7 +175,8 @@ mod tests {
         let hidden: Vec<f32> = (0..n_rows * width).map(value).collect();
         let head: Vec<f32> = (3..3 + vocab * width).map(value).collect();
         let targets: Vec<usize> = (0..n_rows).map(|row| row * 3 % vocab).collect();
-        let (log_probs, log_sums) = forward(&hidden, &head, width, &targets, Precision::F32);
+        let weight = Weight::F32(&head);
+        let (log_probs, log_sums) = forward(&hidden, weight, width, &targets, Precision::F32);
         let d: Vec<f32> = (0..n_rows).map(|row| value(row + 11)).collect();
         let (dhidden, dhead) = backward(
             &hidden,

@@ -43,7 +43,8 @@ pub enum Weight<'a> {
 }
 
 impl Weight<'_> {
-    fn n_out(self, n_in: usize) -> usize {
+    /// Returns the number of its outputs, given that of its inputs.
+    pub(crate) fn n_out(self, n_in: usize) -> usize {
         match self {
             Self::F32(weight) => weight.len() / n_in,
             Self::Packed(weight) => weight.cols(),

@@ -10,6 +10,7 @@ pub mod error;
 mod extension;
 pub mod generation;
 mod identified;
+mod inference;
 mod layer_weights;
 pub mod machine;
 mod matmul;

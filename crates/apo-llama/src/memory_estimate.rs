@@ -1,10 +1,12 @@
 //! Estimates the memory of a training before it begins.
 
+use crate::Precision;
+use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::model::Model;
 use apo_kernels::log_prob;
 
-/// Bytes of a number: weights, gradients, moments and activations are f32.
+/// Bytes of a number: weights, gradients, moments and most activations are f32.
 const F32: u64 = 4;
 
 /// What a program holds besides: code, tokenizer, allocator.
@@ -25,7 +27,7 @@ impl MemoryEstimate {
     fn new(
         config: &LlamaConfig,
         head: Head,
-        checkpointing: bool,
+        compute: Compute,
         tokens: usize,
         summed: bool,
     ) -> Self {
@@ -37,12 +39,23 @@ impl MemoryEstimate {
         let heads = config.num_attention_heads + 2 * config.num_key_value_heads;
         // What a layer's kernel saves: queries, keys and values, the attention
         // output, the residual, gate and up.
+        let gate_up = 2 * config.intermediate_size;
         let saved = heads * config.head_dim
             + config.num_attention_heads * config.head_dim
             + config.hidden_size
-            + 2 * config.intermediate_size;
+            + gate_up;
+        // Gate and up take half of it in bf16.
+        let waiting = match compute.precision {
+            Precision::F32 => saved,
+            Precision::Bf16 => saved - gate_up / 2,
+        };
         let layers = config.num_hidden_layers;
-        let kept = layers * config.hidden_size + if checkpointing { saved } else { layers * saved };
+        let kept = layers * config.hidden_size
+            + if compute.checkpointing {
+                saved
+            } else {
+                layers * waiting
+            };
         // One layer's gradients of these, and the operands of their products.
         let at_once = 2 * saved;
         let slices = match head {
@@ -71,15 +84,7 @@ impl Model {
     /// operators are Burn's own.
     pub fn memory_estimate(&self, tokens: usize, summed: bool) -> Option<MemoryEstimate> {
         let known = self.compute.runs_kernels_on(&self.device());
-        let of = || {
-            MemoryEstimate::new(
-                &self.config,
-                self.head,
-                self.compute.checkpointing,
-                tokens,
-                summed,
-            )
-        };
+        let of = || MemoryEstimate::new(&self.config, self.head, self.compute, tokens, summed);
         known.then(of)
     }
 }

@@ -6,12 +6,14 @@ use burn::tensor::{Device, Tensor};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::Precision;
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::decoder::Llama;
 use crate::device::has_kernels;
 use crate::directory::{ModelDirectory, Start};
 use crate::error::ModelError;
+use crate::inference::InferenceWeights;
 use crate::machine;
 use crate::tree::TreeBatch;
 
@@ -26,6 +28,8 @@ pub struct Model {
     pub llama: Llama,
     /// How it computes.
     pub compute: Compute,
+    /// Its layers and head, packed for inference; `llama` then has no layers.
+    pub(crate) packed: Option<InferenceWeights>,
 }
 
 impl Model {
@@ -71,15 +75,19 @@ impl Model {
             head,
             llama,
             compute,
+            packed: None,
         })
     }
 
-    /// Casts the weights once, for inference. On devices that compute by Burn's
-    /// own operators this saves casting them for every product.
+    /// Rounds the weights once, for inference, instead of for every product. Where the
+    /// CPU's kernels compute, `llama` has no layers afterwards.
     #[must_use]
     pub fn for_inference(mut self) -> Self {
+        let precision = self.compute.precision;
         if !self.compute.runs_kernels_on(&self.device()) {
-            self.llama = self.llama.cast(self.compute.precision);
+            self.llama = self.llama.cast(precision);
+        } else if precision == Precision::Bf16 {
+            self.packed = Some(InferenceWeights::take(&mut self.llama, precision));
         }
         self
     }
@@ -116,7 +124,8 @@ impl Model {
     /// For a token beyond the vocabulary, or a reward that is not finite.
     pub fn rewards(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
         self.check_ids(batch.tokens())?;
-        let rewards = self.llama.rewards(&self.config, self.compute, batch);
+        let packed = self.packed.as_ref();
+        let rewards = (self.llama).rewards_by(packed, &self.config, self.compute, batch);
         finite(values(rewards), "a reward")
     }
 
@@ -131,9 +140,8 @@ impl Model {
     /// For a token beyond the vocabulary, or a log-prob that is not finite.
     pub fn token_log_probs(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
         self.check_ids(batch.tokens())?;
-        let log_probs = self
-            .llama
-            .token_log_probs(&self.config, self.compute, batch);
+        let packed = self.packed.as_ref();
+        let log_probs = (self.llama).token_log_probs_by(packed, &self.config, self.compute, batch);
         finite(values(log_probs), "a log-prob")
     }
 

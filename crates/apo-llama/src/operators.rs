@@ -13,7 +13,7 @@ use burn::tensor::{Bytes, DType, Shape, Tensor};
 use burn_flex::{FlexTensor, Layout as FlexLayout};
 
 use apo_kernels::attention::Heads;
-use apo_kernels::layer::{self, LayerConfig};
+use apo_kernels::layer::{self, LayerConfig, Weight};
 use apo_kernels::layout::Layout;
 use apo_kernels::{LayerWeights, log_prob};
 
@@ -126,7 +126,7 @@ impl Kernels for Flex {
         let hidden = contiguous(&hidden);
         let (log_probs, _) = log_prob::forward(
             slice(&hidden),
-            slice(&head),
+            Weight::F32(slice(&head)),
             width(&hidden),
             &targets.ids,
             targets.precision,
@@ -221,11 +221,18 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             &(&weights(&tensors)).into(),
         );
         let out = tensor(out, x.layout().shape());
-        KeptOfLayer::track::<C>(nodes, out, || KeptOfLayer {
-            x,
-            weights: tensors,
-            saved: (!plan.checkpointing).then(|| Arc::new(saved)),
-            plan,
+        KeptOfLayer::track::<C>(nodes, out, || {
+            let saved = match plan.config.precision {
+                _ if plan.checkpointing => None,
+                Precision::F32 => Some(saved),
+                Precision::Bf16 => Some(saved.rounded()),
+            };
+            KeptOfLayer {
+                x,
+                weights: tensors,
+                saved: saved.map(Arc::new),
+                plan,
+            }
         })
     }
 
@@ -239,7 +246,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let head = head.into_primitive();
         let (log_probs, log_sums) = log_prob::forward(
             slice(&hidden),
-            slice(&head),
+            Weight::F32(slice(&head)),
             width(&hidden),
             &targets.ids,
             targets.precision,

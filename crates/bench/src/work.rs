@@ -118,7 +118,11 @@ impl Bench<'_> {
             ..Compute::default()
         };
         let model = Model::load(self.settings.model, head, start, &device, compute);
-        model.with_context(|| format!("cannot load {}", self.settings.model.display()))
+        let model = model.with_context(|| {
+            let dir = self.settings.model.display();
+            format!("cannot load {dir}")
+        })?;
+        Ok(if train { model } else { model.for_inference() })
     }
 
     fn score(&self) -> Result<Run> {

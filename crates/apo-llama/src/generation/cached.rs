@@ -1,20 +1,20 @@
 //! The decoder with a cache, by the CPU's kernels.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use burn_flex::FlexTensor;
 
 use super::Decoder;
+use crate::inference::InferenceWeights;
 use crate::model::Model;
-use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice};
+use crate::operators::{layer_config, on_cpu, slice};
 use crate::tree::{PromptTree, TreeBatch, rotations};
-use apo_kernels::bf16::Packed;
 use apo_kernels::decode::{self, RowCache};
-use apo_kernels::layer::{self, ForwardWeights, LayerConfig, Weight};
+use apo_kernels::layer::{self, LayerConfig, Weight};
 use apo_kernels::matmul::{multiply_batch_invariant, multiply_packed};
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 use apo_kernels::norm::rms_norm;
-use apo_kernels::{LayerWeights, Precision};
 
 pub(super) struct KernelDecoder<'a> {
     model: &'a Model,
@@ -22,43 +22,10 @@ pub(super) struct KernelDecoder<'a> {
     config: LayerConfig,
     /// How steps are computed: a row depends on no other.
     step_config: LayerConfig,
-    layers: Vec<LayerWeights<Held, FlexTensor>>,
+    weights: Cow<'a, InferenceWeights>,
     embedding: FlexTensor,
     norm: FlexTensor,
-    /// `[vocab, hidden]`
-    head: Held,
     max_new_tokens: usize,
-}
-
-/// A projection's weight, as all steps read it.
-enum Held {
-    F32(FlexTensor),
-    Packed(Packed),
-}
-
-impl Held {
-    /// Packs a weight `[n_out, n_in]` if products are to have operands in bf16.
-    fn new(weight: FlexTensor, precision: Precision) -> Self {
-        let &[n_out, n_in] = weight.layout().shape().as_ref() else {
-            unreachable!("a projection is a matrix");
-        };
-        let packed = match precision {
-            Precision::F32 => None,
-            Precision::Bf16 => Packed::new(Matrix::new(slice(&weight), n_out, n_in).transposed()),
-        };
-        packed.map_or(Self::F32(weight), Self::Packed)
-    }
-
-    fn as_ref(&self) -> Weight<'_> {
-        match self {
-            Self::F32(weight) => Weight::F32(slice(weight)),
-            Self::Packed(weight) => Weight::Packed(weight),
-        }
-    }
-}
-
-fn weights(layer: &LayerWeights<Held, FlexTensor>) -> ForwardWeights<'_> {
-    layer.as_ref().map_each(Held::as_ref, slice)
 }
 
 /// A prompt's keys and values, `[tokens, kv_heads · head_dim]` each, by layer.
@@ -77,14 +44,12 @@ pub(super) struct Row {
 impl<'a> KernelDecoder<'a> {
     pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
         let llama = &model.llama;
-        let layers = llama.model.layers.iter();
         let precision = model.compute.precision;
+        let weights = match &model.packed {
+            Some(packed) => Cow::Borrowed(packed),
+            None => Cow::Owned(InferenceWeights::take(&mut llama.clone(), precision)),
+        };
         let config = layer_config(&model.config, precision);
-        let held = |weight| Held::new(weight, precision);
-        let layers = layers.map(|layer| {
-            let weights = layer_on_cpu(layer.weights());
-            weights.map_each(held, |vector| vector)
-        });
         let step_config = LayerConfig {
             batch_invariant: true,
             ..config.clone()
@@ -93,10 +58,9 @@ impl<'a> KernelDecoder<'a> {
             model,
             config,
             step_config,
-            layers: layers.collect(),
+            weights,
             embedding: on_cpu(llama.model.embed_tokens.weight.val()),
             norm: on_cpu(llama.model.norm.weight.val()),
-            head: held(on_cpu(llama.language_head())),
             max_new_tokens,
         }
     }
@@ -120,12 +84,12 @@ impl<'a> KernelDecoder<'a> {
         logits.resize(start + n_rows * vocab, 0.0);
         let out = MatrixMut::new(&mut logits[start..], n_rows, vocab);
         let normed = Matrix::new(&normed, n_rows, hidden);
-        match &self.head {
-            Held::F32(head) => {
-                let head = Matrix::new(slice(head), vocab, hidden).transposed();
+        match self.weights.head() {
+            Weight::F32(head) => {
+                let head = Matrix::new(head, vocab, hidden).transposed();
                 multiply_batch_invariant(out, normed, head, Sum::Replace);
             }
-            Held::Packed(head) => multiply_packed(out, normed, head, Sum::Replace),
+            Weight::Packed(head) => multiply_packed(out, normed, head, Sum::Replace),
         }
     }
 }
@@ -138,9 +102,9 @@ impl KernelDecoder<'_> {
         }]);
         let layout = batch.layout(&self.model.config);
         let mut x = self.embed(prompt);
-        let mut layers = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let (out, saved) = layer::forward(&self.config, &layout, &x, &weights(layer));
+        let mut layers = Vec::with_capacity(self.weights.layers().len());
+        for weights in self.weights.layers() {
+            let (out, saved) = layer::forward(&self.config, &layout, &x, &weights);
             layers.push(saved.keys_and_values(self.config.heads, 0..prompt.len()));
             x = out;
         }
@@ -172,7 +136,7 @@ impl Decoder for KernelDecoder<'_> {
         let cache = || (Vec::with_capacity(room), Vec::with_capacity(room));
         Row {
             prompt: Arc::clone(prompt),
-            layers: self.layers.iter().map(|_| cache()).collect(),
+            layers: self.weights.layers().map(|_| cache()).collect(),
             n_tokens: 0,
         }
     }
@@ -181,7 +145,7 @@ impl Decoder for KernelDecoder<'_> {
         let positions = rows.iter().map(|row| row.prompt.n_tokens + row.n_tokens);
         let (cos, sin) = rotations(&self.model.config, positions);
         let mut x = self.embed(tokens);
-        for (i, layer) in self.layers.iter().enumerate() {
+        for (i, weights) in self.weights.layers().enumerate() {
             let mut caches: Vec<RowCache<'_>> = rows
                 .iter_mut()
                 .map(|row| {
@@ -195,14 +159,7 @@ impl Decoder for KernelDecoder<'_> {
                     }
                 })
                 .collect();
-            x = decode::step(
-                &self.step_config,
-                &weights(layer),
-                &x,
-                &cos,
-                &sin,
-                &mut caches,
-            );
+            x = decode::step(&self.step_config, &weights, &x, &cos, &sin, &mut caches);
         }
         for row in rows {
             row.n_tokens += 1;
