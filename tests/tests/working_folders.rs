@@ -387,24 +387,14 @@ fn what_people_did_to_a_result_of_the_same_command_is_not_lost() {
         let _ = fs::remove_dir_all(&partial);
         copy(&kept, &partial);
     };
-    // An edited one is replaced when that is asked for, as it would be in its place: if
-    // it still says whose it is.
-    for (file, remedy) in [
-        ("config.json", "--overwrite"),
-        ("metrics.parquet", "--overwrite"),
-        ("apo.json", "move it away"),
-    ] {
+    // An edited one is replaced when that is asked for, as it would be in its place.
+    for file in ["config.json", "metrics.parquet", "apo.json"] {
         again();
         let bytes = fs::read(ready.join(file)).unwrap();
         fs::write(ready.join(file), [&bytes[..], b"mine"].concat()).unwrap();
         let before = state(&ready);
-        refuse(dir, line, 4, &["mended.partial/ready", file, remedy]);
+        refuse(dir, line, 4, &["mended.partial/ready", file, "--overwrite"]);
         assert_eq!(state(&ready), before, "{file}");
-        if file == "apo.json" {
-            refuse(dir, overwrite, 3, &["mended.partial/ready", file, remedy]);
-            assert_eq!(state(&ready), before, "{file}");
-            continue;
-        }
         let ran = run(dir, overwrite);
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
         assert!(ran.stderr.contains("is made again"), "{}", ran.stderr);
@@ -412,13 +402,25 @@ fn what_people_did_to_a_result_of_the_same_command_is_not_lost() {
         assert!(!partial.exists(), "{file}");
     }
     // One with a file of theirs never is.
+    for file in ["config.json", "apo.json"] {
+        again();
+        fs::write(ready.join(file), "{}").unwrap();
+        fs::write(ready.join("notes.txt"), "mine").unwrap();
+        let before = state(&ready);
+        refuse(dir, line, 4, &["mended.partial/ready", file]);
+        refuse(dir, overwrite, 3, &["mended.partial/ready", "notes.txt"]);
+        assert_eq!(state(&ready), before, "{file}");
+    }
     again();
-    fs::write(ready.join("config.json"), "{}").unwrap();
+    fs::remove_file(ready.join("apo.json")).unwrap();
     fs::write(ready.join("notes.txt"), "mine").unwrap();
-    let before = state(&ready);
-    refuse(dir, line, 4, &["mended.partial/ready", "config.json"]);
-    refuse(dir, overwrite, 3, &["mended.partial/ready", "notes.txt"]);
-    assert_eq!(state(&ready), before);
+    for line in [line, overwrite] {
+        refuse(dir, line, 3, &["mended.partial/ready", "notes.txt"]);
+    }
+    again();
+    fs::write(ready.join("apo.json"), "{}").unwrap();
+    fs::write(ready.join("mine.parquet"), "mine").unwrap();
+    refuse(dir, overwrite, 3, &["mended.partial/ready", "mine.parquet"]);
     // What a kill left of one is nobody's work.
     for lost in ["config.json", "apo.json"] {
         again();
@@ -426,5 +428,31 @@ fn what_people_did_to_a_result_of_the_same_command_is_not_lost() {
         succeed(dir, line);
         assert_eq!(content(&out), whole, "{lost}");
         assert!(!partial.exists(), "{lost}");
+    }
+}
+
+#[test]
+fn a_damaged_table_of_the_same_command_is_made_anew_when_that_is_asked_for() {
+    let dir = &*ROUND;
+    let line = &*format!("{SAMPLE} --samples 16 --max-new-tokens 24 --out rest.parquet");
+    leave_ready(dir, line, "rest.parquet");
+    let (out, partial) = (dir.join("rest.parquet"), dir.join("rest.parquet.partial"));
+    let (ready, kept) = (partial.join("ready"), dir.join("rest-kept"));
+    copy(&partial, &kept);
+    succeed(dir, line);
+    let whole = fs::read(&out).unwrap();
+    for damaged in [
+        &whole[..1000],
+        &whole[1000..],
+        &[],
+        &[&whole[..], b"mine"].concat(),
+    ] {
+        fs::remove_file(&out).unwrap();
+        copy(&kept, &partial);
+        fs::write(&ready, damaged).unwrap();
+        refuse(dir, line, 4, &["rest.parquet.partial/ready", "--overwrite"]);
+        assert_eq!(fs::read(&ready).unwrap(), damaged, "nothing is lost");
+        succeed(dir, &format!("{line} --overwrite"));
+        assert!(fs::read(&out).unwrap() == whole && !partial.exists());
     }
 }

@@ -36,7 +36,9 @@ fn beside() -> String {
          another program rendered (ChatML, `[INST]`, `<|user|>`, `### Instruction:` with \
          `### Response:`, `USER:` with `ASSISTANT:`, HH's markers after a single line break) is \
          rejected (`rendered`): it begins with the format's mark and ends where the assistant is to \
-         answer, within its answer, or with the end of a turn. Special tokens around a response, such as \
+         answer, or with the end of a turn. So is one that ends within the assistant's answer, if \
+         a token that ends a turn or begins a text, or a known preamble, shows that it was rendered. \
+         Special tokens around a response, such as \
          `<|im_start|>assistant`, `</s>` and `<|im_end|>`, are removed, counted, and reported: \
          training adds the model's own. Those that a sentence may mention stay. An `input` of \
          `<noinput>` or `nan` counts as none.\n\n\

@@ -17,7 +17,7 @@
 //! | `<out>.partial/ready` of the same command, from which files are missing | makes it anew |
 //! | `<out>.partial/ready` of the same command, edited or damaged since | refuses; with `--overwrite`, makes it anew |
 //! | `<out>.partial/ready` of another command, edited since | refuses, with `--overwrite` too |
-//! | `<out>.partial/ready` with files that no stage put there | refuses, with `--overwrite` too |
+//! | `<out>.partial/ready` with files that no stage put there, as far as their names and footers tell | refuses, with `--overwrite` too |
 //! | `<out>`, and `<out>.partial/` with its provenance | removes the folder |
 //! | `<out>.partial.discarded/` | removes it |
 //! | either folder with something that no stage wrote | refuses and leaves it alone |
@@ -195,7 +195,8 @@ impl Output {
             Waiting::OfThis | Waiting::OfAnother => false,
         };
         if is_removed {
-            check_removable(&working.join(READY), provenance, overwrite, kind)?;
+            let is_own = matches!(&owner, WorkOwner::Of(by) if **by == *provenance);
+            check_removable(&working.join(READY), provenance, is_own, overwrite, kind)?;
         }
         let held = Held {
             out,

@@ -93,6 +93,11 @@ fn find(out: &Path) -> Found {
     }
 }
 
+/// Whether no stage made a table, as far as can be told.
+fn is_foreign_table(path: &Path) -> bool {
+    matches!(find(path), Found::Foreign(_))
+}
+
 /// Whether the end of a damaged file still holds the name of our checksum.
 fn ends_as_ours(path: &Path) -> bool {
     let end = |mut file: File| {
@@ -164,8 +169,11 @@ impl FolderManifest {
             let is = |it: &str| name == Path::new(it);
             let is_listed = if self.files.is_empty() {
                 let ending = name.extension();
+                let is_of_ours = ending.is_some_and(|it| OLDER.iter().any(|known| it == *known));
+                let is_table = ending.is_some_and(|it| it == "parquet");
+                // A table says in its footer whether a stage made it.
                 OLDER_NAMES.iter().any(|it| is(it))
-                    || ending.is_some_and(|it| OLDER.iter().any(|known| it == *known))
+                    || (is_of_ours && !(is_table && is_foreign_table(&out.join(name))))
             } else {
                 name.to_str().is_some_and(|it| self.files.contains_key(it))
             };
@@ -210,11 +218,17 @@ impl FolderManifest {
                 few(changed, MOST_NAMED)
             )));
         }
+        self.check_foreign(out, kind)?;
+        Ok(Standing::Free)
+    }
+
+    /// Checks that a folder holds only files that a stage put there.
+    fn check_foreign(&self, out: &Path, kind: OutputKind) -> Result<()> {
         let foreign = self
             .foreign(out, kind)
             .with_context(|| format!("cannot read {}", out.display()))?;
         if foreign.is_empty() {
-            return Ok(Standing::Free);
+            return Ok(());
         }
         Err(bad_input(format!(
             "{} is not replaced, because it holds files that no stage put there: {}; move them \
@@ -315,7 +329,8 @@ pub fn made_by(made: &Path) -> Option<Provenance> {
 }
 
 /// Checks that a finished result that waits in a working folder may be removed for
-/// another, as [`standing`] decides it for an output.
+/// another, as [`standing`] decides it for an output. `is_own` says that the folder is the
+/// work of this command; then the result is, too, even if it does not say so any more.
 ///
 /// # Errors
 ///
@@ -323,14 +338,25 @@ pub fn made_by(made: &Path) -> Option<Provenance> {
 pub fn check_removable(
     made: &Path,
     provenance: &Provenance,
+    is_own: bool,
     overwrite: bool,
     kind: OutputKind,
 ) -> Result<()> {
+    // A stage killed while it removed a folder leaves a part that does not say what it was.
+    let is_part = made.is_dir() && !made.join(MANIFEST).exists();
     match find(made) {
         Found::Nothing => Ok(()),
-        // A stage killed while it removed a folder leaves a part that does not say
-        // what it was.
-        Found::Foreign(_) if made.is_dir() => Ok(()),
+        Found::Foreign(problem) | Found::Damaged(problem) if is_own => {
+            if !is_part && !overwrite {
+                return Err(Conflict::changed(made, vec![problem]).into());
+            }
+            let unlisted = FolderManifest {
+                files: BTreeMap::new(),
+                provenance: provenance.clone(),
+            };
+            unlisted.check_foreign(made, kind)
+        }
+        Found::Foreign(_) if is_part => Ok(()),
         Found::Foreign(_) | Found::Damaged(_) | Found::Ours(_) => {
             standing(made, provenance, overwrite, kind).map(|_| ())
         }

@@ -16,7 +16,7 @@ pub(crate) enum Cell<'a> {
     Null,
     Bool(bool),
     Integer(i128),
-    /// Kept apart from `Float`, whose digits would be others.
+    /// Not a `Float`: the shortest digits of 0.1 are longer there.
     Float32(f32),
     Float(f64),
     Text(&'a str),
@@ -115,7 +115,9 @@ impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => to.serialize_unit(),
-            Self::Other(kind) => Err(S::Error::custom(format!("{kind} is no JSON"))),
+            Self::Other(kind) => Err(S::Error::custom(format!(
+                "a value of type {kind} cannot be written as JSON"
+            ))),
             Self::Bool(value) => to.serialize_bool(*value),
             Self::Integer(value) => match (i64::try_from(*value), u64::try_from(*value)) {
                 (Ok(value), _) => to.serialize_i64(value),
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_lists_and_records_become_theirs_and_null_is_left_out() {
+    fn texts_lists_and_records_become_those_of_json_and_null_is_left_out() {
         check(
             StringArray::from(vec![Some("\"ü\"\n"), None, Some("")]),
             [r#"{"a":"\"ü\"\n"}"#, "{}", r#"{"a":""}"#],

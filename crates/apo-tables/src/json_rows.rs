@@ -39,7 +39,10 @@ impl JsonRows {
             if let Some(kind) = other(field.data_type()) {
                 return Err(TableError::Import {
                     path: path.into(),
-                    problem: format!("column `{}` is {kind}, expected text", field.name()),
+                    problem: format!(
+                        "column `{}` is {kind}, expected text or a number",
+                        field.name()
+                    ),
                 });
             }
         }

@@ -90,10 +90,10 @@ fn begins_with_name(text: &str) -> bool {
 
 /// Whether a text in lower case has a special token that is neither quoted nor HTML's.
 fn has_token(lower: &str) -> bool {
-    let is_struck = partner(lower, "<s>", 0).is_some();
+    let is_closed = partner(lower, "<s>", 0).is_some();
     lower.match_indices(['<', '[']).any(|(at, _)| {
         let near = &lower[at..lower.floor_char_boundary(at + 60)];
-        let is_element = near.starts_with("<s>") || (is_struck && near.starts_with("</s>"));
+        let is_element = near.starts_with("<s>") || (is_closed && near.starts_with("</s>"));
         let behind = behind_token(near).filter(|_| !is_element);
         behind.is_some_and(|it| !is_quoted(lower, at, near.len() - it.len()))
     })

@@ -40,7 +40,8 @@ const NO_ENDS: &[&str] = &["<unk>", "<s>"];
 /// A token stays, since the answer may be about it, after a blank that follows anything
 /// else, such as a word or a question, after a sign that leads up to it, on a line of its
 /// own, and if its partner, such as `<s>`, is in the text. A token after another one stays
-/// if that one does.
+/// if that one does. A blank tells nothing if the token is repeated: no sentence ends with
+/// two, but servers fill texts up with them.
 pub fn without_end(text: &str) -> &str {
     if last_token(text.trim_end()).is_none() {
         return text;
