@@ -219,7 +219,7 @@ impl Llama {
     }
 
     /// Returns the matrix that turns hidden states into logits,
-    /// `[vocab, hidden]`.
+    /// `[vocab, hidden]`. Inference weights have taken a head that is not tied.
     pub(crate) fn language_head(&self) -> Tensor<2> {
         let head = self.lm_head.as_ref().unwrap_or(&self.model.embed_tokens);
         head.weight.val()
@@ -230,6 +230,11 @@ impl Llama {
     /// # Shapes
     ///
     /// - result: `[response tokens]`, responses one after the other
+    ///
+    /// # Panics
+    ///
+    /// When [`Model::for_inference`](crate::Model::for_inference) has taken the layers:
+    /// [`Model::token_log_probs`](crate::Model::token_log_probs) has them.
     pub fn token_log_probs(
         &self,
         config: &LlamaConfig,
@@ -274,7 +279,9 @@ impl Llama {
     ///
     /// # Panics
     ///
-    /// When the model has no reward head.
+    /// When the model has no reward head, or
+    /// [`Model::for_inference`](crate::Model::for_inference) has taken the layers:
+    /// [`Model::rewards`](crate::Model::rewards) has them.
     pub fn rewards(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<1> {
         self.rewards_by(None, config, compute, batch)
     }
@@ -303,6 +310,10 @@ impl Llama {
     /// # Shapes
     ///
     /// - result: `[tokens, vocab]`
+    ///
+    /// # Panics
+    ///
+    /// When [`Model::for_inference`](crate::Model::for_inference) has taken the layers.
     pub fn logits(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<2> {
         let rows: Vec<usize> = (0..batch.n_tokens()).collect();
         let hidden = self.hidden_states(None, config, compute, batch, &rows);
