@@ -124,17 +124,13 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
     if answer.trim().is_empty() {
         return Err(malformed("the answer is empty"));
     }
-    dialogue::check_response("the answer", &answer)?;
+    let (plain, tokens_removed) = dialogue::plain_answer(&answer)?;
     if let Some(system) = prompt.system() {
         beside.context.get_or_insert_with(|| system.to_owned());
     }
-    let plain = dialogue::without_tokens("the answer", &answer)?;
-    if plain.trim().is_empty() {
-        return Err(malformed("the answer is empty but for special tokens"));
-    }
     Ok(Instruction {
         prompt: dialogue::prompt(&prompt)?,
-        tokens_removed: plain.trim() != answer.trim(),
+        tokens_removed,
         answer: plain.to_owned(),
         beside,
     })

@@ -135,6 +135,25 @@ pub fn check_response(place: &str, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Returns an answer without the special tokens around it, and whether there were any.
+///
+/// # Errors
+///
+/// As [`check_response`] and [`without_tokens`], and when there is nothing else in it.
+pub fn plain_answer(text: &str) -> Result<(&str, bool), Fault> {
+    const PLACE: &str = "the answer";
+    check_response(PLACE, text)?;
+    let plain = without_tokens(PLACE, text)?;
+    if plain.trim() == text.trim() {
+        return Ok((text, false));
+    }
+    if plain.trim().is_empty() {
+        let problem = "the answer is empty but for special tokens";
+        return Err(Fault::new(reason::EMPTY_MESSAGE, problem));
+    }
+    Ok((plain, true))
+}
+
 /// Returns a whole dialogue, which has a human turn first and an answer after it,
 /// with the blank line before its first turn. Returns `None` for other text.
 pub fn as_dialogue(text: &str) -> Option<Cow<'_, str>> {

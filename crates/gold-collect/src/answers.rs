@@ -283,13 +283,8 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
             unused: Vec::new(),
         },
     };
-    dialogue::check_response("the answer", &read.text)?;
-    let plain = dialogue::without_tokens("the answer", &read.text)?;
-    if plain.trim() != read.text.trim() {
-        if plain.trim().is_empty() {
-            let problem = "the answer is empty but for special tokens";
-            return Err(Fault::new(reason::EMPTY_MESSAGE, problem));
-        }
+    let (plain, had_tokens) = dialogue::plain_answer(&read.text)?;
+    if had_tokens {
         read.text = plain.to_owned();
         read.tokens_removed = true;
     }
