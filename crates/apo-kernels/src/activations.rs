@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use crate::Buffer;
+use crate::bf16;
 use crate::instruction_sets::for_each_instruction_set;
 
 /// Elements that one thread takes at a time.
@@ -59,8 +60,7 @@ for_each_instruction_set! {
     /// - `from`, `to`: `[elements]`
     fn round(from: &[f32], to: &mut [MaybeUninit<u16>]) {
         for (to, from) in to.iter_mut().zip(from) {
-            let bits = from.to_bits();
-            to.write((bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16);
+            to.write(bf16::round(*from) as u16);
         }
     }
 

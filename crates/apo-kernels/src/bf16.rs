@@ -15,6 +15,7 @@ mod pack;
 mod portable;
 
 use self::macro_kernel::Panels;
+pub(crate) use self::pack::round;
 use crate::gemm_f32;
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 

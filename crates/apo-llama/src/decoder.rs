@@ -13,8 +13,6 @@
 
 use std::sync::Arc;
 
-use apo_kernels::layout::Layout;
-use apo_kernels::log_prob;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -23,9 +21,8 @@ use crate::checkpointed;
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
-use crate::inference::InferenceWeights;
 use crate::layer_weights::LayerTensors;
-use crate::operators::{self, LayerPlan, layer_config, on_cpu, slice};
+use crate::operators::{self, LayerPlan};
 use crate::parameters::{self, parameter};
 use crate::plain::{self, integers};
 use crate::tree::TreeBatch;
@@ -148,51 +145,25 @@ impl Llama {
     }
 
     /// Returns the hidden states at `rows`, after the last norm,
-    /// `[rows, hidden]`. The layers are those of `packed`, if there are any.
+    /// `[rows, hidden]`.
     fn hidden_states(
         &self,
-        packed: Option<&InferenceWeights>,
         config: &LlamaConfig,
         compute: Compute,
         batch: &TreeBatch,
         rows: &[usize],
-    ) -> Tensor<2> {
-        let device = self.device();
-        let layout = batch.layout(config);
-        let x = self.embed(batch.tokens()); // [tokens, hidden]
-        let x = match packed {
-            Some(packed) => {
-                let (config, shape) = (layer_config(config, compute.precision), x.shape());
-                let x = packed.forward(&config, &layout, slice(&on_cpu(x)).to_vec());
-                Tensor::from_data(TensorData::new(x, shape), &device)
-            }
-            None => self.through_layers(config, compute, layout, x),
-        };
-        let x = x.select(0, integers(rows, &device)); // [rows, hidden]
-        self.last_norm(x, config)
-    }
-
-    /// Returns the last layer's output.
-    ///
-    /// # Shapes
-    ///
-    /// - `x` and the result: `[tokens, hidden]`
-    fn through_layers(
-        &self,
-        config: &LlamaConfig,
-        compute: Compute,
-        layout: Layout,
-        mut x: Tensor<2>,
     ) -> Tensor<2> {
         assert_eq!(
             self.model.layers.len(),
             config.num_hidden_layers,
             "a model for inference computes by its packed weights"
         );
-        let device = x.device();
+        let device = self.device();
+        let layout = batch.layout(config);
+        let mut x = self.embed(batch.tokens()); // [tokens, hidden]
         if compute.runs_kernels_on(&device) {
             let plan = Arc::new(LayerPlan {
-                config: layer_config(config, compute.precision),
+                config: operators::layer_config(config, compute.precision),
                 layout,
                 checkpointing: compute.checkpointing,
             });
@@ -210,7 +181,23 @@ impl Llama {
                 };
             }
         }
-        x
+        self.normed_at(x, rows, config)
+    }
+
+    /// Returns some rows of the last layer's output, after the last norm.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[tokens, hidden]`
+    /// - result: `[rows, hidden]`
+    pub(crate) fn normed_at(
+        &self,
+        x: Tensor<2>,
+        rows: &[usize],
+        config: &LlamaConfig,
+    ) -> Tensor<2> {
+        let x = x.select(0, integers(rows, &self.device()));
+        self.last_norm(x, config)
     }
 
     /// Applies the norm of the last layer's output, `[rows, hidden]`.
@@ -241,28 +228,9 @@ impl Llama {
         compute: Compute,
         batch: &TreeBatch,
     ) -> Tensor<1> {
-        self.token_log_probs_by(None, config, compute, batch)
-    }
-
-    /// As [`Self::token_log_probs`]. The layers and the head are those of `packed`, if
-    /// there are any.
-    pub(crate) fn token_log_probs_by(
-        &self,
-        packed: Option<&InferenceWeights>,
-        config: &LlamaConfig,
-        compute: Compute,
-        batch: &TreeBatch,
-    ) -> Tensor<1> {
         let (rows, targets) = batch.predictions();
-        let hidden = self.hidden_states(packed, config, compute, batch, &rows);
+        let hidden = self.hidden_states(config, compute, batch, &rows);
         let precision = compute.precision;
-        if let Some(packed) = packed {
-            let (device, n_rows) = (hidden.device(), targets.len());
-            let (hidden, width) = (on_cpu(hidden), config.hidden_size);
-            let (log_probs, _) =
-                log_prob::forward(slice(&hidden), packed.head(), width, &targets, precision);
-            return Tensor::from_data(TensorData::new(log_probs, [n_rows]), &device);
-        }
         let head = self.language_head();
         if compute.runs_kernels_on(&hidden.device()) {
             operators::log_probs(hidden, head, targets, precision)
@@ -283,25 +251,28 @@ impl Llama {
     /// [`Model::for_inference`](crate::Model::for_inference) has taken the layers:
     /// [`Model::rewards`](crate::Model::rewards) has them.
     pub fn rewards(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<1> {
-        self.rewards_by(None, config, compute, batch)
+        let hidden = self.hidden_states(config, compute, batch, &batch.last_rows());
+        self.rewards_of(hidden)
     }
 
-    /// As [`Self::rewards`]. The layers are those of `packed`, if there are any.
-    pub(crate) fn rewards_by(
-        &self,
-        packed: Option<&InferenceWeights>,
-        config: &LlamaConfig,
-        compute: Compute,
-        batch: &TreeBatch,
-    ) -> Tensor<1> {
+    /// Returns the reward of each hidden state.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[rows, hidden]`
+    /// - result: `[rows]`
+    ///
+    /// # Panics
+    ///
+    /// When the model has no reward head.
+    pub(crate) fn rewards_of(&self, hidden: Tensor<2>) -> Tensor<1> {
         let score = self
             .score
             .as_ref()
             .expect("a reward model has a score head");
-        let rows = batch.last_rows();
-        let hidden = self.hidden_states(packed, config, compute, batch, &rows);
-        let rewards = hidden.matmul(score.weight.val().transpose()); // [response, 1]
-        rewards.reshape([rows.len()])
+        let n_rows = hidden.dims()[0];
+        let rewards = hidden.matmul(score.weight.val().transpose()); // [rows, 1]
+        rewards.reshape([n_rows])
     }
 
     /// Returns the logits of every token of a batch. Only comparisons need them
@@ -316,7 +287,7 @@ impl Llama {
     /// When [`Model::for_inference`](crate::Model::for_inference) has taken the layers.
     pub fn logits(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<2> {
         let rows: Vec<usize> = (0..batch.n_tokens()).collect();
-        let hidden = self.hidden_states(None, config, compute, batch, &rows);
+        let hidden = self.hidden_states(config, compute, batch, &rows);
         plain::logits(hidden, self.language_head(), compute.precision)
     }
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use apo_kernels::log_prob;
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -15,6 +16,7 @@ use crate::directory::{ModelDirectory, Start};
 use crate::error::ModelError;
 use crate::inference::InferenceWeights;
 use crate::machine;
+use crate::operators::{layer_config, on_cpu, slice};
 use crate::tree::TreeBatch;
 
 /// A policy or a reward model, ready to compute.
@@ -124,8 +126,13 @@ impl Model {
     /// For a token beyond the vocabulary, or a reward that is not finite.
     pub fn rewards(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
         self.check_ids(batch.tokens())?;
-        let packed = self.packed.as_ref();
-        let rewards = (self.llama).rewards_by(packed, &self.config, self.compute, batch);
+        let rewards = match &self.packed {
+            None => self.llama.rewards(&self.config, self.compute, batch),
+            Some(packed) => {
+                let hidden = self.hidden_states(packed, batch, &batch.last_rows());
+                self.llama.rewards_of(hidden)
+            }
+        };
         finite(values(rewards), "a reward")
     }
 
@@ -140,9 +147,39 @@ impl Model {
     /// For a token beyond the vocabulary, or a log-prob that is not finite.
     pub fn token_log_probs(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
         self.check_ids(batch.tokens())?;
-        let packed = self.packed.as_ref();
-        let log_probs = (self.llama).token_log_probs_by(packed, &self.config, self.compute, batch);
-        finite(values(log_probs), "a log-prob")
+        let log_probs = match &self.packed {
+            None => values(
+                self.llama
+                    .token_log_probs(&self.config, self.compute, batch),
+            ),
+            Some(packed) => {
+                let (rows, targets) = batch.predictions();
+                let hidden = on_cpu(self.hidden_states(packed, batch, &rows));
+                let (width, precision) = (self.config.hidden_size, self.compute.precision);
+                log_prob::forward(slice(&hidden), packed.head(), width, &targets, precision).0
+            }
+        };
+        finite(log_probs, "a log-prob")
+    }
+
+    /// Returns the hidden states at `rows`, after the last norm, by packed layers.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[rows, hidden]`
+    fn hidden_states(
+        &self,
+        packed: &InferenceWeights,
+        batch: &TreeBatch,
+        rows: &[usize],
+    ) -> Tensor<2> {
+        let (config, device) = (&self.config, self.device());
+        let x = self.llama.embed(batch.tokens());
+        let shape = x.shape();
+        let layer = layer_config(config, self.compute.precision);
+        let x = packed.forward(&layer, &batch.layout(config), slice(&on_cpu(x)).to_vec());
+        let x = Tensor::from_data(TensorData::new(x, shape), &device);
+        self.llama.normed_at(x, rows, config)
     }
 
     /// Returns the log-prob of every response of a batch, summed over its tokens in

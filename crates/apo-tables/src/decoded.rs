@@ -9,6 +9,11 @@ use crate::cell::Cell;
 use crate::error::TableError;
 use crate::schema::{ColumnType, Row, Value};
 
+/// Returns a column's value in a row: null if the file does not have the column.
+fn cell(column: Option<&ArrayRef>, row: usize) -> Cell<'_> {
+    column.map_or(Cell::Null, |it| Cell::of(it.as_ref(), row))
+}
+
 /// Converts a value to the type that a column declares.
 ///
 /// # Errors
@@ -79,11 +84,8 @@ impl Decoded {
         let columns = R::TABLE.columns.iter().zip(&self.columns);
         let first = columns.filter(|(column, _)| !column.optional);
         let first = first.filter_map(|(column, values)| {
-            let is_null = |row: usize| {
-                let cell = values.as_ref().map(|it| Cell::of(it.as_ref(), row));
-                matches!(cell, None | Some(Cell::Null))
-            };
-            let row = (0..self.n_rows).find(|&row| is_null(row))?;
+            let is_null = |row: &usize| matches!(cell(values.as_ref(), *row), Cell::Null);
+            let row = (0..self.n_rows).find(is_null)?;
             Some((row, column.name))
         });
         let (row, column) = first.min_by_key(|(row, _)| *row)?;
@@ -108,10 +110,7 @@ impl Decoded {
     pub(crate) fn row<R: Row>(&self, row: usize) -> Result<R, TableError> {
         let mut values = Vec::with_capacity(self.columns.len());
         for (column, array) in R::TABLE.columns.iter().zip(&self.columns) {
-            let cell = array
-                .as_ref()
-                .map_or(Cell::Null, |it| Cell::of(it.as_ref(), row));
-            let value = convert(cell, column.kind);
+            let value = convert(cell(array.as_ref(), row), column.kind);
             values.push(value.map_err(|problem| self.fault(row, column.name, problem))?);
         }
         R::of(&values).map_err(|(column, problem)| self.fault(row, column, problem))

@@ -118,10 +118,8 @@ impl Bench<'_> {
             ..Compute::default()
         };
         let model = Model::load(self.settings.model, head, start, &device, compute);
-        let model = model.with_context(|| {
-            let dir = self.settings.model.display();
-            format!("cannot load {dir}")
-        })?;
+        let model =
+            model.with_context(|| format!("cannot load {}", self.settings.model.display()))?;
         Ok(if train { model } else { model.for_inference() })
     }
 

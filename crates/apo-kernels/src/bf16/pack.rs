@@ -29,7 +29,7 @@ pub enum Order {
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
-fn round(x: f32) -> u32 {
+pub(crate) fn round(x: f32) -> u32 {
     let bits = x.to_bits();
     bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
 }
