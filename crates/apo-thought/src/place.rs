@@ -85,6 +85,13 @@ const TOLD: &[&str] = &[
     "tells",
 ];
 
+/// Words that join a mark to the words behind it. A thought that is closed on its line
+/// hardly begins with one of them in lower case and is not over at its end, too.
+const JOINING: &[&str] = &[
+    "after", "and", "before", "between", "by", "can", "followed", "from", "must", "needs", "on",
+    "or", "pairs", "plus", "should", "together", "with", "without",
+];
+
 /// Words that begin a sentence, and do not go on with one behind a noun.
 const SENTENCE_BEGINNINGS: &[&str] = &[
     "a", "actually", "ah", "alright", "an", "first", "he", "hello", "here", "hey", "hi", "hm",
@@ -153,8 +160,8 @@ impl<'a> Text<'a> {
     }
 
     /// Whether one sentence tells of an opening mark and of the closing one at `closing`:
-    /// `<think> comes first, </think> second`. On one line, it goes on from both, and it
-    /// is not over in between: by its last word or sign, or by its verb.
+    /// `<think> comes first, </think> second`. On one line, it goes on from both: with a
+    /// verb, or a word that joins, after which it is not over.
     pub(crate) fn tells_both(&self, inside: usize, closing: &Range<usize>) -> bool {
         let told = self.plain[inside..closing.start].strip_prefix(' ');
         let behind = self.plain[closing.end..].strip_prefix(' ');
@@ -162,9 +169,9 @@ impl<'a> Text<'a> {
             return false;
         };
         let is_unfinished = told.trim_end().ends_with([',', ';']) || is_open(told);
+        let is_aside = told.starts_with(['(', '"']) || continues(told, JOINING);
         let has_verb = tells_of_mark(told) || is_joined(told);
-        let is_told =
-            (is_unfinished && !begins_sentence(told)) || (has_verb && !ends_sentence(told));
+        let is_told = (is_unfinished && is_aside) || (has_verb && !ends_sentence(told));
         is_told
             && !behind.is_empty()
             && !behind.starts_with(char::is_uppercase)

@@ -1270,6 +1270,21 @@ fn a_sentence_may_tell_of_both_marks() {
         ("<think> simple question </think> yes", "yes"),
         ("<think> simple question. </think> yes", "yes"),
         ("<think> the user asks, </think> yes", "yes"),
+        (
+            "<think> 2+2=4 so </think> the answer is 4",
+            "the answer is 4",
+        ),
+        ("<think> 2+2=4, </think> the answer is 4", "the answer is 4"),
+        ("<think> capital of france is </think> paris", "paris"),
+        (
+            "<think> user wants a poem; </think> here it is",
+            "here it is",
+        ),
+        ("<thinking> check 3*4, add 2, and </thinking> 14", "14"),
+        (
+            "<|think|> below zero, so <|/think|> it freezes",
+            "it freezes",
+        ),
         ("<think> i should say that, and </think> yes", "yes"),
         ("<think> Before I answer, </think> yes", "yes"),
         ("<think> before i answer, </think> Yes", "Yes"),
