@@ -31,7 +31,12 @@ fn convert(cell: Cell<'_>, kind: ColumnType) -> Result<Value<'_>, String> {
             .into(),
         (ColumnType::Float32, Cell::Integer(value)) => Value::Float(value as f32),
         (ColumnType::Float32, Cell::Float32(value)) => Value::Float(value),
-        (ColumnType::Float32, Cell::Float(value)) => Value::Float(value as f32),
+        (ColumnType::Float32, Cell::Float(value)) => {
+            if value.is_finite() && !(value as f32).is_finite() {
+                return Err(format!("{value:e} does not fit {kind}"));
+            }
+            Value::Float(value as f32)
+        }
         (kind, _) => return Err(format!("is not {kind}")),
     })
 }

@@ -176,6 +176,16 @@ fn a_null_or_a_number_that_does_not_fit_is_told_with_its_row() {
     let mut reader = Reader::<Response>::open(&large).unwrap();
     let message = reader.next().unwrap().unwrap_err().to_string();
     assert!(message.contains("column `sample`"), "{message}");
+    for (value, digits) in [(1e300, "1e300"), (-3.5e38, "-3.5e38")] {
+        let reward = dir.join(format!("{digits}.parquet"));
+        foreign_responses(&reward, &[1], Arc::new(Float64Array::from(vec![value])));
+        let mut reader = Reader::<Response>::open(&reward).unwrap();
+        let message = reader.next().unwrap().unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("{digits} does not fit float32")),
+            "{message}"
+        );
+    }
 }
 
 #[test]
