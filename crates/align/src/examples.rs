@@ -211,7 +211,8 @@ impl Tokenized<'_> {
                 prompt,
                 answer,
                 tokens_removed,
-                beside,
+                has_context,
+                unused,
             } = match found {
                 Ok(found) => found,
                 Err(fault) => {
@@ -221,8 +222,8 @@ impl Tokenized<'_> {
                     return Ok(());
                 }
             };
-            counts.without_context += u64::from(beside.context.is_some());
-            counts.unused.add(beside.unused);
+            counts.without_context += u64::from(has_context);
+            counts.unused.add(unused);
             let Some(answer) = counts.cleaned.answer(answer.trim(), tokens_removed) else {
                 return Ok(());
             };

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_import::{
-    ANSWER_FIELDS, Answer, Beside, Fault, Record, Source, Text, dialogue, evidence_of_samples,
-    is_parquet, reason,
+    ANSWER_FIELDS, Answer, Fault, Record, Source, Text, dialogue, evidence_of_samples, is_parquet,
+    reason,
 };
 use apo_stage::{bad_input, signals};
 use apo_tables::{Input, Provenance, Query, Reader};
@@ -21,8 +21,10 @@ pub struct Instruction {
     pub answer: String,
     /// Whether special tokens around the answer were removed.
     pub tokens_removed: bool,
-    /// What else is in the row.
-    pub beside: Beside,
+    /// Whether it has a system message or tools.
+    pub has_context: bool,
+    /// Names of columns with text that are not used.
+    pub unused: Vec<String>,
 }
 
 /// Describes a file of instructions, with its part of the data if a stage wrote
@@ -107,31 +109,30 @@ pub fn check_apart(path: &Path, provenance: &Provenance, tests: &TestPart) -> Re
 /// When it is malformed, or its question or answer is empty.
 fn instruction(record: &Record) -> Result<Instruction, Fault> {
     let malformed = |problem: &str| Fault::new(reason::MALFORMED, problem);
+    let found = Answer::read(record)?;
     let Answer::Answer {
         prompt,
         answer: Text::Plain(answer),
-        mut beside,
-    } = Answer::read(record)?
+        ..
+    } = &found
     else {
         return Err(malformed(
             "is not an instruction; expected `instruction` and `output`, or `prompt` and `response`, \
              texts",
         ));
     };
-    if matches!(&prompt, Text::Plain(question) if question.trim().is_empty()) {
+    if matches!(prompt, Text::Plain(question) if question.trim().is_empty()) {
         return Err(malformed("the question is empty"));
     }
     if answer.trim().is_empty() {
         return Err(malformed("the answer is empty"));
     }
-    let (plain, tokens_removed) = dialogue::plain_answer(&answer)?;
-    if let Some(system) = prompt.system() {
-        beside.context.get_or_insert_with(|| system.to_owned());
-    }
+    let (answer, tokens_removed) = found.plain()?;
     Ok(Instruction {
-        prompt: dialogue::prompt(&prompt)?,
+        prompt: dialogue::prompt(prompt)?,
+        answer: answer.to_owned(),
         tokens_removed,
-        answer: plain.to_owned(),
-        beside,
+        has_context: found.has_context(),
+        unused: found.into_unused(),
     })
 }

@@ -1,11 +1,13 @@
 //! Reads rows as answers to prompts, from people or another model.
 
 use crate::beside::{Beside, beside};
-use crate::fields::{self, Fault, Fields, text};
+use crate::dialogue;
+use crate::fault::Fault;
+use crate::fields::{self, Fields, text};
 use crate::forms::ANSWERS;
-use crate::messages::{Conversation, Text};
+use crate::messages::{Conversation, Message, NoReply, Text};
 use crate::query::{after_history, alpaca};
-use crate::source::Record;
+use crate::record::Record;
 
 /// An answer to a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,15 @@ pub enum Answer {
     },
 }
 
+/// The query that an answer is to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnsweredQuery<'a> {
+    /// Its prompt, in HH's form.
+    Prompt(String),
+    /// Its key in a table of queries.
+    Id(&'a str),
+}
+
 impl Answer {
     /// Parses a record in one of the documented [`FORMS`](crate::FORMS).
     ///
@@ -44,6 +55,76 @@ impl Answer {
     pub fn read(record: &Record) -> Result<Self, Fault> {
         fields::of(record, |text| answer(&fields::object(text)?))
     }
+
+    /// Returns the query that it is to.
+    ///
+    /// # Errors
+    ///
+    /// As [`dialogue::prompt`], and when a conversation has no answer at its end.
+    pub fn query(&self) -> Result<AnsweredQuery<'_>, Fault> {
+        match self {
+            Self::Answer { prompt, .. } => dialogue::prompt(prompt).map(AnsweredQuery::Prompt),
+            Self::Messages { conversation, .. } => {
+                let (before, _) = split_reply(conversation)?;
+                dialogue::prompt_of(before).map(AnsweredQuery::Prompt)
+            }
+            Self::ById { query_id, .. } => Ok(AnsweredQuery::Id(query_id)),
+        }
+    }
+
+    /// Returns its text without the special tokens around it, and whether there were
+    /// any.
+    ///
+    /// # Errors
+    ///
+    /// As [`dialogue::plain_answer`], and when a conversation has no answer at its end.
+    pub fn plain(&self) -> Result<(&str, bool), Fault> {
+        let text: &str = match self {
+            Self::Answer {
+                answer: Text::Plain(text),
+                ..
+            }
+            | Self::ById { answer: text, .. } => text,
+            Self::Answer {
+                answer: Text::Messages(conversation),
+                ..
+            }
+            | Self::Messages { conversation, .. } => split_reply(conversation)?.1,
+        };
+        dialogue::plain_answer(text)
+    }
+
+    /// Whether it was written under a system message or with tools.
+    pub fn has_context(&self) -> bool {
+        match self {
+            Self::Answer { prompt, beside, .. } => {
+                beside.context.is_some() || prompt.system().is_some()
+            }
+            Self::Messages {
+                conversation,
+                beside,
+            } => beside.context.is_some() || conversation.system.is_some(),
+            Self::ById { .. } => false,
+        }
+    }
+
+    /// Returns the names of columns with text that are not used.
+    pub fn into_unused(self) -> Vec<String> {
+        match self {
+            Self::Answer { beside, .. } | Self::Messages { beside, .. } => beside.unused,
+            Self::ById { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Returns the messages before the answer that a conversation ends with, and its text.
+fn split_reply(conversation: &Conversation) -> Result<(&[Message], &str), Fault> {
+    conversation.split_reply().map_err(|it| {
+        Fault::malformed(match it {
+            NoReply::NoMessages => "`messages` is empty",
+            NoReply::HumanLast => "the last message is not the assistant's",
+        })
+    })
 }
 
 fn answer(found: &Fields<'_>) -> Result<Answer, Fault> {

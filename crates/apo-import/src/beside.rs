@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
-use crate::fields::{Fault, Fields, is_filled, kind, reason, text};
+use crate::fault::{Fault, reason};
+use crate::fields::{Fields, is_filled, kind, text};
 use crate::forms::is_read;
 
 /// What a model is told beside the dialogue. Tables cannot hold it, so that rows are

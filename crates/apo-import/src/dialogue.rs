@@ -10,8 +10,9 @@ use apo_hh::{ASSISTANT, HUMAN, Role};
 pub use apo_thought::{begins_with_token, ends_with_token, without_any_beginning, without_any_end};
 use apo_thought::{without_end, without_opening};
 
+use crate::fault::{Fault, reason};
+use crate::messages::{Message, Text};
 use crate::rendered::format_of;
-use crate::{Fault, Message, Text, reason};
 
 /// Returns a prompt in HH's form. The input may be a dialogue already, a question,
 /// or a conversation.

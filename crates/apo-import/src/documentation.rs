@@ -1,6 +1,7 @@
 //! The part of the page TABLES.md that documents other people's files.
 
-use crate::{ASKED, CONTEXT, FORMS, MEDIA, ORIGIN};
+use crate::beside::{ASKED, CONTEXT, MEDIA, ORIGIN};
+use crate::forms::FORMS;
 
 /// Documents the forms of rows in other people's files, in Markdown.
 pub fn documentation() -> String {

@@ -5,17 +5,21 @@
 //! A [`Source`] returns records as JSON text with their line, in bounded batches.
 //! [`Preferences::read`], [`Answer::read`] and [`parse`] parse one record, so that
 //! callers may parse records on many threads. [`FORMS`] documents the forms of
-//! records. [`dialogue`] turns what was parsed into dialogues.
+//! records. [`dialogue`] turns what was parsed into dialogues, and [`pairs`] a record
+//! of preferences into pairs of responses to one query.
 
 mod answers;
 mod beside;
 pub mod dialogue;
 mod documentation;
+mod fault;
 mod fields;
 mod forms;
 mod lines;
 mod messages;
+mod pair;
 mod query;
+mod record;
 mod records;
 mod rendered;
 mod samples;
@@ -24,13 +28,15 @@ mod source;
 mod text;
 mod wrapped;
 
-pub use answers::Answer;
+pub use answers::{Answer, AnsweredQuery};
 pub use beside::{ASKED, Beside, CONTEXT, MEDIA, ORIGIN, Unused};
 pub use documentation::documentation;
-pub use fields::{Fault, reason};
+pub use fault::{Fault, reason};
 pub use forms::{ANSWER_FIELDS, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
 pub use messages::{Conversation, Message, Text};
+pub use pair::{ReadPair, pairs};
+pub use record::{Record, parse};
 pub use records::{Asked, Comparison, Preference, Preferences, Scored};
 pub use rendered::Rendered;
 pub use samples::evidence_of_samples;
-pub use source::{Record, Source, is_parquet, parse};
+pub use source::{Source, is_parquet};

@@ -7,7 +7,7 @@ use std::path::Path;
 use apo_tables::{TableError, file};
 use serde::de::IgnoredAny;
 
-use crate::source::{import_error, is_json};
+use crate::fault::import_error;
 use crate::{text, wrapped};
 
 /// The error for comma- or tab-separated values.
@@ -92,6 +92,11 @@ fn problem(begin: &[u8]) -> Option<&'static str> {
     let returned = after.trim_ascii_start();
     let gap = &after[..after.len() - returned.len()];
     (gap.contains(&b'\r') && !gap.contains(&b'\n') && opens(returned)).then_some(OLD_MAC)
+}
+
+/// Whether bytes are one JSON value.
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 #[cfg(test)]

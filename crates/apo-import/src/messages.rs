@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::beside::beside;
-use crate::fields::{Fault, Fields, is_filled, kind, no_json, reason, text};
+use crate::fault::{Fault, reason};
+use crate::fields::{Fields, is_filled, kind, no_json, text};
 
 /// A message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,15 @@ pub struct Conversation {
     pub system: Option<String>,
     /// The names of other fields of the messages that hold text.
     pub unused: Vec<String>,
+}
+
+/// Why a conversation has no reply at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoReply {
+    /// It has no messages at all.
+    NoMessages,
+    /// The human speaks last.
+    HumanLast,
 }
 
 /// A text or a conversation.
@@ -206,6 +216,20 @@ impl Conversation {
     /// Returns everything that is said before the last message.
     pub(crate) fn asked(&self) -> String {
         joined(self.messages.split_last().map_or(&[], |(_, before)| before))
+    }
+
+    /// Returns the messages before the last one, and the assistant's text in the last.
+    ///
+    /// # Errors
+    ///
+    /// When there is no last message, or it is the human's. The caller, which knows how
+    /// people call the conversation, words the fault.
+    pub(crate) fn split_reply(&self) -> Result<(&[Message], &str), NoReply> {
+        let (last, before) = self.messages.split_last().ok_or(NoReply::NoMessages)?;
+        match last.role {
+            Role::Assistant => Ok((before, &last.content)),
+            Role::Human => Err(NoReply::HumanLast),
+        }
     }
 
     fn add_system(&mut self, said: &str) {

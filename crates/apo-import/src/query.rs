@@ -4,7 +4,8 @@
 use apo_hh::Role;
 use serde_json::value::RawValue;
 
-use crate::fields::{Fault, Fields, is_filled, kind, reason, text};
+use crate::fault::{Fault, reason};
+use crate::fields::{Fields, is_filled, kind, text};
 use crate::messages::{Conversation, Message, Text};
 
 /// The beginning of a human turn in HH's dialogues, without its blank lines.

@@ -7,12 +7,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::beside::{Beside, beside};
-use crate::fields::{self, Fault, Fields, number, text};
+use crate::fault::Fault;
+use crate::fields::{self, Fields, number, text};
 use crate::forms::PREFERENCE_FORMS;
 use crate::messages::{Text, is_quoted};
 use crate::query::{after_history, alpaca};
+use crate::record::Record;
 use crate::scores;
-use crate::source::Record;
 
 /// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
 /// `rejected`, with or without a `prompt`, as texts or conversations.

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::forms::ANSWER_FIELDS;
-use crate::source::{Source, is_parquet, parse};
+use crate::record::parse;
+use crate::source::{Source, is_parquet};
 
 /// Records that are in memory at once.
 const BATCH: usize = 1024;

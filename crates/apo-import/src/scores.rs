@@ -5,7 +5,8 @@
 
 use serde_json::value::RawValue;
 
-use crate::fields::{Fault, Fields, kind, number, reason};
+use crate::fault::{Fault, reason};
+use crate::fields::{Fields, kind, number};
 
 /// Words that name a score.
 const SCORE: &[&str] = &[

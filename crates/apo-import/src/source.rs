@@ -5,59 +5,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use apo_tables::{JsonRows, TableError};
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::fields::{self, Fault, reason};
-use crate::{beside, forms, lines, text, wrapped};
+use crate::fault::import_error;
+use crate::lines::is_json;
+use crate::record::{Record, not_utf8};
+use crate::{beside, fields, forms, lines, text, wrapped};
 
 /// The most bytes of a record: a longer one is not a dialogue.
 const LONGEST: usize = 64 << 20;
 
 /// The most bytes of records in memory at once; a single record may exceed it.
 const BATCH_BYTES: usize = 8 << 20;
-
-/// The most characters that are shown of a rejected record.
-const EXCERPT: usize = 200;
-
-/// A record as JSON text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its line or row, counted from 1.
-    pub line: u64,
-    /// Its text, which may turn out not to be UTF-8 or JSON.
-    pub json: Vec<u8>,
-}
-
-impl Record {
-    /// Returns the record's beginning, to be shown.
-    pub fn excerpt(&self) -> String {
-        // A character takes four bytes at most.
-        let begin = &self.json[..self.json.len().min(4 * EXCERPT)];
-        String::from_utf8_lossy(begin)
-            .chars()
-            .take(EXCERPT)
-            .collect()
-    }
-
-    /// Returns the record as text.
-    pub(crate) fn text(&self) -> Result<&str, Fault> {
-        std::str::from_utf8(&self.json).map_err(|error| {
-            let at = error.valid_up_to() + 1;
-            Fault::new(reason::NOT_UTF8, not_utf8(at))
-        })
-    }
-}
-
-/// Parses a record as a row of type `T`.
-///
-/// # Errors
-///
-/// When it is malformed; the error says how, in one line.
-pub fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, String> {
-    let text = record.text().map_err(|fault| fault.detail)?;
-    serde_json::from_str(text).map_err(|error| error.to_string())
-}
 
 /// Whether [`Source::open`] reads a file as Parquet, by the ending of its name.
 pub fn is_parquet(path: &Path) -> bool {
@@ -271,10 +230,6 @@ fn json(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     Ok(Records::List(text, ranges.into_iter(), 0))
 }
 
-pub(crate) fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
-}
-
 /// Returns the ranges of a list's elements in its text.
 fn elements(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
     let list: Vec<&RawValue> = serde_json::from_str(text)?;
@@ -284,20 +239,4 @@ fn elements(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
         at..at + it.get().len()
     };
     Ok(list.iter().map(range).collect())
-}
-
-/// Says that the byte at this place, from 1, is not UTF-8.
-fn not_utf8(at: usize) -> String {
-    format!(
-        "byte {at} is not UTF-8; if it is Latin-1 or Windows-1252, `iconv -f WINDOWS-1252 -t UTF-8` \
-         converts it"
-    )
-}
-
-/// Returns the error of a file that cannot be imported.
-pub(crate) fn import_error(path: &Path, problem: &str) -> TableError {
-    TableError::Import {
-        path: path.into(),
-        problem: problem.to_owned(),
-    }
 }

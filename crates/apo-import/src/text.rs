@@ -8,6 +8,8 @@ use apo_files::{Format, HEAD_BYTES};
 use apo_tables::{TableError, file};
 use flate2::bufread::GzDecoder;
 
+use crate::fault::import_error;
+
 /// The byte order mark that some editors put before UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -42,10 +44,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
         _ => file::foreign(begin),
     };
     if let Some(problem) = problem {
-        return Err(TableError::Import {
-            path: path.into(),
-            problem: problem.into(),
-        });
+        return Err(import_error(path, problem));
     }
     if head.starts_with(BOM) {
         text.consume(BOM.len());
@@ -57,17 +56,11 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, TableError> {
 pub(crate) fn broken(path: &Path, error: io::Error) -> TableError {
     let follows = error.get_ref().and_then(|it| it.downcast_ref::<Follows>());
     if let Some(follows) = follows {
-        return TableError::Import {
-            path: path.into(),
-            problem: follows.0.clone(),
-        };
+        return import_error(path, &follows.0);
     }
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            TableError::Import {
-                path: path.into(),
-                problem: format!("is not a whole gzip file: {error}"),
-            }
+            import_error(path, &format!("is not a whole gzip file: {error}"))
         }
         _ => TableError::reading(path, error),
     }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_golden::{Golden, Origin};
-use apo_hh::Role;
 use apo_import::{
-    ANSWER_FIELDS, Answer, Conversation, Fault, Message, Record, Source, Text, Unused, dialogue,
-    evidence_of_samples, reason,
+    ANSWER_FIELDS, Answer, AnsweredQuery, Fault, Record, Source, Unused, evidence_of_samples,
+    reason,
 };
 use apo_stage::{bad_input, warn};
 use apo_tables::{Query, Response, Row as _};
@@ -246,62 +245,19 @@ struct Read {
 
 /// Reads an answer.
 fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
-    let hashed = |prompt: String| Some(apo_hh::query_id(&prompt));
-    let mut read = match Answer::read(record)? {
-        Answer::Answer {
-            prompt,
-            answer,
-            beside,
-        } => Read {
-            has_context: beside.context.is_some() || prompt.system().is_some(),
-            unused: beside.unused,
-            prompt: hashed(dialogue::prompt(&prompt)?),
-            text: match answer {
-                Text::Plain(text) => text,
-                Text::Messages(conversation) => last_of(&conversation)?.1.to_owned(),
-            },
-            tokens_removed: false,
-        },
-        Answer::Messages {
-            conversation,
-            beside,
-        } => {
-            let (before, text) = last_of(&conversation)?;
-            Read {
-                has_context: beside.context.is_some() || conversation.system.is_some(),
-                unused: beside.unused,
-                prompt: hashed(dialogue::prompt_of(before)?),
-                text: text.to_owned(),
-                tokens_removed: false,
-            }
-        }
-        Answer::ById { query_id, answer } => Read {
-            prompt: keys.prompt_of.get(&query_id).cloned(),
-            text: answer,
-            tokens_removed: false,
-            has_context: false,
-            unused: Vec::new(),
-        },
+    let answer = Answer::read(record)?;
+    let prompt = match answer.query()? {
+        AnsweredQuery::Prompt(prompt) => Some(apo_hh::query_id(&prompt)),
+        AnsweredQuery::Id(query_id) => keys.prompt_of.get(query_id).cloned(),
     };
-    let (plain, had_tokens) = dialogue::plain_answer(&read.text)?;
-    if had_tokens {
-        read.text = plain.to_owned();
-        read.tokens_removed = true;
-    }
-    Ok(read)
-}
-
-/// Returns the messages before the last one, and the last one's text.
-fn last_of(conversation: &Conversation) -> Result<(&[Message], &str), Fault> {
-    let malformed = |problem| Fault::new(reason::MALFORMED, problem);
-    let (last, before) = conversation
-        .messages
-        .split_last()
-        .ok_or_else(|| malformed("`messages` is empty"))?;
-    match last.role {
-        Role::Assistant => Ok((before, &last.content)),
-        Role::Human => Err(malformed("the last message is not the assistant's")),
-    }
+    let (text, tokens_removed) = answer.plain()?;
+    Ok(Read {
+        prompt,
+        text: text.to_owned(),
+        tokens_removed,
+        has_context: answer.has_context(),
+        unused: answer.into_unused(),
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 //! them.
 
 mod args;
-mod raw;
 mod rejects;
 mod sources;
 mod split;

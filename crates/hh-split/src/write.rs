@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use apo_import::{Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, Record, Unused};
+use apo_import::{Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, ReadPair, Record, Unused};
 use apo_stage::output::write_manifest;
 use apo_stage::report::warn_once;
 use apo_stage::{Progress, signals, warn};
@@ -16,7 +16,6 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::Args;
-use crate::raw::{self, ReadPair};
 use crate::rejects::{Rejected, Rejects};
 use crate::sources::{Source, Sources};
 use crate::split::{self, Key, Splits, key};
@@ -294,7 +293,7 @@ fn each_batch(
             let records = batch?;
             let pairs = records
                 .par_iter()
-                .map(|record| raw::pairs(record, &source.subset));
+                .map(|record| apo_import::pairs(record, &source.subset));
             each(&records, pairs.collect())?;
         }
         Ok(unused)

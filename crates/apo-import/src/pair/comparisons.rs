@@ -1,6 +1,7 @@
 //! Turns comparisons of two or more answers into preferences.
 
-use apo_import::{Asked, Comparison, Preference, Text};
+use crate::messages::Text;
+use crate::records::{Asked, Comparison, Preference};
 
 /// Begins a human turn in the authors' dialogues outside HH.
 const HEADED_HUMAN: &str = "## Human:";
