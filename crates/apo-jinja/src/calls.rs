@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use super::arguments::Arguments;
 use super::fault::{Result, Work, problem};
-use super::holders::Dict;
 use super::render::{Flow, Renderer};
-use super::stateful::{Further, Loop};
 use super::syntax::{Expr, Node, Statement, Target};
+use super::value::holders::Dict;
+use super::value::stateful::{Further, Loop};
 use super::value::{Macro, Value};
 
 impl<'a> Renderer<'a> {

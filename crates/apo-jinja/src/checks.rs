@@ -4,11 +4,11 @@ use super::arguments::Arguments;
 use super::fault::{Result, Work, problem, unsupported};
 use super::names;
 use super::operators::{binary, compares};
-use super::order::equal;
 use super::print::to_text;
 use super::python;
 use super::syntax::{Binary, Comparison};
 use super::value::Value;
+use super::value::order::equal;
 use std::rc::Rc;
 
 /// Whether a test holds of a value.

@@ -9,14 +9,14 @@ use super::checks::check;
 use super::date::date;
 use super::fault::{Fault, Kind as Failure, Result, problem, unsupported};
 use super::filters::filter;
-use super::holders::{Dict, Sequence};
 use super::methods;
 use super::names;
 use super::operators::{binary, compares, negative, positive};
 use super::print::write_text;
 use super::render::Renderer;
-use super::stateful::{Cycler, Joiner};
 use super::syntax::{self, Expr, Node};
+use super::value::holders::{Dict, Sequence};
+use super::value::stateful::{Cycler, Joiner};
 use super::value::{Range, Value};
 
 /// The most numbers that Jinja's sandbox gives a `range`.

@@ -1,7 +1,7 @@
 //! What a template is given.
 
-use super::holders;
 use super::value::Value;
+use super::value::holders;
 
 /// A value that a template is given.
 #[derive(Clone, Debug)]

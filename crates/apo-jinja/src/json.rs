@@ -2,9 +2,9 @@
 
 use super::arguments::{Arguments, is_true};
 use super::fault::{Result, Work, problem};
-use super::order::sort;
 use super::print;
 use super::value::Value;
+use super::value::order::sort;
 
 /// `tojson`: what Python's `json.dumps` writes, with the arguments that
 /// `transformers` gives its filter.

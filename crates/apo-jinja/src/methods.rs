@@ -3,11 +3,12 @@
 use super::arguments::{Arguments, int, is_true, optional_text, size, text};
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
-use super::holders::Dict;
 use super::operators::escape;
-use super::order::equal;
 use super::print::{is_printable, to_text};
 use super::python;
+use super::value::holders::Dict;
+use super::value::order::equal;
+use super::value::stateful::Loop;
 use super::value::{Text, Value, View};
 use std::rc::Rc;
 
@@ -52,9 +53,21 @@ pub(super) fn call(of: &Value, name: &str, args: Arguments, work: &Work) -> Resu
             it.at.set((at + 1) % it.items.items.len());
             Ok(it.items.items[at].clone())
         }
-        Value::Loop(it) => it.call(name, args, work),
+        Value::Loop(it) => loop_method(it, name, args, work),
         _ => unsupported(format!("'{name}' of a {}", of.type_name())),
     }
+}
+
+/// Calls a method of `loop`.
+fn loop_method(of: &Loop, name: &str, args: Arguments, work: &Work) -> Result<Value> {
+    if !args.named.is_empty() {
+        return problem(format!("loop.{name} takes no arguments by name"));
+    }
+    let values = args.positional;
+    if name == "cycle" {
+        return of.cycle(&values);
+    }
+    of.has_changed(values, work).map(Value::Bool)
 }
 
 fn dict_method(of: &Rc<Dict>, name: &str, args: Arguments, work: &Work) -> Result<Value> {

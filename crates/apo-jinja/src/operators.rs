@@ -2,8 +2,8 @@
 
 use super::fault::{Result, Work, problem, unsupported};
 use super::format;
-use super::order::{compare, contains, equal};
 use super::syntax::{Binary, Comparison};
+use super::value::order::{compare, contains, equal};
 use super::value::{Text, Value};
 use std::cmp::Ordering;
 

@@ -5,7 +5,7 @@ use super::fault::{Result, problem, unsupported};
 use super::lexer::{self, Kind as Token};
 use super::names;
 use super::syntax::{Arguments, Program, Uses};
-use super::unset::Unset;
+use super::unset::unset;
 
 /// The longest source, bytes; the largest published templates have some 20 kB.
 const LONGEST: usize = 1 << 20;
@@ -52,7 +52,7 @@ impl Program {
         match parser.body(&[]) {
             Ok((body, _)) => {
                 parser.program.body = body;
-                parser.program.unset = Unset::of(&parser.program);
+                parser.program.unset = unset(&parser.program);
                 Ok(parser.program)
             }
             Err(fault) => Err(fault.at(parser.line())),

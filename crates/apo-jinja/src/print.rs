@@ -1,7 +1,7 @@
 //! Values as text: Python's `str` and `repr`.
 
 use super::fault::{Result, Work, unsupported};
-use super::holders::Sequence;
+use super::value::holders::Sequence;
 use super::value::{Value, View};
 
 /// Returns a value as `str` writes it.

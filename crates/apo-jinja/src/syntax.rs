@@ -1,9 +1,9 @@
 //! The syntax tree of a template.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::fault::{Result, problem};
-use super::unset::Unset;
 
 /// How high an expression may be: it is evaluated and freed by recursion. The
 /// height of a chain of operators is its length. Python's own limit is lower.
@@ -238,6 +238,24 @@ pub(super) struct Block {
     /// itself sets.
     pub(super) is_scoped: bool,
     pub(super) body: Vec<Statement>,
+}
+
+/// The names that have no value when a part begins, by the address of the
+/// part's statements.
+#[derive(Debug, Default)]
+pub(super) struct Unset(HashMap<usize, Vec<String>>);
+
+impl Unset {
+    /// Returns the names of a part.
+    pub(super) fn names(&self, body: &[Statement]) -> &[String] {
+        let names = self.0.get(&body.as_ptr().addr());
+        names.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Sets the names of a part.
+    pub(super) fn set(&mut self, body: &[Statement], names: Vec<String>) {
+        self.0.insert(body.as_ptr().addr(), names);
+    }
 }
 
 /// A template.

@@ -9,30 +9,19 @@
 use std::collections::{HashMap, HashSet};
 
 use super::names;
-use super::syntax::{Expr, Kind, Node, Program, Statement, Target};
+use super::syntax::{Expr, Kind, Node, Program, Statement, Target, Unset};
 
-/// The names that have no value when a part begins, by the address of the
-/// part's statements.
-#[derive(Debug, Default)]
-pub(super) struct Unset(HashMap<usize, Vec<String>>);
+/// Returns the names that have no value when a part of a template begins.
+pub(super) fn unset(program: &Program) -> Unset {
+    let mut unset = Unset::default();
+    unset.part(program, &[], &[], &program.body, None);
+    for block in &program.blocks {
+        unset.part(program, &[], &[], &block.body, None);
+    }
+    unset
+}
 
 impl Unset {
-    /// Looks at all parts of a template.
-    pub(super) fn of(program: &Program) -> Self {
-        let mut unset = Self::default();
-        unset.part(program, &[], &[], &program.body, None);
-        for block in &program.blocks {
-            unset.part(program, &[], &[], &block.body, None);
-        }
-        unset
-    }
-
-    /// Returns the names of a part.
-    pub(super) fn names(&self, body: &[Statement]) -> &[String] {
-        let names = self.0.get(&body.as_ptr().addr());
-        names.map(Vec::as_slice).unwrap_or_default()
-    }
-
     /// Looks at a part, which begins with some names, reads some expressions
     /// and runs its statements, and at the parts inside it.
     fn part<'a>(
@@ -60,7 +49,7 @@ impl Unset {
         let mut unset: Vec<String> = unset.map(|(name, _)| (*name).to_owned()).collect();
         if !unset.is_empty() && !body.is_empty() {
             unset.sort();
-            self.0.insert(body.as_ptr().addr(), unset);
+            self.set(body, unset);
         }
         self.inside(program, body, &names);
     }

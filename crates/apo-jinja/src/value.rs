@@ -1,13 +1,20 @@
 //! Python's values, as far as templates meet them.
+//!
+//! Values hold and compare values, so lists, dicts, what changes, and comparisons are
+//! parts of this module.
+
+pub(super) mod holders;
+pub(super) mod order;
+pub(super) mod stateful;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::fault::{Result, Work, problem, unsupported};
-use super::holders::{Dict, Inside, Sequence};
-use super::stateful::{Cycler, Iterating, Joiner, Loop};
 use super::syntax::Uses;
+use holders::{Dict, Inside, Sequence};
+use stateful::{Cycler, Iterating, Joiner, Loop};
 
 /// A value.
 #[derive(Clone, Debug)]

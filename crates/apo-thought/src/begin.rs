@@ -1,15 +1,11 @@
-//! What servers leave before a reply: special tokens that begin a text.
+//! Special tokens that begin a text or an answer.
 
-use crate::channels::is_harmony;
-use crate::end::{Partners, closing_of, ended, partner};
-use crate::lead::{behind_token, speaker};
-use crate::marks::{answer_opens, opening};
-use crate::place::{goes_on_as_subject, tells_of_mark};
-use crate::tag::tag;
-use crate::turn::{enclosing, has_turn, header};
+use crate::lead::behind_token;
+use crate::marks::{ANSWERS, Answer};
+use crate::turn::header;
 
 /// Special tokens that begin a text, as tokenizers write them: `<S>` is HTML's.
-const BEGINNINGS: &[&str] = &[
+pub(crate) const BEGINNINGS: &[&str] = &[
     "<s>",
     "<bos>",
     "<BOS_TOKEN>",
@@ -25,30 +21,6 @@ const BEGINNINGS: &[&str] = &[
     "[PAD]",
     "[BOS]",
 ];
-
-/// Returns the length of the special tokens that a text begins with, if a server left
-/// them. They stay if the text may be about them: if one of them, or the one that
-/// closes it, is further on, or if a sentence continues after them. Between one of
-/// them and a token at the end, any text is an answer; without that token, an answer
-/// follows them directly.
-pub(crate) fn beginning(text: &str) -> Option<usize> {
-    let rest = behind_tokens(text);
-    let tokens = &text[..text.len() - rest.len()];
-    if tokens.is_empty() {
-        return None;
-    }
-    let is_certain = header(rest.trim_start()).is_some() || {
-        let said = ended(rest, &Partners::of(rest, 0));
-        let is_enclosed = said.trim_end().len() < rest.trim_end().len();
-        let is_answer = if is_enclosed {
-            is_enclosed_answer(said)
-        } else {
-            is_answer(said)
-        };
-        said.is_empty() || (is_answer && !is_about(tokens, said))
-    };
-    is_certain.then_some(tokens.len())
-}
 
 /// Returns a text without all special tokens that it begins with, whatever follows them:
 /// it is known that a server or program left them.
@@ -71,7 +43,7 @@ pub(crate) fn has_beginning(text: &str) -> bool {
 }
 
 /// Returns what follows the tokens that a text begins with.
-fn behind_tokens(text: &str) -> &str {
+pub(crate) fn behind_tokens(text: &str) -> &str {
     let mut rest = text;
     while let Some(behind) = BEGINNINGS.iter().find_map(|it| rest.strip_prefix(it))
         // Seed's token also opens turns.
@@ -82,65 +54,12 @@ fn behind_tokens(text: &str) -> &str {
     rest
 }
 
-/// Whether a text has a token that was before it, or the one that closes it, or turns
-/// of a dialogue, which these tokens begin.
-fn is_about(tokens: &str, said: &str) -> bool {
-    let lower = said.to_ascii_lowercase();
-    let names = BEGINNINGS.iter().filter(|it| tokens.contains(**it));
-    let mut names = names.map(|it| it.to_ascii_lowercase());
-    let is_named = names.any(|name| {
-        partner(&lower, &name, 0).is_some()
-            || closing_of(&name).is_some_and(|closing| lower.contains(closing))
-    });
-    // The last label of a prompt, such as `ASSISTANT:`, ends with a colon.
-    is_named || said.trim_end().ends_with(':') || has_turn(&lower)
-}
-
-/// Whether a text between two special tokens is an answer: not the rest of a sentence
-/// about the first one.
-pub(crate) fn is_enclosed_answer(said: &str) -> bool {
-    let is_told = said.starts_with(' ') && tells_of_mark(said);
-    !said.trim().is_empty()
-        && !is_told
-        && !goes_on_as_subject(said)
-        && !said.starts_with(['.', ':', '=', '/'])
-        && !begins_with_mark(said)
-}
-
-/// Whether the text after a special token is an answer: it follows directly, and no
-/// sentence about the token does.
-pub(crate) fn is_answer(said: &str) -> bool {
-    const BEGINS: &[char] = &[
-        '"', '*', '#', '_', '`', '$', '[', '{', '“', '‘', '«', '「', '¿', '¡', '€', '£',
-    ];
-    let lower = said[..said.floor_char_boundary(200)].to_ascii_lowercase();
-    let mut chars = said.chars();
-    let (first, second) = (chars.next(), chars.next());
-    let is_item = matches!(first, Some('-' | '+' | '|' | '>'))
-        && second.is_some_and(|c| c == ' ' || c.is_ascii_digit());
-    let is_begun = first.is_some_and(|c| {
-        // Pictures and other signs.
-        c.is_alphanumeric() || BEGINS.contains(&c) || c >= '\u{1f000}' || is_sign(c)
-    });
-    let is_thought = opening(&lower).is_some() || answer_opens(&lower) || is_harmony(&lower);
-    let is_told = tells_of_mark(said) || !is_enclosed_answer(said);
-    is_thought || ((is_begun || is_item) && !is_told)
-}
-
-/// Whether a text begins with a special token, the mark of another's turn, or a name
-/// that a thought may follow.
-fn begins_with_mark(said: &str) -> bool {
-    let lower = said[..said.floor_char_boundary(200)].to_ascii_lowercase();
-    let is_thought = opening(&lower).is_some() || answer_opens(&lower) || is_harmony(&lower);
-    let is_token = || tag(&lower).is_some() || behind_token(&lower).is_some();
-    !is_thought
-        && (is_token()
-            || speaker(&lower, true).is_some()
-            || lower.starts_with("[inst]")
-            || lower.starts_with("<<sys>>"))
-}
-
-/// Whether a character is a sign such as ✓ or ⚠.
-fn is_sign(c: char) -> bool {
-    matches!(c, '\u{2600}'..='\u{27bf}')
+/// Returns the special tokens around an answer that a text begins with the first of.
+pub(crate) fn enclosing(text: &str) -> Option<&'static Answer> {
+    let begins = |it: &str| {
+        let head = text.get(..it.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(it))
+    };
+    let mut marks = ANSWERS.iter().filter(|it| it.opening.starts_with("<|"));
+    marks.find(|it| begins(it.opening))
 }

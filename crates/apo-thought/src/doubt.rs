@@ -1,9 +1,10 @@
 //! Whether an answer may still contain a thought.
 
 use crate::begin::begins_with_token;
-use crate::end::{ends_with_token, partner};
+use crate::end::ends_with_token;
 use crate::lead::{behind_token, lead};
 use crate::marks::{ENDS, fence, opening};
+use crate::pairs::partner;
 use crate::place::is_quoted;
 use crate::sure_answers;
 use crate::tag::tags;

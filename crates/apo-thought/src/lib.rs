@@ -26,12 +26,15 @@
 //! | anything, if `[BEGIN FINAL RESPONSE]` follows | a thought up to this mark |
 //! | another heading, such as `**Reasoning**`, or another tag whose name has to do with thought, such as `<deepthink>` | text, and doubtful |
 
+mod answer;
 mod begin;
 mod channels;
 mod doubt;
 mod end;
 mod lead;
 mod marks;
+mod opened;
+mod pairs;
 mod place;
 mod tag;
 mod turn;
@@ -39,15 +42,15 @@ mod turn;
 use channels::channels;
 use lead::{lead, unlabelled};
 use marks::{ANSWERS, ENDS, End, answer_opens, is_cut_opening, opening, unwrapped};
+use opened::opened;
 use place::{Text, is_quoted};
 use tag::{Kind, tags};
-use turn::opened;
 
 pub use begin::{begins_with_token, without_any_beginning};
 pub use doubt::is_doubtful;
 pub use end::{ends_with_token, without_any_end, without_end};
+pub use opened::without_opening;
 pub use place::is_open;
-pub use turn::without_opening;
 
 /// What ends a thought between two words that run into each other: gpt-oss' format
 /// without its special tokens, after a beginning that is in the prompt.

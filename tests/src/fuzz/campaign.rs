@@ -93,7 +93,7 @@ impl Campaign {
     /// When a stage fails.
     pub fn new(dir: &Path) -> Self {
         let round = Round::make(dir);
-        let tasks = tasks::all(&round).into_iter().enumerate();
+        let tasks = round.tasks().into_iter().enumerate();
         let tasks = tasks.map(|(i, task)| {
             let whole = dir.join("tasks").join(i.to_string());
             let inputs = round.lay_out(&task, &whole);

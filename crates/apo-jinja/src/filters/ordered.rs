@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use super::super::arguments::{Arguments, is_true, text};
 use super::super::fault::{Result, Work, problem};
-use super::super::holders::Sequence;
-use super::super::order::{compare, equal, sort};
 use super::super::value::Value;
+use super::super::value::holders::Sequence;
+use super::super::value::order::{compare, equal, sort};
 use super::by_attribute;
 
 fn ignore_case(value: Value, case_sensitive: bool, work: &Work) -> Result<Value> {

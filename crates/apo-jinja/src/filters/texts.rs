@@ -3,11 +3,11 @@
 use super::super::arguments::{Arguments, int, is_true, size, text};
 use super::super::fault::{Result, Work, problem, unsupported};
 use super::super::format::percent;
-use super::super::holders::Dict;
 use super::super::methods::soft_text;
-use super::super::order::sort;
 use super::super::print::{to_text, write_repr};
 use super::super::python;
+use super::super::value::holders::Dict;
+use super::super::value::order::sort;
 use super::super::value::{Value, View};
 
 /// Applies `format`: `value % arguments`.

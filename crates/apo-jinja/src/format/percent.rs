@@ -1,9 +1,9 @@
 //! `text % values`.
 
 use super::super::fault::{Result, Work, problem, unsupported};
-use super::super::holders::Dict;
 use super::super::print::{to_text, write_repr};
 use super::super::python::parse_int;
+use super::super::value::holders::Dict;
 use super::super::value::{Text, Value};
 use super::{Spec, format_float, format_int};
 

@@ -261,8 +261,24 @@ impl Round {
         fs::rename(self.dir.join(PARTIAL), to).expect("a folder can be moved");
     }
 
+    /// Returns every task on the round: works that were stopped are resumed, too.
+    pub fn tasks(&self) -> Vec<Task> {
+        let mut found = tasks::from_the_beginning();
+        for (name, _) in STOPPED {
+            let folder = tasks::stopped(name);
+            if self.has(&folder) {
+                found.push(Task {
+                    name: format!("{name}, stopped"),
+                    line: tasks::line_of(name),
+                    stopped: Some(folder),
+                });
+            }
+        }
+        found
+    }
+
     /// Tells whether the round has a file or folder.
-    pub fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.dir.join(name).exists()
     }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use mini_world::journal::MODEL;
 
-use super::round::Round;
 use crate::works::{COLLECT, Makes, WORKS, Work};
 
 /// The output of a task.
@@ -157,30 +156,19 @@ fn others() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Returns every task on a round.
-pub fn all(round: &Round) -> Vec<Task> {
+/// Returns every task that resumes no stopped run.
+pub fn from_the_beginning() -> Vec<Task> {
     let offline = WORKS.iter().filter(|it| !it.asks);
     let mut found: Vec<_> = offline.map(|it| (it.name, line(it))).collect();
     found.extend(others());
-    let mut tasks: Vec<Task> = found
+    found
         .into_iter()
         .map(|(name, line)| Task {
             name: name.to_owned(),
             line,
             stopped: None,
         })
-        .collect();
-    for (name, _) in STOPPED {
-        let folder = stopped(name);
-        if round.has(&folder) {
-            tasks.push(Task {
-                name: format!("{name}, stopped"),
-                line: line_of(name),
-                stopped: Some(folder),
-            });
-        }
-    }
-    tasks
+        .collect()
 }
 
 /// Returns the folder of the round that keeps the working folder of a stopped work.

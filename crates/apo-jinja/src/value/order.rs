@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::fault::{Result, Work, problem, unsupported};
-use super::value::{Value, View};
+use super::super::fault::{Result, Work, problem, unsupported};
+use super::{Value, View};
 
 /// Whether both values are numbers.
 fn are_numbers(a: &Value, b: &Value) -> bool {
@@ -35,7 +35,7 @@ fn compare_numbers(a: &Value, b: &Value) -> Option<Ordering> {
 }
 
 /// Whether two values are equal.
-pub(super) fn equal(a: &Value, b: &Value, work: &Work) -> Result<bool> {
+pub(crate) fn equal(a: &Value, b: &Value, work: &Work) -> Result<bool> {
     work.spend(1)?;
     if are_numbers(a, b) {
         return Ok(compare_numbers(a, b) == Some(Ordering::Equal));
@@ -107,7 +107,7 @@ pub(super) fn equal(a: &Value, b: &Value, work: &Work) -> Result<bool> {
 
 /// Compares two values by `<`; returns `None` if neither is less or equal
 /// (NaN).
-pub(super) fn compare(a: &Value, b: &Value, work: &Work) -> Result<Option<Ordering>> {
+pub(crate) fn compare(a: &Value, b: &Value, work: &Work) -> Result<Option<Ordering>> {
     work.spend(1)?;
     if are_numbers(a, b) {
         return Ok(compare_numbers(a, b));
@@ -136,7 +136,7 @@ pub(super) fn compare(a: &Value, b: &Value, work: &Work) -> Result<Option<Orderi
 }
 
 /// Sorts by keys as Python does: stable, by `<` alone.
-pub(super) fn sort<T>(mut keyed: Vec<(Value, T)>, reverse: bool, work: &Work) -> Result<Vec<T>> {
+pub(crate) fn sort<T>(mut keyed: Vec<(Value, T)>, reverse: bool, work: &Work) -> Result<Vec<T>> {
     work.spend(keyed.len())?;
     let mut failed = None;
     keyed.sort_by(|(a, _), (b, _)| {
@@ -163,7 +163,7 @@ pub(super) fn sort<T>(mut keyed: Vec<(Value, T)>, reverse: bool, work: &Work) ->
 }
 
 /// Whether a value is in another, as Python's `in` has it.
-pub(super) fn contains(holder: &Value, value: &Value, work: &Work) -> Result<bool> {
+pub(crate) fn contains(holder: &Value, value: &Value, work: &Work) -> Result<bool> {
     match holder {
         Value::Text(holder) => match value {
             Value::Text(value) => {

@@ -4,18 +4,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::arguments::Arguments;
-use super::fault::{Result, Work, problem, unsupported};
+use super::super::fault::{Result, Work, problem, unsupported};
+use super::Value;
 use super::holders::Sequence;
 use super::order::equal;
-use super::value::Value;
 
 /// A generator's items and how many were taken. Python computes them when they
 /// are taken. Here they are computed at once, so those that depend on something
 /// that can change are refused after a change.
 #[derive(Debug)]
 pub(crate) struct Iterating {
-    pub(super) items: Rc<Sequence>,
+    pub(crate) items: Rc<Sequence>,
     taken: Cell<usize>,
     /// How often something had changed when the items were computed, if they
     /// depend on it.
@@ -24,7 +23,7 @@ pub(crate) struct Iterating {
 
 impl Iterating {
     /// Makes a generator of items that were computed from a value.
-    pub(super) fn new(items: Vec<Value>, of: &Value, work: &Work) -> Result<Rc<Self>> {
+    pub(crate) fn new(items: Vec<Value>, of: &Value, work: &Work) -> Result<Rc<Self>> {
         Ok(Rc::new(Self {
             items: Sequence::new(items)?,
             taken: Cell::new(0),
@@ -33,7 +32,7 @@ impl Iterating {
     }
 
     /// Whether its items depend on what can change.
-    pub(super) fn can_change(&self) -> bool {
+    pub(crate) fn can_change(&self) -> bool {
         self.changes.is_some() || self.items.inside.changes
     }
 
@@ -46,7 +45,7 @@ impl Iterating {
     }
 
     /// Takes all items that are left.
-    pub(super) fn rest(&self, work: &Work) -> Result<Vec<Value>> {
+    pub(crate) fn rest(&self, work: &Work) -> Result<Vec<Value>> {
         self.check(work)?;
         let rest = &self.items.items[self.taken.get()..];
         work.spend(rest.len())?;
@@ -55,7 +54,7 @@ impl Iterating {
     }
 
     /// Takes the next item.
-    pub(super) fn next(&self, work: &Work) -> Result<Option<Value>> {
+    pub(crate) fn next(&self, work: &Work) -> Result<Option<Value>> {
         self.check(work)?;
         let item = self.items.items.get(self.taken.get()).cloned();
         self.taken
@@ -66,20 +65,20 @@ impl Iterating {
 
 #[derive(Debug)]
 pub(crate) struct Cycler {
-    pub(super) items: Rc<Sequence>,
-    pub(super) at: Cell<usize>,
+    pub(crate) items: Rc<Sequence>,
+    pub(crate) at: Cell<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Joiner {
     /// One item.
-    pub(super) separator: Rc<Sequence>,
-    pub(super) used: Cell<bool>,
+    pub(crate) separator: Rc<Sequence>,
+    pub(crate) used: Cell<bool>,
 }
 
 /// The items that a loop has not looked at yet.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Items(std::vec::IntoIter<Value>),
     Generator(Rc<Iterating>),
 }
@@ -95,7 +94,7 @@ impl Source {
 
 /// Which further items of a loop something depends on.
 #[derive(Clone, Copy)]
-pub(super) enum Further {
+pub(crate) enum Further {
     None,
     Next,
     All,
@@ -103,7 +102,7 @@ pub(super) enum Further {
 
 impl Further {
     /// Returns what an attribute of `loop` depends on.
-    pub(super) fn of(attribute: &str) -> Self {
+    pub(crate) fn of(attribute: &str) -> Self {
         match attribute {
             "last" | "nextitem" => Self::Next,
             "length" | "revindex" | "revindex0" => Self::All,
@@ -116,10 +115,10 @@ impl Further {
 #[derive(Debug)]
 pub(crate) struct Loop {
     /// Which of the template's loops it is, and the scope that it is in.
-    pub(super) number: usize,
-    pub(super) scope: usize,
-    pub(super) is_recursive: bool,
-    pub(super) depth: usize,
+    pub(crate) number: usize,
+    pub(crate) scope: usize,
+    pub(crate) is_recursive: bool,
+    pub(crate) depth: usize,
     index: Cell<usize>,
     before: RefCell<Option<Value>>,
     current: RefCell<Option<Value>>,
@@ -134,7 +133,7 @@ pub(crate) struct Loop {
 impl Loop {
     /// Makes the `loop` of the template's loop with a number, which is in a
     /// scope and may test its items.
-    pub(super) fn new(
+    pub(crate) fn new(
         number: usize,
         scope: usize,
         depth: usize,
@@ -162,7 +161,7 @@ impl Loop {
     }
 
     /// Whether it knows further items.
-    pub(super) fn knows(&self, further: Further) -> bool {
+    pub(crate) fn knows(&self, further: Further) -> bool {
         let is_all = self.source.borrow().is_none();
         is_all
             || match further {
@@ -173,7 +172,7 @@ impl Loop {
     }
 
     /// Takes another item from the source.
-    pub(super) fn take(&self, work: &Work) -> Result<Option<Value>> {
+    pub(crate) fn take(&self, work: &Work) -> Result<Option<Value>> {
         let mut source = self.source.borrow_mut();
         let found = match source.as_mut() {
             Some(it) => it.next(work)?,
@@ -186,12 +185,12 @@ impl Loop {
     }
 
     /// Adds an item that the loop will go through.
-    pub(super) fn add(&self, item: Value) {
+    pub(crate) fn add(&self, item: Value) {
         self.ahead.borrow_mut().push_back(item);
     }
 
     /// Goes on to the next item.
-    pub(super) fn go_on(&self) -> Option<Value> {
+    pub(crate) fn go_on(&self) -> Option<Value> {
         let item = self.ahead.borrow_mut().pop_front()?;
         let before = self.current.replace(Some(item.clone()));
         if before.is_some() {
@@ -202,18 +201,18 @@ impl Loop {
     }
 
     /// Returns the number of the current item, from 1.
-    pub(super) fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> usize {
         self.index.get() + 1
     }
 
     /// Returns how many items it has, if they are all known.
-    pub(super) fn len(&self) -> Option<usize> {
+    pub(crate) fn len(&self) -> Option<usize> {
         self.knows(Further::All)
             .then(|| self.index() + self.ahead.borrow().len())
     }
 
     /// Returns an attribute of `loop`.
-    pub(super) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
+    pub(crate) fn attribute(self: &Rc<Self>, name: &str) -> Result<Option<Value>> {
         if !self.knows(Further::of(name)) {
             return unsupported(format!("'{name}' of this loop in this way"));
         }
@@ -245,18 +244,16 @@ impl Loop {
         }
     }
 
-    /// Calls a method of `loop`.
-    pub(super) fn call(&self, name: &str, args: Arguments, work: &Work) -> Result<Value> {
-        if !args.named.is_empty() {
-            return problem(format!("loop.{name} takes no arguments by name"));
+    /// Returns the value whose turn it is.
+    pub(crate) fn cycle(&self, values: &[Value]) -> Result<Value> {
+        match values.len() {
+            0 => problem("no items for cycling given"),
+            n => Ok(values[self.index.get() % n].clone()),
         }
-        let values = args.positional;
-        if name == "cycle" {
-            return match values.len() {
-                0 => problem("no items for cycling given"),
-                n => Ok(values[self.index.get() % n].clone()),
-            };
-        }
+    }
+
+    /// Whether the values differ from those of the call before, which they replace.
+    pub(crate) fn has_changed(&self, values: Vec<Value>, work: &Work) -> Result<bool> {
         let mut same = false;
         if let Some(before) = &*self.changed.borrow() {
             same = before.len() == values.len();
@@ -265,6 +262,6 @@ impl Loop {
             }
         }
         *self.changed.borrow_mut() = Some(values);
-        Ok(Value::Bool(!same))
+        Ok(!same)
     }
 }

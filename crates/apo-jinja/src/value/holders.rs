@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::fault::{Result, Work, problem};
+use super::super::fault::{Result, Work, problem};
 use super::order::equal;
-use super::value::{Value, View};
+use super::{Value, View};
 
 /// How deep lists, tuples and dicts may be nested. They are compared, printed
 /// and freed by recursion.
@@ -12,17 +12,17 @@ const HEIGHT: u32 = 100;
 
 /// What is known about the values that a value holds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Inside {
+pub(crate) struct Inside {
     /// How deep values are nested in it.
-    pub(super) height: u32,
+    pub(crate) height: u32,
     /// Whether one of them can change, as a namespace can.
-    pub(super) changes: bool,
+    pub(crate) changes: bool,
 }
 
 impl Inside {
     /// Returns what is known about the holder of some values, unless it nests
     /// too deep.
-    pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a Value>) -> Result<Self> {
+    pub(crate) fn of<'a>(values: impl IntoIterator<Item = &'a Value>) -> Result<Self> {
         let mut all = Self::default();
         for value in values {
             let inside = value.inside()?;
@@ -40,20 +40,20 @@ impl Inside {
 /// The items of a list or a tuple.
 #[derive(Debug)]
 pub(crate) struct Sequence {
-    pub(super) items: Vec<Value>,
+    pub(crate) items: Vec<Value>,
     /// Whether it is a group of `groupby`, whose items have names.
-    pub(super) is_group: bool,
-    pub(super) inside: Inside,
+    pub(crate) is_group: bool,
+    pub(crate) inside: Inside,
     /// The type of an item because of which a tuple of them cannot be the key
     /// of a dict, if there is one.
-    pub(super) unhashable: Option<&'static str>,
+    pub(crate) unhashable: Option<&'static str>,
 }
 
 /// A dict with its entries in the order in which they were set.
 #[derive(Debug)]
 pub(crate) struct Dict {
-    pub(super) entries: Vec<(Value, Value)>,
-    pub(super) inside: Inside,
+    pub(crate) entries: Vec<(Value, Value)>,
+    pub(crate) inside: Inside,
 }
 
 impl Sequence {
@@ -69,19 +69,19 @@ impl Sequence {
     }
 
     /// Makes a sequence, unless it nests too deep.
-    pub(super) fn new(items: Vec<Value>) -> Result<Rc<Self>> {
+    pub(crate) fn new(items: Vec<Value>) -> Result<Rc<Self>> {
         Self::made(items, false)
     }
 
     /// Makes a group of `groupby`, unless it nests too deep.
-    pub(super) fn group(items: Vec<Value>) -> Result<Rc<Self>> {
+    pub(crate) fn group(items: Vec<Value>) -> Result<Rc<Self>> {
         Self::made(items, true)
     }
 }
 
 impl Dict {
     /// Makes a dict; if keys are equal, the last value counts.
-    pub(super) fn new(entries: Vec<(Value, Value)>, work: &Work) -> Result<Rc<Self>> {
+    pub(crate) fn new(entries: Vec<(Value, Value)>, work: &Work) -> Result<Rc<Self>> {
         let mut distinct: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             key.check_hashable()?;
@@ -105,7 +105,7 @@ impl Dict {
     }
 
     /// Returns the value of a key.
-    pub(super) fn get(&self, key: &Value, work: &Work) -> Result<Option<&Value>> {
+    pub(crate) fn get(&self, key: &Value, work: &Work) -> Result<Option<&Value>> {
         key.check_hashable()?;
         for (it, value) in &self.entries {
             if equal(it, key, work)? {
@@ -115,12 +115,12 @@ impl Dict {
         Ok(None)
     }
 
-    pub(super) fn get_text(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get_text(&self, key: &str) -> Option<&Value> {
         let is_key = |(it, _): &&(Value, Value)| it.as_text() == Some(key);
         self.entries.iter().find(is_key).map(|(_, value)| value)
     }
 
-    pub(super) fn view(&self, view: View) -> Result<Vec<Value>> {
+    pub(crate) fn view(&self, view: View) -> Result<Vec<Value>> {
         let entries = self.entries.iter();
         match view {
             View::Keys => Ok(entries.map(|(key, _)| key.clone()).collect()),
