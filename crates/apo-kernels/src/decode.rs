@@ -2,31 +2,20 @@
 
 use rayon::prelude::*;
 
-use crate::instruction_sets::for_each_instruction_set;
+use crate::cache::{self, KeyValues};
 use crate::matrix::{MatrixMut, Sum};
 use crate::norm::rms_norm;
 use crate::projections::{ForwardWeights, LayerConfig, project, project_qkv};
-use crate::simd::{exp, maximum_of, sum_of, sum_of_products};
 use crate::stats::{KernelKind, timed};
 use crate::{feed_forward, layer};
 
 /// Keys and values of a row in one layer: those of the prompt, which several rows share,
-/// and its own, `[tokens, kv_heads · head_dim]` each.
+/// and its own.
 pub struct RowCache<'a> {
-    /// Keys of the prompt.
-    pub prompt_keys: &'a [f32],
-    /// Values of the prompt.
-    pub prompt_values: &'a [f32],
-    /// Keys of the tokens after the prompt.
-    pub own_keys: &'a mut Vec<f32>,
-    /// Values of the tokens after the prompt.
-    pub own_values: &'a mut Vec<f32>,
-}
-
-impl RowCache<'_> {
-    fn n_keys(&self, key_width: usize) -> usize {
-        (self.prompt_keys.len() + self.own_keys.len()) / key_width
-    }
+    /// Those of the prompt.
+    pub prompt: &'a KeyValues,
+    /// Those of the tokens after the prompt.
+    pub own: &'a mut KeyValues,
 }
 
 /// Returns the layer's output, and adds the new token's key and value to each
@@ -53,34 +42,27 @@ pub fn step(
 
     let mut attended = vec![0.0; n_rows * query_width];
     let key_width = heads.kv_heads * heads.head_dim;
-    let n_keys = caches
-        .iter()
-        .map(|cache| cache.n_keys(key_width) + 1)
-        .sum::<usize>();
-    let (flop, bytes) = (4 * n_keys * query_width, 8 * n_keys * key_width);
+    let lengths = caches.iter().map(|it| it.prompt.len() + it.own.len() + 1);
+    let n_keys: usize = lengths.sum();
+    let element_bytes = caches.first().map_or(0, |it| it.prompt.element_bytes());
+    let flop = 4 * n_keys * query_width;
+    let bytes = 2 * element_bytes * n_keys * key_width;
     timed(KernelKind::Attention, flop, bytes, || {
         attended
             .par_chunks_mut(query_width)
             .zip(qkv.par_chunks(width))
             .zip(caches)
-            .for_each(|((out, qkv), cache)| {
+            .for_each_init(Vec::new, |scores, ((out, qkv), cache)| {
                 let (query, key_value) = qkv.split_at(query_width);
                 let (key, value) = key_value.split_at(key_width);
-                cache.own_keys.extend_from_slice(key);
-                cache.own_values.extend_from_slice(value);
-                let mut scores = vec![0.0; cache.n_keys(key_width)];
-                let group = heads.group();
-                for (head, out) in out.chunks_exact_mut(heads.head_dim).enumerate() {
-                    let column = head / group * heads.head_dim;
-                    attend(
-                        &query[head * heads.head_dim..][..heads.head_dim],
-                        [cache.prompt_keys, cache.own_keys],
-                        [cache.prompt_values, cache.own_values],
-                        [key_width, column],
-                        &mut scores,
-                        out,
-                    );
-                }
+                cache.own.push(key, value);
+                cache::attend(
+                    query,
+                    heads.head_dim,
+                    [cache.prompt, cache.own],
+                    scores,
+                    out,
+                );
             });
     });
     let mut middle = x.to_vec();
@@ -88,51 +70,4 @@ pub fn step(
     project(config, &attended, w.output, query_width, out, Sum::Add);
     let (out, _) = feed_forward::forward(config, middle.clone(), &middle, w);
     out
-}
-
-for_each_instruction_set! {
-    /// Writes the attention of one query head over two runs of keys and values. `place`
-    /// is `[stride, column]`: rows are `stride` elements apart, and the head begins at
-    /// `column`. `scores` is scratch space.
-    ///
-    /// # Shapes
-    ///
-    /// - `query`, `out`: `[head_dim]`
-    /// - `keys`, `values`: `[tokens, stride]` each
-    /// - `scores`: at least the tokens of both runs
-    fn attend(
-        query: &[f32],
-        keys: [&[f32]; 2],
-        values: [&[f32]; 2],
-        place: [usize; 2],
-        scores: &mut [f32],
-        out: &mut [f32],
-    ) {
-        let ([stride, column], head_dim) = (place, query.len());
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        let mut n = 0;
-        for part in keys {
-            for key in part.chunks_exact(stride) {
-                scores[n] = sum_of_products(query, &key[column..column + head_dim]) * scale;
-                n += 1;
-            }
-        }
-        let scores = &mut scores[..n];
-        let maximum = maximum_of(scores);
-        for score in scores.iter_mut() {
-            *score = exp(*score - maximum);
-        }
-        let inverse = 1.0 / sum_of(scores);
-        out.fill(0.0);
-        let mut n = 0;
-        for part in values {
-            for value in part.chunks_exact(stride) {
-                let weight = scores[n] * inverse;
-                for (out, value) in out.iter_mut().zip(&value[column..column + head_dim]) {
-                    *out = value.mul_add(weight, *out);
-                }
-                n += 1;
-            }
-        }
-    }
 }

@@ -1,13 +1,12 @@
 //! A decoder layer, forward and backward, over the flat tokens of a batch of
 //! prompt trees.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use crate::ROWS_A_TASK;
 use crate::activations::Activations;
 use crate::attention::{self, Heads};
+use crate::cache::KeyValues;
 use crate::feed_forward::{self, FeedForwardGradients};
 use crate::instruction_sets::for_each_instruction_set;
 use crate::layer_weights::LayerWeights;
@@ -41,22 +40,17 @@ impl Saved {
         Self { gate_up, ..self }
     }
 
-    /// Returns the keys and values of some rows.
-    ///
-    /// # Shapes
-    ///
-    /// - keys, values: `[rows, kv_heads · head_dim]`
-    pub fn keys_and_values(&self, heads: Heads, rows: Range<usize>) -> (Vec<f32>, Vec<f32>) {
+    /// Returns the keys and values of all tokens, for decoding.
+    pub fn keys_and_values(&self, config: &LayerConfig) -> KeyValues {
+        let heads = config.heads;
         let key_width = heads.kv_heads * heads.head_dim;
-        let mut keys = Vec::with_capacity(rows.len() * key_width);
-        let mut values = Vec::with_capacity(rows.len() * key_width);
-        let rows = rows.start * heads.width()..rows.end * heads.width();
-        for row in self.qkv[rows].chunks_exact(heads.width()) {
+        let rows = self.qkv.chunks_exact(heads.width());
+        let mut found = KeyValues::with_capacity(key_width, config.precision, rows.len());
+        for row in rows {
             let (key, value) = row[heads.query_width()..].split_at(key_width);
-            keys.extend_from_slice(key);
-            values.extend_from_slice(value);
+            found.push(key, value);
         }
-        (keys, values)
+        found
     }
 }
 
@@ -200,6 +194,8 @@ pub fn backward(
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::Precision;
     use crate::layout::Segment;

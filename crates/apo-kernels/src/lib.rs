@@ -19,6 +19,7 @@ mod activations;
 pub mod adamw;
 pub mod attention;
 pub mod bf16;
+pub mod cache;
 pub mod decode;
 mod feed_forward;
 mod few_rows;

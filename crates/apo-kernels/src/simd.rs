@@ -4,7 +4,7 @@
 use crate::instruction_sets::for_each_instruction_set;
 
 /// Lanes of the sums below: two AVX-512 registers, so that additions overlap.
-const LANES: usize = 32;
+pub(crate) const LANES: usize = 32;
 
 /// Returns `e^x` with a relative error below 3e-7. It is a polynomial, so loops over it
 /// vectorise. Arguments are clamped to those whose result f32 can hold.

@@ -22,6 +22,7 @@ use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
 use crate::layer_weights::LayerTensors;
+use crate::network::{Network, values};
 use crate::operators::{self, LayerPlan};
 use crate::parameters::{self, parameter};
 use crate::plain::{self, integers};
@@ -153,11 +154,6 @@ impl Llama {
         batch: &TreeBatch,
         rows: &[usize],
     ) -> Tensor<2> {
-        assert_eq!(
-            self.model.layers.len(),
-            config.num_hidden_layers,
-            "a model for inference computes by its packed weights"
-        );
         let device = self.device();
         let layout = batch.layout(config);
         let mut x = self.embed(batch.tokens()); // [tokens, hidden]
@@ -181,23 +177,7 @@ impl Llama {
                 };
             }
         }
-        self.normed_at(x, rows, config)
-    }
-
-    /// Returns some rows of the last layer's output, after the last norm.
-    ///
-    /// # Shapes
-    ///
-    /// - `x`: `[tokens, hidden]`
-    /// - result: `[rows, hidden]`
-    pub(crate) fn normed_at(
-        &self,
-        x: Tensor<2>,
-        rows: &[usize],
-        config: &LlamaConfig,
-    ) -> Tensor<2> {
-        let x = x.select(0, integers(rows, &self.device()));
-        self.last_norm(x, config)
+        self.last_norm(x.select(0, integers(rows, &device)), config)
     }
 
     /// Applies the norm of the last layer's output, `[rows, hidden]`.
@@ -206,7 +186,7 @@ impl Llama {
     }
 
     /// Returns the matrix that turns hidden states into logits,
-    /// `[vocab, hidden]`. Inference weights have taken a head that is not tied.
+    /// `[vocab, hidden]`.
     pub(crate) fn language_head(&self) -> Tensor<2> {
         let head = self.lm_head.as_ref().unwrap_or(&self.model.embed_tokens);
         head.weight.val()
@@ -217,11 +197,6 @@ impl Llama {
     /// # Shapes
     ///
     /// - result: `[response tokens]`, responses one after the other
-    ///
-    /// # Panics
-    ///
-    /// When [`Model::for_inference`](crate::Model::for_inference) has taken the layers:
-    /// [`Model::token_log_probs`](crate::Model::token_log_probs) has them.
     pub fn token_log_probs(
         &self,
         config: &LlamaConfig,
@@ -247,32 +222,12 @@ impl Llama {
     ///
     /// # Panics
     ///
-    /// When the model has no reward head, or
-    /// [`Model::for_inference`](crate::Model::for_inference) has taken the layers:
-    /// [`Model::rewards`](crate::Model::rewards) has them.
+    /// When the model has no reward head.
     pub fn rewards(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<1> {
         let hidden = self.hidden_states(config, compute, batch, &batch.last_rows());
-        self.rewards_of(hidden)
-    }
-
-    /// Returns the reward of each hidden state.
-    ///
-    /// # Shapes
-    ///
-    /// - `hidden`: `[rows, hidden]`
-    /// - result: `[rows]`
-    ///
-    /// # Panics
-    ///
-    /// When the model has no reward head.
-    pub(crate) fn rewards_of(&self, hidden: Tensor<2>) -> Tensor<1> {
-        let score = self
-            .score
-            .as_ref()
-            .expect("a reward model has a score head");
-        let n_rows = hidden.dims()[0];
-        let rewards = hidden.matmul(score.weight.val().transpose()); // [rows, 1]
-        rewards.reshape([n_rows])
+        let score = self.score.as_ref();
+        let score = score.expect("a reward model has a score head");
+        plain::rewards(hidden, score.weight.val())
     }
 
     /// Returns the logits of every token of a batch. Only comparisons need them
@@ -281,18 +236,10 @@ impl Llama {
     /// # Shapes
     ///
     /// - result: `[tokens, vocab]`
-    ///
-    /// # Panics
-    ///
-    /// When [`Model::for_inference`](crate::Model::for_inference) has taken the layers.
     pub fn logits(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<2> {
         let rows: Vec<usize> = (0..batch.n_tokens()).collect();
         let hidden = self.hidden_states(config, compute, batch, &rows);
         plain::logits(hidden, self.language_head(), compute.precision)
-    }
-
-    pub(crate) fn device(&self) -> Device {
-        self.model.norm.weight.val().device()
     }
 
     /// Returns the values of one parameter, `[elements]`.
@@ -329,6 +276,25 @@ impl Llama {
     #[must_use]
     pub fn on(self, device: &Device) -> Self {
         parameters::to_device(self, device)
+    }
+}
+
+impl Network for Llama {
+    fn device(&self) -> Device {
+        self.model.norm.weight.val().device()
+    }
+
+    fn reward_values(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Vec<f32> {
+        values(self.rewards(config, compute, batch))
+    }
+
+    fn log_prob_values(
+        &self,
+        config: &LlamaConfig,
+        compute: Compute,
+        batch: &TreeBatch,
+    ) -> Vec<f32> {
+        values(self.token_log_probs(config, compute, batch))
     }
 }
 

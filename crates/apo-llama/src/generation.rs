@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::error::ModelError;
-use crate::model::Model;
+use crate::inference::{Form, InferenceModel};
 pub use sampler::{Pick, Sampling};
 
 /// Prompt tokens computed at once; further prompts wait for the next prefill.
@@ -118,7 +118,7 @@ struct Waiting<P> {
     seed: u64,
 }
 
-impl Model {
+impl InferenceModel {
     /// Generates the samples of all requests and passes each to `done` when it
     /// ends; `cut` decides from a response's tokens so far whether it ends
     /// here.
@@ -137,20 +137,23 @@ impl Model {
         cut: impl Fn(&[u32]) -> bool + Sync,
         done: impl FnMut(Generated) -> Result<(), E>,
     ) -> Result<(), E> {
-        let device = self.device();
         let requests = requests.into_iter();
-        if self.compute.runs_kernels_on(&device) {
-            let mut decoder = cached::KernelDecoder::new(self, generation.max_new_tokens);
-            run(self, &mut decoder, generation, requests, cut, done)
-        } else {
-            let mut decoder = plain::ComposedDecoder::new(self);
-            run(self, &mut decoder, generation, requests, cut, done)
+        match &self.llama.0 {
+            Form::Kernels(llama) => {
+                let most = generation.max_new_tokens;
+                let mut decoder = cached::KernelDecoder::new(self, llama, most);
+                run(self, &mut decoder, generation, requests, cut, done)
+            }
+            Form::Composed(llama) => {
+                let mut decoder = plain::ComposedDecoder::new(self, llama);
+                run(self, &mut decoder, generation, requests, cut, done)
+            }
         }
     }
 }
 
 fn run<D: Decoder, E: From<ModelError>>(
-    model: &Model,
+    model: &InferenceModel,
     decoder: &mut D,
     generation: &GenerationConfig,
     mut requests: impl Iterator<Item = Request>,

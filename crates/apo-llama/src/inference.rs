@@ -1,34 +1,41 @@
-//! A model's weights as inference reads them by the CPU's kernels: for products of bf16
-//! they are packed once.
+//! Models that no longer change, as inference reads their weights: for the CPU's kernels
+//! the matrices of bf16 products are packed once, on other devices they are rounded once.
 
 use std::fmt;
 
 use apo_kernels::bf16::Packed;
-use apo_kernels::layer::{self, ForwardWeights, LayerConfig, Weight};
-use apo_kernels::layout::Layout;
+use apo_kernels::layer::{self, ForwardWeights, Weight};
+use apo_kernels::log_prob;
 use apo_kernels::matrix::Matrix;
 use apo_kernels::{LayerWeights, Precision};
+use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::FlexTensor;
 
+use crate::compute::Compute;
+use crate::config::LlamaConfig;
 use crate::decoder::Llama;
-use crate::operators::{layer_on_cpu, on_cpu, slice};
+use crate::model::Model;
+use crate::network::{Network, values};
+use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice};
+use crate::plain::{self, integers};
+use crate::tree::TreeBatch;
 
-/// The layers' weights, and those of a policy's head.
-#[derive(Clone)]
-pub struct InferenceWeights {
-    layers: Vec<LayerWeights<Held, FlexTensor>>,
-    /// `[vocab, hidden]`; `None` in a reward model, whose head is a single row.
-    head: Option<Held>,
-}
+/// A policy or a reward model whose weights no longer change: it scores and generates.
+pub type InferenceModel = Model<Frozen>;
 
-impl fmt::Debug for InferenceWeights {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InferenceWeights").finish_non_exhaustive()
-    }
+/// The weights of a model for inference.
+#[derive(Debug)]
+pub struct Frozen(pub(crate) Form);
+
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// For the CPU's kernels.
+    Kernels(Box<KernelLlama>),
+    /// For Burn's own operators, on every device.
+    Composed(Box<Llama>),
 }
 
 /// A projection's weight, as all products read it.
-#[derive(Clone)]
 enum Held {
     F32(FlexTensor),
     Packed(Packed),
@@ -55,18 +62,79 @@ impl Held {
     }
 }
 
-impl InferenceWeights {
-    /// Takes the layers out of a model, one after the other, so that hardly more than
-    /// one is in memory in both forms. The model keeps its embedding, its last norm and
-    /// the head of a reward model.
-    pub(crate) fn take(llama: &mut Llama, precision: Precision) -> Self {
-        let layers = std::mem::take(&mut llama.model.layers).into_iter();
+/// A decoder as the CPU's kernels read it.
+pub(crate) struct KernelLlama {
+    /// `[vocab, hidden]`
+    embedding: FlexTensor,
+    layers: Vec<LayerWeights<Held, FlexTensor>>,
+    /// `[hidden]`
+    norm: Tensor<1>,
+    head: KernelHead,
+}
+
+enum KernelHead {
+    /// A policy's, `[vocab, hidden]`.
+    Language(Held),
+    /// A reward model's, `[1, hidden]`.
+    Reward(Tensor<2>),
+}
+
+impl fmt::Debug for KernelLlama {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelLlama").finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Rounds and packs the weights once, for inference, instead of for every product.
+    ///
+    /// # Panics
+    ///
+    /// When the model is on a device with autodiff.
+    pub fn for_inference(self) -> InferenceModel {
+        let compute = self.compute;
+        let form = if compute.runs_kernels_on(&self.device()) {
+            Form::Kernels(Box::new(KernelLlama::new(self.llama, compute.precision)))
+        } else {
+            Form::Composed(Box::new(self.llama.cast(compute.precision)))
+        };
+        Model {
+            config: self.config,
+            head: self.head,
+            llama: Frozen(form),
+            compute,
+        }
+    }
+}
+
+impl KernelLlama {
+    /// Takes a model apart, one layer after the other, so that hardly more than one is
+    /// in memory in both forms.
+    fn new(llama: Llama, precision: Precision) -> Self {
+        let language_head = llama.language_head();
         let held = |weight| Held::new(weight, precision);
+        let layers = llama.model.layers.into_iter();
         let layers = layers.map(|layer| layer_on_cpu(layer.weights()).map_each(held, |it| it));
-        let layers = layers.collect();
-        let head = (llama.score.is_none()).then(|| held(on_cpu(llama.language_head())));
-        llama.lm_head = None;
-        Self { layers, head }
+        Self {
+            layers: layers.collect(),
+            embedding: on_cpu(llama.model.embed_tokens.weight.val()),
+            norm: llama.model.norm.weight.val(),
+            head: match llama.score {
+                Some(score) => KernelHead::Reward(score.weight.val()),
+                None => KernelHead::Language(held(on_cpu(language_head))),
+            },
+        }
+    }
+
+    /// Returns tokens' embeddings, `[tokens, hidden]`.
+    pub(crate) fn embed(&self, tokens: &[u32]) -> Vec<f32> {
+        let (embedding, hidden) = (slice(&self.embedding), self.norm.dims()[0]);
+        let mut x = Vec::with_capacity(tokens.len() * hidden);
+        for &id in tokens {
+            let at = id as usize * hidden;
+            x.extend_from_slice(&embedding[at..at + hidden]);
+        }
+        x
     }
 
     /// Returns each layer's weights, first to last.
@@ -75,23 +143,89 @@ impl InferenceWeights {
         layers.map(|layer| layer.as_ref().map_each(Held::as_ref, slice))
     }
 
+    /// Returns the weight of the last norm, `[hidden]`.
+    pub(crate) fn norm(&self) -> FlexTensor {
+        on_cpu(self.norm.clone())
+    }
+
     /// Returns the weight of a policy's head, `[vocab, hidden]`.
     ///
     /// # Panics
     ///
     /// In a reward model.
-    pub(crate) fn head(&self) -> Weight<'_> {
-        let head = self.head.as_ref();
-        head.expect("a policy has a language head").as_ref()
+    pub(crate) fn language_head(&self) -> Weight<'_> {
+        match &self.head {
+            KernelHead::Language(head) => head.as_ref(),
+            KernelHead::Reward(_) => panic!("a reward model has no language head"),
+        }
     }
 
-    /// Returns the last layer's output.
+    /// Returns the hidden states at `rows`, after the last norm.
     ///
     /// # Shapes
     ///
-    /// - `x` and the result: `[tokens, hidden]`
-    pub(crate) fn forward(&self, config: &LayerConfig, layout: &Layout, x: Vec<f32>) -> Vec<f32> {
-        let layer = |x: Vec<f32>, weights| layer::forward(config, layout, &x, &weights).0;
-        self.layers().fold(x, layer)
+    /// - result: `[rows, hidden]`
+    fn hidden_states(
+        &self,
+        config: &LlamaConfig,
+        compute: Compute,
+        batch: &TreeBatch,
+        rows: &[usize],
+    ) -> Tensor<2> {
+        let (plan, layout) = (
+            layer_config(config, compute.precision),
+            batch.layout(config),
+        );
+        let layer = |x: Vec<f32>, weights| layer::forward(&plan, &layout, &x, &weights).0;
+        let x = self.layers().fold(self.embed(batch.tokens()), layer);
+        let device = self.norm.device();
+        let shape = [batch.n_tokens(), config.hidden_size];
+        let x = Tensor::<2>::from_data(TensorData::new(x, shape), &device);
+        let x = x.select(0, integers(rows, &device));
+        plain::rms_norm(x, self.norm.clone(), config.rms_norm_eps)
+    }
+}
+
+impl Network for Frozen {
+    fn device(&self) -> Device {
+        match &self.0 {
+            Form::Kernels(llama) => llama.norm.device(),
+            Form::Composed(llama) => llama.device(),
+        }
+    }
+
+    fn reward_values(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Vec<f32> {
+        let llama = match &self.0 {
+            Form::Kernels(llama) => llama,
+            Form::Composed(llama) => return llama.reward_values(config, compute, batch),
+        };
+        let KernelHead::Reward(score) = &llama.head else {
+            panic!("a policy has no score head");
+        };
+        let hidden = llama.hidden_states(config, compute, batch, &batch.last_rows());
+        values(plain::rewards(hidden, score.clone()))
+    }
+
+    fn log_prob_values(
+        &self,
+        config: &LlamaConfig,
+        compute: Compute,
+        batch: &TreeBatch,
+    ) -> Vec<f32> {
+        let llama = match &self.0 {
+            Form::Kernels(llama) => llama,
+            Form::Composed(llama) => return llama.log_prob_values(config, compute, batch),
+        };
+        let (rows, targets) = batch.predictions();
+        let hidden = on_cpu(llama.hidden_states(config, compute, batch, &rows));
+        let (width, precision) = (config.hidden_size, compute.precision);
+        log_prob::forward(
+            slice(&hidden),
+            llama.language_head(),
+            width,
+            &targets,
+            precision,
+        )
+        .0
     }
 }

@@ -2,36 +2,32 @@
 
 use std::path::Path;
 
-use apo_kernels::log_prob;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::Precision;
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::decoder::Llama;
 use crate::device::has_kernels;
 use crate::directory::{ModelDirectory, Start};
 use crate::error::ModelError;
-use crate::inference::InferenceWeights;
 use crate::machine;
-use crate::operators::{layer_config, on_cpu, slice};
+use crate::network::Network;
 use crate::tree::TreeBatch;
 
-/// A policy or a reward model, ready to compute.
+/// A policy or a reward model, ready to compute: one that can be trained, or an
+/// [`InferenceModel`](crate::InferenceModel).
 #[derive(Debug)]
-pub struct Model {
+pub struct Model<Weights = Llama> {
     /// Sizes and settings.
     pub config: LlamaConfig,
     /// Which head it has.
     pub head: Head,
     /// Its parameters.
-    pub llama: Llama,
+    pub llama: Weights,
     /// How it computes.
     pub compute: Compute,
-    /// Its layers and head, packed for inference; `llama` then has no layers.
-    pub(crate) packed: Option<InferenceWeights>,
 }
 
 impl Model {
@@ -77,23 +73,11 @@ impl Model {
             head,
             llama,
             compute,
-            packed: None,
         })
     }
+}
 
-    /// Rounds the weights once, for inference, instead of for every product. Where the
-    /// CPU's kernels compute, `llama` has no layers afterwards.
-    #[must_use]
-    pub fn for_inference(mut self) -> Self {
-        let precision = self.compute.precision;
-        if !self.compute.runs_kernels_on(&self.device()) {
-            self.llama = self.llama.cast(precision);
-        } else if precision == Precision::Bf16 {
-            self.packed = Some(InferenceWeights::take(&mut self.llama, precision));
-        }
-        self
-    }
-
+impl<W: Network> Model<W> {
     /// Returns the device of the parameters.
     pub fn device(&self) -> Device {
         self.llama.device()
@@ -126,14 +110,8 @@ impl Model {
     /// For a token beyond the vocabulary, or a reward that is not finite.
     pub fn rewards(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
         self.check_ids(batch.tokens())?;
-        let rewards = match &self.packed {
-            None => self.llama.rewards(&self.config, self.compute, batch),
-            Some(packed) => {
-                let hidden = self.hidden_states(packed, batch, &batch.last_rows());
-                self.llama.rewards_of(hidden)
-            }
-        };
-        finite(values(rewards), "a reward")
+        let rewards = self.llama.reward_values(&self.config, self.compute, batch);
+        finite(rewards, "a reward")
     }
 
     /// Returns the log-prob of every response token of a batch, nats.
@@ -147,39 +125,9 @@ impl Model {
     /// For a token beyond the vocabulary, or a log-prob that is not finite.
     pub fn token_log_probs(&self, batch: &TreeBatch) -> Result<Vec<f32>, ModelError> {
         self.check_ids(batch.tokens())?;
-        let log_probs = match &self.packed {
-            None => values(
-                self.llama
-                    .token_log_probs(&self.config, self.compute, batch),
-            ),
-            Some(packed) => {
-                let (rows, targets) = batch.predictions();
-                let hidden = on_cpu(self.hidden_states(packed, batch, &rows));
-                let (width, precision) = (self.config.hidden_size, self.compute.precision);
-                log_prob::forward(slice(&hidden), packed.head(), width, &targets, precision).0
-            }
-        };
+        let (config, compute) = (&self.config, self.compute);
+        let log_probs = self.llama.log_prob_values(config, compute, batch);
         finite(log_probs, "a log-prob")
-    }
-
-    /// Returns the hidden states at `rows`, after the last norm, by packed layers.
-    ///
-    /// # Shapes
-    ///
-    /// - result: `[rows, hidden]`
-    fn hidden_states(
-        &self,
-        packed: &InferenceWeights,
-        batch: &TreeBatch,
-        rows: &[usize],
-    ) -> Tensor<2> {
-        let (config, device) = (&self.config, self.device());
-        let x = self.llama.embed(batch.tokens());
-        let shape = x.shape();
-        let layer = layer_config(config, self.compute.precision);
-        let x = packed.forward(&layer, &batch.layout(config), slice(&on_cpu(x)).to_vec());
-        let x = Tensor::from_data(TensorData::new(x, shape), &device);
-        self.llama.normed_at(x, rows, config)
     }
 
     /// Returns the log-prob of every response of a batch, summed over its tokens in
@@ -202,11 +150,6 @@ impl Model {
         });
         Ok(sums.collect())
     }
-}
-
-fn values(tensor: Tensor<1>) -> Vec<f32> {
-    let data = tensor.into_data().convert::<f32>();
-    data.try_into_vec().expect("converted to f32")
 }
 
 fn finite(values: Vec<f32>, what: &'static str) -> Result<Vec<f32>, ModelError> {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use apo_llama::{
-    AdamW, AdamWSettings, Compute, GradientSum, Head, Model, Precision, PromptTree, Start,
+    AdamW, AdamWSettings, Compute, GradientSum, Head, Model, Network, Precision, PromptTree, Start,
     TreeBatch,
 };
 
@@ -171,6 +171,15 @@ fn a_training_falls_as_f32s_does() {
 
 /// Weights that are packed once give what weights packed for each product give. Few
 /// rows are the exception: with unpacked weights their products are in f32.
+/// Returns the values of a batch that are read of a model.
+fn values<W: Network>(model: &Model<W>, batch: &TreeBatch) -> Vec<f32> {
+    let values = match model.head {
+        Head::LanguageModel => model.token_log_probs(batch),
+        Head::Reward => model.rewards(batch),
+    };
+    values.unwrap()
+}
+
 #[test]
 fn inference_gives_what_training_computes() {
     let device = device();
@@ -191,10 +200,6 @@ fn inference_gives_what_training_computes() {
                 };
                 let (model, packed) = (load(), load().for_inference());
                 let mut trees = trees(model.config.vocab_size as u32);
-                let values = |model: &Model, batch: &TreeBatch| match head {
-                    Head::LanguageModel => model.token_log_probs(batch).unwrap(),
-                    Head::Reward => model.rewards(batch).unwrap(),
-                };
                 // Log-probs of more rows than are few, by enough trees.
                 trees.extend(trees.clone());
                 let batch = TreeBatch::new(&trees);

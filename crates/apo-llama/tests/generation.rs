@@ -7,22 +7,23 @@ mod common;
 use std::collections::BTreeMap;
 
 use apo_llama::{
-    Compute, Ended, Generated, GenerationConfig, Head, Model, ModelError, Precision, PromptTree,
-    Request, Sampling, Start, TreeBatch,
+    Compute, Ended, Generated, GenerationConfig, Head, InferenceModel, Model, ModelError,
+    Precision, PromptTree, Request, Sampling, Start, TreeBatch,
 };
 use common::{MODELS, device, ids, reference, tiny};
 
-fn load(name: &str, kernels: bool) -> Model {
+fn load(name: &str, kernels: bool) -> InferenceModel {
     let compute = Compute {
         kernels,
         ..Compute::default()
     };
     let head = Head::LanguageModel;
-    Model::load(&tiny(name), head, Start::Saved, &device(), compute).unwrap()
+    let model = Model::load(&tiny(name), head, Start::Saved, &device(), compute);
+    model.unwrap().for_inference()
 }
 
 fn all(
-    model: &Model,
+    model: &InferenceModel,
     generation: &GenerationConfig,
     requests: &[Request],
 ) -> BTreeMap<(usize, usize), Generated> {
@@ -160,7 +161,7 @@ fn log_probs_in_bf16_are_those_of_a_full_forward_pass() {
 }
 
 #[track_caller]
-fn full_forward_passes(model: &Model, tolerance: f64) {
+fn full_forward_passes(model: &InferenceModel, tolerance: f64) {
     let requests = requests();
     let found = all(model, &random(6), &requests);
     for ((number, sample), one) in &found {
@@ -192,7 +193,7 @@ fn full_forward_passes(model: &Model, tolerance: f64) {
     }
 }
 
-fn log_prob(model: &Model, prompt: &[u32], response: Vec<u32>) -> f64 {
+fn log_prob(model: &InferenceModel, prompt: &[u32], response: Vec<u32>) -> f64 {
     let tree = PromptTree {
         prompt: prompt.to_vec(),
         responses: vec![response],

@@ -154,7 +154,7 @@ fn log_probs_of_given_responses_are_pytorchs() {
 #[test]
 fn greedy_continuations_are_pytorchs_token_for_token() {
     let Some(dir) = directory() else { return };
-    let model = policy(&dir, false);
+    let model = policy(&dir, false).for_inference();
     let reference = reference();
     let greedy = &reference["greedy"];
     let prompts = greedy["prompts"].as_array().unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Fitted, Truncation, TruncationCounts};
-use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
+use apo_llama::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
 use apo_model_stage::rows::tokens;
@@ -55,7 +55,7 @@ impl<'a> ScorerInput<'a> {
 /// the responses, several at a time.
 #[derive(Debug)]
 pub struct Scorer {
-    model: Model,
+    model: InferenceModel,
     head: Head,
     tokenizer: DialogueTokenizer,
     truncation: Truncation,

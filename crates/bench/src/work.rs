@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 use apo_dialogue::{DialogueTokenizer, Template};
 use apo_kernels::stats::{KernelStats, KindStats, stats};
 use apo_llama::{
-    AdamW, AdamWSettings, Compute, GenerationConfig, GradientSum, Head, Model, ModelError,
-    Precision, PromptTree, Request, Sampling, Start, TreeBatch, device,
+    AdamW, AdamWSettings, Compute, GenerationConfig, GradientSum, Head, InferenceModel, Model,
+    ModelError, Precision, PromptTree, Request, Sampling, Start, TreeBatch, device,
 };
 use apo_objectives::{LogProbs, PairLoss, Pairs, ranking};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -105,26 +105,26 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn load(&self, head: Head, train: bool) -> Result<Model> {
+    fn load(&self, head: Head, device: Device) -> Result<Model> {
         let start = match head {
             Head::Reward => Start::NewHead(1),
             Head::LanguageModel => Start::Saved,
         };
-        let device = device::cpu();
-        let device = if train { device.autodiff() } else { device };
         let compute = Compute {
             precision: self.settings.precision,
             checkpointing: self.settings.checkpointing,
             ..Compute::default()
         };
         let model = Model::load(self.settings.model, head, start, &device, compute);
-        let model =
-            model.with_context(|| format!("cannot load {}", self.settings.model.display()))?;
-        Ok(if train { model } else { model.for_inference() })
+        model.with_context(|| format!("cannot load {}", self.settings.model.display()))
+    }
+
+    fn frozen(&self, head: Head) -> Result<InferenceModel> {
+        Ok(self.load(head, device::cpu())?.for_inference())
     }
 
     fn score(&self) -> Result<Run> {
-        let model = self.load(Head::Reward, false)?;
+        let model = self.frozen(Head::Reward)?;
         let warm = PromptTree {
             prompt: (100..132).collect(),
             responses: vec![(132..164).collect()],
@@ -166,17 +166,17 @@ impl Bench<'_> {
     #[expect(clippy::needless_range_loop, reason = "`kept` may be empty")]
     fn train(&self, head: Head, reference: Reference) -> Result<Run> {
         let steps = self.settings.steps;
-        let mut model = self.load(head, true)?;
+        let mut model = self.load(head, device::cpu().autodiff())?;
         let mut pairs = Pairs::default();
         for i in 0..PAIRS_A_STEP {
             pairs.push(2 * i, 2 * i + 1, 1.0 / PAIRS_A_STEP as f32);
         }
         let frozen = (reference == Reference::InStep)
-            .then(|| self.load(head, false))
+            .then(|| self.frozen(head))
             .transpose()?;
         let mut kept = Vec::new();
         if reference == Reference::Kept {
-            let frozen = self.load(head, false)?;
+            let frozen = self.frozen(head)?;
             for step in 0..=steps {
                 kept.push(frozen.log_probs(&self.step_batch(step)?)?);
             }
@@ -221,7 +221,7 @@ impl Bench<'_> {
     }
 
     fn sample(&self) -> Result<Run> {
-        let model = self.load(Head::LanguageModel, false)?;
+        let model = self.frozen(Head::LanguageModel)?;
         let generation = |max_new_tokens| GenerationConfig {
             sampling: Sampling {
                 temperature: 1.0,

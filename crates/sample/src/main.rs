@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Error, Result};
 use apo_dialogue::{DialogueTokenizer, generation_note};
-use apo_llama::{Ended, Generated, Head, Model, ModelError, Request, Start};
+use apo_llama::{Ended, Generated, Head, InferenceModel, Model, ModelError, Request, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models;
 use apo_model_stage::models::Longest;
@@ -124,7 +124,7 @@ impl Summary {
 fn generate(
     args: &Args,
     tokenizer: &DialogueTokenizer,
-    model: &Model,
+    model: &InferenceModel,
     queries: &Queries,
     finished: &mut Finished,
 ) -> Result<Summary> {

@@ -1,15 +1,15 @@
 //! The decoder with a cache, by the CPU's kernels.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use burn_flex::FlexTensor;
 
 use super::Decoder;
-use crate::inference::InferenceWeights;
-use crate::model::Model;
-use crate::operators::{layer_config, on_cpu, slice};
+use crate::config::LlamaConfig;
+use crate::inference::{InferenceModel, KernelLlama};
+use crate::operators::{layer_config, slice};
 use crate::tree::{PromptTree, TreeBatch, rotations};
+use apo_kernels::cache::KeyValues;
 use apo_kernels::decode::{self, RowCache};
 use apo_kernels::layer::{self, LayerConfig, Weight};
 use apo_kernels::matmul::{multiply_batch_invariant, multiply_packed};
@@ -17,74 +17,60 @@ use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 use apo_kernels::norm::rms_norm;
 
 pub(super) struct KernelDecoder<'a> {
-    model: &'a Model,
+    model_config: &'a LlamaConfig,
+    llama: &'a KernelLlama,
     /// How prompts are computed.
     config: LayerConfig,
     /// How steps are computed: a row depends on no other.
     step_config: LayerConfig,
-    weights: Cow<'a, InferenceWeights>,
-    embedding: FlexTensor,
     norm: FlexTensor,
     max_new_tokens: usize,
 }
 
-/// A prompt's keys and values, `[tokens, kv_heads · head_dim]` each, by layer.
+/// A prompt's keys and values, by layer.
 pub(super) struct Prompt {
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    layers: Vec<KeyValues>,
     n_tokens: usize,
 }
 
 pub(super) struct Row {
     prompt: Arc<Prompt>,
     /// The row's own keys and values, by layer.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    layers: Vec<KeyValues>,
     n_tokens: usize,
 }
 
 impl<'a> KernelDecoder<'a> {
-    pub(super) fn new(model: &'a Model, max_new_tokens: usize) -> Self {
-        let llama = &model.llama;
-        let precision = model.compute.precision;
-        let weights = match &model.packed {
-            Some(packed) => Cow::Borrowed(packed),
-            None => Cow::Owned(InferenceWeights::take(&mut llama.clone(), precision)),
-        };
-        let config = layer_config(&model.config, precision);
+    pub(super) fn new(
+        model: &'a InferenceModel,
+        llama: &'a KernelLlama,
+        max_new_tokens: usize,
+    ) -> Self {
+        let config = layer_config(&model.config, model.compute.precision);
         let step_config = LayerConfig {
             batch_invariant: true,
             ..config.clone()
         };
         Self {
-            model,
+            model_config: &model.config,
+            llama,
             config,
             step_config,
-            weights,
-            embedding: on_cpu(llama.model.embed_tokens.weight.val()),
-            norm: on_cpu(llama.model.norm.weight.val()),
+            norm: llama.norm(),
             max_new_tokens,
         }
     }
 
-    fn embed(&self, tokens: &[u32]) -> Vec<f32> {
-        let (hidden, embedding) = (self.config.hidden, slice(&self.embedding));
-        let mut x = Vec::with_capacity(tokens.len() * hidden);
-        for &id in tokens {
-            let at = id as usize * hidden;
-            x.extend_from_slice(&embedding[at..at + hidden]);
-        }
-        x
-    }
-
     /// Appends the logits of rows `[rows, hidden]` to `logits`.
     fn logits(&self, x: &[f32], logits: &mut Vec<f32>) {
-        let (hidden, vocab) = (self.config.hidden, self.model.config.vocab_size);
+        let (hidden, vocab) = (self.config.hidden, self.model_config.vocab_size);
         let n_rows = x.len() / hidden;
         let normed = rms_norm(x, slice(&self.norm), self.config.rms_norm_eps);
         let start = logits.len();
         logits.resize(start + n_rows * vocab, 0.0);
         let out = MatrixMut::new(&mut logits[start..], n_rows, vocab);
         let normed = Matrix::new(&normed, n_rows, hidden);
-        match self.weights.head() {
+        match self.llama.language_head() {
             Weight::F32(head) => {
                 let head = Matrix::new(head, vocab, hidden).transposed();
                 multiply_batch_invariant(out, normed, head, Sum::Replace);
@@ -100,12 +86,12 @@ impl KernelDecoder<'_> {
             prompt: prompt.to_vec(),
             responses: Vec::new(),
         }]);
-        let layout = batch.layout(&self.model.config);
-        let mut x = self.embed(prompt);
-        let mut layers = Vec::with_capacity(self.weights.layers().len());
-        for weights in self.weights.layers() {
+        let layout = batch.layout(self.model_config);
+        let mut x = self.llama.embed(prompt);
+        let mut layers = Vec::with_capacity(self.llama.layers().len());
+        for weights in self.llama.layers() {
             let (out, saved) = layer::forward(&self.config, &layout, &x, &weights);
-            layers.push(saved.keys_and_values(self.config.heads, 0..prompt.len()));
+            layers.push(saved.keys_and_values(&self.config));
             x = out;
         }
         let mut logits = Vec::new();
@@ -132,31 +118,25 @@ impl Decoder for KernelDecoder<'_> {
     fn row(&mut self, prompt: &Arc<Prompt>) -> Row {
         let width = self.config.heads.kv_heads * self.config.heads.head_dim;
         // Room for short responses; long ones grow by doubling.
-        let room = self.max_new_tokens.min(64) * width;
-        let cache = || (Vec::with_capacity(room), Vec::with_capacity(room));
+        let room = self.max_new_tokens.min(64);
+        let cache = || KeyValues::with_capacity(width, self.config.precision, room);
         Row {
             prompt: Arc::clone(prompt),
-            layers: self.weights.layers().map(|_| cache()).collect(),
+            layers: self.llama.layers().map(|_| cache()).collect(),
             n_tokens: 0,
         }
     }
 
     fn step(&mut self, rows: &mut [&mut Row], tokens: &[u32], logits: &mut Vec<f32>) {
         let positions = rows.iter().map(|row| row.prompt.n_tokens + row.n_tokens);
-        let (cos, sin) = rotations(&self.model.config, positions);
-        let mut x = self.embed(tokens);
-        for (i, weights) in self.weights.layers().enumerate() {
+        let (cos, sin) = rotations(self.model_config, positions);
+        let mut x = self.llama.embed(tokens);
+        for (i, weights) in self.llama.layers().enumerate() {
             let mut caches: Vec<RowCache<'_>> = rows
                 .iter_mut()
-                .map(|row| {
-                    let (prompt_keys, prompt_values) = &row.prompt.layers[i];
-                    let (own_keys, own_values) = &mut row.layers[i];
-                    RowCache {
-                        prompt_keys,
-                        prompt_values,
-                        own_keys,
-                        own_values,
-                    }
+                .map(|row| RowCache {
+                    prompt: &row.prompt.layers[i],
+                    own: &mut row.layers[i],
                 })
                 .collect();
             x = decode::step(&self.step_config, &weights, &x, &cos, &sin, &mut caches);

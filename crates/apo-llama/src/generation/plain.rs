@@ -5,14 +5,19 @@ use std::sync::Arc;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::Decoder;
+use crate::Precision;
+use crate::config::LlamaConfig;
+use crate::decoder::Llama;
+use crate::inference::InferenceModel;
 use crate::matmul::cast_operand;
-use crate::model::Model;
 use crate::plain::integers;
 use crate::plain::{self, Forward, Projected};
 use crate::tree::{PromptTree, TreeBatch, rotations};
 
 pub(super) struct ComposedDecoder<'a> {
-    model: &'a Model,
+    config: &'a LlamaConfig,
+    llama: &'a Llama,
+    precision: Precision,
     device: Device,
     /// The rows of the last step.
     stack: Vec<Stacked>,
@@ -63,9 +68,11 @@ fn padded(x: Tensor<4>, time: usize) -> Tensor<4> {
 }
 
 impl<'a> ComposedDecoder<'a> {
-    pub(super) fn new(model: &'a Model) -> Self {
+    pub(super) fn new(model: &'a InferenceModel, llama: &'a Llama) -> Self {
         Self {
-            model,
+            config: &model.config,
+            llama,
+            precision: model.compute.precision,
             device: model.device(),
             stack: Vec::new(),
             layers: Vec::new(),
@@ -75,9 +82,8 @@ impl<'a> ComposedDecoder<'a> {
     }
 
     fn logits(&self, x: Tensor<2>) -> Vec<f32> {
-        let llama = &self.model.llama;
-        let normed = llama.last_norm(x, &self.model.config);
-        let logits = plain::logits(normed, llama.language_head(), self.model.compute.precision);
+        let normed = self.llama.last_norm(x, self.config);
+        let logits = plain::logits(normed, self.llama.language_head(), self.precision);
         let logits = logits.into_data().convert::<f32>();
         logits.try_into_vec().expect("converted to f32")
     }
@@ -101,7 +107,7 @@ impl<'a> ComposedDecoder<'a> {
         let found = std::mem::replace(&mut self.time, time);
         let index = integers(&kept, &self.device);
         let old = std::mem::take(&mut self.layers);
-        let n_layers = self.model.config.num_hidden_layers;
+        let n_layers = self.config.num_hidden_layers;
         self.layers = (0..n_layers)
             .map(|layer| {
                 let (mut keys, mut values) = (Vec::new(), Vec::new());
@@ -161,7 +167,7 @@ impl Decoder for ComposedDecoder<'_> {
     type Row = Row;
 
     fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Prompt, Vec<f32>)> {
-        let config = &self.model.config;
+        let config = self.config;
         let mut batch = TreeBatch::default();
         for prompt in prompts {
             batch.push(&PromptTree {
@@ -170,7 +176,7 @@ impl Decoder for ComposedDecoder<'_> {
             });
         }
         let layout = batch.layout(config);
-        let precision = self.model.compute.precision;
+        let precision = self.precision;
         let forward = Forward::new(&layout, config, precision, &self.device);
         let mut computed: Vec<Prompt> = prompts
             .iter()
@@ -179,8 +185,8 @@ impl Decoder for ComposedDecoder<'_> {
                 n_tokens: prompt.len(),
             })
             .collect();
-        let mut x = self.model.llama.embed(batch.tokens());
-        for layer in &self.model.llama.model.layers {
+        let mut x = self.llama.embed(batch.tokens());
+        for layer in &self.llama.model.layers {
             let (out, key, value) = forward.decoder_layer_with_cache(x, &layer.weights());
             x = out;
             let (key, value) = (cast_operand(key, precision), cast_operand(value, precision));
@@ -209,8 +215,8 @@ impl Decoder for ComposedDecoder<'_> {
     fn step(&mut self, rows: &mut [&mut Row], tokens: &[u32], logits: &mut Vec<f32>) {
         self.restack(rows);
         self.make_room();
-        let config = &self.model.config;
-        let precision = self.model.compute.precision;
+        let config = self.config;
+        let precision = self.precision;
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
         let n_rows = self.stack.len();
         let positions = self.stack.iter().map(|row| row.n_tokens);
@@ -224,10 +230,10 @@ impl Decoder for ComposedDecoder<'_> {
         }
         let [_, _, room, _] = self.layers[0].0.dims();
         let hidden = self.hidden(room);
-        let mut x = self.model.llama.embed(tokens);
+        let mut x = self.llama.embed(tokens);
         // Burn changes a tensor in place if nothing else holds it.
         let layers = std::mem::take(&mut self.layers);
-        for (layer, (keys, values)) in self.model.llama.model.layers.iter().zip(layers) {
+        for (layer, (keys, values)) in self.llama.model.layers.iter().zip(layers) {
             let weights = layer.weights();
             let Projected { query, key, value } =
                 plain::project(x.clone(), &weights, config, &cos, &sin, precision);
