@@ -156,8 +156,9 @@ impl Llama {
     ) -> Tensor<2> {
         let device = self.device();
         let layout = batch.layout(config);
-        let mut x = self.embed(batch.tokens()); // [tokens, hidden]
+        let mut x; // [tokens, hidden]
         if compute.runs_kernels_on(&device) {
+            x = operators::embed(self.model.embed_tokens.weight.val(), batch.tokens());
             let plan = Arc::new(LayerPlan {
                 config: operators::layer_config(config, compute.precision),
                 layout,
@@ -169,6 +170,7 @@ impl Llama {
         } else {
             let forward = plain::Forward::new(&layout, config, compute.precision, &device);
             let forward = Arc::new(forward);
+            x = self.embed(batch.tokens());
             for layer in &self.model.layers {
                 x = if compute.checkpointing {
                     checkpointed::decoder_layer(x, layer.weights(), Arc::clone(&forward))

@@ -16,7 +16,7 @@ use crate::config::LlamaConfig;
 use crate::decoder::Llama;
 use crate::model::Model;
 use crate::network::{Network, values};
-use crate::operators::{layer_config, layer_on_cpu, on_cpu, slice};
+use crate::operators::{embedded, layer_config, layer_on_cpu, on_cpu, slice};
 use crate::plain::{self, integers};
 use crate::tree::TreeBatch;
 
@@ -128,13 +128,7 @@ impl KernelLlama {
 
     /// Returns tokens' embeddings, `[tokens, hidden]`.
     pub(crate) fn embed(&self, tokens: &[u32]) -> Vec<f32> {
-        let (embedding, hidden) = (slice(&self.embedding), self.norm.dims()[0]);
-        let mut x = Vec::with_capacity(tokens.len() * hidden);
-        for &id in tokens {
-            let at = id as usize * hidden;
-            x.extend_from_slice(&embedding[at..at + hidden]);
-        }
-        x
+        embedded(slice(&self.embedding), self.norm.dims()[0], tokens)
     }
 
     /// Returns each layer's weights, first to last.

@@ -1,5 +1,5 @@
-//! Burn operators made of the CPU's kernels: a decoder layer, and log-probs
-//! in slices, each with its own backward pass.
+//! Burn operators made of the CPU's kernels: the embedding, a decoder layer, and
+//! log-probs in slices, each with its own backward pass.
 //!
 //! Only the backend `flex` has them; on every other device `plain` composes the
 //! same from Burn's own operators.
@@ -15,7 +15,7 @@ use burn_flex::{FlexTensor, Layout as FlexLayout};
 use apo_kernels::attention::Heads;
 use apo_kernels::layer::{self, LayerConfig, Weight};
 use apo_kernels::layout::Layout;
-use apo_kernels::{LayerWeights, log_prob};
+use apo_kernels::{LayerWeights, log_prob, simd};
 
 use crate::Precision;
 use crate::config::LlamaConfig;
@@ -50,6 +50,14 @@ pub(crate) fn layer_config(config: &LlamaConfig, precision: Precision) -> LayerC
 /// Backends that have this crate's kernels.
 #[backend_extension(Autodiff, Flex)]
 pub trait Kernels: Backend {
+    /// Returns the rows of `embedding` that tokens name.
+    ///
+    /// # Shapes
+    ///
+    /// - `embedding`: `[vocab, hidden]`
+    /// - result: `[tokens, hidden]`
+    fn embed(embedding: FloatTensor<Self>, tokens: Arc<[u32]>) -> FloatTensor<Self>;
+
     /// Runs a decoder layer.
     ///
     /// # Shapes
@@ -103,6 +111,12 @@ pub(crate) fn weights(tensors: &LayerWeights<FlexTensor>) -> layer::Weights<'_> 
 }
 
 impl Kernels for Flex {
+    fn embed(embedding: FloatTensor<Self>, tokens: Arc<[u32]>) -> FloatTensor<Self> {
+        let hidden = width(&embedding);
+        let out = embedded(slice(&embedding), hidden, &tokens);
+        tensor(out, &[tokens.len(), hidden])
+    }
+
     fn decoder_layer(
         x: FloatTensor<Self>,
         BackendWeights(tensors): BackendWeights<Self>,
@@ -132,6 +146,40 @@ impl Kernels for Flex {
             targets.precision,
         );
         tensor(log_probs, &[targets.ids.len()])
+    }
+}
+
+/// Returns tokens' embeddings.
+///
+/// # Shapes
+///
+/// - `embedding`: `[vocab, hidden]`
+/// - result: `[tokens, hidden]`
+pub(crate) fn embedded(embedding: &[f32], hidden: usize, tokens: &[u32]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(tokens.len() * hidden);
+    for &id in tokens {
+        out.extend_from_slice(&embedding[id as usize * hidden..][..hidden]);
+    }
+    out
+}
+
+#[derive(Clone, Debug)]
+struct KeptOfEmbedding {
+    shape: [usize; 2],
+    tokens: Arc<[u32]>,
+}
+
+impl Kept<Flex, 1> for KeptOfEmbedding {
+    /// A selection of Burn's would fill and copy the gradient, the largest of all, before
+    /// it adds the first row.
+    fn gradients(self, dout: FlexTensor) -> [FlexTensor; 1] {
+        let [vocab, hidden] = self.shape;
+        let dout = contiguous(&dout);
+        let mut gradient = vec![0.0; vocab * hidden];
+        for (&id, row) in self.tokens.iter().zip(slice(&dout).chunks_exact(hidden)) {
+            simd::add(&mut gradient[id as usize * hidden..][..hidden], row);
+        }
+        [tensor(gradient, &self.shape)]
     }
 }
 
@@ -206,6 +254,16 @@ impl Kept<Flex, 2> for KeptOfLogProbs {
 }
 
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
+    fn embed(embedding: FloatTensor<Self>, tokens: Arc<[u32]>) -> FloatTensor<Self> {
+        let nodes = [embedding.node()];
+        let embedding = embedding.into_primitive();
+        let out = Flex::embed(embedding.clone(), Arc::clone(&tokens));
+        KeptOfEmbedding::track::<C>(nodes, out, || KeptOfEmbedding {
+            shape: embedding.layout().shape().dims(),
+            tokens,
+        })
+    }
+
     fn decoder_layer(
         x: FloatTensor<Self>,
         BackendWeights(tensors): BackendWeights<Self>,
@@ -280,6 +338,17 @@ pub(crate) fn on_cpu<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
 /// On another device.
 pub(crate) fn layer_on_cpu(weights: LayerTensors) -> LayerWeights<FlexTensor> {
     weights.map_each(on_cpu, on_cpu)
+}
+
+/// Returns tokens' embeddings through the kernel.
+///
+/// # Shapes
+///
+/// - `embedding`: `[vocab, hidden]`
+/// - result: `[tokens, hidden]`
+pub(crate) fn embed(embedding: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
+    let (embedding, tokens) = (embedding.into_dispatch(), Arc::from(tokens));
+    Tensor::from_dispatch(<Dispatch as Kernels>::embed(embedding, tokens))
 }
 
 /// Runs a decoder layer through its kernel.
