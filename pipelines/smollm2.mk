@@ -10,8 +10,8 @@
 # ANSWERS  golden answers by others (.jsonl[.gz], .json, .parquet); for other queries,
 #          the better HH response is used
 #
-# PRECISION=bf16 halves the time of training and scoring on a processor that
-# multiplies bf16; on CUDA it is the default.
+# PRECISION=f32 or bf16 makes the run the same on every machine; without it, each
+# stage takes what the machine multiplies faster.
 
 HH       ?=
 MODEL    ?= $(error MODEL is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODEL=DIRECTORY)
@@ -37,8 +37,8 @@ SFT      ?=
 REWARD   ?= $(CHAT) --seed $(SEED) $(PRECISION_FLAG) --limit 384 --batch 8 --learning-rate 3e-5
 APO      ?= --beta-2 10
 # At the paper's temperature of 1.2, a model of this size writes mostly noise.
-SAMPLE   ?= $(CHAT) --seed $(SEED) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
-ANSWER   ?= $(CHAT) --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
+SAMPLE   ?= $(CHAT) --seed $(SEED) $(PRECISION_FLAG) --temperature 1.0 --prompt-limit 256 --max-new-tokens 96
+ANSWER   ?= $(CHAT) --seed $(SEED) $(PRECISION_FLAG) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --prompt-limit 256 --max-new-tokens 128
 SCORE    ?= $(PRECISION_FLAG) --limit 384
 LOG_PROBS ?= $(CHAT) $(PRECISION_FLAG) --limit 384

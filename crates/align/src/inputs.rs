@@ -98,7 +98,10 @@ pub fn provenance(
     let provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
         .argument("method", method.name())
         .argument("limit", common.limit.tokens)
-        .argument("precision", common.compute.precision()?.name())
+        .argument(
+            "precision",
+            common.compute.precision(&common.model.dir)?.name(),
+        )
         .input(name, input);
     let mut provenance = models::rendering(provenance, tokenizer);
     let model = directory::input(&common.model.dir)?;

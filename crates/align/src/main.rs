@@ -75,7 +75,9 @@ fn run(method: &Method) -> Result<()> {
         return up_to_date(&common.report, out);
     };
     let device = common.compute.device()?;
-    let mut compute = common.compute.compute(&device)?;
+    let mut compute = common
+        .compute
+        .compute(&common.model.dir, &device, &common.report)?;
     compute.checkpointing = common.training.checkpointing;
     let model = Model::load(&common.model.dir, head, method.start(), &device, compute)?;
     let (mut store, counts) =

@@ -58,7 +58,10 @@ impl KnownLogProbs {
         let here = [
             ("limit", json!(common.limit.tokens)),
             ("template", json!(tokenizer.template().to_string())),
-            ("precision", json!(common.compute.precision()?.name())),
+            (
+                "precision",
+                json!(common.compute.precision(&common.model.dir)?.name()),
+            ),
         ];
         for (name, here) in here {
             let there = found.arguments.get(name).unwrap_or(&Value::Null);

@@ -65,6 +65,31 @@ pub fn is_native() -> bool {
     Kernel::native().is_some()
 }
 
+/// Tells whether this processor multiplies bf16 faster than f32.
+///
+/// AMX does by far. AMD's processors compute twice as many products of bf16 a cycle, and
+/// gain 1.7 times. On Intel's, `vdpbf16ps` is no faster than products of f32, and its
+/// operands are to be packed as well.
+pub fn is_faster() -> bool {
+    match Kernel::native() {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        Some(Kernel::Amx(_)) => true,
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        Some(Kernel::Avx512(_)) => is_amd(),
+        #[cfg(miri)]
+        Some(Kernel::Portable(_)) => false,
+        None => false,
+    }
+}
+
+/// Tells whether AMD made this processor, by leaf 0 of CPUID.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+fn is_amd() -> bool {
+    let found = std::arch::x86_64::__cpuid(0);
+    let vendor = [found.ebx, found.edx, found.ecx].map(u32::to_le_bytes);
+    vendor.as_flattened() == b"AuthenticAMD"
+}
+
 /// Returns the name of the instructions that multiply bf16, if this processor has any.
 pub fn instructions() -> Option<&'static str> {
     Kernel::native().map(|kernel| match kernel {

@@ -6,10 +6,15 @@ use burn::tensor::{DType, Device};
 
 use crate::error::ModelError;
 
-/// Returns a device's default precision: bf16 on CUDA GPUs with units for bf16
-/// products, else f32.
-pub fn default_precision(device: &Device) -> Precision {
-    if is_cuda(device) && multiplies_bf16(device) {
+/// Returns the precision in which a device multiplies fastest: bf16 on CUDA GPUs with
+/// units for it, and on the CPU as [`apo_kernels::bf16::is_faster`] says, else f32.
+pub fn fastest_precision(device: &Device) -> Precision {
+    let is_faster = if has_kernels(device) {
+        apo_kernels::bf16::is_faster()
+    } else {
+        is_cuda(device) && multiplies_bf16(device)
+    };
+    if is_faster {
         Precision::Bf16
     } else {
         Precision::F32

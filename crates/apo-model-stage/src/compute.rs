@@ -1,8 +1,12 @@
 //! Where and how models compute.
 
+use std::path::Path;
+use std::str::FromStr;
+
 use anyhow::{Error, Result, anyhow};
-use apo_llama::{Compute, ModelError, Precision, device};
-use apo_stage::threads;
+use apo_llama::{Compute, Head, ModelDirectory, ModelError, Precision, device};
+use apo_stage::report::note;
+use apo_stage::{ReportArgs, threads, warn};
 use burn::tensor::Device;
 
 use crate::memory;
@@ -20,11 +24,40 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "N", value_parser = n_threads)]
     pub threads: Option<usize>,
 
-    /// f32, or bf16 for the operands of matrix products on devices that
-    /// multiply bf16 natively; weights in training, sums, norms and losses are
-    /// always f32 [default: bf16 on CUDA, f32 elsewhere]
-    #[arg(long, value_name = "PRECISION")]
-    pub precision: Option<Precision>,
+    /// Operands of matrix products: f32, bf16, or auto
+    ///
+    /// Weights in training, sums, norms and losses are always f32. auto is bf16 for
+    /// models of 64 million parameters or more on devices that multiply it faster (CUDA,
+    /// AMX, AMD's AVX512-BF16), else f32. What it chose is recorded with the output.
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    pub precision: PrecisionArg,
+}
+
+/// The type of the products' operands, as a user asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrecisionArg {
+    /// The device's fastest for large models, f32 for small ones.
+    Auto,
+    /// This one.
+    Fixed(Precision),
+}
+
+/// Parameters of the smallest model for which `auto` takes the fastest precision. Smaller
+/// ones are fast anyway, and their numbers are then the same on every machine.
+const LARGE: usize = 64_000_000;
+
+impl FromStr for PrecisionArg {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            name => name
+                .parse()
+                .map(Self::Fixed)
+                .map_err(|_| "expected auto, f32 or bf16"),
+        }
+    }
 }
 
 fn device_name(text: &str) -> Result<String, &'static str> {
@@ -53,34 +86,52 @@ impl ComputeArgs {
         device::choose(&self.device).map_err(with_flag)
     }
 
-    /// Returns the type of the matrix products' operands: the one asked for,
-    /// else the device's default.
+    /// Returns the type of the matrix products' operands for the model in a directory.
     ///
     /// # Errors
     ///
-    /// When the device is unknown or not there.
-    pub fn precision(&self) -> Result<Precision> {
-        if let Some(precision) = self.precision {
-            return Ok(precision);
+    /// When the device is unknown or not there, or the model's config cannot be read.
+    pub fn precision(&self, model: &Path) -> Result<Precision> {
+        let device = || device::choose(&self.device).map_err(with_flag);
+        match self.precision {
+            PrecisionArg::Fixed(precision) => Ok(precision),
+            PrecisionArg::Auto if is_large(model)? => Ok(device::fastest_precision(&device()?)),
+            PrecisionArg::Auto => Ok(Precision::F32),
         }
-        let device = device::choose(&self.device).map_err(with_flag)?;
-        Ok(device::default_precision(&device))
     }
 
-    /// Returns how models compute on the device.
+    /// Returns how the model in a directory computes on the device; tells if `auto` chose
+    /// bf16, or if bf16 was asked for where it is slower.
     ///
     /// # Errors
     ///
-    /// When the device does not multiply in the precision asked for.
-    pub fn compute(&self, device: &Device) -> Result<Compute> {
-        let default = || device::default_precision(device);
+    /// When the device does not multiply in the precision asked for, or the model's config
+    /// cannot be read.
+    pub fn compute(&self, model: &Path, device: &Device, report: &ReportArgs) -> Result<Compute> {
         let compute = Compute {
-            precision: self.precision.unwrap_or_else(default),
+            precision: self.precision(model)?,
             ..Compute::default()
         };
         compute.check(device).map_err(with_flag)?;
+        if compute.precision == Precision::Bf16 {
+            let is_chosen = self.precision == PrecisionArg::Auto;
+            if is_chosen {
+                note(
+                    report,
+                    "products in bf16; `--precision f32` computes all in f32",
+                );
+            } else if device::fastest_precision(device) != Precision::Bf16 {
+                warn("this device does not multiply bf16 faster than f32");
+            }
+        }
         Ok(compute)
     }
+}
+
+/// Whether a model has so many parameters that its precision matters for its speed.
+fn is_large(model: &Path) -> Result<bool> {
+    let config = ModelDirectory::open(model)?.config;
+    Ok(config.n_parameters(Head::LanguageModel) >= LARGE)
 }
 
 /// Adds to an error of a device the arguments with which the stage works.
@@ -99,6 +150,38 @@ fn with_flag(error: ModelError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn auto_takes_the_fastest_precision_for_large_models_alone() {
+        let args = |precision: &str| ComputeArgs {
+            device: "cpu".into(),
+            threads: None,
+            precision: precision.parse().expect("a precision"),
+        };
+        let fastest = device::fastest_precision(&device::cpu());
+        for (layers, auto) in [(1, Precision::F32), (30, fastest)] {
+            let dir = std::env::temp_dir().join(format!("apo-{layers}-{}", std::process::id()));
+            std::fs::create_dir_all(&dir).expect("a folder");
+            let config = format!(
+                r#"{{"model_type": "llama", "architectures": ["LlamaForCausalLM"],
+                "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
+                "num_hidden_layers": {layers}, "num_attention_heads": 9,
+                "num_key_value_heads": 3, "max_position_embeddings": 8192,
+                "rms_norm_eps": 1e-5, "tie_word_embeddings": true}}"#
+            );
+            std::fs::write(dir.join("config.json"), config).expect("a file");
+            for (asked, expected) in [
+                ("auto", auto),
+                ("f32", Precision::F32),
+                ("bf16", Precision::Bf16),
+            ] {
+                let found = args(asked).precision(&dir).expect("a config");
+                assert_eq!(found, expected, "{asked}, {layers} layers");
+            }
+            std::fs::remove_dir_all(&dir).expect("a folder");
+        }
+        assert!("f16".parse::<PrecisionArg>().is_err());
+    }
 
     #[test]
     fn a_fault_of_a_device_is_told_with_the_argument_that_helps() {

@@ -26,6 +26,7 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
         &args.scorer.model.dir,
         Head::Reward,
         tokenizer,
+        args.report,
     )?;
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);

@@ -68,7 +68,13 @@ pub fn run(args: &KlArgs) -> Result<()> {
 
 /// Computes the log-prob of every response under one of the models.
 fn log_probs(args: &KlArgs, dir: &Path, tokenizer: DialogueTokenizer) -> Result<Vec<ScorerOutput>> {
-    let mut scorer = Scorer::load(&args.scorer, dir, Head::LanguageModel, tokenizer)?;
+    let mut scorer = Scorer::load(
+        &args.scorer,
+        dir,
+        Head::LanguageModel,
+        tokenizer,
+        args.report,
+    )?;
     let responses = Reader::<Response>::open(&args.responses)?;
     let total = responses.n_rows();
     let mut progress = Progress::new(&args.report, "log-probs", "responses", 0, total);

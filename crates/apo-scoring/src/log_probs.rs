@@ -31,7 +31,13 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         return up_to_date(&args.report, &args.output.out);
     };
     let model = &args.scorer.model.dir;
-    let mut scorer = Scorer::load(&args.scorer, model, Head::LanguageModel, tokenizer)?;
+    let mut scorer = Scorer::load(
+        &args.scorer,
+        model,
+        Head::LanguageModel,
+        tokenizer,
+        args.report,
+    )?;
     let found = compute(args, "log-probs", responses, &mut scorer, output.dir())?;
     scorer.tell_cuts(args.report);
     let mut writer = Writer::<Response>::create(&output.dir().join(TABLE), &provenance)?;

@@ -53,6 +53,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
                 &args.scorer.model.dir,
                 Head::Reward,
                 tokenizer,
+                args.report,
             )?;
             let rewards = compute(args, "scoring", responses, &mut scorer, output.dir())?;
             scorer.tell_cuts(args.report);
@@ -82,7 +83,13 @@ pub(crate) fn provenance(
     let provenance = Provenance::new(stage, env!("CARGO_PKG_VERSION"));
     Ok(models::rendering(provenance, tokenizer)
         .argument("limit", args.scorer.limit.tokens)
-        .argument("precision", args.scorer.compute.precision()?.name())
+        .argument(
+            "precision",
+            args.scorer
+                .compute
+                .precision(&args.scorer.model.dir)?
+                .name(),
+        )
         .input("model", directory::input(&args.scorer.model.dir)?)
         .input("responses", responses.input()?))
 }

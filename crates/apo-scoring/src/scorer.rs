@@ -77,9 +77,10 @@ impl Scorer {
         dir: &Path,
         head: Head,
         tokenizer: DialogueTokenizer,
+        report: ReportArgs,
     ) -> Result<Self> {
         let device = args.compute.device()?;
-        let compute = args.compute.compute(&device)?;
+        let compute = args.compute.compute(&args.model.dir, &device, &report)?;
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,

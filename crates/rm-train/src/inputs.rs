@@ -75,7 +75,7 @@ pub fn provenance(
         .argument("objective", value_name(&args.objective()))
         .argument("beta_2", args.beta_2())
         .argument("limit", args.limit.tokens)
-        .argument("precision", args.compute.precision()?.name())
+        .argument("precision", args.compute.precision(&args.model.dir)?.name())
         .input("model", directory::input(&args.model.dir)?);
     let mut provenance = models::rendering(provenance, tokenizer);
     if let Some(pairs) = &tables.pairs {

@@ -54,7 +54,9 @@ fn run(args: &Args) -> Result<()> {
         return up_to_date(&args.report, out);
     };
     let device = args.compute.device()?.autodiff();
-    let mut compute = args.compute.compute(&device)?;
+    let mut compute = args
+        .compute
+        .compute(&args.model.dir, &device, &args.report)?;
     compute.checkpointing = args.training.checkpointing;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
     let (mut store, counts) =

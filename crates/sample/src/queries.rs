@@ -97,7 +97,7 @@ impl Queries {
             .argument("max_new_tokens", args.max_new_tokens)
             .argument("prompt_limit", args.prompt_limit)
             .argument("seed", args.seed)
-            .argument("precision", args.compute.precision()?.name())
+            .argument("precision", args.compute.precision(&args.model.dir)?.name())
             .input("model", directory::input(&args.model.dir)?)
             .input("queries", self.input.clone()))
     }
