@@ -11,4 +11,4 @@ bench: export HF_HUB_OFFLINE := 1
 bench: build ## Speed and memory, ours beside PyTorch's (MODEL=, a real model's directory)
 	@test -e $(MODEL)/model.safetensors -o -e $(MODEL)/model.safetensors.index.json || \
 	  { echo 'bench needs the directory of a real model with weights: make bench MODEL=DIR' >&2; exit 2; }
-	$(BIN)/bench --model $(MODEL) $(if $(PEERS),$$(pipelines/pytorch.sh $(PEERS))) $(BENCH)
+	$(BIN)/bench --model $(MODEL) $(if $(PEERS),$$(pipelines/peers.sh $(PEERS))) $(BENCH)

@@ -33,6 +33,11 @@ struct Args {
     /// Python that has PyTorch and transformers
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
+    /// Another program that samples: a Python, a script and its types of weights, such as
+    /// `f32,bf16` (repeatable)
+    #[arg(long = "sampler", num_args = 3, value_names = ["FILE", "SCRIPT", "TYPES"],
+        action = clap::ArgAction::Append, requires = "peers")]
+    samplers: Vec<String>,
     /// Threads of each side
     #[arg(long, value_name = "N", default_value_t = 2)]
     threads: usize,

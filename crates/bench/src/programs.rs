@@ -68,6 +68,66 @@ impl PeerRun {
     }
 }
 
+/// Another program that samples, with a type of its weights.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sampler {
+    python: String,
+    script: String,
+    /// The type of its weights.
+    pub dtype: String,
+}
+
+/// What such a program reports.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SamplerRun {
+    /// Seconds of all samples.
+    pub seconds: f64,
+    /// Its peak memory, MiB.
+    pub peak_rss_mib: f64,
+    /// Its name and version.
+    pub version: String,
+}
+
+impl Sampler {
+    /// Returns the programs that the arguments name, each with each of its types.
+    pub fn all(args: &Args) -> Vec<Self> {
+        let (programs, _) = args.samplers.as_chunks::<3>();
+        let each = programs.iter().flat_map(|[python, script, dtypes]| {
+            let of = |dtype: &str| Self {
+                python: python.clone(),
+                script: script.clone(),
+                dtype: dtype.to_owned(),
+            };
+            dtypes.split(',').map(of).collect::<Vec<_>>()
+        });
+        each.collect()
+    }
+
+    /// Lets it sample from the peers' prompts.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub fn run(&self, args: &Args, peers: &Path) -> Result<SamplerRun> {
+        let mut command = python(&self.python);
+        command.arg(&self.script).arg("--model").arg(&args.model);
+        command.arg("--data").arg(peers.join("pairs.jsonl"));
+        command.args(["--threads", &args.threads.to_string()]);
+        command.args(["--dtype", &self.dtype]);
+        last_line(&mut command)
+    }
+}
+
+/// Returns a command for Python without what is set for other programs, and would slow
+/// down `NumPy` and PyTorch.
+fn python(python: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(python);
+    for variable in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
 impl<'a> Peers<'a> {
     pub fn new(folder: &'a Path, args: &'a Args) -> Self {
         Self { folder, args }
@@ -83,7 +143,7 @@ impl<'a> Peers<'a> {
             Task::Dpo | Task::DpoInStep => "dpo_step.py",
             Task::Sample => "sample.py",
         };
-        let mut command = Command::new(&self.args.python);
+        let mut command = python(&self.args.python);
         command
             .arg(self.folder.join(script))
             .arg("--model")
@@ -102,10 +162,6 @@ impl<'a> Peers<'a> {
         }
         if task == Task::Dpo {
             command.arg("--precomputed");
-        }
-        // Set for other programs, these slow NumPy and PyTorch down.
-        for variable in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS"] {
-            command.env_remove(variable);
         }
         last_line(&mut command)
     }

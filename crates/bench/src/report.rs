@@ -10,7 +10,7 @@ use apo_llama::{Compute, Precision, device};
 
 use crate::Args;
 use crate::peak::{peak_product, peak_reading};
-use crate::programs::{Ours, PeerRun, Peers};
+use crate::programs::{Ours, PeerRun, Peers, Sampler, SamplerRun};
 use crate::work::{Run, Share, Task};
 
 /// A comparison of one of our tasks with one of theirs.
@@ -18,8 +18,17 @@ struct Line {
     name: &'static str,
     ours: Task,
     theirs: Task,
-    /// How many times as fast ours should be.
-    bar: Option<f64>,
+    /// How many times as fast ours should be, with AMX and without.
+    bar: Option<[f64; 2]>,
+}
+
+impl Line {
+    /// Returns the bar on this processor.
+    fn bar_here(&self) -> Option<f64> {
+        let [amx, other] = self.bar?;
+        let has_amx = apo_kernels::bf16::instructions() == Some("AMX");
+        Some(if has_amx { amx } else { other })
+    }
 }
 
 const LINES: [Line; 6] = [
@@ -27,25 +36,25 @@ const LINES: [Line; 6] = [
         name: "scoring, 64 dialogues",
         ours: Task::Score,
         theirs: Task::Score,
-        bar: Some(1.5),
+        bar: Some([2.5, 2.0]),
     },
     Line {
         name: "RM step, 4 pairs",
         ours: Task::Rm,
         theirs: Task::Rm,
-        bar: Some(1.5),
+        bar: Some([4.0, 2.7]),
     },
     Line {
         name: "DPO step, reference kept; theirs in the step",
         ours: Task::Dpo,
         theirs: Task::DpoInStep,
-        bar: Some(2.4),
+        bar: None,
     },
     Line {
         name: "DPO step, reference kept by both",
         ours: Task::Dpo,
         theirs: Task::Dpo,
-        bar: None,
+        bar: Some([4.0, 3.0]),
     },
     Line {
         name: "DPO step, reference in the step by both",
@@ -57,12 +66,12 @@ const LINES: [Line; 6] = [
         name: "sampling, 8 prompts x 4 x 64 tokens",
         ours: Task::Sample,
         theirs: Task::Sample,
-        bar: Some(3.0),
+        bar: Some([7.0, 5.0]),
     },
 ];
 
 /// Maximum share of PyTorch's memory that training steps should take.
-const MEMORY_BAR: f64 = 0.5;
+const MEMORY_BAR: f64 = 0.45;
 
 const BOTH: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
@@ -71,6 +80,8 @@ const BOTH: [Precision; 2] = [Precision::F32, Precision::Bf16];
 struct Results {
     ours: BTreeMap<(Task, Precision), Run>,
     theirs: BTreeMap<(Task, Precision), PeerRun>,
+    /// Other programs that sample.
+    samplers: BTreeMap<Sampler, SamplerRun>,
 }
 
 /// Runs everything in turn, `--runs` times, and prints the tables.
@@ -101,13 +112,21 @@ pub fn compare(
                     results.keep_theirs(task, precision, peers.run(task, precision)?);
                 }
             }
+            if let (Task::Sample, Some(folder)) = (task, &args.peers) {
+                for sampler in Sampler::all(args) {
+                    let run = sampler.run(args, folder)?;
+                    writeln!(std::io::stderr(), "  {}, {}", run.version, sampler.dtype)?;
+                    results.keep_sampler(sampler, run);
+                }
+            }
         }
     }
     let text = format!(
-        "{}\n{}\n{}\n{}",
+        "{}\n{}\n{}\n{}{}",
         heading(args, &results),
         speeds(&results),
         memory(&results),
+        samplers(&results),
         shares(&results, native)
     );
     std::io::stdout().write_all(text.as_bytes())?;
@@ -131,6 +150,13 @@ impl Results {
             .entry((task, precision))
             .or_insert_with(|| run.clone());
         if run.seconds() < kept.seconds() {
+            *kept = run;
+        }
+    }
+
+    fn keep_sampler(&mut self, sampler: Sampler, run: SamplerRun) {
+        let kept = self.samplers.entry(sampler).or_insert_with(|| run.clone());
+        if run.seconds < kept.seconds {
             *kept = run;
         }
     }
@@ -212,7 +238,7 @@ fn speeds(results: &Results) -> String {
         ours: &|task, precision| results.our_seconds(task, precision),
         theirs: &|task, precision| results.their_seconds(task, precision),
         ratio: |ours, theirs| theirs / ours,
-        bar: |line| line.bar,
+        bar: Line::bar_here,
     };
     measure.table()
 }
@@ -267,12 +293,40 @@ impl Measure<'_> {
                 figure(theirs[0], self.digits),
                 figure(theirs[1], self.digits),
                 figure(ratio, 2),
-                figure((self.bar)(line), 1),
+                figure((self.bar)(line), 2),
                 figure(ratio_bf16, 2)
             );
         }
         text
     }
+}
+
+/// Returns the table of other programs that sample, or nothing if none did. Ratios are to
+/// the faster of our precisions.
+fn samplers(results: &Results) -> String {
+    let ours = BOTH.map(|precision| results.our_seconds(Task::Sample, precision));
+    let Some(best) = ours.into_iter().flatten().min_by(f64::total_cmp) else {
+        return String::new();
+    };
+    if results.samplers.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "{:46}{:>9}{:>9}{:>12}{:>9}\n",
+        "sampling beside other programs", "weights", "seconds", "memory, MiB", "ratio"
+    );
+    for (sampler, run) in &results.samplers {
+        let _ = writeln!(
+            text,
+            "{:46}{:>9}{:>9.2}{:>12.0}{:>9.2}",
+            run.version,
+            sampler.dtype,
+            run.seconds,
+            run.peak_rss_mib,
+            run.seconds / best
+        );
+    }
+    text + "\n"
 }
 
 /// Where our time goes, beside the minimum that it could take on this machine.
