@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use apo_provenance::digest_path;
-use apo_tables::{POLICY, Provenance, Query, Response, Row, Writer};
+use apo_provenance::{Provenance, digest_path};
+use apo_tables::{POLICY, Query, Response, Row, Writer};
 use serde_json::Value;
 
 /// Maximum time that a stage of a test may take to begin.

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{Finish, Query, Reader, Response, Writer};
 use apo_tests::stages::{copy, copy_to_change, refuse, run, write};
 use apo_tests::works::{
     ACCURACY, COLLECT, DPO, RM_TRAIN, SAMPLE, SCORE, SFT, WORKS, inputs, refuse_whole,

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use apo_tables::{POLICY, Pair, Provenance, Query, Reader, Response, VerdictRow, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{POLICY, Pair, Query, Reader, Response, VerdictRow, Writer};
 use apo_tests::stages::{Ran, binary, finish, folder, refuse, run, succeed, workspace};
 use serde_json::Value;
 

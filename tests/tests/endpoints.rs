@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use apo_tables::{Provenance, Reader, Response, VerdictRow};
+use apo_provenance::Provenance;
+use apo_tables::{Reader, Response, VerdictRow};
 use apo_tests::stages::{Ran, answer, command, finish, folder, write};
 use mini_world::loopback::serve;
 use serde_json::{Value, json};

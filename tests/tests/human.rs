@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apo_tables::{Provenance, Reader, Response, SheetKey, VerdictRow};
+use apo_provenance::Provenance;
+use apo_tables::{Reader, Response, SheetKey, VerdictRow};
 use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 use headless_chrome::browser::LaunchOptions;
 use headless_chrome::protocol::cdp::Browser::{

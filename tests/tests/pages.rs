@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use apo_tables::{Provenance, Response};
+use apo_provenance::Provenance;
+use apo_tables::Response;
 use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 
 /// The line of every command that reads such a text, without the text's name.

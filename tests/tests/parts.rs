@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use apo_tables::{Provenance, Reader, Response};
+use apo_provenance::Provenance;
+use apo_tables::{Reader, Response};
 use apo_tests::stages::{run, succeed, write};
 use apo_tests::works::{ACCURACY, LOG_PROBS, RM_TRAIN, inputs, refuse_whole};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use apo_tables::{Provenance, Query};
+use apo_provenance::Provenance;
+use apo_tables::Query;
 use apo_tests::stages::{command, copy, finish, refuse, run, small_round, succeed, write};
 use serde_json::{Value, json};
 

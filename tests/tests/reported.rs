@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use apo_tables::{Input, Metric, Provenance, Reader, Response};
+use apo_provenance::{Input, Provenance};
+use apo_tables::{Metric, Reader, Response};
 use apo_tests::stages::{
     answer, binary, copy, finish, folder, refuse, run, succeed, workspace, write,
 };

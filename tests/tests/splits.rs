@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use apo_tables::{Pair, Provenance, Query, Reader, Row, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{Pair, Query, Reader, Row, Writer};
 use apo_tests::stages::{copy, folder, refuse, run, small_round, succeed, write};
 
 /// A small round that all tests read.

@@ -7,7 +7,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use apo_tables::{Finish, Provenance, Query, Reader, Response, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{Finish, Query, Reader, Response, Writer};
 use apo_tests::stages::{finish, folder, refuse, small_round, succeed, workspace, write};
 use mini_world::loopback::serve;
 use serde_json::{Value, json};

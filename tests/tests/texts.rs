@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use apo_tables::{Pair, Provenance, Query, Reader, Response, Row};
+use apo_provenance::Provenance;
+use apo_tables::{Pair, Query, Reader, Response, Row};
 use apo_tests::stages::{copy, refuse, run, small_round, write};
 use serde_json::{Value, json};
 

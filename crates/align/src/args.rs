@@ -169,7 +169,7 @@ pub struct Dpo {
         default_value = "best-worst",
         help_heading = "Objective"
     )]
-    pub pairs: Which,
+    pub pairs: WhichPairs,
 
     #[command(flatten)]
     pub common: Common,
@@ -177,7 +177,7 @@ pub struct Dpo {
 
 /// The pairs of a query that DPO compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Which {
+pub enum WhichPairs {
     /// The best response against the worst.
     BestWorst,
     /// Every ordered pair.

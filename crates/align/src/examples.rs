@@ -4,15 +4,16 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
+use apo_dialogue::{DialogueTokenizer, TruncationCounts};
 use apo_import::{Rendered, Source, Unused};
 use apo_model_stage::rows::tokens;
+use apo_provenance::Input;
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
-use apo_tables::{Finish, Input, Pair, Reader, Response};
-use apo_training::{ResponseRole, ResponseSpool, Store, StoreWriter, TokenizedResponse};
-use apo_training_stage::Cleaned;
-use apo_training_stage::rows::{check_golden, check_query, tokenized};
+use apo_tables::{Finish, Pair, Reader, Response};
+use apo_training::{ResponseRole, ResponseSpool, Store, TokenizedResponse};
+use apo_training_stage::rows::{check_golden, tokenized};
+use apo_training_stage::{Cleaned, write_examples};
 use serde::Serialize;
 
 use crate::args::Method;
@@ -45,13 +46,13 @@ pub struct Counts {
 
 impl Counts {
     /// Warns of rows that are left out or used in part.
-    fn tell(&self) {
+    fn warn(&self) {
         if let Some(first) = &self.first_malformed {
             let n = self.malformed;
             let rows = if n == 1 { "row was" } else { "rows were" };
             warn(&format!("{n} {rows} left out (first: {first})"));
         }
-        self.cleaned.tell();
+        self.cleaned.warn();
         if self.without_context > 0 {
             warn(&format!(
                 "{} rows have a system message or tools, which the model will not see; they are used \
@@ -80,30 +81,22 @@ pub fn gather(
 ) -> Result<(Store, Counts)> {
     let mut counts = Counts::default();
     let spool = tokenize(method, tables, known, tokenizer, dir, &mut counts)?;
-    let mut truncation = Truncation {
-        limit: method.common().limit.tokens as usize,
-        eos: tokenizer.eos(),
-        bos: tokenizer.bos(),
-        counts: TruncationCounts::default(),
-    };
-    let mut store = StoreWriter::create(dir)?;
+    let limit = method.common().limit.tokens;
     let mut mismatch = Mismatch::of(method);
-    spool.by_query(|responses| -> Result<()> {
-        check_query(&responses)?;
-        match example(method, &responses, &mut truncation) {
-            None => counts.left_out += 1,
-            Some(mut example) => {
-                if let Some(mismatch) = &mut mismatch {
-                    example.mismatched = mismatch.pair(&responses, &mut truncation);
-                }
-                counts.queries += 1;
-                store.add(&example)?;
+    let (store, truncated) =
+        write_examples(spool, tokenizer, limit, dir, |responses, truncation| {
+            let Some(mut example) = example(method, responses, truncation) else {
+                counts.left_out += 1;
+                return None;
+            };
+            if let Some(mismatch) = &mut mismatch {
+                example.mismatched = mismatch.pair(responses, truncation);
             }
-        }
-        Ok(signals::check()?)
-    })?;
-    counts.truncated = truncation.counts;
-    counts.tell();
+            counts.queries += 1;
+            Some(example)
+        })?;
+    counts.truncated = truncated;
+    counts.warn();
     Ok((store.finish()?, counts))
 }
 
@@ -154,7 +147,7 @@ impl Tokenized<'_> {
             self.spool.add(&sft_target(pair.query_id, number, ids))?;
             signals::check()?;
         }
-        tell(&rendered, &path);
+        warn_of_rendered(&rendered, &path);
         Ok(())
     }
 
@@ -173,7 +166,7 @@ impl Tokenized<'_> {
                 .add(&tokenized(ResponseRole::Golden, &response, ids))?;
             signals::check()?;
         }
-        tell(&rendered, &path);
+        warn_of_rendered(&rendered, &path);
         Ok(())
     }
 
@@ -246,7 +239,7 @@ impl Tokenized<'_> {
 }
 
 /// Warns of prompts that another program rendered.
-fn tell(rendered: &Rendered, table: &Path) {
+fn warn_of_rendered(rendered: &Rendered, table: &Path) {
     if let Some(sentence) = rendered.sentence(table) {
         warn(&sentence);
     }

@@ -5,8 +5,9 @@ use apo_dialogue::DialogueTokenizer;
 use apo_import::{ANSWER_FIELDS, Source};
 use apo_llama::directory;
 use apo_model_stage::models;
+use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, value_name};
-use apo_tables::{Input, Pair, Provenance, Reader, Response};
+use apo_tables::{Pair, Reader, Response};
 use apo_training_stage::Defaults;
 
 use crate::args::{Method, Sft};

@@ -8,8 +8,9 @@ use apo_import::{
     ANSWER_FIELDS, Answer, Fault, Record, Source, Text, dialogue, evidence_of_samples, is_parquet,
     reason,
 };
+use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, signals};
-use apo_tables::{Input, Provenance, Query, Reader};
+use apo_tables::{Query, Reader};
 use apo_training_stage::TestPart;
 
 /// Records in memory at once.

@@ -1,8 +1,8 @@
 //! The arguments of DPO and related losses.
 
 use apo_objectives::PairLoss;
+use apo_provenance::Provenance;
 use apo_stage::{not_negative, value_name};
-use apo_tables::Provenance;
 use clap::ValueEnum;
 
 /// The loss of `align dpo`.

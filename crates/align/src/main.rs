@@ -20,10 +20,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
-use apo_model_stage::models;
-use apo_model_stage::models::Longest;
+use apo_model_stage::models::{self, Longest};
+use apo_provenance::Provenance;
 use apo_stage::{Claim, Output, OutputKind, up_to_date};
-use apo_tables::Provenance;
 use apo_training::{Reference, Store};
 use apo_training_stage::{
     Defaults, TestPart, Watch, check_splits, classify, finish, manifest, show_first,

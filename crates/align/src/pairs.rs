@@ -5,7 +5,7 @@ use apo_dialogue::Truncation;
 use apo_llama::PromptTree;
 use apo_training::{Example, Preference, ResponseRole, Term, TokenizedResponse};
 
-use crate::args::{Method, Which};
+use crate::args::{Method, WhichPairs};
 
 /// Pairs queries with responses to others, for losses that need the KL.
 #[derive(Default)]
@@ -73,7 +73,7 @@ pub fn example(
             let numbers = add_ordered(&mut example, responses, truncation, |_| 1.0);
             example.sft_targets.push(numbers[best]?);
         }
-        Method::Dpo(dpo) if dpo.pairs == Which::All => {
+        Method::Dpo(dpo) if dpo.pairs == WhichPairs::All => {
             let weight = |n| 1.0 / n as f32;
             let numbers = add_ordered(&mut example, responses, truncation, weight);
             if example.preferences.is_empty() {
@@ -91,11 +91,11 @@ pub fn example(
             if reward(worst) >= reward(best) {
                 return None;
             }
-            let better = example.add_fitted(best, truncation)?;
-            let worse = example.add_fitted(worst, truncation)?;
-            example.preferences.push(preference(better, worse, 1.0));
+            let chosen = example.add_fitted(best, truncation)?;
+            let rejected = example.add_fitted(worst, truncation)?;
+            example.preferences.push(preference(chosen, rejected, 1.0));
             if dpo.loss.sft_weight > 0.0 {
-                example.sft_targets.push(better);
+                example.sft_targets.push(chosen);
             }
         }
     }
@@ -120,17 +120,17 @@ fn best(responses: &[TokenizedResponse]) -> Option<usize> {
     best
 }
 
-fn preference(better: u32, worse: u32, weight: f32) -> Preference {
+fn preference(chosen: u32, rejected: u32, weight: f32) -> Preference {
     Preference {
-        better,
-        worse,
+        chosen,
+        rejected,
         term: Term::Preference,
         weight,
     }
 }
 
 /// Adds all responses, and every pair with different rewards, each with a weight that
-/// depends on the number of pairs; an empty response is never the better one. Returns
+/// depends on the number of pairs; an empty response is never the chosen one. Returns
 /// the responses' numbers in the example; truncation may leave nothing of one.
 fn add_ordered(
     example: &mut Example,
@@ -143,11 +143,11 @@ fn add_ordered(
         .map(|response| example.add_fitted(response, truncation))
         .collect();
     let mut pairs = Vec::new();
-    for (better, first) in responses.iter().zip(&numbers) {
-        for (worse, second) in responses.iter().zip(&numbers) {
+    for (chosen, first) in responses.iter().zip(&numbers) {
+        for (rejected, second) in responses.iter().zip(&numbers) {
             if let (Some(first), Some(second)) = (first, second)
-                && reward(better) > reward(worse)
-                && better.role != ResponseRole::Empty
+                && reward(chosen) > reward(rejected)
+                && chosen.role != ResponseRole::Empty
             {
                 pairs.push((*first, *second));
             }
@@ -157,7 +157,7 @@ fn add_ordered(
     example.preferences.extend(
         pairs
             .into_iter()
-            .map(|(better, worse)| preference(better, worse, weight)),
+            .map(|(chosen, rejected)| preference(chosen, rejected, weight)),
     );
     numbers
 }
@@ -228,7 +228,9 @@ mod tests {
     /// The pairs by the responses' numbers, with their weights.
     fn pairs(example: &Example) -> Vec<(u32, u32, f32)> {
         let pairs = example.preferences.iter();
-        pairs.map(|it| (it.better, it.worse, it.weight)).collect()
+        pairs
+            .map(|it| (it.chosen, it.rejected, it.weight))
+            .collect()
     }
 
     #[test]

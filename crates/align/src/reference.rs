@@ -7,8 +7,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
+use apo_provenance::Input;
 use apo_stage::bad_input;
-use apo_tables::{Input, Reader, Response};
+use apo_tables::{Reader, Response};
 use serde_json::{Value, json};
 
 use crate::args::Common;

@@ -37,7 +37,7 @@ pub(crate) struct Loaded {
     pub(crate) notes: Vec<String>,
 }
 
-/// The parts of `tokenizer.json` that are read beside the tokenizer itself.
+/// The parts of `tokenizer.json` that are read besides the tokenizer itself.
 #[derive(Deserialize)]
 struct Declared {
     #[serde(default)]

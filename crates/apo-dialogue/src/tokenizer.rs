@@ -4,28 +4,25 @@
 //! sampling alike; decoding the joined ids gives the prompt, one space, and
 //! the response (template `hh`), whatever the tokenizer does with spaces.
 
+mod decode;
+mod encode;
+mod probe;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use apo_guard::guarded;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use crate::continuing::Continuing;
 use crate::error::DialogueError;
 use crate::files;
+use crate::fit::{Truncation, TruncationCounts};
 use crate::loader::Loaded;
-use crate::quoted::{Piece, Quoted};
 use crate::sources::{self, ChatSource};
 use crate::template::{ChatTemplate, Message, Template};
-use crate::window::{LONGEST, Wanted, Window};
-
-mod probe;
-
-/// How many of the last tokens are searched for another human turn. The marker
-/// has eight characters, each at most one token, after a few bytes.
-const TURN_WINDOW: usize = 16;
+use crate::window::Window;
 
 /// Tokenizer and template of a model.
 pub struct DialogueTokenizer {
@@ -164,7 +161,7 @@ impl DialogueTokenizer {
         self.template
     }
 
-    /// Returns the date that the template is told, `YYYY-MM-DD`, if it asks for
+    /// Returns the date that the template is given, `YYYY-MM-DD`, if it asks for
     /// one.
     pub fn date(&self) -> Option<String> {
         let (year, month, day) = apo_jinja::DATE;
@@ -197,77 +194,15 @@ impl DialogueTokenizer {
         &self.stop_ids
     }
 
-    /// Returns a prompt's ids, with one beginning of text if the model has one.
-    ///
-    /// Only the end of a long prompt may be read. It gives more than `keep` ids
-    /// after the beginning of text, and they are the last ids of the whole
-    /// prompt. If the prompt contains the text of a special token, that is
-    /// plain text.
-    ///
-    /// # Errors
-    ///
-    /// When the template refuses the dialogue, the tokenizer fails, or the
-    /// prompt is too long and its end alone cannot be read.
-    pub fn encode_prompt(&self, prompt: &str, keep: usize) -> Result<Vec<u32>, DialogueError> {
-        if self.chat.is_none() {
-            let mut ids = Vec::from_iter(self.bos);
-            ids.extend(
-                self.encode_piece(&self.plain, prompt, Wanted::Last(keep))?
-                    .0,
-            );
-            return Ok(ids);
+    /// Returns a truncation of prompt and response to `limit` tokens in all, with this
+    /// tokenizer's beginning and end of text.
+    pub fn truncation(&self, limit: usize) -> Truncation {
+        Truncation {
+            limit,
+            eos: self.eos,
+            bos: self.bos,
+            counts: TruncationCounts::default(),
         }
-        let turns = apo_hh::turns(prompt);
-        let messages: Vec<Message> = turns.iter().map(Message::from).collect();
-        self.encode_messages(&messages, keep)
-    }
-
-    /// Returns the ids of messages as the model's chat template renders them,
-    /// up to where the assistant is to answer, like [`Self::encode_prompt`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::encode_prompt`], and when the template is not `chat`.
-    pub fn encode_messages(
-        &self,
-        messages: &[Message],
-        keep: usize,
-    ) -> Result<Vec<u32>, DialogueError> {
-        let chat = self.chat.as_ref().ok_or(DialogueError::NotChat)?;
-        let (rendered, quoted) = self.render_quoted(chat, messages)?;
-        let pieces = match &quoted {
-            None => vec![Piece::Text(rendered.as_str())],
-            Some(quoted) => quoted
-                .pieces(&rendered, &self.special_texts)
-                .unwrap_or_else(|| vec![Piece::Text(rendered.as_str())]),
-        };
-        let begins = |text: &String| rendered.starts_with(text.as_str());
-        let bos = self
-            .bos
-            .filter(|_| self.bos_text.as_ref().is_some_and(begins));
-        self.encode_pieces(&pieces, bos, keep)
-    }
-
-    /// Renders messages. Where somebody says the text of a special token, a
-    /// mark takes its place, unless the template then renders the dialogue
-    /// differently.
-    fn render_quoted(
-        &self,
-        chat: &ChatTemplate,
-        messages: &[Message],
-    ) -> Result<(String, Option<Quoted>), DialogueError> {
-        let quoted =
-            |is_marked: fn(&Message) -> bool| Quoted::of(messages, &self.finder, chat, is_marked);
-        let plain = chat.render(messages)?;
-        for quoted in [quoted(|_| true), quoted(|it| it.role != "assistant")] {
-            if let Some(quoted) = quoted
-                && let Ok(rendered) = chat.render(&quoted.messages)
-                && quoted.unmarked(&rendered, &self.special_texts).as_ref() == Some(&plain)
-            {
-                return Ok((rendered, Some(quoted)));
-            }
-        }
-        Ok((plain, None))
     }
 
     /// Returns the text of messages as the model's chat template renders them,
@@ -281,180 +216,10 @@ impl DialogueTokenizer {
         chat.render(messages)
     }
 
-    /// Encodes pieces of a text, each as it follows the piece before, starting
-    /// with the last piece, until there are more than `keep` ids.
-    fn encode_pieces(
-        &self,
-        pieces: &[Piece<'_>],
-        bos: Option<u32>,
-        keep: usize,
-    ) -> Result<Vec<u32>, DialogueError> {
-        let mut parts: Vec<Vec<u32>> = Vec::new();
-        let (mut n, mut are_all) = (0, true);
-        for (i, piece) in pieces.iter().enumerate().rev() {
-            if n > keep {
-                are_all = false;
-                break;
-            }
-            let tokenizer = match (piece, i) {
-                (Piece::Text(_), 0) => &self.special,
-                (Piece::Text(_), _) => self.continuing_special(),
-                (Piece::Quoted(_), 0) => &self.plain,
-                (Piece::Quoted(_), _) => self.continuing(),
-            };
-            let (Piece::Text(text) | Piece::Quoted(text)) = piece;
-            let wanted = Wanted::Last(keep.saturating_sub(n));
-            let (ids, is_all) = self.encode_piece(tokenizer, text, wanted)?;
-            n += ids.len();
-            parts.push(ids);
-            if !is_all {
-                are_all = false;
-                break;
-            }
-        }
-        let begin = bos.filter(|_| !are_all);
-        let ids = parts.into_iter().rev().flatten();
-        let ids: Vec<u32> = begin.into_iter().chain(ids).collect();
-        if ids.is_empty() {
-            return Err(self.fails("it makes no tokens of the dialogue"));
-        }
-        Ok(ids)
-    }
-
-    /// Returns the ids of a prompt and of a response to it, like
-    /// [`Self::encode_prompt`] and [`Self::encode_response`].
-    ///
-    /// # Errors
-    ///
-    /// As for these two.
-    pub fn encode(
-        &self,
-        prompt: &str,
-        response: &str,
-        keep: usize,
-    ) -> Result<(Vec<u32>, Vec<u32>), DialogueError> {
-        let prompt = self.encode_prompt(prompt, keep)?;
-        let response = self.encode_response(&prompt, response, keep)?;
-        Ok((prompt, response))
-    }
-
-    /// Returns a response's ids as they follow its prompt's, without an end of
-    /// text. Only the beginning of a long response may be read. It gives more
-    /// than `keep` ids, and they are the first ids of the whole response.
-    ///
-    /// # Errors
-    ///
-    /// When the tokenizer fails, or the response is too long and its beginning
-    /// alone cannot be read.
-    pub fn encode_response(
-        &self,
-        prompt: &[u32],
-        response: &str,
-        keep: usize,
-    ) -> Result<Vec<u32>, DialogueError> {
-        let after_added = prompt
-            .last()
-            .is_some_and(|id| self.added.binary_search(id).is_ok());
-        let tokenizer = match &self.continuing {
-            Some(it) if after_added && it.after_added => &self.plain,
-            _ => self.continuing(),
-        };
-        let mut text = format!("{}{response}", self.lead());
-        if prompt.last().is_some_and(|id| self.strips.contains(id)) {
-            text = text.trim_start().to_owned();
-        }
-        Ok(self.encode_piece(tokenizer, &text, Wanted::First(keep))?.0)
-    }
-
-    fn continuing(&self) -> &Tokenizer {
-        self.continuing
-            .as_ref()
-            .map_or(&self.plain, |it| &it.tokenizer)
-    }
-
-    fn continuing_special(&self) -> &Tokenizer {
-        let Some(continuing) = &self.continuing else {
-            return &self.special;
-        };
-        self.continuing_special.get_or_init(|| {
-            let mut tokenizer = continuing.tokenizer.clone();
-            tokenizer.set_encode_special_tokens(false);
-            tokenizer
-        })
-    }
-
-    /// Encodes the wanted tokens of a text, and tells whether those are all.
-    fn encode_piece(
-        &self,
-        tokenizer: &Tokenizer,
-        text: &str,
-        wanted: Wanted,
-    ) -> Result<(Vec<u32>, bool), DialogueError> {
-        let found = self
-            .window
-            .encode(tokenizer, text, wanted, |text| self.ids(tokenizer, text))?;
-        found.ok_or_else(|| DialogueError::TooLong {
-            path: self.path.clone(),
-            bytes: text.len(),
-            most: LONGEST,
-        })
-    }
-
-    fn ids(&self, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, DialogueError> {
-        let encoding = guarded(|| tokenizer.encode_fast(text, false))
-            .map_err(|panic| self.fails(panic))?
-            .map_err(|error| self.fails(error))?;
-        Ok(encoding.get_ids().to_vec())
-    }
-
     fn fails(&self, problem: impl ToString) -> DialogueError {
         DialogueError::Tokenizer {
             path: self.path.clone(),
             problem: files::excerpt(&problem.to_string()),
         }
-    }
-
-    /// Returns the text of a response's ids, stripped, up to another human
-    /// turn.
-    ///
-    /// # Errors
-    ///
-    /// When the tokenizer fails.
-    pub fn decode_response(&self, ids: &[u32]) -> Result<String, DialogueError> {
-        let text = self.decode(ids)?;
-        let end = text.find(apo_hh::HUMAN).unwrap_or(text.len());
-        Ok(text[..end].trim().to_owned())
-    }
-
-    /// Returns the text of ids without special tokens.
-    ///
-    /// # Errors
-    ///
-    /// When the tokenizer fails.
-    pub fn decode(&self, ids: &[u32]) -> Result<String, DialogueError> {
-        self.text(ids, true)
-    }
-
-    /// Returns the text of ids with special tokens, as a model sees it.
-    ///
-    /// # Errors
-    ///
-    /// When the tokenizer fails.
-    pub fn decode_all(&self, ids: &[u32]) -> Result<String, DialogueError> {
-        self.text(ids, false)
-    }
-
-    fn text(&self, ids: &[u32], skip_special: bool) -> Result<String, DialogueError> {
-        guarded(|| self.special.decode(ids, skip_special))
-            .map_err(|panic| self.fails(panic))?
-            .map_err(|error| self.fails(error))
-    }
-
-    /// Whether another human turn begins in the last ids of a response.
-    pub fn ends_turn(&self, ids: &[u32]) -> bool {
-        let from = ids.len().saturating_sub(TURN_WINDOW);
-        // A tokenizer that fails here fails on the whole response too.
-        self.decode(&ids[from..])
-            .is_ok_and(|text| text.contains(apo_hh::HUMAN))
     }
 }

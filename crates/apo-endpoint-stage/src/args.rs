@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use apo_endpoint::{Counts, OutcomeKind, Settings};
-use apo_stage::args::not_negative;
+use apo_stage::not_negative;
 use clap::ValueEnum;
 
 use crate::token_cost::Asked;

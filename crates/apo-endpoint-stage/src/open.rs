@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Error, Result};
 use apo_endpoint::{Client, Endpoint, EndpointError, Journal, JournalError, Key, OutcomeKind};
+use apo_provenance::Input;
 use apo_stage::{bad_input, signals, warn};
-use apo_tables::Input;
 
 use crate::args::EndpointArgs;
 

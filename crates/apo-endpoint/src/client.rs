@@ -159,7 +159,7 @@ impl Client {
     }
 
     /// Makes an attempt on its own thread: nothing wakes a thread that waits for a
-    /// silent server, so it is left behind and ends at its timeout.
+    /// silent server, so it is abandoned and ends at its timeout.
     fn attempt(
         &self,
         body: &Arc<str>,
@@ -167,7 +167,7 @@ impl Client {
     ) -> Result<Outcome, Obstacle> {
         let (tell, told) = channel();
         let (caller, text) = (Arc::clone(&self.caller), Arc::clone(body));
-        // Once it is left behind, nobody listens any more.
+        // Once it is abandoned, nobody listens any more.
         let work = move || drop(tell.send(caller.attempt(&text)));
         if thread::Builder::new().spawn(work).is_err() {
             // The system provides no more threads: this one waits itself.

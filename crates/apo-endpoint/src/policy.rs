@@ -268,7 +268,7 @@ pub(crate) fn field(json: &Value) -> Option<String> {
         // Gemini's.
         (&json["promptFeedback"], "blockReason"),
         (&json["prompt_feedback"], "block_reason"),
-        // Zhipu's, beside its error.
+        // Zhipu's, next to its error.
         (json, "contentFilter"),
         (error, "contentFilter"),
     ] {

@@ -80,7 +80,7 @@ fn proxy(variable: &str, value: &str) -> Result<Proxy, EndpointError> {
     } else {
         scheme
     };
-    // The text before `@` may be a password; nothing belongs behind the host.
+    // The text before `@` may be a password; nothing belongs after the host.
     let rest = rest.trim_end_matches('/');
     let host = rest.rsplit('@').next().unwrap_or_default();
     let host = host.split(['/', '?', '#']).next().unwrap_or_default();

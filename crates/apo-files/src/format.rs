@@ -238,7 +238,7 @@ impl Format {
     }
 }
 
-/// Whether a byte stands for an ASCII character of a text.
+/// Whether a byte is an ASCII character of a text.
 fn is_written(byte: u8) -> bool {
     byte.is_ascii_graphic() || byte.is_ascii_whitespace()
 }
@@ -279,7 +279,7 @@ fn is_lzma(head: &[u8]) -> bool {
 /// that begins with them.
 fn is_zlib(head: &[u8]) -> bool {
     let begins = matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]);
-    // A character that is cut off at the end is no fault of a text.
+    // A character that is cut off at the end is not a fault of a text.
     let is_text = std::str::from_utf8(head).map_or_else(|it| it.error_len().is_none(), |_| true);
     begins && !is_text
 }

@@ -38,7 +38,7 @@ pub enum FileError {
         source: io::Error,
     },
 
-    /// Something else stands in its place, or its content is malformed.
+    /// Something else is in its place, or its content is malformed.
     #[error("{}: {problem}", path.display())]
     Content {
         /// The file.

@@ -1,4 +1,4 @@
-//! Calls into libraries that panic on what files say.
+//! Calls into libraries that panic on what files hold.
 //!
 //! The tokenizers library unwraps on some of what a `tokenizer.json` can hold,
 //! and its regular expressions give up by a panic; the Parquet library asserts
@@ -11,7 +11,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether this thread's panics are caught and told by the caller.
+    /// Whether the caller catches and reports this thread's panics.
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -1,7 +1,7 @@
 //! Reads rows as answers to prompts, from people or another model.
 
-use crate::beside::{Beside, beside};
 use crate::dialogue;
+use crate::extra::{Extra, extra};
 use crate::fault::Fault;
 use crate::fields::{self, Fields, text};
 use crate::forms::ANSWERS;
@@ -19,14 +19,14 @@ pub enum Answer {
         /// The answer.
         answer: Text,
         /// The other columns of the row.
-        beside: Beside,
+        extra: Extra,
     },
     /// A conversation that ends with the answer.
     Messages {
         /// The whole conversation.
         conversation: Conversation,
         /// The other columns of the row.
-        beside: Beside,
+        extra: Extra,
     },
     /// An answer that names its query by the key.
     ById {
@@ -97,13 +97,13 @@ impl Answer {
     /// Whether it was written under a system message or with tools.
     pub fn has_context(&self) -> bool {
         match self {
-            Self::Answer { prompt, beside, .. } => {
-                beside.context.is_some() || prompt.system().is_some()
+            Self::Answer { prompt, extra, .. } => {
+                extra.context.is_some() || prompt.system().is_some()
             }
             Self::Messages {
                 conversation,
-                beside,
-            } => beside.context.is_some() || conversation.system.is_some(),
+                extra,
+            } => extra.context.is_some() || conversation.system.is_some(),
             Self::ById { .. } => false,
         }
     }
@@ -111,7 +111,7 @@ impl Answer {
     /// Returns the names of columns with text that are not used.
     pub fn into_unused(self) -> Vec<String> {
         match self {
-            Self::Answer { beside, .. } | Self::Messages { beside, .. } => beside.unused,
+            Self::Answer { extra, .. } | Self::Messages { extra, .. } => extra.unused,
             Self::ById { .. } => Vec::new(),
         }
     }
@@ -140,7 +140,7 @@ fn answer(found: &Fields<'_>) -> Result<Answer, Fault> {
             "text",
         ];
         return Ok(Answer::Answer {
-            beside: beside(found, &used, &prompt.said())?,
+            extra: extra(found, &used, &prompt.said())?,
             prompt,
             answer,
         });
@@ -155,23 +155,23 @@ fn answer(found: &Fields<'_>) -> Result<Answer, Fault> {
         let prompt = Text::read(prompt_name, prompt)?;
         let prompt = after_history(found, prompt_name, prompt)?;
         let answer = Text::read(name, answer)?;
-        let mut beside = beside(found, &[prompt_name, name, "history"], &prompt.said())?;
-        beside.add(prompt.unused());
-        beside.add(answer.unused());
+        let mut extra = extra(found, &[prompt_name, name, "history"], &prompt.said())?;
+        extra.add(prompt.unused());
+        extra.add(answer.unused());
         return Ok(Answer::Answer {
             prompt,
             answer,
-            beside,
+            extra,
         });
     }
     let mut lists = ["messages", "conversations"].into_iter();
     if let Some((name, messages)) = lists.find_map(|name| Some((name, found.get(name)?))) {
         let conversation = Conversation::read(name, messages)?;
-        let mut beside = beside(found, &[name], &conversation.asked())?;
-        beside.add(&conversation.unused);
+        let mut extra = extra(found, &[name], &conversation.asked())?;
+        extra.add(&conversation.unused);
         return Ok(Answer::Messages {
             conversation,
-            beside,
+            extra,
         });
     }
     if let (Some(query_id), Some((name, answer))) = (found.get("query_id"), said) {

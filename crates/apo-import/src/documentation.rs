@@ -1,6 +1,6 @@
 //! The part of the page TABLES.md that documents other people's files.
 
-use crate::beside::{ASKED, CONTEXT, MEDIA, ORIGIN};
+use crate::extra::{ASKED, CONTEXT, MEDIA, ORIGIN};
 use crate::forms::FORMS;
 
 /// Documents the forms of rows in other people's files, in Markdown.
@@ -17,12 +17,12 @@ pub fn documentation() -> String {
             page += &format!("{}. {form}\n", i + 1);
         }
     }
-    page += &beside();
+    page += &messages_and_columns();
     page
 }
 
 /// Describes what happens to messages, and to columns that no form reads.
-fn beside() -> String {
+fn messages_and_columns() -> String {
     let names = |names: &[&str]| format!("`{}`", names.join("`, `"));
     format!(
         "\nA message has `role` and `content` (or `from` and `value`); its content is a text or a \

@@ -112,7 +112,7 @@ pub(crate) fn is_read(name: &str, fields: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beside::{ASKED, CONTEXT, MEDIA};
+    use crate::extra::{ASKED, CONTEXT, MEDIA};
 
     #[test]
     fn what_may_belong_to_a_query_is_read_of_every_file() {

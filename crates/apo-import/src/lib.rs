@@ -9,18 +9,19 @@
 //! of preferences into pairs of responses to one query.
 
 mod answers;
-mod beside;
+mod comparison;
 pub mod dialogue;
 mod documentation;
+mod extra;
 mod fault;
 mod fields;
 mod forms;
 mod lines;
 mod messages;
 mod pair;
+mod preference;
 mod query;
 mod record;
-mod records;
 mod rendered;
 mod samples;
 mod scores;
@@ -29,14 +30,15 @@ mod text;
 mod wrapped;
 
 pub use answers::{Answer, AnsweredQuery};
-pub use beside::{ASKED, Beside, CONTEXT, MEDIA, ORIGIN, Unused};
+pub use comparison::{Asked, Comparison, Scored};
 pub use documentation::documentation;
+pub use extra::{ASKED, CONTEXT, Extra, MEDIA, ORIGIN, Unused};
 pub use fault::{Fault, reason};
 pub use forms::{ANSWER_FIELDS, FORMS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
 pub use messages::{Conversation, Message, Text};
 pub use pair::{ReadPair, pairs};
+pub use preference::{Preference, Preferences};
 pub use record::{Record, parse};
-pub use records::{Asked, Comparison, Preference, Preferences, Scored};
 pub use rendered::Rendered;
 pub use samples::evidence_of_samples;
 pub use source::{Source, is_parquet};

@@ -6,7 +6,7 @@ use apo_hh::Role;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::beside::beside;
+use crate::extra::extra;
 use crate::fault::{Fault, reason};
 use crate::fields::{Fields, is_filled, kind, no_json, text};
 
@@ -257,7 +257,7 @@ impl Conversation {
                 format!("{place} calls a tool"),
             ));
         }
-        let own = beside(message, &READ, "").map_err(told)?;
+        let own = extra(message, &READ, "").map_err(told)?;
         for name in own.unused {
             let name = format!("{name} (of messages)");
             if !self.unused.contains(&name) {

@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 use crate::dialogue;
 use crate::fault::{Fault, reason};
 use crate::messages::Text;
+use crate::preference::{Preference, Preferences};
 use crate::record::Record;
-use crate::records::{Preference, Preferences};
 
 use self::comparisons::preferences;
 use self::cut::diverging;
@@ -24,7 +24,7 @@ use self::messages::of_messages;
 use self::texts::of_texts;
 use self::tokens::without_tokens;
 
-/// A pair, and what its record says beside the dialogue.
+/// A pair, and what its record holds besides the dialogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPair {
     /// The pair, as a row of a table.
@@ -84,7 +84,7 @@ fn pair(preference: &Preference, subset: &str) -> Result<ReadPair, Fault> {
             .any(|it| dialogue::begins_with_token(it) || dialogue::ends_with_token(it)),
         pair,
         context: context(preference)?,
-        unused: preference.beside.unused.clone(),
+        unused: preference.extra.unused.clone(),
         tokens_removed,
     })
 }
@@ -101,11 +101,11 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
     let prompt = preference.prompt.as_ref().and_then(Text::system);
     // If a conversation repeats the prompt's system message, it is one message.
     let system = prompt.or(chosen);
-    if system.is_none() && preference.beside.context.is_none() {
+    if system.is_none() && preference.extra.context.is_none() {
         return Ok(None);
     }
     let mut hasher = Sha256::new();
-    for said in [system, preference.beside.context.as_deref()] {
+    for said in [system, preference.extra.context.as_deref()] {
         hasher.update(said.unwrap_or_default().trim());
         hasher.update([0]);
     }

@@ -57,7 +57,7 @@ pub fn evidence_of_samples(path: &Path) -> Result<Option<String>, TableError> {
             return Ok(None);
         }
         for record in batch {
-            // What is malformed is told when the answers are read.
+            // Malformed records are reported when the answers are read.
             let stated = parse::<Stated>(&record);
             if stated.is_ok_and(|it| it.origin.as_str().is_some_and(is_policy)) {
                 let line = record.line;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::fault::import_error;
 use crate::lines::is_json;
 use crate::record::{Record, not_utf8};
-use crate::{beside, fields, forms, lines, text, wrapped};
+use crate::{extra, fields, forms, lines, text, wrapped};
 
 /// The most bytes of a record: a longer one is not a dialogue.
 const LONGEST: usize = 64 << 20;
@@ -190,7 +190,7 @@ impl Source {
 /// Opens a Parquet file, of which only some columns are read.
 fn parquet(path: &Path, fields: &[&str]) -> Result<Records, TableError> {
     let rows = JsonRows::open(path, |name| forms::is_read(name, fields))?;
-    let unused = rows.plain(|name| beside::is_unknown(name, fields));
+    let unused = rows.plain(|name| extra::is_unknown(name, fields));
     Ok(Records::Parquet(Box::new(rows), 0, unused))
 }
 

@@ -2,7 +2,7 @@
 
 use super::fault::{Result, problem};
 
-/// The date that templates are told, year, month, day: the one that LLaMA 3's
+/// The date that templates are given, year, month, day: the one that LLaMA 3's
 /// own templates fall back to. It is fixed because equal input is to give equal
 /// output on every day.
 pub const DATE: (i32, u32, u32) = (2024, 7, 26);

@@ -9,9 +9,9 @@ use anyhow::{Error, Result, bail};
 use apo_endpoint::{Endpoint, EndpointError, Failure, Outcome as Reply, Request, at_once};
 use apo_endpoint_stage::{Asked, check_again, check_journal, classify, open, replayed};
 use apo_measures::{Verdict, merge};
-use apo_stage::report::result;
-use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, signals};
-use apo_tables::{Provenance, Reader, VerdictRow, Writer};
+use apo_provenance::Provenance;
+use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, result, signals};
+use apo_tables::{Reader, VerdictRow, Writer};
 
 use crate::args::{CompareArgs, PoliciesArgs};
 use crate::pairing::{Pairing, inputs, pairings};

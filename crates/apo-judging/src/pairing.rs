@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_hh::ASSISTANT;
+use apo_provenance::Input;
 use apo_stage::{NamedInput, bad_input, check_distinct_responses};
-use apo_tables::{Input, Reader, Response};
+use apo_tables::{Reader, Response};
 
 use crate::args::PoliciesArgs;
 

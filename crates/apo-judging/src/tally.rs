@@ -3,8 +3,7 @@
 use anyhow::Result;
 use apo_import::{Source, parse};
 use apo_measures::{LengthControlled, length_controlled, mean};
-use apo_stage::bad_input;
-use apo_stage::report::{format_table, result};
+use apo_stage::{bad_input, format_table, result};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{BootstrapArgs, TallyArgs};

@@ -8,7 +8,7 @@ use apo_measures::{
     JudgeSummary, Outcome, PooledRate, VerdictSummary, WinRate, bootstrap, cohens_kappa,
     fleiss_kappa, length_controlled, mean, win_rate,
 };
-use apo_stage::report::format_table;
+use apo_stage::format_table;
 use apo_tables::VerdictRow;
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check;
+use crate::columns::check;
 
 /// How many pairs a reward model orders as people do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

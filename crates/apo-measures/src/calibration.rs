@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check;
+use crate::columns::check;
 
 /// How far stated probabilities are from the observed frequencies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

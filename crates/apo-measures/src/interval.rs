@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
-use crate::mean;
+use crate::mean::mean;
 
 /// A mean and its interval.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]

@@ -19,40 +19,29 @@
 
 mod accuracy;
 mod agreement;
+mod bootstrap;
 mod calibration;
+mod columns;
 mod interval;
+mod length_controlled;
 mod mean;
+mod outcome;
 mod repeats;
 mod subset;
 mod summaries;
-mod verdicts;
+mod win_rate;
 
 pub use accuracy::{Accuracy, accuracy};
 pub use agreement::{cohens_kappa, fleiss_kappa};
+pub use bootstrap::bootstrap;
 pub use calibration::{Bin, Calibration, calibration, pair_calibration, pair_probabilities};
 pub use interval::{Interval, interval};
+pub use length_controlled::{LengthControlled, length_controlled};
 pub use mean::{Mean, mean, ratio};
+pub use outcome::{Outcome, Verdict, merge};
 pub use repeats::repeats;
 pub use subset::{BySubset, by_subset};
 pub use summaries::{
     AccuracySummary, Estimate, JudgeSummary, KlSummary, PooledRate, ScoreSummary, VerdictSummary,
 };
-pub use verdicts::{
-    LengthControlled, Outcome, Verdict, WinRate, bootstrap, length_controlled, merge, win_rate,
-};
-
-/// Panics unless two columns belong to the same rows and hold finite numbers.
-fn check(name: &str, first: &[f64], second_name: &str, second: &[f64]) {
-    assert_eq!(
-        first.len(),
-        second.len(),
-        "rows of `{name}` and `{second_name}` differ"
-    );
-    for (name, values) in [(name, first), (second_name, second)] {
-        let fault = values.iter().position(|value| !value.is_finite());
-        assert!(
-            fault.is_none(),
-            "`{name}` holds a number that is not finite: {fault:?}"
-        );
-    }
-}
+pub use win_rate::{WinRate, win_rate};

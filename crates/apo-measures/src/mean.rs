@@ -3,7 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::check;
+use crate::columns::check;
 
 /// A mean over rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

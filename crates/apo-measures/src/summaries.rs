@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mean::not_negative;
-use crate::{Accuracy, BySubset, Calibration, LengthControlled, Mean, WinRate};
+use crate::accuracy::Accuracy;
+use crate::calibration::Calibration;
+use crate::length_controlled::LengthControlled;
+use crate::mean::{Mean, not_negative};
+use crate::subset::BySubset;
+use crate::win_rate::WinRate;
 
 /// A mean and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Error, Result, anyhow};
 use apo_llama::{Compute, Head, ModelDirectory, ModelError, Precision, device};
-use apo_stage::report::note;
-use apo_stage::{ReportArgs, threads, warn};
+use apo_stage::{ReportArgs, note, threads, warn};
 use burn::tensor::Device;
 
 use crate::memory;
@@ -100,8 +99,8 @@ impl ComputeArgs {
         }
     }
 
-    /// Returns how the model in a directory computes on the device; tells if `auto` chose
-    /// bf16, or if bf16 was asked for where it is slower.
+    /// Returns how the model in a directory computes on the device. Reports it if `auto`
+    /// chose bf16, and warns if bf16 was asked for where it is not faster.
     ///
     /// # Errors
     ///

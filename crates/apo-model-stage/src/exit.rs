@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_dialogue::DialogueError;
 use apo_llama::ModelError;
-use apo_stage::exit::{IsBadInput, run_with, told_by};
+use apo_stage::exit::{IsBadInput, downcast_is, run_with};
 
-/// How errors of tokenizers and models tell bad input.
+/// What is bad input among the errors of tokenizers and models.
 pub const OF_MODELS: [IsBadInput; 2] = [
-    |cause| told_by(cause, DialogueError::is_bad_input),
-    |cause| told_by(cause, ModelError::is_bad_input),
+    |cause| downcast_is(cause, DialogueError::is_bad_input),
+    |cause| downcast_is(cause, ModelError::is_bad_input),
 ];
 
 /// Runs a stage and returns its exit code, as [`apo_stage::run`]; errors of

@@ -5,10 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Template, chat_template_file};
 use apo_llama::{Head, Manifest, ModelDirectory, Start};
-use apo_tables::Provenance;
+use apo_provenance::Provenance;
 
-use apo_stage::bad_input;
-use apo_stage::report::warn_once;
+use apo_stage::{bad_input, warn_once};
 
 /// The longest text that a stage gives to a model.
 #[derive(Clone, Copy, Debug)]
@@ -127,8 +126,8 @@ fn template(dir: &Path, manifest: Option<&Manifest>, asked: Option<Template>) ->
         (None, None) => match chat_template_file(dir)? {
             None => Ok(Template::Hh),
             Some(path) => Err(bad_input(format!(
-                "{}: the model has a chat template ({}), and nothing says whether it is to be \
-                 used; say `--template chat`, or `--template hh` for plain HH text",
+                "{}: the model has a chat template ({}), and nothing says whether to use it; say \
+                 `--template chat`, or `--template hh` for plain HH text",
                 dir.display(),
                 path.display()
             ))),

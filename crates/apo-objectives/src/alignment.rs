@@ -18,8 +18,8 @@ pub fn negative_log_likelihood(log_probs: &Tensor<1>, chosen: &Weighted) -> Tens
     weighted_sum(gather(log_probs, &chosen.responses).neg(), &chosen.weights)
 }
 
-/// Returns RRHF's loss (APO eq. 5; Yuan et al. 2023). A worse response that is
-/// likelier than a better one costs the difference of their log-probs; the best
+/// Returns RRHF's loss (APO eq. 5; Yuan et al. 2023). A rejected response
+/// that is likelier than the chosen one costs the difference of their log-probs; the best
 /// response's negative log-likelihood has the weight `lambda`.
 ///
 /// `log_probs` are sums or means over tokens, as the caller chooses.
@@ -31,7 +31,7 @@ pub fn negative_log_likelihood(log_probs: &Tensor<1>, chosen: &Weighted) -> Tens
 ///
 /// # Examples
 ///
-/// The worse response is likelier by 1, and the best one costs 3:
+/// The rejected response is likelier by 1, and the best one costs 3:
 ///
 /// ```
 /// use apo_objectives::{Pairs, Weighted, rrhf};
@@ -49,6 +49,6 @@ pub fn rrhf(log_probs: &Tensor<1>, pairs: &Pairs, best: &Weighted, lambda: f64) 
     if pairs.is_empty() {
         return likelihood;
     }
-    let (better, worse) = pairs.select(log_probs);
-    weighted_sum(activation::relu(worse - better), &pairs.weights) + likelihood
+    let (chosen, rejected) = pairs.select(log_probs);
+    weighted_sum(activation::relu(rejected - chosen), &pairs.weights) + likelihood
 }

@@ -1,4 +1,4 @@
-//! DPO and related losses of pairs of a better and a worse response.
+//! DPO and related losses on pairs of a chosen and a rejected response.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, relu, sigmoid};
@@ -69,14 +69,14 @@ pub enum PairLoss {
         /// Target margin.
         gamma: f64,
     },
-    /// KTO (Ethayarajh et al. 2024, eq. 7): the better response is desirable
-    /// and the worse one is not, each relative to the KL; the mean of the two.
+    /// KTO (Ethayarajh et al. 2024, eq. 7): the chosen response is desirable
+    /// and the rejected one is not, each relative to the KL; the mean of the two.
     Kto {
         /// As DPO's.
         beta: f64,
-        /// Weight of the better responses.
+        /// Weight of the chosen responses.
         desirable_weight: f64,
-        /// Weight of the worse responses.
+        /// Weight of the rejected responses.
         undesirable_weight: f64,
     },
     /// SLiC-HF's rank loss (Zhao et al. 2023, eq. 1), no reference.
@@ -195,14 +195,14 @@ impl PairLoss {
         if pairs.is_empty() {
             return zero(responses.policy);
         }
-        let (better, worse) = pairs.select(&self.rewards(responses));
-        weighted_sum(self.cost(better, worse, responses.kl), &pairs.weights)
+        let (chosen, rejected) = pairs.select(&self.rewards(responses));
+        weighted_sum(self.cost(chosen, rejected, responses.kl), &pairs.weights)
     }
 
     /// Returns the loss of each pair of rewards, `[pair]`. All but KTO's depend
     /// only on the margin.
-    fn cost(self, better: Tensor<1>, worse: Tensor<1>, kl: f64) -> Tensor<1> {
-        let margin = || better.clone() - worse.clone();
+    fn cost(self, chosen: Tensor<1>, rejected: Tensor<1>, kl: f64) -> Tensor<1> {
+        let margin = || chosen.clone() - rejected.clone();
         match self {
             Self::Dpo { .. } | Self::Normalised { .. } => log_sigmoid(margin()).neg(),
             Self::Conservative {
@@ -232,8 +232,8 @@ impl PairLoss {
             } => {
                 let point = beta * kl;
                 // 1 − σ(x) is σ(−x).
-                let desirable = sigmoid(better.neg() + point) * desirable_weight;
-                let undesirable = sigmoid(worse - point) * undesirable_weight;
+                let desirable = sigmoid(chosen.neg() + point) * desirable_weight;
+                let undesirable = sigmoid(rejected - point) * undesirable_weight;
                 (desirable + undesirable) / 2.0
             }
             Self::Slic { delta } => relu(margin().neg() + delta),

@@ -5,19 +5,19 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// Comparisons of responses by their index in the batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pairs {
-    /// The better response of each pair.
-    pub better: Vec<usize>,
-    /// The worse one.
-    pub worse: Vec<usize>,
+    /// The chosen response of each pair.
+    pub chosen: Vec<usize>,
+    /// The rejected response of each pair.
+    pub rejected: Vec<usize>,
     /// The weight of each pair.
     pub weights: Vec<f32>,
 }
 
 impl Pairs {
     /// Adds a comparison.
-    pub fn push(&mut self, better: usize, worse: usize, weight: f32) {
-        self.better.push(better);
-        self.worse.push(worse);
+    pub fn push(&mut self, chosen: usize, rejected: usize, weight: f32) {
+        self.chosen.push(chosen);
+        self.rejected.push(rejected);
         self.weights.push(weight);
     }
 
@@ -26,14 +26,14 @@ impl Pairs {
         self.weights.is_empty()
     }
 
-    /// Returns the values of the better and of the worse responses.
+    /// Returns the values of the chosen and of the rejected responses.
     ///
     /// # Shapes
     ///
     /// - `values`: `[response]`
     /// - results: `[pair]` each
     pub fn select(&self, values: &Tensor<1>) -> (Tensor<1>, Tensor<1>) {
-        (gather(values, &self.better), gather(values, &self.worse))
+        (gather(values, &self.chosen), gather(values, &self.rejected))
     }
 }
 

@@ -13,7 +13,7 @@ pub enum Adversarial {
     Difference,
 }
 
-/// Returns the ranking loss `−log σ(better − worse)` of the pairs, weighted
+/// Returns the ranking loss `−log σ(chosen − rejected)` of the pairs, weighted
 /// (APO eq. 1, Bradley and Terry 1952).
 ///
 /// # Shapes
@@ -24,9 +24,9 @@ pub fn ranking(rewards: &Tensor<1>, pairs: &Pairs) -> Tensor<1> {
     if pairs.is_empty() {
         return zero(rewards);
     }
-    let (better, worse) = pairs.select(rewards);
+    let (chosen, rejected) = pairs.select(rewards);
     weighted_sum(
-        activation::log_sigmoid(better - worse).neg(),
+        activation::log_sigmoid(chosen - rejected).neg(),
         &pairs.weights,
     )
 }

@@ -318,8 +318,8 @@ fn rrhf_is_as_computed_elsewhere() {
             } else {
                 1.0
             };
-            for (better, worse) in ordered {
-                pairs.push(better, worse, 1.0 / (n * share));
+            for (chosen, rejected) in ordered {
+                pairs.push(chosen, rejected, 1.0 / (n * share));
             }
             chosen.push(start + best(rewards), 1.0 / n);
         }

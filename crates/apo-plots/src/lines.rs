@@ -4,7 +4,8 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::{COLOURS, Drawn, Legend, PlotError, Svg, draw, label};
+use crate::legend::{COLOURS, Legend, label};
+use crate::svg::{Area, Drawn, PlotError, Svg, draw};
 
 /// Distance between lines with error bars, as a share of the width.
 const APART: f64 = 0.008;
@@ -117,12 +118,7 @@ impl Lines {
         draw(self.size, |area| self.draw(area, xs, ys))
     }
 
-    fn draw(
-        &self,
-        area: &crate::Area<'_>,
-        (left, right): (f64, f64),
-        (low, high): (f64, f64),
-    ) -> Drawn {
+    fn draw(&self, area: &Area<'_>, (left, right): (f64, f64), (low, high): (f64, f64)) -> Drawn {
         let small = self.is_small();
         let text = if small { 12 } else { 14 };
         let head = self.draw_head(area, text)?;
@@ -172,7 +168,7 @@ impl Lines {
     /// legend is above the axes, where it hides nothing.
     fn draw_head(
         &self,
-        area: &crate::Area<'_>,
+        area: &Area<'_>,
         text: u32,
     ) -> Result<i32, DrawingAreaErrorKind<std::io::Error>> {
         let title = text + if self.is_small() { 2 } else { 4 };

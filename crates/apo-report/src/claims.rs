@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{Interval, interval};
-use apo_stage::bad_input;
-use apo_stage::report::{format_table, result};
+use apo_stage::{bad_input, format_table, result};
 use serde::Serialize;
 
 use crate::args::ClaimsArgs;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_stage::report::{format_table, result};
-use apo_stage::{ReportArgs, bad_input};
+use apo_stage::{ReportArgs, bad_input, format_table, result};
 use apo_tables::{Query, Reader};
 use serde::Serialize;
 

@@ -1,10 +1,10 @@
 //! `judge describe`: writes a run's `run.json`.
 
 use anyhow::Result;
-use apo_stage::report::result;
 
 use crate::args::DescribeArgs;
 use crate::run_file::{RunFile, lock};
+use apo_stage::result;
 
 /// Writes the run's file, which names everything that is there.
 ///

@@ -13,9 +13,8 @@ mod trainings;
 use std::path::Path;
 
 use anyhow::Result;
-use apo_stage::pages;
-use apo_stage::report::result;
-use apo_tables::Provenance;
+use apo_provenance::Provenance;
+use apo_stage::{pages, result};
 
 use crate::args::RunReportArgs;
 use run::Run;

@@ -18,8 +18,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_stage::report::few;
-use apo_stage::{bad_input, lacks_locks, pages};
+use apo_stage::{bad_input, join_names, lacks_locks, pages};
 use apo_tables::file;
 use clap::ValueEnum;
 use serde::de::IgnoredAny;
@@ -258,7 +257,7 @@ impl RunFile {
         if !missing.is_empty() {
             return Err(bad_input(format!(
                 "{at} names files that do not exist: {}; {again} anew",
-                few(missing, MOST_NAMED)
+                join_names(missing, MOST_NAMED)
             )));
         }
         Ok(run)

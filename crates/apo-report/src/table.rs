@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{AccuracySummary, VerdictSummary};
-use apo_stage::bad_input;
-use apo_stage::report::{format_table, result};
+use apo_stage::{bad_input, format_table, result};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Named, TableArgs};

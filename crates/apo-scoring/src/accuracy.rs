@@ -3,8 +3,7 @@
 use anyhow::{Context as _, Result};
 use apo_llama::{Head, directory};
 use apo_measures::{Accuracy, AccuracySummary, Calibration, accuracy, by_subset, pair_calibration};
-use apo_stage::Progress;
-use apo_stage::report::{format_table, result, warn_of_empty_parts};
+use apo_stage::{Progress, format_table, result, warn_of_empty_parts};
 use apo_tables::{Pair, Reader};
 
 use crate::args::AccuracyArgs;
@@ -49,7 +48,7 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
     }
     rewards.extend(scorer.flush()?);
     drop(progress);
-    scorer.tell_cuts(args.report);
+    scorer.warn_of_cuts(args.report);
 
     let (chosen, rejected): (Vec<f64>, Vec<f64>) = rewards
         .as_chunks::<2>()

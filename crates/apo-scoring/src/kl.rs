@@ -6,10 +6,8 @@ use anyhow::{Context as _, Result};
 use apo_dialogue::DialogueTokenizer;
 use apo_llama::{Head, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
-use apo_model_stage::models;
-use apo_model_stage::models::Longest;
-use apo_stage::report::{format_table, result, warn_of_empty_parts};
-use apo_stage::{Progress, warn};
+use apo_model_stage::models::{self, Longest};
+use apo_stage::{Progress, format_table, result, warn, warn_of_empty_parts};
 use apo_tables::{Reader, Response};
 
 use crate::args::KlArgs;
@@ -86,7 +84,7 @@ fn log_probs(args: &KlArgs, dir: &Path, tokenizer: DialogueTokenizer) -> Result<
     }
     found.extend(scorer.flush()?);
     drop(progress);
-    scorer.tell_cuts(args.report);
+    scorer.warn_of_cuts(args.report);
     Ok(found)
 }
 

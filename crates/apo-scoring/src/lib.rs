@@ -10,3 +10,4 @@ pub mod kl;
 pub mod log_probs;
 pub mod score;
 mod scorer;
+mod values;

@@ -3,14 +3,13 @@
 use anyhow::Result;
 use apo_llama::Head;
 use apo_measures::mean;
-use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Output, OutputKind, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, format_table, result, up_to_date};
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
 
 use crate::args::ScoreArgs;
-use crate::score::{changed, compute, provenance};
 use crate::scorer::{Scorer, tokenizer};
+use crate::values::{changed, compute, provenance};
 
 /// Name of the table in the working folder.
 const TABLE: &str = "log-probs.parquet";
@@ -39,7 +38,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         args.report,
     )?;
     let found = compute(args, "log-probs", responses, &mut scorer, output.dir())?;
-    scorer.tell_cuts(args.report);
+    scorer.warn_of_cuts(args.report);
     let mut writer = Writer::<Response>::create(&output.dir().join(TABLE), &provenance)?;
     let mut rest = found.iter();
     for response in Reader::<Response>::open(&args.responses)? {

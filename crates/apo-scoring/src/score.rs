@@ -3,28 +3,23 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Error, Result};
-use apo_dialogue::DialogueTokenizer;
-use apo_llama::{Head, directory};
+use anyhow::{Context as _, Result};
+use apo_llama::Head;
 use apo_measures::{ScoreSummary, by_subset, mean, repeats};
-use apo_model_stage::models;
-use apo_spool::ValueSpool;
-use apo_stage::report::{format_table, result};
+use apo_provenance::Provenance;
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, warn};
-use apo_tables::{Finish, Provenance, Reader, Response, ScoredWriter};
+use apo_stage::{Claim, Output, OutputKind, format_table, note, result, warn};
+use apo_tables::{Finish, Reader, Response, ScoredWriter};
 
 use crate::args::ScoreArgs;
-use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
+use crate::scorer::{Scorer, tokenizer};
+use crate::values::{changed, compute, provenance};
 
 /// Share of responses that end on their own below which a warning is given.
 const FEW_ENDED: f64 = 0.5;
 
 /// Share of repeated 3-grams above which a warning is given.
 const MANY_REPEATS: f64 = 0.2;
-
-/// The values in the working folder, as they are computed.
-const VALUES: &str = "values.spool";
 
 /// Name of the table in the working folder.
 const TABLE: &str = "scored.parquet";
@@ -56,7 +51,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
                 args.report,
             )?;
             let rewards = compute(args, "scoring", responses, &mut scorer, output.dir())?;
-            scorer.tell_cuts(args.report);
+            scorer.warn_of_cuts(args.report);
             let path = output.dir().join(TABLE);
             write(&args.responses, &rewards, &path, &provenance)?;
             // Before publishing: a table that cannot be read back must not get its name.
@@ -67,86 +62,6 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     };
     warn_of(&summary, args);
     result(&args.report, &summary, || format_table(&rows(&summary)))
-}
-
-/// Returns what the output depends on.
-///
-/// # Errors
-///
-/// When an input cannot be read.
-pub(crate) fn provenance(
-    stage: &str,
-    args: &ScoreArgs,
-    responses: &Reader<Response>,
-    tokenizer: &DialogueTokenizer,
-) -> Result<Provenance> {
-    let provenance = Provenance::new(stage, env!("CARGO_PKG_VERSION"));
-    Ok(models::rendering(provenance, tokenizer)
-        .argument("limit", args.scorer.limit.tokens)
-        .argument(
-            "precision",
-            args.scorer
-                .compute
-                .precision(&args.scorer.model.dir)?
-                .name(),
-        )
-        .input("model", directory::input(&args.scorer.model.dir)?)
-        .input("responses", responses.input()?))
-}
-
-/// Returns the value of every row, and computes those that an earlier run has not
-/// kept in the working folder `dir`.
-///
-/// # Errors
-///
-/// When a row cannot be read or made into tokens, a value is not finite, the disk is
-/// full, or a signal stopped the work.
-pub(crate) fn compute(
-    args: &ScoreArgs,
-    what: &str,
-    responses: Reader<Response>,
-    scorer: &mut Scorer,
-    dir: &Path,
-) -> Result<Vec<f32>> {
-    let path = dir.join(VALUES);
-    let mut spool = ValueSpool::recover(&path, |rows| Some(rows.len()))?;
-    if spool.is_damaged() {
-        warn(&format!(
-            "{} is damaged; the values that are lost are computed again",
-            path.display()
-        ));
-    }
-    let kept = spool.n_items();
-    let total = responses.n_rows();
-    let mut progress = Progress::new(&args.report, what, "responses", kept as u64, total);
-    let mut keep = |found: Vec<ScorerOutput>| -> Result<()> {
-        progress.inc(found.len() as u64);
-        if !found.is_empty() {
-            let values = found.iter().map(|it| it.value).collect();
-            spool.append(found.len(), values)?;
-        }
-        Ok(())
-    };
-    for (row, response) in (0..).zip(responses) {
-        let response = response?;
-        let input = ScorerInput::of(&args.responses, &response);
-        if row < kept {
-            scorer.fit(&input)?;
-        } else {
-            keep(scorer.add(&input)?)?;
-        }
-    }
-    keep(scorer.flush()?)?;
-    Ok(spool.read_all()?)
-}
-
-/// Returns the error for a table whose rows changed after its values were
-/// computed.
-pub(crate) fn changed(responses: &Path) -> Error {
-    bad_input(format!(
-        "{} changed while it was being read",
-        responses.display()
-    ))
 }
 
 /// Writes the table unchanged, with its rewards added.

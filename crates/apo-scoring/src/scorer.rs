@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_dialogue::{DialogueTokenizer, Fitted, Truncation, TruncationCounts};
+use apo_dialogue::{DialogueTokenizer, Fitted, Truncation};
 use apo_llama::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
-use apo_model_stage::models;
-use apo_model_stage::models::Longest;
+use apo_model_stage::models::{self, Longest};
 use apo_model_stage::rows::tokens;
 use apo_stage::{ReportArgs, signals, warn};
 use apo_tables::Response;
@@ -84,12 +83,7 @@ impl Scorer {
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,
-            truncation: Truncation {
-                limit: args.limit.tokens as usize,
-                eos: tokenizer.eos(),
-                bos: tokenizer.bos(),
-                counts: TruncationCounts::default(),
-            },
+            truncation: tokenizer.truncation(args.limit.tokens as usize),
             tokenizer,
             micro_tokens: args.micro_tokens.tokens as usize,
             last: Default::default(),
@@ -175,7 +169,7 @@ impl Scorer {
     }
 
     /// Warns if something did not fit the limit.
-    pub fn tell_cuts(&self, report: ReportArgs) {
+    pub fn warn_of_cuts(&self, report: ReportArgs) {
         let Truncation { limit, counts, .. } = &self.truncation;
         if report.quiet || (counts.prompts_cut == 0 && counts.responses_cut == 0) {
             return;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Place, Spool, SpoolError};
+use crate::error::SpoolError;
+use crate::spool::{Place, Spool};
 
 /// The values of items that were computed at once, so that a resumed run
 /// computes the same batches as an uninterrupted one.

@@ -35,17 +35,17 @@ macro_rules! exit_status {
     };
 }
 
-/// Tells whether a cause of an error is bad input.
+/// Whether a cause of an error is bad input.
 pub type IsBadInput = fn(&(dyn error::Error + 'static)) -> bool;
 
-/// How the errors that every stage may meet tell bad input.
+/// What is bad input among the errors that every stage may meet.
 const KNOWN: [IsBadInput; 2] = [
     |cause| cause.is::<BadInput>(),
-    |cause| told_by(cause, TableError::is_bad_input),
+    |cause| downcast_is(cause, TableError::is_bad_input),
 ];
 
-/// Asks a cause whether it is bad input, if it is an error of type `E`.
-pub fn told_by<E: error::Error + 'static>(
+/// Whether a cause is an error of type `E` for which `is_bad_input` holds.
+pub fn downcast_is<E: error::Error + 'static>(
     cause: &(dyn error::Error + 'static),
     is_bad_input: fn(&E) -> bool,
 ) -> bool {
@@ -73,7 +73,7 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
     run_with(stage, &[], work)
 }
 
-/// Runs a stage as [`run`] does; `others` tell bad input among the errors of
+/// Runs a stage as [`run`] does; `others` recognise bad input among the errors of
 /// libraries that this crate does not know.
 pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Result<()>) -> ExitCode {
     report::begin();

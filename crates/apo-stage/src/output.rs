@@ -25,6 +25,8 @@
 //! A finished result is thus removed only when another finished result replaces
 //! it.
 
+mod recovery;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -37,8 +39,10 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use crate::error::bad_input;
 use crate::place::{self, Occupied, Seen};
 use crate::report;
-use crate::standing::{Standing, check_removable, is_whole, made_by, standing};
+use crate::standing::{Standing, check_removable, standing};
 use crate::working::{DISCARDED, PARTIAL, PROVENANCE, READY, REPLACED, WorkOwner, Working};
+
+use recovery::{Waiting, remove_leftover, restore, waiting};
 
 pub use crate::standing::{OutputKind, write_manifest};
 
@@ -395,77 +399,4 @@ fn places(out: &Path) -> [PathBuf; 3] {
 /// Returns the error of a place that cannot be replaced as a whole.
 fn refuse(out: &Path, occupied: &Occupied) -> anyhow::Error {
     bad_input(format!("--out {}: {occupied}", out.display()))
-}
-
-/// The finished result that waits in a working folder to be put in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    /// No result that may be put in its place.
-    Nothing,
-    /// A whole result of this command.
-    OfThis,
-    /// A whole result of another command.
-    OfAnother,
-    /// A result of this command that is not whole any more.
-    Damaged,
-}
-
-/// Tells what waits in the working folder of `out`, which is the work of `owner`.
-fn waiting(out: &Path, working: &Working, owner: &WorkOwner, provenance: &Provenance) -> Waiting {
-    let ready = working.join(READY);
-    let by = match owner {
-        // A `ready` that was not made by the owner's command is what that command
-        // replaced: its own result is in its place.
-        WorkOwner::Of(by) => Some((**by).clone()),
-        // Nothing was replaced where nothing is in its place.
-        WorkOwner::Damaged if !out.exists() => made_by(&ready),
-        WorkOwner::Damaged | WorkOwner::Foreign(_) | WorkOwner::Missing => None,
-    };
-    if let Some(by) = by
-        && by != *provenance
-    {
-        return match is_whole(&ready, &by) {
-            Some(true) => Waiting::OfAnother,
-            _ => Waiting::Nothing,
-        };
-    }
-    // Where `provenance.json` is damaged, the result still says what made it.
-    match is_whole(&ready, provenance) {
-        Some(true) => Waiting::OfThis,
-        Some(false) => Waiting::Damaged,
-        None => Waiting::Nothing,
-    }
-}
-
-/// Finishes a replacement that a kill stopped after the old output was moved out
-/// of its place and before the new one was put there.
-fn restore(out: &Path, working: &Working, provenance: &Provenance) -> Result<()> {
-    let (ready, replaced) = (working.join(READY), working.join(REPLACED));
-    if !ready.exists() {
-        // The new output was put in its place, and somebody has removed it since.
-        return place::remove(&replaced)
-            .with_context(|| format!("cannot remove {}", replaced.display()));
-    }
-    let is_meant = is_whole(&ready, provenance) == Some(true);
-    let back = if is_meant { ready } else { replaced };
-    fs::rename(back, out).with_context(|| format!("cannot write {}", out.display()))
-}
-
-/// Removes a working folder that a kill left beside its finished output.
-fn remove_leftover(working: &Working, provenance: &Provenance) {
-    if !working.path().exists() {
-        return;
-    }
-    // Another process may be working there with other arguments.
-    let Ok(_lock) = working.lock() else {
-        return;
-    };
-    let is_of_this = match working.owner() {
-        WorkOwner::Of(found) => *found == *provenance,
-        WorkOwner::Missing => true,
-        WorkOwner::Damaged | WorkOwner::Foreign(_) => false,
-    };
-    if is_of_this {
-        let _ = working.discard();
-    }
 }

@@ -238,7 +238,7 @@ pub fn format_table(rows: &[Vec<String>]) -> String {
 }
 
 /// Joins the first `most` names, and says how many more there are.
-pub fn few(mut names: Vec<String>, most: usize) -> String {
+pub fn join_names(mut names: Vec<String>, most: usize) -> String {
     let more = names.len().saturating_sub(most);
     names.truncate(most);
     let names = names.join(", ");

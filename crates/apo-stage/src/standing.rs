@@ -12,7 +12,7 @@ use apo_tables::CHECKSUM_KEY;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Conflict, bad_input};
-use crate::report::few;
+use crate::report::join_names;
 
 /// What stages wrote before `apo.json` listed the files: extensions, and names.
 const OLDER: [&str; 4] = ["json", "safetensors", "parquet", "jinja"];
@@ -210,12 +210,12 @@ impl FolderManifest {
                 return Err(Conflict::changed(out, changed).into());
             }
         } else if !changed.is_empty() && kind != OutputKind::Table {
-            // Nobody was told of these changes before they would be replaced.
+            // The user would not learn of these changes before they are replaced.
             return Err(bad_input(format!(
                 "{} is not replaced, because it was edited or damaged since a stage made it: {}; \
                  move it away, or choose another --out",
                 out.display(),
-                few(changed, MOST_NAMED)
+                join_names(changed, MOST_NAMED)
             )));
         }
         self.check_foreign(out, kind)?;
@@ -234,7 +234,7 @@ impl FolderManifest {
             "{} is not replaced, because it holds files that no stage put there: {}; move them \
              away, or choose another --out",
             out.display(),
-            few(foreign, MOST_NAMED)
+            join_names(foreign, MOST_NAMED)
         )))
     }
 }
@@ -299,7 +299,7 @@ pub fn standing(
 }
 
 /// Decides what to do about something that may be other people's: `overwrite` replaces
-/// it only if `is_replaceable`. `told` says what it is, with its path.
+/// it only if `is_replaceable`. `told` describes it, with its path.
 fn of_others(
     is_replaceable: bool,
     overwrite: bool,

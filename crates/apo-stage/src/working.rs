@@ -184,7 +184,7 @@ impl Working {
     }
 
     /// Whether the folder holds work that takes long to do again. A stage makes
-    /// everything else anew within moments.
+    /// everything else again within moments.
     pub fn has_work(&self) -> bool {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return false;

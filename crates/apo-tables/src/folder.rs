@@ -152,7 +152,7 @@ struct Shard {
 }
 
 impl Shard {
-    /// Reads a file's name without its ending. Some programs add a digest behind the
+    /// Reads a file's name without its ending. Some programs add a digest after the
     /// numbers.
     fn of(stem: &str) -> Option<Self> {
         let (before, after) = stem.rsplit_once("-of-")?;

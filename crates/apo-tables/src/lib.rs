@@ -8,21 +8,20 @@
 mod cell;
 mod columns;
 mod decoded;
-pub mod error;
+mod error;
 pub mod file;
 pub mod folder;
 mod footer;
 mod json_rows;
 mod pages;
-pub mod reader;
+mod reader;
 pub mod schema;
 mod scored;
 mod sink;
 pub mod tables;
 mod verify;
-pub mod writer;
+mod writer;
 
-pub use apo_provenance::{Input, Provenance, RowsDigest, Split};
 pub use error::TableError;
 pub use file::input;
 pub use footer::CHECKSUM_KEY;

@@ -59,7 +59,8 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, TableError> {
 /// # Examples
 ///
 /// ```
-/// use apo_tables::{Provenance, Query, Reader, Writer};
+/// use apo_provenance::Provenance;
+/// use apo_tables::{Query, Reader, Writer};
 ///
 /// # let name = format!("apo-tables-doc-{}.parquet", std::process::id());
 /// # let path = std::env::temp_dir().join(name);
@@ -156,7 +157,7 @@ impl<R: Row> Reader<R> {
     }
 
     /// Opens a table that must have rows. Parts without rows are
-    /// [told](crate::folder::empty_parts) apart.
+    /// reported [elsewhere](crate::folder::empty_parts).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Writes a table's batches anew, with rewards.
+//! Writes a table's batches again, with rewards.
 
 use std::path::Path;
 use std::sync::Arc;

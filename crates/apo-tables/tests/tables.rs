@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apo_provenance::Provenance;
 use apo_tables::folder::empty_parts;
 use apo_tables::{
-    Finish, Pair, Provenance, Query, Reader, Response, Row, ScoredWriter, TableError, Writer,
-    verify,
+    Finish, Pair, Query, Reader, Response, Row, ScoredWriter, TableError, Writer, verify,
 };
 use arrow_array::{
     Array as _, ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch,

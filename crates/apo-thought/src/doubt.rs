@@ -6,7 +6,7 @@ use crate::lead::{behind_token, lead};
 use crate::marks::{ENDS, fence, opening};
 use crate::pairs::partner;
 use crate::place::is_quoted;
-use crate::sure_answers;
+use crate::reply::sure_answers;
 use crate::tag::tags;
 use crate::turn::has_turn;
 

@@ -31,7 +31,7 @@ pub fn without_end(text: &str) -> &str {
     if last_token(text.trim_end()).is_none() {
         return text;
     }
-    // The mark of a turn that the text begins with is no partner.
+    // The mark of a turn that the text begins with is not a partner.
     let begin = text.trim_start();
     let mark = if has_beginning(begin) {
         None
@@ -56,7 +56,7 @@ pub(crate) fn ended<'a>(text: &'a str, partners: &Partners) -> &'a str {
         let whole = found.trim_end();
         let (before, token) = whole.split_at(at);
         let line = last_line(before);
-        // A line that begins further up is no line of its own.
+        // A line that begins further up is not a line of its own.
         let is_alone =
             line.trim().is_empty() && !before.trim_end().is_empty() && !ends_answer(before);
         let is_word = line.ends_with(char::is_whitespace) && !line.trim().is_empty();

@@ -1,8 +1,10 @@
 //! What opens and what ends a thought.
 
-use crate::MOST_MARKS;
 use crate::place::{Text, ends_sentence, is_quoted, last_line};
 use crate::tag::{self, Kind, THOUGHTS, tag, tags};
+
+/// Most marks that are examined for the end of a thought.
+pub(crate) const MOST_MARKS: usize = 1000;
 
 /// Other marks around thoughts; only the second remains if the prompt opens them.
 pub(crate) const ENDS: &[(&str, &str)] = &[

@@ -63,7 +63,7 @@ const SUBJECT_CONTINUATIONS: &[&str] = &[
     "begins", "wraps", "encloses", "appears", "block", "blocks", "element", "elements",
 ];
 
-/// Verbs that tell what a mark does or where it stands. An answer or a closed thought
+/// Verbs that say what a mark does or where it is. An answer or a closed thought
 /// hardly begins with one of them in lower case.
 const TOLD: &[&str] = &[
     "closes",
@@ -85,14 +85,14 @@ const TOLD: &[&str] = &[
     "tells",
 ];
 
-/// Words that join a mark to the words behind it. A thought that is closed on its line
+/// Words that join a mark to the words after it. A thought that is closed on its line
 /// hardly begins with one of them in lower case and is not over at its end, too.
 const JOINING: &[&str] = &[
     "after", "and", "before", "between", "by", "can", "followed", "from", "must", "needs", "on",
     "or", "pairs", "plus", "should", "together", "with", "without",
 ];
 
-/// Words that begin a sentence, and do not go on with one behind a noun.
+/// Words that begin a sentence, and do not continue one after a noun.
 const SENTENCE_BEGINNINGS: &[&str] = &[
     "a", "actually", "ah", "alright", "an", "first", "he", "hello", "here", "hey", "hi", "hm",
     "hmm", "how", "i", "it", "just", "let", "lets", "maybe", "my", "no", "now", "oh", "ok", "okay",
@@ -101,7 +101,7 @@ const SENTENCE_BEGINNINGS: &[&str] = &[
     "your",
 ];
 
-/// Signs that join a mark, behind a blank, to what follows it: `<think> + …`.
+/// Signs that join a mark, after a blank, to what follows it: `<think> + …`.
 const JOINTS: &[char] = &['=', '+', '/', '|', '→', '–', '—'];
 
 /// What a sentence ends with.
@@ -148,7 +148,7 @@ impl<'a> Text<'a> {
     }
 
     /// Whether a sentence plainly goes on from an opening mark that nothing closes, as
-    /// from a noun: behind a blank, on the same line, with a sign that joins, or with a
+    /// from a noun: after a blank, on the same line, with a sign that joins, or with a
     /// word in lower case that begins no sentence. A thought that is cut off goes on with
     /// a line break, a capital letter, or the beginning of a sentence.
     pub(crate) fn is_noun(&self, end: usize) -> bool {

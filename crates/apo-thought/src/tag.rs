@@ -16,7 +16,7 @@ pub(crate) const THOUGHTS: &[&str] = &[
 ];
 
 /// Those of the words for thoughts that are as often the name of an ordinary element
-/// or language, unless another word is beside them.
+/// or language, unless there is another word next to them.
 const ORDINARY: &[&str] = &["thought", "thoughts", "reasoning", "scratch"];
 
 /// Words for thoughts, or for parts of an answer.
@@ -35,19 +35,19 @@ const PARTS: &[&str] = &[
     "reflection",
 ];
 
-/// Words that, beside one of the above, make a name one for thoughts.
+/// Words that, next to one of the above, make a name one for thoughts.
 const INNER: &[&str] = &["inner", "internal", "private", "hidden", "deep", "longcat"];
 
-/// Words that change nothing beside one of the above.
+/// Words that change nothing next to one of the above.
 const NEUTRAL: &[&str] = &[
     "and", "block", "by", "chain", "of", "phase", "process", "section", "step", "steps", "trace",
 ];
 
-/// Words that change nothing beside a word for thoughts. Beside others they name
+/// Words that change nothing next to a word for thoughts. Next to others they name
 /// parts of an answer, as in `<text_analysis>`.
 const OF_THOUGHTS: &[&str] = &["content", "model", "my", "notes", "pad", "text"];
 
-/// Words that, beside one of the above, make a name one for parts of an answer.
+/// Words that, next to one of the above, make a name one for parts of an answer.
 const PART_OF: &[&str] = &["mode", "self"];
 
 /// What encloses the name of a tag.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use apo_llama::{AdamWSettings, StoredType};
 use apo_model_stage::MicroTokensArgs;
+use apo_provenance::Provenance;
 use apo_stage::{Output, OutputArgs, not_negative};
-use apo_tables::Provenance;
 use apo_training::{Decay, Settings};
 use serde_json::json;
 

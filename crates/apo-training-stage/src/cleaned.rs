@@ -20,7 +20,7 @@ pub struct Cleaned {
 
 impl Cleaned {
     /// Returns an answer without its thoughts and special tokens, or `None` if nothing
-    /// else is in it. `had_tokens` says that some were removed before.
+    /// else is in it. `had_tokens`: some special tokens were already removed.
     pub fn answer<'a>(&mut self, text: &'a str, had_tokens: bool) -> Option<&'a str> {
         let found = parted(text);
         if found.answer.trim().is_empty() && !text.trim().is_empty() {
@@ -54,7 +54,7 @@ impl Cleaned {
     }
 
     /// Warns of changed and of doubtful answers.
-    pub fn tell(&self) {
+    pub fn warn(&self) {
         let counted = |n: u64, one: &str, more: &str| match n {
             0 => {}
             1 => warn(&format!("1 answer {one}")),

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_stage::bad_input;
 use apo_stage::rows::fault;
 use apo_tables::tables::is_policy;
 use apo_tables::{Finish, POLICY, Response};
@@ -62,36 +61,5 @@ pub fn tokenized(
         reward: None,
         prompt,
         response: ids,
-    }
-}
-
-/// Checks that a query's responses have the same prompt, and different keys.
-///
-/// # Errors
-///
-/// When they do not; the error names the query.
-pub fn check_query(responses: &[TokenizedResponse]) -> Result<()> {
-    let Some(first) = responses.first() else {
-        return Ok(());
-    };
-    let query = &first.query_id;
-    if responses
-        .iter()
-        .any(|response| response.prompt != first.prompt)
-    {
-        return Err(bad_input(format!(
-            "query {query} has different prompts in the tables, expected one"
-        )));
-    }
-    // Responses are sorted by role and number.
-    let twice = responses
-        .windows(2)
-        .find(|it| (it[0].role, it[0].number) == (it[1].role, it[1].number));
-    match twice {
-        None => Ok(()),
-        Some(it) => Err(bad_input(format!(
-            "query {query} has two responses with `sample` {}, expected different numbers",
-            it[0].number
-        ))),
     }
 }

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_llama::Manifest;
-use apo_provenance::TEST;
-use apo_tables::{Input, Provenance, Query, Reader, Split};
+use apo_provenance::{Input, Provenance, Split, TEST};
+use apo_tables::{Query, Reader};
 
-use apo_stage::bad_input;
-use apo_stage::report::warn;
+use apo_stage::{bad_input, warn};
 
 /// Refuses to train on tables of the test part, and on tables of different
 /// splits: a query that one trains on may be for testing in the other.
@@ -121,7 +120,7 @@ impl TestPart {
             let read: Result<Vec<_>, _> = queries.map(|query| query.map(keys_of)).collect();
             let of_queries = match read {
                 Ok(of_queries) => of_queries,
-                // It lies beside the inputs, and is none of them.
+                // It is next to the inputs, not one of them.
                 Err(error) => {
                     warn(&format!("{error}; nothing is compared with this test part"));
                     continue;

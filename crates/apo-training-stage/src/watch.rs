@@ -2,14 +2,11 @@
 
 use anyhow::{Error, Result};
 use apo_dialogue::DialogueTokenizer;
-use apo_stage::args::ReportArgs;
-use apo_stage::progress::Progress;
-use apo_stage::report::{note, warn};
-use apo_stage::signals;
+use apo_stage::{Progress, ReportArgs, note, signals, warn};
 use apo_tables::Metric;
 use apo_training::{Events, Observer, Phase, Store, TrainingError};
 
-use crate::TrainingArgs;
+use crate::args::TrainingArgs;
 
 /// Shows the progress of a training on stderr.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ struct State {
 
 /// Where a training continues.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct Resumed {
     /// One entry for each step taken.
     pub metrics: Vec<Metric>,
     /// The optimiser.
@@ -70,7 +70,7 @@ pub(crate) fn save(
     model: &Model,
     adamw: &AdamW,
     metrics: &[Metric],
-) -> Result<PathBuf, TrainingError> {
+) -> Result<(), TrainingError> {
     let folder = dir.join(FOLDER).join(name(metrics.len()));
     let fresh = folder.with_extension("new");
     let writing = |source: io::Error| TrainingError::writing(&fresh)(source);
@@ -102,7 +102,7 @@ pub(crate) fn save(
     for old in list(dir).into_iter().skip(KEPT) {
         fs::remove_dir_all(&old).map_err(TrainingError::writing(&old))?;
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// Restores a model and its optimiser from a checkpoint.
@@ -110,7 +110,7 @@ pub(crate) fn load(
     folder: &Path,
     model: &mut Model,
     settings: AdamWSettings,
-) -> Result<Progress, TrainingError> {
+) -> Result<Resumed, TrainingError> {
     let state: State = read_record(&folder.join(STATE))?;
     for (part, checksum) in PARTS.into_iter().zip(state.checksums) {
         let path = weights_file(folder, part);
@@ -135,7 +135,7 @@ pub(crate) fn load(
     // Assigned last: a checkpoint that cannot be read to its end changes
     // nothing.
     model.llama = llama;
-    Ok(Progress {
+    Ok(Resumed {
         metrics: state.metrics,
         adamw,
     })

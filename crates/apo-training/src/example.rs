@@ -18,10 +18,10 @@ pub enum Term {
 /// A comparison of two responses, by their numbers in the example.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preference {
-    /// The better response.
-    pub better: u32,
-    /// The worse one.
-    pub worse: u32,
+    /// The chosen response.
+    pub chosen: u32,
+    /// The rejected response.
+    pub rejected: u32,
     /// Its term.
     pub term: Term,
     /// Its weight within the query.
@@ -123,8 +123,8 @@ mod tests {
         assert_eq!(example.add(vec![2], vec![6]), 2);
         assert_eq!(example.trees.len(), 2);
         example.preferences.push(Preference {
-            better: 0,
-            worse: 2,
+            chosen: 0,
+            rejected: 2,
             term: Term::Adversarial,
             weight: 0.25,
         });

@@ -5,17 +5,18 @@
 //! Memory depends on the batch and the model, not on the size of the data.
 
 mod checkpoint;
-pub mod error;
-pub mod events;
-pub mod example;
+mod error;
+mod events;
+mod example;
 mod hash;
-pub mod objective;
-pub mod observer;
-pub mod reference;
-pub mod response_spool;
-pub mod settings;
-pub mod store;
-pub mod train;
+mod objective;
+mod observer;
+mod reference;
+mod response_spool;
+mod settings;
+mod step_batch;
+mod store;
+mod train;
 
 pub use error::TrainingError;
 pub use events::Events;

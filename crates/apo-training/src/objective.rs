@@ -150,7 +150,7 @@ impl MicroBatch<'_> {
         } else {
             &terms.preference
         };
-        sums.compare(&values(&rewards), compared, true);
+        sums.add_rewards(&values(&rewards), compared);
         let (golden, preferences) = (&terms.adversarial, &terms.preference);
         apo_reward_model(&rewards, golden, preferences, adversarial, beta_2)
     }
@@ -168,7 +168,7 @@ impl MicroBatch<'_> {
 
     fn rrhf(&self, lambda: f64, sum_log_probs: bool, sums: &mut Sums) -> Tensor<1> {
         let log_probs = self.log_probs();
-        sums.compare(&values(&log_probs), &self.terms.preference, false);
+        sums.add_log_probs(&values(&log_probs), &self.terms.preference);
         let values = if sum_log_probs {
             log_probs
         } else {
@@ -201,9 +201,9 @@ impl MicroBatch<'_> {
             tokens: &tokens,
             kl: totals.kl,
         };
-        sums.compare(&values(&log_probs), &terms.preference, false);
+        sums.add_log_probs(&values(&log_probs), &terms.preference);
         let rewards = values(&loss.rewards(responses));
-        sums.compare(&rewards, &terms.preference, true);
+        sums.add_rewards(&rewards, &terms.preference);
         let cost = loss.loss(responses, &terms.preference);
         if totals.tokens == 0.0 {
             return cost;
@@ -245,8 +245,8 @@ impl Terms {
                     Term::Preference => (&mut terms.preference, totals.preference),
                 };
                 let weight = (f64::from(preference.weight) / total) as f32;
-                let (better, worse) = (preference.better as usize, preference.worse as usize);
-                pairs.push(first + better, first + worse, weight);
+                let (chosen, rejected) = (preference.chosen as usize, preference.rejected as usize);
+                pairs.push(first + chosen, first + rejected, weight);
             }
             for &i in &example.sft_targets {
                 terms.sft_targets.push(first + i as usize, 1.0);
@@ -258,23 +258,31 @@ impl Terms {
 }
 
 impl Sums {
-    /// Adds the values of pairs, as rewards or as log-probs.
-    fn compare(&mut self, values: &[f32], pairs: &Pairs, as_rewards: bool) {
-        for (&better, &worse) in pairs.better.iter().zip(&pairs.worse) {
-            let (better, worse) = (f64::from(values[better]), f64::from(values[worse]));
-            if as_rewards {
-                let [chosen, rejected] = self.rewards.unwrap_or_default();
-                self.rewards = Some([chosen + better, rejected + worse]);
-                self.n_pairs += 1.0;
-                self.accuracy += f64::from(u8::from(better > worse));
-            } else {
-                self.log_probs[0] += better;
-                self.log_probs[1] += worse;
-                self.n_log_probs[0] += 1.0;
-                self.n_log_probs[1] += 1.0;
-            }
+    /// Adds the rewards of pairs.
+    fn add_rewards(&mut self, rewards: &[f32], pairs: &Pairs) {
+        for (chosen, rejected) in of_pairs(rewards, pairs) {
+            let [all_chosen, all_rejected] = self.rewards.unwrap_or_default();
+            self.rewards = Some([all_chosen + chosen, all_rejected + rejected]);
+            self.n_pairs += 1.0;
+            self.accuracy += f64::from(u8::from(chosen > rejected));
         }
     }
+
+    /// Adds the log-probs of pairs.
+    fn add_log_probs(&mut self, log_probs: &[f32], pairs: &Pairs) {
+        for (chosen, rejected) in of_pairs(log_probs, pairs) {
+            self.log_probs[0] += chosen;
+            self.log_probs[1] += rejected;
+            self.n_log_probs[0] += 1.0;
+            self.n_log_probs[1] += 1.0;
+        }
+    }
+}
+
+/// Returns the values of each pair's chosen and rejected response.
+fn of_pairs(values: &[f32], pairs: &Pairs) -> impl Iterator<Item = (f64, f64)> {
+    let both = pairs.chosen.iter().zip(&pairs.rejected);
+    both.map(move |(&chosen, &rejected)| (f64::from(values[chosen]), f64::from(values[rejected])))
 }
 
 /// Reads the values of a tensor from its device, `[elements]`.

@@ -19,7 +19,7 @@ pub enum ResponseRole {
     Golden,
     /// A sample of the policy.
     Sample,
-    /// An empty sample, told apart where samples are ranked: it is never the better
+    /// An empty sample, kept apart where samples are ranked: it is never the chosen
     /// one.
     Empty,
     /// The response that people preferred.

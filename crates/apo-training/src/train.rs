@@ -6,22 +6,19 @@ use std::path::Path;
 use std::time::Instant;
 
 use apo_llama::machine::available_memory;
-use apo_llama::{AdamW, GradientSum, MemoryEstimate, Model, PromptTree};
+use apo_llama::{AdamW, MemoryEstimate, Model};
 use apo_tables::Metric;
 
 use crate::checkpoint;
 use crate::error::TrainingError;
-use crate::example::Example;
-use crate::objective::{self, Objective, Sums, Totals};
+use crate::objective::{Objective, Sums};
 use crate::observer::{Observer, Phase};
 use crate::reference::Reference;
 use crate::settings::Settings;
+use crate::step_batch::StepBatch;
 use crate::store::Store;
 
 const METRICS: &str = "metrics.jsonl";
-
-/// How many queries an error names.
-const NAMED: usize = 8;
 
 /// A trained model and its metrics.
 #[derive(Debug)]
@@ -62,9 +59,9 @@ pub fn train(
     let mut saved = Instant::now();
     observer.begin(Phase::Training, done, total);
     for step in done + 1..=total {
-        let chosen = chosen(store, settings, step);
+        let numbers = examples_of(step, store, settings);
         let start = Instant::now();
-        let mut batch = StepBatch::read(store, reference.as_mut(), &chosen)?;
+        let mut batch = StepBatch::read(store, reference.as_mut(), &numbers)?;
         if objective.has_kl() {
             batch.totals.kl = batch.kl(&model, settings.micro_tokens)?;
         }
@@ -110,15 +107,15 @@ fn steps_an_epoch(store: &Store, settings: &Settings) -> u64 {
     store.len().div_ceil(settings.batch) as u64
 }
 
-/// Returns the examples of a step, counted from 1.
-fn chosen(store: &Store, settings: &Settings, step: u64) -> Vec<usize> {
+/// Returns the numbers of a step's examples; `step` is counted from 1.
+fn examples_of(step: u64, store: &Store, settings: &Settings) -> Vec<usize> {
     let an_epoch = steps_an_epoch(store, settings);
     let order = store.order(settings.seed, (step - 1) / an_epoch);
     let first = ((step - 1) % an_epoch) as usize * settings.batch;
     order.into_iter().skip(first).take(settings.batch).collect()
 }
 
-/// Goes on from the last whole checkpoint, if there is one: loads its parameters
+/// Continues from the last whole checkpoint, if there is one: loads its parameters
 /// into the model, and returns the optimiser and the metrics of the steps so far.
 fn resume(
     dir: &Path,
@@ -167,130 +164,6 @@ fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Ob
     let more = estimate.total().saturating_sub(weights);
     if let Some(free) = available_memory().filter(|free| *free < more) {
         observer.short_of_memory(more, free);
-    }
-}
-
-/// A step's examples, taken in micro-batches.
-struct StepBatch {
-    /// Longest last, because they are taken from the end.
-    examples: Vec<(Example, Vec<f32>)>,
-    totals: Totals,
-    queries: Vec<String>,
-}
-
-impl StepBatch {
-    fn read(
-        store: &mut Store,
-        mut reference: Option<&mut Reference>,
-        chosen: &[usize],
-    ) -> Result<Self, TrainingError> {
-        let mut batch = Self {
-            examples: Vec::with_capacity(chosen.len()),
-            totals: Totals::default(),
-            queries: Vec::new(),
-        };
-        for &i in chosen {
-            let example = store.get(i)?;
-            let reference = match &mut reference {
-                Some(reference) => reference.get(i)?,
-                None => example.reference.clone(),
-            };
-            batch.totals.add(&example);
-            if batch.queries.len() < NAMED {
-                batch.queries.push(example.query_id.clone());
-            }
-            batch.examples.push((example, reference));
-        }
-        // Sorted by length, so that a micro-batch has similar ones; the sort is
-        // stable.
-        batch
-            .examples
-            .sort_by_key(|(example, _)| example.n_tokens());
-        Ok(batch)
-    }
-
-    /// Returns the error for a loss or gradient that is not finite.
-    fn not_finite(&self, step: u64, problem: String, dir: &Path) -> TrainingError {
-        TrainingError::NotFinite {
-            step,
-            problem,
-            queries: self.queries.clone(),
-            checkpoint: checkpoint::list(dir)
-                .first()
-                .map(|path| path.display().to_string()),
-        }
-    }
-
-    /// Estimates the policy's KL from the reference over the whole step, nats a
-    /// response, from mismatched responses (Ethayarajh et al. 2024, section
-    /// 4.2); a negative estimate is 0.
-    fn kl(&self, model: &Model, tokens: usize) -> Result<f64, TrainingError> {
-        let pairs = self.examples.iter();
-        let pairs = pairs.filter_map(|(example, all)| example.mismatched.as_ref().zip(all.last()));
-        let pairs: Vec<(&PromptTree, &f32)> = pairs.collect();
-        let mut sum = 0.0;
-        let mut rest = pairs.as_slice();
-        while !rest.is_empty() {
-            let mut n_tokens = 0;
-            let fits = rest.iter().take_while(|(tree, _)| {
-                n_tokens += tree.n_tokens();
-                n_tokens <= tokens
-            });
-            let (these, after) = rest.split_at(fits.count().max(1));
-            let policy = objective::log_probs(model, these.iter().map(|it| it.0))?;
-            for (policy, (_, reference)) in policy.iter().zip(these) {
-                sum += f64::from(*policy) - f64::from(**reference);
-            }
-            rest = after;
-        }
-        Ok((sum / pairs.len().max(1) as f64).max(0.0))
-    }
-
-    /// Computes the loss and its gradients, `tokens` tokens at once; `None` if
-    /// the observer stopped it.
-    ///
-    /// # Errors
-    ///
-    /// Says which loss is not finite.
-    fn gradients(
-        &mut self,
-        model: &Model,
-        objective: &Objective,
-        tokens: usize,
-        observer: &dyn Observer,
-    ) -> Result<Option<(GradientSum, Sums)>, String> {
-        let mut gradients = GradientSum::default();
-        let mut sums = Sums::default();
-        while let Some((examples, references)) = self.micro(tokens) {
-            let totals = &self.totals;
-            let loss = objective::loss(objective, model, &examples, &references, totals, &mut sums);
-            let value = objective::values(&loss)[0];
-            if !value.is_finite() {
-                return Err(format!("the loss is {value}"));
-            }
-            sums.loss += f64::from(value);
-            gradients.add(&model.llama, loss.backward());
-            if observer.stops() {
-                return Ok(None);
-            }
-        }
-        Ok(Some((gradients, sums)))
-    }
-
-    /// Returns the next examples, of about `tokens` tokens.
-    fn micro(&mut self, tokens: usize) -> Option<(Vec<Example>, Vec<Vec<f32>>)> {
-        let mut sum = 0;
-        let mut found = (Vec::new(), Vec::new());
-        while let Some((example, _)) = self.examples.last() {
-            sum += example.n_tokens();
-            if sum > tokens && !found.0.is_empty() {
-                break;
-            }
-            let (example, reference) = self.examples.pop()?;
-            found.0.push(example);
-            found.1.push(reference);
-        }
-        (!found.0.is_empty()).then_some(found)
     }
 }
 

@@ -82,10 +82,10 @@ fn examples() -> Vec<Example> {
             let added: Vec<u32> = (0..4)
                 .map(|j| example.add(prompt.clone(), run(10 * i + j, 2 + (i + 3 * j) % 7)))
                 .collect();
-            let mut compare = |better: usize, worse: usize, term, weight| {
+            let mut compare = |chosen: usize, rejected: usize, term, weight| {
                 example.preferences.push(Preference {
-                    better: added[better],
-                    worse: added[worse],
+                    chosen: added[chosen],
+                    rejected: added[rejected],
                     term,
                     weight,
                 });
@@ -358,8 +358,8 @@ fn kto_weighs_rewards_against_the_kl_of_mismatched_responses() {
     // Likelier under the trained policy wherever they stand: the KL grows.
     let mut liked = examples();
     for example in &mut liked {
-        let better = example.preferences.last().unwrap().better as usize;
-        let response = example.trees[0].responses[better].clone();
+        let chosen = example.preferences.last().unwrap().chosen as usize;
+        let response = example.trees[0].responses[chosen].clone();
         if let Some(tree) = &mut example.mismatched {
             tree.responses = vec![response];
         }

@@ -21,11 +21,11 @@ const BATCH: usize = 1024;
 
 /// The source of answers for queries that the files do not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Others {
+pub enum Fallback {
     /// None, or an endpoint: the files must answer at least one query.
-    NoneOrPaid,
+    NoneOrEndpoint,
     /// The better HH response.
-    Free,
+    HhChosen,
 }
 
 /// A golden answer from a file or table.
@@ -98,14 +98,14 @@ impl Answers {
     /// is to a query of the table. An answer that is only a thought, or that no table
     /// can hold (half a character, a tool's turn), is left out with a warning. A
     /// thought before an answer is removed.
-    pub fn read(paths: &[PathBuf], keys: &Keys, others: Others) -> Result<Self> {
+    pub fn read(paths: &[PathBuf], keys: &Keys, fallback: Fallback) -> Result<Self> {
         let mut found = Self::default();
         for path in paths {
             if found.add_file(path, keys)? == 0 {
                 found.empty.push(path.clone());
             }
         }
-        found.tell();
+        found.warn();
         if found.by_prompt.is_empty() && !paths.is_empty() {
             let problem = match (found.n_unknown, &found.left_out) {
                 (0, Some((n, _))) => format!(
@@ -119,9 +119,9 @@ impl Answers {
                     listed(paths)
                 ),
             };
-            match others {
-                Others::NoneOrPaid => return Err(bad_input(problem)),
-                Others::Free => warn(&problem),
+            match fallback {
+                Fallback::NoneOrEndpoint => return Err(bad_input(problem)),
+                Fallback::HhChosen => warn(&problem),
             }
         }
         Ok(found)
@@ -176,7 +176,7 @@ impl Answers {
     }
 
     /// Warns of answers that were left out or changed, and of unused columns.
-    fn tell(&self) {
+    fn warn(&self) {
         if let Some((n, first)) = &self.left_out {
             let answers = if *n == 1 { "answer is" } else { "answers are" };
             warn(&format!("{n} {answers} left out; {first}"));
@@ -188,7 +188,7 @@ impl Answers {
                 self.n_without_context
             ));
         }
-        // If no file has an answer, that is told anyway.
+        // If no file has an answer, the caller says so.
         if !self.empty.is_empty() && !self.by_prompt.is_empty() {
             warn(&format!(
                 "{}: no answers in it; the other files' answers are used",

@@ -11,7 +11,7 @@ use apo_endpoint_stage::EndpointArgs;
 use apo_stage::{OutputArgs, ReportArgs};
 use clap::{ArgGroup, Parser};
 
-use crate::answers::Others;
+use crate::answers::Fallback;
 
 const EXAMPLES: &str = concat!(
     "\
@@ -125,13 +125,13 @@ impl Args {
         inputs.chain(&self.answers).map(PathBuf::as_path).collect()
     }
 
-    /// Returns the source beside `--answers`. If it is an endpoint, files without a
-    /// single match would cost the money that they were meant to save.
-    pub fn others(&self) -> Others {
+    /// Returns the source of answers that `--answers` lacks. If it is an endpoint, files
+    /// without a single match would cost the money that they were meant to save.
+    pub fn fallback(&self) -> Fallback {
         if self.hh_best {
-            Others::Free
+            Fallback::HhChosen
         } else {
-            Others::NoneOrPaid
+            Fallback::NoneOrEndpoint
         }
     }
 

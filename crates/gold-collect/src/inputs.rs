@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use apo_endpoint_stage::replayed;
 use apo_golden::{Collector, Prompts, prompts};
+use apo_provenance::Provenance;
 use apo_stage::bad_input;
-use apo_tables::{Pair, Provenance, Query, Reader, file};
+use apo_tables::{Pair, Query, Reader, file};
 use serde_json::Value;
 
 use crate::args::Args;

@@ -13,6 +13,7 @@ mod better;
 mod inputs;
 mod queries;
 mod summary;
+mod tally;
 mod write;
 
 use std::collections::HashSet;
@@ -22,8 +23,8 @@ use anyhow::Result;
 use apo_endpoint::{Counts, Endpoint};
 use apo_endpoint_stage::{check_again, check_journal, open};
 use apo_golden::Collector;
-use apo_stage::{Claim, Output, OutputKind, bad_input, report, up_to_date};
-use apo_tables::Provenance;
+use apo_provenance::Provenance;
+use apo_stage::{Claim, Output, OutputKind, bad_input, result, up_to_date};
 use clap::Parser as _;
 
 use crate::answers::Answers;
@@ -58,7 +59,7 @@ fn run(args: &Args) -> Result<()> {
     check_journal(&args.endpoint, args.inputs())?;
     answers::refuse_samples(&args.answers)?;
     let keys = Keys::read(&args.queries)?;
-    let answers = Answers::read(&args.answers, &keys, args.others())?;
+    let answers = Answers::read(&args.answers, &keys, args.fallback())?;
 
     let journal = args.journal();
     Output::keep_apart(&args.output, "--journal", &journal)?;
@@ -73,7 +74,7 @@ fn run(args: &Args) -> Result<()> {
     let summary = make(args, model, &keys, &answers, &output, &provenance)?;
     output.publish(write::TABLE)?;
     summary.warn(collector.is_some());
-    report::result(&args.report, &summary, || summary.text(collector.is_some()))
+    result(&args.report, &summary, || summary.text(collector.is_some()))
 }
 
 /// Asks for answers, and writes the table into the working folder.

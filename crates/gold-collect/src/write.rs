@@ -6,13 +6,14 @@ use anyhow::Result;
 use apo_endpoint::Endpoint;
 use apo_endpoint_stage::classify;
 use apo_golden::{Collected, Collector, Golden};
+use apo_provenance::Provenance;
 use apo_stage::bad_input;
-use apo_tables::{Provenance, Query, Reader, Response, Writer};
+use apo_tables::{Query, Reader, Response, Writer};
 use apo_thought::is_doubtful;
 
 use crate::answers::{Answers, Filed};
 use crate::better::Better;
-use crate::summary::Tally;
+use crate::tally::Tally;
 
 /// The table inside the working folder.
 pub const TABLE: &str = "golden.parquet";

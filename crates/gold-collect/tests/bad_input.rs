@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use apo_tables::{Pair, Provenance, Query, Response, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{Pair, Query, Response, Writer};
 use serde_json::{Value, json};
 
 /// Returns a folder of this test's own, with a query and its pair.

@@ -8,7 +8,8 @@ mod stage;
 
 use std::fs;
 
-use apo_tables::{Pair, Provenance, Query, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{Pair, Query, Writer};
 use serde_json::json;
 use stage::{collect, fresh_dir, golden, prompt, stderr, succeeds, write_tables};
 

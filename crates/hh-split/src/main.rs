@@ -13,8 +13,7 @@ mod write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Output, OutputKind, threads, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, format_table, result, threads, up_to_date};
 use clap::Parser as _;
 
 use crate::args::Args;

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result};
 use apo_import::{Fault, Record};
+use apo_provenance::Provenance;
 use apo_stage::{ReportArgs, bad_input, note, warn};
-use apo_tables::{Provenance, Reader, Reject, Row as _, Writer};
+use apo_tables::{Reader, Reject, Row as _, Writer};
 
 /// The table's name inside the folder of tables.
 const TABLE: &str = "rejects.parquet";
@@ -176,7 +177,7 @@ impl Rejected {
     }
 
     /// Reports what was rejected: as a note, or as a warning if it is much.
-    pub fn tell(&self, report: ReportArgs, n_rows: u64) {
+    pub fn report(&self, report: ReportArgs, n_rows: u64) {
         let rejected = self.n_rows();
         if rejected as f64 > MANY * n_rows as f64 {
             let share = 100.0 * rejected as f64 / n_rows as f64;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_import::PREFERENCE_FIELDS;
-use apo_stage::report::few;
-use apo_stage::{NamedInput, bad_input, check_distinct, warn};
+use apo_provenance::{Input, Provenance};
+use apo_stage::{NamedInput, bad_input, check_distinct, join_names, warn};
+use apo_tables::file;
 use apo_tables::folder::{self, Folder};
-use apo_tables::{Input, Provenance, file};
 
 use crate::args::{Amount, Args, Named};
 
@@ -208,7 +208,7 @@ fn warn_of_unread(folder: &Path, unread: &[PathBuf], read: &str) {
         warn(&format!(
             "{}: not read: {}; of a folder, {read}",
             folder.display(),
-            few(unread, MOST_NAMED)
+            join_names(unread, MOST_NAMED)
         ));
     }
 }

@@ -275,7 +275,7 @@ fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
         ("a list", read("list-rejects.parquet"), true),
     ];
     let (file, line) = ("file".to_owned(), 1);
-    let provenance = apo_tables::Provenance::new("notes", "1");
+    let provenance = apo_provenance::Provenance::new("notes", "1");
     let path = dir.join("notes.parquet");
     let mut writer = apo_tables::Writer::create(&path, &provenance).unwrap();
     let (reason, detail, excerpt) = (String::new(), String::new(), String::new());

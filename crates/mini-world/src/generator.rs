@@ -9,8 +9,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::content::{self, HARMS, TASKS, Topic, sentence, words};
+use crate::content::{self, sentence};
 use crate::quality::quality_about;
+use crate::topic::{HARMS, TASKS, Topic, words};
 
 mod faults;
 mod responses;

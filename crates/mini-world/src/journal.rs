@@ -9,8 +9,9 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::content::{self, HARMS, TASKS, Topic, sentence};
+use crate::content::{self, sentence};
 use crate::generator::Pair;
+use crate::topic::{HARMS, TASKS, Topic};
 
 /// The model that the journal names as the author of its replies.
 pub const MODEL: &str = "mini-golden";

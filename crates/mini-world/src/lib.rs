@@ -1,7 +1,7 @@
 //! The mini world: HH-like data whose true quality is known.
 //!
 //! A seeded generator writes dialogues about a few dozen tasks and harmful requests
-//! ([`content`]) as HH's files ([`generator`]), the directory of a small policy without
+//! ([`topic`]) as HH's files ([`generator`]), the directory of a small policy without
 //! weights ([`policy`]) and a journal of golden answers ([`journal`]). A documented
 //! function gives the quality of a response ([`mod@quality`]), so that tests can tell
 //! whether a round improved a policy. [`fixtures`] lists all files, and `mini-world`
@@ -17,5 +17,6 @@ pub mod phrases;
 pub mod policy;
 pub mod quality;
 pub mod tokenizer;
+pub mod topic;
 
 pub use quality::quality;

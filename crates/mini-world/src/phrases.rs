@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::content::{self, HARMS, TASKS, words};
+use crate::content;
+use crate::topic::{HARMS, TASKS, words};
 
 /// What a phrase says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

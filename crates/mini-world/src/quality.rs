@@ -19,8 +19,8 @@
 
 use std::collections::HashMap;
 
-use crate::content::{TASKS, Topic};
 use crate::phrases::{Meaning, read};
+use crate::topic::{TASKS, Topic};
 
 /// How often a joining word or courtesy is ignored.
 const NEUTRAL_USES: usize = 2;

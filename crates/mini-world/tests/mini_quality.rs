@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use apo_tables::{POLICY, Provenance, Query, Response, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{POLICY, Query, Response, Writer};
 
 fn fresh_dir(test: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);

@@ -10,10 +10,10 @@ use apo_model_stage::rows::tokens;
 use apo_stage::{bad_input, signals, warn};
 use apo_tables::{Pair, Reader, Response};
 use apo_training::{
-    Example, Preference, ResponseRole, ResponseSpool, Store, StoreWriter, Term, TokenizedResponse,
+    Example, Preference, ResponseRole, ResponseSpool, Store, Term, TokenizedResponse,
 };
-use apo_training_stage::Cleaned;
-use apo_training_stage::rows::{check_golden, check_query, check_sample, tokenized};
+use apo_training_stage::rows::{check_golden, check_sample, tokenized};
+use apo_training_stage::{Cleaned, write_examples};
 use serde::Serialize;
 
 use crate::inputs::Tables;
@@ -67,24 +67,15 @@ pub fn gather(
             )?;
         }
     }
-    let mut truncation = Truncation {
-        limit: limit as usize,
-        eos: tokenizer.eos(),
-        bos: tokenizer.bos(),
-        counts: TruncationCounts::default(),
-    };
-    let mut store = StoreWriter::create(dir)?;
-    spool.by_query(|responses| -> Result<()> {
-        check_query(&responses)?;
-        let example = example(&responses, &mut truncation, &mut counts);
-        if !example.preferences.is_empty() {
-            counts.queries += 1;
-            store.add(&example)?;
-        }
-        Ok(signals::check()?)
-    })?;
-    counts.truncated = truncation.counts;
-    counts.cleaned.tell();
+    let (store, truncated) =
+        write_examples(spool, tokenizer, limit, dir, |responses, truncation| {
+            let example = example(responses, truncation, &mut counts);
+            let is_filled = !example.preferences.is_empty();
+            counts.queries += u64::from(is_filled);
+            is_filled.then_some(example)
+        })?;
+    counts.truncated = truncated;
+    counts.cleaned.warn();
     if has_golden && counts.golden_over_samples == 0 {
         let cause = match counts.cleaned.left_out() {
             0 => String::new(),
@@ -193,14 +184,14 @@ fn example(
         (None, 0) => {}
         (None, _) | (Some(_), 0) => counts.without_counterpart += 1,
         (Some(golden), _) => {
-            let better = example.add_fitted(golden, truncation);
+            let chosen = example.add_fitted(golden, truncation);
             for sample in of(ResponseRole::Sample) {
-                let worse = example.add_fitted(sample, truncation);
-                if let (Some(better), Some(worse)) = (better, worse) {
+                let rejected = example.add_fitted(sample, truncation);
+                if let (Some(chosen), Some(rejected)) = (chosen, rejected) {
                     counts.golden_over_samples += 1;
                     example.preferences.push(Preference {
-                        better,
-                        worse,
+                        chosen,
+                        rejected,
                         term: Term::Adversarial,
                         weight: 1.0 / n_samples as f32,
                     });
@@ -209,13 +200,13 @@ fn example(
         }
     }
     for (chosen, rejected) in of(ResponseRole::Chosen).zip(of(ResponseRole::Rejected)) {
-        let better = example.add_fitted(chosen, truncation);
-        let worse = example.add_fitted(rejected, truncation);
-        if let (Some(better), Some(worse)) = (better, worse) {
+        let chosen = example.add_fitted(chosen, truncation);
+        let rejected = example.add_fitted(rejected, truncation);
+        if let (Some(chosen), Some(rejected)) = (chosen, rejected) {
             counts.pairs += 1;
             example.preferences.push(Preference {
-                better,
-                worse,
+                chosen,
+                rejected,
                 term: Term::Preference,
                 weight: 1.0,
             });

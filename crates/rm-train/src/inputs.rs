@@ -6,8 +6,9 @@ use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_llama::{ModelDirectory, Start, directory};
 use apo_model_stage::models;
+use apo_provenance::Provenance;
 use apo_stage::{NamedInput, bad_input, check_distinct, value_name, warn};
-use apo_tables::{Pair, Provenance, Reader, Response};
+use apo_tables::{Pair, Reader, Response};
 use apo_training_stage::Defaults;
 
 use crate::args::Args;

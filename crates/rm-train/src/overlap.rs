@@ -5,8 +5,9 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::Result;
+use apo_provenance::RowsDigest;
 use apo_stage::signals;
-use apo_tables::{Reader, Response, RowsDigest};
+use apo_tables::{Reader, Response};
 use apo_training_stage::Cleaned;
 
 /// A golden answer as it is and as the model learns it; `None` if it is left out.

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use apo_provenance::Provenance;
 use apo_spool::{Place, Spool};
 use apo_stage::warn;
-use apo_tables::{Finish, POLICY, Provenance, Query, Response, Writer};
+use apo_tables::{Finish, POLICY, Query, Response, Writer};
 use serde::{Deserialize, Serialize};
 
-use crate::Summary;
+use crate::summary::Summary;
 
 const FILE: &str = "finished.spool";
 

@@ -9,8 +9,9 @@ use apo_dialogue::DialogueTokenizer;
 use apo_import::Rendered;
 use apo_llama::directory;
 use apo_model_stage::models;
+use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, warn};
-use apo_tables::{Input, Provenance, Query, Reader};
+use apo_tables::{Query, Reader};
 
 use crate::args::Args;
 

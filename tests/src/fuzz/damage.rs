@@ -9,8 +9,9 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use apo_endpoint::{Digest, Entry, Failure, Journal, Outcome, Reply, Request, Role};
+use apo_provenance::Provenance;
 use apo_spool::{Spool, read_record, write_record};
-use apo_tables::{Pair, Provenance, Reader};
+use apo_tables::{Pair, Reader};
 
 use super::scratch;
 use crate::stages;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use apo_import::{ANSWER_FIELDS, Answer, PREFERENCE_FIELDS, Preferences, Record, Source, parse};
-use apo_tables::{Pair, Provenance, Reader};
+use apo_provenance::Provenance;
+use apo_tables::{Pair, Reader};
 use serde_json::Value;
 
 use super::damage::chain;

@@ -97,7 +97,7 @@ pub(super) fn read(path: &Path, file: &File) -> Result<Found, JournalError> {
     reading.end()
 }
 
-/// Says what a file is whose first bytes show that it is no journal.
+/// Says what a file is whose first bytes show that it is not a journal.
 fn other_format(head: &[u8]) -> Option<&'static str> {
     match Format::of(head) {
         Some(Format::Gzip) => Some("is compressed by gzip; unpack it first (`gunzip`)"),

@@ -1,7 +1,8 @@
 //! Turns comparisons of two or more answers into preferences.
 
+use crate::comparison::{Asked, Comparison};
 use crate::messages::Text;
-use crate::records::{Asked, Comparison, Preference};
+use crate::preference::Preference;
 
 /// Begins a human turn in the authors' dialogues outside HH.
 const HEADED_HUMAN: &str = "## Human:";
@@ -41,7 +42,7 @@ pub(super) fn preferences(comparison: Comparison) -> Vec<Preference> {
                 rejected: Text::Plain(worse.text.clone()),
                 score_chosen: Some(better.score),
                 score_rejected: Some(worse.score),
-                beside: comparison.beside.clone(),
+                extra: comparison.extra.clone(),
             });
         }
     }

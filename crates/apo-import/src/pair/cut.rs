@@ -1,10 +1,10 @@
-//! Cuts two responses off their query, and says why they are no pair.
+//! Cuts two responses off their query, and says why they are not a pair.
 
 use apo_hh::{PairFault, SplitPair};
 use apo_tables::Pair;
 
 use crate::fault::Fault;
-use crate::records::Preference;
+use crate::preference::Preference;
 
 /// Makes a pair from responses that are separate from their prompt.
 pub(super) fn cut(prompt: &str, chosen: &str, rejected: &str, subset: &str) -> Result<Pair, Fault> {
@@ -32,7 +32,7 @@ pub(super) fn to_pair(split: SplitPair<'_>, subset: &str) -> Pair {
 /// Returns why a row without a prompt is not a pair; names its other columns.
 pub(super) fn without_query(found: PairFault, preference: &Preference) -> Fault {
     let mut fault = fault(found);
-    let unused = &preference.beside.unused;
+    let unused = &preference.extra.unused;
     if found == PairFault::NoQuery && !unused.is_empty() {
         fault.detail += &format!(
             "; `{}` is not read as one, name what is the query `prompt`",

@@ -8,7 +8,7 @@ use super::prompt::{check_apart, check_part_of};
 use crate::dialogue;
 use crate::fault::Fault;
 use crate::messages::{Conversation, Message, NoReply, Text};
-use crate::records::Preference;
+use crate::preference::Preference;
 
 /// Reads two responses that are messages: it is known where these begin and end,
 /// whatever they quote.

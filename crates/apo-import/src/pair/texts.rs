@@ -10,7 +10,7 @@ use super::prompt::{check_apart, check_part_of};
 use crate::dialogue::{self, line_ends};
 use crate::fault::Fault;
 use crate::messages::Text;
-use crate::records::Preference;
+use crate::preference::Preference;
 
 /// The assistant's name at the beginning of its turn.
 const ASSISTANT_NAME: &str = "Assistant:";

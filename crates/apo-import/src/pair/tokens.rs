@@ -8,11 +8,11 @@ use apo_hh::Role;
 use crate::dialogue;
 use crate::fault::Fault;
 use crate::messages::Text;
-use crate::records::Preference;
+use crate::preference::Preference;
 
 /// Returns both responses or dialogues without the special tokens around their
 /// responses; they are borrowed if there are none. If one lost its beginning or end, the
-/// other does, too, whatever is beside it: training must not tell them apart by it.
+/// other does, too, whatever is next to it: training must not tell them apart by it.
 pub(super) fn without_tokens(
     preference: &Preference,
 ) -> Result<(Cow<'_, Text>, Cow<'_, Text>), Fault> {

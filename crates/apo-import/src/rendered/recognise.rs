@@ -192,7 +192,7 @@ fn is_listed(text: &str) -> bool {
 }
 
 /// Whether an answer begins after the mark that opens the assistant's turn, and no
-/// sentence about the mark goes on: after a name that is no token there is a line break
+/// sentence about the mark continues: after a name that is not a token there is a line break
 /// or a token, after a token neither a space nor a sign of punctuation.
 fn begins_answer(mark: &str, said: &str) -> bool {
     if mark.ends_with(char::is_alphabetic) {
@@ -204,7 +204,7 @@ fn begins_answer(mark: &str, said: &str) -> bool {
     !is_listed(said)
 }
 
-/// Whether a mark between these texts has words directly before and behind it: a
+/// Whether a mark between these texts has words directly before and after it: a
 /// sentence that mentions a mark leaves space around it.
 fn is_wedged(before: &str, said: &str) -> bool {
     let is_end = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');

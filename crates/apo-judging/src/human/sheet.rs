@@ -5,10 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_hh::Role;
-use apo_stage::output::write_manifest;
-use apo_stage::report::{format_table, result};
-use apo_stage::{Claim, Output, OutputKind, bad_input, up_to_date};
-use apo_tables::{Provenance, SheetKey, Writer};
+use apo_provenance::Provenance;
+use apo_stage::{
+    Claim, Output, OutputKind, bad_input, format_table, result, up_to_date, write_manifest,
+};
+use apo_tables::{SheetKey, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 

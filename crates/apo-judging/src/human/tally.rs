@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
-use apo_stage::report::result;
-use apo_stage::{Claim, Output, OutputKind, bad_input, note, warn};
-use apo_tables::{Provenance, Reader, SheetKey, VerdictRow, Writer};
+use apo_provenance::Provenance;
+use apo_stage::{Claim, Output, OutputKind, bad_input, note, result, warn};
+use apo_tables::{Reader, SheetKey, VerdictRow, Writer};
 
 use super::Side;
 use super::votes::{Vote, Votes};

@@ -165,7 +165,7 @@ impl RunFile {
 }
 
 impl Artifact {
-    /// Tells whether the path stays inside the run by its spelling. A `..` behind a link
+    /// Whether the path stays inside the run by its spelling. A `..` after a link
     /// may lead anywhere, so that none is taken.
     pub(super) fn is_inside(&self) -> bool {
         let mut parts = self.path.components();

@@ -280,7 +280,7 @@ fn a_thoughts_header_is_no_opening_of_an_answer() {
 #[test]
 fn a_token_that_a_text_leads_up_to_is_kept() {
     for content in [
-        // A question, or what else is no statement, before a blank.
+        // A question, or anything else that is not a statement, before a blank.
         "Which token? <|im_end|>",
         "Which token?\t</s>",
         "Which token ends a text in LLaMA 2? </s>",

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use apo_tables::{Pair, Provenance, Query, Reader, Response, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{Pair, Query, Reader, Response, Writer};
 use serde_json::Value;
 
 use crate::loopback::Server;

@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use apo_tables::{Finish, Pair, Provenance, Reader, Response, Writer};
+use apo_provenance::Provenance;
+use apo_tables::{Finish, Pair, Reader, Response, Writer};
 use clap::{ArgGroup, Parser};
 use mini_world::quality;
 

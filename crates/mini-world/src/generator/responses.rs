@@ -5,7 +5,8 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::pick;
-use crate::content::{self, HARMS, TASKS, Topic, sentence};
+use crate::content::{self, sentence};
+use crate::topic::{HARMS, TASKS, Topic};
 
 /// How good an annotated response is, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{FRAME, HEAD, Place, Spool, SpoolError, decode, failed, record_length};
+use super::{Place, Spool};
+use crate::error::{SpoolError, failed};
+use crate::frame::{FRAME, HEAD, decode, record_length};
 
 /// A spool to which records can be added again.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
-//! Sorts the columns that a row has beside its query and responses: some are counted,
-//! some make the row be rejected, some are ignored, and all others are reported as
-//! not used. No filled column is dropped in silence.
+//! Sorts a row's extra columns, those other than its query and responses: some are
+//! counted, some get the row rejected, some are ignored, and all others are reported as
+//! unused. No filled column is dropped silently.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::fault::{Fault, reason};
 use crate::fields::{Fields, is_filled, kind, text};
 use crate::forms::is_read;
 
-/// What a model is told beside the dialogue. Tables cannot hold it, so that rows are
-/// taken without it, and counted.
+/// What a model sees besides the dialogue. The tables cannot hold it: rows are taken
+/// without it, and counted.
 pub const CONTEXT: &[&str] = &[
     "system",
     "system_prompt",
@@ -61,9 +61,9 @@ pub const ORIGIN: &[&str] = &[
     "created_at",
 ];
 
-/// What a row has beside the query and its responses.
+/// What a row has besides its query and responses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Beside {
+pub struct Extra {
     /// The text of the columns of [`CONTEXT`], which belongs to the query, but does
     /// not fit into a table.
     pub context: Option<String>,
@@ -71,7 +71,7 @@ pub struct Beside {
     pub unused: Vec<String>,
 }
 
-impl Beside {
+impl Extra {
     /// Adds the names of unused fields of messages.
     pub(crate) fn add(&mut self, unused: &[String]) {
         self.unused.extend_from_slice(unused);
@@ -84,8 +84,8 @@ impl Beside {
 /// # Errors
 ///
 /// When a field belongs to the query, but `query` does not contain it.
-pub(crate) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Beside, Fault> {
-    let mut beside = Beside::default();
+pub(crate) fn extra(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Extra, Fault> {
+    let mut extra = Extra::default();
     let mut context = Vec::new();
     for (name, value) in found.all() {
         // An image in Parquet, whose bytes are not read, is an empty object here.
@@ -101,14 +101,14 @@ pub(crate) fn beside(found: &Fields<'_>, used: &[&str], query: &str) -> Result<B
         } else if ASKED.contains(&name) {
             check_asked(name, value, query, used)?;
         } else if says_something(value) {
-            beside.unused.push(name.chars().take(LONGEST).collect());
+            extra.unused.push(name.chars().take(LONGEST).collect());
         }
     }
-    beside.context = (!context.is_empty()).then(|| context.join("\n"));
-    Ok(beside)
+    extra.context = (!context.is_empty()).then(|| context.join("\n"));
+    Ok(extra)
 }
 
-/// The most characters that are shown of a column's name.
+/// The most characters of a column's name that are shown.
 const LONGEST: usize = 40;
 
 /// Columns that may be the query of a row and should contain the others.
@@ -183,8 +183,8 @@ fn says_something(value: &RawValue) -> bool {
     }
 }
 
-/// Whether no form reads a column and nothing else reports it, so that the user must
-/// be told that it is not used.
+/// Whether no form reads a column and nothing else reports it, so that the user needs a
+/// warning that it is not used.
 pub(crate) fn is_unknown(name: &str, known: &[&str]) -> bool {
     !is_read(name, known) && !ORIGIN.contains(&name)
 }

@@ -1,0 +1,165 @@
+//! Reads rows as preferences.
+//!
+//! A null field counts as missing. If a record has the fields of several forms, the
+//! first form of [`FORMS`](crate::FORMS) counts, and of several names the first.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::comparison::{Comparison, comparison, list};
+use crate::extra::{Extra, extra};
+use crate::fault::Fault;
+use crate::fields::{self, Fields};
+use crate::forms::PREFERENCE_FORMS;
+use crate::messages::{Text, is_quoted};
+use crate::query::{after_history, alpaca};
+use crate::record::Record;
+use crate::scores;
+
+/// A preference as HH, TRL and Hugging Face's datasets write it: `chosen` and
+/// `rejected`, with or without a `prompt`, as texts or conversations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preference {
+    /// The prompt of both responses; `None` if it is their common beginning.
+    pub prompt: Option<Text>,
+    /// The preferred response or dialogue.
+    pub chosen: Text,
+    /// The other one.
+    pub rejected: Text,
+    /// The score of the preferred response, if the row has scores.
+    pub score_chosen: Option<f64>,
+    /// The score of the other response.
+    pub score_rejected: Option<f64>,
+    /// The other columns of the row.
+    pub extra: Extra,
+}
+
+/// The preferences in a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Preferences {
+    /// One response is preferred to another.
+    Preference(Preference),
+    /// Each of several answers is preferred to those with lower scores.
+    Comparison(Comparison),
+}
+
+/// A row of HH: two texts and nothing else. Such rows are parsed in one pass.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dialogues {
+    chosen: String,
+    rejected: String,
+}
+
+impl From<Dialogues> for Preference {
+    fn from(Dialogues { chosen, rejected }: Dialogues) -> Self {
+        Self {
+            prompt: None,
+            chosen: Text::Plain(chosen),
+            rejected: Text::Plain(rejected),
+            score_chosen: None,
+            score_rejected: None,
+            extra: Extra::default(),
+        }
+    }
+}
+
+impl Preferences {
+    /// Parses a record in one of the documented [`FORMS`](crate::FORMS).
+    ///
+    /// # Errors
+    ///
+    /// When it has another form, or is to be rejected.
+    pub fn read(record: &Record) -> Result<Self, Fault> {
+        fields::of(record, |text| {
+            if text.trim_start().starts_with('[') {
+                return list(text).map(Self::Comparison);
+            }
+            if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text)
+                && !(is_quoted(&dialogues.chosen) && is_quoted(&dialogues.rejected))
+            {
+                return Ok(Self::Preference(dialogues.into()));
+            }
+            let found = fields::object(text)?;
+            if let (Some(chosen), Some(rejected)) = (found.get("chosen"), found.get("rejected")) {
+                return preference(&found, chosen, rejected).map(Self::Preference);
+            }
+            match comparison(&found)? {
+                Some(comparison) => comparison.checked().map(Self::Comparison),
+                None => Err(no_form(&found)),
+            }
+        })
+    }
+}
+
+/// Says why a record is not a preference.
+fn no_form(found: &Fields<'_>) -> Fault {
+    let fields = format!("its fields are {}", found.names());
+    let mut forms = PREFERENCE_FORMS.iter();
+    if let Some(lacking) = forms.find_map(|names| found.lacking(names)) {
+        return Fault::malformed(format!("{lacking}; {fields}"));
+    }
+    let expected: Vec<String> = PREFERENCE_FORMS
+        .iter()
+        .map(|names| format!("`{}`", names.join("`, `")))
+        .collect();
+    Fault::malformed(format!("{fields}; expected {}", expected.join(", or ")))
+}
+
+fn preference(
+    found: &Fields<'_>,
+    chosen: &RawValue,
+    rejected: &RawValue,
+) -> Result<Preference, Fault> {
+    let (chosen, rejected) = Text::read_both(("chosen", chosen), ("rejected", rejected))?;
+    let mut used = vec!["chosen", "rejected"];
+    let prompt = prompt(found, &chosen, &mut used)?;
+    let scores = scores::read(found)?;
+    used.extend_from_slice(&scores.used);
+    let query = match (&prompt, &chosen) {
+        (None, Text::Plain(dialogue)) => dialogue.clone(),
+        (None, Text::Messages(chosen)) => chosen.asked(),
+        (Some(prompt), Text::Plain(_)) => prompt.said(),
+        (Some(prompt), Text::Messages(chosen)) => prompt.said() + "\n\n" + &chosen.asked(),
+    };
+    let mut extra = extra(found, &used, &query)?;
+    for text in [prompt.as_ref(), Some(&chosen), Some(&rejected)] {
+        extra.add(text.map(Text::unused).unwrap_or_default());
+    }
+    Ok(Preference {
+        prompt,
+        chosen,
+        rejected,
+        score_chosen: scores.chosen,
+        score_rejected: scores.rejected,
+        extra,
+    })
+}
+
+/// Returns the prompt of a preference, or `None` if it is the common beginning of both
+/// responses.
+fn prompt(found: &Fields<'_>, chosen: &Text, used: &mut Vec<&str>) -> Result<Option<Text>, Fault> {
+    let (name, prompt) = if let Some(value) = found.get("prompt") {
+        used.push("prompt");
+        ("prompt", Text::read("prompt", value)?)
+    } else if let Some(asked) = alpaca(found)? {
+        used.extend(["instruction", "input"]);
+        ("instruction", Text::Plain(asked))
+    } else if let (Some(value), Text::Messages(response)) = (found.get("conversations"), chosen)
+        && response.messages.len() == 1
+    {
+        used.push("conversations");
+        ("conversations", Text::read("conversations", value)?)
+    } else {
+        return Ok(None);
+    };
+    let is_blank = match &prompt {
+        Text::Plain(text) => text.trim().is_empty(),
+        Text::Messages(_) => false,
+    };
+    if is_blank {
+        return Ok(None);
+    }
+    used.push("history");
+    after_history(found, name, prompt).map(Some)
+}

@@ -1,0 +1,99 @@
+//! A value for every row of a table of responses, kept in the working folder as it is
+//! computed.
+
+use std::path::Path;
+
+use anyhow::{Error, Result};
+use apo_dialogue::DialogueTokenizer;
+use apo_llama::directory;
+use apo_model_stage::models;
+use apo_provenance::Provenance;
+use apo_spool::ValueSpool;
+use apo_stage::{Progress, bad_input, warn};
+use apo_tables::{Reader, Response};
+
+use crate::args::ScoreArgs;
+use crate::scorer::{Scorer, ScorerInput, ScorerOutput};
+
+/// The values in the working folder, as they are computed.
+const VALUES: &str = "values.spool";
+
+/// Returns what the output depends on.
+///
+/// # Errors
+///
+/// When an input cannot be read.
+pub(crate) fn provenance(
+    stage: &str,
+    args: &ScoreArgs,
+    responses: &Reader<Response>,
+    tokenizer: &DialogueTokenizer,
+) -> Result<Provenance> {
+    let provenance = Provenance::new(stage, env!("CARGO_PKG_VERSION"));
+    Ok(models::rendering(provenance, tokenizer)
+        .argument("limit", args.scorer.limit.tokens)
+        .argument(
+            "precision",
+            args.scorer
+                .compute
+                .precision(&args.scorer.model.dir)?
+                .name(),
+        )
+        .input("model", directory::input(&args.scorer.model.dir)?)
+        .input("responses", responses.input()?))
+}
+
+/// Returns the value of every row, and computes those that an earlier run has not
+/// kept in the working folder `dir`.
+///
+/// # Errors
+///
+/// When a row cannot be read or made into tokens, a value is not finite, the disk is
+/// full, or a signal stopped the work.
+pub(crate) fn compute(
+    args: &ScoreArgs,
+    what: &str,
+    responses: Reader<Response>,
+    scorer: &mut Scorer,
+    dir: &Path,
+) -> Result<Vec<f32>> {
+    let path = dir.join(VALUES);
+    let mut spool = ValueSpool::recover(&path, |rows| Some(rows.len()))?;
+    if spool.is_damaged() {
+        warn(&format!(
+            "{} is damaged; the values that are lost are computed again",
+            path.display()
+        ));
+    }
+    let kept = spool.n_items();
+    let total = responses.n_rows();
+    let mut progress = Progress::new(&args.report, what, "responses", kept as u64, total);
+    let mut keep = |found: Vec<ScorerOutput>| -> Result<()> {
+        progress.inc(found.len() as u64);
+        if !found.is_empty() {
+            let values = found.iter().map(|it| it.value).collect();
+            spool.append(found.len(), values)?;
+        }
+        Ok(())
+    };
+    for (row, response) in (0..).zip(responses) {
+        let response = response?;
+        let input = ScorerInput::of(&args.responses, &response);
+        if row < kept {
+            scorer.fit(&input)?;
+        } else {
+            keep(scorer.add(&input)?)?;
+        }
+    }
+    keep(scorer.flush()?)?;
+    Ok(spool.read_all()?)
+}
+
+/// Returns the error for a table whose rows changed after its values were
+/// computed.
+pub(crate) fn changed(responses: &Path) -> Error {
+    bad_input(format!(
+        "{} changed while it was being read",
+        responses.display()
+    ))
+}

@@ -1,0 +1,89 @@
+//! What a killed command left in a working folder.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use apo_provenance::Provenance;
+
+use crate::place;
+use crate::standing::{is_whole, made_by};
+use crate::working::{READY, REPLACED, WorkOwner, Working};
+
+/// The finished result that waits in a working folder to be put in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// No result that may be put in its place.
+    Nothing,
+    /// A whole result of this command.
+    OfThis,
+    /// A whole result of another command.
+    OfAnother,
+    /// A result of this command that is not whole any more.
+    Damaged,
+}
+
+/// Tells what waits in the working folder of `out`, which is the work of `owner`.
+pub(super) fn waiting(
+    out: &Path,
+    working: &Working,
+    owner: &WorkOwner,
+    provenance: &Provenance,
+) -> Waiting {
+    let ready = working.join(READY);
+    let by = match owner {
+        // A `ready` that was not made by the owner's command is what that command
+        // replaced: its own result is in its place.
+        WorkOwner::Of(by) => Some((**by).clone()),
+        // Nothing was replaced where nothing is in its place.
+        WorkOwner::Damaged if !out.exists() => made_by(&ready),
+        WorkOwner::Damaged | WorkOwner::Foreign(_) | WorkOwner::Missing => None,
+    };
+    if let Some(by) = by
+        && by != *provenance
+    {
+        return match is_whole(&ready, &by) {
+            Some(true) => Waiting::OfAnother,
+            _ => Waiting::Nothing,
+        };
+    }
+    // Where `provenance.json` is damaged, the result still says what made it.
+    match is_whole(&ready, provenance) {
+        Some(true) => Waiting::OfThis,
+        Some(false) => Waiting::Damaged,
+        None => Waiting::Nothing,
+    }
+}
+
+/// Finishes a replacement that a kill stopped after the old output was moved out
+/// of its place and before the new one was put there.
+pub(super) fn restore(out: &Path, working: &Working, provenance: &Provenance) -> Result<()> {
+    let (ready, replaced) = (working.join(READY), working.join(REPLACED));
+    if !ready.exists() {
+        // The new output was put in its place, and somebody has removed it since.
+        return place::remove(&replaced)
+            .with_context(|| format!("cannot remove {}", replaced.display()));
+    }
+    let is_meant = is_whole(&ready, provenance) == Some(true);
+    let back = if is_meant { ready } else { replaced };
+    fs::rename(back, out).with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// Removes a working folder that a kill left beside its finished output.
+pub(super) fn remove_leftover(working: &Working, provenance: &Provenance) {
+    if !working.path().exists() {
+        return;
+    }
+    // Another process may be working there with other arguments.
+    let Ok(_lock) = working.lock() else {
+        return;
+    };
+    let is_of_this = match working.owner() {
+        WorkOwner::Of(found) => *found == *provenance,
+        WorkOwner::Missing => true,
+        WorkOwner::Damaged | WorkOwner::Foreign(_) => false,
+    };
+    if is_of_this {
+        let _ = working.discard();
+    }
+}
