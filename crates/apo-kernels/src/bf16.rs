@@ -156,7 +156,10 @@ impl Packed {
 /// value.
 pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     match Packed::new(right) {
-        Some(right) => right.multiply(out, left, sum),
+        Some(right) => {
+            right.multiply(out, left, sum);
+            right.panels.recycle();
+        }
         None => gemm_f32::multiply(out, left, right, sum, Threads::All),
     }
 }

@@ -66,7 +66,7 @@ mod avx512;
 mod portable;
 
 /// Maximum number of rows for which this is faster than packing.
-const MOST_ROWS: usize = 96;
+pub(crate) const MOST_ROWS: usize = 96;
 
 /// Maximum number of the weight's rows that one thread takes at a time.
 const PART: usize = if cfg!(miri) { 6 } else { 96 };

@@ -60,6 +60,13 @@ impl<T> Buffer<T> {
         Self { data, len }
     }
 
+    /// Takes over the memory of a vector, and allocates what it lacks.
+    fn reusing(mut data: Vec<T>, len: usize) -> Self {
+        data.clear();
+        data.reserve(len);
+        Self { data, len }
+    }
+
     /// Returns the elements to write.
     fn parts(&mut self) -> &mut [MaybeUninit<T>] {
         &mut self.data.spare_capacity_mut()[..self.len]

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::matmul::{multiply, multiply_packed};
+use super::matmul::{multiply, multiply_packed, packed};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use super::{Buffer, simd};
 use crate::Precision;
@@ -73,6 +73,15 @@ pub fn forward(
 ) -> (Vec<f32>, Vec<f32>) {
     let vocab = head.n_out(width);
     let at_once = rows_at_once(targets.len(), vocab);
+    // Packed once for all slices.
+    let packed_head = match head {
+        Weight::F32(head) => {
+            let head = Matrix::new(head, vocab, width).transposed();
+            packed(head, targets.len(), precision)
+        }
+        Weight::Packed(_) => None,
+    };
+    let head = packed_head.as_ref().map_or(head, Weight::Packed);
     let mut slice = Buffer::new(at_once * vocab);
     let mut log_probs = Vec::with_capacity(targets.len());
     let mut log_sums = Vec::with_capacity(targets.len());
@@ -111,6 +120,13 @@ pub fn backward(
     }
     assert_eq!(hidden.len(), targets.len() * width, "a row for each target");
     assert_eq!(head.len(), vocab * width, "rows are whole");
+    // Packed once for all slices: to compute the logits again, and for their gradients.
+    let right = Matrix::new(head, vocab, width);
+    let packed_head = packed(right.transposed(), targets.len(), precision);
+    let weight = packed_head
+        .as_ref()
+        .map_or(Weight::F32(head), Weight::Packed);
+    let packed_right = packed(right, targets.len(), precision);
     let mut slice = Buffer::new(at_once * vocab);
     let mut dhidden = Buffer::new(hidden.len());
     let mut dhead = Buffer::new(head.len());
@@ -119,7 +135,7 @@ pub fn backward(
         let first = i * at_once;
         let rows = first..first + targets.len();
         let hidden = &hidden[rows.start * width..rows.end * width];
-        let slice = logits(hidden, Weight::F32(head), width, precision, &mut slice);
+        let slice = logits(hidden, weight, width, precision, &mut slice);
         slice
             .par_chunks_mut(vocab)
             .zip(targets)
@@ -130,18 +146,12 @@ pub fn backward(
                 row[target] += d;
             });
         let dlogits = Matrix::new(slice, targets.len(), vocab);
-        multiply(
-            MatrixMut::unwritten(
-                &mut dhidden.parts()[rows.start * width..rows.end * width],
-                targets.len(),
-                width,
-            ),
-            dlogits,
-            Matrix::new(head, vocab, width),
-            Sum::Replace,
-            Threads::All,
-            precision,
-        );
+        let part = &mut dhidden.parts()[rows.start * width..rows.end * width];
+        let to = MatrixMut::unwritten(part, targets.len(), width);
+        match &packed_right {
+            Some(right) => multiply_packed(to, dlogits, right, Sum::Replace),
+            None => multiply(to, dlogits, right, Sum::Replace, Threads::All, precision),
+        }
         let to = match sum {
             Sum::Replace => MatrixMut::unwritten(dhead.parts(), vocab, width),
             // SAFETY: the product of the first rows has written all of it.

@@ -35,6 +35,13 @@ pub fn multiply(
     });
 }
 
+/// Packs the right operand of products that have so many rows of the left one together
+/// that this pays. Returns `None` where [`multiply`] is as fast without.
+pub(crate) fn packed(right: Matrix<'_>, rows: usize, precision: Precision) -> Option<Packed> {
+    let pays = precision == Precision::Bf16 && rows > few_rows::MOST_ROWS;
+    pays.then(|| Packed::new(right)).flatten()
+}
+
 /// Computes `out (+)= left · right` in f32 over the threads. A row of the result is the
 /// same whatever other rows there are, and how many.
 ///

@@ -108,7 +108,8 @@ impl Panels {
     ) -> Self {
         let (lanes, depth) = (m.rows, m.cols);
         let panel = depth.div_ceil(2).next_multiple_of(SIDE) * width;
-        let mut data = Buffer::new(lanes.div_ceil(width) * panel);
+        let len = lanes.div_ceil(width) * panel;
+        let mut data = Buffer::reusing(spare::take(len), len);
         if panel > 0 {
             data.parts()
                 .par_chunks_mut(panel)
@@ -124,6 +125,11 @@ impl Panels {
             depth,
             width,
         }
+    }
+
+    /// Leaves their memory to the next panels.
+    pub fn recycle(self) {
+        spare::put(self.data);
     }
 
     /// Returns the number of panels.
@@ -205,4 +211,43 @@ pub fn multiply<K: MicroKernel>(
             }
         }
     });
+    left.recycle();
+}
+
+/// Memory of panels that are no longer needed. The system clears what it gives out anew,
+/// which takes longer than packing.
+mod spare {
+    use std::sync::{Mutex, PoisonError};
+
+    /// Most vectors that are kept.
+    const MOST: usize = 4;
+
+    /// Most elements of each, 16 MiB.
+    const LARGEST: usize = 1 << 22;
+
+    static SPARE: Mutex<Vec<Vec<u32>>> = Mutex::new(Vec::new());
+
+    /// Returns the smallest vector with room for `len` elements; an empty one if there is
+    /// none.
+    pub fn take(len: usize) -> Vec<u32> {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = spare.iter().enumerate().filter(|it| it.1.capacity() >= len);
+        let smallest = fitting.min_by_key(|it| it.1.capacity()).map(|it| it.0);
+        smallest.map_or_else(Vec::new, |at| spare.swap_remove(at))
+    }
+
+    /// Keeps a vector, in the place of a smaller one if there are enough.
+    pub fn put(data: Vec<u32>) {
+        if data.capacity() > LARGEST {
+            return;
+        }
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < MOST {
+            spare.push(data);
+        } else if let Some(smallest) = spare.iter_mut().min_by_key(|it| it.capacity())
+            && smallest.capacity() < data.capacity()
+        {
+            *smallest = data;
+        }
+    }
 }
