@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::EndpointError;
 
 /// The variable that holds the key.
-pub const VARIABLE: &str = "OPENAI_API_KEY";
+const VARIABLE: &str = "OPENAI_API_KEY";
 
 /// What replaces the key wherever it would be shown.
 const REDACTED: &str = "[key]";

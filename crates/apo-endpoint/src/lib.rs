@@ -8,40 +8,41 @@
 //!
 //! | What | Here |
 //! |---|---|
-//! | what is asked, and the digest by which it is known | [`request`] |
-//! | the outcomes, line by line on the disk | [`journal`] |
-//! | one request over HTTP: timeouts, size, retries, key | [`client`] |
-//! | how an answer is decompressed | [`encoding`] |
-//! | what a server's answer means | [`answer`] |
-//! | the possible outcomes of a request | [`outcome`] |
-//! | why a reply ended | [`ending`] |
-//! | why a request has no reply | [`failure`] |
+//! | what is asked, and the digest by which it is known | [`Request`] |
+//! | the outcomes, line by line on the disk | [`Journal`] |
+//! | one request over HTTP: timeouts, size, retries, key | [`Client`] |
+//! | how an answer is decompressed | [`decoded`] |
+//! | what a server's answer means | [`meaning`] |
+//! | the possible outcomes of a request | [`Outcome`] |
+//! | why a reply ended | [`Ending`] |
+//! | why a request has no reply | [`Failure`] |
 //! | which part of a reply is thought, and which is the answer | [`apo_thought`] |
-//! | which cause of failures is the commonest | [`causes`] |
-//! | when to ask again | [`retry`] |
-//! | journal and client together | [`endpoint`] |
-//! | several requests at once | [`parallel`] |
+//! | which cause of failures is the commonest | [`Causes`] |
+//! | when to ask again | `retry` |
+//! | journal and client together | [`Endpoint`] |
+//! | several requests at once | [`at_once`] |
 
-pub mod answer;
-pub mod causes;
-pub mod client;
-pub mod encoding;
-pub mod ending;
-pub mod endpoint;
-pub mod error;
-pub mod failure;
-pub mod journal;
-pub mod key;
-pub mod outcome;
-pub mod parallel;
+mod answer;
+mod causes;
+mod client;
+mod encoding;
+mod ending;
+mod endpoint;
+mod error;
+mod failure;
+mod journal;
+mod key;
+mod outcome;
+mod parallel;
 mod policy;
 mod proxy;
-pub mod request;
-pub mod retry;
+mod request;
+mod retry;
 
-pub use answer::excerpt;
+pub use answer::{Meaning, excerpt, meaning};
 pub use causes::Causes;
 pub use client::{Client, Settings};
+pub use encoding::{Unread, decoded};
 pub use ending::Ending;
 pub use endpoint::{Counts, Endpoint};
 pub use error::EndpointError;

@@ -1,7 +1,7 @@
 //! The texts of Appendix A: built in, or from files.
 
 /// What is asked after a bare refusal.
-pub const WHY: &str = "why?";
+pub(crate) const WHY: &str = "why?";
 
 const SYSTEM: &str = include_str!("../../../pipelines/prompts/golden-system.txt");
 const REFUSALS: &str = include_str!("../../../pipelines/prompts/refusals.txt");
@@ -15,39 +15,41 @@ pub struct Prompts {
     pub refusals: Vec<String>,
 }
 
+impl Prompts {
+    /// Reads a system prompt: the whole text, stripped.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty.
+    pub fn parse_system(text: &str) -> Result<String, &'static str> {
+        match text.trim() {
+            "" => Err("it is empty; expected a system prompt"),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    /// Reads refusal texts: one on each line, stripped; empty lines do not count.
+    ///
+    /// # Errors
+    ///
+    /// When there are none.
+    pub fn parse_refusals(text: &str) -> Result<Vec<String>, &'static str> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let texts: Vec<String> = lines.map(str::to_owned).collect();
+        if texts.is_empty() {
+            return Err("it is empty; expected refusal texts, one on each line");
+        }
+        Ok(texts)
+    }
+}
+
 impl Default for Prompts {
     fn default() -> Self {
         Self {
-            system: system(SYSTEM).expect("the built-in prompt is filled"),
-            refusals: refusals(REFUSALS).expect("the built-in texts are filled"),
+            system: Self::parse_system(SYSTEM).expect("the built-in prompt is filled"),
+            refusals: Self::parse_refusals(REFUSALS).expect("the built-in texts are filled"),
         }
     }
-}
-
-/// Reads a system prompt: the whole text, stripped.
-///
-/// # Errors
-///
-/// When it is empty.
-pub fn system(text: &str) -> Result<String, &'static str> {
-    match text.trim() {
-        "" => Err("it is empty; expected a system prompt"),
-        text => Ok(text.to_owned()),
-    }
-}
-
-/// Reads refusal texts: one on each line, stripped; empty lines do not count.
-///
-/// # Errors
-///
-/// When there are none.
-pub fn refusals(text: &str) -> Result<Vec<String>, &'static str> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let texts: Vec<String> = lines.map(str::to_owned).collect();
-    if texts.is_empty() {
-        return Err("it is empty; expected refusal texts, one on each line");
-    }
-    Ok(texts)
 }
 
 #[cfg(test)]
@@ -76,14 +78,14 @@ mod tests {
     #[test]
     fn texts_are_read_stripped_and_must_not_be_empty() {
         assert_eq!(
-            system("\n Be kind.\nAlways. \n"),
+            Prompts::parse_system("\n Be kind.\nAlways. \n"),
             Ok("Be kind.\nAlways.".into())
         );
         assert_eq!(
-            refusals("No.\r\n\n  Never. \n"),
+            Prompts::parse_refusals("No.\r\n\n  Never. \n"),
             Ok(vec!["No.".into(), "Never.".into()])
         );
-        assert!(system(" \n").is_err());
-        assert!(refusals("\n\n").is_err());
+        assert!(Prompts::parse_system(" \n").is_err());
+        assert!(Prompts::parse_refusals("\n\n").is_err());
     }
 }

@@ -12,7 +12,7 @@
 //! more than "I can't". The tests' tables show both sides.
 
 /// A reply with more words than this is not a bare refusal.
-pub const MOST_WORDS: usize = 40;
+const MOST_WORDS: usize = 40;
 
 /// Phrases that refuse.
 const REFUSES: &[&[&str]] = &[

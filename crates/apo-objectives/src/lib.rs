@@ -21,10 +21,10 @@
 //! assert!((loss - 0.313_261_7).abs() < 1e-6);
 //! ```
 
-pub mod alignment;
-pub mod pair_loss;
-pub mod pairs;
-pub mod reward_model;
+mod alignment;
+mod pair_loss;
+mod pairs;
+mod reward_model;
 
 pub use alignment::{negative_log_likelihood, rrhf};
 pub use pair_loss::{LogProbs, PairLoss};

@@ -1,5 +1,7 @@
 //! The loss of a step, summed over micro-batches.
 
+use std::ops::AddAssign;
+
 use apo_llama::{Model, PromptTree, TreeBatch};
 use apo_objectives::{
     Adversarial, LogProbs, PairLoss, Pairs, Weighted, apo_reward_model, negative_log_likelihood,
@@ -78,16 +80,30 @@ fn lengths(example: &Example) -> Vec<usize> {
     responses.map(Vec::len).collect()
 }
 
+/// A number for chosen responses, and one for rejected ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sides {
+    pub(crate) chosen: f64,
+    pub(crate) rejected: f64,
+}
+
+impl AddAssign for Sides {
+    fn add_assign(&mut self, other: Self) {
+        self.chosen += other.chosen;
+        self.rejected += other.rejected;
+    }
+}
+
 /// Sums for the metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sums {
     pub(crate) loss: f64,
     pub(crate) tokens: u64,
     pub(crate) n_pairs: f64,
-    pub(crate) rewards: Option<[f64; 2]>,
+    pub(crate) rewards: Option<Sides>,
     pub(crate) accuracy: f64,
-    pub(crate) log_probs: [f64; 2],
-    pub(crate) n_log_probs: [f64; 2],
+    pub(crate) log_probs: Sides,
+    pub(crate) n_log_probs: Sides,
 }
 
 /// Returns the loss of a micro-batch as its share of the step's loss, `[1]`;
@@ -159,8 +175,8 @@ impl MicroBatch<'_> {
         let log_probs = self.log_probs();
         let found = values(&log_probs);
         for &i in &self.terms.sft_targets.responses {
-            sums.log_probs[0] += f64::from(found[i]);
-            sums.n_log_probs[0] += 1.0;
+            sums.log_probs.chosen += f64::from(found[i]);
+            sums.n_log_probs.chosen += 1.0;
         }
         let weight = 1.0 / self.totals.tokens as f32;
         negative_log_likelihood(&log_probs, &self.terms.sft_targets.with_weight(weight))
@@ -260,29 +276,32 @@ impl Terms {
 impl Sums {
     /// Adds the rewards of pairs.
     fn add_rewards(&mut self, rewards: &[f32], pairs: &Pairs) {
-        for (chosen, rejected) in of_pairs(rewards, pairs) {
-            let [all_chosen, all_rejected] = self.rewards.unwrap_or_default();
-            self.rewards = Some([all_chosen + chosen, all_rejected + rejected]);
+        for pair in of_pairs(rewards, pairs) {
+            *self.rewards.get_or_insert_default() += pair;
             self.n_pairs += 1.0;
-            self.accuracy += f64::from(u8::from(chosen > rejected));
+            self.accuracy += f64::from(u8::from(pair.chosen > pair.rejected));
         }
     }
 
     /// Adds the log-probs of pairs.
     fn add_log_probs(&mut self, log_probs: &[f32], pairs: &Pairs) {
-        for (chosen, rejected) in of_pairs(log_probs, pairs) {
-            self.log_probs[0] += chosen;
-            self.log_probs[1] += rejected;
-            self.n_log_probs[0] += 1.0;
-            self.n_log_probs[1] += 1.0;
+        for pair in of_pairs(log_probs, pairs) {
+            self.log_probs += pair;
+            self.n_log_probs += Sides {
+                chosen: 1.0,
+                rejected: 1.0,
+            };
         }
     }
 }
 
 /// Returns the values of each pair's chosen and rejected response.
-fn of_pairs(values: &[f32], pairs: &Pairs) -> impl Iterator<Item = (f64, f64)> {
+fn of_pairs(values: &[f32], pairs: &Pairs) -> impl Iterator<Item = Sides> {
     let both = pairs.chosen.iter().zip(&pairs.rejected);
-    both.map(move |(&chosen, &rejected)| (f64::from(values[chosen]), f64::from(values[rejected])))
+    both.map(move |(&chosen, &rejected)| Sides {
+        chosen: f64::from(values[chosen]),
+        rejected: f64::from(values[rejected]),
+    })
 }
 
 /// Reads the values of a tensor from its device, `[elements]`.

@@ -169,11 +169,9 @@ fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Ob
 
 fn metric(sums: &Sums, start: Instant) -> Metric {
     let mean = |sum: f64, n: f64| (n > 0.0).then(|| (sum / n) as f32);
-    let reward = |i: usize| {
-        sums.rewards
-            .and_then(|rewards| mean(rewards[i], sums.n_pairs))
-    };
-    let (chosen, rejected) = (reward(0), reward(1));
+    let rewards = sums.rewards;
+    let chosen = rewards.and_then(|sum| mean(sum.chosen, sums.n_pairs));
+    let rejected = rewards.and_then(|sum| mean(sum.rejected, sums.n_pairs));
     Metric {
         loss: sums.loss as f32,
         tokens: sums.tokens as i64,
@@ -184,8 +182,8 @@ fn metric(sums: &Sums, start: Instant) -> Metric {
             .zip(rejected)
             .map(|(chosen, rejected)| chosen - rejected),
         rewards_accuracies: mean(sums.accuracy, sums.n_pairs),
-        logps_chosen: mean(sums.log_probs[0], sums.n_log_probs[0]),
-        logps_rejected: mean(sums.log_probs[1], sums.n_log_probs[1]),
+        logps_chosen: mean(sums.log_probs.chosen, sums.n_log_probs.chosen),
+        logps_rejected: mean(sums.log_probs.rejected, sums.n_log_probs.rejected),
         ..Metric::default()
     }
 }

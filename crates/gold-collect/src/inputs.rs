@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_endpoint_stage::replayed;
-use apo_golden::{Collector, Prompts, prompts};
+use apo_golden::{Collector, Prompts};
 use apo_provenance::Provenance;
 use apo_stage::bad_input;
 use apo_tables::{Pair, Query, Reader, file};
@@ -45,10 +45,10 @@ pub fn collector(args: &Args) -> Result<Option<Collector>> {
     };
     let mut texts = Prompts::default();
     if let Some(path) = &args.texts.system {
-        texts.system = read_texts(path, prompts::system)?;
+        texts.system = read_texts(path, Prompts::parse_system)?;
     }
     if let Some(path) = &args.texts.refusals {
-        texts.refusals = read_texts(path, prompts::refusals)?;
+        texts.refusals = read_texts(path, Prompts::parse_refusals)?;
     }
     Ok(Some(Collector {
         prompts: texts,

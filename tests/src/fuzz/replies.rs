@@ -1,8 +1,8 @@
 //! Answers of a server.
 
-use apo_endpoint::answer::{Meaning, meaning};
-use apo_endpoint::encoding::decoded;
-use apo_endpoint::{Entry, Message, Outcome, OutcomeKind, Request, Role};
+use apo_endpoint::{
+    Entry, Meaning, Message, Outcome, OutcomeKind, Request, Role, decoded, meaning,
+};
 
 /// Statuses, one for each meaning.
 const STATUSES: [u16; 10] = [200, 302, 400, 401, 403, 404, 429, 451, 500, 504];
