@@ -51,7 +51,7 @@ pub struct Args {
     /// (repeatable)
     ///
     /// .jsonl, .jsonl.gz or .parquet; a single file may also be .json or .json.gz,
-    /// a list or lines. The fields of a row tell its form; the first of these
+    /// a list or lines. The fields of a row determine its form; the first of these
     /// forms counts: `chosen` and `rejected`, with or without `prompt`; WebGPT's
     /// `question`, answers and scores; the lists `text` and `score` of APO's
     /// authors; GPT4LLM's `user_input` with `completion_a` and `completion_b`, or

@@ -1,9 +1,16 @@
 //! Rotary position embedding: its settings, and the frequencies that they give.
 
+mod checks;
 mod scalings;
 mod spellings;
 
 use std::f64::consts::TAU;
+
+/// The context of a model's original training, tokens.
+const ORIGINAL: &str = "original_max_position_embeddings";
+
+/// The theta of a config without one.
+const DEFAULT_THETA: f64 = 10_000.0;
 
 /// Rotary position embedding.
 #[derive(Clone, Debug, PartialEq)]

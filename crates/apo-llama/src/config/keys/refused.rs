@@ -1,6 +1,6 @@
 //! Keys of unsupported features, with the value that turns each off.
 
-use super::Off;
+use super::off::Off;
 
 /// Keys that are refused unless they are off.
 pub(super) const REFUSED: &[(Off, &str)] = &[

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::spellings::ORIGINAL;
-use super::{Llama3Scaling, YarnScaling, yarn_magnitude};
+use super::{Llama3Scaling, ORIGINAL, YarnScaling, yarn_magnitude};
 use crate::config::MOST_POSITIONS;
 use crate::config::fields::{Fields, shown};
 

@@ -1,0 +1,76 @@
+//! The output of attention.
+
+use rayon::prelude::*;
+
+use super::{Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
+use crate::layout::Layout;
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::shared::Disjoint;
+use crate::stats::{KernelKind, timed};
+use crate::{Buffer, gemm_f32};
+
+/// Returns the attention output.
+///
+/// # Shapes
+///
+/// - `qkv`: `[tokens, (heads + 2 · kv_heads) · head_dim]`
+/// - result: `[tokens, heads · head_dim]`
+pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
+    let tokens = qkv.len() / heads.width();
+    let (flop, bytes) = (
+        4 * n_products(layout, heads),
+        4 * (qkv.len() + tokens * heads.query_width()),
+    );
+    timed(KernelKind::Attention, flop, bytes, || {
+        attend(layout, heads, qkv)
+    })
+}
+
+fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
+    let (group_width, query_width) = (heads.group_width(), heads.query_width());
+    let tokens = qkv.len() / heads.width();
+    check_rows(layout.segments.iter().map(|it| &it.rows), tokens);
+    assert_eq!(
+        heads.heads,
+        heads.group() * heads.kv_heads,
+        "groups are whole"
+    );
+    let blocks = blocks(&layout.segments);
+    let mut buffer = Buffer::new(tokens * query_width);
+    let out = Disjoint::new(buffer.parts());
+    (0..blocks.len() * heads.kv_heads)
+        .into_par_iter()
+        .for_each_init(Scratch::default, |scratch, task| {
+            let (block, kv_head) = (&blocks[task / heads.kv_heads], task % heads.kv_heads);
+            let key_head = KeyHead {
+                heads,
+                qkv,
+                kv_head,
+            };
+            let (n_queries, n_keys) = (block.n_queries(heads), block.n_keys());
+            let query = resized(&mut scratch.query, n_queries * heads.head_dim);
+            let prob = resized(&mut scratch.prob, n_queries * n_keys);
+            key_head.probabilities(block, query, prob);
+            let result = resized(&mut scratch.out, n_queries * heads.head_dim);
+            let mut sum = Sum::Replace;
+            for (offset, range) in block.key_ranges() {
+                gemm_f32::multiply(
+                    MatrixMut::new(result, n_queries, heads.head_dim),
+                    Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys),
+                    key_head.values(&range),
+                    sum,
+                    Threads::This,
+                );
+                sum = Sum::Add;
+            }
+            for (i, result) in result.chunks_exact(group_width).enumerate() {
+                let at = (block.rows.start + i) * query_width + kv_head * group_width;
+                // SAFETY: a task owns its rows' columns of its key head.
+                let part = unsafe { out.part_mut(at, group_width) };
+                part.write_copy_of_slice(result);
+            }
+        });
+    // SAFETY: each row is in one block, which writes the columns of every key
+    // head.
+    unsafe { buffer.assume_init() }
+}
