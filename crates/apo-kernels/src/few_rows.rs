@@ -66,7 +66,7 @@ mod avx512;
 mod portable;
 
 /// Maximum number of rows for which this is faster than packing.
-pub(crate) const MOST_ROWS: usize = 96;
+const MOST_ROWS: usize = 96;
 
 /// Maximum number of the weight's rows that one thread takes at a time.
 const PART: usize = if cfg!(miri) { 6 } else { 96 };
@@ -96,9 +96,14 @@ fn has_form(left: Matrix<'_>, right: Matrix<'_>) -> bool {
     left.col_stride == 1 && right.row_stride == 1
 }
 
+/// Tells whether packing the weight would cost more than a product of so many rows.
+pub(crate) fn are_few(rows: usize) -> bool {
+    rows <= MOST_ROWS
+}
+
 /// Tells whether a product has this form, and so few rows that this is the fastest way.
 pub(crate) fn applies(left: Matrix<'_>, right: Matrix<'_>) -> bool {
-    left.rows <= MOST_ROWS && has_form(left, right)
+    are_few(left.rows) && has_form(left, right)
 }
 
 /// Computes `out (+)= left · right` over the threads, for any number of rows.

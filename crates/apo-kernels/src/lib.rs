@@ -56,8 +56,7 @@ struct Buffer<T = f32> {
 impl<T> Buffer<T> {
     /// Allocates memory for `len` elements.
     fn new(len: usize) -> Self {
-        let data = Vec::with_capacity(len);
-        Self { data, len }
+        Self::reusing(Vec::new(), len)
     }
 
     /// Takes over the memory of a vector, and allocates what it lacks.

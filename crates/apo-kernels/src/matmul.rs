@@ -38,7 +38,7 @@ pub fn multiply(
 /// Packs the right operand of products that have so many rows of the left one together
 /// that this pays. Returns `None` where [`multiply`] is as fast without.
 pub(crate) fn packed(right: Matrix<'_>, rows: usize, precision: Precision) -> Option<Packed> {
-    let pays = precision == Precision::Bf16 && rows > few_rows::MOST_ROWS;
+    let pays = precision == Precision::Bf16 && !few_rows::are_few(rows);
     pays.then(|| Packed::new(right)).flatten()
 }
 

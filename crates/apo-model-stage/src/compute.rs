@@ -113,8 +113,7 @@ impl ComputeArgs {
         };
         compute.check(device).map_err(with_flag)?;
         if compute.precision == Precision::Bf16 {
-            let is_chosen = self.precision == PrecisionArg::Auto;
-            if is_chosen {
+            if self.precision == PrecisionArg::Auto {
                 note(
                     report,
                     "products in bf16; `--precision f32` computes all in f32",

@@ -106,17 +106,24 @@ pub fn compare(
                     args.runs
                 )?;
                 if precision == Precision::F32 || native {
-                    results.keep_ours(task, precision, ours.run(task, precision)?);
+                    let run = ours.run(task, precision)?;
+                    keep(&mut results.ours, (task, precision), run, |it| it.seconds);
                 }
                 if let Some(peers) = peers {
-                    results.keep_theirs(task, precision, peers.run(task, precision)?);
+                    let run = peers.run(task, precision)?;
+                    keep(
+                        &mut results.theirs,
+                        (task, precision),
+                        run,
+                        PeerRun::seconds,
+                    );
                 }
             }
             if let (Task::Sample, Some(folder)) = (task, &args.peers) {
                 for sampler in Sampler::all(args) {
                     let run = sampler.run(args, folder)?;
                     writeln!(std::io::stderr(), "  {}, {}", run.version, sampler.dtype)?;
-                    results.keep_sampler(sampler, run);
+                    keep(&mut results.samplers, sampler, run, |it| it.seconds);
                 }
             }
         }
@@ -133,34 +140,14 @@ pub fn compare(
     Ok(())
 }
 
+/// Keeps a run unless an earlier one was at least as fast.
+fn keep<K: Ord, R>(kept: &mut BTreeMap<K, R>, key: K, run: R, seconds: impl Fn(&R) -> f64) {
+    if kept.get(&key).is_none_or(|it| seconds(&run) < seconds(it)) {
+        kept.insert(key, run);
+    }
+}
+
 impl Results {
-    fn keep_ours(&mut self, task: Task, precision: Precision, run: Run) {
-        let kept = self
-            .ours
-            .entry((task, precision))
-            .or_insert_with(|| run.clone());
-        if run.seconds < kept.seconds {
-            *kept = run;
-        }
-    }
-
-    fn keep_theirs(&mut self, task: Task, precision: Precision, run: PeerRun) {
-        let kept = self
-            .theirs
-            .entry((task, precision))
-            .or_insert_with(|| run.clone());
-        if run.seconds() < kept.seconds() {
-            *kept = run;
-        }
-    }
-
-    fn keep_sampler(&mut self, sampler: Sampler, run: SamplerRun) {
-        let kept = self.samplers.entry(sampler).or_insert_with(|| run.clone());
-        if run.seconds < kept.seconds {
-            *kept = run;
-        }
-    }
-
     fn our_seconds(&self, task: Task, precision: Precision) -> Option<f64> {
         self.ours.get(&(task, precision)).map(|run| run.seconds)
     }
