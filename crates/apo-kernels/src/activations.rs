@@ -5,8 +5,8 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use crate::Buffer;
 use crate::bf16;
+use crate::buffer::Buffer;
 use crate::instruction_sets::for_each_instruction_set;
 
 /// Elements that one thread takes at a time.

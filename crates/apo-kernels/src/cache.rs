@@ -1,8 +1,8 @@
 //! Keys and values of the tokens so far, as decoding reads them.
 
-use crate::Precision;
 use crate::bf16;
 use crate::instruction_sets::for_each_instruction_set;
+use crate::precision::Precision;
 use crate::simd::{LANES, softmax};
 
 /// Tokens whose keys lie side by side: their scores are computed together.

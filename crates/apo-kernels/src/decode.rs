@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::cache::{self, KeyValues};
 use crate::matrix::{MatrixMut, Sum};
 use crate::norm::rms_norm;
-use crate::projections::{ForwardWeights, LayerConfig, project, project_qkv};
+use crate::projections::{ForwardWeights, LayerConfig, project, project_stacked};
 use crate::stats::{KernelKind, timed};
 use crate::{feed_forward, layer};
 
@@ -37,7 +37,7 @@ pub fn step(
     let (hidden, heads, n_rows) = (config.hidden, config.heads, caches.len());
     let (width, query_width) = (heads.width(), heads.query_width());
     let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
-    let mut qkv = project_qkv(config, &normed, w);
+    let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
     layer::rotate(cos, sin, heads, &mut qkv, 1.0);
 
     let mut attended = vec![0.0; n_rows * query_width];

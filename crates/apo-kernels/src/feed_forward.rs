@@ -4,15 +4,16 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use crate::buffer::Buffer;
 use crate::instruction_sets::for_each_instruction_set;
+use crate::matrix::ROWS_A_TASK;
 use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::projections::{
     ForwardWeights, LayerConfig, Weights, input_gradient, input_gradient_into, project,
-    weight_gradient,
+    project_stacked, weight_gradient,
 };
 use crate::simd::exp;
-use crate::{Buffer, ROWS_A_TASK};
 
 /// Gradients of the feed-forward network's input, its residual included, and of its
 /// weights.
@@ -41,15 +42,7 @@ pub(crate) fn forward(
     let (hidden, intermediate) = (config.hidden, config.intermediate);
     let tokens = middle.len() / hidden;
     let normed = rms_norm(middle, w.post_norm, config.rms_norm_eps);
-    let mut gate_up = Buffer::new(tokens * 2 * intermediate);
-    for (column, weight) in [(0, w.gate), (intermediate, w.up)] {
-        let part = &mut gate_up.parts()[column..];
-        let stride = 2 * intermediate;
-        let to = MatrixMut::unwritten_with_stride(part, tokens, intermediate, stride);
-        project(config, &normed, weight, hidden, to, Sum::Replace);
-    }
-    // SAFETY: each product writes one half of every row.
-    let gate_up = unsafe { gate_up.assume_init() };
+    let gate_up = project_stacked(config, &normed, &w.gate_up, hidden);
     let activated = swiglu(&gate_up, intermediate);
     let sum = MatrixMut::new(&mut out, tokens, hidden);
     project(config, &activated, w.down, intermediate, sum, Sum::Add);

@@ -3,7 +3,6 @@
 
 use rayon::prelude::*;
 
-use crate::ROWS_A_TASK;
 use crate::activations::Activations;
 use crate::attention::{self, Heads};
 use crate::cache::KeyValues;
@@ -11,13 +10,14 @@ use crate::feed_forward::{self, FeedForwardGradients};
 use crate::instruction_sets::for_each_instruction_set;
 use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
+use crate::matrix::ROWS_A_TASK;
 use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::projections::{
-    input_gradient, input_gradient_into, project, project_qkv, weight_gradient,
+    input_gradient, input_gradient_into, project, project_stacked, weight_gradient,
 };
 
-pub use crate::projections::{ForwardWeights, LayerConfig, Weight, Weights};
+pub use crate::projections::{ForwardWeights, LayerConfig, Stacked, Weight, Weights};
 
 /// Activations of the forward pass that the backward pass needs besides the input.
 pub struct Saved {
@@ -72,6 +72,11 @@ pub struct Gradients {
 pub(crate) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], direction: f32) {
     let (width, half) = (heads.width(), heads.head_dim / 2);
     let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
+    assert_eq!(
+        qkv.len() * half,
+        cos.len() * width,
+        "projections fill each token's row"
+    );
     qkv.par_chunks_mut(width)
         .with_min_len(ROWS_A_TASK)
         .zip(cos.par_chunks(half))
@@ -114,7 +119,7 @@ pub fn forward(
     let (tokens, query_width) = (x.len() / hidden, heads.query_width());
 
     let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
-    let mut qkv = project_qkv(config, &normed, w);
+    let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
     rotate(&layout.cos, &layout.sin, heads, &mut qkv, 1.0);
     let attended = attention::forward(layout, heads, &qkv);
     let mut middle = x.to_vec();
@@ -197,8 +202,8 @@ mod tests {
     use std::ops::Range;
 
     use super::*;
-    use crate::Precision;
     use crate::layout::Segment;
+    use crate::precision::Precision;
     use crate::samples::values;
 
     /// Two trees: a prompt with two responses, and one with none.

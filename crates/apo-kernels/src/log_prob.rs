@@ -5,9 +5,10 @@ use rayon::prelude::*;
 
 use super::matmul::{multiply, multiply_packed, packed};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
-use super::{Buffer, simd};
-use crate::Precision;
+use crate::buffer::Buffer;
+use crate::precision::Precision;
 use crate::projections::Weight;
+use crate::simd;
 
 /// Logits in memory at once: 32 MiB.
 const SLICE: usize = 1 << 23;

@@ -2,8 +2,9 @@
 
 use crate::bf16::{self, Packed};
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::precision::Precision;
 use crate::stats::{KernelKind, timed};
-use crate::{Precision, few_rows, gemm_f32};
+use crate::{few_rows, gemm_f32};
 
 /// Computes `out (+)= left · right`.
 ///

@@ -3,6 +3,9 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
+/// Rows that one thread takes at a time in a row-wise kernel.
+pub(crate) const ROWS_A_TASK: usize = 64;
+
 /// A matrix to read: element `(row, col)` lies at `row · row_stride + col · col_stride`.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {

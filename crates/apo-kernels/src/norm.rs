@@ -4,9 +4,10 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use crate::buffer::Buffer;
 use crate::instruction_sets::for_each_instruction_set;
+use crate::matrix::ROWS_A_TASK;
 use crate::simd::{self, sum_of_products};
-use crate::{Buffer, ROWS_A_TASK};
 
 /// Returns the RMS norm of each row, on all threads.
 ///

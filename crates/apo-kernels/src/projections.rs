@@ -2,10 +2,11 @@
 
 use crate::attention::Heads;
 use crate::bf16::Packed;
+use crate::buffer::Buffer;
 use crate::layer_weights::LayerWeights;
 use crate::matmul::{multiply, multiply_batch_invariant, multiply_packed};
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
-use crate::{Buffer, Precision};
+use crate::precision::Precision;
 
 /// Sizes and settings of a layer.
 #[derive(Clone, Debug)]
@@ -29,9 +30,40 @@ pub struct LayerConfig {
 /// A layer's weights in f32, as the backward pass reads them.
 pub type Weights<'a> = LayerWeights<&'a [f32]>;
 
-/// A layer's weights as the forward pass reads them: each projection in f32, or packed
-/// in bf16.
-pub type ForwardWeights<'a> = LayerWeights<Weight<'a>, &'a [f32]>;
+/// A layer's weights as the forward pass reads them.
+#[derive(Clone, Copy)]
+pub struct ForwardWeights<'a> {
+    /// RMS norm before attention, `[hidden]`
+    pub input_norm: &'a [f32],
+    /// Queries, keys and values, `[(heads + 2 · kv_heads) · head_dim, hidden]`
+    pub qkv: Stacked<'a, 3>,
+    /// `[hidden, heads · head_dim]`
+    pub output: Weight<'a>,
+    /// RMS norm before the feed-forward network, `[hidden]`
+    pub post_norm: &'a [f32],
+    /// Gate and up projections, `[2 · intermediate, hidden]`
+    pub gate_up: Stacked<'a, 2>,
+    /// `[hidden, intermediate]`
+    pub down: Weight<'a>,
+}
+
+/// Weights with the same input, whose outputs lie side by side.
+#[derive(Clone, Copy)]
+pub enum Stacked<'a, const N: usize> {
+    /// Each by itself, as a model's files and the optimiser have them.
+    Apart([Weight<'a>; N]),
+    /// All as one weight, so that one product computes them.
+    Together(Weight<'a>),
+}
+
+impl<'a, const N: usize> Stacked<'a, N> {
+    fn weights(&self) -> &[Weight<'a>] {
+        match self {
+            Self::Apart(weights) => weights,
+            Self::Together(weight) => std::slice::from_ref(weight),
+        }
+    }
+}
 
 /// A projection's weight.
 #[derive(Clone, Copy)]
@@ -54,7 +86,25 @@ impl Weight<'_> {
 
 impl<'a> From<&Weights<'a>> for ForwardWeights<'a> {
     fn from(weights: &Weights<'a>) -> Self {
-        weights.map_each(Weight::F32, |vector| vector)
+        let LayerWeights {
+            input_norm,
+            query,
+            key,
+            value,
+            output,
+            post_norm,
+            gate,
+            up,
+            down,
+        } = *weights;
+        Self {
+            input_norm,
+            qkv: Stacked::Apart([query, key, value].map(Weight::F32)),
+            output: Weight::F32(output),
+            post_norm,
+            gate_up: Stacked::Apart([gate, up].map(Weight::F32)),
+            down: Weight::F32(down),
+        }
     }
 }
 
@@ -152,30 +202,30 @@ pub(crate) fn weight_gradient(config: &LayerConfig, dout: Matrix<'_>, x: &[f32])
     unsafe { dweight.assume_init() }
 }
 
-/// Returns each row's queries, keys and values side by side, not yet rotated.
+/// Returns the outputs of stacked weights, side by side.
 ///
 /// # Shapes
 ///
-/// - `normed`: `[tokens, hidden]`
-/// - result: `[tokens, (heads + 2 · kv_heads) · head_dim]`
-pub(crate) fn project_qkv(
+/// - `x`: `[tokens, n_in]`
+/// - result: `[tokens, n_out]`, with the outputs of all weights
+pub(crate) fn project_stacked<const N: usize>(
     config: &LayerConfig,
-    normed: &[f32],
-    w: &ForwardWeights<'_>,
+    x: &[f32],
+    weights: &Stacked<'_, N>,
+    n_in: usize,
 ) -> Vec<f32> {
-    let (hidden, width) = (config.hidden, config.heads.width());
-    let tokens = normed.len() / hidden;
-    let mut qkv = Buffer::new(tokens * width);
+    let tokens = x.len() / n_in;
+    let weights = weights.weights();
+    let width = weights.iter().map(|weight| weight.n_out(n_in)).sum();
+    let mut outputs = Buffer::new(tokens * width);
     let mut column = 0;
-    for weight in [w.query, w.key, w.value] {
-        let n_out = weight.n_out(hidden);
-        let part = &mut qkv.parts()[column..];
-        let out = MatrixMut::unwritten_with_stride(part, tokens, n_out, width);
-        project(config, normed, weight, hidden, out, Sum::Replace);
+    for &weight in weights {
+        let n_out = weight.n_out(n_in);
+        let part = &mut outputs.parts()[column..];
+        let to = MatrixMut::unwritten_with_stride(part, tokens, n_out, width);
+        project(config, x, weight, n_in, to, Sum::Replace);
         column += n_out;
     }
-    assert_eq!(column, width, "projections fill a row");
-    // SAFETY: each product writes all of its columns, and the three have all
-    // columns.
-    unsafe { qkv.assume_init() }
+    // SAFETY: each product writes all of its columns, and together they have all columns.
+    unsafe { outputs.assume_init() }
 }

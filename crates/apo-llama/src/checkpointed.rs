@@ -18,9 +18,8 @@ use burn::tensor::Tensor;
 #[cfg(feature = "gpu")]
 use burn::backend::Cube;
 
-use apo_kernels::LayerWeights;
+use apo_kernels::{LayerWeights, Precision};
 
-use crate::Precision;
 use crate::extension::{Kept, Targets};
 use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
 use crate::plain::{self, Forward};

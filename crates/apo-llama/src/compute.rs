@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, FloatDType};
 
-use crate::Precision;
+use apo_kernels::Precision;
+
 use crate::device::has_kernels;
 use crate::error::ModelError;
 

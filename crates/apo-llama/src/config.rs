@@ -18,7 +18,7 @@ pub use rope::{Llama3Scaling, Rope, Scaling, YarnScaling};
 use crate::error::ModelError;
 use crate::identified;
 use attention::Attention;
-use fields::{Fields, quoted, shown};
+use fields::{Fields, MOST_POSITIONS, MOST_SIZE, quoted, shown};
 
 /// The head on top of the trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +68,8 @@ pub struct LlamaConfig {
     raw: Map<String, Value>,
 }
 
-/// Largest size accepted: twice that of the largest published model.
-const MOST_SIZE: u64 = 1 << 24;
-
 /// Most decoder layers accepted.
 const MOST_LAYERS: u64 = 1 << 12;
-
-/// Longest context accepted; no model has one as long.
-const MOST_POSITIONS: u64 = u32::MAX as u64;
 
 /// Most parameters accepted: four bytes each still fit an address space.
 const MOST_PARAMETERS: u128 = 1 << 48;

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::Precision;
+use apo_kernels::Precision;
+
 use crate::checkpointed;
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};

@@ -1,7 +1,7 @@
 //! What can be wrong with a model, a device, or tokens given to a model.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use apo_files::model_file::FileError;
 
@@ -154,6 +154,16 @@ pub enum ModelError {
     /// The device does not multiply bf16.
     #[error("this device has no bf16 products")]
     NoBf16,
+}
+
+/// Returns what makes an error of reading or writing a file.
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ModelError {
+    let path = path.to_owned();
+    move |source| ModelError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 /// Joins the first twenty faults.

@@ -11,7 +11,7 @@ use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
 
-use crate::Precision;
+use apo_kernels::Precision;
 
 /// The tokens whose log-probs are computed, one for each row.
 #[derive(Debug)]

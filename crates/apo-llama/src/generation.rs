@@ -6,6 +6,7 @@
 //! threads, beyond rounding.
 
 mod cached;
+mod decoder;
 mod plain;
 mod sampler;
 
@@ -18,6 +19,7 @@ use rayon::prelude::*;
 
 use crate::error::ModelError;
 use crate::inference::{Form, InferenceModel};
+use decoder::Decoder;
 pub use sampler::{Pick, Sampling};
 
 /// Prompt tokens computed at once; further prompts wait for the next prefill.
@@ -74,25 +76,6 @@ pub struct Generated {
     pub log_prob: f64,
     /// Why it ended.
     pub ended: Ended,
-}
-
-/// Extends rows by one token at a time.
-trait Decoder {
-    /// A prompt's keys and values.
-    type Prompt;
-    /// A row's own state.
-    type Row: Send;
-
-    /// Computes prompts; returns each with the logits of its next token,
-    /// `[vocab]`.
-    fn prefill(&self, prompts: &[&[u32]]) -> Vec<(Self::Prompt, Vec<f32>)>;
-
-    /// Starts a row after a prompt.
-    fn row(&mut self, prompt: &Arc<Self::Prompt>) -> Self::Row;
-
-    /// Adds a token to each row and writes the next token's logits,
-    /// `[rows, vocab]`.
-    fn step(&mut self, rows: &mut [&mut Self::Row], tokens: &[u32], logits: &mut Vec<f32>);
 }
 
 /// A sample that is being generated.

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use apo_kernels::bf16::Packed;
-use apo_kernels::layer::{self, ForwardWeights, Weight};
+use apo_kernels::layer::{self, ForwardWeights, Stacked, Weight};
 use apo_kernels::log_prob;
 use apo_kernels::matrix::Matrix;
 use apo_kernels::{LayerWeights, Precision};
@@ -16,7 +16,7 @@ use crate::config::LlamaConfig;
 use crate::decoder::Llama;
 use crate::model::Model;
 use crate::network::{Network, values};
-use crate::operators::{embedded, layer_config, layer_on_cpu, on_cpu, slice};
+use crate::operators::{embedded, layer_config, layer_on_cpu, on_cpu, slice, tensor, width};
 use crate::plain::{self, integers};
 use crate::tree::TreeBatch;
 
@@ -35,7 +35,7 @@ pub(crate) enum Form {
     Composed(Box<Llama>),
 }
 
-/// A projection's weight, as all products read it.
+/// A projection's weight, or several stacked, as all products read it.
 enum Held {
     F32(FlexTensor),
     Packed(Packed),
@@ -54,6 +54,16 @@ impl Held {
         packed.map_or(Self::F32(weight), Self::Packed)
     }
 
+    /// Stacks weights `[n_out, n_in]` of the same input, so that one product computes
+    /// them all.
+    fn stacked<const N: usize>(weights: [FlexTensor; N], precision: Precision) -> Self {
+        let n_in = width(&weights[0]);
+        let rows = weights.iter().map(slice).collect::<Vec<_>>().concat();
+        drop(weights);
+        let n_out = rows.len() / n_in;
+        Self::new(tensor(rows, &[n_out, n_in]), precision)
+    }
+
     fn as_ref(&self) -> Weight<'_> {
         match self {
             Self::F32(weight) => Weight::F32(slice(weight)),
@@ -62,11 +72,60 @@ impl Held {
     }
 }
 
+/// A decoder layer as the CPU's kernels read it.
+struct KernelLayer {
+    /// `[hidden]`
+    input_norm: FlexTensor,
+    /// Queries, keys and values.
+    qkv: Held,
+    output: Held,
+    /// `[hidden]`
+    post_norm: FlexTensor,
+    /// Gate and up projections.
+    gate_up: Held,
+    down: Held,
+}
+
+impl KernelLayer {
+    fn new(weights: LayerWeights<FlexTensor>, precision: Precision) -> Self {
+        let LayerWeights {
+            input_norm,
+            query,
+            key,
+            value,
+            output,
+            post_norm,
+            gate,
+            up,
+            down,
+        } = weights;
+        Self {
+            input_norm,
+            qkv: Held::stacked([query, key, value], precision),
+            output: Held::new(output, precision),
+            post_norm,
+            gate_up: Held::stacked([gate, up], precision),
+            down: Held::new(down, precision),
+        }
+    }
+
+    fn as_ref(&self) -> ForwardWeights<'_> {
+        ForwardWeights {
+            input_norm: slice(&self.input_norm),
+            qkv: Stacked::Together(self.qkv.as_ref()),
+            output: self.output.as_ref(),
+            post_norm: slice(&self.post_norm),
+            gate_up: Stacked::Together(self.gate_up.as_ref()),
+            down: self.down.as_ref(),
+        }
+    }
+}
+
 /// A decoder as the CPU's kernels read it.
 pub(crate) struct KernelLlama {
     /// `[vocab, hidden]`
     embedding: FlexTensor,
-    layers: Vec<LayerWeights<Held, FlexTensor>>,
+    layers: Vec<KernelLayer>,
     /// `[hidden]`
     norm: Tensor<1>,
     head: KernelHead,
@@ -112,16 +171,15 @@ impl KernelLlama {
     /// in memory in both forms.
     fn new(llama: Llama, precision: Precision) -> Self {
         let language_head = llama.language_head();
-        let held = |weight| Held::new(weight, precision);
         let layers = llama.model.layers.into_iter();
-        let layers = layers.map(|layer| layer_on_cpu(layer.weights()).map_each(held, |it| it));
+        let layers = layers.map(|layer| KernelLayer::new(layer_on_cpu(layer.weights()), precision));
         Self {
             layers: layers.collect(),
             embedding: on_cpu(llama.model.embed_tokens.weight.val()),
             norm: llama.model.norm.weight.val(),
             head: match llama.score {
                 Some(score) => KernelHead::Reward(score.weight.val()),
-                None => KernelHead::Language(held(on_cpu(language_head))),
+                None => KernelHead::Language(Held::new(on_cpu(language_head), precision)),
             },
         }
     }
@@ -133,8 +191,7 @@ impl KernelLlama {
 
     /// Returns each layer's weights, first to last.
     pub(crate) fn layers(&self) -> impl ExactSizeIterator<Item = ForwardWeights<'_>> {
-        let layers = self.layers.iter();
-        layers.map(|layer| layer.as_ref().map_each(Held::as_ref, slice))
+        self.layers.iter().map(KernelLayer::as_ref)
     }
 
     /// Returns the weight of the last norm, `[hidden]`.

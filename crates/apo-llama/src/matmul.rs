@@ -14,7 +14,7 @@ use burn::tensor::{FloatDType, Tensor};
 #[cfg(feature = "gpu")]
 use burn::{backend::Cube, tensor::DType};
 
-use crate::Precision;
+use apo_kernels::Precision;
 
 /// Backends that multiply into f32.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]

@@ -1,10 +1,9 @@
 //! Estimates the memory of a training before it begins.
 
-use crate::Precision;
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::model::Model;
-use apo_kernels::log_prob;
+use apo_kernels::{Precision, log_prob};
 
 /// Bytes of a number: weights, gradients, moments and most activations are f32.
 const F32: u64 = 4;

@@ -15,9 +15,8 @@ use burn_flex::{FlexTensor, Layout as FlexLayout};
 use apo_kernels::attention::Heads;
 use apo_kernels::layer::{self, LayerConfig, Weight};
 use apo_kernels::layout::Layout;
-use apo_kernels::{LayerWeights, log_prob, simd};
+use apo_kernels::{LayerWeights, Precision, log_prob, simd};
 
-use crate::Precision;
 use crate::config::LlamaConfig;
 use crate::extension::{Kept, Targets};
 use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
@@ -83,7 +82,8 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 }
 
-fn tensor(data: Vec<f32>, shape: &[usize]) -> FlexTensor {
+/// Makes a tensor of numbers in row-major order.
+pub(crate) fn tensor(data: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::new(
         Bytes::from_elems(data),
         FlexLayout::contiguous(Shape::from(shape.to_vec())),
@@ -101,7 +101,8 @@ fn contiguous(tensor: &FlexTensor) -> FlexTensor {
     tensor.to_contiguous()
 }
 
-fn width(tensor: &FlexTensor) -> usize {
+/// Returns the number of columns of a matrix.
+pub(crate) fn width(tensor: &FlexTensor) -> usize {
     tensor.layout().shape()[1]
 }
 

@@ -5,7 +5,8 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
-use crate::Precision;
+use apo_kernels::Precision;
+
 use crate::matmul::cast_operand;
 
 /// Makes a parameter, tracked if its device has autodiff.

@@ -5,11 +5,11 @@ use std::fmt;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
 
-use crate::Precision;
 use crate::config::LlamaConfig;
 use crate::layer_weights::LayerTensors;
 use crate::matmul::{cast_operand, matmul, matmul_transposed};
 use crate::rows::reorder;
+use apo_kernels::Precision;
 use apo_kernels::layout::Layout;
 
 /// Attention's view of a batch on a device without kernels: trees padded to the

@@ -11,15 +11,15 @@ mod written;
 mod zeros;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 
-pub use written::write_weights;
+pub use written::{StoredType, write_weights};
 
 use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
+use header::{Place, quantised};
 use index::Index;
 use names::{Foreign, foreign, quoted};
 
@@ -35,16 +35,6 @@ const SCORE: &str = "score.weight";
 /// The types of numbers that are read.
 const READ: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
 
-/// Where a tensor is.
-#[derive(Clone, Debug)]
-struct Place {
-    file: usize,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    start: u64,
-    bytes: usize,
-}
-
 /// The headers of a model directory's weights files.
 #[derive(Debug)]
 pub struct Weights {
@@ -59,41 +49,6 @@ pub struct Weights {
     is_bare: bool,
     /// Notes on the files for the user.
     notes: Vec<String>,
-}
-
-/// The type in which weights are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoredType {
-    /// 32-bit floats.
-    F32,
-    /// bfloat16.
-    Bf16,
-}
-
-impl StoredType {
-    /// Returns its name in `torch_dtype`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::Bf16 => "bfloat16",
-        }
-    }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ModelError {
-    let path = path.to_owned();
-    move |source| ModelError::Io {
-        action,
-        path,
-        source,
-    }
-}
-
-fn corrupt(path: &Path, reason: impl ToString) -> ModelError {
-    ModelError::Corrupt {
-        path: path.into(),
-        reason: reason.to_string(),
-    }
 }
 
 impl Weights {
@@ -350,17 +305,6 @@ impl Weights {
             });
         }
         faults
-    }
-}
-
-/// Returns the end of a sentence on numbers of a type that only quantised models
-/// have.
-fn quantised(dtype: &str) -> &'static str {
-    match dtype {
-        it if it.starts_with("F8") || it.starts_with("F6") || it.starts_with("F4") => {
-            ": the model is quantised; call transformers' `dequantize()` and save it"
-        }
-        _ => "",
     }
 }
 

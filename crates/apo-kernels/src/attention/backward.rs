@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 
 use super::{Block, Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
+use crate::buffer::Buffer;
 use crate::layout::Layout;
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 use crate::shared::Disjoint;
 use crate::stats::{KernelKind, timed};
-use crate::{Buffer, gemm_f32, simd};
+use crate::{gemm_f32, simd};
 
 /// Returns the gradient of `qkv` from the output and its gradient. It computes the
 /// probabilities again instead of keeping them.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::pack::SIDE;
-use crate::Buffer;
+use crate::buffer::Buffer;
 use crate::matrix::{Matrix, MatrixMut, Sum, is_done};
 
 /// What multiplies one block, and how it wants its operands packed. A value of the

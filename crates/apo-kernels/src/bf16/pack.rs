@@ -140,7 +140,7 @@ pub fn transpose(square: &Square) -> Square {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Buffer;
+    use crate::buffer::Buffer;
 
     fn packed<const WIDTH: usize>(
         m: Matrix<'_>,

@@ -1,7 +1,6 @@
 //! What a config says of attention: its sizes, and windows, which are refused.
 
-use super::MOST_SIZE;
-use super::fields::{Fields, shown};
+use super::fields::{Fields, MOST_SIZE, shown};
 use super::keys::WINDOWS;
 
 /// Sizes of the attention, as [`super::LlamaConfig`] has them.

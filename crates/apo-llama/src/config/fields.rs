@@ -2,6 +2,12 @@
 
 use serde_json::{Map, Value};
 
+/// Largest size accepted: twice that of the largest published model.
+pub(super) const MOST_SIZE: u64 = 1 << 24;
+
+/// Longest context accepted; no model has one as long.
+pub(super) const MOST_POSITIONS: u64 = u32::MAX as u64;
+
 /// Longest key shown in a message, characters.
 const MOST_QUOTED: usize = 60;
 

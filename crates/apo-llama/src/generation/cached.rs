@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn_flex::FlexTensor;
 
-use super::Decoder;
+use super::decoder::Decoder;
 use crate::config::LlamaConfig;
 use crate::inference::{InferenceModel, KernelLlama};
 use crate::operators::{layer_config, slice};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
-use super::Decoder;
-use crate::Precision;
+use apo_kernels::Precision;
+
+use super::decoder::Decoder;
 use crate::config::LlamaConfig;
 use crate::decoder::Llama;
 use crate::inference::InferenceModel;

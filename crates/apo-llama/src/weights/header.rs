@@ -7,15 +7,25 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use apo_files::{Format, HEAD_BYTES, model_file, stand_in};
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::names::quoted;
-use super::{Place, corrupt, io_error, quantised};
-use crate::error::ModelError;
+use crate::error::{ModelError, io_error};
 
 /// Longest header of a file; the format's own limit.
 const MOST_HEADER: u64 = 100_000_000;
+
+/// Where a tensor is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) file: usize,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) start: u64,
+    pub(super) bytes: usize,
+}
 
 /// What a file's header says.
 pub(super) struct Header {
@@ -191,6 +201,17 @@ fn entries(text: &[u8]) -> Result<Entries, String> {
     }
 }
 
+/// Returns the end of a sentence on numbers of a type that only quantised models
+/// have.
+pub(super) fn quantised(dtype: &str) -> &'static str {
+    match dtype {
+        it if it.starts_with("F8") || it.starts_with("F6") || it.starts_with("F4") => {
+            ": the model is quantised; call transformers' `dequantize()` and save it"
+        }
+        _ => "",
+    }
+}
+
 /// Identifies a file by its first bytes, if it has a known format or was never
 /// downloaded.
 fn other_format(head: &[u8]) -> Option<&'static str> {
@@ -221,6 +242,13 @@ fn check_names(entries: &Entries) -> Result<(), String> {
     match names.find(|name| !seen.insert(*name)) {
         None => Ok(()),
         Some(name) => Err(format!("{} occurs in its header twice", quoted(name))),
+    }
+}
+
+fn corrupt(path: &Path, reason: impl ToString) -> ModelError {
+    ModelError::Corrupt {
+        path: path.into(),
+        reason: reason.to_string(),
     }
 }
 

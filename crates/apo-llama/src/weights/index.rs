@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use apo_files::model_file::{self, read_object};
 use serde_json::{Map, Value};
 
-use super::Place;
+use super::header::Place;
 use super::names::quoted;
 use crate::error::ModelError;
 use crate::identified::{self, INDEX, SINGLE};

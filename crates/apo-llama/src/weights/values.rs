@@ -6,8 +6,9 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use half::{bf16, f16};
 use safetensors::Dtype;
 
-use super::{EMBEDDING, LM_HEAD, Place, READ, Weights, io_error};
-use crate::error::ModelError;
+use super::header::Place;
+use super::{EMBEDDING, LM_HEAD, READ, Weights};
+use crate::error::{ModelError, io_error};
 
 /// How many bytes of a tensor are compared at once.
 pub(super) const COMPARED: usize = 1 << 20;

@@ -7,8 +7,26 @@ use std::path::Path;
 use half::bf16;
 use serde_json::{Map, Value, json};
 
-use super::{StoredType, io_error};
-use crate::error::ModelError;
+use crate::error::{ModelError, io_error};
+
+/// The type in which weights are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredType {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16.
+    Bf16,
+}
+
+impl StoredType {
+    /// Returns its name in `torch_dtype`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::Bf16 => "bfloat16",
+        }
+    }
+}
 
 /// Writes tensors to a safetensors file, one at a time, and syncs it.
 ///

@@ -3,10 +3,11 @@
 
 use std::io::Read as _;
 
+use super::header::Place;
 use super::names::quoted;
 use super::values::{COMPARED, width};
-use super::{EMBEDDING, LM_HEAD, Place, SCORE, Weights, io_error};
-use crate::error::ModelError;
+use super::{EMBEDDING, LM_HEAD, SCORE, Weights};
+use crate::error::{ModelError, io_error};
 
 /// Bytes at a tensor's beginning and end that are checked first: if all are
 /// zero, the rest is read as well.

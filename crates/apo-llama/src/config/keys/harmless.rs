@@ -91,10 +91,7 @@ pub(super) const HARMLESS: &[(&str, &str)] = &[
         "from which layer on windows slide, where `use_sliding_window` says that they do",
         "max_window_layers",
     ),
-    (
-        "code of the model's own, of which the user is told",
-        "auto_map",
-    ),
+    ("the model's own code, which a warning names", "auto_map"),
 ];
 
 /// Suffixes of keys that name a token's id: the tokenizer defines the tokens,

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Llama3Scaling, ORIGINAL, YarnScaling, yarn_magnitude};
-use crate::config::MOST_POSITIONS;
-use crate::config::fields::{Fields, shown};
+use crate::config::fields::{Fields, MOST_POSITIONS, shown};
 
 impl Fields<'_> {
     /// Reads the factor by which a scaling stretches the context.
