@@ -1,15 +1,17 @@
 //! The programs that run in turn: this one, and the peers' scripts.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use apo_llama::Precision;
 use clap::ValueEnum as _;
 use serde::Deserialize;
 
-use crate::Args;
-use crate::work::{Run, Task};
+use bench::child::last_line;
+use bench::work::{Run, Task};
+
+use crate::args::Args;
 
 /// This program, a process for each task.
 pub struct Ours<'a> {
@@ -165,26 +167,4 @@ impl<'a> Peers<'a> {
         }
         last_line(&mut command)
     }
-}
-
-/// Runs a program and reads the last line that it prints.
-fn last_line<T: for<'a> Deserialize<'a>>(command: &mut Command) -> Result<T> {
-    let what = command.get_program().display().to_string();
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()
-        .with_context(|| format!("cannot run {what}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text
-        .lines()
-        .last()
-        .with_context(|| format!("{what} printed nothing"))?;
-    serde_json::from_str(line).with_context(|| format!("{what} printed `{line}`"))
 }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::Write as _;
 
 use anyhow::Result;
 use apo_llama::{Compute, Precision, device};
 
-use crate::Args;
-use crate::peak::{peak_product, peak_reading};
+use bench::machine::{Peaks, processor};
+use bench::work::{Run, Task};
+
+use crate::args::Args;
 use crate::programs::{Ours, PeerRun, Peers, Sampler, SamplerRun};
-use crate::work::{Run, Share, Task};
 
 /// A comparison of one of our tasks with one of theirs.
 struct Line {
@@ -134,7 +134,7 @@ pub fn compare(
         speeds(&results),
         memory(&results),
         samplers(&results),
-        shares(&results, native)
+        shares(&results)
     );
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
@@ -187,31 +187,6 @@ fn heading(args: &Args, results: &Results) -> String {
         let _ = writeln!(text, "without PyTorch");
     }
     text
-}
-
-/// The processor's name, generation and instructions.
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| {
-        let line = text
-            .lines()
-            .find(|line| line.split(':').next().map(str::trim) == Some(name));
-        line.and_then(|line| line.split_once(':'))
-            .map_or("unknown", |(_, value)| value.trim())
-    };
-    let has = |flag: &str| field("flags").split(' ').any(|it| it == flag);
-    let vectors = match (has("avx512f"), has("avx2")) {
-        (true, _) => "AVX-512",
-        (_, true) => "AVX2",
-        _ => "no AVX2",
-    };
-    let bf16 = apo_kernels::bf16::instructions().unwrap_or("none");
-    format!(
-        "{}, family {} model {}, {vectors}, bf16 by {bf16}",
-        field("model name"),
-        field("cpu family"),
-        field("model")
-    )
 }
 
 fn figure(value: Option<f64>, digits: usize) -> String {
@@ -317,19 +292,13 @@ fn samplers(results: &Results) -> String {
 }
 
 /// Where our time goes, beside the minimum that it could take on this machine.
-fn shares(results: &Results, native: bool) -> String {
-    let reading = peak_reading();
-    let peak = peak_product(Precision::F32);
-    let peak_bf16 = if native {
-        peak_product(Precision::Bf16)
-    } else {
-        peak
-    };
+fn shares(results: &Results) -> String {
+    let peaks = Peaks::measure();
     let mut text = format!(
         "where our time goes; floor: FLOP at {:.0} GFLOP/s (bf16 {:.0}), bytes at {:.1} GB/s\n",
-        peak / 1e9,
-        peak_bf16 / 1e9,
-        reading / 1e9
+        peaks.f32 / 1e9,
+        peaks.bf16 / 1e9,
+        peaks.reading / 1e9
     );
     let _ = writeln!(
         text,
@@ -337,28 +306,24 @@ fn shares(results: &Results, native: bool) -> String {
         "", "", "seconds", "share", "floor", "", "GFLOP"
     );
     for (&(task, precision), run) in &results.ours {
-        let peak_matmul = if precision == Precision::F32 {
-            peak
-        } else {
-            peak_bf16
-        };
         let known = [
-            ("products", run.matmul, peak_matmul),
-            ("attention", run.attention, peak),
-            ("optimiser", run.optimiser, peak),
+            ("products", run.matmul, peaks.product(precision)),
+            ("attention", run.attention, peaks.f32),
+            ("optimiser", run.optimiser, peaks.f32),
         ];
         let mut name = format!("{task:?} {precision:?}");
         for (kind, share, peak) in known {
             if share.seconds == 0.0 {
                 continue;
             }
-            let (floor, bound) = floor(share, peak, reading);
+            let (floor, bound) = peaks.floor(share, peak);
             let _ = writeln!(
                 text,
                 "{name:22}{kind:12}{:>9.3}{:>7.0} %{floor:>9.3}  {bound:10}{:>9.1}",
                 share.seconds,
                 100.0 * share.seconds / run.seconds,
-                share.flop / 1e9
+                share.flop / 1e9,
+                bound = bound.name(),
             );
             name.clear();
         }
@@ -373,14 +338,4 @@ fn shares(results: &Results, native: bool) -> String {
         );
     }
     text
-}
-
-/// The minimum seconds of some work, and what limits them.
-fn floor(share: Share, peak: f64, reading: f64) -> (f64, &'static str) {
-    let (arithmetic, memory) = (share.flop / peak, share.bytes / reading);
-    if arithmetic >= memory {
-        (arithmetic, "arithmetic")
-    } else {
-        (memory, "memory")
-    }
 }

@@ -1,44 +1,125 @@
-//! The pairs that both sides work on.
+//! The pairs that are worked on: texts, or drawn tokens.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use apo_dialogue::DialogueTokenizer;
+use apo_dialogue::{DialogueTokenizer, Template};
 use apo_llama::PromptTree;
 use mini_world::fixtures;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde_json::Value;
 
 /// Number of pairs of the mini world, if there are no others.
 const N_PAIRS: usize = 32;
 
+/// Pairs of responses, each with its prompt, as the model's tokens.
+pub trait Rows {
+    /// Number of pairs.
+    fn len(&self) -> usize;
+
+    /// Returns a pair: the prompt, the chosen and the rejected response.
+    ///
+    /// # Errors
+    ///
+    /// When its text cannot be tokenized.
+    fn tree(&self, at: usize) -> Result<PromptTree>;
+
+    /// Tells whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Pairs as texts, tokenized when they are needed, as a stage does.
+#[derive(Debug)]
+pub struct Texts {
+    pairs: Vec<Pair>,
+    tokenizer: DialogueTokenizer,
+}
+
 /// A prompt with the better and the worse response.
 #[derive(Debug, Deserialize)]
-pub struct Pair {
+struct Pair {
     prompt: String,
     chosen: String,
     rejected: String,
 }
 
-impl Pair {
-    /// Returns its tokens: the prompt, the chosen and the rejected response.
-    pub fn tree(&self, tokenizer: &DialogueTokenizer) -> Result<PromptTree> {
-        let prompt = self.prompt(tokenizer)?;
-        let response =
-            |text: &str| tokenizer.encode_response(&prompt, text.trim_start(), usize::MAX);
-        let responses = vec![response(&self.chosen)?, response(&self.rejected)?];
-        Ok(PromptTree { prompt, responses })
+impl Texts {
+    /// Reads the peers' pairs, one JSON object per line, for a model's tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer or a pair cannot be read, or there are no pairs.
+    pub fn read(model: &Path, path: &Path) -> Result<Self> {
+        Self::new(model, read(path)?)
     }
 
-    /// Returns the prompt's tokens.
-    pub fn prompt(&self, tokenizer: &DialogueTokenizer) -> Result<Vec<u32>> {
-        Ok(tokenizer.encode_prompt(&self.prompt, usize::MAX)?)
+    /// Takes pairs of the mini world, which replace the peers'.
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer or the mini world's files cannot be read.
+    pub fn of_the_mini_world(model: &Path) -> Result<Self> {
+        Self::new(model, of_the_mini_world()?)
+    }
+
+    fn new(model: &Path, pairs: Vec<Pair>) -> Result<Self> {
+        let tokenizer = DialogueTokenizer::load(model, Template::Hh)?;
+        Ok(Self { pairs, tokenizer })
+    }
+}
+
+impl Rows for Texts {
+    fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    fn tree(&self, at: usize) -> Result<PromptTree> {
+        let pair = &self.pairs[at];
+        let prompt = self.tokenizer.encode_prompt(&pair.prompt, usize::MAX)?;
+        let response = |text: &str| {
+            self.tokenizer
+                .encode_response(&prompt, text.trim_start(), usize::MAX)
+        };
+        let responses = vec![response(&pair.chosen)?, response(&pair.rejected)?];
+        Ok(PromptTree { prompt, responses })
+    }
+}
+
+/// Pairs of tokens that are drawn, so that their lengths are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn {
+    /// Number of pairs.
+    pub pairs: usize,
+    /// Tokens of each prompt.
+    pub prompt: usize,
+    /// Tokens of each response.
+    pub response: usize,
+    /// Tokens of the vocabulary.
+    pub vocab: u32,
+}
+
+impl Rows for Drawn {
+    fn len(&self) -> usize {
+        self.pairs
+    }
+
+    fn tree(&self, at: usize) -> Result<PromptTree> {
+        let mut rng = ChaCha8Rng::seed_from_u64(at as u64);
+        let mut tokens = |n| (0..n).map(|_| rng.random_range(0..self.vocab)).collect();
+        Ok(PromptTree {
+            prompt: tokens(self.prompt),
+            responses: vec![tokens(self.response), tokens(self.response)],
+        })
     }
 }
 
 /// Reads the peers' pairs, one JSON object per line.
-pub fn read(path: &Path) -> Result<Vec<Pair>> {
+fn read(path: &Path) -> Result<Vec<Pair>> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let pairs: Vec<Pair> = text
@@ -53,7 +134,7 @@ pub fn read(path: &Path) -> Result<Vec<Pair>> {
 }
 
 /// Returns pairs of the mini world, which replace the peers'.
-pub fn of_the_mini_world() -> Result<Vec<Pair>> {
+fn of_the_mini_world() -> Result<Vec<Pair>> {
     let path = Path::new("hh/harmless-base/test.jsonl.gz");
     let stored = fixtures::folder().join(path);
     let stored = fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;

@@ -1,11 +1,11 @@
 //! The measured work: what the peers' scripts do, by the libraries of the workspace.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use apo_dialogue::{DialogueTokenizer, Template};
 use apo_kernels::stats::{KernelStats, KindStats, stats};
 use apo_llama::{
     AdamW, AdamWSettings, Compute, GenerationConfig, GradientSum, Head, InferenceModel, Model,
@@ -16,18 +16,24 @@ use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::rows::Pair;
+use crate::rows::Rows;
 
 /// Tokens that are scored at once.
 const SCORED_TOKENS: usize = 2048;
-const PAIRS_A_STEP: usize = 4;
-const SAMPLED_PROMPTS: usize = 8;
-const SAMPLES: usize = 4;
-const NEW_TOKENS: usize = 64;
+/// Most tokens of a training step that are computed at once.
+const MICRO_TOKENS: usize = 4096;
+/// Pairs of a training step.
+pub const PAIRS_A_STEP: usize = 4;
+/// Prompts that are sampled from.
+pub const SAMPLED_PROMPTS: usize = 8;
+/// Samples of each prompt.
+pub const SAMPLES: usize = 4;
+/// Tokens of each sample.
+pub const NEW_TOKENS: usize = 64;
 const BETA: f64 = 0.1;
 
 /// A kind of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 pub enum Task {
     /// Rewards of all dialogues
     Score,
@@ -69,19 +75,20 @@ pub struct Share {
 /// How to do the work.
 pub struct Settings<'a> {
     pub model: &'a Path,
+    /// Draw the parameters instead of reading them: the folder has no weights.
+    pub scratch: bool,
     pub precision: Precision,
     pub checkpointing: bool,
     pub steps: usize,
 }
 
 /// Does a task once, after a warm-up, and measures it.
-pub fn run(task: Task, settings: &Settings<'_>, pairs: &[Pair]) -> Result<Run> {
-    let tokenizer = DialogueTokenizer::load(settings.model, Template::Hh)?;
-    let bench = Bench {
-        settings,
-        pairs,
-        tokenizer,
-    };
+///
+/// # Errors
+///
+/// When the model cannot be loaded, rows cannot be read, or a result is not finite.
+pub fn run(task: Task, settings: &Settings<'_>, rows: &dyn Rows) -> Result<Run> {
+    let bench = Bench { settings, rows };
     match task {
         Task::Score => bench.score(),
         Task::Rm => bench.train(Head::Reward, Reference::None),
@@ -100,13 +107,19 @@ enum Reference {
 
 struct Bench<'a> {
     settings: &'a Settings<'a>,
-    pairs: &'a [Pair],
-    tokenizer: DialogueTokenizer,
+    rows: &'a dyn Rows,
+}
+
+/// Pairs of a step that are computed at once.
+struct MicroBatch {
+    batch: TreeBatch,
+    pairs: Pairs,
 }
 
 impl Bench<'_> {
     fn load(&self, head: Head, device: Device) -> Result<Model> {
         let start = match head {
+            _ if self.settings.scratch => Start::Scratch(1),
             Head::Reward => Start::NewHead(1),
             Head::LanguageModel => Start::Saved,
         };
@@ -131,10 +144,8 @@ impl Bench<'_> {
         };
         model.rewards(&TreeBatch::new([&warm]))?;
         let watch = Watch::start();
-        let trees: Vec<PromptTree> = self
-            .pairs
-            .iter()
-            .map(|pair| pair.tree(&self.tokenizer))
+        let trees: Vec<PromptTree> = (0..self.rows.len())
+            .map(|at| self.rows.tree(at))
             .collect::<Result<_>>()?;
         let (mut tokens, mut n_rewards) = (0, 0);
         let mut batch = TreeBatch::default();
@@ -148,39 +159,50 @@ impl Bench<'_> {
             }
         }
         ensure!(
-            n_rewards == 2 * self.pairs.len(),
+            n_rewards == 2 * self.rows.len(),
             "a reward for every dialogue"
         );
         Ok(watch.stop(1, tokens, Vec::new()))
     }
 
-    fn step_batch(&self, step: usize) -> Result<TreeBatch> {
+    fn micro_batches(&self, step: usize) -> Result<Vec<MicroBatch>> {
         let first = step * PAIRS_A_STEP;
-        let chosen = (first..first + PAIRS_A_STEP).map(|i| &self.pairs[i % self.pairs.len()]);
-        let trees: Vec<PromptTree> = chosen
-            .map(|pair| pair.tree(&self.tokenizer))
-            .collect::<Result<_>>()?;
-        Ok(TreeBatch::new(&trees))
+        let mut all: Vec<MicroBatch> = Vec::new();
+        for at in first..first + PAIRS_A_STEP {
+            let tree = self.rows.tree(at % self.rows.len())?;
+            let fits = |it: &MicroBatch| it.batch.n_tokens() + tree.n_tokens() <= MICRO_TOKENS;
+            if !all.last().is_some_and(fits) {
+                all.push(MicroBatch {
+                    batch: TreeBatch::default(),
+                    pairs: Pairs::default(),
+                });
+            }
+            let last = all.last_mut().expect("one was added");
+            let response = 2 * last.pairs.weights.len();
+            last.batch.push(&tree);
+            last.pairs
+                .push(response, response + 1, 1.0 / PAIRS_A_STEP as f32);
+        }
+        Ok(all)
     }
 
-    #[expect(clippy::needless_range_loop, reason = "`kept` may be empty")]
     fn train(&self, head: Head, reference: Reference) -> Result<Run> {
         let steps = self.settings.steps;
         let mut model = self.load(head, device::cpu().autodiff())?;
-        let mut pairs = Pairs::default();
-        for i in 0..PAIRS_A_STEP {
-            pairs.push(2 * i, 2 * i + 1, 1.0 / PAIRS_A_STEP as f32);
-        }
-        let frozen = (reference == Reference::InStep)
-            .then(|| self.frozen(head))
-            .transpose()?;
-        let mut kept = Vec::new();
-        if reference == Reference::Kept {
-            let frozen = self.frozen(head)?;
+        let frozen = match reference {
+            Reference::None => None,
+            Reference::Kept | Reference::InStep => Some(self.frozen(head)?),
+        };
+        // The reference's log-probs of each step's micro-batches.
+        let mut kept = VecDeque::new();
+        if let (Reference::Kept, Some(frozen)) = (reference, &frozen) {
             for step in 0..=steps {
-                kept.push(frozen.log_probs(&self.step_batch(step)?)?);
+                for it in self.micro_batches(step)? {
+                    kept.push_back(frozen.log_probs(&it.batch)?);
+                }
             }
         }
+        let frozen = frozen.filter(|_| reference == Reference::InStep);
         let mut adamw = AdamW::new(AdamWSettings::default());
         let learning_rate = if head == Head::Reward { 1e-6 } else { 5e-6 };
         let (mut tokens, mut losses) = (0, Vec::new());
@@ -190,29 +212,27 @@ impl Bench<'_> {
                 watch = Some(Watch::start()); // the first was the warm-up
                 (tokens, losses) = (0, Vec::new());
             }
-            let batch = self.step_batch(step)?;
-            tokens += batch.n_tokens();
-            let loss = if head == Head::Reward {
-                ranking(
-                    &model.llama.rewards(&model.config, model.compute, &batch),
-                    &pairs,
-                )
-            } else {
-                let reference = match &frozen {
-                    Some(frozen) => frozen.log_probs(&batch)?,
-                    None => kept[step].clone(),
-                };
-                dpo_loss(&model, &batch, &reference, &pairs)
-            };
-            losses.push(
-                loss.clone()
-                    .into_data()
-                    .iter::<f32>()
-                    .next()
-                    .context("a loss")?,
-            );
             let mut gradients = GradientSum::default();
-            gradients.add(&model.llama, loss.backward());
+            let mut step_loss = 0.0;
+            for MicroBatch { batch, pairs } in self.micro_batches(step)? {
+                tokens += batch.n_tokens();
+                let loss = if head == Head::Reward {
+                    ranking(
+                        &model.llama.rewards(&model.config, model.compute, &batch),
+                        &pairs,
+                    )
+                } else {
+                    let reference = match &frozen {
+                        Some(frozen) => frozen.log_probs(&batch)?,
+                        None => kept.pop_front().context("a reference for each batch")?,
+                    };
+                    dpo_loss(&model, &batch, &reference, &pairs)
+                };
+                let value = loss.clone().into_data().iter::<f32>().next();
+                step_loss += value.context("a loss")?;
+                gradients.add(&model.llama, loss.backward());
+            }
+            losses.push(step_loss);
             let norm = gradients.norm()?;
             model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
         }
@@ -232,13 +252,11 @@ impl Bench<'_> {
             batch: SAMPLED_PROMPTS * SAMPLES,
             stop_ids: Vec::new(),
         };
-        let requests: Vec<Request> = self.pairs[..SAMPLED_PROMPTS.min(self.pairs.len())]
-            .iter()
-            .enumerate()
-            .map(|(number, pair)| {
+        let requests: Vec<Request> = (0..SAMPLED_PROMPTS.min(self.rows.len()))
+            .map(|number| {
                 Ok(Request {
                     number,
-                    prompt: pair.prompt(&self.tokenizer)?,
+                    prompt: self.rows.tree(number)?.prompt,
                     samples: (0..SAMPLES)
                         .map(|i| (i, (number * SAMPLES + i) as u64))
                         .collect(),

@@ -1,0 +1,48 @@
+//! The command line of `bench`.
+
+use std::path::PathBuf;
+
+use apo_llama::Precision;
+use bench::work::Task;
+use clap::Parser;
+
+/// Measure scoring, training steps and sampling, ours and PyTorch's in turn
+///
+/// A folder of scripts is PyTorch's side; without --peers, only ours is measured.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Args {
+    /// Model directory, a LLaMA with its tokenizer
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Folder of PyTorch scripts and their `pairs.jsonl`
+    #[arg(long, value_name = "DIR")]
+    pub peers: Option<PathBuf>,
+    /// Python that has PyTorch and transformers
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    pub python: PathBuf,
+    /// Another program that samples: a Python, a script and its types of weights, such as
+    /// `f32,bf16` (repeatable)
+    #[arg(long = "sampler", num_args = 3, value_names = ["FILE", "SCRIPT", "TYPES"],
+        action = clap::ArgAction::Append, requires = "peers")]
+    pub samplers: Vec<String>,
+    /// Threads of each side
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub threads: usize,
+    /// Training steps to time, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub steps: usize,
+    /// How often to run everything; the fastest run of each side counts
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub runs: usize,
+    /// Only these tasks
+    #[arg(long, value_name = "TASK", value_enum, num_args = 1..)]
+    pub tasks: Vec<Task>,
+    /// Do one task in this process and print what it took as JSON
+    #[arg(long, value_name = "PRECISION", hide = true)]
+    pub here: Option<Precision>,
+    /// Ours: keep only the inputs of layers, and compute layers again in the backward
+    /// pass
+    #[arg(long = "recompute")]
+    pub checkpointing: bool,
+}

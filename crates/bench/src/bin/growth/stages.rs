@@ -1,0 +1,233 @@
+//! The stages over more and more rows, as a user runs them, with the mini world's policy.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use apo_dialogue::{DialogueTokenizer, Template};
+use apo_llama::{Head, LlamaConfig};
+use apo_tables::{Reader, Response};
+use bench::machine::Peaks;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use mini_world::fixtures;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Pairs beside the counted rows: those of the test part and the development part.
+const BESIDE: usize = 100;
+
+/// What a stage took.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Took {
+    pub seconds: f64,
+    pub peak_mib: Option<f64>,
+    /// The least time that its work takes, seconds.
+    #[serde(default)]
+    pub floor: f64,
+}
+
+/// The stages that run, in their order.
+pub const STAGES: [&str; 4] = ["hh-split", "rm-train", "sample", "judge score"];
+
+/// A dialogue pair of the mini world, and the number of its tokens.
+struct Dialogue {
+    chosen: String,
+    rejected: String,
+    prompt_tokens: usize,
+    response_tokens: [usize; 2],
+}
+
+/// Runs the stages over some counts of rows.
+pub struct Stages {
+    folder: PathBuf,
+    /// Folder of the stages' programs.
+    programs: PathBuf,
+    dialogues: Vec<Dialogue>,
+    config: LlamaConfig,
+    /// Operations per second.
+    peak: f64,
+}
+
+impl Stages {
+    /// Prepares a folder.
+    ///
+    /// # Errors
+    ///
+    /// When the mini world's files or this program's folder cannot be read.
+    pub fn new(folder: &Path, peaks: &Peaks) -> Result<Self> {
+        let mini = fixtures::folder().join("mini");
+        let programs = std::env::current_exe().context("cannot find this program")?;
+        let programs = programs.parent().context("a program is in a folder")?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            programs: programs.to_owned(),
+            dialogues: dialogues(&mini)?,
+            config: LlamaConfig::read(&mini)?,
+            peak: peaks.f32,
+        })
+    }
+
+    /// Runs each stage over `rows` rows; returns what each took, in their order.
+    ///
+    /// # Errors
+    ///
+    /// When a stage fails.
+    pub fn run(&self, rows: usize) -> Result<[Took; STAGES.len()]> {
+        let dir = self.folder.join(rows.to_string());
+        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let [pairs, data, policy, rm, samples, scored] = [
+            "pairs.jsonl.gz",
+            "data",
+            "policy",
+            "rm",
+            "samples.parquet",
+            "scored.parquet",
+        ]
+        .map(|name| dir.join(name));
+        self.write_pairs(&pairs, rows + 2 * BESIDE)?;
+        let [rm_pairs, rm_queries] =
+            ["rm-pairs.parquet", "rm-queries.parquet"].map(|name| data.join(name));
+
+        let split = self.stage("hh-split", |it| {
+            it.arg("--train").arg(&pairs);
+            it.args(["--hold-out", &BESIDE.to_string(), "--dev", "0"]);
+            it.args(["--rm", &rows.to_string()]).arg("--out").arg(&data);
+        })?;
+        self.stage("align", |it| {
+            it.args(["sft", "--from-scratch", "--model"]);
+            it.arg(fixtures::folder().join("mini"));
+            it.arg("--pairs").arg(data.join("llm-pairs.parquet"));
+            it.arg("--out").arg(&policy);
+        })?;
+        let train = self.stage("rm-train", |it| {
+            it.arg("--model").arg(&policy).arg("--pairs").arg(&rm_pairs);
+            it.args(["--epochs", "1", "--out"]).arg(&rm);
+        })?;
+        let sample = self.stage("sample", |it| {
+            it.arg("--model")
+                .arg(&policy)
+                .arg("--queries")
+                .arg(&rm_queries);
+            it.args(["--samples", "1", "--max-new-tokens", "32", "--out"])
+                .arg(&samples);
+        })?;
+        let score = self.stage("judge", |it| {
+            it.args(["score", "--model"]).arg(&rm);
+            it.arg("--responses")
+                .arg(&samples)
+                .arg("--out")
+                .arg(&scored);
+        })?;
+
+        let floors = self.floors(rows, &pairs, &samples)?;
+        let took = [split, train, sample, score];
+        fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        Ok(std::array::from_fn(|i| Took {
+            floor: floors[i],
+            ..took[i]
+        }))
+    }
+
+    /// Writes numbered pairs in HH's form, each with a query of its own.
+    fn write_pairs(&self, path: &Path, rows: usize) -> Result<()> {
+        let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
+        let mut to = GzEncoder::new(file, Compression::default());
+        for (number, it) in (0..rows).zip(self.dialogues.iter().cycle()) {
+            let numbered = |text: &str| text.replacen("Human: ", &format!("Human: {number}. "), 1);
+            let line =
+                json!({ "chosen": numbered(&it.chosen), "rejected": numbered(&it.rejected) });
+            writeln!(to, "{line}")?;
+        }
+        to.finish()?.sync_all()?;
+        Ok(())
+    }
+
+    /// Runs a stage and reads what it took.
+    fn stage(&self, name: &str, arguments: impl FnOnce(&mut Command)) -> Result<Took> {
+        let times = self.folder.join("times.jsonl");
+        let mut command = Command::new(self.programs.join(name));
+        arguments(&mut command);
+        let output = command
+            .arg("--quiet")
+            .env("APO_TIMES", &times)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {name}: build the whole workspace"))?;
+        ensure!(
+            output.status.success(),
+            "{command:?} failed: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = fs::read_to_string(&times).context("the stage's times")?;
+        fs::remove_file(&times).context("the stage's times")?;
+        Ok(serde_json::from_str(text.trim())?)
+    }
+
+    /// Returns the least time of each stage, seconds: inflating the input, and the
+    /// matrix products of all tokens.
+    fn floors(&self, rows: usize, pairs: &Path, samples: &Path) -> Result<[f64; STAGES.len()]> {
+        let start = Instant::now();
+        let file = File::open(pairs).context("the pairs")?;
+        io::copy(&mut MultiGzDecoder::new(file), &mut io::sink())?;
+        let inflate = start.elapsed().as_secs_f64();
+
+        let of_dialogues = |tokens: fn(&Dialogue) -> usize| {
+            let sum: usize = self.dialogues.iter().map(tokens).sum();
+            sum as f64 / self.dialogues.len() as f64 * rows as f64
+        };
+        let prompts = of_dialogues(|it| it.prompt_tokens);
+        let responses = of_dialogues(|it| it.response_tokens.iter().sum());
+        let mut sampled = 0.0;
+        for row in Reader::<Response>::open(samples)? {
+            sampled += f64::from(row?.tokens.unwrap_or(0));
+        }
+        let embedding = self.config.vocab_size * self.config.hidden_size;
+        let trunk = (self.config.n_parameters(Head::Reward) - embedding) as f64;
+        let policy = trunk + embedding as f64; // its head is the embedding
+        Ok([
+            inflate,
+            6.0 * trunk * (prompts + responses) / self.peak,
+            2.0 * (trunk * prompts + policy * sampled) / self.peak,
+            2.0 * trunk * (prompts + sampled) / self.peak,
+        ])
+    }
+}
+
+/// Reads the mini world's sound dialogues.
+fn dialogues(model: &Path) -> Result<Vec<Dialogue>> {
+    let path = Path::new("hh/helpful-base/train.jsonl.gz");
+    let stored = fixtures::folder().join(path);
+    let stored = fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;
+    let text = String::from_utf8(fixtures::content(path, &stored)?)?;
+    let tokenizer = DialogueTokenizer::load(model, Template::Hh)?;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        // Some of its rows are malformed on purpose.
+        let row: Value = serde_json::from_str(line).unwrap_or_default();
+        let (Some(chosen), Some(rejected)) = (row["chosen"].as_str(), row["rejected"].as_str())
+        else {
+            continue;
+        };
+        let Ok(split) = apo_hh::split_pair(chosen, rejected) else {
+            continue;
+        };
+        let prompt = tokenizer.encode_prompt(split.prompt, usize::MAX)?;
+        let length = |text: &str| -> Result<usize> {
+            let tokens = tokenizer.encode_response(&prompt, text.trim_start(), usize::MAX)?;
+            Ok(tokens.len())
+        };
+        found.push(Dialogue {
+            chosen: chosen.to_owned(),
+            rejected: rejected.to_owned(),
+            prompt_tokens: prompt.len(),
+            response_tokens: [length(split.chosen)?, length(split.rejected)?],
+        });
+    }
+    Ok(found)
+}
