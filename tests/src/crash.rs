@@ -172,9 +172,9 @@ impl<'a> Trial<'a> {
             Some(format!("ends with {:?}", faulty.status))
         } else {
             let again = stages::run(self.dir, &self.line(&out));
-            let mut beside = self.beside(&out);
+            let mut leftovers = self.neighbours(&out);
             // The journal stays, because its answers were paid for.
-            beside.retain(|it| !it.ends_with(".journal.jsonl"));
+            leftovers.retain(|it| !it.ends_with(".journal.jsonl"));
             if again.status != Some(0) {
                 Some(format!(
                     "the same command again ends with {:?}: {}",
@@ -182,8 +182,8 @@ impl<'a> Trial<'a> {
                 ))
             } else if self.made(&out) != self.whole {
                 Some("the same command again makes other bytes".to_owned())
-            } else if !beside.is_empty() {
-                Some(format!("the same command again leaves {beside:?}"))
+            } else if !leftovers.is_empty() {
+                Some(format!("the same command again leaves {leftovers:?}"))
             } else {
                 None
             }
@@ -247,8 +247,8 @@ impl<'a> Trial<'a> {
         Some(digests.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Returns the files beside the output whose names begin with its name.
-    fn beside(&self, out: &str) -> Vec<String> {
+    /// Returns the files next to the output whose names begin with its name.
+    fn neighbours(&self, out: &str) -> Vec<String> {
         let entries = fs::read_dir(self.dir).expect("the folder can be read");
         let names = entries.flatten().map(|it| it.file_name());
         let names = names.map(|it| it.to_string_lossy().into_owned());
@@ -261,7 +261,7 @@ impl<'a> Trial<'a> {
     }
 
     fn clean(&self, out: &str) {
-        for name in self.beside(out).into_iter().chain([out.to_owned()]) {
+        for name in self.neighbours(out).into_iter().chain([out.to_owned()]) {
             let path = self.dir.join(name);
             let _ = if path.is_dir() {
                 fs::remove_dir_all(path)

@@ -127,7 +127,7 @@ fn what_is_no_file_is_named_at_once() {
 }
 
 #[test]
-fn a_table_with_other_columns_is_told_all_of_them_at_once() {
+fn all_wrong_columns_of_a_table_are_reported_at_once() {
     table(
         "columns.parquet",
         vec![
@@ -223,13 +223,13 @@ fn responses_that_say_nothing_are_nothing_to_learn_from() {
             it.finish = Finish::Empty;
         }
     });
-    changed("golden.parquet", "unsaid.parquet", |row, it| {
+    changed("golden.parquet", "unfinished.parquet", |row, it| {
         if row == 6 {
             it.response.clear();
         }
     });
     for line in ["align sft --model policy --golden golden.parquet", RM_TRAIN] {
-        for (name, row) in [("silent.parquet", "row 7"), ("unsaid.parquet", "row 6")] {
+        for (name, row) in [("silent.parquet", "row 7"), ("unfinished.parquet", "row 6")] {
             let line = with(line, "golden.parquet", name);
             refuses(&line, &[name, row, "`response`", "empty"]);
         }
@@ -290,7 +290,7 @@ fn a_model_that_is_missing_or_cut_short_is_named() {
 }
 
 #[test]
-fn a_config_that_does_not_fit_the_weights_is_told_all_at_once() {
+fn all_differences_of_config_and_weights_are_reported_at_once() {
     model("wide", "policy", "config.json", |config| {
         config["intermediate_size"] = json!(config["intermediate_size"].as_u64().unwrap() + 8);
         config["num_hidden_layers"] = json!(config["num_hidden_layers"].as_u64().unwrap() + 1);
@@ -363,7 +363,7 @@ fn a_template_other_than_the_models_is_refused() {
 }
 
 #[test]
-fn a_model_with_a_chat_template_wants_to_be_told_whether_to_use_it() {
+fn a_model_with_a_chat_template_requires_a_choice_of_template() {
     let config = |page: &mut Value| page["chat_template"] = json!("{{ messages[0].content }}");
     model("foreign-chat", "policy", "tokenizer_config.json", config);
     fs::remove_file(ROUND.join("foreign-chat/apo.json")).unwrap();
@@ -474,6 +474,8 @@ fn a_value_that_makes_no_sense_is_wrong_usage() {
         (SFT, "--learning-rate=nan"),
         (SFT, "--learning-rate=-1"),
         (SFT, "--warmup=1.5"),
+        (SFT, "--decay=step"),
+        (SFT, "--save-as=f16"),
         (RM_TRAIN, "--adam-beta-2=1"),
         (RM_TRAIN, "--checkpoint-minutes=inf"),
         (RM_TRAIN, "--beta-2=-1"),
@@ -499,12 +501,12 @@ fn golden_answers_and_samples_are_not_taken_for_each_other() {
     });
     for line in ["align sft --model policy --golden golden.parquet", RM_TRAIN] {
         let line = with(line, "--golden golden.parquet", "--golden one-each.parquet");
-        let told = [
+        let expected = [
             "one-each.parquet, row 0",
             "`origin` is `policy`",
             "--golden",
         ];
-        refuses(&line, &told);
+        refuses(&line, &expected);
     }
     changed("golden.parquet", "golden-too.parquet", |_, row| {
         row.response.push_str(" Indeed.");
@@ -526,12 +528,12 @@ fn no_part_of_a_table_is_left_out_in_silence() {
     fs::copy(ROUND.join("rm-samples.parquet"), dir.join("1.PARQUET")).unwrap();
     let nobody = Provenance::new("another program", "1");
     let line = with(RM_TRAIN, "rm-samples.parquet", "parts");
-    for (name, told) in [
+    for (name, expected) in [
         ("2.parquet.tmp", "which is not read"),
         ("1.parquet", "one file in two forms"),
     ] {
         write::<Response>(&dir.join(name), &nobody, &[]);
-        refuses(&line, &["parts", name, told]);
+        refuses(&line, &["parts", name, expected]);
         fs::remove_file(dir.join(name)).unwrap();
     }
 }
@@ -610,7 +612,7 @@ fn a_policy_is_no_reward_model() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_told() {
+fn an_output_that_cannot_be_written_is_reported() {
     let dir = &*ROUND;
     fs::write(dir.join("file"), "").unwrap();
     for line in [SAMPLE, RM_TRAIN, SFT, DPO, SCORE, COLLECT] {

@@ -275,7 +275,7 @@ fn tables_of_several_annotators_come_back_as_offices_save_them() {
 }
 
 #[test]
-fn a_row_that_was_changed_is_told_and_not_counted() {
+fn a_row_that_was_changed_is_reported_and_not_counted() {
     let (dir, key) = sheet("human-changed", 4);
     let mut rows = filled(&dir, &key, |_| None);
     rows[2][3] += " And more.";

@@ -171,12 +171,12 @@ fn what_was_edited_since_it_was_made_is_not_replaced_by_something_else() {
         r#"{"version": 3, "artifacts": []}"#,
     )
     .unwrap();
-    let told = ["run.json", "version 3", "newer judge"];
-    refuse(dir, "judge describe --run run", 3, &told);
+    let expected = ["run.json", "version 3", "newer judge"];
+    refuse(dir, "judge describe --run run", 3, &expected);
 }
 
 #[test]
-fn inputs_and_what_is_kept_beside_never_lie_where_an_output_is_made() {
+fn inputs_journals_and_logs_are_never_where_an_output_is_made() {
     let dir = &*ROUND;
     fs::create_dir_all(dir.join("apart.partial")).unwrap();
     fs::copy(
@@ -190,11 +190,11 @@ fn inputs_and_what_is_kept_beside_never_lie_where_an_output_is_made() {
     let asks = "gold-collect --queries data/rm-queries.parquet --pairs data/rm-pairs.parquet \
                 --base-url http://127.0.0.1:9/v1 --model m";
     for (line, flag) in [(SFT, "--tensorboard"), (asks, "--journal")] {
-        for at in ["beside", "beside.partial", "beside.partial.discarded"] {
+        for at in ["blocked", "blocked.partial", "blocked.partial.discarded"] {
             for below in ["", "/deeper/x"] {
-                let line = format!("{line} {flag} {at}{below} --out beside");
+                let line = format!("{line} {flag} {at}{below} --out blocked");
                 refuse(dir, &line, 3, &[flag]);
-                assert!(!dir.join("beside").exists() && !dir.join(at).exists());
+                assert!(!dir.join("blocked").exists() && !dir.join(at).exists());
             }
         }
     }
@@ -284,16 +284,16 @@ fn an_output_that_is_not_whole_any_more_is_not_up_to_date() {
             let middle = bytes.len() / 3;
             bytes[middle] ^= 4;
             fs::write(&at, &bytes).unwrap();
-            let told = if file.is_empty() { out } else { file };
-            refuse(dir, line, 4, &[told, "not as it was made", "--overwrite"]);
+            let named = if file.is_empty() { out } else { file };
+            refuse(dir, line, 4, &[named, "not as it was made", "--overwrite"]);
             succeed(dir, &format!("{line} --overwrite"));
             assert_eq!(content(&dir.join(out)), whole, "{line}: {file}");
             fs::remove_file(&at).unwrap();
             succeed(dir, line);
             assert_eq!(content(&dir.join(out)), whole, "{line}: {file}");
             let again = run(dir, line);
-            let told = again.stdout + &again.stderr;
-            assert!(told.contains("up to date"), "{told}");
+            let printed = again.stdout + &again.stderr;
+            assert!(printed.contains("up to date"), "{printed}");
         }
     }
     let table = dir.join("whole.parquet");

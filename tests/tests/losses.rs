@@ -162,7 +162,7 @@ fn options_of_another_loss_are_refused_together() {
             "--loss dpo --undesirable-weight 2",
             "--loss dpo does not use --undesirable-weight",
         ),
-        ("--loss robust --label-smoothing 0.5", "to below 0.5"),
+        ("--loss robust --label-smoothing 0.5", "less than 0.5"),
         ("--loss ipo --beta 0", "above 0"),
     ] {
         let ran = run(&ROUND, &format!("{DPO} {options} --out refused"));

@@ -154,7 +154,7 @@ fn a_file_that_is_far_longer_than_its_kind_is_not_read() {
         ("config.json", 17),
         ("generation_config.json", 17),
     ] {
-        let told = format!(
+        let too_large = format!(
             "it has {} bytes; no file of this kind is so large",
             mib << 20
         );
@@ -167,7 +167,7 @@ fn a_file_that_is_far_longer_than_its_kind_is_not_read() {
             page.set_len(mib << 20).unwrap();
             for line in lines {
                 let line = line.replace(&format!("--model {from}"), &format!("--model {name}"));
-                refuses(&line, &[&name, file, &told]);
+                refuses(&line, &[&name, file, &too_large]);
             }
         }
     }
@@ -250,7 +250,7 @@ fn a_policy_and_a_reward_model_are_not_taken_for_each_other() {
 }
 
 #[test]
-fn a_key_that_nobody_knows_is_told_once() {
+fn an_unknown_key_is_reported_once() {
     let dir = copied("unknown", "policy");
     change(dir.join("config.json"), |config| {
         config["warp_factor"] = json!(9);
@@ -260,15 +260,15 @@ fn a_key_that_nobody_knows_is_told_once() {
         let line = line.replace(" policy", " unknown");
         let ran = run(&ROUND, &with_out(&line, &fresh()));
         assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
-        let told = ran.stderr.matches("warp_factor, flux").count();
-        assert_eq!(told, 1, "{line}\n{}", ran.stderr);
+        let n_warnings = ran.stderr.matches("warp_factor, flux").count();
+        assert_eq!(n_warnings, 1, "{line}\n{}", ran.stderr);
     }
     let ran = run(&ROUND, &with_out(SAMPLE, &fresh()));
     assert!(!ran.stderr.contains("not known"), "{}", ran.stderr);
 }
 
 #[test]
-fn texts_beyond_what_a_model_was_trained_for_are_told_by_every_stage() {
+fn texts_beyond_what_a_model_was_trained_for_are_reported_by_every_stage() {
     let short = |config: &mut Value| config["max_position_embeddings"] = json!(16);
     for model in ["policy", "rm"] {
         let dir = copied(&format!("short-{model}"), model);
@@ -282,8 +282,8 @@ fn texts_beyond_what_a_model_was_trained_for_are_told_by_every_stage() {
         let line = line.replace("--model ", "--model short-");
         let ran = run(&ROUND, &with_out(&line, &fresh()));
         assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
-        let told = ran.stderr.matches(beyond).count();
-        assert_eq!(told, 1, "{line}\n{}", ran.stderr);
+        let n_warnings = ran.stderr.matches(beyond).count();
+        assert_eq!(n_warnings, 1, "{line}\n{}", ran.stderr);
         let by = if line.starts_with("sample") {
             "--prompt-limit"
         } else {

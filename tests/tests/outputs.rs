@@ -78,8 +78,8 @@ fn a_table_of_metrics_that_no_stage_put_into_a_folder_is_kept() {
     let at = dir.join("metered/metrics.parquet");
     fs::copy(dir.join("golden.parquet"), &at).unwrap();
     for line in replacing("metered") {
-        let told = ["metered", "metrics.parquet", "no stage put there"];
-        refuse(dir, &line, 3, &told);
+        let expected = ["metered", "metrics.parquet", "no stage put there"];
+        refuse(dir, &line, 3, &expected);
         assert!(at.exists(), "{line}");
     }
 }

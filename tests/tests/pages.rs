@@ -70,7 +70,7 @@ fn what_is_no_text_is_named_by_each_command_that_reads_one() {
     let made = Command::new("mkfifo").arg(dir.join("pipe")).status();
     assert!(made.unwrap().success());
     for line in READS {
-        for (name, told) in [
+        for (name, expected) in [
             ("utf-16.json", "is UTF-16"),
             ("packed.json", "compressed by gzip"),
             ("latin.json", "is not UTF-8"),
@@ -82,7 +82,7 @@ fn what_is_no_text_is_named_by_each_command_that_reads_one() {
             ("/dev/zero", "is a device"),
             ("nothing.json", "nothing.json"),
         ] {
-            refuse(&dir, &format!("{line}{name}"), 3, &[name, told]);
+            refuse(&dir, &format!("{line}{name}"), 3, &[name, expected]);
         }
     }
     for out in ["figure.svg", "verdicts.parquet"] {
@@ -94,7 +94,7 @@ fn what_is_no_text_is_named_by_each_command_that_reads_one() {
 fn a_page_of_another_command_and_numbers_that_are_none_are_refused() {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), "pages-values");
     let put = |name: &str, text: &str| fs::write(dir.join(name), text).unwrap();
-    for (text, told) in [
+    for (text, expected) in [
         ("", "EOF"),
         ("[]", "expected"),
         ("{}", "missing field `mean`"),
@@ -117,7 +117,12 @@ fn a_page_of_another_command_and_numbers_that_are_none_are_refused() {
     ] {
         put("page.json", text);
         let line = "judge figure --line x=page.json --out figure.svg";
-        refuse(&dir, line, 3, &["page.json", "judge score --json", told]);
+        refuse(
+            &dir,
+            line,
+            3,
+            &["page.json", "judge score --json", expected],
+        );
         assert!(!dir.join("figure.svg").exists(), "{text}");
     }
     refuse(
@@ -168,7 +173,7 @@ fn a_picture_is_xml_whatever_its_names() {
 }
 
 #[test]
-fn what_stands_at_the_output_and_is_not_ours_stays() {
+fn what_is_at_the_output_and_is_not_ours_stays() {
     let dir = sheet("pages-foreign");
     fs::write(dir.join("page.json"), r#"{"mean": 1.0}"#).unwrap();
     fs::write(dir.join("mine.txt"), "mine").unwrap();
@@ -209,15 +214,15 @@ fn what_stands_at_the_output_and_is_not_ours_stays() {
         "judge human sheet --a a.parquet --b b.parquet --take 3 --out mine.txt",
         "judge human tally --key sheet/key.parquet --votes anna.csv --out mine.txt",
     ] {
-        // Nobody is told to overwrite what is then not overwritten.
-        let told = [
+        // No message suggests to overwrite what is then not overwritten.
+        let expected = [
             "mine.txt",
             "no stage of this project made it",
             "move it away",
         ];
-        refuse(&dir, line, 4, &told);
+        refuse(&dir, line, 4, &expected);
         assert!(!run(&dir, line).stderr.contains("--overwrite"), "{line}");
-        refuse(&dir, &format!("{line} --overwrite"), 3, &told);
+        refuse(&dir, &format!("{line} --overwrite"), 3, &expected);
     }
     let mine = fs::read_to_string(dir.join("mine.txt")).unwrap();
     assert_eq!(mine, "mine");

@@ -78,7 +78,7 @@ fn a_shard_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_part_without_rows_is_told_wherever_it_lies() {
+fn a_part_without_rows_is_reported_wherever_it_is() {
     let dir = &*ROUND;
     thirds("empty-part", ["a.parquet", "b.parquet", "c.parquet"]);
     let nobody = Provenance::new("another program", "1");
@@ -114,11 +114,11 @@ fn a_part_without_rows_is_told_wherever_it_lies() {
     ] {
         let ran = run(dir, &line);
         assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
-        let told = format!("{part} is empty: no row was read from it");
+        let warning = format!("{part} is empty: no row was read from it");
         assert_eq!(
-            ran.stderr.matches(&told).count(),
+            ran.stderr.matches(&warning).count(),
             1,
-            "{told}\n{}",
+            "{warning}\n{}",
             ran.stderr
         );
     }
@@ -144,10 +144,10 @@ fn golden_answers_that_are_samples_are_counted() {
     let n = golden.len();
     for (name, shared) in [("all.parquet", n), ("most.parquet", n / 2 + 1)] {
         let both = format!("--golden golden.parquet and --samples {name} hold the same responses");
-        let told = format!("{shared} of {n} golden answers");
+        let overlap = format!("{shared} of {n} golden answers");
         let expected = [
             both.as_str(),
-            &told,
+            &overlap,
             "each answer would be compared with itself",
         ];
         refuse_whole(dir, &with(name, shared), &expected);
@@ -157,8 +157,8 @@ fn golden_answers_that_are_samples_are_counted() {
     fs::write(dir.join("mine/notes.txt"), "by hand").unwrap();
     let ran = run(dir, &format!("{} --out mine", with("one.parquet", 1)));
     assert_eq!(ran.status, Some(4), "{}", ran.stderr);
-    let told = format!("share responses: 1 of {n} golden answers");
-    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    let warning = format!("share responses: 1 of {n} golden answers");
+    assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
     assert!(ran.stderr.contains("the first is row 0"), "{}", ran.stderr);
     let ran = run(dir, &format!("{RM_TRAIN} --out mine"));
     assert!(!ran.stderr.contains("share responses"), "{}", ran.stderr);
@@ -200,7 +200,7 @@ fn golden_answers_of_a_policy_are_refused_however_that_is_spelled() {
 }
 
 #[test]
-fn what_lies_in_the_place_of_raw_data_is_called_what_it_is() {
+fn something_else_in_place_of_raw_data_is_named() {
     let dir = &*ROUND;
     let text = "{\"prompt\": \"hi\", \"chosen\": \"a\", \"rejected\": \"b\"}\n";
     let wide = |order: fn(u32) -> [u8; 4]| -> Vec<u8> {
@@ -208,7 +208,7 @@ fn what_lies_in_the_place_of_raw_data_is_called_what_it_is() {
     };
     let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let answer = "is a server's message";
-    for (name, bytes, told) in [
+    for (name, bytes, expected) in [
         (
             "u32le.jsonl",
             &wide(u32::to_le_bytes)[..],
@@ -244,6 +244,6 @@ fn what_lies_in_the_place_of_raw_data_is_called_what_it_is() {
     ] {
         fs::write(dir.join(name), bytes).unwrap();
         let line = format!("hh-split --train {name} --rm 12 --dev 2");
-        refuse_whole(dir, &line, &[name, told]);
+        refuse_whole(dir, &line, &[name, expected]);
     }
 }

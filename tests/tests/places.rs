@@ -29,7 +29,7 @@ fn what_is_no_file_or_folder_is_refused_before_the_work() {
         "align sft --model policy --pairs data/rm-pairs.parquet",
         "judge score --model rm --responses samples.parquet --overwrite",
     ] {
-        for (out, told) in [
+        for (out, expected) in [
             ("/dev/null", "a device"),
             ("pipe", "a pipe"),
             ("to-pipe", "a pipe"),
@@ -40,7 +40,7 @@ fn what_is_no_file_or_folder_is_refused_before_the_work() {
                 dir,
                 &format!("{stage} --out {out}"),
                 3,
-                &["--out", out, told],
+                &["--out", out, expected],
             );
             assert!(
                 !dir.join(format!("{out}.partial")).exists(),
@@ -128,8 +128,8 @@ fn a_result_that_cannot_be_put_in_its_place_is_kept_and_put_there_later() {
     strace.arg(stage.get_program()).args(stage.get_args());
     let failed = finish(&mut strace);
     assert_eq!(failed.status, Some(1), "{}", failed.stderr);
-    for told in ["unplaced.partial/ready", "busy"] {
-        assert!(failed.stderr.contains(told), "{}", failed.stderr);
+    for expected in ["unplaced.partial/ready", "busy"] {
+        assert!(failed.stderr.contains(expected), "{}", failed.stderr);
     }
     assert!(
         dir.join("unplaced.partial/ready/model.safetensors")
@@ -158,7 +158,7 @@ fn an_output_may_be_called_what_the_system_allows() {
 }
 
 #[test]
-fn what_a_kill_left_of_a_folder_that_was_being_removed_goes_with_the_next_run() {
+fn what_a_kill_left_of_a_folder_that_was_being_removed_is_removed_by_the_next_run() {
     let dir = &*ROUND;
     let line = format!("{COLLECT} --out swept.parquet");
     succeed(dir, &line);
@@ -178,7 +178,7 @@ fn what_a_kill_left_of_a_folder_that_was_being_removed_goes_with_the_next_run() 
 }
 
 #[test]
-fn a_result_that_cannot_be_printed_is_told_as_that() {
+fn a_result_that_cannot_be_printed_is_reported_as_that() {
     let dir = &*ROUND;
     let stage = command(dir, &format!("{COLLECT} --out printed.parquet"));
     let mut shell = Command::new("bash");
@@ -188,8 +188,8 @@ fn a_result_that_cannot_be_printed_is_told_as_that() {
     shell.arg(stage.get_program()).args(stage.get_args());
     let ran = finish(&mut shell);
     assert_eq!(ran.status, Some(1), "{}", ran.stderr);
-    for told in ["printed.parquet is made", "stdout", "No space left"] {
-        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    for expected in ["printed.parquet is made", "stdout", "No space left"] {
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
     }
 }
 

@@ -66,12 +66,12 @@ fn a_dialogue_that_a_template_refuses_is_named() {
     {
         let line = format!("{line} --model strict --template chat --out strict-{i}");
         let names = format!("{table}, query ");
-        let told = [
+        let expected = [
             &names,
             "refuses the dialogue: one turn only",
             "strict/tokenizer_config.json",
         ];
-        refuse(&ROUND, &line, 3, &told);
+        refuse(&ROUND, &line, 3, &expected);
     }
 }
 
@@ -99,7 +99,7 @@ fn a_model_with_a_template_is_never_taken_for_one_without() {
             &["say `--template chat`", "tokenizer_config.json"],
         );
     }
-    for (name, template, told) in [
+    for (name, template, expected) in [
         (
             "no-default",
             json!([{"name": "rag", "template": "x"}]),
@@ -108,12 +108,12 @@ fn a_model_with_a_template_is_never_taken_for_one_without() {
         ("number", json!(1), "`chat_template` is neither a text"),
     ] {
         model(name, &template);
-        refuse(&ROUND, &line(name), 3, &[told, "tokenizer_config.json"]);
+        refuse(&ROUND, &line(name), 3, &[expected, "tokenizer_config.json"]);
     }
 }
 
 #[test]
-fn the_date_is_told_and_recorded() {
+fn the_date_is_reported_and_recorded() {
     model(
         "dated",
         &json!("{{ strftime_now('%Y') }}{{ messages[0].content }}"),
@@ -124,7 +124,7 @@ fn the_date_is_told_and_recorded() {
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert_eq!(
         ran.stderr
-            .matches("asks for the date; it is told 2024-07-26")
+            .matches("asks for the date; it always gets 2024-07-26")
             .count(),
         1,
         "{}",

@@ -105,8 +105,8 @@ fn put_answers(dir: &Path, at: &str, more: &[f32], by: Option<&str>) {
 
 /// Returns the policies of a run as `judge report --json` prints them, by name.
 fn reported(dir: &Path) -> Value {
-    let told = succeed(dir.parent().unwrap(), "judge report --run played --json");
-    let run: Value = serde_json::from_str(&told).unwrap();
+    let json = succeed(dir.parent().unwrap(), "judge report --run known --json");
+    let run: Value = serde_json::from_str(&json).unwrap();
     let policies = run["policies"].as_array().unwrap().iter();
     let named = policies.map(|it| (it["name"].as_str().unwrap().to_owned(), it.clone()));
     Value::Object(named.collect())
@@ -115,7 +115,7 @@ fn reported(dir: &Path) -> Value {
 /// Makes a run whose numbers are known: every answer of the aligned policy has ½ more
 /// reward than its baseline's, and 2 more than the start's.
 fn known_run(test: &str) -> PathBuf {
-    let dir = folder(env!("CARGO_TARGET_TMPDIR"), test).join("played");
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), test).join("known");
     put_answers(&dir, "start", &[0.0], None);
     put_answers(&dir, "dpo-1", &[1.5], None);
     put_answers(&dir, "apo-dpo-1", &[2.0], None);
@@ -198,12 +198,12 @@ fn describe(dir: &Path) {
 }
 
 #[test]
-fn a_run_is_told_in_numbers() {
+fn a_run_is_reported_in_numbers() {
     let dir = known_run("reported-numbers");
     let parent = dir.parent().unwrap();
     let run: Value =
-        serde_json::from_str(&succeed(parent, "judge report --run played --json")).unwrap();
-    assert_eq!(run["name"], "played");
+        serde_json::from_str(&succeed(parent, "judge report --run known --json")).unwrap();
+    assert_eq!(run["name"], "known");
     assert_eq!(run["versions"], json!(["9.9.9"]));
     let policies = run["policies"].as_array().unwrap();
     let names: Vec<&str> = policies
@@ -254,10 +254,10 @@ fn a_run_is_told_in_numbers() {
 fn a_page_needs_no_network_and_shows_text_as_text() {
     let dir = known_run("reported-page");
     let parent = dir.parent().unwrap();
-    succeed(parent, "judge report --run played --out report.html");
+    succeed(parent, "judge report --run known --out report.html");
     let page = fs::read_to_string(parent.join("report.html")).unwrap();
     for expected in [
-        "APO run played",
+        "APO run known",
         "2.000 ± 0.000 above the start",
         "0.500 ± 0.000 above DPO",
         "RM_APO-v1 agrees with human preferences on 62.5 ± 17.0 % of the test pairs",
@@ -288,15 +288,15 @@ fn a_page_needs_no_network_and_shows_text_as_text() {
     assert!(page.len() < 300_000, "{}", page.len());
     // What is not there is not spoken of, and nothing else is replaced.
     assert!(!page.contains(">Data<"));
-    let other = "judge report --run played --out played/start/score.json";
+    let other = "judge report --run known --out known/start/score.json";
     refuse(
         parent,
         other,
         3,
-        &["played/start/score.json exists", "not a page"],
+        &["known/start/score.json exists", "not a page"],
     );
     // Replaced whole.
-    succeed(parent, "judge report --run played --out report.html");
+    succeed(parent, "judge report --run known --out report.html");
     assert!(!parent.join("report.html.new").exists());
 }
 
@@ -307,11 +307,11 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
     let file = dir.join("run.json");
     let whole = fs::read_to_string(&file).unwrap();
     let commands = [
-        "judge report --run played --out report.html",
-        "judge table --run played --table 2",
-        "judge data --run played",
-        "judge claims --run played",
-        "judge figure --run played --out figure.svg",
+        "judge report --run known --out report.html",
+        "judge table --run known --table 2",
+        "judge data --run known",
+        "judge claims --run known",
+        "judge figure --run known --out figure.svg",
     ];
     let newer = whole.replace("\"version\": 2", "\"version\": 3");
     // What a newer version means by its fields is nobody's guess.
@@ -338,7 +338,7 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
                 parent,
                 line,
                 3,
-                &["played/run.json", expected, "make report RUN=played"],
+                &["known/run.json", expected, "make report RUN=known"],
             );
         }
     }
@@ -348,7 +348,7 @@ fn a_run_file_that_is_damaged_or_newer_is_refused() {
             parent,
             line,
             3,
-            &["played has no run.json", "make report RUN=played"],
+            &["known has no run.json", "make report RUN=known"],
         );
     }
     assert!(!parent.join("report.html").exists() && !parent.join("figure.svg").exists());
@@ -508,11 +508,11 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
             assert!(ran.stderr.contains(expected), "{expected}\n{}", ran.stderr);
         }
         for line in [
-            "judge report --run played --out report.html",
-            "judge table --run played --table 2",
-            "judge figure --run played --out figure.svg",
+            "judge report --run known --out report.html",
+            "judge table --run known --table 2",
+            "judge figure --run known --out figure.svg",
         ] {
-            let place = ["played/run.json", "make report RUN=played"];
+            let place = ["known/run.json", "make report RUN=known"];
             refuse(parent, line, 3, &[expected, &place[..]].concat());
         }
     }
@@ -522,7 +522,7 @@ fn a_name_means_one_thing_and_a_path_stays_in_the_run() {
         run["tables"][0]["rows"][0][field] = json!("");
         put(&file, &run);
         let expected = "table '2' has a row without a name";
-        refuse(parent, "judge table --run played --table 2", 3, &[expected]);
+        refuse(parent, "judge table --run known --table 2", 3, &[expected]);
     }
 }
 
@@ -560,11 +560,11 @@ fn an_artifact_is_one_file_of_the_run_however_its_path_is_spelled() {
         let artifacts = run["artifacts"].as_array_mut().unwrap();
         artifacts.push(json!({ "kind": "score", "name": "Other", "path": path }));
         put(&file, &run);
-        let line = "judge table --run played --table 2";
-        refuse(parent, line, 3, &["played/run.json", expected]);
+        let line = "judge table --run known --table 2";
+        refuse(parent, line, 3, &["known/run.json", expected]);
     }
     // The run itself may be a link, and one file may be artifacts of two kinds.
-    symlink("played", parent.join("linked")).unwrap();
+    symlink("known", parent.join("linked")).unwrap();
     let line = "judge describe --run linked score:SFT=./start//score.json \
                 samples:SFT=start/answers.parquet table:answers=start/answers.parquet";
     succeed(parent, line);
@@ -597,7 +597,7 @@ fn settings_are_a_folder_of_texts() {
         ("latin", &["latin/dpo-1", "not UTF-8"]),
         ("link", &["link/dpo-1"]),
     ] {
-        let line = format!("judge describe --run played --settings {name}");
+        let line = format!("judge describe --run known --settings {name}");
         refuse(parent, &line, 3, expected);
     }
     assert_eq!(fs::read(dir.join("run.json")).unwrap(), before);
@@ -607,12 +607,12 @@ fn settings_are_a_folder_of_texts() {
 fn a_runs_table_is_that_of_its_files() {
     let dir = known_run("reported-table");
     let parent = dir.parent().unwrap();
-    let flags = "judge table --score SFT=played/start/score.json \
-                 --score DPO=played/dpo-1/score.json \
-                 --score APO-DPO=played/apo-dpo-1/score.json";
+    let flags = "judge table --score SFT=known/start/score.json \
+                 --score DPO=known/dpo-1/score.json \
+                 --score APO-DPO=known/apo-dpo-1/score.json";
     for more in ["", " --json"] {
         assert_eq!(
-            succeed(parent, &format!("judge table --run played --table 2{more}")),
+            succeed(parent, &format!("judge table --run known --table 2{more}")),
             succeed(parent, &format!("{flags}{more}"))
         );
     }
@@ -620,52 +620,52 @@ fn a_runs_table_is_that_of_its_files() {
         refuse(parent, &format!("judge {line}"), 3, expected);
     };
     refused(
-        "table --run played --table 5",
-        &["played/run.json has no table '5'", "it has: 2, 3, rounds"],
+        "table --run known --table 5",
+        &["known/run.json has no table '5'", "it has: 2, 3, rounds"],
     );
-    refused("data --run played", &["no table '1'"]);
+    refused("data --run known", &["no table '1'"]);
     refused(
-        "table --run played --table 3",
+        "table --run known --table 3",
         &["no measurement of 'RM_Base'"], // not on dev pairs
     );
-    succeed(parent, "judge figure --run played --out run.svg");
-    let flags = "judge figure --line DPO=played/start/score.json,played/dpo-1/score.json \
-                 --line APO-DPO=played/start/score.json,played/apo-dpo-1/score.json \
+    succeed(parent, "judge figure --run known --out run.svg");
+    let flags = "judge figure --line DPO=known/start/score.json,known/dpo-1/score.json \
+                 --line APO-DPO=known/start/score.json,known/apo-dpo-1/score.json \
                  --title T --y Y --out flags.svg";
     succeed(parent, flags);
     succeed(
         parent,
-        "judge figure --run played --title T --y Y --out run.svg",
+        "judge figure --run known --title T --y Y --out run.svg",
     );
     let [run_svg, flags_svg] =
         ["run.svg", "flags.svg"].map(|it| fs::read_to_string(parent.join(it)).unwrap());
     assert_eq!(run_svg, flags_svg);
     refused(
-        "figure --run played --by quality --out quality.svg",
+        "figure --run known --by quality --out quality.svg",
         &["no quality of 'SFT'", "make figure-5"],
     );
-    refused("claims --run played", &["0 seeds", "two or more"]);
+    refused("claims --run known", &["0 seeds", "two or more"]);
     // What was made since is not passed over in silence.
-    let quiet = run(parent, "judge report --run played --out report.html");
+    let quiet = run(parent, "judge report --run known --out report.html");
     assert!(!quiet.stderr.contains("newer"), "{}", quiet.stderr);
     let table = dir.join("apo-dpo-1/answers.parquet");
     let bytes = fs::read(&table).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(20));
     fs::write(&table, bytes).unwrap();
-    let ran = run(parent, "judge report --run played --out report.html");
+    let ran = run(parent, "judge report --run known --out report.html");
     assert!(
         ran.stderr
-            .contains("apo-dpo-1/answers.parquet is newer than played/run.json"),
+            .contains("apo-dpo-1/answers.parquet is newer than known/run.json"),
         "{}",
         ran.stderr
     );
     fs::remove_file(dir.join("dpo-1/score.json")).unwrap();
     describe(&dir);
     refused(
-        "table --run played --table 2",
+        "table --run known --table 2",
         &["'DPO'", "a row of table 2"],
     );
-    let both = "judge table --run played --table 2 --score SFT=played/start/score.json";
+    let both = "judge table --run known --table 2 --score SFT=known/start/score.json";
     assert_eq!(run(parent, both).status, Some(2));
 }
 
@@ -685,8 +685,8 @@ fn an_arm_is_compared_with_the_arm_that_it_names() {
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     };
     let leads = || {
-        let told = succeed(parent, "judge report --run played --json");
-        let run: Value = serde_json::from_str(&told).unwrap();
+        let json = succeed(parent, "judge report --run known --json");
+        let run: Value = serde_json::from_str(&json).unwrap();
         let policies = run["policies"].as_array().unwrap().iter();
         policies
             .map(|it| it["lead"]["mean"].clone())
@@ -696,7 +696,7 @@ fn an_arm_is_compared_with_the_arm_that_it_names() {
     assert_eq!(leads(), [Value::Null, Value::Null, Value::Null]);
     described(&["plain=SFT;Plain", "mine=SFT;Mine;baseline:plain"]);
     assert_eq!(leads(), [Value::Null, Value::Null, json!(0.5)]);
-    succeed(parent, "judge report --run played --out report.html");
+    succeed(parent, "judge report --run known --out report.html");
     let page = fs::read_to_string(parent.join("report.html")).unwrap();
     assert!(page.contains("0.500 ± 0.000 above Plain"));
     // The other way round, whatever the names are and the order is.
@@ -731,7 +731,7 @@ fn an_arm_is_above_its_own_start() {
     for start in ["SFT", "Tuned"] {
         assert_eq!(policies[start]["gain"], Value::Null, "{start}");
     }
-    succeed(parent, "judge report --run played --out report.html");
+    succeed(parent, "judge report --run known --out report.html");
     let page = fs::read_to_string(parent.join("report.html")).unwrap();
     assert!(page.contains("1.000 ± 0.000 above Tuned"));
 }
@@ -769,10 +769,10 @@ fn rewards_of_different_reward_models_are_not_compared() {
     assert_eq!(apo["not_compared"], json!([why("APO-DPO", "DPO")]));
     assert_eq!(policies["DPO"]["gain"], Value::Null);
     assert_eq!(policies["DPO"]["not_compared"], json!([why("DPO", "SFT")]));
-    succeed(parent, "judge report --run played --out report.html");
+    succeed(parent, "judge report --run known --out report.html");
     let page = fs::read_to_string(parent.join("report.html")).unwrap();
-    for told in [why("APO-DPO", "DPO"), why("DPO", "SFT")] {
-        assert!(page.contains(&told), "{told}");
+    for expected in [why("APO-DPO", "DPO"), why("DPO", "SFT")] {
+        assert!(page.contains(&expected), "{expected}");
     }
     // One that is not known may be the same.
     for by in [Some("one"), None] {
@@ -791,21 +791,21 @@ fn a_run_file_that_is_not_replaced_is_to_be_moved_away() {
     let file = dir.join("run.json");
     let whole = fs::read_to_string(&file).unwrap();
     let lines = [
-        "judge report --run played --json",
-        "judge describe --run played",
+        "judge report --run known --json",
+        "judge describe --run known",
     ];
     fs::write(&file, whole.replace("\"version\": 2", "\"version\": 3")).unwrap();
     for line in lines {
-        let told = [
-            "played/run.json has version 3",
+        let expected = [
+            "known/run.json has version 3",
             "newer judge",
-            "move it away, and `make report RUN=played` writes it anew",
+            "move it away, and `make report RUN=known` writes it anew",
         ];
-        refuse(parent, line, 3, &told);
+        refuse(parent, line, 3, &expected);
     }
     fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     for line in lines {
-        refuse(parent, line, 3, &["played/run.json", "move it away"]);
+        refuse(parent, line, 3, &["known/run.json", "move it away"]);
     }
     fs::remove_file(&file).unwrap();
     describe(&dir);
@@ -832,8 +832,8 @@ fn an_arm_names_policies_of_the_run() {
         let before = fs::read(&file).unwrap();
         let ran = described(&format!("mine=SFT;Mine;{unknown}"));
         assert_eq!(ran.status, Some(3), "{unknown}: {}", ran.stderr);
-        let told = format!("arm 'mine' names '{unknown}', and no artifact of a policy has");
-        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+        let expected = format!("arm 'mine' names '{unknown}', and no artifact of a policy has");
+        assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
         assert!(ran.stderr.contains("baseline:ARM"), "{}", ran.stderr);
         assert_eq!(fs::read(&file).unwrap(), before, "{unknown}");
     }
@@ -849,14 +849,14 @@ fn a_run_file_that_lists_things_is_read_and_replaced() {
     let parent = dir.parent().unwrap();
     let file = dir.join("run.json");
     let whole = fs::read_to_string(&file).unwrap();
-    let line = "judge report --run played --json";
-    let told = succeed(parent, line);
+    let line = "judge report --run known --json";
+    let printed = succeed(parent, line);
     let older = whole
         .replace("\"artifacts\"", "\"things\"")
         .replace("\"version\": 2", "\"version\": 1");
     assert_ne!(older, whole);
     fs::write(&file, older).unwrap();
-    assert_eq!(succeed(parent, line), told);
+    assert_eq!(succeed(parent, line), printed);
     describe(&dir);
     assert_eq!(fs::read_to_string(&file).unwrap(), whole);
 }
@@ -881,8 +881,8 @@ fn a_row_may_be_a_reward_model_on_one_kind_of_pairs() {
         finish(judge.args(artifacts))
     };
     let names = || {
-        let told = succeed(parent, "judge table --run played --table 3 --json");
-        let rows: Value = serde_json::from_str(&told).unwrap();
+        let json = succeed(parent, "judge table --run known --table 3 --json");
+        let rows: Value = serde_json::from_str(&json).unwrap();
         let name = |row: &Value| row["name"].as_str().unwrap().to_owned();
         rows.as_array()
             .unwrap()
@@ -916,22 +916,22 @@ fn a_row_may_be_a_reward_model_on_one_kind_of_pairs() {
     let ran = described("dev:RM_Base");
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     let expected = ["no measurement on dev pairs of 'RM_Base', which is a row of table 3"];
-    refuse(parent, "judge table --run played --table 3", 3, &expected);
+    refuse(parent, "judge table --run known --table 3", 3, &expected);
 }
 
 #[test]
-fn every_command_that_reports_tells_its_exit_codes() {
+fn every_command_that_reports_states_its_exit_codes() {
     for command in ["table", "data", "figure", "describe", "claims", "report"] {
         let help = succeed(&workspace(), &format!("judge {command} --help"));
-        let told = "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input";
-        assert!(help.contains(told), "{command}: {help}");
+        let expected = "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input";
+        assert!(help.contains(expected), "{command}: {help}");
     }
 }
 
 /// `fixtures/old-run`: a round of the mini world from before runs had a
 /// `run.json`, and what `judge` then told of it.
 #[test]
-fn an_old_run_tells_the_same_once_make_has_described_it() {
+fn an_old_run_reports_the_same_once_make_has_described_it() {
     let parent = folder(env!("CARGO_TARGET_TMPDIR"), "reported-old");
     let fixture = workspace().join("fixtures/old-run");
     let dir = parent.join("run");
@@ -957,20 +957,20 @@ fn an_old_run_tells_the_same_once_make_has_described_it() {
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     let page = fs::read_to_string(dir.join("report.html")).unwrap();
     assert!(page.contains("APO run run"), "the page is written");
-    let mut told: Value = serde_json::from_str(&succeed(&parent, line)).unwrap();
-    let told_then = fs::read_to_string(fixture.join("report.json")).unwrap();
-    let mut told_then: Value = serde_json::from_str(&told_then).unwrap();
+    let mut report: Value = serde_json::from_str(&succeed(&parent, line)).unwrap();
+    let report_then = fs::read_to_string(fixture.join("report.json")).unwrap();
+    let mut report_then: Value = serde_json::from_str(&report_then).unwrap();
     // Places are in run.json now.
     for list in ["policies", "reward_models"] {
-        for it in told_then[list].as_array_mut().unwrap() {
+        for it in report_then[list].as_array_mut().unwrap() {
             it.as_object_mut().unwrap().remove("at");
         }
     }
     // What the commands take is noted in the run, too.
-    for run in [&mut told, &mut told_then] {
+    for run in [&mut report, &mut report_then] {
         assert!(run.as_object_mut().unwrap().remove("times").is_some());
     }
-    assert_eq!(told, told_then);
+    assert_eq!(report, report_then);
     let table = succeed(&parent, "judge table --run run --table apo-dpo-1");
     let table_then = fs::read_to_string(fixture.join("round-1.txt")).unwrap();
     assert_eq!(table, table_then);
@@ -995,7 +995,7 @@ fn what_is_no_run_or_is_broken_is_named() {
     refused("empty", &["empty has no scored policy", "make round-1"]);
     fs::write(dir.join("rm-base.test.json"), "{\"accuracy\": ").unwrap();
     refused(
-        "played",
+        "known",
         &[
             "rm-base.test.json",
             "not what `judge accuracy --json` prints",
@@ -1003,11 +1003,11 @@ fn what_is_no_run_or_is_broken_is_named() {
     );
     fs::remove_file(dir.join("rm-base.test.json")).unwrap();
     refused(
-        "played",
-        &["played/run.json names files that do not exist: rm-base.test.json"],
+        "known",
+        &["known/run.json names files that do not exist: rm-base.test.json"],
     );
     describe(&dir);
     fs::write(dir.join("apo-dpo-1/answers-scored.parquet"), "PAR1").unwrap();
-    refused("played", &["apo-dpo-1/answers-scored.parquet"]);
-    assert_eq!(run(parent, "judge report --run played").status, Some(2));
+    refused("known", &["apo-dpo-1/answers-scored.parquet"]);
+    assert_eq!(run(parent, "judge report --run known").status, Some(2));
 }

@@ -74,7 +74,7 @@ fn a_round_makes_the_policys_answers_better_by_more_than_their_standard_error() 
 }
 
 #[test]
-fn a_round_that_is_played_is_not_played_again_and_a_setting_remakes_what_follows() {
+fn a_finished_round_is_not_repeated_and_a_setting_remakes_what_follows() {
     let (run, _) = &*ROUND;
     let again = make(run, &["round-1"]);
     assert_eq!(again.status, Some(0), "{}", again.stderr);

@@ -126,12 +126,12 @@ fn a_damaged_test_part_nearby_is_left_out_with_a_warning() {
     std::fs::rename(ROUND.join("own-damaged.parquet"), away.join("own.parquet")).expect("one disk");
     let mut bytes = std::fs::read(ROUND.join("data/test-queries.parquet")).expect("it is there");
     bytes[70] ^= 4; // in a page; the footer still says what it is
-    std::fs::write(away.join("beside.parquet"), bytes).expect("a folder");
+    std::fs::write(away.join("nearby.parquet"), bytes).expect("a folder");
     let line = "align sft --model policy --pairs own.parquet --batch 8 --out learnt";
     let ran = run(&away, line);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     for part in [
-        "beside.parquet",
+        "nearby.parquet",
         "nothing is compared with this test part",
         "own.parquet does not record",
     ] {
@@ -140,7 +140,7 @@ fn a_damaged_test_part_nearby_is_left_out_with_a_warning() {
 }
 
 #[test]
-fn what_lies_nearby_does_not_stand_for_the_test_part_of_the_run() {
+fn a_table_nearby_is_not_taken_for_the_test_part_of_the_run() {
     const SFT: &str = "align sft --model policy --pairs own.parquet --batch 8 --out unknown";
     const WARNING: &str = "warning: own.parquet does not record which split it came from";
     let queries = |n: usize| -> Vec<Query> {

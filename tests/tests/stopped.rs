@@ -129,7 +129,7 @@ const DAMAGES: [fn(&mut Vec<u8>); 5] = [
 ];
 
 #[test]
-fn damage_to_what_a_stopped_run_kept_is_made_good_or_told() {
+fn damage_to_what_a_stopped_run_kept_is_repaired_or_reported() {
     let dir = &*ROUND;
     for (i, work) in WORKS.iter().enumerate() {
         let out = format!("damaged-{i}");
@@ -155,9 +155,9 @@ fn damage_to_what_a_stopped_run_kept_is_made_good_or_told() {
             if ran.status != Some(0) {
                 // What it is the work of cannot be told any more.
                 assert!(matches!(ran.status, Some(3 | 4)), "{case}\n{}", ran.stderr);
-                let told = [&*out, "--overwrite"];
-                let told = told.iter().all(|it| ran.stderr.contains(it));
-                assert!(told, "{case}\n{}", ran.stderr);
+                let expected = [&*out, "--overwrite"];
+                let is_reported = expected.iter().all(|it| ran.stderr.contains(it));
+                assert!(is_reported, "{case}\n{}", ran.stderr);
                 ran = run(dir, &format!("{line} --overwrite"));
             }
             assert_eq!(ran.status, Some(0), "{case}\n{}", ran.stderr);
@@ -277,7 +277,7 @@ fn two_processes_do_not_write_one_output() {
 }
 
 #[test]
-fn a_disk_that_takes_no_more_is_told_and_leaves_nothing_in_place() {
+fn a_full_disk_is_reported_and_leaves_nothing_in_place() {
     let dir = &*ROUND;
     for (line, blocks) in [
         (

@@ -86,10 +86,10 @@ fn a_sampler_of_ones_own_says_what_it_does() {
         assert_eq!(ran.status, Some(2), "{}", ran.stderr);
         assert!(ran.stderr.contains(word), "{}", ran.stderr);
     }
-    // What a server says of a bad request is told, and what there was is kept.
+    // A server's message about a bad request is reported, and earlier samples are kept.
     let failing = |asked: &Value| {
-        let told = asked.to_string();
-        if told.contains("Question 5?") {
+        let request = asked.to_string();
+        if request.contains("Question 5?") {
             return (400, json!({ "error": { "message": "prompt too long" } }));
         }
         assert_eq!(
@@ -193,7 +193,7 @@ fn a_sampler_of_ones_own_asks_what_the_queries_say() {
 }
 
 #[test]
-fn a_sampler_of_ones_own_stands_between_the_stages() {
+fn a_sampler_of_ones_own_works_with_the_stages() {
     if std::env::var_os("APO_PYTHON").is_none() {
         eprintln!("skipped: APO_PYTHON names no Python with pyarrow, it is not here");
         return;

@@ -66,13 +66,13 @@ fn check_counts(source: &str, found: &Value, stderr: &str) {
     ] {
         assert_eq!(found[name], json!(expected), "{source}: {name} in {found}");
     }
-    for told in [
+    for expected in [
         "3 answers begin with a thought",
         "1 answer is only a thought or special tokens",
         "2 answers had special tokens",
         "1 answer contains what may be a thought",
     ] {
-        assert!(stderr.contains(told), "{source}: {stderr}");
+        assert!(stderr.contains(expected), "{source}: {stderr}");
     }
 }
 
@@ -133,8 +133,8 @@ fn golden_answers_that_cannot_be_compared_with_samples_are_refused() {
         }
         let name = format!("of-samples-{i}.parquet");
         write(&ROUND.join(&name), &nobody, &rows);
-        let told = ["hold the same responses", "are among the samples"];
-        refuse(&ROUND, &format!("{line} {name}"), 3, &told);
+        let expected = ["hold the same responses", "are among the samples"];
+        refuse(&ROUND, &format!("{line} {name}"), 3, &expected);
     }
     // Samples with thoughts, which are kept in samples, saved anew.
     let mut samples = responses("rm-samples.parquet");
@@ -148,8 +148,13 @@ fn golden_answers_that_cannot_be_compared_with_samples_are_refused() {
     }
     write(&ROUND.join("of-thinking.parquet"), &nobody, &samples);
     let thinking = line.replace("rm-samples.parquet", "thinking.parquet");
-    let told = ["hold the same responses", "are among the samples"];
-    refuse(&ROUND, &format!("{thinking} of-thinking.parquet"), 3, &told);
+    let expected = ["hold the same responses", "are among the samples"];
+    refuse(
+        &ROUND,
+        &format!("{thinking} of-thinking.parquet"),
+        3,
+        &expected,
+    );
     let mut strangers = responses("golden.parquet");
     let mut thoughts = strangers.clone();
     for (i, row) in strangers.iter_mut().enumerate() {
@@ -162,8 +167,8 @@ fn golden_answers_that_cannot_be_compared_with_samples_are_refused() {
     for (name, rows) in [("strangers", strangers), ("thoughts", thoughts)] {
         let name = format!("{name}.parquet");
         write(&ROUND.join(&name), &nobody, &rows);
-        let told = ["no golden answer can be compared with a sample"];
-        refuse(&ROUND, &format!("{line} {name}"), 3, &told);
+        let expected = ["no golden answer can be compared with a sample"];
+        refuse(&ROUND, &format!("{line} {name}"), 3, &expected);
     }
 }
 
@@ -185,13 +190,13 @@ fn samples_of_a_policy_are_no_instructions() {
         ("resaved.jsonl", "`origin` is `policy` in line 1"),
     ] {
         let line = format!("align sft --model policy --instructions {name} --out of-samples");
-        let told = format!("--instructions {name}: {evidence}");
-        refuse(&ROUND, &line, 3, &[&told, "own samples", "align rjs"]);
+        let expected = format!("--instructions {name}: {evidence}");
+        refuse(&ROUND, &line, 3, &[&expected, "own samples", "align rjs"]);
     }
 }
 
 #[test]
-fn prompts_that_another_program_rendered_are_told_by_every_stage_that_reads_them() {
+fn prompts_that_another_program_rendered_are_reported_by_every_stage_that_reads_them() {
     let chat = "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n";
     let turn = format!("\n\nHuman: {chat}\n\nAssistant:");
     let nobody = Provenance::new("another program", "1");
@@ -233,8 +238,8 @@ fn prompts_that_another_program_rendered_are_told_by_every_stage_that_reads_them
             &format!("{line} rendered-{name}.parquet --out {out}"),
         );
         assert_eq!(ran.status, Some(0), "{line}: {}", ran.stderr);
-        let told = "2 prompts are already rendered, the first in row 1 (from 0), in ChatML";
-        assert!(ran.stderr.contains(told), "{line}: {}", ran.stderr);
+        let expected = "2 prompts are already rendered, the first in row 1 (from 0), in ChatML";
+        assert!(ran.stderr.contains(expected), "{line}: {}", ran.stderr);
     }
 }
 
@@ -258,8 +263,8 @@ fn instructions_that_another_program_rendered_are_left_out_by_the_name_of_its_fo
         let source = format!("--instructions rendered-{i}.jsonl");
         let (found, stderr) = sft(&source, &format!("of-rendered-{i}"));
         assert_eq!(found["malformed"], json!(1), "{found}");
-        for told in ["1 row was left out", "line 1", "already rendered", name] {
-            assert!(stderr.contains(told), "{stderr}");
+        for expected in ["1 row was left out", "line 1", "already rendered", name] {
+            assert!(stderr.contains(expected), "{stderr}");
         }
     }
 }
@@ -284,7 +289,7 @@ fn sample_names_the_settings_of_a_model_that_it_does_not_apply() {
         let page = std::fs::read_to_string(&path).expect("the policy has one");
         let mut page: Value = serde_json::from_str(&page).expect("it is JSON");
         page["temperature"] = json!(0.6);
-        let told = |page: &Value, out: &str| {
+        let stderr_of = |page: &Value, out: &str| {
             std::fs::write(&path, page.to_string()).expect("the round can be written");
             // The page with digests belongs to the files as they were.
             let _ = std::fs::remove_file(ROUND.join(&model).join("apo.json"));
@@ -292,10 +297,10 @@ fn sample_names_the_settings_of_a_model_that_it_does_not_apply() {
             assert_eq!(ran.status, Some(0), "{}", ran.stderr);
             ran.stderr
         };
-        let stderr = told(&page, &format!("plain-{i}.parquet"));
+        let stderr = stderr_of(&page, &format!("plain-{i}.parquet"));
         assert!(!stderr.contains("not applied"), "{stderr}");
         page[name] = value.clone();
-        let stderr = told(&page, &format!("set-{i}.parquet"));
+        let stderr = stderr_of(&page, &format!("set-{i}.parquet"));
         let expected = format!("`{name}`: {value}");
         assert!(stderr.contains(&expected), "{expected} is not in {stderr}");
         assert!(stderr.contains("not applied"), "{stderr}");
@@ -309,13 +314,13 @@ fn sample_names_the_settings_of_a_model_that_it_does_not_apply() {
         ] {
             page[unknown] = value;
         }
-        let stderr = told(&page, &format!("unknown-{i}.parquet"));
-        for told in [
+        let stderr = stderr_of(&page, &format!("unknown-{i}.parquet"));
+        for expected in [
             "`presence_penalty`: 1",
             "`stop_token_ids`: [3]",
             "`_comment`",
         ] {
-            assert!(stderr.contains(told), "{stderr}");
+            assert!(stderr.contains(expected), "{stderr}");
         }
         assert!(stderr.contains("no known settings"), "{stderr}");
         assert!(!stderr.contains("`transformers` would follow"), "{stderr}");

@@ -35,7 +35,7 @@ fn others_file(at: &Path) {
 }
 
 /// Puts a file with some of the fields of ours.
-fn likely_file(at: &Path) {
+fn similar_file(at: &Path) {
     names(
         at,
         r#"{"version": 2, "inputs": [], "outputs": ["model"], "crc32": "0"}"#,
@@ -78,7 +78,7 @@ fn what_has_the_working_folders_name_stays() {
     for ending in ["partial", "partial.discarded"] {
         let made: [(&str, Put); 11] = [
             ("others-file", others_file),
-            ("likely-file", likely_file),
+            ("similar-file", similar_file),
             ("list-file", list_file),
             ("long-file", long_file),
             ("folder-file", folder_file),
@@ -95,8 +95,8 @@ fn what_has_the_working_folders_name_stays() {
             let before = state(&at);
             for options in ["", " --overwrite"] {
                 let line = format!("{COLLECT} --out taken-{name}.parquet{options}");
-                let told = at.file_name().unwrap().to_str().unwrap();
-                refuse(dir, &line, 3, &[told, "move that away"]);
+                let named = at.file_name().unwrap().to_str().unwrap();
+                refuse(dir, &line, 3, &[named, "move that away"]);
                 assert_eq!(state(&at), before, "{line}");
             }
             let _ = fs::remove_file(&at).or_else(|_| fs::remove_dir_all(&at));
@@ -111,10 +111,10 @@ fn what_has_the_working_folders_name_stays() {
     assert!(left.next().is_none());
 }
 
-fn refuse_usage(dir: &Path, line: &str, told: &str) {
+fn refuse_usage(dir: &Path, line: &str, expected: &str) {
     let ran = run(dir, line);
     assert_eq!(ran.status, Some(2), "{line}: {}", ran.stderr);
-    assert!(ran.stderr.contains(told), "{line}: {}", ran.stderr);
+    assert!(ran.stderr.contains(expected), "{line}: {}", ran.stderr);
 }
 
 #[test]
@@ -128,12 +128,12 @@ fn what_is_put_into_a_working_folder_stays() {
         fs::create_dir_all(at.parent().unwrap()).unwrap();
         fs::write(&at, "mine").unwrap();
         for options in ["", " --overwrite", " --limit 100 --overwrite"] {
-            let told = name.split('/').next().unwrap();
+            let named = name.split('/').next().unwrap();
             refuse(
                 dir,
                 &format!("{line}{options}"),
                 3,
-                &[told, "move that away"],
+                &[named, "move that away"],
             );
             assert_eq!(fs::read(&at).unwrap(), b"mine");
         }
@@ -156,7 +156,7 @@ fn what_is_put_into_a_working_folder_stays() {
 }
 
 #[test]
-fn what_lies_wrongly_in_a_working_folder_does_not_stick() {
+fn files_of_the_wrong_kind_in_a_working_folder_are_replaced() {
     let dir = &*ROUND;
     let scored = "judge score --model rm --responses samples.parquet --out stuck.parquet";
     let tuned = &*format!("{SFT} --out stuck");
@@ -204,10 +204,10 @@ fn damages(text: &str) -> [String; 5] {
 #[test]
 fn a_damaged_provenance_costs_no_finished_result() {
     let dir = &*ROUND;
-    let line = &*format!("{SFT} --out unsaid");
-    leave_ready(dir, line, "unsaid");
-    let (out, partial) = (dir.join("unsaid"), dir.join("unsaid.partial"));
-    let kept = dir.join("unsaid-kept");
+    let line = &*format!("{SFT} --out unnamed");
+    leave_ready(dir, line, "unnamed");
+    let (out, partial) = (dir.join("unnamed"), dir.join("unnamed.partial"));
+    let kept = dir.join("unnamed-kept");
     copy(&partial, &kept);
     let whole_text = fs::read_to_string(kept.join("provenance.json")).unwrap();
     for damaged in damages(&whole_text) {
@@ -230,7 +230,7 @@ fn a_damaged_provenance_costs_no_finished_result() {
             dir,
             line,
             3,
-            &["unsaid.partial/provenance.json", "damaged", "--overwrite"],
+            &["unnamed.partial/provenance.json", "damaged", "--overwrite"],
         );
         succeed(dir, &format!("{line} --overwrite"));
         assert_eq!(content(&out), whole, "{damaged}");
@@ -265,26 +265,26 @@ fn a_finished_result_of_another_command_is_replaced_by_a_finished_one_alone() {
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert!(!ran.stderr.contains("another command"), "{}", ran.stderr);
     assert!(is("waits", 3) && !partial.exists());
-    // It is told.
+    // A note says so.
     fs::remove_dir_all(&out).unwrap();
     leave_ready(dir, &made(2, "waits"), "waits");
     let ran = run(dir, &third);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
-    for told in ["waits.partial/ready", "another command"] {
-        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    for expected in ["waits.partial/ready", "another command"] {
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
     }
     assert!(is("waits", 3) && !partial.exists());
     // A damaged `provenance.json` does not say whose it is, and the result itself does.
     fs::remove_dir_all(&out).unwrap();
     leave_ready(dir, &made(2, "waits"), "waits");
     fs::write(partial.join("provenance.json"), "{}").unwrap();
-    let told = [
+    let expected = [
         "waits.partial/ready",
         "another command",
         "`provenance.json` beside it is damaged",
         "--overwrite",
     ];
-    refuse(dir, &made(3, "waits"), 3, &told);
+    refuse(dir, &made(3, "waits"), 3, &expected);
     assert!(partial.join("ready").exists());
     kill(start(dir, &third, begun));
     assert!(is("waits", 2), "the second one is in its place");
@@ -323,15 +323,15 @@ fn what_people_did_to_a_finished_result_is_not_lost() {
     let line = &*format!("{without} --overwrite");
     // With a file of theirs the result goes to its place, and stays there.
     fs::write(ready.join("notes.txt"), "mine").unwrap();
-    let told = [
+    let expected = [
         "owned.partial/ready was the finished result of another command, and is in its place now",
         "owned is not replaced",
         "notes.txt",
     ];
-    refuse(dir, line, 3, &told);
+    refuse(dir, line, 3, &expected);
     assert_eq!(fs::read(out.join("notes.txt")).unwrap(), b"mine");
     assert!(out.join("model.safetensors").exists() && !partial.exists());
-    refuse(dir, line, 3, &told[1..]);
+    refuse(dir, line, 3, &expected[1..]);
     fs::remove_file(out.join("notes.txt")).unwrap();
     succeed(dir, line);
     let third = content(&out);
@@ -346,13 +346,13 @@ fn what_people_did_to_a_finished_result_is_not_lost() {
         let before = state(&ready);
         refuse(dir, without, 4, &["`seed`", "--overwrite"]);
         for line in [line, table] {
-            let told = [
+            let expected = [
                 "owned.partial/ready",
                 file,
                 "is not replaced",
                 "move it away",
             ];
-            refuse(dir, line, 3, &told);
+            refuse(dir, line, 3, &expected);
             assert_eq!(state(&ready), before, "{line}: {file}");
             assert!(!out.exists(), "{line}: {file}");
         }

@@ -159,9 +159,9 @@ pub struct Dpo {
     #[command(flatten)]
     pub loss: LossArgs,
 
-    /// Which pairs of a query: best-worst is its best response against its
-    /// worst; all is every pair with different rewards, with a total weight of
-    /// one. An empty response is never the better one
+    /// Pairs to make of a query's responses: best-worst is its best response
+    /// against its worst; all is every pair with different rewards, with a total
+    /// weight of one. An empty response is never the better one
     #[arg(
         long,
         value_name = "WHICH",
@@ -193,8 +193,8 @@ impl Args {
     pub fn check_loss(&self) -> Result<(), String> {
         match &self.method {
             Method::Dpo(dpo) => {
-                let log_probs = dpo.reference_log_probs.is_some();
-                dpo.loss.check(dpo.reference.is_some(), log_probs)
+                let log_probs = dpo.reference_log_probs.as_deref();
+                dpo.loss.check(dpo.reference.as_deref(), log_probs)
             }
             _ => Ok(()),
         }

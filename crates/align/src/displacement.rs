@@ -19,7 +19,7 @@ pub fn warn_of_displacement(metrics: &[Metric], has_reference: bool) {
     if let Some(warning) = displacement(metrics, has_reference) {
         warn(&format!(
             "{warning}; a lower --learning-rate moves the policy less, and `align dpo \
-             --sft-weight` keeps them likely"
+             --sft-weight` keeps their log-probs up"
         ));
     }
 }

@@ -55,8 +55,8 @@ impl Counts {
         self.cleaned.warn();
         if self.without_context > 0 {
             warn(&format!(
-                "{} rows have a system message or tools, which the model will not see; they are used \
-                 without them",
+                "{} rows have a system message or tools, which the model will not see; the rows are \
+                 used without them",
                 self.without_context
             ));
         }
@@ -128,7 +128,7 @@ fn tokenize(
 struct Tokenized<'a> {
     spool: ResponseSpool,
     tokenizer: &'a DialogueTokenizer,
-    /// Tokens that are kept of a long text, at least.
+    /// The least number of tokens that are kept of a long text.
     keep: usize,
 }
 
@@ -139,7 +139,7 @@ impl Tokenized<'_> {
         for (number, pair) in (0..).zip(pairs) {
             let pair = pair?;
             rendered.add(number as usize, &pair.prompt);
-            let Some(chosen) = cleaned.answer(&pair.chosen, false) else {
+            let Some(chosen) = cleaned.answer(&pair.chosen) else {
                 continue;
             };
             let ids = self.tokenizer.encode(&pair.prompt, chosen, self.keep);
@@ -217,7 +217,8 @@ impl Tokenized<'_> {
             };
             counts.without_context += u64::from(has_context);
             counts.unused.add(unused);
-            let Some(answer) = counts.cleaned.answer(answer.trim(), tokens_removed) else {
+            let answer = counts.cleaned.rest_of_answer(answer.trim(), tokens_removed);
+            let Some(answer) = answer else {
                 return Ok(());
             };
             let ids = self.tokenizer.encode(&prompt, answer, self.keep);

@@ -75,7 +75,7 @@ pub fn refuse_samples(path: &Path) -> Result<()> {
     };
     Err(bad_input(format!(
         "--instructions {}: {evidence}, so these are a policy's own samples, not answers to learn \
-         from; score them with `judge score`, and `align rjs`, `rrhf` or `dpo` take them as \
+         from; score them with `judge score`, and give them to `align rjs`, `rrhf` or `dpo` as \
          --responses. Another model's answers belong in a file with `prompt` and `response` alone",
         path.display()
     )))
@@ -118,8 +118,8 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
     } = &found
     else {
         return Err(malformed(
-            "is not an instruction; expected `instruction` and `output`, or `prompt` and `response`, \
-             texts",
+            "is not an instruction; expected the texts `instruction` and `output`, or `prompt` and \
+             `response`",
         ));
     };
     if matches!(prompt, Text::Plain(question) if question.trim().is_empty()) {

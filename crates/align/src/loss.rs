@@ -1,5 +1,7 @@
 //! The arguments of DPO and related losses.
 
+use std::path::Path;
+
 use apo_objectives::PairLoss;
 use apo_provenance::Provenance;
 use apo_stage::{not_negative, value_name};
@@ -106,12 +108,17 @@ impl LossArgs {
         }
     }
 
-    /// Checks that all options belong to the loss.
+    /// Checks that all options belong to the loss, the reference and the table of its
+    /// log-probs among them.
     ///
     /// # Errors
     ///
     /// When some do not: all of them in one error.
-    pub fn check(&self, reference: bool, reference_log_probs: bool) -> Result<(), String> {
+    pub fn check(
+        &self,
+        reference: Option<&Path>,
+        reference_log_probs: Option<&Path>,
+    ) -> Result<(), String> {
         let loss = self.pair_loss();
         let flag = |(name, _): (&str, f64)| format!("--{}", name.replace('_', "-"));
         let mut used: Vec<String> = loss.parameters().into_iter().map(flag).collect();
@@ -129,8 +136,8 @@ impl LossArgs {
             ("--delta", self.delta.is_some()),
             ("--desirable-weight", self.desirable_weight.is_some()),
             ("--undesirable-weight", self.undesirable_weight.is_some()),
-            ("--reference", reference),
-            ("--reference-log-probs", reference_log_probs),
+            ("--reference", reference.is_some()),
+            ("--reference-log-probs", reference_log_probs.is_some()),
         ];
         let given = given.iter().filter(|it| it.1).map(|it| it.0);
         let unused: Vec<&str> = given
@@ -163,5 +170,5 @@ fn positive(text: &str) -> Result<f64, &'static str> {
 
 fn below_half(text: &str) -> Result<f64, &'static str> {
     let number = not_negative(text).ok().filter(|it| *it < 0.5);
-    number.ok_or("expected a share from 0 to below 0.5")
+    number.ok_or("expected a number from 0 to less than 0.5")
 }

@@ -1,7 +1,7 @@
 //! `align`: trains a policy by supervised fine-tuning, or on its own scored
 //! responses (RJS, RRHF, DPO).
 //!
-//! The way to the equations: `pairs` chooses what a method learns from a query's
+//! From here to the equations: `pairs` chooses what a method learns from a query's
 //! responses, `apo_training::train` takes the steps, and `apo_objectives` holds
 //! eqs. 5 and 6, DPO and related losses.
 
@@ -22,7 +22,7 @@ use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
 use apo_provenance::Provenance;
-use apo_stage::{Claim, Output, OutputKind, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, print_up_to_date};
 use apo_training::{Reference, Store};
 use apo_training_stage::{
     Defaults, TestPart, Watch, check_splits, classify, finish, manifest, show_first,
@@ -37,7 +37,7 @@ use crate::inputs::Tables;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = apo_stage::read(Args::check_loss);
+    let args = apo_stage::parse_args(Args::check_loss);
     apo_training_stage::run("align", || run(&args.method))
 }
 
@@ -71,7 +71,7 @@ fn run(method: &Method) -> Result<()> {
         method.inputs(),
     )?;
     let Claim::Work(output) = claim else {
-        return up_to_date(&common.report, out);
+        return print_up_to_date(&common.report, out);
     };
     let device = common.compute.device()?;
     let mut compute = common
@@ -98,7 +98,7 @@ fn run(method: &Method) -> Result<()> {
     if method.compares() {
         warn_of_displacement(&trained.metrics, method.reference().is_some());
     }
-    let stored = common.training.save_as;
+    let stored = common.training.save_as.into();
     finish(
         &trained,
         output,

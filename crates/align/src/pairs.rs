@@ -209,7 +209,7 @@ mod tests {
         sample.response.clear();
     }
 
-    /// Makes a sample one of which nothing is left.
+    /// Truncates a sample until nothing of its response is left.
     fn cut(sample: &mut TokenizedResponse) {
         sample.complete = false;
         sample.response.clear();

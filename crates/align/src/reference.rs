@@ -38,8 +38,8 @@ impl KnownLogProbs {
         let fault = |problem: &str| {
             let (path, reference) = (path.display(), dir.display());
             bad_input(format!(
-                "{path}: {problem}; `{STAGE} --model {reference} --limit {}` on the responses \
-                 makes it",
+                "{path}: {problem}; run `{STAGE} --model {reference} --limit {}` on the responses \
+                 to make it",
                 common.limit.tokens
             ))
         };
@@ -83,7 +83,7 @@ impl KnownLogProbs {
         Ok(Self(known))
     }
 
-    /// Returns a response's log-prob, nats.
+    /// Returns a response's log-prob, in nats.
     ///
     /// # Errors
     ///

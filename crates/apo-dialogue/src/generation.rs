@@ -2,8 +2,8 @@
 //!
 //! The ends of text are read (`ends`), and temperature, top-k and the like are
 //! arguments of the stage that samples. Keys that would change which text is sampled,
-//! and are not supported, are told with their values; so are unknown ones, apart from
-//! them, because nobody may follow those.
+//! and are not supported, are reported with their values. Unknown keys are reported
+//! separately, because it may be that no program follows them.
 
 use std::path::Path;
 

@@ -19,7 +19,7 @@ use tokenizers::{AddedToken, Model as _, Tokenizer};
 use crate::ends::Ends;
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
-use crate::named::{NamedTokens, class, token};
+use crate::named::{NamedTokens, added_token, class};
 
 mod checks;
 
@@ -156,7 +156,7 @@ fn add_declared(
                     || format!("`added_tokens_decoder` has the key {id:?}, which is not an id");
                 let number = id.parse().map_err(|_| malformed(&path, problem()))?;
                 let name = format!("added_tokens_decoder.{id}");
-                let found = token(&path, &name, value, false)?;
+                let found = added_token(&path, &name, value)?;
                 let problem = || format!("`{name}` is null, expected a token");
                 tokens.push((number, found.ok_or_else(|| malformed(&path, problem()))?));
             }

@@ -183,7 +183,7 @@ impl NamedTokens {
                     || value.is_boolean() => {}
                 _ => {
                     silent.retain(|it| it != name);
-                    match token(path, name, value, true)? {
+                    match special_token(path, name, value)? {
                         Some(token) => self.tokens.insert(name.clone(), token),
                         None => self.tokens.shift_remove(name),
                     };
@@ -204,14 +204,14 @@ impl NamedTokens {
             Value::Null => {}
             Value::Array(tokens) => {
                 for value in tokens {
-                    let token = token(path, name, value, true)?;
+                    let token = special_token(path, name, value)?;
                     let is_new = |it: &AddedToken| !self.further.contains(it);
                     self.further.extend(token.filter(is_new));
                 }
             }
             Value::Object(tokens) => {
                 for (name, value) in tokens {
-                    if let Some(token) = token(path, name, value, true)? {
+                    if let Some(token) = special_token(path, name, value)? {
                         self.tokens.insert(name.clone(), token);
                     }
                 }
@@ -258,13 +258,35 @@ impl NamedTokens {
     }
 }
 
-/// Reads a token: its text, or an object that also says how it is matched;
-/// `special` is the default for whether it is special.
+/// Reads a token that is special, unless it says otherwise: its text, or an
+/// object that also says how it is matched.
 ///
 /// # Errors
 ///
 /// When it is neither.
-pub(crate) fn token(
+fn special_token(
+    path: &Path,
+    name: &str,
+    value: &Value,
+) -> Result<Option<AddedToken>, DialogueError> {
+    token(path, name, value, true)
+}
+
+/// Reads a token as [`special_token`], but one that is special only if it says
+/// so.
+///
+/// # Errors
+///
+/// When it is neither a text nor an object with one.
+pub(crate) fn added_token(
+    path: &Path,
+    name: &str,
+    value: &Value,
+) -> Result<Option<AddedToken>, DialogueError> {
+    token(path, name, value, false)
+}
+
+fn token(
     path: &Path,
     name: &str,
     value: &Value,

@@ -50,7 +50,7 @@ impl FromStr for Template {
 pub struct Message {
     /// Who speaks: `system`, `user` or `assistant`.
     pub role: String,
-    /// What is said.
+    /// Its text.
     pub content: String,
 }
 
@@ -128,14 +128,14 @@ impl ChatTemplate {
         if self.is_dated() {
             let (year, month, day) = apo_jinja::DATE;
             notes.push(format!(
-                "the chat template of {path} asks for the date; it is told \
-                 {year}-{month:02}-{day:02}, on every day"
+                "the chat template of {path} asks for the date; it always gets \
+                 {year}-{month:02}-{day:02}"
             ));
         }
         if !self.further.is_empty() && self.source.contains(FURTHER) {
             notes.push(format!(
-                "the chat template of {path} uses `{FURTHER}`, which `transformers` 4 gives it and \
-                 5 does not; it is given"
+                "the chat template of {path} uses `{FURTHER}`, which `transformers` 4 provides \
+                 and 5 does not; it is provided here"
             ));
         }
         if self.path.ends_with(PROCESSOR) {

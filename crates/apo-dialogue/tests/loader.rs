@@ -44,10 +44,10 @@ fn ids(tokenizer: &DialogueTokenizer) -> Vec<u32> {
     tokenizer.encode_prompt(PROMPT, usize::MAX).unwrap()
 }
 
-fn refused(found: Result<DialogueTokenizer, DialogueError>, told: &[&str]) {
+fn refused(found: Result<DialogueTokenizer, DialogueError>, expected: &[&str]) {
     let error = found.unwrap_err();
     assert!(error.is_bad_input(), "{error}");
-    for part in told {
+    for part in expected {
         assert!(
             error.to_string().contains(part),
             "{error}\nexpected {part:?}"
@@ -91,7 +91,7 @@ fn limits_of_tokenizer_json_are_off() {
 }
 
 #[test]
-fn dropout_is_off_and_said() {
+fn dropout_is_off_and_reported() {
     let plain = ids(&load("no-dropout", |_, _| {}).unwrap());
     for (name, dropout) in [("half", json!(0.5)), ("all", json!(1.0))] {
         let tokenizer = load(name, |made, _| made["model"]["dropout"] = dropout).unwrap();
@@ -307,9 +307,9 @@ fn ends_of_text_are_found_where_transformers_finds_them() {
             (eos, &stops[..]),
             "{name}"
         );
-        let is_told = |it: &String| it.contains("not among the `eos_token_id` of");
+        let is_reported = |it: &String| it.contains("not among the `eos_token_id` of");
         assert_eq!(
-            tokenizer.notes().iter().any(is_told),
+            tokenizer.notes().iter().any(is_reported),
             ["config-too", "none", "padded"].contains(&name),
             "{name}"
         );
@@ -367,10 +367,10 @@ fn a_text_begins_as_the_files_say() {
         json!({"type": "TemplateProcessing", "single": single, "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": special})
     };
     // What transformers 4.57.6 and 5.24.0 put before a text, by class; where they
-    // differ, or a file says what counts for neither, it is told.
+    // differ, or a file says what counts for neither, a note says so.
     let llama = Some("LlamaTokenizerFast");
     let other = Some("PreTrainedTokenizerFast");
-    for (name, class, adds, tokens, expected, is_told) in [
+    for (name, class, adds, tokens, expected, is_noted) in [
         ("says-true", llama, Some(true), None, Some(bos), true),
         (
             "says-both",
@@ -437,11 +437,11 @@ fn a_text_begins_as_the_files_say() {
         let tokenizer = tokenizer.unwrap();
         assert!(!ids(&tokenizer).contains(&tokenizer.eos()), "{name}");
         assert_eq!(tokenizer.bos(), expected, "{name}");
-        let told = tokenizer
+        let noted = tokenizer
             .notes()
             .iter()
             .any(|it| it.contains("`add_bos_token`"));
-        assert_eq!(told, is_told, "{name}: {:?}", tokenizer.notes());
+        assert_eq!(noted, is_noted, "{name}: {:?}", tokenizer.notes());
         assert_eq!(first(tokenizer).1 == bos, expected.is_some(), "{name}");
     }
     for (name, value) in [
@@ -550,8 +550,8 @@ fn what_the_library_panics_on_is_an_error_that_names_the_file() {
 }
 
 #[test]
-fn files_that_are_something_else_are_called_so() {
-    for (name, file, bytes, told) in [
+fn files_that_are_something_else_are_named() {
+    for (name, file, bytes, expected) in [
         (
             "lfs",
             "tokenizer.json",
@@ -580,7 +580,10 @@ fn files_that_are_something_else_are_called_so() {
     ] {
         let dir = dir(name, |_, _| {});
         fs::write(dir.join(file), bytes).unwrap();
-        refused(DialogueTokenizer::load(&dir, Template::Hh), &[file, told]);
+        refused(
+            DialogueTokenizer::load(&dir, Template::Hh),
+            &[file, expected],
+        );
     }
 }
 

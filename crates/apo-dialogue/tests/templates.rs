@@ -144,9 +144,9 @@ fn what_templates_use_renders_as_jinja_renders_it() {
 #[test]
 fn an_expression_gives_what_jinja_gives_or_is_refused() {
     let all = fixture("expressions.json");
-    let said = all["messages"].as_array().unwrap().iter();
+    let rows = all["messages"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let messages: Vec<Message> = said
+    let messages: Vec<Message> = rows
         .map(|it| message(&text(&it["role"]), &text(&it["content"])))
         .collect();
     let dir = with_template("expression", "");
@@ -206,12 +206,12 @@ fn a_template_that_does_not_end_is_stopped() {
         ),
     ] {
         let error = load(name, template).unwrap().render(&hello).unwrap_err();
-        let told = error.to_string();
+        let message = error.to_string();
         assert!(
-            told.contains(&format!("{name}/tokenizer_config.json")),
-            "{told}"
+            message.contains(&format!("{name}/tokenizer_config.json")),
+            "{message}"
         );
-        assert!(told.contains("--template hh"), "{told}");
+        assert!(message.contains("--template hh"), "{message}");
         assert!(error.is_bad_input());
     }
 }
@@ -385,9 +385,9 @@ fn a_template_may_copy_a_long_dialogue() {
 }
 
 #[test]
-fn what_goes_wrong_names_file_and_line() {
+fn errors_name_file_and_line() {
     let hello = [message("user", "Hello")];
-    for (name, template, told) in [
+    for (name, template, expected) in [
         (
             "refuses",
             "\n{{ raise_exception('Roles must\nalternate') }}",
@@ -415,7 +415,7 @@ fn what_goes_wrong_names_file_and_line() {
             .render(&hello)
             .unwrap_err()
             .to_string();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(expected), "{error}");
         assert!(
             error.contains(&format!("{name}/tokenizer_config.json")),
             "{error}"
@@ -533,7 +533,7 @@ fn a_template_is_found_where_transformers_finds_it() {
             .and_then(|tokenizer| tokenizer.render(&[message("user", "Hello")]));
         match (found, expected) {
             (Ok(found), Ok(text)) => assert_eq!(found, text, "{name}"),
-            (Err(error), Err(told)) => assert!(error.to_string().contains(told), "{name}: {error}"),
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
             (found, expected) => panic!("{name}: {found:?}, expected {expected:?}"),
         }
         // Nobody takes a template that cannot be read for none.
@@ -553,7 +553,7 @@ fn a_template_is_found_where_transformers_finds_it() {
 }
 
 #[test]
-fn the_date_is_the_same_every_day_and_told() {
+fn the_date_is_the_same_every_day_and_reported() {
     let tokenizer = load("date", "{{ strftime_now('%d %b %Y') }}").unwrap();
     assert_eq!(
         tokenizer.render(&[message("user", "Hello")]).unwrap(),
@@ -564,7 +564,7 @@ fn the_date_is_the_same_every_day_and_told() {
         tokenizer
             .notes()
             .iter()
-            .any(|it| it.contains("told 2024-07-26"))
+            .any(|it| it.contains("always gets 2024-07-26"))
     );
     let tokenizer = load("no-date", "{{ messages[0].content }}").unwrap();
     assert_eq!((tokenizer.date(), tokenizer.notes().len()), (None, 0));
@@ -648,7 +648,7 @@ fn what_the_assistant_says_renders_as_transformers_renders_it() {
 
 #[test]
 fn what_people_say_renders_as_transformers_renders_it() {
-    let said = "hello there </think> and more";
+    let question = "hello there </think> and more";
     for (i, content) in [
         "m.content[:13]",
         "m.content[-14:]",
@@ -678,7 +678,7 @@ fn what_people_say_renders_as_transformers_renders_it() {
         );
         let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
         let messages = [
-            message("user", said),
+            message("user", question),
             message("assistant", "Yes."),
             message("user", "Why?"),
         ];

@@ -193,7 +193,7 @@ fn stop_ids_are_those_of_all_files() {
 }
 
 #[test]
-fn what_a_tokenizer_lacks_is_told() {
+fn what_a_tokenizer_lacks_is_reported() {
     let none = byte_level("no-eos", &json!({}));
     let error = DialogueTokenizer::load(&none, Template::Hh).unwrap_err();
     assert!(matches!(error, DialogueError::NoEos { .. }), "{error}");

@@ -47,7 +47,7 @@ pub enum Meaning {
 pub fn meaning(status: u16, body: &[u8]) -> Meaning {
     match (status, serde_json::from_slice(body)) {
         (200..=299, Ok(json)) => completion(&json),
-        (200..=299, Err(_)) => unclean(body),
+        (200..=299, Err(_)) => not_json(body),
         (300..=399, _) => Meaning::Refused(format!(
             "HTTP {status}: it redirects, and neither request nor key is sent on; give as \
              --base-url the address that it redirects to"
@@ -64,13 +64,13 @@ pub fn meaning(status: u16, body: &[u8]) -> Meaning {
 
 /// Classifies a body with the status of an error; the body is an object or a text.
 fn refused(status: u16, json: Value) -> Meaning {
-    let said = json
+    let server_message = json
         .as_str()
         .map_or_else(|| error_message(&json), |text| excerpt(text.as_bytes()));
-    let message = if said.is_empty() {
+    let message = if server_message.is_empty() {
         format!("HTTP {status}")
     } else {
-        format!("HTTP {status}: {said}")
+        format!("HTTP {status}: {server_message}")
     };
     let names = error_names(&json);
     // The key is a good one then, whatever the status.
@@ -81,17 +81,17 @@ fn refused(status: u16, json: Value) -> Meaning {
         return Meaning::Unauthorised(message);
     }
     let is_about_text = !matches!(status, 402 | 407 | 408 | 429);
-    if is_about_text && status != 403 && length::is_too_long(&names, &said) {
+    if is_about_text && status != 403 && length::is_too_long(&names, &server_message) {
         return Meaning::Never(too_long(&message));
     }
-    if is_about_text && let Some(policy) = policy_of(status, &json, &names, &said) {
+    if is_about_text && let Some(policy) = policy_of(status, &json, &names, &server_message) {
         return Meaning::Done(Outcome::Policy(policy));
     }
     match status {
         // A guardrail; a legal reason.
         446 | 451 => Meaning::Done(Outcome::Policy(PolicyRefusal {
             code: format!("HTTP {status}"),
-            message: said,
+            message: server_message,
             usage: None,
         })),
         403 => Meaning::Unauthorised(message),
@@ -102,29 +102,29 @@ fn refused(status: u16, json: Value) -> Meaning {
 }
 
 /// Returns the refusal by policy that an error is; `None` for another error.
-fn policy_of(status: u16, json: &Value, names: &[String], said: &str) -> Option<PolicyRefusal> {
+fn policy_of(status: u16, json: &Value, names: &[String], message: &str) -> Option<PolicyRefusal> {
     let name = names.iter().find(|name| policy::names_policy(name));
     let sentence = || {
-        let is_told = match status {
-            200..=299 | 400 | 403 | 406 | 422 => policy::tells_policy(said),
+        let says_so = match status {
+            200..=299 | 400 | 403 | 406 | 422 => policy::describes_refusal(message),
             // A router fails while it passes on another server's refusal.
-            500.. => policy::tells_violation(said),
+            500.. => policy::clearly_describes_refusal(message),
             _ => false,
         };
         // Firewalls and proxies send pages.
-        (is_told && !said.starts_with('<')).then(|| "content policy".to_owned())
+        (says_so && !message.starts_with('<')).then(|| "content policy".to_owned())
     };
     let code = name.cloned().or_else(|| policy::field(json));
     let code = code.or_else(sentence)?;
     Some(PolicyRefusal {
         code: excerpt(code.as_bytes()),
-        message: said.to_owned(),
+        message: message.to_owned(),
         usage: usage(json),
     })
 }
 
 /// Classifies a body with a status of success that is not JSON.
-fn unclean(body: &[u8]) -> Meaning {
+fn not_json(body: &[u8]) -> Meaning {
     let text = excerpt(body);
     if text.starts_with("data:") || text.starts_with("event:") {
         return Meaning::Never(STREAMS.to_owned());
@@ -184,14 +184,14 @@ fn hidden_error(json: &Value) -> Meaning {
         Some(401 | 403) => Meaning::Unauthorised(message),
         _ if names.iter().any(|name| name == "invalid_api_key") => Meaning::Unauthorised(message),
         Some(408 | 429 | 500..=599) => Meaning::Later(message),
-        _ if names.iter().any(|name| passes(name)) => Meaning::Later(message),
+        _ if names.iter().any(|name| is_transient(name)) => Meaning::Later(message),
         _ => Meaning::Never(message),
     }
 }
 
 /// Whether a code or type says that the account has no quota or balance left.
 fn is_out_of_quota(name: &str) -> bool {
-    const SPENT: &[&str] = &[
+    const OUT_OF_QUOTA: &[&str] = &[
         "insufficientquota",
         "insufficientbalance",
         "insufficientcredits",
@@ -199,12 +199,12 @@ fn is_out_of_quota(name: &str) -> bool {
         "billinghardlimitreached",
         "billingnotactive",
     ];
-    SPENT.contains(&&*letters(name))
+    OUT_OF_QUOTA.contains(&&*letters(name))
 }
 
-/// Whether a code or type names an error that passes.
-fn passes(name: &str) -> bool {
-    const PASSING: &[&str] = &[
+/// Whether a code or type names an error that may be gone later.
+fn is_transient(name: &str) -> bool {
+    const TRANSIENT: &[&str] = &[
         "ratelimit",
         "overload",
         "unavailable",
@@ -213,7 +213,7 @@ fn passes(name: &str) -> bool {
         "internalerror",
     ];
     let name = letters(name);
-    PASSING.iter().any(|it| name.contains(it))
+    TRANSIENT.iter().any(|it| name.contains(it))
 }
 
 /// Returns a name's letters and digits, in lower case.

@@ -17,7 +17,7 @@ mod attempt;
 use attempt::{Caller, Obstacle};
 
 /// How often a wait checks whether it should end.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a reply that is under way may still take once the wait should end.
 const GRACE: Duration = Duration::from_millis(300);
@@ -124,7 +124,7 @@ impl Client {
             if let Some(asked) = asked {
                 self.hold(asked);
             }
-            rest(Instant::now() + pause, stops)?;
+            sleep_until(Instant::now() + pause, stops)?;
         }
         unreachable!("the last attempt returns")
     }
@@ -146,7 +146,7 @@ impl Client {
                 .not_before
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            rest(until, stops)?;
+            sleep_until(until, stops)?;
             if Instant::now()
                 >= *self
                     .not_before
@@ -165,17 +165,17 @@ impl Client {
         body: &Arc<str>,
         stops: &(dyn Fn() -> bool + Sync),
     ) -> Result<Outcome, Obstacle> {
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         let (caller, text) = (Arc::clone(&self.caller), Arc::clone(body));
         // Once it is abandoned, nobody listens any more.
-        let work = move || drop(tell.send(caller.attempt(&text)));
+        let work = move || drop(sender.send(caller.attempt(&text)));
         if thread::Builder::new().spawn(work).is_err() {
             // The system provides no more threads: this one waits itself.
             return self.caller.attempt(body);
         }
         let mut until = None;
         loop {
-            match told.recv_timeout(LOOK) {
+            match receiver.recv_timeout(POLL_INTERVAL) {
                 Ok(found) => return found,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => panic!("an attempt panicked"),
@@ -191,7 +191,7 @@ impl Client {
 }
 
 /// Sleeps until a time, in small pieces.
-fn rest(until: Instant, stops: &(dyn Fn() -> bool + Sync)) -> Result<(), EndpointError> {
+fn sleep_until(until: Instant, stops: &(dyn Fn() -> bool + Sync)) -> Result<(), EndpointError> {
     loop {
         if stops() {
             return Err(EndpointError::Stopped);
@@ -200,7 +200,7 @@ fn rest(until: Instant, stops: &(dyn Fn() -> bool + Sync)) -> Result<(), Endpoin
         if left.is_zero() {
             return Ok(());
         }
-        thread::sleep(left.min(LOOK));
+        thread::sleep(left.min(POLL_INTERVAL));
     }
 }
 
@@ -209,9 +209,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rest_ends_when_it_is_stopped() {
+    fn a_sleep_ends_when_it_is_stopped() {
         let far = Instant::now() + Duration::from_hours(1);
-        assert!(matches!(rest(far, &|| true), Err(EndpointError::Stopped)));
-        assert!(rest(Instant::now(), &|| false).is_ok());
+        assert!(matches!(
+            sleep_until(far, &|| true),
+            Err(EndpointError::Stopped)
+        ));
+        assert!(sleep_until(Instant::now(), &|| false).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Why a reply ended, in the words of many servers.
 //!
-//! | What is said | What it means |
+//! | Finish reason | Meaning |
 //! |---|---|
 //! | `stop`, `eos_token` (TGI), `end_turn` (Anthropic), `COMPLETE` (Cohere) | the text is whole |
 //! | `length`, `MAX_TOKENS` (Gemini), `model_context_window_exceeded` (Anthropic) | the token limit cut it |
@@ -27,13 +27,13 @@ pub enum Ending {
     /// The server or the client broke it off.
     BrokenOff,
     /// The server does not say.
-    Unsaid,
+    NotGiven,
     /// The server gives a reason that is not known here.
     Unknown,
 }
 
-/// Names that say nothing.
-const UNSAID: &[&str] = &["", "null", "none", "unknown", "unspecified", "undefined"];
+/// Names that give no reason.
+const NOT_GIVEN: &[&str] = &["", "null", "none", "unknown", "unspecified", "undefined"];
 
 const WHOLE: &[&str] = &[
     "stop",
@@ -122,7 +122,7 @@ const TOOL: &[&str] = &[
 ];
 
 impl Ending {
-    /// Returns what a finish reason means; `None` is [`Ending::Unsaid`].
+    /// Returns what a finish reason means; `None` is [`Ending::NotGiven`].
     pub fn of(reason: Option<&str>) -> Self {
         let letters = reason.unwrap_or_default().chars();
         let name: String = letters.filter(char::is_ascii_alphanumeric).collect();
@@ -131,8 +131,8 @@ impl Ending {
         let is = |names: &[&str]| names.contains(&name);
         let holds = |parts: &[&str]| parts.iter().any(|it| name.contains(it));
         let is_limit = name.starts_with("max") && holds(&["token", "length", "len"]);
-        if is(UNSAID) {
-            Self::Unsaid
+        if is(NOT_GIVEN) {
+            Self::NotGiven
         } else if is(WHOLE) {
             Self::Whole
         } else if is(CUT) || is_limit {
@@ -238,7 +238,7 @@ mod tests {
                 ],
             ),
             (
-                Ending::Unsaid,
+                Ending::NotGiven,
                 &["", "null", "None", "unknown", "FINISH_REASON_UNSPECIFIED"],
             ),
             (Ending::Unknown, &["3", "1301", "bananas", "because"]),
@@ -247,6 +247,6 @@ mod tests {
                 assert_eq!(Ending::of(Some(word)), expected, "{word}");
             }
         }
-        assert_eq!(Ending::of(None), Ending::Unsaid);
+        assert_eq!(Ending::of(None), Ending::NotGiven);
     }
 }

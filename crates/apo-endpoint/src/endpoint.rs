@@ -122,7 +122,7 @@ impl Endpoint {
         let Some(client) = &self.client else {
             return self.recorded(request);
         };
-        let _flight = self.take_off(digest);
+        let _flight = self.claim(digest);
         if self.is_settled(digest)
             && let Some(outcome) = self.journal.get(&digest)?
         {
@@ -199,7 +199,7 @@ impl Endpoint {
     }
 
     /// Waits until nobody else asks the same, and keeps others from asking it.
-    fn take_off(&self, digest: Digest) -> Flight<'_> {
+    fn claim(&self, digest: Digest) -> Flight<'_> {
         let mut state = self.state();
         while !state.in_flight.insert(digest) {
             state = self

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_place_that_is_not_served_is_no_fault_of_the_key() {
-        let told = |message: &str| {
+        let denied = |message: &str| {
             let error = EndpointError::Unauthorised {
                 status: 403,
                 message: message.to_owned(),
@@ -154,15 +154,15 @@ mod tests {
             "HTTP 403: User location is not supported for the API use.",
             "HTTP 403: this model is not available in your region",
         ] {
-            let told = told(message);
+            let shown = denied(message);
             assert!(
-                told.contains("--base-url") && !told.contains("OPENAI"),
-                "{told}"
+                shown.contains("--base-url") && !shown.contains("OPENAI"),
+                "{shown}"
             );
         }
         for message in ["HTTP 403: no", "HTTP 403: this operation is not supported"] {
-            let told = told(message);
-            assert!(told.contains("check the key in OPENAI_API_KEY"), "{told}");
+            let shown = denied(message);
+            assert!(shown.contains("check the key in OPENAI_API_KEY"), "{shown}");
         }
     }
 }

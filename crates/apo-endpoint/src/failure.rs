@@ -50,10 +50,10 @@ impl Failure {
     }
 }
 
-/// Returns the message of a failure of the kind [`FailureKind::TooLong`]; `said` is
-/// what the server said.
-pub(crate) fn too_long(said: &str) -> String {
-    format!("{TOO_LONG}: {said}")
+/// Returns the message of a failure of the kind [`FailureKind::TooLong`]; `message` is
+/// the server's.
+pub(crate) fn too_long(message: &str) -> String {
+    format!("{TOO_LONG}: {message}")
 }
 
 #[cfg(test)]

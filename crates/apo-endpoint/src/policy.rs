@@ -204,7 +204,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// Whether a sentence says that a content policy refuses a text.
-pub(crate) fn tells_policy(message: &str) -> bool {
+pub(crate) fn describes_refusal(message: &str) -> bool {
     let message = message.to_lowercase();
     let own = unquoted(&message);
     let says = |parts: &[&str]| parts.iter().any(|it| own.contains(it));
@@ -218,7 +218,7 @@ pub(crate) fn tells_policy(message: &str) -> bool {
 
 /// Whether a sentence says so clearly that a content policy refuses a text that it
 /// counts even with the status of a server's own fault.
-pub(crate) fn tells_violation(message: &str) -> bool {
+pub(crate) fn clearly_describes_refusal(message: &str) -> bool {
     let lower = message.to_lowercase();
     let own = unquoted(&lower);
     let says = |parts: &[&str]| parts.iter().any(|it| own.contains(it));

@@ -23,7 +23,7 @@ pub enum Role {
 pub struct Message {
     /// Who says it.
     pub role: Role,
-    /// What is said.
+    /// Its text.
     pub content: String,
 }
 

@@ -90,7 +90,7 @@ fn the_request_is_what_the_api_documents() {
 }
 
 #[test]
-fn replies_that_do_not_tell_their_tokens_are_counted() {
+fn replies_without_token_counts_are_counted() {
     let server = Server::start(|call, _| match call.last() {
         "bad" => Answer::error(400, "content_filter", "filtered"),
         text => Answer::json(200, &json!({"choices": [{"message": {"content": text}}]})),
@@ -492,7 +492,7 @@ fn compressed_replies_are_read_whatever_their_label() {
     for (case, label, body) in [
         ("gzip", Some("gzip"), gzip(&plain)),
         ("zstd", Some("zstd"), zstd.clone()),
-        ("unsaid", None, gzip(&plain)),
+        ("unlabelled", None, gzip(&plain)),
         ("not at all", Some("gzip"), plain.clone()),
         ("not at all, too", Some("br"), plain.clone()),
         ("another", Some("deflate"), zstd),

@@ -34,7 +34,7 @@ pub enum Doubt {
 impl Doubt {
     fn of(reply: &Reply) -> Option<Self> {
         match reply.ending() {
-            Ending::Unsaid => Some(Self::Unsaid),
+            Ending::NotGiven => Some(Self::Unsaid),
             Ending::Unknown => reply.finish_reason.clone().map(Self::Unknown),
             // The other endings are known, or not of replies.
             _ => None,

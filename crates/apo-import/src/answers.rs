@@ -140,22 +140,22 @@ fn answer(found: &Fields<'_>) -> Result<Answer, Fault> {
             "text",
         ];
         return Ok(Answer::Answer {
-            extra: extra(found, &used, &prompt.said())?,
+            extra: extra(found, &used, &prompt.plain_text())?,
             prompt,
             answer,
         });
     }
-    let said = ANSWERS
+    let answer_field = ANSWERS
         .into_iter()
         .find_map(|name| Some((name, found.get(name)?)));
-    let asked = ["prompt", "query"]
+    let prompt_field = ["prompt", "query"]
         .into_iter()
         .find_map(|name| Some((name, found.get(name)?)));
-    if let (Some((prompt_name, prompt)), Some((name, answer))) = (asked, said) {
+    if let (Some((prompt_name, prompt)), Some((name, answer))) = (prompt_field, answer_field) {
         let prompt = Text::read(prompt_name, prompt)?;
         let prompt = after_history(found, prompt_name, prompt)?;
         let answer = Text::read(name, answer)?;
-        let mut extra = extra(found, &[prompt_name, name, "history"], &prompt.said())?;
+        let mut extra = extra(found, &[prompt_name, name, "history"], &prompt.plain_text())?;
         extra.add(prompt.unused());
         extra.add(answer.unused());
         return Ok(Answer::Answer {
@@ -167,20 +167,20 @@ fn answer(found: &Fields<'_>) -> Result<Answer, Fault> {
     let mut lists = ["messages", "conversations"].into_iter();
     if let Some((name, messages)) = lists.find_map(|name| Some((name, found.get(name)?))) {
         let conversation = Conversation::read(name, messages)?;
-        let mut extra = extra(found, &[name], &conversation.asked())?;
+        let mut extra = extra(found, &[name], &conversation.query())?;
         extra.add(&conversation.unused);
         return Ok(Answer::Messages {
             conversation,
             extra,
         });
     }
-    if let (Some(query_id), Some((name, answer))) = (found.get("query_id"), said) {
+    if let (Some(query_id), Some((name, answer))) = (found.get("query_id"), answer_field) {
         return Ok(Answer::ById {
             query_id: text("query_id", query_id)?,
             answer: text(name, answer)?,
         });
     }
-    Err(no_answer(found, asked.map(|it| it.0)))
+    Err(no_answer(found, prompt_field.map(|it| it.0)))
 }
 
 fn no_answer(found: &Fields<'_>, asked: Option<&str>) -> Fault {

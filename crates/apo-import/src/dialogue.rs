@@ -110,8 +110,8 @@ fn check_plain(place: &str, text: &str) -> Result<(), Fault> {
 ///
 /// When it is a whole dialogue that is rendered in another program's format.
 pub fn without_tokens<'a>(place: &str, response: &'a str) -> Result<&'a str, Fault> {
-    if let Some(said) = without_opening(response) {
-        return Ok(without_end(said));
+    if let Some(opened) = without_opening(response) {
+        return Ok(without_end(opened));
     }
     if as_dialogue(response).is_none() {
         check_plain(place, response)?;
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_quotes_a_turn_is_told() {
+    fn a_text_that_quotes_a_turn_is_rejected() {
         for text in [
             "Sum this up:\n\nHuman: a?\n\nAssistant: b",
             "Go on:\n\nAssistant: b",
@@ -235,20 +235,23 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_would_be_lost_or_gone_on_from_are_told() {
-        let (asked, said) = (message(Role::Human, "a?"), message(Role::Assistant, "b"));
+    fn messages_that_would_be_lost_or_continued_are_rejected() {
+        let (question, answer) = (message(Role::Human, "a?"), message(Role::Assistant, "b"));
         let empty = message(Role::Assistant, " \n");
         for (messages, expected) in [
             (
-                vec![asked.clone(), empty, asked.clone()],
+                vec![question.clone(), empty, question.clone()],
                 reason::EMPTY_MESSAGE,
             ),
-            (vec![asked.clone(), said.clone()], reason::ASSISTANT_LAST),
+            (
+                vec![question.clone(), answer.clone()],
+                reason::ASSISTANT_LAST,
+            ),
         ] {
             let fault = prompt_of(&messages).expect_err("it is no query");
             assert_eq!(fault.reason, expected, "{fault}");
         }
-        assert!(dialogue_of(&[asked, said]).is_ok());
+        assert!(dialogue_of(&[question, answer]).is_ok());
     }
 
     #[test]
@@ -279,7 +282,7 @@ mod tests {
         ];
         let prompt = prompt_of(&messages).expect("they quote nothing");
         let turns = apo_hh::turns(&prompt);
-        let told: Vec<_> = turns.iter().map(|it| it.text.as_str()).collect();
-        assert_eq!(told, ["a\n\nb", "c", "d"]);
+        let texts: Vec<_> = turns.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(texts, ["a\n\nb", "c", "d"]);
     }
 }

@@ -128,8 +128,8 @@ const QUERIES: &[&str] = &[
 fn check_asked(name: &str, value: &RawValue, query: &str, used: &[&str]) -> Result<(), Fault> {
     let what = match kind(value) {
         "a text" => {
-            let said = text(name, value)?;
-            if query.contains(said.trim()) {
+            let content = text(name, value)?;
+            if query.contains(content.trim()) {
                 return Ok(());
             }
             "a text that is"
@@ -201,7 +201,7 @@ impl Unused {
     const MOST: usize = 64;
 
     /// The most names that are shown.
-    const TOLD: usize = 8;
+    const SHOWN: usize = 8;
 
     /// Adds names of columns.
     pub fn add(&mut self, names: impl IntoIterator<Item = String>) {
@@ -219,21 +219,21 @@ impl Unused {
         if self.names.is_empty() {
             return None;
         }
-        let told: Vec<String> = self
+        let shown: Vec<String> = self
             .names
             .iter()
-            .take(Self::TOLD)
+            .take(Self::SHOWN)
             .map(|name| format!("`{name}`"))
             .collect();
-        let more = if self.names.len() > Self::TOLD || self.n_more > 0 {
+        let more = if self.names.len() > Self::SHOWN || self.n_more > 0 {
             " and more"
         } else {
             ""
         };
-        let told = told.join(", ");
+        let shown = shown.join(", ");
         Some(match self.names.len() {
-            1 => format!("the column {told} is unknown and not used"),
-            _ => format!("the columns {told}{more} are unknown and not used"),
+            1 => format!("the column {shown} is unknown and not used"),
+            _ => format!("the columns {shown}{more} are unknown and not used"),
         })
     }
 }
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_is_found_wherever_it_stands() {
+    fn a_value_is_found_at_any_depth() {
         let holds = |json: &str| {
             says_something(&RawValue::from_string(json.to_owned()).expect("it is JSON"))
         };
@@ -271,10 +271,13 @@ mod tests {
         let mut unused = Unused::default();
         assert_eq!(unused.sentence(), None);
         unused.add(["b".into(), "a".into(), "b".into()]);
-        let told = unused.sentence().expect("two names");
-        assert!(told.contains("columns `a`, `b`"), "{told}");
+        let sentence = unused.sentence().expect("two names");
+        assert!(sentence.contains("columns `a`, `b`"), "{sentence}");
         unused.add((0..1000).map(|i| i.to_string()));
-        let told = unused.sentence().expect("many names");
-        assert!(told.len() < 200 && told.contains(" and more are"), "{told}");
+        let sentence = unused.sentence().expect("many names");
+        assert!(
+            sentence.len() < 200 && sentence.contains(" and more are"),
+            "{sentence}"
+        );
     }
 }

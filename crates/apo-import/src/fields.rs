@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_record_lacks_is_told() {
+    fn missing_fields_are_named() {
         let fields = |json| object(json).expect("it is an object");
         let lacks = |json| fields(json).lacking(&["chosen", "rejected"]);
         assert!(lacks(r#"{"chosen": "x"}"#).is_some_and(|it| it.contains("`rejected` is missing")));

@@ -16,7 +16,7 @@ pub struct Message {
     /// Who speaks: `user`, `human` and `prompter` are the human; `assistant`, `gpt`,
     /// `bot` and `model` the assistant.
     pub role: Role,
-    /// What was said.
+    /// Its text.
     pub content: String,
 }
 
@@ -128,8 +128,8 @@ impl Text {
         }
     }
 
-    /// Returns everything that is said, as one text.
-    pub(crate) fn said(&self) -> String {
+    /// Returns all of it as one text.
+    pub(crate) fn plain_text(&self) -> String {
         match self {
             Self::Plain(text) => text.clone(),
             Self::Messages(conversation) => joined(&conversation.messages),
@@ -146,8 +146,8 @@ impl Text {
 }
 
 fn joined(messages: &[Message]) -> String {
-    let said: Vec<&str> = messages.iter().map(|it| it.content.as_str()).collect();
-    said.join("\n\n")
+    let contents: Vec<&str> = messages.iter().map(|it| it.content.as_str()).collect();
+    contents.join("\n\n")
 }
 
 /// Whether a text begins like messages in JSON, or in Python's notation.
@@ -213,8 +213,8 @@ impl Conversation {
         Ok(found)
     }
 
-    /// Returns everything that is said before the last message.
-    pub(crate) fn asked(&self) -> String {
+    /// Returns everything before the last message, as one text.
+    pub(crate) fn query(&self) -> String {
         joined(self.messages.split_last().map_or(&[], |(_, before)| before))
     }
 
@@ -232,22 +232,23 @@ impl Conversation {
         }
     }
 
-    fn add_system(&mut self, said: &str) {
-        if said.trim().is_empty() {
+    fn add_system(&mut self, text: &str) {
+        if text.trim().is_empty() {
             return;
         }
         let system = self.system.get_or_insert_default();
         if !system.is_empty() {
             system.push_str("\n\n");
         }
-        system.push_str(said.trim());
+        system.push_str(text.trim());
     }
 
     fn add(&mut self, place: &str, message: &Fields<'_>) -> Result<(), Fault> {
         let role = one_of(place, message, "role", "from")?;
         let role = role.ok_or_else(|| Fault::malformed(format!("{place} has no `role`")))?;
-        let told = |fault: Fault| Fault::new(fault.reason, format!("{place}: {}", fault.detail));
-        let role = text("role", role).map_err(told)?;
+        let at_place =
+            |fault: Fault| Fault::new(fault.reason, format!("{place}: {}", fault.detail));
+        let role = text("role", role).map_err(at_place)?;
         if ["tool_calls", "function_call"]
             .iter()
             .any(|name| is_filled(message.get(name)))
@@ -257,7 +258,7 @@ impl Conversation {
                 format!("{place} calls a tool"),
             ));
         }
-        let own = extra(message, &READ, "").map_err(told)?;
+        let own = extra(message, &READ, "").map_err(at_place)?;
         for name in own.unused {
             let name = format!("{name} (of messages)");
             if !self.unused.contains(&name) {
@@ -324,15 +325,15 @@ fn content(place: &str, value: Option<&RawValue>) -> Result<Option<String>, Faul
     let Some(value) = value else {
         return Ok(None);
     };
-    let told = |fault: Fault| Fault::new(fault.reason, format!("{place}: {}", fault.detail));
+    let at_place = |fault: Fault| Fault::new(fault.reason, format!("{place}: {}", fault.detail));
     if !value.get().starts_with('[') {
-        return text("content", value).map(Some).map_err(told);
+        return text("content", value).map(Some).map_err(at_place);
     }
     let parts: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
     let mut whole = String::new();
     for part in parts {
         if part.get().starts_with('"') {
-            whole += &text("content", part).map_err(told)?;
+            whole += &text("content", part).map_err(at_place)?;
             continue;
         }
         let not_text = |what: &str| {
@@ -342,8 +343,8 @@ fn content(place: &str, value: Option<&RawValue>) -> Result<Option<String>, Faul
         let part: Part<'_> =
             serde_json::from_str(part.get()).map_err(|_| not_text("a part without a `type`"))?;
         match (part.kind.as_deref(), part.text) {
-            (None | Some("text" | "input_text" | "output_text"), Some(said)) => {
-                whole += &text("text", said).map_err(told)?;
+            (None | Some("text" | "input_text" | "output_text"), Some(raw)) => {
+                whole += &text("text", raw).map_err(at_place)?;
             }
             (kind, _) => {
                 let kind: String = kind.unwrap_or("unknown").chars().take(40).collect();

@@ -105,8 +105,8 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
         return Ok(None);
     }
     let mut hasher = Sha256::new();
-    for said in [system, preference.extra.context.as_deref()] {
-        hasher.update(said.unwrap_or_default().trim());
+    for text in [system, preference.extra.context.as_deref()] {
+        hasher.update(text.unwrap_or_default().trim());
         hasher.update([0]);
     }
     let digest = hasher.finalize();

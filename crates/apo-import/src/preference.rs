@@ -118,9 +118,9 @@ fn preference(
     used.extend_from_slice(&scores.used);
     let query = match (&prompt, &chosen) {
         (None, Text::Plain(dialogue)) => dialogue.clone(),
-        (None, Text::Messages(chosen)) => chosen.asked(),
-        (Some(prompt), Text::Plain(_)) => prompt.said(),
-        (Some(prompt), Text::Messages(chosen)) => prompt.said() + "\n\n" + &chosen.asked(),
+        (None, Text::Messages(chosen)) => chosen.query(),
+        (Some(prompt), Text::Plain(_)) => prompt.plain_text(),
+        (Some(prompt), Text::Messages(chosen)) => prompt.plain_text() + "\n\n" + &chosen.query(),
     };
     let mut extra = extra(found, &used, &query)?;
     for text in [prompt.as_ref(), Some(&chosen), Some(&rejected)] {

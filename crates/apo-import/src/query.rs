@@ -30,8 +30,8 @@ pub(crate) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
 /// none.
 fn is_no_input(input: &str) -> bool {
     const NONE: [&str; 4] = ["", "noinput", "no input", "nan"];
-    let said = input.trim().trim_start_matches('<').trim_end_matches('>');
-    NONE.iter().any(|it| said.eq_ignore_ascii_case(it))
+    let word = input.trim().trim_start_matches('<').trim_end_matches('>');
+    NONE.iter().any(|it| word.eq_ignore_ascii_case(it))
 }
 
 /// Puts the turns of `history` before the prompt from the column `name`.
@@ -80,13 +80,13 @@ fn turns(history: &RawValue) -> Result<Conversation, Fault> {
     }
     let mut found = Conversation::default();
     for (i, pair) in items.into_iter().enumerate() {
-        let said: Vec<&RawValue> = serde_json::from_str(pair.get()).unwrap_or_default();
-        let [human, assistant] = said[..] else {
+        let texts: Vec<&RawValue> = serde_json::from_str(pair.get()).unwrap_or_default();
+        let [human, assistant] = texts[..] else {
             let problem = format!("turn {} of `history` is not a pair of texts", i + 1);
             return Err(Fault::malformed(problem));
         };
-        for (role, said) in [(Role::Human, human), (Role::Assistant, assistant)] {
-            let content = text(&format!("history, turn {}", i + 1), said)?;
+        for (role, value) in [(Role::Human, human), (Role::Assistant, assistant)] {
+            let content = text(&format!("history, turn {}", i + 1), value)?;
             found.messages.push(Message { role, content });
         }
     }

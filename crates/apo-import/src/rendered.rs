@@ -14,7 +14,7 @@ mod recognise;
 use std::path::Path;
 
 use self::formats::{BEGINNINGS, FORMATS, PREAMBLE_ENDS, PREAMBLES, RESPONSE, THOUGHTS};
-use self::recognise::leads_up;
+use self::recognise::is_unfinished;
 
 /// Counts a table's prompts that another program rendered for a model. In a table that
 /// `hh-split` made there are none: it rejects them.
@@ -82,7 +82,7 @@ pub(crate) fn format_of(prompt: &str) -> Option<&'static str> {
     found.map(|it| it.name).or_else(|| {
         let asked = text.strip_suffix(RESPONSE)?;
         let is_plain = !asked.trim().is_empty() && !asked.contains("```");
-        (is_plain && !leads_up(asked)).then_some("Alpaca's or WizardLM's template")
+        (is_plain && !is_unfinished(asked)).then_some("Alpaca's or WizardLM's template")
     })
 }
 

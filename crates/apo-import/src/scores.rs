@@ -94,8 +94,8 @@ fn column(name: &str) -> Option<Column> {
     }
     let is = |side: &str| words.iter().any(|it| it == side);
     if margins > 0 {
-        let is_told = scores > 0 || is("margin") || is("margins");
-        return is_told.then_some(Column::Margin);
+        let is_certain = scores > 0 || is("margin") || is("margins");
+        return is_certain.then_some(Column::Margin);
     }
     match (scores, sides) {
         (0, _) => None,
@@ -151,7 +151,7 @@ pub(crate) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
                 let is_unread =
                     |it: &RawValue| matches!(crate::fields::kind(it), "a list" | "an object");
                 if is_list && rejected.is_none_or(|it| is_unread(it.1)) {
-                    continue; // not used, which is told
+                    continue; // not used, and reported so
                 }
                 scores.used.push(name);
                 let chosen = number(name, value)?;
@@ -185,11 +185,11 @@ pub(crate) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
             Some(Column::Label | Column::Swapped | Column::Both) => continue,
         };
         if !says_so {
-            let said: String = value.get().chars().take(LONGEST).collect();
+            let shown: String = value.get().chars().take(LONGEST).collect();
             return Err(Fault::new(
                 reason::OTHER_SCORE,
                 format!(
-                    "`{name}` is {said}, as if the rejected response were the better one; if it \
+                    "`{name}` is {shown}, as if the rejected response were the better one; if it \
                      means something else, remove it"
                 ),
             ));
@@ -213,7 +213,7 @@ mod tests {
     use crate::fields::object;
 
     #[test]
-    fn names_tell_what_is_a_score() {
+    fn scores_are_recognised_by_name() {
         for name in [
             "score_chosen",
             "rejected_score",

@@ -94,7 +94,7 @@ mod tests {
     use crate::forms::{ANSWER_FIELDS, PREFERENCE_FIELDS};
 
     #[test]
-    fn where_records_lie_is_told_and_a_record_is_none_of_it() {
+    fn the_list_of_records_is_named_and_a_record_is_not_one() {
         let row = r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#;
         for (json, expected) in [
             (format!(r#"{{"data": [{row}]}}"#), Some("jq '.data'")),

@@ -98,7 +98,7 @@ fn text_is_read_whatever_packs_it() {
 }
 
 #[test]
-fn what_is_no_text_is_told() {
+fn files_that_are_not_text_are_named() {
     let dir = folder("foreign");
     let utf_16 =
         |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
@@ -202,7 +202,7 @@ fn what_is_no_text_is_told() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_told_and_never_waited_for() {
+fn what_is_not_a_file_is_named_without_waiting() {
     let dir = folder("pipes");
     let pipe = dir.join("pipe.jsonl");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -358,7 +358,7 @@ fn of_several_forms_the_first_counts() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever a line holds, it is read or told; lines beside it are read.
+    /// Whatever a line holds, it is read or reported, and all other lines are read.
     #[test]
     fn no_line_keeps_others_from_being_read(junk in proptest::collection::vec(any::<u8>(), 0..80)) {
         let json = junk.clone();

@@ -11,13 +11,13 @@ use super::value::stateful::{Further, Loop};
 use super::value::{Macro, Value};
 
 impl<'a> Renderer<'a> {
-    /// Makes a macro in the current scope.
-    pub(super) fn macro_here(&mut self, number: usize, has_name: bool) -> Value {
+    /// Makes a macro in the current scope, with or without a name.
+    pub(super) fn macro_here(&mut self, number: usize, name: Option<&str>) -> Value {
         let it = &self.program.macros[number];
         Value::Macro(Rc::new(Macro {
             number,
             scope: self.scopes.keep(),
-            name: has_name.then(|| it.name.clone()),
+            name: name.map(str::to_owned),
             parameters: it.parameters.clone(),
             uses: it.uses,
         }))

@@ -1,4 +1,4 @@
-//! The date that templates are told.
+//! The date that templates get.
 
 use super::fault::{Result, problem};
 

@@ -31,7 +31,7 @@ impl<'a> Renderer<'a> {
             Expr::Bool(it) => Ok(Value::Bool(*it)),
             Expr::Int(it) => Ok(Value::Int(*it)),
             Expr::Float(it) => Ok(Value::Float(*it)),
-            Expr::Text(it) => Ok(Value::text(it.clone(), false)),
+            Expr::Text(it) => Ok(Value::from(it.clone())),
             Expr::Name(name) => self.named(name),
             _ => self.deeper(|it| it.operation(node)),
         }

@@ -6,13 +6,20 @@ use super::lexer::Kind as Token;
 use super::parser::Parser;
 use super::syntax::{Arguments, Binary, Comparison, Expr, Node};
 
+/// What the items of a tuple may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Items {
+    /// One or more, of any kind.
+    Any,
+    /// One or more; an `if` after them belongs to the tag.
+    WithoutConditions,
+    /// Of any kind, or none: brackets are around them.
+    AnyOrNone,
+}
+
 impl Parser {
     /// Reads a value, or several with commas between them as a tuple.
-    pub(super) fn tuple(&mut self, with_condition: bool, ends: &[&str]) -> Result<Node> {
-        self.tuple_in(with_condition, ends, false)
-    }
-
-    fn tuple_in(&mut self, with_condition: bool, ends: &[&str], brackets: bool) -> Result<Node> {
+    pub(super) fn tuple(&mut self, allowed: Items, ends: &[&str]) -> Result<Node> {
         let mut items = Vec::new();
         let mut is_tuple = false;
         loop {
@@ -23,17 +30,17 @@ impl Parser {
             if is_end {
                 break;
             }
-            items.push(if with_condition {
-                self.expression()?
-            } else {
+            items.push(if allowed == Items::WithoutConditions {
                 self.deeper(Self::or)?
+            } else {
+                self.expression()?
             });
             if !self.skip_op(",") {
                 break;
             }
             is_tuple = true;
         }
-        if is_tuple || (items.is_empty() && brackets) {
+        if is_tuple || (items.is_empty() && allowed == Items::AnyOrNone) {
             return Node::new(Expr::Tuple(items));
         }
         match items.pop() {
@@ -125,7 +132,7 @@ impl Parser {
     /// sums, joined texts, products, powers.
     fn arithmetic(&mut self, rank: usize) -> Result<Node> {
         if rank == 4 {
-            return self.unary(true);
+            return self.unary();
         }
         let mut left = self.arithmetic(rank + 1)?;
         if rank == 1 {
@@ -155,7 +162,7 @@ impl Parser {
         }
     }
 
-    fn unary(&mut self, with_filters: bool) -> Result<Node> {
+    fn unary(&mut self) -> Result<Node> {
         let mut signs = Vec::new();
         loop {
             if self.skip_op("-") {
@@ -176,10 +183,7 @@ impl Parser {
                 Expr::Positive(inner)
             })?;
         }
-        if with_filters {
-            node = self.filters_and_tests(node)?;
-        }
-        Ok(node)
+        self.filters_and_tests(node)
     }
 
     fn primary(&mut self) -> Result<Node> {
@@ -214,7 +218,7 @@ impl Parser {
 
     fn brackets(&mut self) -> Result<Node> {
         if self.skip_op("(") {
-            let node = self.tuple_in(true, &[], true)?;
+            let node = self.tuple(Items::AnyOrNone, &[])?;
             self.expect_op(")")?;
             return Ok(node);
         }
@@ -310,8 +314,8 @@ impl Parser {
 
     fn filters_and_tests(&mut self, mut node: Node) -> Result<Node> {
         loop {
-            node = if self.is_op("|") {
-                self.filters(Some(node), false)?
+            node = if self.skip_op("|") {
+                self.filters(Some(node))?
             } else if self.skip_name("is") {
                 self.test(node)?
             } else if self.is_op("(") {
@@ -322,11 +326,9 @@ impl Parser {
         }
     }
 
-    /// Reads filters; the first one in a tag has no `|`.
-    pub(super) fn filters(&mut self, mut node: Option<Node>, inline: bool) -> Result<Node> {
-        let mut starts = inline;
-        while starts || self.skip_op("|") {
-            starts = false;
+    /// Reads filters with `|` between them, of a value or of a tag's text.
+    pub(super) fn filters(&mut self, mut of: Option<Node>) -> Result<Node> {
+        loop {
             let name = self.dotted_name()?;
             self.check_known("filter", &name)?;
             let arguments = Box::new(if self.is_op("(") {
@@ -334,15 +336,11 @@ impl Parser {
             } else {
                 Arguments::default()
             });
-            node = Some(Node::new(Expr::Filter(
-                node.map(Box::new),
-                name,
-                arguments,
-            ))?);
-        }
-        match node {
-            Some(node) => Ok(node),
-            None => self.unexpected("a filter"),
+            let filtered = Node::new(Expr::Filter(of.map(Box::new), name, arguments))?;
+            if !self.skip_op("|") {
+                return Ok(filtered);
+            }
+            of = Some(filtered);
         }
     }
 

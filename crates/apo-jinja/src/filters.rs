@@ -13,7 +13,7 @@ use super::methods::{self, pad, replace, soft_text};
 use super::names;
 use super::operators::escape;
 use super::print::to_text;
-use super::python;
+use super::python::{self, Ends};
 use super::value::{Value, View};
 
 /// Applies a filter.
@@ -36,7 +36,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
             let chars = optional_text(name, chars.as_ref())?;
             work.text(2 * of.text.len())?;
             work.spend(of.text.len() / 64 * chars.map_or(0, str::len))?;
-            Value::text(python::strip(&of.text, chars, true, true), of.safe)
+            Value::text(python::strip(&of.text, chars, Ends::Both), of.safe)
         }
         "length" | "count" => {
             let [] = args.bind(name, [])?;
@@ -60,11 +60,8 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
         }
         "join" => sequences::join(&value, args, work)?,
         "map" => return sequences::map(&value, args, work),
-        "select" | "reject" => {
-            return sequences::select(&value, args, name == "select", false, work);
-        }
-        "selectattr" | "rejectattr" => {
-            return sequences::select(&value, args, name == "selectattr", true, work);
+        "select" | "reject" | "selectattr" | "rejectattr" => {
+            return sequences::select(name, &value, args, work);
         }
         "first" | "last" | "reverse" => {
             let [] = args.bind(name, [])?;
@@ -94,12 +91,12 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
             let [] = args.bind(name, [])?;
             match &value {
                 Value::Text(it) if it.safe && name != "forceescape" => value,
-                _ => Value::text(escape(&to_text(&value, work)?, work)?, true),
+                _ => Value::safe_text(escape(&to_text(&value, work)?, work)?),
             }
         }
         "safe" => {
             let [] = args.bind(name, [])?;
-            Value::text(to_text(&value, work)?, true)
+            Value::safe_text(to_text(&value, work)?)
         }
         "int" | "float" | "round" | "abs" => return numbers::number(name, value, args),
         "indent" => texts::indent(&value, args, work)?,

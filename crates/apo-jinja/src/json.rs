@@ -91,7 +91,7 @@ impl Json<'_> {
         self.work.spend(entries.len())?;
         if self.sort_keys {
             let keyed = entries.into_iter().map(|entry| (entry.0.clone(), entry));
-            entries = sort(keyed.collect(), false, self.work)?;
+            entries = sort(keyed.collect(), self.work)?;
         }
         self.text.push('{');
         for (i, (key, item)) in entries.iter().enumerate() {

@@ -11,17 +11,21 @@ pub(super) fn trim_end(text: &str) -> &str {
     text.trim_end_matches(is_space)
 }
 
-pub(super) fn strip<'a>(text: &'a str, chars: Option<&str>, left: bool, right: bool) -> &'a str {
+/// The ends of a text that are stripped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    Left,
+    Right,
+    Both,
+}
+
+/// Removes some characters, or whitespace, from ends of a text.
+pub(super) fn strip<'a>(text: &'a str, chars: Option<&str>, ends: Ends) -> &'a str {
     let goes = |c: char| chars.map_or_else(|| is_space(c), |chars| chars.contains(c));
-    let text = if left {
-        text.trim_start_matches(goes)
-    } else {
-        text
-    };
-    if right {
-        text.trim_end_matches(goes)
-    } else {
-        text
+    match ends {
+        Ends::Left => text.trim_start_matches(goes),
+        Ends::Right => text.trim_end_matches(goes),
+        Ends::Both => text.trim_matches(goes),
     }
 }
 
@@ -210,7 +214,7 @@ pub(super) fn is_digit(c: char) -> Result<bool> {
 
 /// Reads an integer as Python's `int` does; returns `None` if there is none.
 pub(super) fn parse_int(text: &str, base: u32) -> Result<Option<i128>> {
-    let text = strip(text, None, true, true);
+    let text = strip(text, None, Ends::Both);
     let (is_negative, digits) = match text.strip_prefix(['-', '+']) {
         Some(digits) => (text.starts_with('-'), digits),
         None => (false, text),
@@ -253,7 +257,7 @@ pub(super) fn parse_int(text: &str, base: u32) -> Result<Option<i128>> {
 
 /// Reads a float as Python's `float` does; returns `None` if there is none.
 pub(super) fn parse_float(text: &str) -> Result<Option<f64>> {
-    let text = strip(text, None, true, true);
+    let text = strip(text, None, Ends::Both);
     if text.chars().any(|c| !c.is_ascii() && c.is_numeric()) {
         return unsupported("a number in digits of another script");
     }

@@ -252,16 +252,17 @@ impl<'a> Renderer<'a> {
                 self.write(&text)?;
             }
             Kind::Macro(number) => {
-                let made = self.macro_here(*number, true);
-                self.scopes.set(&self.program.macros[*number].name, made);
+                let name = &self.program.macros[*number].name;
+                let made = self.macro_here(*number, Some(name));
+                self.scopes.set(name, made);
             }
             Kind::Call(call, number) => {
-                let caller = self.macro_here(*number, false);
+                let caller = self.macro_here(*number, None);
                 let text = self.call_with(call, Some(caller))?;
                 self.write(&text)?;
             }
             Kind::Generation(number) => {
-                let body = self.macro_here(*number, false);
+                let body = self.macro_here(*number, None);
                 let text = self.call(&body, Arguments::default())?;
                 self.write(&text)?;
             }

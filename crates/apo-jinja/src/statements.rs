@@ -1,5 +1,6 @@
 //! Parses statements as Jinja does.
 
+use super::expressions::Items;
 use super::fault::{Result, problem, unsupported};
 use super::lexer::Kind as Token;
 use super::names;
@@ -8,6 +9,13 @@ use super::syntax::{Block, Expr, For, Kind, Macro, Node, Statement, Target, Uses
 
 /// Jinja's tags that need other templates.
 const UNSUPPORTED: [&str; 4] = ["extends", "include", "import", "from"];
+
+/// What a tag gives values to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Assigned {
+    Names,
+    NamesAndAttributes,
+}
 
 impl Parser {
     /// Reads up to a tag with one of some names, and returns that name; at the
@@ -29,7 +37,7 @@ impl Parser {
                 }
                 Some(Token::Data(text)) => Kind::Data(text),
                 Some(Token::ExpressionBegin) => {
-                    let node = self.tuple(true, &[])?;
+                    let node = self.tuple(Items::Any, &[])?;
                     if self.peek() != Some(&Token::ExpressionEnd) {
                         return self.unexpected("'}}'");
                     }
@@ -67,7 +75,7 @@ impl Parser {
             "set" => return self.set(),
             "with" => return self.with(),
             "filter" => {
-                let filter = self.filters(None, true)?;
+                let filter = self.filters(None)?;
                 return Ok(Kind::Filter(filter, self.whole_body("endfilter")?));
             }
             "generation" => {
@@ -116,7 +124,7 @@ impl Parser {
         self.conditions += 1;
         let mut branches = Vec::new();
         let otherwise = loop {
-            let test = self.tuple(false, &[])?;
+            let test = self.tuple(Items::WithoutConditions, &[])?;
             self.expect_block_end()?;
             let (body, end) = self.body(&["elif", "else", "endif"])?;
             branches.push((test, body));
@@ -142,11 +150,11 @@ impl Parser {
     }
 
     fn for_loop_inside(&mut self) -> Result<Kind> {
-        let target = self.target(false)?;
+        let target = self.target(Assigned::Names)?;
         if !self.skip_name("in") {
             return self.unexpected("'in'");
         }
-        let items = self.tuple(false, &["recursive"])?;
+        let items = self.tuple(Items::WithoutConditions, &["recursive"])?;
         let test = if self.skip_name("if") {
             Some(self.expression()?)
         } else {
@@ -252,14 +260,14 @@ impl Parser {
     }
 
     fn set(&mut self) -> Result<Kind> {
-        let target = self.target(true)?;
+        let target = self.target(Assigned::NamesAndAttributes)?;
         if self.skip_op("=") {
-            let value = self.tuple(true, &[])?;
+            let value = self.tuple(Items::Any, &[])?;
             self.expect_block_end()?;
             return Ok(Kind::Set(target, value));
         }
-        let filter = if self.is_op("|") {
-            Some(self.filters(None, false)?)
+        let filter = if self.skip_op("|") {
+            Some(self.filters(None)?)
         } else {
             None
         };
@@ -273,7 +281,7 @@ impl Parser {
             if !values.is_empty() {
                 self.expect_op(",")?;
             }
-            let target = self.target(false)?;
+            let target = self.target(Assigned::Names)?;
             self.expect_op("=")?;
             values.push((target, self.expression()?));
         }
@@ -320,7 +328,7 @@ impl Parser {
     }
 
     /// Reads the names, separated by commas, that a value is assigned to.
-    fn target(&mut self, with_attributes: bool) -> Result<Target> {
+    fn target(&mut self, assigned: Assigned) -> Result<Target> {
         let mut targets = Vec::new();
         let mut is_tuple = false;
         loop {
@@ -329,7 +337,7 @@ impl Parser {
                 break;
             }
             targets.push(if self.skip_op("(") {
-                let inner = self.deeper(|parser| parser.target(with_attributes))?;
+                let inner = self.deeper(|parser| parser.target(assigned))?;
                 self.expect_op(")")?;
                 inner
             } else {
@@ -337,7 +345,7 @@ impl Parser {
                 if name == "loop" && self.all_loops > 0 {
                     return problem("cannot assign to 'loop' in a loop");
                 }
-                if with_attributes && self.skip_op(".") {
+                if assigned == Assigned::NamesAndAttributes && self.skip_op(".") {
                     Target::Attribute(name, self.name()?)
                 } else {
                     Target::Name(name)

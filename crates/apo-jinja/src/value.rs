@@ -105,6 +105,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<Arc<str>> for Value {
+    fn from(text: Arc<str>) -> Self {
+        Self::text(text, false)
+    }
+}
+
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::from(text.as_str())
@@ -137,6 +143,11 @@ impl Value {
     pub(super) fn text(text: impl Into<Arc<str>>, safe: bool) -> Self {
         let text = text.into();
         Self::Text(Text { text, safe })
+    }
+
+    /// Returns a text that is marked as safe.
+    pub(super) fn safe_text(text: impl Into<Arc<str>>) -> Self {
+        Self::text(text, true)
     }
 
     pub(super) fn as_text(&self) -> Option<&str> {

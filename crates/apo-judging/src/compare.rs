@@ -10,7 +10,7 @@ use apo_endpoint::{Endpoint, EndpointError, Failure, Outcome as Reply, Request, 
 use apo_endpoint_stage::{Asked, check_again, check_journal, classify, open, replayed};
 use apo_measures::{Verdict, merge};
 use apo_provenance::Provenance;
-use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, result, signals};
+use apo_stage::{Claim, Output, OutputKind, Progress, bad_input, note, print_result, signals};
 use apo_tables::{Reader, VerdictRow, Writer};
 
 use crate::args::{CompareArgs, PoliciesArgs};
@@ -20,7 +20,7 @@ use crate::verdicts::{JudgingSummary, Plan};
 mod template;
 mod unread;
 
-use template::{Judge, last_line, request, verdict};
+use template::{First, Judge, last_line, request, verdict};
 use unread::{Instead, Order, Unread};
 
 /// Name of the table in the working folder.
@@ -48,7 +48,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let provenance = provenance(args)?;
     let inputs = inputs.chain([journal.as_path()]);
     let out = &args.output.out;
-    Output::keep_apart(&args.output, "--journal", &journal)?;
+    Output::check_outside(&args.output, "--journal", &journal)?;
     let mut asked = None;
     match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => note(&args.report, &format!("{} is up to date", out.display())),
@@ -73,7 +73,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     };
     let asked = asked.map(|counts| Asked::new(counts, args.endpoint.prices()));
     let summary = JudgingSummary::of(&args.models, &rows, plan, asked)?;
-    result(&args.report, &summary, || summary.text())
+    print_result(&args.report, &summary, || summary.text())
 }
 
 fn provenance(args: &CompareArgs) -> Result<Provenance> {
@@ -123,7 +123,7 @@ impl Judgement<'_> {
     /// more. If no reply came, returns the failure.
     fn verdict(
         &self,
-        swapped: bool,
+        first: First,
         ask: impl Fn(&Request) -> Result<Reply, EndpointError>,
     ) -> Result<Result<Order, Failure>, EndpointError> {
         let mut found = Order {
@@ -132,7 +132,7 @@ impl Judgement<'_> {
         };
         for again in 0..2 {
             let attempt = u64::from(2 * self.repeat + again);
-            let instead = match ask(&request(self.pairing, swapped, &self.judge, attempt))? {
+            let instead = match ask(&request(self.pairing, first, &self.judge, attempt))? {
                 Reply::Reply(reply) => {
                     let said = reply.answer();
                     found.verdict = verdict(said);
@@ -175,8 +175,8 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
         signals::check()?;
         let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
         let mut both = true;
-        for swapped in [false, true] {
-            match judgement.verdict(swapped, ask) {
+        for first in [First::A, First::B] {
+            match judgement.verdict(first, ask) {
                 Ok(found) => both &= found.is_ok(),
                 Err(EndpointError::NotInJournal { .. }) => {
                     missing.fetch_add(1, Ordering::Relaxed);
@@ -189,7 +189,7 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
         if let Ok(mut progress) = progress.lock() {
             let counts = endpoint.counts();
             if counts.requests > 0 {
-                progress.message(args.endpoint.message(&counts));
+                progress.set_message(args.endpoint.message(&counts));
             }
             progress.inc(1);
         }
@@ -226,8 +226,8 @@ fn write(
     let mut writer = Writer::<VerdictRow>::create(path, provenance)?;
     for judgement in judgements(args, pairings) {
         let recorded = |request: &_| endpoint.recorded(request);
-        let order = |swapped| judgement.verdict(swapped, recorded).map_err(classify);
-        let (plain, swapped) = match (order(false)?, order(true)?) {
+        let order = |first| judgement.verdict(first, recorded).map_err(classify);
+        let (plain, swapped) = match (order(First::A)?, order(First::B)?) {
             (Ok(plain), Ok(swapped)) => (plain, swapped),
             (plain, swapped) => {
                 for failure in [plain.err(), swapped.err()].into_iter().flatten() {

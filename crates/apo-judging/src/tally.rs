@@ -3,7 +3,7 @@
 use anyhow::Result;
 use apo_import::{Source, parse};
 use apo_measures::{LengthControlled, length_controlled, mean};
-use apo_stage::{bad_input, format_table, result};
+use apo_stage::{bad_input, format_table, print_result};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{BootstrapArgs, TallyArgs};
@@ -92,7 +92,7 @@ pub fn run(args: &TallyArgs) -> Result<()> {
     }
     let tally = annotations.tally(args.bootstrap);
     let tally = tally.ok_or_else(|| bad_input(format!("{path}: no row has a preference")))?;
-    result(&args.report, &tally, || tally.text())
+    print_result(&args.report, &tally, || tally.text())
 }
 
 impl Annotations {

@@ -1,12 +1,12 @@
 //! Where and how models compute.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use anyhow::{Error, Result, anyhow};
 use apo_llama::{Compute, Head, ModelDirectory, ModelError, Precision, device};
 use apo_stage::{ReportArgs, note, threads, warn};
 use burn::tensor::Device;
+use clap::ValueEnum;
 
 use crate::memory;
 
@@ -23,41 +23,29 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "N", value_parser = n_threads)]
     pub threads: Option<usize>,
 
-    /// Operands of matrix products: f32, bf16, or auto
+    /// Operands of matrix products
     ///
-    /// Weights in training, sums, norms and losses are always f32. auto is bf16 for
-    /// models of 64 million parameters or more on devices that multiply it faster (CUDA,
-    /// AMX, AMD's AVX512-BF16), else f32. What it chose is recorded with the output.
-    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    /// Weights in training, sums, norms and losses are always f32.
+    #[arg(long, value_name = "PRECISION", value_enum, default_value = "auto")]
     pub precision: PrecisionArg,
 }
 
 /// The type of the products' operands, as a user asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionArg {
-    /// The device's fastest for large models, f32 for small ones.
+    /// bf16 for models of 64 million parameters or more on devices that multiply it
+    /// faster (CUDA, AMX, AMD's AVX512-BF16), else f32; what it chose is recorded with
+    /// the output
     Auto,
-    /// This one.
-    Fixed(Precision),
+    /// 32-bit floats
+    F32,
+    /// bfloat16
+    Bf16,
 }
 
 /// Parameters of the smallest model for which `auto` takes the fastest precision. Smaller
 /// ones are fast anyway, and their numbers are then the same on every machine.
 const LARGE: usize = 64_000_000;
-
-impl FromStr for PrecisionArg {
-    type Err = &'static str;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            name => name
-                .parse()
-                .map(Self::Fixed)
-                .map_err(|_| "expected auto, f32 or bf16"),
-        }
-    }
-}
 
 fn device_name(text: &str) -> Result<String, &'static str> {
     let known = match text.split_once(':') {
@@ -93,9 +81,9 @@ impl ComputeArgs {
     pub fn precision(&self, model: &Path) -> Result<Precision> {
         let device = || device::choose(&self.device).map_err(with_flag);
         match self.precision {
-            PrecisionArg::Fixed(precision) => Ok(precision),
             PrecisionArg::Auto if is_large(model)? => Ok(device::fastest_precision(&device()?)),
-            PrecisionArg::Auto => Ok(Precision::F32),
+            PrecisionArg::Auto | PrecisionArg::F32 => Ok(Precision::F32),
+            PrecisionArg::Bf16 => Ok(Precision::Bf16),
         }
     }
 
@@ -154,7 +142,7 @@ mod tests {
         let args = |precision: &str| ComputeArgs {
             device: "cpu".into(),
             threads: None,
-            precision: precision.parse().expect("a precision"),
+            precision: PrecisionArg::from_str(precision, false).expect("a precision"),
         };
         let fastest = device::fastest_precision(&device::cpu());
         for (layers, auto) in [(1, Precision::F32), (30, fastest)] {
@@ -178,7 +166,7 @@ mod tests {
             }
             std::fs::remove_dir_all(&dir).expect("a folder");
         }
-        assert!("f16".parse::<PrecisionArg>().is_err());
+        assert!(PrecisionArg::from_str("f16", false).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{Interval, interval};
-use apo_stage::{bad_input, format_table, result};
+use apo_stage::{bad_input, format_table, print_result};
 use serde::Serialize;
 
 use crate::args::ClaimsArgs;
@@ -57,7 +57,7 @@ pub fn run(args: &ClaimsArgs) -> Result<()> {
         level: LEVEL,
         claims,
     };
-    result(&args.report, &summary, || summary.text())
+    print_result(&args.report, &summary, || summary.text())
 }
 
 /// Returns the tables of a run's seeds.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_stage::{ReportArgs, bad_input, format_table, result};
+use apo_stage::{ReportArgs, bad_input, format_table, print_result};
 use apo_tables::{Query, Reader};
 use serde::Serialize;
 
@@ -80,9 +80,9 @@ pub fn of_run(run: &RunFile, table: &str) -> Result<Option<Vec<Size>>> {
 ///
 /// # Errors
 ///
-/// As [`result`].
+/// As [`print_result`].
 pub fn show(report: &ReportArgs, sizes: &[Size]) -> Result<()> {
-    result(report, &sizes, || text(sizes))
+    print_result(report, &sizes, || text(sizes))
 }
 
 impl Size {

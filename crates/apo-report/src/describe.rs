@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::args::DescribeArgs;
 use crate::run_file::{RunFile, lock};
-use apo_stage::result;
+use apo_stage::print_result;
 
 /// Writes the run's file, which names everything that is there.
 ///
@@ -22,5 +22,5 @@ pub fn run(args: &DescribeArgs) -> Result<()> {
         &args.artifacts,
     )?;
     let path = run.write()?;
-    result(&args.report, &run, || path.display().to_string())
+    print_result(&args.report, &run, || path.display().to_string())
 }

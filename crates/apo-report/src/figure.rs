@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_measures::{Estimate, ScoreSummary};
 use apo_plots::{Line, Lines, Point};
-use apo_stage::{bad_input, pages, result};
+use apo_stage::{bad_input, pages, print_result};
 use apo_tables::file;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -53,7 +53,7 @@ pub fn run(args: &FigureArgs) -> Result<()> {
     let svg = svg.map_err(|error| bad_input(error.to_string()))?;
     pages::write(&args.out, &svg.alone())?;
     let shown = serde_json::json!({ "out": args.out });
-    result(&args.report, &shown, || args.out.display().to_string())
+    print_result(&args.report, &shown, || args.out.display().to_string())
 }
 
 /// Returns Figure 5's lines: one for each arm, with a point for each of its policies

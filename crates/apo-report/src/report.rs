@@ -14,7 +14,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_provenance::Provenance;
-use apo_stage::{pages, result};
+use apo_stage::{pages, print_result};
 
 use crate::args::RunReportArgs;
 use run::Run;
@@ -47,5 +47,5 @@ pub fn run(args: &RunReportArgs, read_model: ReadModel) -> Result<()> {
         pages::write(out, &page::page(&run)?)?;
         written = out.display().to_string();
     }
-    result(&args.report, &run, || written)
+    print_result(&args.report, &run, || written)
 }

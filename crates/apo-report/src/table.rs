@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_measures::{AccuracySummary, VerdictSummary};
-use apo_stage::{bad_input, format_table, result};
+use apo_stage::{bad_input, format_table, print_result};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Named, TableArgs};
@@ -49,7 +49,7 @@ pub fn run(args: &TableArgs) -> Result<()> {
         }
         _ => rows_given(args)?,
     };
-    result(&args.report, &rows, || text(&rows))
+    print_result(&args.report, &rows, || text(&rows))
 }
 
 /// Reads the rows of a run's table: policies and other samples with a quality, then

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use apo_llama::{Head, directory};
 use apo_measures::{Accuracy, AccuracySummary, Calibration, accuracy, by_subset, pair_calibration};
-use apo_stage::{Progress, format_table, result, warn_of_empty_parts};
+use apo_stage::{Progress, format_table, print_result, warn_of_empty_parts};
 use apo_tables::{Pair, Reader};
 
 use crate::args::AccuracyArgs;
@@ -68,7 +68,7 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
         accuracy: measured.context("a filled table has pairs")?,
         calibration: calibrated.context("a filled table has pairs")?,
     };
-    result(&args.report, &summary, || text(&summary))
+    print_result(&args.report, &summary, || text(&summary))
 }
 
 fn text(summary: &AccuracySummary) -> String {

@@ -7,7 +7,7 @@ use apo_dialogue::DialogueTokenizer;
 use apo_llama::{Head, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models::{self, Longest};
-use apo_stage::{Progress, format_table, result, warn, warn_of_empty_parts};
+use apo_stage::{Progress, format_table, print_result, warn, warn_of_empty_parts};
 use apo_tables::{Reader, Response};
 
 use crate::args::KlArgs;
@@ -61,7 +61,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
             summary.kl_per_token.mean
         ));
     }
-    result(&args.report, &summary, || text(&summary))
+    print_result(&args.report, &summary, || text(&summary))
 }
 
 /// Computes the log-prob of every response under one of the models.

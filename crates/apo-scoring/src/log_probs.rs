@@ -3,7 +3,7 @@
 use anyhow::Result;
 use apo_llama::Head;
 use apo_measures::mean;
-use apo_stage::{Claim, Output, OutputKind, format_table, result, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, format_table, print_result, print_up_to_date};
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
     let claim = Output::claim(&args.output, &provenance, OutputKind::Table, inputs)?;
     let Claim::Work(output) = claim else {
-        return up_to_date(&args.report, &args.output.out);
+        return print_up_to_date(&args.report, &args.output.out);
     };
     let model = &args.scorer.model.dir;
     let mut scorer = Scorer::load(
@@ -55,7 +55,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let all: Vec<f64> = found.into_iter().map(f64::from).collect();
     let mean = mean(&all).map(|it| it.mean);
     let summary = json!({ "responses": n_rows, "log_prob": mean });
-    result(&args.report, &summary, || {
+    print_result(&args.report, &summary, || {
         let mean = mean.map_or(String::new(), |it| format!("{it:.3}"));
         format_table(&[
             vec!["responses".to_owned(), n_rows.to_string()],

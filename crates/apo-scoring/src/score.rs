@@ -8,7 +8,7 @@ use apo_llama::Head;
 use apo_measures::{ScoreSummary, by_subset, mean, repeats};
 use apo_provenance::Provenance;
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Output, OutputKind, format_table, note, result, warn};
+use apo_stage::{Claim, Output, OutputKind, format_table, note, print_result, warn};
 use apo_tables::{Finish, Reader, Response, ScoredWriter};
 
 use crate::args::ScoreArgs;
@@ -61,7 +61,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         }
     };
     warn_of(&summary, args);
-    result(&args.report, &summary, || format_table(&rows(&summary)))
+    print_result(&args.report, &summary, || format_table(&rows(&summary)))
 }
 
 /// Writes the table unchanged, with its rewards added.

@@ -34,7 +34,7 @@ fn recover(path: &Path) -> (Vec<Record>, u64) {
 }
 
 #[test]
-fn a_spool_that_was_cut_short_goes_on_behind_its_last_whole_record() {
+fn a_spool_that_was_cut_short_continues_after_its_last_whole_record() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("it.spool");
     let all = records(5);

@@ -18,7 +18,7 @@ pub struct ReportArgs {
 
 /// Reads the command line. If `check` says that the options do not fit together,
 /// the program ends with that message, as wrong usage.
-pub fn read<A: Parser>(check: impl FnOnce(&A) -> Result<(), String>) -> A {
+pub fn parse_args<A: Parser>(check: impl FnOnce(&A) -> Result<(), String>) -> A {
     let args = A::parse();
     if let Err(problem) = check(&args) {
         let mut command = A::command();

@@ -64,9 +64,9 @@ impl Conflict {
     }
 
     /// The output may be somebody else's, so that `--overwrite` does not replace
-    /// it.
+    /// it, and is not offered.
     #[must_use]
-    pub fn of_others(self) -> Self {
+    pub fn without_overwrite(self) -> Self {
         Self {
             remedy: "move it away",
             ..self

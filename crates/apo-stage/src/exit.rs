@@ -9,7 +9,7 @@ use anyhow::{Error, Result};
 use apo_tables::TableError;
 
 use crate::error::{BadInput, Conflict, Stopped};
-use crate::plain::brief;
+use crate::printable::brief;
 use crate::report;
 use crate::signals;
 
@@ -52,7 +52,7 @@ pub fn downcast_is<E: error::Error + 'static>(
     cause.downcast_ref().is_some_and(is_bad_input)
 }
 
-fn code(error: &Error, others: &[IsBadInput]) -> u8 {
+fn exit_code(error: &Error, others: &[IsBadInput]) -> u8 {
     for cause in error.chain() {
         if let Some(stopped) = cause.downcast_ref::<Stopped>() {
             return stopped.exit_code();
@@ -76,7 +76,7 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
 /// Runs a stage as [`run`] does; `others` recognise bad input among the errors of
 /// libraries that this crate does not know.
 pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Result<()>) -> ExitCode {
-    report::begin();
+    report::start_clock();
     let name = stage.to_owned();
     panic::set_hook(Box::new(move |info| {
         let mut stderr = io::stderr().lock();
@@ -88,12 +88,12 @@ pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Resul
         );
     }));
     signals::install();
-    let work = || report::times().and_then(|_| work());
+    let work = || report::times_file().and_then(|_| work());
     let found = panic::catch_unwind(AssertUnwindSafe(work));
     let error = match found {
         Err(_) => return ExitCode::from(FAILED),
         Ok(Ok(())) => {
-            report::end(stage);
+            report::write_times(stage);
             return ExitCode::SUCCESS;
         }
         Ok(Err(error)) => error,
@@ -107,5 +107,5 @@ pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Resul
         }
     }
     let _ = writeln!(io::stderr(), "{}", brief(&text));
-    ExitCode::from(code(&error, others))
+    ExitCode::from(exit_code(&error, others))
 }

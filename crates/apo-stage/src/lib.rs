@@ -4,28 +4,33 @@
 //! share.
 
 mod args;
+mod decision;
+mod distinct;
 pub mod error;
+mod existing;
 pub mod exit;
+mod manifest;
 mod output;
 pub mod pages;
 mod place;
-mod plain;
+mod printable;
 mod progress;
 mod report;
-mod roles;
 pub mod rows;
 pub mod signals;
-mod standing;
 pub mod threads;
 mod working;
 
-pub use args::{ReportArgs, not_negative, read, value_name};
+pub use args::{ReportArgs, not_negative, parse_args, value_name};
+pub use distinct::{NamedInput, check_distinct, check_distinct_responses};
 pub use error::bad_input;
+pub use existing::OutputKind;
 pub use exit::run;
-pub use output::{Claim, Output, OutputArgs, OutputKind, write_manifest};
+pub use manifest::write_manifest;
+pub use output::{Claim, Output, OutputArgs};
 pub use place::lacks_locks;
 pub use progress::Progress;
 pub use report::{
-    format_table, join_names, note, result, up_to_date, warn, warn_of_empty_parts, warn_once,
+    format_table, join_names, note, print_result, print_up_to_date, warn, warn_of_empty_parts,
+    warn_once,
 };
-pub use roles::{NamedInput, check_distinct, check_distinct_responses};

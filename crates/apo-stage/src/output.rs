@@ -36,15 +36,14 @@ use apo_provenance::Provenance;
 use apo_spool::sync_folder;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 
+use crate::decision::{Decision, check_removable, decide};
 use crate::error::bad_input;
-use crate::place::{self, Occupied, Seen};
+use crate::existing::OutputKind;
+use crate::place::{self, NotReplaceable, Snapshot};
 use crate::report;
-use crate::standing::{Standing, check_removable, standing};
-use crate::working::{DISCARDED, PARTIAL, PROVENANCE, READY, REPLACED, WorkOwner, Working};
+use crate::working::{DISCARDED, PARTIAL, PROVENANCE, READY, REPLACED, WorkOwner, WorkingFolder};
 
-use recovery::{Waiting, remove_leftover, restore, waiting};
-
-pub use crate::standing::{OutputKind, write_manifest};
+use recovery::{WaitingResult, find_waiting, recover_replacement, remove_leftover};
 
 /// Where the output goes.
 #[derive(Clone, Debug, clap::Args)]
@@ -88,8 +87,8 @@ pub enum Claim {
 pub struct Output {
     out: PathBuf,
     /// What was in the output's place when the work began.
-    seen: Option<Seen>,
-    working: Working,
+    before: Option<Snapshot>,
+    working: WorkingFolder,
     published: bool,
     /// Held until the work ends, however it ends.
     _lock: File,
@@ -124,15 +123,15 @@ impl Output {
         kind: OutputKind,
         inputs: impl IntoIterator<Item = &'a Path>,
     ) -> Result<Claim> {
-        let out = place::check(&args.out).map_err(|it| refuse(&args.out, &it))?;
+        let out = place::check(&args.out).map_err(|it| not_replaceable(&args.out, &it))?;
         for input in inputs {
-            check_apart(args, &out, input)?;
+            check_input(args, &out, input)?;
             report::warn_of_empty_parts(input);
         }
-        if let Some(times) = report::times()? {
-            Self::keep_apart(args, "APO_TIMES", &times)?;
+        if let Some(times) = report::times_file()? {
+            Self::check_outside(args, "APO_TIMES", &times)?;
         }
-        Self::begin(out, provenance, args.overwrite, kind)
+        Self::claim_place(out, provenance, args.overwrite, kind)
     }
 
     /// Checks that the file or folder that `flag` names is not inside the output,
@@ -142,10 +141,10 @@ impl Output {
     /// # Errors
     ///
     /// When it is.
-    pub fn keep_apart(args: &OutputArgs, flag: &str, path: &Path) -> Result<()> {
-        let out = place::check(&args.out).map_err(|it| refuse(&args.out, &it))?;
+    pub fn check_outside(args: &OutputArgs, flag: &str, path: &Path) -> Result<()> {
+        let out = place::check(&args.out).map_err(|it| not_replaceable(&args.out, &it))?;
         let at = place::resolve(path);
-        for taken in places(&out) {
+        for taken in reserved_paths(&out) {
             if at.starts_with(&taken) {
                 return Err(bad_input(format!(
                     "{flag} {} lies in {}, which is replaced as a whole; choose another place",
@@ -158,23 +157,23 @@ impl Output {
     }
 
     /// Claims a place that is checked.
-    fn begin(
+    fn claim_place(
         out: PathBuf,
         provenance: &Provenance,
         overwrite: bool,
         kind: OutputKind,
     ) -> Result<Claim> {
-        let working = Working::of(&out);
+        let working = WorkingFolder::of(&out);
         let is_ours = working.check(&out);
         if is_ours.is_ok() {
-            let _ = working.sweep();
+            let _ = working.remove_discarded();
             if !out.exists() && working.join(REPLACED).exists() {
                 let _lock = working.lock()?;
-                restore(&out, &working, provenance)?;
+                recover_replacement(&out, &working, provenance)?;
             }
         }
-        let seen = place::see(&out);
-        if let Standing::Same = standing(&out, provenance, overwrite, kind)? {
+        let before = Snapshot::take(&out);
+        if decide(&out, provenance, overwrite, kind)? == Decision::Keep {
             if is_ours.is_ok() {
                 remove_leftover(&working, provenance);
             }
@@ -183,46 +182,45 @@ impl Output {
         is_ours?;
         let lock = working.lock()?;
         // Another process may have made it while this one waited for the lock.
-        let now = place::see(&out);
-        if now != seen
-            && let Standing::Same = standing(&out, provenance, overwrite, kind)?
-        {
+        let now = Snapshot::take(&out);
+        if now != before && decide(&out, provenance, overwrite, kind)? == Decision::Keep {
             let _ = working.discard();
             return Ok(Claim::UpToDate);
         }
         let owner = working.owner();
-        let waiting = waiting(&out, &working, &owner, provenance);
+        let waiting = find_waiting(&out, &working, &owner, provenance);
         let is_removed = match waiting {
             // Without `overwrite` a damaged `provenance.json` is refused below.
-            Waiting::Damaged => overwrite || matches!(owner, WorkOwner::Of(_)),
-            Waiting::Nothing => overwrite,
-            Waiting::OfThis | Waiting::OfAnother => false,
+            WaitingResult::Damaged => overwrite || matches!(owner, WorkOwner::Command(_)),
+            WaitingResult::Nothing => overwrite,
+            WaitingResult::OfThisCommand | WaitingResult::OfAnotherCommand => false,
         };
         if is_removed {
-            let is_own = matches!(&owner, WorkOwner::Of(by) if **by == *provenance);
+            let is_own = matches!(&owner, WorkOwner::Command(by) if **by == *provenance);
             check_removable(&working.join(READY), provenance, is_own, overwrite, kind)?;
         }
-        let held = Held {
+        let locked = LockedOutput {
             out,
-            seen: now,
+            before: now,
             working,
             lock,
         };
-        let decide = |out: &Path| standing(out, provenance, overwrite, kind);
-        let Some(mut held) = held.put_waiting(waiting, &owner, overwrite, decide)? else {
+        let decide = |out: &Path| decide(out, provenance, overwrite, kind);
+        let Some(mut locked) = locked.put_waiting_in_place(waiting, &owner, overwrite, decide)?
+        else {
             return Ok(Claim::UpToDate);
         };
-        let owner = held.working.owner();
-        held.lock = held
+        let owner = locked.working.owner();
+        locked.lock = locked
             .working
-            .resume(held.lock, &owner, provenance, overwrite)?;
-        if waiting == Waiting::Damaged {
+            .resume(locked.lock, &owner, provenance, overwrite)?;
+        if waiting == WaitingResult::Damaged {
             report::warn(&format!(
                 "{} is not whole, and is made again",
-                held.working.join(READY).display()
+                locked.working.join(READY).display()
             ));
         }
-        Ok(Claim::Work(held.into_output()))
+        Ok(Claim::Work(locked.into_output()))
     }
 
     /// Returns the folder in which the stage works.
@@ -244,15 +242,16 @@ impl Output {
             .and_then(|()| place::remove(&ready))
             .and_then(|()| fs::rename(&made, &ready))
             .with_context(|| format!("cannot write {}", self.out.display()))?;
-        self.put()
+        self.put_in_place()
     }
 
     /// Puts the finished result in its place and removes the working folder.
-    fn put(mut self) -> Result<()> {
+    fn put_in_place(mut self) -> Result<()> {
         self.published = true;
         let Self { out, working, .. } = &self;
         let ready = working.join(READY);
-        place::exchange(&ready, out, &working.join(REPLACED), self.seen.as_ref()).with_context(|| {
+        let replaced = working.join(REPLACED);
+        place::exchange(&ready, out, &replaced, self.before.as_ref()).with_context(|| {
             format!(
                 "cannot put the result in its place, {}; it is whole in {}, and the same command \
                  tries again",
@@ -275,22 +274,22 @@ impl Output {
                 working.path().display()
             ));
         }
-        report::made(out);
+        report::set_output(out);
         Ok(())
     }
 }
 
-/// The place of an output and its working folder, whose lock this process has. Nothing
+/// The place of an output, and its working folder, which this process has locked. Nothing
 /// is removed when it is dropped: what is there may still turn out to be others' work.
-struct Held {
+struct LockedOutput {
     out: PathBuf,
     /// What is in the output's place.
-    seen: Option<Seen>,
-    working: Working,
+    before: Option<Snapshot>,
+    working: WorkingFolder,
     lock: File,
 }
 
-impl Held {
+impl LockedOutput {
     /// Puts the finished result that waits in the working folder into its place, if there
     /// is one that may go there. Returns `None` if it was that of this command, which has
     /// nothing left to do. `decide` decides what to do about another command's result once
@@ -301,30 +300,31 @@ impl Held {
     /// When it cannot be put there, or when it is another command's, `provenance.json` is
     /// damaged and `overwrite` is not given. When another command's is there and may not be
     /// replaced, because it holds files that no stage put there.
-    fn put_waiting(
+    fn put_waiting_in_place(
         self,
-        waiting: Waiting,
+        waiting: WaitingResult,
         owner: &WorkOwner,
         overwrite: bool,
-        decide: impl FnOnce(&Path) -> Result<Standing>,
+        decide: impl FnOnce(&Path) -> Result<Decision>,
     ) -> Result<Option<Self>> {
         let ready = self.working.join(READY);
         match waiting {
-            Waiting::OfThis => {
-                self.into_output().put()?;
+            WaitingResult::OfThisCommand => {
+                self.into_output().put_in_place()?;
                 Ok(None)
             }
-            Waiting::OfAnother if overwrite => {
+            WaitingResult::OfAnotherCommand if overwrite => {
                 let (out, working) = (self.out.clone(), self.working.clone());
-                self.into_output().put()?;
-                let seen = place::see(&out);
+                self.into_output().put_in_place()?;
+                let before = Snapshot::take(&out);
                 let told = format!(
                     "{} was the finished result of another command",
                     ready.display()
                 );
-                let found = decide(&out);
-                let found = found.with_context(|| format!("{told}, and is in its place now"))?;
-                if found == Standing::Same {
+                let decision = decide(&out);
+                let decision =
+                    decision.with_context(|| format!("{told}, and is in its place now"))?;
+                if decision == Decision::Keep {
                     return Ok(None);
                 }
                 report::warn(&format!(
@@ -333,18 +333,22 @@ impl Held {
                 let lock = working.lock()?;
                 Ok(Some(Self {
                     out,
-                    seen,
+                    before,
                     working,
                     lock,
                 }))
             }
-            Waiting::OfAnother if matches!(owner, WorkOwner::Damaged) => Err(bad_input(format!(
-                "{} is the finished result of another command, and the `{PROVENANCE}` beside it \
-                 is damaged; move it to where it belongs, or give --overwrite, which puts it in \
-                 the place of --out until this command is done",
-                ready.display()
-            ))),
-            Waiting::OfAnother | Waiting::Damaged | Waiting::Nothing => Ok(Some(self)),
+            WaitingResult::OfAnotherCommand if matches!(owner, WorkOwner::Damaged) => {
+                Err(bad_input(format!(
+                    "{} is the finished result of another command, and the `{PROVENANCE}` beside \
+                     it is damaged; move it to where it belongs, or give --overwrite, which puts \
+                     it in the place of --out until this command is done",
+                    ready.display()
+                )))
+            }
+            WaitingResult::OfAnotherCommand | WaitingResult::Damaged | WaitingResult::Nothing => {
+                Ok(Some(self))
+            }
         }
     }
 
@@ -352,7 +356,7 @@ impl Held {
     fn into_output(self) -> Output {
         Output {
             out: self.out,
-            seen: self.seen,
+            before: self.before,
             working: self.working,
             published: false,
             _lock: self.lock,
@@ -361,11 +365,11 @@ impl Held {
 }
 
 /// Checks that writing the output does not touch an input.
-fn check_apart(args: &OutputArgs, out: &Path, input: &Path) -> Result<()> {
+fn check_input(args: &OutputArgs, out: &Path, input: &Path) -> Result<()> {
     let Ok(input_at) = input.canonicalize() else {
         return Ok(()); // a missing input cannot be touched
     };
-    for (i, taken) in places(out).into_iter().enumerate() {
+    for (i, taken) in reserved_paths(out).into_iter().enumerate() {
         let how = if taken == input_at {
             "is the input"
         } else if input_at.starts_with(&taken) {
@@ -390,13 +394,13 @@ fn check_apart(args: &OutputArgs, out: &Path, input: &Path) -> Result<()> {
 
 /// Returns the output's place, and the two folders beside it that come and go
 /// while it is made.
-fn places(out: &Path) -> [PathBuf; 3] {
-    let working = Working::of(out);
-    let [partial, discarded] = working.places();
+fn reserved_paths(out: &Path) -> [PathBuf; 3] {
+    let working = WorkingFolder::of(out);
+    let [partial, discarded] = working.paths();
     [out, partial, discarded].map(place::resolve)
 }
 
 /// Returns the error of a place that cannot be replaced as a whole.
-fn refuse(out: &Path, occupied: &Occupied) -> anyhow::Error {
-    bad_input(format!("--out {}: {occupied}", out.display()))
+fn not_replaceable(out: &Path, problem: &NotReplaceable) -> anyhow::Error {
+    bad_input(format!("--out {}: {problem}", out.display()))
 }

@@ -25,7 +25,7 @@ pub fn check<'a>(
     inputs: impl IntoIterator<Item = &'a Path>,
 ) -> Result<()> {
     let at = place::check(out)
-        .map_err(|occupied| bad_input(format!("--out {}: {occupied}", out.display())))?;
+        .map_err(|problem| bad_input(format!("--out {}: {problem}", out.display())))?;
     let resolved = place::resolve(&at);
     for input in inputs {
         if place::resolve(input) == resolved {
@@ -67,11 +67,11 @@ fn is_page(path: &Path, marks: &[&str]) -> Result<bool> {
 /// When something else than a file is there, or the page cannot be written.
 pub fn write(out: &Path, text: &str) -> Result<()> {
     let at = place::check(out)
-        .map_err(|occupied| bad_input(format!("--out {}: {occupied}", out.display())))?;
-    written(&at, text).with_context(|| format!("cannot write {}", out.display()))
+        .map_err(|problem| bad_input(format!("--out {}: {problem}", out.display())))?;
+    write_atomically(&at, text).with_context(|| format!("cannot write {}", out.display()))
 }
 
-fn written(at: &Path, text: &str) -> io::Result<()> {
+fn write_atomically(at: &Path, text: &str) -> io::Result<()> {
     let folder = at.parent().filter(|it| !it.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;

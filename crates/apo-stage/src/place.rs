@@ -16,9 +16,9 @@ use crate::report;
 /// The lock in a working folder.
 pub const LOCK: &str = "lock";
 
-/// Why one rename cannot put anything in a place.
+/// Why a rename cannot replace what is in a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Occupied {
+pub enum NotReplaceable {
     /// There is a device, a pipe or a socket.
     Special(&'static str),
     /// Another file system is mounted there.
@@ -27,7 +27,7 @@ pub enum Occupied {
     BrokenLink(PathBuf),
 }
 
-impl fmt::Display for Occupied {
+impl fmt::Display for NotReplaceable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Special(what) => write!(
@@ -52,13 +52,14 @@ impl fmt::Display for Occupied {
 /// # Errors
 ///
 /// When a rename cannot replace what is there.
-pub fn check(out: &Path) -> Result<PathBuf, Occupied> {
+pub fn check(out: &Path) -> Result<PathBuf, NotReplaceable> {
     let Ok(found) = fs::symlink_metadata(out) else {
         return Ok(out.into()); // nothing is there
     };
     if found.is_symlink() {
         let to = out.canonicalize();
-        let to = to.map_err(|_| Occupied::BrokenLink(fs::read_link(out).unwrap_or_default()))?;
+        let to =
+            to.map_err(|_| NotReplaceable::BrokenLink(fs::read_link(out).unwrap_or_default()))?;
         return check(&to);
     }
     let kind = found.file_type();
@@ -68,10 +69,10 @@ pub fn check(out: &Path) -> Result<PathBuf, Occupied> {
         (kind.is_char_device() || kind.is_block_device(), "a device"),
     ];
     if let Some((_, what)) = special.iter().find(|(is_it, _)| *is_it) {
-        return Err(Occupied::Special(what));
+        return Err(NotReplaceable::Special(what));
     }
     if is_mount_point(out, &found) {
-        return Err(Occupied::MountPoint);
+        return Err(NotReplaceable::MountPoint);
     }
     Ok(out.into())
 }
@@ -155,7 +156,7 @@ pub fn resolve(path: &Path) -> PathBuf {
 /// The state of a file, or of a folder with everything in it, by which a later
 /// change is noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen(Vec<(PathBuf, Stat)>);
+pub struct Snapshot(Vec<(PathBuf, Stat)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
@@ -165,9 +166,17 @@ struct Stat {
     changed: [(i64, i64); 2],
 }
 
-impl Seen {
+impl Snapshot {
+    /// Takes the state of a file or folder. Returns `None` if it does not exist.
+    pub fn take(path: &Path) -> Option<Self> {
+        let mut stats = Vec::new();
+        collect_stats(path, &mut stats)?;
+        stats.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Some(Self(stats))
+    }
+
     /// Returns the deepest path at which the two states differ.
-    fn differs<'a>(&'a self, other: &'a Self) -> Option<&'a Path> {
+    fn deepest_difference<'a>(&'a self, other: &'a Self) -> Option<&'a Path> {
         let only = |a: &'a Self, b: &'a Self| {
             let paths = a.0.iter().filter(move |it| !b.0.contains(it));
             paths.map(|(path, _)| path.as_path())
@@ -177,15 +186,7 @@ impl Seen {
     }
 }
 
-/// Returns the state of a file or folder, or `None` if it does not exist.
-pub fn see(path: &Path) -> Option<Seen> {
-    let mut seen = Vec::new();
-    look(path, &mut seen)?;
-    seen.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Some(Seen(seen))
-}
-
-fn look(path: &Path, seen: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
+fn collect_stats(path: &Path, stats: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
     let found = fs::symlink_metadata(path).ok()?;
     let stat = Stat {
         device: found.dev(),
@@ -197,40 +198,47 @@ fn look(path: &Path, seen: &mut Vec<(PathBuf, Stat)>) -> Option<()> {
             (found.ctime(), found.ctime_nsec()),
         ],
     };
-    seen.push((path.into(), stat));
+    stats.push((path.into(), stat));
     if found.is_dir() {
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            look(&entry.path(), seen);
+            collect_stats(&entry.path(), stats);
         }
     }
     Some(())
 }
 
-/// Moves `ready` to `out` in one step, if `out` is still as it was `seen`. What was
-/// there is then at `ready`, or gone. On file systems that cannot exchange two
+/// Moves `ready` to `out` in one step, if `out` is still as it was `before`. What
+/// was there is then at `ready`, or gone. On file systems that cannot exchange two
 /// folders it moves to `replaced` first.
 ///
 /// # Errors
 ///
 /// When `out` cannot be replaced, or has changed; `ready` then stays where it is.
-pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<&Seen>) -> io::Result<()> {
-    let others = |what: &Path, how: &str| {
+pub fn exchange(
+    ready: &Path,
+    out: &Path,
+    replaced: &Path,
+    before: Option<&Snapshot>,
+) -> io::Result<()> {
+    let refuse = |what: &Path, how: &str| {
         let what = what.display();
         let problem = format!("{what} {how} while the work went on; move it away");
         Err(io::Error::new(ErrorKind::AlreadyExists, problem))
     };
-    let now = see(out);
-    if now.as_ref() != seen {
-        return match (seen, &now) {
-            (Some(before), Some(now)) => others(before.differs(now).unwrap_or(out), "changed"),
-            (Some(_), None) => others(out, "was removed"),
-            (None, _) => others(out, "appeared"),
+    let now = Snapshot::take(out);
+    if now.as_ref() != before {
+        return match (before, &now) {
+            (Some(before), Some(now)) => {
+                refuse(before.deepest_difference(now).unwrap_or(out), "changed")
+            }
+            (Some(_), None) => refuse(out, "was removed"),
+            (None, _) => refuse(out, "appeared"),
         };
     }
-    if seen.is_none() {
+    if before.is_none() {
         return match rustix::fs::renameat_with(CWD, ready, CWD, out, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
-            Err(Errno::EXIST) => others(out, "appeared"),
+            Err(Errno::EXIST) => refuse(out, "appeared"),
             // Some file systems do not have this, such as NFS.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => fs::rename(ready, out),
             Err(error) => Err(error.into()),
@@ -255,7 +263,7 @@ pub fn exchange(ready: &Path, out: &Path, replaced: &Path, seen: Option<&Seen>) 
 /// # Errors
 ///
 /// When it cannot be written.
-pub fn write_whole(path: &Path, fresh: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_atomically(path: &Path, fresh: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = fs::write(fresh, bytes)
         .and_then(|()| File::open(fresh)?.sync_all())
         .and_then(|()| fs::rename(fresh, path));

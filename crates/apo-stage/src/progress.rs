@@ -14,12 +14,13 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Shows how far some work is: items, rate, time left, and a message.
 #[derive(Debug)]
 pub struct Progress {
-    shown: Shown,
+    mode: Mode,
 }
 
+/// How progress is shown.
 #[derive(Debug)]
-enum Shown {
-    Nothing,
+enum Mode {
+    Hidden,
     Bar(ProgressBar),
     Lines(Lines),
 }
@@ -62,8 +63,8 @@ impl Pace {
 impl Progress {
     /// Starts. An earlier run has done `done` of the `total` items.
     pub fn new(report: &ReportArgs, what: &str, unit: &'static str, done: u64, total: u64) -> Self {
-        let shown = if report.quiet {
-            Shown::Nothing
+        let mode = if report.quiet {
+            Mode::Hidden
         } else if io::stderr().is_terminal() {
             let bar = ProgressBar::new(total).with_position(done);
             let pace = Pace::new(done);
@@ -87,9 +88,9 @@ impl Progress {
                 );
             bar.set_style(style);
             bar.set_prefix(what.to_owned());
-            Shown::Bar(bar)
+            Mode::Bar(bar)
         } else {
-            Shown::Lines(Lines {
+            Mode::Lines(Lines {
                 what: what.to_owned(),
                 unit,
                 total,
@@ -99,15 +100,15 @@ impl Progress {
                 message: String::new(),
             })
         };
-        Self { shown }
+        Self { mode }
     }
 
     /// Adds `n` finished items.
     pub fn inc(&mut self, n: u64) {
-        match &mut self.shown {
-            Shown::Nothing => {}
-            Shown::Bar(bar) => bar.inc(n),
-            Shown::Lines(lines) => {
+        match &mut self.mode {
+            Mode::Hidden => {}
+            Mode::Bar(bar) => bar.inc(n),
+            Mode::Lines(lines) => {
                 lines.done += n;
                 if lines.last.elapsed() >= INTERVAL {
                     lines.print();
@@ -117,18 +118,18 @@ impl Progress {
     }
 
     /// Sets the message, such as the running loss.
-    pub fn message(&mut self, text: String) {
-        match &mut self.shown {
-            Shown::Nothing => {}
-            Shown::Bar(bar) => bar.set_message(text),
-            Shown::Lines(lines) => lines.message = text,
+    pub fn set_message(&mut self, text: String) {
+        match &mut self.mode {
+            Mode::Hidden => {}
+            Mode::Bar(bar) => bar.set_message(text),
+            Mode::Lines(lines) => lines.message = text,
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Shown::Bar(bar) = &self.shown {
+        if let Mode::Bar(bar) = &self.mode {
             bar.finish_and_clear();
         }
     }

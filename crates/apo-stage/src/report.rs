@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::args::ReportArgs;
 use crate::error::bad_input;
-use crate::plain::{brief, plain};
+use crate::printable::{brief, escape_controls};
 
-static BEGAN: OnceLock<Instant> = OnceLock::new();
-static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
+static START: OnceLock<Instant> = OnceLock::new();
+static OUTPUT: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// The environment variable that names a file of times: every stage that succeeds
 /// adds a line with its time and memory. The outputs cannot hold these, because
@@ -27,7 +27,7 @@ const HEAD: &str = "{\"stage\":";
 
 /// A line of that file.
 #[derive(Serialize)]
-struct Took {
+struct TimesLine {
     /// The stage and its subcommand.
     stage: String,
     /// What it made.
@@ -37,8 +37,8 @@ struct Took {
 }
 
 /// Remembers when the stage began; called by [`crate::run`].
-pub(crate) fn begin() {
-    BEGAN.get_or_init(Instant::now);
+pub(crate) fn start_clock() {
+    START.get_or_init(Instant::now);
 }
 
 /// Returns the file that [`TIMES`] names, or `None` if the variable is not set.
@@ -46,7 +46,7 @@ pub(crate) fn begin() {
 /// # Errors
 ///
 /// When the file holds something else than such lines.
-pub(crate) fn times() -> Result<Option<PathBuf>> {
+pub(crate) fn times_file() -> Result<Option<PathBuf>> {
     let Some(path) = env::var_os(TIMES).filter(|it| !it.is_empty()) else {
         return Ok(None);
     };
@@ -71,15 +71,15 @@ pub(crate) fn times() -> Result<Option<PathBuf>> {
 }
 
 /// Remembers what the stage made.
-pub(crate) fn made(out: &Path) {
-    if let Ok(mut made) = MADE.lock() {
-        *made = Some(out.to_owned());
+pub(crate) fn set_output(out: &Path) {
+    if let Ok(mut output) = OUTPUT.lock() {
+        *output = Some(out.to_owned());
     }
 }
 
 /// Writes the line of a stage that succeeded to the file that [`TIMES`] names.
-pub(crate) fn end(stage: &str) {
-    let path = match times() {
+pub(crate) fn write_times(stage: &str) {
+    let path = match times_file() {
         Ok(Some(path)) => path,
         Ok(None) => return,
         Err(error) => return warn(&error.to_string()),
@@ -90,17 +90,17 @@ pub(crate) fn end(stage: &str) {
         .skip(1)
         .take_while(|it| is_word(it) && !it.starts_with('-'));
     let subcommand = words.take(2);
-    let took = Took {
+    let line = TimesLine {
         stage: [stage.to_owned()]
             .into_iter()
             .chain(subcommand)
             .collect::<Vec<_>>()
             .join(" "),
-        out: MADE.lock().ok().and_then(|it| Some(shown(it.as_ref()?))),
-        seconds: seconds(),
+        out: OUTPUT.lock().ok().and_then(|it| Some(lossy(it.as_ref()?))),
+        seconds: seconds_since_start(),
         peak_mib: peak_mib(),
     };
-    let line = serde_json::to_string(&took).expect("plain data") + "\n";
+    let line = serde_json::to_string(&line).expect("plain data") + "\n";
     let file = OpenOptions::new().create(true).append(true).open(&path);
     if let Err(error) = file.and_then(|mut it| it.write_all(line.as_bytes())) {
         warn(&format!("cannot write {}: {error}", path.display()));
@@ -109,18 +109,18 @@ pub(crate) fn end(stage: &str) {
 
 /// Returns a path as JSON can hold it, with replacement characters for what is not
 /// UTF-8.
-fn shown(path: &Path) -> String {
+fn lossy(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn seconds() -> f64 {
-    BEGAN.get().map_or(0.0, |it| it.elapsed().as_secs_f64())
+fn seconds_since_start() -> f64 {
+    START.get().map_or(0.0, |it| it.elapsed().as_secs_f64())
 }
 
 /// Returns what the stage has taken so far: the seconds, and its peak memory if the
 /// system tells.
-fn taken() -> String {
-    let seconds = seconds();
+fn time_and_memory() -> String {
+    let seconds = seconds_since_start();
     let memory = peak_mib().map_or(String::new(), |mib| format!(", peak memory {mib:.0} MiB"));
     format!("took {seconds:.1} s{memory}")
 }
@@ -135,7 +135,7 @@ fn peak_mib() -> Option<f64> {
 /// Prints a note on stderr, unless `--quiet` is given.
 pub fn note(report: &ReportArgs, text: &str) {
     if !report.quiet {
-        let _ = writeln!(io::stderr(), "{}", plain(text));
+        let _ = writeln!(io::stderr(), "{}", escape_controls(text));
     }
 }
 
@@ -171,17 +171,17 @@ pub fn warn_of_empty_parts(table: &Path) {
 /// # Errors
 ///
 /// When stdout cannot be written. A closed pipe is not an error.
-pub fn result(
+pub fn print_result(
     report: &ReportArgs,
     value: &impl Serialize,
-    people: impl FnOnce() -> String,
+    for_people: impl FnOnce() -> String,
 ) -> Result<()> {
     let mut text = if report.json {
         serde_json::to_string(value)?
     } else {
-        plain(&people()).into_owned()
+        escape_controls(&for_people()).into_owned()
     };
-    note(report, &taken());
+    note(report, &time_and_memory());
     if !text.ends_with('\n') {
         text.push('\n');
     }
@@ -191,7 +191,7 @@ pub fn result(
         .and_then(|()| stdout.flush())
     {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let made = MADE.lock().ok().and_then(|it| it.clone());
+            let made = OUTPUT.lock().ok().and_then(|it| it.clone());
             let made = made.map_or(String::new(), |out| format!("{} is made; ", out.display()));
             Err(error).context(format!("{made}the result cannot be printed on stdout"))
         }
@@ -203,10 +203,10 @@ pub fn result(
 ///
 /// # Errors
 ///
-/// As [`result`].
-pub fn up_to_date(report: &ReportArgs, out: &Path) -> Result<()> {
-    let value = serde_json::json!({ "up_to_date": true, "out": shown(out) });
-    result(report, &value, || {
+/// As [`print_result`].
+pub fn print_up_to_date(report: &ReportArgs, out: &Path) -> Result<()> {
+    let value = serde_json::json!({ "up_to_date": true, "out": lossy(out) });
+    print_result(report, &value, || {
         format!("{} is up to date", out.display())
     })
 }

@@ -18,9 +18,9 @@ pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<f32
         Some(reward) if reward.is_finite() => Ok(reward),
         Some(reward) => {
             let problem = format!("`reward` is {reward}, expected a finite number");
-            Err(fault(table, row, response, &problem))
+            Err(row_error(table, row, response, &problem))
         }
-        None => Err(fault(
+        None => Err(row_error(
             table,
             row,
             response,
@@ -31,7 +31,7 @@ pub fn check_scored(table: &Path, row: usize, response: &Response) -> Result<f32
 
 /// Returns the error of a bad row, which names the table, the row, counted from 0,
 /// and the query.
-pub fn fault(table: &Path, row: usize, response: &Response, problem: &str) -> Error {
+pub fn row_error(table: &Path, row: usize, response: &Response, problem: &str) -> Error {
     bad_input(format!(
         "{}, row {row} (from 0), query {}: {problem}",
         table.display(),

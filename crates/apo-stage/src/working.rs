@@ -46,7 +46,7 @@ const WRITTEN: [&str; 4] = ["metrics.jsonl", "model", "sheet", "tables"];
 const EXTENSIONS: [&str; 3] = [apo_spool::KEPT, "scratch", "parquet"];
 
 /// Whether stages write something of this name into a working folder.
-fn is_written(name: &OsStr) -> bool {
+fn is_working_file(name: &OsStr) -> bool {
     let own = [
         LOCK,
         PROVENANCE,
@@ -61,7 +61,7 @@ fn is_written(name: &OsStr) -> bool {
 }
 
 /// Returns the path with this ending added to its name.
-pub fn beside(out: &Path, ending: &str) -> PathBuf {
+fn with_ending(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(ending);
     out.with_file_name(name)
@@ -69,7 +69,7 @@ pub fn beside(out: &Path, ending: &str) -> PathBuf {
 
 /// The folder in which an output is made, and its name while it is removed.
 #[derive(Clone, Debug)]
-pub struct Working {
+pub struct WorkingFolder {
     folder: PathBuf,
     discarded: PathBuf,
 }
@@ -84,18 +84,18 @@ pub enum WorkOwner {
     /// The file is another program's, or cannot be read: why the folder cannot be
     /// ours, as the end of a sentence.
     Foreign(String),
-    /// The folder is the work of this.
-    Of(Box<Provenance>),
+    /// The folder is the work of the command with this provenance.
+    Command(Box<Provenance>),
 }
 
 impl WorkOwner {
     /// Reads whose work a folder is.
-    fn of(folder: &Path) -> Self {
+    fn read(folder: &Path) -> Self {
         match apo_provenance::find(&folder.join(PROVENANCE)) {
             Ok(None) => Self::Missing,
-            Ok(Some(found)) => Self::Of(found),
+            Ok(Some(found)) => Self::Command(found),
             Err(SealedError::Malformed(_) | SealedError::Changed) => Self::Damaged,
-            Err(SealedError::Foreign) => Self::Foreign(holds(PROVENANCE)),
+            Err(SealedError::Foreign) => Self::Foreign(holds_foreign(PROVENANCE)),
             Err(SealedError::Io(error)) => Self::Foreign(format!(
                 "holds a `{PROVENANCE}` that cannot be read: {error}"
             )),
@@ -104,16 +104,16 @@ impl WorkOwner {
 }
 
 /// Says that a folder holds something of others, as the end of a sentence.
-fn holds(name: &str) -> String {
+fn holds_foreign(name: &str) -> String {
     format!("holds `{name}`, which no stage of this project put there")
 }
 
-impl Working {
+impl WorkingFolder {
     /// Returns the working folder of an output.
     pub fn of(out: &Path) -> Self {
         Self {
-            folder: beside(out, PARTIAL),
-            discarded: beside(out, DISCARDED),
+            folder: with_ending(out, PARTIAL),
+            discarded: with_ending(out, DISCARDED),
         }
     }
 
@@ -123,7 +123,7 @@ impl Working {
     }
 
     /// Returns the folder, and its path while it is removed.
-    pub fn places(&self) -> [&Path; 2] {
+    pub fn paths(&self) -> [&Path; 2] {
         [&self.folder, &self.discarded]
     }
 
@@ -139,13 +139,13 @@ impl Working {
     ///
     /// When something else has its name, or the name is too long.
     pub fn check(&self, out: &Path) -> Result<()> {
-        for place in self.places() {
+        for place in self.paths() {
             let problem = match fs::symlink_metadata(place) {
                 Ok(found) if found.is_symlink() => "is a link".to_owned(),
                 Ok(found) if !found.is_dir() => "is a file".to_owned(),
                 // No rename leads out of it.
                 Ok(found) if place::is_mount_point(place, &found) => "is a mount point".to_owned(),
-                Ok(_) => match foreign(place) {
+                Ok(_) => match foreign_content(place) {
                     Some(problem) => problem,
                     None => continue,
                 },
@@ -180,7 +180,7 @@ impl Working {
 
     /// Reads whose work the folder is.
     pub fn owner(&self) -> WorkOwner {
-        WorkOwner::of(&self.folder)
+        WorkOwner::read(&self.folder)
     }
 
     /// Whether the folder holds work that takes long to do again. A stage makes
@@ -221,10 +221,10 @@ impl Working {
     ) -> Result<File> {
         let would_lose = self.has_work() && !overwrite;
         match owner {
-            WorkOwner::Of(found) => {
+            WorkOwner::Command(found) => {
                 let differences = found.differences(provenance);
                 if differences.is_empty() {
-                    self.straighten()?;
+                    self.remove_entries_of_wrong_type()?;
                     return Ok(lock);
                 }
                 if would_lose {
@@ -253,7 +253,7 @@ impl Working {
         self.discard().with_context(cannot)?;
         drop(lock);
         let lock = self.lock()?;
-        place::write_whole(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &sealed)
+        place::write_atomically(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &sealed)
             .with_context(cannot)?;
         Ok(lock)
     }
@@ -261,7 +261,7 @@ impl Working {
     /// Removes folders that have the name of a file, and files that have the name
     /// of a folder: a stage can neither continue from them nor write its own in
     /// their place.
-    fn straighten(&self) -> Result<()> {
+    fn remove_entries_of_wrong_type(&self) -> Result<()> {
         let cannot = || format!("cannot write {}", self.folder.display());
         for entry in fs::read_dir(&self.folder).with_context(cannot)? {
             let path = entry.with_context(cannot)?.path();
@@ -281,15 +281,15 @@ impl Working {
     /// When it cannot be removed, or holds something that no stage wrote. That
     /// stays, and so does everything else if the folder is not ours at all.
     pub fn discard(&self) -> io::Result<()> {
-        if let Some(problem) = foreign(&self.folder) {
-            if let WorkOwner::Of(_) | WorkOwner::Damaged = self.owner() {
-                empty(&self.folder)?;
+        if let Some(problem) = foreign_content(&self.folder) {
+            if let WorkOwner::Command(_) | WorkOwner::Damaged = self.owner() {
+                remove_working_files(&self.folder)?;
             }
             return Err(io::Error::other(format!("it {problem}")));
         }
-        self.sweep()?;
+        self.remove_discarded()?;
         match fs::rename(&self.folder, &self.discarded) {
-            Ok(()) => self.sweep(),
+            Ok(()) => self.remove_discarded(),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
@@ -300,12 +300,12 @@ impl Working {
     /// # Errors
     ///
     /// When it cannot be removed, or holds something that no stage wrote.
-    pub fn sweep(&self) -> io::Result<()> {
-        if let Some(problem) = foreign(&self.discarded) {
+    pub fn remove_discarded(&self) -> io::Result<()> {
+        if let Some(problem) = foreign_content(&self.discarded) {
             let at = self.discarded.display();
             return Err(io::Error::other(format!("{at} {problem}")));
         }
-        match empty(&self.discarded) {
+        match remove_working_files(&self.discarded) {
             Ok(()) => fs::remove_dir(&self.discarded),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -314,12 +314,12 @@ impl Working {
 }
 
 /// Removes what stages write into a working folder, the provenance and the lock last.
-fn empty(folder: &Path) -> io::Result<()> {
+fn remove_working_files(folder: &Path) -> io::Result<()> {
     let last = [OsStr::new(PROVENANCE), OsStr::new(LOCK)];
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        if is_written(&name) && !last.contains(&&*name) {
+        if is_working_file(&name) && !last.contains(&&*name) {
             place::remove(&entry.path())?;
         }
     }
@@ -329,33 +329,33 @@ fn empty(folder: &Path) -> io::Result<()> {
 
 /// Says, as the end of a sentence, why a folder must not be removed: it holds
 /// something that no stage wrote. Returns `None` for a working folder of ours.
-fn foreign(folder: &Path) -> Option<String> {
+fn foreign_content(folder: &Path) -> Option<String> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => return Some(format!("cannot be read: {error}")),
     };
     let names: Vec<_> = entries.flatten().map(|it| it.file_name()).collect();
-    let is_signed = match WorkOwner::of(folder) {
+    let is_signed = match WorkOwner::read(folder) {
         WorkOwner::Foreign(problem) => return Some(problem),
         WorkOwner::Missing => false,
-        WorkOwner::Damaged | WorkOwner::Of(_) => true,
+        WorkOwner::Damaged | WorkOwner::Command(_) => true,
     };
     let is_ours = |name: &OsStr| {
         let is_first = name == LOCK || name == PROVENANCE_NEW;
-        is_first || is_signed && is_written(name)
+        is_first || is_signed && is_working_file(name)
     };
     let other = names.iter().find(|it| !is_ours(it));
-    other.map(|it| holds(&it.to_string_lossy()))
+    other.map(|it| holds_foreign(&it.to_string_lossy()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn working(dir: &Path) -> Working {
+    fn working(dir: &Path) -> WorkingFolder {
         let out = dir.join("out");
-        Working::of(&out)
+        WorkingFolder::of(&out)
     }
 
     fn stage(name: &str) -> Provenance {
@@ -371,7 +371,7 @@ mod tests {
         let _lock = working
             .resume(lock, &working.owner(), &stage("align"), false)
             .unwrap();
-        let WorkOwner::Of(found) = working.owner() else {
+        let WorkOwner::Command(found) = working.owner() else {
             panic!("it is whole");
         };
         assert_eq!(*found, stage("align"));
@@ -385,15 +385,18 @@ mod tests {
         fs::write(&path, &text[..text.len() / 2]).unwrap();
         assert!(matches!(working.owner(), WorkOwner::Damaged), "it is cut");
         fs::write(&path, serde_json::to_vec(&stage("align")).unwrap()).unwrap();
-        assert!(matches!(working.owner(), WorkOwner::Of(_)), "an older file");
+        assert!(
+            matches!(working.owner(), WorkOwner::Command(_)),
+            "an older file"
+        );
     }
 
     #[test]
     fn what_others_put_there_is_found_whatever_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
-        let working = Working::of(&out);
-        for place in working.places() {
+        let working = WorkingFolder::of(&out);
+        for place in working.paths() {
             working.check(&out).unwrap();
             fs::create_dir(place).unwrap();
             working.check(&out).unwrap();
@@ -415,7 +418,11 @@ mod tests {
             (256 - DISCARDED.len(), false),
         ] {
             let out = dir.path().join("x".repeat(length));
-            assert_eq!(Working::of(&out).check(&out).is_ok(), fits, "{length}");
+            assert_eq!(
+                WorkingFolder::of(&out).check(&out).is_ok(),
+                fits,
+                "{length}"
+            );
         }
     }
 
@@ -441,7 +448,7 @@ mod tests {
         let _lock = working
             .resume(lock, &working.owner(), &stage("b"), true)
             .unwrap();
-        assert!(!working.has_work() && matches!(working.owner(), WorkOwner::Of(_)));
+        assert!(!working.has_work() && matches!(working.owner(), WorkOwner::Command(_)));
         assert!(!working.discarded.exists());
         working.discard().unwrap();
         working.discard().unwrap();

@@ -130,7 +130,7 @@ fn other_writers_types_are_read_where_nothing_is_lost() {
 }
 
 #[test]
-fn every_fault_of_a_schema_is_told_at_once() {
+fn all_faults_of_a_schema_are_reported_at_once() {
     let path = folder("faults").join("pairs.parquet");
     foreign(
         &path,
@@ -154,7 +154,7 @@ fn every_fault_of_a_schema_is_told_at_once() {
 }
 
 #[test]
-fn a_null_or_a_number_that_does_not_fit_is_told_with_its_row() {
+fn a_null_or_a_number_that_does_not_fit_is_reported_with_its_row() {
     let dir = folder("values");
     let null: ArrayRef = Arc::new(StringArray::from(vec![Some("p"), None]));
     foreign(
@@ -196,7 +196,7 @@ fn what_is_no_whole_parquet_file_is_refused() {
     let bytes = fs::read(&whole).unwrap();
     let mut damaged = bytes.clone();
     damaged[4..400].fill(0xff);
-    for (name, content, told) in [
+    for (name, content, expected) in [
         (
             "truncated.parquet",
             &bytes[..bytes.len() / 2],
@@ -227,7 +227,7 @@ fn what_is_no_whole_parquet_file_is_refused() {
             "{name}: {error}"
         );
         assert!(error.is_bad_input(), "{name}: {error}");
-        assert!(error.to_string().contains(told), "{name}: {error}");
+        assert!(error.to_string().contains(expected), "{name}: {error}");
     }
     let missing = Reader::<Query>::open(&dir.join("missing.parquet")).unwrap_err();
     assert!(missing.to_string().contains("no such file"), "{missing}");
@@ -440,7 +440,7 @@ fn a_column_of_nothing_but_nulls_is_null_and_others_do_not_matter() {
 }
 
 #[test]
-fn text_that_is_not_utf_8_is_told_with_its_column_and_row() {
+fn text_that_is_not_utf_8_is_reported_with_its_column_and_row() {
     let path = folder("not-utf-8").join("queries.parquet");
     let schema = "message schema {
         required binary query_id (UTF8); required binary prompt (UTF8);

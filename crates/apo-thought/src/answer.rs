@@ -1,30 +1,31 @@
-//! Whether the text after a special token is an answer, or goes on about the token.
+//! Whether the text after a special token is an answer, or continues a sentence about
+//! the token.
 
 use crate::channels::is_harmony;
 use crate::lead::{behind_token, speaker};
 use crate::marks::{answer_opens, opening};
-use crate::place::{goes_on_as_subject, tells_of_mark};
+use crate::place::{continues_as_subject, is_about_mark};
 use crate::tag::tag;
 
 /// Whether a text between two special tokens is an answer: not the rest of a sentence
 /// about the first one.
-pub(crate) fn is_enclosed_answer(said: &str) -> bool {
-    let is_told = said.starts_with(' ') && tells_of_mark(said);
-    !said.trim().is_empty()
-        && !is_told
-        && !goes_on_as_subject(said)
-        && !said.starts_with(['.', ':', '=', '/'])
-        && !begins_with_mark(said)
+pub(crate) fn is_enclosed_answer(text: &str) -> bool {
+    let is_mention = text.starts_with(' ') && is_about_mark(text);
+    !text.trim().is_empty()
+        && !is_mention
+        && !continues_as_subject(text)
+        && !text.starts_with(['.', ':', '=', '/'])
+        && !begins_with_mark(text)
 }
 
 /// Whether the text after a special token is an answer: it follows directly, and no
 /// sentence about the token does.
-pub(crate) fn is_answer(said: &str) -> bool {
+pub(crate) fn is_answer(text: &str) -> bool {
     const BEGINS: &[char] = &[
         '"', '*', '#', '_', '`', '$', '[', '{', '“', '‘', '«', '「', '¿', '¡', '€', '£',
     ];
-    let lower = said[..said.floor_char_boundary(200)].to_ascii_lowercase();
-    let mut chars = said.chars();
+    let lower = text[..text.floor_char_boundary(200)].to_ascii_lowercase();
+    let mut chars = text.chars();
     let (first, second) = (chars.next(), chars.next());
     let is_item = matches!(first, Some('-' | '+' | '|' | '>'))
         && second.is_some_and(|c| c == ' ' || c.is_ascii_digit());
@@ -33,14 +34,14 @@ pub(crate) fn is_answer(said: &str) -> bool {
         c.is_alphanumeric() || BEGINS.contains(&c) || c >= '\u{1f000}' || is_sign(c)
     });
     let is_thought = opening(&lower).is_some() || answer_opens(&lower) || is_harmony(&lower);
-    let is_told = tells_of_mark(said) || !is_enclosed_answer(said);
-    is_thought || ((is_begun || is_item) && !is_told)
+    let is_mention = is_about_mark(text) || !is_enclosed_answer(text);
+    is_thought || ((is_begun || is_item) && !is_mention)
 }
 
 /// Whether a text begins with a special token, the mark of another's turn, or a name
 /// that a thought may follow.
-fn begins_with_mark(said: &str) -> bool {
-    let lower = said[..said.floor_char_boundary(200)].to_ascii_lowercase();
+fn begins_with_mark(text: &str) -> bool {
+    let lower = text[..text.floor_char_boundary(200)].to_ascii_lowercase();
     let is_thought = opening(&lower).is_some() || answer_opens(&lower) || is_harmony(&lower);
     let is_token = || tag(&lower).is_some() || behind_token(&lower).is_some();
     !is_thought

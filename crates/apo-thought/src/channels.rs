@@ -1,6 +1,6 @@
 //! The format of gpt-oss, which separates thoughts and answers into channels.
 
-use crate::place::{Text, goes_on_as_subject};
+use crate::place::{Text, continues_as_subject};
 
 /// The final channel of a text in gpt-oss' format.
 pub(crate) struct Final<'a> {
@@ -34,11 +34,13 @@ pub(crate) fn is_harmony(lower: &str) -> bool {
     const CHANNELS: &[&str] = &["analysis", "commentary", "final"];
     let named = CHANNELS.iter().find_map(|it| lower.strip_prefix(it));
     let message = named.and_then(|it| it.strip_prefix(MESSAGE));
-    if message.is_some_and(|it| !goes_on_as_subject(it)) {
+    if message.is_some_and(|it| !continues_as_subject(it)) {
         return true;
     }
-    let spoken = lower.strip_prefix("assistant");
-    let lower = spoken.filter(|it| it.starts_with(CHANNEL)).unwrap_or(lower);
+    let after_name = lower.strip_prefix("assistant");
+    let lower = after_name
+        .filter(|it| it.starts_with(CHANNEL))
+        .unwrap_or(lower);
     let lower = match lower.strip_prefix(START) {
         None => lower,
         Some(rest) => {
@@ -82,14 +84,14 @@ fn with_tokens<'a>(text: &Text<'a>, from: usize) -> Final<'a> {
             has_thought: true,
         };
     };
-    let said = &text.plain[from + start..];
+    let body = &text.plain[from + start..];
     let ends = ENDS.iter().filter_map(|mark| {
         let mut found = lower[start..].match_indices(mark);
         let end = found.find(|(at, it)| !text.is_shown(from + start + at, it.len()))?;
         Some(end.0)
     });
     Final {
-        answer: &said[..ends.min().unwrap_or(said.len())],
+        answer: &body[..ends.min().unwrap_or(body.len())],
         has_thought: lower[..at].contains(MESSAGE),
     }
 }

@@ -66,14 +66,14 @@ pub(crate) fn ended<'a>(text: &'a str, partners: &Partners) -> &'a str {
         last = last_token(near);
         let follows_token = is_near && last.is_some_and(|at| is_end(&near[at..]));
         let is_padding = PADDINGS.iter().any(|it| it.eq_ignore_ascii_case(token));
-        let fills_up = is_repeated || (is_padding && follows_token);
-        let is_said = is_alone
-            || (is_word && !fills_up && !ends_statement(before))
+        let is_filler = is_repeated || (is_padding && follows_token);
+        let is_mentioned = is_alone
+            || (is_word && !is_filler && !ends_statement(before))
             || (is_word && is_number(line))
             || opens_quote(before)
             || before.ends_with(LEADING)
             || partners.has(at, token);
-        if is_said {
+        if is_mentioned {
             return kept;
         }
         removed = token;

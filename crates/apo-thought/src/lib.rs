@@ -15,8 +15,8 @@
 //!
 //! Everything else is part of the answer and stays: marks further on, and marks that
 //! a sentence mentions, that code or quotation marks contain, or that are items of a
-//! list. So does a text whose first sentence goes on from an opening mark as from a noun:
-//! `<think> has no attributes.` [`is_doubtful`] tells whether an answer contains any.
+//! list. So does a text whose first sentence continues after an opening mark as after a
+//! noun: `<think> has no attributes.` [`is_doubtful`] tells whether an answer contains any.
 //!
 //! | Begins with | Is |
 //! |---|---|

@@ -248,8 +248,8 @@ impl Opening {
                 let end = ends.find(|(at, mark)| {
                     let place = inside + at..inside + at + mark.len();
                     !is_quoted(&text.lower, place.start, mark.len())
-                        && !text.goes_on(place.end)
-                        && !text.tells_both(inside, &place)
+                        && !text.sentence_continues(place.end)
+                        && !text.mentions_both(inside, &place)
                 });
                 end.map_or(End::None, |(found, mark)| at(found, mark.len()))
             }
@@ -306,8 +306,8 @@ fn ended(
         let is_alone = behind.trim().is_empty() && !between.trim().is_empty();
         let is_placeholder = (is_within || is_alone)
             && !between.contains(|c: char| c.is_alphanumeric() || c == '\n');
-        let is_told = text.tells_both(inside, &(at..at + length));
-        if is_placeholder || is_told || text.goes_on(at + length) {
+        let is_mention = text.mentions_both(inside, &(at..at + length));
+        if is_placeholder || is_mention || text.sentence_continues(at + length) {
             is_mentioned |= at < line_end || text.line_before(at).trim().is_empty();
             continue;
         }

@@ -8,7 +8,7 @@ use crate::end::ended;
 use crate::lead::behind_token;
 use crate::marks::ENDS;
 use crate::pairs::{Partners, closing_of, partner};
-use crate::place::goes_on_as_subject;
+use crate::place::continues_as_subject;
 use crate::tag::tag;
 use crate::turn::{has_turn, header};
 
@@ -20,7 +20,7 @@ use crate::turn::{has_turn, header};
 /// After the speaker's name, a template writes nothing, a line break or another token,
 /// and no space after a name that is a token. A sentence about a mark stays.
 pub fn without_opening(response: &str) -> Option<&str> {
-    let opened = opened(response).map(|said| &response[said]);
+    let opened = opened(response).map(|range| &response[range]);
     final_message(opened.unwrap_or(response)).or(opened)
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn opened(response: &str) -> Option<Range<usize>> {
             at += length + blank(at + length);
         }
     }
-    if let Some(said) = answer(&response[at..]) {
-        found = Some(at + said.start..at + said.end);
+    if let Some(inner) = answer(&response[at..]) {
+        found = Some(at + inner.start..at + inner.end);
     }
     found
 }
@@ -54,22 +54,22 @@ fn beginning(text: &str) -> Option<usize> {
         return None;
     }
     let is_certain = header(rest.trim_start()).is_some() || {
-        let said = ended(rest, &Partners::of(rest, 0));
-        let is_enclosed = said.trim_end().len() < rest.trim_end().len();
+        let inner = ended(rest, &Partners::of(rest, 0));
+        let is_enclosed = inner.trim_end().len() < rest.trim_end().len();
         let is_answer = if is_enclosed {
-            is_enclosed_answer(said)
+            is_enclosed_answer(inner)
         } else {
-            is_answer(said)
+            is_answer(inner)
         };
-        said.is_empty() || (is_answer && !is_about(tokens, said))
+        inner.is_empty() || (is_answer && !is_about(tokens, inner))
     };
     is_certain.then_some(tokens.len())
 }
 
 /// Whether a text has a token that was before it, or the one that closes it, or turns
 /// of a dialogue, which these tokens begin.
-fn is_about(tokens: &str, said: &str) -> bool {
-    let lower = said.to_ascii_lowercase();
+fn is_about(tokens: &str, text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
     let names = BEGINNINGS.iter().filter(|it| tokens.contains(**it));
     let mut names = names.map(|it| it.to_ascii_lowercase());
     let is_named = names.any(|name| {
@@ -77,7 +77,7 @@ fn is_about(tokens: &str, said: &str) -> bool {
             || closing_of(&name).is_some_and(|closing| lower.contains(closing))
     });
     // The last label of a prompt, such as `ASSISTANT:`, ends with a colon.
-    is_named || said.trim_end().ends_with(':') || has_turn(&lower)
+    is_named || text.trim_end().ends_with(':') || has_turn(&lower)
 }
 
 /// Returns the place of an answer that special tokens enclose; the token limit may
@@ -87,13 +87,13 @@ fn answer(text: &str) -> Option<Range<usize>> {
     let start = mark.opening.len();
     let lower = text[start..].to_ascii_lowercase();
     let end = lower.find(mark.closing);
-    let said = &text[start..end.map_or(text.len(), |end| start + end)];
+    let inner = &text[start..end.map_or(text.len(), |end| start + end)];
     let is_alone = match end {
-        Some(end) => is_enclosed_answer(said) && is_tokens(&lower[end..]),
-        None => is_answer(said) || said.starts_with(['\n', '\r']),
+        Some(end) => is_enclosed_answer(inner) && is_tokens(&lower[end..]),
+        None => is_answer(inner) || inner.starts_with(['\n', '\r']),
     };
     let is_whole = is_alone && !lower.contains(mark.opening);
-    is_whole.then_some(start..start + said.len())
+    is_whole.then_some(start..start + inner.len())
 }
 
 /// Whether a text in lower case consists of special tokens and white space, and has no
@@ -118,13 +118,13 @@ fn final_message(text: &str) -> Option<&str> {
     let head = text[..text.floor_char_boundary(200)].to_ascii_lowercase();
     let channel = head.strip_prefix("assistant").unwrap_or(&head);
     let name = channel.strip_prefix("<|channel|>").unwrap_or(channel);
-    let (format, said) = name.strip_prefix("final")?.split_once(MESSAGE)?;
+    let (format, message) = name.strip_prefix("final")?.split_once(MESSAGE)?;
     // The answer's format may be named: `<|constrain|>json`.
     let constraint = format.trim_start().strip_prefix("<|constrain|>");
     let is_format = match constraint {
         Some(format) => format.trim().chars().all(char::is_alphanumeric),
         None => format.trim().is_empty(),
     };
-    let length = head.len() - said.len();
-    (is_format && !goes_on_as_subject(&text[length..])).then(|| &text[length..])
+    let length = head.len() - message.len();
+    (is_format && !continues_as_subject(&text[length..])).then(|| &text[length..])
 }

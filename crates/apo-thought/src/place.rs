@@ -65,7 +65,7 @@ const SUBJECT_CONTINUATIONS: &[&str] = &[
 
 /// Verbs that say what a mark does or where it is. An answer or a closed thought
 /// hardly begins with one of them in lower case.
-const TOLD: &[&str] = &[
+const MARK_VERBS: &[&str] = &[
     "closes",
     "comes",
     "delimits",
@@ -87,7 +87,7 @@ const TOLD: &[&str] = &[
 
 /// Words that join a mark to the words after it. A thought that is closed on its line
 /// hardly begins with one of them in lower case and is not over at its end, too.
-const JOINING: &[&str] = &[
+const JOINING_WORDS: &[&str] = &[
     "after", "and", "before", "between", "by", "can", "followed", "from", "must", "needs", "on",
     "or", "pairs", "plus", "should", "together", "with", "without",
 ];
@@ -102,7 +102,7 @@ const SENTENCE_BEGINNINGS: &[&str] = &[
 ];
 
 /// Signs that join a mark, after a blank, to what follows it: `<think> + …`.
-const JOINTS: &[char] = &['=', '+', '/', '|', '→', '–', '—'];
+const JOINING_SIGNS: &[char] = &['=', '+', '/', '|', '→', '–', '—'];
 
 /// What a sentence ends with.
 pub(crate) const SENTENCE_ENDS: &[char] = &['.', '!', '?', '…', '。', '！', '？'];
@@ -138,18 +138,18 @@ impl<'a> Text<'a> {
     }
 
     /// Whether a closing mark is part of a sentence that continues after it.
-    pub(crate) fn goes_on(&self, end: usize) -> bool {
-        goes_on(&self.plain[end..], CONTINUATIONS)
+    pub(crate) fn sentence_continues(&self, end: usize) -> bool {
+        sentence_continues(&self.plain[end..], CONTINUATIONS)
     }
 
     /// Whether an opening mark is the subject of a sentence.
     pub(crate) fn is_subject(&self, end: usize) -> bool {
-        goes_on_as_subject(&self.plain[end..])
+        continues_as_subject(&self.plain[end..])
     }
 
-    /// Whether a sentence plainly goes on from an opening mark that nothing closes, as
-    /// from a noun: after a blank, on the same line, with a sign that joins, or with a
-    /// word in lower case that begins no sentence. A thought that is cut off goes on with
+    /// Whether a sentence plainly continues after an opening mark that nothing closes, as
+    /// after a noun: after a blank, on the same line, with a sign that joins, or with a
+    /// word in lower case that begins no sentence. A thought that is cut off continues with
     /// a line break, a capital letter, or the beginning of a sentence.
     pub(crate) fn is_noun(&self, end: usize) -> bool {
         let Some(rest) = self.plain[end..].strip_prefix([' ', '\t']) else {
@@ -159,23 +159,23 @@ impl<'a> Text<'a> {
         is_joined(rest) || (words.starts_with(char::is_lowercase) && !begins_sentence(words))
     }
 
-    /// Whether one sentence tells of an opening mark and of the closing one at `closing`:
-    /// `<think> comes first, </think> second`. On one line, it goes on from both: with a
+    /// Whether one sentence mentions an opening mark and the closing one at `closing`:
+    /// `<think> comes first, </think> second`. On one line, it continues after both: with a
     /// verb, or a word that joins, after which it is not over.
-    pub(crate) fn tells_both(&self, inside: usize, closing: &Range<usize>) -> bool {
-        let told = self.plain[inside..closing.start].strip_prefix(' ');
+    pub(crate) fn mentions_both(&self, inside: usize, closing: &Range<usize>) -> bool {
+        let between = self.plain[inside..closing.start].strip_prefix(' ');
         let behind = self.plain[closing.end..].strip_prefix(' ');
-        let (Some(told), Some(behind)) = (told, behind) else {
+        let (Some(between), Some(behind)) = (between, behind) else {
             return false;
         };
-        let is_unfinished = told.trim_end().ends_with([',', ';']) || is_open(told);
-        let is_aside = told.starts_with(['(', '"']) || continues(told, JOINING);
-        let has_verb = tells_of_mark(told) || is_joined(told);
-        let is_told = (is_unfinished && is_aside) || (has_verb && !ends_sentence(told));
-        is_told
+        let is_unfinished = between.trim_end().ends_with([',', ';']) || is_open(between);
+        let is_aside = between.starts_with(['(', '"']) || begins_with_word(between, JOINING_WORDS);
+        let has_verb = is_about_mark(between) || is_joined(between);
+        let is_mention = (is_unfinished && is_aside) || (has_verb && !ends_sentence(between));
+        is_mention
             && !behind.is_empty()
             && !behind.starts_with(char::is_uppercase)
-            && !told.contains('\n')
+            && !between.contains('\n')
     }
 
     /// Whether an opening mark belongs to a closing one at `closing`, so that the
@@ -198,12 +198,12 @@ impl<'a> Text<'a> {
         let next_line = after
             .trim_start_matches([' ', '\t', '\r'])
             .strip_prefix('\n');
-        let goes_on =
-            self.goes_on(at + length) || next_line.is_some_and(|it| continues(it, CONTINUATIONS));
-        if self.is_shown(at, length) || goes_on {
+        let continues = self.sentence_continues(at + length)
+            || next_line.is_some_and(|it| begins_with_word(it, CONTINUATIONS));
+        if self.is_shown(at, length) || continues {
             return false;
         }
-        if next_line.is_some() && self.line_before(at).trim().is_empty() && leads_up(before) {
+        if next_line.is_some() && self.line_before(at).trim().is_empty() && is_unfinished(before) {
             return false;
         }
         let ends_line = next_line.is_some() || after.trim().is_empty();
@@ -241,7 +241,7 @@ pub(crate) fn ends_sentence(text: &str) -> bool {
 /// Whether a sentence at the end of a text is not over, so that what follows belongs
 /// to it: by its last word, or a short text by its colon. A long one with a colon may
 /// be a thought that leads up to the answer.
-fn leads_up(text: &str) -> bool {
+fn is_unfinished(text: &str) -> bool {
     const SHORT: usize = 200;
     let text = text.trim();
     is_open(text) || (text.ends_with(':') && text.len() < SHORT)
@@ -268,21 +268,21 @@ pub(crate) fn is_number(line: &str) -> bool {
 }
 
 /// Whether a sentence continues whose subject is the mark before this text.
-pub(crate) fn goes_on_as_subject(rest: &str) -> bool {
+pub(crate) fn continues_as_subject(rest: &str) -> bool {
     // Unlike an answer, no thought begins with a list without spaces: `-Warm\n-Cold`.
     let compound = rest.strip_prefix('-');
-    goes_on(rest, SUBJECT_CONTINUATIONS)
+    sentence_continues(rest, SUBJECT_CONTINUATIONS)
         || rest.starts_with('=')
         || compound.is_some_and(|it| it.starts_with(char::is_alphabetic))
 }
 
-fn goes_on(rest: &str, words: &[&str]) -> bool {
+fn sentence_continues(rest: &str, words: &[&str]) -> bool {
     let is_over = |rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace);
     let after_full_stop = rest.strip_prefix(['.', '?', '!', ':']);
     rest.starts_with([',', ';', ')'])
         || is_part_of_word(rest)
         || after_full_stop.is_some_and(is_over)
-        || (rest.starts_with([' ', '\t']) && continues(rest, words))
+        || (rest.starts_with([' ', '\t']) && begins_with_word(rest, words))
 }
 
 /// Whether the mark before this text is part of a word: `<think>-tags`, `<think>'s`,
@@ -298,21 +298,21 @@ fn is_part_of_word(rest: &str) -> bool {
 
 /// Whether a text begins with a capital letter, or a word that begins a sentence.
 fn begins_sentence(text: &str) -> bool {
-    text.starts_with(char::is_uppercase) || continues(text, SENTENCE_BEGINNINGS)
+    text.starts_with(char::is_uppercase) || begins_with_word(text, SENTENCE_BEGINNINGS)
 }
 
 /// Whether a text begins with a sign that joins it to the mark before it.
 fn is_joined(rest: &str) -> bool {
-    rest.starts_with(JOINTS)
+    rest.starts_with(JOINING_SIGNS)
 }
 
-/// Whether a text begins with a word that goes on with a sentence about the mark before
-/// it, after spaces at most.
-pub(crate) fn tells_of_mark(rest: &str) -> bool {
-    continues(rest, TOLD) || continues(rest, SUBJECT_CONTINUATIONS)
+/// Whether a text begins with a word that continues a sentence about the mark before it,
+/// after spaces at most.
+pub(crate) fn is_about_mark(rest: &str) -> bool {
+    begins_with_word(rest, MARK_VERBS) || begins_with_word(rest, SUBJECT_CONTINUATIONS)
 }
 
-fn continues(rest: &str, words: &[&str]) -> bool {
+fn begins_with_word(rest: &str, words: &[&str]) -> bool {
     let rest = rest.trim_start_matches([' ', '\t']);
     let word = rest.split(|c: char| !c.is_alphanumeric()).next();
     word.is_some_and(|word| words.contains(&word))

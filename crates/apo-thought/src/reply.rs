@@ -82,10 +82,10 @@ pub fn parted(content: &str) -> Parted<'_> {
             // The thought may have contained an end.
             (Block::None, Some(end)) => {
                 let Some((_, end)) = unopened(&text, end, Text::is_wedged) else {
-                    let said = parted(unlabelled(&content[end..]), has_thought);
+                    let parted = parted(unlabelled(&content[end..]), has_thought);
                     return Parted {
-                        answer: unwrapped(said.answer),
-                        ..said
+                        answer: unwrapped(parted.answer),
+                        ..parted
                     };
                 };
                 end
@@ -100,7 +100,7 @@ pub fn parted(content: &str) -> Parted<'_> {
 /// Returns a text without the special tokens around it.
 fn without_tokens(text: &str) -> &str {
     // What a token at the end tells of one at the beginning is lost with it.
-    without_end(opened(text).map_or(text, |said| &text[said]))
+    without_end(opened(text).map_or(text, |range| &text[range]))
 }
 
 /// Returns the marks of answers that only follow thoughts.

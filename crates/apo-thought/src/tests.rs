@@ -12,7 +12,7 @@ use super::{parted, without_end, without_opening};
 /// An answer that is long enough to be one after what may be part of an answer.
 const WARM: &str = "Warm water, with a little soap in it, is best.";
 
-fn said(content: &str) -> &str {
+fn answer_of(content: &str) -> &str {
     parted(content).answer
 }
 

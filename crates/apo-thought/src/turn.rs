@@ -1,7 +1,7 @@
 //! The marks that chat templates write around turns.
 
 use crate::lead::special;
-use crate::place::{goes_on_as_subject, is_quoted};
+use crate::place::{continues_as_subject, is_quoted};
 
 /// Who speaks in a turn, as templates name them.
 const ASSISTANTS: &[&str] = &["assistant", "model", "chatbot", "bot"];
@@ -46,7 +46,7 @@ fn opening(lower: &str, names: &[&str]) -> Option<usize> {
             .strip_prefix("|]")
     };
     if let Some(rest) = names.iter().find_map(role) {
-        return (!goes_on_as_subject(rest) && !rest.starts_with(' ')).then(|| at(rest));
+        return (!continues_as_subject(rest) && !rest.starts_with(' ')).then(|| at(rest));
     }
     let start = STARTS.iter().find_map(|it| lower.strip_prefix(it));
     let rest = start.or_else(|| special(lower))?;

@@ -7,8 +7,9 @@ use anyhow::Result;
 use apo_llama::{AdamWSettings, StoredType};
 use apo_model_stage::MicroTokensArgs;
 use apo_provenance::Provenance;
-use apo_stage::{Output, OutputArgs, not_negative};
+use apo_stage::{Output, OutputArgs, not_negative, value_name};
 use apo_training::{Decay, Settings};
+use clap::ValueEnum;
 use serde_json::json;
 
 /// Arguments of a training.
@@ -33,9 +34,9 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "SHARE", default_value = "0.03", value_parser = share)]
     pub warmup: f64,
 
-    /// How the learning rate falls after the warm-up: cosine, linear, constant
-    #[arg(long, value_name = "HOW", default_value = "cosine", value_parser = decay)]
-    pub decay: Decay,
+    /// How the learning rate falls after the warm-up
+    #[arg(long, value_name = "HOW", value_enum, default_value = "cosine")]
+    pub decay: DecayArg,
 
     /// AdamW's decay of the first moment
     #[arg(long, value_name = "BETA", default_value = "0.9", value_parser = below_one)]
@@ -79,9 +80,48 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub tensorboard: Option<PathBuf>,
 
-    /// Type of the written weights: f32 or bf16
-    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = stored)]
-    pub save_as: StoredType,
+    /// Type of the written weights
+    #[arg(long, value_name = "TYPE", value_enum, default_value = "f32")]
+    pub save_as: StoredTypeArg,
+}
+
+/// What `--decay` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DecayArg {
+    /// Half a cosine, down to 0
+    Cosine,
+    /// Linearly, down to 0
+    Linear,
+    /// Not at all
+    Constant,
+}
+
+impl From<DecayArg> for Decay {
+    fn from(decay: DecayArg) -> Self {
+        match decay {
+            DecayArg::Cosine => Self::Cosine,
+            DecayArg::Linear => Self::Linear,
+            DecayArg::Constant => Self::Constant,
+        }
+    }
+}
+
+/// What `--save-as` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StoredTypeArg {
+    /// 32-bit floats
+    F32,
+    /// bfloat16
+    Bf16,
+}
+
+impl From<StoredTypeArg> for StoredType {
+    fn from(stored: StoredTypeArg) -> Self {
+        match stored {
+            StoredTypeArg::F32 => Self::F32,
+            StoredTypeArg::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 fn positive(text: &str) -> Result<usize, &'static str> {
@@ -102,23 +142,6 @@ fn below_one(text: &str) -> Result<f64, &'static str> {
 fn minutes(text: &str) -> Result<Duration, &'static str> {
     let seconds = not_negative(text)? * 60.0;
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected fewer minutes")
-}
-
-fn decay(text: &str) -> Result<Decay, &'static str> {
-    match text {
-        "cosine" => Ok(Decay::Cosine),
-        "linear" => Ok(Decay::Linear),
-        "constant" => Ok(Decay::Constant),
-        _ => Err("expected cosine, linear or constant"),
-    }
-}
-
-fn stored(text: &str) -> Result<StoredType, &'static str> {
-    match text {
-        "f32" => Ok(StoredType::F32),
-        "bf16" => Ok(StoredType::Bf16),
-        _ => Err("expected f32 or bf16"),
-    }
 }
 
 /// The paper's settings for a kind of model.
@@ -149,7 +172,9 @@ impl TrainingArgs {
     /// When they are.
     pub fn keep_apart(&self, output: &OutputArgs) -> Result<()> {
         let folder = self.tensorboard.as_deref();
-        folder.map_or(Ok(()), |it| Output::keep_apart(output, "--tensorboard", it))
+        folder.map_or(Ok(()), |it| {
+            Output::check_outside(output, "--tensorboard", it)
+        })
     }
 
     /// Returns the settings of the training.
@@ -161,7 +186,7 @@ impl TrainingArgs {
             micro_tokens: self.micro_tokens.tokens as usize,
             learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
             warmup: self.warmup,
-            decay: self.decay,
+            decay: self.decay.into(),
             adamw: AdamWSettings {
                 beta_1: self.adam_beta_1,
                 beta_2: self.adam_beta_2,
@@ -183,12 +208,12 @@ impl TrainingArgs {
             .argument("epochs", self.epochs)
             .argument("learning_rate", settings.learning_rate)
             .argument("warmup", self.warmup)
-            .argument("decay", format!("{:?}", self.decay).to_lowercase())
+            .argument("decay", value_name(&self.decay))
             .argument("adam_betas", json!([self.adam_beta_1, self.adam_beta_2]))
             .argument("weight_decay", self.weight_decay)
             .argument("max_grad_norm", self.max_grad_norm)
             .argument("seed", self.seed)
             .argument("micro_tokens", self.micro_tokens.tokens)
-            .argument("save_as", self.save_as.name())
+            .argument("save_as", StoredType::from(self.save_as).name())
     }
 }

@@ -20,8 +20,14 @@ pub struct Cleaned {
 
 impl Cleaned {
     /// Returns an answer without its thoughts and special tokens, or `None` if nothing
-    /// else is in it. `had_tokens`: some special tokens were already removed.
-    pub fn answer<'a>(&mut self, text: &'a str, had_tokens: bool) -> Option<&'a str> {
+    /// else is in it.
+    pub fn answer<'a>(&mut self, text: &'a str) -> Option<&'a str> {
+        self.rest_of_answer(text, false)
+    }
+
+    /// As [`Self::answer`], for an answer from which a reader has already removed special
+    /// tokens, if it `had_tokens`.
+    pub fn rest_of_answer<'a>(&mut self, text: &'a str, had_tokens: bool) -> Option<&'a str> {
         let found = parted(text);
         if found.answer.trim().is_empty() && !text.trim().is_empty() {
             self.only_thoughts += 1;
@@ -39,7 +45,7 @@ impl Cleaned {
 
     /// Cleans a golden answer as [`Self::answer`] does. Returns whether anything is left.
     pub fn golden(&mut self, response: &mut Response) -> bool {
-        let Some(answer) = self.answer(&response.response, false) else {
+        let Some(answer) = self.answer(&response.response) else {
             return false;
         };
         if answer.len() < response.response.len() {
@@ -109,7 +115,7 @@ mod tests {
             ),
             ("yes </s>", Some("yes </s>")),
         ] {
-            assert_eq!(cleaned.answer(text, false), expected, "{text:?}");
+            assert_eq!(cleaned.answer(text), expected, "{text:?}");
         }
         let counts = [
             cleaned.thoughts_removed,

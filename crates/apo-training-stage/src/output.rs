@@ -7,7 +7,7 @@ use anyhow::Result;
 use apo_dialogue::Template;
 use apo_llama::{Manifest, StoredType};
 use apo_provenance::{METRICS, Provenance};
-use apo_stage::{Output, ReportArgs, format_table, result};
+use apo_stage::{Output, ReportArgs, format_table, print_result};
 use apo_tables::{Metric, Writer};
 use apo_training::Trained;
 use serde::Serialize;
@@ -60,7 +60,7 @@ pub fn finish(
         tokens: trained.metrics.iter().map(|metric| metric.tokens).sum(),
         counts,
     };
-    result(report, &summary, || {
+    print_result(report, &summary, || {
         let row = |name: &str, value: String| vec![name.to_owned(), value];
         let mut rows = vec![
             row("steps", summary.steps.to_string()),

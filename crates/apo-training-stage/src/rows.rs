@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_stage::rows::fault;
+use apo_stage::rows::row_error;
 use apo_tables::tables::is_policy;
 use apo_tables::{Finish, POLICY, Response};
 use apo_training::{ResponseRole, TokenizedResponse};
@@ -16,14 +16,14 @@ use apo_training::{ResponseRole, TokenizedResponse};
 pub fn check_golden(table: &Path, row: usize, response: &Response) -> Result<()> {
     if response.finish == Finish::Empty {
         let problem = "`response` is empty, expected an answer";
-        return Err(fault(table, row, response, problem));
+        return Err(row_error(table, row, response, problem));
     }
     if is_policy(&response.origin) {
         let problem = format!(
             "`origin` is `{POLICY}`, which only samples have, expected a golden answer's; is a \
              table of samples given as --golden?"
         );
-        return Err(fault(table, row, response, &problem));
+        return Err(row_error(table, row, response, &problem));
     }
     Ok(())
 }
@@ -42,7 +42,7 @@ pub fn check_sample(table: &Path, row: usize, response: &Response) -> Result<()>
          --samples swapped?",
         response.origin.chars().take(40).collect::<String>()
     );
-    Err(fault(table, row, response, &problem))
+    Err(row_error(table, row, response, &problem))
 }
 
 /// Returns a row's response as tokens, without its reward and the reference's

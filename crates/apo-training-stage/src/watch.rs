@@ -67,7 +67,7 @@ impl Observer for Watch {
         self.loss = Some(loss);
         if let Some(progress) = &mut self.progress {
             let rate = metric.tokens_per_second;
-            progress.message(format!("loss {loss:.4}, {rate:.0} tokens/s"));
+            progress.set_message(format!("loss {loss:.4}, {rate:.0} tokens/s"));
         }
     }
 

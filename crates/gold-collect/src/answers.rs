@@ -40,7 +40,7 @@ pub struct Filed {
 
 impl Filed {
     /// Makes a golden answer from a text without its thoughts and its end of text;
-    /// `None` if nothing else is in it.
+    /// `None` if nothing is left.
     pub fn new(text: &str, origin: Origin) -> Option<Self> {
         let parted = parted(text);
         Some(Self {
@@ -55,7 +55,8 @@ impl Filed {
 ///
 /// # Errors
 ///
-/// When one is, or cannot be read; the error names the file and what shows it.
+/// When a file holds such samples, or cannot be read; the error names the file and the
+/// evidence.
 pub fn refuse_samples(paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         if let Some(evidence) = evidence_of_samples(path)? {
@@ -130,12 +131,12 @@ impl Answers {
     /// Reads a file, and returns the number of its records.
     fn add_file(&mut self, path: &Path, keys: &Keys) -> Result<u64> {
         let mut source = Source::open(path, ANSWER_FIELDS)?;
-        // Of a table of ours every column is known, and most are not an answer's.
+        // Every column of our own tables is known, and most do not belong to an answer.
         let is_ours = apo_tables::provenance(path).is_ok_and(|it| it.is_some());
         let is_own = |name: &str| Response::TABLE.columns.iter().any(|it| it.name == name);
-        let is_told = |name: &String| !is_ours || !is_own(name);
+        let is_reported = |name: &String| !is_ours || !is_own(name);
         self.unused
-            .add(source.unused().iter().filter(|it| is_told(it)).cloned());
+            .add(source.unused().iter().filter(|it| is_reported(it)).cloned());
         let mut n = 0;
         loop {
             let batch = source.batch(BATCH)?;
@@ -156,7 +157,7 @@ impl Answers {
                         Some(mut filed) => {
                             filed.tokens_removed |= read.tokens_removed;
                             self.n_without_context += u64::from(read.has_context);
-                            self.unused.add(read.unused.into_iter().filter(is_told));
+                            self.unused.add(read.unused.into_iter().filter(is_reported));
                             self.add(read.prompt, filed, keys);
                         }
                         None => self.leave_out(&at, &"the answer is only a thought"),

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_lies_beside_the_output() {
+    fn the_journal_is_next_to_the_output() {
         let words = "gold-collect --queries q --pairs p --hh-best --out runs/golden.parquet";
         let args = Args::parse_from(words.split(' '));
         assert_eq!(

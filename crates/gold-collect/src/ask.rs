@@ -20,7 +20,7 @@ use crate::queries::Keys;
 /// # Errors
 ///
 /// When the endpoint takes no requests, when no query got a reply, when a signal
-/// came, or when a replayed journal lacks entries.
+/// arrives, or when a replayed journal lacks entries.
 pub fn all(
     args: &Args,
     collector: &Collector,
@@ -59,7 +59,7 @@ pub fn all(
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         found.add(query.query_id, collected)?;
         if counts.requests > 0 {
-            found.progress.message(args.endpoint.message(&counts));
+            found.progress.set_message(args.endpoint.message(&counts));
         }
         found.progress.inc(1);
         Ok(())
@@ -69,7 +69,7 @@ pub fn all(
     Ok(found.lacking)
 }
 
-/// What came of the queries that were asked.
+/// The outcomes of the queries that were asked.
 struct Found {
     progress: Progress,
     /// The ids of queries without an answer.
@@ -81,11 +81,11 @@ struct Found {
 }
 
 impl Found {
-    /// Adds what came of a query.
+    /// Adds the outcome of a query.
     ///
     /// # Errors
     ///
-    /// When the endpoint takes no requests, or a signal came.
+    /// When the endpoint takes no requests, or a signal arrives.
     fn add(&mut self, query_id: String, collected: Result<Collected, EndpointError>) -> Result<()> {
         let lack = match collected {
             Ok(collected) => collected.lack,
@@ -110,9 +110,9 @@ impl Found {
     fn check(&self, args: &Args, endpoint: &Endpoint, n: u64) -> Result<()> {
         if let Some(first) = &self.missing.first {
             return Err(bad_input(format!(
-                "{}: no entry for {} of {n} queries, as {first}: it was made with another --model, \
-                 --system, --temperature or --max-tokens, of other queries, or stopped early; \
-                 --base-url with --journal asks for what it lacks",
+                "{}: no entry for {} of {n} queries, such as {first}: it was made with another \
+                 --model, --system, --temperature or --max-tokens, for other queries, or its run \
+                 stopped early; --base-url with --journal asks for the missing replies",
                 endpoint.journal().path().display(),
                 self.missing.n
             )));

@@ -24,7 +24,7 @@ pub struct Better {
     responses: HashMap<String, (String, Filed)>,
 }
 
-/// Reads all pairs once: replies cost money, so a damaged table is found before them.
+/// Reads all pairs once, to find a damaged table before any reply costs money.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub fn check(path: &Path) -> Result<()> {
 impl Better {
     /// Reads the better responses to queries. If a query has several pairs, the one
     /// with the smallest `pair_id` counts: this is a draw by hash, which does not
-    /// depend on the order of the rows. A response that is only a thought is none.
+    /// depend on the order of the rows. A response that is only a thought does not count.
     ///
     /// # Errors
     ///

@@ -20,11 +20,11 @@ use std::collections::HashSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_endpoint::{Counts, Endpoint};
+use apo_endpoint::Endpoint;
 use apo_endpoint_stage::{check_again, check_journal, open};
 use apo_golden::Collector;
 use apo_provenance::Provenance;
-use apo_stage::{Claim, Output, OutputKind, bad_input, result, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, bad_input, print_result, print_up_to_date};
 use clap::Parser as _;
 
 use crate::answers::Answers;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 /// # Errors
 ///
 /// When an input is malformed, when the endpoint takes no requests, when a signal
-/// came, or when the table cannot be written.
+/// arrives, or when the table cannot be written.
 fn run(args: &Args) -> Result<()> {
     let tables = Tables::open(args)?;
     let collector = inputs::collector(args)?;
@@ -62,19 +62,19 @@ fn run(args: &Args) -> Result<()> {
     let answers = Answers::read(&args.answers, &keys, args.fallback())?;
 
     let journal = args.journal();
-    Output::keep_apart(&args.output, "--journal", &journal)?;
+    Output::check_outside(&args.output, "--journal", &journal)?;
     let inputs = args.inputs().into_iter().chain([journal.as_path()]);
     let claim = Output::claim(&args.output, &provenance, OutputKind::Table, inputs)?;
     let Claim::Work(output) = claim else {
-        return up_to_date(&args.report, &args.output.out);
+        return print_up_to_date(&args.report, &args.output.out);
     };
     let (url, from) = (args.base_url.as_deref(), args.from_journal.as_deref());
     let endpoint = open(&args.endpoint, url, from, &args.output.out)?;
     let model = collector.as_ref().zip(endpoint.as_ref());
     let summary = make(args, model, &keys, &answers, &output, &provenance)?;
     output.publish(write::TABLE)?;
-    summary.warn(collector.is_some());
-    result(&args.report, &summary, || summary.text(collector.is_some()))
+    summary.warn();
+    print_result(&args.report, &summary, || summary.text())
 }
 
 /// Asks for answers, and writes the table into the working folder.
@@ -107,6 +107,6 @@ fn make(
         better: better.as_ref(),
     };
     let tally = write::table(&args.queries, &sources, output.dir(), provenance)?;
-    let counts = model.map_or(Counts::default(), |(_, endpoint)| endpoint.counts());
+    let counts = model.map(|(_, endpoint)| endpoint.counts());
     Ok(Summary::new(tally, answers, counts, args.endpoint.prices()))
 }

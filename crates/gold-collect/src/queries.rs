@@ -20,8 +20,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Reads the queries' keys. Warns of prompts that another program rendered: the
-    /// tables of other programs may have such.
+    /// Reads the queries' keys. Warns of prompts that another program rendered, which the
+    /// tables of other programs may hold.
     ///
     /// # Errors
     ///

@@ -22,30 +22,34 @@ pub struct Summary {
     asked: Asked,
     /// The tokens of all replies that the table is made of, from this run or earlier.
     tokens: TokenCost,
+    /// Whether a model's replies are used.
+    #[serde(skip)]
+    uses_model: bool,
 }
 
 impl Summary {
-    /// Summarises a table; `prices` are those of a million request tokens and a million
-    /// reply tokens.
+    /// Summarises a table; `counts` are what was asked, `None` without a model; `prices`
+    /// are those of a million request tokens and a million reply tokens.
     pub fn new(
         tally: Tally,
         answers: &Answers,
-        counts: Counts,
+        counts: Option<Counts>,
         prices: Option<(f64, f64)>,
     ) -> Self {
         Self {
             unknown_answers: answers.n_unknown,
             further_answers: answers.n_further,
-            asked: Asked::new(counts, prices),
+            asked: Asked::new(counts.unwrap_or_default(), prices),
             tokens: TokenCost::new(tally.usage, prices),
+            uses_model: counts.is_some(),
             tally,
         }
     }
 
     /// Warns of results that a user would not expect.
-    pub fn warn(&self, uses_model: bool) {
+    pub fn warn(&self) {
         let stood_in = self.tally.origins[Origin::HhChosen.as_str()];
-        if uses_model && stood_in > 0 {
+        if self.uses_model && stood_in > 0 {
             warn(&format!(
                 "{stood_in} of {} golden answers are the better HH response",
                 self.tally.rows
@@ -91,7 +95,7 @@ impl Summary {
     }
 
     /// Returns the result for people.
-    pub fn text(&self, uses_model: bool) -> String {
+    pub fn text(&self) -> String {
         let row = |name: &str, value: String| vec![name.to_owned(), value];
         let mut rows = vec![row("golden answers", self.tally.rows.to_string())];
         for origin in Origin::ALL {
@@ -108,7 +112,7 @@ impl Summary {
                 rows.push(row(name, n.to_string()));
             }
         }
-        if uses_model {
+        if self.uses_model {
             rows.push(row("requests failed", self.tally.lacks.failed.to_string()));
             rows.push(row("empty replies", self.tally.lacks.empty.to_string()));
             rows.push(row(
@@ -123,7 +127,7 @@ impl Summary {
             ));
             rows.push(row("further answers", self.further_answers.to_string()));
         }
-        if !uses_model {
+        if !self.uses_model {
             return format_table(&rows);
         }
         let asked = &self.asked;

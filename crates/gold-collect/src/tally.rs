@@ -95,7 +95,7 @@ pub struct Doubts {
     pub unknown: u64,
     /// Answers that contain a mark of a thought, which was kept.
     pub thought: u64,
-    /// These reasons.
+    /// The reasons that are not known here.
     #[serde(skip)]
     reasons: Causes,
 }
@@ -129,7 +129,7 @@ impl Doubts {
         }
         if let Some((count, reason)) = self.reasons.commonest() {
             phrases.push(format!(
-                "{} replies ended for a reason that is not known here, {count} of them with \
+                "{} replies ended for an unknown reason, {count} of them with \
                  finish_reason `{reason}`; they are taken as complete",
                 self.unknown
             ));
@@ -138,7 +138,7 @@ impl Doubts {
     }
 }
 
-/// What the queries' outcomes are, counted.
+/// Counts of the queries' outcomes.
 #[derive(Debug, Serialize)]
 pub struct Tally {
     /// Queries with a golden answer: the rows.
@@ -164,7 +164,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts nothing yet; every origin has its zero.
+    /// Starts all counts at zero, also that of each origin.
     pub fn new() -> Self {
         Self {
             rows: 0,

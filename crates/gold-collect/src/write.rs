@@ -27,8 +27,8 @@ pub struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Returns a query's golden answer, from a file, or else a model, or else the HH
-    /// data; and the tokens that it took.
+    /// Returns a query's golden answer, from a file, else from a model, else from the HH
+    /// data, and the tokens that it cost.
     fn golden(&self, query: &Query) -> Result<Collected> {
         if let Some(filed) = self.answers.to(query) {
             return Ok(of_filed(filed, Collected::default()));
@@ -85,7 +85,7 @@ pub fn table(
     writer.finish()?;
     if tally.rows == 0 {
         return Err(bad_input(
-            "no query has a golden answer: no reply came, and `--pairs` has none of the queries",
+            "no query has a golden answer: no reply came, and `--pairs` holds none of the queries",
         ));
     }
     Ok(tally)

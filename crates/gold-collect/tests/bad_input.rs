@@ -241,9 +241,9 @@ fn a_policys_own_samples_are_not_golden_answers() {
         ("mixed.jsonl", "`origin` is `policy` in line 2"),
         ("mixed.json", "`origin` is `policy` in line 2"),
     ] {
-        let expected = format!("--answers {name}: {evidence}");
-        let told = [&*expected, "own samples, not golden answers", "--samples"];
-        refuses(&dir, &format!("{TABLES} --answers {name}"), 3, &told);
+        let found = format!("--answers {name}: {evidence}");
+        let expected = [&*found, "own samples, not golden answers", "--samples"];
+        refuses(&dir, &format!("{TABLES} --answers {name}"), 3, &expected);
     }
     let others = [row("hi", "human"), row("ho", "a policy of theirs")];
     fs::write(dir.join("others.jsonl"), lines(others)).unwrap();
@@ -267,7 +267,7 @@ fn a_journal_at_fault_is_named_by_line() {
         ),
         (
             "empty.jsonl",
-            "empty.jsonl: no entry for 1 of 1 queries, as q",
+            "empty.jsonl: no entry for 1 of 1 queries, such as q",
         ),
     ] {
         refuses(
@@ -344,18 +344,23 @@ fn a_file_that_is_not_a_journal_is_left_as_it_is_and_no_pipe_is_waited_for() {
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("nowhere/at-all", dir.join("dangling")).unwrap();
-        let told = "the journal dangling is a link into a folder that does not exist";
+        let expected = "the journal dangling is a link into a folder that does not exist";
         refuses(
             &dir,
             &format!("{TABLES} {URL} --journal dangling"),
             3,
-            &[told],
+            &[expected],
         );
     }
     for name in ["absent/j", "notes.txt/j"] {
-        let expected = format!("the journal {name} cannot be made: there is no folder");
-        let told = [&*expected, "make it, or name a file elsewhere"];
-        refuses(&dir, &format!("{TABLES} {URL} --journal {name}"), 3, &told);
+        let problem = format!("the journal {name} cannot be made: there is no folder");
+        let expected = [&*problem, "make it, or name a file elsewhere"];
+        refuses(
+            &dir,
+            &format!("{TABLES} {URL} --journal {name}"),
+            3,
+            &expected,
+        );
     }
 }
 

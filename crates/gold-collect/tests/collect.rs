@@ -29,7 +29,7 @@ const KEY: &str = "sk-0123456789abcdefghij";
 const REFUSAL: &str = "I'm sorry, but I can't assist with that.";
 
 /// Answers as the question says.
-fn obliging() -> Server {
+fn working_server() -> Server {
     Server::start(|call, _| {
         let messages = call.body["messages"].as_array().unwrap();
         match call.last() {
@@ -60,7 +60,7 @@ const ALL: &[&str] = &[
 fn each_query_gets_its_golden_answer_and_origin() {
     let dir = fresh_dir("origins");
     write_tables(&dir, ALL);
-    let server = obliging();
+    let server = working_server();
 
     let args = online(&server, "--json --quiet --price-in 30 --price-out 60");
     let out = collect(&dir, &args);
@@ -142,7 +142,7 @@ fn each_query_gets_its_golden_answer_and_origin() {
 fn a_rerun_asks_nothing_and_says_so() {
     let dir = fresh_dir("rerun");
     write_tables(&dir, &["a", "b"]);
-    let server = obliging();
+    let server = working_server();
     succeeds(&collect(&dir, &online(&server, "")));
     let before = fs::read(dir.join("golden.parquet")).unwrap();
 
@@ -193,7 +193,7 @@ fn a_failed_request_is_asked_again_once_the_output_is_removed() {
 fn a_replay_gives_the_same_rows_without_a_server() {
     let dir = fresh_dir("replay");
     write_tables(&dir, ALL);
-    let server = obliging();
+    let server = working_server();
     succeeds(&collect(&dir, &online(&server, "--requests 4")));
     let n_calls = server.calls().len();
     let journal = fs::read(dir.join("golden.parquet.journal.jsonl")).unwrap();
@@ -595,7 +595,7 @@ fn the_key_is_sent_and_shown_nowhere() {
 fn only_what_the_answers_lack_is_asked_for() {
     let dir = fresh_dir("answers");
     write_tables(&dir, &["a", "b", "c"]);
-    let server = obliging();
+    let server = working_server();
     let lines = [
         json!({"prompt": prompt("b"), "response": " from people \n", "model": "people"}),
         json!({"prompt": prompt("b"), "response": "a second one"}),
@@ -646,7 +646,7 @@ fn only_what_the_answers_lack_is_asked_for() {
 fn the_texts_may_come_from_files() {
     let dir = fresh_dir("texts");
     write_tables(&dir, &["policy", "plain"]);
-    let server = obliging();
+    let server = working_server();
     fs::write(dir.join("system.txt"), "Be kind.\n").unwrap();
     fs::write(dir.join("refusals.txt"), "We would rather not.\n").unwrap();
 
@@ -671,7 +671,7 @@ fn the_texts_may_come_from_files() {
 fn another_model_is_another_output() {
     let dir = fresh_dir("conflict");
     write_tables(&dir, &["a"]);
-    let server = obliging();
+    let server = working_server();
     succeeds(&collect(&dir, &online(&server, "")));
     let other = online(&server, "").replace("--model m", "--model n");
 

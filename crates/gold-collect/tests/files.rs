@@ -59,8 +59,8 @@ fn thoughts_and_special_tokens_of_files_and_tables_are_removed_and_counted() {
         }
         let counts = (&summary["thoughts_removed"], &summary["tokens_removed"]);
         assert_eq!(counts, (&json!(4), &json!(2)), "{source}");
-        let told = "2 golden answers from files or tables had special tokens";
-        assert!(stderr(&ran).contains(told), "{}", stderr(&ran));
+        let expected = "2 golden answers from files or tables had special tokens";
+        assert!(stderr(&ran).contains(expected), "{}", stderr(&ran));
     }
     let rendered = json!({"prompt": "[INST] a [/INST]", "response": "Warm water."});
     let lines = [
@@ -75,13 +75,13 @@ fn thoughts_and_special_tokens_of_files_and_tables_are_removed_and_counted() {
     let args = "--queries queries.parquet --answers rendered.jsonl --out rendered.parquet";
     let ran = collect(&dir, args);
     succeeds(&ran);
-    for told in ["1 answer is left out", "line 1", "rendered in LLaMA 2's"] {
-        assert!(stderr(&ran).contains(told), "{}", stderr(&ran));
+    for expected in ["1 answer is left out", "line 1", "rendered in LLaMA 2's"] {
+        assert!(stderr(&ran).contains(expected), "{}", stderr(&ran));
     }
 }
 
 #[test]
-fn a_golden_table_is_read_without_a_word_and_a_file_without_answers_is_told() {
+fn a_golden_table_is_read_without_a_warning_and_a_file_without_answers_is_reported() {
     let dir = fresh_dir("own");
     write_tables(&dir, &["a", "b"]);
     let line = |question: &str, more: &str| {
@@ -97,20 +97,23 @@ fn a_golden_table_is_read_without_a_word_and_a_file_without_answers_is_told() {
     for name in ["none.jsonl", "none.json"] {
         fs::write(dir.join(name), if name == "none.json" { "[]" } else { "" }).unwrap();
     }
-    let told = |answers: &str, out: &str| {
+    let warnings_of = |answers: &str, out: &str| {
         let answers = answers.replace(' ', " --answers ");
         let args = format!("--queries queries.parquet --answers {answers} --out {out}");
         let ran = collect(&dir, &args);
         succeeds(&ran);
         stderr(&ran)
     };
-    let said = told("golden.parquet", "of-golden.parquet");
-    assert!(!said.contains("unknown"), "{said}");
-    let said = told("golden.parquet b.jsonl", "of-both.parquet");
-    assert!(said.contains("the column `finish` is unknown"), "{said}");
-    let said = told("a.jsonl none.jsonl none.json", "of-none.parquet");
+    let warnings = warnings_of("golden.parquet", "of-golden.parquet");
+    assert!(!warnings.contains("unknown"), "{warnings}");
+    let warnings = warnings_of("golden.parquet b.jsonl", "of-both.parquet");
+    assert!(
+        warnings.contains("the column `finish` is unknown"),
+        "{warnings}"
+    );
+    let warnings = warnings_of("a.jsonl none.jsonl none.json", "of-none.parquet");
     let expected = "none.jsonl, none.json: no answers in it";
-    assert!(said.contains(expected), "{said}");
+    assert!(warnings.contains(expected), "{warnings}");
     assert_eq!(golden(&dir, "of-none.parquet").len(), 1);
 }
 
@@ -137,7 +140,7 @@ fn queries_that_another_program_rendered_are_counted() {
     let args = "--queries queries.parquet --answers answers.jsonl --out golden.parquet";
     let ran = collect(&dir, args);
     succeeds(&ran);
-    let told = "queries.parquet: 2 prompts are already rendered, the first in row 1 (from 0), in \
+    let expected = "queries.parquet: 2 prompts are already rendered, the first in row 1 (from 0), in \
                 ChatML";
-    assert!(stderr(&ran).contains(told), "{}", stderr(&ran));
+    assert!(stderr(&ran).contains(expected), "{}", stderr(&ran));
 }

@@ -200,14 +200,18 @@ fn a_proxy_that_does_not_do_is_named_without_its_password() {
             .output()
             .unwrap();
         fails(&out, status, variable);
-        let said = stderr(&out);
-        assert!(!said.contains("hunter2"), "{value}: {said}");
+        let message = stderr(&out);
+        assert!(!message.contains("hunter2"), "{value}: {message}");
         let is_asked_by_connect = value == at(&refuses);
-        assert_eq!(said.contains("by CONNECT"), is_asked_by_connect, "{said}");
+        assert_eq!(
+            message.contains("by CONNECT"),
+            is_asked_by_connect,
+            "{message}"
+        );
         let address = value.rsplit('@').next().unwrap_or_default();
         assert!(
-            said.contains(address.trim_start_matches("socks4://")),
-            "{value}: {said}"
+            message.contains(address.trim_start_matches("socks4://")),
+            "{value}: {message}"
         );
         assert_eq!(server.calls().len(), 0, "{value}: gone around");
     }

@@ -155,13 +155,16 @@ fn a_reply_is_used_as_its_finish_reason_says() {
         summary["doubts"],
         json!({"unsaid": 1, "unknown": 1, "thought": 0})
     );
-    let said = stderr(&out);
+    let warnings = stderr(&out);
     for expected in [
         "7 requests failed",
         "1 replies do not say why they ended (no finish_reason)",
-        "1 replies ended for a reason that is not known here, 1 of them with finish_reason `bananas`",
+        "1 replies ended for an unknown reason, 1 of them with finish_reason `bananas`",
     ] {
-        assert!(said.contains(expected), "expected `{expected}` in {said}");
+        assert!(
+            warnings.contains(expected),
+            "expected `{expected}` in {warnings}"
+        );
     }
     // Failures are asked for again, all else is not.
     fs::remove_file(dir.join("golden.parquet")).unwrap();
@@ -340,7 +343,7 @@ fn what_was_paid_for_is_counted_and_asked_again_as_the_user_says_alone() {
         (&json!(3), &json!(2))
     );
     assert_eq!(summary["asked"]["prompt_tokens"], 60);
-    let said = stderr(&out);
+    let warnings = stderr(&out);
     for expected in [
         "5 of 7 golden answers are the better HH response",
         "3 replies are empty, 2 of them cut by the token limit",
@@ -348,7 +351,10 @@ fn what_was_paid_for_is_counted_and_asked_again_as_the_user_says_alone() {
         "2 replies cannot be read (its text is not UTF-8",
         "--ask-again unreadable",
     ] {
-        assert!(said.contains(expected), "expected `{expected}` in {said}");
+        assert!(
+            warnings.contains(expected),
+            "expected `{expected}` in {warnings}"
+        );
     }
     let rerun = |more: &str| -> Value {
         fs::remove_file(dir.join("golden.parquet")).unwrap();
@@ -459,9 +465,9 @@ fn the_warning_names_the_commonest_cause_and_its_count() {
         let args = online(&server, "--requests 1").replace("--attempts 3", "--attempts 1");
         let out = collect(&dir, &args);
         succeeds(&out);
-        let said = stderr(&out);
-        assert!(said.contains(expected), "{case}: {said}");
-        assert!(said.contains("3 requests failed"), "{case}: {said}");
+        let warnings = stderr(&out);
+        assert!(warnings.contains(expected), "{case}: {warnings}");
+        assert!(warnings.contains("3 requests failed"), "{case}: {warnings}");
     }
 }
 

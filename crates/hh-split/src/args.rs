@@ -47,17 +47,18 @@ pub struct Args {
     #[arg(default_values_t = ["helpful-base".to_owned(), "harmless-base".to_owned()])]
     pub subset: Vec<String>,
 
-    /// File or folder of training pairs; as NAME=PATH to name its subset
+    /// File or folder of training pairs; NAME=PATH also names its subset
     /// (repeatable)
     ///
     /// .jsonl, .jsonl.gz or .parquet; a single file may also be .json or .json.gz,
-    /// a list or lines. The fields of a row determine its form; the first of these
-    /// forms counts: `chosen` and `rejected`, with or without `prompt`; WebGPT's
-    /// `question`, answers and scores; the lists `text` and `score` of APO's
-    /// authors; GPT4LLM's `user_input` with `completion_a` and `completion_b`, or
-    /// with `responses_and_scores`. A field that is null counts as absent. In
-    /// whole conversations the last message is the response. System messages and
-    /// tools cannot be kept: such rows are taken without them, and counted.
+    /// with a JSON list or one record per line. The fields of a row determine its
+    /// form; the first of these forms counts: `chosen` and `rejected`, with or
+    /// without `prompt`; WebGPT's `question`, answers and scores; the lists `text`
+    /// and `score` of APO's authors; GPT4LLM's `user_input` with `completion_a` and
+    /// `completion_b`, or with `responses_and_scores`. A field that is null counts
+    /// as absent. In whole conversations the last message is the response. System
+    /// messages and tools cannot be kept: such rows are used without them, and
+    /// counted.
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub train: Vec<Named>,

@@ -13,7 +13,7 @@ mod write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_stage::{Claim, Output, OutputKind, format_table, result, threads, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, format_table, print_result, print_up_to_date, threads};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -36,11 +36,11 @@ fn run(args: &Args) -> Result<()> {
     let provenance = sources::provenance(args, &sources)?;
     let claim = Output::claim(&args.output, &provenance, OutputKind::Folder, args.inputs())?;
     let Claim::Work(output) = claim else {
-        return up_to_date(&args.report, &args.output.out);
+        return print_up_to_date(&args.report, &args.output.out);
     };
     threads::start(None)?;
     let counts = write::tables(args, &sources, &provenance, output.dir())?;
     output.publish(write::FOLDER)?;
-    rejects::clear_beside(&args.output.out);
-    result(&args.report, &counts, || format_table(&counts.rows()))
+    rejects::remove_earlier_list(&args.output.out);
+    print_result(&args.report, &counts, || format_table(&counts.rows()))
 }

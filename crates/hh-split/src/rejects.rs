@@ -86,8 +86,8 @@ impl Rejects {
     }
 }
 
-/// Returns the path of the rejects of a run that had nothing to split.
-fn beside(out: &Path) -> PathBuf {
+/// Returns where a run that has nothing to split lists its rejects: next to its output.
+fn rejects_path(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push("-rejects.parquet");
     out.with_file_name(name)
@@ -98,9 +98,9 @@ fn beside(out: &Path) -> PathBuf {
 ///
 /// # Errors
 ///
-/// When one is, by whatever path.
+/// When one is, even under another path.
 pub fn keep_apart<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    let path = beside(out);
+    let path = rejects_path(out);
     let file = |path: &Path| {
         let found = fs::metadata(path);
         found.map(|it| (it.dev(), it.ino())).ok()
@@ -140,8 +140,8 @@ fn is_ours(path: &Path) -> bool {
 
 /// Removes the list of rejects of an earlier run that had nothing to split; any
 /// other file stays.
-pub fn clear_beside(out: &Path) {
-    let path = beside(out);
+pub fn remove_earlier_list(out: &Path) {
+    let path = rejects_path(out);
     if is_ours(&path) {
         let _ = fs::remove_file(path);
     }
@@ -176,7 +176,8 @@ impl Rejected {
         reasons.into_iter().map(sentence).collect()
     }
 
-    /// Reports what was rejected: as a note, or as a warning if it is much.
+    /// Reports what was rejected: as notes, or as one warning if it is a large
+    /// share of the rows.
     pub fn report(&self, report: ReportArgs, n_rows: u64) {
         let rejected = self.n_rows();
         if rejected as f64 > MANY * n_rows as f64 {
@@ -193,7 +194,7 @@ impl Rejected {
     }
 
     /// Returns the error of a run that has nothing to split, and leaves the table of
-    /// rejects beside the output's path.
+    /// rejects next to the output's path.
     ///
     /// # Errors
     ///
@@ -202,7 +203,7 @@ impl Rejected {
         if self.by_reason.is_empty() {
             return Ok(bad_input(what));
         }
-        let path = beside(out);
+        let path = rejects_path(out);
         let is_free = fs::symlink_metadata(&path).is_err() || is_ours(&path);
         let listed = if is_free {
             fs::rename(dir.join(TABLE), &path)

@@ -49,7 +49,7 @@ impl Sources {
         }
         if sources.train.is_empty() {
             return Err(bad_input(
-                "there are no training pairs: name them by --hh DIR (with SUBSET/train.jsonl.gz) \
+                "there are no training pairs: name them with --hh DIR (with SUBSET/train.jsonl.gz) \
                  or --train PATH",
             ));
         }
@@ -63,7 +63,7 @@ impl Sources {
     }
 }
 
-/// What files are given for.
+/// The part of the data that files are given for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Train,
@@ -71,8 +71,8 @@ enum Part {
 }
 
 impl Part {
-    /// Returns the words in a file's name that say that it is of another part, as in
-    /// `validation-00000-of-00001.parquet`.
+    /// Returns the words in a file's name that mean that it belongs to another part, as
+    /// in `validation-00000-of-00001.parquet`.
     fn words_of_others(self) -> &'static [&'static str] {
         match self {
             Self::Train => &["test", "validation", "valid", "val", "dev", "eval"],
@@ -88,7 +88,7 @@ impl Part {
     }
 }
 
-/// Unread files of a folder that a warning names, at most.
+/// How many unread files of a folder a warning names at most.
 const MOST_NAMED: usize = 5;
 
 /// The kinds of files that are read from a folder; `.json` files often describe the
@@ -137,7 +137,10 @@ fn files(named: &Named, part: Part) -> Result<Vec<Source>> {
     }
     let found = Folder::flat(path, &ENDINGS)?;
     check_part(path, part, &found.files)?;
-    let read = format!("the files that end in {} are", ENDINGS.join(", "));
+    let read = format!(
+        "in a folder, only files that end in {} are read",
+        ENDINGS.join(", ")
+    );
     warn_of_unread(path, &found.others, &read);
     Ok(found.files.into_iter().map(source).collect())
 }
@@ -172,12 +175,12 @@ fn of_hh(dir: &Path, subset: &str) -> Result<[Option<Source>; 2]> {
     warn_of_unread(
         dir,
         &unread,
-        "`train` and `test` are; --train FILE adds others",
+        "only `train` and `test` are read; --train FILE adds others",
     );
     Ok(parts)
 }
 
-/// Checks that no file of a folder is named as one of another part.
+/// Checks that no file of a folder has the name of another part.
 fn check_part(folder: &Path, part: Part, found: &[PathBuf]) -> Result<()> {
     let is_of_another = |path: &&PathBuf| {
         let name = stem(path).to_lowercase();
@@ -189,14 +192,14 @@ fn check_part(folder: &Path, part: Part, found: &[PathBuf]) -> Result<()> {
     };
     let (flag, folder) = (part.flag(), folder.display());
     Err(bad_input(format!(
-        "{flag} {folder}: the folder also holds {}, which is another part by its name; name the \
-         files of this part one by one, {flag} {folder}/FILE …",
+        "{flag} {folder}: the folder also holds {}, which by its name belongs to another part; \
+         name the files of this part one by one, {flag} {folder}/FILE …",
         file::name(other)
     )))
 }
 
 /// Warns of the files of a folder that are not read, unless they are prose about the
-/// data; `read` says which ones are.
+/// data; `read` says which ones are read.
 fn warn_of_unread(folder: &Path, unread: &[PathBuf], read: &str) {
     let is_prose = |path: &Path| {
         let ending = path.extension().unwrap_or_default();
@@ -206,7 +209,7 @@ fn warn_of_unread(folder: &Path, unread: &[PathBuf], read: &str) {
     let unread: Vec<String> = unread.map(|it| format!("`{}`", file::name(it))).collect();
     if !unread.is_empty() {
         warn(&format!(
-            "{}: not read: {}; of a folder, {read}",
+            "{}: not read: {}; {read}",
             folder.display(),
             join_names(unread, MOST_NAMED)
         ));
@@ -254,7 +257,7 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
     Ok(provenance.argument("subsets", serde_json::to_value(names)?))
 }
 
-/// Returns a raw file as an input, once it is found to hold rows.
+/// Describes a raw file as an input, after checking that it holds rows.
 fn input(path: &Path) -> Result<Input> {
     apo_import::Source::open(path, PREFERENCE_FIELDS)?;
     Ok(apo_tables::input(path)?)

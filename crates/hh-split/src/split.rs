@@ -10,7 +10,7 @@ use crate::args::{Amount, Args};
 /// A query's key as a number.
 pub type Key = u64;
 
-/// Returns the number that an id is, which has 16 hex digits.
+/// Returns the number that the 16 hex digits of an id stand for.
 pub fn key(id: &str) -> Key {
     u64::from_str_radix(id, 16).expect("an id is 16 hex digits")
 }
@@ -30,13 +30,13 @@ fn place(key: Key, seed: u64, purpose: &str) -> u64 {
 /// only to the policy.
 #[derive(Debug, Default)]
 pub struct Splits {
-    /// Held out as the test part.
+    /// Queries that are held out as the test part.
     pub held_out: HashSet<Key>,
-    /// Their pairs train reward models.
+    /// Queries whose pairs train reward models.
     pub rm: HashSet<Key>,
-    /// They belong to the policy, and their pairs are the development part.
+    /// Queries of the policy whose pairs are the development part.
     pub dev: HashSet<Key>,
-    /// Not used, from both parts.
+    /// Queries of both parts that are not used.
     pub left_out: HashSet<Key>,
 }
 

@@ -103,14 +103,14 @@ pub fn tables(
         return Err(rejected.nothing_left(&what, &dir, &args.output.out)?);
     }
     if taken.test.is_empty() && !sources.test.is_empty() {
-        let what = "the test files hold no pair that can be taken";
+        let what = "the test files hold no usable pair";
         return Err(rejected.nothing_left(what, &dir, &args.output.out)?);
     }
     rejected.report(args.report, counts.dialogues);
     if counts.without_context > 0 {
         warn(&format!(
-            "{} of {} pairs have a system message or tools, which the tables cannot hold; they were \
-             kept without them",
+            "{} of {} pairs have a system message or tools, which the tables cannot hold; the \
+             pairs were kept without them",
             counts.without_context, counts.dialogues
         ));
     }
@@ -123,8 +123,8 @@ pub fn tables(
     }
     if counts.tokens_kept > 0 {
         warn(&format!(
-            "{} of {} pairs have a response that begins or ends with what may be a special token or the word \
-             for one; it was kept",
+            "{} of {} pairs have a response that begins or ends with a special token, or with text that \
+             mentions one; it was kept",
             counts.tokens_kept, counts.dialogues
         ));
     }

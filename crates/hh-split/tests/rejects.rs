@@ -82,8 +82,8 @@ fn a_folder_gives_the_files_of_its_part_and_names_what_is_not_read() {
         write(&dir, &format!("data/{name}.jsonl"), [good(9)]);
         let (status, _, stderr) = hh_split(&dir, &line(2));
         assert_eq!(status, Some(3), "{stderr}");
-        for told in ["--train data", name, "one by one"] {
-            assert!(stderr.contains(told), "{stderr}");
+        for expected in ["--train data", name, "one by one"] {
+            assert!(stderr.contains(expected), "{stderr}");
         }
         fs::remove_file(path).unwrap();
     }
@@ -123,8 +123,8 @@ fn the_files_of_a_folder_are_found_whatever_the_case_of_their_names() {
         fs::write(dir.join("data").join(other), "").unwrap();
         let (status, _, stderr) = hh_split(&dir, "--train data --rm 50% --dev 0 --out out-3");
         assert_eq!(status, Some(3), "{stderr}");
-        for told in ["`a.jsonl`", &format!("`{other}`"), "two forms"] {
-            assert!(stderr.contains(told), "{told}\n{stderr}");
+        for expected in ["`a.jsonl`", &format!("`{other}`"), "two forms"] {
+            assert!(stderr.contains(expected), "{expected}\n{stderr}");
         }
         fs::remove_file(dir.join("data").join(other)).unwrap();
     }
@@ -171,8 +171,8 @@ fn a_folder_of_hh_has_one_file_for_each_part() {
         put(other, 4);
         let (status, _, stderr) = hh_split(&dir, &format!("{line} two"));
         assert_eq!(status, Some(3), "{stderr}");
-        for told in ["hh/helpful-base", &format!("`{other}`"), "two forms"] {
-            assert!(stderr.contains(told), "{told}\n{stderr}");
+        for expected in ["hh/helpful-base", &format!("`{other}`"), "two forms"] {
+            assert!(stderr.contains(expected), "{expected}\n{stderr}");
         }
         fs::remove_file(base.join(other)).unwrap();
     }
@@ -199,10 +199,10 @@ fn a_score_that_is_missing_does_not_make_the_other_one_unknown() {
 }
 
 #[test]
-fn what_stands_in_a_files_place_is_named() {
+fn something_else_in_place_of_a_file_is_named() {
     let dir = fresh_dir("stand-in");
     let hdf5 = [&[0; 512][..], b"\x89HDF\r\n\x1a\n"].concat();
-    for (bytes, told) in [
+    for (bytes, expected) in [
         (
             b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1\n".as_slice(),
             "LFS",
@@ -220,7 +220,7 @@ fn what_stands_in_a_files_place_is_named() {
             let line = format!("--train {name} --rm 100% --dev 0 --out data");
             let (status, _, stderr) = hh_split(&dir, &line);
             assert_eq!(status, Some(3), "{name}: {stderr}");
-            assert!(stderr.contains(told), "{name}: {told}\n{stderr}");
+            assert!(stderr.contains(expected), "{name}: {expected}\n{stderr}");
         }
     }
 }
@@ -258,7 +258,7 @@ fn rejects_are_written_even_if_nothing_is_left() {
 
 #[test]
 fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
-    let dir = fresh_dir("beside");
+    let dir = fresh_dir("lists");
     write(&dir, "good.jsonl", (0..4).map(good));
     write(&dir, "bad.jsonl", [json!({"chosen": 1, "rejected": 2})]);
     let run = |train: &str, out: &str| {
@@ -267,7 +267,7 @@ fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
     };
     assert_eq!(run("good.jsonl", "first").0, Some(0));
     assert_eq!(run("bad.jsonl", "list").0, Some(3));
-    let beside = dir.join("data-rejects.parquet");
+    let listed = dir.join("data-rejects.parquet");
     let read = |name: &str| fs::read(dir.join(name)).unwrap();
     let mut cases = vec![
         ("another table", read("first/train-pairs.parquet"), false),
@@ -290,22 +290,22 @@ fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
     writer.finish().unwrap();
     cases.push(("a list of others", read("notes.parquet"), false));
     for (name, bytes, is_ours) in cases {
-        fs::write(&beside, &bytes).unwrap();
+        fs::write(&listed, &bytes).unwrap();
         let (status, _, stderr) = run("bad.jsonl", "data");
         assert_eq!(status, Some(3), "{name}: {stderr}");
-        let told = if is_ours {
+        let expected = if is_ours {
             "data-rejects.parquet lists them"
         } else {
             "could not be listed in data-rejects.parquet"
         };
-        assert!(stderr.contains(told), "{name}: {stderr}");
+        assert!(stderr.contains(expected), "{name}: {stderr}");
         if !is_ours {
-            assert_eq!(fs::read(&beside).unwrap(), bytes, "{name}");
+            assert_eq!(fs::read(&listed).unwrap(), bytes, "{name}");
         }
 
-        fs::write(&beside, &bytes).unwrap();
+        fs::write(&listed, &bytes).unwrap();
         assert_eq!(run("good.jsonl", "data").0, Some(0), "{name}");
-        assert_eq!(beside.exists(), !is_ours, "{name}");
+        assert_eq!(listed.exists(), !is_ours, "{name}");
         fs::remove_dir_all(dir.join("data")).unwrap();
     }
 }
@@ -313,7 +313,7 @@ fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
 #[cfg(unix)]
 #[test]
 fn an_input_is_never_at_the_path_of_the_rejects() {
-    let dir = fresh_dir("input-beside");
+    let dir = fresh_dir("input-at-list");
     write(&dir, "bad.jsonl", [json!({"chosen": 1, "rejected": 2})]);
     write(&dir, "good.jsonl", (0..4).map(good));
     let line = "--train good.jsonl --rm 100% --dev 0 --out first";
@@ -334,8 +334,8 @@ fn an_input_is_never_at_the_path_of_the_rejects() {
         let line = format!("{line} --rm 100% --dev 0 --out data");
         let (status, _, stderr) = hh_split(&dir, &line);
         assert_eq!(status, Some(3), "{line}: {stderr}");
-        let told = "is data-rejects.parquet, where --out data lists its rejects";
-        assert!(stderr.contains(told), "{line}: {stderr}");
+        let expected = "is data-rejects.parquet, where --out data lists its rejects";
+        assert!(stderr.contains(expected), "{line}: {stderr}");
         assert_eq!(fs::read(&input).unwrap(), bytes, "{line}");
         assert!(!dir.join("data").exists() && !dir.join("data.partial").exists());
     }

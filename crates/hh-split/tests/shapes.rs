@@ -1,5 +1,5 @@
 //! The shapes in which preferences are published: each is read as it is meant, or
-//! refused by name; nothing of a row is dropped unsaid.
+//! refused by name; nothing of a row is dropped silently.
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -74,11 +74,11 @@ fn assistant(text: &str) -> Value {
 }
 
 #[test]
-fn known_shapes_are_read_and_what_is_left_aside_is_said() {
+fn known_shapes_are_read_and_unused_fields_are_reported() {
     let dir = fresh_dir("known");
     let dialogue = |answer: &str| format!("\n\nHuman: Why?\n\nAssistant: {answer}");
     let messages = |answer: &str| json!([user("Why?"), assistant(answer)]);
-    for (name, row, said) in [
+    for (name, row, warning) in [
         (
             "HH",
             json!({"chosen": dialogue("Yes."), "rejected": dialogue("No.")}),
@@ -155,14 +155,14 @@ fn known_shapes_are_read_and_what_is_left_aside_is_said() {
         let pair = ("\n\nHuman: Why?\n\nAssistant:", "Yes.", "No.");
         let pair = (pair.0.to_owned(), pair.1.to_owned(), pair.2.to_owned());
         assert_eq!(found.pairs, [pair], "{name}: {found:?}");
-        if said.is_empty() {
+        if warning.is_empty() {
             assert!(
                 !found.stderr.contains("warning"),
                 "{name}: {}",
                 found.stderr
             );
         }
-        assert!(found.stderr.contains(said), "{name}: {}", found.stderr);
+        assert!(found.stderr.contains(warning), "{name}: {}", found.stderr);
     }
 }
 
@@ -453,7 +453,7 @@ fn prompts_that_another_program_rendered_are_rejected_by_the_name_of_its_format(
 fn special_tokens_around_responses_are_removed_and_counted() {
     let dir = fresh_dir("tokens");
     let dialogue = |answer: &str| format!("\n\nHuman: Why?\n\nAssistant: {answer}");
-    for (row, chosen, told) in [
+    for (row, chosen, expected) in [
         (
             json!({"prompt": "Why?", "chosen": "yes</s>", "rejected": "no</s>"}),
             "yes",
@@ -501,8 +501,8 @@ fn special_tokens_around_responses_are_removed_and_counted() {
             (chosen, "no"),
             "{row}"
         );
-        let warned = found.stderr.contains("1 of 1 pairs have special tokens");
-        assert_eq!(warned, told, "{row}: {found:?}");
+        let is_warned = found.stderr.contains("1 of 1 pairs have special tokens");
+        assert_eq!(is_warned, expected, "{row}: {found:?}");
     }
 }
 

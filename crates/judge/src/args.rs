@@ -1,6 +1,9 @@
 //! The command line of `judge`.
 
-#![expect(clippy::doc_markdown, reason = "help texts are shown as they stand")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "help texts are shown as they are written"
+)]
 
 use apo_judging::args::{CompareArgs, HumanCommand, TallyArgs};
 use apo_report::args::{ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, RunReportArgs, TableArgs};
@@ -55,7 +58,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// What does not fit together.
+    /// When two of them do.
     pub fn check(&self) -> Result<(), String> {
         match &self.command {
             Command::Table(table) => table.check(),

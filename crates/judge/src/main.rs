@@ -22,7 +22,7 @@ use crate::args::{Args, Command};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = apo_stage::read(Args::check);
+    let args = apo_stage::parse_args(Args::check);
     apo_model_stage::run("judge", || match &args.command {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Reads what made a model.
+/// Reads the origin of a model: its digest, and the command that made it.
 fn model_origin(dir: &Path) -> Result<ModelOrigin> {
     Ok(ModelOrigin {
         digest: directory::input(dir)?.digest,

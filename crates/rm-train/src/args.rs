@@ -18,7 +18,7 @@ Examples:
   RM_Base: human preferences alone:
     rm-train --model base --pairs data/rm-pairs.parquet --out rm-base
 
-  The paper's ablations: without human preferences, and RM_Base trained on:
+  The paper's ablations: without human preferences, and RM_Base trained further:
     rm-train --objective gail --model base --golden golden.parquet \\
       --samples round-1/rm-samples.parquet --out rm-gail
     rm-train --objective ab --model rm-base --pairs data/rm-pairs.parquet --out rm-ab
@@ -141,7 +141,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// When tables are missing or not used; one error names them all.
+    /// When tables are missing, or are not used; one error names them all.
     pub fn check_tables(&self) -> Result<(), String> {
         let objective = self.objective();
         let tables = &self.tables;

@@ -79,7 +79,7 @@ pub fn gather(
     if has_golden && counts.golden_over_samples == 0 {
         let cause = match counts.cleaned.left_out() {
             0 => String::new(),
-            n => format!(", without the {n} golden answers that were left out"),
+            n => format!(" (not counting the {n} golden answers that were left out)"),
         };
         return Err(bad_input(format!(
             "no golden answer can be compared with a sample: no query has both{cause}; --golden and \

@@ -91,7 +91,7 @@ pub fn provenance(
     Ok(args.training.provenance(provenance, Defaults::REWARD_MODEL))
 }
 
-/// What it means that golden answers are samples, and what to do.
+/// What happens if golden answers are samples, and what to do about it.
 const CONSEQUENCE: &str = "each answer would be compared with itself; give answers that are better \
                            than the policy's as --golden, and the policy's as --samples";
 

@@ -1,7 +1,7 @@
 //! `rm-train`: trains a reward model on human preferences and on golden
 //! answers against the policy's samples (APO eq. 17).
 //!
-//! The way to the equation: `apo_training::train` takes the steps, and
+//! From here to the equation: `apo_training::train` takes the steps, and
 //! `apo_objectives::apo_reward_model` is eq. 17.
 
 mod args;
@@ -15,7 +15,7 @@ use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
-use apo_stage::{Claim, Output, OutputKind, up_to_date};
+use apo_stage::{Claim, Output, OutputKind, print_up_to_date};
 use apo_training::Objective;
 use apo_training_stage::{Defaults, Watch, check_splits, classify, finish, manifest, show_first};
 
@@ -27,7 +27,7 @@ use crate::inputs::Tables;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = apo_stage::read(Args::check_tables);
+    let args = apo_stage::parse_args(Args::check_tables);
     apo_training_stage::run("rm-train", || run(&args))
 }
 
@@ -50,7 +50,7 @@ fn run(args: &Args) -> Result<()> {
     args.training.keep_apart(&args.output)?;
     let claim = Output::claim(&args.output, &provenance, OutputKind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {
-        return up_to_date(&args.report, out);
+        return print_up_to_date(&args.report, out);
     };
     let device = args.compute.device()?.autodiff();
     let mut compute = args
@@ -73,7 +73,7 @@ fn run(args: &Args) -> Result<()> {
     )
     .map_err(classify)?;
     let manifest = manifest("reward model", tokenizer.template(), provenance);
-    let stored = args.training.save_as;
+    let stored = args.training.save_as.into();
     finish(
         &trained,
         output,

@@ -67,8 +67,8 @@ impl Overlap {
         Ok((found.shared > 0).then_some(found))
     }
 
-    /// Whether more than half of the golden answers are samples, as they are only if a
-    /// table was mistaken for another.
+    /// Whether more than half of the golden answers are samples, which happens only if
+    /// one table was mistaken for another.
     pub fn is_most(&self) -> bool {
         2 * self.shared > self.golden
     }

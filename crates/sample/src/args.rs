@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub queries: PathBuf,
 
-    /// Responses to each query
+    /// Number of responses to each query
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sampling")]
     pub samples: u16,
 
@@ -76,7 +76,7 @@ pub struct Args {
     )]
     pub repetition_penalty: f32,
 
-    /// Most tokens of a response
+    /// Maximum number of tokens in a response
     #[arg(
         long,
         value_name = "N",
@@ -85,7 +85,7 @@ pub struct Args {
     )]
     pub max_new_tokens: u32,
 
-    /// Most tokens of a prompt; longer prompts lose their beginning
+    /// Maximum number of tokens in a prompt; longer prompts lose their beginning
     #[arg(
         long,
         visible_alias = "max-prompt-length",
@@ -99,7 +99,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sampling")]
     pub seed: u64,
 
-    /// Responses computed at once; affects memory and speed, not the samples
+    /// Number of responses computed at once; affects memory and speed, not the samples
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Compute")]
     pub batch: u16,
 
@@ -122,11 +122,11 @@ fn number(text: &str, holds: impl Fn(f32) -> bool) -> Option<f32> {
 fn temperature(text: &str) -> Result<f32, &'static str> {
     // With a lower temperature, divided logits overflow f32.
     let found = number(text, |it| it == 0.0 || it >= 1e-3);
-    found.ok_or("expected 0, or a number from 0.001")
+    found.ok_or("expected 0, or a number of at least 0.001")
 }
 
 fn top_p(text: &str) -> Result<f32, &'static str> {
-    number(text, |it| it > 0.0 && it <= 1.0).ok_or("expected a number above 0, at most 1")
+    number(text, |it| it > 0.0 && it <= 1.0).ok_or("expected a number above 0 and at most 1")
 }
 
 fn penalty(text: &str) -> Result<f32, &'static str> {
@@ -134,7 +134,7 @@ fn penalty(text: &str) -> Result<f32, &'static str> {
 }
 
 impl Args {
-    /// Returns how responses are generated.
+    /// Returns the settings of generation.
     pub fn generation(&self, tokenizer: &DialogueTokenizer) -> GenerationConfig {
         GenerationConfig {
             sampling: Sampling {

@@ -25,7 +25,7 @@ pub struct Record {
     pub finish: Finish,
     /// Tokens generated, including the end of text.
     pub tokens: i32,
-    /// Their log-prob, nats.
+    /// Their log-prob, in nats.
     pub log_prob: f32,
 }
 

@@ -62,7 +62,7 @@ pub fn generate(
         n_tokens += one.n_generated;
         finished.add(record(tokenizer, &queries.ids[one.number], &one)?)?;
         progress.inc(1);
-        progress.message(format!(
+        progress.set_message(format!(
             "{:.0} tokens/s",
             n_tokens as f64 / start.elapsed().as_secs_f64()
         ));

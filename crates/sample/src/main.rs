@@ -16,7 +16,9 @@ use apo_dialogue::generation_note;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
-use apo_stage::{Claim, Output, OutputKind, format_table, note, result, up_to_date, warn};
+use apo_stage::{
+    Claim, Output, OutputKind, format_table, note, print_result, print_up_to_date, warn,
+};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -63,7 +65,7 @@ fn run(args: &Args) -> Result<()> {
         [model.as_path(), &args.queries],
     )?;
     let Claim::Work(output) = claim else {
-        return up_to_date(&args.report, out);
+        return print_up_to_date(&args.report, out);
     };
     let device = args.compute.device()?;
     let compute = args.compute.compute(model, &device, &args.report)?;
@@ -84,5 +86,5 @@ fn run(args: &Args) -> Result<()> {
         &provenance,
     )?;
     output.publish(TABLE)?;
-    result(&args.report, &summary, || format_table(&summary.rows()))
+    print_result(&args.report, &summary, || format_table(&summary.rows()))
 }

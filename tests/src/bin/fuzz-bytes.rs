@@ -19,8 +19,8 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Letters of an answer that tell it from others.
-const TOLD: usize = 160;
+/// Letters of an answer that distinguish it from others.
+const LETTERS: usize = 160;
 
 /// One counter for each kind of answer; libFuzzer sets them to zero before each
 /// input.
@@ -58,5 +58,5 @@ fn kind(answer: &str) -> String {
     let letters = unquoted
         .flat_map(str::chars)
         .filter(char::is_ascii_alphabetic);
-    letters.take(TOLD).collect()
+    letters.take(LETTERS).collect()
 }

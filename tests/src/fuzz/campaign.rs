@@ -28,8 +28,8 @@ const PATIENCE: &str = "60";
 /// Bytes of address space that a stage may ask for.
 const MOST_MEMORY: u64 = 6 << 30;
 
-/// Bytes that an error may say.
-const MOST_SAID: usize = 8192;
+/// Maximum bytes of an error.
+const MAX_STDERR: usize = 8192;
 
 /// Exit statuses of stages that nothing killed.
 const STATUSES: [i32; 5] = [0, 1, 2, BAD_INPUT, CONFLICT];
@@ -274,7 +274,7 @@ fn fault(ran: &Ran, file: &Path, leaves_output: bool) -> Option<String> {
     if !stdout.is_empty() {
         return Some(format!("ends with {status} and prints a result"));
     }
-    if stderr.len() > MOST_SAID {
+    if stderr.len() > MAX_STDERR {
         return Some(format!("says {} bytes", stderr.len()));
     }
     if !names(stderr, file) {
@@ -308,8 +308,8 @@ fn made(folder: &Path, ran: &Ran) -> Vec<u8> {
     } else {
         return ran.stdout.clone().into_bytes();
     }
-    let said = |it: &PathBuf| it.ends_with("apo.json") || it.ends_with("metrics.parquet");
-    files.retain(|it| !said(it));
+    let is_record = |it: &PathBuf| it.ends_with("apo.json") || it.ends_with("metrics.parquet");
+    files.retain(|it| !is_record(it));
     let mut made = Vec::new();
     for path in files {
         let bytes = fs::read(&path).expect("an output can be read");

@@ -89,8 +89,8 @@ pub fn weights(bytes: &[u8]) -> String {
                 }
                 Err(error) => {
                     let text = chain(&error);
-                    let told = text.contains("finite") || text.contains("NaN");
-                    assert!(checked != "fits" || told, "{name} fits: {text}");
+                    let names_cause = text.contains("finite") || text.contains("NaN");
+                    assert!(checked != "fits" || names_cause, "{name} fits: {text}");
                 }
             }
         }

@@ -297,12 +297,12 @@ fn safetensors(rng: &mut ChaCha8Rng, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     let length = u64::from_le_bytes(*prefix).min(rest.len() as u64);
     let (header, data) = rest.split_at(length as usize);
     let header = json(rng, header, other);
-    let said = if rng.random_bool(0.9) {
+    let stated_length = if rng.random_bool(0.9) {
         (header.len() as u64).to_le_bytes()
     } else {
         *prefix
     };
-    [&said, header.as_slice(), data].concat()
+    [&stated_length, header.as_slice(), data].concat()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use apo_endpoint::{
 const STATUSES: [u16; 10] = [200, 302, 400, 401, 403, 404, 429, 451, 500, 504];
 
 /// Maximum characters of a message that quotes the server.
-const MOST_SAID: usize = 600;
+const MAX_MESSAGE: usize = 600;
 
 /// Maximum bytes of an unpacked answer.
 const MOST: u64 = 1 << 16;
@@ -24,19 +24,19 @@ pub fn reply(bytes: &[u8]) -> String {
 fn read(status: u16, bytes: &[u8]) -> String {
     match meaning(status, bytes) {
         Meaning::Done(outcome) => kept(&outcome),
-        Meaning::Later(said) => format!("later: {}", shown(&said)),
-        Meaning::Never(said) => format!("never: {}", shown(&said)),
-        Meaning::Unauthorised(said) => format!("no entry: {}", shown(&said)),
-        Meaning::Refused(said) => format!("refused: {}", shown(&said)),
+        Meaning::Later(message) => format!("later: {}", shown(&message)),
+        Meaning::Never(message) => format!("never: {}", shown(&message)),
+        Meaning::Unauthorised(message) => format!("no entry: {}", shown(&message)),
+        Meaning::Refused(message) => format!("refused: {}", shown(&message)),
     }
 }
 
 /// Checks a text that a person is shown.
-fn shown(said: &str) -> &str {
-    assert!(!said.is_empty(), "something is said");
-    assert!(said.chars().count() <= MOST_SAID, "{said}");
-    assert!(!said.contains(char::is_control), "{said:?}");
-    said
+fn shown(message: &str) -> &str {
+    assert!(!message.is_empty(), "the message is not empty");
+    assert!(message.chars().count() <= MAX_MESSAGE, "{message}");
+    assert!(!message.contains(char::is_control), "{message:?}");
+    message
 }
 
 /// Checks an entry that the journal keeps.

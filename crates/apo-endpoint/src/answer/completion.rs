@@ -124,7 +124,7 @@ fn other_format(json: &Value, choice: &Value) -> Option<&'static str> {
     )
 }
 
-/// Returns why a choice ended: the most telling of the reasons that it gives.
+/// Returns why a choice ended: the most specific of the reasons that it gives.
 fn finish_reason(choice: &Value) -> Option<String> {
     let name = |value: &Value| match value {
         Value::String(text) => Some(excerpt(text.as_bytes())),
@@ -140,12 +140,15 @@ fn finish_reason(choice: &Value) -> Option<String> {
     let native = name(&choice["native_finish_reason"]);
     // In vLLM this is the token or text that ended the reply.
     let stop = choice["stop_reason"].as_str().map(str::to_owned);
-    let tells = |it: &&Option<String>| {
+    let is_specific = |it: &&Option<String>| {
         let ending = Ending::of(it.as_deref());
-        !matches!(ending, Ending::Whole | Ending::Unsaid | Ending::Unknown)
+        !matches!(ending, Ending::Whole | Ending::NotGiven | Ending::Unknown)
     };
-    let telling = [&usual, &native, &stop].into_iter().find(tells).cloned();
-    telling.unwrap_or_else(|| usual.or(native))
+    let specific = [&usual, &native, &stop]
+        .into_iter()
+        .find(is_specific)
+        .cloned();
+    specific.unwrap_or_else(|| usual.or(native))
 }
 
 /// Returns the name of the tool that a message calls.

@@ -132,7 +132,7 @@ pub(super) fn error_message(json: &Value) -> String {
 /// Returns the first message in an error's fields, or in those of one inside it.
 fn sentence(json: &Value, depth: usize) -> Option<String> {
     let error = &json["error"];
-    let said = [
+    let candidates = [
         &error["message"],
         error,
         &error["error"]["message"],
@@ -157,5 +157,5 @@ fn sentence(json: &Value, depth: usize) -> Option<String> {
             .filter(|it| it.is_object() && depth > 1)
             .find_map(|it| sentence(it, depth - 1))
     };
-    said.into_iter().find_map(found).or_else(inside)
+    candidates.into_iter().find_map(found).or_else(inside)
 }

@@ -258,12 +258,14 @@ fn every_flipped_bit_is_reported_and_costs_only_its_own_line() {
         damaged[at] ^= 1 << bit;
         fs::write(&path, &damaged).unwrap();
         let journal = Journal::read(&path).unwrap();
-        let told = journal.damage();
+        let damage = journal.damage();
         let line = line_of(at);
-        assert!(!told.is_empty(), "bit {bit} of byte {at} is not told");
+        assert!(!damage.is_empty(), "bit {bit} of byte {at} is not reported");
         assert!(
-            told.iter().all(|it| it.line == line || it.line == line + 1),
-            "bit {bit} of byte {at} in line {line}: {told:?}"
+            damage
+                .iter()
+                .all(|it| it.line == line || it.line == line + 1),
+            "bit {bit} of byte {at} in line {line}: {damage:?}"
         );
         let joins = bytes[at] == b'\n';
         for (i, (text, outcome)) in known.iter().enumerate() {
@@ -276,7 +278,7 @@ fn every_flipped_bit_is_reported_and_costs_only_its_own_line() {
             }
         }
         drop(journal);
-        // It can be gone on with, and what is asked again counts.
+        // It can be continued, and what is asked again counts.
         let journal = Journal::open(&path).unwrap();
         for (text, outcome) in &known {
             journal.append(&entry(text, outcome.clone())).unwrap();
@@ -351,16 +353,16 @@ fn a_file_of_something_else_is_refused_and_left_as_it_is() {
             Journal::open(&path).unwrap_err(),
         ] {
             assert!(error.is_bad_input(), "{error}");
-            let said = error.to_string();
+            let message = error.to_string();
             assert!(
-                said.contains("line 1: expected a line of a journal, found"),
-                "{said}"
+                message.contains("line 1: expected a line of a journal, found"),
+                "{message}"
             );
-            assert!(!said.contains('\u{1b}'), "{said}");
+            assert!(!message.contains('\u{1b}'), "{message}");
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
-    // What a crash may leave of a new one is gone on with.
+    // What a crash may leave of a new one is continued.
     let whole = String::from_utf8(three(&path)).unwrap();
     for left in ["", "\0\0\0", "{\"jour\0\0", &whole[..1], &whole[..40]] {
         fs::write(&path, left).unwrap();

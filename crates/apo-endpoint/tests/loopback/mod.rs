@@ -174,8 +174,8 @@ fn serve(
         calls.push(call.clone());
         calls.len() - 1
     };
-    let told = answer(&call, before);
-    write(stream, told)
+    let reply = answer(&call, before);
+    write(stream, reply)
 }
 
 fn write(mut stream: TcpStream, answer: Answer) -> Option<()> {

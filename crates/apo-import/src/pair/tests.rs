@@ -107,7 +107,7 @@ fn a_score_is_a_number_and_agrees_with_the_preference() {
                 "score_0": {score}, "score_1": 0}}"#
         )
     };
-    for (score, told) in [
+    for (score, expected) in [
         ("Infinity", "`score_0` is infinite or too large"),
         ("-Infinity", "`score_0` is infinite or too large"),
         ("1e999", "`score_0` is infinite or too large"),
@@ -118,7 +118,7 @@ fn a_score_is_a_number_and_agrees_with_the_preference() {
     ] {
         let fault = read_all(&web_gpt(score)).unwrap_err();
         assert_eq!(fault.reason, MALFORMED, "{score}");
-        assert!(fault.detail.contains(told), "{score}: {fault}");
+        assert!(fault.detail.contains(expected), "{score}: {fault}");
     }
     for (chosen, rejected) in [
         ("score_chosen", "score_rejected"),
@@ -192,11 +192,12 @@ fn a_record_that_is_not_a_pair_is_malformed() {
 
 /// A pair of conversations of one query, whose responses differ.
 fn conversations(before: &str, chosen: &str, rejected: &str) -> String {
-    let said = |text: &str| format!(r#"[{before}{{"role": "assistant", "content": {text}}}]"#);
+    let conversation =
+        |text: &str| format!(r#"[{before}{{"role": "assistant", "content": {text}}}]"#);
     format!(
         r#"{{"chosen": {}, "rejected": {}}}"#,
-        said(chosen),
-        said(rejected)
+        conversation(chosen),
+        conversation(rejected)
     )
 }
 
@@ -366,7 +367,7 @@ fn the_borders_of_messages_are_kept_whatever_they_quote() {
 }
 
 #[test]
-fn a_prompt_beside_whole_conversations_is_cut_from_these() {
+fn a_prompt_given_with_whole_conversations_is_cut_from_them() {
     let turns = r#"{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
                    {"role": "user", "content": "c"},"#;
     let whole = conversations(turns, r#""yes""#, r#""no""#);
@@ -384,7 +385,7 @@ fn a_prompt_beside_whole_conversations_is_cut_from_these() {
         let json = format!(r#"{{"prompt": {prompt}, {}"#, &whole[1..]);
         assert_eq!(read(&json).as_ref(), Ok(&expected), "{json}");
     }
-    // What goes on from its prompt is not whole.
+    // A conversation that continues its prompt is not whole.
     let after = r#"{"role": "assistant", "content": "b"}, {"role": "user", "content": "c"},"#;
     let after = conversations(after, r#""yes""#, r#""no""#);
     for prompt in [r#""a""#, r#"[{"role": "user", "content": "a"}]"#] {
@@ -401,7 +402,7 @@ fn a_prompt_beside_whole_conversations_is_cut_from_these() {
 #[test]
 fn messages_in_a_text_are_messages() {
     let expected = read(r#"{"prompt": "a?", "chosen": "yes", "rejected": "no"}"#).unwrap();
-    let said = |text: &str| format!(r#"[{{"role": "assistant", "content": "{text}"}}]"#);
+    let reply = |text: &str| format!(r#"[{{"role": "assistant", "content": "{text}"}}]"#);
     let whole = |text: &str| {
         format!(
             r#" [ {{ "role": "user", "content": "a?"}}, {{"content": "{text}", "role": "assistant"}}]"#
@@ -417,11 +418,11 @@ fn messages_in_a_text_are_messages() {
     };
     let asked = r#"[{"role": "user", "content": "a?"}]"#;
     for json in [
-        row(Some("a?"), &said),
+        row(Some("a?"), &reply),
         row(Some("a?"), &whole),
         row(None, &whole),
         row(Some("a?"), &single),
-        row(Some(asked), &said),
+        row(Some(asked), &reply),
         row(Some(asked), &|text| text.to_owned()),
         r#"{"prompt": "a?", "chosen": {"role": "assistant", "content": "yes"},
             "rejected": {"role": "assistant", "content": "no"}}"#
@@ -433,8 +434,8 @@ fn messages_in_a_text_are_messages() {
         assert_eq!(read(&json).as_ref(), Ok(&expected), "{json}");
     }
     // A response may be JSON.
-    let json = serde_json::json!({"prompt": "a?", "chosen": said("yes"), "rejected": "no"});
-    assert_eq!(read(&json.to_string()).unwrap().chosen, said("yes"));
+    let json = serde_json::json!({"prompt": "a?", "chosen": reply("yes"), "rejected": "no"});
+    assert_eq!(read(&json.to_string()).unwrap().chosen, reply("yes"));
     let data = r#"[{"name": "x"}]"#;
     let json = serde_json::json!({"prompt": "a?", "chosen": data, "rejected": "no"});
     assert_eq!(read(&json.to_string()).unwrap().chosen, data);
@@ -575,7 +576,7 @@ fn a_repeated_prompt_is_cut_off_or_rejected() {
 }
 
 #[test]
-fn each_column_beside_a_pair_is_used_or_reported() {
+fn each_further_column_is_used_or_reported() {
     let row =
         |more: &str| format!(r#"{{"prompt": "a b?", "chosen": "yes", "rejected": "no", {more}}}"#);
     let plain = read(&row(r#""n": 1"#)).unwrap();
@@ -599,11 +600,11 @@ fn each_column_beside_a_pair_is_used_or_reported() {
         "context",
         "history",
     ] {
-        let told = read_all(&row(&format!(r#""{name}": "Other.""#))).unwrap_err();
-        assert_eq!(told.reason, reason::OTHER_QUERY, "{name}");
-        assert!(told.detail.contains(&format!("`{name}`")), "{told}");
+        let fault = read_all(&row(&format!(r#""{name}": "Other.""#))).unwrap_err();
+        assert_eq!(fault.reason, reason::OTHER_QUERY, "{name}");
+        assert!(fault.detail.contains(&format!("`{name}`")), "{fault}");
         if name != "history" {
-            // What the prompt says is said.
+            // The prompt contains its text.
             assert_eq!(
                 read(&row(&format!(r#""{name}": "a b?""#))),
                 Ok(plain.clone())
@@ -613,8 +614,8 @@ fn each_column_beside_a_pair_is_used_or_reported() {
     }
     for name in ["images", "image", "videos", "video", "audios", "audio"] {
         for value in [r#""a.png""#, r#"["a.png"]"#, "{}"] {
-            let told = read_all(&row(&format!(r#""{name}": {value}"#))).unwrap_err();
-            assert_eq!(told.reason, reason::NOT_TEXT, "{name}");
+            let fault = read_all(&row(&format!(r#""{name}": {value}"#))).unwrap_err();
+            assert_eq!(fault.reason, reason::NOT_TEXT, "{name}");
         }
     }
     let found = read_all(&row(

@@ -18,17 +18,17 @@ pub(super) fn without_tokens(
 ) -> Result<(Cow<'_, Text>, Cow<'_, Text>), Fault> {
     let (chosen, rejected) = (&preference.chosen, &preference.rejected);
     let plain_of = |place: &str, text| match response(text) {
-        Some(said) => dialogue::without_tokens(place, said).map(|plain| Some((said, plain))),
+        Some(whole) => dialogue::without_tokens(place, whole).map(|plain| Some((whole, plain))),
         None => Ok(None),
     };
     let mut chosen_plain = plain_of("the chosen response", chosen)?;
     let mut rejected_plain = plain_of("the rejected response", rejected)?;
     let mut both = [&mut chosen_plain, &mut rejected_plain];
     let lost_beginning = |it: &Option<(&str, &str)>| {
-        it.is_some_and(|(said, plain)| !said.trim_start().starts_with(plain.trim_start()))
+        it.is_some_and(|(whole, plain)| !whole.trim_start().starts_with(plain.trim_start()))
     };
     let lost_end = |it: &Option<(&str, &str)>| {
-        it.is_some_and(|(said, plain)| !said.trim_end().ends_with(plain.trim_end()))
+        it.is_some_and(|(whole, plain)| !whole.trim_end().ends_with(plain.trim_end()))
     };
     let has_lost = (
         both.iter().any(|it| lost_beginning(it)),
@@ -45,7 +45,7 @@ pub(super) fn without_tokens(
         }
     }
     let changed = |text, plain: Option<(&str, &str)>| match plain {
-        Some((said, plain)) if plain.trim() != said.trim() => Cow::Owned(with(text, plain)),
+        Some((whole, plain)) if plain.trim() != whole.trim() => Cow::Owned(with(text, plain)),
         _ => Cow::Borrowed(text),
     };
     Ok((

@@ -22,8 +22,8 @@ impl Format {
             before.is_some_and(|it| self.is_before_open(it))
         };
         let is_ended = |token: &&str| {
-            let said = rest.strip_suffix(*token);
-            said.is_some_and(|said| self.kind != Kind::Around || self.is_turn(begin, said))
+            let inner = rest.strip_suffix(*token);
+            inner.is_some_and(|inner| self.kind != Kind::Around || self.is_turn(begin, inner))
         };
         self.opens.iter().any(is_open)
             || self.ends.iter().any(is_ended)
@@ -31,16 +31,16 @@ impl Format {
     }
 
     /// Whether a text between a first mark that stands around texts and a last token is
-    /// a turn, or several, and no sentence that names the token, or tells of the mark.
-    fn is_turn(&self, begin: &str, said: &str) -> bool {
-        let may_tell = said.starts_with(' ') && !begin.ends_with(':');
-        let mut opens = self.opens.iter().filter_map(|it| said.find(it));
-        let is_answered = opens.any(|at| self.is_before_open(&said[..at]));
-        !said.ends_with(' ') && !is_listed(said) && (is_answered || !may_tell)
+    /// a turn, or several, and no sentence that names the token or is about the mark.
+    fn is_turn(&self, begin: &str, text: &str) -> bool {
+        let may_be_mention = text.starts_with(' ') && !begin.ends_with(':');
+        let mut opens = self.opens.iter().filter_map(|it| text.find(it));
+        let is_answered = opens.any(|at| self.is_before_open(&text[..at]));
+        !text.ends_with(' ') && !is_listed(text) && (is_answered || !may_be_mention)
     }
 
     /// Whether a text after its first mark ends within the assistant's turn, which the
-    /// response is to continue. That no sentence tells of the marks is shown by a token
+    /// response is to continue. That no sentence is about the marks is shown by a token
     /// before one of them, or by text directly around the last one.
     fn is_within_answer(&self, rest: &str, is_introduced: bool) -> bool {
         let found = self
@@ -51,12 +51,12 @@ impl Format {
             return false;
         };
         let (before, opened) = rest.split_at(at);
-        let (mark, said) = opened.split_at(length);
+        let (mark, answer) = opened.split_at(length);
         let mut marks = self.begins.iter().chain(self.ends);
         self.is_before_open(before)
-            && begins_answer(mark, said)
-            && !marks.any(|it| said.contains(it))
-            && (is_introduced || self.ends_turns(rest) || is_wedged(before, said))
+            && begins_answer(mark, answer)
+            && !marks.any(|it| answer.contains(it))
+            && (is_introduced || self.ends_turns(rest) || is_wedged(before, answer))
     }
 
     /// Whether a token that ends a turn is before one of the marks in a text.
@@ -109,7 +109,7 @@ impl Format {
             // Spaces are as common around a text as around a mark.
             Kind::Around => !before.trim().is_empty() && !is_listed(before),
             Kind::Lines => begins_line && !is_open(before),
-            Kind::Inline => before.ends_with(char::is_whitespace) && !leads_up(before),
+            Kind::Inline => before.ends_with(char::is_whitespace) && !is_unfinished(before),
         }
     }
 }
@@ -151,10 +151,10 @@ fn is_system(text: &str) -> bool {
         "turn",
         "write",
     ];
-    let Some(said) = text.trim_end().strip_suffix(['.', '!']) else {
+    let Some(rest) = text.trim_end().strip_suffix(['.', '!']) else {
         return false;
     };
-    let last = said
+    let last = rest
         .rsplit(['.', '!', '?', '\n'])
         .next()
         .unwrap_or_default();
@@ -167,7 +167,7 @@ fn is_system(text: &str) -> bool {
 fn is_text(text: &str) -> bool {
     let is_begun = text.starts_with(|c: char| c.is_alphanumeric() || !c.is_ascii());
     let is_closed = text.trim_end().ends_with(['.', '!', '。']) || !text.ends_with(' ');
-    is_begun && is_closed && !leads_up(text) && !text.contains("```") && !text.contains("</s>")
+    is_begun && is_closed && !is_unfinished(text) && !text.contains("```") && !text.contains("</s>")
 }
 
 /// Whether a mark before this text is one of several that a sentence lists or tells of:
@@ -194,24 +194,24 @@ fn is_listed(text: &str) -> bool {
 /// Whether an answer begins after the mark that opens the assistant's turn, and no
 /// sentence about the mark continues: after a name that is not a token there is a line break
 /// or a token, after a token neither a space nor a sign of punctuation.
-fn begins_answer(mark: &str, said: &str) -> bool {
+fn begins_answer(mark: &str, answer: &str) -> bool {
     if mark.ends_with(char::is_alphabetic) {
-        return said.starts_with(['\n', '\r', '<']);
+        return answer.starts_with(['\n', '\r', '<']);
     }
     if mark.ends_with('>') || mark.ends_with("|]") {
-        return !said.starts_with([' ', ',', ';', '.', ':', ')', '/']);
+        return !answer.starts_with([' ', ',', ';', '.', ':', ')', '/']);
     }
-    !is_listed(said)
+    !is_listed(answer)
 }
 
 /// Whether a mark between these texts has words directly before and after it: a
 /// sentence that mentions a mark leaves space around it.
-fn is_wedged(before: &str, said: &str) -> bool {
+fn is_wedged(before: &str, after: &str) -> bool {
     let is_end = |c: char| c.is_alphanumeric() || matches!(c, '.' | '!' | '?' | '…' | '。');
-    before.ends_with(is_end) && said.starts_with(|c: char| c.is_alphanumeric() || "*#".contains(c))
+    before.ends_with(is_end) && after.starts_with(|c: char| c.is_alphanumeric() || "*#".contains(c))
 }
 
 /// Whether what follows this text belongs to its last sentence.
-pub(super) fn leads_up(text: &str) -> bool {
+pub(super) fn is_unfinished(text: &str) -> bool {
     text.trim_end().ends_with(':') || is_open(text)
 }

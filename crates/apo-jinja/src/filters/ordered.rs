@@ -6,7 +6,7 @@ use super::super::arguments::{Arguments, is_true, text};
 use super::super::fault::{Result, Work, problem};
 use super::super::value::Value;
 use super::super::value::holders::Sequence;
-use super::super::value::order::{compare, equal, sort};
+use super::super::value::order::{compare, equal, sort, sort_reversed_if};
 use super::by_attribute;
 
 fn ignore_case(value: Value, case_sensitive: bool, work: &Work) -> Result<Value> {
@@ -43,7 +43,7 @@ pub(super) fn sorted(value: &Value, args: Arguments, work: &Work) -> Result<Valu
         let keys = keys.map(|it| ignore_case(it, case_sensitive, work));
         keyed.push((Value::list(keys.collect::<Result<_>>()?)?, item));
     }
-    Value::list(sort(keyed, is_true(reverse), work)?)
+    Value::list(sort_reversed_if(is_true(reverse), keyed, work)?)
 }
 
 /// `unique`, `min`, `max` and `groupby`, which compare one.
@@ -110,7 +110,7 @@ fn unique(keyed: Vec<(Value, Value)>, work: &Work) -> Result<Vec<Value>> {
 fn groups(keyed: Vec<(Value, Value)>, work: &Work) -> Result<Vec<Vec<Value>>> {
     let keyed = keyed.into_iter().map(|pair| (pair.0.clone(), pair));
     let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
-    for (key, item) in sort(keyed.collect(), false, work)? {
+    for (key, item) in sort(keyed.collect(), work)? {
         match groups.last_mut() {
             Some((last, items)) if equal(last, &key, work)? => items.push(item),
             _ => groups.push((key, vec![item])),
@@ -152,5 +152,5 @@ pub(super) fn dict_sort(value: &Value, args: Arguments, work: &Work) -> Result<V
         let entry = Value::tuple(vec![key.clone(), value.clone()])?;
         keyed.push((ignore_case(by.clone(), case_sensitive, work)?, entry));
     }
-    Value::list(sort(keyed, is_true(reverse), work)?)
+    Value::list(sort_reversed_if(is_true(reverse), keyed, work)?)
 }

@@ -80,17 +80,13 @@ pub(super) fn map(value: &Value, mut args: Arguments, work: &Work) -> Result<Val
     Value::generator(found, value, work)
 }
 
-pub(super) fn select(
-    value: &Value,
-    mut args: Arguments,
-    wanted: bool,
-    of_attribute: bool,
-    work: &Work,
-) -> Result<Value> {
+/// `select` and `reject`, and of an attribute `selectattr` and `rejectattr`.
+pub(super) fn select(name: &str, value: &Value, mut args: Arguments, work: &Work) -> Result<Value> {
     check_depth(&args)?;
     if !value.is_true() {
         return Value::generator(Vec::new(), value, work);
     }
+    let (wanted, of_attribute) = (name.starts_with("select"), name.ends_with("attr"));
     let by = match (of_attribute, args.positional.is_empty()) {
         (true, true) => return problem("missing the name of an attribute"),
         (true, false) => Some(args.positional.remove(0)),

@@ -192,7 +192,7 @@ fn sorted(value: &Value, work: &Work) -> Result<Value> {
             for (key, value) in &it.entries {
                 keyed.push((key.clone(), (key.clone(), sorted(value, work)?)));
             }
-            Ok(Value::Dict(Dict::new(sort(keyed, false, work)?, work)?))
+            Ok(Value::Dict(Dict::new(sort(keyed, work)?, work)?))
         }
         it => Ok(it.clone()),
     }

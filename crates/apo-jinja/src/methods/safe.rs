@@ -24,7 +24,7 @@ pub(super) fn safe_text_method(
         _ => return unsupported(format!("'{name}' of a text that is marked as safe")),
     }
     let safe = |it: &Value| match it {
-        Value::Text(it) => Value::text(it.text.clone(), true),
+        Value::Text(it) => Value::safe_text(it.text.clone()),
         it => it.clone(),
     };
     match text_method(&of.text, name, args, work)? {
@@ -44,5 +44,5 @@ fn replace_in_safe(of: &str, args: Arguments, work: &Work) -> Result<Value> {
         escape(&new.text, work)?
     };
     let replaced = replace(of, &old.text, &new, count, work)?;
-    Ok(Value::text(replaced, true))
+    Ok(Value::safe_text(replaced))
 }

@@ -4,7 +4,7 @@ use super::super::arguments::{Arguments, int, is_true, optional_text, size, text
 use super::super::fault::{Result, Work, problem, unsupported};
 use super::super::format;
 use super::super::print::is_printable;
-use super::super::python;
+use super::super::python::{self, Ends};
 use super::super::value::{Text, Value};
 
 /// Returns the arguments of `replace`: the old text, the new text, and how
@@ -26,8 +26,12 @@ pub(super) fn text_method(of: &str, name: &str, args: Arguments, work: &Work) ->
             let [chars] = args.bind(name, [""])?;
             let chars = optional_text(name, chars.as_ref())?;
             work.spend(of.len() / 64 * chars.map_or(0, str::len))?;
-            let (left, right) = (name != "rstrip", name != "lstrip");
-            Value::from(python::strip(of, chars, left, right))
+            let ends = match name {
+                "lstrip" => Ends::Left,
+                "rstrip" => Ends::Right,
+                _ => Ends::Both,
+            };
+            Value::from(python::strip(of, chars, ends))
         }
         "split" | "rsplit" => {
             let [separator, most] = args.bind(name, ["sep", "maxsplit"])?;

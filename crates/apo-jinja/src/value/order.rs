@@ -136,7 +136,16 @@ pub(crate) fn compare(a: &Value, b: &Value, work: &Work) -> Result<Option<Orderi
 }
 
 /// Sorts by keys as Python does: stable, by `<` alone.
-pub(crate) fn sort<T>(mut keyed: Vec<(Value, T)>, reverse: bool, work: &Work) -> Result<Vec<T>> {
+pub(crate) fn sort<T>(keyed: Vec<(Value, T)>, work: &Work) -> Result<Vec<T>> {
+    sort_reversed_if(false, keyed, work)
+}
+
+/// As [`sort`], but if `reverse` the greatest key comes first.
+pub(crate) fn sort_reversed_if<T>(
+    reverse: bool,
+    mut keyed: Vec<(Value, T)>,
+    work: &Work,
+) -> Result<Vec<T>> {
     work.spend(keyed.len())?;
     let mut failed = None;
     keyed.sort_by(|(a, _), (b, _)| {

@@ -7,15 +7,24 @@ use crate::pairing::Pairing;
 
 const TEMPLATE: &str = include_str!("../../../../pipelines/prompts/judge-compare.txt");
 
-/// Returns the request that shows the responses in one order, the second
-/// policy's first if `swapped`. The names stay with the policies: a verdict
-/// means the same in both orders.
+/// The policy whose response the judge sees first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    A,
+    B,
+}
+
+/// Returns the request that shows the responses in one order. The names stay
+/// with the policies: a verdict means the same in both orders.
 ///
 /// `attempt` distinguishes requests that are otherwise the same.
-pub fn request(pairing: &Pairing, swapped: bool, judge: &Judge, attempt: u64) -> Request {
+pub fn request(pairing: &Pairing, first: First, judge: &Judge, attempt: u64) -> Request {
     let a = ("model_A", pairing.a.as_str());
     let b = ("model_B", pairing.b.as_str());
-    let (first, second) = if swapped { (b, a) } else { (a, b) };
+    let (first, second) = match first {
+        First::A => (a, b),
+        First::B => (b, a),
+    };
     let content = fill(&[
         ("{dialog_history}", pairing.dialogue()),
         ("{first}", first.0),
@@ -149,19 +158,20 @@ mod tests {
         }
     }
 
-    fn content(a: &str, swapped: bool) -> String {
+    fn content(a: &str, first: First) -> String {
         let judge = Judge {
             model: "m".into(),
             temperature: Some(0.0),
             max_tokens: None,
         };
-        let request = request(&pairing(a), swapped, &judge, 0);
+        let request = request(&pairing(a), first, &judge, 0);
         request.messages[0].content.clone()
     }
 
     #[test]
     fn the_names_stay_with_the_policies_and_the_places_are_swapped() {
-        let (plain, swapped) = (content("Leaves.", false), content("Leaves.", true));
+        let plain = content("Leaves.", First::A);
+        let swapped = content("Leaves.", First::B);
         assert!(plain.contains("Here is a conversation:\nHuman: Hi. What is tea?\nHere are"));
         assert!(plain.contains("[[model_A]]: Leaves.\n[[model_B]]: A drink.\n"));
         assert!(swapped.contains("[[model_B]]: A drink.\n[[model_A]]: Leaves.\n"));
@@ -170,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_response_that_names_a_slot_stays_as_it_is() {
-        let text = content("{response_of_second} {first}", false);
+        let text = content("{response_of_second} {first}", First::A);
         assert!(text.contains("[[model_A]]: {response_of_second} {first}\n"));
         assert_eq!(text.matches("A drink.").count(), 1);
     }

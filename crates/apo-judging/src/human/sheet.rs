@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 use apo_hh::Role;
 use apo_provenance::Provenance;
 use apo_stage::{
-    Claim, Output, OutputKind, bad_input, format_table, result, up_to_date, write_manifest,
+    Claim, Output, OutputKind, bad_input, format_table, print_result, print_up_to_date,
+    write_manifest,
 };
 use apo_tables::{SheetKey, Writer};
 use serde::Serialize;
@@ -69,7 +70,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     let out = &args.output.out;
     let Claim::Work(output) = Output::claim(&args.output, &provenance, OutputKind::Folder, inputs)?
     else {
-        return up_to_date(&args.report, out);
+        return print_up_to_date(&args.report, out);
     };
     let dir = output.dir().join(FOLDER);
     let _ = fs::remove_dir_all(&dir); // what a kill left
@@ -87,7 +88,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     write_manifest(&dir, &provenance)?;
     output.publish(FOLDER)?;
     let shown = serde_json::json!({ "sheet": sheet, "queries": key.len(), "out": out });
-    result(&args.report, &shown, || {
+    print_result(&args.report, &shown, || {
         let row =
             |name: &str, file: &str| vec![name.to_owned(), out.join(file).display().to_string()];
         let rows = [

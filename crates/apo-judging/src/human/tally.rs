@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
 use apo_provenance::Provenance;
-use apo_stage::{Claim, Output, OutputKind, bad_input, note, result, warn};
+use apo_stage::{Claim, Output, OutputKind, bad_input, note, print_result, warn};
 use apo_tables::{Reader, SheetKey, VerdictRow, Writer};
 
 use super::Side;
@@ -68,7 +68,7 @@ pub fn run(args: &HumanTallyArgs) -> Result<()> {
         bootstrap: args.bootstrap,
     };
     let summary = JudgingSummary::of(&names, &rows, plan, None)?;
-    result(&args.report, &summary, || summary.text())
+    print_result(&args.report, &summary, || summary.text())
 }
 
 /// Writes a row for each vote.

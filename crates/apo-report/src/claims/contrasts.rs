@@ -204,7 +204,7 @@ impl PaperClaim {
 
 impl Part {
     fn contrasts(&self) -> Vec<Contrast> {
-        let on_table = |table: &str, by, of_truth| Contrast {
+        let measured = |table: &str, by| Contrast {
             terms: self
                 .terms
                 .iter()
@@ -212,23 +212,24 @@ impl Part {
                 .collect(),
             by,
             expected: self.expected,
-            of_truth,
+            of_truth: false,
+        };
+        let of_truth = |table: &str, by| Contrast {
+            of_truth: true,
+            ..measured(table, by)
         };
         match self.on {
-            On::Policies => vec![
-                on_table("", Measure::Score, false),
-                on_table("", Measure::Quality, true),
-            ],
+            On::Policies => vec![measured("", Measure::Score), of_truth("", Measure::Quality)],
             On::Accuracy => vec![
-                on_table(", test", Measure::Accuracy, false),
-                on_table(", dev", Measure::Accuracy, false),
-                on_table(", truth", Measure::Accuracy, true),
+                measured(", test", Measure::Accuracy),
+                measured(", dev", Measure::Accuracy),
+                of_truth(", truth", Measure::Accuracy),
             ],
-            On::Favourites => vec![on_table("", Measure::Quality, true)],
-            On::Verdicts => vec![on_table("", Measure::WinRate, false)],
+            On::Favourites => vec![of_truth("", Measure::Quality)],
+            On::Verdicts => vec![measured("", Measure::WinRate)],
             On::Ece => vec![
-                on_table(", test", Measure::Ece, false),
-                on_table(", dev", Measure::Ece, false),
+                measured(", test", Measure::Ece),
+                measured(", dev", Measure::Ece),
             ],
         }
     }

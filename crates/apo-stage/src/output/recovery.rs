@@ -6,58 +6,62 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_provenance::Provenance;
 
+use crate::existing::{is_whole, provenance_of};
 use crate::place;
-use crate::standing::{is_whole, made_by};
-use crate::working::{READY, REPLACED, WorkOwner, Working};
+use crate::working::{READY, REPLACED, WorkOwner, WorkingFolder};
 
 /// The finished result that waits in a working folder to be put in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(super) enum WaitingResult {
     /// No result that may be put in its place.
     Nothing,
     /// A whole result of this command.
-    OfThis,
+    OfThisCommand,
     /// A whole result of another command.
-    OfAnother,
+    OfAnotherCommand,
     /// A result of this command that is not whole any more.
     Damaged,
 }
 
-/// Tells what waits in the working folder of `out`, which is the work of `owner`.
-pub(super) fn waiting(
+/// Finds what waits in the working folder of `out`, which is the work of `owner`.
+pub(super) fn find_waiting(
     out: &Path,
-    working: &Working,
+    working: &WorkingFolder,
     owner: &WorkOwner,
     provenance: &Provenance,
-) -> Waiting {
+) -> WaitingResult {
     let ready = working.join(READY);
     let by = match owner {
         // A `ready` that was not made by the owner's command is what that command
         // replaced: its own result is in its place.
-        WorkOwner::Of(by) => Some((**by).clone()),
+        WorkOwner::Command(by) => Some((**by).clone()),
         // Nothing was replaced where nothing is in its place.
-        WorkOwner::Damaged if !out.exists() => made_by(&ready),
+        WorkOwner::Damaged if !out.exists() => provenance_of(&ready),
         WorkOwner::Damaged | WorkOwner::Foreign(_) | WorkOwner::Missing => None,
     };
     if let Some(by) = by
         && by != *provenance
     {
         return match is_whole(&ready, &by) {
-            Some(true) => Waiting::OfAnother,
-            _ => Waiting::Nothing,
+            Some(true) => WaitingResult::OfAnotherCommand,
+            _ => WaitingResult::Nothing,
         };
     }
     // Where `provenance.json` is damaged, the result still says what made it.
     match is_whole(&ready, provenance) {
-        Some(true) => Waiting::OfThis,
-        Some(false) => Waiting::Damaged,
-        None => Waiting::Nothing,
+        Some(true) => WaitingResult::OfThisCommand,
+        Some(false) => WaitingResult::Damaged,
+        None => WaitingResult::Nothing,
     }
 }
 
-/// Finishes a replacement that a kill stopped after the old output was moved out
-/// of its place and before the new one was put there.
-pub(super) fn restore(out: &Path, working: &Working, provenance: &Provenance) -> Result<()> {
+/// Finishes a replacement that a kill stopped, or undoes it: the old output was moved out
+/// of its place, and the new one was not put there yet.
+pub(super) fn recover_replacement(
+    out: &Path,
+    working: &WorkingFolder,
+    provenance: &Provenance,
+) -> Result<()> {
     let (ready, replaced) = (working.join(READY), working.join(REPLACED));
     if !ready.exists() {
         // The new output was put in its place, and somebody has removed it since.
@@ -70,7 +74,7 @@ pub(super) fn restore(out: &Path, working: &Working, provenance: &Provenance) ->
 }
 
 /// Removes a working folder that a kill left beside its finished output.
-pub(super) fn remove_leftover(working: &Working, provenance: &Provenance) {
+pub(super) fn remove_leftover(working: &WorkingFolder, provenance: &Provenance) {
     if !working.path().exists() {
         return;
     }
@@ -79,7 +83,7 @@ pub(super) fn remove_leftover(working: &Working, provenance: &Provenance) {
         return;
     };
     let is_of_this = match working.owner() {
-        WorkOwner::Of(found) => *found == *provenance,
+        WorkOwner::Command(found) => *found == *provenance,
         WorkOwner::Missing => true,
         WorkOwner::Damaged | WorkOwner::Foreign(_) => false,
     };

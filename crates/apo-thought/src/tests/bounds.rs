@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{cleaned, said};
+use super::{answer_of, cleaned};
 use crate::is_doubtful;
 
 #[test]
@@ -81,7 +81,7 @@ fn no_sequence_of_marks_is_too_much() {
     for _ in 0..100_000 {
         let length = 1 + draw(12);
         let content: String = (0..length).map(|_| PIECES[draw(PIECES.len())]).collect();
-        let answer = said(&content);
+        let answer = answer_of(&content);
         assert!(content.contains(answer), "{content:?}: {answer:?}");
         is_doubtful(answer);
         assert!(content.contains(cleaned(&content)), "{content:?}");
@@ -129,7 +129,7 @@ fn no_number_of_marks_takes_long() {
     ] {
         for before in ["", "a "] {
             let content = before.to_owned() + &piece.repeat((1 << 20) / piece.len());
-            is_doubtful(said(&content));
+            is_doubtful(answer_of(&content));
         }
     }
     assert!(
@@ -155,7 +155,7 @@ fn no_number_of_tokens_takes_long() {
     ] {
         for before in ["", "a "] {
             let content = before.to_owned() + &piece.repeat((1 << 17) / piece.len());
-            is_doubtful(said(&content));
+            is_doubtful(answer_of(&content));
             cleaned(&content);
         }
     }

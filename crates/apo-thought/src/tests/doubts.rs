@@ -1,6 +1,6 @@
 //! Which answers are doubtful.
 
-use super::said;
+use super::answer_of;
 use crate::is_doubtful;
 
 #[test]
@@ -48,7 +48,7 @@ fn what_may_still_be_a_thought_is_doubtful() {
         ("If a < b & c > d, then use <b>.", false),
         ("", false),
     ] {
-        assert_eq!(is_doubtful(said(content)), expected, "{content:?}");
+        assert_eq!(is_doubtful(answer_of(content)), expected, "{content:?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn what_a_template_or_server_may_have_left_is_doubtful() {
         "Yes.<|END_OF_TURN|",
         "The answer is <|begin_of_box|>5<|end_of_box|>",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert!(is_doubtful(content), "{content:?}");
     }
     for content in [
@@ -88,7 +88,7 @@ fn what_a_template_or_server_may_have_left_is_doubtful() {
         "Assistants: two.",
         "User: hi\nAssistant: hello",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert!(!is_doubtful(content), "{content:?}");
     }
 }

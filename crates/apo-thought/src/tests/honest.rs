@@ -1,6 +1,6 @@
 //! Honest texts that contain marks of thoughts, and stay as they are.
 
-use super::said;
+use super::answer_of;
 use crate::{Parted, is_doubtful, parted};
 
 #[test]
@@ -52,7 +52,7 @@ fn marks_within_an_answer_are_text() {
         "[thinking] Well, warm water.",
         "Thought: warm water. It is the final answer: warm.",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
     }
     // After the thought, the text stays as it is.
     for answer in [
@@ -61,7 +61,7 @@ fn marks_within_an_answer_are_text() {
         "<answer>a</answer> or <answer>b</answer>, as you like",
     ] {
         let content = format!("<think>a</think>\n\n{answer}");
-        assert_eq!(said(&content), format!("\n\n{answer}"));
+        assert_eq!(answer_of(&content), format!("\n\n{answer}"));
     }
 }
 
@@ -130,7 +130,7 @@ fn an_answer_about_tags_keeps_its_words() {
         };
         assert_eq!(parted(content), whole, "{content:?}");
         let behind = format!("<think>a</think>\n\n{content}");
-        assert_eq!(said(&behind).trim_start(), content, "{behind:?}");
+        assert_eq!(answer_of(&behind).trim_start(), content, "{behind:?}");
     }
 }
 
@@ -146,14 +146,14 @@ fn prose_and_code_that_begin_like_a_thought_are_kept_whole() {
         "analysisDf.head() shows the first rows.",
         "analysisBase is a function.",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
     }
     for content in [
         "analysisThe user asks. We answer.",
         "<details><summary>Thought for 12 seconds</summary>a</details>",
         "<details><summary>💭 Thinking…</summary>a</details>",
     ] {
-        assert_eq!(said(content).trim(), "", "{content:?}");
+        assert_eq!(answer_of(content).trim(), "", "{content:?}");
     }
 }
 
@@ -188,11 +188,11 @@ fn an_honest_text_is_kept_and_doubtful() {
         "Thought for 5 seconds\n\nhm",
         "done.<|im_end|>\n<|im_start|>user\nnext?",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert!(is_doubtful(content), "{content:?}");
     }
     let content = "analysis<|message|> is how a channel begins.";
-    assert_eq!(said(content), content);
+    assert_eq!(answer_of(content), content);
 }
 
 #[test]
@@ -213,14 +213,14 @@ fn a_component_with_attributes_in_braces_opens() {
         let content = format!(
             "Here is the page:\n{tag}\n  hello\n</{name}>\nThat is all there is to it, I think."
         );
-        assert_eq!(said(&content), content);
+        assert_eq!(answer_of(&content), content);
         assert!(is_doubtful(&content), "{content:?}");
         let alone = format!("{tag}\n  hello\n</{name}>");
-        assert!(said(&alone) == alone || tag.contains('='), "{alone:?}");
+        assert!(answer_of(&alone) == alone || tag.contains('='), "{alone:?}");
     }
     // No name: text.
     let content = "<think of {a, b}> has two elements.";
-    assert_eq!(said(content), content);
+    assert_eq!(answer_of(content), content);
     // Without an opening tag the thought ends there.
-    assert_eq!(said("They use {props}.\n</think>\nYes."), "\nYes.");
+    assert_eq!(answer_of("They use {props}.\n</think>\nYes."), "\nYes.");
 }

@@ -1,10 +1,10 @@
 //! Sentences that a mark begins: text about the mark, or a thought.
 
-use super::said;
+use super::answer_of;
 use crate::{is_doubtful, parted};
 
 #[test]
-fn a_sentence_may_tell_where_both_marks_stand() {
+fn a_sentence_may_say_where_both_marks_are() {
     for content in [
         "<think> comes first, </think> second. It is so.",
         "<think> comes first and </think> last.",
@@ -12,7 +12,7 @@ fn a_sentence_may_tell_where_both_marks_stand() {
         "<thinking> goes before the thought; </thinking> after it. So it is.",
         "<|think|> stands first, <|/think|> last.",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert!(is_doubtful(content), "{content:?}");
     }
     for (content, answer) in [
@@ -26,12 +26,12 @@ fn a_sentence_may_tell_where_both_marks_stand() {
             "\nYes.",
         ),
     ] {
-        assert_eq!(said(content), answer, "{content:?}");
+        assert_eq!(answer_of(content), answer, "{content:?}");
     }
 }
 
 #[test]
-fn a_sentence_may_go_on_from_a_mark_that_nothing_closes() {
+fn a_sentence_may_continue_after_a_mark_that_nothing_closes() {
     for content in [
         "<think> is a tag that some models write.",
         "<think> tags are used by reasoning models.",
@@ -62,7 +62,7 @@ fn a_sentence_may_go_on_from_a_mark_that_nothing_closes() {
         "Assistant: <think> has no attributes.",
         "<think> has no attributes.\n\nThe model writes it first.",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert!(is_doubtful(content), "{content:?}");
     }
     for content in [
@@ -95,7 +95,7 @@ fn a_sentence_may_go_on_from_a_mark_that_nothing_closes() {
         "<details type=\"reasoning\" done=\"false\">\n<summary>Thinking…</summary>\nOkay",
     ] {
         assert_eq!(
-            (said(content), parted(content).has_thought),
+            (answer_of(content), parted(content).has_thought),
             ("", true),
             "{content:?}"
         );
@@ -103,7 +103,7 @@ fn a_sentence_may_go_on_from_a_mark_that_nothing_closes() {
 }
 
 #[test]
-fn a_sentence_may_tell_of_both_marks() {
+fn a_sentence_may_mention_both_marks() {
     for content in [
         "<think> starts the thought and </think> stops it.",
         "<think> before the thought, </think> after it.",
@@ -123,7 +123,7 @@ fn a_sentence_may_tell_of_both_marks() {
         "<|inner_prefix|> goes first, <|inner_suffix|> last.",
         "Everything up to\n</think>-tags is removed.",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert!(is_doubtful(content), "{content:?}");
     }
     for (content, answer) in [
@@ -154,6 +154,6 @@ fn a_sentence_may_tell_of_both_marks() {
         ("<think>a</think>-5", "-5"),
         ("[THINK]They mean [/THINK] is a tag.[/THINK]Yes", "Yes"),
     ] {
-        assert_eq!(said(content).trim(), answer, "{content:?}");
+        assert_eq!(answer_of(content).trim(), answer, "{content:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What is a thought, and is removed.
 
-use super::{WARM, said};
+use super::{WARM, answer_of};
 use crate::parted;
 
 #[test]
@@ -52,7 +52,7 @@ fn a_thought_at_the_beginning_is_removed() {
         "<think>a\n</think>\nb</think>Warm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -73,7 +73,7 @@ fn a_thought_may_follow_special_tokens_names_and_invisible_characters() {
         "\u{200e}<|think|>a<|/think|>Warm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -105,7 +105,7 @@ fn a_thought_has_marks_of_many_forms() {
         "<思考>a</思考>\nWarm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -140,11 +140,11 @@ fn a_thought_may_be_marked_as_programs_other_than_servers_do() {
         "The user asks. We answer.assistantfinalWarm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
     for content in ["<think", "<thinki", "<reasoning\n", "<|thi"] {
         assert_eq!(
-            (said(content), parted(content).has_thought),
+            (answer_of(content), parted(content).has_thought),
             ("", true),
             "{content:?}"
         );
@@ -162,12 +162,12 @@ fn a_thought_may_be_marked_as_programs_other_than_servers_do() {
         "<start>Warm</start> water.",
         "The words analysis and assistantfinal are gpt-oss'.",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
     }
 }
 
 #[test]
-fn a_label_of_the_answer_goes_with_the_thought_before_it() {
+fn a_label_of_the_answer_is_removed_with_the_thought_before_it() {
     for content in [
         "<think>a</think>Assistant: Warm water.",
         "<think>a</think>\n\n**Final Answer:** Warm water.",
@@ -177,7 +177,7 @@ fn a_label_of_the_answer_goes_with_the_thought_before_it() {
         "a\n</think>\nassistant: Warm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
     for content in [
         "Final Answer: Warm water.",
@@ -187,10 +187,10 @@ fn a_label_of_the_answer_goes_with_the_thought_before_it() {
         "<think>a</think>Answer: warm water.",
     ] {
         let answer = content.trim_start_matches("<think>a</think>");
-        assert_eq!(said(content), answer, "{content:?}");
+        assert_eq!(answer_of(content), answer, "{content:?}");
     }
     assert_eq!(
-        said("<think>a</think>Assistant: **Warm** water."),
+        answer_of("<think>a</think>Assistant: **Warm** water."),
         " **Warm** water."
     );
 }
@@ -213,7 +213,7 @@ fn a_tag_is_known_by_the_words_of_its_name() {
         "<think\n  effort=\"high\">a</think>Warm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -239,7 +239,7 @@ fn a_thought_may_be_in_the_format_of_react_or_gpt_oss() {
          <|channel|>final<|message|>Warm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -255,7 +255,7 @@ fn a_thought_may_mention_tags() {
         "<think><think>a</think>Warm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -284,7 +284,7 @@ fn a_word_for_part_of_an_answer_opens_a_thought_that_an_answer_follows() {
         "<analysis_steps>a</analysis_steps>Warm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -300,7 +300,7 @@ fn a_code_block_whose_language_is_a_thought_is_removed() {
         "<s>```thinking\na\n```\nWarm water.",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -333,7 +333,7 @@ fn a_thought_without_an_end_is_all_there_is() {
         "",
         " \n",
     ] {
-        assert_eq!(said(content).trim(), "", "{content:?}");
+        assert_eq!(answer_of(content).trim(), "", "{content:?}");
     }
 }
 

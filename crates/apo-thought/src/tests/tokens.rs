@@ -1,6 +1,6 @@
 //! Special tokens around a reply: which are removed, and which are part of it.
 
-use super::{WARM, cleaned, said};
+use super::{WARM, answer_of, cleaned};
 use crate::{is_doubtful, parted, without_any_beginning, without_any_end, without_opening};
 
 #[test]
@@ -21,7 +21,7 @@ fn tokens_that_servers_leave_at_the_end_are_removed() {
         "<think>a</think><answer>Warm water.</answer><|im_end|>",
     ] {
         let content = &content.replace("Warm water.", WARM);
-        assert_eq!(said(content).trim(), WARM, "{content:?}");
+        assert_eq!(answer_of(content).trim(), WARM, "{content:?}");
     }
 }
 
@@ -159,23 +159,23 @@ fn tokens_around_a_response_are_removed_on_both_sides() {
         ("<bos><eos>", ""),
     ] {
         assert_eq!(cleaned(content).trim(), answer, "{content:?}");
-        assert_eq!(said(content).trim(), answer, "{content:?}");
+        assert_eq!(answer_of(content).trim(), answer, "{content:?}");
     }
-    assert_eq!(said("<s><think>a</think>Yes.</s>"), "Yes.");
-    assert_eq!(said("<pad><pad><think>a</think>Yes."), "Yes.");
+    assert_eq!(answer_of("<s><think>a</think>Yes.</s>"), "Yes.");
+    assert_eq!(answer_of("<pad><pad><think>a</think>Yes."), "Yes.");
     for content in [
         "<think>Hm.</think><bos>Yes.<eos>",
         "<think>Hm.</think>\n\n<s>Yes.</s>",
         "<|im_start|>assistant\n<s>Yes.</s>",
         "<|channel|>final<|message|><s>Yes.</s>",
     ] {
-        assert_eq!(said(content).trim(), "Yes.", "{content:?}");
+        assert_eq!(answer_of(content).trim(), "Yes.", "{content:?}");
         assert!(parted(content).has_tokens, "{content:?}");
     }
     assert_eq!(cleaned("<|im_start|>assistant\n<s>Yes.</s>").trim(), "Yes.");
     // The name of the speaker is one because of the token before it.
-    assert_eq!(said("<s>assistant<think>a</think>Yes.</s>"), "Yes.");
-    assert_eq!(said("<s>assistant<think>a"), "");
+    assert_eq!(answer_of("<s>assistant<think>a</think>Yes.</s>"), "Yes.");
+    assert_eq!(answer_of("<s>assistant<think>a"), "");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn an_honest_text_with_such_tokens_is_kept_and_doubtful() {
         "Between `<s>` and `</s>`.",
         "<sub>2</sub> is a subscript.",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert!(!is_doubtful(content), "{content:?}");
     }
     assert!(is_doubtful(
@@ -253,7 +253,7 @@ fn an_honest_text_with_such_tokens_is_kept_and_doubtful() {
         "AI <s> is a field."
     );
     // Of these, a token that is certainly the server's goes alone.
-    assert_eq!(said("Rome<unk></s>"), "Rome<unk>");
+    assert_eq!(answer_of("Rome<unk></s>"), "Rome<unk>");
     assert!(is_doubtful("Rome<unk>"));
     assert_eq!(without_any_end("Rome<unk>"), "Rome");
     assert_eq!(without_any_end("Rome. <pad> <pad>"), "Rome. ");
@@ -309,7 +309,7 @@ fn a_token_that_a_text_leads_up_to_is_kept() {
         "Use vector<s>",
         "It is<s>",
     ] {
-        assert_eq!(said(content), content, "{content:?}");
+        assert_eq!(answer_of(content), content, "{content:?}");
         assert_eq!(cleaned(content), content, "{content:?}");
         assert!(is_doubtful(content), "{content:?}");
     }
@@ -330,7 +330,7 @@ fn a_token_that_a_text_leads_up_to_is_kept() {
         ("Yes.<eos><bos>", "Yes."),
         ("[BOS][|assistant|]Yes.[|endofturn|]", "Yes."),
     ] {
-        assert_eq!(said(content).trim(), answer, "{content:?}");
+        assert_eq!(answer_of(content).trim(), answer, "{content:?}");
         assert_eq!(cleaned(content).trim(), answer, "{content:?}");
         assert!(!is_doubtful(answer), "{content:?}");
     }

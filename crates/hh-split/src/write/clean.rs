@@ -21,10 +21,10 @@ use crate::split::{Key, key};
 /// The accepted pairs of the test part, until they are dealt to the tables.
 pub(super) const RAW_TEST: &str = "raw-test.parquet";
 
-/// Those of the training part.
+/// The same for the training part.
 pub(super) const RAW_TRAIN: &str = "raw-train.parquet";
 
-/// Why pairs are rejected that other pairs make redundant.
+/// The reasons to reject pairs that other pairs make redundant.
 pub(super) const DUPLICATE: &str = "duplicate";
 pub(super) const IN_TEST: &str = "in_test";
 
@@ -167,7 +167,7 @@ fn each_batch(
         };
         thread::Builder::new()
             .spawn_scoped(scope, read)
-            .context("the system does not start a thread; `ulimit -u` shows how many it allows")?;
+            .context("cannot start a thread; `ulimit -u` shows how many the system allows")?;
         for batch in receiver {
             let records = batch?;
             let pairs = records

@@ -20,7 +20,7 @@ struct Dealt<R> {
 }
 
 impl<R: Row> Dealt<R> {
-    /// Begins a table; it is named by the part and what it holds, as `rm-pairs`.
+    /// Begins a table; its name is the part and what it holds, such as `rm-pairs`.
     fn create(name: &'static str, provenance: &Provenance, dir: &Path) -> Result<Self> {
         let (part, _) = name.split_once('-').expect("a name has two parts");
         let path = dir.join(name).with_extension("parquet");

@@ -19,7 +19,7 @@ fn a_completion_is_a_reply() {
 }
 
 #[test]
-fn thoughts_beside_the_content_are_not_part_of_it() {
+fn thoughts_outside_the_content_are_not_part_of_it() {
     let message = |message: Value| json!({"choices": [{ "message": message }]});
     for body in [
         message(json!({"content": "A.", "reasoning_content": "Hm."})),
@@ -72,7 +72,7 @@ fn a_completion_that_cannot_be_read_keeps_its_bytes() {
         let place = bytes.windows(from.len()).position(|it| it == from).unwrap();
         [&bytes[..place], to, &bytes[place + from.len()..]].concat()
     };
-    for (case, bytes, is_told) in [
+    for (case, bytes, has_usage) in [
         ("half an emoji", body("x \\ud83d"), true),
         ("the other half", body("x \\ude00 y"), true),
         ("latin 1", at(body("caf@@"), b"@@", b"\xe9"), true),
@@ -88,7 +88,7 @@ fn a_completion_that_cannot_be_read_keeps_its_bytes() {
             panic!("{case}: {found:?}");
         };
         assert_eq!(BASE64_STANDARD.decode(&unreadable.body).unwrap(), bytes);
-        assert_eq!(unreadable.usage.is_some(), is_told, "{case}");
+        assert_eq!(unreadable.usage.is_some(), has_usage, "{case}");
         assert!(!unreadable.problem.is_empty());
     }
     // Elsewhere such faults do no harm.

@@ -106,13 +106,8 @@ pub fn reward_models(run: &Run) -> Markup {
 
 /// Figures 3 and 4, and their numbers.
 pub fn verdicts(run: &Run) -> Result<Markup> {
-    let of = |people: bool| -> Vec<&Verdicts> {
-        run.verdicts
-            .iter()
-            .filter(|it| it.people == people)
-            .collect()
-    };
-    let (machine, people) = (of(false), of(true));
+    let (people, machine): (Vec<&Verdicts>, Vec<&Verdicts>) =
+        run.verdicts.iter().partition(|it| it.people);
     let bars = |title: &str, all: &[&Verdicts]| -> Result<Markup> {
         let svg = plots::verdicts(title, all)?;
         let caption = "Shares of all verdicts; the first policy's wins are on the left";

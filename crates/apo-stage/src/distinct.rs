@@ -27,14 +27,19 @@ pub struct NamedInput<'a> {
 ///
 /// When two have; the error names both.
 pub fn check_distinct<'a>(
-    roles: impl IntoIterator<Item = NamedInput<'a>>,
+    inputs: impl IntoIterator<Item = NamedInput<'a>>,
     consequence: &str,
 ) -> Result<()> {
     let mut first_of: HashMap<&str, NamedInput> = HashMap::new();
-    for role in roles {
-        let first = *first_of.entry(role.input.digest.as_str()).or_insert(role);
-        if first.option != role.option {
-            return Err(same(first, role, "have the same content", consequence));
+    for named in inputs {
+        let first = *first_of.entry(named.input.digest.as_str()).or_insert(named);
+        if first.option != named.option {
+            return Err(not_distinct(
+                first,
+                named,
+                "have the same content",
+                consequence,
+            ));
         }
     }
     Ok(())
@@ -47,27 +52,27 @@ pub fn check_distinct<'a>(
 /// # Errors
 ///
 /// When two do; the error names both. When a table cannot be read.
-pub fn check_distinct_responses(roles: &[NamedInput<'_>], consequence: &str) -> Result<()> {
-    check_distinct(roles.iter().copied(), consequence)?;
+pub fn check_distinct_responses(inputs: &[NamedInput<'_>], consequence: &str) -> Result<()> {
+    check_distinct(inputs.iter().copied(), consequence)?;
     let mut first_of = HashMap::new();
-    for role in roles {
+    for named in inputs {
         let has_as_many =
-            |it: &NamedInput| it.option != role.option && it.input.rows == role.input.rows;
+            |it: &NamedInput| it.option != named.option && it.input.rows == named.input.rows;
         // Tables with different numbers of rows are not read.
-        if !roles.iter().any(has_as_many) {
+        if !inputs.iter().any(has_as_many) {
             continue;
         }
-        let content = Reader::<Response>::open(role.path)?.content()?;
-        let first = *first_of.entry(content).or_insert(*role);
-        if first.option != role.option {
+        let content = Reader::<Response>::open(named.path)?.content()?;
+        let first = *first_of.entry(content).or_insert(*named);
+        if first.option != named.option {
             let problem = "hold the same responses to the same prompts";
-            return Err(same(first, *role, problem, consequence));
+            return Err(not_distinct(first, *named, problem, consequence));
         }
     }
     Ok(())
 }
 
-fn same(first: NamedInput, second: NamedInput, problem: &str, consequence: &str) -> Error {
+fn not_distinct(first: NamedInput, second: NamedInput, problem: &str, consequence: &str) -> Error {
     bad_input(format!(
         "{} {} and {} {} {problem}, so {consequence}",
         first.option,
@@ -82,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_content_has_one_role() {
+    fn inputs_of_different_options_differ() {
         let input = |digest: &str| Input {
             name: "x".into(),
             rows: None,
@@ -90,24 +95,24 @@ mod tests {
             split: None,
         };
         let inputs = [input("1"), input("1"), input("2"), input("3")];
-        let check = |roles: &[(&str, usize)]| {
-            let roles = roles.iter().map(|&(option, i)| NamedInput {
+        let check = |named: &[(&str, usize)]| {
+            let named = named.iter().map(|&(option, i)| NamedInput {
                 option,
                 path: Path::new(option.trim_start_matches('-')),
                 input: &inputs[i],
             });
-            check_distinct(roles, "nothing is left").map_err(|it| it.to_string())
+            check_distinct(named, "nothing is left").map_err(|it| it.to_string())
         };
         assert_eq!(check(&[("--a", 0), ("--b", 2)]), Ok(()));
         assert_eq!(check(&[("--a", 0), ("--a", 1), ("--b", 2)]), Ok(()));
         assert_eq!(check(&[]), Ok(()));
         let expected = "--a a and --b b have the same content, so nothing is left";
-        for roles in [
+        for named in [
             &[("--a", 0), ("--b", 1)][..],
             &[("--a", 0), ("--b", 0)],
             &[("--a", 2), ("--a", 0), ("--b", 3), ("--b", 1)],
         ] {
-            assert_eq!(check(roles), Err(expected.into()), "{roles:?}");
+            assert_eq!(check(named), Err(expected.into()), "{named:?}");
         }
     }
 }

@@ -3,26 +3,26 @@
 use std::borrow::Cow;
 
 /// The most characters that an error shows of a line.
-const LINE: usize = 2000;
+const MOST_CHARACTERS: usize = 2000;
 
 /// The most lines that an error shows.
-const LINES: usize = 60;
+const MOST_LINES: usize = 60;
 
 /// Whether a terminal would act on a character instead of showing it, or turn the
 /// text around.
-fn acts(c: char) -> bool {
+fn is_control(c: char) -> bool {
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (c.is_control() && c != '\n' && c != '\t') || turns
 }
 
 /// Returns text with its control characters escaped, as `\u{1b}`.
-pub fn plain(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
+pub fn escape_controls(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_control) {
         return text.into();
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if acts(c) {
+        if is_control(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -31,24 +31,28 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Returns an error's text as it is shown: plain, and short enough to read. It may
+/// Returns an error's text as it is shown: printable, and short enough to read. It may
 /// quote an input, which may be a whole file.
 pub fn brief(text: &str) -> String {
     let lines: Vec<&str> = text.split('\n').collect();
-    let mut shown: Vec<String> = lines.iter().take(LINES).map(|it| brief_line(it)).collect();
-    if lines.len() > LINES {
-        shown.push(format!("... and {} more lines", lines.len() - LINES));
+    let mut shown: Vec<String> = lines
+        .iter()
+        .take(MOST_LINES)
+        .map(|it| brief_line(it))
+        .collect();
+    if lines.len() > MOST_LINES {
+        shown.push(format!("... and {} more lines", lines.len() - MOST_LINES));
     }
-    plain(&shown.join("\n")).into_owned()
+    escape_controls(&shown.join("\n")).into_owned()
 }
 
 fn brief_line(line: &str) -> String {
     let n = line.chars().count();
-    if n <= LINE {
+    if n <= MOST_CHARACTERS {
         return line.to_owned();
     }
     // The beginning says what is wrong, and the end what to do.
-    let half = LINE / 2;
+    let half = MOST_CHARACTERS / 2;
     let head: String = line.chars().take(half).collect();
     let tail: String = line.chars().skip(n - half).collect();
     format!("{head} [{} characters left out] {tail}", n - 2 * half)
@@ -70,7 +74,7 @@ mod tests {
             ("del\u{7f}, csi\u{9b}31m", "del\\u{7f}, csi\\u{9b}31m"),
             ("ab\u{202e}cd\u{2066}", "ab\\u{202e}cd\\u{2066}"),
         ] {
-            assert_eq!(plain(text), shown);
+            assert_eq!(escape_controls(text), shown);
         }
     }
 
