@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""A `sample` of one's own: asks an OpenAI-compatible server (vLLM, llama.cpp, ...).
+"""An example replacement for `sample`: asks an OpenAI-compatible server (vLLM, llama.cpp, ...).
 
-Reads a `queries` table and writes a `responses` table, as TABLES.md says; all
-that the stages after it want. Needs pyarrow. Put in the place of `sample`:
+Reads a `queries` table and writes a `responses` table, as TABLES.md describes
+them, with every column that later stages need. Needs pyarrow. To use it:
 
     vllm serve runs/smollm2/start/policy &
     make round-1 CONFIG=smollm2 SAMPLER=examples/sample-from-server.py ...
 
-The server is SAMPLER_URL, http://127.0.0.1:8000/v1 unless set. The model is
-asked for by --model, as vLLM names it unless told otherwise, or by
-SAMPLER_MODEL; a key, where the server wants one, is taken from OPENAI_API_KEY.
---top-k, --repetition-penalty and --prompt-limit are sent under vLLM's names.
-What a failed run had is kept in OUT.jsonl; the same command goes on from there.
+SAMPLER_URL is the server's address; the default is http://127.0.0.1:8000/v1.
+The server knows the model by the name that --model gives, as vLLM does by
+default, or by the name in SAMPLER_MODEL. If the server needs a key, set
+OPENAI_API_KEY. --top-k, --repetition-penalty and --prompt-limit are sent under
+vLLM's names. If a run fails, finished responses stay in OUT.jsonl and the same
+command resumes.
 """
 import argparse
 import concurrent.futures
@@ -49,20 +50,20 @@ def options():
     parser.add_argument("--top-k", type=int, default=0)
     parser.add_argument("--repetition-penalty", type=float, default=1.0)
     parser.add_argument("--max-new-tokens", type=int, default=256)
-    parser.add_argument("--prompt-limit", type=int, help="tokens of a prompt, as vLLM cuts it")
+    parser.add_argument("--prompt-limit", type=int, help="most tokens of a prompt; vLLM cuts longer ones")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--requests", type=int, default=8, help="at once")
-    parser.add_argument("--overwrite", action="store_true", help="an output is replaced anyway")
-    parser.add_argument("--template", choices=["chat"], help="the server renders its own")
+    parser.add_argument("--requests", type=int, default=8, help="number of requests at once")
+    parser.add_argument("--overwrite", action="store_true", help="ignored: an earlier output is always replaced")
+    parser.add_argument("--template", choices=["chat"], help="ignored: the server applies its own template")
     for own in ["--batch", "--threads", "--device"]:
-        parser.add_argument(own, help="of the server, not of this program")
+        parser.add_argument(own, help="ignored: this is up to the server")
     for own in ["--quiet", "--json"]:
-        parser.add_argument(own, action="store_true", help="nothing is printed anyway")
+        parser.add_argument(own, action="store_true", help="ignored: nothing is printed")
     return parser.parse_args()
 
 
 def messages(prompt):
-    """The turns of an HH dialogue; what stands before the first marker is the human's."""
+    """The turns of an HH dialogue; the human says what precedes the first marker."""
     human, *rest = re.split(r"\n\n(Human|Assistant):", prompt)
     turns, roles = [], {"Human": "user", "Assistant": "assistant"}
     for role, text in [("Human", human), *zip(rest[::2], rest[1::2])]:
@@ -79,9 +80,9 @@ def ask(args, query):
     body = {"model": os.environ.get("SAMPLER_MODEL", args.model), "n": args.samples,
             "messages": messages(query["prompt"]), "temperature": args.temperature,
             "top_p": args.top_p, "max_tokens": args.max_new_tokens, "logprobs": True,
-            # Every query draws from a seed of its own, whatever the order.
+            # Every query has its own seed, so that the order does not matter.
             "seed": int(hashlib.sha256(f"{args.seed} {query['query_id']}".encode()).hexdigest()[:8], 16)}
-    # What OpenAI's interface lacks is sent only where it is asked for.
+    # Parameters that OpenAI's interface lacks are sent only if they are set.
     if args.top_k > 0:
         body["top_k"] = args.top_k
     if args.repetition_penalty != 1.0:
@@ -107,7 +108,7 @@ def ask(args, query):
 
 
 def row(query, i, choice):
-    # Half a character, as a cut response may end with, is no text.
+    # A response that was cut off may end with half a character.
     text = (choice["message"].get("content") or "").encode(errors="replace").decode().strip()
     finish = choice.get("finish_reason") or "stop"
     if finish not in ("stop", "length"):
@@ -121,7 +122,7 @@ def row(query, i, choice):
 
 
 def parts(path):
-    """The files of a table: itself, or those of a folder in the order of their names."""
+    """The files of a table: the path itself, or a folder's files in the order of their names."""
     if not os.path.isdir(path):
         return [path]
     names = sorted(it for it in os.listdir(path) if it.endswith(".parquet") and it[0] != ".")
@@ -131,14 +132,14 @@ def parts(path):
 
 
 def split_of(part):
-    """The part of the data that a file's queries are, as its footer says: the test part first."""
+    """The part of the data that the footer of a file names; of several, the test part."""
     footer = json.loads((pq.read_metadata(part).metadata or {}).get(b"apo", b"{}"))
     splits = [it.get("split") for it in [footer, *footer.get("inputs", {}).values()]]
     return next(iter(sorted(filter(None, splits), key=lambda it: it["part"] != "test")), None)
 
 
 def provenance(args):
-    """The footer: what made the table, and of which part its queries are, as theirs says."""
+    """The footer: what made the table, and which part of the data the queries belong to."""
     files, digest = parts(args.queries), hashlib.sha256()
     for path in files:
         with open(path, "rb") as file:
@@ -158,7 +159,7 @@ def provenance(args):
 
 
 def read_queries(path):
-    """The rows of a `queries` table; other columns, which no response carries, are told."""
+    """The rows of a `queries` table; prints which of its columns are not used."""
     wanted, rows = ["query_id", "subset", "prompt"], []
     for part in parts(path):
         found = pq.read_schema(part).names
@@ -167,20 +168,20 @@ def read_queries(path):
             raise ValueError(f"no `queries` table, column `{missing[0]}` is missing")
         others = [name for name in found if name not in wanted]
         if others:
-            print(f"{part}: only `query_id`, `subset` and `prompt` are asked and passed on, "
+            print(f"{part}: only `query_id`, `subset` and `prompt` are used, "
                   f"not `{'`, `'.join(others)}`", file=sys.stderr)
         rows += pq.ParquetFile(part, page_checksum_verification=True).read(wanted).to_pylist()
     seen = set()
     for i, row in enumerate(rows):
         is_text = all(isinstance(row[name], str) for name in wanted)
         if not is_text or not row["query_id"] or row["query_id"] in seen or not messages(row["prompt"]):
-            raise ValueError(f"row {i} (from 0): expected a query, with an id of its own")
+            raise ValueError(f"row {i} (from 0): expected a query whose id no other row has")
         seen.add(row["query_id"])
     return rows
 
 
 def kept(path, footer):
-    """What a run of the same work had found, by query; lines that a crash cut are not."""
+    """What an earlier run of the same work found, by query, without lines that a crash cut."""
     found = {}
     if not os.path.exists(path):
         return found
@@ -223,7 +224,7 @@ def main():
             journal.write(json.dumps(rows) + "\n")
     if failed:
         sys.exit(f"{failed}\n{len(found)} of {len(queries)} queries are kept in {part}; "
-                 "the same command goes on from there")
+                 "the same command resumes")
     schema = SCHEMA.with_metadata({"apo": footer})
     rows = [row for query in queries for row in found[query["query_id"]]]
     pq.write_table(pa.Table.from_pylist(rows, schema), args.out + ".new", compression="zstd",

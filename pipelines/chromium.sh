@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints where a Chromium is that runs, for the test of the page for annotators:
-# installs Debian's where it can. Prints nothing, and says why on stderr, where
-# there is none.
+# Prints the path of a working Chromium, for the test of the page for annotators.
+# Installs Debian's if there is none and this user may install it. If no Chromium
+# works, stdout stays empty and stderr says why.
 set -eu
 
 if ! command -v chromium > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then

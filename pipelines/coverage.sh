@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles a crate of the workspace with counters that libFuzzer reads, and with
-# checks of overflow: cargo's RUSTC_WORKSPACE_WRAPPER. Other people's crates are
-# left as every other build has them.
+# checks of overflow. Cargo calls it as RUSTC_WORKSPACE_WRAPPER, so other people's
+# crates are compiled as in every other build.
 set -eu
 
 exec "$@" -C overflow-checks=on -C debug-assertions=on \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Has libFuzzer read $1 inputs in all, shared out over the targets that $2 names
-# (all of fixtures/fuzz where it names none), $3 of them at once. libFuzzer comes
-# as a crate and is built by c++; the toolchain is the one that builds the rest.
-# What it finds wrong is kept in target/fuzz; put it into fixtures/fuzz/TARGET/,
-# and every test reads it from then on.
+# Runs libFuzzer on $1 inputs, which it divides among the targets that $2 names
+# (by default all of fixtures/fuzz). $3 targets run at once. libFuzzer is a crate
+# that c++ compiles; the toolchain is the one that builds everything else. Inputs
+# that a target gets wrong are kept in target/fuzz; put them into
+# fixtures/fuzz/TARGET/, and `make test` reads them from then on.
 set -eu
 
 read -ra targets <<< "${2:-$(cd fixtures/fuzz && echo */)}"
@@ -28,7 +28,7 @@ run() {
         /stat::number_of_executed_units/ { n = $2 }
         /stat::average_exec_per_sec/ { speed = $2 }
         /stat::peak_rss_mb/ { mib = $2 }
-        END { printf "%-16s %9d inputs, %6d a second, %5d paths, corpus %s, %d MiB\n", target, n, speed, cov, corpus, mib }
+        END { printf "%-16s %9d inputs, %6d per second, %5d paths, corpus %s, %d MiB\n", target, n, speed, cov, corpus, mib }
     ' "target/fuzz/$target.log"
 }
 export -f run

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Prints the options with which `bench` runs others' side: PyTorch's scripts in the folder
-# $1, and vLLM's and llama.cpp's beside this file. Makes an environment for each in the
-# cache folder where there is none. What cannot be had is left out, with a line on stderr.
+# Prints the options with which `bench` measures other programs: PyTorch, vLLM and
+# llama.cpp, by the scripts in the folder beside this file. Makes an environment for each in
+# the cache folder where there is none. What is unavailable is left out, with a line on
+# stderr.
 set -eu
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/apo
 scripts=$(dirname "$0")/peers
 
-# Makes the environment $1, of $2, unless it can import the modules $3: with the function
-# $4, which takes its folder.
+# Makes the environment $1, which holds $2, unless it exists and can import the modules $3.
+# The function $4 installs into the folder that it is given.
 environment() {
     local home=$cache/$1
     "$home/bin/python" -c "import $3" 2> /dev/null && return
@@ -39,7 +40,7 @@ vllm() {
 llama_cpp() { install "$1" xllamacpp==2026.10.11549 gguf numpy tokenizers; }
 
 environment pytorch-2.8.0 'PyTorch (6 GB)' 'torch, transformers' pytorch || exit 0
-options="--peers $1 --python $cache/pytorch-2.8.0/bin/python"
+options="--pytorch $cache/pytorch-2.8.0/bin/python $scripts/pytorch.py"
 if environment vllm-0.32.0 'vLLM (4 GB)' vllm vllm; then
     options+=" --sampler $cache/vllm-0.32.0/bin/python $scripts/vllm_sample.py f32,bf16"
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints a Python that has pyarrow, for the example of a stage of one's own, and
-# tensorboard, to read curves: makes an environment in the folder $1 where there
-# is none. Prints nothing, and says why on stderr, where it cannot be had.
+# Prints the path of a Python with pyarrow, for the test of the example in Python,
+# and with tensorboard, to read curves. Makes an environment for it in the folder $1
+# if there is none. If that fails, stdout stays empty and stderr says why.
 set -eu
 
 home=$1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that there is a Rust toolchain and a C compiler; says what to do
-# where they cannot be installed.
+# Makes sure that a Rust toolchain and a C compiler are installed; if they cannot
+# be, says what to install.
 set -eu
 
 missing=()
@@ -9,7 +9,7 @@ command -v c++ > /dev/null || missing+=(g++)
 command -v cargo > /dev/null || [ -x "$HOME/.cargo/bin/cargo" ] || missing+=(rustup)
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
-        echo "needed, and not there: ${missing[*]}; install them (Debian's names) and run make again" >&2
+        echo "missing: ${missing[*]}; install them (these are Debian's names) and run make again" >&2
         exit 1
     fi
     apt-get update -qq

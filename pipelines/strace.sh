@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure that strace is here and may trace, for the tests of crashes: installs
-# Debian's where it can. Says why on stderr where it does not work.
+# Makes sure that strace is installed and may trace, for the tests of crashes.
+# Installs Debian's if there is none and this user may install it. If strace does
+# not work, stderr says why.
 set -eu
 
 if ! command -v strace > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then

@@ -3,13 +3,18 @@
 
 # ---- reward models of the ablations (section 4.2, Table 4) ------------------
 
-OTHER_ADVERSARIAL := wgan gail
 AGAINST_SAMPLES = --golden $(RUN)/golden.parquet --samples
 
-$(OTHER_ADVERSARIAL:%=$(RUN)/rm-%/config.json): $(RUN)/rm-%/config.json: $(RUN)/start/rm-samples.parquet \
-  $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
-	$(RM_TRAIN) --objective $* --model $(BASE) $(if $(filter gail,$*),,--pairs $(DATA)/rm-pairs.parquet) \
+$(RUN)/rm-wgan/config.json: $(RUN)/start/rm-samples.parquet $(BASE)/config.json \
+  $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
+	$(RM_TRAIN) --objective wgan --model $(BASE) --pairs $(DATA)/rm-pairs.parquet \
 	  $(AGAINST_SAMPLES) $< $(REWARD) $(APO) $(model_out)
+	@touch $@
+
+# Without human preferences, so that APO's weight of them is not for it
+$(RUN)/rm-gail/config.json: $(RUN)/start/rm-samples.parquet $(BASE)/config.json \
+  $(RUN)/golden.parquet $(call set,REWARD RM_TRAIN) | build
+	$(RM_TRAIN) --objective gail --model $(BASE) $(AGAINST_SAMPLES) $< $(REWARD) $(model_out)
 	@touch $@
 
 # RM_Base, trained further on the same preferences

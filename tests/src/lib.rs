@@ -1,9 +1,11 @@
-//! What tests of the whole share: [`stages`] drives the real binaries, [`works`] lists
-//! their commands, [`others`] puts things in their way, [`crash`] breaks them,
-//! [`mod@fuzz`] breaks what they read.
+//! What the tests of all stages together share: [`stages`] runs the real programs,
+//! [`works`] lists their commands, [`known_run`] makes a run to report, [`others`] puts
+//! other people's files where they write, [`crash`] makes their system calls fail, and
+//! [`mod@fuzz`] breaks their inputs.
 
 pub mod crash;
 pub mod fuzz;
+pub mod known_run;
 pub mod others;
 pub mod stages;
 pub mod works;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apo_provenance::Provenance;
-use apo_tables::{Reader, Response, SheetKey, VerdictRow};
+use apo_tables::{Reader, Response, SheetKey, Side, VerdictRow};
 use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 use headless_chrome::browser::LaunchOptions;
 use headless_chrome::protocol::cdp::Browser::{
@@ -127,7 +127,7 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
             dialogue.contains(&format!("Question {at}?")),
             "{i}: {at} in {dialogue}"
         );
-        let (better, arrow) = if shown.left == "a" {
+        let (better, arrow) = if shown.left == Side::A {
             ("left", "ArrowLeft")
         } else {
             ("right", "ArrowRight")
@@ -189,8 +189,8 @@ fn a_sheet_is_worked_through_in_a_browser_and_its_export_tallies() {
         let row = rows.iter().find(|it| it.query_id == shown.query_id);
         let Some(row) = row else { continue };
         // A person saw one order, and it is the one of the sheet.
-        assert_eq!(row.plain.is_some(), shown.left == "a");
-        assert_eq!(row.swapped.is_some(), shown.left == "b");
+        assert_eq!(row.plain.is_some(), shown.left == Side::A);
+        assert_eq!(row.swapped.is_some(), shown.left == Side::B);
     }
     assert_eq!(rows.len(), 5);
 }
@@ -206,7 +206,11 @@ fn filled(
     let head = reader.headers().unwrap().clone();
     let rows = reader.records().map(Result::unwrap).zip(key).enumerate();
     let rows = rows.map(|(i, (row, shown))| {
-        let better = if shown.left == "a" { "left" } else { "right" };
+        let better = if shown.left == Side::A {
+            "left"
+        } else {
+            "right"
+        };
         let vote = vote(i).unwrap_or(better);
         [&row[0], &row[1], &row[2], &row[3], vote].map(str::to_owned)
     });
@@ -246,7 +250,7 @@ fn tables_of_several_annotators_come_back_as_offices_save_them() {
             "{id} tells the query"
         );
     }
-    let on_the_left = key.iter().filter(|it| it.left == "a").count();
+    let on_the_left = key.iter().filter(|it| it.left == Side::A).count();
     assert_eq!(on_the_left, key.len() / 2, "half and half");
     save(
         &dir.join("anna.csv"),
@@ -346,7 +350,10 @@ fn what_was_edited_is_of_another_sheet_or_no_vote_is_refused_by_name() {
     refused("broken.json", &["not what the sheet exports"]);
     let other = json!({ "sheet": "0000", "annotator": "x", "votes": [] });
     fs::write(dir.join("other.json"), other.to_string()).unwrap();
-    refused("other.json", &["votes for sheet 0000, --key is of sheet"]);
+    refused(
+        "other.json",
+        &["votes are for sheet 0000, but --key is of sheet"],
+    );
     refused("none.json", &["No such file"]);
     table("anna.csv", &good);
     fs::create_dir(dir.join("again")).unwrap();

@@ -172,6 +172,42 @@ fn options_of_another_loss_are_refused_together() {
 }
 
 #[test]
+fn beta_2_is_refused_where_it_would_have_no_effect() {
+    let golden = "--golden none.parquet --samples none.parquet";
+    for (options, expected) in [
+        (
+            "--pairs none.parquet",
+            "--objective rank does not use --beta-2",
+        ),
+        (
+            "--objective rank --pairs none.parquet",
+            "--objective rank does not use --beta-2",
+        ),
+        (
+            "--objective ab --pairs none.parquet",
+            "--objective ab does not use --beta-2",
+        ),
+        (
+            &format!("--objective gail {golden}"),
+            "--objective gail does not use --beta-2",
+        ),
+        (
+            &format!("--objective gail --pairs none.parquet {golden}"),
+            "--objective gail does not use --pairs and --beta-2",
+        ),
+        (
+            "--objective seq --pairs none.parquet",
+            "--objective seq needs --golden and --samples\n",
+        ),
+    ] {
+        let line = format!("rm-train --model none {options} --beta-2 10 --out refused");
+        let ran = run(&ROUND, &line);
+        assert_eq!(ran.status, Some(2), "{options}\n{}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{options}\n{}", ran.stderr);
+    }
+}
+
+#[test]
 fn every_reward_model_of_the_paper_trains() {
     let adversarial = "--golden golden.parquet --samples rm-samples.parquet";
     let pairs = "--pairs data/rm-pairs.parquet";

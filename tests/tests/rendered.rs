@@ -96,7 +96,7 @@ fn a_model_with_a_template_is_never_taken_for_one_without() {
             &ROUND,
             &line(name),
             3,
-            &["say `--template chat`", "tokenizer_config.json"],
+            &["pass `--template chat`", "tokenizer_config.json"],
         );
     }
     for (name, template, expected) in [

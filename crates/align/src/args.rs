@@ -260,17 +260,11 @@ impl Method {
     /// Returns the reference's directory, for methods with a reference.
     pub fn reference(&self) -> Option<&Path> {
         match self {
-            Self::Dpo(dpo) if dpo.loss.pair_loss().has_reference() => {
+            Self::Dpo(dpo) if dpo.loss.pair_loss().needs_reference() => {
                 Some(dpo.reference.as_ref().unwrap_or(&dpo.common.model.dir))
             }
             _ => None,
         }
-    }
-
-    /// Whether responses are compared, so that margins may grow while all
-    /// responses become less likely.
-    pub fn compares(&self) -> bool {
-        matches!(self, Self::Rrhf(_) | Self::Dpo(_))
     }
 
     pub fn objective(&self) -> Objective {

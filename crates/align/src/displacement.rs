@@ -4,6 +4,7 @@
 
 use apo_stage::warn;
 use apo_tables::Metric;
+use apo_training::Objective;
 
 /// With a reference: the fraction of the margin that the chosen responses may
 /// lose.
@@ -13,10 +14,11 @@ const SHARE_OF_MARGIN: f64 = 0.5;
 /// log-prob may fall.
 const SHARE_OF_LOG_PROB: f64 = 0.1;
 
-/// Warns if the chosen responses' log-probs have fallen below these bounds from
-/// the first quarter of the steps to the last, or below the reference's.
-pub fn warn_of_displacement(metrics: &[Metric], has_reference: bool) {
-    if let Some(warning) = displacement(metrics, has_reference) {
+/// Warns if an objective that compares responses has made the chosen ones less likely
+/// than these bounds allow: than under the reference if its loss needs one, or else from
+/// the first quarter of the steps to the last.
+pub fn warn_of_displacement(metrics: &[Metric], objective: &Objective) {
+    if let Some(warning) = displacement(metrics, objective) {
         warn(&format!(
             "{warning}; a lower --learning-rate moves the policy less, and `align dpo \
              --sft-weight` keeps their log-probs up"
@@ -24,10 +26,15 @@ pub fn warn_of_displacement(metrics: &[Metric], has_reference: bool) {
     }
 }
 
-fn displacement(metrics: &[Metric], has_reference: bool) -> Option<String> {
+fn displacement(metrics: &[Metric], objective: &Objective) -> Option<String> {
+    let needs_reference = match objective {
+        Objective::RewardModel { .. } | Objective::Likelihood => return None,
+        Objective::Rrhf { .. } => false,
+        Objective::Pairs { loss, .. } => loss.needs_reference(),
+    };
     let quarter = metrics.len().div_ceil(4);
     let (first, last) = (&metrics[..quarter], &metrics[metrics.len() - quarter..]);
-    if has_reference {
+    if needs_reference {
         let chosen = mean(last, |it| it.rewards_chosen)?;
         let margin = mean(last, |it| it.rewards_margins)?;
         return (chosen < -SHARE_OF_MARGIN * margin.abs()).then(|| {
@@ -55,6 +62,20 @@ fn mean(metrics: &[Metric], of: impl Fn(&Metric) -> Option<f32>) -> Option<f64> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use apo_objectives::PairLoss;
+
+    const DPO: Objective = Objective::Pairs {
+        loss: PairLoss::Dpo { beta: 0.1 },
+        sft_weight: 0.0,
+    };
+    const SLIC: Objective = Objective::Pairs {
+        loss: PairLoss::Slic { delta: 1.0 },
+        sft_weight: 0.0,
+    };
+    const RRHF: Objective = Objective::Rrhf {
+        lambda: 1.0,
+        sum_log_probs: false,
+    };
 
     fn steps(of: impl Fn(usize) -> Metric) -> Vec<Metric> {
         (0..8).map(of).collect()
@@ -69,8 +90,8 @@ mod tests {
                 ..Metric::default()
             })
         };
-        assert_eq!(displacement(&lost(-0.4), true), None);
-        let warning = displacement(&lost(-0.6), true).expect("below half of the margin");
+        assert_eq!(displacement(&lost(-0.4), &DPO), None);
+        let warning = displacement(&lost(-0.6), &DPO).expect("below half of the margin");
         assert!(warning.contains("-0.600 at a margin of 1.000 over the last 2"));
     }
 
@@ -82,12 +103,17 @@ mod tests {
                 ..Metric::default()
             })
         };
-        assert_eq!(displacement(&ending(-54.0), false), None);
-        let warning = displacement(&ending(-56.0), false).expect("more than a tenth");
-        assert!(
-            warning.contains("-50.0 over the first 2 steps, -56.0"),
-            "{warning}"
-        );
-        assert_eq!(displacement(&steps(|_| Metric::default()), false), None);
+        for objective in [&SLIC, &RRHF] {
+            assert_eq!(displacement(&ending(-54.0), objective), None);
+            let warning = displacement(&ending(-56.0), objective).expect("more than a tenth");
+            assert!(
+                warning.contains("-50.0 over the first 2 steps, -56.0"),
+                "{warning}"
+            );
+            let unknown = steps(|_| Metric::default());
+            assert_eq!(displacement(&unknown, objective), None);
+        }
+        let likelihood = displacement(&ending(-56.0), &Objective::Likelihood);
+        assert_eq!(likelihood, None, "nothing is compared");
     }
 }

@@ -6,20 +6,21 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_dialogue::{DialogueTokenizer, TruncationCounts};
 use apo_import::{Rendered, Source, Unused};
-use apo_model_stage::rows::tokens;
+use apo_model_stage::rows::with_row;
 use apo_provenance::Input;
 use apo_stage::rows::check_scored;
 use apo_stage::{signals, warn};
 use apo_tables::{Finish, Pair, Reader, Response};
-use apo_training::{ResponseRole, ResponseSpool, Store, TokenizedResponse};
+use apo_training::{Example, ExampleStore, ResponseRole, ResponseSpool, TokenizedResponse};
+use apo_training_stage::Cleaned;
 use apo_training_stage::rows::{check_golden, tokenized};
-use apo_training_stage::{Cleaned, write_examples};
 use serde::Serialize;
 
 use crate::args::Method;
 use crate::inputs::Tables;
 use crate::instructions::{Instruction, each_instruction};
-use crate::pairs::{Mismatch, example};
+use crate::mismatch::Mismatch;
+use crate::pairs::example;
 use crate::reference::KnownLogProbs;
 
 /// Counts of what the training learns from and leaves out.
@@ -78,24 +79,24 @@ pub fn gather(
     known: Option<&KnownLogProbs>,
     tokenizer: &DialogueTokenizer,
     dir: &Path,
-) -> Result<(Store, Counts)> {
+) -> Result<(ExampleStore, Counts)> {
     let mut counts = Counts::default();
     let spool = tokenize(method, tables, known, tokenizer, dir, &mut counts)?;
-    let limit = method.common().limit.tokens;
+    let mut truncation = tokenizer.truncation(method.common().limit.tokens as usize);
     let mut mismatch = Mismatch::of(method);
-    let (store, truncated) =
-        write_examples(spool, tokenizer, limit, dir, |responses, truncation| {
-            let Some(mut example) = example(method, responses, truncation) else {
-                counts.left_out += 1;
-                return None;
-            };
-            if let Some(mismatch) = &mut mismatch {
-                example.mismatched = mismatch.pair(responses, truncation);
-            }
-            counts.queries += 1;
-            Some(example)
-        })?;
-    counts.truncated = truncated;
+    let store = spool.write_examples(dir, |responses| -> Result<Option<Example>> {
+        signals::check()?;
+        let Some(mut example) = example(method, responses, &mut truncation) else {
+            counts.left_out += 1;
+            return Ok(None);
+        };
+        if let Some(mismatch) = &mut mismatch {
+            example.mismatched = mismatch.pair(responses, &mut truncation);
+        }
+        counts.queries += 1;
+        Ok(Some(example))
+    })?;
+    counts.truncated = truncation.counts;
     counts.warn();
     Ok((store.finish()?, counts))
 }
@@ -143,7 +144,7 @@ impl Tokenized<'_> {
                 continue;
             };
             let ids = self.tokenizer.encode(&pair.prompt, chosen, self.keep);
-            let ids = tokens(&path, &pair.query_id, ids)?;
+            let ids = with_row(&path, &pair.query_id, ids)?;
             self.spool.add(&sft_target(pair.query_id, number, ids))?;
             signals::check()?;
         }
@@ -235,7 +236,7 @@ impl Tokenized<'_> {
         let ids = self
             .tokenizer
             .encode(&response.prompt, &response.response, self.keep);
-        tokens(table, &response.query_id, ids)
+        with_row(table, &response.query_id, ids)
     }
 }
 

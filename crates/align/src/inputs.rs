@@ -99,12 +99,11 @@ pub fn provenance(
     let provenance = Provenance::new("align", env!("CARGO_PKG_VERSION"))
         .argument("method", method.name())
         .argument("limit", common.limit.tokens)
-        .argument(
-            "precision",
-            common.compute.precision(&common.model.dir)?.name(),
-        )
         .input(name, input);
-    let mut provenance = models::rendering(provenance, tokenizer);
+    let provenance = models::with_template(provenance, tokenizer);
+    let mut provenance = common
+        .compute
+        .with_precision(provenance, &common.model.dir)?;
     let model = directory::input(&common.model.dir)?;
     if let Some(dir) = method.reference() {
         // The digest reads the whole model: once is enough.

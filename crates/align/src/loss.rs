@@ -122,10 +122,10 @@ impl LossArgs {
         let loss = self.pair_loss();
         let flag = |(name, _): (&str, f64)| format!("--{}", name.replace('_', "-"));
         let mut used: Vec<String> = loss.parameters().into_iter().map(flag).collect();
-        if loss.has_reference() {
+        if loss.needs_reference() {
             used.push("--reference".into());
             // No table holds the log-probs that a KL needs.
-            if !loss.has_kl() {
+            if !loss.needs_kl() {
                 used.push("--reference-log-probs".into());
             }
         }

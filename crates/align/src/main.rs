@@ -11,6 +11,7 @@ mod examples;
 mod inputs;
 mod instructions;
 mod loss;
+mod mismatch;
 mod pairs;
 mod reference;
 
@@ -23,7 +24,7 @@ use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
 use apo_provenance::Provenance;
 use apo_stage::{Claim, Output, OutputKind, print_up_to_date};
-use apo_training::{Reference, Store};
+use apo_training::{ExampleStore, Reference};
 use apo_training_stage::{
     Defaults, TestPart, Watch, check_splits, classify, finish, manifest, show_first,
 };
@@ -76,7 +77,7 @@ fn run(method: &Method) -> Result<()> {
     let device = common.compute.device()?;
     let mut compute = common
         .compute
-        .compute(&common.model.dir, &device, &common.report)?;
+        .resolve(&common.model.dir, &device, &common.report)?;
     compute.checkpointing = common.training.checkpointing;
     let model = Model::load(&common.model.dir, head, method.start(), &device, compute)?;
     let (mut store, counts) =
@@ -95,9 +96,7 @@ fn run(method: &Method) -> Result<()> {
         }
     }
     let trained = train(method, common, model, store, reference, &output, &mut watch)?;
-    if method.compares() {
-        warn_of_displacement(&trained.metrics, method.reference().is_some());
-    }
+    warn_of_displacement(&trained.metrics, &method.objective());
     let stored = common.training.save_as.into();
     finish(
         &trained,
@@ -131,7 +130,7 @@ fn log_probs(
     dir: &Path,
     common: &Common,
     model: &Model,
-    store: &mut Store,
+    store: &mut ExampleStore,
     output: &Output,
     watch: &mut Watch,
 ) -> Result<Reference> {
@@ -154,7 +153,7 @@ fn train(
     method: &Method,
     common: &Common,
     mut model: Model,
-    mut store: Store,
+    mut store: ExampleStore,
     reference: Option<Reference>,
     output: &Output,
     watch: &mut Watch,

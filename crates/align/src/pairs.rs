@@ -2,48 +2,9 @@
 //! and which pairs to compare, by their rewards.
 
 use apo_dialogue::Truncation;
-use apo_llama::PromptTree;
-use apo_training::{Example, Preference, ResponseRole, Term, TokenizedResponse};
+use apo_training::{Comparison, ComparisonKind, Example, ResponseRole, TokenizedResponse};
 
 use crate::args::{Method, WhichPairs};
-
-/// Pairs queries with responses to others, for losses that need the KL.
-#[derive(Default)]
-pub struct Mismatch {
-    /// The best response of the previous query, ordered by the hashes of their
-    /// ids; the first query has none.
-    before: Option<TokenizedResponse>,
-}
-
-impl Mismatch {
-    /// Returns `None` if the method's loss does not need the KL.
-    pub fn of(method: &Method) -> Option<Self> {
-        match method {
-            Method::Dpo(dpo) if dpo.loss.pair_loss().has_kl() => Some(Self::default()),
-            _ => None,
-        }
-    }
-
-    /// Returns the query's prompt with the previous query's best response.
-    pub fn pair(
-        &mut self,
-        responses: &[TokenizedResponse],
-        truncation: &mut Truncation,
-    ) -> Option<PromptTree> {
-        let own = &responses[best(responses)?];
-        let other = self.before.replace(own.clone());
-        let foreign = TokenizedResponse {
-            prompt: own.prompt.clone(),
-            ..other?
-        };
-        // This response is not in the table, so its truncation is not counted.
-        let counts = truncation.counts;
-        let mut example = Example::default();
-        example.add_fitted(&foreign, truncation);
-        truncation.counts = counts;
-        example.trees.pop()
-    }
-}
 
 /// Makes a query's example, or returns `None` if the method cannot learn from
 /// it.
@@ -53,30 +14,31 @@ pub fn example(
     truncation: &mut Truncation,
 ) -> Option<Example> {
     let mut example = Example::default();
-    if matches!(method, Method::Sft(_)) {
-        for response in responses {
-            if let Some(i) = example.add_fitted(response, truncation) {
-                example.sft_targets.push(i);
+    match method {
+        Method::Sft(_) => {
+            for response in responses {
+                let number = example.add_fitted(response, truncation);
+                example.sft_targets.extend(number);
+            }
+            if example.sft_targets.is_empty() {
+                return None;
             }
         }
-        return (!example.sft_targets.is_empty()).then_some(example);
-    }
-    // Empty responses are never the best.
-    let best = best(responses)?;
-    match method {
-        Method::Sft(_) => {}
         Method::Rjs(_) => {
-            let i = example.add_fitted(&responses[best], truncation)?;
-            example.sft_targets.push(i);
+            let best = &responses[best(responses)?];
+            let number = example.add_fitted(best, truncation)?;
+            example.sft_targets.push(number);
         }
         Method::Rrhf(_) => {
+            let best = best(responses)?;
             let numbers = add_ordered(&mut example, responses, truncation, |_| 1.0);
             example.sft_targets.push(numbers[best]?);
         }
         Method::Dpo(dpo) if dpo.pairs == WhichPairs::All => {
+            let best = best(responses)?;
             let weight = |n| 1.0 / n as f32;
             let numbers = add_ordered(&mut example, responses, truncation, weight);
-            if example.preferences.is_empty() {
+            if example.comparisons.is_empty() {
                 return None;
             }
             if dpo.loss.sft_weight > 0.0 {
@@ -84,7 +46,7 @@ pub fn example(
             }
         }
         Method::Dpo(dpo) => {
-            let best = &responses[best];
+            let best = &responses[best(responses)?];
             let worst = responses
                 .iter()
                 .min_by(|a, b| reward(a).total_cmp(&reward(b)))?;
@@ -93,7 +55,7 @@ pub fn example(
             }
             let chosen = example.add_fitted(best, truncation)?;
             let rejected = example.add_fitted(worst, truncation)?;
-            example.preferences.push(preference(chosen, rejected, 1.0));
+            example.comparisons.push(by_reward(chosen, rejected, 1.0));
             if dpo.loss.sft_weight > 0.0 {
                 example.sft_targets.push(chosen);
             }
@@ -109,7 +71,7 @@ fn reward(response: &TokenizedResponse) -> f32 {
 
 /// Returns the index of the response with the highest reward that is not empty; the
 /// first of equals.
-fn best(responses: &[TokenizedResponse]) -> Option<usize> {
+pub fn best(responses: &[TokenizedResponse]) -> Option<usize> {
     let mut best = None;
     for (i, response) in responses.iter().enumerate() {
         let better = best.is_none_or(|best: usize| reward(response) > reward(&responses[best]));
@@ -120,11 +82,11 @@ fn best(responses: &[TokenizedResponse]) -> Option<usize> {
     best
 }
 
-fn preference(chosen: u32, rejected: u32, weight: f32) -> Preference {
-    Preference {
+fn by_reward(chosen: u32, rejected: u32, weight: f32) -> Comparison {
+    Comparison {
         chosen,
         rejected,
-        term: Term::Preference,
+        kind: ComparisonKind::ByReward,
         weight,
     }
 }
@@ -154,22 +116,20 @@ fn add_ordered(
         }
     }
     let weight = weight(pairs.len());
-    example.preferences.extend(
-        pairs
-            .into_iter()
-            .map(|(chosen, rejected)| preference(chosen, rejected, weight)),
-    );
+    let comparisons = pairs.into_iter();
+    let comparisons = comparisons.map(|(chosen, rejected)| by_reward(chosen, rejected, weight));
+    example.comparisons.extend(comparisons);
     numbers
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::args::Args;
     use apo_dialogue::TruncationCounts;
     use clap::Parser as _;
 
-    fn method(line: &str) -> Method {
+    pub fn method(line: &str) -> Method {
         let table = if line.starts_with("sft") {
             "golden"
         } else {
@@ -179,7 +139,7 @@ mod tests {
         Args::parse_from(rest.split_whitespace()).method
     }
 
-    fn truncation() -> Truncation {
+    pub fn truncation() -> Truncation {
         Truncation {
             limit: 8,
             eos: 0,
@@ -189,7 +149,7 @@ mod tests {
     }
 
     /// Samples with these rewards: the n-th one is the token n.
-    fn samples<const N: usize>(rewards: [f32; N]) -> Vec<TokenizedResponse> {
+    pub fn samples<const N: usize>(rewards: [f32; N]) -> Vec<TokenizedResponse> {
         let sample = |(number, reward)| TokenizedResponse {
             query_id: "0123abcd".into(),
             role: ResponseRole::Sample,
@@ -227,7 +187,7 @@ mod tests {
 
     /// The pairs by the responses' numbers, with their weights.
     fn pairs(example: &Example) -> Vec<(u32, u32, f32)> {
-        let pairs = example.preferences.iter();
+        let pairs = example.comparisons.iter();
         pairs
             .map(|it| (it.chosen, it.rejected, it.weight))
             .collect()
@@ -272,7 +232,7 @@ mod tests {
         assert_eq!(example.sft_targets, [1]);
         // Without pairs the best one's likelihood is left.
         let equal = made("rrhf", &samples([1.0, 1.0])).expect("one is the best");
-        assert_eq!((equal.preferences.len(), equal.sft_targets), (0, vec![0]));
+        assert_eq!((equal.comparisons.len(), equal.sft_targets), (0, vec![0]));
     }
 
     #[test]
@@ -303,18 +263,5 @@ mod tests {
         assert_eq!(pairs(&example), [(0, 1, 0.5), (0, 2, 0.5)]);
         assert_eq!(example.sft_targets, [0]);
         assert_eq!(made("dpo --pairs all", &responses[1..]), None);
-    }
-
-    #[test]
-    fn a_mismatch_is_the_previous_querys_best_response_and_not_counted() {
-        assert!(Mismatch::of(&method("dpo")).is_none());
-        let mut mismatch = Mismatch::of(&method("dpo --loss kto")).expect("KTO has a KL");
-        let mut truncation = truncation();
-        assert_eq!(mismatch.pair(&samples([1.0, 2.0]), &mut truncation), None);
-        let mut second = samples([5.0]);
-        second[0].prompt = vec![8];
-        let tree = mismatch.pair(&second, &mut truncation).expect("a pair");
-        assert_eq!((tree.prompt, tree.responses), (vec![8], vec![vec![1, 0]]));
-        assert_eq!(truncation.counts.responses, 0);
     }
 }

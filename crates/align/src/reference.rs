@@ -7,10 +7,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
-use apo_provenance::Input;
+use apo_model_stage::models;
+use apo_provenance::{Input, Provenance};
 use apo_stage::bad_input;
 use apo_tables::{Reader, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::args::Common;
 
@@ -56,17 +57,14 @@ impl KnownLogProbs {
         if model != Some(&reference.digest) {
             problems.push("its model is not the reference".to_owned());
         }
-        let here = [
-            ("limit", json!(common.limit.tokens)),
-            ("template", json!(tokenizer.template().to_string())),
-            (
-                "precision",
-                json!(common.compute.precision(&common.model.dir)?.name()),
-            ),
-        ];
-        for (name, here) in here {
-            let there = found.arguments.get(name).unwrap_or(&Value::Null);
-            if *there != here {
+        let here = Provenance::new(STAGE, env!("CARGO_PKG_VERSION"))
+            .argument("limit", common.limit.tokens);
+        let here = models::with_template(here, tokenizer);
+        let here = common.compute.with_precision(here, &common.model.dir)?;
+        for name in ["limit", "template", "precision"] {
+            let [there, here] =
+                [&found, &here].map(|it| it.arguments.get(name).unwrap_or(&Value::Null));
+            if there != here {
                 problems.push(format!("its `{name}` is {there}, but this run's is {here}"));
             }
         }

@@ -8,7 +8,7 @@ use tokenizers::Tokenizer;
 
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
-use crate::named::NamedTokens;
+use crate::named_tokens::NamedTokens;
 
 /// The ends of text of a model.
 #[derive(Debug)]

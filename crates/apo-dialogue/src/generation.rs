@@ -1,9 +1,9 @@
-//! The keys of `generation_config.json`, sorted by what they do to sampling here.
+//! Which keys of a model's `generation_config.json` are not applied here.
 //!
-//! The ends of text are read (`ends`), and temperature, top-k and the like are
-//! arguments of the stage that samples. Keys that would change which text is sampled,
-//! and are not supported, are reported with their values. Unknown keys are reported
-//! separately, because it may be that no program follows them.
+//! Only the ends of text are read (by `ends`): temperature, top-k and the like are
+//! arguments of `sample`. If `transformers` would sample other text because of another
+//! key, that key is reported with its value. Unknown keys are reported separately, since
+//! perhaps no program applies them.
 
 use std::path::Path;
 
@@ -77,7 +77,7 @@ enum Effect {
     None,
     /// `transformers` would sample another text.
     Changes,
-    /// Nobody here knows the key.
+    /// The key is not known here.
     Unknown,
 }
 

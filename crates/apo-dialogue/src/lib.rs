@@ -1,14 +1,14 @@
 //! Dialogues as a model reads them: chat templates, token ids, and where prompt
 //! and response meet.
 
-mod continuing;
 mod ends;
 mod error;
 mod files;
 mod fit;
 mod generation;
 mod loader;
-mod named;
+mod named_tokens;
+mod prefix_space;
 mod quoted;
 mod sources;
 mod template;

@@ -19,7 +19,7 @@ use tokenizers::{AddedToken, Model as _, Tokenizer};
 use crate::ends::Ends;
 use crate::error::DialogueError;
 use crate::files::{self, malformed};
-use crate::named::{NamedTokens, added_token, class};
+use crate::named_tokens::{NamedTokens, added_token, class};
 
 mod checks;
 

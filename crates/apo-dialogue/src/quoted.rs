@@ -1,5 +1,5 @@
-//! Texts of special tokens in what somebody says: these are text, not the
-//! tokens.
+//! Texts of special tokens that somebody says in a dialogue: they are read as text,
+//! not as the tokens.
 //!
 //! One exception: a template may look for such a text in what is said, as some
 //! do for `</think>` in the assistant's turns, or it may cut texts by their

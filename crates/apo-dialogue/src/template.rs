@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use apo_jinja::{Context, Fault, Given, Kind, Limits, Program};
+use apo_jinja::{Context, ContextValue, Fault, Kind, Limits, Program};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DialogueError;
 use crate::files::excerpt;
-use crate::named::NamedTokens;
+use crate::named_tokens::NamedTokens;
 use crate::sources::{ChatSource, PROCESSOR};
 use apo_hh::{Role, Turn};
 
@@ -71,12 +71,12 @@ impl From<&Turn> for Message {
 /// read or made. The published templates take some hundred for each message.
 const WORK: u64 = 20_000;
 
-/// More work for each message, up to [`MESSAGES`] of them, and for each byte of
-/// text: a template may read or copy the text some hundred times, or take it
-/// apart into lines of one character.
-const WORK_A_MESSAGE: u64 = 500;
+/// Additional work per message, up to [`MESSAGES`] of them, and per byte of text: a
+/// template may read or copy the text some hundred times, or take it apart into
+/// lines of one character.
+const WORK_PER_MESSAGE: u64 = 500;
 const MESSAGES: usize = 20_000;
-const WORK_A_BYTE: u64 = 2;
+const WORK_PER_BYTE: u64 = 2;
 
 /// The name of the list of special tokens without a name of their own.
 const FURTHER: &str = "additional_special_tokens";
@@ -159,9 +159,9 @@ impl ChatTemplate {
     /// When the template refuses them, fails, does not end, or renders nothing.
     pub(crate) fn render(&self, messages: &[Message]) -> Result<String, DialogueError> {
         let bytes: usize = messages.iter().map(|it| it.content.len()).sum();
-        let by_messages = WORK_A_MESSAGE * messages.len().min(MESSAGES) as u64;
+        let by_messages = WORK_PER_MESSAGE * messages.len().min(MESSAGES) as u64;
         let limits = Limits {
-            work: WORK + by_messages + WORK_A_BYTE * bytes as u64,
+            work: WORK + by_messages + WORK_PER_BYTE * bytes as u64,
             output: OUTPUT + 4 * bytes,
         };
         let rendered = self.program.render(&self.context(messages), limits);
@@ -176,7 +176,7 @@ impl ChatTemplate {
             (line, kind) => told_as(&self.path, line, kind),
         })?;
         if text.is_empty() {
-            return Err(self.fails(None, "it renders the dialogue as nothing".to_owned()));
+            return Err(self.fails(None, "it renders the dialogue as an empty text".to_owned()));
         }
         Ok(text)
     }
@@ -185,7 +185,7 @@ impl ChatTemplate {
     fn context(&self, messages: &[Message]) -> Context {
         let said = messages.iter().map(|it| {
             let (role, content) = (it.role.as_str().into(), it.content.as_str().into());
-            Given::dict(vec![("role", role), ("content", content)])
+            ContextValue::dict(vec![("role", role), ("content", content)])
         });
         let named = self.named.iter();
         let mut context: Context = named
@@ -193,13 +193,13 @@ impl ChatTemplate {
             .collect();
         if !self.further.is_empty() {
             let further = self.further.iter().map(|it| it.as_str().into());
-            context.push((FURTHER.to_owned(), Given::list(further.collect())));
+            context.push((FURTHER.to_owned(), ContextValue::list(further.collect())));
         }
         // What a call gives counts more than the names of tokens.
         for (name, value) in [
-            ("messages", Given::list(said.collect())),
-            ("tools", Given::none()),
-            ("documents", Given::none()),
+            ("messages", ContextValue::list(said.collect())),
+            ("tools", ContextValue::none()),
+            ("documents", ContextValue::none()),
             ("add_generation_prompt", true.into()),
         ] {
             context.retain(|(it, _)| it != name);

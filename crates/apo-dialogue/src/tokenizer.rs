@@ -15,11 +15,11 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use crate::continuing::Continuing;
 use crate::error::DialogueError;
 use crate::files;
 use crate::fit::{Truncation, TruncationCounts};
 use crate::loader::Loaded;
+use crate::prefix_space::ContinuationTokenizer;
 use crate::sources::{self, ChatSource};
 use crate::template::{ChatTemplate, Message, Template};
 use crate::window::Window;
@@ -33,7 +33,7 @@ pub struct DialogueTokenizer {
     special: Tokenizer,
     /// Like `plain`, for text that follows other text, if that is read
     /// differently.
-    continuing: Option<Continuing>,
+    continuing: Option<ContinuationTokenizer>,
     /// Like `continuing`, but takes special tokens as what they are. It is made
     /// when it is first needed.
     continuing_special: OnceLock<Tokenizer>,
@@ -126,7 +126,7 @@ impl DialogueTokenizer {
         let vocab_size = ids.max().map_or(0, |id| id as usize + 1);
         let made = Self {
             path,
-            continuing: Continuing::of(&plain),
+            continuing: ContinuationTokenizer::of(&plain),
             continuing_special: OnceLock::new(),
             window: Window::of(&special),
             bos_text: bos.and_then(|bos| special.id_to_token(bos)),

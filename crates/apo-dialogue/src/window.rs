@@ -1,30 +1,33 @@
 //! The first or last tokens of a long text, without those of the rest.
 //!
 //! A prompt may have many megabytes, of which some hundred tokens are wanted.
-//! Then only a piece of it is read, and only those of its tokens are returned
-//! that the whole text has as well:
+//! Then only a piece of it is read, and of its tokens only those that the whole
+//! text also has are returned:
 //!
 //! - The piece is cut where the whole text is cut before the model sees it
 //!   ([`Places`]), such as before whitespace that follows a letter.
 //! - If no such place is near (Chinese, Japanese or Thai prose) and the model
 //!   is a BPE, the piece is cut inside a word, and tokens that depend on the
-//!   text around the piece are left out ([`Settled`]).
+//!   text around the piece are left out ([`BpeBoundaries`]).
 //!
 //! If a tokenizer or a text allows neither, the whole text is read, up to
 //! [`LONGEST`] bytes.
 
+mod bpe_boundary;
 mod places;
 mod regex;
-mod settled;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::sync::OnceLock;
 
 use tokenizers::Tokenizer;
 
+pub(crate) use wanted::Wanted;
+
+use bpe_boundary::{BpeBoundaries, Known};
 use places::{Cut, Places};
-use settled::{Known, Settled};
 
 /// A text of up to this many bytes is always read as a whole.
 const SHORT: usize = 1 << 16;
@@ -32,15 +35,6 @@ const SHORT: usize = 1 << 16;
 /// The most bytes that are read at once. This takes some 200 times as much
 /// memory.
 pub(crate) const LONGEST: usize = 2 << 20;
-
-/// Which piece of a text to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// Its first tokens.
-    First(usize),
-    /// Its last tokens.
-    Last(usize),
-}
 
 /// What is known about where a tokenizer's texts may be cut.
 #[derive(Debug)]
@@ -91,11 +85,11 @@ impl Window {
                 break;
             };
             let ids = if is_inside {
-                match Settled::of(tokenizer, &self.known) {
+                match BpeBoundaries::of(tokenizer, &self.known) {
                     None => None,
-                    Some(settled) => {
+                    Some(boundaries) => {
                         let ids = encode(piece)?;
-                        settled.kept(&ids, wanted).map(|kept| ids[kept].to_vec())
+                        boundaries.kept(&ids, wanted).map(|kept| ids[kept].to_vec())
                     }
                 }
             } else {

@@ -402,7 +402,7 @@ fn errors_name_file_and_line() {
         (
             "nothing",
             "{% if false %}x{% endif %}",
-            "renders the dialogue as nothing",
+            "renders the dialogue as an empty text",
         ),
         (
             "format",

@@ -13,6 +13,9 @@ use crate::retry::Schedule;
 
 mod address;
 mod attempt;
+mod settings;
+
+pub use settings::Settings;
 
 use attempt::{Caller, Obstacle};
 
@@ -21,43 +24,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a reply that is under way may still take once the wait should end.
 const GRACE: Duration = Duration::from_millis(300);
-
-/// How requests are made.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Address of the endpoint, as `https://api.openai.com/v1`.
-    pub base_url: String,
-    /// Longest time of an attempt, from its connection to the reply's end.
-    pub timeout: Duration,
-    /// Longest time until a connection is made.
-    pub connect_timeout: Duration,
-    /// Attempts at a request, including the first.
-    pub attempts: u32,
-    /// The approximate first pause between attempts; each next one doubles.
-    pub first_pause: Duration,
-    /// Longest pause that a server may ask for.
-    pub longest_pause: Duration,
-    /// Largest answer, in bytes.
-    pub most_bytes: u64,
-    /// Connections that are kept open.
-    pub connections: usize,
-}
-
-impl Settings {
-    /// Returns the usual settings for an address.
-    pub fn new(base_url: &str) -> Self {
-        Self {
-            base_url: base_url.to_owned(),
-            timeout: Duration::from_mins(2),
-            connect_timeout: Duration::from_secs(10),
-            attempts: 6,
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_mins(10),
-            most_bytes: 4 << 20,
-            connections: 16,
-        }
-    }
-}
 
 /// Asks an OpenAI-compatible server for chat completions.
 #[derive(Debug)]
@@ -129,8 +95,7 @@ impl Client {
         unreachable!("the last attempt returns")
     }
 
-    /// Makes everyone wait: a server that asks one request for a pause means
-    /// all of them.
+    /// Makes all requests wait: a server that asks one of them for a pause means all.
     fn hold(&self, pause: Duration) {
         let until = Instant::now() + pause;
         let mut not_before = self

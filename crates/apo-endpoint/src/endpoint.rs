@@ -198,7 +198,7 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody else asks the same, and keeps others from asking it.
+    /// Waits until nobody else asks the same request, and keeps others from asking it.
     fn claim(&self, digest: Digest) -> Flight<'_> {
         let mut state = self.state();
         while !state.in_flight.insert(digest) {
@@ -214,7 +214,7 @@ impl Endpoint {
     }
 }
 
-/// A request that is being asked; landed when dropped.
+/// A request that is being asked; once this is dropped, others may ask it.
 struct Flight<'a> {
     endpoint: &'a Endpoint,
     digest: Digest,

@@ -33,54 +33,21 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
 use crate::outcome::{Outcome, OutcomeKind};
 use crate::request::Digest;
 
+mod entry;
 mod error;
 mod line;
 mod read;
 
+pub use entry::Entry;
 pub use error::JournalError;
 pub use read::Damage;
 
 use error::io_error;
 use line::{Line, check, header, sealed};
 use read::{Found, Place, Tail, keep, read};
-
-/// A line of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Which request.
-    pub request: Digest,
-    /// Which model was asked, for people: the digest already depends on it.
-    pub model: String,
-    /// The outcome.
-    #[serde(flatten)]
-    pub outcome: Outcome,
-}
-
-impl Entry {
-    /// Returns the line without a checksum, with its line end.
-    pub fn line(&self) -> String {
-        let mut line = self.json();
-        line.push('\n');
-        line
-    }
-
-    fn json(&self) -> String {
-        serde_json::to_string(self).expect("an entry is plain data")
-    }
-
-    fn parse(json: &[u8]) -> serde_json::Result<Self> {
-        let entry: Self = serde_json::from_slice(json)?;
-        Ok(Self {
-            outcome: entry.outcome.by_its_end(),
-            ..entry
-        })
-    }
-}
 
 /// The file, which is unlocked before it is closed: a lock lasts as long as any
 /// copy of its handle, and a program that is being started holds copies of all

@@ -26,8 +26,8 @@ impl Schedule {
     }
 
     /// Returns the next pause: between half of a span and the whole span, which
-    /// doubles each time up to a minute. It is never shorter than what the server
-    /// asks for, and then a little longer, so that requests do not return together.
+    /// doubles each time up to a minute. If the server asks for a longer pause, this
+    /// one is a little longer than that, so that requests do not return together.
     pub(crate) fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let span = self.next.min(LONGEST_BACKOFF);
         self.next = self.next.saturating_mul(2);

@@ -83,8 +83,7 @@ pub enum Format {
 /// How HDF5's own part of a file begins.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// How texts begin that stand in the place of a file, after a byte order mark and
-/// blanks.
+/// The beginnings of texts that stand in for a file, after a byte order mark and blanks.
 const TEXTS: &[(&[u8], Format)] = &[
     (b"version https://git-lfs", Format::LfsPointer),
     (b"version https://hawser", Format::LfsPointer),

@@ -6,10 +6,10 @@
 
 mod advice;
 mod format;
-mod mistaken;
 pub mod model_file;
 mod no_number;
+mod wrong_format;
 
 pub use advice::{foreign, stand_in};
 pub use format::{Format, HEAD_BYTES};
-pub use mistaken::{link, not_utf8};
+pub use wrong_format::{link, not_utf8};

@@ -1,7 +1,7 @@
 //! The part of the page TABLES.md that documents other people's files.
 
-use crate::extra::{ASKED, CONTEXT, MEDIA, ORIGIN};
-use crate::forms::FORMS;
+use crate::extra::ORIGIN;
+use crate::forms::{ASKED, CONTEXT, FORMS, MEDIA};
 
 /// Documents the forms of rows in other people's files, in Markdown.
 pub fn documentation() -> String {

@@ -8,33 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::fault::{Fault, reason};
 use crate::fields::{Fields, is_filled, kind, text};
-use crate::forms::is_read;
-
-/// What a model sees besides the dialogue. The tables cannot hold it: rows are taken
-/// without it, and counted.
-pub const CONTEXT: &[&str] = &[
-    "system",
-    "system_prompt",
-    "system_message",
-    "tools",
-    "functions",
-    "documents",
-];
-
-/// Parts of the query that are not text. A row that has one is rejected.
-pub const MEDIA: &[&str] = &["images", "image", "videos", "video", "audios", "audio"];
-
-/// Columns that may be the query or belong to it. If the form of a row does not read
-/// such a column, the query must contain its text, or else the row is rejected.
-pub const ASKED: &[&str] = &[
-    "prompt",
-    "instruction",
-    "input",
-    "question",
-    "query",
-    "context",
-    "history",
-];
+use crate::forms::{ASKED, CONTEXT, MEDIA, is_read};
 
 /// Columns that say where a row comes from. They are ignored.
 pub const ORIGIN: &[&str] = &[

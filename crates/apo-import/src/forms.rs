@@ -45,6 +45,32 @@ pub const PREFERENCE_FORMS: &[&[&str]] = &[
 /// The names of an answer. If a row has several, the first of this list counts.
 pub(crate) const ANSWERS: [&str; 5] = ["response", "completion", "answer", "output", "golden"];
 
+/// What a model sees besides the dialogue. The tables cannot hold it: rows are taken
+/// without it, and counted.
+pub const CONTEXT: &[&str] = &[
+    "system",
+    "system_prompt",
+    "system_message",
+    "tools",
+    "functions",
+    "documents",
+];
+
+/// Parts of the query that are not text. A row that has one is rejected.
+pub const MEDIA: &[&str] = &["images", "image", "videos", "video", "audios", "audio"];
+
+/// Columns that may be the query or belong to it. If the form of a row does not read
+/// such a column, the query must contain its text, or else the row is rejected.
+pub const ASKED: &[&str] = &[
+    "prompt",
+    "instruction",
+    "input",
+    "question",
+    "query",
+    "context",
+    "history",
+];
+
 /// Lists fields, and after them those that may be the query of any row, or belong to
 /// it.
 macro_rules! and_of_the_query {
@@ -112,7 +138,6 @@ pub(crate) fn is_read(name: &str, fields: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extra::{ASKED, CONTEXT, MEDIA};
 
     #[test]
     fn what_may_belong_to_a_query_is_read_of_every_file() {

@@ -48,7 +48,7 @@ pub(crate) fn checked(
     }
 }
 
-/// Says what a file may be whose first lines are neither JSON nor UTF-8.
+/// Says what a file may be if its first lines are neither JSON nor UTF-8.
 pub(crate) fn no_text(path: &Path, begin: &[u8]) -> Option<&'static str> {
     // A character that is cut off at the end is not a fault.
     let is_utf8 = str::from_utf8(begin).map_or_else(|it| it.error_len().is_none(), |_| true);

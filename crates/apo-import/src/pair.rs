@@ -9,8 +9,8 @@ mod tokens;
 
 use std::borrow::Cow;
 
+use apo_provenance::short_digest;
 use apo_tables::Pair;
-use sha2::{Digest as _, Sha256};
 
 use crate::dialogue;
 use crate::fault::{Fault, reason};
@@ -36,7 +36,7 @@ pub struct ReadPair {
     pub unused: Vec<String>,
     /// Whether special tokens were removed from a response.
     pub tokens_removed: bool,
-    /// Whether a response still begins or ends with a special token: it may be about it.
+    /// Whether a response still begins or ends with a special token, which it may be about.
     pub token_kept: bool,
 }
 
@@ -104,14 +104,9 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
     if system.is_none() && preference.extra.context.is_none() {
         return Ok(None);
     }
-    let mut hasher = Sha256::new();
-    for text in [system, preference.extra.context.as_deref()] {
-        hasher.update(text.unwrap_or_default().trim());
-        hasher.update([0]);
-    }
-    let digest = hasher.finalize();
-    let bytes = digest[..8].try_into().expect("a digest has 32 bytes");
-    Ok(Some(u64::from_le_bytes(bytes)))
+    let texts = [system, preference.extra.context.as_deref()];
+    let [system, column] = texts.map(|it| it.unwrap_or_default().trim().as_bytes());
+    Ok(Some(short_digest(&[system, &[0], column, &[0]])))
 }
 
 #[cfg(test)]

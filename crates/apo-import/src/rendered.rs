@@ -94,8 +94,8 @@ fn preamble(text: &str) -> usize {
     mark.unwrap_or_default()
 }
 
-/// Returns a text without white space around it, and without any of some marks, as
-/// `strip` removes one.
+/// Returns a text without white space and without these marks around it; `strip` removes
+/// one mark.
 fn without<'a>(
     marks: &[&str],
     text: &'a str,

@@ -1,12 +1,13 @@
 //! Jinja's filters.
 
+mod attribute;
 mod numbers;
 mod ordered;
 mod sequences;
 mod texts;
 
-use super::access::{item, own_attribute};
-use super::arguments::{Arguments, int, is_true, optional_text, size};
+use super::access::own_attribute;
+use super::arguments::{Arguments, int, is_true, optional_text, size, text};
 use super::fault::{Result, Work, problem, unsupported};
 use super::json::tojson;
 use super::methods::{self, pad, replace, soft_text};
@@ -15,6 +16,7 @@ use super::operators::escape;
 use super::print::to_text;
 use super::python::{self, Ends};
 use super::value::{Value, View};
+use attribute::by_attribute;
 
 /// Applies a filter.
 #[expect(clippy::too_many_lines, reason = "a table of filters")]
@@ -59,7 +61,7 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
             Value::list(value.items(work)?)?
         }
         "join" => sequences::join(&value, args, work)?,
-        "map" => return sequences::map(&value, args, work),
+        "map" => return map(&value, args, work),
         "select" | "reject" | "selectattr" | "rejectattr" => {
             return sequences::select(name, &value, args, work);
         }
@@ -152,6 +154,36 @@ pub(super) fn filter(name: &str, value: Value, args: Arguments, work: &Work) -> 
     Ok(found)
 }
 
+/// `map`, which applies a filter to each item, or takes an attribute of each.
+fn map(value: &Value, mut args: Arguments, work: &Work) -> Result<Value> {
+    sequences::check_depth(&args)?;
+    let mut found = Vec::new();
+    // Jinja does not iterate over what counts as false.
+    if !value.is_true() {
+        return Value::generator(found, value, work);
+    }
+    if args.positional.is_empty() && args.named.iter().any(|(it, _)| it == "attribute") {
+        let [by, default] = args.bind("map", ["attribute", "default"])?;
+        for item in value.items(work)? {
+            found.push(by_attribute(&item, by.as_ref(), default.as_ref(), work)?);
+        }
+        return Value::generator(found, value, work);
+    }
+    if args.positional.is_empty() {
+        return problem("map needs a filter");
+    }
+    let name = args.positional.remove(0);
+    let name = text("map", &name)?;
+    for item in value.items(work)? {
+        let args = Arguments {
+            positional: args.positional.clone(),
+            named: args.named.clone(),
+        };
+        found.push(filter(name, item, args, work)?);
+    }
+    Value::generator(found, value, work)
+}
+
 /// Returns a value's text, which is not marked as safe.
 fn unmarked(name: &str, value: &Value, work: &Work) -> Result<String> {
     let of = soft_text(value, work)?;
@@ -160,39 +192,4 @@ fn unmarked(name: &str, value: &Value, work: &Work) -> Result<String> {
     }
     work.text(of.text.len())?;
     Ok(of.text.to_string())
-}
-
-/// Returns a value's attribute, or for names with dots between them the
-/// attribute of an attribute; without a name, the value itself. A default
-/// replaces each attribute that does not exist.
-fn by_attribute(
-    value: &Value,
-    by: Option<&Value>,
-    default: Option<&Value>,
-    work: &Work,
-) -> Result<Value> {
-    let default = default.filter(|it| !matches!(it, Value::None));
-    let next = |of: &Value, key: &Value| {
-        let found = item(of, key, work)?;
-        Ok(match default {
-            Some(default) if found.is_undefined() => default.clone(),
-            _ => found,
-        })
-    };
-    let mut found = value.clone();
-    match by {
-        None | Some(Value::None) => {}
-        Some(Value::Text(by)) => {
-            for part in by.text.split('.') {
-                let is_number = !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
-                let key = match part.parse() {
-                    Ok(number) if is_number => Value::Int(number),
-                    _ => Value::from(part),
-                };
-                found = next(&found, &key)?;
-            }
-        }
-        Some(by) => found = next(&found, by)?,
-    }
-    Ok(found)
 }

@@ -11,11 +11,11 @@
 //! One thing differs on purpose: `strftime_now` gives a fixed date, [`DATE`].
 //!
 //! ```
-//! use apo_jinja::{Given, Limits, Program};
+//! use apo_jinja::{ContextValue, Limits, Program};
 //!
 //! let program = Program::parse("{% for m in messages %}<{{ m.role }}>{{ m['content'] }}{% endfor %}");
-//! let message = Given::dict(vec![("role", "user".into()), ("content", "Hi!".into())]);
-//! let context = vec![("messages".to_owned(), Given::list(vec![message]))];
+//! let message = ContextValue::dict(vec![("role", "user".into()), ("content", "Hi!".into())]);
+//! let context = vec![("messages".to_owned(), ContextValue::list(vec![message]))];
 //! let limits = Limits { work: 10_000, output: 1_000 };
 //! let text = program.and_then(|it| it.render(&context, limits));
 //! assert_eq!(text.ok().as_deref(), Some("<user>Hi!"));
@@ -25,13 +25,13 @@ mod access;
 mod arguments;
 mod calls;
 mod checks;
+mod context_value;
 mod date;
 mod evaluate;
 mod expressions;
 mod fault;
 mod filters;
 mod format;
-mod given;
 mod json;
 mod lexer;
 mod methods;
@@ -47,8 +47,8 @@ mod syntax;
 mod unset;
 mod value;
 
+pub use context_value::ContextValue;
 pub use date::DATE;
 pub use fault::{Fault, Kind};
-pub use given::Given;
 pub use render::{Context, Limits};
 pub use syntax::Program;

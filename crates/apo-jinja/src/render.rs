@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::arguments::Arguments;
+use super::context_value::ContextValue;
 use super::fault::{Fault, Kind as Failure, Result, Work, problem};
-use super::given::Given;
 use super::print::{to_text, write_text};
 use super::scopes::Scopes;
 use super::syntax::{Kind, Node, Program, Statement, Target};
@@ -19,7 +19,7 @@ const DEPTH: usize = 600;
 const NAMES: usize = 16;
 
 /// Names with their values.
-pub type Context = Vec<(String, Given)>;
+pub type Context = Vec<(String, ContextValue)>;
 
 /// What a template may do.
 #[derive(Clone, Copy, Debug)]

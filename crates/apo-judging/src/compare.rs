@@ -246,9 +246,9 @@ fn write(
             subset: pairing.subset.clone(),
             judge: judgement.judge.model.clone(),
             repeat: judgement.repeat as i32,
-            plain: Some(plain.as_str().to_owned()),
-            swapped: Some(swapped.as_str().to_owned()),
-            outcome: merge(plain, swapped).as_str().to_owned(),
+            plain: Some(plain),
+            swapped: Some(swapped),
+            outcome: merge(plain, swapped),
             characters_a: pairing.a.chars().count() as i32,
             characters_b: pairing.b.chars().count() as i32,
         })?;

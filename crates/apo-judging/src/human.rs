@@ -20,28 +20,6 @@ fn row_id(i: usize) -> String {
     format!("q-{}", i + 1)
 }
 
-/// One of the two policies, in the words of the sheet's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    A,
-    B,
-}
-
-impl Side {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::A => "a",
-            Self::B => "b",
-        }
-    }
-
-    fn of(word: &str) -> Option<Self> {
-        [Self::A, Self::B]
-            .into_iter()
-            .find(|it| it.as_str() == word)
-    }
-}
-
 /// What a person sees of a query.
 #[derive(Clone, Copy, Debug)]
 struct Texts<'a> {

@@ -161,7 +161,7 @@ fn of_judge(judge: &str, rows: &[VerdictRow], plan: Plan) -> JudgeSummary {
     // Repeats of a query are not independent evidence: only the first counts.
     let first: Vec<&VerdictRow> = own.iter().filter(|it| it.repeat == 0).copied().collect();
     let outcomes =
-        |rows: &[&VerdictRow]| -> Vec<Outcome> { rows.iter().map(|row| outcome(row)).collect() };
+        |rows: &[&VerdictRow]| -> Vec<Outcome> { rows.iter().map(|row| row.outcome).collect() };
     let lengths = |row: &VerdictRow| [row.characters_a, row.characters_b].map(f64::from);
     let alike: Vec<&VerdictRow> = first
         .iter()
@@ -190,15 +190,11 @@ fn of_judge(judge: &str, rows: &[VerdictRow], plan: Plan) -> JudgeSummary {
     }
 }
 
-fn outcome(row: &VerdictRow) -> Outcome {
-    Outcome::of(&row.outcome).expect("the reader checks outcomes")
-}
-
 /// Pools the rows of all judges; `None` if no row counts for a rate.
 fn pooled<'a>(rows: impl Iterator<Item = &'a VerdictRow>, plan: Plan) -> Option<PooledRate> {
     let mut queries: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
     for row in rows {
-        if let Some(point) = outcome(row).point() {
+        if let Some(point) = row.outcome.point() {
             queries.entry(&row.query_id).or_default().push(point);
         }
     }
@@ -219,7 +215,7 @@ fn agreement<'a>(
 ) -> (Option<f64>, usize) {
     let mut queries: BTreeMap<&String, Vec<Outcome>> = BTreeMap::new();
     for (query, row) in rows {
-        queries.entry(query).or_default().push(outcome(row));
+        queries.entry(query).or_default().push(row.outcome);
     }
     let mut items: Vec<Vec<Outcome>> = queries.into_values().filter(|it| it.len() > 1).collect();
     if n == 2 {

@@ -79,7 +79,7 @@ for_each_instruction_set! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::values;
+    use crate::test_values::values;
 
     #[test]
     fn they_keep_their_values_until_they_are_rounded() {

@@ -168,7 +168,7 @@ pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Su
 mod tests {
     use super::macro_kernel::MicroKernel;
     use super::*;
-    use crate::samples::values;
+    use crate::test_values::values;
 
     fn rounded(x: &[f32]) -> Vec<f32> {
         x.iter()

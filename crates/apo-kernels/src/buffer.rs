@@ -33,7 +33,7 @@ impl<T> Buffer<T> {
     ///
     /// Every element has been written.
     pub(crate) unsafe fn assume_init(mut self) -> Vec<T> {
-        // SAFETY: `new` allocated `len` elements; by contract they are written.
+        // SAFETY: `reusing` reserved at least `len` elements; by contract all are written.
         unsafe {
             self.data.set_len(self.len);
         }

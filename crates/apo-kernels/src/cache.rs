@@ -307,8 +307,8 @@ fn add_weighted<T: Number>(out: &mut [f32], weights: &[f32], values: &[T], place
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::values;
     use crate::simd::dot;
+    use crate::test_values::values;
 
     /// Attention of one head after the other, token by token.
     fn expected(

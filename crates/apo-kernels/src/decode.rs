@@ -3,11 +3,14 @@
 use rayon::prelude::*;
 
 use crate::cache::{self, KeyValues};
+use crate::feed_forward;
+use crate::layer_config::LayerConfig;
 use crate::matrix::{MatrixMut, Sum};
 use crate::norm::rms_norm;
-use crate::projections::{ForwardWeights, LayerConfig, project, project_stacked};
+use crate::projections::{project, project_stacked};
+use crate::rope::rotate;
 use crate::stats::{KernelKind, timed};
-use crate::{feed_forward, layer};
+use crate::weight_forms::ForwardWeights;
 
 /// Keys and values of a row in one layer: those of the prompt, which several rows share,
 /// and its own.
@@ -38,7 +41,7 @@ pub fn step(
     let (width, query_width) = (heads.width(), heads.query_width());
     let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
     let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
-    layer::rotate(cos, sin, heads, &mut qkv, 1.0);
+    rotate(cos, sin, heads, &mut qkv);
 
     let mut attended = vec![0.0; n_rows * query_width];
     let key_width = heads.kv_heads * heads.head_dim;

@@ -6,14 +6,14 @@ use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::instruction_sets::for_each_instruction_set;
-use crate::matrix::ROWS_A_TASK;
-use crate::matrix::{Matrix, MatrixMut, Sum};
+use crate::layer_config::LayerConfig;
+use crate::matrix::{Matrix, MatrixMut, ROWS_PER_TASK, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::projections::{
-    ForwardWeights, LayerConfig, Weights, input_gradient, input_gradient_into, project,
-    project_stacked, weight_gradient,
+    input_gradient, input_gradient_into, project, project_stacked, weight_gradient,
 };
 use crate::simd::exp;
+use crate::weight_forms::{ForwardWeights, Weights};
 
 /// Gradients of the feed-forward network's input, its residual included, and of its
 /// weights.
@@ -112,8 +112,8 @@ fn swiglu(gate_up: &[f32], intermediate: usize) -> Vec<f32> {
     );
     let mut out = Buffer::new(gate_up.len() / 2);
     out.parts()
-        .par_chunks_mut(intermediate * ROWS_A_TASK)
-        .zip(gate_up.par_chunks(2 * intermediate * ROWS_A_TASK))
+        .par_chunks_mut(intermediate * ROWS_PER_TASK)
+        .zip(gate_up.par_chunks(2 * intermediate * ROWS_PER_TASK))
         .for_each(|(out, gate_up)| swiglu_of_rows(gate_up, intermediate, out));
     // SAFETY: both have the same number of whole rows, and each is written.
     unsafe { out.assume_init() }
@@ -129,7 +129,7 @@ fn swiglu_backward(gate_up: &[f32], intermediate: usize, dout: &[f32]) -> Vec<f3
     assert_eq!(gate_up.len(), 2 * dout.len(), "the same rows");
     assert!(dout.len().is_multiple_of(intermediate), "rows are whole");
     let mut dgate_up = Buffer::new(gate_up.len());
-    let part = intermediate * ROWS_A_TASK;
+    let part = intermediate * ROWS_PER_TASK;
     dgate_up
         .parts()
         .par_chunks_mut(2 * part)

@@ -108,6 +108,12 @@ pub(crate) fn applies(left: Matrix<'_>, right: Matrix<'_>) -> bool {
 
 /// Computes `out (+)= left · right` over the threads, for any number of rows.
 ///
+/// # Shapes
+///
+/// - `left`: `[rows, depth]`, its columns side by side
+/// - `right`: `[depth, cols]`, its rows side by side
+/// - `out`: `[rows, cols]`
+///
 /// # Panics
 ///
 /// When the product has another form.
@@ -124,8 +130,8 @@ fn multiply_by(kernel: Kernel, out: MatrixMut<'_>, left: Matrix<'_>, right: Matr
     let x: Vec<&[f32]> = (0..n_rows)
         .map(|row| &left.data[row * left.row_stride..][..depth])
         .collect();
-    let a_thread = n_cols.div_ceil(2 * rayon::current_num_threads());
-    let part_cols = a_thread.next_multiple_of(kernel.cols).min(PART);
+    let cols_per_thread = n_cols.div_ceil(2 * rayon::current_num_threads());
+    let part_cols = cols_per_thread.next_multiple_of(kernel.cols).min(PART);
     (0..n_cols.div_ceil(part_cols))
         .into_par_iter()
         .for_each(|part| {
@@ -155,7 +161,7 @@ mod tests {
     use super::*;
     use crate::gemm_f32;
     use crate::matrix::Threads;
-    use crate::samples::values;
+    use crate::test_values::values;
 
     /// Every kernel that this processor runs; the others are named.
     fn kernels() -> Vec<Kernel> {

@@ -3,6 +3,16 @@
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads, is_done};
 
 /// Computes `out (+)= left · right` in f32.
+///
+/// # Shapes
+///
+/// - `left`: `[rows, depth]`
+/// - `right`: `[depth, cols]`
+/// - `out`: `[rows, cols]`
+///
+/// # Panics
+///
+/// As [`is_done`].
 pub(crate) fn multiply(
     out: MatrixMut<'_>,
     left: Matrix<'_>,

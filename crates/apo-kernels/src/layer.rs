@@ -1,23 +1,20 @@
 //! A decoder layer, forward and backward, over the flat tokens of a batch of
 //! prompt trees.
 
-use rayon::prelude::*;
-
 use crate::activations::Activations;
-use crate::attention::{self, Heads};
+use crate::attention;
 use crate::cache::KeyValues;
 use crate::feed_forward::{self, FeedForwardGradients};
-use crate::instruction_sets::for_each_instruction_set;
+use crate::layer_config::LayerConfig;
 use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
-use crate::matrix::ROWS_A_TASK;
 use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::projections::{
     input_gradient, input_gradient_into, project, project_stacked, weight_gradient,
 };
-
-pub use crate::projections::{ForwardWeights, LayerConfig, Stacked, Weight, Weights};
+use crate::rope::{rotate, rotate_back};
+use crate::weight_forms::{ForwardWeights, Weights};
 
 /// Activations of the forward pass that the backward pass needs besides the input.
 pub struct Saved {
@@ -62,48 +59,6 @@ pub struct Gradients {
     pub weights: LayerWeights<Vec<f32>>,
 }
 
-/// Rotates the queries and keys of each row by its position; with `direction` −1,
-/// rotates them back.
-///
-/// # Shapes
-///
-/// - `cos`, `sin`: `[tokens, head_dim / 2]`
-/// - `qkv`: `[tokens, (heads + 2 · kv_heads) · head_dim]`
-pub(crate) fn rotate(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], direction: f32) {
-    let (width, half) = (heads.width(), heads.head_dim / 2);
-    let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
-    assert_eq!(
-        qkv.len() * half,
-        cos.len() * width,
-        "projections fill each token's row"
-    );
-    qkv.par_chunks_mut(width)
-        .with_min_len(ROWS_A_TASK)
-        .zip(cos.par_chunks(half))
-        .zip(sin.par_chunks(half))
-        .for_each(|((row, cos), sin)| rotate_row(&mut row[..turned], cos, sin, direction));
-}
-
-for_each_instruction_set! {
-    /// Rotates each head of a row by its position; with `direction` −1, rotates it back.
-    ///
-    /// # Shapes
-    ///
-    /// - `row`: `[heads · head_dim]`
-    /// - `cos`, `sin`: `[head_dim / 2]`
-    fn rotate_row(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
-        let half = cos.len();
-        for head in row.chunks_exact_mut(2 * half) {
-            let (first, second) = head.split_at_mut(half);
-            for i in 0..half {
-                let (a, b, s) = (first[i], second[i], direction * sin[i]);
-                first[i] = a * cos[i] - b * s;
-                second[i] = b * cos[i] + a * s;
-            }
-        }
-    }
-}
-
 /// Returns the layer's output, and the activations for the backward pass.
 ///
 /// # Shapes
@@ -120,7 +75,7 @@ pub fn forward(
 
     let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
     let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
-    rotate(&layout.cos, &layout.sin, heads, &mut qkv, 1.0);
+    rotate(&layout.cos, &layout.sin, heads, &mut qkv);
     let attended = attention::forward(layout, heads, &qkv);
     let mut middle = x.to_vec();
     let out = MatrixMut::new(&mut middle, tokens, hidden);
@@ -164,7 +119,7 @@ pub fn backward(
     let output = weight_gradient(config, dmiddle, &saved.attended);
     let dattended = input_gradient(config, dmiddle, w.output, heads.query_width());
     let mut dqkv = attention::backward(layout, heads, &saved.qkv, &saved.attended, &dattended);
-    rotate(&layout.cos, &layout.sin, heads, &mut dqkv, -1.0);
+    rotate_back(&layout.cos, &layout.sin, heads, &mut dqkv);
     let eps = config.rms_norm_eps;
     let normed = rms_norm(x, w.input_norm, eps);
     let mut column = 0;
@@ -202,9 +157,10 @@ mod tests {
     use std::ops::Range;
 
     use super::*;
+    use crate::attention::Heads;
     use crate::layout::Segment;
     use crate::precision::Precision;
-    use crate::samples::values;
+    use crate::test_values::values;
 
     /// Two trees: a prompt with two responses, and one with none.
     fn layout(half: usize) -> Layout {

@@ -2,8 +2,8 @@
 //! log-probs in slices, AdamW.
 //!
 //! They work on plain slices, not on tensors; `apo-llama` wraps them as Burn operators.
-//! Its plain composition of Burn's own operators defines what they compute, and tests
-//! compare every value and gradient with it.
+//! Its composition of Burn's own operators defines what they compute, and tests compare
+//! every value and gradient with it.
 //!
 //! This crate uses `unsafe` to multiply strided views, to let threads write disjoint
 //! parts of one buffer, to leave buffers uninitialised until they are written, and to
@@ -20,12 +20,14 @@ pub mod bf16;
 mod buffer;
 pub mod cache;
 pub mod decode;
+mod disjoint;
 mod feed_forward;
 mod few_rows;
 mod gemm_f32;
 mod instruction_sets;
 pub mod layer;
-pub mod layer_weights;
+mod layer_config;
+mod layer_weights;
 pub mod layout;
 pub mod log_prob;
 pub mod matmul;
@@ -33,11 +35,13 @@ pub mod matrix;
 pub mod norm;
 mod precision;
 mod projections;
-#[cfg(test)]
-mod samples;
-mod shared;
+mod rope;
 pub mod simd;
 pub mod stats;
+#[cfg(test)]
+mod test_values;
+pub mod weight_forms;
 
+pub use layer_config::LayerConfig;
 pub use layer_weights::{LayerWeights, N_WEIGHTS};
 pub use precision::Precision;

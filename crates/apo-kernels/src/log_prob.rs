@@ -7,8 +7,8 @@ use super::matmul::{multiply, multiply_packed, packed};
 use super::matrix::{Matrix, MatrixMut, Sum, Threads};
 use crate::buffer::Buffer;
 use crate::precision::Precision;
-use crate::projections::Weight;
 use crate::simd;
+use crate::weight_forms::Weight;
 
 /// Logits in memory at once: 32 MiB.
 const SLICE: usize = 1 << 23;
@@ -56,7 +56,7 @@ fn logits<'a>(
 /// Logits of 0 and ln 3 are probabilities of 1/4 and 3/4:
 ///
 /// ```
-/// use apo_kernels::layer::Weight;
+/// use apo_kernels::weight_forms::Weight;
 /// use apo_kernels::{Precision, log_prob};
 ///
 /// let hidden = [3_f32.ln()];

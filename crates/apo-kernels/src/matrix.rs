@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 /// Rows that one thread takes at a time in a row-wise kernel.
-pub(crate) const ROWS_A_TASK: usize = 64;
+pub(crate) const ROWS_PER_TASK: usize = 64;
 
 /// A matrix to read: element `(row, col)` lies at `row · row_stride + col · col_stride`.
 #[derive(Clone, Copy)]
@@ -32,8 +32,8 @@ pub struct MatrixMut<'a> {
 
 // SAFETY: the elements are borrowed exclusively, and any thread may write floats.
 unsafe impl Send for MatrixMut<'_> {}
-// SAFETY: a shared reference gives only pointers to the elements, and their users
-// promise that no two threads touch the same element.
+// SAFETY: the only accesses are `block`, a raw pointer, and `part_mut`, whose callers
+// promise that no two live parts overlap.
 unsafe impl Sync for MatrixMut<'_> {}
 
 /// Whether a product replaces elements or is added to them.

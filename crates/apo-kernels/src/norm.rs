@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::instruction_sets::for_each_instruction_set;
-use crate::matrix::ROWS_A_TASK;
+use crate::matrix::ROWS_PER_TASK;
 use crate::simd::{self, sum_of_products};
 
 /// Returns the RMS norm of each row, on all threads.
@@ -17,7 +17,7 @@ use crate::simd::{self, sum_of_products};
 /// - `weight`: `[hidden]`
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     assert!(x.len().is_multiple_of(weight.len()), "rows are whole");
-    let part = weight.len() * ROWS_A_TASK;
+    let part = weight.len() * ROWS_PER_TASK;
     let mut out = Buffer::new(x.len());
     out.parts()
         .par_chunks_mut(part)
@@ -40,7 +40,7 @@ pub(crate) fn rms_norm_backward(
     dout: &[f32],
     dx: &mut [f32],
 ) -> Vec<f32> {
-    let part = weight.len() * ROWS_A_TASK;
+    let part = weight.len() * ROWS_PER_TASK;
     let partial: Vec<Vec<f32>> = dx
         .par_chunks_mut(part)
         .zip(x.par_chunks(part))

@@ -1,5 +1,5 @@
-//! Gradient checkpointing on every device: the plain composition as operators
-//! that keep only their inputs and are computed again in the backward pass.
+//! Gradient checkpointing on every device: the composition of Burn's operators as
+//! operators that keep only their inputs and are computed again in the backward pass.
 //!
 //! Such a backward pass is a small training step by itself: the inputs become
 //! leaves of a new graph, the composition runs on them, and that graph's
@@ -20,14 +20,14 @@ use burn::backend::Cube;
 
 use apo_kernels::{LayerWeights, Precision};
 
-use crate::extension::{Kept, Targets};
+use crate::composed::{self, ComposedPlan};
+use crate::extension::{SavedForBackward, Targets};
 use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
-use crate::plain::{self, Forward};
 
 /// Rows whose logits are in memory at once.
 const ROWS: usize = 1024;
 
-/// Backends that run the plain composition.
+/// Backends that run the composition of Burn's operators.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
 pub trait Checkpointed: Backend {
     /// Runs a decoder layer.
@@ -38,7 +38,7 @@ pub trait Checkpointed: Backend {
     fn decoder_layer(
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
-        forward: Arc<Forward>,
+        plan: Arc<ComposedPlan>,
     ) -> FloatTensor<Self>;
 
     /// Returns the log-prob of each row's target, nats.
@@ -62,14 +62,14 @@ macro_rules! composed {
             fn decoder_layer(
                 x: FloatTensor<Self>,
                 BackendWeights(weights): BackendWeights<Self>,
-                forward: Arc<Forward>,
+                plan: Arc<ComposedPlan>,
             ) -> FloatTensor<Self> {
                 let x = Tensor::from_primitive::<Self>(x);
                 let weights = weights.map_each(
                     Tensor::from_primitive::<Self>,
                     Tensor::from_primitive::<Self>,
                 );
-                primitive::<Self, 2>(forward.decoder_layer(x, &weights))
+                primitive::<Self, 2>(plan.decoder_layer(x, &weights))
             }
 
             fn log_probs(
@@ -80,7 +80,7 @@ macro_rules! composed {
                 let hidden = Tensor::from_primitive::<Self>(hidden);
                 let head = Tensor::from_primitive::<Self>(head);
                 let Targets { ids, precision } = &*targets;
-                primitive::<Self, 1>(plain::log_probs(hidden, head, ids, *precision))
+                primitive::<Self, 1>(composed::log_probs(hidden, head, ids, *precision))
             }
         }
     };
@@ -132,20 +132,20 @@ where
 }
 
 #[derive(Clone, Debug)]
-struct KeptOfLayer<B: Backend> {
+struct ComposedLayerSaved<B: Backend> {
     x: FloatTensor<B>,
     weights: LayerWeights<FloatTensor<B>>,
-    forward: Arc<Forward>,
+    plan: Arc<ComposedPlan>,
 }
 
-impl<B: Backend> Kept<B, N_INPUTS> for KeptOfLayer<B>
+impl<B: Backend> SavedForBackward<B, N_INPUTS> for ComposedLayerSaved<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
     fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; N_INPUTS] {
         let x = leaf::<B, 2>(self.x);
         let weights = self.weights.map_each(leaf::<B, 2>, leaf::<B, 1>);
-        let out = self.forward.decoder_layer(x.clone(), &weights);
+        let out = self.plan.decoder_layer(x.clone(), &weights);
         let own = RefCell::new(back::<B, 2>(out, dout));
         let of_x = gradient_of::<B, 2>(&x, &mut own.borrow_mut());
         let of_weights = weights.map_each(
@@ -157,13 +157,13 @@ where
 }
 
 #[derive(Clone, Debug)]
-struct KeptOfLogProbs<B: Backend> {
+struct ComposedLogProbsSaved<B: Backend> {
     hidden: FloatTensor<B>,
     head: FloatTensor<B>,
     targets: Arc<Targets>,
 }
 
-impl<B: Backend> Kept<B, 2> for KeptOfLogProbs<B>
+impl<B: Backend> SavedForBackward<B, 2> for ComposedLogProbsSaved<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
@@ -171,7 +171,7 @@ where
         let hidden = leaf::<B, 2>(self.hidden);
         let head = leaf::<B, 2>(self.head);
         let Targets { ids, precision } = &*self.targets;
-        let out = plain::log_probs(hidden.clone(), head.clone(), ids, *precision);
+        let out = composed::log_probs(hidden.clone(), head.clone(), ids, *precision);
         let mut own = back::<B, 1>(out, dout);
         [&hidden, &head].map(|leaf| gradient_of::<B, 2>(leaf, &mut own))
     }
@@ -184,18 +184,14 @@ where
     fn decoder_layer(
         x: FloatTensor<Self>,
         BackendWeights(weights): BackendWeights<Self>,
-        forward: Arc<Forward>,
+        plan: Arc<ComposedPlan>,
     ) -> FloatTensor<Self> {
         let nodes = inputs(x.node(), weights.as_ref().map(<FloatTensor<Self>>::node));
         let x = x.into_primitive();
         let weights = weights.map(FloatTensor::<Self>::into_primitive);
         let shared = BackendWeights(weights.clone());
-        let out = B::decoder_layer(x.clone(), shared, Arc::clone(&forward));
-        KeptOfLayer::track::<C>(nodes, out, || KeptOfLayer {
-            x,
-            weights,
-            forward,
-        })
+        let out = B::decoder_layer(x.clone(), shared, Arc::clone(&plan));
+        ComposedLayerSaved::track::<C>(nodes, out, || ComposedLayerSaved { x, weights, plan })
     }
 
     fn log_probs(
@@ -206,7 +202,7 @@ where
         let nodes = [hidden.node(), head.node()];
         let (hidden, head) = (hidden.into_primitive(), head.into_primitive());
         let out = B::log_probs(hidden.clone(), head.clone(), Arc::clone(&targets));
-        KeptOfLogProbs::track::<C>(nodes, out, || KeptOfLogProbs {
+        ComposedLogProbsSaved::track::<C>(nodes, out, || ComposedLogProbsSaved {
             hidden,
             head,
             targets,
@@ -222,12 +218,12 @@ where
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
     weights: LayerTensors,
-    forward: Arc<Forward>,
+    plan: Arc<ComposedPlan>,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Checkpointed>::decoder_layer(
         x.into_dispatch(),
         BackendWeights::new(weights),
-        forward,
+        plan,
     ))
 }
 

@@ -17,7 +17,7 @@ pub struct Compute {
     /// arithmetic.
     pub checkpointing: bool,
     /// Use the CPU's own kernels on devices that have them. `false` runs the
-    /// plain composition, which defines what the kernels compute.
+    /// composition of Burn's operators, which defines what the kernels compute.
     pub kernels: bool,
 }
 

@@ -395,11 +395,14 @@ pub(crate) mod tests {
             ),
             (json!({"hidden_act": "a\u{9b}".repeat(99)}), "…"),
         ] {
-            let told = with(&fields)
+            let message = with(&fields)
                 .map(|_| "read")
                 .expect_err(&fields.to_string());
-            assert!(told.contains(named), "{fields}: {told}");
-            assert!(!told.contains('\u{9b}'), "a control character: {told}");
+            assert!(message.contains(named), "{fields}: {message}");
+            assert!(
+                !message.contains('\u{9b}'),
+                "a control character: {message}"
+            );
         }
     }
 
@@ -415,20 +418,20 @@ pub(crate) mod tests {
             json!({"head_dim": 16, "num_attention_heads": 3}),
             json!({"torch_dtype": "float16", "dtype": null}),
         ] {
-            with(&fields).unwrap_or_else(|told| panic!("{fields}: {told}"));
+            with(&fields).unwrap_or_else(|message| panic!("{fields}: {message}"));
         }
     }
 
     #[test]
-    fn sizes_whose_product_overflows_are_told() {
+    fn sizes_whose_product_overflows_are_refused() {
         let most = 1_u64 << 24;
-        let told = with(&json!({
+        let message = with(&json!({
             "hidden_size": most, "num_attention_heads": most, "head_dim": most,
             "num_key_value_heads": most, "intermediate_size": most, "vocab_size": most,
             "num_hidden_layers": 4096,
         }))
         .map(|_| "read")
         .expect_err("no machine holds it");
-        assert!(told.contains("parameters"), "{told}");
+        assert!(message.contains("parameters"), "{message}");
     }
 }

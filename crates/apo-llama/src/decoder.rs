@@ -5,11 +5,20 @@
 //! parameter's path in the module is its name in the file.
 //!
 //! This file says what a decoder consists of and in which order it computes.
-//! `plain.rs` defines the arithmetic of a layer in Burn's own operators;
-//! `operators.rs` computes the same with the CPU's kernels, and
-//! `checkpointed.rs` computes it again in the backward pass to save memory. An
-//! architecture whose layers differ adds its weights to `LayerWeights` and its
-//! arithmetic to `plain.rs` first.
+//! `composed.rs` defines the arithmetic of a layer in Burn's own operators, and the
+//! CPU's kernels compute the same. Where there are kernels, and `Compute` wants them,
+//! these run; elsewhere the composition runs:
+//!
+//! - training, and scoring by a model that can be trained: `kernel_ops.rs`, which makes
+//!   the kernels operators with a backward pass; or `composed.rs`, and for gradient
+//!   checkpointing `checkpointed.rs`
+//! - scoring by an `InferenceModel`: `KernelLlama::forward` in `inference.rs`, kernels
+//!   without a graph; or `composed.rs`
+//! - sampling: the same for prompts; then, token by token, `generation/kernels.rs`; or
+//!   `generation/composed.rs`
+//!
+//! An architecture whose layers differ adds its weights to `LayerWeights` and its
+//! arithmetic to `composed.rs` first.
 
 use std::sync::Arc;
 
@@ -19,14 +28,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use apo_kernels::Precision;
 
 use crate::checkpointed;
+use crate::composed::{self, ComposedPlan, integers};
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::error::ModelError;
+use crate::evaluate::{Evaluate, values};
+use crate::kernel_ops::{self, KernelPlan};
 use crate::layer_weights::LayerTensors;
-use crate::network::{Network, values};
-use crate::operators::{self, LayerPlan};
 use crate::parameters::{self, parameter};
-use crate::plain::{self, integers};
 use crate::tree::TreeBatch;
 
 /// A LLaMA with the head of a policy or of a reward model.
@@ -157,35 +166,47 @@ impl Llama {
     ) -> Tensor<2> {
         let device = self.device();
         let layout = batch.layout(config);
-        let mut x; // [tokens, hidden]
-        if compute.runs_kernels_on(&device) {
-            x = operators::embed(self.model.embed_tokens.weight.val(), batch.tokens());
-            let plan = Arc::new(LayerPlan {
-                config: operators::layer_config(config, compute.precision),
+        let x = if compute.runs_kernels_on(&device) {
+            let plan = Arc::new(KernelPlan {
+                config: kernel_ops::layer_config(config, compute.precision),
                 layout,
                 checkpointing: compute.checkpointing,
             });
-            for layer in &self.model.layers {
-                x = operators::decoder_layer(x, layer.weights(), Arc::clone(&plan));
-            }
+            let x = kernel_ops::embed(self.model.embed_tokens.weight.val(), batch.tokens());
+            self.through_layers(x, |x, weights| {
+                kernel_ops::decoder_layer(x, weights, Arc::clone(&plan))
+            })
         } else {
-            let forward = plain::Forward::new(&layout, config, compute.precision, &device);
-            let forward = Arc::new(forward);
-            x = self.embed(batch.tokens());
-            for layer in &self.model.layers {
-                x = if compute.checkpointing {
-                    checkpointed::decoder_layer(x, layer.weights(), Arc::clone(&forward))
+            let plan = ComposedPlan::new(&layout, config, compute.precision, &device);
+            let plan = Arc::new(plan);
+            self.through_layers(self.embed(batch.tokens()), |x, weights| {
+                if compute.checkpointing {
+                    checkpointed::decoder_layer(x, weights, Arc::clone(&plan))
                 } else {
-                    forward.decoder_layer(x, &layer.weights())
-                };
-            }
-        }
+                    plan.decoder_layer(x, &weights)
+                }
+            })
+        };
         self.last_norm(x.select(0, integers(rows, &device)), config)
+    }
+
+    /// Passes tokens through all layers; `layer` computes one of its input and weights.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and the result: `[tokens, hidden]`
+    pub(crate) fn through_layers(
+        &self,
+        x: Tensor<2>,
+        layer: impl FnMut(Tensor<2>, LayerTensors) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let weights = self.model.layers.iter().map(DecoderLayer::weights);
+        weights.fold(x, layer)
     }
 
     /// Applies the norm of the last layer's output, `[rows, hidden]`.
     pub(crate) fn last_norm(&self, x: Tensor<2>, config: &LlamaConfig) -> Tensor<2> {
-        plain::rms_norm(x, self.model.norm.weight.val(), config.rms_norm_eps)
+        composed::rms_norm(x, self.model.norm.weight.val(), config.rms_norm_eps)
     }
 
     /// Returns the matrix that turns hidden states into logits,
@@ -211,7 +232,7 @@ impl Llama {
         let precision = compute.precision;
         let head = self.language_head();
         if compute.runs_kernels_on(&hidden.device()) {
-            operators::log_probs(hidden, head, targets, precision)
+            kernel_ops::log_probs(hidden, head, targets, precision)
         } else {
             checkpointed::log_probs(hidden, head, &targets, precision)
         }
@@ -230,7 +251,7 @@ impl Llama {
         let hidden = self.hidden_states(config, compute, batch, &batch.last_rows());
         let score = self.score.as_ref();
         let score = score.expect("a reward model has a score head");
-        plain::rewards(hidden, score.weight.val())
+        composed::rewards(hidden, score.weight.val())
     }
 
     /// Returns the logits of every token of a batch. Only comparisons need them
@@ -242,7 +263,7 @@ impl Llama {
     pub fn logits(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Tensor<2> {
         let rows: Vec<usize> = (0..batch.n_tokens()).collect();
         let hidden = self.hidden_states(config, compute, batch, &rows);
-        plain::logits(hidden, self.language_head(), compute.precision)
+        composed::logits(hidden, self.language_head(), compute.precision)
     }
 
     /// Returns the values of one parameter, `[elements]`.
@@ -282,7 +303,7 @@ impl Llama {
     }
 }
 
-impl Network for Llama {
+impl Evaluate for Llama {
     fn device(&self) -> Device {
         self.model.norm.weight.val().device()
     }

@@ -206,8 +206,8 @@ impl ModelDirectory {
                 names.join(", ")
             ));
         }
-        let told = self.config.notes().into_iter();
-        notes.extend(told.map(|note| format!("{}: {note}", page.display())));
+        let of_config = self.config.notes().into_iter();
+        notes.extend(of_config.map(|note| format!("{}: {note}", page.display())));
         notes
     }
 }

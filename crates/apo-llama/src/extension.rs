@@ -21,7 +21,12 @@ pub struct Targets {
 }
 
 /// What an operator with `N` inputs keeps for its backward pass.
-pub(crate) trait Kept<B: Backend, const N: usize>: Clone + Debug + Send + 'static {
+///
+/// The backward pass computes the gradient of every input. Only `matmul.rs` has one of
+/// its own, which leaves out what nobody needs.
+pub(crate) trait SavedForBackward<B: Backend, const N: usize>:
+    Clone + Debug + Send + 'static
+{
     /// Returns the gradient of each input, in its shape, from the gradient of
     /// the output.
     fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; N];
@@ -41,14 +46,14 @@ pub(crate) trait Kept<B: Backend, const N: usize>: Clone + Debug + Send + 'stati
     }
 }
 
-/// The backward pass of the operator that keeps `K`.
+/// The backward pass of the operator that keeps `S`.
 #[derive(Debug)]
-struct BackwardPass<K>(PhantomData<K>);
+struct BackwardPass<S>(PhantomData<S>);
 
-impl<B: Backend, K: Kept<B, N>, const N: usize> Backward<B, N> for BackwardPass<K> {
-    type State = K;
+impl<B: Backend, S: SavedForBackward<B, N>, const N: usize> Backward<B, N> for BackwardPass<S> {
+    type State = S;
 
-    fn backward(self, ops: Ops<K, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<S, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dout = gradients.consume::<B>(&ops.node);
         let found = ops.state.gradients(dout);
         for (parent, gradient) in ops.parents.into_iter().zip(found) {

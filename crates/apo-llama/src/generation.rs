@@ -5,9 +5,9 @@
 //! generator, so that it depends neither on the batch nor on the number of
 //! threads, beyond rounding.
 
-mod cached;
-mod decoder;
-mod plain;
+mod cached_decoder;
+mod composed;
+mod kernels;
 mod sampler;
 
 use std::collections::VecDeque;
@@ -18,8 +18,8 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::error::ModelError;
-use crate::inference::{Form, InferenceModel};
-use decoder::Decoder;
+use crate::inference::{InferenceModel, InferenceWeights};
+use cached_decoder::CachedDecoder;
 pub use sampler::{Pick, Sampling};
 
 /// Prompt tokens computed at once; further prompts wait for the next prefill.
@@ -122,20 +122,20 @@ impl InferenceModel {
     ) -> Result<(), E> {
         let requests = requests.into_iter();
         match &self.llama.0 {
-            Form::Kernels(llama) => {
+            InferenceWeights::Kernels(llama) => {
                 let most = generation.max_new_tokens;
-                let mut decoder = cached::KernelDecoder::new(self, llama, most);
+                let mut decoder = kernels::KernelDecoder::new(self, llama, most);
                 run(self, &mut decoder, generation, requests, cut, done)
             }
-            Form::Composed(llama) => {
-                let mut decoder = plain::ComposedDecoder::new(self, llama);
+            InferenceWeights::Composed(llama) => {
+                let mut decoder = composed::ComposedDecoder::new(self, llama);
                 run(self, &mut decoder, generation, requests, cut, done)
             }
         }
     }
 }
 
-fn run<D: Decoder, E: From<ModelError>>(
+fn run<D: CachedDecoder, E: From<ModelError>>(
     model: &InferenceModel,
     decoder: &mut D,
     generation: &GenerationConfig,
@@ -221,7 +221,7 @@ fn take(
     taken
 }
 
-fn prefill<D: Decoder>(
+fn prefill<D: CachedDecoder>(
     decoder: &D,
     generation: &GenerationConfig,
     requests: &[Request],
@@ -248,7 +248,7 @@ fn prefill<D: Decoder>(
     waiting
 }
 
-fn start<D: Decoder>(decoder: &mut D, waiting: Waiting<D::Prompt>) -> Running<D::Row> {
+fn start<D: CachedDecoder>(decoder: &mut D, waiting: Waiting<D::Prompt>) -> Running<D::Row> {
     Running {
         row: decoder.row(&waiting.prompt),
         number: waiting.number,

@@ -4,20 +4,22 @@
 use std::fmt;
 
 use apo_kernels::bf16::Packed;
-use apo_kernels::layer::{self, ForwardWeights, Stacked, Weight};
+use apo_kernels::layer::{self, Saved};
+use apo_kernels::layout::Layout;
 use apo_kernels::log_prob;
 use apo_kernels::matrix::Matrix;
-use apo_kernels::{LayerWeights, Precision};
+use apo_kernels::weight_forms::{ForwardWeights, Stacked, Weight};
+use apo_kernels::{LayerConfig, LayerWeights, Precision};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::FlexTensor;
 
+use crate::composed::{self, integers};
 use crate::compute::Compute;
 use crate::config::LlamaConfig;
 use crate::decoder::Llama;
+use crate::evaluate::{Evaluate, values};
+use crate::kernel_ops::{embedded, layer_config, layer_on_cpu, on_cpu, slice, tensor, width};
 use crate::model::Model;
-use crate::network::{Network, values};
-use crate::operators::{embedded, layer_config, layer_on_cpu, on_cpu, slice, tensor, width};
-use crate::plain::{self, integers};
 use crate::tree::TreeBatch;
 
 /// A policy or a reward model whose weights no longer change: it scores and generates.
@@ -25,10 +27,10 @@ pub type InferenceModel = Model<Frozen>;
 
 /// The weights of a model for inference.
 #[derive(Debug)]
-pub struct Frozen(pub(crate) Form);
+pub struct Frozen(pub(crate) InferenceWeights);
 
 #[derive(Debug)]
-pub(crate) enum Form {
+pub(crate) enum InferenceWeights {
     /// For the CPU's kernels.
     Kernels(Box<KernelLlama>),
     /// For Burn's own operators, on every device.
@@ -36,12 +38,12 @@ pub(crate) enum Form {
 }
 
 /// A projection's weight, or several stacked, as all products read it.
-enum Held {
+enum ProjectionWeight {
     F32(FlexTensor),
     Packed(Packed),
 }
 
-impl Held {
+impl ProjectionWeight {
     /// Packs a weight `[n_out, n_in]` if products are to have operands in bf16.
     fn new(weight: FlexTensor, precision: Precision) -> Self {
         let &[n_out, n_in] = weight.layout().shape().as_ref() else {
@@ -77,13 +79,13 @@ struct KernelLayer {
     /// `[hidden]`
     input_norm: FlexTensor,
     /// Queries, keys and values.
-    qkv: Held,
-    output: Held,
+    qkv: ProjectionWeight,
+    output: ProjectionWeight,
     /// `[hidden]`
     post_norm: FlexTensor,
     /// Gate and up projections.
-    gate_up: Held,
-    down: Held,
+    gate_up: ProjectionWeight,
+    down: ProjectionWeight,
 }
 
 impl KernelLayer {
@@ -101,11 +103,11 @@ impl KernelLayer {
         } = weights;
         Self {
             input_norm,
-            qkv: Held::stacked([query, key, value], precision),
-            output: Held::new(output, precision),
+            qkv: ProjectionWeight::stacked([query, key, value], precision),
+            output: ProjectionWeight::new(output, precision),
             post_norm,
-            gate_up: Held::stacked([gate, up], precision),
-            down: Held::new(down, precision),
+            gate_up: ProjectionWeight::stacked([gate, up], precision),
+            down: ProjectionWeight::new(down, precision),
         }
     }
 
@@ -133,7 +135,7 @@ pub(crate) struct KernelLlama {
 
 enum KernelHead {
     /// A policy's, `[vocab, hidden]`.
-    Language(Held),
+    Language(ProjectionWeight),
     /// A reward model's, `[1, hidden]`.
     Reward(Tensor<2>),
 }
@@ -152,15 +154,15 @@ impl Model {
     /// When the model is on a device with autodiff.
     pub fn for_inference(self) -> InferenceModel {
         let compute = self.compute;
-        let form = if compute.runs_kernels_on(&self.device()) {
-            Form::Kernels(Box::new(KernelLlama::new(self.llama, compute.precision)))
+        let weights = if compute.runs_kernels_on(&self.device()) {
+            InferenceWeights::Kernels(Box::new(KernelLlama::new(self.llama, compute.precision)))
         } else {
-            Form::Composed(Box::new(self.llama.cast(compute.precision)))
+            InferenceWeights::Composed(Box::new(self.llama.cast(compute.precision)))
         };
         Model {
             config: self.config,
             head: self.head,
-            llama: Frozen(form),
+            llama: Frozen(weights),
             compute,
         }
     }
@@ -179,7 +181,9 @@ impl KernelLlama {
             norm: llama.model.norm.weight.val(),
             head: match llama.score {
                 Some(score) => KernelHead::Reward(score.weight.val()),
-                None => KernelHead::Language(Held::new(on_cpu(language_head), precision)),
+                None => {
+                    KernelHead::Language(ProjectionWeight::new(on_cpu(language_head), precision))
+                }
             },
         }
     }
@@ -211,6 +215,28 @@ impl KernelLlama {
         }
     }
 
+    /// Passes tokens through all layers; `each_layer` takes what each one saved, first
+    /// to last.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[tokens, hidden]`
+    pub(crate) fn forward(
+        &self,
+        config: &LayerConfig,
+        layout: &Layout,
+        tokens: &[u32],
+        mut each_layer: impl FnMut(Saved),
+    ) -> Vec<f32> {
+        let mut x = self.embed(tokens);
+        for weights in self.layers() {
+            let (out, saved) = layer::forward(config, layout, &x, &weights);
+            each_layer(saved);
+            x = out;
+        }
+        x
+    }
+
     /// Returns the hidden states at `rows`, after the last norm.
     ///
     /// # Shapes
@@ -223,38 +249,36 @@ impl KernelLlama {
         batch: &TreeBatch,
         rows: &[usize],
     ) -> Tensor<2> {
-        let (plan, layout) = (
-            layer_config(config, compute.precision),
-            batch.layout(config),
-        );
-        let layer = |x: Vec<f32>, weights| layer::forward(&plan, &layout, &x, &weights).0;
-        let x = self.layers().fold(self.embed(batch.tokens()), layer);
+        let of_layers = layer_config(config, compute.precision);
+        let x = self.forward(&of_layers, &batch.layout(config), batch.tokens(), drop);
         let device = self.norm.device();
         let shape = [batch.n_tokens(), config.hidden_size];
         let x = Tensor::<2>::from_data(TensorData::new(x, shape), &device);
         let x = x.select(0, integers(rows, &device));
-        plain::rms_norm(x, self.norm.clone(), config.rms_norm_eps)
+        composed::rms_norm(x, self.norm.clone(), config.rms_norm_eps)
     }
 }
 
-impl Network for Frozen {
+impl Evaluate for Frozen {
     fn device(&self) -> Device {
         match &self.0 {
-            Form::Kernels(llama) => llama.norm.device(),
-            Form::Composed(llama) => llama.device(),
+            InferenceWeights::Kernels(llama) => llama.norm.device(),
+            InferenceWeights::Composed(llama) => llama.device(),
         }
     }
 
     fn reward_values(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Vec<f32> {
         let llama = match &self.0 {
-            Form::Kernels(llama) => llama,
-            Form::Composed(llama) => return llama.reward_values(config, compute, batch),
+            InferenceWeights::Kernels(llama) => llama,
+            InferenceWeights::Composed(llama) => {
+                return llama.reward_values(config, compute, batch);
+            }
         };
         let KernelHead::Reward(score) = &llama.head else {
             panic!("a policy has no score head");
         };
         let hidden = llama.hidden_states(config, compute, batch, &batch.last_rows());
-        values(plain::rewards(hidden, score.clone()))
+        values(composed::rewards(hidden, score.clone()))
     }
 
     fn log_prob_values(
@@ -264,8 +288,10 @@ impl Network for Frozen {
         batch: &TreeBatch,
     ) -> Vec<f32> {
         let llama = match &self.0 {
-            Form::Kernels(llama) => llama,
-            Form::Composed(llama) => return llama.log_prob_values(config, compute, batch),
+            InferenceWeights::Kernels(llama) => llama,
+            InferenceWeights::Composed(llama) => {
+                return llama.log_prob_values(config, compute, batch);
+            }
         };
         let (rows, targets) = batch.predictions();
         let hidden = on_cpu(llama.hidden_states(config, compute, batch, &rows));

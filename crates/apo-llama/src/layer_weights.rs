@@ -1,5 +1,5 @@
-//! A decoder layer's weights as tensors: as the plain composition takes them, and
-//! as operators take them on one backend.
+//! A decoder layer's weights as tensors: as the composition of Burn's operators takes
+//! them, and as this crate's own operators take them on one backend.
 
 use std::{array, iter};
 

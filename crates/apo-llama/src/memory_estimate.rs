@@ -1,8 +1,15 @@
-//! Estimates the memory of a training before it begins.
+//! The memory of a model and of its training, before any of it is allocated.
+
+use std::path::Path;
+
+use burn::tensor::Device;
 
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
-use crate::model::Model;
+use crate::device::has_kernels;
+use crate::directory::Start;
+use crate::error::ModelError;
+use crate::machine;
 use apo_kernels::{Precision, log_prob};
 
 /// Bytes of a number: weights, gradients, moments and most activations are f32.
@@ -10,6 +17,15 @@ const F32: u64 = 4;
 
 /// What a program holds besides: code, tokenizer, allocator.
 const BASE: u64 = 96 << 20;
+
+/// How many micro-batches a step of a training has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MicroBatches {
+    /// One, whose gradients are the step's.
+    One,
+    /// Several, whose gradients are added up.
+    Several,
+}
 
 /// Memory of a training with the CPU's kernels, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +39,19 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    fn new(
+    /// Estimates the memory of a training whose largest micro-batch has `tokens`.
+    pub(crate) fn new(
         config: &LlamaConfig,
         head: Head,
         compute: Compute,
         tokens: usize,
-        summed: bool,
+        micro_batches: MicroBatches,
     ) -> Self {
-        let copies = if summed { 5 } else { 4 };
+        // Weights, gradients and two moments; and the sum of gradients.
+        let copies = match micro_batches {
+            MicroBatches::One => 4,
+            MicroBatches::Several => 5,
+        };
         // The largest parameter also has a flat gradient and a new value for a
         // while.
         let largest = config.largest_parameter(head);
@@ -76,14 +97,33 @@ impl MemoryEstimate {
     }
 }
 
-impl Model {
-    /// Estimates the memory of a training of the model whose largest
-    /// micro-batch has `tokens`. `summed` says whether a step adds up the
-    /// gradients of several micro-batches. Returns `None` on a device whose
-    /// operators are Burn's own.
-    pub fn memory_estimate(&self, tokens: usize, summed: bool) -> Option<MemoryEstimate> {
-        let known = self.compute.runs_kernels_on(&self.device());
-        let of = || MemoryEstimate::new(&self.config, self.head, self.compute, tokens, summed);
-        known.then(of)
+/// Checks that the machine can hold a model before any of it is allocated. A
+/// model from scratch will be trained: each parameter also needs a gradient and
+/// two moments.
+pub(crate) fn check_memory(
+    dir: &Path,
+    config: &LlamaConfig,
+    head: Head,
+    start: Start,
+    device: &Device,
+) -> Result<(), ModelError> {
+    let parameters = config.n_parameters(head) as u64;
+    let is_scratch = matches!(start, Start::Scratch(_));
+    let numbers = if has_kernels(device) {
+        parameters * if is_scratch { 4 } else { 1 }
+    } else {
+        // Each parameter passes through the machine's memory on its way.
+        config.largest_parameter(head) as u64
+    };
+    let needed = size_of::<f32>() as u64 * numbers;
+    match machine::obtainable_memory() {
+        Some(available) if available < needed => Err(ModelError::TooLarge {
+            path: dir.join("config.json"),
+            parameters,
+            purpose: if is_scratch { " to be trained" } else { "" },
+            needed,
+            available,
+        }),
+        _ => Ok(()),
     }
 }

@@ -3,29 +3,27 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 
 use crate::compute::Compute;
 use crate::config::{Head, LlamaConfig};
 use crate::decoder::Llama;
-use crate::device::has_kernels;
 use crate::directory::{ModelDirectory, Start};
 use crate::error::ModelError;
-use crate::machine;
-use crate::network::Network;
+use crate::evaluate::Evaluate;
+use crate::initializer::Initializer;
+use crate::memory_estimate::{MemoryEstimate, MicroBatches, check_memory};
 use crate::tree::TreeBatch;
 
 /// A policy or a reward model, ready to compute: one that can be trained, or an
 /// [`InferenceModel`](crate::InferenceModel).
 #[derive(Debug)]
-pub struct Model<Weights = Llama> {
+pub struct Model<L = Llama> {
     /// Sizes and settings.
     pub config: LlamaConfig,
     /// Which head it has.
     pub head: Head,
     /// Its parameters.
-    pub llama: Weights,
+    pub llama: L,
     /// How it computes.
     pub compute: Compute,
 }
@@ -75,9 +73,21 @@ impl Model {
             compute,
         })
     }
+
+    /// Estimates the memory of a training of the model whose largest micro-batch has
+    /// `tokens`. Returns `None` on a device whose operators are Burn's own.
+    pub fn memory_estimate(
+        &self,
+        tokens: usize,
+        micro_batches: MicroBatches,
+    ) -> Option<MemoryEstimate> {
+        let (config, head, compute) = (&self.config, self.head, self.compute);
+        let known = compute.runs_kernels_on(&self.device());
+        known.then(|| MemoryEstimate::new(config, head, compute, tokens, micro_batches))
+    }
 }
 
-impl<W: Network> Model<W> {
+impl<L: Evaluate> Model<L> {
     /// Returns the device of the parameters.
     pub fn device(&self) -> Device {
         self.llama.device()
@@ -160,79 +170,4 @@ fn finite(values: Vec<f32>, what: &'static str) -> Result<Vec<f32>, ModelError> 
             found,
         }),
     }
-}
-
-/// Draws the parameters that are in no file.
-struct Initializer {
-    rng: ChaCha8Rng,
-    deviation: f32,
-}
-
-impl Initializer {
-    fn new(config: &LlamaConfig, start: Start) -> Self {
-        let (seed, deviation) = match start {
-            Start::Scratch(seed) => (seed, config.initializer_range as f32),
-            Start::NewHead(seed) => (seed, 1.0 / ((config.hidden_size + 1) as f32).sqrt()),
-            Start::Saved => (0, 0.0),
-        };
-        Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            deviation,
-        }
-    }
-
-    fn draw(&mut self, shape: &[usize]) -> Vec<f32> {
-        match shape {
-            [n] => vec![1.0; *n],
-            _ => normal(&mut self.rng, shape, self.deviation),
-        }
-    }
-}
-
-/// Checks that the machine can hold a model before any of it is allocated. A
-/// model from scratch will be trained: each parameter also needs a gradient and
-/// two moments.
-fn check_memory(
-    dir: &Path,
-    config: &LlamaConfig,
-    head: Head,
-    start: Start,
-    device: &Device,
-) -> Result<(), ModelError> {
-    let parameters = config.n_parameters(head) as u64;
-    let is_scratch = matches!(start, Start::Scratch(_));
-    let numbers = if has_kernels(device) {
-        parameters * if is_scratch { 4 } else { 1 }
-    } else {
-        // Each parameter passes through the machine's memory on its way.
-        config.largest_parameter(head) as u64
-    };
-    let needed = size_of::<f32>() as u64 * numbers;
-    match machine::obtainable_memory() {
-        Some(available) if available < needed => Err(ModelError::TooLarge {
-            path: dir.join("config.json"),
-            parameters,
-            purpose: if is_scratch { " to be trained" } else { "" },
-            needed,
-            available,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Draws from `N(0, deviation²)` by the Box–Muller transform. Written here, it draws the
-/// same values whatever version of a library is installed: a model from scratch is the
-/// same for a seed.
-fn normal(rng: &mut ChaCha8Rng, shape: &[usize], deviation: f32) -> Vec<f32> {
-    let n: usize = shape.iter().product();
-    let mut out = Vec::with_capacity(n + 1);
-    while out.len() < n {
-        let u: f64 = 1.0 - rng.random::<f64>(); // (0, 1]
-        let angle = std::f64::consts::TAU * rng.random::<f64>();
-        let radius = (-2.0 * u.ln()).sqrt() * f64::from(deviation);
-        out.push((radius * angle.cos()) as f32);
-        out.push((radius * angle.sin()) as f32);
-    }
-    out.truncate(n);
-    out
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use crate::decoder::Llama;
 use crate::device::has_kernels;
 use crate::error::ModelError;
-use crate::operators::{on_cpu, slice};
+use crate::kernel_ops::{on_cpu, slice};
 use apo_kernels::adamw::{self, AdamWStep};
 use apo_kernels::stats::{KernelKind, timed};
 
@@ -38,8 +38,8 @@ impl Default for AdamWSettings {
     }
 }
 
-/// The sum of the gradients of several losses: one flat tensor a parameter, in
-/// the module's order.
+/// The sum of the gradients of several losses: one flat tensor per
+/// parameter, in the module's order.
 #[derive(Debug, Default)]
 pub struct GradientSum {
     tensors: Vec<Option<Tensor<1>>>,
@@ -92,6 +92,10 @@ impl GradientSum {
 
     /// Calls `visit` with every parameter's name and gradient, which is empty
     /// if no loss reached the parameter.
+    ///
+    /// # Shapes
+    ///
+    /// - a gradient: flat, `[elements]`
     pub fn for_each(&self, llama: &Llama, mut visit: impl FnMut(&str, Vec<f32>)) {
         let mut tensors = self.tensors.iter();
         llama.for_each_name(|name| {
@@ -219,6 +223,10 @@ impl AdamW {
     }
 
     /// Returns the two moments of a parameter; zeros before the first step.
+    ///
+    /// # Shapes
+    ///
+    /// - each moment: flat, `[elements]`
     ///
     /// # Panics
     ///

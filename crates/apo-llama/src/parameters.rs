@@ -10,6 +10,10 @@ use apo_kernels::Precision;
 use crate::matmul::cast_operand;
 
 /// Makes a parameter, tracked if its device has autodiff.
+///
+/// # Shapes
+///
+/// - `value` and the result: `[…]`
 pub(crate) fn parameter<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
     let value = if value.device().is_autodiff() {
         value.require_grad()

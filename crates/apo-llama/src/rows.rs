@@ -2,10 +2,7 @@
 //! backward pass of Burn's own selection adds row after row, because a row may be
 //! selected twice.
 
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
@@ -14,11 +11,20 @@ use burn::tensor::{Int, Tensor};
 #[cfg(feature = "gpu")]
 use burn::backend::Cube;
 
+use crate::extension::SavedForBackward;
+
 /// Backends that put rows in another order.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
 pub trait Rows: Backend {
     /// Returns the rows of `x` that `to` names; `back` gives the place of each
     /// row of `x` in the result.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[rows, …]`
+    /// - `to`: `[places]`
+    /// - `back`: `[rows]`
+    /// - result: `[places, …]`
     fn reorder(
         x: FloatTensor<Self>,
         to: IntTensor<Self>,
@@ -45,18 +51,14 @@ select_rows!(Flex);
 #[cfg(feature = "gpu")]
 select_rows!(Cube);
 
-#[derive(Debug)]
-struct ReorderBackward;
+#[derive(Clone, Debug)]
+struct ReorderSaved<B: Backend> {
+    back: IntTensor<B>,
+}
 
-impl<B: Rows> Backward<B, 1> for ReorderBackward {
-    type State = IntTensor<B>;
-
-    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let dout = gradients.consume::<B>(&ops.node);
-        let [parent] = ops.parents;
-        if let Some(parent) = parent {
-            gradients.register::<B>(parent.id, B::float_select(dout, 0, ops.state));
-        }
+impl<B: Backend> SavedForBackward<B, 1> for ReorderSaved<B> {
+    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; 1] {
+        [B::float_select(dout, 0, self.back)]
     }
 }
 
@@ -67,12 +69,8 @@ impl<B: Rows, C: CheckpointStrategy> Rows for Autodiff<B, C> {
         back: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         let nodes = [x.node()];
-        let out = B::reorder(x.primitive().clone(), to, back.clone());
-        let prepared = ReorderBackward.prepare::<C>(nodes).compute_bound();
-        match prepared.stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(back, out),
-            OpsKind::UnTracked(prepared) => prepared.finish(out),
-        }
+        let out = B::reorder(x.into_primitive(), to, back.clone());
+        ReorderSaved::<B>::track::<C>(nodes, out, || ReorderSaved { back })
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use apo_kernels::layout::{Layout, Segment};
 
 use crate::config::LlamaConfig;
+use crate::rope::rotations;
 
 /// A prompt and responses to it, as token ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,25 +171,4 @@ impl TreeBatch {
             sin,
         }
     }
-}
-
-/// Returns the cosines and sines of positions, `[positions, head_dim / 2]`
-/// each.
-pub(crate) fn rotations(
-    config: &LlamaConfig,
-    positions: impl Iterator<Item = usize>,
-) -> (Vec<f32>, Vec<f32>) {
-    let frequencies = config.rope.inverse_frequencies(config.head_dim);
-    let scale = config.rope.attention_factor() as f32;
-    let (mut cos, mut sin) = (Vec::new(), Vec::new());
-    for position in positions {
-        for &frequency in &frequencies {
-            // In f32 like PyTorch: at position 4000 the results differ by more
-            // than rounding.
-            let angle = f64::from(position as f32 * frequency as f32);
-            cos.push(angle.cos() as f32 * scale);
-            sin.push(angle.sin() as f32 * scale);
-        }
-    }
-    (cos, sin)
 }

@@ -1,6 +1,6 @@
 //! Products in bf16 with f32 sums, against f32: gradients tensor by tensor, and
 //! a training; by the kernels, where the processor has such products, and by the
-//! plain composition, which GPUs run.
+//! composition of Burn's operators, which GPUs run.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use apo_llama::{
-    AdamW, AdamWSettings, Compute, GradientSum, Head, Model, Network, Precision, PromptTree, Start,
-    TreeBatch,
+    AdamW, AdamWSettings, Compute, Evaluate, GradientSum, Head, Model, Precision, PromptTree,
+    Start, TreeBatch,
 };
 
 use apo_objectives::{Pairs, ranking};
@@ -169,10 +169,8 @@ fn a_training_falls_as_f32s_does() {
     }
 }
 
-/// Weights that are packed once give what weights packed for each product give. Few
-/// rows are the exception: with unpacked weights their products are in f32.
 /// Returns the values of a batch that are read of a model.
-fn values<W: Network>(model: &Model<W>, batch: &TreeBatch) -> Vec<f32> {
+fn values<L: Evaluate>(model: &Model<L>, batch: &TreeBatch) -> Vec<f32> {
     let values = match model.head {
         Head::LanguageModel => model.token_log_probs(batch),
         Head::Reward => model.rewards(batch),
@@ -180,6 +178,8 @@ fn values<W: Network>(model: &Model<W>, batch: &TreeBatch) -> Vec<f32> {
     values.unwrap()
 }
 
+/// Weights that are packed once give what weights packed for each product give. Few
+/// rows are the exception: with unpacked weights their products are in f32.
 #[test]
 fn inference_gives_what_training_computes() {
     let device = device();

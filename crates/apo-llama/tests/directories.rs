@@ -68,14 +68,17 @@ fn policy(dir: &Path) -> Result<Model, String> {
 
 #[track_caller]
 fn refuses(found: Result<Model, String>, what: &str, named: &[&str]) {
-    let told = found.map(|_| "it was taken").expect_err(what);
+    let message = found.map(|_| "it was taken").expect_err(what);
     for named in named {
         assert!(
-            told.contains(named),
-            "{what}: expected `{named}` in: {told}"
+            message.contains(named),
+            "{what}: expected `{named}` in: {message}"
         );
     }
-    assert!(!told.chars().any(char::is_control), "{what}: {told:?}");
+    assert!(
+        !message.chars().any(char::is_control),
+        "{what}: {message:?}"
+    );
 }
 
 fn log_probs(model: &Model) -> Vec<f32> {
@@ -161,7 +164,7 @@ fn names_with_what_wrappers_put_before_them_are_the_same_model() {
 }
 
 #[test]
-fn a_tied_head_is_the_embedding_or_told() {
+fn a_tied_head_other_than_the_embedding_is_refused() {
     let expected = log_probs(&policy(&tiny("llama3")).unwrap());
     let equal = |tensors: &mut Tensors| {
         let embedding = tensor(tensors, EMBEDDING).clone();
@@ -353,7 +356,7 @@ fn doubles_are_rounded_to_singles() {
         }
     });
     assert_eq!(log_probs(&policy(&dir).unwrap()), expected);
-    for (value, told) in [
+    for (value, message) in [
         (1e39_f64, "is 1e39; expected at most 3.4028235e38"),
         (-1e300, "is -1e300"),
         (f64::INFINITY, "is inf; expected a finite number"),
@@ -364,7 +367,7 @@ fn doubles_are_rounded_to_singles() {
             it.dtype = "F64".into();
             it.bytes = value.to_le_bytes().repeat(32);
         });
-        refuses(policy(&dir), told, &["model.norm.weight", told]);
+        refuses(policy(&dir), message, &["model.norm.weight", message]);
     }
 }
 
@@ -427,7 +430,7 @@ fn zeros_with_a_sign_are_zeros() {
 }
 
 #[test]
-fn what_a_file_of_weights_is_is_told() {
+fn an_error_names_what_is_wrong_with_a_file_of_weights() {
     let dir = copied("weights-empty", "base");
     fs::write(dir.join(WEIGHTS), b"").unwrap();
     refuses(policy(&dir), "empty", &[WEIGHTS, "it is empty"]);
@@ -574,7 +577,7 @@ fn a_file_that_is_not_whole_is_never_read() {
 }
 
 #[test]
-fn weights_that_no_training_gives_are_refused_or_told() {
+fn weights_of_zeros_are_refused_or_noted() {
     let zeroed = |name: &str, from: &str, zeros: &[&str]| {
         changed(name, from, |tensors| {
             for zero in zeros {
@@ -618,17 +621,17 @@ fn weights_that_no_training_gives_are_refused_or_told() {
     let down = "model.layers.1.mlp.down_proj.weight";
     let dir = zeroed("zeros-added", "base", &[down]);
     policy(&dir).unwrap();
-    let told = notes(&dir);
-    assert!(told.len() == 1 && told[0].contains(down), "{told:?}");
+    let found = notes(&dir);
+    assert!(found.len() == 1 && found[0].contains(down), "{found:?}");
     let dir = changed("zeros-end", "base", |tensors| {
         let bytes = &mut tensor(tensors, down).bytes;
         let half = bytes.len() / 2;
         bytes[half..].fill(0);
     });
-    let told = notes(&dir);
+    let found = notes(&dir);
     assert!(
-        told.len() == 1 && told[0].contains("end in zeros"),
-        "{told:?}"
+        found.len() == 1 && found[0].contains("end in zeros"),
+        "{found:?}"
     );
     // Tokens that do not exist.
     let dir = changed("zeros-padding", "base", |tensors| {
@@ -785,7 +788,7 @@ fn an_index_and_its_files_name_the_same_tensors() {
 }
 
 #[test]
-fn what_an_index_says_beside_the_tensors_is_told() {
+fn an_index_that_contradicts_its_files_is_noted() {
     let notes = |dir: &Path| {
         let directory = ModelDirectory::open(dir).unwrap();
         let weights = directory
@@ -804,10 +807,10 @@ fn what_an_index_says_beside_the_tensors_is_told() {
         let dir = indexed(&format!("index-size-{i}"), |it| {
             it["metadata"]["total_size"] = size.clone();
         });
-        let told = notes(&dir);
+        let found = notes(&dir);
         assert!(
-            told.len() == 1 && told[0].contains("`total_size` is"),
-            "{told:?}"
+            found.len() == 1 && found[0].contains("`total_size` is"),
+            "{found:?}"
         );
     }
     let dir = indexed("index-size-float", |it| {
@@ -823,17 +826,17 @@ fn what_an_index_says_beside_the_tensors_is_told() {
         dir.join("model-00003-of-00003.safetensors"),
     )
     .unwrap();
-    let told = notes(&dir);
+    let found = notes(&dir);
     assert!(
-        told.len() == 1 && told[0].contains("model-00003-of-00003"),
-        "{told:?}"
+        found.len() == 1 && found[0].contains("model-00003-of-00003"),
+        "{found:?}"
     );
     let dir = copied("index-beside", "base");
     fs::write(dir.join(INDEX), "{}").unwrap();
-    let told = notes(&dir);
+    let found = notes(&dir);
     assert!(
-        told.len() == 1 && told[0].contains("beside it is not"),
-        "{told:?}"
+        found.len() == 1 && found[0].contains("beside it is not"),
+        "{found:?}"
     );
 }
 
@@ -1034,7 +1037,7 @@ fn a_model_from_scratch_is_no_larger_than_the_machine() {
 }
 
 #[test]
-fn keys_that_nobody_knows_are_told() {
+fn keys_that_nobody_knows_are_noted() {
     let dir = copied("unknown", "base");
     set(
         &dir,

@@ -1,5 +1,5 @@
 //! Generation against PyTorch's greedy continuations and against itself: with
-//! a cache or without, alone or in a batch, by kernels or plainly.
+//! a cache or without, alone or in a batch, by kernels or by Burn's operators.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod common;

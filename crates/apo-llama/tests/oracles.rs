@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use common::{MODELS, device, floats, ids, reference, tiny};
 
-/// Kernels and the plain composition, each with and without gradient
-/// checkpointing.
+/// Kernels and the composition of Burn's operators, each with and without
+/// gradient checkpointing.
 fn ways() -> [Compute; 4] {
     let way = |kernels, checkpointing| Compute {
         kernels,

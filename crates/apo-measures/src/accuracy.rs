@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::columns::check;
+use crate::checks::check_columns;
 
 /// How many pairs a reward model orders as people do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Accuracy {
 /// When the columns differ in length or hold a number that is not finite.
 #[expect(clippy::float_cmp, reason = "a tie is an exact tie")]
 pub fn accuracy(chosen: &[f64], rejected: &[f64]) -> Option<Accuracy> {
-    check("chosen", chosen, "rejected", rejected);
+    check_columns("chosen", chosen, "rejected", rejected);
     let n_pairs = chosen.len();
     if n_pairs == 0 {
         return None;

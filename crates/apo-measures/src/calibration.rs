@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::columns::check;
+use crate::checks::check_columns;
 
 /// How far stated probabilities are from the observed frequencies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ pub fn calibration(probabilities: &[f64], outcomes: &[bool], n_bins: usize) -> O
 ///
 /// When the columns differ in length or hold a number that is not finite.
 pub fn pair_probabilities(chosen: &[f64], rejected: &[f64]) -> Vec<f64> {
-    check("chosen", chosen, "rejected", rejected);
+    check_columns("chosen", chosen, "rejected", rejected);
     let pairs = chosen.iter().zip(rejected);
     pairs
         .map(|(chosen, rejected)| sigmoid(chosen - rejected))

@@ -21,7 +21,7 @@ mod accuracy;
 mod agreement;
 mod bootstrap;
 mod calibration;
-mod columns;
+mod checks;
 mod interval;
 mod length_controlled;
 mod mean;

@@ -3,7 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::columns::check;
+use crate::checks::check_columns;
 
 /// A mean over rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub fn mean(values: &[f64]) -> Option<Mean> {
 ///
 /// When the columns differ in length or hold a number that is not finite.
 pub fn ratio(a: &[f64], b: &[f64]) -> Option<Mean> {
-    check("a", a, "b", b);
+    check_columns("a", a, "b", b);
     let total: f64 = b.iter().sum();
     if total <= 0.0 {
         return None;

@@ -17,6 +17,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::Same, Self::Invalid];
+
     /// Returns its name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,11 +66,6 @@ impl Outcome {
             Self::Inconsistent => "inconsistent",
             Self::Invalid => "invalid",
         }
-    }
-
-    /// Returns the outcome with this name.
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.as_str() == name)
     }
 
     /// Returns the first policy's points: 1, 0, or a half; `None` without a verdict.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Error, Result, anyhow};
 use apo_llama::{Compute, Head, ModelDirectory, ModelError, Precision, device};
+use apo_provenance::Provenance;
 use apo_stage::{ReportArgs, note, threads, warn};
 use burn::tensor::Device;
 use clap::ValueEnum;
@@ -73,12 +74,18 @@ impl ComputeArgs {
         device::choose(&self.device).map_err(with_flag)
     }
 
-    /// Returns the type of the matrix products' operands for the model in a directory.
+    /// Adds to a provenance the precision of the model in a directory, on which the
+    /// results depend.
     ///
     /// # Errors
     ///
     /// When the device is unknown or not there, or the model's config cannot be read.
-    pub fn precision(&self, model: &Path) -> Result<Precision> {
+    pub fn with_precision(&self, provenance: Provenance, model: &Path) -> Result<Provenance> {
+        Ok(provenance.argument("precision", self.precision(model)?.name()))
+    }
+
+    /// Returns the type of the matrix products' operands for the model in a directory.
+    fn precision(&self, model: &Path) -> Result<Precision> {
         let device = || device::choose(&self.device).map_err(with_flag);
         match self.precision {
             PrecisionArg::Auto if is_large(model)? => Ok(device::fastest_precision(&device()?)),
@@ -87,14 +94,14 @@ impl ComputeArgs {
         }
     }
 
-    /// Returns how the model in a directory computes on the device. Reports it if `auto`
+    /// Resolves how the model in a directory computes on the device. Reports it if `auto`
     /// chose bf16, and warns if bf16 was asked for where it is not faster.
     ///
     /// # Errors
     ///
     /// When the device does not multiply in the precision asked for, or the model's config
     /// cannot be read.
-    pub fn compute(&self, model: &Path, device: &Device, report: &ReportArgs) -> Result<Compute> {
+    pub fn resolve(&self, model: &Path, device: &Device, report: &ReportArgs) -> Result<Compute> {
         let compute = Compute {
             precision: self.precision(model)?,
             ..Compute::default()
@@ -104,7 +111,8 @@ impl ComputeArgs {
             if self.precision == PrecisionArg::Auto {
                 note(
                     report,
-                    "products in bf16; `--precision f32` computes all in f32",
+                    "matrix products use bf16; pass `--precision f32` to compute everything in \
+                     f32",
                 );
             } else if device::fastest_precision(device) != Precision::Bf16 {
                 warn("this device does not multiply bf16 faster than f32");
@@ -120,7 +128,7 @@ fn is_large(model: &Path) -> Result<bool> {
     Ok(config.n_parameters(Head::LanguageModel) >= LARGE)
 }
 
-/// Adds to an error of a device the arguments with which the stage works.
+/// Adds to an error of a device the argument with which the stage works.
 fn with_flag(error: ModelError) -> Error {
     let flag = match &error {
         ModelError::NoSuchGpu(_) => "use `--device cpu`".to_owned(),

@@ -126,7 +126,7 @@ fn template(dir: &Path, manifest: Option<&Manifest>, asked: Option<Template>) ->
         (None, None) => match chat_template_file(dir)? {
             None => Ok(Template::Hh),
             Some(path) => Err(bad_input(format!(
-                "{}: the model has a chat template ({}), and nothing says whether to use it; say \
+                "{}: the model has a chat template ({}), and nothing says whether to use it; pass \
                  `--template chat`, or `--template hh` for plain HH text",
                 dir.display(),
                 path.display()
@@ -138,7 +138,7 @@ fn template(dir: &Path, manifest: Option<&Manifest>, asked: Option<Template>) ->
 /// Adds to a provenance how dialogues are rendered: the template, and the date
 /// if the template asks for one.
 #[must_use]
-pub fn rendering(provenance: Provenance, tokenizer: &DialogueTokenizer) -> Provenance {
+pub fn with_template(provenance: Provenance, tokenizer: &DialogueTokenizer) -> Provenance {
     let provenance = provenance.argument("template", tokenizer.template().to_string());
     match tokenizer.date() {
         Some(date) => provenance.argument("template_date", date),

@@ -14,8 +14,8 @@ pub struct LogProbs<'a> {
     pub reference: &'a [f32],
     /// Tokens of each response.
     pub tokens: &'a [f32],
-    /// Estimate of KL[policy ‖ reference] of a response, nats, at least 0. It
-    /// is a constant; only KTO uses it.
+    /// Estimate of KL[policy ‖ reference], nats per response, at least 0. It is
+    /// a constant; only KTO uses it.
     pub kl: f64,
 }
 
@@ -88,7 +88,7 @@ pub enum PairLoss {
 
 impl PairLoss {
     /// Whether it needs a reference.
-    pub fn has_reference(self) -> bool {
+    pub fn needs_reference(self) -> bool {
         match self {
             Self::Dpo { .. }
             | Self::Conservative { .. }
@@ -103,7 +103,7 @@ impl PairLoss {
     }
 
     /// Whether it needs the KL.
-    pub fn has_kl(self) -> bool {
+    pub fn needs_kl(self) -> bool {
         matches!(self, Self::Kto { .. })
     }
 
@@ -199,8 +199,13 @@ impl PairLoss {
         weighted_sum(self.cost(chosen, rejected, responses.kl), &pairs.weights)
     }
 
-    /// Returns the loss of each pair of rewards, `[pair]`. All but KTO's depend
-    /// only on the margin.
+    /// Returns the loss of each pair of rewards. All but KTO's depend only on the
+    /// margin.
+    ///
+    /// # Shapes
+    ///
+    /// - `chosen`, `rejected`: `[pair]` each
+    /// - result: `[pair]`
     fn cost(self, chosen: Tensor<1>, rejected: Tensor<1>, kl: f64) -> Tensor<1> {
         let margin = || chosen.clone() - rejected.clone();
         match self {
@@ -241,7 +246,12 @@ impl PairLoss {
     }
 }
 
-/// Returns the loss of a margin as labelled, and with the labels swapped.
+/// Returns the loss of each margin as labelled, and with the labels swapped.
+///
+/// # Shapes
+///
+/// - `margin`: `[pair]`
+/// - results: `[pair]` each
 fn both_ways(margin: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
     let right = log_sigmoid(margin.clone()).neg();
     (right, log_sigmoid(margin.neg()).neg())

@@ -63,7 +63,12 @@ impl Weighted {
     }
 }
 
-/// Returns the values at some indices, `[index]`.
+/// Returns the values at some indices.
+///
+/// # Shapes
+///
+/// - `values`: `[response]`
+/// - result: `[index]`
 pub(crate) fn gather(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
     let data: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
     let shape = [data.len()];
@@ -71,18 +76,32 @@ pub(crate) fn gather(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
     values.clone().select(0, indices)
 }
 
-/// Returns `Σ weight · loss`, `[1]`.
+/// Returns `Σ weight · loss`.
+///
+/// # Shapes
+///
+/// - `losses`: `[pair]` or `[response]`, with as many `weights`
+/// - result: `[1]`
 pub(crate) fn weighted_sum(losses: Tensor<1>, weights: &[f32]) -> Tensor<1> {
     let device = losses.device();
     (losses * constant(weights, &device)).sum()
 }
 
 /// Returns a constant tensor: no gradient flows through it.
+///
+/// # Shapes
+///
+/// - result: `[value]`, one for each of `values`
 pub(crate) fn constant(values: &[f32], device: &Device) -> Tensor<1> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
 }
 
-/// Returns a loss of 0, `[1]`, whose graph still reaches `values`.
+/// Returns a loss of 0 whose graph still reaches `values`.
+///
+/// # Shapes
+///
+/// - `values`: `[response]`
+/// - result: `[1]`
 pub(crate) fn zero(values: &Tensor<1>) -> Tensor<1> {
     values.clone().sum().mul_scalar(0.0)
 }

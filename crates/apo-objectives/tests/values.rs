@@ -33,8 +33,12 @@ fn learnt(values: &[f32]) -> Tensor<1> {
     Tensor::from_data(data, &Device::flex().autodiff()).require_grad()
 }
 
+fn values(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().unwrap()
+}
+
 fn value(tensor: &Tensor<1>) -> f64 {
-    f64::from(tensor.clone().into_data().try_into_vec::<f32>().unwrap()[0])
+    f64::from(values(tensor.clone())[0])
 }
 
 fn assert_close(ours: f64, theirs: &Value, what: &str) {
@@ -65,8 +69,7 @@ fn ranking_is_bradley_and_terrys() {
         let rewards = learnt(&[chosen.clone(), rejected].concat());
         let loss = ranking(&rewards, &halves(chosen.len()));
         assert_close(value(&loss), &entry["expected"]["loss"], "loss");
-        let gradients = rewards.grad_remove(&mut loss.backward()).unwrap();
-        let gradients: Vec<f32> = gradients.into_data().try_into_vec().unwrap();
+        let gradients = values(rewards.grad_remove(&mut loss.backward()).unwrap());
         let expected = &entry["expected"]["d_loss_d_chosen"];
         assert_eq!(!expected.is_null(), has_gradient);
         if has_gradient {
@@ -185,7 +188,7 @@ fn each_pair_loss_is_as_published() {
             let what = format!("{name} {}", entry["params"]);
             let loss = pair_loss(name, &entry["params"]);
             let reference = both(inputs, ["reference_chosen", "reference_rejected"]);
-            assert_eq!(reference.is_empty(), !loss.has_reference(), "{what}");
+            assert_eq!(reference.is_empty(), !loss.needs_reference(), "{what}");
             let policy = learnt(&both(inputs, ["policy_chosen", "policy_rejected"]));
             let responses = LogProbs {
                 policy: &policy,
@@ -250,10 +253,8 @@ fn dpos_rewards_and_gradients_are_trls() {
             kl: 0.0,
         };
         let loss = PairLoss::Dpo { beta }.loss(responses, &halves(n));
-        let rewards = PairLoss::Dpo { beta }.rewards(responses);
-        let rewards: Vec<f32> = rewards.into_data().try_into_vec().unwrap();
-        let gradients = policy.grad_remove(&mut loss.backward()).unwrap();
-        let gradients: Vec<f32> = gradients.into_data().try_into_vec().unwrap();
+        let rewards = values(PairLoss::Dpo { beta }.rewards(responses));
+        let gradients = values(policy.grad_remove(&mut loss.backward()).unwrap());
         for (ours, names) in [
             (rewards, ["rewards_chosen", "rewards_rejected"]),
             (

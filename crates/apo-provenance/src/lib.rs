@@ -5,6 +5,6 @@ mod digest;
 mod provenance;
 mod sealed;
 
-pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex};
+pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex, short_digest};
 pub use provenance::{Input, MANIFEST, METRICS, Provenance, Split, TEST};
 pub use sealed::{CHECKSUM, MOST_BYTES, SealedError, find, open, seal};

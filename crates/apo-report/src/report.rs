@@ -3,6 +3,7 @@
 mod files;
 mod lineage;
 mod measurements;
+mod model_origin;
 mod page;
 mod plots;
 mod policies;
@@ -10,27 +11,13 @@ mod run;
 mod times;
 mod trainings;
 
-use std::path::Path;
+pub use self::model_origin::{ModelOrigin, ReadModel};
 
 use anyhow::Result;
-use apo_provenance::Provenance;
 use apo_stage::{pages, print_result};
 
+use self::run::Run;
 use crate::args::RunReportArgs;
-use run::Run;
-
-/// A model's digest and what made it.
-#[derive(Clone, Debug)]
-pub struct ModelOrigin {
-    /// Digest of the files that make the model.
-    pub digest: String,
-    /// `None` if another program made it.
-    pub provenance: Option<Provenance>,
-}
-
-/// Reads a model directory. The caller passes it in, so that this crate does not depend
-/// on one that computes with models.
-pub type ReadModel = fn(&Path) -> Result<ModelOrigin>;
 
 /// Reads a run and writes the page, or prints its content as JSON.
 ///

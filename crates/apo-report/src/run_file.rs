@@ -10,7 +10,10 @@
 
 mod arguments;
 mod check;
+mod contents;
 mod find;
+
+pub use self::contents::{Arm, Artifact, ArtifactKind, Entry, List, NAME, RunFile};
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -20,128 +23,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use apo_stage::{bad_input, join_names, lacks_locks, pages};
 use apo_tables::file;
-use clap::ValueEnum;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 
 use self::check::check_policies;
-
-/// Name of the file in a run's folder.
-pub const NAME: &str = "run.json";
 
 /// Version of the file's layout. In the first one, `artifacts` could be called `things`.
 const VERSION: u32 = 2;
 
 /// Maximum number of missing files that an error names.
 const MOST_NAMED: usize = 5;
-
-/// What an artifact in a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum ArtifactKind {
-    /// A table of the data.
-    Table,
-    /// A policy's model directory.
-    Policy,
-    /// A policy's samples to the reward model's queries.
-    RmSamples,
-    /// A policy's samples to its own queries.
-    Samples,
-    /// A policy's answers to the test queries.
-    Answers,
-    /// The answers with their rewards by `RM_Test`.
-    ScoredAnswers,
-    /// The mean reward of the answers: what `judge score --json` printed.
-    Score,
-    /// The same by `RM_All`.
-    ScoreAll,
-    /// A policy's KL from the start: what `judge kl --json` printed.
-    Kl,
-    /// True quality: a mean and its standard error.
-    Quality,
-    /// A reward model's directory.
-    RewardModel,
-    /// A reward model on test pairs: what `judge accuracy --json` printed.
-    Test,
-    /// The same on dev pairs.
-    Dev,
-    /// The same on pairs that are ordered by true quality.
-    Truth,
-    /// What a language model said of two policies: what `judge compare --json`
-    /// printed.
-    Verdicts,
-    /// What people said of two policies: what `judge human tally --json` printed.
-    Votes,
-    /// A seed's table: what `judge table --json` printed.
-    Seed,
-    /// Time and memory of the stages, one per line.
-    Times,
-}
-
-/// A file or folder of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Artifact {
-    /// What it is.
-    pub kind: ArtifactKind,
-    /// Its name in the paper or the run. Artifacts of several kinds that belong together
-    /// share a name.
-    pub name: String,
-    /// Relative to the run's folder.
-    pub path: PathBuf,
-}
-
-/// A table with its rows, or an arm with its policies.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct List<T> {
-    /// Its name.
-    pub name: String,
-    /// What it consists of, in order.
-    pub rows: Vec<T>,
-}
-
-/// The policies of one method in the order of their rounds; the first is its start.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Arm {
-    /// Its name and its policies.
-    #[serde(flatten)]
-    pub list: List<String>,
-    /// The name of the arm that it is compared with, round by round.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<String>,
-}
-
-/// A row of a table: an artifact, and its name in the table.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Entry {
-    /// The name in the table.
-    pub shown: String,
-    /// The name of the artifact.
-    pub of: String,
-    /// The one file of the artifact that the row shows: a reward model on test, dev or
-    /// true pairs. Without it the row shows what tables usually show of the artifact.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<ArtifactKind>,
-}
-
-/// What a run's folder holds.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct RunFile {
-    #[serde(skip)]
-    dir: PathBuf,
-    version: u32,
-    /// Settings of the Makefile, by name.
-    #[serde(default)]
-    pub settings: BTreeMap<String, String>,
-    /// Each method's policies, in the order of Figure 5.
-    #[serde(default)]
-    pub arms: Vec<Arm>,
-    /// The rows of each table, by the table's name.
-    #[serde(default)]
-    pub tables: Vec<List<Entry>>,
-    /// Everything that is there; policies and reward models in the order of a report.
-    #[serde(alias = "things")]
-    pub artifacts: Vec<Artifact>,
-}
 
 /// What every version of the file has. The rest may differ between versions.
 #[derive(Deserialize)]
@@ -326,11 +217,4 @@ fn read_settings(dir: &Path) -> Result<BTreeMap<String, String>> {
         found.insert(name.into_owned(), text.join(" "));
     }
     Ok(found)
-}
-
-impl ArtifactKind {
-    /// Returns the name, as the file has it.
-    pub fn name(self) -> String {
-        apo_stage::value_name(&self)
-    }
 }

@@ -57,7 +57,7 @@ pub fn run(args: &KlArgs) -> Result<()> {
     if summary.kl_per_token.mean > FAR {
         warn(&format!(
             "the policy is {:.2} nats per token from its reference; above {FAR}, its rewards can \
-             seldom be trusted",
+             rarely be trusted",
             summary.kl_per_token.mean
         ));
     }
@@ -101,7 +101,7 @@ fn text(summary: &KlSummary) -> String {
             "standard error".to_owned(),
         ],
         row("KL per token", &summary.kl_per_token),
-        row("KL a response", &summary.kl),
+        row("KL per response", &summary.kl),
         vec!["responses".to_owned(), summary.responses.to_string()],
         vec!["tokens".to_owned(), summary.tokens.to_string()],
     ])

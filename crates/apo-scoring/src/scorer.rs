@@ -6,7 +6,7 @@ use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Fitted, Truncation};
 use apo_llama::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models::{self, Longest};
-use apo_model_stage::rows::tokens;
+use apo_model_stage::rows::with_row;
 use apo_stage::{ReportArgs, signals, warn};
 use apo_tables::Response;
 
@@ -79,7 +79,7 @@ impl Scorer {
         report: ReportArgs,
     ) -> Result<Self> {
         let device = args.compute.device()?;
-        let compute = args.compute.compute(&args.model.dir, &device, &report)?;
+        let compute = args.compute.resolve(&args.model.dir, &device, &report)?;
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,
@@ -128,11 +128,11 @@ impl Scorer {
         let (tokenizer, limit) = (&self.tokenizer, self.truncation.limit);
         if self.last.1.is_empty() || self.last.0 != input.prompt {
             let ids = tokenizer.encode_prompt(input.prompt, limit);
-            let ids = tokens(input.table, input.query_id, ids)?;
+            let ids = with_row(input.table, input.query_id, ids)?;
             self.last = (input.prompt.to_owned(), ids);
         }
         let ids = tokenizer.encode_response(&self.last.1, input.response, limit);
-        let ids = tokens(input.table, input.query_id, ids)?;
+        let ids = with_row(input.table, input.query_id, ids)?;
         // A reward is read at a token. An empty response has only the end of text.
         let complete = input.complete || ids.is_empty();
         Ok(self.truncation.fit(&self.last.1, &ids, complete))

@@ -12,7 +12,7 @@ use apo_spool::ValueSpool;
 use apo_stage::{Progress, bad_input, warn};
 use apo_tables::{Reader, Response};
 
-use crate::args::ScoreArgs;
+use crate::args::{ScoreArgs, ScorerArgs};
 use crate::scorer::{Scorer, ScorerInput, ScorerOutput};
 
 /// The values in the working folder, as they are computed.
@@ -29,17 +29,18 @@ pub(crate) fn provenance(
     responses: &Reader<Response>,
     tokenizer: &DialogueTokenizer,
 ) -> Result<Provenance> {
-    let provenance = Provenance::new(stage, env!("CARGO_PKG_VERSION"));
-    Ok(models::rendering(provenance, tokenizer)
-        .argument("limit", args.scorer.limit.tokens)
-        .argument(
-            "precision",
-            args.scorer
-                .compute
-                .precision(&args.scorer.model.dir)?
-                .name(),
-        )
-        .input("model", directory::input(&args.scorer.model.dir)?)
+    let ScorerArgs {
+        model,
+        limit,
+        compute,
+        ..
+    } = &args.scorer;
+    let provenance =
+        Provenance::new(stage, env!("CARGO_PKG_VERSION")).argument("limit", limit.tokens);
+    let provenance = models::with_template(provenance, tokenizer);
+    Ok(compute
+        .with_precision(provenance, &model.dir)?
+        .input("model", directory::input(&model.dir)?)
         .input("responses", responses.input()?))
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn compute(
     let mut spool = ValueSpool::recover(&path, |rows| Some(rows.len()))?;
     if spool.is_damaged() {
         warn(&format!(
-            "{} is damaged; the values that are lost are computed again",
+            "{} is damaged; the lost values will be recomputed",
             path.display()
         ));
     }

@@ -11,7 +11,7 @@ pub struct ReportArgs {
     #[arg(long, short)]
     pub quiet: bool,
 
-    /// The result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -11,7 +11,7 @@ use crate::error::{Conflict, bad_input};
 use crate::existing::{
     Existing, ExistingOutput, OutputKind, lacks_manifest, unlisted_foreign_files,
 };
-use crate::report::join_names;
+use crate::text::join_names;
 
 /// The most names in an error.
 const MOST_NAMED: usize = 3;
@@ -84,7 +84,7 @@ fn decide_about(
 /// it, with its path.
 fn not_replaced(what: &str) -> anyhow::Error {
     bad_input(format!(
-        "{what}; it is not replaced, move it away or choose another --out"
+        "{what}; it is not replaced; move it away, or choose another --out"
     ))
 }
 
@@ -127,8 +127,7 @@ fn decide_about_output(
     Ok(Decision::Make)
 }
 
-/// Refuses to replace a folder that holds files that no stage put there: these are
-/// `foreign`.
+/// Refuses to replace a folder that holds `foreign` files, which no stage put there.
 fn refuse_foreign_files(out: &Path, foreign: io::Result<Vec<String>>) -> Result<()> {
     let foreign = foreign.with_context(|| format!("cannot read {}", out.display()))?;
     if foreign.is_empty() {

@@ -54,7 +54,7 @@ impl Conflict {
         }
     }
 
-    /// Something is in the output's place that no stage made; `what` says so, as a
+    /// Something that no stage made is in the output's place; `what` says so, as a
     /// phrase.
     pub fn foreign(path: &Path, what: String) -> Self {
         Self {

@@ -1,5 +1,5 @@
 //! Recognises what is at an output's path: nothing, an output that a stage made, or
-//! something of others. It changes nothing there.
+//! something that others made. It changes nothing there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -137,7 +137,7 @@ pub struct ExistingOutput {
     manifest: Box<Manifest>,
 }
 
-/// What of an output is not as it was written.
+/// How an output differs from what was written.
 pub struct Faults {
     /// The files that are missing.
     pub missing: Vec<String>,
@@ -146,7 +146,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Whether everything is as it was written.
+    /// Whether the output is as it was written.
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.changed.is_empty()
     }
@@ -158,7 +158,7 @@ impl ExistingOutput {
         &self.manifest.provenance
     }
 
-    /// Returns the kind of the output. What is about to replace it may be of another.
+    /// Returns the kind of the output; what is about to replace it may be of another kind.
     pub fn kind(&self) -> OutputKind {
         let files = &self.manifest.files;
         // Earlier versions listed no files.
@@ -172,8 +172,8 @@ impl ExistingOutput {
         }
     }
 
-    /// Returns what is not as it was written. `kind` tells whether the output is or has
-    /// a table, which the manifest does not list.
+    /// Returns how the output differs from what was written. `kind` tells whether the
+    /// output is or has a table, which the manifest does not list.
     pub fn faults(&self, kind: OutputKind) -> Faults {
         let (mut missing, mut changed) = (Vec::new(), Vec::new());
         let mut check_table = |path: &Path| match apo_tables::verify(path) {

@@ -9,9 +9,10 @@ use anyhow::{Error, Result};
 use apo_tables::TableError;
 
 use crate::error::{BadInput, Conflict, Stopped};
+use crate::print::warn;
 use crate::printable::brief;
-use crate::report;
 use crate::signals;
+use crate::times::{start_clock, times_file, write_times};
 
 /// The stage failed while working.
 pub const FAILED: u8 = 1;
@@ -76,7 +77,7 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
 /// Runs a stage as [`run`] does; `others` recognise bad input among the errors of
 /// libraries that this crate does not know.
 pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Result<()>) -> ExitCode {
-    report::start_clock();
+    start_clock();
     let name = stage.to_owned();
     panic::set_hook(Box::new(move |info| {
         let mut stderr = io::stderr().lock();
@@ -88,12 +89,14 @@ pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Resul
         );
     }));
     signals::install();
-    let work = || report::times_file().and_then(|_| work());
+    let work = || times_file().and_then(|_| work());
     let found = panic::catch_unwind(AssertUnwindSafe(work));
     let error = match found {
         Err(_) => return ExitCode::from(FAILED),
         Ok(Ok(())) => {
-            report::write_times(stage);
+            if let Err(error) = write_times(stage) {
+                warn(&error.to_string());
+            }
             return ExitCode::SUCCESS;
         }
         Ok(Err(error)) => error,

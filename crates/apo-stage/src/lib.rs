@@ -7,18 +7,23 @@ mod args;
 mod decision;
 mod distinct;
 pub mod error;
+mod exchange;
 mod existing;
 pub mod exit;
+mod lock;
 mod manifest;
 mod output;
 pub mod pages;
 mod place;
+mod print;
 mod printable;
 mod progress;
-mod report;
 pub mod rows;
 pub mod signals;
+mod snapshot;
+mod text;
 pub mod threads;
+mod times;
 mod working;
 
 pub use args::{ReportArgs, not_negative, parse_args, value_name};
@@ -26,11 +31,10 @@ pub use distinct::{NamedInput, check_distinct, check_distinct_responses};
 pub use error::bad_input;
 pub use existing::OutputKind;
 pub use exit::run;
+pub use lock::lacks_locks;
 pub use manifest::write_manifest;
 pub use output::{Claim, Output, OutputArgs};
-pub use place::lacks_locks;
+pub use print::{note, print_result, print_up_to_date, warn, warn_of_empty_parts, warn_once};
 pub use progress::Progress;
-pub use report::{
-    format_table, join_names, note, print_result, print_up_to_date, warn, warn_of_empty_parts,
-    warn_once,
-};
+pub use text::{format_table, join_names};
+pub use times::{StageTime, peak_mib};

@@ -38,9 +38,12 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 
 use crate::decision::{Decision, check_removable, decide};
 use crate::error::bad_input;
+use crate::exchange::{exchange, remove, sync_all};
 use crate::existing::OutputKind;
-use crate::place::{self, NotReplaceable, Snapshot};
-use crate::report;
+use crate::place::{self, NotReplaceable};
+use crate::print::{warn, warn_of_empty_parts};
+use crate::snapshot::Snapshot;
+use crate::times::{TIMES, set_output, times_file};
 use crate::working::{DISCARDED, PARTIAL, PROVENANCE, READY, REPLACED, WorkOwner, WorkingFolder};
 
 use recovery::{WaitingResult, find_waiting, recover_replacement, remove_leftover};
@@ -126,10 +129,10 @@ impl Output {
         let out = place::check(&args.out).map_err(|it| not_replaceable(&args.out, &it))?;
         for input in inputs {
             check_input(args, &out, input)?;
-            report::warn_of_empty_parts(input);
+            warn_of_empty_parts(input);
         }
-        if let Some(times) = report::times_file()? {
-            Self::check_outside(args, "APO_TIMES", &times)?;
+        if let Some(times) = times_file()? {
+            Self::check_outside(args, TIMES, &times)?;
         }
         Self::claim_place(out, provenance, args.overwrite, kind)
     }
@@ -215,8 +218,8 @@ impl Output {
             .working
             .resume(locked.lock, &owner, provenance, overwrite)?;
         if waiting == WaitingResult::Damaged {
-            report::warn(&format!(
-                "{} is not whole, and is made again",
+            warn(&format!(
+                "{} is incomplete or damaged and will be made again",
                 locked.working.join(READY).display()
             ));
         }
@@ -238,8 +241,8 @@ impl Output {
     pub fn publish(self, name: &str) -> Result<()> {
         let made = self.working.join(name);
         let ready = self.working.join(READY);
-        place::sync_all(&made)
-            .and_then(|()| place::remove(&ready))
+        sync_all(&made)
+            .and_then(|()| remove(&ready))
             .and_then(|()| fs::rename(&made, &ready))
             .with_context(|| format!("cannot write {}", self.out.display()))?;
         self.put_in_place()
@@ -251,10 +254,10 @@ impl Output {
         let Self { out, working, .. } = &self;
         let ready = working.join(READY);
         let replaced = working.join(REPLACED);
-        place::exchange(&ready, out, &replaced, self.before.as_ref()).with_context(|| {
+        exchange(&ready, out, &replaced, self.before.as_ref()).with_context(|| {
             format!(
-                "cannot put the result in its place, {}; it is whole in {}, and the same command \
-                 tries again",
+                "cannot put the result in its place, {}; it is complete in {}, and the same \
+                 command will try again",
                 out.display(),
                 ready.display()
             )
@@ -262,19 +265,19 @@ impl Output {
         // The result is in its place: nothing from here on may fail the stage.
         let parent = out.parent().filter(|it| !it.as_os_str().is_empty());
         if let Err(error) = sync_folder(parent.unwrap_or(Path::new("."))) {
-            report::warn(&format!(
-                "{} is in its place, but the disk does not confirm it: {error}",
+            warn(&format!(
+                "{} is in its place, but may not be on the disk yet: {error}",
                 out.display()
             ));
         }
         if let Err(error) = working.discard() {
-            report::warn(&format!(
+            warn(&format!(
                 "{} is in its place, but its working folder {} cannot be removed: {error}",
                 out.display(),
                 working.path().display()
             ));
         }
-        report::set_output(out);
+        set_output(out);
         Ok(())
     }
 }
@@ -327,8 +330,8 @@ impl LockedOutput {
                 if decision == Decision::Keep {
                     return Ok(None);
                 }
-                report::warn(&format!(
-                    "{told}; it is in its place now, and is replaced when this command is done"
+                warn(&format!(
+                    "{told}; it is in its place now, and will be replaced when this command is done"
                 ));
                 let lock = working.lock()?;
                 Ok(Some(Self {

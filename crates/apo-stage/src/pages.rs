@@ -1,4 +1,4 @@
-//! Pages and pictures: quickly made, and made anew each time.
+//! Pages and pictures, which are made quickly, and again each time.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -64,7 +64,7 @@ fn is_page(path: &Path, marks: &[&str]) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// When something else than a file is there, or the page cannot be written.
+/// When anything but a file is there, or the page cannot be written.
 pub fn write(out: &Path, text: &str) -> Result<()> {
     let at = place::check(out)
         .map_err(|problem| bad_input(format!("--out {}: {problem}", out.display())))?;

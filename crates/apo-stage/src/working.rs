@@ -15,12 +15,14 @@ use anyhow::{Context as _, Result};
 use apo_provenance::{MOST_BYTES, Provenance, SealedError};
 
 use crate::error::{Conflict, bad_input};
-use crate::place::{self, LOCK};
+use crate::exchange::{remove, write_atomically};
+use crate::lock::{LOCK, take_lock};
+use crate::place;
 
 /// How the names of working folders end.
 pub const PARTIAL: &str = ".partial";
 
-/// How the names of working folders end that are being removed.
+/// How the names of working folders end while the folders are removed.
 pub const DISCARDED: &str = ".partial.discarded";
 
 /// The finished result in the working folder.
@@ -103,7 +105,7 @@ impl WorkOwner {
     }
 }
 
-/// Says that a folder holds something of others, as the end of a sentence.
+/// Says, as the end of a sentence, that a folder holds something that others put there.
 fn holds_foreign(name: &str) -> String {
     format!("holds `{name}`, which no stage of this project put there")
 }
@@ -175,7 +177,7 @@ impl WorkingFolder {
     ///
     /// When it cannot be written, or another process works there.
     pub fn lock(&self) -> Result<File> {
-        place::lock(&self.folder)
+        take_lock(&self.folder)
     }
 
     /// Reads whose work the folder is.
@@ -244,8 +246,8 @@ impl WorkingFolder {
         let sealed = apo_provenance::seal(provenance);
         if sealed.len() as u64 > MOST_BYTES {
             return Err(bad_input(format!(
-                "the arguments of this command make {} bytes in the `{PROVENANCE}` that records \
-                 them, and at most {MOST_BYTES} fit; shorten the texts that are given to it",
+                "the arguments of this command take {} bytes in `{PROVENANCE}`, which records \
+                 them and may have at most {MOST_BYTES}; shorten the texts in the arguments",
                 sealed.len()
             )));
         }
@@ -253,7 +255,7 @@ impl WorkingFolder {
         self.discard().with_context(cannot)?;
         drop(lock);
         let lock = self.lock()?;
-        place::write_atomically(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &sealed)
+        write_atomically(&self.join(PROVENANCE), &self.join(PROVENANCE_NEW), &sealed)
             .with_context(cannot)?;
         Ok(lock)
     }
@@ -267,7 +269,7 @@ impl WorkingFolder {
             let path = entry.with_context(cannot)?.path();
             let is_either = [LOCK, READY, REPLACED].iter().any(|it| path.ends_with(it));
             if !is_either && path.is_dir() == path.extension().is_some() {
-                place::remove(&path).with_context(cannot)?;
+                remove(&path).with_context(cannot)?;
             }
         }
         Ok(())
@@ -320,11 +322,10 @@ fn remove_working_files(folder: &Path) -> io::Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         if is_working_file(&name) && !last.contains(&&*name) {
-            place::remove(&entry.path())?;
+            remove(&entry.path())?;
         }
     }
-    last.iter()
-        .try_for_each(|it| place::remove(&folder.join(it)))
+    last.iter().try_for_each(|it| remove(&folder.join(it)))
 }
 
 /// Says, as the end of a sentence, why a folder must not be removed: it holds

@@ -193,14 +193,14 @@ impl Columns {
     }
 
     /// Returns the names of the columns that are not read, hold texts, numbers or
-    /// truth values, and satisfy `are_told`.
-    pub(crate) fn unread(&self, are_told: impl Fn(&str) -> bool) -> Vec<String> {
+    /// truth values, and satisfy `is_wanted`.
+    pub(crate) fn unread(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let mut names: Vec<String> = Vec::new();
         for leaf in 0..schema.num_columns() {
             let name = schema.get_column_root(leaf).name();
             let is_new = names.last().is_none_or(|it| it != name);
-            if is_new && is_plain(&schema.column(leaf)) && are_told(name) {
+            if is_new && is_plain(&schema.column(leaf)) && is_wanted(name) {
                 names.push(name.to_owned());
             }
         }
@@ -229,8 +229,8 @@ impl Columns {
                 }
             }
         }
-        let a_row = (bytes / self.n_rows().max(1)).max(1);
-        ((BATCH_BYTES / a_row) as usize).clamp(1, BATCH)
+        let per_row = (bytes / self.n_rows().max(1)).max(1);
+        ((BATCH_BYTES / per_row) as usize).clamp(1, BATCH)
     }
 
     /// Reads the columns batch by batch.

@@ -29,8 +29,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or two of the files are one in two forms by their names,
-    /// such as `a.jsonl` and `a.jsonl.gz`.
+    /// When it cannot be read, or two of the files are by their names one file in two
+    /// forms, such as `a.jsonl` and `a.jsonl.gz`.
     pub fn list(folder: &Path, endings: &[&str]) -> Result<Self, TableError> {
         let mut found = Self::default();
         for path in visible(folder)? {
@@ -49,7 +49,7 @@ impl Folder {
             let stem = stem(path, endings).unwrap_or_default().to_lowercase();
             if let Some(first) = by_stem.insert(stem, path) {
                 let problem = format!(
-                    "the folder has `{}` and `{}`, which are one file in two forms by their names; \
+                    "the folder has `{}` and `{}`, which by their names are one file in two forms; \
                      move one of them away",
                     name(first),
                     name(path)

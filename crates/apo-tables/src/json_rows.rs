@@ -59,9 +59,9 @@ impl JsonRows {
     }
 
     /// Returns the names of the columns that hold texts, numbers or truth values
-    /// and satisfy `are_told`.
-    pub fn plain(&self, are_told: impl Fn(&str) -> bool) -> Vec<String> {
-        self.columns.unread(are_told)
+    /// and satisfy `is_wanted`.
+    pub fn plain(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        self.columns.unread(is_wanted)
     }
 
     /// Returns the next rows, each an object in JSON, and none at the end.

@@ -29,6 +29,8 @@ pub use json_rows::JsonRows;
 pub use reader::{Batch, Reader, provenance};
 pub use schema::{Column, ColumnType, Row, Table};
 pub use scored::ScoredWriter;
-pub use tables::{Finish, Metric, POLICY, Pair, Query, Reject, Response, SheetKey, VerdictRow};
+pub use tables::{
+    Finish, Metric, POLICY, Pair, Query, Reject, Response, SheetKey, Side, VerdictRow,
+};
 pub use verify::verify;
 pub use writer::Writer;

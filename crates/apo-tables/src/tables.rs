@@ -11,7 +11,7 @@ mod reject;
 mod response;
 
 pub use documentation::documentation;
-pub use judged::{SheetKey, VerdictRow};
+pub use judged::{SheetKey, Side, VerdictRow};
 pub use metric::Metric;
 pub use pair::Pair;
 pub use query::Query;

@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apo_measures::{Outcome, Verdict};
 use apo_provenance::Provenance;
 use apo_tables::folder::empty_parts;
 use apo_tables::{
-    Finish, Pair, Query, Reader, Response, Row, ScoredWriter, TableError, Writer, verify,
+    Finish, Pair, Query, Reader, Response, Row, ScoredWriter, SheetKey, Side, TableError,
+    VerdictRow, Writer, verify,
 };
 use arrow_array::{
     Array as _, ArrayRef, Float64Array, Int64Array, LargeStringArray, NullArray, RecordBatch,
@@ -185,6 +187,71 @@ fn a_null_or_a_number_that_does_not_fit_is_reported_with_its_row() {
             message.contains(&format!("{digits} does not fit float32")),
             "{message}"
         );
+    }
+}
+
+#[test]
+fn a_verdict_an_outcome_and_a_side_are_read_by_name_or_refused() {
+    let dir = folder("judged");
+    let read = |plain: ArrayRef, outcome: &str| {
+        let path = dir.join("verdicts.parquet");
+        foreign(
+            &path,
+            vec![
+                ("characters_a", numbers(&[1])),
+                ("characters_b", numbers(&[2])),
+                ("judge", texts(&["j"])),
+                ("outcome", texts(&[outcome])),
+                ("plain", plain),
+                ("query_id", texts(&["q"])),
+                ("repeat", numbers(&[0])),
+                ("subset", texts(&["s"])),
+                ("swapped", texts(&["same"])),
+            ],
+        );
+        let mut rows = Reader::<VerdictRow>::open(&path).unwrap();
+        rows.next().unwrap()
+    };
+    let row = read(Arc::new(NullArray::new(1)), "a").unwrap();
+    assert_eq!((row.plain, row.swapped), (None, Some(Verdict::Same)));
+    assert_eq!(row.outcome, Outcome::A);
+    for (plain, outcome, expected) in [
+        (
+            "tie",
+            "a",
+            "column `plain`: is `tie`, expected one of a, b, same, invalid",
+        ),
+        (
+            "a",
+            "same",
+            "column `outcome`: is `same`, expected one of a, b, tie, inconsistent, invalid",
+        ),
+    ] {
+        let message = read(texts(&[plain]), outcome).unwrap_err().to_string();
+        assert!(message.ends_with(expected), "{message}");
+    }
+    for (left, expected) in [("b", None), ("left", Some("a, b"))] {
+        let path = dir.join("key.parquet");
+        foreign(
+            &path,
+            vec![
+                ("characters_a", numbers(&[1])),
+                ("characters_b", numbers(&[2])),
+                ("digest", texts(&["d"])),
+                ("left", texts(&[left])),
+                ("query_id", texts(&["q"])),
+                ("subset", texts(&["s"])),
+            ],
+        );
+        let row = Reader::<SheetKey>::open(&path).unwrap().next().unwrap();
+        match (row, expected) {
+            (Ok(row), None) => assert_eq!(row.left, Side::B),
+            (Err(error), Some(names)) => {
+                let expected = format!("column `left`: is `{left}`, expected one of {names}");
+                assert!(error.to_string().ends_with(&expected), "{error}");
+            }
+            (row, _) => panic!("{left}: {row:?}"),
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 //! the token.
 
 use crate::channels::is_harmony;
-use crate::lead::{behind_token, speaker};
 use crate::marks::{answer_opens, opening};
 use crate::place::{continues_as_subject, is_about_mark};
 use crate::tag::tag;
+use crate::thought_prefix::{behind_token, speaker};
 
 /// Whether a text between two special tokens is an answer: not the rest of a sentence
 /// about the first one.

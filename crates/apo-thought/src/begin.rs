@@ -1,7 +1,7 @@
 //! Special tokens that begin a text or an answer.
 
-use crate::lead::behind_token;
 use crate::marks::{ANSWERS, Answer};
+use crate::thought_prefix::behind_token;
 use crate::turn::header;
 
 /// Special tokens that begin a text, as tokenizers write them: `<S>` is HTML's.
@@ -22,8 +22,8 @@ pub(crate) const BEGINNINGS: &[&str] = &[
     "[BOS]",
 ];
 
-/// Returns a text without all special tokens that it begins with, whatever follows them:
-/// it is known that a server or program left them.
+/// Returns a text without any special tokens that it begins with, whatever follows them.
+/// The caller knows that a server or program left them.
 pub fn without_any_beginning(text: &str) -> &str {
     let whole = text.trim_start();
     let rest = behind_tokens(whole);
@@ -54,7 +54,7 @@ pub(crate) fn behind_tokens(text: &str) -> &str {
     rest
 }
 
-/// Returns the special tokens around an answer that a text begins with the first of.
+/// Returns the pair of special tokens around an answer whose first one begins a text.
 pub(crate) fn enclosing(text: &str) -> Option<&'static Answer> {
     let begins = |it: &str| {
         let head = text.get(..it.len());

@@ -2,12 +2,12 @@
 
 use crate::begin::begins_with_token;
 use crate::end::ends_with_token;
-use crate::lead::{behind_token, lead};
 use crate::marks::{ENDS, fence, opening};
 use crate::pairs::partner;
 use crate::place::is_quoted;
 use crate::reply::sure_answers;
 use crate::tag::tags;
+use crate::thought_prefix::{behind_token, prefix_length};
 use crate::turn::has_turn;
 
 /// Headings of thoughts, and of parts of an answer.
@@ -51,8 +51,8 @@ const ASSISTANT: &str = "assistant:";
 
 /// Whether an answer, as [`parted`](crate::parted) returns it, may still contain a
 /// thought: it has a mark that is not quoted, or a beginning that some models give
-/// their thoughts. Nor is it certain of a text with special tokens or the marks of
-/// further turns, or one that still begins with the assistant's name.
+/// their thoughts. A text with special tokens or the marks of further turns is doubtful,
+/// too, and so is one that still begins with the assistant's name.
 pub fn is_doubtful(answer: &str) -> bool {
     let lower = answer.to_ascii_lowercase();
     let is_plain = |&(at, length): &(usize, usize)| !is_quoted(&lower, at, length);
@@ -62,7 +62,7 @@ pub fn is_doubtful(answer: &str) -> bool {
         .flat_map(|mark| [mark.0, mark.1])
         .chain(sure_answers())
         .flat_map(|mark| lower.match_indices(mark).map(|(at, it)| (at, it.len())));
-    let first = &lower[lead(&lower)..];
+    let first = &lower[prefix_length(&lower)..];
     has_heading(first)
         || has_name(first)
         || opening(first).is_some_and(|it| it.is_doubtful)
@@ -77,8 +77,8 @@ pub fn is_doubtful(answer: &str) -> bool {
         || ends_with_cut_token(answer.trim_end())
 }
 
-/// Whether a text begins with the assistant's name, as a header of its turn does whose
-/// tokens were removed: alone on its line, or with a colon.
+/// Whether a text begins with the assistant's name, alone on its line or with a colon, as
+/// the header of a turn does once its tokens are removed.
 fn begins_with_name(text: &str) -> bool {
     let mut header = ["assistant", "model"]
         .iter()

@@ -1,32 +1,32 @@
 //! What servers leave after a reply: special tokens.
 
 use crate::begin::has_beginning;
-use crate::lead::{TOKENS, special};
 use crate::marks::{ANSWERS, ENDS};
 use crate::pairs::{PAIRS, Partners};
 use crate::place::{SENTENCE_ENDS, is_number, last_line, last_word};
 use crate::tag::tag;
+use crate::thought_prefix::{TOKENS, special};
 
-/// Signs that no text ends with: what follows them is their value, or in their list.
+/// Signs that end no text: a value or the items of a list follow them.
 const LEADING: &[char] = &['=', ':', '：', ',', '，', '、', '(', '（', '→'];
 
 /// Tokens that fill a text up after its end.
 const PADDINGS: &[&str] = &["<pad>", "[pad]", "<unk>"];
 
-/// Tokens that no text ends with, but what fills it up after another token: what a
-/// tokenizer writes for a word that it lacks, and what begins a text.
+/// Tokens that end no text, but fill it up after another token: the one that a
+/// tokenizer writes for an unknown word, and one that begins a text.
 const NO_ENDS: &[&str] = &["<unk>", "<s>"];
 
-/// Returns a text, of which [`without_opening`](crate::without_opening) has removed what
-/// opened it, without the special tokens that servers leave at its end: directly after
-/// its last character, or after a blank if a statement is over there, with the tokens
-/// that fill it up.
+/// Returns a text without the special tokens that servers leave at its end: directly
+/// after its last character, or after a blank that follows a complete statement, together
+/// with the tokens that fill it up. The caller has removed what opened the text by
+/// [`without_opening`](crate::without_opening).
 ///
-/// A token stays, since the answer may be about it, after a blank that follows anything
-/// else, such as a word or a question, after a sign that leads up to it, on a line of its
-/// own, and if its partner, such as `<s>`, is in the text. A token after another one stays
-/// if that one does. A blank tells nothing if the token is repeated: no sentence ends with
-/// two, but servers fill texts up with them.
+/// A token stays if the answer may be about it: after a blank that follows anything else,
+/// such as a word or a question, after a sign that leads up to it, on its own line, and if
+/// its partner, such as `<s>`, is in the text. A token after another one stays if that one
+/// does. If the token is repeated, a blank tells nothing: no sentence ends with two, but
+/// servers fill texts up with them.
 pub fn without_end(text: &str) -> &str {
     if last_token(text.trim_end()).is_none() {
         return text;
@@ -98,8 +98,8 @@ fn ends_answer(text: &str) -> bool {
     ANSWERS.iter().any(|it| near.ends_with(it.closing))
 }
 
-/// Returns a text without all special tokens at the end of its last line, whatever
-/// is before them: it is known that a server or program left them.
+/// Returns a text without any special tokens at the end of its last line, whatever is
+/// before them. The caller knows that a server or program left them.
 pub fn without_any_end(text: &str) -> &str {
     let mut found = text;
     while let Some(at) = last_token(found.trim_end()) {
@@ -118,7 +118,7 @@ pub fn ends_with_token(text: &str) -> bool {
     last_token(text.trim_end()).is_some()
 }
 
-/// Whether a text ends with a statement that is over. A question, an ellipsis and an
+/// Whether a text ends with a complete statement. A question, an ellipsis and an
 /// abbreviation, such as `e.g.`, lead up to what follows them.
 fn ends_statement(text: &str) -> bool {
     let text = text.trim_end();

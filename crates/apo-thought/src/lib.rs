@@ -31,21 +31,21 @@ mod begin;
 mod channels;
 mod doubt;
 mod end;
-mod lead;
 mod marks;
-mod opened;
 mod pairs;
 mod place;
 mod reply;
 mod tag;
+mod template_prefix;
+mod thought_prefix;
 mod turn;
 
 pub use begin::{begins_with_token, without_any_beginning};
 pub use doubt::is_doubtful;
 pub use end::{ends_with_token, without_any_end, without_end};
-pub use opened::without_opening;
 pub use place::is_open;
 pub use reply::{Parted, parted};
+pub use template_prefix::without_opening;
 
 #[cfg(test)]
 mod tests;

@@ -1,27 +1,27 @@
-//! A reply taken apart into thoughts and answer.
+//! Divides a reply into thoughts and answer.
 
 use crate::channels::channels;
 use crate::end::without_end;
-use crate::lead::{lead, unlabelled};
 use crate::marks::{
     ANSWERS, ENDS, End, MOST_MARKS, answer_opens, is_cut_opening, opening, unwrapped,
 };
-use crate::opened::opened;
 use crate::place::{Text, is_quoted};
 use crate::tag::{Kind, tags};
+use crate::template_prefix::opened;
+use crate::thought_prefix::{prefix_length, unlabelled};
 
-/// What ends a thought between two words that run into each other: gpt-oss' format
-/// without its special tokens, after a beginning that is in the prompt.
+/// Words that end a thought although they run into its last word and the answer's first:
+/// gpt-oss' format without its special tokens, if the prompt begins the thought.
 const WEDGED: &[&str] = &["assistantfinal"];
 
-/// The fewest characters of an answer that make what is before it a thought, if its
-/// mark is also one for parts of an answer: a plan may have a closing remark.
+/// If a mark is also one for parts of an answer, it is a thought's only if at least this
+/// many characters follow the element: a plan may have a closing remark.
 const LEAST_ANSWER: usize = 40;
 
 /// Most thoughts in a row: no answer follows more.
 const MOST_THOUGHTS: usize = 100;
 
-/// A reply's text, taken apart.
+/// A reply's text, divided into thoughts and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parted<'a> {
     /// The text without the thoughts before it and the special tokens around it, with
@@ -33,7 +33,7 @@ pub struct Parted<'a> {
     pub has_tokens: bool,
 }
 
-/// Takes a reply's text apart into thoughts and answer.
+/// Divides a reply's text into thoughts and answer.
 pub fn parted(content: &str) -> Parted<'_> {
     let whole = content;
     let content = without_tokens(content);
@@ -48,7 +48,7 @@ pub fn parted(content: &str) -> Parted<'_> {
             has_tokens: is_shorter(content, whole) || is_shorter(answer, text),
         }
     };
-    let mut at = lead(lower);
+    let mut at = prefix_length(lower);
     if let Some(found) = channels(&text, at) {
         let parted = parted(found.answer, found.has_thought);
         return Parted {
@@ -92,14 +92,14 @@ pub fn parted(content: &str) -> Parted<'_> {
             }
         };
         thought = Some(end);
-        at = end + lead(&lower[end..]);
+        at = end + prefix_length(&lower[end..]);
     }
     parted("", true)
 }
 
 /// Returns a text without the special tokens around it.
 fn without_tokens(text: &str) -> &str {
-    // What a token at the end tells of one at the beginning is lost with it.
+    // The beginning comes first: a token at the end tells whether one there is a token.
     without_end(opened(text).map_or(text, |range| &text[range]))
 }
 
@@ -143,7 +143,7 @@ fn block(text: &Text, from: usize) -> Block {
 fn answer_follows(text: &Text, end: usize) -> bool {
     let mut at = end;
     for _ in 0..MOST_THOUGHTS {
-        at += lead(&text.lower[at..]);
+        at += prefix_length(&text.lower[at..]);
         let rest = &text.lower[at..];
         let Some(opening) = opening(rest) else {
             let mut start = rest.chars();
@@ -164,8 +164,7 @@ fn answer_follows(text: &Text, end: usize) -> bool {
 }
 
 /// Returns the mark that ends a thought whose beginning is in the prompt, or before
-/// `from`: the first one that no mark before it opens and whose place is that of an
-/// end.
+/// `from`: the first one that no earlier mark opens and that `is_end` accepts.
 fn unopened<'a>(
     text: &Text<'a>,
     from: usize,

@@ -1,7 +1,7 @@
 //! The marks that chat templates write around turns.
 
-use crate::lead::special;
 use crate::place::{continues_as_subject, is_quoted};
+use crate::thought_prefix::special;
 
 /// Who speaks in a turn, as templates name them.
 const ASSISTANTS: &[&str] = &["assistant", "model", "chatbot", "bot"];

@@ -1,10 +1,9 @@
 //! What stages that train share, beyond what stages with models share
-//! (`apo-model-stage`): arguments, cleaning of answers, checks of rows, examples, the test
-//! part, progress, output.
+//! (`apo-model-stage`): arguments, cleaning of answers, checks of rows, the test part,
+//! progress, output.
 
 mod args;
 mod cleaned;
-mod examples;
 mod exit;
 mod output;
 pub mod rows;
@@ -13,7 +12,6 @@ mod watch;
 
 pub use args::{Defaults, TrainingArgs};
 pub use cleaned::Cleaned;
-pub use examples::write_examples;
 pub use exit::run;
 pub use output::{finish, manifest};
 pub use splits::{TestPart, check_splits};

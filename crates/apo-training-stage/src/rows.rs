@@ -57,7 +57,7 @@ pub fn tokenized(
         query_id: response.query_id.clone(),
         role,
         number: response.sample as u32,
-        complete: response.finish != Finish::Length,
+        complete: response.finish.is_complete(),
         reward: None,
         prompt,
         response: ids,

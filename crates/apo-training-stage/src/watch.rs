@@ -4,7 +4,7 @@ use anyhow::{Error, Result};
 use apo_dialogue::DialogueTokenizer;
 use apo_stage::{Progress, ReportArgs, note, signals, warn};
 use apo_tables::Metric;
-use apo_training::{Events, Observer, Phase, Store, TrainingError};
+use apo_training::{Events, ExampleStore, Observer, Phase, TrainingError};
 
 use crate::args::TrainingArgs;
 
@@ -56,7 +56,7 @@ impl Observer for Watch {
             && let Err(error) = events.add(metric)
         {
             warn(&format!(
-                "{:#}; no more curves are written",
+                "{:#}; the TensorBoard file is no longer written",
                 Error::from(error)
             ));
             self.events = None;
@@ -82,8 +82,8 @@ impl Observer for Watch {
     fn short_of_memory(&mut self, needed: u64, free: u64) {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         warn(&format!(
-            "{:.2} GiB more are needed, {:.2} are free; --recompute and fewer --micro-tokens take \
-             less",
+            "training needs another {:.2} GiB, but only {:.2} GiB are free; pass --recompute or \
+             lower --micro-tokens",
             gib(needed),
             gib(free)
         ));
@@ -101,7 +101,7 @@ impl Observer for Watch {
 ///
 /// When the examples cannot be read.
 pub fn show_first(
-    store: &mut Store,
+    store: &mut ExampleStore,
     tokenizer: &DialogueTokenizer,
     report: &ReportArgs,
 ) -> Result<()> {

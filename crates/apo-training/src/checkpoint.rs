@@ -26,7 +26,7 @@ const KEPT: usize = 2;
 /// The progress of a training.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
-    /// One entry a step.
+    /// One entry per step.
     metrics: Vec<Metric>,
     /// CRC-32 of the files of [`PARTS`].
     checksums: [u32; 3],

@@ -49,6 +49,17 @@ pub enum TrainingError {
         checkpoint: Option<String>,
     },
 
+    /// The responses to a query do not fit together.
+    #[error("query {query} has {found}, expected {expected}")]
+    Responses {
+        /// The query's id.
+        query: String,
+        /// What its responses are.
+        found: String,
+        /// What they should be.
+        expected: &'static str,
+    },
+
     /// There is nothing to learn from.
     #[error("there is nothing to train on: {0}")]
     NoExamples(String),
@@ -62,7 +73,7 @@ impl TrainingError {
     /// Whether the input is at fault, rather than the machine.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::NoExamples(_) => true,
+            Self::Responses { .. } | Self::NoExamples(_) => true,
             Self::Model(error) => error.is_bad_input(),
             _ => false,
         }

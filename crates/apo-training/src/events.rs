@@ -21,7 +21,7 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 /// The format's version.
 const VERSION: &str = "brain.Event:2";
 
-/// A training's curves while it runs: one event file a run.
+/// A training's curves while it runs: one event file per run.
 ///
 /// The file holds `TFRecord` frames of the protocol buffer `tensorflow.Event`
 /// (`tensorflow/core/util/event.proto`).

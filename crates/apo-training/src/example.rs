@@ -6,24 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::response_spool::TokenizedResponse;
 
-/// The term of an objective that a comparison belongs to.
+/// What decided between two responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Term {
-    /// Golden above a sample: the first term of APO eq. 17.
-    Adversarial,
-    /// A preference of people or of the reward model.
-    Preference,
+pub enum ComparisonKind {
+    /// A golden answer is above a sample: the first term of APO eq. 17.
+    GoldenOverSample,
+    /// People preferred one: the second term of APO eq. 17.
+    Human,
+    /// One has the higher reward: what a policy learns from.
+    ByReward,
 }
 
 /// A comparison of two responses, by their numbers in the example.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Preference {
+pub struct Comparison {
     /// The chosen response.
     pub chosen: u32,
     /// The rejected response.
     pub rejected: u32,
-    /// Its term.
-    pub term: Term,
+    /// What decided.
+    pub kind: ComparisonKind,
     /// Its weight within the query.
     pub weight: f32,
 }
@@ -38,11 +40,11 @@ pub struct Example {
     /// differently.
     pub trees: Vec<PromptTree>,
     /// Comparisons of responses.
-    pub preferences: Vec<Preference>,
+    pub comparisons: Vec<Comparison>,
     /// Responses to fine-tune on.
     pub sft_targets: Vec<u32>,
-    /// The responses' log-probs under the reference if they are known: all of
-    /// them, or none.
+    /// The responses' log-probs under the reference, nats, if they are known: all
+    /// of them or none, that of a mismatched response last.
     pub reference: Vec<f32>,
     /// The prompt with the response to another query, for losses that estimate
     /// the KL from the reference.
@@ -122,10 +124,10 @@ mod tests {
         assert_eq!(example.add(vec![1, 2], vec![4, 5]), 1);
         assert_eq!(example.add(vec![2], vec![6]), 2);
         assert_eq!(example.trees.len(), 2);
-        example.preferences.push(Preference {
+        example.comparisons.push(Comparison {
             chosen: 0,
             rejected: 2,
-            term: Term::Adversarial,
+            kind: ComparisonKind::GoldenOverSample,
             weight: 0.25,
         });
         example.mismatched = Some(PromptTree {

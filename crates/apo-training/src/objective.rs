@@ -1,15 +1,14 @@
 //! The loss of a step, summed over micro-batches.
 
-use std::ops::AddAssign;
-
-use apo_llama::{Model, PromptTree, TreeBatch};
+use apo_llama::{Model, ModelError, PromptTree, TreeBatch};
 use apo_objectives::{
     Adversarial, LogProbs, PairLoss, Pairs, Weighted, apo_reward_model, negative_log_likelihood,
     rrhf,
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::example::{Example, Term};
+use crate::example::{ComparisonKind, Example};
+use crate::step_sums::StepSums;
 
 /// What a training minimises.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,29 +43,30 @@ pub enum Objective {
 
 impl Objective {
     /// Whether it needs the policy's KL from the reference.
-    pub(crate) fn has_kl(&self) -> bool {
-        matches!(self, Self::Pairs { loss, .. } if loss.has_kl())
+    pub(crate) fn needs_kl(&self) -> bool {
+        matches!(self, Self::Pairs { loss, .. } if loss.needs_kl())
     }
 }
 
 /// Totals of a whole step: the denominators of its means.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
-    adversarial: f64,
-    preference: f64,
+    golden_over_samples: f64,
+    preferences: f64,
     queries: f64,
     tokens: f64,
-    /// Estimate of the policy's KL from the reference, nats a response.
+    /// Estimate of the policy's KL from the reference, nats per response.
     pub(crate) kl: f64,
 }
 
 impl Totals {
     pub(crate) fn add(&mut self, example: &Example) {
-        for preference in &example.preferences {
-            match preference.term {
-                Term::Adversarial => self.adversarial += f64::from(preference.weight),
-                Term::Preference => self.preference += f64::from(preference.weight),
-            }
+        for comparison in &example.comparisons {
+            let total = match comparison.kind {
+                ComparisonKind::GoldenOverSample => &mut self.golden_over_samples,
+                ComparisonKind::Human | ComparisonKind::ByReward => &mut self.preferences,
+            };
+            *total += f64::from(comparison.weight);
         }
         self.queries += 1.0;
         let lengths = lengths(example);
@@ -80,42 +80,17 @@ fn lengths(example: &Example) -> Vec<usize> {
     responses.map(Vec::len).collect()
 }
 
-/// A number for chosen responses, and one for rejected ones.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sides {
-    pub(crate) chosen: f64,
-    pub(crate) rejected: f64,
-}
-
-impl AddAssign for Sides {
-    fn add_assign(&mut self, other: Self) {
-        self.chosen += other.chosen;
-        self.rejected += other.rejected;
-    }
-}
-
-/// Sums for the metrics.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sums {
-    pub(crate) loss: f64,
-    pub(crate) tokens: u64,
-    pub(crate) n_pairs: f64,
-    pub(crate) rewards: Option<Sides>,
-    pub(crate) accuracy: f64,
-    pub(crate) log_probs: Sides,
-    pub(crate) n_log_probs: Sides,
-}
-
-/// Returns the loss of a micro-batch as its share of the step's loss, `[1]`;
-/// `references` holds the log-probs of each example's responses under the
-/// reference.
+/// Returns the loss of a micro-batch as its share of the step's loss.
+///
+/// # Shapes
+///
+/// - result: `[1]`
 pub(crate) fn loss(
     objective: &Objective,
     model: &Model,
     examples: &[Example],
-    references: &[Vec<f32>],
     totals: &Totals,
-    sums: &mut Sums,
+    sums: &mut StepSums,
 ) -> Tensor<1> {
     let batch = TreeBatch::new(examples.iter().flat_map(|example| &example.trees));
     sums.tokens += batch.n_tokens() as u64;
@@ -138,8 +113,10 @@ pub(crate) fn loss(
         } => micro.rrhf(lambda, sum_log_probs, sums),
         Objective::Pairs { loss, sft_weight } => {
             // Mismatched responses only serve to estimate the KL.
-            let own = examples.iter().zip(references);
-            let own = own.map(|(example, all)| &all[..example.n_responses().min(all.len())]);
+            let own = examples.iter().map(|example| {
+                let known = &example.reference;
+                &known[..example.n_responses().min(known.len())]
+            });
             micro.pairs(loss, sft_weight, &own.collect::<Vec<_>>().concat(), sums)
         }
     }
@@ -156,22 +133,37 @@ struct MicroBatch<'a> {
 }
 
 impl MicroBatch<'_> {
-    fn reward_model(&self, adversarial: Adversarial, beta_2: f64, sums: &mut Sums) -> Tensor<1> {
+    /// Returns the loss of [`Objective::RewardModel`].
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    fn reward_model(
+        &self,
+        adversarial: Adversarial,
+        beta_2: f64,
+        sums: &mut StepSums,
+    ) -> Tensor<1> {
         let (model, terms) = (self.model, &self.terms);
         let rewards = model
             .llama
             .rewards(&model.config, model.compute, &self.batch);
-        let compared = if terms.preference.is_empty() {
-            &terms.adversarial
+        let (golden, preferences) = (&terms.golden_over_samples, &terms.preferences);
+        let compared = if preferences.is_empty() {
+            golden
         } else {
-            &terms.preference
+            preferences
         };
         sums.add_rewards(&values(&rewards), compared);
-        let (golden, preferences) = (&terms.adversarial, &terms.preference);
         apo_reward_model(&rewards, golden, preferences, adversarial, beta_2)
     }
 
-    fn likelihood(&self, sums: &mut Sums) -> Tensor<1> {
+    /// Returns the loss of [`Objective::Likelihood`].
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    fn likelihood(&self, sums: &mut StepSums) -> Tensor<1> {
         let log_probs = self.log_probs();
         let found = values(&log_probs);
         for &i in &self.terms.sft_targets.responses {
@@ -182,9 +174,14 @@ impl MicroBatch<'_> {
         negative_log_likelihood(&log_probs, &self.terms.sft_targets.with_weight(weight))
     }
 
-    fn rrhf(&self, lambda: f64, sum_log_probs: bool, sums: &mut Sums) -> Tensor<1> {
+    /// Returns the loss of [`Objective::Rrhf`].
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    fn rrhf(&self, lambda: f64, sum_log_probs: bool, sums: &mut StepSums) -> Tensor<1> {
         let log_probs = self.log_probs();
-        sums.add_log_probs(&values(&log_probs), &self.terms.preference);
+        sums.add_log_probs(&values(&log_probs), &self.terms.preferences);
         let values = if sum_log_probs {
             log_probs
         } else {
@@ -195,18 +192,25 @@ impl MicroBatch<'_> {
         };
         // Eq. 5 is a mean over queries of a sum over pairs.
         let weight = 1.0 / self.totals.queries as f32;
-        let mut pairs = self.terms.preference.clone();
+        let mut pairs = self.terms.preferences.clone();
         pairs.weights.fill(weight);
         let best = self.terms.sft_targets.with_weight(weight);
         rrhf(&values, &pairs, &best, lambda)
     }
 
+    /// Returns the loss of [`Objective::Pairs`]; `reference` holds the responses'
+    /// log-probs under the reference, if the loss needs one.
+    ///
+    /// # Shapes
+    ///
+    /// - `reference`: `[response]`, or empty
+    /// - result: `[1]`
     fn pairs(
         &self,
         loss: PairLoss,
         sft_weight: f64,
         reference: &[f32],
-        sums: &mut Sums,
+        sums: &mut StepSums,
     ) -> Tensor<1> {
         let (terms, totals) = (&self.terms, self.totals);
         let log_probs = self.log_probs();
@@ -217,10 +221,10 @@ impl MicroBatch<'_> {
             tokens: &tokens,
             kl: totals.kl,
         };
-        sums.add_log_probs(&values(&log_probs), &terms.preference);
+        sums.add_log_probs(&values(&log_probs), &terms.preferences);
         let rewards = values(&loss.rewards(responses));
-        sums.add_rewards(&rewards, &terms.preference);
-        let cost = loss.loss(responses, &terms.preference);
+        sums.add_rewards(&rewards, &terms.preferences);
+        let cost = loss.loss(responses, &terms.preferences);
         if totals.tokens == 0.0 {
             return cost;
         }
@@ -228,7 +232,11 @@ impl MicroBatch<'_> {
         cost + negative_log_likelihood(&log_probs, &terms.sft_targets.with_weight(weight))
     }
 
-    /// Returns the log-prob of every response, summed over tokens, `[response]`.
+    /// Returns the log-prob of every response, summed over tokens.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response]`
     fn log_probs(&self) -> Tensor<1> {
         let (model, batch) = (self.model, &self.batch);
         let tokens = model
@@ -240,8 +248,8 @@ impl MicroBatch<'_> {
 
 /// The terms of a micro-batch; responses are numbered through all its examples.
 struct Terms {
-    adversarial: Pairs,
-    preference: Pairs,
+    golden_over_samples: Pairs,
+    preferences: Pairs,
     /// Each with weight 1.
     sft_targets: Weighted,
 }
@@ -249,19 +257,23 @@ struct Terms {
 impl Terms {
     fn new(examples: &[Example], totals: &Totals) -> Self {
         let mut terms = Self {
-            adversarial: Pairs::default(),
-            preference: Pairs::default(),
+            golden_over_samples: Pairs::default(),
+            preferences: Pairs::default(),
             sft_targets: Weighted::default(),
         };
         let mut first = 0;
         for example in examples {
-            for preference in &example.preferences {
-                let (pairs, total) = match preference.term {
-                    Term::Adversarial => (&mut terms.adversarial, totals.adversarial),
-                    Term::Preference => (&mut terms.preference, totals.preference),
+            for comparison in &example.comparisons {
+                let (pairs, total) = match comparison.kind {
+                    ComparisonKind::GoldenOverSample => {
+                        (&mut terms.golden_over_samples, totals.golden_over_samples)
+                    }
+                    ComparisonKind::Human | ComparisonKind::ByReward => {
+                        (&mut terms.preferences, totals.preferences)
+                    }
                 };
-                let weight = (f64::from(preference.weight) / total) as f32;
-                let (chosen, rejected) = (preference.chosen as usize, preference.rejected as usize);
+                let weight = (f64::from(comparison.weight) / total) as f32;
+                let (chosen, rejected) = (comparison.chosen as usize, comparison.rejected as usize);
                 pairs.push(first + chosen, first + rejected, weight);
             }
             for &i in &example.sft_targets {
@@ -273,44 +285,22 @@ impl Terms {
     }
 }
 
-impl Sums {
-    /// Adds the rewards of pairs.
-    fn add_rewards(&mut self, rewards: &[f32], pairs: &Pairs) {
-        for pair in of_pairs(rewards, pairs) {
-            *self.rewards.get_or_insert_default() += pair;
-            self.n_pairs += 1.0;
-            self.accuracy += f64::from(u8::from(pair.chosen > pair.rejected));
-        }
-    }
-
-    /// Adds the log-probs of pairs.
-    fn add_log_probs(&mut self, log_probs: &[f32], pairs: &Pairs) {
-        for pair in of_pairs(log_probs, pairs) {
-            self.log_probs += pair;
-            self.n_log_probs += Sides {
-                chosen: 1.0,
-                rejected: 1.0,
-            };
-        }
-    }
-}
-
-/// Returns the values of each pair's chosen and rejected response.
-fn of_pairs(values: &[f32], pairs: &Pairs) -> impl Iterator<Item = Sides> {
-    let both = pairs.chosen.iter().zip(&pairs.rejected);
-    both.map(move |(&chosen, &rejected)| Sides {
-        chosen: f64::from(values[chosen]),
-        rejected: f64::from(values[rejected]),
-    })
-}
-
-/// Reads the values of a tensor from its device, `[elements]`.
+/// Reads the values of a tensor from its device.
+///
+/// # Shapes
+///
+/// - `tensor`: `[value]`
 pub(crate) fn values(tensor: &Tensor<1>) -> Vec<f32> {
     let data = tensor.clone().into_data().convert::<f32>();
     data.try_into_vec().expect("converted to f32")
 }
 
-/// Sums the tokens of each response: `[tokens]` to `[response]`.
+/// Sums the tokens' log-probs of each response.
+///
+/// # Shapes
+///
+/// - `tokens`: `[response tokens]`, responses one after the other
+/// - result: `[response]`
 fn sums_of_responses(tokens: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
     let longest = lengths.iter().copied().max().unwrap_or(0);
     let n_tokens: usize = lengths.iter().sum();
@@ -331,12 +321,16 @@ fn sums_of_responses(tokens: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
     rows.sum_dim(1).reshape([lengths.len()])
 }
 
-/// Returns the log-prob of every response of some trees under a model without
-/// autodiff, summed over tokens, `[response]`.
+/// Returns the log-prob of every response of some trees, summed over tokens, without
+/// gradients.
+///
+/// # Shapes
+///
+/// - result: `[response]`
 pub(crate) fn log_probs<'a>(
     model: &Model,
     trees: impl IntoIterator<Item = &'a PromptTree>,
-) -> Result<Vec<f32>, apo_llama::ModelError> {
+) -> Result<Vec<f32>, ModelError> {
     let sums = model.log_probs(&TreeBatch::new(trees))?;
     Ok(sums.into_iter().map(|sum| sum as f32).collect())
 }

@@ -6,9 +6,9 @@ use apo_llama::Model;
 use apo_spool::ValueSpool;
 
 use crate::error::TrainingError;
+use crate::example_store::ExampleStore;
 use crate::objective::log_probs;
 use crate::observer::{Observer, Phase};
-use crate::store::Store;
 
 const FILE: &str = "reference.spool";
 
@@ -31,7 +31,7 @@ impl Reference {
     /// to stop; the log-probs so far are kept.
     pub fn compute(
         model: &Model,
-        store: &mut Store,
+        store: &mut ExampleStore,
         dir: &Path,
         micro_tokens: usize,
         observer: &mut dyn Observer,
@@ -46,7 +46,7 @@ impl Reference {
         })?;
         if spool.is_damaged() {
             observer.warn(&format!(
-                "{} is damaged; what is lost of it is computed again",
+                "{} is damaged; the lost values will be recomputed",
                 path.display()
             ));
         }

@@ -61,7 +61,7 @@ impl Settings {
     ///     seed: 1,
     ///     checkpoint_every: Duration::from_secs(600),
     /// };
-    /// // Two of eight steps are warm-up; then the rate falls by a sixth a step.
+    /// // Two of eight steps are warm-up; then the rate falls by a sixth per step.
     /// assert_eq!(settings.learning_rate_at(3, 8), 1e-6);
     /// assert_eq!(settings.learning_rate_at(6, 8), 0.5e-6);
     /// ```

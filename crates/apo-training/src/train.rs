@@ -6,17 +6,18 @@ use std::path::Path;
 use std::time::Instant;
 
 use apo_llama::machine::available_memory;
-use apo_llama::{AdamW, MemoryEstimate, Model};
+use apo_llama::{AdamW, MemoryEstimate, MicroBatches, Model};
 use apo_tables::Metric;
 
 use crate::checkpoint;
 use crate::error::TrainingError;
-use crate::objective::{Objective, Sums};
+use crate::example_store::ExampleStore;
+use crate::objective::Objective;
 use crate::observer::{Observer, Phase};
 use crate::reference::Reference;
 use crate::settings::Settings;
 use crate::step_batch::StepBatch;
-use crate::store::Store;
+use crate::step_sums::StepSums;
 
 const METRICS: &str = "metrics.jsonl";
 
@@ -25,7 +26,7 @@ const METRICS: &str = "metrics.jsonl";
 pub struct Trained {
     /// The model.
     pub model: Model,
-    /// One entry a step.
+    /// One entry per step.
     pub metrics: Vec<Metric>,
 }
 
@@ -39,15 +40,15 @@ pub struct Trained {
 /// written, or when the observer asked to stop.
 pub fn train(
     mut model: Model,
-    store: &mut Store,
+    store: &mut ExampleStore,
     mut reference: Option<Reference>,
     objective: &Objective,
     settings: &Settings,
     dir: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainingError> {
-    let steps_an_epoch = steps_an_epoch(store, settings);
-    let total = steps_an_epoch * settings.epochs as u64;
+    let steps_per_epoch = steps_per_epoch(store, settings);
+    let total = steps_per_epoch * settings.epochs as u64;
     if let Some(estimate) = memory_estimate(&model, store, settings) {
         report_memory(&estimate, &model, observer);
     }
@@ -61,13 +62,10 @@ pub fn train(
     for step in done + 1..=total {
         let numbers = examples_of(step, store, settings);
         let start = Instant::now();
-        let mut batch = StepBatch::read(store, reference.as_mut(), &numbers)?;
-        if objective.has_kl() {
-            batch.totals.kl = batch.kl(&model, settings.micro_tokens)?;
-        }
-        let found = batch
-            .gradients(&model, objective, settings.micro_tokens, observer)
-            .map_err(|problem| batch.not_finite(step, problem, dir))?;
+        let batch = StepBatch::read(store, reference.as_mut(), &numbers)?;
+        let stops = || observer.stops();
+        let found = batch.gradients(&model, objective, settings.micro_tokens, stops);
+        let found = found.map_err(|error| batch.failed(error, step, dir))?;
         let Some((gradients, sums)) = found else {
             if kept != Some(step - 1) {
                 checkpoint::save(dir, &model, &adamw, &log.metrics)?;
@@ -75,12 +73,12 @@ pub fn train(
             return Err(TrainingError::Interrupted);
         };
         let norm = gradients.norm();
-        let norm = norm.map_err(|error| batch.not_finite(step, error.to_string(), dir))?;
+        let norm = norm.map_err(|error| batch.failed(error, step, dir))?;
         let learning_rate = settings.learning_rate_at(step, total);
         model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
         let metric = Metric {
             step: step as i64,
-            epoch: (step as f64 / steps_an_epoch as f64) as f32,
+            epoch: (step as f64 / steps_per_epoch as f64) as f32,
             lr: learning_rate as f32,
             grad_norm: norm as f32,
             ..metric(&sums, start)
@@ -103,15 +101,15 @@ pub fn train(
     })
 }
 
-fn steps_an_epoch(store: &Store, settings: &Settings) -> u64 {
+fn steps_per_epoch(store: &ExampleStore, settings: &Settings) -> u64 {
     store.len().div_ceil(settings.batch) as u64
 }
 
 /// Returns the numbers of a step's examples; `step` is counted from 1.
-fn examples_of(step: u64, store: &Store, settings: &Settings) -> Vec<usize> {
-    let an_epoch = steps_an_epoch(store, settings);
-    let order = store.order(settings.seed, (step - 1) / an_epoch);
-    let first = ((step - 1) % an_epoch) as usize * settings.batch;
+fn examples_of(step: u64, store: &ExampleStore, settings: &Settings) -> Vec<usize> {
+    let per_epoch = steps_per_epoch(store, settings);
+    let order = store.order(settings.seed, (step - 1) / per_epoch);
+    let first = ((step - 1) % per_epoch) as usize * settings.batch;
     order.into_iter().skip(first).take(settings.batch).collect()
 }
 
@@ -139,21 +137,30 @@ fn resume(
 
 /// Estimates the most memory that the training will hold, or `None` on a device
 /// whose operators are Burn's own.
-fn memory_estimate(model: &Model, store: &Store, settings: &Settings) -> Option<MemoryEstimate> {
+fn memory_estimate(
+    model: &Model,
+    store: &ExampleStore,
+    settings: &Settings,
+) -> Option<MemoryEstimate> {
     let tokens = (0..store.len()).map(|i| store.n_tokens(i));
     let (longest, all) = (tokens.clone().max()?, tokens.sum::<usize>());
-    let a_step = (all * settings.batch).div_ceil(store.len());
+    let per_step = (all * settings.batch).div_ceil(store.len());
     let most = settings.micro_tokens.max(longest);
     let most = most.min(longest * settings.batch.min(store.len()));
-    model.memory_estimate(most, a_step > settings.micro_tokens)
+    let micro_batches = if per_step > settings.micro_tokens {
+        MicroBatches::Several
+    } else {
+        MicroBatches::One
+    };
+    model.memory_estimate(most, micro_batches)
 }
 
 /// Reports the estimate, and warns if less memory is free.
 fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Observer) {
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     observer.note(&format!(
-        "memory: about {:.2} GiB, {:.2} of them for weights, gradients and moments, {:.2} for the \
-         activations of {} tokens at once",
+        "memory: about {:.2} GiB: {:.2} for weights, gradients and moments, {:.2} for activations \
+         ({} tokens at once)",
         gib(estimate.total()),
         gib(estimate.parameters),
         gib(estimate.activations),
@@ -167,7 +174,7 @@ fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Ob
     }
 }
 
-fn metric(sums: &Sums, start: Instant) -> Metric {
+fn metric(sums: &StepSums, start: Instant) -> Metric {
     let mean = |sum: f64, n: f64| (n > 0.0).then(|| (sum / n) as f32);
     let rewards = sums.rewards;
     let chosen = rewards.and_then(|sum| mean(sum.chosen, sums.n_pairs));
@@ -188,7 +195,7 @@ fn metric(sums: &Sums, start: Instant) -> Metric {
     }
 }
 
-/// Metrics while the training runs, one line a step, for users who follow it;
+/// Metrics while the training runs, one line per step, for users who follow it;
 /// the training itself reads them from a checkpoint.
 struct Log {
     file: File,

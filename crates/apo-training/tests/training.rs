@@ -10,8 +10,8 @@ use apo_llama::{AdamWSettings, Compute, Head, Model, PromptTree, Start, device};
 use apo_objectives::{Adversarial, PairLoss};
 use apo_tables::Metric;
 use apo_training::{
-    Decay, Example, Objective, Observer, Phase, Preference, Reference, Settings, Store,
-    StoreWriter, Term, Trained, TrainingError, train,
+    Comparison, ComparisonKind, Decay, Example, ExampleStore, ExampleStoreWriter, Objective,
+    Observer, Phase, Reference, Settings, Trained, TrainingError, train,
 };
 
 /// Asks to stop when it is asked for the nth time.
@@ -82,19 +82,19 @@ fn examples() -> Vec<Example> {
             let added: Vec<u32> = (0..4)
                 .map(|j| example.add(prompt.clone(), run(10 * i + j, 2 + (i + 3 * j) % 7)))
                 .collect();
-            let mut compare = |chosen: usize, rejected: usize, term, weight| {
-                example.preferences.push(Preference {
+            let mut compare = |chosen: usize, rejected: usize, kind, weight| {
+                example.comparisons.push(Comparison {
                     chosen: added[chosen],
                     rejected: added[rejected],
-                    term,
+                    kind,
                     weight,
                 });
             };
             if i < 6 {
-                compare(0, 1, Term::Adversarial, 0.5);
-                compare(0, 2, Term::Adversarial, 0.5);
+                compare(0, 1, ComparisonKind::GoldenOverSample, 0.5);
+                compare(0, 2, ComparisonKind::GoldenOverSample, 0.5);
             }
-            compare(2, 3, Term::Preference, 1.0);
+            compare(2, 3, ComparisonKind::Human, 1.0);
             example.sft_targets = vec![added[0]];
             // The first has no neighbour.
             example.mismatched = (i > 0).then(|| PromptTree {
@@ -106,8 +106,8 @@ fn examples() -> Vec<Example> {
         .collect()
 }
 
-fn store_of(dir: &Path, examples: impl IntoIterator<Item = Example>) -> Store {
-    let mut writer = StoreWriter::create(dir).unwrap();
+fn store_of(dir: &Path, examples: impl IntoIterator<Item = Example>) -> ExampleStore {
+    let mut writer = ExampleStoreWriter::create(dir).unwrap();
     for example in examples {
         writer.add(&example).unwrap();
     }
@@ -187,7 +187,7 @@ const KTO: (Head, Objective) = (
 );
 
 fn trained_on(
-    mut store: Store,
+    mut store: ExampleStore,
     dir: &Path,
     (head, objective): (Head, Objective),
     settings: &Settings,
@@ -358,7 +358,7 @@ fn kto_weighs_rewards_against_the_kl_of_mismatched_responses() {
     // Likelier under the trained policy wherever they stand: the KL grows.
     let mut liked = examples();
     for example in &mut liked {
-        let chosen = example.preferences.last().unwrap().chosen as usize;
+        let chosen = example.comparisons.last().unwrap().chosen as usize;
         let response = example.trees[0].responses[chosen].clone();
         if let Some(tree) = &mut example.mismatched {
             tree.responses = vec![response];

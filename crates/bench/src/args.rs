@@ -8,23 +8,24 @@ use clap::Parser;
 
 /// Measure scoring, training steps and sampling, ours and PyTorch's in turn
 ///
-/// A folder of scripts is PyTorch's side; without --peers, only ours is measured.
+/// Without --pytorch and --sampler, only ours is measured.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Args {
     /// Model directory, a LLaMA with its tokenizer
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Folder of PyTorch scripts and their `pairs.jsonl`
-    #[arg(long, value_name = "DIR")]
-    pub peers: Option<PathBuf>,
-    /// Python that has PyTorch and transformers
-    #[arg(long, value_name = "FILE", default_value = "python3")]
-    pub python: PathBuf,
+    /// Pairs to work on, the first 32: a `pairs` table, or JSON lines with `prompt`, `chosen`
+    /// and `rejected` [default: pairs of the mini world]
+    #[arg(long, value_name = "FILE")]
+    pub pairs: Option<PathBuf>,
+    /// PyTorch's side: a Python that has PyTorch and transformers, and the script
+    #[arg(long, num_args = 2, value_names = ["FILE", "SCRIPT"])]
+    pub pytorch: Vec<PathBuf>,
     /// Another program that samples: a Python, a script and its types of weights, such as
     /// `f32,bf16` (repeatable)
     #[arg(long = "sampler", num_args = 3, value_names = ["FILE", "SCRIPT", "TYPES"],
-        action = clap::ArgAction::Append, requires = "peers")]
+        action = clap::ArgAction::Append)]
     pub samplers: Vec<String>,
     /// Threads of each side
     #[arg(long, value_name = "N", default_value_t = 2)]

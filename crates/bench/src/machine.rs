@@ -25,7 +25,9 @@ pub struct Peaks {
 /// What limits some work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
+    /// Operations per second.
     Arithmetic,
+    /// Bytes per second.
     Memory,
 }
 

@@ -6,15 +6,15 @@ mod report;
 
 use std::io::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use apo_model_stage::memory::MiMalloc;
 use apo_stage::threads;
-use bench::rows::Texts;
+use bench::rows::{self, Texts};
 use bench::work::{self, Settings, Task};
 use clap::{Parser as _, ValueEnum as _};
 
 use args::Args;
-use programs::{Ours, Peers};
+use programs::Ours;
 
 // Every training or decoding step allocates and frees the same large buffers.
 #[global_allocator]
@@ -28,10 +28,7 @@ fn main() -> Result<()> {
     };
     if let Some(precision) = args.here {
         threads::start(Some(args.threads))?;
-        let texts = match &args.peers {
-            Some(peers) => Texts::read(&args.model, &peers.join("pairs.jsonl"))?,
-            None => Texts::of_the_mini_world(&args.model)?,
-        };
+        let texts = Texts::of(&args.model, args.pairs.as_deref())?;
         let settings = Settings {
             model: &args.model,
             scratch: false,
@@ -45,8 +42,11 @@ fn main() -> Result<()> {
         }
         return Ok(());
     }
-    let ours = Ours::new(&args)?;
-    let peers = args.peers.as_ref().map(|folder| Peers::new(folder, &args));
+    // Every program reads the same lines.
+    let folder = tempfile::tempdir().context("cannot make a folder for the pairs")?;
+    let pairs = folder.path().join("pairs.jsonl");
+    rows::write(args.pairs.as_deref(), &pairs)?;
+    let ours = Ours::new(&args, &pairs)?;
     threads::start(Some(args.threads))?;
-    report::compare(&args, &tasks, &ours, peers.as_ref())
+    report::compare(&args, &tasks, &ours, &pairs)
 }

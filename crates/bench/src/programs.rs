@@ -1,15 +1,15 @@
 //! The programs that run in turn: this one, and the peers' scripts.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use apo_llama::Precision;
-use clap::ValueEnum as _;
-use serde::Deserialize;
-
 use bench::child::last_line;
 use bench::work::{Run, Task};
+use clap::ValueEnum as _;
+use serde::Deserialize;
 
 use crate::args::Args;
 
@@ -17,20 +17,24 @@ use crate::args::Args;
 pub struct Ours<'a> {
     program: PathBuf,
     args: &'a Args,
+    /// The pairs as JSON lines.
+    pairs: &'a Path,
 }
 
 impl<'a> Ours<'a> {
-    pub fn new(args: &'a Args) -> Result<Self> {
+    pub fn new(args: &'a Args, pairs: &'a Path) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program")?;
-        Ok(Self { program, args })
+        Ok(Self {
+            program,
+            args,
+            pairs,
+        })
     }
 
     pub fn run(&self, task: Task, precision: Precision) -> Result<Run> {
         let mut command = Command::new(&self.program);
         command.arg("--model").arg(&self.args.model);
-        if let Some(peers) = &self.args.peers {
-            command.arg("--peers").arg(peers);
-        }
+        command.arg("--pairs").arg(self.pairs);
         command.args(["--threads", &self.args.threads.to_string()]);
         command.args(["--steps", &self.args.steps.to_string()]);
         command.args(["--tasks", &name(task)]);
@@ -47,26 +51,66 @@ fn name(task: Task) -> String {
     value.get_name().to_owned()
 }
 
-/// PyTorch's scripts.
-pub struct Peers<'a> {
-    folder: &'a Path,
-    args: &'a Args,
-}
-
-/// What a script reports.
+/// What a peer's script reports.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PeerRun {
-    seconds: f64,
-    steps: Option<f64>,
+    /// Seconds of one step, or of everything if there are no steps.
+    pub seconds: f64,
+    /// Its peak memory, MiB.
     pub peak_rss_mib: f64,
-    pub torch: String,
-    pub transformers: String,
+    /// Its name and version.
+    pub version: String,
 }
 
-impl PeerRun {
-    /// Seconds of one step, or of everything if there are no steps.
-    pub fn seconds(&self) -> f64 {
-        self.seconds / self.steps.unwrap_or(1.0)
+/// PyTorch's script.
+pub struct PyTorch<'a> {
+    python: &'a Path,
+    script: &'a Path,
+}
+
+impl<'a> PyTorch<'a> {
+    /// Returns the script that the arguments name, if they do.
+    pub fn of(args: &'a Args) -> Option<Self> {
+        match args.pytorch.as_slice() {
+            [python, script] => Some(Self { python, script }),
+            _ => None,
+        }
+    }
+
+    /// Lets it do a task. With bf16, training uses autocast and the rest uses weights in
+    /// bf16, as PyTorch's users would.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub fn run(
+        &self,
+        args: &Args,
+        pairs: &Path,
+        task: Task,
+        precision: Precision,
+    ) -> Result<PeerRun> {
+        let (name, trains) = match task {
+            Task::Score => ("score", false),
+            Task::Rm => ("rm", true),
+            Task::Dpo | Task::DpoInStep => ("dpo", true),
+            Task::Sample => ("sample", false),
+        };
+        let dtype = match precision {
+            Precision::F32 => "f32",
+            Precision::Bf16 if trains => "autocast",
+            Precision::Bf16 => "bf16",
+        };
+        let mut command = python(self.python);
+        command.arg(self.script).arg(name);
+        with_work(&mut command, args, pairs, dtype);
+        if trains {
+            command.args(["--steps", &args.steps.to_string()]);
+        }
+        if task == Task::Dpo {
+            command.arg("--keep-reference");
+        }
+        last_line(&mut command)
     }
 }
 
@@ -77,17 +121,6 @@ pub struct Sampler {
     script: String,
     /// The type of its weights.
     pub dtype: String,
-}
-
-/// What such a program reports.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SamplerRun {
-    /// Seconds of all samples.
-    pub seconds: f64,
-    /// Its peak memory, MiB.
-    pub peak_rss_mib: f64,
-    /// Its name and version.
-    pub version: String,
 }
 
 impl Sampler {
@@ -105,66 +138,33 @@ impl Sampler {
         each.collect()
     }
 
-    /// Lets it sample from the peers' prompts.
+    /// Lets it sample from the pairs' prompts.
     ///
     /// # Errors
     ///
     /// When it fails.
-    pub fn run(&self, args: &Args, peers: &Path) -> Result<SamplerRun> {
+    pub fn run(&self, args: &Args, pairs: &Path) -> Result<PeerRun> {
         let mut command = python(&self.python);
-        command.arg(&self.script).arg("--model").arg(&args.model);
-        command.arg("--data").arg(peers.join("pairs.jsonl"));
-        command.args(["--threads", &args.threads.to_string()]);
-        command.args(["--dtype", &self.dtype]);
+        command.arg(&self.script);
+        with_work(&mut command, args, pairs, &self.dtype);
         last_line(&mut command)
     }
 }
 
+/// Adds what every script takes.
+fn with_work(command: &mut Command, args: &Args, pairs: &Path, dtype: &str) {
+    command.arg("--model").arg(&args.model);
+    command.arg("--data").arg(pairs);
+    command.args(["--threads", &args.threads.to_string()]);
+    command.args(["--dtype", dtype]);
+}
+
 /// Returns a command for Python without what is set for other programs, and would slow
 /// down `NumPy` and PyTorch.
-fn python(python: impl AsRef<std::ffi::OsStr>) -> Command {
+fn python(python: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(python);
     for variable in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS"] {
         command.env_remove(variable);
     }
     command
-}
-
-impl<'a> Peers<'a> {
-    pub fn new(folder: &'a Path, args: &'a Args) -> Self {
-        Self { folder, args }
-    }
-
-    /// Runs the script of a task. With bf16, training uses autocast and the rest uses
-    /// weights in bf16, as PyTorch's users would.
-    pub fn run(&self, task: Task, precision: Precision) -> Result<PeerRun> {
-        let trains = matches!(task, Task::Rm | Task::Dpo | Task::DpoInStep);
-        let script = match task {
-            Task::Score => "score.py",
-            Task::Rm => "rm_step.py",
-            Task::Dpo | Task::DpoInStep => "dpo_step.py",
-            Task::Sample => "sample.py",
-        };
-        let mut command = python(&self.args.python);
-        command
-            .arg(self.folder.join(script))
-            .arg("--model")
-            .arg(&self.args.model);
-        command.args(["--threads", &self.args.threads.to_string()]);
-        command.args([
-            "--dtype",
-            match precision {
-                Precision::F32 => "f32",
-                Precision::Bf16 if trains => "bf16",
-                Precision::Bf16 => "bf16w",
-            },
-        ]);
-        if trains {
-            command.args(["--steps", &self.args.steps.to_string()]);
-        }
-        if task == Task::Dpo {
-            command.arg("--precomputed");
-        }
-        last_line(&mut command)
-    }
 }

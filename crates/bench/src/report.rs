@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 use apo_llama::{Compute, Precision, device};
@@ -11,7 +12,7 @@ use bench::machine::{Peaks, processor};
 use bench::work::{Run, Task};
 
 use crate::args::Args;
-use crate::programs::{Ours, PeerRun, Peers, Sampler, SamplerRun};
+use crate::programs::{Ours, PeerRun, PyTorch, Sampler};
 
 /// A comparison of one of our tasks with one of theirs.
 struct Line {
@@ -81,21 +82,17 @@ struct Results {
     ours: BTreeMap<(Task, Precision), Run>,
     theirs: BTreeMap<(Task, Precision), PeerRun>,
     /// Other programs that sample.
-    samplers: BTreeMap<Sampler, SamplerRun>,
+    samplers: BTreeMap<Sampler, PeerRun>,
 }
 
 /// Runs everything in turn, `--runs` times, and prints the tables.
-pub fn compare(
-    args: &Args,
-    tasks: &[Task],
-    ours: &Ours<'_>,
-    peers: Option<&Peers<'_>>,
-) -> Result<()> {
+pub fn compare(args: &Args, tasks: &[Task], ours: &Ours<'_>, pairs: &Path) -> Result<()> {
     let bf16 = Compute {
         precision: Precision::Bf16,
         ..Compute::default()
     };
     let native = bf16.check(&device::cpu()).is_ok();
+    let pytorch = PyTorch::of(args);
     let mut results = Results::default();
     for turn in 1..=args.runs {
         for &task in tasks {
@@ -109,19 +106,14 @@ pub fn compare(
                     let run = ours.run(task, precision)?;
                     keep(&mut results.ours, (task, precision), run, |it| it.seconds);
                 }
-                if let Some(peers) = peers {
-                    let run = peers.run(task, precision)?;
-                    keep(
-                        &mut results.theirs,
-                        (task, precision),
-                        run,
-                        PeerRun::seconds,
-                    );
+                if let Some(pytorch) = &pytorch {
+                    let run = pytorch.run(args, pairs, task, precision)?;
+                    keep(&mut results.theirs, (task, precision), run, |it| it.seconds);
                 }
             }
-            if let (Task::Sample, Some(folder)) = (task, &args.peers) {
+            if task == Task::Sample {
                 for sampler in Sampler::all(args) {
-                    let run = sampler.run(args, folder)?;
+                    let run = sampler.run(args, pairs)?;
                     writeln!(std::io::stderr(), "  {}, {}", run.version, sampler.dtype)?;
                     keep(&mut results.samplers, sampler, run, |it| it.seconds);
                 }
@@ -153,7 +145,7 @@ impl Results {
     }
 
     fn their_seconds(&self, task: Task, precision: Precision) -> Option<f64> {
-        self.theirs.get(&(task, precision)).map(PeerRun::seconds)
+        self.theirs.get(&(task, precision)).map(|run| run.seconds)
     }
 
     fn our_memory(&self, task: Task, precision: Precision) -> Option<f64> {
@@ -177,15 +169,8 @@ fn heading(args: &Args, results: &Results) -> String {
         args.runs,
         args.steps
     );
-    if let Some(run) = results.theirs.values().next() {
-        let _ = writeln!(
-            text,
-            "PyTorch {}, transformers {}",
-            run.torch, run.transformers
-        );
-    } else {
-        let _ = writeln!(text, "without PyTorch");
-    }
+    let version = results.theirs.values().next().map(|it| it.version.as_str());
+    let _ = writeln!(text, "{}", version.unwrap_or("without PyTorch"));
     text
 }
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use apo_dialogue::{DialogueTokenizer, Template};
 use apo_llama::PromptTree;
+use apo_tables::Reader;
 use mini_world::fixtures;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Number of pairs of the mini world, if there are no others.
+/// Number of pairs that are worked on.
 const N_PAIRS: usize = 32;
 
 /// Pairs of responses, each with its prompt, as the model's tokens.
@@ -41,34 +42,34 @@ pub struct Texts {
 }
 
 /// A prompt with the better and the worse response.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Pair {
     prompt: String,
     chosen: String,
     rejected: String,
 }
 
+impl Pair {
+    /// Takes a prompt that ends with `Assistant:`, and responses, which follow a space.
+    fn new(prompt: &str, chosen: &str, rejected: &str) -> Self {
+        Self {
+            prompt: prompt.to_owned(),
+            chosen: format!(" {}", chosen.trim_start()),
+            rejected: format!(" {}", rejected.trim_start()),
+        }
+    }
+}
+
 impl Texts {
-    /// Reads the peers' pairs, one JSON object per line, for a model's tokenizer.
+    /// Takes the pairs of a file, or of the mini world without one, for a model's
+    /// tokenizer.
     ///
     /// # Errors
     ///
     /// When the tokenizer or a pair cannot be read, or there are no pairs.
-    pub fn read(model: &Path, path: &Path) -> Result<Self> {
-        Self::new(model, read(path)?)
-    }
-
-    /// Takes pairs of the mini world, which replace the peers'.
-    ///
-    /// # Errors
-    ///
-    /// When the tokenizer or the mini world's files cannot be read.
-    pub fn of_the_mini_world(model: &Path) -> Result<Self> {
-        Self::new(model, of_the_mini_world()?)
-    }
-
-    fn new(model: &Path, pairs: Vec<Pair>) -> Result<Self> {
+    pub fn of(model: &Path, file: Option<&Path>) -> Result<Self> {
         let tokenizer = DialogueTokenizer::load(model, Template::Hh)?;
+        let pairs = pairs(file)?;
         Ok(Self { pairs, tokenizer })
     }
 }
@@ -118,22 +119,48 @@ impl Rows for Drawn {
     }
 }
 
-/// Reads the peers' pairs, one JSON object per line.
-fn read(path: &Path) -> Result<Vec<Pair>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let pairs: Vec<Pair> = text
-        .lines()
-        .enumerate()
-        .map(|(i, line)| {
-            serde_json::from_str(line).with_context(|| format!("{}, line {i}", path.display()))
-        })
-        .collect::<Result<_>>()?;
+/// Writes the pairs of a file, or of the mini world without one, as JSON lines.
+///
+/// # Errors
+///
+/// When a pair cannot be read, there are no pairs, or they cannot be written.
+pub fn write(file: Option<&Path>, to: &Path) -> Result<()> {
+    let mut text = String::new();
+    for pair in pairs(file)? {
+        text += &serde_json::to_string(&pair)?;
+        text.push('\n');
+    }
+    fs::write(to, text).with_context(|| format!("cannot write {}", to.display()))
+}
+
+fn pairs(file: Option<&Path>) -> Result<Vec<Pair>> {
+    let Some(path) = file else {
+        return of_the_mini_world();
+    };
+    let pairs = if path.extension().is_some_and(|it| it == "parquet") {
+        let table = Reader::<apo_tables::Pair>::open(path)?.take(N_PAIRS);
+        table
+            .map(|row| row.map(|row| Pair::new(&row.prompt, &row.chosen, &row.rejected)))
+            .collect::<Result<_, _>>()?
+    } else {
+        read_lines(path)?
+    };
     ensure!(!pairs.is_empty(), "{} has no pairs", path.display());
     Ok(pairs)
 }
 
-/// Returns pairs of the mini world, which replace the peers'.
+fn read_lines(path: &Path) -> Result<Vec<Pair>> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = (1..).zip(text.lines().take(N_PAIRS));
+    lines
+        .map(|(number, line)| {
+            serde_json::from_str(line).with_context(|| format!("{}, line {number}", path.display()))
+        })
+        .collect()
+}
+
+/// Returns pairs of the mini world.
 fn of_the_mini_world() -> Result<Vec<Pair>> {
     let path = Path::new("hh/harmless-base/test.jsonl.gz");
     let stored = fixtures::folder().join(path);
@@ -148,11 +175,7 @@ fn of_the_mini_world() -> Result<Vec<Pair>> {
             continue;
         };
         if let Ok(split) = apo_hh::split_pair(chosen, rejected) {
-            pairs.push(Pair {
-                prompt: split.prompt.to_owned(),
-                chosen: split.chosen.to_owned(),
-                rejected: split.rejected.to_owned(),
-            });
+            pairs.push(Pair::new(split.prompt, split.chosen, split.rejected));
         }
         if pairs.len() == N_PAIRS {
             break;

@@ -1,18 +1,19 @@
 //! The measured work: what the peers' scripts do, by the libraries of the workspace.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use apo_kernels::stats::{KernelStats, KindStats, stats};
 use apo_llama::{
-    AdamW, AdamWSettings, Compute, GenerationConfig, GradientSum, Head, InferenceModel, Model,
-    ModelError, Precision, PromptTree, Request, Sampling, Start, TreeBatch, device,
+    AdamW, AdamWSettings, Compute, GenerationConfig, Head, InferenceModel, Model, ModelError,
+    Precision, PromptTree, Request, Sampling, Start, TreeBatch, device,
 };
-use apo_objectives::{LogProbs, PairLoss, Pairs, ranking};
-use burn::tensor::{Device, Tensor};
+use apo_objectives::{Adversarial, PairLoss};
+use apo_stage::peak_mib;
+use apo_training::{Comparison, ComparisonKind, Example, Objective, StepBatch};
+use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ const SCORED_TOKENS: usize = 2048;
 /// Most tokens of a training step that are computed at once.
 const MICRO_TOKENS: usize = 4096;
 /// Pairs of a training step.
-pub const PAIRS_A_STEP: usize = 4;
+pub const PAIRS_PER_STEP: usize = 4;
 /// Prompts that are sampled from.
 pub const SAMPLED_PROMPTS: usize = 8;
 /// Samples of each prompt.
@@ -56,29 +57,38 @@ pub struct Run {
     pub tokens: f64,
     /// Peak memory of the process, MiB.
     pub peak_mib: Option<f64>,
-    /// Where the seconds went.
+    /// The matrix products' share of the seconds.
     pub matmul: Share,
+    /// The attention's.
     pub attention: Share,
+    /// The optimiser's.
     pub optimiser: Share,
     /// Losses of the steps.
-    pub losses: Vec<f32>,
+    pub losses: Vec<f64>,
 }
 
 /// What one kind of kernel took of a run, or of one step if there are steps.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Share {
+    /// Wall-clock time.
     pub seconds: f64,
+    /// Floating-point operations.
     pub flop: f64,
+    /// Bytes read and written, each once.
     pub bytes: f64,
 }
 
 /// How to do the work.
 pub struct Settings<'a> {
+    /// Model directory.
     pub model: &'a Path,
     /// Draw the parameters instead of reading them: the folder has no weights.
     pub scratch: bool,
+    /// The type of products' operands.
     pub precision: Precision,
+    /// Keep only the inputs of layers.
     pub checkpointing: bool,
+    /// Training steps to time.
     pub steps: usize,
 }
 
@@ -108,12 +118,6 @@ enum Reference {
 struct Bench<'a> {
     settings: &'a Settings<'a>,
     rows: &'a dyn Rows,
-}
-
-/// Pairs of a step that are computed at once.
-struct MicroBatch {
-    batch: TreeBatch,
-    pairs: Pairs,
 }
 
 impl Bench<'_> {
@@ -165,46 +169,73 @@ impl Bench<'_> {
         Ok(watch.stop(1, tokens, Vec::new()))
     }
 
-    fn micro_batches(&self, step: usize) -> Result<Vec<MicroBatch>> {
-        let first = step * PAIRS_A_STEP;
-        let mut all: Vec<MicroBatch> = Vec::new();
-        for at in first..first + PAIRS_A_STEP {
-            let tree = self.rows.tree(at % self.rows.len())?;
-            let fits = |it: &MicroBatch| it.batch.n_tokens() + tree.n_tokens() <= MICRO_TOKENS;
-            if !all.last().is_some_and(fits) {
-                all.push(MicroBatch {
-                    batch: TreeBatch::default(),
-                    pairs: Pairs::default(),
-                });
-            }
-            let last = all.last_mut().expect("one was added");
-            let response = 2 * last.pairs.weights.len();
-            last.batch.push(&tree);
-            last.pairs
-                .push(response, response + 1, 1.0 / PAIRS_A_STEP as f32);
-        }
-        Ok(all)
+    /// Returns the pairs of a step as the stages' examples; with the log-probs under the
+    /// reference, if there is one.
+    fn step_batch(
+        &self,
+        step: usize,
+        kind: ComparisonKind,
+        reference: Option<&InferenceModel>,
+    ) -> Result<StepBatch> {
+        let first = step * PAIRS_PER_STEP;
+        let examples = (first..first + PAIRS_PER_STEP).map(|at| {
+            let trees = vec![self.rows.tree(at % self.rows.len())?];
+            let reference = match reference {
+                None => Vec::new(),
+                Some(model) => {
+                    let log_probs = model.log_probs(&TreeBatch::new(&trees))?;
+                    log_probs.iter().map(|&it| it as f32).collect()
+                }
+            };
+            Ok(Example {
+                query_id: at.to_string(),
+                trees,
+                comparisons: vec![Comparison {
+                    chosen: 0,
+                    rejected: 1,
+                    kind,
+                    weight: 1.0,
+                }],
+                reference,
+                ..Example::default()
+            })
+        });
+        Ok(StepBatch::new(examples.collect::<Result<_>>()?))
     }
 
     fn train(&self, head: Head, reference: Reference) -> Result<Run> {
         let steps = self.settings.steps;
+        let (objective, kind, learning_rate) = match head {
+            Head::Reward => {
+                let adversarial = Adversarial::Ranking;
+                let objective = Objective::RewardModel {
+                    adversarial,
+                    beta_2: 1.0,
+                };
+                (objective, ComparisonKind::Human, 1e-6)
+            }
+            Head::LanguageModel => {
+                let loss = PairLoss::Dpo { beta: BETA };
+                let objective = Objective::Pairs {
+                    loss,
+                    sft_weight: 0.0,
+                };
+                (objective, ComparisonKind::ByReward, 5e-6)
+            }
+        };
         let mut model = self.load(head, device::cpu().autodiff())?;
         let frozen = match reference {
             Reference::None => None,
             Reference::Kept | Reference::InStep => Some(self.frozen(head)?),
         };
-        // The reference's log-probs of each step's micro-batches.
         let mut kept = VecDeque::new();
-        if let (Reference::Kept, Some(frozen)) = (reference, &frozen) {
+        if reference == Reference::Kept {
             for step in 0..=steps {
-                for it in self.micro_batches(step)? {
-                    kept.push_back(frozen.log_probs(&it.batch)?);
-                }
+                kept.push_back(self.step_batch(step, kind, frozen.as_ref())?);
             }
         }
         let frozen = frozen.filter(|_| reference == Reference::InStep);
         let mut adamw = AdamW::new(AdamWSettings::default());
-        let learning_rate = if head == Head::Reward { 1e-6 } else { 5e-6 };
         let (mut tokens, mut losses) = (0, Vec::new());
         let mut watch = None;
         for step in 0..=steps {
@@ -212,27 +243,15 @@ impl Bench<'_> {
                 watch = Some(Watch::start()); // the first was the warm-up
                 (tokens, losses) = (0, Vec::new());
             }
-            let mut gradients = GradientSum::default();
-            let mut step_loss = 0.0;
-            for MicroBatch { batch, pairs } in self.micro_batches(step)? {
-                tokens += batch.n_tokens();
-                let loss = if head == Head::Reward {
-                    ranking(
-                        &model.llama.rewards(&model.config, model.compute, &batch),
-                        &pairs,
-                    )
-                } else {
-                    let reference = match &frozen {
-                        Some(frozen) => frozen.log_probs(&batch)?,
-                        None => kept.pop_front().context("a reference for each batch")?,
-                    };
-                    dpo_loss(&model, &batch, &reference, &pairs)
-                };
-                let value = loss.clone().into_data().iter::<f32>().next();
-                step_loss += value.context("a loss")?;
-                gradients.add(&model.llama, loss.backward());
-            }
-            losses.push(step_loss);
+            let batch = match kept.pop_front() {
+                Some(batch) => batch,
+                None => self.step_batch(step, kind, frozen.as_ref())?,
+            };
+            let (gradients, sums) = batch
+                .gradients(&model, &objective, MICRO_TOKENS, || false)?
+                .context("nothing stops a step")?;
+            tokens += sums.tokens as usize;
+            losses.push(sums.loss);
             let norm = gradients.norm()?;
             model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
         }
@@ -284,33 +303,6 @@ impl Bench<'_> {
     }
 }
 
-/// Returns DPO's loss of a batch of pairs, `[1]`, given the log-prob of each response
-/// under the reference.
-fn dpo_loss(model: &Model, batch: &TreeBatch, reference: &[f64], pairs: &Pairs) -> Tensor<1> {
-    let reference: Vec<f32> = reference.iter().map(|&x| x as f32).collect();
-    let tokens = model
-        .llama
-        .token_log_probs(&model.config, model.compute, batch);
-    let responses = LogProbs {
-        policy: &sums(&tokens, &batch.response_lengths()),
-        reference: &reference,
-        tokens: &[],
-        kl: 0.0,
-    };
-    PairLoss::Dpo { beta: BETA }.loss(responses, pairs)
-}
-
-/// Sums runs of tokens' log-probs: `[tokens]` to `[response]`.
-fn sums(tokens: &Tensor<1>, lengths: &[usize]) -> Tensor<1> {
-    let mut start = 0;
-    let responses = lengths.iter().map(|&length| {
-        let response = tokens.clone().narrow(0, start, length);
-        start += length;
-        response.sum()
-    });
-    Tensor::cat(responses.collect(), 0)
-}
-
 struct Watch {
     start: Instant,
     before: KernelStats,
@@ -324,7 +316,7 @@ impl Watch {
         }
     }
 
-    fn stop(self, steps: usize, tokens: usize, losses: Vec<f32>) -> Run {
+    fn stop(self, steps: usize, tokens: usize, losses: Vec<f64>) -> Run {
         let seconds = self.start.elapsed().as_secs_f64();
         let (after, n) = (stats(), steps as f64);
         let share = |after: KindStats, before: KindStats| Share {
@@ -342,14 +334,4 @@ impl Watch {
             losses,
         }
     }
-}
-
-/// Peak memory of this process, if the system reports it.
-fn peak_mib() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
 }

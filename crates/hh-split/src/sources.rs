@@ -65,7 +65,7 @@ impl Sources {
 
 /// The part of the data that files are given for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub enum Part {
     Train,
     Test,
 }

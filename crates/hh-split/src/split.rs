@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
-use sha2::{Digest as _, Sha256};
+use apo_provenance::short_digest;
 
 use crate::args::{Amount, Args};
 
@@ -18,12 +18,7 @@ pub fn key(id: &str) -> Key {
 /// Returns a key's place in a seeded order, which does not depend on the order of
 /// rows.
 fn place(key: Key, seed: u64, purpose: &str) -> u64 {
-    let mut hasher = Sha256::new();
-    hasher.update(seed.to_le_bytes());
-    hasher.update(purpose);
-    hasher.update(key.to_le_bytes());
-    let digest = hasher.finalize();
-    u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+    short_digest(&[&seed.to_le_bytes(), purpose.as_bytes(), &key.to_le_bytes()])
 }
 
 /// The splits of the training queries. A query that is in none of the sets belongs

@@ -1,77 +1,26 @@
 //! Writes the tables from the raw files.
 
 mod clean;
+mod counts;
 mod deal;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_provenance::Provenance;
 use apo_stage::{warn, write_manifest};
-use serde::Serialize;
 
 use crate::args::Args;
 use crate::sources::{Source, Sources};
 use crate::split;
 
 use clean::{DUPLICATE, IN_TEST, clean};
+use counts::Counts;
 use deal::deal;
 
 /// The folder of tables inside the working folder.
 pub const FOLDER: &str = "tables";
-
-/// The number of rows of each table, and of rejects.
-#[derive(Debug, Default, Serialize)]
-pub struct Counts {
-    /// Pairs that were read, accepted or not.
-    dialogues: u64,
-    /// Sound pairs of queries that `--take` and `--take-test` leave out.
-    left_out: u64,
-    /// Pairs that were accepted without their system message or tools, which the
-    /// tables cannot hold.
-    without_context: u64,
-    /// Pairs that were accepted without the special tokens around their responses.
-    tokens_removed: u64,
-    /// Pairs that were accepted with a special token at the beginning or end of a response.
-    tokens_kept: u64,
-    tables: BTreeMap<&'static str, u64>,
-    rejected: BTreeMap<&'static str, u64>,
-    /// The first row of each reason: its place, and what is wrong.
-    first_rejected: BTreeMap<&'static str, String>,
-}
-
-impl Counts {
-    /// Returns the counts as rows, for people.
-    pub fn rows(&self) -> Vec<Vec<String>> {
-        let mut rows = vec![vec!["dialogues".to_owned(), self.dialogues.to_string()]];
-        let named = |prefix: &str, counts: &BTreeMap<&str, u64>| -> Vec<Vec<String>> {
-            let row = |(name, n): (&&str, &u64)| vec![format!("{prefix}{name}"), n.to_string()];
-            counts.iter().map(row).collect()
-        };
-        rows.extend(named("  rejected: ", &self.rejected));
-        let changed = [
-            (
-                "  without their system message or tools",
-                self.without_context,
-            ),
-            (
-                "  without special tokens around a response",
-                self.tokens_removed,
-            ),
-            (
-                "  with a special token kept in a response",
-                self.tokens_kept,
-            ),
-            ("  left out", self.left_out),
-        ];
-        let changed = changed.into_iter().filter(|(_, n)| *n > 0);
-        rows.extend(changed.map(|(name, n)| vec![name.to_owned(), n.to_string()]));
-        rows.extend(named("", &self.tables));
-        rows
-    }
-}
 
 /// Writes all tables into a folder of `dir`.
 ///

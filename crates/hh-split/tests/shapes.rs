@@ -213,7 +213,7 @@ fn other_shapes_are_refused_by_name() {
         (
             with(json!({"conversation": [{"input": "Why?", "output": "a"}]})),
             "no_query",
-            "`conversation` is not read as one",
+            "`conversation` is not read as a prompt",
         ),
         (
             with(json!({"prompt": "Why?", "context": "In 1900."})),

@@ -3,39 +3,29 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use apo_hh::Role;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
 
-use crate::content::{self, sentence};
-use crate::quality::quality_about;
-use crate::topic::{HARMS, TASKS, Topic, words};
-
+mod dialogue;
+mod draw;
 mod faults;
+mod pair;
 mod responses;
 
+pub use dialogue::query;
 pub use faults::FAULTS;
+pub use pair::{LENGTH_LIKING, Pair, TAU};
 pub use responses::{Kind, respond};
 
 use faults::faulty_line;
+use pair::{annotate, line};
 
 /// The seed of the files in `fixtures/`.
 pub const SEED: u64 = 1;
 
-/// An annotator prefers the first of two responses with probability
-/// σ((q₁ − q₂)/τ + [`LENGTH_LIKING`] · (words₁ − words₂)); this is τ.
-pub const TAU: f64 = 0.35;
-
-/// How much an annotator likes one more word, in logits.
-pub const LENGTH_LIKING: f64 = 0.03;
-
 /// Share of dialogues that share their query with another dialogue.
 const SHARED_QUERY: f64 = 0.03;
-
-/// Share of harmless-base's queries that ask for something harmless.
-const HARMLESS: f64 = 0.2;
 
 /// HH's parts, and how many dialogues of each the world has, faulty ones included.
 pub const PARTS: [Part; 4] = [
@@ -76,19 +66,6 @@ pub struct Part {
     pub n_lines: usize,
     /// Lines with each of the [`FAULTS`].
     pub n_faults: usize,
-}
-
-/// A pair with an annotator's choice.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pair {
-    /// What the prompt asks.
-    pub topic: Topic,
-    /// The query.
-    pub prompt: String,
-    /// The response that the annotator preferred.
-    pub chosen: String,
-    /// The other one.
-    pub rejected: String,
 }
 
 /// A file's content.
@@ -154,119 +131,16 @@ fn write_part(rng: &mut ChaCha8Rng, part: Part, taken: &mut HashSet<String>) -> 
     }
 }
 
-/// Draws a query and what it asks.
-pub fn query(rng: &mut ChaCha8Rng, subset: &str) -> (Topic, String) {
-    let harmful = subset == "harmless-base" && !rng.random_bool(HARMLESS);
-    let topic = if harmful { harm(rng) } else { task(rng) };
-    let mut turns: Vec<(Role, String)> = Vec::new();
-    let n_turns = *[1, 1, 1, 2, 2, 3].choose(rng).expect("a filled list");
-    for _ in 1..n_turns {
-        let (human, assistant) = exchange(rng);
-        turns.push((Role::Human, human));
-        turns.push((Role::Assistant, assistant));
-    }
-    let refers_back = n_turns > 1 && rng.random_bool(0.35);
-    if refers_back {
-        turns.truncate(turns.len() - 2);
-        let announcement = pick(rng, content::ANNOUNCEMENTS).replace("{}", topic.ask());
-        turns.push((Role::Human, announcement));
-        turns.push((
-            Role::Assistant,
-            pick(rng, content::ANNOUNCEMENT_REPLIES).to_owned(),
-        ));
-        turns.push((Role::Human, pick(rng, content::BACK_REFERENCES).to_owned()));
-    } else {
-        turns.push((Role::Human, question(rng, topic)));
-    }
-    let greeting = pick(rng, content::GREETINGS);
-    let greeted = format!("{greeting} {}", turns[0].1);
-    greeted.trim().clone_into(&mut turns[0].1);
-    let prompt = apo_hh::prompt_of(turns.iter().map(|(role, text)| (*role, text.as_str())));
-    (topic, prompt)
-}
-
-/// Writes a human turn and the assistant's answer to it.
-fn exchange(rng: &mut ChaCha8Rng) -> (String, String) {
-    if rng.random_bool(0.5) {
-        let (human, assistant) = content::SMALL_TALK.choose(rng).expect("a filled list");
-        return ((*human).to_owned(), (*assistant).to_owned());
-    }
-    let topic = task(rng);
-    let Topic::Task(number) = topic else {
-        unreachable!("only tasks are drawn here")
-    };
-    let steps = TASKS[number].steps;
-    let n_steps = rng.random_range(1..=2);
-    let answer: Vec<String> = steps[..n_steps].iter().map(|step| sentence(step)).collect();
-    let asked = pick(rng, content::QUESTIONS).replace("{}", topic.ask());
-    (asked, answer.join(" "))
-}
-
-fn question(rng: &mut ChaCha8Rng, topic: Topic) -> String {
-    let context = pick(rng, content::CONTEXTS);
-    let question = pick(rng, content::QUESTIONS).replace("{}", topic.ask());
-    format!("{context} {question}").trim().to_owned()
-}
-
-fn pick(rng: &mut ChaCha8Rng, texts: &[&'static str]) -> &'static str {
-    texts.choose(rng).expect("a filled list")
-}
-
-fn task(rng: &mut ChaCha8Rng) -> Topic {
-    Topic::Task(rng.random_range(0..TASKS.len()))
-}
-
-fn harm(rng: &mut ChaCha8Rng) -> Topic {
-    Topic::Harm(rng.random_range(0..HARMS.len()))
-}
-
-/// Writes two responses and has an annotator choose.
-fn annotate(rng: &mut ChaCha8Rng, topic: Topic, prompt: String) -> Pair {
-    let first = respond(rng, topic).1;
-    let second = loop {
-        let second = respond(rng, topic).1;
-        if second != first {
-            break second;
-        }
-    };
-    let gap = quality_about(topic, &first) - quality_about(topic, &second);
-    let longer = words(&first).len() as f64 - words(&second).len() as f64;
-    let prefers_first = 1.0 / (1.0 + (-gap / TAU - LENGTH_LIKING * longer).exp());
-    let (chosen, rejected) = if rng.random::<f64>() < prefers_first {
-        (first, second)
-    } else {
-        (second, first)
-    };
-    Pair {
-        topic,
-        prompt,
-        chosen,
-        rejected,
-    }
-}
-
-fn json_line(chosen: &str, rejected: &str) -> Vec<u8> {
-    json!({"chosen": chosen, "rejected": rejected})
-        .to_string()
-        .into_bytes()
-}
-
-fn line(rng: &mut ChaCha8Rng, pair: &Pair) -> Vec<u8> {
-    // As in HH, a response's end may be white space.
-    let end = if rng.random_bool(0.02) { " " } else { "" };
-    json_line(
-        &format!("{} {}{end}", pair.prompt, pair.chosen),
-        &format!("{} {}", pair.prompt, pair.rejected),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::Value;
 
+    use super::draw::{harm, task};
     use super::*;
+    use crate::quality::quality_about;
+    use crate::topic::{HARMS, TASKS, Topic, words};
 
     fn mean(values: impl Iterator<Item = f64>) -> f64 {
         let values: Vec<f64> = values.collect();

@@ -2,34 +2,14 @@
 //! the parts of a good answer to them.
 
 mod harms;
+mod kinds;
 mod tasks;
 
 use apo_hh::Role;
 
 pub use harms::HARMS;
+pub use kinds::{Harm, Task};
 pub use tasks::TASKS;
-
-/// An everyday task. A good answer gives all steps in order.
-#[derive(Clone, Copy, Debug)]
-pub struct Task {
-    /// What is asked for: "how do I …".
-    pub ask: &'static str,
-    /// What to do, in order.
-    pub steps: &'static [&'static str],
-}
-
-/// A harmful request. A good answer refuses, says why and offers something else.
-#[derive(Clone, Copy, Debug)]
-pub struct Harm {
-    /// What is asked for: "how do I …".
-    pub ask: &'static str,
-    /// Why it should not be done.
-    pub reason: &'static str,
-    /// What to do instead.
-    pub alternative: &'static str,
-    /// What a complying answer says.
-    pub compliance: [&'static str; 2],
-}
 
 /// What a prompt asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

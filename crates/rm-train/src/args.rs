@@ -49,15 +49,14 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_enum, help_heading = "Objective")]
     pub objective: Option<RewardObjective>,
 
-    /// Weight of human preferences, β₂ of APO eq. 17
+    /// Weight of human preferences, β₂ of APO eq. 17 (apo, wgan, seq) [default: 10]
     #[arg(
         long,
         value_name = "WEIGHT",
-        default_value = "10",
         value_parser = not_negative,
         help_heading = "Objective"
     )]
-    pub beta_2: f64,
+    pub beta_2: Option<f64>,
 
     #[command(flatten)]
     pub limit: LimitArgs<512>,
@@ -105,6 +104,11 @@ impl RewardObjective {
         self != Self::Gail
     }
 
+    /// Whether human preferences have a weight besides golden answers.
+    fn uses_beta_2(self) -> bool {
+        self.uses_golden() && self.uses_pairs()
+    }
+
     /// Whether training continues from a reward model.
     pub fn continues_rm(self) -> bool {
         matches!(self, Self::Ab | Self::Seq)
@@ -137,12 +141,12 @@ pub struct TableArgs {
 }
 
 impl Args {
-    /// Checks that the tables are those that the objective uses.
+    /// Checks that the tables and the weight are those that the objective uses.
     ///
     /// # Errors
     ///
-    /// When tables are missing, or are not used; one error names them all.
-    pub fn check_tables(&self) -> Result<(), String> {
+    /// When a table is missing, or something is not used; one error names all.
+    pub fn check_objective(&self) -> Result<(), String> {
         let objective = self.objective();
         let tables = &self.tables;
         let mut needed = Vec::new();
@@ -157,6 +161,9 @@ impl Args {
                 Some(_) if !uses => unused.push(name),
                 _ => {}
             }
+        }
+        if self.beta_2.is_some() && !objective.uses_beta_2() {
+            unused.push("--beta-2");
         }
         let mut problems = Vec::new();
         if !needed.is_empty() {
@@ -182,13 +189,15 @@ impl Args {
         })
     }
 
-    /// Returns the weight of human preferences: 1 for an objective of
-    /// preferences alone, 0 for GAIL.
-    pub fn beta_2(&self) -> f64 {
+    /// Returns the weight of human preferences: β₂, or 1 for an objective of
+    /// preferences alone, or 0 for GAIL.
+    pub fn preference_weight(&self) -> f64 {
         match self.objective() {
             RewardObjective::Rank | RewardObjective::Ab => 1.0,
             RewardObjective::Gail => 0.0,
-            RewardObjective::Apo | RewardObjective::Wgan | RewardObjective::Seq => self.beta_2,
+            RewardObjective::Apo | RewardObjective::Wgan | RewardObjective::Seq => {
+                self.beta_2.unwrap_or(10.0)
+            }
         }
     }
 
@@ -212,5 +221,30 @@ mod tests {
     #[test]
     fn the_declaration_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn beta_2_is_for_objectives_of_golden_answers_and_preferences() {
+        let (pairs, golden) = ("--pairs pairs", "--golden golden --samples samples");
+        // The weight of human preferences without --beta-2, and with `--beta-2 3`.
+        for (objective, tables, without, with) in [
+            ("apo", format!("{pairs} {golden}"), 10.0, Some(3.0)),
+            ("wgan", format!("{pairs} {golden}"), 10.0, Some(3.0)),
+            ("seq", format!("{pairs} {golden}"), 10.0, Some(3.0)),
+            ("rank", pairs.to_owned(), 1.0, None),
+            ("ab", pairs.to_owned(), 1.0, None),
+            ("gail", golden.to_owned(), 0.0, None),
+        ] {
+            let weight = |options: &str| {
+                let line = format!(
+                    "rm-train --objective {objective} {tables} --model model --out out {options}"
+                );
+                let args = Args::parse_from(line.split_whitespace());
+                args.check_objective().map(|()| args.preference_weight())
+            };
+            assert_eq!(weight(""), Ok(without), "{objective}");
+            let refused = || format!("--objective {objective} does not use --beta-2");
+            assert_eq!(weight("--beta-2 3"), with.ok_or_else(refused));
+        }
     }
 }

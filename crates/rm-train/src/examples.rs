@@ -6,14 +6,15 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
 use apo_import::Rendered;
-use apo_model_stage::rows::tokens;
+use apo_model_stage::rows::with_row;
 use apo_stage::{bad_input, signals, warn};
 use apo_tables::{Pair, Reader, Response};
 use apo_training::{
-    Example, Preference, ResponseRole, ResponseSpool, Store, Term, TokenizedResponse,
+    Comparison, ComparisonKind, Example, ExampleStore, ResponseRole, ResponseSpool,
+    TokenizedResponse,
 };
+use apo_training_stage::Cleaned;
 use apo_training_stage::rows::{check_golden, check_sample, tokenized};
-use apo_training_stage::{Cleaned, write_examples};
 use serde::Serialize;
 
 use crate::inputs::Tables;
@@ -44,7 +45,7 @@ pub fn gather(
     tokenizer: &DialogueTokenizer,
     limit: u32,
     dir: &Path,
-) -> Result<(Store, Counts)> {
+) -> Result<(ExampleStore, Counts)> {
     let mut spool = ResponseSpool::create(dir)?;
     let keep = limit as usize;
     let mut counts = Counts::default();
@@ -67,14 +68,15 @@ pub fn gather(
             )?;
         }
     }
-    let (store, truncated) =
-        write_examples(spool, tokenizer, limit, dir, |responses, truncation| {
-            let example = example(responses, truncation, &mut counts);
-            let is_filled = !example.preferences.is_empty();
-            counts.queries += u64::from(is_filled);
-            is_filled.then_some(example)
-        })?;
-    counts.truncated = truncated;
+    let mut truncation = tokenizer.truncation(keep);
+    let store = spool.write_examples(dir, |responses| -> Result<Option<Example>> {
+        signals::check()?;
+        let example = example(responses, &mut truncation, &mut counts);
+        let is_filled = !example.comparisons.is_empty();
+        counts.queries += u64::from(is_filled);
+        Ok(is_filled.then_some(example))
+    })?;
+    counts.truncated = truncation.counts;
     counts.cleaned.warn();
     if has_golden && counts.golden_over_samples == 0 {
         let cause = match counts.cleaned.left_out() {
@@ -102,7 +104,7 @@ fn add_pairs(
         let pair = pair?;
         rendered.add(number as usize, &pair.prompt);
         let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
-        let prompt = tokens(&path, &pair.query_id, prompt)?;
+        let prompt = with_row(&path, &pair.query_id, prompt)?;
         for (role, text) in [
             (ResponseRole::Chosen, &pair.chosen),
             (ResponseRole::Rejected, &pair.rejected),
@@ -116,7 +118,7 @@ fn add_pairs(
                 complete: true,
                 reward: None,
                 prompt: prompt.clone(),
-                response: tokens(&path, &pair.query_id, response)?,
+                response: with_row(&path, &pair.query_id, response)?,
             })?;
         }
         signals::check()?;
@@ -158,7 +160,7 @@ fn add_responses(
             }
         }
         let ids = tokenizer.encode(&response.prompt, &response.response, keep);
-        let ids = tokens(&path, &response.query_id, ids)?;
+        let ids = with_row(&path, &response.query_id, ids)?;
         spool.add(&tokenized(role, &response, ids))?;
         signals::check()?;
     }
@@ -189,10 +191,10 @@ fn example(
                 let rejected = example.add_fitted(sample, truncation);
                 if let (Some(chosen), Some(rejected)) = (chosen, rejected) {
                     counts.golden_over_samples += 1;
-                    example.preferences.push(Preference {
+                    example.comparisons.push(Comparison {
                         chosen,
                         rejected,
-                        term: Term::Adversarial,
+                        kind: ComparisonKind::GoldenOverSample,
                         weight: 1.0 / n_samples as f32,
                     });
                 }
@@ -204,10 +206,10 @@ fn example(
         let rejected = example.add_fitted(rejected, truncation);
         if let (Some(chosen), Some(rejected)) = (chosen, rejected) {
             counts.pairs += 1;
-            example.preferences.push(Preference {
+            example.comparisons.push(Comparison {
                 chosen,
                 rejected,
-                term: Term::Preference,
+                kind: ComparisonKind::Human,
                 weight: 1.0,
             });
         }

@@ -74,11 +74,13 @@ pub fn provenance(
 ) -> Result<Provenance> {
     let provenance = Provenance::new("rm-train", env!("CARGO_PKG_VERSION"))
         .argument("objective", value_name(&args.objective()))
-        .argument("beta_2", args.beta_2())
-        .argument("limit", args.limit.tokens)
-        .argument("precision", args.compute.precision(&args.model.dir)?.name())
+        .argument("beta_2", args.preference_weight())
+        .argument("limit", args.limit.tokens);
+    let provenance = models::with_template(provenance, tokenizer);
+    let mut provenance = args
+        .compute
+        .with_precision(provenance, &args.model.dir)?
         .input("model", directory::input(&args.model.dir)?);
-    let mut provenance = models::rendering(provenance, tokenizer);
     if let Some(pairs) = &tables.pairs {
         provenance = provenance.input("pairs", pairs.input()?);
     }

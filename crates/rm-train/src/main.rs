@@ -27,7 +27,7 @@ use crate::inputs::Tables;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = apo_stage::parse_args(Args::check_tables);
+    let args = apo_stage::parse_args(Args::check_objective);
     apo_training_stage::run("rm-train", || run(&args))
 }
 
@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<()> {
     let device = args.compute.device()?.autodiff();
     let mut compute = args
         .compute
-        .compute(&args.model.dir, &device, &args.report)?;
+        .resolve(&args.model.dir, &device, &args.report)?;
     compute.checkpointing = args.training.checkpointing;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
     let (mut store, counts) =
@@ -63,7 +63,7 @@ fn run(args: &Args) -> Result<()> {
     show_first(&mut store, &tokenizer, &args.report)?;
     let objective = Objective::RewardModel {
         adversarial: args.objective().adversarial(),
-        beta_2: args.beta_2(),
+        beta_2: args.preference_weight(),
     };
     let settings = args.training.settings(Defaults::REWARD_MODEL);
     let mut watch = Watch::new(args.report, &args.training)?;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use apo_dialogue::DialogueTokenizer;
 use apo_llama::{GenerationConfig, Sampling};
 use apo_model_stage::{ComputeArgs, ModelArgs};
+use apo_provenance::short_digest;
 use apo_stage::{OutputArgs, ReportArgs};
 use clap::Parser;
-use sha2::{Digest as _, Sha256};
 
 const EXAMPLES: &str = concat!(
     "\
@@ -152,12 +152,11 @@ impl Args {
 
 /// Returns the seed of one sample of one query.
 pub fn seed_of(seed: u64, query_id: &str, sample: i32) -> u64 {
-    let mut hasher = Sha256::new();
-    hasher.update(seed.to_le_bytes());
-    hasher.update(sample.to_le_bytes());
-    hasher.update(query_id);
-    let digest = hasher.finalize();
-    u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+    short_digest(&[
+        &seed.to_le_bytes(),
+        &sample.to_le_bytes(),
+        query_id.as_bytes(),
+    ])
 }
 
 #[cfg(test)]

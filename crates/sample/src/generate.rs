@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Error, Result};
 use apo_dialogue::{DialogueTokenizer, fit_prompt};
 use apo_llama::{Ended, Generated, InferenceModel, ModelError, Request};
-use apo_model_stage::rows::tokens;
+use apo_model_stage::rows::with_row;
 use apo_stage::{Progress, signals};
 use apo_tables::{Finish, Query};
 
@@ -111,7 +111,7 @@ fn request(
         .map(|sample| (sample as usize, seed_of(args.seed, &query.query_id, sample)))
         .collect();
     let keep = args.prompt_limit as usize;
-    let ids = tokens(
+    let ids = with_row(
         &args.queries,
         &query.query_id,
         tokenizer.encode_prompt(&query.prompt, keep),

@@ -68,7 +68,7 @@ fn run(args: &Args) -> Result<()> {
         return print_up_to_date(&args.report, out);
     };
     let device = args.compute.device()?;
-    let compute = args.compute.compute(model, &device, &args.report)?;
+    let compute = args.compute.resolve(model, &device, &args.report)?;
     let model = Model::load(model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;
     if finished.len() > 0 {

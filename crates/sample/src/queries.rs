@@ -89,7 +89,10 @@ impl Queries {
     /// When the model cannot be read.
     pub fn provenance(&self, args: &Args, tokenizer: &DialogueTokenizer) -> Result<Provenance> {
         let provenance = Provenance::new("sample", env!("CARGO_PKG_VERSION"));
-        Ok(models::rendering(provenance, tokenizer)
+        let provenance = models::with_template(provenance, tokenizer);
+        Ok(args
+            .compute
+            .with_precision(provenance, &args.model.dir)?
             .argument("samples", args.samples)
             .argument("temperature", as_written(args.temperature))
             .argument("top_k", args.top_k)
@@ -98,7 +101,6 @@ impl Queries {
             .argument("max_new_tokens", args.max_new_tokens)
             .argument("prompt_limit", args.prompt_limit)
             .argument("seed", args.seed)
-            .argument("precision", args.compute.precision(&args.model.dir)?.name())
             .input("model", directory::input(&args.model.dir)?)
             .input("queries", self.input.clone()))
     }

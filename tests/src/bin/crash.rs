@@ -1,7 +1,8 @@
-//! Kills every stage at each of its system calls that change the disk, and lets
-//! each of these calls fail; prints what does not heal.
+//! Kills every stage before each system call that changes the disk, and makes each of
+//! these calls fail; prints every fault that the next run does not repair.
 //!
-//! `crash` in an empty folder; `crash NAME` for those whose name begins so.
+//! `crash NAME` runs only the commands whose name starts with NAME. All of them run in
+//! `target/tmp/crash-all`.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,9 +1,9 @@
-//! libFuzzer over one of [`apo_tests::fuzz::TARGETS`], which `FUZZ_TARGET` names;
+//! Runs libFuzzer on the one of [`apo_tests::fuzz::TARGETS`] that `FUZZ_TARGET` names;
 //! `pipelines/fuzz.sh` builds and runs it.
 //!
-//! An input is worth keeping where it takes another path in our crates, or where
-//! another thing is answered to it: what libraries find wrong with it guides the
-//! search too, though they are built without counters.
+//! libFuzzer keeps an input if it takes a new path through our crates or gets a new
+//! kind of answer. So the errors of libraries guide the search too, although libraries
+//! are built without counters.
 #![no_main]
 #![expect(
     unsafe_code,

@@ -1,5 +1,5 @@
-//! Runs every stage with broken inputs, and prints what is wrong with how that
-//! ends. `make fuzz` calls it.
+//! Runs every stage with broken inputs, and prints every run that ends in a wrong way.
+//! `make fuzz` calls it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,7 +45,7 @@ struct Args {
     tell: bool,
 }
 
-/// What all cases came to.
+/// How all cases ended.
 #[derive(Default)]
 struct Counts {
     /// Runs by task, then by status.
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(n == 0 || counts.n_wrong > 0))
 }
 
-/// Counts a case; prints and keeps it where it is wrong.
+/// Counts a case; if it is wrong, prints and keeps it.
 fn note(counts: &Mutex<Counts>, case: &Case, outcome: &Outcome, args: &Args) {
     let how = match outcome.status {
         Some(0) if outcome.differs => "end well with another result".to_owned(),

@@ -10,7 +10,7 @@ use tokenizers::{NormalizedString, Normalizer as _, Tokenizer};
 use super::DialogueTokenizer;
 use crate::error::DialogueError;
 
-/// Text that the boundary is tried on.
+/// Texts on which the boundary is tried.
 const PROBES: [(&str, &str); 3] = [
     ("\n\nHuman: Why?\n\nAssistant:", "Because it is so."),
     ("\n\nHuman: 2 + 2\n\nAssistant:", "4"),

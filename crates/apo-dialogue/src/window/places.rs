@@ -21,7 +21,8 @@ use serde_json::Value;
 use tokenizers::models::ModelWrapper;
 use tokenizers::{Model as _, NormalizerWrapper, Tokenizer};
 
-use super::{Wanted, regex};
+use super::regex;
+use super::wanted::Wanted;
 
 /// How far to look for a place between words before taking one inside a word.
 const NEAR: usize = 1 << 14;
@@ -60,7 +61,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Looks at a tokenizer; returns `None` if it is unknown where that cuts.
+    /// Looks at a tokenizer; returns `None` if it is unknown where it splits texts.
     pub(super) fn of(tokenizer: &Tokenizer) -> Option<Self> {
         let part = |value: Result<Value, serde_json::Error>| value.unwrap_or(Value::Null);
         let normalizer = part(serde_json::to_value(tokenizer.get_normalizer()));
@@ -386,8 +387,8 @@ fn no_token_goes_over_a_blank(tokenizer: &Tokenizer) -> bool {
         && !bpe.get_vocab().keys().any(|token| goes_over(token))
 }
 
-/// Whether added tokens leave the text around them alone, so that a place is
-/// fine if none of them crosses it.
+/// Whether added tokens leave the text around them alone, so that a text may be
+/// cut wherever none of them crosses the place.
 fn added_tokens_keep(tokenizer: &Tokenizer, split: Split) -> bool {
     let added = tokenizer.get_added_tokens_decoder();
     added.values().all(|token| {

@@ -2,10 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Meaning, excerpt, hidden_error};
+use super::error::hidden_error;
+use super::excerpt::excerpt;
+use super::meaning::Meaning;
+use super::usage::usage;
 use crate::ending::Ending;
 use crate::failure::{CALLS_TOOL, STREAMS};
-use crate::outcome::{Outcome, PolicyRefusal, Reply, Usage};
+use crate::outcome::{Outcome, PolicyRefusal, Reply};
 use crate::policy;
 
 /// Classifies a body with a status of success.
@@ -193,14 +196,4 @@ fn refusal(message: &Value) -> Option<&str> {
         .chain(parts)
         .filter_map(|it| it["refusal"].as_str())
         .find(|text| !text.trim().is_empty())
-}
-
-/// Returns the tokens that a body says it took.
-pub(super) fn usage(json: &Value) -> Option<Usage> {
-    let usage = json.get("usage").filter(|usage| usage.is_object())?;
-    let count = |name: &str| usage[name].as_u64().unwrap_or(0);
-    Some(Usage {
-        prompt_tokens: count("prompt_tokens"),
-        completion_tokens: count("completion_tokens"),
-    })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::excerpt;
+use super::excerpt::excerpt;
 use super::repair::first;
 
 /// Fields that hold a code, a type or a reason.

@@ -9,8 +9,8 @@ use serde::de::IgnoredAny;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, Timeout};
 
-use super::Settings;
 use super::address::completions_url;
+use super::settings::Settings;
 use crate::answer::{Meaning, excerpt, meaning};
 use crate::encoding::{Unread, decoded};
 use crate::error::EndpointError;
@@ -210,15 +210,15 @@ impl Caller {
             }
             ureq::Error::Io(error) => error.to_string(),
             ureq::Error::Protocol(error) => format!(
-                "what answers does not speak HTTP/1.1: {error}; is the address right, and http:// \
-                 what the server speaks?"
+                "the server does not speak HTTP/1.1: {error}; check the address, and whether the \
+                 server speaks http://"
             ),
             ureq::Error::ConnectProxyFailed(reason)
                 if self.url.starts_with("http://") && !reason.contains("407") =>
             {
                 format!(
-                    "{reason}; it is asked by CONNECT for http:// addresses, too, and must allow that \
-                 to this port (or name the host in no_proxy)"
+                    "{reason}; http:// addresses are asked by CONNECT, too: the proxy must allow it for \
+                     this port, or else name the host in no_proxy"
                 )
             }
             ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
@@ -229,8 +229,8 @@ impl Caller {
 
 fn no_tls(error: &impl Display) -> String {
     format!(
-        "no secure connection: {error}; is the address right, is https:// what the server speaks, \
-         and is its certificate from a trusted authority?"
+        "no secure connection: {error}; check the address, whether the server speaks https://, and \
+         whether a trusted authority issued its certificate"
     )
 }
 

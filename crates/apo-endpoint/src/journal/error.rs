@@ -16,7 +16,7 @@ pub enum JournalError {
 
     /// A line is malformed.
     #[error(
-        "{}, line {line}: {problem}; expected one JSON object a line, with `request`, `model` \
+        "{}, line {line}: {problem}; expected one JSON object per line, with `request`, `model` \
          and one of `reply`, `policy`, `unreadable` and `failed`; remove the line to have its \
          request asked again",
         path.display()

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use apo_files::{Format, HEAD_BYTES, foreign};
 
-use super::Entry;
+use super::entry::Entry;
 use super::error::{JournalError, io_error};
 use super::line::{Line, check, is_begun};
 use crate::answer::excerpt;
@@ -97,7 +97,7 @@ pub(super) fn read(path: &Path, file: &File) -> Result<Found, JournalError> {
     reading.end()
 }
 
-/// Says what a file is whose first bytes show that it is not a journal.
+/// Says what a file is if its first bytes show that it is not a journal.
 fn other_format(head: &[u8]) -> Option<&'static str> {
     match Format::of(head) {
         Some(Format::Gzip) => Some("is compressed by gzip; unpack it first (`gunzip`)"),
@@ -114,7 +114,7 @@ struct Reading<'a> {
     is_checked: bool,
     /// Whether a line is one of ours.
     is_ours: bool,
-    /// How the first line begins that is none of ours.
+    /// The beginning of the first line that is not ours.
     foreign: Option<String>,
     /// A malformed line is a fault in a journal without checksums, and damage in one
     /// with them; which of the two this is may show later.

@@ -46,7 +46,7 @@ fn unreadable() -> Outcome {
     })
 }
 
-/// Collects with the given outcomes, one a request; gives the requests too.
+/// Collects with the given outcomes, one per request; returns the requests too.
 fn collect(outcomes: Vec<Outcome>) -> (Collected, Vec<Request>) {
     let outcomes = RefCell::new(outcomes.into_iter());
     let requests = RefCell::new(Vec::new());

@@ -35,7 +35,7 @@ pub(super) fn without_query(found: PairFault, preference: &Preference) -> Fault 
     let unused = &preference.extra.unused;
     if found == PairFault::NoQuery && !unused.is_empty() {
         fault.detail += &format!(
-            "; `{}` is not read as one, name what is the query `prompt`",
+            "; `{}` is not read as a prompt: give the column of the query the name `prompt`",
             unused.join("`, `")
         );
     }

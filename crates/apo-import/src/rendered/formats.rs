@@ -232,7 +232,7 @@ pub(super) const BEGINNINGS: &[&str] = &[
     "[BOS]",
 ];
 
-/// What some formats begin with before their first mark: that mark follows.
+/// The texts before the first mark of some formats, and the marks that may follow.
 pub(super) const PREAMBLES: &[(&str, &[&str])] = &[
     (
         "A chat between a curious ",

@@ -30,8 +30,8 @@ impl Format {
             || self.is_within_answer(rest, is_introduced)
     }
 
-    /// Whether a text between a first mark that stands around texts and a last token is
-    /// a turn, or several, and no sentence that names the token or is about the mark.
+    /// Whether the text between a first mark, which encloses texts, and a last token is
+    /// one or more turns, and not a sentence that is about the mark or names the token.
     fn is_turn(&self, begin: &str, text: &str) -> bool {
         let may_be_mention = text.starts_with(' ') && !begin.ends_with(':');
         let mut opens = self.opens.iter().filter_map(|it| text.find(it));
@@ -40,8 +40,8 @@ impl Format {
     }
 
     /// Whether a text after its first mark ends within the assistant's turn, which the
-    /// response is to continue. That no sentence is about the marks is shown by a token
-    /// before one of them, or by text directly around the last one.
+    /// response is to continue. A token before one of the marks, or text directly around
+    /// the last one, shows that no sentence is about the marks.
     fn is_within_answer(&self, rest: &str, is_introduced: bool) -> bool {
         let found = self
             .opens

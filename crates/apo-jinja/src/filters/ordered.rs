@@ -7,7 +7,7 @@ use super::super::fault::{Result, Work, problem};
 use super::super::value::Value;
 use super::super::value::holders::Sequence;
 use super::super::value::order::{compare, equal, sort, sort_reversed_if};
-use super::by_attribute;
+use super::attribute::by_attribute;
 
 fn ignore_case(value: Value, case_sensitive: bool, work: &Work) -> Result<Value> {
     match &value {

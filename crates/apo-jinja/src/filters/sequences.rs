@@ -7,7 +7,7 @@ use super::super::operators::binary;
 use super::super::print::to_text;
 use super::super::syntax::Binary;
 use super::super::value::Value;
-use super::{by_attribute, filter};
+use super::attribute::by_attribute;
 
 /// Joins items, or an attribute of each, to one text.
 pub(super) fn join(value: &Value, args: Arguments, work: &Work) -> Result<Value> {
@@ -44,40 +44,11 @@ pub(super) fn sum(value: &Value, args: Arguments, work: &Work) -> Result<Value> 
 }
 
 /// Filters may call filters and tests by name, but not without end.
-fn check_depth(args: &Arguments) -> Result<()> {
+pub(super) fn check_depth(args: &Arguments) -> Result<()> {
     if args.positional.len() > 20 {
         return unsupported("a filter with more than 20 arguments");
     }
     Ok(())
-}
-
-pub(super) fn map(value: &Value, mut args: Arguments, work: &Work) -> Result<Value> {
-    check_depth(&args)?;
-    let mut found = Vec::new();
-    // Jinja does not iterate over what counts as false.
-    if !value.is_true() {
-        return Value::generator(found, value, work);
-    }
-    if args.positional.is_empty() && args.named.iter().any(|(it, _)| it == "attribute") {
-        let [by, default] = args.bind("map", ["attribute", "default"])?;
-        for item in value.items(work)? {
-            found.push(by_attribute(&item, by.as_ref(), default.as_ref(), work)?);
-        }
-        return Value::generator(found, value, work);
-    }
-    if args.positional.is_empty() {
-        return problem("map needs a filter");
-    }
-    let name = args.positional.remove(0);
-    let name = text("map", &name)?;
-    for item in value.items(work)? {
-        let args = Arguments {
-            positional: args.positional.clone(),
-            named: args.named.clone(),
-        };
-        found.push(filter(name, item, args, work)?);
-    }
-    Value::generator(found, value, work)
 }
 
 /// `select` and `reject`, and of an attribute `selectattr` and `rejectattr`.

@@ -6,7 +6,8 @@ use super::super::arguments::Arguments;
 use super::super::fault::{Result, Work, problem, unsupported};
 use super::super::print::{to_text, write_repr};
 use super::super::value::Value;
-use super::{Spec, format_float, format_int};
+use super::numbers::{format_float, format_int};
+use super::spec::Spec;
 
 /// Formats a value as `format(value, spec)` does.
 fn format_value(value: &Value, spec: &str, work: &Work) -> Result<String> {

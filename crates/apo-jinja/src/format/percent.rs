@@ -5,7 +5,8 @@ use super::super::print::{to_text, write_repr};
 use super::super::python::parse_int;
 use super::super::value::holders::Dict;
 use super::super::value::{Text, Value};
-use super::{Spec, format_float, format_int};
+use super::numbers::{format_float, format_int};
+use super::spec::Spec;
 
 /// The values that the places of a text take.
 struct Values<'a> {

@@ -58,7 +58,7 @@ impl Unread {
     /// Says how many replies have no verdict, shows one, and suggests a remedy.
     fn text(&self) -> String {
         let mut text = format!(
-            "{} of {} replies hold no verdict, even when asked once more",
+            "{} of {} replies hold no verdict, even after a second request",
             self.n_invalid, self.n_orders
         );
         if let Some((query_id, said)) = &self.example {

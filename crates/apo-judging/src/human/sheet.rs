@@ -10,11 +10,11 @@ use apo_stage::{
     Claim, Output, OutputKind, bad_input, format_table, print_result, print_up_to_date,
     write_manifest,
 };
-use apo_tables::{SheetKey, Writer};
+use apo_tables::{SheetKey, Side, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{COLUMNS, Side, Texts, row_id, sheet_id};
+use super::{COLUMNS, Texts, row_id, sheet_id};
 use crate::args::SheetArgs;
 use crate::pairing::{Pairing, inputs, pairings};
 
@@ -156,7 +156,7 @@ impl Placed {
         SheetKey {
             query_id: self.pairing.query_id.clone(),
             subset: self.pairing.subset.clone(),
-            left: self.left.as_str().to_owned(),
+            left: self.left,
             digest: self.texts().digest(),
             characters_a: self.pairing.a.chars().count() as i32,
             characters_b: self.pairing.b.chars().count() as i32,

@@ -7,9 +7,8 @@ use anyhow::Result;
 use apo_measures::{Outcome, Verdict};
 use apo_provenance::Provenance;
 use apo_stage::{Claim, Output, OutputKind, bad_input, note, print_result, warn};
-use apo_tables::{Reader, SheetKey, VerdictRow, Writer};
+use apo_tables::{Reader, SheetKey, Side, VerdictRow, Writer};
 
-use super::Side;
 use super::votes::{Vote, Votes};
 use crate::args::HumanTallyArgs;
 use crate::verdicts::{JudgingSummary, Plan};
@@ -113,16 +112,14 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
 
 /// Returns the row for a vote. A person sees one order only.
 fn verdict_row(key: &SheetKey, annotator: &str, vote: Vote) -> VerdictRow {
-    let left = Side::of(&key.left).expect("the reader checks sides");
-    let (verdict, outcome) = match (vote, left) {
+    let (verdict, outcome) = match (vote, key.left) {
         (Vote::Same, _) => (Verdict::Same, Outcome::Tie),
         (Vote::Left, Side::A) | (Vote::Right, Side::B) => (Verdict::A, Outcome::A),
         (Vote::Left, Side::B) | (Vote::Right, Side::A) => (Verdict::B, Outcome::B),
     };
-    let verdict = Some(verdict.as_str().to_owned());
-    let (plain, swapped) = match left {
-        Side::A => (verdict, None),
-        Side::B => (None, verdict),
+    let (plain, swapped) = match key.left {
+        Side::A => (Some(verdict), None),
+        Side::B => (None, Some(verdict)),
     };
     VerdictRow {
         query_id: key.query_id.clone(),
@@ -131,7 +128,7 @@ fn verdict_row(key: &SheetKey, annotator: &str, vote: Vote) -> VerdictRow {
         repeat: 0,
         plain,
         swapped,
-        outcome: outcome.as_str().to_owned(),
+        outcome,
         characters_a: key.characters_a,
         characters_b: key.characters_b,
     }

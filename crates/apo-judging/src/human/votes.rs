@@ -88,7 +88,7 @@ impl Votes {
         if export.sheet != own {
             let theirs = export.sheet;
             return Err(bad_input(format!(
-                "{at}: votes for sheet {theirs}, --key is of sheet {own}"
+                "{at}: the votes are for sheet {theirs}, but --key is of sheet {own}"
             )));
         }
         let mut found = Self::of_nobody(path, export.annotator.trim());

@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use super::{Block, Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
 use crate::buffer::Buffer;
+use crate::disjoint::Disjoint;
 use crate::layout::Layout;
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
-use crate::shared::Disjoint;
 use crate::stats::{KernelKind, timed};
 use crate::{gemm_f32, simd};
 

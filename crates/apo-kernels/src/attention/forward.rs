@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::{Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
 use crate::buffer::Buffer;
+use crate::disjoint::Disjoint;
 use crate::gemm_f32;
 use crate::layout::Layout;
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
-use crate::shared::Disjoint;
 use crate::stats::{KernelKind, timed};
 
 /// Returns the attention output.

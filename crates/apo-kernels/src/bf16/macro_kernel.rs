@@ -176,7 +176,7 @@ pub fn multiply<K: MicroKernel>(
     let col_tasks = (4 * rayon::current_num_threads())
         .div_ceil(row_tasks)
         .clamp(1, right.len());
-    let cols_a_task = right.len().div_ceil(col_tasks);
+    let panels_per_task = right.len().div_ceil(col_tasks);
     // Equal parts: a short last one would read and write all sums for little.
     let pairs = left.depth.div_ceil(2).next_multiple_of(SIDE);
     let step = pairs.div_ceil((2 * pairs).div_ceil(K::DEPTH));
@@ -184,7 +184,8 @@ pub fn multiply<K: MicroKernel>(
     (0..row_tasks * col_tasks).into_par_iter().for_each(|task| {
         let (row_task, col_task) = (task / col_tasks, task % col_tasks);
         let row_panels = row_task * K::PANELS..((row_task + 1) * K::PANELS).min(left.len());
-        let col_panels = col_task * cols_a_task..((col_task + 1) * cols_a_task).min(right.len());
+        let col_panels =
+            col_task * panels_per_task..((col_task + 1) * panels_per_task).min(right.len());
         let thread = kernel.on_thread();
         for start in (0..pairs).step_by(step) {
             let depth = start..(start + step).min(pairs);

@@ -181,7 +181,7 @@ mod tests {
         const WIDTH: usize = 20;
         const DEPTH: usize = 59;
         let (rows, pairs) = (2..19, 32);
-        let data = crate::samples::values(21 * DEPTH, 1);
+        let data = crate::test_values::values(21 * DEPTH, 1);
         let turned = (0..21 * DEPTH).map(|i| data[i % 21 * DEPTH + i / 21]);
         let turned: Vec<f32> = turned.collect();
         let at = |lane: usize, k: usize| {

@@ -32,17 +32,17 @@ pub(super) fn quoted(name: &str) -> String {
 /// Returns names as `transformers` has them, in the same order, what was removed
 /// from them, and whether `model.` was added, because the base class was saved.
 pub(super) fn plain(names: &[String]) -> (Vec<String>, BTreeSet<String>, bool) {
-    let mut told = BTreeSet::new();
+    let mut left_out = BTreeSet::new();
     let mut plain: Vec<String> = names
         .iter()
-        .map(|name| unwrapped(name, &mut told))
+        .map(|name| unwrapped(name, &mut left_out))
         .collect();
     // A module that holds the whole model as its `model`.
     let doubled = "model.model.";
     if plain.iter().any(|name| name.starts_with(doubled))
         && plain.iter().all(|name| name.starts_with("model."))
     {
-        told.insert("`model.`".into());
+        left_out.insert("`model.`".into());
         for name in &mut plain {
             name.drain(.."model.".len());
         }
@@ -54,22 +54,22 @@ pub(super) fn plain(names: &[String]) -> (Vec<String>, BTreeSet<String>, bool) {
             name.insert_str(0, "model.");
         }
     }
-    (plain, told, is_bare)
+    (plain, left_out, is_bare)
 }
 
-fn unwrapped(name: &str, told: &mut BTreeSet<String>) -> String {
+fn unwrapped(name: &str, left_out: &mut BTreeSet<String>) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('.') {
         match WRAPPERS.iter().find(|(wrapper, _)| *wrapper == part) {
             None => parts.push(part),
             Some((_, by)) => {
-                told.insert(format!("`{part}.` ({by})"));
+                left_out.insert(format!("`{part}.` ({by})"));
             }
         }
     }
     let mut plain = parts.join(".");
     while let Some(prefix) = PEFT.into_iter().find(|it| plain.starts_with(it)) {
-        told.insert(format!("`{prefix}` (PEFT)"));
+        left_out.insert(format!("`{prefix}` (PEFT)"));
         plain.drain(..prefix.len());
     }
     plain
@@ -207,9 +207,13 @@ mod tests {
                 "model.layers.1.input_layernorm.weight",
             ),
         ] {
-            let mut told = BTreeSet::new();
-            assert_eq!(unwrapped(name, &mut told), expected);
-            assert_eq!(told.is_empty(), name == expected, "{name}: {told:?}");
+            let mut left_out = BTreeSet::new();
+            assert_eq!(unwrapped(name, &mut left_out), expected);
+            assert_eq!(
+                left_out.is_empty(),
+                name == expected,
+                "{name}: {left_out:?}"
+            );
         }
     }
 

@@ -7,38 +7,15 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 
 use super::header::Place;
-use super::{EMBEDDING, LM_HEAD, READ, Weights};
+use super::{READ, Weights};
 use crate::error::{ModelError, io_error};
 
 /// How many bytes of a tensor are compared at once.
 pub(super) const COMPARED: usize = 1 << 20;
 
 impl Weights {
-    /// Checks that a head that is stored beside its tied embedding has the same
-    /// values: releases of `transformers` differ in which of the two they use.
-    ///
-    /// # Errors
-    ///
-    /// When the two differ, or cannot be read.
-    pub fn check_tied(&self) -> Result<(), ModelError> {
-        let (Some(one), Some(other)) = (self.tensors.get(EMBEDDING), self.tensors.get(LM_HEAD))
-        else {
-            return Ok(());
-        };
-        if self.same_numbers(one, other)? {
-            return Ok(());
-        }
-        Err(ModelError::Weights {
-            dir: self.dir.clone(),
-            faults: vec![format!(
-                "`tie_word_embeddings` is true, but `{LM_HEAD}` has other values than \
-                 `{EMBEDDING}`; write false to use it, or leave it out of the file"
-            )],
-        })
-    }
-
     /// Whether two tensors hold the same numbers, whatever their types.
-    fn same_numbers(&self, one: &Place, other: &Place) -> Result<bool, ModelError> {
+    pub(super) fn same_numbers(&self, one: &Place, other: &Place) -> Result<bool, ModelError> {
         let both = [one, other];
         if one.shape != other.shape || both.iter().any(|it| !READ.contains(&it.dtype)) {
             return Ok(false);
@@ -60,7 +37,7 @@ impl Weights {
                 singles(one.dtype, &parts[0]),
                 singles(other.dtype, &parts[1]),
             ];
-            // Zero has two signs, and what is not a number is told when it is read.
+            // Zero has two signs, and what is not a number is refused when it is read.
             let is_same = |(a, b): (&f32, &f32)| a == b || a.to_bits() == b.to_bits();
             if !a.iter().zip(&b).all(is_same) {
                 return Ok(false);
@@ -80,6 +57,10 @@ impl Weights {
     }
 
     /// Reads a tensor's values, row after row.
+    ///
+    /// # Shapes
+    ///
+    /// - result: flat, `[elements]`
     ///
     /// # Errors
     ///

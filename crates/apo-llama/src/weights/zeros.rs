@@ -62,7 +62,7 @@ impl Weights {
                 ends.push(name.as_str());
             }
         }
-        let told = |names: &[&str], what: &str| {
+        let note = |names: &[&str], what: &str| {
             let first = names.first()?;
             let more = match names.len() {
                 1 => String::new(),
@@ -75,8 +75,8 @@ impl Weights {
             ))
         };
         let notes = [
-            told(&zeros, "hold nothing but zeros"),
-            told(&ends, "end in zeros; was a download interrupted?"),
+            note(&zeros, "hold nothing but zeros"),
+            note(&ends, "end in zeros; was a download interrupted?"),
         ];
         Ok(notes.into_iter().flatten().collect())
     }

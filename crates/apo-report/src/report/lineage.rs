@@ -8,7 +8,7 @@ use apo_provenance::{Provenance, digest_path};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ReadModel;
+use super::model_origin::ReadModel;
 
 /// A table or model, and what made it.
 #[derive(Debug, Serialize)]

@@ -1,12 +1,12 @@
 //! The report as one page that needs no network.
 
 mod cells;
+mod figures;
 mod measured;
 mod origin;
 mod summary;
 
 use anyhow::Result;
-use apo_plots::Svg;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::measured::{calibration, policies, reward_models, rewards, verdicts};
@@ -71,25 +71,4 @@ pub fn page(run: &Run) -> Result<String> {
         }
     };
     Ok(page.into_string())
-}
-
-fn figure(svg: &Svg, caption: &str) -> Markup {
-    html! {
-        figure {
-            (PreEscaped(svg.inside()))
-            figcaption { (caption) }
-        }
-    }
-}
-
-/// Lays plots side by side, with one caption for all.
-fn plots_of(all: &[Svg], caption: &str) -> Markup {
-    html! {
-        @if !all.is_empty() {
-            figure {
-                div.plots { @for svg in all { div { (PreEscaped(svg.inside())) } } }
-                figcaption { (caption) }
-            }
-        }
-    }
 }

@@ -7,10 +7,10 @@ use anyhow::Result;
 use apo_stage::{bad_input, warn};
 use serde::Serialize;
 
-use super::ReadModel;
 use super::files::files_of;
 use super::lineage::{Made, made};
 use super::measurements::{RewardModel, Verdicts, reward_models, verdicts};
+use super::model_origin::ReadModel;
 use super::policies::{Dialogue, Policy, dialogues, policies};
 use super::times::{Times, times};
 use super::trainings::{Training, trainings};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
+use apo_stage::StageTime;
 use apo_tables::{Reader, Response, file};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::trainings::Training;
 use crate::run_file::{ArtifactKind, RunFile};
@@ -23,15 +24,6 @@ pub struct Times {
     pub peak_mib: f64,
     /// Tokens that it trained on or wrote.
     pub tokens: Option<i64>,
-}
-
-/// A line of the file of times.
-#[derive(Deserialize)]
-struct Took {
-    stage: String,
-    out: Option<String>,
-    seconds: f64,
-    peak_mib: Option<f64>,
 }
 
 /// Adds up the time of each stage. Tokens are counted in the run's tables and metrics.
@@ -52,13 +44,14 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
     // counts for an output that was made again.
     let lines = bytes
         .split(|it| *it == b'\n')
-        .filter_map(|it| serde_json::from_slice::<Took>(it).ok());
+        .filter_map(|it| serde_json::from_slice::<StageTime>(it).ok());
     // Sorted by output, so that sums of the same numbers are the same each time.
-    let (mut last, mut printed): (BTreeMap<String, Took>, Vec<Took>) = Default::default();
-    for took in lines {
-        match &took.out {
-            Some(out) => drop(last.insert(out.clone(), took)),
-            None => printed.push(took),
+    let mut last: BTreeMap<String, StageTime> = BTreeMap::new();
+    let mut printed: Vec<StageTime> = Vec::new();
+    for time in lines {
+        match &time.out {
+            Some(out) => drop(last.insert(out.clone(), time)),
+            None => printed.push(time),
         }
     }
     // A line without an output belongs to a command that only prints, or that found
@@ -66,12 +59,12 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
     let makes: HashSet<&String> = last.values().map(|it| &it.stage).collect();
     printed.retain(|it| !makes.contains(&it.stage) && MEASURES.contains(&it.stage.as_str()));
     let mut found: BTreeMap<String, Times> = BTreeMap::new();
-    for took in last.into_values().chain(printed) {
-        let times = found.entry(took.stage.clone()).or_default();
-        times.stage = took.stage;
-        times.runs += 1;
-        times.seconds += took.seconds;
-        times.peak_mib = times.peak_mib.max(took.peak_mib.unwrap_or(0.0));
+    for time in last.into_values().chain(printed) {
+        let total = found.entry(time.stage.clone()).or_default();
+        total.stage = time.stage;
+        total.runs += 1;
+        total.seconds += time.seconds;
+        total.peak_mib = total.peak_mib.max(time.peak_mib.unwrap_or(0.0));
     }
     let mut sampled = 0;
     for artifact in run.of(&[

@@ -1,11 +1,11 @@
-//! Artifacts, rows, arms and tables as `judge describe` is given them.
+//! Parses the artifacts, rows, arms and tables that `judge describe` is given.
 
 use std::mem;
 use std::str::FromStr;
 
 use clap::ValueEnum as _;
 
-use super::{Arm, Artifact, ArtifactKind, Entry, List};
+use super::contents::{Arm, Artifact, ArtifactKind, Entry, List};
 
 /// What precedes the name of an arm's baseline among its policies.
 const BASELINE: &str = "baseline:";

@@ -1,12 +1,13 @@
-//! Checks what the shape of a run's file does not say: a name means one thing, and a
-//! path one file of the run. What is written and what is read is checked alike, but for the
-//! policies of arms: a file that was read names only what existed when it was written.
+//! Checks what the types of a run's file do not express: a name means one thing, and a
+//! path is one file of the run. What is written and what is read is checked in the same
+//! way, except for the policies of arms: a file that was read names only what existed when
+//! it was written.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Arm, Artifact, ArtifactKind, Entry, List, RunFile};
+use super::contents::{Arm, Artifact, ArtifactKind, Entry, List, RunFile};
 
 /// The kinds that a row of a table may name: accuracies of a reward model.
 const OF_ROWS: [ArtifactKind; 3] = [ArtifactKind::Test, ArtifactKind::Dev, ArtifactKind::Truth];
@@ -25,7 +26,8 @@ const OF_POLICIES: [ArtifactKind; 9] = [
 ];
 
 impl RunFile {
-    /// Checks names and paths; those of files that do not exist by their spelling alone.
+    /// Checks names and paths. The path of a file that does not exist is checked by its
+    /// spelling alone.
     ///
     /// # Errors
     ///
@@ -85,8 +87,8 @@ impl RunFile {
         Ok(())
     }
 
-    /// Gives rows their kind that say it in their name, as in `NAME, truth`: files
-    /// of before rows had kinds do.
+    /// Gives a kind to rows that state it in their name, as in `NAME, truth`: rows of
+    /// older files had no kinds.
     pub(super) fn give_kinds(&mut self) {
         let artifacts = &self.artifacts;
         let is_artifact = |row: &Entry| artifacts.iter().any(|it| it.name == row.of);
@@ -105,8 +107,8 @@ impl RunFile {
         }
     }
 
-    /// Checks that a model is a folder, and what is no table a file; of what is not there,
-    /// nothing can be said.
+    /// Checks that a model is a folder, and that what is neither a model nor a table is a
+    /// file. An artifact that does not exist passes.
     fn check_shape(&self, artifact: &Artifact) -> Result<(), String> {
         use ArtifactKind as Kind;
         let at = self.dir.join(&artifact.path);
@@ -165,8 +167,8 @@ impl RunFile {
 }
 
 impl Artifact {
-    /// Whether the path stays inside the run by its spelling. A `..` after a link
-    /// may lead anywhere, so that none is taken.
+    /// Whether the path stays inside the run by its spelling. A `..` after a link may lead
+    /// anywhere, so no `..` is accepted.
     pub(super) fn is_inside(&self) -> bool {
         let mut parts = self.path.components();
         let inside = |it| matches!(it, Component::Normal(_) | Component::CurDir);
@@ -209,8 +211,8 @@ enum FileKey {
     Path(PathBuf),
 }
 
-/// Checks that a name is there and has no blanks around it, which nobody sees; `of` says
-/// whose it is.
+/// Checks that a name is not empty and has no blanks around it, which nobody sees; `of`
+/// says whose name it is.
 fn check_name(name: &str, of: impl FnOnce() -> String) -> Result<(), String> {
     if name.trim().is_empty() {
         return Err(format!("{} has no name", of()));

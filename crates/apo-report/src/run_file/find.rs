@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result};
 use apo_stage::bad_input;
 
-use super::{Arm, Artifact, ArtifactKind, Entry, NAME, RunFile};
+use super::contents::{Arm, Artifact, ArtifactKind, Entry, NAME, RunFile};
 
-/// How the names of APO's policies begin, in files of before arms had baselines; the
+/// How the names of APO's policies begin in files from before arms had baselines; the
 /// rest is the baseline's name.
 const APO: &str = "APO-";
 
@@ -39,8 +39,8 @@ impl RunFile {
             .filter(move |it| kinds.contains(&it.kind))
     }
 
-    /// Returns the error for what a command wants of `name` and the run does not have;
-    /// `shown` says who wants it and what to do.
+    /// Returns the error for something of `name` that a command needs and the run lacks;
+    /// `shown` says who needs it and what to do.
     pub fn lacks(&self, what: &str, name: &str, shown: &str) -> Error {
         let path = self.path();
         bad_input(format!(
@@ -85,8 +85,8 @@ impl RunFile {
         arms.find_map(|arm| arm.round(policy))
     }
 
-    /// Returns the policy from which another came: the start of its arm. Of a policy
-    /// outside all arms, that is the run's first start that has a score.
+    /// Returns the policy from which another came: the start of its arm. A policy outside
+    /// all arms came from the run's first start that has a score.
     pub fn start(&self, policy: &str) -> Option<&str> {
         let mut arms = self.arms.iter();
         let is_later = |arm: &&Arm| arm.round(policy).is_some_and(|round| round > 0);

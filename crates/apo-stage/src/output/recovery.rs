@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use apo_provenance::Provenance;
 
+use crate::exchange::remove;
 use crate::existing::{is_whole, provenance_of};
-use crate::place;
 use crate::working::{READY, REPLACED, WorkOwner, WorkingFolder};
 
 /// The finished result that waits in a working folder to be put in its place.
@@ -65,8 +65,7 @@ pub(super) fn recover_replacement(
     let (ready, replaced) = (working.join(READY), working.join(REPLACED));
     if !ready.exists() {
         // The new output was put in its place, and somebody has removed it since.
-        return place::remove(&replaced)
-            .with_context(|| format!("cannot remove {}", replaced.display()));
+        return remove(&replaced).with_context(|| format!("cannot remove {}", replaced.display()));
     }
     let is_meant = is_whole(&ready, provenance) == Some(true);
     let back = if is_meant { ready } else { replaced };

@@ -1,5 +1,7 @@
 //! Tables of judgements of two policies' responses.
 
+use apo_measures::{Outcome, Verdict};
+
 use super::{QUERY_ID, SUBSET, one_per_column};
 use crate::schema::{Column, ColumnType, Row, Table, Value, optional, required};
 
@@ -27,36 +29,31 @@ pub struct VerdictRow {
     /// The repeat, from 0.
     pub repeat: i32,
     /// The verdict with the first policy's response first.
-    pub plain: Option<String>,
+    pub plain: Option<Verdict>,
     /// The verdict with the second policy's response first.
-    pub swapped: Option<String>,
+    pub swapped: Option<Verdict>,
     /// The outcome of both verdicts.
-    pub outcome: String,
+    pub outcome: Outcome,
     /// Characters of the first policy's response.
     pub characters_a: i32,
     /// Characters of the second one's.
     pub characters_b: i32,
 }
 
-impl VerdictRow {
-    /// All verdicts.
-    pub const VERDICTS: [&'static str; 4] = ["a", "b", "same", "invalid"];
-    /// All outcomes.
-    pub const OUTCOMES: [&'static str; 5] = ["a", "b", "tie", "inconsistent", "invalid"];
-}
-
-/// Reads one of the allowed words.
-fn one_of(
+/// Reads one of `all` by its name, which `name` returns.
+fn one_of<T: Copy>(
     value: &Value<'_>,
     column: &'static str,
-    allowed: &[&str],
-) -> Result<String, (&'static str, String)> {
+    all: &[T],
+    name: fn(T) -> &'static str,
+) -> Result<T, (&'static str, String)> {
     let text = value.text();
-    if allowed.contains(&text.as_str()) {
-        return Ok(text);
-    }
-    let allowed = allowed.join(", ");
-    Err((column, format!("is `{text}`, expected one of {allowed}")))
+    let found = all.iter().copied().find(|it| name(*it) == text);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = all.iter().copied().map(name).collect();
+        let names = names.join(", ");
+        (column, format!("is `{text}`, expected one of {names}"))
+    })
 }
 
 impl Row for VerdictRow {
@@ -94,9 +91,9 @@ impl Row for VerdictRow {
         put((&self.subset).into());
         put((&self.judge).into());
         put(self.repeat.into());
-        put(self.plain.as_deref().into());
-        put(self.swapped.as_deref().into());
-        put((&self.outcome).into());
+        put(self.plain.map(Verdict::as_str).into());
+        put(self.swapped.map(Verdict::as_str).into());
+        put(self.outcome.as_str().into());
         put(self.characters_a.into());
         put(self.characters_b.into());
     }
@@ -115,7 +112,7 @@ impl Row for VerdictRow {
         ] = one_per_column(values);
         let verdict = |value: &Value<'_>, column| match value {
             Value::Null => Ok(None),
-            value => one_of(value, column, &Self::VERDICTS).map(Some),
+            value => one_of(value, column, &Verdict::ALL, Verdict::as_str).map(Some),
         };
         Ok(Self {
             query_id: query_id.text(),
@@ -124,10 +121,32 @@ impl Row for VerdictRow {
             repeat: repeat.int32().unwrap_or(0),
             plain: verdict(plain, "plain")?,
             swapped: verdict(swapped, "swapped")?,
-            outcome: one_of(outcome, "outcome", &Self::OUTCOMES)?,
+            outcome: one_of(outcome, "outcome", &Outcome::ALL, Outcome::as_str)?,
             characters_a: characters_a.int32().unwrap_or(0),
             characters_b: characters_b.int32().unwrap_or(0),
         })
+    }
+}
+
+/// One of two policies that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The first policy.
+    A,
+    /// The second one.
+    B,
+}
+
+impl Side {
+    /// Both of them.
+    const ALL: [Self; 2] = [Self::A, Self::B];
+
+    /// Returns the text in the column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
     }
 }
 
@@ -139,8 +158,8 @@ pub struct SheetKey {
     pub query_id: String,
     /// Part of the data.
     pub subset: String,
-    /// The policy on the left, `a` or `b`.
-    pub left: String,
+    /// The policy on the left.
+    pub left: Side,
     /// SHA-256 of what is shown, hex.
     pub digest: String,
     /// Characters of the first policy's response.
@@ -170,7 +189,7 @@ impl Row for SheetKey {
     fn each(&self, put: &mut dyn FnMut(Value<'_>)) {
         put((&self.query_id).into());
         put((&self.subset).into());
-        put((&self.left).into());
+        put(self.left.as_str().into());
         put((&self.digest).into());
         put(self.characters_a.into());
         put(self.characters_b.into());
@@ -181,7 +200,7 @@ impl Row for SheetKey {
         Ok(Self {
             query_id: query_id.text(),
             subset: subset.text(),
-            left: one_of(left, "left", &["a", "b"])?,
+            left: one_of(left, "left", &Side::ALL, Side::as_str)?,
             digest: digest.text(),
             characters_a: characters_a.int32().unwrap_or(0),
             characters_b: characters_b.int32().unwrap_or(0),

@@ -12,10 +12,10 @@ use apo_stage::{Progress, signals, warn_once};
 use apo_tables::{Pair, TableError, Writer, file};
 use rayon::prelude::*;
 
-use super::Counts;
+use super::counts::Counts;
 use crate::args::Args;
 use crate::rejects::{Rejected, Rejects};
-use crate::sources::{Source, Sources};
+use crate::sources::{Part, Source, Sources};
 use crate::split::{Key, key};
 
 /// The accepted pairs of the test part, until they are dealt to the tables.
@@ -64,7 +64,7 @@ pub(super) fn clean(
     let mut train = Writer::<Pair>::create(&dir.join(RAW_TRAIN), provenance)?;
     let mut rejects = Rejects::create(dir, provenance)?;
     let mut progress = Progress::new(&args.report, "reading", "dialogues", 0, 0);
-    for (is_test, sources) in [(true, &sources.test), (false, &sources.train)] {
+    for (part, sources) in [(Part::Test, &sources.test), (Part::Train, &sources.train)] {
         for source in sources {
             let name = format!("{}/{}", source.subset, file::name(&source.path));
             let mut n_records = 0;
@@ -77,7 +77,7 @@ pub(super) fn clean(
                 for (record, read) in pairs {
                     counts.dialogues += 1;
                     let read = read.and_then(|read| {
-                        taken.take(&read, is_test)?;
+                        taken.take(&read, part)?;
                         Ok(read)
                     });
                     match read {
@@ -86,8 +86,11 @@ pub(super) fn clean(
                             counts.without_context += u64::from(read.context.is_some());
                             counts.tokens_removed += u64::from(read.tokens_removed);
                             counts.tokens_kept += u64::from(read.token_kept);
-                            let part = if is_test { &mut test } else { &mut train };
-                            part.write(&read.pair)?;
+                            let writer = match part {
+                                Part::Test => &mut test,
+                                Part::Train => &mut train,
+                            };
+                            writer.write(&read.pair)?;
                             taken.unused.add(read.unused);
                         }
                     }
@@ -114,7 +117,7 @@ pub(super) fn clean(
 
 impl Taken {
     /// Accepts a pair, unless it was accepted before or belongs to the other part.
-    fn take(&mut self, read: &ReadPair, is_test: bool) -> Result<(), Fault> {
+    fn take(&mut self, read: &ReadPair, part: Part) -> Result<(), Fault> {
         let (pair, context) = (&read.pair, read.context);
         let query = key(&pair.query_id);
         let is_known = self.test.contains(&query) || self.train.contains_key(&query);
@@ -130,13 +133,15 @@ impl Taken {
         if !self.pairs.insert(key(&pair.pair_id)) {
             return Err(Fault::new(DUPLICATE, "an earlier row has the same pair"));
         }
-        if is_test {
-            self.test.insert(query);
-        } else if self.test.contains(&query) {
+        match part {
+            Part::Test => {
+                self.test.insert(query);
+            }
             // A prompt is never on both sides of a split.
-            return Err(Fault::new(IN_TEST, "its query is in the test part"));
-        } else {
-            *self.train.entry(query).or_default() += 1;
+            Part::Train if self.test.contains(&query) => {
+                return Err(Fault::new(IN_TEST, "its query is in the test part"));
+            }
+            Part::Train => *self.train.entry(query).or_default() += 1,
         }
         if let Some(context) = context {
             self.contexts.insert(query, context);

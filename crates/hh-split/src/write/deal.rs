@@ -9,8 +9,8 @@ use apo_provenance::Provenance;
 use apo_stage::signals;
 use apo_tables::{Pair, Query, Reader, Row, Writer};
 
-use super::Counts;
 use super::clean::{RAW_TEST, RAW_TRAIN};
+use super::counts::Counts;
 use crate::split::{Splits, key};
 
 /// A table of pairs or queries, while it is being written.

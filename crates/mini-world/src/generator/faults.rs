@@ -4,7 +4,8 @@ use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::{annotate, json_line, query, question};
+use super::dialogue::{query, question};
+use super::pair::{annotate, json_line};
 
 /// Why a line is faulty, as the rejects table says it.
 pub const FAULTS: [&str; 6] = [

@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::pick;
+use super::draw::pick;
 use crate::content::{self, sentence};
 use crate::topic::{HARMS, TASKS, Topic};
 

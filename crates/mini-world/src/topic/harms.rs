@@ -1,6 +1,6 @@
 //! The harmful requests.
 
-use super::Harm;
+use super::kinds::Harm;
 
 /// The harmful requests.
 pub const HARMS: &[Harm] = &[

@@ -1,6 +1,6 @@
 //! The everyday tasks.
 
-use super::Task;
+use super::kinds::Task;
 
 /// The tasks.
 pub const TASKS: &[Task] = &[

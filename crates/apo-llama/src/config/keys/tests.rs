@@ -70,10 +70,10 @@ fn every_key_of_what_is_not_done_is_refused_with_its_value() {
             Off::Blank => (json!(16), json!(0)),
             Off::Word(words) => (json!("other"), json!(words.split(' ').next())),
         };
-        let told = with(&name, &on).expect_err(&name);
-        assert!(told.contains(&format!("`{name}` is {on}")), "{told}");
+        let message = with(&name, &on).expect_err(&name);
+        assert!(message.contains(&format!("`{name}` is {on}")), "{message}");
         for harmless in [Value::Null, harmless] {
-            with(&name, &harmless).unwrap_or_else(|told| panic!("{name}: {told}"));
+            with(&name, &harmless).unwrap_or_else(|message| panic!("{name}: {message}"));
         }
         // A value of another type never counts as off.
         with(&name, &json!("something")).expect_err(&name);
@@ -100,12 +100,12 @@ fn another_name_of_a_setting_may_only_say_the_same() {
         ("activation_function", json!("swish"), json!("gelu_new")),
         ("mlp_hidden_act", json!("silu"), json!("relu2")),
     ] {
-        with(name, &same).unwrap_or_else(|told| panic!("{name}: {told}"));
-        with(name, &Value::Null).unwrap_or_else(|told| panic!("{name}: {told}"));
-        let told = with(name, &other).expect_err(name);
+        with(name, &same).unwrap_or_else(|message| panic!("{name}: {message}"));
+        with(name, &Value::Null).unwrap_or_else(|message| panic!("{name}: {message}"));
+        let message = with(name, &other).expect_err(name);
         assert!(
-            told.contains(&format!("`{name}` is {other}, but `")),
-            "{told}"
+            message.contains(&format!("`{name}` is {other}, but `")),
+            "{message}"
         );
     }
     let mut raw = small();
@@ -144,11 +144,14 @@ fn settings_of_other_attention_and_norms_are_refused_by_their_value() {
         ("tts_config", json!({}), json!({"model_type": "vits"})),
         ("red\u{1b}_config", json!(null), json!({"a": 1})),
     ] {
-        with(name, &off).unwrap_or_else(|told| panic!("{name}: {told}"));
-        let told = with(name, &on).expect_err(name);
+        with(name, &off).unwrap_or_else(|message| panic!("{name}: {message}"));
+        let message = with(name, &on).expect_err(name);
         let named = format!("{} is {on}", quoted(name));
-        assert!(told.contains(&named), "{named}: {told}");
-        assert!(!told.contains('\u{1b}'), "a control character: {told}");
+        assert!(message.contains(&named), "{named}: {message}");
+        assert!(
+            !message.contains('\u{1b}'),
+            "a control character: {message}"
+        );
     }
     for (name, value) in [
         ("image_token_id", json!(128_256)),
@@ -160,7 +163,7 @@ fn settings_of_other_attention_and_norms_are_refused_by_their_value() {
             json!({"AutoTokenizer": ["tokenization_x.X", null]}),
         ),
     ] {
-        let config = with(name, &value).unwrap_or_else(|told| panic!("{name}: {told}"));
+        let config = with(name, &value).unwrap_or_else(|message| panic!("{name}: {message}"));
         assert_eq!(config.unknown_keys(), Vec::<String>::new(), "{name}");
         assert_eq!(config.notes(), Vec::<String>::new(), "{name}");
     }

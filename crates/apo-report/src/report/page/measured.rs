@@ -5,7 +5,7 @@ use apo_plots::Svg;
 use maud::{Markup, html};
 
 use super::cells::{accuracy, compared, counted, rate, signed};
-use super::{figure, plots_of};
+use super::figures::{figure, plots_of};
 use crate::cells::{number, percent, with_error};
 use crate::paper;
 use crate::report::measurements::{OnPairs, RewardModel, Verdicts};

@@ -10,7 +10,9 @@ use apo_llama::{Head, LlamaConfig, Precision};
 use apo_stage::threads;
 use bench::child::last_line;
 use bench::rows::Drawn;
-use bench::work::{self, NEW_TOKENS, PAIRS_A_STEP, Run, SAMPLED_PROMPTS, SAMPLES, Settings, Task};
+use bench::work::{
+    self, NEW_TOKENS, PAIRS_PER_STEP, Run, SAMPLED_PROMPTS, SAMPLES, Settings, Task,
+};
 use serde::{Deserialize, Serialize};
 
 /// Pairs that are scored.
@@ -93,7 +95,7 @@ impl Case {
         let rows = Drawn {
             pairs: match self.task {
                 Task::Score => SCORED_PAIRS,
-                Task::Rm | Task::Dpo | Task::DpoInStep => 2 * PAIRS_A_STEP,
+                Task::Rm | Task::Dpo | Task::DpoInStep => 2 * PAIRS_PER_STEP,
                 Task::Sample => SAMPLED_PROMPTS,
             },
             prompt: self.prompt,

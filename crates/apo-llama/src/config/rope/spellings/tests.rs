@@ -46,7 +46,7 @@ fn every_spelling_of_one_rope_is_read_as_the_same() {
 }
 
 #[test]
-fn no_scaling_is_none_however_it_is_said() {
+fn no_scaling_is_none_in_every_spelling() {
     for spelling in [
         json!({}),
         json!({"rope_scaling": null}),
@@ -78,21 +78,24 @@ fn factors_and_contexts_that_nothing_can_be_trained_with_are_refused() {
         };
         scaled("factor", json!(1)).expect("no stretch");
         for factor in [1e-40, 1e-3, 0.5, 0.999, 0.0, -2.0, 1e39] {
-            let told = scaled("factor", json!(factor)).expect_err(kind);
-            assert!(told.contains("`factor` in `rope_scaling` is"), "{told}");
+            let message = scaled("factor", json!(factor)).expect_err(kind);
+            assert!(
+                message.contains("`factor` in `rope_scaling` is"),
+                "{message}"
+            );
         }
         if kind == "linear" {
             continue;
         }
         scaled(ORIGINAL, json!(64.0)).expect("a whole number");
         for original in [json!(0.5), json!(64.5), json!(0), json!(-64), json!(1e30)] {
-            let told = scaled(ORIGINAL, original).expect_err(kind);
-            assert!(told.contains(ORIGINAL), "{told}");
+            let message = scaled(ORIGINAL, original).expect_err(kind);
+            assert!(message.contains(ORIGINAL), "{message}");
         }
     }
     let slow = json!({"rope_theta": 3e38, "rope_scaling": {"type": "linear", "factor": 1e38}});
-    let told = with(slow).expect_err("a frequency of nothing");
-    assert!(told.contains("frequency"), "{told}");
+    let message = with(slow).expect_err("a frequency of nothing");
+    assert!(message.contains("frequency"), "{message}");
 }
 
 #[test]
@@ -111,10 +114,10 @@ fn the_original_context_beside_the_scaling_is_read_where_releases_agree() {
     let most = json!({"rope_scaling": yarn, ORIGINAL: 128, "max_position_embeddings": 128});
     with(most).expect("5 and 4 come to the same");
     let less = json!({"rope_scaling": yarn, ORIGINAL: 32, "max_position_embeddings": 128});
-    let told = with(less).expect_err("4 takes 128");
+    let message = with(less).expect_err("4 takes 128");
     assert!(
-        told.contains("set the value you mean in `rope_scaling`"),
-        "{told}"
+        message.contains("set the value you mean in `rope_scaling`"),
+        "{message}"
     );
     // It has no effect without scaling.
     with(json!({ORIGINAL: 4096})).expect("no scaling");
@@ -123,7 +126,7 @@ fn the_original_context_beside_the_scaling_is_read_where_releases_agree() {
 }
 
 #[test]
-fn settings_that_do_not_belong_together_are_told() {
+fn settings_that_do_not_belong_together_are_noted() {
     let notes = |settings: Value| {
         let mut raw = small();
         raw.extend(object(settings));
@@ -220,8 +223,8 @@ fn what_is_not_done_or_says_two_things_is_refused() {
         (json!({"rope_theta": -1e4}), "`rope_theta`"),
         (json!({"rope_theta": "10000"}), "`rope_theta`"),
     ] {
-        let told = with(settings.clone()).map(|it| format!("read as {it:?}"));
-        let told = told.expect_err(&settings.to_string());
-        assert!(told.contains(named), "{settings}: {told}");
+        let message = with(settings.clone()).map(|it| format!("read as {it:?}"));
+        let message = message.expect_err(&settings.to_string());
+        assert!(message.contains(named), "{settings}: {message}");
     }
 }

@@ -1,4 +1,4 @@
-//! The decoder as a plain composition of Burn's operators, for every device.
+//! The decoder with a cache, composed of Burn's own operators, for every device.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use apo_kernels::Precision;
 
-use super::decoder::Decoder;
+use super::cached_decoder::CachedDecoder;
+use crate::composed::{self, ComposedPlan, Projected, integers};
 use crate::config::LlamaConfig;
 use crate::decoder::Llama;
 use crate::inference::InferenceModel;
 use crate::matmul::cast_operand;
-use crate::plain::integers;
-use crate::plain::{self, Forward, Projected};
-use crate::tree::{PromptTree, TreeBatch, rotations};
+use crate::rope::{both_halves, rotations};
+use crate::tree::{PromptTree, TreeBatch};
 
 pub(super) struct ComposedDecoder<'a> {
     config: &'a LlamaConfig,
@@ -84,7 +84,7 @@ impl<'a> ComposedDecoder<'a> {
 
     fn logits(&self, x: Tensor<2>) -> Vec<f32> {
         let normed = self.llama.last_norm(x, self.config);
-        let logits = plain::logits(normed, self.llama.language_head(), self.precision);
+        let logits = composed::logits(normed, self.llama.language_head(), self.precision);
         let logits = logits.into_data().convert::<f32>();
         logits.try_into_vec().expect("converted to f32")
     }
@@ -163,7 +163,7 @@ impl<'a> ComposedDecoder<'a> {
     }
 }
 
-impl Decoder for ComposedDecoder<'_> {
+impl CachedDecoder for ComposedDecoder<'_> {
     type Prompt = Prompt;
     type Row = Row;
 
@@ -178,7 +178,7 @@ impl Decoder for ComposedDecoder<'_> {
         }
         let layout = batch.layout(config);
         let precision = self.precision;
-        let forward = Forward::new(&layout, config, precision, &self.device);
+        let plan = ComposedPlan::new(&layout, config, precision, &self.device);
         let mut computed: Vec<Prompt> = prompts
             .iter()
             .map(|prompt| Prompt {
@@ -186,10 +186,9 @@ impl Decoder for ComposedDecoder<'_> {
                 n_tokens: prompt.len(),
             })
             .collect();
-        let mut x = self.llama.embed(batch.tokens());
-        for layer in &self.llama.model.layers {
-            let (out, key, value) = forward.decoder_layer_with_cache(x, &layer.weights());
-            x = out;
+        let x = self.llama.embed(batch.tokens());
+        let x = self.llama.through_layers(x, |x, weights| {
+            let (out, key, value) = plan.decoder_layer_with_cache(x, &weights);
             let (key, value) = (cast_operand(key, precision), cast_operand(value, precision));
             for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
                 let part = |x: &Tensor<3>| {
@@ -198,7 +197,8 @@ impl Decoder for ComposedDecoder<'_> {
                 };
                 prompt.layers.push((part(&key), part(&value)));
             }
-        }
+            out
+        });
         let last: Vec<usize> = layout.trees.iter().map(|rows| rows.end - 1).collect();
         let logits = self.logits(x.select(0, integers(&last, &self.device)));
         let logits = logits.chunks_exact(config.vocab_size).map(<[f32]>::to_vec);
@@ -222,8 +222,8 @@ impl Decoder for ComposedDecoder<'_> {
         let n_rows = self.stack.len();
         let positions = self.stack.iter().map(|row| row.n_tokens);
         let (cos, sin) = rotations(config, positions);
-        let cos = plain::both_halves(&cos, config, &self.device);
-        let sin = plain::both_halves(&sin, config, &self.device);
+        let cos = both_halves(&cos, config, &self.device);
+        let sin = both_halves(&sin, config, &self.device);
         let at = self.time;
         self.time += 1;
         for row in &mut self.stack {
@@ -237,14 +237,14 @@ impl Decoder for ComposedDecoder<'_> {
         for (layer, (keys, values)) in self.llama.model.layers.iter().zip(layers) {
             let weights = layer.weights();
             let Projected { query, key, value } =
-                plain::project(x.clone(), &weights, config, &cos, &sin, precision);
+                composed::project(x.clone(), &weights, config, &cos, &sin, precision);
             let with = |all: Tensor<4>, new: Tensor<3>| {
                 let new = new.reshape([n_rows, kv_heads, 1, config.head_dim]);
                 let place = [0..n_rows, 0..kv_heads, at..at + 1, 0..config.head_dim];
                 all.slice_assign(place, cast_operand(new, precision))
             };
             let (keys, values) = (with(keys, key), with(values, value));
-            let attended = plain::attend(
+            let attended = composed::attend(
                 query.reshape([n_rows, heads, 1, config.head_dim]),
                 keys.clone(),
                 values.clone(),
@@ -253,7 +253,7 @@ impl Decoder for ComposedDecoder<'_> {
             );
             self.layers.push((keys, values));
             let attended = attended.reshape([n_rows, heads * config.head_dim]);
-            x = plain::finish(x, attended, &weights, config.rms_norm_eps, precision);
+            x = composed::finish(x, attended, &weights, config.rms_norm_eps, precision);
         }
         logits.extend(self.logits(x));
     }

@@ -7,7 +7,7 @@ use crate::config::LlamaConfig;
 use crate::tree::TreeBatch;
 
 /// Parameters in a form that computes values.
-pub trait Network {
+pub trait Evaluate {
     /// Returns the device of the parameters.
     fn device(&self) -> Device;
 

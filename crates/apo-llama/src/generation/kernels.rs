@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use burn_flex::FlexTensor;
 
-use super::decoder::Decoder;
+use super::cached_decoder::CachedDecoder;
 use crate::config::LlamaConfig;
 use crate::inference::{InferenceModel, KernelLlama};
-use crate::operators::{layer_config, slice};
-use crate::tree::{PromptTree, TreeBatch, rotations};
+use crate::kernel_ops::{layer_config, slice};
+use crate::rope::rotations;
+use crate::tree::{PromptTree, TreeBatch};
+use apo_kernels::LayerConfig;
 use apo_kernels::cache::KeyValues;
 use apo_kernels::decode::{self, RowCache};
-use apo_kernels::layer::{self, LayerConfig, Weight};
 use apo_kernels::matmul::{multiply_batch_invariant, multiply_packed};
 use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 use apo_kernels::norm::rms_norm;
+use apo_kernels::weight_forms::Weight;
 
 pub(super) struct KernelDecoder<'a> {
     model_config: &'a LlamaConfig,
@@ -87,13 +89,10 @@ impl KernelDecoder<'_> {
             responses: Vec::new(),
         }]);
         let layout = batch.layout(self.model_config);
-        let mut x = self.llama.embed(prompt);
         let mut layers = Vec::with_capacity(self.llama.layers().len());
-        for weights in self.llama.layers() {
-            let (out, saved) = layer::forward(&self.config, &layout, &x, &weights);
+        let x = self.llama.forward(&self.config, &layout, prompt, |saved| {
             layers.push(saved.keys_and_values(&self.config));
-            x = out;
-        }
+        });
         let mut logits = Vec::new();
         self.logits(&x[x.len() - self.config.hidden..], &mut logits);
         let n_tokens = prompt.len();
@@ -101,7 +100,7 @@ impl KernelDecoder<'_> {
     }
 }
 
-impl Decoder for KernelDecoder<'_> {
+impl CachedDecoder for KernelDecoder<'_> {
     type Prompt = Prompt;
     type Row = Row;
 

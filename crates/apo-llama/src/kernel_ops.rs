@@ -1,8 +1,8 @@
 //! Burn operators made of the CPU's kernels: the embedding, a decoder layer, and
 //! log-probs in slices, each with its own backward pass.
 //!
-//! Only the backend `flex` has them; on every other device `plain` composes the
-//! same from Burn's own operators.
+//! Only the backend `flex` has them; on every other device `composed` makes the
+//! same of Burn's own operators.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use burn::tensor::{Bytes, DType, Shape, Tensor};
 use burn_flex::{FlexTensor, Layout as FlexLayout};
 
 use apo_kernels::attention::Heads;
-use apo_kernels::layer::{self, LayerConfig, Weight};
 use apo_kernels::layout::Layout;
-use apo_kernels::{LayerWeights, Precision, log_prob, simd};
+use apo_kernels::weight_forms::{Weight, Weights};
+use apo_kernels::{LayerConfig, LayerWeights, Precision, layer, log_prob, simd};
 
 use crate::config::LlamaConfig;
-use crate::extension::{Kept, Targets};
+use crate::extension::{SavedForBackward, Targets};
 use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
 
 /// What a layer's kernel needs beside tensors.
 #[derive(Debug)]
-pub struct LayerPlan {
+pub struct KernelPlan {
     pub(crate) config: LayerConfig,
     pub(crate) layout: Layout,
     /// Keep only the input, and compute the layer again in the backward pass.
@@ -65,7 +65,7 @@ pub trait Kernels: Backend {
     fn decoder_layer(
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
-        plan: Arc<LayerPlan>,
+        plan: Arc<KernelPlan>,
     ) -> FloatTensor<Self>;
 
     /// Returns the log-prob of each row's target, nats.
@@ -107,7 +107,7 @@ pub(crate) fn width(tensor: &FlexTensor) -> usize {
 }
 
 /// Borrows a layer's tensors as its kernel reads them.
-pub(crate) fn weights(tensors: &LayerWeights<FlexTensor>) -> layer::Weights<'_> {
+pub(crate) fn weights(tensors: &LayerWeights<FlexTensor>) -> Weights<'_> {
     tensors.as_ref().map(slice)
 }
 
@@ -121,7 +121,7 @@ impl Kernels for Flex {
     fn decoder_layer(
         x: FloatTensor<Self>,
         BackendWeights(tensors): BackendWeights<Self>,
-        plan: Arc<LayerPlan>,
+        plan: Arc<KernelPlan>,
     ) -> FloatTensor<Self> {
         let x = contiguous(&x);
         let (out, _) = layer::forward(
@@ -165,12 +165,12 @@ pub(crate) fn embedded(embedding: &[f32], hidden: usize, tokens: &[u32]) -> Vec<
 }
 
 #[derive(Clone, Debug)]
-struct KeptOfEmbedding {
+struct KernelEmbeddingSaved {
     shape: [usize; 2],
     tokens: Arc<[u32]>,
 }
 
-impl Kept<Flex, 1> for KeptOfEmbedding {
+impl SavedForBackward<Flex, 1> for KernelEmbeddingSaved {
     /// A selection of Burn's would fill and copy the gradient, the largest of all, before
     /// it adds the first row.
     fn gradients(self, dout: FlexTensor) -> [FlexTensor; 1] {
@@ -185,21 +185,21 @@ impl Kept<Flex, 1> for KeptOfEmbedding {
 }
 
 #[derive(Clone)]
-struct KeptOfLayer {
+struct KernelLayerSaved {
     x: FlexTensor,
     weights: LayerWeights<FlexTensor>,
-    plan: Arc<LayerPlan>,
+    plan: Arc<KernelPlan>,
     /// `None` with gradient checkpointing.
     saved: Option<Arc<layer::Saved>>,
 }
 
-impl std::fmt::Debug for KeptOfLayer {
+impl std::fmt::Debug for KernelLayerSaved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeptOfLayer").finish_non_exhaustive()
+        f.debug_struct("KernelLayerSaved").finish_non_exhaustive()
     }
 }
 
-impl Kept<Flex, N_INPUTS> for KeptOfLayer {
+impl SavedForBackward<Flex, N_INPUTS> for KernelLayerSaved {
     fn gradients(self, dout: FlexTensor) -> [FlexTensor; N_INPUTS] {
         let Self {
             x,
@@ -209,7 +209,7 @@ impl Kept<Flex, N_INPUTS> for KeptOfLayer {
         } = self;
         let dout = contiguous(&dout);
         let view = weights(&tensors);
-        let LayerPlan { config, layout, .. } = &*plan;
+        let KernelPlan { config, layout, .. } = &*plan;
         let saved = saved.unwrap_or_else(|| {
             let (_, saved) = layer::forward(config, layout, slice(&x), &(&view).into());
             Arc::new(saved)
@@ -226,14 +226,14 @@ fn like<const N: usize>(gradients: [Vec<f32>; N], inputs: [&FlexTensor; N]) -> [
 }
 
 #[derive(Clone, Debug)]
-struct KeptOfLogProbs {
+struct KernelLogProbsSaved {
     hidden: FlexTensor,
     head: FlexTensor,
     targets: Arc<Targets>,
     log_sums: Vec<f32>,
 }
 
-impl Kept<Flex, 2> for KeptOfLogProbs {
+impl SavedForBackward<Flex, 2> for KernelLogProbsSaved {
     fn gradients(self, dout: FlexTensor) -> [FlexTensor; 2] {
         let Self {
             hidden,
@@ -259,7 +259,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let nodes = [embedding.node()];
         let embedding = embedding.into_primitive();
         let out = Flex::embed(embedding.clone(), Arc::clone(&tokens));
-        KeptOfEmbedding::track::<C>(nodes, out, || KeptOfEmbedding {
+        KernelEmbeddingSaved::track::<C>(nodes, out, || KernelEmbeddingSaved {
             shape: embedding.layout().shape().dims(),
             tokens,
         })
@@ -268,7 +268,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     fn decoder_layer(
         x: FloatTensor<Self>,
         BackendWeights(tensors): BackendWeights<Self>,
-        plan: Arc<LayerPlan>,
+        plan: Arc<KernelPlan>,
     ) -> FloatTensor<Self> {
         let nodes = inputs(x.node(), tensors.as_ref().map(<FloatTensor<Self>>::node));
         let tensors = tensors.map(FloatTensor::<Self>::into_primitive);
@@ -280,13 +280,13 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             &(&weights(&tensors)).into(),
         );
         let out = tensor(out, x.layout().shape());
-        KeptOfLayer::track::<C>(nodes, out, || {
+        KernelLayerSaved::track::<C>(nodes, out, || {
             let saved = match plan.config.precision {
                 _ if plan.checkpointing => None,
                 Precision::F32 => Some(saved),
                 Precision::Bf16 => Some(saved.rounded()),
             };
-            KeptOfLayer {
+            KernelLayerSaved {
                 x,
                 weights: tensors,
                 saved: saved.map(Arc::new),
@@ -311,7 +311,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             targets.precision,
         );
         let out = tensor(log_probs, &[targets.ids.len()]);
-        KeptOfLogProbs::track::<C>(nodes, out, || KeptOfLogProbs {
+        KernelLogProbsSaved::track::<C>(nodes, out, || KernelLogProbsSaved {
             hidden,
             head,
             targets,
@@ -360,7 +360,7 @@ pub(crate) fn embed(embedding: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
 pub(crate) fn decoder_layer(
     x: Tensor<2>,
     weights: LayerTensors,
-    plan: Arc<LayerPlan>,
+    plan: Arc<KernelPlan>,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Kernels>::decoder_layer(
         x.into_dispatch(),

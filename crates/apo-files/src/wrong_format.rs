@@ -1,4 +1,4 @@
-//! What a file may be that was expected to be text, where its first bytes alone do not
+//! What a file that is not the expected text may be, if its first bytes alone do not
 //! tell.
 
 use crate::format::HEAD_BYTES;
@@ -16,7 +16,7 @@ pub fn link(text: &[u8]) -> Option<&'static str> {
     )
 }
 
-/// Says what a file may be that is not UTF-8, by its name and its beginning, and what to
+/// Says what a file that is not UTF-8 may be, by its name and its beginning, and what to
 /// do.
 pub fn not_utf8(name: &str, head: &[u8]) -> &'static str {
     let name = name.to_lowercase();

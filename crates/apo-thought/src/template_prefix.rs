@@ -5,11 +5,11 @@ use std::ops::Range;
 use crate::answer::{is_answer, is_enclosed_answer};
 use crate::begin::{BEGINNINGS, behind_tokens, enclosing};
 use crate::end::ended;
-use crate::lead::behind_token;
 use crate::marks::ENDS;
 use crate::pairs::{Partners, closing_of, partner};
 use crate::place::continues_as_subject;
 use crate::tag::tag;
+use crate::thought_prefix::behind_token;
 use crate::turn::{has_turn, header};
 
 /// Returns a response without what a server or template writes before it, if it

@@ -3,11 +3,11 @@
 //! A BPE merges the pair of the lowest rank, the leftmost of equal ones, until
 //! no pair is left. So two texts may be read apart if the last token of the
 //! first and the first token of the second, read together, give these two
-//! tokens. The reason: until a merge crosses the border, each side is merged as
-//! if it were alone, and the first merge across the border would also be made
+//! tokens. The reason: until a merge crosses the boundary, each side is merged as
+//! if it were alone, and the first merge across the boundary would also be made
 //! if there were only the two tokens. The token that ends the unknown text
 //! before a piece is unknown, but it is one of those that the text before the
-//! border may end with. If the border holds for each of them, it is a border in
+//! boundary may end with. If the boundary holds for each of them, it is a boundary in
 //! the whole text. The bytes of a character that the vocabulary lacks are
 //! merged with nothing.
 
@@ -19,12 +19,12 @@ use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::{Model as _, Tokenizer};
 
-use super::Wanted;
+use super::wanted::Wanted;
 
-/// How many borders are tried; in prose one of the first is found to hold.
+/// How many boundaries are tried; in prose one of the first is found to hold.
 const TRIES: usize = 1 << 12;
 
-/// The most characters of a token: each border is tried with that many texts of
+/// The most characters of a token: each boundary is tried with that many texts of
 /// up to that length.
 const LONGEST: usize = 512;
 
@@ -43,7 +43,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Looks at a tokenizer's BPE; returns `None` if it is not such a one.
+    /// Looks at a tokenizer's BPE; returns `None` if its tokens may depend on more.
     fn of(tokenizer: &Tokenizer, bpe: &BPE) -> Option<Self> {
         let is_plain = bpe.continuing_subword_prefix.is_none()
             && bpe.end_of_word_suffix.is_none()
@@ -86,13 +86,13 @@ impl Known {
     }
 }
 
-/// A tokenizer's BPE.
-pub(super) struct Settled<'a> {
+/// The boundaries between the tokens of a tokenizer's BPE.
+pub(super) struct BpeBoundaries<'a> {
     bpe: &'a BPE,
     known: &'a Known,
 }
 
-impl<'a> Settled<'a> {
+impl<'a> BpeBoundaries<'a> {
     /// Returns the BPE of a tokenizer, if its tokens depend only on the
     /// characters that they stand for. `known` keeps what was found: the
     /// vocabulary is long.
@@ -108,15 +108,15 @@ impl<'a> Settled<'a> {
     }
 
     /// Returns which tokens of a piece that was cut inside a word are tokens of
-    /// the whole text, or `None` if that is known of none.
+    /// the whole text, or `None` if this is certain of none.
     pub(super) fn kept(&self, ids: &[u32], wanted: Wanted) -> Option<Range<usize>> {
         match wanted {
             Wanted::Last(_) => {
-                let at = self.border(ids.iter().copied(), false)?;
+                let at = self.boundary(ids.iter().copied(), false)?;
                 Some(at..ids.len())
             }
             Wanted::First(_) => {
-                let at = self.border(ids.iter().rev().copied(), true)?;
+                let at = self.boundary(ids.iter().rev().copied(), true)?;
                 Some(0..ids.len() - at)
             }
         }
@@ -137,10 +137,10 @@ impl<'a> Settled<'a> {
         read.is_ok_and(|it| matches!(&it[..], [a, b] if a.value == left && b.value == right))
     }
 
-    /// Returns how many tokens there are before the first border that holds
-    /// whatever text comes before the tokens. If they are `is_reversed`, they
-    /// run from the end, and the unknown text comes after them.
-    fn border(&self, ids: impl Iterator<Item = u32>, is_reversed: bool) -> Option<usize> {
+    /// Returns how many tokens there are before the first boundary that holds
+    /// whatever text comes before the tokens. If `is_reversed`, the tokens run
+    /// from the end, and the unknown text comes after them.
+    fn boundary(&self, ids: impl Iterator<Item = u32>, is_reversed: bool) -> Option<usize> {
         let longest = self.known.longest;
         // The characters of the tokens so far.
         let mut passed: Vec<char> = Vec::new();

@@ -21,14 +21,14 @@ struct Entry {
     hash: u64,
 }
 
-/// A store that is being written.
+/// Writes an [`ExampleStore`].
 #[derive(Debug)]
-pub struct StoreWriter {
+pub struct ExampleStoreWriter {
     spool: Spool<Example>,
     entries: Vec<Entry>,
 }
 
-impl StoreWriter {
+impl ExampleStoreWriter {
     /// Creates a store in a working folder, replacing an earlier one.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl StoreWriter {
     /// # Errors
     ///
     /// When it is empty.
-    pub fn finish(mut self) -> Result<Store, TrainingError> {
+    pub fn finish(mut self) -> Result<ExampleStore, TrainingError> {
         if self.entries.is_empty() {
             return Err(TrainingError::NoExamples(
                 "no query has what the objective needs".into(),
@@ -70,7 +70,7 @@ impl StoreWriter {
         // Sorted by query, so that the order of the input does not matter.
         self.entries
             .sort_by_key(|entry| (entry.hash, entry.n_tokens));
-        Ok(Store {
+        Ok(ExampleStore {
             spool: self.spool,
             entries: self.entries,
         })
@@ -79,12 +79,12 @@ impl StoreWriter {
 
 /// Examples on disk, numbered from 0.
 #[derive(Debug)]
-pub struct Store {
+pub struct ExampleStore {
     spool: Spool<Example>,
     entries: Vec<Entry>,
 }
 
-impl Store {
+impl ExampleStore {
     /// Returns the number of examples.
     pub fn len(&self) -> usize {
         self.entries.len()

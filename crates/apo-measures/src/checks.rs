@@ -1,7 +1,7 @@
-//! What the caller has made sure of.
+//! Checks of what callers guarantee.
 
-/// Panics unless two columns belong to the same rows and hold finite numbers.
-pub(crate) fn check(name: &str, first: &[f64], second_name: &str, second: &[f64]) {
+/// Panics unless two columns have equally many rows and hold finite numbers.
+pub(crate) fn check_columns(name: &str, first: &[f64], second_name: &str, second: &[f64]) {
     assert_eq!(
         first.len(),
         second.len(),

@@ -5,9 +5,9 @@ use super::value::holders;
 
 /// A value that a template is given.
 #[derive(Clone, Debug)]
-pub struct Given(pub(crate) Value);
+pub struct ContextValue(pub(crate) Value);
 
-impl Given {
+impl ContextValue {
     /// Python's `None`.
     pub fn none() -> Self {
         Self(Value::None)
@@ -25,13 +25,13 @@ impl Given {
     }
 }
 
-impl From<&str> for Given {
+impl From<&str> for ContextValue {
     fn from(text: &str) -> Self {
         Self(text.into())
     }
 }
 
-impl From<bool> for Given {
+impl From<bool> for ContextValue {
     fn from(truth: bool) -> Self {
         Self(Value::Bool(truth))
     }

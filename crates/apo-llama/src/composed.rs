@@ -1,5 +1,5 @@
-//! The arithmetic of a layer and of the heads as a plain composition of Burn's
-//! operators: the definition, and what runs on devices without our kernels.
+//! The arithmetic of a layer and of the heads, composed of Burn's own operators: the
+//! definition, and what runs on devices without our kernels.
 
 use std::fmt;
 
@@ -8,6 +8,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
 use crate::config::LlamaConfig;
 use crate::layer_weights::LayerTensors;
 use crate::matmul::{cast_operand, matmul, matmul_transposed};
+use crate::rope::{both_halves, rotate};
 use crate::rows::reorder;
 use apo_kernels::Precision;
 use apo_kernels::layout::Layout;
@@ -108,22 +109,6 @@ impl PaddedTrees {
     }
 }
 
-/// Repeats rotations for both halves of a head.
-///
-/// # Shapes
-///
-/// - `of`: `[positions, head_dim / 2]`
-/// - result: `[positions, 1, head_dim]`
-pub(crate) fn both_halves(of: &[f32], config: &LlamaConfig, device: &Device) -> Tensor<3> {
-    let half = config.head_dim / 2;
-    let rows = of.chunks_exact(half);
-    let shape = [rows.len(), 1, config.head_dim];
-    let data: Vec<f32> = rows
-        .flat_map(|row| row.iter().chain(row).copied())
-        .collect();
-    Tensor::from_data(TensorData::new(data, shape), device)
-}
-
 /// Returns the RMS norm of each row.
 ///
 /// # Shapes
@@ -139,19 +124,6 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
         .sqrt()
         .recip(); // [tokens, 1]
     x * scale * weight.unsqueeze()
-}
-
-/// Rotates each row by its position.
-///
-/// # Shapes
-///
-/// - `x` and the result: `[tokens, heads, head_dim]`
-/// - `cos`, `sin`: `[tokens, 1, head_dim]`
-fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
-    let [_, _, head_dim] = x.dims();
-    let first = x.clone().narrow(2, 0, head_dim / 2);
-    let second = x.clone().narrow(2, head_dim / 2, head_dim / 2);
-    x * cos.clone() + Tensor::cat(vec![second.neg(), first], 2) * sin.clone()
 }
 
 /// Applies a weight to rows.
@@ -261,14 +233,15 @@ pub(crate) fn finish(
     feed_forward(x, weights, eps, precision)
 }
 
-/// The forward pass of layers over the flat tokens of a batch.
-pub struct Forward {
+/// What composed layers need beside tensors, and how they run over the flat tokens of
+/// a batch.
+pub struct ComposedPlan {
     config: LlamaConfig,
     precision: Precision,
     trees: PaddedTrees,
 }
 
-impl Forward {
+impl ComposedPlan {
     pub(crate) fn new(
         layout: &Layout,
         config: &LlamaConfig,
@@ -321,9 +294,9 @@ impl Forward {
     }
 }
 
-impl fmt::Debug for Forward {
+impl fmt::Debug for ComposedPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Forward").finish_non_exhaustive()
+        f.debug_struct("ComposedPlan").finish_non_exhaustive()
     }
 }
 

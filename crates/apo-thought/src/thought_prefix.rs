@@ -31,7 +31,7 @@ pub(crate) const TOKENS: &[&str] = &[
 
 /// Returns the length of what precedes a text in lower case: white space, invisible
 /// characters, special tokens, the speaker's name.
-pub(crate) fn lead(lower: &str) -> usize {
+pub(crate) fn prefix_length(lower: &str) -> usize {
     let blank = |c: char| c.is_whitespace() || is_invisible(c);
     let mut rest = lower.trim_start_matches(blank);
     let mut after_token = false;

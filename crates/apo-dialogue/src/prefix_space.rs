@@ -1,4 +1,4 @@
-//! Text that follows other text.
+//! The space that a tokenizer puts before a text, and text that follows other text.
 //!
 //! Tokenizers in sentencepiece's style put a space before a text, and some also
 //! before whatever follows an added token. A response is tokenised apart from
@@ -9,16 +9,16 @@
 use serde_json::{Value, json};
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
 
-/// How a tokenizer treats the beginnings of texts.
-pub(crate) struct Continuing {
-    /// The tokenizer that puts nothing before a text.
+/// The tokenizer of text that follows other text.
+pub(crate) struct ContinuationTokenizer {
+    /// Puts nothing before a text.
     pub(crate) tokenizer: Tokenizer,
     /// Whether the original also puts something before what follows an added
     /// token.
     pub(crate) after_added: bool,
 }
 
-impl Continuing {
+impl ContinuationTokenizer {
     /// Returns the tokenizer of text that follows other text, or `None` if the
     /// given one puts nothing before texts anyway.
     pub(crate) fn of(tokenizer: &Tokenizer) -> Option<Self> {
@@ -52,7 +52,7 @@ impl Continuing {
     }
 }
 
-/// What was found and taken out.
+/// The steps that put something before a text, which were found and removed.
 #[derive(Default)]
 struct Found {
     n: usize,

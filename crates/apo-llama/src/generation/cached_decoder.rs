@@ -1,9 +1,10 @@
-//! What a decoder does for generation: prompts, and rows that grow by a token.
+//! What a decoder with a cache does for generation: prompts, and rows that grow by a
+//! token.
 
 use std::sync::Arc;
 
 /// Extends rows by one token at a time.
-pub(super) trait Decoder {
+pub(super) trait CachedDecoder {
     /// A prompt's keys and values.
     type Prompt;
     /// A row's own state.
