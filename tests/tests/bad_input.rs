@@ -469,6 +469,8 @@ fn one_query_with_two_prompts_or_one_sample_twice_is_refused() {
 fn a_value_that_makes_no_sense_is_wrong_usage() {
     for (line, value) in [
         (SAMPLE, "--samples=99999999999999"),
+        (SAMPLE, "--batch=0"),
+        (SAMPLE, "--batch=all"),
         (SAMPLE, "--temperature=1e-45"),
         (SAMPLE, "--top-p=0"),
         (SFT, "--learning-rate=nan"),

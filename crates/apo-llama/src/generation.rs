@@ -19,6 +19,8 @@ use rayon::prelude::*;
 
 use crate::error::ModelError;
 use crate::inference::{InferenceModel, InferenceWeights};
+use crate::machine::available_memory;
+use crate::memory_estimate::bytes_per_response;
 use cached_decoder::CachedDecoder;
 pub use sampler::{Pick, Sampling};
 
@@ -101,7 +103,27 @@ struct Waiting<P> {
     seed: u64,
 }
 
+/// Most responses that are computed at once where memory decides how many. With more, a step
+/// is bound by arithmetic and no longer by reading the weights.
+const MOST_AT_ONCE: usize = 128;
+
+/// Responses that are computed at once where nothing tells how many memory holds.
+const AT_ONCE: usize = 32;
+
 impl InferenceModel {
+    /// Returns how many responses to compute at once: as many as half of the available
+    /// memory holds, and at most 128. On devices without the CPU's kernels it is 32.
+    pub fn batch_that_fits(&self, prompt_tokens: usize, response_tokens: usize) -> usize {
+        let (InferenceWeights::Kernels(_), Some(available)) = (&self.llama.0, available_memory())
+        else {
+            return AT_ONCE;
+        };
+        let precision = self.compute.precision;
+        let each = bytes_per_response(&self.config, precision, prompt_tokens, response_tokens);
+        let fit = usize::try_from(available / 2 / each).unwrap_or(usize::MAX);
+        fit.clamp(1, MOST_AT_ONCE)
+    }
+
     /// Generates the samples of all requests and passes each to `done` when it
     /// ends; `cut` decides from a response's tokens so far whether it ends
     /// here.

@@ -27,6 +27,25 @@ pub enum MicroBatches {
     Several,
 }
 
+/// Returns the memory that generation with the CPU's kernels holds for each response, bytes:
+/// keys and values of the response and of a prompt that no other shares, and logits.
+pub(crate) fn bytes_per_response(
+    config: &LlamaConfig,
+    precision: Precision,
+    prompt_tokens: usize,
+    response_tokens: usize,
+) -> u64 {
+    let number = match precision {
+        Precision::F32 => F32,
+        Precision::Bf16 => F32 / 2,
+    };
+    let width = config.num_key_value_heads * config.head_dim;
+    let per_token = number * (2 * config.num_hidden_layers * width) as u64;
+    // A response's memory doubles when it is full, and for a while the old one is there.
+    let tokens = (prompt_tokens + 3 * response_tokens) as u64;
+    tokens * per_token + F32 * config.vocab_size as u64
+}
+
 /// Memory of a training with the CPU's kernels, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {

@@ -239,3 +239,19 @@ fn a_prompt_beyond_the_vocabulary_is_refused() {
         "{message}"
     );
 }
+
+#[test]
+fn longer_texts_leave_memory_for_fewer_responses() {
+    let model = load("base", true);
+    assert_eq!(
+        model.batch_that_fits(16, 16),
+        128,
+        "a tiny model's take little"
+    );
+    assert_eq!(model.batch_that_fits(1 << 32, 16), 1, "no memory holds two");
+    assert_eq!(
+        load("base", false).batch_that_fits(16, 16),
+        32,
+        "unknown memory"
+    );
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use apo_dialogue::DialogueTokenizer;
-use apo_llama::{GenerationConfig, Sampling};
+use apo_llama::{GenerationConfig, InferenceModel, Sampling};
 use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_provenance::short_digest;
 use apo_stage::{OutputArgs, ReportArgs};
@@ -99,9 +99,16 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sampling")]
     pub seed: u64,
 
-    /// Number of responses computed at once; affects memory and speed, not the samples
-    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Compute")]
-    pub batch: u16,
+    /// Number of responses computed at once; affects memory and speed, not the samples.
+    /// `auto` takes as many as half of the free memory holds, at most 128
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "auto",
+        value_parser = batch,
+        help_heading = "Compute"
+    )]
+    pub batch: Batch,
 
     #[command(flatten)]
     pub compute: ComputeArgs,
@@ -111,6 +118,25 @@ pub struct Args {
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// How many responses are computed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// As many as memory holds.
+    Auto,
+    /// This many.
+    Of(u16),
+}
+
+fn batch(text: &str) -> Result<Batch, &'static str> {
+    if text == "auto" {
+        return Ok(Batch::Auto);
+    }
+    let found = text.parse().ok().filter(|it| *it > 0);
+    found
+        .map(Batch::Of)
+        .ok_or("expected auto, or a number from 1 to 65535")
 }
 
 fn number(text: &str, holds: impl Fn(f32) -> bool) -> Option<f32> {
@@ -135,7 +161,12 @@ fn penalty(text: &str) -> Result<f32, &'static str> {
 
 impl Args {
     /// Returns the settings of generation.
-    pub fn generation(&self, tokenizer: &DialogueTokenizer) -> GenerationConfig {
+    pub fn generation(
+        &self,
+        tokenizer: &DialogueTokenizer,
+        model: &InferenceModel,
+    ) -> GenerationConfig {
+        let (prompt, response) = (self.prompt_limit as usize, self.max_new_tokens as usize);
         GenerationConfig {
             sampling: Sampling {
                 temperature: self.temperature,
@@ -143,8 +174,11 @@ impl Args {
                 top_p: self.top_p,
                 repetition_penalty: self.repetition_penalty,
             },
-            max_new_tokens: self.max_new_tokens as usize,
-            batch: self.batch.into(),
+            max_new_tokens: response,
+            batch: match self.batch {
+                Batch::Auto => model.batch_that_fits(prompt, response),
+                Batch::Of(rows) => rows.into(),
+            },
             stop_ids: tokenizer.stop_ids().to_vec(),
         }
     }

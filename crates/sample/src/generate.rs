@@ -70,7 +70,7 @@ pub fn generate(
     };
     let cut = |ids: &[u32]| signals::check().is_err() || tokenizer.ends_turn(ids);
     model
-        .generate(&args.generation(tokenizer), requests, cut, done)
+        .generate(&args.generation(tokenizer, model), requests, cut, done)
         .map_err(|failure| failure.0)?;
     if let Some(error) = failed {
         return Err(error);
