@@ -1,10 +1,10 @@
 # Speed and memory, compared with PyTorch's and others': `make bench MODEL=DIR`.
 #
-# PAIRS is a `pairs` table, as hh-split writes it; without it, the mini world's texts are
-# worked on. PEERS= measures only ours.
+# PAIRS is a `pairs` table, as hh-split writes it, or JSON lines with `prompt`, `chosen` and
+# `rejected`; without it, the mini world's texts are worked on. PEERS= measures only ours.
 
 PAIRS ?=
-PEERS ?= pipelines/peers
+PEERS ?= yes
 BENCH ?=
 GROWTH ?=
 

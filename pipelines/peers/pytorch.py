@@ -37,6 +37,7 @@ torch.set_num_threads(a.threads)
 torch.manual_seed(0)
 transformers.logging.set_verbosity_error()
 tokenizer = AutoTokenizer.from_pretrained(a.model)
+PAD = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 with open(a.data, encoding="utf-8") as lines:
     pairs = [json.loads(line) for line in lines]
 
@@ -47,7 +48,9 @@ def encode(text):
 
 def load(kind, **options):
     dtype = torch.bfloat16 if a.dtype == "bf16" else torch.float32
-    return kind.from_pretrained(a.model, dtype=dtype, attn_implementation="sdpa", **options)
+    model = kind.from_pretrained(a.model, dtype=dtype, attn_implementation="sdpa", **options)
+    model.config.pad_token_id = PAD
+    return model
 
 
 def products():
@@ -57,7 +60,7 @@ def products():
 def padded(rows, left=False):
     """Tokens and their mask, `[rows, longest]`."""
     longest = max(map(len, rows))
-    tokens = torch.full((len(rows), longest), tokenizer.pad_token_id)
+    tokens = torch.full((len(rows), longest), PAD)
     mask = torch.zeros_like(tokens)
     for i, row in enumerate(rows):
         at = slice(longest - len(row), longest) if left else slice(len(row))
@@ -70,19 +73,22 @@ def pairs_of(step):
 
 
 def train(model, loss_of, learning_rate):
-    """Takes a step to warm up, then the timed ones; returns their seconds."""
+    """Takes a step to warm up, then the timed ones; returns their seconds and losses."""
     model.train()
     model.config.use_cache = False
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
+    losses = []
     for step in range(a.steps + 1):
         if step == 1:
             start = time.perf_counter()
         with products():
             loss = loss_of(step)
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-    return time.perf_counter() - start
+        losses.append(loss.item())
+    return time.perf_counter() - start, losses[1:]
 
 
 def score():
@@ -103,7 +109,7 @@ def score():
         part = order[first : first + SCORED_AT_ONCE]
         for i, reward in zip(part, rewards([rows[i] for i in part])):
             found[i] = reward
-    return time.perf_counter() - start
+    return time.perf_counter() - start, []
 
 
 def rm():
@@ -184,7 +190,7 @@ def sample():
                 temperature=1.0,
                 top_k=0,
                 top_p=0.95,
-                pad_token_id=tokenizer.pad_token_id,
+                pad_token_id=PAD,
             )
 
     generate(1, 4)
@@ -192,11 +198,11 @@ def sample():
     found = generate(PROMPTS, NEW)
     seconds = time.perf_counter() - start
     assert found.shape == (len(tokens) * SAMPLES, tokens.shape[1] + NEW)
-    return seconds
+    return seconds, []
 
 
-seconds = {"score": score, "rm": rm, "dpo": dpo, "sample": sample}[a.task]()
+seconds, losses = {"score": score, "rm": rm, "dpo": dpo, "sample": sample}[a.task]()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 steps = a.steps if a.task in ("rm", "dpo") else 1
 version = f"PyTorch {torch.__version__}, transformers {transformers.__version__}"
-print(json.dumps({"seconds": seconds / steps, "peak_rss_mib": peak, "version": version}))
+print(json.dumps({"seconds": seconds / steps, "peak_rss_mib": peak, "version": version, "losses": losses}))

@@ -180,7 +180,7 @@ pub struct Dpo {
 pub enum WhichPairs {
     /// The best response against the worst.
     BestWorst,
-    /// Every ordered pair.
+    /// Every pair with different rewards.
     All,
 }
 

@@ -69,7 +69,8 @@ pub enum Loss {
     /// to the KL (Ethayarajh et al. 2024)
     Kto,
     /// Mean log-probs and a margin, no reference (Meng et al. 2024)
-    Simpo,
+    #[value(name = "simpo")]
+    SimPo,
     /// SLiC-HF's rank loss, no reference (Zhao et al. 2023)
     Slic,
 }
@@ -98,7 +99,7 @@ impl LossArgs {
                 desirable_weight: self.desirable_weight.unwrap_or(1.0),
                 undesirable_weight: self.undesirable_weight.unwrap_or(1.0),
             },
-            Loss::Simpo => PairLoss::SimPo {
+            Loss::SimPo => PairLoss::SimPo {
                 beta: self.beta.unwrap_or(2.0),
                 gamma: self.gamma.unwrap_or(1.0),
             },

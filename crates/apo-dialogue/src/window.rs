@@ -16,6 +16,7 @@
 mod bpe_boundary;
 mod places;
 mod regex;
+mod split;
 #[cfg(test)]
 mod tests;
 mod wanted;

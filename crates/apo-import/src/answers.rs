@@ -47,7 +47,7 @@ pub enum AnsweredQuery<'a> {
 }
 
 impl Answer {
-    /// Parses a record in one of the documented [`FORMS`](crate::FORMS).
+    /// Parses a record in one of the [documented](fn@crate::documentation) forms.
     ///
     /// # Errors
     ///

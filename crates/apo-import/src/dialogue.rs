@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use apo_hh::{ASSISTANT, HUMAN, Role};
 pub use apo_thought::{begins_with_token, ends_with_token, without_any_beginning, without_any_end};
-use apo_thought::{without_end, without_opening};
+use apo_thought::{without_beginning, without_end};
 
 use crate::fault::{Fault, reason};
 use crate::messages::{Message, Text};
@@ -110,7 +110,7 @@ fn check_plain(place: &str, text: &str) -> Result<(), Fault> {
 ///
 /// When it is a whole dialogue that is rendered in another program's format.
 pub fn without_tokens<'a>(place: &str, response: &'a str) -> Result<&'a str, Fault> {
-    if let Some(opened) = without_opening(response) {
+    if let Some(opened) = without_beginning(response) {
         return Ok(without_end(opened));
     }
     if as_dialogue(response).is_none() {

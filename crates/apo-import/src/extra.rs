@@ -11,7 +11,7 @@ use crate::fields::{Fields, is_filled, kind, text};
 use crate::forms::{ASKED, CONTEXT, MEDIA, is_read};
 
 /// Columns that say where a row comes from. They are ignored.
-pub const ORIGIN: &[&str] = &[
+pub(crate) const ORIGIN: &[&str] = &[
     "id",
     "idx",
     "index",
@@ -38,8 +38,8 @@ pub const ORIGIN: &[&str] = &[
 /// What a row has besides its query and responses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
-    /// The text of the columns of [`CONTEXT`], which belongs to the query, but does
-    /// not fit into a table.
+    /// The text of columns such as `system`, which belongs to the query, but does not
+    /// fit into a table.
     pub context: Option<String>,
     /// The names of other filled columns.
     pub unused: Vec<String>,

@@ -4,7 +4,7 @@
 use crate::scores::is_score;
 
 /// The documentation of the forms, in the order in which they are tried.
-pub const FORMS: &[(&str, &[&str])] = &[
+pub(crate) const FORMS: &[(&str, &[&str])] = &[
     (
         "Preferences (`hh-split --train`, `--test`)",
         &[
@@ -47,7 +47,7 @@ pub(crate) const ANSWERS: [&str; 5] = ["response", "completion", "answer", "outp
 
 /// What a model sees besides the dialogue. The tables cannot hold it: rows are taken
 /// without it, and counted.
-pub const CONTEXT: &[&str] = &[
+pub(crate) const CONTEXT: &[&str] = &[
     "system",
     "system_prompt",
     "system_message",
@@ -57,11 +57,11 @@ pub const CONTEXT: &[&str] = &[
 ];
 
 /// Parts of the query that are not text. A row that has one is rejected.
-pub const MEDIA: &[&str] = &["images", "image", "videos", "video", "audios", "audio"];
+pub(crate) const MEDIA: &[&str] = &["images", "image", "videos", "video", "audios", "audio"];
 
 /// Columns that may be the query or belong to it. If the form of a row does not read
 /// such a column, the query must contain its text, or else the row is rejected.
-pub const ASKED: &[&str] = &[
+pub(crate) const ASKED: &[&str] = &[
     "prompt",
     "instruction",
     "input",

@@ -4,9 +4,9 @@
 //!
 //! A [`Source`] returns records as JSON text with their line, in bounded batches.
 //! [`Preferences::read`], [`Answer::read`] and [`parse`] parse one record, so that
-//! callers may parse records on many threads. [`FORMS`] documents the forms of
-//! records. [`dialogue`] turns what was parsed into dialogues, and [`pairs`] a record
-//! of preferences into pairs of responses to one query.
+//! callers may parse records on many threads. [`documentation()`] describes the forms
+//! of records. [`dialogue`] turns what was parsed into dialogues, and [`pairs`] a
+//! record of preferences into pairs of responses to one query.
 
 mod answers;
 mod comparison;
@@ -32,9 +32,9 @@ mod wrapped;
 pub use answers::{Answer, AnsweredQuery};
 pub use comparison::{Asked, Comparison, Scored};
 pub use documentation::documentation;
-pub use extra::{Extra, ORIGIN, Unused};
+pub use extra::{Extra, Unused};
 pub use fault::{Fault, reason};
-pub use forms::{ANSWER_FIELDS, ASKED, CONTEXT, FORMS, MEDIA, PREFERENCE_FIELDS, PREFERENCE_FORMS};
+pub use forms::{ANSWER_FIELDS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
 pub use messages::{Conversation, Message, Text};
 pub use pair::{ReadPair, pairs};
 pub use preference::{Preference, Preferences};

@@ -1,7 +1,7 @@
 //! Reads rows as preferences.
 //!
 //! A null field counts as missing. If a record has the fields of several forms, the
-//! first form of [`FORMS`](crate::FORMS) counts, and of several names the first.
+//! first form of [`FORMS`](crate::forms::FORMS) counts, and of several names the first.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -65,7 +65,7 @@ impl From<Dialogues> for Preference {
 }
 
 impl Preferences {
-    /// Parses a record in one of the documented [`FORMS`](crate::FORMS).
+    /// Parses a record in one of the [documented](fn@crate::documentation) forms.
     ///
     /// # Errors
     ///

@@ -8,6 +8,11 @@
 //! memory is paid for from a budget of work, nesting is bounded, and
 //! the same template always gives the same result.
 //!
+//! The crate `minijinja` (2.24, with `pycompat`) renders most templates alike, but not all:
+//! it prints `['a']` as `["a"]` and `1e16` as `10000000000000000.0`, and it has neither
+//! `'%d' % n` nor `{% generation %}`. A prompt that differs by a quotation mark is a silent
+//! fault: the model was trained on another text.
+//!
 //! One thing differs on purpose: `strftime_now` gives a fixed date, [`DATE`].
 //!
 //! ```

@@ -18,6 +18,6 @@ pub struct LayerConfig {
     pub precision: Precision,
     /// Whether a row's result is the same whatever other rows there are. Generation
     /// needs this, because its rows come and go. Projections by weights in f32 are then
-    /// computed in f32; those by packed weights are always so.
+    /// computed in f32; those by packed weights do not depend on other rows anyway.
     pub batch_invariant: bool,
 }

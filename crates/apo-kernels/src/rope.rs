@@ -26,19 +26,19 @@ pub(crate) fn rotate_back(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32
     each_row(cos, sin, heads, qkv, rotate_row_back);
 }
 
-/// Turns the heads of a row, `[heads · head_dim]`, by the cosines and sines of its position,
+/// Rotates the heads of a row, `[heads · head_dim]`, by the cosines and sines of its position,
 /// `[head_dim / 2]` each.
-type TurnRow = fn(&mut [f32], &[f32], &[f32]);
+type RotateRow = fn(&mut [f32], &[f32], &[f32]);
 
-/// Turns the queries and keys of each row, on all threads.
+/// Rotates the queries and keys of each row, on all threads.
 ///
 /// # Shapes
 ///
 /// - `cos`, `sin`: `[tokens, head_dim / 2]`
 /// - `qkv`: `[tokens, (heads + 2 · kv_heads) · head_dim]`
-fn each_row(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], turn: TurnRow) {
+fn each_row(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], rotate_heads: RotateRow) {
     let (width, half) = (heads.width(), heads.head_dim / 2);
-    let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
+    let rotated = (heads.heads + heads.kv_heads) * heads.head_dim;
     assert_eq!(
         qkv.len() * half,
         cos.len() * width,
@@ -48,7 +48,7 @@ fn each_row(cos: &[f32], sin: &[f32], heads: Heads, qkv: &mut [f32], turn: TurnR
         .with_min_len(ROWS_PER_TASK)
         .zip(cos.par_chunks(half))
         .zip(sin.par_chunks(half))
-        .for_each(|((row, cos), sin)| turn(&mut row[..turned], cos, sin));
+        .for_each(|((row, cos), sin)| rotate_heads(&mut row[..rotated], cos, sin));
 }
 
 for_each_instruction_set! {

@@ -22,7 +22,7 @@ struct PaddedTrees {
     places: Tensor<1, Int>,
     /// True where a key is masked from a query, for all query heads that share
     /// it, `[trees, 1, group · longest, longest]`.
-    hidden: Tensor<4, Bool>,
+    masked: Tensor<4, Bool>,
     /// `[tokens, 1, head_dim]`
     cos: Tensor<3>,
     /// `[tokens, 1, head_dim]`
@@ -46,11 +46,11 @@ impl PaddedTrees {
                 places[row] = (tree * longest + i) as i32;
             }
         }
-        let mut hidden = vec![true; n_trees * longest * longest];
+        let mut masked = vec![true; n_trees * longest * longest];
         for tree in 0..n_trees {
             for i in 0..longest {
                 // Padding attends to itself, so that its softmax stays finite.
-                hidden[(tree * longest + i) * longest + i] = false;
+                masked[(tree * longest + i) * longest + i] = false;
             }
         }
         for segment in &layout.segments {
@@ -59,17 +59,17 @@ impl PaddedTrees {
                 let seen = segment.prompt.clone().into_iter().flatten();
                 for key in seen.chain(segment.rows.start..=row) {
                     let query = segment.tree * longest + (row - first);
-                    hidden[query * longest + (key - first)] = false;
+                    masked[query * longest + (key - first)] = false;
                 }
             }
         }
         let shape = [n_trees, 1, longest, longest];
-        let hidden = Tensor::<4, Bool>::from_data(TensorData::new(hidden, shape), device);
+        let masked = Tensor::<4, Bool>::from_data(TensorData::new(masked, shape), device);
         let group = config.num_attention_heads / config.num_key_value_heads;
         Self {
             rows: Tensor::from_data(TensorData::new(rows, [n_trees * longest]), device),
             places: Tensor::from_data(TensorData::new(places, [n_tokens]), device),
-            hidden: hidden.repeat_dim(2, group),
+            masked: masked.repeat_dim(2, group),
             cos: both_halves(&layout.cos, config, device),
             sin: both_halves(&layout.sin, config, device),
             n_trees,
@@ -144,13 +144,13 @@ fn linear(x: Tensor<2>, weight: &Tensor<2>, precision: Precision) -> Tensor<2> {
 ///
 /// - `query` and the result: `[batch, heads, queries, head_dim]`
 /// - `key`, `value`: `[batch, kv_heads, keys, head_dim]`
-/// - `hidden`, true where a key is masked:
+/// - `masked`, true where a key is masked:
 ///   `[batch, 1, heads / kv_heads · queries or 1, keys]`
 pub(crate) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,
     value: Tensor<4>,
-    hidden: &Tensor<4, Bool>,
+    masked: &Tensor<4, Bool>,
     precision: Precision,
 ) -> Tensor<4> {
     let [batch, heads, queries, head_dim] = query.dims();
@@ -160,7 +160,7 @@ pub(crate) fn attend(
     let rows = heads / kv_heads * queries;
     let query = query.reshape([batch, kv_heads, rows, head_dim]);
     let score = matmul_transposed(query, key) / (head_dim as f64).sqrt();
-    let prob = activation::softmax(score.mask_fill(hidden.clone(), -1e30), 3);
+    let prob = activation::softmax(score.mask_fill(masked.clone(), -1e30), 3);
     matmul(cast_operand(prob, precision), value).reshape([batch, heads, queries, head_dim])
 }
 
@@ -285,7 +285,7 @@ impl ComposedPlan {
             trees.pad(query),
             trees.pad(key.clone()),
             trees.pad(value.clone()),
-            &trees.hidden,
+            &trees.masked,
             precision,
         );
         let attended = trees.unpad(attended);

@@ -27,6 +27,13 @@ pub use sampler::{Pick, Sampling};
 /// Prompt tokens computed at once; further prompts wait for the next prefill.
 const PREFILL_TOKENS: usize = 2048;
 
+/// Most responses that are computed at once where memory decides how many. With more, a step
+/// is bound by arithmetic and no longer by reading the weights.
+const MAX_AUTO_BATCH: usize = 128;
+
+/// Responses that are computed at once where nothing tells how many memory holds.
+const DEFAULT_BATCH: usize = 32;
+
 /// How responses are generated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationConfig {
@@ -103,25 +110,19 @@ struct Waiting<P> {
     seed: u64,
 }
 
-/// Most responses that are computed at once where memory decides how many. With more, a step
-/// is bound by arithmetic and no longer by reading the weights.
-const MOST_AT_ONCE: usize = 128;
-
-/// Responses that are computed at once where nothing tells how many memory holds.
-const AT_ONCE: usize = 32;
-
 impl InferenceModel {
     /// Returns how many responses to compute at once: as many as half of the available
-    /// memory holds, and at most 128. On devices without the CPU's kernels it is 32.
+    /// memory holds, and at most 128. On devices without the CPU's kernels, and where the
+    /// free memory is unknown, it is 32.
     pub fn batch_that_fits(&self, prompt_tokens: usize, response_tokens: usize) -> usize {
         let (InferenceWeights::Kernels(_), Some(available)) = (&self.llama.0, available_memory())
         else {
-            return AT_ONCE;
+            return DEFAULT_BATCH;
         };
         let precision = self.compute.precision;
         let each = bytes_per_response(&self.config, precision, prompt_tokens, response_tokens);
         let fit = usize::try_from(available / 2 / each).unwrap_or(usize::MAX);
-        fit.clamp(1, MOST_AT_ONCE)
+        fit.clamp(1, MAX_AUTO_BATCH)
     }
 
     /// Generates the samples of all requests and passes each to `done` when it

@@ -22,6 +22,7 @@ pub mod memory_estimate;
 pub mod model;
 pub mod optimiser;
 mod parameters;
+mod quoted;
 mod rope;
 mod rows;
 mod save;

@@ -1,4 +1,5 @@
-//! The memory of a model and of its training, before any of it is allocated.
+//! The memory of a model, of its training and of generation, before any of it is
+//! allocated.
 
 use std::path::Path;
 

@@ -113,7 +113,7 @@ pub fn calibration(probabilities: &[f64], outcomes: &[bool], n_bins: usize) -> O
 /// # Panics
 ///
 /// When the columns differ in length or hold a number that is not finite.
-pub fn pair_probabilities(chosen: &[f64], rejected: &[f64]) -> Vec<f64> {
+fn pair_probabilities(chosen: &[f64], rejected: &[f64]) -> Vec<f64> {
     check_columns("chosen", chosen, "rejected", rejected);
     let pairs = chosen.iter().zip(rejected);
     pairs
@@ -137,7 +137,8 @@ fn sigmoid(x: f64) -> f64 {
 ///
 /// # Panics
 ///
-/// As [`pair_probabilities`], and when there are no bins.
+/// When the columns differ in length or hold a number that is not finite, or there are
+/// no bins.
 pub fn pair_calibration(chosen: &[f64], rejected: &[f64], n_bins: usize) -> Option<Calibration> {
     let outcomes = vec![true; chosen.len()];
     both_orders(&pair_probabilities(chosen, rejected), &outcomes, n_bins)

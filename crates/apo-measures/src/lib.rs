@@ -34,7 +34,7 @@ mod win_rate;
 pub use accuracy::{Accuracy, accuracy};
 pub use agreement::{cohens_kappa, fleiss_kappa};
 pub use bootstrap::bootstrap;
-pub use calibration::{Bin, Calibration, calibration, pair_calibration, pair_probabilities};
+pub use calibration::{Bin, Calibration, calibration, pair_calibration};
 pub use interval::{Interval, interval};
 pub use length_controlled::{LengthControlled, length_controlled};
 pub use mean::{Mean, mean, ratio};

@@ -13,4 +13,4 @@ mod token_args;
 pub use compute::ComputeArgs;
 pub use exit::run;
 pub use model_args::ModelArgs;
-pub use token_args::{LimitArgs, MicroTokensArgs};
+pub use token_args::{LimitArgs, MicroTokensArgs, SCORING_MICRO_TOKENS, TRAINING_MICRO_TOKENS};

@@ -1,5 +1,11 @@
 //! How much text models read, and how much of it at once.
 
+/// Tokens that `judge` computes at once by default.
+pub const SCORING_MICRO_TOKENS: u32 = 4096;
+
+/// Tokens that a training computes at once by default.
+pub const TRAINING_MICRO_TOKENS: u32 = 2048;
+
 /// The longest text that a stage gives to a model; `DEFAULT` is the stage's.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct LimitArgs<const DEFAULT: u32> {

@@ -7,4 +7,4 @@ mod sealed;
 
 pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex, short_digest};
 pub use provenance::{Input, MANIFEST, METRICS, Provenance, Split, TEST};
-pub use sealed::{CHECKSUM, MOST_BYTES, SealedError, find, open, seal};
+pub use sealed::{MOST_BYTES, SealedError, find, open, seal};

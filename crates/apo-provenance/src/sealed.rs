@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The field that holds the checksum: eight hex digits.
-pub const CHECKSUM: &str = "crc32";
+const CHECKSUM: &str = "crc32";
 
 /// The most bytes that a sealed file has.
 pub const MOST_BYTES: u64 = 4 << 20;
@@ -50,7 +50,7 @@ pub enum SealedError {
 ///
 /// # Panics
 ///
-/// When `content` is not written as a JSON object, or has a field [`CHECKSUM`].
+/// When `content` is not written as a JSON object, or has a field `crc32`.
 pub fn seal(content: &impl Serialize) -> Vec<u8> {
     let mut value = serde_json::to_value(content).expect("the content is plain data");
     // What is read back counts: a number may differ from the one in memory.

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use apo_model_stage::{ComputeArgs, LimitArgs, MicroTokensArgs, ModelArgs};
+use apo_model_stage::{ComputeArgs, LimitArgs, MicroTokensArgs, ModelArgs, SCORING_MICRO_TOKENS};
 use apo_stage::{OutputArgs, ReportArgs};
 
 const SCORE: &str = concat!(
@@ -77,7 +77,7 @@ pub struct ScorerArgs {
     pub limit: LimitArgs<512>,
 
     #[command(flatten)]
-    pub micro_tokens: MicroTokensArgs<4096>,
+    pub micro_tokens: MicroTokensArgs<SCORING_MICRO_TOKENS>,
 
     #[command(flatten)]
     pub compute: ComputeArgs,

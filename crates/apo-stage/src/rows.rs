@@ -1,4 +1,4 @@
-//! Checks of rows beyond their columns.
+//! The reward of a response, and the error of a bad row.
 
 use std::path::Path;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::alternatives::alternatives;
 use crate::columns::Columns;
 use crate::error::TableError;
 use crate::file::name;
@@ -69,11 +70,7 @@ impl Folder {
     /// `x-00001-of-00003.parquet`.
     pub fn flat(folder: &Path, endings: &[&str]) -> Result<Self, TableError> {
         let found = Self::list(folder, endings)?;
-        let expected = match endings.split_last() {
-            Some((last, [])) => (*last).to_owned(),
-            Some((last, others)) => format!("{} or {last}", others.join(", ")),
-            None => String::new(),
-        };
+        let expected = alternatives(endings);
         if let Some(first) = found.deeper.first() {
             let problem = format!(
                 "the folder has {expected} files in sub-folders ({}), which are not read; pass one \

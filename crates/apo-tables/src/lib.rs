@@ -5,6 +5,7 @@
 //! they read a row, and `TABLES.md` is generated from them. Reading and writing
 //! stream, so that memory depends on the batch and not on the table.
 
+mod alternatives;
 mod cell;
 mod columns;
 mod decoded;

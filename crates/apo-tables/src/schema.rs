@@ -4,6 +4,8 @@ use std::fmt;
 
 use arrow_schema::{DataType, Field, Schema};
 
+use crate::alternatives::alternatives;
+
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -112,11 +114,7 @@ impl Table {
     /// Returns the commands that write such tables, as a phrase.
     pub(crate) fn writers(&self) -> String {
         let quoted: Vec<String> = self.written_by.iter().map(|it| format!("`{it}`")).collect();
-        match quoted.split_last() {
-            Some((last, [])) => last.clone(),
-            Some((last, others)) => format!("{} or {last}", others.join(", ")),
-            None => String::new(),
-        }
+        alternatives(&quoted)
     }
 
     /// Returns every fault of a file's schema; such a table has none.

@@ -31,7 +31,7 @@ pub fn without_any_beginning(text: &str) -> &str {
 }
 
 /// Whether a text begins with a special token, even one that begins no text or answer:
-/// then [`without_opening`](crate::without_opening) leaves it.
+/// then [`without_beginning`](crate::without_beginning) leaves it.
 pub fn begins_with_token(text: &str) -> bool {
     let lower = text[..text.floor_char_boundary(200)].to_ascii_lowercase();
     has_beginning(text) || behind_token(&lower).is_some()

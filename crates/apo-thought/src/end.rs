@@ -20,7 +20,7 @@ const NO_ENDS: &[&str] = &["<unk>", "<s>"];
 /// Returns a text without the special tokens that servers leave at its end: directly
 /// after its last character, or after a blank that follows a complete statement, together
 /// with the tokens that fill it up. The caller has removed what opened the text by
-/// [`without_opening`](crate::without_opening).
+/// [`without_beginning`](crate::without_beginning).
 ///
 /// A token stays if the answer may be about it: after a blank that follows anything else,
 /// such as a word or a question, after a sign that leads up to it, on its own line, and if

@@ -45,7 +45,7 @@ pub use doubt::is_doubtful;
 pub use end::{ends_with_token, without_any_end, without_end};
 pub use place::is_open;
 pub use reply::{Parted, parted};
-pub use template_prefix::without_opening;
+pub use template_prefix::without_beginning;
 
 #[cfg(test)]
 mod tests;

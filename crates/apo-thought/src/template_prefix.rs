@@ -19,12 +19,12 @@ use crate::turn::{has_turn, header};
 ///
 /// After the speaker's name, a template writes nothing, a line break or another token,
 /// and no space after a name that is a token. A sentence about a mark stays.
-pub fn without_opening(response: &str) -> Option<&str> {
+pub fn without_beginning(response: &str) -> Option<&str> {
     let opened = opened(response).map(|range| &response[range]);
     final_message(opened.unwrap_or(response)).or(opened)
 }
 
-/// Returns the place of what [`without_opening`] returns, but with the header of a
+/// Returns the place of what [`without_beginning`] returns, but with the header of a
 /// channel, which may be a thought's.
 pub(crate) fn opened(response: &str) -> Option<Range<usize>> {
     let blank = |at: usize| response[at..].len() - response[at..].trim_start().len();

@@ -7,7 +7,7 @@ mod sentences;
 mod thoughts;
 mod tokens;
 
-use super::{parted, without_end, without_opening};
+use super::{parted, without_beginning, without_end};
 
 /// An answer that is long enough to be one after what may be part of an answer.
 const WARM: &str = "Warm water, with a little soap in it, is best.";
@@ -18,5 +18,5 @@ fn answer_of(content: &str) -> &str {
 
 /// Returns a response as `hh-split` cleans it, which leaves its thoughts.
 fn cleaned(response: &str) -> &str {
-    without_end(without_opening(response).unwrap_or(response))
+    without_end(without_beginning(response).unwrap_or(response))
 }

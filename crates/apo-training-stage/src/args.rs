@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use apo_llama::{AdamWSettings, StoredType};
-use apo_model_stage::MicroTokensArgs;
+use apo_model_stage::{MicroTokensArgs, TRAINING_MICRO_TOKENS};
 use apo_provenance::Provenance;
 use apo_stage::{Output, OutputArgs, not_negative, value_name};
 use apo_training::{Decay, Settings};
@@ -64,7 +64,7 @@ pub struct TrainingArgs {
 
     /// The size of a micro-batch.
     #[command(flatten)]
-    pub micro_tokens: MicroTokensArgs<2048>,
+    pub micro_tokens: MicroTokensArgs<TRAINING_MICRO_TOKENS>,
 
     /// Gradient checkpointing: keep only the layers' inputs and compute layers
     /// again in the backward pass; less memory, a third more time

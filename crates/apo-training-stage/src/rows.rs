@@ -1,4 +1,4 @@
-//! Checks of rows beyond their columns.
+//! Checks of golden answers and samples, and the tokens of a row.
 
 use std::path::Path;
 

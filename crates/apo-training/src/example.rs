@@ -4,7 +4,7 @@ use apo_dialogue::Truncation;
 use apo_llama::PromptTree;
 use serde::{Deserialize, Serialize};
 
-use crate::response_spool::TokenizedResponse;
+use crate::response::TokenizedResponse;
 
 /// What decided between two responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use apo_provenance::short_digest;
 use apo_spool::{Place, Spool};
 
 use crate::error::TrainingError;
 use crate::example::Example;
-use crate::hash::hash;
 
 /// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "examples.scratch";
@@ -51,7 +51,7 @@ impl ExampleStoreWriter {
             place: self.spool.append(example)?,
             n_tokens: example.n_tokens() as u32,
             n_referenced: example.n_referenced() as u32,
-            hash: hash(&[example.query_id.as_bytes()]),
+            hash: short_digest(&[example.query_id.as_bytes()]),
         });
         Ok(())
     }
@@ -118,7 +118,7 @@ impl ExampleStore {
     pub(crate) fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
         let key = |i: usize| {
             let hash_of = self.entries[i].hash.to_le_bytes();
-            hash(&[&seed.to_le_bytes(), &epoch.to_le_bytes(), &hash_of])
+            short_digest(&[&seed.to_le_bytes(), &epoch.to_le_bytes(), &hash_of])
         };
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by_cached_key(|&i| (key(i), i));

@@ -3,53 +3,16 @@
 
 use std::path::Path;
 
+use apo_provenance::short_digest;
 use apo_spool::{Place, Spool};
-use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::example::Example;
 use crate::example_store::ExampleStoreWriter;
-use crate::hash::hash;
+use crate::response::{ResponseRole, TokenizedResponse};
 
 /// Removed when a stage stops: the tables can be read again.
 const FILE: &str = "responses.scratch";
-
-/// The role of a response among those to its query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum ResponseRole {
-    /// A golden answer.
-    Golden,
-    /// A sample of the policy.
-    Sample,
-    /// An empty sample, kept apart where samples are ranked: it is never the chosen
-    /// one.
-    Empty,
-    /// The response that people preferred.
-    Chosen,
-    /// The response that they did not prefer.
-    Rejected,
-}
-
-/// A response to a query, as token ids.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TokenizedResponse {
-    /// The query's id.
-    pub query_id: String,
-    /// Its role.
-    pub role: ResponseRole,
-    /// Sample number, or the number of the pair.
-    pub number: u32,
-    /// Whether an end of text follows it.
-    pub complete: bool,
-    /// Its reward, if the table is scored.
-    pub reward: Option<f32>,
-    /// Its log-prob under the reference, if it is known.
-    pub reference: Option<f32>,
-    /// The prompt's ids.
-    pub prompt: Vec<u32>,
-    /// The response's ids, without end of text.
-    pub response: Vec<u32>,
-}
 
 /// Tokenized responses on disk, while they are gathered.
 #[derive(Debug)]
@@ -78,7 +41,7 @@ impl ResponseSpool {
     ///
     /// When it cannot be written.
     pub fn add(&mut self, response: &TokenizedResponse) -> Result<(), TrainingError> {
-        let key = hash(&[response.query_id.as_bytes()]);
+        let key = short_digest(&[response.query_id.as_bytes()]);
         let place = self.spool.append(response)?;
         self.entries
             .push((key, response.role, response.number, place));

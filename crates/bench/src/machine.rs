@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
+use anyhow::{Context as _, Result};
 use rayon::prelude::*;
 
 use apo_kernels::matmul::multiply;
@@ -11,7 +12,7 @@ use apo_kernels::{Precision, bf16, simd};
 
 use crate::work::{Run, Share};
 
-/// What this machine computes and reads at best, on all threads.
+/// What this machine computes and reads at best.
 #[derive(Clone, Copy, Debug)]
 pub struct Peaks {
     /// Floating-point operations per second in products of f32.
@@ -42,7 +43,17 @@ impl Bound {
 }
 
 impl Peaks {
-    /// Measures them, in about a second.
+    /// Measures them on some threads, in about a second.
+    ///
+    /// # Errors
+    ///
+    /// When the threads cannot be started.
+    pub fn on(threads: usize) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        Ok(pool.context("cannot start threads")?.install(Self::measure))
+    }
+
+    /// Measures them on all threads, in about a second.
     pub fn measure() -> Self {
         let f32 = peak_product(Precision::F32);
         let bf16 = if bf16::is_native() {

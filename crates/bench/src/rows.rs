@@ -13,13 +13,15 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::work::SAMPLED_PROMPTS;
+
 /// Number of pairs that are worked on.
 const N_PAIRS: usize = 32;
 
 /// Pairs of responses, each with its prompt, as the model's tokens.
 pub trait Rows {
     /// Number of pairs.
-    fn len(&self) -> usize;
+    fn n_pairs(&self) -> usize;
 
     /// Returns a pair: the prompt, the chosen and the rejected response.
     ///
@@ -27,11 +29,6 @@ pub trait Rows {
     ///
     /// When its text cannot be tokenized.
     fn tree(&self, at: usize) -> Result<PromptTree>;
-
-    /// Tells whether there are none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// Pairs as texts, tokenized when they are needed, as a stage does.
@@ -66,7 +63,7 @@ impl Texts {
     ///
     /// # Errors
     ///
-    /// When the tokenizer or a pair cannot be read, or there are no pairs.
+    /// When the tokenizer or a pair cannot be read, or there are fewer than 8 pairs.
     pub fn of(model: &Path, file: Option<&Path>) -> Result<Self> {
         let tokenizer = DialogueTokenizer::load(model, Template::Hh)?;
         let pairs = pairs(file)?;
@@ -75,7 +72,7 @@ impl Texts {
 }
 
 impl Rows for Texts {
-    fn len(&self) -> usize {
+    fn n_pairs(&self) -> usize {
         self.pairs.len()
     }
 
@@ -105,7 +102,7 @@ pub struct Drawn {
 }
 
 impl Rows for Drawn {
-    fn len(&self) -> usize {
+    fn n_pairs(&self) -> usize {
         self.pairs
     }
 
@@ -123,7 +120,7 @@ impl Rows for Drawn {
 ///
 /// # Errors
 ///
-/// When a pair cannot be read, there are no pairs, or they cannot be written.
+/// When a pair cannot be read, there are fewer than 8 pairs, or they cannot be written.
 pub fn write(file: Option<&Path>, to: &Path) -> Result<()> {
     let mut text = String::new();
     for pair in pairs(file)? {
@@ -145,7 +142,12 @@ fn pairs(file: Option<&Path>) -> Result<Vec<Pair>> {
     } else {
         read_lines(path)?
     };
-    ensure!(!pairs.is_empty(), "{} has no pairs", path.display());
+    ensure!(
+        pairs.len() >= SAMPLED_PROMPTS,
+        "{} has {} pairs; expected at least {SAMPLED_PROMPTS}",
+        path.display(),
+        pairs.len()
+    );
     Ok(pairs)
 }
 

@@ -10,6 +10,7 @@ use apo_llama::{
     AdamW, AdamWSettings, Compute, GenerationConfig, Head, InferenceModel, Model, ModelError,
     Precision, PromptTree, Request, Sampling, Start, TreeBatch, device,
 };
+use apo_model_stage::{SCORING_MICRO_TOKENS, TRAINING_MICRO_TOKENS, memory};
 use apo_objectives::{Adversarial, PairLoss};
 use apo_stage::peak_mib;
 use apo_training::{Comparison, ComparisonKind, Example, Objective, StepBatch};
@@ -19,10 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::rows::Rows;
 
-/// Tokens that are scored at once.
-const SCORED_TOKENS: usize = 2048;
-/// Most tokens of a training step that are computed at once.
-const MICRO_TOKENS: usize = 4096;
 /// Pairs of a training step.
 pub const PAIRS_PER_STEP: usize = 4;
 /// Prompts that are sampled from.
@@ -63,7 +60,7 @@ pub struct Run {
     pub attention: Share,
     /// The optimiser's.
     pub optimiser: Share,
-    /// Losses of the steps.
+    /// Losses of training steps.
     pub losses: Vec<f64>,
 }
 
@@ -98,6 +95,7 @@ pub struct Settings<'a> {
 ///
 /// When the model cannot be loaded, rows cannot be read, or a result is not finite.
 pub fn run(task: Task, settings: &Settings<'_>, rows: &dyn Rows) -> Result<Run> {
+    memory::keep_freed(); // as the stages do
     let bench = Bench { settings, rows };
     match task {
         Task::Score => bench.score(),
@@ -148,7 +146,7 @@ impl Bench<'_> {
         };
         model.rewards(&TreeBatch::new([&warm]))?;
         let watch = Watch::start();
-        let trees: Vec<PromptTree> = (0..self.rows.len())
+        let trees: Vec<PromptTree> = (0..self.rows.n_pairs())
             .map(|at| self.rows.tree(at))
             .collect::<Result<_>>()?;
         let (mut tokens, mut n_rewards) = (0, 0);
@@ -156,14 +154,14 @@ impl Bench<'_> {
         for (i, tree) in trees.iter().enumerate() {
             batch.push(tree);
             let next = trees.get(i + 1).map_or(usize::MAX, PromptTree::n_tokens);
-            if batch.n_tokens().saturating_add(next) > SCORED_TOKENS {
+            if batch.n_tokens().saturating_add(next) > SCORING_MICRO_TOKENS as usize {
                 n_rewards += model.rewards(&batch)?.len();
                 tokens += batch.n_tokens();
                 batch = TreeBatch::default();
             }
         }
         ensure!(
-            n_rewards == 2 * self.rows.len(),
+            n_rewards == 2 * self.rows.n_pairs(),
             "a reward for every dialogue"
         );
         Ok(watch.stop(1, tokens, Vec::new()))
@@ -179,7 +177,7 @@ impl Bench<'_> {
     ) -> Result<StepBatch> {
         let first = step * PAIRS_PER_STEP;
         let examples = (first..first + PAIRS_PER_STEP).map(|at| {
-            let trees = vec![self.rows.tree(at % self.rows.len())?];
+            let trees = vec![self.rows.tree(at % self.rows.n_pairs())?];
             let reference = match reference {
                 None => Vec::new(),
                 Some(model) => {
@@ -248,7 +246,7 @@ impl Bench<'_> {
                 None => self.step_batch(step, kind, frozen.as_ref())?,
             };
             let (gradients, sums) = batch
-                .gradients(&model, &objective, MICRO_TOKENS, || false)?
+                .gradients(&model, &objective, TRAINING_MICRO_TOKENS as usize, || false)?
                 .context("nothing stops a step")?;
             tokens += sums.tokens as usize;
             losses.push(sums.loss);
@@ -271,7 +269,7 @@ impl Bench<'_> {
             batch: SAMPLED_PROMPTS * SAMPLES,
             stop_ids: Vec::new(),
         };
-        let requests: Vec<Request> = (0..SAMPLED_PROMPTS.min(self.rows.len()))
+        let requests: Vec<Request> = (0..SAMPLED_PROMPTS.min(self.rows.n_pairs()))
             .map(|number| {
                 Ok(Request {
                     number,

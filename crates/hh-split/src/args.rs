@@ -141,18 +141,9 @@ impl TryFrom<OsString> for Named {
 }
 
 /// A path without its first bytes.
-#[cfg(unix)]
 fn after(text: &OsString, n: usize) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
     std::ffi::OsStr::from_bytes(&text.as_bytes()[n..]).into()
-}
-
-/// A path without its first bytes.
-#[cfg(not(unix))]
-fn after(text: &OsString, n: usize) -> PathBuf {
-    String::from_utf8_lossy(&text.as_encoded_bytes()[n..])
-        .into_owned()
-        .into()
 }
 
 /// An amount: a count, or a percentage of all.

@@ -3,6 +3,14 @@
 //! A text that may stand in the middle of a sentence is in lower case and has no full
 //! stop; [`sentence`] makes a sentence of it.
 
+use rand::seq::IndexedRandom as _;
+use rand_chacha::ChaCha8Rng;
+
+/// Draws one of several texts.
+pub(crate) fn pick(rng: &mut ChaCha8Rng, texts: &[&'static str]) -> &'static str {
+    texts.choose(rng).expect("a filled list")
+}
+
 /// Returns a text as a sentence: its first letter upper case, a full stop at
 /// its end.
 pub fn sentence(text: &str) -> String {

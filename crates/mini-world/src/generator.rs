@@ -8,17 +8,14 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 mod dialogue;
-mod draw;
 mod faults;
 mod pair;
 mod responses;
 
-pub use dialogue::query;
-pub use faults::FAULTS;
-pub use pair::{LENGTH_LIKING, Pair, TAU};
-pub use responses::{Kind, respond};
+pub use pair::Pair;
 
-use faults::faulty_line;
+use dialogue::query;
+use faults::{FAULTS, faulty_line};
 use pair::{annotate, line};
 
 /// The seed of the files in `fixtures/`.
@@ -64,7 +61,7 @@ pub struct Part {
     pub name: &'static str,
     /// Lines of the file.
     pub n_lines: usize,
-    /// Lines with each of the [`FAULTS`].
+    /// Lines with each kind of fault.
     pub n_faults: usize,
 }
 
@@ -137,7 +134,8 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::draw::{harm, task};
+    use super::dialogue::{harm, task};
+    use super::responses::{Kind, respond};
     use super::*;
     use crate::quality::quality_about;
     use crate::topic::{HARMS, TASKS, Topic, words};

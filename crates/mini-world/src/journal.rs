@@ -5,11 +5,10 @@ use std::collections::HashSet;
 
 use apo_endpoint::{self as endpoint, Entry, Failure, PolicyRefusal, Reply, Request, Usage};
 use apo_golden::Collector;
-use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::content::{self, sentence};
+use crate::content::{self, pick, sentence};
 use crate::generator::Pair;
 use crate::topic::{HARMS, TASKS, Topic};
 
@@ -99,10 +98,6 @@ fn rng(prompt: &str, seed: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(key);
     rng.set_stream(seed);
     rng
-}
-
-fn pick(rng: &mut ChaCha8Rng, texts: &[&'static str]) -> &'static str {
-    texts.choose(rng).expect("a filled list")
 }
 
 fn outcome(rng: &mut ChaCha8Rng, topic: Topic) -> Outcome {

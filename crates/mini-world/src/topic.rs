@@ -2,14 +2,12 @@
 //! the parts of a good answer to them.
 
 mod harms;
-mod kinds;
 mod tasks;
 
 use apo_hh::Role;
 
-pub use harms::HARMS;
-pub use kinds::{Harm, Task};
-pub use tasks::TASKS;
+pub use harms::{HARMS, Harm};
+pub use tasks::{TASKS, Task};
 
 /// What a prompt asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

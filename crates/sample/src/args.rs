@@ -100,7 +100,7 @@ pub struct Args {
     pub seed: u64,
 
     /// Number of responses computed at once; affects memory and speed, not the samples.
-    /// `auto` takes as many as half of the free memory holds, at most 128
+    /// `auto` takes as many as half of the free memory holds, at most 128; on a GPU, 32
     #[arg(
         long,
         value_name = "N",

@@ -14,7 +14,7 @@ use apo_tables::{SheetKey, Side, Writer};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{COLUMNS, Texts, row_id, sheet_id};
+use super::form::{COLUMNS, Texts, row_id, sheet_id};
 use crate::args::SheetArgs;
 use crate::pairing::{Pairing, inputs, pairings};
 

@@ -8,7 +8,7 @@ use apo_stage::bad_input;
 use apo_tables::{SheetKey, file};
 use serde::Deserialize;
 
-use super::{COLUMNS, Texts, row_id, sheet_id};
+use super::form::{COLUMNS, Texts, row_id, sheet_id};
 
 /// A person's vote on a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Block, Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
+use super::block::{Block, Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
 use crate::buffer::Buffer;
 use crate::disjoint::Disjoint;
 use crate::layout::Layout;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
+use super::block::{Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
 use crate::buffer::Buffer;
 use crate::disjoint::Disjoint;
 use crate::gemm_f32;

@@ -41,9 +41,7 @@ pub(super) fn shown(value: &Value) -> String {
 
 /// Formats a key for a message in the same way.
 pub(super) fn quoted(name: &str) -> String {
-    let short: String = name.chars().take(MOST_QUOTED).collect();
-    let more = if short.len() < name.len() { "…" } else { "" };
-    format!("`{}{more}`", short.escape_debug())
+    crate::quoted::quoted(name, MOST_QUOTED)
 }
 
 impl<'a> Fields<'a> {

@@ -21,7 +21,7 @@ pub(super) struct ComposedDecoder<'a> {
     precision: Precision,
     device: Device,
     /// The rows of the last step.
-    stack: Vec<Stacked>,
+    stack: Vec<StackRow>,
     /// Their keys and values by layer, `[rows, kv_heads, room, head_dim]`. Rows
     /// are aligned at their end, `time`: shorter ones have zeros in front.
     /// After `time` there is room for new tokens.
@@ -32,7 +32,7 @@ pub(super) struct ComposedDecoder<'a> {
 
 /// A row of the stack.
 #[derive(Clone, Copy)]
-struct Stacked {
+struct StackRow {
     id: u64,
     n_tokens: usize,
 }
@@ -100,7 +100,7 @@ impl<'a> ComposedDecoder<'a> {
             return;
         }
         self.stack = kept.iter().map(|&i| self.stack[i]).collect();
-        self.stack.extend(new.iter().map(|row| Stacked {
+        self.stack.extend(new.iter().map(|row| StackRow {
             id: row.id,
             n_tokens: row.prompt.n_tokens,
         }));
@@ -149,8 +149,8 @@ impl<'a> ComposedDecoder<'a> {
     }
 
     /// Returns true where a key is not a token of a row, `[rows, 1, 1, room]`.
-    fn hidden(&self, room: usize) -> Tensor<4, Bool> {
-        let hidden: Vec<bool> = self
+    fn masked(&self, room: usize) -> Tensor<4, Bool> {
+        let masked: Vec<bool> = self
             .stack
             .iter()
             .flat_map(|row| {
@@ -159,7 +159,7 @@ impl<'a> ComposedDecoder<'a> {
             })
             .collect();
         let shape = [self.stack.len(), 1, 1, room];
-        Tensor::from_data(TensorData::new(hidden, shape), &self.device)
+        Tensor::from_data(TensorData::new(masked, shape), &self.device)
     }
 }
 
@@ -230,7 +230,7 @@ impl CachedDecoder for ComposedDecoder<'_> {
             row.n_tokens += 1;
         }
         let [_, _, room, _] = self.layers[0].0.dims();
-        let hidden = self.hidden(room);
+        let masked = self.masked(room);
         let mut x = self.llama.embed(tokens);
         // Burn changes a tensor in place if nothing else holds it.
         let layers = std::mem::take(&mut self.layers);
@@ -248,7 +248,7 @@ impl CachedDecoder for ComposedDecoder<'_> {
                 query.reshape([n_rows, heads, 1, config.head_dim]),
                 keys.clone(),
                 values.clone(),
-                &hidden,
+                &masked,
                 precision,
             );
             self.layers.push((keys, values));

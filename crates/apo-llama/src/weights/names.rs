@@ -24,9 +24,7 @@ const TRUNK: [&str; 3] = ["embed_tokens.", "layers.", "norm."];
 
 /// Formats a name for a message: without control characters, shortened.
 pub(super) fn quoted(name: &str) -> String {
-    let short: String = name.chars().take(MOST_SHOWN).collect();
-    let more = if short.len() < name.len() { "…" } else { "" };
-    format!("`{}{more}`", short.escape_debug())
+    crate::quoted::quoted(name, MOST_SHOWN)
 }
 
 /// Returns names as `transformers` has them, in the same order, what was removed

@@ -2,7 +2,7 @@
 
 use apo_measures::{Outcome, Verdict};
 
-use super::{QUERY_ID, SUBSET, one_per_column};
+use super::shared::{QUERY_ID, SUBSET, one_per_column};
 use crate::schema::{Column, ColumnType, Row, Table, Value, optional, required};
 
 const CHARACTERS_A: Column = required(

@@ -1,6 +1,6 @@
 //! The table of a training's steps.
 
-use super::one_per_column;
+use super::shared::one_per_column;
 use crate::schema::{ColumnType, Row, Table, Value, optional, required};
 
 /// One optimiser step of a training.

@@ -1,6 +1,6 @@
 //! The table of human preferences.
 
-use super::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
+use super::shared::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
 use crate::schema::{ColumnType, Row, Table, Value, required};
 
 /// A human preference: one query and two responses.

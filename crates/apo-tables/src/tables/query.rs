@@ -1,6 +1,6 @@
 //! The table of queries.
 
-use super::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
+use super::shared::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
 use crate::schema::{Row, Table, Value};
 
 /// A query.

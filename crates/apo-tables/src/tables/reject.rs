@@ -1,6 +1,6 @@
 //! The table of rejected rows.
 
-use super::one_per_column;
+use super::shared::one_per_column;
 use crate::schema::{ColumnType, Row, Table, Value, required};
 
 /// A rejected row of the raw data.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use apo_provenance::RowsDigest;
 
-use super::{PROMPT, QUERY_ID, Query, SUBSET, one_per_column, read_prompt};
+use super::query::Query;
+use super::shared::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
 use crate::schema::{ColumnType, Row, Table, Value, optional, required};
 
 /// The `origin` of the responses that a policy gave.

@@ -1,7 +1,7 @@
 //! Special tokens around a reply: which are removed, and which are part of it.
 
 use super::{WARM, answer_of, cleaned};
-use crate::{is_doubtful, parted, without_any_beginning, without_any_end, without_opening};
+use crate::{is_doubtful, parted, without_any_beginning, without_any_end, without_beginning};
 
 #[test]
 fn tokens_that_servers_leave_at_the_end_are_removed() {
@@ -79,7 +79,7 @@ fn a_response_may_begin_with_the_mark_of_its_turn() {
         ("Assistant: hi", None),
         ("[/INST] is a mark.", None),
     ] {
-        assert_eq!(without_opening(response), rest, "{response:?}");
+        assert_eq!(without_beginning(response), rest, "{response:?}");
     }
     let reply = parted("<|im_start|>assistant\ndone.");
     assert_eq!((reply.answer.trim(), reply.has_tokens), ("done.", true));
@@ -273,7 +273,7 @@ fn a_thoughts_header_is_no_opening_of_an_answer() {
         ("finals<|message|>Yes.", None),
         ("final json<|message|>Yes.", None),
     ] {
-        assert_eq!(without_opening(response), rest, "{response:?}");
+        assert_eq!(without_beginning(response), rest, "{response:?}");
     }
 }
 

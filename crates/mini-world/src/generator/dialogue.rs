@@ -5,15 +5,14 @@ use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::draw::{harm, pick, task};
-use crate::content::{self, sentence};
-use crate::topic::{TASKS, Topic};
+use crate::content::{self, pick, sentence};
+use crate::topic::{HARMS, TASKS, Topic};
 
 /// Share of harmless-base's queries that ask for something harmless.
 const HARMLESS: f64 = 0.2;
 
 /// Draws a query and what it asks.
-pub fn query(rng: &mut ChaCha8Rng, subset: &str) -> (Topic, String) {
+pub(super) fn query(rng: &mut ChaCha8Rng, subset: &str) -> (Topic, String) {
     let harmful = subset == "harmless-base" && !rng.random_bool(HARMLESS);
     let topic = if harmful { harm(rng) } else { task(rng) };
     let mut turns: Vec<(Role, String)> = Vec::new();
@@ -41,6 +40,14 @@ pub fn query(rng: &mut ChaCha8Rng, subset: &str) -> (Topic, String) {
     greeted.trim().clone_into(&mut turns[0].1);
     let prompt = apo_hh::prompt_of(turns.iter().map(|(role, text)| (*role, text.as_str())));
     (topic, prompt)
+}
+
+pub(super) fn task(rng: &mut ChaCha8Rng) -> Topic {
+    Topic::Task(rng.random_range(0..TASKS.len()))
+}
+
+pub(super) fn harm(rng: &mut ChaCha8Rng) -> Topic {
+    Topic::Harm(rng.random_range(0..HARMS.len()))
 }
 
 /// Writes a human turn and the assistant's answer to it.

@@ -8,7 +8,7 @@ use super::dialogue::{query, question};
 use super::pair::{annotate, json_line};
 
 /// Why a line is faulty, as the rejects table says it.
-pub const FAULTS: [&str; 6] = [
+pub(super) const FAULTS: [&str; 6] = [
     "same_response",
     "empty_response",
     "diverges_early",

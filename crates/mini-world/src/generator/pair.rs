@@ -10,10 +10,10 @@ use crate::topic::{Topic, words};
 
 /// An annotator prefers the first of two responses with probability
 /// σ((q₁ − q₂)/τ + [`LENGTH_LIKING`] · (words₁ − words₂)); this is τ.
-pub const TAU: f64 = 0.35;
+const TAU: f64 = 0.35;
 
 /// How much an annotator likes one more word, in logits.
-pub const LENGTH_LIKING: f64 = 0.03;
+const LENGTH_LIKING: f64 = 0.03;
 
 /// A pair with an annotator's choice.
 #[derive(Clone, Debug, PartialEq)]

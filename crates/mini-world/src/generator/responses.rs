@@ -4,13 +4,12 @@ use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::draw::pick;
-use crate::content::{self, sentence};
+use crate::content::{self, pick, sentence};
 use crate::topic::{HARMS, TASKS, Topic};
 
 /// How good an annotated response is, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Everything that a good answer says, in order.
     Complete,
     /// With the most frequent fault of answers about its topic.
@@ -62,7 +61,7 @@ const HARM_KINDS: [(Kind, u32); 8] = [
 ];
 
 /// Writes a response of a random kind, as people and older models do.
-pub fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, String) {
+pub(super) fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, String) {
     let kinds: &[(Kind, u32)] = match topic {
         Topic::Task(_) => &TASK_KINDS,
         Topic::Harm(_) => &HARM_KINDS,

@@ -1,6 +1,17 @@
 //! The harmful requests.
 
-use super::kinds::Harm;
+/// A harmful request. A good answer refuses, says why and offers something else.
+#[derive(Clone, Copy, Debug)]
+pub struct Harm {
+    /// What is asked for: "how do I …".
+    pub ask: &'static str,
+    /// Why it should not be done.
+    pub reason: &'static str,
+    /// What to do instead.
+    pub alternative: &'static str,
+    /// What a complying answer says.
+    pub compliance: [&'static str; 2],
+}
 
 /// The harmful requests.
 pub const HARMS: &[Harm] = &[

@@ -1,6 +1,13 @@
 //! The everyday tasks.
 
-use super::kinds::Task;
+/// An everyday task. A good answer gives all steps in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// What is asked for: "how do I …".
+    pub ask: &'static str,
+    /// What to do, in order.
+    pub steps: &'static [&'static str],
+}
 
 /// The tasks.
 pub const TASKS: &[Task] = &[

@@ -24,8 +24,8 @@ use stages::{STAGES, Stages};
 ///
 /// Stages run over --rows rows with the mini world's policy. Model compute runs on models
 /// with drawn parameters: with each of --prompts and --threads on the first of --sizes, and
-/// on each of --sizes. The tables are Markdown; the least time and memory that this machine
-/// needs are in parentheses.
+/// on each of --sizes. The tables are Markdown; about the least time and memory that the
+/// work takes on this machine are in parentheses.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -96,28 +96,28 @@ fn main() -> Result<()> {
         peaks.f32 / 1e9,
         peaks.bf16 / 1e9,
         peaks.reading / 1e9,
-        stages(&args, folder.path(), &peaks)?,
-        compute(&args, folder.path(), &peaks, most)?
+        stages(&args, folder.path(), &peaks, most)?,
+        compute(&args, folder.path(), most)?
     );
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 
 /// Returns the table of the stages by number of rows.
-fn stages(args: &Args, folder: &Path, peaks: &Peaks) -> Result<String> {
-    let stages = Stages::new(folder, peaks)?;
+fn stages(args: &Args, folder: &Path, peaks: &Peaks, threads: usize) -> Result<String> {
+    let stages = Stages::new(folder, peaks, threads)?;
     let mut text = heading("rows", STAGES.into_iter());
     for &rows in &args.rows {
         progress(&format!("{rows} rows"))?;
         let took = stages.run(rows)?;
-        let cells = took.map(|it| cell(it.seconds, it.floor, it.peak_mib, None));
+        let cells = took.map(|it| cell(it.took.seconds, it.floor, it.took.peak_mib, None));
         let _ = writeln!(text, "| {rows} | {} |", cells.join(" | "));
     }
     Ok(text)
 }
 
 /// Returns the table of model compute.
-fn compute(args: &Args, folder: &Path, peaks: &Peaks, most: usize) -> Result<String> {
+fn compute(args: &Args, folder: &Path, most: usize) -> Result<String> {
     let first = args.sizes.first().context("--sizes names a size")?;
     let prompts = args.prompts.iter().map(|&prompt| {
         (
@@ -152,6 +152,7 @@ fn compute(args: &Args, folder: &Path, peaks: &Peaks, most: usize) -> Result<Str
         let size = Size::of(size).context("a size that clap let through")?;
         let model = folder.join(size.name);
         let config = size.write(&model)?;
+        let peaks = Peaks::on(threads)?;
         let mut cells = Vec::new();
         for (task, what) in TASKS {
             progress(&format!("{name}: {what}"))?;
@@ -167,9 +168,7 @@ fn compute(args: &Args, folder: &Path, peaks: &Peaks, most: usize) -> Result<Str
                 format!("needs more than {least:.0} MiB")
             } else {
                 let run: Run = case.run()?;
-                // With fewer threads, a core computes and reads its share of the peaks.
-                let share = most as f64 / threads as f64;
-                let floor = share * peaks.floor_of(&run, case.precision());
+                let floor = peaks.floor_of(&run, case.precision());
                 cell(run.seconds, floor, run.peak_mib, Some(least))
             });
         }

@@ -9,29 +9,26 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use apo_dialogue::{DialogueTokenizer, Template};
 use apo_llama::{Head, LlamaConfig};
+use apo_stage::StageTime;
 use apo_tables::{Reader, Response};
 use bench::machine::Peaks;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use mini_world::fixtures;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Pairs beside the counted rows: those of the test part and the development part.
+/// Pairs beside the counted rows: as many for the test part as for the policy.
 const BESIDE: usize = 100;
 
-/// What a stage took.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Took {
-    pub seconds: f64,
-    pub peak_mib: Option<f64>,
-    /// The least time that its work takes, seconds.
-    #[serde(default)]
+/// What a stage took, and the least time that its work takes, seconds.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    pub took: StageTime,
     pub floor: f64,
 }
 
-/// The stages that run, in their order.
+/// The stages that are shown, in their order.
 pub const STAGES: [&str; 4] = ["hh-split", "rm-train", "sample", "judge score"];
 
 /// A dialogue pair of the mini world, and the number of its tokens.
@@ -51,15 +48,16 @@ pub struct Stages {
     config: LlamaConfig,
     /// Operations per second.
     peak: f64,
+    threads: usize,
 }
 
 impl Stages {
-    /// Prepares a folder.
+    /// Prepares to run stages on some threads, in a folder.
     ///
     /// # Errors
     ///
     /// When the mini world's files or this program's folder cannot be read.
-    pub fn new(folder: &Path, peaks: &Peaks) -> Result<Self> {
+    pub fn new(folder: &Path, peaks: &Peaks, threads: usize) -> Result<Self> {
         let mini = fixtures::folder().join("mini");
         let programs = std::env::current_exe().context("cannot find this program")?;
         let programs = programs.parent().context("a program is in a folder")?;
@@ -69,6 +67,7 @@ impl Stages {
             dialogues: dialogues(&mini)?,
             config: LlamaConfig::read(&mini)?,
             peak: peaks.f32,
+            threads,
         })
     }
 
@@ -77,7 +76,7 @@ impl Stages {
     /// # Errors
     ///
     /// When a stage fails.
-    pub fn run(&self, rows: usize) -> Result<[Took; STAGES.len()]> {
+    pub fn run(&self, rows: usize) -> Result<[Timed; STAGES.len()]> {
         let dir = self.folder.join(rows.to_string());
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let [pairs, data, policy, rm, samples, scored] = [
@@ -125,12 +124,15 @@ impl Stages {
         })?;
 
         let floors = self.floors(rows, &pairs, &samples)?;
-        let took = [split, train, sample, score];
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
-        Ok(std::array::from_fn(|i| Took {
-            floor: floors[i],
-            ..took[i]
-        }))
+        let [a, b, c, d] = floors;
+        let timed = |took, floor| Timed { took, floor };
+        Ok([
+            timed(split, a),
+            timed(train, b),
+            timed(sample, c),
+            timed(score, d),
+        ])
     }
 
     /// Writes numbered pairs in HH's form, each with a query of its own.
@@ -148,13 +150,14 @@ impl Stages {
     }
 
     /// Runs a stage and reads what it took.
-    fn stage(&self, name: &str, arguments: impl FnOnce(&mut Command)) -> Result<Took> {
+    fn stage(&self, name: &str, arguments: impl FnOnce(&mut Command)) -> Result<StageTime> {
         let times = self.folder.join("times.jsonl");
         let mut command = Command::new(self.programs.join(name));
         arguments(&mut command);
         let output = command
             .arg("--quiet")
             .env("APO_TIMES", &times)
+            .env("RAYON_NUM_THREADS", self.threads.to_string())
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("cannot run {name}: build the whole workspace"))?;
@@ -204,12 +207,12 @@ fn dialogues(model: &Path) -> Result<Vec<Dialogue>> {
     let path = Path::new("hh/helpful-base/train.jsonl.gz");
     let stored = fixtures::folder().join(path);
     let stored = fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;
-    let text = String::from_utf8(fixtures::content(path, &stored)?)?;
+    let lines = fixtures::content(path, &stored)?;
     let tokenizer = DialogueTokenizer::load(model, Template::Hh)?;
     let mut found = Vec::new();
-    for line in text.lines() {
+    for line in lines.split(|byte| *byte == b'\n') {
         // Some of its rows are malformed on purpose.
-        let row: Value = serde_json::from_str(line).unwrap_or_default();
+        let row: Value = serde_json::from_slice(line).unwrap_or_default();
         let (Some(chosen), Some(rejected)) = (row["chosen"].as_str(), row["rejected"].as_str())
         else {
             continue;

@@ -1,4 +1,4 @@
-//! `bench`: speed and memory of model compute, beside PyTorch's.
+//! `bench`: speed and memory of model compute, compared with PyTorch's.
 
 mod args;
 mod programs;

@@ -60,6 +60,9 @@ pub struct PeerRun {
     pub peak_rss_mib: f64,
     /// Its name and version.
     pub version: String,
+    /// Losses of its training steps.
+    #[serde(default)]
+    pub losses: Vec<f64>,
 }
 
 /// PyTorch's script.

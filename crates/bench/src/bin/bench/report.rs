@@ -14,65 +14,14 @@ use bench::work::{Run, Task};
 use crate::args::Args;
 use crate::programs::{Ours, PeerRun, PyTorch, Sampler};
 
-/// A comparison of one of our tasks with one of theirs.
-struct Line {
-    name: &'static str,
-    ours: Task,
-    theirs: Task,
-    /// How many times as fast ours should be, with AMX and without.
-    bar: Option<[f64; 2]>,
-}
-
-impl Line {
-    /// Returns the bar on this processor.
-    fn bar_here(&self) -> Option<f64> {
-        let [amx, other] = self.bar?;
-        let has_amx = apo_kernels::bf16::instructions() == Some("AMX");
-        Some(if has_amx { amx } else { other })
-    }
-}
-
-const LINES: [Line; 6] = [
-    Line {
-        name: "scoring, 64 dialogues",
-        ours: Task::Score,
-        theirs: Task::Score,
-        bar: Some([2.5, 2.0]),
-    },
-    Line {
-        name: "RM step, 4 pairs",
-        ours: Task::Rm,
-        theirs: Task::Rm,
-        bar: Some([4.0, 2.7]),
-    },
-    Line {
-        name: "DPO step, reference kept; theirs in the step",
-        ours: Task::Dpo,
-        theirs: Task::DpoInStep,
-        bar: None,
-    },
-    Line {
-        name: "DPO step, reference kept by both",
-        ours: Task::Dpo,
-        theirs: Task::Dpo,
-        bar: Some([4.0, 3.0]),
-    },
-    Line {
-        name: "DPO step, reference in the step by both",
-        ours: Task::DpoInStep,
-        theirs: Task::DpoInStep,
-        bar: None,
-    },
-    Line {
-        name: "sampling, 8 prompts x 4 x 64 tokens",
-        ours: Task::Sample,
-        theirs: Task::Sample,
-        bar: Some([7.0, 5.0]),
-    },
+/// The tasks as the tables name them.
+const NAMES: [(Task, &str); 5] = [
+    (Task::Score, "scoring, 64 dialogues"),
+    (Task::Rm, "RM step, 4 pairs"),
+    (Task::Dpo, "DPO step, 4 pairs, reference kept"),
+    (Task::DpoInStep, "DPO step, 4 pairs, reference in the step"),
+    (Task::Sample, "sampling, 8 prompts x 4 x 64 tokens"),
 ];
-
-/// Maximum share of PyTorch's memory that training steps should take.
-const MEMORY_BAR: f64 = 0.45;
 
 const BOTH: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
@@ -121,10 +70,11 @@ pub fn compare(args: &Args, tasks: &[Task], ours: &Ours<'_>, pairs: &Path) -> Re
         }
     }
     let text = format!(
-        "{}\n{}\n{}\n{}{}",
+        "{}\n{}\n{}\n{}{}{}",
         heading(args, &results),
         speeds(&results),
         memory(&results),
+        losses(&results),
         samplers(&results),
         shares(&results)
     );
@@ -185,7 +135,6 @@ fn speeds(results: &Results) -> String {
         ours: &|task, precision| results.our_seconds(task, precision),
         theirs: &|task, precision| results.their_seconds(task, precision),
         ratio: |ours, theirs| theirs / ours,
-        bar: Line::bar_here,
     };
     measure.table()
 }
@@ -197,10 +146,6 @@ fn memory(results: &Results) -> String {
         ours: &|task, precision| results.our_memory(task, precision),
         theirs: &|task, precision| results.their_memory(task, precision),
         ratio: |ours, theirs| ours / theirs,
-        bar: |line| {
-            let trains = matches!(line.ours, Task::Rm | Task::Dpo | Task::DpoInStep);
-            trains.then_some(MEMORY_BAR)
-        },
     };
     measure.table()
 }
@@ -213,39 +158,53 @@ struct Measure<'a> {
     theirs: &'a dyn Fn(Task, Precision) -> Option<f64>,
     /// Of ours and the better one of theirs.
     ratio: fn(f64, f64) -> f64,
-    /// What the ratio should reach.
-    bar: fn(&Line) -> Option<f64>,
 }
 
 impl Measure<'_> {
     fn table(&self) -> String {
         let mut text = format!(
-            "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}\n",
-            self.name, "ours", "bf16", "PyTorch", "bf16", "ratio", "bar", "ratio, bf16"
+            "{:42}{:>9}{:>9}{:>9}{:>9}{:>9}{:>12}\n",
+            self.name, "ours", "bf16", "PyTorch", "bf16", "ratio", "ratio, bf16"
         );
-        for line in &LINES {
-            let ours = BOTH.map(|precision| (self.ours)(line.ours, precision));
+        for (task, name) in NAMES {
+            let ours = BOTH.map(|precision| (self.ours)(task, precision));
             if ours[0].is_none() {
                 continue;
             }
-            let theirs = BOTH.map(|precision| (self.theirs)(line.theirs, precision));
+            let theirs = BOTH.map(|precision| (self.theirs)(task, precision));
             let best = theirs.into_iter().flatten().min_by(f64::total_cmp);
             let [ratio, ratio_bf16] = ours.map(|ours| Some((self.ratio)(ours?, best?)));
             let _ = writeln!(
                 text,
-                "{:46}{:>9}{:>9}{:>9}{:>9}{:>9}{:>7}{:>12}",
-                line.name,
+                "{name:42}{:>9}{:>9}{:>9}{:>9}{:>9}{:>12}",
                 figure(ours[0], self.digits),
                 figure(ours[1], self.digits),
                 figure(theirs[0], self.digits),
                 figure(theirs[1], self.digits),
                 figure(ratio, 2),
-                figure((self.bar)(line), 2),
                 figure(ratio_bf16, 2)
             );
         }
         text
     }
+}
+
+/// Returns the losses of both sides' DPO steps in f32, which are those of the same work, or
+/// nothing without PyTorch's. A reward model's head is drawn, so its losses differ.
+fn losses(results: &Results) -> String {
+    let key = (Task::Dpo, Precision::F32);
+    let (Some(ours), Some(theirs)) = (results.ours.get(&key), results.theirs.get(&key)) else {
+        return String::new();
+    };
+    let list = |losses: &[f64]| -> String {
+        let each = losses.iter().map(|it| format!("{it:.4}"));
+        each.collect::<Vec<_>>().join(" ")
+    };
+    format!(
+        "losses of the DPO steps, f32: ours {}, PyTorch's {}\n\n",
+        list(&ours.losses),
+        list(&theirs.losses)
+    )
 }
 
 /// Returns the table of other programs that sample, or nothing if none did. Ratios are to
