@@ -41,7 +41,7 @@ llama_cpp() { install "$1" xllamacpp==2026.10.11549 gguf numpy tokenizers; }
 
 options=
 if environment pytorch-2.8.0 'PyTorch (6 GB)' 'torch, transformers' pytorch; then
-    options+=" --pytorch $cache/pytorch-2.8.0/bin/python $scripts/pytorch.py"
+    options+=" --pytorch $cache/pytorch-2.8.0/bin/python $scripts/pytorch_steps.py"
 fi
 if environment vllm-0.32.0 'vLLM (4 GB)' vllm vllm; then
     options+=" --sampler $cache/vllm-0.32.0/bin/python $scripts/vllm_sample.py f32,bf16"

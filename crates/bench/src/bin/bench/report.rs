@@ -55,16 +55,18 @@ pub fn compare(args: &Args, tasks: &[Task], ours: &Ours<'_>, pairs: &Path) -> Re
                     let run = ours.run(task, precision)?;
                     keep(&mut results.ours, (task, precision), run, |it| it.seconds);
                 }
-                if let Some(pytorch) = &pytorch {
-                    let run = pytorch.run(args, pairs, task, precision)?;
+                if let Some(pytorch) = &pytorch
+                    && let Some(run) = unless_failed(pytorch.run(args, pairs, task, precision))?
+                {
                     keep(&mut results.theirs, (task, precision), run, |it| it.seconds);
                 }
             }
             if task == Task::Sample {
                 for sampler in Sampler::all(args) {
-                    let run = sampler.run(args, pairs)?;
-                    writeln!(std::io::stderr(), "  {}, {}", run.version, sampler.dtype)?;
-                    keep(&mut results.samplers, sampler, run, |it| it.seconds);
+                    if let Some(run) = unless_failed(sampler.run(args, pairs))? {
+                        writeln!(std::io::stderr(), "  {}, {}", run.version, sampler.dtype)?;
+                        keep(&mut results.samplers, sampler, run, |it| it.seconds);
+                    }
                 }
             }
         }
@@ -80,6 +82,18 @@ pub fn compare(args: &Args, tasks: &[Task], ours: &Ours<'_>, pairs: &Path) -> Re
     );
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
+}
+
+/// Returns a peer's run. One that failed is left out, with its error on stderr: what the
+/// others did stays.
+fn unless_failed(run: Result<PeerRun>) -> Result<Option<PeerRun>> {
+    match run {
+        Ok(run) => Ok(Some(run)),
+        Err(error) => {
+            writeln!(std::io::stderr(), "left out: {error:#}")?;
+            Ok(None)
+        }
+    }
 }
 
 /// Keeps a run unless an earlier one was at least as fast.
