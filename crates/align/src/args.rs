@@ -152,7 +152,7 @@ pub struct Dpo {
     pub reference: Option<PathBuf>,
 
     /// Log-probs of the responses under the reference, which `judge log-probs`
-    /// wrote for the same table [default: computed here]
+    /// wrote for the same table (not kto) [default: computed here]
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub reference_log_probs: Option<PathBuf>,
 

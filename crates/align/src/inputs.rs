@@ -4,7 +4,7 @@ use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_import::{ANSWER_FIELDS, Source};
 use apo_llama::directory;
-use apo_model_stage::models;
+use apo_model_stage::{models, precision};
 use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, value_name};
 use apo_tables::{Pair, Reader, Response};
@@ -101,9 +101,7 @@ pub fn provenance(
         .argument("limit", common.limit.tokens)
         .input(name, input);
     let provenance = models::with_template(provenance, tokenizer);
-    let mut provenance = common
-        .compute
-        .with_precision(provenance, &common.model.dir)?;
+    let mut provenance = precision::with_precision(provenance, &common.compute, &common.model.dir)?;
     let model = directory::input(&common.model.dir)?;
     if let Some(dir) = method.reference() {
         // The digest reads the whole model: once is enough.

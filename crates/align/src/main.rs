@@ -22,6 +22,7 @@ use anyhow::Result;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
+use apo_model_stage::precision;
 use apo_provenance::Provenance;
 use apo_stage::{Claim, Output, OutputKind, print_up_to_date};
 use apo_training::{ExampleStore, Reference};
@@ -75,9 +76,8 @@ fn run(method: &Method) -> Result<()> {
         return print_up_to_date(&common.report, out);
     };
     let device = common.compute.device()?;
-    let mut compute = common
-        .compute
-        .resolve(&common.model.dir, &device, &common.report)?;
+    let mut compute =
+        precision::resolve(&common.compute, &common.model.dir, &device, &common.report)?;
     compute.checkpointing = common.training.checkpointing;
     let model = Model::load(&common.model.dir, head, method.start(), &device, compute)?;
     let (mut store, counts) =

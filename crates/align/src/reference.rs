@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
-use apo_model_stage::models;
+use apo_model_stage::{models, precision};
 use apo_provenance::{Input, Provenance};
 use apo_stage::bad_input;
 use apo_tables::{Reader, Response};
@@ -60,7 +60,7 @@ impl KnownLogProbs {
         let here = Provenance::new(STAGE, env!("CARGO_PKG_VERSION"))
             .argument("limit", common.limit.tokens);
         let here = models::with_template(here, tokenizer);
-        let here = common.compute.with_precision(here, &common.model.dir)?;
+        let here = precision::with_precision(here, &common.compute, &common.model.dir)?;
         for name in ["limit", "template", "precision"] {
             let [there, here] =
                 [&found, &here].map(|it| it.arguments.get(name).unwrap_or(&Value::Null));

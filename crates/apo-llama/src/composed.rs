@@ -263,7 +263,7 @@ impl ComposedPlan {
     ///
     /// - `x` and the result: `[tokens, hidden]`
     pub(crate) fn decoder_layer(&self, x: Tensor<2>, weights: &LayerTensors) -> Tensor<2> {
-        self.decoder_layer_with_cache(x, weights).0
+        self.decoder_layer_with_keys_and_values(x, weights).0
     }
 
     /// Runs one decoder layer; also returns its keys and values.
@@ -272,7 +272,7 @@ impl ComposedPlan {
     ///
     /// - `x` and the first result: `[tokens, hidden]`
     /// - keys, values: `[tokens, kv_heads, head_dim]`
-    pub(crate) fn decoder_layer_with_cache(
+    pub(crate) fn decoder_layer_with_keys_and_values(
         &self,
         x: Tensor<2>,
         weights: &LayerTensors,

@@ -194,14 +194,10 @@ impl LlamaConfig {
         }
     }
 
-    /// Returns the head that `architectures` names, if it names one.
-    pub fn named_head(&self) -> Option<Head> {
-        let name = self.raw.get("architectures")?.get(0)?.as_str()?;
-        match name {
-            name if name == self.architecture.reward_class => Some(Head::Reward),
-            "LlamaModel" => None,
-            _ => Some(Head::LanguageModel),
-        }
+    /// Returns whether `architectures` names the architecture's class of reward models.
+    pub fn names_reward_class(&self) -> bool {
+        let name = self.raw.get("architectures").and_then(|names| names.get(0));
+        name.and_then(Value::as_str) == Some(self.architecture.reward_class)
     }
 
     /// Returns the config to write with a model of this head: the one that was

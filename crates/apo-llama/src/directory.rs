@@ -174,7 +174,7 @@ impl ModelDirectory {
                 "it is a reward model by its apo.json, though its weights have no `score.weight`; \
                  give the policy",
             )),
-            Head::LanguageModel if self.config.named_head() == Some(Head::Reward) => Err(is(
+            Head::LanguageModel if self.config.names_reward_class() => Err(is(
                 "it is a classifier by the `architectures` of its config.json, not a policy; give \
                  the policy",
             )),

@@ -7,6 +7,7 @@ pub mod exit;
 pub mod memory;
 mod model_args;
 pub mod models;
+pub mod precision;
 pub mod rows;
 mod token_args;
 

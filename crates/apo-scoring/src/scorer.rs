@@ -6,6 +6,7 @@ use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Fitted, Truncation};
 use apo_llama::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models::{self, Longest};
+use apo_model_stage::precision;
 use apo_model_stage::rows::with_row;
 use apo_stage::{ReportArgs, signals, warn};
 use apo_tables::Response;
@@ -79,7 +80,7 @@ impl Scorer {
         report: ReportArgs,
     ) -> Result<Self> {
         let device = args.compute.device()?;
-        let compute = args.compute.resolve(&args.model.dir, &device, &report)?;
+        let compute = precision::resolve(&args.compute, &args.model.dir, &device, &report)?;
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),
             head,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Error, Result};
 use apo_dialogue::DialogueTokenizer;
 use apo_llama::directory;
-use apo_model_stage::models;
+use apo_model_stage::{models, precision};
 use apo_provenance::Provenance;
 use apo_spool::ValueSpool;
 use apo_stage::{Progress, bad_input, warn};
@@ -38,8 +38,7 @@ pub(crate) fn provenance(
     let provenance =
         Provenance::new(stage, env!("CARGO_PKG_VERSION")).argument("limit", limit.tokens);
     let provenance = models::with_template(provenance, tokenizer);
-    Ok(compute
-        .with_precision(provenance, &model.dir)?
+    Ok(precision::with_precision(provenance, compute, &model.dir)?
         .input("model", directory::input(&model.dir)?)
         .input("responses", responses.input()?))
 }

@@ -1,7 +1,26 @@
 //! Arguments and value parsers that stages share.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
+
+use crate::place::{DISCARDED, PARTIAL};
+
+/// Where the output goes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Output path, written atomically
+    #[arg(long, value_name = "PATH", value_parser = PathBufValueParser::new().try_map(output_path))]
+    pub out: PathBuf,
+
+    /// Replace an output that was made with other arguments or inputs
+    #[arg(long)]
+    pub overwrite: bool,
+}
 
 /// How a stage reports.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -14,6 +33,21 @@ pub struct ReportArgs {
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Parses the path of a new file or folder, without a slash at its end.
+fn output_path(path: PathBuf) -> Result<PathBuf, &'static str> {
+    let path: PathBuf = path.components().collect();
+    let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else {
+        return Err("expected a path that ends in the name of a file or folder");
+    };
+    let is_taken = |ending: &str| name.ends_with(ending.as_bytes());
+    if is_taken(PARTIAL) || is_taken(DISCARDED) {
+        return Err(
+            "names that end in .partial or .partial.discarded are reserved; choose another",
+        );
+    }
+    Ok(path)
 }
 
 /// Reads the command line. If `check` says that the options do not fit together,

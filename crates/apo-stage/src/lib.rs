@@ -26,14 +26,14 @@ pub mod threads;
 mod times;
 mod working;
 
-pub use args::{ReportArgs, not_negative, parse_args, value_name};
+pub use args::{OutputArgs, ReportArgs, not_negative, parse_args, value_name};
 pub use distinct::{NamedInput, check_distinct, check_distinct_responses};
 pub use error::bad_input;
 pub use existing::OutputKind;
 pub use exit::run;
 pub use lock::lacks_locks;
 pub use manifest::write_manifest;
-pub use output::{Claim, Output, OutputArgs};
+pub use output::{Claim, Output};
 pub use print::{note, print_result, print_up_to_date, warn, warn_of_empty_parts, warn_once};
 pub use progress::Progress;
 pub use text::{format_table, join_names};

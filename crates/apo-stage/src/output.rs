@@ -27,15 +27,14 @@
 
 mod recovery;
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use apo_provenance::Provenance;
 use apo_spool::sync_folder;
-use clap::builder::{PathBufValueParser, TypedValueParser as _};
 
+use crate::args::OutputArgs;
 use crate::decision::{Decision, check_removable, decide};
 use crate::error::bad_input;
 use crate::exchange::{exchange, remove, sync_all};
@@ -44,37 +43,9 @@ use crate::place::{self, NotReplaceable};
 use crate::print::{warn, warn_of_empty_parts};
 use crate::snapshot::Snapshot;
 use crate::times::{TIMES, set_output, times_file};
-use crate::working::{DISCARDED, PARTIAL, PROVENANCE, READY, REPLACED, WorkOwner, WorkingFolder};
+use crate::working::{PROVENANCE, READY, REPLACED, WorkOwner, WorkingFolder};
 
 use recovery::{WaitingResult, find_waiting, recover_replacement, remove_leftover};
-
-/// Where the output goes.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Output path, written atomically
-    #[arg(long, value_name = "PATH", value_parser = PathBufValueParser::new().try_map(output_path))]
-    pub out: PathBuf,
-
-    /// Replace an output that was made with other arguments or inputs
-    #[arg(long)]
-    pub overwrite: bool,
-}
-
-/// Parses the path of a new file or folder, without a slash at its end.
-fn output_path(path: PathBuf) -> Result<PathBuf, &'static str> {
-    let path: PathBuf = path.components().collect();
-    let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else {
-        return Err("expected a path that ends in the name of a file or folder");
-    };
-    let is_taken = |ending: &str| name.ends_with(ending.as_bytes());
-    if is_taken(PARTIAL) || is_taken(DISCARDED) {
-        return Err(
-            "names that end in .partial or .partial.discarded are reserved; choose another",
-        );
-    }
-    Ok(path)
-}
 
 /// What a claim found.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! The places of outputs: where links lead, and whether what is there can be replaced.
+//! The places of outputs: which names are reserved, where links lead, and whether what is
+//! there can be replaced.
 
 use std::fmt;
 use std::fs;
@@ -6,6 +7,12 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
+
+/// How the names of working folders end.
+pub const PARTIAL: &str = ".partial";
+
+/// How the names of working folders end while the folders are removed.
+pub const DISCARDED: &str = ".partial.discarded";
 
 /// Why a rename cannot replace what is in a place.
 #[derive(Clone, Debug, PartialEq, Eq)]

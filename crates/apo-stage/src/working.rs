@@ -17,13 +17,7 @@ use apo_provenance::{MOST_BYTES, Provenance, SealedError};
 use crate::error::{Conflict, bad_input};
 use crate::exchange::{remove, write_atomically};
 use crate::lock::{LOCK, take_lock};
-use crate::place;
-
-/// How the names of working folders end.
-pub const PARTIAL: &str = ".partial";
-
-/// How the names of working folders end while the folders are removed.
-pub const DISCARDED: &str = ".partial.discarded";
+use crate::place::{self, DISCARDED, PARTIAL};
 
 /// The finished result in the working folder.
 pub const READY: &str = "ready";

@@ -76,13 +76,8 @@ pub fn train(
         let norm = norm.map_err(|error| batch.failed(error, step, dir))?;
         let learning_rate = settings.learning_rate_at(step, total);
         model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
-        let metric = Metric {
-            step: step as i64,
-            epoch: (step as f64 / steps_per_epoch as f64) as f32,
-            lr: learning_rate as f32,
-            grad_norm: norm as f32,
-            ..metric(&sums, start)
-        };
+        let epoch = step as f64 / steps_per_epoch as f64;
+        let metric = metric(step, epoch, learning_rate, norm, &sums, start);
         observer.step(&metric);
         log.add(metric)?;
         observer.advance(1);
@@ -174,13 +169,26 @@ fn report_memory(estimate: &MemoryEstimate, model: &Model, observer: &mut dyn Ob
     }
 }
 
-fn metric(sums: &StepSums, start: Instant) -> Metric {
+/// Returns the metrics of a step that began at `start`.
+fn metric(
+    step: u64,
+    epoch: f64,
+    learning_rate: f64,
+    norm: f64,
+    sums: &StepSums,
+    start: Instant,
+) -> Metric {
     let mean = |sum: f64, n: f64| (n > 0.0).then(|| (sum / n) as f32);
     let rewards = sums.rewards;
     let chosen = rewards.and_then(|sum| mean(sum.chosen, sums.n_pairs));
     let rejected = rewards.and_then(|sum| mean(sum.rejected, sums.n_pairs));
+    // No `..Metric::default()`: the compiler is to ask for a new column.
     Metric {
+        step: step as i64,
+        epoch: epoch as f32,
         loss: sums.loss as f32,
+        lr: learning_rate as f32,
+        grad_norm: norm as f32,
         tokens: sums.tokens as i64,
         tokens_per_second: (sums.tokens as f64 / start.elapsed().as_secs_f64()) as f32,
         rewards_chosen: chosen,
@@ -191,7 +199,6 @@ fn metric(sums: &StepSums, start: Instant) -> Metric {
         rewards_accuracies: mean(sums.accuracy, sums.n_pairs),
         logps_chosen: mean(sums.log_probs.chosen, sums.n_log_probs.chosen),
         logps_rejected: mean(sums.log_probs.rejected, sums.n_log_probs.rejected),
-        ..Metric::default()
     }
 }
 

@@ -13,7 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::work::SAMPLED_PROMPTS;
+/// Prompts that are sampled from: no file may have fewer pairs.
+pub const SAMPLED_PROMPTS: usize = 8;
 
 /// Number of pairs that are worked on.
 const N_PAIRS: usize = 32;

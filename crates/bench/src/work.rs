@@ -18,12 +18,10 @@ use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::rows::Rows;
+use crate::rows::{Rows, SAMPLED_PROMPTS};
 
 /// Pairs of a training step.
 pub const PAIRS_PER_STEP: usize = 4;
-/// Prompts that are sampled from.
-pub const SAMPLED_PROMPTS: usize = 8;
 /// Samples of each prompt.
 pub const SAMPLES: usize = 4;
 /// Tokens of each sample.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_llama::{ModelDirectory, Start, directory};
-use apo_model_stage::models;
+use apo_model_stage::{models, precision};
 use apo_provenance::Provenance;
 use apo_stage::{NamedInput, bad_input, check_distinct, value_name, warn};
 use apo_tables::{Pair, Reader, Response};
@@ -77,9 +77,7 @@ pub fn provenance(
         .argument("beta_2", args.preference_weight())
         .argument("limit", args.limit.tokens);
     let provenance = models::with_template(provenance, tokenizer);
-    let mut provenance = args
-        .compute
-        .with_precision(provenance, &args.model.dir)?
+    let mut provenance = precision::with_precision(provenance, &args.compute, &args.model.dir)?
         .input("model", directory::input(&args.model.dir)?);
     if let Some(pairs) = &tables.pairs {
         provenance = provenance.input("pairs", pairs.input()?);

@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use apo_dialogue::DialogueTokenizer;
-use apo_llama::{GenerationConfig, InferenceModel, Sampling};
 use apo_model_stage::{ComputeArgs, ModelArgs};
-use apo_provenance::short_digest;
 use apo_stage::{OutputArgs, ReportArgs};
 use clap::Parser;
 
@@ -159,40 +156,6 @@ fn penalty(text: &str) -> Result<f32, &'static str> {
     number(text, |it| it > 0.0).ok_or("expected a number above 0")
 }
 
-impl Args {
-    /// Returns the settings of generation.
-    pub fn generation(
-        &self,
-        tokenizer: &DialogueTokenizer,
-        model: &InferenceModel,
-    ) -> GenerationConfig {
-        let (prompt, response) = (self.prompt_limit as usize, self.max_new_tokens as usize);
-        GenerationConfig {
-            sampling: Sampling {
-                temperature: self.temperature,
-                top_k: self.top_k,
-                top_p: self.top_p,
-                repetition_penalty: self.repetition_penalty,
-            },
-            max_new_tokens: response,
-            batch: match self.batch {
-                Batch::Auto => model.batch_that_fits(prompt, response),
-                Batch::Of(rows) => rows.into(),
-            },
-            stop_ids: tokenizer.stop_ids().to_vec(),
-        }
-    }
-}
-
-/// Returns the seed of one sample of one query.
-pub fn seed_of(seed: u64, query_id: &str, sample: i32) -> u64 {
-    short_digest(&[
-        &seed.to_le_bytes(),
-        &sample.to_le_bytes(),
-        query_id.as_bytes(),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,14 +164,5 @@ mod tests {
     #[test]
     fn the_declaration_is_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn every_sample_has_a_seed_of_its_own() {
-        let seeds: std::collections::HashSet<u64> = (0..2)
-            .flat_map(|seed| ["a", "b"].map(|id| (seed, id)))
-            .flat_map(|(seed, id)| (0..4).map(move |sample| seed_of(seed, id, sample)))
-            .collect();
-        assert_eq!(seeds.len(), 16);
     }
 }

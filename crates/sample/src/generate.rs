@@ -5,12 +5,15 @@ use std::time::Instant;
 
 use anyhow::{Error, Result};
 use apo_dialogue::{DialogueTokenizer, fit_prompt};
-use apo_llama::{Ended, Generated, InferenceModel, ModelError, Request};
+use apo_llama::{
+    Ended, Generated, GenerationConfig, InferenceModel, ModelError, Request, Sampling,
+};
 use apo_model_stage::rows::with_row;
+use apo_provenance::short_digest;
 use apo_stage::{Progress, signals};
 use apo_tables::{Finish, Query};
 
-use crate::args::{Args, seed_of};
+use crate::args::{Args, Batch};
 use crate::finished::{Finished, Record};
 use crate::queries::Queries;
 use crate::summary::Summary;
@@ -70,7 +73,7 @@ pub fn generate(
     };
     let cut = |ids: &[u32]| signals::check().is_err() || tokenizer.ends_turn(ids);
     model
-        .generate(&args.generation(tokenizer, model), requests, cut, done)
+        .generate(&generation(args, tokenizer, model), requests, cut, done)
         .map_err(|failure| failure.0)?;
     if let Some(error) = failed {
         return Err(error);
@@ -79,6 +82,29 @@ pub fn generate(
     summary.prompts_cut = prompts_cut;
     summary.tokens_per_second = n_tokens as f64 / start.elapsed().as_secs_f64();
     Ok(summary)
+}
+
+/// Returns the settings of generation.
+fn generation(
+    args: &Args,
+    tokenizer: &DialogueTokenizer,
+    model: &InferenceModel,
+) -> GenerationConfig {
+    let (prompt, response) = (args.prompt_limit as usize, args.max_new_tokens as usize);
+    GenerationConfig {
+        sampling: Sampling {
+            temperature: args.temperature,
+            top_k: args.top_k,
+            top_p: args.top_p,
+            repetition_penalty: args.repetition_penalty,
+        },
+        max_new_tokens: response,
+        batch: match args.batch {
+            Batch::Auto => model.batch_that_fits(prompt, response),
+            Batch::Of(rows) => rows.into(),
+        },
+        stop_ids: tokenizer.stop_ids().to_vec(),
+    }
 }
 
 /// An error of the callback or of the model.
@@ -126,6 +152,15 @@ fn request(
     Ok((request, cut))
 }
 
+/// Returns the seed of one sample of one query.
+fn seed_of(seed: u64, query_id: &str, sample: i32) -> u64 {
+    short_digest(&[
+        &seed.to_le_bytes(),
+        &sample.to_le_bytes(),
+        query_id.as_bytes(),
+    ])
+}
+
 fn record(tokenizer: &DialogueTokenizer, query_id: &str, one: &Generated) -> Result<Record> {
     let text = tokenizer.decode_response(&one.tokens)?;
     let finish = match one.ended {
@@ -142,4 +177,18 @@ fn record(tokenizer: &DialogueTokenizer, query_id: &str, one: &Generated) -> Res
         tokens: one.n_generated as i32,
         log_prob: one.log_prob as f32,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sample_has_a_seed_of_its_own() {
+        let seeds: HashSet<u64> = (0..2)
+            .flat_map(|seed| ["a", "b"].map(|id| (seed, id)))
+            .flat_map(|(seed, id)| (0..4).map(move |sample| seed_of(seed, id, sample)))
+            .collect();
+        assert_eq!(seeds.len(), 16);
+    }
 }

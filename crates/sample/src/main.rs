@@ -16,6 +16,7 @@ use apo_dialogue::generation_note;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
+use apo_model_stage::precision;
 use apo_stage::{
     Claim, Output, OutputKind, format_table, note, print_result, print_up_to_date, warn,
 };
@@ -68,7 +69,7 @@ fn run(args: &Args) -> Result<()> {
         return print_up_to_date(&args.report, out);
     };
     let device = args.compute.device()?;
-    let compute = args.compute.resolve(model, &device, &args.report)?;
+    let compute = precision::resolve(&args.compute, model, &device, &args.report)?;
     let model = Model::load(model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;
     if finished.len() > 0 {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_import::Rendered;
 use apo_llama::directory;
-use apo_model_stage::models;
+use apo_model_stage::{models, precision};
 use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, warn};
 use apo_tables::{Query, Reader};
@@ -90,9 +90,8 @@ impl Queries {
     pub fn provenance(&self, args: &Args, tokenizer: &DialogueTokenizer) -> Result<Provenance> {
         let provenance = Provenance::new("sample", env!("CARGO_PKG_VERSION"));
         let provenance = models::with_template(provenance, tokenizer);
-        Ok(args
-            .compute
-            .with_precision(provenance, &args.model.dir)?
+        let provenance = precision::with_precision(provenance, &args.compute, &args.model.dir)?;
+        Ok(provenance
             .argument("samples", args.samples)
             .argument("temperature", as_written(args.temperature))
             .argument("top_k", args.top_k)

@@ -188,7 +188,7 @@ impl CachedDecoder for ComposedDecoder<'_> {
             .collect();
         let x = self.llama.embed(batch.tokens());
         let x = self.llama.through_layers(x, |x, weights| {
-            let (out, key, value) = plan.decoder_layer_with_cache(x, &weights);
+            let (out, key, value) = plan.decoder_layer_with_keys_and_values(x, &weights);
             let (key, value) = (cast_operand(key, precision), cast_operand(value, precision));
             for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
                 let part = |x: &Tensor<3>| {

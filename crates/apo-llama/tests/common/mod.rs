@@ -1,6 +1,7 @@
 //! What tests of models share.
 #![allow(dead_code, reason = "each test takes what it needs of it")]
 
+pub mod directories;
 pub mod safetensors;
 
 use std::fs;

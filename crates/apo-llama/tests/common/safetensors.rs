@@ -13,6 +13,9 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
+/// The embedding's name.
+pub const EMBEDDING: &str = "model.embed_tokens.weight";
+
 /// Tensors with their names.
 pub type Tensors = Vec<(String, Stored)>;
 
@@ -35,6 +38,18 @@ pub fn read(path: &Path) -> Tensors {
             (name, stored)
         })
         .collect()
+}
+
+/// The tensor of a name.
+pub fn tensor<'a>(tensors: &'a mut Tensors, name: &str) -> &'a mut Stored {
+    let found = tensors.iter_mut().find(|(it, _)| it == name);
+    &mut found.unwrap().1
+}
+
+/// Removes the tensor of a name.
+pub fn taken(tensors: &mut Tensors, name: &str) -> Stored {
+    let at = tensors.iter().position(|(it, _)| it == name).unwrap();
+    tensors.remove(at).1
 }
 
 /// The header and the data of tensors.

@@ -9,10 +9,8 @@ use apo_llama::machine::available_memory;
 use apo_llama::{Head, LlamaConfig, Precision};
 use apo_stage::threads;
 use bench::child::last_line;
-use bench::rows::Drawn;
-use bench::work::{
-    self, NEW_TOKENS, PAIRS_PER_STEP, Run, SAMPLED_PROMPTS, SAMPLES, Settings, Task,
-};
+use bench::rows::{Drawn, SAMPLED_PROMPTS};
+use bench::work::{self, NEW_TOKENS, PAIRS_PER_STEP, Run, SAMPLES, Settings, Task};
 use serde::{Deserialize, Serialize};
 
 /// Pairs that are scored.
