@@ -90,34 +90,40 @@ fn main() -> Result<()> {
     threads::start(Some(most))?;
     let peaks = Peaks::measure();
     let folder = tempfile::tempdir().context("cannot make a folder for the models")?;
-    let text = format!(
-        "{}; at best {:.0} GFLOP/s (bf16 {:.0}), {:.1} GB/s on {most} threads\n\n{}\n{}",
+    print(&format!(
+        "{}; at best {:.0} GFLOP/s (bf16 {:.0}), {:.1} GB/s on {most} threads\n\n",
         processor(),
         peaks.f32 / 1e9,
         peaks.bf16 / 1e9,
         peaks.reading / 1e9,
-        stages(&args, folder.path(), &peaks, most)?,
-        compute(&args, folder.path(), most)?
-    );
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+    ))?;
+    stages(&args, folder.path(), &peaks, most)?;
+    print("\n")?;
+    compute(&args, folder.path(), most)
 }
 
-/// Returns the table of the stages by number of rows.
-fn stages(args: &Args, folder: &Path, peaks: &Peaks, threads: usize) -> Result<String> {
+/// Prints a part of the tables as soon as it is measured.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Prints the table of the stages by number of rows.
+fn stages(args: &Args, folder: &Path, peaks: &Peaks, threads: usize) -> Result<()> {
     let stages = Stages::new(folder, peaks, threads)?;
-    let mut text = heading("rows", STAGES.into_iter());
+    print(&heading("rows", STAGES.into_iter()))?;
     for &rows in &args.rows {
         progress(&format!("{rows} rows"))?;
         let took = stages.run(rows)?;
         let cells = took.map(|it| cell(it.took.seconds, it.floor, it.took.peak_mib, None));
-        let _ = writeln!(text, "| {rows} | {} |", cells.join(" | "));
+        print(&format!("| {rows} | {} |\n", cells.join(" | ")))?;
     }
-    Ok(text)
+    Ok(())
 }
 
-/// Returns the table of model compute.
-fn compute(args: &Args, folder: &Path, most: usize) -> Result<String> {
+/// Prints the table of model compute.
+fn compute(args: &Args, folder: &Path, most: usize) -> Result<()> {
     let first = args.sizes.first().context("--sizes names a size")?;
     let prompts = args.prompts.iter().map(|&prompt| {
         (
@@ -147,7 +153,7 @@ fn compute(args: &Args, folder: &Path, most: usize) -> Result<String> {
                 threads,
             )
         });
-    let mut text = heading("model", TASKS.into_iter().map(|it| it.1));
+    print(&heading("model", TASKS.into_iter().map(|it| it.1)))?;
     for (name, size, prompt, threads) in prompts.chain(sizes).chain(fewer) {
         let size = Size::of(size).context("a size that clap let through")?;
         let model = folder.join(size.name);
@@ -172,9 +178,9 @@ fn compute(args: &Args, folder: &Path, most: usize) -> Result<String> {
                 cell(run.seconds, floor, run.peak_mib, Some(least))
             });
         }
-        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+        print(&format!("| {name} | {} |\n", cells.join(" | ")))?;
     }
-    Ok(text)
+    Ok(())
 }
 
 fn heading<'a>(first: &str, columns: impl Iterator<Item = &'a str>) -> String {
