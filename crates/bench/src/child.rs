@@ -11,22 +11,31 @@ use serde::Deserialize;
 ///
 /// When it cannot be run, fails, or prints something else.
 pub fn last_line<T: for<'a> Deserialize<'a>>(command: &mut Command) -> Result<T> {
-    let what = command.get_program().display().to_string();
+    let text = finish(command)?;
+    let what = command.get_program().display();
+    let line = text
+        .lines()
+        .last()
+        .with_context(|| format!("{what} printed nothing"))?;
+    serde_json::from_str(line).with_context(|| format!("{what} printed `{line}`"))
+}
+
+/// Runs a program to its end and returns what it printed.
+///
+/// # Errors
+///
+/// When it cannot be run, or fails.
+pub fn finish(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .output()
-        .with_context(|| format!("cannot run {what}"))?;
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     ensure!(
         output.status.success(),
         "{command:?} failed: {}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text
-        .lines()
-        .last()
-        .with_context(|| format!("{what} printed nothing"))?;
-    serde_json::from_str(line).with_context(|| format!("{what} printed `{line}`"))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

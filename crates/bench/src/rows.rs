@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use apo_dialogue::{DialogueTokenizer, Template};
+use apo_hh::SplitPair;
 use apo_llama::PromptTree;
 use apo_tables::Reader;
 use mini_world::fixtures;
@@ -158,38 +159,66 @@ fn read_lines(path: &Path) -> Result<Vec<Pair>> {
     let lines = (1..).zip(text.lines().take(N_PAIRS));
     lines
         .map(|(number, line)| {
-            serde_json::from_str(line).with_context(|| format!("{}, line {number}", path.display()))
+            let pair: Pair = serde_json::from_str(line)
+                .with_context(|| format!("{}, line {number}", path.display()))?;
+            Ok(Pair::new(&pair.prompt, &pair.chosen, &pair.rejected))
         })
         .collect()
 }
 
 /// Returns pairs of the mini world.
 fn of_the_mini_world() -> Result<Vec<Pair>> {
-    let path = Path::new("hh/harmless-base/test.jsonl.gz");
-    let stored = fixtures::folder().join(path);
-    let stored = fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;
-    let text = String::from_utf8(fixtures::content(path, &stored)?)?;
     let mut pairs = Vec::new();
-    for line in text.lines() {
+    each_of_the_mini_world("hh/harmless-base/test.jsonl.gz", |_, _, split| {
+        pairs.push(Pair::new(split.prompt, split.chosen, split.rejected));
+        Ok(())
+    })?;
+    pairs.truncate(N_PAIRS);
+    Ok(pairs)
+}
+
+/// Gives the sound rows of one of the mini world's files to `take`: the chosen and the
+/// rejected dialogue, and both cut where their query ends.
+///
+/// # Errors
+///
+/// When the file cannot be read, or `take` fails.
+pub fn each_of_the_mini_world(
+    file: &str,
+    mut take: impl FnMut(&str, &str, SplitPair<'_>) -> Result<()>,
+) -> Result<()> {
+    let stored = fixtures::folder().join(file);
+    let stored = fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;
+    let lines = fixtures::content(Path::new(file), &stored)?;
+    for line in lines.split(|byte| *byte == b'\n') {
         // Some of its rows are malformed on purpose.
-        let row: Value = serde_json::from_str(line).unwrap_or_default();
-        let (Some(chosen), Some(rejected)) = (row["chosen"].as_str(), row["rejected"].as_str())
-        else {
-            continue;
-        };
-        if let Ok(split) = apo_hh::split_pair(chosen, rejected) {
-            pairs.push(Pair::new(split.prompt, split.chosen, split.rejected));
-        }
-        if pairs.len() == N_PAIRS {
-            break;
+        let row: Value = serde_json::from_slice(line).unwrap_or_default();
+        if let (Some(chosen), Some(rejected)) = (row["chosen"].as_str(), row["rejected"].as_str())
+            && let Ok(split) = apo_hh::split_pair(chosen, rejected)
+        {
+            take(chosen, rejected, split)?;
         }
     }
-    Ok(pairs)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn responses_follow_a_space_whatever_the_file_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pairs.jsonl");
+        let line = r#"{"prompt": "p", "chosen": "c", "rejected": " r"}"#;
+        fs::write(&file, [line; SAMPLED_PROMPTS].join("\n")).unwrap();
+        let pairs = pairs(Some(&file)).unwrap();
+        assert!(
+            pairs
+                .iter()
+                .all(|it| (&*it.chosen, &*it.rejected) == (" c", " r"))
+        );
+    }
 
     #[test]
     fn the_mini_world_has_enough_pairs() {

@@ -99,7 +99,7 @@ fn main() -> Result<()> {
     ))?;
     stages(&args, folder.path(), &peaks, most)?;
     print("\n")?;
-    compute(&args, folder.path(), most)
+    compute(&args, folder.path(), &peaks, most)
 }
 
 /// Prints a part of the tables as soon as it is measured.
@@ -123,42 +123,23 @@ fn stages(args: &Args, folder: &Path, peaks: &Peaks, threads: usize) -> Result<(
 }
 
 /// Prints the table of model compute.
-fn compute(args: &Args, folder: &Path, most: usize) -> Result<()> {
+fn compute(args: &Args, folder: &Path, peaks: &Peaks, most: usize) -> Result<()> {
     let first = args.sizes.first().context("--sizes names a size")?;
-    let prompts = args.prompts.iter().map(|&prompt| {
-        (
-            format!("{first}, prompts of {prompt} tokens"),
-            first,
-            prompt,
-            most,
-        )
-    });
-    let sizes = args.sizes.iter().map(|size| {
-        (
-            format!("{size}, prompts of {PROMPT} tokens"),
-            size,
-            PROMPT,
-            most,
-        )
-    });
-    let fewer = args
-        .threads
-        .iter()
-        .filter(|&&it| it != most)
-        .map(|&threads| {
-            (
-                format!("{first}, prompts of {PROMPT} tokens, threads: {threads}"),
-                first,
-                PROMPT,
-                threads,
-            )
-        });
+    let prompts = args.prompts.iter().map(|&prompt| (first, prompt, most));
+    let sizes = args.sizes.iter().map(|size| (size, PROMPT, most));
+    let fewer = args.threads.iter().filter(|&&it| it != most);
+    let fewer = fewer.map(|&threads| (first, PROMPT, threads));
     print(&heading("model", TASKS.into_iter().map(|it| it.1)))?;
-    for (name, size, prompt, threads) in prompts.chain(sizes).chain(fewer) {
+    for (size, prompt, threads) in prompts.chain(sizes).chain(fewer) {
+        let mut name = format!("{size}, prompts of {prompt} tokens");
+        let mut peaks = *peaks;
+        if threads != most {
+            let _ = write!(name, ", threads: {threads}");
+            peaks = Peaks::on(threads)?;
+        }
         let size = Size::of(size).context("a size that clap let through")?;
         let model = folder.join(size.name);
         let config = size.write(&model)?;
-        let peaks = Peaks::on(threads)?;
         let mut cells = Vec::new();
         for (task, what) in TASKS {
             progress(&format!("{name}: {what}"))?;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,12 +11,14 @@ use apo_dialogue::{DialogueTokenizer, Template};
 use apo_llama::{Head, LlamaConfig};
 use apo_stage::StageTime;
 use apo_tables::{Reader, Response};
+use bench::child::finish;
 use bench::machine::Peaks;
+use bench::rows::each_of_the_mini_world;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use mini_world::fixtures;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Pairs beside the counted rows: as many for the test part as for the policy.
 const BESIDE: usize = 100;
@@ -152,21 +154,19 @@ impl Stages {
     /// Runs a stage and reads what it took.
     fn stage(&self, name: &str, arguments: impl FnOnce(&mut Command)) -> Result<StageTime> {
         let times = self.folder.join("times.jsonl");
-        let mut command = Command::new(self.programs.join(name));
+        let program = self.programs.join(name);
+        ensure!(
+            program.exists(),
+            "{} is missing: build the whole workspace",
+            program.display()
+        );
+        let mut command = Command::new(program);
         arguments(&mut command);
-        let output = command
+        command
             .arg("--quiet")
             .env("APO_TIMES", &times)
-            .env("RAYON_NUM_THREADS", self.threads.to_string())
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot run {name}: build the whole workspace"))?;
-        ensure!(
-            output.status.success(),
-            "{command:?} failed: {}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+            .env("RAYON_NUM_THREADS", self.threads.to_string());
+        finish(&mut command)?;
         let text = fs::read_to_string(&times).context("the stage's times")?;
         fs::remove_file(&times).context("the stage's times")?;
         Ok(serde_json::from_str(text.trim())?)
@@ -204,22 +204,10 @@ impl Stages {
 
 /// Reads the mini world's sound dialogues.
 fn dialogues(model: &Path) -> Result<Vec<Dialogue>> {
-    let path = Path::new("hh/helpful-base/train.jsonl.gz");
-    let stored = fixtures::folder().join(path);
-    let stored = fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;
-    let lines = fixtures::content(path, &stored)?;
     let tokenizer = DialogueTokenizer::load(model, Template::Hh)?;
     let mut found = Vec::new();
-    for line in lines.split(|byte| *byte == b'\n') {
-        // Some of its rows are malformed on purpose.
-        let row: Value = serde_json::from_slice(line).unwrap_or_default();
-        let (Some(chosen), Some(rejected)) = (row["chosen"].as_str(), row["rejected"].as_str())
-        else {
-            continue;
-        };
-        let Ok(split) = apo_hh::split_pair(chosen, rejected) else {
-            continue;
-        };
+    let file = "hh/helpful-base/train.jsonl.gz";
+    each_of_the_mini_world(file, |chosen, rejected, split| {
         let prompt = tokenizer.encode_prompt(split.prompt, usize::MAX)?;
         let length = |text: &str| -> Result<usize> {
             let tokens = tokenizer.encode_response(&prompt, text.trim_start(), usize::MAX)?;
@@ -231,6 +219,7 @@ fn dialogues(model: &Path) -> Result<Vec<Dialogue>> {
             prompt_tokens: prompt.len(),
             response_tokens: [length(split.chosen)?, length(split.rejected)?],
         });
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
