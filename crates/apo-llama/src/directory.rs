@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_files::model_file::read_json;
-use apo_provenance::{Input, MANIFEST, METRICS, Provenance, SealedError, digest_file, hex};
+use apo_provenance::{Input, MANIFEST, METRICS, Manifest, SealedError, digest_file, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -39,7 +39,7 @@ pub(crate) fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
 
 /// What is known of a model that we made: `apo.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct ModelManifest {
     /// `policy` or `reward model`.
     pub head: String,
     /// The template that it was trained with: `hh` or `chat`.
@@ -47,15 +47,12 @@ pub struct Manifest {
     /// The reference that a policy was aligned against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Input>,
-    /// SHA-256 of each file beside this one, hex, by name, as it was written.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub files: BTreeMap<String, String>,
-    /// What made it.
+    /// What every output says of itself.
     #[serde(flatten)]
-    pub provenance: Provenance,
+    pub output: Manifest,
 }
 
-impl Manifest {
+impl ModelManifest {
     /// Reads a directory's manifest; returns `None` for a model that others
     /// made.
     ///
@@ -107,7 +104,7 @@ pub struct ModelDirectory {
     /// Sizes and settings.
     pub config: LlamaConfig,
     /// Our `apo.json`, or `None` for a model that others made.
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<ModelManifest>,
 }
 
 impl ModelDirectory {
@@ -122,7 +119,7 @@ impl ModelDirectory {
         Ok(Self {
             path: path.into(),
             config: LlamaConfig::read(path)?,
-            manifest: Manifest::read(path)?,
+            manifest: ModelManifest::read(path)?,
         })
     }
 
@@ -266,7 +263,7 @@ pub(crate) fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelErr
 }
 
 fn check_digests(dir: &Path, digests: &BTreeMap<OsString, String>) -> Result<(), ModelError> {
-    let written = Manifest::read(dir)?.map(|it| it.files).unwrap_or_default();
+    let written = ModelManifest::read(dir)?.map_or_else(BTreeMap::new, |it| it.output.files);
     let faults = written
         .iter()
         .filter_map(|(name, digest)| match digests.get(OsStr::new(name)) {

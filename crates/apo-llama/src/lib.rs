@@ -33,7 +33,7 @@ pub use apo_kernels::Precision;
 pub use compute::Compute;
 pub use config::{Head, LlamaConfig};
 pub use decoder::Llama;
-pub use directory::{Manifest, ModelDirectory, Start};
+pub use directory::{ModelDirectory, ModelManifest, Start};
 pub use error::ModelError;
 pub use evaluate::Evaluate;
 pub use generation::{Ended, Generated, GenerationConfig, Pick, Request, Sampling};

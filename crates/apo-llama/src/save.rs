@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Head;
-use crate::directory::{Manifest, TEMPLATES, digests, reading, templates};
+use crate::directory::{ModelManifest, TEMPLATES, digests, reading, templates};
 use crate::error::ModelError;
 use crate::model::Model;
 use crate::weights::{StoredType, write_weights};
@@ -43,7 +43,7 @@ impl Model {
         dir: &Path,
         from: &Path,
         stored: StoredType,
-        manifest: &Manifest,
+        manifest: &ModelManifest,
     ) -> Result<(), ModelError> {
         fs::create_dir_all(dir).map_err(|source| ModelError::Io {
             action: "write",
@@ -78,10 +78,8 @@ impl Model {
         })?;
         let digests = digests(dir)?.into_iter();
         let digests = digests.filter_map(|(name, digest)| Some((name.into_string().ok()?, digest)));
-        let manifest = Manifest {
-            files: digests.collect(),
-            ..manifest.clone()
-        };
+        let mut manifest = manifest.clone();
+        manifest.output.files = digests.collect();
         write(dir.join(MANIFEST), &apo_provenance::seal(&manifest))
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Template, chat_template_file};
-use apo_llama::{Head, Manifest, ModelDirectory, Start};
+use apo_llama::{Head, ModelDirectory, ModelManifest, Start};
 use apo_provenance::Provenance;
 
 use apo_stage::{bad_input, warn_once};
@@ -104,7 +104,11 @@ pub fn check_reference(dir: &Path, template: Template, longest: Longest) -> Resu
 
 /// Returns the template that a model was trained with, or else the one asked
 /// for, or else `hh` for a model without a chat template.
-fn template(dir: &Path, manifest: Option<&Manifest>, asked: Option<Template>) -> Result<Template> {
+fn template(
+    dir: &Path,
+    manifest: Option<&ModelManifest>,
+    asked: Option<Template>,
+) -> Result<Template> {
     let trained = manifest.map(|manifest| {
         let found = &manifest.template;
         found.parse::<Template>().map_err(|problem| {

@@ -6,5 +6,5 @@ mod provenance;
 mod sealed;
 
 pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex, short_digest};
-pub use provenance::{Input, MANIFEST, METRICS, Provenance, Split, TEST};
+pub use provenance::{Input, MANIFEST, METRICS, Manifest, Provenance, Split, TEST};
 pub use sealed::{MOST_BYTES, SealedError, find, open, seal};

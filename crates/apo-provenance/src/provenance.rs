@@ -32,6 +32,27 @@ pub struct Provenance {
     pub split: Option<Split>,
 }
 
+/// What an output says of itself: a model or folder in its `apo.json`, a table in its
+/// footer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// SHA-256 of each file, hex, by its path in the folder. A table has none; earlier
+    /// versions wrote none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+    /// What made the output.
+    #[serde(flatten)]
+    pub provenance: Provenance,
+}
+
+impl From<Provenance> for Manifest {
+    /// Describes an output whose files are not known, or which is one file.
+    fn from(provenance: Provenance) -> Self {
+        let files = BTreeMap::new();
+        Self { files, provenance }
+    }
+}
+
 /// A part of split data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {

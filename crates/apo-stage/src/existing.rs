@@ -6,10 +6,10 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use apo_provenance::{MANIFEST, METRICS, Provenance, SealedError, digest_file};
+use apo_provenance::{MANIFEST, METRICS, Manifest, Provenance, SealedError, digest_file};
 use apo_tables::CHECKSUM_KEY;
 
-use crate::manifest::{Manifest, list_files};
+use crate::manifest::list_files;
 
 /// What stages wrote before `apo.json` listed the files: extensions, and names.
 const OLDER_EXTENSIONS: [&str; 4] = ["json", "safetensors", "parquet", "jinja"];
@@ -73,10 +73,7 @@ impl Existing {
 
     fn of_file(path: &Path, length: u64) -> Self {
         match apo_tables::provenance(path) {
-            Ok(Some(provenance)) => {
-                let files = BTreeMap::new();
-                Self::output(path, Box::new(Manifest { files, provenance }))
-            }
+            Ok(Some(provenance)) => Self::output(path, Box::new(provenance.into())),
             Err(error) if length == 0 || begins_with(path, PARQUET) && has_our_checksum(path) => {
                 Self::DamagedTable(error.to_string())
             }

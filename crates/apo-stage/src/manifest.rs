@@ -1,4 +1,4 @@
-//! The `apo.json` of a folder that a stage made: what made it, and which files it has.
+//! Writing the `apo.json` of a folder that a stage made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,21 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use apo_provenance::{MANIFEST, Provenance, digest_file};
-use serde::{Deserialize, Serialize};
-
-/// What an output says of itself: a model or folder in `apo.json`, a table in its
-/// footer.
-#[derive(Serialize, Deserialize)]
-pub struct Manifest {
-    /// SHA-256 of each file, hex, by its path in the folder. A table has none; earlier
-    /// versions wrote none.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub files: BTreeMap<String, String>,
-    /// What made the output.
-    #[serde(flatten)]
-    pub provenance: Provenance,
-}
+use apo_provenance::{MANIFEST, Manifest, Provenance, digest_file};
 
 /// Writes the `apo.json` of a finished folder: what made it, and the digest of each
 /// of its files.

@@ -1,11 +1,10 @@
 //! Writing the trained model, and its summary.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::Template;
-use apo_llama::{Manifest, StoredType};
+use apo_llama::{ModelManifest, StoredType};
 use apo_provenance::{METRICS, Provenance};
 use apo_stage::{Output, ReportArgs, format_table, print_result};
 use apo_tables::{Metric, Writer};
@@ -37,7 +36,7 @@ pub fn finish(
     output: Output,
     from: &Path,
     stored: StoredType,
-    manifest: &Manifest,
+    manifest: &ModelManifest,
     counts: &impl Serialize,
     report: &ReportArgs,
 ) -> Result<()> {
@@ -46,7 +45,7 @@ pub fn finish(
     // A run that was killed while writing may have left a part.
     let _ = std::fs::remove_dir_all(&dir);
     trained.model.save(&dir, from, stored, manifest)?;
-    let mut writer = Writer::<Metric>::create(&dir.join(METRICS), &manifest.provenance)?;
+    let mut writer = Writer::<Metric>::create(&dir.join(METRICS), &manifest.output.provenance)?;
     for metric in &trained.metrics {
         writer.write(metric)?;
     }
@@ -74,13 +73,12 @@ pub fn finish(
     })
 }
 
-/// Returns the manifest of a trained model.
-pub fn manifest(head: &str, template: Template, provenance: Provenance) -> Manifest {
-    Manifest {
+/// Returns the manifest of a trained model, whose files are listed when they are written.
+pub fn manifest(head: &str, template: Template, provenance: Provenance) -> ModelManifest {
+    ModelManifest {
         head: head.to_owned(),
         template: template.to_string(),
         reference: None,
-        files: BTreeMap::new(), // known when they are written
-        provenance,
+        output: provenance.into(),
     }
 }

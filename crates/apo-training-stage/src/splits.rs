@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_llama::Manifest;
+use apo_llama::ModelManifest;
 use apo_provenance::{Input, Provenance, Split, TEST};
 use apo_tables::{Query, Reader};
 
@@ -220,9 +220,9 @@ fn runs(provenance: &Provenance, inputs: &[&Path]) -> HashSet<String> {
         return of_tables;
     }
     let models = inputs.iter().filter(|it| it.is_dir());
-    let models = models.filter_map(|it| Manifest::read(it).ok().flatten());
+    let models = models.filter_map(|it| ModelManifest::read(it).ok().flatten());
     models
-        .filter_map(|it| Some(it.provenance.split()?.of.clone()))
+        .filter_map(|it| Some(it.output.provenance.split()?.of.clone()))
         .collect()
 }
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apo_judging::args::HumanCommand;
 use apo_judging::{compare, human, tally};
-use apo_llama::{Manifest, directory};
+use apo_llama::{ModelManifest, directory};
 use apo_model_stage::memory::MiMalloc;
 use apo_report::report::ModelOrigin;
 use apo_report::{claims, data, describe, figure, report, table};
@@ -47,6 +47,6 @@ fn main() -> ExitCode {
 fn model_origin(dir: &Path) -> Result<ModelOrigin> {
     Ok(ModelOrigin {
         digest: directory::input(dir)?.digest,
-        provenance: Manifest::read(dir)?.map(|it| it.provenance),
+        provenance: ModelManifest::read(dir)?.map(|it| it.output.provenance),
     })
 }

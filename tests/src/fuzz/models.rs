@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use apo_llama::{Head, LlamaConfig, Manifest, Weights};
+use apo_llama::{Head, LlamaConfig, ModelManifest, Weights};
 
 use super::damage::chain;
 use super::scratch;
@@ -100,11 +100,11 @@ pub fn weights(bytes: &[u8]) -> String {
 
 pub fn manifest(bytes: &[u8]) -> String {
     let dir = scratch::folder(&[("apo.json", bytes)]);
-    match Manifest::read(&dir) {
+    match ModelManifest::read(&dir) {
         Ok(Some(manifest)) => {
             let sealed = apo_provenance::seal(&manifest);
             let again = scratch::folder(&[("apo.json", &sealed)]);
-            let again = Manifest::read(&again).expect("an apo.json of ours can be read");
+            let again = ModelManifest::read(&again).expect("an apo.json of ours can be read");
             assert_eq!(again, Some(manifest.clone()), "it says what it said");
             format!("{}, {}", manifest.head, manifest.template)
         }
