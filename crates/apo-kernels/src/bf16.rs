@@ -1,6 +1,6 @@
 //! Matrix products of operands rounded to bf16, with sums in f32.
 //!
-//! `pack` rounds both operands and copies them into panels. `macro_kernel` cuts the
+//! `pack` rounds both operands and copies them into `panels`. `macro_kernel` cuts the
 //! product into blocks that fit the caches and spreads them over the threads. A
 //! micro-kernel computes the sums of one block; each instruction set has its own, `amx`
 //! and `avx512`, and `portable` needs none, so that tests run on every machine.
@@ -11,11 +11,12 @@ mod amx;
 mod avx512;
 mod macro_kernel;
 mod pack;
+mod panels;
 #[cfg(any(miri, test))]
 mod portable;
 
-use self::macro_kernel::Panels;
 pub(crate) use self::pack::round;
+use self::panels::Panels;
 use crate::gemm_f32;
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 
@@ -114,8 +115,12 @@ impl Packed {
     /// bf16.
     pub fn new(right: Matrix<'_>) -> Option<Self> {
         let kernel = Kernel::native()?;
-        let panels = with_kernel!(kernel, it => Panels::of_right(it, right));
-        Some(Self { panels, kernel })
+        Some(Self::by(kernel, right, Threads::All))
+    }
+
+    fn by(kernel: Kernel, right: Matrix<'_>, threads: Threads) -> Self {
+        let panels = with_kernel!(kernel, it => Panels::of_right(it, right, threads));
+        Self { panels, kernel }
     }
 
     /// Number of columns.
@@ -134,8 +139,73 @@ impl Packed {
     /// # Panics
     ///
     /// As [`multiply`].
-    pub fn multiply(&self, out: MatrixMut<'_>, left: Matrix<'_>, sum: Sum) {
-        with_kernel!(self.kernel, it => macro_kernel::multiply(it, &out, left, &self.panels, sum));
+    pub(crate) fn multiply(&self, out: MatrixMut<'_>, left: Matrix<'_>, sum: Sum) {
+        let left = PackedLeft::by(self.kernel, left, Threads::All);
+        left.multiply(out, self, sum, Threads::All);
+    }
+}
+
+/// The left operand of products, rounded to bf16 and packed once for all of them.
+pub(crate) struct PackedLeft {
+    panels: Panels,
+    kernel: Kernel,
+}
+
+impl PackedLeft {
+    /// Packs `left`, `[rows, depth]`. Returns `None` if this processor does not multiply
+    /// bf16.
+    pub(crate) fn new(left: Matrix<'_>) -> Option<Self> {
+        Some(Self::by(Kernel::native()?, left, Threads::All))
+    }
+
+    fn by(kernel: Kernel, left: Matrix<'_>, threads: Threads) -> Self {
+        let panels = with_kernel!(kernel, it => Panels::of_left(it, left, threads));
+        Self { panels, kernel }
+    }
+
+    /// Computes `out (+)= self · right`.
+    ///
+    /// # Shapes
+    ///
+    /// - `right`: `[depth, cols]`
+    /// - `out`: `[rows, cols]`
+    ///
+    /// # Panics
+    ///
+    /// As [`multiply`].
+    pub(crate) fn multiply(&self, out: MatrixMut<'_>, right: &Packed, sum: Sum, threads: Threads) {
+        let (left, right) = (&self.panels, &right.panels);
+        with_kernel!(self.kernel, it => {
+            macro_kernel::multiply(it, &out, left, right, sum, threads);
+        });
+    }
+
+    /// Computes `self · right` for both halves of the columns of `right`, and returns what
+    /// `combine` makes of them: it is called with blocks of both, and leaves the result in
+    /// the first. Returns `None` where the halves are not whole panels.
+    ///
+    /// # Shapes
+    ///
+    /// - `right`: `[depth, 2 · cols]`
+    /// - result: `[rows, cols]`
+    ///
+    /// # Panics
+    ///
+    /// When the depths differ.
+    pub(crate) fn multiply_halves(
+        &self,
+        right: &Packed,
+        combine: impl Fn(&mut [f32], &[f32]) + Sync,
+    ) -> Option<Self> {
+        let (left, right) = (&self.panels, &right.panels);
+        if !right.lanes.is_multiple_of(2 * right.width) {
+            return None;
+        }
+        let panels = with_kernel!(self.kernel, it => {
+            macro_kernel::multiply_halves(it, left, right, combine)
+        });
+        let kernel = self.kernel;
+        Some(Self { panels, kernel })
     }
 }
 
@@ -154,14 +224,19 @@ impl Packed {
 ///
 /// When the shapes do not match, or the product is added to elements without a
 /// value.
-pub fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    match Packed::new(right) {
-        Some(right) => {
-            right.multiply(out, left, sum);
-            right.panels.recycle();
-        }
-        None => gemm_f32::multiply(out, left, right, sum, Threads::All),
-    }
+pub(crate) fn multiply(
+    out: MatrixMut<'_>,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    sum: Sum,
+    threads: Threads,
+) {
+    let Some(kernel) = Kernel::native() else {
+        return gemm_f32::multiply(out, left, right, sum, threads);
+    };
+    let right = Packed::by(kernel, right, threads);
+    let left = PackedLeft::by(kernel, left, threads);
+    left.multiply(out, &right, sum, threads);
 }
 
 #[cfg(test)]
@@ -212,11 +287,19 @@ mod tests {
         }
     }
 
-    fn by<K: MicroKernel>(kernel: K) -> impl Fn(MatrixMut<'_>, Matrix<'_>, Matrix<'_>, Sum) {
+    fn by<K: MicroKernel>(
+        kernel: K,
+        threads: Threads,
+    ) -> impl Fn(MatrixMut<'_>, Matrix<'_>, Matrix<'_>, Sum) {
         move |out, left, right, sum| {
-            let right = Panels::of_right(kernel, right);
-            macro_kernel::multiply(kernel, &out, left, &right, sum);
+            let left = Panels::of_left(kernel, left, threads);
+            let right = Panels::of_right(kernel, right, threads);
+            macro_kernel::multiply(kernel, &out, &left, &right, sum, threads);
         }
+    }
+
+    fn on_all_and_this(size: [usize; 3]) -> [([usize; 3], Threads); 2] {
+        [(size, Threads::All), (size, Threads::This)]
     }
 
     /// Sizes at and around the edges of panels and depths of each kernel.
@@ -235,9 +318,11 @@ mod tests {
         ];
         fn check(kernel: Option<impl MicroKernel>, name: &str) {
             match kernel {
-                Some(kernel) => SIZES
-                    .iter()
-                    .for_each(|&size| check_product(by(kernel), size, 2e-4)),
+                Some(kernel) => {
+                    for (size, threads) in SIZES.into_iter().flat_map(on_all_and_this) {
+                        check_product(by(kernel, threads), size, 2e-4);
+                    }
+                }
                 None => eprintln!("skipped: no {name}"),
             }
         }
@@ -257,12 +342,69 @@ mod tests {
             for (sum, expected) in [(Sum::Replace, 0.0), (Sum::Add, 7.0)] {
                 let mut results = [(); 4].map(|()| vec![7.0; m * n]);
                 let [a, b, c, d] = results.each_mut().map(|it| MatrixMut::new(it, m, n));
-                by(portable::Portable)(a, left, right, sum);
-                by(amx::Amx(amx::emulated::Emulated))(b, left, right, sum);
+                by(portable::Portable, Threads::All)(a, left, right, sum);
+                by(amx::Amx(amx::emulated::Emulated), Threads::This)(b, left, right, sum);
                 gemm_f32::multiply(c, left, right, sum, Threads::All);
                 crate::few_rows::multiply(d, left, right, sum);
                 for result in results {
                     assert_eq!(result, vec![expected; m * n], "[{m}, {k}] · [{k}, {n}]");
+                }
+            }
+        }
+    }
+
+    /// What is made of two products, block by block, is what is made of them as a whole.
+    fn check_halves<K: MicroKernel>(kernel: K, [rows, depth, cols, last]: [usize; 4]) {
+        let (x, weight, next) = (
+            values(rows * depth, 1),
+            values(2 * cols * depth, 2),
+            values(last * cols, 3),
+        );
+        let left = Panels::of_left(kernel, Matrix::new(&x, rows, depth), Threads::All);
+        let right = Matrix::new(&weight, 2 * cols, depth).transposed();
+        let right = Panels::of_right(kernel, right, Threads::All);
+        let next = Matrix::new(&next, last, cols).transposed();
+        let next = Panels::of_right(kernel, next, Threads::All);
+        let product = |left: &Panels, right: &Panels| {
+            let mut out = vec![0.0; left.lanes * right.lanes];
+            let to = MatrixMut::new(&mut out, left.lanes, right.lanes);
+            macro_kernel::multiply(kernel, &to, left, right, Sum::Replace, Threads::All);
+            out
+        };
+        let combine = |a: &mut [f32], b: &[f32]| {
+            for (a, b) in a.iter_mut().zip(b) {
+                *a = *a * b + 1.0;
+            }
+        };
+        let got = macro_kernel::multiply_halves(kernel, &left, &right, combine);
+        assert_eq!([got.lanes, got.depth], [rows, cols]);
+        let mut whole = Vec::new();
+        for row in product(&left, &right).chunks_exact(2 * cols) {
+            let (first, second) = row.split_at(cols);
+            let mut first = first.to_vec();
+            combine(&mut first, second);
+            whole.extend(first);
+        }
+        let expected = Panels::of_left(kernel, Matrix::new(&whole, rows, cols), Threads::All);
+        assert_eq!(product(&got, &next), product(&expected, &next));
+    }
+
+    #[test]
+    fn halves_are_combined_as_whole_products_are() {
+        let sizes = [[1, 5, 32, 3], [33, 40, 64, 9], [70, 1217, 96, 40]];
+        let n = if cfg!(miri) { 1 } else { sizes.len() };
+        for size in sizes.into_iter().take(n) {
+            check_halves(portable::Portable, size);
+            check_halves(amx::Amx(amx::emulated::Emulated), size);
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            {
+                match avx512::Avx512::new() {
+                    Some(kernel) => check_halves(kernel, size),
+                    None => eprintln!("skipped: no AVX512-BF16"),
+                }
+                match amx::native::Native::new() {
+                    Some(tiles) => check_halves(amx::Amx(tiles), size),
+                    None => eprintln!("skipped: no AMX"),
                 }
             }
         }
@@ -286,21 +428,30 @@ mod tests {
             rows: 32,
             cols: 32,
         };
-        let (left, right) = (vec![0x3f80_3f80; 512], vec![0x3f80_3f80; 512]);
+        let panel = vec![0x3f80_3f80; 512];
+        let operands = macro_kernel::Operands {
+            left: &panel,
+            right: &panel,
+            next: &[],
+        };
         // SAFETY: a whole block of our own.
-        unsafe { amx::Amx(tiles).multiply(&outer, &left, &right, block, Sum::Replace) };
+        unsafe { amx::Amx(tiles).multiply(&outer, operands, block, Sum::Replace) };
         assert_eq!(out, vec![32.0; 32 * 32]);
     }
 
     /// Few columns and rows already make several blocks and tasks.
     #[test]
     fn kernels_without_instructions_compute_it_on_every_machine() {
-        for size in [[1, 1, 1], [12, 32, 8], [13, 33, 9], [50, 70, 17]] {
-            check_product(by(portable::Portable), size, 2e-5);
-            check_product(by(amx::Amx(amx::emulated::Emulated)), size, 2e-5);
+        // Under Miri a larger product would take an hour.
+        let sizes = [[1, 1, 1], [13, 33, 3], [12, 32, 8], [50, 70, 17]];
+        let n = if cfg!(miri) { 2 } else { sizes.len() };
+        let emulated = amx::Amx(amx::emulated::Emulated);
+        for (size, threads) in sizes.into_iter().take(n).flat_map(on_all_and_this) {
+            check_product(by(portable::Portable, threads), size, 2e-5);
+            check_product(by(emulated, threads), size, 2e-5);
         }
         if !cfg!(miri) {
-            check_product(by(amx::Amx(amx::emulated::Emulated)), [65, 40, 1217], 2e-4);
+            check_product(by(emulated, Threads::All), [65, 40, 1217], 2e-4);
         }
     }
 }

@@ -71,6 +71,6 @@ pub fn step(
     let mut middle = x.to_vec();
     let out = MatrixMut::new(&mut middle, n_rows, hidden);
     project(config, &attended, w.output, query_width, out, Sum::Add);
-    let (out, _) = feed_forward::forward(config, middle.clone(), &middle, w);
-    out
+    feed_forward::infer(config, &mut middle, w);
+    middle
 }

@@ -7,13 +7,14 @@ use rayon::prelude::*;
 use crate::buffer::Buffer;
 use crate::instruction_sets::for_each_instruction_set;
 use crate::layer_config::LayerConfig;
+use crate::matmul::add_product_of_combined_halves;
 use crate::matrix::{Matrix, MatrixMut, ROWS_PER_TASK, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::projections::{
-    input_gradient, input_gradient_into, project, project_stacked, weight_gradient,
+    input_gradient, input_gradient_into, project, project_stacked, weight_gradients,
 };
 use crate::simd::exp;
-use crate::weight_forms::{ForwardWeights, Weights};
+use crate::weight_forms::{ForwardWeights, Stacked, Weight, Weights};
 
 /// Gradients of the feed-forward network's input, its residual included, and of its
 /// weights.
@@ -39,14 +40,49 @@ pub(crate) fn forward(
     middle: &[f32],
     w: &ForwardWeights<'_>,
 ) -> (Vec<f32>, Vec<f32>) {
-    let (hidden, intermediate) = (config.hidden, config.intermediate);
-    let tokens = middle.len() / hidden;
     let normed = rms_norm(middle, w.post_norm, config.rms_norm_eps);
-    let gate_up = project_stacked(config, &normed, &w.gate_up, hidden);
-    let activated = swiglu(&gate_up, intermediate);
-    let sum = MatrixMut::new(&mut out, tokens, hidden);
-    project(config, &activated, w.down, intermediate, sum, Sum::Add);
+    let gate_up = add_output(config, &mut out, &normed, w);
     (out, gate_up)
+}
+
+/// Adds the feed-forward network's output for `x` to it.
+///
+/// # Shapes
+///
+/// - `x`: `[tokens, hidden]`
+pub(crate) fn infer(config: &LayerConfig, x: &mut [f32], w: &ForwardWeights<'_>) {
+    let (hidden, tokens) = (config.hidden, x.len() / config.hidden);
+    let normed = rms_norm(x, w.post_norm, config.rms_norm_eps);
+    if let (Stacked::Together(Weight::Packed(gate_up)), Weight::Packed(down)) = (w.gate_up, w.down)
+    {
+        let out = MatrixMut::new(x, tokens, hidden);
+        let left = Matrix::new(&normed, tokens, hidden);
+        if add_product_of_combined_halves(out, left, gate_up, swiglu_of_block, down) {
+            return;
+        }
+    }
+    add_output(config, x, &normed, w);
+}
+
+/// Adds the network's output for `normed` to `out`, and returns the gate and up
+/// projections.
+///
+/// # Shapes
+///
+/// - `out`, `normed`: `[tokens, hidden]`
+/// - result: `[tokens, 2 · intermediate]`
+fn add_output(
+    config: &LayerConfig,
+    out: &mut [f32],
+    normed: &[f32],
+    w: &ForwardWeights<'_>,
+) -> Vec<f32> {
+    let (hidden, intermediate) = (config.hidden, config.intermediate);
+    let gate_up = project_stacked(config, normed, &w.gate_up, hidden);
+    let activated = swiglu(&gate_up, intermediate);
+    let sum = MatrixMut::new(out, normed.len() / hidden, hidden);
+    project(config, &activated, w.down, intermediate, sum, Sum::Add);
+    gate_up
 }
 
 /// Returns the gradients of [`forward`], with `middle` as its residual.
@@ -71,7 +107,7 @@ pub(crate) fn backward(
     );
     let dsum = Matrix::new(dout, tokens, hidden);
     let mut activated = swiglu(gate_up, intermediate);
-    let down = weight_gradient(config, dsum, &activated);
+    let [down] = weight_gradients(config, [dsum], &activated);
     let dactivated = &mut activated; // its gradient takes its place
     let to = MatrixMut::new(dactivated, tokens, intermediate);
     input_gradient_into(config, dsum, w.down, to, Sum::Replace);
@@ -82,8 +118,7 @@ pub(crate) fn backward(
         Matrix::with_stride(&dgate_up[column..], tokens, intermediate, 2 * intermediate)
     };
     let (dgate, dup) = (half(0), half(intermediate));
-    let gate = weight_gradient(config, dgate, &normed);
-    let up = weight_gradient(config, dup, &normed);
+    let [gate, up] = weight_gradients(config, [dgate, dup], &normed);
     let mut dnormed = input_gradient(config, dgate, w.gate, hidden);
     let to = MatrixMut::new(&mut dnormed, tokens, hidden);
     input_gradient_into(config, dup, w.up, to, Sum::Add);
@@ -143,6 +178,17 @@ fn swiglu_backward(gate_up: &[f32], intermediate: usize, dout: &[f32]) -> Vec<f3
 }
 
 for_each_instruction_set! {
+    /// Replaces a gate projection by `silu(gate) · up`.
+    ///
+    /// # Shapes
+    ///
+    /// - `gate`, `up`: `[elements]`
+    fn swiglu_of_block(gate: &mut [f32], up: &[f32]) {
+        for (gate, up) in gate.iter_mut().zip(up) {
+            *gate = *gate / (1.0 + exp(-*gate)) * up;
+        }
+    }
+
     /// Writes `silu(gate) · up` of rows that hold the gate, then the up projection.
     /// Writes all of `out` if both have the same number of whole rows.
     ///

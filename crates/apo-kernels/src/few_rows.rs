@@ -122,7 +122,7 @@ pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, 
 }
 
 fn multiply_by(kernel: Kernel, out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    if is_done(&out, left, [right.rows, right.cols], sum) {
+    if is_done(&out, [left.rows, left.cols], [right.rows, right.cols], sum) {
         return;
     }
     assert!(has_form(left, right), "rows lie side by side");

@@ -20,7 +20,7 @@ pub(crate) fn multiply(
     sum: Sum,
     threads: Threads,
 ) {
-    if is_done(&out, left, [right.rows, right.cols], sum) {
+    if is_done(&out, [left.rows, left.cols], [right.rows, right.cols], sum) {
         return;
     }
     #[cfg(miri)]

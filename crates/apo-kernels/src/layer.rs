@@ -11,7 +11,7 @@ use crate::layout::Layout;
 use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::norm::{rms_norm, rms_norm_backward};
 use crate::projections::{
-    input_gradient, input_gradient_into, project, project_stacked, weight_gradient,
+    input_gradient, input_gradient_into, project, project_stacked, weight_gradients,
 };
 use crate::rope::{rotate, rotate_back};
 use crate::weight_forms::{ForwardWeights, Weights};
@@ -36,12 +36,18 @@ impl Saved {
         let gate_up = self.gate_up.rounded();
         Self { gate_up, ..self }
     }
+}
 
-    /// Returns the keys and values of all tokens, for decoding.
+/// Queries, keys and values of all tokens,
+/// `[tokens, (heads + 2 · kv_heads) · head_dim]`, rotated.
+pub struct Projected(Vec<f32>);
+
+impl Projected {
+    /// Returns the keys and values, for decoding.
     pub fn keys_and_values(&self, config: &LayerConfig) -> KeyValues {
         let heads = config.heads;
         let key_width = heads.kv_heads * heads.head_dim;
-        let rows = self.qkv.chunks_exact(heads.width());
+        let rows = self.0.chunks_exact(heads.width());
         let mut found = KeyValues::with_capacity(key_width, config.precision, rows.len());
         for row in rows {
             let (key, value) = row[heads.query_width()..].split_at(key_width);
@@ -70,17 +76,8 @@ pub fn forward(
     x: &[f32],
     w: &ForwardWeights<'_>,
 ) -> (Vec<f32>, Saved) {
-    let (hidden, heads) = (config.hidden, config.heads);
-    let (tokens, query_width) = (x.len() / hidden, heads.query_width());
-
-    let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
-    let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
-    rotate(&layout.cos, &layout.sin, heads, &mut qkv);
-    let attended = attention::forward(layout, heads, &qkv);
     let mut middle = x.to_vec();
-    let out = MatrixMut::new(&mut middle, tokens, hidden);
-    project(config, &attended, w.output, query_width, out, Sum::Add);
-
+    let (qkv, attended) = attend(config, layout, &mut middle, w);
     let (out, gate_up) = feed_forward::forward(config, middle.clone(), &middle, w);
     let saved = Saved {
         qkv,
@@ -89,6 +86,55 @@ pub fn forward(
         gate_up: Activations::F32(gate_up),
     };
     (out, saved)
+}
+
+/// Replaces `x` by the layer's output, and returns the keys and values of all tokens.
+/// Nothing is kept for a backward pass.
+///
+/// # Shapes
+///
+/// - `x`: `[tokens, hidden]`
+pub fn infer(
+    config: &LayerConfig,
+    layout: &Layout,
+    x: &mut [f32],
+    w: &ForwardWeights<'_>,
+) -> Projected {
+    let (qkv, _) = attend(config, layout, x, w);
+    feed_forward::infer(config, x, w);
+    Projected(qkv)
+}
+
+/// Adds the attention's output for `x` to it. Returns the rotated projections,
+/// `[tokens, (heads + 2 · kv_heads) · head_dim]`, and the output before the last one,
+/// `[tokens, heads · head_dim]`.
+///
+/// # Shapes
+///
+/// - `x`: `[tokens, hidden]`
+fn attend(
+    config: &LayerConfig,
+    layout: &Layout,
+    x: &mut [f32],
+    w: &ForwardWeights<'_>,
+) -> (Vec<f32>, Vec<f32>) {
+    let (hidden, heads) = (config.hidden, config.heads);
+    let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
+    let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
+    drop(normed);
+    rotate(&layout.cos, &layout.sin, heads, &mut qkv);
+    let attended = attention::forward(layout, heads, &qkv, config.precision);
+    let tokens = x.len() / hidden;
+    let out = MatrixMut::new(x, tokens, hidden);
+    project(
+        config,
+        &attended,
+        w.output,
+        heads.query_width(),
+        out,
+        Sum::Add,
+    );
+    (qkv, attended)
 }
 
 /// Returns the gradients of the layer's input and weights from the gradient of
@@ -116,9 +162,16 @@ pub fn backward(
         down,
     } = feed_forward::backward(config, &saved.middle, &saved.gate_up.values(), w, dout);
     let dmiddle = Matrix::new(&dx, tokens, hidden);
-    let output = weight_gradient(config, dmiddle, &saved.attended);
+    let [output] = weight_gradients(config, [dmiddle], &saved.attended);
     let dattended = input_gradient(config, dmiddle, w.output, heads.query_width());
-    let mut dqkv = attention::backward(layout, heads, &saved.qkv, &saved.attended, &dattended);
+    let mut dqkv = attention::backward(
+        layout,
+        heads,
+        &saved.qkv,
+        &saved.attended,
+        &dattended,
+        config.precision,
+    );
     rotate_back(&layout.cos, &layout.sin, heads, &mut dqkv);
     let eps = config.rms_norm_eps;
     let normed = rms_norm(x, w.input_norm, eps);
@@ -134,7 +187,7 @@ pub fn backward(
         let to = MatrixMut::new(&mut dnormed, tokens, hidden);
         input_gradient_into(config, d, weight, to, Sum::Add);
     }
-    let [query, key, value] = [dquery, dkey, dvalue].map(|d| weight_gradient(config, d, &normed));
+    let [query, key, value] = weight_gradients(config, [dquery, dkey, dvalue], &normed);
     let input_norm = rms_norm_backward(x, w.input_norm, eps, &dnormed, &mut dx);
     Gradients {
         input: dx,
@@ -272,6 +325,11 @@ mod tests {
         };
         let mut layout = layout(2);
         layout.segments[2].rows = 4..6;
-        attention::forward(&layout, heads, &values(8 * heads.width(), 1));
+        attention::forward(
+            &layout,
+            heads,
+            &values(8 * heads.width(), 1),
+            Precision::F32,
+        );
     }
 }

@@ -4,13 +4,13 @@
 use rayon::prelude::*;
 
 use super::matmul::{multiply, multiply_packed, packed};
-use super::matrix::{Matrix, MatrixMut, Sum, Threads};
+use super::matrix::{Matrix, MatrixMut, Sum};
 use crate::buffer::Buffer;
 use crate::precision::Precision;
 use crate::simd;
 use crate::weight_forms::Weight;
 
-/// Logits in memory at once: 32 MiB.
+/// Logits in memory at once: 64 MiB.
 const SLICE: usize = 1 << 23;
 
 /// Returns the number of rows of logits in memory at once.
@@ -34,7 +34,7 @@ fn logits<'a>(
     match head {
         Weight::F32(head) => {
             let head = Matrix::new(head, vocab, width).transposed();
-            multiply(to, hidden, head, Sum::Replace, Threads::All, precision);
+            multiply(to, hidden, head, Sum::Replace, precision);
         }
         Weight::Packed(head) => multiply_packed(to, hidden, head, Sum::Replace),
     }
@@ -151,7 +151,7 @@ pub fn backward(
         let to = MatrixMut::unwritten(part, targets.len(), width);
         match &packed_right {
             Some(right) => multiply_packed(to, dlogits, right, Sum::Replace),
-            None => multiply(to, dlogits, right, Sum::Replace, Threads::All, precision),
+            None => multiply(to, dlogits, right, Sum::Replace, precision),
         }
         let to = match sum {
             Sum::Replace => MatrixMut::unwritten(dhead.parts(), vocab, width),
@@ -163,7 +163,6 @@ pub fn backward(
             dlogits.transposed(),
             Matrix::new(hidden, targets.len(), width),
             sum,
-            Threads::All,
             precision,
         );
         sum = Sum::Add;

@@ -47,7 +47,7 @@ pub enum Sum {
 
 /// Whether a product is split over the threads or stays on this one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Threads {
+pub(crate) enum Threads {
     /// Split over all threads.
     All,
     /// Only on this thread.
@@ -211,24 +211,21 @@ impl<'a> MatrixMut<'a> {
 ///
 /// # Shapes
 ///
-/// - `right`: `[right_rows, right_cols]`
+/// - left operand: `[rows, depth]`
+/// - right operand: `[right_rows, right_cols]`
 ///
 /// # Panics
 ///
 /// When the shapes do not match, or the product is added to elements without a value.
 pub(crate) fn is_done(
     out: &MatrixMut<'_>,
-    left: Matrix<'_>,
+    [rows, depth]: [usize; 2],
     [right_rows, right_cols]: [usize; 2],
     sum: Sum,
 ) -> bool {
     assert!(
-        left.cols == right_rows && left.rows == out.rows && right_cols == out.cols,
-        "[{}, {}] · [{}, {}] does not give [{}, {}]",
-        left.rows,
-        left.cols,
-        right_rows,
-        right_cols,
+        depth == right_rows && rows == out.rows && right_cols == out.cols,
+        "[{rows}, {depth}] · [{right_rows}, {right_cols}] does not give [{}, {}]",
         out.rows,
         out.cols
     );
@@ -236,12 +233,12 @@ pub(crate) fn is_done(
         out.written || sum == Sum::Replace,
         "a product can be added only to elements with a value"
     );
-    if left.cols == 0 && sum == Sum::Replace {
+    if depth == 0 && sum == Sum::Replace {
         for row in 0..out.rows {
             // SAFETY: only one part is live at a time.
             let part = unsafe { out.part_mut(row, 0, out.cols) };
             part.fill(MaybeUninit::new(0.0));
         }
     }
-    out.rows == 0 || out.cols == 0 || left.cols == 0
+    out.rows == 0 || out.cols == 0 || depth == 0
 }

@@ -2,8 +2,8 @@
 
 use crate::buffer::Buffer;
 use crate::layer_config::LayerConfig;
-use crate::matmul::{multiply, multiply_batch_invariant, multiply_packed};
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::matmul::{Left, Right, multiply, multiply_batch_invariant};
+use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::weight_forms::{Stacked, Weight};
 
 /// Computes `out (+)= x · weightᵀ`.
@@ -21,15 +21,28 @@ pub(crate) fn project(
     out: MatrixMut<'_>,
     sum: Sum,
 ) {
-    let left = Matrix::new(x, x.len() / n_in, n_in);
-    let weight = match weight {
-        Weight::F32(it) => Matrix::new(it, weight.n_out(n_in), n_in).transposed(),
-        Weight::Packed(it) => return multiply_packed(out, left, it, sum),
-    };
-    if config.batch_invariant {
-        multiply_batch_invariant(out, left, weight, sum);
-    } else {
-        multiply(out, left, weight, sum, Threads::All, config.precision);
+    let x = Left::new(Matrix::new(x, x.len() / n_in, n_in), config.precision);
+    project_operand(config, &x, weight, out, sum);
+}
+
+fn project_operand(
+    config: &LayerConfig,
+    x: &Left<'_>,
+    weight: Weight<'_>,
+    out: MatrixMut<'_>,
+    sum: Sum,
+) {
+    match weight {
+        Weight::Packed(it) => x.multiply_packed(out, it, sum),
+        Weight::F32(it) => {
+            let n_in = x.matrix.cols;
+            let weight = Matrix::new(it, weight.n_out(n_in), n_in).transposed();
+            if config.batch_invariant {
+                multiply_batch_invariant(out, x.matrix, weight, sum);
+            } else {
+                x.multiply(out, weight, sum, config.precision);
+            }
+        }
     }
 }
 
@@ -53,7 +66,6 @@ pub(crate) fn input_gradient_into(
         dout,
         Matrix::new(weight, dout.cols, n_in),
         sum,
-        Threads::All,
         config.precision,
     );
 }
@@ -78,26 +90,28 @@ pub(crate) fn input_gradient(
     unsafe { dx.assume_init() }
 }
 
-/// Returns the gradient of a projection's weight, `doutᵀ · x`.
+/// Returns the gradients of the weights of projections with the same input, `doutᵀ · x`.
 ///
 /// # Shapes
 ///
-/// - `dout`: `[tokens, n_out]`
+/// - `douts`: `[tokens, n_out]` each
 /// - `x`: `[tokens, n_in]`
-/// - result: `[n_out, n_in]`
-pub(crate) fn weight_gradient(config: &LayerConfig, dout: Matrix<'_>, x: &[f32]) -> Vec<f32> {
-    let n_in = x.len() / dout.rows;
-    let mut dweight = Buffer::new(dout.cols * n_in);
-    multiply(
-        MatrixMut::unwritten(dweight.parts(), dout.cols, n_in),
-        dout.transposed(),
-        Matrix::new(x, dout.rows, n_in),
-        Sum::Replace,
-        Threads::All,
-        config.precision,
-    );
-    // SAFETY: a product writes the whole of what it replaces.
-    unsafe { dweight.assume_init() }
+/// - results: `[n_out, n_in]` each
+pub(crate) fn weight_gradients<const N: usize>(
+    config: &LayerConfig,
+    douts: [Matrix<'_>; N],
+    x: &[f32],
+) -> [Vec<f32>; N] {
+    let tokens = douts[0].rows;
+    let n_in = x.len() / tokens;
+    let x = Right::new(Matrix::new(x, tokens, n_in), config.precision);
+    douts.map(|dout| {
+        let mut dweight = Buffer::new(dout.cols * n_in);
+        let to = MatrixMut::unwritten(dweight.parts(), dout.cols, n_in);
+        x.multiply(to, dout.transposed(), Sum::Replace, config.precision);
+        // SAFETY: a product writes the whole of what it replaces.
+        unsafe { dweight.assume_init() }
+    })
 }
 
 /// Returns the outputs of stacked weights, side by side.
@@ -115,13 +129,14 @@ pub(crate) fn project_stacked<const N: usize>(
     let tokens = x.len() / n_in;
     let weights = weights.weights();
     let width = weights.iter().map(|weight| weight.n_out(n_in)).sum();
+    let x = Left::new(Matrix::new(x, tokens, n_in), config.precision);
     let mut outputs = Buffer::new(tokens * width);
     let mut column = 0;
     for &weight in weights {
         let n_out = weight.n_out(n_in);
         let part = &mut outputs.parts()[column..];
         let to = MatrixMut::unwritten_with_stride(part, tokens, n_out, width);
-        project(config, x, weight, n_in, to, Sum::Replace);
+        project_operand(config, &x, weight, to, Sum::Replace);
         column += n_out;
     }
     // SAFETY: each product writes all of its columns, and together they have all columns.

@@ -6,6 +6,10 @@ use crate::instruction_sets::for_each_instruction_set;
 /// Lanes of the sums below: two AVX-512 registers, so that additions overlap.
 pub(crate) const LANES: usize = 32;
 
+/// 1.5 · 2²³: a small number that is added to it is rounded to an integer, ties to even,
+/// which the low bits of the sum hold. `as i32` would not vectorise.
+const ROUND: f32 = 12_582_912.0;
+
 /// Returns `e^x` with a relative error below 3e-7. It is a polynomial, so loops over it
 /// vectorise. Arguments are clamped to those whose result f32 can hold.
 #[inline(always)]
@@ -17,7 +21,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     // e^x = 2^n · e^r with n = round(x / ln 2). ln 2 is subtracted in two parts, so
     // that r keeps its digits. The polynomial is that of Cephes' expf.
     let x = x.clamp(-87.3, 88.3);
-    let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = n.mul_add(-0.693_359_4, x);
     let r = n.mul_add(2.121_944_4e-4, r);
     let p = 1.987_569_1e-4_f32;
@@ -27,7 +32,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p.mul_add(r, 1.666_666_5e-1);
     let p = p.mul_add(r, 0.5);
     let y = (p * r).mul_add(r, r) + 1.0;
-    f32::from_bits(((n as i32 + 127) << 23) as u32) * y
+    f32::from_bits((rounded.to_bits().wrapping_add(127)) << 23) * y
 }
 
 /// Returns `Σ aᵢ bᵢ` of `[elements]` each.
@@ -80,7 +85,7 @@ pub(crate) fn sum_of(a: &[f32]) -> f32 {
 pub(crate) fn maximum_of(a: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let parts = a.chunks_exact(LANES);
-    let mut maximum = parts
+    let maximum = parts
         .remainder()
         .iter()
         .fold(f32::NEG_INFINITY, |m, &x| m.max(x));
@@ -93,10 +98,14 @@ pub(crate) fn maximum_of(a: &[f32]) -> f32 {
             };
         }
     }
-    for lane in lanes {
-        maximum = maximum.max(lane);
+    let mut n = LANES;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] = lanes[i].max(lanes[i + n]);
+        }
     }
-    maximum
+    maximum.max(lanes[0])
 }
 
 for_each_instruction_set! {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use apo_kernels::bf16::Packed;
-use apo_kernels::layer::{self, Saved};
+use apo_kernels::layer::{self, Projected};
 use apo_kernels::layout::Layout;
 use apo_kernels::log_prob;
 use apo_kernels::matrix::Matrix;
@@ -215,7 +215,7 @@ impl KernelLlama {
         }
     }
 
-    /// Passes tokens through all layers; `each_layer` takes what each one saved, first
+    /// Passes tokens through all layers; `each_layer` takes what each one projected, first
     /// to last.
     ///
     /// # Shapes
@@ -226,13 +226,11 @@ impl KernelLlama {
         config: &LayerConfig,
         layout: &Layout,
         tokens: &[u32],
-        mut each_layer: impl FnMut(Saved),
+        mut each_layer: impl FnMut(Projected),
     ) -> Vec<f32> {
         let mut x = self.embed(tokens);
         for weights in self.layers() {
-            let (out, saved) = layer::forward(config, layout, &x, &weights);
-            each_layer(saved);
-            x = out;
+            each_layer(layer::infer(config, layout, &mut x, &weights));
         }
         x
     }

@@ -124,12 +124,9 @@ impl Kernels for Flex {
         plan: Arc<KernelPlan>,
     ) -> FloatTensor<Self> {
         let x = contiguous(&x);
-        let (out, _) = layer::forward(
-            &plan.config,
-            &plan.layout,
-            slice(&x),
-            &(&weights(&tensors)).into(),
-        );
+        let mut out = slice(&x).to_vec();
+        let weights = weights(&tensors);
+        layer::infer(&plan.config, &plan.layout, &mut out, &(&weights).into());
         tensor(out, x.layout().shape())
     }
 

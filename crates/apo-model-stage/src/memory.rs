@@ -15,10 +15,10 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 ///
 /// A training step frees and allocates the same hundreds of megabytes again;
 /// going through the operating system each time would cost as much as the
-/// arithmetic. If memory were kept for ever, that of the activations would stay
-/// allocated on top of the gradients that follow: a second is just as fast, and
-/// takes an eighth less memory.
-const KEPT: c_long = 1000;
+/// arithmetic. Some buffers wait for seconds until the next step needs them. What
+/// no step needs any more, such as the weights that a model was loaded from, goes
+/// back after a minute.
+const KEPT: c_long = 60_000;
 
 /// Keeps freed memory for the next buffer instead of returning it at once, in
 /// programs whose allocator is [`MiMalloc`].

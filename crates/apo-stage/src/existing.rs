@@ -1,7 +1,6 @@
 //! Recognises what is at an output's path: nothing, an output that a stage made, or
 //! something that others made. It changes nothing there.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use rayon::prelude::*;
 
 use apo_kernels::matmul::multiply;
-use apo_kernels::matrix::{Matrix, MatrixMut, Sum, Threads};
+use apo_kernels::matrix::{Matrix, MatrixMut, Sum};
 use apo_kernels::{Precision, bf16, simd};
 
 use crate::work::{Run, Share};
@@ -111,7 +111,6 @@ fn peak_product(precision: Precision) -> f64 {
             Matrix::new(&left, SIDE, SIDE),
             Matrix::new(&right, SIDE, SIDE),
             Sum::Replace,
-            Threads::All,
             precision,
         );
         2 * SIDE * SIDE * SIDE

@@ -6,9 +6,11 @@ use super::block::{Block, Heads, KeyHead, Scratch, blocks, check_rows, n_product
 use crate::buffer::Buffer;
 use crate::disjoint::Disjoint;
 use crate::layout::Layout;
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::matmul::multiply_on_this_thread;
+use crate::matrix::{Matrix, MatrixMut, Sum};
+use crate::precision::Precision;
+use crate::simd;
 use crate::stats::{KernelKind, timed};
-use crate::{gemm_f32, simd};
 
 /// Returns the gradient of `qkv` from the output and its gradient. It computes the
 /// probabilities again instead of keeping them.
@@ -17,11 +19,18 @@ use crate::{gemm_f32, simd};
 ///
 /// - `qkv` and the result: `[tokens, (heads + 2 · kv_heads) · head_dim]`
 /// - the output and its gradient: `[tokens, heads · head_dim]`
-pub fn backward(layout: &Layout, heads: Heads, qkv: &[f32], out: &[f32], dout: &[f32]) -> Vec<f32> {
+pub fn backward(
+    layout: &Layout,
+    heads: Heads,
+    qkv: &[f32],
+    out: &[f32],
+    dout: &[f32],
+    precision: Precision,
+) -> Vec<f32> {
     let flop = 10 * n_products(layout, heads);
     let bytes = 4 * (qkv.len() + out.len() + dout.len() + qkv.len());
     timed(KernelKind::Attention, flop, bytes, || {
-        attend_backward(layout, heads, qkv, out, dout)
+        attend_backward(layout, heads, qkv, out, dout, precision)
     })
 }
 
@@ -31,6 +40,7 @@ fn attend_backward(
     qkv: &[f32],
     out: &[f32],
     dout: &[f32],
+    precision: Precision,
 ) -> Vec<f32> {
     let tokens = qkv.len() / heads.width();
     check_rows(layout.segments.iter().map(|it| &it.rows), tokens);
@@ -61,6 +71,7 @@ fn attend_backward(
                     heads,
                     qkv,
                     kv_head,
+                    precision,
                 },
                 out,
                 dout,
@@ -149,19 +160,19 @@ impl Part<'_> {
         let (n_queries, n_keys) = (block.n_queries(heads), block.n_keys());
         for (offset, range) in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
-            gemm_f32::multiply(
+            multiply_on_this_thread(
                 MatrixMut::with_stride(&mut dprob[offset..], n_queries, range.len(), n_keys),
                 Matrix::new(d, n_queries, head_dim),
                 self.key_head.values(&range).transposed(),
                 Sum::Replace,
-                Threads::This,
+                self.key_head.precision,
             );
-            gemm_f32::multiply(
+            multiply_on_this_thread(
                 MatrixMut::new(&mut dvalue[at..], range.len(), head_dim),
                 Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys).transposed(),
                 Matrix::new(d, n_queries, head_dim),
                 Sum::Add,
-                Threads::This,
+                self.key_head.precision,
             );
         }
         for i in 0..n_queries {
@@ -199,19 +210,19 @@ impl Part<'_> {
         for (offset, range) in block.key_ranges() {
             let at = (range.start - self.first_row) * head_dim;
             let dscore = Matrix::with_stride(&dscores[offset..], n_queries, range.len(), n_keys);
-            gemm_f32::multiply(
+            multiply_on_this_thread(
                 MatrixMut::new(d, n_queries, head_dim),
                 dscore,
                 self.key_head.keys(&range),
                 sum,
-                Threads::This,
+                self.key_head.precision,
             );
-            gemm_f32::multiply(
+            multiply_on_this_thread(
                 MatrixMut::new(&mut dkey[at..], range.len(), head_dim),
                 dscore.transposed(),
                 Matrix::new(query, n_queries, head_dim), // scaled already
                 Sum::Add,
-                Threads::This,
+                self.key_head.precision,
             );
             sum = Sum::Add;
         }

@@ -4,8 +4,10 @@
 use std::ops::Range;
 
 use crate::layout::{Layout, Segment};
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
-use crate::{gemm_f32, simd};
+use crate::matmul::multiply_on_this_thread;
+use crate::matrix::{Matrix, MatrixMut, Sum};
+use crate::precision::Precision;
+use crate::simd;
 
 /// Query rows of a block.
 const BLOCK: usize = 64;
@@ -123,6 +125,7 @@ pub(super) struct KeyHead<'a> {
     pub(super) heads: Heads,
     pub(super) qkv: &'a [f32],
     pub(super) kv_head: usize,
+    pub(super) precision: Precision,
 }
 
 impl<'a> KeyHead<'a> {
@@ -153,6 +156,7 @@ impl<'a> KeyHead<'a> {
             heads,
             qkv,
             kv_head,
+            precision,
         } = *self;
         let (width, group_width) = (heads.width(), heads.group_width());
         let (n_queries, n_keys) = (block.n_queries(heads), block.n_keys());
@@ -161,12 +165,12 @@ impl<'a> KeyHead<'a> {
             simd::scale_into(query, &qkv[at..at + group_width], heads.scale());
         }
         for (offset, range) in block.key_ranges() {
-            gemm_f32::multiply(
+            multiply_on_this_thread(
                 MatrixMut::with_stride(&mut prob[offset..], n_queries, range.len(), n_keys),
                 Matrix::new(query, n_queries, heads.head_dim),
                 self.keys(&range).transposed(),
                 Sum::Replace,
-                Threads::This,
+                precision,
             );
         }
         for (i, row) in prob.chunks_exact_mut(n_keys).enumerate() {

@@ -5,9 +5,10 @@ use rayon::prelude::*;
 use super::block::{Heads, KeyHead, Scratch, blocks, check_rows, n_products, resized};
 use crate::buffer::Buffer;
 use crate::disjoint::Disjoint;
-use crate::gemm_f32;
 use crate::layout::Layout;
-use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
+use crate::matmul::multiply_on_this_thread;
+use crate::matrix::{Matrix, MatrixMut, Sum};
+use crate::precision::Precision;
 use crate::stats::{KernelKind, timed};
 
 /// Returns the attention output.
@@ -16,18 +17,18 @@ use crate::stats::{KernelKind, timed};
 ///
 /// - `qkv`: `[tokens, (heads + 2 · kv_heads) · head_dim]`
 /// - result: `[tokens, heads · head_dim]`
-pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
+pub fn forward(layout: &Layout, heads: Heads, qkv: &[f32], precision: Precision) -> Vec<f32> {
     let tokens = qkv.len() / heads.width();
     let (flop, bytes) = (
         4 * n_products(layout, heads),
         4 * (qkv.len() + tokens * heads.query_width()),
     );
     timed(KernelKind::Attention, flop, bytes, || {
-        attend(layout, heads, qkv)
+        attend(layout, heads, qkv, precision)
     })
 }
 
-fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
+fn attend(layout: &Layout, heads: Heads, qkv: &[f32], precision: Precision) -> Vec<f32> {
     let (group_width, query_width) = (heads.group_width(), heads.query_width());
     let tokens = qkv.len() / heads.width();
     check_rows(layout.segments.iter().map(|it| &it.rows), tokens);
@@ -47,6 +48,7 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
                 heads,
                 qkv,
                 kv_head,
+                precision,
             };
             let (n_queries, n_keys) = (block.n_queries(heads), block.n_keys());
             let query = resized(&mut scratch.query, n_queries * heads.head_dim);
@@ -55,12 +57,12 @@ fn attend(layout: &Layout, heads: Heads, qkv: &[f32]) -> Vec<f32> {
             let result = resized(&mut scratch.out, n_queries * heads.head_dim);
             let mut sum = Sum::Replace;
             for (offset, range) in block.key_ranges() {
-                gemm_f32::multiply(
+                multiply_on_this_thread(
                     MatrixMut::new(result, n_queries, heads.head_dim),
                     Matrix::with_stride(&prob[offset..], n_queries, range.len(), n_keys),
                     key_head.values(&range),
                     sum,
-                    Threads::This,
+                    precision,
                 );
                 sum = Sum::Add;
             }

@@ -13,7 +13,7 @@ pub mod native;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::macro_kernel::{Block, MicroKernel};
+use super::macro_kernel::{Block, MicroKernel, Operands};
 use super::pack::{Order, SIDE};
 use crate::matrix::{Matrix, Sum};
 
@@ -48,8 +48,8 @@ pub unsafe trait Tiles: Copy + Sync {
     ///
     /// # Shapes
     ///
-    /// - `left`: `[steps, 32, 16]`, pairs
-    /// - `right`: `[steps, 16, 32]`, pairs
+    /// - left operand: `[steps, 32, 16]`, pairs
+    /// - right operand: `[steps, 16, 32]`, pairs
     ///
     /// # Safety
     ///
@@ -58,8 +58,7 @@ pub unsafe trait Tiles: Copy + Sync {
     unsafe fn multiply(
         self,
         thread: &Self::Thread,
-        left: &[u32],
-        right: &[u32],
+        operands: Operands<'_>,
         out: *mut f32,
         stride: usize,
         sum: Sum,
@@ -98,19 +97,12 @@ unsafe impl<T: Tiles> MicroKernel for Amx<T> {
             .pack::<COLS>(right_transposed, cols, Order::Lanes, to);
     }
 
-    unsafe fn multiply(
-        self,
-        thread: &T::Thread,
-        left: &[u32],
-        right: &[u32],
-        out: Block,
-        sum: Sum,
-    ) {
+    unsafe fn multiply(self, thread: &T::Thread, operands: Operands<'_>, out: Block, sum: Sum) {
         if (out.rows, out.cols) == (ROWS, COLS) {
             // SAFETY: the block is the caller's promise.
             unsafe {
                 self.0
-                    .multiply(thread, left, right, out.start, out.stride, sum);
+                    .multiply(thread, operands, out.start, out.stride, sum);
             }
             return;
         }
@@ -119,8 +111,7 @@ unsafe impl<T: Tiles> MicroKernel for Amx<T> {
         unsafe {
             self.0.multiply(
                 thread,
-                left,
-                right,
+                operands,
                 whole.as_mut_ptr().cast(),
                 COLS,
                 Sum::Replace,

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::macro_kernel::{Block, MicroKernel};
+use super::macro_kernel::{Block, MicroKernel, Operands};
 use super::pack::Order;
 use super::pack::avx512::{self as packing, pack};
 use crate::matrix::{Matrix, Sum};
@@ -55,7 +55,8 @@ unsafe impl MicroKernel for Avx512 {
         unsafe { pack::<COLS>(right_transposed, cols, Order::Lanes, to) };
     }
 
-    unsafe fn multiply(self, (): &(), left: &[u32], right: &[u32], out: Block, sum: Sum) {
+    unsafe fn multiply(self, (): &(), operands: Operands<'_>, out: Block, sum: Sum) {
+        let Operands { left, right, .. } = operands;
         macro_rules! by_rows {
             ($($rows:literal)*) => { match out.rows {
                 // SAFETY: `new` has found the instructions; the block is the

@@ -6,8 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::pack::SIDE;
-use crate::buffer::Buffer;
-use crate::matrix::{Matrix, MatrixMut, Sum, is_done};
+use super::panels::{Panels, Parts};
+use crate::matrix::{Matrix, MatrixMut, Sum, Threads, is_done};
 
 /// What multiplies one block, and how it wants its operands packed. A value of the
 /// type proves that the processor has the instructions.
@@ -53,14 +53,18 @@ pub unsafe trait MicroKernel: Copy + Sync {
     /// # Safety
     ///
     /// See [`Block`]; elements that are added to have values.
-    unsafe fn multiply(
-        self,
-        thread: &Self::Thread,
-        left: &[u32],
-        right: &[u32],
-        out: Block,
-        sum: Sum,
-    );
+    unsafe fn multiply(self, thread: &Self::Thread, operands: Operands<'_>, out: Block, sum: Sum);
+}
+
+/// What one block is computed from.
+#[derive(Clone, Copy)]
+pub struct Operands<'a> {
+    /// A part of a panel of `left`.
+    pub left: &'a [u32],
+    /// The same part of the depth of a panel of `right`.
+    pub right: &'a [u32],
+    /// What will be read soon: a kernel may fetch it into the caches meanwhile.
+    pub next: &'a [u32],
 }
 
 /// A part of a matrix: up to `ROWS` by `COLS` elements that nobody else reads or
@@ -71,82 +75,6 @@ pub struct Block {
     pub stride: usize,
     pub rows: usize,
     pub cols: usize,
-}
-
-/// An operand, rounded to bf16 and cut into panels of rows or columns over the whole
-/// depth, as a kernel reads them.
-#[derive(Clone)]
-pub struct Panels {
-    data: Vec<u32>,
-    /// Rows of `left`, or columns of `right`.
-    pub lanes: usize,
-    pub depth: usize,
-    /// Lanes of a panel.
-    width: usize,
-}
-
-impl Panels {
-    /// Packs `left`, `[lanes, depth]`.
-    pub fn of_left<K: MicroKernel>(kernel: K, left: Matrix<'_>) -> Self {
-        Self::pack(left, K::ROWS, |rows, panel| {
-            kernel.pack_left(left, rows, panel);
-        })
-    }
-
-    /// Packs `right`, `[depth, lanes]`.
-    pub fn of_right<K: MicroKernel>(kernel: K, right: Matrix<'_>) -> Self {
-        let turned = right.transposed();
-        Self::pack(turned, K::COLS, |cols, panel| {
-            kernel.pack_right(turned, cols, panel);
-        })
-    }
-
-    fn pack(
-        m: Matrix<'_>,
-        width: usize,
-        pack: impl Fn(Range<usize>, &mut [MaybeUninit<u32>]) + Sync,
-    ) -> Self {
-        let (lanes, depth) = (m.rows, m.cols);
-        let panel = depth.div_ceil(2).next_multiple_of(SIDE) * width;
-        let len = lanes.div_ceil(width) * panel;
-        let mut data = Buffer::reusing(spare::take(len), len);
-        if panel > 0 {
-            data.parts()
-                .par_chunks_mut(panel)
-                .with_min_len((1_usize << 14).div_ceil(panel))
-                .enumerate()
-                .for_each(|(i, panel)| pack(i * width..((i + 1) * width).min(lanes), panel));
-        }
-        // SAFETY: each panel is packed, which writes the whole of it by the trait's contract.
-        let data = unsafe { data.assume_init() };
-        Self {
-            data,
-            lanes,
-            depth,
-            width,
-        }
-    }
-
-    /// Leaves their memory to the next panels.
-    pub fn recycle(self) {
-        spare::put(self.data);
-    }
-
-    /// Returns the number of panels.
-    fn len(&self) -> usize {
-        self.lanes.div_ceil(self.width)
-    }
-
-    /// Returns the lanes of a panel.
-    fn lanes_of(&self, panel: usize) -> Range<usize> {
-        panel * self.width..((panel + 1) * self.width).min(self.lanes)
-    }
-
-    /// Returns some pairs of a panel.
-    fn pairs(&self, panel: usize, pairs: Range<usize>) -> &[u32] {
-        let start = panel * (self.data.len() / self.len());
-        &self.data[start + pairs.start * self.width..start + pairs.end * self.width]
-    }
 }
 
 /// Computes `out (+)= left · right`.
@@ -163,92 +91,165 @@ impl Panels {
 pub fn multiply<K: MicroKernel>(
     kernel: K,
     out: &MatrixMut<'_>,
-    left: Matrix<'_>,
+    left: &Panels,
     right: &Panels,
     sum: Sum,
+    threads: Threads,
 ) {
-    if is_done(out, left, [right.depth, right.lanes], sum) {
+    let shape = [left.lanes, left.depth];
+    if is_done(out, shape, [right.depth, right.lanes], sum) {
         return;
     }
-    assert_eq!(right.width, K::COLS, "panels of this kernel");
-    let left = Panels::of_left(kernel, left);
-    let row_tasks = left.len().div_ceil(K::PANELS);
-    let col_tasks = (4 * rayon::current_num_threads())
-        .div_ceil(row_tasks)
-        .clamp(1, right.len());
-    let panels_per_task = right.len().div_ceil(col_tasks);
-    // Equal parts: a short last one would read and write all sums for little.
-    let pairs = left.depth.div_ceil(2).next_multiple_of(SIDE);
-    let step = pairs.div_ceil((2 * pairs).div_ceil(K::DEPTH));
-    let step = step.next_multiple_of(SIDE);
-    (0..row_tasks * col_tasks).into_par_iter().for_each(|task| {
-        let (row_task, col_task) = (task / col_tasks, task % col_tasks);
-        let row_panels = row_task * K::PANELS..((row_task + 1) * K::PANELS).min(left.len());
-        let col_panels =
-            col_task * panels_per_task..((col_task + 1) * panels_per_task).min(right.len());
+    let widths = [left.width, right.width];
+    assert_eq!(widths, [K::ROWS, K::COLS], "panels of this kernel");
+    let depths = depths::<K>(left.depth);
+    let tasks = tasks([left.len(), right.len()], K::PANELS, threads);
+    for_each(threads, tasks, |[row_panels, col_panels]| {
         let thread = kernel.on_thread();
-        for start in (0..pairs).step_by(step) {
-            let depth = start..(start + step).min(pairs);
-            let sum = if start > 0 { Sum::Add } else { sum };
+        for depth in &depths {
+            let sum = if depth.start > 0 { Sum::Add } else { sum };
             for col_panel in col_panels.clone() {
-                let (cols, right) = (
-                    right.lanes_of(col_panel),
-                    right.pairs(col_panel, depth.clone()),
-                );
+                let is_last = col_panel + 1 == col_panels.end;
+                let next = (!is_last).then(|| right.pairs(col_panel + 1, depth));
+                let mut next = shares(next.unwrap_or_default(), row_panels.len());
+                let (cols, right) = (right.lanes_of(col_panel), right.pairs(col_panel, depth));
                 for row_panel in row_panels.clone() {
                     let rows = left.lanes_of(row_panel);
-                    let left = left.pairs(row_panel, depth.clone());
                     let block = Block {
                         start: out.block(rows.start, cols.start, rows.len(), cols.len()),
                         stride: out.row_stride,
                         rows: rows.len(),
                         cols: cols.len(),
                     };
+                    let operands = Operands {
+                        left: left.pairs(row_panel, depth),
+                        right,
+                        next: next.next().unwrap_or_default(),
+                    };
                     // SAFETY: a task owns its rows and columns, so that no other
                     // writes to this block; `is_done` has seen that what is added to
                     // has values, or an earlier depth has written it.
-                    unsafe { kernel.multiply(&thread, left, right, block, sum) };
+                    unsafe { kernel.multiply(&thread, operands, block, sum) };
                 }
             }
         }
     });
-    left.recycle();
 }
 
-/// Memory of panels that are no longer needed. The system clears what it gives out anew,
-/// which takes longer than packing.
-mod spare {
-    use std::sync::{Mutex, PoisonError};
+/// Computes `left · right` for two halves of the columns of `right`, and packs what
+/// `combine` makes of them as the left operand of another product. It is called with
+/// blocks of both halves, and leaves the result in the first. The products themselves are
+/// never in memory as a whole.
+///
+/// # Shapes
+///
+/// - `left`: `[rows, depth]`
+/// - `right`: `[depth, 2 · cols]`
+/// - result: `[rows, cols]`
+///
+/// # Panics
+///
+/// When the panels are another kernel's, or half of the columns are not whole panels.
+pub fn multiply_halves<K: MicroKernel>(
+    kernel: K,
+    left: &Panels,
+    right: &Panels,
+    combine: impl Fn(&mut [f32], &[f32]) + Sync,
+) -> Panels {
+    assert_eq!(left.depth, right.depth, "operands of one product");
+    let widths = [left.width, right.width];
+    assert_eq!(widths, [K::ROWS, K::COLS], "panels of this kernel");
+    assert_eq!(K::COLS, 2 * SIDE, "a block fills sixteen pairs of a panel");
+    let n_cols = right.lanes / 2;
+    assert!(
+        right.lanes == 2 * n_cols && n_cols.is_multiple_of(K::COLS),
+        "halves are whole panels"
+    );
+    let half = n_cols / K::COLS;
+    let depths = depths::<K>(left.depth);
+    let tasks = tasks([left.len(), half], K::PANELS, Threads::All);
+    let write = |parts: &Parts<'_>| {
+        for_each(Threads::All, tasks, |[row_panels, col_panels]| {
+            let thread = kernel.on_thread();
+            let mut blocks = [(); 2].map(|()| vec![0.0; K::ROWS * K::COLS]);
+            for col_panel in col_panels.clone() {
+                let halves = [col_panel, col_panel + half];
+                for row_panel in row_panels.clone() {
+                    for (block, &col_panel) in blocks.iter_mut().zip(&halves) {
+                        for depth in &depths {
+                            let operands = Operands {
+                                left: left.pairs(row_panel, depth),
+                                right: right.pairs(col_panel, depth),
+                                next: &[],
+                            };
+                            let sum = if depth.start > 0 {
+                                Sum::Add
+                            } else {
+                                Sum::Replace
+                            };
+                            let block = Block {
+                                start: block.as_mut_ptr(),
+                                stride: K::COLS,
+                                rows: K::ROWS,
+                                cols: K::COLS,
+                            };
+                            // SAFETY: a whole block of our own, with values.
+                            unsafe { kernel.multiply(&thread, operands, block, sum) };
+                        }
+                    }
+                    let [first, second] = &mut blocks;
+                    combine(first, second);
+                    let block = Matrix::new(first, K::ROWS, K::COLS);
+                    // SAFETY: a task owns its rows and columns.
+                    let part = unsafe { parts.part_mut(row_panel, col_panel) };
+                    kernel.pack_left(block, 0..K::ROWS, part);
+                }
+            }
+        });
+    };
+    // SAFETY: tasks have all rows and columns together; `pack_left` writes the whole of
+    // what it is given, by the trait's contract.
+    unsafe { Panels::by_parts(K::ROWS, [left.lanes, n_cols], write) }
+}
 
-    /// Most vectors that are kept.
-    const MOST: usize = 4;
+/// Returns the parts of a depth, in pairs, that the kernel sums at a time. They are equal:
+/// a short last one would read and write all sums for little.
+fn depths<K: MicroKernel>(depth: usize) -> Vec<Range<usize>> {
+    let pairs = depth.div_ceil(2).next_multiple_of(SIDE);
+    let step = pairs.div_ceil((2 * pairs).div_ceil(K::DEPTH).max(1));
+    let step = step.next_multiple_of(SIDE).max(SIDE);
+    let starts = (0..pairs).step_by(step);
+    starts
+        .map(|start| start..(start + step).min(pairs))
+        .collect()
+}
 
-    /// Most elements of each, 16 MiB.
-    const LARGEST: usize = 1 << 22;
+/// Returns the panels of rows and of columns of each task, given the number of both: up to
+/// `most` panels of rows, and as many of columns as give every thread enough tasks.
+fn tasks([rows, cols]: [usize; 2], most: usize, threads: Threads) -> Vec<[Range<usize>; 2]> {
+    let wanted = match threads {
+        Threads::All => 4 * rayon::current_num_threads(),
+        Threads::This => 1,
+    };
+    let n_rows = rows.div_ceil(most).max(1);
+    let n_cols = wanted.div_ceil(n_rows).clamp(1, cols.max(1));
+    let step = cols.div_ceil(n_cols).max(1);
+    let parts = |n: usize, step: usize| {
+        let starts = (0..n).step_by(step);
+        starts.map(move |start| start..(start + step).min(n))
+    };
+    let of_rows = |rows: Range<usize>| parts(cols, step).map(move |cols| [rows.clone(), cols]);
+    parts(rows, most).flat_map(of_rows).collect()
+}
 
-    static SPARE: Mutex<Vec<Vec<u32>>> = Mutex::new(Vec::new());
-
-    /// Returns the smallest vector with room for `len` elements; an empty one if there is
-    /// none.
-    pub fn take(len: usize) -> Vec<u32> {
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = spare.iter().enumerate().filter(|it| it.1.capacity() >= len);
-        let smallest = fitting.min_by_key(|it| it.1.capacity()).map(|it| it.0);
-        smallest.map_or_else(Vec::new, |at| spare.swap_remove(at))
+fn for_each<T: Send>(threads: Threads, tasks: Vec<T>, compute: impl Fn(T) + Send + Sync) {
+    match threads {
+        Threads::All => tasks.into_par_iter().for_each(compute),
+        Threads::This => tasks.into_iter().for_each(compute),
     }
+}
 
-    /// Keeps a vector, in the place of a smaller one if there are enough.
-    pub fn put(data: Vec<u32>) {
-        if data.capacity() > LARGEST {
-            return;
-        }
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < MOST {
-            spare.push(data);
-        } else if let Some(smallest) = spare.iter_mut().min_by_key(|it| it.capacity())
-            && smallest.capacity() < data.capacity()
-        {
-            *smallest = data;
-        }
-    }
+/// Cuts a panel into `n` equal parts, one to fetch during each block.
+fn shares(panel: &[u32], n: usize) -> impl Iterator<Item = &[u32]> {
+    panel.chunks(panel.len().div_ceil(n).max(1))
 }

@@ -34,6 +34,16 @@ pub(crate) fn round(x: f32) -> u32 {
     bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
 }
 
+/// What packing computes by the processor's instructions.
+pub struct Steps<R, I, T> {
+    /// Rounds numbers that follow each other along the depth to pairs.
+    pub round: R,
+    /// Rounds numbers of sixteen lanes, at one place of the depth and the next, to pairs.
+    pub interleave: I,
+    /// Swaps lanes and pairs.
+    pub transpose: T,
+}
+
 /// Packs rows of `m` into pairs along its columns; each row is a lane of the panel. Lanes
 /// and halves of pairs beyond the matrix are 0. The whole panel is written.
 ///
@@ -49,7 +59,11 @@ pub fn pack<const WIDTH: usize>(
     m: Matrix<'_>,
     rows: Range<usize>,
     order: Order,
-    transpose: impl Fn(&Square) -> Square,
+    steps: &Steps<
+        impl Fn(&[f32; 2 * SIDE]) -> [u32; SIDE],
+        impl Fn(&[f32; SIDE], &[f32; SIDE]) -> [u32; SIDE],
+        impl Fn(&Square) -> Square,
+    >,
     panel: &mut [MaybeUninit<u32>],
 ) {
     let by_lanes = m.col_stride != 1;
@@ -62,25 +76,42 @@ pub fn pack<const WIDTH: usize>(
             let n = (pairs - pair).min(SIDE);
             let depth = (2 * pair).min(m.cols)..(2 * (pair + n)).min(m.cols);
             let mut square = if by_lanes {
-                pairs_of_lanes(m, rows.clone(), depth)
+                pairs_of_lanes(m, rows.clone(), depth, &steps.interleave)
             } else {
-                lanes_of_pairs(m, rows.clone(), depth)
+                lanes_of_pairs(m, rows.clone(), depth, &steps.round)
             };
             if by_lanes != (order == Order::Lanes) {
-                square = transpose(&square);
+                square = (steps.transpose)(&square);
             }
             match order {
                 Order::Lanes => {
                     let panel = &mut panel[pair * WIDTH..(pair + n) * WIDTH];
                     for (to, from) in panel.chunks_exact_mut(WIDTH).zip(&square) {
-                        to[lane..lane + width].write_copy_of_slice(&from[..width]);
+                        copy(from, &mut to[lane..lane + width]);
                     }
                 }
                 Order::Pairs => {
                     let panel = &mut panel[pair * WIDTH + lane * SIDE..][..width * SIDE];
-                    panel.write_copy_of_slice(square[..width].as_flattened());
+                    for (to, from) in panel.chunks_exact_mut(SIDE).zip(&square) {
+                        copy(from, to);
+                    }
                 }
             }
+        }
+    }
+}
+
+/// Copies the first pairs of `from`. All of them take one instruction instead of a call.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "must take its caller's instruction set"
+)]
+fn copy(from: &[u32; SIDE], to: &mut [MaybeUninit<u32>]) {
+    match to.as_mut_array::<SIDE>() {
+        Some(to) => *to = from.map(MaybeUninit::new),
+        None => {
+            to.write_copy_of_slice(&from[..to.len()]);
         }
     }
 }
@@ -91,18 +122,23 @@ pub fn pack<const WIDTH: usize>(
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
-fn lanes_of_pairs(m: Matrix<'_>, rows: Range<usize>, depth: Range<usize>) -> Square {
+fn lanes_of_pairs(
+    m: Matrix<'_>,
+    rows: Range<usize>,
+    depth: Range<usize>,
+    round_all: impl Fn(&[f32; 2 * SIDE]) -> [u32; SIDE],
+) -> Square {
+    let row = |row: usize| &m.data[row * m.row_stride..][depth.clone()];
+    if rows.len() == SIDE && depth.len() == 2 * SIDE {
+        return std::array::from_fn(|i| {
+            let row = row(rows.start + i).as_array::<{ 2 * SIDE }>();
+            round_all(row.expect("the depth's numbers"))
+        });
+    }
     let mut square = [[0; SIDE]; SIDE];
-    for (to, row) in square.iter_mut().zip(rows) {
-        let row = &m.data[row * m.row_stride..][depth.clone()];
-        if let Ok(whole) = <&[f32; 2 * SIDE]>::try_from(row) {
-            for (to, [low, high]) in to.iter_mut().zip(whole.as_chunks::<2>().0) {
-                *to = round(*low) | (round(*high) << 16);
-            }
-        } else {
-            for (to, pair) in to.iter_mut().zip(row.chunks(2)) {
-                *to = round(pair[0]) | pair.get(1).map_or(0, |&high| round(high) << 16);
-            }
+    for (to, row) in square.iter_mut().zip(rows.map(row)) {
+        for (to, pair) in to.iter_mut().zip(row.chunks(2)) {
+            *to = round(pair[0]) | pair.get(1).map_or(0, |&high| round(high) << 16);
         }
     }
     square
@@ -114,10 +150,24 @@ fn lanes_of_pairs(m: Matrix<'_>, rows: Range<usize>, depth: Range<usize>) -> Squ
     clippy::inline_always,
     reason = "must take its caller's instruction set"
 )]
-fn pairs_of_lanes(m: Matrix<'_>, rows: Range<usize>, depth: Range<usize>) -> Square {
+fn pairs_of_lanes(
+    m: Matrix<'_>,
+    rows: Range<usize>,
+    depth: Range<usize>,
+    interleave: impl Fn(&[f32; SIDE], &[f32; SIDE]) -> [u32; SIDE],
+) -> Square {
     assert_eq!(m.row_stride, 1, "a view has one stride of 1");
-    let mut square = [[0; SIDE]; SIDE];
     let lanes = |k: usize| &m.data[k * m.col_stride..][rows.clone()];
+    if rows.len() == SIDE && depth.len() == 2 * SIDE {
+        return std::array::from_fn(|i| {
+            let [low, high] = [0, 1].map(|half| {
+                let lanes = lanes(depth.start + 2 * i + half).as_array();
+                lanes.expect("the rows' numbers")
+            });
+            interleave(low, high)
+        });
+    }
+    let mut square = [[0; SIDE]; SIDE];
     for (to, k) in square.iter_mut().zip(depth.clone().step_by(2)) {
         for (to, low) in to.iter_mut().zip(lanes(k)) {
             *to = round(*low);
@@ -131,10 +181,24 @@ fn pairs_of_lanes(m: Matrix<'_>, rows: Range<usize>, depth: Range<usize>) -> Squ
     square
 }
 
-/// Swaps lanes and pairs.
+/// Packs by plain loops, on every processor.
 #[cfg(any(miri, test))]
-pub fn transpose(square: &Square) -> Square {
-    std::array::from_fn(|i| std::array::from_fn(|j| square[j][i]))
+pub fn pack_portably<const WIDTH: usize>(
+    m: Matrix<'_>,
+    rows: Range<usize>,
+    order: Order,
+    panel: &mut [MaybeUninit<u32>],
+) {
+    let steps = Steps {
+        round: |x: &[f32; 2 * SIDE]| {
+            std::array::from_fn(|i| round(x[2 * i]) | (round(x[2 * i + 1]) << 16))
+        },
+        interleave: |low: &[f32; SIDE], high: &[f32; SIDE]| {
+            std::array::from_fn(|i| round(low[i]) | (round(high[i]) << 16))
+        },
+        transpose: |square: &Square| std::array::from_fn(|i| std::array::from_fn(|j| square[j][i])),
+    };
+    pack::<WIDTH>(m, rows, order, &steps, panel);
 }
 
 #[cfg(test)]
@@ -142,16 +206,26 @@ mod tests {
     use super::*;
     use crate::buffer::Buffer;
 
-    fn packed<const WIDTH: usize>(
-        m: Matrix<'_>,
-        rows: Range<usize>,
-        order: Order,
-        len: usize,
-    ) -> Vec<u32> {
+    type Pack = unsafe fn(Matrix<'_>, Range<usize>, Order, &mut [MaybeUninit<u32>]);
+
+    /// The ways of packing that this processor has; the others are named.
+    fn ways<const WIDTH: usize>() -> Vec<Pack> {
+        let mut ways: Vec<Pack> = vec![pack_portably::<WIDTH>];
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if avx512::is_native() {
+            ways.push(avx512::pack::<WIDTH>);
+        } else {
+            eprintln!("skipped: no AVX-512 with bf16");
+        }
+        ways
+    }
+
+    fn packed(pack: Pack, m: Matrix<'_>, rows: Range<usize>, order: Order, len: usize) -> Vec<u32> {
         let mut panel = Buffer::new(len);
         panel.parts().fill(MaybeUninit::new(9));
-        pack::<WIDTH>(m, rows, order, transpose, panel.parts());
-        // SAFETY: all of it has been written, if only by the line before.
+        // SAFETY: the processor has the instructions.
+        unsafe { pack(m, rows, order, panel.parts()) };
+        // SAFETY: all of it has been written, if only by `fill`.
         unsafe { panel.assume_init() }
     }
 
@@ -163,11 +237,14 @@ mod tests {
         let m = Matrix::new(&data, 2, 3);
         let columns = [1.0, 4.0, 2.0, 5.0, 3.0, 6.0];
         let turned = Matrix::new(&columns, 3, 2).transposed();
-        for m in [m, turned] {
-            let panel = packed::<3>(m, 0..2, Order::Lanes, 6);
+        for (m, pack) in [m, turned]
+            .into_iter()
+            .flat_map(|m| ways::<3>().into_iter().map(move |it| (m, it)))
+        {
+            let panel = packed(pack, m, 0..2, Order::Lanes, 6);
             let expected = [pair(1.0, 2.0), pair(4.0, 5.0), 0, bits(3.0), bits(6.0), 0];
             assert_eq!(panel, expected);
-            let panel = packed::<3>(m, 0..2, Order::Pairs, 48);
+            let panel = packed(pack, m, 0..2, Order::Pairs, 48);
             let mut expected = [0; 48];
             expected[..2].copy_from_slice(&[pair(1.0, 2.0), bits(3.0)]);
             expected[16..18].copy_from_slice(&[pair(4.0, 5.0), bits(6.0)]);
@@ -192,8 +269,11 @@ mod tests {
             Matrix::new(&data, 21, DEPTH),
             Matrix::new(&turned, DEPTH, 21).transposed(),
         ] {
-            for order in [Order::Lanes, Order::Pairs] {
-                let panel = packed::<WIDTH>(m, rows.clone(), order, WIDTH * pairs);
+            for (order, pack) in [Order::Lanes, Order::Pairs]
+                .into_iter()
+                .flat_map(|order| ways::<WIDTH>().into_iter().map(move |it| (order, it)))
+            {
+                let panel = packed(pack, m, rows.clone(), order, WIDTH * pairs);
                 for (lane, pair) in (0..WIDTH).flat_map(|i| (0..pairs).map(move |j| (i, j))) {
                     let place = match order {
                         Order::Lanes => pair * WIDTH + lane,

@@ -5,8 +5,8 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::macro_kernel::{Block, MicroKernel};
-use super::pack::{Order, pack, transpose};
+use super::macro_kernel::{Block, MicroKernel, Operands};
+use super::pack::{Order, pack_portably};
 use crate::matrix::{Matrix, Sum};
 
 /// See the module.
@@ -25,7 +25,7 @@ unsafe impl MicroKernel for Portable {
     fn on_thread(self) {}
 
     fn pack_left(self, left: Matrix<'_>, rows: Range<usize>, to: &mut [MaybeUninit<u32>]) {
-        pack::<{ Self::ROWS }>(left, rows, Order::Lanes, transpose, to);
+        pack_portably::<{ Self::ROWS }>(left, rows, Order::Lanes, to);
     }
 
     fn pack_right(
@@ -34,10 +34,11 @@ unsafe impl MicroKernel for Portable {
         cols: Range<usize>,
         to: &mut [MaybeUninit<u32>],
     ) {
-        pack::<{ Self::COLS }>(right_transposed, cols, Order::Lanes, transpose, to);
+        pack_portably::<{ Self::COLS }>(right_transposed, cols, Order::Lanes, to);
     }
 
-    unsafe fn multiply(self, (): &(), left: &[u32], right: &[u32], out: Block, sum: Sum) {
+    unsafe fn multiply(self, (): &(), operands: Operands<'_>, out: Block, sum: Sum) {
+        let Operands { left, right, .. } = operands;
         let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
         let pairs = || {
             left.chunks_exact(Self::ROWS)

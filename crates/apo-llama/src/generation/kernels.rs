@@ -90,9 +90,11 @@ impl KernelDecoder<'_> {
         }]);
         let layout = batch.layout(self.model_config);
         let mut layers = Vec::with_capacity(self.llama.layers().len());
-        let x = self.llama.forward(&self.config, &layout, prompt, |saved| {
-            layers.push(saved.keys_and_values(&self.config));
-        });
+        let x = self
+            .llama
+            .forward(&self.config, &layout, prompt, |projected| {
+                layers.push(projected.keys_and_values(&self.config));
+            });
         let mut logits = Vec::new();
         self.logits(&x[x.len() - self.config.hidden..], &mut logits);
         let n_tokens = prompt.len();

@@ -3,7 +3,8 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::super::pack::{Order, pack, transpose};
+use super::super::macro_kernel::Operands;
+use super::super::pack::{Order, pack_portably};
 use super::{COLS, PAIRS, ROWS, Tiles};
 use crate::matrix::{Matrix, Sum};
 
@@ -24,18 +25,18 @@ unsafe impl Tiles for Emulated {
         order: Order,
         panel: &mut [MaybeUninit<u32>],
     ) {
-        pack::<WIDTH>(m, rows, order, transpose, panel);
+        pack_portably::<WIDTH>(m, rows, order, panel);
     }
 
     unsafe fn multiply(
         self,
         (): &(),
-        left: &[u32],
-        right: &[u32],
+        operands: Operands<'_>,
         out: *mut f32,
         stride: usize,
         sum: Sum,
     ) {
+        let Operands { left, right, .. } = operands;
         let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
         for row in 0..ROWS {
             for col in 0..COLS {

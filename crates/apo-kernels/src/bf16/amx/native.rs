@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::super::macro_kernel::Operands;
 use super::super::pack::{Order, avx512};
 use super::{COLS, PAIRS, ROWS, Tiles};
 use crate::matrix::{Matrix, Sum};
@@ -125,19 +126,21 @@ unsafe impl Tiles for Native {
     unsafe fn multiply(
         self,
         _: &Configured,
-        left: &[u32],
-        right: &[u32],
+        operands: Operands<'_>,
         out: *mut f32,
         stride: usize,
         sum: Sum,
     ) {
+        let Operands { left, right, next } = operands;
         let steps = left.len() / (ROWS * PAIRS);
         assert!(
             steps > 0 && left.len() == steps * ROWS * PAIRS && right.len() == steps * COLS * PAIRS,
             "panels of whole tiles"
         );
+        let lines_per_step = next.len().div_ceil(16).div_ceil(steps);
         // SAFETY: the tiles are configured on this thread, for which the argument stands;
-        // each step reads 2 KiB of both panels; the block is the caller's promise.
+        // each step reads 2 KiB of both panels; the block is the caller's promise;
+        // prefetching may name any address.
         unsafe {
             asm!(
                 "test {add:e}, {add:e}",
@@ -161,6 +164,15 @@ unsafe impl Tiles for Native {
                 "tileloadd tmm5, [{left} + {left_stride} + 1024]",
                 "tdpbf16ps tmm2, tmm5, tmm6",
                 "tdpbf16ps tmm3, tmm5, tmm7",
+                "mov {lines}, {lines_per_step}",
+                "test {lines}, {lines}",
+                "jz 5f",
+                "4:",
+                "prefetcht1 [{next}]",
+                "add {next}, 64",
+                "dec {lines}",
+                "jnz 4b",
+                "5:",
                 "add {left}, 2048",
                 "add {right}, 2048",
                 "dec {steps}",
@@ -178,6 +190,9 @@ unsafe impl Tiles for Native {
                 right = inout(reg) right.as_ptr() => _,
                 right_stride = in(reg) 4 * COLS,
                 steps = inout(reg) steps => _,
+                next = inout(reg) next.as_ptr() => _,
+                lines_per_step = in(reg) lines_per_step,
+                lines = out(reg) _,
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),

@@ -1,0 +1,222 @@
+//! Operands, rounded to bf16 and cut into panels.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::macro_kernel::MicroKernel;
+use super::pack::SIDE;
+use crate::buffer::Buffer;
+use crate::disjoint::Disjoint;
+use crate::matrix::{Matrix, Threads};
+
+/// Sixteen pairs in one line of the caches: what kernels load together does not straddle
+/// two.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u32; SIDE]);
+
+impl Line {
+    /// Returns the pairs of lines.
+    fn pairs(lines: &[Self]) -> &[u32] {
+        let len = lines.len() * SIDE;
+        // SAFETY: a line is sixteen pairs and nothing else.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), len) }
+    }
+
+    /// Returns the pairs of lines that are to be written.
+    fn unwritten_pairs(lines: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<u32>] {
+        let len = lines.len() * SIDE;
+        // SAFETY: a line is sixteen pairs and nothing else; neither need have values.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) }
+    }
+}
+
+/// An operand, rounded to bf16 and cut into panels of rows or columns over the whole
+/// depth, as a kernel reads them.
+#[derive(Clone)]
+pub struct Panels {
+    data: Vec<Line>,
+    /// Rows of `left`, or columns of `right`.
+    pub lanes: usize,
+    pub depth: usize,
+    /// Lanes of a panel.
+    pub width: usize,
+}
+
+impl Panels {
+    /// Packs `left`, `[lanes, depth]`.
+    pub fn of_left<K: MicroKernel>(kernel: K, left: Matrix<'_>, threads: Threads) -> Self {
+        Self::pack(left, K::ROWS, threads, |rows, panel| {
+            kernel.pack_left(left, rows, panel);
+        })
+    }
+
+    /// Packs `right`, `[depth, lanes]`.
+    pub fn of_right<K: MicroKernel>(kernel: K, right: Matrix<'_>, threads: Threads) -> Self {
+        let turned = right.transposed();
+        Self::pack(turned, K::COLS, threads, |cols, panel| {
+            kernel.pack_right(turned, cols, panel);
+        })
+    }
+
+    fn pack(
+        m: Matrix<'_>,
+        width: usize,
+        threads: Threads,
+        pack: impl Fn(Range<usize>, &mut [MaybeUninit<u32>]) + Sync,
+    ) -> Self {
+        let (lanes, depth) = (m.rows, m.cols);
+        let panel = lines_of_panel(depth, width);
+        let len = lanes.div_ceil(width) * panel;
+        let mut data = Buffer::reusing(spare::take(len), len);
+        let pack = |i: usize, panel: &mut [_]| {
+            let lanes = i * width..((i + 1) * width).min(lanes);
+            pack(lanes, Line::unwritten_pairs(panel));
+        };
+        match threads {
+            _ if panel == 0 => {}
+            Threads::All => data
+                .parts()
+                .par_chunks_mut(panel)
+                .with_min_len((1_usize << 10).div_ceil(panel))
+                .enumerate()
+                .for_each(|(i, panel)| pack(i, panel)),
+            Threads::This => (0..)
+                .zip(data.parts().chunks_mut(panel))
+                .for_each(|(i, panel)| pack(i, panel)),
+        }
+        // SAFETY: each panel is packed, which writes the whole of it by the trait's contract.
+        let data = unsafe { data.assume_init() };
+        Self {
+            data,
+            lanes,
+            depth,
+            width,
+        }
+    }
+
+    /// Makes panels of `width` lanes for `[lanes, depth]`, whose parts `write` writes.
+    ///
+    /// # Safety
+    ///
+    /// It writes the whole of every part of every panel.
+    pub unsafe fn by_parts(
+        width: usize,
+        [lanes, depth]: [usize; 2],
+        write: impl FnOnce(&Parts<'_>),
+    ) -> Self {
+        let panel = lines_of_panel(depth, width);
+        let len = lanes.div_ceil(width) * panel;
+        let mut data = Buffer::reusing(spare::take(len), len);
+        write(&Parts {
+            pairs: Disjoint::new(Line::unwritten_pairs(data.parts())),
+            panel: panel * SIDE,
+            part: width * SIDE,
+        });
+        // SAFETY: by contract, all of it has been written.
+        let data = unsafe { data.assume_init() };
+        Self {
+            data,
+            lanes,
+            depth,
+            width,
+        }
+    }
+
+    /// Returns the number of panels.
+    pub fn len(&self) -> usize {
+        self.lanes.div_ceil(self.width)
+    }
+
+    /// Returns the lanes of a panel.
+    pub fn lanes_of(&self, panel: usize) -> Range<usize> {
+        panel * self.width..((panel + 1) * self.width).min(self.lanes)
+    }
+
+    /// Returns some pairs of a panel.
+    pub fn pairs(&self, panel: usize, pairs: &Range<usize>) -> &[u32] {
+        let data = Line::pairs(&self.data);
+        let start = panel * (data.len() / self.len());
+        &data[start + pairs.start * self.width..start + pairs.end * self.width]
+    }
+}
+
+/// Leaves the memory to the next panels.
+impl Drop for Panels {
+    fn drop(&mut self) {
+        spare::put(std::mem::take(&mut self.data));
+    }
+}
+
+/// Returns the lines of a panel, given its depth and lanes.
+fn lines_of_panel(depth: usize, width: usize) -> usize {
+    depth.div_ceil(2).div_ceil(SIDE) * width
+}
+
+/// Panels that are to be written in parts of sixteen pairs along the depth.
+pub struct Parts<'a> {
+    pairs: Disjoint<'a, u32>,
+    /// Pairs of a panel, and of a part of it, of all lanes.
+    panel: usize,
+    part: usize,
+}
+
+impl Parts<'_> {
+    /// Returns a part of a panel.
+    ///
+    /// # Safety
+    ///
+    /// The same part is not live already.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "handing out disjoint parts is the point"
+    )]
+    pub unsafe fn part_mut(&self, panel: usize, part: usize) -> &mut [MaybeUninit<u32>] {
+        let at = part * self.part;
+        assert!(at < self.panel, "a part is in its panel");
+        // SAFETY: parts lie side by side; by contract, this one is not live.
+        unsafe { self.pairs.part_mut(panel * self.panel + at, self.part) }
+    }
+}
+
+/// Memory of panels that are no longer needed. The system clears what it gives out anew,
+/// which takes longer than packing.
+mod spare {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::Line;
+
+    /// Most vectors that are kept.
+    const MOST: usize = 4;
+
+    /// Most lines of each, 16 MiB.
+    const LARGEST: usize = 1 << 18;
+
+    static SPARE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+
+    /// Returns the smallest vector with room for `len` lines; an empty one if there is
+    /// none.
+    pub fn take(len: usize) -> Vec<Line> {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = spare.iter().enumerate().filter(|it| it.1.capacity() >= len);
+        let smallest = fitting.min_by_key(|it| it.1.capacity()).map(|it| it.0);
+        smallest.map_or_else(Vec::new, |at| spare.swap_remove(at))
+    }
+
+    /// Keeps a vector, in the place of a smaller one if there are enough.
+    pub fn put(data: Vec<Line>) {
+        if data.capacity() > LARGEST {
+            return;
+        }
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < MOST {
+            spare.push(data);
+        } else if let Some(smallest) = spare.iter_mut().min_by_key(|it| it.capacity())
+            && smallest.capacity() < data.capacity()
+        {
+            *smallest = data;
+        }
+    }
+}
