@@ -15,6 +15,7 @@ mod panels;
 #[cfg(any(miri, test))]
 mod portable;
 
+pub(crate) use self::macro_kernel::{Columns, TwoBlocks};
 pub(crate) use self::pack::round;
 use self::panels::Panels;
 use crate::gemm_f32;
@@ -118,6 +119,30 @@ impl Packed {
         Some(Self::by(kernel, right, Threads::All))
     }
 
+    /// Number of rows.
+    pub(crate) fn depth(&self) -> usize {
+        self.panels.depth
+    }
+
+    /// Returns all columns, if they are whole panels.
+    pub(crate) fn columns(&self) -> Option<Columns<'_>> {
+        let panels = &self.panels;
+        let is_whole = panels.lanes.is_multiple_of(panels.width);
+        is_whole.then(|| Columns {
+            panels,
+            first: 0,
+            n: panels.len(),
+        })
+    }
+
+    /// Returns both halves of the columns, if they are whole panels.
+    pub(crate) fn halves(&self) -> Option<[Columns<'_>; 2]> {
+        let panels = &self.panels;
+        let is_whole = panels.lanes.is_multiple_of(2 * panels.width);
+        let n = panels.len() / 2;
+        is_whole.then(|| [0, n].map(|first| Columns { panels, first, n }))
+    }
+
     fn by(kernel: Kernel, right: Matrix<'_>, threads: Threads) -> Self {
         let panels = with_kernel!(kernel, it => Panels::of_right(it, right, threads));
         Self { panels, kernel }
@@ -180,32 +205,27 @@ impl PackedLeft {
         });
     }
 
-    /// Computes `self · right` for both halves of the columns of `right`, and returns what
-    /// `combine` makes of them: it is called with blocks of both, and leaves the result in
-    /// the first. Returns `None` where the halves are not whole panels.
+    /// Computes `self · right` for two right operands, and returns what `combine` makes of
+    /// both, block by block.
     ///
     /// # Shapes
     ///
-    /// - `right`: `[depth, 2 · cols]`
+    /// - `rights`: `[depth, cols]` each
     /// - result: `[rows, cols]`
     ///
     /// # Panics
     ///
-    /// When the depths differ.
-    pub(crate) fn multiply_halves(
+    /// When the shapes differ.
+    pub(crate) fn multiply_by_two(
         &self,
-        right: &Packed,
-        combine: impl Fn(&mut [f32], &[f32]) + Sync,
-    ) -> Option<Self> {
-        let (left, right) = (&self.panels, &right.panels);
-        if !right.lanes.is_multiple_of(2 * right.width) {
-            return None;
-        }
+        rights: [Columns<'_>; 2],
+        combine: impl Fn(TwoBlocks<'_>) + Sync,
+    ) -> Self {
         let panels = with_kernel!(self.kernel, it => {
-            macro_kernel::multiply_halves(it, left, right, combine)
+            macro_kernel::multiply_by_two(it, &self.panels, rights, combine)
         });
         let kernel = self.kernel;
-        Some(Self { panels, kernel })
+        Self { panels, kernel }
     }
 }
 
@@ -354,7 +374,7 @@ mod tests {
     }
 
     /// What is made of two products, block by block, is what is made of them as a whole.
-    fn check_halves<K: MicroKernel>(kernel: K, [rows, depth, cols, last]: [usize; 4]) {
+    fn check_two<K: MicroKernel>(kernel: K, [rows, depth, cols, last]: [usize; 4]) {
         let (x, weight, next) = (
             values(rows * depth, 1),
             values(2 * cols * depth, 2),
@@ -376,7 +396,16 @@ mod tests {
                 *a = *a * b + 1.0;
             }
         };
-        let got = macro_kernel::multiply_halves(kernel, &left, &right, combine);
+        let n = cols / K::COLS;
+        let rights = [0, n].map(|first| Columns {
+            panels: &right,
+            first,
+            n,
+        });
+        let got = macro_kernel::multiply_by_two(kernel, &left, rights, |blocks| {
+            assert!(blocks.rows.end <= rows && blocks.cols.end <= cols);
+            combine(blocks.first, blocks.second);
+        });
         assert_eq!([got.lanes, got.depth], [rows, cols]);
         let mut whole = Vec::new();
         for row in product(&left, &right).chunks_exact(2 * cols) {
@@ -390,20 +419,20 @@ mod tests {
     }
 
     #[test]
-    fn halves_are_combined_as_whole_products_are() {
+    fn two_products_are_combined_as_whole_ones_are() {
         let sizes = [[1, 5, 32, 3], [33, 40, 64, 9], [70, 1217, 96, 40]];
         let n = if cfg!(miri) { 1 } else { sizes.len() };
         for size in sizes.into_iter().take(n) {
-            check_halves(portable::Portable, size);
-            check_halves(amx::Amx(amx::emulated::Emulated), size);
+            check_two(portable::Portable, size);
+            check_two(amx::Amx(amx::emulated::Emulated), size);
             #[cfg(all(target_arch = "x86_64", not(miri)))]
             {
                 match avx512::Avx512::new() {
-                    Some(kernel) => check_halves(kernel, size),
+                    Some(kernel) => check_two(kernel, size),
                     None => eprintln!("skipped: no AVX512-BF16"),
                 }
                 match amx::native::Native::new() {
-                    Some(tiles) => check_halves(amx::Amx(tiles), size),
+                    Some(tiles) => check_two(amx::Amx(tiles), size),
                     None => eprintln!("skipped: no AMX"),
                 }
             }

@@ -1,7 +1,7 @@
 //! Keys and values of the tokens so far, as decoding reads them.
 
-use crate::bf16;
 use crate::instruction_sets::for_each_instruction_set;
+use crate::number::Number;
 use crate::precision::Precision;
 use crate::simd::{LANES, softmax};
 
@@ -30,38 +30,6 @@ struct Tokens<T> {
     keys: Vec<T>,
     /// `[tokens, kv_heads · head_dim]`
     values: Vec<T>,
-}
-
-/// A type in which keys and values are kept.
-trait Number: Copy + Default {
-    fn of(value: f32) -> Self;
-
-    fn value(self) -> f32;
-}
-
-impl Number for f32 {
-    #[inline]
-    fn of(value: f32) -> Self {
-        value
-    }
-
-    #[inline]
-    fn value(self) -> f32 {
-        self
-    }
-}
-
-/// The bits of a bf16.
-impl Number for u16 {
-    #[inline]
-    fn of(value: f32) -> Self {
-        bf16::round(value) as Self
-    }
-
-    #[inline]
-    fn value(self) -> f32 {
-        f32::from_bits(u32::from(self) << 16)
-    }
 }
 
 impl<T: Number> Tokens<T> {

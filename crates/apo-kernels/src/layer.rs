@@ -83,7 +83,7 @@ pub fn forward(
         qkv,
         attended,
         middle,
-        gate_up: Activations::F32(gate_up),
+        gate_up,
     };
     (out, saved)
 }
@@ -160,7 +160,7 @@ pub fn backward(
         gate,
         up,
         down,
-    } = feed_forward::backward(config, &saved.middle, &saved.gate_up.values(), w, dout);
+    } = feed_forward::backward(config, &saved.middle, &saved.gate_up, w, dout);
     let dmiddle = Matrix::new(&dx, tokens, hidden);
     let [output] = weight_gradients(config, [dmiddle], &saved.attended);
     let dattended = input_gradient(config, dmiddle, w.output, heads.query_width());

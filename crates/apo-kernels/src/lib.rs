@@ -33,6 +33,7 @@ pub mod log_prob;
 pub mod matmul;
 pub mod matrix;
 pub mod norm;
+mod number;
 mod precision;
 mod projections;
 mod rope;

@@ -1,6 +1,6 @@
 //! Matrix products: chooses how each one is computed.
 
-use crate::bf16::{self, Packed, PackedLeft};
+use crate::bf16::{self, Columns, Packed, PackedLeft, TwoBlocks};
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 use crate::precision::Precision;
 use crate::stats::{KernelKind, timed};
@@ -24,7 +24,7 @@ pub fn multiply(
     sum: Sum,
     precision: Precision,
 ) {
-    counted([out.rows, out.cols, left.cols], || {
+    counted([out.rows, out.cols, left.cols], [F32; 3], || {
         if few_rows::applies(left, right) {
             few_rows::multiply(out, left, right, sum);
         } else {
@@ -95,7 +95,7 @@ impl<'a> Left<'a> {
         let Some(packed) = &self.packed else {
             return multiply(out, self.matrix, right, sum, precision);
         };
-        counted([out.rows, out.cols, self.matrix.cols], || {
+        counted([out.rows, out.cols, self.matrix.cols], [F32; 3], || {
             let right = Packed::new(right).expect("this processor multiplies bf16");
             packed.multiply(out, &right, sum, Threads::All);
         });
@@ -110,9 +110,13 @@ impl<'a> Left<'a> {
     pub(crate) fn multiply_packed(&self, out: MatrixMut<'_>, right: &Packed, sum: Sum) {
         match &self.packed {
             None => multiply_packed(out, self.matrix, right, sum),
-            Some(packed) => counted([out.rows, out.cols, self.matrix.cols], || {
-                packed.multiply(out, right, sum, Threads::All);
-            }),
+            Some(packed) => counted(
+                [out.rows, out.cols, self.matrix.cols],
+                [F32, BF16, F32],
+                || {
+                    packed.multiply(out, right, sum, Threads::All);
+                },
+            ),
         }
     }
 }
@@ -167,7 +171,7 @@ pub(crate) fn packed(right: Matrix<'_>, rows: usize, precision: Precision) -> Op
 /// - `right`: `[depth, cols]`, its rows side by side
 /// - `out`: `[rows, cols]`
 pub fn multiply_batch_invariant(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
-    counted([out.rows, out.cols, left.cols], || {
+    counted([out.rows, out.cols, left.cols], [F32; 3], || {
         few_rows::multiply(out, left, right, sum);
     });
 }
@@ -181,48 +185,52 @@ pub fn multiply_batch_invariant(out: MatrixMut<'_>, left: Matrix<'_>, right: Mat
 /// - `right`: `[depth, cols]`
 /// - `out`: `[rows, cols]`
 pub fn multiply_packed(out: MatrixMut<'_>, left: Matrix<'_>, right: &Packed, sum: Sum) {
-    counted([out.rows, out.cols, left.cols], || {
+    counted([out.rows, out.cols, left.cols], [F32, BF16, F32], || {
         right.multiply(out, left, sum);
     });
 }
 
-/// Computes `out += combine(left · first, left · second) · last`, where `first` and
-/// `second` are the halves of the columns of `right`, with operands rounded to bf16 and
-/// sums in f32. `combine` is called with blocks of both products, and leaves the result in
-/// the first. Returns false, and does nothing, where the halves are not whole panels.
+/// Computes `out += combine(left · first, left · second) · last`, with operands rounded to
+/// bf16 and sums in f32. `combine` is called with blocks of both products, and leaves the
+/// result in the first.
 ///
 /// # Shapes
 ///
 /// - `left`: `[rows, depth]`
-/// - `right`: `[depth, 2 · inner]`
+/// - `pair`: `[depth, inner]` each
 /// - `last`: `[inner, cols]`
 /// - `out`: `[rows, cols]`
-pub(crate) fn add_product_of_combined_halves(
+pub(crate) fn add_product_of_two(
     out: MatrixMut<'_>,
     left: Matrix<'_>,
-    right: &Packed,
-    combine: impl Fn(&mut [f32], &[f32]) + Sync,
+    pair: [Columns<'_>; 2],
+    combine: impl Fn(TwoBlocks<'_>) + Sync,
     last: &Packed,
-) -> bool {
-    let combined = counted([left.rows, right.cols(), left.cols], || {
-        PackedLeft::new(left)?.multiply_halves(right, combine)
+) {
+    let inner = last.depth();
+    // Half of the columns remain, in bf16.
+    let bytes = [F32, BF16, BF16 / 2];
+    let combined = counted([left.rows, 2 * inner, left.cols], bytes, || {
+        let left = PackedLeft::new(left).expect("this processor multiplies bf16");
+        left.multiply_by_two(pair, combine)
     });
-    let Some(combined) = combined else {
-        return false;
-    };
-    counted([out.rows, out.cols, right.cols() / 2], || {
+    counted([out.rows, out.cols, inner], [BF16, BF16, F32], || {
         combined.multiply(out, last, Sum::Add, Threads::All);
     });
-    true
 }
 
-/// Counts and times the product of `[rows, depth]` and `[depth, cols]`.
-fn counted<T>([rows, cols, depth]: [usize; 3], product: impl FnOnce() -> T) -> T {
-    let elements = rows * depth + depth * cols + rows * cols;
-    timed(
-        KernelKind::Matmul,
-        2 * rows * cols * depth,
-        4 * elements,
-        product,
-    )
+/// Bytes of an element.
+const F32: usize = 4;
+const BF16: usize = 2;
+
+/// Counts and times the product of `[rows, depth]` and `[depth, cols]`, given the bytes of
+/// an element of the left operand, the right one and the result in memory.
+fn counted<T>(
+    [rows, cols, depth]: [usize; 3],
+    [left, right, out]: [usize; 3],
+    product: impl FnOnce() -> T,
+) -> T {
+    let bytes = left * rows * depth + right * depth * cols + out * rows * cols;
+    let flop = 2 * rows * cols * depth;
+    timed(KernelKind::Matmul, flop, bytes, product)
 }

@@ -109,11 +109,9 @@ pub fn multiply<K: MicroKernel>(
         for depth in &depths {
             let sum = if depth.start > 0 { Sum::Add } else { sum };
             for col_panel in col_panels.clone() {
-                let is_last = col_panel + 1 == col_panels.end;
-                let next = (!is_last).then(|| right.pairs(col_panel + 1, depth));
-                let mut next = shares(next.unwrap_or_default(), row_panels.len());
-                let (cols, right) = (right.lanes_of(col_panel), right.pairs(col_panel, depth));
-                for row_panel in row_panels.clone() {
+                let cols = right.lanes_of(col_panel);
+                let next = (col_panel + 1 < col_panels.end).then_some(col_panel + 1);
+                for (i, row_panel) in row_panels.clone().enumerate() {
                     let rows = left.lanes_of(row_panel);
                     let block = Block {
                         start: out.block(rows.start, cols.start, rows.len(), cols.len()),
@@ -123,8 +121,8 @@ pub fn multiply<K: MicroKernel>(
                     };
                     let operands = Operands {
                         left: left.pairs(row_panel, depth),
-                        right,
-                        next: next.next().unwrap_or_default(),
+                        right: right.pairs(col_panel, depth),
+                        next: share(right, next, depth, [i, row_panels.len()]),
                     };
                     // SAFETY: a task owns its rows and columns, so that no other
                     // writes to this block; `is_done` has seen that what is added to
@@ -136,51 +134,73 @@ pub fn multiply<K: MicroKernel>(
     });
 }
 
-/// Computes `left · right` for two halves of the columns of `right`, and packs what
-/// `combine` makes of them as the left operand of another product. It is called with
-/// blocks of both halves, and leaves the result in the first. The products themselves are
-/// never in memory as a whole.
+/// Columns of a right operand that are whole panels.
+#[derive(Clone, Copy)]
+pub struct Columns<'a> {
+    pub panels: &'a Panels,
+    /// The first panel.
+    pub first: usize,
+    /// Number of panels.
+    pub n: usize,
+}
+
+/// The same block of two products.
+pub struct TwoBlocks<'a> {
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+    /// `[ROWS, cols]`, with values of 0 after the last row.
+    pub first: &'a mut [f32],
+    /// `[ROWS, cols]`
+    pub second: &'a [f32],
+}
+
+/// Computes two products of the same left operand, and packs what `combine` makes of them
+/// as the left operand of another product. It is called with blocks of both, and leaves
+/// the result in the first. The products themselves are never in memory as a whole.
 ///
 /// # Shapes
 ///
 /// - `left`: `[rows, depth]`
-/// - `right`: `[depth, 2 · cols]`
+/// - `rights`: `[depth, cols]` each
 /// - result: `[rows, cols]`
 ///
 /// # Panics
 ///
-/// When the panels are another kernel's, or half of the columns are not whole panels.
-pub fn multiply_halves<K: MicroKernel>(
+/// When the panels are another kernel's, or the shapes differ.
+pub fn multiply_by_two<K: MicroKernel>(
     kernel: K,
     left: &Panels,
-    right: &Panels,
-    combine: impl Fn(&mut [f32], &[f32]) + Sync,
+    rights: [Columns<'_>; 2],
+    combine: impl Fn(TwoBlocks<'_>) + Sync,
 ) -> Panels {
-    assert_eq!(left.depth, right.depth, "operands of one product");
-    let widths = [left.width, right.width];
-    assert_eq!(widths, [K::ROWS, K::COLS], "panels of this kernel");
     assert_eq!(K::COLS, 2 * SIDE, "a block fills sixteen pairs of a panel");
-    let n_cols = right.lanes / 2;
-    assert!(
-        right.lanes == 2 * n_cols && n_cols.is_multiple_of(K::COLS),
-        "halves are whole panels"
-    );
-    let half = n_cols / K::COLS;
+    let n = rights[0].n;
+    for right in rights {
+        let widths = [left.width, right.panels.width];
+        assert_eq!(widths, [K::ROWS, K::COLS], "panels of this kernel");
+        assert_eq!(left.depth, right.panels.depth, "operands of one product");
+        assert_eq!(right.n, n, "two products of one shape");
+    }
     let depths = depths::<K>(left.depth);
-    let tasks = tasks([left.len(), half], K::PANELS, Threads::All);
+    let tasks = tasks([left.len(), n], K::PANELS, Threads::All);
     let write = |parts: &Parts<'_>| {
         for_each(Threads::All, tasks, |[row_panels, col_panels]| {
             let thread = kernel.on_thread();
             let mut blocks = [(); 2].map(|()| vec![0.0; K::ROWS * K::COLS]);
             for col_panel in col_panels.clone() {
-                let halves = [col_panel, col_panel + half];
-                for row_panel in row_panels.clone() {
-                    for (block, &col_panel) in blocks.iter_mut().zip(&halves) {
+                let next = (col_panel + 1 < col_panels.end).then_some(col_panel + 1);
+                for (i, row_panel) in row_panels.clone().enumerate() {
+                    for (block, right) in blocks.iter_mut().zip(&rights) {
                         for depth in &depths {
                             let operands = Operands {
                                 left: left.pairs(row_panel, depth),
-                                right: right.pairs(col_panel, depth),
-                                next: &[],
+                                right: right.panels.pairs(right.first + col_panel, depth),
+                                next: share(
+                                    right.panels,
+                                    next.map(|it| right.first + it),
+                                    depth,
+                                    [i, row_panels.len()],
+                                ),
                             };
                             let sum = if depth.start > 0 {
                                 Sum::Add
@@ -198,7 +218,12 @@ pub fn multiply_halves<K: MicroKernel>(
                         }
                     }
                     let [first, second] = &mut blocks;
-                    combine(first, second);
+                    combine(TwoBlocks {
+                        rows: left.lanes_of(row_panel),
+                        cols: col_panel * K::COLS..(col_panel + 1) * K::COLS,
+                        first,
+                        second,
+                    });
                     let block = Matrix::new(first, K::ROWS, K::COLS);
                     // SAFETY: a task owns its rows and columns.
                     let part = unsafe { parts.part_mut(row_panel, col_panel) };
@@ -209,7 +234,7 @@ pub fn multiply_halves<K: MicroKernel>(
     };
     // SAFETY: tasks have all rows and columns together; `pack_left` writes the whole of
     // what it is given, by the trait's contract.
-    unsafe { Panels::by_parts(K::ROWS, [left.lanes, n_cols], write) }
+    unsafe { Panels::by_parts(K::ROWS, [left.lanes, n * K::COLS], write) }
 }
 
 /// Returns the parts of a depth, in pairs, that the kernel sums at a time. They are equal:
@@ -249,7 +274,17 @@ fn for_each<T: Send>(threads: Threads, tasks: Vec<T>, compute: impl Fn(T) + Send
     }
 }
 
-/// Cuts a panel into `n` equal parts, one to fetch during each block.
-fn shares(panel: &[u32], n: usize) -> impl Iterator<Item = &[u32]> {
-    panel.chunks(panel.len().div_ceil(n).max(1))
+/// Returns part `i` of `n` of the panel that is multiplied next, to fetch during a block.
+fn share<'a>(
+    right: &'a Panels,
+    next: Option<usize>,
+    depth: &Range<usize>,
+    [i, n]: [usize; 2],
+) -> &'a [u32] {
+    let Some(next) = next else {
+        return &[];
+    };
+    let pairs = right.pairs(next, depth);
+    let len = pairs.len().div_ceil(n);
+    &pairs[(i * len).min(pairs.len())..((i + 1) * len).min(pairs.len())]
 }
