@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::cache::{self, KeyValues};
+use crate::attention::Heads;
+use crate::cache::{self, KeyHead, KeyValues, NewToken};
 use crate::feed_forward;
 use crate::layer_config::LayerConfig;
 use crate::matrix::{MatrixMut, Sum};
@@ -20,6 +21,9 @@ pub struct RowCache<'a> {
     /// Those of the tokens after the prompt.
     pub own: &'a mut KeyValues,
 }
+
+/// Most rows of one prompt that one thread takes at a time.
+const MOST_TOGETHER: usize = 8;
 
 /// Returns the layer's output, and adds the new token's key and value to each
 /// row's cache.
@@ -45,32 +49,68 @@ pub fn step(
 
     let mut attended = vec![0.0; n_rows * query_width];
     let key_width = heads.kv_heads * heads.head_dim;
-    let lengths = caches.iter().map(|it| it.prompt.len() + it.own.len() + 1);
-    let n_keys: usize = lengths.sum();
+    caches
+        .par_iter_mut()
+        .zip(qkv.par_chunks(width))
+        .for_each(|(cache, qkv)| {
+            let (key, value) = qkv[query_width..].split_at(key_width);
+            cache.own.push(key, value);
+        });
+    let groups: Vec<&[RowCache<'_>]> = caches
+        .chunk_by(|a, b| std::ptr::eq(a.prompt, b.prompt))
+        .flat_map(|rows| rows.chunks(MOST_TOGETHER))
+        .collect();
+    let n_own: usize = caches.iter().map(|it| it.own.len()).sum();
+    let n_keys: usize = n_own + caches.iter().map(|it| it.prompt.len()).sum::<usize>();
+    let n_read: usize = n_own + groups.iter().map(|it| it[0].prompt.len()).sum::<usize>();
     let element_bytes = caches.first().map_or(0, |it| it.prompt.element_bytes());
     let flop = 4 * n_keys * query_width;
-    let bytes = 2 * element_bytes * n_keys * key_width;
+    let bytes = 2 * element_bytes * n_read * key_width;
     timed(KernelKind::Attention, flop, bytes, || {
-        attended
-            .par_chunks_mut(query_width)
-            .zip(qkv.par_chunks(width))
-            .zip(caches)
-            .for_each_init(Vec::new, |scores, ((out, qkv), cache)| {
-                let (query, key_value) = qkv.split_at(query_width);
-                let (key, value) = key_value.split_at(key_width);
-                cache.own.push(key, value);
-                cache::attend(
-                    query,
-                    heads.head_dim,
-                    [cache.prompt, cache.own],
-                    scores,
-                    out,
-                );
-            });
+        attend(heads, &groups, &qkv, &mut attended);
     });
     let mut middle = x.to_vec();
     let out = MatrixMut::new(&mut middle, n_rows, hidden);
     project(config, &attended, w.output, query_width, out, Sum::Add);
     feed_forward::infer(config, &mut middle, w);
     middle
+}
+
+/// Writes the attention output of groups of rows; a group shares its prompt.
+///
+/// # Shapes
+///
+/// - `qkv`: `[rows, (heads + 2 · kv_heads) · head_dim]`
+/// - `attended`: `[rows, heads · head_dim]`
+fn attend(heads: Heads, groups: &[&[RowCache<'_>]], qkv: &[f32], attended: &mut [f32]) {
+    let (width, query_width, head_dim) = (heads.width(), heads.query_width(), heads.head_dim);
+    let group_width = query_width / heads.kv_heads;
+    let mut rest = attended;
+    let mut first = 0;
+    let mut tasks = Vec::new();
+    for &rows in groups {
+        let mut by_head: Vec<Vec<NewToken<'_>>> = Vec::new();
+        by_head.resize_with(heads.kv_heads, Vec::new);
+        for (row, cache) in (first..).zip(rows) {
+            let out;
+            (out, rest) = std::mem::take(&mut rest).split_at_mut(query_width);
+            let query = qkv[row * width..][..query_width].chunks_exact(group_width);
+            let parts = query.zip(out.chunks_exact_mut(group_width));
+            for (tokens, (query, out)) in by_head.iter_mut().zip(parts) {
+                let own = &*cache.own;
+                tokens.push(NewToken { query, own, out });
+            }
+        }
+        first += rows.len();
+        let columns = (0..).step_by(head_dim);
+        tasks.extend(columns.zip(by_head).map(|(column, tokens)| {
+            let head = KeyHead { column, head_dim };
+            (rows[0].prompt, head, tokens)
+        }));
+    }
+    tasks
+        .into_par_iter()
+        .for_each_init(Vec::new, |scores, (prompt, head, mut tokens)| {
+            cache::attend(prompt, head, &mut tokens, scores);
+        });
 }
