@@ -10,14 +10,17 @@ mod amx;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod avx512;
 mod macro_kernel;
+mod micro_kernel;
 mod pack;
 mod panels;
 #[cfg(any(miri, test))]
 mod portable;
+mod spare;
+mod two_products;
 
-pub(crate) use self::macro_kernel::{Columns, TwoBlocks};
 pub(crate) use self::pack::round;
 use self::panels::Panels;
+pub(crate) use self::two_products::{Columns, TwoBlocks};
 use crate::gemm_f32;
 use crate::matrix::{Matrix, MatrixMut, Sum, Threads};
 
@@ -222,7 +225,7 @@ impl PackedLeft {
         combine: impl Fn(TwoBlocks<'_>) + Sync,
     ) -> Self {
         let panels = with_kernel!(self.kernel, it => {
-            macro_kernel::multiply_by_two(it, &self.panels, rights, combine)
+            two_products::multiply_by_two(it, &self.panels, rights, combine)
         });
         let kernel = self.kernel;
         Self { panels, kernel }
@@ -261,7 +264,7 @@ pub(crate) fn multiply(
 
 #[cfg(test)]
 mod tests {
-    use super::macro_kernel::MicroKernel;
+    use super::micro_kernel::MicroKernel;
     use super::*;
     use crate::test_values::values;
 
@@ -373,6 +376,46 @@ mod tests {
         }
     }
 
+    /// A row of a product does not depend on the number of rows.
+    fn check_rows<K: MicroKernel>(kernel: K, [rows, depth, cols]: [usize; 3]) {
+        let (x, weight) = (values(rows * depth, 1), values(depth * cols, 2));
+        let product = |rows: usize| {
+            let mut out = values(rows * cols, 3);
+            let (left, right) = (
+                Matrix::new(&x[..rows * depth], rows, depth),
+                Matrix::new(&weight, depth, cols),
+            );
+            let to = MatrixMut::new(&mut out, rows, cols);
+            by(kernel, Threads::All)(to, left, right, Sum::Add);
+            out
+        };
+        let all = product(rows);
+        for n in [1, rows - 1] {
+            assert_eq!(product(n), all[..n * cols], "{n} of {rows} rows");
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_number_of_rows() {
+        let sizes = [[32, 40, 32], [36, 1217, 40]];
+        let n = if cfg!(miri) { 1 } else { sizes.len() };
+        for size in sizes.into_iter().take(n) {
+            check_rows(portable::Portable, size);
+            check_rows(amx::Amx(amx::emulated::Emulated), size);
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            {
+                match avx512::Avx512::new() {
+                    Some(kernel) => check_rows(kernel, size),
+                    None => eprintln!("skipped: no AVX512-BF16"),
+                }
+                match amx::native::Native::new() {
+                    Some(tiles) => check_rows(amx::Amx(tiles), size),
+                    None => eprintln!("skipped: no AMX"),
+                }
+            }
+        }
+    }
+
     /// What is made of two products, block by block, is what is made of them as a whole.
     fn check_two<K: MicroKernel>(kernel: K, [rows, depth, cols, last]: [usize; 4]) {
         let (x, weight, next) = (
@@ -402,7 +445,7 @@ mod tests {
             first,
             n,
         });
-        let got = macro_kernel::multiply_by_two(kernel, &left, rights, |blocks| {
+        let got = two_products::multiply_by_two(kernel, &left, rights, |blocks| {
             assert!(blocks.rows.end <= rows && blocks.cols.end <= cols);
             combine(blocks.first, blocks.second);
         });
@@ -451,14 +494,14 @@ mod tests {
         let outer = tiles.on_thread();
         drop(tiles.on_thread());
         let mut out = vec![0.0; 32 * 32];
-        let block = macro_kernel::Block {
+        let block = micro_kernel::Block {
             start: out.as_mut_ptr(),
             stride: 32,
             rows: 32,
             cols: 32,
         };
         let panel = vec![0x3f80_3f80; 512];
-        let operands = macro_kernel::Operands {
+        let operands = micro_kernel::Operands {
             left: &panel,
             right: &panel,
             next: &[],

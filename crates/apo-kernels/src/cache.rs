@@ -108,9 +108,9 @@ pub(crate) struct NewToken<'a> {
     pub(crate) out: &'a mut [f32],
 }
 
-/// One key head of keys and values.
+/// The part of keys and values that is one head's.
 #[derive(Clone, Copy)]
-pub(crate) struct KeyHead {
+pub(crate) struct HeadPart {
     /// Where it begins in a token's row.
     pub(crate) column: usize,
     pub(crate) head_dim: usize,
@@ -125,7 +125,7 @@ pub(crate) struct KeyHead {
 /// When the keys and values differ in precision.
 pub(crate) fn attend(
     prompt: &KeyValues,
-    head: KeyHead,
+    head: HeadPart,
     tokens: &mut [NewToken<'_>],
     scores: &mut Vec<f32>,
 ) {
@@ -155,7 +155,7 @@ for_each_instruction_set! {
     fn attend_f32(
         prompt: &Tokens<f32>,
         own: &[&Tokens<f32>],
-        head: KeyHead,
+        head: HeadPart,
         tokens: &mut [NewToken<'_>],
         scores: &mut Vec<f32>,
     ) {
@@ -166,7 +166,7 @@ for_each_instruction_set! {
     fn attend_bf16(
         prompt: &Tokens<u16>,
         own: &[&Tokens<u16>],
-        head: KeyHead,
+        head: HeadPart,
         tokens: &mut [NewToken<'_>],
         scores: &mut Vec<f32>,
     ) {
@@ -182,7 +182,7 @@ for_each_instruction_set! {
 fn attend_in<T: Number>(
     prompt: &Tokens<T>,
     own: &[&Tokens<T>],
-    head: KeyHead,
+    head: HeadPart,
     tokens: &mut [NewToken<'_>],
     scores: &mut Vec<f32>,
 ) {
@@ -221,15 +221,15 @@ fn attend_in<T: Number>(
     }
 }
 
-/// Calls a function with the constant number of each part of `$items`, up to four, so that
-/// loops over them unroll.
+/// Calls `$function` with the number of `$items`, at most [`QUERIES`], as a constant, so
+/// that its loops unroll.
 macro_rules! in_fours {
     ($items:expr, $function:ident($($arg:expr),*)) => {
         match $items.len() {
             1 => $function::<T, 1>($($arg),*),
             2 => $function::<T, 2>($($arg),*),
             3 => $function::<T, 3>($($arg),*),
-            _ => $function::<T, 4>($($arg),*),
+            _ => $function::<T, QUERIES>($($arg),*),
         }
     };
 }
@@ -250,7 +250,7 @@ const QUERIES: usize = 4;
 )]
 fn write_scores<T: Number>(
     tokens: &Tokens<T>,
-    head: KeyHead,
+    head: HeadPart,
     queries: &[&[f32]],
     scores: &mut [f32],
     stride: usize,
@@ -272,6 +272,12 @@ fn write_scores<T: Number>(
 }
 
 /// Writes the scores of `Q` queries for `n` keys of a block.
+///
+/// # Shapes
+///
+/// - `queries`: `[head_dim]` each
+/// - `keys`: `[head_dim, BLOCK]`
+/// - `scores`: `[Q, stride]`, the first elements of each row
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -352,12 +358,12 @@ fn sums_of_products<T: Number, const Q: usize>(
 )]
 fn add_values<T: Number>(
     tokens: &Tokens<T>,
-    head: KeyHead,
+    head: HeadPart,
     outs: &mut [&mut [f32]],
     weights: &[f32],
     stride: usize,
 ) {
-    // A block of values is read for some queries after the others.
+    // A block of values is read for a few queries at a time, while it is in the caches.
     for (i, block) in tokens.values.chunks(tokens.width * BLOCK).enumerate() {
         for (part, outs) in outs.chunks_mut(QUERIES).enumerate() {
             let at = part * QUERIES * stride + i * BLOCK;
@@ -518,7 +524,7 @@ mod tests {
                     let column = kv_head * head_dim;
                     attend(
                         &prompt,
-                        KeyHead { column, head_dim },
+                        HeadPart { column, head_dim },
                         &mut tokens,
                         &mut scores,
                     );

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::attention::Heads;
-use crate::cache::{self, KeyHead, KeyValues, NewToken};
+use crate::cache::{self, HeadPart, KeyValues, NewToken};
 use crate::feed_forward;
 use crate::layer_config::LayerConfig;
 use crate::matrix::{MatrixMut, Sum};
@@ -26,7 +26,7 @@ pub struct RowCache<'a> {
 const MOST_TOGETHER: usize = 8;
 
 /// Returns the layer's output, and adds the new token's key and value to each
-/// row's cache.
+/// row's cache. Rows of one prompt that follow each other read its cache together.
 ///
 /// # Shapes
 ///
@@ -104,7 +104,7 @@ fn attend(heads: Heads, groups: &[&[RowCache<'_>]], qkv: &[f32], attended: &mut 
         first += rows.len();
         let columns = (0..).step_by(head_dim);
         tasks.extend(columns.zip(by_head).map(|(column, tokens)| {
-            let head = KeyHead { column, head_dim };
+            let head = HeadPart { column, head_dim };
             (rows[0].prompt, head, tokens)
         }));
     }

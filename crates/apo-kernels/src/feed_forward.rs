@@ -36,7 +36,7 @@ pub(crate) struct FeedForwardGradients {
 }
 
 /// Adds the feed-forward network's output for `middle` to `out`; returns the sum, and
-/// the gate and up projections.
+/// the gate and up projections, which may be rounded to bf16.
 ///
 /// # Shapes
 ///
@@ -50,21 +50,22 @@ pub(crate) fn forward(
 ) -> (Vec<f32>, Activations) {
     let (hidden, tokens) = (config.hidden, middle.len() / config.hidden);
     let normed = rms_norm(middle, w.post_norm, config.rms_norm_eps);
-    let packed = packed(w, hidden, tokens, config.precision);
-    if let Some([gate, up, down]) = &packed
+    if let Some([gate, up, down]) = &packed(w, hidden, tokens, config.precision)
         && let (Some(gate), Some(up)) = (gate.columns(), up.columns())
     {
-        let mut gate_up = Buffer::new(tokens * 2 * config.intermediate);
+        let intermediate = down.depth();
+        let mut gate_up = Buffer::new(tokens * 2 * intermediate);
         let kept = Disjoint::new(gate_up.parts());
         let combine = |blocks: TwoBlocks<'_>| {
-            // SAFETY: each block has rows and columns of its own.
-            unsafe { keep(&blocks, config.intermediate, &kept) };
+            // SAFETY: each block has rows and columns of its own, within `intermediate`.
+            unsafe { keep(&blocks, intermediate, &kept) };
             swiglu_of_block(blocks.first, blocks.second);
         };
         let sum = MatrixMut::new(&mut out, tokens, hidden);
         let left = Matrix::new(&normed, tokens, hidden);
         add_product_of_two(sum, left, [gate, up], combine, down);
-        // SAFETY: the blocks have all rows and columns together.
+        // SAFETY: the blocks have all rows and columns together: both products have as many
+        // columns as the last one's depth, or there is a panic.
         let gate_up = unsafe { gate_up.assume_init() };
         return (out, Activations::Bf16(gate_up));
     }
@@ -132,17 +133,16 @@ fn packed(
         matmul::packed(weight.transposed(), rows, precision)
     };
     let intermediate = gate.len() / hidden;
-    Some([
-        pack(gate, hidden)?,
-        pack(up, hidden)?,
-        pack(down, intermediate)?,
-    ])
+    let gate = pack(gate, hidden)?;
+    gate.columns()?; // or else they are packed again for whole products
+    Some([gate, pack(up, hidden)?, pack(down, intermediate)?])
 }
 
 /// Keeps blocks of the gate and up projections, rounded to bf16.
 ///
 /// # Shapes
 ///
+/// - `blocks`: `[rows, cols]` of `[tokens, intermediate]` each
 /// - `to`: `[tokens, 2 · intermediate]`
 ///
 /// # Safety

@@ -106,8 +106,8 @@ pub fn infer(
 }
 
 /// Adds the attention's output for `x` to it. Returns the rotated projections,
-/// `[tokens, (heads + 2 · kv_heads) · head_dim]`, and the output before the last one,
-/// `[tokens, heads · head_dim]`.
+/// `[tokens, (heads + 2 · kv_heads) · head_dim]`, and the attention's output before the
+/// output projection, `[tokens, heads · head_dim]`.
 ///
 /// # Shapes
 ///

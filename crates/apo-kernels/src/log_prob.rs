@@ -10,7 +10,7 @@ use crate::precision::Precision;
 use crate::simd;
 use crate::weight_forms::Weight;
 
-/// Logits in memory at once: 64 MiB.
+/// Logits in memory at once: 32 MiB.
 const SLICE: usize = 1 << 23;
 
 /// Returns the number of rows of logits in memory at once.

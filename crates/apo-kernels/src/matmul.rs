@@ -51,6 +51,13 @@ pub(crate) fn multiply_on_this_thread(
     multiply_on(Threads::This, out, left, right, sum, precision);
 }
 
+/// Computes `out (+)= left · right`, by whichever library has the precision.
+///
+/// # Shapes
+///
+/// - `left`: `[rows, depth]`
+/// - `right`: `[depth, cols]`
+/// - `out`: `[rows, cols]`
 fn multiply_on(
     threads: Threads,
     out: MatrixMut<'_>,
@@ -68,6 +75,7 @@ fn multiply_on(
 /// The left operand of several products, which is rounded and packed at most once.
 pub(crate) struct Left<'a> {
     pub(crate) matrix: Matrix<'a>,
+    precision: Precision,
     packed: Option<PackedLeft>,
 }
 
@@ -75,8 +83,12 @@ impl<'a> Left<'a> {
     /// Packs `matrix`, `[rows, depth]`, where products of this precision read it so.
     pub(crate) fn new(matrix: Matrix<'a>, precision: Precision) -> Self {
         let pays = precision == Precision::Bf16 && !few_rows::are_few(matrix.rows);
-        let packed = pays.then(|| PackedLeft::new(matrix)).flatten();
-        Self { matrix, packed }
+        let packed = packing(|| pays.then(|| PackedLeft::new(matrix)).flatten());
+        Self {
+            matrix,
+            precision,
+            packed,
+        }
     }
 
     /// Computes `out (+)= self · right`, as [`multiply`].
@@ -85,39 +97,37 @@ impl<'a> Left<'a> {
     ///
     /// - `right`: `[depth, cols]`
     /// - `out`: `[rows, cols]`
-    pub(crate) fn multiply(
-        &self,
-        out: MatrixMut<'_>,
-        right: Matrix<'_>,
-        sum: Sum,
-        precision: Precision,
-    ) {
+    pub(crate) fn multiply(&self, out: MatrixMut<'_>, right: Matrix<'_>, sum: Sum) {
         let Some(packed) = &self.packed else {
-            return multiply(out, self.matrix, right, sum, precision);
+            return multiply(out, self.matrix, right, sum, self.precision);
         };
-        counted([out.rows, out.cols, self.matrix.cols], [F32; 3], || {
-            let right = Packed::new(right).expect("this processor multiplies bf16");
-            packed.multiply(out, &right, sum, Threads::All);
-        });
+        counted(
+            [out.rows, out.cols, self.matrix.cols],
+            [BF16, F32, F32],
+            || {
+                let right = Packed::new(right).expect("this processor multiplies bf16");
+                packed.multiply(out, &right, sum, Threads::All);
+            },
+        );
     }
 
-    /// Computes `out (+)= self · right`.
+    /// Computes `out (+)= self · right`, as [`multiply_packed`].
     ///
     /// # Shapes
     ///
     /// - `right`: `[depth, cols]`
     /// - `out`: `[rows, cols]`
     pub(crate) fn multiply_packed(&self, out: MatrixMut<'_>, right: &Packed, sum: Sum) {
-        match &self.packed {
-            None => multiply_packed(out, self.matrix, right, sum),
-            Some(packed) => counted(
-                [out.rows, out.cols, self.matrix.cols],
-                [F32, BF16, F32],
-                || {
-                    packed.multiply(out, right, sum, Threads::All);
-                },
-            ),
-        }
+        let Some(packed) = &self.packed else {
+            return multiply_packed(out, self.matrix, right, sum);
+        };
+        counted(
+            [out.rows, out.cols, self.matrix.cols],
+            [BF16, BF16, F32],
+            || {
+                packed.multiply(out, right, sum, Threads::All);
+            },
+        );
     }
 }
 
@@ -131,25 +141,20 @@ impl<'a> Right<'a> {
     /// Packs `matrix`, `[depth, cols]`, where products of this precision read it so.
     pub(crate) fn new(matrix: Matrix<'a>, precision: Precision) -> Self {
         let pays = precision == Precision::Bf16;
-        let packed = pays.then(|| Packed::new(matrix)).flatten();
+        let packed = packing(|| pays.then(|| Packed::new(matrix)).flatten());
         Self { matrix, packed }
     }
 
-    /// Computes `out (+)= left · self`, as [`multiply`].
+    /// Computes `out (+)= left · self`: with operands rounded to bf16 for any number of
+    /// rows, or in f32.
     ///
     /// # Shapes
     ///
     /// - `left`: `[rows, depth]`
     /// - `out`: `[rows, cols]`
-    pub(crate) fn multiply(
-        &self,
-        out: MatrixMut<'_>,
-        left: Matrix<'_>,
-        sum: Sum,
-        precision: Precision,
-    ) {
+    pub(crate) fn multiply(&self, out: MatrixMut<'_>, left: Matrix<'_>, sum: Sum) {
         match &self.packed {
-            None => multiply(out, left, self.matrix, sum, precision),
+            None => multiply(out, left, self.matrix, sum, Precision::F32),
             Some(packed) => multiply_packed(out, left, packed, sum),
         }
     }
@@ -157,9 +162,13 @@ impl<'a> Right<'a> {
 
 /// Packs the right operand of products that have so many rows of the left one together
 /// that this pays. Returns `None` where [`multiply`] is as fast without.
+///
+/// # Shapes
+///
+/// - `right`: `[depth, cols]`
 pub(crate) fn packed(right: Matrix<'_>, rows: usize, precision: Precision) -> Option<Packed> {
     let pays = precision == Precision::Bf16 && !few_rows::are_few(rows);
-    pays.then(|| Packed::new(right)).flatten()
+    packing(|| pays.then(|| Packed::new(right)).flatten())
 }
 
 /// Computes `out (+)= left · right` in f32 over the threads. A row of the result is the
@@ -200,6 +209,10 @@ pub fn multiply_packed(out: MatrixMut<'_>, left: Matrix<'_>, right: &Packed, sum
 /// - `pair`: `[depth, inner]` each
 /// - `last`: `[inner, cols]`
 /// - `out`: `[rows, cols]`
+///
+/// # Panics
+///
+/// When the shapes do not match, before `combine` is called.
 pub(crate) fn add_product_of_two(
     out: MatrixMut<'_>,
     left: Matrix<'_>,
@@ -208,6 +221,9 @@ pub(crate) fn add_product_of_two(
     last: &Packed,
 ) {
     let inner = last.depth();
+    for right in pair {
+        assert_eq!(right.n_cols(), inner, "the last product's depth");
+    }
     // Half of the columns remain, in bf16.
     let bytes = [F32, BF16, BF16 / 2];
     let combined = counted([left.rows, 2 * inner, left.cols], bytes, || {
@@ -217,6 +233,11 @@ pub(crate) fn add_product_of_two(
     counted([out.rows, out.cols, inner], [BF16, BF16, F32], || {
         combined.multiply(out, last, Sum::Add, Threads::All);
     });
+}
+
+/// Times the packing of an operand as a part of its products.
+fn packing<T>(pack: impl FnOnce() -> T) -> T {
+    timed(KernelKind::Matmul, 0, 0, pack)
 }
 
 /// Bytes of an element.

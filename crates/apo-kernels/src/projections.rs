@@ -25,6 +25,13 @@ pub(crate) fn project(
     project_operand(config, &x, weight, out, sum);
 }
 
+/// Computes `out (+)= x · weightᵀ`.
+///
+/// # Shapes
+///
+/// - `x`: `[tokens, n_in]`
+/// - `weight`: `[n_out, n_in]`
+/// - `out`: `[tokens, n_out]`
 fn project_operand(
     config: &LayerConfig,
     x: &Left<'_>,
@@ -40,7 +47,7 @@ fn project_operand(
             if config.batch_invariant {
                 multiply_batch_invariant(out, x.matrix, weight, sum);
             } else {
-                x.multiply(out, weight, sum, config.precision);
+                x.multiply(out, weight, sum);
             }
         }
     }
@@ -108,7 +115,7 @@ pub(crate) fn weight_gradients<const N: usize>(
     douts.map(|dout| {
         let mut dweight = Buffer::new(dout.cols * n_in);
         let to = MatrixMut::unwritten(dweight.parts(), dout.cols, n_in);
-        x.multiply(to, dout.transposed(), Sum::Replace, config.precision);
+        x.multiply(to, dout.transposed(), Sum::Replace);
         // SAFETY: a product writes the whole of what it replaces.
         unsafe { dweight.assume_init() }
     })

@@ -32,7 +32,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p.mul_add(r, 1.666_666_5e-1);
     let p = p.mul_add(r, 0.5);
     let y = (p * r).mul_add(r, r) + 1.0;
-    f32::from_bits((rounded.to_bits().wrapping_add(127)) << 23) * y
+    f32::from_bits(rounded.to_bits().wrapping_add(127) << 23) * y
 }
 
 /// Returns `Σ aᵢ bᵢ` of `[elements]` each.

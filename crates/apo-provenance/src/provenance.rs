@@ -34,7 +34,7 @@ pub struct Provenance {
 
 /// What an output says of itself: a model or folder in its `apo.json`, a table in its
 /// footer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// SHA-256 of each file, hex, by its path in the folder. A table has none; earlier
     /// versions wrote none.

@@ -68,6 +68,17 @@ impl Peaks {
         }
     }
 
+    /// Returns the higher of each of two measurements: other programs on the machine may
+    /// have slowed one of them.
+    #[must_use]
+    pub fn or_higher(self, other: Self) -> Self {
+        Self {
+            f32: self.f32.max(other.f32),
+            bf16: self.bf16.max(other.bf16),
+            reading: self.reading.max(other.reading),
+        }
+    }
+
     /// Returns the peak of products with operands of this type.
     pub fn product(&self, precision: Precision) -> f64 {
         match precision {
@@ -91,7 +102,7 @@ impl Peaks {
     pub fn floor_of(&self, run: &Run, precision: Precision) -> f64 {
         let kernels = [
             (run.matmul, self.product(precision)),
-            (run.attention, self.f32),
+            (run.attention, self.product(precision)),
             (run.optimiser, self.f32),
         ];
         let floors = kernels.map(|(share, peak)| self.floor(share, peak).0);

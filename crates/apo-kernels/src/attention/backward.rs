@@ -13,7 +13,8 @@ use crate::simd;
 use crate::stats::{KernelKind, timed};
 
 /// Returns the gradient of `qkv` from the output and its gradient. It computes the
-/// probabilities again instead of keeping them.
+/// probabilities again instead of keeping them. Products round as in
+/// [`forward`](super::forward).
 ///
 /// # Shapes
 ///

@@ -11,7 +11,8 @@ use crate::matrix::{Matrix, MatrixMut, Sum};
 use crate::precision::Precision;
 use crate::stats::{KernelKind, timed};
 
-/// Returns the attention output.
+/// Returns the attention output. In [`Precision::Bf16`], queries, keys, values and
+/// probabilities are rounded for their products.
 ///
 /// # Shapes
 ///

@@ -13,7 +13,7 @@ pub mod native;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::macro_kernel::{Block, MicroKernel, Operands};
+use super::micro_kernel::{Block, MicroKernel, Operands};
 use super::pack::{Order, SIDE};
 use crate::matrix::{Matrix, Sum};
 
@@ -106,26 +106,24 @@ unsafe impl<T: Tiles> MicroKernel for Amx<T> {
             }
             return;
         }
+        // The same sums in the same order as in a whole block.
         let mut whole = [[0.0; COLS]; ROWS];
+        let rows = || (0..out.rows).map(|row| out.start.wrapping_add(row * out.stride));
+        if sum == Sum::Add {
+            for (to, from) in whole.iter_mut().zip(rows()) {
+                // SAFETY: a row of the block, which is ours alone and has values.
+                let from = unsafe { std::slice::from_raw_parts(from, out.cols) };
+                to[..out.cols].copy_from_slice(from);
+            }
+        }
         // SAFETY: a whole block of our own.
         unsafe {
-            self.0.multiply(
-                thread,
-                operands,
-                whole.as_mut_ptr().cast(),
-                COLS,
-                Sum::Replace,
-            );
+            self.0
+                .multiply(thread, operands, whole.as_mut_ptr().cast(), COLS, sum);
         }
-        for (row, sums) in whole[..out.rows].iter().enumerate() {
-            for (col, &value) in sums[..out.cols].iter().enumerate() {
-                // SAFETY: an element of the block, which is ours alone, and has a
-                // value if it is added to.
-                unsafe {
-                    let at = out.start.add(row * out.stride + col);
-                    *at = if sum == Sum::Add { *at + value } else { value };
-                }
-            }
+        for (from, to) in whole.iter().zip(rows()) {
+            // SAFETY: a row of the block, which is ours alone.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, out.cols) };
         }
     }
 }

@@ -45,7 +45,8 @@ pub struct Steps<R, I, T> {
 }
 
 /// Packs rows of `m` into pairs along its columns; each row is a lane of the panel. Lanes
-/// and halves of pairs beyond the matrix are 0. The whole panel is written.
+/// and halves of pairs beyond the matrix are 0. The whole panel is written. Numbers below
+/// 2⁻¹²⁶ may become 0, as they do in the products.
 ///
 /// # Shapes
 ///
@@ -129,16 +130,14 @@ fn lanes_of_pairs(
     round_all: impl Fn(&[f32; 2 * SIDE]) -> [u32; SIDE],
 ) -> Square {
     let row = |row: usize| &m.data[row * m.row_stride..][depth.clone()];
-    if rows.len() == SIDE && depth.len() == 2 * SIDE {
-        return std::array::from_fn(|i| {
-            let row = row(rows.start + i).as_array::<{ 2 * SIDE }>();
-            round_all(row.expect("the depth's numbers"))
-        });
-    }
     let mut square = [[0; SIDE]; SIDE];
     for (to, row) in square.iter_mut().zip(rows.map(row)) {
-        for (to, pair) in to.iter_mut().zip(row.chunks(2)) {
-            *to = round(pair[0]) | pair.get(1).map_or(0, |&high| round(high) << 16);
+        if let Some(row) = row.as_array() {
+            *to = round_all(row);
+        } else {
+            for (to, pair) in to.iter_mut().zip(row.chunks(2)) {
+                *to = round(pair[0]) | pair.get(1).map_or(0, |&high| round(high) << 16);
+            }
         }
     }
     square

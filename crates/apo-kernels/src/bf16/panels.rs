@@ -5,17 +5,18 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::macro_kernel::MicroKernel;
+use super::micro_kernel::MicroKernel;
 use super::pack::SIDE;
+use super::spare;
 use crate::buffer::Buffer;
 use crate::disjoint::Disjoint;
 use crate::matrix::{Matrix, Threads};
 
-/// Sixteen pairs in one line of the caches: what kernels load together does not straddle
-/// two.
+/// Sixteen pairs in one line of the caches, so that what kernels load together does not
+/// straddle two lines.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u32; SIDE]);
+pub struct Line([u32; SIDE]);
 
 impl Line {
     /// Returns the pairs of lines.
@@ -101,7 +102,7 @@ impl Panels {
     ///
     /// # Safety
     ///
-    /// It writes the whole of every part of every panel.
+    /// `write` writes the whole of every part of every panel.
     pub unsafe fn by_parts(
         width: usize,
         [lanes, depth]: [usize; 2],
@@ -178,45 +179,5 @@ impl Parts<'_> {
         assert!(at < self.panel, "a part is in its panel");
         // SAFETY: parts lie side by side; by contract, this one is not live.
         unsafe { self.pairs.part_mut(panel * self.panel + at, self.part) }
-    }
-}
-
-/// Memory of panels that are no longer needed. The system clears what it gives out anew,
-/// which takes longer than packing.
-mod spare {
-    use std::sync::{Mutex, PoisonError};
-
-    use super::Line;
-
-    /// Most vectors that are kept.
-    const MOST: usize = 4;
-
-    /// Most lines of each, 16 MiB.
-    const LARGEST: usize = 1 << 18;
-
-    static SPARE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
-
-    /// Returns the smallest vector with room for `len` lines; an empty one if there is
-    /// none.
-    pub fn take(len: usize) -> Vec<Line> {
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = spare.iter().enumerate().filter(|it| it.1.capacity() >= len);
-        let smallest = fitting.min_by_key(|it| it.1.capacity()).map(|it| it.0);
-        smallest.map_or_else(Vec::new, |at| spare.swap_remove(at))
-    }
-
-    /// Keeps a vector, in the place of a smaller one if there are enough.
-    pub fn put(data: Vec<Line>) {
-        if data.capacity() > LARGEST {
-            return;
-        }
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < MOST {
-            spare.push(data);
-        } else if let Some(smallest) = spare.iter_mut().min_by_key(|it| it.capacity())
-            && smallest.capacity() < data.capacity()
-        {
-            *smallest = data;
-        }
     }
 }

@@ -5,7 +5,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::macro_kernel::{Block, MicroKernel, Operands};
+use super::micro_kernel::{Block, MicroKernel, Operands};
 use super::pack::{Order, pack_portably};
 use crate::matrix::{Matrix, Sum};
 

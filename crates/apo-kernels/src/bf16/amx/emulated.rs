@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::super::macro_kernel::Operands;
+use super::super::micro_kernel::Operands;
 use super::super::pack::{Order, pack_portably};
 use super::{COLS, PAIRS, ROWS, Tiles};
 use crate::matrix::{Matrix, Sum};
@@ -37,25 +37,32 @@ unsafe impl Tiles for Emulated {
         sum: Sum,
     ) {
         let Operands { left, right, .. } = operands;
-        let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
+        let halves =
+            |pair: u32| [pair << 16, pair & 0xffff_0000].map(|it| f64::from(f32::from_bits(it)));
         for row in 0..ROWS {
             for col in 0..COLS {
                 let left = left.chunks_exact(ROWS * PAIRS);
                 let right = right.chunks_exact(PAIRS * COLS);
-                let mut value = 0.0;
+                // SAFETY: an element of the block, which is ours alone by contract, and has
+                // a value if it is added to.
+                let at = unsafe { out.add(row * stride + col) };
+                let mut value = match sum {
+                    Sum::Replace => 0.0,
+                    // SAFETY: as above.
+                    Sum::Add => unsafe { *at },
+                };
                 for (left, right) in left.zip(right) {
+                    // Rounded once a tile.
+                    let mut exact = f64::from(value);
                     for pair in 0..PAIRS {
                         let [a, b] = halves(left[row * PAIRS + pair]);
                         let [c, d] = halves(right[pair * COLS + col]);
-                        value += a * c + b * d;
+                        exact += a * c + b * d;
                     }
+                    value = exact as f32;
                 }
-                // SAFETY: an element of the block, which is ours alone by contract, and
-                // has a value if it is added to.
-                unsafe {
-                    let at = out.add(row * stride + col);
-                    *at = if sum == Sum::Add { *at + value } else { value };
-                }
+                // SAFETY: as above.
+                unsafe { *at = value };
             }
         }
     }

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::super::macro_kernel::Operands;
+use super::super::micro_kernel::Operands;
 use super::super::pack::{Order, avx512};
 use super::{COLS, PAIRS, ROWS, Tiles};
 use crate::matrix::{Matrix, Sum};
@@ -64,7 +64,7 @@ impl Native {
     }
 }
 
-/// CPUID leaf 7: AMX-BF16 and AMX-TILE; and AVX-512, with which operands are packed.
+/// CPUID leaf 7: AMX-BF16 and AMX-TILE; and AVX-512 with bf16, by which operands are packed.
 fn has_instructions() -> bool {
     const NEEDED: u32 = (1 << 22) | (1 << 24);
     avx512::is_native() && __cpuid_count(7, 0).edx & NEEDED == NEEDED

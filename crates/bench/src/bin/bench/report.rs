@@ -43,6 +43,8 @@ pub fn compare(args: &Args, tasks: &[Task], ours: &Ours<'_>, pairs: &Path) -> Re
     let native = bf16.check(&device::cpu()).is_ok();
     let pytorch = PyTorch::of(args);
     let mut results = Results::default();
+    // Measured again after each task: the machine may be slower at times.
+    let mut peaks = Peaks::measure();
     for turn in 1..=args.runs {
         for &task in tasks {
             for precision in BOTH {
@@ -69,6 +71,7 @@ pub fn compare(args: &Args, tasks: &[Task], ours: &Ours<'_>, pairs: &Path) -> Re
                     }
                 }
             }
+            peaks = peaks.or_higher(Peaks::measure());
         }
     }
     let text = format!(
@@ -78,7 +81,7 @@ pub fn compare(args: &Args, tasks: &[Task], ours: &Ours<'_>, pairs: &Path) -> Re
         memory(&results),
         losses(&results),
         samplers(&results),
-        shares(&results)
+        shares(&results, &peaks)
     );
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
@@ -250,8 +253,7 @@ fn samplers(results: &Results) -> String {
 }
 
 /// Where our time goes, beside the minimum that it could take on this machine.
-fn shares(results: &Results) -> String {
-    let peaks = Peaks::measure();
+fn shares(results: &Results, peaks: &Peaks) -> String {
     let mut text = format!(
         "where our time goes; floor: FLOP at {:.0} GFLOP/s (bf16 {:.0}), bytes at {:.1} GB/s\n",
         peaks.f32 / 1e9,
@@ -266,7 +268,7 @@ fn shares(results: &Results) -> String {
     for (&(task, precision), run) in &results.ours {
         let known = [
             ("products", run.matmul, peaks.product(precision)),
-            ("attention", run.attention, peaks.f32),
+            ("attention", run.attention, peaks.product(precision)),
             ("optimiser", run.optimiser, peaks.f32),
         ];
         let mut name = format!("{task:?} {precision:?}");
