@@ -14,7 +14,7 @@ use crate::stats::{KernelKind, timed};
 
 /// Returns the gradient of `qkv` from the output and its gradient. It computes the
 /// probabilities again instead of keeping them. Products round as in
-/// [`forward`](super::forward).
+/// [`forward`](fn@super::forward).
 ///
 /// # Shapes
 ///

@@ -37,33 +37,39 @@ unsafe impl Tiles for Emulated {
         sum: Sum,
     ) {
         let Operands { left, right, .. } = operands;
-        let halves =
-            |pair: u32| [pair << 16, pair & 0xffff_0000].map(|it| f64::from(f32::from_bits(it)));
-        for row in 0..ROWS {
-            for col in 0..COLS {
-                let left = left.chunks_exact(ROWS * PAIRS);
-                let right = right.chunks_exact(PAIRS * COLS);
-                // SAFETY: an element of the block, which is ours alone by contract, and has
-                // a value if it is added to.
-                let at = unsafe { out.add(row * stride + col) };
-                let mut value = match sum {
-                    Sum::Replace => 0.0,
-                    // SAFETY: as above.
-                    Sum::Add => unsafe { *at },
-                };
-                for (left, right) in left.zip(right) {
-                    // Rounded once a tile.
-                    let mut exact = f64::from(value);
-                    for pair in 0..PAIRS {
-                        let [a, b] = halves(left[row * PAIRS + pair]);
-                        let [c, d] = halves(right[pair * COLS + col]);
-                        exact += a * c + b * d;
-                    }
-                    value = exact as f32;
-                }
-                // SAFETY: as above.
-                unsafe { *at = value };
+        let numbers = |pairs: &[u32]| -> Vec<f64> {
+            let halves = pairs
+                .iter()
+                .flat_map(|pair| [pair << 16, pair & 0xffff_0000]);
+            halves.map(|it| f64::from(f32::from_bits(it))).collect()
+        };
+        let mut sums = [[0.0_f32; COLS]; ROWS];
+        let rows = || (0..ROWS).map(|row| out.wrapping_add(row * stride));
+        if sum == Sum::Add {
+            for (to, from) in sums.iter_mut().zip(rows()) {
+                // SAFETY: a row of the block, which is ours alone by contract, and has
+                // values.
+                to.copy_from_slice(unsafe { std::slice::from_raw_parts(from, COLS) });
             }
+        }
+        let tiles = left.chunks_exact(ROWS * PAIRS);
+        for (left, right) in tiles.zip(right.chunks_exact(PAIRS * COLS)) {
+            let (left, right) = (numbers(left), numbers(right));
+            for (sums, left) in sums.iter_mut().zip(left.chunks_exact(2 * PAIRS)) {
+                for (col, value) in sums.iter_mut().enumerate() {
+                    // Rounded once a tile.
+                    let mut exact = f64::from(*value);
+                    for pair in 0..PAIRS {
+                        let at = 2 * (pair * COLS + col);
+                        exact += left[2 * pair] * right[at] + left[2 * pair + 1] * right[at + 1];
+                    }
+                    *value = exact as f32;
+                }
+            }
+        }
+        for (from, to) in sums.iter().zip(rows()) {
+            // SAFETY: a row of the block, which is ours alone by contract.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, COLS) };
         }
     }
 }
