@@ -376,6 +376,25 @@ mod tests {
         }
     }
 
+    /// Calls a check of a kernel with each that this processor runs; the others are named.
+    macro_rules! by_each_kernel {
+        ($check:ident, $size:expr) => {
+            $check(portable::Portable, $size);
+            $check(amx::Amx(amx::emulated::Emulated), $size);
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            {
+                match avx512::Avx512::new() {
+                    Some(kernel) => $check(kernel, $size),
+                    None => eprintln!("skipped: no AVX512-BF16"),
+                }
+                match amx::native::Native::new() {
+                    Some(tiles) => $check(amx::Amx(tiles), $size),
+                    None => eprintln!("skipped: no AMX"),
+                }
+            }
+        };
+    }
+
     /// A row of a product does not depend on the number of rows.
     fn check_rows<K: MicroKernel>(kernel: K, [rows, depth, cols]: [usize; 3]) {
         let (x, weight) = (values(rows * depth, 1), values(depth * cols, 2));
@@ -400,19 +419,7 @@ mod tests {
         let sizes = [[3, 5, 33], [32, 40, 32], [36, 1217, 40]];
         let n = if cfg!(miri) { 1 } else { sizes.len() };
         for size in sizes.into_iter().take(n) {
-            check_rows(portable::Portable, size);
-            check_rows(amx::Amx(amx::emulated::Emulated), size);
-            #[cfg(all(target_arch = "x86_64", not(miri)))]
-            {
-                match avx512::Avx512::new() {
-                    Some(kernel) => check_rows(kernel, size),
-                    None => eprintln!("skipped: no AVX512-BF16"),
-                }
-                match amx::native::Native::new() {
-                    Some(tiles) => check_rows(amx::Amx(tiles), size),
-                    None => eprintln!("skipped: no AMX"),
-                }
-            }
+            by_each_kernel!(check_rows, size);
         }
     }
 
@@ -466,19 +473,7 @@ mod tests {
         let sizes = [[1, 5, 32, 3], [33, 40, 64, 9], [70, 1217, 96, 40]];
         let n = if cfg!(miri) { 1 } else { sizes.len() };
         for size in sizes.into_iter().take(n) {
-            check_two(portable::Portable, size);
-            check_two(amx::Amx(amx::emulated::Emulated), size);
-            #[cfg(all(target_arch = "x86_64", not(miri)))]
-            {
-                match avx512::Avx512::new() {
-                    Some(kernel) => check_two(kernel, size),
-                    None => eprintln!("skipped: no AVX512-BF16"),
-                }
-                match amx::native::Native::new() {
-                    Some(tiles) => check_two(amx::Amx(tiles), size),
-                    None => eprintln!("skipped: no AMX"),
-                }
-            }
+            by_each_kernel!(check_two, size);
         }
     }
 

@@ -49,13 +49,13 @@ pub fn step(
 
     let mut attended = vec![0.0; n_rows * query_width];
     let key_width = heads.kv_heads * heads.head_dim;
-    caches
-        .par_iter_mut()
-        .zip(qkv.par_chunks(width))
-        .for_each(|(cache, qkv)| {
+    timed(KernelKind::Attention, 0, 0, || {
+        let rows = caches.par_iter_mut().zip(qkv.par_chunks(width));
+        rows.for_each(|(cache, qkv)| {
             let (key, value) = qkv[query_width..].split_at(key_width);
             cache.own.push(key, value);
         });
+    });
     let groups: Vec<&[RowCache<'_>]> = caches
         .chunk_by(|a, b| std::ptr::eq(a.prompt, b.prompt))
         .flat_map(|rows| rows.chunks(MOST_TOGETHER))

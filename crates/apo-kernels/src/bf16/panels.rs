@@ -70,32 +70,23 @@ impl Panels {
     ) -> Self {
         let (lanes, depth) = (m.rows, m.cols);
         let panel = lines_of_panel(depth, width);
-        let len = lanes.div_ceil(width) * panel;
-        let mut data = Buffer::reusing(spare::take(len), len);
         let pack = |i: usize, panel: &mut [_]| {
             let lanes = i * width..((i + 1) * width).min(lanes);
             pack(lanes, Line::unwritten_pairs(panel));
         };
-        match threads {
+        let write = |lines: &mut [MaybeUninit<Line>]| match threads {
             _ if panel == 0 => {}
-            Threads::All => data
-                .parts()
+            Threads::All => lines
                 .par_chunks_mut(panel)
                 .with_min_len((1_usize << 10).div_ceil(panel))
                 .enumerate()
                 .for_each(|(i, panel)| pack(i, panel)),
             Threads::This => (0..)
-                .zip(data.parts().chunks_mut(panel))
+                .zip(lines.chunks_mut(panel))
                 .for_each(|(i, panel)| pack(i, panel)),
-        }
+        };
         // SAFETY: each panel is packed, which writes the whole of it by the trait's contract.
-        let data = unsafe { data.assume_init() };
-        Self {
-            data,
-            lanes,
-            depth,
-            width,
-        }
+        unsafe { Self::written(width, [lanes, depth], write) }
     }
 
     /// Makes panels of `width` lanes for `[lanes, depth]`, whose parts `write` writes.
@@ -108,14 +99,30 @@ impl Panels {
         [lanes, depth]: [usize; 2],
         write: impl FnOnce(&Parts<'_>),
     ) -> Self {
-        let panel = lines_of_panel(depth, width);
-        let len = lanes.div_ceil(width) * panel;
+        let write = |lines: &mut [MaybeUninit<Line>]| {
+            write(&Parts {
+                pairs: Disjoint::new(Line::unwritten_pairs(lines)),
+                panel: lines_of_panel(depth, width) * SIDE,
+                part: width * SIDE,
+            });
+        };
+        // SAFETY: the parts are all lines; by contract, each is written.
+        unsafe { Self::written(width, [lanes, depth], write) }
+    }
+
+    /// Makes panels of `width` lanes for `[lanes, depth]`, whose lines `write` writes.
+    ///
+    /// # Safety
+    ///
+    /// `write` writes all lines.
+    unsafe fn written(
+        width: usize,
+        [lanes, depth]: [usize; 2],
+        write: impl FnOnce(&mut [MaybeUninit<Line>]),
+    ) -> Self {
+        let len = lanes.div_ceil(width) * lines_of_panel(depth, width);
         let mut data = Buffer::reusing(spare::take(len), len);
-        write(&Parts {
-            pairs: Disjoint::new(Line::unwritten_pairs(data.parts())),
-            panel: panel * SIDE,
-            part: width * SIDE,
-        });
+        write(data.parts());
         // SAFETY: by contract, all of it has been written.
         let data = unsafe { data.assume_init() };
         Self {
