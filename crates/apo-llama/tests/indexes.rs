@@ -4,10 +4,9 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use apo_llama::{Head, ModelDirectory, Start};
-use common::directories::{copied, policy, refuses};
+use common::directories::{copied, notes, policy, refuses};
 use common::safetensors::{self, tensor};
 use serde_json::{Value, json};
 
@@ -110,13 +109,6 @@ fn an_index_and_its_files_name_the_same_tensors() {
 
 #[test]
 fn an_index_that_contradicts_its_files_is_noted() {
-    let notes = |dir: &Path| {
-        let directory = ModelDirectory::open(dir).unwrap();
-        let weights = directory
-            .weights(Head::LanguageModel, Start::Saved)
-            .unwrap();
-        weights.unwrap().notes().unwrap()
-    };
     assert_eq!(
         notes(&copied("index-whole", "sharded")),
         Vec::<String>::new()

@@ -4,8 +4,8 @@
 
 mod common;
 
-use apo_llama::{Head, Model, ModelDirectory, PromptTree, Start, TreeBatch};
-use common::directories::{WEIGHTS, changed, copied, load, policy, refuses, set};
+use apo_llama::{Head, Model, PromptTree, Start, TreeBatch};
+use common::directories::{WEIGHTS, changed, copied, load, notes, policy, refuses, set};
 use common::safetensors::{self, EMBEDDING, Stored, Tensors, taken, tensor};
 use common::tiny;
 use serde_json::json;
@@ -40,11 +40,7 @@ fn names_with_what_wrappers_put_before_them_are_the_same_model() {
             }
         });
         assert_eq!(log_probs(&policy(&dir).unwrap()), expected, "{prefix}");
-        let directory = ModelDirectory::open(&dir).unwrap();
-        let weights = directory
-            .weights(Head::LanguageModel, Start::Saved)
-            .unwrap();
-        let note = weights.unwrap().notes().unwrap().remove(0);
+        let note = notes(&dir).remove(0);
         assert!(note.contains(prefix.split('.').next().unwrap()), "{note}");
     }
     let dir = changed("prefix-in-layers", "base", |tensors| {
@@ -302,11 +298,7 @@ fn names_of_the_base_class_are_the_same_model_where_it_is_whole() {
     };
     let dir = changed("base-class", "base", bare);
     assert_eq!(log_probs(&policy(&dir).unwrap()), expected);
-    let directory = ModelDirectory::open(&dir).unwrap();
-    let weights = directory
-        .weights(Head::LanguageModel, Start::Saved)
-        .unwrap();
-    let notes = weights.unwrap().notes().unwrap();
+    let notes = notes(&dir);
     assert!(
         notes.iter().any(|it| it.contains("base class")),
         "{notes:?}"

@@ -5,10 +5,9 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
-use apo_llama::{Head, ModelDirectory, Start};
-use common::directories::{WEIGHTS, changed, copied, load, policy, refuses};
+use apo_llama::{Head, Start};
+use common::directories::{WEIGHTS, changed, copied, load, notes, policy, refuses};
 use common::safetensors::{self, EMBEDDING, Stored, file, parts, taken, tensor};
 use common::tiny;
 use serde_json::{Value, json};
@@ -219,13 +218,6 @@ fn weights_of_zeros_are_refused_or_noted() {
     let dir = zeroed("zeros-many", "base", &names);
     refuses(policy(&dir), "two", &["and 1 more are"]);
 
-    let notes = |dir: &Path| {
-        let directory = ModelDirectory::open(dir).unwrap();
-        let weights = directory
-            .weights(Head::LanguageModel, Start::Saved)
-            .unwrap();
-        weights.unwrap().notes().unwrap()
-    };
     assert_eq!(notes(&tiny("base")), Vec::<String>::new());
     // Layers that were added, and are yet to be trained.
     let down = "model.layers.1.mlp.down_proj.weight";

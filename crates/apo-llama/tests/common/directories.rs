@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use apo_llama::{Compute, Head, Model, Start};
+use apo_llama::{Compute, Head, Model, ModelDirectory, Start};
 use serde_json::{Value, json};
 
 use super::safetensors::{self, Tensors};
@@ -64,6 +64,15 @@ pub fn load(dir: &Path, head: Head, start: Start) -> Result<Model, String> {
 /// Loads a policy.
 pub fn policy(dir: &Path) -> Result<Model, String> {
     load(dir, Head::LanguageModel, Start::Saved)
+}
+
+/// Returns the notes on a policy's weights.
+pub fn notes(dir: &Path) -> Vec<String> {
+    let directory = ModelDirectory::open(dir).unwrap();
+    let weights = directory
+        .weights(Head::LanguageModel, Start::Saved)
+        .unwrap();
+    weights.unwrap().notes().unwrap()
 }
 
 /// Asserts that loading failed, with a message that names these.
