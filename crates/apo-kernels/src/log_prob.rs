@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::matmul::{multiply, multiply_packed, packed};
 use super::matrix::{Matrix, MatrixMut, Sum};
+use crate::bf16::Packed;
 use crate::buffer::Buffer;
 use crate::precision::Precision;
 use crate::simd;
@@ -42,14 +43,22 @@ fn logits<'a>(
     unsafe { out.assume_init_mut() }
 }
 
-/// Returns each target's log-prob, nats, and each row's log-sum-exp.
+/// What the backward pass reads of the forward pass.
+pub struct Saved {
+    /// Each row's log-sum-exp
+    pub log_sums: Vec<f32>,
+    /// The head as the forward pass packed it, to compute the logits again
+    head: Option<Packed>,
+}
+
+/// Returns each target's log-prob, nats, and what the backward pass reads.
 ///
 /// # Shapes
 ///
 /// - `hidden`: `[rows, width]`
 /// - `head`: `[vocab, width]`
 /// - `targets`: `[rows]`, below `vocab`
-/// - results: `[rows]` each
+/// - log-probs and log-sum-exps: `[rows]`
 ///
 /// # Examples
 ///
@@ -61,9 +70,9 @@ fn logits<'a>(
 ///
 /// let hidden = [3_f32.ln()];
 /// let head = Weight::F32(&[0.0, 1.0]);
-/// let (log_probs, log_sums) = log_prob::forward(&hidden, head, 1, &[1], Precision::F32);
+/// let (log_probs, saved) = log_prob::forward(&hidden, head, 1, &[1], Precision::F32);
 /// assert!((log_probs[0] - 0.75_f32.ln()).abs() < 1e-6);
-/// assert!((log_sums[0] - 4_f32.ln()).abs() < 1e-6);
+/// assert!((saved.log_sums[0] - 4_f32.ln()).abs() < 1e-6);
 /// ```
 pub fn forward(
     hidden: &[f32],
@@ -71,7 +80,7 @@ pub fn forward(
     width: usize,
     targets: &[usize],
     precision: Precision,
-) -> (Vec<f32>, Vec<f32>) {
+) -> (Vec<f32>, Saved) {
     let vocab = head.n_out(width);
     let at_once = rows_at_once(targets.len(), vocab);
     // Packed once for all slices.
@@ -94,7 +103,11 @@ pub fn forward(
         }
         log_sums.extend(sums);
     }
-    (log_probs, log_sums)
+    let saved = Saved {
+        log_sums,
+        head: packed_head,
+    };
+    (log_probs, saved)
 }
 
 /// Returns the gradients of `hidden` and `head` from those of the log-probs.
@@ -103,14 +116,14 @@ pub fn forward(
 ///
 /// - `hidden`: `[rows, width]`
 /// - `head`: `[vocab, width]`
-/// - `targets`, `log_sums`, `dlog_probs`: `[rows]`
+/// - `targets`, `dlog_probs`: `[rows]`
 /// - results: the shapes of `hidden` and `head`
 pub fn backward(
     hidden: &[f32],
     head: &[f32],
     width: usize,
     targets: &[usize],
-    log_sums: &[f32],
+    saved: &Saved,
     dlog_probs: &[f32],
     precision: Precision,
 ) -> (Vec<f32>, Vec<f32>) {
@@ -121,12 +134,12 @@ pub fn backward(
     }
     assert_eq!(hidden.len(), targets.len() * width, "a row for each target");
     assert_eq!(head.len(), vocab * width, "rows are whole");
-    // Packed once for all slices: to compute the logits again, and for their gradients.
-    let right = Matrix::new(head, vocab, width);
-    let packed_head = packed(right.transposed(), targets.len(), precision);
-    let weight = packed_head
+    let weight = saved
+        .head
         .as_ref()
         .map_or(Weight::F32(head), Weight::Packed);
+    // Packed once for all slices.
+    let right = Matrix::new(head, vocab, width);
     let packed_right = packed(right, targets.len(), precision);
     let mut slice = Buffer::new(at_once * vocab);
     let mut dhidden = Buffer::new(hidden.len());
@@ -140,7 +153,7 @@ pub fn backward(
         slice
             .par_chunks_mut(vocab)
             .zip(targets)
-            .zip(&log_sums[rows.clone()])
+            .zip(&saved.log_sums[rows.clone()])
             .zip(&dlog_probs[rows.clone()])
             .for_each(|(((row, &target), &log_sum), &d)| {
                 simd::negative_softmax(row, log_sum, d);
@@ -186,17 +199,10 @@ mod tests {
         let head: Vec<f32> = (3..3 + vocab * width).map(value).collect();
         let targets: Vec<usize> = (0..n_rows).map(|row| row * 3 % vocab).collect();
         let weight = Weight::F32(&head);
-        let (log_probs, log_sums) = forward(&hidden, weight, width, &targets, Precision::F32);
+        let (log_probs, saved) = forward(&hidden, weight, width, &targets, Precision::F32);
         let d: Vec<f32> = (0..n_rows).map(|row| value(row + 11)).collect();
-        let (dhidden, dhead) = backward(
-            &hidden,
-            &head,
-            width,
-            &targets,
-            &log_sums,
-            &d,
-            Precision::F32,
-        );
+        let (dhidden, dhead) =
+            backward(&hidden, &head, width, &targets, &saved, &d, Precision::F32);
         let mut expected = vec![0.0_f64; head.len()];
         for (row, &target) in targets.iter().enumerate() {
             let x = &hidden[row * width..][..width];
@@ -227,7 +233,8 @@ mod tests {
                 "{found} {expected}"
             );
         }
-        let none = backward(&[], &head, width, &[], &[], &[], Precision::F32);
+        let (_, saved) = forward(&[], weight, width, &[], Precision::F32);
+        let none = backward(&[], &head, width, &[], &saved, &[], Precision::F32);
         assert_eq!(none, (vec![], vec![0.0; head.len()]));
     }
 }

@@ -222,12 +222,19 @@ fn like<const N: usize>(gradients: [Vec<f32>; N], inputs: [&FlexTensor; N]) -> [
     gradients.map(|gradient| tensor(gradient, shapes.next().expect("as many as gradients")))
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct KernelLogProbsSaved {
     hidden: FlexTensor,
     head: FlexTensor,
     targets: Arc<Targets>,
-    log_sums: Vec<f32>,
+    saved: Arc<log_prob::Saved>,
+}
+
+impl std::fmt::Debug for KernelLogProbsSaved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KernelLogProbsSaved")
+            .finish_non_exhaustive()
+    }
 }
 
 impl SavedForBackward<Flex, 2> for KernelLogProbsSaved {
@@ -236,14 +243,14 @@ impl SavedForBackward<Flex, 2> for KernelLogProbsSaved {
             hidden,
             head,
             targets,
-            log_sums,
+            saved,
         } = self;
         let (dhidden, dhead) = log_prob::backward(
             slice(&hidden),
             slice(&head),
             width(&hidden),
             &targets.ids,
-            &log_sums,
+            &saved,
             slice(&contiguous(&dout)),
             targets.precision,
         );
@@ -300,7 +307,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let nodes = [hidden.node(), head.node()];
         let hidden = contiguous(hidden.primitive());
         let head = head.into_primitive();
-        let (log_probs, log_sums) = log_prob::forward(
+        let (log_probs, saved) = log_prob::forward(
             slice(&hidden),
             Weight::F32(slice(&head)),
             width(&hidden),
@@ -312,7 +319,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             hidden,
             head,
             targets,
-            log_sums,
+            saved: Arc::new(saved),
         })
     }
 }
