@@ -40,22 +40,26 @@ unsafe impl MicroKernel for Portable {
     unsafe fn multiply(self, (): &(), operands: Operands<'_>, out: Block, sum: Sum) {
         let Operands { left, right, .. } = operands;
         let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
-        let pairs = || {
-            left.chunks_exact(Self::ROWS)
-                .zip(right.chunks_exact(Self::COLS))
-        };
-        for row in 0..out.rows {
-            for col in 0..out.cols {
-                let mut value = 0.0;
-                for (left, right) in pairs() {
-                    let ([a, b], [c, d]) = (halves(left[row]), halves(right[col]));
-                    value += a * c + b * d;
+        // Arrays and indices: Miri checks each access against every borrow that was made.
+        let mut sums = [[0.0; Self::COLS]; Self::ROWS];
+        let lefts = left.as_chunks::<{ Self::ROWS }>().0;
+        let rights = right.as_chunks::<{ Self::COLS }>().0;
+        for (&left, &right) in lefts.iter().zip(rights) {
+            let (left, right) = (left.map(halves), right.map(halves));
+            for row in 0..out.rows {
+                for col in 0..out.cols {
+                    let ([a, b], [c, d]) = (left[row], right[col]);
+                    sums[row][col] += a * c + b * d;
                 }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate().take(out.rows) {
+            for (col, value) in sums.iter().enumerate().take(out.cols) {
                 // SAFETY: an element of the block, which is ours alone, and has a
                 // value if it is added to.
                 unsafe {
                     let at = out.start.add(row * out.stride + col);
-                    *at = if sum == Sum::Add { *at + value } else { value };
+                    *at = if sum == Sum::Add { *at + value } else { *value };
                 }
             }
         }

@@ -54,7 +54,7 @@ unsafe impl Tiles for Emulated {
         }
         let tiles = left.chunks_exact(ROWS * PAIRS);
         for (left, right) in tiles.zip(right.chunks_exact(PAIRS * COLS)) {
-            let (left, right) = (numbers(left), numbers(right));
+            let (left, right) = (&*numbers(left), &*numbers(right));
             for (sums, left) in sums.iter_mut().zip(left.chunks_exact(2 * PAIRS)) {
                 for (col, value) in sums.iter_mut().enumerate() {
                     // Rounded once a tile.
