@@ -27,7 +27,7 @@ include pipelines/$(CONFIG).mk
 
 # ---- verbs ------------------------------------------------------------------
 
-.PHONY: help setup build test crash fuzz miri check-cuda clean FORCE
+.PHONY: help setup build test crash fuzz miri test-cuda check-cuda clean FORCE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
@@ -69,6 +69,12 @@ miri: setup ## Run the kernels' tests under Miri, which finds undefined behaviou
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows' RAYON_NUM_THREADS=2 \
 	  $(CARGO) +nightly miri test -p apo-kernels --target-dir target/miri
 
+test-cuda: FEATURES := cuda
+test-cuda: setup ## Link the CUDA build and run the stages under a stand-in for the driver
+	tools=$$(pipelines/cuda-tools.sh target/cuda-tools) && \
+	  $(CARGO) build --release --workspace --features cuda --lib --bins --test cuda && \
+	  APO_CUDA=$$PWD/$$tools $(CARGO) test --release --workspace --features cuda --test cuda -- --nocapture
+
 check-cuda: setup ## Type-check the CUDA build; needs no CUDA
 	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda
 
@@ -77,6 +83,7 @@ clean: ## Remove the runs of this CONFIG
 
 setup:
 	@pipelines/setup.sh
+	@$(if $(filter cuda,$(FEATURES)),pipelines/llvm.sh)
 
 include pipelines/round.mk
 include pipelines/run.mk

@@ -11,7 +11,7 @@ use apo_tables::{POLICY, Query, Response, Row, Writer};
 use serde_json::Value;
 
 /// Maximum time that a stage of a test may take to begin.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Returns an empty folder for one test in `target`.
 ///
@@ -146,7 +146,16 @@ pub fn refuse(dir: &Path, line: &str, status: i32, expected: &[&str]) {
 /// When it ends before that.
 #[track_caller]
 pub fn start(dir: &Path, line: &str, begun: impl Fn() -> bool) -> Child {
-    let mut command = command(dir, line);
+    start_command(&mut command(dir, line), begun)
+}
+
+/// Starts a command and returns its process once `begun` holds.
+///
+/// # Panics
+///
+/// When it ends before that.
+#[track_caller]
+pub fn start_command(command: &mut Command, begun: impl Fn() -> bool) -> Child {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -155,8 +164,11 @@ pub fn start(dir: &Path, line: &str, begun: impl Fn() -> bool) -> Child {
     let since = Instant::now();
     while !begun() {
         let ended = child.try_wait().expect("a child can be waited for");
-        assert!(ended.is_none(), "{line} ended before it was to be stopped");
-        assert!(since.elapsed() < PATIENCE, "{line} does not begin");
+        assert!(
+            ended.is_none(),
+            "{command:?} ended before it was to be stopped"
+        );
+        assert!(since.elapsed() < PATIENCE, "{command:?} does not begin");
         thread::sleep(Duration::from_millis(2));
     }
     child

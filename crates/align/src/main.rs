@@ -75,7 +75,7 @@ fn run(method: &Method) -> Result<()> {
     let Claim::Work(output) = claim else {
         return print_up_to_date(&common.report, out);
     };
-    let device = common.compute.device()?;
+    let device = common.compute.device(Some(output.dir()))?;
     let mut compute =
         precision::resolve(&common.compute, &common.model.dir, &device, &common.report)?;
     compute.checkpointing = common.training.checkpointing;

@@ -323,7 +323,7 @@ pub(crate) fn logits(hidden: Tensor<2>, head: Tensor<2>, precision: Precision) -
 /// - result: `[rows]`
 pub(crate) fn rewards(hidden: Tensor<2>, score: Tensor<2>) -> Tensor<1> {
     let [n_rows, _] = hidden.dims();
-    hidden.matmul(score.transpose()).reshape([n_rows])
+    matmul(hidden, score.transpose()).reshape([n_rows])
 }
 
 /// Returns the log-prob of each row's target, nats.

@@ -384,8 +384,11 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>> Reader<'_, F> {
         shape: [usize; D],
     ) -> Result<Param<Tensor<D>>, ModelError> {
         let values = (self.read)(&format!("{name}.weight"), &shape)?;
-        let data = TensorData::new(values, shape);
-        Ok(parameter(Tensor::from_data(data, self.device)))
+        // A GPU pads the rows of a matrix that it is given, but not those of one that was
+        // flat, as after a step of the optimiser. With either, products have other bits.
+        let n = values.len();
+        let flat = Tensor::<1>::from_data(TensorData::new(values, [n]), self.device);
+        Ok(parameter(flat.reshape(shape)))
     }
 
     fn projection(&mut self, name: &str, shape: [usize; 2]) -> Result<Projection, ModelError> {

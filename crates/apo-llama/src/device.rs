@@ -1,5 +1,7 @@
 //! Where the arithmetic runs, chosen at run time.
 
+use std::path::Path;
+
 use apo_kernels::Precision;
 use burn::backend::{Backend as _, DTypeUsage, Dispatch, DispatchDevice};
 use burn::tensor::{DType, Device};
@@ -45,11 +47,12 @@ fn is_cuda(_: &Device) -> bool {
 
 /// Chooses a device by name: `auto`, `cpu`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`.
 ///
-/// `auto` is CUDA if it is compiled in and present, else the CPU.
+/// `auto` is CUDA if it is compiled in and the machine has a GPU for it, else the CPU.
 ///
 /// # Errors
 ///
-/// When the name is unknown, or the device is not compiled in or absent.
+/// When the name is unknown, the device is not compiled in or absent, or a GPU is there but
+/// lacks what models need.
 pub fn choose(name: &str) -> Result<Device, ModelError> {
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),
@@ -60,11 +63,29 @@ pub fn choose(name: &str) -> Result<Device, ModelError> {
     };
     match kind {
         "cpu" if !name.contains(':') => Ok(cpu()),
-        "auto" if !name.contains(':') => Ok(cuda(0).unwrap_or_else(|_| cpu())),
+        "auto" if !name.contains(':') => auto(),
         "cuda" => cuda(index),
         "wgpu" => wgpu(index),
         _ => Err(unknown(name)),
     }
+}
+
+/// Keeps what tuning decides for a GPU in a folder, and takes the decisions that are there, so
+/// that a stopped run goes on with the same kernels. The CPU tunes nothing.
+///
+/// # Errors
+///
+/// When the folder cannot be written.
+#[cfg_attr(
+    not(feature = "gpu"),
+    expect(unused_variables, reason = "no GPU is compiled in")
+)]
+pub fn keep_tuning(device: &Device, dir: &Path) -> Result<(), ModelError> {
+    #[cfg(feature = "gpu")]
+    if !has_kernels(device) {
+        return crate::tuning::keep(device, dir);
+    }
+    Ok(())
 }
 
 /// Returns the CPU.
@@ -77,10 +98,22 @@ fn unknown(name: &str) -> ModelError {
 }
 
 #[cfg(feature = "cuda")]
+fn auto() -> Result<Device, ModelError> {
+    let gpus = crate::cuda::gpus()?;
+    Ok(gpus.into_iter().next().unwrap_or_else(cpu))
+}
+
+#[cfg(not(feature = "cuda"))]
+#[expect(clippy::unnecessary_wraps, reason = "with CUDA it may fail")]
+fn auto() -> Result<Device, ModelError> {
+    Ok(cpu())
+}
+
+#[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Device, ModelError> {
-    let found = Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec();
-    let found = found.into_iter().nth(index);
-    found.ok_or_else(|| ModelError::NoSuchGpu(format!("cuda:{index}")))
+    let gpus = crate::cuda::gpus()?;
+    let gpu = gpus.into_iter().nth(index);
+    gpu.ok_or_else(|| ModelError::NoSuchGpu(format!("cuda:{index}")))
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -147,6 +147,10 @@ pub enum ModelError {
     #[error("`{0}`: there is no such GPU here")]
     NoSuchGpu(String),
 
+    /// A GPU, its driver or a file that it needs does not serve: which, and what to install.
+    #[error("{0}")]
+    GpuUnusable(String),
+
     /// The program was built without a kind of device.
     #[error("this program was built without {0}")]
     NotCompiledIn(&'static str),
@@ -199,6 +203,7 @@ impl ModelError {
             Self::Io { .. }
             | Self::UnknownDevice(_)
             | Self::NoSuchGpu(_)
+            | Self::GpuUnusable(_)
             | Self::NotCompiledIn(_)
             | Self::NoBf16 => false,
             _ => true,

@@ -133,6 +133,10 @@ pub(crate) struct KernelLlama {
     head: KernelHead,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "with a GPU's backend; a model has one"
+)]
 enum KernelHead {
     /// A policy's, `[vocab, hidden]`.
     Language(ProjectionWeight),

@@ -4,6 +4,10 @@ mod checkpointed;
 mod composed;
 pub mod compute;
 pub mod config;
+#[cfg(feature = "gpu")]
+mod cube_matmul;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub mod decoder;
 pub mod device;
 pub mod directory;
@@ -27,6 +31,8 @@ mod rope;
 mod rows;
 mod save;
 pub mod tree;
+#[cfg(feature = "gpu")]
+mod tuning;
 pub mod weights;
 
 pub use apo_kernels::Precision;

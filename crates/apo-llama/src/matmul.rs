@@ -66,6 +66,10 @@ impl Matmul for Cube {
         use burn_cubecl::kernel::matmul::{self, MatmulStrategy};
 
         let b = as_read::<Self>(b, right);
+        assert_eq!(a.dtype, b.dtype, "a product's operands have one type");
+        if a.dtype == DType::F32 {
+            return crate::cube_matmul::multiply(a, b);
+        }
         let product = matmul::matmul(a, b, None, MatmulStrategy::default(), DType::F32);
         product.expect("a device multiplies what it holds")
     }

@@ -65,7 +65,7 @@ impl GradientSum {
         let mut on_device = Vec::new();
         for tensor in self.tensors.iter().flatten() {
             if !has_kernels(&tensor.device()) {
-                on_device.push(tensor.clone().square().sum());
+                on_device.push(sums_of_squares(tensor.clone()));
                 continue;
             }
             let n = tensor.shape().num_elements();
@@ -107,6 +107,20 @@ impl GradientSum {
             visit(name, values);
         });
     }
+}
+
+/// Returns sums of squares over parts of a flat tensor, `[parts]`. A GPU adds up a whole
+/// tensor in another order each time; a part, always in the same.
+fn sums_of_squares(tensor: Tensor<1>) -> Tensor<1> {
+    const MOST: usize = 4096;
+    let n = tensor.shape().num_elements();
+    let len = (1..=n.min(MOST)).rev().find(|&it| n.is_multiple_of(it));
+    let Some(len) = len else {
+        return tensor; // no elements
+    };
+    let parts = n / len;
+    let squares = tensor.reshape([parts, len]).square();
+    squares.sum_dim(1).reshape([parts])
 }
 
 struct Adder<'a> {

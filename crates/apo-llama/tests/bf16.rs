@@ -15,7 +15,7 @@ use apo_llama::{
 };
 
 use apo_objectives::{Pairs, ranking};
-use common::{device, tiny};
+use common::{device, kernels, tiny};
 
 fn compute(precision: Precision, kernels: bool) -> Compute {
     Compute {
@@ -27,9 +27,9 @@ fn compute(precision: Precision, kernels: bool) -> Compute {
 
 /// With and without kernels, as far as the device has them.
 fn ways() -> Vec<bool> {
-    let mut ways = vec![true, false];
+    let mut ways = kernels().to_vec();
     ways.retain(|&kernels| compute(Precision::Bf16, kernels).check(&device()).is_ok());
-    if ways.len() < 2 {
+    if ways.len() < kernels().len() {
         eprintln!("skipped, but for kernels in {ways:?}: the device has no bf16 products");
     }
     ways

@@ -8,22 +8,18 @@ use std::collections::BTreeMap;
 use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch};
 use serde_json::Value;
 
-use common::{MODELS, device, floats, ids, reference, tiny};
+use common::{MODELS, device, floats, ids, kernels, reference, tiny};
 
 /// Kernels and the composition of Burn's operators, each with and without
 /// gradient checkpointing.
-fn ways() -> [Compute; 4] {
+fn ways() -> Vec<Compute> {
     let way = |kernels, checkpointing| Compute {
         kernels,
         checkpointing,
         ..Compute::default()
     };
-    [
-        way(true, false),
-        way(true, true),
-        way(false, false),
-        way(false, true),
-    ]
+    let both = |&kernels| [way(kernels, false), way(kernels, true)];
+    kernels().iter().flat_map(both).collect()
 }
 
 fn load(name: &str, compute: Compute, train: bool) -> Model {

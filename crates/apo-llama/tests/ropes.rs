@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch};
-use common::{device, floats, ids, tiny};
+use common::{device, floats, ids, kernels, tiny};
 use serde_json::Value;
 
 /// How many of the last tokens the loss is about.
@@ -38,8 +38,8 @@ fn scaled_ropes_are_those_of_transformers() {
     assert!(ropes.len() >= 7);
     for (i, theirs) in ropes.iter().enumerate() {
         let dir = base_with(&format!("rope-{i}"), &theirs["config"]);
-        for (kernels, checkpointing) in [(true, false), (true, true), (false, false), (false, true)]
-        {
+        let both = |&kernels| [(kernels, false), (kernels, true)];
+        for (kernels, checkpointing) in kernels().iter().flat_map(both) {
             let what = format!("{} kernels {kernels}", theirs["config"]);
             let compute = Compute {
                 kernels,

@@ -1,8 +1,10 @@
 //! Where and how models compute.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Error, Result, anyhow};
 use apo_llama::{ModelError, device};
-use apo_stage::threads;
+use apo_stage::{TUNING, threads};
 use burn::tensor::Device;
 use clap::ValueEnum;
 
@@ -13,7 +15,7 @@ use crate::memory;
 #[command(next_help_heading = "Compute")]
 pub struct ComputeArgs {
     /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N; auto is CUDA if it is compiled
-    /// in and present, else the CPU
+    /// in and there is a GPU, else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device_name)]
     pub device: String,
 
@@ -26,6 +28,11 @@ pub struct ComputeArgs {
     /// Weights in training, sums, norms and losses are always f32.
     #[arg(long, value_name = "PRECISION", value_enum, default_value = "auto")]
     pub precision: PrecisionArg,
+
+    /// Folder of what tuning decides on a GPU: which kernels are the fastest. Runs with the
+    /// same decisions give the same bits [default: in the output's working folder]
+    #[arg(long, value_name = "DIR")]
+    pub tuning: Option<PathBuf>,
 }
 
 /// The type of the products' operands, as a user asks for it.
@@ -56,15 +63,21 @@ fn n_threads(text: &str) -> Result<usize, &'static str> {
 }
 
 impl ComputeArgs {
-    /// Sets the threads and returns the device.
+    /// Sets the threads and returns the device. What tuning decides for a GPU is kept where
+    /// the user says, or else in the working folder of the output, if there is one.
     ///
     /// # Errors
     ///
-    /// When the device is unknown or not there.
-    pub fn device(&self) -> Result<Device> {
+    /// When the device is unknown or not there, or the folder cannot be written.
+    pub fn device(&self, working: Option<&Path>) -> Result<Device> {
         threads::start(self.threads)?;
         memory::keep_freed();
-        device::choose(&self.device).map_err(with_flag)
+        let device = device::choose(&self.device).map_err(with_flag)?;
+        let own = working.map(|it| it.join(TUNING));
+        if let Some(folder) = self.tuning.as_ref().or(own.as_ref()) {
+            device::keep_tuning(&device, folder)?;
+        }
+        Ok(device)
     }
 }
 
@@ -72,6 +85,7 @@ impl ComputeArgs {
 pub(crate) fn with_flag(error: ModelError) -> Error {
     let flag = match &error {
         ModelError::NoSuchGpu(_) => "use `--device cpu`".to_owned(),
+        ModelError::GpuUnusable(_) => "or use `--device cpu`".to_owned(),
         ModelError::NotCompiledIn(feature) => {
             format!("build it with `--features {feature}`, or use `--device cpu`")
         }
@@ -89,6 +103,10 @@ mod tests {
     fn a_fault_of_a_device_is_told_with_the_argument_that_helps() {
         for (error, argument) in [
             (ModelError::NoSuchGpu("cuda:7".into()), "`--device cpu`"),
+            (
+                ModelError::GpuUnusable("an old driver".into()),
+                "`--device cpu`",
+            ),
             (ModelError::NotCompiledIn("cuda"), "`--features cuda`"),
             (ModelError::NotCompiledIn("wgpu"), "`--device cpu`"),
             (ModelError::NoBf16, "`--precision f32`"),

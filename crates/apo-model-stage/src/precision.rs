@@ -87,6 +87,7 @@ mod tests {
             device: "cpu".into(),
             threads: None,
             precision: PrecisionArg::from_str(precision, false).expect("a precision"),
+            tuning: None,
         };
         let fastest = device::fastest_precision(&device::cpu());
         for (layers, auto) in [(1, Precision::F32), (30, fastest)] {

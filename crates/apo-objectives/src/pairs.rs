@@ -84,7 +84,8 @@ pub(crate) fn gather(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
 /// - result: `[1]`
 pub(crate) fn weighted_sum(losses: Tensor<1>, weights: &[f32]) -> Tensor<1> {
     let device = losses.device();
-    (losses * constant(weights, &device)).sum()
+    // The sum of a whole tensor has no fixed order on a GPU; along a dimension, it has.
+    (losses * constant(weights, &device)).sum_dim(0)
 }
 
 /// Returns a constant tensor: no gradient flows through it.
@@ -103,5 +104,5 @@ pub(crate) fn constant(values: &[f32], device: &Device) -> Tensor<1> {
 /// - `values`: `[response]`
 /// - result: `[1]`
 pub(crate) fn zero(values: &Tensor<1>) -> Tensor<1> {
-    values.clone().sum().mul_scalar(0.0)
+    values.clone().sum_dim(0).mul_scalar(0.0)
 }

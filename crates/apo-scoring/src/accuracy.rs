@@ -25,6 +25,7 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
         &args.scorer.model.dir,
         Head::Reward,
         tokenizer,
+        None,
         args.report,
     )?;
     let n_pairs = pairs.n_rows();

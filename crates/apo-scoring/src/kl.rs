@@ -71,6 +71,7 @@ fn log_probs(args: &KlArgs, dir: &Path, tokenizer: DialogueTokenizer) -> Result<
         dir,
         Head::LanguageModel,
         tokenizer,
+        None,
         args.report,
     )?;
     let responses = Reader::<Response>::open(&args.responses)?;

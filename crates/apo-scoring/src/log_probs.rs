@@ -35,6 +35,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         model,
         Head::LanguageModel,
         tokenizer,
+        Some(output.dir()),
         args.report,
     )?;
     let found = compute(args, "log-probs", responses, &mut scorer, output.dir())?;

@@ -48,6 +48,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
                 &args.scorer.model.dir,
                 Head::Reward,
                 tokenizer,
+                Some(output.dir()),
                 args.report,
             )?;
             let rewards = compute(args, "scoring", responses, &mut scorer, output.dir())?;

@@ -67,7 +67,8 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// Loads a model from its directory.
+    /// Loads a model from its directory, to work in the working folder of an output if
+    /// there is one.
     ///
     /// # Errors
     ///
@@ -77,9 +78,10 @@ impl Scorer {
         dir: &Path,
         head: Head,
         tokenizer: DialogueTokenizer,
+        working: Option<&Path>,
         report: ReportArgs,
     ) -> Result<Self> {
-        let device = args.compute.device()?;
+        let device = args.compute.device(working)?;
         let compute = precision::resolve(&args.compute, &args.model.dir, &device, &report)?;
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),

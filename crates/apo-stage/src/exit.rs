@@ -9,6 +9,7 @@ use anyhow::{Error, Result};
 use apo_tables::TableError;
 
 use crate::error::{BadInput, Conflict, Stopped};
+use crate::panics;
 use crate::print::warn;
 use crate::printable::brief;
 use crate::signals;
@@ -78,21 +79,15 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
 /// libraries that this crate does not know.
 pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Result<()>) -> ExitCode {
     start_clock();
-    let name = stage.to_owned();
-    panic::set_hook(Box::new(move |info| {
-        let mut stderr = io::stderr().lock();
-        let _ = writeln!(
-            stderr,
-            "{name}: a bug in this program, not in your input: {info}\n\
-             Nothing half-written was left in an output's place. Please report this with the \
-             command line and the text above."
-        );
-    }));
+    panics::install(stage);
     signals::install();
     let work = || times_file().and_then(|_| work());
     let found = panic::catch_unwind(AssertUnwindSafe(work));
     let error = match found {
-        Err(_) => return ExitCode::from(FAILED),
+        Err(payload) => {
+            panics::report_caught(stage, &*payload);
+            return ExitCode::from(FAILED);
+        }
         Ok(Ok(())) => {
             if let Err(error) = write_times(stage) {
                 warn(&error.to_string());

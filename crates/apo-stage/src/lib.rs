@@ -14,6 +14,7 @@ mod lock;
 mod manifest;
 mod output;
 pub mod pages;
+mod panics;
 mod place;
 mod print;
 mod printable;
@@ -38,3 +39,4 @@ pub use print::{note, print_result, print_up_to_date, warn, warn_of_empty_parts,
 pub use progress::Progress;
 pub use text::{format_table, join_names};
 pub use times::{StageTime, peak_mib};
+pub use working::TUNING;

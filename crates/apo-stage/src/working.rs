@@ -29,6 +29,9 @@ pub const REPLACED: &str = "replaced";
 /// A training's checkpoints.
 const CHECKPOINTS: &str = "checkpoints";
 
+/// What a GPU's tuning has decided.
+pub const TUNING: &str = "tuning";
+
 /// The file that says what is being made.
 pub const PROVENANCE: &str = "provenance.json";
 
@@ -50,6 +53,7 @@ fn is_working_file(name: &OsStr) -> bool {
         READY,
         REPLACED,
         CHECKPOINTS,
+        TUNING,
     ];
     let extension = Path::new(name).extension();
     own.iter().chain(&WRITTEN).any(|it| name == *it)

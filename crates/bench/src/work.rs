@@ -77,8 +77,6 @@ pub struct Share {
 pub struct Settings<'a> {
     /// Model directory.
     pub model: &'a Path,
-    /// Draw the parameters instead of reading them: the folder has no weights.
-    pub scratch: bool,
     /// The type of products' operands.
     pub precision: Precision,
     /// Keep only the inputs of layers.
@@ -119,7 +117,6 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn load(&self, head: Head, device: Device) -> Result<Model> {
         let start = match head {
-            _ if self.settings.scratch => Start::Scratch(1),
             Head::Reward => Start::NewHead(1),
             Head::LanguageModel => Start::Saved,
         };

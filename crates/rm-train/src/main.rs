@@ -53,7 +53,7 @@ fn run(args: &Args) -> Result<()> {
     let Claim::Work(output) = claim else {
         return print_up_to_date(&args.report, out);
     };
-    let device = args.compute.device()?.autodiff();
+    let device = args.compute.device(Some(output.dir()))?.autodiff();
     let mut compute = precision::resolve(&args.compute, &args.model.dir, &device, &args.report)?;
     compute.checkpointing = args.training.checkpointing;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;

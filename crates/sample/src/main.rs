@@ -68,7 +68,7 @@ fn run(args: &Args) -> Result<()> {
     let Claim::Work(output) = claim else {
         return print_up_to_date(&args.report, out);
     };
-    let device = args.compute.device()?;
+    let device = args.compute.device(Some(output.dir()))?;
     let compute = precision::resolve(&args.compute, model, &device, &args.report)?;
     let model = Model::load(model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;

@@ -24,8 +24,21 @@ pub fn tiny(name: &str) -> PathBuf {
 
 /// The CPU, or what `APO_DEVICE` names, as `--device` does.
 pub fn device() -> Device {
-    let name = std::env::var("APO_DEVICE");
-    device::choose(name.as_deref().unwrap_or("cpu")).unwrap()
+    device::choose(&device_name()).unwrap()
+}
+
+fn device_name() -> String {
+    std::env::var("APO_DEVICE").unwrap_or_else(|_| "cpu".into())
+}
+
+/// Whether models run the CPU's own kernels: with and without on the CPU, without on
+/// others, which have none.
+pub fn kernels() -> &'static [bool] {
+    if device_name() == "cpu" {
+        &[true, false]
+    } else {
+        &[false]
+    }
 }
 
 /// PyTorch's values of the small models.

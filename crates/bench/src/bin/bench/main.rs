@@ -31,7 +31,6 @@ fn main() -> Result<()> {
         let texts = Texts::of(&args.model, args.pairs.as_deref())?;
         let settings = Settings {
             model: &args.model,
-            scratch: false,
             precision,
             checkpointing: args.checkpointing,
             steps: args.steps,

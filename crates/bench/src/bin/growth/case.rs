@@ -22,7 +22,7 @@ const RESPONSE: usize = 64;
 /// What is measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Case {
-    /// Directory of a model without weights.
+    /// Directory of a model.
     pub model: PathBuf,
     pub task: Task,
     /// Tokens of each prompt.
@@ -84,7 +84,6 @@ impl Case {
         threads::start(Some(self.threads))?;
         let settings = Settings {
             model: &self.model,
-            scratch: true,
             precision: self.precision(),
             checkpointing: false,
             steps: 1,

@@ -25,7 +25,8 @@ use stages::{STAGES, Stages};
 /// Stages run over --rows rows with the mini world's policy. Model compute runs on models
 /// with drawn parameters: with each of --prompts and --threads on the first of --sizes, and
 /// on each of --sizes. The tables are Markdown; about the least time and memory that the
-/// work takes on this machine are in parentheses.
+/// work takes on this machine are in parentheses. What the machine does at best is measured
+/// before each row, and the highest of all until then counts.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -88,18 +89,18 @@ fn main() -> Result<()> {
         .max()
         .context("--threads names a number")?;
     threads::start(Some(most))?;
-    let peaks = Peaks::measure();
+    let mut peaks = Peaks::measure();
     let folder = tempfile::tempdir().context("cannot make a folder for the models")?;
+    stages(&args, folder.path(), &mut peaks, most)?;
+    print("\n")?;
+    compute(&args, folder.path(), &mut peaks, most)?;
     print(&format!(
-        "{}; at best {:.0} GFLOP/s (bf16 {:.0}), {:.1} GB/s on {most} threads\n\n",
+        "\n{}; at best {:.0} GFLOP/s (bf16 {:.0}), {:.1} GB/s on {most} threads\n",
         processor(),
         peaks.f32 / 1e9,
         peaks.bf16 / 1e9,
         peaks.reading / 1e9,
-    ))?;
-    stages(&args, folder.path(), &peaks, most)?;
-    print("\n")?;
-    compute(&args, folder.path(), &peaks, most)
+    ))
 }
 
 /// Prints a part of the tables as soon as it is measured.
@@ -110,12 +111,13 @@ fn print(text: &str) -> Result<()> {
 }
 
 /// Prints the table of the stages by number of rows.
-fn stages(args: &Args, folder: &Path, peaks: &Peaks, threads: usize) -> Result<()> {
-    let stages = Stages::new(folder, peaks, threads)?;
+fn stages(args: &Args, folder: &Path, peaks: &mut Peaks, threads: usize) -> Result<()> {
+    let stages = Stages::new(folder, threads)?;
     print(&heading("rows", STAGES.into_iter()))?;
     for &rows in &args.rows {
         progress(&format!("{rows} rows"))?;
-        let took = stages.run(rows)?;
+        *peaks = peaks.or_higher(Peaks::measure());
+        let took = stages.run(rows, peaks)?;
         let cells = took.map(|it| cell(it.took.seconds, it.floor, it.took.peak_mib, None));
         print(&format!("| {rows} | {} |\n", cells.join(" | ")))?;
     }
@@ -123,7 +125,7 @@ fn stages(args: &Args, folder: &Path, peaks: &Peaks, threads: usize) -> Result<(
 }
 
 /// Prints the table of model compute.
-fn compute(args: &Args, folder: &Path, peaks: &Peaks, most: usize) -> Result<()> {
+fn compute(args: &Args, folder: &Path, peaks: &mut Peaks, most: usize) -> Result<()> {
     let first = args.sizes.first().context("--sizes names a size")?;
     let prompts = args.prompts.iter().map(|&prompt| (first, prompt, most));
     let sizes = args.sizes.iter().map(|size| (size, PROMPT, most));
@@ -132,6 +134,7 @@ fn compute(args: &Args, folder: &Path, peaks: &Peaks, most: usize) -> Result<()>
     print(&heading("model", TASKS.into_iter().map(|it| it.1)))?;
     for (size, prompt, threads) in prompts.chain(sizes).chain(fewer) {
         let mut name = format!("{size}, prompts of {prompt} tokens");
+        *peaks = peaks.or_higher(Peaks::measure());
         let mut peaks = *peaks;
         if threads != most {
             let _ = write!(name, ", threads: {threads}");

@@ -1,10 +1,15 @@
 //! Models of several sizes, with parameters that are drawn.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_llama::LlamaConfig;
+use apo_llama::{Head, LlamaConfig};
+use half::bf16;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use safetensors::tensor::{Dtype, View};
 use serde_json::json;
 
 /// The shape of a model.
@@ -72,7 +77,7 @@ impl Size {
         SIZES.iter().map(|it| it.name)
     }
 
-    /// Writes a model directory of this shape without weights.
+    /// Writes a model directory of this shape, with drawn weights in bf16, unless it exists.
     ///
     /// # Errors
     ///
@@ -94,10 +99,49 @@ impl Size {
             "rope_theta": 10_000.0,
             "tie_word_embeddings": true,
         });
+        let is_new = !dir.exists();
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let path = dir.join("config.json");
         fs::write(&path, config.to_string())
             .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(LlamaConfig::read(dir)?)
+        let config = LlamaConfig::read(dir)?;
+        if is_new {
+            let weights = config.parameters(Head::LanguageModel).into_iter();
+            let weights = weights.map(|(name, shape)| (name, Weight { shape }));
+            let path = dir.join("model.safetensors");
+            safetensors::serialize_to_file(weights, None, &path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(config)
+    }
+}
+
+/// A weight that is drawn when it is written: ones for a norm, else uniform around 0.
+struct Weight {
+    shape: Vec<usize>,
+}
+
+impl View for Weight {
+    fn dtype(&self) -> Dtype {
+        Dtype::BF16
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let n = self.data_len() / size_of::<bf16>();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut draw = || match self.shape.len() {
+            1 => 1.0,
+            _ => rng.random_range(-0.03_f32..0.03),
+        };
+        let bytes = (0..n).flat_map(|_| bf16::from_f32(draw()).to_le_bytes());
+        Cow::Owned(bytes.collect())
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * size_of::<bf16>()
     }
 }

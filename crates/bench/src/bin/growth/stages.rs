@@ -48,8 +48,6 @@ pub struct Stages {
     programs: PathBuf,
     dialogues: Vec<Dialogue>,
     config: LlamaConfig,
-    /// Operations per second.
-    peak: f64,
     threads: usize,
 }
 
@@ -59,7 +57,7 @@ impl Stages {
     /// # Errors
     ///
     /// When the mini world's files or this program's folder cannot be read.
-    pub fn new(folder: &Path, peaks: &Peaks, threads: usize) -> Result<Self> {
+    pub fn new(folder: &Path, threads: usize) -> Result<Self> {
         let mini = fixtures::folder().join("mini");
         let programs = std::env::current_exe().context("cannot find this program")?;
         let programs = programs.parent().context("a program is in a folder")?;
@@ -68,17 +66,17 @@ impl Stages {
             programs: programs.to_owned(),
             dialogues: dialogues(&mini)?,
             config: LlamaConfig::read(&mini)?,
-            peak: peaks.f32,
             threads,
         })
     }
 
-    /// Runs each stage over `rows` rows; returns what each took, in their order.
+    /// Runs each stage over `rows` rows; returns what each took, in their order, with the
+    /// least time at these peaks.
     ///
     /// # Errors
     ///
     /// When a stage fails.
-    pub fn run(&self, rows: usize) -> Result<[Timed; STAGES.len()]> {
+    pub fn run(&self, rows: usize, peaks: &Peaks) -> Result<[Timed; STAGES.len()]> {
         let dir = self.folder.join(rows.to_string());
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let [pairs, data, policy, rm, samples, scored] = [
@@ -125,7 +123,7 @@ impl Stages {
                 .arg(&scored);
         })?;
 
-        let floors = self.floors(rows, &pairs, &samples)?;
+        let floors = self.floors(rows, peaks.f32, &pairs, &samples)?;
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         let [a, b, c, d] = floors;
         let timed = |took, floor| Timed { took, floor };
@@ -173,8 +171,14 @@ impl Stages {
     }
 
     /// Returns the least time of each stage, seconds: inflating the input, and the
-    /// matrix products of all tokens.
-    fn floors(&self, rows: usize, pairs: &Path, samples: &Path) -> Result<[f64; STAGES.len()]> {
+    /// matrix products of all tokens at `peak` operations per second.
+    fn floors(
+        &self,
+        rows: usize,
+        peak: f64,
+        pairs: &Path,
+        samples: &Path,
+    ) -> Result<[f64; STAGES.len()]> {
         let start = Instant::now();
         let file = File::open(pairs).context("the pairs")?;
         io::copy(&mut MultiGzDecoder::new(file), &mut io::sink())?;
@@ -195,9 +199,9 @@ impl Stages {
         let policy = trunk + embedding as f64; // its head is the embedding
         Ok([
             inflate,
-            6.0 * trunk * (prompts + responses) / self.peak,
-            2.0 * (trunk * prompts + policy * sampled) / self.peak,
-            2.0 * trunk * (prompts + sampled) / self.peak,
+            6.0 * trunk * (prompts + responses) / peak,
+            2.0 * (trunk * prompts + policy * sampled) / peak,
+            2.0 * trunk * (prompts + sampled) / peak,
         ])
     }
 }

@@ -1,0 +1,38 @@
+//! What tuning decides on a GPU: which of several kernels is the fastest for a shape.
+//!
+//! Decisions come from measured times, and each kernel adds up in an order of its own. So a
+//! run gives the same bits after a kill only if it keeps what it has decided.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use burn_cubecl::cubecl::environment;
+
+use crate::error::{ModelError, io_error};
+
+/// Keeps decisions for a GPU in a folder, and takes those that are there. Each kind of GPU has
+/// a file of its own.
+///
+/// # Errors
+///
+/// When the folder cannot be written.
+pub(crate) fn keep(device: &Device, dir: &Path) -> Result<(), ModelError> {
+    let Some(file) = file(device, dir) else {
+        return Ok(());
+    };
+    fs::create_dir_all(dir).map_err(io_error("write", dir))?;
+    // CubeCL would silently keep decisions in memory if it could not write the file.
+    let opened = File::options().create(true).append(true).open(&file);
+    opened.map_err(io_error("write", &file))?;
+    environment::load(file);
+    Ok(())
+}
+
+/// Returns the file of a GPU's kind; `None` for a device that has no name.
+fn file(device: &Device, dir: &Path) -> Option<PathBuf> {
+    let identity = device.clone().without_autodiff().identity()?;
+    let name = format!("{} {}", identity.name, identity.fingerprint);
+    let name = name.replace(|it: char| !it.is_ascii_alphanumeric(), "-");
+    Some(dir.join(name).with_extension("db"))
+}

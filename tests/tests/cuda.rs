@@ -1,0 +1,385 @@
+//! Stages on `--device cuda` under a stand-in for NVIDIA's driver: that they run to their
+//! ends, that every kernel assembles, and how many launches and how much memory they take.
+//! Nothing is said of values: under the stand-in, kernels compute nothing.
+//!
+//! `APO_CUDA` names the folder of libdevice and `ptxas`; `make test-cuda` sets it.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::thread;
+use std::time::Instant;
+
+use apo_tests::stages::{binary, command, copy, finish, folder, kill, small_round, start_command};
+use serde_json::Value;
+
+/// A small round that all tests read, made on the CPU.
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "cuda"));
+
+/// The folder in which programs find the stand-in as `libcuda.so.1`.
+static DRIVER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "cuda-driver");
+    fs::copy(binary("libcuda_stand_in.so"), dir.join("libcuda.so.1")).unwrap();
+    dir
+});
+
+/// Returns the folder of libdevice and `ptxas`.
+fn tools() -> PathBuf {
+    PathBuf::from(std::env::var_os("APO_CUDA").expect("APO_CUDA; run `make test-cuda`"))
+}
+
+/// Returns the command of `line` on the stand-in's GPU. What the driver sees goes to a
+/// folder, which is emptied.
+fn on_gpu(line: &str, seen: &Path) -> Command {
+    let _ = fs::remove_dir_all(seen); // absent on the first run
+    fs::create_dir_all(seen).unwrap();
+    let mut command = command(&ROUND, line);
+    command
+        .env("LD_LIBRARY_PATH", &*DRIVER)
+        .env("CUDA_PATH", tools())
+        .env("STAND_IN_FOLDER", seen);
+    command
+}
+
+/// What the driver saw of a run.
+struct Seen {
+    folder: PathBuf,
+    report: Value,
+}
+
+impl Seen {
+    fn of(folder: PathBuf) -> Self {
+        let report = fs::read(folder.join("report.json")).expect("the driver was asked");
+        let report = serde_json::from_slice(&report).unwrap();
+        Self { folder, report }
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.report[name].as_u64().unwrap()
+    }
+
+    /// Launches by kernel, without those by which CubeCL measures the device.
+    fn launches(&self) -> BTreeMap<&str, u64> {
+        let kernels = self.report["kernels"].as_object().unwrap();
+        let launches = kernels
+            .iter()
+            .map(|(name, n)| (name.as_str(), n.as_u64().unwrap()));
+        let probes = ["launch_overhead", "_throughput"];
+        launches
+            .filter(|(name, _)| !probes.iter().any(|it| name.contains(it)))
+            .collect()
+    }
+
+    /// The PTX of each module, by the file's name.
+    fn ptx(&self) -> impl Iterator<Item = PathBuf> {
+        let entries = fs::read_dir(&self.folder).unwrap();
+        let paths = entries.map(|it| it.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|it| it == "ptx"))
+    }
+}
+
+/// Work of a stage, and what it asks of the driver in f32 and in bf16 when tuning has
+/// decided: launches, and MiB of memory. Write new figures down when they fall.
+struct Work {
+    name: &'static str,
+    line: &'static str,
+    asks: [[u64; 2]; 2],
+}
+
+const fn work(name: &'static str, line: &'static str, asks: [[u64; 2]; 2]) -> Work {
+    Work { name, line, asks }
+}
+
+const WORKS: [Work; 11] = [
+    work(
+        "sample",
+        "sample --model policy --queries data/test-queries.parquet --samples 2 \
+         --max-new-tokens 4 --batch 8 --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "rm-train",
+        "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
+         --samples rm-samples.parquet --batch 16 --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "rm-train --recompute",
+        "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
+         --samples rm-samples.parquet --batch 16 --recompute --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "sft",
+        "align sft --model policy --pairs data/rm-pairs.parquet --batch 16 --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "rjs",
+        "align rjs --model policy --responses scored.parquet --batch 16 --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "rrhf",
+        "align rrhf --model policy --responses scored.parquet --batch 16 --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "dpo",
+        "align dpo --model policy --responses scored.parquet --batch 16 --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "dpo --recompute",
+        "align dpo --model policy --responses scored.parquet --batch 16 --recompute --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "judge score",
+        "judge score --model rm --responses samples.parquet --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "judge log-probs",
+        "judge log-probs --model policy --responses samples.parquet --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "judge kl",
+        "judge kl --model policy --reference policy --responses samples.parquet",
+        [[0; 2]; 2],
+    ),
+];
+
+/// Runs a stage, which must end well and say nothing that is not the user's business.
+#[expect(clippy::print_stderr, reason = "what a stage asks for is to be seen")]
+fn runs(line: &str, seen: PathBuf, sm: &str) -> Seen {
+    let began = Instant::now();
+    let ran = finish(on_gpu(line, &seen).env("STAND_IN_SM", sm));
+    assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
+    for word in ["bug", "panicked", "cubecl", "ptx", "driver"] {
+        assert!(
+            !ran.stderr.to_lowercase().contains(word),
+            "{line} speaks of `{word}`\n{}",
+            ran.stderr
+        );
+    }
+    let seen = Seen::of(seen);
+    eprintln!(
+        "{line}: {} launches, {} modules, at most {} MiB, {:.0} s",
+        seen.launches().values().sum::<u64>(),
+        seen.number("modules"),
+        seen.number("peak_bytes") >> 20,
+        began.elapsed().as_secs_f64(),
+    );
+    seen
+}
+
+/// Assembles PTX, on all processors; returns what `ptxas` refuses.
+fn refused(kernels: &[PathBuf], arch: &str) -> Vec<String> {
+    let n = thread::available_parallelism().map_or(1, Into::into);
+    let assemble = |part: &[PathBuf]| -> Vec<String> {
+        let mut refused = Vec::new();
+        for path in part {
+            let mut ptxas = Command::new(tools().join("bin/ptxas"));
+            let ran = finish(
+                ptxas
+                    .arg("-arch")
+                    .arg(arch)
+                    .arg(path)
+                    .args(["-o", "/dev/null"]),
+            );
+            if ran.status != Some(0) {
+                refused.push(format!("{}: {}", path.display(), ran.stderr));
+            }
+        }
+        refused
+    };
+    thread::scope(|scope| {
+        let parts = kernels.chunks(kernels.len().div_ceil(n).max(1));
+        let workers: Vec<_> = parts.map(|it| scope.spawn(move || assemble(it))).collect();
+        let found = workers.into_iter().map(|it| it.join().unwrap());
+        found.flatten().collect()
+    })
+}
+
+#[test]
+fn stages_run_to_their_ends_and_every_kernel_assembles() {
+    let mut kernels = BTreeMap::new();
+    let mut off = Vec::new();
+    for work in &WORKS {
+        for (precision, asks) in ["f32", "bf16"].into_iter().zip(work.asks) {
+            let name = format!("{}-{precision}", work.name.replace(' ', ""));
+            // With a folder for all, each key is tuned once.
+            let mut line = format!(
+                "{} --device cuda --precision {precision} --tuning tuning-{precision} --quiet",
+                work.line
+            );
+            if let Some(at) = line.find("--out") {
+                line.insert_str(at + "--out".len(), &format!(" on-gpu-{name} --overwrite"));
+            }
+            let tuning = runs(&line, ROUND.join(format!("seen-{name}-tuning")), "90");
+            for path in tuning.ptx() {
+                let ptx = fs::read_to_string(&path).unwrap();
+                assert!(
+                    precision == "bf16" || !ptx.contains("tf32"),
+                    "{name} rounds to TF32: {}",
+                    path.display()
+                );
+                kernels.insert(path.file_name().unwrap().to_owned(), path);
+            }
+            let out = ROUND.join(format!("on-gpu-{name}"));
+            let _ = fs::remove_file(&out).or_else(|_| fs::remove_dir_all(&out)); // if it has one
+            let tuned = runs(&line, ROUND.join(format!("seen-{name}")), "90");
+            let found = [
+                tuned.launches().values().sum::<u64>(),
+                tuned.number("peak_bytes") >> 20,
+            ];
+            if found != asks {
+                off.push(format!("{name}: {found:?} instead of {asks:?}"));
+            }
+        }
+    }
+    let kernels: Vec<PathBuf> = kernels.into_values().collect();
+    assert_eq!(refused(&kernels, "sm_90a"), Vec::<String>::new());
+    eprintln!("{} kernels assemble", kernels.len());
+    assert_eq!(off, Vec::<String>::new(), "launches and MiB");
+}
+
+/// An A100 has fewer features than an H100.
+#[test]
+fn kernels_assemble_for_an_older_gpu() {
+    let line = "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
+                --samples rm-samples.parquet --batch 16 --device cuda --precision bf16 --quiet \
+                --out on-a100";
+    let seen = runs(line, ROUND.join("seen-a100"), "80");
+    let kernels: Vec<PathBuf> = seen.ptx().collect();
+    assert!(kernels.len() > 50, "{} kernels", kernels.len());
+    assert_eq!(refused(&kernels, "sm_80"), Vec::<String>::new());
+}
+
+/// Runs `line` on the stand-in's GPU with some of its settings; it must fail with `status`
+/// and one error that holds `expected`.
+#[track_caller]
+fn refuse_on_gpu(line: &str, settings: &[(&str, &str)], status: i32, expected: &str) {
+    let mut command = on_gpu(line, &ROUND.join("seen-refused"));
+    command.envs(settings.iter().copied());
+    let ran = finish(&mut command);
+    let what = format!("{line} with {settings:?}\n{}", ran.stderr);
+    assert_eq!(ran.status, Some(status), "{what}");
+    assert!(
+        ran.stderr.contains(expected),
+        "expected `{expected}`: {what}"
+    );
+    assert!(!ran.stderr.contains("panicked"), "{what}");
+    assert_eq!(ran.stderr.trim_end().lines().count(), 1, "one line: {what}");
+}
+
+#[test]
+fn what_a_gpu_lacks_is_told_before_any_work() {
+    let score = |device: &str| {
+        format!(
+            "judge score --model rm --responses samples.parquet --device {device} --quiet \
+             --out refused.parquet"
+        )
+    };
+    let empty = folder(env!("CARGO_TARGET_TMPDIR"), "cuda-nothing");
+    let empty = empty.to_str().unwrap();
+    for device in ["auto", "cuda"] {
+        for (settings, expected) in [
+            ([("CUDA_PATH", empty)], "libdevice.10.bc is missing"),
+            (
+                [("STAND_IN_DRIVER", "11040")],
+                "it has CUDA 11.4, and 12.0 or later",
+            ),
+        ] {
+            refuse_on_gpu(&score(device), &settings, 1, expected);
+        }
+    }
+    let none = "there is no such GPU here";
+    refuse_on_gpu(&score("cuda:1"), &[], 1, none);
+    refuse_on_gpu(&score("cuda"), &[("STAND_IN_DEVICES", "0")], 1, none);
+    refuse_on_gpu(&score("cuda"), &[("LD_LIBRARY_PATH", empty)], 1, none);
+    assert!(!ROUND.join("refused.parquet").exists());
+}
+
+#[test]
+fn a_full_memory_is_told_and_costs_no_checkpoint() {
+    let line = "align sft --model policy --pairs data/rm-pairs.parquet --batch 8 --epochs 2 \
+                --device cuda --precision f32 --tuning tuning-full --checkpoint-minutes 0 --quiet \
+                --out full";
+    let first = ROUND.join("full.partial/checkpoints/step-00000001");
+    kill(start_command(
+        &mut on_gpu(line, &ROUND.join("seen-full")),
+        || first.exists(),
+    ));
+    refuse_on_gpu(
+        line,
+        &[("STAND_IN_MEMORY_MIB", "40")],
+        1,
+        "the GPU's memory is full",
+    );
+    assert!(
+        fs::read_dir(first.parent().unwrap())
+            .unwrap()
+            .next()
+            .is_some()
+    );
+    let resumed = finish(&mut on_gpu(line, &ROUND.join("seen-full")));
+    assert_eq!(resumed.status, Some(0), "{}", resumed.stderr);
+}
+
+#[test]
+fn one_build_uses_the_cpu_where_there_is_no_gpu() {
+    let score =
+        |out: &str| format!("judge score --model rm --responses samples.parquet --out {out}");
+    let ran = finish(&mut command(&ROUND, &score("on-cpu.parquet")));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let mut without = on_gpu(&score("without-gpu.parquet"), &ROUND.join("seen-none"));
+    let ran = finish(without.env("STAND_IN_DEVICES", "0"));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let bytes = |out: &str| fs::read(ROUND.join(out)).unwrap();
+    assert_eq!(bytes("on-cpu.parquet"), bytes("without-gpu.parquet"));
+}
+
+/// After a kill, other kernels seem to be the fastest; those that were chosen before stay.
+#[test]
+fn what_tuning_decided_holds_after_a_kill() {
+    let line = "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
+                --samples rm-samples.parquet --batch 48 --epochs 8 --device cuda \
+                --precision bf16 --checkpoint-minutes 0 --quiet --out tuned";
+    let partial = ROUND.join("tuned.partial");
+    let second = partial.join("checkpoints/step-00000002");
+    let child = start_command(&mut on_gpu(line, &ROUND.join("seen-killed")), || {
+        second.exists()
+    });
+    kill(child);
+    copy(&partial, &ROUND.join("killed"));
+    let resumed = |seed: &str, keeps_tuning: bool| {
+        for folder in ["tuned", "tuned.partial"] {
+            let _ = fs::remove_dir_all(ROUND.join(folder)); // one of both is there
+        }
+        copy(&ROUND.join("killed"), &partial);
+        if !keeps_tuning {
+            fs::remove_dir_all(partial.join("tuning")).unwrap();
+        }
+        let seen = ROUND.join(format!("seen-resumed-{seed}-{keeps_tuning}"));
+        let ran = finish(on_gpu(line, &seen).env("STAND_IN_SEED", seed));
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        let seen = Seen::of(seen);
+        let launches = seen.launches().into_iter();
+        launches
+            .map(|(kernel, n)| (kernel.to_owned(), n))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let kept = resumed("0", true);
+    assert_eq!(resumed("7", true), kept);
+    // The seeds do make others the fastest.
+    let tuned_anew = resumed("7", false);
+    assert_ne!(tuned_anew, kept);
+    assert!(tuned_anew.len() > kept.len(), "candidates are tried");
+}
