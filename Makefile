@@ -75,8 +75,10 @@ test-cuda: setup ## Link the CUDA build and run the stages under a stand-in for 
 	  $(CARGO) build --release --workspace --features cuda --lib --bins --test cuda && \
 	  APO_CUDA=$$PWD/$$tools $(CARGO) test --release --workspace --features cuda --test cuda -- --nocapture
 
-check-cuda: setup ## Type-check the CUDA build; needs no CUDA
-	DOCS_RS=1 $(CARGO) check --release --workspace --features cuda
+# What Cargo built with LLVM, it would build again without.
+check-cuda: setup ## Type-check the CUDA build; needs neither CUDA nor LLVM
+	pipelines/llvm.sh --look || export DOCS_RS=1; \
+	  $(CARGO) check --release --workspace --features cuda
 
 clean: ## Remove the runs of this CONFIG
 	rm -rf -- $(RUN)

@@ -3,19 +3,25 @@
 #
 #   make build FEATURES=cuda && pipelines/gpu-check.sh [OUT] [MODEL]
 #
-# OUT (runs/gpu-check) keeps what was seen: logs, kernels as PTX, tuning decisions, memory.
-# MODEL is the directory of a real policy, for speeds; without it, the mini world's is measured.
-# It stops at the first part that fails. PARTS names the parts to run.
+# OUT (runs/gpu-check in the workspace) keeps what was seen: logs, kernels as PTX, tuning
+# decisions, memory. MODEL is the directory of a real policy, for speeds; without it, the mini
+# world's is measured. It stops at the first part that fails. PARTS names the parts to run.
 set -eu -o pipefail
-cd "$(dirname "$0")/.."
 
-out=${1:-runs/gpu-check}
-model=${2:-}
+here=$(cd "$(dirname "$0")/.." && pwd)
+out=${1:-$here/runs/gpu-check}
+model=${2:+$(cd "$2" && pwd)}
 parts=${PARTS:-device values bytes decoding training}
-bin=$PWD/target/release
+bin=$here/target/release
+if [ -e "$out" ] && [ ! -e "$out/summary.txt" ]; then
+    echo "$out is not the work of this script; choose another folder, or remove it" >&2
+    exit 2
+fi
 rm -rf "$out"
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
+touch "$out/summary.txt"
+cd "$here"
 
 # Prints a line, here and in the summary.
 say() { echo "$*" | tee -a "$out/summary.txt"; }
@@ -60,7 +66,10 @@ device() {
 values() {
     APO_DEVICE=cuda CUBECL_CUDA_DUMP_PTX=$out/ptx-f32 cargo test --release --workspace \
         --features cuda --test oracles --test ropes --test generation
-    if grep -l tf32 "$out"/ptx-f32/*.ptx; then
+    if ! ls "$out"/ptx-f32/*.ptx > /dev/null; then
+        echo 'no kernel was compiled'
+        return 1
+    elif grep -l tf32 "$out"/ptx-f32/*.ptx; then
         echo 'these kernels use TF32'
         return 1
     fi
@@ -70,24 +79,25 @@ values() {
 
 # A training gives the same bytes again, also when it is killed and goes on.
 bytes() {
+    # In place of the shell, so that a kill ends the stage.
     train() {
-        "$bin/rm-train" --device cuda --precision "$1" --model "$out/policy" --quiet \
+        exec "$bin/rm-train" --device cuda --precision "$1" --model "$out/policy" --quiet \
             --pairs "$out/data/rm-pairs.parquet" --batch 8 --epochs 3 --objective rank \
             --learning-rate 1e-3 --checkpoint-minutes 0 --tuning "$out/tuning-$1" --out "$2"
     }
-    local precision run checkpoints
+    local precision run checkpoint
     for precision in f32 bf16; do
-        for run in once again; do train "$precision" "$out/$precision-$run"; done
+        for run in once again; do (train "$precision" "$out/$precision-$run"); done
         run=$out/$precision-killed
-        checkpoints=$run.partial/checkpoints
+        checkpoint=$run.partial/checkpoints/step-00000004
         train "$precision" "$run" &
-        until [ -e "$checkpoints/step-00000004" ]; do
+        until [ -e "$checkpoint" ]; do
             kill -0 $! || { echo 'it ended before it could be killed'; return 1; }
-            sleep 0.05
+            sleep 0.01
         done
         kill -9 $!
         wait $! || true
-        train "$precision" "$run"
+        (train "$precision" "$run")
         for run in again killed; do
             if [ "$(digest "$out/$precision-once")" != "$(digest "$out/$precision-$run")" ]; then
                 echo "$precision: the weights of once and $run differ"

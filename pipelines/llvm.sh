@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Puts LLVM where the CUDA build looks for it: CubeCL compiles its kernels to PTX by LLVM's
 # NVPTX. A system's LLVM of the right version serves; otherwise two Python packages with
-# LLVM as static libraries (400 MB) do.
+# LLVM as static libraries (400 MB) do. With --look, it only tells whether LLVM is there.
 set -eu
 
 # tracel-llvm-bundler would download a build of its own if this folder were not there.
 version=$(awk '/^name = "tracel-llvm-bundler"$/ { getline; gsub(/[^0-9.-]/, ""); print }' Cargo.lock)
 home=${XDG_DATA_HOME:-$HOME/.local/share}/tracel/tracel-llvm-$version
 mark=$home/.tracel-llvm-installed
-[ -e "$mark" ] && exit
+[ -e "$mark" ] && [ -x "$home/bin/llvm-config" ] && exit
+[ "${1:-}" != --look ] || exit 1
 
 major=${version%%.*}
 # Whether $1 configures an LLVM of this version with NVPTX, as static libraries.
@@ -42,4 +43,4 @@ if [ ! -e "$partial/bin" ]; then
 fi
 chmod 755 "$partial"
 touch "$partial/.tracel-llvm-installed"
-mv "$partial" "$home"
+mv -T "$partial" "$home"

@@ -10,10 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use apo_tests::stages::{binary, command, copy, finish, folder, kill, small_round, start_command};
+use apo_tests::stages::{
+    binary, command, copy, finish, folder, kill, small_round, start_command, workspace,
+};
 use serde_json::Value;
 
 /// A small round that all tests read, made on the CPU.
@@ -94,7 +97,7 @@ const fn work(name: &'static str, line: &'static str, asks: [[u64; 2]; 2]) -> Wo
     Work { name, line, asks }
 }
 
-const WORKS: [Work; 11] = [
+const WORKS: [Work; 12] = [
     work(
         "sample",
         "sample --model policy --queries data/test-queries.parquet --samples 2 \
@@ -146,6 +149,11 @@ const WORKS: [Work; 11] = [
     work(
         "judge log-probs",
         "judge log-probs --model policy --responses samples.parquet --out",
+        [[0; 2]; 2],
+    ),
+    work(
+        "judge accuracy",
+        "judge accuracy --model rm --pairs data/test-pairs.parquet",
         [[0; 2]; 2],
     ),
     work(
@@ -266,7 +274,9 @@ fn kernels_assemble_for_an_older_gpu() {
 /// and one error that holds `expected`.
 #[track_caller]
 fn refuse_on_gpu(line: &str, settings: &[(&str, &str)], status: i32, expected: &str) {
-    let mut command = on_gpu(line, &ROUND.join("seen-refused"));
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let mut command = on_gpu(line, &ROUND.join(format!("seen-refused-{call}")));
     command.envs(settings.iter().copied());
     let ran = finish(&mut command);
     let what = format!("{line} with {settings:?}\n{}", ran.stderr);
@@ -333,6 +343,29 @@ fn a_full_memory_is_told_and_costs_no_checkpoint() {
     assert_eq!(resumed.status, Some(0), "{}", resumed.stderr);
 }
 
+/// The script for a real GPU, but for its tests of values.
+#[test]
+fn the_check_of_a_gpu_runs_to_its_end() {
+    let out = ROUND.join("gpu-check");
+    let _ = fs::remove_dir_all(&out); // absent on the first run
+    let mut script = Command::new(workspace().join("pipelines/gpu-check.sh"));
+    script
+        .arg(&out)
+        .env("PARTS", "device bytes decoding training")
+        .env("LD_LIBRARY_PATH", &*DRIVER)
+        .env("CUDA_PATH", tools());
+    let ran = finish(&mut script);
+    assert_eq!(ran.status, Some(0), "{}{}", ran.stdout, ran.stderr);
+    for part in ["device: ", "bytes: ", "decoding: ", "training: "] {
+        assert!(ran.stdout.contains(part), "{}", ran.stdout);
+    }
+    assert!(
+        ran.stdout.contains("tokens/s with 64 rows"),
+        "{}",
+        ran.stdout
+    );
+}
+
 #[test]
 fn one_build_uses_the_cpu_where_there_is_no_gpu() {
     let score =
@@ -349,37 +382,42 @@ fn one_build_uses_the_cpu_where_there_is_no_gpu() {
 /// After a kill, other kernels seem to be the fastest; those that were chosen before stay.
 #[test]
 fn what_tuning_decided_holds_after_a_kill() {
-    let line = "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
-                --samples rm-samples.parquet --batch 48 --epochs 8 --device cuda \
-                --precision bf16 --checkpoint-minutes 0 --quiet --out tuned";
+    let train = "rm-train --model policy --pairs data/rm-pairs.parquet --golden golden.parquet \
+                 --samples rm-samples.parquet --batch 48 --epochs 8 --device cuda \
+                 --precision bf16 --checkpoint-minutes 0 --quiet";
+    let line = &format!("{train} --out tuned");
     let partial = ROUND.join("tuned.partial");
     let second = partial.join("checkpoints/step-00000002");
-    let child = start_command(&mut on_gpu(line, &ROUND.join("seen-killed")), || {
-        second.exists()
-    });
-    kill(child);
+    let begun = || second.exists();
+    kill(start_command(
+        &mut on_gpu(line, &ROUND.join("seen-killed")),
+        begun,
+    ));
     copy(&partial, &ROUND.join("killed"));
-    let resumed = |seed: &str, keeps_tuning: bool| {
-        for folder in ["tuned", "tuned.partial"] {
-            let _ = fs::remove_dir_all(ROUND.join(folder)); // one of both is there
-        }
-        copy(&ROUND.join("killed"), &partial);
-        if !keeps_tuning {
-            fs::remove_dir_all(partial.join("tuning")).unwrap();
-        }
-        let seen = ROUND.join(format!("seen-resumed-{seed}-{keeps_tuning}"));
+    let launches = |line: &str, seed: &str| {
+        let seen = ROUND.join(format!("seen-tuned-{seed}"));
         let ran = finish(on_gpu(line, &seen).env("STAND_IN_SEED", seed));
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
         let seen = Seen::of(seen);
         let launches = seen.launches().into_iter();
-        launches
-            .map(|(kernel, n)| (kernel.to_owned(), n))
-            .collect::<BTreeMap<_, _>>()
+        let launches = launches.map(|(kernel, n)| (kernel.to_owned(), n));
+        launches.collect::<BTreeMap<_, _>>()
     };
-    let kept = resumed("0", true);
-    assert_eq!(resumed("7", true), kept);
-    // The seeds do make others the fastest.
-    let tuned_anew = resumed("7", false);
-    assert_ne!(tuned_anew, kept);
-    assert!(tuned_anew.len() > kept.len(), "candidates are tried");
+    let [kept, with_other_times] = ["0", "7"].map(|seed| {
+        for folder in ["tuned", "tuned.partial"] {
+            let _ = fs::remove_dir_all(ROUND.join(folder)); // one of both is there
+        }
+        copy(&ROUND.join("killed"), &partial);
+        launches(line, seed)
+    });
+    assert_eq!(kept, with_other_times);
+    // With these times alone, tuning chooses others.
+    let [_, chosen] = ["first", "second"]
+        .map(|out| launches(&format!("{train} --tuning tuning-other --out {out}"), "7"));
+    let products = |launches: &BTreeMap<String, u64>| -> Vec<String> {
+        let kernels = launches.keys().filter(|it| it.contains("matmul"));
+        kernels.cloned().collect()
+    };
+    assert!(!products(&kept).is_empty());
+    assert_ne!(products(&kept), products(&chosen));
 }

@@ -65,6 +65,7 @@ fn run(method: &Method) -> Result<()> {
     let known = inputs::known_log_probs(method, &provenance, &tokenizer)?;
     check_sources(method, &provenance)?;
     let out = &common.output.out;
+    common.compute.keep_apart(&common.output)?;
     common.training.keep_apart(&common.output)?;
     let claim = Output::claim(
         &common.output,

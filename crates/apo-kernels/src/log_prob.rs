@@ -118,6 +118,8 @@ pub fn forward(
 /// - `head`: `[vocab, width]`
 /// - `targets`, `dlog_probs`: `[rows]`
 /// - results: the shapes of `hidden` and `head`
+///
+/// `saved` is what [`forward`] returned for the same arguments.
 pub fn backward(
     hidden: &[f32],
     head: &[f32],

@@ -384,8 +384,8 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>> Reader<'_, F> {
         shape: [usize; D],
     ) -> Result<Param<Tensor<D>>, ModelError> {
         let values = (self.read)(&format!("{name}.weight"), &shape)?;
-        // A GPU pads the rows of a matrix that it is given, but not those of one that was
-        // flat, as after a step of the optimiser. With either, products have other bits.
+        // A GPU pads the rows of a matrix that it is given, but not of one that was flat, as
+        // all are after a step of the optimiser. The two layouts give products different bits.
         let n = values.len();
         let flat = Tensor::<1>::from_data(TensorData::new(values, [n]), self.device);
         Ok(parameter(flat.reshape(shape)))

@@ -71,7 +71,8 @@ pub fn choose(name: &str) -> Result<Device, ModelError> {
 }
 
 /// Keeps what tuning decides for a GPU in a folder, and takes the decisions that are there, so
-/// that a stopped run goes on with the same kernels. The CPU tunes nothing.
+/// that a stopped run goes on with the same kernels. Without a folder, nothing is kept. The CPU
+/// tunes nothing.
 ///
 /// # Errors
 ///
@@ -80,7 +81,7 @@ pub fn choose(name: &str) -> Result<Device, ModelError> {
     not(feature = "gpu"),
     expect(unused_variables, reason = "no GPU is compiled in")
 )]
-pub fn keep_tuning(device: &Device, dir: &Path) -> Result<(), ModelError> {
+pub fn keep_tuning(device: &Device, dir: Option<&Path>) -> Result<(), ModelError> {
     #[cfg(feature = "gpu")]
     if !has_kernels(device) {
         return crate::tuning::keep(device, dir);

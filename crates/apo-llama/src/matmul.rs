@@ -67,6 +67,12 @@ impl Matmul for Cube {
 
         let b = as_read::<Self>(b, right);
         assert_eq!(a.dtype, b.dtype, "a product's operands have one type");
+        let (mut shape, last) = (a.shape(), a.rank() - 1);
+        if shape[last] == 0 {
+            // Sums of nothing; kernels would leave them unwritten.
+            shape[last] = b.shape()[last];
+            return Self::float_zeros(shape, &a.device, FloatDType::F32);
+        }
         if a.dtype == DType::F32 {
             return crate::cube_matmul::multiply(a, b);
         }

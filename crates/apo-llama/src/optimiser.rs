@@ -110,7 +110,7 @@ impl GradientSum {
 }
 
 /// Returns sums of squares over parts of a flat tensor, `[parts]`. A GPU adds up a whole
-/// tensor in another order each time; a part, always in the same.
+/// tensor in another order each time; a part, in the order of the kernel that tuning chose.
 fn sums_of_squares(tensor: Tensor<1>) -> Tensor<1> {
     const MOST: usize = 4096;
     let n = tensor.shape().num_elements();

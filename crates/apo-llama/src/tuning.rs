@@ -11,14 +11,19 @@ use burn_cubecl::cubecl::environment;
 
 use crate::error::{ModelError, io_error};
 
-/// Keeps decisions for a GPU in a folder, and takes those that are there. Each kind of GPU has
-/// a file of its own.
+/// A path at which there can be no file. What CubeCL cannot write, it keeps in memory; its own
+/// default is a file in a cache folder, or in `target` of whatever project is around.
+const NOWHERE: &str = "/dev/null/tuning.db";
+
+/// Keeps decisions for a GPU in a folder, if there is one, and takes those that are there.
+/// Each kind of GPU has a file of its own, and each GPU its own part of it.
 ///
 /// # Errors
 ///
 /// When the folder cannot be written.
-pub(crate) fn keep(device: &Device, dir: &Path) -> Result<(), ModelError> {
-    let Some(file) = file(device, dir) else {
+pub(crate) fn keep(device: &Device, dir: Option<&Path>) -> Result<(), ModelError> {
+    let Some((dir, file)) = dir.and_then(|dir| Some((dir, file(device, dir)?))) else {
+        environment::load(NOWHERE);
         return Ok(());
     };
     fs::create_dir_all(dir).map_err(io_error("write", dir))?;

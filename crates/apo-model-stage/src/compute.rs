@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, anyhow};
 use apo_llama::{ModelError, device};
-use apo_stage::{TUNING, threads};
+use apo_stage::{Output, OutputArgs, TUNING, threads};
 use burn::tensor::Device;
 use clap::ValueEnum;
 
@@ -29,8 +29,11 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "PRECISION", value_enum, default_value = "auto")]
     pub precision: PrecisionArg,
 
-    /// Folder of what tuning decides on a GPU: which kernels are the fastest. Runs with the
-    /// same decisions give the same bits [default: in the output's working folder]
+    /// Folder of what tuning decides on a GPU: which kernels are the fastest
+    ///
+    /// Runs on GPUs of one kind give the same bits if they have the same decisions. Let one run
+    /// at a time use a folder, and give it again when a stopped run goes on.
+    /// [default: in the output's working folder]
     #[arg(long, value_name = "DIR")]
     pub tuning: Option<PathBuf>,
 }
@@ -63,8 +66,18 @@ fn n_threads(text: &str) -> Result<usize, &'static str> {
 }
 
 impl ComputeArgs {
+    /// Checks that `--tuning` is not inside the output or its working folder.
+    ///
+    /// # Errors
+    ///
+    /// When it is.
+    pub fn keep_apart(&self, output: &OutputArgs) -> Result<()> {
+        let folder = self.tuning.as_deref();
+        folder.map_or(Ok(()), |it| Output::check_outside(output, "--tuning", it))
+    }
+
     /// Sets the threads and returns the device. What tuning decides for a GPU is kept where
-    /// the user says, or else in the working folder of the output, if there is one.
+    /// the user says, or else in the working folder of the output; without one, not at all.
     ///
     /// # Errors
     ///
@@ -74,9 +87,7 @@ impl ComputeArgs {
         memory::keep_freed();
         let device = device::choose(&self.device).map_err(with_flag)?;
         let own = working.map(|it| it.join(TUNING));
-        if let Some(folder) = self.tuning.as_ref().or(own.as_ref()) {
-            device::keep_tuning(&device, folder)?;
-        }
+        device::keep_tuning(&device, self.tuning.as_deref().or(own.as_deref()))?;
         Ok(device)
     }
 }

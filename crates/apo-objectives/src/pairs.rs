@@ -84,7 +84,8 @@ pub(crate) fn gather(values: &Tensor<1>, indices: &[usize]) -> Tensor<1> {
 /// - result: `[1]`
 pub(crate) fn weighted_sum(losses: Tensor<1>, weights: &[f32]) -> Tensor<1> {
     let device = losses.device();
-    // The sum of a whole tensor has no fixed order on a GPU; along a dimension, it has.
+    // The sum of a whole tensor has no fixed order on a GPU; along a dimension, each kernel
+    // has one.
     (losses * constant(weights, &device)).sum_dim(0)
 }
 

@@ -24,6 +24,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     let tokenizer = tokenizer(&args.scorer, Head::LanguageModel)?;
     let provenance = provenance("judge log-probs", args, &responses, &tokenizer)?;
+    args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
     let claim = Output::claim(&args.output, &provenance, OutputKind::Table, inputs)?;
     let Claim::Work(output) = claim else {

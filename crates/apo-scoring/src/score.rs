@@ -36,6 +36,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
     let provenance = provenance("judge score", args, &responses, &tokenizer)?;
     let out = &args.output.out;
+    args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
     let summary = match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => {

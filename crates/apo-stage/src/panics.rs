@@ -12,9 +12,14 @@ use std::thread;
 /// more, or resumes, on the thread that asked for it.
 const GPU_THREADS: [&str; 2] = ["DSD-", "DSU-"];
 
-/// What CubeCL says when a GPU's memory is full. It says so where a result is read, by a
-/// panic, long after the work was asked for.
-const OUT_OF_MEMORY: &str = "out of device memory";
+/// What CubeCL and the driver say when a GPU's memory is full, or when another program has the
+/// GPU for itself. It is said by a panic, mostly where a result is read, long after the work
+/// was asked for.
+const NOT_FREE: [&str; 3] = [
+    "out of device memory",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "CUDA_ERROR_DEVICE_UNAVAILABLE",
+];
 
 /// The last panic of a GPU's thread.
 static HELD: Mutex<Option<String>> = Mutex::new(None);
@@ -51,18 +56,23 @@ fn hold(info: &PanicHookInfo<'_>) {
 
 fn report(stage: &str, what: &str) {
     REPORTED.store(true, Ordering::Relaxed);
-    if what.contains(OUT_OF_MEMORY) {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let texts = [Some(what), held.as_deref()];
+    if NOT_FREE
+        .iter()
+        .any(|it| texts.iter().flatten().any(|text| text.contains(it)))
+    {
         let _ = writeln!(
             io::stderr().lock(),
-            "{stage}: the GPU's memory is full. What was finished or saved as a checkpoint is \
-             kept: run the same command again with a smaller --micro-tokens, or a smaller --batch \
-             of `sample`, or with --recompute in training; or with another --device"
+            "{stage}: the GPU's memory is full, or another program has the GPU. What was finished \
+             or saved as a checkpoint is kept: run the same command again when the GPU is free, \
+             with a smaller --micro-tokens, a smaller --batch of `sample`, or --recompute in \
+             training, or with another --device"
         );
         return;
     }
-    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
     let before = held.map_or_else(String::new, |it| {
-        format!("Before it, on the GPU's thread: {it}\n")
+        format!("The last panic on a GPU's thread, perhaps without a part in this: {it}\n")
     });
     let _ = writeln!(
         io::stderr().lock(),

@@ -48,6 +48,7 @@ fn run(args: &Args) -> Result<()> {
     let provenance = inputs::provenance(args, &tables, &tokenizer)?;
     check_splits(&provenance, args.inputs(), args.training.allow_test)?;
     let out = &args.output.out;
+    args.compute.keep_apart(&args.output)?;
     args.training.keep_apart(&args.output)?;
     let claim = Output::claim(&args.output, &provenance, OutputKind::Model, args.inputs())?;
     let Claim::Work(output) = claim else {

@@ -58,6 +58,7 @@ fn run(args: &Args) -> Result<()> {
         warn(&note);
     }
     let provenance = queries.provenance(args, &tokenizer)?;
+    args.compute.keep_apart(&args.output)?;
     let out = &args.output.out;
     let claim = Output::claim(
         &args.output,

@@ -74,50 +74,50 @@ exports! {
     }
 
     fn cuDriverGetVersion(version: *mut i32) {
-        unsafe { give(version, settings::get().driver) }
+        give(version, settings::get().driver)
     }
 
     fn cuDeviceGetCount(n: *mut i32) {
-        unsafe { give(n, settings::get().devices) }
+        give(n, settings::get().devices)
     }
 
     fn cuDeviceGet(device: *mut i32, ordinal: i32) {
         if !(0..settings::get().devices).contains(&ordinal) {
             return INVALID_DEVICE;
         }
-        unsafe { give(device, ordinal) }
+        give(device, ordinal)
     }
 
     fn cuDeviceGetName(name: *mut c_char, n: i32, _device: i32) {
-        unsafe { give_text(name, n, NAME) }
+        give_text(name, n, NAME)
     }
 
     fn cuDeviceGetUuid_v2(id: *mut [u8; 16], device: i32) {
-        unsafe { give(id, [device as u8; 16]) }
+        give(id, [device as u8; 16])
     }
 
     fn cuDeviceTotalMem_v2(n: *mut usize, _device: i32) {
-        unsafe { give(n, settings::get().memory as usize) }
+        give(n, settings::get().memory as usize)
     }
 
     fn cuDeviceGetPCIBusId(id: *mut c_char, n: i32, device: i32) {
         let text = format!("0000:{:02x}:00.0\0", device + 1);
-        unsafe { give_text(id, n, text.as_bytes()) }
+        give_text(id, n, text.as_bytes())
     }
 
     fn cuDeviceGetAttribute(value: *mut i32, attribute: i32, _device: i32) {
         let known = ATTRIBUTES.iter().find(|it| it.0 == attribute).map(|it| it.1);
         // What is not listed, the device does not have.
         let found = attribute_of_kind(attribute).or(known).unwrap_or(0);
-        unsafe { give(value, found) }
+        give(value, found)
     }
 
     fn cuDeviceCanAccessPeer(can: *mut i32, _device: i32, _peer: i32) {
-        unsafe { give(can, 0) }
+        give(can, 0)
     }
 
     fn cuDevicePrimaryCtxRetain(context: *mut *mut c_void, _device: i32) {
-        unsafe { give(context, CONTEXT) }
+        give(context, CONTEXT)
     }
 
     fn cuDevicePrimaryCtxRelease_v2(_device: i32) {
@@ -129,14 +129,12 @@ exports! {
     }
 
     fn cuCtxGetCurrent(context: *mut *mut c_void) {
-        unsafe { give(context, CONTEXT) }
+        give(context, CONTEXT)
     }
 
     fn cuCtxGetStreamPriorityRange(least: *mut i32, greatest: *mut i32) {
-        unsafe {
-            give(least, 0);
-            give(greatest, -5)
-        }
+        give(least, 0);
+        give(greatest, -5)
     }
 
     fn cuCtxSynchronize() {
@@ -145,10 +143,10 @@ exports! {
     }
 
     fn cuGetErrorName(_error: i32, text: *mut *const c_char) {
-        unsafe { give(text, NAME.as_ptr().cast()) }
+        give(text, NAME.as_ptr().cast())
     }
 
     fn cuGetErrorString(_error: i32, text: *mut *const c_char) {
-        unsafe { give(text, NAME.as_ptr().cast()) }
+        give(text, NAME.as_ptr().cast())
     }
 }

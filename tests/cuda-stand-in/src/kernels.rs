@@ -67,10 +67,10 @@ pub struct LaunchConfig {
 
 exports! {
     fn cuModuleLoadData(module: *mut *mut c_void, image: *const c_char) {
-        let ptx = unsafe { CStr::from_ptr(image) };
+        let ptx = CStr::from_ptr(image);
         let file = keep(ptx.to_bytes());
         report::count(|it| it.modules += 1);
-        unsafe { give(module, Box::into_raw(Box::new(Module { file })).cast()) }
+        give(module, Box::into_raw(Box::new(Module { file })).cast())
     }
 
     fn cuModuleUnload(_module: *mut c_void) {
@@ -78,10 +78,10 @@ exports! {
     }
 
     fn cuModuleGetFunction(function: *mut *mut c_void, module: *mut c_void, name: *const c_char) {
-        let file = unsafe { &(*module.cast::<Module>()).file };
-        let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
+        let file = &(*module.cast::<Module>()).file;
+        let name = CStr::from_ptr(name).to_string_lossy();
         let name = format!("{name} of {file}");
-        unsafe { give(function, Box::into_raw(Box::new(Function { name })).cast()) }
+        give(function, Box::into_raw(Box::new(Function { name })).cast())
     }
 
     fn cuFuncSetAttribute(_function: *mut c_void, _attribute: i32, _value: i32) {
@@ -89,7 +89,7 @@ exports! {
     }
 
     fn cuFuncGetAttribute(value: *mut i32, _attribute: i32, _function: *mut c_void) {
-        unsafe { give(value, 0) }
+        give(value, 0)
     }
 
     fn cuOccupancyMaxActiveBlocksPerMultiprocessor(
@@ -98,7 +98,7 @@ exports! {
         _threads: i32,
         _shared_bytes: usize,
     ) {
-        unsafe { give(n, 2) }
+        give(n, 2)
     }
 
     fn cuLaunchKernel(
@@ -114,7 +114,7 @@ exports! {
         _arguments: *mut *mut c_void,
         _extra: *mut *mut c_void,
     ) {
-        unsafe { launch(function.cast(), stream) }
+        launch(function.cast(), stream)
     }
 
     fn cuLaunchKernelEx(
@@ -123,7 +123,7 @@ exports! {
         _arguments: *mut *mut c_void,
         _extra: *mut *mut c_void,
     ) {
-        unsafe { launch(function.cast(), (*config).stream) }
+        launch(function.cast(), (*config).stream)
     }
 
     fn cuTensorMapEncodeTiled(
@@ -140,6 +140,6 @@ exports! {
         _promotion: u32,
         _fill: u32,
     ) {
-        unsafe { give(map, [0; 16]) }
+        give(map, [0; 16])
     }
 }

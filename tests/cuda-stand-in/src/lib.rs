@@ -2,9 +2,8 @@
 //! machine without a GPU.
 //!
 //! It offers the functions of the [driver API] that CubeCL calls. Its one device has the
-//! properties of an H100 or an A100 and 80 GB. Device memory is host memory that takes no
-//! room until it is written; copies are real; launches do nothing, so that every result is
-//! 0 or what lay in memory. It shows that programs link, that a device's features are asked
+//! properties of an H100 or an A100 and 80 GB. Its memory consists of addresses alone, and
+//! launches do nothing, so that every result is 0. It shows that programs link, that a device's features are asked
 //! for as they should be, and how many launches and how much memory a run takes. The PTX of
 //! all kernels goes to a folder, for `ptxas`. It shows nothing about values, races or speed.
 //!
@@ -18,10 +17,12 @@
     reason = "the interface is C's: every function takes and writes through pointers"
 )]
 
-/// Exports functions under the names that C programs look for.
+/// Exports functions under the names that C programs look for. What a caller must keep to is
+/// in the driver API's documentation.
 macro_rules! exports {
     ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block)*) => {$(
         #[unsafe(no_mangle)]
+        #[allow(unsafe_op_in_unsafe_fn, reason = "the whole body relies on that documentation")]
         pub unsafe extern "C" fn $name($($argument: $type),*) -> $crate::status::Status $body
     )*};
 }

@@ -1,47 +1,40 @@
-//! Device memory and copies.
+//! Device memory, of which there are only addresses, and copies: what comes from the device
+//! is 0.
 
 use std::collections::HashMap;
-use std::ffi::c_void;
-use std::ptr;
+use std::ffi::{c_char, c_void};
 use std::sync::{Mutex, PoisonError};
 
 use crate::status::{INVALID_VALUE, NOT_FOUND, OUT_OF_MEMORY, SUCCESS, Status, give};
 use crate::{report, settings};
 
 /// An address in device memory.
-type Address = usize;
+type Address = u64;
 
-/// The blocks of device memory, and their sum in bytes.
+/// The first address: as far from the host's as a GPU's is.
+const FIRST: Address = 0x7000_0000_0000;
+
+/// Blocks lie at multiples of this.
+const ALIGNMENT: u64 = 512;
+
+/// The allocated blocks.
 struct Blocks {
-    sizes: Option<HashMap<Address, usize>>,
+    sizes: Option<HashMap<Address, u64>>,
+    /// The sum of their sizes.
     bytes: u64,
+    /// The address of the next one.
+    next: Address,
 }
 
 static BLOCKS: Mutex<Blocks> = Mutex::new(Blocks {
     sizes: None,
     bytes: 0,
+    next: FIRST,
 });
 
 /// Runs `work` with the blocks.
-fn with_blocks<T>(work: impl FnOnce(&mut HashMap<Address, usize>, &mut u64) -> T) -> T {
-    let mut blocks = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let Blocks { sizes, bytes } = &mut *blocks;
-    work(sizes.get_or_insert_default(), bytes)
-}
-
-/// Returns memory that holds 0 and takes no room until it is written.
-fn map(n: usize) -> *mut c_void {
-    // SAFETY: new pages, at a place that the system chooses.
-    unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            n,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        )
-    }
+fn with_blocks<T>(work: impl FnOnce(&mut Blocks) -> T) -> T {
+    work(&mut BLOCKS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Allocates device memory.
@@ -50,18 +43,16 @@ fn map(n: usize) -> *mut c_void {
 ///
 /// `at` can be written.
 unsafe fn allocate(at: *mut Address, n: usize) -> Status {
-    let n = n.max(1);
-    let found = with_blocks(|sizes, bytes| {
-        if *bytes + n as u64 > settings::get().memory {
+    let n = n as u64;
+    let found = with_blocks(|blocks| {
+        if blocks.bytes + n > settings::get().memory {
             return None;
         }
-        let block = map(n);
-        if block == libc::MAP_FAILED {
-            return None;
-        }
-        *bytes += n as u64;
-        sizes.insert(block as Address, n);
-        Some((block as Address, *bytes))
+        let block = blocks.next;
+        blocks.next += n.max(1).next_multiple_of(ALIGNMENT);
+        blocks.bytes += n;
+        blocks.sizes.get_or_insert_default().insert(block, n);
+        Some((block, blocks.bytes))
     });
     let Some((block, bytes)) = found else {
         return OUT_OF_MEMORY;
@@ -76,31 +67,48 @@ unsafe fn allocate(at: *mut Address, n: usize) -> Status {
 
 /// Frees device memory.
 fn free(at: Address) -> Status {
-    with_blocks(|sizes, bytes| {
-        let Some(n) = sizes.remove(&at) else {
+    with_blocks(|blocks| {
+        let Some(n) = blocks.sizes.get_or_insert_default().remove(&at) else {
             return INVALID_VALUE;
         };
-        *bytes -= n as u64;
-        // SAFETY: the block is one of ours, and its owner gives it up.
-        unsafe { libc::munmap(ptr::with_exposed_provenance_mut(at), n) };
+        blocks.bytes -= n;
         SUCCESS
     })
 }
 
-/// Copies `n` bytes.
+/// Counts a copy of rows, and writes what comes from the device.
 ///
 /// # Safety
 ///
-/// Both places hold as many, and do not overlap.
-unsafe fn copy(to: *mut c_void, from: *const c_void, n: usize) {
-    // SAFETY: by contract.
-    unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), n) };
+/// If it goes to the host, its rows there can be written.
+unsafe fn copy_rows(rows: &CopyOfRows) {
+    let CopyOfRows {
+        from,
+        to,
+        width,
+        height,
+    } = rows;
+    report::count(|it| {
+        *match (from.is_host(), to.is_host()) {
+            (_, true) => &mut it.copies_to_host,
+            (true, false) => &mut it.copies_to_device,
+            (false, false) => &mut it.copies_on_device,
+        } += 1;
+    });
+    if to.is_host() {
+        for y in 0..*height {
+            let at = (to.y + y) * to.pitch + to.x;
+            // SAFETY: by contract.
+            unsafe { to.host.cast::<u8>().add(at).write_bytes(0, *width) };
+        }
+    }
 }
 
-/// One side of a copy of rows, in `CUDA_MEMCPY2D`.
+/// One side of `CUDA_MEMCPY2D`.
 #[repr(C)]
 pub struct Side {
-    x_bytes: usize,
+    /// Bytes.
+    x: usize,
     y: usize,
     /// 1: the host's memory, 2: the device's
     kind: u32,
@@ -111,17 +119,6 @@ pub struct Side {
 }
 
 impl Side {
-    /// Returns the first byte of a row.
-    fn row(&self, y: usize) -> *mut u8 {
-        let start = if self.is_host() {
-            self.host
-        } else {
-            ptr::with_exposed_provenance_mut(self.device)
-        };
-        let at = (y + self.y) * self.pitch + self.x_bytes;
-        start.cast::<u8>().wrapping_add(at)
-    }
-
     fn is_host(&self) -> bool {
         self.kind == 1
     }
@@ -132,36 +129,25 @@ impl Side {
 pub struct CopyOfRows {
     from: Side,
     to: Side,
-    width_bytes: usize,
+    /// Bytes.
+    width: usize,
     height: usize,
-}
-
-fn count_copy([from_host, to_host]: [bool; 2]) {
-    report::count(|it| {
-        *match (from_host, to_host) {
-            (_, true) => &mut it.copies_to_host,
-            (true, false) => &mut it.copies_to_device,
-            (false, false) => &mut it.copies_on_device,
-        } += 1;
-    });
 }
 
 exports! {
     fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) {
         let memory = settings::get().memory;
-        let taken = with_blocks(|_, bytes| *bytes);
-        unsafe {
-            give(free, (memory - taken) as usize);
-            give(total, memory as usize)
-        }
+        let taken = with_blocks(|blocks| blocks.bytes);
+        give(free, (memory - taken) as usize);
+        give(total, memory as usize)
     }
 
     fn cuMemAlloc_v2(at: *mut Address, n: usize) {
-        unsafe { allocate(at, n) }
+        allocate(at, n)
     }
 
     fn cuMemAllocAsync(at: *mut Address, n: usize, _stream: *mut c_void) {
-        unsafe { allocate(at, n) }
+        allocate(at, n)
     }
 
     fn cuMemFree_v2(at: Address) {
@@ -174,43 +160,36 @@ exports! {
 
     fn cuMemAllocHost_v2(at: *mut *mut c_void, n: usize) {
         let n = n.max(1).next_multiple_of(4096);
-        unsafe { give(at, libc::aligned_alloc(4096, n)) }
+        give(at, libc::aligned_alloc(4096, n))
     }
 
     fn cuMemFreeHost(at: *mut c_void) {
-        unsafe { libc::free(at) };
+        libc::free(at);
         SUCCESS
     }
 
-    fn cuMemcpyHtoDAsync_v2(to: *mut c_void, from: *const c_void, n: usize, _stream: *mut c_void) {
-        count_copy([true, false]);
-        unsafe { copy(to, from, n) };
+    fn cuMemcpyHtoDAsync_v2(_to: Address, _from: *const c_void, _n: usize, _stream: *mut c_void) {
+        report::count(|it| it.copies_to_device += 1);
         SUCCESS
     }
 
-    fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: *const c_void, n: usize, _stream: *mut c_void) {
-        count_copy([false, true]);
-        unsafe { copy(to, from, n) };
+    fn cuMemcpyDtoHAsync_v2(to: *mut u8, _from: Address, n: usize, _stream: *mut c_void) {
+        report::count(|it| it.copies_to_host += 1);
+        to.write_bytes(0, n);
         SUCCESS
     }
 
-    fn cuMemcpyDtoDAsync_v2(to: *mut c_void, from: *const c_void, n: usize, _stream: *mut c_void) {
-        count_copy([false, false]);
-        unsafe { copy(to, from, n) };
+    fn cuMemcpyDtoDAsync_v2(_to: Address, _from: Address, _n: usize, _stream: *mut c_void) {
+        report::count(|it| it.copies_on_device += 1);
         SUCCESS
     }
 
-    fn cuMemcpy2DAsync_v2(copy_of_rows: *const CopyOfRows, _stream: *mut c_void) {
-        let CopyOfRows { from, to, width_bytes, height } = unsafe { &*copy_of_rows };
-        count_copy([from.is_host(), to.is_host()]);
-        for y in 0..*height {
-            unsafe { copy(to.row(y).cast(), from.row(y).cast(), *width_bytes) };
-        }
+    fn cuMemcpy2DAsync_v2(rows: *const CopyOfRows, _stream: *mut c_void) {
+        copy_rows(&*rows);
         SUCCESS
     }
 
-    fn cuMemsetD8Async(at: *mut u8, value: u8, n: usize, _stream: *mut c_void) {
-        unsafe { at.write_bytes(value, n) };
+    fn cuMemsetD8Async(_at: Address, _value: u8, _n: usize, _stream: *mut c_void) {
         SUCCESS
     }
 
@@ -218,7 +197,7 @@ exports! {
         _at: *mut Address,
         _n: *mut usize,
         _module: *mut c_void,
-        _name: *const std::ffi::c_char,
+        _name: *const c_char,
     ) {
         NOT_FOUND
     }

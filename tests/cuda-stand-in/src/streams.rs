@@ -49,11 +49,11 @@ unsafe fn give_handle(to: *mut *mut c_void) -> Status {
 
 exports! {
     fn cuStreamCreate(stream: *mut *mut c_void, _flags: u32) {
-        unsafe { give_handle(stream) }
+        give_handle(stream)
     }
 
     fn cuStreamCreateWithPriority(stream: *mut *mut c_void, _flags: u32, _priority: i32) {
-        unsafe { give_handle(stream) }
+        give_handle(stream)
     }
 
     fn cuStreamDestroy_v2(_stream: *mut c_void) {
@@ -82,12 +82,12 @@ exports! {
         function: unsafe extern "C" fn(*mut c_void),
         data: *mut c_void,
     ) {
-        unsafe { function(data) };
+        function(data);
         SUCCESS
     }
 
     fn cuEventCreate(event: *mut *mut c_void, _flags: u32) {
-        unsafe { give_handle(event) }
+        give_handle(event)
     }
 
     fn cuEventRecord(event: *mut c_void, stream: *mut c_void) {
@@ -118,6 +118,6 @@ exports! {
         };
         // From 2 to 3 ms: with less, tuning would repeat for ever.
         let part = (last % 1000) as f32 / 1000.0;
-        unsafe { give(ms, 2.0 + part) }
+        give(ms, 2.0 + part)
     }
 }
