@@ -3,7 +3,7 @@
 //!
 //! It offers the functions of the [driver API] that CubeCL calls. Its one device has the
 //! properties of an H100 or an A100 and 80 GB. Its memory consists of addresses alone, and
-//! launches do nothing, so that every result is 0. It shows that programs link, that a device's features are asked
+//! launches do nothing; every result is 1.0. It shows that programs link, that a device's features are asked
 //! for as they should be, and how many launches and how much memory a run takes. The PTX of
 //! all kernels goes to a folder, for `ptxas`. It shows nothing about values, races or speed.
 //!

@@ -1,5 +1,5 @@
 //! Device memory, of which there are only addresses, and copies: what comes from the device
-//! is 0.
+//! is 1.0.
 
 use std::collections::HashMap;
 use std::ffi::{c_char, c_void};
@@ -65,6 +65,19 @@ unsafe fn allocate(at: *mut Address, n: usize) -> Status {
     unsafe { give(at, block) }
 }
 
+/// Writes `n` bytes of f32s that are 1.0: unlike 0, they are no sign of a damaged file.
+///
+/// # Safety
+///
+/// `to` has room for them.
+unsafe fn fill(to: *mut u8, n: usize) {
+    let bytes = 1_f32.to_le_bytes();
+    for at in 0..n {
+        // SAFETY: by contract.
+        unsafe { to.add(at).write(bytes[at % bytes.len()]) };
+    }
+}
+
 /// Frees device memory.
 fn free(at: Address) -> Status {
     with_blocks(|blocks| {
@@ -99,7 +112,7 @@ unsafe fn copy_rows(rows: &CopyOfRows) {
         for y in 0..*height {
             let at = (to.y + y) * to.pitch + to.x;
             // SAFETY: by contract.
-            unsafe { to.host.cast::<u8>().add(at).write_bytes(0, *width) };
+            unsafe { fill(to.host.cast::<u8>().add(at), *width) };
         }
     }
 }
@@ -175,7 +188,7 @@ exports! {
 
     fn cuMemcpyDtoHAsync_v2(to: *mut u8, _from: Address, n: usize, _stream: *mut c_void) {
         report::count(|it| it.copies_to_host += 1);
-        to.write_bytes(0, n);
+        fill(to, n);
         SUCCESS
     }
 
