@@ -5,7 +5,8 @@
 #
 # OUT (runs/gpu-check in the workspace) keeps what was seen: logs, kernels as PTX, tuning
 # decisions, memory. MODEL is the directory of a real policy, for speeds; without it, the mini
-# world's is measured. It stops at the first part that fails. PARTS names the parts to run.
+# world's is measured. It stops at the first part that fails. PARTS names the parts to run,
+# TOKENS (256) how many are decoded.
 set -eu -o pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -112,7 +113,7 @@ decoding() {
     local batch rate
     for batch in 1 64; do
         "$bin/sample" --device cuda --model "${model:-$out/policy}" --samples "$batch" \
-            --queries "$out/data/test-queries.parquet" --batch "$batch" --max-new-tokens 256 \
+            --queries "$out/data/test-queries.parquet" --batch "$batch" --max-new-tokens "${TOKENS:-256}" \
             --tuning "$out/tuning-decoding" --out "$out/decoded-$batch.parquet" | tee "$out/decoded-$batch.txt"
         rate=$(awk '$1 == "tokens/s" { print $2 }' "$out/decoded-$batch.txt")
         note decoding "$rate tokens/s with $batch rows"
