@@ -11,7 +11,7 @@ use apo_tables::{POLICY, Query, Response, Row, Writer};
 use serde_json::Value;
 
 /// Maximum time that a stage of a test may take to begin.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Returns an empty folder for one test in `target`.
 ///
@@ -146,16 +146,16 @@ pub fn refuse(dir: &Path, line: &str, status: i32, expected: &[&str]) {
 /// When it ends before that.
 #[track_caller]
 pub fn start(dir: &Path, line: &str, begun: impl Fn() -> bool) -> Child {
-    start_command(&mut command(dir, line), begun)
+    start_command(&mut command(dir, line), PATIENCE, begun)
 }
 
-/// Starts a command and returns its process once `begun` holds.
+/// Starts a command and returns its process once `begun` holds, within some time.
 ///
 /// # Panics
 ///
-/// When it ends before that.
+/// When it ends before that, or takes longer.
 #[track_caller]
-pub fn start_command(command: &mut Command, begun: impl Fn() -> bool) -> Child {
+pub fn start_command(command: &mut Command, patience: Duration, begun: impl Fn() -> bool) -> Child {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -168,7 +168,7 @@ pub fn start_command(command: &mut Command, begun: impl Fn() -> bool) -> Child {
             ended.is_none(),
             "{command:?} ended before it was to be stopped"
         );
-        assert!(since.elapsed() < PATIENCE, "{command:?} does not begin");
+        assert!(since.elapsed() < patience, "{command:?} does not begin");
         thread::sleep(Duration::from_millis(2));
     }
     child

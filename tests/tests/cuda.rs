@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use apo_tests::stages::{
     binary, command, copy, finish, folder, kill, small_round, start_command, workspace,
@@ -41,11 +41,24 @@ fn on_gpu(line: &str, seen: &Path) -> Command {
     let _ = fs::remove_dir_all(seen); // absent on the first run
     fs::create_dir_all(seen).unwrap();
     let mut command = command(&ROUND, line);
+    under_driver(&mut command).env("STAND_IN_FOLDER", seen);
+    command
+}
+
+/// Lets a command find the stand-in and libdevice.
+fn under_driver(command: &mut Command) -> &mut Command {
     command
         .env("LD_LIBRARY_PATH", &*DRIVER)
         .env("CUDA_PATH", tools())
-        .env("STAND_IN_FOLDER", seen);
-    command
+}
+
+/// Starts `line` on the stand-in's GPU, and kills it once a file is there. Before its first
+/// step, tuning takes a minute, and more beside other tests.
+#[track_caller]
+fn kill_on_gpu(line: &str, seen: &str, file: &Path) {
+    let mut command = on_gpu(line, &ROUND.join(seen));
+    let patience = Duration::from_mins(5);
+    kill(start_command(&mut command, patience, || file.exists()));
 }
 
 /// What the driver saw of a run.
@@ -323,10 +336,7 @@ fn a_full_memory_is_told_and_costs_no_checkpoint() {
                 --device cuda --precision f32 --tuning tuning-full --checkpoint-minutes 0 --quiet \
                 --out full";
     let first = ROUND.join("full.partial/checkpoints/step-00000001");
-    kill(start_command(
-        &mut on_gpu(line, &ROUND.join("seen-full")),
-        || first.exists(),
-    ));
+    kill_on_gpu(line, "seen-full", &first);
     refuse_on_gpu(
         line,
         &[("STAND_IN_MEMORY_MIB", "40")],
@@ -352,10 +362,8 @@ fn the_check_of_a_gpu_runs_to_its_end() {
     script
         .arg(&out)
         .env("PARTS", "device bytes decoding training")
-        .env("TOKENS", "8")
-        .env("LD_LIBRARY_PATH", &*DRIVER)
-        .env("CUDA_PATH", tools());
-    let ran = finish(&mut script);
+        .env("TOKENS", "8");
+    let ran = finish(under_driver(&mut script));
     assert_eq!(ran.status, Some(0), "{}{}", ran.stdout, ran.stderr);
     for part in ["device: ", "bytes: ", "decoding: ", "training: "] {
         assert!(ran.stdout.contains(part), "{}", ran.stdout);
@@ -389,11 +397,7 @@ fn what_tuning_decided_holds_after_a_kill() {
     let line = &format!("{train} --out tuned");
     let partial = ROUND.join("tuned.partial");
     let second = partial.join("checkpoints/step-00000002");
-    let begun = || second.exists();
-    kill(start_command(
-        &mut on_gpu(line, &ROUND.join("seen-killed")),
-        begun,
-    ));
+    kill_on_gpu(line, "seen-killed", &second);
     copy(&partial, &ROUND.join("killed"));
     let launches = |line: &str, seed: &str| {
         let seen = ROUND.join(format!("seen-tuned-{seed}"));

@@ -33,13 +33,17 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let before = CAUGHT.replace(true);
     let found = panic::catch_unwind(AssertUnwindSafe(work));
     CAUGHT.set(before);
-    found.map_err(|payload| message(&*payload))
+    found.map_err(|payload| {
+        message(&*payload)
+            .unwrap_or("the library gives up")
+            .to_owned()
+    })
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|it| (*it).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "the library gives up".to_owned())
+/// Returns what a panic says, if it says something.
+pub fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 #[cfg(test)]

@@ -37,11 +37,14 @@ pub(crate) fn gpus() -> Result<Vec<Device>, ModelError> {
             version(OLDEST_DRIVER)
         )));
     }
-    if !has_libdevice() {
+    let roots = roots();
+    if !has_libdevice(&roots) {
+        let roots: Vec<_> = roots.iter().map(|it| it.display().to_string()).collect();
         return Err(ModelError::GpuUnusable(format!(
-            "{} is missing, which CUDA's exponentials need; install a CUDA toolkit, or the \
-             Python package nvidia-nvvm, and set CUDA_PATH to the folder that holds `nvvm`",
-            libdevice_paths()
+            "{LIBDEVICE} is missing in {}, which CUDA's exponentials need; install a CUDA \
+             toolkit, or the Python package nvidia-nvvm, and set CUDA_PATH to the folder that \
+             holds `nvvm`",
+            roots.join(", ")
         )));
     }
     Ok(Device::enumerate(DeviceType::Cuda).into_vec())
@@ -85,19 +88,14 @@ fn version(driver: i32) -> String {
     format!("{}.{}", driver / 1000, driver % 1000 / 10)
 }
 
-/// Whether CubeCL will find libdevice, by its own rules.
-fn has_libdevice() -> bool {
-    let root = env::var("CUDA_PATH").ok().map(PathBuf::from).or_else(|| {
-        let mut roots = ROOTS.iter().map(PathBuf::from);
-        roots.find(|it| it.join("nvvm/libdevice").is_dir())
-    });
-    root.is_some_and(|it| it.join(LIBDEVICE).is_file())
+/// Returns the folders in which CubeCL looks for CUDA's files.
+fn roots() -> Vec<PathBuf> {
+    let others = |_| ROOTS.map(PathBuf::from).into();
+    env::var("CUDA_PATH").map_or_else(others, |root| vec![root.into()])
 }
 
-/// Returns where libdevice was looked for.
-fn libdevice_paths() -> String {
-    match env::var("CUDA_PATH") {
-        Ok(root) => PathBuf::from(root).join(LIBDEVICE).display().to_string(),
-        Err(_) => format!("{LIBDEVICE} (in {})", ROOTS.join(", ")),
-    }
+/// Whether CubeCL will find libdevice: it takes the first folder that has one for it.
+fn has_libdevice(roots: &[PathBuf]) -> bool {
+    let found = roots.iter().find(|it| it.join("nvvm/libdevice").is_dir());
+    found.is_some_and(|it| it.join(LIBDEVICE).is_file())
 }

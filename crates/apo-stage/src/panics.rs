@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use apo_guard::message;
+
 /// Beginnings of the names of threads on which CubeCL runs a GPU. It catches every panic
 /// there. What tuning tries and gives up on is nobody's business; what matters panics once
 /// more, or resumes, on the thread that asked for it.
@@ -42,7 +44,10 @@ pub fn install(stage: &str) {
 /// Reports a panic that has reached the end of the stage, unless it has been.
 pub fn report_caught(stage: &str, payload: &(dyn Any + Send)) {
     if !REPORTED.load(Ordering::Relaxed) {
-        report(stage, &message(payload));
+        report(
+            stage,
+            message(payload).unwrap_or("a panic without a message"),
+        );
     }
 }
 
@@ -80,12 +85,6 @@ fn report(stage: &str, what: &str) {
          {before}Nothing half-written was left in an output's place. Please report this with the \
          command line and the text above."
     );
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|it| (*it).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]
