@@ -16,8 +16,7 @@ SAMPLE   ?= --seed $(SEED) --max-new-tokens 96 --batch 64
 ANSWER   ?= --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --max-new-tokens 96 --batch 64
 SCORE    ?=
-# The limit of `align`
-LOG_PROBS ?= --limit 1024
+LOG_PROBS ?=
 ALIGN    ?= --seed $(SEED) --batch 32
 GOLDEN_SFT ?= --seed $(SEED) --batch 32 --learning-rate 2e-4
 

@@ -134,9 +134,10 @@ round_of  = $(lastword $(subst -, ,$(1)))
 before    = $(if $(filter %-1,$(1)),start,$(patsubst %-$(round_of),%-$(word $(round_of),0 $(NUMBERS)),$(1)))
 settings_of = $(1:apo-%=%)
 method_of = $(firstword $(subst -, ,$(1:apo-%=%)))
-# Only if the settings ask for a loss with a reference, and for no other reference
-reference_of = $(if $(filter dpo,$(call method_of,$(1))),$(if $(filter --reference simpo slic kto,\
-  $($(call settings_of,$(1)))),,$(RUN)/$(call before,$(1))/log-probs.parquet))
+# What asks for another reference, or for a loss that takes no stored log-probs of one
+NO_LOG_PROBS := --reference simpo slic kto
+words_of     = $(subst =, ,$($(call settings_of,$(1))))
+reference_of = $(if $(filter dpo,$(call method_of,$(1))),$(if $(filter $(NO_LOG_PROBS),$(call words_of,$(1))),,$(RUN)/$(call before,$(1))/log-probs.parquet))
 scored_by = $(call before,$(1))/$(if $(filter apo-%,$(1)),,base-)scored.parquet
 
 # (a) the policy's samples to the reward model's queries

@@ -1,5 +1,5 @@
 # Real HH dialogues and a real language model of 135M parameters
-# (SmolLM2-135M-Instruct, or a similar directory): takes up to 100 minutes on two
+# (SmolLM2-135M-Instruct, or a similar directory): takes 90 minutes on two
 # cores.
 #
 #   make round-1 CONFIG=smollm2 HH=… MODEL=… [ANSWERS=…]

@@ -9,6 +9,9 @@ use crate::stages::{self, succeed, workspace};
 /// The exit status for bad input.
 pub const BAD_INPUT: i32 = 3;
 
+/// The exit status where an output exists that was made otherwise.
+pub const CONFLICT: i32 = 4;
+
 /// A stage's command on [`inputs`].
 #[derive(Clone, Copy, Debug)]
 pub struct Work {

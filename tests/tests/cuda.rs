@@ -246,8 +246,9 @@ fn stages_run_to_their_ends_and_every_kernel_assembles() {
             let tuning = runs(&line, ROUND.join(format!("seen-{name}-tuning")), "90");
             for path in tuning.ptx() {
                 let ptx = fs::read_to_string(&path).unwrap();
+                // In bf16, too: a reward's product is f32.
                 assert!(
-                    precision == "bf16" || !ptx.contains("tf32"),
+                    !ptx.contains("tf32"),
                     "{name} rounds to TF32: {}",
                     path.display()
                 );
@@ -351,6 +352,46 @@ fn a_full_memory_is_told_and_costs_no_checkpoint() {
     );
     let resumed = finish(&mut on_gpu(line, &ROUND.join("seen-full")));
     assert_eq!(resumed.status, Some(0), "{}", resumed.stderr);
+}
+
+/// CubeCL itself would keep decisions in memory, and say nothing.
+#[test]
+fn decisions_that_cannot_be_kept_are_told() {
+    let score = |tuning: &str, out: &str| {
+        format!(
+            "judge score --model rm --responses samples.parquet --device cuda --quiet \
+             --precision f32 --tuning {tuning} --out {out}"
+        )
+    };
+    let run = |line: String, seen: &str| finish(&mut on_gpu(&line, &ROUND.join(seen)));
+    // Two processes may share a folder.
+    let [one, other] = thread::scope(|scope| {
+        let runs = ["one", "other"].map(|name| {
+            let line = score("tuning-shared", &format!("{name}.parquet"));
+            scope.spawn(move || run(line, &format!("seen-{name}")))
+        });
+        runs.map(|it| it.join().unwrap())
+    });
+    for ran in [one, other] {
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    }
+    let kept = fs::read_dir(ROUND.join("tuning-shared")).unwrap();
+    let files = kept.map(|it| it.unwrap().path());
+    let file = files
+        .into_iter()
+        .find(|it| it.extension().is_some_and(|it| it == "db"));
+    let name = file.unwrap().file_name().unwrap().to_owned();
+
+    let damaged = folder(env!("CARGO_TARGET_TMPDIR"), "cuda-damaged");
+    fs::write(damaged.join(&name), "no database".repeat(1000)).unwrap();
+    let place = folder(env!("CARGO_TARGET_TMPDIR"), "cuda-no-file");
+    fs::create_dir(place.join(&name)).unwrap();
+    for dir in [damaged, place] {
+        let line = score(dir.to_str().unwrap(), "untold.parquet");
+        let expected = "delete it";
+        refuse_on_gpu(&line, &[], 2, expected);
+    }
+    assert!(!ROUND.join("untold.parquet").exists());
 }
 
 /// The script for a real GPU, but for its tests of values.

@@ -42,7 +42,7 @@ pub enum DialogueError {
 
     /// Without an end of text no response would ever end.
     #[error(
-        "the tokenizer in {} names no end of text: tokenizer_config.json needs an `eos_token`, or \
+        "the tokenizer in {} has no end-of-text token: tokenizer_config.json needs an `eos_token`, or \
          generation_config.json an `eos_token_id`",
         dir.display()
     )]

@@ -104,7 +104,7 @@ pub fn generation_note(dir: &Path) -> Result<Option<String>, DialogueError> {
         format!("`transformers` would follow {keys} when it samples; here these are not applied")
     });
     let unknown = listed(Effect::Unknown)
-        .map(|keys| format!("{keys}: no known settings of `transformers`, and not applied here"));
+        .map(|keys| format!("{keys} are not known settings of `transformers` and are not applied"));
     let parts: Vec<String> = [changes, unknown].into_iter().flatten().collect();
     Ok((!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; "))))
 }

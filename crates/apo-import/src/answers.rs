@@ -37,7 +37,7 @@ pub enum Answer {
     },
 }
 
-/// The query that an answer is to.
+/// The query that is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnsweredQuery<'a> {
     /// Its prompt, in HH's form.
@@ -56,7 +56,7 @@ impl Answer {
         fields::of(record, |text| answer(&fields::object(text)?))
     }
 
-    /// Returns the query that it is to.
+    /// Returns the query that it answers.
     ///
     /// # Errors
     ///

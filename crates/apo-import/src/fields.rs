@@ -121,8 +121,9 @@ pub(crate) fn no_json(error: &serde_json::Error) -> Fault {
         .map_or(&*message, |it| it.0);
     let at = error.column();
     if message == "trailing characters" {
-        let problem =
-            format!("more follows the record from character {at} on; expected one record per line");
+        let problem = format!(
+            "unexpected text after the record, at character {at}; expected one record per line"
+        );
         return Fault::malformed(problem);
     }
     let what = if error.is_data() {

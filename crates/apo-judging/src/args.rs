@@ -32,10 +32,15 @@ request without a reply is sent again by the next run, once the output is remove
     apo_stage::exit_status!()
 );
 
-const TALLY: &str = "\
+const TALLY: &str = concat!(
+    "\
 Examples:
   A model of AlpacaEval's leaderboard:
-    judge tally --annotations results/alpaca-7b/alpaca_eval_gpt4/annotations.json";
+    judge tally --annotations results/alpaca-7b/alpaca_eval_gpt4/annotations.json
+
+",
+    apo_stage::exit_status!(no output)
+);
 
 const SHEET: &str = concat!(
     "\

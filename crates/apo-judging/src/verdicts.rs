@@ -94,7 +94,7 @@ impl JudgingSummary {
             "invalid",
             "none",
             "win rate of A",
-            "like length",
+            "similar length",
             "length-controlled",
             "κ of repeats",
         ];

@@ -7,8 +7,10 @@
 
 mod backward;
 mod block;
+mod decoding;
 mod forward;
 
 pub use backward::backward;
 pub use block::Heads;
+pub(crate) use decoding::{HeadPart, NewToken, attend};
 pub use forward::forward;

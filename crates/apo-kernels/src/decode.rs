@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use crate::attention::Heads;
-use crate::cache::{self, HeadPart, KeyValues, NewToken};
+use crate::attention::{self, HeadPart, NewToken};
+use crate::cache::KeyValues;
 use crate::feed_forward;
 use crate::layer_config::LayerConfig;
 use crate::matrix::{MatrixMut, Sum};
@@ -111,6 +112,6 @@ fn attend(heads: Heads, groups: &[&[RowCache<'_>]], qkv: &[f32], attended: &mut 
     tasks
         .into_par_iter()
         .for_each_init(Vec::new, |scores, (prompt, head, mut tokens)| {
-            cache::attend(prompt, head, &mut tokens, scores);
+            attention::attend(prompt, head, &mut tokens, scores);
         });
 }

@@ -76,14 +76,14 @@ type DotProducts = fn(&[&[f32]], &[&[f32]], &mut [f32]);
 
 /// How dot products of rows are computed.
 #[derive(Clone, Copy)]
-struct Kernel {
+struct DotKernel {
     dot_products: DotProducts,
     /// Rows of the weight in a tile.
     cols: usize,
 }
 
 /// Returns the fastest kernel that this processor runs.
-fn kernel() -> Kernel {
+fn kernel() -> DotKernel {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if let Some(kernel) = avx512::kernel().or_else(avx2::kernel) {
         return kernel;
@@ -121,7 +121,13 @@ pub(crate) fn multiply(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, 
     multiply_by(kernel(), out, left, right, sum);
 }
 
-fn multiply_by(kernel: Kernel, out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
+fn multiply_by(
+    kernel: DotKernel,
+    out: MatrixMut<'_>,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    sum: Sum,
+) {
     if is_done(&out, [left.rows, left.cols], [right.rows, right.cols], sum) {
         return;
     }
@@ -164,7 +170,7 @@ mod tests {
     use crate::test_values::values;
 
     /// Every kernel that this processor runs; the others are named.
-    fn kernels() -> Vec<Kernel> {
+    fn kernels() -> Vec<DotKernel> {
         let mut found = vec![portable::kernel()];
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         for (name, kernel) in [("AVX2", avx2::kernel()), ("AVX-512", avx512::kernel())] {

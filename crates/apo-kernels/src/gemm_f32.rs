@@ -29,8 +29,8 @@ pub(crate) fn multiply(
     gemm_f32(&out, left, right, sum, threads);
 }
 
-/// The same by plain loops, for Miri: it is to check our views, and would take hours
-/// for the library's buffers.
+/// The same by plain loops, for Miri, which checks our views here; the library's own buffers
+/// would take it hours.
 #[cfg(miri)]
 fn plain(out: &MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, sum: Sum) {
     let at = |m: Matrix<'_>, row, col| m.data[row * m.row_stride + col * m.col_stride];

@@ -29,11 +29,11 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Rounds the gate and up projections, more than half of the activations, to bf16:
-    /// products of bf16 round what is made of them.
+    /// Keeps the gate and up projections, more than half of the activations, in bf16: bf16
+    /// products would round the results anyway.
     #[must_use]
-    pub fn rounded(self) -> Self {
-        let gate_up = self.gate_up.rounded();
+    pub fn to_bf16(self) -> Self {
+        let gate_up = self.gate_up.to_bf16();
         Self { gate_up, ..self }
     }
 }

@@ -80,7 +80,7 @@ pub(crate) struct Left<'a> {
 }
 
 impl<'a> Left<'a> {
-    /// Packs `matrix`, `[rows, depth]`, where products of this precision read it so.
+    /// Packs `matrix`, `[rows, depth]`, if products in this precision read it packed.
     pub(crate) fn new(matrix: Matrix<'a>, precision: Precision) -> Self {
         let pays = precision == Precision::Bf16 && !few_rows::are_few(matrix.rows);
         let packed = packing(|| pays.then(|| PackedLeft::new(matrix)).flatten());
@@ -138,7 +138,7 @@ pub(crate) struct Right<'a> {
 }
 
 impl<'a> Right<'a> {
-    /// Packs `matrix`, `[depth, cols]`, where products of this precision read it so.
+    /// Packs `matrix`, `[depth, cols]`, if products in this precision read it packed.
     pub(crate) fn new(matrix: Matrix<'a>, precision: Precision) -> Self {
         let pays = precision == Precision::Bf16;
         let packed = packing(|| pays.then(|| Packed::new(matrix)).flatten());

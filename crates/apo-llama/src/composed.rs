@@ -179,7 +179,7 @@ fn feed_forward(x: Tensor<2>, weights: &LayerTensors, eps: f64, precision: Preci
 
 /// A layer's queries, keys and values of flat tokens, rotated by position:
 /// `[tokens, heads or kv_heads, head_dim]`.
-pub(crate) struct Projected {
+pub(crate) struct RotatedQkv {
     pub(crate) query: Tensor<3>,
     pub(crate) key: Tensor<3>,
     pub(crate) value: Tensor<3>,
@@ -198,7 +198,7 @@ pub(crate) fn project(
     cos: &Tensor<3>,
     sin: &Tensor<3>,
     precision: Precision,
-) -> Projected {
+) -> RotatedQkv {
     let [tokens, _] = x.dims();
     let normed = rms_norm(x, weights.input_norm.clone(), config.rms_norm_eps);
     let normed = cast_operand(normed, precision);
@@ -209,7 +209,7 @@ pub(crate) fn project(
     let query = project(&weights.query, config.num_attention_heads);
     let key = project(&weights.key, config.num_key_value_heads);
     let value = project(&weights.value, config.num_key_value_heads);
-    Projected {
+    RotatedQkv {
         query: rotate(query, cos, sin),
         key: rotate(key, cos, sin),
         value,
@@ -279,7 +279,7 @@ impl ComposedPlan {
     ) -> (Tensor<2>, Tensor<3>, Tensor<3>) {
         let (config, precision, trees) = (&self.config, self.precision, &self.trees);
         let (cos, sin) = (&trees.cos, &trees.sin);
-        let Projected { query, key, value } =
+        let RotatedQkv { query, key, value } =
             project(x.clone(), weights, config, cos, sin, precision);
         let attended = attend(
             trees.pad(query),

@@ -266,7 +266,11 @@ impl Llama {
         composed::logits(hidden, self.language_head(), compute.precision)
     }
 
-    /// Returns the values of one parameter, `[elements]`.
+    /// Returns the values of one parameter.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[elements]`, in the order of rows
     ///
     /// # Panics
     ///

@@ -47,8 +47,8 @@ pub enum ModelError {
 
     /// A model that we wrote has changed.
     #[error(
-        "the model in {} is not as it was written: {}. A disk or a copy has damaged it; if you \
-         changed it on purpose, remove what you changed from `files` in its apo.json, and \
+        "the model in {} has changed since it was written: {}. A disk or a copy has damaged it; if \
+         you changed it on purpose, remove what you changed from `files` in its apo.json, and \
          remove `crc32`",
         dir.display(),
         faults.join(", ")
@@ -151,12 +151,21 @@ pub enum ModelError {
     #[error("{0}")]
     GpuUnusable(String),
 
+    /// The file of what tuning has decided cannot be used.
+    #[error("{} is no record of which kernels are fastest ({reason}); delete it", path.display())]
+    Tuning {
+        /// The file.
+        path: PathBuf,
+        /// Why, in its database's words.
+        reason: String,
+    },
+
     /// The program was built without a kind of device.
     #[error("this program was built without {0}")]
     NotCompiledIn(&'static str),
 
     /// The device does not multiply bf16.
-    #[error("this device has no bf16 products")]
+    #[error("this device does not multiply bf16")]
     NoBf16,
 }
 

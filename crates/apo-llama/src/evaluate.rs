@@ -11,14 +11,22 @@ pub trait Evaluate {
     /// Returns the device of the parameters.
     fn device(&self) -> Device;
 
-    /// Returns the reward of every response of a batch, `[response]`.
+    /// Returns the reward of every response of a batch.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response]`
     ///
     /// # Panics
     ///
     /// When the model has no reward head.
     fn reward_values(&self, config: &LlamaConfig, compute: Compute, batch: &TreeBatch) -> Vec<f32>;
 
-    /// Returns the log-prob of every response token of a batch, nats, `[response tokens]`.
+    /// Returns the log-prob of every response token of a batch, nats.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[response tokens]`
     ///
     /// # Panics
     ///
@@ -31,8 +39,13 @@ pub trait Evaluate {
     ) -> Vec<f32>;
 }
 
-/// Reads the values of a tensor from its device, `[elements]`.
-pub(crate) fn values(tensor: Tensor<1>) -> Vec<f32> {
+/// Reads the values of a tensor from its device.
+///
+/// # Shapes
+///
+/// - `tensor`: any
+/// - result: `[elements]`, in the order of rows
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();
     data.try_into_vec().expect("converted to f32")
 }

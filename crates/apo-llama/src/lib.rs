@@ -41,7 +41,7 @@ pub use config::{Head, LlamaConfig};
 pub use decoder::Llama;
 pub use directory::{ModelDirectory, ModelManifest, Start};
 pub use error::ModelError;
-pub use evaluate::Evaluate;
+pub use evaluate::{Evaluate, values};
 pub use generation::{Ended, Generated, GenerationConfig, Pick, Request, Sampling};
 pub use inference::{Frozen, InferenceModel};
 pub use memory_estimate::{MemoryEstimate, MicroBatches};

@@ -16,7 +16,7 @@ use apo_kernels::{Precision, log_prob};
 /// Bytes of a number: weights, gradients, moments and most activations are f32.
 const F32: u64 = 4;
 
-/// What a program holds besides: code, tokenizer, allocator.
+/// What a program needs without a model: code, tokenizer, allocator.
 const BASE: u64 = 96 << 20;
 
 /// How many micro-batches a step of a training has.

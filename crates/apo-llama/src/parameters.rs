@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use apo_kernels::Precision;
 
+use crate::evaluate::values;
 use crate::matmul::cast_operand;
 
 /// Makes a parameter, tracked if its device has autodiff.
@@ -69,8 +70,7 @@ impl ModuleVisitor for Finder<'_> {
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         if self.found.is_none() && self.path.join(".") == self.name {
-            let values = parameter.val().into_data().convert::<f32>();
-            self.found = Some(values.try_into_vec().expect("converted to f32"));
+            self.found = Some(values(parameter.val()));
         }
     }
 }

@@ -3,11 +3,12 @@
 //! Decisions come from measured times, and each kernel adds up in an order of its own. So a
 //! run gives the same bits after a kill only if it keeps what it has decided.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use burn_cubecl::cubecl::environment;
+use cubecl_environment::environment;
+use cubecl_environment::persistence::{Access, Database};
 
 use crate::error::{ModelError, io_error};
 
@@ -20,18 +21,19 @@ const NOWHERE: &str = "/dev/null/tuning.db";
 ///
 /// # Errors
 ///
-/// When the folder cannot be written.
+/// When the folder cannot be written, or its file cannot be read.
 pub(crate) fn keep(device: &Device, dir: Option<&Path>) -> Result<(), ModelError> {
     let Some((dir, file)) = dir.and_then(|dir| Some((dir, file(device, dir)?))) else {
         environment::load(NOWHERE);
         return Ok(());
     };
     fs::create_dir_all(dir).map_err(io_error("write", dir))?;
-    // CubeCL would silently keep decisions in memory if it could not write the file.
-    let opened = File::options().create(true).append(true).open(&file);
-    opened.map_err(io_error("write", &file))?;
-    environment::load(file);
-    Ok(())
+    environment::load(&file);
+    // CubeCL itself would silently keep decisions in memory if it could not use the file.
+    match Database::open_at(&file, Access::ReadWrite) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(ModelError::Tuning { path: file, reason }),
+    }
 }
 
 /// Returns the file of a GPU's kind; `None` for a device that has no name.

@@ -29,11 +29,10 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "PRECISION", value_enum, default_value = "auto")]
     pub precision: PrecisionArg,
 
-    /// Folder of what tuning decides on a GPU: which kernels are the fastest
+    /// Folder that keeps which of its kernels a GPU runs fastest
     ///
-    /// Runs on GPUs of one kind give the same bits if they have the same decisions. Let one run
-    /// at a time use a folder, and give it again when a stopped run goes on.
-    /// [default: in the output's working folder]
+    /// Runs on GPUs of one kind give the same bits if they run the same kernels. Pass the same
+    /// folder to resume a stopped run. [default: in the output's working folder]
     #[arg(long, value_name = "DIR")]
     pub tuning: Option<PathBuf>,
 }

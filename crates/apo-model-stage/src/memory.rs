@@ -18,7 +18,7 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// arithmetic. Some buffers wait for seconds until the next step needs them. What
 /// no step needs any more, such as the weights that a model was loaded from, goes
 /// back after a minute.
-const KEPT: c_long = 60_000;
+const DELAY_MS: c_long = 60_000;
 
 /// Keeps freed memory for the next buffer instead of returning it at once, in
 /// programs whose allocator is [`MiMalloc`].
@@ -27,6 +27,6 @@ pub fn keep_freed() {
     ONCE.call_once(|| {
         // SAFETY: the allocator checks that the option exists, and stores a
         // number.
-        unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, KEPT) }
+        unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, DELAY_MS) }
     });
 }

@@ -30,12 +30,12 @@ const SCORES: [(&str, Scores); 8] = [
 
 /// A reward model on Test and Dev: accuracy in per cent, ECE (Tables 3 and 4).
 #[derive(Clone, Copy, Debug)]
-pub struct OnPairs {
+pub struct PaperAccuracy {
     pub test: (f64, f64),
     pub dev: (f64, f64),
 }
 
-const ON_PAIRS: [(&str, OnPairs); 12] = [
+const ON_PAIRS: [(&str, PaperAccuracy); 12] = [
     ("RM_All", on_pairs((72.98, 0.011), (76.51, 0.029))),
     ("RM_Test", on_pairs((72.34, 0.010), (75.69, 0.025))),
     ("RM_Base", on_pairs((63.04, 0.019), (63.18, 0.014))),
@@ -54,8 +54,8 @@ const fn scores(alpaca: [f64; 2], alpaca_2: [f64; 2]) -> Scores {
     Scores { alpaca, alpaca_2 }
 }
 
-const fn on_pairs(test: (f64, f64), dev: (f64, f64)) -> OnPairs {
-    OnPairs { test, dev }
+const fn on_pairs(test: (f64, f64), dev: (f64, f64)) -> PaperAccuracy {
+    PaperAccuracy { test, dev }
 }
 
 /// Returns the paper's rows of a table of data.
@@ -69,6 +69,6 @@ pub fn policy(name: &str) -> Option<Scores> {
 }
 
 /// Returns what the paper says of a reward model.
-pub fn reward_model(name: &str) -> Option<OnPairs> {
+pub fn reward_model(name: &str) -> Option<PaperAccuracy> {
     ON_PAIRS.iter().find(|it| it.0 == name).map(|it| it.1)
 }

@@ -31,7 +31,7 @@ pub const LOG_PROBS: &str = concat!(
     "\
 Examples:
   The reference's log-probs, for several alignments of the same responses:
-    judge log-probs --model sft --responses round-1/scored.parquet --limit 1024 \\
+    judge log-probs --model sft --responses round-1/scored.parquet \\
       --out reference.parquet
     align dpo --model sft --responses round-1/scored.parquet \\
       --reference-log-probs reference.parquet --out round-1/policy

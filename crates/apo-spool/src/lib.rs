@@ -21,5 +21,5 @@ mod values;
 
 pub use disk::{checksum_of_file, sync_folder};
 pub use error::SpoolError;
-pub use spool::{KEPT, Place, Recovered, Spool, read_record, write_record};
+pub use spool::{EXTENSION, Place, Recovered, Spool, read_record, write_record};
 pub use values::ValueSpool;

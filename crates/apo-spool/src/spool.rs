@@ -20,7 +20,7 @@ pub use recover::Recovered;
 const BUFFER: usize = 1 << 20;
 
 /// Extension of a spool that is kept when a stage stops.
-pub const KEPT: &str = "spool";
+pub const EXTENSION: &str = "spool";
 
 /// Where a record is in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

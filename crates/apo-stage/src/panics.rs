@@ -10,8 +10,8 @@ use std::thread;
 use apo_guard::message;
 
 /// Beginnings of the names of threads on which CubeCL runs a GPU. It catches every panic
-/// there. What tuning tries and gives up on is nobody's business; what matters panics once
-/// more, or resumes, on the thread that asked for it.
+/// there. Tuning panics where a kernel does not suit; a panic that matters is raised again, or
+/// resumes, on the thread that asked for the work.
 const GPU_THREADS: [&str; 2] = ["DSD-", "DSU-"];
 
 /// What CubeCL and the driver say when a GPU's memory is full, or when another program has the
@@ -77,7 +77,7 @@ fn report(stage: &str, what: &str) {
         return;
     }
     let before = held.map_or_else(String::new, |it| {
-        format!("The last panic on a GPU's thread, perhaps without a part in this: {it}\n")
+        format!("The last panic on a GPU's thread, which may be unrelated: {it}\n")
     });
     let _ = writeln!(
         io::stderr().lock(),

@@ -42,7 +42,7 @@ const PROVENANCE_NEW: &str = "provenance.json.new";
 /// is here because a folder must be recognised by every stage, not only by the
 /// one that works in it: `--overwrite` lets any of them remove it.
 const WRITTEN: [&str; 4] = ["metrics.jsonl", "model", "sheet", "tables"];
-const EXTENSIONS: [&str; 3] = [apo_spool::KEPT, "scratch", "parquet"];
+const EXTENSIONS: [&str; 3] = [apo_spool::EXTENSION, "scratch", "parquet"];
 
 /// Whether stages write something of this name into a working folder.
 fn is_working_file(name: &OsStr) -> bool {
@@ -197,7 +197,9 @@ impl WorkingFolder {
             };
             let name = entry.file_name();
             let is_kept = [READY, REPLACED, CHECKPOINTS].iter().any(|it| name == **it)
-                || path.extension().is_some_and(|it| it == apo_spool::KEPT);
+                || path
+                    .extension()
+                    .is_some_and(|it| it == apo_spool::EXTENSION);
             is_kept && is_filled()
         })
     }

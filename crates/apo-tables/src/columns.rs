@@ -169,7 +169,7 @@ impl Columns {
         if let Some(unread) = leaves.iter().map(name).find(|it| !read.contains(it)) {
             return Err(TableError::Import {
                 path: path.into(),
-                problem: format!("column `{unread}` holds nothing that can be read, expected text"),
+                problem: format!("column `{unread}` has a type that cannot be read; expected text"),
             });
         }
         let leaves = leaves.into_iter().filter(is_read);

@@ -15,6 +15,9 @@ use serde_json::{Map, Value};
 /// The folder in the working folder that the model is written to.
 const MODEL: &str = "model";
 
+/// Steps at the end whose mean loss is printed.
+const RECENT: usize = 20;
+
 /// The result of a training.
 #[derive(Debug, Serialize)]
 struct Summary {
@@ -51,8 +54,8 @@ pub fn finish(
     }
     writer.finish()?;
     output.publish(MODEL)?;
-    let last = trained.metrics.len().saturating_sub(20);
-    let recent = &trained.metrics[last..];
+    let first = trained.metrics.len().saturating_sub(RECENT);
+    let recent = &trained.metrics[first..];
     let summary = Summary {
         steps: trained.metrics.len(),
         loss: recent.iter().map(|metric| metric.loss).sum::<f32>() / recent.len().max(1) as f32,
@@ -61,9 +64,13 @@ pub fn finish(
     };
     print_result(report, &summary, || {
         let row = |name: &str, value: String| vec![name.to_owned(), value];
+        let loss = match first {
+            0 => "loss (all steps)".to_owned(),
+            _ => format!("loss (last {RECENT} steps)"),
+        };
         let mut rows = vec![
             row("steps", summary.steps.to_string()),
-            row("loss (last 20 steps)", format!("{:.4}", summary.loss)),
+            row(&loss, format!("{:.4}", summary.loss)),
             row("tokens", summary.tokens.to_string()),
         ];
         for (name, value) in &summary.counts {

@@ -21,7 +21,8 @@ const FOLDER: &str = "checkpoints";
 const STATE: &str = "state.spool";
 /// Folders of a checkpoint's files: weights, and AdamW's two moments.
 const PARTS: [&str; 3] = ["", "first-moment", "second-moment"];
-const KEPT: usize = 2;
+/// How many checkpoints a training keeps.
+const N_KEPT: usize = 2;
 
 /// The progress of a training.
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,7 +100,7 @@ pub(crate) fn save(
     fs::rename(&fresh, &folder)
         .and_then(|()| sync_folder(&dir.join(FOLDER)))
         .map_err(writing)?;
-    for old in list(dir).into_iter().skip(KEPT) {
+    for old in list(dir).into_iter().skip(N_KEPT) {
         fs::remove_dir_all(&old).map_err(TrainingError::writing(&old))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The loss of a step, summed over micro-batches.
 
-use apo_llama::{Model, ModelError, PromptTree, TreeBatch};
+use apo_llama::{Model, ModelError, PromptTree, TreeBatch, values};
 use apo_objectives::{
     Adversarial, LogProbs, PairLoss, Pairs, Weighted, apo_reward_model, negative_log_likelihood,
     rrhf,
@@ -154,7 +154,7 @@ impl MicroBatch<'_> {
         } else {
             preferences
         };
-        sums.add_rewards(&values(&rewards), compared);
+        sums.add_rewards(&values(rewards.clone()), compared);
         apo_reward_model(&rewards, golden, preferences, adversarial, beta_2)
     }
 
@@ -165,7 +165,7 @@ impl MicroBatch<'_> {
     /// - result: `[1]`
     fn likelihood(&self, sums: &mut StepSums) -> Tensor<1> {
         let log_probs = self.log_probs();
-        let found = values(&log_probs);
+        let found = values(log_probs.clone());
         for &i in &self.terms.sft_targets.responses {
             sums.log_probs.chosen += f64::from(found[i]);
             sums.n_log_probs.chosen += 1.0;
@@ -181,7 +181,7 @@ impl MicroBatch<'_> {
     /// - result: `[1]`
     fn rrhf(&self, lambda: f64, sum_log_probs: bool, sums: &mut StepSums) -> Tensor<1> {
         let log_probs = self.log_probs();
-        sums.add_log_probs(&values(&log_probs), &self.terms.preferences);
+        sums.add_log_probs(&values(log_probs.clone()), &self.terms.preferences);
         let values = if sum_log_probs {
             log_probs
         } else {
@@ -221,8 +221,8 @@ impl MicroBatch<'_> {
             tokens: &tokens,
             kl: totals.kl,
         };
-        sums.add_log_probs(&values(&log_probs), &terms.preferences);
-        let rewards = values(&loss.rewards(responses));
+        sums.add_log_probs(&values(log_probs.clone()), &terms.preferences);
+        let rewards = values(loss.rewards(responses));
         sums.add_rewards(&rewards, &terms.preferences);
         let cost = loss.loss(responses, &terms.preferences);
         if totals.tokens == 0.0 {
@@ -283,16 +283,6 @@ impl Terms {
         }
         terms
     }
-}
-
-/// Reads the values of a tensor from its device.
-///
-/// # Shapes
-///
-/// - `tensor`: `[value]`
-pub(crate) fn values(tensor: &Tensor<1>) -> Vec<f32> {
-    let data = tensor.clone().into_data().convert::<f32>();
-    data.try_into_vec().expect("converted to f32")
 }
 
 /// Sums the tokens' log-probs of each response.

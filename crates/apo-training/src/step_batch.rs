@@ -3,7 +3,7 @@
 use std::iter;
 use std::path::Path;
 
-use apo_llama::{GradientSum, Model, ModelError, PromptTree};
+use apo_llama::{GradientSum, Model, ModelError, PromptTree, values};
 
 use crate::checkpoint;
 use crate::error::TrainingError;
@@ -105,7 +105,7 @@ impl StepBatch {
         let mut sums = StepSums::default();
         for examples in groups(&self.examples, micro_tokens, Example::n_tokens) {
             let loss = objective::loss(objective, model, examples, &totals, &mut sums);
-            let found = objective::values(&loss)[0];
+            let found = values(loss.clone())[0];
             if !found.is_finite() {
                 let what = "the loss".into();
                 return Err(ModelError::NotFinite { what, found });

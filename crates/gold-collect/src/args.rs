@@ -125,8 +125,8 @@ impl Args {
         inputs.chain(&self.answers).map(PathBuf::as_path).collect()
     }
 
-    /// Returns the source of answers that `--answers` lacks. If it is an endpoint, files
-    /// without a single match would cost the money that they were meant to save.
+    /// Returns the source of answers that `--answers` lacks. With an endpoint, files that match
+    /// no query at all are an error: every query would be paid for.
     pub fn fallback(&self) -> Fallback {
         if self.hh_best {
             Fallback::HhChosen

@@ -37,7 +37,8 @@ pub enum Command {
     /// Measure a policy's KL from its reference, in nats per token
     Kl(KlArgs),
     /// Compute log-probs of responses under a policy, for use as a reference's
-    #[command(after_help = LOG_PROBS)]
+    // As many tokens as `align` reads.
+    #[command(after_help = LOG_PROBS, mut_arg("limit", |it| it.default_value("1024")))]
     LogProbs(ScoreArgs),
     /// Count the rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::mutate::{self, Kind, parquet_footer};
 use crate::stages::{self, Ran};
-use crate::works::BAD_INPUT;
+use crate::works::{BAD_INPUT, CONFLICT};
 use round::Round;
 use tasks::{OUT, Task};
 
@@ -33,8 +33,6 @@ const MAX_STDERR: usize = 8192;
 
 /// Exit statuses of stages that nothing killed.
 const STATUSES: [i32; 5] = [0, 1, 2, BAD_INPUT, CONFLICT];
-
-const CONFLICT: i32 = 4;
 
 /// A round whose stages are run with broken inputs.
 #[derive(Debug)]
@@ -171,7 +169,7 @@ impl Case<'_> {
         let ran = run(folder, &anew);
         if self.is_foreign() {
             let is_kept = fs::read(folder.join(self.file)).is_ok_and(|it| it == self.bytes);
-            let is_refused = ran.status == Some(3) && ran.stderr.contains("move that away");
+            let is_refused = ran.status == Some(BAD_INPUT) && ran.stderr.contains("move that away");
             return (!is_kept || !is_refused)
                 .then(|| format!("a folder of others is not refused: {}", ran.stderr));
         }

@@ -112,7 +112,7 @@ fn found<'a>(
     }
 }
 
-/// Returns a value as the conversion after its `!` has it.
+/// Applies the conversion after `!` to a value.
 fn converted<'a>(value: &'a Value, conversion: &str, work: &Work) -> Result<Cow<'a, Value>> {
     match conversion {
         "" => Ok(Cow::Borrowed(value)),

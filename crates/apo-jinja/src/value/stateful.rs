@@ -189,7 +189,7 @@ impl Loop {
         self.ahead.borrow_mut().push_back(item);
     }
 
-    /// Goes on to the next item.
+    /// Advances to the next item.
     pub(crate) fn go_on(&self) -> Option<Value> {
         let item = self.ahead.borrow_mut().pop_front()?;
         let before = self.current.replace(Some(item.clone()));

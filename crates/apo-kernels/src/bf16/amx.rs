@@ -27,7 +27,7 @@ const PAIRS: usize = SIDE;
 ///
 /// # Safety
 ///
-/// `pack` writes the whole panel.
+/// `pack` writes the whole panel. `multiply` writes the whole block, or adds to all of it.
 pub unsafe trait Tiles: Copy + Sync {
     /// What a thread holds while it multiplies tiles.
     type Thread;
@@ -69,7 +69,8 @@ pub unsafe trait Tiles: Copy + Sync {
 #[derive(Clone, Copy)]
 pub struct Amx<T>(pub T);
 
-// SAFETY: both operands are packed by the tiles, which write the whole panel.
+// SAFETY: the tiles pack both operands and write whole panels; `multiply` stores or copies
+// every sum.
 unsafe impl<T: Tiles> MicroKernel for Amx<T> {
     const ROWS: usize = ROWS;
     const COLS: usize = COLS;

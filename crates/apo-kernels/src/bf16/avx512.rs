@@ -27,7 +27,7 @@ impl Avx512 {
     }
 }
 
-// SAFETY: `pack` of the module `pack` writes the whole panel.
+// SAFETY: `pack` of the module `pack` writes the whole panel; `multiply` stores every sum.
 unsafe impl MicroKernel for Avx512 {
     const ROWS: usize = ROWS;
     const COLS: usize = COLS;

@@ -15,7 +15,8 @@ use crate::matrix::{Matrix, Sum};
 ///
 /// # Safety
 ///
-/// `pack_left` and `pack_right` write the whole panel.
+/// `pack_left` and `pack_right` write the whole panel. `multiply` writes the whole block, or
+/// adds to all of it.
 pub unsafe trait MicroKernel: Copy + Sync {
     /// Rows of `left` in a panel.
     const ROWS: usize;

@@ -51,6 +51,10 @@ pub struct Steps<R, I, T> {
 /// # Shapes
 ///
 /// - `panel`: as `order` says, with at least as many pairs as rows have
+///
+/// # Panics
+///
+/// When the panel does not have the same pairs in each lane.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -67,6 +71,7 @@ pub fn pack<const WIDTH: usize>(
     >,
     panel: &mut [MaybeUninit<u32>],
 ) {
+    assert!(panel.len().is_multiple_of(WIDTH), "whole lanes");
     let by_lanes = m.col_stride != 1;
     let pairs = panel.len() / WIDTH;
     for lane in (0..WIDTH).step_by(SIDE) {

@@ -1,6 +1,5 @@
-//! A micro-kernel of plain loops, for Miri and for processors without any of the
-//! instructions. It is slow, and shares everything but the arithmetic of a block
-//! with the others.
+//! A micro-kernel of plain loops, for Miri and for tests. It is slow, and shares everything
+//! but the arithmetic of a block with the others.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -13,7 +12,7 @@ use crate::matrix::{Matrix, Sum};
 #[derive(Clone, Copy)]
 pub struct Portable;
 
-// SAFETY: `pack` of the module `pack` writes the whole panel.
+// SAFETY: `pack` of the module `pack` writes the whole panel; `multiply` stores every sum.
 unsafe impl MicroKernel for Portable {
     const ROWS: usize = 12;
     const COLS: usize = 32;

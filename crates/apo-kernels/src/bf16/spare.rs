@@ -1,9 +1,9 @@
-//! Memory of panels that are no longer needed. The system clears what it gives out anew,
-//! which takes longer than packing.
+//! Memory of panels that are no longer needed. The system clears fresh pages, which takes
+//! longer than packing.
 
 use std::cell::RefCell;
 
-use super::panels::Line;
+use super::line::Line;
 
 /// Most vectors that a thread keeps.
 const MOST: usize = 4;

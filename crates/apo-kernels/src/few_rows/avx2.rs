@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_storeu_ps,
 };
 
-use super::{Kernel, common_length};
+use super::{DotKernel, common_length};
 
 /// Rows of x and of the weight in a tile: 12 sums, 3 weights and a row of x fill the
 /// 16 registers.
@@ -15,9 +15,9 @@ const COLS: usize = 3;
 const LANES: usize = 8;
 
 /// Returns the kernel if this processor has the instructions.
-pub fn kernel() -> Option<Kernel> {
+pub fn kernel() -> Option<DotKernel> {
     let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    has.then_some(Kernel {
+    has.then_some(DotKernel {
         // SAFETY: the processor has just said that it can.
         dot_products: |x, weight, out| unsafe { dot_products(x, weight, out) },
         cols: COLS,

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm512_setzero_ps,
 };
 
-use super::{Kernel, common_length};
+use super::{DotKernel, common_length};
 
 /// Rows of x and of the weight in a tile: 24 sums, 6 weights and a row of x
 /// fill 31 of 32 registers.
@@ -15,8 +15,8 @@ const COLS: usize = 6;
 const LANES: usize = 16;
 
 /// Returns the kernel if this processor has the instructions.
-pub fn kernel() -> Option<Kernel> {
-    is_x86_feature_detected!("avx512f").then_some(Kernel {
+pub fn kernel() -> Option<DotKernel> {
+    is_x86_feature_detected!("avx512f").then_some(DotKernel {
         // SAFETY: the processor has just said that it can.
         dot_products: |x, weight, out| unsafe { dot_products(x, weight, out) },
         cols: COLS,

@@ -1,14 +1,14 @@
 //! Tiles of plain loops, for processors without any of the instructions, and for Miri.
 
-use super::Kernel;
+use super::DotKernel;
 use crate::simd;
 
 const ROWS: usize = 4;
 const COLS: usize = 6;
 
 /// Returns the kernel, which every processor runs.
-pub fn kernel() -> Kernel {
-    Kernel {
+pub fn kernel() -> DotKernel {
+    DotKernel {
         dot_products,
         cols: COLS,
     }

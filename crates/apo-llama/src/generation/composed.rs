@@ -7,9 +7,10 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use apo_kernels::Precision;
 
 use super::cached_decoder::CachedDecoder;
-use crate::composed::{self, ComposedPlan, Projected, integers};
+use crate::composed::{self, ComposedPlan, RotatedQkv, integers};
 use crate::config::LlamaConfig;
 use crate::decoder::Llama;
+use crate::evaluate::values;
 use crate::inference::InferenceModel;
 use crate::matmul::cast_operand;
 use crate::rope::{both_halves, rotations};
@@ -84,9 +85,11 @@ impl<'a> ComposedDecoder<'a> {
 
     fn logits(&self, x: Tensor<2>) -> Vec<f32> {
         let normed = self.llama.last_norm(x, self.config);
-        let logits = composed::logits(normed, self.llama.language_head(), self.precision);
-        let logits = logits.into_data().convert::<f32>();
-        logits.try_into_vec().expect("converted to f32")
+        values(composed::logits(
+            normed,
+            self.llama.language_head(),
+            self.precision,
+        ))
     }
 
     /// Makes the stack hold exactly `rows`: removes those that ended, and
@@ -236,7 +239,7 @@ impl CachedDecoder for ComposedDecoder<'_> {
         let layers = std::mem::take(&mut self.layers);
         for (layer, (keys, values)) in self.llama.model.layers.iter().zip(layers) {
             let weights = layer.weights();
-            let Projected { query, key, value } =
+            let RotatedQkv { query, key, value } =
                 composed::project(x.clone(), &weights, config, &cos, &sin, precision);
             let with = |all: Tensor<4>, new: Tensor<3>| {
                 let new = new.reshape([n_rows, kv_heads, 1, config.head_dim]);

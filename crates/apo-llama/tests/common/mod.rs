@@ -3,6 +3,7 @@
 
 pub mod directories;
 pub mod safetensors;
+mod wide;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,17 +14,30 @@ use serde_json::Value;
 
 /// The small models whose values are PyTorch's, each with the entry of
 /// [`reference`] that holds these.
-pub const MODELS: [(&str, &str); 3] = [("base", "base"), ("sharded", "base"), ("llama3", "llama3")];
+pub const MODELS: [(&str, &str); 4] = [
+    ("base", "base"),
+    ("sharded", "base"),
+    ("llama3", "llama3"),
+    ("wide", "wide"),
+];
 
 /// A small model's directory.
 pub fn tiny(name: &str) -> PathBuf {
+    if name == "wide" {
+        return wide::directory();
+    }
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/tiny")
         .join(name)
 }
 
-/// The CPU, or what `APO_DEVICE` names, as `--device` does.
+/// The CPU, or what `APO_DEVICE` names, as `--device` does; also `cubecl-cpu`, which runs
+/// the kernels that GPUs run.
 pub fn device() -> Device {
+    #[cfg(feature = "cubecl-cpu")]
+    if device_name() == "cubecl-cpu" {
+        return Device::cpu();
+    }
     device::choose(&device_name()).unwrap()
 }
 

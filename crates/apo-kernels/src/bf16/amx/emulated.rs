@@ -12,7 +12,7 @@ use crate::matrix::{Matrix, Sum};
 #[derive(Clone, Copy)]
 pub struct Emulated;
 
-// SAFETY: `pack` of the module `pack` writes the whole panel.
+// SAFETY: `pack` of the module `pack` writes the whole panel; `multiply` stores every sum.
 unsafe impl Tiles for Emulated {
     type Thread = ();
 

@@ -94,19 +94,34 @@ impl Drop for Configured {
             // SAFETY: `on_thread` has configured tiles on this thread, which the value
             // cannot leave, and nobody else has them. Released tiles need not be saved
             // when the thread is interrupted.
-            unsafe { asm!("tilerelease", options(nomem, nostack)) };
+            unsafe {
+                asm!(
+                    "tilerelease",
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nomem, nostack),
+                );
+            }
         }
     }
 }
 
-// SAFETY: `pack` of the module `pack` writes the whole panel.
+// SAFETY: `pack` of the module `pack` writes the whole panel; `multiply` stores all four tiles.
 unsafe impl Tiles for Native {
     type Thread = Configured;
 
     fn on_thread(self) -> Configured {
         if N_CONFIGURED.get() == 0 {
             // SAFETY: `new` has found the instructions; the configuration is a valid one.
-            unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack)) };
+            unsafe {
+                asm!(
+                    "ldtilecfg [{}]",
+                    in(reg) &raw const CONFIGURATION,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
         }
         N_CONFIGURED.set(N_CONFIGURED.get() + 1);
         Configured(PhantomData)

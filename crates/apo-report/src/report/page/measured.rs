@@ -126,10 +126,10 @@ pub fn verdicts(run: &Run) -> Result<Markup> {
             div.wide { table {
                 caption {
                     "Win rates with 95 % intervals over queries. A tie, or a verdict that follows the position, counts as half a win; "
-                    "invalid and failed ones do not count. Of like length: the lengths differ by at most a fifth."
+                    "invalid and failed ones do not count. Of similar length: the lengths differ by at most a fifth."
                 }
                 tr {
-                    th { "" } th { "judge" } th { "win rate" } th { "of like length" } th { "length-controlled" }
+                    th { "" } th { "judge" } th { "win rate" } th { "of similar length" } th { "length-controlled" }
                     th { "queries" } th { "invalid" } th { "failed" } th { "mean characters" }
                 }
                 @for (it, judge) in rows() {

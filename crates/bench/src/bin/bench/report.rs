@@ -173,7 +173,7 @@ struct Measure<'a> {
     digits: usize,
     ours: &'a dyn Fn(Task, Precision) -> Option<f64>,
     theirs: &'a dyn Fn(Task, Precision) -> Option<f64>,
-    /// Of ours and the better one of theirs.
+    /// Of our figure and the better one of PyTorch's.
     ratio: fn(f64, f64) -> f64,
 }
 
