@@ -22,7 +22,7 @@ use anyhow::Result;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
-use apo_model_stage::precision;
+use apo_model_stage::{precision, start_device};
 use apo_provenance::Provenance;
 use apo_stage::{Claim, Output, OutputKind, print_up_to_date};
 use apo_training::{ExampleStore, Reference};
@@ -76,7 +76,7 @@ fn run(method: &Method) -> Result<()> {
     let Claim::Work(output) = claim else {
         return print_up_to_date(&common.report, out);
     };
-    let device = common.compute.device(Some(output.dir()))?;
+    let device = start_device(&common.compute, Some(output.dir()))?;
     let mut compute =
         precision::resolve(&common.compute, &common.model.dir, &device, &common.report)?;
     compute.checkpointing = common.training.checkpointing;

@@ -19,7 +19,7 @@ pub(crate) enum Activations {
 
 impl Activations {
     /// Rounds them to bf16.
-    pub(crate) fn to_bf16(self) -> Self {
+    pub(crate) fn into_bf16(self) -> Self {
         let Self::F32(values) = self else {
             return self;
         };
@@ -67,7 +67,7 @@ mod tests {
             let kept = Activations::F32(exact.clone());
             let bits = |x: &f32| half::bf16::from_f32(*x).to_bits();
             let expected: Vec<u16> = exact.iter().map(bits).collect();
-            let Activations::Bf16(rounded) = kept.to_bf16().to_bf16() else {
+            let Activations::Bf16(rounded) = kept.into_bf16().into_bf16() else {
                 panic!("they are rounded");
             };
             assert_eq!(rounded, expected);

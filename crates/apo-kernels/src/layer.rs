@@ -32,8 +32,8 @@ impl Saved {
     /// Keeps the gate and up projections, more than half of the activations, in bf16: bf16
     /// products would round the results anyway.
     #[must_use]
-    pub fn to_bf16(self) -> Self {
-        let gate_up = self.gate_up.to_bf16();
+    pub fn into_bf16(self) -> Self {
+        let gate_up = self.gate_up.into_bf16();
         Self { gate_up, ..self }
     }
 }

@@ -288,7 +288,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             let saved = match plan.config.precision {
                 _ if plan.checkpointing => None,
                 Precision::F32 => Some(saved),
-                Precision::Bf16 => Some(saved.to_bf16()),
+                Precision::Bf16 => Some(saved.into_bf16()),
             };
             KernelLayerSaved {
                 x,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, anyhow};
 use apo_llama::{ModelError, device};
-use apo_stage::{Output, OutputArgs, TUNING, threads};
+use apo_stage::{Output, OutputArgs, names, threads};
 use burn::tensor::Device;
 use clap::ValueEnum;
 
@@ -74,21 +74,21 @@ impl ComputeArgs {
         let folder = self.tuning.as_deref();
         folder.map_or(Ok(()), |it| Output::check_outside(output, "--tuning", it))
     }
+}
 
-    /// Sets the threads and returns the device. What tuning decides for a GPU is kept where
-    /// the user says, or else in the working folder of the output; without one, not at all.
-    ///
-    /// # Errors
-    ///
-    /// When the device is unknown or not there, or the folder cannot be written.
-    pub fn device(&self, working: Option<&Path>) -> Result<Device> {
-        threads::start(self.threads)?;
-        memory::keep_freed();
-        let device = device::choose(&self.device).map_err(with_flag)?;
-        let own = working.map(|it| it.join(TUNING));
-        device::keep_tuning(&device, self.tuning.as_deref().or(own.as_deref()))?;
-        Ok(device)
-    }
+/// Starts the threads and returns the device. What tuning decides for a GPU is kept where
+/// the user says, or else in the working folder of the output; without one, not at all.
+///
+/// # Errors
+///
+/// When the device is unknown or not there, or the folder cannot be written.
+pub fn start_device(args: &ComputeArgs, working: Option<&Path>) -> Result<Device> {
+    threads::start(args.threads)?;
+    memory::keep_freed();
+    let device = device::choose(&args.device).map_err(with_flag)?;
+    let own = working.map(|it| it.join(names::TUNING));
+    device::keep_tuning(&device, args.tuning.as_deref().or(own.as_deref()))?;
+    Ok(device)
 }
 
 /// Adds to an error of a device the argument with which the stage works.

@@ -11,7 +11,7 @@ pub mod precision;
 pub mod rows;
 mod token_args;
 
-pub use compute::ComputeArgs;
+pub use compute::{ComputeArgs, start_device};
 pub use exit::run;
 pub use model_args::ModelArgs;
 pub use token_args::{LimitArgs, MicroTokensArgs, SCORING_MICRO_TOKENS, TRAINING_MICRO_TOKENS};

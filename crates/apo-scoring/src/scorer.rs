@@ -6,8 +6,8 @@ use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Fitted, Truncation};
 use apo_llama::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models::{self, Longest};
-use apo_model_stage::precision;
 use apo_model_stage::rows::with_row;
+use apo_model_stage::{precision, start_device};
 use apo_stage::{ReportArgs, signals, warn};
 use apo_tables::Response;
 
@@ -81,7 +81,7 @@ impl Scorer {
         working: Option<&Path>,
         report: ReportArgs,
     ) -> Result<Self> {
-        let device = args.compute.device(working)?;
+        let device = start_device(&args.compute, working)?;
         let compute = precision::resolve(&args.compute, &args.model.dir, &device, &report)?;
         Ok(Self {
             model: Model::load(dir, head, Start::Saved, &device, compute)?.for_inference(),

@@ -16,6 +16,7 @@
 mod disk;
 mod error;
 mod frame;
+pub mod names;
 mod spool;
 mod values;
 

@@ -27,6 +27,7 @@ pub mod threads;
 mod times;
 mod working;
 
+pub use apo_spool::names;
 pub use args::{OutputArgs, ReportArgs, not_negative, parse_args, value_name};
 pub use distinct::{NamedInput, check_distinct, check_distinct_responses};
 pub use error::bad_input;
@@ -39,4 +40,3 @@ pub use print::{note, print_result, print_up_to_date, warn, warn_of_empty_parts,
 pub use progress::Progress;
 pub use text::{format_table, join_names};
 pub use times::{StageTime, peak_mib};
-pub use working::TUNING;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use apo_provenance::{MOST_BYTES, Provenance, SealedError};
+use apo_spool::names::{CHECKPOINTS, METRICS, MODEL, SHEET, TABLES, TUNING};
 
 use crate::error::{Conflict, bad_input};
 use crate::exchange::{remove, write_atomically};
@@ -26,35 +27,19 @@ pub const READY: &str = "ready";
 /// step.
 pub const REPLACED: &str = "replaced";
 
-/// A training's checkpoints.
-const CHECKPOINTS: &str = "checkpoints";
-
-/// What a GPU's tuning has decided.
-pub const TUNING: &str = "tuning";
-
 /// The file that says what is being made.
 pub const PROVENANCE: &str = "provenance.json";
 
 /// The same file while it is written.
 const PROVENANCE_NEW: &str = "provenance.json.new";
 
-/// What else stages write into a working folder: names, and extensions. The list
-/// is here because a folder must be recognised by every stage, not only by the
-/// one that works in it: `--overwrite` lets any of them remove it.
-const WRITTEN: [&str; 4] = ["metrics.jsonl", "model", "sheet", "tables"];
+/// What else stages write into a working folder, which `--overwrite` lets any of them remove.
+const WRITTEN: [&str; 6] = [CHECKPOINTS, METRICS, MODEL, SHEET, TABLES, TUNING];
 const EXTENSIONS: [&str; 3] = [apo_spool::EXTENSION, "scratch", "parquet"];
 
 /// Whether stages write something of this name into a working folder.
 fn is_working_file(name: &OsStr) -> bool {
-    let own = [
-        LOCK,
-        PROVENANCE,
-        PROVENANCE_NEW,
-        READY,
-        REPLACED,
-        CHECKPOINTS,
-        TUNING,
-    ];
+    let own = [LOCK, PROVENANCE, PROVENANCE_NEW, READY, REPLACED];
     let extension = Path::new(name).extension();
     own.iter().chain(&WRITTEN).any(|it| name == *it)
         || extension.is_some_and(|found| EXTENSIONS.iter().any(|it| found == *it))

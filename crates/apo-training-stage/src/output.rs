@@ -6,14 +6,11 @@ use anyhow::Result;
 use apo_dialogue::Template;
 use apo_llama::{ModelManifest, StoredType};
 use apo_provenance::{METRICS, Provenance};
-use apo_stage::{Output, ReportArgs, format_table, print_result};
+use apo_stage::{Output, ReportArgs, format_table, names, print_result};
 use apo_tables::{Metric, Writer};
 use apo_training::Trained;
 use serde::Serialize;
 use serde_json::{Map, Value};
-
-/// The folder in the working folder that the model is written to.
-const MODEL: &str = "model";
 
 /// Steps at the end whose mean loss is printed.
 const RECENT: usize = 20;
@@ -44,7 +41,7 @@ pub fn finish(
     report: &ReportArgs,
 ) -> Result<()> {
     let counts = serde_json::from_value(serde_json::to_value(counts)?)?;
-    let dir = output.dir().join(MODEL);
+    let dir = output.dir().join(names::MODEL);
     // A run that was killed while writing may have left a part.
     let _ = std::fs::remove_dir_all(&dir);
     trained.model.save(&dir, from, stored, manifest)?;
@@ -53,7 +50,7 @@ pub fn finish(
         writer.write(metric)?;
     }
     writer.finish()?;
-    output.publish(MODEL)?;
+    output.publish(names::MODEL)?;
     let first = trained.metrics.len().saturating_sub(RECENT);
     let recent = &trained.metrics[first..];
     let summary = Summary {

@@ -11,13 +11,12 @@ use std::path::{Path, PathBuf};
 use apo_llama::{
     AdamW, AdamWSettings, Llama, Model, ModelError, StoredType, Weights, write_weights,
 };
-use apo_spool::{checksum_of_file, read_record, sync_folder, write_record};
+use apo_spool::{checksum_of_file, names, read_record, sync_folder, write_record};
 use apo_tables::Metric;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 
-const FOLDER: &str = "checkpoints";
 const STATE: &str = "state.spool";
 /// Folders of a checkpoint's files: weights, and AdamW's two moments.
 const PARTS: [&str; 3] = ["", "first-moment", "second-moment"];
@@ -52,7 +51,7 @@ fn name(step: usize) -> String {
 
 /// Returns the complete checkpoints of a working folder, newest first.
 pub(crate) fn list(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(dir.join(FOLDER)) else {
+    let Ok(entries) = fs::read_dir(dir.join(names::CHECKPOINTS)) else {
         return Vec::new();
     };
     let mut found: Vec<PathBuf> = entries
@@ -72,7 +71,7 @@ pub(crate) fn save(
     adamw: &AdamW,
     metrics: &[Metric],
 ) -> Result<(), TrainingError> {
-    let folder = dir.join(FOLDER).join(name(metrics.len()));
+    let folder = dir.join(names::CHECKPOINTS).join(name(metrics.len()));
     let fresh = folder.with_extension("new");
     let writing = |source: io::Error| TrainingError::writing(&fresh)(source);
     if fresh.exists() {
@@ -98,7 +97,7 @@ pub(crate) fn save(
         fs::remove_dir_all(&folder).map_err(writing)?; // one that was skipped
     }
     fs::rename(&fresh, &folder)
-        .and_then(|()| sync_folder(&dir.join(FOLDER)))
+        .and_then(|()| sync_folder(&dir.join(names::CHECKPOINTS)))
         .map_err(writing)?;
     for old in list(dir).into_iter().skip(N_KEPT) {
         fs::remove_dir_all(&old).map_err(TrainingError::writing(&old))?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use apo_llama::machine::available_memory;
 use apo_llama::{AdamW, MemoryEstimate, MicroBatches, Model};
+use apo_spool::names;
 use apo_tables::Metric;
 
 use crate::checkpoint;
@@ -18,8 +19,6 @@ use crate::reference::Reference;
 use crate::settings::Settings;
 use crate::step_batch::StepBatch;
 use crate::step_sums::StepSums;
-
-const METRICS: &str = "metrics.jsonl";
 
 /// A trained model and its metrics.
 #[derive(Debug)]
@@ -213,7 +212,7 @@ struct Log {
 impl Log {
     /// Begins the log with the metrics of earlier steps.
     fn begin(dir: &Path, metrics: Vec<Metric>) -> Result<Self, TrainingError> {
-        let path = dir.join(METRICS);
+        let path = dir.join(names::METRICS);
         let file = File::create(&path).map_err(TrainingError::writing(&path))?;
         let mut log = Self {
             file,

@@ -13,7 +13,9 @@ mod write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_stage::{Claim, Output, OutputKind, format_table, print_result, print_up_to_date, threads};
+use apo_stage::{
+    Claim, Output, OutputKind, format_table, names, print_result, print_up_to_date, threads,
+};
 use clap::Parser as _;
 
 use crate::args::Args;
@@ -40,7 +42,7 @@ fn run(args: &Args) -> Result<()> {
     };
     threads::start(None)?;
     let counts = write::tables(args, &sources, &provenance, output.dir())?;
-    output.publish(write::FOLDER)?;
+    output.publish(names::TABLES)?;
     rejects::remove_earlier_list(&args.output.out);
     print_result(&args.report, &counts, || format_table(&counts.rows()))
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_provenance::Provenance;
-use apo_stage::{warn, write_manifest};
+use apo_stage::{names, warn, write_manifest};
 
 use crate::args::Args;
 use crate::sources::{Source, Sources};
@@ -18,9 +18,6 @@ use crate::split;
 use clean::{DUPLICATE, IN_TEST, clean};
 use counts::Counts;
 use deal::deal;
-
-/// The folder of tables inside the working folder.
-pub const FOLDER: &str = "tables";
 
 /// Writes all tables into a folder of `dir`.
 ///
@@ -34,7 +31,7 @@ pub fn tables(
     provenance: &Provenance,
     dir: &Path,
 ) -> Result<Counts> {
-    let dir = dir.join(FOLDER);
+    let dir = dir.join(names::TABLES);
     // Making it again is faster than checking what an earlier run left.
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).with_context(|| format!("cannot write {}", dir.display()))?;

@@ -15,7 +15,7 @@ use anyhow::Result;
 use apo_llama::{Head, Model};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
-use apo_model_stage::precision;
+use apo_model_stage::{precision, start_device};
 use apo_stage::{Claim, Output, OutputKind, print_up_to_date};
 use apo_training::Objective;
 use apo_training_stage::{Defaults, Watch, check_splits, classify, finish, manifest, show_first};
@@ -54,7 +54,7 @@ fn run(args: &Args) -> Result<()> {
     let Claim::Work(output) = claim else {
         return print_up_to_date(&args.report, out);
     };
-    let device = args.compute.device(Some(output.dir()))?.autodiff();
+    let device = start_device(&args.compute, Some(output.dir()))?.autodiff();
     let mut compute = precision::resolve(&args.compute, &args.model.dir, &device, &args.report)?;
     compute.checkpointing = args.training.checkpointing;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;

@@ -16,7 +16,7 @@ use apo_dialogue::generation_note;
 use apo_llama::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
-use apo_model_stage::precision;
+use apo_model_stage::{precision, start_device};
 use apo_stage::{
     Claim, Output, OutputKind, format_table, note, print_result, print_up_to_date, warn,
 };
@@ -69,7 +69,7 @@ fn run(args: &Args) -> Result<()> {
     let Claim::Work(output) = claim else {
         return print_up_to_date(&args.report, out);
     };
-    let device = args.compute.device(Some(output.dir()))?;
+    let device = start_device(&args.compute, Some(output.dir()))?;
     let compute = precision::resolve(&args.compute, model, &device, &args.report)?;
     let model = Model::load(model, head, start, &device, compute)?.for_inference();
     let mut finished = Finished::open(output.dir())?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use apo_hh::Role;
 use apo_provenance::Provenance;
 use apo_stage::{
-    Claim, Output, OutputKind, bad_input, format_table, print_result, print_up_to_date,
+    Claim, Output, OutputKind, bad_input, format_table, names, print_result, print_up_to_date,
     write_manifest,
 };
 use apo_tables::{SheetKey, Side, Writer};
@@ -17,9 +17,6 @@ use sha2::{Digest as _, Sha256};
 use super::form::{COLUMNS, Texts, row_id, sheet_id};
 use crate::args::SheetArgs;
 use crate::pairing::{Pairing, inputs, pairings};
-
-/// Name of the folder in the working folder.
-const FOLDER: &str = "sheet";
 
 const PAGE: &str = include_str!("sheet.html");
 const DATA: &str = "{{data}}";
@@ -72,7 +69,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     else {
         return print_up_to_date(&args.report, out);
     };
-    let dir = output.dir().join(FOLDER);
+    let dir = output.dir().join(names::SHEET);
     let _ = fs::remove_dir_all(&dir); // what a kill left
     let cannot = || format!("cannot write {}", dir.display());
     fs::create_dir_all(&dir).with_context(cannot)?;
@@ -86,7 +83,7 @@ pub fn run(args: &SheetArgs) -> Result<()> {
     fs::write(dir.join("sheet.html"), page(&sheet, &placed)?).with_context(cannot)?;
     spreadsheet(&dir.join("sheet.csv"), &placed).with_context(cannot)?;
     write_manifest(&dir, &provenance)?;
-    output.publish(FOLDER)?;
+    output.publish(names::SHEET)?;
     let shown = serde_json::json!({ "sheet": sheet, "queries": key.len(), "out": out });
     print_result(&args.report, &shown, || {
         let row =
