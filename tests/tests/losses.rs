@@ -53,7 +53,7 @@ fn a_policy_that_is_its_reference_costs_what_a_margin_of_0_does() {
 
 #[test]
 fn the_references_log_probs_may_be_kept_for_many_alignments() {
-    let keep = "judge log-probs --model policy --responses samples.parquet --limit 1024";
+    let keep = "judge log-probs --model policy --responses samples.parquet";
     succeed(&ROUND, &format!("{keep} --out reference.parquet"));
     let kept = format!("{DPO} --reference-log-probs reference.parquet");
     succeed(&ROUND, &format!("{DPO} --out computed"));
@@ -76,7 +76,7 @@ fn the_references_log_probs_may_be_kept_for_many_alignments() {
     // they say nothing of.
     succeed(
         &ROUND,
-        "judge log-probs --model kept --responses samples.parquet --out other.parquet",
+        "judge log-probs --model kept --responses samples.parquet --limit 512 --out other.parquet",
     );
     let other = "sample --model policy --queries data/llm-queries.parquet --samples 3 \
                  --max-new-tokens 9 --seed 5 --out elsewhere.parquet";

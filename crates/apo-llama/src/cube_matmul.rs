@@ -1,8 +1,8 @@
 //! f32 products on GPUs that are f32 throughout.
 //!
 //! Burn's own product rounds f32 operands to TF32 on tensor cores, by whichever kernel
-//! tuning found the fastest. These kernels use none, and the shapes alone choose one, so
-//! that the same operands give the same bits in every process.
+//! tuning found the fastest. These kernels use none, and the shapes and the kind of device
+//! alone choose one, so that the same operands give the same bits in every process.
 
 use burn::tensor::DType;
 use burn_cubecl::cubecl::ir::{ElemType, FloatKind};
@@ -28,17 +28,21 @@ pub(crate) fn multiply(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     if out.meta.shape().contains(&0) {
         return out;
     }
-    let client = out.client.clone();
-    let result = launch_ref(
-        &strategy(&out).into(),
-        &client,
-        InputBinding::new(a.binding(), F32),
-        InputBinding::new(b.binding(), F32),
-        out.clone().binding(),
-        &mut MatmulElems::from_single_dtype(F32),
-    );
-    // `Gemm` itself falls back to `SimpleUnit` at depths that it does not take.
-    result.expect("these kernels multiply every shape");
+    let multiply_by = |strategy: Strategy| {
+        launch_ref(
+            &strategy.into(),
+            &out.client,
+            InputBinding::new(a.clone().binding(), F32),
+            InputBinding::new(b.clone().binding(), F32),
+            out.clone().binding(),
+            &mut MatmulElems::from_single_dtype(F32),
+        )
+    };
+    // `Gemm` itself falls back to `SimpleUnit` at depths that it does not take, and that needs
+    // more shared memory than some devices have. `Naive` needs none.
+    multiply_by(strategy(&out))
+        .or_else(|_| multiply_by(Strategy::Naive))
+        .expect("a naive kernel multiplies every shape");
     out
 }
 
