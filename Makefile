@@ -20,6 +20,9 @@ FUZZ_BYTES  ?= 1000000
 FUZZ_STAGES ?= 10000
 FUZZ_JOBS   ?= $(shell nproc)
 
+# Where `make test-values` runs the kernels of GPUs
+BACKENDS ?= wgpu cubecl-cpu
+
 # pipelines/setup.sh may just have installed Rust, which rustup puts there.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
@@ -27,7 +30,7 @@ include pipelines/$(CONFIG).mk
 
 # ---- verbs ------------------------------------------------------------------
 
-.PHONY: help setup build test crash fuzz miri test-cuda check-cuda clean FORCE
+.PHONY: help setup build test crash fuzz miri test-cuda test-values check-cuda clean FORCE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
@@ -74,6 +77,20 @@ test-cuda: setup ## Link the CUDA build and run the stages under a stand-in for 
 	tools=$$(pipelines/cuda-tools.sh target/cuda-tools) && \
 	  $(CARGO) build --release --workspace --features cuda --lib --bins --test cuda && \
 	  APO_CUDA=$$PWD/$$tools $(CARGO) test --release --workspace --features cuda --test cuda -- --nocapture
+
+# Kernels of GPUs without one: by Vulkan in software, and by CubeCL's compiler for CPUs, with
+# rows padded as on CUDA. There, threads wait for each other so long that generation is left out.
+test-values: FEATURES := $(if $(filter cubecl-cpu,$(BACKENDS)),cuda)
+test-values: MANIFEST := $(if $(filter cubecl-cpu,$(BACKENDS)),target/padded/)Cargo.toml
+test-values: setup ## Compare what GPUs compute with PyTorch's values, on backends that need no GPU
+	$(if $(filter cubecl-cpu,$(BACKENDS)),pipelines/padded-rows.sh target/padded)
+	vulkan=$$(pipelines/vulkan.sh) && for backend in $(BACKENDS); do \
+	  [ "$$backend" != wgpu ] || [ -n "$$vulkan" ] || continue; \
+	  VK_DRIVER_FILES=$$vulkan XDG_RUNTIME_DIR=$${XDG_RUNTIME_DIR:-/tmp} APO_DEVICE=$$backend \
+	    $(CARGO) test --release --manifest-path $(MANIFEST) --target-dir target -p apo-llama \
+	    --features '$(BACKENDS)' --test oracles --test ropes --test bf16 \
+	    $$([ "$$backend" = cubecl-cpu ] || echo --test generation) || exit; \
+	done
 
 # What Cargo built with LLVM, it would build again without.
 check-cuda: setup ## Type-check the CUDA build; needs neither CUDA nor LLVM
