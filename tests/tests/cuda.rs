@@ -389,7 +389,7 @@ fn decisions_that_cannot_be_kept_are_told() {
     for dir in [damaged, place] {
         let line = score(dir.to_str().unwrap(), "untold.parquet");
         let expected = "delete it";
-        refuse_on_gpu(&line, &[], 2, expected);
+        refuse_on_gpu(&line, &[], 3, expected);
     }
     assert!(!ROUND.join("untold.parquet").exists());
 }
