@@ -4,11 +4,7 @@
 # works, stdout stays empty and stderr says why.
 set -eu
 
-if ! command -v chromium > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    { apt-get update -qq \
-        && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } > /dev/null 2>&1 \
-        || true
-fi
+command -v chromium > /dev/null || "$(dirname "$0")/debian.sh" chromium
 if ! chromium=$(command -v chromium); then
     echo "chromium cannot be installed here: the page for annotators is not tested" >&2
 elif ! timeout 60 "$chromium" --headless --no-sandbox --disable-dev-shm-usage --dump-dom about:blank > /dev/null 2>&1; then

@@ -4,11 +4,7 @@
 # not work, stderr says why.
 set -eu
 
-if ! command -v strace > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    { apt-get update -qq \
-        && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends strace; } > /dev/null 2>&1 \
-        || true
-fi
+command -v strace > /dev/null || "$(dirname "$0")/debian.sh" strace
 if ! command -v strace > /dev/null; then
     echo "strace cannot be installed here: crashes are not tested" >&2
 elif ! strace -f -qq -e trace=none true 2> /dev/null; then

@@ -6,12 +6,7 @@ set -eu
 
 find_driver() { find /usr/share/vulkan/icd.d -name 'lvp_icd*.json' 2> /dev/null | head -n 1; }
 
-if [ -z "$(find_driver)" ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    { apt-get update -qq \
-        && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-            mesa-vulkan-drivers libvulkan1; } > /dev/null 2>&1 \
-        || true
-fi
+[ -n "$(find_driver)" ] || "$(dirname "$0")/debian.sh" mesa-vulkan-drivers libvulkan1
 driver=$(find_driver)
 if [ -z "$driver" ]; then
     echo "Vulkan in software (mesa-vulkan-drivers) cannot be installed here: wgpu is not tested" >&2
