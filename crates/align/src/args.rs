@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use apo_llama::Start;
-use apo_model_stage::{ComputeArgs, LimitArgs, ModelArgs};
+use apo_model_stage::{ComputeArgs, LimitArgs, ModelArgs, POLICY_LIMIT};
 use apo_stage::{OutputArgs, ReportArgs, not_negative};
 use apo_training::Objective;
 use apo_training_stage::TrainingArgs;
@@ -55,7 +55,7 @@ pub struct Common {
     pub model: ModelArgs,
 
     #[command(flatten)]
-    pub limit: LimitArgs<1024>,
+    pub limit: LimitArgs<POLICY_LIMIT>,
 
     #[command(flatten)]
     pub training: TrainingArgs,

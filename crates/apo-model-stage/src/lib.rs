@@ -14,4 +14,6 @@ mod token_args;
 pub use compute::{ComputeArgs, start_device};
 pub use exit::run;
 pub use model_args::ModelArgs;
-pub use token_args::{LimitArgs, MicroTokensArgs, SCORING_MICRO_TOKENS, TRAINING_MICRO_TOKENS};
+pub use token_args::{
+    LimitArgs, MicroTokensArgs, POLICY_LIMIT, SCORING_MICRO_TOKENS, TRAINING_MICRO_TOKENS,
+};

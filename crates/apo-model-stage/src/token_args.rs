@@ -1,5 +1,8 @@
 //! How much text models read, and how much of it at once.
 
+/// Tokens that a policy reads by default, in training and where its log-probs are stored for it.
+pub const POLICY_LIMIT: u32 = 1024;
+
 /// Tokens that `judge` computes at once by default.
 pub const SCORING_MICRO_TOKENS: u32 = 4096;
 

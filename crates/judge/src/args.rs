@@ -6,6 +6,7 @@
 )]
 
 use apo_judging::args::{CompareArgs, HumanCommand, TallyArgs};
+use apo_model_stage::POLICY_LIMIT;
 use apo_report::args::{ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, RunReportArgs, TableArgs};
 use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs};
 use clap::{Parser, Subcommand};
@@ -38,7 +39,8 @@ pub enum Command {
     Kl(KlArgs),
     /// Compute log-probs of responses under a policy, for use as a reference's
     // As many tokens as `align` reads.
-    #[command(after_help = LOG_PROBS, mut_arg("limit", |it| it.default_value("1024")))]
+    #[command(after_help = LOG_PROBS)]
+    #[command(mut_arg("limit", |it| it.default_value(POLICY_LIMIT.to_string())))]
     LogProbs(ScoreArgs),
     /// Count the rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),
