@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
 use apo_model_stage::{models, precision};
+use apo_provenance::stage_names::JUDGE_LOG_PROBS;
 use apo_provenance::{Input, Provenance};
 use apo_stage::bad_input;
 use apo_tables::{Reader, Response};
@@ -16,7 +17,6 @@ use serde_json::Value;
 use crate::args::Common;
 
 /// The stage that writes such a table.
-const STAGE: &str = "judge log-probs";
 
 /// The reference's log-probs of responses, by a hash of the response.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl KnownLogProbs {
         let fault = |problem: &str| {
             let (path, reference) = (path.display(), dir.display());
             bad_input(format!(
-                "{path}: {problem}; run `{STAGE} --model {reference} --limit {}` on the responses \
+                "{path}: {problem}; run `{JUDGE_LOG_PROBS} --model {reference} --limit {}` on the responses \
                  to make it",
                 common.limit.tokens
             ))
@@ -49,15 +49,15 @@ impl KnownLogProbs {
         } else {
             None
         };
-        let Some(found) = found.filter(|it| it.stage == STAGE) else {
-            return Err(fault(&format!("`{STAGE}` did not write it")));
+        let Some(found) = found.filter(|it| it.stage == JUDGE_LOG_PROBS) else {
+            return Err(fault(&format!("`{JUDGE_LOG_PROBS}` did not write it")));
         };
         let mut problems = Vec::new();
         let model = found.inputs.get("model").map(|it| it.digest.as_str());
         if model != Some(&reference.digest) {
             problems.push("its model is not the reference".to_owned());
         }
-        let here = Provenance::new(STAGE, env!("CARGO_PKG_VERSION"))
+        let here = Provenance::new(JUDGE_LOG_PROBS, env!("CARGO_PKG_VERSION"))
             .argument("limit", common.limit.tokens);
         let here = models::with_template(here, tokenizer);
         let here = precision::with_precision(here, &common.compute, &common.model.dir)?;

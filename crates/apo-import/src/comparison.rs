@@ -30,7 +30,7 @@ pub struct Scored {
 /// Two or more answers to one query with their scores, as in the published comparisons
 /// of WebGPT and GPT4LLM.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub struct ScoredAnswers {
     /// The query.
     pub asked: Asked,
     /// The answers.
@@ -71,7 +71,7 @@ struct Rated<'a> {
 /// # Errors
 ///
 /// When a field is malformed, or belongs to the query and is not read.
-pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
+pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<ScoredAnswers>, Fault> {
     if let Some(comparison) = web_gpt(found)? {
         return Ok(Some(comparison));
     }
@@ -90,7 +90,7 @@ pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault
             .map(|(it, score)| scored("text", it, "score", score))
             .collect::<Result<Vec<_>, _>>()?;
         let query = answers.first().map_or("", |it| &it.text);
-        return Ok(Some(Comparison {
+        return Ok(Some(ScoredAnswers {
             asked: Asked::Dialogues,
             extra: extra(found, &["text", "score"], query)?,
             answers,
@@ -104,7 +104,7 @@ pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault
     let names = ("completion_a", "completion_b");
     if let (Some(better), Some(worse)) = (found.get(names.0), found.get(names.1)) {
         let answer = |name, it, score| text(name, it).map(|text| Scored { text, score });
-        return Ok(Some(Comparison {
+        return Ok(Some(ScoredAnswers {
             // GPT-4 preferred the first completion.
             answers: vec![answer(names.0, better, 1.0)?, answer(names.1, worse, 0.0)?],
             extra: extra(&[names.0, names.1])?,
@@ -122,14 +122,14 @@ pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<Comparison>, Fault
         .iter()
         .map(|it| scored("response", it.response, "score", it.score))
         .collect::<Result<_, _>>()?;
-    Ok(Some(Comparison {
+    Ok(Some(ScoredAnswers {
         answers,
         extra: extra(&[name])?,
         asked: Asked::Instruction(asked),
     }))
 }
 
-fn web_gpt(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
+fn web_gpt(found: &Fields<'_>) -> Result<Option<ScoredAnswers>, Fault> {
     let used = ["question", "answer_0", "answer_1", "score_0", "score_1"];
     let [
         Some(question),
@@ -142,7 +142,7 @@ fn web_gpt(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
         return Ok(None);
     };
     let question = full_text(question)?;
-    Ok(Some(Comparison {
+    Ok(Some(ScoredAnswers {
         answers: vec![
             scored("answer_0", first, "score_0", first_score)?,
             scored("answer_1", second, "score_1", second_score)?,
@@ -157,7 +157,7 @@ fn web_gpt(found: &Fields<'_>) -> Result<Option<Comparison>, Fault> {
 /// # Errors
 ///
 /// When it is another list.
-pub(crate) fn list(record: &str) -> Result<Comparison, Fault> {
+pub(crate) fn list(record: &str) -> Result<ScoredAnswers, Fault> {
     let answered: Vec<Answered<'_>> = serde_json::from_str(record).map_err(|error| {
         if !error.is_data() {
             return fields::no_json(&error);
@@ -180,7 +180,7 @@ pub(crate) fn list(record: &str) -> Result<Comparison, Fault> {
         .iter()
         .map(|it| scored("answer", it.answer, "score", it.score))
         .collect::<Result<_, _>>()?;
-    Comparison {
+    ScoredAnswers {
         asked: Asked::Question(question),
         answers,
         extra: Extra::default(),
@@ -219,7 +219,7 @@ fn scored(
     })
 }
 
-impl Comparison {
+impl ScoredAnswers {
     /// Checks that there are answers to compare.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ mod text;
 mod wrapped;
 
 pub use answers::{Answer, AnsweredQuery};
-pub use comparison::{Asked, Comparison, Scored};
+pub use comparison::{Asked, Scored, ScoredAnswers};
 pub use documentation::documentation;
 pub use extra::{Extra, Unused};
 pub use fault::{Fault, reason};

@@ -47,7 +47,7 @@ pub struct ReadPair {
 pub fn pairs(record: &Record, subset: &str) -> Vec<Result<ReadPair, Fault>> {
     match Preferences::read(record) {
         Ok(Preferences::Preference(preference)) => vec![pair(&preference, subset)],
-        Ok(Preferences::Comparison(comparison)) => preferences(comparison)
+        Ok(Preferences::ScoredAnswers(comparison)) => preferences(comparison)
             .iter()
             .map(|it| pair(it, subset))
             .collect(),

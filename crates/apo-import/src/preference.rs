@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::comparison::{Comparison, comparison, list};
+use crate::comparison::{ScoredAnswers, comparison, list};
 use crate::extra::{Extra, extra};
 use crate::fault::Fault;
 use crate::fields::{self, Fields};
@@ -40,7 +40,7 @@ pub enum Preferences {
     /// One response is preferred to another.
     Preference(Preference),
     /// Each of several answers is preferred to those with lower scores.
-    Comparison(Comparison),
+    ScoredAnswers(ScoredAnswers),
 }
 
 /// A row of HH: two texts and nothing else. Such rows are parsed in one pass.
@@ -73,7 +73,7 @@ impl Preferences {
     pub fn read(record: &Record) -> Result<Self, Fault> {
         fields::of(record, |text| {
             if text.trim_start().starts_with('[') {
-                return list(text).map(Self::Comparison);
+                return list(text).map(Self::ScoredAnswers);
             }
             if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text)
                 && !(is_quoted(&dialogues.chosen) && is_quoted(&dialogues.rejected))
@@ -85,7 +85,7 @@ impl Preferences {
                 return preference(&found, chosen, rejected).map(Self::Preference);
             }
             match comparison(&found)? {
-                Some(comparison) => comparison.checked().map(Self::Comparison),
+                Some(comparison) => comparison.checked().map(Self::ScoredAnswers),
                 None => Err(no_form(&found)),
             }
         })

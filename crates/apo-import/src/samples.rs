@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use apo_provenance::stage_names::SAMPLE;
 use apo_tables::tables::is_policy;
 use apo_tables::{POLICY, TableError};
 use serde::Deserialize;
@@ -15,7 +16,6 @@ use crate::source::{Source, is_parquet};
 const BATCH: usize = 1024;
 
 /// The stage whose tables are a policy's responses.
-const SAMPLE: &str = "sample";
 
 /// The fields of [`Stated`].
 const STATED_FIELDS: &[&str] = &["origin"];

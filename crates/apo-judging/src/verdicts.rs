@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use apo_endpoint_stage::Asked;
 use apo_measures::{
-    JudgeSummary, Outcome, PooledRate, VerdictSummary, WinRate, bootstrap, cohens_kappa,
+    JudgeSummary, JudgedOutcome, PooledRate, VerdictSummary, WinRate, bootstrap, cohens_kappa,
     fleiss_kappa, length_controlled, mean, win_rate,
 };
 use apo_stage::format_table;
@@ -160,8 +160,9 @@ fn of_judge(judge: &str, rows: &[VerdictRow], plan: Plan) -> JudgeSummary {
     let own: Vec<&VerdictRow> = rows.iter().filter(|row| row.judge == judge).collect();
     // Repeats of a query are not independent evidence: only the first counts.
     let first: Vec<&VerdictRow> = own.iter().filter(|it| it.repeat == 0).copied().collect();
-    let outcomes =
-        |rows: &[&VerdictRow]| -> Vec<Outcome> { rows.iter().map(|row| row.outcome).collect() };
+    let outcomes = |rows: &[&VerdictRow]| -> Vec<JudgedOutcome> {
+        rows.iter().map(|row| row.outcome).collect()
+    };
     let lengths = |row: &VerdictRow| [row.characters_a, row.characters_b].map(f64::from);
     let alike: Vec<&VerdictRow> = first
         .iter()
@@ -213,13 +214,14 @@ fn agreement<'a>(
     rows: impl Iterator<Item = (&'a String, &'a VerdictRow)>,
     n: usize,
 ) -> (Option<f64>, usize) {
-    let mut queries: BTreeMap<&String, Vec<Outcome>> = BTreeMap::new();
+    let mut queries: BTreeMap<&String, Vec<JudgedOutcome>> = BTreeMap::new();
     for (query, row) in rows {
         queries.entry(query).or_default().push(row.outcome);
     }
-    let mut items: Vec<Vec<Outcome>> = queries.into_values().filter(|it| it.len() > 1).collect();
+    let mut items: Vec<Vec<JudgedOutcome>> =
+        queries.into_values().filter(|it| it.len() > 1).collect();
     if n == 2 {
-        let (first, second): (Vec<Outcome>, Vec<Outcome>) =
+        let (first, second): (Vec<JudgedOutcome>, Vec<JudgedOutcome>) =
             items.iter().map(|it| (it[0], it[1])).unzip();
         return (cohens_kappa(&first, &second), items.len());
     }

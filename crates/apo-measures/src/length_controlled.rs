@@ -91,28 +91,28 @@ fn fit_at_no_difference(rows: &[[f64; 2]]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Outcome;
+    use crate::outcome::JudgedOutcome;
     use crate::win_rate::win_rate;
 
-    fn points(outcomes: &[Outcome]) -> Vec<f64> {
+    fn points(outcomes: &[JudgedOutcome]) -> Vec<f64> {
         outcomes.iter().filter_map(|it| it.point()).collect()
     }
 
     #[test]
     fn a_rate_that_is_all_length_is_a_half_once_length_is_out() {
         // The longer one wins, by as much on either side.
-        let outcomes: Vec<Outcome> = (0..200)
+        let outcomes: Vec<JudgedOutcome> = (0..200)
             .map(|i| match i % 10 {
-                0..7 => Outcome::A,
-                7..9 => Outcome::B,
-                _ => Outcome::Tie,
+                0..7 => JudgedOutcome::A,
+                7..9 => JudgedOutcome::B,
+                _ => JudgedOutcome::Tie,
             })
             .collect();
         let all_a_is_longer: Vec<[f64; 2]> = outcomes
             .iter()
             .map(|it| match it {
-                Outcome::A => [200.0, 100.0],
-                Outcome::B => [100.0, 200.0],
+                JudgedOutcome::A => [200.0, 100.0],
+                JudgedOutcome::B => [100.0, 200.0],
                 _ => [150.0, 150.0],
             })
             .collect();
@@ -126,7 +126,11 @@ mod tests {
         for (longer, n) in [(true, 80), (false, 40)] {
             for i in 0..n {
                 let wins = (i % 4 != 0) == longer;
-                let outcome = if wins { Outcome::A } else { Outcome::B };
+                let outcome = if wins {
+                    JudgedOutcome::A
+                } else {
+                    JudgedOutcome::B
+                };
                 let lengths = if longer {
                     [200.0, 100.0]
                 } else {
@@ -135,7 +139,7 @@ mod tests {
                 rows.push((outcome, lengths));
             }
         }
-        let (outcomes, lengths): (Vec<Outcome>, Vec<[f64; 2]>) = rows.into_iter().unzip();
+        let (outcomes, lengths): (Vec<JudgedOutcome>, Vec<[f64; 2]>) = rows.into_iter().unzip();
         let plain = win_rate(&outcomes, 0, 1).rate.unwrap();
         assert!((plain - 7.0 / 12.0).abs() < 1e-9, "{plain}");
         let found = length_controlled(&points(&outcomes), &lengths, 200, 1).unwrap();

@@ -38,7 +38,7 @@ pub use calibration::{Bin, Calibration, calibration, pair_calibration};
 pub use interval::{Interval, interval};
 pub use length_controlled::{LengthControlled, length_controlled};
 pub use mean::{Mean, mean, ratio};
-pub use outcome::{Outcome, Verdict, merge};
+pub use outcome::{JudgedOutcome, Verdict, merge};
 pub use repeats::repeats;
 pub use subset::{BySubset, by_subset};
 pub use summaries::{

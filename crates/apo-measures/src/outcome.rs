@@ -34,7 +34,7 @@ impl Verdict {
 /// The outcome of a comparison in both orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum JudgedOutcome {
     /// The first policy wins.
     A,
     /// The second one does.
@@ -47,7 +47,7 @@ pub enum Outcome {
     Invalid,
 }
 
-impl Outcome {
+impl JudgedOutcome {
     /// All of them.
     pub const ALL: [Self; 5] = [
         Self::A,
@@ -81,13 +81,13 @@ impl Outcome {
 
 /// Merges the verdicts of both orders (APO appendix B): a side that wins one
 /// order and does not lose the other wins.
-pub fn merge(first: Verdict, second: Verdict) -> Outcome {
+pub fn merge(first: Verdict, second: Verdict) -> JudgedOutcome {
     match (first, second) {
-        (Verdict::Invalid, _) | (_, Verdict::Invalid) => Outcome::Invalid,
-        (Verdict::A, Verdict::B) | (Verdict::B, Verdict::A) => Outcome::Inconsistent,
-        (Verdict::Same, Verdict::Same) => Outcome::Tie,
-        (Verdict::A, _) | (_, Verdict::A) => Outcome::A,
-        (Verdict::B, _) | (_, Verdict::B) => Outcome::B,
+        (Verdict::Invalid, _) | (_, Verdict::Invalid) => JudgedOutcome::Invalid,
+        (Verdict::A, Verdict::B) | (Verdict::B, Verdict::A) => JudgedOutcome::Inconsistent,
+        (Verdict::Same, Verdict::Same) => JudgedOutcome::Tie,
+        (Verdict::A, _) | (_, Verdict::A) => JudgedOutcome::A,
+        (Verdict::B, _) | (_, Verdict::B) => JudgedOutcome::B,
     }
 }
 
@@ -99,22 +99,22 @@ mod tests {
     fn every_pair_of_orders_comes_to_what_the_paper_says() {
         use Verdict::{A, B, Invalid, Same};
         for (first, second, expected) in [
-            (A, A, Outcome::A),
-            (B, B, Outcome::B),
-            (Same, Same, Outcome::Tie),
-            (A, Same, Outcome::A),
-            (Same, A, Outcome::A),
-            (B, Same, Outcome::B),
-            (Same, B, Outcome::B),
-            (A, B, Outcome::Inconsistent),
-            (B, A, Outcome::Inconsistent),
-            (Invalid, A, Outcome::Invalid),
-            (Invalid, B, Outcome::Invalid),
-            (Invalid, Same, Outcome::Invalid),
-            (A, Invalid, Outcome::Invalid),
-            (B, Invalid, Outcome::Invalid),
-            (Same, Invalid, Outcome::Invalid),
-            (Invalid, Invalid, Outcome::Invalid),
+            (A, A, JudgedOutcome::A),
+            (B, B, JudgedOutcome::B),
+            (Same, Same, JudgedOutcome::Tie),
+            (A, Same, JudgedOutcome::A),
+            (Same, A, JudgedOutcome::A),
+            (B, Same, JudgedOutcome::B),
+            (Same, B, JudgedOutcome::B),
+            (A, B, JudgedOutcome::Inconsistent),
+            (B, A, JudgedOutcome::Inconsistent),
+            (Invalid, A, JudgedOutcome::Invalid),
+            (Invalid, B, JudgedOutcome::Invalid),
+            (Invalid, Same, JudgedOutcome::Invalid),
+            (A, Invalid, JudgedOutcome::Invalid),
+            (B, Invalid, JudgedOutcome::Invalid),
+            (Same, Invalid, JudgedOutcome::Invalid),
+            (Invalid, Invalid, JudgedOutcome::Invalid),
         ] {
             assert_eq!(merge(first, second), expected, "{first:?}, {second:?}");
         }

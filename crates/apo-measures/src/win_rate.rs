@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{bootstrap, mean_of};
-use crate::outcome::Outcome;
+use crate::outcome::JudgedOutcome;
 
 /// How often each outcome occurred, and the first policy's win rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,15 +26,15 @@ pub struct WinRate {
 
 /// Returns the win rate with its 95 % interval: percentiles of `n` bootstrap
 /// draws of whole comparisons, so that both orders of a query stay together.
-pub fn win_rate(outcomes: &[Outcome], n: usize, seed: u64) -> WinRate {
+pub fn win_rate(outcomes: &[JudgedOutcome], n: usize, seed: u64) -> WinRate {
     let count = |outcome| outcomes.iter().filter(|it| **it == outcome).count();
     let points: Vec<f64> = outcomes.iter().filter_map(|it| it.point()).collect();
     WinRate {
-        wins: count(Outcome::A),
-        losses: count(Outcome::B),
-        ties: count(Outcome::Tie),
-        inconsistent: count(Outcome::Inconsistent),
-        invalid: count(Outcome::Invalid),
+        wins: count(JudgedOutcome::A),
+        losses: count(JudgedOutcome::B),
+        ties: count(JudgedOutcome::Tie),
+        inconsistent: count(JudgedOutcome::Inconsistent),
+        invalid: count(JudgedOutcome::Invalid),
         rate: mean_of(&points),
         interval: bootstrap(&points, n, seed, mean_of),
     }
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn ties_and_inconsistent_ones_are_half_a_win_and_invalid_ones_none() {
-        use Outcome::{A, B, Inconsistent, Invalid, Tie};
+        use JudgedOutcome::{A, B, Inconsistent, Invalid, Tie};
         let found = win_rate(&[A, A, A, B, Tie, Inconsistent, Invalid, Invalid], 1000, 1);
         assert_eq!((found.wins, found.losses, found.ties), (3, 1, 1));
         assert_eq!((found.inconsistent, found.invalid), (1, 2));

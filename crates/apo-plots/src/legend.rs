@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::svg::{Area, Drawn};
+use crate::svg::{Area, DrawResult};
 
 /// Colours that most colour-blind readers can tell apart (after Okabe and Ito), on a
 /// light and on a dark ground.
@@ -54,7 +54,7 @@ impl Legend<'_> {
     }
 
     /// Draws it from `top` on.
-    pub(crate) fn draw(&self, area: &Area<'_>, top: i32) -> Drawn {
+    pub(crate) fn draw(&self, area: &Area<'_>, top: i32) -> DrawResult {
         let pos = Pos::new(HPos::Left, VPos::Center);
         for ((name, colour), (x, row)) in self.entries.iter().zip(self.places()) {
             let middle = top + row * (self.size as i32 + 6) + self.size as i32 / 2 + 1;

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::legend::{COLOURS, Legend, label};
-use crate::svg::{Area, Drawn, PlotError, Svg, draw};
+use crate::svg::{Area, DrawResult, PlotError, Svg, draw};
 
 /// Distance between lines with error bars, as a share of the width.
 const APART: f64 = 0.008;
@@ -118,7 +118,12 @@ impl Lines {
         draw(self.size, |area| self.draw(area, xs, ys))
     }
 
-    fn draw(&self, area: &Area<'_>, (left, right): (f64, f64), (low, high): (f64, f64)) -> Drawn {
+    fn draw(
+        &self,
+        area: &Area<'_>,
+        (left, right): (f64, f64),
+        (low, high): (f64, f64),
+    ) -> DrawResult {
         let small = self.is_small();
         let text = if small { 12 } else { 14 };
         let head = self.draw_head(area, text)?;
@@ -215,7 +220,12 @@ impl Lines {
 
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-fn draw_line(chart: &mut Chart<'_, '_>, points: &[Point], colour: RGBColor, mark: Mark) -> Drawn {
+fn draw_line(
+    chart: &mut Chart<'_, '_>,
+    points: &[Point],
+    colour: RGBColor,
+    mark: Mark,
+) -> DrawResult {
     let style = colour.stroke_width(2);
     let places = points.iter().map(|it| (it.x, it.y));
     chart.draw_series(LineSeries::new(places.clone(), style))?;

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::legend::{COLOURS, Legend, label, width_of};
-use crate::svg::{Area, Drawn, PlotError, Svg, draw};
+use crate::svg::{Area, DrawResult, PlotError, Svg, draw};
 
 /// A bar: its name, and its parts in the order of the legend.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +79,7 @@ impl Shares {
         })
     }
 
-    fn draw(&self, area: &Area<'_>, head: i32, names: i32, right: i32) -> Drawn {
+    fn draw(&self, area: &Area<'_>, head: i32, names: i32, right: i32) -> DrawResult {
         let at = |h, v| Pos::new(h, v);
         let text = |text: String, place, size, pos| Text::new(text, place, label(size).pos(pos));
         let title = text(

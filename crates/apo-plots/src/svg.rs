@@ -33,13 +33,13 @@ impl Svg {
     }
 }
 
-pub(crate) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+pub(crate) type DrawResult = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// Draws on an area of `size` in SVG's units.
 pub(crate) fn draw(
     size: (u32, u32),
-    on: impl FnOnce(&Area<'_>) -> Drawn,
+    on: impl FnOnce(&Area<'_>) -> DrawResult,
 ) -> Result<Svg, PlotError> {
     let mut text = String::new();
     {

@@ -4,6 +4,7 @@
 mod digest;
 mod provenance;
 mod sealed;
+pub mod stage_names;
 
 pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex, short_digest};
 pub use provenance::{Input, MANIFEST, METRICS, Manifest, Provenance, Split, TEST};

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use apo_llama::Head;
 use apo_measures::mean;
+use apo_provenance::stage_names::JUDGE_LOG_PROBS;
 use apo_stage::{Claim, Output, OutputKind, format_table, print_result, print_up_to_date};
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
@@ -23,7 +24,7 @@ const TABLE: &str = "log-probs.parquet";
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     let tokenizer = tokenizer(&args.scorer, Head::LanguageModel)?;
-    let provenance = provenance("judge log-probs", args, &responses, &tokenizer)?;
+    let provenance = provenance(JUDGE_LOG_PROBS, args, &responses, &tokenizer)?;
     args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
     let claim = Output::claim(&args.output, &provenance, OutputKind::Table, inputs)?;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use apo_llama::Head;
 use apo_measures::{ScoreSummary, by_subset, mean, repeats};
 use apo_provenance::Provenance;
+use apo_provenance::stage_names::JUDGE_SCORE;
 use apo_stage::rows::check_scored;
 use apo_stage::{Claim, Output, OutputKind, format_table, note, print_result, warn};
 use apo_tables::{Finish, Reader, Response, ScoredWriter};
@@ -34,7 +35,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // other columns are kept, so every part must have them
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
-    let provenance = provenance("judge score", args, &responses, &tokenizer)?;
+    let provenance = provenance(JUDGE_SCORE, args, &responses, &tokenizer)?;
     let out = &args.output.out;
     args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apo_measures::{Outcome, Verdict};
+use apo_measures::{JudgedOutcome, Verdict};
 use apo_provenance::Provenance;
 use apo_tables::folder::empty_parts;
 use apo_tables::{
@@ -214,7 +214,7 @@ fn a_verdict_an_outcome_and_a_side_are_read_by_name_or_refused() {
     };
     let row = read(Arc::new(NullArray::new(1)), "a").unwrap();
     assert_eq!((row.plain, row.swapped), (None, Some(Verdict::Same)));
-    assert_eq!(row.outcome, Outcome::A);
+    assert_eq!(row.outcome, JudgedOutcome::A);
     for (plain, outcome, expected) in [
         (
             "tie",

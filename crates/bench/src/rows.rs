@@ -92,7 +92,7 @@ impl Rows for Texts {
 
 /// Pairs of tokens that are drawn, so that their lengths are known.
 #[derive(Clone, Copy, Debug)]
-pub struct Drawn {
+pub struct DrawnPairs {
     /// Number of pairs.
     pub pairs: usize,
     /// Tokens of each prompt.
@@ -103,7 +103,7 @@ pub struct Drawn {
     pub vocab: u32,
 }
 
-impl Rows for Drawn {
+impl Rows for DrawnPairs {
     fn n_pairs(&self) -> usize {
         self.pairs
     }

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::Result;
-use apo_stage::{OutputArgs, ReportArgs, bad_input, warn};
+use apo_stage::{OutputArgs, ReportArgs};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
@@ -168,30 +167,6 @@ impl FromStr for Amount {
     }
 }
 
-impl Amount {
-    /// Returns how many of `n` this is.
-    ///
-    /// # Errors
-    ///
-    /// When it is more than `n`.
-    pub fn of(self, n: u64, option: &str, what: &str) -> Result<u64> {
-        match self {
-            Self::Percent(percent) => {
-                let found = (n as f64 * percent / 100.0).round() as u64;
-                if found == 0 && n > 0 && percent > 0.0 {
-                    warn(&format!("`{option} {percent}%` of {n} {what} rounds to 0"));
-                }
-                Ok(found)
-            }
-            Self::Count(count) if count <= n => Ok(count),
-            Self::Count(count) => Err(bad_input(format!(
-                "`{option} {count}`: there are only {n} {what}; \
-                 give a smaller count, or a percentage such as 25%"
-            ))),
-        }
-    }
-}
-
 impl Args {
     /// Returns the files and folders that the tables are made of.
     pub fn inputs(&self) -> impl Iterator<Item = &Path> {
@@ -218,8 +193,6 @@ mod tests {
         for text in ["-1", "101%", "half", "", "1.5"] {
             assert!(text.parse::<Amount>().is_err(), "{text:?} is not an amount");
         }
-        assert_eq!(Amount::Percent(25.0).of(10, "--rm", "queries").unwrap(), 3);
-        assert!(Amount::Count(11).of(10, "--rm", "queries").is_err());
     }
 
     #[test]

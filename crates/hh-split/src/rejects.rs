@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Error, Result};
 use apo_import::{Fault, Record};
 use apo_provenance::Provenance;
+use apo_provenance::stage_names::HH_SPLIT;
 use apo_stage::{ReportArgs, bad_input, note, warn};
 use apo_tables::{Reader, Reject, Row as _, Writer};
 
@@ -135,7 +136,7 @@ fn is_ours(path: &Path) -> bool {
         let own = Reject::TABLE.columns.iter().map(|it| it.name);
         found.is_ok_and(|it| it.fields().iter().map(|it| it.name().as_str()).eq(own))
     };
-    is_file && made_by().as_deref() == Some("hh-split") && has_columns()
+    is_file && made_by().as_deref() == Some(HH_SPLIT) && has_columns()
 }
 
 /// Removes the list of rejects of an earlier run that had nothing to split; any

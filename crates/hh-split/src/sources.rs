@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use apo_import::PREFERENCE_FIELDS;
+use apo_provenance::stage_names::HH_SPLIT;
 use apo_provenance::{Input, Provenance};
 use apo_stage::{NamedInput, bad_input, check_distinct, join_names, warn};
 use apo_tables::file;
@@ -226,7 +227,7 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
         Amount::Count(count) => count.to_string(),
         Amount::Percent(percent) => format!("{percent}%"),
     };
-    let mut provenance = Provenance::new("hh-split", env!("CARGO_PKG_VERSION"))
+    let mut provenance = Provenance::new(HH_SPLIT, env!("CARGO_PKG_VERSION"))
         .argument("rm", amount(&args.rm))
         .argument("dev", amount(&args.dev))
         .argument("hold_out", args.hold_out.as_ref().map(amount))

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use apo_provenance::short_digest;
+use apo_stage::{bad_input, warn};
 
 use crate::args::{Amount, Args};
 
@@ -50,26 +51,31 @@ pub fn draw(args: &Args, queries: &HashMap<Key, u32>, test: &HashSet<Key>) -> Re
     };
     let mut keys = sorted(queries.keys().copied().collect(), "hold-out");
     let held_out = args.hold_out.unwrap_or(Amount::Count(0));
-    let n = held_out.of(keys.len() as u64, "--hold-out", "training queries")? as usize;
+    let n = count_of(
+        held_out,
+        keys.len() as u64,
+        "--hold-out",
+        "training queries",
+    )? as usize;
     splits.held_out.extend(keys.drain(..n));
 
     let all = Amount::Percent(100.0);
     let mut keys = sorted(keys, "take");
     let n = args.take.unwrap_or(all);
-    let n = n.of(keys.len() as u64, "--take", "training queries")? as usize;
+    let n = count_of(n, keys.len() as u64, "--take", "training queries")? as usize;
     splits.left_out.extend(keys.drain(n..));
     let test = sorted(test.iter().copied().collect(), "take");
     let n = args.take_test.unwrap_or(all);
-    let n = n.of(test.len() as u64, "--take-test", "test queries")? as usize;
+    let n = count_of(n, test.len() as u64, "--take-test", "test queries")? as usize;
     splits.left_out.extend(&test[n..]);
 
     let mut keys = sorted(keys, "rm");
-    let n = args.rm.of(keys.len() as u64, "--rm", "training queries")? as usize;
+    let n = count_of(args.rm, keys.len() as u64, "--rm", "training queries")? as usize;
     splits.rm.extend(keys.drain(..n));
 
     let keys = sorted(keys, "dev");
     let pairs: u64 = keys.iter().map(|key| u64::from(queries[key])).sum();
-    let mut wanted = args.dev.of(pairs, "--dev", "pairs on the policy's side")?;
+    let mut wanted = count_of(args.dev, pairs, "--dev", "pairs on the policy's side")?;
     for key in keys {
         if wanted == 0 {
             break;
@@ -79,4 +85,39 @@ pub fn draw(args: &Args, queries: &HashMap<Key, u32>, test: &HashSet<Key>) -> Re
         splits.dev.insert(key);
     }
     Ok(splits)
+}
+
+/// Returns how many of `n` an option's amount is.
+///
+/// # Errors
+///
+/// When it is more than `n`.
+fn count_of(amount: Amount, n: u64, option: &str, what: &str) -> Result<u64> {
+    match amount {
+        Amount::Percent(percent) => {
+            let found = (n as f64 * percent / 100.0).round() as u64;
+            if found == 0 && n > 0 && percent > 0.0 {
+                warn(&format!("`{option} {percent}%` of {n} {what} rounds to 0"));
+            }
+            Ok(found)
+        }
+        Amount::Count(count) if count <= n => Ok(count),
+        Amount::Count(count) => Err(bad_input(format!(
+            "`{option} {count}`: there are only {n} {what}; \
+             give a smaller count, or a percentage such as 25%"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_a_share_of_all_or_a_count_within() {
+        let rm_of_ten = |amount| count_of(amount, 10, "--rm", "queries");
+        assert_eq!(rm_of_ten(Amount::Percent(25.0)).unwrap(), 3);
+        assert_eq!(rm_of_ten(Amount::Count(10)).unwrap(), 10);
+        assert!(rm_of_ten(Amount::Count(11)).is_err());
+    }
 }

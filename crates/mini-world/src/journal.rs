@@ -29,7 +29,7 @@ const SLIP: f64 = 0.08;
 
 /// What an endpoint says to a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum GoldenOutcome {
     /// A reply.
     Reply(String),
     /// A bare refusal, and the reply to "why?".
@@ -55,7 +55,7 @@ pub struct Golden {
     /// The query.
     pub prompt: String,
     /// What the endpoint says.
-    pub outcome: Outcome,
+    pub outcome: GoldenOutcome,
 }
 
 impl Golden {
@@ -63,9 +63,13 @@ impl Golden {
     /// to come from elsewhere.
     pub fn response(&self) -> Option<String> {
         match &self.outcome {
-            Outcome::Reply(reply) => Some(reply.clone()),
-            Outcome::ReplyAfterWhy { refusal, reply } => Some(format!("{refusal}\n\n{reply}")),
-            Outcome::PolicyError | Outcome::PolicyFinish | Outcome::Failed => None,
+            GoldenOutcome::Reply(reply) => Some(reply.clone()),
+            GoldenOutcome::ReplyAfterWhy { refusal, reply } => {
+                Some(format!("{refusal}\n\n{reply}"))
+            }
+            GoldenOutcome::PolicyError | GoldenOutcome::PolicyFinish | GoldenOutcome::Failed => {
+                None
+            }
         }
     }
 
@@ -100,23 +104,23 @@ fn rng(prompt: &str, seed: u64) -> ChaCha8Rng {
     rng
 }
 
-fn outcome(rng: &mut ChaCha8Rng, topic: Topic) -> Outcome {
+fn outcome(rng: &mut ChaCha8Rng, topic: Topic) -> GoldenOutcome {
     if rng.random_bool(FAILED) {
-        return Outcome::Failed;
+        return GoldenOutcome::Failed;
     }
     match topic {
-        Topic::Task(number) => Outcome::Reply(explain(rng, TASKS[number].steps)),
+        Topic::Task(number) => GoldenOutcome::Reply(explain(rng, TASKS[number].steps)),
         Topic::Harm(_) if rng.random_bool(POLICY) => {
             if rng.random_bool(0.5) {
-                Outcome::PolicyError
+                GoldenOutcome::PolicyError
             } else {
-                Outcome::PolicyFinish
+                GoldenOutcome::PolicyFinish
             }
         }
         Topic::Harm(number) => {
             let harm = &HARMS[number];
             if rng.random_bool(BARE) {
-                return Outcome::ReplyAfterWhy {
+                return GoldenOutcome::ReplyAfterWhy {
                     refusal: pick(rng, content::BARE_REFUSALS).to_owned(),
                     reply: format!(
                         "Because {}. Instead, you could {}.",
@@ -130,9 +134,9 @@ fn outcome(rng: &mut ChaCha8Rng, topic: Topic) -> Outcome {
                 harm.reason
             );
             if rng.random_bool(SLIP) {
-                return Outcome::Reply(refusal);
+                return GoldenOutcome::Reply(refusal);
             }
-            Outcome::Reply(format!(
+            GoldenOutcome::Reply(format!(
                 "{refusal} Instead, you could {}.",
                 harm.alternative
             ))
@@ -181,15 +185,15 @@ pub fn lines(golden: &[Golden]) -> Vec<u8> {
             text += &entry.line();
         };
         match &golden.outcome {
-            Outcome::Reply(reply) => add(&first, said(&golden.prompt, reply)),
-            Outcome::ReplyAfterWhy { refusal, reply } => {
+            GoldenOutcome::Reply(reply) => add(&first, said(&golden.prompt, reply)),
+            GoldenOutcome::ReplyAfterWhy { refusal, reply } => {
                 add(&first, said(&golden.prompt, refusal));
                 let why = collector.why_request(&first, refusal);
                 add(&why, said(&golden.prompt, reply));
             }
-            Outcome::PolicyError => add(&first, policy("content_policy_violation")),
-            Outcome::PolicyFinish => add(&first, policy("content_filter")),
-            Outcome::Failed => {
+            GoldenOutcome::PolicyError => add(&first, policy("content_policy_violation")),
+            GoldenOutcome::PolicyFinish => add(&first, policy("content_filter")),
+            GoldenOutcome::Failed => {
                 let failure = Failure {
                     message: "HTTP 503: overloaded".to_owned(),
                     attempts: 6,
@@ -243,11 +247,12 @@ mod tests {
         let mean = qualities.iter().sum::<f64>() / qualities.len() as f64;
         // A slip costs between a quarter and a third: 1 − 0.08 × 0.3.
         assert!((mean - 0.976).abs() < 0.01, "{mean}");
-        let count = |is: fn(&Outcome) -> bool| golden.iter().filter(|it| is(&it.outcome)).count();
-        assert!(count(|it| matches!(it, Outcome::ReplyAfterWhy { .. })) > 50);
-        assert!(count(|it| *it == Outcome::PolicyError) > 10);
-        assert!(count(|it| *it == Outcome::PolicyFinish) > 10);
-        assert!(count(|it| *it == Outcome::Failed) > 20);
+        let count =
+            |is: fn(&GoldenOutcome) -> bool| golden.iter().filter(|it| is(&it.outcome)).count();
+        assert!(count(|it| matches!(it, GoldenOutcome::ReplyAfterWhy { .. })) > 50);
+        assert!(count(|it| *it == GoldenOutcome::PolicyError) > 10);
+        assert!(count(|it| *it == GoldenOutcome::PolicyFinish) > 10);
+        assert!(count(|it| *it == GoldenOutcome::Failed) > 20);
     }
 
     #[test]
@@ -284,10 +289,12 @@ mod tests {
                 .unwrap();
             let found = collected.golden.map(|it| (it.origin, it.response));
             let expected = match &golden.outcome {
-                Outcome::Reply(_) => Some(Origin::Reply),
-                Outcome::ReplyAfterWhy { .. } => Some(Origin::ReplyAfterWhy),
-                Outcome::PolicyError | Outcome::PolicyFinish => Some(Origin::RefusalText),
-                Outcome::Failed => None,
+                GoldenOutcome::Reply(_) => Some(Origin::Reply),
+                GoldenOutcome::ReplyAfterWhy { .. } => Some(Origin::ReplyAfterWhy),
+                GoldenOutcome::PolicyError | GoldenOutcome::PolicyFinish => {
+                    Some(Origin::RefusalText)
+                }
+                GoldenOutcome::Failed => None,
             };
             assert_eq!(found.as_ref().map(|it| it.0), expected, "{golden:?}");
             if let Some(response) = golden.response() {

@@ -9,6 +9,7 @@ use apo_dialogue::DialogueTokenizer;
 use apo_import::Rendered;
 use apo_llama::directory;
 use apo_model_stage::{models, precision};
+use apo_provenance::stage_names::SAMPLE;
 use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, warn};
 use apo_tables::{Query, Reader};
@@ -88,7 +89,7 @@ impl Queries {
     ///
     /// When the model cannot be read.
     pub fn provenance(&self, args: &Args, tokenizer: &DialogueTokenizer) -> Result<Provenance> {
-        let provenance = Provenance::new("sample", env!("CARGO_PKG_VERSION"));
+        let provenance = Provenance::new(SAMPLE, env!("CARGO_PKG_VERSION"));
         let provenance = models::with_template(provenance, tokenizer);
         let provenance = precision::with_precision(provenance, &args.compute, &args.model.dir)?;
         Ok(provenance

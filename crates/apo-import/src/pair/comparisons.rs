@@ -1,6 +1,6 @@
 //! Turns comparisons of two or more answers into preferences.
 
-use crate::comparison::{Asked, Comparison};
+use crate::comparison::{Asked, ScoredAnswers};
 use crate::messages::Text;
 use crate::preference::Preference;
 
@@ -15,7 +15,7 @@ const ALPACA_RESPONSE: &str = "### Response:";
 
 /// Returns the preferences between the answers of a comparison, for every two in
 /// order; the caller rejects equal scores.
-pub(super) fn preferences(comparison: Comparison) -> Vec<Preference> {
+pub(super) fn preferences(comparison: ScoredAnswers) -> Vec<Preference> {
     let mut answers = comparison.answers;
     let prompt = match comparison.asked {
         Asked::Question(question) => Some(question),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_measures::{Outcome, Verdict};
+use apo_measures::{JudgedOutcome, Verdict};
 use apo_provenance::Provenance;
 use apo_stage::{Claim, Output, OutputKind, bad_input, note, print_result, warn};
 use apo_tables::{Reader, SheetKey, Side, VerdictRow, Writer};
@@ -113,9 +113,9 @@ fn provenance(args: &HumanTallyArgs) -> Result<Provenance> {
 /// Returns the row for a vote. A person sees one order only.
 fn verdict_row(key: &SheetKey, annotator: &str, vote: Vote) -> VerdictRow {
     let (verdict, outcome) = match (vote, key.left) {
-        (Vote::Same, _) => (Verdict::Same, Outcome::Tie),
-        (Vote::Left, Side::A) | (Vote::Right, Side::B) => (Verdict::A, Outcome::A),
-        (Vote::Left, Side::B) | (Vote::Right, Side::A) => (Verdict::B, Outcome::B),
+        (Vote::Same, _) => (Verdict::Same, JudgedOutcome::Tie),
+        (Vote::Left, Side::A) | (Vote::Right, Side::B) => (Verdict::A, JudgedOutcome::A),
+        (Vote::Left, Side::B) | (Vote::Right, Side::A) => (Verdict::B, JudgedOutcome::B),
     };
     let (plain, swapped) = match key.left {
         Side::A => (Some(verdict), None),

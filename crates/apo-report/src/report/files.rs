@@ -5,14 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+/// The folder in a run that holds the runs of seeds.
+pub const SEEDS: &str = "seeds";
+
 /// Returns the paths of all files in the run, sorted. Leaves out unfinished
-/// outputs, settings, curves and the runs of seeds.
+/// outputs and the runs of seeds.
 ///
 /// # Errors
 ///
 /// When a folder cannot be read.
 pub fn files_of(dir: &Path) -> Result<Vec<String>> {
-    const OTHERS: [&str; 3] = ["settings", "tensorboard", "seeds"];
     let mut found = Vec::new();
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
@@ -31,7 +33,7 @@ pub fn files_of(dir: &Path) -> Result<Vec<String>> {
                 found.push(at);
             } else if kind.is_symlink() {
                 // It may lead anywhere, even back here.
-            } else if !OTHERS.contains(&at.as_str()) && !name.ends_with(".partial") {
+            } else if at != SEEDS && !name.ends_with(".partial") {
                 folders.push(at);
             }
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use apo_hh::Role;
 use apo_measures::{Mean, mean};
+use apo_provenance::stage_names::JUDGE_SCORE;
 use apo_stage::rows::check_scored;
 use apo_tables::{Reader, Response};
 use serde::Serialize;
@@ -14,7 +15,6 @@ use crate::measures::{PolicyFiles, PolicyMeasures};
 use crate::run_file::{ArtifactKind, RunFile};
 
 /// The stage that gives answers their rewards, as its provenance names it.
-const SCORING: &str = "judge score";
 
 /// Number of dialogues shown: those with the lowest ids, which are hashes.
 const SHOWN: usize = 6;
@@ -138,7 +138,7 @@ fn scored_by(path: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     let made = apo_tables::provenance(path)?;
-    let scored = made.filter(|it| it.stage == SCORING);
+    let scored = made.filter(|it| it.stage == JUDGE_SCORE);
     Ok(scored.and_then(|mut it| Some(it.inputs.remove("model")?.digest)))
 }
 

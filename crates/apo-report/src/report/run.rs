@@ -7,7 +7,7 @@ use anyhow::Result;
 use apo_stage::{bad_input, warn};
 use serde::Serialize;
 
-use super::files::files_of;
+use super::files::{SEEDS, files_of};
 use super::lineage::{Made, made};
 use super::measurements::{RewardModel, Verdicts, reward_models, verdicts};
 use super::model_origin::ReadModel;
@@ -111,7 +111,7 @@ fn name(dir: &Path) -> String {
     let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let names: Vec<_> = whole.iter().map(|it| it.to_string_lossy()).collect();
     match &names[..] {
-        [.., run, seeds, seed] if seeds == "seeds" => format!("{run}, seed {seed}"),
+        [.., run, seeds, seed] if seeds == SEEDS => format!("{run}, seed {seed}"),
         [.., run] => run.clone().into_owned(),
         [] => String::new(),
     }

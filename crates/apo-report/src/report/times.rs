@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
+use apo_provenance::stage_names::SAMPLE;
 use apo_stage::StageTime;
 use apo_tables::{Reader, Response, file};
 use serde::Serialize;
@@ -80,7 +81,7 @@ pub fn times(run: &RunFile, trainings: &[Training]) -> Result<Vec<Times>> {
         let trained = trainings.iter().filter(|it| it.stage == times.stage);
         let trained: i64 = trained.map(|it| it.tokens).sum();
         times.tokens = match times.stage.as_str() {
-            "sample" => Some(sampled),
+            SAMPLE => Some(sampled),
             _ => (trained > 0).then_some(trained),
         };
     }

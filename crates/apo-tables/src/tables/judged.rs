@@ -1,6 +1,6 @@
 //! Tables of judgements of two policies' responses.
 
-use apo_measures::{Outcome, Verdict};
+use apo_measures::{JudgedOutcome, Verdict};
 
 use super::shared::{QUERY_ID, SUBSET, one_per_column};
 use crate::schema::{Column, ColumnType, Row, Table, Value, optional, required};
@@ -33,7 +33,7 @@ pub struct VerdictRow {
     /// The verdict with the second policy's response first.
     pub swapped: Option<Verdict>,
     /// The outcome of both verdicts.
-    pub outcome: Outcome,
+    pub outcome: JudgedOutcome,
     /// Characters of the first policy's response.
     pub characters_a: i32,
     /// Characters of the second one's.
@@ -121,7 +121,12 @@ impl Row for VerdictRow {
             repeat: repeat.int32().unwrap_or(0),
             plain: verdict(plain, "plain")?,
             swapped: verdict(swapped, "swapped")?,
-            outcome: one_of(outcome, "outcome", &Outcome::ALL, Outcome::as_str)?,
+            outcome: one_of(
+                outcome,
+                "outcome",
+                &JudgedOutcome::ALL,
+                JudgedOutcome::as_str,
+            )?,
             characters_a: characters_a.int32().unwrap_or(0),
             characters_b: characters_b.int32().unwrap_or(0),
         })

@@ -1,5 +1,7 @@
 //! The table of human preferences.
 
+use apo_provenance::stage_names::HH_SPLIT;
+
 use super::shared::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
 use crate::schema::{ColumnType, Row, Table, Value, required};
 
@@ -23,7 +25,7 @@ pub struct Pair {
 impl Row for Pair {
     const TABLE: &'static Table = &Table {
         name: "pairs",
-        written_by: &["hh-split"],
+        written_by: &[HH_SPLIT],
         columns: &[
             QUERY_ID,
             required(

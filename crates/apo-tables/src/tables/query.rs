@@ -1,5 +1,7 @@
 //! The table of queries.
 
+use apo_provenance::stage_names::HH_SPLIT;
+
 use super::shared::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
 use crate::schema::{Row, Table, Value};
 
@@ -17,7 +19,7 @@ pub struct Query {
 impl Row for Query {
     const TABLE: &'static Table = &Table {
         name: "queries",
-        written_by: &["hh-split"],
+        written_by: &[HH_SPLIT],
         columns: &[QUERY_ID, SUBSET, PROMPT],
     };
 

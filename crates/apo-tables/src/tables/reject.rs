@@ -1,5 +1,7 @@
 //! The table of rejected rows.
 
+use apo_provenance::stage_names::HH_SPLIT;
+
 use super::shared::one_per_column;
 use crate::schema::{ColumnType, Row, Table, Value, required};
 
@@ -21,7 +23,7 @@ pub struct Reject {
 impl Row for Reject {
     const TABLE: &'static Table = &Table {
         name: "rejects",
-        written_by: &["hh-split"],
+        written_by: &[HH_SPLIT],
         columns: &[
             required("file", ColumnType::Text, "name of the file"),
             required("line", ColumnType::Int64, "line or row of the file, from 1"),

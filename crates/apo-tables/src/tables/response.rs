@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use apo_provenance::RowsDigest;
+use apo_provenance::stage_names::{JUDGE_LOG_PROBS, JUDGE_SCORE, SAMPLE};
 
 use super::query::Query;
 use super::shared::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
@@ -124,7 +125,7 @@ impl Response {
 impl Row for Response {
     const TABLE: &'static Table = &Table {
         name: "responses",
-        written_by: &["sample", "gold-collect", "judge score", "judge log-probs"],
+        written_by: &[SAMPLE, "gold-collect", JUDGE_SCORE, JUDGE_LOG_PROBS],
         columns: &[
             QUERY_ID,
             SUBSET,

@@ -9,7 +9,7 @@ use apo_llama::machine::available_memory;
 use apo_llama::{Head, LlamaConfig, Precision};
 use apo_stage::threads;
 use bench::child::last_line;
-use bench::rows::{Drawn, SAMPLED_PROMPTS};
+use bench::rows::{DrawnPairs, SAMPLED_PROMPTS};
 use bench::work::{self, NEW_TOKENS, PAIRS_PER_STEP, Run, SAMPLES, Settings, Task};
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +89,7 @@ impl Case {
             steps: 1,
         };
         let config = LlamaConfig::read(&self.model)?;
-        let rows = Drawn {
+        let rows = DrawnPairs {
             pairs: match self.task {
                 Task::Score => SCORED_PAIRS,
                 Task::Rm | Task::Dpo | Task::DpoInStep => 2 * PAIRS_PER_STEP,
