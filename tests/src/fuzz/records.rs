@@ -51,7 +51,7 @@ fn imported(path: &Path, most: usize) -> String {
         most,
         |record| match Preferences::read(record) {
             Ok(Preferences::Preference(_)) => "preference".into(),
-            Ok(Preferences::Comparison(found)) => {
+            Ok(Preferences::ScoredAnswers(found)) => {
                 assert!(found.answers.len() > 1, "{found:?}");
                 assert!(found.answers.iter().all(|it| it.score.is_finite()));
                 "comparison".into()
