@@ -83,7 +83,7 @@ const CLASSES: [Class; 7] = [
     },
     Class {
         name: "GPTNeoXTokenizer",
-        architectures: &["gpt_neox", "olmo"],
+        architectures: &["gpt_neox", "olmo", "olmo2"],
         tokens: &[
             ("bos_token", "<|endoftext|>"),
             ("eos_token", "<|endoftext|>"),

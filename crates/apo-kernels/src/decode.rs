@@ -8,10 +8,10 @@ use crate::cache::KeyValues;
 use crate::feed_forward;
 use crate::layer_config::LayerConfig;
 use crate::matrix::{MatrixMut, Sum};
-use crate::norm::rms_norm;
 use crate::projections::{project, project_stacked};
-use crate::rope::rotate;
+use crate::qkv::{self, Keep};
 use crate::stats::{KernelKind, timed};
+use crate::sublayer;
 use crate::weight_forms::ForwardWeights;
 
 /// Keys and values of a row in one layer: those of the prompt, which several rows share,
@@ -42,13 +42,31 @@ pub fn step(
     sin: &[f32],
     caches: &mut [RowCache<'_>],
 ) -> Vec<f32> {
-    let (hidden, heads, n_rows) = (config.hidden, config.heads, caches.len());
-    let (width, query_width) = (heads.width(), heads.query_width());
-    let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
-    let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
-    rotate(cos, sin, heads, &mut qkv);
+    let mut out = x.to_vec();
+    sublayer::add(config, w.attention_norm, &mut out, |input, sum| {
+        let mut qkv = project_stacked(config, &input, &w.qkv, config.hidden);
+        qkv::prepare(config, cos, sin, &w.heads, &mut qkv, Keep::Nothing);
+        let attended = attend_all(config.heads, &qkv, caches);
+        let sum = MatrixMut::new(sum, caches.len(), config.hidden);
+        let width = config.heads.query_width();
+        project(config, &attended, w.output, width, sum, Sum::Add);
+    });
+    sublayer::add(config, w.feed_forward_norm, &mut out, |input, sum| {
+        feed_forward::infer(config, &input, sum, w);
+    });
+    out
+}
 
-    let mut attended = vec![0.0; n_rows * query_width];
+/// Adds each row's key and value to its cache, and returns the attention's output.
+///
+/// # Shapes
+///
+/// - `qkv`: `[rows, (heads + 2 · kv_heads) · head_dim]`
+/// - `caches`: one per row
+/// - result: `[rows, heads · head_dim]`
+fn attend_all(heads: Heads, qkv: &[f32], caches: &mut [RowCache<'_>]) -> Vec<f32> {
+    let (width, query_width) = (heads.width(), heads.query_width());
+    let mut attended = vec![0.0; caches.len() * query_width];
     let key_width = heads.kv_heads * heads.head_dim;
     timed(KernelKind::Attention, 0, 0, || {
         let rows = caches.par_iter_mut().zip(qkv.par_chunks(width));
@@ -68,13 +86,9 @@ pub fn step(
     let flop = 4 * n_keys * query_width;
     let bytes = 2 * element_bytes * n_read * key_width;
     timed(KernelKind::Attention, flop, bytes, || {
-        attend(heads, &groups, &qkv, &mut attended);
+        attend(heads, &groups, qkv, &mut attended);
     });
-    let mut middle = x.to_vec();
-    let out = MatrixMut::new(&mut middle, n_rows, hidden);
-    project(config, &attended, w.output, query_width, out, Sum::Add);
-    feed_forward::infer(config, &mut middle, w);
-    middle
+    attended
 }
 
 /// Writes the attention output of groups of rows; a group shares its prompt.

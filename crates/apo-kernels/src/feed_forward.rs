@@ -1,4 +1,4 @@
-//! The feed-forward half of a decoder layer, forward and backward.
+//! The feed-forward network of a decoder layer, forward and backward.
 
 use std::mem::MaybeUninit;
 
@@ -12,44 +12,39 @@ use crate::instruction_sets::for_each_instruction_set;
 use crate::layer_config::LayerConfig;
 use crate::matmul::{self, add_product_of_two};
 use crate::matrix::{Matrix, MatrixMut, ROWS_PER_TASK, Sum};
-use crate::norm::{rms_norm, rms_norm_backward};
 use crate::number::Number;
 use crate::precision::Precision;
 use crate::projections::{
     input_gradient, input_gradient_into, project, project_stacked, weight_gradients,
 };
 use crate::simd::exp;
+use crate::sublayer::Input;
 use crate::weight_forms::{ForwardWeights, Stacked, Weight, Weights};
 
 /// Maximum number of elements in a block of a product.
 const MOST_OF_BLOCK: usize = 32 * 32;
 
-/// Gradients of the feed-forward network's input, its residual included, and of its
-/// weights.
+/// Gradients of the feed-forward network's weights.
 pub(crate) struct FeedForwardGradients {
-    /// `[tokens, hidden]`
-    pub(crate) input: Vec<f32>,
-    pub(crate) post_norm: Vec<f32>,
     pub(crate) gate: Vec<f32>,
     pub(crate) up: Vec<f32>,
     pub(crate) down: Vec<f32>,
 }
 
-/// Adds the feed-forward network's output for `middle` to `out`; returns the sum, and
-/// the gate and up projections, which may be rounded to bf16.
+/// Adds the feed-forward network's output for `input` to `sum`; returns the gate and up
+/// projections, which may be rounded to bf16.
 ///
 /// # Shapes
 ///
-/// - `out`, `middle` and the sum: `[tokens, hidden]`
+/// - `input`, `sum`: `[tokens, hidden]`
 /// - gate and up projections: `[tokens, 2 · intermediate]`
 pub(crate) fn forward(
     config: &LayerConfig,
-    mut out: Vec<f32>,
-    middle: &[f32],
+    input: &[f32],
+    sum: &mut [f32],
     w: &ForwardWeights<'_>,
-) -> (Vec<f32>, Activations) {
-    let (hidden, tokens) = (config.hidden, middle.len() / config.hidden);
-    let normed = rms_norm(middle, w.post_norm, config.rms_norm_eps);
+) -> Activations {
+    let (hidden, tokens) = (config.hidden, input.len() / config.hidden);
     if let Some([gate, up, down]) = &packed(w, hidden, tokens, config.precision)
         && let (Some(gate), Some(up)) = (gate.columns(), up.columns())
     {
@@ -61,55 +56,53 @@ pub(crate) fn forward(
             unsafe { keep(&blocks, intermediate, &kept) };
             swiglu_of_block(blocks.first, blocks.second);
         };
-        let sum = MatrixMut::new(&mut out, tokens, hidden);
-        let left = Matrix::new(&normed, tokens, hidden);
+        let sum = MatrixMut::new(sum, tokens, hidden);
+        let left = Matrix::new(input, tokens, hidden);
         add_product_of_two(sum, left, [gate, up], combine, down);
         // SAFETY: the blocks have all rows and columns together: both products have as many
         // columns as the last one's depth, or there is a panic.
         let gate_up = unsafe { gate_up.assume_init() };
-        return (out, Activations::Bf16(gate_up));
+        return Activations::Bf16(gate_up);
     }
-    let gate_up = add_output(config, &mut out, &normed, w);
-    (out, gate_up)
+    add_output(config, input, sum, w)
 }
 
-/// Adds the feed-forward network's output for `x` to it.
+/// Adds the feed-forward network's output for `input` to `sum`.
 ///
 /// # Shapes
 ///
-/// - `x`: `[tokens, hidden]`
-pub(crate) fn infer(config: &LayerConfig, x: &mut [f32], w: &ForwardWeights<'_>) {
-    let (hidden, tokens) = (config.hidden, x.len() / config.hidden);
-    let normed = rms_norm(x, w.post_norm, config.rms_norm_eps);
+/// - `input`, `sum`: `[tokens, hidden]`
+pub(crate) fn infer(config: &LayerConfig, input: &[f32], sum: &mut [f32], w: &ForwardWeights<'_>) {
+    let (hidden, tokens) = (config.hidden, input.len() / config.hidden);
     if let (Stacked::Together(Weight::Packed(gate_up)), Weight::Packed(down)) = (w.gate_up, w.down)
         && let Some(pair) = gate_up.halves()
     {
-        let out = MatrixMut::new(x, tokens, hidden);
-        let left = Matrix::new(&normed, tokens, hidden);
+        let sum = MatrixMut::new(sum, tokens, hidden);
+        let left = Matrix::new(input, tokens, hidden);
         let combine = |blocks: TwoBlocks<'_>| swiglu_of_block(blocks.first, blocks.second);
-        add_product_of_two(out, left, pair, combine, down);
+        add_product_of_two(sum, left, pair, combine, down);
         return;
     }
-    add_output(config, x, &normed, w);
+    add_output(config, input, sum, w);
 }
 
-/// Adds the network's output for `normed` to `out`, and returns the gate and up
+/// Adds the network's output for `input` to `sum`, and returns the gate and up
 /// projections.
 ///
 /// # Shapes
 ///
-/// - `out`, `normed`: `[tokens, hidden]`
+/// - `input`, `sum`: `[tokens, hidden]`
 /// - result: `[tokens, 2 · intermediate]`
 fn add_output(
     config: &LayerConfig,
-    out: &mut [f32],
-    normed: &[f32],
+    input: &[f32],
+    sum: &mut [f32],
     w: &ForwardWeights<'_>,
 ) -> Activations {
     let (hidden, intermediate) = (config.hidden, config.intermediate);
-    let gate_up = Activations::F32(project_stacked(config, normed, &w.gate_up, hidden));
+    let gate_up = Activations::F32(project_stacked(config, input, &w.gate_up, hidden));
     let activated = swiglu(&gate_up, intermediate);
-    let sum = MatrixMut::new(out, normed.len() / hidden, hidden);
+    let sum = MatrixMut::new(sum, input.len() / hidden, hidden);
     project(config, &activated, w.down, intermediate, sum, Sum::Add);
     gate_up
 }
@@ -162,21 +155,21 @@ unsafe fn keep(blocks: &TwoBlocks<'_>, intermediate: usize, to: &Disjoint<'_, u1
     }
 }
 
-/// Returns the gradients of [`forward`], with `middle` as its residual.
+/// Returns the gradients of the network's input and weights from that of its output.
 ///
 /// # Shapes
 ///
-/// - `middle`, `dout`: `[tokens, hidden]`
+/// - `dout` and the input's gradient: `[tokens, hidden]`
 /// - `gate_up`: `[tokens, 2 · intermediate]`
 pub(crate) fn backward(
     config: &LayerConfig,
-    middle: &[f32],
+    input: Input<'_>,
     gate_up: &Activations,
     w: &Weights<'_>,
     dout: &[f32],
-) -> FeedForwardGradients {
+) -> (Vec<f32>, FeedForwardGradients) {
     let (hidden, intermediate) = (config.hidden, config.intermediate);
-    let tokens = middle.len() / hidden;
+    let tokens = dout.len() / hidden;
     assert_eq!(
         gate_up.len(),
         tokens * 2 * intermediate,
@@ -190,25 +183,17 @@ pub(crate) fn backward(
     input_gradient_into(config, dsum, w.down, to, Sum::Replace);
     let dgate_up = swiglu_backward(gate_up, intermediate, dactivated);
     drop(activated);
-    let normed = rms_norm(middle, w.post_norm, config.rms_norm_eps);
+    let input = input();
     let half = |column: usize| {
         Matrix::with_stride(&dgate_up[column..], tokens, intermediate, 2 * intermediate)
     };
     let (dgate, dup) = (half(0), half(intermediate));
-    let [gate, up] = weight_gradients(config, [dgate, dup], &normed);
-    let mut dnormed = input_gradient(config, dgate, w.gate, hidden);
-    let to = MatrixMut::new(&mut dnormed, tokens, hidden);
+    let [gate, up] = weight_gradients(config, [dgate, dup], &input);
+    drop(input);
+    let mut dinput = input_gradient(config, dgate, w.gate, hidden);
+    let to = MatrixMut::new(&mut dinput, tokens, hidden);
     input_gradient_into(config, dup, w.up, to, Sum::Add);
-    let mut input = dout.to_vec();
-    let eps = config.rms_norm_eps;
-    let post_norm = rms_norm_backward(middle, w.post_norm, eps, &dnormed, &mut input);
-    FeedForwardGradients {
-        input,
-        post_norm,
-        gate,
-        up,
-        down,
-    }
+    (dinput, FeedForwardGradients { gate, up, down })
 }
 
 /// Returns `silu(gate) · up` of each row, on all threads.

@@ -1,6 +1,8 @@
 //! A decoder layer, forward and backward, over the flat tokens of a batch of
 //! prompt trees.
 
+use std::borrow::Cow;
+
 use crate::activations::Activations;
 use crate::attention;
 use crate::cache::KeyValues;
@@ -9,23 +11,30 @@ use crate::layer_config::LayerConfig;
 use crate::layer_weights::LayerWeights;
 use crate::layout::Layout;
 use crate::matrix::{Matrix, MatrixMut, Sum};
-use crate::norm::{rms_norm, rms_norm_backward};
 use crate::projections::{
     input_gradient, input_gradient_into, project, project_stacked, weight_gradients,
 };
-use crate::rope::{rotate, rotate_back};
+use crate::qkv::{self, HeadGradients, Keep};
+use crate::sublayer::{self, Input};
 use crate::weight_forms::{ForwardWeights, Weights};
 
 /// Activations of the forward pass that the backward pass needs besides the input.
 pub struct Saved {
-    /// `[tokens, (heads + 2 · kv_heads) · head_dim]`, rotated
+    /// `[tokens, (heads + 2 · kv_heads) · head_dim]`, as attention takes them
     qkv: Vec<f32>,
+    /// Queries and keys before their norms if they have norms,
+    /// `[tokens, (heads + kv_heads) · head_dim]`
+    unnormed: Option<Vec<f32>>,
     /// `[tokens, heads · head_dim]`, before the output projection
     attended: Vec<f32>,
     /// `[tokens, hidden]`, the residual between attention and feed-forward
     middle: Vec<f32>,
+    /// The attention's output before its norm if it has one, `[tokens, hidden]`
+    attention_output: Option<Vec<f32>>,
     /// `[tokens, 2 · intermediate]`, gate and up projections
     gate_up: Activations,
+    /// The feed-forward network's output before its norm if it has one, `[tokens, hidden]`
+    feed_forward_output: Option<Vec<f32>>,
 }
 
 impl Saved {
@@ -38,8 +47,8 @@ impl Saved {
     }
 }
 
-/// Queries, keys and values of all tokens,
-/// `[tokens, (heads + 2 · kv_heads) · head_dim]`, rotated.
+/// Queries, keys and values of all tokens as attention takes them,
+/// `[tokens, (heads + 2 · kv_heads) · head_dim]`.
 pub struct Projected(Vec<f32>);
 
 impl Projected {
@@ -77,13 +86,20 @@ pub fn forward(
     w: &ForwardWeights<'_>,
 ) -> (Vec<f32>, Saved) {
     let mut middle = x.to_vec();
-    let (qkv, attended) = attend(config, layout, &mut middle, w);
-    let (out, gate_up) = feed_forward::forward(config, middle.clone(), &middle, w);
+    let (attention, attention_output) = attend(config, layout, &mut middle, w, Keep::Unnormed);
+    let mut out = middle.clone();
+    let (gate_up, feed_forward_output) =
+        sublayer::add(config, w.feed_forward_norm, &mut out, |input, sum| {
+            feed_forward::forward(config, &input, sum, w)
+        });
     let saved = Saved {
-        qkv,
-        attended,
+        qkv: attention.qkv,
+        unnormed: attention.unnormed,
+        attended: attention.attended,
         middle,
+        attention_output,
         gate_up,
+        feed_forward_output,
     };
     (out, saved)
 }
@@ -100,14 +116,25 @@ pub fn infer(
     x: &mut [f32],
     w: &ForwardWeights<'_>,
 ) -> Projected {
-    let (qkv, _) = attend(config, layout, x, w);
-    feed_forward::infer(config, x, w);
+    let (Attention { qkv, .. }, _) = attend(config, layout, x, w, Keep::Nothing);
+    sublayer::add(config, w.feed_forward_norm, x, |input, sum| {
+        feed_forward::infer(config, &input, sum, w);
+    });
     Projected(qkv)
 }
 
-/// Adds the attention's output for `x` to it. Returns the rotated projections,
-/// `[tokens, (heads + 2 · kv_heads) · head_dim]`, and the attention's output before the
-/// output projection, `[tokens, heads · head_dim]`.
+/// What attention computed on its way.
+struct Attention {
+    /// As in [`Saved`]
+    qkv: Vec<f32>,
+    /// As in [`Saved`]
+    unnormed: Option<Vec<f32>>,
+    /// As in [`Saved`]
+    attended: Vec<f32>,
+}
+
+/// Adds the attention's output for `x` to it. Returns what it computed on its way, and the
+/// output before its norm if it has one.
 ///
 /// # Shapes
 ///
@@ -117,24 +144,25 @@ fn attend(
     layout: &Layout,
     x: &mut [f32],
     w: &ForwardWeights<'_>,
-) -> (Vec<f32>, Vec<f32>) {
+    keep: Keep,
+) -> (Attention, Option<Vec<f32>>) {
     let (hidden, heads) = (config.hidden, config.heads);
-    let normed = rms_norm(x, w.input_norm, config.rms_norm_eps);
-    let mut qkv = project_stacked(config, &normed, &w.qkv, hidden);
-    drop(normed);
-    rotate(&layout.cos, &layout.sin, heads, &mut qkv);
-    let attended = attention::forward(layout, heads, &qkv, config.precision);
     let tokens = x.len() / hidden;
-    let out = MatrixMut::new(x, tokens, hidden);
-    project(
-        config,
-        &attended,
-        w.output,
-        heads.query_width(),
-        out,
-        Sum::Add,
-    );
-    (qkv, attended)
+    let (cos, sin) = (&layout.cos, &layout.sin);
+    sublayer::add(config, w.attention_norm, x, |input, sum| {
+        let mut qkv = project_stacked(config, &input, &w.qkv, hidden);
+        drop(input);
+        let unnormed = qkv::prepare(config, cos, sin, &w.heads, &mut qkv, keep);
+        let attended = attention::forward(layout, heads, &qkv, config.precision);
+        let out = MatrixMut::new(sum, tokens, hidden);
+        let width = heads.query_width();
+        project(config, &attended, w.output, width, out, Sum::Add);
+        Attention {
+            qkv,
+            unnormed,
+            attended,
+        }
+    })
 }
 
 /// Returns the gradients of the layer's input and weights from the gradient of
@@ -152,18 +180,87 @@ pub fn backward(
     saved: &Saved,
     dout: &[f32],
 ) -> Gradients {
+    let output = saved.feed_forward_output.as_deref();
+    let (dmiddle, feed_forward_norm, feed_forward) = sublayer::backward(
+        config,
+        w.feed_forward_norm,
+        &saved.middle,
+        output,
+        Cow::Borrowed(dout),
+        |input, dout| feed_forward::backward(config, input, &saved.gate_up, w, dout),
+    );
+    let FeedForwardGradients { gate, up, down } = feed_forward;
+    let output = saved.attention_output.as_deref();
+    let (input, attention_norm, attention) = sublayer::backward(
+        config,
+        w.attention_norm,
+        x,
+        output,
+        Cow::Owned(dmiddle),
+        |input, dout| attend_backward(config, layout, input, w, saved, dout),
+    );
+    let AttentionGradients {
+        projections: [query, key, value],
+        heads: HeadGradients { biases, norms },
+        output,
+    } = attention;
+    let [query_bias, key_bias, value_bias] = apart(biases);
+    let [query_norm, key_norm] = apart(norms);
+    Gradients {
+        input,
+        weights: LayerWeights {
+            attention_norm,
+            query,
+            key,
+            value,
+            query_bias,
+            key_bias,
+            value_bias,
+            query_norm,
+            key_norm,
+            output,
+            feed_forward_norm,
+            gate,
+            up,
+            down,
+        },
+    }
+}
+
+/// Makes several optional values of several values that are there together or not at all.
+fn apart<T, const N: usize>(together: Option<[T; N]>) -> [Option<T>; N] {
+    match together {
+        Some(all) => all.map(Some),
+        None => std::array::from_fn(|_| None),
+    }
+}
+
+/// Gradients of the attention's weights.
+struct AttentionGradients {
+    /// Queries, keys and values.
+    projections: [Vec<f32>; 3],
+    heads: HeadGradients,
+    output: Vec<f32>,
+}
+
+/// Returns the gradients of the attention's input and weights from that of its output.
+///
+/// # Shapes
+///
+/// - `dout` and the input's gradient: `[tokens, hidden]`
+fn attend_backward(
+    config: &LayerConfig,
+    layout: &Layout,
+    input: Input<'_>,
+    w: &Weights<'_>,
+    saved: &Saved,
+    dout: &[f32],
+) -> (Vec<f32>, AttentionGradients) {
     let (hidden, heads) = (config.hidden, config.heads);
-    let tokens = x.len() / hidden;
-    let FeedForwardGradients {
-        input: mut dx,
-        post_norm,
-        gate,
-        up,
-        down,
-    } = feed_forward::backward(config, &saved.middle, &saved.gate_up, w, dout);
-    let dmiddle = Matrix::new(&dx, tokens, hidden);
-    let [output] = weight_gradients(config, [dmiddle], &saved.attended);
-    let dattended = input_gradient(config, dmiddle, w.output, heads.query_width());
+    let tokens = dout.len() / hidden;
+    let dout = Matrix::new(dout, tokens, hidden);
+    let [output] = weight_gradients(config, [dout], &saved.attended);
+    let dattended = input_gradient(config, dout, w.output, heads.query_width());
     let mut dqkv = attention::backward(
         layout,
         heads,
@@ -172,9 +269,14 @@ pub fn backward(
         &dattended,
         config.precision,
     );
-    rotate_back(&layout.cos, &layout.sin, heads, &mut dqkv);
-    let eps = config.rms_norm_eps;
-    let normed = rms_norm(x, w.input_norm, eps);
+    let of_heads = qkv::backward(
+        config,
+        &layout.cos,
+        &layout.sin,
+        &w.into(),
+        saved.unnormed.as_deref(),
+        &mut dqkv,
+    );
     let mut column = 0;
     let [dquery, dkey, dvalue] = [w.query, w.key, w.value].map(|weight| {
         let n_out = weight.len() / hidden;
@@ -182,27 +284,18 @@ pub fn backward(
         column += n_out;
         d
     });
-    let mut dnormed = input_gradient(config, dquery, w.query, hidden);
+    let input = input();
+    let mut dinput = input_gradient(config, dquery, w.query, hidden);
     for (d, weight) in [(dkey, w.key), (dvalue, w.value)] {
-        let to = MatrixMut::new(&mut dnormed, tokens, hidden);
+        let to = MatrixMut::new(&mut dinput, tokens, hidden);
         input_gradient_into(config, d, weight, to, Sum::Add);
     }
-    let [query, key, value] = weight_gradients(config, [dquery, dkey, dvalue], &normed);
-    let input_norm = rms_norm_backward(x, w.input_norm, eps, &dnormed, &mut dx);
-    Gradients {
-        input: dx,
-        weights: LayerWeights {
-            input_norm,
-            query,
-            key,
-            value,
-            output,
-            post_norm,
-            gate,
-            up,
-            down,
-        },
-    }
+    let gradients = AttentionGradients {
+        projections: weight_gradients(config, [dquery, dkey, dvalue], &input),
+        heads: of_heads,
+        output,
+    };
+    (dinput, gradients)
 }
 
 #[cfg(test)]
@@ -211,6 +304,8 @@ mod tests {
 
     use super::*;
     use crate::attention::Heads;
+    use crate::layer_config::{NormPlacement, Positions};
+    use crate::layer_weights::N_WEIGHTS;
     use crate::layout::Segment;
     use crate::precision::Precision;
     use crate::test_values::values;
@@ -242,74 +337,160 @@ mod tests {
         }
     }
 
-    #[test]
-    fn gradients_are_the_slopes_of_the_layer() {
-        let heads = Heads {
-            heads: 4,
-            kv_heads: 2,
-            head_dim: 4,
-        };
-        let (hidden, intermediate, tokens) = (6, 10, 8);
-        let sizes = [
-            hidden,
-            16 * hidden,
-            8 * hidden,
-            8 * hidden,
-            16 * hidden,
-            hidden,
-            intermediate * hidden,
-            intermediate * hidden,
-            intermediate * hidden,
-        ];
-        let weights: Vec<Vec<f32>> = (1..).zip(sizes).map(|(i, n)| values(n, i)).collect();
-        let x = values(tokens * hidden, 42);
-        let dout = values(tokens * hidden, 99);
-        let layout = layout(2);
-        // `Σ dout · out`, and its gradients: of each weight, and of the input.
-        let computed = |weights: &[Vec<f32>], x: &[f32], precision| {
-            let w = Weights::from_array(std::array::from_fn(|i| weights[i].as_slice()));
-            let config = LayerConfig {
-                hidden,
-                intermediate,
-                heads,
+    const HEADS: Heads = Heads {
+        heads: 4,
+        kv_heads: 2,
+        head_dim: 4,
+    };
+    const HIDDEN: usize = 6;
+    const INTERMEDIATE: usize = 10;
+
+    /// What architectures differ in.
+    struct Form {
+        norms: NormPlacement,
+        positions: Positions,
+        has_biases: bool,
+        /// The widths of the norms of queries and keys.
+        head_norms: Option<[usize; 2]>,
+    }
+
+    const PLAIN: Form = Form {
+        norms: NormPlacement::Input,
+        positions: Positions::Rotated,
+        has_biases: false,
+        head_norms: None,
+    };
+
+    /// The forms of LLaMA, Qwen2, Qwen3, SmolLM3's layers without rotation, and OLMo 2.
+    const FORMS: [Form; 5] = [
+        PLAIN,
+        Form {
+            has_biases: true,
+            ..PLAIN
+        },
+        Form {
+            head_norms: Some([4, 4]),
+            ..PLAIN
+        },
+        Form {
+            positions: Positions::Unknown,
+            ..PLAIN
+        },
+        Form {
+            norms: NormPlacement::Output,
+            head_norms: Some([16, 8]),
+            ..PLAIN
+        },
+    ];
+
+    impl Form {
+        fn config(&self, precision: Precision) -> LayerConfig {
+            LayerConfig {
+                hidden: HIDDEN,
+                intermediate: INTERMEDIATE,
+                heads: HEADS,
+                norms: self.norms,
+                positions: self.positions,
                 rms_norm_eps: 1e-6,
                 precision,
                 batch_invariant: false,
+            }
+        }
+
+        fn weights(&self) -> [Option<Vec<f32>>; N_WEIGHTS] {
+            let bias = |n| self.has_biases.then_some(n);
+            let sizes = LayerWeights {
+                attention_norm: HIDDEN,
+                query: 16 * HIDDEN,
+                key: 8 * HIDDEN,
+                value: 8 * HIDDEN,
+                query_bias: bias(16),
+                key_bias: bias(8),
+                value_bias: bias(8),
+                query_norm: self.head_norms.map(|it| it[0]),
+                key_norm: self.head_norms.map(|it| it[1]),
+                output: 16 * HIDDEN,
+                feed_forward_norm: HIDDEN,
+                gate: INTERMEDIATE * HIDDEN,
+                up: INTERMEDIATE * HIDDEN,
+                down: INTERMEDIATE * HIDDEN,
             };
+            let mut number = 0;
+            sizes.into_array().map(|size| {
+                number += 1;
+                size.map(|n| values(n, number))
+            })
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_layer() {
+        // Under Miri one form and one pass are enough; all would take hours.
+        let forms = if cfg!(miri) { 1 } else { FORMS.len() };
+        for (number, form) in FORMS.iter().enumerate().take(forms) {
+            slopes(number, form);
+        }
+    }
+
+    fn slopes(number: usize, form: &Form) {
+        let tokens = 8;
+        let weights = form.weights();
+        let x = values(tokens * HIDDEN, 42);
+        let dout = values(tokens * HIDDEN, 99);
+        let layout = layout(2);
+        // `Σ dout · out`, and its gradients: of each weight, and of the input.
+        let computed = |weights: &[Option<Vec<f32>>; N_WEIGHTS], x: &[f32], precision| {
+            let w = Weights::from_array(std::array::from_fn(|i| weights[i].as_deref()));
+            let config = form.config(precision);
             let (out, saved) = forward(&config, &layout, x, &(&w).into());
             let sum = out.iter().zip(&dout).map(|(a, b)| f64::from(a * b));
             let d = backward(&config, &layout, x, &w, &saved, &dout);
             let mut gradients = Vec::from(d.weights.into_array());
-            gradients.push(d.input);
+            gradients.push(Some(d.input));
+            let mut inferred = x.to_vec();
+            infer(&config, &layout, &mut inferred, &(&w).into());
+            assert_eq!(
+                inferred, out,
+                "form {number}: inference is the forward pass"
+            );
             (sum.sum::<f64>(), gradients)
         };
         let (_, gradients) = computed(&weights, &x, Precision::F32);
+        for (found, weight) in gradients.iter().zip(&weights) {
+            let lengths = [found, weight].map(|it| it.as_ref().map(Vec::len));
+            assert_eq!(
+                lengths[0], lengths[1],
+                "form {number}: a gradient per weight"
+            );
+        }
         let step = 1e-2_f32;
-        // Under Miri one pass below is enough; a hundred would take hours.
         let slopes = if cfg!(miri) { 0 } else { gradients.len() };
         for (i, found) in gradients.iter().enumerate().take(slopes) {
+            let found = found.as_deref().unwrap_or_default();
             for at in (0..found.len()).step_by(7) {
                 let moved = |step: f32| {
                     let (mut weights, mut x) = (weights.clone(), x.clone());
-                    weights.get_mut(i).unwrap_or(&mut x)[at] += step;
+                    let moved = weights.get_mut(i).and_then(Option::as_mut);
+                    moved.unwrap_or(&mut x)[at] += step;
                     computed(&weights, &x, Precision::F32).0
                 };
                 let slope = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
                 let off = (slope - f64::from(found[at])).abs();
                 assert!(
                     off < 2e-2 * slope.abs().max(1.0),
-                    "parameter {i} at {at}: {}, not {slope}",
+                    "form {number}, parameter {i} at {at}: {}, not {slope}",
                     found[at]
                 );
             }
         }
         let (_, rounded) = computed(&weights, &x, Precision::Bf16);
         for (i, (rounded, exact)) in rounded.iter().zip(&gradients).enumerate() {
-            for (rounded, exact) in rounded.iter().zip(exact) {
+            let numbers = [rounded, exact].map(|it| it.as_deref().unwrap_or_default());
+            for (rounded, exact) in numbers[0].iter().zip(numbers[1]) {
                 let off = (rounded - exact).abs();
                 assert!(
                     off < 0.1 * exact.abs().max(1.0),
-                    "parameter {i}: {rounded}, not {exact}"
+                    "form {number}, parameter {i}: {rounded}, not {exact}"
                 );
             }
         }

@@ -36,13 +36,15 @@ pub mod norm;
 mod number;
 mod precision;
 mod projections;
+mod qkv;
 mod rope;
 pub mod simd;
 pub mod stats;
+mod sublayer;
 #[cfg(test)]
 mod test_values;
 pub mod weight_forms;
 
-pub use layer_config::LayerConfig;
+pub use layer_config::{LayerConfig, NormPlacement, Positions};
 pub use layer_weights::{LayerWeights, N_WEIGHTS};
 pub use precision::Precision;

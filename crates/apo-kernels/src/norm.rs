@@ -86,13 +86,28 @@ for_each_instruction_set! {
         }
     }
 
+    /// Replaces each row by its RMS norm, `x / rms(x) · weight`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[rows, width]`
+    /// - `weight`: `[width]`
+    pub(crate) fn rms_norm_in_place(x: &mut [f32], weight: &[f32], eps: f32) {
+        for x in x.chunks_exact_mut(weight.len()) {
+            let scale = inverse_root_mean_square(x, eps);
+            for (x, weight) in x.iter_mut().zip(weight) {
+                *x *= scale * weight;
+            }
+        }
+    }
+
     /// Adds the gradients of [`rms_norm_of_rows`] to `dx` and `dweight`.
     ///
     /// # Shapes
     ///
     /// - `x`, `dout`, `dx`: `[rows, hidden]`
     /// - `weight`, `dweight`: `[hidden]`
-    fn rms_norm_backward_of_rows(
+    pub(crate) fn rms_norm_backward_of_rows(
         x: &[f32],
         weight: &[f32],
         eps: f32,

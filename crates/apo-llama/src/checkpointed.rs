@@ -30,7 +30,7 @@ const ROWS: usize = 1024;
 /// Backends that run the composition of Burn's operators.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "gpu"))]
 pub trait Checkpointed: Backend {
-    /// Runs a decoder layer.
+    /// Runs a decoder layer, given its number.
     ///
     /// # Shapes
     ///
@@ -39,6 +39,7 @@ pub trait Checkpointed: Backend {
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
         plan: Arc<ComposedPlan>,
+        layer: usize,
     ) -> FloatTensor<Self>;
 
     /// Returns the log-prob of each row's target, nats.
@@ -63,13 +64,14 @@ macro_rules! composed {
                 x: FloatTensor<Self>,
                 BackendWeights(weights): BackendWeights<Self>,
                 plan: Arc<ComposedPlan>,
+                layer: usize,
             ) -> FloatTensor<Self> {
                 let x = Tensor::from_primitive::<Self>(x);
                 let weights = weights.map_each(
                     Tensor::from_primitive::<Self>,
                     Tensor::from_primitive::<Self>,
                 );
-                primitive::<Self, 2>(plan.decoder_layer(x, &weights))
+                primitive::<Self, 2>(plan.decoder_layer(x, &weights, layer))
             }
 
             fn log_probs(
@@ -136,16 +138,17 @@ struct ComposedLayerSaved<B: Backend> {
     x: FloatTensor<B>,
     weights: LayerWeights<FloatTensor<B>>,
     plan: Arc<ComposedPlan>,
+    layer: usize,
 }
 
 impl<B: Backend> SavedForBackward<B, N_INPUTS> for ComposedLayerSaved<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
-    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; N_INPUTS] {
+    fn gradients(self, dout: FloatTensor<B>) -> [Option<FloatTensor<B>>; N_INPUTS] {
         let x = leaf::<B, 2>(self.x);
         let weights = self.weights.map_each(leaf::<B, 2>, leaf::<B, 1>);
-        let out = self.plan.decoder_layer(x.clone(), &weights);
+        let out = self.plan.decoder_layer(x.clone(), &weights, self.layer);
         let own = RefCell::new(back::<B, 2>(out, dout));
         let of_x = gradient_of::<B, 2>(&x, &mut own.borrow_mut());
         let of_weights = weights.map_each(
@@ -167,13 +170,13 @@ impl<B: Backend> SavedForBackward<B, 2> for ComposedLogProbsSaved<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
-    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; 2] {
+    fn gradients(self, dout: FloatTensor<B>) -> [Option<FloatTensor<B>>; 2] {
         let hidden = leaf::<B, 2>(self.hidden);
         let head = leaf::<B, 2>(self.head);
         let Targets { ids, precision } = &*self.targets;
         let out = composed::log_probs(hidden.clone(), head.clone(), ids, *precision);
         let mut own = back::<B, 1>(out, dout);
-        [&hidden, &head].map(|leaf| gradient_of::<B, 2>(leaf, &mut own))
+        [&hidden, &head].map(|leaf| Some(gradient_of::<B, 2>(leaf, &mut own)))
     }
 }
 
@@ -185,13 +188,19 @@ where
         x: FloatTensor<Self>,
         BackendWeights(weights): BackendWeights<Self>,
         plan: Arc<ComposedPlan>,
+        layer: usize,
     ) -> FloatTensor<Self> {
         let nodes = inputs(x.node(), weights.as_ref().map(<FloatTensor<Self>>::node));
         let x = x.into_primitive();
         let weights = weights.map(FloatTensor::<Self>::into_primitive);
         let shared = BackendWeights(weights.clone());
-        let out = B::decoder_layer(x.clone(), shared, Arc::clone(&plan));
-        ComposedLayerSaved::track::<C>(nodes, out, || ComposedLayerSaved { x, weights, plan })
+        let out = B::decoder_layer(x.clone(), shared, Arc::clone(&plan), layer);
+        ComposedLayerSaved::track::<C>(nodes, out, || ComposedLayerSaved {
+            x,
+            weights,
+            plan,
+            layer,
+        })
     }
 
     fn log_probs(
@@ -199,7 +208,7 @@ where
         head: FloatTensor<Self>,
         targets: Arc<Targets>,
     ) -> FloatTensor<Self> {
-        let nodes = [hidden.node(), head.node()];
+        let nodes = [Some(hidden.node()), Some(head.node())];
         let (hidden, head) = (hidden.into_primitive(), head.into_primitive());
         let out = B::log_probs(hidden.clone(), head.clone(), Arc::clone(&targets));
         ComposedLogProbsSaved::track::<C>(nodes, out, || ComposedLogProbsSaved {
@@ -210,7 +219,7 @@ where
     }
 }
 
-/// Runs a decoder layer and keeps only its input.
+/// Runs a decoder layer, given its number, and keeps only its input.
 ///
 /// # Shapes
 ///
@@ -219,11 +228,13 @@ pub(crate) fn decoder_layer(
     x: Tensor<2>,
     weights: LayerTensors,
     plan: Arc<ComposedPlan>,
+    layer: usize,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Checkpointed>::decoder_layer(
         x.into_dispatch(),
         BackendWeights::new(weights),
         plan,
+        layer,
     ))
 }
 

@@ -10,8 +10,8 @@ use crate::layer_weights::LayerTensors;
 use crate::matmul::{cast_operand, matmul, matmul_transposed};
 use crate::rope::{both_halves, rotate};
 use crate::rows::reorder;
-use apo_kernels::Precision;
 use apo_kernels::layout::Layout;
+use apo_kernels::{NormPlacement, Positions, Precision};
 
 /// Attention's view of a batch on a device without kernels: trees padded to the
 /// longest one.
@@ -164,28 +164,69 @@ pub(crate) fn attend(
     matmul(cast_operand(prob, precision), value).reshape([batch, heads, queries, head_dim])
 }
 
-/// The feed-forward half of a layer, with its residual added.
+/// Returns a sublayer's input: `x`, normed if the norms are there.
 ///
 /// # Shapes
 ///
 /// - `x` and the result: `[tokens, hidden]`
-fn feed_forward(x: Tensor<2>, weights: &LayerTensors, eps: f64, precision: Precision) -> Tensor<2> {
-    let normed = rms_norm(x.clone(), weights.post_norm.clone(), eps);
-    let normed = cast_operand(normed, precision);
-    let gate = linear(normed.clone(), &weights.gate, precision);
-    let up = linear(normed, &weights.up, precision);
-    x + linear(activation::silu(gate) * up, &weights.down, precision)
+/// - `norm`: `[hidden]`
+fn input(x: Tensor<2>, norm: &Tensor<1>, config: &LlamaConfig) -> Tensor<2> {
+    match config.architecture.norms {
+        NormPlacement::Input => rms_norm(x, norm.clone(), config.rms_norm_eps),
+        NormPlacement::Output => x,
+    }
 }
 
-/// A layer's queries, keys and values of flat tokens, rotated by position:
+/// Adds a sublayer's output to `x`, normed if the norms are there.
+///
+/// # Shapes
+///
+/// - `x`, `output` and the result: `[tokens, hidden]`
+/// - `norm`: `[hidden]`
+fn add(x: Tensor<2>, output: Tensor<2>, norm: &Tensor<1>, config: &LlamaConfig) -> Tensor<2> {
+    match config.architecture.norms {
+        NormPlacement::Input => x + output,
+        NormPlacement::Output => x + rms_norm(output, norm.clone(), config.rms_norm_eps),
+    }
+}
+
+/// The feed-forward network.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, hidden]`
+fn feed_forward(x: Tensor<2>, weights: &LayerTensors, precision: Precision) -> Tensor<2> {
+    let x = cast_operand(x, precision);
+    let gate = linear(x.clone(), &weights.gate, precision);
+    let up = linear(x, &weights.up, precision);
+    linear(activation::silu(gate) * up, &weights.down, precision)
+}
+
+/// Norms queries or keys: each head by itself, or all together, as the norm is wide.
+///
+/// # Shapes
+///
+/// - `x` and the result: `[tokens, heads · head_dim]`
+/// - `norm`: `[head_dim]` or `[heads · head_dim]`
+fn norm_heads(x: Tensor<2>, norm: Option<&Tensor<1>>, eps: f64) -> Tensor<2> {
+    let Some(norm) = norm else {
+        return x;
+    };
+    let [tokens, all] = x.dims();
+    let [width] = norm.dims();
+    let rows = x.reshape([tokens * all / width, width]);
+    rms_norm(rows, norm.clone(), eps).reshape([tokens, all])
+}
+
+/// A layer's queries, keys and values of flat tokens, as attention takes them:
 /// `[tokens, heads or kv_heads, head_dim]`.
-pub(crate) struct RotatedQkv {
+pub(crate) struct Qkv {
     pub(crate) query: Tensor<3>,
     pub(crate) key: Tensor<3>,
     pub(crate) value: Tensor<3>,
 }
 
-/// Returns the queries, keys and values of `x`, rotated by position.
+/// Begins a layer: returns the queries, keys and values of `x`.
 ///
 /// # Shapes
 ///
@@ -195,24 +236,34 @@ pub(crate) fn project(
     x: Tensor<2>,
     weights: &LayerTensors,
     config: &LlamaConfig,
-    cos: &Tensor<3>,
-    sin: &Tensor<3>,
+    layer: usize,
+    [cos, sin]: [&Tensor<3>; 2],
     precision: Precision,
-) -> RotatedQkv {
+) -> Qkv {
     let [tokens, _] = x.dims();
-    let normed = rms_norm(x, weights.input_norm.clone(), config.rms_norm_eps);
-    let normed = cast_operand(normed, precision);
-    let project = |weight, heads| {
-        let x = linear(normed.clone(), weight, precision);
-        x.reshape([tokens, heads, config.head_dim])
+    let x = cast_operand(input(x, &weights.attention_norm, config), precision);
+    let project = |weight, bias: &Option<Tensor<1>>| {
+        let projected = linear(x.clone(), weight, precision);
+        match bias {
+            Some(bias) => projected + bias.clone().unsqueeze(),
+            None => projected,
+        }
     };
-    let query = project(&weights.query, config.num_attention_heads);
-    let key = project(&weights.key, config.num_key_value_heads);
-    let value = project(&weights.value, config.num_key_value_heads);
-    RotatedQkv {
-        query: rotate(query, cos, sin),
-        key: rotate(key, cos, sin),
-        value,
+    let query = project(&weights.query, &weights.query_bias);
+    let key = project(&weights.key, &weights.key_bias);
+    let value = project(&weights.value, &weights.value_bias);
+    let eps = config.rms_norm_eps;
+    let query = norm_heads(query, weights.query_norm.as_ref(), eps);
+    let key = norm_heads(key, weights.key_norm.as_ref(), eps);
+    let apart = |x: Tensor<2>, heads| x.reshape([tokens, heads, config.head_dim]);
+    let placed = |x| match config.positions[layer] {
+        Positions::Rotated => rotate(x, cos, sin),
+        Positions::Unknown => x,
+    };
+    Qkv {
+        query: placed(apart(query, config.num_attention_heads)),
+        key: placed(apart(key, config.num_key_value_heads)),
+        value: apart(value, config.num_key_value_heads),
     }
 }
 
@@ -226,11 +277,14 @@ pub(crate) fn finish(
     x: Tensor<2>,
     attended: Tensor<2>,
     weights: &LayerTensors,
-    eps: f64,
+    config: &LlamaConfig,
     precision: Precision,
 ) -> Tensor<2> {
-    let x = x + linear(attended, &weights.output, precision);
-    feed_forward(x, weights, eps, precision)
+    let output = linear(attended, &weights.output, precision);
+    let x = add(x, output, &weights.attention_norm, config);
+    let norm = &weights.feed_forward_norm;
+    let output = feed_forward(input(x.clone(), norm, config), weights, precision);
+    add(x, output, norm, config)
 }
 
 /// What composed layers need beside tensors, and how they run over the flat tokens of
@@ -262,8 +316,13 @@ impl ComposedPlan {
     /// # Shapes
     ///
     /// - `x` and the result: `[tokens, hidden]`
-    pub(crate) fn decoder_layer(&self, x: Tensor<2>, weights: &LayerTensors) -> Tensor<2> {
-        self.decoder_layer_with_keys_and_values(x, weights).0
+    pub(crate) fn decoder_layer(
+        &self,
+        x: Tensor<2>,
+        weights: &LayerTensors,
+        layer: usize,
+    ) -> Tensor<2> {
+        self.decoder_layer_with_keys_and_values(x, weights, layer).0
     }
 
     /// Runs one decoder layer; also returns its keys and values.
@@ -276,11 +335,12 @@ impl ComposedPlan {
         &self,
         x: Tensor<2>,
         weights: &LayerTensors,
+        layer: usize,
     ) -> (Tensor<2>, Tensor<3>, Tensor<3>) {
         let (config, precision, trees) = (&self.config, self.precision, &self.trees);
-        let (cos, sin) = (&trees.cos, &trees.sin);
-        let RotatedQkv { query, key, value } =
-            project(x.clone(), weights, config, cos, sin, precision);
+        let rotation = [&trees.cos, &trees.sin];
+        let Qkv { query, key, value } =
+            project(x.clone(), weights, config, layer, rotation, precision);
         let attended = attend(
             trees.pad(query),
             trees.pad(key.clone()),
@@ -289,7 +349,7 @@ impl ComposedPlan {
             precision,
         );
         let attended = trees.unpad(attended);
-        let out = finish(x, attended, weights, config.rms_norm_eps, precision);
+        let out = finish(x, attended, weights, config, precision);
         (out, key, value)
     }
 }

@@ -1,4 +1,4 @@
-//! `config.json` of a LLaMA, and the parameters that it implies.
+//! `config.json` of a model, and the parameters that it implies.
 
 mod architecture;
 mod attention;
@@ -10,9 +10,11 @@ mod rope;
 use std::path::Path;
 
 use apo_files::model_file::read_object;
+use apo_kernels::Positions;
 use serde_json::{Map, Value, json};
 
-pub use architecture::{ALL, Architecture, LLAMA};
+pub use architecture::{ALL, Architecture, HeadNorms, LLAMA};
+pub(crate) use parameters::Named;
 pub use rope::{Llama3Scaling, Rope, Scaling, YarnScaling};
 
 use crate::error::ModelError;
@@ -23,13 +25,13 @@ use fields::{Fields, MOST_POSITIONS, MOST_SIZE, quoted, shown};
 /// The head on top of the trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// `LlamaForCausalLM`: logits, tied to the embedding or by `lm_head`.
+    /// `…ForCausalLM`: logits, tied to the embedding or by `lm_head`.
     LanguageModel,
-    /// `LlamaForSequenceClassification` with one label: a reward.
+    /// `…ForSequenceClassification` with one label: a reward.
     Reward,
 }
 
-/// Sizes and settings of a LLaMA.
+/// Sizes and settings of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LlamaConfig {
     /// Its family of models.
@@ -52,6 +54,8 @@ pub struct LlamaConfig {
     pub rms_norm_eps: f64,
     /// Position embedding.
     pub rope: Rope,
+    /// How each layer's queries and keys know their positions.
+    pub positions: Vec<Positions>,
     /// Whether the policy's head is the embedding.
     pub tie_word_embeddings: bool,
     /// Beginning of text.
@@ -94,7 +98,9 @@ impl LlamaConfig {
     /// Reads a config; returns all faults if there are any.
     fn from_json(raw: Map<String, Value>) -> Result<Self, Vec<String>> {
         let mut fields = Fields::new(&raw);
-        let architecture = fields.architecture();
+        fields.read_architecture();
+        let architecture = fields.architecture;
+        let defaults = &architecture.defaults;
         fields.only("hidden_act", &[json!("silu"), json!("swish")]);
         fields.only("hidden_activation", &[json!("silu"), json!("swish")]);
         fields.only("value_head_prefix", &[json!("score")]);
@@ -115,7 +121,7 @@ impl LlamaConfig {
         let num_hidden_layers = fields.size("num_hidden_layers", MOST_LAYERS);
         let max_position_embeddings = fields
             .optional_size("max_position_embeddings", MOST_POSITIONS)
-            .unwrap_or(2048);
+            .unwrap_or(defaults.max_positions);
         fields.windows(num_hidden_layers);
         let config = Self {
             architecture,
@@ -126,9 +132,10 @@ impl LlamaConfig {
             num_attention_heads,
             num_key_value_heads,
             head_dim,
-            rms_norm_eps: fields.number_in(None, "rms_norm_eps", Some(1e-6)),
+            rms_norm_eps: fields.number_in(None, "rms_norm_eps", Some(defaults.rms_norm_eps)),
             rope: fields.rope(max_position_embeddings),
-            tie_word_embeddings: fields.flag("tie_word_embeddings", architecture.ties),
+            positions: fields.positions(num_hidden_layers),
+            tie_word_embeddings: fields.flag("tie_word_embeddings", defaults.ties),
             bos_token_id: fields.token("bos_token_id", n_ids),
             eos_token_ids: fields.tokens("eos_token_id", n_ids),
             pad_token_id: fields.token("pad_token_id", n_ids),
@@ -168,9 +175,10 @@ impl LlamaConfig {
         if let Some((class, name)) = code {
             notes.push(format!(
                 "`auto_map` names code of the model's own ({}: {}), which is not run: the model \
-                 is computed as a LLaMA, as `transformers` does without `trust_remote_code`",
+                 is computed as a {}, as `transformers` does without `trust_remote_code`",
                 quoted(class),
-                shown(name)
+                shown(name),
+                self.architecture.name
             ));
         }
         notes
@@ -292,7 +300,7 @@ pub(crate) mod tests {
     fn everything_that_is_not_done_here_is_refused_at_once() {
         let mut raw = small();
         raw.extend(object(json!({
-            "model_type": "mistral", "hidden_act": "gelu", "attention_bias": true,
+            "model_type": "gemma2", "hidden_act": "gelu", "attention_bias": true,
             "sliding_window": 4096, "rope_scaling": {"rope_type": "longrope"},
         })));
         raw.remove("vocab_size");

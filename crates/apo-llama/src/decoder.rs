@@ -1,5 +1,6 @@
-//! The LLaMA decoder, top to bottom: its parameters, the embedding, the layers,
-//! the last norm, the heads.
+//! The decoder, top to bottom: its parameters, the embedding, the layers, the last norm,
+//! the heads. One decoder serves all architectures: what they differ in is data, in
+//! `config/architecture.rs`.
 //!
 //! Fields of the modules are named as Hugging Face names the tensors, so that a
 //! parameter's path in the module is its name in the file.
@@ -25,12 +26,12 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use apo_kernels::Precision;
+use apo_kernels::{NormPlacement, Precision};
 
 use crate::checkpointed;
 use crate::composed::{self, ComposedPlan, integers};
 use crate::compute::Compute;
-use crate::config::{Head, LlamaConfig};
+use crate::config::{Head, LlamaConfig, Named};
 use crate::error::ModelError;
 use crate::evaluate::{Evaluate, values};
 use crate::kernel_ops::{self, KernelPlan};
@@ -38,7 +39,7 @@ use crate::layer_weights::LayerTensors;
 use crate::parameters::{self, parameter};
 use crate::tree::TreeBatch;
 
-/// A LLaMA with the head of a policy or of a reward model.
+/// A decoder with the head of a policy or of a reward model.
 #[derive(Module, Debug)]
 pub struct Llama {
     /// The trunk.
@@ -67,21 +68,29 @@ pub struct DecoderLayer {
     pub self_attn: Attention,
     /// Feed-forward network.
     pub mlp: FeedForward,
-    /// Norm before attention.
-    pub input_layernorm: Norm,
-    /// Norm before the feed-forward network.
+    /// Norm of the attention's input, in architectures that have the norms there.
+    pub input_layernorm: Option<Norm>,
+    /// Norm of the feed-forward network's input or, with the next one, of the attention's
+    /// output.
     pub post_attention_layernorm: Norm,
+    /// Norm of the feed-forward network's output.
+    pub post_feedforward_layernorm: Option<Norm>,
 }
 
-/// Attention's projections.
+/// Attention's projections, and the norms of queries and keys in architectures that have
+/// them.
 #[derive(Module, Debug)]
 pub struct Attention {
     /// Queries, `[heads · head_dim, hidden]`
-    pub q_proj: Projection,
+    pub q_proj: BiasedProjection,
     /// Keys, `[kv_heads · head_dim, hidden]`
-    pub k_proj: Projection,
+    pub k_proj: BiasedProjection,
     /// Values, `[kv_heads · head_dim, hidden]`
-    pub v_proj: Projection,
+    pub v_proj: BiasedProjection,
+    /// Queries, `[head_dim]` or `[heads · head_dim]`
+    pub q_norm: Option<Norm>,
+    /// Keys, `[head_dim]` or `[kv_heads · head_dim]`
+    pub k_norm: Option<Norm>,
     /// Output, `[hidden, heads · head_dim]`
     pub o_proj: Projection,
 }
@@ -104,10 +113,26 @@ pub struct Projection {
     pub weight: Param<Tensor<2>>,
 }
 
+impl Projection {
+    fn biased(self, bias: Option<Param<Tensor<1>>>) -> BiasedProjection {
+        let weight = self.weight;
+        BiasedProjection { weight, bias }
+    }
+}
+
+/// A matrix `[out, in]`, applied to rows, and what some architectures add to the results.
+#[derive(Module, Debug)]
+pub struct BiasedProjection {
+    /// `[out, in]`
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
 /// The weight of an RMS norm.
 #[derive(Module, Debug)]
 pub struct Norm {
-    /// `[hidden]`
+    /// `[width]`
     pub weight: Param<Tensor<1>>,
 }
 
@@ -126,16 +151,18 @@ impl Llama {
     ) -> Result<Self, ModelError> {
         let mut reader = Reader { read, device };
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
-        let embed_tokens = reader.projection("model.embed_tokens", [vocab, hidden])?;
+        let embed_tokens = reader.projection("model.embed_tokens.weight", [vocab, hidden])?;
         let layers = (0..config.num_hidden_layers)
             .map(|i| DecoderLayer::new(config, &format!("model.layers.{i}"), &mut reader))
             .collect::<Result<_, _>>()?;
-        let norm = reader.norm("model.norm", [hidden])?;
+        let norm = reader.norm("model.norm.weight", [hidden])?;
         let (mut lm_head, mut score) = (None, None);
         match head {
             Head::LanguageModel if config.tie_word_embeddings => {}
-            Head::LanguageModel => lm_head = Some(reader.projection("lm_head", [vocab, hidden])?),
-            Head::Reward => score = Some(reader.projection("score", [1, hidden])?),
+            Head::LanguageModel => {
+                lm_head = Some(reader.projection("lm_head.weight", [vocab, hidden])?);
+            }
+            Head::Reward => score = Some(reader.projection("score.weight", [1, hidden])?),
         }
         Ok(Self {
             model: Trunk {
@@ -168,29 +195,30 @@ impl Llama {
         let layout = batch.layout(config);
         let x = if compute.runs_kernels_on(&device) {
             let plan = Arc::new(KernelPlan {
-                config: kernel_ops::layer_config(config, compute.precision),
+                layers: kernel_ops::layer_configs(config, compute.precision),
                 layout,
                 checkpointing: compute.checkpointing,
             });
             let x = kernel_ops::embed(self.model.embed_tokens.weight.val(), batch.tokens());
-            self.through_layers(x, |x, weights| {
-                kernel_ops::decoder_layer(x, weights, Arc::clone(&plan))
+            self.through_layers(x, |layer, x, weights| {
+                kernel_ops::decoder_layer(x, weights, Arc::clone(&plan), layer)
             })
         } else {
             let plan = ComposedPlan::new(&layout, config, compute.precision, &device);
             let plan = Arc::new(plan);
-            self.through_layers(self.embed(batch.tokens()), |x, weights| {
+            self.through_layers(self.embed(batch.tokens()), |layer, x, weights| {
                 if compute.checkpointing {
-                    checkpointed::decoder_layer(x, weights, Arc::clone(&plan))
+                    checkpointed::decoder_layer(x, weights, Arc::clone(&plan), layer)
                 } else {
-                    plan.decoder_layer(x, &weights)
+                    plan.decoder_layer(x, &weights, layer)
                 }
             })
         };
         self.last_norm(x.select(0, integers(rows, &device)), config)
     }
 
-    /// Passes tokens through all layers; `layer` computes one of its input and weights.
+    /// Passes tokens through all layers; `layer` computes one of its number, input and
+    /// weights.
     ///
     /// # Shapes
     ///
@@ -198,10 +226,12 @@ impl Llama {
     pub(crate) fn through_layers(
         &self,
         x: Tensor<2>,
-        layer: impl FnMut(Tensor<2>, LayerTensors) -> Tensor<2>,
+        mut layer: impl FnMut(usize, Tensor<2>, LayerTensors) -> Tensor<2>,
     ) -> Tensor<2> {
         let weights = self.model.layers.iter().map(DecoderLayer::weights);
-        weights.fold(x, layer)
+        weights
+            .enumerate()
+            .fold(x, |x, (i, weights)| layer(i, x, weights))
     }
 
     /// Applies the norm of the last layer's output, `[rows, hidden]`.
@@ -338,36 +368,66 @@ impl DecoderLayer {
         // The order is that in which the weights of a model from scratch are
         // drawn.
         let w = config.layer_weights();
-        let mut matrix = |(part, shape)| reader.projection(&format!("{name}.{part}"), shape);
-        let self_attn = Attention {
-            q_proj: matrix(w.query)?,
-            k_proj: matrix(w.key)?,
-            v_proj: matrix(w.value)?,
-            o_proj: matrix(w.output)?,
-        };
+        let full = |part| format!("{name}.{part}");
+        let mut matrix = |(part, shape)| reader.projection(&full(part), shape);
+        let [q, k, v] = [matrix(w.query)?, matrix(w.key)?, matrix(w.value)?];
+        let o_proj = matrix(w.output)?;
         let mlp = FeedForward {
             gate_proj: matrix(w.gate)?,
             up_proj: matrix(w.up)?,
             down_proj: matrix(w.down)?,
         };
-        let mut norm = |(part, shape)| reader.norm(&format!("{name}.{part}"), shape);
+        let mut vector = |named: Option<Named<1>>| {
+            let read = named.map(|(part, shape)| reader.parameter(&full(part), shape));
+            read.transpose()
+        };
+        let norm = |weight| Norm { weight };
+        let self_attn = Attention {
+            q_proj: q.biased(vector(w.query_bias)?),
+            k_proj: k.biased(vector(w.key_bias)?),
+            v_proj: v.biased(vector(w.value_bias)?),
+            q_norm: vector(w.query_norm)?.map(norm),
+            k_norm: vector(w.key_norm)?.map(norm),
+            o_proj,
+        };
+        let attention_norm = reader.norm(&full(w.attention_norm.0), w.attention_norm.1)?;
+        let feed_forward_norm = reader.norm(&full(w.feed_forward_norm.0), w.feed_forward_norm.1)?;
+        let (before, between, after) = match config.architecture.norms {
+            NormPlacement::Input => (Some(attention_norm), feed_forward_norm, None),
+            NormPlacement::Output => (None, attention_norm, Some(feed_forward_norm)),
+        };
         Ok(Self {
             self_attn,
             mlp,
-            input_layernorm: norm(w.input_norm)?,
-            post_attention_layernorm: norm(w.post_norm)?,
+            input_layernorm: before,
+            post_attention_layernorm: between,
+            post_feedforward_layernorm: after,
         })
     }
 
     /// Returns the weights by their place in the arithmetic.
     pub(crate) fn weights(&self) -> LayerTensors {
+        let norm = |norm: &Norm| norm.weight.val();
+        let between = norm(&self.post_attention_layernorm);
+        let after = self.post_feedforward_layernorm.as_ref().map(norm);
+        let (attention_norm, feed_forward_norm) = match &self.input_layernorm {
+            Some(before) => (norm(before), between),
+            None => (between, after.expect("norms are at inputs or at outputs")),
+        };
+        let attention = &self.self_attn;
+        let bias = |projection: &BiasedProjection| projection.bias.as_ref().map(Param::val);
         LayerTensors {
-            input_norm: self.input_layernorm.weight.val(),
-            query: self.self_attn.q_proj.weight.val(),
-            key: self.self_attn.k_proj.weight.val(),
-            value: self.self_attn.v_proj.weight.val(),
-            output: self.self_attn.o_proj.weight.val(),
-            post_norm: self.post_attention_layernorm.weight.val(),
+            attention_norm,
+            query: attention.q_proj.weight.val(),
+            key: attention.k_proj.weight.val(),
+            value: attention.v_proj.weight.val(),
+            query_bias: bias(&attention.q_proj),
+            key_bias: bias(&attention.k_proj),
+            value_bias: bias(&attention.v_proj),
+            query_norm: attention.q_norm.as_ref().map(norm),
+            key_norm: attention.k_norm.as_ref().map(norm),
+            output: attention.o_proj.weight.val(),
+            feed_forward_norm,
             gate: self.mlp.gate_proj.weight.val(),
             up: self.mlp.up_proj.weight.val(),
             down: self.mlp.down_proj.weight.val(),
@@ -382,12 +442,12 @@ struct Reader<'a, F> {
 }
 
 impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>> Reader<'_, F> {
-    fn weight<const D: usize>(
+    fn parameter<const D: usize>(
         &mut self,
         name: &str,
         shape: [usize; D],
     ) -> Result<Param<Tensor<D>>, ModelError> {
-        let values = (self.read)(&format!("{name}.weight"), &shape)?;
+        let values = (self.read)(name, &shape)?;
         // A GPU pads the rows of a matrix that it is given, but not of one that was flat, as
         // all are after a step of the optimiser. The two layouts give products different bits.
         let n = values.len();
@@ -396,12 +456,12 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError>> Reader<'_, F> {
     }
 
     fn projection(&mut self, name: &str, shape: [usize; 2]) -> Result<Projection, ModelError> {
-        let weight = self.weight(name, shape)?;
+        let weight = self.parameter(name, shape)?;
         Ok(Projection { weight })
     }
 
     fn norm(&mut self, name: &str, shape: [usize; 1]) -> Result<Norm, ModelError> {
-        let weight = self.weight(name, shape)?;
+        let weight = self.parameter(name, shape)?;
         Ok(Norm { weight })
     }
 }

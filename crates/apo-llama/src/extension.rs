@@ -28,16 +28,20 @@ pub(crate) trait SavedForBackward<B: Backend, const N: usize>:
     Clone + Debug + Send + 'static
 {
     /// Returns the gradient of each input, in its shape, from the gradient of
-    /// the output.
-    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; N];
+    /// the output; `None` for an input that the operator was not given.
+    fn gradients(self, dout: FloatTensor<B>) -> [Option<FloatTensor<B>>; N];
 
-    /// Puts the operator's output into the graph. `keep` is called if an input
-    /// has a gradient.
+    /// Puts the operator's output into the graph. Inputs that it was not given are `None`.
+    /// `keep` is called if an input has a gradient.
     fn track<C: CheckpointStrategy>(
-        inputs: [NodeGuard; N],
+        inputs: [Option<NodeGuard>; N],
         out: FloatTensor<B>,
         keep: impl FnOnce() -> Self,
     ) -> FloatTensor<Autodiff<B, C>> {
+        // An operator's number of inputs is fixed: a constant takes the place of each that
+        // is missing.
+        let constant = || FloatTensor::<Autodiff<B, C>>::new(out.clone()).node();
+        let inputs = inputs.map(|it| it.unwrap_or_else(constant));
         let prepared = BackwardPass::<Self>(PhantomData).prepare::<C>(inputs);
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(keep(), out),
@@ -57,7 +61,7 @@ impl<B: Backend, S: SavedForBackward<B, N>, const N: usize> Backward<B, N> for B
         let dout = gradients.consume::<B>(&ops.node);
         let found = ops.state.gradients(dout);
         for (parent, gradient) in ops.parents.into_iter().zip(found) {
-            if let Some(parent) = parent {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 gradients.register::<B>(parent.id, gradient);
             }
         }

@@ -8,7 +8,7 @@ use apo_kernels::layer::{self, Projected};
 use apo_kernels::layout::Layout;
 use apo_kernels::log_prob;
 use apo_kernels::matrix::Matrix;
-use apo_kernels::weight_forms::{ForwardWeights, Stacked, Weight};
+use apo_kernels::weight_forms::{ForwardWeights, HeadWeights, Stacked, Weight};
 use apo_kernels::{LayerConfig, LayerWeights, Precision};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::FlexTensor;
@@ -18,7 +18,7 @@ use crate::compute::Compute;
 use crate::config::LlamaConfig;
 use crate::decoder::Llama;
 use crate::evaluate::{Evaluate, values};
-use crate::kernel_ops::{embedded, layer_config, layer_on_cpu, on_cpu, slice, tensor, width};
+use crate::kernel_ops::{embedded, layer_configs, layer_on_cpu, on_cpu, slice, tensor, width};
 use crate::model::Model;
 use crate::tree::TreeBatch;
 
@@ -77,12 +77,16 @@ impl ProjectionWeight {
 /// A decoder layer as the CPU's kernels read it.
 struct KernelLayer {
     /// `[hidden]`
-    input_norm: FlexTensor,
+    attention_norm: FlexTensor,
     /// Queries, keys and values.
     qkv: ProjectionWeight,
+    /// Of queries, keys and values.
+    biases: Option<[FlexTensor; 3]>,
+    /// Norms of queries and keys.
+    head_norms: Option<[FlexTensor; 2]>,
     output: ProjectionWeight,
     /// `[hidden]`
-    post_norm: FlexTensor,
+    feed_forward_norm: FlexTensor,
     /// Gate and up projections.
     gate_up: ProjectionWeight,
     down: ProjectionWeight,
@@ -91,21 +95,29 @@ struct KernelLayer {
 impl KernelLayer {
     fn new(weights: LayerWeights<FlexTensor>, precision: Precision) -> Self {
         let LayerWeights {
-            input_norm,
+            attention_norm,
             query,
             key,
             value,
+            query_bias,
+            key_bias,
+            value_bias,
+            query_norm,
+            key_norm,
             output,
-            post_norm,
+            feed_forward_norm,
             gate,
             up,
             down,
         } = weights;
+        let biases = query_bias.zip(key_bias).zip(value_bias);
         Self {
-            input_norm,
+            attention_norm,
             qkv: ProjectionWeight::stacked([query, key, value], precision),
+            biases: biases.map(|((query, key), value)| [query, key, value]),
+            head_norms: query_norm.zip(key_norm).map(Into::into),
             output: ProjectionWeight::new(output, precision),
-            post_norm,
+            feed_forward_norm,
             gate_up: ProjectionWeight::stacked([gate, up], precision),
             down: ProjectionWeight::new(down, precision),
         }
@@ -113,10 +125,14 @@ impl KernelLayer {
 
     fn as_ref(&self) -> ForwardWeights<'_> {
         ForwardWeights {
-            input_norm: slice(&self.input_norm),
+            attention_norm: slice(&self.attention_norm),
             qkv: Stacked::Together(self.qkv.as_ref()),
+            heads: HeadWeights {
+                biases: self.biases.as_ref().map(|it| it.each_ref().map(slice)),
+                norms: self.head_norms.as_ref().map(|it| it.each_ref().map(slice)),
+            },
             output: self.output.as_ref(),
-            post_norm: slice(&self.post_norm),
+            feed_forward_norm: slice(&self.feed_forward_norm),
             gate_up: Stacked::Together(self.gate_up.as_ref()),
             down: self.down.as_ref(),
         }
@@ -227,13 +243,13 @@ impl KernelLlama {
     /// - result: `[tokens, hidden]`
     pub(crate) fn forward(
         &self,
-        config: &LayerConfig,
+        configs: &[LayerConfig],
         layout: &Layout,
         tokens: &[u32],
         mut each_layer: impl FnMut(Projected),
     ) -> Vec<f32> {
         let mut x = self.embed(tokens);
-        for weights in self.layers() {
+        for (config, weights) in configs.iter().zip(self.layers()) {
             each_layer(layer::infer(config, layout, &mut x, &weights));
         }
         x
@@ -251,7 +267,7 @@ impl KernelLlama {
         batch: &TreeBatch,
         rows: &[usize],
     ) -> Tensor<2> {
-        let of_layers = layer_config(config, compute.precision);
+        let of_layers = layer_configs(config, compute.precision);
         let x = self.forward(&of_layers, &batch.layout(config), batch.tokens(), drop);
         let device = self.norm.device();
         let shape = [batch.n_tokens(), config.hidden_size];

@@ -27,8 +27,10 @@ impl Initializer {
     }
 
     /// Returns the values of the next parameter, row after row.
-    pub(crate) fn draw(&mut self, shape: &[usize]) -> Vec<f32> {
+    pub(crate) fn draw(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+        let is_bias = name.rsplit('.').next() == Some("bias");
         match shape {
+            [n] if is_bias => vec![0.0; *n],
             [n] => vec![1.0; *n],
             _ => normal(&mut self.rng, shape, self.deviation),
         }

@@ -4,6 +4,7 @@
 //! Only the backend `flex` has them; on every other device `composed` makes the
 //! same of Burn's own operators.
 
+use std::array;
 use std::sync::Arc;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -24,15 +25,15 @@ use crate::layer_weights::{BackendWeights, LayerTensors, N_INPUTS, inputs};
 /// What a layer's kernel needs beside tensors.
 #[derive(Debug)]
 pub struct KernelPlan {
-    pub(crate) config: LayerConfig,
+    pub(crate) layers: Vec<LayerConfig>,
     pub(crate) layout: Layout,
     /// Keep only the input, and compute the layer again in the backward pass.
     pub(crate) checkpointing: bool,
 }
 
-/// Returns what the layers' kernels need to know of a configuration.
-pub(crate) fn layer_config(config: &LlamaConfig, precision: Precision) -> LayerConfig {
-    LayerConfig {
+/// Returns what each layer's kernels need to know of a configuration.
+pub(crate) fn layer_configs(config: &LlamaConfig, precision: Precision) -> Vec<LayerConfig> {
+    let of_layer = |&positions| LayerConfig {
         hidden: config.hidden_size,
         intermediate: config.intermediate_size,
         heads: Heads {
@@ -40,10 +41,13 @@ pub(crate) fn layer_config(config: &LlamaConfig, precision: Precision) -> LayerC
             kv_heads: config.num_key_value_heads,
             head_dim: config.head_dim,
         },
+        norms: config.architecture.norms,
+        positions,
         rms_norm_eps: config.rms_norm_eps as f32,
         precision,
         batch_invariant: false,
-    }
+    };
+    config.positions.iter().map(of_layer).collect()
 }
 
 /// Backends that have this crate's kernels.
@@ -57,7 +61,7 @@ pub trait Kernels: Backend {
     /// - result: `[tokens, hidden]`
     fn embed(embedding: FloatTensor<Self>, tokens: Arc<[u32]>) -> FloatTensor<Self>;
 
-    /// Runs a decoder layer.
+    /// Runs a decoder layer, given its number.
     ///
     /// # Shapes
     ///
@@ -66,6 +70,7 @@ pub trait Kernels: Backend {
         x: FloatTensor<Self>,
         #[extension_type] weights: BackendWeights<Self>,
         plan: Arc<KernelPlan>,
+        layer: usize,
     ) -> FloatTensor<Self>;
 
     /// Returns the log-prob of each row's target, nats.
@@ -122,11 +127,13 @@ impl Kernels for Flex {
         x: FloatTensor<Self>,
         BackendWeights(tensors): BackendWeights<Self>,
         plan: Arc<KernelPlan>,
+        layer: usize,
     ) -> FloatTensor<Self> {
         let x = contiguous(&x);
         let mut out = slice(&x).to_vec();
         let weights = weights(&tensors);
-        layer::infer(&plan.config, &plan.layout, &mut out, &(&weights).into());
+        let config = &plan.layers[layer];
+        layer::infer(config, &plan.layout, &mut out, &(&weights).into());
         tensor(out, x.layout().shape())
     }
 
@@ -170,14 +177,14 @@ struct KernelEmbeddingSaved {
 impl SavedForBackward<Flex, 1> for KernelEmbeddingSaved {
     /// A selection of Burn's would fill and copy the gradient, the largest of all, before
     /// it adds the first row.
-    fn gradients(self, dout: FlexTensor) -> [FlexTensor; 1] {
+    fn gradients(self, dout: FlexTensor) -> [Option<FlexTensor>; 1] {
         let [vocab, hidden] = self.shape;
         let dout = contiguous(&dout);
         let mut gradient = vec![0.0; vocab * hidden];
         for (&id, row) in self.tokens.iter().zip(slice(&dout).chunks_exact(hidden)) {
             simd::add(&mut gradient[id as usize * hidden..][..hidden], row);
         }
-        [tensor(gradient, &self.shape)]
+        [Some(tensor(gradient, &self.shape))]
     }
 }
 
@@ -186,6 +193,7 @@ struct KernelLayerSaved {
     x: FlexTensor,
     weights: LayerWeights<FlexTensor>,
     plan: Arc<KernelPlan>,
+    layer: usize,
     /// `None` with gradient checkpointing.
     saved: Option<Arc<layer::Saved>>,
 }
@@ -197,16 +205,17 @@ impl std::fmt::Debug for KernelLayerSaved {
 }
 
 impl SavedForBackward<Flex, N_INPUTS> for KernelLayerSaved {
-    fn gradients(self, dout: FlexTensor) -> [FlexTensor; N_INPUTS] {
+    fn gradients(self, dout: FlexTensor) -> [Option<FlexTensor>; N_INPUTS] {
         let Self {
             x,
             weights: tensors,
             plan,
+            layer,
             saved,
         } = self;
         let dout = contiguous(&dout);
         let view = weights(&tensors);
-        let KernelPlan { config, layout, .. } = &*plan;
+        let (config, layout) = (&plan.layers[layer], &plan.layout);
         let saved = saved.unwrap_or_else(|| {
             let (_, saved) = layer::forward(config, layout, slice(&x), &(&view).into());
             Arc::new(saved)
@@ -217,9 +226,15 @@ impl SavedForBackward<Flex, N_INPUTS> for KernelLayerSaved {
 }
 
 /// Makes tensors of gradients, in the shapes of their inputs.
-fn like<const N: usize>(gradients: [Vec<f32>; N], inputs: [&FlexTensor; N]) -> [FlexTensor; N] {
-    let mut shapes = inputs.into_iter().map(|input| input.layout().shape());
-    gradients.map(|gradient| tensor(gradient, shapes.next().expect("as many as gradients")))
+fn like<const N: usize>(
+    gradients: [Option<Vec<f32>>; N],
+    inputs: [Option<&FlexTensor>; N],
+) -> [Option<FlexTensor>; N] {
+    let mut pairs = gradients.into_iter().zip(inputs);
+    array::from_fn(|_| {
+        let (gradient, input) = pairs.next()?;
+        Some(tensor(gradient?, input?.layout().shape()))
+    })
 }
 
 #[derive(Clone)]
@@ -238,7 +253,7 @@ impl std::fmt::Debug for KernelLogProbsSaved {
 }
 
 impl SavedForBackward<Flex, 2> for KernelLogProbsSaved {
-    fn gradients(self, dout: FlexTensor) -> [FlexTensor; 2] {
+    fn gradients(self, dout: FlexTensor) -> [Option<FlexTensor>; 2] {
         let Self {
             hidden,
             head,
@@ -254,13 +269,13 @@ impl SavedForBackward<Flex, 2> for KernelLogProbsSaved {
             slice(&contiguous(&dout)),
             targets.precision,
         );
-        like([dhidden, dhead], [&hidden, &head])
+        like([dhidden, dhead].map(Some), [&hidden, &head].map(Some))
     }
 }
 
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     fn embed(embedding: FloatTensor<Self>, tokens: Arc<[u32]>) -> FloatTensor<Self> {
-        let nodes = [embedding.node()];
+        let nodes = [Some(embedding.node())];
         let embedding = embedding.into_primitive();
         let out = Flex::embed(embedding.clone(), Arc::clone(&tokens));
         KernelEmbeddingSaved::track::<C>(nodes, out, || KernelEmbeddingSaved {
@@ -273,19 +288,20 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         BackendWeights(tensors): BackendWeights<Self>,
         plan: Arc<KernelPlan>,
+        layer: usize,
     ) -> FloatTensor<Self> {
         let nodes = inputs(x.node(), tensors.as_ref().map(<FloatTensor<Self>>::node));
         let tensors = tensors.map(FloatTensor::<Self>::into_primitive);
         let x = contiguous(x.primitive());
         let (out, saved) = layer::forward(
-            &plan.config,
+            &plan.layers[layer],
             &plan.layout,
             slice(&x),
             &(&weights(&tensors)).into(),
         );
         let out = tensor(out, x.layout().shape());
         KernelLayerSaved::track::<C>(nodes, out, || {
-            let saved = match plan.config.precision {
+            let saved = match plan.layers[layer].precision {
                 _ if plan.checkpointing => None,
                 Precision::F32 => Some(saved),
                 Precision::Bf16 => Some(saved.into_bf16()),
@@ -295,6 +311,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
                 weights: tensors,
                 saved: saved.map(Arc::new),
                 plan,
+                layer,
             }
         })
     }
@@ -304,7 +321,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         head: FloatTensor<Self>,
         targets: Arc<Targets>,
     ) -> FloatTensor<Self> {
-        let nodes = [hidden.node(), head.node()];
+        let nodes = [Some(hidden.node()), Some(head.node())];
         let hidden = contiguous(hidden.primitive());
         let head = head.into_primitive();
         let (log_probs, saved) = log_prob::forward(
@@ -365,11 +382,13 @@ pub(crate) fn decoder_layer(
     x: Tensor<2>,
     weights: LayerTensors,
     plan: Arc<KernelPlan>,
+    layer: usize,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Kernels>::decoder_layer(
         x.into_dispatch(),
         BackendWeights::new(weights),
         plan,
+        layer,
     ))
 }
 

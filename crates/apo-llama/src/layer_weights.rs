@@ -29,9 +29,10 @@ impl BackendWeights<Dispatch> {
 /// Inputs of a layer's operator that have gradients: `x` and the weights.
 pub(crate) const N_INPUTS: usize = 1 + N_WEIGHTS;
 
-/// Puts `x` before the weights: the order of an operator's inputs.
-pub(crate) fn inputs<T>(x: T, weights: LayerWeights<T>) -> [T; N_INPUTS] {
-    let mut all = iter::once(x).chain(weights.into_array());
+/// Puts `x` before the weights: the order of an operator's inputs. Weights that the layer
+/// lacks are `None`.
+pub(crate) fn inputs<T>(x: T, weights: LayerWeights<T>) -> [Option<T>; N_INPUTS] {
+    let mut all = iter::once(Some(x)).chain(weights.into_array());
     array::from_fn(|_| all.next().expect("as many as `N_INPUTS`"))
 }
 
@@ -57,7 +58,7 @@ impl<B: Backend> ExtensionType<B> for BackendWeights<B> {
     }
 
     fn routing_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
-        Some(&target.0.input_norm)
+        Some(&target.0.attention_norm)
     }
 
     fn routing_float_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
@@ -68,6 +69,7 @@ impl<B: Backend> ExtensionType<B> for BackendWeights<B> {
         let weights = target.0.as_ref().into_array();
         weights
             .iter()
+            .flatten()
             .fold(DispatchAutodiffContext::Disabled, |context, weight| {
                 context.merge(weight.autodiff)
             })

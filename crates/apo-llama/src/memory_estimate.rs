@@ -11,7 +11,7 @@ use crate::device::has_kernels;
 use crate::directory::Start;
 use crate::error::ModelError;
 use crate::machine;
-use apo_kernels::{Precision, log_prob};
+use apo_kernels::{NormPlacement, Precision, log_prob};
 
 /// Bytes of a number: weights, gradients, moments and most activations are f32.
 const F32: u64 = 4;
@@ -78,11 +78,20 @@ impl MemoryEstimate {
         let numbers = copies * config.n_parameters(head) + 2 * largest;
         let heads = config.num_attention_heads + 2 * config.num_key_value_heads;
         // What a layer's kernel saves: queries, keys and values, the attention
-        // output, the residual, gate and up.
+        // output, the residual, gate and up; and what norms replace within a layer.
         let gate_up = 2 * config.intermediate_size;
-        let saved = heads * config.head_dim
+        let normed_heads = match config.architecture.head_norms {
+            Some(_) => config.num_attention_heads + config.num_key_value_heads,
+            None => 0,
+        };
+        let outputs = match config.architecture.norms {
+            NormPlacement::Input => 0,
+            NormPlacement::Output => 2 * config.hidden_size,
+        };
+        let saved = (heads + normed_heads) * config.head_dim
             + config.num_attention_heads * config.head_dim
             + config.hidden_size
+            + outputs
             + gate_up;
         // Gate and up take half of it in bf16.
         let waiting = match compute.precision {

@@ -33,7 +33,7 @@ impl Model {
     ///
     /// A new reward head is drawn from `N(0, 1 / (hidden + 1))`, as is usual
     /// since InstructGPT. The parameters of a model from scratch are drawn as
-    /// `transformers` draws them: norms are 1, the rest is
+    /// `transformers` draws them: norms are 1, biases 0, the rest is
     /// `N(0, initializer_range²)`.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Model {
             Some(weights) if start == Start::Saved || name != "score.weight" => {
                 weights.read_f32(name)
             }
-            _ => Ok(drawn.draw(shape)),
+            _ => Ok(drawn.draw(name, shape)),
         })?;
         Ok(Self {
             config,

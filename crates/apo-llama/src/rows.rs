@@ -57,8 +57,8 @@ struct ReorderSaved<B: Backend> {
 }
 
 impl<B: Backend> SavedForBackward<B, 1> for ReorderSaved<B> {
-    fn gradients(self, dout: FloatTensor<B>) -> [FloatTensor<B>; 1] {
-        [B::float_select(dout, 0, self.back)]
+    fn gradients(self, dout: FloatTensor<B>) -> [Option<FloatTensor<B>>; 1] {
+        [Some(B::float_select(dout, 0, self.back))]
     }
 }
 
@@ -68,7 +68,7 @@ impl<B: Rows, C: CheckpointStrategy> Rows for Autodiff<B, C> {
         to: IntTensor<Self>,
         back: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        let nodes = [x.node()];
+        let nodes = [Some(x.node())];
         let out = B::reorder(x.into_primitive(), to, back.clone());
         ReorderSaved::<B>::track::<C>(nodes, out, || ReorderSaved { back })
     }

@@ -160,7 +160,7 @@ fn a_model_of_the_other_kind_is_called_what_it_is() {
     for (kind, class) in [
         ("t5", "T5ForConditionalGeneration"),
         ("bert", "BertModel"),
-        ("qwen2", "Qwen2ForCausalLM"),
+        ("gemma2", "Gemma2ForCausalLM"),
     ] {
         let dir = copied("foreign", "base");
         set(

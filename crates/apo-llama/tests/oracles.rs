@@ -4,11 +4,13 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use apo_llama::{Compute, GradientSum, Head, Model, PromptTree, Start, TreeBatch};
+use burn::tensor::Tensor;
 use serde_json::Value;
 
-use common::{MODELS, device, floats, ids, kernels, reference, tiny};
+use common::{DRAWN, MODELS, device, floats, ids, kernels, reference, tiny, tiny_reward};
 
 /// Kernels and the composition of Burn's operators, each with and without
 /// gradient checkpointing.
@@ -23,15 +25,12 @@ fn ways() -> Vec<Compute> {
 }
 
 fn load(name: &str, compute: Compute, train: bool) -> Model {
+    load_with(&tiny(name), Head::LanguageModel, compute, train)
+}
+
+fn load_with(dir: &Path, head: Head, compute: Compute, train: bool) -> Model {
     let device = if train { device().autodiff() } else { device() };
-    Model::load(
-        &tiny(name),
-        Head::LanguageModel,
-        Start::Saved,
-        &device,
-        compute,
-    )
-    .unwrap()
+    Model::load(dir, head, Start::Saved, &device, compute).unwrap()
 }
 
 fn assert_close(ours: &[f32], theirs: &[f32], tolerance: f32, what: &str) {
@@ -102,13 +101,8 @@ fn nll_gradients(model: &Model, trees: &[PromptTree]) -> (f32, BTreeMap<String, 
         .token_log_probs(&model.config, model.compute, &batch)
         .mean()
         .neg();
-    let value = loss.clone().into_data().try_into_vec::<f32>().unwrap()[0];
-    let mut sum = GradientSum::default();
-    sum.add(&model.llama, loss.backward());
-    let mut gradients = BTreeMap::new();
-    sum.for_each(&model.llama, |name, gradient| {
-        gradients.insert(name.to_owned(), gradient);
-    });
+    let gradients = gradients_of(model, &loss);
+    let value = loss.into_data().try_into_vec::<f32>().unwrap()[0];
     (value, gradients)
 }
 
@@ -128,26 +122,56 @@ fn gradients_are_pytorchs() {
                 1e-5,
                 &what,
             );
-            let norms = theirs["grad_norms"].as_object().unwrap();
-            assert_eq!(gradients.len(), norms.len(), "{what}: parameters");
-            for (parameter, norm) in norms {
-                let ours = &gradients[parameter];
-                let square: f64 = ours.iter().map(|&x| f64::from(x).powi(2)).sum();
-                let (ours_norm, norm) = (square.sqrt(), norm.as_f64().unwrap());
-                assert!(
-                    (ours_norm - norm).abs() < 1e-4 * norm,
-                    "{what}: norm of {parameter} is {ours_norm}, PyTorch has {norm}"
-                );
-                let first = floats(&theirs["grad_first8"][parameter]);
-                assert_close(
-                    &ours[..first.len()],
-                    &first,
-                    2e-5,
-                    &format!("{what} {parameter}"),
-                );
+            assert_norms_close(&gradients, &theirs["grad_norms"], &what);
+            for (parameter, first) in theirs["grad_first8"].as_object().unwrap() {
+                let (ours, first) = (&gradients[parameter], floats(first));
+                let what = format!("{what} {parameter}");
+                assert_close(&ours[..first.len()], &first, 2e-5, &what);
             }
         }
     }
+}
+
+/// Checks that there is a gradient of every parameter, of the norm that PyTorch has.
+fn assert_norms_close(ours: &BTreeMap<String, Vec<f32>>, theirs: &Value, what: &str) {
+    let norms = theirs.as_object().unwrap();
+    assert_eq!(ours.len(), norms.len(), "{what}: parameters");
+    for (parameter, norm) in norms {
+        let square: f64 = ours[parameter].iter().map(|&x| f64::from(x).powi(2)).sum();
+        let (ours, norm) = (square.sqrt(), norm.as_f64().unwrap());
+        assert!(
+            (ours - norm).abs() < 1e-4 * norm,
+            "{what}: norm of {parameter} is {ours}, PyTorch has {norm}"
+        );
+    }
+}
+
+#[test]
+fn rewards_and_their_gradients_are_pytorchs() {
+    let reference = reference();
+    for name in DRAWN {
+        let theirs = &reference[name]["rewards"];
+        let batch = TreeBatch::new(&pairs(&reference[name]));
+        for compute in ways() {
+            let what = format!("{name} {compute:?}");
+            let model = load_with(&tiny_reward(name), Head::Reward, compute, true);
+            let rewards = model.llama.rewards(&model.config, compute, &batch);
+            let gradients = gradients_of(&model, &rewards.clone().square().sum());
+            let rewards: Vec<f32> = rewards.into_data().try_into_vec().unwrap();
+            assert_close(&rewards, &floats(&theirs["values"]), 2e-5, &what);
+            assert_norms_close(&gradients, &theirs["grad_norms"], &what);
+        }
+    }
+}
+
+fn gradients_of(model: &Model, loss: &Tensor<1>) -> BTreeMap<String, Vec<f32>> {
+    let mut sum = GradientSum::default();
+    sum.add(&model.llama, loss.backward());
+    let mut gradients = BTreeMap::new();
+    sum.for_each(&model.llama, |name, gradient| {
+        gradients.insert(name.to_owned(), gradient);
+    });
+    gradients
 }
 
 /// Trees of several responses, prompts of one token and of many.
@@ -216,13 +240,8 @@ fn rewards_and_their_gradients_agree_between_all_ways() {
         let start = Start::NewHead(7);
         let model = Model::load(&tiny("base"), Head::Reward, start, &device, compute).unwrap();
         let rewards = model.llama.rewards(&model.config, compute, &batch);
-        let mut sum = GradientSum::default();
-        sum.add(&model.llama, rewards.clone().square().sum().backward());
+        let gradients = gradients_of(&model, &rewards.clone().square().sum());
         let rewards: Vec<f32> = rewards.into_data().try_into_vec().unwrap();
-        let mut gradients = BTreeMap::new();
-        sum.for_each(&model.llama, |name, gradient| {
-            gradients.insert(name.to_owned(), gradient);
-        });
         let apart = separate(&trees);
         let singly = model
             .llama

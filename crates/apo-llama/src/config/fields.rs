@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::architecture::{Architecture, LLAMA};
+
 /// Largest size accepted: twice that of the largest published model.
 pub(super) const MOST_SIZE: u64 = 1 << 24;
 
@@ -16,6 +18,8 @@ const MOST_SHOWN: usize = 80;
 
 /// Reads fields and collects their faults.
 pub(super) struct Fields<'a> {
+    /// The family of models, LLaMA until it is read.
+    pub(super) architecture: &'static Architecture,
     raw: &'a Map<String, Value>,
     faults: Vec<String>,
 }
@@ -47,9 +51,15 @@ pub(super) fn quoted(name: &str) -> String {
 impl<'a> Fields<'a> {
     pub(super) fn new(raw: &'a Map<String, Value>) -> Self {
         Self {
+            architecture: &LLAMA,
             raw,
             faults: Vec::new(),
         }
+    }
+
+    /// Whether a field is present, be it null.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.raw.contains_key(name)
     }
 
     /// Returns a field that is present and not null.

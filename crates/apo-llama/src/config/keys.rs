@@ -106,7 +106,7 @@ pub(super) fn refuse(fields: &mut Fields, raw: &Map<String, Value>) {
         let Some(Known::Refused(off, what)) = known(name) else {
             continue;
         };
-        if off.is(value) {
+        if off.is(value) || fields.architecture.keys.contains(&name.as_str()) {
             continue;
         }
         let what = what.map_or(String::new(), |what| format!(": it belongs to {what}"));

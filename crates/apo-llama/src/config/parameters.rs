@@ -1,10 +1,11 @@
 //! The parameters that a config implies: their names, shapes and numbers.
 
-use apo_kernels::LayerWeights;
+use apo_kernels::{LayerWeights, NormPlacement};
 
+use super::architecture::HeadNorms;
 use super::{Head, LlamaConfig};
 
-/// A parameter's name, without its end `.weight`, and its shape.
+/// A parameter's name and shape.
 pub(crate) type Named<const D: usize> = (&'static str, [usize; D]);
 
 impl LlamaConfig {
@@ -14,16 +15,37 @@ impl LlamaConfig {
         let (hidden, intermediate) = (self.hidden_size, self.intermediate_size);
         let query = self.num_attention_heads * self.head_dim;
         let key = self.num_key_value_heads * self.head_dim;
+        let architecture = self.architecture;
+        let bias = |name, size| architecture.has_biases.then_some((name, [size]));
+        let head_norm = |name, all| {
+            let size = |norms| match norms {
+                HeadNorms::Each => self.head_dim,
+                HeadNorms::Together => all,
+            };
+            architecture.head_norms.map(|it| (name, [size(it)]))
+        };
+        let [attention_norm, feed_forward_norm] = match architecture.norms {
+            NormPlacement::Input => ["input_layernorm.weight", "post_attention_layernorm.weight"],
+            NormPlacement::Output => [
+                "post_attention_layernorm.weight",
+                "post_feedforward_layernorm.weight",
+            ],
+        };
         LayerWeights {
-            input_norm: ("input_layernorm", [hidden]),
-            query: ("self_attn.q_proj", [query, hidden]),
-            key: ("self_attn.k_proj", [key, hidden]),
-            value: ("self_attn.v_proj", [key, hidden]),
-            output: ("self_attn.o_proj", [hidden, query]),
-            post_norm: ("post_attention_layernorm", [hidden]),
-            gate: ("mlp.gate_proj", [intermediate, hidden]),
-            up: ("mlp.up_proj", [intermediate, hidden]),
-            down: ("mlp.down_proj", [hidden, intermediate]),
+            attention_norm: (attention_norm, [hidden]),
+            query: ("self_attn.q_proj.weight", [query, hidden]),
+            key: ("self_attn.k_proj.weight", [key, hidden]),
+            value: ("self_attn.v_proj.weight", [key, hidden]),
+            query_bias: bias("self_attn.q_proj.bias", query),
+            key_bias: bias("self_attn.k_proj.bias", key),
+            value_bias: bias("self_attn.v_proj.bias", key),
+            query_norm: head_norm("self_attn.q_norm.weight", query),
+            key_norm: head_norm("self_attn.k_norm.weight", key),
+            output: ("self_attn.o_proj.weight", [hidden, query]),
+            feed_forward_norm: (feed_forward_norm, [hidden]),
+            gate: ("mlp.gate_proj.weight", [intermediate, hidden]),
+            up: ("mlp.up_proj.weight", [intermediate, hidden]),
+            down: ("mlp.down_proj.weight", [hidden, intermediate]),
         }
     }
 
@@ -31,8 +53,8 @@ impl LlamaConfig {
     pub fn parameters(&self, head: Head) -> Vec<(String, Vec<usize>)> {
         let embedding = vec![self.vocab_size, self.hidden_size];
         let mut parameters = vec![
-            ("model.embed_tokens".to_owned(), embedding.clone()),
-            ("model.norm".to_owned(), vec![self.hidden_size]),
+            ("model.embed_tokens.weight".to_owned(), embedding.clone()),
+            ("model.norm.weight".to_owned(), vec![self.hidden_size]),
         ];
         let layer = self.layer_shapes();
         for i in 0..self.num_hidden_layers {
@@ -42,11 +64,8 @@ impl LlamaConfig {
         }
         match head {
             Head::LanguageModel if self.tie_word_embeddings => {}
-            Head::LanguageModel => parameters.push(("lm_head".to_owned(), embedding)),
-            Head::Reward => parameters.push(("score".to_owned(), vec![1, self.hidden_size])),
-        }
-        for (name, _) in &mut parameters {
-            name.push_str(".weight");
+            Head::LanguageModel => parameters.push(("lm_head.weight".to_owned(), embedding)),
+            Head::Reward => parameters.push(("score.weight".to_owned(), vec![1, self.hidden_size])),
         }
         parameters.sort();
         parameters
@@ -57,7 +76,7 @@ impl LlamaConfig {
             |(name, shape)| (name, shape.to_vec()),
             |(name, shape)| (name, shape.to_vec()),
         );
-        weights.into_array().into()
+        weights.into_array().into_iter().flatten().collect()
     }
 
     /// Returns the number of parameters.

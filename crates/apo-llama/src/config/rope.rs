@@ -9,9 +9,6 @@ use std::f64::consts::TAU;
 /// The context of a model's original training, tokens.
 const ORIGINAL: &str = "original_max_position_embeddings";
 
-/// The theta of a config without one.
-const DEFAULT_THETA: f64 = 10_000.0;
-
 /// Rotary position embedding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rope {

@@ -7,7 +7,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use apo_kernels::Precision;
 
 use super::cached_decoder::CachedDecoder;
-use crate::composed::{self, ComposedPlan, RotatedQkv, integers};
+use crate::composed::{self, ComposedPlan, Qkv, integers};
 use crate::config::LlamaConfig;
 use crate::decoder::Llama;
 use crate::evaluate::values;
@@ -190,8 +190,8 @@ impl CachedDecoder for ComposedDecoder<'_> {
             })
             .collect();
         let x = self.llama.embed(batch.tokens());
-        let x = self.llama.through_layers(x, |x, weights| {
-            let (out, key, value) = plan.decoder_layer_with_keys_and_values(x, &weights);
+        let x = self.llama.through_layers(x, |layer, x, weights| {
+            let (out, key, value) = plan.decoder_layer_with_keys_and_values(x, &weights, layer);
             let (key, value) = (cast_operand(key, precision), cast_operand(value, precision));
             for (prompt, rows) in computed.iter_mut().zip(&layout.trees) {
                 let part = |x: &Tensor<3>| {
@@ -237,10 +237,12 @@ impl CachedDecoder for ComposedDecoder<'_> {
         let mut x = self.llama.embed(tokens);
         // Burn changes a tensor in place if nothing else holds it.
         let layers = std::mem::take(&mut self.layers);
-        for (layer, (keys, values)) in self.llama.model.layers.iter().zip(layers) {
-            let weights = layer.weights();
-            let RotatedQkv { query, key, value } =
-                composed::project(x.clone(), &weights, config, &cos, &sin, precision);
+        let modules = self.llama.model.layers.iter();
+        for (layer, (module, (keys, values))) in modules.zip(layers).enumerate() {
+            let weights = module.weights();
+            let rotation = [&cos, &sin];
+            let Qkv { query, key, value } =
+                composed::project(x.clone(), &weights, config, layer, rotation, precision);
             let with = |all: Tensor<4>, new: Tensor<3>| {
                 let new = new.reshape([n_rows, kv_heads, 1, config.head_dim]);
                 let place = [0..n_rows, 0..kv_heads, at..at + 1, 0..config.head_dim];
@@ -256,7 +258,7 @@ impl CachedDecoder for ComposedDecoder<'_> {
             );
             self.layers.push((keys, values));
             let attended = attended.reshape([n_rows, heads * config.head_dim]);
-            x = composed::finish(x, attended, &weights, config.rms_norm_eps, precision);
+            x = composed::finish(x, attended, &weights, config, precision);
         }
         logits.extend(self.logits(x));
     }

@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 use super::cached_decoder::CachedDecoder;
 use crate::config::LlamaConfig;
 use crate::inference::{InferenceModel, KernelLlama};
-use crate::kernel_ops::{layer_config, slice};
+use crate::kernel_ops::{layer_configs, slice};
 use crate::rope::rotations;
 use crate::tree::{PromptTree, TreeBatch};
 use apo_kernels::LayerConfig;
@@ -19,12 +19,12 @@ use apo_kernels::norm::rms_norm;
 use apo_kernels::weight_forms::Weight;
 
 pub(super) struct KernelDecoder<'a> {
-    model_config: &'a LlamaConfig,
+    config: &'a LlamaConfig,
     llama: &'a KernelLlama,
-    /// How prompts are computed.
-    config: LayerConfig,
-    /// How steps are computed: a row depends on no other.
-    step_config: LayerConfig,
+    /// How each layer computes prompts.
+    layers: Vec<LayerConfig>,
+    /// How each layer computes steps: a row depends on no other.
+    step_layers: Vec<LayerConfig>,
     norm: FlexTensor,
     max_new_tokens: usize,
 }
@@ -48,16 +48,16 @@ impl<'a> KernelDecoder<'a> {
         llama: &'a KernelLlama,
         max_new_tokens: usize,
     ) -> Self {
-        let config = layer_config(&model.config, model.compute.precision);
-        let step_config = LayerConfig {
+        let layers = layer_configs(&model.config, model.compute.precision);
+        let step_layers = layers.iter().map(|layer| LayerConfig {
             batch_invariant: true,
-            ..config.clone()
-        };
+            ..layer.clone()
+        });
         Self {
-            model_config: &model.config,
+            config: &model.config,
             llama,
-            config,
-            step_config,
+            step_layers: step_layers.collect(),
+            layers,
             norm: llama.norm(),
             max_new_tokens,
         }
@@ -65,9 +65,9 @@ impl<'a> KernelDecoder<'a> {
 
     /// Appends the logits of rows `[rows, hidden]` to `logits`.
     fn logits(&self, x: &[f32], logits: &mut Vec<f32>) {
-        let (hidden, vocab) = (self.config.hidden, self.model_config.vocab_size);
+        let (hidden, vocab) = (self.config.hidden_size, self.config.vocab_size);
         let n_rows = x.len() / hidden;
-        let normed = rms_norm(x, slice(&self.norm), self.config.rms_norm_eps);
+        let normed = rms_norm(x, slice(&self.norm), self.config.rms_norm_eps as f32);
         let start = logits.len();
         logits.resize(start + n_rows * vocab, 0.0);
         let out = MatrixMut::new(&mut logits[start..], n_rows, vocab);
@@ -88,15 +88,15 @@ impl KernelDecoder<'_> {
             prompt: prompt.to_vec(),
             responses: Vec::new(),
         }]);
-        let layout = batch.layout(self.model_config);
+        let layout = batch.layout(self.config);
         let mut layers = Vec::with_capacity(self.llama.layers().len());
         let x = self
             .llama
-            .forward(&self.config, &layout, prompt, |projected| {
-                layers.push(projected.keys_and_values(&self.config));
+            .forward(&self.layers, &layout, prompt, |projected| {
+                layers.push(projected.keys_and_values(&self.layers[layers.len()]));
             });
         let mut logits = Vec::new();
-        self.logits(&x[x.len() - self.config.hidden..], &mut logits);
+        self.logits(&x[x.len() - self.config.hidden_size..], &mut logits);
         let n_tokens = prompt.len();
         (Prompt { layers, n_tokens }, logits)
     }
@@ -117,20 +117,20 @@ impl CachedDecoder for KernelDecoder<'_> {
     }
 
     fn row(&mut self, prompt: &Arc<Prompt>) -> Row {
-        let width = self.config.heads.kv_heads * self.config.heads.head_dim;
+        let width = self.config.num_key_value_heads * self.config.head_dim;
         // Room for short responses; long ones grow by doubling.
         let room = self.max_new_tokens.min(64);
-        let cache = || KeyValues::with_capacity(width, self.config.precision, room);
+        let cache = |layer: &LayerConfig| KeyValues::with_capacity(width, layer.precision, room);
         Row {
             prompt: Arc::clone(prompt),
-            layers: self.llama.layers().map(|_| cache()).collect(),
+            layers: self.layers.iter().map(cache).collect(),
             n_tokens: 0,
         }
     }
 
     fn step(&mut self, rows: &mut [&mut Row], tokens: &[u32], logits: &mut Vec<f32>) {
         let positions = rows.iter().map(|row| row.prompt.n_tokens + row.n_tokens);
-        let (cos, sin) = rotations(self.model_config, positions);
+        let (cos, sin) = rotations(self.config, positions);
         let mut x = self.llama.embed(tokens);
         for (i, weights) in self.llama.layers().enumerate() {
             let mut caches: Vec<RowCache<'_>> = rows
@@ -140,7 +140,7 @@ impl CachedDecoder for KernelDecoder<'_> {
                     own: &mut row.layers[i],
                 })
                 .collect();
-            x = decode::step(&self.step_config, &weights, &x, &cos, &sin, &mut caches);
+            x = decode::step(&self.step_layers[i], &weights, &x, &cos, &sin, &mut caches);
         }
         for row in rows {
             row.n_tokens += 1;

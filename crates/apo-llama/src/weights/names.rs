@@ -131,15 +131,15 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     (
         &["q_norm.", "k_norm.", "q_layernorm.", "k_layernorm."],
-        "norms of queries and keys, which LLaMA does not have",
+        "norms of queries and keys, which the config's `model_type` does not have",
     ),
     (
         &["feedforward_layernorm."],
-        "norms around the feed-forward network, which LLaMA does not have",
+        "norms around the feed-forward network, which the config's `model_type` does not have",
     ),
     (
         &[".experts.", "block_sparse_moe", ".router.", ".mlp.gate."],
-        "a mixture of experts, which LLaMA is not",
+        "a mixture of experts, which is not supported",
     ),
     (&["exp_avg", "optimizer"], "an optimiser's state"),
 ];
@@ -174,7 +174,10 @@ pub(super) fn foreign(name: &str, num_hidden_layers: usize) -> Foreign {
         return Foreign::Head;
     }
     if name.rsplit('.').next() == Some("bias") {
-        return Foreign::Other("biases, which are not supported (`attention_bias`, `mlp_bias`)");
+        return Foreign::Other(
+            "biases, which the config's `model_type` does not have here (`attention_bias` and \
+             `mlp_bias` are not supported)",
+        );
     }
     if name.starts_with("encoder.") || name.starts_with("decoder.") {
         return Foreign::Other("an encoder or a decoder of another architecture");

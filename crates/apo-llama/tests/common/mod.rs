@@ -2,29 +2,42 @@
 #![allow(dead_code, reason = "each test takes what it needs of it")]
 
 pub mod directories;
+mod drawn;
 pub mod safetensors;
-mod wide;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use apo_llama::device;
+use apo_llama::{Head, device};
 use burn::tensor::Device;
 use serde_json::Value;
 
 /// The small models whose values are PyTorch's, each with the entry of
 /// [`reference`] that holds these.
-pub const MODELS: [(&str, &str); 4] = [
+pub const MODELS: [(&str, &str); 9] = [
     ("base", "base"),
     ("sharded", "base"),
     ("llama3", "llama3"),
     ("wide", "wide"),
+    ("mistral", "mistral"),
+    ("qwen2", "qwen2"),
+    ("qwen3", "qwen3"),
+    ("smollm3", "smollm3"),
+    ("olmo2", "olmo2"),
 ];
 
-/// A small model's directory.
+/// Those of [`MODELS`] that are not kept as files, and of which there are reward models.
+pub const DRAWN: [&str; 6] = ["wide", "mistral", "qwen2", "qwen3", "smollm3", "olmo2"];
+
+/// A small reward model's directory; one of [`DRAWN`].
+pub fn tiny_reward(name: &str) -> PathBuf {
+    drawn::directory(name, Head::Reward)
+}
+
+/// A small policy's directory.
 pub fn tiny(name: &str) -> PathBuf {
-    if name == "wide" {
-        return wide::directory();
+    if DRAWN.contains(&name) {
+        return drawn::directory(name, Head::LanguageModel);
     }
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/tiny")

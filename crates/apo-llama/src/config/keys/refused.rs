@@ -81,7 +81,7 @@ pub(super) const REFUSED: &[(Off, &str)] = &[
     ),
     (
         Off::Blank,
-        // Features of other architectures that LLaMA lacks.
+        // Features of architectures that are not supported.
         "H_cycles L_bp_cycles L_cycles activation_sparsity_pattern adapter_rank \
          adapter_reduction_factor attention_types \
          attn_layer_indices attn_layer_offset attn_layer_period block_types \
@@ -157,12 +157,12 @@ pub(super) const BEGINNINGS: &[(&str, Off, &str)] = &[
 pub(super) const ENDS: &[(&str, Off, &str)] = &[
     ("a model within another one", Off::Blank, "_config"),
     (
-        "a scaling that LLaMA does not have",
+        "a scaling that is not computed",
         Off::One,
         "_multiplier _multipliers",
     ),
     (
-        "a cap that LLaMA does not have",
+        "a cap that is not computed",
         Off::Empty,
         "_softcap _soft_cap _softcapping _softcap_value _logit_cap",
     ),

@@ -5,7 +5,7 @@ mod types;
 
 use serde_json::Value;
 
-use super::{DEFAULT_THETA, Rope, Scaling};
+use super::{Rope, Scaling};
 use crate::config::fields::{Fields, shown};
 
 impl Fields<'_> {
@@ -40,7 +40,7 @@ impl Fields<'_> {
         let rope = match found.into_iter().next() {
             Some((_, rope)) => rope,
             None => Rope {
-                theta: self.number_in(None, "rope_theta", Some(DEFAULT_THETA)),
+                theta: self.rope_theta(),
                 scaling: Scaling::Unscaled,
             },
         };
@@ -49,6 +49,12 @@ impl Fields<'_> {
             self.fault(format!("`rope_theta` is {theta}, expected at least 1"));
         }
         rope
+    }
+
+    /// Reads theta beside an object.
+    fn rope_theta(&mut self) -> f64 {
+        let default = self.architecture.defaults.rope_theta;
+        self.number_in(None, "rope_theta", Some(default))
     }
 }
 

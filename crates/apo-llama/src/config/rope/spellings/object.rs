@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::config::fields::{Fields, shown};
-use crate::config::rope::{DEFAULT_THETA, ORIGINAL, Rope, Scaling};
+use crate::config::rope::{ORIGINAL, Rope, Scaling};
 
 impl Fields<'_> {
     /// Returns a scaling's object with the context of the original training if
@@ -62,7 +62,7 @@ impl Fields<'_> {
                  supported"
             ));
             return Rope {
-                theta: DEFAULT_THETA,
+                theta: self.architecture.defaults.rope_theta,
                 scaling: Scaling::Unscaled,
             };
         }
@@ -100,7 +100,7 @@ impl Fields<'_> {
         let within = Some((name, object));
         let is_within = object.get("rope_theta").is_some_and(|it| !it.is_null());
         if !is_within {
-            return self.number_in(None, "rope_theta", Some(DEFAULT_THETA));
+            return self.rope_theta();
         }
         if self.get("rope_theta").is_none() {
             return self.number_in(within, "rope_theta", None);
