@@ -63,11 +63,15 @@ def options():
 
 
 def messages(prompt):
-    """The turns of an HH dialogue; the human says what precedes the first marker."""
-    human, *rest = re.split(r"\n\n(Human|Assistant):", prompt)
-    turns, roles = [], {"Human": "user", "Assistant": "assistant"}
-    for role, text in [("Human", human), *zip(rest[::2], rest[1::2])]:
-        role, text = roles[role], text.strip()
+    """The turns of an HH dialogue, after its system message if it has one; the human says what
+    else precedes the first marker. A backslash marks markers that a message quotes."""
+    first, *rest = re.split(r"\n\n(Human|Assistant):", prompt)
+    turns, roles = [], {"Human": "user", "Assistant": "assistant", "System": "system"}
+    speaker, system = "Human", re.match(r"\s*System:", first)
+    if rest and system:
+        speaker, first = "System", first[system.end():]
+    for role, text in [(speaker, first), *zip(rest[::2], rest[1::2])]:
+        role, text = roles[role], re.sub(r"(\n\n\\*)\\(Human|Assistant):", r"\1\2:", text).strip()
         if turns and text and turns[-1]["role"] == role:  # two turns of one speaker
             turns[-1]["content"] += "\n\n" + text
         elif text:

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_import::{
-    ANSWER_FIELDS, Answer, Fault, Record, Source, Text, dialogue, evidence_of_samples, is_parquet,
-    reason,
+    ANSWER_FIELDS, Answer, AnsweredQuery, Fault, Record, Source, Text, evidence_of_samples,
+    is_parquet, reason,
 };
 use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, signals};
@@ -128,9 +128,12 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
     if answer.trim().is_empty() {
         return Err(malformed("the answer is empty"));
     }
+    let AnsweredQuery::Prompt(asked) = found.query()? else {
+        return Err(malformed("it names its query by an id"));
+    };
     let (answer, tokens_removed) = found.plain()?;
     Ok(Instruction {
-        prompt: dialogue::prompt(prompt)?,
+        prompt: asked,
         answer: answer.to_owned(),
         tokens_removed,
         has_context: found.has_context(),

@@ -57,6 +57,7 @@ pub struct Message {
 impl From<&Turn> for Message {
     fn from(turn: &Turn) -> Self {
         let role = match turn.role {
+            Role::System => "system",
             Role::Human => "user",
             Role::Assistant => "assistant",
         };
@@ -65,6 +66,15 @@ impl From<&Turn> for Message {
             content: turn.text.clone(),
         }
     }
+}
+
+/// How far messages are rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Up to where the assistant is to answer.
+    Answer,
+    /// To the end of the last message.
+    End,
 }
 
 /// The work that any template may do: a step of evaluation, or 64 bytes of text
@@ -152,19 +162,23 @@ impl ChatTemplate {
         self.program.is_dated()
     }
 
-    /// Renders messages, up to where the assistant is to answer.
+    /// Renders messages.
     ///
     /// # Errors
     ///
     /// When the template refuses them, fails, does not end, or renders nothing.
-    pub(crate) fn render(&self, messages: &[Message]) -> Result<String, DialogueError> {
+    pub(crate) fn render(
+        &self,
+        messages: &[Message],
+        until: Until,
+    ) -> Result<String, DialogueError> {
         let bytes: usize = messages.iter().map(|it| it.content.len()).sum();
         let by_messages = WORK_PER_MESSAGE * messages.len().min(MESSAGES) as u64;
         let limits = Limits {
             work: WORK + by_messages + WORK_PER_BYTE * bytes as u64,
             output: OUTPUT + 4 * bytes,
         };
-        let rendered = self.program.render(&self.context(messages), limits);
+        let rendered = self.program.render(&self.context(messages, until), limits);
         let text = rendered.map_err(|fault| match fault.into_parts() {
             (line, Kind::TooLong) => {
                 let problem = format!(
@@ -182,7 +196,7 @@ impl ChatTemplate {
     }
 
     /// Returns the names that the template sees, as `transformers` gives them.
-    fn context(&self, messages: &[Message]) -> Context {
+    fn context(&self, messages: &[Message], until: Until) -> Context {
         let said = messages.iter().map(|it| {
             let (role, content) = (it.role.as_str().into(), it.content.as_str().into());
             ContextValue::dict(vec![("role", role), ("content", content)])
@@ -200,7 +214,7 @@ impl ChatTemplate {
             ("messages", ContextValue::list(said.collect())),
             ("tools", ContextValue::none()),
             ("documents", ContextValue::none()),
-            ("add_generation_prompt", true.into()),
+            ("add_generation_prompt", (until == Until::Answer).into()),
         ] {
             context.retain(|(it, _)| it != name);
             context.push((name.to_owned(), value));

@@ -21,7 +21,7 @@ use crate::fit::{Truncation, TruncationCounts};
 use crate::loader::Loaded;
 use crate::prefix_space::ContinuationTokenizer;
 use crate::sources::{self, ChatSource};
-use crate::template::{ChatTemplate, Message, Template};
+use crate::template::{ChatTemplate, Message, Template, Until};
 use crate::window::Window;
 
 /// Tokenizer and template of a model.
@@ -50,6 +50,8 @@ pub struct DialogueTokenizer {
     bos: Option<u32>,
     /// The text of `bos`.
     bos_text: Option<String>,
+    /// Whether texts begin with `bos` even if a template does not write it.
+    adds_bos: bool,
     eos: u32,
     stop_ids: Vec<u32>,
     vocab_size: usize,
@@ -94,6 +96,7 @@ impl DialogueTokenizer {
             ends,
             mut notes,
         } = Loaded::read(dir)?;
+        let adds_bos = bos.is_some();
         let chat = match template {
             Template::Hh => None,
             Template::Chat => {
@@ -139,6 +142,7 @@ impl DialogueTokenizer {
             added,
             strips,
             bos,
+            adds_bos,
             eos: ends.eos,
             stop_ids: ends.stop_ids,
             vocab_size,
@@ -213,7 +217,7 @@ impl DialogueTokenizer {
     /// When the template refuses them or fails, or is not `chat`.
     pub fn render(&self, messages: &[Message]) -> Result<String, DialogueError> {
         let chat = self.chat.as_ref().ok_or(DialogueError::NotChat)?;
-        chat.render(messages)
+        chat.render(messages, Until::Answer)
     }
 
     fn fails(&self, problem: impl ToString) -> DialogueError {

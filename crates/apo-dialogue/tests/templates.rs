@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use apo_dialogue::{DialogueError, DialogueTokenizer, Message, Template};
+use apo_hh::Role;
 use serde_json::{Value, json};
 
 use common::{fixture, folder, special, tokenizer, write};
@@ -60,7 +61,7 @@ fn ids(value: &Value) -> Vec<u32> {
 #[test]
 fn families_are_equal_to_transformers_to_the_id() {
     let all = fixture("templates.json");
-    let (mut n_dialogues, mut n_refused, mut n_following) = (0, 0, 0);
+    let (mut n_dialogues, mut n_refused, mut n_following, mut n_answered) = (0, 0, 0, 0);
     for family in all["families"].as_array().unwrap() {
         let kind = family["tokenizer"].as_str().unwrap();
         let name = format!("{}-{kind}", family["name"].as_str().unwrap());
@@ -101,6 +102,29 @@ fn families_are_equal_to_transformers_to_the_id() {
             first.get_or_insert(found);
             n_dialogues += 1;
         }
+        for expected in family["answered"].as_array().unwrap() {
+            let turns = expected["turns"].as_u64().unwrap() as usize;
+            let system = expected["system"].as_bool().unwrap();
+            let said = dialogue(&all, turns, system);
+            let said = said.iter().map(|it| {
+                let role = match it.role.as_str() {
+                    "system" => Role::System,
+                    "user" => Role::Human,
+                    _ => Role::Assistant,
+                };
+                (role, it.content.as_str())
+            });
+            let prompt = apo_hh::prompt_of(said);
+            let response = all["prompts"][turns - 1][1].as_str().unwrap().trim();
+            let found = tokenizer.encode_dialogue(&prompt, response, usize::MAX);
+            let at = format!("{name}, {turns} answered turns, system {system}");
+            if expected["refused"].is_null() {
+                assert_eq!(found.unwrap(), ids(&expected["ids"]), "{at}");
+                n_answered += 1;
+            } else {
+                found.unwrap_err();
+            }
+        }
         let prompt = first.unwrap();
         for expected in family["following"].as_array().unwrap() {
             let response = expected["response"].as_str().unwrap();
@@ -115,7 +139,7 @@ fn families_are_equal_to_transformers_to_the_id() {
         }
     }
     println!("{n_dialogues} dialogues, {n_refused} refused, {n_following} responses");
-    assert!(n_dialogues > 200 && n_following > 100);
+    assert!(n_dialogues > 200 && n_following > 100 && n_answered > 100);
 }
 
 #[test]
@@ -549,6 +573,48 @@ fn a_template_is_found_where_transformers_finds_it() {
                 .to_string()
                 .contains("chat_template.jinja: it is not UTF-8 text"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_tables_prompt_is_the_messages_that_it_was_made_of() {
+    let template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>";
+    let tokenizer = load("table", template).unwrap();
+    let said = [
+        (Role::System, "Be kind."),
+        (Role::Human, "It says:\n\nHuman: a\n\nAssistant: b"),
+        (Role::Assistant, "Who?"),
+        (Role::Human, "System: a name"),
+    ];
+    let messages = said.map(|(role, text)| {
+        let role = match role {
+            Role::System => "system",
+            Role::Human => "user",
+            Role::Assistant => "assistant",
+        };
+        message(role, text)
+    });
+    let prompt = apo_hh::prompt_of(said);
+    let found = tokenizer.encode_prompt(&prompt, 1000).unwrap();
+    assert_eq!(found, tokenizer.encode_messages(&messages, 1000).unwrap());
+    let text = tokenizer.decode_all(&found).unwrap();
+    let expected = "<system>Be kind.<user>It says:\n\nHuman: a\n\nAssistant: b<assistant>Who?\
+                    <user>System: a name<assistant>";
+    assert_eq!(text, expected);
+    // A response is read as it was written, too; plain HH text keeps its marks.
+    let response = "So:\n\nHuman: c";
+    let ids = tokenizer.encode_response(&found, &apo_hh::quoted(response), 1000);
+    assert_eq!(
+        tokenizer.decode_all(&ids.unwrap()).unwrap().trim_start(),
+        response
+    );
+    let dir = with_template("table-hh", template);
+    let plain = DialogueTokenizer::load(&dir, Template::Hh).unwrap();
+    let ids = plain.encode_prompt(&prompt, 1000).unwrap();
+    let text = plain.decode(&ids).unwrap();
+    assert!(
+        text.starts_with("\n\nSystem: Be kind.\n\nHuman: It says:\n\n\\Human: a"),
+        "{text}"
     );
 }
 

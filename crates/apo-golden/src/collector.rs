@@ -91,14 +91,21 @@ impl Collector {
 
     /// Returns the first request of a query: system prompt and dialogue.
     pub fn first_request(&self, prompt: &str) -> Request {
-        let mut messages = vec![Message::new(Role::System, &self.prompts.system)];
-        messages.extend(apo_hh::turns(prompt).into_iter().map(|turn| {
+        // Servers take one system message: the query's own follows ours in it.
+        let mut system = self.prompts.system.clone();
+        let mut messages = Vec::new();
+        for turn in apo_hh::turns(prompt) {
             let role = match turn.role {
+                apo_hh::Role::System => {
+                    system = format!("{system}\n\n{}", turn.text);
+                    continue;
+                }
                 apo_hh::Role::Human => Role::User,
                 apo_hh::Role::Assistant => Role::Assistant,
             };
-            Message::new(role, turn.text)
-        }));
+            messages.push(Message::new(role, turn.text));
+        }
+        messages.insert(0, Message::new(Role::System, system));
         Request {
             temperature: self.temperature,
             max_tokens: self.max_tokens,

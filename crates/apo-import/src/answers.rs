@@ -63,10 +63,19 @@ impl Answer {
     /// As [`dialogue::prompt`], and when a conversation has no answer at its end.
     pub fn query(&self) -> Result<AnsweredQuery<'_>, Fault> {
         match self {
-            Self::Answer { prompt, .. } => dialogue::prompt(prompt).map(AnsweredQuery::Prompt),
-            Self::Messages { conversation, .. } => {
+            Self::Answer { prompt, extra, .. } => {
+                let system = extra.system.as_deref().or(prompt.system());
+                let prompt = dialogue::with_system(system, dialogue::prompt(prompt)?)?;
+                Ok(AnsweredQuery::Prompt(prompt))
+            }
+            Self::Messages {
+                conversation,
+                extra,
+            } => {
                 let (before, _) = split_reply(conversation)?;
-                dialogue::prompt_of(before).map(AnsweredQuery::Prompt)
+                let system = extra.system.as_deref().or(conversation.system.as_deref());
+                let prompt = dialogue::with_system(system, dialogue::prompt_of(before)?)?;
+                Ok(AnsweredQuery::Prompt(prompt))
             }
             Self::ById { query_id, .. } => Ok(AnsweredQuery::Id(query_id)),
         }
@@ -94,16 +103,16 @@ impl Answer {
         dialogue::plain_answer(text)
     }
 
-    /// Whether it was written under a system message or with tools.
+    /// Whether it was written with tools or documents.
     pub fn has_context(&self) -> bool {
         match self {
             Self::Answer { prompt, extra, .. } => {
-                extra.context.is_some() || prompt.system().is_some()
+                extra.context.is_some() || prompt.context().is_some()
             }
             Self::Messages {
                 conversation,
                 extra,
-            } => extra.context.is_some() || conversation.system.is_some(),
+            } => extra.context.is_some() || conversation.context.is_some(),
             Self::ById { .. } => false,
         }
     }

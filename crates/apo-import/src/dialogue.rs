@@ -1,12 +1,12 @@
 //! Turns imported texts and conversations into dialogues of the tables.
 //!
-//! A dialogue is a text whose turns begin with HH's markers. A message that
-//! contains such a marker would be read back as several turns, so rows with such
-//! messages are rejected.
+//! A dialogue is a text whose turns begin with HH's markers. A marker in a message is
+//! quoted, so that it does not begin a turn; in a plain text, which may be a dialogue or a
+//! message, it is not known what it is, so rows with such texts are rejected.
 
 use std::borrow::Cow;
 
-use apo_hh::{ASSISTANT, HUMAN, Role};
+use apo_hh::{ASSISTANT, HUMAN, Role, SYSTEM};
 pub use apo_thought::{begins_with_token, ends_with_token, without_any_beginning, without_any_end};
 use apo_thought::{without_beginning, without_end};
 
@@ -19,11 +19,34 @@ use crate::rendered::format_of;
 ///
 /// # Errors
 ///
-/// When a message contains a marker.
+/// As [`plain_prompt`] and [`prompt_of`].
 pub fn prompt(text: &Text) -> Result<String, Fault> {
     match text {
         Text::Plain(text) => plain_prompt(text),
         Text::Messages(conversation) => prompt_of(&conversation.messages),
+    }
+}
+
+/// Returns a prompt with a system message before it.
+///
+/// # Errors
+///
+/// When it begins with another one.
+pub fn with_system(system: Option<&str>, prompt: String) -> Result<String, Fault> {
+    let Some(system) = system.map(str::trim).filter(|it| !it.is_empty()) else {
+        return Ok(prompt);
+    };
+    match apo_hh::turns(&prompt).first() {
+        Some(first) if first.role == Role::System && first.text == system => Ok(prompt),
+        Some(first) if first.role == Role::System => Err(Fault::new(
+            reason::OTHER_QUERY,
+            "the prompt begins with another system message than the row's own",
+        )),
+        _ => {
+            let open = apo_hh::prompt_of([(Role::System, system)]);
+            let message = open.strip_suffix(ASSISTANT).unwrap_or(&open);
+            Ok(format!("{message}{prompt}"))
+        }
     }
 }
 
@@ -37,8 +60,9 @@ pub fn plain_prompt(text: &str) -> Result<String, Fault> {
     let text = line_ends(text);
     check_plain("the prompt", &text)?;
     let begin = text.trim_start();
-    let is_dialogue = begin.starts_with(HUMAN.trim_start())
-        || begin.starts_with(ASSISTANT.trim_start()) && text.contains(HUMAN);
+    let before_a_turn = |marker: &str| begin.starts_with(marker.trim_start());
+    let is_dialogue = before_a_turn(HUMAN)
+        || [ASSISTANT, SYSTEM].into_iter().any(before_a_turn) && text.contains(HUMAN);
     if is_dialogue {
         return Ok(apo_hh::as_prompt(&text));
     }
@@ -50,8 +74,8 @@ pub fn plain_prompt(text: &str) -> Result<String, Fault> {
 ///
 /// # Errors
 ///
-/// When a message contains a marker or is empty, or when the last one is the
-/// assistant's: the response would continue it.
+/// As [`dialogue_of`], and when the last message is the assistant's: the response would
+/// continue it.
 pub fn prompt_of(messages: &[Message]) -> Result<String, Fault> {
     let prompt = dialogue_of(messages)?;
     if messages.last().is_some_and(|it| it.role == Role::Assistant) {
@@ -66,8 +90,7 @@ pub fn prompt_of(messages: &[Message]) -> Result<String, Fault> {
 ///
 /// # Errors
 ///
-/// When a message contains a marker, is empty, or is rendered in another program's
-/// format.
+/// When a message is empty, or rendered in another program's format.
 pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
     for (i, message) in messages.iter().enumerate() {
         let place = format!("message {}", i + 1);
@@ -75,7 +98,6 @@ pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
             let problem = format!("{place} is empty");
             return Err(Fault::new(reason::EMPTY_MESSAGE, problem));
         }
-        check(&place, &message.content)?;
         check_plain(&place, &message.content)?;
     }
     let turns = messages.iter().map(|it| (it.role, &*it.content));
@@ -119,8 +141,8 @@ pub fn without_tokens<'a>(place: &str, response: &'a str) -> Result<&'a str, Fau
     Ok(without_end(response))
 }
 
-/// Checks a response that is a message of its own, and which errors call `place`. A
-/// human turn in it would be cut off.
+/// Checks a response in a plain text, which errors call `place`. A human turn in it would
+/// be cut off.
 ///
 /// # Errors
 ///
@@ -155,15 +177,19 @@ pub fn plain_answer(text: &str) -> Result<(&str, bool), Fault> {
     Ok((plain, true))
 }
 
-/// Returns a whole dialogue, which has a human turn first and an answer after it,
-/// with the blank line before its first turn. Returns `None` for other text.
+/// Returns a whole dialogue, which has a human turn first, perhaps after a system message,
+/// and an answer after it, with the blank line before all of it. Returns `None` for other
+/// text.
 pub fn as_dialogue(text: &str) -> Option<Cow<'_, str>> {
     let begin = text.trim_start();
-    if !begin.starts_with(HUMAN.trim_start()) || !line_ends(begin).contains(ASSISTANT) {
+    let whole = line_ends(begin);
+    let is_begun = begin.starts_with(HUMAN.trim_start())
+        || begin.starts_with(SYSTEM.trim_start()) && whole.contains(HUMAN);
+    if !is_begun || !whole.contains(ASSISTANT) {
         return None;
     }
     let text = line_ends(text);
-    if text.starts_with(HUMAN) {
+    if text.starts_with(HUMAN) || text.starts_with(SYSTEM) {
         return Some(text);
     }
     Some(Cow::Owned(format!("\n\n{}", text.trim_start())))
@@ -225,13 +251,7 @@ mod tests {
             let fault = plain_prompt(text).expect_err("it quotes a turn");
             assert_eq!(fault.reason, reason::QUOTES_A_TURN, "{text:?}");
         }
-        let messages = [
-            message(Role::Human, "a?"),
-            message(Role::Assistant, "It says:\n\nHuman: b"),
-        ];
-        let fault = prompt_of(&messages).expect_err("it quotes a turn");
-        assert!(fault.detail.contains("message 2"), "{fault}");
-        assert!(prompt_of(&[message(Role::Human, "Human: is a word\nAssistant: too")]).is_ok());
+        assert!(plain_prompt("Human: is a word\nAssistant: too").is_ok());
     }
 
     #[test]
@@ -267,6 +287,10 @@ mod tests {
             assert_eq!(as_dialogue(text).as_deref(), Some(whole), "{text:?}");
             assert!(check_response("it", text).is_err(), "{text:?}");
         }
+        let whole = "\n\nSystem: Be kind.\n\nHuman: a?\n\nAssistant: b";
+        for text in [whole, whole.trim_start()] {
+            assert_eq!(as_dialogue(text).as_deref(), Some(whole), "{text:?}");
+        }
         for text in ["b", "Human: is a word", "It is so.\n\nAssistant: b"] {
             assert_eq!(as_dialogue(text), None, "{text:?}");
             assert_eq!(check_response("it", text), Ok(()), "{text:?}");
@@ -277,12 +301,28 @@ mod tests {
     fn messages_read_back_as_they_were() {
         let messages = [
             message(Role::Human, "a\n\nb"),
-            message(Role::Assistant, "c"),
+            message(Role::Assistant, "It says:\n\nHuman: c"),
             message(Role::Human, "d"),
         ];
-        let prompt = prompt_of(&messages).expect("they quote nothing");
+        let prompt = prompt_of(&messages).expect("none is empty");
         let turns = apo_hh::turns(&prompt);
         let texts: Vec<_> = turns.iter().map(|it| it.text.as_str()).collect();
-        assert_eq!(texts, ["a\n\nb", "c", "d"]);
+        assert_eq!(texts, ["a\n\nb", "It says:\n\nHuman: c", "d"]);
+    }
+
+    #[test]
+    fn a_system_message_comes_before_the_prompt_once() {
+        let prompt = || "\n\nHuman: a?\n\nAssistant:".to_owned();
+        assert_eq!(with_system(None, prompt()), Ok(prompt()));
+        assert_eq!(with_system(Some(" "), prompt()), Ok(prompt()));
+        let whole = with_system(Some("Be kind.\n"), prompt()).expect("there is none");
+        assert_eq!(whole, format!("\n\nSystem: Be kind.{}", prompt()));
+        assert_eq!(
+            with_system(Some("Be kind."), whole.clone()),
+            Ok(whole.clone())
+        );
+        assert_eq!(plain_prompt(&whole), Ok(whole.clone()));
+        let fault = with_system(Some("Be brief."), whole).expect_err("there is another");
+        assert_eq!(fault.reason, reason::OTHER_QUERY);
     }
 }

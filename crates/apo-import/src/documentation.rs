@@ -1,7 +1,7 @@
 //! The part of the page TABLES.md that documents other people's files.
 
 use crate::extra::ORIGIN;
-use crate::forms::{ASKED, CONTEXT, FORMS, MEDIA};
+use crate::forms::{ASKED, CONTEXT, FORMS, MEDIA, SYSTEM};
 
 /// Documents the forms of rows in other people's files, in Markdown.
 pub fn documentation() -> String {
@@ -44,10 +44,12 @@ fn messages_and_columns() -> String {
          training adds the model's own. Those that a sentence may mention stay. An `input` of \
          `<noinput>` or `nan` counts as none.\n\n\
          ## Other columns\n\n\
-         - System and developer messages and the columns {} are part of a query, but the tables \
-         cannot hold them: such rows are kept without them, counted, and reported. When the same \
-         query appears again with a different system message, the later row is rejected \
-         (`other_context`)\n\
+         - System and developer messages and the columns {} are part of the query: its prompt \
+         begins with them, after `System:`. The same question under two system messages is two \
+         queries\n\
+         - {} are part of a query, but the tables cannot hold them: such rows are kept without \
+         them, counted, and reported. When the same query appears again with different ones, the \
+         later row is rejected (`other_context`)\n\
          - {}: the query that the row's form reads must contain their text, or else the row is \
          rejected (`other_query`)\n\
          - {}: rows in which they are filled are rejected (`not_text`)\n\
@@ -59,9 +61,11 @@ fn messages_and_columns() -> String {
          Also rejected: tool messages and calls (`tool_turn`), images in messages (`not_text`), \
          unknown roles (`unknown_role`), empty messages (`empty_message`), queries \
          that end with the assistant's message (`assistant_last`), lone surrogates \
-         (`lone_surrogate`), messages that contain HH's markers (`quotes_a_turn`), equal scores \
+         (`lone_surrogate`), plain texts that are no dialogue, but contain HH's markers \
+         (`quotes_a_turn`; in messages markers are quoted), equal scores \
          (`same_score`) and scores that prefer the rejected response (`other_score`). \
          `rejects.parquet` says what is wrong with each row.\n",
+        names(SYSTEM),
         names(CONTEXT),
         names(ASKED),
         names(MEDIA),

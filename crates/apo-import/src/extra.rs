@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::fault::{Fault, reason};
 use crate::fields::{Fields, is_filled, kind, text};
-use crate::forms::{ASKED, CONTEXT, MEDIA, is_read};
+use crate::forms::{ASKED, CONTEXT, MEDIA, SYSTEM, is_read};
 
 /// Columns that say where a row comes from. They are ignored.
 pub(crate) const ORIGIN: &[&str] = &[
@@ -38,7 +38,9 @@ pub(crate) const ORIGIN: &[&str] = &[
 /// What a row has besides its query and responses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
-    /// The text of columns such as `system`, which belongs to the query, but does not
+    /// The text of columns such as `system`.
+    pub system: Option<String>,
+    /// The content of columns such as `tools`, which belongs to the query, but does not
     /// fit into a table.
     pub context: Option<String>,
     /// The names of other filled columns.
@@ -60,7 +62,7 @@ impl Extra {
 /// When a field belongs to the query, but `query` does not contain it.
 pub(crate) fn extra(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Extra, Fault> {
     let mut extra = Extra::default();
-    let mut context = Vec::new();
+    let (mut system, mut context) = (Vec::new(), Vec::new());
     for (name, value) in found.all() {
         // An image in Parquet, whose bytes are not read, is an empty object here.
         if MEDIA.contains(&name) && (is_filled(Some(value)) || value.get().starts_with('{')) {
@@ -70,7 +72,13 @@ pub(crate) fn extra(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Ex
         if used.contains(&name) || ORIGIN.contains(&name) || !is_filled(Some(value)) {
             continue;
         }
-        if CONTEXT.contains(&name) {
+        if SYSTEM.contains(&name) {
+            let text = text(name, value)?;
+            let text = text.trim().to_owned();
+            if !text.is_empty() && !system.contains(&text) {
+                system.push(text);
+            }
+        } else if CONTEXT.contains(&name) {
             context.push(value.get());
         } else if ASKED.contains(&name) {
             check_asked(name, value, query, used)?;
@@ -78,6 +86,7 @@ pub(crate) fn extra(found: &Fields<'_>, used: &[&str], query: &str) -> Result<Ex
             extra.unused.push(name.chars().take(LONGEST).collect());
         }
     }
+    extra.system = (!system.is_empty()).then(|| system.join("\n\n"));
     extra.context = (!context.is_empty()).then(|| context.join("\n"));
     Ok(extra)
 }

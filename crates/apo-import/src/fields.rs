@@ -21,6 +21,16 @@ impl<'a> Fields<'a> {
         (value.get() != "null").then_some(*value)
     }
 
+    /// Gives fields other names, or leaves out those that get none.
+    pub fn renamed(self, name: impl Fn(Cow<'a, str>) -> Option<Cow<'a, str>>) -> Self {
+        let fields = self.0.into_iter();
+        Self(
+            fields
+                .filter_map(|(it, value)| Some((name(it)?, value)))
+                .collect(),
+        )
+    }
+
     /// Returns all fields with their names.
     pub fn all(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (&**name, *value))

@@ -9,6 +9,7 @@
 //! record of preferences into pairs of responses to one query.
 
 mod answers;
+mod columns;
 mod comparison;
 pub mod dialogue;
 mod documentation;
@@ -20,6 +21,8 @@ mod lines;
 mod messages;
 mod pair;
 mod preference;
+mod prompts;
+mod published;
 mod query;
 mod record;
 mod rendered;
@@ -30,14 +33,16 @@ mod text;
 mod wrapped;
 
 pub use answers::{Answer, AnsweredQuery};
+pub use columns::{Columns, Renamed};
 pub use comparison::{Asked, Scored, ScoredAnswers};
 pub use documentation::documentation;
 pub use extra::{Extra, Unused};
 pub use fault::{Fault, reason};
-pub use forms::{ANSWER_FIELDS, PREFERENCE_FIELDS, PREFERENCE_FORMS};
+pub use forms::{ANSWER_FIELDS, PREFERENCE_FIELDS, PREFERENCE_FORMS, QUERY_FIELDS, QUERY_FORMS};
 pub use messages::{Conversation, Message, Text};
 pub use pair::{ReadPair, pairs};
 pub use preference::{Preference, Preferences};
+pub use prompts::{ReadQuery, query};
 pub use record::{Record, parse};
 pub use rendered::Rendered;
 pub use samples::evidence_of_samples;

@@ -27,6 +27,8 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// The text of the system messages, or `None` if they are empty.
     pub system: Option<String>,
+    /// The content of fields of messages such as `tools`, or `None` if they are empty.
+    pub context: Option<String>,
     /// The names of other fields of the messages that hold text.
     pub unused: Vec<String>,
 }
@@ -125,6 +127,14 @@ impl Text {
         match self {
             Self::Plain(_) => None,
             Self::Messages(conversation) => conversation.system.as_deref(),
+        }
+    }
+
+    /// Returns what belongs to it, but does not fit into a table, such as tools.
+    pub(crate) fn context(&self) -> Option<&str> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Messages(conversation) => conversation.context.as_deref(),
         }
     }
 
@@ -228,7 +238,7 @@ impl Conversation {
         let (last, before) = self.messages.split_last().ok_or(NoReply::NoMessages)?;
         match last.role {
             Role::Assistant => Ok((before, &last.content)),
-            Role::Human => Err(NoReply::HumanLast),
+            Role::Human | Role::System => Err(NoReply::HumanLast),
         }
     }
 
@@ -265,8 +275,11 @@ impl Conversation {
                 self.unused.push(name);
             }
         }
+        if let Some(system) = own.system {
+            self.add_system(&system);
+        }
         if let Some(context) = own.context {
-            self.add_system(&context);
+            *self.context.get_or_insert_default() += &context;
         }
         let value = one_of(place, message, "content", "value")?;
         let content = || content(place, value);

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use apo_provenance::short_digest;
 use apo_tables::Pair;
 
+use crate::columns::Columns;
 use crate::dialogue;
 use crate::fault::{Fault, reason};
 use crate::messages::Text;
@@ -29,8 +30,8 @@ use self::tokens::without_tokens;
 pub struct ReadPair {
     /// The pair, as a row of a table.
     pub pair: Pair,
-    /// Identifies the system message and tools of this pair's query; `None` if it
-    /// has none. They belong to the query, but the tables cannot hold them.
+    /// Identifies the tools and documents of this pair's query; `None` if it has none. They
+    /// belong to the query, but the tables cannot hold them.
     pub context: Option<u64>,
     /// Names of columns with text that are not used.
     pub unused: Vec<String>,
@@ -44,8 +45,13 @@ pub struct ReadPair {
 /// its answers.
 ///
 /// Each result is a pair, or the reason to reject it, as the rejects table names it.
-pub fn pairs(record: &Record, subset: &str) -> Vec<Result<ReadPair, Fault>> {
-    match Preferences::read(record) {
+pub fn pairs(record: &Record, subset: &str, columns: &Columns) -> Vec<Result<ReadPair, Fault>> {
+    let subset = match columns.subset_of(record) {
+        Ok(found) => found.map_or(Cow::Borrowed(subset), Cow::Owned),
+        Err(fault) => return vec![Err(fault)],
+    };
+    let subset = &*subset;
+    match Preferences::read(record, columns) {
         Ok(Preferences::Preference(preference)) => vec![pair(&preference, subset)],
         Ok(Preferences::ScoredAnswers(comparison)) => preferences(comparison)
             .iter()
@@ -77,21 +83,21 @@ fn pair(preference: &Preference, subset: &str) -> Result<ReadPair, Fault> {
         }
         (chosen, rejected) => of_texts(preference, chosen, rejected, subset),
     };
-    let pair = pair?;
+    let pair = with_system(pair?, preference)?;
     Ok(ReadPair {
         token_kept: [&pair.chosen, &pair.rejected]
             .iter()
             .any(|it| dialogue::begins_with_token(it) || dialogue::ends_with_token(it)),
         pair,
-        context: context(preference)?,
+        context: context(preference),
         unused: preference.extra.unused.clone(),
         tokens_removed,
     })
 }
 
-/// Returns what the system messages and columns say, as a key; both responses must
-/// have been written under the same.
-fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
+/// Puts a row's system message before the pair's prompt; both responses must have been
+/// written under the same.
+fn with_system(pair: Pair, preference: &Preference) -> Result<Pair, Fault> {
     let (chosen, rejected) = (preference.chosen.system(), preference.rejected.system());
     if chosen != rejected {
         return Err(diverging(
@@ -100,13 +106,35 @@ fn context(preference: &Preference) -> Result<Option<u64>, Fault> {
     }
     let prompt = preference.prompt.as_ref().and_then(Text::system);
     // If a conversation repeats the prompt's system message, it is one message.
-    let system = prompt.or(chosen);
-    if system.is_none() && preference.extra.context.is_none() {
-        return Ok(None);
+    let mut system = prompt.or(chosen).map(Cow::Borrowed);
+    if let Some(column) = preference.extra.system.as_deref() {
+        system = Some(match system {
+            Some(own) if own != column => format!("{column}\n\n{own}").into(),
+            _ => column.into(),
+        });
     }
-    let texts = [system, preference.extra.context.as_deref()];
-    let [system, column] = texts.map(|it| it.unwrap_or_default().trim().as_bytes());
-    Ok(Some(short_digest(&[system, &[0], column, &[0]])))
+    if system.is_none() {
+        return Ok(pair);
+    }
+    let prompt = dialogue::with_system(system.as_deref(), pair.prompt)?;
+    Ok(Pair {
+        query_id: apo_hh::query_id(&prompt),
+        pair_id: apo_hh::pair_id(&prompt, &pair.chosen, &pair.rejected),
+        prompt,
+        ..pair
+    })
+}
+
+/// Returns what a row's tools and documents say, as a key.
+fn context(preference: &Preference) -> Option<u64> {
+    let texts = [
+        preference.prompt.as_ref().and_then(Text::context),
+        preference.chosen.context(),
+        preference.extra.context.as_deref(),
+    ];
+    let found = texts.iter().any(Option::is_some);
+    let texts = texts.map(|it| it.unwrap_or_default().trim().as_bytes());
+    found.then(|| short_digest(&[texts[0], &[0], texts[1], &[0], texts[2]]))
 }
 
 #[cfg(test)]

@@ -3,15 +3,19 @@
 //! A null field counts as missing. If a record has the fields of several forms, the
 //! first form of [`FORMS`](crate::forms::FORMS) counts, and of several names the first.
 
+use apo_hh::Role;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::columns::Columns;
 use crate::comparison::{ScoredAnswers, comparison, list};
+use crate::dialogue::as_dialogue;
 use crate::extra::{Extra, extra};
 use crate::fault::Fault;
 use crate::fields::{self, Fields};
 use crate::forms::PREFERENCE_FORMS;
 use crate::messages::{Text, is_quoted};
+use crate::published;
 use crate::query::{after_history, alpaca};
 use crate::record::Record;
 use crate::scores;
@@ -38,7 +42,7 @@ pub struct Preference {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Preferences {
     /// One response is preferred to another.
-    Preference(Preference),
+    Preference(Box<Preference>),
     /// Each of several answers is preferred to those with lower scores.
     ScoredAnswers(ScoredAnswers),
 }
@@ -65,24 +69,32 @@ impl From<Dialogues> for Preference {
 }
 
 impl Preferences {
-    /// Parses a record in one of the [documented](fn@crate::documentation) forms.
+    /// Parses a record in one of the [documented](fn@crate::documentation) forms, whose
+    /// fields may have other names.
     ///
     /// # Errors
     ///
     /// When it has another form, or is to be rejected.
-    pub fn read(record: &Record) -> Result<Self, Fault> {
+    pub fn read(record: &Record, columns: &Columns) -> Result<Self, Fault> {
         fields::of(record, |text| {
             if text.trim_start().starts_with('[') {
                 return list(text).map(Self::ScoredAnswers);
             }
-            if let Ok(dialogues) = serde_json::from_str::<Dialogues>(text)
+            if columns.is_empty()
+                && let Ok(dialogues) = serde_json::from_str::<Dialogues>(text)
                 && !(is_quoted(&dialogues.chosen) && is_quoted(&dialogues.rejected))
             {
-                return Ok(Self::Preference(dialogues.into()));
+                return Ok(Self::Preference(Box::new(dialogues.into())));
             }
-            let found = fields::object(text)?;
-            if let (Some(chosen), Some(rejected)) = (found.get("chosen"), found.get("rejected")) {
-                return preference(&found, chosen, rejected).map(Self::Preference);
+            let found = columns.apply(fields::object(text)?);
+            for names in SIDES {
+                if let [Some(chosen), Some(rejected)] = names.map(|it| found.get(it)) {
+                    let sides = [(names[0], chosen), (names[1], rejected)];
+                    return preference(&found, sides).map(|it| Self::Preference(Box::new(it)));
+                }
+            }
+            if let Some(preference) = published::preference(&found)? {
+                return Ok(Self::Preference(Box::new(preference)));
             }
             match comparison(&found)? {
                 Some(comparison) => comparison.checked().map(Self::ScoredAnswers),
@@ -106,13 +118,21 @@ fn no_form(found: &Fields<'_>) -> Fault {
     Fault::malformed(format!("{fields}; expected {}", expected.join(", or ")))
 }
 
+/// The names of the two responses of a preference.
+const SIDES: [[&str; 2]; 2] = [
+    ["chosen", "rejected"],
+    ["chosen_response", "rejected_response"],
+];
+
+/// Other names of a prompt, for responses that do not begin with it.
+const QUESTIONS: [&str; 3] = ["question", "query", "input"];
+
 fn preference(
     found: &Fields<'_>,
-    chosen: &RawValue,
-    rejected: &RawValue,
+    [chosen, rejected]: [(&str, &RawValue); 2],
 ) -> Result<Preference, Fault> {
-    let (chosen, rejected) = Text::read_both(("chosen", chosen), ("rejected", rejected))?;
-    let mut used = vec!["chosen", "rejected"];
+    let mut used = vec![chosen.0, rejected.0];
+    let (chosen, rejected) = Text::read_both(chosen, rejected)?;
     let prompt = prompt(found, &chosen, &mut used)?;
     let scores = scores::read(found)?;
     used.extend_from_slice(&scores.used);
@@ -150,6 +170,12 @@ fn prompt(found: &Fields<'_>, chosen: &Text, used: &mut Vec<&str>) -> Result<Opt
     {
         used.push("conversations");
         ("conversations", Text::read("conversations", value)?)
+    } else if let Some(name) = QUESTIONS.into_iter().find(|it| is_text(found.get(it)))
+        && !begins_with_query(chosen)
+        && let Some(value) = found.get(name)
+    {
+        used.push(name);
+        (name, Text::read(name, value)?)
     } else {
         return Ok(None);
     };
@@ -162,4 +188,19 @@ fn prompt(found: &Fields<'_>, chosen: &Text, used: &mut Vec<&str>) -> Result<Opt
     }
     used.push("history");
     after_history(found, name, prompt).map(Some)
+}
+
+fn is_text(value: Option<&RawValue>) -> bool {
+    value.is_some_and(|it| it.get().starts_with('"'))
+}
+
+/// Whether a response is a whole dialogue or conversation, which begins with its query.
+fn begins_with_query(response: &Text) -> bool {
+    match response {
+        Text::Plain(text) => as_dialogue(text).is_some(),
+        Text::Messages(conversation) => {
+            let first = conversation.messages.first();
+            first.is_some_and(|it| it.role == Role::Human)
+        }
+    }
 }

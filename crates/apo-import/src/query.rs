@@ -55,6 +55,7 @@ pub(crate) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Res
         }),
         Text::Messages(own) => {
             all.system = own.system.or(all.system);
+            all.context = own.context.or(all.context);
             all.unused.extend(own.unused);
             if own.messages.starts_with(&earlier.messages) {
                 all.messages.clear();

@@ -8,14 +8,13 @@ use apo_tables::{POLICY, TableError};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::columns::Columns;
 use crate::forms::ANSWER_FIELDS;
 use crate::record::parse;
 use crate::source::{Source, is_parquet};
 
 /// Records that are in memory at once.
 const BATCH: usize = 1024;
-
-/// The stage whose tables are a policy's responses.
 
 /// The fields of [`Stated`].
 const STATED_FIELDS: &[&str] = &["origin"];
@@ -48,7 +47,10 @@ pub fn evidence_of_samples(path: &Path) -> Result<Option<String>, TableError> {
     };
     let mut source = Source::open(path, &fields)?;
     // Without that column, no row of a Parquet file says anything.
-    if source.check_columns(&[STATED_FIELDS]).is_err() {
+    if source
+        .check_columns(&[STATED_FIELDS], &Columns::default())
+        .is_err()
+    {
         return Ok(None);
     }
     loop {

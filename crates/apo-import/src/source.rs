@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use apo_tables::{JsonRows, TableError};
 use serde_json::value::RawValue;
 
+use crate::columns::Columns;
 use crate::fault::import_error;
 use crate::lines::is_json;
 use crate::record::{Record, not_utf8};
@@ -98,18 +99,18 @@ impl Source {
         }
     }
 
-    /// Checks that a Parquet file has all columns of one of these lists. In other
-    /// files each record is checked by itself.
+    /// Checks that a Parquet file has all columns of one of these lists, which may have
+    /// other names in it. In other files each record is checked by itself.
     ///
     /// # Errors
     ///
     /// When no list is complete; the error names all lists.
-    pub fn check_columns(&self, lists: &[&[&str]]) -> Result<(), TableError> {
+    pub fn check_columns(&self, lists: &[&[&str]], columns: &Columns) -> Result<(), TableError> {
         let Records::Parquet(rows, ..) = &self.records else {
             return Ok(());
         };
         let found = rows.names();
-        let has = |name: &&str| found.iter().any(|it| it == name);
+        let has = |name: &&str| found.iter().any(|it| columns.field_of(it) == Some(name));
         if lists.iter().any(|names| names.iter().all(has)) {
             return Ok(());
         }

@@ -6,7 +6,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apo_import::{Answer, PREFERENCE_FIELDS, PREFERENCE_FORMS, Preferences, Record, Source, Text};
+use apo_import::{
+    Answer, Columns, PREFERENCE_FIELDS, PREFERENCE_FORMS, Preferences, Record, Source, Text,
+};
 use apo_tables::TableError;
 use arrow_array::{
     ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray, StructArray,
@@ -37,7 +39,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn records(path: &Path) -> Result<Vec<Record>, TableError> {
     let mut source = Source::open(path, PREFERENCE_FIELDS)?;
-    source.check_columns(PREFERENCE_FORMS)?;
+    source.check_columns(PREFERENCE_FORMS, &Columns::default())?;
     let mut all = Vec::new();
     loop {
         let batch = source.batch(2)?;
@@ -50,7 +52,7 @@ fn records(path: &Path) -> Result<Vec<Record>, TableError> {
 
 /// The prompts of a file of preferences.
 fn prompts(path: &Path) -> Result<Vec<String>, TableError> {
-    let read = |record: &Record| match Preferences::read(record) {
+    let read = |record: &Record| match Preferences::read(record, &Columns::default()) {
         Ok(Preferences::Preference(it)) => match it.prompt {
             Some(Text::Plain(prompt)) => prompt,
             other => panic!("{other:?}"),
@@ -258,7 +260,7 @@ fn columns_that_are_not_used_do_not_matter() {
     let found: Vec<_> = records(&path)
         .unwrap()
         .iter()
-        .map(Preferences::read)
+        .map(|record| Preferences::read(record, &Columns::default()))
         .collect();
     let preference = |i: usize| match &found[i] {
         Ok(Preferences::Preference(it)) => it,
@@ -322,7 +324,11 @@ fn pictures_are_refused_whatever_parts_of_them_are_read() {
         parquet(&path, columns);
         let refused = match records(&path) {
             Err(error) => error.to_string(),
-            Ok(rows) => Preferences::read(&rows[0]).unwrap_err().detail,
+            Ok(rows) => {
+                Preferences::read(&rows[0], &Columns::default())
+                    .unwrap_err()
+                    .detail
+            }
         };
         assert!(refused.contains("`image`"), "{name}: {refused}");
     }
@@ -363,7 +369,7 @@ proptest! {
     fn no_line_keeps_others_from_being_read(junk in proptest::collection::vec(any::<u8>(), 0..80)) {
         let json = junk.clone();
         let record = Record { line: 1, json };
-        if let Err(fault) = Preferences::read(&record) {
+        if let Err(fault) = Preferences::read(&record, &Columns::default()) {
             prop_assert!(!fault.detail.is_empty());
         }
         let _ = Answer::read(&record);
@@ -386,7 +392,7 @@ proptest! {
             .map(|(name, value)| format!("\"{name}\": {value}"))
             .collect();
         let json = format!("{{{}}}", fields.join(", ")).into_bytes();
-        match Preferences::read(&Record { line: 1, json }) {
+        match Preferences::read(&Record { line: 1, json }, &Columns::default()) {
             Ok(_) => prop_assert!(field == 0 && value == "null"),
             Err(fault) => prop_assert!(fault.detail.contains(names[field]), "{}", fault.detail),
         }

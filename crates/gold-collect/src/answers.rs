@@ -79,7 +79,8 @@ pub struct Answers {
     pub n_unknown: u64,
     /// Further answers to queries that had one.
     pub n_further: u64,
-    /// Answers that were written under a system message or with tools.
+    /// Answers that were written with tools, or under a system message that their query does
+    /// not have.
     n_without_context: u64,
     /// The number of answers that are not plain text, or only a thought, and the
     /// first of them.
@@ -184,7 +185,7 @@ impl Answers {
         }
         if self.n_without_context > 0 {
             warn(&format!(
-                "{} answers were written under a system message or with tools, which the queries do \
+                "{} answers were written with tools, or under a system message that their queries do \
                  not have; they are used as answers to the queries without them",
                 self.n_without_context
             ));
@@ -239,7 +240,8 @@ struct Read {
     text: String,
     /// Whether special tokens around it were removed.
     tokens_removed: bool,
-    /// Whether it was written under a system message or with tools.
+    /// Whether it was written with tools, or under a system message that its query does not
+    /// have.
     has_context: bool,
     unused: Vec<String>,
 }
@@ -247,8 +249,20 @@ struct Read {
 /// Reads an answer.
 fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
     let answer = Answer::read(record)?;
+    let mut has_context = answer.has_context();
     let prompt = match answer.query()? {
-        AnsweredQuery::Prompt(prompt) => Some(apo_hh::query_id(&prompt)),
+        AnsweredQuery::Prompt(prompt) => {
+            let own = apo_hh::query_id(&prompt);
+            let bare = apo_hh::without_system(&prompt).map(apo_hh::query_id);
+            let is_known = |it: &String| keys.prompts.contains(it);
+            match bare.filter(|it| is_known(it) && !is_known(&own)) {
+                Some(bare) => {
+                    has_context = true;
+                    Some(bare)
+                }
+                None => Some(own),
+            }
+        }
         AnsweredQuery::Id(query_id) => keys.prompt_of.get(query_id).cloned(),
     };
     let (text, tokens_removed) = answer.plain()?;
@@ -256,7 +270,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
         prompt,
         text: text.to_owned(),
         tokens_removed,
-        has_context: answer.has_context(),
+        has_context,
         unused: answer.into_unused(),
     })
 }

@@ -68,12 +68,12 @@ pub struct Args {
     /// Address of an OpenAI-compatible endpoint, up to its `/v1`; a key is taken
     /// from OPENAI_API_KEY
     #[arg(long, value_name = "URL", help_heading = "Sources")]
-    #[arg(requires = "model", requires = "pairs")]
+    #[arg(requires = "model")]
     pub base_url: Option<String>,
 
     /// Replay this journal without asking an endpoint
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
-    #[arg(requires = "model", requires = "pairs")]
+    #[arg(requires = "model")]
     pub from_journal: Option<PathBuf>,
 
     /// Use the better HH response for every query that --answers does not answer

@@ -85,7 +85,8 @@ pub fn table(
     writer.finish()?;
     if tally.rows == 0 {
         return Err(bad_input(
-            "no query has a golden answer: no reply came, and `--pairs` holds none of the queries",
+            "no query has a golden answer: no reply came, and there is no pair of these queries \
+             whose better response could stand in",
         ));
     }
     Ok(tally)

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use apo_import::{Columns, Renamed};
 use apo_stage::{OutputArgs, ReportArgs};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -16,6 +17,13 @@ Examples:
 
   Your own preferences, with a tenth held out as a test part:
     hh-split --train mine.parquet --hold-out 10% --rm 40% --dev 5% --out data
+
+  Queries alone, to be answered by a policy and by gold-collect:
+    hh-split --prompts prompts.jsonl --hold-out 10% --rm 40% --dev 0 --out data
+
+  Columns of other names, and a subset for each source:
+    hh-split --train mine.parquet --columns prompt=question,chosen=better,rejected=worse \\
+        --subset-column source --hold-out 10% --rm 40% --dev 5% --out data
 
   WebGPT's and GPT4LLM's comparisons as published:
     hh-split --train webgpt=comparisons.jsonl --train gpt4llm=comparison_data.json \\
@@ -51,13 +59,12 @@ pub struct Args {
     ///
     /// .jsonl, .jsonl.gz or .parquet; a single file may also be .json or .json.gz,
     /// with a JSON list or one record per line. The fields of a row determine its
-    /// form; the first of these forms counts: `chosen` and `rejected`, with or
-    /// without `prompt`; WebGPT's `question`, answers and scores; the lists `text`
-    /// and `score` of APO's authors; GPT4LLM's `user_input` with `completion_a` and
-    /// `completion_b`, or with `responses_and_scores`. A field that is null counts
-    /// as absent. In whole conversations the last message is the response. System
-    /// messages and tools cannot be kept: such rows are used without them, and
-    /// counted.
+    /// form: `chosen` and `rejected`, with or without `prompt`, as most sets have
+    /// them; or those of HelpSteer3, ms-swift, the arena, WebGPT, GPT4LLM and APO's
+    /// authors, which TABLES.md lists. A field that is null counts as absent. In
+    /// whole conversations the last message is the response. A system message is
+    /// part of the query. Tools cannot be kept: such rows are used without them,
+    /// and counted.
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub train: Vec<Named>,
@@ -66,6 +73,30 @@ pub struct Args {
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub test: Vec<Named>,
+
+    /// File or folder of queries without responses (repeatable)
+    ///
+    /// They are dealt to the `queries` tables by the same shares as the queries of
+    /// pairs. A row has `prompt`, `query`, `question`, `instruction`, `messages` or
+    /// `conversations`; an answer that messages end with is left out.
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
+    pub prompts: Vec<Named>,
+
+    /// Columns of these files that have other names: FIELD=COLUMN, with commas
+    /// between, such as prompt=question,chosen=better,rejected=worse
+    #[arg(
+        long,
+        value_name = "FIELD=COLUMN",
+        help_heading = "Data",
+        value_delimiter = ','
+    )]
+    pub columns: Vec<Renamed>,
+
+    /// Column that names the subset of each row [default: the file's or folder's
+    /// name]
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub subset_column: Option<String>,
 
     /// Queries whose pairs train reward models: a count or a percentage
     #[arg(
@@ -168,9 +199,17 @@ impl FromStr for Amount {
 }
 
 impl Args {
+    /// Returns what is said of the files' columns.
+    pub fn named_columns(&self) -> Columns {
+        Columns {
+            renamed: self.columns.clone(),
+            subset: self.subset_column.clone(),
+        }
+    }
+
     /// Returns the files and folders that the tables are made of.
     pub fn inputs(&self) -> impl Iterator<Item = &Path> {
-        let named = self.train.iter().chain(&self.test);
+        let named = self.train.iter().chain(&self.test).chain(&self.prompts);
         let named = named.map(|it| it.path.as_path());
         named.chain(self.hh.as_deref())
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_import::PREFERENCE_FIELDS;
+use apo_import::{PREFERENCE_FIELDS, QUERY_FIELDS};
 use apo_provenance::stage_names::HH_SPLIT;
 use apo_provenance::{Input, Provenance};
 use apo_stage::{NamedInput, bad_input, check_distinct, join_names, warn};
 use apo_tables::file;
 use apo_tables::folder::{self, Folder};
+use serde_json::Value;
 
 use crate::args::{Amount, Args, Named};
 
@@ -20,11 +21,12 @@ pub struct Source {
     pub path: PathBuf,
 }
 
-/// The raw files of both parts.
+/// The raw files of both parts, and of queries without responses.
 #[derive(Debug, Default)]
 pub struct Sources {
     pub train: Vec<Source>,
     pub test: Vec<Source>,
+    pub prompts: Vec<Source>,
 }
 
 impl Sources {
@@ -32,7 +34,7 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// When one does not exist, or when there is no training part at all.
+    /// When one does not exist, or when there are neither training pairs nor queries.
     pub fn find(args: &Args) -> Result<Self> {
         let mut sources = Self::default();
         if let Some(hh) = &args.hh {
@@ -48,10 +50,13 @@ impl Sources {
         for named in &args.test {
             sources.test.extend(files(named, Part::Test)?);
         }
-        if sources.train.is_empty() {
+        for named in &args.prompts {
+            sources.prompts.extend(files(named, Part::Prompts)?);
+        }
+        if sources.train.is_empty() && sources.prompts.is_empty() {
             return Err(bad_input(
                 "there are no training pairs: name them with --hh DIR (with SUBSET/train.jsonl.gz) \
-                 or --train PATH",
+                 or --train PATH, or queries alone with --prompts PATH",
             ));
         }
         Ok(sources)
@@ -59,7 +64,7 @@ impl Sources {
 
     /// Returns their paths.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        let all = self.train.iter().chain(&self.test);
+        let all = self.train.iter().chain(&self.test).chain(&self.prompts);
         all.map(|it| it.path.as_path())
     }
 }
@@ -69,6 +74,7 @@ impl Sources {
 pub enum Part {
     Train,
     Test,
+    Prompts,
 }
 
 impl Part {
@@ -78,6 +84,7 @@ impl Part {
         match self {
             Self::Train => &["test", "validation", "valid", "val", "dev", "eval"],
             Self::Test => &["train", "training"],
+            Self::Prompts => &[],
         }
     }
 
@@ -85,6 +92,7 @@ impl Part {
         match self {
             Self::Train => "--train",
             Self::Test => "--test",
+            Self::Prompts => "--prompts",
         }
     }
 }
@@ -234,13 +242,25 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
         .argument("take", args.take.as_ref().map(amount))
         .argument("take_test", args.take_test.as_ref().map(amount))
         .argument("seed", args.seed);
+    if !args.columns.is_empty() {
+        let columns = args.columns.iter();
+        let columns = columns.map(|it| (it.field.clone(), Value::from(it.column.as_str())));
+        provenance = provenance.argument("columns", Value::Object(columns.collect()));
+    }
+    if let Some(column) = &args.subset_column {
+        provenance = provenance.argument("subset_column", column.as_str());
+    }
     let mut names = BTreeMap::new();
     let mut inputs = Vec::new();
-    for (part, sources) in [("train", &sources.train), ("test", &sources.test)] {
+    for (part, sources, fields) in [
+        ("train", &sources.train, PREFERENCE_FIELDS),
+        ("test", &sources.test, PREFERENCE_FIELDS),
+        ("prompts", &sources.prompts, QUERY_FIELDS),
+    ] {
         for (i, source) in sources.iter().enumerate() {
             let name = format!("{part}-{i}");
             names.insert(name.clone(), source.subset.clone());
-            let input = input(&source.path)?;
+            let input = input(&source.path, args, fields)?;
             provenance = provenance.input(&name, input.clone());
             inputs.push((format!("--{part}"), &source.path, input));
         }
@@ -259,8 +279,8 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
 }
 
 /// Describes a raw file as an input, after checking that it holds rows.
-fn input(path: &Path) -> Result<Input> {
-    apo_import::Source::open(path, PREFERENCE_FIELDS)?;
+fn input(path: &Path, args: &Args, fields: &[&str]) -> Result<Input> {
+    apo_import::Source::open(path, &args.named_columns().with(fields))?;
     Ok(apo_tables::input(path)?)
 }
 

@@ -38,12 +38,16 @@ pub fn tables(
     let mut counts = Counts::default();
     let (taken, rejected) = clean(args, sources, provenance, &dir, &mut counts)?;
     if taken.train.is_empty() {
-        let what = match counts.dialogues {
-            0 => format!("there are no rows in {}", listed(&sources.train)),
+        let what = match counts.dialogues + counts.prompts {
+            0 => {
+                let all: Vec<&Source> = sources.train.iter().chain(&sources.prompts).collect();
+                format!("there are no rows in {}", listed(&all))
+            }
             n if rejected.is_only(&[DUPLICATE, IN_TEST]) => format!(
                 "none of the {n} rows is a training pair, since all of them are in the test part \
                  as well; to split one set of pairs, use --hold-out 10% instead of --test"
             ),
+            n if sources.train.is_empty() => format!("none of the {n} rows is a query"),
             n => format!("none of the {n} rows is a training pair"),
         };
         return Err(rejected.nothing_left(&what, &dir, &args.output.out)?);
@@ -52,11 +56,11 @@ pub fn tables(
         let what = "the test files hold no usable pair";
         return Err(rejected.nothing_left(what, &dir, &args.output.out)?);
     }
-    rejected.report(args.report, counts.dialogues);
+    rejected.report(args.report, counts.dialogues + counts.prompts);
     if counts.without_context > 0 {
         warn(&format!(
-            "{} of {} pairs have a system message or tools, which the tables cannot hold; the \
-             pairs were kept without them",
+            "{} of {} pairs have tools or documents, which the tables cannot hold; the pairs were \
+             kept without them",
             counts.without_context, counts.dialogues
         ));
     }
@@ -85,7 +89,7 @@ pub fn tables(
 }
 
 /// Returns the names of files, for people.
-fn listed(sources: &[Source]) -> String {
+fn listed(sources: &[&Source]) -> String {
     const MOST: usize = 3;
     let named = sources.iter().take(MOST);
     let mut text: Vec<String> = named.map(|it| it.path.display().to_string()).collect();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use apo_tables::{Query, Reader, Reject, Row};
+use apo_tables::{Pair, Reader, Reject, Row};
 use serde_json::{Value, json};
 
 /// Returns an empty folder of this test's own.
@@ -360,32 +360,59 @@ fn more_than_a_fifth_rejected_is_a_warning() {
     }
 }
 
+/// A row of messages, with what stands before the answers.
+fn asked(before: &Value, chosen: &str) -> Value {
+    let with = |text: &str| {
+        let mut all = before.as_array().unwrap().clone();
+        all.push(json!({"role": "assistant", "content": text}));
+        all
+    };
+    json!({"chosen": with(chosen), "rejected": with("No.")})
+}
+
+#[test]
+fn two_personas_are_two_queries() {
+    let dir = fresh_dir("system");
+    let who = |system: Value| json!([{"role": "system", "content": system}, {"role": "user", "content": "Who?"}]);
+    let rows_of = [
+        asked(&who(json!("You are a pirate.")), "Arr."),
+        asked(&who(json!("You are a pirate.")), "Arr, arr."),
+        asked(&who(json!("You are a monk.")), "Peace."),
+        asked(&who(json!(null)), "I."),
+    ];
+    write(&dir, "t.jsonl", rows_of);
+    let line = "--train t.jsonl --rm 100% --dev 0 --json --out data";
+    let (status, stdout, stderr) = hh_split(&dir, line);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(!stderr.contains("warning"), "{stderr}");
+    let counts: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(counts["rejected"], json!({}));
+    let pairs: Vec<Pair> = rows(&dir.join("data/rm-pairs.parquet"));
+    let mut prompts: Vec<&str> = pairs.iter().map(|it| it.prompt.as_str()).collect();
+    prompts.sort_unstable();
+    let question = "\n\nHuman: Who?\n\nAssistant:";
+    let monk = format!("\n\nSystem: You are a monk.{question}");
+    let pirate = format!("\n\nSystem: You are a pirate.{question}");
+    assert_eq!(prompts, [question, &monk, &pirate, &pirate]);
+}
+
 #[test]
 fn what_no_table_carries_is_counted_and_never_mixed() {
-    let dir = fresh_dir("system");
-    let asked = |system: Value, question: &str, chosen: &str| {
-        let before = json!([
-            {"role": "system", "content": system},
-            {"role": "user", "content": question},
-        ]);
-        let with = |text: &str| {
-            let mut all = before.as_array().unwrap().clone();
-            all.push(json!({"role": "assistant", "content": text}));
-            all
-        };
-        json!({"chosen": with(chosen), "rejected": with("No.")})
+    let dir = fresh_dir("tools");
+    let with = |tools: Value, question: &str, chosen: &str| {
+        let mut row = asked(&json!([{"role": "user", "content": question}]), chosen);
+        row["tools"] = tools;
+        row
     };
-    write(
-        &dir,
-        "t.jsonl",
-        [
-            asked(json!("You are a pirate."), "Who?", "Arr."),
-            asked(json!("You are a pirate."), "Who?", "Arr, arr."),
-            asked(json!("You are a monk."), "Who?", "Peace."),
-            asked(json!(null), "Who?", "I."),
-            asked(json!(null), "What?", "This."),
-        ],
-    );
+    let (hammer, saw) = (json!([{"name": "hammer"}]), json!([{"name": "saw"}]));
+    let rows_of = [
+        with(hammer.clone(), "Who?", "Arr."),
+        with(hammer, "Who?", "Arr, arr."),
+        with(saw, "Who?", "Peace."),
+        with(json!(null), "Who?", "I."),
+        with(json!(null), "What?", "This."),
+    ];
+    write(&dir, "t.jsonl", rows_of);
     let line = "--train t.jsonl --rm 100% --dev 0 --json --out data";
     let (status, stdout, stderr) = hh_split(&dir, line);
     assert_eq!(status, Some(0), "{stderr}");
@@ -393,88 +420,8 @@ fn what_no_table_carries_is_counted_and_never_mixed() {
     assert_eq!(counts["without_context"], 2);
     assert_eq!(counts["rejected"], json!({"other_context": 2}));
     assert_eq!(counts["tables"]["rm-pairs"], 3);
-    let expected = "warning: 2 of 5 pairs have a system message or tools";
+    let expected = "warning: 2 of 5 pairs have tools or documents";
     assert!(stderr.contains(expected), "{stderr}");
     let rejects: Vec<Reject> = rows(&dir.join("data/rejects.parquet"));
     assert_eq!(rejects.iter().map(|it| it.line).collect::<Vec<_>>(), [3, 4]);
-}
-
-#[test]
-fn one_file_on_both_sides_is_refused() {
-    let dir = fresh_dir("both-sides");
-    write(&dir, "t.jsonl", (0..4).map(good));
-    fs::copy(dir.join("t.jsonl"), dir.join("copy.jsonl")).unwrap();
-    for test in ["t.jsonl", "copy.jsonl"] {
-        let (status, _, stderr) = hh_split(
-            &dir,
-            &format!("--train t.jsonl --test {test} --rm 100% --dev 0 --out data"),
-        );
-        assert_eq!(status, Some(3), "{stderr}");
-        assert!(stderr.contains("have the same content"), "{stderr}");
-        assert!(stderr.contains("--hold-out 10%"), "{stderr}");
-    }
-    // The same pairs as another program saves them, and from the last to the first.
-    let list: Value = (0..4).rev().map(good).collect();
-    fs::write(dir.join("list.json"), list.to_string()).unwrap();
-    write(&dir, "reversed.jsonl", (0..4).rev().map(good));
-    for test in ["list.json", "reversed.jsonl"] {
-        let (status, _, stderr) = hh_split(
-            &dir,
-            &format!("--train t.jsonl --test {test} --rm 100% --dev 0 --out data"),
-        );
-        assert_eq!(status, Some(3), "{stderr}");
-        assert!(stderr.contains("in the test part as well"), "{stderr}");
-        assert!(stderr.contains("--hold-out 10%"), "{stderr}");
-    }
-}
-
-#[test]
-fn a_share_that_rounds_to_nothing_is_a_warning() {
-    let dir = fresh_dir("rounds");
-    write(&dir, "t.jsonl", (0..8).map(good));
-    let line = "--train t.jsonl --rm 50% --dev 5% --hold-out 1% --out data";
-    let (status, _, stderr) = hh_split(&dir, line);
-    assert_eq!(status, Some(0), "{stderr}");
-    for expected in [
-        "warning: `--hold-out 1%` of 8 training queries rounds to 0",
-        "warning: `--dev 5%` of 4 pairs on the policy's side rounds to 0",
-    ] {
-        assert!(stderr.contains(expected), "`{expected}` is not in {stderr}");
-    }
-    assert!(!stderr.contains("`--rm"), "{stderr}");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_pipe_is_named_at_once_and_any_path_is_taken() {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::OsStringExt as _;
-
-    let dir = fresh_dir("pipe");
-    let made = Command::new("mkfifo").arg(dir.join("pipe.jsonl")).status();
-    assert!(made.unwrap().success());
-    fs::create_dir(dir.join("parts")).unwrap();
-    let made = Command::new("mkfifo")
-        .arg(dir.join("parts/a.jsonl"))
-        .status();
-    assert!(made.unwrap().success());
-    for train in ["pipe.jsonl", "parts"] {
-        let line = format!("--train own={train} --rm 100% --dev 0 --out data");
-        let (status, _, stderr) = hh_split(&dir, &line);
-        assert_eq!(status, Some(3), "{stderr}");
-        assert!(stderr.contains("is a pipe"), "{stderr}");
-    }
-    let name = OsString::from_vec(b"caf\xe9.jsonl".to_vec());
-    fs::write(dir.join(&name), format!("{}\n{}", good(0), good(1))).unwrap();
-    let mut named = OsString::from("own=");
-    named.push(&name);
-    let ran = Command::new(env!("CARGO_BIN_EXE_hh-split"))
-        .current_dir(&dir)
-        .arg("--train")
-        .arg(named)
-        .args(["--rm", "100%", "--dev", "0", "--out", "data"])
-        .status();
-    assert!(ran.unwrap().success());
-    let queries: Vec<Query> = rows(&dir.join("data/rm-queries.parquet"));
-    assert_eq!((queries.len(), queries[0].subset.as_str()), (2, "own"));
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use apo_tables::{Pair, Reader, Reject, Row};
+use apo_tables::{Pair, Query, Reader, Reject, Row};
 use serde_json::{Value, json};
 
 /// Returns an empty folder of this test's own.
@@ -74,6 +74,7 @@ fn assistant(text: &str) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn known_shapes_are_read_and_unused_fields_are_reported() {
     let dir = fresh_dir("known");
     let dialogue = |answer: &str| format!("\n\nHuman: Why?\n\nAssistant: {answer}");
@@ -122,9 +123,68 @@ fn known_shapes_are_read_and_unused_fields_are_reported() {
             "",
         ),
         (
-            "Orca's pairs with a prompt",
-            json!({"system": "Be brief.", "prompt": "Why?", "chosen": "Yes.", "rejected": "No."}),
-            "1 of 1 pairs have a system message",
+            "Orca's pairs without a system message",
+            json!({"system": "", "question": "Why?", "chosen": "Yes.", "rejected": "No."}),
+            "",
+        ),
+        (
+            "argilla's Orca pairs",
+            json!({"system": "", "input": "Why?", "chosen": "Yes.", "rejected": "No.",
+                   "generations": ["Yes.", "No."], "order": ["chosen", "rejected"],
+                   "rating": [9.0, 3.0]}),
+            "`generations`",
+        ),
+        (
+            "argilla's UltraFeedback",
+            json!({"source": "s", "instruction": "Why?", "chosen_response": "Yes.",
+                   "rejected_response": "No.", "chosen_avg_rating": 5.0,
+                   "rejected_avg_rating": 2.5, "chosen_model": "m"}),
+            "",
+        ),
+        (
+            "Tulu 3",
+            json!({"id": "i", "source": "s", "prompt": "Why?", "chosen": messages("Yes."),
+                   "rejected": messages("No."), "chosen_rating": 5.0, "rejected_rating": 1.0,
+                   "chosen_model": "a", "rejected_model": "b"}),
+            "",
+        ),
+        (
+            "HelpSteer3, the first response better",
+            json!({"domain": "code", "language": "python", "context": [user("Why?")],
+                   "response1": "Yes.", "response2": "No.", "overall_preference": -3,
+                   "individual_preference": [{"score": -3, "reasoning": "r"}]}),
+            "",
+        ),
+        (
+            "HelpSteer3, the second response better",
+            json!({"domain": "general", "language": "english", "context": [user("Why?")],
+                   "response1": "No.", "response2": "Yes.", "overall_preference": 1}),
+            "",
+        ),
+        (
+            "ms-swift with a rejected text",
+            json!({"messages": messages("Yes."), "rejected_response": "No.", "margin": 0.5}),
+            "",
+        ),
+        (
+            "ms-swift with rejected messages",
+            json!({"messages": messages("Yes."), "rejected_messages": messages("No.")}),
+            "",
+        ),
+        (
+            "the arena's votes as JSON in texts",
+            json!({"id": 1, "model_a": "a", "model_b": "b", "prompt": "[\"Why?\"]",
+                   "response_a": "[\"No.\"]", "response_b": "[\"Yes.\"]",
+                   "winner_model_a": 0, "winner_model_b": 1, "winner_tie": 0}),
+            "",
+        ),
+        (
+            "the arena's conversations",
+            json!({"question_id": "q", "model_a": "a", "model_b": "b", "winner": "model_a",
+                   "judge": "j", "conversation_a": messages("Yes."),
+                   "conversation_b": messages("No."), "turn": 1, "anony": true,
+                   "language": "English", "tstamp": 1.0}),
+            "",
         ),
         (
             "Alpaca's preferences",
@@ -186,9 +246,9 @@ fn other_shapes_are_refused_by_name() {
     let both = |before: Value| json!({"chosen": whole(before.clone(), "Yes."), "rejected": whole(before, "No.")});
     for (row, reason, detail) in [
         (
-            with(json!({"system": "s", "question": "Why?"})),
+            with(json!({"system": "s", "context": "Why?"})),
             "other_query",
-            "rename `question` to that",
+            "rename `context` to that",
         ),
         (
             with(json!({"prompt": "Why?", "question": "How?"})),
@@ -206,7 +266,7 @@ fn other_shapes_are_refused_by_name() {
             "`margin` is -3",
         ),
         (
-            with(json!({"system": "s", "input": "Why?", "generations": ["a"]})),
+            with(json!({"system": "s", "input": ["Why?"]})),
             "other_query",
             "`input`",
         ),
@@ -227,9 +287,21 @@ fn other_shapes_are_refused_by_name() {
         ),
         (
             json!({"domain": "code", "context": [user("Why?")], "response1": "a",
-                   "response2": "b", "overall_preference": -2}),
+                   "response2": "b", "overall_preference": 0}),
+            "same_score",
+            "both responses are scored 0",
+        ),
+        (
+            json!({"domain": "code", "context": [user("Why?")], "response1": "a",
+                   "response2": "b"}),
             "malformed",
-            "`response1`",
+            "`overall_preference` is missing",
+        ),
+        (
+            json!({"context": [user("Why?")], "response1": "a", "response2": "b",
+                   "overall_preference": "first"}),
+            "malformed",
+            "`overall_preference` is a text",
         ),
         (
             json!({"prompt": "Why?", "response": "a", "helpfulness": 3}),
@@ -270,12 +342,41 @@ fn other_shapes_are_refused_by_name() {
         (
             json!({"conversation_a": [user("Why?")], "conversation_b": [], "winner": "model_a"}),
             "malformed",
-            "`winner`",
+            "`chosen` does not end with the assistant's",
         ),
         (
-            json!({"messages": [user("Why?"), assistant("a")], "rejected_response": "b"}),
+            json!({"conversation_a": whole(json!([user("Why?")]), "a"), "winner": "nobody",
+                   "conversation_b": whole(json!([user("Why?")]), "b")}),
             "malformed",
-            "`rejected_response`",
+            "`winner` is `nobody`",
+        ),
+        (
+            json!({"conversation_a": whole(json!([user("Why?")]), "a"), "winner": "tie (bothbad)",
+                   "conversation_b": whole(json!([user("Why?")]), "b")}),
+            "same_score",
+            "both responses",
+        ),
+        (
+            json!({"prompt": "[\"Why?\", \"And?\"]", "response_a": "[\"a\", \"b\"]",
+                   "response_b": "[\"c\", \"d\"]", "winner_model_a": 1, "winner_model_b": 0}),
+            "diverges_early",
+            "differ before their last message",
+        ),
+        (
+            json!({"prompt": "[\"Why?\"]", "response_a": "[\"a\", \"b\"]",
+                   "response_b": "[\"c\"]", "winner_model_a": 1, "winner_model_b": 0}),
+            "malformed",
+            "`response_a` has 2 turns",
+        ),
+        (
+            json!({"messages": [user("Why?")], "rejected_response": "b"}),
+            "malformed",
+            "does not end with the assistant's",
+        ),
+        (
+            json!({"messages": whole(json!([user("Why?")]), "a"), "rejected_messages": "b"}),
+            "malformed",
+            "`rejected_messages`",
         ),
         (
             json!({"prompt": "Why?", "completion": "a", "label": true}),
@@ -515,4 +616,106 @@ fn an_input_that_says_there_is_none_is_no_input() {
         let found = split(&dir, &row);
         assert_eq!(found.pairs[0].0, "\n\nHuman: Why?\n\nAssistant:", "{row}");
     }
+}
+
+#[test]
+fn columns_and_subsets_have_the_names_that_the_user_says() {
+    let dir = fresh_dir("named");
+    let row = |i: usize, kind: &str| {
+        json!({"ask": format!("Question {i}?"), "better": "Yes.", "worse": "No.", "kind": kind,
+               "prompt": "an id"})
+    };
+    let lines = [row(1, "law"), row(2, "code"), row(3, "law")].map(|it| it.to_string());
+    fs::write(dir.join("t.jsonl"), lines.join("\n")).unwrap();
+    let run = |more: &str| {
+        let line = format!("--train t.jsonl --rm 100% --dev 0 --overwrite --out data {more}");
+        let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
+            .current_dir(&dir)
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+        (out.status.code(), stderr)
+    };
+    let names = "--columns prompt=ask,chosen=better,rejected=worse";
+    let (status, stderr) = run(&format!("{names} --subset-column kind"));
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(!stderr.contains("warning"), "{stderr}");
+    let pairs: Vec<Pair> = rows(&dir.join("data/train-pairs.parquet"));
+    let mut found: Vec<_> = pairs
+        .iter()
+        .map(|it| (it.prompt.as_str(), it.subset.as_str()))
+        .collect();
+    found.sort_unstable();
+    let expected = ["1 law", "2 code", "3 law"].map(|it| it.split_once(' ').unwrap());
+    let expected =
+        expected.map(|(i, kind)| (format!("\n\nHuman: Question {i}?\n\nAssistant:"), kind));
+    assert_eq!(found, expected.each_ref().map(|it| (it.0.as_str(), it.1)));
+    assert!(
+        pairs
+            .iter()
+            .all(|it| it.chosen == "Yes." && it.rejected == "No.")
+    );
+
+    let (status, stderr) = run(&format!("{names} --subset-column topic"));
+    assert_eq!(status, Some(3), "{stderr}");
+    assert!(stderr.contains("`topic` is missing"), "{stderr}");
+    let (status, stderr) = run("--columns prompt=ask,chosen=best,rejected=worse");
+    assert_eq!(status, Some(3), "{stderr}");
+    assert!(stderr.contains("`chosen` is missing"), "{stderr}");
+    let (status, stderr) = run("--columns prompt");
+    assert_eq!(status, Some(2), "{stderr}");
+    assert!(stderr.contains("FIELD=COLUMN"), "{stderr}");
+}
+
+#[test]
+fn queries_without_responses_are_dealt_like_those_of_pairs() {
+    let dir = fresh_dir("prompts");
+    let lines = |rows: &mut dyn Iterator<Item = Value>| {
+        let lines: Vec<String> = rows.map(|it| it.to_string()).collect();
+        lines.join("\n")
+    };
+    let prompts = |range: std::ops::Range<usize>| {
+        let mut rows = range.map(|i| json!({"prompt": format!("Question {i}?")}));
+        lines(&mut rows)
+    };
+    fs::write(dir.join("p.jsonl"), prompts(0..100)).unwrap();
+    let run = |line: &str| {
+        let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
+            .current_dir(&dir)
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(0), "{stderr}");
+        let counts: Value = serde_json::from_slice(&out.stdout).unwrap();
+        counts
+    };
+    let queries = |out: &str, part: &str| {
+        let found: Vec<Query> = rows(&dir.join(out).join(format!("{part}-queries.parquet")));
+        found.into_iter().map(|it| it.prompt).collect::<Vec<_>>()
+    };
+    let counts = run("--prompts p.jsonl --hold-out 10% --rm 40% --dev 0 --json --out alone");
+    let n = |name: &str| counts["tables"][name].as_u64().unwrap();
+    let found = [
+        "test-queries",
+        "rm-queries",
+        "llm-queries",
+        "rm-pairs",
+        "test-pairs",
+    ]
+    .map(n);
+    assert_eq!(found, [10, 36, 54, 0, 0]);
+    assert_eq!(counts["prompts"], 100);
+
+    // Beside pairs: a query of both belongs to one part.
+    let mut rows = (90..110)
+        .map(|i| json!({"prompt": format!("Question {i}?"), "chosen": "Yes.", "rejected": "No."}));
+    fs::write(dir.join("t.jsonl"), lines(&mut rows)).unwrap();
+    let counts = run("--train t.jsonl --prompts p.jsonl --rm 50% --dev 0 --json --out both");
+    assert_eq!(counts["rejected"], json!({"duplicate": 10}));
+    let (rm, llm) = (queries("both", "rm"), queries("both", "llm"));
+    assert_eq!((rm.len(), llm.len()), (55, 55));
+    assert!(rm.iter().all(|it| !llm.contains(it)));
+    assert_eq!(counts["tables"]["train-pairs"], 20);
 }

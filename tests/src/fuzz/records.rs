@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use apo_import::{ANSWER_FIELDS, Answer, PREFERENCE_FIELDS, Preferences, Record, Source, parse};
+use apo_import::{
+    ANSWER_FIELDS, Answer, Columns, PREFERENCE_FIELDS, Preferences, Record, Source, parse,
+};
 use apo_provenance::Provenance;
 use apo_tables::{Pair, Reader};
 use serde_json::Value;
@@ -49,7 +51,7 @@ fn imported(path: &Path, most: usize) -> String {
         path,
         PREFERENCE_FIELDS,
         most,
-        |record| match Preferences::read(record) {
+        |record| match Preferences::read(record, &Columns::default()) {
             Ok(Preferences::Preference(_)) => "preference".into(),
             Ok(Preferences::ScoredAnswers(found)) => {
                 assert!(found.answers.len() > 1, "{found:?}");

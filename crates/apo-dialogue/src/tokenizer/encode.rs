@@ -1,12 +1,14 @@
 //! Text to token ids.
 
+use std::borrow::Cow;
+
 use apo_guard::guarded;
 use tokenizers::Tokenizer;
 
 use super::DialogueTokenizer;
 use crate::error::DialogueError;
 use crate::quoted::{Piece, Quoted};
-use crate::template::{ChatTemplate, Message};
+use crate::template::{ChatTemplate, Message, Until};
 use crate::window::{LONGEST, Wanted};
 
 impl DialogueTokenizer {
@@ -46,8 +48,46 @@ impl DialogueTokenizer {
         messages: &[Message],
         keep: usize,
     ) -> Result<Vec<u32>, DialogueError> {
+        self.encode_until(messages, Until::Answer, keep)
+    }
+
+    /// Returns the ids of a whole dialogue as the model's chat template renders it, with the
+    /// response as its last message and, if the tokenizer adds one, one beginning of text.
+    /// Reward models of `transformers` are trained on such texts. Of a long dialogue only the
+    /// end may be read, as by [`Self::encode_prompt`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::encode_messages`].
+    pub fn encode_dialogue(
+        &self,
+        prompt: &str,
+        response: &str,
+        keep: usize,
+    ) -> Result<Vec<u32>, DialogueError> {
+        let turns = apo_hh::turns(prompt);
+        let mut messages: Vec<Message> = turns.iter().map(Message::from).collect();
+        messages.push(Message {
+            role: "assistant".to_owned(),
+            content: apo_hh::unquoted(response).into_owned(),
+        });
+        let mut ids = self.encode_until(&messages, Until::End, keep)?;
+        if let Some(bos) = self.bos.filter(|_| self.adds_bos)
+            && ids.first() != Some(&bos)
+        {
+            ids.insert(0, bos);
+        }
+        Ok(ids)
+    }
+
+    fn encode_until(
+        &self,
+        messages: &[Message],
+        until: Until,
+        keep: usize,
+    ) -> Result<Vec<u32>, DialogueError> {
         let chat = self.chat.as_ref().ok_or(DialogueError::NotChat)?;
-        let (rendered, quoted) = self.render_quoted(chat, messages)?;
+        let (rendered, quoted) = self.render_quoted(chat, messages, until)?;
         let pieces = match &quoted {
             None => vec![Piece::Text(rendered.as_str())],
             Some(quoted) => quoted
@@ -68,13 +108,14 @@ impl DialogueTokenizer {
         &self,
         chat: &ChatTemplate,
         messages: &[Message],
+        until: Until,
     ) -> Result<(String, Option<Quoted>), DialogueError> {
         let quoted =
             |is_marked: fn(&Message) -> bool| Quoted::of(messages, &self.finder, chat, is_marked);
-        let plain = chat.render(messages)?;
+        let plain = chat.render(messages, until)?;
         for quoted in [quoted(|_| true), quoted(|it| it.role != "assistant")] {
             if let Some(quoted) = quoted
-                && let Ok(rendered) = chat.render(&quoted.messages)
+                && let Ok(rendered) = chat.render(&quoted.messages, until)
                 && quoted.unmarked(&rendered, &self.special_texts).as_ref() == Some(&plain)
             {
                 return Ok((rendered, Some(quoted)));
@@ -160,6 +201,11 @@ impl DialogueTokenizer {
         let tokenizer = match &self.continuing {
             Some(it) if after_added && it.after_added => &self.plain,
             _ => self.continuing(),
+        };
+        // A chat template has tokens for turns: what a response quotes needs no mark.
+        let response = match self.chat {
+            Some(_) => apo_hh::unquoted(response),
+            None => Cow::Borrowed(response),
         };
         let mut text = format!("{}{response}", self.lead());
         if prompt.last().is_some_and(|id| self.strips.contains(id)) {

@@ -62,9 +62,12 @@ pub(super) fn of_messages(
     if before.is_empty() {
         check_apart(&query, chosen, rejected)?;
     }
-    dialogue::check_response("the chosen response", chosen)?;
-    dialogue::check_response("the rejected response", rejected)?;
-    cut(&query, chosen, rejected, subset)
+    cut(
+        &query,
+        &apo_hh::quoted(chosen),
+        &apo_hh::quoted(rejected),
+        subset,
+    )
 }
 
 /// Whether messages begin with some other messages.

@@ -7,7 +7,7 @@ const SAME_SCORE: &str = reason::SAME_SCORE;
 
 fn read_all(json: &str) -> Result<ReadPair, Fault> {
     let json = json.as_bytes().to_vec();
-    let mut pairs = pairs(&Record { line: 1, json }, "s");
+    let mut pairs = pairs(&Record { line: 1, json }, "s", &Columns::default());
     assert_eq!(pairs.len(), 1);
     pairs.remove(0)
 }
@@ -28,7 +28,7 @@ fn all_forms_give_the_same_pair() {
         r#"{"prompt": "\n\nHuman: a?\n\nAssistant:", "chosen": " yes", "rejected": "no"}"#,
         r#"{"prompt": "\n\nHuman: a?\n\nAssistant: ", "chosen": "yes", "rejected": "no"}"#,
         r#"{"prompt": "Human: a?", "chosen": "yes", "rejected": "no"}"#,
-        r#"{"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a?"}],
+        r#"{"prompt": [{"role": "system", "content": null}, {"role": "user", "content": "a?"}],
             "chosen": [{"role": "assistant", "content": "yes"}],
             "rejected": [{"role": "assistant", "content": "no"}]}"#,
         r#"{"prompt": [{"role": "user", "content": "a?"}],
@@ -88,7 +88,7 @@ fn each_two_of_several_answers_are_a_pair() {
     let json = json.as_bytes().to_vec();
     let mut reasons = Vec::new();
     let mut taken = Vec::new();
-    for pair in pairs(&Record { line: 1, json }, "s") {
+    for pair in pairs(&Record { line: 1, json }, "s", &Columns::default()) {
         match pair {
             Ok(ReadPair { pair, .. }) => taken.push(format!("{} > {}", pair.chosen, pair.rejected)),
             Err(fault) => reasons.push(fault.reason),
@@ -186,7 +186,9 @@ fn a_record_that_is_not_a_pair_is_malformed() {
         line: 1,
         json: vec![b'"', 0xff, b'"'],
     };
-    let found = pairs(&record, "s").remove(0).map_err(|it| it.reason);
+    let found = pairs(&record, "s", &Columns::default())
+        .remove(0)
+        .map_err(|it| it.reason);
     assert_eq!(found, Err(reason::NOT_UTF8));
 }
 
@@ -221,31 +223,53 @@ fn a_message_is_a_text_whatever_its_form() {
 }
 
 #[test]
-fn what_no_table_carries_is_known() {
+fn a_system_message_is_part_of_the_query_whatever_its_place() {
     let before = format!(r#"{{"role": "system", "content": "Be kind."}}, {ASKED}"#);
-    let kind = read_all(&conversations(&before, r#""yes""#, r#""no""#)).unwrap();
+    let kind = read(&conversations(&before, r#""yes""#, r#""no""#)).unwrap();
     assert_eq!(
-        Ok(kind.pair),
-        read(&conversations(ASKED, r#""yes""#, r#""no""#))
+        kind.prompt,
+        "\n\nSystem: Be kind.\n\nHuman: a?\n\nAssistant:"
     );
-    let contexts: Vec<Option<u64>> = [
+    assert_eq!(kind.query_id, apo_hh::query_id(&kind.prompt));
+    let plain = read(&conversations(ASKED, r#""yes""#, r#""no""#)).unwrap();
+    assert_ne!(
+        (&kind.query_id, &kind.pair_id),
+        (&plain.query_id, &plain.pair_id)
+    );
+    for json in [
         r#"{"prompt": [{"role": "developer", "content": "Be kind. "}, {"role": "user", "content": "a?"}],
             "chosen": [{"role": "assistant", "content": "yes"}],
             "rejected": [{"role": "assistant", "content": "no"}]}"#,
         r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "system": "Be kind."}"#,
-        r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "tools": [{"name": "f"}]}"#,
-        r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "system": "", "tools": null}"#,
-    ]
-    .iter()
-    .map(|json| read_all(json).unwrap().context)
-    .collect();
-    assert_eq!(contexts[0], kind.context);
-    assert!(contexts[1].is_some() && contexts[2].is_some() && contexts[3].is_none());
-    assert_ne!(contexts[1], contexts[2]);
+        r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "system_prompt": "\nBe kind."}"#,
+        r#"{"prompt": "\n\nSystem: Be kind.\n\nHuman: a?\n\nAssistant:", "chosen": "yes",
+            "rejected": "no"}"#,
+        r#"{"chosen": "\n\nSystem: Be kind.\n\nHuman: a?\n\nAssistant: yes",
+            "rejected": "\n\nSystem: Be kind.\n\nHuman: a?\n\nAssistant: no"}"#,
+    ] {
+        assert_eq!(read(json).as_ref(), Ok(&kind), "{json}");
+    }
+    let empty = r#"{"prompt": "a?", "chosen": "yes", "rejected": "no", "system": " "}"#;
+    assert_eq!(read(empty), Ok(plain));
+    let two = r#"{"prompt": "\n\nSystem: Be brief.\n\nHuman: a?\n\nAssistant:",
+        "chosen": "yes", "rejected": "no", "system": "Be kind."}"#;
+    assert_eq!(read(two), Err(reason::OTHER_QUERY));
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
+fn what_no_table_carries_is_known() {
+    let context = |more: &str| {
+        let json = format!(r#"{{"prompt": "a?", "chosen": "yes", "rejected": "no"{more}}}"#);
+        read_all(&json).unwrap().context
+    };
+    let one = context(r#", "tools": [{"name": "f"}]"#);
+    let other = context(r#", "tools": [{"name": "g"}]"#);
+    assert!(one.is_some() && other.is_some() && one != other);
+    assert_eq!(context(r#", "tools": null, "documents": []"#), None);
+    assert_eq!(context(""), None);
+}
+
+#[test]
 fn each_fault_of_a_row_is_named() {
     let turns = |message: &str| conversations(&format!("{ASKED}{message},"), r#""x""#, r#""y""#);
     for (json, expected, detail) in [
@@ -328,14 +352,9 @@ fn each_fault_of_a_row_is_named() {
             "images",
         ),
         (
-            turns(r#"{"role": "user", "content": "Go on:\n\nHuman: b"}"#),
-            reason::QUOTES_A_TURN,
-            "message 2",
-        ),
-        (
-            conversations(ASKED, r#""x\n\nHuman: b""#, r#""y""#),
-            reason::QUOTES_A_TURN,
-            "chosen response",
+            r#"{"prompt": "a?", "chosen": "x\n\nHuman: b", "rejected": "y"}"#.into(),
+            "diverges_early",
+            "last turn",
         ),
         (
             r#"{"prompt": "Go on:\n\nAssistant: b", "chosen": "x", "rejected": "y"}"#.into(),
@@ -363,7 +382,13 @@ fn the_borders_of_messages_are_kept_whatever_they_quote() {
     ))
     .unwrap();
     assert_eq!(pair.prompt, "\n\nHuman: a?\n\nAssistant:");
-    assert_eq!(pair.chosen, "It says:\n\nUser: b\n\nAssistant: c");
+    assert_eq!(pair.chosen, "It says:\n\nUser: b\n\n\\Assistant: c");
+    let quotes = r#"{"role": "user", "content": "Go on:\n\nHuman: b\n\nAssistant: c"},"#;
+    let pair = read(&conversations(quotes, r#""x\n\nHuman: d""#, r#""y""#)).unwrap();
+    let turns = apo_hh::turns(&pair.prompt);
+    let said: Vec<&str> = turns.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(said, ["Go on:\n\nHuman: b\n\nAssistant: c"]);
+    assert_eq!(apo_hh::unquoted(&pair.chosen), "x\n\nHuman: d");
 }
 
 #[test]
@@ -580,14 +605,14 @@ fn each_further_column_is_used_or_reported() {
     let row =
         |more: &str| format!(r#"{{"prompt": "a b?", "chosen": "yes", "rejected": "no", {more}}}"#);
     let plain = read(&row(r#""n": 1"#)).unwrap();
-    for name in [
-        "system",
-        "system_prompt",
-        "system_message",
-        "tools",
-        "functions",
-        "documents",
-    ] {
+    for name in ["system", "system_prompt", "system_message"] {
+        let found = read(&row(&format!(r#""{name}": "Be kind.""#))).unwrap();
+        assert_eq!(
+            found.prompt,
+            format!("\n\nSystem: Be kind.{}", plain.prompt)
+        );
+    }
+    for name in ["tools", "functions", "documents"] {
         let found = read_all(&row(&format!(r#""{name}": "Be kind.""#))).unwrap();
         assert!(found.context.is_some(), "{name}");
         assert_eq!(found.pair, plain, "{name}");

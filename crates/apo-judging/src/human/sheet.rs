@@ -172,6 +172,7 @@ fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
             turns: turns
                 .map(|turn| Said {
                     who: match turn.role {
+                        Role::System => "System",
                         Role::Human => "Human",
                         Role::Assistant => "Assistant",
                     },

@@ -14,8 +14,6 @@ use serde::Serialize;
 use crate::measures::{PolicyFiles, PolicyMeasures};
 use crate::run_file::{ArtifactKind, RunFile};
 
-/// The stage that gives answers their rewards, as its provenance names it.
-
 /// Number of dialogues shown: those with the lowest ids, which are hashes.
 const SHOWN: usize = 6;
 
@@ -208,6 +206,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
             let turns = || {
                 let turns = apo_hh::turns(&response.prompt).into_iter();
                 let who = |role| match role {
+                    Role::System => "System".to_owned(),
                     Role::Human => "Human".to_owned(),
                     Role::Assistant => "Assistant".to_owned(),
                 };

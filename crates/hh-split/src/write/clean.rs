@@ -1,4 +1,4 @@
-//! Reads the raw files, and accepts or rejects each pair.
+//! Reads the raw files, and accepts or rejects each pair and each query.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -6,10 +6,13 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use apo_import::{Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, ReadPair, Record, Unused};
+use apo_import::{
+    Columns, Fault, PREFERENCE_FIELDS, PREFERENCE_FORMS, QUERY_FIELDS, QUERY_FORMS, ReadPair,
+    ReadQuery, Record, Unused,
+};
 use apo_provenance::Provenance;
 use apo_stage::{Progress, signals, warn_once};
-use apo_tables::{Pair, TableError, Writer, file};
+use apo_tables::{Pair, Query, TableError, Writer, file};
 use rayon::prelude::*;
 
 use super::counts::Counts;
@@ -24,6 +27,9 @@ pub(super) const RAW_TEST: &str = "raw-test.parquet";
 /// The same for the training part.
 pub(super) const RAW_TRAIN: &str = "raw-train.parquet";
 
+/// The accepted queries without responses; there is no such file without any.
+pub(super) const RAW_PROMPTS: &str = "raw-prompts.parquet";
+
 /// The reasons to reject pairs that other pairs make redundant.
 pub(super) const DUPLICATE: &str = "duplicate";
 pub(super) const IN_TEST: &str = "in_test";
@@ -36,7 +42,7 @@ const BATCH: usize = 2048;
 pub(super) struct Taken {
     /// The keys of pairs, from both parts.
     pairs: HashSet<Key>,
-    /// Training queries, with their numbers of pairs.
+    /// Training queries, with their numbers of pairs; none for queries without responses.
     pub(super) train: HashMap<Key, u32>,
     pub(super) test: HashSet<Key>,
     /// The system message and tools of queries that have some.
@@ -59,6 +65,7 @@ pub(super) fn clean(
     dir: &Path,
     counts: &mut Counts,
 ) -> Result<(Taken, Rejected)> {
+    let columns = args.named_columns();
     let mut taken = Taken::default();
     let mut test = Writer::<Pair>::create(&dir.join(RAW_TEST), provenance)?;
     let mut train = Writer::<Pair>::create(&dir.join(RAW_TRAIN), provenance)?;
@@ -68,7 +75,9 @@ pub(super) fn clean(
         for source in sources {
             let name = format!("{}/{}", source.subset, file::name(&source.path));
             let mut n_records = 0;
-            let unused = each_batch(source, |records, pairs| {
+            let file = open(source, &columns, PREFERENCE_FIELDS, PREFERENCE_FORMS)?;
+            let parse = |record: &Record| apo_import::pairs(record, &source.subset, &columns);
+            let unused = each_batch(file, parse, |records, pairs| {
                 n_records += records.len();
                 let pairs = records.iter().zip(pairs).flat_map(|(record, pairs)| {
                     let with_record = move |pair| (record, pair);
@@ -88,7 +97,7 @@ pub(super) fn clean(
                             counts.tokens_kept += u64::from(read.token_kept);
                             let writer = match part {
                                 Part::Test => &mut test,
-                                Part::Train => &mut train,
+                                Part::Train | Part::Prompts => &mut train,
                             };
                             writer.write(&read.pair)?;
                             taken.unused.add(read.unused);
@@ -100,16 +109,45 @@ pub(super) fn clean(
                 Ok(())
             })?;
             taken.unused.add(unused);
-            if n_records == 0 {
-                warn_once(&format!(
-                    "{} is empty: no row was read from it",
-                    source.path.display()
-                ));
-            }
+            warn_if_empty(source, n_records);
         }
     }
     test.finish()?;
     train.finish()?;
+    if !sources.prompts.is_empty() {
+        let mut prompts = Writer::<Query>::create(&dir.join(RAW_PROMPTS), provenance)?;
+        for source in &sources.prompts {
+            let name = format!("{}/{}", source.subset, file::name(&source.path));
+            let mut n_records = 0;
+            let file = open(source, &columns, QUERY_FIELDS, QUERY_FORMS)?;
+            let parse = |record: &Record| apo_import::query(record, &columns);
+            let unused = each_batch(file, parse, |records, queries| {
+                n_records += records.len();
+                for (record, read) in records.iter().zip(queries) {
+                    counts.prompts += 1;
+                    let read = read.and_then(|read| {
+                        let query = row(&read, source);
+                        taken.take_query(&query)?;
+                        Ok((query, read))
+                    });
+                    match read {
+                        Err(fault) => rejects.add(&name, record, fault)?,
+                        Ok((query, read)) => {
+                            counts.without_context += u64::from(read.has_context);
+                            prompts.write(&query)?;
+                            taken.unused.add(read.unused);
+                        }
+                    }
+                }
+                progress.inc(records.len() as u64);
+                signals::check()?;
+                Ok(())
+            })?;
+            taken.unused.add(unused);
+            warn_if_empty(source, n_records);
+        }
+        prompts.finish()?;
+    }
     let rejected = rejects.finish()?;
     counts.tables.insert("rejects", rejected.n_rows());
     Ok((taken, rejected))
@@ -122,12 +160,11 @@ impl Taken {
         let query = key(&pair.query_id);
         let is_known = self.test.contains(&query) || self.train.contains_key(&query);
         if is_known && self.contexts.get(&query).copied() != context {
-            // Under another system message it is another query, but the tables
-            // would hold both as one.
+            // With other tools it is another query, but the tables would hold both as one.
             return Err(Fault::new(
                 "other_context",
-                "an earlier row has the same query with another system message or other tools, \
-                 which the tables cannot hold",
+                "an earlier row has the same query with other tools or documents, which the tables \
+                 cannot hold",
             ));
         }
         if !self.pairs.insert(key(&pair.pair_id)) {
@@ -138,26 +175,72 @@ impl Taken {
                 self.test.insert(query);
             }
             // A prompt is never on both sides of a split.
-            Part::Train if self.test.contains(&query) => {
+            Part::Train | Part::Prompts if self.test.contains(&query) => {
                 return Err(Fault::new(IN_TEST, "its query is in the test part"));
             }
-            Part::Train => *self.train.entry(query).or_default() += 1,
+            Part::Train | Part::Prompts => *self.train.entry(query).or_default() += 1,
         }
         if let Some(context) = context {
             self.contexts.insert(query, context);
         }
         Ok(())
     }
+
+    /// Accepts a query without responses, unless it is known.
+    fn take_query(&mut self, query: &Query) -> Result<(), Fault> {
+        let key = key(&query.query_id);
+        if self.test.contains(&key) {
+            return Err(Fault::new(IN_TEST, "the query is in the test part"));
+        }
+        if self.train.contains_key(&key) {
+            return Err(Fault::new(DUPLICATE, "an earlier row has the same query"));
+        }
+        self.train.insert(key, 0);
+        Ok(())
+    }
+}
+
+/// Returns a query as a row of the table.
+fn row(read: &ReadQuery, source: &Source) -> Query {
+    Query {
+        query_id: apo_hh::query_id(&read.prompt),
+        subset: read.subset.as_ref().unwrap_or(&source.subset).clone(),
+        prompt: read.prompt.clone(),
+    }
+}
+
+/// Opens a raw file.
+///
+/// # Errors
+///
+/// When it cannot be read, or lacks the columns of every form.
+fn open(
+    source: &Source,
+    columns: &Columns,
+    fields: &[&str],
+    forms: &[&[&str]],
+) -> Result<apo_import::Source> {
+    let file = apo_import::Source::open(&source.path, &columns.with(fields))?;
+    file.check_columns(forms, columns)?;
+    Ok(file)
+}
+
+fn warn_if_empty(source: &Source, n_records: usize) {
+    if n_records == 0 {
+        warn_once(&format!(
+            "{} is empty: no row was read from it",
+            source.path.display()
+        ));
+    }
 }
 
 /// Calls `each` with batches of a file, in order. One thread reads and decompresses,
 /// and all threads parse. Returns the columns with text that were not read.
-fn each_batch(
-    source: &Source,
-    mut each: impl FnMut(&[Record], Vec<Vec<Result<ReadPair, Fault>>>) -> Result<()>,
+fn each_batch<T: Send>(
+    mut file: apo_import::Source,
+    parse: impl Fn(&Record) -> T + Sync,
+    mut each: impl FnMut(&[Record], Vec<T>) -> Result<()>,
 ) -> Result<Vec<String>> {
-    let mut file = apo_import::Source::open(&source.path, PREFERENCE_FIELDS)?;
-    file.check_columns(PREFERENCE_FORMS)?;
     let unused = file.unused().to_vec();
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Result<Vec<Record>, TableError>>(2);
@@ -175,10 +258,8 @@ fn each_batch(
             .context("cannot start a thread; `ulimit -u` shows how many the system allows")?;
         for batch in receiver {
             let records = batch?;
-            let pairs = records
-                .par_iter()
-                .map(|record| apo_import::pairs(record, &source.subset));
-            each(&records, pairs.collect())?;
+            let parsed = records.par_iter().map(&parse).collect();
+            each(&records, parsed)?;
         }
         Ok(unused)
     })

@@ -9,10 +9,13 @@ use serde::Serialize;
 pub struct Counts {
     /// Pairs that were read, accepted or not.
     pub(super) dialogues: u64,
+    /// Queries without responses that were read, accepted or not.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) prompts: u64,
     /// Sound pairs of queries that `--take` and `--take-test` leave out.
     pub(super) left_out: u64,
-    /// Pairs that were accepted without their system message or tools, which the
-    /// tables cannot hold.
+    /// Pairs that were accepted without their tools or documents, which the tables
+    /// cannot hold.
     pub(super) without_context: u64,
     /// Pairs that were accepted without the special tokens around their responses.
     pub(super) tokens_removed: u64,
@@ -24,20 +27,25 @@ pub struct Counts {
     pub(super) first_rejected: BTreeMap<&'static str, String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 impl Counts {
     /// Returns the counts as rows, for people.
     pub fn rows(&self) -> Vec<Vec<String>> {
         let mut rows = vec![vec!["dialogues".to_owned(), self.dialogues.to_string()]];
+        if self.prompts > 0 {
+            rows.push(vec!["prompts".to_owned(), self.prompts.to_string()]);
+        }
         let named = |prefix: &str, counts: &BTreeMap<&str, u64>| -> Vec<Vec<String>> {
             let row = |(name, n): (&&str, &u64)| vec![format!("{prefix}{name}"), n.to_string()];
             counts.iter().map(row).collect()
         };
         rows.extend(named("  rejected: ", &self.rejected));
         let changed = [
-            (
-                "  without their system message or tools",
-                self.without_context,
-            ),
+            ("  without their tools or documents", self.without_context),
             (
                 "  without special tokens around a response",
                 self.tokens_removed,

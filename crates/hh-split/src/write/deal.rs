@@ -9,7 +9,7 @@ use apo_provenance::Provenance;
 use apo_stage::signals;
 use apo_tables::{Pair, Query, Reader, Row, Writer};
 
-use super::clean::{RAW_TEST, RAW_TRAIN};
+use super::clean::{RAW_PROMPTS, RAW_TEST, RAW_TRAIN};
 use super::counts::Counts;
 use crate::split::{Splits, key};
 
@@ -83,6 +83,25 @@ pub(super) fn deal(
                     prompt: pair.prompt,
                 })?;
             }
+        }
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        signals::check()?;
+    }
+    let path = dir.join(RAW_PROMPTS);
+    if path.exists() {
+        for query in Reader::<Query>::open(&path)? {
+            let query = query?;
+            let key = key(&query.query_id);
+            let table = if splits.left_out.contains(&key) {
+                continue;
+            } else if splits.held_out.contains(&key) {
+                &mut test_queries
+            } else if splits.rm.contains(&key) {
+                &mut rm_queries
+            } else {
+                &mut llm_queries
+            };
+            table.writer.write(&query)?;
         }
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         signals::check()?;
