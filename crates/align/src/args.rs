@@ -20,6 +20,9 @@ Examples:
   Round 1 by DPO, on the policy's own responses as a reward model scores them:
     align dpo --model sft --responses round-1/scored.parquet --out round-1/policy
 
+  DPO on people's preferences, without a reward model:
+    align dpo --model sft --pairs-table data/train-pairs.parquet --out policy
+
 To resume a stopped run, run the same command again.
 
 ",
@@ -44,7 +47,7 @@ pub enum Method {
     /// Rank responses to align human feedback (APO eq. 5)
     Rrhf(Rrhf),
     /// Direct preference optimisation, each query's best response against its
-    /// worst (DPO eq. 7), or another loss on such pairs (--loss)
+    /// worst, or people's pairs (DPO eq. 7), or another loss on such pairs (--loss)
     Dpo(Dpo),
 }
 
@@ -141,10 +144,25 @@ pub struct Rrhf {
     pub common: Common,
 }
 
+/// What alignment by pairs learns from.
+#[derive(Debug, clap::Args)]
+#[group(id = "learned", required = true, multiple = false)]
+#[command(next_help_heading = "Tables")]
+pub struct DpoTable {
+    /// The policy's responses with their rewards, as `judge score` writes them
+    #[arg(long, value_name = "PARQUET")]
+    pub responses: Option<PathBuf>,
+
+    /// People's preferences, a `pairs` table, to learn from without a reward model
+    /// (offline DPO)
+    #[arg(long, value_name = "PARQUET", conflicts_with = "reference_log_probs")]
+    pub pairs_table: Option<PathBuf>,
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Dpo {
     #[command(flatten)]
-    pub scored: Scored,
+    pub table: DpoTable,
 
     /// Model directory of the reference [default: --model]; simpo and slic have
     /// none
@@ -167,6 +185,7 @@ pub struct Dpo {
         value_name = "WHICH",
         value_enum,
         default_value = "best-worst",
+        conflicts_with = "pairs_table",
         help_heading = "Objective"
     )]
     pub pairs: WhichPairs,
@@ -238,7 +257,10 @@ impl Method {
             }
             Self::Rjs(rjs) => Some(rjs.scored.responses.as_path()),
             Self::Rrhf(rrhf) => Some(rrhf.scored.responses.as_path()),
-            Self::Dpo(dpo) => Some(dpo.scored.responses.as_path()),
+            Self::Dpo(dpo) => {
+                let paths = [&dpo.table.responses, &dpo.table.pairs_table];
+                paths.into_iter().find_map(Option::as_deref)
+            }
         };
         let model = self.common().model.dir.as_path();
         let log_probs = match self {

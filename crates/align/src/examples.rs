@@ -13,7 +13,7 @@ use apo_stage::{signals, warn};
 use apo_tables::{Finish, Pair, Reader, Response};
 use apo_training::{Example, ExampleStore, ResponseRole, ResponseSpool, TokenizedResponse};
 use apo_training_stage::Cleaned;
-use apo_training_stage::rows::{check_golden, tokenized};
+use apo_training_stage::rows::{add_pairs, check_golden, tokenized};
 use serde::Serialize;
 
 use crate::args::Method;
@@ -56,8 +56,8 @@ impl Counts {
         self.cleaned.warn();
         if self.without_context > 0 {
             warn(&format!(
-                "{} rows have a system message or tools, which the model will not see; the rows are \
-                 used without them",
+                "{} rows have tools or documents, which the model will not see; the rows are used \
+                 without them",
                 self.without_context
             ));
         }
@@ -115,7 +115,10 @@ fn tokenize(
         keep: method.common().limit.tokens as usize,
     };
     match tables {
-        Tables::Pairs(pairs) => tokenized.add_pairs(pairs, &mut counts.cleaned)?,
+        Tables::Chosen(pairs) => tokenized.add_chosen(pairs, &mut counts.cleaned)?,
+        Tables::Pairs(pairs) => {
+            add_pairs(pairs, tokenizer, tokenized.keep, &mut tokenized.spool)?;
+        }
         Tables::Golden(responses) => tokenized.add_golden(responses, &mut counts.cleaned)?,
         Tables::Scored(responses) => tokenized.add_scored(responses, known)?,
         Tables::Instructions(source, input) => {
@@ -134,7 +137,7 @@ struct Tokenized<'a> {
 }
 
 impl Tokenized<'_> {
-    fn add_pairs(&mut self, pairs: Reader<Pair>, cleaned: &mut Cleaned) -> Result<()> {
+    fn add_chosen(&mut self, pairs: Reader<Pair>, cleaned: &mut Cleaned) -> Result<()> {
         let path = pairs.path().to_owned();
         let mut rendered = Rendered::default();
         for (number, pair) in (0..).zip(pairs) {

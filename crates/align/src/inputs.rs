@@ -17,6 +17,8 @@ use crate::reference::KnownLogProbs;
 /// The table that a method learns from.
 #[derive(Debug)]
 pub enum Tables {
+    /// Pairs, of which only the chosen responses are read.
+    Chosen(Reader<Pair>),
     Pairs(Reader<Pair>),
     Golden(Reader<Response>),
     Scored(Reader<Response>),
@@ -30,10 +32,10 @@ impl Tables {
     ///
     /// When it is missing, empty, or has other columns.
     pub fn open(method: &Method) -> Result<Self> {
-        let scored = match method {
+        let responses = match method {
             Method::Sft(Sft { table, .. }) => {
                 if let Some(path) = &table.pairs {
-                    return Ok(Self::Pairs(Reader::open_filled(path)?));
+                    return Ok(Self::Chosen(Reader::open_filled(path)?));
                 }
                 if let Some(path) = &table.golden {
                     return Ok(Self::Golden(Reader::open_filled(path)?));
@@ -45,15 +47,21 @@ impl Tables {
                     instructions::input(path)?,
                 ));
             }
-            Method::Rjs(rjs) => &rjs.scored,
-            Method::Rrhf(rrhf) => &rrhf.scored,
-            Method::Dpo(dpo) => &dpo.scored,
+            Method::Rjs(rjs) => &rjs.scored.responses,
+            Method::Rrhf(rrhf) => &rrhf.scored.responses,
+            Method::Dpo(dpo) => {
+                if let Some(path) = &dpo.table.pairs_table {
+                    return Ok(Self::Pairs(Reader::open_filled(path)?));
+                }
+                let path = dpo.table.responses.as_ref();
+                path.expect("clap asks for one of the two")
+            }
         };
-        let reader = Reader::<Response>::open_filled(&scored.responses)?;
+        let reader = Reader::<Response>::open_filled(responses)?;
         if reader.schema()?.field_with_name("reward").is_err() {
             return Err(bad_input(format!(
                 "{}: column `reward` is missing; `judge score` adds it",
-                scored.responses.display()
+                responses.display()
             )));
         }
         Ok(Self::Scored(reader))
@@ -91,7 +99,7 @@ pub fn provenance(
 ) -> Result<Provenance> {
     let common = method.common();
     let (name, input) = match tables {
-        Tables::Pairs(reader) => ("pairs", reader.input()?),
+        Tables::Chosen(reader) | Tables::Pairs(reader) => ("pairs", reader.input()?),
         Tables::Golden(reader) => ("golden", reader.input()?),
         Tables::Scored(reader) => ("responses", reader.input()?),
         Tables::Instructions(_, input) => ("instructions", input.clone()),
@@ -124,10 +132,13 @@ pub fn provenance(
         Method::Rrhf(rrhf) => provenance
             .argument("lambda", rrhf.lambda)
             .argument("sum_log_probs", rrhf.sum_log_probs),
-        Method::Dpo(dpo) => dpo
-            .loss
-            .provenance(provenance)
-            .argument("pairs", value_name(&dpo.pairs)),
+        Method::Dpo(dpo) => {
+            let pairs = match dpo.table.pairs_table {
+                Some(_) => "human".to_owned(),
+                None => value_name(&dpo.pairs),
+            };
+            dpo.loss.provenance(provenance).argument("pairs", pairs)
+        }
     };
     Ok(common.training.provenance(provenance, Defaults::POLICY))
 }

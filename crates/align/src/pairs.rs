@@ -34,6 +34,15 @@ pub fn example(
             let numbers = add_ordered(&mut example, responses, truncation, |_| 1.0);
             example.sft_targets.push(numbers[best]?);
         }
+        Method::Dpo(dpo) if dpo.table.pairs_table.is_some() => {
+            if example.add_human_pairs(responses, truncation) == 0 {
+                return None;
+            }
+            if dpo.loss.sft_weight > 0.0 {
+                let chosen = example.comparisons.iter().map(|it| it.chosen);
+                example.sft_targets.extend(chosen);
+            }
+        }
         Method::Dpo(dpo) if dpo.pairs == WhichPairs::All => {
             let best = best(responses)?;
             let weight = |n| 1.0 / n as f32;
@@ -70,8 +79,12 @@ fn reward(response: &TokenizedResponse) -> f32 {
 }
 
 /// Returns the index of the response with the highest reward that is not empty; the
-/// first of equals.
+/// first of equals. Among people's pairs it is the first chosen one.
 pub fn best(responses: &[TokenizedResponse]) -> Option<usize> {
+    let chosen = |it: &TokenizedResponse| it.role == ResponseRole::Chosen;
+    if let Some(at) = responses.iter().position(chosen) {
+        return Some(at);
+    }
     let mut best = None;
     for (i, response) in responses.iter().enumerate() {
         let better = best.is_none_or(|best: usize| reward(response) > reward(&responses[best]));
@@ -253,6 +266,42 @@ pub mod tests {
         assert_eq!(tokens(&example), [&[3, 0][..], &[0]]);
         assert_eq!(made("dpo", &responses[1..3]), None);
         assert_eq!(made("dpo", &samples([1.0, 1.0])), None);
+    }
+
+    #[test]
+    fn peoples_pairs_are_compared_one_by_one() {
+        let mut responses = samples([0.0, 0.0, 0.0, 0.0]);
+        let roles = [
+            ResponseRole::Chosen,
+            ResponseRole::Chosen,
+            ResponseRole::Rejected,
+        ];
+        for (response, role) in responses
+            .iter_mut()
+            .zip(roles.into_iter().chain([roles[2]]))
+        {
+            (response.role, response.reward) = (role, None);
+        }
+        let line = "align dpo --pairs-table table --model model --out out";
+        let method = |more: &str| {
+            let line = format!("{line} {more}");
+            Args::parse_from(line.split_whitespace()).method
+        };
+        let made = |more: &str, responses: &[TokenizedResponse]| {
+            example(&method(more), responses, &mut truncation())
+        };
+        let example = made("", &responses).expect("two pairs");
+        assert_eq!(tokens(&example), [[0, 0], [2, 0], [1, 0], [3, 0]]);
+        assert_eq!(pairs(&example), [(0, 1, 1.0), (2, 3, 1.0)]);
+        assert!(example.sft_targets.is_empty());
+        let with_sft = made("--sft-weight 1", &responses).expect("two pairs");
+        assert_eq!(with_sft.sft_targets, [0, 2]);
+        assert_eq!(best(&responses), Some(0));
+        cut(&mut responses[0]);
+        let example = made("", &responses).expect("one pair is left");
+        assert_eq!(pairs(&example), [(1, 2, 1.0)]);
+        cut(&mut responses[1]);
+        assert_eq!(made("", &responses), None);
     }
 
     #[test]

@@ -16,8 +16,6 @@ use serde_json::Value;
 
 use crate::args::Common;
 
-/// The stage that writes such a table.
-
 /// The reference's log-probs of responses, by a hash of the response.
 #[derive(Debug)]
 pub struct KnownLogProbs(HashMap<u64, f32>);

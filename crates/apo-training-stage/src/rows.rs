@@ -1,12 +1,16 @@
-//! Checks of golden answers and samples, and the tokens of a row.
+//! Checks of golden answers and samples, and the tokens of rows.
 
 use std::path::Path;
 
 use anyhow::Result;
+use apo_dialogue::DialogueTokenizer;
+use apo_import::Rendered;
+use apo_model_stage::rows::with_row;
 use apo_stage::rows::row_error;
+use apo_stage::{signals, warn};
 use apo_tables::tables::is_policy;
-use apo_tables::{Finish, POLICY, Response};
-use apo_training::{ResponseRole, TokenizedResponse};
+use apo_tables::{Finish, POLICY, Pair, Reader, Response};
+use apo_training::{ResponseRole, ResponseSpool, TokenizedResponse};
 
 /// Checks that a golden answer is not empty, and not a policy's.
 ///
@@ -62,4 +66,47 @@ pub fn tokenized(
         prompt,
         response: ids,
     }
+}
+
+/// Adds both responses of people's preferences to a spool, as tokens; `keep` is the least
+/// number that is kept of a long text. Warns of prompts that another program rendered.
+///
+/// # Errors
+///
+/// When a row is malformed, when the disk is full, or when a signal stopped the work.
+pub fn add_pairs(
+    pairs: Reader<Pair>,
+    tokenizer: &DialogueTokenizer,
+    keep: usize,
+    spool: &mut ResponseSpool,
+) -> Result<()> {
+    let path = pairs.path().to_owned();
+    let mut rendered = Rendered::default();
+    for (number, pair) in (0..).zip(pairs) {
+        let pair = pair?;
+        rendered.add(number as usize, &pair.prompt);
+        let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
+        let prompt = with_row(&path, &pair.query_id, prompt)?;
+        for (role, text) in [
+            (ResponseRole::Chosen, &pair.chosen),
+            (ResponseRole::Rejected, &pair.rejected),
+        ] {
+            let response = tokenizer.encode_response(&prompt, text, keep);
+            spool.add(&TokenizedResponse {
+                reference: None,
+                query_id: pair.query_id.clone(),
+                role,
+                number,
+                complete: true,
+                reward: None,
+                prompt: prompt.clone(),
+                response: with_row(&path, &pair.query_id, response)?,
+            })?;
+        }
+        signals::check()?;
+    }
+    if let Some(sentence) = rendered.sentence(&path) {
+        warn(&sentence);
+    }
+    Ok(())
 }

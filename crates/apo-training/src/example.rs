@@ -4,7 +4,7 @@ use apo_dialogue::Truncation;
 use apo_llama::PromptTree;
 use serde::{Deserialize, Serialize};
 
-use crate::response::TokenizedResponse;
+use crate::response::{ResponseRole, TokenizedResponse};
 
 /// What decided between two responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,31 @@ impl Example {
         self.query_id.clone_from(&response.query_id);
         self.reference.extend(response.reference);
         Some(self.add(fitted.prompt, fitted.response))
+    }
+
+    /// Adds people's preferences among a query's responses, and returns their number. A
+    /// response without a counterpart adds nothing to compare.
+    pub fn add_human_pairs(
+        &mut self,
+        responses: &[TokenizedResponse],
+        truncation: &mut Truncation,
+    ) -> u64 {
+        let of = |role| responses.iter().filter(move |it| it.role == role);
+        let mut n = 0;
+        for (chosen, rejected) in of(ResponseRole::Chosen).zip(of(ResponseRole::Rejected)) {
+            let chosen = self.add_fitted(chosen, truncation);
+            let rejected = self.add_fitted(rejected, truncation);
+            if let (Some(chosen), Some(rejected)) = (chosen, rejected) {
+                n += 1;
+                self.comparisons.push(Comparison {
+                    chosen,
+                    rejected,
+                    kind: ComparisonKind::Human,
+                    weight: 1.0,
+                });
+            }
+        }
+        n
     }
 
     /// Returns the number of responses.

@@ -5,16 +5,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
-use apo_import::Rendered;
 use apo_model_stage::rows::with_row;
-use apo_stage::{bad_input, signals, warn};
-use apo_tables::{Pair, Reader, Response};
+use apo_stage::{bad_input, signals};
+use apo_tables::{Reader, Response};
 use apo_training::{
     Comparison, ComparisonKind, Example, ExampleStore, ResponseRole, ResponseSpool,
     TokenizedResponse,
 };
 use apo_training_stage::Cleaned;
-use apo_training_stage::rows::{check_golden, check_sample, tokenized};
+use apo_training_stage::rows::{add_pairs, check_golden, check_sample, tokenized};
 use serde::Serialize;
 
 use crate::inputs::Tables;
@@ -91,44 +90,6 @@ pub fn gather(
     Ok((store.finish()?, counts))
 }
 
-/// Adds the responses of human preferences.
-fn add_pairs(
-    pairs: Reader<Pair>,
-    tokenizer: &DialogueTokenizer,
-    keep: usize,
-    spool: &mut ResponseSpool,
-) -> Result<()> {
-    let path = pairs.path().to_owned();
-    let mut rendered = Rendered::default();
-    for (number, pair) in (0..).zip(pairs) {
-        let pair = pair?;
-        rendered.add(number as usize, &pair.prompt);
-        let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
-        let prompt = with_row(&path, &pair.query_id, prompt)?;
-        for (role, text) in [
-            (ResponseRole::Chosen, &pair.chosen),
-            (ResponseRole::Rejected, &pair.rejected),
-        ] {
-            let response = tokenizer.encode_response(&prompt, text, keep);
-            spool.add(&TokenizedResponse {
-                reference: None,
-                query_id: pair.query_id.clone(),
-                role,
-                number,
-                complete: true,
-                reward: None,
-                prompt: prompt.clone(),
-                response: with_row(&path, &pair.query_id, response)?,
-            })?;
-        }
-        signals::check()?;
-    }
-    if let Some(sentence) = rendered.sentence(&path) {
-        warn(&sentence);
-    }
-    Ok(())
-}
-
 /// Adds golden answers, one for each query, or samples.
 fn add_responses(
     role: ResponseRole,
@@ -201,18 +162,6 @@ fn example(
             }
         }
     }
-    for (chosen, rejected) in of(ResponseRole::Chosen).zip(of(ResponseRole::Rejected)) {
-        let chosen = example.add_fitted(chosen, truncation);
-        let rejected = example.add_fitted(rejected, truncation);
-        if let (Some(chosen), Some(rejected)) = (chosen, rejected) {
-            counts.pairs += 1;
-            example.comparisons.push(Comparison {
-                chosen,
-                rejected,
-                kind: ComparisonKind::Human,
-                weight: 1.0,
-            });
-        }
-    }
+    counts.pairs += example.add_human_pairs(responses, truncation);
     example
 }
