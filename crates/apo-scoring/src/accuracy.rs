@@ -65,35 +65,62 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
         let (chosen, rejected) = (of(rows, &chosen), of(rows, &rejected));
         pair_calibration(&chosen, &rejected, args.bins as usize)
     });
+    let tokens = |side: usize| -> Vec<f64> {
+        let pairs = rewards.as_chunks::<2>().0.iter();
+        pairs.map(|pair| f64::from(pair[side].tokens)).collect()
+    };
+    let (chosen_tokens, rejected_tokens) = (tokens(0), tokens(1));
+    let longer_wins = by_subset(&subsets, |rows| {
+        accuracy(&of(rows, &chosen_tokens), &of(rows, &rejected_tokens))
+    });
     let summary = AccuracySummary {
         accuracy: measured.context("a filled table has pairs")?,
         calibration: calibrated.context("a filled table has pairs")?,
+        longer_wins,
     };
     print_result(&args.report, &summary, || text(&summary))
 }
 
 fn text(summary: &AccuracySummary) -> String {
     let heads = [
-        "", "pairs", "accuracy", "± SE", "ECE", "ACE", "MCE", "Brier",
+        "",
+        "pairs",
+        "accuracy",
+        "± SE",
+        "longer wins",
+        "ECE",
+        "ACE",
+        "MCE",
+        "Brier",
     ];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
-    let mut row = |name: &str, accuracy: &Accuracy, calibration: &Calibration| {
-        rows.push(vec![
-            name.to_owned(),
-            accuracy.n_pairs.to_string(),
-            format!("{:.2} %", 100.0 * accuracy.accuracy),
-            format!("{:.2}", 100.0 * accuracy.standard_error),
-            format!("{:.4}", calibration.ece),
-            format!("{:.4}", calibration.ace),
-            format!("{:.4}", calibration.mce),
-            format!("{:.4}", calibration.brier),
-        ]);
-    };
-    row("all", &summary.accuracy.all, &summary.calibration.all);
+    let longer = summary.longer_wins.as_ref();
+    let mut row =
+        |name: &str, accuracy: &Accuracy, longer: Option<&Accuracy>, calibration: &Calibration| {
+            rows.push(vec![
+                name.to_owned(),
+                accuracy.n_pairs.to_string(),
+                format!("{:.2} %", 100.0 * accuracy.accuracy),
+                format!("{:.2}", 100.0 * accuracy.standard_error),
+                longer.map_or(String::new(), |it| format!("{:.2} %", 100.0 * it.accuracy)),
+                format!("{:.4}", calibration.ece),
+                format!("{:.4}", calibration.ace),
+                format!("{:.4}", calibration.mce),
+                format!("{:.4}", calibration.brier),
+            ]);
+        };
+    let all = &summary.accuracy.all;
+    row(
+        "all",
+        all,
+        longer.map(|it| &it.all),
+        &summary.calibration.all,
+    );
     let calibrations = &summary.calibration.subsets;
     for (name, accuracy) in &summary.accuracy.subsets {
         if let Some(calibration) = calibrations.get(name) {
-            row(name, accuracy, calibration);
+            let longer = longer.and_then(|it| it.subsets.get(name));
+            row(name, accuracy, longer, calibration);
         }
     }
     let mut text = format_table(&rows);

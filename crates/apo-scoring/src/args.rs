@@ -10,11 +10,17 @@ use std::path::PathBuf;
 use apo_model_stage::{ComputeArgs, LimitArgs, MicroTokensArgs, ModelArgs, SCORING_MICRO_TOKENS};
 use apo_stage::{OutputArgs, ReportArgs};
 
+use crate::reading::ReadAt;
+
 const SCORE: &str = concat!(
     "\
 Examples:
   A policy's test answers, scored by RM_Test:
     judge score --model rm-test --responses answers.parquet --out scored.parquet
+
+  The same by a ready reward model, on dialogues as its chat template renders them:
+    judge score --model Skywork-Reward-V2-Qwen3-0.6B --template chat \\
+        --responses answers.parquet --out scored.parquet
 
   The same numbers again, as JSON; nothing is computed twice:
     judge score --model rm-test --responses answers.parquet --out scored.parquet --json
@@ -75,6 +81,12 @@ pub struct ScorerArgs {
 
     #[command(flatten)]
     pub limit: LimitArgs<512>,
+
+    /// Where a reward model that others trained on its chat template is read: at the
+    /// last token of the whole dialogue, as `transformers` does, or at the last one
+    /// that ends a turn [default: last]
+    #[arg(long, value_name = "WHERE", value_enum, help_heading = "Models")]
+    pub read_at: Option<ReadAt>,
 
     #[command(flatten)]
     pub micro_tokens: MicroTokensArgs<SCORING_MICRO_TOKENS>,

@@ -8,6 +8,9 @@ pub mod accuracy;
 pub mod args;
 pub mod kl;
 pub mod log_probs;
+mod reading;
 pub mod score;
 mod scorer;
 mod values;
+
+pub use reading::ReadAt;

@@ -24,7 +24,13 @@ const TABLE: &str = "log-probs.parquet";
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     let tokenizer = tokenizer(&args.scorer, Head::LanguageModel)?;
-    let provenance = provenance(JUDGE_LOG_PROBS, args, &responses, &tokenizer)?;
+    let provenance = provenance(
+        JUDGE_LOG_PROBS,
+        args,
+        &responses,
+        Head::LanguageModel,
+        &tokenizer,
+    )?;
     args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
     let claim = Output::claim(&args.output, &provenance, OutputKind::Table, inputs)?;

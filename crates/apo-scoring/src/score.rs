@@ -35,7 +35,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // other columns are kept, so every part must have them
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
-    let provenance = provenance(JUDGE_SCORE, args, &responses, &tokenizer)?;
+    let provenance = provenance(JUDGE_SCORE, args, &responses, Head::Reward, &tokenizer)?;
     let out = &args.output.out;
     args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];

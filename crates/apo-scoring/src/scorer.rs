@@ -8,10 +8,11 @@ use apo_llama::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models::{self, Longest};
 use apo_model_stage::rows::with_row;
 use apo_model_stage::{precision, start_device};
-use apo_stage::{ReportArgs, signals, warn};
+use apo_stage::{ReportArgs, bad_input, note, signals, value_name, warn};
 use apo_tables::Response;
 
 use crate::args::ScorerArgs;
+use crate::reading::{Reading, fit_dialogue, until_read};
 
 /// A response's value: its reward, or its log-prob in nats.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,7 @@ pub struct Scorer {
     tokenizer: DialogueTokenizer,
     truncation: Truncation,
     micro_tokens: usize,
+    reading: Reading,
     /// The last prompt's text and tokens.
     last: (String, Vec<u32>),
     trees: Vec<PromptTree>,
@@ -81,6 +83,18 @@ impl Scorer {
         working: Option<&Path>,
         report: ReportArgs,
     ) -> Result<Self> {
+        let reading = Reading::of(args, head, &tokenizer)?;
+        if let Reading::Dialogue { read_at, .. } = reading {
+            let read_at = value_name(&read_at);
+            note(
+                &report,
+                &format!(
+                    "others trained {}: it reads whole dialogues as its chat template renders \
+                     them (--read-at {read_at})",
+                    dir.display()
+                ),
+            );
+        }
         let device = start_device(&args.compute, working)?;
         let compute = precision::resolve(&args.compute, &args.model.dir, &device, &report)?;
         Ok(Self {
@@ -89,6 +103,7 @@ impl Scorer {
             truncation: tokenizer.truncation(args.limit.tokens as usize),
             tokenizer,
             micro_tokens: args.micro_tokens.tokens as usize,
+            reading,
             last: Default::default(),
             trees: Vec::new(),
             n_tokens: 0,
@@ -133,6 +148,19 @@ impl Scorer {
             let ids = tokenizer.encode_prompt(input.prompt, limit);
             let ids = with_row(input.table, input.query_id, ids)?;
             self.last = (input.prompt.to_owned(), ids);
+        }
+        if let Reading::Dialogue { read_at, pad } = self.reading {
+            let ids = tokenizer.encode_dialogue(input.prompt, input.response, limit);
+            let ids = with_row(input.table, input.query_id, ids)?;
+            let ids = until_read(ids, read_at, pad, tokenizer.stop_ids()).ok_or_else(|| {
+                bad_input(format!(
+                    "{}, query {}: the chat template renders a dialogue without a token to read \
+                     its reward at; choose another --read-at",
+                    input.table.display(),
+                    input.query_id
+                ))
+            })?;
+            return Ok(fit_dialogue(&ids, &self.last.1, &mut self.truncation));
         }
         let ids = tokenizer.encode_response(&self.last.1, input.response, limit);
         let ids = with_row(input.table, input.query_id, ids)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Error, Result};
 use apo_dialogue::DialogueTokenizer;
-use apo_llama::directory;
+use apo_llama::{Head, directory};
 use apo_model_stage::{models, precision};
 use apo_provenance::Provenance;
 use apo_spool::ValueSpool;
@@ -13,6 +13,7 @@ use apo_stage::{Progress, bad_input, warn};
 use apo_tables::{Reader, Response};
 
 use crate::args::{ScoreArgs, ScorerArgs};
+use crate::reading::Reading;
 use crate::scorer::{Scorer, ScorerInput, ScorerOutput};
 
 /// The values in the working folder, as they are computed.
@@ -27,6 +28,7 @@ pub(crate) fn provenance(
     stage: &str,
     args: &ScoreArgs,
     responses: &Reader<Response>,
+    head: Head,
     tokenizer: &DialogueTokenizer,
 ) -> Result<Provenance> {
     let ScorerArgs {
@@ -38,6 +40,7 @@ pub(crate) fn provenance(
     let provenance =
         Provenance::new(stage, env!("CARGO_PKG_VERSION")).argument("limit", limit.tokens);
     let provenance = models::with_template(provenance, tokenizer);
+    let provenance = Reading::of(&args.scorer, head, tokenizer)?.provenance(provenance);
     Ok(precision::with_precision(provenance, compute, &model.dir)?
         .input("model", directory::input(&model.dir)?)
         .input("responses", responses.input()?))
