@@ -242,3 +242,35 @@ fn every_reward_model_of_the_paper_trains() {
     );
     assert_ne!(first("rm-apo"), first("rm-seq"), "another start");
 }
+
+#[test]
+fn peoples_pairs_are_learnt_from_without_a_reward_model() {
+    let people = "align dpo --model policy --pairs-table data/rm-pairs.parquet --batch 8";
+    for (loss, expected) in [("dpo", std::f32::consts::LN_2), ("kto", 0.5)] {
+        let out = format!("people-{loss}");
+        let line = format!("{people} --loss {loss} --epochs 8 --learning-rate 1e-3 --out {out}");
+        succeed(&ROUND, &line);
+        let found = metrics(&ROUND.join(&out));
+        let (first, last) = (&found[0], found.last().unwrap());
+        assert!(
+            (first.loss - expected).abs() < 1e-5,
+            "{loss}: {}",
+            first.loss
+        );
+        assert!(last.rewards_margins.unwrap() > 0.1, "{loss}: {last:?}");
+    }
+    let manifest = std::fs::read_to_string(ROUND.join("people-dpo/apo.json")).unwrap();
+    assert!(manifest.contains("\"human\""), "{manifest}");
+    for (more, expected) in [
+        ("--responses scored.parquet", "cannot be used with"),
+        ("--pairs all", "cannot be used with"),
+        (
+            "--reference-log-probs reference.parquet",
+            "cannot be used with",
+        ),
+    ] {
+        let ran = run(&ROUND, &format!("{people} {more} --out refused-people"));
+        assert_eq!(ran.status, Some(2), "{more}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{more}: {}", ran.stderr);
+    }
+}

@@ -741,3 +741,27 @@ fn no_reply_at_all_is_a_failure_that_names_the_last_one() {
     assert!(stderr(&out).contains("oops"), "{}", stderr(&out));
     assert!(!dir.join("golden.parquet").exists(), "left an output");
 }
+
+#[test]
+fn queries_without_pairs_are_answered_where_a_reply_comes() {
+    let dir = fresh_dir("alone");
+    write_tables(&dir, ALL);
+    let server = working_server();
+    let alone = |rest: &str| online(&server, rest).replace(" --pairs pairs.parquet", "");
+    let out = collect(&dir, &alone("--json"));
+    let summary = succeeds(&out);
+    assert_eq!(summary["left_out"], 3, "{summary}");
+    let expected = "3 queries have no golden answer and no row";
+    assert!(stderr(&out).contains(expected), "{}", stderr(&out));
+    let rows = golden(&dir, "golden.parquet");
+    let found = by_question(&rows);
+    for question in ["nothing", "too long", "bare, then nothing"] {
+        assert!(!found.contains_key(question), "{question}");
+    }
+    assert_eq!(found.len(), ALL.len() - 3);
+
+    let dir = fresh_dir("alone-nothing");
+    write_tables(&dir, &["nothing"]);
+    let out = collect(&dir, &alone(""));
+    fails(&out, 1, "none of 1 queries got a reply");
+}

@@ -297,3 +297,14 @@ fn queries_and_seeds_spread_over_the_refusal_texts() {
     );
     assert_ne!(draws[..300], draws[300..]);
 }
+
+#[test]
+fn a_querys_system_message_follows_ours_in_one() {
+    let with_system = format!("\n\nSystem: Be brief.{PROMPT}");
+    let collector = Collector::new("m");
+    let [plain, found] = [PROMPT, &with_system].map(|it| collector.first_request(it).messages);
+    let ours = &plain[0].content;
+    let mut expected = plain.clone();
+    expected[0] = Message::new(Role::System, format!("{ours}\n\nBe brief."));
+    assert_eq!(found, expected);
+}
