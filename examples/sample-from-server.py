@@ -68,7 +68,7 @@ def messages(prompt):
     first, *rest = re.split(r"\n\n(Human|Assistant):", prompt)
     turns, roles = [], {"Human": "user", "Assistant": "assistant", "System": "system"}
     speaker, system = "Human", re.match(r"\s*System:", first)
-    if rest and system:
+    if "Human" in rest[::2] and system:
         speaker, first = "System", first[system.end():]
     for role, text in [(speaker, first), *zip(rest[::2], rest[1::2])]:
         role, text = roles[role], re.sub(r"(\n\n\\*)\\(Human|Assistant):", r"\1\2:", text).strip()

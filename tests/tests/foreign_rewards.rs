@@ -91,7 +91,7 @@ fn what_is_not_said_is_asked_for_and_what_has_no_effect_is_refused() {
         &ROUND,
         &format!("{score} unsaid"),
         3,
-        &["chat template", "`--template chat`", "`--template hh`"],
+        &["others trained", "`--template chat`", "`--template hh`"],
     );
     let ours = "the model in rm is read at the end of prompt and response";
     refuse(&ROUND, &format!("{score} rm --read-at last"), 3, &[ours]);

@@ -32,8 +32,7 @@ pub struct Counts {
     left_out: u64,
     /// Rows of another program's file that are not instructions.
     malformed: u64,
-    /// Rows that are used without their system message or tools, which the
-    /// model does not see.
+    /// Rows that are used without their tools or documents, which the model does not see.
     without_context: u64,
     #[serde(flatten)]
     cleaned: Cleaned,

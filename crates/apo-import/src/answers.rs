@@ -64,8 +64,9 @@ impl Answer {
     pub fn query(&self) -> Result<AnsweredQuery<'_>, Fault> {
         match self {
             Self::Answer { prompt, extra, .. } => {
-                let system = extra.system.as_deref().or(prompt.system());
-                let prompt = dialogue::with_system(system, dialogue::prompt(prompt)?)?;
+                let system = dialogue::joined_system(extra.system.as_deref(), prompt.system());
+                let prompt = dialogue::prompt(prompt)?;
+                let prompt = dialogue::with_system(system.as_deref(), prompt)?;
                 Ok(AnsweredQuery::Prompt(prompt))
             }
             Self::Messages {
@@ -73,8 +74,10 @@ impl Answer {
                 extra,
             } => {
                 let (before, _) = split_reply(conversation)?;
-                let system = extra.system.as_deref().or(conversation.system.as_deref());
-                let prompt = dialogue::with_system(system, dialogue::prompt_of(before)?)?;
+                let own = conversation.system.as_deref();
+                let system = dialogue::joined_system(extra.system.as_deref(), own);
+                let prompt = dialogue::prompt_of(before)?;
+                let prompt = dialogue::with_system(system.as_deref(), prompt)?;
                 Ok(AnsweredQuery::Prompt(prompt))
             }
             Self::ById { query_id, .. } => Ok(AnsweredQuery::Id(query_id)),

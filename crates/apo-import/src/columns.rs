@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::fault::Fault;
 use crate::fields::{self, Fields};
+use crate::forms::{PREFERENCE_FIELDS, QUERY_FIELDS, is_read};
 use crate::record::Record;
 
 /// A field of a form, and the column of a file that it is read from.
@@ -40,6 +41,33 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// Checks that each field is one that a form reads, and that no field and no column is
+    /// named twice.
+    ///
+    /// # Errors
+    ///
+    /// Says, for people, what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        for (i, it) in self.renamed.iter().enumerate() {
+            let Renamed { field, column } = it;
+            if !is_read(field, PREFERENCE_FIELDS) && !is_read(field, QUERY_FIELDS) {
+                return Err(format!(
+                    "`{field}` in `{field}={column}` is no field that is read; TABLES.md lists them"
+                ));
+            }
+            let before = &self.renamed[..i];
+            if before
+                .iter()
+                .any(|it| &it.field == field || &it.column == column)
+            {
+                return Err(format!(
+                    "`{field}={column}`: the field or the column is named twice"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing is said.
     pub(crate) fn is_empty(&self) -> bool {
         self.renamed.is_empty() && self.subset.is_none()
@@ -117,6 +145,19 @@ mod tests {
             assert_eq!(columns.field_of(column), field, "{column}");
         }
         assert_eq!(columns.with(&["prompt"]), ["prompt", "ask", "good", "kind"]);
+    }
+
+    #[test]
+    fn an_unknown_field_and_a_name_said_twice_are_refused() {
+        for renamed in [
+            &["prompt=a", "prompt=b"][..],
+            &["prompt=a", "chosen=a"],
+            &["promt=a"],
+        ] {
+            assert!(columns(renamed, None).check().is_err(), "{renamed:?}");
+        }
+        let whole = columns(&["prompt=a", "chosen=b", "score_chosen=c"], Some("a"));
+        assert_eq!(whole.check(), Ok(()));
     }
 
     #[test]

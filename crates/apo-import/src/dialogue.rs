@@ -42,11 +42,31 @@ pub fn with_system(system: Option<&str>, prompt: String) -> Result<String, Fault
             reason::OTHER_QUERY,
             "the prompt begins with another system message than the row's own",
         )),
-        _ => {
+        _ if prompt.starts_with(HUMAN) || prompt.starts_with(ASSISTANT) => {
             let open = apo_hh::prompt_of([(Role::System, system)]);
             let message = open.strip_suffix(ASSISTANT).unwrap_or(&open);
             Ok(format!("{message}{prompt}"))
         }
+        // The human says what stands before the first marker.
+        _ => {
+            let turns = apo_hh::turns(&prompt);
+            let turns = turns.iter().map(|it| (it.role, it.text.as_str()));
+            let all = [(Role::System, system)].into_iter().chain(turns);
+            Ok(apo_hh::prompt_of(all))
+        }
+    }
+}
+
+/// Returns the system message of a row: that of its column, and that of its messages.
+pub(crate) fn joined_system<'a>(
+    column: Option<&'a str>,
+    message: Option<&'a str>,
+) -> Option<Cow<'a, str>> {
+    match (column, message) {
+        (Some(column), Some(message)) if column != message => {
+            Some(format!("{column}\n\n{message}").into())
+        }
+        (column, message) => column.or(message).map(Cow::Borrowed),
     }
 }
 
@@ -59,15 +79,19 @@ pub fn with_system(system: Option<&str>, prompt: String) -> Result<String, Fault
 pub fn plain_prompt(text: &str) -> Result<String, Fault> {
     let text = line_ends(text);
     check_plain("the prompt", &text)?;
-    let begin = text.trim_start();
-    let before_a_turn = |marker: &str| begin.starts_with(marker.trim_start());
-    let is_dialogue = before_a_turn(HUMAN)
-        || [ASSISTANT, SYSTEM].into_iter().any(before_a_turn) && text.contains(HUMAN);
-    if is_dialogue {
+    if is_begun(&text) {
         return Ok(apo_hh::as_prompt(&text));
     }
     check("the prompt", &text)?;
     Ok(apo_hh::prompt_of([(Role::Human, &*text)]))
+}
+
+/// Whether a text begins as a dialogue does: with a human turn, or with another one or a
+/// system message before it.
+pub(crate) fn is_begun(text: &str) -> bool {
+    let begin = text.trim_start();
+    let begins_with = |marker: &str| begin.starts_with(marker.trim_start());
+    begins_with(HUMAN) || [ASSISTANT, SYSTEM].into_iter().any(begins_with) && text.contains(HUMAN)
 }
 
 /// Returns messages as a prompt, ending where the assistant is to answer.
@@ -100,13 +124,16 @@ pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
         }
         check_plain(&place, &message.content)?;
     }
-    let turns = messages.iter().map(|it| (it.role, &*it.content));
-    Ok(apo_hh::prompt_of(turns))
+    let contents: Vec<_> = messages.iter().map(|it| line_ends(&it.content)).collect();
+    let roles = messages.iter().map(|it| it.role);
+    Ok(apo_hh::prompt_of(
+        roles.zip(contents.iter().map(|it| &**it)),
+    ))
 }
 
 /// Checks that a message, which errors call `place`, is not read back as several
 /// turns.
-fn check(place: &str, text: &str) -> Result<(), Fault> {
+pub(crate) fn check(place: &str, text: &str) -> Result<(), Fault> {
     let text = line_ends(text);
     let quoted = [HUMAN, ASSISTANT].into_iter().find(|it| text.contains(it));
     quoted.map_or(Ok(()), |marker| Err(quotes(place, marker)))
@@ -322,6 +349,10 @@ mod tests {
             Ok(whole.clone())
         );
         assert_eq!(plain_prompt(&whole), Ok(whole.clone()));
+        let begun = "Context: b\n\nHuman: a?\n\nAssistant:".to_owned();
+        let found = with_system(Some("Be kind."), begun).expect("there is none");
+        let human = "\n\nHuman: Context: b\n\na?\n\nAssistant:";
+        assert_eq!(found, format!("\n\nSystem: Be kind.{human}"));
         let fault = with_system(Some("Be brief."), whole).expect_err("there is another");
         assert_eq!(fault.reason, reason::OTHER_QUERY);
     }

@@ -106,13 +106,13 @@ fn with_system(pair: Pair, preference: &Preference) -> Result<Pair, Fault> {
     }
     let prompt = preference.prompt.as_ref().and_then(Text::system);
     // If a conversation repeats the prompt's system message, it is one message.
-    let mut system = prompt.or(chosen).map(Cow::Borrowed);
-    if let Some(column) = preference.extra.system.as_deref() {
-        system = Some(match system {
-            Some(own) if own != column => format!("{column}\n\n{own}").into(),
-            _ => column.into(),
-        });
+    if prompt.is_some() && chosen.is_some() && prompt != chosen {
+        return Err(diverging(
+            "`prompt` and `chosen` have different system messages",
+        ));
     }
+    let column = preference.extra.system.as_deref();
+    let system = dialogue::joined_system(column, prompt.or(chosen));
     if system.is_none() {
         return Ok(pair);
     }

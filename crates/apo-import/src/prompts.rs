@@ -40,7 +40,7 @@ pub fn query(record: &Record, columns: &Columns) -> Result<ReadQuery, Fault> {
         Ok((text, extra))
     });
     let (text, extra) = found?;
-    let system = extra.system.as_deref().or(text.system());
+    let system = dialogue::joined_system(extra.system.as_deref(), text.system());
     let prompt = dialogue::prompt(&text)?;
     if apo_hh::turns(&prompt).is_empty() {
         return Err(Fault::new(
@@ -49,7 +49,7 @@ pub fn query(record: &Record, columns: &Columns) -> Result<ReadQuery, Fault> {
         ));
     }
     Ok(ReadQuery {
-        prompt: dialogue::with_system(system, prompt)?,
+        prompt: dialogue::with_system(system.as_deref(), prompt)?,
         subset,
         has_context: extra.context.is_some() || text.context().is_some(),
         unused: extra.unused,

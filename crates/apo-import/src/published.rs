@@ -87,9 +87,19 @@ fn help_steer(
     [context, first, second, lead]: [&RawValue; 4],
 ) -> Result<Preference, Fault> {
     let prompt = Text::read(HELP_STEER[0], context)?;
+    let response = |name, value| -> Result<Text, Fault> {
+        let message = Message {
+            role: Role::Assistant,
+            content: text(name, value)?,
+        };
+        Ok(Text::Messages(Conversation {
+            messages: vec![message],
+            ..Conversation::default()
+        }))
+    };
     let responses = [
-        Text::Plain(text(HELP_STEER[1], first)?),
-        Text::Plain(text(HELP_STEER[2], second)?),
+        response(HELP_STEER[1], first)?,
+        response(HELP_STEER[2], second)?,
     ];
     let lead = number(HELP_STEER[3], lead)?;
     let used = [&HELP_STEER[..], &["individual_preference", "domain"]].concat();

@@ -4,12 +4,10 @@
 use apo_hh::Role;
 use serde_json::value::RawValue;
 
+use crate::dialogue;
 use crate::fault::{Fault, reason};
 use crate::fields::{Fields, is_filled, kind, text};
 use crate::messages::{Conversation, Message, Text};
-
-/// The beginning of a human turn in HH's dialogues, without its blank lines.
-const HUMAN: &str = "Human:";
 
 /// Returns Alpaca's instruction with its input, or `None` if there is no instruction.
 pub(crate) fn alpaca(found: &Fields<'_>) -> Result<Option<String>, Fault> {
@@ -42,17 +40,20 @@ pub(crate) fn after_history(found: &Fields<'_>, name: &str, prompt: Text) -> Res
     let earlier = turns(history)?;
     let mut all = earlier.clone();
     match prompt {
-        Text::Plain(asked) if asked.trim_start().starts_with(HUMAN) => {
+        Text::Plain(asked) if dialogue::is_begun(&asked) => {
             let problem = format!(
                 "the row has a `history` beside a dialogue in `{name}`; write its turns into that, \
                  or remove it"
             );
             return Err(Fault::new(reason::OTHER_QUERY, problem));
         }
-        Text::Plain(content) => all.messages.push(Message {
-            role: Role::Human,
-            content,
-        }),
+        Text::Plain(content) => {
+            dialogue::check(&format!("`{name}`"), &content)?;
+            all.messages.push(Message {
+                role: Role::Human,
+                content,
+            });
+        }
         Text::Messages(own) => {
             all.system = own.system.or(all.system);
             all.context = own.context.or(all.context);

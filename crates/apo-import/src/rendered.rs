@@ -67,7 +67,9 @@ fn rendered_in(prompt: &str) -> Option<&'static str> {
 pub(crate) fn format_of(prompt: &str) -> Option<&'static str> {
     let begin = without(BEGINNINGS, prompt, |text, mark| text.strip_prefix(mark));
     let text = without(THOUGHTS, begin, |text, mark| text.strip_suffix(mark));
-    if text.ends_with(apo_hh::ASSISTANT) && text.starts_with(apo_hh::HUMAN.trim_start()) {
+    let is_dialogue =
+        text.starts_with(apo_hh::HUMAN.trim_start()) || apo_hh::without_system(text).is_some();
+    if text.ends_with(apo_hh::ASSISTANT) && is_dialogue {
         return None;
     }
     let (preamble, rest) = text.split_at(preamble(text));

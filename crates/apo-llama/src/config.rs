@@ -138,7 +138,10 @@ impl LlamaConfig {
             tie_word_embeddings: fields.flag("tie_word_embeddings", defaults.ties),
             bos_token_id: fields.token("bos_token_id", n_ids),
             eos_token_ids: fields.tokens("eos_token_id", n_ids),
-            pad_token_id: fields.token("pad_token_id", n_ids),
+            pad_token_id: match defaults.pad {
+                Some(pad) if !fields.has("pad_token_id") && (pad as usize) < n_ids => Some(pad),
+                _ => fields.token("pad_token_id", n_ids),
+            },
             max_position_embeddings,
             initializer_range: fields.number_in(None, "initializer_range", Some(0.02)),
             raw: Map::new(),

@@ -55,8 +55,8 @@ pub struct AccuracySummary {
     pub accuracy: BySubset<Accuracy>,
     /// How far stated probabilities are from the observed frequencies.
     pub calibration: BySubset<Calibration>,
-    /// The same share for a ruler that knows only length: the response with more tokens
-    /// wins. Earlier versions did not print it.
+    /// The same share for a ruler that knows only length: the response with more
+    /// characters wins. Earlier versions did not print it.
     #[serde(default)]
     pub longer_wins: Option<BySubset<Accuracy>>,
 }

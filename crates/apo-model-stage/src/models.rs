@@ -68,7 +68,16 @@ pub fn open_tokenizer(
             dir.display()
         ));
     }
-    let template = template(dir, directory.manifest.as_ref(), asked)?;
+    let manifest = directory.manifest.as_ref();
+    if asked.is_none() && manifest.is_none() && (head, start) == (Head::Reward, Start::Saved) {
+        return Err(bad_input(format!(
+            "{}: others trained this reward model, and nothing says on which text; pass \
+             `--template chat` if it was trained on dialogues as its chat template renders them, \
+             or `--template hh` for plain HH text",
+            dir.display()
+        )));
+    }
+    let template = template(dir, manifest, asked)?;
     let tokenizer = DialogueTokenizer::load(dir, template)?;
     for note in tokenizer.notes() {
         warn_once(note);

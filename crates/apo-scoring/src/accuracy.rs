@@ -31,11 +31,14 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
     let n_pairs = pairs.n_rows();
     let mut progress = Progress::new(&args.report, "scoring", "pairs", 0, n_pairs);
     let mut subsets: Vec<String> = Vec::new();
+    // Characters of the chosen and of the rejected responses.
+    let mut lengths: [Vec<f64>; 2] = Default::default();
     // Chosen and rejected alternate.
     let mut rewards: Vec<ScorerOutput> = Vec::new();
     for pair in pairs {
         let pair = pair?;
-        for response in [&pair.chosen, &pair.rejected] {
+        for (response, lengths) in [&pair.chosen, &pair.rejected].into_iter().zip(&mut lengths) {
+            lengths.push(response.chars().count() as f64);
             rewards.extend(scorer.add(&ScorerInput {
                 table: &args.pairs,
                 query_id: &pair.query_id,
@@ -65,13 +68,8 @@ pub fn run(args: &AccuracyArgs) -> Result<()> {
         let (chosen, rejected) = (of(rows, &chosen), of(rows, &rejected));
         pair_calibration(&chosen, &rejected, args.bins as usize)
     });
-    let tokens = |side: usize| -> Vec<f64> {
-        let pairs = rewards.as_chunks::<2>().0.iter();
-        pairs.map(|pair| f64::from(pair[side].tokens)).collect()
-    };
-    let (chosen_tokens, rejected_tokens) = (tokens(0), tokens(1));
     let longer_wins = by_subset(&subsets, |rows| {
-        accuracy(&of(rows, &chosen_tokens), &of(rows, &rejected_tokens))
+        accuracy(&of(rows, &lengths[0]), &of(rows, &lengths[1]))
     });
     let summary = AccuracySummary {
         accuracy: measured.context("a filled table has pairs")?,

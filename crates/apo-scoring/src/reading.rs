@@ -73,9 +73,10 @@ impl Reading {
 }
 
 /// Returns a dialogue's ids up to the one at which the reward is read, or `None` if there is
-/// none.
+/// none after what it shares with its `prompt`.
 pub(crate) fn until_read(
     mut ids: Vec<u32>,
+    prompt: &[u32],
     read_at: ReadAt,
     pad: Option<u32>,
     ends: &[u32],
@@ -84,9 +85,15 @@ pub(crate) fn until_read(
         ReadAt::Last => ids.iter().rposition(|it| Some(*it) != pad),
         ReadAt::EndOfTurn => ids.iter().rposition(|it| ends.contains(it)),
     };
-    ids.truncate(at? + 1);
-    // A prompt and a response have a token each.
-    (ids.len() > 1).then_some(ids)
+    let at = at.filter(|at| *at >= n_same(&ids, prompt).max(1))?;
+    ids.truncate(at + 1);
+    Some(ids)
+}
+
+/// Returns how many ids two texts begin with alike.
+fn n_same(ids: &[u32], others: &[u32]) -> usize {
+    let pairs = ids.iter().zip(others);
+    pairs.take_while(|(a, b)| a == b).count()
 }
 
 /// Fits a dialogue to the limit: its beginning is lost, but not its beginning of text. What
@@ -96,8 +103,8 @@ pub(crate) fn fit_dialogue(ids: &[u32], prompt: &[u32], truncation: &mut Truncat
     let prompt_cut = ids.len() - kept.len();
     truncation.counts.responses += 1;
     truncation.counts.prompts_cut += u64::from(prompt_cut > 0);
-    let same = kept.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-    let (prompt, response) = kept.split_at(same.clamp(1, kept.len() - 1));
+    let same = n_same(&kept, prompt).clamp(1, kept.len() - 1);
+    let (prompt, response) = kept.split_at(same);
     Fitted {
         prompt: prompt.to_vec(),
         response: response.to_vec(),
@@ -115,16 +122,21 @@ mod tests {
     #[test]
     fn a_reward_is_read_where_transformers_reads_it() {
         let ids = [1, 5, 6, 9, 4];
-        let read = |read_at, pad| until_read(ids.to_vec(), read_at, pad, &[9]);
+        let read = |read_at, pad| until_read(ids.to_vec(), &[1, 5], read_at, pad, &[9]);
         assert_eq!(read(ReadAt::Last, None), Some(ids.to_vec()));
         assert_eq!(read(ReadAt::Last, Some(0)), Some(ids.to_vec()));
         assert_eq!(read(ReadAt::Last, Some(4)), Some(vec![1, 5, 6, 9]));
         assert_eq!(read(ReadAt::EndOfTurn, None), Some(vec![1, 5, 6, 9]));
+        let at_end = |prompt: &[u32], ends: &[u32]| {
+            until_read(ids.to_vec(), prompt, ReadAt::EndOfTurn, None, ends)
+        };
+        assert_eq!(at_end(&[1], &[8]), None);
+        // The end of an earlier turn is none of the response's.
+        assert_eq!(at_end(&[1, 5, 6], &[5]), None);
         assert_eq!(
-            until_read(ids.to_vec(), ReadAt::EndOfTurn, None, &[8]),
+            until_read(vec![4, 4], &[], ReadAt::Last, Some(4), &[]),
             None
         );
-        assert_eq!(until_read(vec![4, 4], ReadAt::Last, Some(4), &[]), None);
     }
 
     #[test]

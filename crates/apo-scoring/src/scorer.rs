@@ -144,23 +144,31 @@ impl Scorer {
     /// When its text cannot be made into tokens.
     pub fn fit(&mut self, input: &ScorerInput<'_>) -> Result<Fitted> {
         let (tokenizer, limit) = (&self.tokenizer, self.truncation.limit);
-        if self.last.1.is_empty() || self.last.0 != input.prompt {
-            let ids = tokenizer.encode_prompt(input.prompt, limit);
-            let ids = with_row(input.table, input.query_id, ids)?;
-            self.last = (input.prompt.to_owned(), ids);
-        }
+        let is_new = self.last.1.is_empty() || self.last.0 != input.prompt;
         if let Reading::Dialogue { read_at, pad } = self.reading {
+            if is_new {
+                // Only to share it: a template may render nothing but whole dialogues.
+                let ids = tokenizer.encode_prompt(input.prompt, limit);
+                self.last = (input.prompt.to_owned(), ids.unwrap_or_default());
+            }
+            let prompt = &self.last.1;
             let ids = tokenizer.encode_dialogue(input.prompt, input.response, limit);
             let ids = with_row(input.table, input.query_id, ids)?;
-            let ids = until_read(ids, read_at, pad, tokenizer.stop_ids()).ok_or_else(|| {
+            let ids = until_read(ids, prompt, read_at, pad, tokenizer.stop_ids());
+            let ids = ids.ok_or_else(|| {
                 bad_input(format!(
-                    "{}, query {}: the chat template renders a dialogue without a token to read \
+                    "{}, query {}: the chat template renders the response without a token to read \
                      its reward at; choose another --read-at",
                     input.table.display(),
                     input.query_id
                 ))
             })?;
-            return Ok(fit_dialogue(&ids, &self.last.1, &mut self.truncation));
+            return Ok(fit_dialogue(&ids, prompt, &mut self.truncation));
+        }
+        if is_new {
+            let ids = tokenizer.encode_prompt(input.prompt, limit);
+            let ids = with_row(input.table, input.query_id, ids)?;
+            self.last = (input.prompt.to_owned(), ids);
         }
         let ids = tokenizer.encode_response(&self.last.1, input.response, limit);
         let ids = with_row(input.table, input.query_id, ids)?;

@@ -203,12 +203,18 @@ impl Overlap<'_> {
     }
 }
 
-/// Returns the keys of a query: of its prompt, and of the prompt with stripped
-/// turns.
-fn keys(prompt: &str) -> [String; 2] {
+/// Returns the keys of a query: of its prompt, of the prompt with stripped turns, and of
+/// that without its system message: a test question under another one is still known.
+fn keys(prompt: &str) -> [String; 3] {
     let turns = apo_hh::turns(prompt);
-    let stripped = apo_hh::prompt_of(turns.iter().map(|it| (it.role, &*it.text)));
-    [apo_hh::query_id(prompt), apo_hh::query_id(&stripped)]
+    let of = |turns: &[apo_hh::Turn]| {
+        apo_hh::prompt_of(turns.iter().map(|it| (it.role, it.text.as_str())))
+    };
+    let bare = match turns.first() {
+        Some(first) if first.role == apo_hh::Role::System => &turns[1..],
+        _ => &turns[..],
+    };
+    [prompt, &of(&turns), &of(bare)].map(apo_hh::query_id)
 }
 
 /// Returns the splits of a run, from its tables or else from its models.

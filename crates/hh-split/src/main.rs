@@ -16,13 +16,12 @@ use anyhow::Result;
 use apo_stage::{
     Claim, Output, OutputKind, format_table, names, print_result, print_up_to_date, threads,
 };
-use clap::Parser as _;
 
 use crate::args::Args;
 use crate::sources::Sources;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = apo_stage::parse_args(|args: &Args| args.named_columns().check());
     apo_stage::run("hh-split", || run(&args))
 }
 

@@ -59,9 +59,10 @@ pub fn tables(
     rejected.report(args.report, counts.dialogues + counts.prompts);
     if counts.without_context > 0 {
         warn(&format!(
-            "{} of {} pairs have tools or documents, which the tables cannot hold; the pairs were \
+            "{} of {} rows have tools or documents, which the tables cannot hold; the rows were \
              kept without them",
-            counts.without_context, counts.dialogues
+            counts.without_context,
+            counts.dialogues + counts.prompts
         ));
     }
     if counts.tokens_removed > 0 {

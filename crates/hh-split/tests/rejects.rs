@@ -420,7 +420,7 @@ fn what_no_table_carries_is_counted_and_never_mixed() {
     assert_eq!(counts["without_context"], 2);
     assert_eq!(counts["rejected"], json!({"other_context": 2}));
     assert_eq!(counts["tables"]["rm-pairs"], 3);
-    let expected = "warning: 2 of 5 pairs have tools or documents";
+    let expected = "warning: 2 of 5 rows have tools or documents";
     assert!(stderr.contains(expected), "{stderr}");
     let rejects: Vec<Reject> = rows(&dir.join("data/rejects.parquet"));
     assert_eq!(rejects.iter().map(|it| it.line).collect::<Vec<_>>(), [3, 4]);

@@ -5,7 +5,7 @@ use apo_tables::Pair;
 
 use super::cut::{cut, diverging, without_query};
 use super::prompt::{check_apart, check_part_of};
-use crate::dialogue;
+use crate::dialogue::{self, line_ends};
 use crate::fault::Fault;
 use crate::messages::{Conversation, Message, NoReply, Text};
 use crate::preference::Preference;
@@ -62,10 +62,11 @@ pub(super) fn of_messages(
     if before.is_empty() {
         check_apart(&query, chosen, rejected)?;
     }
+    let (chosen, rejected) = (line_ends(chosen.trim()), line_ends(rejected.trim()));
     cut(
         &query,
-        &apo_hh::quoted(chosen),
-        &apo_hh::quoted(rejected),
+        &apo_hh::quoted(&chosen),
+        &apo_hh::quoted(&rejected),
         subset,
     )
 }

@@ -57,6 +57,8 @@ pub struct Defaults {
     pub max_positions: usize,
     /// `tie_word_embeddings`
     pub ties: bool,
+    /// `pad_token_id`, if the vocabulary has it
+    pub pad: Option<u32>,
     /// `sliding_window`: the length of a window that an absent field means.
     pub window: Option<u64>,
     /// `use_sliding_window`
@@ -82,6 +84,7 @@ pub const LLAMA: Architecture = Architecture {
         rope_theta: 10_000.0,
         max_positions: 2048,
         ties: false,
+        pad: None,
         window: None,
         uses_window: true,
     },
@@ -152,6 +155,7 @@ pub const SMOLLM3: Architecture = Architecture {
         rope_theta: 2_000_000.0,
         max_positions: 32_768,
         ties: true,
+        pad: Some(128_004),
         uses_window: false,
         ..LLAMA.defaults
     },
@@ -170,6 +174,7 @@ pub const OLMO2: Architecture = Architecture {
     norms: NormPlacement::Output,
     defaults: Defaults {
         rms_norm_eps: 1e-5,
+        pad: Some(1),
         ..LLAMA.defaults
     },
     ..LLAMA
@@ -264,6 +269,8 @@ mod tests {
             assert_eq!(config.rope.theta, theta, "{name}");
             assert_eq!(config.max_position_embeddings, positions, "{name}");
             assert_eq!(config.tie_word_embeddings, ties, "{name}");
+            let pad = architecture.defaults.pad.filter(|pad| *pad < 128);
+            assert_eq!(config.pad_token_id, pad, "{name}");
             let null = json!({
                 "hidden_size": 128, "num_attention_heads": 64, "num_key_value_heads": null,
             });

@@ -45,7 +45,7 @@ pub(super) struct Taken {
     /// Training queries, with their numbers of pairs; none for queries without responses.
     pub(super) train: HashMap<Key, u32>,
     pub(super) test: HashSet<Key>,
-    /// The system message and tools of queries that have some.
+    /// The tools and documents of queries that have some.
     contexts: HashMap<Key, u64>,
     /// Columns with text that were not used.
     pub(super) unused: Unused,

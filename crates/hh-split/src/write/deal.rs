@@ -93,6 +93,7 @@ pub(super) fn deal(
             let query = query?;
             let key = key(&query.query_id);
             let table = if splits.left_out.contains(&key) {
+                counts.left_out += 1;
                 continue;
             } else if splits.held_out.contains(&key) {
                 &mut test_queries
