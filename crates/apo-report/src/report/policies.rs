@@ -220,7 +220,8 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
                     answers: Vec::new(),
                 });
             let reward = f64::from(check_scored(&path, row, &response)?);
-            let answer = (policy.name.clone(), response.response, reward);
+            let text = apo_hh::unquoted(&response.response).into_owned();
+            let answer = (policy.name.clone(), text, reward);
             dialogue.answers.push(answer);
         }
     }
