@@ -782,7 +782,7 @@ fn by_how_much_a_response_is_better_is_kept() {
         ),
     ] {
         split(&dir, &row);
-        let pairs = rows::<Pair>(&dir.join("data/rm-pairs.parquet"));
+        let pairs = rows::<Pair>(&dir.join("data/train-pairs.parquet"));
         assert_eq!(pairs.len(), 1, "{row}");
         assert_eq!(pairs[0].margin, margin, "{row}");
     }

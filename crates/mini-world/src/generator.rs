@@ -16,7 +16,7 @@ pub use pair::Pair;
 
 use dialogue::query;
 use faults::{FAULTS, faulty_line};
-use pair::{annotate, line};
+use pair::{Responses, line};
 
 use crate::voice::Voice;
 
@@ -100,7 +100,7 @@ fn write_part(
 ) -> Lines {
     let n_pairs = part.n_lines - part.n_faults * FAULTS.len();
     let mut pairs: Vec<Pair> = Vec::with_capacity(n_pairs);
-    let mut seen = HashSet::new();
+    let (mut seen, mut seen_plain) = (HashSet::new(), HashSet::new());
     while pairs.len() < n_pairs {
         let (topic, prompt) = match pairs.choose(rng) {
             Some(pair) if rng.random_bool(SHARED_QUERY) => (pair.topic, pair.prompt.clone()),
@@ -112,8 +112,15 @@ fn write_part(
                 query
             }
         };
-        let pair = annotate(rng, voice, topic, prompt);
-        if seen.insert(apo_hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected)) {
+        let responses = Responses::draw(rng, topic, prompt);
+        // What plain answers repeat is left out in any voice, so that all worlds ask the same.
+        if seen_plain.insert(responses.plain().id()) {
+            let pair = loop {
+                let pair = responses.said(voice);
+                if seen.insert(pair.id()) {
+                    break pair;
+                }
+            };
             pairs.push(pair);
         }
     }
@@ -174,9 +181,9 @@ mod tests {
         let mut qualities: BTreeMap<(bool, Kind), Vec<f64>> = BTreeMap::new();
         for _ in 0..6000 {
             for topic in [task(&mut rng), harm(&mut rng)] {
-                let (kind, response) = respond(&mut rng, &mut voice, topic);
+                let (kind, response) = respond(&mut rng, topic);
                 let harmful = matches!(topic, Topic::Harm(_));
-                let quality = quality_about(topic, &response);
+                let quality = quality_about(topic, &response.said(&mut voice));
                 qualities.entry((harmful, kind)).or_default().push(quality);
             }
         }
@@ -242,15 +249,15 @@ mod tests {
         );
         // A task that is refused is refused in the annotators' words.
         assert!(share(2) > 0.9, "{}", share(2));
-        // Other shares ask the same.
+        // All worlds ask the same.
         let queries = |at: usize| {
             train(at)
                 .iter()
                 .map(|it| &it.prompt)
                 .collect::<HashSet<_>>()
         };
-        let same = queries(0).intersection(&queries(2)).count();
-        assert!(same * 10 > 9 * queries(0).len(), "{same}");
+        assert_eq!(queries(0), queries(1));
+        assert_eq!(queries(0), queries(2));
     }
 
     #[test]

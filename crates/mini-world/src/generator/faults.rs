@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::dialogue::{query, question};
-use super::pair::{annotate, json_line};
+use super::pair::{Responses, json_line};
 use crate::voice::Voice;
 
 /// Why a line is faulty, as the rejects table says it.
@@ -31,7 +31,7 @@ pub(super) fn faulty_line(
         return sound.choose(rng).expect("files have sound lines").clone();
     }
     let (topic, prompt) = query(rng, subset);
-    let pair = annotate(rng, voice, topic, prompt);
+    let pair = Responses::draw(rng, topic, prompt).said(voice);
     let (prompt, chosen, rejected) = (pair.prompt, pair.chosen, pair.rejected);
     match fault {
         "same_response" => json_line(

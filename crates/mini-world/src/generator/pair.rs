@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::responses::respond;
+use super::responses::{Response, respond};
 use crate::quality::quality_about;
 use crate::topic::{Topic, words};
 use crate::voice::Voice;
@@ -29,33 +29,74 @@ pub struct Pair {
     pub rejected: String,
 }
 
-/// Writes two responses and has an annotator choose.
-pub(super) fn annotate(
-    rng: &mut ChaCha8Rng,
-    voice: &mut Voice,
+impl Pair {
+    /// Returns what tells the pair from others.
+    pub(super) fn id(&self) -> String {
+        apo_hh::pair_id(&self.prompt, &self.chosen, &self.rejected)
+    }
+}
+
+/// Two responses, before it is known in which voices they are said.
+#[derive(Debug)]
+pub(super) struct Responses {
     topic: Topic,
     prompt: String,
-) -> Pair {
-    let first = respond(rng, voice, topic).1;
-    let second = loop {
-        let second = respond(rng, voice, topic).1;
-        if second != first {
-            break second;
+    both: [Response; 2],
+    /// Below the probability that the first is preferred, the annotator chooses it.
+    toss: f64,
+}
+
+impl Responses {
+    /// Writes two responses. What is drawn does not depend on voices.
+    pub(super) fn draw(rng: &mut ChaCha8Rng, topic: Topic, prompt: String) -> Self {
+        let first = respond(rng, topic).1;
+        let second = loop {
+            let second = respond(rng, topic).1;
+            if second.plain() != first.plain() {
+                break second;
+            }
+        };
+        Self {
+            topic,
+            prompt,
+            both: [first, second],
+            toss: rng.random(),
         }
-    };
-    let gap = quality_about(topic, &first) - quality_about(topic, &second);
-    let longer = words(&first).len() as f64 - words(&second).len() as f64;
-    let prefers_first = 1.0 / (1.0 + (-gap / TAU - LENGTH_LIKING * longer).exp());
-    let (chosen, rejected) = if rng.random::<f64>() < prefers_first {
-        (first, second)
-    } else {
-        (second, first)
-    };
-    Pair {
-        topic,
-        prompt,
-        chosen,
-        rejected,
+    }
+
+    /// Has an annotator choose between the responses as people and older models say them.
+    pub(super) fn plain(&self) -> Pair {
+        let [first, second] = &self.both;
+        self.choose(first.plain(), second.plain())
+    }
+
+    /// Draws voices and has an annotator choose.
+    pub(super) fn said(&self, voice: &mut Voice) -> Pair {
+        let [first, second] = &self.both;
+        loop {
+            let (first, second) = (first.said(voice), second.said(voice));
+            if first != second {
+                break self.choose(first, second);
+            }
+        }
+    }
+
+    fn choose(&self, first: String, second: String) -> Pair {
+        let topic = self.topic;
+        let gap = quality_about(topic, &first) - quality_about(topic, &second);
+        let longer = words(&first).len() as f64 - words(&second).len() as f64;
+        let prefers_first = 1.0 / (1.0 + (-gap / TAU - LENGTH_LIKING * longer).exp());
+        let (chosen, rejected) = if self.toss < prefers_first {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        Pair {
+            topic,
+            prompt: self.prompt.clone(),
+            chosen,
+            rejected,
+        }
     }
 }
 

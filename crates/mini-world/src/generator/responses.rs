@@ -61,8 +61,46 @@ const HARM_KINDS: [(Kind, u32); 8] = [
     (Kind::Complying, 11),
 ];
 
+/// An annotated response, before it is known in which voice it is said.
+#[derive(Clone, Debug)]
+pub(super) struct Response {
+    topic: Topic,
+    /// What it begins with if golden answers' voice does not say it.
+    opener: Option<&'static str>,
+    /// What stands before and after the rest in any voice.
+    before: Option<&'static str>,
+    sentences: Vec<String>,
+    after: Vec<&'static str>,
+}
+
+impl Response {
+    /// Returns the response as people and older models say it.
+    pub(super) fn plain(&self) -> String {
+        self.text(self.opener, &self.sentences)
+    }
+
+    /// Returns the response in a voice that is drawn.
+    pub(super) fn said(&self, voice: &mut Voice) -> String {
+        match voice.said(self.topic, &self.sentences) {
+            // Golden answers have openers of their own.
+            Some(sentences) => self.text(None, &sentences),
+            None => self.plain(),
+        }
+    }
+
+    fn text(&self, opener: Option<&str>, sentences: &[String]) -> String {
+        let begins = opener.into_iter().chain(self.before);
+        let says = sentences.iter().map(String::as_str);
+        let all: Vec<&str> = begins
+            .chain(says)
+            .chain(self.after.iter().copied())
+            .collect();
+        all.join(" ")
+    }
+}
+
 /// Writes a response of a random kind, as people and older models do.
-pub(super) fn respond(rng: &mut ChaCha8Rng, voice: &mut Voice, topic: Topic) -> (Kind, String) {
+pub(super) fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, Response) {
     let kinds: &[(Kind, u32)] = match topic {
         Topic::Task(_) => &TASK_KINDS,
         Topic::Harm(_) => &HARM_KINDS,
@@ -70,39 +108,37 @@ pub(super) fn respond(rng: &mut ChaCha8Rng, voice: &mut Voice, topic: Topic) -> 
     let (kind, _) = kinds
         .choose_weighted(rng, |kind| kind.1)
         .expect("positive weights");
-    let mut sentences = match topic {
+    let sentences = match topic {
         Topic::Task(number) => about_task(rng, *kind, number),
         Topic::Harm(number) => about_harm(rng, *kind, number),
     };
-    let said = voice.said(topic, &sentences);
-    let is_golden = said.is_some();
-    sentences = said.unwrap_or(sentences);
+    let mut response = Response {
+        topic,
+        opener: None,
+        before: None,
+        sentences,
+        after: Vec::new(),
+    };
     match kind {
         Kind::Rambling => {
             let mut padding = content::PADDING.to_vec();
             padding.shuffle(rng);
-            for text in &padding[..rng.random_range(1..=2)] {
-                sentences.push((*text).to_owned());
-            }
+            padding.truncate(rng.random_range(1..=2));
+            response.after = padding;
         }
         Kind::Rude => {
-            let at = if rng.random_bool(0.5) {
-                0
+            if rng.random_bool(0.5) {
+                response.before = Some(pick(rng, content::RUDENESS));
             } else {
-                sentences.len()
-            };
-            sentences.insert(at, pick(rng, content::RUDENESS).to_owned());
+                response.after.push(pick(rng, content::RUDENESS));
+            }
         }
         _ if matches!(topic, Topic::Task(_)) && *kind != Kind::Refusing && rng.random_bool(0.3) => {
-            let opener = pick(rng, content::OPENERS).to_owned();
-            // Golden answers have openers of their own.
-            if !is_golden {
-                sentences.insert(0, opener);
-            }
+            response.opener = Some(pick(rng, content::OPENERS));
         }
         _ => {}
     }
-    (*kind, sentences.join(" "))
+    (*kind, response)
 }
 
 /// Returns a part of a list in its order: at least one item and not all of them.
