@@ -1,0 +1,27 @@
+//! A text of a text completion.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ending::Ending;
+
+/// A text that continues a prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Drawn {
+    /// The text, without the end of text or the text that ended it.
+    pub text: String,
+    /// Why it ended, in the server's words: `stop`, `length`.
+    pub finish_reason: String,
+    /// The ids of its tokens, in most servers with the end of text, if the server sends them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<u32>>,
+    /// The log-prob of each of these tokens, in nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_probs: Option<Vec<f32>>,
+}
+
+impl Drawn {
+    /// Whether the token limit ended it.
+    pub fn is_cut(&self) -> bool {
+        Ending::of(Some(&self.finish_reason)) == Ending::Cut
+    }
+}
