@@ -18,5 +18,6 @@ pub mod policy;
 pub mod quality;
 pub mod tokenizer;
 pub mod topic;
+mod voice;
 
 pub use quality::quality;
