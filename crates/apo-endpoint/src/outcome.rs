@@ -45,6 +45,24 @@ impl Reply {
         parted(&self.content).has_thought
     }
 
+    /// Returns the number of tokens of each text, the end of text among them, where it is
+    /// known: a server tells the sum, or, as llama.cpp does, that of the first text. The ids
+    /// of a text may be fewer.
+    pub fn drawn_tokens(&self) -> Vec<Option<u64>> {
+        let told = self.usage.map(|it| it.completion_tokens);
+        let told = told.filter(|&n| n > 0);
+        if self.drawn.len() == 1 {
+            return vec![told];
+        }
+        let ids: Vec<_> = self.drawn.iter().map(Drawn::n_ids).collect();
+        let sum: Option<u64> = ids.iter().copied().sum();
+        if sum.is_some() && sum == told {
+            ids
+        } else {
+            vec![None; ids.len()]
+        }
+    }
+
     /// Returns what its finish reason means.
     pub fn ending(&self) -> Ending {
         Ending::of(self.finish_reason.as_deref())

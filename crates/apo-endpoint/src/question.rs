@@ -63,6 +63,7 @@ impl Question for TextRequest {
     fn form(&self) -> Form {
         Form::Text(Wanted {
             model: self.model.clone(),
+            prompt_tokens: self.prompt.len() as u64,
             choices: self.n,
             tokens: self.max_tokens,
         })
@@ -83,6 +84,8 @@ pub enum Form {
 pub struct Wanted {
     /// The model's name at the endpoint.
     pub model: String,
+    /// The number of the prompt's tokens.
+    pub prompt_tokens: u64,
     /// The number of texts.
     pub choices: u32,
     /// Most tokens of each.

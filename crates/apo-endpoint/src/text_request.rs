@@ -35,8 +35,8 @@ pub struct TextRequest {
 pub struct Choice {
     /// Divides the logits; 0 always takes the likeliest token.
     pub temperature: f64,
-    /// Keeps only this many of the likeliest tokens; 0 keeps all.
-    pub top_k: usize,
+    /// Keeps only this many of the likeliest tokens; `None` keeps all.
+    pub top_k: Option<u32>,
     /// Keeps only the likeliest tokens that together reach this probability.
     pub top_p: f64,
     /// Makes tokens that are in the prompt or text less likely; 1 has no effect.
@@ -56,7 +56,8 @@ struct Body<'a> {
     n: Option<u32>,
     max_tokens: u32,
     temperature: f64,
-    top_k: usize,
+    /// -1 keeps all: not every server takes 0.
+    top_k: i64,
     top_p: f64,
     min_p: f64,
     presence_penalty: f64,
@@ -90,7 +91,7 @@ impl TextRequest {
             n: Some(self.n).filter(|&n| n != 1),
             max_tokens: self.max_tokens,
             temperature: choice.temperature,
-            top_k: choice.top_k,
+            top_k: choice.top_k.map_or(-1, i64::from),
             top_p: choice.top_p,
             min_p: 0.0,
             presence_penalty: 0.0,
@@ -124,7 +125,7 @@ mod tests {
             max_tokens: 16,
             choice: Choice {
                 temperature: 1.2,
-                top_k: 5,
+                top_k: Some(5),
                 top_p: 0.85,
                 repetition_penalty: 1.05,
             },
@@ -140,6 +141,9 @@ mod tests {
             request().body(),
             r#"{"model":"m","prompt":[5,6,7],"max_tokens":16,"temperature":1.2,"top_k":5,"top_p":0.85,"min_p":0.0,"presence_penalty":0.0,"frequency_penalty":0.0,"repetition_penalty":1.05,"repeat_penalty":1.05,"repeat_last_n":19,"samplers":["penalties","temperature","top_k","top_p"],"seed":9,"stop":["\n\nHuman:"],"stop_token_ids":[0,2],"logprobs":1,"return_token_ids":true,"return_tokens_as_token_ids":true}"#
         );
+        let mut all = request();
+        all.choice.top_k = None;
+        assert!(all.body().contains(r#""top_k":-1,"#));
         let four = TextRequest { n: 4, ..request() };
         assert!(
             four.body()
@@ -184,7 +188,10 @@ mod tests {
                 temperature: 0.0,
                 ..choice
             }),
-            with(Choice { top_k: 0, ..choice }),
+            with(Choice {
+                top_k: None,
+                ..choice
+            }),
             with(Choice {
                 top_p: 1.0,
                 ..choice

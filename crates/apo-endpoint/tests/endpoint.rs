@@ -554,7 +554,7 @@ fn text_request(weights: &str) -> TextRequest {
         max_tokens: 4,
         choice: Choice {
             temperature: 1.0,
-            top_k: 0,
+            top_k: None,
             top_p: 1.0,
             repetition_penalty: 1.0,
         },

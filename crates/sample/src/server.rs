@@ -138,7 +138,10 @@ impl Server<'_> {
             max_tokens: args.max_new_tokens,
             choice: Choice {
                 temperature: as_written(args.temperature),
-                top_k: args.top_k,
+                // A larger one keeps all of any vocabulary.
+                top_k: u32::try_from(args.top_k)
+                    .ok()
+                    .filter(|k| (1..1 << 31).contains(k)),
                 top_p: as_written(args.top_p),
                 repetition_penalty: as_written(args.repetition_penalty),
             },
@@ -239,13 +242,9 @@ impl Server<'_> {
                 )));
             }
         };
-        // Of several texts, only the sum is known.
-        let counted = texts.usage.filter(|_| request.n == 1);
-        let n_tokens = counted.map(|it| it.completion_tokens);
-        let found: Result<Vec<Sampled>> = texts
-            .drawn
-            .iter()
-            .map(|drawn| self.texts.sampled(drawn, n_tokens))
+        let each = texts.drawn.iter().zip(texts.drawn_tokens());
+        let found: Result<Vec<Sampled>> = each
+            .map(|(drawn, n_tokens)| self.texts.sampled(drawn, n_tokens))
             .collect();
         found.with_context(|| format!("query {query_id}"))
     }

@@ -2,7 +2,8 @@
 //!
 //! With ids, a response ends where our sampler would end it: at an end of text, or where a
 //! further human turn begins. So its tokens and log-prob are those that our sampler would
-//! report, whatever the server makes of the text.
+//! report, whatever the server makes of the text. If ids are missing, the server's text
+//! counts.
 
 use std::path::Path;
 
@@ -47,8 +48,8 @@ impl<'a> Texts<'a> {
         })
     }
 
-    /// Returns the response that a text is. `n_tokens` is the number of its tokens as the
-    /// server counts them, if it does.
+    /// Returns the response that a text is. `n_tokens` is the number of its tokens, if the
+    /// server tells it.
     ///
     /// # Errors
     ///
@@ -56,7 +57,7 @@ impl<'a> Texts<'a> {
     /// model.
     pub fn sampled(&self, drawn: &Drawn, n_tokens: Option<u64>) -> Result<Sampled> {
         let Some(ids) = &drawn.ids else {
-            return Ok(without_ids(drawn, n_tokens));
+            return Ok(self.without_ids(drawn, n_tokens));
         };
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocab_size) {
             return Err(bad_input(format!(
@@ -66,11 +67,24 @@ impl<'a> Texts<'a> {
                 self.vocab_size.saturating_sub(1)
             )));
         }
-        let Some(end) = self.end(ids, drawn.is_cut())? else {
-            let found = without_ids(drawn, n_tokens);
-            let finish = or_empty(Finish::Turn, &found.response);
-            return Ok(Sampled { finish, ..found });
+        let end = self.end(ids, drawn.is_cut())?;
+        let are_all = match n_tokens {
+            Some(n) => n == ids.len() as u64,
+            None => end.is_some() && self.says(ids, &drawn.text)?,
         };
+        if !are_all {
+            let found = self.without_ids(drawn, n_tokens);
+            let finish = match (end, found.finish) {
+                (_, Finish::Turn | Finish::Empty) => found.finish,
+                (end, _) => end.map_or(Finish::Turn, |end| end.finish),
+            };
+            return Ok(Sampled { finish, ..found });
+        }
+        let end = end.unwrap_or(End {
+            kept: ids.len(),
+            generated: ids.len(),
+            finish: Finish::Stop,
+        });
         let response = self.tokenizer.decode_response(&ids[..end.kept])?;
         let log_prob = drawn.log_probs.as_ref().map(|each| {
             let sum: f64 = each[..end.generated].iter().map(|&it| f64::from(it)).sum();
@@ -84,7 +98,13 @@ impl<'a> Texts<'a> {
         })
     }
 
-    /// Returns where a response ends; `None` if the ids do not tell, because the server left
+    /// Whether a text follows from ids. Those of a turn that ended it may be among them.
+    fn says(&self, ids: &[u32], text: &str) -> Result<bool> {
+        let said = self.tokenizer.decode(ids)?;
+        Ok(said.trim().starts_with(text.trim()))
+    }
+
+    /// Returns where a response ends; `None` if the ids do not tell. The server may have left
     /// out those of the turn that ended it, as llama.cpp does.
     fn end(&self, ids: &[u32], is_cut: bool) -> Result<Option<End>> {
         let stop = ids
@@ -122,22 +142,24 @@ impl<'a> Texts<'a> {
         }
         Ok((1..=ids.len()).find(|&n| self.tokenizer.ends_turn(&ids[..n])))
     }
-}
 
-/// Returns the response that a text is by itself. Nothing tells which tokens its log-probs
-/// would be of.
-fn without_ids(drawn: &Drawn, n_tokens: Option<u64>) -> Sampled {
-    let (text, finish) = match drawn.text.split_once(apo_hh::HUMAN) {
-        Some((before, _)) => (before, Finish::Turn),
-        None if drawn.is_cut() => (drawn.text.as_str(), Finish::Length),
-        None => (drawn.text.as_str(), Finish::Stop),
-    };
-    let response = text.trim().to_owned();
-    Sampled {
-        finish: or_empty(finish, &response),
-        response,
-        tokens: n_tokens.and_then(|n| i32::try_from(n).ok()),
-        log_prob: None,
+    /// Returns the response that a text is by itself. Nothing tells which tokens its
+    /// log-probs would be of.
+    fn without_ids(&self, drawn: &Drawn, n_tokens: Option<u64>) -> Sampled {
+        let finish = if drawn.text.contains(apo_hh::HUMAN) {
+            Finish::Turn
+        } else if drawn.is_cut() {
+            Finish::Length
+        } else {
+            Finish::Stop
+        };
+        let response = self.tokenizer.response(&drawn.text);
+        Sampled {
+            finish: or_empty(finish, &response),
+            response,
+            tokens: n_tokens.and_then(|n| i32::try_from(n).ok()),
+            log_prob: None,
+        }
     }
 }
 
@@ -226,7 +248,7 @@ mod tests {
         let ids = tokenizer().encode_prompt(" Rinse the", 1000);
         let ids = ids.expect("it is a text");
         // llama.cpp ended it before a turn, and kept its tokens to itself.
-        let turn = read(&drawn(ids, " Rinse the rice.", "stop"), Some(9));
+        let turn = read(&drawn(ids.clone(), " Rinse the rice.", "stop"), Some(9));
         let expected = |finish| Sampled {
             response: "Rinse the rice.".into(),
             finish,
@@ -234,6 +256,20 @@ mod tests {
             log_prob: None,
         };
         assert_eq!(turn, expected(Finish::Turn));
+        // It left out some of those of a character.
+        let ended = [ids.as_slice(), &[EOS]].concat();
+        for (ids, finish_reason, finish) in [
+            (ended, "stop", Finish::Stop),
+            (ids, "length", Finish::Length),
+        ] {
+            let of_character = drawn(ids, " Rinse the rice.", finish_reason);
+            assert_eq!(read(&of_character, Some(9)), expected(finish));
+            let uncounted = Sampled {
+                tokens: None,
+                ..expected(finish)
+            };
+            assert_eq!(read(&of_character, None), uncounted);
+        }
 
         let plain = |text: &str, finish_reason: &str| Drawn {
             text: text.into(),

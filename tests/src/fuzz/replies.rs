@@ -26,6 +26,7 @@ pub fn reply(bytes: &[u8]) -> String {
 fn read(status: u16, bytes: &[u8]) -> String {
     let wanted = Wanted {
         model: "model".into(),
+        prompt_tokens: 9,
         choices: 1,
         tokens: 4,
     };

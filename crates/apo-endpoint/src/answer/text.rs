@@ -25,7 +25,8 @@ const RAISE: &str = "raise it (vLLM: --max-model-len; llama.cpp: --ctx-size, whi
 /// Classifies an answer to a question for text completions.
 ///
 /// The answer must have the number of texts that was asked for, from the model that was
-/// asked, each ended by itself, by a text that ends it, or by the most tokens.
+/// asked and of the prompt that it was sent, each ended by itself, by a text that ends it, or
+/// by the most tokens.
 pub fn text_meaning(status: u16, body: &[u8], wanted: &Wanted) -> Meaning {
     if !(200..=299).contains(&status) {
         return for_all(status, meaning(status, body));
@@ -106,11 +107,22 @@ fn texts(json: &Value, wanted: &Wanted) -> Meaning {
         }
     }
     let usage = usage(json);
-    for found in &drawn {
-        // Without ids, the count of one text is known from the usage.
-        let counted = usage.filter(|_| drawn.len() == 1);
-        let n = found.ids.as_ref().map(|ids| ids.len() as u64);
-        let n = n.or(counted.map(|it| it.completion_tokens));
+    if let Some(read) = usage.map(|it| it.prompt_tokens)
+        && is_of_other_prompt(read, wanted)
+    {
+        return Meaning::Unusable(format!(
+            "it read {read} tokens of a prompt of {}: it does not take token ids as they are, or \
+             leaves some out",
+            wanted.prompt_tokens
+        ));
+    }
+    let reply = Reply {
+        content: drawn.first().map_or_else(String::new, |it| it.text.clone()),
+        finish_reason: None,
+        usage,
+        drawn,
+    };
+    for (found, n) in reply.drawn.iter().zip(reply.drawn_tokens()) {
         if let Some(n) = n.filter(|&n| found.is_cut() && n < u64::from(wanted.tokens)) {
             return Meaning::Unusable(format!(
                 "its context ended a text after {n} of {} tokens; {RAISE}",
@@ -118,12 +130,15 @@ fn texts(json: &Value, wanted: &Wanted) -> Meaning {
             ));
         }
     }
-    Meaning::Done(Outcome::Reply(Reply {
-        content: drawn.first().map_or_else(String::new, |it| it.text.clone()),
-        finish_reason: None,
-        usage,
-        drawn,
-    }))
+    Meaning::Done(Outcome::Reply(reply))
+}
+
+/// Whether a server counts other tokens than those of the prompt, which some count once for
+/// each text. A server that does not count says 0.
+fn is_of_other_prompt(read: u64, wanted: &Wanted) -> bool {
+    let once = wanted.prompt_tokens;
+    let for_each = once.saturating_mul(wanted.choices.into());
+    ![0, once, for_each].contains(&read)
 }
 
 /// Reads one text.

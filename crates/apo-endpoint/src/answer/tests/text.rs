@@ -7,6 +7,7 @@ use crate::question::Wanted;
 fn wanted(choices: u32) -> Wanted {
     Wanted {
         model: "policy".into(),
+        prompt_tokens: 2,
         choices,
         tokens: 3,
     }
@@ -53,7 +54,7 @@ fn llama_cpp(finish_reason: &str) -> Value {
             "finish_reason": finish_reason}],
         "created": 1, "model": "policy", "system_fingerprint": "b0-unknown",
         "object": "text_completion",
-        "usage": {"completion_tokens": 3, "prompt_tokens": 19, "total_tokens": 22,
+        "usage": {"completion_tokens": 3, "prompt_tokens": 2, "total_tokens": 5,
             "prompt_tokens_details": {"cached_tokens": 0}},
         "id": "chatcmpl-0", "timings": {"predicted_n": 3}
     })
@@ -142,16 +143,41 @@ fn another_number_of_texts_or_another_model_is_told_at_once() {
 }
 
 #[test]
+fn a_server_that_reads_another_prompt_is_told_at_once() {
+    let with = |prompt_tokens: u64| {
+        let mut body = vllm();
+        body["usage"]["prompt_tokens"] = json!(prompt_tokens);
+        body
+    };
+    let message = unusable(&with(7), 2);
+    assert!(
+        message.contains("read 7 tokens of a prompt of 2"),
+        "{message}"
+    );
+    // Counted for each text, or not at all.
+    for counted in [4, 0] {
+        assert_eq!(drawn(&with(counted), 2).0.len(), 2);
+    }
+}
+
+#[test]
 fn a_context_that_ends_a_text_is_not_taken_for_its_length() {
     let mut short = llama_cpp("length");
-    let content = short["choices"][0]["logprobs"]["content"].as_array_mut();
-    content.unwrap().pop();
+    short["usage"]["completion_tokens"] = json!(2);
     let message = unusable(&short, 1);
     assert!(message.contains("after 2 of 3 tokens"), "{message}");
-    // Without ids, the usage tells.
-    let plain = json!({"choices": [{"text": "a", "index": 0, "finish_reason": "length"}],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1}});
-    assert!(unusable(&plain, 1).contains("after 1 of 3 tokens"));
+    // The usage tells, not the ids: some may be missing.
+    let mut fewer = llama_cpp("length");
+    let content = fewer["choices"][0]["logprobs"]["content"].as_array_mut();
+    content.unwrap().pop();
+    let (texts, tokens) = drawn(&fewer, 1);
+    assert_eq!((texts[0].n_ids(), tokens), (Some(2), Some(3)));
+    // Of several texts, the ids do, if there are as many as the usage says.
+    let mut several = vllm();
+    several["choices"][0]["finish_reason"] = json!("length");
+    assert!(unusable(&several, 2).contains("after 2 of 3 tokens"));
+    several["usage"]["completion_tokens"] = json!(2);
+    assert_eq!(drawn(&several, 2).0.len(), 2);
     let long = json!({"error": {"code": 400, "n_ctx": 1024, "n_prompt_tokens": 1140,
         "type": "exceed_context_size_error",
         "message": "request (1140 tokens) exceeds the available context size (1024 tokens)"}});
