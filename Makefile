@@ -72,8 +72,8 @@ miri: setup ## Run the kernels' tests under Miri, which finds undefined behaviou
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows' RAYON_NUM_THREADS=2 \
 	  $(CARGO) +nightly miri test -p apo-kernels --target-dir target/miri
 
-test-peers: build ## Load what the stages write in transformers and llama.cpp, and compare values
-	pipelines/with-peers.sh $(CARGO) test --release --workspace --test peers -- --nocapture
+test-peers: build ## Load what the stages write in transformers and llama.cpp, sample by its server, compare
+	pipelines/with-peers.sh $(CARGO) test --release --workspace --test peers --test llama_cpp_server -- --nocapture
 
 test-cuda: FEATURES := cuda
 test-cuda: setup ## Link the CUDA build and run the stages under a stand-in for the driver

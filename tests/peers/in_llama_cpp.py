@@ -9,26 +9,10 @@ import json
 import sys
 from importlib.metadata import version
 
-import xllamacpp
+from llama_cpp_server import serve
 
 # Sums of at most sixteen log-probs of f32.
 TOLERANCE = 1e-4
-
-
-def serve(path):
-    """A server on 127.0.0.1, with keys and values in f32."""
-    params = xllamacpp.CommonParams()
-    params.model.path = path
-    params.hostnames = ["127.0.0.1"]
-    params.n_parallel = 1
-    params.n_ctx = 1024
-    # More would wait for each other where other work shares the processor.
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    params.warmup = False
-    params.verbosity = 0
-    return xllamacpp.Server(params)
 
 
 def compare(case):

@@ -14,6 +14,7 @@ use std::process::Command;
 
 use apo_dialogue::Message;
 use apo_tables::{Finish, Reader, Response};
+use apo_tests::peers::peer;
 use apo_tests::stages::{finish, folder, succeed, workspace};
 use serde_json::{Value, json};
 
@@ -76,16 +77,6 @@ const FAMILIES: [(&str, &str, &str, bool); 8] = [
 
 /// Rows of each table that are compared.
 const ROWS: usize = 12;
-
-/// Returns the path that a variable names, or `None` if nothing is there.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn peer(variable: &str, what: &str) -> Option<PathBuf> {
-    let found = std::env::var_os(variable).map(PathBuf::from);
-    if found.is_none() {
-        eprintln!("skipped: {variable} names no {what}, it is not here (make test-peers)");
-    }
-    found
-}
 
 /// Returns a folder with tables of HH in `data/`, and its better responses.
 fn tables(test: &str) -> PathBuf {
