@@ -266,12 +266,13 @@ fn a_run_that_was_killed_asks_only_for_what_is_missing() {
     let begun = || answers() >= 5;
     kill(start_command(&mut command, Duration::from_mins(1), begun));
     assert!(!dir.join("killed.parquet").exists());
-    let (before, known) = (server.asked().len(), answers());
+    let known = answers();
     let n = QUERIES * SAMPLES;
-    assert!(known < n && before <= known + requests, "{before} {known}");
+    assert!(known < n, "it was to be killed before its end");
     let found = succeed(&dir, server.address, &line);
     assert_eq!(found["server"]["asked"]["requests"], n - known);
-    assert_eq!(server.asked().len(), n - known);
+    // Only what was under way is asked for twice.
+    assert!(server.asked().len() <= n + requests);
     assert_eq!(
         fs::read(dir.join("killed.parquet")).unwrap(),
         fs::read(dir.join("whole.parquet")).unwrap()
