@@ -30,7 +30,7 @@ include pipelines/$(CONFIG).mk
 
 # ---- verbs ------------------------------------------------------------------
 
-.PHONY: help setup build test crash fuzz miri test-cuda test-values check-cuda clean FORCE
+.PHONY: help setup build test crash fuzz miri test-peers test-cuda test-values check-cuda clean FORCE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
@@ -53,7 +53,7 @@ test: setup ## Formatting, lints, documentation, all tests, the mini round
 	pipelines/strace.sh
 	python=$$(pipelines/python.sh target/python) && chromium=$$(pipelines/chromium.sh) && \
 	  env $${python:+APO_PYTHON=$$PWD/$$python} $${chromium:+APO_CHROMIUM=$$chromium} \
-	  $(CARGO) test --release --workspace
+	  pipelines/with-peers.sh --look $(CARGO) test --release --workspace
 	$(MAKE) check-cuda
 
 crash: build ## Kill every stage at each system call that changes the disk, or fail the call (minutes)
@@ -71,6 +71,9 @@ miri: setup ## Run the kernels' tests under Miri, which finds undefined behaviou
 	  { echo 'Miri is not installed, and rustup could not install it (see above)' >&2; exit 2; }
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows' RAYON_NUM_THREADS=2 \
 	  $(CARGO) +nightly miri test -p apo-kernels --target-dir target/miri
+
+test-peers: build ## Load what the stages write in transformers and llama.cpp, sample by its server, compare
+	pipelines/with-peers.sh $(CARGO) test --release --workspace --test peers --test llama_cpp_server -- --nocapture
 
 test-cuda: FEATURES := cuda
 test-cuda: setup ## Link the CUDA build and run the stages under a stand-in for the driver

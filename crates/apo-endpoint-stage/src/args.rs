@@ -1,4 +1,4 @@
-//! The options of stages that ask a chat endpoint.
+//! The options of stages that ask an endpoint.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use clap::ValueEnum;
 
 use crate::token_cost::Asked;
 
-/// Options for asking an endpoint.
+/// Options for asking any endpoint.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Endpoint")]
-pub struct EndpointArgs {
+pub struct AskingArgs {
     /// Requests at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -23,19 +23,6 @@ pub struct EndpointArgs {
     /// [default: --out with .journal.jsonl]
     #[arg(long, value_name = "FILE", requires = "base_url")]
     pub journal: Option<PathBuf>,
-
-    /// Answers in the journal to ask for once more: empty (replies without an
-    /// answer), unreadable (replies that are not UTF-8), policy (refusals by the
-    /// content policy); separated by commas. Failed requests are always asked
-    /// again. The output must not exist yet
-    #[arg(
-        long,
-        value_name = "KIND",
-        requires = "base_url",
-        value_delimiter = ','
-    )]
-    #[arg(conflicts_with = "from_journal")]
-    pub ask_again: Vec<AskAgain>,
 
     /// Longest duration of an attempt, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -55,6 +42,28 @@ pub struct EndpointArgs {
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub max_failures: u32,
+}
+
+/// Options for asking a chat endpoint.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Endpoint")]
+pub struct EndpointArgs {
+    /// How it is asked.
+    #[command(flatten)]
+    pub asking: AskingArgs,
+
+    /// Answers in the journal to ask for once more: empty (replies without an
+    /// answer), unreadable (replies that are not UTF-8), policy (refusals by the
+    /// content policy); separated by commas. Failed requests are always asked
+    /// again. The output must not exist yet
+    #[arg(
+        long,
+        value_name = "KIND",
+        requires = "base_url",
+        value_delimiter = ','
+    )]
+    #[arg(conflicts_with = "from_journal")]
+    pub ask_again: Vec<AskAgain>,
 
     /// Sampling temperature [default: the endpoint's default]
     #[arg(long, value_name = "TEMPERATURE", value_parser = not_negative)]
@@ -99,7 +108,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds")
 }
 
-impl EndpointArgs {
+impl AskingArgs {
     /// Returns the settings of the client.
     pub(crate) fn settings(&self, base_url: &str) -> Settings {
         Settings {
@@ -119,6 +128,13 @@ impl EndpointArgs {
             path.into()
         })
     }
+}
+
+impl EndpointArgs {
+    /// Returns the path of the journal.
+    pub fn journal(&self, out: &Path) -> PathBuf {
+        self.asking.journal(out)
+    }
 
     /// Returns the prices of a million request tokens and a million reply tokens.
     pub fn prices(&self) -> Option<(f64, f64)> {
@@ -127,15 +143,6 @@ impl EndpointArgs {
 
     /// Returns what was asked so far, as the progress line shows it.
     pub fn message(&self, counts: &Counts) -> String {
-        let asked = Asked::new(*counts, self.prices());
-        let tokens = asked.tokens.prompt_tokens + asked.tokens.completion_tokens;
-        let text = format!(
-            "requests={} failed={} tokens={tokens}",
-            asked.requests, asked.failed
-        );
-        match asked.tokens.cost {
-            Some(cost) => format!("{text} cost={cost:.2}"),
-            None => text,
-        }
+        Asked::new(*counts, self.prices()).message()
     }
 }

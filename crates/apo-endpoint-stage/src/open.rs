@@ -7,7 +7,7 @@ use apo_endpoint::{Client, Endpoint, EndpointError, Journal, JournalError, Key, 
 use apo_provenance::Input;
 use apo_stage::{bad_input, signals, warn};
 
-use crate::args::EndpointArgs;
+use crate::args::{AskingArgs, EndpointArgs};
 
 /// Damaged lines that are reported one by one.
 const TOLD: usize = 5;
@@ -33,6 +33,18 @@ pub fn open(
     let Some(url) = base_url else {
         return Ok(None);
     };
+    let again: Vec<OutcomeKind> = args.ask_again.iter().map(|&it| it.into()).collect();
+    Ok(Some(
+        open_online(&args.asking, url, out)?.asking_again(&again),
+    ))
+}
+
+/// Returns the endpoint at `base_url`, with its journal beside `out`.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_online(args: &AskingArgs, url: &str, out: &Path) -> Result<Endpoint> {
     let key = Key::from_env().map_err(classify)?;
     let client = Client::new(args.settings(url), key).map_err(classify)?;
     if let Some(variable) = client.unused_proxy() {
@@ -44,9 +56,7 @@ pub fn open(
     }
     let journal = Journal::open(&args.journal(out)).map_err(|error| classify(error.into()))?;
     warn_of_damage(&journal);
-    let again: Vec<OutcomeKind> = args.ask_again.iter().map(|&it| it.into()).collect();
-    let endpoint = Endpoint::online(client, journal, args.max_failures);
-    Ok(Some(endpoint.asking_again(&again)))
+    Ok(Endpoint::online(client, journal, args.max_failures))
 }
 
 /// Refuses `--ask-again` if the output exists, since nothing would be asked.
@@ -71,7 +81,7 @@ pub fn check_again(args: &EndpointArgs, out: &Path) -> Result<()> {
 ///
 /// When it is an input, by whatever path.
 pub fn check_journal<'a>(
-    args: &EndpointArgs,
+    args: &AskingArgs,
     inputs: impl IntoIterator<Item = &'a Path>,
 ) -> Result<()> {
     let Some((journal, at)) = args
@@ -124,7 +134,8 @@ fn warn_of_damage(journal: &Journal) {
     }
 }
 
-/// Turns an endpoint's error into the stage's: bad input, a signal, or a failure.
+/// Turns an endpoint's error into the stage's: bad input, a signal, or a failure. An endpoint
+/// that cannot do what the stage asks for is bad input.
 pub fn classify(error: EndpointError) -> Error {
     if matches!(error, EndpointError::Stopped)
         && let Err(stopped) = signals::check()
@@ -132,9 +143,10 @@ pub fn classify(error: EndpointError) -> Error {
         return stopped.into();
     }
     let is_bad_input = match &error {
-        EndpointError::BadUrl { .. } | EndpointError::BadKey | EndpointError::BadProxy { .. } => {
-            true
-        }
+        EndpointError::BadUrl { .. }
+        | EndpointError::BadKey
+        | EndpointError::BadProxy { .. }
+        | EndpointError::Unusable { .. } => true,
         EndpointError::Journal(error) => JournalError::is_bad_input(error),
         _ => false,
     };

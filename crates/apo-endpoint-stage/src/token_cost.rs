@@ -41,6 +41,19 @@ impl Asked {
             tokens: TokenCost::new(usage, prices),
         }
     }
+
+    /// Returns it as the progress line shows it.
+    pub fn message(&self) -> String {
+        let tokens = self.tokens.prompt_tokens + self.tokens.completion_tokens;
+        let text = format!(
+            "requests={} failed={} tokens={tokens}",
+            self.requests, self.failed
+        );
+        match self.tokens.cost {
+            Some(cost) => format!("{text} cost={cost:.2}"),
+            None => text,
+        }
+    }
 }
 
 /// Tokens, and their cost if prices are given.

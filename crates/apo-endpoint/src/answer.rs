@@ -18,10 +18,12 @@ mod length;
 mod literal;
 mod meaning;
 mod repair;
+mod text;
 mod usage;
 
 pub use excerpt::excerpt;
 pub use meaning::Meaning;
+pub use text::text_meaning;
 
 use completion::completion;
 use error::refused;

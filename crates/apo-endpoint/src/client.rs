@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::error::EndpointError;
 use crate::key::Key;
 use crate::outcome::Outcome;
-use crate::request::Request;
+use crate::question::Question;
 use crate::retry::Schedule;
 
 mod address;
@@ -17,7 +17,7 @@ mod settings;
 
 pub use settings::Settings;
 
-use attempt::{Caller, Obstacle};
+use attempt::{Caller, Obstacle, Sent};
 
 /// How often a wait checks whether it should end.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -25,7 +25,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a reply that is under way may still take once the wait should end.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Asks an OpenAI-compatible server for chat completions.
+/// Asks an OpenAI-compatible server for completions.
 #[derive(Debug)]
 pub struct Client {
     caller: Arc<Caller>,
@@ -62,18 +62,21 @@ impl Client {
     /// failure of this request alone is [`Outcome::Failed`].
     pub fn ask(
         &self,
-        request: &Request,
+        request: &impl Question,
         stops: &(dyn Fn() -> bool + Sync),
         attempted: &(dyn Fn() + Sync),
     ) -> Result<Outcome, EndpointError> {
-        let body: Arc<str> = request.body().into();
+        let sent = Arc::new(Sent {
+            body: request.body(),
+            form: request.form(),
+        });
         let settings = &self.caller.settings;
         let mut schedule = Schedule::new(settings.first_pause, request.digest().seed());
         let attempts = settings.attempts.max(1);
         for attempt in 1..=attempts {
             self.wait(stops)?;
             attempted();
-            let (message, asked) = match self.attempt(&body, stops) {
+            let (message, asked) = match self.attempt(&sent, stops) {
                 Ok(outcome) => return Ok(outcome),
                 Err(Obstacle::Stop(error)) => return Err(error),
                 Err(Obstacle::Never(message)) => return Ok(self.caller.failed(&message, attempt)),
@@ -127,16 +130,16 @@ impl Client {
     /// silent server, so it is abandoned and ends at its timeout.
     fn attempt(
         &self,
-        body: &Arc<str>,
+        sent: &Arc<Sent>,
         stops: &(dyn Fn() -> bool + Sync),
     ) -> Result<Outcome, Obstacle> {
         let (sender, receiver) = channel();
-        let (caller, text) = (Arc::clone(&self.caller), Arc::clone(body));
+        let (caller, work_sent) = (Arc::clone(&self.caller), Arc::clone(sent));
         // Once it is abandoned, nobody listens any more.
-        let work = move || drop(sender.send(caller.attempt(&text)));
+        let work = move || drop(sender.send(caller.attempt(&work_sent)));
         if thread::Builder::new().spawn(work).is_err() {
             // The system provides no more threads: this one waits itself.
-            return self.caller.attempt(body);
+            return self.caller.attempt(sent);
         }
         let mut until = None;
         loop {

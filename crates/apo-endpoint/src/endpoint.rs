@@ -7,7 +7,8 @@ use crate::client::Client;
 use crate::error::EndpointError;
 use crate::journal::{Entry, Journal};
 use crate::outcome::{Outcome, OutcomeKind};
-use crate::request::{Digest, Request};
+use crate::question::Question;
+use crate::request::Digest;
 
 /// What this process asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Endpoint {
     /// [`Outcome::Failed`].
     pub fn ask(
         &self,
-        request: &Request,
+        request: &impl Question,
         stops: &(dyn Fn() -> bool + Sync),
     ) -> Result<Outcome, EndpointError> {
         let digest = request.digest();
@@ -136,7 +137,7 @@ impl Endpoint {
         let outcome = client.ask(request, stops, &attempted)?;
         let entry = Entry {
             request: digest,
-            model: request.model.clone(),
+            model: request.model().to_owned(),
             outcome,
         };
         self.journal.append(&entry)?;
@@ -149,7 +150,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// When the journal does not have the request, or cannot be read.
-    pub fn recorded(&self, request: &Request) -> Result<Outcome, EndpointError> {
+    pub fn recorded(&self, request: &impl Question) -> Result<Outcome, EndpointError> {
         let digest = request.digest();
         let found = self.journal.get(&digest)?;
         found.ok_or(EndpointError::NotInJournal { request: digest })

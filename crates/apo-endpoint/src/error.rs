@@ -83,6 +83,13 @@ pub enum EndpointError {
         message: String,
     },
 
+    /// What the server sends is not what was asked for, and would not be for any request.
+    #[error("the endpoint does not do what it is asked for: {message}")]
+    Unusable {
+        /// What is wrong, and what to do.
+        message: String,
+    },
+
     /// The server wants a longer pause than is worth waiting.
     #[error(
         "the endpoint asks for a pause of {} s, and this stage waits at most {} s; run the same \

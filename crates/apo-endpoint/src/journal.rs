@@ -5,12 +5,13 @@
 //! ```json
 //! {"journal":"apo","lines":"checked","crc":"b5b518ea"}
 //! {"request":"<64 hex digits>","model":"gpt-4","reply":{"content":"Hello.","finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":2}},"crc":"…"}
+//! {"request":"<64 hex digits>","model":"policy","reply":{"content":" Hi","drawn":[{"text":" Hi","finish_reason":"stop","ids":[7,0],"log_probs":[-0.5,-0.25]}]},"crc":"…"}
 //! {"request":"<64 hex digits>","model":"gpt-4","policy":{"code":"content_filter","message":"…"},"crc":"…"}
 //! {"request":"<64 hex digits>","model":"gpt-4","unreadable":{"problem":"…","body":"<base64>"},"crc":"…"}
 //! {"request":"<64 hex digits>","model":"gpt-4","failed":{"message":"HTTP 503: overloaded","attempts":6},"crc":"…"}
 //! ```
 //!
-//! `request` is [`Request::digest`](crate::Request::digest). Lines are only
+//! `request` is [`Question::digest`](crate::Question::digest). Lines are only
 //! ever added, and each is on the disk before its outcome is used. A failure is
 //! not an answer: a replay returns it, and a run that can ask asks again. If a
 //! request has several lines, the last one counts, but a failure never hides an

@@ -1,18 +1,18 @@
-//! A chat endpoint with journal, retries and limits.
+//! An endpoint with journal, retries and limits.
 //!
-//! An [`Endpoint`] answers [`Request`]s: from its [`Journal`] if the same request
-//! was answered before, or else by asking an OpenAI-compatible server through its
+//! An [`Endpoint`] answers [`Question`]s, for a chat completion ([`Request`]) or for text
+//! completions ([`TextRequest`]): from its [`Journal`] if the same was answered before, or else by asking an OpenAI-compatible server through its
 //! [`Client`]. Every outcome is on the disk before it is returned, so that neither
 //! a rerun nor a crash pays for a reply twice. Without a client the journal is
 //! replayed and nothing is asked.
 //!
 //! | What | Here |
 //! |---|---|
-//! | what is asked, and the digest by which it is known | [`Request`] |
+//! | what is asked, and the digest by which it is known | [`Request`], [`TextRequest`] |
 //! | the outcomes, line by line on the disk | [`Journal`] |
 //! | one request over HTTP: timeouts, size, retries, key | [`Client`] |
 //! | how an answer is decompressed | [`decoded`] |
-//! | what a server's answer means | [`meaning`] |
+//! | what a server's answer means | [`meaning`], [`text_meaning`] |
 //! | the possible outcomes of a request | [`Outcome`] |
 //! | why a reply ended | [`Ending`] |
 //! | why a request has no reply | [`Failure`] |
@@ -25,6 +25,7 @@
 mod answer;
 mod causes;
 mod client;
+mod drawn;
 mod encoding;
 mod ending;
 mod endpoint;
@@ -36,12 +37,15 @@ mod outcome;
 mod parallel;
 mod policy;
 mod proxy;
+mod question;
 mod request;
 mod retry;
+mod text_request;
 
-pub use answer::{Meaning, excerpt, meaning};
+pub use answer::{Meaning, excerpt, meaning, text_meaning};
 pub use causes::Causes;
 pub use client::{Client, Settings};
+pub use drawn::Drawn;
 pub use encoding::{Unread, decoded};
 pub use ending::Ending;
 pub use endpoint::{Counts, Endpoint};
@@ -51,4 +55,6 @@ pub use journal::{Damage, Entry, Journal, JournalError};
 pub use key::Key;
 pub use outcome::{Outcome, OutcomeKind, PolicyRefusal, Reply, Unreadable, Usage};
 pub use parallel::at_once;
+pub use question::{Form, Question, Wanted};
 pub use request::{Digest, Message, Request, Role};
+pub use text_request::{Choice, TextRequest};

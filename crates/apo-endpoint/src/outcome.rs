@@ -3,6 +3,7 @@
 use apo_thought::parted;
 use serde::{Deserialize, Serialize};
 
+use crate::drawn::Drawn;
 use crate::ending::Ending;
 use crate::failure::{CALLS_TOOL, Failure};
 
@@ -18,9 +19,9 @@ pub struct Usage {
 }
 
 /// What the model said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
-    /// The text as it was received, including thoughts.
+    /// The text as it was received, including thoughts; of several texts, the first.
     pub content: String,
     /// Why it ended, in the server's words: `stop`, `length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,6 +29,9 @@ pub struct Reply {
     /// The tokens that it took, if the server says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The texts of text completions; a chat completion has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drawn: Vec<Drawn>,
 }
 
 impl Reply {
@@ -39,6 +43,24 @@ impl Reply {
     /// Whether a thought comes before the answer.
     pub fn has_thought(&self) -> bool {
         parted(&self.content).has_thought
+    }
+
+    /// Returns the number of tokens of each text, the end of text among them, where it is
+    /// known: a server tells the sum, or, as llama.cpp does, that of the first text. The ids
+    /// of a text may be fewer.
+    pub fn drawn_tokens(&self) -> Vec<Option<u64>> {
+        let told = self.usage.map(|it| it.completion_tokens);
+        let told = told.filter(|&n| n > 0);
+        if self.drawn.len() == 1 {
+            return vec![told];
+        }
+        let ids: Vec<_> = self.drawn.iter().map(Drawn::n_ids).collect();
+        let sum: Option<u64> = ids.iter().copied().sum();
+        if sum.is_some() && sum == told {
+            ids
+        } else {
+            vec![None; ids.len()]
+        }
     }
 
     /// Returns what its finish reason means.
@@ -91,7 +113,7 @@ pub struct Unreadable {
 }
 
 /// The outcome of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// A reply.

@@ -107,6 +107,11 @@ impl FromStr for Digest {
 }
 
 impl Digest {
+    /// Makes the digest of these bytes of a SHA-256.
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Returns its first eight bytes as a number, to seed draws with.
     pub(crate) fn seed(self) -> u64 {
         let mut bytes = [0; 8];

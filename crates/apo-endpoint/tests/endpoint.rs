@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use apo_endpoint::{
-    Client, Endpoint, EndpointError, Journal, Key, Message, Outcome, OutcomeKind, Request, Role,
-    Settings, at_once,
+    Choice, Client, Endpoint, EndpointError, Journal, Key, Message, Outcome, OutcomeKind, Request,
+    Role, Settings, TextRequest, at_once,
 };
 use loopback::{Answer, Server};
 use serde_json::json;
@@ -542,5 +542,77 @@ fn a_reply_that_cannot_be_read_is_kept_and_not_paid_for_again() {
     for _ in 0..2 {
         assert_eq!(content(&ask(&endpoint, "hi").unwrap()), "coffee");
         assert_eq!(server.calls().len(), 2);
+    }
+}
+
+fn text_request(weights: &str) -> TextRequest {
+    TextRequest {
+        model: "m".into(),
+        weights: weights.into(),
+        prompt: vec![5, 6],
+        n: 1,
+        max_tokens: 4,
+        choice: Choice {
+            temperature: 1.0,
+            top_k: None,
+            top_p: 1.0,
+            repetition_penalty: 1.0,
+        },
+        seed: 9,
+        stop: Vec::new(),
+        stop_ids: vec![0],
+    }
+}
+
+#[test]
+fn texts_are_asked_at_their_own_address_and_once_for_each_model() {
+    let server = Server::start(|_, _| {
+        Answer::json(
+            200,
+            &json!({"model": "m", "choices": [{"text": " a", "finish_reason": "stop",
+                "token_ids": [7, 0], "logprobs": {"token_logprobs": [-0.5, -0.25]}}]}),
+        )
+    });
+    let journal = fresh("texts");
+    for _ in 0..2 {
+        let endpoint = endpoint(settings(&server.url), &journal);
+        let outcome = endpoint.ask(&text_request("1"), &|| false).unwrap();
+        let Outcome::Reply(reply) = outcome else {
+            panic!("expected texts, found {outcome:?}");
+        };
+        assert_eq!(reply.drawn[0].ids, Some(vec![7, 0]));
+        assert_eq!(reply.drawn[0].log_probs, Some(vec![-0.5, -0.25]));
+    }
+    let calls = server.calls();
+    assert_eq!(calls.len(), 1, "the journal answers the second time");
+    assert_eq!(calls[0].path, "/v1/completions");
+    assert_eq!(calls[0].body["prompt"], json!([5, 6]));
+    // Another model of that name is asked.
+    let endpoint = endpoint(settings(&server.url), &journal);
+    endpoint.ask(&text_request("2"), &|| false).unwrap();
+    assert_eq!(server.calls().len(), 2);
+}
+
+#[test]
+fn what_no_request_for_texts_would_get_stops_at_once_and_is_not_kept() {
+    let fewer = json!({"model": "m", "choices": []});
+    for (answer, expected) in [
+        (
+            Answer::error(400, "bad", "prompt must be a string"),
+            "HTTP 400",
+        ),
+        (
+            Answer::json(404, &json!({"detail": "Not Found"})),
+            "HTTP 404",
+        ),
+        (Answer::json(200, &fewer), "expected 1"),
+    ] {
+        let server = Server::start(move |_, _| answer.clone());
+        let journal = fresh("texts-refused");
+        let endpoint = endpoint(settings(&server.url), &journal);
+        let error = endpoint.ask(&text_request("1"), &|| false).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(server.calls().len(), 1);
+        assert_eq!(endpoint.journal().n_requests(), 0);
     }
 }

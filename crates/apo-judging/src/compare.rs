@@ -44,7 +44,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let PoliciesArgs { a, b } = &args.policies;
     let inputs = [Some(a), Some(b), args.from_journal.as_ref()];
     let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
-    check_journal(&args.endpoint, inputs.clone())?;
+    check_journal(&args.endpoint.asking, inputs.clone())?;
     let provenance = provenance(args)?;
     let inputs = inputs.chain([journal.as_path()]);
     let out = &args.output.out;
@@ -171,9 +171,9 @@ fn ask_all(args: &CompareArgs, pairings: &[Pairing], endpoint: &Endpoint) -> Res
     let progress = Mutex::new(Progress::new(&args.report, what, "comparisons", 0, total));
     let (judged, missing) = (AtomicU64::new(0), AtomicU64::new(0));
     let items = judgements(args, pairings).map(Ok::<_, Error>);
-    at_once(args.endpoint.requests.into(), items, |judgement| {
+    at_once(args.endpoint.asking.requests.into(), items, |judgement| {
         signals::check()?;
-        let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
+        let ask = |request: &Request| endpoint.ask(request, &|| signals::check().is_err());
         let mut both = true;
         for first in [First::A, First::B] {
             match judgement.verdict(first, ask) {
@@ -225,7 +225,7 @@ fn write(
     let mut unread = Unread::default();
     let mut writer = Writer::<VerdictRow>::create(path, provenance)?;
     for judgement in judgements(args, pairings) {
-        let recorded = |request: &_| endpoint.recorded(request);
+        let recorded = |request: &Request| endpoint.recorded(request);
         let order = |first| judgement.verdict(first, recorded).map_err(classify);
         let (plain, swapped) = match (order(First::A)?, order(First::B)?) {
             (Ok(plain), Ok(swapped)) => (plain, swapped),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, Result, bail};
-use apo_endpoint::{Endpoint, EndpointError, at_once};
+use apo_endpoint::{Endpoint, EndpointError, Request, at_once};
 use apo_endpoint_stage::classify;
 use apo_golden::{Collected, Collector, Lack};
 use apo_stage::{Progress, bad_input, note, signals};
@@ -51,9 +51,9 @@ pub fn all(
     let queries = Reader::<Query>::open(&args.queries)?
         .filter(|query| query.as_ref().map_or(true, is_open))
         .map(|query| query.map_err(Error::from));
-    at_once(args.endpoint.requests.into(), queries, |query| {
+    at_once(args.endpoint.asking.requests.into(), queries, |query| {
         signals::check()?;
-        let ask = |request: &_| endpoint.ask(request, &|| signals::check().is_err());
+        let ask = |request: &Request| endpoint.ask(request, &|| signals::check().is_err());
         let collected = collector.collect(&query.query_id, &query.prompt, ask);
         let counts = endpoint.counts();
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);

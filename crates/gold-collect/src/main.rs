@@ -56,7 +56,7 @@ fn run(args: &Args) -> Result<()> {
         ));
     }
     check_again(&args.endpoint, &args.output.out)?;
-    check_journal(&args.endpoint, args.inputs())?;
+    check_journal(&args.endpoint.asking, args.inputs())?;
     answers::refuse_samples(&args.answers)?;
     let keys = Keys::read(&args.queries)?;
     let answers = Answers::read(&args.answers, &keys, args.fallback())?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_endpoint::Endpoint;
+use apo_endpoint::{Endpoint, Request};
 use apo_endpoint_stage::classify;
 use apo_golden::{Collected, Collector, Golden};
 use apo_provenance::Provenance;
@@ -35,7 +35,7 @@ impl Sources<'_> {
         }
         let mut found = Collected::default();
         if let Some((collector, endpoint)) = self.model {
-            let recorded = |request: &_| endpoint.recorded(request);
+            let recorded = |request: &Request| endpoint.recorded(request);
             found = collector
                 .collect(&query.query_id, &query.prompt, recorded)
                 .map_err(classify)?;

@@ -199,6 +199,7 @@ fn said(prompt: &str, reply: &str) -> endpoint::Outcome {
             prompt_tokens: n_words(prompt),
             completion_tokens: n_words(reply),
         }),
+        drawn: Vec::new(),
     })
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use apo_endpoint_stage::AskingArgs;
 use apo_model_stage::{ComputeArgs, ModelArgs};
 use apo_stage::{OutputArgs, ReportArgs};
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 
 const EXAMPLES: &str = concat!(
     "\
@@ -17,19 +18,41 @@ Examples:
       --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \\
       --max-new-tokens 512 --out answers.parquet
 
-To resume a stopped run, run the same command again.
+  By vLLM on this machine, 64 requests at once:
+    vllm serve sft &
+    sample --model sft --queries data/rm-queries.parquet \\
+      --base-url http://127.0.0.1:8000/v1 --requests 64 --out rm-samples.parquet
+
+  By llama.cpp's server, which serves one model under the name that it is given:
+    llama-server -m sft.gguf --alias sft --port 8080 &
+    sample --model sft --queries data/rm-queries.parquet \\
+      --base-url http://127.0.0.1:8080/v1 --out rm-samples.parquet
+
+To resume a stopped run, run the same command again. A server's answers are kept in
+OUT.journal.jsonl; nothing that it holds is asked for again.
 
 ",
     apo_stage::exit_status!()
 );
 
-/// Sample a policy's responses to queries
+/// Sample a policy's responses to queries, here or by a server
 ///
 /// A response ends at the end of text or before another human turn, which is
 /// cut off. A sample depends on --seed, its query and its number, but, except
 /// for rounding, not on the batch, the order of the queries, or the threads.
+///
+/// With --base-url, a server draws the samples: vLLM, llama.cpp's, or another one
+/// that takes prompts as token ids at /completions. Services for chats alone do not:
+/// they render prompts themselves.
 #[derive(Debug, Parser)]
 #[command(name = "sample", version, after_help = EXAMPLES)]
+#[command(group(ArgGroup::new("computing").multiple(true).conflicts_with("base_url")
+    .args(["batch", "device", "threads", "precision", "tuning"])))]
+#[command(group(ArgGroup::new("asking").multiple(true).requires("base_url")
+    .args(["model_name", "samples_per_request", "requests", "timeout", "attempts", "first_pause",
+        "max_failures"])))]
+// A server may let requests wait, and texts take longer than most replies.
+#[command(mut_arg("timeout", |arg| arg.default_value("600")))]
 pub struct Args {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -111,10 +134,80 @@ pub struct Args {
     pub compute: ComputeArgs,
 
     #[command(flatten)]
+    pub server: ServerArgs,
+
+    #[command(flatten)]
     pub output: OutputArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// A server that draws the samples.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Endpoint")]
+pub struct ServerArgs {
+    /// Address of an OpenAI-compatible server that draws the samples, up to its `/v1`; a
+    /// key is taken from `OPENAI_API_KEY`
+    ///
+    /// It must serve the model of --model, which gives the tokenizer and the template, and
+    /// is named in the output as what was sampled; its weights are not read and may be
+    /// absent.
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+
+    /// Name of the model at the server [default: --model as given]
+    #[arg(long, value_name = "NAME")]
+    pub model_name: Option<String>,
+
+    /// Samples that one request asks for
+    ///
+    /// With 1, each sample has a seed of its own. More save work at servers that compute
+    /// the prompt of each request anew; the samples then also depend on this number.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub samples_per_request: u16,
+
+    #[command(flatten)]
+    pub asking: AskingArgs,
+}
+
+/// Where a model is served.
+#[derive(Debug)]
+pub struct Served<'a> {
+    pub url: &'a str,
+    /// The model's name there.
+    pub name: String,
+    /// The file that keeps the answers.
+    pub journal: PathBuf,
+}
+
+impl Args {
+    /// Returns where the model is served, if a server draws the samples.
+    pub fn served(&self) -> Option<Served<'_>> {
+        let url = self.server.base_url.as_deref()?;
+        let name = self.server.model_name.clone();
+        Some(Served {
+            url,
+            name: name.unwrap_or_else(|| self.model.dir.to_string_lossy().into_owned()),
+            journal: self.server.asking.journal(&self.output.out),
+        })
+    }
+
+    /// Checks that options fit together.
+    ///
+    /// # Errors
+    ///
+    /// When one request asks for several samples that are all the likeliest text.
+    pub fn check(&self) -> Result<(), String> {
+        if self.temperature > 0.0 || self.server.samples_per_request == 1 {
+            return Ok(());
+        }
+        Err(
+            "--samples-per-request above 1 has no use with --temperature 0, where all samples of \
+             a query are the same, and servers refuse it; leave it out"
+                .to_owned(),
+        )
+    }
 }
 
 /// How many responses are computed at once.
@@ -164,5 +257,70 @@ mod tests {
     #[test]
     fn the_declaration_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    fn parse(rest: &str) -> Result<Args, clap::Error> {
+        let line = format!("sample --model dir/sft --queries q --out o {rest}");
+        Args::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn what_has_no_effect_at_a_server_is_refused_and_so_are_its_options_without_one() {
+        const URL: &str = "--base-url http://a";
+        for rest in ["", "--batch 8 --threads 2 --precision f32", URL] {
+            assert!(parse(rest).is_ok(), "{rest}: {}", parse(rest).unwrap_err());
+        }
+        for option in [
+            "--batch 8",
+            "--device cpu",
+            "--threads 2",
+            "--precision f32",
+            "--tuning t",
+        ] {
+            assert!(parse(option).is_ok(), "{option}");
+            let both = format!("{URL} {option}");
+            let error = parse(&both).unwrap_err().to_string();
+            assert!(error.contains("--base-url"), "{option}: {error}");
+        }
+        for option in [
+            "--model-name m",
+            "--samples-per-request 2",
+            "--requests 4",
+            "--journal j",
+            "--timeout 9",
+            "--attempts 2",
+            "--first-pause 1",
+            "--max-failures 3",
+        ] {
+            let both = format!("{URL} {option}");
+            assert!(parse(&both).is_ok(), "{option}");
+            let error = parse(option).unwrap_err().to_string();
+            assert!(error.contains("--base-url"), "{option}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_server_knows_the_model_by_its_directory_or_by_a_name() {
+        let args = |rest| parse(rest).expect("it fits");
+        assert!(args("").served().is_none());
+        let there = args("--base-url http://a");
+        let served = there.served().expect("it is served");
+        assert_eq!((served.url, served.name.as_str()), ("http://a", "dir/sft"));
+        assert_eq!(served.journal.to_str(), Some("o.journal.jsonl"));
+        assert_eq!(there.server.asking.timeout, 600);
+        let named = args("--base-url http://a --model-name m");
+        assert_eq!(named.served().expect("it is served").name, "m");
+    }
+
+    #[test]
+    fn several_greedy_samples_of_one_request_are_refused() {
+        let check = |rest: &str| {
+            let args = parse(&format!("--base-url http://a {rest}"));
+            args.expect("it parses").check()
+        };
+        assert!(check("--samples-per-request 4").is_ok());
+        assert!(check("--temperature 0").is_ok());
+        let error = check("--temperature 0 --samples-per-request 4").unwrap_err();
+        assert!(error.contains("--samples-per-request"), "{error}");
     }
 }

@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_provenance::Provenance;
 use apo_spool::{Place, Spool};
 use apo_stage::warn;
-use apo_tables::{Finish, POLICY, Query, Response, Writer};
+use apo_tables::Finish;
 use serde::{Deserialize, Serialize};
 
 use crate::summary::Summary;
+use crate::table::Sampled;
 
 const FILE: &str = "finished.spool";
 
@@ -114,47 +114,23 @@ impl Finished {
         }
     }
 
-    /// Writes the table in the order of the queries, then of the samples.
+    /// Returns one response.
     ///
     /// # Errors
     ///
-    /// When a response is missing, or the disk is full.
-    pub fn write_table(
-        &mut self,
-        queries: impl Iterator<Item = Result<Query>>,
-        samples: usize,
-        path: &Path,
-        provenance: &Provenance,
-    ) -> Result<()> {
-        let mut writer = Writer::create(path, provenance)?;
-        for query in queries {
-            let query = query?;
-            for sample in 0..samples as i32 {
-                let record = self.read(&query.query_id, sample)?;
-                writer.write(&Response {
-                    query_id: query.query_id.clone(),
-                    subset: query.subset.clone(),
-                    prompt: query.prompt.clone(),
-                    sample,
-                    response: record.response,
-                    origin: POLICY.to_owned(),
-                    finish: record.finish,
-                    tokens: Some(record.tokens),
-                    log_prob: Some(record.log_prob),
-                    reward: None,
-                })?;
-            }
-        }
-        writer.finish()?;
-        Ok(())
-    }
-
-    fn read(&mut self, query_id: &str, sample: i32) -> Result<Record> {
+    /// When it is missing, or cannot be read.
+    pub fn read(&mut self, query_id: &str, sample: i32) -> Result<Sampled> {
         let key = (query_id.to_owned(), sample);
         let place =
             self.kept.places.get(&key).with_context(|| {
                 format!("sample {sample} of query {query_id} was not generated")
             })?;
-        Ok(self.spool.read(*place)?)
+        let record = self.spool.read(*place)?;
+        Ok(Sampled {
+            response: record.response,
+            finish: record.finish,
+            tokens: Some(record.tokens),
+            log_prob: Some(record.log_prob),
+        })
     }
 }

@@ -1,30 +1,65 @@
-//! Generates the missing responses, many at a time.
+//! Samples by the model itself: generates the missing responses, many at a time.
 
 use std::collections::HashSet;
 use std::time::Instant;
 
 use anyhow::{Error, Result};
-use apo_dialogue::{DialogueTokenizer, fit_prompt};
+use apo_dialogue::DialogueTokenizer;
 use apo_llama::{
-    Ended, Generated, GenerationConfig, InferenceModel, ModelError, Request, Sampling,
+    Ended, Generated, GenerationConfig, Head, InferenceModel, Model, ModelError, Request, Sampling,
+    Start,
 };
-use apo_model_stage::rows::with_row;
-use apo_provenance::short_digest;
-use apo_stage::{Progress, signals};
+use apo_model_stage::{precision, start_device};
+use apo_provenance::Provenance;
+use apo_stage::{Output, Progress, note, signals};
 use apo_tables::{Finish, Query};
 
 use crate::args::{Args, Batch};
 use crate::finished::{Finished, Record};
+use crate::prompts::{prompt, seed_of};
 use crate::queries::Queries;
 use crate::summary::Summary;
+use crate::table;
 
-/// Generates the responses that are still missing.
+/// Generates the responses, and writes the table into the working folder. Responses that an
+/// earlier run finished are kept.
 ///
 /// # Errors
 ///
-/// When the queries cannot be read, when the tokenizer or the model fails, when a
-/// response cannot be written, or when a signal stopped the work.
+/// When the model cannot be loaded, when the queries cannot be read, when the tokenizer or
+/// the model fails, when a response cannot be written, or when a signal stopped the work.
 pub fn generate(
+    args: &Args,
+    tokenizer: &DialogueTokenizer,
+    queries: &Queries,
+    output: &Output,
+    provenance: &Provenance,
+) -> Result<Summary> {
+    let device = start_device(&args.compute, Some(output.dir()))?;
+    let dir = &args.model.dir;
+    let compute = precision::resolve(&args.compute, dir, &device, &args.report)?;
+    let model = Model::load(dir, Head::LanguageModel, Start::Saved, &device, compute)?;
+    let model = model.for_inference();
+    let mut finished = Finished::open(output.dir())?;
+    if finished.len() > 0 {
+        let n = finished.len();
+        note(
+            &args.report,
+            &format!("continuing: {n} responses are finished"),
+        );
+    }
+    let summary = missing(args, tokenizer, &model, queries, &mut finished)?;
+    table::write(output.dir(), provenance, queries.rows()?, |query| {
+        let samples = 0..i32::from(args.samples);
+        samples
+            .map(|sample| finished.read(&query.query_id, sample))
+            .collect()
+    })?;
+    Ok(summary)
+}
+
+/// Generates the responses that are still missing.
+fn missing(
     args: &Args,
     tokenizer: &DialogueTokenizer,
     model: &InferenceModel,
@@ -136,29 +171,13 @@ fn request(
     let samples: Vec<(usize, u64)> = missing
         .map(|sample| (sample as usize, seed_of(args.seed, &query.query_id, sample)))
         .collect();
-    let keep = args.prompt_limit as usize;
-    let ids = with_row(
-        &args.queries,
-        &query.query_id,
-        tokenizer.encode_prompt(&query.prompt, keep),
-    )?;
-    let prompt = fit_prompt(&ids, tokenizer.bos(), keep);
-    let cut = prompt.len() < ids.len();
+    let prompt = prompt(args, tokenizer, query)?;
     let request = Request {
         number,
-        prompt,
+        prompt: prompt.ids,
         samples,
     };
-    Ok((request, cut))
-}
-
-/// Returns the seed of one sample of one query.
-fn seed_of(seed: u64, query_id: &str, sample: i32) -> u64 {
-    short_digest(&[
-        &seed.to_le_bytes(),
-        &sample.to_le_bytes(),
-        query_id.as_bytes(),
-    ])
+    Ok((request, prompt.is_cut))
 }
 
 fn record(tokenizer: &DialogueTokenizer, query_id: &str, one: &Generated) -> Result<Record> {
@@ -177,18 +196,4 @@ fn record(tokenizer: &DialogueTokenizer, query_id: &str, one: &Generated) -> Res
         tokens: one.n_generated as i32,
         log_prob: one.log_prob as f32,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_sample_has_a_seed_of_its_own() {
-        let seeds: HashSet<u64> = (0..2)
-            .flat_map(|seed| ["a", "b"].map(|id| (seed, id)))
-            .flat_map(|(seed, id)| (0..4).map(move |sample| seed_of(seed, id, sample)))
-            .collect();
-        assert_eq!(seeds.len(), 16);
-    }
 }

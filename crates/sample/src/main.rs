@@ -1,41 +1,39 @@
 //! `sample`: draws a policy's responses to queries.
 //!
-//! Finished responses are appended to a file; when all are finished, they
-//! become the table, in the order of the queries.
+//! The model itself draws them (`generate`), or a server that serves it (`server`). What is
+//! finished is on the disk; when all responses are, they become the table, in the order of
+//! the queries.
 
 mod args;
 mod finished;
 mod generate;
+mod prompts;
 mod queries;
+mod server;
 mod summary;
+mod table;
+mod texts;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_dialogue::generation_note;
-use apo_llama::{Head, Model, Start};
+use apo_dialogue::{DialogueTokenizer, generation_note};
+use apo_llama::{Head, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
-use apo_model_stage::{precision, start_device};
 use apo_stage::{
-    Claim, Output, OutputKind, format_table, note, print_result, print_up_to_date, warn,
+    Claim, Output, OutputKind, format_table, parse_args, print_result, print_up_to_date, warn,
 };
-use clap::Parser as _;
 
 use crate::args::Args;
-use crate::finished::Finished;
-use crate::generate::generate;
 use crate::queries::Queries;
-
-/// Name of the table in the working folder.
-const TABLE: &str = "responses.parquet";
 
 // A training or decoding step frees and allocates the same large buffers again.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse_args(Args::check);
     apo_model_stage::run("sample", || run(&args))
 }
 
@@ -43,50 +41,51 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// When the table or the model is malformed, or when the output cannot be
-/// written.
+/// When the table or the model is malformed, when the server cannot be asked, or when the
+/// output cannot be written.
 fn run(args: &Args) -> Result<()> {
     let queries = Queries::check(args)?;
-    let model = &args.model.dir;
-    let (head, start) = (Head::LanguageModel, Start::Saved);
-    let longest = Longest {
-        tokens: args.prompt_limit.saturating_add(args.max_new_tokens),
-        by: "--prompt-limit and --max-new-tokens make texts of up to",
-    };
-    let tokenizer = models::open_tokenizer(model, args.model.template, head, start, longest)?;
-    if let Some(note) = generation_note(model)? {
-        warn(&note);
-    }
+    let tokenizer = open_tokenizer(args)?;
     let provenance = queries.provenance(args, &tokenizer)?;
     args.compute.keep_apart(&args.output)?;
-    let out = &args.output.out;
+    let served = args.served();
+    if let Some(served) = &served {
+        server::check(args, &served.journal)?;
+    }
+    let inputs = [args.model.dir.as_path(), &args.queries];
+    let journal = served.as_ref().map(|it| it.journal.as_path());
     let claim = Output::claim(
         &args.output,
         &provenance,
         OutputKind::Table,
-        [model.as_path(), &args.queries],
+        inputs.into_iter().chain(journal),
     )?;
     let Claim::Work(output) = claim else {
-        return print_up_to_date(&args.report, out);
+        return print_up_to_date(&args.report, &args.output.out);
     };
-    let device = start_device(&args.compute, Some(output.dir()))?;
-    let compute = precision::resolve(&args.compute, model, &device, &args.report)?;
-    let model = Model::load(model, head, start, &device, compute)?.for_inference();
-    let mut finished = Finished::open(output.dir())?;
-    if finished.len() > 0 {
-        let n = finished.len();
-        note(
-            &args.report,
-            &format!("continuing: {n} responses are finished"),
-        );
-    }
-    let summary = generate(args, &tokenizer, &model, &queries, &mut finished)?;
-    finished.write_table(
-        queries.rows()?,
-        args.samples.into(),
-        &output.dir().join(TABLE),
-        &provenance,
-    )?;
-    output.publish(TABLE)?;
+    let summary = match served {
+        None => generate::generate(args, &tokenizer, &queries, &output, &provenance)?,
+        Some(served) => server::sample(args, served, &tokenizer, &queries, &output, &provenance)?,
+    };
+    output.publish(table::TABLE)?;
     print_result(&args.report, &summary, || format_table(&summary.rows()))
+}
+
+/// Opens the tokenizer. The weights are read only if the model itself draws the samples.
+fn open_tokenizer(args: &Args) -> Result<DialogueTokenizer> {
+    let model = &args.model.dir;
+    let start = match args.served() {
+        None => Start::Saved,
+        Some(_) => Start::Scratch(0),
+    };
+    let longest = Longest {
+        tokens: args.prompt_limit.saturating_add(args.max_new_tokens),
+        by: "--prompt-limit and --max-new-tokens make texts of up to",
+    };
+    let head = Head::LanguageModel;
+    let tokenizer = models::open_tokenizer(model, args.model.template, head, start, longest)?;
+    if let Some(note) = generation_note(model)? {
+        warn(&note);
+    }
+    Ok(tokenizer)
 }

@@ -83,7 +83,8 @@ impl Queries {
         }))
     }
 
-    /// Returns what the output depends on.
+    /// Returns what the output depends on. If a server draws the samples, that is the
+    /// model's name there instead of a precision.
     ///
     /// # Errors
     ///
@@ -91,7 +92,13 @@ impl Queries {
     pub fn provenance(&self, args: &Args, tokenizer: &DialogueTokenizer) -> Result<Provenance> {
         let provenance = Provenance::new(SAMPLE, env!("CARGO_PKG_VERSION"));
         let provenance = models::with_template(provenance, tokenizer);
-        let provenance = precision::with_precision(provenance, &args.compute, &args.model.dir)?;
+        let provenance = match args.served() {
+            None => precision::with_precision(provenance, &args.compute, &args.model.dir)?,
+            Some(served) => provenance
+                .argument("sampled_by", "server")
+                .argument("model_name", served.name)
+                .argument("samples_per_request", args.server.samples_per_request),
+        };
         Ok(provenance
             .argument("samples", args.samples)
             .argument("temperature", as_written(args.temperature))
@@ -107,7 +114,7 @@ impl Queries {
 }
 
 /// Returns a number as the user wrote it: 1.2, not the f64 of the nearest f32.
-fn as_written(number: f32) -> f64 {
+pub fn as_written(number: f32) -> f64 {
     let text = number.to_string();
     text.parse().expect("a number that was read")
 }

@@ -187,6 +187,7 @@ fn answered() -> Vec<(Digest, Outcome)> {
                     content: format!("It is {}, \"é\".\n", i + 1),
                     finish_reason: Some("stop".into()),
                     usage: None,
+                    drawn: Vec::new(),
                 }),
             };
             (request(i), outcome)

@@ -1,7 +1,8 @@
 //! Answers of a server.
 
 use apo_endpoint::{
-    Entry, Meaning, Message, Outcome, OutcomeKind, Request, Role, decoded, meaning,
+    Entry, Meaning, Message, Outcome, OutcomeKind, Request, Role, Wanted, decoded, meaning,
+    text_meaning,
 };
 
 /// Statuses, one for each meaning.
@@ -21,13 +22,26 @@ pub fn reply(bytes: &[u8]) -> String {
     answers.join("; ")
 }
 
+/// Reads an answer as one to each form of question.
 fn read(status: u16, bytes: &[u8]) -> String {
-    match meaning(status, bytes) {
+    let wanted = Wanted {
+        model: "model".into(),
+        prompt_tokens: 9,
+        choices: 1,
+        tokens: 4,
+    };
+    let texts = described(text_meaning(status, bytes, &wanted));
+    format!("{}, {texts}", described(meaning(status, bytes)))
+}
+
+fn described(meaning: Meaning) -> String {
+    match meaning {
         Meaning::Done(outcome) => kept(&outcome),
         Meaning::Later(message) => format!("later: {}", shown(&message)),
         Meaning::Never(message) => format!("never: {}", shown(&message)),
         Meaning::Unauthorised(message) => format!("no entry: {}", shown(&message)),
         Meaning::Refused(message) => format!("refused: {}", shown(&message)),
+        Meaning::Unusable(message) => format!("unusable: {}", shown(&message)),
     }
 }
 

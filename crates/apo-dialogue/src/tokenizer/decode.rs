@@ -18,13 +18,18 @@ impl DialogueTokenizer {
     ///
     /// When the tokenizer fails.
     pub fn decode_response(&self, ids: &[u32]) -> Result<String, DialogueError> {
-        let text = self.decode(ids)?;
+        Ok(self.response(&self.decode(ids)?))
+    }
+
+    /// Returns the response that a text is: what precedes another human turn, stripped, and
+    /// with markers quoted that a chat template has as text.
+    pub fn response(&self, text: &str) -> String {
         let end = text.find(apo_hh::HUMAN).unwrap_or(text.len());
         let text = text[..end].trim();
-        Ok(match self.chat {
+        match self.chat {
             Some(_) => apo_hh::quoted(text).into_owned(),
             None => text.to_owned(),
-        })
+        }
     }
 
     /// Returns the text of ids without special tokens.

@@ -40,6 +40,7 @@ pub(super) fn completion(json: &Value) -> Meaning {
         content,
         finish_reason,
         usage: usage(json),
+        drawn: Vec::new(),
     };
     match (ending, reply.fault()) {
         (Ending::Tool, Some(fault)) => Meaning::Never(fault),
@@ -128,7 +129,7 @@ fn other_format(json: &Value, choice: &Value) -> Option<&'static str> {
 }
 
 /// Returns why a choice ended: the most specific of the reasons that it gives.
-fn finish_reason(choice: &Value) -> Option<String> {
+pub(super) fn finish_reason(choice: &Value) -> Option<String> {
     let name = |value: &Value| match value {
         Value::String(text) => Some(excerpt(text.as_bytes())),
         Value::Number(number) => Some(number.to_string()),

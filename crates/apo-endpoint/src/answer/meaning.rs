@@ -15,4 +15,6 @@ pub enum Meaning {
     Unauthorised(String),
     /// No request will succeed.
     Refused(String),
+    /// The server does something other than it is asked for, whatever the request.
+    Unusable(String),
 }

@@ -5,6 +5,7 @@ mod policy;
 mod printed;
 mod refusals;
 mod replies;
+mod text;
 
 use super::*;
 use crate::failure::FailureKind;
@@ -22,6 +23,7 @@ fn reply(content: &str, finish_reason: Option<&str>, usage: Option<(u64, u64)>) 
             prompt_tokens,
             completion_tokens,
         }),
+        drawn: Vec::new(),
     }))
 }
 
@@ -55,6 +57,7 @@ fn each_status_has_its_meaning() {
             Meaning::Never(text) => ("never", Some(text)),
             Meaning::Refused(text) => ("refused", Some(text)),
             Meaning::Unauthorised(text) => ("unauthorised", Some(text)),
+            Meaning::Unusable(text) => ("unusable", Some(text)),
         };
         assert_eq!(found, name, "HTTP {status}");
         if let Some(text) = text.filter(|_| status >= 400) {

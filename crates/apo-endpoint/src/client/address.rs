@@ -1,11 +1,30 @@
-//! The address that completions are asked from.
+//! The addresses that completions are asked from.
 
 use crate::error::EndpointError;
+use crate::question::Form;
 
-/// Returns the address for completions: the base address, with `/v1` if it has no
-/// path, and the path that the API documents.
-pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
-    const PATH: &str = "/chat/completions";
+const CHAT: &str = "/chat/completions";
+const TEXT: &str = "/completions";
+
+/// The address for each form of question.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    pub(super) chat: String,
+    text: String,
+}
+
+impl Addresses {
+    pub(super) fn of(&self, form: &Form) -> &str {
+        match form {
+            Form::Chat => &self.chat,
+            Form::Text(_) => &self.text,
+        }
+    }
+}
+
+/// Returns the addresses for completions: the base address, with `/v1` if it has no
+/// path, and the paths that the API documents. A base address may end with one of them.
+pub(super) fn addresses(base: &str) -> Result<Addresses, EndpointError> {
     let bad = |url: &str, problem| EndpointError::BadUrl {
         url: url.to_owned(),
         problem,
@@ -60,12 +79,14 @@ pub(super) fn completions_url(base: &str) -> Result<String, EndpointError> {
     if base.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(bad(base, "it contains white space"));
     }
-    Ok(if base.ends_with(PATH) {
-        base.to_owned()
-    } else if host.len() == rest.len() {
-        format!("{base}/v1{PATH}")
-    } else {
-        format!("{base}{PATH}")
+    let root = match base.strip_suffix(CHAT).or_else(|| base.strip_suffix(TEXT)) {
+        Some(root) => root.to_owned(),
+        None if host.len() == rest.len() => format!("{base}/v1"),
+        None => base.to_owned(),
+    };
+    Ok(Addresses {
+        chat: format!("{root}{CHAT}"),
+        text: format!("{root}{TEXT}"),
     })
 }
 
@@ -100,9 +121,15 @@ mod tests {
                 "https://a.b/v1/chat/completions",
                 "https://a.b/v1/chat/completions",
             ),
+            (
+                "https://a.b/v1/completions",
+                "https://a.b/v1/chat/completions",
+            ),
             ("HTTPS://a.b:443/v1", "https://a.b:443/v1/chat/completions"),
         ] {
-            assert_eq!(completions_url(base).unwrap(), expected);
+            let found = addresses(base).unwrap();
+            assert_eq!(found.of(&Form::Chat), expected);
+            assert_eq!(found.text, expected.replace("/chat", ""));
         }
     }
 
@@ -129,7 +156,7 @@ mod tests {
             "http://[::1]8000/v1",
             "http://[::1]:89000/v1",
         ] {
-            let error = completions_url(base).unwrap_err().to_string();
+            let error = addresses(base).unwrap_err().to_string();
             assert!(
                 error.contains("is not the address of an endpoint"),
                 "{base}: {error}"

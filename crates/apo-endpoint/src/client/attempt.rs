@@ -9,15 +9,16 @@ use serde::de::IgnoredAny;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, Timeout};
 
-use super::address::completions_url;
+use super::address::{Addresses, addresses};
 use super::settings::Settings;
-use crate::answer::{Meaning, excerpt, meaning};
+use crate::answer::{Meaning, excerpt, meaning, text_meaning};
 use crate::encoding::{Unread, decoded};
 use crate::error::EndpointError;
 use crate::failure::{Failure, STREAMS};
 use crate::key::Key;
 use crate::outcome::Outcome;
 use crate::proxy::{Route, route};
+use crate::question::Form;
 use crate::retry::retry_after;
 
 /// Why an attempt had no outcome.
@@ -30,11 +31,18 @@ pub(super) enum Obstacle {
     Stop(EndpointError),
 }
 
+/// What is sent, and what comes back.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) body: String,
+    pub(super) form: Form,
+}
+
 /// Makes one attempt.
 #[derive(Debug)]
 pub(super) struct Caller {
     agent: Agent,
-    url: String,
+    urls: Addresses,
     key: Option<Key>,
     pub(super) settings: Settings,
     route: Route,
@@ -42,8 +50,8 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn new(settings: Settings, key: Option<Key>) -> Result<Self, EndpointError> {
-        let url = completions_url(&settings.base_url)?;
-        let route = route(&url, |name| env::var_os(name))?;
+        let urls = addresses(&settings.base_url)?;
+        let route = route(&urls.chat, |name| env::var_os(name))?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect would send the request, perhaps with the key, elsewhere.
@@ -61,7 +69,7 @@ impl Caller {
             .build();
         Ok(Self {
             agent: config.new_agent(),
-            url,
+            urls,
             key,
             settings,
             route,
@@ -86,22 +94,28 @@ impl Caller {
         }
     }
 
-    pub(super) fn attempt(&self, body: &str) -> Result<Outcome, Obstacle> {
+    pub(super) fn attempt(&self, sent: &Sent) -> Result<Outcome, Obstacle> {
         let mut request = self
             .agent
-            .post(&self.url)
+            .post(self.urls.of(&sent.form))
             .header("Content-Type", "application/json");
         if let Some(key) = &self.key {
             request = request.header("Authorization", key.authorization());
         }
-        let mut response = request.send(body).map_err(|error| self.unreached(error))?;
+        let mut response = request
+            .send(&*sent.body)
+            .map_err(|error| self.unreached(error))?;
         let status = response.status().as_u16();
         let asked = pause_asked(response.headers());
         if status < 300 && is_stream(&response) {
             return Err(Obstacle::Never(STREAMS.into()));
         }
-        let bytes = self.body(&mut response, asked)?;
-        match meaning(status, &bytes) {
+        let bytes = self.body(&mut response, asked, &sent.form)?;
+        let meaning = match &sent.form {
+            Form::Chat => meaning(status, &bytes),
+            Form::Text(wanted) => text_meaning(status, &bytes, wanted),
+        };
+        match meaning {
             Meaning::Done(outcome) => Ok(outcome),
             Meaning::Later(message) => Err(Obstacle::Later(message, asked)),
             Meaning::Never(message) => Err(Obstacle::Never(message)),
@@ -118,6 +132,9 @@ impl Caller {
                 let message = self.redact(&message);
                 Err(Obstacle::Stop(EndpointError::Refused { status, message }))
             }
+            Meaning::Unusable(message) => Err(Obstacle::Stop(EndpointError::Unusable {
+                message: self.redact(&message),
+            })),
         }
     }
 
@@ -126,8 +143,9 @@ impl Caller {
         &self,
         response: &mut Response<Body>,
         asked: Option<Duration>,
+        form: &Form,
     ) -> Result<Vec<u8>, Obstacle> {
-        let most = self.settings.most_bytes;
+        let most = form.most_bytes(self.settings.most_bytes);
         let too_large = || Obstacle::Never(format!("the answer is larger than {most} bytes"));
         let mut bytes = Vec::new();
         let read = response
@@ -168,7 +186,7 @@ impl Caller {
     fn unreached(&self, error: ureq::Error) -> Obstacle {
         if let ureq::Error::BadUri(_) | ureq::Error::Http(_) = &error {
             return Obstacle::Stop(EndpointError::BadUrl {
-                url: self.url.clone(),
+                url: self.urls.chat.clone(),
                 problem: "it cannot be understood",
             });
         }
@@ -214,7 +232,7 @@ impl Caller {
                  server speaks http://"
             ),
             ureq::Error::ConnectProxyFailed(reason)
-                if self.url.starts_with("http://") && !reason.contains("407") =>
+                if self.urls.chat.starts_with("http://") && !reason.contains("407") =>
             {
                 format!(
                     "{reason}; http:// addresses are asked by CONNECT, too: the proxy must allow it for \

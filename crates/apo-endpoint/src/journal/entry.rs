@@ -6,7 +6,7 @@ use crate::outcome::Outcome;
 use crate::request::Digest;
 
 /// A line of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Which request.
     pub request: Digest,

@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::drawn::Drawn;
 use crate::failure::Failure;
 use crate::outcome::{PolicyRefusal, Reply, Unreadable, Usage};
 use crate::request::{Message, Request, Role};
@@ -33,6 +34,7 @@ fn reply(content: &str) -> Outcome {
             prompt_tokens: 3,
             completion_tokens: 2,
         }),
+        drawn: Vec::new(),
     })
 }
 
@@ -429,6 +431,32 @@ fn a_reply_that_an_older_version_kept_is_what_its_finish_reason_says() {
         let found = journal.get(&request).unwrap().unwrap();
         assert_eq!(found.kind(), kind, "{reason}");
     }
+}
+
+#[test]
+fn texts_are_kept_with_their_ids_and_log_probs_to_the_bit() {
+    let path = fresh("texts");
+    let drawn = |ids: Option<Vec<u32>>, log_probs| Drawn {
+        text: " Rinse\n".into(),
+        finish_reason: "stop".into(),
+        ids,
+        log_probs,
+    };
+    let outcome = Outcome::Reply(Reply {
+        content: " Rinse\n".into(),
+        drawn: vec![
+            drawn(Some(vec![475, 0]), Some(vec![-1.0 / 3.0, -9999.0])),
+            drawn(None, None),
+        ],
+        ..Reply::default()
+    });
+    let journal = Journal::open(&path).unwrap();
+    journal.append(&entry("t", outcome.clone())).unwrap();
+    drop(journal);
+    let journal = Journal::read(&path).unwrap();
+    assert_eq!(journal.get(&request("t")).unwrap(), Some(outcome));
+    // A reply to a chat has no field for texts, as in journals of older versions.
+    assert!(!entry("c", reply("Hi.")).line().contains("drawn"));
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn reply(content: &str, finish_reason: &str) -> Outcome {
             prompt_tokens: 7,
             completion_tokens: 3,
         }),
+        drawn: Vec::new(),
     })
 }
 
