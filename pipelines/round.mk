@@ -72,6 +72,9 @@ $(RUN)/golden.parquet: $(DATA)/apo.json $$(call files_of,$$(GOLDEN)) \
 	@touch $@
 
 # START=sft trains the starting policy from MODEL; otherwise MODEL is the policy.
+# MODEL is a folder, or a name on Hugging Face's hub: no file to depend on.
+model_config = $(if $(wildcard $(MODEL)/.),$(MODEL)/config.json)
+
 # A policy gets only the queries of HH_LLM, which contains Dev's responses.
 ifeq ($(START),sft)
 $(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT ALIGNER MODEL START) | build
@@ -79,11 +82,11 @@ $(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT ALIGNER MODEL S
 	  $(model_out)
 	@touch $@
 else
-$(RUN)/start/policy/config.json: $$(MODEL)/config.json $(call set,MODEL START)
+$(RUN)/start/policy/config.json: $$(model_config) $(call set,MODEL START) | build
 	rm -rf $(@D)
 	mkdir -p $(@D)
-	ln -s $(abspath $(MODEL))/* $(@D)/
-	cp --remove-destination $(MODEL)/config.json $@
+	folder=$$($(BIN)/judge fetch --model $(MODEL)) && ln -s "$$folder"/* $(@D)/ && \
+	  cp --remove-destination "$$folder"/config.json $@
 endif
 
 # Every reward model starts from the starting policy's weights.

@@ -5,10 +5,13 @@
     reason = "help texts are shown as they are written"
 )]
 
+use std::path::PathBuf;
+
 use apo_judging::args::{CompareArgs, HumanCommand, TallyArgs};
 use apo_model_stage::POLICY_LIMIT;
 use apo_report::args::{ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, RunReportArgs, TableArgs};
 use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs};
+use apo_stage::ReportArgs;
 use clap::{Parser, Subcommand};
 
 /// Measure and compare policies and reward models
@@ -42,6 +45,8 @@ pub enum Command {
     #[command(after_help = LOG_PROBS)]
     #[command(mut_arg("limit", |it| it.default_value(POLICY_LIMIT.to_string())))]
     LogProbs(ScoreArgs),
+    /// Bring a model from Hugging Face's hub, and print its folder
+    Fetch(FetchArgs),
     /// Count the rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),
     /// Show what the other commands printed with --json as one table
@@ -54,6 +59,29 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Show a run as one page
     Report(RunReportArgs),
+}
+
+const FETCH: &str = concat!(
+    "\
+Examples:
+  A model for a machine without a network:
+    judge fetch --model HuggingFaceTB/SmolLM2-135M-Instruct
+
+The folder is in Hugging Face's own cache. For a path that exists, it is that path.
+
+",
+    apo_stage::exit_status!(no output)
+);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = FETCH)]
+pub struct FetchArgs {
+    /// The model on the hub: `owner/name` or `owner/name@revision`
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub model: PathBuf,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 impl Args {

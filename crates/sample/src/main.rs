@@ -35,8 +35,8 @@ const TABLE: &str = "responses.parquet";
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    apo_model_stage::run("sample", || run(&args))
+    let mut args = Args::parse();
+    apo_model_stage::run("sample", || run(&mut args))
 }
 
 /// Runs the stage from queries to a table of responses.
@@ -45,8 +45,10 @@ fn main() -> ExitCode {
 ///
 /// When the table or the model is malformed, or when the output cannot be
 /// written.
-fn run(args: &Args) -> Result<()> {
+fn run(args: &mut Args) -> Result<()> {
     let queries = Queries::check(args)?;
+    args.model.fetch(&args.report)?;
+    let args = &*args;
     let model = &args.model.dir;
     let (head, start) = (Head::LanguageModel, Start::Saved);
     let longest = Longest {
