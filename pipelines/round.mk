@@ -23,7 +23,7 @@
 RUN  ?= runs/$(CONFIG)
 CARGO_TARGET_DIR ?= target
 BIN  := $(CARGO_TARGET_DIR)/release
-DATA := $(RUN)/data
+SPLITS := $(RUN)/data
 
 # Comparisons that RM_All gets besides HH's, each NAME=FILE; without any, there is
 # no RM_All
@@ -61,13 +61,13 @@ files_of = $(foreach word,$(1),$(wildcard $(foreach end,.jsonl .jsonl.gz .json .
   $(filter %$(end),$(lastword $(subst =, ,$(word)))) \
   $(lastword $(subst =, ,$(word)))/*$(end) $(lastword $(subst =, ,$(word)))/*/*$(end))))
 
-$(DATA)/apo.json: $$(call files_of,$$(SPLIT)) $(call set,SPLIT SPLITTER) | build
-	$(SPLITTER) $(SPLIT) --out $(DATA) --overwrite
+$(SPLITS)/apo.json: $$(call files_of,$$(SPLIT)) $(call set,SPLIT SPLITTER) | build
+	$(SPLITTER) $(SPLIT) --out $(SPLITS) --overwrite
 	@touch $@
 
-$(RUN)/golden.parquet: $(DATA)/apo.json $$(call files_of,$$(GOLDEN)) \
+$(RUN)/golden.parquet: $(SPLITS)/apo.json $$(call files_of,$$(GOLDEN)) \
   $(call set,GOLDEN COLLECTOR) | build
-	$(COLLECTOR) --queries $(DATA)/rm-queries.parquet --pairs $(DATA)/rm-pairs.parquet \
+	$(COLLECTOR) --queries $(SPLITS)/rm-queries.parquet --pairs $(SPLITS)/rm-pairs.parquet \
 	  $(GOLDEN) --out $@ --overwrite
 	@touch $@
 
@@ -77,8 +77,8 @@ model_config = $(if $(wildcard $(MODEL)/.),$(MODEL)/config.json)
 
 # A policy gets only the queries of HH_LLM, which contains Dev's responses.
 ifeq ($(START),sft)
-$(RUN)/start/policy/config.json: $(DATA)/apo.json $(call set,SFT ALIGNER MODEL START) | build
-	$(ALIGNER) sft --model $(MODEL) --pairs $(DATA)/rm-pairs.parquet $(SFT) \
+$(RUN)/start/policy/config.json: $(SPLITS)/apo.json $(call set,SFT ALIGNER MODEL START) | build
+	$(ALIGNER) sft --model $(MODEL) --pairs $(SPLITS)/rm-pairs.parquet $(SFT) \
 	  $(model_out)
 	@touch $@
 else
@@ -92,8 +92,8 @@ endif
 # Every reward model starts from the starting policy's weights.
 BASE := $(RUN)/start/policy
 
-$(RUN)/rm-base/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet $(REWARD) $(model_out)
+$(RUN)/rm-base/config.json: $(BASE)/config.json $(SPLITS)/apo.json $(call set,REWARD RM_TRAIN) | build
+	$(RM_TRAIN) --model $(BASE) --pairs $(SPLITS)/rm-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
 # RM_All: all pairs and those of MORE, as parts of one table
@@ -101,7 +101,7 @@ $(RUN)/more/apo.json: $$(call files_of,$$(MORE)) $(call set,MORE SPLITTER) | bui
 	$(SPLITTER) $(addprefix --train ,$(MORE)) --rm 0 --dev 0 --out $(@D) --overwrite
 	@touch $@
 
-$(RUN)/all-pairs/more.parquet: $(RUN)/more/apo.json $(DATA)/apo.json
+$(RUN)/all-pairs/more.parquet: $(RUN)/more/apo.json $(SPLITS)/apo.json
 	mkdir -p $(@D)
 	ln -sf ../data/train-pairs.parquet $(@D)/hh.parquet
 	ln -sf ../more/train-pairs.parquet $@
@@ -112,8 +112,8 @@ $(RUN)/rm-all/config.json: $(BASE)/config.json $(RUN)/all-pairs/more.parquet \
 	$(RM_TRAIN) --model $(BASE) --pairs $(RUN)/all-pairs $(REWARD) $(model_out)
 	@touch $@
 
-$(RUN)/rm-test/config.json: $(BASE)/config.json $(DATA)/apo.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/train-pairs.parquet $(REWARD) $(model_out)
+$(RUN)/rm-test/config.json: $(BASE)/config.json $(SPLITS)/apo.json $(call set,REWARD RM_TRAIN) | build
+	$(RM_TRAIN) --model $(BASE) --pairs $(SPLITS)/train-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
 # ---- a round: % is `start`, `apo-METHOD-k`, or `METHOD-k` for the baseline ----
@@ -145,21 +145,21 @@ scored_by = $(call before,$(1))/$(if $(filter apo-%,$(1)),,base-)scored.parquet
 
 # (a) the policy's samples to the reward model's queries
 $(call each,rm-samples.parquet): $(RUN)/%/rm-samples.parquet: \
-  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE SAMPLER) | build
-	$(SAMPLER) --model $(<D) --queries $(DATA)/rm-queries.parquet $(SAMPLE) --out $@ --overwrite
+  $(RUN)/%/policy/config.json $(SPLITS)/apo.json $(call set,SAMPLE SAMPLER) | build
+	$(SAMPLER) --model $(<D) --queries $(SPLITS)/rm-queries.parquet $(SAMPLE) --out $@ --overwrite
 	@touch $@
 
 # (b) the next round's reward model, from the base anew (APO eq. 17)
 $(call each,rm/config.json): $(RUN)/%/rm/config.json: \
   $(RUN)/%/rm-samples.parquet $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(DATA)/rm-pairs.parquet --golden $(RUN)/golden.parquet \
+	$(RM_TRAIN) --model $(BASE) --pairs $(SPLITS)/rm-pairs.parquet --golden $(RUN)/golden.parquet \
 	  --samples $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
 # (c) the policy's samples to its own queries
 $(call each,samples.parquet): $(RUN)/%/samples.parquet: \
-  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,SAMPLE SAMPLER) | build
-	$(SAMPLER) --model $(<D) --queries $(DATA)/llm-queries.parquet $(SAMPLE) --out $@ --overwrite
+  $(RUN)/%/policy/config.json $(SPLITS)/apo.json $(call set,SAMPLE SAMPLER) | build
+	$(SAMPLER) --model $(<D) --queries $(SPLITS)/llm-queries.parquet $(SAMPLE) --out $@ --overwrite
 	@touch $@
 
 # (d) their rewards, by APO's reward model and by the baseline's
@@ -197,8 +197,8 @@ $(RUN)/golden-sft/policy/config.json: $(RUN)/golden.parquet $(RUN)/start/policy/
 
 # (f) the policy's answers to the test queries, and how good they are
 $(call each,answers.parquet): $(RUN)/%/answers.parquet: \
-  $(RUN)/%/policy/config.json $(DATA)/apo.json $(call set,ANSWER SAMPLER) | build
-	$(SAMPLER) --model $(<D) --queries $(DATA)/test-queries.parquet $(ANSWER) --out $@ --overwrite
+  $(RUN)/%/policy/config.json $(SPLITS)/apo.json $(call set,ANSWER SAMPLER) | build
+	$(SAMPLER) --model $(<D) --queries $(SPLITS)/test-queries.parquet $(ANSWER) --out $@ --overwrite
 	@touch $@
 
 $(call each,score.json): $(RUN)/%/score.json: \
@@ -225,14 +225,14 @@ $(patsubst %,$(RUN)/%/kl.json,golden-sft $(ALIGNED)): $(RUN)/%/kl.json: $(RUN)/%
 	@mv $@.new $@
 
 # A reward model on human preferences
-$(RMS:%=$(RUN)/%.test.json): $(RUN)/%.test.json: $(RUN)/%/config.json $(DATA)/apo.json \
+$(RMS:%=$(RUN)/%.test.json): $(RUN)/%.test.json: $(RUN)/%/config.json $(SPLITS)/apo.json \
   $(call set,SCORE JUDGE) | build
-	$(JUDGE) accuracy --model $(<D) --pairs $(DATA)/test-pairs.parquet $(SCORE) --json > $@.new
+	$(JUDGE) accuracy --model $(<D) --pairs $(SPLITS)/test-pairs.parquet $(SCORE) --json > $@.new
 	@mv $@.new $@
 
-$(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(DATA)/apo.json \
+$(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(SPLITS)/apo.json \
   $(call set,SCORE JUDGE) | build
-	$(JUDGE) accuracy --model $(<D) --pairs $(DATA)/dev-pairs.parquet $(SCORE) --json > $@.new
+	$(JUDGE) accuracy --model $(<D) --pairs $(SPLITS)/dev-pairs.parquet $(SCORE) --json > $@.new
 	@mv $@.new $@
 
 # ---- a round's table --------------------------------------------------------

@@ -7,7 +7,7 @@ AGAINST_SAMPLES = --golden $(RUN)/golden.parquet --samples
 
 $(RUN)/rm-wgan/config.json: $(RUN)/start/rm-samples.parquet $(BASE)/config.json \
   $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
-	$(RM_TRAIN) --objective wgan --model $(BASE) --pairs $(DATA)/rm-pairs.parquet \
+	$(RM_TRAIN) --objective wgan --model $(BASE) --pairs $(SPLITS)/rm-pairs.parquet \
 	  $(AGAINST_SAMPLES) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
@@ -19,7 +19,7 @@ $(RUN)/rm-gail/config.json: $(RUN)/start/rm-samples.parquet $(BASE)/config.json 
 
 # RM_Base, trained further on the same preferences
 $(RUN)/rm-ab/config.json: $(RUN)/rm-base/config.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --objective ab --model $(<D) --pairs $(DATA)/rm-pairs.parquet $(REWARD) $(model_out)
+	$(RM_TRAIN) --objective ab --model $(<D) --pairs $(SPLITS)/rm-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
 # Each starts from the one before it, against the policies of APO-RJS
@@ -28,14 +28,14 @@ rm_before = $(patsubst start,rm-base,$(call before,rm-seq-$(1)))
 $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
   $(RUN)/$$(call before,apo-rjs-$$*)/rm-samples.parquet $(RUN)/$$(call rm_before,$$*)/config.json \
   $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
-	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) --pairs $(DATA)/rm-pairs.parquet \
+	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) --pairs $(SPLITS)/rm-pairs.parquet \
 	  $(AGAINST_SAMPLES) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
 # ---- tables: their rows are in run.mk ---------------------------------------
 
 .PHONY: table-1 table-2 table-3 table-4 rounds
-table-1: $(DATA)/apo.json $(addprefix $(RUN)/,golden.parquet start/rm-samples.parquet start/samples.parquet) | build ## The data's rows and queries beside the paper's (Table 1)
+table-1: $(SPLITS)/apo.json $(addprefix $(RUN)/,golden.parquet start/rm-samples.parquet start/samples.parquet) | build ## The data's rows and queries beside the paper's (Table 1)
 table-2: $(call measures,$(TABLE_2)) ## Policies: SFT, golden SFT, RJS, RRHF, DPO and their APO (Table 2)
 table-3: $(call measures,$(TABLE_3)) ## Reward models over ROUNDS=3 rounds (Table 3)
 table-4: $(call measures,$(TABLE_4)) ## Reward models: the ablations (Table 4)
@@ -101,8 +101,8 @@ $(of_seed): $(RUN)/seeds/%/table.json: FORCE
 
 # Only the mini world can tell how often a reward model puts people's pairs in the true
 # order, and how good the samples are that it likes best.
-$(RUN)/true-pairs.parquet: $(DATA)/apo.json | build
-	$(BIN)/$(QUALITY) --pairs $(DATA)/test-pairs.parquet --out $@
+$(RUN)/true-pairs.parquet: $(SPLITS)/apo.json | build
+	$(BIN)/$(QUALITY) --pairs $(SPLITS)/test-pairs.parquet --out $@
 
 $(RMS:%=$(RUN)/%.truth.json): $(RUN)/%.truth.json: $(RUN)/%/config.json $(RUN)/true-pairs.parquet \
   $(call set,SCORE JUDGE) | build

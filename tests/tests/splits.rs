@@ -192,6 +192,7 @@ fn a_table_nearby_is_not_taken_for_the_test_part_of_the_run() {
         prompt: second.prompt.replace("\n\nHuman: ", "\n\nHuman:  "),
         chosen: "Yes.".into(),
         rejected: "No.".into(),
+        margin: None,
     };
     let nobody = Provenance::new("another program", "1");
     write(&away.join("own.parquet"), &nobody, &[pair]);

@@ -213,6 +213,7 @@ fn prompts_that_another_program_rendered_are_reported_by_every_stage_that_reads_
         prompt: prompt.into(),
         chosen: "Yes.".into(),
         rejected: "No.".into(),
+        margin: None,
     });
     let golden = prompts.map(|prompt| Response::new(query(prompt), "Yes.".into(), "human"));
     write(

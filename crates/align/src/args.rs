@@ -112,10 +112,23 @@ pub struct Scored {
     pub responses: PathBuf,
 }
 
+/// How rewards become those that alignment learns from.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Objective")]
+pub struct RewardArgs {
+    /// Reward less for each token of a response, so that length alone is no reason to
+    /// prefer it (DICE, arXiv 2406.09760)
+    #[arg(long, value_name = "REWARD", default_value = "0", value_parser = not_negative)]
+    pub length_penalty: f64,
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Rjs {
     #[command(flatten)]
     pub scored: Scored,
+
+    #[command(flatten)]
+    pub rewards: RewardArgs,
 
     #[command(flatten)]
     pub common: Common,
@@ -125,6 +138,9 @@ pub struct Rjs {
 pub struct Rrhf {
     #[command(flatten)]
     pub scored: Scored,
+
+    #[command(flatten)]
+    pub rewards: RewardArgs,
 
     /// Weight of the best response's likelihood, λ of APO eq. 5
     #[arg(
@@ -156,7 +172,8 @@ pub struct DpoTable {
 
     /// People's preferences, a `pairs` table, to learn from without a reward model
     /// (offline DPO)
-    #[arg(long, value_name = "PARQUET", conflicts_with = "reference_log_probs")]
+    #[arg(long, value_name = "PARQUET")]
+    #[arg(conflicts_with_all = ["reference_log_probs", "length_penalty"])]
     pub pairs_table: Option<PathBuf>,
 }
 
@@ -178,9 +195,13 @@ pub struct Dpo {
     #[command(flatten)]
     pub loss: LossArgs,
 
+    #[command(flatten)]
+    pub rewards: RewardArgs,
+
     /// Pairs to make of a query's responses: best-worst is its best response
     /// against its worst; all is every pair with different rewards, with a total
-    /// weight of one. An empty response is never the better one
+    /// weight of one; random is one of these pairs, drawn by --seed. An empty
+    /// response is never the better one
     #[arg(
         long,
         value_name = "WHICH",
@@ -202,6 +223,8 @@ pub enum WhichPairs {
     BestWorst,
     /// Every pair with different rewards.
     All,
+    /// One of these, drawn at random.
+    Random,
 }
 
 impl Args {
@@ -266,6 +289,17 @@ impl Method {
         match self {
             Self::Sft(sft) => sft.table.instructions.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Returns what each token of a response costs of its reward; 0 for methods without
+    /// rewards.
+    pub fn length_penalty(&self) -> f64 {
+        match self {
+            Self::Sft(_) => 0.0,
+            Self::Rjs(rjs) => rjs.rewards.length_penalty,
+            Self::Rrhf(rrhf) => rrhf.rewards.length_penalty,
+            Self::Dpo(dpo) => dpo.rewards.length_penalty,
         }
     }
 

@@ -119,7 +119,9 @@ fn tokenize(
             add_pairs(pairs, tokenizer, tokenized.keep, &mut tokenized.spool)?;
         }
         Tables::Golden(responses) => tokenized.add_golden(responses, &mut counts.cleaned)?,
-        Tables::Scored(responses) => tokenized.add_scored(responses, known)?,
+        Tables::Scored(responses) => {
+            tokenized.add_scored(responses, known, method.length_penalty())?;
+        }
         Tables::Instructions(source, input) => {
             tokenized.add_instructions(source, &input, counts)?;
         }
@@ -177,6 +179,7 @@ impl Tokenized<'_> {
         &mut self,
         responses: Reader<Response>,
         known: Option<&KnownLogProbs>,
+        length_penalty: f64,
     ) -> Result<()> {
         let path = responses.path().to_owned();
         for (row, response) in responses.enumerate() {
@@ -185,8 +188,9 @@ impl Tokenized<'_> {
             let log_prob = known.map(|known| known.get(&path, row, &response));
             let reference = log_prob.transpose()?;
             let ids = self.encode(&path, &response)?;
+            let penalty = length_penalty * ids.1.len() as f64;
             self.spool.add(&TokenizedResponse {
-                reward: Some(reward),
+                reward: Some((f64::from(reward) - penalty) as f32),
                 reference,
                 ..tokenized(role(&response), &response, ids)
             })?;

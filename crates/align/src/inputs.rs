@@ -140,5 +140,9 @@ pub fn provenance(
             dpo.loss.provenance(provenance).argument("pairs", pairs)
         }
     };
+    // Policies from before this argument had none.
+    if method.length_penalty() > 0.0 {
+        provenance = provenance.argument("length_penalty", method.length_penalty());
+    }
     Ok(common.training.provenance(provenance, Defaults::POLICY))
 }

@@ -22,7 +22,7 @@ pub struct Instruction {
     pub answer: String,
     /// Whether special tokens around the answer were removed.
     pub tokens_removed: bool,
-    /// Whether it has a system message or tools.
+    /// Whether it was written with tools or documents.
     pub has_context: bool,
     /// Names of columns with text that are not used.
     pub unused: Vec<String>,
@@ -134,7 +134,7 @@ fn instruction(record: &Record) -> Result<Instruction, Fault> {
     let (answer, tokens_removed) = found.plain()?;
     Ok(Instruction {
         prompt: asked,
-        answer: answer.to_owned(),
+        answer: answer.into_owned(),
         tokens_removed,
         has_context: found.has_context(),
         unused: found.into_unused(),

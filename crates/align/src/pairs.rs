@@ -2,6 +2,7 @@
 //! and which pairs to compare, by their rewards.
 
 use apo_dialogue::Truncation;
+use apo_provenance::short_digest;
 use apo_training::{Comparison, ComparisonKind, Example, ResponseRole, TokenizedResponse};
 
 use crate::args::{Method, WhichPairs};
@@ -55,15 +56,13 @@ pub fn example(
             }
         }
         Method::Dpo(dpo) => {
-            let best = &responses[best(responses)?];
-            let worst = responses
-                .iter()
-                .min_by(|a, b| reward(a).total_cmp(&reward(b)))?;
-            if reward(worst) >= reward(best) {
-                return None;
-            }
-            let chosen = example.add_fitted(best, truncation)?;
-            let rejected = example.add_fitted(worst, truncation)?;
+            let (chosen, rejected) = if dpo.pairs == WhichPairs::Random {
+                random(responses, dpo.common.training.seed)?
+            } else {
+                best_worst(responses)?
+            };
+            let chosen = example.add_fitted(chosen, truncation)?;
+            let rejected = example.add_fitted(rejected, truncation)?;
             example.comparisons.push(by_reward(chosen, rejected, 1.0));
             if dpo.loss.sft_weight > 0.0 {
                 example.sft_targets.push(chosen);
@@ -95,6 +94,37 @@ pub fn best(responses: &[TokenizedResponse]) -> Option<usize> {
     best
 }
 
+/// Returns the best response and the worst; `None` if their rewards are equal.
+fn best_worst(responses: &[TokenizedResponse]) -> Option<(&TokenizedResponse, &TokenizedResponse)> {
+    let best = &responses[best(responses)?];
+    let worst = responses
+        .iter()
+        .min_by(|a, b| reward(a).total_cmp(&reward(b)))?;
+    is_pair(best, worst).then_some((best, worst))
+}
+
+/// Draws one of the pairs of better and worse responses, each as likely as the others;
+/// `None` if there are none.
+fn random(
+    responses: &[TokenizedResponse],
+    seed: u64,
+) -> Option<(&TokenizedResponse, &TokenizedResponse)> {
+    let all = responses.iter();
+    let pairs = all.flat_map(|chosen| responses.iter().map(move |rejected| (chosen, rejected)));
+    let pairs: Vec<_> = pairs
+        .filter(|(chosen, rejected)| is_pair(chosen, rejected))
+        .collect();
+    let query_id = responses.first()?.query_id.as_bytes();
+    let drawn = short_digest(&[b"pair", &seed.to_le_bytes(), query_id]);
+    let at = drawn.checked_rem(pairs.len() as u64)?;
+    Some(pairs[at as usize])
+}
+
+/// Whether the first response is better than the second, and not empty.
+fn is_pair(chosen: &TokenizedResponse, rejected: &TokenizedResponse) -> bool {
+    reward(chosen) > reward(rejected) && chosen.role != ResponseRole::Empty
+}
+
 fn by_reward(chosen: u32, rejected: u32, weight: f32) -> Comparison {
     Comparison {
         chosen,
@@ -121,8 +151,7 @@ fn add_ordered(
     for (chosen, first) in responses.iter().zip(&numbers) {
         for (rejected, second) in responses.iter().zip(&numbers) {
             if let (Some(first), Some(second)) = (first, second)
-                && reward(chosen) > reward(rejected)
-                && chosen.role != ResponseRole::Empty
+                && is_pair(chosen, rejected)
             {
                 pairs.push((*first, *second));
             }
@@ -266,6 +295,35 @@ pub mod tests {
         assert_eq!(tokens(&example), [&[3, 0][..], &[0]]);
         assert_eq!(made("dpo", &responses[1..3]), None);
         assert_eq!(made("dpo", &samples([1.0, 1.0])), None);
+    }
+
+    #[test]
+    fn a_random_pair_is_any_better_response_against_any_worse_one() {
+        let of_query = |query_id: &str, seed: u64| {
+            let mut responses = samples([1.0, 3.0, 2.0, 4.0]);
+            for response in &mut responses {
+                response.query_id = query_id.into();
+            }
+            empty(&mut responses[3]);
+            let line = format!("dpo --pairs random --seed {seed} --sft-weight 1");
+            let example = made(&line, &responses).expect("rewards differ");
+            assert_eq!(pairs(&example), [(0, 1, 1.0)]);
+            assert_eq!(example.sft_targets, [0]);
+            let tokens: Vec<u32> = tokens(&example).iter().map(|it| it[0]).collect();
+            (tokens[0], tokens[1])
+        };
+        let queries: Vec<String> = (0..300).map(|i| format!("query {i}")).collect();
+        let drawn: Vec<(u32, u32)> = queries.iter().map(|it| of_query(it, 1)).collect();
+        for pair in [(1, 0), (1, 2), (2, 0)] {
+            let n = drawn.iter().filter(|it| **it == pair).count();
+            // A third of 300; five deviations of 8.2
+            assert!((60..=140).contains(&n), "{pair:?}: {n}");
+        }
+        assert_eq!(of_query("query 0", 1), drawn[0]);
+        let other: Vec<(u32, u32)> = queries.iter().map(|it| of_query(it, 2)).collect();
+        assert_ne!(drawn, other);
+        let line = "dpo --pairs random";
+        assert_eq!(made(line, &samples([1.0, 1.0])), None);
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl Collector {
 
 /// A reply that the token limit ended is not a complete response.
 fn finished(text: &str, last: &Reply, origin: Origin) -> Result<Golden, Lack> {
-    let mut golden = Golden::new(text, origin).ok_or_else(|| empty(last))?;
+    let mut golden = Golden::of_message(text, origin).ok_or_else(|| empty(last))?;
     if last.is_cut() && golden.finish == Finish::Stop {
         golden.finish = Finish::Length;
     }

@@ -59,8 +59,8 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Makes a golden answer from a text: stripped, and cut where another human turn
-    /// begins; `None` if nothing remains.
+    /// Makes a golden answer from a text as a table holds it: stripped, and cut where
+    /// another human turn begins; `None` if nothing remains.
     pub fn new(text: &str, origin: Origin) -> Option<Self> {
         let (text, finish) = match text.find(apo_hh::HUMAN) {
             Some(at) => (&text[..at], Finish::Turn),
@@ -72,5 +72,13 @@ impl Golden {
             origin,
             finish,
         })
+    }
+
+    /// Makes a golden answer from a message of a chat model, like [`Self::new`]; markers
+    /// that remain in it are [quoted](apo_hh::quoted).
+    pub fn of_message(text: &str, origin: Origin) -> Option<Self> {
+        let mut golden = Self::new(text, origin)?;
+        golden.response = apo_hh::quoted(&golden.response).into_owned();
+        Some(golden)
     }
 }

@@ -1,5 +1,7 @@
 //! Reads rows as answers to prompts, from people or another model.
 
+use std::borrow::Cow;
+
 use crate::dialogue;
 use crate::extra::{Extra, extra};
 use crate::fault::Fault;
@@ -84,26 +86,32 @@ impl Answer {
         }
     }
 
-    /// Returns its text without the special tokens around it, and whether there were
-    /// any.
+    /// Returns its text as a table holds it, without the special tokens around it, and
+    /// whether there were any. Markers in a message are [quoted](apo_hh::quoted).
     ///
     /// # Errors
     ///
     /// As [`dialogue::plain_answer`], and when a conversation has no answer at its end.
-    pub fn plain(&self) -> Result<(&str, bool), Fault> {
-        let text: &str = match self {
+    pub fn plain(&self) -> Result<(Cow<'_, str>, bool), Fault> {
+        match self {
             Self::Answer {
                 answer: Text::Plain(text),
                 ..
             }
-            | Self::ById { answer: text, .. } => text,
+            | Self::ById { answer: text, .. } => {
+                let (text, had_tokens) = dialogue::plain_answer(text)?;
+                Ok((text.into(), had_tokens))
+            }
             Self::Answer {
                 answer: Text::Messages(conversation),
                 ..
             }
-            | Self::Messages { conversation, .. } => split_reply(conversation)?.1,
-        };
-        dialogue::plain_answer(text)
+            | Self::Messages { conversation, .. } => {
+                let (_, text) = split_reply(conversation)?;
+                let (text, had_tokens) = dialogue::answer_of_message(text)?;
+                Ok((apo_hh::quoted(text), had_tokens))
+            }
+        }
     }
 
     /// Whether it was written with tools or documents.

@@ -185,15 +185,26 @@ pub fn check_response(place: &str, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What errors call an answer.
+const THE_ANSWER: &str = "the answer";
+
 /// Returns an answer without the special tokens around it, and whether there were any.
 ///
 /// # Errors
 ///
 /// As [`check_response`] and [`without_tokens`], and when there is nothing else in it.
 pub fn plain_answer(text: &str) -> Result<(&str, bool), Fault> {
-    const PLACE: &str = "the answer";
-    check_response(PLACE, text)?;
-    let plain = without_tokens(PLACE, text)?;
+    check_response(THE_ANSWER, text)?;
+    answer_of_message(text)
+}
+
+/// Returns an answer that a message holds, like [`plain_answer`]; it may quote turns.
+///
+/// # Errors
+///
+/// As [`without_tokens`], and when there is nothing else in it.
+pub fn answer_of_message(text: &str) -> Result<(&str, bool), Fault> {
+    let plain = without_tokens(THE_ANSWER, text)?;
     if plain.trim() == text.trim() {
         return Ok((text, false));
     }

@@ -26,7 +26,7 @@ use self::texts::of_texts;
 use self::tokens::without_tokens;
 
 /// A pair, and what its record holds besides the dialogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReadPair {
     /// The pair, as a row of a table.
     pub pair: Pair,
@@ -83,7 +83,13 @@ fn pair(preference: &Preference, subset: &str) -> Result<ReadPair, Fault> {
         }
         (chosen, rejected) => of_texts(preference, chosen, rejected, subset),
     };
-    let pair = with_system(pair?, preference)?;
+    let pair = Pair {
+        margin: preference
+            .margin()
+            .map(|it| it as f32)
+            .filter(|it| it.is_finite()),
+        ..with_system(pair?, preference)?
+    };
     Ok(ReadPair {
         token_kept: [&pair.chosen, &pair.rejected]
             .iter()

@@ -13,7 +13,7 @@ use crate::dialogue::as_dialogue;
 use crate::extra::{Extra, extra};
 use crate::fault::Fault;
 use crate::fields::{self, Fields};
-use crate::forms::PREFERENCE_FORMS;
+use crate::forms::{ANSWERS, ASKED, PREFERENCE_FORMS, QUERIES};
 use crate::messages::{Text, is_quoted};
 use crate::published;
 use crate::query::{after_history, alpaca};
@@ -34,6 +34,8 @@ pub struct Preference {
     pub score_chosen: Option<f64>,
     /// The score of the other response.
     pub score_rejected: Option<f64>,
+    /// By how much the preferred response is better, if a column says so.
+    pub said_margin: Option<f64>,
     /// The other columns of the row.
     pub extra: Extra,
 }
@@ -63,8 +65,18 @@ impl From<Dialogues> for Preference {
             rejected: Text::Plain(rejected),
             score_chosen: None,
             score_rejected: None,
+            said_margin: None,
             extra: Extra::default(),
         }
+    }
+}
+
+impl Preference {
+    /// Returns by how much the preferred response is better: as a column says, or else the
+    /// difference of the scores.
+    pub fn margin(&self) -> Option<f64> {
+        let difference = || Some(self.score_chosen? - self.score_rejected?);
+        self.said_margin.or_else(difference)
     }
 }
 
@@ -107,8 +119,20 @@ impl Preferences {
 /// Says why a record is not a preference.
 fn no_form(found: &Fields<'_>) -> Fault {
     let fields = format!("its fields are {}", found.names());
-    let mut forms = PREFERENCE_FORMS.iter();
-    if let Some(lacking) = forms.find_map(|names| found.lacking(names)) {
+    if found.get("label").is_some() && ANSWERS.iter().any(|it| found.get(it).is_some()) {
+        return Fault::malformed(format!(
+            "is a response with a label (KTO's form), expected two responses, of which one is \
+             better; {fields}"
+        ));
+    }
+    // A field that many forms have says nothing of which one is meant.
+    let n_told = |names: &&&[&str]| {
+        let told = names.iter().filter(|it| found.get(it).is_some());
+        told.filter(|it| !ASKED.contains(it) && !QUERIES.contains(it))
+            .count()
+    };
+    let forms = PREFERENCE_FORMS.iter().rev().filter(|it| n_told(it) > 0);
+    if let Some(lacking) = forms.max_by_key(n_told).and_then(|it| found.lacking(it)) {
         return Fault::malformed(format!("{lacking}; {fields}"));
     }
     let expected: Vec<String> = PREFERENCE_FORMS
@@ -152,6 +176,7 @@ fn preference(
         rejected,
         score_chosen: scores.chosen,
         score_rejected: scores.rejected,
+        said_margin: scores.margin,
         extra,
     })
 }

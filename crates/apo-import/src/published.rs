@@ -78,6 +78,7 @@ fn of_two(prompt: Option<Text>, [first, second]: [Text; 2], lead: f64) -> Prefer
         rejected,
         score_chosen: Some(lead.abs()),
         score_rejected: Some(0.0),
+        said_margin: None,
         extra: Extra::default(),
     }
 }
@@ -139,6 +140,7 @@ fn swift(
         rejected: Text::Messages(rejected),
         score_chosen: scores.chosen,
         score_rejected: scores.rejected,
+        said_margin: scores.margin,
         extra,
     })
 }
@@ -171,12 +173,21 @@ fn arena(
         conversation(ARENA[1], first)?,
         conversation(ARENA[2], second)?,
     ];
-    let lead = number(ARENA[4], second_wins)? - number(ARENA[3], first_wins)?;
+    let lead = vote(ARENA[4], second_wins)? - vote(ARENA[3], first_wins)?;
     let used = [&ARENA[..], &["winner_tie", "model_a", "model_b"]].concat();
     Ok(Preference {
         extra: extra(found, &used, &asked.join("\n\n"))?,
         ..of_two(None, responses, lead)
     })
+}
+
+/// Parses a vote: a truth value, or a number.
+fn vote(name: &str, value: &RawValue) -> Result<f64, Fault> {
+    match value.get() {
+        "true" => Ok(1.0),
+        "false" => Ok(0.0),
+        _ => number(name, value),
+    }
 }
 
 /// Returns the texts of a list, which may be JSON in a text. An empty reply is null there.
@@ -209,11 +220,11 @@ fn conversations(
     let lead = match winner.as_str() {
         "model_a" => -1.0,
         "model_b" => 1.0,
-        it if it.starts_with("tie") => 0.0,
+        it if it.starts_with("tie") || it == "both_bad" => 0.0,
         it => {
             let it: String = it.chars().take(40).collect();
             return Err(Fault::malformed(format!(
-                "`{last}` is `{it}`, expected model_a, model_b or tie"
+                "`{last}` is `{it}`, expected model_a, model_b, tie or both_bad"
             )));
         }
     };

@@ -121,6 +121,8 @@ pub(crate) struct Scores<'a> {
     /// first that contradicts the preference, or else the first.
     pub chosen: Option<f64>,
     pub rejected: Option<f64>,
+    /// By how much the chosen response is better, as the first column of margins says.
+    pub margin: Option<f64>,
     /// The columns that were compared.
     pub used: Vec<&'a str>,
 }
@@ -168,7 +170,11 @@ pub(crate) fn read<'a>(found: &'a Fields<'_>) -> Result<Scores<'a>, Fault> {
                 continue;
             }
             Some(Column::Margin) if is_list => continue,
-            Some(Column::Margin) => number(name, value)? >= 0.0,
+            Some(Column::Margin) => {
+                let margin = number(name, value)?;
+                scores.margin.get_or_insert(margin);
+                margin >= 0.0
+            }
             // 0 and 1 may be the index of the better response, or whether it is the
             // first.
             Some(Column::Label) if kind == "a number" && number(name, value)? >= 0.0 => continue,
@@ -253,48 +259,48 @@ mod tests {
     fn what_contradicts_is_found_whatever_its_name() {
         let read = |json| {
             let found = object(json).expect("it is an object");
-            read(&found).map(|it| (it.chosen, it.rejected, it.used.len()))
+            read(&found).map(|it| ((it.chosen, it.rejected, it.margin), it.used.len()))
         };
         for (json, expected) in [
             (
                 r#"{"chosen_reward": 3, "rejected_reward": -1}"#,
-                (Some(3.0), Some(-1.0), 2),
+                ((Some(3.0), Some(-1.0), None), 2),
             ),
             (
                 r#"{"reward_rejected": 3, "reward_chosen": -1}"#,
-                (Some(-1.0), Some(3.0), 2),
+                ((Some(-1.0), Some(3.0), None), 2),
             ),
             (
                 r#"{"chosenAvgRating": 1.5, "rejectedAvgRating": 2}"#,
-                (Some(1.5), Some(2.0), 2),
+                ((Some(1.5), Some(2.0), None), 2),
             ),
             (
                 r#"{"score_chosen": 3, "score_rejected": 1, "chosen_reward": 1, "rejected_reward": 2}"#,
-                (Some(1.0), Some(2.0), 4),
+                ((Some(1.0), Some(2.0), None), 4),
             ),
             (
                 r#"{"score_chosen": 3, "score_rejected": null}"#,
-                (Some(3.0), None, 1),
+                ((Some(3.0), None, None), 1),
             ),
             (
                 r#"{"score_chosen": null, "score_rejected": 1}"#,
-                (None, None, 1),
+                ((None, None, None), 1),
             ),
             (
                 r#"{"chosen_score": [1], "rejected_score": [2]}"#,
-                (None, None, 0),
+                ((None, None, None), 0),
             ),
             (
                 r#"{"margin": 0, "score_diff": 2.5, "is_swapped": false, "label": true}"#,
-                (None, None, 4),
+                ((None, None, Some(0.0)), 4),
             ),
             (
                 r#"{"score": [3, 1], "label": 0, "rating": [1, 2, 3]}"#,
-                (None, None, 1),
+                ((None, None, None), 1),
             ),
             (
                 r#"{"rating": [1, 3], "order": ["rejected", "chosen"]}"#,
-                (None, None, 0),
+                ((None, None, None), 0),
             ),
         ] {
             assert_eq!(read(json), Ok(expected), "{json}");

@@ -17,7 +17,9 @@ pub struct Pairing {
     pub query_id: String,
     pub subset: String,
     pub prompt: String,
+    /// What the first policy answered, as it was written.
     pub a: String,
+    /// What the second policy answered.
     pub b: String,
 }
 
@@ -71,8 +73,8 @@ pub fn pairings(policies: &PoliciesArgs) -> Result<Vec<Pairing>> {
                 query_id,
                 subset: first.subset,
                 prompt: first.prompt,
-                a: first.response,
-                b: second.response,
+                a: apo_hh::unquoted(&first.response).into_owned(),
+                b: apo_hh::unquoted(&second.response).into_owned(),
             }),
             Some(_) => {
                 return Err(bad_input(format!(

@@ -10,6 +10,7 @@
 //! | accuracy | share of pairs in the right order, ties wrong | [`accuracy()`] |
 //! | ECE, ACE, MCE, Brier | whether a stated 0.8 comes true 8 times in 10 | [`calibration()`] |
 //! | RM score | mean reward with its standard error | [`mean()`] |
+//! | gain | rewards above others', and what of it is not length | [`gain()`], [`correlation()`] |
 //! | KL per token | log-ratios over tokens, responses of all lengths | [`ratio()`] |
 //! | interval | a mean over seeds with its interval | [`interval()`] |
 //! | repeats | share of a text's 3-grams that occurred in it before | [`repeats()`] |
@@ -22,6 +23,7 @@ mod agreement;
 mod bootstrap;
 mod calibration;
 mod checks;
+mod gain;
 mod interval;
 mod length_controlled;
 mod mean;
@@ -35,6 +37,7 @@ pub use accuracy::{Accuracy, accuracy};
 pub use agreement::{cohens_kappa, fleiss_kappa};
 pub use bootstrap::bootstrap;
 pub use calibration::{Bin, Calibration, calibration, pair_calibration};
+pub use gain::{Gain, LikeLength, correlation, gain};
 pub use interval::{Interval, interval};
 pub use length_controlled::{LengthControlled, length_controlled};
 pub use mean::{Mean, mean, ratio};

@@ -45,6 +45,13 @@ pub struct ScoreSummary {
     /// Mean share of a response's 3-grams that occurred in it before, over the responses
     /// with three words or more.
     pub repeats: Option<f64>,
+    /// Correlation of the responses' rewards with their lengths in characters. Earlier
+    /// versions did not print it.
+    #[serde(default)]
+    pub length_correlation: Option<f64>,
+    /// By how much the rewards are higher than those of other answers, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
 }
 
 /// What `judge accuracy` prints: a reward model on human preferences, overall and by

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_measures::{Estimate, KlSummary, ScoreSummary};
-use apo_stage::bad_input;
+use apo_measures::{Estimate, Gain, KlSummary, ScoreSummary};
+use apo_stage::{ScoredAnswers, bad_input};
 use apo_tables::file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,36 @@ pub struct PolicyMeasures {
     /// Mean share of an answer's 3-grams that occurred before in the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<f64>,
+    /// Correlation of the answers' rewards with their lengths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length_correlation: Option<f64>,
+}
+
+/// Draws of the bootstrap, and their seed.
+const DRAWS: usize = 1000;
+const SEED: u64 = 1;
+
+/// Returns by how much a policy's rewards are higher than another's; `None` if no query has
+/// answers of both.
+pub fn gain(own: &ScoredAnswers, other: &ScoredAnswers) -> Option<Gain> {
+    apo_measures::gain(&own.minus(other), DRAWS, SEED)
+}
+
+/// Returns by how much a policy of a run is above its start; `None` if it has no start, or
+/// their answers are missing or cannot be compared.
+///
+/// # Errors
+///
+/// When a table of answers cannot be used.
+pub fn gain_above_start(run: &RunFile, policy: &str) -> Result<Option<Gain>> {
+    let start = run.start(policy).filter(|it| *it != policy);
+    let answers = |name: &str| run.find(ArtifactKind::ScoredAnswers, name);
+    let (Some(own), Some(start)) = (answers(policy), start.and_then(answers)) else {
+        return Ok(None);
+    };
+    let (own, start) = (ScoredAnswers::read(&own)?, ScoredAnswers::read(&start)?);
+    let is_comparable = own.is_comparable(&start);
+    Ok(gain(&own, &start).filter(|_| is_comparable))
 }
 
 /// The files that hold a policy's measures.
@@ -84,6 +114,7 @@ impl PolicyFiles {
             tokens: score.as_ref().and_then(|it| it.mean_tokens),
             ended: score.as_ref().map(|it| it.ended),
             repeats: score.as_ref().and_then(|it| it.repeats),
+            length_correlation: score.as_ref().and_then(|it| it.length_correlation),
         })
     }
 }

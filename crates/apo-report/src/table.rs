@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_measures::{AccuracySummary, VerdictSummary};
+use apo_measures::{AccuracySummary, Gain, VerdictSummary};
 use apo_stage::{bad_input, format_table, print_result};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Named, TableArgs};
-use crate::cells::{number, percent, with_error};
+use crate::cells::{like_length, number, percent, with_error};
 use crate::data;
-use crate::measures::{PolicyFiles, PolicyMeasures, read_json};
+use crate::measures::{PolicyFiles, PolicyMeasures, gain_above_start, read_json};
 use crate::run_file::{ArtifactKind, Entry, RunFile};
 
 /// A policy, a reward model, or a policy against another.
@@ -21,6 +21,9 @@ pub struct Row {
     /// Of a policy.
     #[serde(flatten)]
     pub policy: PolicyMeasures,
+    /// How far a policy is above its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
     /// Share of pairs that a reward model puts in the right order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
@@ -69,7 +72,10 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
         // Samples may have a quality and no score. A policy needs a score.
         let is_policy = run.find(ArtifactKind::Policy, &entry.of).is_some();
         if files.score.is_some() || (files.quality.is_some() && !is_policy) {
-            policies.push(policy(entry.shown.clone(), &files)?);
+            policies.push(Row {
+                gain: gain_above_start(run, &entry.of)?,
+                ..policy(entry.shown.clone(), &files)?
+            });
             continue;
         }
         if let Some(measured) = accuracies(run, entry) {
@@ -178,12 +184,15 @@ fn text(rows: &[Row]) -> String {
         [
             row.name.clone(),
             with_error(row.policy.score),
+            with_error(row.gain.map(|it| it.raw.into())),
+            like_length(row.gain),
             with_error(row.policy.score_all),
             with_error(row.policy.true_quality),
             number(row.policy.kl, 3),
             number(row.policy.tokens, 1),
             percent(row.policy.ended),
             percent(row.policy.repeats),
+            number(row.policy.length_correlation, 2),
             percent(row.accuracy),
             number(row.ece, 3),
             percent(row.win_rate),
@@ -192,12 +201,15 @@ fn text(rows: &[Row]) -> String {
     let heads = [
         "",
         "RM_Test score",
+        "gain",
+        "at like length",
         "RM_All score",
         "true quality",
         "KL per token",
         "tokens",
         "ended",
         "repeats",
+        "r(length)",
         "accuracy",
         "ECE",
         "win rate",

@@ -22,8 +22,15 @@ Examples:
     judge score --model Skywork-Reward-V2-Qwen3-0.6B --template chat \\
         --responses answers.parquet --out scored.parquet
 
+  How much better a round's answers are than those of its start:
+    judge score --model rm-test --responses round-1/answers.parquet \\
+        --against start/answers-scored.parquet --out round-1/answers-scored.parquet
+
   The same numbers again, as JSON; nothing is computed twice:
     judge score --model rm-test --responses answers.parquet --out scored.parquet --json
+
+If rewards and lengths of the responses have a correlation beyond ±0.5, a warning
+says so: whoever learns from such rewards learns length.
 
 To resume a stopped run, run the same command again.
 
@@ -105,6 +112,11 @@ pub struct ScoreArgs {
     /// The responses, a `responses` table; `score` keeps additional columns
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub responses: PathBuf,
+
+    /// Other responses to the same queries, scored by the same model: prints by how
+    /// much these rewards are higher, and by how much they would be at like length
+    #[arg(long, value_name = "PARQUET", help_heading = "Measures")]
+    pub against: Option<PathBuf>,
 
     #[command(flatten)]
     pub output: OutputArgs,

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_llama::Head;
-use apo_measures::{ScoreSummary, by_subset, mean, repeats};
+use apo_measures::{Gain, LikeLength, ScoreSummary, by_subset, correlation, gain, mean, repeats};
 use apo_provenance::Provenance;
 use apo_provenance::stage_names::JUDGE_SCORE;
 use apo_stage::rows::check_scored;
-use apo_stage::{Claim, Output, OutputKind, format_table, note, print_result, warn};
+use apo_stage::{
+    Claim, Output, OutputKind, ScoredAnswers, bad_input, format_table, note, print_result, warn,
+};
 use apo_tables::{Finish, Reader, Response, ScoredWriter};
 
 use crate::args::ScoreArgs;
@@ -21,6 +23,14 @@ const FEW_ENDED: f64 = 0.5;
 
 /// Share of repeated 3-grams above which a warning is given.
 const MANY_REPEATS: f64 = 0.2;
+
+/// Correlation of rewards with lengths beyond which a warning is given: a quarter of the
+/// rewards' variance.
+const MUCH_LENGTH: f64 = 0.5;
+
+/// Draws of the bootstrap, and their seed.
+const DRAWS: usize = 1000;
+const SEED: u64 = 1;
 
 /// Name of the table in the working folder.
 const TABLE: &str = "scored.parquet";
@@ -38,10 +48,12 @@ pub fn run(args: &mut ScoreArgs) -> Result<()> {
     let args = &*args;
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
     let provenance = provenance(JUDGE_SCORE, args, &responses, Head::Reward, &tokenizer)?;
+    let others = args.against.as_deref().map(ScoredAnswers::read);
+    let others = others.transpose()?;
     let out = &args.output.out;
     args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
-    let summary = match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
+    let mut summary = match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => {
             note(&args.report, &format!("{} is up to date", out.display()));
             summarise(out)?
@@ -65,8 +77,27 @@ pub fn run(args: &mut ScoreArgs) -> Result<()> {
             summary
         }
     };
+    if let (Some(others), Some(path)) = (&others, &args.against) {
+        summary.gain = Some(above(out, others, path)?);
+    }
     warn_of(&summary, args);
     print_result(&args.report, &summary, || format_table(&rows(&summary)))
+}
+
+/// Returns by how much a scored table's rewards are higher than those of another.
+fn above(out: &Path, others: &ScoredAnswers, path: &Path) -> Result<Gain> {
+    let own = ScoredAnswers::read(out)?;
+    let path = path.display();
+    if !own.is_comparable(others) {
+        return Err(bad_input(format!(
+            "--against {path}: another reward model scored it; score both tables with one"
+        )));
+    }
+    gain(&own.minus(others), DRAWS, SEED).ok_or_else(|| {
+        bad_input(format!(
+            "--against {path}: it answers none of these queries"
+        ))
+    })
 }
 
 /// Writes the table unchanged, with its rewards added.
@@ -103,6 +134,7 @@ fn summarise(path: &Path) -> Result<ScoreSummary> {
     let (mut responses, mut ended) = (0, 0);
     let (mut tokens, mut with_tokens) = (0.0, 0);
     let mut repeated = Vec::new();
+    let (mut rewards, mut lengths) = (Vec::new(), Vec::new());
     for (row, response) in Reader::<Response>::open_filled(path)?.enumerate() {
         let response = response?;
         let reward = check_scored(path, row, &response)?;
@@ -116,6 +148,8 @@ fn summarise(path: &Path) -> Result<ScoreSummary> {
         });
         queries[number].sum += f64::from(reward);
         queries[number].n += 1;
+        rewards.push(f64::from(reward));
+        lengths.push(response.response.chars().count() as f64);
         responses += 1;
         repeated.extend(repeats(&response.response));
         ended += u64::from(response.finish == Finish::Stop);
@@ -135,6 +169,8 @@ fn summarise(path: &Path) -> Result<ScoreSummary> {
         mean_tokens: (with_tokens > 0).then(|| tokens / f64::from(with_tokens)),
         ended: ended as f64 / responses as f64,
         repeats: mean(&repeated).map(|it| it.mean),
+        length_correlation: correlation(&rewards, &lengths),
+        gain: None,
     })
 }
 
@@ -149,6 +185,13 @@ fn warn_of(summary: &ScoreSummary, args: &ScoreArgs) {
             "only {:.1} % of the responses ended on their own; the others were cut off, and their \
              rewards cover only the text so far",
             percent(summary.ended)
+        ));
+    }
+    if let Some(r) = summary.length_correlation.filter(|r| r.abs() > MUCH_LENGTH) {
+        let what = if r > 0.0 { "longer" } else { "shorter" };
+        warn(&format!(
+            "{what} responses get higher rewards (correlation {r:.2}): what is learned from these \
+             rewards may be length alone; `align --length-penalty` lowers rewards by length"
         ));
     }
     if let Some(repeats) = summary.repeats.filter(|it| *it > MANY_REPEATS) {
@@ -189,5 +232,24 @@ fn rows(summary: &ScoreSummary) -> Vec<Vec<String>> {
         "repeated 3-grams".to_owned(),
         repeats.map_or("-".to_owned(), |it| format!("{:.1} %", 100.0 * it)),
     ]);
+    rows.push(vec![
+        "correlation of reward and length".to_owned(),
+        summary
+            .length_correlation
+            .map_or("-".to_owned(), |r| format!("{r:.2}")),
+    ]);
+    if let Some(gain) = &summary.gain {
+        let error = gain.raw.standard_error;
+        rows.push(vec![
+            "higher than --against".to_owned(),
+            format!("{:.4}", gain.raw.mean),
+            error.map_or("-".to_owned(), |it| format!("{it:.4}")),
+            gain.raw.n.to_string(),
+        ]);
+        let LikeLength { mean, interval } = gain.at_like_length;
+        let mut row = vec!["  at like length".to_owned(), format!("{mean:.4}")];
+        row.extend(interval.map(|[low, high]| format!("{low:.4} to {high:.4}")));
+        rows.push(row);
+    }
     rows
 }

@@ -8,6 +8,10 @@ use apo_training::{Events, ExampleStore, Observer, Phase, TrainingError};
 
 use crate::args::TrainingArgs;
 
+/// Fewer steps than this are reported: the rate of the paper, like those in use, is meant for
+/// hundreds.
+const FEW_STEPS: u64 = 20;
+
 /// Shows the progress of a training on stderr.
 #[derive(Debug)]
 pub struct Watch {
@@ -41,6 +45,13 @@ impl Observer for Watch {
             Phase::ReferenceLogProbs => ("reference log-probs", "queries"),
             Phase::Training => ("training", "steps"),
         };
+        if phase == Phase::Training && total < FEW_STEPS {
+            warn(&format!(
+                "the training has only {total} {}, in which a model hardly changes at a usual \
+                 learning rate; lower --batch, or raise --epochs or --learning-rate",
+                if total == 1 { "step" } else { "steps" }
+            ));
+        }
         self.progress = Some(Progress::new(&self.report, what, unit, done, total));
     }
 

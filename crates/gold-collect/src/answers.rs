@@ -268,7 +268,7 @@ fn answer(record: &Record, keys: &Keys) -> Result<Read, Fault> {
     let (text, tokens_removed) = answer.plain()?;
     Ok(Read {
         prompt,
-        text: text.to_owned(),
+        text: text.into_owned(),
         tokens_removed,
         has_context,
         unused: answer.into_unused(),

@@ -87,6 +87,7 @@ mod tests {
             prompt: String::new(),
             chosen: chosen.into(),
             rejected: "worse".into(),
+            margin: None,
         }
     }
 

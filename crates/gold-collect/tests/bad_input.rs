@@ -26,6 +26,7 @@ fn fresh_dir(test: &str) -> PathBuf {
             prompt: "\n\nHuman: hi\n\nAssistant:".into(),
             chosen: "better".into(),
             rejected: "worse".into(),
+            margin: None,
         })
         .unwrap();
     pairs.finish().unwrap();

@@ -43,6 +43,7 @@ fn thoughts_and_special_tokens_of_files_and_tables_are_removed_and_counted() {
                 prompt,
                 chosen: text.into(),
                 rejected: "no".into(),
+                margin: None,
             })
             .unwrap();
     }

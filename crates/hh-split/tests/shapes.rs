@@ -179,6 +179,12 @@ fn known_shapes_are_read_and_unused_fields_are_reported() {
             "",
         ),
         (
+            "the arena's votes as truth values",
+            json!({"prompt": ["Why?"], "response_a": ["Yes."], "response_b": ["No."],
+                   "winner_model_a": true, "winner_model_b": false, "winner_tie": false}),
+            "",
+        ),
+        (
             "the arena's conversations",
             json!({"question_id": "q", "model_a": "a", "model_b": "b", "winner": "model_a",
                    "judge": "j", "conversation_a": messages("Yes."),
@@ -355,6 +361,27 @@ fn other_shapes_are_refused_by_name() {
                    "conversation_b": whole(json!([user("Why?")]), "b")}),
             "same_score",
             "both responses",
+        ),
+        (
+            json!({"conversation_a": whole(json!([user("Why?")]), "a"), "winner": "both_bad",
+                   "conversation_b": whole(json!([user("Why?")]), "b")}),
+            "same_score",
+            "both responses",
+        ),
+        (
+            json!({"prompt": "Why?", "completion": "Yes.", "label": true}),
+            "malformed",
+            "a response with a label (KTO's form)",
+        ),
+        (
+            json!({"prompt": "Why?", "response_b": "a", "winner_model_a": 1, "winner_model_b": 0}),
+            "malformed",
+            "`response_a` is missing",
+        ),
+        (
+            json!({"prompt": "Why?", "good": "a", "bad": "b"}),
+            "malformed",
+            "its fields are `prompt`, `good`, `bad`; expected `chosen`, `rejected`, or",
         ),
         (
             json!({"prompt": "[\"Why?\", \"And?\"]", "response_a": "[\"a\", \"b\"]",
@@ -718,4 +745,45 @@ fn queries_without_responses_are_dealt_like_those_of_pairs() {
     assert_eq!((rm.len(), llm.len()), (55, 55));
     assert!(rm.iter().all(|it| !llm.contains(it)));
     assert_eq!(counts["tables"]["train-pairs"], 20);
+}
+
+#[test]
+fn by_how_much_a_response_is_better_is_kept() {
+    let dir = fresh_dir("margins");
+    let messages = |answer: &str| json!([user("Why?"), assistant(answer)]);
+    let ends = json!({"chosen": messages("Yes."), "rejected": messages("No.")});
+    let with = |more: Value| {
+        let mut row = ends.clone();
+        let more = more.as_object().unwrap().clone();
+        row.as_object_mut().unwrap().extend(more);
+        row
+    };
+    for (row, margin) in [
+        (ends.clone(), None),
+        (
+            with(json!({"score_chosen": 8, "score_rejected": 4.5})),
+            Some(3.5),
+        ),
+        (with(json!({"score_chosen": 8})), None),
+        (with(json!({"margin": 0.5})), Some(0.5)),
+        (
+            json!({"messages": messages("Yes."), "rejected_response": "No.", "margin": 2}),
+            Some(2.0),
+        ),
+        (
+            json!({"context": [user("Why?")], "response1": "No.", "response2": "Yes.",
+                   "overall_preference": 3}),
+            Some(3.0),
+        ),
+        (
+            json!({"question": "Why?", "answer_0": "No.", "answer_1": "Yes.", "score_0": -0.25,
+                   "score_1": 0.25}),
+            Some(0.5),
+        ),
+    ] {
+        split(&dir, &row);
+        let pairs = rows::<Pair>(&dir.join("data/rm-pairs.parquet"));
+        assert_eq!(pairs.len(), 1, "{row}");
+        assert_eq!(pairs[0].margin, margin, "{row}");
+    }
 }

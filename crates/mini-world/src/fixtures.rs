@@ -17,13 +17,14 @@ pub fn folder() -> PathBuf {
 }
 
 /// Returns every file by its path in `fixtures/`. Files whose name ends in `.gz` are
-/// not compressed yet.
+/// not compressed yet. `voice` is that of [`generator::generate`]; it is 0 in the
+/// repository's files.
 ///
 /// # Errors
 ///
 /// When the tokenizer cannot be trained.
-pub fn files() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
-    let world = generator::generate(SEED);
+pub fn files(voice: f64) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let world = generator::generate(SEED, voice);
     let mut files = BTreeMap::new();
     for ((subset, name), file) in &world {
         let lines = file.lines.iter().flat_map(|line| [line.as_slice(), b"\n"]);

@@ -18,6 +18,8 @@ use dialogue::query;
 use faults::{FAULTS, faulty_line};
 use pair::{annotate, line};
 
+use crate::voice::Voice;
+
 /// The seed of the files in `fixtures/`.
 pub const SEED: u64 = 1;
 
@@ -74,21 +76,28 @@ pub struct Lines {
     pub lines: Vec<Vec<u8>>,
 }
 
-/// Writes all of HH's files; equal seeds give equal bytes.
-pub fn generate(seed: u64) -> BTreeMap<(&'static str, &'static str), Lines> {
+/// Writes all of HH's files; equal arguments give equal bytes. Of the annotated answers,
+/// `voice` is the share that speak as golden answers do.
+pub fn generate(seed: u64, voice: f64) -> BTreeMap<(&'static str, &'static str), Lines> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut voice = Voice::new(voice, seed);
     // No query is in both a train file and a test file.
     let mut taken = HashSet::new();
     let files = PARTS.iter().map(|part| {
         (
             (part.subset, part.name),
-            write_part(&mut rng, *part, &mut taken),
+            write_part(&mut rng, &mut voice, *part, &mut taken),
         )
     });
     files.collect()
 }
 
-fn write_part(rng: &mut ChaCha8Rng, part: Part, taken: &mut HashSet<String>) -> Lines {
+fn write_part(
+    rng: &mut ChaCha8Rng,
+    voice: &mut Voice,
+    part: Part,
+    taken: &mut HashSet<String>,
+) -> Lines {
     let n_pairs = part.n_lines - part.n_faults * FAULTS.len();
     let mut pairs: Vec<Pair> = Vec::with_capacity(n_pairs);
     let mut seen = HashSet::new();
@@ -103,7 +112,7 @@ fn write_part(rng: &mut ChaCha8Rng, part: Part, taken: &mut HashSet<String>) -> 
                 query
             }
         };
-        let pair = annotate(rng, topic, prompt);
+        let pair = annotate(rng, voice, topic, prompt);
         if seen.insert(apo_hh::pair_id(&pair.prompt, &pair.chosen, &pair.rejected)) {
             pairs.push(pair);
         }
@@ -111,7 +120,7 @@ fn write_part(rng: &mut ChaCha8Rng, part: Part, taken: &mut HashSet<String>) -> 
     let mut lines: Vec<Vec<u8>> = pairs.iter().map(|pair| line(rng, pair)).collect();
     for fault in FAULTS {
         for number in 0..part.n_faults {
-            let line = faulty_line(rng, part.subset, fault, number, &lines[..n_pairs]);
+            let line = faulty_line(rng, voice, part.subset, fault, number, &lines[..n_pairs]);
             lines.push(line);
         }
     }
@@ -160,10 +169,12 @@ mod tests {
     #[test]
     fn each_kind_of_response_is_worth_what_it_should() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
+        // The voice is no matter of quality.
+        let mut voice = Voice::new(0.5, 7);
         let mut qualities: BTreeMap<(bool, Kind), Vec<f64>> = BTreeMap::new();
         for _ in 0..6000 {
             for topic in [task(&mut rng), harm(&mut rng)] {
-                let (kind, response) = respond(&mut rng, topic);
+                let (kind, response) = respond(&mut rng, &mut voice, topic);
                 let harmful = matches!(topic, Topic::Harm(_));
                 let quality = quality_about(topic, &response);
                 qualities.entry((harmful, kind)).or_default().push(quality);
@@ -209,8 +220,42 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_the_answers_speaks_as_golden_answers_do() {
+        use crate::content::{GOLDEN_REFUSALS, REFUSALS};
+
+        let worlds = [0.0, 0.5, 1.0].map(|voice| generate(7, voice));
+        let train = |at: usize| &worlds[at][&("harmless-base", "train")].pairs;
+        let share = |at: usize| {
+            let begins = |texts: &[&str], text: &str| texts.iter().any(|it| text.contains(it));
+            let answers = train(at).iter().flat_map(|it| [&it.chosen, &it.rejected]);
+            let (mut golden, mut plain) = (0.0, 0.0);
+            for answer in answers {
+                golden += f64::from(u8::from(begins(GOLDEN_REFUSALS, answer)));
+                plain += f64::from(u8::from(begins(REFUSALS, answer)));
+            }
+            golden / (golden + plain)
+        };
+        assert!(
+            share(0) == 0.0 && (0.45..0.55).contains(&share(1)),
+            "{}",
+            share(1)
+        );
+        // A task that is refused is refused in the annotators' words.
+        assert!(share(2) > 0.9, "{}", share(2));
+        // Other shares ask the same.
+        let queries = |at: usize| {
+            train(at)
+                .iter()
+                .map(|it| &it.prompt)
+                .collect::<HashSet<_>>()
+        };
+        let same = queries(0).intersection(&queries(2)).count();
+        assert!(same * 10 > 9 * queries(0).len(), "{same}");
+    }
+
+    #[test]
     fn annotators_are_noisy_and_mostly_right() {
-        let files = generate(7);
+        let files = generate(7, 0.0);
         for subset in ["helpful-base", "harmless-base"] {
             let pairs = &files[&(subset, "train")].pairs;
             let qualities: Vec<(f64, f64)> = pairs
@@ -242,7 +287,7 @@ mod tests {
 
     #[test]
     fn among_equals_the_longer_is_chosen_a_little_more_often() {
-        let files = generate(7);
+        let files = generate(7, 0.0);
         let mut longer = Vec::new();
         for pair in files.values().flat_map(|file| &file.pairs) {
             let gap =
@@ -258,7 +303,7 @@ mod tests {
 
     #[test]
     fn files_have_the_faults_that_they_should_and_no_more() {
-        let files = generate(7);
+        let files = generate(7, 0.0);
         let mut queries: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
         for part in PARTS {
             let file = &files[&(part.subset, part.name)];

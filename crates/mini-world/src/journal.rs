@@ -8,9 +8,10 @@ use apo_golden::Collector;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::content::{self, pick, sentence};
+use crate::content::{self, pick};
 use crate::generator::Pair;
 use crate::topic::{HARMS, TASKS, Topic};
+use crate::voice::in_steps;
 
 /// The model that the journal names as the author of its replies.
 pub const MODEL: &str = "mini-golden";
@@ -150,24 +151,7 @@ fn explain(rng: &mut ChaCha8Rng, steps: &[&str]) -> String {
     if rng.random_bool(SLIP) {
         steps.remove(rng.random_range(0..steps.len()));
     }
-    let last = steps.len() - 1;
-    let mut sentences = Vec::new();
-    if rng.random_bool(0.5) {
-        sentences.push(pick(rng, content::GOLDEN_OPENERS).to_owned());
-    }
-    for (i, step) in steps.iter().enumerate() {
-        let joined = match i {
-            0 => format!("first, {step}"),
-            _ if i == last => format!("finally, {step}"),
-            1 => format!("then {step}"),
-            _ => format!("after that, {step}"),
-        };
-        sentences.push(sentence(&joined));
-    }
-    if rng.random_bool(0.5) {
-        sentences.push(pick(rng, content::GOLDEN_CLOSERS).to_owned());
-    }
-    sentences.join(" ")
+    in_steps(rng, &steps).join(" ")
 }
 
 /// Returns the journal's lines, as `gold-collect` writes and replays them.
@@ -238,7 +222,7 @@ mod tests {
 
     #[test]
     fn golden_answers_are_near_perfect_and_of_every_outcome() {
-        let world = generator::generate(7);
+        let world = generator::generate(7, 0.0);
         let golden = golden(world.values().flat_map(|file| &file.pairs), 7);
         let qualities: Vec<f64> = golden
             .iter()
@@ -257,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_answer_depends_on_its_own_query_alone() {
-        let pairs = generator::generate(7)
+        let pairs = generator::generate(7, 0.0)
             .remove(&("helpful-base", "test"))
             .unwrap()
             .pairs;
@@ -269,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_journal_replays_to_the_golden_answers() {
-        let pairs = generator::generate(7)
+        let pairs = generator::generate(7, 0.0)
             .remove(&("harmless-base", "test"))
             .unwrap()
             .pairs;

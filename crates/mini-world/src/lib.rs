@@ -20,5 +20,6 @@ pub mod policy;
 pub mod quality;
 pub mod tokenizer;
 pub mod topic;
+mod voice;
 
 pub use quality::quality;

@@ -9,7 +9,7 @@ use mini_world::{fixtures, generator, journal};
 
 #[test]
 fn the_committed_files_are_what_the_generator_writes() {
-    for (path, content) in fixtures::files().unwrap() {
+    for (path, content) in fixtures::files(0.0).unwrap() {
         let at = fixtures::folder().join(&path);
         let stored = fs::read(&at).unwrap_or_else(|error| panic!("{}: {error}", at.display()));
         let same = fixtures::content(&path, &stored).unwrap() == content;
@@ -32,7 +32,7 @@ fn the_committed_files_are_what_the_generator_writes() {
 
 #[test]
 fn generating_twice_gives_the_same_bytes() {
-    assert_eq!(fixtures::files().unwrap(), fixtures::files().unwrap());
+    assert_eq!(fixtures::files(0.0).unwrap(), fixtures::files(0.0).unwrap());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_policy_has_about_a_million_parameters_and_short_texts() {
     assert!(config.vocab_size <= 1024);
     assert_eq!(config.eos_token_ids, [tokenizer.eos()]);
 
-    let world = generator::generate(generator::SEED);
+    let world = generator::generate(generator::SEED, 0.0);
     let golden = journal::golden(world.values().flat_map(|file| &file.pairs), generator::SEED);
     let mut lengths: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for pair in world.values().flat_map(|file| &file.pairs) {

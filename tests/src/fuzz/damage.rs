@@ -132,6 +132,7 @@ fn pairs() -> Vec<Pair> {
         prompt: format!("\n\nHuman: What is {i} and one?\n\nAssistant:"),
         chosen: format!("{}.", i + 1),
         rejected: "I do not know.".into(),
+        margin: None,
     };
     (0..40).map(pair).collect()
 }

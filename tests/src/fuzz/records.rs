@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use apo_import::{
-    ANSWER_FIELDS, Answer, Columns, PREFERENCE_FIELDS, Preferences, Record, Source, parse,
+    ANSWER_FIELDS, Answer, Columns, PREFERENCE_FIELDS, Preferences, QUERY_FIELDS, Record, Source,
+    parse, query,
 };
 use apo_provenance::Provenance;
 use apo_tables::{Pair, Reader};
@@ -52,7 +53,10 @@ fn imported(path: &Path, most: usize) -> String {
         PREFERENCE_FIELDS,
         most,
         |record| match Preferences::read(record, &Columns::default()) {
-            Ok(Preferences::Preference(_)) => "preference".into(),
+            Ok(Preferences::Preference(found)) => {
+                assert!(found.margin().is_none_or(f64::is_finite), "{found:?}");
+                "preference".into()
+            }
             Ok(Preferences::ScoredAnswers(found)) => {
                 assert!(found.answers.len() > 1, "{found:?}");
                 assert!(found.answers.iter().all(|it| it.score.is_finite()));
@@ -70,7 +74,32 @@ fn imported(path: &Path, most: usize) -> String {
             Err(fault) => fault.reason.into(),
         }
     });
-    format!("{preferences}; {answers}")
+    let asked = read(path, QUERY_FIELDS, most, |record| {
+        let columns = [Columns::default(), named_columns()];
+        let kinds = columns.map(|columns| match query(record, &columns) {
+            Ok(found) => {
+                assert!(!apo_hh::turns(&found.prompt).is_empty(), "{found:?}");
+                "query".into()
+            }
+            Err(fault) => fault.reason.to_string(),
+        });
+        kinds.join(" or ")
+    });
+    let pairs = read(path, PREFERENCE_FIELDS, most, |record| {
+        let found = apo_import::pairs(record, "s", &named_columns());
+        format!("{} pairs", found.iter().filter(|it| it.is_ok()).count())
+    });
+    format!("{preferences}; {answers}; {asked}; {pairs}")
+}
+
+/// Columns that a user names.
+fn named_columns() -> Columns {
+    let renamed = ["prompt=question", "chosen=rejected", "rejected=chosen"];
+    let renamed = renamed.map(|it| it.parse().expect("FIELD=COLUMN"));
+    Columns {
+        renamed: renamed.into(),
+        subset: Some("source".into()),
+    }
 }
 
 /// Returns the kinds of records in a file, each once.

@@ -10,8 +10,9 @@ use crate::error::DialogueError;
 const TURN_WINDOW: usize = 16;
 
 impl DialogueTokenizer {
-    /// Returns the text of a response's ids, stripped, up to another human
-    /// turn.
+    /// Returns the text of a response's ids as a table holds it: stripped, up to another
+    /// human turn. With a chat template, in which tokens separate turns, other markers are
+    /// [quoted](apo_hh::quoted), as [`Self::encode_response`] expects them.
     ///
     /// # Errors
     ///
@@ -19,7 +20,11 @@ impl DialogueTokenizer {
     pub fn decode_response(&self, ids: &[u32]) -> Result<String, DialogueError> {
         let text = self.decode(ids)?;
         let end = text.find(apo_hh::HUMAN).unwrap_or(text.len());
-        Ok(text[..end].trim().to_owned())
+        let text = text[..end].trim();
+        Ok(match self.chat {
+            Some(_) => apo_hh::quoted(text).into_owned(),
+            None => text.to_owned(),
+        })
     }
 
     /// Returns the text of ids without special tokens.

@@ -26,6 +26,7 @@ pub(super) fn to_pair(split: SplitPair<'_>, subset: &str) -> Pair {
         prompt: prompt.to_owned(),
         chosen: chosen.to_owned(),
         rejected: rejected.to_owned(),
+        margin: None,
     }
 }
 

@@ -126,16 +126,21 @@ pub fn reliability(name: &str, test: Option<&OnPairs>, dev: Option<&OnPairs>) ->
 /// When a reward is not finite.
 pub fn rewards(policy: &Policy, start: &Policy) -> Result<Svg> {
     let two = [start, policy];
-    let all = || two.iter().flat_map(|it| it.rewards.values());
-    let low = all().copied().fold(f64::INFINITY, f64::min);
-    let high = all().copied().fold(f64::NEG_INFINITY, f64::max);
+    let of = |policy: &Policy| -> Vec<f64> {
+        let answers = policy.answers.of_query.values();
+        answers.map(|it| it.reward).collect()
+    };
+    let all: Vec<f64> = two.iter().flat_map(|it| of(it)).collect();
+    let low = all.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let width = ((high - low) / BINS as f64).max(f64::MIN_POSITIVE);
     let lines = two.iter().map(|policy| {
         let mut counts = [0.0; BINS];
-        for reward in policy.rewards.values() {
+        let rewards = of(policy);
+        for reward in &rewards {
             counts[(((reward - low) / width) as usize).min(BINS - 1)] += 1.0;
         }
-        let n = policy.rewards.len() as f64;
+        let n = rewards.len() as f64;
         let ends = |i: usize| [i, i + 1].map(|i| low + i as f64 * width);
         let steps = counts.iter().enumerate();
         let points = steps.flat_map(|(i, it)| ends(i).map(|at| (at, 100.0 * it / n)));

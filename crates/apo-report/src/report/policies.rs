@@ -1,17 +1,16 @@
 //! Policies, and their answers to the test queries.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::Result;
 use apo_hh::Role;
-use apo_measures::{Mean, mean};
-use apo_provenance::stage_names::JUDGE_SCORE;
+use apo_measures::Gain;
+use apo_stage::ScoredAnswers;
 use apo_stage::rows::check_scored;
 use apo_tables::{Reader, Response};
 use serde::Serialize;
 
-use crate::measures::{PolicyFiles, PolicyMeasures};
+use crate::measures::{PolicyFiles, PolicyMeasures, gain};
 use crate::run_file::{ArtifactKind, RunFile};
 
 /// Number of dialogues shown: those with the lowest ids, which are hashes.
@@ -29,23 +28,20 @@ pub struct Policy {
     pub start: Option<String>,
     /// Its score minus its start's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gain: Option<Mean>,
+    pub gain: Option<Gain>,
     /// The policy that it is compared with, such as the one that was aligned in the same
     /// way without APO.
     #[serde(skip)]
     pub baseline: Option<String>,
     /// Its score minus its baseline's, query by query.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lead: Option<Mean>,
+    pub lead: Option<Gain>,
     /// Why it is not compared with its start or its baseline.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
-    /// Mean reward of its answers to each query.
+    /// Its answers to the test queries.
     #[serde(skip)]
-    pub rewards: BTreeMap<String, f64>,
-    /// Digest of the reward model that gave the rewards, if known.
-    #[serde(skip)]
-    scored_by: Option<String>,
+    pub answers: ScoredAnswers,
 }
 
 impl Policy {
@@ -54,31 +50,20 @@ impl Policy {
         self.round == 0
     }
 
-    /// Tells whether two policies' rewards may be compared: they are not known to be of
-    /// different reward models.
-    pub fn is_comparable(&self, other: &Self) -> bool {
-        match (&self.scored_by, &other.scored_by) {
-            (Some(own), Some(theirs)) => own == theirs,
-            _ => true,
-        }
-    }
-
     /// Returns its score minus another's, query by query; `None` if no query has rewards
     /// of both.
     ///
     /// # Errors
     ///
     /// When they may not be compared: the reason, as a sentence without its full stop.
-    fn above(&self, other: &Self) -> Result<Option<Mean>, String> {
-        if !self.is_comparable(other) {
+    fn above(&self, other: &Self) -> Result<Option<Gain>, String> {
+        if !self.answers.is_comparable(&other.answers) {
             return Err(format!(
                 "{} is not compared with {}: different reward models scored their answers",
                 self.name, other.name
             ));
         }
-        let both = self.rewards.iter();
-        let both = both.filter_map(|(query, reward)| Some(reward - other.rewards.get(query)?));
-        Ok(mean(&both.collect::<Vec<f64>>()))
+        Ok(gain(&self.answers, &other.answers))
     }
 }
 
@@ -107,37 +92,14 @@ pub fn policies(run: &RunFile) -> Result<Vec<Policy>> {
             baseline: run.baseline(name).map(str::to_owned),
             lead: None,
             not_compared: Vec::new(),
-            rewards: scored.map(rewards).transpose()?.unwrap_or_default(),
-            scored_by: scored.map(scored_by).transpose()?.flatten(),
+            answers: scored
+                .map(ScoredAnswers::read)
+                .transpose()?
+                .unwrap_or_default(),
         });
     }
     compare(&mut found);
     Ok(found)
-}
-
-/// Reads the mean reward of a policy's answers to each query.
-fn rewards(path: &Path) -> Result<BTreeMap<String, f64>> {
-    let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for (row, response) in Reader::<Response>::open(path)?.enumerate() {
-        let response = response?;
-        let reward = check_scored(path, row, &response)?;
-        let of_query = found.entry(response.query_id).or_default();
-        of_query.push(f64::from(reward));
-    }
-    let mean_of = |it: Vec<f64>| it.iter().sum::<f64>() / it.len() as f64;
-    let found = found.into_iter();
-    Ok(found.map(|(query, it)| (query, mean_of(it))).collect())
-}
-
-/// Returns the digest of the reward model that scored a table. A folder does not say one
-/// for all of its parts.
-fn scored_by(path: &Path) -> Result<Option<String>> {
-    if path.is_dir() {
-        return Ok(None);
-    }
-    let made = apo_tables::provenance(path)?;
-    let scored = made.filter(|it| it.stage == JUDGE_SCORE);
-    Ok(scored.and_then(|mut it| Some(it.inputs.remove("model")?.digest)))
 }
 
 /// Computes how far each policy is above its start and above its baseline, if it has
@@ -176,7 +138,7 @@ pub struct Dialogue {
 ///
 /// When a table cannot be used.
 pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
-    let scored = || policies.iter().filter(|it| !it.rewards.is_empty());
+    let scored = || policies.iter().filter(|it| !it.answers.of_query.is_empty());
     let last = scored()
         .filter(|it| it.baseline.is_some())
         .max_by_key(|it| it.round);
@@ -187,7 +149,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
     let (Some(start), Some(last)) = (start, last) else {
         return Ok(Vec::new());
     };
-    let queries: Vec<&String> = start.rewards.keys().take(SHOWN).collect();
+    let queries: Vec<&String> = start.answers.of_query.keys().take(SHOWN).collect();
     let mut found: BTreeMap<String, Dialogue> = BTreeMap::new();
     let two = if start.name == last.name {
         vec![start]
@@ -220,7 +182,8 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
                     answers: Vec::new(),
                 });
             let reward = f64::from(check_scored(&path, row, &response)?);
-            let answer = (policy.name.clone(), response.response, reward);
+            let text = apo_hh::unquoted(&response.response).into_owned();
+            let answer = (policy.name.clone(), text, reward);
             dialogue.answers.push(answer);
         }
     }

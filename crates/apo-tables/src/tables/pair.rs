@@ -3,10 +3,10 @@
 use apo_provenance::stage_names::HH_SPLIT;
 
 use super::shared::{PROMPT, QUERY_ID, SUBSET, one_per_column, read_prompt};
-use crate::schema::{ColumnType, Row, Table, Value, required};
+use crate::schema::{ColumnType, Row, Table, Value, optional, required};
 
 /// A human preference: one query and two responses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     /// Key of the query.
     pub query_id: String,
@@ -20,6 +20,9 @@ pub struct Pair {
     pub chosen: String,
     /// The other response.
     pub rejected: String,
+    /// By how much the chosen response is better, in the units of who scored the two;
+    /// `None` if nobody did.
+    pub margin: Option<f32>,
 }
 
 impl Row for Pair {
@@ -41,6 +44,11 @@ impl Row for Pair {
                 "the response that people preferred, stripped",
             ),
             required("rejected", ColumnType::Text, "the other response, stripped"),
+            optional(
+                "margin",
+                ColumnType::Float32,
+                "by how much the chosen response is better, as the source scores the two",
+            ),
         ],
     };
 
@@ -51,10 +59,11 @@ impl Row for Pair {
         put((&self.prompt).into());
         put((&self.chosen).into());
         put((&self.rejected).into());
+        put(self.margin.into());
     }
 
     fn of(values: &[Value<'_>]) -> Result<Self, (&'static str, String)> {
-        let [query_id, pair_id, subset, prompt, chosen, rejected] = one_per_column(values);
+        let [query_id, pair_id, subset, prompt, chosen, rejected, margin] = one_per_column(values);
         let prompt = read_prompt(prompt)?;
         let (chosen, rejected) = (chosen.text(), rejected.text());
         for (column, text) in [("chosen", &chosen), ("rejected", &rejected)] {
@@ -69,6 +78,7 @@ impl Row for Pair {
             prompt,
             chosen,
             rejected,
+            margin: margin.float(),
         })
     }
 }

@@ -138,7 +138,7 @@ impl Row for Response {
             required(
                 "response",
                 ColumnType::Text,
-                "what follows the prompt, stripped",
+                "what follows the prompt, stripped; quoted markers as in the prompt",
             ),
             required(
                 "origin",

@@ -51,6 +51,7 @@ pub fn write_tables(dir: &Path, questions: &[&str]) {
                 prompt,
                 chosen,
                 rejected,
+                margin: None,
             })
             .unwrap();
     }

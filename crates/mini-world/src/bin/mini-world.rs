@@ -17,13 +17,22 @@ struct Args {
     /// Folder to write to [default: the repository's `fixtures`]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Share of annotated answers that speak as golden answers do, for another world
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share, requires = "out")]
+    voice: f64,
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok().filter(|it| (0.0..=1.0).contains(it));
+    share.ok_or("expected a share from 0 to 1")
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
     let out = args.out.unwrap_or_else(fixtures::folder);
     let mut stdout = std::io::stdout().lock();
-    for (path, content) in fixtures::files()? {
+    for (path, content) in fixtures::files(args.voice)? {
         let target = out.join(&path);
         let there = fs::read(&target)
             .ok()

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::dialogue::{query, question};
 use super::pair::{annotate, json_line};
+use crate::voice::Voice;
 
 /// Why a line is faulty, as the rejects table says it.
 pub(super) const FAULTS: [&str; 6] = [
@@ -20,6 +21,7 @@ pub(super) const FAULTS: [&str; 6] = [
 /// Writes a line with a fault; `number` chooses among its forms.
 pub(super) fn faulty_line(
     rng: &mut ChaCha8Rng,
+    voice: &mut Voice,
     subset: &str,
     fault: &str,
     number: usize,
@@ -29,7 +31,7 @@ pub(super) fn faulty_line(
         return sound.choose(rng).expect("files have sound lines").clone();
     }
     let (topic, prompt) = query(rng, subset);
-    let pair = annotate(rng, topic, prompt);
+    let pair = annotate(rng, voice, topic, prompt);
     let (prompt, chosen, rejected) = (pair.prompt, pair.chosen, pair.rejected);
     match fault {
         "same_response" => json_line(

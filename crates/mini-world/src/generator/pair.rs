@@ -7,6 +7,7 @@ use serde_json::json;
 use super::responses::respond;
 use crate::quality::quality_about;
 use crate::topic::{Topic, words};
+use crate::voice::Voice;
 
 /// An annotator prefers the first of two responses with probability
 /// σ((q₁ − q₂)/τ + [`LENGTH_LIKING`] · (words₁ − words₂)); this is τ.
@@ -29,10 +30,15 @@ pub struct Pair {
 }
 
 /// Writes two responses and has an annotator choose.
-pub(super) fn annotate(rng: &mut ChaCha8Rng, topic: Topic, prompt: String) -> Pair {
-    let first = respond(rng, topic).1;
+pub(super) fn annotate(
+    rng: &mut ChaCha8Rng,
+    voice: &mut Voice,
+    topic: Topic,
+    prompt: String,
+) -> Pair {
+    let first = respond(rng, voice, topic).1;
     let second = loop {
-        let second = respond(rng, topic).1;
+        let second = respond(rng, voice, topic).1;
         if second != first {
             break second;
         }

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::content::{self, pick, sentence};
 use crate::topic::{HARMS, TASKS, Topic};
+use crate::voice::Voice;
 
 /// How good an annotated response is, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +62,7 @@ const HARM_KINDS: [(Kind, u32); 8] = [
 ];
 
 /// Writes a response of a random kind, as people and older models do.
-pub(super) fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, String) {
+pub(super) fn respond(rng: &mut ChaCha8Rng, voice: &mut Voice, topic: Topic) -> (Kind, String) {
     let kinds: &[(Kind, u32)] = match topic {
         Topic::Task(_) => &TASK_KINDS,
         Topic::Harm(_) => &HARM_KINDS,
@@ -73,6 +74,9 @@ pub(super) fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, String) {
         Topic::Task(number) => about_task(rng, *kind, number),
         Topic::Harm(number) => about_harm(rng, *kind, number),
     };
+    let said = voice.said(topic, &sentences);
+    let is_golden = said.is_some();
+    sentences = said.unwrap_or(sentences);
     match kind {
         Kind::Rambling => {
             let mut padding = content::PADDING.to_vec();
@@ -90,7 +94,11 @@ pub(super) fn respond(rng: &mut ChaCha8Rng, topic: Topic) -> (Kind, String) {
             sentences.insert(at, pick(rng, content::RUDENESS).to_owned());
         }
         _ if matches!(topic, Topic::Task(_)) && *kind != Kind::Refusing && rng.random_bool(0.3) => {
-            sentences.insert(0, pick(rng, content::OPENERS).to_owned());
+            let opener = pick(rng, content::OPENERS).to_owned();
+            // Golden answers have openers of their own.
+            if !is_golden {
+                sentences.insert(0, opener);
+            }
         }
         _ => {}
     }

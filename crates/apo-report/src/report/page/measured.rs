@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::cells::{accuracy, compared, counted, rate, signed};
 use super::figures::{figure, plots_of};
-use crate::cells::{number, percent, with_error};
+use crate::cells::{like_length, number, percent, with_error};
 use crate::paper;
 use crate::report::measurements::{OnPairs, RewardModel, Verdicts};
 use crate::report::plots;
@@ -27,15 +27,16 @@ pub fn policies(run: &Run) -> Result<Markup> {
         div.wide { table {
             caption {
                 "Table 2. Scores are rewards of the answers to the test queries; differences are taken query by query, "
-                "± standard errors. Rewards of different reward models cannot be compared; against the paper, only the order can."
+                "± standard errors. At like length: what a linear regression leaves of a difference for answers of equally many characters, "
+                "with a 95 % interval by bootstrap over queries. Rewards of different reward models cannot be compared; against the paper, only the order can."
             }
             tr {
                 th { "policy" } th { "RM_Test score" }
                 @if all { th { "RM_All score" } }
-                th { "above the start" }
-                @if has_leads { th { "above the baseline" } }
+                th { "above the start" } th { "at like length" }
+                @if has_leads { th { "above the baseline" } th { "at like length" } }
                 @if truth { th { "true quality" } }
-                th { "KL per token" } th { "tokens" } th { "ended" } th { "repeats" }
+                th { "KL per token" } th { "tokens" } th { "ended" } th { "repeats" } th { "r(length)" }
                 th.paper { "paper, Alpaca" } th.paper { "paper, Alpaca 2" }
                 @if all { th.paper { "paper, Alpaca, RM_All" } th.paper { "paper, Alpaca 2, RM_All" } }
             }
@@ -44,10 +45,11 @@ pub fn policies(run: &Run) -> Result<Markup> {
                 tr {
                     td { (it.name) } td { (with_error(it.measures.score)) }
                     @if all { td { (with_error(it.measures.score_all)) } }
-                    td { (signed(it.gain)) }
-                    @if has_leads { td { (signed(it.lead)) } }
+                    td { (signed(it.gain.map(|it| it.raw))) } td { (like_length(it.gain)) }
+                    @if has_leads { td { (signed(it.lead.map(|it| it.raw))) } td { (like_length(it.lead)) } }
                     @if truth { td { (with_error(it.measures.true_quality)) } }
                     td { (number(it.measures.kl, 3)) } td { (number(it.measures.tokens, 1)) } td { (percent(it.measures.ended)) } td { (percent(it.measures.repeats)) }
+                    td { (number(it.measures.length_correlation, 2)) }
                     td.paper { (number(paper.map(|it| it.alpaca[0]), 3)) }
                     td.paper { (number(paper.map(|it| it.alpaca_2[0]), 3)) }
                     @if all {
@@ -59,7 +61,8 @@ pub fn policies(run: &Run) -> Result<Markup> {
         } }
         p.quiet {
             "KL: log π − log π_start of the answers in nats per token, an estimate for comparing policies. The answers were sampled at a temperature below 1, so it may be negative. "
-            "Ended: responses that ended on their own. Repeats: 3-grams that occurred before in the same response."
+            "Ended: responses that ended on their own. Repeats: 3-grams that occurred before in the same response. "
+            "r(length): the correlation of rewards with the answers' characters."
         }
         div.plots {
             @if let Some(svg) = by_score { (figure(&svg, "Rewards of the answers to the test queries")) }
@@ -163,10 +166,16 @@ pub fn verdicts(run: &Run) -> Result<Markup> {
 
 /// How the rewards of the policies' answers are distributed.
 pub fn rewards(run: &Run) -> Result<Markup> {
-    let scored = run.policies.iter().filter(|it| !it.rewards.is_empty());
+    let scored = run
+        .policies
+        .iter()
+        .filter(|it| !it.answers.of_query.is_empty());
     let pairs = scored.filter_map(|it| {
-        let start = run.start(it).filter(|start| !start.rewards.is_empty())?;
-        it.is_comparable(start).then_some((it, start))
+        let start = run
+            .start(it)
+            .filter(|start| !start.answers.of_query.is_empty())?;
+        let is_comparable = it.answers.is_comparable(&start.answers);
+        is_comparable.then_some((it, start))
     });
     let all = pairs
         .map(|(it, start)| plots::rewards(it, start))

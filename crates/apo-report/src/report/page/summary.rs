@@ -57,11 +57,11 @@ fn said_of(policy: &Policy, run: &Run) -> Option<String> {
         "{}: RM_Test score {:.3}, {} {named}",
         policy.name,
         policy.measures.score?.mean,
-        above(gain)
+        above(gain.raw)
     );
     if let Some(lead) = policy.lead {
         let baseline = policy.baseline.as_deref().unwrap_or_default();
-        said += &format!(", {} {baseline}", above(lead));
+        said += &format!(", {} {baseline}", above(lead.raw));
     }
     let qualities = [policy, start].map(|it| it.measures.true_quality);
     if let [Some(own), Some(other)] = qualities {
