@@ -48,6 +48,24 @@ $(RUN)/settings/%: FORCE
 
 set = $(addprefix $(RUN)/settings/,$(1))
 
+# ---- names on Hugging Face's hub --------------------------------------------
+
+# A configuration that looks at the files of MODEL or DATA names them in LOOKS_AT. If one of
+# them is no path, it is fetched before anything else, also under `make -n`, and
+# FETCHED_MODEL or FETCHED_DATA says where it is.
+LOOKS_AT      ?=
+FETCHED_MODEL :=
+FETCHED_DATA  :=
+from_hub      := $(if $(filter-out help setup build clean,$(MAKECMDGOALS)),$(foreach it,$(LOOKS_AT),\
+  $(if $(wildcard $($(it))),,$(RUN)/fetched/$(it).mk)))
+ifneq ($(from_hub),)
+include $(from_hub)
+$(from_hub): $(RUN)/fetched/%.mk: $(RUN)/settings/% | build
+	@mkdir -p $(@D)
+	files=$$($(BIN)/judge fetch $(if $(filter MODEL,$*),--model,--data) $($*)) && \
+	  echo FETCHED_$* := $$files > $@
+endif
+
 # Arguments for a trained model and its curves: `tensorboard --logdir RUN/tensorboard`
 model_out = --out $(@D) --overwrite --tensorboard $(RUN)/tensorboard/$(@D:$(RUN)/%=%)
 

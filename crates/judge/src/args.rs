@@ -45,7 +45,7 @@ pub enum Command {
     #[command(after_help = LOG_PROBS)]
     #[command(mut_arg("limit", |it| it.default_value(POLICY_LIMIT.to_string())))]
     LogProbs(ScoreArgs),
-    /// Bring a model from Hugging Face's hub, and print its folder
+    /// Bring a model or a data set from Hugging Face's hub, and print where it is
     Fetch(FetchArgs),
     /// Count the rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),
@@ -64,10 +64,11 @@ pub enum Command {
 const FETCH: &str = concat!(
     "\
 Examples:
-  A model for a machine without a network:
+  A model and a data set for a machine without a network:
     judge fetch --model HuggingFaceTB/SmolLM2-135M-Instruct
+    judge fetch --data HuggingFaceH4/ultrafeedback_binarized:train_prefs
 
-The folder is in Hugging Face's own cache. For a path that exists, it is that path.
+They lie in Hugging Face's own cache. For a path that exists, it is that path.
 
 ",
     apo_stage::exit_status!(no output)
@@ -76,12 +77,25 @@ The folder is in Hugging Face's own cache. For a path that exists, it is that pa
 #[derive(Debug, clap::Args)]
 #[command(after_help = FETCH)]
 pub struct FetchArgs {
-    /// The model on the hub: `owner/name` or `owner/name@revision`
-    #[arg(long, value_name = "NAME", help_heading = "Models")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub what: Fetched,
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// What is fetched.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Fetched {
+    /// The model on the hub: `owner/name` or `owner/name@revision`
+    #[arg(long, value_name = "NAME", help_heading = "Hub")]
+    pub model: Option<PathBuf>,
+
+    /// The data set on the hub, or a part of it: `owner/name`, `owner/name:part`;
+    /// without a part, the only one or that called train
+    #[arg(long, value_name = "NAME", help_heading = "Hub")]
+    pub data: Option<PathBuf>,
 }
 
 impl Args {
