@@ -62,10 +62,10 @@ fn a_policy_is_no_way_from_itself_and_some_way_from_where_it_came_from() {
 
 #[test]
 fn log_probs_that_fall_are_warned_of() {
+    const WARNING: &str = "warning: the chosen responses are less likely than under the reference";
     let dpo = "align dpo --model policy --responses scored.parquet --batch 4 --epochs 4";
     let gentle = run(&ROUND, &format!("{dpo} --learning-rate 1e-6 --out gentle"));
     assert_eq!(gentle.status, Some(0), "{}", gentle.stderr);
-    const WARNING: &str = "warning: the chosen responses are less likely than under the reference";
     assert!(!gentle.stderr.contains(WARNING), "{}", gentle.stderr);
     // A few queries make a few steps.
     let steps = "warning: the training has only";

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accuracy::Accuracy;
 use crate::calibration::Calibration;
+use crate::gain::Gain;
 use crate::length_controlled::LengthControlled;
 use crate::mean::{Mean, not_negative};
 use crate::subset::BySubset;
