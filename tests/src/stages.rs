@@ -61,7 +61,7 @@ pub struct Ran {
 }
 
 /// Returns the command of `line`, a stage and its arguments separated by spaces, to be
-/// run in `dir`.
+/// run in `dir`. No model is looked for on the real hub.
 ///
 /// # Panics
 ///
@@ -73,6 +73,7 @@ pub fn command(dir: &Path, line: &str) -> Command {
     command
         .current_dir(dir)
         .args(words)
+        .env("HF_HUB_OFFLINE", "1")
         .env_remove("OPENAI_API_KEY");
     command
 }

@@ -49,7 +49,10 @@ fn repositories() -> Repositories {
     numbered.insert("README.md".to_owned(), b"pairs".to_vec());
     numbered.insert("data/test-00000-of-00001.jsonl.gz".to_owned(), Vec::new());
     [
-        ("models/owner/policy", files_of(&ROUND.join("policy")).unwrap()),
+        (
+            "models/owner/policy",
+            files_of(&ROUND.join("policy")).unwrap(),
+        ),
         ("models/owner/rm", files_of(&ROUND.join("rm")).unwrap()),
         ("datasets/owner/hh", layout),
         ("datasets/owner/pairs", numbered),
@@ -98,7 +101,10 @@ fn fails(command: &mut Command, status: i32, expected: &[&str]) {
     for expected in expected {
         assert!(told.contains(expected), "expected `{expected}` in\n{told}");
     }
-    assert!(!told.contains("panicked") && !told.contains(TOKEN), "{told}");
+    assert!(
+        !told.contains("panicked") && !told.contains(TOKEN),
+        "{told}"
+    );
     assert!(ran.stdout.is_empty(), "{}", ran.stdout);
 }
 
@@ -152,17 +158,28 @@ fn hh_split_takes_parts_of_data_sets_and_folders_of_hh() {
         &cache,
         &format!("hh-split --train owner/pairs --hold-out 8 {sizes} --out {split}"),
     );
-    assert!(ran.stderr.contains("downloading owner/pairs"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("downloading owner/pairs"),
+        "{}",
+        ran.stderr
+    );
     let found = pairs(&ROUND.join(&split).join("train-pairs.parquet"));
     assert!(found.iter().all(|it| it.subset == "pairs"));
-    assert_eq!(hub.count("test-00000-of-00001.jsonl.gz"), 0, "only the part");
+    assert_eq!(
+        hub.count("test-00000-of-00001.jsonl.gz"),
+        0,
+        "only the part"
+    );
     works(
         &hub,
         &cache,
         &format!("hh-split --hh owner/hh@main {sizes} --out {hh}"),
     );
     copy(&workspace().join("fixtures/hh"), &ROUND.join("local-hh"));
-    succeed(&ROUND, &format!("hh-split --hh local-hh {sizes} --out {local}"));
+    succeed(
+        &ROUND,
+        &format!("hh-split --hh local-hh {sizes} --out {local}"),
+    );
     let table = |out: &str| pairs(&ROUND.join(out).join("train-pairs.parquet"));
     assert_eq!(table(&hh), table(&local));
     let provenance: Value =
@@ -230,9 +247,18 @@ fn what_the_hub_does_not_give_is_told_without_the_token() {
             coded(401, "X-Error-Message", "Invalid credentials in header"),
             "does not accept the token",
         ),
-        (coded(401, "X-Other", ""), "the token's account must have access"),
-        (coded(404, "X-Error-Code", "RevisionNotFound"), "no branch, tag or commit `main`"),
-        (coded(403, "X-Error-Message", TOKEN), "refuses `owner/policy@main`"),
+        (
+            coded(401, "X-Other", ""),
+            "the token's account must have access",
+        ),
+        (
+            coded(404, "X-Error-Code", "RevisionNotFound"),
+            "no branch, tag or commit `main`",
+        ),
+        (
+            coded(403, "X-Error-Message", TOKEN),
+            "refuses `owner/policy@main`",
+        ),
     ] {
         let cache = cache("refused");
         let mut command = asking(&hub, &cache, &line);
@@ -276,6 +302,8 @@ fn a_stopped_download_goes_on() {
     assert_eq!(terminate(child), Some(143));
     works(&hub, &cache, &line);
     let asked = hub.asked();
-    let again = asked.iter().rfind(|it| it.path.ends_with("model.safetensors"));
+    let again = asked
+        .iter()
+        .rfind(|it| it.path.ends_with("model.safetensors"));
     assert!(again.unwrap().from >= 100_000, "{again:?}");
 }

@@ -127,7 +127,7 @@ impl Place {
             let fresh = self.snapshot(&format!(".{commit}.{}", process::id()));
             let _ = fs::remove_dir_all(&fresh); // absent unless a process was killed here
             for file in files {
-                self.link(&fresh, file)?;
+                link(&fresh, file)?;
             }
             match fs::rename(&fresh, &snapshot) {
                 Ok(()) => return Ok(snapshot),
@@ -139,24 +139,9 @@ impl Place {
             }
         }
         for file in files {
-            self.link(&snapshot, file)?;
+            link(&snapshot, file)?;
         }
         Ok(snapshot)
-    }
-
-    /// Puts a link to a content into a commit's folder, unless the file is there.
-    fn link(&self, snapshot: &Path, file: &Listed) -> Result<(), HubError> {
-        let path = snapshot.join(&file.name);
-        if fs::metadata(&path).is_ok_and(|it| it.len() == file.size) {
-            return Ok(());
-        }
-        make_parent(&path)?;
-        let up = "../".repeat(2 + file.name.matches('/').count());
-        let target = format!("{up}blobs/{}", file.digest.hex());
-        let fresh = path.with_file_name(format!(".{}.{}", file.digest.hex(), process::id()));
-        let _ = fs::remove_file(&fresh); // absent unless a process was killed here
-        let made = symlink(target, &fresh).and_then(|()| fs::rename(&fresh, &path));
-        made.map_err(|error| writing(&path, error))
     }
 
     /// Records the commit that a revision is now.
@@ -178,6 +163,21 @@ impl Place {
     fn reference(&self, revision: &str) -> PathBuf {
         self.folder.join("refs").join(revision)
     }
+}
+
+/// Puts a link to a content into a commit's folder, unless the file is there.
+fn link(snapshot: &Path, file: &Listed) -> Result<(), HubError> {
+    let path = snapshot.join(&file.name);
+    if fs::metadata(&path).is_ok_and(|it| it.len() == file.size) {
+        return Ok(());
+    }
+    make_parent(&path)?;
+    let up = "../".repeat(2 + file.name.matches('/').count());
+    let target = format!("{up}blobs/{}", file.digest.hex());
+    let fresh = path.with_file_name(format!(".{}.{}", file.digest.hex(), process::id()));
+    let _ = fs::remove_file(&fresh); // absent unless a process was killed here
+    let made = symlink(target, &fresh).and_then(|()| fs::rename(&fresh, &path));
+    made.map_err(|error| writing(&path, error))
 }
 
 /// Adds the paths of a folder's files. Hidden ones are under way, or are not ours.

@@ -2,6 +2,7 @@
 //! those of the tokenizer that they copy.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -52,9 +53,11 @@ pub(crate) fn files(names: &[&str]) -> Result<(Vec<String>, Option<&'static str>
         .filter(|it| has(it))
         .map(str::to_owned)
         .collect();
-    let templates = names
-        .iter()
-        .filter(|it| it.starts_with(TEMPLATES) && it.ends_with(".jinja"));
+    let is_template = |name: &&&str| {
+        let ending = Path::new(name).extension();
+        name.starts_with(TEMPLATES) && ending.is_some_and(|it| it == "jinja")
+    };
+    let templates = names.iter().filter(is_template);
     found.extend(templates.map(|it| (*it).to_owned()));
     let weights = if has(SINGLE) { SINGLE } else { INDEX };
     if !has(weights) {

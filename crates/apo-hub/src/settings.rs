@@ -62,12 +62,10 @@ impl Settings {
             .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("huggingface")))
             .or_else(|| Some(folder("HOME")?.join(".cache/huggingface")))
             .ok_or(HubError::NoHome)?;
+        let file = folder("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let token = match text("HF_TOKEN") {
             Some(value) => Token::new(&value, "HF_TOKEN")?,
-            None => {
-                let file = folder("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
-                token_of(&file)?
-            }
+            None => token_of(&file)?,
         };
         let offline = text("HF_HUB_OFFLINE").unwrap_or_default().to_uppercase();
         Ok(Self {
