@@ -145,7 +145,7 @@ fn every_stage_takes_models_by_their_names_and_records_the_commit() {
     assert_eq!(of(&named).digest, of(&by_path).digest, "the same model");
     // The same again: what is there is not made again.
     let again = works(&hub, &cache, &line);
-    assert!(again.stderr.contains("up to date"), "{}", again.stderr);
+    assert!(again.stdout.contains("up to date"), "{}", again.stdout);
 }
 
 #[test]

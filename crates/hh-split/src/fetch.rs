@@ -27,7 +27,7 @@ pub fn fetch(args: &mut Args) -> Result<()> {
         (&mut args.test, Part::Test),
         (&mut args.prompts, Part::Prompts),
     ] {
-        *named = files(named, part, report)?;
+        *named = files(named, part, *report)?;
     }
     Ok(())
 }
@@ -39,10 +39,10 @@ fn is_part(file: &str) -> bool {
 }
 
 /// Replaces each name on the hub by the files of one part.
-fn files(named: &[Named], part: Part, report: &ReportArgs) -> Result<Vec<Named>> {
+fn files(named: &[Named], part: Part, report: ReportArgs) -> Result<Vec<Named>> {
     let mut found = Vec::new();
     for named in named {
-        match hub::data(&named.path, part.usual_name(), report)? {
+        match hub::data(&named.path, part.usual_name(), &report)? {
             None => found.push(named.clone()),
             Some(data) => found.extend(data.files.into_iter().map(|path| Named {
                 name: Some(named.name.as_ref().unwrap_or(&data.subset).clone()),

@@ -28,13 +28,13 @@ pub fn run(args: &mut FetchArgs) -> Result<()> {
         return print_result(report, &json!({ "model": folder }), || folder.clone());
     }
     let data = args.what.data.take().unwrap_or_default();
-    let files = files(data, report)?;
+    let files = files(data, *report)?;
     print_result(report, &json!({ "data": files }), || files.join("\n"))
 }
 
 /// Returns the files of a data set, or the path that was given instead.
-fn files(data: PathBuf, report: &ReportArgs) -> Result<Vec<String>> {
-    let found = match hub::data(&data, Some(USUAL), report)? {
+fn files(data: PathBuf, report: ReportArgs) -> Result<Vec<String>> {
+    let found = match hub::data(&data, Some(USUAL), &report)? {
         Some(data) => data.files,
         None if data.exists() => vec![data],
         None => {
