@@ -52,7 +52,8 @@ set = $(addprefix $(RUN)/settings/,$(1))
 
 # A configuration that looks at the files of MODEL or DATA names them in LOOKS_AT. If one of
 # them is no path, it is fetched before anything else, also under `make -n`, and
-# FETCHED_MODEL or FETCHED_DATA says where it is.
+# FETCHED_MODEL or FETCHED_DATA says where it is. If the cache has lost it, it is fetched
+# again.
 LOOKS_AT      ?=
 FETCHED_MODEL :=
 FETCHED_DATA  :=
@@ -62,8 +63,8 @@ ifneq ($(from_hub),)
 include $(from_hub)
 $(from_hub): $(RUN)/fetched/%.mk: $(RUN)/settings/% | build
 	@mkdir -p $(@D)
-	files=$$($(BIN)/judge fetch $(if $(filter MODEL,$*),--model,--data) $($*)) && \
-	  echo FETCHED_$* := $$files > $@
+	files=$$($(BIN)/judge fetch $(if $(filter MODEL,$*),--model,--data) $($*)) && files=$$(echo $$files) && \
+	  printf '%s\n' "FETCHED_$* := $$files" "$@: $$files" "$$files:" > $@
 endif
 
 # Arguments for a trained model and its curves: `tensorboard --logdir RUN/tensorboard`
