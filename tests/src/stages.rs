@@ -87,6 +87,28 @@ pub fn run(dir: &Path, line: &str) -> Ran {
     finish(&mut command(dir, line))
 }
 
+/// Returns a `make` of the workspace with its run in `run`. It builds nothing: the
+/// binaries are those of this build.
+///
+/// # Panics
+///
+/// When the binaries are not built.
+pub fn make(run: &Path, arguments: &[&str]) -> Command {
+    let mut make = Command::new("make");
+    make.current_dir(workspace())
+        .arg("--no-print-directory")
+        .args(arguments)
+        .arg("CARGO=true")
+        .arg(format!("RUN={}", run.display()));
+    let built = binary("judge");
+    let target = built.ancestors().nth(2);
+    make.env("CARGO_TARGET_DIR", target.expect("target/release/judge"));
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
+        make.env_remove(name);
+    }
+    make
+}
+
 /// Runs a command to its end.
 ///
 /// # Panics

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use apo_tables::{Pair, Reader};
 use apo_tests::stages::{
-    Ran, command, copy, finish, folder, small_round, start_command, succeed, terminate, workspace,
+    Ran, command, copy, finish, folder, make, small_round, start_command, succeed, terminate,
+    workspace,
 };
 use apo_tests::works::{
     ACCURACY, BAD_INPUT, DPO, KL, LOG_PROBS, RM_TRAIN, SAMPLE, SCORE, SFT, fresh, with_out,
@@ -72,7 +73,11 @@ fn cache(test: &str) -> PathBuf {
 
 /// Returns the command of a line that may ask a hub.
 fn asking(hub: &Hub, cache: &Path, line: &str) -> Command {
-    let mut command = command(&ROUND, line);
+    may_ask(hub, cache, command(&ROUND, line))
+}
+
+/// Lets a command ask a hub, without a token.
+fn may_ask(hub: &Hub, cache: &Path, mut command: Command) -> Command {
     command
         .env("HF_ENDPOINT", hub.endpoint())
         .env("HF_HOME", cache)
@@ -306,4 +311,45 @@ fn a_stopped_download_goes_on() {
         .iter()
         .rfind(|it| it.path.ends_with("model.safetensors"));
     assert!(again.unwrap().from >= 100_000, "{again:?}");
+}
+
+#[test]
+fn make_fetches_what_the_settings_of_a_round_follow_from() {
+    let (hub, cache) = (serve(|_| Reply::Well), cache("make"));
+    let run = cache.join("run");
+    let plan = |model: &str| {
+        let model = format!("MODEL={model}");
+        let arguments = ["-n", "round-1", "CONFIG=own", "DATA=owner/pairs", &model];
+        finish(&mut may_ask(&hub, &cache, make(&run, &arguments)))
+    };
+    let told = |ran: &Ran| format!("{}{}", ran.stdout, ran.stderr);
+    let first = plan("owner/policy");
+    assert_eq!(first.status, Some(0), "{}", told(&first));
+    for expected in ["--train owner/pairs ", "--model owner/policy "] {
+        assert!(
+            first.stdout.contains(expected),
+            "{expected}: {}",
+            told(&first)
+        );
+    }
+    let asked = hub.asked().len();
+    assert!(asked > 0);
+    let again = plan("owner/policy");
+    assert_eq!(hub.asked().len(), asked, "{}", told(&again));
+    // By the same files on a path, the same settings.
+    let by_path = plan(&ROUND.join("policy").display().to_string());
+    let rate = |ran: &Ran| {
+        let lines = ran.stdout.lines();
+        let mut words = lines.flat_map(|it| it.split("--learning-rate ").skip(1));
+        words.next().map(str::to_owned)
+    };
+    assert!(rate(&first).is_some(), "{}", told(&first));
+    assert_eq!(rate(&by_path), rate(&first));
+    let absent = plan("owner/absent");
+    assert_eq!(absent.status, Some(2), "{}", told(&absent));
+    assert!(
+        absent.stderr.contains("`owner/absent` is neither"),
+        "{}",
+        told(&absent)
+    );
 }
