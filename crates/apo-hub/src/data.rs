@@ -177,7 +177,10 @@ fn parts_of(names: &[&str], kinds: &[&str]) -> Vec<Part> {
             });
         part.files.push(name.to_owned());
     }
-    found.into_values().collect()
+    let mut parts: Vec<Part> = found.into_values().collect();
+    // A part that comes in several kinds is the same rows again.
+    parts.dedup_by(|later, first| later.name == first.name);
+    parts
 }
 
 /// Splits the number off a file's name, such as `-00000-of-00003`, which a digest may
@@ -257,6 +260,8 @@ mod tests {
         let part = choose(&["rows.json", "pairs.jsonl"], None, None).unwrap();
         assert_eq!(part.files, ["pairs.jsonl"]);
         assert!(choose(&["README.md"], None, None).is_err());
+        let part = choose(&["train.jsonl", "train.parquet"], None, None).unwrap();
+        assert_eq!(part.files, ["train.parquet"], "the same rows in two kinds");
     }
 
     #[test]
