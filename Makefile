@@ -38,7 +38,7 @@ help: ## Show this list
 	@echo '  CONFIG=$(CONFIG)    $(patsubst pipelines/%.mk,%,$(filter-out %/round.mk %/run.mk %/tables.mk %/bench.mk %/real.mk,$(wildcard pipelines/*.mk))): settings are pipelines/CONFIG.mk'
 	@echo '  METHOD=$(METHOD)     dpo, rjs or rrhf'
 	@echo '  FEATURES=       cuda or wgpu, to build that backend in'
-	@echo '  HH=, MODEL=     HH folder and model directory of real text; ANSWERS=, golden answers'
+	@echo '  HH=, MODEL=     HH folder and model directory of real text, or names on the hub; ANSWERS=, golden answers'
 
 build: setup ## Build all stages
 	$(CARGO) build --release --workspace $(if $(FEATURES),--features $(FEATURES))

@@ -48,6 +48,25 @@ $(RUN)/settings/%: FORCE
 
 set = $(addprefix $(RUN)/settings/,$(1))
 
+# ---- names on Hugging Face's hub --------------------------------------------
+
+# A configuration that looks at the files of MODEL or DATA names them in LOOKS_AT. If one of
+# them is no path, it is fetched before anything else, also under `make -n`, and
+# FETCHED_MODEL or FETCHED_DATA says where it is. If the cache has lost it, it is fetched
+# again.
+LOOKS_AT      ?=
+FETCHED_MODEL :=
+FETCHED_DATA  :=
+from_hub      := $(if $(filter-out help setup build clean,$(MAKECMDGOALS)),$(foreach it,$(LOOKS_AT),\
+  $(if $(wildcard $($(it))),,$(RUN)/fetched/$(it).mk)))
+ifneq ($(from_hub),)
+include $(from_hub)
+$(from_hub): $(RUN)/fetched/%.mk: $(RUN)/settings/% | build
+	@mkdir -p $(@D)
+	files=$$($(BIN)/judge fetch $(if $(filter MODEL,$*),--model,--data) $($*)) && files=$$(echo $$files) && \
+	  printf '%s\n' "FETCHED_$* := $$files" "$@: $$files" "$$files:" > $@
+endif
+
 # Arguments for a trained model and its curves: `tensorboard --logdir RUN/tensorboard`
 model_out = --out $(@D) --overwrite --tensorboard $(RUN)/tensorboard/$(@D:$(RUN)/%=%)
 
@@ -72,6 +91,9 @@ $(RUN)/golden.parquet: $(SPLITS)/apo.json $$(call files_of,$$(GOLDEN)) \
 	@touch $@
 
 # START=sft trains the starting policy from MODEL; otherwise MODEL is the policy.
+# MODEL is a folder, or a name on Hugging Face's hub: no file to depend on.
+model_config = $(if $(wildcard $(MODEL)/.),$(MODEL)/config.json)
+
 # A policy gets only the queries of HH_LLM, which contains Dev's responses.
 ifeq ($(START),sft)
 $(RUN)/start/policy/config.json: $(SPLITS)/apo.json $(call set,SFT ALIGNER MODEL START) | build
@@ -79,11 +101,11 @@ $(RUN)/start/policy/config.json: $(SPLITS)/apo.json $(call set,SFT ALIGNER MODEL
 	  $(model_out)
 	@touch $@
 else
-$(RUN)/start/policy/config.json: $$(MODEL)/config.json $(call set,MODEL START)
+$(RUN)/start/policy/config.json: $$(model_config) $(call set,MODEL START) | build
 	rm -rf $(@D)
 	mkdir -p $(@D)
-	ln -s $(abspath $(MODEL))/* $(@D)/
-	cp --remove-destination $(MODEL)/config.json $@
+	folder=$$($(BIN)/judge fetch --model $(MODEL)) && ln -s "$$folder"/* $(@D)/ && \
+	  cp --remove-destination "$$folder"/config.json $@
 endif
 
 # Every reward model starts from the starting policy's weights.

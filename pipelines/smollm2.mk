@@ -4,9 +4,11 @@
 #
 #   make round-1 CONFIG=smollm2 HH=… MODEL=… [ANSWERS=…]
 #
-# HH       a folder in HH's layout; if it has no train files, its test files are
+# HH       a folder in HH's layout, or the name of such a data set on Hugging Face's hub,
+#          as Anthropic/hh-rlhf; if a folder has no train files, its test files are
 #          shuffled into one pool, and TEST queries of it are held out
-# MODEL    the model directory; an instruction-tuned one is the starting policy
+# MODEL    the model directory, or its name on the hub; an instruction-tuned one is the
+#          starting policy
 # ANSWERS  golden answers by others (.jsonl[.gz], .json, .parquet); for other queries,
 #          the better HH response is used
 #
@@ -18,7 +20,7 @@ MODEL    ?= $(error MODEL is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODE
 SUBSETS  ?= helpful-base harmless-base
 SIZES    ?= --take 600 --rm 250 --dev 80
 TEST     ?= 160
-ifneq ($(wildcard $(HH)/helpful-base/train.*),)
+ifneq ($(wildcard $(HH)/helpful-base/train.*)$(if $(wildcard $(HH)/.),,hub),)
 PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test $(TEST)
 else
 PARTS    ?= $(foreach it,$(SUBSETS),--train $(it)=$(HH)/$(it)) --hold-out $(TEST)

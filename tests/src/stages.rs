@@ -61,7 +61,7 @@ pub struct Ran {
 }
 
 /// Returns the command of `line`, a stage and its arguments separated by spaces, to be
-/// run in `dir`.
+/// run in `dir`. No model is looked for on the real hub.
 ///
 /// # Panics
 ///
@@ -73,6 +73,7 @@ pub fn command(dir: &Path, line: &str) -> Command {
     command
         .current_dir(dir)
         .args(words)
+        .env("HF_HUB_OFFLINE", "1")
         .env_remove("OPENAI_API_KEY");
     command
 }
@@ -84,6 +85,28 @@ pub fn command(dir: &Path, line: &str) -> Command {
 /// When it cannot be started.
 pub fn run(dir: &Path, line: &str) -> Ran {
     finish(&mut command(dir, line))
+}
+
+/// Returns a `make` of the workspace with its run in `run`. It builds nothing: the
+/// binaries are those of this build.
+///
+/// # Panics
+///
+/// When the binaries are not built.
+pub fn make(run: &Path, arguments: &[&str]) -> Command {
+    let mut make = Command::new("make");
+    make.current_dir(workspace())
+        .arg("--no-print-directory")
+        .args(arguments)
+        .arg("CARGO=true")
+        .arg(format!("RUN={}", run.display()));
+    let built = binary("judge");
+    let target = built.ancestors().nth(2);
+    make.env("CARGO_TARGET_DIR", target.expect("target/release/judge"));
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
+        make.env_remove(name);
+    }
+    make
 }
 
 /// Runs a command to its end.

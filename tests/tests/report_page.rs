@@ -1,10 +1,9 @@
 //! `judge report` on a run whose numbers are known.
 
 use std::fs;
-use std::process::Command;
 
 use apo_tests::known_run::{describe, known_run, put_answers, reported};
-use apo_tests::stages::{binary, copy, finish, folder, refuse, run, succeed, workspace};
+use apo_tests::stages::{copy, finish, folder, make, refuse, run, succeed, workspace};
 use serde_json::{Value, json};
 
 #[test]
@@ -182,17 +181,7 @@ fn an_old_run_reports_the_same_once_make_has_described_it() {
         3,
         &["run has no run.json", "`make report RUN=run` writes it"],
     );
-    let mut make = Command::new("make");
-    make.current_dir(workspace())
-        .args(["--no-print-directory", "report", "CARGO=true"])
-        .arg(format!("RUN={}", dir.display()));
-    let built = binary("judge");
-    let target = built.ancestors().nth(2).unwrap();
-    make.env("CARGO_TARGET_DIR", target);
-    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
-        make.env_remove(name);
-    }
-    let ran = finish(&mut make);
+    let ran = finish(&mut make(&dir, &["report"]));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     let page = fs::read_to_string(dir.join("report.html")).unwrap();
     assert!(page.contains("APO run run"), "the page is written");

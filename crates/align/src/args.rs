@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use apo_llama::Start;
 use apo_model_stage::{ComputeArgs, LimitArgs, ModelArgs, POLICY_LIMIT};
-use apo_stage::{OutputArgs, ReportArgs, not_negative};
+use apo_stage::{OutputArgs, ReportArgs, hub, not_negative};
 use apo_training::Objective;
 use apo_training_stage::TrainingArgs;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -181,8 +182,8 @@ pub struct Dpo {
     #[command(flatten)]
     pub table: DpoTable,
 
-    /// Model directory of the reference [default: --model]; simpo and slic have
-    /// none
+    /// Model directory of the reference, or its name on the hub [default: --model];
+    /// simpo and slic have none
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub reference: Option<PathBuf>,
 
@@ -251,6 +252,26 @@ impl Method {
             Self::Rrhf(rrhf) => &rrhf.common,
             Self::Dpo(dpo) => &dpo.common,
         }
+    }
+
+    /// Brings those of its models from the hub that are named there.
+    ///
+    /// # Errors
+    ///
+    /// As [`hub::model`].
+    pub fn fetch_models(&mut self) -> Result<()> {
+        let common = match self {
+            Self::Sft(sft) => &mut sft.common,
+            Self::Rjs(rjs) => &mut rjs.common,
+            Self::Rrhf(rrhf) => &mut rrhf.common,
+            Self::Dpo(dpo) => {
+                if let Some(reference) = &mut dpo.reference {
+                    hub::model(reference, &dpo.common.report)?;
+                }
+                &mut dpo.common
+            }
+        };
+        common.model.fetch(&common.report)
     }
 
     /// Returns the method's name on the command line.

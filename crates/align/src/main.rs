@@ -39,8 +39,8 @@ use crate::inputs::Tables;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = apo_stage::parse_args(Args::check_loss);
-    apo_training_stage::run("align", || run(&args.method))
+    let mut args = apo_stage::parse_args(Args::check_loss);
+    apo_training_stage::run("align", || run(&mut args.method))
 }
 
 /// Runs the stage from its table to a policy's directory.
@@ -49,9 +49,11 @@ fn main() -> ExitCode {
 ///
 /// When a table or a model is malformed, when there is nothing to learn from,
 /// when a loss is not finite, or when the output cannot be written.
-fn run(method: &Method) -> Result<()> {
-    let common = method.common();
+fn run(method: &mut Method) -> Result<()> {
     let tables = Tables::open(method)?;
+    method.fetch_models()?;
+    let method = &*method;
+    let common = method.common();
     let head = Head::LanguageModel;
     let longest = Longest::limit(common.limit.tokens);
     let tokenizer = models::open_tokenizer(

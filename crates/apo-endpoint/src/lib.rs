@@ -18,7 +18,8 @@
 //! | why a request has no reply | [`Failure`] |
 //! | which part of a reply is thought, and which is the answer | [`apo_thought`] |
 //! | which cause of failures is the commonest | [`Causes`] |
-//! | when to ask again | `retry` |
+//! | when to ask again | [`Schedule`] |
+//! | the proxy that the environment names | [`route`] |
 //! | journal and client together | [`Endpoint`] |
 //! | several requests at once | [`at_once`] |
 
@@ -55,6 +56,8 @@ pub use journal::{Damage, Entry, Journal, JournalError};
 pub use key::Key;
 pub use outcome::{Outcome, OutcomeKind, PolicyRefusal, Reply, Unreadable, Usage};
 pub use parallel::at_once;
+pub use proxy::{Proxy, Route, route};
 pub use question::{Form, Question, Wanted};
 pub use request::{Digest, Message, Request, Role};
+pub use retry::{Schedule, retry_after};
 pub use text_request::{Choice, TextRequest};

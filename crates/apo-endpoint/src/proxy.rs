@@ -12,7 +12,7 @@ use crate::error::EndpointError;
 
 /// The way to an address.
 #[derive(Debug)]
-pub(crate) struct Route {
+pub struct Route {
     /// The proxy to use.
     pub proxy: Option<Proxy>,
     /// No proxy; a variable names one for other addresses.
@@ -21,7 +21,8 @@ pub(crate) struct Route {
 
 /// A proxy that the environment names.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub struct Proxy {
+    /// The proxy as the HTTP client takes it.
     pub inner: ureq::Proxy,
     /// Its address without user and password, and the variable that names it, for
     /// messages.
@@ -33,7 +34,7 @@ pub(crate) struct Proxy {
 /// # Errors
 ///
 /// When the environment names a proxy that cannot be used.
-pub(crate) fn route(
+pub fn route(
     url: &str,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Route, EndpointError> {

@@ -10,7 +10,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// The pauses between the attempts at one request.
 #[derive(Debug)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     next: Duration,
     rng: ChaCha8Rng,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Makes the pauses. `first` is the approximate first pause; `seed` differs
     /// between requests, so that requests refused together do not return together.
-    pub(crate) fn new(first: Duration, seed: u64) -> Self {
+    pub fn new(first: Duration, seed: u64) -> Self {
         Self {
             next: first,
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -28,7 +28,7 @@ impl Schedule {
     /// Returns the next pause: between half of a span and the whole span, which
     /// doubles each time up to a minute. If the server asks for a longer pause, this
     /// one is a little longer than that, so that requests do not return together.
-    pub(crate) fn pause(&mut self, asked: Option<Duration>) -> Duration {
+    pub fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let span = self.next.min(LONGEST_BACKOFF);
         self.next = self.next.saturating_mul(2);
         let own = span.mul_f64(self.rng.random_range(0.5..1.0));
@@ -44,7 +44,7 @@ impl Schedule {
 /// Reads `Retry-After`: seconds, or a date like `Sun, 06 Nov 1994 08:49:37 GMT`. A
 /// date in the past is a pause of 0; more seconds than a duration can hold are the
 /// longest duration.
-pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         let is_number = value.starts_with(|c: char| c.is_ascii_digit()) && seconds >= 0.0;

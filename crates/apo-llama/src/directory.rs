@@ -7,7 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use apo_files::model_file::read_json;
-use apo_provenance::{Input, MANIFEST, METRICS, Manifest, SealedError, digest_file, hex};
+use apo_provenance::{
+    Input, MANIFEST, METRICS, Manifest, SealedError, digest_file, hex, input_name,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -224,9 +226,8 @@ pub fn input(dir: &Path) -> Result<Input, ModelError> {
         hasher.update([0]);
         hasher.update(digest);
     }
-    let name = dir.file_name().unwrap_or(dir.as_os_str());
     Ok(Input {
-        name: name.to_string_lossy().into_owned(),
+        name: input_name(dir),
         rows: None,
         digest: hex(&hasher.finalize()),
         split: None,

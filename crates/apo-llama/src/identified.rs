@@ -94,16 +94,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), ModelError> {
                 source: error,
             });
         }
-        Err(_) => {
-            let name = dir.to_string_lossy();
-            let on_the_hub = dir.is_relative() && name.matches('/').count() == 1;
-            let hint = if on_the_hub && !name.starts_with('.') {
-                "; models are not downloaded automatically: download it and pass its folder"
-            } else {
-                ""
-            };
-            return Err(kind(format!("there is no such folder{hint}")));
-        }
+        Err(_) => return Err(kind("there is no such folder".into())),
     }
     if let Some(name) = unfinished(dir) {
         return Err(kind(format!(

@@ -4,7 +4,6 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
 use apo_llama::{Head, ModelDirectory, Start};
 use common::directories::{WEIGHTS, changed, copied, folder, load, policy, refuses, set};
@@ -16,11 +15,6 @@ use serde_json::json;
 fn what_is_no_model_directory_is_called_what_it_is() {
     let nowhere = folder("parent").join("absent");
     refuses(policy(&nowhere), "absent", &["absent", "no such folder"]);
-    refuses(
-        policy(Path::new("owner/model-7B")),
-        "a name",
-        &["not downloaded automatically"],
-    );
     let path = tiny("base").join(WEIGHTS);
     refuses(
         policy(&path),

@@ -68,7 +68,7 @@ pub const TEST: &str = "test";
 /// A file or folder that an output was made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {
-    /// Its name, without the path.
+    /// Its name, as [`input_name`](fn@crate::input_name) gives it.
     pub name: String,
     /// The number of its rows, if it is a table.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,9 +15,11 @@ use crate::scorer::{Scorer, ScorerInput, ScorerOutput, tokenizer};
 /// # Errors
 ///
 /// When the table or the model cannot be used, or a reward is not finite.
-pub fn run(args: &AccuracyArgs) -> Result<()> {
+pub fn run(args: &mut AccuracyArgs) -> Result<()> {
     let pairs = Reader::<Pair>::open_filled(&args.pairs)?;
     warn_of_empty_parts(&args.pairs);
+    args.scorer.model.fetch(&args.report)?;
+    let args = &*args;
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
     directory::verify(&args.scorer.model.dir)?;
     let mut scorer = Scorer::load(

@@ -155,8 +155,8 @@ pub struct KlArgs {
     #[command(flatten)]
     pub scorer: ScorerArgs,
 
-    /// Directory of the reference: the policy before an alignment, or before all
-    /// rounds
+    /// Directory of the reference, or its name on the hub: the policy before an
+    /// alignment, or before all rounds
     #[arg(long, value_name = "DIR", help_heading = "Models")]
     pub reference: PathBuf,
 

@@ -7,7 +7,7 @@ use apo_dialogue::DialogueTokenizer;
 use apo_llama::{Head, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models::{self, Longest};
-use apo_stage::{Progress, format_table, print_result, warn, warn_of_empty_parts};
+use apo_stage::{Progress, format_table, hub, print_result, warn, warn_of_empty_parts};
 use apo_tables::{Reader, Response};
 
 use crate::args::KlArgs;
@@ -22,9 +22,12 @@ const FAR: f64 = 0.25;
 /// # Errors
 ///
 /// When the table or a model cannot be used, or a log-prob is not finite.
-pub fn run(args: &KlArgs) -> Result<()> {
+pub fn run(args: &mut KlArgs) -> Result<()> {
     Reader::<Response>::open_filled(&args.responses)?;
     warn_of_empty_parts(&args.responses);
+    args.scorer.model.fetch(&args.report)?;
+    hub::model(&mut args.reference, &args.report)?;
+    let args = &*args;
     let of_policy = tokenizer(&args.scorer, Head::LanguageModel)?;
     let longest = Longest::limit(args.scorer.limit.tokens);
     models::check_reference(&args.reference, of_policy.template(), longest)?;

@@ -21,8 +21,10 @@ const TABLE: &str = "log-probs.parquet";
 ///
 /// When the table or the model cannot be used, a log-prob is not finite, or the
 /// output cannot be written.
-pub fn run(args: &ScoreArgs) -> Result<()> {
+pub fn run(args: &mut ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
+    args.scorer.model.fetch(&args.report)?;
+    let args = &*args;
     let tokenizer = tokenizer(&args.scorer, Head::LanguageModel)?;
     let provenance = provenance(
         JUDGE_LOG_PROBS,

@@ -41,9 +41,11 @@ const TABLE: &str = "scored.parquet";
 ///
 /// When the table or the model cannot be used, a reward is not finite, or the output
 /// cannot be written.
-pub fn run(args: &ScoreArgs) -> Result<()> {
+pub fn run(args: &mut ScoreArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // other columns are kept, so every part must have them
+    args.scorer.model.fetch(&args.report)?;
+    let args = &*args;
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
     let provenance = provenance(JUDGE_SCORE, args, &responses, Head::Reward, &tokenizer)?;
     let others = args.against.as_deref().map(ScoredAnswers::read);

@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
+use apo_hub::HubError;
 use apo_tables::TableError;
 
 use crate::error::{BadInput, Conflict, Stopped};
@@ -41,9 +42,10 @@ macro_rules! exit_status {
 pub type IsBadInput = fn(&(dyn error::Error + 'static)) -> bool;
 
 /// What is bad input among the errors that every stage may meet.
-const KNOWN: [IsBadInput; 2] = [
+const KNOWN: [IsBadInput; 3] = [
     |cause| cause.is::<BadInput>(),
     |cause| downcast_is(cause, TableError::is_bad_input),
+    |cause| downcast_is(cause, HubError::is_bad_input),
 ];
 
 /// Whether a cause is an error of type `E` for which `is_bad_input` holds.

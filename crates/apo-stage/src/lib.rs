@@ -10,6 +10,7 @@ pub mod error;
 mod exchange;
 mod existing;
 pub mod exit;
+pub mod hub;
 mod lock;
 mod manifest;
 mod output;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 pub use apo_files::foreign;
 use apo_files::{Format, HEAD_BYTES, not_utf8};
-use apo_provenance::{Input, digest_path};
+use apo_provenance::{Input, digest_path, input_name};
 
 use crate::error::TableError;
 
@@ -46,7 +46,7 @@ pub fn input(path: &Path) -> Result<Input, TableError> {
     }
     let digest = digest_path(path).map_err(|error| TableError::reading(path, error))?;
     Ok(Input {
-        name: name(path),
+        name: input_name(path),
         rows: None,
         digest,
         split: None,

@@ -18,6 +18,10 @@ Examples:
   Your own preferences, with a tenth held out as a test part:
     hh-split --train mine.parquet --hold-out 10% --rm 40% --dev 5% --out data
 
+  A data set on Hugging Face's hub, two parts of it:
+    hh-split --train HuggingFaceH4/ultrafeedback_binarized:train_prefs \\
+        --test HuggingFaceH4/ultrafeedback_binarized:test_prefs --rm 40% --dev 5% --out data
+
   Queries alone, to be answered by a policy and by gold-collect:
     hh-split --prompts prompts.jsonl --hold-out 10% --rm 40% --dev 0 --out data
 
@@ -45,7 +49,8 @@ train-pairs, test-pairs, test-queries and rejects, each .parquet.
 #[derive(Debug, Parser)]
 #[command(name = "hh-split", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder in HH's layout: SUBSET/train.jsonl[.gz], SUBSET/test.jsonl[.gz]
+    /// Folder in HH's layout: SUBSET/train.jsonl[.gz], SUBSET/test.jsonl[.gz]; or
+    /// `owner/name` or `owner/name@revision` of such a data set on Hugging Face's hub
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub hh: Option<PathBuf>,
 
@@ -54,8 +59,14 @@ pub struct Args {
     #[arg(default_values_t = ["helpful-base".to_owned(), "harmless-base".to_owned()])]
     pub subset: Vec<String>,
 
-    /// File or folder of training pairs; NAME=PATH also names its subset
-    /// (repeatable)
+    /// File or folder of training pairs, or a data set on the hub; NAME=PATH also
+    /// names its subset (repeatable)
+    ///
+    /// On Hugging Face's hub, `owner/name:part` is a part of a data set: a split such as
+    /// `train_prefs`, a folder or a file. Without a part it is the only one, or that
+    /// called train. `owner/name@revision:part` is that of a branch, a tag or a commit.
+    /// A path that exists is taken as it is. `HF_TOKEN` is the token for private and
+    /// gated data; with `HF_HUB_OFFLINE=1` only the cache is used.
     ///
     /// .jsonl, .jsonl.gz or .parquet; a single file may also be .json or .json.gz,
     /// with a JSON list or one record per line. The fields of a row determine its
@@ -69,12 +80,13 @@ pub struct Args {
     #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub train: Vec<Named>,
 
-    /// File or folder of test pairs (repeatable)
+    /// File or folder of test pairs, or a data set on the hub (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[arg(value_parser = OsStringValueParser::new().try_map(Named::try_from))]
     pub test: Vec<Named>,
 
-    /// File or folder of queries without responses (repeatable)
+    /// File or folder of queries without responses, or a data set on the hub
+    /// (repeatable)
     ///
     /// They are dealt to the `queries` tables by the same shares as the queries of
     /// pairs. A row has `prompt`, `query`, `question`, `instruction`, `messages` or

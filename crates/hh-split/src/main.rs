@@ -5,6 +5,7 @@
 //! them.
 
 mod args;
+mod fetch;
 mod rejects;
 mod sources;
 mod split;
@@ -21,17 +22,19 @@ use crate::args::Args;
 use crate::sources::Sources;
 
 fn main() -> ExitCode {
-    let args = apo_stage::parse_args(|args: &Args| args.named_columns().check());
-    apo_stage::run("hh-split", || run(&args))
+    let mut args = apo_stage::parse_args(|args: &Args| args.named_columns().check());
+    apo_stage::run("hh-split", || run(&mut args))
 }
 
 /// Runs the stage from raw files to a folder of tables.
 ///
 /// # Errors
 ///
-/// When files are missing or unreadable, when there are fewer rows than the sizes
-/// ask for, or when the folder cannot be written.
-fn run(args: &Args) -> Result<()> {
+/// When files are missing or unreadable, when the hub does not give them, when there
+/// are fewer rows than the sizes ask for, or when the folder cannot be written.
+fn run(args: &mut Args) -> Result<()> {
+    fetch::fetch(args)?;
+    let args = &*args;
     let sources = Sources::find(args)?;
     rejects::keep_apart(&args.output.out, sources.paths())?;
     let provenance = sources::provenance(args, &sources)?;

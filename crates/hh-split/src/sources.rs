@@ -88,6 +88,15 @@ impl Part {
         }
     }
 
+    /// Returns the usual name of such a part in a data set, where there is one.
+    pub fn usual_name(self) -> Option<&'static str> {
+        match self {
+            Self::Train => Some("train"),
+            Self::Test => Some("test"),
+            Self::Prompts => None,
+        }
+    }
+
     fn flag(self) -> &'static str {
         match self {
             Self::Train => "--train",
@@ -102,7 +111,7 @@ const MOST_NAMED: usize = 5;
 
 /// The kinds of files that are read from a folder; `.json` files often describe the
 /// data instead.
-const ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".parquet"];
+pub const ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".parquet"];
 
 /// The kinds of files that are read only if they are named themselves.
 const SINGLE_ENDINGS: [&str; 2] = [".json", ".json.gz"];

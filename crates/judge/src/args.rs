@@ -5,10 +5,13 @@
     reason = "help texts are shown as they are written"
 )]
 
+use std::path::PathBuf;
+
 use apo_judging::args::{CompareArgs, HumanCommand, TallyArgs};
 use apo_model_stage::POLICY_LIMIT;
 use apo_report::args::{ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, RunReportArgs, TableArgs};
 use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs};
+use apo_stage::ReportArgs;
 use clap::{Parser, Subcommand};
 
 /// Measure and compare policies and reward models
@@ -42,6 +45,8 @@ pub enum Command {
     #[command(after_help = LOG_PROBS)]
     #[command(mut_arg("limit", |it| it.default_value(POLICY_LIMIT.to_string())))]
     LogProbs(ScoreArgs),
+    /// Bring a model or a data set from Hugging Face's hub, and print where it is
+    Fetch(FetchArgs),
     /// Count the rows and queries of the data, beside the paper's (Table 1)
     Data(DataArgs),
     /// Show what the other commands printed with --json as one table
@@ -54,6 +59,43 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Show a run as one page
     Report(RunReportArgs),
+}
+
+const FETCH: &str = concat!(
+    "\
+Examples:
+  A model and a data set for a machine without a network:
+    judge fetch --model HuggingFaceTB/SmolLM2-135M-Instruct
+    judge fetch --data HuggingFaceH4/ultrafeedback_binarized:train_prefs
+
+They lie in Hugging Face's own cache. For a path that exists, it is that path.
+
+",
+    apo_stage::exit_status!(no output)
+);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = FETCH)]
+pub struct FetchArgs {
+    #[command(flatten)]
+    pub what: Fetched,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// What is fetched.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Fetched {
+    /// The model on the hub: `owner/name` or `owner/name@revision`
+    #[arg(long, value_name = "NAME", help_heading = "Hub")]
+    pub model: Option<PathBuf>,
+
+    /// The data set on the hub, or a part of it: `owner/name`, `owner/name:part`;
+    /// without a part, the only one or that called train
+    #[arg(long, value_name = "NAME", help_heading = "Hub")]
+    pub data: Option<PathBuf>,
 }
 
 impl Args {

@@ -2,6 +2,7 @@
 //! results. The work is done in `apo-scoring`, `apo-judging` and `apo-report`.
 
 mod args;
+mod fetch;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,8 +23,8 @@ use crate::args::{Args, Command};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = apo_stage::parse_args(Args::check);
-    apo_model_stage::run("judge", || match &args.command {
+    let mut args = apo_stage::parse_args(Args::check);
+    apo_model_stage::run("judge", || match &mut args.command {
         Command::Score(args) => score::run(args),
         Command::Accuracy(args) => accuracy::run(args),
         Command::LogProbs(args) => log_probs::run(args),
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             HumanCommand::Tally(args) => human::tally(args),
         },
         Command::Tally(args) => tally::run(args),
+        Command::Fetch(args) => fetch::run(args),
         Command::Data(args) => data::run(args),
         Command::Table(args) => table::run(args),
         Command::Figure(args) => figure::run(args),

@@ -6,11 +6,13 @@
 //! function gives the quality of a response ([`mod@quality`]), so that tests can tell
 //! whether a round improved a policy. [`fixtures`] lists all files, and `mini-world`
 //! writes them. `mini-judge` is a chat endpoint ([`loopback`]) that compares responses
-//! by their quality; `mini-quality` measures tables of responses.
+//! by their quality; `mini-quality` measures tables of responses. Tests download from a
+//! small [`hub`].
 
 pub mod content;
 pub mod fixtures;
 pub mod generator;
+pub mod hub;
 pub mod journal;
 pub mod loopback;
 pub mod phrases;

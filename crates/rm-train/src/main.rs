@@ -28,8 +28,8 @@ use crate::inputs::Tables;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = apo_stage::parse_args(Args::check_objective);
-    apo_training_stage::run("rm-train", || run(&args))
+    let mut args = apo_stage::parse_args(Args::check_objective);
+    apo_training_stage::run("rm-train", || run(&mut args))
 }
 
 /// Runs the stage from its tables to a reward model's directory.
@@ -38,8 +38,10 @@ fn main() -> ExitCode {
 ///
 /// When a table or the model is malformed, when there are no comparisons, when
 /// a loss is not finite, or when the output cannot be written.
-fn run(args: &Args) -> Result<()> {
+fn run(args: &mut Args) -> Result<()> {
     let tables = Tables::open(args)?;
+    args.model.fetch(&args.report)?;
+    let args = &*args;
     let start = inputs::start(args)?;
     let model = &args.model.dir;
     let longest = Longest::limit(args.limit.tokens);

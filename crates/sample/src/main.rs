@@ -33,8 +33,8 @@ use crate::queries::Queries;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = parse_args(Args::check);
-    apo_model_stage::run("sample", || run(&args))
+    let mut args = parse_args(Args::check);
+    apo_model_stage::run("sample", || run(&mut args))
 }
 
 /// Runs the stage from queries to a table of responses.
@@ -43,8 +43,10 @@ fn main() -> ExitCode {
 ///
 /// When the table or the model is malformed, when the server cannot be asked, or when the
 /// output cannot be written.
-fn run(args: &Args) -> Result<()> {
+fn run(args: &mut Args) -> Result<()> {
     let queries = Queries::check(args)?;
+    args.model.fetch(&args.report)?;
+    let args = &*args;
     let tokenizer = open_tokenizer(args)?;
     let provenance = queries.provenance(args, &tokenizer)?;
     args.compute.keep_apart(&args.output)?;

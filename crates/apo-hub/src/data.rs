@@ -1,0 +1,290 @@
+//! Which files of a data set make a part of it.
+//!
+//! A part is a split, such as `train_prefs`: one file, or the numbered files
+//! `train_prefs-00000-of-00002.parquet` and so on. Its name is the files' path without
+//! number and kind, as `data/train_prefs`; its last words are enough where they are
+//! unique.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A part of a data set on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// What its rows are called as a subset: the part's folder, or else the data set.
+    pub subset: String,
+    /// Its files, in order.
+    pub files: Vec<PathBuf>,
+}
+
+/// The kinds of files that hold rows.
+const KINDS: [&str; 3] = [".parquet", ".jsonl", ".jsonl.gz"];
+
+/// The kinds that often describe the data instead: taken where there is no other, or
+/// where one is named.
+const LESSER_KINDS: [&str; 2] = [".json", ".json.gz"];
+
+/// Files that describe a data set.
+const DESCRIPTIONS: [&str; 2] = ["dataset_infos.json", "dataset_info.json"];
+
+/// Folders whose names say nothing of what is in them.
+const PLAIN_FOLDERS: [&str; 2] = ["data", "default"];
+
+/// The most parts that a refusal lists.
+const MOST_LISTED: usize = 30;
+
+/// A part of a data set.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    name: String,
+    pub(crate) files: Vec<String>,
+    /// How many files it has by their numbers.
+    total: Option<usize>,
+}
+
+impl Part {
+    /// Returns what its rows are called as a subset.
+    pub(crate) fn subset(&self, repository: &str) -> String {
+        let folder = self.name.rsplit('/').nth(1);
+        let folder = folder.filter(|it| !PLAIN_FOLDERS.contains(it));
+        let last = repository.rsplit('/').next().unwrap_or(repository);
+        folder.unwrap_or(last).to_owned()
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        let before = self.name.strip_suffix(name);
+        before.is_some_and(|it| it.is_empty() || it.ends_with('/'))
+    }
+}
+
+/// Chooses a part of a data set: the one asked for, or the only one, or that with the
+/// usual name, such as `train`.
+///
+/// # Errors
+///
+/// When there is none, or there are several, or it lacks a numbered file, as a phrase
+/// that begins with a verb.
+pub(crate) fn choose(
+    names: &[&str],
+    asked: Option<&str>,
+    usual: Option<&str>,
+) -> Result<Part, String> {
+    let part = match asked {
+        Some(asked) if names.contains(&asked) => file(asked)?,
+        Some(asked) => part_called(names, asked, usual)?,
+        None => one(parts(names)?, usual, None)?,
+    };
+    match part.total {
+        Some(total) if total != part.files.len() => {
+            let (n, name) = (part.files.len(), part.name);
+            Err(format!("has {n} of the {total} files of `{name}`"))
+        }
+        _ => Ok(part),
+    }
+}
+
+/// Returns a single file as a part.
+fn file(name: &str) -> Result<Part, String> {
+    let kinds = KINDS.iter().chain(&LESSER_KINDS);
+    let mut stems = kinds.filter_map(|kind| name.strip_suffix(*kind));
+    let stem = stems.next().ok_or_else(|| {
+        format!("has a file `{name}` of another kind; expected .parquet, .jsonl or .json")
+    })?;
+    Ok(Part {
+        name: stem.to_owned(),
+        files: vec![name.to_owned()],
+        total: None,
+    })
+}
+
+/// Returns the part with a name, or that in a folder with this name.
+fn part_called(names: &[&str], asked: &str, usual: Option<&str>) -> Result<Part, String> {
+    let parts = parts(names)?.into_iter();
+    let (called, others): (Vec<Part>, Vec<Part>) = parts.partition(|it| it.is_called(asked));
+    if !called.is_empty() {
+        return one(called, None, Some(asked));
+    }
+    let folder = format!("{}/", asked.trim_end_matches('/'));
+    let others = others.into_iter();
+    let (within, others): (Vec<Part>, Vec<Part>) =
+        others.partition(|it| it.name.starts_with(&folder));
+    if within.is_empty() {
+        return Err(format!("has no part `{asked}`; {}", listed(&others)));
+    }
+    one(within, usual, Some(asked))
+}
+
+/// Returns the only one of some parts, or the only one with the usual name.
+fn one(parts: Vec<Part>, usual: Option<&str>, asked: Option<&str>) -> Result<Part, String> {
+    let is_usual = |part: &Part| usual.is_some_and(|it| part.is_called(it));
+    let n_usual = parts.iter().filter(|it| is_usual(it)).count();
+    if parts.len() > 1 && n_usual != 1 {
+        let of = asked.map_or(String::new(), |it| format!(" of `{it}`"));
+        return Err(format!("has several parts{of}; {}", listed(&parts)));
+    }
+    let is_it = |part: &Part| n_usual == 0 || is_usual(part);
+    let found = parts.into_iter().find(is_it);
+    found.ok_or_else(|| "has no Parquet, JSONL or JSON files".to_owned())
+}
+
+/// Says how to name a part, and lists them.
+fn listed(parts: &[Part]) -> String {
+    let names = parts.iter().take(MOST_LISTED);
+    let names: Vec<&str> = names.map(|it| it.name.as_str()).collect();
+    let more = match parts.len().saturating_sub(MOST_LISTED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    format!("add `:` and one of {}{more}", names.join(", "))
+}
+
+/// Returns all parts, in the order of their names.
+///
+/// # Errors
+///
+/// When there are none, as a phrase that begins with a verb.
+fn parts(names: &[&str]) -> Result<Vec<Part>, String> {
+    let all = [&KINDS[..], &LESSER_KINDS[..]].into_iter();
+    let mut all = all.map(|kinds| parts_of(names, kinds));
+    all.find(|it| !it.is_empty())
+        .ok_or_else(|| "has no Parquet, JSONL or JSON files".to_owned())
+}
+
+/// Returns the parts that files of these kinds make.
+fn parts_of(names: &[&str], kinds: &[&str]) -> Vec<Part> {
+    let mut found: BTreeMap<(String, usize), Part> = BTreeMap::new();
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    for name in names {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        if DESCRIPTIONS.contains(&last) {
+            continue;
+        }
+        let mut stems = kinds
+            .iter()
+            .map(|kind| name.strip_suffix(*kind))
+            .enumerate();
+        let Some((kind, stem)) = stems.find_map(|(i, it)| Some((i, it?))) else {
+            continue;
+        };
+        let (stem, total) = without_number(stem);
+        let part = found
+            .entry((stem.to_owned(), kind))
+            .or_insert_with(|| Part {
+                name: stem.to_owned(),
+                files: Vec::new(),
+                total,
+            });
+        part.files.push(name.to_owned());
+    }
+    let mut parts: Vec<Part> = found.into_values().collect();
+    // A part that comes in several kinds is the same rows again.
+    parts.dedup_by(|later, first| later.name == first.name);
+    parts
+}
+
+/// Splits the number off a file's name, such as `-00000-of-00003`, which a digest may
+/// follow; also returns how many such files there are.
+fn without_number(stem: &str) -> (&str, Option<usize>) {
+    numbered(stem)
+        .or_else(|| numbered(stem.rsplit_once('-')?.0))
+        .unwrap_or((stem, None))
+}
+
+fn numbered(stem: &str) -> Option<(&str, Option<usize>)> {
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    let (rest, total) = stem.rsplit_once("-of-")?;
+    let (name, number) = rest.rsplit_once('-')?;
+    (is_number(number) && is_number(total)).then(|| (name, total.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BINARIZED: [&str; 6] = [
+        "README.md",
+        "data/test_prefs-00000-of-00001.parquet",
+        "data/train_prefs-00000-of-00002.parquet",
+        "data/train_prefs-00001-of-00002.parquet",
+        "data/train_sft-00000-of-00001-b42a775f407cee45.parquet",
+        "dataset_infos.json",
+    ];
+
+    const HH: [&str; 4] = [
+        "harmless-base/test.jsonl.gz",
+        "harmless-base/train.jsonl.gz",
+        "helpful-base/test.jsonl.gz",
+        "helpful-base/train.jsonl.gz",
+    ];
+
+    #[test]
+    fn a_part_is_named_by_its_path_or_by_the_end_of_it() {
+        for asked in ["train_prefs", "data/train_prefs"] {
+            let part = choose(&BINARIZED, Some(asked), None).unwrap();
+            assert_eq!(part.files, BINARIZED[2..4]);
+            assert_eq!(part.subset("o/ultrafeedback"), "ultrafeedback");
+        }
+        let part = choose(&BINARIZED, Some("train_sft"), None).unwrap();
+        assert_eq!(part.files, BINARIZED[4..5]);
+        let part = choose(&BINARIZED, Some(BINARIZED[3]), None).unwrap();
+        assert_eq!(part.files, BINARIZED[3..4]);
+        let part = choose(&BINARIZED, Some("dataset_infos.json"), None).unwrap();
+        assert_eq!(part.files, ["dataset_infos.json"]);
+        assert!(choose(&BINARIZED, Some("README.md"), None).is_err());
+    }
+
+    #[test]
+    fn several_parts_are_listed_unless_one_has_the_usual_name() {
+        let problem = choose(&BINARIZED, None, Some("train")).unwrap_err();
+        for name in ["data/test_prefs", "data/train_prefs", "data/train_sft"] {
+            assert!(problem.contains(name), "{problem}");
+        }
+        let problem = choose(&HH, None, Some("train")).unwrap_err();
+        assert!(problem.contains("helpful-base/train"), "{problem}");
+        let part = choose(&HH, Some("helpful-base"), Some("train")).unwrap();
+        assert_eq!(part.files, HH[3..4]);
+        assert_eq!(part.subset("Anthropic/hh-rlhf"), "helpful-base");
+        let names = ["train.jsonl", "test.jsonl"];
+        let part = choose(&names, None, Some("test")).unwrap();
+        assert_eq!(part.files, ["test.jsonl"]);
+        assert!(choose(&names, None, None).is_err());
+        let problem = choose(&HH, Some("dev"), None).unwrap_err();
+        assert!(problem.contains("no part `dev`"), "{problem}");
+    }
+
+    #[test]
+    fn json_counts_where_there_is_nothing_else() {
+        let part = choose(&["rows.json", "dataset_infos.json"], None, None).unwrap();
+        assert_eq!(part.files, ["rows.json"]);
+        let part = choose(&["rows.json", "pairs.jsonl"], None, None).unwrap();
+        assert_eq!(part.files, ["pairs.jsonl"]);
+        assert!(choose(&["README.md"], None, None).is_err());
+        let part = choose(&["train.jsonl", "train.parquet"], None, None).unwrap();
+        assert_eq!(part.files, ["train.parquet"], "the same rows in two kinds");
+    }
+
+    #[test]
+    fn a_part_without_one_of_its_files_is_refused_and_others_are_not() {
+        let problem = choose(&BINARIZED[..3], Some("train_prefs"), None).unwrap_err();
+        assert!(problem.contains("1 of the 2"), "{problem}");
+        assert!(choose(&BINARIZED[..3], Some("test_prefs"), None).is_ok());
+    }
+
+    #[test]
+    fn a_number_is_split_off_a_name() {
+        for (stem, expected) in [
+            ("train-00000-of-00003", ("train", Some(3))),
+            (
+                "a-b/c-d-00001-of-00002-0123456789abcdef",
+                ("a-b/c-d", Some(2)),
+            ),
+            ("train", ("train", None)),
+            ("part-00001", ("part-00001", None)),
+            ("one-of-00003", ("one-of-00003", None)),
+            ("of-00003", ("of-00003", None)),
+        ] {
+            assert_eq!(without_number(stem), expected, "{stem}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Models and data sets by their names on Hugging Face's hub.
+//!
+//! A [`Hub`] turns a [`Name`] such as `owner/name@revision` into files on the disk: in
+//! the cache that Hugging Face's own programs use, with their layout and their locks.
+//! What is there already is not fetched again. A file gets its place in the cache once
+//! its digest is the one that the hub lists, and a snapshot is there only with all of
+//! its files.
+//!
+//! | What | Here |
+//! |---|---|
+//! | `owner/name@revision`, and what is a path instead | [`Name`], [`named`] |
+//! | the variables of the environment | [`Settings`] |
+//! | one request: redirects, token, proxies | `web` |
+//! | what the hub lists of a repository | `listing` |
+//! | one file: resumed, checked | `download` |
+//! | folders, locks and links of the cache | `cache` |
+//! | which files make a model | `model` |
+//! | which files make a part of a data set | `data` |
+//! | all of it together | [`Hub`] |
+//!
+//! The crate `hf-hub` is not used: its version 0.5 sends the token to the hosts that
+//! the hub redirects to, checks no digests, and gives up after five seconds while
+//! another process downloads the same file.
+
+mod address;
+mod cache;
+mod data;
+mod digest;
+mod download;
+mod error;
+mod hub;
+mod listing;
+mod model;
+mod name;
+mod settings;
+mod token;
+mod web;
+
+pub use data::Data;
+pub use error::{HubError, Kind};
+pub use hub::{Hub, Watch};
+pub use name::{Name, Wanted, named, wanted};
+pub use settings::Settings;
+pub use token::Token;

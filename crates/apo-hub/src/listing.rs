@@ -1,0 +1,140 @@
+//! What the hub lists of a repository: a revision's commit, and its files.
+
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use crate::digest::Digest;
+use crate::name::is_commit;
+
+/// The files of a revision.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// The commit that the revision is now.
+    pub(crate) commit: String,
+    pub(crate) files: Vec<Listed>,
+}
+
+/// A file as the hub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its path in the repository.
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) digest: Digest,
+}
+
+#[derive(Deserialize)]
+struct Answered {
+    sha: String,
+    #[serde(default)]
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sibling {
+    rfilename: String,
+    size: Option<u64>,
+    blob_id: Option<String>,
+    lfs: Option<Lfs>,
+}
+
+#[derive(Deserialize)]
+struct Lfs {
+    sha256: String,
+    size: u64,
+}
+
+impl Listing {
+    /// Reads the hub's answer.
+    ///
+    /// # Errors
+    ///
+    /// When it is not such a list, as a phrase.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+        let found: Answered = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        if !is_commit(&found.sha) {
+            return Err("its `sha` is not a commit".to_owned());
+        }
+        let files = found.siblings.into_iter().map(Sibling::listed);
+        Ok(Self {
+            commit: found.sha,
+            files: files.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Returns the files' paths in the repository.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.files.iter().map(|it| it.name.as_str()).collect()
+    }
+
+    /// Returns the file with this path.
+    pub(crate) fn file(&self, name: &str) -> Option<&Listed> {
+        self.files.iter().find(|it| it.name == name)
+    }
+}
+
+impl Sibling {
+    fn listed(self) -> Result<Listed, String> {
+        let name = self.rfilename;
+        let is_plain = |it: Component<'_>| matches!(it, Component::Normal(_));
+        let is_within = !name.is_empty()
+            && !name.contains(['\0', '\\'])
+            && Path::new(&name).components().all(is_plain);
+        if !is_within {
+            return Err(format!("{name:?} is no path within a repository"));
+        }
+        let (size, digest) = match self.lfs {
+            Some(lfs) => (Some(lfs.size), Digest::sha256(&lfs.sha256)),
+            None => (self.size, self.blob_id.as_deref().and_then(Digest::git)),
+        };
+        match (size, digest) {
+            (Some(size), Some(digest)) => Ok(Listed { name, size, digest }),
+            _ => Err(format!("it has no size or digest of {name:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_files_have_a_sha_256_and_small_ones_gits() {
+        let (commit, git, sha) = ("c".repeat(40), "a".repeat(40), "b".repeat(64));
+        let body = format!(
+            r#"{{"id": "o/n", "sha": "{commit}", "siblings": [
+                {{"rfilename": "config.json", "size": 7, "blobId": "{git}"}},
+                {{"rfilename": "data/m.parquet", "size": 9, "blobId": "{git}",
+                  "lfs": {{"sha256": "{sha}", "size": 9, "pointerSize": 134}}}}]}}"#
+        );
+        let found = Listing::read(body.as_bytes()).unwrap();
+        assert_eq!(found.commit, commit);
+        assert_eq!(found.names(), ["config.json", "data/m.parquet"]);
+        assert_eq!(found.file("config.json").unwrap().digest, Digest::Git(git));
+        let large = found.file("data/m.parquet").unwrap();
+        assert_eq!((large.size, &large.digest), (9, &Digest::Sha256(sha)));
+    }
+
+    #[test]
+    fn what_would_lead_out_of_the_cache_is_refused() {
+        let (commit, git) = ("c".repeat(40), "a".repeat(40));
+        for name in ["../x", "/etc/passwd", "a/../../x", "", "./x", "a\\\\b"] {
+            let body = format!(
+                r#"{{"sha": "{commit}", "siblings": [{{"rfilename": "{name}", "size": 1, "blobId": "{git}"}}]}}"#
+            );
+            assert!(Listing::read(body.as_bytes()).is_err(), "{name}");
+        }
+        for body in [
+            r#"{"sha": "../../x"}"#.to_owned(),
+            "<html>".to_owned(),
+            format!(
+                r#"{{"sha": "{commit}", "siblings": [{{"rfilename": "x", "size": 1, "blobId": "../x"}}]}}"#
+            ),
+            format!(r#"{{"sha": "{commit}", "siblings": [{{"rfilename": "x"}}]}}"#),
+        ] {
+            assert!(Listing::read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Models and data sets that arguments name on Hugging Face's hub. Without such a name
+//! nothing is asked, and the environment is not read.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Error, Result};
+use apo_hub::{Data, Hub, HubError, Watch, named, wanted};
+
+use crate::args::ReportArgs;
+use crate::print::note;
+use crate::progress::Progress;
+use crate::signals;
+
+/// The bytes of a unit of progress.
+const UNIT: u64 = 1_000_000;
+
+/// Shows a download, and stops it after a signal.
+struct Shown<'a> {
+    report: &'a ReportArgs,
+    progress: Option<Progress>,
+    /// Bytes that are less than a unit.
+    rest: u64,
+}
+
+impl<'a> Shown<'a> {
+    fn new(report: &'a ReportArgs) -> Self {
+        Self {
+            report,
+            progress: None,
+            rest: 0,
+        }
+    }
+}
+
+impl Watch for Shown<'_> {
+    fn begins(&mut self, name: &str, bytes: u64) {
+        let total = bytes.div_ceil(UNIT);
+        note(self.report, &format!("downloading {name}: {total} MB"));
+        self.progress = Some(Progress::new(self.report, "downloading", "MB", 0, total));
+    }
+
+    fn moves(&mut self, bytes: u64) {
+        self.rest += bytes;
+        if let Some(progress) = &mut self.progress {
+            progress.inc(self.rest / UNIT);
+            self.rest %= UNIT;
+        }
+    }
+
+    fn notes(&mut self, text: &str) {
+        note(self.report, text);
+    }
+
+    fn stops(&self) -> bool {
+        signals::check().is_err()
+    }
+}
+
+/// Replaces the name of a model on the hub by the folder of its files in the cache. A
+/// path stays as it is.
+///
+/// # Errors
+///
+/// When the hub does not have the model, does not give it, or cannot be asked, or a
+/// signal stopped the download.
+pub fn model(path: &mut PathBuf, report: &ReportArgs) -> Result<()> {
+    let Some(name) = named(path).map_err(classify)? else {
+        return Ok(());
+    };
+    let hub = Hub::from_env()?;
+    let found = hub.model(&name, &mut Shown::new(report));
+    *path = found.map_err(classify)?;
+    note(report, &format!("{name}: {}", path.display()));
+    Ok(())
+}
+
+/// Returns the files of a part of a data set that a text names on the hub; `None` if the
+/// text is a path. Among several parts, `usual` is the name of the one that is taken.
+///
+/// # Errors
+///
+/// As [`model`], and when there are several parts.
+pub fn data(path: &Path, usual: Option<&str>, report: &ReportArgs) -> Result<Option<Data>> {
+    let Some(wanted) = wanted(path).map_err(classify)? else {
+        return Ok(None);
+    };
+    let hub = Hub::from_env()?;
+    let found = hub.data(&wanted, usual, &mut Shown::new(report));
+    let found = found.map_err(classify)?;
+    let files: Vec<String> = found
+        .files
+        .iter()
+        .map(|it| it.display().to_string())
+        .collect();
+    note(report, &format!("{}: {}", wanted.name, files.join(", ")));
+    Ok(Some(found))
+}
+
+/// Replaces the name of a data set on the hub by a folder with those of its files for
+/// which `wants` is true. A path stays as it is.
+///
+/// # Errors
+///
+/// As [`model`].
+pub fn folder(path: &mut PathBuf, wants: &dyn Fn(&str) -> bool, report: &ReportArgs) -> Result<()> {
+    let Some(name) = named(path).map_err(classify)? else {
+        return Ok(());
+    };
+    let hub = Hub::from_env()?;
+    let found = hub.folder(&name, wants, &mut Shown::new(report));
+    *path = found.map_err(classify)?;
+    note(report, &format!("{name}: {}", path.display()));
+    Ok(())
+}
+
+/// Returns the error of the signal for a download that it stopped.
+fn classify(error: HubError) -> Error {
+    match signals::check() {
+        Err(stopped) if matches!(error, HubError::Stopped) => stopped.into(),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,355 @@
+//! Every stage takes models by their names on a hub, and `hh-split` data sets; what they
+//! cannot have from there, they tell. The hub is one on this machine.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::thread;
+use std::time::Duration;
+
+use apo_tables::{Pair, Reader};
+use apo_tests::stages::{
+    Ran, command, copy, finish, folder, make, small_round, start_command, succeed, terminate,
+    workspace,
+};
+use apo_tests::works::{
+    ACCURACY, BAD_INPUT, DPO, KL, LOG_PROBS, RM_TRAIN, SAMPLE, SCORE, SFT, fresh, with_out,
+};
+use mini_world::hub::{Asked, COMMIT, Hub, Reply, Repositories, files_of};
+use serde_json::Value;
+
+/// The token of tests.
+const TOKEN: &str = "hf_not_to_be_seen";
+
+/// The longest time that a download of a test takes to begin.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A small round that all tests read.
+static ROUND: LazyLock<PathBuf> =
+    LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "hub-round"));
+
+/// Returns the models of [`ROUND`], and two data sets: HH's, and one of two files.
+fn repositories() -> Repositories {
+    let hh = workspace().join("fixtures/hh");
+    let mut layout = BTreeMap::new();
+    let mut numbered = BTreeMap::new();
+    for (i, subset) in ["harmless-base", "helpful-base"].into_iter().enumerate() {
+        for (name, body) in files_of(&hh.join(subset)).unwrap() {
+            if name.starts_with("train") {
+                numbered.insert(
+                    format!("data/train-0000{i}-of-00002.jsonl.gz"),
+                    body.clone(),
+                );
+            }
+            layout.insert(format!("{subset}/{name}"), body);
+        }
+    }
+    numbered.insert("README.md".to_owned(), b"pairs".to_vec());
+    numbered.insert("data/test-00000-of-00001.jsonl.gz".to_owned(), Vec::new());
+    [
+        (
+            "models/owner/policy",
+            files_of(&ROUND.join("policy")).unwrap(),
+        ),
+        ("models/owner/rm", files_of(&ROUND.join("rm")).unwrap()),
+        ("datasets/owner/hh", layout),
+        ("datasets/owner/pairs", numbered),
+    ]
+    .map(|(name, files)| (name.to_owned(), files))
+    .into()
+}
+
+fn serve(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Hub {
+    Hub::serve(repositories(), reply).unwrap()
+}
+
+/// Returns an empty cache.
+fn cache(test: &str) -> PathBuf {
+    folder(env!("CARGO_TARGET_TMPDIR"), &format!("hub-{test}"))
+}
+
+/// Returns the command of a line that may ask a hub.
+fn asking(hub: &Hub, cache: &Path, line: &str) -> Command {
+    may_ask(hub, cache, command(&ROUND, line))
+}
+
+/// Lets a command ask a hub, without a token.
+fn may_ask(hub: &Hub, cache: &Path, mut command: Command) -> Command {
+    command
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("HF_HOME", cache)
+        .env("HF_HUB_OFFLINE", "0")
+        .env("no_proxy", "127.0.0.1");
+    for name in ["HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[track_caller]
+fn works(hub: &Hub, cache: &Path, line: &str) -> Ran {
+    let ran = finish(&mut asking(hub, cache, line));
+    assert_eq!(ran.status, Some(0), "{line}\n{}", ran.stderr);
+    ran
+}
+
+/// Checks that a command fails with one error that tells what is expected, and that
+/// leaves no output.
+#[track_caller]
+fn fails(command: &mut Command, status: i32, expected: &[&str]) {
+    let ran = finish(command);
+    let told = &ran.stderr;
+    assert_eq!(ran.status, Some(status), "{command:?}\n{told}");
+    for expected in expected {
+        assert!(told.contains(expected), "expected `{expected}` in\n{told}");
+    }
+    assert!(
+        !told.contains("panicked") && !told.contains(TOKEN),
+        "{told}"
+    );
+    assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+}
+
+/// Returns a line with the hub's names in place of the paths of models.
+fn by_name(line: &str) -> String {
+    let line = line
+        .replace("--model policy", "--model owner/policy@main")
+        .replace("--reference policy", "--reference owner/policy");
+    line.replace("--model rm ", "--model owner/rm ")
+}
+
+fn pairs(table: &Path) -> Vec<Pair> {
+    Reader::<Pair>::open(table)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+#[test]
+fn every_stage_takes_models_by_their_names_and_records_the_commit() {
+    let (hub, cache) = (serve(|_| Reply::Well), cache("every"));
+    for line in [SFT, DPO, LOG_PROBS, KL, RM_TRAIN, SCORE, ACCURACY] {
+        let line = with_out(&by_name(line), &fresh());
+        works(&hub, &cache, &line);
+    }
+    assert_eq!(hub.count("policy/resolve/main/model.safetensors"), 0);
+    let weights = |it: &&Asked| it.path.ends_with("model.safetensors");
+    assert_eq!(hub.asked().iter().filter(weights).count(), 2, "once each");
+    let [by_path, named] = [fresh(), fresh()];
+    succeed(&ROUND, &with_out(SAMPLE, &by_path));
+    let line = with_out(&by_name(SAMPLE), &named);
+    works(&hub, &cache, &line);
+    let of = |out: &str| {
+        let found = apo_tables::provenance(&ROUND.join(out)).unwrap().unwrap();
+        found.inputs["model"].clone()
+    };
+    assert_eq!(of(&named).name, format!("owner/policy@{COMMIT}"));
+    assert_eq!(of(&named).digest, of(&by_path).digest, "the same model");
+    // The same again: what is there is not made again.
+    let again = works(&hub, &cache, &line);
+    assert!(again.stdout.contains("up to date"), "{}", again.stdout);
+}
+
+#[test]
+fn hh_split_takes_parts_of_data_sets_and_folders_of_hh() {
+    let (hub, cache) = (serve(|_| Reply::Well), cache("data"));
+    let sizes = "--rm 50% --dev 2";
+    let [split, hh, local] = [fresh(), fresh(), fresh()];
+    let ran = works(
+        &hub,
+        &cache,
+        &format!("hh-split --train owner/pairs --hold-out 8 {sizes} --out {split}"),
+    );
+    assert!(
+        ran.stderr.contains("downloading owner/pairs"),
+        "{}",
+        ran.stderr
+    );
+    let found = pairs(&ROUND.join(&split).join("train-pairs.parquet"));
+    assert!(found.iter().all(|it| it.subset == "pairs"));
+    assert_eq!(
+        hub.count("test-00000-of-00001.jsonl.gz"),
+        0,
+        "only the part"
+    );
+    works(
+        &hub,
+        &cache,
+        &format!("hh-split --hh owner/hh@main {sizes} --out {hh}"),
+    );
+    copy(&workspace().join("fixtures/hh"), &ROUND.join("local-hh"));
+    succeed(
+        &ROUND,
+        &format!("hh-split --hh local-hh {sizes} --out {local}"),
+    );
+    let table = |out: &str| pairs(&ROUND.join(out).join("train-pairs.parquet"));
+    assert_eq!(table(&hh), table(&local));
+    let provenance: Value =
+        serde_json::from_slice(&fs::read(ROUND.join(&split).join("apo.json")).unwrap()).unwrap();
+    let name = format!("owner/pairs@{COMMIT}:data/train-00001-of-00002.jsonl.gz");
+    assert_eq!(provenance["inputs"]["train-1"]["name"], name);
+    let line = format!("hh-split --train owner/hh {sizes} --out {}", fresh());
+    let expected = ["owner/hh", "several parts", "helpful-base/train"];
+    fails(&mut asking(&hub, &cache, &line), BAD_INPUT, &expected);
+}
+
+#[test]
+fn a_path_that_exists_is_taken_and_nothing_is_asked() {
+    let (hub, cache) = (serve(|_| Reply::Well), cache("path"));
+    copy(&ROUND.join("policy"), &ROUND.join("nearby/policy"));
+    let line = SAMPLE.replace("--model policy", "--model nearby/policy");
+    works(&hub, &cache, &with_out(&line, &fresh()));
+    let slip = line.replace("nearby/policy", "nearby/polcy");
+    let expected = ["nearby/polcy", "nearby/polcy@main"];
+    fails(
+        &mut asking(&hub, &cache, &with_out(&slip, &fresh())),
+        BAD_INPUT,
+        &expected,
+    );
+    assert!(hub.asked().is_empty());
+    let left = fs::read_dir(&cache).unwrap().count();
+    assert_eq!(left, 0, "no cache is made");
+}
+
+#[test]
+fn offline_the_cache_is_enough_or_the_stage_says_what_it_lacks() {
+    let (hub, cache) = (serve(|_| Reply::Well), cache("offline"));
+    let line = || with_out(&by_name(SAMPLE), &fresh());
+    let offline = |line: &str| {
+        let mut command = asking(&hub, &cache, line);
+        command.env("HF_HUB_OFFLINE", "1");
+        command
+    };
+    let expected = ["owner/policy@main", "is not there", "HF_HUB_OFFLINE"];
+    fails(&mut offline(&line()), BAD_INPUT, &expected);
+    let fetch = works(&hub, &cache, "judge fetch --model owner/policy --json");
+    let found: Value = serde_json::from_str(&fetch.stdout).unwrap();
+    let config = Path::new(found["model"].as_str().unwrap()).join("config.json");
+    assert!(config.exists(), "{}", config.display());
+    let asked = hub.asked().len();
+    let ran = finish(&mut offline(&line()));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert_eq!(hub.asked().len(), asked);
+    let data = works(&hub, &cache, "judge fetch --data owner/pairs");
+    let files: Vec<&str> = data.stdout.lines().collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files.iter().all(|it| Path::new(it).exists()), "{files:?}");
+}
+
+#[test]
+fn what_the_hub_does_not_give_is_told_without_the_token() {
+    let line = with_out(&by_name(SAMPLE), &fresh());
+    let coded = |status: u16, header: &'static str, value: &str| {
+        let value = value.to_owned();
+        serve(move |_| Reply::Status(status, vec![(header, value.clone())]))
+    };
+    for (hub, expected) in [
+        (coded(403, "X-Error-Code", "GatedRepo"), "is gated"),
+        (
+            coded(401, "X-Error-Message", "Invalid credentials in header"),
+            "does not accept the token",
+        ),
+        (
+            coded(401, "X-Other", ""),
+            "the token's account must have access",
+        ),
+        (
+            coded(404, "X-Error-Code", "RevisionNotFound"),
+            "no branch, tag or commit `main`",
+        ),
+        (
+            coded(403, "X-Error-Message", TOKEN),
+            "refuses `owner/policy@main`",
+        ),
+    ] {
+        let cache = cache("refused");
+        let mut command = asking(&hub, &cache, &line);
+        fails(command.env("HF_TOKEN", TOKEN), BAD_INPUT, &[expected]);
+        assert_eq!(hub.asked().len(), 1, "asked again: {expected}");
+    }
+    let (hub, cache) = (coded(503, "Retry-After", "90000"), cache("refused"));
+    let mut command = asking(&hub, &cache, &line);
+    fails(command.env("HF_TOKEN", TOKEN), 1, &["asks for a pause"]);
+}
+
+#[test]
+fn two_stages_at_once_fetch_a_model_once() {
+    let hub = serve(|_| Reply::Slow(Duration::from_millis(1)));
+    let cache = cache("two");
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let line = with_out(&by_name(SAMPLE), &fresh());
+            let (hub, cache) = (&hub, &cache);
+            scope.spawn(move || works(hub, cache, &line));
+        }
+    });
+    assert_eq!(hub.count("model.safetensors"), 1);
+}
+
+#[test]
+fn a_stopped_download_goes_on() {
+    let hub = serve(|asked| match asked.times {
+        0 => Reply::Slow(Duration::from_millis(50)),
+        _ => Reply::Well,
+    });
+    let cache = cache("stopped");
+    let line = with_out(&by_name(SAMPLE), &fresh());
+    let blobs = cache.join("hub/models--owner--policy/blobs");
+    let begun = || {
+        let entries = fs::read_dir(&blobs).into_iter().flatten().flatten();
+        let mut lengths = entries.map(|it| it.metadata().map_or(0, |it| it.len()));
+        lengths.any(|it| it > 100_000)
+    };
+    let child = start_command(&mut asking(&hub, &cache, &line), PATIENCE, begun);
+    assert_eq!(terminate(child), Some(143));
+    works(&hub, &cache, &line);
+    let asked = hub.asked();
+    let again = asked
+        .iter()
+        .rfind(|it| it.path.ends_with("model.safetensors"));
+    assert!(again.unwrap().from >= 100_000, "{again:?}");
+}
+
+#[test]
+fn make_fetches_what_the_settings_of_a_round_follow_from() {
+    let (hub, cache) = (serve(|_| Reply::Well), cache("make"));
+    let run = cache.join("run");
+    let plan = |model: &str| {
+        let model = format!("MODEL={model}");
+        let arguments = ["-n", "round-1", "CONFIG=own", "DATA=owner/pairs", &model];
+        finish(&mut may_ask(&hub, &cache, make(&run, &arguments)))
+    };
+    let told = |ran: &Ran| format!("{}{}", ran.stdout, ran.stderr);
+    let first = plan("owner/policy");
+    assert_eq!(first.status, Some(0), "{}", told(&first));
+    for expected in ["--train owner/pairs ", "--model owner/policy "] {
+        assert!(
+            first.stdout.contains(expected),
+            "{expected}: {}",
+            told(&first)
+        );
+    }
+    let asked = hub.asked().len();
+    assert!(asked > 0);
+    let again = plan("owner/policy");
+    assert_eq!(hub.asked().len(), asked, "{}", told(&again));
+    // By the same files on a path, the same settings.
+    let by_path = plan(&ROUND.join("policy").display().to_string());
+    let rate = |ran: &Ran| {
+        let lines = ran.stdout.lines();
+        let mut words = lines.flat_map(|it| it.split("--learning-rate ").skip(1));
+        words.next().map(str::to_owned)
+    };
+    assert!(rate(&first).is_some(), "{}", told(&first));
+    assert_eq!(rate(&by_path), rate(&first));
+    let absent = plan("owner/absent");
+    assert_eq!(absent.status, Some(2), "{}", told(&absent));
+    assert!(
+        absent.stderr.contains("`owner/absent` is neither"),
+        "{}",
+        told(&absent)
+    );
+}
