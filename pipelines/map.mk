@@ -77,8 +77,10 @@ MAP_SETTINGS := SPLIT GOLDEN START SFT REWARD SAMPLE ANSWER SCORE LOG_PROBS ALIG
 
 # The last commit of what a run depends on, and a digest of what is not committed of it
 MAP_SOURCES := Cargo.toml Cargo.lock crates pipelines/*.mk
-map_commit   = $(shell git log -1 --format=%h --abbrev=12 -- $(MAP_SOURCES) 2> /dev/null || echo unknown)$(shell \
-  git diff --quiet HEAD -- $(MAP_SOURCES) 2> /dev/null || git diff HEAD -- $(MAP_SOURCES) 2> /dev/null | sha256sum | cut -c 1-8 | sed 's/^/+/')
+map_changes  = $(shell git diff HEAD -- $(MAP_SOURCES) 2> /dev/null | sha256sum | cut -c 1-8)
+of_nothing   = $(shell sha256sum < /dev/null | cut -c 1-8)
+map_commit   = $(or $(shell git log -1 --format=%h --abbrev=12 -- $(MAP_SOURCES) 2> /dev/null),unknown)$(addprefix \
+  +,$(filter-out $(of_nothing),$(map_changes)))
 map_begun    = printf '%s\n' 'commit=$(map_commit)' $(foreach it,$(MAP_SETTINGS),'$(it)=$(value $(it))')
 
 # Refuses values of $(1) that are not $(3): numbers for which $(2) holds
