@@ -131,7 +131,9 @@ $(MAP_SHARED:%=$(MAP)/%/made): $(MAP)/%/made: $(MAP)/%/linked | map-begun build
 map_cell = voice=$(call map_value,voice,$*) temperature=$(call map_value,temperature,$*) pairs=$(call map_value,pairs,$*) \
   beta-2=$(call map_value,beta-2,$*) seed=$(call map_value,seed,$*) commit=$(shell sed -n 's/^commit=//p' $(MAP)/begun 2> /dev/null)
 
+map_noted = awk '!seen[$$0]++ { printf "%s%s", (n++ ? "; " : ""), $$0 }'
+
 $(MAP_CELLS:%=$(MAP)/%/made): $(MAP)/%/made: $(MAP)/%/linked | map-begun build
 	+@$(map_play) 'CELL=$(map_cell)' -k map-cell || { [ -e $(@D)/run/diverged ] && \
-	  $(map_play) 'CELL=$(map_cell)' "DIVERGED=$$(head -n 1 $(@D)/run/diverged)" map-diverged; }
+	  $(map_play) 'CELL=$(map_cell)' "DIVERGED=$$($(map_noted) $(@D)/run/diverged)" map-diverged; }
 	@touch $@
