@@ -78,8 +78,9 @@ fn check(dirs: &[PathBuf], runs: &[MapRun]) -> Result<()> {
     for (at, (dir, run)) in all().enumerate() {
         let own = &run.played;
         let is_same = |it: &&MapRun| it.played.conditions == own.conditions;
-        let twin = |it: &(_, &MapRun)| is_same(&it.1) && it.1.played.seed == own.seed;
-        if let Some((other, _)) = all().take(at).find(twin) {
+        let mut before = all().take(at);
+        let twin = before.find(|(_, it)| is_same(it) && it.played.seed == own.seed);
+        if let Some((other, _)) = twin {
             return Err(bad_input(format!(
                 "{other} and {dir} are of the same cell and seed; expected each once"
             )));

@@ -104,7 +104,7 @@ impl Cell {
                 })
             })
             .collect();
-        let policies = POLICIES.iter().enumerate().map(|(i, name)| {
+        let policies = POLICIES.into_iter().enumerate().map(|(i, name)| {
             let known: Vec<f64> = runs.iter().filter_map(|it| it.qualities[i]).collect();
             PolicyQuality {
                 name,
