@@ -1,18 +1,21 @@
 # The mini world: a generated HH with known truth, and a policy of about a
 # million parameters that is trained from scratch. Minutes on two cores.
 
-HH       ?= fixtures/hh
-MODEL    ?= fixtures/mini
+# WORLD is a folder that `mini-world` wrote.
+WORLD    ?= fixtures
+HH       ?= $(WORLD)/hh
+MODEL    ?= $(WORLD)/mini
 
 # Seed of the split, the starting weights, the order of training and every sample.
 SEED     ?= 1
 SPLIT    ?= --hh $(HH) --rm 40% --dev 5% --seed $(SEED)
-GOLDEN   ?= --seed $(SEED) --from-journal fixtures/golden-journal.jsonl --model mini-golden
+GOLDEN   ?= --seed $(SEED) --from-journal $(WORLD)/golden-journal.jsonl --model mini-golden
 START    ?= sft
 SFT      ?= --seed $(SEED) --from-scratch --epochs 3 --batch 16 --learning-rate 2e-3
 REWARD   ?= --seed $(SEED) --epochs 2 --batch 32 --learning-rate 5e-4
 APO      ?= --beta-2 10
-SAMPLE   ?= --seed $(SEED) --max-new-tokens 96 --batch 64
+TEMPERATURE ?= 1.2
+SAMPLE   ?= --seed $(SEED) --temperature $(TEMPERATURE) --max-new-tokens 96 --batch 64
 ANSWER   ?= --seed $(SEED) --samples 1 --temperature 0.3 --top-k 5 --top-p 0.85 --repetition-penalty 1.05 \
             --max-new-tokens 96 --batch 64
 SCORE    ?=

@@ -8,6 +8,7 @@
 #   RUN/apo-dpo-1   policy π_1, aligned by DPO on these; its rm-samples, RM_2, …
 #   RUN/apo-dpo-2   π_2, and so on; apo-rjs-…, apo-rrhf-…
 #   RUN/dpo-1       the baseline: aligned on base-scored, RM_Base's scores
+#   RUN/random-1    a control: DPO on random pairs, ordered by RM_Base's scores
 #   RUN/golden-sft  π_0 fine-tuned on the golden answers
 #   RUN/rm-wgan, …  the reward models of the paper's ablations
 #   RUN/times.jsonl, tensorboard/   times of the stages; curves while models train
@@ -28,6 +29,10 @@ SPLITS := $(RUN)/data
 # Comparisons that RM_All gets besides HH's, each NAME=FILE; without any, there is
 # no RM_All
 MORE ?=
+
+# Share of the queries whose pairs RM_Base and the reward models of rounds learn from;
+# without it, all
+RM_PAIRS ?=
 
 # Each stage may be replaced by a program that takes the same arguments.
 SPLITTER  ?= $(BIN)/hh-split
@@ -111,8 +116,11 @@ endif
 # Every reward model starts from the starting policy's weights.
 BASE := $(RUN)/start/policy
 
-$(RUN)/rm-base/config.json: $(BASE)/config.json $(SPLITS)/apo.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(SPLITS)/rm-pairs.parquet $(REWARD) $(model_out)
+# People's preferences that reward models learn from, other than RM_Test and RM_All
+PREFERENCES = --pairs $(SPLITS)/rm-pairs.parquet $(addprefix --pairs-share ,$(RM_PAIRS))
+
+$(RUN)/rm-base/config.json: $(BASE)/config.json $(SPLITS)/apo.json $(call set,REWARD RM_PAIRS RM_TRAIN) | build
+	$(RM_TRAIN) --model $(BASE) $(PREFERENCES) $(REWARD) $(model_out)
 	@touch $@
 
 # RM_All: all pairs and those of MORE, as parts of one table
@@ -135,7 +143,7 @@ $(RUN)/rm-test/config.json: $(BASE)/config.json $(SPLITS)/apo.json $(call set,RE
 	$(RM_TRAIN) --model $(BASE) --pairs $(SPLITS)/train-pairs.parquet $(REWARD) $(model_out)
 	@touch $@
 
-# ---- a round: % is `start`, `apo-METHOD-k`, or `METHOD-k` for the baseline ----
+# ---- a round: % is `start`, `apo-METHOD-k`, `METHOD-k` for the baseline, or `random-k` ----
 
 # Each method with its name in the paper, in the order of Table 2
 TITLES  := RJS=rjs RRHF=rrhf DPO=dpo
@@ -147,15 +155,15 @@ title_of = $(call name_of,$(filter %=$(1),$(TITLES)))
 METHODS := $(sort $(foreach row,$(TITLES),$(call place_of,$(row))))
 # To add a round, add its number here and a METHOD-k setting for each method in CONFIG.mk.
 NUMBERS := 1 2 3
-ARMS    := $(METHODS) $(METHODS:%=apo-%)
+ARMS    := $(METHODS) $(METHODS:%=apo-%) random
 ALIGNED := $(foreach arm,$(ARMS),$(NUMBERS:%=$(arm)-%))
 RMS     := rm-base rm-test rm-all start/rm $(ALIGNED:%=%/rm) $(addprefix rm-,ab wgan gail $(NUMBERS:%=seq-%))
 
 each      = $(patsubst %,$(RUN)/%/$(1),start golden-sft $(ALIGNED))
 round_of  = $(lastword $(subst -, ,$(1)))
 before    = $(if $(filter %-1,$(1)),start,$(patsubst %-$(round_of),%-$(word $(round_of),0 $(NUMBERS)),$(1)))
-settings_of = $(1:apo-%=%)
-method_of = $(firstword $(subst -, ,$(1:apo-%=%)))
+settings_of = $(patsubst random-%,dpo-%,$(1:apo-%=%))
+method_of = $(firstword $(subst -, ,$(call settings_of,$(1))))
 # What asks for another reference, or for a loss that takes no stored log-probs of one
 NO_LOG_PROBS := --reference simpo slic kto
 words_of     = $(subst =, ,$($(call settings_of,$(1))))
@@ -170,8 +178,8 @@ $(call each,rm-samples.parquet): $(RUN)/%/rm-samples.parquet: \
 
 # (b) the next round's reward model, from the base anew (APO eq. 17)
 $(call each,rm/config.json): $(RUN)/%/rm/config.json: \
-  $(RUN)/%/rm-samples.parquet $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
-	$(RM_TRAIN) --model $(BASE) --pairs $(SPLITS)/rm-pairs.parquet --golden $(RUN)/golden.parquet \
+  $(RUN)/%/rm-samples.parquet $(BASE)/config.json $(RUN)/golden.parquet $(call set,REWARD RM_PAIRS APO RM_TRAIN) | build
+	$(RM_TRAIN) --model $(BASE) $(PREFERENCES) --golden $(RUN)/golden.parquet \
 	  --samples $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
@@ -205,7 +213,7 @@ $(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
   $$(call reference_of,$$*) $$(call set,ALIGN ALIGNER $$(call settings_of,$$*)) | build
 	$(ALIGNER) $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
 	  $(addprefix --reference-log-probs ,$(call reference_of,$*)) \
-	  $(ALIGN) $($(call settings_of,$*)) $(model_out)
+	  $(ALIGN) $($(call settings_of,$*)) $(if $(filter random-%,$*),--pairs random) $(model_out)
 	@touch $@
 
 # What golden answers are worth without a reward model (Table 2)

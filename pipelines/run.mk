@@ -19,7 +19,8 @@ named    = $(call name_of,$(filter %=$(1),$(POLICIES) $(REWARD_MODELS) $(OTHER_M
 
 POLICIES := SFT=start Golden-SFT=golden-sft $(foreach k,$(NUMBERS),$(foreach row,$(TITLES),\
   $(call numbered,$(call name_of,$(row)),$(k))=$(call place_of,$(row))-$(k) \
-  $(call numbered,APO-$(call name_of,$(row)),$(k))=apo-$(call place_of,$(row))-$(k)))
+  $(call numbered,APO-$(call name_of,$(row)),$(k))=apo-$(call place_of,$(row))-$(k))) \
+  $(foreach k,$(NUMBERS),$(call numbered,Random,$(k))=random-$(k))
 
 REWARD_MODELS := RM_All=rm-all RM_Test=rm-test RM_Base=rm-base RM_AB=rm-ab RM_WGAN=rm-wgan RM_GAIL=rm-gail \
   RM_APO-v1seq=rm-seq-1 RM_APO-v1=start/rm RM_APO-v2seq=rm-seq-2 RM_APO-v2=apo-rjs-1/rm \
@@ -68,6 +69,9 @@ ALL_MODELS   = RM_Test $(TABLE_4)
 TABLE_all    = $(ALL_POLICIES) $(ALL_MODELS) \
   $(if $(QUALITY),$(foreach row,$(FAVOURITES),$(call name_of,$(row))) $(ALL_MODELS:%=truth:%)) \
   $(if $(COMPARE),$(foreach it,$(METHODS),$(call named,apo-$(it)-1)~against~$(call named,$(it)-1)))
+
+# Everything that a cell of the map needs
+TABLE_map = SFT DPO Random APO-DPO $(foreach row,$(FAVOURITES),$(call name_of,$(row))) truth:RM_Base truth:RM_APO-v1
 
 # The table of method $(1) up to round $(2), with rows named after rounds
 round_table = $(if $(filter sft,$(START)),,start=)SFT \

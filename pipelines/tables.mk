@@ -6,8 +6,8 @@
 AGAINST_SAMPLES = --golden $(RUN)/golden.parquet --samples
 
 $(RUN)/rm-wgan/config.json: $(RUN)/start/rm-samples.parquet $(BASE)/config.json \
-  $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
-	$(RM_TRAIN) --objective wgan --model $(BASE) --pairs $(SPLITS)/rm-pairs.parquet \
+  $(RUN)/golden.parquet $(call set,REWARD RM_PAIRS APO RM_TRAIN) | build
+	$(RM_TRAIN) --objective wgan --model $(BASE) $(PREFERENCES) \
 	  $(AGAINST_SAMPLES) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 
@@ -18,8 +18,8 @@ $(RUN)/rm-gail/config.json: $(RUN)/start/rm-samples.parquet $(BASE)/config.json 
 	@touch $@
 
 # RM_Base, trained further on the same preferences
-$(RUN)/rm-ab/config.json: $(RUN)/rm-base/config.json $(call set,REWARD RM_TRAIN) | build
-	$(RM_TRAIN) --objective ab --model $(<D) --pairs $(SPLITS)/rm-pairs.parquet $(REWARD) $(model_out)
+$(RUN)/rm-ab/config.json: $(RUN)/rm-base/config.json $(call set,REWARD RM_PAIRS RM_TRAIN) | build
+	$(RM_TRAIN) --objective ab --model $(<D) $(PREFERENCES) $(REWARD) $(model_out)
 	@touch $@
 
 # Each starts from the one before it, against the policies of APO-RJS
@@ -27,8 +27,8 @@ rm_before = $(patsubst start,rm-base,$(call before,rm-seq-$(1)))
 
 $(NUMBERS:%=$(RUN)/rm-seq-%/config.json): $(RUN)/rm-seq-%/config.json: \
   $(RUN)/$$(call before,apo-rjs-$$*)/rm-samples.parquet $(RUN)/$$(call rm_before,$$*)/config.json \
-  $(RUN)/golden.parquet $(call set,REWARD APO RM_TRAIN) | build
-	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) --pairs $(SPLITS)/rm-pairs.parquet \
+  $(RUN)/golden.parquet $(call set,REWARD RM_PAIRS APO RM_TRAIN) | build
+	$(RM_TRAIN) --objective seq --model $(word 2,$(^D)) $(PREFERENCES) \
 	  $(AGAINST_SAMPLES) $< $(REWARD) $(APO) $(model_out)
 	@touch $@
 

@@ -125,6 +125,33 @@ pub fn finish(command: &mut Command) -> Ran {
     }
 }
 
+/// Runs the workspace's Makefile with these arguments; it finds the build that this test
+/// belongs to.
+///
+/// # Panics
+///
+/// When it cannot be started, or the workspace is not built.
+pub fn make(arguments: &[&str]) -> Ran {
+    let mut make = Command::new("make");
+    make.current_dir(workspace())
+        .arg("--no-print-directory")
+        .args(arguments);
+    // What cargo and make set for a test is not for the make that it starts.
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("CARGO_") && shown != "CARGO_HOME" {
+            make.env_remove(&name);
+        }
+    }
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
+        make.env_remove(name);
+    }
+    let judge = binary("judge");
+    let target = judge.ancestors().nth(2);
+    make.env("CARGO_TARGET_DIR", target.expect("target/release/judge"));
+    finish(&mut make)
+}
+
 /// Runs `line`, which must succeed, and returns its result.
 ///
 /// # Panics

@@ -274,3 +274,30 @@ fn peoples_pairs_are_learnt_from_without_a_reward_model() {
         assert!(ran.stderr.contains(expected), "{more}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn fewer_pairs_are_learnt_from_beside_all_golden_answers() {
+    let trained = |share: &str, out: &str| {
+        let line = format!(
+            "rm-train --model policy --pairs data/rm-pairs.parquet --pairs-share {share} \
+             --golden golden.parquet --samples rm-samples.parquet --batch 8 --json --out {out}"
+        );
+        run(&ROUND, &line)
+    };
+    let counts = |share: &str, out: &str| {
+        let ran = trained(share, out);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        let counts: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        ["pairs", "golden_over_samples"].map(|it| counts[it].as_u64().unwrap())
+    };
+    let ([all, golden], [half, still]) = (counts("1", "share-all"), counts("0.5", "share-half"));
+    assert!((1..all).contains(&half), "{half} of {all}");
+    assert_eq!(golden, still);
+    let again = trained("0.25", "share-half");
+    assert_eq!(again.status, Some(4), "{}", again.stderr);
+    assert!(again.stderr.contains("pairs_share"), "{}", again.stderr);
+    let none = trained("0.000001", "share-none");
+    assert_eq!(none.status, Some(3), "{}", none.stderr);
+    let expected = "--pairs-share 0.000001 leaves none of the pairs";
+    assert!(none.stderr.contains(expected), "{}", none.stderr);
+}

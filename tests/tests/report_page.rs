@@ -159,7 +159,7 @@ fn rewards_of_different_reward_models_are_not_compared() {
 
 #[test]
 fn every_command_that_reports_states_its_exit_codes() {
-    for command in ["table", "data", "figure", "describe", "claims", "report"] {
+    for command in ["table", "data", "figure", "describe", "claims", "map", "report"] {
         let help = succeed(&workspace(), &format!("judge {command} --help"));
         let expected = "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input";
         assert!(help.contains(expected), "{command}: {help}");

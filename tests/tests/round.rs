@@ -3,30 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
-use apo_tests::stages::{Ran, finish, folder, workspace};
+use apo_tests::stages::{self, Ran, folder};
 use serde_json::Value;
 
-/// Returns a `make` in the workspace with its run in `run`.
+/// Runs the workspace's Makefile with its run in `run`.
 fn make(run: &Path, arguments: &[&str]) -> Ran {
-    let mut make = Command::new("make");
-    make.current_dir(workspace())
-        .arg("--no-print-directory")
-        .args(arguments)
-        .arg(format!("RUN={}", run.display()));
-    // What cargo and make set for a test is not for the make that it starts.
-    for (name, _) in std::env::vars_os() {
-        let shown = name.to_string_lossy();
-        if shown.starts_with("CARGO_") && shown != "CARGO_HOME" && shown != "CARGO_TARGET_DIR" {
-            make.env_remove(&name);
-        }
-    }
-    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
-        make.env_remove(name);
-    }
-    finish(&mut make)
+    stages::make(&[arguments, &[&format!("RUN={}", run.display())]].concat())
 }
 
 /// A round of the mini world, run once.

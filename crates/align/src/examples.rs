@@ -116,7 +116,13 @@ fn tokenize(
     match tables {
         Tables::Chosen(pairs) => tokenized.add_chosen(pairs, &mut counts.cleaned)?,
         Tables::Pairs(pairs) => {
-            add_pairs(pairs, tokenizer, tokenized.keep, &mut tokenized.spool)?;
+            add_pairs(
+                pairs,
+                |_| true,
+                tokenizer,
+                tokenized.keep,
+                &mut tokenized.spool,
+            )?;
         }
         Tables::Golden(responses) => tokenized.add_golden(responses, &mut counts.cleaned)?,
         Tables::Scored(responses) => {

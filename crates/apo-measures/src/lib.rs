@@ -13,6 +13,7 @@
 //! | gain | rewards above others', and what of it is not length | [`gain()`], [`correlation()`] |
 //! | KL per token | log-ratios over tokens, responses of all lengths | [`ratio()`] |
 //! | interval | a mean over seeds with its interval | [`interval()`] |
+//! | p value | whether a mean over seeds is zero, alone and among many | [`p_value()`], [`holm()`] |
 //! | repeats | share of a text's 3-grams that occurred in it before | [`repeats()`] |
 //! | win rate | two policies before a judge, both orders merged | [`win_rate()`], [`length_controlled()`] |
 //! | κ | agreement of judges beyond chance | [`cohens_kappa()`], [`fleiss_kappa()`] |
@@ -29,6 +30,7 @@ mod length_controlled;
 mod mean;
 mod outcome;
 mod repeats;
+mod significance;
 mod subset;
 mod summaries;
 mod win_rate;
@@ -43,6 +45,7 @@ pub use length_controlled::{LengthControlled, length_controlled};
 pub use mean::{Mean, mean, ratio};
 pub use outcome::{JudgedOutcome, Verdict, merge};
 pub use repeats::repeats;
+pub use significance::{holm, p_value};
 pub use subset::{BySubset, by_subset};
 pub use summaries::{
     AccuracySummary, Estimate, JudgeSummary, KlSummary, PooledRate, ScoreSummary, VerdictSummary,

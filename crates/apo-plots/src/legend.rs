@@ -17,6 +17,10 @@ pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(128, 128, 128),
 ];
 
+/// Colour of text on a coloured ground: almost black. Black itself would be replaced by the
+/// colour of the page's text, and the ground looks the same in light and dark.
+pub(crate) const ON_COLOUR: RGBColor = RGBColor(16, 16, 16);
+
 /// Text of a size in the text's colour.
 pub(crate) fn label<'a>(size: u32) -> TextStyle<'a> {
     ("sans-serif", size).into_font().color(&BLACK)

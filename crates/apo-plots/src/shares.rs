@@ -4,7 +4,7 @@ use plotters::element::Text;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::legend::{COLOURS, Legend, label, width_of};
+use crate::legend::{COLOURS, Legend, ON_COLOUR, label, width_of};
 use crate::svg::{Area, DrawResult, PlotError, Svg, draw};
 
 /// A bar: its name, and its parts in the order of the legend.
@@ -36,10 +36,6 @@ const HEAD: i32 = 36;
 /// Size of names, and the most that they may take of the width.
 const NAME: u32 = 14;
 const NAMES: i32 = 360;
-
-/// Colour of text on bars: almost black. Black itself would be replaced by the colour
-/// of the page's text, and bars look the same in light and dark.
-const ON_COLOUR: RGBColor = RGBColor(16, 16, 16);
 
 /// Parts below this share have no number in them.
 const NARROW: f64 = 0.06;

@@ -90,6 +90,23 @@ if the interval lies on the other side, and is open if it covers both.
     apo_stage::exit_status!(no output)
 );
 
+const MAP: &str = concat!(
+    "\
+Examples:
+  All runs of a map that the Makefile made, as a table and as a picture:
+    judge map runs/map/voice-*/seed-*/temperature-*/pairs-*/beta-2-*/run --out map.svg
+
+  The same for programs:
+    judge map runs/map/voice-*/seed-*/temperature-*/pairs-*/beta-2-*/run --json
+
+The setting CELL of a run says what its conditions are. A cell is above or below zero if
+its p value, corrected over all cells (Holm), is under 0.05; leaning if only its own 95 %
+interval excludes zero; open otherwise; diverged if a training did.
+
+",
+    apo_stage::exit_status!(no output)
+);
+
 /// A measure of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PolicyMeasure {
@@ -170,6 +187,21 @@ pub struct ClaimsArgs {
     /// Folder of a run; reads the tables of its seeds
     #[arg(long, value_name = "DIR", conflicts_with = "tables")]
     pub run: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = MAP)]
+pub struct MapArgs {
+    /// Folders of runs of one commit, every seed in every cell
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+
+    /// The SVG file to write
+    #[arg(long, value_name = "SVG")]
+    pub out: Option<PathBuf>,
 
     #[command(flatten)]
     pub report: ReportArgs,

@@ -16,7 +16,7 @@ use crate::measures::parse_json;
 use crate::run_file::{Arm, ArtifactKind, RunFile};
 
 /// What each picture's beginning contains.
-const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
+pub(crate) const MARKS: [&str; 2] = ["<svg ", apo_plots::STYLE];
 
 /// The table among a run's tables whose numbers the figure draws.
 const ROUNDS: &str = "rounds";

@@ -68,22 +68,29 @@ pub fn tokenized(
     }
 }
 
-/// Adds both responses of people's preferences to a spool, as tokens; `keep` is the least
-/// number that is kept of a long text. Warns of prompts that another program rendered.
+/// Adds both responses of people's preferences to a spool, as tokens, and returns the
+/// number of pairs; others than `is_used` are left out. `keep` is the least number of tokens
+/// that is kept of a long text. Warns of prompts that another program rendered.
 ///
 /// # Errors
 ///
 /// When a row is malformed, when the disk is full, or when a signal stopped the work.
 pub fn add_pairs(
     pairs: Reader<Pair>,
+    is_used: impl Fn(&Pair) -> bool,
     tokenizer: &DialogueTokenizer,
     keep: usize,
     spool: &mut ResponseSpool,
-) -> Result<()> {
+) -> Result<usize> {
     let path = pairs.path().to_owned();
     let mut rendered = Rendered::default();
+    let mut n = 0;
     for (number, pair) in (0..).zip(pairs) {
         let pair = pair?;
+        if !is_used(&pair) {
+            continue;
+        }
+        n += 1;
         rendered.add(number as usize, &pair.prompt);
         let prompt = tokenizer.encode_prompt(&pair.prompt, keep);
         let prompt = with_row(&path, &pair.query_id, prompt)?;
@@ -108,5 +115,5 @@ pub fn add_pairs(
     if let Some(sentence) = rendered.sentence(&path) {
         warn(&sentence);
     }
-    Ok(())
+    Ok(n)
 }

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use apo_judging::args::{CompareArgs, HumanCommand, TallyArgs};
 use apo_model_stage::POLICY_LIMIT;
-use apo_report::args::{ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, RunReportArgs, TableArgs};
+use apo_report::args::{
+    ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, MapArgs, RunReportArgs, TableArgs,
+};
 use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs};
 use apo_stage::ReportArgs;
 use clap::{Parser, Subcommand};
@@ -55,6 +57,8 @@ pub enum Command {
     Figure(FigureArgs),
     /// Test the paper's claims on the tables of several seeds
     Claims(ClaimsArgs),
+    /// Map the conditions under which APO-DPO beats DPO and random pairs, over seeds
+    Map(MapArgs),
     /// Write a run's run.json, which says what the run holds
     Describe(DescribeArgs),
     /// Show a run as one page

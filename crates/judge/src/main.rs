@@ -13,7 +13,7 @@ use apo_judging::{compare, human, tally};
 use apo_llama::{ModelManifest, directory};
 use apo_model_stage::memory::MiMalloc;
 use apo_report::report::ModelOrigin;
-use apo_report::{claims, data, describe, figure, report, table};
+use apo_report::{claims, data, describe, figure, map, report, table};
 use apo_scoring::{accuracy, kl, log_probs, score};
 
 use crate::args::{Args, Command};
@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Table(args) => table::run(args),
         Command::Figure(args) => figure::run(args),
         Command::Claims(args) => claims::run(args),
+        Command::Map(args) => map::run(args),
         Command::Describe(args) => describe::run(args),
         Command::Report(args) => report::run(args, model_origin),
     })

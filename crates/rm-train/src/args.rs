@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use apo_model_stage::{ComputeArgs, LimitArgs, ModelArgs};
 use apo_objectives::Adversarial;
+use apo_provenance::short_digest;
 use apo_stage::{OutputArgs, ReportArgs, not_negative, value_name};
 use apo_training_stage::TrainingArgs;
 use clap::{Parser, ValueEnum};
@@ -131,6 +132,12 @@ pub struct TableArgs {
     #[arg(long, value_name = "PARQUET")]
     pub pairs: Option<PathBuf>,
 
+    /// Share of the queries of --pairs to learn preferences from, drawn by --seed; a
+    /// smaller share is part of a larger one. Golden answers and samples are all used
+    /// [default: 1]
+    #[arg(long, value_name = "SHARE", requires = "pairs", value_parser = share)]
+    pub pairs_share: Option<f64>,
+
     /// Golden answers, a `responses` table
     #[arg(long, value_name = "PARQUET")]
     pub golden: Option<PathBuf>,
@@ -201,6 +208,14 @@ impl Args {
         }
     }
 
+    /// Whether the pairs of a query are learned from.
+    pub fn uses_pairs_of(&self, query_id: &str) -> bool {
+        let seed = self.training.seed.to_le_bytes();
+        let drawn = short_digest(&[b"pairs", &seed, query_id.as_bytes()]);
+        let share = self.tables.pairs_share;
+        share.is_none_or(|share| drawn as f64 / u64::MAX as f64 <= share)
+    }
+
     /// Returns the files and folders that the model is made of.
     pub fn inputs(&self) -> impl Iterator<Item = &Path> {
         let tables = [
@@ -213,10 +228,41 @@ impl Args {
     }
 }
 
+/// Parses a share above 0.
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok();
+    let share = share.filter(|it: &f64| *it > 0.0 && *it <= 1.0);
+    share.ok_or("expected a share above 0 and up to 1")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn a_smaller_share_of_queries_is_part_of_a_larger_one() {
+        let used = |options: &str| -> Vec<usize> {
+            let line = format!("rm-train --pairs pairs --model model --out out {options}");
+            let args = Args::parse_from(line.split_whitespace());
+            let queries = 0..4000;
+            let is_used = |it: &usize| args.uses_pairs_of(&format!("{it:016x}"));
+            queries.filter(is_used).collect()
+        };
+        let all = used("");
+        assert_eq!(all.len(), 4000);
+        assert_eq!(used("--pairs-share 1"), all);
+        let (half, eighth) = (used("--pairs-share 0.5"), used("--pairs-share 0.125"));
+        assert!((1900..2100).contains(&half.len()), "{}", half.len());
+        assert!((440..560).contains(&eighth.len()), "{}", eighth.len());
+        assert!(eighth.iter().all(|it| half.contains(it)));
+        assert_ne!(used("--pairs-share 0.5 --seed 2"), half);
+        for share in ["0", "1.1", "-1", "NaN", "half"] {
+            let line = "rm-train --pairs pairs --model model --out out --pairs-share";
+            let words = line.split_whitespace().chain([share]);
+            assert!(Args::try_parse_from(words).is_err(), "{share}");
+        }
+    }
 
     #[test]
     fn the_declaration_is_consistent() {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use apo_dialogue::{DialogueTokenizer, Truncation, TruncationCounts};
 use apo_model_stage::rows::with_row;
 use apo_stage::{bad_input, signals};
-use apo_tables::{Reader, Response};
+use apo_tables::{Pair, Reader, Response};
 use apo_training::{
     Comparison, ComparisonKind, Example, ExampleStore, ResponseRole, ResponseSpool,
     TokenizedResponse,
@@ -16,6 +16,7 @@ use apo_training_stage::Cleaned;
 use apo_training_stage::rows::{add_pairs, check_golden, check_sample, tokenized};
 use serde::Serialize;
 
+use crate::args::Args;
 use crate::inputs::Tables;
 
 /// Counts of the training data.
@@ -37,20 +38,27 @@ pub struct Counts {
 ///
 /// # Errors
 ///
-/// When a row is malformed, when there is nothing to compare or no golden answer can be
-/// compared with a sample, when the disk is full, or when a signal stopped the work.
+/// When a row is malformed, when there is nothing to compare, no pair is left or no golden
+/// answer can be compared with a sample, when the disk is full, or when a signal stopped
+/// the work.
 pub fn gather(
+    args: &Args,
     tables: Tables,
     tokenizer: &DialogueTokenizer,
-    limit: u32,
     dir: &Path,
 ) -> Result<(ExampleStore, Counts)> {
     let mut spool = ResponseSpool::create(dir)?;
-    let keep = limit as usize;
+    let keep = args.limit.tokens as usize;
     let mut counts = Counts::default();
     let has_golden = tables.golden.is_some();
     if let Some(pairs) = tables.pairs {
-        add_pairs(pairs, tokenizer, keep, &mut spool)?;
+        let is_used = |pair: &Pair| args.uses_pairs_of(&pair.query_id);
+        let n = add_pairs(pairs, is_used, tokenizer, keep, &mut spool)?;
+        if let (0, Some(share)) = (n, args.tables.pairs_share) {
+            return Err(bad_input(format!(
+                "--pairs-share {share} leaves none of the pairs; give a larger share"
+            )));
+        }
     }
     for (role, table) in [
         (ResponseRole::Golden, tables.golden),

@@ -82,6 +82,9 @@ pub fn provenance(
     if let Some(pairs) = &tables.pairs {
         provenance = provenance.input("pairs", pairs.input()?);
     }
+    if let Some(share) = args.tables.pairs_share {
+        provenance = provenance.argument("pairs_share", share);
+    }
     for (name, table) in [("golden", &tables.golden), ("samples", &tables.samples)] {
         if let Some(table) = table {
             provenance = provenance.input(name, table.input()?);

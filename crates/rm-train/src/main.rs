@@ -60,8 +60,7 @@ fn run(args: &mut Args) -> Result<()> {
     let mut compute = precision::resolve(&args.compute, &args.model.dir, &device, &args.report)?;
     compute.checkpointing = args.training.checkpointing;
     let model = Model::load(&args.model.dir, Head::Reward, start, &device, compute)?;
-    let (mut store, counts) =
-        examples::gather(tables, &tokenizer, args.limit.tokens, output.dir())?;
+    let (mut store, counts) = examples::gather(args, tables, &tokenizer, output.dir())?;
     show_first(&mut store, &tokenizer, &args.report)?;
     let objective = Objective::RewardModel {
         adversarial: args.objective().adversarial(),
