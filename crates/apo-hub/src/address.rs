@@ -23,9 +23,15 @@ impl Origin {
             _ => return None,
         };
         let host = uri.host().filter(|it| !it.is_empty())?;
+        // What is no number is no port, and counts as none there.
+        let (_, after) = uri.authority()?.as_str().rsplit_once(host)?;
+        let port = match after {
+            "" => usual,
+            _ => uri.port_u16()?,
+        };
         Some(Self {
             host: host.to_ascii_lowercase(),
-            port: uri.port_u16().unwrap_or(usual),
+            port,
             scheme,
         })
     }

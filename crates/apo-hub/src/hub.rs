@@ -1,35 +1,19 @@
 //! The hub and its cache together.
 
+mod requests;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use apo_endpoint::Schedule;
-
-use crate::address::{encoded, encoded_path, endpoint};
+use crate::address::endpoint;
 use crate::cache::Place;
 use crate::data::{self, Data};
-use crate::download::{Download, Obstacle};
 use crate::error::{HubError, Kind};
 use crate::listing::{Listed, Listing};
 use crate::model;
 use crate::name::{Name, Wanted};
 use crate::settings::Settings;
-use crate::web::{Answer, Web};
-
-/// The most attempts at the first request: without a network, that is told soon.
-const FIRST_ATTEMPTS: u32 = 3;
-
-/// The most bytes of a list of files.
-const MOST_LISTING: usize = 64 << 20;
-
-/// The most characters of what the hub says that are shown.
-const MOST_SAID: usize = 300;
-
-/// How often a pause looks whether it should end.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+use crate::web::Web;
 
 /// Follows a download, and may stop it.
 pub trait Watch {
@@ -254,182 +238,6 @@ impl Hub {
             Err(Unfit::Hub(error)) => Err(error),
         }
     }
-
-    /// Asks for a revision's commit and files.
-    fn listing(&self, asked: &Asked<'_>, watch: &mut dyn Watch) -> Result<Listing, HubError> {
-        let kind = match asked.kind {
-            Kind::Model => "models",
-            Kind::DataSet => "datasets",
-        };
-        let Name { repository, .. } = asked.name;
-        let revision = encoded(asked.name.revision());
-        let hub = &self.endpoint;
-        let url = format!("{hub}/api/{kind}/{repository}/revision/{revision}?blobs=true");
-        let most = self.settings.attempts.min(FIRST_ATTEMPTS);
-        self.attempts(asked.name, most, watch, |watch| {
-            let stops = || watch.stops();
-            let answer = self.web.get(&url, 0, &stops)?;
-            match answer.status {
-                200 => {}
-                401 | 404 => return Err(self.absent(asked, &answer)),
-                _ => return Err(self.refusal(asked, &answer)),
-            }
-            let body = answer.whole(MOST_LISTING, &stops)?;
-            Listing::read(&body).map_err(|problem| {
-                Obstacle::Never(HubError::Listing {
-                    name: asked.name.to_string(),
-                    problem,
-                })
-            })
-        })
-    }
-
-    /// Brings a file's content into the cache, unless it is there.
-    fn bring(
-        &self,
-        asked: &Asked<'_>,
-        commit: &str,
-        file: &Listed,
-        watch: &mut dyn Watch,
-    ) -> Result<(), HubError> {
-        let place = &asked.place;
-        if place.has(commit, file) {
-            return Ok(());
-        }
-        let _lock = place.lock(file, watch)?;
-        if place.has(commit, file) {
-            // Another process has brought it meanwhile.
-            watch.moves(file.size);
-            return Ok(());
-        }
-        let folder = match asked.kind {
-            Kind::Model => "",
-            Kind::DataSet => "datasets/",
-        };
-        let Name { repository, .. } = asked.name;
-        let (hub, path) = (&self.endpoint, encoded_path(&file.name));
-        let url = format!("{hub}/{folder}{repository}/resolve/{commit}/{path}");
-        let blob = place.blob(file);
-        let mut download = Download::open(place.incomplete(file), asked.name, file, watch)?;
-        let most = self.settings.attempts;
-        self.attempts(asked.name, most, watch, |watch| {
-            if let Some(from) = download.missing_from() {
-                let answer = self.web.get(&url, from, &|| watch.stops())?;
-                match answer.status {
-                    200 | 206 => download.take(&answer, watch)?,
-                    416 => {
-                        download.restart()?;
-                        return Err(Obstacle::later("the server does not have the rest of it"));
-                    }
-                    _ => return Err(self.refusal(asked, &answer)),
-                }
-            }
-            download.finish(&blob)
-        })
-    }
-
-    /// Makes attempts until one succeeds, or no other would.
-    fn attempts<T>(
-        &self,
-        name: &Name,
-        most: u32,
-        watch: &mut dyn Watch,
-        mut one: impl FnMut(&mut dyn Watch) -> Result<T, Obstacle>,
-    ) -> Result<T, HubError> {
-        let first = self.settings.first_pause;
-        // Processes that are refused together do not return together.
-        let schedule = || Schedule::new(first, process::id().into());
-        let mut pauses = schedule();
-        let mut attempt = 1;
-        loop {
-            let (problem, asked) = match one(watch) {
-                Ok(found) => return Ok(found),
-                Err(Obstacle::Never(error)) => return Err(error),
-                Err(Obstacle::Later {
-                    problem,
-                    asked,
-                    advanced,
-                }) => {
-                    if advanced {
-                        (attempt, pauses) = (1, schedule());
-                    }
-                    (self.web.redact(&problem), asked)
-                }
-            };
-            let longest = self.settings.longest_pause;
-            if let Some(pause) = asked.filter(|it| *it > longest) {
-                return Err(HubError::LongPause { pause, longest });
-            }
-            if attempt >= most {
-                return Err(HubError::Unreached {
-                    name: name.to_string(),
-                    problem,
-                    is_cached: false,
-                });
-            }
-            attempt += 1;
-            let pause = pauses.pause(asked);
-            let seconds = pause.as_secs_f64();
-            watch.notes(&format!("{problem}; trying again in {seconds:.1} s"));
-            sleep(pause, watch)?;
-        }
-    }
-
-    /// Tells what it means that the hub does not show a repository.
-    fn absent(&self, asked: &Asked<'_>, answer: &Answer) -> Obstacle {
-        let code = answer.header("x-error-code").unwrap_or_default();
-        let said = answer.header("x-error-message").unwrap_or_default();
-        Obstacle::Never(match code {
-            "GatedRepo" => return self.refusal(asked, answer),
-            "RevisionNotFound" => HubError::NoRevision {
-                name: asked.name.repository.clone(),
-                revision: asked.name.revision().to_owned(),
-            },
-            // For a repository that it does not show, it says neither.
-            _ if self.web.has_token() && said.contains("Invalid credentials") => {
-                let message = self.message(answer);
-                HubError::InvalidToken { message }
-            }
-            _ => HubError::Missing {
-                name: asked.name.to_string(),
-                kind: asked.kind,
-                endpoint: self.endpoint.clone(),
-                has_token: self.web.has_token(),
-            },
-        })
-    }
-
-    /// Tells what an answer means that is not what was asked for.
-    fn refusal(&self, asked: &Asked<'_>, answer: &Answer) -> Obstacle {
-        let message = self.message(answer);
-        let name = asked.name.to_string();
-        if answer.header("x-error-code") == Some("GatedRepo") {
-            let folder = match asked.kind {
-                Kind::Model => "",
-                Kind::DataSet => "datasets/",
-            };
-            return Obstacle::Never(HubError::Gated {
-                name,
-                page: format!("{}/{folder}{}", self.endpoint, asked.name.repository),
-                has_token: self.web.has_token(),
-            });
-        }
-        match answer.status {
-            408 | 425 | 429 | 500.. => Obstacle::asked(message, answer),
-            _ => Obstacle::Never(HubError::Refused { name, message }),
-        }
-    }
-
-    /// Returns an answer's status and what the hub says, without the token.
-    fn message(&self, answer: &Answer) -> String {
-        let said = answer.header("x-error-message").unwrap_or_default();
-        let said: String = said.chars().take(MOST_SAID).collect();
-        let message = match said.trim() {
-            "" => format!("HTTP {}", answer.status),
-            said => format!("HTTP {}: {said}", answer.status),
-        };
-        self.web.redact(&message)
-    }
 }
 
 impl Asked<'_> {
@@ -456,19 +264,4 @@ fn read(path: &Path) -> Result<Vec<u8>, HubError> {
         path: path.into(),
         source,
     })
-}
-
-/// Sleeps in small pieces.
-fn sleep(pause: Duration, watch: &dyn Watch) -> Result<(), HubError> {
-    let until = Instant::now() + pause;
-    loop {
-        if watch.stops() {
-            return Err(HubError::Stopped);
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(left.min(POLL_INTERVAL));
-    }
 }

@@ -16,6 +16,7 @@
 //! | folders, locks and links of the cache | `cache` |
 //! | which files make a model | `model` |
 //! | which files make a part of a data set | `data` |
+//! | what is asked for, how often, and what refusals mean | `hub::requests` |
 //! | all of it together | [`Hub`] |
 //!
 //! The crate `hf-hub` is not used: its version 0.5 sends the token to the hosts that
