@@ -87,25 +87,30 @@ pub fn run(dir: &Path, line: &str) -> Ran {
     finish(&mut command(dir, line))
 }
 
-/// Returns a `make` of the workspace with its run in `run`. It builds nothing: the
-/// binaries are those of this build.
+/// Returns a `make` of the workspace. It builds nothing: the binaries are those of the build
+/// that this test belongs to.
 ///
 /// # Panics
 ///
 /// When the binaries are not built.
-pub fn make(run: &Path, arguments: &[&str]) -> Command {
+pub fn make(arguments: &[&str]) -> Command {
     let mut make = Command::new("make");
     make.current_dir(workspace())
-        .arg("--no-print-directory")
-        .args(arguments)
-        .arg("CARGO=true")
-        .arg(format!("RUN={}", run.display()));
-    let built = binary("judge");
-    let target = built.ancestors().nth(2);
-    make.env("CARGO_TARGET_DIR", target.expect("target/release/judge"));
+        .args(["--no-print-directory", "CARGO=true"])
+        .args(arguments);
+    // What cargo and make set for a test is not for the make that it starts.
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("CARGO_") && shown != "CARGO_HOME" {
+            make.env_remove(&name);
+        }
+    }
     for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
         make.env_remove(name);
     }
+    let judge = binary("judge");
+    let target = judge.ancestors().nth(2);
+    make.env("CARGO_TARGET_DIR", target.expect("target/release/judge"));
     make
 }
 
@@ -123,33 +128,6 @@ pub fn finish(command: &mut Command) -> Ran {
         stdout: text(&out.stdout),
         stderr: text(&out.stderr),
     }
-}
-
-/// Runs the workspace's Makefile with these arguments; it finds the build that this test
-/// belongs to.
-///
-/// # Panics
-///
-/// When it cannot be started, or the workspace is not built.
-pub fn make(arguments: &[&str]) -> Ran {
-    let mut make = Command::new("make");
-    make.current_dir(workspace())
-        .arg("--no-print-directory")
-        .args(arguments);
-    // What cargo and make set for a test is not for the make that it starts.
-    for (name, _) in std::env::vars_os() {
-        let shown = name.to_string_lossy();
-        if shown.starts_with("CARGO_") && shown != "CARGO_HOME" {
-            make.env_remove(&name);
-        }
-    }
-    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN"] {
-        make.env_remove(name);
-    }
-    let judge = binary("judge");
-    let target = judge.ancestors().nth(2);
-    make.env("CARGO_TARGET_DIR", target.expect("target/release/judge"));
-    finish(&mut make)
 }
 
 /// Runs `line`, which must succeed, and returns its result.

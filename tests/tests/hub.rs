@@ -316,11 +316,18 @@ fn a_stopped_download_goes_on() {
 #[test]
 fn make_fetches_what_the_settings_of_a_round_follow_from() {
     let (hub, cache) = (serve(|_| Reply::Well), cache("make"));
-    let run = cache.join("run");
+    let run = format!("RUN={}", cache.join("run").display());
     let plan = |model: &str| {
         let model = format!("MODEL={model}");
-        let arguments = ["-n", "round-1", "CONFIG=own", "DATA=owner/pairs", &model];
-        finish(&mut may_ask(&hub, &cache, make(&run, &arguments)))
+        let arguments = [
+            "-n",
+            "round-1",
+            "CONFIG=own",
+            "DATA=owner/pairs",
+            &model,
+            &run,
+        ];
+        finish(&mut may_ask(&hub, &cache, make(&arguments)))
     };
     let told = |ran: &Ran| format!("{}{}", ran.stdout, ran.stderr);
     let first = plan("owner/policy");

@@ -35,7 +35,8 @@ fn cell(map: &Path, seed: u64) -> PathBuf {
 
 fn make_map(map: &Path, more: &[&str]) -> Ran {
     let place = format!("MAP={}", map.display());
-    stages::make(&[&["map", "-j2", &place], &TINY[..], more].concat())
+    let arguments = [&["map", "-j2", &place], &TINY[..], more].concat();
+    stages::finish(&mut stages::make(&arguments))
 }
 
 /// A map, and what it said when it was made, when it was made again, and when it went on

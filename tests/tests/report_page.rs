@@ -159,7 +159,9 @@ fn rewards_of_different_reward_models_are_not_compared() {
 
 #[test]
 fn every_command_that_reports_states_its_exit_codes() {
-    for command in ["table", "data", "figure", "describe", "claims", "map", "report"] {
+    for command in [
+        "table", "data", "figure", "describe", "claims", "map", "report",
+    ] {
         let help = succeed(&workspace(), &format!("judge {command} --help"));
         let expected = "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input";
         assert!(help.contains(expected), "{command}: {help}");
@@ -181,7 +183,7 @@ fn an_old_run_reports_the_same_once_make_has_described_it() {
         3,
         &["run has no run.json", "`make report RUN=run` writes it"],
     );
-    let ran = finish(&mut make(&dir, &["report"]));
+    let ran = finish(&mut make(&["report", &format!("RUN={}", dir.display())]));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     let page = fs::read_to_string(dir.join("report.html")).unwrap();
     assert!(page.contains("APO run run"), "the page is written");

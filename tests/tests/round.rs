@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// Runs the workspace's Makefile with its run in `run`.
 fn make(run: &Path, arguments: &[&str]) -> Ran {
-    stages::make(&[arguments, &[&format!("RUN={}", run.display())]].concat())
+    let run = format!("RUN={}", run.display());
+    stages::finish(&mut stages::make(&[arguments, &[&run]].concat()))
 }
 
 /// A round of the mini world, run once.

@@ -321,8 +321,11 @@ fn without_ids_the_text_is_the_response_and_without_an_answer_there_is_no_table(
     }
 }
 
+/// What a server answers to a request.
+type Answers = Box<dyn Fn(&Value) -> (u16, Value) + Send + Sync>;
+
 /// Returns what a server answers that changes something in what it was asked for.
-fn with(change: fn(&mut Value)) -> Box<dyn Fn(&Value) -> (u16, Value) + Send + Sync> {
+fn with(change: fn(&mut Value)) -> Answers {
     Box::new(move |request| {
         let mut answer = drawn(request);
         change(&mut answer);
@@ -331,7 +334,7 @@ fn with(change: fn(&mut Value)) -> Box<dyn Fn(&Value) -> (u16, Value) + Send + S
 }
 
 /// Returns a server's answer to every request.
-fn always(status: u16, body: Value) -> Box<dyn Fn(&Value) -> (u16, Value) + Send + Sync> {
+fn always(status: u16, body: Value) -> Answers {
     Box::new(move |_| (status, body.clone()))
 }
 

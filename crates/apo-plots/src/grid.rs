@@ -247,14 +247,14 @@ mod tests {
         }
     }
 
-    fn cell(tone: Tone) -> Option<GridCell> {
+    fn cell(tone: Tone) -> GridCell {
         let lines = ["+0.021", "± 0.020"].map(str::to_owned);
-        Some(GridCell { tone, lines })
+        GridCell { tone, lines }
     }
 
     #[test]
     fn a_cell_has_its_sign_as_a_mark_and_as_a_colour() {
-        let svg = grid(vec![cell(Tone::Above), None]).svg().unwrap();
+        let svg = grid(vec![Some(cell(Tone::Above)), None]).svg().unwrap();
         for expected in [
             "half &amp; half",
             "▲ +0.021",
@@ -267,7 +267,7 @@ mod tests {
         }
         // The legend's, and the cell's.
         assert_eq!(svg.inside().matches("#56B4E9").count(), 2);
-        let svg = grid(vec![cell(Tone::Open), None]).svg().unwrap();
+        let svg = grid(vec![Some(cell(Tone::Open)), None]).svg().unwrap();
         assert!(!svg.inside().contains("▲ +"), "nothing is above");
     }
 
@@ -288,13 +288,13 @@ mod tests {
             let contrast = (light(tone.colour()) + 0.05) / (light(ON_COLOUR) + 0.05);
             assert!(contrast > 4.5, "{tone:?} {contrast}");
         }
-        let svg = grid(vec![cell(Tone::Below), None]).svg().unwrap();
+        let svg = grid(vec![Some(cell(Tone::Below)), None]).svg().unwrap();
         assert!(svg.inside().contains("#101010"), "{}", svg.inside());
     }
 
     #[test]
     fn what_is_no_grid_is_refused() {
-        grid(vec![cell(Tone::Open)]).svg().unwrap_err();
+        grid(vec![Some(cell(Tone::Open))]).svg().unwrap_err();
         grid(vec![]).svg().unwrap_err();
         let mut empty = grid(vec![None, None]);
         empty.parts.clear();

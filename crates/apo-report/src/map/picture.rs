@@ -50,7 +50,7 @@ pub fn draw(map: &Map) -> Result<Svg, PlotError> {
             contrasts[0].by.name(),
             map.seeds.len()
         ),
-        blocks: contrasts.iter().map(|it| it.title()).collect(),
+        blocks: contrasts.iter().map(super::runs::Contrast::title).collect(),
         legend: VERDICTS.map(|it| (tone(it), it.words().to_owned())).into(),
         parts,
     };
