@@ -19,9 +19,12 @@
 //! | what is asked for, how often, and what refusals mean | `hub::requests` |
 //! | all of it together | [`Hub`] |
 //!
-//! The crate `hf-hub` is not used: its version 0.5 sends the token to the hosts that
-//! the hub redirects to, checks no digests, and gives up after five seconds while
-//! another process downloads the same file.
+//! The crate `hf-hub` is not used. Its version 1.0 checks no digests, keeps the page of an
+//! error as a file's content if the hub fails between two requests, begins a download that
+//! was cut again from nothing, waits for ever on a connection that stalls, gives up after
+//! ten seconds while another process downloads the same file, and does not know
+//! `HF_HUB_OFFLINE`. Version 0.5 also sends the token to the hosts that the hub redirects
+//! to.
 
 mod address;
 mod cache;
