@@ -88,6 +88,8 @@ map_check = printf '%s\n' $($(1)) | awk 'NF && ($$1 !~ /^[0-9]+([.][0-9]+)?$$/ |
   { print "$(1) has " $$1 "; expected $(3)" > "/dev/stderr"; exit 2 }'
 
 .PHONY: map map-begun
+# It belongs to no run of its own.
+map: export APO_TIMES :=
 map: $(MAP_CELLS:%=$(MAP)/%/made) | build ## Under which conditions APO pays, as a table, a picture and JSON (a night)
 	@$(JUDGE) map --quiet $(MAP_CELLS:%=$(MAP)/%/run) --json > $(MAP)/map.json.new
 	@mv $(MAP)/map.json.new $(MAP)/map.json

@@ -87,6 +87,11 @@ fn quality(run: &Path, policy: &str) -> f64 {
     page["mean"].as_f64().unwrap()
 }
 
+fn score(run: &Path, policy: &str) -> f64 {
+    let page = json(&run.join(policy).join("score.json"));
+    page["reward"]["all"]["mean"].as_f64().unwrap()
+}
+
 #[test]
 fn a_cell_shows_the_differences_of_its_runs() {
     let Played { map, first, .. } = &*MAP;
@@ -97,14 +102,26 @@ fn a_cell_shows_the_differences_of_its_runs() {
     let [voice, pairs, temperature, beta_2] =
         ["voice", "pairs", "temperature", "beta_2"].map(|it| cells[0][it].as_f64().unwrap());
     assert_eq!([voice, pairs, temperature, beta_2], [0.5, 20.0, 1.0, 10.0]);
-    for (number, baseline) in [(0, "dpo-1"), (1, "random-1")] {
+    // Such models have no true quality, but scores of their own.
+    for (number, baseline, by, mean_of) in [
+        (
+            0,
+            "dpo-1",
+            "true quality",
+            quality as fn(&Path, &str) -> f64,
+        ),
+        (1, "random-1", "true quality", quality),
+        (2, "dpo-1", "RM_Test score", score),
+        (3, "random-1", "RM_Test score", score),
+    ] {
         let lead = |seed| {
             let run = cell(map, seed).join("run");
-            quality(&run, "apo-dpo-1") - quality(&run, baseline)
+            mean_of(&run, "apo-dpo-1") - mean_of(&run, baseline)
         };
         let leads = [lead(1), lead(2)];
+        assert!(by == "true quality" || leads[0] != leads[1], "{leads:?}");
         let shown = &cells[0]["differences"][number];
-        assert_eq!(shown["by"], "true quality");
+        assert_eq!(shown["by"], by);
         for (value, lead) in shown["values"].as_array().unwrap().iter().zip(leads) {
             assert!(
                 (value.as_f64().unwrap() - lead).abs() < 1e-12,
