@@ -103,17 +103,16 @@ fn a_cell_shows_the_differences_of_its_runs() {
         ["voice", "pairs", "temperature", "beta_2"].map(|it| cells[0][it].as_f64().unwrap());
     assert_eq!([voice, pairs, temperature, beta_2], [0.5, 20.0, 1.0, 10.0]);
     // Such models have no true quality, but scores of their own.
-    for (number, baseline, by, mean_of) in [
-        (
-            0,
-            "dpo-1",
-            "true quality",
-            quality as fn(&Path, &str) -> f64,
-        ),
-        (1, "random-1", "true quality", quality),
-        (2, "dpo-1", "RM_Test score", score),
-        (3, "random-1", "RM_Test score", score),
+    for (number, baseline, by) in [
+        (0, "dpo-1", "true quality"),
+        (1, "random-1", "true quality"),
+        (2, "dpo-1", "RM_Test score"),
+        (3, "random-1", "RM_Test score"),
     ] {
+        let mean_of = |run: &Path, policy: &str| match by {
+            "true quality" => quality(run, policy),
+            _ => score(run, policy),
+        };
         let lead = |seed| {
             let run = cell(map, seed).join("run");
             mean_of(&run, "apo-dpo-1") - mean_of(&run, baseline)
