@@ -776,8 +776,8 @@ fn by_how_much_a_response_is_better_is_kept() {
             Some(3.0),
         ),
         (
-            json!({"question": "Why?", "answer_0": "No.", "answer_1": "Yes.", "score_0": -0.25,
-                   "score_1": 0.25}),
+            json!({"question": {"full_text": "Why?"}, "answer_0": "No.", "answer_1": "Yes.",
+                   "score_0": -0.25, "score_1": 0.25}),
             Some(0.5),
         ),
     ] {
