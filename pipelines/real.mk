@@ -36,3 +36,5 @@ scaled    = $(shell awk 'BEGIN { print $(1) * $(2) }')
 COMPARE  ?=
 JUDGE_SERVER =
 QUALITY  :=
+# How often people are right about such pairs, and who says so, as JSON; nothing if unknown
+CEILING  ?=

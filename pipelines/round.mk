@@ -262,6 +262,14 @@ $(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(SPLITS)/ap
 	$(JUDGE) accuracy --model $(<D) --pairs $(SPLITS)/dev-pairs.parquet $(SCORE) --json > $@.new
 	@mv $@.new $@
 
+# The accuracy that people's errors leave on these pairs: in a generated world its annotators
+# are known; elsewhere CEILING says it
+CEILINGS := $(if $(QUALITY)$(CEILING),$(RUN)/test.ceiling.json $(RUN)/dev.ceiling.json)
+
+$(CEILINGS): $(RUN)/%.ceiling.json: $(SPLITS)/apo.json $(if $(QUALITY),,$(call set,CEILING)) | build
+	$(if $(QUALITY),$(BIN)/$(QUALITY) --pairs $(SPLITS)/$*-pairs.parquet --ceiling --json,printf '%s\n' '$(CEILING)') > $@.new
+	@mv $@.new $@
+
 # ---- a round's table --------------------------------------------------------
 
 ARM := apo-$(METHOD)
@@ -277,7 +285,7 @@ rounds = $(wordlist 1,$(1),$(NUMBERS))
 # The files with the measures of policies and of reward models, by their places
 of_policies = $(foreach it,$(1),$(RUN)/$(it)/score.json $(if $(MORE),$(RUN)/$(it)/score-all.json) \
   $(if $(filter start,$(it)),,$(RUN)/$(it)/kl.json) $(if $(QUALITY),$(RUN)/$(it)/quality.json))
-of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json)
+of_rms      = $(foreach it,$(1),$(RUN)/$(it).test.json $(RUN)/$(it).dev.json) $(if $(1),$(CEILINGS))
 
 $(NUMBERS:%=$(RUN)/$(ARM)-%.txt): $(RUN)/$(ARM)-%.txt: \
   $$(call measures,$$(call round_table,$(METHOD),$$*)) | build

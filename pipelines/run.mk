@@ -31,6 +31,8 @@ OTHER_MODELS  := $(foreach it,$(filter-out $(foreach row,$(REWARD_MODELS),$(call
 DATA_TABLES := HH_Train=data/train-pairs HH_RM=data/rm-pairs HH_LLM=data/llm-queries HH_Dev=data/dev-pairs \
   HH_Test=data/test-pairs golden~answers=golden samples~for~D_APO=start/rm-samples samples~for~D_Q=start/samples
 
+PAIRS       := Test=test Dev=dev
+
 # The samples to which two reward models give the highest rewards
 FAVOURITES := best~by~RM_Base=start/base-scored best~by~RM_APO-v1=start/scored
 
@@ -43,6 +45,7 @@ OF_POLICY    := policy=%/policy rm-samples=%/rm-samples.parquet samples=%/sample
   quality=%/quality.json
 OF_MODEL     := reward-model=% test=%.test.json dev=%.dev.json truth=%.truth.json
 OF_TABLE     := table=%.parquet
+OF_PAIRS     := ceiling=%.ceiling.json
 OF_FAVOURITE := quality=%.best.json
 OF_AGAINST   := verdicts=%.verdicts.json votes=%.votes.json
 
@@ -96,6 +99,7 @@ describe = $(JUDGE) describe --quiet --run $(RUN) --settings $(RUN)/settings $(s
   $(call artifacts,$(DATA_TABLES),$(OF_TABLE)) \
   $(call artifacts,$(POLICIES) $(OTHER_POLICIES),$(OF_POLICY)) \
   $(call artifacts,$(REWARD_MODELS) $(OTHER_MODELS),$(OF_MODEL)) \
+  $(call artifacts,$(PAIRS),$(OF_PAIRS)) \
   $(call artifacts,$(FAVOURITES),$(OF_FAVOURITE)) \
   $(call artifacts,$(AGAINST) $(OTHER_AGAINST),$(OF_AGAINST)) \
   $(foreach it,$(SEEDS),'seed:$(it)=seeds/$(it)/table.json') times:times=times.jsonl) > /dev/null

@@ -40,4 +40,6 @@ PROMPT_LIMIT ?= 256
 NEW_TOKENS ?= 96
 ANSWER_TOKENS ?= 128
 
+CEILING ?= {"ceiling": 0.75, "source": "a quarter of HH is labelled the wrong way round, arXiv 2401.06080"}
+
 include pipelines/real.mk

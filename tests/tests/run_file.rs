@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use apo_tests::known_run::{describe, known_run, put, score};
-use apo_tests::stages::{binary, finish, refuse, run, succeed};
+use apo_tests::stages::{binary, finish, refuse, run, succeed, workspace};
 use serde_json::{Value, json};
 
 #[test]
@@ -488,4 +488,44 @@ fn a_run_file_that_lists_things_is_read_and_replaced() {
     assert_eq!(succeed(parent, line), printed);
     describe(&dir);
     assert_eq!(fs::read_to_string(&file).unwrap(), whole);
+}
+
+#[test]
+fn a_ceiling_stands_below_the_accuracies_and_is_drawn_beside_them() {
+    let dir = known_run(env!("CARGO_TARGET_TMPDIR"), "run-file-ceiling");
+    let parent = dir.parent().unwrap();
+    let split = format!(
+        "hh-split --hh {} --rm 10 --dev 0 --take 20 --take-test 120 --out data",
+        workspace().join("fixtures/hh").display()
+    );
+    succeed(parent, &split);
+    let ceiling = succeed(
+        parent,
+        "mini-quality --pairs data/test-pairs.parquet --ceiling --json",
+    );
+    let ceiling: Value = serde_json::from_str(&ceiling).unwrap();
+    let share = ceiling["ceiling"].as_f64().unwrap();
+    // Annotators are mostly right, and not always.
+    assert!((0.6..0.9).contains(&share), "{share}");
+    put(&dir.join("test.ceiling.json"), &ceiling);
+    let line = "judge describe --run known --table 4=test:RM_Base score:SFT=start/score.json \
+                scored-answers:SFT=start/answers-scored.parquet test:RM_Base=rm-base.test.json \
+                ceiling:Test=test.ceiling.json ceiling:Dev=dev.ceiling.json";
+    succeed(parent, line);
+    let table = succeed(parent, "judge table --run known --table 4");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|it| it.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[1][..2], ["RM_Base,", "test"], "{table}");
+    let percent = format!("{:.1}", 100.0 * share);
+    assert_eq!(rows[2], ["ceiling,", "test", &percent, "%"], "{table}");
+    let report = succeed(parent, "judge report --run known --json");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["ceilings"], json!({ "test": ceiling }));
+    succeed(parent, "judge report --run known --out report.html");
+    let page = fs::read_to_string(parent.join("report.html")).unwrap();
+    for expected in ["class=\"bar\"", "class=\"ceiling\"", "the annotators of "] {
+        assert!(page.contains(expected), "{expected}");
+    }
 }

@@ -48,6 +48,7 @@ pub use repeats::repeats;
 pub use significance::{holm, p_value};
 pub use subset::{BySubset, by_subset};
 pub use summaries::{
-    AccuracySummary, Estimate, JudgeSummary, KlSummary, PooledRate, ScoreSummary, VerdictSummary,
+    AccuracySummary, CeilingSummary, Estimate, JudgeSummary, KlSummary, PooledRate, ScoreSummary,
+    VerdictSummary,
 };
 pub use win_rate::{WinRate, win_rate};

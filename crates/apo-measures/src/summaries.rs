@@ -55,6 +55,16 @@ pub struct ScoreSummary {
     pub gain: Option<Gain>,
 }
 
+/// The accuracy that people's errors leave on pairs: no reward model can be expected to
+/// agree with them more often.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct CeilingSummary {
+    /// The highest expected accuracy.
+    pub ceiling: f64,
+    /// Where it is known from.
+    pub source: String,
+}
+
 /// What `judge accuracy` prints: a reward model on human preferences, overall and by
 /// subset.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

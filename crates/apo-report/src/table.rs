@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_measures::{AccuracySummary, Gain, VerdictSummary};
+use apo_measures::{AccuracySummary, CeilingSummary, Gain, VerdictSummary};
 use apo_stage::{bad_input, format_table, print_result};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,17 @@ fn rows_of(run: &RunFile, table: &str) -> Result<Vec<Row>> {
             verdicts.extend(win_rates(&entry.shown, &path)?);
         } else {
             return Err(run.lacks_row("measurement", entry, table));
+        }
+    }
+    if !models.is_empty() {
+        for ceiling in run.of(&[ArtifactKind::Ceiling]) {
+            let pairs = ceiling.name.to_lowercase();
+            let measured: CeilingSummary = read_json(&run.at(ceiling), "mini-quality --ceiling")?;
+            models.push(Row {
+                name: format!("ceiling, {pairs}"),
+                accuracy: Some(measured.ceiling),
+                ..Row::default()
+            });
         }
     }
     Ok([policies, models, verdicts].into_iter().flatten().collect())

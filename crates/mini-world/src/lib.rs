@@ -9,6 +9,7 @@
 //! by their quality; `mini-quality` measures tables of responses. Tests download from a
 //! small [`hub`].
 
+mod annotators;
 pub mod content;
 pub mod fixtures;
 pub mod generator;
@@ -22,4 +23,5 @@ pub mod tokenizer;
 pub mod topic;
 mod voice;
 
+pub use annotators::ceiling;
 pub use quality::quality;

@@ -1,7 +1,7 @@
 //! What was measured of reward models, and who won before a judge.
 
 use anyhow::Result;
-use apo_measures::{AccuracySummary, Bin, VerdictSummary};
+use apo_measures::{AccuracySummary, Bin, CeilingSummary, VerdictSummary};
 use serde::Serialize;
 
 use crate::measures::read_json;
@@ -22,6 +22,22 @@ pub struct OnPairs {
     pub standard_error: f64,
     pub ece: f64,
     pub bins: Vec<Bin>,
+}
+
+/// The highest accuracy that can be expected of reward models.
+#[derive(Debug, Default, Serialize)]
+pub struct Ceilings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<CeilingSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<CeilingSummary>,
+}
+
+impl Ceilings {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.test.is_none() && self.dev.is_none()
+    }
 }
 
 /// Verdicts on two policies.
@@ -64,6 +80,23 @@ pub fn reward_models(run: &RunFile) -> Result<Vec<RewardModel>> {
         });
     }
     Ok(found)
+}
+
+/// Reads the ceilings of accuracies.
+///
+/// # Errors
+///
+/// When a file is not what makes ceilings.
+pub fn ceilings(run: &RunFile) -> Result<Ceilings> {
+    let of = |pairs: &str| {
+        let path = run.find(ArtifactKind::Ceiling, pairs);
+        path.map(|it| read_json(&it, "mini-quality --ceiling"))
+            .transpose()
+    };
+    Ok(Ceilings {
+        test: of("Test")?,
+        dev: of("Dev")?,
+    })
 }
 
 /// Reads all verdicts, in the run's order.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::files::{SEEDS, files_of};
 use super::lineage::{Made, made};
-use super::measurements::{RewardModel, Verdicts, reward_models, verdicts};
+use super::measurements::{Ceilings, RewardModel, Verdicts, ceilings, reward_models, verdicts};
 use super::model_origin::ReadModel;
 use super::policies::{Dialogue, Policy, dialogues, policies};
 use super::times::{Times, times};
@@ -30,6 +30,8 @@ pub struct Run {
     pub policies: Vec<Policy>,
     /// In the order of Tables 3 and 4.
     pub reward_models: Vec<RewardModel>,
+    #[serde(skip_serializing_if = "Ceilings::is_empty")]
+    pub ceilings: Ceilings,
     pub verdicts: Vec<Verdicts>,
     pub trainings: Vec<Training>,
     pub dialogues: Vec<Dialogue>,
@@ -78,6 +80,7 @@ impl Run {
             versions,
             data: sizes.collect::<Result<_>>()?,
             reward_models: reward_models(&run)?,
+            ceilings: ceilings(&run)?,
             verdicts: verdicts(&run)?,
             dialogues: dialogues(&run, &policies)?,
             times: times(&run, &trainings)?,

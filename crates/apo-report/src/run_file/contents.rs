@@ -41,6 +41,8 @@ pub enum ArtifactKind {
     Dev,
     /// The same on pairs that are ordered by true quality.
     Truth,
+    /// The highest accuracy that can be expected on test or dev pairs, and its source.
+    Ceiling,
     /// What a language model said of two policies: what `judge compare --json`
     /// printed.
     Verdicts,

@@ -18,7 +18,9 @@ use mini_world::quality;
 /// number of rows. The documentation of `mini_world::quality` defines quality.
 ///
 /// With --pairs, writes preferences by true quality: the truly better response of each
-/// pair becomes the chosen one, and pairs of equal quality are left out.
+/// pair becomes the chosen one, and pairs of equal quality are left out. With --ceiling, it
+/// prints the highest accuracy that a reward model can be expected to have on the pairs as
+/// they are, since annotators err.
 #[derive(Debug, Parser)]
 #[command(version)]
 #[command(group(ArgGroup::new("table").required(true).args(["responses", "pairs"])))]
@@ -31,10 +33,14 @@ struct Args {
     #[arg(long, requires = "responses")]
     best: bool,
     /// Preferences to relabel by true quality, a `pairs` table
-    #[arg(long, value_name = "PARQUET", requires = "out")]
+    #[arg(long, value_name = "PARQUET")]
     pairs: Option<PathBuf>,
+    /// Print the highest accuracy that a reward model can be expected to have on --pairs
+    #[arg(long, requires = "pairs")]
+    ceiling: bool,
     /// The table to write the relabelled preferences to
-    #[arg(long, value_name = "PARQUET", requires = "pairs")]
+    #[arg(long, value_name = "PARQUET", requires = "pairs", conflicts_with = "ceiling",
+          required_unless_present_any = ["responses", "ceiling"])]
     out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -52,6 +58,9 @@ fn main() -> Result<()> {
     let args = Args::parse();
     if let (Some(pairs), Some(out)) = (&args.pairs, &args.out) {
         return put_right(pairs, out);
+    }
+    if let Some(pairs) = &args.pairs {
+        return show_ceiling(pairs, args.json);
     }
     let responses = args.responses.as_ref();
     let responses = responses.context("clap asks for one of the two")?;
@@ -96,13 +105,38 @@ fn put_right(pairs: &Path, out: &Path) -> Result<()> {
     fs::rename(&beside, out).with_context(|| format!("cannot write {}", out.display()))
 }
 
+/// Prints the mean ceiling of the pairs.
+fn show_ceiling(pairs: &Path, json: bool) -> Result<()> {
+    let reader = Reader::<Pair>::open(pairs).context("cannot read pairs")?;
+    let (mut sum, mut n) = (0.0, 0);
+    for (row, pair) in reader.enumerate() {
+        let pair = pair?;
+        let of_pair = mini_world::ceiling(&pair.prompt, &pair.chosen, &pair.rejected);
+        sum += of_pair.with_context(|| foreign(pairs, row))?;
+        n += 1;
+    }
+    ensure!(n > 0, "{} has no rows", pairs.display());
+    let ceiling = sum / f64::from(n);
+    let mut stdout = std::io::stdout().lock();
+    if json {
+        let source = format!("the annotators of {n} pairs");
+        let summary = serde_json::json!({ "ceiling": ceiling, "source": source });
+        writeln!(stdout, "{summary}")?;
+    } else {
+        writeln!(stdout, "ceiling {:.1} % of {n} pairs", 100.0 * ceiling)?;
+    }
+    Ok(())
+}
+
+fn foreign(path: &Path, row: usize) -> String {
+    format!(
+        "{} row {row}: the prompt asks nothing of the mini world",
+        path.display()
+    )
+}
+
 fn quality_of(path: &Path, row: usize, prompt: &str, response: &str) -> Result<f64> {
-    quality(prompt, response).with_context(|| {
-        format!(
-            "{} row {row}: the prompt asks nothing of the mini world",
-            path.display()
-        )
-    })
+    quality(prompt, response).with_context(|| foreign(path, row))
 }
 
 /// Returns the quality of every response, or of each query's best by reward.

@@ -5,16 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::responses::{Response, respond};
-use crate::quality::quality_about;
-use crate::topic::{Topic, words};
+use crate::annotators::prefers_first;
+use crate::topic::Topic;
 use crate::voice::Voice;
-
-/// An annotator prefers the first of two responses with probability
-/// σ((q₁ − q₂)/τ + [`LENGTH_LIKING`] · (words₁ − words₂)); this is τ.
-const TAU: f64 = 0.35;
-
-/// How much an annotator likes one more word, in logits.
-const LENGTH_LIKING: f64 = 0.03;
 
 /// A pair with an annotator's choice.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,17 +75,13 @@ impl Responses {
     }
 
     fn choose(&self, first: String, second: String) -> Pair {
-        let topic = self.topic;
-        let gap = quality_about(topic, &first) - quality_about(topic, &second);
-        let longer = words(&first).len() as f64 - words(&second).len() as f64;
-        let prefers_first = 1.0 / (1.0 + (-gap / TAU - LENGTH_LIKING * longer).exp());
-        let (chosen, rejected) = if self.toss < prefers_first {
+        let (chosen, rejected) = if self.toss < prefers_first(self.topic, &first, &second) {
             (first, second)
         } else {
             (second, first)
         };
         Pair {
-            topic,
+            topic: self.topic,
             prompt: self.prompt.clone(),
             chosen,
             rejected,

@@ -1,6 +1,7 @@
 //! Numbers as the page shows them.
 
-use apo_measures::{JudgeSummary, Mean};
+use apo_measures::{CeilingSummary, JudgeSummary, Mean};
+use maud::{Markup, html};
 
 use crate::cells::percent;
 use crate::report::measurements::OnPairs;
@@ -27,6 +28,22 @@ pub fn accuracy(it: Option<&OnPairs>) -> String {
             100.0 * it.standard_error
         )
     })
+}
+
+/// Draws an accuracy as a bar, with marks where chance and the ceiling are.
+pub fn accuracy_bar(it: Option<&OnPairs>, ceiling: Option<&CeilingSummary>) -> Markup {
+    let at = |share: f64| format!("{:.1}", 100.0 * share);
+    html! {
+        @if let Some(it) = it {
+            svg.bar viewBox="0 0 100 12" role="img" aria-label=(accuracy(Some(it))) {
+                rect x="0" y="2" width=(at(it.accuracy)) height="8" {}
+                line.chance x1="50" x2="50" y1="0" y2="12" {}
+                @if let Some(ceiling) = ceiling {
+                    line.ceiling x1=(at(ceiling.ceiling)) x2=(at(ceiling.ceiling)) y1="0" y2="12" {}
+                }
+            }
+        }
+    }
 }
 
 /// Formats a win rate with its interval.

@@ -1,10 +1,11 @@
 //! The sections of the page that show measurements.
 
 use anyhow::Result;
+use apo_measures::CeilingSummary;
 use apo_plots::Svg;
 use maud::{Markup, html};
 
-use super::cells::{accuracy, compared, counted, rate, signed};
+use super::cells::{accuracy, accuracy_bar, compared, counted, rate, signed};
 use super::figures::{figure, plots_of};
 use crate::cells::{like_length, number, percent, with_error};
 use crate::paper;
@@ -76,9 +77,9 @@ pub fn reward_models(run: &Run) -> Markup {
     if run.reward_models.is_empty() {
         return html! {};
     }
-    let cell = |it: Option<&OnPairs>| {
+    let cell = |it: Option<&OnPairs>, ceiling: Option<&CeilingSummary>| {
         html! {
-            td { (accuracy(it)) } td { (number(it.map(|it| it.ece), 3)) }
+            td { (accuracy_bar(it, ceiling)) } td { (accuracy(it)) } td { (number(it.map(|it| it.ece), 3)) }
         }
     };
     let row = |it: &RewardModel| {
@@ -90,7 +91,7 @@ pub fn reward_models(run: &Run) -> Markup {
         };
         html! {
             tr {
-                td { (it.name) } (cell(it.test.as_ref())) (cell(it.dev.as_ref()))
+                td { (it.name) } (cell(it.test.as_ref(), run.ceilings.test.as_ref())) (cell(it.dev.as_ref(), run.ceilings.dev.as_ref()))
                 (theirs(paper.map(|it| it.test))) (theirs(paper.map(|it| it.dev)))
             }
         }
@@ -99,11 +100,27 @@ pub fn reward_models(run: &Run) -> Markup {
         div.wide { table {
             caption { "Tables 3 and 4. Accuracy: share of human-labelled pairs ranked correctly, ± standard error; ECE: expected calibration error." }
             tr {
-                th { "reward model" } th { "Test" } th { "ECE" } th { "Dev" } th { "ECE" }
+                th { "reward model" } th { "" } th { "Test" } th { "ECE" } th { "" } th { "Dev" } th { "ECE" }
                 th.paper { "paper, Test" } th.paper { "ECE" } th.paper { "Dev" } th.paper { "ECE" }
             }
             @for it in &run.reward_models { (row(it)) }
+            @if !run.ceilings.is_empty() {
+                tr.quiet {
+                    td { "ceiling" }
+                    @for it in [&run.ceilings.test, &run.ceilings.dev] {
+                        td {} td { (percent(it.as_ref().map(|it| it.ceiling))) } td {}
+                    }
+                    td.paper colspan="4" {}
+                }
+            }
         } }
+        p.quiet {
+            "Bars run from 0 to 100 %; the thin mark is chance. "
+            @if let Some(it) = run.ceilings.test.as_ref().or(run.ceilings.dev.as_ref()) {
+                "The thick mark is the ceiling: people err, and no reward model can be expected to agree with them more often ("
+                (it.source) ")."
+            }
+        }
     }
 }
 
