@@ -55,21 +55,21 @@ set = $(addprefix $(RUN)/settings/,$(1))
 
 # ---- names on Hugging Face's hub --------------------------------------------
 
-# A configuration that looks at the files of MODEL or DATA names them in LOOKS_AT. If one of
+# A configuration whose settings follow from MODEL or DATA names them in LOOKS_AT. If one of
 # them is no path, it is fetched before anything else, also under `make -n`, and
-# FETCHED_MODEL or FETCHED_DATA says where it is. If the cache has lost it, it is fetched
-# again.
-LOOKS_AT      ?=
-FETCHED_MODEL :=
-FETCHED_DATA  :=
-from_hub      := $(if $(filter-out help setup build clean,$(MAKECMDGOALS)),$(foreach it,$(LOOKS_AT),\
+# MEASURED_MODEL or MEASURED_DATA is what measure.sh prints of it. The names of files never
+# come into Make, which would run a `$(shell …)` in them: others choose them.
+LOOKS_AT       ?=
+MEASURED_MODEL :=
+MEASURED_DATA  :=
+from_hub       := $(if $(filter-out help setup build clean,$(MAKECMDGOALS)),$(foreach it,$(LOOKS_AT),\
   $(if $(wildcard $($(it))),,$(RUN)/fetched/$(it).mk)))
 ifneq ($(from_hub),)
 include $(from_hub)
 $(from_hub): $(RUN)/fetched/%.mk: $(RUN)/settings/% | build
 	@mkdir -p $(@D)
-	files=$$($(BIN)/judge fetch $(if $(filter MODEL,$*),--model,--data) $($*)) && files=$$(echo $$files) && \
-	  printf '%s\n' "FETCHED_$* := $$files" "$@: $$files" "$$files:" > $@
+	measured=$$($(BIN)/judge fetch $(if $(filter MODEL,$*),--model,--data) $($*) | pipelines/measure.sh) && \
+	  echo "MEASURED_$* := $$measured" > $@
 endif
 
 # Arguments for a trained model and its curves: `tensorboard --logdir RUN/tensorboard`
@@ -106,7 +106,10 @@ $(RUN)/start/policy/config.json: $(SPLITS)/apo.json $(call set,SFT ALIGNER MODEL
 	  $(model_out)
 	@touch $@
 else
-$(RUN)/start/policy/config.json: $$(model_config) $(call set,MODEL START) | build
+# The policy's files are links, to be made anew once one leads nowhere, as in a cache that
+# was cleared. Links into the cache also say which commit of a model the policy is.
+lost_links = $(shell find -L $(RUN)/start/policy -type l 2> /dev/null)
+$(RUN)/start/policy/config.json: $$(model_config) $(call set,MODEL START) $$(if $$(lost_links),FORCE) | build
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	folder=$$($(BIN)/judge fetch --model $(MODEL)) && ln -s "$$folder"/* $(@D)/ && \

@@ -2,7 +2,6 @@
 //! cannot have from there, they tell. The hub is one on this machine.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use apo_tables::{Pair, Reader};
+use apo_tests::hub::{may_ask, repositories};
 use apo_tests::stages::{
-    Ran, command, copy, finish, folder, make, small_round, start_command, succeed, terminate,
-    workspace,
+    Ran, command, copy, finish, folder, small_round, start_command, succeed, terminate, workspace,
 };
 use apo_tests::works::{
     ACCURACY, BAD_INPUT, DPO, KL, LOG_PROBS, RM_TRAIN, SAMPLE, SCORE, SFT, fresh, with_out,
 };
-use mini_world::hub::{Asked, COMMIT, Hub, Reply, Repositories, files_of};
+use mini_world::hub::{Asked, COMMIT, Hub, Reply};
 use serde_json::Value;
 
 /// The token of tests.
@@ -31,39 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 static ROUND: LazyLock<PathBuf> =
     LazyLock::new(|| small_round(env!("CARGO_TARGET_TMPDIR"), "hub-round"));
 
-/// Returns the models of [`ROUND`], and two data sets: HH's, and one of two files.
-fn repositories() -> Repositories {
-    let hh = workspace().join("fixtures/hh");
-    let mut layout = BTreeMap::new();
-    let mut numbered = BTreeMap::new();
-    for (i, subset) in ["harmless-base", "helpful-base"].into_iter().enumerate() {
-        for (name, body) in files_of(&hh.join(subset)).unwrap() {
-            if name.starts_with("train") {
-                numbered.insert(
-                    format!("data/train-0000{i}-of-00002.jsonl.gz"),
-                    body.clone(),
-                );
-            }
-            layout.insert(format!("{subset}/{name}"), body);
-        }
-    }
-    numbered.insert("README.md".to_owned(), b"pairs".to_vec());
-    numbered.insert("data/test-00000-of-00001.jsonl.gz".to_owned(), Vec::new());
-    [
-        (
-            "models/owner/policy",
-            files_of(&ROUND.join("policy")).unwrap(),
-        ),
-        ("models/owner/rm", files_of(&ROUND.join("rm")).unwrap()),
-        ("datasets/owner/hh", layout),
-        ("datasets/owner/pairs", numbered),
-    ]
-    .map(|(name, files)| (name.to_owned(), files))
-    .into()
-}
-
 fn serve(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Hub {
-    Hub::serve(repositories(), reply).unwrap()
+    Hub::serve(repositories(&ROUND), reply).unwrap()
 }
 
 /// Returns an empty cache.
@@ -74,19 +42,6 @@ fn cache(test: &str) -> PathBuf {
 /// Returns the command of a line that may ask a hub.
 fn asking(hub: &Hub, cache: &Path, line: &str) -> Command {
     may_ask(hub, cache, command(&ROUND, line))
-}
-
-/// Lets a command ask a hub, without a token.
-fn may_ask(hub: &Hub, cache: &Path, mut command: Command) -> Command {
-    command
-        .env("HF_ENDPOINT", hub.endpoint())
-        .env("HF_HOME", cache)
-        .env("HF_HUB_OFFLINE", "0")
-        .env("no_proxy", "127.0.0.1");
-    for name in ["HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE"] {
-        command.env_remove(name);
-    }
-    command
 }
 
 #[track_caller]
@@ -314,49 +269,102 @@ fn a_stopped_download_goes_on() {
 }
 
 #[test]
-fn make_fetches_what_the_settings_of_a_round_follow_from() {
-    let (hub, cache) = (serve(|_| Reply::Well), cache("make"));
-    let run = format!("RUN={}", cache.join("run").display());
-    let plan = |model: &str| {
-        let model = format!("MODEL={model}");
-        let arguments = [
-            "-n",
-            "round-1",
-            "CONFIG=own",
-            "DATA=owner/pairs",
-            &model,
-            &run,
-        ];
-        finish(&mut may_ask(&hub, &cache, make(&arguments)))
+fn what_other_programs_put_into_the_cache_changes_no_model_and_no_choice() {
+    let (hub, cache) = (serve(|_| Reply::Well), cache("others"));
+    let out = fresh();
+    let line = with_out(&by_name(SAMPLE), &out);
+    works(&hub, &cache, &line);
+    let snapshots = cache.join("hub/models--owner--policy/snapshots");
+    for name in ["README.md", "pytorch_model.bin", "tf_model.h5"] {
+        fs::write(snapshots.join(COMMIT).join(name), name).unwrap();
+    }
+    let again = works(&hub, &cache, &line);
+    assert!(again.stdout.contains("up to date"), "{}", again.stdout);
+    let offline = |line: &str| {
+        let mut command = asking(&hub, &cache, line);
+        command.env("HF_HUB_OFFLINE", "1");
+        command
     };
-    let told = |ran: &Ran| format!("{}{}", ran.stdout, ran.stderr);
-    let first = plan("owner/policy");
-    assert_eq!(first.status, Some(0), "{}", told(&first));
-    for expected in ["--train owner/pairs ", "--model owner/policy "] {
-        assert!(
-            first.stdout.contains(expected),
-            "{expected}: {}",
-            told(&first)
+    // Only one part is there: it is not taken for another.
+    works(
+        &hub,
+        &cache,
+        "judge fetch --data owner/hh:helpful-base/test",
+    );
+    works(
+        &hub,
+        &cache,
+        "judge fetch --data owner/hh:harmless-base/train",
+    );
+    let sizes = "--rm 50% --dev 2";
+    for (data, expected) in [
+        ("--train owner/hh:helpful-base", "has no helpful-base/train"),
+        (
+            "--hh owner/hh --subset harmless-base",
+            "has no harmless-base/test",
+        ),
+    ] {
+        let line = format!("hh-split {data} {sizes} --out {}", fresh());
+        fails(
+            &mut offline(&line),
+            BAD_INPUT,
+            &[expected, "HF_HUB_OFFLINE"],
         );
     }
-    let asked = hub.asked().len();
-    assert!(asked > 0);
-    let again = plan("owner/policy");
-    assert_eq!(hub.asked().len(), asked, "{}", told(&again));
-    // By the same files on a path, the same settings.
-    let by_path = plan(&ROUND.join("policy").display().to_string());
-    let rate = |ran: &Ran| {
-        let lines = ran.stdout.lines();
-        let mut words = lines.flat_map(|it| it.split("--learning-rate ").skip(1));
-        words.next().map(str::to_owned)
-    };
-    assert!(rate(&first).is_some(), "{}", told(&first));
-    assert_eq!(rate(&by_path), rate(&first));
-    let absent = plan("owner/absent");
-    assert_eq!(absent.status, Some(2), "{}", told(&absent));
+    // Another program keeps no list of all files.
+    for kind in ["models--owner--policy", "datasets--owner--hh"] {
+        fs::remove_dir_all(cache.join("hub").join(kind).join(".apo")).unwrap();
+    }
+    for (data, expected) in [
+        ("--train owner/hh:harmless-base", "another program"),
+        (
+            "--hh owner/hh --subset harmless-base",
+            "has no harmless-base/test",
+        ),
+    ] {
+        let line = format!("hh-split {data} {sizes} --out {}", fresh());
+        fails(
+            &mut offline(&line),
+            BAD_INPUT,
+            &[expected, "HF_HUB_OFFLINE"],
+        );
+    }
+    let whole = "--train owner/hh:harmless-base/train --hold-out 8";
+    let line = format!("hh-split {whole} {sizes} --out {}", fresh());
+    assert_eq!(finish(&mut offline(&line)).status, Some(0));
+    let ran = finish(&mut offline(&with_out(&by_name(SAMPLE), &fresh())));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert!(
-        absent.stderr.contains("`owner/absent` is neither"),
+        ran.stderr.contains("warning: `owner/policy@main`"),
         "{}",
-        told(&absent)
+        ran.stderr
     );
+}
+
+#[test]
+fn the_only_part_of_a_data_set_is_not_taken_for_another() {
+    let cache = cache("only");
+    let mut all = repositories(&ROUND);
+    let train = all["datasets/owner/hh"]["helpful-base/train.jsonl.gz"].clone();
+    let files = [("data/test.jsonl.gz".to_owned(), train)].into();
+    all.insert("datasets/owner/test".to_owned(), files);
+    let hub = Hub::serve(all, |_| Reply::Well).unwrap();
+    let line = |data: &str| {
+        format!(
+            "hh-split --train {data} --hold-out 8 --rm 50% --dev 2 --out {}",
+            fresh()
+        )
+    };
+    let expected = ["has only `data/test`", "add `:data/test`"];
+    fails(
+        &mut asking(&hub, &cache, &line("owner/test")),
+        BAD_INPUT,
+        &expected,
+    );
+    assert_eq!(
+        hub.count("test.jsonl.gz"),
+        0,
+        "refused before it is fetched"
+    );
+    works(&hub, &cache, &line("owner/test:test"));
 }

@@ -13,14 +13,16 @@ use crate::retry::Schedule;
 
 mod address;
 mod attempt;
+mod problem;
 mod settings;
 
+pub use problem::problem_of;
 pub use settings::Settings;
 
 use attempt::{Caller, Obstacle, Sent};
 
 /// How often a wait checks whether it should end.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a reply that is under way may still take once the wait should end.
 const GRACE: Duration = Duration::from_millis(300);
@@ -159,7 +161,11 @@ impl Client {
 }
 
 /// Sleeps until a time, in small pieces.
-fn sleep_until(until: Instant, stops: &(dyn Fn() -> bool + Sync)) -> Result<(), EndpointError> {
+///
+/// # Errors
+///
+/// When `stops` returns true.
+pub fn sleep_until(until: Instant, stops: &dyn Fn() -> bool) -> Result<(), EndpointError> {
     loop {
         if stops() {
             return Err(EndpointError::Stopped);

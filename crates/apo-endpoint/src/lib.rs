@@ -11,6 +11,7 @@
 //! | what is asked, and the digest by which it is known | [`Request`], [`TextRequest`] |
 //! | the outcomes, line by line on the disk | [`Journal`] |
 //! | one request over HTTP: timeouts, size, retries, key | [`Client`] |
+//! | what an error of a connection says; a wait that can be ended | [`problem_of`], [`sleep_until`] |
 //! | how an answer is decompressed | [`decoded`] |
 //! | what a server's answer means | [`meaning`], [`text_meaning`] |
 //! | the possible outcomes of a request | [`Outcome`] |
@@ -45,7 +46,7 @@ mod text_request;
 
 pub use answer::{Meaning, excerpt, meaning, text_meaning};
 pub use causes::Causes;
-pub use client::{Client, Settings};
+pub use client::{Client, POLL_INTERVAL, Settings, problem_of, sleep_until};
 pub use drawn::Drawn;
 pub use encoding::{Unread, decoded};
 pub use ending::Ending;

@@ -2,10 +2,12 @@
 //! model directories within bounds.
 //!
 //! [`Format`] knows the formats. [`foreign`] and [`stand_in`] say what to do about
-//! those that are not read: in data, and in model directories.
+//! those that are not read: in data, and in model directories. [`model_directory`] knows
+//! which files of a model are read.
 
 mod advice;
 mod format;
+pub mod model_directory;
 pub mod model_file;
 mod no_number;
 mod wrong_format;

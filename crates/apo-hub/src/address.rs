@@ -23,7 +23,7 @@ impl Origin {
             _ => return None,
         };
         let host = uri.host().filter(|it| !it.is_empty())?;
-        // What is no number is no port, and counts as none there.
+        // A port must be a number; `port_u16` gives none for anything else.
         let (_, after) = uri.authority()?.as_str().rsplit_once(host)?;
         let port = match after {
             "" => usual,

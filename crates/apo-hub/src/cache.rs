@@ -1,6 +1,7 @@
 //! The cache as Hugging Face's programs lay it out: contents in `blobs/`, by their
 //! digests; a folder of links to them for each commit in `snapshots/`; the commit of
-//! each branch in `refs/`; and the locks of all of them beside the repositories.
+//! each branch in `refs/`; and the locks of all of them beside the repositories. What
+//! the hub lists of each commit is kept in `.apo/`, which these programs do not look at.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use crate::error::{HubError, Kind};
 use crate::hub::Watch;
-use crate::listing::Listed;
+use crate::listing::{Listed, Listing};
 use crate::name::{Name, is_commit};
 
 /// How often the lock of another process is tried again.
@@ -79,6 +80,20 @@ impl Place {
         add_names(&self.snapshot(commit), "", &mut found);
         found.sort();
         found
+    }
+
+    /// Returns the hub's list of a commit's files, if it was kept and can be read.
+    pub(crate) fn listing(&self, commit: &str) -> Option<Listing> {
+        let body = fs::read(self.list(commit)).ok()?;
+        Listing::read(&body, commit).ok()
+    }
+
+    /// Keeps the hub's list of a commit's files, so that the same are chosen without the
+    /// hub. If it cannot be written, more is refused then.
+    pub(crate) fn keep_listing(&self, commit: &str, body: &[u8]) {
+        if self.listing(commit).is_none() {
+            let _ = write_whole(&self.list(commit), body);
+        }
     }
 
     /// Waits until no other process downloads a content. The lock holds until the file
@@ -153,11 +168,11 @@ impl Place {
         if is_commit(revision) || self.commit(revision).as_deref() == Some(commit) {
             return Ok(());
         }
-        let path = self.reference(revision);
-        make_parent(&path)?;
-        let fresh = path.with_file_name(format!(".{commit}.{}", process::id()));
-        let made = fs::write(&fresh, commit).and_then(|()| fs::rename(&fresh, &path));
-        made.map_err(|error| writing(&path, error))
+        write_whole(&self.reference(revision), commit.as_bytes())
+    }
+
+    fn list(&self, commit: &str) -> PathBuf {
+        self.folder.join(".apo").join(format!("{commit}.json"))
     }
 
     fn reference(&self, revision: &str) -> PathBuf {
@@ -180,14 +195,22 @@ fn link(snapshot: &Path, file: &Listed) -> Result<(), HubError> {
     made.map_err(|error| writing(&path, error))
 }
 
-/// Adds the paths of a folder's files. Hidden ones are under way, or are not ours.
+/// Writes a small file, which appears whole.
+fn write_whole(path: &Path, body: &[u8]) -> Result<(), HubError> {
+    make_parent(path)?;
+    let fresh = path.with_file_name(format!(".{}.fresh", process::id()));
+    let made = fs::write(&fresh, body).and_then(|()| fs::rename(&fresh, path));
+    made.map_err(|error| writing(path, error))
+}
+
+/// Adds the paths of a folder's files.
 fn add_names(folder: &Path, within: &str, found: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return; // absent
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|it| !it.starts_with('.')) else {
+        let Some(name) = name.to_str() else {
             continue;
         };
         let path = entry.path();

@@ -17,6 +17,25 @@ pub struct Data {
     pub files: Vec<PathBuf>,
 }
 
+/// The part of a data set that is taken where none is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usual {
+    /// Its name, such as `train`, where there is one.
+    pub name: Option<&'static str>,
+    /// Words in the names of parts that are taken only if they are asked for, such as
+    /// `test`.
+    pub others: &'static [&'static str],
+}
+
+impl Usual {
+    /// Whether a part or a file is another one by its name, as `data/test_prefs` is.
+    pub fn excludes(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let mut words = name.split(|it: char| !it.is_alphanumeric());
+        words.any(|it| self.others.contains(&it))
+    }
+}
+
 /// The kinds of files that hold rows.
 const KINDS: [&str; 3] = [".parquet", ".jsonl", ".jsonl.gz"];
 
@@ -29,6 +48,9 @@ const DESCRIPTIONS: [&str; 2] = ["dataset_infos.json", "dataset_info.json"];
 
 /// Folders whose names say nothing of what is in them.
 const PLAIN_FOLDERS: [&str; 2] = ["data", "default"];
+
+/// What is told of a data set without parts.
+const NO_FILES: &str = "has no Parquet, JSONL or JSON files";
 
 /// The most parts that a refusal lists.
 const MOST_LISTED: usize = 30;
@@ -57,23 +79,51 @@ impl Part {
     }
 }
 
-/// Chooses a part of a data set: the one asked for, or the only one, or that with the
-/// usual name, such as `train`.
+/// Chooses a part of a data set: the one asked for, or that with the usual name, or the
+/// only one unless its name says that it is another.
 ///
 /// # Errors
 ///
 /// When there is none, or there are several, or it lacks a numbered file, as a phrase
 /// that begins with a verb.
-pub(crate) fn choose(
-    names: &[&str],
-    asked: Option<&str>,
-    usual: Option<&str>,
-) -> Result<Part, String> {
-    let part = match asked {
+pub(crate) fn choose(names: &[&str], asked: Option<&str>, usual: Usual) -> Result<Part, String> {
+    whole(match asked {
         Some(asked) if names.contains(&asked) => file(asked)?,
         Some(asked) => part_called(names, asked, usual)?,
         None => one(parts(names)?, usual, None)?,
-    };
+    })
+}
+
+/// Chooses a part among files that may not be all of a data set: only the one whose
+/// whole name is asked for.
+///
+/// # Errors
+///
+/// As [`choose`].
+pub(crate) fn choose_among_some(names: &[&str], asked: Option<&str>) -> Result<Part, String> {
+    if let Some(asked) = asked.filter(|it| names.contains(it)) {
+        return whole(file(asked)?);
+    }
+    let (called, others): (Vec<Part>, Vec<Part>) = parts(names)?
+        .into_iter()
+        .partition(|it| Some(it.name.as_str()) == asked);
+    match called.into_iter().next() {
+        Some(part) => whole(part),
+        None => Err(format!(
+            "was made by another program, so that the names of its other parts are not known; {}",
+            listed(&others)
+        )),
+    }
+}
+
+/// Whether a file, without its kind, has this path.
+pub(crate) fn is_stem(file: &str, path: &str) -> bool {
+    let mut stems = KINDS.iter().filter_map(|it| file.strip_suffix(*it));
+    stems.any(|it| it == path)
+}
+
+/// Returns a part that has all of its numbered files.
+fn whole(part: Part) -> Result<Part, String> {
     match part.total {
         Some(total) if total != part.files.len() => {
             let (n, name) = (part.files.len(), part.name);
@@ -98,11 +148,11 @@ fn file(name: &str) -> Result<Part, String> {
 }
 
 /// Returns the part with a name, or that in a folder with this name.
-fn part_called(names: &[&str], asked: &str, usual: Option<&str>) -> Result<Part, String> {
+fn part_called(names: &[&str], asked: &str, usual: Usual) -> Result<Part, String> {
     let parts = parts(names)?.into_iter();
     let (called, others): (Vec<Part>, Vec<Part>) = parts.partition(|it| it.is_called(asked));
     if !called.is_empty() {
-        return one(called, None, Some(asked));
+        return one(called, Usual::default(), Some(asked));
     }
     let folder = format!("{}/", asked.trim_end_matches('/'));
     let others = others.into_iter();
@@ -115,8 +165,8 @@ fn part_called(names: &[&str], asked: &str, usual: Option<&str>) -> Result<Part,
 }
 
 /// Returns the only one of some parts, or the only one with the usual name.
-fn one(parts: Vec<Part>, usual: Option<&str>, asked: Option<&str>) -> Result<Part, String> {
-    let is_usual = |part: &Part| usual.is_some_and(|it| part.is_called(it));
+fn one(parts: Vec<Part>, usual: Usual, asked: Option<&str>) -> Result<Part, String> {
+    let is_usual = |part: &Part| usual.name.is_some_and(|it| part.is_called(it));
     let n_usual = parts.iter().filter(|it| is_usual(it)).count();
     if parts.len() > 1 && n_usual != 1 {
         let of = asked.map_or(String::new(), |it| format!(" of `{it}`"));
@@ -124,7 +174,14 @@ fn one(parts: Vec<Part>, usual: Option<&str>, asked: Option<&str>) -> Result<Par
     }
     let is_it = |part: &Part| n_usual == 0 || is_usual(part);
     let found = parts.into_iter().find(is_it);
-    found.ok_or_else(|| "has no Parquet, JSONL or JSON files".to_owned())
+    let found = found.ok_or_else(|| NO_FILES.to_owned())?;
+    if !is_usual(&found) && usual.excludes(&found.name) {
+        let name = found.name;
+        return Err(format!(
+            "has only `{name}`, which by its name is another part; if it is meant, add `:{name}`"
+        ));
+    }
+    Ok(found)
 }
 
 /// Says how to name a part, and lists them.
@@ -147,7 +204,7 @@ fn parts(names: &[&str]) -> Result<Vec<Part>, String> {
     let all = [&KINDS[..], &LESSER_KINDS[..]].into_iter();
     let mut all = all.map(|kinds| parts_of(names, kinds));
     all.find(|it| !it.is_empty())
-        .ok_or_else(|| "has no Parquet, JSONL or JSON files".to_owned())
+        .ok_or_else(|| NO_FILES.to_owned())
 }
 
 /// Returns the parts that files of these kinds make.
@@ -218,57 +275,72 @@ mod tests {
         "helpful-base/train.jsonl.gz",
     ];
 
+    const NONE: Usual = Usual {
+        name: None,
+        others: &[],
+    };
+
+    const TRAIN: Usual = Usual {
+        name: Some("train"),
+        others: &["test"],
+    };
+
+    const TEST: Usual = Usual {
+        name: Some("test"),
+        others: &["train"],
+    };
+
     #[test]
     fn a_part_is_named_by_its_path_or_by_the_end_of_it() {
         for asked in ["train_prefs", "data/train_prefs"] {
-            let part = choose(&BINARIZED, Some(asked), None).unwrap();
+            let part = choose(&BINARIZED, Some(asked), NONE).unwrap();
             assert_eq!(part.files, BINARIZED[2..4]);
             assert_eq!(part.subset("o/ultrafeedback"), "ultrafeedback");
         }
-        let part = choose(&BINARIZED, Some("train_sft"), None).unwrap();
+        let part = choose(&BINARIZED, Some("train_sft"), NONE).unwrap();
         assert_eq!(part.files, BINARIZED[4..5]);
-        let part = choose(&BINARIZED, Some(BINARIZED[3]), None).unwrap();
+        let part = choose(&BINARIZED, Some(BINARIZED[3]), NONE).unwrap();
         assert_eq!(part.files, BINARIZED[3..4]);
-        let part = choose(&BINARIZED, Some("dataset_infos.json"), None).unwrap();
+        let part = choose(&BINARIZED, Some("dataset_infos.json"), NONE).unwrap();
         assert_eq!(part.files, ["dataset_infos.json"]);
-        assert!(choose(&BINARIZED, Some("README.md"), None).is_err());
+        assert!(choose(&BINARIZED, Some("README.md"), NONE).is_err());
     }
 
     #[test]
     fn several_parts_are_listed_unless_one_has_the_usual_name() {
-        let problem = choose(&BINARIZED, None, Some("train")).unwrap_err();
+        let problem = choose(&BINARIZED, None, TRAIN).unwrap_err();
         for name in ["data/test_prefs", "data/train_prefs", "data/train_sft"] {
             assert!(problem.contains(name), "{problem}");
         }
-        let problem = choose(&HH, None, Some("train")).unwrap_err();
+        let problem = choose(&HH, None, TRAIN).unwrap_err();
         assert!(problem.contains("helpful-base/train"), "{problem}");
-        let part = choose(&HH, Some("helpful-base"), Some("train")).unwrap();
+        let part = choose(&HH, Some("helpful-base"), TRAIN).unwrap();
         assert_eq!(part.files, HH[3..4]);
         assert_eq!(part.subset("Anthropic/hh-rlhf"), "helpful-base");
         let names = ["train.jsonl", "test.jsonl"];
-        let part = choose(&names, None, Some("test")).unwrap();
+        let part = choose(&names, None, TEST).unwrap();
         assert_eq!(part.files, ["test.jsonl"]);
-        assert!(choose(&names, None, None).is_err());
-        let problem = choose(&HH, Some("dev"), None).unwrap_err();
+        assert!(choose(&names, None, NONE).is_err());
+        let problem = choose(&HH, Some("dev"), NONE).unwrap_err();
         assert!(problem.contains("no part `dev`"), "{problem}");
     }
 
     #[test]
     fn json_counts_where_there_is_nothing_else() {
-        let part = choose(&["rows.json", "dataset_infos.json"], None, None).unwrap();
+        let part = choose(&["rows.json", "dataset_infos.json"], None, NONE).unwrap();
         assert_eq!(part.files, ["rows.json"]);
-        let part = choose(&["rows.json", "pairs.jsonl"], None, None).unwrap();
+        let part = choose(&["rows.json", "pairs.jsonl"], None, NONE).unwrap();
         assert_eq!(part.files, ["pairs.jsonl"]);
-        assert!(choose(&["README.md"], None, None).is_err());
-        let part = choose(&["train.jsonl", "train.parquet"], None, None).unwrap();
+        assert!(choose(&["README.md"], None, NONE).is_err());
+        let part = choose(&["train.jsonl", "train.parquet"], None, NONE).unwrap();
         assert_eq!(part.files, ["train.parquet"], "the same rows in two kinds");
     }
 
     #[test]
     fn a_part_without_one_of_its_files_is_refused_and_others_are_not() {
-        let problem = choose(&BINARIZED[..3], Some("train_prefs"), None).unwrap_err();
+        let problem = choose(&BINARIZED[..3], Some("train_prefs"), NONE).unwrap_err();
         assert!(problem.contains("1 of the 2"), "{problem}");
-        assert!(choose(&BINARIZED[..3], Some("test_prefs"), None).is_ok());
+        assert!(choose(&BINARIZED[..3], Some("test_prefs"), NONE).is_ok());
     }
 
     #[test]
@@ -286,5 +358,42 @@ mod tests {
         ] {
             assert_eq!(without_number(stem), expected, "{stem}");
         }
+    }
+
+    #[test]
+    fn the_only_part_is_not_taken_for_another_one() {
+        let names = ["data/test-00000-of-00001.parquet"];
+        for (names, asked, usual) in [
+            (&names[..], None, TRAIN),
+            (&names, Some("data"), TRAIN),
+            (&["train.jsonl"], None, TEST),
+            (&["test/0000.parquet"], None, TRAIN),
+        ] {
+            let problem = choose(names, asked, usual).unwrap_err();
+            assert!(problem.contains("if it is meant, add `:"), "{problem}");
+        }
+        for (names, asked, usual) in [
+            (&names[..], Some("test"), TRAIN),
+            (&names, Some(names[0]), TRAIN),
+            (&names, None, TEST),
+            (&names, None, NONE),
+            (&["latest.jsonl"], None, TRAIN),
+            (&["test-of-time/train.jsonl"], None, TRAIN),
+        ] {
+            assert!(choose(names, asked, usual).is_ok(), "{names:?} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn among_some_files_only_a_whole_name_is_enough() {
+        for asked in ["helpful-base/train", HH[3]] {
+            let part = choose_among_some(&HH, Some(asked)).unwrap();
+            assert_eq!(part.files, HH[3..4]);
+        }
+        for asked in [None, Some("helpful-base")] {
+            let problem = choose_among_some(&HH[3..], asked).unwrap_err();
+            assert!(problem.contains("one of helpful-base/train"), "{problem}");
+        }
+        assert!(choose_among_some(&BINARIZED[..3], Some("data/train_prefs")).is_err());
     }
 }

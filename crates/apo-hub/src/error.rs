@@ -46,7 +46,7 @@ pub enum HubError {
         from: String,
     },
 
-    /// The environment says nowhere where the cache is.
+    /// No variable says where the cache is.
     #[error("there is no place for the cache: set HF_HOME to a folder (or HOME)")]
     NoHome,
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::address::endpoint;
 use crate::cache::Place;
-use crate::data::{self, Data};
+use crate::data::{self, Data, Usual};
 use crate::error::{HubError, Kind};
 use crate::listing::{Listed, Listing};
 use crate::model;
@@ -23,6 +23,8 @@ pub trait Watch {
     fn moves(&mut self, bytes: u64);
     /// Something that a user should know happened.
     fn notes(&mut self, text: &str);
+    /// What follows may be other than the user expects.
+    fn warns(&mut self, text: &str);
     /// Whether to stop. What has come is kept for the next time.
     fn stops(&self) -> bool;
 }
@@ -58,8 +60,26 @@ impl From<String> for Unfit {
     }
 }
 
+/// The paths of a revision's files.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    known: &'a [&'a str],
+    /// Whether these are all. If another program made the copy in the cache, the hub's
+    /// list is not known, and what it left out is not, either.
+    are_all: bool,
+}
+
 /// Chooses among the files that there are.
-type Choose<'a> = &'a mut dyn FnMut(&[&str], Reading<'_>) -> Result<Vec<String>, Unfit>;
+type Choose<'a> = &'a mut dyn FnMut(Names<'_>, Reading<'_>) -> Result<Vec<String>, Unfit>;
+
+/// A revision's files on the disk.
+struct Found {
+    folder: PathBuf,
+    /// The paths in it of those chosen.
+    chosen: Vec<String>,
+    /// Whether they were chosen among all files.
+    is_sure: bool,
+}
 
 impl Hub {
     /// Makes a hub of the variables of the environment; nothing is sent yet.
@@ -95,20 +115,28 @@ impl Hub {
     /// safetensors; when a file comes damaged; offline, when the cache has no whole
     /// model.
     pub fn model(&self, name: &Name, watch: &mut dyn Watch) -> Result<PathBuf, HubError> {
-        let mut choose = |names: &[&str], read: Reading<'_>| -> Result<_, Unfit> {
-            let (mut files, index) = model::files(names)?;
+        let mut choose = |names: Names<'_>, read: Reading<'_>| -> Result<_, Unfit> {
+            let (mut files, index) = model::files(names.known)?;
             if let Some(index) = index {
                 let index = read(index).map_err(Unfit::Hub)?;
-                files.extend(model::parts(&index, names)?);
+                files.extend(model::parts(&index, names.known)?);
             }
             Ok(files)
         };
         let found = self.snapshot(Kind::Model, name, &mut choose, watch)?;
-        Ok(found.0)
+        if !found.is_sure {
+            watch.warns(&format!(
+                "`{name}`: another program made the copy in the cache, and offline it is not known \
+                 whether that is whole: without its chat template or generation_config.json, a \
+                 model is asked in another form or ends its texts elsewhere"
+            ));
+        }
+        Ok(found.folder)
     }
 
-    /// Returns the files of a part of a data set: the one asked for, or the only one,
-    /// or that with the usual name, such as `train`.
+    /// Returns the files of a part of a data set: the one asked for, or that with the
+    /// usual name, or the only one unless its name says that it is another. Offline, what
+    /// another program has put into the cache must be asked for by its whole name.
     ///
     /// # Errors
     ///
@@ -117,23 +145,31 @@ impl Hub {
     pub fn data(
         &self,
         wanted: &Wanted,
-        usual: Option<&str>,
+        usual: Usual,
         watch: &mut dyn Watch,
     ) -> Result<Data, HubError> {
         let Wanted { name, part } = wanted;
         let mut subset = String::new();
-        let mut choose = |names: &[&str], _: Reading<'_>| -> Result<_, Unfit> {
-            let part = data::choose(names, part.as_deref(), usual)?;
+        let mut choose = |names: Names<'_>, _: Reading<'_>| -> Result<_, Unfit> {
+            let part = if names.are_all {
+                data::choose(names.known, part.as_deref(), usual)?
+            } else {
+                data::choose_among_some(names.known, part.as_deref())?
+            };
             subset = part.subset(&name.repository);
             Ok(part.files)
         };
-        let (folder, files) = self.snapshot(Kind::DataSet, name, &mut choose, watch)?;
-        let files = files.iter().map(|it| folder.join(it)).collect();
-        Ok(Data { subset, files })
+        let found = self.snapshot(Kind::DataSet, name, &mut choose, watch)?;
+        let files = found.chosen.iter().map(|it| found.folder.join(it));
+        Ok(Data {
+            subset,
+            files: files.collect(),
+        })
     }
 
-    /// Returns the folder of a data set with those of its files for which `wants` is
-    /// true.
+    /// Returns the folder of a data set with those files that it has of some, which are
+    /// named by their paths without their kinds, as `helpful-base/train`. Offline, all of
+    /// them must be in what another program has put into the cache.
     ///
     /// # Errors
     ///
@@ -141,36 +177,44 @@ impl Hub {
     pub fn folder(
         &self,
         name: &Name,
-        wants: &dyn Fn(&str) -> bool,
+        wanted: &[String],
         watch: &mut dyn Watch,
     ) -> Result<PathBuf, HubError> {
-        let mut choose = |names: &[&str], _: Reading<'_>| -> Result<_, Unfit> {
-            let files = names.iter().filter(|it| wants(it));
+        let mut choose = |names: Names<'_>, _: Reading<'_>| -> Result<_, Unfit> {
+            let has = |stem: &String| names.known.iter().any(|it| data::is_stem(it, stem));
+            let missing = wanted.iter().find(|it| !has(it));
+            if let Some(missing) = missing.filter(|_| !names.are_all) {
+                return Err(Unfit::Lacks(format!(
+                    "was made by another program and has no {missing}"
+                )));
+            }
+            let is_wanted = |file: &&&str| wanted.iter().any(|it| data::is_stem(file, it));
+            let files = names.known.iter().filter(is_wanted);
             let files: Vec<String> = files.map(|it| (*it).to_owned()).collect();
             if files.is_empty() {
-                return Err(Unfit::Lacks("has none of the files asked for".to_owned()));
+                let wanted = wanted.join(", ");
+                return Err(Unfit::Lacks(format!("has none of {wanted}")));
             }
             Ok(files)
         };
         let found = self.snapshot(Kind::DataSet, name, &mut choose, watch)?;
-        Ok(found.0)
+        Ok(found.folder)
     }
 
-    /// Returns the folder of a revision's files and the paths in it of those chosen,
-    /// which it has.
+    /// Finds the files that are chosen of a revision, or brings them into the cache.
     fn snapshot(
         &self,
         kind: Kind,
         name: &Name,
         choose: Choose<'_>,
         watch: &mut dyn Watch,
-    ) -> Result<(PathBuf, Vec<String>), HubError> {
+    ) -> Result<Found, HubError> {
         let place = Place::of(&self.settings.cache, kind, name);
         let asked = Asked { kind, name, place };
         if self.settings.offline {
             return self.cached(&asked, choose);
         }
-        let listing = match self.listing(&asked, watch) {
+        let (listing, body) = match self.listing(&asked, watch) {
             Err(HubError::Unreached { name, problem, .. }) => {
                 return Err(HubError::Unreached {
                     name,
@@ -190,7 +234,11 @@ impl Hub {
             self.bring(&asked, commit, &file, watch)?;
             asked.read(commit, &file)
         };
-        let chosen = choose(&listing.names(), &mut read);
+        let names = Names {
+            known: &listing.names(),
+            are_all: true,
+        };
+        let chosen = choose(names, &mut read);
         let chosen = chosen.map_err(|unfit| match unfit {
             Unfit::Lacks(problem) => asked.unsuitable(problem),
             Unfit::Hub(error) => error,
@@ -208,16 +256,17 @@ impl Hub {
             self.bring(&asked, commit, file, watch)?;
         }
         let folder = asked.place.publish(commit, &files)?;
+        asked.place.keep_listing(commit, &body);
         asked.place.record(name.revision(), commit)?;
-        Ok((folder, chosen))
+        Ok(Found {
+            folder,
+            chosen,
+            is_sure: true,
+        })
     }
 
     /// Returns what the cache has of a revision, if that is enough.
-    fn cached(
-        &self,
-        asked: &Asked<'_>,
-        choose: Choose<'_>,
-    ) -> Result<(PathBuf, Vec<String>), HubError> {
+    fn cached(&self, asked: &Asked<'_>, choose: Choose<'_>) -> Result<Found, HubError> {
         let lacks = |problem: String| HubError::NotInCache {
             name: asked.name.to_string(),
             cache: self.settings.cache.clone(),
@@ -226,17 +275,36 @@ impl Hub {
         let commit = asked.place.commit(asked.name.revision());
         let commit = commit.ok_or_else(|| lacks("is not there".to_owned()))?;
         let folder = asked.place.snapshot(&commit);
-        let names = asked.place.names(&commit);
-        if names.is_empty() {
+        let there = asked.place.names(&commit);
+        if there.is_empty() {
             return Err(lacks("is not there".to_owned()));
         }
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut read = |file: &str| read(&folder.join(file));
-        match choose(&names, &mut read) {
-            Ok(chosen) => Ok((folder, chosen)),
-            Err(Unfit::Lacks(problem)) => Err(lacks(problem)),
-            Err(Unfit::Hub(error)) => Err(error),
-        }
+        let check = |file: &str| {
+            let is_there = there.iter().any(|it| it == file);
+            is_there
+                .then_some(())
+                .ok_or_else(|| lacks(format!("has no {file}")))
+        };
+        let mut read = |file: &str| check(file).and_then(|()| read(&folder.join(file)));
+        // Among what happens to be there, another file might be chosen than among all.
+        let listing = asked.place.listing(&commit);
+        let names = Names {
+            known: &match &listing {
+                Some(listing) => listing.names(),
+                None => there.iter().map(String::as_str).collect(),
+            },
+            are_all: listing.is_some(),
+        };
+        let chosen = choose(names, &mut read).map_err(|unfit| match unfit {
+            Unfit::Lacks(problem) => lacks(problem),
+            Unfit::Hub(error) => error,
+        })?;
+        chosen.iter().try_for_each(|it| check(it))?;
+        Ok(Found {
+            folder,
+            chosen,
+            is_sure: listing.is_some(),
+        })
     }
 }
 

@@ -40,7 +40,7 @@ mod settings;
 mod token;
 mod web;
 
-pub use data::Data;
+pub use data::{Data, Usual};
 pub use error::{HubError, Kind};
 pub use hub::{Hub, Watch};
 pub use name::{Name, Wanted, named, wanted};

@@ -1,7 +1,5 @@
 //! What the hub lists of a repository: a revision's commit, and its files.
 
-use std::path::{Component, Path};
-
 use serde::Deserialize;
 
 use crate::digest::Digest;
@@ -47,15 +45,19 @@ struct Lfs {
 }
 
 impl Listing {
-    /// Reads the hub's answer.
+    /// Reads the hub's answer to a question for a revision.
     ///
     /// # Errors
     ///
-    /// When it is not such a list, as a phrase.
-    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+    /// When it is not such a list, or that of another commit than was asked for, as a
+    /// phrase.
+    pub(crate) fn read(body: &[u8], revision: &str) -> Result<Self, String> {
         let found: Answered = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         if !is_commit(&found.sha) {
             return Err("its `sha` is not a commit".to_owned());
+        }
+        if is_commit(revision) && found.sha != revision {
+            return Err(format!("it is that of the commit {}", found.sha));
         }
         let files = found.siblings.into_iter().map(Sibling::listed);
         Ok(Self {
@@ -78,11 +80,10 @@ impl Listing {
 impl Sibling {
     fn listed(self) -> Result<Listed, String> {
         let name = self.rfilename;
-        let is_plain = |it: Component<'_>| matches!(it, Component::Normal(_));
-        let is_within = !name.is_empty()
-            && !name.contains(['\0', '\\'])
-            && Path::new(&name).components().all(is_plain);
-        if !is_within {
+        // Each path has one spelling, so that a link is where its name says.
+        let is_plain = |part: &str| !["", ".", ".."].contains(&part);
+        let is_bad = |it: char| it == '\\' || it.is_control();
+        if name.contains(is_bad) || !name.split('/').all(is_plain) {
             return Err(format!("{name:?} is no path within a repository"));
         }
         let (size, digest) = match self.lfs {
@@ -109,7 +110,7 @@ mod tests {
                 {{"rfilename": "data/m.parquet", "size": 9, "blobId": "{git}",
                   "lfs": {{"sha256": "{sha}", "size": 9, "pointerSize": 134}}}}]}}"#
         );
-        let found = Listing::read(body.as_bytes()).unwrap();
+        let found = Listing::read(body.as_bytes(), "main").unwrap();
         assert_eq!(found.commit, commit);
         assert_eq!(found.names(), ["config.json", "data/m.parquet"]);
         assert_eq!(found.file("config.json").unwrap().digest, Digest::Git(git));
@@ -120,11 +121,24 @@ mod tests {
     #[test]
     fn what_would_lead_out_of_the_cache_is_refused() {
         let (commit, git) = ("c".repeat(40), "a".repeat(40));
-        for name in ["../x", "/etc/passwd", "a/../../x", "", "./x", "a\\\\b"] {
+        for name in [
+            "../x",
+            "/etc/passwd",
+            "a/../../x",
+            "",
+            "./x",
+            "a\\\\b",
+            // Other spellings of a path, and what ends a line.
+            "a/./x",
+            "a//x",
+            "a/",
+            "a\\nb",
+            "a\\u007fb",
+        ] {
             let body = format!(
                 r#"{{"sha": "{commit}", "siblings": [{{"rfilename": "{name}", "size": 1, "blobId": "{git}"}}]}}"#
             );
-            assert!(Listing::read(body.as_bytes()).is_err(), "{name}");
+            assert!(Listing::read(body.as_bytes(), "main").is_err(), "{name}");
         }
         for body in [
             r#"{"sha": "../../x"}"#.to_owned(),
@@ -134,7 +148,16 @@ mod tests {
             ),
             format!(r#"{{"sha": "{commit}", "siblings": [{{"rfilename": "x"}}]}}"#),
         ] {
-            assert!(Listing::read(body.as_bytes()).is_err(), "{body}");
+            assert!(Listing::read(body.as_bytes(), "main").is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_commit_that_was_not_asked_for_is_refused() {
+        let [asked, other] = ["c", "d"].map(|it| it.repeat(40));
+        let body = format!(r#"{{"sha": "{asked}"}}"#);
+        assert!(Listing::read(body.as_bytes(), &asked).is_ok());
+        let problem = Listing::read(body.as_bytes(), &other).unwrap_err();
+        assert!(problem.contains(&asked), "{problem}");
     }
 }

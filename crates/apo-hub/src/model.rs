@@ -1,76 +1,50 @@
 //! Which files of a repository make a model directory: those that the stages read, and
-//! those of the tokenizer that they copy.
+//! what they wrote about a model of theirs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use serde_json::Value;
-
-/// Weights in one file, which is read where there is an index as well.
-const SINGLE: &str = "model.safetensors";
-
-/// The index of weights in several files.
-const INDEX: &str = "model.safetensors.index.json";
+use apo_files::model_directory::{
+    self, ADAPTER, CONFIG, INDEX, SINGLE, TOKENIZER, is_read, other_weights, weights,
+};
+use apo_provenance::MANIFEST;
+use serde_json::{Map, Value};
 
 /// Files without which no directory is a model's.
-const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
-
-/// Files that a model's directory may have.
-const OPTIONAL: [&str; 10] = [
-    "apo.json",
-    "generation_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-];
-
-/// The folder of additional chat templates.
-const TEMPLATES: &str = "additional_chat_templates/";
-
-/// Files of a PEFT adapter.
-const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
-
-/// Endings of weights that are not read.
-const OTHER_WEIGHTS: [&str; 8] = [
-    ".bin", ".gguf", ".pth", ".pt", ".ckpt", ".h5", ".msgpack", ".onnx",
-];
+const NEEDED: [&str; 2] = [CONFIG, TOKENIZER[0]];
 
 /// Returns the files of a model, without the parts that an index names, and the index
 /// if there is one to be read.
 ///
 /// # Errors
 ///
-/// When a file is missing, as a phrase that begins with a verb.
+/// When a file is missing, or the model is an adapter, as a phrase that begins with a
+/// verb.
 pub(crate) fn files(names: &[&str]) -> Result<(Vec<String>, Option<&'static str>), String> {
     let has = |name: &str| names.contains(&name);
-    let mut found: Vec<String> = OPTIONAL
-        .into_iter()
-        .filter(|it| has(it))
-        .map(str::to_owned)
-        .collect();
-    let is_template = |name: &&&str| {
-        let ending = Path::new(name).extension();
-        name.starts_with(TEMPLATES) && ending.is_some_and(|it| it == "jinja")
+    let weights = weights(has);
+    // Beside whole weights, too: another program may have put it into the cache, where a
+    // stage that opens the directory would refuse it.
+    if let Some(adapter) = ADAPTER.into_iter().find(|it| has(it)) {
+        let merged = weights.map_or(
+            "",
+            |_| "; if it is merged already, download it to a folder without this file",
+        );
+        return Err(format!(
+            "has {adapter}: it is a PEFT adapter, which must be merged into its model first{merged}"
+        ));
+    }
+    let Some(weights) = weights else {
+        let others = other_weights(names.iter().copied());
+        let others = others.map_or(String::new(), |it| format!("; {it}"));
+        return Err(format!("has no {SINGLE}{others}"));
     };
-    let templates = names.iter().filter(is_template);
-    found.extend(templates.map(|it| (*it).to_owned()));
-    let weights = if has(SINGLE) { SINGLE } else { INDEX };
-    if !has(weights) {
-        return Err(format!("has no {SINGLE}{}", instead(names)));
+    if let Some(missing) = NEEDED.into_iter().find(|it| !has(it)) {
+        return Err(format!("has no {missing}, so it is not a whole model"));
     }
-    for name in NEEDED {
-        if !has(name) {
-            return Err(format!("has no {name}, so it is not a whole model"));
-        }
-        found.push(name.to_owned());
-    }
-    found.push(weights.to_owned());
-    Ok((found, (weights == INDEX).then_some(INDEX)))
+    let is_wanted = |name: &&&str| is_read(name) || **name == MANIFEST;
+    let found = names.iter().filter(is_wanted).copied();
+    let found = found.chain([weights]).map(str::to_owned);
+    Ok((found.collect(), (weights == INDEX).then_some(INDEX)))
 }
 
 /// Returns the files that an index names.
@@ -80,34 +54,13 @@ pub(crate) fn files(names: &[&str]) -> Result<(Vec<String>, Option<&'static str>
 /// When the index is malformed, or one of them is missing, as a phrase that begins with
 /// a verb.
 pub(crate) fn parts(index: &[u8], names: &[&str]) -> Result<Vec<String>, String> {
-    let index: Value = serde_json::from_slice(index)
-        .map_err(|error| format!("has an {INDEX} that is not JSON: {error}"))?;
-    let map = index["weight_map"].as_object();
-    let parts: Option<BTreeSet<&str>> =
-        map.and_then(|map| map.values().map(Value::as_str).collect());
-    let parts = parts
-        .filter(|it| !it.is_empty())
+    let index: Map<String, Value> = serde_json::from_slice(index)
+        .map_err(|error| format!("has an {INDEX} that is not a JSON object: {error}"))?;
+    let parts: BTreeSet<&str> = model_directory::parts(&index)
         .ok_or_else(|| format!("has an {INDEX} without a `weight_map` of files"))?;
     match parts.iter().find(|it| !names.contains(it)) {
         Some(missing) => Err(format!("has no {missing:?}, which its {INDEX} names")),
         None => Ok(parts.into_iter().map(str::to_owned).collect()),
-    }
-}
-
-/// Says what a repository without readable weights has instead.
-fn instead(names: &[&str]) -> String {
-    if let Some(adapter) = ADAPTER.iter().find(|it| names.contains(it)) {
-        return format!(
-            " but {adapter}: it is a PEFT adapter, which must be merged into its model first"
-        );
-    }
-    let is_other = |name: &&&str| OTHER_WEIGHTS.iter().any(|it| name.ends_with(it));
-    match names.iter().find(is_other) {
-        Some(other) => format!(
-            " but {other:?}: only safetensors files are read; load it with transformers and call \
-             `save_pretrained` to convert it"
-        ),
-        None => String::new(),
     }
 }
 
@@ -179,6 +132,10 @@ mod tests {
             (
                 &["adapter_config.json", "adapter_model.safetensors"],
                 "PEFT",
+            ),
+            (
+                &["adapter_config.json", "config.json", "model.safetensors"],
+                "merged already",
             ),
             (&["model.safetensors", "tokenizer.json"], "config.json"),
             (&["model.safetensors", "config.json"], "tokenizer.json"),

@@ -1,13 +1,11 @@
 //! One request over HTTP: redirects, the token, proxies, and what interrupts it.
 
 use std::env;
-use std::fmt::Display;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
 
-use apo_endpoint::{EndpointError, route};
+use apo_endpoint::{EndpointError, POLL_INTERVAL, problem_of, route};
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, Timeout};
 
@@ -15,14 +13,14 @@ use crate::address::{Origin, redirected};
 use crate::settings::Settings;
 use crate::token::Token;
 
-/// How often a wait checks whether it should end.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
-
 /// The most bytes that are read at once.
 const PIECE: usize = 256 << 10;
 
 /// How many pieces may wait to be written.
 const PIECES: usize = 8;
+
+/// What a server that sends nothing for too long is told as.
+const SILENCE: &str = "the server sends nothing";
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 8;
@@ -257,29 +255,8 @@ fn pass_on(response: Response<Body>, sender: &SyncSender<Sent>) -> Option<()> {
 fn problem(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(Timeout::Connect) => "there is no connection in time".to_owned(),
-        ureq::Error::Timeout(_) => "the server sends nothing".to_owned(),
-        ureq::Error::HostNotFound => "there is no host with that name".to_owned(),
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            "an address cannot be understood".to_owned()
-        }
-        ureq::Error::Rustls(error) => no_tls(error),
-        ureq::Error::Io(error) => of_io(error),
-        ureq::Error::Protocol(error) => format!("the server does not speak HTTP/1.1: {error}"),
-        ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
-        other => other.to_string(),
+        ureq::Error::Timeout(_) => SILENCE.to_owned(),
+        ureq::Error::Io(error) if error.kind() == ErrorKind::TimedOut => SILENCE.to_owned(),
+        other => problem_of(other),
     }
-}
-
-fn of_io(error: &io::Error) -> String {
-    match error.kind() {
-        // TLS reports its errors in this form.
-        ErrorKind::InvalidData => no_tls(error),
-        ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
-        ErrorKind::TimedOut => "the server sends nothing".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn no_tls(error: &impl Display) -> String {
-    format!("there is no secure connection: {error}")
 }

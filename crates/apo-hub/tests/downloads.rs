@@ -8,7 +8,7 @@ mod common;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use apo_hub::{Hub, HubError, Settings, Wanted};
+use apo_hub::{Hub, HubError, Settings, Usual, Wanted};
 use mini_world::hub::{COMMIT, Reply};
 
 use common::{
@@ -299,6 +299,12 @@ fn a_stop_ends_a_silent_download_at_once() {
     assert!(since.elapsed() < Duration::from_secs(3));
 }
 
+/// What `--train` takes.
+const TRAIN: Usual = Usual {
+    name: Some("train"),
+    others: &["test"],
+};
+
 #[test]
 fn a_part_of_a_data_set_is_its_files_in_order() {
     let data = files(&[
@@ -315,21 +321,21 @@ fn a_part_of_a_data_set_is_its_files_in_order() {
         part: None,
     };
     let seen = &mut Seen::default();
-    let found = hub.data(&wanted, Some("train"), seen).unwrap();
+    let found = hub.data(&wanted, TRAIN, seen).unwrap();
     assert_eq!(found.subset, "data");
     let read = |path| fs::read(path).unwrap();
     let bodies: Vec<_> = found.files.iter().map(read).collect();
     assert_eq!(bodies, [&b"first"[..], b"second"]);
-    let error = hub.data(&wanted, None, seen).unwrap_err();
+    let error = hub.data(&wanted, Usual::default(), seen).unwrap_err();
     assert!(error.is_bad_input());
     assert!(error.to_string().contains("data/train"), "{error}");
     // The cache has the one, and not the other.
     let hub = Hub::new(offline(&server, &cache)).unwrap();
-    assert_eq!(hub.data(&wanted, Some("train"), seen).unwrap(), found);
+    assert_eq!(hub.data(&wanted, TRAIN, seen).unwrap(), found);
     let test = Wanted {
         part: Some("test".to_owned()),
         ..wanted
     };
-    let error = hub.data(&test, None, seen).unwrap_err();
+    let error = hub.data(&test, Usual::default(), seen).unwrap_err();
     assert!(matches!(error, HubError::NotInCache { .. }), "{error}");
 }

@@ -94,6 +94,37 @@ fn a_token_that_the_hub_does_not_know_is_told_and_not_shown() {
     });
     let error = fail(with_token(&server, &cache("order")));
     assert!(error.to_string().contains("[token]"), "{error}");
+    // What the hub says is cut off, and its list says what is wrong with it.
+    for before in 280..300 {
+        let server = serve(move |_| {
+            let message = format!("{}{TOKEN}", "x".repeat(before));
+            Reply::Status(403, vec![("X-Error-Message", message)])
+        });
+        let error = fail(with_token(&server, &cache("cut-token")));
+        assert!(!error.to_string().contains("xh"), "{error}");
+    }
+    let list = format!(r#"{{"sha": "{COMMIT}", "siblings": "{TOKEN}"}}"#);
+    let server = serve(move |_| Reply::Body(list.clone()));
+    let error = fail(with_token(&server, &cache("list-token")));
+    assert!(error.to_string().contains("[token]"), "{error}");
+}
+
+#[test]
+fn a_list_of_another_commit_is_refused() {
+    let server = well(model());
+    let list = format!(r#"{{"sha": "{COMMIT}", "siblings": []}}"#);
+    let liar = serve(move |_| Reply::Body(list.clone()));
+    let other = name(&format!("owner/name@{}", "d".repeat(40)));
+    let seen = &mut Seen::default();
+    let hub = Hub::new(settings(&liar, &cache("other-commit"))).unwrap();
+    let error = hub.model(&other, seen).unwrap_err();
+    assert!(matches!(error, HubError::Listing { .. }), "{error}");
+    assert!(error.to_string().contains(COMMIT), "{error}");
+    let hub = Hub::new(settings(&server, &cache("other-commit"))).unwrap();
+    assert!(
+        hub.model(&name(&format!("owner/name@{COMMIT}")), seen)
+            .is_ok()
+    );
 }
 
 #[test]
@@ -119,7 +150,7 @@ fn what_is_no_model_in_safetensors_is_refused_before_anything_is_fetched() {
 }
 
 #[test]
-fn a_list_that_is_none_is_told() {
+fn a_malformed_list_is_reported() {
     // An answer without a body, as from a server that is no hub.
     let server = serve(|_| Reply::Status(200, vec![]));
     let error = fail(settings(&server, &cache("list")));

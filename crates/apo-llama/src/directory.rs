@@ -1,14 +1,15 @@
 //! Model directories in Hugging Face's layout, and our own `apo.json` in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_files::model_file::read_json;
+use apo_files::model_directory::{self, INDEX, SINGLE, TEMPLATES, is_read};
+use apo_files::model_file::{read_json, read_object};
 use apo_provenance::{
-    Input, MANIFEST, METRICS, Manifest, SealedError, digest_file, hex, input_name,
+    Input, MANIFEST, Manifest, SealedError, digest_file, hex, hub_name, input_name,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -20,9 +21,6 @@ use crate::weights::Weights;
 
 /// How many unknown keys a note names.
 const MOST_NAMED: usize = 20;
-
-/// The folder of additional chat templates.
-pub(crate) const TEMPLATES: &str = "additional_chat_templates";
 
 /// Returns the additional chat templates of a directory, as paths within it.
 pub(crate) fn templates(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
@@ -211,7 +209,8 @@ impl ModelDirectory {
     }
 }
 
-/// Describes a model directory as an input. The digest leaves out our own
+/// Describes a model directory as an input. The digest is that of the files that stages
+/// read, so that what others put beside them changes nothing. It leaves out our own
 /// `apo.json`, so that a copy from elsewhere is the same model.
 ///
 /// # Errors
@@ -227,11 +226,20 @@ pub fn input(dir: &Path) -> Result<Input, ModelError> {
         hasher.update(digest);
     }
     Ok(Input {
-        name: input_name(dir),
+        name: name_of(dir),
         rows: None,
         digest: hex(&hasher.finalize()),
         split: None,
     })
+}
+
+/// Names a model directory. If its weights are links to those of a model on the hub, as
+/// in a round's starting policy, it is that model.
+fn name_of(dir: &Path) -> String {
+    let mut weights = [SINGLE, INDEX].into_iter();
+    let linked = weights.find_map(|it| fs::read_link(dir.join(it)).ok());
+    let linked = linked.as_deref().and_then(Path::parent);
+    linked.and_then(hub_name).unwrap_or_else(|| input_name(dir))
 }
 
 /// Checks that the files of a model that we wrote have not changed.
@@ -243,14 +251,15 @@ pub fn verify(dir: &Path) -> Result<(), ModelError> {
     check_digests(dir, &digests(dir)?)
 }
 
-/// Returns the SHA-256 of each of a model's files, hex, by name.
+/// Returns the SHA-256 of each of a model's files that stages read, hex, by name.
 pub(crate) fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelError> {
     let mut found = BTreeMap::new();
+    let weights = weights(dir)?;
     for entry in fs::read_dir(dir).map_err(|error| reading(dir, error))? {
         let entry = entry.map_err(|error| reading(dir, error))?;
         let (name, path) = (entry.file_name(), entry.path());
-        let hidden = name.as_encoded_bytes().starts_with(b".");
-        if path.is_file() && !hidden && name != MANIFEST && name != METRICS {
+        let is_wanted = |name: &str| is_read(name) || weights.contains(name);
+        if name.to_str().is_some_and(is_wanted) && path.is_file() {
             let digest = digest_file(&path).map_err(|error| reading(&path, error))?;
             found.insert(name, digest);
         }
@@ -259,6 +268,20 @@ pub(crate) fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelErr
         let path = dir.join(&template);
         let digest = digest_file(&path).map_err(|error| reading(&path, error))?;
         found.insert(template.into_os_string(), digest);
+    }
+    Ok(found)
+}
+
+/// Returns the names of the files that hold a model's weights, and of their index.
+fn weights(dir: &Path) -> Result<BTreeSet<String>, ModelError> {
+    let Some(weights) = model_directory::weights(|name| dir.join(name).exists()) else {
+        return Ok(BTreeSet::new());
+    };
+    let mut found = BTreeSet::from([weights.to_owned()]);
+    if weights == INDEX {
+        let index = read_object(&dir.join(INDEX))?.unwrap_or_default();
+        let parts = model_directory::parts(&index).unwrap_or_default();
+        found.extend(parts.into_iter().map(str::to_owned));
     }
     Ok(found)
 }

@@ -3,16 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use apo_files::model_directory::{ADAPTER, CONFIG, INDEX, SINGLE, other_weights};
 use apo_files::model_file::read_object;
 use serde_json::Value;
 
 use crate::error::ModelError;
-
-/// The file of weights that are in one file.
-pub(crate) const SINGLE: &str = "model.safetensors";
-
-/// The index that says which file holds which tensor.
-pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// Endings of file names during a download.
 const UNFINISHED: [&str; 8] = [
@@ -55,17 +50,6 @@ const SHARDED: [(&[&str], &str); 4] = [
          `save_model` wrote",
     ),
 ];
-
-/// Files of a PEFT adapter.
-const ADAPTER: [&str; 3] = [
-    "adapter_config.json",
-    "adapter_model.safetensors",
-    "adapter_model.bin",
-];
-
-/// How to convert weights of other formats.
-const CONVERT: &str = "only safetensors files are read: load it with transformers and call \
-                       `save_pretrained` to convert it";
 
 /// Checks that a path may be a model directory: it is a folder and not an
 /// adapter of another model.
@@ -170,25 +154,12 @@ pub(crate) fn hint(dir: &Path) -> String {
             return format!("; by {} it is {what}", shown(name.clone()));
         }
     }
-    if let Some(name) = file(&ends(&[".gguf"])) {
-        let name = shown(name);
-        return format!("; {name} is a GGUF file: give the model that it was made of");
-    }
     if let Some(name) = file(&|name: &str| name.starts_with("value_head.")) {
         let name = shown(name);
         return format!("; {name} is a value head of another kind, which is not read");
     }
-    let pickled = &[
-        ".bin",
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".bin.index.json",
-        ".h5",
-        ".msgpack",
-    ];
-    if let Some(name) = file(&ends(pickled)) {
-        return format!("; it has {}, but {CONVERT}", shown(name));
+    if let Some(others) = other_weights(files.iter().map(String::as_str)) {
+        return format!("; {others}");
     }
     if let Some(name) = file(&ends(&[".safetensors"])) {
         let name = shown(name);
@@ -200,9 +171,8 @@ pub(crate) fn hint(dir: &Path) -> String {
     if folders.iter().any(|it| it == "snapshots") {
         return "; it is a folder of Hugging Face's cache: give one of its snapshots/*".into();
     }
-    let deeper = |name: &&String| {
-        name.starts_with("checkpoint-") || dir.join(name).join("config.json").exists()
-    };
+    let deeper =
+        |name: &&String| name.starts_with("checkpoint-") || dir.join(name).join(CONFIG).exists();
     match folders.iter().find(deeper) {
         Some(name) => format!("; is {} meant?", dir.join(name).display()),
         None => String::new(),

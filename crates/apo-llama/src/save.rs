@@ -3,29 +3,17 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use apo_files::model_directory::{CONFIG, SINGLE, TEMPLATES, TOKENIZER};
 use apo_files::model_file::{read_json, read_object};
 use apo_provenance::MANIFEST;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Head;
-use crate::directory::{ModelManifest, TEMPLATES, digests, reading, templates};
+use crate::directory::{ModelManifest, digests, reading, templates};
 use crate::error::ModelError;
 use crate::model::Model;
 use crate::weights::{StoredType, write_weights};
-
-/// Files that a tokenizer may consist of.
-const TOKENIZER_FILES: [&str; 9] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-];
 
 /// The byte order mark that some editors put before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -61,7 +49,7 @@ impl Model {
             write(dir.join("tokenizer_config.json"), &pretty(&config))?;
         }
         let config = self.config.to_json(self.head, stored.name(), pad);
-        write(dir.join("config.json"), &pretty(&config))?;
+        write(dir.join(CONFIG), &pretty(&config))?;
         let generation = match read_object(&from.join("generation_config.json"))? {
             Some(found) => Value::Object(found),
             None => json!({
@@ -72,7 +60,7 @@ impl Model {
         };
         write(dir.join("generation_config.json"), &pretty(&generation))?;
         let parameters = self.config.parameters(self.head);
-        let path = dir.join("model.safetensors");
+        let path = dir.join(SINGLE);
         write_weights(&path, &parameters, stored, |name| {
             self.llama.values_of(name)
         })?;
@@ -130,7 +118,7 @@ fn copy_tokenizer(from: &Path, dir: &Path) -> Result<(), ModelError> {
             source,
         })?;
     }
-    let names = TOKENIZER_FILES.iter().map(PathBuf::from);
+    let names = TOKENIZER.iter().map(PathBuf::from);
     for name in names.chain(templates) {
         let path = from.join(&name);
         if path.exists() {

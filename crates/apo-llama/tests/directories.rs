@@ -4,8 +4,9 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
-use apo_llama::{Head, ModelDirectory, Start};
+use apo_llama::{Head, ModelDirectory, Start, directory};
 use common::directories::{WEIGHTS, changed, copied, folder, load, policy, refuses, set};
 use common::safetensors::{Stored, taken};
 use common::tiny;
@@ -219,4 +220,78 @@ fn keys_that_nobody_knows_are_noted() {
             .notes()
             .is_empty()
     );
+}
+
+#[test]
+fn the_digest_of_a_model_is_that_of_what_stages_read() {
+    let dir = copied("digest", "base");
+    let digest = || directory::input(&dir).unwrap().digest;
+    let first = digest();
+    fs::create_dir_all(dir.join("onnx")).unwrap();
+    for beside in [
+        "README.md",
+        ".gitattributes",
+        "pytorch_model.bin",
+        "onnx/config.json",
+        // Where the weights are in one file, these are not read.
+        "model-00001-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "metrics.parquet",
+    ] {
+        fs::write(dir.join(beside), "{}").unwrap();
+        assert_eq!(digest(), first, "{beside}");
+    }
+    let mut seen = vec![first];
+    fs::create_dir_all(dir.join("additional_chat_templates")).unwrap();
+    for read in [
+        WEIGHTS,
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "chat_template.jinja",
+        "chat_template.json",
+        "additional_chat_templates/tools.jinja",
+        "vocab.json",
+        "merges.txt",
+        "tokenizer.model",
+    ] {
+        fs::write(dir.join(read), "other").unwrap();
+        let now = digest();
+        assert!(!seen.contains(&now), "{read}");
+        seen.push(now);
+    }
+    fs::remove_file(dir.join(WEIGHTS)).unwrap();
+    let index = json!({"weight_map": {"a": "a.safetensors"}}).to_string();
+    fs::write(dir.join("model.safetensors.index.json"), index).unwrap();
+    let indexed = digest();
+    fs::write(dir.join("b.safetensors"), "no part").unwrap();
+    assert_eq!(digest(), indexed);
+    fs::write(dir.join("a.safetensors"), "a part").unwrap();
+    assert_ne!(digest(), indexed);
+}
+
+#[test]
+fn a_folder_of_links_to_a_model_of_the_hub_is_named_as_that() {
+    let cache = folder("linked");
+    let snapshot = cache.join("models--owner--name/snapshots/0a1b");
+    let policy = cache.join("policy");
+    for dir in [&snapshot, &policy] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    let name = || directory::input(&policy).unwrap().name;
+    for file in [WEIGHTS, "tokenizer.json"] {
+        fs::write(snapshot.join(file), "").unwrap();
+    }
+    // A tokenizer alone does not make it that model.
+    symlink(
+        snapshot.join("tokenizer.json"),
+        policy.join("tokenizer.json"),
+    )
+    .unwrap();
+    assert_eq!(name(), "policy");
+    symlink(snapshot.join(WEIGHTS), policy.join(WEIGHTS)).unwrap();
+    assert_eq!(name(), "owner/name@0a1b");
 }

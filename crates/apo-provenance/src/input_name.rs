@@ -7,14 +7,15 @@ use std::path::Path;
 /// Face's hub a folder is named after its commit, and says nothing alone: there the
 /// name is `owner/name@commit`, or `owner/name@commit:file`.
 pub fn input_name(path: &Path) -> String {
-    in_the_hubs_cache(path).unwrap_or_else(|| {
+    hub_name(path).unwrap_or_else(|| {
         let name = path.file_name().unwrap_or(path.as_os_str());
         name.to_string_lossy().into_owned()
     })
 }
 
-/// Names what lies in `…/models--owner--name/snapshots/COMMIT`, or in that of a data set.
-fn in_the_hubs_cache(path: &Path) -> Option<String> {
+/// Names what lies in `…/models--owner--name/snapshots/COMMIT`, or in that of a data set;
+/// `None` for what lies elsewhere.
+pub fn hub_name(path: &Path) -> Option<String> {
     let parts: Vec<&str> = path.iter().map(OsStr::to_str).collect::<Option<_>>()?;
     let at = parts.iter().rposition(|it| *it == "snapshots")?;
     let folder = parts[..at].last()?;

@@ -8,6 +8,6 @@ mod sealed;
 pub mod stage_names;
 
 pub use digest::{RowsDigest, digest_file, digest_parts, digest_path, hex, short_digest};
-pub use input_name::input_name;
+pub use input_name::{hub_name, input_name};
 pub use provenance::{Input, MANIFEST, METRICS, Manifest, Provenance, Split, TEST};
 pub use sealed::{MOST_BYTES, SealedError, find, open, seal};

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
+pub use apo_hub::Usual;
 use apo_hub::{Data, Hub, HubError, Watch, named, wanted};
 
 use crate::args::ReportArgs;
-use crate::print::note;
+use crate::print::{note, warn_once};
 use crate::progress::Progress;
 use crate::signals;
 
@@ -51,6 +52,10 @@ impl Watch for Shown<'_> {
         note(self.report, text);
     }
 
+    fn warns(&mut self, text: &str) {
+        warn_once(text);
+    }
+
     fn stops(&self) -> bool {
         signals::check().is_err()
     }
@@ -75,12 +80,12 @@ pub fn model(path: &mut PathBuf, report: &ReportArgs) -> Result<()> {
 }
 
 /// Returns the files of a part of a data set that a text names on the hub; `None` if the
-/// text is a path. Among several parts, `usual` is the name of the one that is taken.
+/// text is a path. Where it names none of several parts, `usual` says which one is taken.
 ///
 /// # Errors
 ///
-/// As [`model`], and when there are several parts.
-pub fn data(path: &Path, usual: Option<&str>, report: &ReportArgs) -> Result<Option<Data>> {
+/// As [`model`], and when there are several parts, or only another one.
+pub fn data(path: &Path, usual: Usual, report: &ReportArgs) -> Result<Option<Data>> {
     let Some(wanted) = wanted(path).map_err(classify)? else {
         return Ok(None);
     };
@@ -96,18 +101,18 @@ pub fn data(path: &Path, usual: Option<&str>, report: &ReportArgs) -> Result<Opt
     Ok(Some(found))
 }
 
-/// Replaces the name of a data set on the hub by a folder with those of its files for
-/// which `wants` is true. A path stays as it is.
+/// Replaces the name of a data set on the hub by a folder with those files that it has of
+/// some, named by their paths without their kinds. A path stays as it is.
 ///
 /// # Errors
 ///
 /// As [`model`].
-pub fn folder(path: &mut PathBuf, wants: &dyn Fn(&str) -> bool, report: &ReportArgs) -> Result<()> {
+pub fn folder(path: &mut PathBuf, wanted: &[String], report: &ReportArgs) -> Result<()> {
     let Some(name) = named(path).map_err(classify)? else {
         return Ok(());
     };
     let hub = Hub::from_env()?;
-    let found = hub.folder(&name, wants, &mut Shown::new(report));
+    let found = hub.folder(&name, wanted, &mut Shown::new(report));
     *path = found.map_err(classify)?;
     note(report, &format!("{name}: {}", path.display()));
     Ok(())

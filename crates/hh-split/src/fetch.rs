@@ -4,7 +4,7 @@ use anyhow::Result;
 use apo_stage::{ReportArgs, hub};
 
 use crate::args::{Args, Named};
-use crate::sources::{ENDINGS, Part};
+use crate::sources::Part;
 
 /// Brings what the arguments name on the hub. Afterwards they name its files in the
 /// cache.
@@ -15,12 +15,9 @@ use crate::sources::{ENDINGS, Part};
 pub fn fetch(args: &mut Args) -> Result<()> {
     let report = &args.report;
     if let Some(hh) = &mut args.hh {
-        let subsets = &args.subset;
-        let is_wanted = |file: &str| {
-            let within = |subset: &String| file.strip_prefix(subset.as_str())?.strip_prefix('/');
-            subsets.iter().filter_map(within).any(is_part)
-        };
-        hub::folder(hh, &is_wanted, report)?;
+        let parts = |subset: &String| ["train", "test"].map(|part| format!("{subset}/{part}"));
+        let wanted: Vec<String> = args.subset.iter().flat_map(parts).collect();
+        hub::folder(hh, &wanted, report)?;
     }
     for (named, part) in [
         (&mut args.train, Part::Train),
@@ -32,17 +29,11 @@ pub fn fetch(args: &mut Args) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file of a subset's folder is its training or its test part.
-fn is_part(file: &str) -> bool {
-    let mut stems = ENDINGS.iter().filter_map(|it| file.strip_suffix(*it));
-    stems.any(|it| it == "train" || it == "test")
-}
-
 /// Replaces each name on the hub by the files of one part.
 fn files(named: &[Named], part: Part, report: ReportArgs) -> Result<Vec<Named>> {
     let mut found = Vec::new();
     for named in named {
-        match hub::data(&named.path, part.usual_name(), &report)? {
+        match hub::data(&named.path, part.usual(), &report)? {
             None => found.push(named.clone()),
             Some(data) => found.extend(data.files.into_iter().map(|path| Named {
                 name: Some(named.name.as_ref().unwrap_or(&data.subset).clone()),

@@ -7,6 +7,7 @@ use anyhow::Result;
 use apo_import::{PREFERENCE_FIELDS, QUERY_FIELDS};
 use apo_provenance::stage_names::HH_SPLIT;
 use apo_provenance::{Input, Provenance};
+use apo_stage::hub::Usual;
 use apo_stage::{NamedInput, bad_input, check_distinct, join_names, warn};
 use apo_tables::file;
 use apo_tables::folder::{self, Folder};
@@ -78,22 +79,19 @@ pub enum Part {
 }
 
 impl Part {
-    /// Returns the words in a file's name that mean that it belongs to another part, as
-    /// in `validation-00000-of-00001.parquet`.
-    fn words_of_others(self) -> &'static [&'static str] {
+    /// Returns the usual name of such a part in a data set, and the words that mean that
+    /// a file belongs to another, as in `validation-00000-of-00001.parquet`.
+    pub fn usual(self) -> Usual {
         match self {
-            Self::Train => &["test", "validation", "valid", "val", "dev", "eval"],
-            Self::Test => &["train", "training"],
-            Self::Prompts => &[],
-        }
-    }
-
-    /// Returns the usual name of such a part in a data set, where there is one.
-    pub fn usual_name(self) -> Option<&'static str> {
-        match self {
-            Self::Train => Some("train"),
-            Self::Test => Some("test"),
-            Self::Prompts => None,
+            Self::Train => Usual {
+                name: Some("train"),
+                others: &["test", "validation", "valid", "val", "dev", "eval"],
+            },
+            Self::Test => Usual {
+                name: Some("test"),
+                others: &["train", "training"],
+            },
+            Self::Prompts => Usual::default(),
         }
     }
 
@@ -111,7 +109,7 @@ const MOST_NAMED: usize = 5;
 
 /// The kinds of files that are read from a folder; `.json` files often describe the
 /// data instead.
-pub const ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".parquet"];
+const ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".parquet"];
 
 /// The kinds of files that are read only if they are named themselves.
 const SINGLE_ENDINGS: [&str; 2] = [".json", ".json.gz"];
@@ -200,12 +198,8 @@ fn of_hh(dir: &Path, subset: &str) -> Result<[Option<Source>; 2]> {
 
 /// Checks that no file of a folder has the name of another part.
 fn check_part(folder: &Path, part: Part, found: &[PathBuf]) -> Result<()> {
-    let is_of_another = |path: &&PathBuf| {
-        let name = stem(path).to_lowercase();
-        let mut words = name.split(|it: char| !it.is_alphanumeric());
-        words.any(|it| part.words_of_others().contains(&it))
-    };
-    let Some(other) = found.iter().find(is_of_another) else {
+    let usual = part.usual();
+    let Some(other) = found.iter().find(|it| usual.excludes(&stem(it))) else {
         return Ok(());
     };
     let (flag, folder) = (part.flag(), folder.display());

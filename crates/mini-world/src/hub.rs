@@ -58,6 +58,8 @@ pub enum Reply {
     Wrong,
     /// With the whole file, whichever part was asked for.
     Whole,
+    /// With something else.
+    Body(String),
 }
 
 /// A running hub.
@@ -174,7 +176,11 @@ fn one(
     if let Reply::Status(status, headers) = reply {
         return write_head(&mut stream, status, 0, &headers);
     }
-    let mut body = match found(repositories, &asked.path) {
+    let found = match &reply {
+        Reply::Body(body) => Ok(body.clone().into_bytes()),
+        _ => found(repositories, &asked.path),
+    };
+    let mut body = match found {
         Ok(body) => body,
         Err((status, code)) => {
             let headers = code.map(|it| ("X-Error-Code", it.to_owned()));
@@ -253,12 +259,26 @@ fn found(repositories: &Repositories, path: &str) -> Result<Vec<u8>, (u16, Optio
         format!("models/{repository}")
     };
     let files = repositories.get(&repository).ok_or((401, None))?;
-    let body = files.get(file.trim_start_matches('/')).cloned();
+    let body = files.get(&decoded(file.trim_start_matches('/'))).cloned();
     body.ok_or((404, Some("EntryNotFound")))
 }
 
-/// Lists files with their sizes and digests.
-fn listing(files: &BTreeMap<String, Vec<u8>>) -> Value {
+/// Returns a path as it was before it was put into an address.
+fn decoded(path: &str) -> String {
+    let mut pieces = path.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let code = piece
+            .get(..2)
+            .and_then(|it| u8::from_str_radix(it, 16).ok());
+        bytes.extend(code);
+        bytes.extend(piece.bytes().skip(2));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Returns the hub's list of a repository's files, with their sizes and digests.
+pub fn listing(files: &BTreeMap<String, Vec<u8>>) -> Value {
     let siblings = files.iter().map(|(name, body)| {
         let mut git = Sha1::new();
         git.update(format!("blob {}\0", body.len()));

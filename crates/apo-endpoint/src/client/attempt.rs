@@ -1,8 +1,7 @@
 //! One attempt at a request, and its obstacles.
 
 use std::env;
-use std::fmt::Display;
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
 use serde::de::IgnoredAny;
@@ -10,6 +9,7 @@ use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, Timeout};
 
 use super::address::{Addresses, addresses};
+use super::problem::problem_of;
 use super::settings::Settings;
 use crate::answer::{Meaning, excerpt, meaning, text_meaning};
 use crate::encoding::{Unread, decoded};
@@ -219,18 +219,6 @@ impl Caller {
                 let longest = self.settings.timeout.as_secs_f64();
                 format!("no whole answer within {longest} s")
             }
-            ureq::Error::HostNotFound => "there is no host with that name".to_owned(),
-            ureq::Error::Rustls(error) => no_tls(error),
-            // TLS reports its errors in this form.
-            ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => no_tls(error),
-            ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                "the connection was closed".to_owned()
-            }
-            ureq::Error::Io(error) => error.to_string(),
-            ureq::Error::Protocol(error) => format!(
-                "the server does not speak HTTP/1.1: {error}; check the address, and whether the \
-                 server speaks http://"
-            ),
             ureq::Error::ConnectProxyFailed(reason)
                 if self.urls.chat.starts_with("http://") && !reason.contains("407") =>
             {
@@ -239,17 +227,9 @@ impl Caller {
                      this port, or else name the host in no_proxy"
                 )
             }
-            ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
-            other => other.to_string(),
+            other => problem_of(other),
         }
     }
-}
-
-fn no_tls(error: &impl Display) -> String {
-    format!(
-        "no secure connection: {error}; check the address, whether the server speaks https://, and \
-         whether a trusted authority issued its certificate"
-    )
 }
 
 /// Returns the address that an answer redirects to, without a password or key that

@@ -2,10 +2,9 @@
 //! often, and what its refusals mean.
 
 use std::process;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use apo_endpoint::Schedule;
+use apo_endpoint::{Schedule, sleep_until};
 
 use super::{Asked, Hub, Watch};
 use crate::address::{encoded, encoded_path};
@@ -24,16 +23,13 @@ const MOST_LISTING: usize = 64 << 20;
 /// The most characters of what the hub says that are shown.
 const MOST_SAID: usize = 300;
 
-/// How often a pause looks whether it should end.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
-
 impl Hub {
-    /// Asks for a revision's commit and files.
+    /// Asks for a revision's commit and files. Also returns the answer itself.
     pub(super) fn listing(
         &self,
         asked: &Asked<'_>,
         watch: &mut dyn Watch,
-    ) -> Result<Listing, HubError> {
+    ) -> Result<(Listing, Vec<u8>), HubError> {
         let kind = match asked.kind {
             Kind::Model => "models",
             Kind::DataSet => "datasets",
@@ -43,7 +39,7 @@ impl Hub {
         let hub = &self.endpoint;
         let url = format!("{hub}/api/{kind}/{repository}/revision/{revision}?blobs=true");
         let most = self.settings.attempts.min(FIRST_ATTEMPTS);
-        self.attempts(asked.name, most, watch, |watch| {
+        let body = self.attempts(asked.name, most, watch, |watch| {
             let stops = || watch.stops();
             let answer = self.web.get(&url, 0, &stops)?;
             match answer.status {
@@ -51,14 +47,14 @@ impl Hub {
                 401 | 404 => return Err(self.absent(asked, &answer)),
                 _ => return Err(self.refusal(asked, &answer)),
             }
-            let body = answer.whole(MOST_LISTING, &stops)?;
-            Listing::read(&body).map_err(|problem| {
-                Obstacle::Never(HubError::Listing {
-                    name: asked.name.to_string(),
-                    problem,
-                })
-            })
-        })
+            Ok(answer.whole(MOST_LISTING, &stops)?)
+        })?;
+        let listing = Listing::read(&body, asked.name.revision());
+        let listing = listing.map_err(|problem| HubError::Listing {
+            name: asked.name.to_string(),
+            problem: self.web.redact(&problem),
+        })?;
+        Ok((listing, body))
     }
 
     /// Brings a file's content into the cache, unless it is there.
@@ -148,7 +144,8 @@ impl Hub {
             let pause = pauses.pause(asked);
             let seconds = pause.as_secs_f64();
             watch.notes(&format!("{problem}; trying again in {seconds:.1} s"));
-            sleep(pause, watch)?;
+            let until = Instant::now() + pause;
+            sleep_until(until, &|| watch.stops()).map_err(|_| HubError::Stopped)?;
         }
     }
 
@@ -200,26 +197,12 @@ impl Hub {
     /// Returns an answer's status and what the hub says, without the token.
     fn message(&self, answer: &Answer) -> String {
         let said = answer.header("x-error-message").unwrap_or_default();
+        // What is cut through the token would still show a part of it.
+        let said = self.web.redact(said);
         let said: String = said.chars().take(MOST_SAID).collect();
-        let message = match said.trim() {
+        match said.trim() {
             "" => format!("HTTP {}", answer.status),
             said => format!("HTTP {}: {said}", answer.status),
-        };
-        self.web.redact(&message)
-    }
-}
-
-/// Sleeps in small pieces.
-fn sleep(pause: Duration, watch: &dyn Watch) -> Result<(), HubError> {
-    let until = Instant::now() + pause;
-    loop {
-        if watch.stops() {
-            return Err(HubError::Stopped);
         }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(left.min(POLL_INTERVAL));
     }
 }

@@ -135,6 +135,7 @@ pub struct Seen {
     pub missing: u64,
     pub moved: u64,
     pub notes: Vec<String>,
+    pub warnings: Vec<String>,
     /// Stops after so many bytes.
     pub most: Option<u64>,
 }
@@ -150,6 +151,10 @@ impl Watch for Seen {
 
     fn notes(&mut self, text: &str) {
         self.notes.push(text.to_owned());
+    }
+
+    fn warns(&mut self, text: &str) {
+        self.warnings.push(text.to_owned());
     }
 
     fn stops(&self) -> bool {

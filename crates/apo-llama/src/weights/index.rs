@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use apo_files::model_directory::{INDEX, SINGLE};
 use apo_files::model_file::{self, read_object};
 use serde_json::{Map, Value};
 
 use super::header::Place;
 use super::names::quoted;
 use crate::error::ModelError;
-use crate::identified::{self, INDEX, SINGLE};
+use crate::identified;
 
 /// The files that hold a directory's weights.
 pub(super) struct Index {
