@@ -46,7 +46,7 @@ mod text_request;
 pub use answer::{Meaning, excerpt, meaning, text_meaning};
 pub use causes::Causes;
 pub use client::{Client, Settings};
-pub use drawn::Drawn;
+pub use drawn::{Drawn, EndedBy};
 pub use encoding::{Unread, decoded};
 pub use ending::Ending;
 pub use endpoint::{Counts, Endpoint};

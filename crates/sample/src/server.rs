@@ -244,7 +244,7 @@ impl Server<'_> {
         };
         let each = texts.drawn.iter().zip(texts.drawn_tokens());
         let found: Result<Vec<Sampled>> = each
-            .map(|(drawn, n_tokens)| self.texts.sampled(drawn, n_tokens))
+            .map(|(drawn, n_tokens)| self.texts.sampled(drawn, n_tokens, request.max_tokens))
             .collect();
         found.with_context(|| format!("query {query_id}"))
     }
