@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use apo_tests::stages::{content, refuse, succeed};
-use apo_tests::works::{HH_SPLIT, SAMPLE, SCORE, SFT, inputs};
+use apo_tests::stages::{content, copy, refuse, succeed};
+use apo_tests::works::{HH_SPLIT, SAMPLE, SCORE, SFT, fresh, inputs, refuse_whole};
 
 static INPUTS: LazyLock<PathBuf> = LazyLock::new(|| inputs(env!("CARGO_TARGET_TMPDIR"), "outputs"));
 
@@ -50,6 +50,32 @@ fn what_people_did_to_an_output_is_kept_from_every_kind_of_command() {
             assert!(!dir.join(format!("{out}.partial")).exists(), "{line}");
         }
     }
+}
+
+#[test]
+fn what_rewards_are_compared_with_is_kept_and_checked_before_any_work() {
+    let dir = &*INPUTS;
+    let scored = dir.join("scored.parquet");
+    let before = fs::read(&scored).unwrap();
+    let against = format!("{SCORE} --against scored.parquet");
+    let replaced = format!("{against} --limit 100 --out scored.parquet --overwrite");
+    refuse(dir, &replaced, 3, &["--out scored.parquet is the input"]);
+    assert_eq!(fs::read(&scored).unwrap(), before);
+    let found = succeed(dir, &format!("{against} --out {}", fresh()));
+    assert!(found.contains("higher than --against"), "{found}");
+
+    let other = dir.join("other-rm");
+    copy(&dir.join("rm"), &other);
+    fs::remove_file(other.join("apo.json")).unwrap();
+    let config = fs::read_to_string(other.join("config.json")).unwrap();
+    fs::write(other.join("config.json"), config + "\n").unwrap();
+    let line = against.replace("--model rm", "--model other-rm --template hh");
+    refuse_whole(dir, &line, &["another reward model scored it"]);
+
+    let queries = SCORE.replace("samples.parquet", "rm-samples.parquet");
+    succeed(dir, &format!("{queries} --out rm-scored.parquet"));
+    let line = format!("{SCORE} --against rm-scored.parquet");
+    refuse_whole(dir, &line, &["answers none of these queries"]);
 }
 
 #[test]

@@ -7,15 +7,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use apo_provenance::Provenance;
 use apo_tables::{Finish, Query, Reader, Response};
 use apo_tests::stages::{
-    Ran, command, copy, finish, folder, kill, start_command, workspace, write,
+    Ran, command, copy, finish, folder, kill, start_command, succeed as succeeds, workspace, write,
 };
+use mini_world::hub::{COMMIT, Hub, Reply, files_of};
 use mini_world::loopback::serve;
 use serde_json::{Value, json};
 
@@ -27,6 +28,23 @@ const SAMPLES: usize = 3;
 
 /// Most tokens of a response.
 const TOKENS: usize = 8;
+
+/// A small policy that all tests read.
+static POLICY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = folder(env!("CARGO_TARGET_TMPDIR"), "served-policy");
+    let fixtures = workspace().join("fixtures");
+    let fixtures = fixtures.display();
+    for line in [
+        &format!("hh-split --hh {fixtures}/hh --take 24 --take-test 8 --rm 12 --dev 2 --out data"),
+        &format!(
+            "align sft --model {fixtures}/mini --from-scratch --pairs data/train-pairs.parquet \
+             --batch 8 --out policy"
+        ),
+    ] {
+        succeeds(&dir, line);
+    }
+    dir.join("policy")
+});
 
 /// A server that keeps what it was asked.
 struct Server {
@@ -82,10 +100,10 @@ fn drawn(request: &Value) -> Value {
     json!({ "model": request["model"], "choices": choices, "usage": usage })
 }
 
-/// Makes a folder with a model that has no weights, and with queries.
+/// Makes a folder with a model, and with queries.
 fn world(test: &str) -> PathBuf {
     let dir = folder(env!("CARGO_TARGET_TMPDIR"), test);
-    copy(&workspace().join("fixtures/mini"), &dir.join("mini"));
+    copy(&POLICY, &dir.join("mini"));
     let query = |i| Query {
         query_id: format!("{i:016x}"),
         subset: "helpful-base".into(),
@@ -100,10 +118,15 @@ fn world(test: &str) -> PathBuf {
     dir
 }
 
-/// Returns the command that asks the server at an address.
+/// Returns the command that asks the server at an address, by default for `mini`.
 fn asking(dir: &Path, address: SocketAddr, more: &str) -> Command {
+    let model = if more.contains("--model ") {
+        ""
+    } else {
+        "--model mini"
+    };
     let line = format!(
-        "sample --model mini --queries queries.parquet --samples {SAMPLES} --max-new-tokens \
+        "sample {model} --queries queries.parquet --samples {SAMPLES} --max-new-tokens \
          {TOKENS} --base-url http://{address}/v1 --timeout 5 --first-pause 0.01 --json {more}"
     );
     let mut command = command(dir, &line);
@@ -191,7 +214,7 @@ fn what_a_server_draws_becomes_the_table_in_the_order_of_the_queries() {
     let cut = responses.iter().filter(|it| it.finish == Finish::Length);
     assert_eq!(found["length"], cut.count());
 
-    // It is there, and if it is not, the journal has all that it takes.
+    // The second run keeps the table; without the table, the journal answers.
     let bytes = fs::read(&table).unwrap();
     succeed(&dir, server.address, line);
     fs::remove_file(&table).unwrap();
@@ -211,11 +234,131 @@ fn what_a_server_draws_becomes_the_table_in_the_order_of_the_queries() {
     // Another name may be another model.
     let other = ask(&dir, server.address, &line.replace("name m", "name other"));
     assert_eq!(other.status, Some(4), "{}", other.stderr);
-    // What keeps every token keeps it by every server's name.
+    // Top-k 0 is sent as -1.
     succeed(&dir, server.address, "--top-k 0 --out all.parquet");
     let asked = server.asked();
     assert!(asked.iter().all(|it| it["top_k"] == -1), "{asked:?}");
     assert!(asked.iter().all(|it| it["model"] == "mini"), "{asked:?}");
+}
+
+/// Returns a table's provenance.
+fn provenance(table: &Path) -> Provenance {
+    apo_tables::provenance(table).unwrap().unwrap()
+}
+
+#[test]
+fn a_model_is_known_by_its_weights_or_by_a_revision_that_stands_for_them() {
+    let dir = world("served-weights");
+    let n = QUERIES * SAMPLES;
+    let server = Server::start(|request| (200, drawn(request)));
+    // One that others made: nothing but its files tells what it is.
+    fs::remove_file(dir.join("mini/apo.json")).unwrap();
+    succeed(&dir, server.address, "--out weights.parquet");
+    assert_eq!(server.asked().len(), n);
+
+    // Trained further, and served by the same name.
+    let weights = dir.join("mini/model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    let low = bytes.len() - 4;
+    bytes[low] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let ran = ask(&dir, server.address, "--out weights.parquet");
+    assert_eq!(ran.status, Some(4), "{}", ran.stderr);
+    succeed(&dir, server.address, "--out weights.parquet --overwrite");
+    assert_eq!(
+        server.asked().len(),
+        n,
+        "the journal knows the other weights"
+    );
+
+    fs::remove_file(&weights).unwrap();
+    let ran = ask(&dir, server.address, "--out none.parquet");
+    is_refused(&dir, &ran, 3, &["model.safetensors", "--model-revision"]);
+    assert!(server.asked().is_empty());
+    for (revision, more) in [("1", ""), ("2", "--overwrite")] {
+        let line = format!("--model-revision {revision} --out revised.parquet");
+        if !more.is_empty() {
+            let ran = ask(&dir, server.address, &line);
+            assert_eq!(ran.status, Some(4), "{}", ran.stderr);
+            assert!(ran.stderr.contains("model_revision"), "{}", ran.stderr);
+        }
+        succeed(&dir, server.address, &format!("{line} {more}"));
+        assert_eq!(server.asked().len(), n, "revision {revision}");
+        let made = provenance(&dir.join("revised.parquet"));
+        assert_eq!(made.arguments["model_revision"], revision);
+    }
+}
+
+#[test]
+fn a_model_is_asked_for_as_it_was_named_and_no_absolute_path_is_recorded() {
+    let dir = world("served-names");
+    let server = Server::start(|request| (200, drawn(request)));
+    let files = files_of(&dir.join("mini")).unwrap();
+    let models = [("models/owner/policy".to_owned(), files)];
+    let hub = Hub::serve(models.into(), |_| Reply::Well).unwrap();
+    for (model, name) in [
+        ("owner/policy", "owner/policy"),
+        ("owner/policy@main", "owner/policy"),
+        ("owner/policy --model-name other", "other"),
+    ] {
+        let line = format!("--model {model} --out hub.parquet --overwrite");
+        let mut command = asking(&dir, server.address, &line);
+        command
+            .env("HF_ENDPOINT", hub.endpoint())
+            .env("HF_HOME", dir.join("cache"))
+            .env("HF_HUB_OFFLINE", "0");
+        for name in ["HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE"] {
+            command.env_remove(name);
+        }
+        let ran = finish(&mut command);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        let asked = server.asked();
+        assert!(asked.iter().all(|it| it["model"] == name), "{asked:?}");
+        let made = provenance(&dir.join("hub.parquet"));
+        assert_eq!(made.arguments["model_name"], name);
+        assert_eq!(made.inputs["model"].name, format!("owner/policy@{COMMIT}"));
+    }
+
+    let model = dir.join("mini").display().to_string();
+    succeed(
+        &dir,
+        server.address,
+        &format!("--model {model} --out absolute.parquet"),
+    );
+    let asked = server.asked();
+    assert!(asked.iter().all(|it| it["model"] == *model), "{asked:?}");
+    let made = provenance(&dir.join("absolute.parquet"));
+    assert_eq!(made.arguments["model_name"], "mini");
+    // The same model in another place is the same.
+    let elsewhere = dir.join("elsewhere/mini");
+    copy(&dir.join("mini"), &elsewhere);
+    let line = format!("--model {} --out absolute.parquet", elsewhere.display());
+    let again = ask(&dir, server.address, &line);
+    assert_eq!(again.status, Some(0), "{}", again.stderr);
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn the_servers_log_probs_are_doubted_where_it_may_have_changed_them() {
+    let dir = world("served-doubted");
+    let server = Server::start(|request| (200, drawn(request)));
+    for (options, is_doubted) in [
+        ("--temperature 1", false),
+        ("--temperature 0.7", true),
+        ("--temperature 1 --top-k 5", true),
+        ("--temperature 1 --repetition-penalty 1.1", true),
+    ] {
+        let line = format!("{options} --out doubted.parquet --overwrite");
+        let ran = ask(&dir, server.address, &line);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        let warning = "each `log_prob` is the server's";
+        assert_eq!(
+            ran.stderr.contains(warning),
+            is_doubted,
+            "{options}: {}",
+            ran.stderr
+        );
+    }
 }
 
 #[test]

@@ -271,7 +271,8 @@ impl Method {
                 &mut dpo.common
             }
         };
-        common.model.fetch(&common.report)
+        common.model.fetch(&common.report)?;
+        Ok(())
     }
 
     /// Returns the method's name on the command line.

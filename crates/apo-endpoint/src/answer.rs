@@ -82,14 +82,10 @@ fn not_json(body: &[u8]) -> Meaning {
         return Meaning::Never(format!("expected a chat completion as JSON, found {found}"));
     };
     match completion(&read.value) {
-        // A value that the faults did not touch is as good as any.
-        Meaning::Done(Outcome::Reply(reply)) if reply.content.contains(literal::UNREAD) => {
-            let problem = "its text is not UTF-8, or contains half a character (a lone surrogate)";
-            unreadable(problem, reply.usage)
-        }
-        Meaning::Done(Outcome::Reply(_)) if read.holds_more => {
-            unreadable("more JSON follows the chat completion", None)
-        }
+        Meaning::Done(Outcome::Reply(reply)) => match read.problem(&reply) {
+            Some(problem) => unreadable(problem, reply.usage),
+            None => Meaning::Done(Outcome::Reply(reply)),
+        },
         other => other,
     }
 }

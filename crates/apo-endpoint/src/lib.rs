@@ -47,7 +47,7 @@ mod text_request;
 pub use answer::{Meaning, excerpt, meaning, text_meaning};
 pub use causes::Causes;
 pub use client::{Client, POLL_INTERVAL, Settings, problem_of, sleep_until};
-pub use drawn::Drawn;
+pub use drawn::{Drawn, EndedBy};
 pub use encoding::{Unread, decoded};
 pub use ending::Ending;
 pub use endpoint::{Counts, Endpoint};

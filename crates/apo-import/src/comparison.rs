@@ -35,6 +35,8 @@ pub struct ScoredAnswers {
     pub asked: Asked,
     /// The answers.
     pub answers: Vec<Scored>,
+    /// Whether the scores are the row's; otherwise they only say which answer is better.
+    pub has_scores: bool,
     /// The other columns of the row.
     pub extra: Extra,
 }
@@ -92,6 +94,7 @@ pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<ScoredAnswers>, Fa
         let query = answers.first().map_or("", |it| &it.text);
         return Ok(Some(ScoredAnswers {
             asked: Asked::Dialogues,
+            has_scores: true,
             extra: extra(found, &["text", "score"], query)?,
             answers,
         }));
@@ -107,6 +110,7 @@ pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<ScoredAnswers>, Fa
         return Ok(Some(ScoredAnswers {
             // GPT-4 preferred the first completion.
             answers: vec![answer(names.0, better, 1.0)?, answer(names.1, worse, 0.0)?],
+            has_scores: false,
             extra: extra(&[names.0, names.1])?,
             asked: Asked::Instruction(asked),
         }));
@@ -124,6 +128,7 @@ pub(crate) fn comparison(found: &Fields<'_>) -> Result<Option<ScoredAnswers>, Fa
         .collect::<Result<_, _>>()?;
     Ok(Some(ScoredAnswers {
         answers,
+        has_scores: true,
         extra: extra(&[name])?,
         asked: Asked::Instruction(asked),
     }))
@@ -147,6 +152,7 @@ fn web_gpt(found: &Fields<'_>) -> Result<Option<ScoredAnswers>, Fault> {
             scored("answer_0", first, "score_0", first_score)?,
             scored("answer_1", second, "score_1", second_score)?,
         ],
+        has_scores: true,
         extra: extra(found, &used, &question)?,
         asked: Asked::Question(question),
     }))
@@ -183,6 +189,7 @@ pub(crate) fn list(record: &str) -> Result<ScoredAnswers, Fault> {
     ScoredAnswers {
         asked: Asked::Question(question),
         answers,
+        has_scores: true,
         extra: Extra::default(),
     }
     .checked()

@@ -85,7 +85,7 @@ fn pair(preference: &Preference, subset: &str) -> Result<ReadPair, Fault> {
     };
     let pair = Pair {
         margin: preference
-            .margin()
+            .margin
             .map(|it| it as f32)
             .filter(|it| it.is_finite()),
         ..with_system(pair?, preference)?

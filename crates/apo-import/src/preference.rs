@@ -30,12 +30,12 @@ pub struct Preference {
     pub chosen: Text,
     /// The other one.
     pub rejected: Text,
-    /// The score of the preferred response, if the row has scores.
+    /// The score of the preferred response, if the row has scores; of a vote, 1 or 0.
     pub score_chosen: Option<f64>,
     /// The score of the other response.
     pub score_rejected: Option<f64>,
-    /// By how much the preferred response is better, if a column says so.
-    pub said_margin: Option<f64>,
+    /// By how much the preferred response is better, if the row says so: a vote does not.
+    pub margin: Option<f64>,
     /// The other columns of the row.
     pub extra: Extra,
 }
@@ -65,18 +65,9 @@ impl From<Dialogues> for Preference {
             rejected: Text::Plain(rejected),
             score_chosen: None,
             score_rejected: None,
-            said_margin: None,
+            margin: None,
             extra: Extra::default(),
         }
-    }
-}
-
-impl Preference {
-    /// Returns by how much the preferred response is better: as a column says, or else the
-    /// difference of the scores.
-    pub fn margin(&self) -> Option<f64> {
-        let difference = || Some(self.score_chosen? - self.score_rejected?);
-        self.said_margin.or_else(difference)
     }
 }
 
@@ -176,7 +167,7 @@ fn preference(
         rejected,
         score_chosen: scores.chosen,
         score_rejected: scores.rejected,
-        said_margin: scores.margin,
+        margin: scores.difference(),
         extra,
     })
 }

@@ -65,7 +65,8 @@ fn all<'a, const N: usize>(found: &Fields<'a>, names: [&str; N]) -> Option<[&'a 
     values.try_into().ok()
 }
 
-/// Makes a preference of two responses; `lead` says by how much the second is better.
+/// Makes a preference of two responses, without a margin; `lead` says by how much the second
+/// is better.
 fn of_two(prompt: Option<Text>, [first, second]: [Text; 2], lead: f64) -> Preference {
     let (chosen, rejected) = if lead > 0.0 {
         (second, first)
@@ -78,7 +79,7 @@ fn of_two(prompt: Option<Text>, [first, second]: [Text; 2], lead: f64) -> Prefer
         rejected,
         score_chosen: Some(lead.abs()),
         score_rejected: Some(0.0),
-        said_margin: None,
+        margin: None,
         extra: Extra::default(),
     }
 }
@@ -107,6 +108,7 @@ fn help_steer(
     let mut extra = extra(found, &used, &prompt.plain_text())?;
     extra.add(prompt.unused());
     Ok(Preference {
+        margin: Some(lead.abs()),
         extra,
         ..of_two(Some(prompt), responses, lead)
     })
@@ -140,7 +142,7 @@ fn swift(
         rejected: Text::Messages(rejected),
         score_chosen: scores.chosen,
         score_rejected: scores.rejected,
-        said_margin: scores.margin,
+        margin: scores.difference(),
         extra,
     })
 }

@@ -127,6 +127,15 @@ pub(crate) struct Scores<'a> {
     pub used: Vec<&'a str>,
 }
 
+impl Scores<'_> {
+    /// Returns by how much the chosen response is better: as a column of margins says, or
+    /// else the difference of the scores.
+    pub fn difference(&self) -> Option<f64> {
+        let difference = || Some(self.chosen? - self.rejected?);
+        self.margin.or_else(difference)
+    }
+}
+
 /// Reads the scores of a preference.
 ///
 /// # Errors

@@ -27,12 +27,12 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Brings the model from the hub, if it is named there: then `dir` is its folder in
-    /// the cache.
+    /// the cache, and its `owner/name` is returned.
     ///
     /// # Errors
     ///
     /// As [`hub::model`].
-    pub fn fetch(&mut self, report: &ReportArgs) -> Result<()> {
+    pub fn fetch(&mut self, report: &ReportArgs) -> Result<Option<String>> {
         hub::model(&mut self.dir, report)
     }
 }

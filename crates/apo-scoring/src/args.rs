@@ -38,8 +38,7 @@ To resume a stopped run, run the same command again.
     apo_stage::exit_status!()
 );
 
-/// What `--help` says after the options of `judge log-probs`, which has the
-/// arguments of `score`.
+/// What `--help` says after the options of `judge log-probs`.
 pub const LOG_PROBS: &str = concat!(
     "\
 Examples:
@@ -102,10 +101,9 @@ pub struct ScorerArgs {
     pub compute: ComputeArgs,
 }
 
-/// The arguments of `score` and of `log-probs`.
+/// The arguments of `log-probs`, which `score` has, too.
 #[derive(Debug, clap::Args)]
-#[command(after_help = SCORE)]
-pub struct ScoreArgs {
+pub struct ValuesArgs {
     #[command(flatten)]
     pub scorer: ScorerArgs,
 
@@ -113,16 +111,23 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "PARQUET", help_heading = "Tables")]
     pub responses: PathBuf,
 
-    /// Other responses to the same queries, scored by the same model: prints by how
-    /// much these rewards are higher, and by how much they would be at like length
-    #[arg(long, value_name = "PARQUET", help_heading = "Measures")]
-    pub against: Option<PathBuf>,
-
     #[command(flatten)]
     pub output: OutputArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = SCORE)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    pub values: ValuesArgs,
+
+    /// Other responses to the same queries, scored by the same model: prints by how
+    /// much these rewards are higher, and by how much they would be at like length
+    #[arg(long, value_name = "PARQUET", help_heading = "Measures")]
+    pub against: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use apo_stage::{Claim, Output, OutputKind, format_table, print_result, print_up_
 use apo_tables::{Reader, Response, Writer};
 use serde_json::json;
 
-use crate::args::ScoreArgs;
+use crate::args::ValuesArgs;
 use crate::scorer::{Scorer, tokenizer};
 use crate::values::{changed, compute, provenance};
 
@@ -21,7 +21,7 @@ const TABLE: &str = "log-probs.parquet";
 ///
 /// When the table or the model cannot be used, a log-prob is not finite, or the
 /// output cannot be written.
-pub fn run(args: &mut ScoreArgs) -> Result<()> {
+pub fn run(args: &mut ValuesArgs) -> Result<()> {
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     args.scorer.model.fetch(&args.report)?;
     let args = &*args;

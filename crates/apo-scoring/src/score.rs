@@ -5,12 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use apo_llama::Head;
-use apo_measures::{Gain, LikeLength, ScoreSummary, by_subset, correlation, gain, mean, repeats};
+use apo_measures::{LikeLength, ScoreSummary, by_subset, correlation, gain, mean, repeats};
 use apo_provenance::Provenance;
 use apo_provenance::stage_names::JUDGE_SCORE;
 use apo_stage::rows::check_scored;
 use apo_stage::{
-    Claim, Output, OutputKind, ScoredAnswers, bad_input, format_table, note, print_result, warn,
+    Claim, Output, OutputKind, ReportArgs, ScoredAnswers, bad_input, format_table, note,
+    print_result, warn,
 };
 use apo_tables::{Finish, Reader, Response, ScoredWriter};
 
@@ -42,17 +43,23 @@ const TABLE: &str = "scored.parquet";
 /// When the table or the model cannot be used, a reward is not finite, or the output
 /// cannot be written.
 pub fn run(args: &mut ScoreArgs) -> Result<()> {
+    let ScoreArgs {
+        values: args,
+        against,
+    } = args;
+    let against = against.as_deref();
     let responses = Reader::<Response>::open_filled(&args.responses)?;
     responses.schema()?; // other columns are kept, so every part must have them
     args.scorer.model.fetch(&args.report)?;
     let args = &*args;
     let tokenizer = tokenizer(&args.scorer, Head::Reward)?;
     let provenance = provenance(JUDGE_SCORE, args, &responses, Head::Reward, &tokenizer)?;
-    let others = args.against.as_deref().map(ScoredAnswers::read);
+    let others = against.map(|path| others(path, &args.responses, &provenance));
     let others = others.transpose()?;
     let out = &args.output.out;
     args.scorer.compute.keep_apart(&args.output)?;
     let inputs = [args.scorer.model.dir.as_path(), &args.responses];
+    let inputs = inputs.into_iter().chain(against);
     let mut summary = match Output::claim(&args.output, &provenance, OutputKind::Table, inputs)? {
         Claim::UpToDate => {
             note(&args.report, &format!("{} is up to date", out.display()));
@@ -77,27 +84,35 @@ pub fn run(args: &mut ScoreArgs) -> Result<()> {
             summary
         }
     };
-    if let (Some(others), Some(path)) = (&others, &args.against) {
-        summary.gain = Some(above(out, others, path)?);
+    if let Some(others) = &others {
+        summary.gain = gain(&ScoredAnswers::read(out)?.minus(others), DRAWS, SEED);
     }
-    warn_of(&summary, args);
+    warn_of(&summary, args.report);
     print_result(&args.report, &summary, || format_table(&rows(&summary)))
 }
 
-/// Returns by how much a scored table's rewards are higher than those of another.
-fn above(out: &Path, others: &ScoredAnswers, path: &Path) -> Result<Gain> {
-    let own = ScoredAnswers::read(out)?;
+/// Reads the scored answers of `--against`, which the rewards will be compared with.
+///
+/// # Errors
+///
+/// When the table cannot be read, another model scored it, or it answers none of the
+/// queries.
+fn others(path: &Path, responses: &Path, provenance: &Provenance) -> Result<ScoredAnswers> {
+    let others = ScoredAnswers::read(path)?;
     let path = path.display();
-    if !own.is_comparable(others) {
+    if !others.may_be_scored_by(&provenance.inputs["model"].digest) {
         return Err(bad_input(format!(
             "--against {path}: another reward model scored it; score both tables with one"
         )));
     }
-    gain(&own.minus(others), DRAWS, SEED).ok_or_else(|| {
-        bad_input(format!(
-            "--against {path}: it answers none of these queries"
-        ))
-    })
+    for response in Reader::<Response>::open(responses)? {
+        if others.of_query.contains_key(&response?.query_id) {
+            return Ok(others);
+        }
+    }
+    Err(bad_input(format!(
+        "--against {path}: it answers none of these queries"
+    )))
 }
 
 /// Writes the table unchanged, with its rewards added.
@@ -175,8 +190,8 @@ fn summarise(path: &Path) -> Result<ScoreSummary> {
 }
 
 /// Warns if the policy repeats itself or does not end its responses.
-fn warn_of(summary: &ScoreSummary, args: &ScoreArgs) {
-    if args.report.quiet {
+fn warn_of(summary: &ScoreSummary, report: ReportArgs) {
+    if report.quiet {
         return;
     }
     let percent = |share: f64| 100.0 * share;

@@ -12,7 +12,7 @@ use apo_spool::ValueSpool;
 use apo_stage::{Progress, bad_input, warn};
 use apo_tables::{Reader, Response};
 
-use crate::args::{ScoreArgs, ScorerArgs};
+use crate::args::{ScorerArgs, ValuesArgs};
 use crate::reading::Reading;
 use crate::scorer::{Scorer, ScorerInput, ScorerOutput};
 
@@ -26,7 +26,7 @@ const VALUES: &str = "values.spool";
 /// When an input cannot be read.
 pub(crate) fn provenance(
     stage: &str,
-    args: &ScoreArgs,
+    args: &ValuesArgs,
     responses: &Reader<Response>,
     head: Head,
     tokenizer: &DialogueTokenizer,
@@ -54,7 +54,7 @@ pub(crate) fn provenance(
 /// When a row cannot be read or made into tokens, a value is not finite, the disk is
 /// full, or a signal stopped the work.
 pub(crate) fn compute(
-    args: &ScoreArgs,
+    args: &ValuesArgs,
     what: &str,
     responses: Reader<Response>,
     scorer: &mut Scorer,

@@ -61,22 +61,22 @@ impl Watch for Shown<'_> {
     }
 }
 
-/// Replaces the name of a model on the hub by the folder of its files in the cache. A
-/// path stays as it is.
+/// Replaces the name of a model on the hub by the folder of its files in the cache, and
+/// returns `owner/name`. A path stays as it is.
 ///
 /// # Errors
 ///
 /// When the hub does not have the model, does not give it, or cannot be asked, or a
 /// signal stopped the download.
-pub fn model(path: &mut PathBuf, report: &ReportArgs) -> Result<()> {
+pub fn model(path: &mut PathBuf, report: &ReportArgs) -> Result<Option<String>> {
     let Some(name) = named(path).map_err(classify)? else {
-        return Ok(());
+        return Ok(None);
     };
     let hub = Hub::from_env()?;
     let found = hub.model(&name, &mut Shown::new(report));
     *path = found.map_err(classify)?;
     note(report, &format!("{name}: {}", path.display()));
-    Ok(())
+    Ok(Some(name.repository))
 }
 
 /// Returns the files of a part of a data set that a text names on the hub; `None` if the

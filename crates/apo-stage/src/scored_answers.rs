@@ -57,10 +57,13 @@ impl ScoredAnswers {
     /// Whether its rewards may be compared with another's: they are not known to be of
     /// different reward models.
     pub fn is_comparable(&self, other: &Self) -> bool {
-        match (&self.scored_by, &other.scored_by) {
-            (Some(own), Some(theirs)) => own == theirs,
-            _ => true,
-        }
+        let theirs = other.scored_by.as_deref();
+        theirs.is_none_or(|it| self.may_be_scored_by(it))
+    }
+
+    /// Whether its rewards may be those of a reward model: they are not known to be another's.
+    pub fn may_be_scored_by(&self, digest: &str) -> bool {
+        self.scored_by.as_deref().is_none_or(|it| it == digest)
     }
 
     /// Returns the difference of rewards and the difference of lengths of each query that

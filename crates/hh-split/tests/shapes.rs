@@ -780,6 +780,22 @@ fn by_how_much_a_response_is_better_is_kept() {
                    "score_0": -0.25, "score_1": 0.25}),
             Some(0.5),
         ),
+        // A vote says which one is better, not by how much.
+        (
+            json!({"prompt": r#"["Why?"]"#, "response_a": r#"["No."]"#,
+                   "response_b": r#"["Yes."]"#, "winner_model_a": 0, "winner_model_b": 1,
+                   "winner_tie": 0}),
+            None,
+        ),
+        (
+            json!({"winner": "model_a", "conversation_a": messages("Yes."),
+                   "conversation_b": messages("No.")}),
+            None,
+        ),
+        (
+            json!({"user_input": "Why?", "completion_a": "Yes.", "completion_b": "No."}),
+            None,
+        ),
     ] {
         split(&dir, &row);
         let pairs = rows::<Pair>(&dir.join("data/train-pairs.parquet"));

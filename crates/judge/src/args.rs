@@ -12,7 +12,7 @@ use apo_model_stage::POLICY_LIMIT;
 use apo_report::args::{
     ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, MapArgs, RunReportArgs, TableArgs,
 };
-use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs};
+use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs, ValuesArgs};
 use apo_stage::ReportArgs;
 use clap::{Parser, Subcommand};
 
@@ -46,7 +46,7 @@ pub enum Command {
     // As many tokens as `align` reads.
     #[command(after_help = LOG_PROBS)]
     #[command(mut_arg("limit", |it| it.default_value(POLICY_LIMIT.to_string())))]
-    LogProbs(ScoreArgs),
+    LogProbs(ValuesArgs),
     /// Bring a model or a data set from Hugging Face's hub, and print where it is
     Fetch(FetchArgs),
     /// Count the rows and queries of the data, beside the paper's (Table 1)
@@ -125,5 +125,16 @@ mod tests {
     #[test]
     fn the_declaration_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn only_score_compares_with_other_responses() {
+        let parse = |command| {
+            let line = format!("judge {command} --model m --responses r --out o --against x");
+            Args::try_parse_from(line.split_whitespace())
+        };
+        assert!(parse("score").is_ok());
+        let error = parse("log-probs").unwrap_err().to_string();
+        assert!(error.contains("--against"), "{error}");
     }
 }

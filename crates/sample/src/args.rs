@@ -1,10 +1,12 @@
 //! The command line of `sample`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use apo_endpoint_stage::AskingArgs;
 use apo_model_stage::{ComputeArgs, ModelArgs};
+use apo_provenance::input_name;
 use apo_stage::{OutputArgs, ReportArgs};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Parser};
 
 const EXAMPLES: &str = concat!(
@@ -28,6 +30,11 @@ Examples:
     sample --model sft --queries data/rm-queries.parquet \\
       --base-url http://127.0.0.1:8080/v1 --out rm-samples.parquet
 
+  By a server on another machine, of which this one has the small files alone:
+    sample --model sft-tokenizer --model-name sft --model-revision 2026-11-30 \\
+      --queries data/rm-queries.parquet --base-url http://gpu:8000/v1 \\
+      --out rm-samples.parquet
+
 To resume a stopped run, run the same command again. A server's answers are kept in
 OUT.journal.jsonl; nothing that it holds is asked for again.
 
@@ -49,8 +56,8 @@ OUT.journal.jsonl; nothing that it holds is asked for again.
 #[command(group(ArgGroup::new("computing").multiple(true).conflicts_with("base_url")
     .args(["batch", "device", "threads", "precision", "tuning"])))]
 #[command(group(ArgGroup::new("asking").multiple(true).requires("base_url")
-    .args(["model_name", "samples_per_request", "requests", "timeout", "attempts", "first_pause",
-        "max_failures"])))]
+    .args(["model_name", "model_revision", "samples_per_request", "requests", "timeout",
+        "attempts", "first_pause", "max_failures"])))]
 // A server may let requests wait, and texts take longer than most replies.
 #[command(mut_arg("timeout", |arg| arg.default_value("600")))]
 pub struct Args {
@@ -150,15 +157,24 @@ pub struct ServerArgs {
     /// Address of an OpenAI-compatible server that draws the samples, up to its `/v1`; a
     /// key is taken from `OPENAI_API_KEY`
     ///
-    /// It must serve the model of --model, which gives the tokenizer and the template, and
-    /// is named in the output as what was sampled; its weights are not read and may be
-    /// absent.
+    /// It must serve the model of --model, which gives the tokenizer and the template. The
+    /// output names that model as what was sampled, by a digest of all of its files, so the
+    /// weights are read; see --model-revision.
     #[arg(long, value_name = "URL")]
     pub base_url: Option<String>,
 
-    /// Name of the model at the server [default: --model as given]
+    /// Name of the model at the server [default: --model as given; of a model on the hub,
+    /// `owner/name`]
     #[arg(long, value_name = "NAME")]
     pub model_name: Option<String>,
+
+    /// Stands for the weights where --model has none, only the tokenizer and the
+    /// configuration
+    ///
+    /// Any text that changes whenever the served weights do, such as a commit or a date.
+    /// With another revision, samples are drawn anew.
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub model_revision: Option<String>,
 
     /// Samples that one request asks for
     ///
@@ -181,6 +197,18 @@ pub struct Served<'a> {
     pub journal: PathBuf,
 }
 
+impl Served<'_> {
+    /// Returns the name as outputs record it: of an absolute path, its last part.
+    pub fn recorded_name(&self) -> String {
+        let path = Path::new(&self.name);
+        if path.is_absolute() {
+            input_name(path)
+        } else {
+            self.name.clone()
+        }
+    }
+}
+
 impl Args {
     /// Returns where the model is served, if a server draws the samples.
     pub fn served(&self) -> Option<Served<'_>> {
@@ -191,6 +219,14 @@ impl Args {
             name: name.unwrap_or_else(|| self.model.dir.to_string_lossy().into_owned()),
             journal: self.server.asking.journal(&self.output.out),
         })
+    }
+
+    /// Whether samples are drawn with other probabilities than the model's own.
+    pub fn changes_probabilities(&self) -> bool {
+        self.temperature != 1.0
+            || self.top_k > 0
+            || self.top_p < 1.0
+            || self.repetition_penalty != 1.0
     }
 
     /// Checks that options fit together.
@@ -284,6 +320,7 @@ mod tests {
         }
         for option in [
             "--model-name m",
+            "--model-revision r",
             "--samples-per-request 2",
             "--requests 4",
             "--journal j",
@@ -310,6 +347,12 @@ mod tests {
         assert_eq!(there.server.asking.timeout, 600);
         let named = args("--base-url http://a --model-name m");
         assert_eq!(named.served().expect("it is served").name, "m");
+        for (name, recorded) in [("a/sft", "a/sft"), ("/home/me/sft", "sft")] {
+            let named = parse(&format!("--base-url http://a --model-name {name}"));
+            let named = named.expect("it fits");
+            let served = named.served().expect("it is served");
+            assert_eq!((&*served.name, &*served.recorded_name()), (name, recorded));
+        }
     }
 
     #[test]

@@ -16,9 +16,9 @@ mod texts;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use apo_dialogue::{DialogueTokenizer, generation_note};
-use apo_llama::{Head, Start};
+use apo_llama::{Head, ModelError, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
 use apo_stage::{
@@ -45,7 +45,9 @@ fn main() -> ExitCode {
 /// output cannot be written.
 fn run(args: &mut Args) -> Result<()> {
     let queries = Queries::check(args)?;
-    args.model.fetch(&args.report)?;
+    if let Some(name) = args.model.fetch(&args.report)? {
+        args.server.model_name.get_or_insert(name);
+    }
     let args = &*args;
     let tokenizer = open_tokenizer(args)?;
     let provenance = queries.provenance(args, &tokenizer)?;
@@ -73,10 +75,10 @@ fn run(args: &mut Args) -> Result<()> {
     print_result(&args.report, &summary, || format_table(&summary.rows()))
 }
 
-/// Opens the tokenizer. The weights are read only if the model itself draws the samples.
+/// Opens the tokenizer. The weights may be absent only if a revision stands for them.
 fn open_tokenizer(args: &Args) -> Result<DialogueTokenizer> {
     let model = &args.model.dir;
-    let start = match args.served() {
+    let start = match args.server.model_revision {
         None => Start::Saved,
         Some(_) => Start::Scratch(0),
     };
@@ -85,9 +87,25 @@ fn open_tokenizer(args: &Args) -> Result<DialogueTokenizer> {
         by: "--prompt-limit and --max-new-tokens make texts of up to",
     };
     let head = Head::LanguageModel;
-    let tokenizer = models::open_tokenizer(model, args.model.template, head, start, longest)?;
+    let opened = models::open_tokenizer(model, args.model.template, head, start, longest);
+    let tokenizer = opened.map_err(|error| {
+        let is_missing = matches!(error.downcast_ref(), Some(ModelError::MissingFile { .. }));
+        if is_missing && start == Start::Saved && args.served().is_some() {
+            of_served(error)
+        } else {
+            error
+        }
+    })?;
     if let Some(note) = generation_note(model)? {
         warn(&note);
     }
     Ok(tokenizer)
+}
+
+/// Says what to do where a server has the weights and this machine does not.
+fn of_served(error: Error) -> Error {
+    error.context(
+        "--model is to be the directory that the server loads: its weights tell which version \
+         answered. Where they are not at hand, give --model-revision, a text that stands for them",
+    )
 }

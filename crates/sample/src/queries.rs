@@ -84,7 +84,7 @@ impl Queries {
     }
 
     /// Returns what the output depends on. If a server draws the samples, that is the
-    /// model's name there instead of a precision.
+    /// model's name there, and its revision if one is given, instead of a precision.
     ///
     /// # Errors
     ///
@@ -96,8 +96,12 @@ impl Queries {
             None => precision::with_precision(provenance, &args.compute, &args.model.dir)?,
             Some(served) => provenance
                 .argument("sampled_by", "server")
-                .argument("model_name", served.name)
+                .argument("model_name", served.recorded_name())
                 .argument("samples_per_request", args.server.samples_per_request),
+        };
+        let provenance = match &args.server.model_revision {
+            None => provenance,
+            Some(revision) => provenance.argument("model_revision", revision.as_str()),
         };
         Ok(provenance
             .argument("samples", args.samples)

@@ -63,7 +63,10 @@ pub fn sample(
         texts: Texts::new(&args.model.dir, tokenizer)?,
         name: served.name,
         // A policy that was trained anew has the same name.
-        weights: provenance.inputs["model"].digest.clone(),
+        weights: match &args.server.model_revision {
+            None => provenance.inputs["model"].digest.clone(),
+            Some(revision) => format!("{} {revision}", provenance.inputs["model"].digest),
+        },
     };
     let start = Instant::now();
     server.ask_all(&endpoint, queries)?;
@@ -101,6 +104,15 @@ pub fn sample(
             summary.responses
         ));
     }
+    if without_log_prob < summary.responses && args.changes_probabilities() {
+        warn(&format!(
+            "each `log_prob` is the server's: that of the unchanged model, as vLLM and llama.cpp \
+             tell it by default, or one after temperature, filters and penalty, as vLLM does with \
+             --logprobs-mode processed_logprobs and did in its engine V0; `judge log-probs \
+             --model {}` computes the model's own from the texts",
+            args.model.dir.display()
+        ));
+    }
     Ok(summary)
 }
 
@@ -111,7 +123,7 @@ struct Server<'a> {
     texts: Texts<'a>,
     /// The model's name at the server.
     name: String,
-    /// The digest of the model.
+    /// The digest of the model, and its revision.
     weights: String,
 }
 
@@ -244,7 +256,7 @@ impl Server<'_> {
         };
         let each = texts.drawn.iter().zip(texts.drawn_tokens());
         let found: Result<Vec<Sampled>> = each
-            .map(|(drawn, n_tokens)| self.texts.sampled(drawn, n_tokens))
+            .map(|(drawn, n_tokens)| self.texts.sampled(drawn, n_tokens, request.max_tokens))
             .collect();
         found.with_context(|| format!("query {query_id}"))
     }

@@ -3,18 +3,21 @@
 //! With ids, a response ends where our sampler would end it: at an end of text, or where a
 //! further human turn begins. So its tokens and log-prob are those that our sampler would
 //! report, whatever the server makes of the text. If ids are missing, the server's text
-//! counts.
+//! counts, and what the server says of its end.
 
 use std::path::Path;
 
 use anyhow::Result;
 use apo_dialogue::DialogueTokenizer;
-use apo_endpoint::Drawn;
+use apo_endpoint::{Drawn, EndedBy};
 use apo_llama::ModelDirectory;
 use apo_stage::bad_input;
 use apo_tables::Finish;
 
 use crate::table::Sampled;
+
+/// Most tokens of a character that is not whole: llama.cpp leaves them out where a text ends.
+const OF_CHARACTER: usize = 3;
 
 /// Reads texts as responses.
 #[derive(Debug)]
@@ -48,14 +51,14 @@ impl<'a> Texts<'a> {
         })
     }
 
-    /// Returns the response that a text is. `n_tokens` is the number of its tokens, if the
-    /// server tells it.
+    /// Returns the response that a text of at most `most` tokens is. `n_tokens` is the number
+    /// of its tokens, if the server tells it.
     ///
     /// # Errors
     ///
-    /// When the tokenizer fails, or an id is beyond the vocabulary: the server has another
-    /// model.
-    pub fn sampled(&self, drawn: &Drawn, n_tokens: Option<u64>) -> Result<Sampled> {
+    /// When the tokenizer fails, when an id is beyond the vocabulary, so that the server has
+    /// another model, or when the server's context ended the text too early.
+    pub fn sampled(&self, drawn: &Drawn, n_tokens: Option<u64>, most: u32) -> Result<Sampled> {
         let Some(ids) = &drawn.ids else {
             return Ok(self.without_ids(drawn, n_tokens));
         };
@@ -76,15 +79,28 @@ impl<'a> Texts<'a> {
             let found = self.without_ids(drawn, n_tokens);
             let finish = match (end, found.finish) {
                 (_, Finish::Turn | Finish::Empty) => found.finish,
-                (end, _) => end.map_or(Finish::Turn, |end| end.finish),
+                (Some(end), _) => end.finish,
+                // The end of text is one token; those that begin a turn are several.
+                (None, _) if n_tokens == Some(ids.len() as u64 + 1) => said(drawn, Finish::Stop),
+                (None, _) => said(drawn, Finish::Turn),
             };
             return Ok(Sampled { finish, ..found });
         }
         let end = end.unwrap_or(End {
             kept: ids.len(),
             generated: ids.len(),
-            finish: Finish::Stop,
+            finish: said(drawn, Finish::Stop),
         });
+        // Where a server counts, this was seen when it answered.
+        let is_short = ids.len() + OF_CHARACTER < most as usize;
+        if end.finish == Finish::Length && n_tokens.is_none() && is_short {
+            return Err(bad_input(format!(
+                "the server's context ended a text after {} of {most} tokens; remove the journal, \
+                 and raise the context (vLLM: --max-model-len; llama.cpp: --ctx-size, which all \
+                 its slots share), or ask for shorter prompts or texts",
+                ids.len()
+            )));
+        }
         let response = self.tokenizer.decode_response(&ids[..end.kept])?;
         let log_prob = drawn.log_probs.as_ref().map(|each| {
             let sum: f64 = each[..end.generated].iter().map(|&it| f64::from(it)).sum();
@@ -151,7 +167,7 @@ impl<'a> Texts<'a> {
         } else if drawn.is_cut() {
             Finish::Length
         } else {
-            Finish::Stop
+            said(drawn, Finish::Stop)
         };
         let response = self.tokenizer.response(&drawn.text);
         Sampled {
@@ -160,6 +176,15 @@ impl<'a> Texts<'a> {
             tokens: n_tokens.and_then(|n| i32::try_from(n).ok()),
             log_prob: None,
         }
+    }
+}
+
+/// Returns how a text that was not cut ended, as the server says, or else as is likely.
+fn said(drawn: &Drawn, likely: Finish) -> Finish {
+    match drawn.ended_by {
+        Some(EndedBy::Text) => Finish::Turn,
+        Some(EndedBy::Token) => Finish::Stop,
+        None => likely,
     }
 }
 
@@ -191,6 +216,7 @@ mod tests {
         Drawn {
             text: text.into(),
             finish_reason: finish_reason.into(),
+            ended_by: None,
             log_probs: Some(vec![-0.5; ids.len()]),
             ids: Some(ids),
         }
@@ -199,7 +225,9 @@ mod tests {
     fn read(drawn: &Drawn, n_tokens: Option<u64>) -> Sampled {
         let tokenizer = tokenizer();
         let texts = Texts::new(Path::new(DIR), &tokenizer).expect("the fixture has a config");
-        texts.sampled(drawn, n_tokens).expect("the ids are known")
+        let most = drawn.ids.as_ref().map_or(9, Vec::len) as u32;
+        let found = texts.sampled(drawn, n_tokens, most);
+        found.expect("the ids are known")
     }
 
     fn sampled(response: &str, finish: Finish, tokens: usize) -> Sampled {
@@ -274,8 +302,7 @@ mod tests {
         let plain = |text: &str, finish_reason: &str| Drawn {
             text: text.into(),
             finish_reason: finish_reason.into(),
-            ids: None,
-            log_probs: None,
+            ..Drawn::default()
         };
         let text = " Rinse the rice.";
         for (drawn, finish) in [
@@ -293,10 +320,60 @@ mod tests {
     }
 
     #[test]
+    fn a_text_ends_as_the_server_says_where_its_ids_do_not_tell() {
+        let ids = tokenizer().encode_prompt(" Rinse the rice.", 1000);
+        let ids = ids.expect("it is a text");
+        let n = ids.len() as u64;
+        let by = |ended_by, ids: Option<&Vec<u32>>| Drawn {
+            ended_by,
+            ids: ids.cloned(),
+            log_probs: None,
+            ..drawn(Vec::new(), " Rinse the rice.", "stop")
+        };
+        let (text, token) = (Some(EndedBy::Text), Some(EndedBy::Token));
+        for (drawn, n_tokens, finish) in [
+            // The end of text is counted, but not among the ids.
+            (by(None, Some(&ids)), n + 1, Finish::Stop),
+            (by(token, Some(&ids)), n + 2, Finish::Stop),
+            (by(text, Some(&ids)), n + 1, Finish::Turn),
+            (by(None, Some(&ids)), n + 3, Finish::Turn),
+            // Neither is counted.
+            (by(token, Some(&ids)), n, Finish::Stop),
+            (by(text, Some(&ids)), n, Finish::Turn),
+            // There are no ids.
+            (by(token, None), n, Finish::Stop),
+            (by(text, None), n, Finish::Turn),
+            (by(None, None), n, Finish::Stop),
+        ] {
+            assert_eq!(read(&drawn, Some(n_tokens)).finish, finish, "{drawn:?}");
+        }
+    }
+
+    #[test]
+    fn a_context_that_ends_an_uncounted_text_is_not_taken_for_its_length() {
+        let ids = tokenizer().encode_prompt(" Rinse the rice.", 1000);
+        let ids = ids.expect("it is a text");
+        let n = ids.len() as u32;
+        let tokenizer = tokenizer();
+        let texts = Texts::new(Path::new(DIR), &tokenizer).expect("the fixture has a config");
+        let cut = drawn(ids, " Rinse the rice.", "length");
+        let error = texts.sampled(&cut, None, n + 4).unwrap_err().to_string();
+        assert!(error.contains(&format!("after {n} of")), "{error}");
+        // The tokens of half a character may be missing; other ids may, too.
+        assert!(texts.sampled(&cut, None, n + 3).is_ok());
+        let more = Drawn {
+            text: " Rinse the rice. It".into(),
+            ..cut
+        };
+        let found = texts.sampled(&more, None, n + 4).expect("ids are missing");
+        assert_eq!(found.finish, Finish::Length);
+    }
+
+    #[test]
     fn a_token_beyond_the_vocabulary_is_another_models() {
         let tokenizer = tokenizer();
         let texts = Texts::new(Path::new(DIR), &tokenizer).expect("the fixture has a config");
-        let error = texts.sampled(&drawn(vec![5000], "x", "stop"), None);
+        let error = texts.sampled(&drawn(vec![5000], "x", "stop"), None, 9);
         let error = error.expect_err("the vocabulary ends before").to_string();
         assert!(error.contains("another model"), "{error}");
     }

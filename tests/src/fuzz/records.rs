@@ -54,7 +54,7 @@ fn imported(path: &Path, most: usize) -> String {
         most,
         |record| match Preferences::read(record, &Columns::default()) {
             Ok(Preferences::Preference(found)) => {
-                assert!(found.margin().is_none_or(f64::is_finite), "{found:?}");
+                assert!(found.margin.is_none_or(f64::is_finite), "{found:?}");
                 "preference".into()
             }
             Ok(Preferences::ScoredAnswers(found)) => {

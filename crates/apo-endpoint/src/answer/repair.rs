@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::literal::{UNREAD, literal};
+use crate::outcome::Reply;
 
 /// What could be read from a body.
 #[derive(Debug, PartialEq)]
@@ -14,6 +15,23 @@ pub(super) struct Repaired {
     pub value: Value,
     /// Whether another object, or the beginning of one, follows.
     pub holds_more: bool,
+}
+
+impl Repaired {
+    /// Returns what is wrong with a reply that was read from the value. One that the faults
+    /// did not touch is as good as any.
+    pub(super) fn problem(&self, reply: &Reply) -> Option<&'static str> {
+        let mut texts = reply
+            .drawn
+            .iter()
+            .map(|it| &it.text)
+            .chain([&reply.content]);
+        if texts.any(|it| it.contains(UNREAD)) {
+            return Some("its text is not UTF-8, or contains half a character (a lone surrogate)");
+        }
+        self.holds_more
+            .then_some("more JSON follows the completion")
+    }
 }
 
 /// Reads the value at the beginning of a body that is JSON but for such faults, or

@@ -12,7 +12,7 @@ use super::excerpt::excerpt;
 use super::meaning::Meaning;
 use super::usage::usage;
 use super::{meaning, repair};
-use crate::drawn::Drawn;
+use crate::drawn::{Drawn, EndedBy};
 use crate::ending::Ending;
 use crate::failure::{FailureKind, STREAMS};
 use crate::outcome::{Outcome, PolicyRefusal, Reply};
@@ -31,21 +31,26 @@ pub fn text_meaning(status: u16, body: &[u8], wanted: &Wanted) -> Meaning {
     if !(200..=299).contains(&status) {
         return for_all(status, meaning(status, body));
     }
-    let read = match serde_json::from_slice(body) {
-        Ok(json) => Some(json),
-        Err(_) => repair::repaired(body).map(|it| it.value),
-    };
-    match read {
-        Some(json) if json.is_object() => texts(&json, wanted),
-        _ => {
-            let found = excerpt(body);
-            if found.starts_with("data:") || found.starts_with("event:") {
-                return Meaning::Unusable(STREAMS.to_owned());
-            }
-            Meaning::Never(format!(
-                "expected text completions as JSON, found `{found}`"
-            ))
+    if let Ok(json) = serde_json::from_slice::<Value>(body)
+        && json.is_object()
+    {
+        return texts(&json, wanted);
+    }
+    let Some(read) = repair::repaired(body).filter(|it| it.value.is_object()) else {
+        let found = excerpt(body);
+        if found.starts_with("data:") || found.starts_with("event:") {
+            return Meaning::Unusable(STREAMS.to_owned());
         }
+        return Meaning::Never(format!(
+            "expected text completions as JSON, found `{found}`"
+        ));
+    };
+    match texts(&read.value, wanted) {
+        Meaning::Done(Outcome::Reply(reply)) => match read.problem(&reply) {
+            Some(problem) => Meaning::Never(problem.to_owned()),
+            None => Meaning::Done(Outcome::Reply(reply)),
+        },
+        other => other,
     }
 }
 
@@ -101,7 +106,7 @@ fn texts(json: &Value, wanted: &Wanted) -> Meaning {
     }
     let mut drawn = Vec::new();
     for choice in choices {
-        match text(choice) {
+        match text(choice, json) {
             Ok(found) => drawn.push(found),
             Err(meaning) => return meaning,
         }
@@ -146,10 +151,11 @@ fn is_of_other_prompt(read: u64, wanted: &Wanted) -> bool {
 /// # Errors
 ///
 /// What the answer means if the text did not end by itself or by its length, or is damaged.
-fn text(choice: &Value) -> Result<Drawn, Meaning> {
+fn text(choice: &Value, json: &Value) -> Result<Drawn, Meaning> {
     let reason = finish_reason(choice).unwrap_or_default();
-    match Ending::of(Some(&reason)) {
-        Ending::Whole | Ending::Cut => {}
+    let ended_by = match Ending::of(Some(&reason)) {
+        Ending::Whole => ended_by(choice, json),
+        Ending::Cut => None,
         Ending::BrokenOff => {
             return Err(Meaning::Later(format!(
                 "the server broke a text off (finish_reason `{reason}`)"
@@ -160,7 +166,7 @@ fn text(choice: &Value) -> Result<Drawn, Meaning> {
                 "a text ended by `{reason}`, expected `stop` or `length`"
             )));
         }
-    }
+    };
     let text = choice["text"].as_str().unwrap_or_default();
     let ids = ids(choice);
     let is_of_each = |it: &Vec<f32>| ids.as_ref().is_some_and(|ids| ids.len() == it.len());
@@ -168,9 +174,31 @@ fn text(choice: &Value) -> Result<Drawn, Meaning> {
     Ok(Drawn {
         text: text.to_owned(),
         finish_reason: reason,
+        ended_by,
         ids,
         log_probs,
     })
+}
+
+/// Returns what ended a text. The reason of vLLM and `SGLang` is the text that ended it, and
+/// null or an id for an end of text; llama.cpp has a name for each, beside the choices.
+fn ended_by(choice: &Value, json: &Value) -> Option<EndedBy> {
+    let reasons = ["stop_reason", "matched_stop"].map(|it| choice.get(it));
+    let by_reason = reasons.into_iter().flatten().find_map(|it| match it {
+        Value::String(_) => Some(EndedBy::Text),
+        Value::Null | Value::Number(_) => Some(EndedBy::Token),
+        _ => None,
+    });
+    let by_type = || {
+        let holders = [choice, json, &json["__verbose"]];
+        let found = holders.iter().find_map(|it| it["stop_type"].as_str());
+        found.and_then(|it| match it {
+            "word" => Some(EndedBy::Text),
+            "eos" => Some(EndedBy::Token),
+            _ => None,
+        })
+    };
+    by_reason.or_else(by_type)
 }
 
 /// Returns the ids of a text's tokens: vLLM's list, llama.cpp's beside the log-probs, or

@@ -439,6 +439,7 @@ fn texts_are_kept_with_their_ids_and_log_probs_to_the_bit() {
     let drawn = |ids: Option<Vec<u32>>, log_probs| Drawn {
         text: " Rinse\n".into(),
         finish_reason: "stop".into(),
+        ended_by: None,
         ids,
         log_probs,
     };

@@ -42,7 +42,7 @@ pub(super) fn preferences(comparison: ScoredAnswers) -> Vec<Preference> {
                 rejected: Text::Plain(worse.text.clone()),
                 score_chosen: Some(better.score),
                 score_rejected: Some(worse.score),
-                said_margin: None,
+                margin: comparison.has_scores.then_some(better.score - worse.score),
                 extra: comparison.extra.clone(),
             });
         }

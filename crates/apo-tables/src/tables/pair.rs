@@ -47,7 +47,7 @@ impl Row for Pair {
             optional(
                 "margin",
                 ColumnType::Float32,
-                "by how much the chosen response is better, as the source scores the two",
+                "by how much the chosen response is better, as the source scores the two; null for a vote",
             ),
         ],
     };

@@ -1,7 +1,7 @@
 //! Text completions of vLLM, llama.cpp and others.
 
 use super::*;
-use crate::drawn::Drawn;
+use crate::drawn::{Drawn, EndedBy};
 use crate::question::Wanted;
 
 fn wanted(choices: u32) -> Wanted {
@@ -89,6 +89,7 @@ fn ids_and_log_probs_are_found_where_each_server_puts_them() {
     let expected = Drawn {
         text: " Rinse".into(),
         finish_reason: "stop".into(),
+        ended_by: None,
         ids: Some(vec![475, 947, 0]),
         log_probs: Some(vec![-1.545_395, -0.230_093, -0.105_771]),
     };
@@ -113,6 +114,62 @@ fn ids_and_log_probs_are_found_where_each_server_puts_them() {
     let (texts, tokens) = drawn(&plain, 1);
     let found = (&texts[0].ids, &texts[0].log_probs, tokens);
     assert_eq!(found, (&None, &None, None));
+}
+
+#[test]
+fn what_ended_a_text_is_found_where_each_server_puts_it() {
+    let by = |body: &Value, choices| {
+        let texts = drawn(body, choices).0.into_iter();
+        texts.map(|it| it.ended_by).collect::<Vec<_>>()
+    };
+    let (text, token) = (Some(EndedBy::Text), Some(EndedBy::Token));
+    assert_eq!(by(&vllm(), 2), [token, text]);
+    let mut by_id = vllm();
+    by_id["choices"][0]["stop_reason"] = json!(0);
+    assert_eq!(by(&by_id, 2), [token, text]);
+    let mut cut = vllm();
+    cut["choices"][0]["finish_reason"] = json!("length");
+    cut["usage"]["completion_tokens"] = json!(0);
+    assert_eq!(by(&cut, 2), [None, text]);
+    assert_eq!(by(&llama_cpp("stop"), 1), [None]);
+    for (name, expected) in [("word", text), ("eos", token), ("none", None)] {
+        for place in ["stop_type", "__verbose"] {
+            let mut told = llama_cpp("stop");
+            told[place] = match place {
+                "stop_type" => json!(name),
+                _ => json!({ "stop_type": name }),
+            };
+            assert_eq!(by(&told, 1), [expected], "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_came_damaged_is_no_text() {
+    let body = |text: &str, more: &str| {
+        format!(r#"{{"choices": [{{"text": "{text}", "finish_reason": "stop"}}]}}{more}"#)
+    };
+    let read = |body: &[u8]| text_meaning(200, body, &wanted(1));
+    for (text, more, expected) in [
+        (r"half a \ud83d", "", "lone surrogate"),
+        ("whole", "{}", "more JSON follows"),
+    ] {
+        let Meaning::Never(problem) = read(body(text, more).as_bytes()) else {
+            panic!("{text} is damaged");
+        };
+        assert!(problem.contains(expected), "{problem}");
+    }
+    let mut bytes = body("caf", "").into_bytes();
+    let at = bytes.windows(4).position(|it| it == b"caf\"").unwrap();
+    bytes[at + 2] = 0xe9;
+    let found = read(&bytes);
+    assert!(matches!(found, Meaning::Never(_)), "{found:?}");
+    // What the faults did not touch is as good as any, and so is a character of that name.
+    for (text, more) in [("whole", ", \"x\": NaN"), ("\u{fffd}", "")] {
+        let body = body(text, "").replacen('{', &format!("{{\"y\": 0{more}, "), 1);
+        let found = read(body.as_bytes());
+        assert!(matches!(found, Meaning::Done(_)), "{body}: {found:?}");
+    }
 }
 
 #[test]
