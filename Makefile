@@ -90,7 +90,7 @@ test-values: setup ## Compare what GPUs compute with PyTorch's values, on backen
 	vulkan=$$(pipelines/vulkan.sh) && for backend in $(BACKENDS); do \
 	  [ "$$backend" != wgpu ] || [ -n "$$vulkan" ] || continue; \
 	  VK_DRIVER_FILES=$$vulkan XDG_RUNTIME_DIR=$${XDG_RUNTIME_DIR:-/tmp} APO_DEVICE=$$backend \
-	    $(CARGO) test --release --manifest-path $(MANIFEST) --target-dir target -p apo-llama \
+	    $(CARGO) test --release --manifest-path $(MANIFEST) --target-dir target -p apo-decoder \
 	    --features '$(BACKENDS)' --test oracles --test ropes --test bf16 \
 	    $$([ "$$backend" = cubecl-cpu ] || echo --test generation) || exit; \
 	done

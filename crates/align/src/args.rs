@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_llama::Start;
+use apo_decoder::Start;
 use apo_model_stage::{ComputeArgs, LimitArgs, ModelArgs, POLICY_LIMIT};
 use apo_stage::{OutputArgs, ReportArgs, hub, not_negative};
 use apo_training::Objective;

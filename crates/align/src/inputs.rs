@@ -1,9 +1,9 @@
 //! The files that a policy is made of: a table, models, log-probs.
 
 use anyhow::Result;
+use apo_decoder::directory;
 use apo_dialogue::DialogueTokenizer;
 use apo_import::{ANSWER_FIELDS, Source};
-use apo_llama::directory;
 use apo_model_stage::{models, precision};
 use apo_provenance::{Input, Provenance};
 use apo_stage::{bad_input, value_name};

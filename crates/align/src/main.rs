@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_llama::{Head, Model, Start};
+use apo_decoder::{Head, Model, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
 use apo_model_stage::{precision, start_device};
@@ -161,9 +161,9 @@ fn train(
     output: &Output,
     watch: &mut Watch,
 ) -> Result<apo_training::Trained> {
-    model.llama = {
+    model.decoder = {
         let device = model.device().autodiff();
-        model.llama.on(&device)
+        model.decoder.on(&device)
     };
     let settings = common.training.settings(Defaults::POLICY);
     let objective = method.objective();

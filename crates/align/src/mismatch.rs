@@ -1,8 +1,8 @@
 //! Prompts with responses to other queries, from which KTO estimates the KL from the
 //! reference.
 
+use apo_decoder::PromptTree;
 use apo_dialogue::Truncation;
-use apo_llama::PromptTree;
 use apo_training::{Example, TokenizedResponse};
 
 use crate::args::Method;

@@ -1,7 +1,7 @@
 //! Kernels of a decoder for the CPU: matrix products, tree attention, a decoder layer,
 //! log-probs in slices, AdamW.
 //!
-//! They work on plain slices, not on tensors; `apo-llama` wraps them as Burn operators.
+//! They work on plain slices, not on tensors; `apo-decoder` wraps them as Burn operators.
 //! Its composition of Burn's own operators defines what they compute, and tests compare
 //! every value and gradient with it.
 //!

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, anyhow};
-use apo_llama::{ModelError, device};
+use apo_decoder::{ModelError, device};
 use apo_stage::{Output, OutputArgs, names, threads};
 use burn::tensor::Device;
 use clap::ValueEnum;

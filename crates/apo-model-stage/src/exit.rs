@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use apo_decoder::ModelError;
 use apo_dialogue::DialogueError;
-use apo_llama::ModelError;
 use apo_stage::exit::{IsBadInput, downcast_is, run_with};
 
 /// What is bad input among the errors of tokenizers and models.

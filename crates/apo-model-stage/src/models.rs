@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
+use apo_decoder::{Head, ModelDirectory, ModelManifest, Start};
 use apo_dialogue::{DialogueTokenizer, Template, chat_template_file};
-use apo_llama::{Head, ModelDirectory, ModelManifest, Start};
 use apo_provenance::Provenance;
 
 use apo_stage::{bad_input, warn_once};

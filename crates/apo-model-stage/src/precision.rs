@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use apo_llama::{Compute, Head, ModelDirectory, Precision, device};
+use apo_decoder::{Compute, Head, ModelDirectory, Precision, device};
 use apo_provenance::Provenance;
 use apo_stage::{ReportArgs, note, warn};
 use burn::tensor::Device;

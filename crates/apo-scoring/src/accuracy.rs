@@ -1,7 +1,7 @@
 //! `judge accuracy`: a reward model against human preferences.
 
 use anyhow::{Context as _, Result};
-use apo_llama::{Head, directory};
+use apo_decoder::{Head, directory};
 use apo_measures::{Accuracy, AccuracySummary, Calibration, accuracy, by_subset, pair_calibration};
 use apo_stage::{Progress, format_table, print_result, warn_of_empty_parts};
 use apo_tables::{Pair, Reader};

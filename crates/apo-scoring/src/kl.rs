@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use apo_decoder::{Head, directory};
 use apo_dialogue::DialogueTokenizer;
-use apo_llama::{Head, directory};
 use apo_measures::{KlSummary, Mean, mean, ratio};
 use apo_model_stage::models::{self, Longest};
 use apo_stage::{Progress, format_table, hub, print_result, warn, warn_of_empty_parts};

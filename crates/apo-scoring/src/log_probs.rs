@@ -1,7 +1,7 @@
 //! `judge log-probs`: log-probs of responses under a policy.
 
 use anyhow::Result;
-use apo_llama::Head;
+use apo_decoder::Head;
 use apo_measures::mean;
 use apo_provenance::stage_names::JUDGE_LOG_PROBS;
 use apo_stage::{Claim, Output, OutputKind, format_table, print_result, print_up_to_date};

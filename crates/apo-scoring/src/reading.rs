@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
+use apo_decoder::{Head, ModelDirectory};
 use apo_dialogue::{DialogueTokenizer, Fitted, Template, Truncation, fit_prompt};
-use apo_llama::{Head, ModelDirectory};
 use apo_provenance::Provenance;
 use apo_stage::{bad_input, value_name};
 use clap::ValueEnum;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_llama::Head;
+use apo_decoder::Head;
 use apo_measures::{LikeLength, ScoreSummary, by_subset, correlation, gain, mean, repeats};
 use apo_provenance::Provenance;
 use apo_provenance::stage_names::JUDGE_SCORE;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
+use apo_decoder::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
 use apo_dialogue::{DialogueTokenizer, Fitted, Truncation};
-use apo_llama::{Head, InferenceModel, Model, PromptTree, Start, TreeBatch};
 use apo_model_stage::models::{self, Longest};
 use apo_model_stage::rows::with_row;
 use apo_model_stage::{precision, start_device};

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Error, Result};
+use apo_decoder::{Head, directory};
 use apo_dialogue::DialogueTokenizer;
-use apo_llama::{Head, directory};
 use apo_model_stage::{models, precision};
 use apo_provenance::Provenance;
 use apo_spool::ValueSpool;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use apo_llama::{AdamWSettings, StoredType};
+use apo_decoder::{AdamWSettings, StoredType};
 use apo_model_stage::{MicroTokensArgs, TRAINING_MICRO_TOKENS};
 use apo_provenance::Provenance;
 use apo_stage::{Output, OutputArgs, not_negative, value_name};

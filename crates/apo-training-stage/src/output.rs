@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
+use apo_decoder::{ModelManifest, StoredType};
 use apo_dialogue::Template;
-use apo_llama::{ModelManifest, StoredType};
 use apo_provenance::{METRICS, Provenance};
 use apo_stage::{Output, ReportArgs, format_table, names, print_result};
 use apo_tables::{Metric, Writer};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use apo_llama::ModelManifest;
+use apo_decoder::ModelManifest;
 use apo_provenance::{Input, Provenance, Split, TEST};
 use apo_tables::{Query, Reader};
 

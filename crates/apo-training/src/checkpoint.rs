@@ -8,8 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_llama::{
-    AdamW, AdamWSettings, Llama, Model, ModelError, StoredType, Weights, write_weights,
+use apo_decoder::{
+    AdamW, AdamWSettings, Decoder, Model, ModelError, StoredType, Weights, write_weights,
 };
 use apo_spool::{checksum_of_file, names, read_record, sync_folder, write_record};
 use apo_tables::Metric;
@@ -83,8 +83,8 @@ pub(crate) fn save(
         fs::create_dir_all(fresh.join(part)).map_err(writing)?;
         let path = weights_file(&fresh, part);
         write_weights(&path, &parameters, StoredType::F32, |name| match i {
-            0 => model.llama.values_of(name),
-            _ => adamw.moments_of(&model.llama, name)[i - 1].clone(),
+            0 => model.decoder.values_of(name),
+            _ => adamw.moments_of(&model.decoder, name)[i - 1].clone(),
         })?;
         checksums[i] = checksum_of_file(&path)?;
     }
@@ -123,7 +123,7 @@ pub(crate) fn load(
     let weights = Weights::open(folder)?;
     weights.check(&model.config, model.head)?;
     let read = |name: &str, _: &[usize]| weights.read_f32(name);
-    let llama = Llama::new(&model.config, model.head, &device, read)?;
+    let decoder = Decoder::new(&model.config, model.head, &device, read)?;
     let moments = [
         Weights::open(&folder.join(PARTS[1]))?,
         Weights::open(&folder.join(PARTS[2]))?,
@@ -131,10 +131,16 @@ pub(crate) fn load(
     let read = |name: &str| -> Result<[Vec<f32>; 2], ModelError> {
         Ok([moments[0].read_f32(name)?, moments[1].read_f32(name)?])
     };
-    let adamw = AdamW::resume(settings, state.metrics.len() as u32, &llama, &device, read)?;
+    let adamw = AdamW::resume(
+        settings,
+        state.metrics.len() as u32,
+        &decoder,
+        &device,
+        read,
+    )?;
     // Assigned last: a checkpoint that cannot be read to its end changes
     // nothing.
-    model.llama = llama;
+    model.decoder = decoder;
     Ok(Resumed {
         metrics: state.metrics,
         adamw,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_llama::ModelError;
+use apo_decoder::ModelError;
 use apo_spool::SpoolError;
 
 /// Why a training stopped before its end.

@@ -1,7 +1,7 @@
 //! A query with its responses, and what a model learns from them.
 
+use apo_decoder::PromptTree;
 use apo_dialogue::Truncation;
-use apo_llama::PromptTree;
 use serde::{Deserialize, Serialize};
 
 use crate::response::{ResponseRole, TokenizedResponse};

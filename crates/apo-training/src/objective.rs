@@ -1,6 +1,6 @@
 //! The loss of a step, summed over micro-batches.
 
-use apo_llama::{Model, ModelError, PromptTree, TreeBatch, values};
+use apo_decoder::{Model, ModelError, PromptTree, TreeBatch, values};
 use apo_objectives::{
     Adversarial, LogProbs, PairLoss, Pairs, Weighted, apo_reward_model, negative_log_likelihood,
     rrhf,
@@ -146,7 +146,7 @@ impl MicroBatch<'_> {
     ) -> Tensor<1> {
         let (model, terms) = (self.model, &self.terms);
         let rewards = model
-            .llama
+            .decoder
             .rewards(&model.config, model.compute, &self.batch);
         let (golden, preferences) = (&terms.golden_over_samples, &terms.preferences);
         let compared = if preferences.is_empty() {
@@ -240,7 +240,7 @@ impl MicroBatch<'_> {
     fn log_probs(&self) -> Tensor<1> {
         let (model, batch) = (self.model, &self.batch);
         let tokens = model
-            .llama
+            .decoder
             .token_log_probs(&model.config, model.compute, batch);
         sums_of_responses(tokens, &self.lengths)
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use apo_llama::Model;
+use apo_decoder::Model;
 use apo_spool::ValueSpool;
 
 use crate::error::TrainingError;

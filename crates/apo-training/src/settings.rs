@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apo_llama::AdamWSettings;
+use apo_decoder::AdamWSettings;
 
 /// How the learning rate falls after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Settings {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use apo_llama::AdamWSettings;
+    /// use apo_decoder::AdamWSettings;
     /// use apo_training::{Decay, Settings};
     ///
     /// let settings = Settings {

@@ -3,7 +3,7 @@
 use std::iter;
 use std::path::Path;
 
-use apo_llama::{GradientSum, Model, ModelError, PromptTree, values};
+use apo_decoder::{GradientSum, Model, ModelError, PromptTree, values};
 
 use crate::checkpoint;
 use crate::error::TrainingError;
@@ -111,7 +111,7 @@ impl StepBatch {
                 return Err(ModelError::NotFinite { what, found });
             }
             sums.loss += f64::from(found);
-            gradients.add(&model.llama, loss.backward());
+            gradients.add(&model.decoder, loss.backward());
             if stops() {
                 return Ok(None);
             }

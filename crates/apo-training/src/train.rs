@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use apo_llama::machine::available_memory;
-use apo_llama::{AdamW, MemoryEstimate, MicroBatches, Model};
+use apo_decoder::machine::available_memory;
+use apo_decoder::{AdamW, MemoryEstimate, MicroBatches, Model};
 use apo_spool::names;
 use apo_tables::Metric;
 
@@ -74,7 +74,7 @@ pub fn train(
         let norm = gradients.norm();
         let norm = norm.map_err(|error| batch.failed(error, step, dir))?;
         let learning_rate = settings.learning_rate_at(step, total);
-        model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
+        model.decoder = adamw.step(model.decoder, gradients, norm, learning_rate);
         let epoch = step as f64 / steps_per_epoch as f64;
         let metric = metric(step, epoch, learning_rate, norm, &sums, start);
         observer.step(&metric);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use apo_llama::{AdamWSettings, Compute, Head, Model, PromptTree, Start, device};
+use apo_decoder::{AdamWSettings, Compute, Head, Model, PromptTree, Start, device};
 use apo_objectives::{Adversarial, PairLoss};
 use apo_tables::Metric;
 use apo_training::{
@@ -196,7 +196,7 @@ fn trained_on(
     let mut reference = None;
     if matches!(objective, Objective::Pairs { .. }) {
         let mut frozen = model(head);
-        frozen.llama = frozen.llama.on(&device::cpu());
+        frozen.decoder = frozen.decoder.on(&device::cpu());
         let never = &mut Watcher::never();
         reference = Some(Reference::compute(&frozen, &mut store, dir, 64, never).unwrap());
     }
@@ -255,7 +255,7 @@ fn many_small_batches_are_one_large() {
             assert_eq!(a.tokens, b.tokens, "{what:?}");
         }
         for name in NAMES {
-            let values = |it: &Trained| it.model.llama.values_of(name);
+            let values = |it: &Trained| it.model.decoder.values_of(name);
             for (a, b) in values(&large).into_iter().zip(values(&small)) {
                 close(a, b, 1e-4, name);
             }
@@ -282,7 +282,7 @@ fn stopped_and_resumed_is_never_stopped_to_the_bit() {
         let resumed = trained(&dir, what, &settings(40), Watcher::never()).unwrap();
         for name in NAMES {
             let bits = |it: &Trained| -> Vec<u32> {
-                let values = it.model.llama.values_of(name);
+                let values = it.model.decoder.values_of(name);
                 values.into_iter().map(f32::to_bits).collect()
             };
             assert_eq!(bits(&whole), bits(&resumed), "{what:?}: {name}");
@@ -311,7 +311,7 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     checkpoints.sort();
     assert_eq!(checkpoints.len(), 2, "the last two are kept");
     settings.checkpoint_every = Duration::from_hours(1);
-    let weights = |it: &Trained| it.model.llama.values_of(NAMES[0]);
+    let weights = |it: &Trained| it.model.decoder.values_of(NAMES[0]);
     let losses = |it: &Trained| -> Vec<f32> { it.metrics.iter().map(|it| it.loss).collect() };
     for name in [
         "model.safetensors",
@@ -399,7 +399,7 @@ fn the_order_of_the_input_changes_nothing() {
         settings.batch = 3;
         let store = store_of(&dir, examples);
         let trained = trained_on(store, &dir, EQ_17, &settings, Watcher::never());
-        trained.unwrap().model.llama.values_of(NAMES[1])
+        trained.unwrap().model.decoder.values_of(NAMES[1])
     };
     let backwards = examples().into_iter().rev().collect();
     assert_eq!(of("forwards", examples()), of("backwards", backwards));

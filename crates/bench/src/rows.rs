@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use apo_decoder::PromptTree;
 use apo_dialogue::{DialogueTokenizer, Template};
 use apo_hh::SplitPair;
-use apo_llama::PromptTree;
 use apo_tables::Reader;
 use mini_world::fixtures;
 use rand::{RngExt as _, SeedableRng as _};

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use apo_kernels::stats::{KernelStats, KindStats, stats};
-use apo_llama::{
+use apo_decoder::{
     AdamW, AdamWSettings, Compute, GenerationConfig, Head, InferenceModel, Model, ModelError,
     Precision, PromptTree, Request, Sampling, Start, TreeBatch, device,
 };
+use apo_kernels::stats::{KernelStats, KindStats, stats};
 use apo_model_stage::{SCORING_MICRO_TOKENS, TRAINING_MICRO_TOKENS, memory};
 use apo_objectives::{Adversarial, PairLoss};
 use apo_stage::peak_mib;
@@ -246,7 +246,7 @@ impl Bench<'_> {
             tokens += sums.tokens as usize;
             losses.push(sums.loss);
             let norm = gradients.norm()?;
-            model.llama = adamw.step(model.llama, gradients, norm, learning_rate);
+            model.decoder = adamw.step(model.decoder, gradients, norm, learning_rate);
         }
         let watch = watch.context("at least one step")?;
         Ok(watch.stop(steps, tokens, losses))
@@ -277,7 +277,7 @@ impl Bench<'_> {
             .collect::<Result<_>>()?;
         let generate = |generation: &GenerationConfig, requests: Vec<Request>| {
             let mut tokens = 0;
-            let count = |one: apo_llama::Generated| {
+            let count = |one: apo_decoder::Generated| {
                 tokens += one.tokens.len();
                 Ok::<_, ModelError>(())
             };

@@ -3,7 +3,7 @@
 use std::path::{PathBuf, absolute};
 
 use anyhow::Result;
-use apo_llama::ModelDirectory;
+use apo_decoder::ModelDirectory;
 use apo_stage::hub::{self, Usual};
 use apo_stage::{ReportArgs, bad_input, print_result};
 use serde_json::json;

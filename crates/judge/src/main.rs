@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use apo_decoder::{ModelManifest, directory};
 use apo_judging::args::HumanCommand;
 use apo_judging::{compare, human, tally};
-use apo_llama::{ModelManifest, directory};
 use apo_model_stage::memory::MiMalloc;
 use apo_report::report::ModelOrigin;
 use apo_report::{claims, data, describe, figure, map, report, table};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use apo_decoder::config::{Head, ModelConfig};
 use apo_dialogue::{DialogueTokenizer, Template};
-use apo_llama::config::{Head, LlamaConfig};
 use mini_world::{fixtures, generator, journal};
 
 #[test]
@@ -38,7 +38,7 @@ fn generating_twice_gives_the_same_bytes() {
 #[test]
 fn the_policy_has_about_a_million_parameters_and_short_texts() {
     let dir = fixtures::folder().join("mini");
-    let config = LlamaConfig::read(&dir).unwrap();
+    let config = ModelConfig::read(&dir).unwrap();
     let n_parameters = config.n_parameters(Head::LanguageModel);
     assert!(
         (800_000..1_100_000).contains(&n_parameters),

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use apo_decoder::{ModelDirectory, Start, directory};
 use apo_dialogue::DialogueTokenizer;
-use apo_llama::{ModelDirectory, Start, directory};
 use apo_model_stage::{models, precision};
 use apo_provenance::Provenance;
 use apo_stage::{NamedInput, bad_input, check_distinct, value_name, warn};

@@ -12,7 +12,7 @@ mod overlap;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use apo_llama::{Head, Model};
+use apo_decoder::{Head, Model};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
 use apo_model_stage::{precision, start_device};

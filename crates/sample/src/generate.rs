@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use anyhow::{Error, Result};
-use apo_dialogue::DialogueTokenizer;
-use apo_llama::{
+use apo_decoder::{
     Ended, Generated, GenerationConfig, Head, InferenceModel, Model, ModelError, Request, Sampling,
     Start,
 };
+use apo_dialogue::DialogueTokenizer;
 use apo_model_stage::{precision, start_device};
 use apo_provenance::Provenance;
 use apo_stage::{Output, Progress, note, signals};

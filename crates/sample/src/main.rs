@@ -17,8 +17,8 @@ mod texts;
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
+use apo_decoder::{Head, ModelError, Start};
 use apo_dialogue::{DialogueTokenizer, generation_note};
-use apo_llama::{Head, ModelError, Start};
 use apo_model_stage::memory::MiMalloc;
 use apo_model_stage::models::{self, Longest};
 use apo_stage::{

@@ -5,9 +5,9 @@ use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use apo_decoder::directory;
 use apo_dialogue::DialogueTokenizer;
 use apo_import::Rendered;
-use apo_llama::directory;
 use apo_model_stage::{models, precision};
 use apo_provenance::stage_names::SAMPLE;
 use apo_provenance::{Input, Provenance};

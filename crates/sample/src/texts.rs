@@ -8,9 +8,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use apo_decoder::ModelDirectory;
 use apo_dialogue::DialogueTokenizer;
 use apo_endpoint::{Drawn, EndedBy};
-use apo_llama::ModelDirectory;
 use apo_stage::bad_input;
 use apo_tables::Finish;
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use apo_llama::{Head, LlamaConfig, ModelManifest, Weights};
+use apo_decoder::{Head, ModelConfig, ModelManifest, Weights};
 
 use super::damage::chain;
 use super::scratch;
@@ -14,7 +14,7 @@ const HEADS: [Head; 2] = [Head::LanguageModel, Head::Reward];
 
 pub fn config(bytes: &[u8]) -> String {
     let dir = scratch::folder(&[("config.json", bytes)]);
-    let config = match LlamaConfig::read(&dir) {
+    let config = match ModelConfig::read(&dir) {
         Ok(config) => config,
         Err(error) => return chain(&error),
     };
@@ -30,7 +30,7 @@ pub fn config(bytes: &[u8]) -> String {
         // The config that a stage writes says the same.
         let page = config.to_json(head, "float32", config.pad_token_id);
         let dir = scratch::folder(&[("config.json", page.to_string().as_bytes())]);
-        let again = LlamaConfig::read(&dir);
+        let again = ModelConfig::read(&dir);
         let again = again.unwrap_or_else(|error| panic!("{page}: {}", chain(&error)));
         assert_eq!(facts(&again), facts(&config), "{page}");
     }
@@ -43,7 +43,7 @@ pub fn config(bytes: &[u8]) -> String {
 }
 
 /// Returns the values of a config, without the pages that it was read from.
-fn facts(config: &LlamaConfig) -> String {
+fn facts(config: &ModelConfig) -> String {
     let text = format!("{config:?}");
     let end = text.find(", raw:").expect("a config keeps its page");
     text[..end].to_owned()
@@ -56,9 +56,9 @@ const SMALL: &str = r#"{"model_type": "llama", "architectures": ["LlamaForCausal
     "rms_norm_eps": 1e-5, "tie_word_embeddings": false, "eos_token_id": 0}"#;
 
 pub fn weights(bytes: &[u8]) -> String {
-    static CONFIG: LazyLock<LlamaConfig> = LazyLock::new(|| {
+    static CONFIG: LazyLock<ModelConfig> = LazyLock::new(|| {
         let dir = scratch::folder(&[("config.json", SMALL.as_bytes())]);
-        LlamaConfig::read(&dir).expect("the config is whole")
+        ModelConfig::read(&dir).expect("the config is whole")
     });
     LazyLock::force(&CONFIG); // it takes the folder
     let dir = scratch::folder(&[("model.safetensors", bytes)]);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use apo_llama::Precision;
+use apo_decoder::Precision;
 use bench::work::Task;
 use clap::Parser;
 
@@ -12,7 +12,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Args {
-    /// Model directory, a LLaMA with its tokenizer
+    /// Model directory with its tokenizer
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Pairs to work on, the first 32: a `pairs` table, or JSON lines with `prompt`, `chosen`

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use apo_llama::Precision;
+use apo_decoder::Precision;
 use bench::child::last_line;
 use bench::work::{Run, Task};
 use clap::ValueEnum as _;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use apo_llama::{Compute, Precision, device};
+use apo_decoder::{Compute, Precision, device};
 
 use bench::machine::{Peaks, processor};
 use bench::work::{Run, Task};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use apo_llama::machine::available_memory;
-use apo_llama::{Head, LlamaConfig, Precision};
+use apo_decoder::machine::available_memory;
+use apo_decoder::{Head, ModelConfig, Precision};
 use apo_stage::threads;
 use bench::child::last_line;
 use bench::rows::{DrawnPairs, SAMPLED_PROMPTS};
@@ -43,7 +43,7 @@ impl Case {
     /// Returns the memory that the numbers take which the work needs whatever computes
     /// it, bytes: weights, gradients and AdamW's moments in training, weights with keys
     /// and values in sampling.
-    pub fn memory_floor(&self, config: &LlamaConfig) -> u64 {
+    pub fn memory_floor(&self, config: &ModelConfig) -> u64 {
         let number = if self.bf16 { 2 } else { 4 };
         let parameters = |head| config.n_parameters(head) as u64;
         match self.task {
@@ -60,7 +60,7 @@ impl Case {
     }
 
     /// Tells whether the numbers that the work needs are more than this machine can hold.
-    pub fn exceeds_memory(&self, config: &LlamaConfig) -> bool {
+    pub fn exceeds_memory(&self, config: &ModelConfig) -> bool {
         available_memory().is_some_and(|most| self.memory_floor(config) > most)
     }
 
@@ -88,7 +88,7 @@ impl Case {
             checkpointing: false,
             steps: 1,
         };
-        let config = LlamaConfig::read(&self.model)?;
+        let config = ModelConfig::read(&self.model)?;
         let rows = DrawnPairs {
             pairs: match self.task {
                 Task::Score => SCORED_PAIRS,

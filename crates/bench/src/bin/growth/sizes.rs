@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use apo_llama::{Head, LlamaConfig};
+use apo_decoder::{Head, ModelConfig};
 use half::bf16;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -82,7 +82,7 @@ impl Size {
     /// # Errors
     ///
     /// When it cannot be written or read back.
-    pub fn write(&self, dir: &Path) -> Result<LlamaConfig> {
+    pub fn write(&self, dir: &Path) -> Result<ModelConfig> {
         let config = json!({
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",
@@ -104,7 +104,7 @@ impl Size {
         let path = dir.join("config.json");
         fs::write(&path, config.to_string())
             .with_context(|| format!("cannot write {}", path.display()))?;
-        let config = LlamaConfig::read(dir)?;
+        let config = ModelConfig::read(dir)?;
         if is_new {
             let weights = config.parameters(Head::LanguageModel).into_iter();
             let weights = weights.map(|(name, shape)| (name, Weight { shape }));

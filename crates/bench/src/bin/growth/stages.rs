@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use apo_decoder::{Head, ModelConfig};
 use apo_dialogue::{DialogueTokenizer, Template};
-use apo_llama::{Head, LlamaConfig};
 use apo_stage::StageTime;
 use apo_tables::{Reader, Response};
 use bench::child::finish;
@@ -47,7 +47,7 @@ pub struct Stages {
     /// Folder of the stages' programs.
     programs: PathBuf,
     dialogues: Vec<Dialogue>,
-    config: LlamaConfig,
+    config: ModelConfig,
     threads: usize,
 }
 
@@ -65,7 +65,7 @@ impl Stages {
             folder: folder.to_owned(),
             programs: programs.to_owned(),
             dialogues: dialogues(&mini)?,
-            config: LlamaConfig::read(&mini)?,
+            config: ModelConfig::read(&mini)?,
             threads,
         })
     }
