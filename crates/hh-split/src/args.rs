@@ -63,8 +63,9 @@ pub struct Args {
     /// names its subset (repeatable)
     ///
     /// On Hugging Face's hub, `owner/name:part` is a part of a data set: a split such as
-    /// `train_prefs`, a folder or a file. Without a part it is the only one, or that
-    /// called train. `owner/name@revision:part` is that of a branch, a tag or a commit.
+    /// `train_prefs`, a folder or a file. Without a part it is that called train, or the
+    /// only one unless its name is that of another, as `test` is.
+    /// `owner/name@revision:part` is that of a branch, a tag or a commit.
     /// A path that exists is taken as it is. `HF_TOKEN` is the token for private and
     /// gated data; with `HF_HUB_OFFLINE=1` only the cache is used.
     ///
