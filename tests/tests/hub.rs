@@ -297,6 +297,14 @@ fn what_other_programs_put_into_the_cache_changes_no_model_and_no_choice() {
         "judge fetch --data owner/hh:harmless-base/train",
     );
     let sizes = "--rm 50% --dev 2";
+    let refuses = |data: &str, expected: &str| {
+        let line = format!("hh-split {data} {sizes} --out {}", fresh());
+        fails(
+            &mut offline(&line),
+            BAD_INPUT,
+            &[expected, "HF_HUB_OFFLINE"],
+        );
+    };
     for (data, expected) in [
         ("--train owner/hh:helpful-base", "has no helpful-base/train"),
         (
@@ -304,12 +312,7 @@ fn what_other_programs_put_into_the_cache_changes_no_model_and_no_choice() {
             "has no harmless-base/test",
         ),
     ] {
-        let line = format!("hh-split {data} {sizes} --out {}", fresh());
-        fails(
-            &mut offline(&line),
-            BAD_INPUT,
-            &[expected, "HF_HUB_OFFLINE"],
-        );
+        refuses(data, expected);
     }
     // Another program keeps no list of all files.
     for kind in ["models--owner--policy", "datasets--owner--hh"] {
@@ -322,12 +325,7 @@ fn what_other_programs_put_into_the_cache_changes_no_model_and_no_choice() {
             "has no harmless-base/test",
         ),
     ] {
-        let line = format!("hh-split {data} {sizes} --out {}", fresh());
-        fails(
-            &mut offline(&line),
-            BAD_INPUT,
-            &[expected, "HF_HUB_OFFLINE"],
-        );
+        refuses(data, expected);
     }
     let whole = "--train owner/hh:harmless-base/train --hold-out 8";
     let line = format!("hh-split {whole} {sizes} --out {}", fresh());

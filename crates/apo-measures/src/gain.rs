@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::bootstrap::bootstrap;
 use crate::mean::{Mean, mean};
 
+/// Draws of the bootstrap, and their seed: the same for all who ask.
+const DRAWS: usize = 1000;
+const SEED: u64 = 1;
+
 /// By how much one policy's rewards are higher than another's, over queries that both
 /// answered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +39,7 @@ pub struct LikeLength {
 /// ```
 /// // A reward that is two higher, and a tenth of the additional characters.
 /// let rows = [[3.0, 10.0], [2.0, 0.0], [4.0, 20.0]];
-/// let found = apo_measures::gain(&rows, 1000, 1).unwrap();
+/// let found = apo_measures::gain(&rows).unwrap();
 /// assert_eq!(found.raw.mean, 3.0);
 /// assert!((found.at_like_length.mean - 2.0).abs() < 1e-12);
 /// ```
@@ -43,12 +47,12 @@ pub struct LikeLength {
 /// # Panics
 ///
 /// When a difference of rewards is not finite.
-pub fn gain(rows: &[[f64; 2]], n: usize, seed: u64) -> Option<Gain> {
+pub fn gain(rows: &[[f64; 2]]) -> Option<Gain> {
     Some(Gain {
         raw: mean(&rows.iter().map(|it| it[0]).collect::<Vec<f64>>())?,
         at_like_length: LikeLength {
             mean: intercept(rows)?,
-            interval: bootstrap(rows, n, seed, intercept),
+            interval: bootstrap(rows, DRAWS, SEED, intercept),
         },
     })
 }
@@ -111,7 +115,7 @@ mod tests {
             [0.5, 0.0],
             [0.75, 20.0],
         ];
-        let found = gain(&rows, 2000, 1).unwrap();
+        let found = gain(&rows).unwrap();
         assert_eq!((found.raw.n, found.raw.mean), (5, 0.9));
         let at_like_length = found.at_like_length;
         assert!(
@@ -128,9 +132,9 @@ mod tests {
 
     #[test]
     fn equal_lengths_explain_nothing() {
-        let found = gain(&[[1.0, 5.0], [2.0, 5.0], [6.0, 5.0]], 100, 1).unwrap();
+        let found = gain(&[[1.0, 5.0], [2.0, 5.0], [6.0, 5.0]]).unwrap();
         assert_eq!(found.at_like_length.mean, 3.0);
-        assert_eq!(gain(&[], 100, 1), None);
+        assert_eq!(gain(&[]), None);
         assert_eq!(correlation(&[1.0, 2.0], &[3.0, 3.0]), None);
         assert_eq!(correlation(&[1.0], &[3.0]), None);
         assert_eq!(correlation(&[1.0, 2.0], &[3.0, 1.0]), Some(-1.0));

@@ -40,14 +40,10 @@ pub struct PolicyMeasures {
     pub length_correlation: Option<f64>,
 }
 
-/// Draws of the bootstrap, and their seed.
-const DRAWS: usize = 1000;
-const SEED: u64 = 1;
-
 /// Returns by how much a policy's rewards are higher than another's; `None` if no query has
 /// answers of both.
 pub fn gain(own: &ScoredAnswers, other: &ScoredAnswers) -> Option<Gain> {
-    apo_measures::gain(&own.minus(other), DRAWS, SEED)
+    apo_measures::gain(&own.minus(other))
 }
 
 /// Returns by how much a policy of a run is above its start; `None` if it has no start, or

@@ -29,10 +29,6 @@ const MANY_REPEATS: f64 = 0.2;
 /// rewards' variance.
 const MUCH_LENGTH: f64 = 0.5;
 
-/// Draws of the bootstrap, and their seed.
-const DRAWS: usize = 1000;
-const SEED: u64 = 1;
-
 /// Name of the table in the working folder.
 const TABLE: &str = "scored.parquet";
 
@@ -85,7 +81,7 @@ pub fn run(args: &mut ScoreArgs) -> Result<()> {
         }
     };
     if let Some(others) = &others {
-        summary.gain = gain(&ScoredAnswers::read(out)?.minus(others), DRAWS, SEED);
+        summary.gain = gain(&ScoredAnswers::read(out)?.minus(others));
     }
     warn_of(&summary, args.report);
     print_result(&args.report, &summary, || format_table(&rows(&summary)))
