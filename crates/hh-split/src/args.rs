@@ -33,6 +33,10 @@ Examples:
     hh-split --train webgpt=comparisons.jsonl --train gpt4llm=comparison_data.json \\
         --hold-out 10% --rm 40% --dev 5% --out data
 
+  All pairs for the judging reward model, fewer queries for what takes longer:
+    hh-split --train mine.parquet --hold-out 10% --rm 1000 --llm 1000 --dev 200 \\
+        --answer-test 500 --out data
+
 Writes into --out: rm-pairs, rm-queries, llm-pairs, llm-queries, dev-pairs,
 train-pairs, test-pairs, test-queries and rejects, each .parquet.
 
@@ -120,6 +124,12 @@ pub struct Args {
     )]
     pub rm: Amount,
 
+    /// Queries of the policy, of those that --rm leaves [default: all of them]
+    ///
+    /// A count or a percentage. The pairs of other queries are in train-pairs alone.
+    #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
+    pub llm: Option<Amount>,
+
     /// Development pairs, drawn from the policy's side
     #[arg(
         long,
@@ -140,6 +150,12 @@ pub struct Args {
     /// Test queries to use [default: all]
     #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
     pub take_test: Option<Amount>,
+
+    /// Test queries that policies answer [default: all that are used]
+    ///
+    /// The others are not in test-queries; test-pairs holds the pairs of all.
+    #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
+    pub answer_test: Option<Amount>,
 
     /// Seed of the split
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Split")]

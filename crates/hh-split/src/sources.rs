@@ -245,6 +245,12 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
         .argument("take", args.take.as_ref().map(amount))
         .argument("take_test", args.take_test.as_ref().map(amount))
         .argument("seed", args.seed);
+    // What is not given leaves no trace, so that a split of an earlier version stays up to date.
+    for (name, given) in [("llm", &args.llm), ("answer_test", &args.answer_test)] {
+        if let Some(given) = given {
+            provenance = provenance.argument(name, amount(given));
+        }
+    }
     if !args.columns.is_empty() {
         let columns = args.columns.iter();
         let columns = columns.map(|it| (it.field.clone(), Value::from(it.column.as_str())));

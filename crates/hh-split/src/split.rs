@@ -22,8 +22,8 @@ fn place(key: Key, seed: u64, purpose: &str) -> u64 {
     short_digest(&[&seed.to_le_bytes(), purpose.as_bytes(), &key.to_le_bytes()])
 }
 
-/// The splits of the training queries. A query that is in none of the sets belongs
-/// only to the policy.
+/// The splits of the queries. A training query that is in none of the sets belongs only to
+/// the policy.
 #[derive(Debug, Default)]
 pub struct Splits {
     /// Queries that are held out as the test part.
@@ -32,6 +32,8 @@ pub struct Splits {
     pub rm: HashSet<Key>,
     /// Queries of the policy whose pairs are the development part.
     pub dev: HashSet<Key>,
+    /// Queries of both parts that nobody is asked: only their pairs are used, all of them.
+    pub unasked: HashSet<Key>,
     /// Queries of both parts that are not used.
     pub left_out: HashSet<Key>,
 }
@@ -64,14 +66,25 @@ pub fn draw(args: &Args, queries: &HashMap<Key, u32>, test: &HashSet<Key>) -> Re
     let n = args.take.unwrap_or(all);
     let n = count_of(n, keys.len() as u64, "--take", "training queries")? as usize;
     splits.left_out.extend(keys.drain(n..));
-    let test = sorted(test.iter().copied().collect(), "take");
+    let mut test = sorted(test.iter().copied().collect(), "take");
     let n = args.take_test.unwrap_or(all);
     let n = count_of(n, test.len() as u64, "--take-test", "test queries")? as usize;
-    splits.left_out.extend(&test[n..]);
+    splits.left_out.extend(test.drain(n..));
+    test.extend(&splits.held_out);
+    let test = sorted(test, "answer");
+    let n = args.answer_test.unwrap_or(all);
+    let n = count_of(n, test.len() as u64, "--answer-test", "test queries")? as usize;
+    splits.unasked.extend(&test[n..]);
 
     let mut keys = sorted(keys, "rm");
     let n = count_of(args.rm, keys.len() as u64, "--rm", "training queries")? as usize;
     splits.rm.extend(keys.drain(..n));
+
+    let mut keys = sorted(keys, "llm");
+    let n = args.llm.unwrap_or(all);
+    let left = "training queries besides those of --rm";
+    let n = count_of(n, keys.len() as u64, "--llm", left)? as usize;
+    splits.unasked.extend(keys.drain(n..));
 
     let keys = sorted(keys, "dev");
     let pairs: u64 = keys.iter().map(|key| u64::from(queries[key])).sum();

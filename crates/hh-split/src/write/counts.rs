@@ -12,7 +12,8 @@ pub struct Counts {
     /// Queries without responses that were read, accepted or not.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) prompts: u64,
-    /// Sound pairs of queries that `--take` and `--take-test` leave out.
+    /// Sound pairs of queries that `--take` and `--take-test` leave out; sound queries
+    /// without responses that these, `--llm` and `--answer-test` leave out.
     pub(super) left_out: u64,
     /// Pairs that were accepted without their tools or documents, which the tables
     /// cannot hold.

@@ -60,6 +60,7 @@ pub(super) fn deal(
                 counts.left_out += 1;
                 continue;
             }
+            let is_asked = !splits.unasked.contains(&query);
             let queries = if is_test || splits.held_out.contains(&query) {
                 test_pairs.writer.write(&pair)?;
                 &mut test_queries
@@ -68,6 +69,8 @@ pub(super) fn deal(
                 if splits.rm.contains(&query) {
                     rm_pairs.writer.write(&pair)?;
                     &mut rm_queries
+                } else if !is_asked {
+                    continue;
                 } else {
                     llm_pairs.writer.write(&pair)?;
                     if splits.dev.contains(&query) {
@@ -76,7 +79,7 @@ pub(super) fn deal(
                     &mut llm_queries
                 }
             };
-            if seen.insert(query) {
+            if is_asked && seen.insert(query) {
                 queries.writer.write(&Query {
                     query_id: pair.query_id,
                     subset: pair.subset,
@@ -92,7 +95,10 @@ pub(super) fn deal(
         for query in Reader::<Query>::open(&path)? {
             let query = query?;
             let key = key(&query.query_id);
-            let table = if splits.left_out.contains(&key) {
+            let table = if [&splits.left_out, &splits.unasked]
+                .iter()
+                .any(|it| it.contains(&key))
+            {
                 counts.left_out += 1;
                 continue;
             } else if splits.held_out.contains(&key) {
