@@ -1,6 +1,9 @@
 # What configurations of real text and real models share. They set MODEL, SPLIT, BATCH,
 # RATE, REWARD_RATE, TEMPERATURE, LIMIT, PROMPT_LIMIT, NEW_TOKENS and ANSWER_TOKENS first.
 
+# The test file of the subset $(1) in HH, a folder or a data set on the hub
+test_file = $(firstword $(wildcard $(HH)/$(1)/test.*) $(HH)$(if $(wildcard $(HH)/.),/,:)$(1)/test.jsonl.gz)
+
 ANSWERS  ?=
 PRECISION ?=
 PRECISION_FLAG ?= $(addprefix --precision ,$(PRECISION))

@@ -73,6 +73,13 @@ TABLE_all    = $(ALL_POLICIES) $(ALL_MODELS) \
   $(if $(QUALITY),$(foreach row,$(FAVOURITES),$(call name_of,$(row))) $(ALL_MODELS:%=truth:%)) \
   $(if $(COMPARE),$(foreach it,$(METHODS),$(call named,apo-$(it)-1)~against~$(call named,$(it)-1)))
 
+# What is compared over seeds on real text, and what only the first of them has
+is_first    = $(filter $(firstword $(SEEDS)),$(SEED))
+TABLE_real  = SFT $(if $(is_first),Golden-SFT RJS APO-RJS) DPO APO-DPO Random RM_Test RM_Base RM_APO-v1 \
+  $(if $(is_first),RM_WGAN RM_GAIL)
+DIFFERENCES = DPO=SFT APO-DPO=SFT Random=SFT APO-DPO=DPO APO-DPO=Random DPO=Random \
+  $(foreach on,test dev,RM_APO-v1,~$(on)=RM_Base,~$(on) RM_Test,~$(on)=RM_Base,~$(on))
+
 # Everything that a cell of the map needs
 TABLE_map = SFT DPO Random APO-DPO $(foreach row,$(FAVOURITES),$(call name_of,$(row))) truth:RM_Base truth:RM_APO-v1
 
@@ -94,7 +101,7 @@ describe = $(JUDGE) describe --quiet --run $(RUN) --settings $(RUN)/settings $(s
   $(foreach row,$(TITLES),$(foreach it,$(call arms_of,$(row)),\
     --arm $(call list,$(it),SFT $(foreach k,$(NUMBERS),$(call numbered,$(it),$(k))) \
       $(patsubst APO-%,baseline:%,$(filter APO-%,$(it)))))) \
-  $(foreach it,1 2 3 4 rounds all,--table $(call list,$(it),$(TABLE_$(it)))) \
+  $(foreach it,1 2 3 4 rounds all real,--table $(call list,$(it),$(TABLE_$(it)))) \
   $(foreach it,$(METHODS),$(foreach k,$(NUMBERS),--table $(call list,apo-$(it)-$(k),$(call round_table,$(it),$(k))))) \
   $(call artifacts,$(DATA_TABLES),$(OF_TABLE)) \
   $(call artifacts,$(POLICIES) $(OTHER_POLICIES),$(OF_POLICY)) \

@@ -23,7 +23,7 @@ TEST     ?= 160
 ifneq ($(wildcard $(HH)/helpful-base/train.*)$(if $(wildcard $(HH)/.),,hub),)
 PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test $(TEST)
 else
-PARTS    ?= $(foreach it,$(SUBSETS),--train $(it)=$(HH)/$(it)) --hold-out $(TEST)
+PARTS    ?= $(foreach it,$(SUBSETS),--train $(it)=$(call test_file,$(it))) --hold-out $(TEST)
 endif
 SPLIT    ?= $(if $(HH),$(PARTS),$(error HH is not set: make round-1 CONFIG=smollm2 \
   HH=FOLDER MODEL=DIRECTORY, or SPLIT= with the arguments of hh-split)) $(SIZES) --seed $(SEED)

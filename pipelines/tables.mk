@@ -83,21 +83,21 @@ report: | build ## Everything in RUN as one page: tables, figures, curves, dialo
 
 # ---- claims, over seeds ------------------------------------------------------
 
-of_seed = $(SEEDS:%=$(RUN)/seeds/%/table.json)
+of_seed = $(SEEDS:%=$(RUN)/seeds/%/$(1).json)
 
 .PHONY: claims
 claims: $(RUN)/claims.json ## Which of the paper's claims hold over SEEDS='1 2 3 4 5'
 	@$(describe)
 	@$(JUDGE) claims --quiet --run $(RUN)
 
-$(RUN)/claims.json: $(of_seed) | build
+$(RUN)/claims.json: $(call of_seed,table) | build
 	@$(describe)
 	$(JUDGE) claims --quiet --json --run $(RUN) > $@.new
 	@mv $@.new $@
 
 # A run of its own for each seed
-$(of_seed): $(RUN)/seeds/%/table.json: FORCE
-	+@$(MAKE) --no-print-directory RUN=$(RUN)/seeds/$* SEED=$* $@
+$(foreach it,table real,$(call of_seed,$(it))): $(RUN)/seeds/%.json: FORCE
+	+@$(MAKE) --no-print-directory RUN=$(RUN)/seeds/$(*D) SEED=$(*D) $@
 
 # Only the mini world can tell how often a reward model puts people's pairs in the true
 # order, and how good the samples are that it likes best.
@@ -115,4 +115,22 @@ $(RUN)/start/%.best.json: $(RUN)/start/%.parquet | build
 
 $(RUN)/table.json: $(call measures,$(TABLE_all)) | build
 	@$(call table,all) --json > $@.new
+	@mv $@.new $@
+
+# ---- policies and reward models on real text, over seeds ---------------------
+
+.PHONY: real
+real: $(RUN)/real-seeds.json ## DPO, APO-DPO and random pairs over SEEDS='1 2 3', by pipelines/hh.md (CONFIG=hh)
+	@$(JUDGE) table --quiet --run $(RUN)/seeds/$(firstword $(SEEDS)) --table real
+	@echo
+	@$(over_seeds)
+
+over_seeds = $(JUDGE) seeds --quiet $(call of_seed,real) $(subst ~, ,$(DIFFERENCES:%=--difference '%'))
+
+$(RUN)/real-seeds.json: $(call of_seed,real) | build
+	$(over_seeds) --json > $@.new
+	@mv $@.new $@
+
+$(RUN)/real.json: $(call measures,$(TABLE_real)) | build
+	@$(call table,real) --json > $@.new
 	@mv $@.new $@

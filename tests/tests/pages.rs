@@ -12,12 +12,13 @@ use apo_tables::Response;
 use apo_tests::stages::{answer, folder, refuse, run, succeed, write};
 
 /// The line of every command that reads such a text, without the text's name.
-const READS: [&str; 7] = [
+const READS: [&str; 8] = [
     "judge figure --out figure.svg --line x=",
     "judge table --score x=",
     "judge table --quality x=",
     "judge table --accuracy x=",
     "judge table --verdicts x=",
+    "judge seeds other.json ",
     "judge claims other.json ",
     "judge human tally --key sheet/key.parquet --out verdicts.parquet --votes ",
 ];

@@ -77,6 +77,20 @@ It writes DIR/run.json. The Makefile does so for every run that it makes.
     apo_stage::exit_status!(no output)
 );
 
+const SEEDS: &str = concat!(
+    "\
+Examples:
+  Three runs that differ only in their seed, and by how much APO-DPO is above DPO:
+    judge seeds seeds/*/real.json --difference APO-DPO=DPO
+
+A row that only some of the seeds have is summed up over these; the interval (95 %,
+Student's t) needs two. `gain at like length` of a policy is above its start; a
+difference of two is how much further one of them is.
+
+",
+    apo_stage::exit_status!(no output)
+);
+
 const CLAIMS: &str = concat!(
     "\
 Examples:
@@ -171,6 +185,21 @@ pub struct FigureArgs {
     /// The SVG file to write
     #[arg(long, value_name = "SVG")]
     pub out: PathBuf,
+
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = SEEDS)]
+pub struct SeedsArgs {
+    /// Output of `judge table --json` for each seed
+    #[arg(value_name = "JSON", required = true)]
+    pub tables: Vec<PathBuf>,
+
+    /// A row minus another, by every measure that both have (repeatable)
+    #[arg(long = "difference", value_name = "ROW=ROW")]
+    pub differences: Vec<Difference>,
 
     #[command(flatten)]
     pub report: ReportArgs,
@@ -348,6 +377,28 @@ impl FromStr for Series {
             name,
             paths: paths.map(PathBuf::from).collect(),
         })
+    }
+}
+
+/// Two rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub of: String,
+    /// The row that is taken away.
+    pub from: String,
+}
+
+impl FromStr for Difference {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((of, from)) if !of.is_empty() && !from.is_empty() => Ok(Self {
+                of: of.to_owned(),
+                from: from.to_owned(),
+            }),
+            _ => Err("expected ROW=ROW"),
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! `judge claims`: which of the paper's claims hold over several seeds.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -9,13 +8,13 @@ use apo_stage::{bad_input, format_table, print_result};
 use serde::Serialize;
 
 use crate::args::ClaimsArgs;
-use crate::measures::read_json;
 use crate::run_file::{ArtifactKind, RunFile};
+use crate::seed_tables::{Measure, SeedTable};
 use crate::table::Row;
 
 mod contrasts;
 
-use contrasts::{CLAIMS, Contrast, Expected, Measure, PaperClaim};
+use contrasts::{CLAIMS, Contrast, Expected, PaperClaim};
 
 /// Level of the intervals.
 const LEVEL: f64 = 0.95;
@@ -26,28 +25,11 @@ const LEVEL: f64 = 0.95;
 ///
 /// When a file is not what `judge table --json` prints, or lacks a row.
 pub fn run(args: &ClaimsArgs) -> Result<()> {
-    let same = |a: &PathBuf, b: &PathBuf| {
-        a == b
-            || a.canonicalize()
-                .is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
-    };
     let paths = match &args.run {
         Some(dir) => seeds(dir)?,
         None => args.tables.clone(),
     };
-    let mut rest = paths.iter();
-    while let Some(path) = rest.next() {
-        if rest.clone().any(|it| same(path, it)) {
-            let path = path.display();
-            return Err(bad_input(format!(
-                "{path} is given twice; expected one table for each seed"
-            )));
-        }
-    }
-    let tables: Vec<Table> = paths
-        .iter()
-        .map(|path| Table::read(path))
-        .collect::<Result<_>>()?;
+    let tables = SeedTable::read_all(&paths)?;
     let claims: Vec<ClaimResult> = CLAIMS
         .iter()
         .map(|claim| ClaimResult::of(claim, &tables))
@@ -75,52 +57,14 @@ fn seeds(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(seeds)
 }
 
-/// A seed's rows by name.
-struct Table<'a> {
-    path: &'a Path,
-    rows: HashMap<String, Row>,
-}
-
-impl<'a> Table<'a> {
-    fn read(path: &'a Path) -> Result<Self> {
-        let rows: Vec<Row> = read_json(path, "judge table --json")?;
-        let mut by_name = HashMap::new();
-        for row in rows {
-            let name = row.name.clone();
-            if by_name.insert(name.clone(), row).is_some() {
-                return Err(bad_input(format!(
-                    "{}: two rows are called '{name}'; expected each once",
-                    path.display()
-                )));
-            }
-        }
-        Ok(Self {
-            path,
-            rows: by_name,
-        })
-    }
-
-    /// Returns a measure of a row.
-    fn get(&self, name: &str, by: Measure) -> Result<f64> {
-        let row = self.rows.get(name);
-        row.and_then(|row| by.of(row)).ok_or_else(|| {
-            bad_input(format!(
-                "{}: no {} of '{name}'; expected a table with the rows of the paper's tables",
-                self.path.display(),
-                by.name()
-            ))
-        })
-    }
-
-    /// Tells whether the table can have such a contrast: true quality is known only in a
-    /// generated world, and not every run has a judge.
-    fn knows(&self, contrast: &Contrast) -> bool {
-        let has = |of: fn(&Row) -> bool| self.rows.values().any(of);
-        match (contrast.is_of_truth(), contrast.by) {
-            (true, _) => has(|row| row.policy.true_quality.is_some()),
-            (_, Measure::WinRate) => has(|row| row.win_rate.is_some()),
-            _ => true,
-        }
+/// Tells whether a table can have such a contrast: true quality is known only in a generated
+/// world, and not every run has a judge.
+fn knows(table: &SeedTable, contrast: &Contrast) -> bool {
+    let has = |of: fn(&Row) -> bool| table.rows.iter().any(of);
+    match (contrast.is_of_truth(), contrast.by) {
+        (true, _) => has(|row| row.policy.true_quality.is_some()),
+        (_, Measure::WinRate) => has(|row| row.win_rate.is_some()),
+        _ => true,
     }
 }
 
@@ -154,15 +98,7 @@ struct ContrastResult {
     expected: String,
     verdict: ClaimStatus,
     #[serde(skip)]
-    scale: Scale,
-}
-
-/// How a difference is formatted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
-    /// In percentage points.
-    Points,
-    Plain,
+    measure: Measure,
 }
 
 /// Whether a claim holds.
@@ -210,10 +146,10 @@ impl ClaimStatus {
 }
 
 impl ClaimResult {
-    fn of(claim: &PaperClaim, tables: &[Table]) -> Result<Self> {
+    fn of(claim: &PaperClaim, tables: &[SeedTable]) -> Result<Self> {
         let asked = claim.contrasts();
         // If only some seeds have it, reading the others is an error that names the row.
-        let known = |it: &&Contrast| tables.iter().any(|table| table.knows(it));
+        let known = |it: &&Contrast| tables.iter().any(|table| knows(table, it));
         let asked = asked.iter().filter(known);
         let contrasts = asked.map(|it| Ok((it.is_of_truth(), ContrastResult::of(it, tables)?)));
         let contrasts: Vec<(bool, ContrastResult)> = contrasts.collect::<Result<_>>()?;
@@ -232,23 +168,19 @@ impl ClaimResult {
 }
 
 impl ContrastResult {
-    fn of(contrast: &Contrast, tables: &[Table]) -> Result<Self> {
+    fn of(contrast: &Contrast, tables: &[SeedTable]) -> Result<Self> {
         let by = contrast.by;
-        let of_seed = |table: &Table| -> Result<f64> {
+        let of_seed = |table: &SeedTable| -> Result<f64> {
             let terms = contrast.terms.iter();
             let terms = terms.map(|(weight, name)| Ok(weight * table.get(name, by)?));
             terms.sum()
         };
         let differences: Vec<f64> = tables.iter().map(of_seed).collect::<Result<_>>()?;
         let difference = interval(&differences, LEVEL).expect("tables of two seeds or more");
-        let scale = match by {
-            Measure::Accuracy | Measure::WinRate => Scale::Points,
-            _ => Scale::Plain,
-        };
         let expected = match contrast.expected {
             Expected::Above(0.0) => "above 0".to_owned(),
-            Expected::Above(least) => format!("above {}", scale.write(least)),
-            Expected::Within(margin) => format!("within ± {}", scale.write(margin)),
+            Expected::Above(least) => format!("above {}", by.write(least)),
+            Expected::Within(margin) => format!("within ± {}", by.write(margin)),
         };
         Ok(Self {
             of: contrast.title(),
@@ -256,17 +188,8 @@ impl ContrastResult {
             difference,
             expected,
             verdict: ClaimStatus::of(difference, contrast.expected),
-            scale,
+            measure: by,
         })
-    }
-}
-
-impl Scale {
-    fn write(self, number: f64) -> String {
-        match self {
-            Self::Points => format!("{:.1} %", 100.0 * number),
-            Self::Plain => format!("{number:.3}"),
-        }
     }
 }
 
@@ -296,7 +219,7 @@ impl ClaimsSummary {
                 it.says.to_owned(),
             ]);
             for compared in &it.comparisons {
-                let write = |number| compared.scale.write(number);
+                let write = |number| compared.measure.write(number);
                 let ends = compared.difference;
                 all.push(vec![
                     it.claim.to_owned(),

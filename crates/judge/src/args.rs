@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use apo_judging::args::{CompareArgs, HumanCommand, TallyArgs};
 use apo_model_stage::POLICY_LIMIT;
 use apo_report::args::{
-    ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, MapArgs, RunReportArgs, TableArgs,
+    ClaimsArgs, DataArgs, DescribeArgs, FigureArgs, MapArgs, RunReportArgs, SeedsArgs, TableArgs,
 };
 use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs, ValuesArgs};
 use apo_stage::ReportArgs;
@@ -55,6 +55,8 @@ pub enum Command {
     Table(TableArgs),
     /// Draw scores or quality of policies over rounds as SVG (Figure 5)
     Figure(FigureArgs),
+    /// Show the rows of several seeds' tables, and their differences, with intervals
+    Seeds(SeedsArgs),
     /// Test the paper's claims on the tables of several seeds
     Claims(ClaimsArgs),
     /// Map the conditions under which APO-DPO beats DPO and random pairs, over seeds

@@ -13,7 +13,7 @@ use apo_judging::args::HumanCommand;
 use apo_judging::{compare, human, tally};
 use apo_model_stage::memory::MiMalloc;
 use apo_report::report::ModelOrigin;
-use apo_report::{claims, data, describe, figure, map, report, table};
+use apo_report::{claims, data, describe, figure, map, report, seeds, table};
 use apo_scoring::{accuracy, kl, log_probs, score};
 
 use crate::args::{Args, Command};
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Data(args) => data::run(args),
         Command::Table(args) => table::run(args),
         Command::Figure(args) => figure::run(args),
+        Command::Seeds(args) => seeds::run(args),
         Command::Claims(args) => claims::run(args),
         Command::Map(args) => map::run(args),
         Command::Describe(args) => describe::run(args),

@@ -1,6 +1,6 @@
 //! The paper's claims, as contrasts of rows of its tables.
 
-use crate::table::Row;
+use crate::seed_tables::Measure;
 
 /// A claim of the paper.
 pub struct PaperClaim {
@@ -37,16 +37,6 @@ enum On {
 pub enum Expected {
     Above(f64),
     Within(f64),
-}
-
-/// A number of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    Score,
-    Quality,
-    Accuracy,
-    Ece,
-    WinRate,
 }
 
 /// A weighted sum of rows by one measure: a difference, or a difference of
@@ -252,29 +242,5 @@ impl Contrast {
             format!("{sign}{name}")
         });
         terms.collect()
-    }
-}
-
-impl Measure {
-    /// Returns a row's number, if it has one.
-    pub fn of(self, row: &Row) -> Option<f64> {
-        match self {
-            Self::Score => row.policy.score.map(|it| it.mean),
-            Self::Quality => row.policy.true_quality.map(|it| it.mean),
-            Self::Accuracy => row.accuracy,
-            Self::Ece => row.ece,
-            Self::WinRate => row.win_rate,
-        }
-    }
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Score => "RM_Test score",
-            Self::Quality => "true quality",
-            Self::Accuracy => "accuracy",
-            Self::Ece => "ECE",
-            Self::WinRate => "win rate",
-        }
     }
 }
