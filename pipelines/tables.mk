@@ -127,7 +127,7 @@ real: $(RUN)/real-seeds.json ## DPO, APO-DPO and random pairs over SEEDS='1 2 3'
 
 over_seeds = $(JUDGE) seeds --quiet $(call of_seed,real) $(subst ~, ,$(DIFFERENCES:%=--difference '%'))
 
-$(RUN)/real-seeds.json: $(call of_seed,real) | build
+$(RUN)/real-seeds.json: $(call of_seed,real) $(call set,SEEDS DIFFERENCES JUDGE) | build
 	$(over_seeds) --json > $@.new
 	@mv $@.new $@
 
