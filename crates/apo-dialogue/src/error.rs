@@ -94,6 +94,18 @@ pub enum DialogueError {
         message: String,
     },
 
+    /// A chat template leaves out the results of tools, or writes them as words of the human
+    /// or the assistant.
+    #[error(
+        "the chat template of {} does not render a tool's result as such; leave the dialogue \
+         out, as `hh-split --tools-for` does, or use `--template hh`",
+        path.display()
+    )]
+    LeavesToolsOut {
+        /// The file that holds it.
+        path: PathBuf,
+    },
+
     /// Prompt and response cannot be joined so that they decode to their text.
     #[error(
         "the tokenizer in {} joins prompt and response as {joined:?} instead of {expected:?}: \

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use apo_jinja::{Context, ContextValue, Fault, Kind, Limits, Program};
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,7 @@ impl FromStr for Template {
 /// A message as chat templates see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks: `system`, `user` or `assistant`.
+    /// Who speaks: `system`, `user`, `assistant` or `tool`.
     pub role: String,
     /// Its text.
     pub content: String,
@@ -60,6 +61,7 @@ impl From<&Turn> for Message {
             Role::System => "system",
             Role::Human => "user",
             Role::Assistant => "assistant",
+            Role::Tool => TOOL,
         };
         Self {
             role: role.to_owned(),
@@ -88,6 +90,9 @@ const WORK_PER_MESSAGE: u64 = 500;
 const MESSAGES: usize = 20_000;
 const WORK_PER_BYTE: u64 = 2;
 
+/// The role of a tool's result.
+const TOOL: &str = "tool";
+
 /// The name of the list of special tokens without a name of their own.
 const FURTHER: &str = "additional_special_tokens";
 
@@ -103,6 +108,8 @@ pub(crate) struct ChatTemplate {
     named: Vec<(String, String)>,
     /// The texts of special tokens without a name.
     further: Vec<String>,
+    /// Whether it writes the results of tools; known once that was asked.
+    writes_tools: OnceLock<bool>,
 }
 
 impl ChatTemplate {
@@ -123,6 +130,7 @@ impl ChatTemplate {
             source: text,
             named: variables.collect(),
             further: further.collect(),
+            writes_tools: OnceLock::new(),
         })
     }
 
@@ -166,12 +174,44 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// When the template refuses them, fails, does not end, or renders nothing.
+    /// When the template refuses them, fails, does not end, or renders nothing, or when it
+    /// leaves out the results of tools or takes them for another's words.
     pub(crate) fn render(
         &self,
         messages: &[Message],
         until: Until,
     ) -> Result<String, DialogueError> {
+        if messages.iter().any(|it| it.role == TOOL)
+            && !*self.writes_tools.get_or_init(|| self.tells_tools())
+        {
+            return Err(DialogueError::LeavesToolsOut {
+                path: self.path.clone(),
+            });
+        }
+        self.render_all(messages, until)
+    }
+
+    /// Whether the template writes a tool's result, and not as the words of the human or the
+    /// assistant. If it refuses this dialogue, it may still render another one, or say itself
+    /// that it does not.
+    fn tells_tools(&self) -> bool {
+        const RESULT: &str = "ResultOfATool";
+        let rendered = |role: &str| {
+            let said = [("user", "Question"), ("assistant", "Call"), (role, RESULT)];
+            let message = |(role, content): (&str, &str)| Message {
+                role: role.to_owned(),
+                content: content.to_owned(),
+            };
+            self.render_all(&said.map(message), Until::Answer).ok()
+        };
+        let Some(written) = rendered(TOOL) else {
+            return true;
+        };
+        let is_as = |role| rendered(role).as_ref() == Some(&written);
+        written.contains(RESULT) && !["user", "assistant"].into_iter().any(is_as)
+    }
+
+    fn render_all(&self, messages: &[Message], until: Until) -> Result<String, DialogueError> {
         let bytes: usize = messages.iter().map(|it| it.content.len()).sum();
         let by_messages = WORK_PER_MESSAGE * messages.len().min(MESSAGES) as u64;
         let limits = Limits {

@@ -58,25 +58,65 @@ fn ids(value: &Value) -> Vec<u32> {
     ids.map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
+/// Loads the tokenizer of a family of the fixture, with its name.
+fn family_of(family: &Value, test: &str) -> (String, DialogueTokenizer) {
+    let kind = family["tokenizer"].as_str().unwrap();
+    let name = format!("{}-{kind}", family["name"].as_str().unwrap());
+    let dir = folder(test, &name);
+    let made = tokenizer(kind, family["added_tokens"].as_array().unwrap());
+    let mut config = family["named"].clone();
+    config["chat_template"] = family["template"].clone();
+    write(
+        &dir,
+        &[
+            ("tokenizer.json", &made),
+            ("tokenizer_config.json", &config),
+        ],
+    );
+    let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
+    (name, tokenizer)
+}
+
+#[test]
+fn results_of_tools_are_equal_to_transformers_or_refused() {
+    let all = fixture("templates.json");
+    let mut n_equal = 0;
+    for family in all["families"].as_array().unwrap() {
+        let (name, tokenizer) = family_of(family, "families-tools");
+        let said = all["called"].as_array().unwrap().iter().map(|it| {
+            let role = match it["role"].as_str().unwrap() {
+                "user" => Role::Human,
+                "tool" => Role::Tool,
+                _ => Role::Assistant,
+            };
+            (role, it["content"].as_str().unwrap())
+        });
+        let found = tokenizer.encode_prompt(&apo_hh::prompt_of(said), usize::MAX);
+        let expected = &family["called"];
+        if let Some(why) = expected["refused"].as_str() {
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains(why), "{name}: {error}");
+        } else if expected["text"].as_str().unwrap().contains("Über <4>") {
+            assert_eq!(found.unwrap(), ids(&expected["ids"]), "{name}, with tools");
+            n_equal += 1;
+        } else {
+            // transformers drops them without a word.
+            let error = found.unwrap_err();
+            let DialogueError::LeavesToolsOut { .. } = error else {
+                panic!("{name}: {error}");
+            };
+        }
+    }
+    assert!(n_equal >= 6, "{n_equal}");
+}
+
 #[test]
 fn families_are_equal_to_transformers_to_the_id() {
     let all = fixture("templates.json");
-    let (mut n_dialogues, mut n_refused, mut n_following, mut n_answered) = (0, 0, 0, 0);
+    let (mut n_dialogues, mut n_refused, mut n_following) = (0, 0, 0);
+    let mut n_answered = 0;
     for family in all["families"].as_array().unwrap() {
-        let kind = family["tokenizer"].as_str().unwrap();
-        let name = format!("{}-{kind}", family["name"].as_str().unwrap());
-        let dir = folder("families", &name);
-        let made = tokenizer(kind, family["added_tokens"].as_array().unwrap());
-        let mut config = family["named"].clone();
-        config["chat_template"] = family["template"].clone();
-        write(
-            &dir,
-            &[
-                ("tokenizer.json", &made),
-                ("tokenizer_config.json", &config),
-            ],
-        );
-        let tokenizer = DialogueTokenizer::load(&dir, Template::Chat).unwrap();
+        let (name, tokenizer) = family_of(family, "families");
         let mut first = None;
         for expected in family["dialogues"].as_array().unwrap() {
             let turns = expected["turns"].as_u64().unwrap() as usize;
@@ -584,6 +624,8 @@ fn a_tables_prompt_is_the_messages_that_it_was_made_of() {
         (Role::System, "Be kind."),
         (Role::Human, "It says:\n\nHuman: a\n\nAssistant: b"),
         (Role::Assistant, "Who?"),
+        (Role::Tool, "a name"),
+        (Role::Assistant, "It is this:\n\nTool: a name"),
         (Role::Human, "System: a name"),
     ];
     let messages = said.map(|(role, text)| {
@@ -591,6 +633,7 @@ fn a_tables_prompt_is_the_messages_that_it_was_made_of() {
             Role::System => "system",
             Role::Human => "user",
             Role::Assistant => "assistant",
+            Role::Tool => "tool",
         };
         message(role, text)
     });
@@ -599,7 +642,7 @@ fn a_tables_prompt_is_the_messages_that_it_was_made_of() {
     assert_eq!(found, tokenizer.encode_messages(&messages, 1000).unwrap());
     let text = tokenizer.decode_all(&found).unwrap();
     let expected = "<system>Be kind.<user>It says:\n\nHuman: a\n\nAssistant: b<assistant>Who?\
-                    <user>System: a name<assistant>";
+                    <tool>a name<assistant>It is this:\n\nTool: a name<user>System: a name<assistant>";
     assert_eq!(text, expected);
     // A response is read as it was written, too; plain HH text keeps its marks.
     let response = "So:\n\nHuman: c";
@@ -793,4 +836,35 @@ fn a_byte_order_mark_is_part_of_a_template() {
         tokenizer.render(&[message("user", "Hello")]).unwrap(),
         "\u{feff}Hello"
     );
+}
+
+#[test]
+fn a_tools_result_is_never_dropped_and_never_anothers_words() {
+    let messages = [
+        message("user", "What is 6 * 7?"),
+        message("assistant", "times(6, 7)"),
+        message("tool", "42"),
+    ];
+    let only = "{% for m in messages %}{% if m.role == 'user' %}<u>{{ m.content }}{% elif m.role == \
+                'assistant' %}<a>{{ m.content }}{% endif %}{% endfor %}";
+    let other = "{% for m in messages %}{% if m.role == 'user' %}<u>{% else %}<a>{% endif %}{{ \
+                 m.content }}{% endfor %}";
+    for (name, template) in [("only", only), ("else", other)] {
+        let tokenizer = load(&format!("tools-{name}"), template).unwrap();
+        assert!(tokenizer.render(&messages[..2]).is_ok(), "{name}");
+        let error = tokenizer.render(&messages).unwrap_err();
+        assert!(error.to_string().contains("a tool's result"), "{error}");
+    }
+    let each = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
+    // Not of the first dialogue that comes to mind, but of this one.
+    let late = format!(
+        "{{% if messages | length < 4 %}}{{{{ raise_exception('no') }}}}{{% endif %}}{each}"
+    );
+    let tokenizer = load("tools-each", each).unwrap();
+    let text = tokenizer.render(&messages).unwrap();
+    assert!(text.ends_with("<tool>42"), "{text}");
+    let tokenizer = load("tools-late", &late).unwrap();
+    let longer = [&messages[..], &[message("tool", "43")]].concat();
+    assert!(tokenizer.render(&longer).unwrap().ends_with("<tool>43"));
+    assert!(tokenizer.render(&messages).is_err());
 }

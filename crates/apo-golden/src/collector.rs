@@ -95,15 +95,17 @@ impl Collector {
         let mut system = self.prompts.system.clone();
         let mut messages = Vec::new();
         for turn in apo_hh::turns(prompt) {
-            let role = match turn.role {
+            let (role, text) = match turn.role {
                 apo_hh::Role::System => {
                     system = format!("{system}\n\n{}", turn.text);
                     continue;
                 }
-                apo_hh::Role::Human => Role::User,
-                apo_hh::Role::Assistant => Role::Assistant,
+                apo_hh::Role::Human => (Role::User, turn.text),
+                apo_hh::Role::Assistant => (Role::Assistant, turn.text),
+                // Servers take a tool's message only with the fields of its call.
+                apo_hh::Role::Tool => (Role::User, format!("Tool: {}", turn.text)),
             };
-            messages.push(Message::new(role, turn.text));
+            messages.push(Message::new(role, text));
         }
         messages.insert(0, Message::new(Role::System, system));
         Request {

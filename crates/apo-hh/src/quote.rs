@@ -6,21 +6,45 @@
 
 use std::borrow::Cow;
 
-/// What a marker of turns within a dialogue says after its blank line.
+/// What markers of turns say after their blank line, within any message.
 const NAMES: [&str; 2] = ["Human:", "Assistant:"];
+
+/// The same within a message of the assistant or a tool that one of them follows: there a
+/// tool's result may begin.
+const NAMES_AFTER_A_CALL: [&str; 3] = ["Human:", "Assistant:", "Tool:"];
 
 /// Returns a message as a dialogue's text holds it: a marker in it does not begin a turn.
 pub fn quoted(text: &str) -> Cow<'_, str> {
-    changed(text, |backslashes| backslashes + 1)
+    quoted_where(text, false)
 }
 
 /// Returns a message that a dialogue's text holds as it was written.
 pub fn unquoted(text: &str) -> Cow<'_, str> {
-    changed(text, |backslashes| backslashes.saturating_sub(1))
+    unquoted_where(text, false)
+}
+
+/// As [`quoted`], where a tool's result may begin or not.
+pub(crate) fn quoted_where(text: &str, may_call: bool) -> Cow<'_, str> {
+    changed(text, names(may_call), |backslashes| backslashes + 1)
+}
+
+/// As [`unquoted`], where a tool's result may begin or not.
+pub(crate) fn unquoted_where(text: &str, may_call: bool) -> Cow<'_, str> {
+    changed(text, names(may_call), |backslashes| {
+        backslashes.saturating_sub(1)
+    })
+}
+
+fn names(may_call: bool) -> &'static [&'static str] {
+    if may_call {
+        &NAMES_AFTER_A_CALL
+    } else {
+        &NAMES
+    }
 }
 
 /// Changes the number of backslashes before the name in each marker.
-fn changed(text: &str, of: impl Fn(usize) -> usize) -> Cow<'_, str> {
+fn changed<'a>(text: &'a str, names: &[&str], of: impl Fn(usize) -> usize) -> Cow<'a, str> {
     let mut whole = String::new();
     let mut rest = text;
     let mut from = 0;
@@ -28,7 +52,7 @@ fn changed(text: &str, of: impl Fn(usize) -> usize) -> Cow<'_, str> {
         let begin = from + found + "\n\n".len();
         let name = rest[begin..].trim_start_matches('\\');
         let backslashes = rest.len() - begin - name.len();
-        if NAMES.iter().any(|it| name.starts_with(it)) && of(backslashes) != backslashes {
+        if names.iter().any(|it| name.starts_with(it)) && of(backslashes) != backslashes {
             whole += &rest[..begin];
             whole.extend(std::iter::repeat_n('\\', of(backslashes)));
             (rest, from) = (name, 0);
@@ -71,6 +95,7 @@ mod tests {
             "a\nHuman: b",
             "a\n\n Human: b",
             "a\n\nHumans: b",
+            "a\n\nTool: b",
             "a\n\n\\textbf{b}",
             "a\r\n\r\nHuman: b",
             "\n\n\n",

@@ -1,6 +1,6 @@
 //! The turns of a dialogue, and prompts made of them.
 
-use crate::quote::{quoted, unquoted};
+use crate::quote::{quoted_where, unquoted_where};
 
 /// Begins a system message, which comes before all turns.
 pub const SYSTEM: &str = "\n\nSystem:";
@@ -11,6 +11,10 @@ pub const HUMAN: &str = "\n\nHuman:";
 /// Begins an assistant's turn; a query ends with it.
 pub const ASSISTANT: &str = "\n\nAssistant:";
 
+/// Begins a tool's result, which stands between two turns of the assistant. Elsewhere it is
+/// text.
+pub const TOOL: &str = "\n\nTool:";
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -20,6 +24,8 @@ pub enum Role {
     Human,
     /// The assistant.
     Assistant,
+    /// A tool that the assistant called.
+    Tool,
 }
 
 /// A turn of a dialogue.
@@ -42,24 +48,43 @@ fn begins_with_system(text: &str) -> bool {
     after(text, SYSTEM).is_some() && text.contains(HUMAN)
 }
 
+/// Whether a tool's result may stand between turns of these speakers.
+fn may_call(role: Role, next: Role) -> bool {
+    let speaks = |it| matches!(it, Role::Assistant | Role::Tool);
+    speaks(role) && speaks(next)
+}
+
+/// Where the assistant speaks next in a text, and whether before the human does.
+fn next_answer(text: &str, from: usize) -> (usize, bool) {
+    let rest = &text[from..];
+    let at = rest.find(ASSISTANT);
+    let before = &rest[..at.unwrap_or(rest.len())];
+    (from + before.len(), at.is_some() && !before.contains(HUMAN))
+}
+
 /// Returns a prompt's turns, without the empty one that it ends with.
 ///
 /// Text before the first marker counts as the human's; turns of one speaker
-/// that follow each other are joined by a blank line. A prompt may lack the blank
-/// line before its first `Human:` or `System:`, which programs that strip texts remove.
+/// that follow each other are joined by a blank line, but not the results of several
+/// tools. A prompt may lack the blank line before its first `Human:` or `System:`, which
+/// programs that strip texts remove.
 pub fn turns(prompt: &str) -> Vec<Turn> {
     let mut turns: Vec<Turn> = Vec::new();
     let (mut role, mut begin) = (Role::Human, 0);
-    let mut take = |role: Role, text: &str| match (turns.last_mut(), text.trim()) {
-        (_, "") => {}
-        (Some(last), text) if last.role == role => {
-            last.text.push_str("\n\n");
-            last.text.push_str(&unquoted(text));
+    // Takes the text of a turn that the speaker `next` follows.
+    let mut take = |role: Role, text: &str, next: Role| {
+        let text = unquoted_where(text.trim(), may_call(role, next));
+        match turns.last_mut() {
+            _ if text.is_empty() => {}
+            Some(last) if last.role == role && role != Role::Tool => {
+                last.text.push_str("\n\n");
+                last.text.push_str(&text);
+            }
+            _ => turns.push(Turn {
+                role,
+                text: text.into_owned(),
+            }),
         }
-        (_, text) => turns.push(Turn {
-            role,
-            text: unquoted(text).into_owned(),
-        }),
     };
     if let Some(rest) = after(prompt, HUMAN) {
         begin = prompt.len() - rest.len();
@@ -69,13 +94,25 @@ pub fn turns(prompt: &str) -> Vec<Turn> {
         (role, begin) = (Role::System, prompt.len() - rest.len());
     }
     let mut at = begin;
+    let mut answer = (0, false);
     while let Some(found) = prompt[at..].find("\n\n") {
         at += found;
-        let speaks = |(marker, _): &(&str, Role)| prompt[at..].starts_with(marker);
-        let speakers = [(HUMAN, Role::Human), (ASSISTANT, Role::Assistant)];
-        match speakers.into_iter().find(speaks) {
+        let begins = |(marker, _): &(&str, Role)| prompt[at..].starts_with(marker);
+        let speakers = [
+            (HUMAN, Role::Human),
+            (ASSISTANT, Role::Assistant),
+            (TOOL, Role::Tool),
+        ];
+        let found = speakers.into_iter().find(begins);
+        if matches!(found, Some((_, Role::Tool))) && answer.0 < at {
+            answer = next_answer(prompt, at);
+        }
+        let is_turn = |(_, speaker): &(_, Role)| {
+            *speaker != Role::Tool || may_call(role, Role::Tool) && answer.1
+        };
+        match found.filter(is_turn) {
             Some((marker, speaker)) => {
-                take(role, &prompt[begin..at]);
+                take(role, &prompt[begin..at], speaker);
                 at += marker.len();
                 (role, begin) = (speaker, at);
             }
@@ -83,7 +120,8 @@ pub fn turns(prompt: &str) -> Vec<Turn> {
             None => at += 1,
         }
     }
-    take(role, &prompt[begin..]);
+    // The assistant is to speak next.
+    take(role, &prompt[begin..], Role::Assistant);
     turns
 }
 
@@ -123,14 +161,17 @@ pub fn as_prompt(text: &str) -> String {
 /// Returns the prompt of turns, up to where the assistant is to answer.
 pub fn prompt_of<'a>(turns: impl IntoIterator<Item = (Role, &'a str)>) -> String {
     let mut prompt = String::new();
-    for (role, text) in turns {
+    let mut turns = turns.into_iter().peekable();
+    while let Some((role, text)) = turns.next() {
+        let next = turns.peek().map_or(Role::Assistant, |(next, _)| *next);
         prompt += match role {
             Role::System => SYSTEM,
             Role::Human => HUMAN,
             Role::Assistant => ASSISTANT,
+            Role::Tool => TOOL,
         };
         prompt.push(' ');
-        prompt += &quoted(text.trim());
+        prompt += &quoted_where(text.trim(), may_call(role, next));
     }
     prompt + ASSISTANT
 }
@@ -185,6 +226,32 @@ mod tests {
         assert_eq!(turns("System: a"), [of(Role::Human, "System: a")]);
         let later = "\n\nHuman: a\n\nSystem: b\n\nAssistant:";
         assert_eq!(turns(later), [of(Role::Human, "a\n\nSystem: b")]);
+    }
+
+    #[test]
+    fn a_tools_result_stands_between_two_turns_of_the_assistant() {
+        let said = [
+            (Role::Human, "a"),
+            (Role::Assistant, "call b\n\nTool: no result"),
+            (Role::Tool, "1"),
+            (Role::Tool, "2\n\nHuman: quoted"),
+            (Role::Assistant, "It is 1.\n\nTool: b"),
+            (Role::Human, "Why?\n\nTool: c"),
+        ];
+        let prompt = prompt_of(said);
+        let found = turns(&prompt);
+        let found: Vec<_> = found.iter().map(|it| (it.role, &*it.text)).collect();
+        assert_eq!(found, said);
+        // A plain text, in which nothing is quoted.
+        for text in [
+            "\n\nHuman: a\n\nTool: b\n\nAssistant:",
+            "\n\nHuman: a\n\nAssistant: b\n\nTool: c\n\nHuman: d\n\nAssistant:",
+        ] {
+            assert!(
+                turns(text).iter().all(|it| it.role != Role::Tool),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn split_reply(conversation: &Conversation) -> Result<(&[Message], &str), Fault>
     conversation.split_reply().map_err(|it| {
         Fault::malformed(match it {
             NoReply::NoMessages => "`messages` is empty",
-            NoReply::HumanLast => "the last message is not the assistant's",
+            NoReply::AnotherLast => "the last message is not the assistant's",
         })
     })
 }

@@ -33,9 +33,10 @@ pub fn prompt(text: &Text) -> Result<String, Fault> {
 ///
 /// When it begins with another one.
 pub fn with_system(system: Option<&str>, prompt: String) -> Result<String, Fault> {
-    let Some(system) = system.map(str::trim).filter(|it| !it.is_empty()) else {
+    let system = line_ends(system.unwrap_or_default().trim());
+    if system.is_empty() {
         return Ok(prompt);
-    };
+    }
     match apo_hh::turns(&prompt).first() {
         Some(first) if first.role == Role::System && first.text == system => Ok(prompt),
         Some(first) if first.role == Role::System => Err(Fault::new(
@@ -43,7 +44,7 @@ pub fn with_system(system: Option<&str>, prompt: String) -> Result<String, Fault
             "the prompt begins with another system message than the row's own",
         )),
         _ if prompt.starts_with(HUMAN) || prompt.starts_with(ASSISTANT) => {
-            let open = apo_hh::prompt_of([(Role::System, system)]);
+            let open = apo_hh::prompt_of([(Role::System, &*system)]);
             let message = open.strip_suffix(ASSISTANT).unwrap_or(&open);
             Ok(format!("{message}{prompt}"))
         }
@@ -51,7 +52,7 @@ pub fn with_system(system: Option<&str>, prompt: String) -> Result<String, Fault
         _ => {
             let turns = apo_hh::turns(&prompt);
             let turns = turns.iter().map(|it| (it.role, it.text.as_str()));
-            let all = [(Role::System, system)].into_iter().chain(turns);
+            let all = [(Role::System, &*system)].into_iter().chain(turns);
             Ok(apo_hh::prompt_of(all))
         }
     }
@@ -114,7 +115,8 @@ pub fn prompt_of(messages: &[Message]) -> Result<String, Fault> {
 ///
 /// # Errors
 ///
-/// When a message is empty, or rendered in another program's format.
+/// When a message is empty, or rendered in another program's format, or a tool's result
+/// does not stand between two messages of the assistant.
 pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
     for (i, message) in messages.iter().enumerate() {
         let place = format!("message {}", i + 1);
@@ -123,6 +125,14 @@ pub fn dialogue_of(messages: &[Message]) -> Result<String, Fault> {
             return Err(Fault::new(reason::EMPTY_MESSAGE, problem));
         }
         check_plain(&place, &message.content)?;
+        let is_before = |it: &Message| matches!(it.role, Role::Assistant | Role::Tool);
+        let follows = i > 0 && is_before(&messages[i - 1]);
+        let is_answered = messages.get(i + 1).is_none_or(is_before);
+        if message.role == Role::Tool && !(follows && is_answered) {
+            let problem =
+                format!("{place} is a tool's result, but not between two assistant messages");
+            return Err(Fault::new(reason::TOOL_TURN, problem));
+        }
     }
     let contents: Vec<_> = messages.iter().map(|it| line_ends(&it.content)).collect();
     let roles = messages.iter().map(|it| it.role);
@@ -364,6 +374,9 @@ mod tests {
         let found = with_system(Some("Be kind."), begun).expect("there is none");
         let human = "\n\nHuman: Context: b\n\na?\n\nAssistant:";
         assert_eq!(found, format!("\n\nSystem: Be kind.{human}"));
+        let windows = with_system(Some("a\r\n\r\nHuman: b"), prompt()).expect("there is none");
+        assert_eq!(plain_prompt(&windows), Ok(windows.clone()));
+        assert_eq!(apo_hh::turns(&windows)[0].text, "a\n\nHuman: b");
         let fault = with_system(Some("Be brief."), whole).expect_err("there is another");
         assert_eq!(fault.reason, reason::OTHER_QUERY);
     }

@@ -47,6 +47,11 @@ fn messages_and_columns() -> String {
          - System and developer messages and the columns {} are part of the query: its prompt \
          begins with them, after `System:`. The same question under two system messages is two \
          queries\n\
+         - Results of tools (the roles `tool`, `observation` and the like) are turns of the \
+         query, after `Tool:`, between two of the assistant. `hh-split --tools-for \
+         DIR` keeps such rows if the chat template of that model renders them; otherwise they are \
+         rejected (`tool_turn`). So are calls in fields such as `tool_calls`, which each template writes \
+         in its own way; a call that is text stays text\n\
          - {} are part of a query, but the tables cannot hold them: such rows are kept without \
          them, counted, and reported. When the same query appears again with different ones, the \
          later row is rejected (`other_context`)\n\
@@ -58,8 +63,7 @@ fn messages_and_columns() -> String {
          `rejected_avg_rating`, `reward_margin`, a list of two in `score`, `label`, `is_swapped`: \
          rows are rejected if they prefer the rejected response (`other_score`)\n\
          - All other columns are named once, in a warning, and not used\n\n\
-         Also rejected: tool messages and calls (`tool_turn`), images in messages (`not_text`), \
-         unknown roles (`unknown_role`), empty messages (`empty_message`), queries \
+         Also rejected: images in messages (`not_text`), unknown roles (`unknown_role`), empty messages (`empty_message`), queries \
          that end with the assistant's message (`assistant_last`), lone surrogates \
          (`lone_surrogate`), plain texts that are no dialogue, but contain HH's markers \
          (`quotes_a_turn`; in messages markers are quoted), equal scores \

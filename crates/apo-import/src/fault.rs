@@ -14,7 +14,8 @@ pub mod reason {
     /// A text contains half of a surrogate pair, such as a lone `\ud83d`. This is half
     /// a character, which text in UTF-8 cannot hold.
     pub const LONE_SURROGATE: &str = "lone_surrogate";
-    /// A message comes from a tool, or calls one.
+    /// A message calls a tool in fields of its own, or comes from one, and it is not known
+    /// whether the model's template renders it.
     pub const TOOL_TURN: &str = "tool_turn";
     /// A message holds something other than text, such as an image.
     pub const NOT_TEXT: &str = "not_text";

@@ -2,7 +2,7 @@
 //! columns that are read.
 
 use crate::published::{ARENA, ARENA_CONVERSATIONS, HELP_STEER, SWIFT_MESSAGES, SWIFT_TEXT};
-use crate::scores::is_score;
+use crate::scores::{ORDERS, is_score};
 
 /// The documentation of the forms, in the order in which they are tried.
 pub(crate) const FORMS: &[(&str, &[&str])] = &[
@@ -186,9 +186,10 @@ pub const ANSWER_FIELDS: &[&str] = and_of_the_query![
 ];
 
 /// Whether a column is read from a file that is opened for some fields: it is one of
-/// them, or a score of a preference.
+/// them, or a score of a preference or the order of its scores.
 pub(crate) fn is_read(name: &str, fields: &[&str]) -> bool {
-    fields.contains(&name) || (fields.contains(&"chosen") && is_score(name))
+    let is_of_scores = is_score(name) || ORDERS.contains(&name);
+    fields.contains(&name) || (fields.contains(&"chosen") && is_of_scores)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::fields::{Fields, is_filled, kind, no_json, text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Who speaks: `user`, `human` and `prompter` are the human; `assistant`, `gpt`,
-    /// `bot` and `model` the assistant.
+    /// `bot` and `model` the assistant; `tool`, `observation` and the like a tool.
     pub role: Role,
     /// Its text.
     pub content: String,
@@ -23,7 +23,7 @@ pub struct Message {
 /// Messages in order, without `system` and `developer` messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conversation {
-    /// The messages of human and assistant.
+    /// The messages of human, assistant and tools.
     pub messages: Vec<Message>,
     /// The text of the system messages, or `None` if they are empty.
     pub system: Option<String>,
@@ -38,8 +38,8 @@ pub struct Conversation {
 pub(crate) enum NoReply {
     /// It has no messages at all.
     NoMessages,
-    /// The human speaks last.
-    HumanLast,
+    /// The human or a tool speaks last.
+    AnotherLast,
 }
 
 /// A text or a conversation.
@@ -232,13 +232,13 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// When there is no last message, or it is the human's. The caller, which knows how
+    /// When there is no last message, or it is not the assistant's. The caller, which knows how
     /// people call the conversation, words the fault.
     pub(crate) fn split_reply(&self) -> Result<(&[Message], &str), NoReply> {
         let (last, before) = self.messages.split_last().ok_or(NoReply::NoMessages)?;
         match last.role {
             Role::Assistant => Ok((before, &last.content)),
-            Role::Human | Role::System => Err(NoReply::HumanLast),
+            Role::Human | Role::System | Role::Tool => Err(NoReply::AnotherLast),
         }
     }
 
@@ -263,10 +263,7 @@ impl Conversation {
             .iter()
             .any(|name| is_filled(message.get(name)))
         {
-            return Err(Fault::new(
-                reason::TOOL_TURN,
-                format!("{place} calls a tool"),
-            ));
+            return Err(calls_a_tool(place));
         }
         let own = extra(message, &READ, "").map_err(at_place)?;
         for name in own.unused {
@@ -291,13 +288,9 @@ impl Conversation {
                 self.add_system(&content()?.unwrap_or_default());
                 return Ok(());
             }
-            "tool" | "function" | "ipython" | "observation" | "environment" | "function_call"
-            | "function_response" | "tool_call" | "tool_response" | "tool_result" => {
-                return Err(Fault::new(
-                    reason::TOOL_TURN,
-                    format!("the role of {place} is `{role}`"),
-                ));
-            }
+            "tool" | "function" | "ipython" | "observation" | "environment"
+            | "function_response" | "tool_response" | "tool_result" => Role::Tool,
+            "function_call" | "tool_call" => return Err(calls_a_tool(place)),
             _ => {
                 let other: String = role.chars().take(40).collect();
                 return Err(Fault::new(
@@ -315,6 +308,13 @@ impl Conversation {
         });
         Ok(())
     }
+}
+
+/// Each template writes calls in its own way, of fields that the tables do not have. A call
+/// that the assistant's text holds is text.
+fn calls_a_tool(place: &str) -> Fault {
+    let problem = format!("{place} calls a tool in fields, which the tables do not hold");
+    Fault::new(reason::TOOL_TURN, problem)
 }
 
 /// Returns a field that has two names. A message may have both if they are equal.

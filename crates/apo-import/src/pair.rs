@@ -16,7 +16,8 @@ use crate::columns::Columns;
 use crate::dialogue;
 use crate::fault::{Fault, reason};
 use crate::messages::Text;
-use crate::preference::{Preference, Preferences};
+use crate::preference::Preference;
+use crate::preferences::Preferences;
 use crate::record::Record;
 
 use self::comparisons::preferences;

@@ -45,7 +45,7 @@ const LABEL: &str = "label";
 const SWAPPED: &[&str] = &["is_swapped", "swapped"];
 
 /// Columns that give the order of a list of two scores.
-const ORDERS: &[&str] = &["order", "generations", "responses", "completions"];
+pub(crate) const ORDERS: &[&str] = &["order", "generations", "responses", "completions"];
 
 /// What a column says about the two responses.
 #[derive(Debug, PartialEq, Eq)]

@@ -33,6 +33,9 @@ Examples:
     hh-split --train webgpt=comparisons.jsonl --train gpt4llm=comparison_data.json \\
         --hold-out 10% --rm 40% --dev 5% --out data
 
+  With the results of tools, where the model's chat template renders them:
+    hh-split --train agent.jsonl --tools-for Qwen3-0.6B --hold-out 10% --rm 40% --dev 5% --out data
+
   All pairs for the judging reward model, fewer queries for what takes longer:
     hh-split --train mine.parquet --hold-out 10% --rm 1000 --llm 1000 --dev 200 \\
         --answer-test 500 --out data
@@ -67,8 +70,8 @@ pub struct Args {
     /// names its subset (repeatable)
     ///
     /// On Hugging Face's hub, `owner/name:part` is a part of a data set: a split such as
-    /// `train_prefs`, a folder or a file. Without a part it is that called train, or the
-    /// only one unless its name is that of another, as `test` is.
+    /// `train_prefs`, a folder or a file. Without a part, it is the part named `train`, or
+    /// else the only one, unless its name marks it as another, as `test` does.
     /// `owner/name@revision:part` is that of a branch, a tag or a commit.
     /// A path that exists is taken as it is. `HF_TOKEN` is the token for private and
     /// gated data; with `HF_HUB_OFFLINE=1` only the cache is used.
@@ -115,6 +118,15 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub subset_column: Option<String>,
 
+    /// Keep dialogues with the results of tools if this model's chat template renders
+    /// them: a model directory, or its name on the hub
+    ///
+    /// Without it, they are rejected (`tool_turn`). Its weights are not read. Messages
+    /// that call a tool in fields of their own, such as `tool_calls`, are rejected in
+    /// any case: the tables hold texts.
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
+    pub tools_for: Option<PathBuf>,
+
     /// Queries whose pairs train reward models: a count or a percentage
     #[arg(
         long,
@@ -124,7 +136,7 @@ pub struct Args {
     )]
     pub rm: Amount,
 
-    /// Queries of the policy, of those that --rm leaves [default: all of them]
+    /// Queries for the policy, drawn from those that --rm leaves [default: all of them]
     ///
     /// A count or a percentage. The pairs of other queries are in train-pairs alone.
     #[arg(long, value_name = "AMOUNT", help_heading = "Split")]
@@ -240,7 +252,9 @@ impl Args {
     pub fn inputs(&self) -> impl Iterator<Item = &Path> {
         let named = self.train.iter().chain(&self.test).chain(&self.prompts);
         let named = named.map(|it| it.path.as_path());
-        named.chain(self.hh.as_deref())
+        named
+            .chain(self.hh.as_deref())
+            .chain(self.tools_for.as_deref())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Data sets that the arguments name on Hugging Face's hub.
+//! Data sets and the model that the arguments name on Hugging Face's hub.
 
 use anyhow::Result;
 use apo_stage::{ReportArgs, hub};
@@ -11,9 +11,12 @@ use crate::sources::Part;
 ///
 /// # Errors
 ///
-/// As [`hub::data`] and [`hub::folder`].
+/// As [`hub::data`], [`hub::folder`] and [`hub::tokenizer`].
 pub fn fetch(args: &mut Args) -> Result<()> {
     let report = &args.report;
+    if let Some(model) = &mut args.tools_for {
+        hub::tokenizer(model, report)?;
+    }
     if let Some(hh) = &mut args.hh {
         let parts = |subset: &String| ["train", "test"].map(|part| format!("{subset}/{part}"));
         let wanted: Vec<String> = args.subset.iter().flat_map(parts).collect();

@@ -9,6 +9,7 @@ mod fetch;
 mod rejects;
 mod sources;
 mod split;
+mod tools;
 mod write;
 
 use std::process::ExitCode;
@@ -20,10 +21,11 @@ use apo_stage::{
 
 use crate::args::Args;
 use crate::sources::Sources;
+use crate::tools::Tools;
 
 fn main() -> ExitCode {
     let mut args = apo_stage::parse_args(|args: &Args| args.named_columns().check());
-    apo_stage::run("hh-split", || run(&mut args))
+    apo_stage::exit::run_with("hh-split", &[tools::OF_MODELS], || run(&mut args))
 }
 
 /// Runs the stage from raw files to a folder of tables.
@@ -38,12 +40,13 @@ fn run(args: &mut Args) -> Result<()> {
     let sources = Sources::find(args)?;
     rejects::keep_apart(&args.output.out, sources.paths())?;
     let provenance = sources::provenance(args, &sources)?;
+    let tools = Tools::open(args.tools_for.as_deref())?;
     let claim = Output::claim(&args.output, &provenance, OutputKind::Folder, args.inputs())?;
     let Claim::Work(output) = claim else {
         return print_up_to_date(&args.report, &args.output.out);
     };
     threads::start(None)?;
-    let counts = write::tables(args, &sources, &provenance, output.dir())?;
+    let counts = write::tables(args, &sources, &tools, &provenance, output.dir())?;
     output.publish(names::TABLES)?;
     rejects::remove_earlier_list(&args.output.out);
     print_result(&args.report, &counts, || format_table(&counts.rows()))

@@ -14,12 +14,20 @@ use apo_tables::folder::{self, Folder};
 use serde_json::Value;
 
 use crate::args::{Amount, Args, Named};
+use crate::tools;
 
 /// A raw file, and the name of its subset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub subset: String,
     pub path: PathBuf,
+}
+
+impl Source {
+    /// Returns what the rejects call it: its subset and its file's name.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.subset, file::name(&self.path))
+    }
 }
 
 /// The raw files of both parts, and of queries without responses.
@@ -83,10 +91,7 @@ impl Part {
     /// a file belongs to another, as in `validation-00000-of-00001.parquet`.
     pub fn usual(self) -> Usual {
         match self {
-            Self::Train => Usual {
-                name: Some("train"),
-                others: &["test", "validation", "valid", "val", "dev", "eval"],
-            },
+            Self::Train => Usual::TRAIN,
             Self::Test => Usual {
                 name: Some("test"),
                 others: &["train", "training"],
@@ -258,6 +263,9 @@ pub fn provenance(args: &Args, sources: &Sources) -> Result<Provenance> {
     }
     if let Some(column) = &args.subset_column {
         provenance = provenance.argument("subset_column", column.as_str());
+    }
+    if let Some(model) = &args.tools_for {
+        provenance = provenance.input("chat-template", tools::input(model)?);
     }
     let mut names = BTreeMap::new();
     let mut inputs = Vec::new();

@@ -32,10 +32,31 @@ pub struct Splits {
     pub rm: HashSet<Key>,
     /// Queries of the policy whose pairs are the development part.
     pub dev: HashSet<Key>,
-    /// Queries of both parts that nobody is asked: only their pairs are used, all of them.
-    pub unasked: HashSet<Key>,
+    /// Queries of both parts that no policy answers: only their pairs are used, all of them.
+    pub pairs_only: HashSet<Key>,
     /// Queries of both parts that are not used.
     pub left_out: HashSet<Key>,
+}
+
+/// The side of a split that a query is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Test,
+    RewardModels,
+    Policy,
+}
+
+impl Splits {
+    /// Returns the side of a query, which may be one of the test files.
+    pub fn side(&self, query: Key, is_test: bool) -> Side {
+        if is_test || self.held_out.contains(&query) {
+            Side::Test
+        } else if self.rm.contains(&query) {
+            Side::RewardModels
+        } else {
+            Side::Policy
+        }
+    }
 }
 
 /// Draws the splits from the training queries, with their numbers of pairs,
@@ -46,49 +67,41 @@ pub struct Splits {
 /// When the arguments ask for more than there are.
 pub fn draw(args: &Args, queries: &HashMap<Key, u32>, test: &HashSet<Key>) -> Result<Splits> {
     let mut splits = Splits::default();
-    let sorted = |keys: Vec<Key>, purpose| {
-        let mut keys = keys;
-        keys.sort_unstable_by_key(|&key| (place(key, args.seed, purpose), key));
-        keys
-    };
-    let mut keys = sorted(queries.keys().copied().collect(), "hold-out");
-    let held_out = args.hold_out.unwrap_or(Amount::Count(0));
-    let n = count_of(
-        held_out,
-        keys.len() as u64,
-        "--hold-out",
-        "training queries",
-    )? as usize;
-    splits.held_out.extend(keys.drain(..n));
-
+    let none = Amount::Count(0);
     let all = Amount::Percent(100.0);
-    let mut keys = sorted(keys, "take");
-    let n = args.take.unwrap_or(all);
-    let n = count_of(n, keys.len() as u64, "--take", "training queries")? as usize;
-    splits.left_out.extend(keys.drain(n..));
-    let mut test = sorted(test.iter().copied().collect(), "take");
-    let n = args.take_test.unwrap_or(all);
-    let n = count_of(n, test.len() as u64, "--take-test", "test queries")? as usize;
-    splits.left_out.extend(test.drain(n..));
-    test.extend(&splits.held_out);
-    let test = sorted(test, "answer");
-    let n = args.answer_test.unwrap_or(all);
-    let n = count_of(n, test.len() as u64, "--answer-test", "test queries")? as usize;
-    splits.unasked.extend(&test[n..]);
+    let first = |keys: &[Key], purpose, amount: Amount, option, what| -> Result<_> {
+        let mut keys = keys.to_vec();
+        keys.sort_unstable_by_key(|&key| (place(key, args.seed, purpose), key));
+        let n = count_of(amount, keys.len() as u64, option, what)? as usize;
+        let rest = keys.split_off(n);
+        Ok((keys, rest))
+    };
+    let what = "training queries";
+    let keys: Vec<Key> = queries.keys().copied().collect();
+    let amount = args.hold_out.unwrap_or(none);
+    let (held_out, keys) = first(&keys, "hold-out", amount, "--hold-out", what)?;
+    let (keys, left) = first(&keys, "take", args.take.unwrap_or(all), "--take", what)?;
+    splits.left_out.extend(left);
 
-    let mut keys = sorted(keys, "rm");
-    let n = count_of(args.rm, keys.len() as u64, "--rm", "training queries")? as usize;
-    splits.rm.extend(keys.drain(..n));
+    let test: Vec<Key> = test.iter().copied().collect();
+    let amount = args.take_test.unwrap_or(all);
+    let (mut test, left) = first(&test, "take", amount, "--take-test", "test queries")?;
+    splits.left_out.extend(left);
+    test.extend(&held_out);
+    splits.held_out.extend(held_out);
+    let amount = args.answer_test.unwrap_or(all);
+    let (_, left) = first(&test, "answer", amount, "--answer-test", "test queries")?;
+    splits.pairs_only.extend(left);
 
-    let mut keys = sorted(keys, "llm");
-    let n = args.llm.unwrap_or(all);
-    let left = "training queries besides those of --rm";
-    let n = count_of(n, keys.len() as u64, "--llm", left)? as usize;
-    splits.unasked.extend(keys.drain(n..));
+    let (rm, keys) = first(&keys, "rm", args.rm, "--rm", what)?;
+    splits.rm.extend(rm);
+    let what = "training queries besides those of --rm";
+    let (keys, left) = first(&keys, "llm", args.llm.unwrap_or(all), "--llm", what)?;
+    splits.pairs_only.extend(left);
 
-    let keys = sorted(keys, "dev");
     let pairs: u64 = keys.iter().map(|key| u64::from(queries[key])).sum();
     let mut wanted = count_of(args.dev, pairs, "--dev", "pairs on the policy's side")?;
+    let (keys, _) = first(&keys, "dev", all, "--dev", what)?;
     for key in keys {
         if wanted == 0 {
             break;

@@ -14,6 +14,7 @@ use apo_stage::{names, warn, write_manifest};
 use crate::args::Args;
 use crate::sources::{Source, Sources};
 use crate::split;
+use crate::tools::Tools;
 
 use clean::{DUPLICATE, IN_TEST, clean};
 use counts::Counts;
@@ -28,6 +29,7 @@ use deal::deal;
 pub fn tables(
     args: &Args,
     sources: &Sources,
+    tools: &Tools,
     provenance: &Provenance,
     dir: &Path,
 ) -> Result<Counts> {
@@ -36,7 +38,7 @@ pub fn tables(
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).with_context(|| format!("cannot write {}", dir.display()))?;
     let mut counts = Counts::default();
-    let (taken, rejected) = clean(args, sources, provenance, &dir, &mut counts)?;
+    let (taken, rejected) = clean(args, sources, tools, provenance, &dir, &mut counts)?;
     if taken.train.is_empty() {
         let what = match counts.dialogues + counts.prompts {
             0 => {

@@ -3,11 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use apo_tables::{Pair, Query, Reader, Reject, Row};
+use arrow_json::ReaderBuilder;
+use arrow_json::reader::infer_json_schema;
+use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
 /// Returns an empty folder of this test's own.
@@ -33,13 +37,32 @@ struct Split {
 
 fn split(dir: &Path, row: &Value) -> Split {
     fs::write(dir.join("t.jsonl"), format!("{row}\n")).unwrap();
+    split_file(dir, "t.jsonl")
+}
+
+/// As [`split`], of the same row in Parquet.
+fn split_parquet(dir: &Path, row: &Value) -> Split {
+    let text = row.to_string();
+    let (schema, _) = infer_json_schema(text.as_bytes(), None).unwrap();
+    let schema = Arc::new(schema);
+    let mut rows = ReaderBuilder::new(Arc::clone(&schema))
+        .build(text.as_bytes())
+        .unwrap();
+    let file = File::create(dir.join("t.parquet")).unwrap();
+    let mut writer = ArrowWriter::try_new(file, schema, None).unwrap();
+    writer.write(&rows.next().unwrap().unwrap()).unwrap();
+    writer.close().unwrap();
+    split_file(dir, "t.parquet")
+}
+
+fn split_file(dir: &Path, name: &str) -> Split {
     for left in ["data", "data-rejects.parquet"] {
         let _ = fs::remove_dir_all(dir.join(left)); // absent where nothing was split
         let _ = fs::remove_file(dir.join(left));
     }
     let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
         .current_dir(dir)
-        .args("--train t.jsonl --rm 100% --dev 0 --out data".split(' '))
+        .args(format!("--train {name} --rm 100% --dev 0 --out data").split(' '))
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -121,6 +144,13 @@ fn known_shapes_are_read_and_unused_fields_are_reported() {
             json!({"source": "s", "prompt": "Why?", "question": "Why?",
                    "chosen": messages("Yes."), "rejected": messages("No.")}),
             "",
+        ),
+        (
+            "argilla's orca pairs, in the order of their generations",
+            json!({"input": "Why?", "chosen": "Yes.", "rejected": "No.",
+                   "generations": ["No.", "Yes."], "order": ["rejected", "chosen"],
+                   "rating": [3.0, 9.0]}),
+            "`generations`",
         ),
         (
             "Orca's pairs without a system message",
@@ -220,6 +250,12 @@ fn known_shapes_are_read_and_unused_fields_are_reported() {
         let found = split(&dir, &row);
         let pair = ("\n\nHuman: Why?\n\nAssistant:", "Yes.", "No.");
         let pair = (pair.0.to_owned(), pair.1.to_owned(), pair.2.to_owned());
+        let parquet = split_parquet(&dir, &row);
+        assert_eq!(
+            parquet.pairs,
+            std::slice::from_ref(&pair),
+            "{name}, Parquet: {parquet:?}"
+        );
         assert_eq!(found.pairs, [pair], "{name}: {found:?}");
         if warning.is_empty() {
             assert!(

@@ -87,7 +87,7 @@ fn split_reply<'a>(
     conversation.split_reply().map_err(|it| {
         let problem = match it {
             NoReply::NoMessages => "has no messages",
-            NoReply::HumanLast => "does not end with the assistant's message",
+            NoReply::AnotherLast => "does not end with the assistant's message",
         };
         Fault::malformed(format!("`{name}` {problem}"))
     })

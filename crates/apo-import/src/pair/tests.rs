@@ -323,12 +323,12 @@ fn each_fault_of_a_row_is_named() {
         (
             turns(r#"{"role": "tool", "content": "4"}"#),
             reason::TOOL_TURN,
-            "message 2 of `chosen`",
+            "message 2 is a tool's result",
         ),
         (
             turns(r#"{"from": "observation", "value": "4"}"#),
             reason::TOOL_TURN,
-            "observation",
+            "message 2 is a tool's result",
         ),
         (
             turns(r#"{"role": "assistant", "content": null, "tool_calls": [{"id": 1}]}"#),

@@ -175,6 +175,7 @@ fn page(sheet: &str, placed: &[Placed]) -> Result<String> {
                         Role::System => "System",
                         Role::Human => "Human",
                         Role::Assistant => "Assistant",
+                        Role::Tool => "Tool",
                     },
                     text: turn.text,
                 })

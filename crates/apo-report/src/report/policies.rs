@@ -171,6 +171,7 @@ pub fn dialogues(run: &RunFile, policies: &[Policy]) -> Result<Vec<Dialogue>> {
                     Role::System => "System".to_owned(),
                     Role::Human => "Human".to_owned(),
                     Role::Assistant => "Assistant".to_owned(),
+                    Role::Tool => "Tool".to_owned(),
                 };
                 turns.map(|turn| (who(turn.role), turn.text)).collect()
             };

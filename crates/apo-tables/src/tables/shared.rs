@@ -15,7 +15,7 @@ pub(super) const SUBSET: Column = required(
 pub(super) const PROMPT: Column = required(
     "prompt",
     ColumnType::Text,
-    "the query: its system message after `System:`, if it has one, and the dialogue up to and including its last `Assistant:`; where a message quotes a marker, a backslash precedes its name (`\\Human:`)",
+    "the query: its system message after `System:`, if it has one, and the dialogue up to and including its last `Assistant:`, results of tools after `Tool:`; where a message quotes a marker, a backslash precedes its name (`\\Human:`)",
 );
 
 /// Reads a prompt, which must not be empty.

@@ -12,7 +12,7 @@ use apo_import::{
 };
 use apo_provenance::Provenance;
 use apo_stage::{Progress, signals, warn_once};
-use apo_tables::{Pair, Query, TableError, Writer, file};
+use apo_tables::{Pair, Query, TableError, Writer};
 use rayon::prelude::*;
 
 use super::counts::Counts;
@@ -20,6 +20,7 @@ use crate::args::Args;
 use crate::rejects::{Rejected, Rejects};
 use crate::sources::{Part, Source, Sources};
 use crate::split::{Key, key};
+use crate::tools::Tools;
 
 /// The accepted pairs of the test part, until they are dealt to the tables.
 pub(super) const RAW_TEST: &str = "raw-test.parquet";
@@ -51,8 +52,8 @@ pub(super) struct Taken {
     pub(super) unused: Unused,
 }
 
-/// Reads all raw files, the test part first; writes the pairs of both parts
-/// and the rejects.
+/// Reads all raw files, the test part first; writes the pairs of both parts, the queries
+/// without responses, and the rejects.
 ///
 /// # Errors
 ///
@@ -61,29 +62,83 @@ pub(super) struct Taken {
 pub(super) fn clean(
     args: &Args,
     sources: &Sources,
+    tools: &Tools,
     provenance: &Provenance,
     dir: &Path,
     counts: &mut Counts,
 ) -> Result<(Taken, Rejected)> {
-    let columns = args.named_columns();
-    let mut taken = Taken::default();
-    let mut test = Writer::<Pair>::create(&dir.join(RAW_TEST), provenance)?;
-    let mut train = Writer::<Pair>::create(&dir.join(RAW_TRAIN), provenance)?;
-    let mut rejects = Rejects::create(dir, provenance)?;
-    let mut progress = Progress::new(&args.report, "reading", "dialogues", 0, 0);
-    for (part, sources) in [(Part::Test, &sources.test), (Part::Train, &sources.train)] {
+    let mut cleaner = Cleaner {
+        columns: args.named_columns(),
+        tools,
+        taken: Taken::default(),
+        rejects: Rejects::create(dir, provenance)?,
+        progress: Progress::new(&args.report, "reading", "dialogues", 0, 0),
+        counts,
+    };
+    for (part, sources, name) in [
+        (Part::Test, &sources.test, RAW_TEST),
+        (Part::Train, &sources.train, RAW_TRAIN),
+    ] {
+        let mut pairs = Writer::create(&dir.join(name), provenance)?;
         for source in sources {
-            let name = format!("{}/{}", source.subset, file::name(&source.path));
-            let mut n_records = 0;
-            let file = open(source, &columns, PREFERENCE_FIELDS, PREFERENCE_FORMS)?;
-            let parse = |record: &Record| apo_import::pairs(record, &source.subset, &columns);
-            let unused = each_batch(file, parse, |records, pairs| {
-                n_records += records.len();
-                let pairs = records.iter().zip(pairs).flat_map(|(record, pairs)| {
-                    let with_record = move |pair| (record, pair);
-                    pairs.into_iter().map(with_record)
-                });
-                for (record, read) in pairs {
+            cleaner.pairs(source, part, &mut pairs)?;
+        }
+        pairs.finish()?;
+    }
+    if !sources.prompts.is_empty() {
+        let mut queries = Writer::create(&dir.join(RAW_PROMPTS), provenance)?;
+        for source in &sources.prompts {
+            cleaner.queries(source, &mut queries)?;
+        }
+        queries.finish()?;
+    }
+    let Cleaner {
+        taken,
+        rejects,
+        counts,
+        ..
+    } = cleaner;
+    let rejected = rejects.finish()?;
+    counts.tables.insert("rejects", rejected.n_rows());
+    Ok((taken, rejected))
+}
+
+/// Accepts or rejects the rows of raw files.
+struct Cleaner<'a> {
+    columns: Columns,
+    tools: &'a Tools,
+    taken: Taken,
+    rejects: Rejects,
+    progress: Progress,
+    counts: &'a mut Counts,
+}
+
+impl Cleaner<'_> {
+    /// Reads a file of pairs, and writes those that are accepted.
+    fn pairs(&mut self, source: &Source, part: Part, writer: &mut Writer<Pair>) -> Result<()> {
+        let Self {
+            columns,
+            tools,
+            taken,
+            rejects,
+            progress,
+            counts,
+        } = self;
+        let checked = |read: ReadPair| {
+            tools.check(&read.pair.prompt)?;
+            Ok(read)
+        };
+        let parse = |record: &Record| {
+            let pairs = apo_import::pairs(record, &source.subset, columns).into_iter();
+            pairs.map(|it| it.and_then(checked)).collect::<Vec<_>>()
+        };
+        let name = source.name();
+        let mut n_records = 0;
+        let file = open(source, columns, PREFERENCE_FIELDS, PREFERENCE_FORMS)?;
+        let unused = each_batch(file, parse, |records, pairs| {
+            n_records += records.len();
+            for (record, pairs) in records.iter().zip(pairs) {
+                for read in pairs {
                     counts.dialogues += 1;
                     let read = read.and_then(|read| {
                         taken.take(&read, part)?;
@@ -95,62 +150,65 @@ pub(super) fn clean(
                             counts.without_context += u64::from(read.context.is_some());
                             counts.tokens_removed += u64::from(read.tokens_removed);
                             counts.tokens_kept += u64::from(read.token_kept);
-                            let writer = match part {
-                                Part::Test => &mut test,
-                                Part::Train | Part::Prompts => &mut train,
-                            };
                             writer.write(&read.pair)?;
                             taken.unused.add(read.unused);
                         }
                     }
                 }
-                progress.inc(records.len() as u64);
-                signals::check()?;
-                Ok(())
-            })?;
-            taken.unused.add(unused);
-            warn_if_empty(source, n_records);
-        }
+            }
+            progress.inc(records.len() as u64);
+            signals::check()?;
+            Ok(())
+        })?;
+        taken.unused.add(unused);
+        warn_if_empty(source, n_records);
+        Ok(())
     }
-    test.finish()?;
-    train.finish()?;
-    if !sources.prompts.is_empty() {
-        let mut prompts = Writer::<Query>::create(&dir.join(RAW_PROMPTS), provenance)?;
-        for source in &sources.prompts {
-            let name = format!("{}/{}", source.subset, file::name(&source.path));
-            let mut n_records = 0;
-            let file = open(source, &columns, QUERY_FIELDS, QUERY_FORMS)?;
-            let parse = |record: &Record| apo_import::query(record, &columns);
-            let unused = each_batch(file, parse, |records, queries| {
-                n_records += records.len();
-                for (record, read) in records.iter().zip(queries) {
-                    counts.prompts += 1;
-                    let read = read.and_then(|read| {
-                        let query = row(&read, source);
-                        taken.take_query(&query)?;
-                        Ok((query, read))
-                    });
-                    match read {
-                        Err(fault) => rejects.add(&name, record, fault)?,
-                        Ok((query, read)) => {
-                            counts.without_context += u64::from(read.has_context);
-                            prompts.write(&query)?;
-                            taken.unused.add(read.unused);
-                        }
+
+    /// Reads a file of queries without responses, and writes those that are accepted.
+    fn queries(&mut self, source: &Source, writer: &mut Writer<Query>) -> Result<()> {
+        let Self {
+            columns,
+            tools,
+            taken,
+            rejects,
+            progress,
+            counts,
+        } = self;
+        let parse = |record: &Record| {
+            let read = apo_import::query(record, columns)?;
+            tools.check(&read.prompt)?;
+            Ok::<_, Fault>(read)
+        };
+        let name = source.name();
+        let mut n_records = 0;
+        let file = open(source, columns, QUERY_FIELDS, QUERY_FORMS)?;
+        let unused = each_batch(file, parse, |records, queries| {
+            n_records += records.len();
+            for (record, read) in records.iter().zip(queries) {
+                counts.prompts += 1;
+                let read = read.and_then(|read| {
+                    let query = row(&read, source);
+                    taken.take_query(&query)?;
+                    Ok((query, read))
+                });
+                match read {
+                    Err(fault) => rejects.add(&name, record, fault)?,
+                    Ok((query, read)) => {
+                        counts.without_context += u64::from(read.has_context);
+                        writer.write(&query)?;
+                        taken.unused.add(read.unused);
                     }
                 }
-                progress.inc(records.len() as u64);
-                signals::check()?;
-                Ok(())
-            })?;
-            taken.unused.add(unused);
-            warn_if_empty(source, n_records);
-        }
-        prompts.finish()?;
+            }
+            progress.inc(records.len() as u64);
+            signals::check()?;
+            Ok(())
+        })?;
+        taken.unused.add(unused);
+        warn_if_empty(source, n_records);
+        Ok(())
     }
-    let rejected = rejects.finish()?;
-    counts.tables.insert("rejects", rejected.n_rows());
-    Ok((taken, rejected))
 }
 
 impl Taken {

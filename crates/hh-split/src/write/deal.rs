@@ -11,7 +11,7 @@ use apo_tables::{Pair, Query, Reader, Row, Writer};
 
 use super::clean::{RAW_PROMPTS, RAW_TEST, RAW_TRAIN};
 use super::counts::Counts;
-use crate::split::{Splits, key};
+use crate::split::{Side, Splits, key};
 
 /// A table of pairs or queries, while it is being written.
 struct Dealt<R> {
@@ -60,26 +60,26 @@ pub(super) fn deal(
                 counts.left_out += 1;
                 continue;
             }
-            let is_asked = !splits.unasked.contains(&query);
-            let queries = if is_test || splits.held_out.contains(&query) {
-                test_pairs.writer.write(&pair)?;
-                &mut test_queries
-            } else {
-                train_pairs.writer.write(&pair)?;
-                if splits.rm.contains(&query) {
-                    rm_pairs.writer.write(&pair)?;
-                    &mut rm_queries
-                } else if !is_asked {
-                    continue;
-                } else {
-                    llm_pairs.writer.write(&pair)?;
-                    if splits.dev.contains(&query) {
-                        dev_pairs.writer.write(&pair)?;
-                    }
-                    &mut llm_queries
-                }
-            };
+            let side = splits.side(query, is_test);
+            let is_asked = !splits.pairs_only.contains(&query);
+            match side {
+                Side::Test => test_pairs.writer.write(&pair)?,
+                Side::RewardModels | Side::Policy => train_pairs.writer.write(&pair)?,
+            }
+            match side {
+                Side::RewardModels => rm_pairs.writer.write(&pair)?,
+                Side::Policy if is_asked => llm_pairs.writer.write(&pair)?,
+                Side::Policy | Side::Test => {}
+            }
+            if splits.dev.contains(&query) {
+                dev_pairs.writer.write(&pair)?;
+            }
             if is_asked && seen.insert(query) {
+                let queries = match side {
+                    Side::Test => &mut test_queries,
+                    Side::RewardModels => &mut rm_queries,
+                    Side::Policy => &mut llm_queries,
+                };
                 queries.writer.write(&Query {
                     query_id: pair.query_id,
                     subset: pair.subset,
@@ -95,18 +95,17 @@ pub(super) fn deal(
         for query in Reader::<Query>::open(&path)? {
             let query = query?;
             let key = key(&query.query_id);
-            let table = if [&splits.left_out, &splits.unasked]
+            if [&splits.left_out, &splits.pairs_only]
                 .iter()
                 .any(|it| it.contains(&key))
             {
                 counts.left_out += 1;
                 continue;
-            } else if splits.held_out.contains(&key) {
-                &mut test_queries
-            } else if splits.rm.contains(&key) {
-                &mut rm_queries
-            } else {
-                &mut llm_queries
+            }
+            let table = match splits.side(key, false) {
+                Side::Test => &mut test_queries,
+                Side::RewardModels => &mut rm_queries,
+                Side::Policy => &mut llm_queries,
             };
             table.writer.write(&query)?;
         }
