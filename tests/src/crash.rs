@@ -13,6 +13,7 @@ use apo_provenance::digest_path;
 use mini_world::loopback::serve;
 use serde_json::{Value, json};
 
+use crate::served::drawn;
 use crate::stages::{self, Ran};
 use crate::works::{Makes, WORKS};
 
@@ -272,9 +273,12 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Starts an endpoint that answers until this process ends, and returns its address.
+/// Starts an endpoint, for chats and texts, that answers until this process ends, and returns its address.
 fn endpoint() -> String {
-    let answer = |_: &Value| {
+    let answer = |request: &Value| {
+        if request.get("messages").is_none() {
+            return (200, drawn(request));
+        }
         let message = json!({ "role": "assistant", "content": "With soap.\nequally good" });
         let choice = json!({ "index": 0, "message": message, "finish_reason": "stop" });
         (200, json!({ "choices": [choice] }))
@@ -286,7 +290,7 @@ fn endpoint() -> String {
 /// Returns arguments with which a work takes little time and keeps its state often.
 fn small(work: &str) -> &'static str {
     match work {
-        "sample" => "--max-new-tokens 6",
+        "sample" | "sample asks" => "--max-new-tokens 6",
         "rm-train" | "align sft" | "align dpo" => "--batch 12 --checkpoint-minutes 0",
         "judge score" | "judge log-probs" => "--micro-tokens 400",
         _ => "",

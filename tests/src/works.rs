@@ -58,7 +58,7 @@ pub const KL: &str = "judge kl --model policy --reference policy --responses sam
 pub const ACCURACY: &str = "judge accuracy --model rm --pairs data/test-pairs.parquet";
 
 /// Every stage, with each kind of output that it makes.
-pub const WORKS: [Work; 13] = [
+pub const WORKS: [Work; 14] = [
     output("hh-split", HH_SPLIT),
     output("gold-collect", COLLECT),
     Work {
@@ -70,6 +70,13 @@ pub const WORKS: [Work; 13] = [
         )
     },
     output("sample", SAMPLE),
+    Work {
+        asks: true,
+        ..output(
+            "sample asks",
+            "sample --model policy --queries data/test-queries.parquet --samples 2 --requests 1",
+        )
+    },
     output("rm-train", RM_TRAIN),
     output("align sft", SFT),
     output("align dpo", DPO),

@@ -10,7 +10,7 @@ use apo_provenance::Provenance;
 use apo_tables::{Finish, Query, Reader, Response, Writer};
 use apo_tests::stages::{copy, copy_to_change, refuse, run, write};
 use apo_tests::works::{
-    ACCURACY, COLLECT, DPO, RM_TRAIN, SAMPLE, SCORE, SFT, WORKS, inputs, refuse_whole,
+    ACCURACY, COLLECT, DPO, RM_TRAIN, SAMPLE, SCORE, SFT, WORKS, Work, inputs, refuse_whole,
 };
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
@@ -44,15 +44,20 @@ fn texts(values: &[&str]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
 }
 
-/// Returns the line of every work with each table that it reads.
-fn read() -> impl Iterator<Item = (String, &'static str)> {
-    WORKS.iter().flat_map(|work| {
+/// Returns every work with its line.
+fn works() -> impl Iterator<Item = (&'static Work, String)> {
+    WORKS.iter().map(|work| {
         let mut line = work.line.to_owned();
         if work.asks {
             line += " --base-url http://127.0.0.1:9/v1"; // where nobody listens
         }
-        work.tables().map(move |table| (line.clone(), table))
+        (work, line)
     })
+}
+
+/// Returns the line of every work with each table that it reads.
+fn read() -> impl Iterator<Item = (String, &'static str)> {
+    works().flat_map(|(work, line)| work.tables().map(move |table| (line.clone(), table)))
 }
 
 #[test]
@@ -259,9 +264,9 @@ fn change_page(name: &str, page: &str, change: impl FnOnce(&mut Value)) {
 /// Checks that every stage that reads a policy refuses another model in its place.
 #[track_caller]
 fn refuses_model(name: &str, expected: &[&str]) {
-    let lines = WORKS.iter().map(|it| it.line);
+    let lines = works().map(|(_, line)| line);
     for line in lines.filter(|it| it.contains("--model policy")) {
-        let line = with(line, "--model policy", &format!("--model {name}"));
+        let line = with(&line, "--model policy", &format!("--model {name}"));
         refuses(&line, expected);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
-use apo_tables::{Pair, Reader};
+use apo_tables::{Pair, Query, Reader, Response};
 use apo_tests::hub::{may_ask, repositories};
 use apo_tests::stages::{
     Ran, command, copy, finish, folder, small_round, start_command, succeed, terminate, workspace,
@@ -17,8 +17,8 @@ use apo_tests::stages::{
 use apo_tests::works::{
     ACCURACY, BAD_INPUT, DPO, KL, LOG_PROBS, RM_TRAIN, SAMPLE, SCORE, SFT, fresh, with_out,
 };
-use mini_world::hub::{Asked, COMMIT, Hub, Reply};
-use serde_json::Value;
+use mini_world::hub::{Asked, COMMIT, Hub, Reply, files_of};
+use serde_json::{Value, json};
 
 /// The token of tests.
 const TOKEN: &str = "hf_not_to_be_seen";
@@ -149,6 +149,64 @@ fn hh_split_takes_parts_of_data_sets_and_folders_of_hh() {
     let line = format!("hh-split --train owner/hh {sizes} --out {}", fresh());
     let expected = ["owner/hh", "several parts", "helpful-base/train"];
     fails(&mut asking(&hub, &cache, &line), BAD_INPUT, &expected);
+}
+
+#[test]
+fn answers_and_a_template_without_weights_are_taken_by_their_names() {
+    let mut all = repositories(&ROUND);
+    let queries = Reader::<Query>::open(&ROUND.join("data/rm-queries.parquet")).unwrap();
+    let answers = queries.map(|it| {
+        json!({"query_id": it.unwrap().query_id, "response": "From the hub."}).to_string()
+    });
+    let answers: Vec<String> = answers.collect();
+    all.insert(
+        "datasets/owner/answers".to_owned(),
+        [("answers.jsonl".to_owned(), answers.join("\n").into_bytes())].into(),
+    );
+    let mut small = files_of(&workspace().join("fixtures/mini")).unwrap();
+    let template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
+    small.insert("chat_template.jinja".to_owned(), template.into());
+    all.insert("models/owner/chat".to_owned(), small);
+    let (hub, cache) = (Hub::serve(all, |_| Reply::Well).unwrap(), cache("answers"));
+    let out = format!("{}.parquet", fresh());
+    let line = "gold-collect --queries data/rm-queries.parquet --answers owner/answers";
+    works(&hub, &cache, &format!("{line} --out {out}"));
+    let golden = Reader::<Response>::open(&ROUND.join(&out)).unwrap();
+    let golden: Vec<Response> = golden.map(Result::unwrap).collect();
+    assert_eq!(golden.len(), answers.len());
+    assert!(golden.iter().all(|it| it.response == "From the hub."));
+    // What is asked for first costs no download.
+    let slip = line.replace("rm-queries", "rm-querys");
+    let before = hub.asked().len();
+    fails(
+        &mut asking(&hub, &cache, &format!("{slip} --out {}", fresh())),
+        BAD_INPUT,
+        &["rm-querys.parquet"],
+    );
+    assert_eq!(hub.asked().len(), before);
+
+    let said = |role: &str, content: &str| json!({"role": role, "content": content});
+    let row = json!({"prompt": [said("user", "a"), said("assistant", "f()"), said("tool", "b")],
+                     "chosen": "c", "rejected": "d"});
+    fs::write(ROUND.join("tools.jsonl"), row.to_string()).unwrap();
+    let split = fresh();
+    let line = format!(
+        "hh-split --train tools.jsonl --tools-for owner/chat --rm 100% --dev 0 --out {split}"
+    );
+    works(&hub, &cache, &line);
+    assert_eq!(pairs(&ROUND.join(&split).join("rm-pairs.parquet")).len(), 1);
+    let provenance: Value =
+        serde_json::from_slice(&fs::read(ROUND.join(&split).join("apo.json")).unwrap()).unwrap();
+    assert_eq!(
+        provenance["inputs"]["chat-template"]["name"],
+        format!("owner/chat@{COMMIT}:chat_template.jinja")
+    );
+    let line = SAMPLE.replace("--model policy", "--model owner/chat");
+    fails(
+        &mut asking(&hub, &cache, &with_out(&line, &fresh())),
+        BAD_INPUT,
+        &["owner/chat", "has no model.safetensors"],
+    );
 }
 
 #[test]

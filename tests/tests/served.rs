@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use apo_provenance::Provenance;
 use apo_tables::{Finish, Query, Reader, Response};
+use apo_tests::served::drawn;
 use apo_tests::stages::{
     Ran, command, copy, finish, folder, kill, start_command, succeed as succeeds, workspace, write,
 };
@@ -70,34 +71,6 @@ impl Server {
     fn asked(&self) -> Vec<Value> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
-}
-
-/// Returns texts as vLLM sends them. Each depends on the seed and its number alone; one in
-/// four is as long as it may be.
-fn drawn(request: &Value) -> Value {
-    let n = request["n"].as_u64().unwrap_or(1);
-    let choices = (0..n).map(|number| {
-        let seed = request["seed"].as_u64().unwrap() + number;
-        let is_cut = seed.is_multiple_of(4);
-        let length = if is_cut { TOKENS } else { 3 } as u64;
-        let mut ids: Vec<u64> = (0..length).map(|i| 300 + (seed + 7 * i) % 700).collect();
-        if !is_cut {
-            ids.push(0);
-        }
-        let log_probs = vec![-0.5; ids.len()];
-        json!({
-            "index": number, "text": "not what the ids say", "token_ids": ids,
-            "finish_reason": if is_cut { "length" } else { "stop" },
-            "logprobs": { "token_logprobs": log_probs },
-        })
-    });
-    let choices: Vec<Value> = choices.collect();
-    let of_choice = choices
-        .iter()
-        .map(|it| it["token_ids"].as_array().unwrap().len());
-    let read = request["prompt"].as_array().unwrap().len();
-    let usage = json!({ "prompt_tokens": read, "completion_tokens": of_choice.sum::<usize>() });
-    json!({ "model": request["model"], "choices": choices, "usage": usage })
 }
 
 /// Makes a folder with a model, and with queries.
@@ -296,22 +269,39 @@ fn a_model_is_asked_for_as_it_was_named_and_no_absolute_path_is_recorded() {
     let files = files_of(&dir.join("mini")).unwrap();
     let models = [("models/owner/policy".to_owned(), files)];
     let hub = Hub::serve(models.into(), |_| Reply::Well).unwrap();
-    for (model, name) in [
-        ("owner/policy", "owner/policy"),
-        ("owner/policy@main", "owner/policy"),
-        ("owner/policy --model-name other", "other"),
-    ] {
-        let line = format!("--model {model} --out hub.parquet --overwrite");
-        let mut command = asking(&dir, server.address, &line);
+    let ask_hub = |cache: &str, line: &str| {
+        let mut command = asking(&dir, server.address, line);
         command
             .env("HF_ENDPOINT", hub.endpoint())
-            .env("HF_HOME", dir.join("cache"))
+            .env("HF_HOME", dir.join(cache))
             .env("HF_HUB_OFFLINE", "0");
         for name in ["HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE"] {
             command.env_remove(name);
         }
         let ran = finish(&mut command);
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        ran
+    };
+    // With a revision of the weights, these are not fetched; once they are there, it is the
+    // same model.
+    let revised = "--model owner/policy --model-revision 1 --out revised.parquet";
+    ask_hub("small", revised);
+    assert!(!server.asked().is_empty());
+    assert_eq!(hub.count(&format!("{COMMIT}/model.safetensors")), 0);
+    ask_hub("small", "--model owner/policy --out whole.parquet");
+    assert_eq!(hub.count(&format!("{COMMIT}/model.safetensors")), 1);
+    let again = ask_hub("small", revised);
+    assert!(again.stdout.contains("up_to_date"), "{}", again.stdout);
+    server.asked();
+    for (model, name) in [
+        ("owner/policy", "owner/policy"),
+        ("owner/policy@main", "owner/policy"),
+        ("owner/policy --model-name other", "other"),
+    ] {
+        ask_hub(
+            "cache",
+            &format!("--model {model} --out hub.parquet --overwrite"),
+        );
         let asked = server.asked();
         assert!(asked.iter().all(|it| it["model"] == name), "{asked:?}");
         let made = provenance(&dir.join("hub.parquet"));

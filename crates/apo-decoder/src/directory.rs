@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use apo_files::model_directory::{self, INDEX, SINGLE, TEMPLATES, is_read};
+use apo_files::model_directory::{self, INDEX, SINGLE, TEMPLATES, TOKENIZER, is_read};
 use apo_files::model_file::{read_json, read_object};
 use apo_provenance::{
     Input, MANIFEST, Manifest, SealedError, digest_file, hex, hub_name, input_name,
@@ -175,12 +175,22 @@ impl ModelDirectory {
                 "it is a classifier by the `architectures` of its config.json, not a policy; give \
                  the policy",
             )),
+            Head::Reward if !weights.has_reward_head() && self.has_value_head_file() => Err(is(
+                "its head is in a file of its own, value_head.*, and may have more than one layer: \
+                 it is not read",
+            )),
             Head::Reward if !weights.has_reward_head() && !weights.has_other_head() => Err(is(
                 "it is a policy, not a reward model: its weights have no `score.weight`; give a \
                  reward model, as `rm-train` makes one of a policy",
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether another program put a reward model's head into a file of its own.
+    fn has_value_head_file(&self) -> bool {
+        let mut names = ["value_head.safetensors", "value_head.bin"].into_iter();
+        names.any(|it| self.path.join(it).exists())
     }
 
     /// Returns notes on the directory for the user.
@@ -219,25 +229,40 @@ impl ModelDirectory {
 pub fn input(dir: &Path) -> Result<Input, ModelError> {
     let digests = digests(dir)?;
     check_digests(dir, &digests)?;
+    Ok(described(&digests, name_of(dir, &[SINGLE, INDEX])))
+}
+
+/// As [`input`], of everything but the weights, which may be missing.
+///
+/// # Errors
+///
+/// As [`input`].
+pub fn input_without_weights(dir: &Path) -> Result<Input, ModelError> {
+    let digests = digests_of(dir, is_read)?;
+    check_some_digests(dir, &digests, is_read)?;
+    Ok(described(&digests, name_of(dir, &TOKENIZER[..1])))
+}
+
+fn described(digests: &BTreeMap<OsString, String>, name: String) -> Input {
     let mut hasher = Sha256::new();
     for (name, digest) in digests {
         hasher.update(name.as_encoded_bytes());
         hasher.update([0]);
         hasher.update(digest);
     }
-    Ok(Input {
-        name: name_of(dir),
+    Input {
+        name,
         rows: None,
         digest: hex(&hasher.finalize()),
         split: None,
-    })
+    }
 }
 
-/// Names a model directory. If its weights are links to those of a model on the hub, as
-/// in a round's starting policy, it is that model.
-fn name_of(dir: &Path) -> String {
-    let mut weights = [SINGLE, INDEX].into_iter();
-    let linked = weights.find_map(|it| fs::read_link(dir.join(it)).ok());
+/// Names a model directory. If these files, its weights, are links to those of a model on
+/// the hub, as in a round's starting policy, it is that model.
+fn name_of(dir: &Path, files: &[&str]) -> String {
+    let mut files = files.iter();
+    let linked = files.find_map(|it| fs::read_link(dir.join(it)).ok());
     let linked = linked.as_deref().and_then(Path::parent);
     linked.and_then(hub_name).unwrap_or_else(|| input_name(dir))
 }
@@ -253,13 +278,19 @@ pub fn verify(dir: &Path) -> Result<(), ModelError> {
 
 /// Returns the SHA-256 of each of a model's files that stages read, hex, by name.
 pub(crate) fn digests(dir: &Path) -> Result<BTreeMap<OsString, String>, ModelError> {
-    let mut found = BTreeMap::new();
     let weights = weights(dir)?;
+    digests_of(dir, |name| is_read(name) || weights.contains(name))
+}
+
+fn digests_of(
+    dir: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<OsString, String>, ModelError> {
+    let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(|error| reading(dir, error))? {
         let entry = entry.map_err(|error| reading(dir, error))?;
         let (name, path) = (entry.file_name(), entry.path());
-        let is_wanted = |name: &str| is_read(name) || weights.contains(name);
-        if name.to_str().is_some_and(is_wanted) && path.is_file() {
+        if name.to_str().is_some_and(&is_wanted) && path.is_file() {
             let digest = digest_file(&path).map_err(|error| reading(&path, error))?;
             found.insert(name, digest);
         }
@@ -287,9 +318,19 @@ fn weights(dir: &Path) -> Result<BTreeSet<String>, ModelError> {
 }
 
 fn check_digests(dir: &Path, digests: &BTreeMap<OsString, String>) -> Result<(), ModelError> {
+    check_some_digests(dir, digests, |_| true)
+}
+
+/// Checks those files that are wanted.
+fn check_some_digests(
+    dir: &Path,
+    digests: &BTreeMap<OsString, String>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(), ModelError> {
     let written = ModelManifest::read(dir)?.map_or_else(BTreeMap::new, |it| it.output.files);
     let faults = written
         .iter()
+        .filter(|(name, _)| is_wanted(name))
         .filter_map(|(name, digest)| match digests.get(OsStr::new(name)) {
             None => Some(format!("{name} is missing")),
             Some(found) if found != digest => Some(format!("{name} has changed")),

@@ -12,9 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::{HubError, Kind};
-use crate::hub::Watch;
 use crate::listing::{Listed, Listing};
 use crate::name::{Name, is_commit};
+use crate::watch::Watch;
 
 /// How often the lock of another process is tried again.
 const TRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -119,11 +119,11 @@ impl Place {
                 Err(TryLockError::Error(_)) => return Ok(None),
                 Err(TryLockError::WouldBlock) => {}
             }
-            if watch.stops() {
+            if watch.is_stopped() {
                 return Err(HubError::Stopped);
             }
             if !is_told {
-                watch.notes(&format!("waiting: another process downloads {}", file.name));
+                watch.note(&format!("waiting: another process downloads {}", file.name));
                 is_told = true;
             }
             thread::sleep(TRY_INTERVAL);

@@ -28,6 +28,12 @@ pub struct Usual {
 }
 
 impl Usual {
+    /// The part to train on.
+    pub const TRAIN: Self = Self {
+        name: Some("train"),
+        others: &["test", "validation", "valid", "val", "dev", "eval"],
+    };
+
     /// Whether a part or a file is another one by its name, as `data/test_prefs` is.
     pub fn excludes(&self, name: &str) -> bool {
         let name = name.to_lowercase();

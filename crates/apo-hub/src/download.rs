@@ -11,9 +11,9 @@ use apo_endpoint::retry_after;
 use crate::cache::{make_parent, writing};
 use crate::digest::Hasher;
 use crate::error::HubError;
-use crate::hub::Watch;
 use crate::listing::Listed;
 use crate::name::Name;
+use crate::watch::Watch;
 use crate::web::{Answer, Trouble};
 
 /// The most bytes that are read at once from what is there already.
@@ -128,7 +128,7 @@ impl<'a> Download<'a> {
         }
         let mut bytes = vec![0; PIECE];
         while self.at < length {
-            if watch.stops() {
+            if watch.is_stopped() {
                 return Err(HubError::Stopped);
             }
             match self.output.read(&mut bytes) {
@@ -166,7 +166,7 @@ impl<'a> Download<'a> {
         }
         let before = self.furthest;
         let broken_off = loop {
-            match answer.next(&|| watch.stops()) {
+            match answer.next(&|| watch.is_stopped()) {
                 Ok(Some(bytes)) => {
                     if self.at + bytes.len() as u64 > self.file.size {
                         self.restart()?;
@@ -243,7 +243,7 @@ impl<'a> Download<'a> {
         self.hasher.update(bytes);
         self.at += bytes.len() as u64;
         if self.at > self.furthest {
-            watch.moves(self.at - self.furthest);
+            watch.advanced(self.at - self.furthest);
             self.furthest = self.at;
         }
     }

@@ -13,21 +13,8 @@ use crate::listing::{Listed, Listing};
 use crate::model;
 use crate::name::{Name, Wanted};
 use crate::settings::Settings;
+use crate::watch::Watch;
 use crate::web::Web;
-
-/// Follows a download, and may stop it.
-pub trait Watch {
-    /// So many bytes of `name` are missing in the cache.
-    fn begins(&mut self, name: &str, bytes: u64);
-    /// So many more bytes of them are there.
-    fn moves(&mut self, bytes: u64);
-    /// Something that a user should know happened.
-    fn notes(&mut self, text: &str);
-    /// What follows may be other than the user expects.
-    fn warns(&mut self, text: &str);
-    /// Whether to stop. What has come is kept for the next time.
-    fn stops(&self) -> bool;
-}
 
 /// Turns names on the hub into files on the disk.
 #[derive(Debug)]
@@ -115,17 +102,38 @@ impl Hub {
     /// safetensors; when a file comes damaged; offline, when the cache has no whole
     /// model.
     pub fn model(&self, name: &Name, watch: &mut dyn Watch) -> Result<PathBuf, HubError> {
-        let mut choose = |names: Names<'_>, read: Reading<'_>| -> Result<_, Unfit> {
+        self.model_of(name, watch, &mut |names, read| {
             let (mut files, index) = model::files(names.known)?;
             if let Some(index) = index {
                 let index = read(index).map_err(Unfit::Hub)?;
                 files.extend(model::parts(&index, names.known)?);
             }
             Ok(files)
-        };
-        let found = self.snapshot(Kind::Model, name, &mut choose, watch)?;
+        })
+    }
+
+    /// Returns the directory of a model without its weights: its configuration, its
+    /// tokenizer and its chat template. The weights are there only if they were fetched
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::model`], but for the weights.
+    pub fn tokenizer(&self, name: &Name, watch: &mut dyn Watch) -> Result<PathBuf, HubError> {
+        self.model_of(name, watch, &mut |names, _| {
+            Ok(model::without_weights(names.known)?)
+        })
+    }
+
+    fn model_of(
+        &self,
+        name: &Name,
+        watch: &mut dyn Watch,
+        choose: Choose<'_>,
+    ) -> Result<PathBuf, HubError> {
+        let found = self.snapshot(Kind::Model, name, choose, watch)?;
         if !found.is_sure {
-            watch.warns(&format!(
+            watch.warn(&format!(
                 "`{name}`: another program made the copy in the cache, and offline it is not known \
                  whether that is whole: without its chat template or generation_config.json, a \
                  model is asked in another form or ends its texts elsewhere"
@@ -250,7 +258,7 @@ impl Hub {
         let missing = files.iter().filter(|it| !asked.place.has(commit, it));
         let missing: u64 = missing.map(|it| it.size).sum();
         if missing > 0 {
-            watch.begins(&name.to_string(), missing);
+            watch.started(&name.to_string(), missing);
         }
         for file in &files {
             self.bring(&asked, commit, file, watch)?;

@@ -16,6 +16,7 @@
 //! | folders, locks and links of the cache | `cache` |
 //! | which files make a model | `model` |
 //! | which files make a part of a data set | `data` |
+//! | what a program learns of a download | [`Watch`] |
 //! | what is asked for, how often, and what refusals mean | `hub::requests` |
 //! | all of it together | [`Hub`] |
 //!
@@ -38,11 +39,13 @@ mod model;
 mod name;
 mod settings;
 mod token;
+mod watch;
 mod web;
 
 pub use data::{Data, Usual};
 pub use error::{HubError, Kind};
-pub use hub::{Hub, Watch};
+pub use hub::Hub;
 pub use name::{Name, Wanted, named, wanted};
 pub use settings::Settings;
 pub use token::Token;
+pub use watch::Watch;

@@ -38,13 +38,23 @@ pub(crate) fn files(names: &[&str]) -> Result<(Vec<String>, Option<&'static str>
         let others = others.map_or(String::new(), |it| format!("; {it}"));
         return Err(format!("has no {SINGLE}{others}"));
     };
-    if let Some(missing) = NEEDED.into_iter().find(|it| !has(it)) {
+    let mut found = without_weights(names)?;
+    found.push(weights.to_owned());
+    Ok((found, (weights == INDEX).then_some(INDEX)))
+}
+
+/// Returns the files of a model that are not its weights.
+///
+/// # Errors
+///
+/// When one is missing, as a phrase that begins with a verb.
+pub(crate) fn without_weights(names: &[&str]) -> Result<Vec<String>, String> {
+    if let Some(missing) = NEEDED.into_iter().find(|it| !names.contains(it)) {
         return Err(format!("has no {missing}, so it is not a whole model"));
     }
     let is_wanted = |name: &&&str| is_read(name) || **name == MANIFEST;
-    let found = names.iter().filter(is_wanted).copied();
-    let found = found.chain([weights]).map(str::to_owned);
-    Ok((found.collect(), (weights == INDEX).then_some(INDEX)))
+    let found = names.iter().filter(is_wanted);
+    Ok(found.map(|it| (*it).to_owned()).collect())
 }
 
 /// Returns the files that an index names.
@@ -93,6 +103,15 @@ mod tests {
         assert_eq!(
             (found.as_slice(), index),
             (&expected.map(str::to_owned)[..], None)
+        );
+        let mut found = without_weights(&names).unwrap();
+        found.sort();
+        assert_eq!(
+            found,
+            expected
+                .into_iter()
+                .filter(|it| *it != SINGLE)
+                .collect::<Vec<_>>()
         );
     }
 

@@ -35,4 +35,13 @@ impl ModelArgs {
     pub fn fetch(&mut self, report: &ReportArgs) -> Result<Option<String>> {
         hub::model(&mut self.dir, report)
     }
+
+    /// As [`Self::fetch`], but for a stage that needs no weights: they are not fetched.
+    ///
+    /// # Errors
+    ///
+    /// As [`hub::model`].
+    pub fn fetch_tokenizer(&mut self, report: &ReportArgs) -> Result<Option<String>> {
+        hub::tokenizer(&mut self.dir, report)
+    }
 }

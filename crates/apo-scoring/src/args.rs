@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use apo_model_stage::{ComputeArgs, LimitArgs, MicroTokensArgs, ModelArgs, SCORING_MICRO_TOKENS};
 use apo_stage::{OutputArgs, ReportArgs};
 
-use crate::reading::ReadAt;
+use crate::read_at::ReadAt;
 
 const SCORE: &str = concat!(
     "\

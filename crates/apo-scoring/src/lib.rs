@@ -8,9 +8,10 @@ pub mod accuracy;
 pub mod args;
 pub mod kl;
 pub mod log_probs;
+mod read_at;
 mod reading;
 pub mod score;
 mod scorer;
 mod values;
 
-pub use reading::ReadAt;
+pub use read_at::ReadAt;

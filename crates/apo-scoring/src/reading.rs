@@ -2,23 +2,13 @@
 
 use std::path::Path;
 
+use crate::args::ScorerArgs;
+use crate::read_at::ReadAt;
 use anyhow::Result;
 use apo_decoder::{Head, ModelDirectory};
 use apo_dialogue::{DialogueTokenizer, Fitted, Template, Truncation, fit_prompt};
 use apo_provenance::Provenance;
 use apo_stage::{bad_input, value_name};
-use clap::ValueEnum;
-
-use crate::args::ScorerArgs;
-
-/// Where the reward of a whole dialogue is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReadAt {
-    /// At the last token that is no padding.
-    Last,
-    /// At the last token that ends a turn, for templates that go on after it.
-    EndOfTurn,
-}
 
 /// What a response is made into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

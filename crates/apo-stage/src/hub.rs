@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
 pub use apo_hub::Usual;
-use apo_hub::{Data, Hub, HubError, Watch, named, wanted};
+use apo_hub::{Data, Hub, HubError, Name, Watch, named, wanted};
 
 use crate::args::ReportArgs;
 use crate::print::{note, warn_once};
@@ -34,13 +34,13 @@ impl<'a> Shown<'a> {
 }
 
 impl Watch for Shown<'_> {
-    fn begins(&mut self, name: &str, bytes: u64) {
+    fn started(&mut self, name: &str, bytes: u64) {
         let total = bytes.div_ceil(UNIT);
         note(self.report, &format!("downloading {name}: {total} MB"));
         self.progress = Some(Progress::new(self.report, "downloading", "MB", 0, total));
     }
 
-    fn moves(&mut self, bytes: u64) {
+    fn advanced(&mut self, bytes: u64) {
         self.rest += bytes;
         if let Some(progress) = &mut self.progress {
             progress.inc(self.rest / UNIT);
@@ -48,15 +48,15 @@ impl Watch for Shown<'_> {
         }
     }
 
-    fn notes(&mut self, text: &str) {
+    fn note(&mut self, text: &str) {
         note(self.report, text);
     }
 
-    fn warns(&mut self, text: &str) {
+    fn warn(&mut self, text: &str) {
         warn_once(text);
     }
 
-    fn stops(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         signals::check().is_err()
     }
 }
@@ -69,13 +69,30 @@ impl Watch for Shown<'_> {
 /// When the hub does not have the model, does not give it, or cannot be asked, or a
 /// signal stopped the download.
 pub fn model(path: &mut PathBuf, report: &ReportArgs) -> Result<Option<String>> {
+    model_by(path, *report, Hub::model)
+}
+
+/// As [`model`], but the model's weights are not fetched.
+///
+/// # Errors
+///
+/// As [`model`].
+pub fn tokenizer(path: &mut PathBuf, report: &ReportArgs) -> Result<Option<String>> {
+    model_by(path, *report, Hub::tokenizer)
+}
+
+fn model_by(
+    path: &mut PathBuf,
+    report: ReportArgs,
+    fetch: impl Fn(&Hub, &Name, &mut dyn Watch) -> Result<PathBuf, HubError>,
+) -> Result<Option<String>> {
     let Some(name) = named(path).map_err(classify)? else {
         return Ok(None);
     };
     let hub = Hub::from_env()?;
-    let found = hub.model(&name, &mut Shown::new(report));
+    let found = fetch(&hub, &name, &mut Shown::new(&report));
     *path = found.map_err(classify)?;
-    note(report, &format!("{name}: {}", path.display()));
+    note(&report, &format!("{name}: {}", path.display()));
     Ok(Some(name.repository))
 }
 
@@ -99,6 +116,23 @@ pub fn data(path: &Path, usual: Usual, report: &ReportArgs) -> Result<Option<Dat
         .collect();
     note(report, &format!("{}: {}", wanted.name, files.join(", ")));
     Ok(Some(found))
+}
+
+/// Replaces each name of a part of a data set on the hub by its files. Paths stay as they are.
+///
+/// # Errors
+///
+/// As [`data`].
+pub fn files(paths: &mut Vec<PathBuf>, usual: Usual, report: &ReportArgs) -> Result<()> {
+    let mut found = Vec::new();
+    for path in std::mem::take(paths) {
+        match data(&path, usual, report)? {
+            None => found.push(path),
+            Some(data) => found.extend(data.files),
+        }
+    }
+    *paths = found;
+    Ok(())
 }
 
 /// Replaces the name of a data set on the hub by a folder with those files that it has of

@@ -98,7 +98,7 @@ impl Answers {
     ///
     /// When a file cannot be read, when a record is not an answer, or when no answer
     /// is to a query of the table. An answer that is only a thought, or that no table
-    /// can hold (half a character, a tool's turn), is left out with a warning. A
+    /// can hold (half a character, a call of a tool), is left out with a warning. A
     /// thought before an answer is removed.
     pub fn read(paths: &[PathBuf], keys: &Keys, fallback: Fallback) -> Result<Self> {
         let mut found = Self::default();
@@ -359,7 +359,7 @@ mod tests {
             (
                 json!({"messages": [{"role": "tool", "content": "x"},
                                     {"role": "assistant", "content": "x"}]}),
-                "the role of message 1 of `messages` is `tool`",
+                "message 1 is a tool's result, but not between two assistant messages",
             ),
         ] {
             let error = read(&record).unwrap_err();

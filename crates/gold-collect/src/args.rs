@@ -62,6 +62,8 @@ pub struct Args {
     /// Answers that people or other models wrote: .jsonl, .json (also with
     /// .gz) or .parquet, with `prompt` and `response`; the remaining queries go
     /// to the other source (repeatable, the first answer to a query counts)
+    ///
+    /// `owner/name:part` is a part of a data set on Hugging Face's hub.
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     pub answers: Vec<PathBuf>,
 

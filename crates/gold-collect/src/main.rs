@@ -24,6 +24,7 @@ use apo_endpoint::Endpoint;
 use apo_endpoint_stage::{check_again, check_journal, open};
 use apo_golden::Collector;
 use apo_provenance::Provenance;
+use apo_stage::hub::{self, Usual};
 use apo_stage::{Claim, Output, OutputKind, bad_input, print_result, print_up_to_date};
 use clap::Parser as _;
 
@@ -36,18 +37,20 @@ use crate::summary::Summary;
 use crate::write::Sources;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    apo_stage::run("gold-collect", || run(&args))
+    let mut args = Args::parse();
+    apo_stage::run("gold-collect", || run(&mut args))
 }
 
 /// Runs the stage from its tables, files and endpoint to the golden table.
 ///
 /// # Errors
 ///
-/// When an input is malformed, when the endpoint takes no requests, when a signal
-/// arrives, or when the table cannot be written.
-fn run(args: &Args) -> Result<()> {
+/// When an input is malformed, when the hub does not give it, when the endpoint takes no
+/// requests, when a signal arrives, or when the table cannot be written.
+fn run(args: &mut Args) -> Result<()> {
     let tables = Tables::open(args)?;
+    hub::files(&mut args.answers, Usual::default(), &args.report)?;
+    let args = &*args;
     let collector = inputs::collector(args)?;
     let provenance = inputs::provenance(args, &tables, collector.as_ref())?;
     if args.journal() == args.output.out {

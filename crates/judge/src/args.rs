@@ -16,7 +16,7 @@ use apo_scoring::args::{AccuracyArgs, KlArgs, LOG_PROBS, ScoreArgs, ValuesArgs};
 use apo_stage::ReportArgs;
 use clap::{Parser, Subcommand};
 
-/// Measure and compare policies and reward models
+/// Measure, compare and report policies and reward models; fetch them from the hub
 #[derive(Debug, Parser)]
 #[command(name = "judge", version, after_help = apo_stage::exit_status!())]
 pub struct Args {
@@ -99,7 +99,7 @@ pub struct Fetched {
     pub model: Option<PathBuf>,
 
     /// The data set on the hub, or a part of it: `owner/name`, `owner/name:part`;
-    /// without a part, the only one or that called train
+    /// without a part, the one named train, or else the only one
     #[arg(long, value_name = "NAME", help_heading = "Hub")]
     pub data: Option<PathBuf>,
 }

@@ -10,12 +10,6 @@ use serde_json::json;
 
 use crate::args::FetchArgs;
 
-/// The part of a data set that is taken where none is named.
-const USUAL: Usual = Usual {
-    name: Some("train"),
-    others: &[],
-};
-
 /// Brings a model or a data set into the cache, and prints its folder or its files.
 /// Rules of Make that look at them ask for it.
 ///
@@ -38,7 +32,7 @@ pub fn run(args: &mut FetchArgs) -> Result<()> {
 
 /// Returns the files of a data set, or the path that was given instead.
 fn files(data: PathBuf, report: ReportArgs) -> Result<Vec<String>> {
-    let found = match hub::data(&data, USUAL, &report)? {
+    let found = match hub::data(&data, Usual::TRAIN, &report)? {
         Some(data) => data.files,
         None if data.exists() => vec![data],
         None => {

@@ -30,7 +30,7 @@ Examples:
     sample --model sft --queries data/rm-queries.parquet \\
       --base-url http://127.0.0.1:8080/v1 --out rm-samples.parquet
 
-  By a server on another machine, of which this one has the small files alone:
+  By a server on another machine, with only the tokenizer and configuration here:
     sample --model sft-tokenizer --model-name sft --model-revision 2026-11-30 \\
       --queries data/rm-queries.parquet --base-url http://gpu:8000/v1 \\
       --out rm-samples.parquet
@@ -168,11 +168,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "NAME")]
     pub model_name: Option<String>,
 
-    /// Stands for the weights where --model has none, only the tokenizer and the
-    /// configuration
+    /// Text that identifies the served weights, so that they need not be read or
+    /// downloaded here
     ///
-    /// Any text that changes whenever the served weights do, such as a commit or a date.
-    /// With another revision, samples are drawn anew.
+    /// It must change whenever the served weights do, as a commit or a date does. With another revision, samples are drawn anew.
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub model_revision: Option<String>,
 

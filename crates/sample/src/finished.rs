@@ -10,7 +10,7 @@ use apo_stage::warn;
 use apo_tables::Finish;
 use serde::{Deserialize, Serialize};
 
-use crate::summary::Summary;
+use crate::summary::{Summary, Tally};
 use crate::table::Sampled;
 
 const FILE: &str = "finished.spool";
@@ -41,14 +41,13 @@ pub struct Finished {
 struct Kept {
     /// The place of each response, by query and sample.
     places: HashMap<(String, i32), Place>,
-    counts: HashMap<&'static str, u64>,
-    n_tokens: u64,
+    tally: Tally,
 }
 
 impl Kept {
     fn add(&mut self, place: Place, record: Record) {
-        *self.counts.entry(record.finish.as_str()).or_default() += 1;
-        self.n_tokens += record.tokens as u64;
+        let (tokens, log_prob) = (Some(record.tokens), Some(record.log_prob));
+        self.tally.add(record.finish, tokens, log_prob);
         self.places.insert((record.query_id, record.sample), place);
     }
 }
@@ -101,17 +100,7 @@ impl Finished {
 
     /// Returns a summary of the responses.
     pub fn summary(&self) -> Summary {
-        let kept = &self.kept;
-        let count = |finish: Finish| kept.counts.get(finish.as_str()).copied().unwrap_or(0);
-        Summary {
-            responses: self.len() as u64,
-            stop: count(Finish::Stop),
-            length: count(Finish::Length),
-            turn: count(Finish::Turn),
-            empty: count(Finish::Empty),
-            mean_tokens: kept.n_tokens as f64 / self.len().max(1) as f64,
-            ..Summary::default()
-        }
+        self.kept.tally.summary()
     }
 
     /// Returns one response.

@@ -45,7 +45,11 @@ fn main() -> ExitCode {
 /// output cannot be written.
 fn run(args: &mut Args) -> Result<()> {
     let queries = Queries::check(args)?;
-    if let Some(name) = args.model.fetch(&args.report)? {
+    let name = match args.server.model_revision {
+        None => args.model.fetch(&args.report)?,
+        Some(_) => args.model.fetch_tokenizer(&args.report)?,
+    };
+    if let Some(name) = name {
         args.server.model_name.get_or_insert(name);
     }
     let args = &*args;

@@ -99,9 +99,12 @@ impl Queries {
                 .argument("model_name", served.recorded_name())
                 .argument("samples_per_request", args.server.samples_per_request),
         };
+        let dir = &args.model.dir;
         let provenance = match &args.server.model_revision {
-            None => provenance,
-            Some(revision) => provenance.argument("model_revision", revision.as_str()),
+            None => provenance.input("model", directory::input(dir)?),
+            Some(revision) => provenance
+                .argument("model_revision", revision.as_str())
+                .input("model", directory::input_without_weights(dir)?),
         };
         Ok(provenance
             .argument("samples", args.samples)
@@ -112,7 +115,6 @@ impl Queries {
             .argument("max_new_tokens", args.max_new_tokens)
             .argument("prompt_limit", args.prompt_limit)
             .argument("seed", args.seed)
-            .input("model", directory::input(&args.model.dir)?)
             .input("queries", self.input.clone()))
     }
 }

@@ -82,7 +82,7 @@ pub fn sample(
             found.extend(server.sampled(&query.query_id, request, &outcome)?);
         }
         for it in &found {
-            tally.add(it);
+            tally.add(it.finish, it.tokens, it.log_prob);
         }
         Ok(found)
     })?;

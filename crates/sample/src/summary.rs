@@ -4,8 +4,6 @@ use apo_endpoint_stage::Asked;
 use apo_tables::Finish;
 use serde::Serialize;
 
-use crate::table::Sampled;
-
 /// The result of the stage.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
@@ -56,7 +54,10 @@ impl Summary {
 /// Counts responses.
 #[derive(Debug, Default)]
 pub struct Tally {
-    summary: Summary,
+    stop: u64,
+    length: u64,
+    turn: u64,
+    empty: u64,
     /// Responses whose tokens are known, and these tokens.
     counted: u64,
     n_tokens: u64,
@@ -64,28 +65,32 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a response.
-    pub fn add(&mut self, sampled: &Sampled) {
-        let summary = &mut self.summary;
-        summary.responses += 1;
-        match sampled.finish {
-            Finish::Stop => summary.stop += 1,
-            Finish::Length => summary.length += 1,
-            Finish::Turn => summary.turn += 1,
-            Finish::Empty => summary.empty += 1,
+    /// Counts a response: how it ended, and, where they are known, its tokens and its
+    /// log-prob.
+    pub fn add(&mut self, finish: Finish, tokens: Option<i32>, log_prob: Option<f32>) {
+        match finish {
+            Finish::Stop => self.stop += 1,
+            Finish::Length => self.length += 1,
+            Finish::Turn => self.turn += 1,
+            Finish::Empty => self.empty += 1,
         }
-        if let Some(tokens) = sampled.tokens {
+        if let Some(tokens) = tokens {
             self.counted += 1;
             self.n_tokens += tokens as u64;
         }
-        self.without_log_prob += u64::from(sampled.log_prob.is_none());
+        self.without_log_prob += u64::from(log_prob.is_none());
     }
 
     /// Returns the counts.
-    pub fn summary(self) -> Summary {
+    pub fn summary(&self) -> Summary {
         Summary {
+            responses: self.stop + self.length + self.turn + self.empty,
+            stop: self.stop,
+            length: self.length,
+            turn: self.turn,
+            empty: self.empty,
             mean_tokens: self.n_tokens as f64 / self.counted.max(1) as f64,
-            ..self.summary
+            ..Summary::default()
         }
     }
 }

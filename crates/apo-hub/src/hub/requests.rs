@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use apo_endpoint::{Schedule, sleep_until};
 
-use super::{Asked, Hub, Watch};
+use super::{Asked, Hub};
 use crate::address::{encoded, encoded_path};
 use crate::download::{Download, Obstacle};
 use crate::error::{HubError, Kind};
 use crate::listing::{Listed, Listing};
 use crate::name::Name;
+use crate::watch::Watch;
 use crate::web::Answer;
 
 /// The most attempts at the first request: without a network, that is told soon.
@@ -40,7 +41,7 @@ impl Hub {
         let url = format!("{hub}/api/{kind}/{repository}/revision/{revision}?blobs=true");
         let most = self.settings.attempts.min(FIRST_ATTEMPTS);
         let body = self.attempts(asked.name, most, watch, |watch| {
-            let stops = || watch.stops();
+            let stops = || watch.is_stopped();
             let answer = self.web.get(&url, 0, &stops)?;
             match answer.status {
                 200 => {}
@@ -72,7 +73,7 @@ impl Hub {
         let _lock = place.lock(file, watch)?;
         if place.has(commit, file) {
             // Another process has brought it meanwhile.
-            watch.moves(file.size);
+            watch.advanced(file.size);
             return Ok(());
         }
         let folder = match asked.kind {
@@ -87,7 +88,7 @@ impl Hub {
         let most = self.settings.attempts;
         self.attempts(asked.name, most, watch, |watch| {
             if let Some(from) = download.missing_from() {
-                let answer = self.web.get(&url, from, &|| watch.stops())?;
+                let answer = self.web.get(&url, from, &|| watch.is_stopped())?;
                 match answer.status {
                     200 | 206 => download.take(&answer, watch)?,
                     416 => {
@@ -143,9 +144,9 @@ impl Hub {
             attempt += 1;
             let pause = pauses.pause(asked);
             let seconds = pause.as_secs_f64();
-            watch.notes(&format!("{problem}; trying again in {seconds:.1} s"));
+            watch.note(&format!("{problem}; trying again in {seconds:.1} s"));
             let until = Instant::now() + pause;
-            sleep_until(until, &|| watch.stops()).map_err(|_| HubError::Stopped)?;
+            sleep_until(until, &|| watch.is_stopped()).map_err(|_| HubError::Stopped)?;
         }
     }
 

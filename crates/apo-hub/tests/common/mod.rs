@@ -141,23 +141,23 @@ pub struct Seen {
 }
 
 impl Watch for Seen {
-    fn begins(&mut self, _: &str, bytes: u64) {
+    fn started(&mut self, _: &str, bytes: u64) {
         self.missing += bytes;
     }
 
-    fn moves(&mut self, bytes: u64) {
+    fn advanced(&mut self, bytes: u64) {
         self.moved += bytes;
     }
 
-    fn notes(&mut self, text: &str) {
+    fn note(&mut self, text: &str) {
         self.notes.push(text.to_owned());
     }
 
-    fn warns(&mut self, text: &str) {
+    fn warn(&mut self, text: &str) {
         self.warnings.push(text.to_owned());
     }
 
-    fn stops(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         self.most.is_some_and(|most| self.moved >= most)
     }
 }
