@@ -106,12 +106,21 @@ pub enum ModelError {
         reason: String,
     },
 
-    /// A value is not a finite number.
+    /// A value that was computed is not a finite number.
     #[error("{what} is {found}; expected a finite number")]
     NotFinite {
         /// Which value.
         what: String,
         /// The value.
+        found: f32,
+    },
+
+    /// A stored number is not finite.
+    #[error("{what} is {found}; expected a finite number")]
+    NotFiniteStored {
+        /// Which number.
+        what: String,
+        /// The number.
         found: f32,
     },
 

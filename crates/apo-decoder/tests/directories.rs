@@ -142,6 +142,13 @@ fn a_model_of_the_other_kind_is_called_what_it_is() {
         "a policy",
         &["it is a policy, not a reward model", "rm-train"],
     );
+    let dir = copied("value-head", "base");
+    fs::write(dir.join("value_head.safetensors"), "of another program").unwrap();
+    refuses(
+        load(&dir, Head::Reward, Start::Saved),
+        "a head in a file of its own",
+        &["value_head"],
+    );
     // The embedding of a tied config must not pass for a head.
     let dir = copied("named-reward", "llama3");
     let named = json!({"architectures": ["LlamaForSequenceClassification"]});

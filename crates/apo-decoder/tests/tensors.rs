@@ -205,6 +205,10 @@ fn tensors_that_would_not_be_computed_are_refused_for_what_they_are() {
         ),
         (vec!["regression_layer.weight"], "head of another kind"),
         (
+            vec!["score.0.weight", "score.2.weight"],
+            "head of another kind",
+        ),
+        (
             vec!["model.layers.0.pre_feedforward_layernorm.weight"],
             "feed-forward",
         ),

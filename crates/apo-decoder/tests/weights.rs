@@ -219,6 +219,15 @@ fn weights_of_zeros_are_refused_or_noted() {
     refuses(policy(&dir), "two", &["and 1 more are"]);
 
     assert_eq!(notes(&tiny("base")), Vec::<String>::new());
+    // As `transformers` begins a Qwen2.
+    let biases = ["q", "k", "v"].map(|it| format!("model.layers.0.self_attn.{it}_proj.bias"));
+    let dir = zeroed(
+        "zero-biases",
+        "qwen2",
+        &biases.each_ref().map(String::as_str),
+    );
+    policy(&dir).unwrap();
+    assert_eq!(notes(&dir), Vec::<String>::new());
     // Layers that were added, and are yet to be trained.
     let down = "model.layers.1.mlp.down_proj.weight";
     let dir = zeroed("zeros-added", "base", &[down]);

@@ -170,7 +170,9 @@ pub(super) fn foreign(name: &str, num_hidden_layers: usize) -> Foreign {
     if let Some((_, what)) = FOREIGN.iter().find(|(parts, _)| parts.iter().any(has)) {
         return Foreign::Other(what);
     }
-    if HEADS.iter().any(has) {
+    let is_of_score = name.strip_prefix("score.");
+    let is_of_score = is_of_score.is_some_and(|it| !["weight", "bias"].contains(&it));
+    if HEADS.iter().any(has) || is_of_score {
         return Foreign::Head;
     }
     if name.rsplit('.').next() == Some("bias") {

@@ -87,7 +87,7 @@ impl Weights {
                 return Err(ModelError::TooLargeNumber { what, stored });
             }
         }
-        Err(ModelError::NotFinite {
+        Err(ModelError::NotFiniteStored {
             what,
             found: values[at],
         })

@@ -25,7 +25,8 @@ impl Weights {
     ) -> Result<Vec<String>, ModelError> {
         let mut zeros = Vec::new();
         for (name, _) in expected {
-            let may_be = name == SCORE || ADDED.iter().any(|end| name.ends_with(end));
+            let may_be =
+                name == SCORE || is_bias(name) || ADDED.iter().any(|end| name.ends_with(end));
             if let Some(place) = self.place(name)
                 && !may_be
                 && self.is_zero(place)?
@@ -53,7 +54,7 @@ impl Weights {
         let mut ends = Vec::new();
         for (name, place) in &self.tensors {
             // Rows of unused tokens are zeros in many models.
-            if [EMBEDDING, LM_HEAD, SCORE].contains(&name.as_str()) {
+            if [EMBEDDING, LM_HEAD, SCORE].contains(&name.as_str()) || is_bias(name) {
                 continue;
             }
             if self.is_zero(place)? {
@@ -115,6 +116,11 @@ impl Weights {
         }
         Ok(false)
     }
+}
+
+/// Whether a parameter is a bias: those begin as zeros, and may stay so.
+fn is_bias(name: &str) -> bool {
+    name.rsplit('.').next() == Some("bias")
 }
 
 /// Whether a number's bytes are those of zero or of negative zero. The sign is the
