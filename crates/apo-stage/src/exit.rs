@@ -22,6 +22,8 @@ pub const FAILED: u8 = 1;
 pub const BAD_INPUT: u8 = 3;
 /// The output exists and was made with different arguments or inputs.
 pub const CONFLICT: u8 = 4;
+/// A number that was computed is not finite: a training diverged.
+pub const NOT_FINITE: u8 = 5;
 
 /// The exit codes as `--help` describes them, as a string literal. Commands that
 /// have no `--out` use `exit_status!(no output)`.
@@ -30,33 +32,39 @@ macro_rules! exit_status {
     () => {
         "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\
          4 the output exists and was made with different arguments or inputs,\n\
-         130 or 143 stopped by a signal."
+         5 a computed number is not finite, 130 or 143 stopped by a signal."
     };
     (no output) => {
         "Exit status: 0 done, 1 failed while working, 2 wrong usage, 3 bad input,\n\
-         130 or 143 stopped by a signal."
+         5 a computed number is not finite, 130 or 143 stopped by a signal."
     };
 }
 
-/// Whether a cause of an error is bad input.
-pub type IsBadInput = fn(&(dyn error::Error + 'static)) -> bool;
+/// Tells errors of one kind, as a cause of the error that ends a stage, and their exit code.
+pub type KnownCause = (fn(&(dyn error::Error + 'static)) -> bool, u8);
 
-/// What is bad input among the errors that every stage may meet.
-const KNOWN: [IsBadInput; 3] = [
-    |cause| cause.is::<BadInput>(),
-    |cause| downcast_is(cause, TableError::is_bad_input),
-    |cause| downcast_is(cause, HubError::is_bad_input),
+/// The errors that every stage may meet.
+const KNOWN: [KnownCause; 3] = [
+    (|cause| cause.is::<BadInput>(), BAD_INPUT),
+    (
+        |cause| downcast_is(cause, TableError::is_bad_input),
+        BAD_INPUT,
+    ),
+    (
+        |cause| downcast_is(cause, HubError::is_bad_input),
+        BAD_INPUT,
+    ),
 ];
 
-/// Whether a cause is an error of type `E` for which `is_bad_input` holds.
+/// Whether a cause is an error of type `E` for which `holds`.
 pub fn downcast_is<E: error::Error + 'static>(
     cause: &(dyn error::Error + 'static),
-    is_bad_input: fn(&E) -> bool,
+    holds: fn(&E) -> bool,
 ) -> bool {
-    cause.downcast_ref().is_some_and(is_bad_input)
+    cause.downcast_ref().is_some_and(holds)
 }
 
-fn exit_code(error: &Error, others: &[IsBadInput]) -> u8 {
+fn exit_code(error: &Error, others: &[KnownCause]) -> u8 {
     for cause in error.chain() {
         if let Some(stopped) = cause.downcast_ref::<Stopped>() {
             return stopped.exit_code();
@@ -64,8 +72,9 @@ fn exit_code(error: &Error, others: &[IsBadInput]) -> u8 {
         if cause.is::<Conflict>() {
             return CONFLICT;
         }
-        if KNOWN.iter().chain(others).any(|is_bad| is_bad(cause)) {
-            return BAD_INPUT;
+        let mut known = KNOWN.iter().chain(others);
+        if let Some((_, code)) = known.find(|(is_known, _)| is_known(cause)) {
+            return *code;
         }
     }
     FAILED
@@ -77,9 +86,9 @@ pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
     run_with(stage, &[], work)
 }
 
-/// Runs a stage as [`run`] does; `others` recognise bad input among the errors of
-/// libraries that this crate does not know.
-pub fn run_with(stage: &str, others: &[IsBadInput], work: impl FnOnce() -> Result<()>) -> ExitCode {
+/// Runs a stage as [`run`] does; `others` are among the errors of libraries that this crate
+/// does not know.
+pub fn run_with(stage: &str, others: &[KnownCause], work: impl FnOnce() -> Result<()>) -> ExitCode {
     start_clock();
     panics::install(stage);
     signals::install();

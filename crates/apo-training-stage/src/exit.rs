@@ -4,13 +4,23 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use apo_model_stage::exit::OF_MODELS;
-use apo_stage::exit::{IsBadInput, downcast_is, run_with};
+use apo_stage::exit::{BAD_INPUT, KnownCause, NOT_FINITE, downcast_is, run_with};
 use apo_training::TrainingError;
 
-/// Runs a stage and returns its exit code, as [`apo_model_stage::run`]; errors of
-/// training may be bad input, too.
+/// The errors of trainings.
+const OF_TRAINING: [KnownCause; 2] = [
+    (
+        |cause| downcast_is(cause, TrainingError::is_not_finite),
+        NOT_FINITE,
+    ),
+    (
+        |cause| downcast_is(cause, TrainingError::is_bad_input),
+        BAD_INPUT,
+    ),
+];
+
+/// Runs a stage and returns its exit code, as [`apo_model_stage::run`], also for errors of
+/// trainings.
 pub fn run(stage: &str, work: impl FnOnce() -> Result<()>) -> ExitCode {
-    let [dialogue, model] = OF_MODELS;
-    let of_training: IsBadInput = |cause| downcast_is(cause, TrainingError::is_bad_input);
-    run_with(stage, &[dialogue, model, of_training], work)
+    run_with(stage, &[&OF_MODELS[..], &OF_TRAINING].concat(), work)
 }

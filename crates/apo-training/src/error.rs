@@ -79,6 +79,14 @@ impl TrainingError {
         }
     }
 
+    /// Whether a computed number is not finite.
+    pub fn is_not_finite(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFinite { .. } | Self::Model(ModelError::NotFinite { .. })
+        )
+    }
+
     pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
         Self::io("read", path)
     }
